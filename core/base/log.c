@@ -1,0 +1,121 @@
+/* The log: a line is built on the stack and leaves in one write, so lines of ranks never mix. */
+#include "core/base/log.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LINE_MAX_BYTES = 4096 };
+
+/* The log is process state by nature: a level, a rank and where the lines go. */
+static struct {
+    enum log_level level;
+    int rank;
+    void (*sink)(void *ctx, enum log_level level, const char *line);
+    void *ctx;
+} logger = {LOG_INFO, -1, NULL, NULL};
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+static enum log_level level_from_env(void)
+{
+    const char *want = getenv("KARMA_LOG");
+    if (want == NULL || want[0] == '\0') {
+        return LOG_INFO;
+    }
+    for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+        if (strcmp(want, level_names[i]) == 0) {
+            return (enum log_level)i;
+        }
+    }
+    log_warn("KARMA_LOG=%s is not a level; use error, warn, info or debug. Using info", want);
+    return LOG_INFO;
+}
+
+void log_init(int rank)
+{
+    logger.rank = rank;
+    logger.level = LOG_INFO;
+    logger.level = level_from_env();
+}
+
+void log_set_level(enum log_level level)
+{
+    logger.level = level;
+}
+
+void log_set_sink(void (*sink)(void *ctx, enum log_level level, const char *line), void *ctx)
+{
+    logger.sink = sink;
+    logger.ctx = ctx;
+}
+
+static bool is_wanted(enum log_level level)
+{
+    bool other_rank_tells = level == LOG_INFO && logger.rank > 0;
+    return level <= logger.level && !other_rank_tells;
+}
+
+/* "[rank 3] error: core/x.c:12: " as far as it applies; returns its length. */
+static size_t put_prefix(char *line, size_t cap, enum log_level level, const char *file, int at)
+{
+    char rank[32] = "", place[256] = "";
+    if (logger.rank > 0) {
+        snprintf(rank, sizeof(rank), "[rank %d] ", logger.rank);
+    }
+    if (logger.level == LOG_DEBUG) {
+        snprintf(place, sizeof(place), "%s:%d: ", file, at);
+    }
+    const char *kind = level == LOG_INFO ? "" : level_names[level];
+    int n = snprintf(line, cap, "%s%s%s%s", rank, kind, kind[0] != '\0' ? ": " : "", place);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* A message quotes what the user wrote; its newlines and escape codes must not reach a terminal. */
+static void hide_control_bytes(char *s)
+{
+    for (; *s != '\0'; s++) {
+        if ((unsigned char)*s < ' ' || *s == 0x7f) {
+            *s = ' ';
+        }
+    }
+}
+
+static void write_line(char *line, size_t n)
+{
+    line[n++] = '\n';
+    for (size_t done = 0; done < n;) {
+        ssize_t wrote = write(STDERR_FILENO, line + done, n - done);
+        if (wrote < 0 && errno != EINTR) {
+            return; /* nowhere left to complain */
+        }
+        done += wrote > 0 ? (size_t)wrote : 0;
+    }
+}
+
+void log_at(enum log_level level, const char *file, int line, const char *fmt, ...)
+{
+    if (!is_wanted(level)) {
+        return;
+    }
+    int saved_errno = errno;
+    char text[LINE_MAX_BYTES + 1]; /* room for the newline */
+    size_t at = put_prefix(text, LINE_MAX_BYTES, level, file, line);
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(text + at, LINE_MAX_BYTES - at, fmt, args);
+    va_end(args);
+    if (n >= 0 && (size_t)n >= LINE_MAX_BYTES - at) {
+        memcpy(text + LINE_MAX_BYTES - 4, "...", 4);
+    }
+    hide_control_bytes(text);
+    if (logger.sink != NULL) {
+        logger.sink(logger.ctx, level, text);
+    } else {
+        write_line(text, strlen(text));
+    }
+    errno = saved_errno;
+}

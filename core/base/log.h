@@ -1,0 +1,35 @@
+/* The log: standard error, one line each; standard output belongs to results.
+ *
+ * Levels, in words:
+ *   error  the run or the command cannot do what was asked; says file, place and remedy
+ *   warn   the result stands, but not under the conditions the user may believe
+ *   info   what a user wants to see of a healthy run (phases, files written)
+ *   debug  what a developer wants to see (KARMA_LOG=debug)
+ * Lines of ranks other than 0 carry "[rank r]"; info is printed by rank 0 only, errors by whichever
+ * rank notices first. Local: never communicates.
+ */
+#ifndef KARMA_BASE_LOG_H
+#define KARMA_BASE_LOG_H
+
+#include <stdarg.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* `rank` < 0: no prefix. Level from $KARMA_LOG (error|warn|info|debug), else info. */
+void log_init(int rank);
+void log_set_level(enum log_level level);
+
+/* Redirect every line to `sink` (tests); NULL = standard error again. `line` has no newline. */
+void log_set_sink(void (*sink)(void *ctx, enum log_level level, const char *line), void *ctx);
+
+void log_at(enum log_level level, const char *file, int line, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Source file and line of ours are shown at KARMA_LOG=debug only: a user needs the place in *his*
+ * file, which belongs into the message. */
+#define log_error(...) log_at(LOG_ERROR, __FILE__, __LINE__, __VA_ARGS__)
+#define log_warn(...)  log_at(LOG_WARN, __FILE__, __LINE__, __VA_ARGS__)
+#define log_info(...)  log_at(LOG_INFO, __FILE__, __LINE__, __VA_ARGS__)
+#define log_debug(...) log_at(LOG_DEBUG, __FILE__, __LINE__, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,86 @@
+/* Memory: arenas. base/mem.c is the only file that calls malloc and free.
+ *
+ * An arena is a list of chunks that only grows. Modules carve what they need when they are
+ * initialised and never free single pieces; the arena's owner releases everything at once. Hot
+ * loops (rollout, update, plant step) allocate nothing: mem_calls() counts, and a test compares.
+ *
+ * Sections name who asked: `train --dry-run` carves a whole run without touching the pages and
+ * prints the table, so the sizes printed are the sizes used.
+ */
+#ifndef KARMA_BASE_MEM_H
+#define KARMA_BASE_MEM_H
+
+#include "core/base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MEM_ALIGN = 64, MEM_SECTIONS_MAX = 32 };
+
+struct mem_section {
+    const char *name; /* static string */
+    size_t bytes;
+};
+
+struct mem_chunk;
+
+struct arena {
+    struct mem_chunk *head;  /* newest chunk first; owned */
+    struct mem_chunk *spare; /* emptied by arena_rewind, used again before malloc; owned */
+    size_t bytes;            /* carved so far, alignment included */
+    struct mem_section sections[MEM_SECTIONS_MAX];
+    int n_sections;
+    int section; /* current one */
+};
+
+struct arena_mark {
+    struct mem_chunk *chunk;
+    size_t used, bytes;
+    size_t section_bytes[MEM_SECTIONS_MAX];
+    int n_sections, section;
+};
+
+void arena_init(struct arena *a);
+void arena_release(struct arena *a); /* frees every chunk; pointers into it dangle */
+
+/* What follows is counted under `name` (static string). */
+void arena_section(struct arena *a, const char *name);
+
+/* `n` elements of `size` bytes, zeroed, MEM_ALIGN-aligned; n == 0 gives a valid pointer.
+ * NULL when memory is exhausted or n*size overflows: logged. */
+void *arena_alloc(struct arena *a, size_t n, size_t size);
+#define ARENA_NEW(a, n, type) ((type *)arena_alloc((a), (size_t)(n), sizeof(type)))
+
+/* Copy of a string. */
+char *arena_strdup(struct arena *a, const char *s);
+/* printf into the arena. */
+char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Temporary space: everything carved after the mark is given back (chunks stay for reuse). */
+struct arena_mark arena_mark(const struct arena *a);
+void arena_rewind(struct arena *a, struct arena_mark m);
+
+/* A buffer that grows: for bytes whose number is not known beforehand (encoders, file readers).
+ * Invariant: data[0..len) is initialised, len <= cap. */
+struct buf {
+    unsigned char *data; /* owned */
+    size_t len, cap;
+};
+void buf_init(struct buf *b);
+void buf_release(struct buf *b);
+enum err buf_reserve(struct buf *b, size_t cap) WARN_UNUSED; /* at least cap bytes in all */
+enum err buf_append(struct buf *b, const void *src, size_t n) WARN_UNUSED;
+enum err buf_printf(struct buf *b, const char *fmt, ...) WARN_UNUSED
+    __attribute__((format(printf, 2, 3)));
+
+/* Allocations made by this process so far (malloc, realloc). */
+uint64_t mem_calls(void);
+
+/* Tests: the n-th allocation from now fails, once (n >= 1); 0 = never. */
+void mem_fail_after(uint64_t n);
+
+/* For the one library that wants an allocator of ours (protobuf-c). */
+void *mem_alloc(size_t n); /* NULL on failure */
+void mem_free(void *p);
+
+#endif

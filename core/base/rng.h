@@ -1,0 +1,77 @@
+/* Random numbers: a pure function of (run seed, domain, split, environment, episode, step, draw).
+ *
+ * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), tested
+ * against the published vectors. There is no generator object and no state: whoever knows the
+ * coordinates knows the number, so results cannot depend on ranks, threads or order.
+ *
+ * Coordinates of a draw:
+ *   key      = f(run seed, domain, split): one 64-bit key for each purpose
+ *   counter  = (a, b, c, d), by convention (draw, step or request, episode, environment gid)
+ */
+#ifndef KARMA_BASE_RNG_H
+#define KARMA_BASE_RNG_H
+
+#include <stdint.h>
+
+/* What a number is for. Append only: the position is part of every digest. */
+enum rng_domain {
+    RNG_PARAM_INIT = 1, /* network initialisation */
+    RNG_ACTION,         /* action sampling */
+    RNG_SLICE,          /* which environments form a slice of an epoch */
+    RNG_SCENARIO,       /* onsets, magnitudes, kinds of events */
+    RNG_WORKLOAD,       /* noise and bursts of the offered load */
+    RNG_ARRIVAL_LEGIT,  /* inter-arrival times */
+    RNG_ARRIVAL_ATTACK,
+    RNG_SERVICE,  /* service demand and pod choice of a call */
+    RNG_POD,      /* start-up delay, crashes */
+    RNG_HARDNESS, /* coin of soft constraints */
+    RNG_CLONE,    /* behaviour of the demonstrator: random actions mixed in */
+    RNG_TWIN,     /* successor and noise */
+    RNG_BOOTSTRAP,
+    RNG_TEST
+};
+
+/* TRAIN, DEV and TEST never share a number, whatever the seed. */
+enum rng_split { RNG_TRAIN, RNG_DEV, RNG_TEST_SPLIT };
+
+struct rng_key {
+    uint32_t k[2];
+};
+struct rng_block {
+    uint32_t v[4];
+};
+
+/* The raw block cipher. */
+struct rng_block rng_philox(struct rng_key key, uint32_t a, uint32_t b, uint32_t c, uint32_t d);
+
+struct rng_key rng_key(uint64_t seed, enum rng_domain domain, enum rng_split split);
+
+/* [0, 1), 24 bits. */
+static inline float rng_f32(uint32_t v)
+{
+    return (float)(v >> 8) * 0x1p-24f;
+}
+/* (0, 1], 32 bits: safe under a logarithm. */
+static inline double rng_open_f64(uint32_t v)
+{
+    return ((double)v + 1.0) * 0x1p-32;
+}
+/* [0, 1), 53 bits. */
+static inline double rng_f64(uint32_t hi, uint32_t lo)
+{
+    return (double)((((uint64_t)hi << 32) | lo) >> 11) * 0x1p-53;
+}
+/* 0 .. n-1 by multiplication; bias below n / 2^32. */
+static inline uint32_t rng_below(uint32_t v, uint32_t n)
+{
+    return (uint32_t)(((uint64_t)v * n) >> 32);
+}
+/* Standard exponential and standard normal (Box-Muller from two words), with our own log. */
+double rng_exponential(uint32_t v);
+double rng_normal(uint32_t v0, uint32_t v1);
+
+/* A permutation of 0..n-1 into out: sort by (Philox value of i, i). scratch: n uint64_t. */
+void rng_permutation(uint32_t *out, uint64_t *scratch, uint32_t n, struct rng_key key, uint32_t b,
+                     uint32_t c, uint32_t d);
+
+#endif
