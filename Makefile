@@ -1,0 +1,229 @@
+# KARMA-MPI: one non-recursive Makefile. `make help` lists the targets.
+#
+# Variables   CC=gcc|clang  MPI=1|0  SAN=0|1  DEV=0|1  ARCH=x86-64-v3|native|...  OPT=-O3  CFLAGS=
+#             PREFIX=/usr/local  DESTDIR=  FORCE=1 (let `run` start on a Slurm login node)
+# Every combination builds in a directory of its own below build/; build/karma points to the last
+# one that `make` built. Needed programs and libraries stand in PACKAGES below and nowhere else.
+
+MPI     ?= 1
+SAN     ?= 0
+DEV     ?= 0
+OPT     ?= $(if $(filter 1,$(SAN)),-O1,-O3)
+ARCH    ?= $(if $(filter x86_64 amd64,$(shell uname -m)),x86-64-v3,native)
+PREFIX  ?= /usr/local
+MPICC   ?= mpicc
+PROTOC  ?= protoc
+JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
+QUICK   ?= configs/experiments/quickstart.yaml
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+
+# --- sources, one list per module, bottom layer first --------------------------------------------
+SCHEMAS     =
+BASE        = err log mem
+NN          =
+PLANT       =
+PROTO       =
+SCENARIO    =
+ORG         =
+MARL        =
+CLUSTER     =
+TWIN        =
+GAME        =
+CONTROLLERS =
+EVAL        =
+REPORT      =
+RUNTIME     =
+COMMANDS    =
+BENCHES     =
+
+# --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
+define PACKAGES
+build  | cmd $(CC)           | $(CC)               | $(CC)                | $(CC)       | $(CC)
+build  | header stdio.h      | libc6-dev           | glibc-devel          | -           | -
+build  | cmd pkg-config      | pkg-config          | pkgconf-pkg-config   | pkg-config  | pkgconf
+build  | lib yaml-0.1        | libyaml-dev         | libyaml-devel        | libyaml     | libyaml
+build  | lib libprotobuf-c   | libprotobuf-c-dev   | protobuf-c-devel     | protobuf-c  | protobuf-c
+build  | cmd $(PROTOC)       | protobuf-compiler   | protobuf-compiler    | protobuf    | protobuf
+build  | cmd protoc-gen-c    | protobuf-c-compiler | protobuf-c-compiler  | protobuf-c  | protobuf-c
+build  | lib openblas        | libopenblas-dev     | openblas-devel       | openblas    | openblas
+mpi    | cmd $(MPICC)        | libopenmpi-dev      | openmpi-devel        | open-mpi    | openmpi
+mpi    | cmd mpirun          | openmpi-bin         | openmpi              | open-mpi    | openmpi
+figure | cmd gnuplot         | gnuplot-nox         | gnuplot              | gnuplot     | gnuplot
+test   | lib cmocka          | libcmocka-dev       | libcmocka-devel      | cmocka      | cmocka
+tools  | cmd clang           | clang               | clang                | llvm        | llvm
+tools  | cmd clang-format    | clang-format        | clang-tools-extra    | llvm        | llvm
+tools  | cmd valgrind        | valgrind            | valgrind             | valgrind    | valgrind
+endef
+export PACKAGES
+SETUP = CC='$(CC)' sh mk/setup
+NEEDS = build $(if $(filter 1,$(MPI)),mpi)
+
+# --- variants and flags --------------------------------------------------------------------------
+empty  :=
+VARIANT := $(subst $(empty) $(empty),-,$(strip \
+    $(if $(filter 0,$(MPI)),serial) $(if $(filter 1,$(SAN)),asan) $(if $(filter 1,$(DEV)),dev) \
+    $(filter-out x86-64-v3,$(ARCH)) $(filter-out gcc,$(notdir $(CC))) \
+    $(if $(filter 0,$(SAN)),$(patsubst -%,%,$(filter-out -O3,$(OPT))))))
+B      := build/$(or $(VARIANT),default)
+GEN    := build/gen
+
+PKGS     = yaml-0.1 libprotobuf-c openblas
+PKG_INC := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIB := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null),-lyaml -lprotobuf-c -lopenblas)
+CMOCKA   = $(shell pkg-config --libs cmocka 2>/dev/null)
+
+# Bits may not depend on the compiler's taste for fused multiply-adds: -ffp-contract=off everywhere
+# but in the fixed-order GEMM, whose sums are FMA chains by definition.
+FP       = -ffp-contract=off
+WARN     = -Wall -Wextra
+ifeq ($(DEV),1)
+WARN    += -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
+endif
+ifeq ($(SAN),1)
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+VERIFY   = $(if $(filter 1,$(DEV) $(SAN)),-DKARMA_VERIFY)
+FLAGS    = -std=gnu11 $(OPT) -g -fno-math-errno -D_GNU_SOURCE -I. -isystem $(GEN) $(PKG_INC) \
+           $(VERIFY) $(WARN) $(SANITIZE) $(CFLAGS)
+MARCH    = -march=$(ARCH)
+COMPILE  = $(CC) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<
+LIBS     = $(PKG_LIB) -lm
+MPIWRAP  = OMPI_CC='$(CC)' MPICH_CC='$(CC)' I_MPI_CC='$(CC)' $(MPICC)
+REVISION := $(or $(shell git describe --always --dirty --tags 2>/dev/null),unknown)
+INFO      = $(shell $(CC) -dumpfullversion -dumpversion 2>/dev/null | head -n 1)
+INFO     := $(notdir $(CC)) $(INFO) $(OPT) $(MARCH) MPI=$(MPI) SAN=$(SAN)
+
+# --- objects -------------------------------------------------------------------------------------
+in       = $(patsubst %,$(B)/$(1)/%.o,$(2))
+CORE_O   = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/plant,$(PLANT)) \
+           $(call in,core/scenario,$(SCENARIO)) $(call in,core/org,$(ORG)) \
+           $(call in,core/marl,$(MARL)) $(call in,core/cluster,$(CLUSTER)) \
+           $(call in,core/twin,$(TWIN)) $(call in,core/game,$(GAME)) \
+           $(call in,core/controllers,$(CONTROLLERS)) $(call in,core/eval,$(EVAL)) \
+           $(call in,core/report,$(REPORT)) $(call in,proto,$(PROTO)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
+MPI_O    = $(call in,mpi,$(RUNTIME)) $(call in,mpi/cmd,$(filter-out main,$(COMMANDS)))
+GEN_H    = $(SCHEMAS:%=$(GEN)/proto/%.pb-c.h)
+SERIAL   = $(B)/mpi/comm_serial.o
+COMM     = $(if $(filter 1,$(MPI)),$(B)/mpi/comm_mpi.o,$(SERIAL))
+LINK     = $(if $(filter 1,$(MPI)),$(MPIWRAP),$(CC)) $(FLAGS)
+ARCHIVES = $(B)/libruntime.a $(B)/libkarma.a
+
+UNIT     = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
+RANKED   = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/mpi/test_*.c)))
+SHELLED  = $(sort $(wildcard tests/cmd/test_*.sh))
+BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
+
+# --- targets -------------------------------------------------------------------------------------
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all setup setup-run setup-test run test suites bench lint format asan valgrind install clean \
+        help FORCE
+PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+all: $(B)/karma ## build build/karma (and libkarma.a) for the chosen variables
+	@ln -sfn $(notdir $(B))/karma build/karma
+
+setup: ## install what the build needs, if something is missing
+	@$(SETUP) install $(NEEDS)
+
+setup-run:
+	@$(SETUP) install $(NEEDS) figure?
+
+setup-test:
+	@$(SETUP) install $(NEEDS) test figure? tools?
+
+run: ## set up, build for this CPU, train the quickstart on 3 ranks, evaluate it
+	@if command -v sbatch >/dev/null && [ -z "$$SLURM_JOB_ID" ] && [ "$(FORCE)" != 1 ]; then \
+	    echo "This looks like a Slurm login node. Build with 'make', then submit the job with"; \
+	    echo "    sbatch slurm/quickstart.sbatch"; \
+	    echo "or start it right here with 'make run FORCE=1'."; \
+	else \
+	    $(MAKE) --no-print-directory setup-run && $(PMAKE) ARCH=native all && sh mk/quickstart $(QUICK); \
+	fi
+
+test: setup-test ## set up, build, run every suite; the last line counts them
+	@$(PMAKE) suites
+
+suites: $(B)/karma $(UNIT) $(RANKED)
+	@sh tests/run $(B) $(UNIT) $(RANKED) $(SHELLED)
+
+bench: setup ## print the speeds, each with its unit and how it was taken
+	@$(PMAKE) all benches
+	@set -e; for b in $(BENCHED); do OPENBLAS_NUM_THREADS=1 $$b; done
+
+benches: $(BENCHED)
+
+lint: ## layers, homes of third-party headers, banned calls, shape of the sources
+	@sh tests/lint
+
+format: ## clang-format every C file in place
+	@clang-format -i $$(git ls-files -co --exclude-standard -- '*.c' '*.h')
+
+asan: setup-test ## the unit and MPI suites under AddressSanitizer and UBSan
+	@$(PMAKE) SAN=1 SHELLED= suites
+
+valgrind: setup-test ## a short serial training under valgrind
+	@$(PMAKE) MPI=0 build/serial/karma
+	@sh mk/valgrind build/serial/karma
+
+install: $(B)/karma ## PREFIX and DESTDIR: program, launcher, configs, Slurm templates, documents
+	@sh mk/install $(B)/karma '$(DESTDIR)' '$(PREFIX)'
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | sort | expand -t 12
+
+# --- rules ---------------------------------------------------------------------------------------
+$(B)/karma: $(B)/mpi/cmd/main.o $(COMM) $(ARCHIVES)
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(B)/libkarma.a: $(CORE_O)
+$(B)/libruntime.a: $(MPI_O)
+$(ARCHIVES):
+	@rm -f $@
+	ar rcs $@ $^
+
+$(UNIT): %: %.o $(SERIAL) $(ARCHIVES)
+	$(CC) $(FLAGS) -o $@ $^ $(CMOCKA) $(LIBS)
+
+$(RANKED): %: %.o $(COMM) $(ARCHIVES)
+	$(LINK) -o $@ $^ $(CMOCKA) $(LIBS)
+
+$(BENCHED): %: %.o $(SERIAL) $(ARCHIVES)
+	$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+
+$(B)/%.o: %.c $(B)/flags | $(GEN_H)
+	@mkdir -p $(@D)
+	$(COMPILE)
+
+$(B)/gen/%.o: $(GEN)/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(COMPILE) -w
+
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: %.proto | $(B)/probed
+	@mkdir -p $(@D)
+	$(PROTOC) --c_out=$(GEN) $<
+
+$(B)/core/nn/gemm_fixed.o: private FP = -ffp-contract=fast
+$(B)/mpi/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<
+# The check for the CPU must itself run on any CPU.
+$(B)/mpi/cmd/main.o $(B)/mpi/cmd/cpu_check.o: private MARCH = $(if $(filter x86%,$(ARCH)),-march=x86-64)
+$(B)/core/base/rundir.o: private FLAGS += -DKARMA_BUILD_INFO='"$(INFO)"' -DKARMA_REVISION='"$(REVISION)"'
+$(B)/core/base/rundir.o: $(B)/revision
+
+# Changed flags or a new commit rebuild what they touch; both files change only when their text does.
+$(B)/flags: TEXT = $(CC) $(MPICC) $(FLAGS) $(MARCH) $(FP)
+$(B)/revision: TEXT = $(REVISION) $(INFO)
+$(B)/flags $(B)/revision: FORCE | $(B)/probed
+	@echo '$(TEXT)' | cmp -s - $@ || echo '$(TEXT)' >$@
+
+$(B)/probed:
+	@$(SETUP) check $(NEEDS)
+	@mkdir -p $(@D) && touch $@
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
