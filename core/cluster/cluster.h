@@ -1,0 +1,48 @@
+/* The cluster simulator: a request-level discrete-event simulation of Kubernetes services; a plant.
+ *
+ * It stands in for the real cluster: traces come from it and every reported result is measured on
+ * it. A request walks the call graph; a call holds its worker slot until its callees have answered,
+ * so back-pressure and cascades arise by themselves.
+ *
+ * Pod: a queue (queue_per_pod), worker slots (slots_per_pod), processor sharing of its CPU among
+ * the calls that compute: each advances at min(1, cpu / n) cores, cpu = limit, cut by the node when
+ * demand exceeds it. Calls whose deadline has passed are dropped when dequeued
+ * (deadline_propagation). A pod starts after start_s +- start_sd_s, is removed gracefully (no new
+ * calls, drains), crashes at the schedule's rate (its calls are lost) and restarts after a back-off
+ * that doubles from backoff_s to backoff_max_s.
+ */
+#ifndef KARMA_CLUSTER_CLUSTER_H
+#define KARMA_CLUSTER_CLUSTER_H
+
+#include "core/base/config.h"
+#include "core/base/err.h"
+#include "core/base/mem.h"
+#include "core/plant/plant.h"
+#include "core/plant/topology.h"
+
+#include <stdint.h>
+
+struct cluster_cfg {
+    double start_s, start_sd_s;        /* pod start-up delay: mean, standard deviation */
+    double backoff_s, backoff_max_s;   /* CrashLoopBackOff */
+    double backoff_reset_s;            /* running this long forgets earlier crashes */
+    bool deadline_propagation;         /* drop expired calls when dequeued */
+    double bytes_per_call;             /* network traffic of one call, each way */
+    double ram_base_mib, ram_call_mib; /* memory of a pod: base + per call it holds */
+};
+extern const struct cfg_field cluster_fields[];
+
+/* A tile of n_env simulated clusters. All arguments are kept by reference. */
+enum err cluster_new(struct plant **out, struct arena *arena, const struct cluster_cfg *cfg,
+                     const struct plant_cfg *plant, const struct topology *topology, int n_env,
+                     int max_horizon) WARN_UNUSED;
+
+/* Calls completed or failed at a service since the start, all environments: the unit of the
+ * simulator's speed (request-hops). */
+uint64_t cluster_hops(const struct plant *p);
+
+/* Checks conservation in every environment: received = resolved + in flight, slots and queues
+ * agree with the pods' lists. Returns false and logs what is wrong. For tests, any time. */
+bool cluster_consistent(const struct plant *p);
+
+#endif

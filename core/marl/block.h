@@ -1,0 +1,40 @@
+/* A rollout block: what one tile of environments did in T steps, for one team.
+ *
+ * The unit of the wire (one message per tile and update) and of learning. Environment-major: the T
+ * steps of an environment lie together, so a slice of whole environments is made of contiguous rows
+ * and sequences stay whole.
+ */
+#ifndef KARMA_MARL_BLOCK_H
+#define KARMA_MARL_BLOCK_H
+
+#include "core/base/mem.h"
+#include "core/marl/env.h"
+
+struct block {
+    int tile;           /* global index; environments tile*TILE .. +n_env */
+    uint32_t update;    /* the update it was collected for */
+    int n_env, n_steps; /* E, T */
+
+    /* written by the rollout; cross the wire */
+    float *row;        /* (E, T, R) raw */
+    uint32_t *mask;    /* (E, T, A, F, words) */
+    int32_t *action;   /* (E, T, A, F) */
+    float *logp;       /* (E, T, A) of the joint choice over the factors, when acted */
+    float *value;      /* (E, T, A) de-normalised */
+    float *reward;     /* (E, T, A) */
+    uint8_t *flag;     /* (E, T) enum env_flag */
+    float *boot;       /* (E, T, A) value of the last state of a truncated episode, else 0 */
+    float *last_value; /* (E, A) value of the state after step T-1; unused where an episode ended */
+    uint32_t *episode; /* (E) episode number at the first step of the block */
+    uint32_t n_episodes; /* that ended in this block */
+    double *stats;       /* (n_stats) summed over these */
+
+    /* computed by the learner */
+    float *advantage; /* (E, T, A) */
+    float *target;    /* (E, T, A) returns, de-normalised */
+};
+
+enum err block_init(struct block *b, struct arena *arena, const struct env_spec *spec, int n_env,
+                    int n_steps) WARN_UNUSED;
+
+#endif

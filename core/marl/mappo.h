@@ -1,0 +1,61 @@
+/* MAPPO: one update of a team from the blocks of all tiles (Yu et al. 2022, arXiv 2103.01955; PPO:
+ * Schulman et al. 2017, arXiv 1707.06347).
+ *
+ *   advantages (GAE) -> normalised per agent over the batch -> PopArt -> epochs x slices:
+ *     per-tile gradients -> tree sum -> mean -> clip per network -> Adam
+ *   -> row statistics merged (they were frozen till here)
+ *
+ * policy loss  -mean_w min(rho A, clip(rho, 1-eps, 1+eps) A) - c_H mean_w H, rho of the joint
+ * choice over the factors; w = 0 where the agent had one allowed choice value loss   mean
+ * max(huber(v - y), huber(v_old + clip(v - v_old, +-eps_v) - y)), normalised
+ *
+ * Bits do not depend on how tiles are dealt to learners, nor on team_cfg.row_block.
+ */
+#ifndef KARMA_MARL_MAPPO_H
+#define KARMA_MARL_MAPPO_H
+
+#include "core/marl/block.h"
+#include "core/marl/reduce.h"
+#include "core/marl/team.h"
+
+struct mappo_cfg {
+    double gamma, lambda;
+    double clip, value_clip, huber_delta;
+    double entropy;    /* coefficient, per factor */
+    double lr, lr_end; /* linear over the run */
+    int epochs, minibatches;
+    double grad_norm; /* per network */
+    double adam_beta1, adam_beta2, adam_eps;
+    double value_beta; /* PopArt memory */
+};
+extern const struct cfg_field mappo_fields[];
+
+/* What one pass over the batch is for. WARMUP: row statistics only. CLONE: cross-entropy to the
+ * block's actions (and the critic learns too). VALUE: only the critic learns. */
+enum mappo_phase { MAPPO_WARMUP, MAPPO_CLONE, MAPPO_VALUE, MAPPO_PPO };
+
+struct mappo_stats { /* means over the update; per agent where an array */
+    double policy_loss, value_loss, entropy, kl, clip_fraction, grad_norm, explained_variance;
+    double ratio_max_dev; /* max |rho - 1| in the first slice of the first epoch: exactly 0 */
+    double reward;        /* mean reward per step */
+    double lr;
+};
+
+struct mappo;
+/* n_tiles, n_env, n_steps: of the whole run; tiles (n_mine): this learner's, ascending.
+ * Two reducers, whose record shapes mappo_shapes() tells: gradients and batch statistics. */
+void mappo_shapes(const struct team *team, struct reduce_shape *grad, struct reduce_shape *batch);
+enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_cfg *cfg,
+                    struct team *team, uint64_t seed, int n_env, int n_steps, int n_mine,
+                    const struct reducer *grad, const struct reducer *batch) WARN_UNUSED;
+
+/* blocks (n_mine), ascending by tile. progress in [0, 1]: of the run, for lr. Collective over all
+ * learners (through the reducers). Every learner ends with the same team->w, version + 1.
+ * ERR_NUMERIC with a sentence if a gradient is not finite. */
+enum err mappo_update(struct mappo *m, struct block *blocks, enum mappo_phase phase,
+                      double progress, struct mappo_stats *out) WARN_UNUSED;
+
+/* For checkpoints: the optimiser's state (m, v: n_params floats each, t steps). */
+void mappo_optimiser(struct mappo *m, float **mom1, float **mom2, uint64_t **t);
+
+#endif

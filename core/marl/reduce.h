@@ -1,0 +1,36 @@
+/* Sums over tiles, as marl sees them: a leaf per tile, a total for everybody.
+ *
+ * marl does not know who owns which tile. It fills leaves in ascending tile order and asks for the
+ * total; mpi/treesum.h implements this over ranks, reduce_serial() in one process. Both merge along
+ * the same binary tree over global tile indices, so the bits agree.
+ */
+#ifndef KARMA_MARL_REDUCE_H
+#define KARMA_MARL_REDUCE_H
+
+#include "core/base/mem.h"
+
+struct reducer {
+    size_t bytes; /* of a record */
+    void *ctx;
+    void *(*leaf)(void *ctx, int tile); /* where to put it; contents undefined */
+    void (*leaf_done)(void *ctx, int tile);
+    enum err (*total)(void *ctx, void *out); /* Collective over all learners */
+};
+
+/* What a record is made of: n floats that add, then stats_doubles(d) doubles that merge
+ * (core/nn/normaliser.h). Floats are padded to a multiple of 16. */
+struct reduce_shape {
+    size_t n_floats;
+    int n_stats; /* d, columns */
+};
+size_t reduce_bytes(const struct reduce_shape *s);
+float *reduce_floats(void *record);
+double *reduce_stats(const struct reduce_shape *s, void *record);
+/* into = left (+) right; ctx is the shape. Fits mpi/treesum.h. */
+void reduce_merge(void *ctx, void *into, const void *left, const void *right);
+
+/* One process owns every tile. */
+enum err reduce_serial(struct reducer *r, struct arena *arena, const struct reduce_shape *s,
+                       int n_tiles) WARN_UNUSED;
+
+#endif

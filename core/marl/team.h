@@ -1,0 +1,81 @@
+/* A team: agents that learn together. Its parameters, and what they compute.
+ *
+ * One MLP actor per agent (or one shared: the agent's one-hot is appended to its observation), one
+ * centralised critic with one output per agent. Parameters are one flat block: actors in order,
+ * then the critic. Values leave the critic normalised (PopArt); `value_norm` brings them back.
+ */
+#ifndef KARMA_MARL_TEAM_H
+#define KARMA_MARL_TEAM_H
+
+#include "core/base/config.h"
+#include "core/base/mem.h"
+#include "core/marl/env.h"
+#include "core/nn/mlp.h"
+#include "core/nn/normaliser.h"
+
+struct team_cfg {
+    int *actor_hidden, n_actor_hidden;   /* [64, 64] */
+    int *critic_hidden, n_critic_hidden; /* [64, 64] */
+    int activation;                      /* enum activation: tanh | relu */
+    bool share_actor;
+    int critic;      /* enum critic_kind */
+    double obs_clip; /* normalised inputs are cut at +- this */
+    int row_block;   /* rows per GEMM block: a matter of speed, never of bits */
+    int gemm;        /* enum gemm_kind */
+};
+extern const struct cfg_field team_fields[];
+
+/* central: one trunk on the joint view, one output per agent. local: the critic sees what the agent
+ * sees (IPPO), one network shared by the agents with their one-hot. */
+enum critic_kind { CRITIC_CENTRAL, CRITIC_LOCAL };
+
+/* What a policy is: everything that travels from learner to worker, into files and to evaluation.
+ */
+struct weights {
+    uint32_t version; /* updates done */
+    size_t n_params;
+    float *params;      /* (n_params) actors, then critic */
+    double *row_stats;  /* stats_doubles(spec->n_norm): frozen during an update */
+    double *value_norm; /* popart_doubles(n_agents) */
+};
+
+struct team {
+    const struct team_cfg *cfg;
+    const struct env_spec *spec;
+    struct mlp actor, critic;
+    int n_actors, n_critics;      /* networks: n_agents or 1 */
+    size_t *actor_at, *critic_at; /* offsets in params */
+    struct weights w;
+    struct normaliser norm; /* made of w.row_stats by team_refresh() */
+};
+
+enum err team_init(struct team *t, struct arena *arena, const struct team_cfg *cfg,
+                   const struct env_spec *spec) WARN_UNUSED;
+/* Orthogonal parameters, statistics cleared. scratch is rewound. */
+enum err team_init_params(struct team *t, uint64_t seed, struct arena *scratch) WARN_UNUSED;
+/* After w was overwritten (broadcast, file): derive what depends on it. */
+void team_refresh(struct team *t);
+/* CRC-32C over parameters and statistics; doubled to 64 bits by a second polynomial or FNV: what
+ * `train` prints. */
+uint64_t team_digest(const struct team *t);
+
+/* Scratch for acting in n_env environments at once. Carved once, used every step. */
+struct team_scratch;
+enum err team_scratch_init(struct team_scratch **out, struct arena *arena, const struct team *t,
+                           int n_env) WARN_UNUSED;
+
+/* How a choice is made from the masked distribution. */
+enum act_mode { ACT_SAMPLE, ACT_ARGMAX };
+
+/* rows (n, R) raw, mask (n, A, F, words) -> action (n, A, F), logp (n, A).
+ * gid (n): environments' global ids, step: decision number; with `key` the coordinates of the draws
+ * (draw = agent * F + factor). Row-wise: bits don't depend on n. */
+void team_act(const struct team *t, struct team_scratch *s, int32_t *action, float *logp,
+              const float *rows, const uint32_t *mask, int n, enum act_mode mode,
+              struct rng_key key, const uint32_t *gid, uint32_t update, uint32_t step);
+
+/* value (n, A), de-normalised. */
+void team_value(const struct team *t, struct team_scratch *s, float *value, const float *rows,
+                int n);
+
+#endif

@@ -1,0 +1,74 @@
+/* Metrics of an episode: one definition for training logs, tables and figures.
+ *
+ * Accumulated from the truth of every period, and from the cohorts at the end. Primary endpoint of
+ * every comparison: `compliance` (answered within latency_max / received) at no more `vcpu_h`.
+ */
+#ifndef KARMA_PLANT_METRICS_H
+#define KARMA_PLANT_METRICS_H
+
+#include "core/plant/plant.h"
+#include "core/plant/reward.h"
+
+/*    field          unit    meaning */
+#define METRIC_LIST(X)                                                                             \
+    X(compliance, "", "requests answered within latency_max / received")                           \
+    X(success, "", "requests answered / received")                                                 \
+    X(pending, "", "time mean of waiting requests / (received rate x time-out)")                   \
+    X(resilience, "", "OR, mean over periods")                                                     \
+    X(or_success, "", "its term sr")                                                               \
+    X(or_pods, "", "its term 1 - pfr")                                                             \
+    X(or_latency, "", "its term 1 - lr")                                                           \
+    X(or_entry, "", "its term epa")                                                                \
+    X(or_traffic, "", "its term tcr")                                                              \
+    X(reward, "", "OR - w_c cost, mean over periods")                                              \
+    X(vcpu, "vCPU", "mean CPU requested by existing pods")                                         \
+    X(vcpu_h, "vCPU h", "its integral over the episode")                                           \
+    X(availability, "", "time mean share of available services")                                   \
+    X(latency, "ms", "mean response time of answered requests")                                    \
+    X(recovery, "s", "from onset of the first attack or fault to recovery; 0 if never breached")   \
+    X(censored, "", "1 if not recovered at the end of the episode")                                \
+    X(violation, "s", "time in 5 s windows below the service level")                               \
+    X(scalings, "1/h", "changes of desired replicas per hour, summed over services")               \
+    X(flips, "1/h", "changes of direction per hour, summed over services")                         \
+    X(conflicts, "", "share of periods in which agents pulled one service both ways")
+
+struct episode_metrics {
+#define METRIC_FIELD_(name, unit, doc) double name;
+    METRIC_LIST(METRIC_FIELD_)
+#undef METRIC_FIELD_
+};
+struct metric_info {
+    const char *name, *unit, *doc;
+};
+enum { METRIC_COUNT = sizeof(struct episode_metrics) / sizeof(double) };
+extern const struct metric_info metric_info[METRIC_COUNT]; /* in the order of the struct */
+
+/* Running account of one episode. */
+struct metrics_account {
+    double periods, received, answered, compliant, failed, latency_sum_ms, waiting, available;
+    double requested_m;
+    struct reward_terms sum;
+    double scalings, flips, conflicts;
+    int8_t *last_direction; /* (n_services), owned by the arena */
+    int n_services;
+};
+enum err metrics_account_init(struct metrics_account *m, struct arena *arena,
+                              int n_services) WARN_UNUSED;
+void metrics_account_clear(struct metrics_account *m);
+/* executed (n_services): the change of desired replicas that took place; conflict: two agents asked
+ * for opposite signs on one service. */
+void metrics_account_step(struct metrics_account *m, const struct plant_truth *t,
+                          const struct reward_terms *r, const int32_t *executed, bool conflict);
+/* onset_s: of the first attack or fault, < 0 if none. cohorts may be NULL (then recovery,
+ * violation and censored are NaN). */
+void metrics_finish(struct episode_metrics *out, const struct metrics_account *m,
+                    const struct plant_cohort *cohorts, int n_cohorts, double onset_s,
+                    const struct plant_cfg *cfg);
+
+/* Recovery (spec of the metric): from onset to the start of the first 15 s in which every 5 s
+ * window has success >= 0.95 and >= 90 % compliance; 0 if no window after onset ever breached.
+ * Windows without requests count as fine. */
+void metrics_recovery(double *recovery_s, bool *censored, double *violation_s,
+                      const struct plant_cohort *cohorts, int n_cohorts, double onset_s);
+
+#endif

@@ -1,0 +1,128 @@
+/* A plant: anything that can be reset, given one joint action per decision period, and observed.
+ *
+ * There are three kinds: the cluster simulator (which stands in for the real cluster: every
+ * reported result is measured on it), the digital twin (where policies train) and the live cluster.
+ * A plant instance holds a tile: n_env independent environments, local ids 0 .. n_env-1.
+ *
+ * Two views leave a plant. The *state* (plant/schema.h) is measured, lagged, and all that
+ * controllers and policies may see. The *truth* are exact counters of the last decision period:
+ * rewards and metrics use them, controllers never.
+ */
+#ifndef KARMA_PLANT_PLANT_H
+#define KARMA_PLANT_PLANT_H
+
+#include "core/base/config.h"
+#include "core/base/err.h"
+#include "core/base/mem.h"
+#include "core/base/rng.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct schedule; /* core/scenario/schedule.h: the load and the faults of one episode */
+struct topology;
+
+/* What all plants and controllers agree on. */
+struct plant_cfg {
+    double period_s;       /* decision period of every controller: 15 */
+    double scrape_s;       /* 5 */
+    double window_s;       /* 30 */
+    double lag_s;          /* age of the newest scrape at a decision: 7.5 */
+    double latency_max_ms; /* L_max: a request counts as compliant up to here */
+    double timeout_s;      /* clients give up */
+    double cost_weight;    /* w_c of the reward */
+    int alpha;             /* largest change of a service's replicas by one defender action: 3 */
+};
+extern const struct cfg_field plant_fields[];
+
+/* Which episode: environment gid, its episode number, and the seed domain. Everything random in an
+ * episode is a function of these, so two plants given the same identity and the same actions do the
+ * same, and two controllers meet the same arrivals (common random numbers). */
+struct episode_id {
+    uint64_t seed;
+    enum rng_split split;
+    uint32_t env, episode;
+};
+
+/* The attacker's action of the paper: one entry point, change of its inbound rate (-2..2, times
+ * 0.25 x nominal), change of the crash probability (0..2, tenths). For a learned attacker; scripted
+ * attacks are part of the schedule. */
+struct attack_action {
+    int entry, rate_change, data_change;
+};
+
+/* Exact account of one decision period of one environment. Requests are client requests; "resolved"
+ * in this period, whenever they arrived. received = resolved + change of in-flight, exactly. */
+struct plant_truth {
+    double received;       /* requests that arrived at the entries, attack traffic included */
+    double answered;       /* answered without error before the time-out */
+    double compliant;      /* of these within latency_max_ms */
+    double failed;         /* refused, expired, lost */
+    double latency_sum_ms; /* over answered */
+    double received_legit, answered_legit; /* without attack traffic; answered of these */
+    double inflight;                       /* requests unresolved at the end of the period */
+    double waiting_mean;                   /* time mean of requests waiting in queues */
+    double pods_deployed_mean, pods_failed_mean;
+    double entry_available_mean;   /* time mean share of entries with a ready pod and queue room */
+    double service_available_mean; /* time mean share of services with a ready pod, and error ratio
+                                      below 1/2 in the period */
+    double requested_m_mean;       /* time mean CPU requested by existing pods, milli-cores */
+    double used_m_mean;            /* time mean CPU used, milli-cores */
+};
+
+/* Requests by the window in which they ARRIVED; filled in as they resolve. For recovery times and
+ * figures. Windows are WINDOW_S long from the start of the episode. */
+enum { COHORT_S = 5 };
+struct plant_cohort {
+    uint32_t received, answered, compliant;
+    uint32_t received_legit, answered_legit;
+    float latency_sum_ms;
+};
+
+struct plant;
+struct plant_ops {
+    const char *kind; /* "cluster", "twin", "live" */
+    /* Start an episode of `horizon` periods in environment lid. `schedule` is kept by reference
+     * until the next reset. */
+    enum err (*reset)(struct plant *p, int lid, const struct episode_id *id,
+                      const struct schedule *schedule, int horizon);
+    /* One decision period in all environments. delta (n_env, n_services): change of desired
+     * replicas, already resolved between agents; the plant clips to [min, max]. attack (n_env) may
+     * be NULL. Environments whose `active` byte is 0 stand still (active NULL = all run). */
+    enum err (*step)(struct plant *p, const int32_t *delta, const struct attack_action *attack,
+                     const uint8_t *active);
+    /* (state_size) measured state at the current decision; valid until the next step or reset. */
+    const float *(*state)(const struct plant *p, int lid);
+    const struct plant_truth *(*truth)(const struct plant *p, int lid);
+    /* Cohorts of the running episode, NULL if the plant keeps none. */
+    const struct plant_cohort *(*cohorts)(const struct plant *p, int lid, int *n);
+};
+
+/* First member of every plant. */
+struct plant {
+    const struct plant_ops *ops;
+    const struct topology *topology;
+    const struct plant_cfg *cfg;
+    int n_env, n_state;
+};
+
+static inline enum err plant_reset(struct plant *p, int lid, const struct episode_id *id,
+                                   const struct schedule *schedule, int horizon)
+{
+    return p->ops->reset(p, lid, id, schedule, horizon);
+}
+static inline enum err plant_step(struct plant *p, const int32_t *delta,
+                                  const struct attack_action *attack, const uint8_t *active)
+{
+    return p->ops->step(p, delta, attack, active);
+}
+static inline const float *plant_state(const struct plant *p, int lid)
+{
+    return p->ops->state(p, lid);
+}
+static inline const struct plant_truth *plant_truth(const struct plant *p, int lid)
+{
+    return p->ops->truth(p, lid);
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* Communication: the only door to MPI.
+ *
+ * comm_mpi.c (the only user of mpi.h, MPI-3.1 calls only) and comm_serial.c (one rank) implement
+ * this header; everything above compiles and runs with either. Bytes go in and out; what they mean
+ * is proto/'s business. Floating-point sums never happen in here: see mpi/treesum.h.
+ *
+ * Every wait sleeps 200-500 us between polls instead of spinning, so that three ranks on two cores
+ * do not steal time from each other; the sleep starts only after ~50 us of polling, so that short
+ * waits stay short. comm_poll() drives progress from inside long computations.
+ *
+ * `rank` and `size` mean MPI rank and size. Each function says Collective or Local.
+ */
+#ifndef KARMA_MPI_COMM_H
+#define KARMA_MPI_COMM_H
+
+#include "core/base/err.h"
+#include "core/base/mem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum comm_tag {
+    COMM_TAG_TILE = 1, /* a trajectory block */
+    COMM_TAG_TREE,     /* a subtree of a gradient sum */
+    COMM_TAG_JOB,      /* farm: a job index to a worker, -1 = no more */
+    COMM_TAG_RECORD,   /* farm: a record to the root */
+    COMM_TAG_TEST
+};
+
+struct comm {
+    int rank, size;
+    double wait_seconds; /* time spent waiting in this module, for the bench and timing.csv */
+    uint64_t bytes_sent; /* payload handed to sends and broadcasts of which this rank is the root */
+    struct comm_impl *impl; /* owned */
+};
+
+/* Collective. Starts the library (MPI_Init_thread FUNNELED) on first use. */
+enum err comm_init(struct comm *c, int *argc, char ***argv) WARN_UNUSED;
+/* Collective. */
+void comm_finalize(struct comm *c);
+/* Local, never returns: ends every rank of the job (MPI_Abort). For failed CHECKs. */
+_Noreturn void comm_abort(int exit_code);
+
+/* Local. Let the library make progress; cheap (~0.2 us), call once per decision step. */
+void comm_poll(struct comm *c);
+
+/* Local. Nonblocking send of bytes: the buffer is moved into the comm, which frees it when the
+ * message has left. At most `INT_MAX` bytes (checked). */
+enum err comm_send(struct comm *c, int dst, enum comm_tag tag, struct buf *moved) WARN_UNUSED;
+/* Local, blocking: all sends handed over so far have left. */
+enum err comm_flush(struct comm *c) WARN_UNUSED;
+/* Local, blocking. Receives the next message with `tag` from `src` (COMM_ANY = any) into `out`
+ * (contents replaced); *from gets the sender. */
+enum { COMM_ANY = -1 };
+enum err comm_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out,
+                   int *from) WARN_UNUSED;
+/* Local. The same without waiting: *got = false when nothing has arrived. */
+enum err comm_try_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out, int *from,
+                       bool *got) WARN_UNUSED;
+
+/* Collective. `b` of root reaches everybody (resized on the others). */
+enum err comm_bcast(struct comm *c, int root, struct buf *b) WARN_UNUSED;
+/* Collective. Everybody leaves with the worst (largest) error of all ranks: the one place where
+ * ranks agree that something went wrong and leave together. */
+enum err comm_agree(struct comm *c, enum err mine) WARN_UNUSED;
+/* Collective. ERR_MISMATCH (with a sentence naming the ranks) unless all pass the same value. */
+enum err comm_same_u64(struct comm *c, const char *what, uint64_t value) WARN_UNUSED;
+/* Collective. */
+enum err comm_barrier(struct comm *c) WARN_UNUSED;
+
+/* Local. "Open MPI 4.1.4" or "serial". */
+const char *comm_library(void);
+
+#endif

@@ -1,0 +1,17 @@
+/* The farm: a job list (core/base/jobs.h) mapped on ranks.
+ *
+ * Rank 0 hands out indices one by one (longest jobs first is the caller's business), collects the
+ * records and calls take() in the order of the index, so the outcome is the same bytes as the plain
+ * loop's. With one rank it is the plain loop. Rank 0 also works when size == 1 only; with more ranks it
+ * serves and sleeps. An error in a job ends the farm on all ranks with that error and one message.
+ */
+#ifndef KARMA_MPI_FARM_H
+#define KARMA_MPI_FARM_H
+
+#include "core/base/jobs.h"
+#include "mpi/comm.h"
+
+/* Collective. jobs->take is called on rank 0 only. */
+enum err farm_run(struct comm *c, const struct job_list *jobs) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,44 @@
+/* The exact tree sum: the same bits for any number of ranks and any owner table.
+ *
+ * Leaves are tiles 0 .. n-1. Node (level, i) covers tiles [i << level, (i+1) << level) cut at n and
+ * is the sum left + right, element by element, of its two children (a missing right child: the left
+ * one itself). The value of the root is the sum. A rank sends the maximal aligned subtrees it owns
+ * completely (at most 2 log2 n of them), and the root merges by node. "Own tiles first, then ranks"
+ * would be another sum.
+ *
+ * Works on float vectors (gradients) and on opaque records with a merge function (normalisers).
+ */
+#ifndef KARMA_MPI_TREESUM_H
+#define KARMA_MPI_TREESUM_H
+
+#include "core/base/err.h"
+#include "core/base/mem.h"
+#include "mpi/comm.h"
+
+/* What is summed: records of `bytes` each; merge(into, left, right): into may alias left. */
+struct tree_op {
+    size_t bytes;
+    void (*merge)(void *ctx, void *into, const void *left, const void *right);
+    void *ctx;
+};
+
+/* Merge for n floats: into[i] = left[i] + right[i]; ctx = &n (size_t). */
+void tree_add_f32(void *ctx, void *into, const void *left, const void *right);
+
+struct treesum; /* node storage for the tiles one rank owns; carved from an arena */
+
+/* owner: (n_tiles) ranks, kept by reference. */
+enum err treesum_init(struct treesum **out, struct arena *arena, const struct tree_op *op,
+                      int n_tiles, const int *owner, int rank, int size) WARN_UNUSED;
+
+/* Where to put leaf `tile` (owned by this rank): a record of op->bytes, valid until the next call.
+ * Leaves must be handed over in ascending tile order, each exactly once per sum; finished subtrees
+ * are merged on the way, so memory is O(log n) records, not O(n). */
+void *treesum_leaf(struct treesum *t, int tile);
+void treesum_leaf_done(struct treesum *t, int tile);
+
+/* Collective over all ranks that own a tile (others may not call): everybody in the table leaves
+ * with the total in `out`. */
+enum err treesum_total(struct treesum *t, struct comm *c, void *out) WARN_UNUSED;
+
+#endif
