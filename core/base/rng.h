@@ -41,8 +41,23 @@ struct rng_block {
     uint32_t v[4];
 };
 
-/* The raw block cipher. */
-struct rng_block rng_philox(struct rng_key key, uint32_t a, uint32_t b, uint32_t c, uint32_t d);
+/* The raw block cipher, about 7 ns; inline because the simulator draws several for each request. */
+static inline struct rng_block rng_philox(struct rng_key key, uint32_t a, uint32_t b, uint32_t c,
+                                          uint32_t d)
+{
+    uint32_t k0 = key.k[0], k1 = key.k[1];
+    for (int round = 0; round < 10; round++) {
+        uint64_t p0 = (uint64_t)0xd2511f53u * a;
+        uint64_t p1 = (uint64_t)0xcd9e8d57u * c;
+        a = (uint32_t)(p1 >> 32) ^ b ^ k0;
+        b = (uint32_t)p1;
+        c = (uint32_t)(p0 >> 32) ^ d ^ k1;
+        d = (uint32_t)p0;
+        k0 += 0x9e3779b9u;
+        k1 += 0xbb67ae85u;
+    }
+    return (struct rng_block){{a, b, c, d}};
+}
 
 struct rng_key rng_key(uint64_t seed, enum rng_domain domain, enum rng_split split);
 
