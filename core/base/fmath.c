@@ -56,7 +56,8 @@ double fm_exp(double x)
     double sub = nd * 0x1.a39ef35793c76p-33;
     double r = hi - sub;
     double r_lo = (hi - r) - sub;
-    double y = 1.0 + (r + (exp_tail(r) + r_lo));
+    double s = 1.0 + r;
+    double y = s + (((1.0 - s) + r) + (exp_tail(r) + r_lo));
     if (!(x == x)) {
         return x; /* n is meaningless */
     }
@@ -128,8 +129,12 @@ static uint32_t quarter_split(double *r, double *lo, double x)
     double n = t - magic;
     double hi = x - n * 0x1.921fb544p0;
     double sub = n * 0x1.0b4611a6p-34;
-    *r = hi - sub;
-    *lo = ((hi - *r) - sub) - n * 0x1.3198a2e037073p-69;
+    double sum = hi - sub;
+    double part = hi - sum; /* what the sum took of sub; either may be the larger one (Knuth) */
+    double lost = (hi - (sum + part)) + (part - sub);
+    double rest = lost - n * 0x1.3198a2e037073p-69;
+    *r = sum + rest;
+    *lo = (sum - *r) + rest;
     return (uint32_t)(fm_bits_f64_(t) - fm_bits_f64_(magic));
 }
 

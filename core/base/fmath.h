@@ -64,6 +64,23 @@ static inline double fm_from_bits_f64_(uint64_t u)
 
 /* ---- float ---- */
 
+/* `yes` or `no`, by a mask: gcc will not turn a choice that hangs on a float comparison into a
+ * vector operation while comparisons may trap, but it will always do so for integers. */
+static inline uint32_t fm_pick_(int cond, uint32_t yes, uint32_t no)
+{
+    return cond ? yes : no;
+}
+
+/* |x| > limit -> limit with the sign of x; NaN passes. For positive floats the order of the bits is
+ * the order of the numbers, and NaN stands above infinity. */
+static inline float fm_clamp_f32_(float x, float limit)
+{
+    uint32_t u = fm_bits_f32_(x), top = fm_bits_f32_(limit);
+    uint32_t a = u & 0x7fffffffu;
+    uint32_t clamped = fm_pick_(a > top, top, a);
+    return fm_from_bits_f32_(fm_pick_(a > 0x7f800000u, a, clamped) | (u & 0x80000000u));
+}
+
 /* Argument reduction of exp: x = n log 2 + r, |r| <= 0.347. */
 struct fm_split_f32_ {
     uint32_t n; /* two's complement */
@@ -101,9 +118,8 @@ static inline float fm_pow2_f32_(uint32_t n)
 
 static inline float fm_expf(float x)
 {
-    x = x > 89.0f ? 89.0f : x; /* exp(89) overflows; a NaN passes both lines */
-    x = x < -104.0f ? -104.0f : x;
-    struct fm_split_f32_ s = fm_split_f32_(x);
+    /* exp(-104) is less than half of the least denormal, exp(104) overflows below. */
+    struct fm_split_f32_ s = fm_split_f32_(fm_clamp_f32_(x, 104.0f));
     float y = 1.0f + fm_expm1_poly_f32_(s.r);
     /* In two halves, so that only the last product can round (to a denormal) or overflow. */
     uint32_t half = (uint32_t)((int32_t)s.n >> 1);
@@ -114,9 +130,8 @@ static inline float fm_expf(float x)
 static inline float fm_tanhf(float x)
 {
     uint32_t sign = fm_bits_f32_(x) & 0x80000000u;
-    float y = 2.0f * fm_from_bits_f32_(fm_bits_f32_(x) & 0x7fffffffu);
-    y = y > 20.0f ? 20.0f : y; /* tanh(10) rounds to 1; a NaN passes */
-    struct fm_split_f32_ s = fm_split_f32_(y);
+    float x_abs = fm_from_bits_f32_(fm_bits_f32_(x) & 0x7fffffffu);
+    struct fm_split_f32_ s = fm_split_f32_(2.0f * fm_clamp_f32_(x_abs, 10.0f)); /* tanh(10) is 1 */
     float two_n = fm_pow2_f32_(s.n);
     float t = fm_expm1_poly_f32_(s.r) * two_n + (two_n - 1.0f);
     float tanh_abs = t / (t + 2.0f);
@@ -127,23 +142,25 @@ static inline float fm_tanhf(float x)
  * log(1 + f) = f - f^2/2 + s (f^2/2 + R), R = 2 s^2/3 + 2 s^4/5 + ...: the series of atanh. */
 static inline float fm_logf(float x)
 {
-    const float inf = __builtin_inff();
-    uint32_t tiny = x < 0x1p-126f ? 0xffffffffu : 0u;
-    float scaled = x * fm_from_bits_f32_(tiny != 0u ? 0x4c000000u : 0x3f800000u); /* 2^25 : 1 */
-    uint32_t u = fm_bits_f32_(scaled) - 0x3f3504f3u;                              /* sqrt(1/2) */
-    int32_t k_int = ((int32_t)u >> 23) - (int32_t)(tiny & 25u);
-    float k = (float)k_int;
-    float f = fm_from_bits_f32_((u & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    const uint32_t one = 0x3f800000u, two_25 = 0x4c000000u, inf = 0x7f800000u,
+                   sqrt_half = 0x3f3504f3u;
+    uint32_t bits = fm_bits_f32_(x);
+    int denormal = bits < 0x00800000u;
+    float scaled = x * fm_from_bits_f32_(fm_pick_(denormal, two_25, one));
+    uint32_t u = fm_bits_f32_(scaled) - sqrt_half;
+    float k = (float)(((int32_t)u >> 23) - (int32_t)fm_pick_(denormal, 25u, 0u));
+    float f = fm_from_bits_f32_((u & 0x007fffffu) + sqrt_half) - 1.0f;
     float s = f / (2.0f + f);
     float z = s * s;
     float r =
         z * (0x1.555556p-1f + z * (0x1.99999ap-2f + z * (0x1.24924ap-2f + z * 0x1.c71c72p-3f)));
     float hfsq = (0.5f * f) * f;
     float lo = s * (hfsq + r) + k * -0x1.05c610p-29f;
-    float y = k * 0x1.62e430p-1f - ((hfsq - lo) - f);
-    y = x == 0.0f ? -inf : y;
-    y = x < 0.0f ? inf - inf : y;
-    return x < inf ? y : x; /* inf and NaN pass */
+    uint32_t y = fm_bits_f32_(k * 0x1.62e430p-1f - ((hfsq - lo) - f));
+    y = fm_pick_(bits >= inf, 0x7fc00000u, y);                           /* negative: NaN */
+    y = fm_pick_((bits & 0x7fffffffu) == 0, inf | 0x80000000u, y);       /* zero: -inf */
+    y = fm_pick_((bits == inf) | ((bits & 0x7fffffffu) > inf), bits, y); /* inf, NaN */
+    return fm_from_bits_f32_(y);
 }
 
 /* ---- double ---- */
