@@ -1,0 +1,82 @@
+/* A controller: sees the measured state of one environment, says how replicas change.
+ *
+ * One interface for rules, learned policies and references with foresight; one file per method. All
+ * get the same state, the same period and the same replica bounds.
+ */
+#ifndef KARMA_CONTROLLERS_CONTROLLER_H
+#define KARMA_CONTROLLERS_CONTROLLER_H
+
+#include "core/base/config.h"
+#include "core/base/mem.h"
+#include "core/game/rules.h"
+#include "core/game/world.h"
+#include "core/scenario/schedule.h"
+
+/*    kind                    name       what it is */
+#define CONTROLLER_LIST(X)                                                                         \
+    X(CONTROLLER_NOTHING, "nothing", "keeps the initial replicas")                                 \
+    X(CONTROLLER_STATIC, "static", "a fixed allocation")                                           \
+    X(CONTROLLER_KHPA, "khpa", "Kubernetes horizontal pod autoscaler v2")                          \
+    X(CONTROLLER_FF, "ff", "feed-forward: queueing-theory staffing from the entry rate")           \
+    X(CONTROLLER_POLICY, "policy", "a trained team")
+#define CONTROLLER_ENUM_(id, name, doc) id,
+enum controller_kind { CONTROLLER_LIST(CONTROLLER_ENUM_) CONTROLLER_KINDS };
+#undef CONTROLLER_ENUM_
+
+/* One row of eval.controllers: the parameters of all kinds side by side. */
+struct controller_cfg {
+    const char *name; /* label in tables; "" = the kind */
+    int kind;         /* enum controller_kind */
+    /* static */
+    int *replicas; /* (n_services) */
+    int n_replicas;
+    /* khpa */
+    double target; /* utilisation */
+    double up_s;   /* stabilisation windows */
+    double down_s;
+    double tolerance;
+    /* ff */
+    double utilisation; /* staffing never plans above this */
+    double wait_share;  /* of latency_max a service may spend waiting */
+    double ff_down_s;   /* holds the largest plan of this long */
+    double growth;      /* look-ahead: multiplies the trend of the entry rate */
+    /* policy */
+    const char *policy; /* directory, "" = the run's own */
+    int mode;           /* enum act_mode */
+};
+extern const struct cfg_field controller_fields[];
+
+struct controller;
+struct controller_ops {
+    /* Start an episode. `future` is the schedule: for references with foresight only, which say so
+     * in their header; everybody else ignores it. */
+    void (*reset)(struct controller *c, const struct episode_id *id, const struct schedule *future);
+    /* delta (n_services) for the measured state (state_size). */
+    void (*act)(struct controller *c, int32_t *delta, const float *state);
+};
+struct controller {
+    const struct controller_ops *ops;
+    const struct world *world;
+    const char *name;
+    bool conflict; /* the last act() had agents pulling one service both ways */
+};
+
+/* team: the trained team for CONTROLLER_POLICY (loaded by the caller; NULL otherwise), with the
+ * rules it was trained under. Everything by reference. */
+struct team;
+enum err controller_new(struct controller **out, struct arena *arena,
+                        const struct controller_cfg *cfg, const struct world *world,
+                        const struct rules *rules, const struct team *team) WARN_UNUSED;
+
+static inline void controller_reset(struct controller *c, const struct episode_id *id,
+                                    const struct schedule *future)
+{
+    c->ops->reset(c, id, future);
+}
+static inline void controller_act(struct controller *c, int32_t *delta, const float *state)
+{
+    c->conflict = false;
+    c->ops->act(c, delta, state);
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* Evaluation: controllers x scenarios x episodes on the cluster simulator, one row per episode.
+ *
+ * A job list (core/base/jobs.h): job i is one episode of one controller in one scenario; its record
+ * is one row. All controllers meet the same episodes (common random numbers). Evaluation uses the
+ * DEV or TEST domain, never TRAIN. Learned policies come as one controller with several training
+ * seeds; intervals resample training seeds and episodes.
+ */
+#ifndef KARMA_EVAL_EVAL_H
+#define KARMA_EVAL_EVAL_H
+
+#include "core/base/config.h"
+#include "core/base/jobs.h"
+#include "core/base/mem.h"
+#include "core/controllers/controller.h"
+#include "core/plant/metrics.h"
+
+struct eval_cfg {
+    struct controller_cfg *controllers;
+    int n_controllers;
+    int episodes; /* of each controller in each scenario (and training seed) */
+    uint64_t seed;
+    int split;             /* RNG_DEV or RNG_TEST_SPLIT */
+    int resamples;         /* of the bootstrap */
+    double confidence;     /* 0.95 */
+    const char *reference; /* name of the controller the others are compared with */
+    int figure_episode;    /* which episode is drawn */
+};
+extern const struct cfg_field eval_fields[];
+
+/* One episode of one arm. */
+struct eval_row {
+    int controller; /* index in cfg->controllers */
+    int train;      /* index of the training seed (0 for rules) */
+    int scenario;
+    uint32_t episode;
+    struct episode_metrics m;
+};
+
+struct eval; /* jobs' context */
+
+/* `policies`: for controller i, the trained teams (n_teams[i] of them; NULL and 0 for rules), with
+ * `rules` they share. Everything by reference. */
+struct eval_team_list {
+    const struct team *const *teams;
+    int n_teams;
+};
+enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
+                  const struct world *world, const struct rules *rules,
+                  const struct eval_team_list *teams) WARN_UNUSED;
+
+/* The job list; take() stores the rows. Valid as long as `e`. */
+struct job_list eval_jobs(struct eval *e);
+
+/* After the jobs ran (root only): all rows, ordered by (controller, train, scenario, episode). */
+const struct eval_row *eval_rows(const struct eval *e, int *n);
+
+#endif

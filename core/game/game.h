@@ -1,0 +1,25 @@
+/* The stochastic game: a tile of plants with scenarios, the rules, and the reward. An env of marl.
+ *
+ * One step = one decision period: joint action -> change of replicas -> plant -> truth -> reward.
+ * All defenders share the reward (plant/reward.h). Episodes are cut by the clock, never terminated.
+ * Episode e of environment g plays scenario (g + e) mod n.
+ */
+#ifndef KARMA_GAME_GAME_H
+#define KARMA_GAME_GAME_H
+
+#include "core/game/rules.h"
+#include "core/marl/env.h"
+
+/* A rule to imitate: for the state of environment lid, the replicas it wants (n_services). */
+struct demonstrator {
+    void *ctx;
+    void (*reset)(void *ctx, int lid, const struct episode_id *id);
+    void (*target)(void *ctx, int lid, int32_t *target, const float *state);
+};
+
+/* A tile of n_env games under `seed` in the TRAIN domain. demo may be NULL. Arguments by reference.
+ */
+enum err game_new(struct env **out, struct arena *arena, const struct rules *rules, int n_env,
+                  uint64_t seed, const struct demonstrator *demo) WARN_UNUSED;
+
+#endif

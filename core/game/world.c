@@ -1,0 +1,28 @@
+/* Building the world: topology, workload, scenarios, in the order in which they need each other. */
+#include "core/game/world.h"
+
+#include <math.h>
+
+enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
+                    const struct cfg *places)
+{
+    *w = (struct world){.cfg = *cfg};
+    w->n_seconds = (int)ceil(cfg->horizon * cfg->plant->period_s);
+    TRY(topology_init(&w->topology, arena, cfg->topology, places));
+    TRY(workload_init(&w->workload, arena, cfg->workload));
+    w->scenarios = ARENA_NEW(arena, cfg->n_scenarios, struct scenario);
+    if (w->scenarios == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < cfg->n_scenarios; i++) {
+        TRY(scenario_init(&w->scenarios[i], arena, &cfg->scenarios[i], &w->workload, &w->topology,
+                          places));
+    }
+    return ERR_OK;
+}
+
+enum err world_plant(struct plant **out, struct arena *arena, const struct world *w, int n_env)
+{
+    return cluster_new(out, arena, w->cfg.cluster, w->cfg.plant, &w->topology, n_env,
+                       w->cfg.horizon);
+}
