@@ -15,28 +15,33 @@ MPICC   ?= mpicc
 PROTOC  ?= protoc
 JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
 QUICK   ?= configs/experiments/quickstart.yaml
+RANKS   ?= 3
+BRIEFLY  = --set train.updates=1
+ON_LOGIN_NODE := $(if $(SLURM_JOB_ID),,$(if $(shell command -v sbatch 2>/dev/null),1))
+DATA     = $(DESTDIR)$(PREFIX)/share/karma
+DOCS     = $(DESTDIR)$(PREFIX)/share/doc/karma
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
-SCHEMAS     =
-BASE        = err log mem
-NN          =
+SCHEMAS     = trajectory update_dump weights
+BASE        = config config_print config_value config_yaml err fmath log mem nearest rng
+NN          = gemm gemm_blas gemm_fixed gemm_ref
 PLANT       =
 PROTO       =
 SCENARIO    =
 ORG         =
-MARL        =
+MARL        = block gae policy reduce
 CLUSTER     =
 TWIN        =
-GAME        =
+GAME        = game rules world
 CONTROLLERS =
 EVAL        =
 REPORT      =
-RUNTIME     =
-COMMANDS    =
-BENCHES     =
+RUNTIME     = owners
+COMMANDS    = cpu_built cpu_check
+BENCHES     = bench_nn
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
 define PACKAGES
@@ -65,6 +70,7 @@ empty  :=
 VARIANT := $(subst $(empty) $(empty),-,$(strip \
     $(if $(filter 0,$(MPI)),serial) $(if $(filter 1,$(SAN)),asan) $(if $(filter 1,$(DEV)),dev) \
     $(filter-out x86-64-v3,$(ARCH)) $(filter-out gcc,$(notdir $(CC))) \
+    $(if $(filter 1,$(MPI)),$(filter-out mpicc,$(notdir $(MPICC)))) \
     $(if $(filter 0,$(SAN)),$(patsubst -%,%,$(filter-out -O3,$(OPT))))))
 B      := build/$(or $(VARIANT),default)
 GEN    := build/gen
@@ -85,8 +91,8 @@ ifeq ($(SAN),1)
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 VERIFY   = $(if $(filter 1,$(DEV) $(SAN)),-DKARMA_VERIFY)
-FLAGS    = -std=gnu11 $(OPT) -g -fno-math-errno -D_GNU_SOURCE -I. -isystem $(GEN) $(PKG_INC) \
-           $(VERIFY) $(WARN) $(SANITIZE) $(CFLAGS)
+FLAGS    = -std=gnu11 $(OPT) -g -fno-math-errno -D_GNU_SOURCE -I. -isystem $(GEN) -isystem $(GEN)/proto \
+           $(PKG_INC) $(VERIFY) $(WARN) $(SANITIZE) $(CFLAGS)
 MARCH    = -march=$(ARCH)
 COMPILE  = $(CC) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<
 LIBS     = $(PKG_LIB) -lm
@@ -119,7 +125,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run test suites bench lint format asan valgrind install clean \
+.PHONY: all setup setup-run setup-test run test test-programs bench benches lint format asan valgrind install clean \
         help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -135,20 +141,27 @@ setup-run:
 setup-test:
 	@$(SETUP) install $(NEEDS) test figure? tools?
 
-run: ## set up, build for this CPU, train the quickstart on 3 ranks, evaluate it
-	@if command -v sbatch >/dev/null && [ -z "$$SLURM_JOB_ID" ] && [ "$(FORCE)" != 1 ]; then \
-	    echo "This looks like a Slurm login node. Build with 'make', then submit the job with"; \
-	    echo "    sbatch slurm/quickstart.sbatch"; \
-	    echo "or start it right here with 'make run FORCE=1'."; \
-	else \
-	    $(MAKE) --no-print-directory setup-run && $(PMAKE) ARCH=native all && sh mk/quickstart $(QUICK); \
-	fi
+ifeq ($(ON_LOGIN_NODE)$(FORCE),1)
+run:
+	@echo "This looks like a Slurm login node. Build here, then let Slurm run the job:"
+	@echo "    make && sbatch slurm/quickstart.sbatch"
+	@echo "'make run FORCE=1' starts it right here."
+else
+run: setup-run ## set up, build for this CPU, train the quickstart on 3 ranks, evaluate it
+	@$(PMAKE) ARCH=native all
+	@touch build/started
+	mpi/launch -n $(RANKS) build/karma train $(QUICK)
+	mpi/launch -n $(JOBS) build/karma eval $(QUICK)
+	@echo "Tables and figures of this run:"
+	@find results \( -name '*.csv' -o -name '*.md' -o -name '*.svg' -o -name '*.png' \) \
+	    -newer build/started | sort | sed 's/^/    /'
+endif
 
 test: setup-test ## set up, build, run every suite; the last line counts them
-	@$(PMAKE) suites
+	@$(PMAKE) test-programs
+	@MPI=$(MPI) sh tests/run $(B) $(UNIT) $(RANKED) $(SHELLED)
 
-suites: $(B)/karma $(UNIT) $(RANKED)
-	@sh tests/run $(B) $(UNIT) $(RANKED) $(SHELLED)
+test-programs: $(B)/karma $(UNIT) $(RANKED)
 
 bench: setup ## print the speeds, each with its unit and how it was taken
 	@$(PMAKE) all benches
@@ -163,20 +176,27 @@ format: ## clang-format every C file in place
 	@clang-format -i $$(git ls-files -co --exclude-standard -- '*.c' '*.h')
 
 asan: setup-test ## the unit and MPI suites under AddressSanitizer and UBSan
-	@$(PMAKE) SAN=1 SHELLED= suites
+	@$(MAKE) --no-print-directory SAN=1 SHELLED= test
 
 valgrind: setup-test ## a short serial training under valgrind
 	@$(PMAKE) MPI=0 build/serial/karma
-	@sh mk/valgrind build/serial/karma
+	OPENBLAS_NUM_THREADS=1 valgrind -q --leak-check=full --error-exitcode=9 \
+	    build/serial/karma train $(QUICK) $(BRIEFLY) --set run.dir=build/valgrind
 
-install: $(B)/karma ## PREFIX and DESTDIR: program, launcher, configs, Slurm templates, documents
-	@sh mk/install $(B)/karma '$(DESTDIR)' '$(PREFIX)'
+install: $(B)/karma ## program, launcher, configs, Slurm templates, documents to $(DESTDIR)$(PREFIX)
+	install -d $(DATA) $(DOCS)
+	install -D -m 755 $(B)/karma $(DESTDIR)$(PREFIX)/bin/karma
+	install -D -m 755 mpi/launch $(DESTDIR)$(PREFIX)/bin/karma-launch
+	cp -R configs slurm $(DATA)
+	cp -R docs README.md LICENSE $(DOCS)
+	sed -i -e 's|mpi/launch|$(PREFIX)/bin/karma-launch|' -e 's|build/karma|$(PREFIX)/bin/karma|' \
+	    -e 's|configs/|$(PREFIX)/share/karma/configs/|' $(DATA)/slurm/*
 
 clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | sort | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
 
 # --- rules ---------------------------------------------------------------------------------------
 $(B)/karma: $(B)/mpi/cmd/main.o $(COMM) $(ARCHIVES)
@@ -205,9 +225,10 @@ $(B)/gen/%.o: $(GEN)/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(COMPILE) -w
 
-$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: %.proto | $(B)/probed
+# Schemas import each other, so all are compiled anew when one changes.
+$(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto $(SCHEMAS:%=proto/%.proto) | $(B)/probed
 	@mkdir -p $(@D)
-	$(PROTOC) --c_out=$(GEN) $<
+	$(PROTOC) -Iproto --c_out=$(GEN)/proto $<
 
 $(B)/core/nn/gemm_fixed.o: private FP = -ffp-contract=fast
 $(B)/mpi/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<

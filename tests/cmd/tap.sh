@@ -1,0 +1,60 @@
+# TAP for shell tests. A test is tests/cmd/test_X.sh; it starts with `. tests/cmd/tap.sh`, calls the
+# functions below and ends with `done_testing`. tests/run starts it in the root of the sources with
+#
+#   KARMA   the program under test         BUILD  its build directory
+#   LAUNCH  mpi/launch                     WORK   an empty directory of this test's own
+#
+# shellcheck shell=sh
+tap_n=0
+
+result() { # STATUS NAME: one line of TAP, and what the command said if it failed
+    tap_n=$((tap_n + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $tap_n - $2"
+    else
+        echo "not ok $tap_n - $2"
+        [ ! -s "$WORK/out" ] || tail -n 10 "$WORK/out" | sed 's/^/# out: /'
+        [ ! -s "$WORK/err" ] || tail -n 10 "$WORK/err" | sed 's/^/# err: /'
+    fi
+}
+
+run() { # COMMAND...: sets $rc; its output is in $WORK/out and $WORK/err
+    rc=0
+    "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || rc=$?
+}
+
+exits() { # STATUS NAME COMMAND...: the command ends with just this status
+    want=$1 what=$2
+    shift 2
+    run "$@"
+    [ "$rc" = "$want" ]
+    result $? "$what (exit status $rc, expected $want)"
+}
+
+says() { # out|err PATTERN NAME: the last command's output has a line that matches
+    grep -Eq -- "$2" "$WORK/$1"
+    result $? "$3"
+}
+
+same() { # ACTUAL EXPECTED NAME: two strings are equal
+    [ "$1" = "$2" ]
+    tap_status=$?
+    result $tap_status "$3"
+    [ $tap_status = 0 ] || printf '# got      %s\n# expected %s\n' "$1" "$2"
+}
+
+holds() { # NAME COMMAND...: the command succeeds
+    what=$1
+    shift
+    run "$@"
+    result "$rc" "$what"
+}
+
+skip() { # NAME REASON
+    tap_n=$((tap_n + 1))
+    echo "ok $tap_n - $1 # SKIP $2"
+}
+
+done_testing() {
+    echo "1..$tap_n"
+}
