@@ -64,11 +64,12 @@ static inline double fm_from_bits_f64_(uint64_t u)
 
 /* ---- float ---- */
 
-/* `yes` or `no`, by a mask: gcc will not turn a choice that hangs on a float comparison into a
- * vector operation while comparisons may trap, but it will always do so for integers. */
+/* `yes` or `no`, by a mask: gcc leaves a choice that hangs on a float comparison, or that lets it
+ * skip float arithmetic, as a jump, and then does not vectorise the loop. */
 static inline uint32_t fm_pick_(int cond, uint32_t yes, uint32_t no)
 {
-    return cond ? yes : no;
+    uint32_t mask = 0u - (uint32_t)(cond != 0);
+    return (yes & mask) | (no & ~mask);
 }
 
 /* |x| > limit -> limit with the sign of x; NaN passes. For positive floats the order of the bits is
@@ -145,22 +146,22 @@ static inline float fm_logf(float x)
     const uint32_t one = 0x3f800000u, two_25 = 0x4c000000u, inf = 0x7f800000u,
                    sqrt_half = 0x3f3504f3u;
     uint32_t bits = fm_bits_f32_(x);
-    int denormal = bits < 0x00800000u;
-    float scaled = x * fm_from_bits_f32_(fm_pick_(denormal, two_25, one));
+    uint32_t denormal = 0u - (uint32_t)(bits < 0x00800000u); /* all ones or all zeros */
+    float scaled = x * fm_from_bits_f32_(one + (denormal & (two_25 - one)));
     uint32_t u = fm_bits_f32_(scaled) - sqrt_half;
-    float k = (float)(((int32_t)u >> 23) - (int32_t)fm_pick_(denormal, 25u, 0u));
+    float k = (float)(((int32_t)u >> 23) - (int32_t)(denormal & 25u));
     float f = fm_from_bits_f32_((u & 0x007fffffu) + sqrt_half) - 1.0f;
     float s = f / (2.0f + f);
     float z = s * s;
     float r =
         z * (0x1.555556p-1f + z * (0x1.99999ap-2f + z * (0x1.24924ap-2f + z * 0x1.c71c72p-3f)));
     float hfsq = (0.5f * f) * f;
-    float lo = s * (hfsq + r) + k * -0x1.05c610p-29f;
-    uint32_t y = fm_bits_f32_(k * 0x1.62e430p-1f - ((hfsq - lo) - f));
-    y = fm_pick_(bits >= inf, 0x7fc00000u, y);                           /* negative: NaN */
-    y = fm_pick_((bits & 0x7fffffffu) == 0, inf | 0x80000000u, y);       /* zero: -inf */
-    y = fm_pick_((bits == inf) | ((bits & 0x7fffffffu) > inf), bits, y); /* inf, NaN */
-    return fm_from_bits_f32_(y);
+    float lo = s * (hfsq + r) + k * 0x1.7f7d1cp-20f;
+    float y = k * 0x1.62e4p-1f - ((hfsq - lo) - f);
+    /* Infinity and NaN pass as x; below zero the answer is NaN, at zero -inf. */
+    uint32_t special = fm_pick_((bits & 0x7fffffffu) == 0, inf | 0x80000000u, 0x7fc00000u);
+    special = fm_pick_((bits & 0x7fffffffu) > inf, bits, fm_pick_(bits == inf, bits, special));
+    return fm_from_bits_f32_(fm_pick_(bits - 1u < inf - 1u, fm_bits_f32_(y), special));
 }
 
 /* ---- double ---- */
