@@ -223,9 +223,9 @@ enum err cfg_load_sources(struct cfg *c, const struct cfg_source *sources, int n
 enum err cfg_load_text(struct cfg *c, const char *name, const char *text, const char *const *sets,
                        int n_sets, void *out) WARN_UNUSED;
 
-/* Place of a value after a load: "topo.yaml:12:7", "--set services.1.cpu_m=500" or "default". A key
- * that has no place of its own answers with its nearest ancestor's. Never NULL; lives in the
- * arena or is static. */
+/* Place of a value after a load: "topo.yaml:12:7", "--set services.1.cpu_m=500", or "default". A key
+ * that was not given itself, inside a map that was: the place of the map, "topo.yaml:12:3 (by
+ * default)". Never NULL; in the arena or static. */
 const char *cfg_where(const struct cfg *c, const char *key);
 
 /* For checks that need more than one value: logs "PLACE: KEY: sentence" and returns ERR_CONFIG.

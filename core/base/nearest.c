@@ -1,0 +1,83 @@
+/* Optimal string alignment distance (Damerau 1964, restricted: no substring is edited twice), by
+ * dynamic programming over three rows. */
+#include "core/base/nearest.h"
+
+#include <string.h>
+
+enum { WORD_MAX = 63 };
+
+static int min_int(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int max_int(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+static char fold(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return (char)(c - 'A' + 'a');
+    }
+    return c == '_' ? '-' : c;
+}
+
+/* Least cost of turning a[0..i) into b[0..j), given the costs of shorter pieces. */
+static int cell(const int *before, const int *above, const int *row, const char *a, const char *b,
+                int i, int j)
+{
+    char ca = fold(a[i - 1]);
+    char cb = fold(b[j - 1]);
+    int cost = above[j - 1] + (ca == cb ? 0 : 1);
+    cost = min_int(cost, above[j] + 1);
+    cost = min_int(cost, row[j - 1] + 1);
+    if (i > 1 && j > 1 && ca == fold(b[j - 2]) && fold(a[i - 2]) == cb) {
+        cost = min_int(cost, before[j - 2] + 1);
+    }
+    return cost;
+}
+
+int nearest_distance(const char *a, const char *b)
+{
+    size_t len_a = strlen(a);
+    size_t len_b = strlen(b);
+    if (len_a > WORD_MAX || len_b > WORD_MAX) {
+        return (int)(min_int(1 << 20, (int)(len_a > len_b ? len_a : len_b)));
+    }
+    int rows[3][WORD_MAX + 1];
+    int n = (int)len_b;
+    for (int j = 0; j <= n; j++) {
+        rows[0][j] = j;
+    }
+    for (int i = 1; i <= (int)len_a; i++) {
+        int *row = rows[i % 3];
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            row[j] = cell(rows[(i + 1) % 3], rows[(i + 2) % 3], row, a, b, i, j);
+        }
+    }
+    return rows[len_a % 3][n];
+}
+
+struct nearest nearest_to(const char *typed)
+{
+    /* A third of the letters may be wrong: more is another word, not a slip. */
+    int allowed = max_int(1, min_int(WORD_MAX, (int)strnlen(typed, WORD_MAX)) / 3);
+    return (struct nearest){.typed = typed, .best = NULL, .distance = allowed + 1};
+}
+
+void nearest_offer(struct nearest *n, const char *word)
+{
+    int distance = nearest_distance(n->typed, word);
+    if (distance < n->distance) {
+        n->best = word;
+        n->distance = distance;
+    }
+}
+
+const char *nearest_word(const struct nearest *n)
+{
+    return n->best;
+}
