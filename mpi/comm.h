@@ -8,6 +8,9 @@
  * do not steal time from each other; the sleep starts only after ~50 us of polling, so that short
  * waits stay short. comm_poll() drives progress from inside long computations.
  *
+ * Errors of the library come back as ERR_PEER after its own words have been logged. A failed
+ * CHECK on any rank ends the whole job: comm_init() installs the hook.
+ *
  * `rank` and `size` mean MPI rank and size. Each function says Collective or Local.
  */
 #ifndef KARMA_MPI_COMM_H
@@ -37,7 +40,9 @@ struct comm {
 
 /* Collective. Starts the library (MPI_Init_thread FUNNELED) on first use. */
 enum err comm_init(struct comm *c, int *argc, char ***argv) WARN_UNUSED;
-/* Collective. */
+/* Collective. Waits until every rank is here and every send has left; messages nobody asked for
+ * (a run that ends with an error leaves some) are received and thrown away, so that no rank hangs.
+ * Nothing happens if comm_init() failed or was not called on a zeroed `c`. */
 void comm_finalize(struct comm *c);
 /* Local, never returns: ends every rank of the job (MPI_Abort). For failed CHECKs. */
 _Noreturn void comm_abort(int exit_code);
@@ -45,13 +50,21 @@ _Noreturn void comm_abort(int exit_code);
 /* Local. Let the library make progress; cheap (~0.2 us), call once per decision step. */
 void comm_poll(struct comm *c);
 
-/* Local. Nonblocking send of bytes: the buffer is moved into the comm, which frees it when the
- * message has left. At most `INT_MAX` bytes (checked). */
+/* Local. An empty buffer with room for `cap` bytes, for a message: taken from those whose message
+ * has left or that were given back, so that a steady stream of messages allocates nothing. The
+ * caller owns it until comm_send(), comm_buf_give() or buf_release(). */
+enum err comm_buf_take(struct comm *c, struct buf *out, size_t cap) WARN_UNUSED;
+/* Local. Gives a buffer back; `b` is empty afterwards. */
+void comm_buf_give(struct comm *c, struct buf *b);
+/* Local. Nonblocking send of bytes: the buffer is moved into the comm, which keeps it for
+ * comm_buf_take() or frees it when the message has left; `moved` is empty afterwards, on failure
+ * too. Messages from one rank to another with one tag arrive in order. At most `INT_MAX` bytes
+ * (ERR_FAILED with a sentence). */
 enum err comm_send(struct comm *c, int dst, enum comm_tag tag, struct buf *moved) WARN_UNUSED;
 /* Local, blocking: all sends handed over so far have left. */
 enum err comm_flush(struct comm *c) WARN_UNUSED;
 /* Local, blocking. Receives the next message with `tag` from `src` (COMM_ANY = any) into `out`
- * (contents replaced); *from gets the sender. */
+ * (contents replaced); *from gets the sender (NULL: not wanted). ERR_MEMORY loses the message. */
 enum { COMM_ANY = -1 };
 enum err comm_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out,
                    int *from) WARN_UNUSED;
@@ -59,7 +72,8 @@ enum err comm_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out,
 enum err comm_try_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out, int *from,
                        bool *got) WARN_UNUSED;
 
-/* Collective. `b` of root reaches everybody (resized on the others). */
+/* Collective. `b` of root reaches everybody (resized on the others). Ranks that cannot make room,
+ * or a root with more than INT_MAX bytes, are an error on all ranks. */
 enum err comm_bcast(struct comm *c, int root, struct buf *b) WARN_UNUSED;
 /* Collective. Everybody leaves with the worst (largest) error of all ranks: the one place where
  * ranks agree that something went wrong and leave together. */

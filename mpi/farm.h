@@ -2,8 +2,9 @@
  *
  * Rank 0 hands out indices one by one (longest jobs first is the caller's business), collects the
  * records and calls take() in the order of the index, so the outcome is the same bytes as the plain
- * loop's. With one rank it is the plain loop. Rank 0 also works when size == 1 only; with more ranks it
- * serves and sleeps. An error in a job ends the farm on all ranks with that error and one message.
+ * loop's. With one rank it is the plain loop. Rank 0 also works when size == 1 only; with more
+ * ranks it serves and sleeps. An error in a job ends the farm on all ranks with that error and one
+ * message.
  */
 #ifndef KARMA_MPI_FARM_H
 #define KARMA_MPI_FARM_H

@@ -20,8 +20,13 @@ struct owners {
 /* learners: 0 = fused (every rank simulates and learns its own tiles); 1 .. size-1 = that many
  * learner ranks, the rest simulate; learners == size means fused too. size == 1 is always fused.
  * Tiles are dealt in contiguous, nearly equal runs. ERR_CONFIG with a sentence if no rank would be
- * left to simulate or a learner would own no tile. */
+ * left to simulate or a learner would own no tile. More simulating ranks than tiles is allowed:
+ * some idle, which is said once (rank 0, info).
+ * Local; every rank computes the same tables. Nothing is written to `o` on failure. */
 enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size,
                      int learners) WARN_UNUSED;
+
+/* How many tiles `rank` has in one of the two tables. */
+int owners_count(const int *table, int n_tiles, int rank);
 
 #endif

@@ -22,23 +22,30 @@ struct tree_op {
     void *ctx;
 };
 
-/* Merge for n floats: into[i] = left[i] + right[i]; ctx = &n (size_t). */
+/* Merge for n floats: into[i] = left[i] + right[i]; ctx = &n (size_t); n * 4 <= bytes. */
 void tree_add_f32(void *ctx, void *into, const void *left, const void *right);
 
 struct treesum; /* node storage for the tiles one rank owns; carved from an arena */
 
-/* owner: (n_tiles) ranks, kept by reference. */
+/* owner: (n_tiles) ranks, kept by reference, equal on all ranks. `op` is copied. Local.
+ * Carves, rounded up to 64 bytes each, as many records as the table needs: for a contiguous run of
+ * tiles about 2 log2 n, for interleaved tiles one for each, and on the lowest owner log2 n more for
+ * merging what the others send. A rank that owns no tile gets a sum it may not use. */
 enum err treesum_init(struct treesum **out, struct arena *arena, const struct tree_op *op,
                       int n_tiles, const int *owner, int rank, int size) WARN_UNUSED;
 
-/* Where to put leaf `tile` (owned by this rank): a record of op->bytes, valid until the next call.
- * Leaves must be handed over in ascending tile order, each exactly once per sum; finished subtrees
- * are merged on the way, so memory is O(log n) records, not O(n). */
+/* Local. Where to put leaf `tile` (owned by this rank): a record of op->bytes, valid until the next
+ * call; its contents are what an earlier leaf left, so write or clear all of it. Leaves must be
+ * handed over in ascending tile order, each exactly once per sum, `done` after each; finished
+ * subtrees are merged on the way, so memory is O(log n) records, not O(n). Another order is a bug
+ * and fails a CHECK. */
 void *treesum_leaf(struct treesum *t, int tile);
 void treesum_leaf_done(struct treesum *t, int tile);
 
 /* Collective over all ranks that own a tile (others may not call): everybody in the table leaves
- * with the total in `out`. */
+ * with the total in `out` (op->bytes), and the next sum may begin; or everybody with the same error
+ * and `out` untouched, and the run must end, because messages of this sum may still be under way.
+ * Buffers of messages are used again: from the second sum on hardly anything is allocated. */
 enum err treesum_total(struct treesum *t, struct comm *c, void *out) WARN_UNUSED;
 
 #endif
