@@ -5,7 +5,8 @@
  * in the output. Hence
  *   - a row's bits do not depend on the other rows of the call, nor on their number;
  *   - the accumulating forms may be split at any row and continued: same bits;
- *   - neither the instruction set, nor the compiler, nor its flags can change a bit.
+ *   - neither the instruction set, nor the compiler, nor its flags can change a bit (the payload of
+ *     a NaN excepted).
  * gemm_ref.c says the same in scalar loops; tests and benchmarks compare bit by bit.
  *
  * GEMM_BLAS: cblas_sgemm. Bits depend on the library's kernel, on the number of rows and on a row's
@@ -14,7 +15,7 @@
  * Matrices are row-major float with a leading dimension (elements from row to row, >= columns).
  * M, K, N below are the sizes of the layer: X(M,K) inputs, W(K,N) weights, Y(M,N) outputs, whatever
  * is summed over. Any size >= 0 is allowed; outputs may not overlap inputs. No allocation, at most
- * 40 KiB of stack. Single-threaded; fully reentrant. Alignment of 64 bytes is faster, not required.
+ * 48 KiB of stack. Single-threaded; fully reentrant. Alignment of 64 bytes is faster, not required.
  */
 #ifndef KARMA_NN_GEMM_H
 #define KARMA_NN_GEMM_H
