@@ -28,18 +28,18 @@ endif
 SCHEMAS     = trajectory update_dump weights
 BASE        = config config_print config_value config_yaml err fmath log mem nearest rng
 NN          = gemm gemm_blas gemm_fixed gemm_ref
-PLANT       =
-PROTO       =
+PLANT       = plant topology
+PROTO       = trajectory weights wire
 SCENARIO    =
 ORG         =
-MARL        = block gae policy reduce
+MARL        = block gae policy reduce team
 CLUSTER     =
 TWIN        =
 GAME        = game rules world
 CONTROLLERS =
 EVAL        =
 REPORT      =
-RUNTIME     = owners
+RUNTIME     = owners treesum
 COMMANDS    = cpu_built cpu_check
 BENCHES     = bench_nn
 
@@ -247,4 +247,4 @@ $(B)/probed:
 	@$(SETUP) check $(NEEDS)
 	@mkdir -p $(@D) && touch $@
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
