@@ -399,7 +399,9 @@ static bool read_number(void *at, struct cfg_text *problem, const struct cfg_fie
     struct decimal d;
     if (!scan_decimal(&d, node->text)) {
         return refuse(problem, f, type, node,
-                      "write plain decimal digits, such as 10, 0.5 or 1e-3, without leading zeros");
+                      type == CFG_TYPE_DOUBLE
+                          ? "write it in decimal, such as 10, 0.5 or 1e-3, without leading zeros"
+                          : "write decimal digits without leading zeros, such as 10 or 1e6");
     }
     if (type == CFG_TYPE_DOUBLE) {
         return read_double(at, problem, f, node, &d);

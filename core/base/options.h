@@ -1,0 +1,133 @@
+/* Command line: one table is read by the parser and printed as the help, so the help cannot lie.
+ *
+ *     struct train_options {
+ *         const char *out;
+ *         int threads;
+ *         bool resume;
+ *         const char **sets;
+ *         int n_sets;
+ *     };
+ *     static const struct option_row rows[] = {
+ *         OPTION_STRING(struct train_options, out, "out", 'o', "DIR", "run directory"),
+ *         OPTION_INT(struct train_options, threads, "threads", 0, "N", 1, 64, "threads per rank"),
+ *         OPTION_FLAG(struct train_options, resume, "resume", 0, "go on from the last checkpoint"),
+ *         OPTION_LIST(struct train_options, sets, n_sets, "set", 's', "KEY=VALUE", "override a key"),
+ *         OPTION_END,
+ *     };
+ *     static const struct operand_row operands[] = {
+ *         {"CONFIG", "configuration file", 1, 1},
+ *         OPERAND_END,
+ *     };
+ *     static const struct command_line line = {"karma train", "Train a policy.", rows, operands,
+ *                                              sizeof(struct train_options)};
+ *
+ * Accepted: --name VALUE, --name=VALUE, -o VALUE, -oVALUE, flags together (-vq), options after
+ * operands, `--` (what follows are operands), `-` as an operand, -h and --help. Names are not
+ * abbreviated. Of an option given twice the last counts, but a list keeps all.
+ */
+#ifndef KARMA_BASE_OPTIONS_H
+#define KARMA_BASE_OPTIONS_H
+
+#include "core/base/err.h"
+#include "core/base/mem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum option_type {
+    OPTION_TYPE_FLAG,   /* bool: true when given */
+    OPTION_TYPE_STRING, /* const char *: borrowed from argv */
+    OPTION_TYPE_INT,    /* int */
+    OPTION_TYPE_LIST,   /* const char ** in the arena, borrowed from argv, and an int count */
+};
+
+/* Written with the macros below. */
+struct option_row {
+    const char *name; /* without "--" */
+    char letter;      /* 0 = none */
+    enum option_type type;
+    size_t offset, count_offset;
+    const char *arg; /* what the help calls the value: "FILE"; "" for a flag */
+    int min, max;    /* of an int */
+    const char *doc; /* one sentence fragment */
+};
+
+#define OPTION_IS_(S, member, type) _Generic(((S *)0)->member, type : 0U)
+
+#define OPTION_ROW_(S, member, T, ctype, name_, letter_, arg_, min_, max_, doc_)                   \
+    {                                                                                              \
+        .name = (name_), .letter = (letter_), .type = (T),                                         \
+        .offset = offsetof(S, member) + OPTION_IS_(S, member, ctype), .arg = (arg_),               \
+        .min = (min_), .max = (max_), .doc = (doc_)                                                \
+    }
+#define OPTION_FLAG(S, member, name, letter, doc)                                                  \
+    OPTION_ROW_(S, member, OPTION_TYPE_FLAG, bool, name, letter, "", 0, 0, doc)
+#define OPTION_STRING(S, member, name, letter, arg, doc)                                           \
+    OPTION_ROW_(S, member, OPTION_TYPE_STRING, const char *, name, letter, arg, 0, 0, doc)
+#define OPTION_INT(S, member, name, letter, arg, min, max, doc)                                    \
+    OPTION_ROW_(S, member, OPTION_TYPE_INT, int, name, letter, arg, min, max, doc)
+#define OPTION_LIST(S, member, n_member, name_, letter_, arg_, doc_)                               \
+    {                                                                                              \
+        .name = (name_), .letter = (letter_), .type = OPTION_TYPE_LIST,                            \
+        .offset = offsetof(S, member) + OPTION_IS_(S, member, const char **),                      \
+        .count_offset = offsetof(S, n_member) + OPTION_IS_(S, n_member, int), .arg = (arg_),       \
+        .doc = (doc_)                                                                              \
+    }
+#define OPTION_END                                                                                 \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
+/* What stands on the command line without a name, in this order. Only the last row may have
+ * n_max > n_min. */
+struct operand_row {
+    const char *name; /* "CONFIG" */
+    const char *doc;
+    int n_min, n_max;
+};
+#define OPERAND_END                                                                                \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
+struct command_line {
+    const char *command; /* as the user types it: "karma train" */
+    const char *summary; /* a sentence or a paragraph for the help */
+    const struct option_row *options;
+    const struct operand_row *operands;
+    size_t size; /* of the struct the option rows describe */
+};
+
+/* What was given besides options. */
+struct operands {
+    const char **items; /* in the arena, borrowed from argv */
+    int n;
+    bool help; /* -h or --help was among the options: nothing else was checked or written */
+};
+
+/* Parse argv[1..argc) (argv[0] is the command's name). `values` holds the defaults and is
+ * overwritten where options are given; it and `operands` are written on success only. Lists that
+ * are not given stay as they are. A mistake is logged as a sentence: ERR_USAGE. ERR_MEMORY. */
+enum err options_parse(const struct command_line *line, struct arena *arena, void *values,
+                       struct operands *operands, int argc, char *const *argv) WARN_UNUSED;
+
+/* Append the help: usage, summary, operands, options. ERR_MEMORY. */
+enum err options_help(struct buf *b, const struct command_line *line) WARN_UNUSED;
+
+/* Subcommands: a table that ends with a row whose name is NULL. `run` gets argv with its own name
+ * as argv[0]. */
+struct command {
+    const char *name;
+    const char *summary; /* one line, no full stop */
+    enum err (*run)(int argc, char **argv);
+};
+
+/* The row of that name; NULL: logged, with the nearest name. `program` is "karma". */
+const struct command *command_find(const struct command *table, const char *program,
+                                   const char *name);
+
+/* Append the overview: every command with its summary. ERR_MEMORY. */
+enum err command_help(struct buf *b, const struct command *table, const char *program,
+                      const char *summary) WARN_UNUSED;
+
+#endif
