@@ -26,20 +26,20 @@ endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = trajectory update_dump weights
-BASE        = config config_print config_value config_yaml err fmath log mem nearest rng
-NN          = gemm gemm_blas gemm_fixed gemm_ref
+BASE        = config config_print config_value config_yaml err fmath log mem nearest options rng
+NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = plant topology
 PROTO       = trajectory weights wire
 SCENARIO    =
 ORG         =
-MARL        = block gae policy reduce team
+MARL        = block gae policy reduce rollout team
 CLUSTER     =
 TWIN        =
 GAME        = game rules world
 CONTROLLERS =
 EVAL        =
 REPORT      =
-RUNTIME     = owners treesum
+RUNTIME     = owners train treesum
 COMMANDS    = cpu_built cpu_check
 BENCHES     = bench_nn
 
@@ -91,7 +91,7 @@ ifeq ($(SAN),1)
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 VERIFY   = $(if $(filter 1,$(DEV) $(SAN)),-DKARMA_VERIFY)
-FLAGS    = -std=gnu11 $(OPT) -g -fno-math-errno -D_GNU_SOURCE -I. -isystem $(GEN) -isystem $(GEN)/proto \
+FLAGS    = -std=gnu11 $(OPT) -g -fno-math-errno -D_GNU_SOURCE -I. -isystem $(GEN) \
            $(PKG_INC) $(VERIFY) $(WARN) $(SANITIZE) $(CFLAGS)
 MARCH    = -march=$(ARCH)
 COMPILE  = $(CC) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<
@@ -228,7 +228,7 @@ $(B)/gen/%.o: $(GEN)/%.c $(B)/flags
 # Schemas import each other, so all are compiled anew when one changes.
 $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto $(SCHEMAS:%=proto/%.proto) | $(B)/probed
 	@mkdir -p $(@D)
-	$(PROTOC) -Iproto --c_out=$(GEN)/proto $<
+	$(PROTOC) --c_out=$(GEN) $<
 
 $(B)/core/nn/gemm_fixed.o: private FP = -ffp-contract=fast
 $(B)/mpi/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<
