@@ -17,16 +17,20 @@ struct reducer {
     enum err (*total)(void *ctx, void *out); /* Collective over all learners */
 };
 
-/* What a record is made of: n floats that add, then stats_doubles(d) doubles that merge
- * (core/nn/normaliser.h). Floats are padded to a multiple of 16. */
+/* What a record is made of: n_floats that add, n_max floats >= 0 of which the greatest counts, then
+ * stats_doubles(d) doubles that merge (core/nn/normaliser.h). Floats are padded to a multiple of
+ * 16. A leaf must be written whole: reduce_clear() first is the simple way. */
 struct reduce_shape {
     size_t n_floats;
     int n_stats; /* d, columns */
+    size_t n_max;
 };
 size_t reduce_bytes(const struct reduce_shape *s);
 float *reduce_floats(void *record);
 double *reduce_stats(const struct reduce_shape *s, void *record);
-/* into = left (+) right; ctx is the shape. Fits mpi/treesum.h. */
+/* All zeros: a leaf that adds nothing. */
+void reduce_clear(const struct reduce_shape *s, void *record);
+/* into = left (+) right; ctx is the shape; into may be left. Fits mpi/treesum.h. */
 void reduce_merge(void *ctx, void *into, const void *left, const void *right);
 
 /* One process owns every tile. */

@@ -36,15 +36,18 @@ struct weights {
     size_t n_params;
     float *params;      /* (n_params) actors, then critic */
     double *row_stats;  /* stats_doubles(spec->n_norm): frozen during an update */
-    double *value_norm; /* popart_doubles(n_agents) */
+    double *value_norm; /* popart_doubles(n_agents); local critic: the first popart_doubles(1) */
 };
 
 struct team {
     const struct team_cfg *cfg;
     const struct env_spec *spec;
     struct mlp actor, critic;
-    int n_actors, n_critics;      /* networks: n_agents or 1 */
+    int n_actors, n_critics;      /* networks: n_agents or 1; 1 */
     size_t *actor_at, *critic_at; /* offsets in params */
+    int obs_ld, critic_ld;        /* floats from row to row of the inputs, see team_inputs() */
+    int logit_ld, value_ld;       /* the same of the outputs */
+    int n_views, n_cols; /* of the critic: central 1 view, A columns; local A views, 1 column */
     struct weights w;
     struct normaliser norm; /* made of w.row_stats by team_refresh() */
 };
@@ -55,9 +58,23 @@ enum err team_init(struct team *t, struct arena *arena, const struct team_cfg *c
 enum err team_init_params(struct team *t, uint64_t seed, struct arena *scratch) WARN_UNUSED;
 /* After w was overwritten (broadcast, file): derive what depends on it. */
 void team_refresh(struct team *t);
-/* CRC-32C over parameters and statistics; doubled to 64 bits by a second polynomial or FNV: what
- * `train` prints. */
+/* FNV-1a, 64 bits, over the bytes of parameters and statistics: what `train` prints. */
 uint64_t team_digest(const struct team *t);
+
+/* What the networks see of n rows (n, R): obs (A, n, obs_ld) with the agent's one-hot behind column
+ * D where a network is shared, critic (n, critic_ld) of the centralised critic. Either may be NULL:
+ * not wanted. row (R): scratch. Worker and learner both call this, so they see the same bits. */
+void team_inputs(const struct team *t, float *obs, float *critic, float *row, const float *rows,
+                 int n);
+
+/* One row (R) as observations see it: the first n_norm columns normalised. */
+void team_normalise_row(const struct team *t, float *out, const float *row);
+
+/* Logits (A, n, logit_ld) of all actors. work: mlp_infer_work_floats(&t->actor). */
+void team_logits(const struct team *t, float *logits, const float *obs, int n, float *work);
+
+/* View of w.value_norm; beta matters to popart_update() only. */
+struct popart team_popart(const struct team *t, double beta);
 
 /* Scratch for acting in n_env environments at once. Carved once, used every step. */
 struct team_scratch;
@@ -69,12 +86,13 @@ enum act_mode { ACT_SAMPLE, ACT_ARGMAX };
 
 /* rows (n, R) raw, mask (n, A, F, words) -> action (n, A, F), logp (n, A).
  * gid (n): environments' global ids, step: decision number; with `key` the coordinates of the draws
- * (draw = agent * F + factor). Row-wise: bits don't depend on n. */
+ * (draw = agent * F + factor): counter (draw, step, update, gid), first word. ACT_ARGMAX draws
+ * nothing, gid may be NULL. Row-wise: bits don't depend on n. Any n: done in pieces. */
 void team_act(const struct team *t, struct team_scratch *s, int32_t *action, float *logp,
               const float *rows, const uint32_t *mask, int n, enum act_mode mode,
               struct rng_key key, const uint32_t *gid, uint32_t update, uint32_t step);
 
-/* value (n, A), de-normalised. */
+/* value (n, A), de-normalised. Any n. */
 void team_value(const struct team *t, struct team_scratch *s, float *value, const float *rows,
                 int n);
 

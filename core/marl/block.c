@@ -1,0 +1,41 @@
+/* A block's arrays, carved for one shape. */
+#include "core/marl/block.h"
+
+static enum err carve_recorded(struct block *b, struct arena *arena, const struct env_spec *spec)
+{
+    size_t agents = (size_t)spec->n_agents;
+    size_t envs = (size_t)b->n_env;
+    size_t rows = envs * (size_t)b->n_steps;
+    size_t factors = agents * (size_t)spec->n_factors;
+    b->row = ARENA_NEW(arena, rows * (size_t)spec->n_row, float);
+    b->mask = ARENA_NEW(arena, rows * factors * (size_t)env_mask_words(spec), uint32_t);
+    b->action = ARENA_NEW(arena, rows * factors, int32_t);
+    b->logp = ARENA_NEW(arena, rows * agents, float);
+    b->value = ARENA_NEW(arena, rows * agents, float);
+    b->reward = ARENA_NEW(arena, rows * agents, float);
+    b->flag = ARENA_NEW(arena, rows, uint8_t);
+    b->boot = ARENA_NEW(arena, rows * agents, float);
+    b->last_value = ARENA_NEW(arena, envs * agents, float);
+    b->episode = ARENA_NEW(arena, envs, uint32_t);
+    b->stats = ARENA_NEW(arena, spec->n_stats, double);
+    bool complete = b->row != NULL && b->mask != NULL && b->action != NULL && b->logp != NULL &&
+                    b->value != NULL && b->reward != NULL && b->flag != NULL && b->boot != NULL &&
+                    b->last_value != NULL && b->episode != NULL && b->stats != NULL;
+    return complete ? ERR_OK : ERR_MEMORY;
+}
+
+enum err block_init(struct block *b, struct arena *arena, const struct env_spec *spec, int n_env,
+                    int n_steps)
+{
+    CHECK(n_env >= 1 && n_env <= TILE && n_steps >= 1);
+    struct block made = {.n_env = n_env, .n_steps = n_steps};
+    TRY(carve_recorded(&made, arena, spec));
+    size_t samples = (size_t)n_env * (size_t)n_steps * (size_t)spec->n_agents;
+    made.advantage = ARENA_NEW(arena, samples, float);
+    made.target = ARENA_NEW(arena, samples, float);
+    if (made.advantage == NULL || made.target == NULL) {
+        return ERR_MEMORY;
+    }
+    *b = made;
+    return ERR_OK;
+}

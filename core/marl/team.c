@@ -1,0 +1,364 @@
+/* The networks of a team in one flat block, and acting with them.
+ *
+ * Inputs lie as (agents, rows, ld): the rows of one network are contiguous, so a shared actor is
+ * one product over all agents and separate actors are one product each.
+ */
+#include "core/marl/team.h"
+
+#include "core/marl/policy.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct cfg_choice activations[] = {
+    {"tanh", ACT_TANH, ""},
+    {"relu", ACT_RELU, ""},
+    {NULL, 0, NULL},
+};
+static const struct cfg_choice critics[] = {
+    {"central", CRITIC_CENTRAL, "joint view, one output per agent"},
+    {"local", CRITIC_LOCAL, "sees what the agent sees (IPPO)"},
+    {NULL, 0, NULL},
+};
+static const struct cfg_choice gemms[] = {
+    {"fixed", GEMM_FIXED, "same bits everywhere"},
+    {"blas", GEMM_BLAS, "bits depend on the library and the CPU"},
+    {NULL, 0, NULL},
+};
+
+#define S struct team_cfg
+const struct cfg_field team_fields[] = {
+    CFG_LIST_INT(S, actor_hidden, n_actor_hidden, "[64, 64]", 0, MLP_LAYERS_MAX - 1, 1, 4096, "",
+                 CFG_RESULT, "hidden layers of an actor"),
+    CFG_LIST_INT(S, critic_hidden, n_critic_hidden, "[64, 64]", 0, MLP_LAYERS_MAX - 1, 1, 4096, "",
+                 CFG_RESULT, "hidden layers of the critic"),
+    CFG_ENUM(S, activation, "tanh", activations, CFG_RESULT, "of the hidden layers"),
+    CFG_BOOL(S, share_actor, "false", CFG_RESULT,
+             "one actor for all agents, told apart by one-hot"),
+    CFG_ENUM(S, critic, "central", critics, CFG_RESULT, "what the critic sees"),
+    CFG_DOUBLE(S, obs_clip, "5", 0.1, 1e6, "", CFG_RESULT, "normalised inputs are cut at +- this"),
+    CFG_INT(S, row_block, "64", 1, 65536, "", CFG_SPEED, "rows per block of matrix products"),
+    CFG_ENUM(S, gemm, "fixed", gemms, CFG_RESULT, "matrix products"),
+    CFG_END,
+};
+#undef S
+
+/* Added to the variance of a column before the root. */
+static const double NORM_EPS = 1e-6;
+/* Values are scaled by at least this: returns that never vary are not blown up. */
+static const double VALUE_SIGMA_MIN = 1e-2;
+
+static int padded(int n)
+{
+    return (n + MLP_PAD - 1) / MLP_PAD * MLP_PAD;
+}
+
+/* ---- shape ---- */
+
+static enum err network_init(struct mlp *mlp, const struct team_cfg *cfg, int n_in,
+                             const int *hidden, int n_hidden, int n_out)
+{
+    CHECK(n_hidden < MLP_LAYERS_MAX);
+    struct mlp_shape shape = {.n_layers = n_hidden + 1, .act = (enum activation)cfg->activation};
+    shape.sizes[0] = n_in;
+    for (int i = 0; i < n_hidden; i++) {
+        shape.sizes[i + 1] = hidden[i];
+    }
+    shape.sizes[n_hidden + 1] = n_out;
+    return mlp_init(mlp, &shape, (enum gemm_kind)cfg->gemm, cfg->row_block);
+}
+
+/* Does some network need to be told which agent it works for? */
+static bool needs_one_hot(const struct team_cfg *cfg)
+{
+    return cfg->share_actor || cfg->critic == CRITIC_LOCAL;
+}
+
+static enum err networks_init(struct team *t)
+{
+    const struct team_cfg *cfg = t->cfg;
+    const struct env_spec *spec = t->spec;
+    bool local = cfg->critic == CRITIC_LOCAL;
+    int one_hot = spec->n_agents;
+    int n_actor_in = spec->n_obs + (cfg->share_actor ? one_hot : 0);
+    int n_critic_in = local ? spec->n_obs + one_hot : spec->n_critic;
+    t->n_actors = cfg->share_actor ? 1 : spec->n_agents;
+    t->n_critics = 1;
+    t->n_views = local ? spec->n_agents : 1;
+    t->n_cols = local ? 1 : spec->n_agents;
+    t->obs_ld = padded(spec->n_obs + (needs_one_hot(cfg) ? one_hot : 0));
+    t->critic_ld = local ? 0 : padded(spec->n_critic);
+    t->logit_ld = padded(spec->n_factors * spec->n_choices);
+    t->value_ld = padded(t->n_cols);
+    TRY(network_init(&t->actor, cfg, n_actor_in, cfg->actor_hidden, cfg->n_actor_hidden,
+                     spec->n_factors * spec->n_choices));
+    return network_init(&t->critic, cfg, n_critic_in, cfg->critic_hidden, cfg->n_critic_hidden,
+                        t->n_cols);
+}
+
+static enum err weights_init(struct team *t, struct arena *arena)
+{
+    size_t n_actors = (size_t)t->n_actors;
+    t->actor_at = ARENA_NEW(arena, n_actors, size_t);
+    t->critic_at = ARENA_NEW(arena, 1, size_t);
+    t->w.n_params = n_actors * t->actor.n_params + t->critic.n_params;
+    t->w.params = ARENA_NEW(arena, t->w.n_params, float);
+    t->w.row_stats = ARENA_NEW(arena, stats_doubles(t->spec->n_norm), double);
+    t->w.value_norm = ARENA_NEW(arena, popart_doubles(t->spec->n_agents), double);
+    if (t->actor_at == NULL || t->critic_at == NULL || t->w.params == NULL ||
+        t->w.row_stats == NULL || t->w.value_norm == NULL) {
+        return ERR_MEMORY;
+    }
+    for (size_t i = 0; i < n_actors; i++) {
+        t->actor_at[i] = i * t->actor.n_params;
+    }
+    t->critic_at[0] = n_actors * t->actor.n_params;
+    return ERR_OK;
+}
+
+enum err team_init(struct team *t, struct arena *arena, const struct team_cfg *cfg,
+                   const struct env_spec *spec)
+{
+    struct team made = {.cfg = cfg, .spec = spec};
+    TRY(networks_init(&made));
+    TRY(weights_init(&made, arena));
+    float *mean = ARENA_NEW(arena, spec->n_norm, float);
+    float *inv_std = ARENA_NEW(arena, spec->n_norm, float);
+    if (mean == NULL || inv_std == NULL) {
+        return ERR_MEMORY;
+    }
+    normaliser_init(&made.norm, spec->n_norm, (float)cfg->obs_clip, mean, inv_std);
+    *t = made;
+    return ERR_OK;
+}
+
+struct popart team_popart(const struct team *t, double beta)
+{
+    return (struct popart){
+        .d = t->n_cols, .beta = beta, .sigma_min = VALUE_SIGMA_MIN, .state = t->w.value_norm};
+}
+
+enum err team_init_params(struct team *t, uint64_t seed, struct arena *scratch)
+{
+    struct rng_key key = rng_key(seed, RNG_PARAM_INIT, RNG_TRAIN);
+    double gain = sqrt(2.0);
+    for (int i = 0; i < t->n_actors; i++) {
+        TRY(mlp_init_params(&t->actor, t->w.params + t->actor_at[i], gain, 0.01, key, (uint32_t)i,
+                            scratch));
+    }
+    TRY(mlp_init_params(&t->critic, t->w.params + t->critic_at[0], gain, 1.0, key,
+                        (uint32_t)t->n_actors, scratch));
+    struct popart pa = team_popart(t, 0.0);
+    memset(t->w.value_norm, 0, popart_doubles(t->spec->n_agents) * sizeof(double));
+    popart_init(&pa, pa.d, pa.beta, pa.sigma_min, pa.state);
+    stats_clear(t->w.row_stats, t->spec->n_norm);
+    t->w.version = 0;
+    team_refresh(t);
+    return ERR_OK;
+}
+
+void team_refresh(struct team *t)
+{
+    normaliser_freeze(&t->norm, t->w.row_stats, NORM_EPS);
+}
+
+static uint64_t fnv1a(uint64_t hash, const void *data, size_t n_bytes)
+{
+    const unsigned char *byte = data;
+    for (size_t i = 0; i < n_bytes; i++) {
+        hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+uint64_t team_digest(const struct team *t)
+{
+    const struct weights *w = &t->w;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    hash = fnv1a(hash, w->params, w->n_params * sizeof(float));
+    hash = fnv1a(hash, w->row_stats, stats_doubles(t->spec->n_norm) * sizeof(double));
+    return fnv1a(hash, w->value_norm, popart_doubles(t->spec->n_agents) * sizeof(double));
+}
+
+/* ---- inputs ---- */
+
+void team_normalise_row(const struct team *t, float *out, const float *row)
+{
+    int n_row = t->spec->n_row, n_norm = t->spec->n_norm;
+    normaliser_apply(&t->norm, out, n_row, row, n_row, 1);
+    memcpy(out + n_norm, row + n_norm, (size_t)(n_row - n_norm) * sizeof(float));
+}
+
+/* obs (A, n, obs_ld), row r of all agents. */
+static void observe(const struct team *t, float *obs, const float *row, int r, int n)
+{
+    const struct env_spec *spec = t->spec;
+    size_t n_tail = (size_t)(t->obs_ld - spec->n_obs);
+    for (int agent = 0; agent < spec->n_agents; agent++) {
+        float *o = obs + ((size_t)agent * (size_t)n + (size_t)r) * (size_t)t->obs_ld;
+        spec->obs(spec->ctx, o, agent, row);
+        if (needs_one_hot(t->cfg)) {
+            memset(o + spec->n_obs, 0, n_tail * sizeof(float));
+            o[spec->n_obs + agent] = 1.0f;
+        }
+    }
+}
+
+void team_inputs(const struct team *t, float *obs, float *critic, float *row, const float *rows,
+                 int n)
+{
+    const struct env_spec *spec = t->spec;
+    for (int r = 0; r < n; r++) {
+        team_normalise_row(t, row, rows + (size_t)r * (size_t)spec->n_row);
+        if (obs != NULL) {
+            observe(t, obs, row, r, n);
+        }
+        if (critic != NULL) {
+            spec->critic(spec->ctx, critic + (size_t)r * (size_t)t->critic_ld, row);
+        }
+    }
+}
+
+void team_logits(const struct team *t, float *logits, const float *obs, int n, float *work)
+{
+    int n_rows = t->spec->n_agents / t->n_actors * n; /* of one network */
+    for (int i = 0; i < t->n_actors; i++) {
+        size_t at = (size_t)i * (size_t)n_rows;
+        mlp_infer(&t->actor, logits + at * (size_t)t->logit_ld, t->logit_ld,
+                  t->w.params + t->actor_at[i], obs + at * (size_t)t->obs_ld, t->obs_ld, n_rows,
+                  work);
+    }
+}
+
+/* ---- acting ---- */
+
+struct team_scratch {
+    int n;         /* rows done at once */
+    float *row;    /* (R) normalised */
+    float *obs;    /* (A, n, obs_ld) */
+    float *critic; /* (n, critic_ld) */
+    float *out;    /* (A, n, logit_ld) or (n_views, n, value_ld) */
+    float *logp;   /* (K) */
+    float *work;   /* of mlp_infer */
+};
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+enum err team_scratch_init(struct team_scratch **out, struct arena *arena, const struct team *t,
+                           int n_env)
+{
+    CHECK(n_env >= 1);
+    size_t n = (size_t)n_env;
+    size_t n_obs = (size_t)t->spec->n_agents * n;
+    size_t n_work = larger(mlp_infer_work_floats(&t->actor), mlp_infer_work_floats(&t->critic));
+    size_t ld_out = larger((size_t)t->logit_ld, (size_t)t->value_ld);
+    struct team_scratch *s = ARENA_NEW(arena, 1, struct team_scratch);
+    if (s == NULL) {
+        return ERR_MEMORY;
+    }
+    *s = (struct team_scratch){.n = n_env,
+                               .row = ARENA_NEW(arena, t->spec->n_row, float),
+                               .obs = ARENA_NEW(arena, n_obs * (size_t)t->obs_ld, float),
+                               .critic = ARENA_NEW(arena, n * (size_t)t->critic_ld, float),
+                               .out = ARENA_NEW(arena, n_obs * ld_out, float),
+                               .logp = ARENA_NEW(arena, t->spec->n_choices, float),
+                               .work = ARENA_NEW(arena, n_work, float)};
+    if (s->row == NULL || s->obs == NULL || s->critic == NULL || s->out == NULL ||
+        s->logp == NULL || s->work == NULL) {
+        return ERR_MEMORY;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+/* What the draws of a call have in common. */
+struct draws {
+    enum act_mode mode;
+    struct rng_key key;
+    uint32_t update, step;
+};
+
+/* One agent in one environment: action (F); returns the joint log-probability. */
+static float choose(const struct env_spec *spec, float *logp, int32_t *action, const float *logits,
+                    const uint32_t *mask, int agent, const struct draws *d, uint32_t gid)
+{
+    int n_words = env_mask_words(spec);
+    float joint = 0.0f;
+    for (int f = 0; f < spec->n_factors; f++) {
+        const uint32_t *m = mask + f * n_words;
+        policy_log_softmax(logp, logits + f * spec->n_choices, m, spec->n_choices);
+        if (d->mode == ACT_ARGMAX) {
+            action[f] = policy_argmax(logp, m, spec->n_choices);
+        } else {
+            uint32_t draw = (uint32_t)(agent * spec->n_factors + f);
+            struct rng_block v = rng_philox(d->key, draw, d->step, d->update, gid);
+            action[f] = policy_sample(logp, m, spec->n_choices, rng_f32(v.v[0]));
+        }
+        joint += logp[action[f]];
+    }
+    return joint;
+}
+
+/* team_act for at most s->n rows. */
+static void act_piece(const struct team *t, struct team_scratch *s, int32_t *action, float *logp,
+                      const float *rows, const uint32_t *mask, int n, const struct draws *d,
+                      const uint32_t *gid)
+{
+    const struct env_spec *spec = t->spec;
+    int n_agents = spec->n_agents, n_mask = spec->n_factors * env_mask_words(spec);
+    team_inputs(t, s->obs, NULL, s->row, rows, n);
+    team_logits(t, s->out, s->obs, n, s->work);
+    for (int e = 0; e < n; e++) {
+        for (int agent = 0; agent < n_agents; agent++) {
+            int i = e * n_agents + agent;
+            const float *logits = s->out + (size_t)(agent * n + e) * (size_t)t->logit_ld;
+            logp[i] = choose(spec, s->logp, action + i * spec->n_factors, logits, mask + i * n_mask,
+                             agent, d, gid != NULL ? gid[e] : 0);
+        }
+    }
+}
+
+void team_act(const struct team *t, struct team_scratch *s, int32_t *action, float *logp,
+              const float *rows, const uint32_t *mask, int n, enum act_mode mode,
+              struct rng_key key, const uint32_t *gid, uint32_t update, uint32_t step)
+{
+    const struct env_spec *spec = t->spec;
+    struct draws d = {.mode = mode, .key = key, .update = update, .step = step};
+    int n_choice = spec->n_agents * spec->n_factors;
+    for (int at = 0; at < n; at += s->n) {
+        size_t e = (size_t)at;
+        act_piece(t, s, action + e * (size_t)n_choice, logp + e * (size_t)spec->n_agents,
+                  rows + e * (size_t)spec->n_row,
+                  mask + e * (size_t)(n_choice * env_mask_words(spec)),
+                  n - at < s->n ? n - at : s->n, &d, gid != NULL ? gid + at : NULL);
+    }
+}
+
+/* team_value for at most s->n rows. */
+static void value_piece(const struct team *t, struct team_scratch *s, float *value,
+                        const float *rows, int n)
+{
+    struct popart pa = team_popart(t, 0.0);
+    bool local = t->cfg->critic == CRITIC_LOCAL;
+    const float *x = local ? s->obs : s->critic;
+    team_inputs(t, local ? s->obs : NULL, local ? NULL : s->critic, s->row, rows, n);
+    mlp_infer(&t->critic, s->out, t->value_ld, t->w.params + t->critic_at[0], x,
+              local ? t->obs_ld : t->critic_ld, t->n_views * n, s->work);
+    for (int v = 0; v < t->n_views; v++) {
+        popart_denormalise(&pa, value + v, t->spec->n_agents,
+                           s->out + (size_t)(v * n) * (size_t)t->value_ld, t->value_ld, n);
+    }
+}
+
+void team_value(const struct team *t, struct team_scratch *s, float *value, const float *rows,
+                int n)
+{
+    const struct env_spec *spec = t->spec;
+    for (int at = 0; at < n; at += s->n) {
+        value_piece(t, s, value + (size_t)at * (size_t)spec->n_agents,
+                    rows + (size_t)at * (size_t)spec->n_row, n - at < s->n ? n - at : s->n);
+    }
+}
