@@ -1,0 +1,62 @@
+# The set-up script: what it asks for, what it installs, and that it never asks a question.
+. tests/cmd/tap.sh
+
+here=$PWD
+bin=$WORK/bin
+mkdir -p "$bin"
+PACKAGES='build | cmd sh         | dash    | dash-rpm | dash-brew | dash-spack
+build | cmd no-such-cc | cc-deb  | cc-rpm   | cc-brew   | cc-spack
+build | header stdio.h | libc-deb | libc-rpm | -       | -
+tools | cmd no-such-tool | tool-deb | tool-rpm | tool-brew | tool-spack'
+export PACKAGES
+
+fake() { # NAME: a program in $bin; its text comes on standard input
+    { echo '#!/bin/sh'; cat; } >"$bin/$1"
+    chmod +x "$bin/$1"
+}
+
+for tool in sh sed grep tr cut sort cat chmod; do # a PATH without compilers and installers
+    ln -sf "$(command -v $tool)" "$bin/$tool"
+done
+echo 'echo 1000' | fake id
+echo 'exit 1' | fake sudo
+echo 'cat >/dev/null' | fake gcc
+
+setup() {
+    exits "$1" "$2" env PATH="$bin" CC=gcc sh "$here/mk/setup" "$3" "$4"
+}
+
+setup 2 "without a package manager the names are printed" install build
+says err "^missing: no-such-cc \(Debian package cc-deb\)" "what is missing is named"
+says err "apt-get install cc-deb *$" "for apt"
+says err "dnf install cc-rpm *$" "for dnf"
+says err "brew install cc-brew *$" "for brew"
+says err "spack install cc-spack *$" "for spack"
+! grep -q 'dash\|libc' "$WORK/err"
+result $? "what is there is not asked for"
+setup 0 "a wanted group may be missing" install "tools?"
+says err "missing: no-such-tool" "but is mentioned"
+
+echo 'echo "$*" >>'"$WORK/apt; [ \"\$1\" = update ] || { echo exit 0 >$bin/no-such-cc; chmod +x $bin/no-such-cc; }" |
+    fake apt-get
+setup 2 "a user without sudo installs nothing" install build
+holds "and apt-get was not called" test ! -e "$WORK/apt"
+
+echo '[ "$1" = -n ] || exit 9; shift; exec "$@"' | fake sudo
+ln -sf "$(command -v env)" "$bin/env"
+echo 'exit 0' | fake true
+setup 2 "check never installs" check build
+says err "make setup" "but says who does"
+holds "and apt-get was not called" test ! -e "$WORK/apt"
+setup 0 "with sudo -n the missing is installed" install build
+same "$(tail -n 1 "$WORK/apt")" "install -y -qq --no-install-recommends cc-deb" \
+    "and nothing but the missing"
+rm "$WORK/apt"
+setup 0 "the second time there is nothing to do" install build
+holds "and apt-get was not called" test ! -e "$WORK/apt"
+
+rm -f "$bin/no-such-cc"
+echo 'exit 100' | fake apt-get
+setup 2 "a failing apt-get is reported" install build
+says err "apt-get failed" "in a sentence"
+done_testing
