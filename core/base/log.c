@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4096 };
+enum { LINE_MAX_BYTES = 4096, ERASE_BYTES = 3 };
 
 /* The log is process state by nature: a level, a rank and where the lines go. */
 static struct {
@@ -53,10 +53,16 @@ void log_set_sink(void (*sink)(void *ctx, enum log_level level, const char *line
     logger.ctx = ctx;
 }
 
-static bool is_wanted(enum log_level level)
+bool log_wants(enum log_level level)
 {
     bool other_rank_tells = level == LOG_INFO && logger.rank > 0;
     return level <= logger.level && !other_rank_tells;
+}
+
+bool log_on_terminal(void)
+{
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
 }
 
 /* "[rank 3] error: core/x.c:12: " as far as it applies; returns its length. */
@@ -84,9 +90,15 @@ static void hide_control_bytes(char *s)
     }
 }
 
-static void write_line(char *line, size_t n)
+/* The first bytes of `out` are free for the code that erases what a progress line left behind. */
+static void write_line(char *out, size_t n)
 {
+    char *line = out + ERASE_BYTES;
     line[n++] = '\n';
+    if (log_on_terminal()) {
+        line = memcpy(out, "\033[K", ERASE_BYTES);
+        n += ERASE_BYTES;
+    }
     for (size_t done = 0; done < n;) {
         ssize_t wrote = write(STDERR_FILENO, line + done, n - done);
         if (wrote < 0 && errno != EINTR) {
@@ -98,11 +110,12 @@ static void write_line(char *line, size_t n)
 
 void log_at(enum log_level level, const char *file, int line, const char *fmt, ...)
 {
-    if (!is_wanted(level)) {
+    if (!log_wants(level)) {
         return;
     }
     int saved_errno = errno;
-    char text[LINE_MAX_BYTES + 1]; /* room for the newline */
+    char out[ERASE_BYTES + LINE_MAX_BYTES + 1]; /* room for the newline */
+    char *text = out + ERASE_BYTES;
     size_t at = put_prefix(text, LINE_MAX_BYTES, level, file, line);
     va_list args;
     va_start(args, fmt);
@@ -115,7 +128,7 @@ void log_at(enum log_level level, const char *file, int line, const char *fmt, .
     if (logger.sink != NULL) {
         logger.sink(logger.ctx, level, text);
     } else {
-        write_line(text, strlen(text));
+        write_line(out, strlen(text));
     }
     errno = saved_errno;
 }

@@ -12,12 +12,19 @@
 #define KARMA_BASE_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* `rank` < 0: no prefix. Level from $KARMA_LOG (error|warn|info|debug), else info. */
 void log_init(int rank);
 void log_set_level(enum log_level level);
+
+/* Would a line of that level be shown by this rank? For output that costs something to prepare. */
+bool log_wants(enum log_level level);
+
+/* Standard error is a terminal that can erase a line. */
+bool log_on_terminal(void);
 
 /* Redirect every line to `sink` (tests); NULL = standard error again. `line` has no newline. */
 void log_set_sink(void (*sink)(void *ctx, enum log_level level, const char *line), void *ctx);

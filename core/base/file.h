@@ -1,0 +1,49 @@
+/* Files: whole reads, and writes that either happen completely or leave the old file as it was.
+ *
+ * Every failure is logged as a sentence that names the file and what the system said. Paths are
+ * bytes that end in NUL; "" is never valid. Local.
+ */
+#ifndef KARMA_BASE_FILE_H
+#define KARMA_BASE_FILE_H
+
+#include "core/base/err.h"
+#include "core/base/mem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Replace the contents of `out` (initialised) by those of the file. More than `max` bytes: ERR_IO.
+ * The buffer grows with what is really there, never with a size that somebody claims. A NUL stands
+ * behind the last byte (not counted), so text can be used as a string. On an error `out` is empty.
+ */
+enum err file_read(struct buf *out, const char *path, size_t max) WARN_UNUSED;
+
+/* Write a temporary file in the same directory, fsync, rename, fsync the directory. On an error the
+ * old file is intact and the temporary one is gone. What is not a regular file (/dev/stdout, a
+ * pipe) is written directly. */
+enum err file_write(const char *path, const void *bytes, size_t n) WARN_UNUSED;
+
+/* Append and fsync; creates the file. On an error the file has its old length. */
+enum err file_append(const char *path, const void *bytes, size_t n) WARN_UNUSED;
+
+/* All n bytes or ERR_IO; `path` is for the message. A limit on the file size is an error here, not
+ * the signal SIGXFSZ. */
+enum err file_write_fd(int fd, const char *path, const void *bytes, size_t n) WARN_UNUSED;
+
+bool file_exists(const char *path); /* anything of that name */
+bool file_is_dir(const char *path);
+
+/* The directory and its parents; fine if they exist. */
+enum err file_make_dirs(const char *path) WARN_UNUSED;
+
+/* ERR_IO with a sentence if no file can be created there. Tries it, because permission bits say
+ * little about network file systems and full disks. */
+enum err file_check_writable(const char *dir) WARN_UNUSED;
+
+/* Fine if it does not exist. */
+enum err file_remove(const char *path) WARN_UNUSED;
+
+/* "a/b"; `b` if it is absolute or if a is "". NULL when out of memory. */
+char *file_join(struct arena *arena, const char *a, const char *b);
+
+#endif
