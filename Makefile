@@ -1,7 +1,8 @@
 # KARMA-MPI: one non-recursive Makefile. `make help` lists the targets.
 #
 # Variables   CC=gcc|clang  MPI=1|0  SAN=0|1  DEV=0|1  ARCH=x86-64-v3|native|...  OPT=-O3  CFLAGS=
-#             PREFIX=/usr/local  DESTDIR=  FORCE=1 (let `run` start on a Slurm login node)
+#             V=1 (show the commands)  PREFIX=/usr/local  DESTDIR=
+#             FORCE=1 (let `run` start on a Slurm login node)
 # Every combination builds in a directory of its own below build/; build/karma points to the last
 # one that `make` built. Needed programs and libraries stand in PACKAGES below and nowhere else.
 
@@ -9,7 +10,8 @@ MPI     ?= 1
 SAN     ?= 0
 DEV     ?= 0
 OPT     ?= $(if $(filter 1,$(SAN)),-O1,-O3)
-ARCH    ?= $(if $(filter x86_64 amd64,$(shell uname -m)),x86-64-v3,native)
+HOST    := $(shell uname -m)
+ARCH    ?= $(if $(filter x86_64 amd64,$(HOST)),x86-64-v3,native)
 PREFIX  ?= /usr/local
 MPICC   ?= mpicc
 PROTOC  ?= protoc
@@ -17,7 +19,6 @@ JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
 QUICK   ?= configs/experiments/quickstart.yaml
 RANKS   ?= 3
 BRIEFLY  = --set train.updates=1
-ON_LOGIN_NODE := $(if $(SLURM_JOB_ID),,$(if $(shell command -v sbatch 2>/dev/null),1))
 DATA     = $(DESTDIR)$(PREFIX)/share/karma
 DOCS     = $(DESTDIR)$(PREFIX)/share/doc/karma
 ifeq ($(origin CC),default)
@@ -25,21 +26,21 @@ CC      := gcc
 endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
-SCHEMAS     = trajectory update_dump weights
+SCHEMAS     = error trajectory update_dump weights
 BASE        = config config_print config_value config_yaml err fmath log mem nearest options rng
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = plant topology
-PROTO       = trajectory weights wire
-SCENARIO    =
+PROTO       = error trajectory weights wire
+SCENARIO    = workload
 ORG         =
 MARL        = block gae policy reduce rollout team
-CLUSTER     =
+CLUSTER     = arrivals call engine replicas
 TWIN        =
 GAME        = game rules world
 CONTROLLERS =
 EVAL        =
 REPORT      =
-RUNTIME     = owners train treesum
+RUNTIME     = demonstrate exchange farm owners train treesum
 COMMANDS    = cpu_built cpu_check
 BENCHES     = bench_nn
 
@@ -78,7 +79,7 @@ GEN    := build/gen
 PKGS     = yaml-0.1 libprotobuf-c openblas
 PKG_INC := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIB := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null),-lyaml -lprotobuf-c -lopenblas)
-CMOCKA   = $(shell pkg-config --libs cmocka 2>/dev/null)
+CMOCKA  := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
 
 # Bits may not depend on the compiler's taste for fused multiply-adds: -ffp-contract=off everywhere
 # but in the fixed-order GEMM, whose sums are FMA chains by definition.
@@ -125,7 +126,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run test test-programs bench benches lint format asan valgrind install clean \
+.PHONY: all setup setup-run setup-test run quickstart test test-programs bench benches lint format asan valgrind install clean \
         help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -141,13 +142,16 @@ setup-run:
 setup-test:
 	@$(SETUP) install $(NEEDS) test figure? tools?
 
-ifeq ($(ON_LOGIN_NODE)$(FORCE),1)
-run:
-	@echo "This looks like a Slurm login node. Build here, then let Slurm run the job:"
-	@echo "    make && sbatch slurm/quickstart.sbatch"
-	@echo "'make run FORCE=1' starts it right here."
-else
-run: setup-run ## set up, build for this CPU, train the quickstart on 3 ranks, evaluate it
+run: ## set up, build for this CPU, train the quickstart on 3 ranks, evaluate it
+	@if [ "$(FORCE)" != 1 ] && [ -z "$$SLURM_JOB_ID" ] && sinfo -h 2>/dev/null | grep -q .; then \
+	    echo "This is a Slurm login node. Build here, then let Slurm run the job:"; \
+	    echo "    make && sbatch slurm/quickstart.sbatch"; \
+	    echo "'make run FORCE=1' starts it right here."; \
+	else \
+	    $(MAKE) --no-print-directory quickstart; \
+	fi
+
+quickstart: setup-run
 	@$(PMAKE) ARCH=native all
 	@touch build/started
 	mpi/launch -n $(RANKS) build/karma train $(QUICK)
@@ -155,7 +159,6 @@ run: setup-run ## set up, build for this CPU, train the quickstart on 3 ranks, e
 	@echo "Tables and figures of this run:"
 	@find results \( -name '*.csv' -o -name '*.md' -o -name '*.svg' -o -name '*.png' \) \
 	    -newer build/started | sort | sed 's/^/    /'
-endif
 
 test: setup-test ## set up, build, run every suite; the last line counts them
 	@$(PMAKE) test-programs
@@ -198,37 +201,39 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
 
+SAY = $(if $(filter 1,$(V)),,@echo '  $@';)
+
 # --- rules ---------------------------------------------------------------------------------------
 $(B)/karma: $(B)/mpi/cmd/main.o $(COMM) $(ARCHIVES)
-	$(LINK) -o $@ $^ $(LIBS)
+	$(SAY)$(LINK) -o $@ $^ $(LIBS)
 
 $(B)/libkarma.a: $(CORE_O)
 $(B)/libruntime.a: $(MPI_O)
 $(ARCHIVES):
 	@rm -f $@
-	ar rcs $@ $^
+	$(SAY)ar rcs $@ $^
 
 $(UNIT): %: %.o $(SERIAL) $(ARCHIVES)
-	$(CC) $(FLAGS) -o $@ $^ $(CMOCKA) $(LIBS)
+	$(SAY)$(CC) $(FLAGS) -o $@ $^ $(CMOCKA) $(LIBS)
 
 $(RANKED): %: %.o $(COMM) $(ARCHIVES)
-	$(LINK) -o $@ $^ $(CMOCKA) $(LIBS)
+	$(SAY)$(LINK) -o $@ $^ $(CMOCKA) $(LIBS)
 
 $(BENCHED): %: %.o $(SERIAL) $(ARCHIVES)
-	$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+	$(SAY)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
 $(B)/%.o: %.c $(B)/flags | $(GEN_H)
 	@mkdir -p $(@D)
-	$(COMPILE)
+	$(SAY)$(COMPILE)
 
 $(B)/gen/%.o: $(GEN)/%.c $(B)/flags
 	@mkdir -p $(@D)
-	$(COMPILE) -w
+	$(SAY)$(COMPILE) -w
 
 # Schemas import each other, so all are compiled anew when one changes.
 $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto $(SCHEMAS:%=proto/%.proto) | $(B)/probed
 	@mkdir -p $(@D)
-	$(PROTOC) --c_out=$(GEN) $<
+	$(SAY)$(PROTOC) --c_out=$(GEN) $<
 
 $(B)/core/nn/gemm_fixed.o: private FP = -ffp-contract=fast
 $(B)/mpi/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<

@@ -59,4 +59,11 @@ rm -f "$bin/no-such-cc"
 echo 'exit 100' | fake apt-get
 setup 2 "a failing apt-get is reported" install build
 says err "apt-get failed" "in a sentence"
+
+# A machine where sinfo answers and that is not inside a job is a login node.
+echo 'echo "debug* up infinite 3 idle n[1-3]"' | fake sinfo
+exits 0 "make run stops on a login node" env -u SLURM_JOB_ID -u MAKEFLAGS PATH="$bin:$PATH" \
+    make --no-print-directory run
+says out "sbatch slurm/quickstart.sbatch" "and prints the line for sbatch"
+same "$(wc -l <"$WORK/out")" 3 "and does nothing else"
 done_testing
