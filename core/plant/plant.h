@@ -35,6 +35,15 @@ struct plant_cfg {
 };
 extern const struct cfg_field plant_fields[];
 
+/* Checks what needs more than one value: multiples of the scrape interval, L_max <= time-out.
+ * Keys are those below `plant:`; places (may be NULL) finds file:line. */
+enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places) WARN_UNUSED;
+
+/* cfg_error(), also without places (NULL: the sentence carries the key only). Returns ERR_CONFIG.
+ */
+enum err plant_cfg_error(const struct cfg *places, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Which episode: environment gid, its episode number, and the seed domain. Everything random in an
  * episode is a function of these, so two plants given the same identity and the same actions do the
  * same, and two controllers meet the same arrivals (common random numbers). */

@@ -23,13 +23,16 @@
 enum event_kind { EVENT_KIND_LIST(EVENT_ENUM_) EVENT_KINDS };
 #undef EVENT_ENUM_
 
+/* struct scenario.service: targets that are no index; most generators of a scenario. */
+enum { SCENARIO_ALL = -1, SCENARIO_DRAWN = -2, SCENARIO_EVENTS_MAX = 16 };
+
 struct range_cfg {
     double lo, hi;
 };
 
 struct event_cfg {
     int kind;            /* enum event_kind */
-    const char *service; /* name; "any" = drawn per event; "all" */
+    const char *service; /* of crash and slow: name; "any" = drawn per event; "all" */
     struct range_cfg quiet_s, ramp_s, duration_s, magnitude;
 };
 
@@ -44,12 +47,17 @@ struct scenario {
     const struct scenario_cfg *cfg;
     const struct workload *workload;
     const struct topology *topology;
-    const int *service; /* (cfg->n_events) index, -1 all, -2 drawn */
+    const int *service; /* (cfg->n_events) index, SCENARIO_ALL or SCENARIO_DRAWN */
 };
 
-/* Resolves names and checks ranges (lo <= hi, units' limits); sentences name the place. */
+/* Resolves names and checks ranges (lo <= hi, units' limits); sentences name the place: `key` is
+ * the scenario's own, "scenarios.2"; places may be NULL. */
 enum err scenario_init(struct scenario *s, struct arena *arena, const struct scenario_cfg *cfg,
                        const struct workload *workload, const struct topology *topology,
-                       const struct cfg *places) WARN_UNUSED;
+                       const char *key, const struct cfg *places) WARN_UNUSED;
+
+/* Can a schedule of n_seconds hold every event the scenario may draw (SCHEDULE_EVENTS_MAX)? */
+enum err scenario_check_length(const struct scenario *s, int n_seconds, const char *key,
+                               const struct cfg *places) WARN_UNUSED;
 
 #endif

@@ -14,8 +14,9 @@
 
 enum { SCHEDULE_EVENTS_MAX = 64 };
 
-/* One event that takes place. Intensity at time t: 0 before start, rises linearly over ramp_s to
- * magnitude, stays until start + duration, falls linearly over ramp_s. */
+/* One event that takes place. Intensity at time t: neutral before start (0 for rates and shares, 1
+ * for factors: ddos and slow), moves linearly over ramp_s to magnitude, stays until start +
+ * duration, returns linearly over ramp_s. */
 struct event {
     enum event_kind kind;
     int service; /* target; -1 = every service */
@@ -23,12 +24,13 @@ struct event {
 };
 
 struct schedule {
-    int n_seconds;
+    int n_seconds, max_seconds;
     float *legit_rps;  /* (n_seconds) requests/s at the entries from legitimate clients */
     float *attack_rps; /* (n_seconds) on top, from the attacker, >= 0 */
     struct event events[SCHEDULE_EVENTS_MAX]; /* sorted by start */
     int n_events;
-    double onset_s; /* start of the first event, -1 if none */
+    double onset_s;    /* start of the first event, -1 if none */
+    double node_cpu_m; /* of the topology: turns a neighbour's share into milli-cores */
 };
 
 /* Storage for episodes of at most max_seconds. */

@@ -1,0 +1,74 @@
+/* What all plants and controllers agree on: the table of plant_cfg and its cross-checks. */
+#include "core/plant/plant.h"
+
+#include "core/base/log.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+const struct cfg_field plant_fields[] = {
+    CFG_DOUBLE(struct plant_cfg, period_s, "15", 1, 3600, "s", CFG_RESULT,
+               "decision period of every controller; a multiple of scrape_s"),
+    CFG_DOUBLE(struct plant_cfg, scrape_s, "5", 1, 60, "s", CFG_RESULT,
+               "interval of the monitoring system"),
+    CFG_DOUBLE(struct plant_cfg, window_s, "30", 1, 3600, "s", CFG_RESULT,
+               "window of measured rates and means; a multiple of scrape_s"),
+    CFG_DOUBLE(struct plant_cfg, lag_s, "7.5", 0, 600, "s", CFG_RESULT,
+               "age of the newest scrape at a decision"),
+    CFG_DOUBLE(struct plant_cfg, latency_max_ms, "200", 1, 600000, "ms", CFG_RESULT,
+               "a request answered within this time is compliant"),
+    CFG_DOUBLE(struct plant_cfg, timeout_s, "2", 0.001, 600, "s", CFG_RESULT,
+               "time after which clients give up"),
+    CFG_DOUBLE(struct plant_cfg, cost_weight, "0.2", 0, 10, "", CFG_RESULT,
+               "weight of requested / node CPU in the reward; 0 = the paper's reward"),
+    CFG_INT(struct plant_cfg, alpha, "3", 1, 1000, "", CFG_RESULT,
+            "largest change of a service's replicas by one defender action"),
+    CFG_END,
+};
+
+enum err plant_cfg_error(const struct cfg *places, const char *key, const char *fmt, ...)
+{
+    char sentence[1200];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
+    va_end(ap);
+    if (places != NULL) {
+        return cfg_error(places, key, "%s", sentence);
+    }
+    log_error("%s: %s", key, sentence);
+    return ERR_CONFIG;
+}
+
+static bool is_multiple(double x, double of)
+{
+    double n = x / of;
+    return n >= 1.0 && n == floor(n);
+}
+
+enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places)
+{
+    if (cfg->period_s != floor(cfg->period_s)) {
+        return plant_cfg_error(places, "plant.period_s",
+                               "is %g s, but loads are held per second; give whole seconds",
+                               cfg->period_s);
+    }
+    if (!is_multiple(cfg->period_s, cfg->scrape_s)) {
+        return plant_cfg_error(places, "plant.period_s",
+                               "is %g s, not a multiple of scrape_s (%g s); change one of them",
+                               cfg->period_s, cfg->scrape_s);
+    }
+    if (!is_multiple(cfg->window_s, cfg->scrape_s)) {
+        return plant_cfg_error(places, "plant.window_s",
+                               "is %g s, not a multiple of scrape_s (%g s); change one of them",
+                               cfg->window_s, cfg->scrape_s);
+    }
+    if (cfg->latency_max_ms > 1000.0 * cfg->timeout_s) {
+        return plant_cfg_error(places, "plant.latency_max_ms",
+                               "is %g ms, beyond the time-out (timeout_s, %g s): late answers "
+                               "could never be seen; lower it or raise the time-out",
+                               cfg->latency_max_ms, cfg->timeout_s);
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,444 @@
+/* From the services as written to flat arrays.
+ *
+ * The call graph is kept twice, downstream (callee) and upstream (caller), each as one array with a
+ * table of beginnings. The topological order is Kahn's (A. B. Kahn, "Topological sorting of large
+ * networks", 1962), the smallest index first, so it is unique; what it leaves over hangs below a
+ * cycle. Visits follow the order: a request counts once at its entry, and each call to a service is
+ * passed on to every callee.
+ */
+#include "core/plant/topology.h"
+
+#include "core/base/nearest.h"
+#include "core/plant/plant.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_MAX_BYTES = 63, KEY_BYTES = 96, CYCLE_BYTES = 400 };
+
+static const struct cfg_field service_fields[] = {
+    CFG_STRING(struct service_cfg, name, CFG_REQUIRED, CFG_RESULT,
+               "lower-case letters, digits and '-', as Kubernetes names are"),
+    CFG_DOUBLE(struct service_cfg, cpu_m, "500", 1, 1e6, "milli-cores", CFG_RESULT,
+               "CPU request of a pod"),
+    CFG_DOUBLE(struct service_cfg, ram_mib, "256", 1, 1e7, "MiB", CFG_RESULT,
+               "memory request of a pod"),
+    CFG_DOUBLE(struct service_cfg, capacity_rps, "100", 0.001, 1e6, "1/s", CFG_RESULT,
+               "calls one pod answers at full use of its CPU request"),
+    CFG_INT(struct service_cfg, min_replicas, "1", 1, 1000, "pods", CFG_RESULT, "fewest replicas"),
+    CFG_INT(struct service_cfg, max_replicas, "10", 1, 1000, "pods", CFG_RESULT, "most replicas"),
+    CFG_INT(struct service_cfg, initial_replicas, "1", 1, 1000, "pods", CFG_RESULT,
+            "replicas at the start of an episode"),
+    CFG_BOOL(struct service_cfg, entry, "false", CFG_RESULT, "clients call this service"),
+    CFG_LIST_STRING(struct service_cfg, calls, n_calls, "[]", 0, 64, CFG_RESULT,
+                    "services it calls, each once per call, in parallel"),
+    CFG_END,
+};
+
+/* The four services of arXiv 2505.21559 and its code, with room to scale: 10 replicas each. */
+#define DIAMOND                                                                                    \
+    "[{name: a, cpu_m: 500, ram_mib: 256, capacity_rps: 100, initial_replicas: 4, entry: true, "   \
+    "calls: [b, c]}, "                                                                             \
+    "{name: b, cpu_m: 400, ram_mib: 512, capacity_rps: 80, initial_replicas: 5, calls: [d]}, "     \
+    "{name: c, cpu_m: 600, ram_mib: 512, capacity_rps: 150, initial_replicas: 3, calls: [d]}, "    \
+    "{name: d, cpu_m: 700, ram_mib: 1024, capacity_rps: 300, initial_replicas: 3}]"
+
+const struct cfg_field topology_fields[] = {
+    CFG_LIST(struct topology_cfg, services, n_services, struct service_cfg, service_fields, DIAMOND,
+             1, 64, "the services and who calls whom; calls may not form a cycle"),
+    CFG_DOUBLE(struct topology_cfg, node_cpu_m, "16000", 1, 1e8, "milli-cores", CFG_RESULT,
+               "allocatable CPU of the node"),
+    CFG_DOUBLE(struct topology_cfg, node_ram_mib, "32768", 1, 1e9, "MiB", CFG_RESULT,
+               "allocatable memory of the node"),
+    CFG_DOUBLE(struct topology_cfg, limit_ratio, "1", 1, 100, "", CFG_RESULT,
+               "CPU limit / CPU request of every pod"),
+    CFG_DOUBLE(struct topology_cfg, demand_scale, "1", 0.001, 1000, "", CFG_RESULT,
+               "multiplies the CPU demand of every call: 4 = a quarter of capacity_rps"),
+    CFG_INT(struct topology_cfg, queue_per_pod, "100", 1, 100000, "calls", CFG_RESULT,
+            "calls a pod lets wait"),
+    CFG_INT(struct topology_cfg, slots_per_pod, "64", 1, 10000, "calls", CFG_RESULT,
+            "calls a pod works on at once"),
+    CFG_END,
+};
+
+/* The topology under construction: its arrays, still writable. */
+struct build {
+    const struct topology_cfg *cfg;
+    const struct cfg *places;
+    int n, n_entries;
+    int *entries, *callee, *callee_begin, *caller, *caller_begin, *order;
+    int *n_unplaced_callers; /* (n) scratch of the sort; -1 = the service itself is placed */
+    double *visits, *demand_s, *pod_rps;
+};
+
+static int find(const struct topology_cfg *cfg, const char *name)
+{
+    for (int s = 0; s < cfg->n_services; s++) {
+        if (strcmp(cfg->services[s].name, name) == 0) {
+            return s;
+        }
+    }
+    return -1;
+}
+
+int topology_find(const struct topology *t, const char *name)
+{
+    return find(t->cfg, name);
+}
+
+/* ---- checks of single services ---- */
+
+static void service_key(char out[KEY_BYTES], int s, const char *member)
+{
+    (void)snprintf(out, KEY_BYTES, "topology.services.%d.%s", s, member);
+}
+
+static void call_key(char out[KEY_BYTES], int s, int call)
+{
+    (void)snprintf(out, KEY_BYTES, "topology.services.%d.calls.%d", s, call);
+}
+
+static bool is_label(const char *name)
+{
+    size_t len = strlen(name);
+    size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return len >= 1 && len <= NAME_MAX_BYTES && good == len && name[0] != '-' &&
+           name[len - 1] != '-';
+}
+
+static enum err check_name(const struct build *b, int s)
+{
+    const char *name = b->cfg->services[s].name;
+    char key[KEY_BYTES];
+    service_key(key, s, "name");
+    if (!is_label(name)) {
+        return plant_cfg_error(b->places, key,
+                               "'%.80s' is not a service name: use 1 to %d lower-case letters, "
+                               "digits and inner '-'",
+                               name, NAME_MAX_BYTES);
+    }
+    if (strcmp(name, "any") == 0 || strcmp(name, "all") == 0) {
+        return plant_cfg_error(
+            b->places, key, "'%s' means several services in scenarios; choose another name", name);
+    }
+    int first = find(b->cfg, name);
+    if (first != s) {
+        return plant_cfg_error(b->places, key,
+                               "'%s' is already the name of service %d; choose another name", name,
+                               first);
+    }
+    return ERR_OK;
+}
+
+static enum err check_replicas(const struct build *b, int s)
+{
+    const struct service_cfg *c = &b->cfg->services[s];
+    char key[KEY_BYTES];
+    if (c->min_replicas > c->max_replicas) {
+        service_key(key, s, "min_replicas");
+        return plant_cfg_error(b->places, key,
+                               "'%s' has min_replicas %d above max_replicas %d; swap them", c->name,
+                               c->min_replicas, c->max_replicas);
+    }
+    if (c->initial_replicas < c->min_replicas || c->initial_replicas > c->max_replicas) {
+        service_key(key, s, "initial_replicas");
+        return plant_cfg_error(b->places, key,
+                               "'%s' starts with %d replicas, outside its bounds %d to %d", c->name,
+                               c->initial_replicas, c->min_replicas, c->max_replicas);
+    }
+    return ERR_OK;
+}
+
+static enum err check_node(const struct build *b)
+{
+    double cpu_m = 0.0;
+    double ram_mib = 0.0;
+    for (int s = 0; s < b->n; s++) {
+        const struct service_cfg *c = &b->cfg->services[s];
+        cpu_m += c->initial_replicas * c->cpu_m;
+        ram_mib += c->initial_replicas * c->ram_mib;
+    }
+    if (cpu_m > b->cfg->node_cpu_m) {
+        return plant_cfg_error(b->places, "topology.node_cpu_m",
+                               "the initial replicas request %g milli-cores, the node has %g; "
+                               "lower initial_replicas or enlarge the node",
+                               cpu_m, b->cfg->node_cpu_m);
+    }
+    if (ram_mib > b->cfg->node_ram_mib) {
+        return plant_cfg_error(b->places, "topology.node_ram_mib",
+                               "the initial replicas request %g MiB, the node has %g; lower "
+                               "initial_replicas or enlarge the node",
+                               ram_mib, b->cfg->node_ram_mib);
+    }
+    return ERR_OK;
+}
+
+static enum err check_services(const struct build *b)
+{
+    for (int s = 0; s < b->n; s++) {
+        TRY(check_name(b, s));
+        TRY(check_replicas(b, s));
+    }
+    return check_node(b);
+}
+
+/* ---- the call graph ---- */
+
+/* Index of the callee a call names, in *callee. */
+static enum err resolve_call(int *callee, const struct build *b, int s, int call)
+{
+    const struct service_cfg *c = &b->cfg->services[s];
+    char key[KEY_BYTES];
+    call_key(key, s, call);
+    int target = find(b->cfg, c->calls[call]);
+    if (target < 0) {
+        struct nearest near = nearest_to(c->calls[call]);
+        for (int other = 0; other < b->n; other++) {
+            nearest_offer(&near, b->cfg->services[other].name);
+        }
+        const char *word = nearest_word(&near);
+        return plant_cfg_error(b->places, key, "'%s' calls '%.80s', which is no service%s%s%s",
+                               c->name, c->calls[call], word != NULL ? "; did you mean '" : "",
+                               word != NULL ? word : "", word != NULL ? "'?" : "");
+    }
+    for (int earlier = 0; earlier < call; earlier++) {
+        if (strcmp(c->calls[earlier], c->calls[call]) == 0) {
+            return plant_cfg_error(b->places, key, "'%s' calls '%s' twice; remove one of the calls",
+                                   c->name, c->calls[call]);
+        }
+    }
+    *callee = target;
+    return ERR_OK;
+}
+
+static enum err link_callees(struct build *b)
+{
+    int at = 0;
+    for (int s = 0; s < b->n; s++) {
+        b->callee_begin[s] = at;
+        for (int call = 0; call < b->cfg->services[s].n_calls; call++) {
+            TRY(resolve_call(&b->callee[at], b, s, call));
+            at++;
+        }
+    }
+    b->callee_begin[b->n] = at;
+    return ERR_OK;
+}
+
+/* The same edges by callee; callers of one service in the order of their index. */
+static void link_callers(struct build *b)
+{
+    int at = 0;
+    for (int s = 0; s < b->n; s++) {
+        b->caller_begin[s] = at;
+        for (int caller = 0; caller < b->n; caller++) {
+            for (int i = b->callee_begin[caller]; i < b->callee_begin[caller + 1]; i++) {
+                if (b->callee[i] == s) {
+                    b->caller[at++] = caller;
+                }
+            }
+        }
+    }
+    b->caller_begin[b->n] = at;
+}
+
+static enum err list_entries(struct build *b)
+{
+    for (int s = 0; s < b->n; s++) {
+        if (b->cfg->services[s].entry) {
+            b->entries[b->n_entries++] = s;
+        }
+    }
+    if (b->n_entries == 0) {
+        return plant_cfg_error(b->places, "topology.services",
+                               "no service is an entry, so no request ever arrives; set 'entry: "
+                               "true' for those that clients call");
+    }
+    return ERR_OK;
+}
+
+/* ---- order and cycles ---- */
+
+static int next_ready(const struct build *b)
+{
+    for (int s = 0; s < b->n; s++) {
+        if (b->n_unplaced_callers[s] == 0) {
+            return s;
+        }
+    }
+    return -1;
+}
+
+/* Number of services that could be placed; b->n if there is no cycle. */
+static int sort_services(struct build *b)
+{
+    for (int s = 0; s < b->n; s++) {
+        b->n_unplaced_callers[s] = b->caller_begin[s + 1] - b->caller_begin[s];
+    }
+    int n_placed = 0;
+    for (int s = next_ready(b); s >= 0; s = next_ready(b)) {
+        b->order[n_placed++] = s;
+        b->n_unplaced_callers[s] = -1;
+        for (int i = b->callee_begin[s]; i < b->callee_begin[s + 1]; i++) {
+            b->n_unplaced_callers[b->callee[i]]--;
+        }
+    }
+    return n_placed;
+}
+
+static int unplaced_caller(const struct build *b, int s)
+{
+    for (int i = b->caller_begin[s]; i < b->caller_begin[s + 1]; i++) {
+        if (b->n_unplaced_callers[b->caller[i]] > 0) {
+            return b->caller[i];
+        }
+    }
+    return -1;
+}
+
+/* The smallest service on a cycle. Each unplaced service has an unplaced caller, so n steps upwards
+ * from any of them end on a cycle. */
+static int find_cycle(const struct build *b)
+{
+    int s = 0;
+    while (b->n_unplaced_callers[s] < 0) {
+        s++;
+    }
+    for (int i = 0; i < b->n; i++) {
+        s = unplaced_caller(b, s);
+    }
+    int smallest = s;
+    for (int up = unplaced_caller(b, s); up != s; up = unplaced_caller(b, up)) {
+        smallest = up < smallest ? up : smallest;
+    }
+    return smallest;
+}
+
+static enum err report_cycle(struct build *b)
+{
+    int first = find_cycle(b);
+    int *up = b->order; /* of no other use now */
+    int n = 0;
+    up[n++] = first;
+    for (int s = unplaced_caller(b, first); s != first; s = unplaced_caller(b, s)) {
+        up[n++] = s;
+    }
+    char path[CYCLE_BYTES];
+    size_t len = (size_t)snprintf(path, sizeof path, "%s", b->cfg->services[first].name);
+    for (int i = n - 1; i >= 0 && len < sizeof path; i--) {
+        len +=
+            (size_t)snprintf(path + len, sizeof path - len, " -> %s", b->cfg->services[up[i]].name);
+    }
+    int call = 0;
+    while (b->callee[b->callee_begin[first] + call] != up[n - 1]) {
+        call++;
+    }
+    char key[KEY_BYTES];
+    call_key(key, first, call);
+    return plant_cfg_error(b->places, key,
+                           "services call each other in a cycle: %s; remove one of "
+                           "these calls",
+                           path);
+}
+
+/* ---- rates ---- */
+
+static void count_visits(struct build *b)
+{
+    for (int i = 0; i < b->n_entries; i++) {
+        b->visits[b->entries[i]] = 1.0 / b->n_entries;
+    }
+    for (int k = 0; k < b->n; k++) {
+        int s = b->order[k];
+        for (int i = b->callee_begin[s]; i < b->callee_begin[s + 1]; i++) {
+            b->visits[b->callee[i]] += b->visits[s];
+        }
+    }
+}
+
+static enum err check_reached(const struct build *b)
+{
+    for (int s = 0; s < b->n; s++) {
+        if (b->visits[s] == 0.0) {
+            char key[KEY_BYTES];
+            service_key(key, s, "name");
+            return plant_cfg_error(b->places, key,
+                                   "no request reaches '%s'; let a service call it, or set "
+                                   "'entry: true'",
+                                   b->cfg->services[s].name);
+        }
+    }
+    return ERR_OK;
+}
+
+static double rate_pods(struct build *b)
+{
+    double critical_rps = HUGE_VAL;
+    for (int s = 0; s < b->n; s++) {
+        const struct service_cfg *c = &b->cfg->services[s];
+        b->demand_s[s] = c->cpu_m / 1000.0 / c->capacity_rps * b->cfg->demand_scale;
+        b->pod_rps[s] = c->capacity_rps / b->cfg->demand_scale;
+        critical_rps = fmin(critical_rps, c->max_replicas * b->pod_rps[s] / b->visits[s]);
+    }
+    return critical_rps;
+}
+
+/* ---- all of it ---- */
+
+static enum err carve(struct build *b, struct arena *arena)
+{
+    size_t n = (size_t)b->n;
+    size_t n_calls = 0;
+    for (int s = 0; s < b->n; s++) {
+        n_calls += (size_t)b->cfg->services[s].n_calls;
+    }
+    int *ints = ARENA_NEW(arena, 5 * n + 2 + 2 * n_calls, int);
+    double *doubles = ARENA_NEW(arena, 3 * n, double);
+    if (ints == NULL || doubles == NULL) {
+        return ERR_MEMORY;
+    }
+    b->entries = ints;
+    b->order = b->entries + n;
+    b->n_unplaced_callers = b->order + n;
+    b->callee_begin = b->n_unplaced_callers + n;
+    b->caller_begin = b->callee_begin + n + 1;
+    b->callee = b->caller_begin + n + 1;
+    b->caller = b->callee + n_calls;
+    b->visits = doubles;
+    b->demand_s = b->visits + n;
+    b->pod_rps = b->demand_s + n;
+    return ERR_OK;
+}
+
+enum err topology_init(struct topology *t, struct arena *arena, const struct topology_cfg *cfg,
+                       const struct cfg *places)
+{
+    struct build b = {.cfg = cfg, .places = places, .n = cfg->n_services};
+    TRY(carve(&b, arena));
+    TRY(check_services(&b));
+    TRY(link_callees(&b));
+    link_callers(&b);
+    TRY(list_entries(&b));
+    if (sort_services(&b) < b.n) {
+        return report_cycle(&b);
+    }
+    count_visits(&b);
+    TRY(check_reached(&b));
+    double critical_rps = rate_pods(&b);
+    *t = (struct topology){
+        .cfg = cfg,
+        .n_services = b.n,
+        .n_entries = b.n_entries,
+        .entries = b.entries,
+        .callee = b.callee,
+        .callee_begin = b.callee_begin,
+        .caller = b.caller,
+        .caller_begin = b.caller_begin,
+        .order = b.order,
+        .visits = b.visits,
+        .demand_s = b.demand_s,
+        .pod_rps = b.pod_rps,
+        .critical_rps = critical_rps,
+    };
+    return ERR_OK;
+}
