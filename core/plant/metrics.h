@@ -59,15 +59,20 @@ void metrics_account_clear(struct metrics_account *m);
  * for opposite signs on one service. */
 void metrics_account_step(struct metrics_account *m, const struct plant_truth *t,
                           const struct reward_terms *r, const int32_t *executed, bool conflict);
-/* onset_s: of the first attack or fault, < 0 if none. cohorts may be NULL (then recovery,
- * violation and censored are NaN). */
+/* After one period at least. onset_s: of the first attack or fault, < 0 if none (then recovery and
+ * censored are NaN). cohorts may be NULL (then recovery, violation and censored are NaN); windows
+ * that ended less than the time-out before the end are not judged, their requests may still be in
+ * flight. Without requests: compliance and success 1, pending 0; latency NaN if none was answered.
+ */
 void metrics_finish(struct episode_metrics *out, const struct metrics_account *m,
                     const struct plant_cohort *cohorts, int n_cohorts, double onset_s,
                     const struct plant_cfg *cfg);
 
-/* Recovery (spec of the metric): from onset to the start of the first 15 s in which every 5 s
- * window has success >= 0.95 and >= 90 % compliance; 0 if no window after onset ever breached.
- * Windows without requests count as fine. */
+/* A window meets the service level if success >= 0.95 and >= 90 % of what it received was
+ * compliant; one without requests does. Recovery: from onset to the start of the first 15 s of good
+ * windows after the first breach; 0 if no window that starts at or after onset breaches; to the end
+ * of the windows, and censored, if they end first. Violation: time in breaching windows, all of
+ * them. */
 void metrics_recovery(double *recovery_s, bool *censored, double *violation_s,
                       const struct plant_cohort *cohorts, int n_cohorts, double onset_s);
 

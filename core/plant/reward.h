@@ -4,11 +4,11 @@
  * r     = OR - w_c * requested mCPU / node mCPU
  *
  *   sr   answered / resolved requests of the period (1 if none was resolved)
- *   pfr  failed / existing pods, time means
+ *   pfr  failed / existing pods, time means (1 if no pod exists)
  *   lr   min(1, mean latency of answered requests / latency_max); 1 if requests failed and none was
  *        answered, 0 if there was nothing to answer
  *   epa  available / all entry points, time mean
- *   tcr  min(1, legitimate answered / legitimate received) of the period
+ *   tcr  min(1, legitimate answered / legitimate received) of the period (1 if none came)
  * OR alone has no cost term: its optimum is a constant over-provision. w_c = 0 is the paper's form.
  */
 #ifndef KARMA_PLANT_REWARD_H
