@@ -155,10 +155,11 @@ INLINE void tile(const struct product *p, int mr, int nv)
     for (int i = 0; i < mr; i++) {
         UNROLL
         for (int j = 0; j < nv; j++) {
-            const float *s = p->start + i * p->start_row + j * LANES;
-            acc[i][j] = p->start == NULL ? vec_set(0.0F)
-                        : j < nv - 1     ? vec_load(s)
-                                         : vec_load_first(s, first);
+            acc[i][j] = vec_set(0.0F);
+            if (p->start != NULL) {
+                const float *s = p->start + i * p->start_row + j * LANES;
+                acc[i][j] = j < nv - 1 ? vec_load(s) : vec_load_first(s, first);
+            }
         }
     }
     const float *a = p->a, *b = p->b;

@@ -250,10 +250,11 @@ void mlp_infer(const struct mlp *mlp, float *y, int ldy, const float *params, co
         for (int l = 0; l < last; l++) {
             const int ldo = ld(mlp->shape.sizes[l + 1]);
             layer_forward(mlp, l, out, ldo, params, in, ldi, n);
-            in = out;
-            ldi = ldo;
+            float *const filled = out;
             out = other;
-            other = (float *)in;
+            other = filled;
+            in = filled;
+            ldi = ldo;
         }
         layer_forward(mlp, last, y + (ptrdiff_t)r * ldy, ldy, params, in, ldi, n);
     }
