@@ -11,8 +11,8 @@
  *         OPTION_STRING(struct train_options, out, "out", 'o', "DIR", "run directory"),
  *         OPTION_INT(struct train_options, threads, "threads", 0, "N", 1, 64, "threads per rank"),
  *         OPTION_FLAG(struct train_options, resume, "resume", 0, "go on from the last checkpoint"),
- *         OPTION_LIST(struct train_options, sets, n_sets, "set", 's', "KEY=VALUE", "override a key"),
- *         OPTION_END,
+ *         OPTION_LIST(struct train_options, sets, n_sets, "set", 's', "KEY=VALUE", "override a
+ * key"), OPTION_END,
  *     };
  *     static const struct operand_row operands[] = {
  *         {"CONFIG", "configuration file", 1, 1},

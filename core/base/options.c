@@ -1,0 +1,420 @@
+/* One walk over argv against the table, and one over the table for the help. */
+#include "core/base/options.h"
+
+#include "core/base/log.h"
+#include "core/base/nearest.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HELP_WIDTH = 100, HELP_COLUMN_MAX = 34 };
+
+/* State of one parse. Invariant: argv[next..argc) has not been looked at. */
+struct parse {
+    const struct command_line *line;
+    struct arena *arena;
+    void *values; /* a copy: the caller's struct is written at the end */
+    struct operands operands;
+    int argc;
+    char *const *argv;
+    int next;
+};
+
+static enum err usage_error(const struct parse *p, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* One line for every mistake: "karma train: SENTENCE ('karma train --help' explains the command)".
+ */
+static enum err usage_error(const struct parse *p, const char *fmt, ...)
+{
+    char sentence[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
+    va_end(ap);
+    log_error("%s: %s ('%s --help' explains the command)", p->line->command, sentence,
+              p->line->command);
+    return ERR_USAGE;
+}
+
+static const struct option_row *find_name(const struct parse *p, const char *name, size_t len)
+{
+    for (const struct option_row *o = p->line->options; o->name != NULL; o++) {
+        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static const struct option_row *find_letter(const struct parse *p, char letter)
+{
+    for (const struct option_row *o = p->line->options; o->name != NULL; o++) {
+        if (o->letter == letter) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static enum err unknown_name(const struct parse *p, const char *name, size_t len)
+{
+    char typed[64];
+    (void)snprintf(typed, sizeof typed, "%.*s", (int)(len < sizeof typed ? len : sizeof typed - 1),
+                   name);
+    struct nearest near = nearest_to(typed);
+    nearest_offer(&near, "help");
+    for (const struct option_row *o = p->line->options; o->name != NULL; o++) {
+        nearest_offer(&near, o->name);
+    }
+    if (nearest_word(&near) != NULL) {
+        return usage_error(p, "unknown option '--%s'; did you mean '--%s'?", typed,
+                           nearest_word(&near));
+    }
+    return usage_error(p, "unknown option '--%s'", typed);
+}
+
+static enum err read_int(const struct parse *p, const struct option_row *o, const char *value)
+{
+    char *end = NULL;
+    errno = 0;
+    long n = strtol(value, &end, 10);
+    bool plain = end != value && *end == '\0' && strspn(value, " \t\n+") == 0;
+    if (!plain || errno != 0 || n < o->min || n > o->max) {
+        return usage_error(p, "--%s: found '%s', allowed is a whole number from %d to %d", o->name,
+                           value, o->min, o->max);
+    }
+    int narrow = (int)n;
+    memcpy((char *)p->values + o->offset, &narrow, sizeof narrow);
+    return ERR_OK;
+}
+
+/* A list is carved once, with room for every argument there is. */
+static enum err add_to_list(const struct parse *p, const struct option_row *o, const char *value)
+{
+    const char **items = NULL;
+    int n = 0;
+    memcpy(&items, (char *)p->values + o->offset, sizeof items);
+    memcpy(&n, (char *)p->values + o->count_offset, sizeof n);
+    if (items == NULL) {
+        items = ARENA_NEW(p->arena, p->argc, const char *);
+        if (items == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    items[n] = value;
+    n++;
+    memcpy((char *)p->values + o->offset, &items, sizeof items);
+    memcpy((char *)p->values + o->count_offset, &n, sizeof n);
+    return ERR_OK;
+}
+
+static enum err store(const struct parse *p, const struct option_row *o, const char *value)
+{
+    static const bool yes = true;
+    switch (o->type) {
+    case OPTION_TYPE_FLAG:
+        memcpy((char *)p->values + o->offset, &yes, sizeof yes);
+        return ERR_OK;
+    case OPTION_TYPE_STRING:
+        memcpy((char *)p->values + o->offset, &value, sizeof value);
+        return ERR_OK;
+    case OPTION_TYPE_INT:
+        return read_int(p, o, value);
+    case OPTION_TYPE_LIST:
+        return add_to_list(p, o, value);
+    }
+    return ERR_OK;
+}
+
+/* The value that follows as an argument of its own. */
+static enum err store_next(struct parse *p, const struct option_row *o)
+{
+    if (p->next >= p->argc) {
+        return usage_error(p, "--%s needs a value; write --%s %s", o->name, o->name, o->arg);
+    }
+    const char *value = p->argv[p->next];
+    p->next++;
+    return store(p, o, value);
+}
+
+/* "--name" or "--name=value" */
+static enum err take_long(struct parse *p, const char *text)
+{
+    size_t len = strcspn(text, "=");
+    const char *value = text[len] == '=' ? text + len + 1 : NULL;
+    const struct option_row *o = find_name(p, text, len);
+    if (o == NULL && strcmp(text, "help") == 0) {
+        p->operands.help = true;
+        return ERR_OK;
+    }
+    if (o == NULL) {
+        return unknown_name(p, text, len);
+    }
+    if (o->type == OPTION_TYPE_FLAG) {
+        if (value != NULL) {
+            return usage_error(p, "--%s takes no value; write --%s alone", o->name, o->name);
+        }
+        return store(p, o, NULL);
+    }
+    return value != NULL ? store(p, o, value) : store_next(p, o);
+}
+
+/* "-a", "-abc" (flags), "-oVALUE" or "-o" with the value next. */
+static enum err take_letters(struct parse *p, const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        const struct option_row *o = find_letter(p, *c);
+        if (o == NULL && *c == 'h') {
+            p->operands.help = true;
+            return ERR_OK;
+        }
+        if (o == NULL) {
+            return usage_error(p, "unknown option '-%c'", *c);
+        }
+        if (o->type != OPTION_TYPE_FLAG) {
+            return c[1] != '\0' ? store(p, o, c + 1) : store_next(p, o);
+        }
+        TRY(store(p, o, NULL));
+    }
+    return ERR_OK;
+}
+
+static void take_operand(struct parse *p, const char *text)
+{
+    p->operands.items[p->operands.n] = text;
+    p->operands.n++;
+}
+
+static enum err take_all(struct parse *p)
+{
+    bool only_operands = false;
+    while (p->next < p->argc && !p->operands.help) {
+        const char *text = p->argv[p->next];
+        p->next++;
+        if (only_operands || text[0] != '-' || text[1] == '\0') {
+            take_operand(p, text);
+        } else if (strcmp(text, "--") == 0) {
+            only_operands = true;
+        } else if (text[1] == '-') {
+            TRY(take_long(p, text + 2));
+        } else {
+            TRY(take_letters(p, text + 1));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err check_operands(const struct parse *p)
+{
+    int64_t most = 0; /* wide: a row may allow INT_MAX */
+    int left = p->operands.n;
+    for (const struct operand_row *o = p->line->operands; o->name != NULL; o++) {
+        most += o->n_max;
+        if (left < o->n_min) {
+            return usage_error(p, "%s is missing (%s)", o->name, o->doc);
+        }
+        left -= left < o->n_max ? left : o->n_max;
+    }
+    if (left > 0) {
+        return usage_error(p, "unexpected argument '%s'", p->operands.items[most]);
+    }
+    return ERR_OK;
+}
+
+/* Lists of the copy begin empty, so that defaults are replaced and not appended to. */
+static void empty_lists(const struct parse *p)
+{
+    const char **none = NULL;
+    int zero = 0;
+    for (const struct option_row *o = p->line->options; o->name != NULL; o++) {
+        if (o->type == OPTION_TYPE_LIST) {
+            memcpy((char *)p->values + o->offset, &none, sizeof none);
+            memcpy((char *)p->values + o->count_offset, &zero, sizeof zero);
+        }
+    }
+}
+
+static void keep_default_lists(const struct parse *p, const void *defaults)
+{
+    for (const struct option_row *o = p->line->options; o->name != NULL; o++) {
+        const char **items = NULL;
+        if (o->type == OPTION_TYPE_LIST) {
+            memcpy(&items, (const char *)p->values + o->offset, sizeof items);
+        }
+        if (o->type == OPTION_TYPE_LIST && items == NULL) {
+            memcpy((char *)p->values + o->offset, (const char *)defaults + o->offset, sizeof items);
+            memcpy((char *)p->values + o->count_offset, (const char *)defaults + o->count_offset,
+                   sizeof(int));
+        }
+    }
+}
+
+enum err options_parse(const struct command_line *line, struct arena *arena, void *values,
+                       struct operands *operands, int argc, char *const *argv)
+{
+    struct parse p = {.line = line, .arena = arena, .argc = argc, .argv = argv, .next = 1};
+    p.values = arena_alloc(arena, 1, line->size);
+    p.operands.items = ARENA_NEW(arena, argc, const char *);
+    if (p.values == NULL || p.operands.items == NULL) {
+        return ERR_MEMORY;
+    }
+    memcpy(p.values, values, line->size);
+    empty_lists(&p);
+    TRY(take_all(&p));
+    if (!p.operands.help) {
+        TRY(check_operands(&p));
+        keep_default_lists(&p, values);
+        memcpy(values, p.values, line->size);
+    }
+    *operands = p.operands;
+    return ERR_OK;
+}
+
+/* Help --------------------------------------------------------------------------------------- */
+
+/* "  TERM   doc", the doc broken into lines that begin at `column`. */
+static enum err help_line(struct buf *b, const char *term, size_t column, const char *doc)
+{
+    size_t used = strlen(term);
+    TRY(buf_printf(b, "%s", term));
+    if (used > 0 && used + 2 > column) {
+        TRY(buf_printf(b, "\n"));
+        used = 0;
+    }
+    TRY(buf_printf(b, "%*s", (int)(column - used), ""));
+    used = column;
+    for (const char *word = doc; *word != '\0';) {
+        size_t len = strcspn(word, " ");
+        if (used > column && used + 1 + len > HELP_WIDTH) {
+            TRY(buf_printf(b, "\n%*s", (int)column, ""));
+            used = column;
+        }
+        TRY(buf_printf(b, "%s%.*s", used > column ? " " : "", (int)len, word));
+        used += len + (used > column ? 1U : 0U);
+        word += len + strspn(word + len, " ");
+    }
+    return buf_printf(b, "\n");
+}
+
+/* "  -o, --out DIR" */
+static void option_term(char out[96], const struct option_row *o)
+{
+    char letter[8] = "    ";
+    if (o->letter != '\0') {
+        (void)snprintf(letter, sizeof letter, "-%c, ", o->letter);
+    }
+    (void)snprintf(out, 96, "  %s--%s%s%s", letter, o->name, *o->arg != '\0' ? " " : "", o->arg);
+}
+
+static enum err help_option(struct buf *b, const struct option_row *o, size_t column)
+{
+    char term[96];
+    char doc[512];
+    option_term(term, o);
+    if (o->type == OPTION_TYPE_INT) {
+        (void)snprintf(doc, sizeof doc, "%s; from %d to %d", o->doc, o->min, o->max);
+    } else {
+        (void)snprintf(doc, sizeof doc, "%s%s", o->doc,
+                       o->type == OPTION_TYPE_LIST ? "; may be repeated" : "");
+    }
+    return help_line(b, term, column, doc);
+}
+
+static const struct option_row HELP_ROW = {
+    .name = "help", .letter = 'h', .arg = "", .doc = "print this help"};
+
+/* Where the docs begin: after the longest term that is not too long. */
+static size_t help_column(const struct command_line *line)
+{
+    char term[96];
+    option_term(term, &HELP_ROW);
+    size_t column = strlen(term) + 2;
+    for (const struct option_row *o = line->options; o->name != NULL; o++) {
+        option_term(term, o);
+        size_t width = strlen(term) + 2;
+        column = width > column && width <= HELP_COLUMN_MAX ? width : column;
+    }
+    for (const struct operand_row *o = line->operands; o->name != NULL; o++) {
+        size_t width = strlen(o->name) + 4;
+        column = width > column && width <= HELP_COLUMN_MAX ? width : column;
+    }
+    return column;
+}
+
+/* "karma train [options] CONFIG [SEED...]" */
+static enum err help_usage(struct buf *b, const struct command_line *line)
+{
+    TRY(buf_printf(b, "Usage: %s [options]", line->command));
+    for (const struct operand_row *o = line->operands; o->name != NULL; o++) {
+        const char *more = o->n_max > 1 ? "..." : "";
+        TRY(buf_printf(b, o->n_min == 0 ? " [%s%s]" : " %s%s", o->name, more));
+    }
+    TRY(buf_printf(b, "\n\n"));
+    TRY(help_line(b, "", 0, line->summary));
+    return buf_printf(b, "\n");
+}
+
+enum err options_help(struct buf *b, const struct command_line *line)
+{
+    size_t column = help_column(line);
+    TRY(help_usage(b, line));
+    if (line->operands->name != NULL) {
+        TRY(buf_printf(b, "Arguments:\n"));
+        for (const struct operand_row *o = line->operands; o->name != NULL; o++) {
+            char term[96];
+            (void)snprintf(term, sizeof term, "  %s", o->name);
+            TRY(help_line(b, term, column, o->doc));
+        }
+        TRY(buf_printf(b, "\n"));
+    }
+    TRY(buf_printf(b, "Options:\n"));
+    for (const struct option_row *o = line->options; o->name != NULL; o++) {
+        TRY(help_option(b, o, column));
+    }
+    return help_option(b, &HELP_ROW, column);
+}
+
+/* Subcommands -------------------------------------------------------------------------------- */
+
+const struct command *command_find(const struct command *table, const char *program,
+                                   const char *name)
+{
+    struct nearest near = nearest_to(name);
+    for (const struct command *c = table; c->name != NULL; c++) {
+        if (strcmp(c->name, name) == 0) {
+            return c;
+        }
+        nearest_offer(&near, c->name);
+    }
+    if (nearest_word(&near) != NULL) {
+        log_error("%s: unknown command '%s'; did you mean '%s'?", program, name,
+                  nearest_word(&near));
+    } else {
+        log_error("%s: unknown command '%s'; '%s --help' lists the commands", program, name,
+                  program);
+    }
+    return NULL;
+}
+
+enum err command_help(struct buf *b, const struct command *table, const char *program,
+                      const char *summary)
+{
+    size_t column = 0;
+    for (const struct command *c = table; c->name != NULL; c++) {
+        size_t width = strlen(c->name) + 4;
+        column = width > column ? width : column;
+    }
+    TRY(buf_printf(b, "Usage: %s COMMAND [options]\n\n", program));
+    TRY(help_line(b, "", 0, summary));
+    TRY(buf_printf(b, "\nCommands:\n"));
+    for (const struct command *c = table; c->name != NULL; c++) {
+        char term[96];
+        (void)snprintf(term, sizeof term, "  %s", c->name);
+        TRY(help_line(b, term, column, c->summary));
+    }
+    return buf_printf(b, "\n'%s COMMAND --help' explains a command.\n", program);
+}
