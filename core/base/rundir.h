@@ -13,10 +13,9 @@
 #ifndef KARMA_BASE_RUNDIR_H
 #define KARMA_BASE_RUNDIR_H
 
+#include "core/base/csv.h"
 #include "core/base/err.h"
 #include "core/base/mem.h"
-
-#include <stdint.h>
 
 struct rundir {
     const char *path; /* "results/runs/NAME", in the arena */
@@ -48,38 +47,5 @@ enum err rundir_put_machine(const struct rundir *r, int ranks, const char *more)
 /* What this binary was made from: -DKARMA_REVISION and -DKARMA_BUILD_INFO, else "unknown". */
 const char *rundir_revision(void);
 const char *rundir_build_info(void);
-
-/* ---- CSV (RFC 4180, line ends are \n) ---- */
-
-enum { CSV_KEEP_ALL = -1 };
-
-struct csv {
-    int fd;
-    const char *path; /* in the arena */
-    int n_columns, column;
-    enum err failed; /* first failure inside the row */
-    struct buf row;  /* owned */
-};
-
-/* A new file with its header; an old one of that name is replaced. */
-enum err csv_create(struct csv *c, struct arena *arena, const char *path,
-                    const char *const *columns, int n_columns) WARN_UNUSED;
-
-/* Continue a file. Its header must be these columns, else ERR_MISMATCH. It is cut after `keep` rows
- * (what a resumed run will write again), CSV_KEEP_ALL: all that are complete; fewer rows than
- * `keep` are ERR_MISMATCH. */
-enum err csv_resume(struct csv *c, struct arena *arena, const char *path,
-                    const char *const *columns, int n_columns, int64_t keep) WARN_UNUSED;
-
-/* One cell after the other. Numbers are printed with 9 digits, enough to read the same float back;
- * NaN and infinities as nan, inf, -inf. */
-void csv_text(struct csv *c, const char *s);
-void csv_int(struct csv *c, int64_t v);
-void csv_num(struct csv *c, double v);
-
-/* Write the row, which must have all its cells, in one piece. */
-enum err csv_end_row(struct csv *c) WARN_UNUSED;
-
-void csv_close(struct csv *c);
 
 #endif

@@ -1,0 +1,208 @@
+/* CSV: a row is collected in a buffer and leaves in one write. */
+#include "core/base/csv.h"
+
+#include "core/base/file.h"
+#include "core/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CSV_FILE_MAX = 1024 * 1024 * 1024 };
+
+static void keep_first_failure(struct csv *c, enum err e)
+{
+    if (c->failed == ERR_OK) {
+        c->failed = e;
+    }
+}
+
+static void begin_cell(struct csv *c)
+{
+    CHECK(c->column < c->n_columns);
+    if (c->column++ > 0) {
+        keep_first_failure(c, buf_append(&c->row, ",", 1));
+    }
+}
+
+static void quote(struct csv *c, const char *s)
+{
+    keep_first_failure(c, buf_append(&c->row, "\"", 1));
+    for (; *s != '\0'; s++) {
+        keep_first_failure(c, buf_append(&c->row, "\"\"", *s == '"' ? 2 : 0));
+        keep_first_failure(c, buf_append(&c->row, s, *s == '"' ? 0 : 1));
+    }
+    keep_first_failure(c, buf_append(&c->row, "\"", 1));
+}
+
+void csv_text(struct csv *c, const char *s)
+{
+    begin_cell(c);
+    if (strpbrk(s, ",\"\r\n") != NULL) {
+        quote(c, s);
+    } else {
+        keep_first_failure(c, buf_append(&c->row, s, strlen(s)));
+    }
+}
+
+void csv_int(struct csv *c, int64_t v)
+{
+    begin_cell(c);
+    keep_first_failure(c, buf_printf(&c->row, "%lld", (long long)v));
+}
+
+void csv_num(struct csv *c, double v)
+{
+    begin_cell(c);
+    if (isnan(v)) { /* printf would show its sign */
+        keep_first_failure(c, buf_append(&c->row, "nan", 3));
+    } else {
+        keep_first_failure(c, buf_printf(&c->row, "%.9g", v));
+    }
+}
+
+enum err csv_end_row(struct csv *c)
+{
+    CHECK(c->column == c->n_columns);
+    keep_first_failure(c, buf_append(&c->row, "\n", 1));
+    enum err e = c->failed;
+    if (e == ERR_OK) {
+        e = file_write_fd(c->fd, c->path, c->row.data, c->row.len);
+    }
+    c->row.len = 0;
+    c->column = 0;
+    c->failed = ERR_OK;
+    return e;
+}
+
+void csv_close(struct csv *c)
+{
+    buf_release(&c->row);
+    if (c->fd >= 0) {
+        close(c->fd);
+    }
+    c->fd = -1;
+}
+
+/* ---- opening ---- */
+
+/* The header line into c->row. */
+static enum err build_header(struct csv *c, const char *const *columns)
+{
+    for (int i = 0; i < c->n_columns; i++) {
+        csv_text(c, columns[i]);
+    }
+    keep_first_failure(c, buf_append(&c->row, "\n", 1));
+    return c->failed;
+}
+
+static enum err open_at_end(struct csv *c)
+{
+    c->fd = open(c->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (c->fd < 0) {
+        log_error("cannot open '%s': %s", c->path, strerror(errno));
+        return ERR_IO;
+    }
+    c->row.len = 0;
+    c->column = 0;
+    return ERR_OK;
+}
+
+static enum err init(struct csv *c, struct arena *arena, const char *path, int n_columns)
+{
+    CHECK(n_columns > 0);
+    *c = (struct csv){.fd = -1, .n_columns = n_columns, .path = arena_strdup(arena, path)};
+    buf_init(&c->row);
+    return c->path != NULL ? ERR_OK : ERR_MEMORY;
+}
+
+enum err csv_create(struct csv *c, struct arena *arena, const char *path,
+                    const char *const *columns, int n_columns)
+{
+    struct csv made;
+    enum err e;
+    TRY_GOTO(e, init(&made, arena, path, n_columns), close_csv);
+    TRY_GOTO(e, build_header(&made, columns), close_csv);
+    TRY_GOTO(e, file_write(path, made.row.data, made.row.len), close_csv);
+    TRY_GOTO(e, open_at_end(&made), close_csv);
+    *c = made;
+    return ERR_OK;
+close_csv:
+    csv_close(&made);
+    return e;
+}
+
+/* Bytes of the complete line that begins at `at`, 0 if it is torn. A newline inside quotes is part
+ * of its cell. */
+static size_t line_bytes(const struct buf *text, size_t at)
+{
+    bool quoted = false;
+    for (size_t i = at; i < text->len; i++) {
+        if (text->data[i] == '"') {
+            quoted = !quoted;
+        } else if (text->data[i] == '\n' && !quoted) {
+            return i + 1 - at;
+        }
+    }
+    return 0;
+}
+
+/* Where `keep` rows after the header end. */
+static enum err find_cut(size_t *cut, const struct csv *c, const struct buf *text, int64_t keep)
+{
+    bool same = text->len >= c->row.len && memcmp(text->data, c->row.data, c->row.len) == 0;
+    if (!same) {
+        log_error("'%s' has other columns than this program writes; move it away or resume with "
+                  "the program that wrote it",
+                  c->path);
+        return ERR_MISMATCH;
+    }
+    size_t at = c->row.len;
+    int64_t rows = 0;
+    for (size_t n; rows != keep && (n = line_bytes(text, at)) > 0; rows++) {
+        at += n;
+    }
+    if (rows < keep) {
+        log_error("'%s' has %lld complete rows, but the checkpoint was made after %lld; it belongs "
+                  "to another run or was damaged",
+                  c->path, (long long)rows, (long long)keep);
+        return ERR_MISMATCH;
+    }
+    *cut = at;
+    return ERR_OK;
+}
+
+static enum err cut_file(struct csv *c, int64_t keep)
+{
+    struct buf text;
+    size_t cut;
+    buf_init(&text);
+    enum err e = file_read(&text, c->path, CSV_FILE_MAX);
+    if (e == ERR_OK) {
+        e = find_cut(&cut, c, &text, keep);
+    }
+    if (e == ERR_OK && cut < text.len && truncate(c->path, (off_t)cut) != 0) {
+        log_error("cannot shorten '%s': %s", c->path, strerror(errno));
+        e = ERR_IO;
+    }
+    buf_release(&text);
+    return e;
+}
+
+enum err csv_resume(struct csv *c, struct arena *arena, const char *path,
+                    const char *const *columns, int n_columns, int64_t keep)
+{
+    struct csv made;
+    enum err e;
+    TRY_GOTO(e, init(&made, arena, path, n_columns), close_csv);
+    TRY_GOTO(e, build_header(&made, columns), close_csv);
+    TRY_GOTO(e, cut_file(&made, keep), close_csv);
+    TRY_GOTO(e, open_at_end(&made), close_csv);
+    *c = made;
+    return ERR_OK;
+close_csv:
+    csv_close(&made);
+    return e;
+}

@@ -1,0 +1,298 @@
+/* Files. The order of the steps in file_write() is the whole point: the new bytes are on the disk
+ * before the name points to them, and the directory is on the disk before we say that it worked. */
+#include "core/base/file.h"
+
+#include "core/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { READ_FIRST = 64 * 1024 };
+
+static enum err failed(const char *verb, const char *path)
+{
+    log_error("cannot %s '%s': %s", verb, path, strerror(errno));
+    return ERR_IO;
+}
+
+/* ---- reading ---- */
+
+static enum err read_all(struct buf *out, int fd, const char *path, size_t max)
+{
+    for (;;) {
+        if (out->cap - out->len < 2) {
+            TRY(buf_reserve(out, out->cap < READ_FIRST ? READ_FIRST : 2 * out->cap));
+        }
+        ssize_t got = read(fd, out->data + out->len, out->cap - out->len - 1);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return failed("read", path);
+        }
+        if (got == 0) {
+            out->data[out->len] = '\0';
+            return ERR_OK;
+        }
+        out->len += (size_t)got;
+        if (out->len > max) {
+            log_error("cannot read '%s': it has more than the %zu bytes allowed here", path, max);
+            return ERR_IO;
+        }
+    }
+}
+
+enum err file_read(struct buf *out, const char *path, size_t max)
+{
+    out->len = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return failed("open", path);
+    }
+    enum err e = read_all(out, fd, path, max);
+    if (e != ERR_OK) {
+        out->len = 0;
+    }
+    close(fd);
+    return e;
+}
+
+/* ---- writing ---- */
+
+static ssize_t write_some(int fd, const unsigned char *bytes, size_t n)
+{
+    size_t piece = n < (size_t)INT_MAX ? n : (size_t)INT_MAX;
+    ssize_t wrote;
+    do {
+        wrote = write(fd, bytes, piece);
+    } while (wrote < 0 && errno == EINTR);
+    return wrote;
+}
+
+enum err file_write_fd(int fd, const char *path, const void *bytes, size_t n)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    sigaction(SIGXFSZ, &ignore, &before);
+    enum err e = ERR_OK;
+    for (size_t done = 0; e == ERR_OK && done < n;) {
+        ssize_t wrote = write_some(fd, (const unsigned char *)bytes + done, n - done);
+        if (wrote <= 0) {
+            errno = wrote == 0 ? EIO : errno;
+            e = failed("write", path);
+        } else {
+            done += (size_t)wrote;
+        }
+    }
+    sigaction(SIGXFSZ, &before, NULL);
+    return e;
+}
+
+/* What cannot be synced (a pipe, some network file systems) has no copy to wait for. */
+static enum err sync_fd(int fd, const char *path)
+{
+    if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP) {
+        return failed("flush", path);
+    }
+    return ERR_OK;
+}
+
+/* Close tells of errors too: on NFS it is the place where a full disk shows. */
+static enum err close_fd(int fd, const char *path, enum err so_far)
+{
+    if (close(fd) != 0 && so_far == ERR_OK) {
+        return failed("close", path);
+    }
+    return so_far;
+}
+
+static enum err write_and_close(int fd, const char *path, const void *bytes, size_t n)
+{
+    enum err e = file_write_fd(fd, path, bytes, n);
+    if (e == ERR_OK) {
+        e = sync_fd(fd, path);
+    }
+    return close_fd(fd, path, e);
+}
+
+/* "dir" of "dir/file"; "." or "/" where there is none. */
+static enum err parent_of(char out[PATH_MAX], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t n = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    if (n >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return failed("use", path);
+    }
+    memcpy(out, n > 0 ? path : ".", n > 0 ? n : 1);
+    out[n > 0 ? n : 1] = '\0';
+    return ERR_OK;
+}
+
+static enum err sync_parent(const char *path)
+{
+    char dir[PATH_MAX];
+    TRY(parent_of(dir, path));
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return failed("open", dir);
+    }
+    enum err e = sync_fd(fd, dir);
+    close(fd);
+    return e;
+}
+
+static enum err open_temporary(int *fd, char temporary[PATH_MAX], const char *path)
+{
+    int n = snprintf(temporary, PATH_MAX, "%s.tmp-XXXXXX", path);
+    if (n < 0 || n >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return failed("create", path);
+    }
+    *fd = mkostemp(temporary, O_CLOEXEC);
+    if (*fd < 0) {
+        return failed("create a file beside", path);
+    }
+    if (fchmod(*fd, 0644) != 0) { /* mkostemp gives 0600 */
+        log_debug("'%s' keeps mode 0600: %s", temporary, strerror(errno));
+    }
+    return ERR_OK;
+}
+
+static enum err replace(const char *path, const void *bytes, size_t n)
+{
+    int fd;
+    char temporary[PATH_MAX];
+    TRY(open_temporary(&fd, temporary, path));
+    enum err e = write_and_close(fd, path, bytes, n);
+    if (e == ERR_OK && rename(temporary, path) != 0) {
+        e = failed("replace", path);
+    }
+    if (e != ERR_OK) {
+        unlink(temporary);
+        return e;
+    }
+    return sync_parent(path);
+}
+
+static enum err write_special(const char *path, const void *bytes, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return failed("open", path);
+    }
+    return write_and_close(fd, path, bytes, n);
+}
+
+enum err file_write(const char *path, const void *bytes, size_t n)
+{
+    struct stat st;
+    bool special = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+    return special ? write_special(path, bytes, n) : replace(path, bytes, n);
+}
+
+enum err file_append(const char *path, const void *bytes, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return failed("open", path);
+    }
+    off_t old_length = lseek(fd, 0, SEEK_END);
+    enum err e = file_write_fd(fd, path, bytes, n);
+    if (e == ERR_OK) {
+        e = sync_fd(fd, path);
+    }
+    if (e != ERR_OK && old_length >= 0 && ftruncate(fd, old_length) != 0) {
+        log_warn("'%s' may end in half a record: %s", path, strerror(errno));
+    }
+    return close_fd(fd, path, e);
+}
+
+/* ---- names ---- */
+
+bool file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+bool file_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Whatever the system says, a directory that is there is fine: read-only and automounted parents do
+ * not always answer EEXIST. */
+static enum err make_dir(const char *path)
+{
+    if (mkdir(path, 0755) == 0) {
+        return ERR_OK;
+    }
+    int why = errno;
+    if (file_is_dir(path)) {
+        return ERR_OK;
+    }
+    errno = why;
+    return failed("create the directory", path);
+}
+
+enum err file_make_dirs(const char *path)
+{
+    char part[PATH_MAX];
+    size_t n = strlen(path);
+    if (n == 0 || n >= PATH_MAX) {
+        errno = n == 0 ? ENOENT : ENAMETOOLONG;
+        return failed("create the directory", path);
+    }
+    for (size_t i = 1; i < n; i++) {
+        if (path[i] != '/' || path[i - 1] == '/') {
+            continue;
+        }
+        memcpy(part, path, i);
+        part[i] = '\0';
+        TRY(make_dir(part));
+    }
+    return make_dir(path);
+}
+
+enum err file_check_writable(const char *dir)
+{
+    char probe[PATH_MAX];
+    int n = snprintf(probe, sizeof(probe), "%s/.writable-XXXXXX", dir);
+    if (n < 0 || n >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return failed("write into", dir);
+    }
+    int fd = mkostemp(probe, O_CLOEXEC);
+    if (fd < 0) {
+        return failed("write into", dir);
+    }
+    enum err e = file_write_fd(fd, probe, "probe", 5);
+    close(fd);
+    unlink(probe);
+    return e;
+}
+
+enum err file_remove(const char *path)
+{
+    if (unlink(path) != 0 && errno != ENOENT) {
+        return failed("remove", path);
+    }
+    return ERR_OK;
+}
+
+char *file_join(struct arena *arena, const char *a, const char *b)
+{
+    if (a[0] == '\0' || b[0] == '/') {
+        return arena_strdup(arena, b);
+    }
+    bool has_slash = a[strlen(a) - 1] == '/';
+    return arena_printf(arena, "%s%s%s", a, has_slash ? "" : "/", b);
+}

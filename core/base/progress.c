@@ -1,0 +1,115 @@
+/* The progress line: written with the cursor left at its start, so that a log line covers it. */
+#include "core/base/progress.h"
+
+#include "core/base/clock.h"
+#include "core/base/err.h"
+#include "core/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { LINE_BYTES = 256 };
+
+static const double draw_every_s = 0.1;
+
+char *progress_duration(char *out, size_t cap, double seconds)
+{
+    if (!(seconds >= 0.0 && seconds < 1e9)) {
+        snprintf(out, cap, "?");
+        return out;
+    }
+    unsigned long s = (unsigned long)(seconds + 0.5);
+    if (s < 60) {
+        snprintf(out, cap, "%lus", s);
+    } else if (s < 3600) {
+        snprintf(out, cap, "%lum%02lus", s / 60, s % 60);
+    } else if (s < 24 * 3600) {
+        snprintf(out, cap, "%luh%02lum", s / 3600, s / 60 % 60);
+    } else {
+        snprintf(out, cap, "%lud%02luh", s / 86400, s / 3600 % 24);
+    }
+    return out;
+}
+
+char *progress_count(char *out, size_t cap, uint64_t n)
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+    size_t at = 0;
+    for (int i = 0; i < len && at + 2 < cap; i++) {
+        if (i > 0 && (len - i) % 3 == 0) {
+            out[at++] = ',';
+        }
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+    return out;
+}
+
+void progress_line(char *out, size_t cap, const char *what, uint64_t done, uint64_t total,
+                   uint64_t first, double elapsed_s, const char *more)
+{
+    char count[32], of[32], eta[32], middle[96] = "";
+    progress_count(count, sizeof(count), done);
+    if (total > 0) {
+        double own = done > first ? (double)(done - first) : 0.0;
+        double left = done < total ? (double)(total - done) : 0.0;
+        double left_s = own > 0.0 ? elapsed_s * left / own : -1.0;
+        snprintf(middle, sizeof(middle), "/%s  %3.0f%%  eta %s",
+                 progress_count(of, sizeof(of), total), 100.0 * (double)done / (double)total,
+                 progress_duration(eta, sizeof(eta), left_s));
+    }
+    int n =
+        snprintf(out, cap, "%s  %s%s%s%s", what, count, middle, more[0] != '\0' ? "  " : "", more);
+    CHECK(n >= 0);
+}
+
+/* Columns of the terminal, less one: a full line would wrap. */
+static size_t line_cap(void)
+{
+    struct winsize size;
+    size_t columns = 80;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1) {
+        columns = size.ws_col;
+    }
+    return columns < LINE_BYTES ? columns : LINE_BYTES;
+}
+
+void progress_begin(struct progress *p, uint64_t total, const char *what)
+{
+    *p = (struct progress){.what = what, .total = total, .started_s = clock_s()};
+    p->visible = log_wants(LOG_INFO) && log_on_terminal();
+}
+
+void progress_at(struct progress *p, uint64_t done, const char *fmt, ...)
+{
+    if (!p->visible) {
+        return;
+    }
+    double now = clock_s();
+    if (!p->begun) {
+        p->begun = true;
+        p->first = done > 0 ? done - 1 : 0; /* the first call tells of one piece of work */
+    } else if (now - p->drawn_s < draw_every_s && done < p->total) {
+        return;
+    }
+    p->drawn_s = now;
+    char more[LINE_BYTES], line[LINE_BYTES];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(more, sizeof(more), fmt, args);
+    va_end(args);
+    progress_line(line, line_cap(), p->what, done, p->total, p->first, now - p->started_s, more);
+    fprintf(stderr, "\033[K%s\r", line);
+}
+
+void progress_end(struct progress *p)
+{
+    if (p->visible && p->begun) {
+        fputs("\033[K", stderr);
+    }
+    p->visible = false;
+}
