@@ -1,0 +1,356 @@
+/* Statistics. Every resample is a pure function of its number, so intervals cannot depend on the
+ * order in which a table is filled. */
+#include "core/base/stats.h"
+
+#include "core/base/log.h"
+#include "core/base/rng.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+/* The third coordinate of a draw: what it chooses. */
+enum role { ROLE_SAMPLE, ROLE_TRAIN_A, ROLE_TRAIN_B, ROLE_EVAL, ROLE_SIGN };
+
+/* ---- moments ---- */
+
+void running_add(struct running *r, double x)
+{
+    double delta = x - r->mean;
+    r->n++;
+    r->mean += delta / (double)r->n;
+    r->m2 += delta * (x - r->mean);
+}
+
+void running_merge(struct running *into, const struct running *from)
+{
+    if (from->n == 0) {
+        return;
+    }
+    if (into->n == 0) {
+        *into = *from;
+        return;
+    }
+    double na = (double)into->n, nb = (double)from->n;
+    double delta = from->mean - into->mean;
+    into->n += from->n;
+    into->mean += delta * (nb / (na + nb));
+    into->m2 += from->m2 + delta * delta * (na * nb / (na + nb));
+}
+
+double running_variance(const struct running *r)
+{
+    return r->n < 2 ? (double)NAN : r->m2 / (double)(r->n - 1);
+}
+
+double stat_mean(const double *x, size_t n)
+{
+    CHECK(n > 0);
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += x[i];
+    }
+    return sum / (double)n;
+}
+
+double stat_variance(const double *x, size_t n)
+{
+    double mean = stat_mean(x, n), sum = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (x[i] - mean) * (x[i] - mean);
+    }
+    return n < 2 ? (double)NAN : sum / (double)(n - 1);
+}
+
+/* ---- order statistics ---- */
+
+static int by_value_then_index(const void *pa, const void *pb, void *ctx)
+{
+    const double *x = ctx;
+    uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+    if (x[a] != x[b]) {
+        return x[a] < x[b] ? -1 : 1;
+    }
+    return (a > b) - (a < b);
+}
+
+void stat_order(uint32_t *order, const double *x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        CHECK(!isnan(x[i])); /* would make the comparison inconsistent */
+        order[i] = i;
+    }
+    qsort_r(order, n, sizeof(*order), by_value_then_index, (void *)(uintptr_t)x);
+}
+
+static double quantile_of_order(const double *x, const uint32_t *order, uint32_t n, double q)
+{
+    double at = q * (double)(n - 1);
+    uint32_t below = (uint32_t)at;
+    uint32_t above = below + 1 < n ? below + 1 : below;
+    double share = at - (double)below;
+    return x[order[below]] + share * (x[order[above]] - x[order[below]]);
+}
+
+double stat_quantile(const double *x, uint32_t n, double q, uint32_t *order)
+{
+    CHECK(n > 0 && q >= 0.0 && q <= 1.0);
+    stat_order(order, x, n);
+    return quantile_of_order(x, order, n, q);
+}
+
+double stat_iqm(const double *x, uint32_t n, uint32_t *order)
+{
+    CHECK(n > 0);
+    stat_order(order, x, n);
+    uint32_t cut = n / 4;
+    double sum = 0.0;
+    for (uint32_t i = cut; i < n - cut; i++) {
+        sum += x[order[i]];
+    }
+    return sum / (double)(n - 2 * cut);
+}
+
+/* ---- bootstrap ---- */
+
+static enum err check_finite(const double *x, size_t n, const char *what)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(x[i])) {
+            log_error("%s: value %zu of %zu is %g; a statistic of it means nothing", what, i, n,
+                      x[i]);
+            return ERR_NUMERIC;
+        }
+    }
+    return ERR_OK;
+}
+
+/* out: n indices below n, drawn with replacement. */
+static void draw_indices(uint32_t *out, uint32_t n, const struct stat_cfg *cfg, uint32_t resample,
+                         enum role role)
+{
+    struct rng_key key = rng_key(cfg->seed, RNG_BOOTSTRAP, RNG_TEST_SPLIT);
+    struct rng_block block = {{0}};
+    for (uint32_t i = 0; i < n; i++) {
+        if (i % 4 == 0) {
+            block = rng_philox(key, i / 4, resample, (uint32_t)role, cfg->stream);
+        }
+        out[i] = rng_below(block.v[i % 4], n);
+    }
+}
+
+/* estimates: one for each resample. */
+static enum err percentile_interval(struct stat_interval *out, double value,
+                                    const double *estimates, const struct stat_cfg *cfg,
+                                    struct arena *scratch)
+{
+    uint32_t *order = ARENA_NEW(scratch, cfg->resamples, uint32_t);
+    if (order == NULL) {
+        return ERR_MEMORY;
+    }
+    double tail = 0.5 * (1.0 - cfg->level);
+    stat_order(order, estimates, cfg->resamples);
+    *out = (struct stat_interval){
+        .value = value,
+        .lo = quantile_of_order(estimates, order, cfg->resamples, tail),
+        .hi = quantile_of_order(estimates, order, cfg->resamples, 1.0 - tail)};
+    return ERR_OK;
+}
+
+static double estimate(const double *x, uint32_t n, enum stat_estimator what, uint32_t *order)
+{
+    return what == STAT_IQM ? stat_iqm(x, n, order) : stat_mean(x, n);
+}
+
+static enum err bootstrap(struct stat_interval *out, const double *x, uint32_t n,
+                          enum stat_estimator what, const struct stat_cfg *cfg,
+                          struct arena *scratch)
+{
+    double *estimates = ARENA_NEW(scratch, cfg->resamples, double);
+    double *sample = ARENA_NEW(scratch, n, double);
+    uint32_t *index = ARENA_NEW(scratch, n, uint32_t);
+    if (estimates == NULL || sample == NULL || index == NULL) {
+        return ERR_MEMORY;
+    }
+    for (uint32_t b = 0; b < cfg->resamples; b++) {
+        draw_indices(index, n, cfg, b, ROLE_SAMPLE);
+        for (uint32_t i = 0; i < n; i++) {
+            sample[i] = x[index[i]];
+        }
+        estimates[b] = estimate(sample, n, what, index);
+    }
+    double value = estimate(x, n, what, index);
+    return percentile_interval(out, value, estimates, cfg, scratch);
+}
+
+static void check_cfg(const struct stat_cfg *cfg, uint32_t n)
+{
+    CHECK(n > 0 && cfg->resamples > 0 && cfg->level > 0.0 && cfg->level < 1.0);
+}
+
+enum err stat_bootstrap(struct stat_interval *out, const double *x, uint32_t n,
+                        enum stat_estimator what, const struct stat_cfg *cfg, struct arena *scratch)
+{
+    check_cfg(cfg, n);
+    TRY(check_finite(x, n, "bootstrap"));
+    struct arena_mark mark = arena_mark(scratch);
+    enum err e = bootstrap(out, x, n, what, cfg, scratch);
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+enum err stat_bootstrap_paired(struct stat_interval *out, const double *a, const double *b,
+                               uint32_t n, const struct stat_cfg *cfg, struct arena *scratch)
+{
+    check_cfg(cfg, n);
+    TRY(check_finite(a, n, "paired bootstrap, first arm"));
+    TRY(check_finite(b, n, "paired bootstrap, second arm"));
+    struct arena_mark mark = arena_mark(scratch);
+    double *diff = ARENA_NEW(scratch, n, double);
+    for (uint32_t i = 0; diff != NULL && i < n; i++) {
+        diff[i] = a[i] - b[i];
+    }
+    enum err e = diff != NULL ? bootstrap(out, diff, n, STAT_MEAN, cfg, scratch) : ERR_MEMORY;
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+/* Scratch of the nested bootstrap: the seeds of one resample, and all estimates. */
+struct nested {
+    uint32_t *train_a, *train_b, *eval;
+    double *estimates;
+};
+
+static enum err nested_carve(struct nested *w, const struct stat_arm *a, const struct stat_arm *b,
+                             uint32_t n_eval, uint32_t resamples, struct arena *scratch)
+{
+    w->train_a = ARENA_NEW(scratch, a->n_train, uint32_t);
+    w->train_b = ARENA_NEW(scratch, b != NULL ? b->n_train : 0, uint32_t);
+    w->eval = ARENA_NEW(scratch, n_eval, uint32_t);
+    w->estimates = ARENA_NEW(scratch, resamples, double);
+    bool all = w->train_a != NULL && w->train_b != NULL && w->eval != NULL && w->estimates != NULL;
+    return all ? ERR_OK : ERR_MEMORY;
+}
+
+/* Mean over the rows and columns drawn. */
+static double nested_mean(const struct stat_arm *arm, const uint32_t *train, const uint32_t *eval,
+                          uint32_t n_eval)
+{
+    double sum = 0.0;
+    for (uint32_t i = 0; i < arm->n_train; i++) {
+        const double *row = arm->x + (size_t)train[i] * n_eval;
+        for (uint32_t j = 0; j < n_eval; j++) {
+            sum += row[eval[j]];
+        }
+    }
+    return sum / ((double)arm->n_train * (double)n_eval);
+}
+
+static enum err nested(struct stat_interval *out, const struct stat_arm *a,
+                       const struct stat_arm *b, uint32_t n_eval, const struct stat_cfg *cfg,
+                       struct arena *scratch)
+{
+    struct nested w;
+    TRY(nested_carve(&w, a, b, n_eval, cfg->resamples, scratch));
+    for (uint32_t r = 0; r < cfg->resamples; r++) {
+        draw_indices(w.eval, n_eval, cfg, r, ROLE_EVAL);
+        draw_indices(w.train_a, a->n_train, cfg, r, ROLE_TRAIN_A);
+        w.estimates[r] = nested_mean(a, w.train_a, w.eval, n_eval);
+        if (b != NULL) {
+            draw_indices(w.train_b, b->n_train, cfg, r, ROLE_TRAIN_B);
+            w.estimates[r] -= nested_mean(b, w.train_b, w.eval, n_eval);
+        }
+    }
+    double value = stat_mean(a->x, (size_t)a->n_train * n_eval);
+    value -= b != NULL ? stat_mean(b->x, (size_t)b->n_train * n_eval) : 0.0;
+    return percentile_interval(out, value, w.estimates, cfg, scratch);
+}
+
+enum err stat_bootstrap_nested(struct stat_interval *out, const struct stat_arm *a,
+                               const struct stat_arm *b, uint32_t n_eval,
+                               const struct stat_cfg *cfg, struct arena *scratch)
+{
+    check_cfg(cfg, n_eval);
+    CHECK(a->n_train > 0 && (b == NULL || b->n_train > 0));
+    TRY(check_finite(a->x, (size_t)a->n_train * n_eval, "nested bootstrap, first arm"));
+    if (b != NULL) {
+        TRY(check_finite(b->x, (size_t)b->n_train * n_eval, "nested bootstrap, second arm"));
+    }
+    struct arena_mark mark = arena_mark(scratch);
+    enum err e = nested(out, a, b, n_eval, cfg, scratch);
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+/* ---- tests ---- */
+
+/* Equal up to rounding counts as "at least as large": sums of the same numbers in another order of
+ * signs differ in the last bits. */
+struct sign_test {
+    const double *diff;
+    uint32_t n;
+    double least; /* |sum| that counts as a hit */
+};
+
+static struct sign_test sign_test_of(const double *diff, uint32_t n)
+{
+    double sum = 0.0, size = 0.0;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += diff[i];
+        size += fabs(diff[i]);
+    }
+    return (struct sign_test){diff, n, fabs(sum) - 1e-12 * size};
+}
+
+/* The last difference keeps its sign: a pattern and its opposite have the same |sum|. */
+static double exact_p(const struct sign_test *t)
+{
+    uint32_t patterns = 1u << (t->n - 1), hits = 0;
+    for (uint32_t flips = 0; flips < patterns; flips++) {
+        double sum = 0.0;
+        for (uint32_t i = 0; i < t->n; i++) {
+            sum += (flips >> i & 1u) != 0 ? -t->diff[i] : t->diff[i];
+        }
+        hits += fabs(sum) >= t->least;
+    }
+    return (double)hits / (double)patterns;
+}
+
+static double random_p(const struct sign_test *t, const struct stat_cfg *cfg)
+{
+    struct rng_key key = rng_key(cfg->seed, RNG_BOOTSTRAP, RNG_TEST_SPLIT);
+    uint32_t hits = 0;
+    for (uint32_t r = 0; r < cfg->resamples; r++) {
+        struct rng_block block = {{0}};
+        double sum = 0.0;
+        for (uint32_t i = 0; i < t->n; i++) {
+            if (i % 128 == 0) {
+                block = rng_philox(key, i / 128, r, ROLE_SIGN, cfg->stream);
+            }
+            bool flip = (block.v[i / 32 % 4] >> (i % 32) & 1u) != 0;
+            sum += flip ? -t->diff[i] : t->diff[i];
+        }
+        hits += fabs(sum) >= t->least;
+    }
+    return (1.0 + (double)hits) / (1.0 + (double)cfg->resamples);
+}
+
+enum err stat_sign_flip(double *p, const double *diff, uint32_t n, const struct stat_cfg *cfg)
+{
+    CHECK(n > 0);
+    TRY(check_finite(diff, n, "sign-flip test"));
+    struct sign_test t = sign_test_of(diff, n);
+    *p = n <= STAT_EXACT_MAX ? exact_p(&t) : random_p(&t, cfg);
+    return ERR_OK;
+}
+
+void stat_holm(double *adjusted, const double *p, uint32_t n, uint32_t *order)
+{
+    stat_order(order, p, n);
+    double largest = 0.0; /* adjusted values never fall along the order */
+    for (uint32_t i = 0; i < n; i++) {
+        double scaled = (double)(n - i) * p[order[i]];
+        largest = scaled > largest ? scaled : largest;
+        adjusted[order[i]] = largest < 1.0 ? largest : 1.0;
+    }
+}
