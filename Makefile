@@ -27,21 +27,22 @@ endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = error trajectory update_dump weights
-BASE        = config config_print config_value config_yaml err fmath log mem nearest options rng
+BASE        = clock config config_print config_value config_yaml crc32c csv err file fmath frame \
+              jobs log mem nearest options progress rng rundir
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
-PLANT       = plant topology
+PLANT       = metrics plant reward schema topology
 PROTO       = error trajectory weights wire
-SCENARIO    = workload
+SCENARIO    = scenario schedule workload
 ORG         =
-MARL        = block gae policy reduce rollout team
-CLUSTER     = arrivals call engine replicas
+MARL        = batch block gae gradient loss mappo policy reduce rollout team
+CLUSTER     = arrivals call check cluster engine measure replicas sim truth weather
 TWIN        =
 GAME        = game rules world
 CONTROLLERS =
 EVAL        =
 REPORT      =
-RUNTIME     = demonstrate exchange farm owners train treesum
-COMMANDS    = cpu_built cpu_check
+RUNTIME     = demonstrate exchange experiment farm owners train trainlog treesum
+COMMANDS    = config cpu_built cpu_check main train
 BENCHES     = bench_nn
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
@@ -126,8 +127,8 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart test test-programs bench benches lint format asan valgrind install clean \
-        help FORCE
+.PHONY: all setup setup-run setup-test run quickstart test test-programs bench benches lint format asan \
+        valgrind install sources clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 all: $(B)/karma ## build build/karma (and libkarma.a) for the chosen variables
@@ -194,6 +195,10 @@ install: $(B)/karma ## program, launcher, configs, Slurm templates, documents to
 	cp -R docs README.md LICENSE $(DOCS)
 	sed -i -e 's|mpi/launch|$(PREFIX)/bin/karma-launch|' -e 's|build/karma|$(PREFIX)/bin/karma|' \
 	    -e 's|configs/|$(PREFIX)/share/karma/configs/|' $(DATA)/slurm/*
+
+sources: # for tests/lint
+	@printf '%s\n' $(patsubst $(B)/%.o,%.c,$(filter-out $(B)/gen/%,$(CORE_O) $(MPI_O))) mpi/cmd/main.c \
+	    mpi/comm_mpi.c mpi/comm_serial.c $(SCHEMAS:%=proto/%.proto) $(BENCHES:%=tests/bench/%.c)
 
 clean: ## remove build/
 	rm -rf build
