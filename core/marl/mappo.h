@@ -55,7 +55,8 @@ enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_
 enum err mappo_update(struct mappo *m, struct block *blocks, enum mappo_phase phase,
                       double progress, struct mappo_stats *out) WARN_UNUSED;
 
-/* For checkpoints: the optimiser's state (m, v: n_params floats each, t steps). */
+/* For checkpoints: the optimiser's state (m, v: n_params floats each). t counts steps, the actors'
+ * in its upper 32 bits and the critic's in its lower: a VALUE phase moves only the critic. */
 void mappo_optimiser(struct mappo *m, float **mom1, float **mom2, uint64_t **t);
 
 #endif

@@ -1,0 +1,263 @@
+/* The order of an update: statistics, epochs, slices, optimiser.
+ *
+ * Nothing here knows who owns which tile: leaves go to a reducer, totals come back, and every
+ * learner takes the same step from the same total.
+ */
+#include "core/marl/mappo.h"
+
+#include "core/base/log.h"
+#include "core/base/rng.h"
+#include "core/marl/mappo_parts.h"
+#include "core/nn/adam.h"
+
+#include <math.h>
+
+#define S struct mappo_cfg
+const struct cfg_field mappo_fields[] = {
+    CFG_DOUBLE(S, gamma, "0.95", 0, 1, "", CFG_RESULT, "discount per decision"),
+    CFG_DOUBLE(S, lambda, "0.95", 0, 1, "", CFG_RESULT, "GAE: 0 one step, 1 the whole return"),
+    CFG_DOUBLE(S, clip, "0.2", 0.001, 1, "", CFG_RESULT, "PPO: cut of the probability ratio"),
+    CFG_DOUBLE(S, value_clip, "0.2", 0.001, 1e6, "", CFG_RESULT,
+               "cut of the change of a value, in standard deviations of the return"),
+    CFG_DOUBLE(S, huber_delta, "10", 0.001, 1e6, "", CFG_RESULT,
+               "value errors beyond it count linearly"),
+    CFG_DOUBLE(S, entropy, "0.003", 0, 10, "", CFG_RESULT, "weight of the entropy, per factor"),
+    CFG_DOUBLE(S, lr, "1e-3", 0, 1, "", CFG_RESULT, "Adam step size at the start"),
+    CFG_DOUBLE(S, lr_end, "1e-4", 0, 1, "", CFG_RESULT, "the same at the end, linear between"),
+    CFG_INT(S, epochs, "4", 1, 1000, "", CFG_RESULT, "passes over a batch"),
+    CFG_INT(S, minibatches, "4", 1, 4096, "", CFG_RESULT,
+            "slices of a batch, of whole environments"),
+    CFG_DOUBLE(S, grad_norm, "0.5", 0, 1e9, "", CFG_RESULT,
+               "longest gradient of a network, 0 = any"),
+    CFG_DOUBLE(S, adam_beta1, "0.9", 0, 0.999999, "", CFG_RESULT, "Adam: memory of the gradient"),
+    CFG_DOUBLE(S, adam_beta2, "0.999", 0, 0.999999, "", CFG_RESULT, "Adam: memory of its square"),
+    CFG_DOUBLE(S, adam_eps, "1e-5", 1e-12, 1, "", CFG_RESULT, "Adam: added to the root"),
+    CFG_DOUBLE(S, value_beta, "0.9", 0, 0.999999, "", CFG_RESULT,
+               "PopArt: memory of the returns' scale over updates, 0 = all ever seen"),
+    CFG_END,
+};
+#undef S
+
+/* ---- memory ---- */
+
+void mappo_shapes(const struct team *team, struct reduce_shape *grad, struct reduce_shape *batch)
+{
+    size_t n_sums = (size_t)N_AGENT_SUMS * (size_t)team->spec->n_agents + N_VALUE_SUMS;
+    *grad = (struct reduce_shape){.n_floats = team->w.n_params + n_sums, .n_max = 1};
+    *batch = (struct reduce_shape){.n_stats = batch_columns(team)};
+}
+
+static enum err carve(struct mappo *m, struct arena *arena)
+{
+    m->mom1 = ARENA_NEW(arena, m->team->w.n_params, float);
+    m->mom2 = ARENA_NEW(arena, m->team->w.n_params, float);
+    m->order = ARENA_NEW(arena, m->n_env, uint32_t);
+    m->order_scratch = ARENA_NEW(arena, m->n_env, uint64_t);
+    m->slice_of = ARENA_NEW(arena, m->n_env, int);
+    if (m->mom1 == NULL || m->mom2 == NULL || m->order == NULL || m->order_scratch == NULL ||
+        m->slice_of == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(batch_init(m, arena));
+    return gradient_init(m, arena);
+}
+
+enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_cfg *cfg,
+                    struct team *team, uint64_t seed, int n_env, int n_steps, int n_mine,
+                    const struct reducer *grad, const struct reducer *batch)
+{
+    CHECK(n_env >= 1 && n_steps >= 1 && n_mine >= 1);
+    struct mappo *m = ARENA_NEW(arena, 1, struct mappo);
+    if (m == NULL) {
+        return ERR_MEMORY;
+    }
+    *m = (struct mappo){.cfg = cfg,
+                        .team = team,
+                        .seed = seed,
+                        .n_env = n_env,
+                        .n_steps = n_steps,
+                        .n_mine = n_mine,
+                        .n_slices = cfg->minibatches < n_env ? cfg->minibatches : n_env,
+                        .grad = *grad,
+                        .batch = *batch};
+    mappo_shapes(team, &m->grad_shape, &m->batch_shape);
+    CHECK(grad->bytes == reduce_bytes(&m->grad_shape));
+    CHECK(batch->bytes == reduce_bytes(&m->batch_shape));
+    TRY(carve(m, arena));
+    *out = m;
+    return ERR_OK;
+}
+
+void mappo_optimiser(struct mappo *m, float **mom1, float **mom2, uint64_t **t)
+{
+    *mom1 = m->mom1;
+    *mom2 = m->mom2;
+    *t = &m->t;
+}
+
+/* ---- one slice ---- */
+
+/* Sums over the slices of an update, for the log. */
+struct tally {
+    double policy_loss, value_loss, entropy, kl, clipped, grad_norm;
+    double ratio_dev; /* of the first slice of the first epoch */
+    int n_slices;
+};
+
+static double sum_of(const float *x, int n)
+{
+    double sum = 0.0;
+    for (int i = 0; i < n; i++) {
+        sum += (double)x[i];
+    }
+    return sum;
+}
+
+static double share(double part, double whole)
+{
+    return whole > 0.0 ? part / whole : 0.0;
+}
+
+static void tally_slice(struct tally *tally, const struct team *t, float *total)
+{
+    int n = t->spec->n_agents;
+    double weight = sum_of(record_agent_sums(t, total, SUM_WEIGHT), n);
+    const float *value = record_value_sums(t, total);
+    tally->policy_loss += share(sum_of(record_agent_sums(t, total, SUM_LOSS), n), weight);
+    tally->entropy += share(sum_of(record_agent_sums(t, total, SUM_ENTROPY), n), weight);
+    tally->kl += share(sum_of(record_agent_sums(t, total, SUM_KL), n), weight);
+    tally->clipped += share(sum_of(record_agent_sums(t, total, SUM_CLIPPED), n), weight);
+    tally->value_loss += share((double)value[SUM_VALUE_LOSS], (double)value[SUM_VALUES]);
+    if (tally->n_slices == 0) {
+        tally->ratio_dev = (double)*record_ratio_dev(t, total);
+    }
+    tally->n_slices++;
+}
+
+/* Sum -> mean, then cut to the longest gradient allowed. Returns the norm before the cut. */
+static double finish_gradient(float *grads, size_t n, double divisor, double max_norm)
+{
+    float scale = (float)share(1.0, divisor);
+    for (size_t i = 0; i < n; i++) {
+        grads[i] *= scale;
+    }
+    return grad_clip(grads, n, max_norm);
+}
+
+/* Means and cuts, network by network; adds the mean norm to *norm_sum. */
+static enum err finish_gradients(struct mappo *m, float *total, double *norm_sum)
+{
+    const struct team *t = m->team;
+    const float *weight = record_agent_sums(t, total, SUM_WEIGHT);
+    double sum =
+        finish_gradient(total + t->critic_at[0], t->critic.n_params,
+                        (double)record_value_sums(t, total)[SUM_VALUES], m->cfg->grad_norm);
+    for (int i = 0; i < t->n_actors; i++) {
+        double divisor = t->n_actors == 1 ? sum_of(weight, t->spec->n_agents) : (double)weight[i];
+        sum +=
+            finish_gradient(total + t->actor_at[i], t->actor.n_params, divisor, m->cfg->grad_norm);
+    }
+    if (!isfinite(sum)) {
+        log_error("%s: a gradient of update %u is not finite; a smaller lr may help", t->spec->name,
+                  t->w.version);
+        return ERR_NUMERIC;
+    }
+    *norm_sum += sum / (t->n_actors + 1);
+    return ERR_OK;
+}
+
+/* Adam on the networks this phase trains; each group counts its own steps, for the bias correction
+ * of its moments. */
+static void optimise(struct mappo *m, const float *grads, enum mappo_phase phase, double lr)
+{
+    const struct mappo_cfg *cfg = m->cfg;
+    struct adam_config adam = {
+        .lr = lr, .beta1 = cfg->adam_beta1, .beta2 = cfg->adam_beta2, .eps = cfg->adam_eps};
+    float *params = m->team->w.params;
+    size_t critic = m->team->critic_at[0];
+    m->t += 1;
+    adam_step(params + critic, m->mom1 + critic, m->mom2 + critic, grads + critic,
+              m->team->critic.n_params, &adam, m->t & UINT32_MAX);
+    if (phase != MAPPO_VALUE) {
+        m->t += UINT64_C(1) << 32;
+        adam_step(params, m->mom1, m->mom2, grads, critic, &adam, m->t >> 32);
+    }
+}
+
+static enum err learn_slice(struct mappo *m, const struct block *blocks, int slice,
+                            enum mappo_phase phase, double lr, struct tally *tally)
+{
+    for (int i = 0; i < m->n_mine; i++) {
+        void *leaf = m->grad.leaf(m->grad.ctx, blocks[i].tile);
+        gradient_leaf(m, leaf, i, &blocks[i], slice, phase);
+        m->grad.leaf_done(m->grad.ctx, blocks[i].tile);
+    }
+    TRY(m->grad.total(m->grad.ctx, m->grad_total));
+    float *total = reduce_floats(m->grad_total);
+    TRY(finish_gradients(m, total, &tally->grad_norm));
+    tally_slice(tally, m->team, total);
+    optimise(m, total, phase, lr);
+    return ERR_OK;
+}
+
+/* ---- the update ---- */
+
+/* Slice s of an epoch holds the environments at s n / slices .. (s+1) n / slices of a permutation.
+ */
+static void deal_slices(struct mappo *m, uint32_t epoch)
+{
+    struct rng_key key = rng_key(m->seed, RNG_SLICE, RNG_TRAIN);
+    rng_permutation(m->order, m->order_scratch, (uint32_t)m->n_env, key, m->team->w.version, epoch,
+                    0);
+    for (int slice = 0; slice < m->n_slices; slice++) {
+        int64_t begin = (int64_t)slice * m->n_env / m->n_slices;
+        int64_t end = (int64_t)(slice + 1) * m->n_env / m->n_slices;
+        for (int64_t i = begin; i < end; i++) {
+            m->slice_of[m->order[i]] = slice;
+        }
+    }
+}
+
+static enum err learn(struct mappo *m, const struct block *blocks, enum mappo_phase phase,
+                      double lr, struct tally *tally)
+{
+    batch_prepare(m, blocks);
+    for (int epoch = 0; epoch < m->cfg->epochs; epoch++) {
+        deal_slices(m, (uint32_t)epoch);
+        for (int slice = 0; slice < m->n_slices; slice++) {
+            TRY(learn_slice(m, blocks, slice, phase, lr, tally));
+        }
+    }
+    return ERR_OK;
+}
+
+static struct mappo_stats report(const struct mappo *m, const struct tally *tally, double lr)
+{
+    double n = tally->n_slices;
+    return (struct mappo_stats){.policy_loss = share(tally->policy_loss, n),
+                                .value_loss = share(tally->value_loss, n),
+                                .entropy = share(tally->entropy, n),
+                                .kl = share(tally->kl, n),
+                                .clip_fraction = share(tally->clipped, n),
+                                .grad_norm = share(tally->grad_norm, n),
+                                .explained_variance = batch_explained_variance(m),
+                                .ratio_max_dev = tally->ratio_dev,
+                                .reward = batch_mean_reward(m),
+                                .lr = lr};
+}
+
+enum err mappo_update(struct mappo *m, struct block *blocks, enum mappo_phase phase,
+                      double progress, struct mappo_stats *out)
+{
+    double lr = m->cfg->lr + (m->cfg->lr_end - m->cfg->lr) * progress;
+    struct tally tally = {0};
+    TRY(batch_collect(m, blocks));
+    if (phase != MAPPO_WARMUP) {
+        TRY(learn(m, blocks, phase, lr, &tally));
+    }
+    batch_merge_rows(m);
+    team_refresh(m->team);
+    m->team->w.version++;
+    *out = report(m, &tally, lr);
+    return ERR_OK;
+}
