@@ -26,7 +26,6 @@ struct clone_cfg {
     double random_share; /* of executed actions replaced by random ones */
     int passes;          /* over the samples */
     int value_updates;   /* value-only updates afterwards */
-    double lr;
     struct controller_cfg rule; /* parameters of the rule that is imitated */
 };
 struct train_cfg {
@@ -41,18 +40,25 @@ struct train_cfg {
 };
 extern const struct cfg_field train_fields[];
 
+/* What is trained: parts of the experiment; borrowed. */
+struct train_setup {
+    const struct train_cfg *train;
+    const struct mappo_cfg *mappo;
+    const struct team_cfg *team;
+    const struct rules *rules;
+    const char *run_dir;         /* results/runs/NAME */
+    const char *config;          /* resolved, YAML: goes into the run and the policy */
+    const char *const *features; /* names of the state's columns */
+};
+
 struct train_options {
-    const char *run_dir; /* results/runs/NAME, created if missing */
-    const char *config;  /* resolved configuration, YAML: goes into the run and the policy */
-    int dump_update;     /* 0 = none */
+    int dump_update; /* write this update as one message; 0 = none */
     const char *dump_file;
-    bool quiet;
     bool dry_run; /* carve everything, print the memory table, do nothing */
 };
 
 /* Collective. *digest: of the final weights, equal on all ranks. */
-enum err train_run(struct comm *comm, uint64_t *digest, const struct train_cfg *cfg,
-                   const struct mappo_cfg *mappo, const struct team_cfg *team_cfg,
-                   const struct rules *rules, const struct train_options *opt) WARN_UNUSED;
+enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup *setup,
+                   const struct train_options *opt) WARN_UNUSED;
 
 #endif

@@ -14,13 +14,30 @@
 #include "core/marl/mappo.h"
 #include "core/marl/team.h"
 
+/* Layout versions of the payloads this program writes, and the newest it reads. */
+enum {
+    CODEC_TRAJECTORY_VERSION = 1,
+    CODEC_WEIGHTS_VERSION = 1,
+    CODEC_POLICY_VERSION = 1,
+    CODEC_ERROR_VERSION = 1,
+    CODEC_UPDATE_VERSION = 1
+};
+
 /* ---- trajectory ---- */
-enum err codec_put_block(struct buf *out, const struct block *b,
-                         const struct env_spec *spec) WARN_UNUSED;
-/* b: initialised with the expected shape; ERR_FORMAT if the message has another. scratch is
- * rewound. */
-enum err codec_get_block(struct block *b, const struct env_spec *spec, const void *bytes, size_t n,
+/* scratch is rewound. */
+enum err codec_put_block(struct buf *out, const struct block *b, const struct env_spec *spec,
+                         struct arena *scratch) WARN_UNUSED;
+/* Into the one of blocks (n_blocks, each initialised with its tile and shape) that the message is
+ * for; *got points at it. ERR_FORMAT if the message has another shape or an unknown tile. scratch
+ * is rewound. */
+enum err codec_get_block(struct block **got, struct block *blocks, int n_blocks,
+                         const struct env_spec *spec, const void *bytes, size_t n,
                          const char *source, struct arena *scratch) WARN_UNUSED;
+
+/* ---- error ---- */
+enum err codec_put_error(struct buf *out, enum err code) WARN_UNUSED;
+enum err codec_get_error(enum err *code, const void *bytes, size_t n, const char *source,
+                         struct arena *scratch) WARN_UNUSED;
 
 /* ---- weights ---- */
 enum err codec_put_weights(struct buf *out, const struct team *t) WARN_UNUSED;
@@ -36,8 +53,9 @@ struct policy_meta {
 };
 enum err codec_put_policy(struct buf *out, const struct team *t,
                           const struct policy_meta *meta) WARN_UNUSED;
-/* Strings of meta live in `arena`. ERR_MISMATCH, naming what differs, if the file was made for
- * another game. */
+/* meta->features (or NULL) is what the caller's game has; the rest of meta is filled in, its
+ * strings live in `arena`. ERR_MISMATCH, naming what differs, if the file was made for another
+ * game. */
 enum err codec_get_policy(struct team *t, struct policy_meta *meta, const void *bytes, size_t n,
                           const char *source, struct arena *arena) WARN_UNUSED;
 

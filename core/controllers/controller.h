@@ -41,8 +41,9 @@ struct controller_cfg {
     double ff_down_s;   /* holds the largest plan of this long */
     double growth;      /* look-ahead: multiplies the trend of the entry rate */
     /* policy */
-    const char *policy; /* directory, "" = the run's own */
-    int mode;           /* enum act_mode */
+    const char **policies; /* run directories, one per training seed; none = the run's own */
+    int n_policies;
+    int mode; /* enum act_mode */
 };
 extern const struct cfg_field controller_fields[];
 
@@ -67,6 +68,9 @@ struct team;
 enum err controller_new(struct controller **out, struct arena *arena,
                         const struct controller_cfg *cfg, const struct world *world,
                         const struct rules *rules, const struct team *team) WARN_UNUSED;
+
+/* What tables call it; static or in the configuration. */
+const char *controller_label(const struct controller_cfg *cfg);
 
 static inline void controller_reset(struct controller *c, const struct episode_id *id,
                                     const struct schedule *future)

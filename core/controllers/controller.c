@@ -1,0 +1,90 @@
+/* Choosing a controller by its kind, and the parameters of all kinds. See controller.h. */
+#include "core/controllers/controller.h"
+
+#include "core/controllers/internal.h"
+#include "core/marl/team.h"
+#include "core/plant/schema.h"
+
+#define KIND_CHOICE_(id, name, doc) {name, id, doc},
+static const struct cfg_choice kinds[] = {CONTROLLER_LIST(KIND_CHOICE_){NULL, 0, NULL}};
+static const struct cfg_choice modes[] = {
+    {"argmax", ACT_ARGMAX, "the most probable choice"},
+    {"sample", ACT_SAMPLE, "a draw from the policy, as in training"},
+    {NULL, 0, NULL},
+};
+
+const struct cfg_field controller_fields[] = {
+    CFG_STRING(struct controller_cfg, name, "", CFG_RESULT, "label in tables; empty = the kind"),
+    CFG_ENUM(struct controller_cfg, kind, "nothing", kinds, CFG_RESULT, "method"),
+    CFG_LIST_INT(struct controller_cfg, replicas, n_replicas, "[]", 0, 256, 1, 10000, "pods",
+                 CFG_RESULT, "static: replicas of each service"),
+    CFG_DOUBLE(struct controller_cfg, target, "0.8", 0.01, 1, "", CFG_RESULT,
+               "khpa: target of CPU used / requested"),
+    CFG_DOUBLE(struct controller_cfg, up_s, "0", 0, 3600, "s", CFG_RESULT,
+               "khpa: stabilisation window before scaling up"),
+    CFG_DOUBLE(struct controller_cfg, down_s, "300", 0, 3600, "s", CFG_RESULT,
+               "khpa: stabilisation window before scaling down"),
+    CFG_DOUBLE(struct controller_cfg, tolerance, "0.1", 0, 1, "", CFG_RESULT,
+               "khpa: deviation of used / target that is left alone"),
+    CFG_DOUBLE(struct controller_cfg, utilisation, "0.7", 0.01, 1, "", CFG_RESULT,
+               "ff: utilisation it never plans above"),
+    CFG_DOUBLE(struct controller_cfg, wait_share, "0.25", 0.01, 1, "", CFG_RESULT,
+               "ff: share of latency_max a call may take at one service"),
+    CFG_DOUBLE(struct controller_cfg, ff_down_s, "60", 0, 3600, "s", CFG_RESULT,
+               "ff: holds the largest plan of this long"),
+    CFG_DOUBLE(struct controller_cfg, growth, "2", 0, 20, "", CFG_RESULT,
+               "ff: rise of the entry rate over 10 s that it expects again, so many times"),
+    CFG_LIST_STRING(struct controller_cfg, policies, n_policies, "[]", 0, 1000, CFG_RESULT,
+                    "policy: run directories, one per training seed; none = the run's own"),
+    CFG_ENUM(struct controller_cfg, mode, "argmax", modes, CFG_RESULT,
+             "policy: how a choice is made"),
+    CFG_END,
+};
+
+int controller_desired(const float *state, int service)
+{
+    return (int)state[state_service_at(service, SF_DESIRED)];
+}
+
+int controller_clip(const struct world *world, int service, int replicas)
+{
+    const struct service_cfg *s = &world->cfg.topology->services[service];
+    return replicas < s->min_replicas   ? s->min_replicas
+           : replicas > s->max_replicas ? s->max_replicas
+                                        : replicas;
+}
+
+enum err controller_new(struct controller **out, struct arena *arena,
+                        const struct controller_cfg *cfg, const struct world *world,
+                        const struct rules *rules, const struct team *team)
+{
+    enum err e = ERR_FAILED;
+    switch ((enum controller_kind)cfg->kind) {
+    case CONTROLLER_NOTHING:
+        e = nothing_new(out, arena, world);
+        break;
+    case CONTROLLER_STATIC:
+        e = static_new(out, arena, cfg, world);
+        break;
+    case CONTROLLER_KHPA:
+        e = khpa_new(out, arena, cfg, world);
+        break;
+    case CONTROLLER_FF:
+        e = ff_new(out, arena, cfg, world);
+        break;
+    case CONTROLLER_POLICY:
+        e = policy_new(out, arena, cfg, world, rules, team);
+        break;
+    case CONTROLLER_KINDS:
+        break;
+    }
+    TRY(e);
+    (*out)->world = world;
+    (*out)->name = controller_label(cfg);
+    return ERR_OK;
+}
+
+const char *controller_label(const struct controller_cfg *cfg)
+{
+    return cfg->name[0] != '\0' ? cfg->name : cfg_choice_name(kinds, cfg->kind);
+}

@@ -1,0 +1,21 @@
+/* Constructors of the methods; controller.c chooses by kind. Contracts as controller_new(). */
+#ifndef KARMA_CONTROLLERS_INTERNAL_H
+#define KARMA_CONTROLLERS_INTERNAL_H
+
+#include "core/controllers/controller.h"
+
+enum err nothing_new(struct controller **out, struct arena *arena, const struct world *world);
+enum err static_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
+                    const struct world *world);
+enum err khpa_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
+                  const struct world *world);
+enum err ff_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
+                const struct world *world);
+enum err policy_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
+                    const struct world *world, const struct rules *rules, const struct team *team);
+
+/* Replicas asked for so far, as the state shows them. */
+int controller_desired(const float *state, int service);
+int controller_clip(const struct world *world, int service, int replicas);
+
+#endif

@@ -1,0 +1,70 @@
+/* A trained team as a controller: the same rows, masks and rules as in training. */
+#include "core/controllers/internal.h"
+
+#include "core/marl/team.h"
+
+struct player {
+    struct controller base;
+    const struct rules *rules;
+    const struct team *team;
+    struct team_scratch *scratch;
+    struct rules_memory memory;
+    enum act_mode mode;
+    struct rng_key key;
+    uint32_t env, episode, step; /* coordinates of sampled choices */
+    float *row;                  /* (R) */
+    uint32_t *mask;              /* (A, F, words) */
+    int32_t *action;             /* (A, F) */
+    float *logp;                 /* (A) */
+};
+
+static void policy_reset(struct controller *c, const struct episode_id *id,
+                         const struct schedule *future)
+{
+    struct player *p = (struct player *)c;
+    (void)future;
+    rules_memory_clear(&p->memory, p->rules);
+    p->key = rng_key(id->seed, RNG_ACTION, id->split);
+    p->env = id->env;
+    p->episode = id->episode;
+    p->step = 0;
+}
+
+static void policy_act(struct controller *c, int32_t *delta, const float *state)
+{
+    struct player *p = (struct player *)c;
+    rules_row(p->row, p->mask, p->rules, &p->memory, state);
+    team_act(p->team, p->scratch, p->action, p->logp, p->row, p->mask, 1, p->mode, p->key, &p->env,
+             p->episode, p->step++);
+    rules_apply(delta, &c->conflict, &p->memory, p->rules, state, p->action);
+}
+
+static const struct controller_ops policy_ops = {.reset = policy_reset, .act = policy_act};
+
+enum err policy_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
+                    const struct world *world, const struct rules *rules, const struct team *team)
+{
+    const struct env_spec *spec = &rules->spec;
+    const int n_actions = spec->n_agents * spec->n_factors;
+    struct player *p = ARENA_NEW(arena, 1, struct player);
+    if (p == NULL) {
+        return ERR_MEMORY;
+    }
+    *p = (struct player){
+        .base = {.ops = &policy_ops, .world = world},
+        .rules = rules,
+        .team = team,
+        .mode = (enum act_mode)cfg->mode,
+        .row = ARENA_NEW(arena, spec->n_row, float),
+        .mask = ARENA_NEW(arena, n_actions * env_mask_words(spec), uint32_t),
+        .action = ARENA_NEW(arena, n_actions, int32_t),
+        .logp = ARENA_NEW(arena, spec->n_agents, float),
+    };
+    if (p->row == NULL || p->mask == NULL || p->action == NULL || p->logp == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(rules_memory_init(&p->memory, arena, rules));
+    TRY(team_scratch_init(&p->scratch, arena, team, 1));
+    *out = &p->base;
+    return ERR_OK;
+}

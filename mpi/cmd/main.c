@@ -1,0 +1,62 @@
+/* karma: looks the subcommand up in one table and runs it. */
+#include "core/base/log.h"
+#include "mpi/cmd/commands.h"
+#include "mpi/cmd/cpu_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command commands[] = {
+    {"train", "train a team in the configured world", command_train},
+    {"eval", "compare controllers on held-out episodes: table and figures", command_eval},
+    {"simulate", "run one controller for one episode: trace and timeline", command_simulate},
+    {"config", "check, show or document configurations", command_config},
+    {NULL, NULL, NULL},
+};
+
+static const char summary[] =
+    "Trains and evaluates teams of agents that keep a Kubernetes service cluster alive under\n"
+    "bottlenecks, DDoS, pod crashes and resource contention (KARMA, arXiv 2505.21559).";
+
+static enum err print_overview(FILE *to)
+{
+    struct buf b;
+    buf_init(&b);
+    const enum err e = command_help(&b, commands, "karma", summary);
+    fwrite(b.data, 1, b.len, to);
+    buf_release(&b);
+    return e;
+}
+
+enum err command_parse(const struct command_line *line, struct arena *arena, void *values,
+                       struct operands *operands, bool *done, int argc, char **argv)
+{
+    *done = false;
+    TRY(options_parse(line, arena, values, operands, argc, argv));
+    if (!operands->help) {
+        return ERR_OK;
+    }
+    struct buf b;
+    buf_init(&b);
+    const enum err e = options_help(&b, line);
+    fwrite(b.data, 1, b.len, stdout);
+    buf_release(&b);
+    *done = true;
+    return e;
+}
+
+int main(int argc, char **argv)
+{
+    cpu_check();
+    log_init(-1);
+    if (argc < 2) {
+        const enum err e = print_overview(stderr);
+        return err_exit_code(e == ERR_OK ? ERR_USAGE : e);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        return err_exit_code(print_overview(stdout));
+    }
+    const struct command *c = command_find(commands, "karma", argv[1]);
+    return err_exit_code(c == NULL ? ERR_USAGE : c->run(argc - 1, argv + 1));
+}

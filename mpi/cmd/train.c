@@ -1,0 +1,103 @@
+/* karma train: an experiment file in, a run directory and the digest of the weights out. */
+#include "mpi/train.h"
+#include "core/base/log.h"
+#include "mpi/cmd/commands.h"
+#include "mpi/comm.h"
+#include "mpi/experiment.h"
+#include "mpi/selfcheck.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct options {
+    const char **sets;
+    int n_sets;
+    int dump_update;
+    bool dry_run;
+};
+
+static const struct option_row rows[] = {
+    EXPERIMENT_SET_OPTION(struct options),
+    OPTION_INT(struct options, dump_update, "dump-update", 0, "N", 1, 1000000000,
+               "write update N as one message (docs/training.md) to RUN/update-N.bin"),
+    OPTION_FLAG(struct options, dry_run, "dry-run", 'n',
+                "check everything and print the memory table, train nothing"),
+    OPTION_END,
+};
+static const struct operand_row operand_rows[] = {
+    {"CONFIG", "configuration file, e.g. configs/experiments/quickstart.yaml", 1, 1},
+    OPERAND_END,
+};
+static const struct command_line line = {
+    "karma train",
+    "Trains a team in the configured world. Start it with mpi/launch -n RANKS (or mpirun, srun);\n"
+    "the weights do not depend on RANKS. The last line on standard output is `digest HEX`.",
+    rows, operand_rows, sizeof(struct options)};
+
+static enum err train_experiment(struct comm *comm, struct experiment *x, const struct options *o)
+{
+    struct train_setup setup = {
+        .train = &x->cfg.train,
+        .mappo = &x->cfg.mappo,
+        .team = &x->cfg.team,
+        .rules = &x->rules,
+        .run_dir = x->cfg.run.dir,
+        .config = (const char *)x->resolved.data,
+        .features = experiment_features(x, &x->arena),
+    };
+    const struct train_options opt = {.dump_update = o->dump_update, .dry_run = o->dry_run};
+    uint64_t digest = 0;
+    if (setup.features == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(train_run(comm, &digest, &setup, &opt));
+    if (comm->rank == 0 && !o->dry_run) {
+        printf("digest %016" PRIx64 "\n", digest);
+    }
+    return ERR_OK;
+}
+
+static void ignore_line(void *ctx, enum log_level level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    (void)text;
+}
+
+/* Every rank reads the configuration itself; only rank 0 complains. */
+static enum err train_on(struct comm *comm, const char *path, const struct options *o)
+{
+    struct experiment x;
+    if (comm->rank != 0) {
+        log_set_sink(ignore_line, NULL);
+    }
+    const enum err loaded = experiment_load(&x, path, o->sets, o->n_sets);
+    log_set_sink(NULL, NULL);
+    TRY(comm_agree(comm, loaded));
+    enum err e = selfcheck(comm, x.cfg.team.gemm);
+    if (e == ERR_OK) {
+        e = train_experiment(comm, &x, o);
+    }
+    experiment_release(&x);
+    return e;
+}
+
+enum err command_train(int argc, char **argv)
+{
+    struct arena arena;
+    struct comm comm;
+    struct options o = {0};
+    struct operands given;
+    bool done = false;
+    arena_init(&arena);
+    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
+    if (e == ERR_OK && !done) {
+        e = comm_init(&comm, &argc, &argv);
+        if (e == ERR_OK) {
+            e = train_on(&comm, given.items[0], &o);
+            comm_finalize(&comm);
+        }
+    }
+    arena_release(&arena);
+    return e;
+}

@@ -1,0 +1,86 @@
+/* The root table, and building an experiment from it. See experiment.h. */
+#include "mpi/experiment.h"
+
+#include "core/plant/schema.h"
+
+static const struct cfg_field run_fields[] = {
+    CFG_STRING(struct run_cfg, dir, "results/runs/default", CFG_OUTPUT,
+               "directory of the run, made if missing"),
+    CFG_END,
+};
+
+const struct cfg_field experiment_fields[] = {
+    CFG_TABLE(struct experiment_cfg, topology, topology_fields, "services and the node they share"),
+    CFG_TABLE(struct experiment_cfg, plant, plant_fields, "measurement, service level, reward"),
+    CFG_TABLE(struct experiment_cfg, cluster, cluster_fields, "simulator of the cluster"),
+    CFG_TABLE(struct experiment_cfg, workload, workload_fields, "legitimate load"),
+    CFG_LIST(struct experiment_cfg, scenarios, n_scenarios, struct scenario_cfg, scenario_fields,
+             "[{name: quiet}]", 1, 64, "what happens to the cluster"),
+    CFG_TABLE(struct experiment_cfg, game, game_fields, "agents and their actions"),
+    CFG_TABLE(struct experiment_cfg, team, team_fields, "networks"),
+    CFG_TABLE(struct experiment_cfg, mappo, mappo_fields, "learning algorithm"),
+    CFG_TABLE(struct experiment_cfg, train, train_fields, "training"),
+    CFG_TABLE(struct experiment_cfg, eval, eval_fields, "evaluation"),
+    CFG_TABLE(struct experiment_cfg, run, run_fields, "where results go"),
+    CFG_END,
+};
+
+static enum err build(struct experiment *x)
+{
+    const struct experiment_cfg *c = &x->cfg;
+    const struct world_cfg parts = {
+        .topology = &c->topology,
+        .plant = &c->plant,
+        .workload = &c->workload,
+        .cluster = &c->cluster,
+        .scenarios = c->scenarios,
+        .n_scenarios = c->n_scenarios,
+        .horizon = c->game.horizon,
+    };
+    TRY(world_init(&x->world, &x->arena, &parts, &x->reader));
+    TRY(rules_init(&x->rules, &x->arena, &c->game, &x->world));
+    TRY(cfg_print_resolved(&x->resolved, experiment_fields, c, CFG_ALL));
+    return buf_append(&x->resolved, "", 1);
+}
+
+enum err experiment_load(struct experiment *x, const char *path, const char *const *sets,
+                         int n_sets)
+{
+    *x = (struct experiment){0};
+    arena_init(&x->arena);
+    buf_init(&x->resolved);
+    cfg_init(&x->reader, experiment_fields, sizeof x->cfg, &x->arena);
+    enum err e = cfg_load(&x->reader, path, sets, n_sets, &x->cfg);
+    if (e == ERR_OK) {
+        e = build(x);
+    }
+    if (e != ERR_OK) {
+        experiment_release(x);
+    }
+    return e;
+}
+
+void experiment_release(struct experiment *x)
+{
+    buf_release(&x->resolved);
+    arena_release(&x->arena);
+}
+
+const char *const *experiment_features(const struct experiment *x, struct arena *arena)
+{
+    const char **names = ARENA_NEW(arena, x->rules.n_state, const char *);
+    const int n = x->rules.n_services;
+    if (names == NULL) {
+        return NULL;
+    }
+    for (int s = 0; s < n; s++) {
+        for (int f = 0; f < SERVICE_FEATURES; f++) {
+            names[state_service_at(s, (enum service_feature)f)] = arena_printf(
+                arena, "%s.%s", x->cfg.topology.services[s].name, service_feature_info[f].name);
+        }
+    }
+    for (int f = 0; f < GLOBAL_FEATURES; f++) {
+        names[state_global_at(n, (enum global_feature)f)] = global_feature_info[f].name;
+    }
+    return names;
+}

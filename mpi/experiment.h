@@ -1,0 +1,62 @@
+/* An experiment: the whole configuration, and the immutable objects built from it.
+ *
+ * The root of the field tables: what stands at the top level of a YAML file. Each table lives
+ * beside its reader; this one only names them.
+ */
+#ifndef KARMA_MPI_EXPERIMENT_H
+#define KARMA_MPI_EXPERIMENT_H
+
+#include "core/base/config.h"
+#include "core/base/mem.h"
+#include "core/base/options.h"
+#include "core/eval/eval.h"
+#include "core/game/rules.h"
+#include "core/game/world.h"
+#include "core/marl/mappo.h"
+#include "core/marl/team.h"
+#include "mpi/train.h"
+
+struct run_cfg {
+    const char *dir; /* of the run */
+};
+
+struct experiment_cfg {
+    struct topology_cfg topology;
+    struct plant_cfg plant;
+    struct cluster_cfg cluster;
+    struct workload_cfg workload;
+    struct scenario_cfg *scenarios;
+    int n_scenarios;
+    struct game_cfg game;
+    struct team_cfg team;
+    struct mappo_cfg mappo;
+    struct train_cfg train;
+    struct eval_cfg eval;
+    struct run_cfg run;
+};
+extern const struct cfg_field experiment_fields[];
+
+struct experiment {
+    struct arena arena; /* strings and lists of cfg, world, rules */
+    struct cfg reader;  /* places for messages */
+    struct experiment_cfg cfg;
+    struct world world;
+    struct rules rules;
+    struct buf resolved; /* the complete configuration as YAML, NUL-terminated */
+};
+
+/* Local. Load and build; the sentences name file, line and remedy. On failure nothing is held.
+ * `x` must stay where it is. */
+enum err experiment_load(struct experiment *x, const char *path, const char *const *sets,
+                         int n_sets) WARN_UNUSED;
+void experiment_release(struct experiment *x);
+
+/* Options that every command with a CONFIG has: --set, and the operand. */
+#define EXPERIMENT_SET_OPTION(S)                                                                   \
+    OPTION_LIST(S, sets, n_sets, "set", 's', "KEY=VALUE", "override a key of the configuration")
+
+/* Names of the state's columns, "service.feature" or "feature" (n_state). NULL when out of memory.
+ */
+const char *const *experiment_features(const struct experiment *x, struct arena *arena);
+
+#endif

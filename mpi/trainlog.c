@@ -1,0 +1,247 @@
+/* Files and progress of a training run. See trainlog.h. */
+#include "mpi/trainlog.h"
+
+#include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "proto/codec.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- opening ---- */
+
+/* "a/b/c" -> "a/b" and "c". */
+static enum err split_path(const char **root, const char **name, struct arena *arena,
+                           const char *path)
+{
+    char *copy = arena_strdup(arena, path);
+    if (copy == NULL) {
+        return ERR_MEMORY;
+    }
+    size_t n = strlen(copy);
+    while (n > 1 && copy[n - 1] == '/') {
+        copy[--n] = '\0';
+    }
+    char *slash = strrchr(copy, '/');
+    *name = slash == NULL ? copy : slash + 1;
+    *root = slash == NULL ? "." : slash == copy ? "/" : copy;
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+    return ERR_OK;
+}
+
+static enum err move_aside(struct arena *arena, const char *path)
+{
+    const char *marker = arena_printf(arena, "%s/run.yaml", path);
+    if (marker == NULL) {
+        return ERR_MEMORY;
+    }
+    if (!file_exists(marker)) {
+        return ERR_OK;
+    }
+    for (int i = 1;; i++) {
+        const char *aside = arena_printf(arena, "%s.%d", path, i);
+        if (aside == NULL) {
+            return ERR_MEMORY;
+        }
+        if (!file_exists(aside)) {
+            if (rename(path, aside) != 0) {
+                log_error("%s: cannot be moved to %s: %s", path, aside, strerror(errno));
+                return ERR_IO;
+            }
+            log_info("%s held an earlier run: moved to %s", path, aside);
+            return ERR_OK;
+        }
+    }
+}
+
+static enum err open_csv(struct trainlog *l)
+{
+    static const char *const learning[] = {
+        "policy_loss", "value_loss",         "entropy", "kl", "clip_fraction",
+        "grad_norm",   "explained_variance", "lr"};
+    static const char *const timing[] = {"update", "seconds",    "rollout_s",      "learn_s",
+                                         "wait_s", "sent_bytes", "env_steps_per_s"};
+    const struct env_spec *spec = l->team->spec;
+    const int n_learning = (int)(sizeof learning / sizeof *learning);
+    const int n = 4 + spec->n_stats + n_learning;
+    const char **columns = ARENA_NEW(l->arena, n, const char *);
+    if (columns == NULL) {
+        return ERR_MEMORY;
+    }
+    int c = 0;
+    columns[c++] = "update";
+    columns[c++] = "env_steps";
+    columns[c++] = "episodes";
+    columns[c++] = "step_reward";
+    for (int i = 0; i < spec->n_stats; i++) {
+        columns[c++] = spec->stat_names[i];
+    }
+    for (int i = 0; i < n_learning; i++) {
+        columns[c++] = learning[i];
+    }
+    TRY(csv_create(&l->metrics, l->arena, rundir_path(&l->dir, l->arena, "metrics.csv"), columns,
+                   n));
+    return csv_create(&l->timing, l->arena, rundir_path(&l->dir, l->arena, "timing.csv"), timing,
+                      (int)(sizeof timing / sizeof *timing));
+}
+
+static enum err open_dir(struct trainlog *l)
+{
+    const char *root;
+    const char *name;
+    char more[128];
+    TRY(split_path(&root, &name, l->arena, l->setup->run_dir));
+    TRY(move_aside(l->arena, l->setup->run_dir));
+    TRY(rundir_create(&l->dir, l->arena, root, name));
+    TRY(rundir_put(&l->dir, "run.yaml", l->setup->config));
+    snprintf(more, sizeof more, "mpi: %s\n", comm_library());
+    TRY(rundir_put_machine(&l->dir, l->comm->size, more));
+    TRY(open_csv(l));
+    return rundir_status(&l->dir, "starting");
+}
+
+enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *comm,
+                       const struct train_setup *setup, const struct team *team)
+{
+    l->active = comm->rank == 0;
+    l->setup = setup;
+    l->team = team;
+    l->comm = comm;
+    l->arena = arena;
+    l->metrics.fd = l->timing.fd = -1;
+    l->episodes = ARENA_NEW(
+        arena, reduce_bytes(&(struct reduce_shape){.n_floats = (size_t)team->spec->n_stats + 1}),
+        char);
+    l->started_s = l->last_s = clock_s();
+    if (l->episodes == NULL) {
+        return ERR_MEMORY;
+    }
+    return l->active ? open_dir(l) : ERR_OK;
+}
+
+/* ---- during the run ---- */
+
+void trainlog_phase(struct trainlog *l, const char *what, int steps)
+{
+    l->step = 0;
+    if (l->active) {
+        progress_end(&l->progress);
+        progress_begin(&l->progress, (uint64_t)steps, what);
+    }
+}
+
+void trainlog_step(struct trainlog *l)
+{
+    l->step++;
+    if (l->active) {
+        progress_at(&l->progress, l->step, "%s", "");
+    }
+}
+
+static uint64_t env_steps(const struct trainlog *l, int updates)
+{
+    const struct train_cfg *t = l->setup->train;
+    return (uint64_t)updates * (uint64_t)t->envs * (uint64_t)t->steps;
+}
+
+static enum err put_metrics(struct trainlog *l, int u)
+{
+    const struct mappo_stats *s = &l->stats;
+    const int n_stats = l->team->spec->n_stats;
+    const double n = (double)l->episodes[n_stats];
+    csv_int(&l->metrics, u);
+    csv_int(&l->metrics, (int64_t)env_steps(l, u));
+    csv_int(&l->metrics, (int64_t)n);
+    csv_num(&l->metrics, s->reward);
+    for (int i = 0; i < n_stats; i++) {
+        csv_num(&l->metrics, (double)l->episodes[i] / n); /* 0 / 0: no episode ended */
+    }
+    csv_num(&l->metrics, s->policy_loss);
+    csv_num(&l->metrics, s->value_loss);
+    csv_num(&l->metrics, s->entropy);
+    csv_num(&l->metrics, s->kl);
+    csv_num(&l->metrics, s->clip_fraction);
+    csv_num(&l->metrics, s->grad_norm);
+    csv_num(&l->metrics, s->explained_variance);
+    csv_num(&l->metrics, s->lr);
+    return csv_end_row(&l->metrics);
+}
+
+static enum err put_timing(struct trainlog *l, int u, double rate)
+{
+    csv_int(&l->timing, u);
+    csv_num(&l->timing, clock_s() - l->started_s);
+    csv_num(&l->timing, l->time.rollout);
+    csv_num(&l->timing, l->time.learn);
+    csv_num(&l->timing, l->comm->wait_seconds - l->waited_s);
+    csv_int(&l->timing, (int64_t)l->comm->bytes_sent);
+    csv_num(&l->timing, rate);
+    return csv_end_row(&l->timing);
+}
+
+enum err trainlog_update(struct trainlog *l, int u)
+{
+    l->step++;
+    if (!l->active) {
+        return ERR_OK;
+    }
+    const double now = clock_s();
+    const double rate = (double)env_steps(l, 1) / (now - l->last_s);
+    l->last_s = now;
+    TRY(put_metrics(l, u));
+    TRY(put_timing(l, u, rate));
+    TRY(rundir_status(&l->dir, "running update %d of %d", u, l->setup->train->updates));
+    char steps[32];
+    progress_at(&l->progress, l->step, "%s env-steps/s  reward %.3f  entropy %.2f",
+                progress_count(steps, sizeof steps, (uint64_t)rate), l->stats.reward,
+                l->stats.entropy);
+    l->time = (struct train_time){0};
+    l->waited_s = l->comm->wait_seconds;
+    return ERR_OK;
+}
+
+/* ---- the end ---- */
+
+enum err trainlog_finish(struct trainlog *l)
+{
+    if (!l->active) {
+        return ERR_OK;
+    }
+    progress_end(&l->progress);
+    const struct policy_meta meta = {.seed = l->setup->train->seed,
+                                     .digest = team_digest(l->team),
+                                     .config = l->setup->config,
+                                     .features = l->setup->features};
+    struct buf b;
+    buf_init(&b);
+    const char *path = rundir_path(&l->dir, l->arena, "policy/weights.bin");
+    enum err e = path == NULL ? ERR_MEMORY : codec_put_policy(&b, l->team, &meta);
+    if (e == ERR_OK) {
+        e = file_write(path, b.data, b.len);
+    }
+    buf_release(&b);
+    TRY(e);
+    log_info("policy written to %s", path);
+    return rundir_status(&l->dir, "done");
+}
+
+void trainlog_fail(struct trainlog *l, enum err why)
+{
+    if (!l->active || l->dir.path == NULL) {
+        return;
+    }
+    progress_end(&l->progress);
+    if (rundir_status(&l->dir, "failed: %s", err_text(why)) != ERR_OK) {
+        log_warn("%s: the status could not be written", l->dir.path);
+    }
+}
+
+void trainlog_close(struct trainlog *l)
+{
+    csv_close(&l->metrics);
+    csv_close(&l->timing);
+}

@@ -1,0 +1,46 @@
+/* What a training leaves behind on rank 0: progress, metrics.csv, timing.csv, status, the policy.
+ *
+ * On other ranks every function does nothing and succeeds.
+ */
+#ifndef KARMA_MPI_TRAINLOG_H
+#define KARMA_MPI_TRAINLOG_H
+
+#include "core/base/progress.h"
+#include "core/base/rundir.h"
+#include "core/marl/mappo.h"
+#include "mpi/comm.h"
+#include "mpi/train.h"
+
+struct trainlog {
+    bool active; /* rank 0 */
+    const struct train_setup *setup;
+    const struct team *team;
+    struct comm *comm;
+    struct arena *arena;
+    struct rundir dir;
+    struct csv metrics, timing;
+    struct progress progress;
+    uint64_t step; /* of the phase */
+
+    /* filled in by the trainer during an update */
+    struct mappo_stats stats;
+    float *episodes; /* (n_stats + 1) sums, and their number */
+    struct train_time {
+        double rollout, learn; /* seconds since the last row */
+    } time;
+    double started_s, last_s, waited_s;
+};
+
+/* An earlier run in the directory is moved aside to DIR.1, DIR.2, ...: nothing is lost. */
+enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *comm,
+                       const struct train_setup *setup, const struct team *team) WARN_UNUSED;
+void trainlog_phase(struct trainlog *l, const char *what, int steps);
+void trainlog_step(struct trainlog *l);
+/* One row of metrics.csv and timing.csv for update u (from 1). */
+enum err trainlog_update(struct trainlog *l, int u) WARN_UNUSED;
+/* policy/weights.bin, status. */
+enum err trainlog_finish(struct trainlog *l) WARN_UNUSED;
+void trainlog_fail(struct trainlog *l, enum err why);
+void trainlog_close(struct trainlog *l);
+
+#endif

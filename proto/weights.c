@@ -1,0 +1,133 @@
+/* Weights codec: what is broadcast after an update, and the policy file that embeds it. */
+#include "proto/codec.h"
+#include "proto/weights_message.h"
+#include "proto/wire.h"
+
+#include "core/base/log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+void weights_message(Karma__Weights *m, const struct weights *w, const struct env_spec *spec)
+{
+    karma__weights__init(m);
+    m->version = w->version;
+    m->params = w->params, m->n_params = w->n_params;
+    m->row_stats = w->row_stats, m->n_row_stats = stats_doubles(spec->n_norm);
+    m->value_norm = w->value_norm, m->n_value_norm = popart_doubles(spec->n_agents);
+}
+
+static enum err take_weights(struct team *t, const Karma__Weights *m, const char *source)
+{
+    const size_t n_rows = stats_doubles(t->spec->n_norm);
+    const size_t n_values = popart_doubles(t->spec->n_agents);
+    TRY(wire_expect(source, "params", m->n_params, t->w.n_params));
+    TRY(wire_expect(source, "row_stats", m->n_row_stats, n_rows));
+    TRY(wire_expect(source, "value_norm", m->n_value_norm, n_values));
+    t->w.version = m->version;
+    memcpy(t->w.params, m->params, m->n_params * sizeof *m->params);
+    memcpy(t->w.row_stats, m->row_stats, n_rows * sizeof *m->row_stats);
+    memcpy(t->w.value_norm, m->value_norm, n_values * sizeof *m->value_norm);
+    team_refresh(t);
+    return ERR_OK;
+}
+
+enum err codec_put_weights(struct buf *out, const struct team *t)
+{
+    Karma__Weights m;
+    weights_message(&m, &t->w, t->spec);
+    return wire_put(out, FRAME_WEIGHTS, CODEC_WEIGHTS_VERSION, &m.base);
+}
+
+enum err codec_get_weights(struct team *t, const void *bytes, size_t n, const char *source,
+                           struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const Karma__Weights *m =
+        (const void *)wire_get(&karma__weights__descriptor, bytes, n, source, scratch);
+    const enum err e = m == NULL ? ERR_FORMAT : take_weights(t, m, source);
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+/* ---- policy file ---- */
+
+enum err codec_put_policy(struct buf *out, const struct team *t, const struct policy_meta *meta)
+{
+    const struct env_spec *spec = t->spec;
+    Karma__Weights weights;
+    weights_message(&weights, &t->w, spec);
+    Karma__Policy m;
+    karma__policy__init(&m);
+    m.weights = &weights;
+    m.seed = meta->seed;
+    m.digest = meta->digest;
+    m.config = (char *)(uintptr_t)meta->config;
+    m.agents = (char **)(uintptr_t)spec->agent_names, m.n_agents = (size_t)spec->n_agents;
+    m.features = (char **)(uintptr_t)meta->features, m.n_features = (size_t)spec->n_norm;
+    m.n_obs = (uint32_t)spec->n_obs;
+    m.n_critic = (uint32_t)spec->n_critic;
+    m.n_factors = (uint32_t)spec->n_factors;
+    m.n_choices = (uint32_t)spec->n_choices;
+    return wire_put(out, FRAME_POLICY, CODEC_POLICY_VERSION, &m.base);
+}
+
+static enum err must_match(const char *source, const char *what, uint32_t found, int expected)
+{
+    if (found == (uint32_t)expected) {
+        return ERR_OK;
+    }
+    log_error("%s: the policy was trained with %u %s, this configuration has %d; evaluate it with "
+              "the configuration it was trained with",
+              source, found, what, expected);
+    return ERR_MISMATCH;
+}
+
+/* The columns must be the same ones, not only as many. */
+static enum err check_features(const Karma__Policy *m, const struct policy_meta *meta,
+                               const char *source)
+{
+    for (size_t i = 0; meta->features != NULL && i < m->n_features; i++) {
+        if (strcmp(m->features[i], meta->features[i]) != 0) {
+            log_error("%s: column %zu of the state is '%s' in the policy and '%s' here", source, i,
+                      m->features[i], meta->features[i]);
+            return ERR_MISMATCH;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err check_policy(const Karma__Policy *m, const struct team *t,
+                             const struct policy_meta *meta, const char *source)
+{
+    const struct env_spec *spec = t->spec;
+    TRY(must_match(source, "agents", (uint32_t)m->n_agents, spec->n_agents));
+    TRY(must_match(source, "state columns", (uint32_t)m->n_features, spec->n_norm));
+    TRY(must_match(source, "observation columns", m->n_obs, spec->n_obs));
+    TRY(must_match(source, "critic columns", m->n_critic, spec->n_critic));
+    TRY(must_match(source, "factors", m->n_factors, spec->n_factors));
+    TRY(must_match(source, "choices", m->n_choices, spec->n_choices));
+    return check_features(m, meta, source);
+}
+
+enum err codec_get_policy(struct team *t, struct policy_meta *meta, const void *bytes, size_t n,
+                          const char *source, struct arena *arena)
+{
+    const Karma__Policy *m =
+        (const void *)wire_get(&karma__policy__descriptor, bytes, n, source, arena);
+    if (m == NULL) {
+        return ERR_FORMAT;
+    }
+    TRY(check_policy(m, t, meta, source));
+    TRY(take_weights(t, m->weights, source));
+    if (team_digest(t) != m->digest) {
+        log_error("%s: digest of the weights is %016" PRIx64 ", the file says %016" PRIx64
+                  "; it was damaged or edited",
+                  source, team_digest(t), m->digest);
+        return ERR_FORMAT;
+    }
+    meta->seed = m->seed;
+    meta->digest = m->digest;
+    meta->config = m->config;
+    return ERR_OK;
+}

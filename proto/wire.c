@@ -1,0 +1,51 @@
+/* Packing and unpacking one protobuf message inside one frame. */
+#include "proto/wire.h"
+
+#include "core/base/log.h"
+
+/* protobuf-c asks for memory piece by piece; an arena gives it and takes it back at once. */
+static void *scratch_alloc(void *arena, size_t n)
+{
+    return arena_alloc(arena, n, 1);
+}
+
+static void scratch_free(void *arena, void *p)
+{
+    (void)arena;
+    (void)p;
+}
+
+enum err wire_put(struct buf *out, enum frame_kind kind, unsigned version,
+                  const ProtobufCMessage *message)
+{
+    size_t at = 0;
+    const size_t n = protobuf_c_message_get_packed_size(message);
+    TRY(frame_begin(out, &at));
+    TRY(buf_reserve(out, out->len + n));
+    out->len += protobuf_c_message_pack(message, out->data + out->len);
+    return frame_end(out, at, kind, version);
+}
+
+ProtobufCMessage *wire_get(const ProtobufCMessageDescriptor *type, const void *bytes, size_t n,
+                           const char *source, struct arena *scratch)
+{
+    ProtobufCAllocator allocator = {
+        .alloc = scratch_alloc, .free = scratch_free, .allocator_data = scratch};
+    ProtobufCMessage *m = protobuf_c_message_unpack(type, &allocator, n, bytes);
+    if (m == NULL) {
+        log_error("%s: these %zu bytes are not a %s message; they were written by another program "
+                  "or damaged",
+                  source, n, type->name);
+    }
+    return m;
+}
+
+enum err wire_expect(const char *source, const char *field, size_t found, size_t expected)
+{
+    if (found == expected) {
+        return ERR_OK;
+    }
+    log_error("%s: '%s' has %zu values instead of %zu; it was made for another configuration",
+              source, field, found, expected);
+    return ERR_FORMAT;
+}
