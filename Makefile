@@ -28,7 +28,7 @@ endif
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = error trajectory update_dump weights
 BASE        = clock config config_print config_value config_yaml crc32c csv err file fmath frame \
-              jobs log mem nearest options progress rng rundir
+              jobs log mem nearest options progress rng rundir stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology
 PROTO       = error trajectory weights wire
@@ -38,12 +38,12 @@ MARL        = batch block gae gradient loss mappo policy reduce rollout team
 CLUSTER     = arrivals call check cluster engine measure replicas sim truth weather
 TWIN        =
 GAME        = game rules world
-CONTROLLERS =
+CONTROLLERS = controller ff khpa nothing policy static
 EVAL        =
 REPORT      =
 RUNTIME     = demonstrate exchange experiment farm owners train trainlog treesum
 COMMANDS    = config cpu_built cpu_check main train
-BENCHES     = bench_nn
+BENCHES     = bench_cluster bench_nn
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
 define PACKAGES
