@@ -169,7 +169,10 @@ test-programs: $(B)/karma $(UNIT) $(RANKED)
 
 bench: setup ## print the speeds, each with its unit and how it was taken
 	@$(PMAKE) all benches
-	@set -e; for b in $(BENCHED); do OPENBLAS_NUM_THREADS=1 $$b; done
+	@export OPENBLAS_NUM_THREADS=1; for b in $(BENCHES); do \
+	    np=$$(sed -n 's|^[/* ]*RUN: *np=\([0-9]*\).*|\1|p' tests/bench/$$b.c); \
+	    $${np:+mpi/launch -n $$np} $(B)/tests/bench/$$b || exit; \
+	done
 
 benches: $(BENCHED)
 
@@ -224,8 +227,8 @@ $(UNIT): %: %.o $(SERIAL) $(ARCHIVES)
 $(RANKED): %: %.o $(COMM) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(CMOCKA) $(LIBS)
 
-$(BENCHED): %: %.o $(SERIAL) $(ARCHIVES)
-	$(SAY)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
+$(BENCHED): %: %.o $(COMM) $(ARCHIVES)
+	$(SAY)$(LINK) -o $@ $^ $(LIBS)
 
 $(B)/%.o: %.c $(B)/flags | $(GEN_H)
 	@mkdir -p $(@D)
