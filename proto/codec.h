@@ -20,7 +20,8 @@ enum {
     CODEC_WEIGHTS_VERSION = 1,
     CODEC_POLICY_VERSION = 1,
     CODEC_ERROR_VERSION = 1,
-    CODEC_UPDATE_VERSION = 1
+    CODEC_UPDATE_VERSION = 1,
+    CODEC_EVAL_VERSION = 1
 };
 
 /* ---- trajectory ---- */
@@ -58,6 +59,17 @@ enum err codec_put_policy(struct buf *out, const struct team *t,
  * game. */
 enum err codec_get_policy(struct team *t, struct policy_meta *meta, const void *bytes, size_t n,
                           const char *source, struct arena *arena) WARN_UNUSED;
+
+/* ---- evaluation record ---- */
+struct eval_record {
+    uint32_t controller, train, scenario, episode;
+    const double *metrics; /* (n_metrics) */
+    int n_metrics;
+};
+enum err codec_put_record(struct buf *out, const struct eval_record *r) WARN_UNUSED;
+/* r->n_metrics says how many are expected; they go to `metrics`. scratch is rewound. */
+enum err codec_get_record(struct eval_record *r, double *metrics, const void *bytes, size_t n,
+                          const char *source, struct arena *scratch) WARN_UNUSED;
 
 /* ---- update dump ---- */
 struct update_dump {

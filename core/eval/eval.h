@@ -36,17 +36,17 @@ struct eval_row {
     struct episode_metrics m;
 };
 
-struct eval; /* jobs' context */
-
-/* `policies`: for controller i, the trained teams (n_teams[i] of them; NULL and 0 for rules), with
- * `rules` they share. Everything by reference. */
-struct eval_team_list {
+/* The trained teams of controller i; none for rules. By reference. */
+struct eval_teams {
     const struct team *const *teams;
     int n_teams;
 };
+
+struct eval;
+/* `teams` (n_controllers). Everything by reference. */
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
                   const struct world *world, const struct rules *rules,
-                  const struct eval_team_list *teams) WARN_UNUSED;
+                  const struct eval_teams *teams) WARN_UNUSED;
 
 /* The job list; take() stores the rows. Valid as long as `e`. */
 struct job_list eval_jobs(struct eval *e);

@@ -1,0 +1,69 @@
+/* state -> controller -> change -> plant -> account, until the horizon. See episode.h. */
+#include "core/eval/episode.h"
+
+#include "core/plant/schema.h"
+
+enum err episode_init(struct episode *e, struct arena *arena, const struct world *w)
+{
+    const int n = w->topology.n_services;
+    *e = (struct episode){.world = w, .delta = ARENA_NEW(arena, n, int32_t)};
+    if (e->delta == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(schedule_init(&e->schedule, arena, w->n_seconds));
+    TRY(metrics_account_init(&e->account, arena, n));
+    return world_plant(&e->plant, arena, w, 1);
+}
+
+/* Replica bounds hold for every controller; the account counts what was executed. */
+static void clip_to_bounds(struct episode *e, const float *state)
+{
+    for (int s = 0; s < e->world->topology.n_services; s++) {
+        const struct service_cfg *cfg = &e->world->cfg.topology->services[s];
+        const int desired = (int)state[state_service_at(s, SF_DESIRED)];
+        const int lo = cfg->min_replicas - desired;
+        const int hi = cfg->max_replicas - desired;
+        e->delta[s] = e->delta[s] < lo ? lo : e->delta[s] > hi ? hi : e->delta[s];
+    }
+}
+
+static enum err play_period(struct episode *e, struct controller *c, int step,
+                            const struct episode_observer *observer)
+{
+    const struct world *w = e->world;
+    struct reward_terms terms;
+    const float *state = plant_state(e->plant, 0);
+    controller_act(c, e->delta, state);
+    clip_to_bounds(e, state);
+    TRY(plant_step(e->plant, e->delta, NULL, NULL));
+    const struct plant_truth *truth = plant_truth(e->plant, 0);
+    reward_of(&terms, truth, w->cfg.plant, w->cfg.topology->node_cpu_m);
+    metrics_account_step(&e->account, truth, &terms, e->delta, c->conflict);
+    if (observer == NULL) {
+        return ERR_OK;
+    }
+    const struct episode_step seen = {.step = step,
+                                      .state = plant_state(e->plant, 0),
+                                      .delta = e->delta,
+                                      .truth = truth,
+                                      .reward = &terms};
+    return observer->see(observer->ctx, &seen);
+}
+
+enum err episode_run(struct episode *e, struct episode_metrics *out, struct controller *c,
+                     int scenario, const struct episode_id *id,
+                     const struct episode_observer *observer)
+{
+    const struct world *w = e->world;
+    int n_cohorts = 0;
+    schedule_draw(&e->schedule, &w->scenarios[scenario], id, w->n_seconds);
+    metrics_account_clear(&e->account);
+    controller_reset(c, id, &e->schedule);
+    TRY(plant_reset(e->plant, 0, id, &e->schedule, w->cfg.horizon));
+    for (int step = 0; step < w->cfg.horizon; step++) {
+        TRY(play_period(e, c, step, observer));
+    }
+    const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n_cohorts);
+    metrics_finish(out, &e->account, cohorts, n_cohorts, e->schedule.onset_s, w->cfg.plant);
+    return ERR_OK;
+}

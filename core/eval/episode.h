@@ -1,0 +1,40 @@
+/* One episode of one controller on one plant: the loop that evaluation and `simulate` share. */
+#ifndef KARMA_EVAL_EPISODE_H
+#define KARMA_EVAL_EPISODE_H
+
+#include "core/base/mem.h"
+#include "core/controllers/controller.h"
+#include "core/game/world.h"
+#include "core/plant/metrics.h"
+#include "core/scenario/schedule.h"
+
+/* What an observer is shown after each decision period. */
+struct episode_step {
+    int step;             /* 0 .. horizon-1 */
+    const float *state;   /* measured at the end of the period */
+    const int32_t *delta; /* (n_services) executed */
+    const struct plant_truth *truth;
+    const struct reward_terms *reward;
+};
+struct episode_observer {
+    void *ctx;
+    enum err (*see)(void *ctx, const struct episode_step *step);
+};
+
+/* Room for one episode at a time. */
+struct episode {
+    const struct world *world;
+    struct plant *plant; /* one environment */
+    struct schedule schedule;
+    struct metrics_account account;
+    int32_t *delta; /* (n_services) */
+};
+enum err episode_init(struct episode *e, struct arena *arena, const struct world *w) WARN_UNUSED;
+
+/* Plays scenario `scenario` as `id` under `c` to the end. observer may be NULL. The schedule and
+ * the plant's cohorts stay readable until the next run. */
+enum err episode_run(struct episode *e, struct episode_metrics *out, struct controller *c,
+                     int scenario, const struct episode_id *id,
+                     const struct episode_observer *observer) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,152 @@
+/* The job list of an evaluation: index -> (controller, training seed, scenario, episode) -> row. */
+#include "core/eval/eval.h"
+
+#include "core/base/frame.h"
+#include "core/eval/episode.h"
+#include "proto/codec.h"
+
+#include <string.h>
+
+static const struct cfg_choice splits[] = {
+    {"dev", RNG_DEV, "for tuning"},
+    {"test", RNG_TEST_SPLIT, "for the final command only"},
+    {NULL, 0, NULL},
+};
+const struct cfg_field eval_fields[] = {
+    CFG_LIST(struct eval_cfg, controllers, n_controllers, struct controller_cfg, controller_fields,
+             "[{kind: nothing}, {kind: khpa}, {kind: policy}]", 1, 256, "who is compared"),
+    CFG_INT(struct eval_cfg, episodes, "30", 1, 1000000, "", CFG_RESULT,
+            "of each controller in each scenario, the same for all"),
+    CFG_UINT64(struct eval_cfg, seed, "1", CFG_RESULT, "of the episodes; never meets training's"),
+    CFG_ENUM(struct eval_cfg, split, "dev", splits, CFG_RESULT, "domain of the episodes"),
+    CFG_INT(struct eval_cfg, resamples, "2000", 100, 1000000, "", CFG_RESULT, "of the bootstrap"),
+    CFG_DOUBLE(struct eval_cfg, confidence, "0.95", 0.5, 0.999, "", CFG_RESULT, "of the intervals"),
+    CFG_STRING(struct eval_cfg, reference, "policy", CFG_RESULT,
+               "controller the others are compared with; the first one if there is none of it"),
+    CFG_END,
+};
+
+/* One controller with one training seed. */
+struct arm {
+    int controller, train;
+    struct controller *instance;
+};
+
+struct eval {
+    const struct eval_cfg *cfg;
+    const struct world *world;
+    struct episode episode;
+    struct arm *arms;
+    int n_arms, n_rows;
+    struct eval_row *rows; /* (n_jobs), by job index */
+    struct arena scratch;  /* of the decoder, empty between records */
+};
+
+static int count_arms(const struct eval_cfg *cfg, const struct eval_teams *teams)
+{
+    int n = 0;
+    for (int c = 0; c < cfg->n_controllers; c++) {
+        n += cfg->controllers[c].kind == CONTROLLER_POLICY ? teams[c].n_teams : 1;
+    }
+    return n;
+}
+
+static enum err init_arms(struct eval *e, struct arena *arena, const struct rules *rules,
+                          const struct eval_teams *teams)
+{
+    int n = 0;
+    for (int c = 0; c < e->cfg->n_controllers; c++) {
+        const struct controller_cfg *cfg = &e->cfg->controllers[c];
+        const bool learned = cfg->kind == CONTROLLER_POLICY;
+        for (int t = 0; t < (learned ? teams[c].n_teams : 1); t++) {
+            struct arm *arm = &e->arms[n++];
+            *arm = (struct arm){.controller = c, .train = t};
+            TRY(controller_new(&arm->instance, arena, cfg, e->world, rules,
+                               learned ? teams[c].teams[t] : NULL));
+        }
+    }
+    return ERR_OK;
+}
+
+static int count_jobs(const struct eval *e)
+{
+    return e->n_arms * e->world->cfg.n_scenarios * e->cfg->episodes;
+}
+
+enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
+                  const struct world *world, const struct rules *rules,
+                  const struct eval_teams *teams)
+{
+    struct eval *e = ARENA_NEW(arena, 1, struct eval);
+    if (e == NULL) {
+        return ERR_MEMORY;
+    }
+    *e = (struct eval){.cfg = cfg, .world = world, .n_arms = count_arms(cfg, teams)};
+    e->arms = ARENA_NEW(arena, e->n_arms, struct arm);
+    e->rows = ARENA_NEW(arena, count_jobs(e), struct eval_row);
+    if (e->arms == NULL || e->rows == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(episode_init(&e->episode, arena, world));
+    TRY(init_arms(e, arena, rules, teams));
+    *out = e;
+    return ERR_OK;
+}
+
+static enum err run_job(void *ctx, int i, struct buf *out)
+{
+    struct eval *e = ctx;
+    const int episodes = e->cfg->episodes;
+    const int n_scenarios = e->world->cfg.n_scenarios;
+    const struct arm *arm = &e->arms[i / (episodes * n_scenarios)];
+    const int scenario = i / episodes % n_scenarios;
+    const struct episode_id id = {.seed = e->cfg->seed,
+                                  .split = (enum rng_split)e->cfg->split,
+                                  .env = (uint32_t)(i % episodes)};
+    struct episode_metrics m;
+    TRY(episode_run(&e->episode, &m, arm->instance, scenario, &id, NULL));
+    double values[METRIC_COUNT];
+    memcpy(values, &m, sizeof m);
+    const struct eval_record r = {.controller = (uint32_t)arm->controller,
+                                  .train = (uint32_t)arm->train,
+                                  .scenario = (uint32_t)scenario,
+                                  .episode = id.env,
+                                  .metrics = values,
+                                  .n_metrics = METRIC_COUNT};
+    return codec_put_record(out, &r);
+}
+
+static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
+{
+    struct eval *e = ctx;
+    struct frame_reader reader;
+    struct frame f;
+    double values[METRIC_COUNT];
+    struct eval_record r = {.n_metrics = METRIC_COUNT};
+    frame_reader_init(&reader, record, bytes, "evaluation record");
+    TRY(frame_expect(&reader, &f, FRAME_EVAL_RECORD, CODEC_EVAL_VERSION));
+    arena_init(&e->scratch);
+    const enum err got =
+        codec_get_record(&r, values, f.payload, f.n, "evaluation record", &e->scratch);
+    arena_release(&e->scratch);
+    TRY(got);
+    e->rows[i] = (struct eval_row){.controller = (int)r.controller,
+                                   .train = (int)r.train,
+                                   .scenario = (int)r.scenario,
+                                   .episode = r.episode};
+    memcpy(&e->rows[i].m, values, sizeof e->rows[i].m);
+    e->n_rows++;
+    return ERR_OK;
+}
+
+struct job_list eval_jobs(struct eval *e)
+{
+    return (struct job_list){
+        .n = count_jobs(e), .ctx = e, .what = "evaluate", .run = run_job, .take = take_row};
+}
+
+const struct eval_row *eval_rows(const struct eval *e, int *n)
+{
+    *n = e->n_rows;
+    return e->rows;
+}

@@ -1,0 +1,39 @@
+/* Evaluation record codec. */
+#include "proto/codec.h"
+#include "proto/eval.pb-c.h"
+#include "proto/wire.h"
+
+#include <string.h>
+
+enum err codec_put_record(struct buf *out, const struct eval_record *r)
+{
+    Karma__EvalRecord m;
+    karma__eval_record__init(&m);
+    m.controller = r->controller;
+    m.train = r->train;
+    m.scenario = r->scenario;
+    m.episode = r->episode;
+    m.metrics = (double *)(uintptr_t)r->metrics;
+    m.n_metrics = (size_t)r->n_metrics;
+    return wire_put(out, FRAME_EVAL_RECORD, CODEC_EVAL_VERSION, &m.base);
+}
+
+enum err codec_get_record(struct eval_record *r, double *metrics, const void *bytes, size_t n,
+                          const char *source, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const Karma__EvalRecord *m =
+        (const void *)wire_get(&karma__eval_record__descriptor, bytes, n, source, scratch);
+    enum err e =
+        m == NULL ? ERR_FORMAT : wire_expect(source, "metrics", m->n_metrics, (size_t)r->n_metrics);
+    if (e == ERR_OK) {
+        r->controller = m->controller;
+        r->train = m->train;
+        r->scenario = m->scenario;
+        r->episode = m->episode;
+        memcpy(metrics, m->metrics, m->n_metrics * sizeof *metrics);
+        r->metrics = metrics;
+    }
+    arena_rewind(scratch, mark);
+    return e;
+}
