@@ -69,7 +69,8 @@ struct cfg_choice {
     const char *doc; /* "" or a few words */
 };
 
-/* One row. Written with the macros below, never by hand. */
+/* One row. Written with the macros below, never by hand. A default must be a value its own row
+ * allows: it is read like any other, at every load. */
 struct cfg_field {
     const char *name;
     enum cfg_type type, item_type; /* item_type: of a list's elements */
@@ -223,8 +224,8 @@ enum err cfg_load_sources(struct cfg *c, const struct cfg_source *sources, int n
 enum err cfg_load_text(struct cfg *c, const char *name, const char *text, const char *const *sets,
                        int n_sets, void *out) WARN_UNUSED;
 
-/* Place of a value after a load: "topo.yaml:12:7", "--set services.1.cpu_m=500", or "default". A key
- * that was not given itself, inside a map that was: the place of the map, "topo.yaml:12:3 (by
+/* Place of a value after a load: "topo.yaml:12:7", "--set services.1.cpu_m=500", or "default". A
+ * key that was not given itself, inside a map that was: the place of the map, "topo.yaml:12:3 (by
  * default)". Never NULL; in the arena or static. */
 const char *cfg_where(const struct cfg *c, const char *key);
 

@@ -569,6 +569,7 @@ static void test_syntax(void **state)
         {"-\n-\n", "t.yaml:1:1: found a list"},
         {"include: {a: b}\n", "t.yaml:1:10: include: allowed is a list of paths"},
         {"include:\n", "t.yaml:1:9: include: allowed is a list of paths"},
+        {"include: [*x]\n", "t.yaml:1:11: found an alias"},
         {"include: [[a]]\n", "t.yaml:1:11: include: allowed is a list of paths"},
         {"include: [/nonexistent/x.yaml]\n",
          "t.yaml:1:11: include: '/nonexistent/x.yaml' cannot be read (No such file or directory)"},
@@ -633,10 +634,34 @@ static void test_hostile_texts(void **state)
     }
 }
 
+static void test_too_many_values(void **state)
+{
+    struct fixture *f = *state;
+    enum { N = (1 << 20) + 10 };
+    static char text[2 * N + 16];
+    memcpy(text, "hidden: [", 9);
+    for (size_t i = 0; i < N; i++) {
+        memcpy(text + 9 + 2 * i, "1,", 2);
+    }
+    assert_refused(f, text,
+                   "t.yaml:1:2097156: more than 1048576 values; no configuration is that long");
+}
+
+static void test_long_keys(void **state)
+{
+    struct fixture *f = *state;
+    char text[3000];
+    memset(text, 'k', sizeof text);
+    memcpy(text + 900, ": 1\n", 5);
+    assert_int_equal(load(f, text), ERR_CONFIG);
+    assert_logged(f, "t.yaml:1:1: unknown key 'kkk");
+    assert_logged(f, "kkk...'; known here: ppo,");
+}
+
 static void test_excerpts_are_cut(void **state)
 {
     struct fixture *f = *state;
-    char text[400] = "colour: ";
+    char text[400] = "colour: x"; /* one byte, so that byte 60 is in the middle of a character */
     for (int i = 0; i < 100; i++) {
         strncat(text, "\xC3\xA9", sizeof text - strlen(text) - 1); /* e acute, two bytes */
     }
@@ -1234,6 +1259,8 @@ int main(void)
         TEST(test_all_errors_shown),
         TEST(test_mutations),
         TEST(test_hostile_texts),
+        TEST(test_too_many_values),
+        TEST(test_long_keys),
         TEST(test_excerpts_are_cut),
         TEST(test_bad_defaults),
         TEST(test_sets),
