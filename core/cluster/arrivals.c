@@ -1,0 +1,107 @@
+/* When requests arrive: two Poisson streams, legitimate clients and the attacker.
+ *
+ * Arrival n comes when the integral of the rate since arrival n-1 reaches a unit exponential E_n.
+ * Rates are held per second, so the inversion is exact. E_n is a function of (episode, n) only:
+ * every controller meets the same arrivals, whatever it does.
+ */
+#include "core/cluster/internal.h"
+
+static double stream_increment(const struct sim *s, struct sim_stream *a)
+{
+    if (a->n % 4 == 0) {
+        a->block = rng_philox(a->key, a->n / 4, 0, s->id.episode, s->id.env);
+    }
+    return rng_exponential(a->block.v[a->n % 4]);
+}
+
+static void stream_aim(struct sim_stream *a)
+{
+    a->next_s = a->rate > 0.0 ? a->since_s + a->left / a->rate : SIM_NEVER;
+    if (a->next_s > a->turn_s) {
+        a->next_s = SIM_NEVER;
+    }
+}
+
+void sim_stream_advance(const struct sim *s, struct sim_stream *a)
+{
+    a->since_s = a->next_s;
+    a->n++;
+    a->left = stream_increment(s, a);
+    stream_aim(a);
+}
+
+/* Before 0 the first second's rate holds, after the schedule the last one's. */
+static double scheduled_rate(const struct schedule *schedule, const float *rps, int64_t second)
+{
+    int64_t last = schedule->n_seconds - 1;
+    int64_t i = second < 0 ? 0 : second > last ? last : second;
+    return last < 0 ? 0.0 : (double)rps[i];
+}
+
+void sim_stream_turn(const struct sim *s, struct sim_stream *a, double now)
+{
+    const struct schedule *schedule = s->schedule;
+    bool attack = a->bit != 0;
+    double passed = a->rate * (now - a->since_s);
+    int64_t second = (int64_t)floor(now);
+    a->left = a->left > passed ? a->left - passed : 0.0;
+    a->since_s = now;
+    a->rate = scheduled_rate(schedule, attack ? schedule->attack_rps : schedule->legit_rps, second);
+    a->rate += attack ? s->extra_total : 0.0;
+    a->turn_s = (double)(second < 0 ? 0 : second + 1);
+    stream_aim(a);
+}
+
+static void stream_start(struct sim *s, struct sim_stream *a, enum rng_domain domain, uint32_t bit)
+{
+    *a = (struct sim_stream){
+        .key = rng_key(s->id.seed, domain, s->id.split),
+        .bit = bit,
+        .since_s = s->now,
+    };
+    a->left = stream_increment(s, a);
+    sim_stream_turn(s, a, s->now);
+}
+
+void sim_streams_start(struct sim *s)
+{
+    const struct schedule *schedule = s->schedule;
+    double sum = 0.0;
+    for (int i = 0; i < schedule->n_seconds; i++) {
+        sum += (double)schedule->legit_rps[i];
+    }
+    s->nominal_rps = schedule->n_seconds > 0 ? sum / schedule->n_seconds : 0.0;
+    s->extra_total = 0.0;
+    for (int e = 0; e < s->world->topology->n_entries; e++) {
+        s->extra_rps[e] = 0.0;
+    }
+    stream_start(s, &s->legit, RNG_ARRIVAL_LEGIT, 0);
+    stream_start(s, &s->attack, RNG_ARRIVAL_ATTACK, SIM_ATTACK_BIT);
+}
+
+/* The learned attacker adds a term of its own at an entry, a quarter of the nominal load a notch,
+ * between 0 and 8 times nominal in all; legitimate load is out of its reach. */
+void sim_attack(struct sim *s, const struct attack_action *attack)
+{
+    const struct topology *t = s->world->topology;
+    CHECK(attack->entry >= 0 && attack->entry < t->n_entries);
+    double *extra = &s->extra_rps[attack->entry];
+    double top = *extra + (SIM_ATTACK_MAX * s->nominal_rps - s->extra_total);
+    double wanted = *extra + (double)attack->rate_change * SIM_ATTACK_NOTCH * s->nominal_rps;
+    double now_rps = wanted > top ? top : wanted;
+    now_rps = now_rps > 0.0 ? now_rps : 0.0;
+    if (now_rps != *extra) {
+        *extra = now_rps;
+        s->extra_total = 0.0;
+        for (int e = 0; e < t->n_entries; e++) {
+            s->extra_total += s->extra_rps[e];
+        }
+        sim_stream_turn(s, &s->attack, s->now);
+    }
+    if (attack->data_change > 0) {
+        struct sim_service *service = &s->services[t->entries[attack->entry]];
+        double p = service->attacked_p + (double)attack->data_change * SIM_ATTACK_CRASH;
+        service->attacked_p = p < SIM_ATTACK_CRASH_MAX ? p : SIM_ATTACK_CRASH_MAX;
+        sim_weather_wake(s);
+    }
+}

@@ -1,0 +1,341 @@
+/* A request's walk through the call graph.
+ *
+ * A call enters a pod, takes a slot or waits in the queue, computes, calls its callees all at once,
+ * holds its slot until the last has answered, and answers. A failed callee makes it fail, and so
+ * does an answer after the deadline. What happens to one call is settled at once from there up the
+ * chain of callers; since the graph is acyclic, settling never comes back to the same pod.
+ *
+ * A request is resolved when its first call is answered, refused or lost; a client that has given
+ * up meanwhile counts as failed at that moment. received = resolved + in flight, always.
+ *
+ * What a call draws depends on the request and on its place in the request's call tree only (the
+ * visit number, pre-order), never on the order of events.
+ */
+#include "core/cluster/share.h"
+
+static struct rng_block call_draw(const struct sim *s, uint32_t request, uint32_t visit)
+{
+    return rng_philox(s->key_service, visit, request, s->id.episode, s->id.env);
+}
+
+/* ---- the pool ---- */
+
+static int32_t call_new(struct sim *s)
+{
+    int32_t c = s->free_call;
+    if (c != SIM_NO_CALL) {
+        s->free_call = s->calls[c].next;
+    } else {
+        CHECK(s->n_touched < s->world->n_calls);
+        c = s->n_touched++;
+    }
+    s->n_live++;
+    return c;
+}
+
+static void call_free(struct sim *s, int32_t c)
+{
+    s->calls[c].state = CALL_FREE;
+    s->calls[c].next = s->free_call;
+    s->free_call = c;
+    s->n_live--;
+}
+
+/* ---- slots and queues ---- */
+
+static void call_compute(struct sim *s, int32_t c, int slot)
+{
+    s->calls[c].state = CALL_COMPUTING;
+    share_enter(&s->pods[slot], c, s->calls[c].work_s, s->now);
+    share_announce(s, slot);
+}
+
+static void queue_push(struct sim *s, struct sim_pod *p, int32_t c)
+{
+    s->calls[c].state = CALL_QUEUED;
+    s->calls[c].next = SIM_NO_CALL;
+    if (p->queued++ == 0) {
+        p->head = c;
+    } else {
+        s->calls[p->tail].next = c;
+    }
+    p->tail = c;
+    sim_area_add(&s->waiting, s->now, 1.0);
+}
+
+static int32_t queue_pop(struct sim *s, struct sim_pod *p)
+{
+    int32_t c = p->head;
+    p->head = s->calls[c].next;
+    p->queued--;
+    sim_area_add(&s->waiting, s->now, -1.0);
+    return c;
+}
+
+/* One call more or less in the pod: does it still have room? */
+static void pod_load(struct sim *s, const struct sim_pod *p, int before, int after)
+{
+    int places = s->world->places;
+    if ((before == places) != (after == places) && p->state == POD_READY) {
+        sim_room(s, p->service, after == places ? -1 : 1);
+    }
+}
+
+/* Send a call (its request, visit, service, caller and times are set) to a pod drawn uniformly from
+ * the ready ones, as kube-proxy does. False: refused, nothing remains of it. */
+static bool call_send(struct sim *s, struct sim_call call, struct rng_block draw)
+{
+    struct sim_service *service = &s->services[call.service];
+    service->count.received += 1.0;
+    if (service->n_ready > 0) {
+        int slot = service->ready[rng_below(draw.v[1], (uint32_t)service->n_ready)];
+        struct sim_pod *p = &s->pods[slot];
+        int load = p->held + p->queued;
+        if (load < s->world->places) {
+            int32_t c = call_new(s);
+            call.work_s = rng_exponential(draw.v[0]) *
+                          s->world->topology->demand_s[call.service] * service->slowdown;
+            call.slot = slot;
+            s->calls[c] = call;
+            if (p->held < s->world->topology->cfg->slots_per_pod) {
+                p->held++;
+                call_compute(s, c, slot);
+            } else {
+                queue_push(s, p, c);
+            }
+            pod_load(s, p, load, load + 1);
+            return true;
+        }
+    }
+    service->count.errors += 1.0;
+    s->hops++;
+    return false;
+}
+
+/* ---- answers ---- */
+
+static void request_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed)
+{
+    bool legit = (request & SIM_ATTACK_BIT) == 0;
+    double latency_ms = (s->now - arrived_s) * 1e3;
+    struct plant_cohort *cohort = NULL;
+    s->resolved += 1.0;
+    if (failed) {
+        s->truth.failed += 1.0;
+        return;
+    }
+    bool compliant = latency_ms <= s->world->plant->latency_max_ms;
+    s->answered += 1.0;
+    s->latency_s += s->now - arrived_s;
+    s->truth.answered += 1.0;
+    s->truth.answered_legit += legit ? 1.0 : 0.0;
+    s->truth.compliant += compliant ? 1.0 : 0.0;
+    s->truth.latency_sum_ms += latency_ms;
+    cohort = sim_cohort(s, arrived_s);
+    if (cohort != NULL) {
+        cohort->answered++;
+        cohort->answered_legit += legit;
+        cohort->compliant += compliant;
+        cohort->latency_sum_ms += (float)latency_ms;
+    }
+}
+
+/* Tell who called. Returns the caller if it has now heard from all its callees, else SIM_NO_CALL.
+ */
+static int32_t call_answer(struct sim *s, const struct sim_call *call, bool failed)
+{
+    if (call->parent == SIM_CLIENT) {
+        request_resolve(s, call->request, call->arrived_s, failed);
+        return SIM_NO_CALL;
+    }
+    if (call->parent == SIM_ORPHAN) {
+        return SIM_NO_CALL;
+    }
+    struct sim_call *parent = &s->calls[call->parent];
+    parent->failed |= failed;
+    parent->pending--;
+    return parent->pending == 0 ? call->parent : SIM_NO_CALL;
+}
+
+static void call_finish(struct sim *s, int32_t c);
+
+/* A call ends without an answer of its own: expired in the queue, or lost with its pod. */
+static void call_drop(struct sim *s, int32_t c)
+{
+    struct sim_call call = s->calls[c];
+    s->services[call.service].count.errors += 1.0;
+    s->hops++;
+    call_free(s, c);
+    int32_t parent = call_answer(s, &call, true);
+    if (parent != SIM_NO_CALL) {
+        call_finish(s, parent);
+    }
+}
+
+/* A slot is free: the next in the queue takes it, those past their deadline are dropped. */
+static void pod_release(struct sim *s, int slot)
+{
+    struct sim_pod *p = &s->pods[slot];
+    int load = p->held + p->queued;
+    p->held--;
+    while (p->queued > 0 && p->held < s->world->topology->cfg->slots_per_pod) {
+        int32_t c = queue_pop(s, p);
+        if (s->world->cfg->deadline_propagation && s->now > s->calls[c].deadline_s) {
+            call_drop(s, c);
+        } else {
+            p->held++;
+            call_compute(s, c, slot);
+        }
+    }
+    pod_load(s, p, load, p->held + p->queued);
+    if (p->state == POD_DRAINING && p->held == 0) {
+        sim_pod_remove(s, slot);
+    }
+}
+
+/* The call has done its work and heard from its callees: answer, and so on up the callers. */
+static void call_finish(struct sim *s, int32_t c)
+{
+    while (c != SIM_NO_CALL) {
+        struct sim_call call = s->calls[c];
+        struct sim_counters *count = &s->services[call.service].count;
+        bool failed = call.failed || s->now > call.deadline_s;
+        if (failed) {
+            count->errors += 1.0;
+        } else {
+            count->succeeded += 1.0;
+            count->latency_s += s->now - call.arrived_s;
+        }
+        s->hops++;
+        call_free(s, c);
+        pod_release(s, call.slot);
+        c = call_answer(s, &call, failed);
+    }
+}
+
+/* ---- what the engine calls ---- */
+
+/* The entry of a request: evenly among the entries, but the learned attacker's share goes where it
+ * aims. */
+static int request_entry(const struct sim *s, const struct sim_stream *from, uint32_t word)
+{
+    const struct topology *t = s->world->topology;
+    if (from->bit == 0 || s->extra_total <= 0.0) {
+        return t->entries[rng_below(word, (uint32_t)t->n_entries)];
+    }
+    double x = (double)word * 0x1p-32 * from->rate - (from->rate - s->extra_total);
+    if (x < 0.0) {
+        return t->entries[word % (uint32_t)t->n_entries];
+    }
+    int e = 0;
+    while (e + 1 < t->n_entries && x >= s->extra_rps[e]) {
+        x -= s->extra_rps[e++];
+    }
+    return t->entries[e];
+}
+
+void sim_request(struct sim *s, struct sim_stream *from)
+{
+    uint32_t request = from->n | from->bit;
+    struct rng_block draw = call_draw(s, request, 0);
+    bool legit = from->bit == 0;
+    s->received += 1.0;
+    s->truth.received += 1.0;
+    s->truth.received_legit += legit ? 1.0 : 0.0;
+    struct plant_cohort *cohort = sim_cohort(s, s->now);
+    if (cohort != NULL) {
+        cohort->received++;
+        cohort->received_legit += legit;
+    }
+    struct sim_call call = {
+        .arrived_s = s->now,
+        .deadline_s = s->now + s->world->plant->timeout_s,
+        .parent = SIM_CLIENT,
+        .request = request,
+        .service = (int16_t)request_entry(s, from, draw.v[2]),
+    };
+    if (!call_send(s, call, draw)) {
+        request_resolve(s, request, s->now, true);
+    }
+}
+
+static void call_fan_out(struct sim *s, int32_t c)
+{
+    const struct sim_world *w = s->world;
+    struct sim_call *call = &s->calls[c];
+    struct sim_call child = {
+        .arrived_s = s->now,
+        .deadline_s = call->deadline_s,
+        .parent = c,
+        .request = call->request,
+    };
+    int begin = w->topology->callee_begin[call->service];
+    int end = w->topology->callee_begin[call->service + 1];
+    call->state = CALL_WAITING;
+    for (int e = begin; e < end; e++) {
+        child.service = (int16_t)w->topology->callee[e];
+        child.visit = call->visit + w->visit_step[e];
+        bool taken = call_send(s, child, call_draw(s, child.request, child.visit));
+        call->pending += taken;
+        call->failed |= !taken;
+    }
+    s->services[call->service].count.sent += (double)(end - begin);
+    if (call->pending == 0) {
+        call_finish(s, c);
+    }
+}
+
+void sim_computed(struct sim *s, int slot)
+{
+    int32_t c = share_leave(&s->pods[slot], s->now);
+    const struct sim_call *call = &s->calls[c];
+    const int *begin = s->world->topology->callee_begin + call->service;
+    bool given_up = s->world->cfg->deadline_propagation && s->now > call->deadline_s;
+    if (begin[0] == begin[1] || given_up) {
+        call_finish(s, c);
+    } else {
+        call_fan_out(s, c);
+    }
+    share_announce(s, slot);
+}
+
+/* Calls that wait for callees stand in no list of the pod, and callees know their caller but not
+ * the other way round; a crash is rare enough to look through the pool. */
+static void orphan_callees(struct sim *s, int slot)
+{
+    for (int i = 0; i < s->n_touched; i++) {
+        if (s->calls[i].state == CALL_WAITING && s->calls[i].slot == slot) {
+            s->calls[i].state = CALL_LOST;
+        }
+    }
+    for (int i = 0; i < s->n_touched; i++) {
+        struct sim_call *call = &s->calls[i];
+        if (call->state != CALL_FREE && call->parent >= 0 &&
+            s->calls[call->parent].state == CALL_LOST) {
+            call->parent = SIM_ORPHAN;
+        }
+    }
+}
+
+void sim_lose_calls(struct sim *s, int slot)
+{
+    struct sim_pod *p = &s->pods[slot];
+    int computing = p->computing;
+    share_advance(p, s->now);
+    orphan_callees(s, slot);
+    while (p->queued > 0) {
+        call_drop(s, queue_pop(s, p));
+    }
+    p->held = 0;
+    p->computing = 0;
+    p->virtual_s = 0.0;
+    share_pace(p);
+    for (int i = 0; i < computing; i++) {
+        call_drop(s, p->who[i]);
+    }
+    for (int i = 0; i < s->n_touched; i++) {
+        if (s->calls[i].state == CALL_LOST) {
+            call_drop(s, i);
+        }
+    }
+}

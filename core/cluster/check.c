@@ -1,0 +1,155 @@
+/* Invariants of a simulation, counted again from scratch. */
+#include "core/base/log.h"
+#include "core/cluster/share.h"
+
+/* Used inside functions that return bool and know `s`. */
+#define SIM_EXPECT(cond)                                                                           \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            log_error("cluster inconsistent at t = %g s: " #cond, s->now);                         \
+            return false;                                                                          \
+        }                                                                                          \
+    } while (0)
+/* The same where `slot` and `p` are known. */
+#define POD_EXPECT(cond)                                                                           \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            log_error("cluster inconsistent at t = %g s, pod %d, service %d: " #cond, s->now,      \
+                      slot, p->service);                                                           \
+            return false;                                                                          \
+        }                                                                                          \
+    } while (0)
+
+struct tally {
+    int computing, waiting, queued;
+};
+
+static struct tally tally_of(const struct sim *s, int slot)
+{
+    struct tally n = {0};
+    for (int i = 0; i < s->n_touched; i++) {
+        if (s->calls[i].slot == slot) {
+            n.computing += s->calls[i].state == CALL_COMPUTING;
+            n.waiting += s->calls[i].state == CALL_WAITING;
+            n.queued += s->calls[i].state == CALL_QUEUED;
+        }
+    }
+    return n;
+}
+
+static bool pod_consistent(const struct sim *s, int slot)
+{
+    const struct sim_pod *p = &s->pods[slot];
+    const struct topology_cfg *cfg = s->world->topology->cfg;
+    struct tally n = tally_of(s, slot);
+    int length = 0;
+    for (int32_t c = p->head; length < p->queued; c = s->calls[c].next) {
+        POD_EXPECT(c >= 0 && s->calls[c].state == CALL_QUEUED && s->calls[c].slot == slot);
+        length++;
+    }
+    for (int i = 0; i < p->computing; i++) {
+        POD_EXPECT(s->calls[p->who[i]].state == CALL_COMPUTING);
+        POD_EXPECT(i == 0 || p->tag[i - 1] >= p->tag[i]);
+    }
+    POD_EXPECT(n.computing == p->computing && n.queued == p->queued);
+    POD_EXPECT(n.computing + n.waiting == p->held);
+    POD_EXPECT(p->held <= cfg->slots_per_pod && p->queued <= cfg->queue_per_pod);
+    POD_EXPECT(p->queued == 0 || p->held == cfg->slots_per_pod);
+    POD_EXPECT(p->held == 0 || p->state == POD_READY || p->state == POD_DRAINING);
+    POD_EXPECT(p->state != POD_DRAINING || p->held > 0);
+    double at = share_next(p);
+    POD_EXPECT(s->agenda.at[slot] == (at < p->life_s ? at : p->life_s));
+    return true;
+}
+
+static bool calls_consistent(const struct sim *s)
+{
+    int live = 0, roots = 0, n_free = 0;
+    for (int i = 0; i < s->n_touched; i++) {
+        const struct sim_call *call = &s->calls[i];
+        int pending = 0;
+        SIM_EXPECT(call->state != CALL_LOST);
+        if (call->state == CALL_FREE) {
+            continue;
+        }
+        live++;
+        roots += call->parent == SIM_CLIENT;
+        for (int k = 0; k < s->n_touched; k++) {
+            pending += s->calls[k].state != CALL_FREE && s->calls[k].parent == i;
+        }
+        SIM_EXPECT(call->parent < 0 || s->calls[call->parent].state == CALL_WAITING);
+        SIM_EXPECT(pending == (call->state == CALL_WAITING ? call->pending : 0));
+        SIM_EXPECT(call->state != CALL_WAITING || pending > 0);
+    }
+    for (int32_t c = s->free_call; c != SIM_NO_CALL; c = s->calls[c].next) {
+        n_free++;
+    }
+    SIM_EXPECT(live == s->n_live && live + n_free == s->n_touched);
+    SIM_EXPECT(s->received == s->resolved + (double)roots);
+    return true;
+}
+
+static bool service_consistent(const struct sim *s, int service_id)
+{
+    const struct sim_service *service = &s->services[service_id];
+    int n_pods = 0, n_failed = 0, n_ready = 0, n_room = 0;
+    for (int i = 0; i < s->world->n_pods; i++) {
+        const struct sim_pod *p = &s->pods[i];
+        if (p->state == POD_FREE || p->service != service_id) {
+            continue;
+        }
+        n_pods += p->state != POD_DRAINING;
+        n_failed += p->state == POD_CRASHED;
+        n_ready += p->state == POD_READY;
+        n_room += p->state == POD_READY && p->held + p->queued < s->world->places;
+    }
+    SIM_EXPECT(n_pods == service->n_pods && n_failed == service->n_failed);
+    SIM_EXPECT(n_ready == service->n_ready && n_room == service->n_room);
+    SIM_EXPECT(n_pods <= service->desired);
+    SIM_EXPECT(service->ready_area.value == (double)n_ready);
+    SIM_EXPECT(service->up_area.value == (n_ready > 0 ? 1.0 : 0.0));
+    for (int i = 0; i < n_ready; i++) {
+        SIM_EXPECT(s->pods[service->ready[i]].state == POD_READY);
+        SIM_EXPECT(s->pods[service->ready[i]].service == service_id);
+    }
+    return true;
+}
+
+/* Calls are never lost between the books: sent = received inside, received = answered + alive. */
+static bool books_consistent(const struct sim *s)
+{
+    double queued = 0.0, requested = 0.0, inside = 0.0, sent = 0.0, open = 0.0;
+    for (int i = 0; i < s->world->n_pods; i++) {
+        const struct sim_pod *p = &s->pods[i];
+        bool placed = p->state != POD_FREE && p->state != POD_PENDING;
+        queued += p->queued;
+        requested += placed ? s->world->topology->cfg->services[p->service].cpu_m : 0.0;
+    }
+    for (int i = 0; i < s->world->topology->n_services; i++) {
+        const struct sim_counters *count = &s->services[i].count;
+        inside += count->received;
+        sent += count->sent;
+        open += count->received - count->succeeded - count->errors;
+    }
+    SIM_EXPECT(s->waiting.value == queued);
+    SIM_EXPECT(fabs(s->requested_area.value - requested) < 1e-6);
+    SIM_EXPECT(requested <= s->world->topology->cfg->node_cpu_m + 1e-6);
+    SIM_EXPECT(inside == sent + s->received);
+    SIM_EXPECT(open == (double)s->n_live);
+    return true;
+}
+
+bool sim_consistent(const struct sim *s)
+{
+    for (int i = 0; i < s->world->n_pods; i++) {
+        if (!pod_consistent(s, i)) {
+            return false;
+        }
+    }
+    for (int i = 0; i < s->world->topology->n_services; i++) {
+        if (!service_consistent(s, i)) {
+            return false;
+        }
+    }
+    return calls_consistent(s) && books_consistent(s);
+}

@@ -1,0 +1,188 @@
+/* The plant: a tile of independent simulations behind the plant's operations. */
+#include "core/cluster/cluster.h"
+
+#include "core/base/log.h"
+#include "core/cluster/internal.h"
+
+struct cluster {
+    struct plant plant; /* first: the plant is the cluster */
+    struct sim_world world;
+    struct sim *sims; /* (n_env) */
+    int max_horizon;
+};
+
+#define CLUSTER_DOUBLE(member, def, min, max, unit, doc)                                           \
+    CFG_DOUBLE(struct cluster_cfg, member, def, min, max, unit, CFG_RESULT, doc)
+
+const struct cfg_field cluster_fields[] = {
+    CLUSTER_DOUBLE(start_s, "20", 1, 3600, "s", "mean start-up delay of a pod"),
+    CLUSTER_DOUBLE(start_sd_s, "6", 0, 600, "s", "its standard deviation; no delay is below 1 s"),
+    CLUSTER_DOUBLE(backoff_s, "10", 0.1, 3600, "s", "wait before the first restart after a crash"),
+    CLUSTER_DOUBLE(backoff_max_s, "300", 0.1, 86400, "s", "the wait doubles up to here"),
+    CLUSTER_DOUBLE(backoff_reset_s, "600", 0, 86400, "s", "running this long forgets crashes"),
+    CFG_BOOL(struct cluster_cfg, deadline_propagation, "true", CFG_RESULT,
+             "drop calls past their deadline when dequeued or about to call on"),
+    CLUSTER_DOUBLE(bytes_per_call, "2048", 0, 1e9, "B", "network traffic of a call, each way"),
+    CLUSTER_DOUBLE(ram_base_mib, "120", 0, 1e6, "MiB", "memory of a running pod without calls"),
+    CLUSTER_DOUBLE(ram_call_mib, "1", 0, 1e4, "MiB", "memory of each call a pod holds"),
+    CFG_END,
+};
+
+/* ---- sizes ---- */
+
+/* Visit numbers: a call's callees follow it in pre-order, so callee k stands behind the whole trees
+ * of the callees before it. Modulo 2^32: in a graph with more calls per request than that, numbers
+ * repeat, which only means equal draws. */
+static enum err number_visits(struct sim_world *w, struct arena *arena)
+{
+    const struct topology *t = w->topology;
+    uint32_t *tree = ARENA_NEW(arena, t->n_services, uint32_t);
+    uint32_t *step = ARENA_NEW(arena, t->callee_begin[t->n_services], uint32_t);
+    if (tree == NULL || step == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = t->n_services - 1; i >= 0; i--) {
+        int service = t->order[i];
+        tree[service] = 1;
+        for (int e = t->callee_begin[service]; e < t->callee_begin[service + 1]; e++) {
+            step[e] = tree[service];
+            tree[service] += tree[t->callee[e]];
+        }
+    }
+    w->visit_step = step;
+    return ERR_OK;
+}
+
+static void size_measurement(struct sim_world *w)
+{
+    const struct plant_cfg *plant = w->plant;
+    double longest = plant->window_s > 20.0 ? plant->window_s : 20.0; /* entry_diff looks 20 s back */
+    double back = ceil(longest / plant->scrape_s + 0.5); /* scrapes before the newest seen */
+    double ahead = ceil(plant->lag_s / plant->scrape_s);
+    w->n_ring = (int)(back + ahead) + 2;
+    w->scrape_from_s = -plant->lag_s - back * plant->scrape_s;
+    w->warm_s = ceil(-w->scrape_from_s + plant->scrape_s);
+}
+
+static enum err size_pools(struct sim_world *w)
+{
+    const struct topology_cfg *cfg = w->topology->cfg;
+    int64_t n_pods = 0;
+    int64_t places = (int64_t)cfg->slots_per_pod + cfg->queue_per_pod;
+    for (int i = 0; i < cfg->n_services; i++) {
+        n_pods += 2 * (int64_t)cfg->services[i].max_replicas;
+    }
+    if (cfg->n_services > INT16_MAX || n_pods * places > INT32_MAX) {
+        log_error("the cluster has room for %lld pods with %lld calls each; lower max_replicas, "
+                  "slots_per_pod or queue_per_pod",
+                  (long long)n_pods, (long long)places);
+        return ERR_CONFIG;
+    }
+    w->n_pods = w->n_ready = (int)n_pods;
+    w->places = (int)places;
+    w->n_calls = (int)(n_pods * places);
+    return ERR_OK;
+}
+
+/* ---- operations ---- */
+
+static enum err cluster_reset(struct plant *p, int lid, const struct episode_id *id,
+                              const struct schedule *schedule, int horizon)
+{
+    struct cluster *c = (struct cluster *)p;
+    CHECK(lid >= 0 && lid < p->n_env && horizon >= 0);
+    if (horizon > c->max_horizon) {
+        log_error("an episode of %d periods does not fit the cluster made for %d", horizon,
+                  c->max_horizon);
+        return ERR_MISMATCH;
+    }
+    sim_reset(&c->sims[lid], id, schedule, horizon);
+    return ERR_OK;
+}
+
+static enum err cluster_step(struct plant *p, const int32_t *delta,
+                             const struct attack_action *attack, const uint8_t *active)
+{
+    struct cluster *c = (struct cluster *)p;
+    for (int i = 0; i < p->n_env; i++) {
+        if (active == NULL || active[i] != 0) {
+            sim_step(&c->sims[i], delta + (size_t)i * (size_t)p->topology->n_services,
+                     attack == NULL ? NULL : &attack[i]);
+        }
+    }
+    return ERR_OK;
+}
+
+static const float *cluster_state(const struct plant *p, int lid)
+{
+    return ((const struct cluster *)p)->sims[lid].state;
+}
+
+static const struct plant_truth *cluster_truth(const struct plant *p, int lid)
+{
+    return &((const struct cluster *)p)->sims[lid].truth;
+}
+
+static const struct plant_cohort *cluster_cohorts(const struct plant *p, int lid, int *n)
+{
+    const struct sim *s = &((const struct cluster *)p)->sims[lid];
+    *n = s->n_cohorts;
+    return s->cohorts;
+}
+
+static const struct plant_ops cluster_ops = {
+    .kind = "cluster",
+    .reset = cluster_reset,
+    .step = cluster_step,
+    .state = cluster_state,
+    .truth = cluster_truth,
+    .cohorts = cluster_cohorts,
+};
+
+enum err cluster_new(struct plant **out, struct arena *arena, const struct cluster_cfg *cfg,
+                     const struct plant_cfg *plant, const struct topology *topology, int n_env,
+                     int max_horizon)
+{
+    arena_section(arena, "cluster");
+    struct cluster *c = ARENA_NEW(arena, 1, struct cluster);
+    if (c == NULL) {
+        return ERR_MEMORY;
+    }
+    c->plant = (struct plant){&cluster_ops, topology, plant, n_env, state_size(topology->n_services)};
+    c->max_horizon = max_horizon;
+    c->world = (struct sim_world){.cfg = cfg, .plant = plant, .topology = topology};
+    c->world.n_cohorts = (int)ceil(max_horizon * plant->period_s / COHORT_S);
+    TRY(size_pools(&c->world));
+    TRY(number_visits(&c->world, arena));
+    size_measurement(&c->world);
+    c->sims = ARENA_NEW(arena, n_env, struct sim);
+    if (c->sims == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < n_env; i++) {
+        TRY(sim_init(&c->sims[i], arena, &c->world));
+    }
+    *out = &c->plant;
+    return ERR_OK;
+}
+
+uint64_t cluster_hops(const struct plant *p)
+{
+    const struct cluster *c = (const struct cluster *)p;
+    uint64_t hops = 0;
+    for (int i = 0; i < p->n_env; i++) {
+        hops += c->sims[i].hops;
+    }
+    return hops;
+}
+
+bool cluster_consistent(const struct plant *p)
+{
+    const struct cluster *c = (const struct cluster *)p;
+    for (int i = 0; i < p->n_env; i++) {
+        if (!sim_consistent(&c->sims[i])) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,70 @@
+/* The event loop: whatever is due first, until the end of the period. */
+#include "core/cluster/internal.h"
+
+static double stream_due(const struct sim_stream *a)
+{
+    return a->next_s <= a->turn_s ? a->next_s : a->turn_s;
+}
+
+static double least(double a, double b)
+{
+    return b < a ? b : a;
+}
+
+static void stream_event(struct sim *s, struct sim_stream *a)
+{
+    if (a->next_s <= a->turn_s) {
+        sim_request(s, a);
+        sim_stream_advance(s, a);
+    } else {
+        sim_stream_turn(s, a, a->turn_s);
+    }
+}
+
+/* What is due at s->now and is not a pod's. */
+static void other_event(struct sim *s)
+{
+    if (stream_due(&s->legit) == s->now) {
+        stream_event(s, &s->legit);
+    } else if (stream_due(&s->attack) == s->now) {
+        stream_event(s, &s->attack);
+    } else if (s->tick_s == s->now) {
+        sim_weather_tick(s);
+    } else {
+        sim_scrape_take(s);
+    }
+}
+
+static double others_due(const struct sim *s)
+{
+    return least(least(stream_due(&s->legit), stream_due(&s->attack)),
+                 least(s->tick_s, s->scrape_s));
+}
+
+void sim_run(struct sim *s, double until)
+{
+    double others = others_due(s);
+    for (;;) {
+        double at;
+        int slot = agenda_first(&s->agenda, &at);
+        if (least(at, others) > until) {
+            break;
+        }
+        if (at <= others) {
+            s->now = at;
+            if (s->pods[slot].life_s <= at) {
+                sim_pod_turn(s, slot);
+            } else {
+                sim_computed(s, slot);
+            }
+        } else {
+            s->now = others;
+            other_event(s);
+        }
+        if (s->settle) {
+            sim_settle(s);
+        }
+        others = others_due(s);
+    }
+    s->now = until;
+}

@@ -1,0 +1,289 @@
+/* The inside of one simulated cluster: what the files of this folder share.
+ *
+ *   cluster.c   the plant: a tile of simulations behind one table of operations
+ *   sim.c       one simulation: its memory, its start, one decision period
+ *   engine.c    the event loop
+ *   agenda.h    which pod is next                       share.h   processor sharing of a pod's CPU
+ *   call.c      a request's walk through the call graph; slots and queues
+ *   arrivals.c  when requests arrive                    replicas.c  pods come, drain, crash and go
+ *   weather.c   what changes from outside: slow-downs, crash hazard, CPU contention on the node
+ *   measure.c   scrapes -> measured state               check.c     invariants
+ *
+ * Time is seconds from the start of the episode; a warm-up runs before 0. Events at one instant are
+ * ordered: pods by slot, legitimate arrivals, attack, weather, scrape. Calls and pods are numbers
+ * into pools of fixed size, so that memory is bounded however hard the cluster is flooded.
+ */
+#ifndef KARMA_CLUSTER_INTERNAL_H
+#define KARMA_CLUSTER_INTERNAL_H
+
+#include "core/base/rng.h"
+#include "core/cluster/agenda.h"
+#include "core/cluster/cluster.h"
+#include "core/plant/schema.h"
+#include "core/scenario/schedule.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SIM_NEVER HUGE_VAL
+
+/* The learned attacker (arXiv 2505.21559, action space of the attacker, with kappa = 1 and
+ * sigma = 10): its own load moves by a quarter of the nominal one a notch, up to 8 times nominal;
+ * crash probability per pod and minute by 0.1 a notch, up to 0.2, and halves every 30 s. */
+#define SIM_ATTACK_NOTCH     0.25
+#define SIM_ATTACK_MAX       8.0
+#define SIM_ATTACK_CRASH     0.1
+#define SIM_ATTACK_CRASH_MAX 0.2
+#define SIM_ATTACK_DECAY     0.99769217652702336 /* per tick: 2^(-1/300) */
+
+enum {
+    SIM_TICKS_PER_S = 10,        /* a tick is one CFS period, 0.1 s */
+    SIM_GRACE_S = 30,            /* terminationGracePeriodSeconds of Kubernetes */
+    SIM_OLD_S = 600,             /* age of the first pods, cap of the measured age */
+    SIM_CPU_INIT_S = 300,        /* --horizontal-pod-autoscaler-cpu-initialization-period */
+    SIM_INITIAL_READINESS_S = 30 /* --horizontal-pod-autoscaler-initial-readiness-delay */
+};
+
+/* A quantity that is constant between changes, and its exact integral over time. */
+struct sim_area {
+    double value, since_s, sum;
+};
+static inline double sim_area_at(const struct sim_area *a, double now)
+{
+    return a->sum + a->value * (now - a->since_s);
+}
+static inline void sim_area_add(struct sim_area *a, double now, double change)
+{
+    a->sum = sim_area_at(a, now);
+    a->since_s = now;
+    a->value += change;
+}
+
+/* ---- calls ---- */
+
+enum { SIM_NO_CALL = -1, SIM_CLIENT = -2, SIM_ORPHAN = -3 }; /* instead of a caller */
+enum sim_call_state { CALL_FREE, CALL_QUEUED, CALL_COMPUTING, CALL_WAITING, CALL_LOST };
+
+/* Request numbers of the attack stream have the top bit set. */
+#define SIM_ATTACK_BIT 0x80000000u
+
+struct sim_call {
+    double arrived_s;  /* at this service */
+    double deadline_s; /* of the request */
+    double work_s;     /* CPU-seconds of its own */
+    int32_t parent;    /* the calling call, SIM_CLIENT, or SIM_ORPHAN: its caller was lost */
+    int32_t next;      /* behind it in the pod's queue, or in the free list */
+    uint32_t request, visit;
+    int32_t slot; /* of its pod */
+    int16_t service;
+    int16_t pending; /* callees that have not answered */
+    uint8_t state;   /* enum sim_call_state */
+    bool failed;     /* a callee has failed */
+};
+
+/* ---- pods ---- */
+
+enum sim_pod_state {
+    POD_FREE,
+    POD_PENDING,  /* no room on the node yet */
+    POD_STARTING, /* holds its CPU request, answers nothing */
+    POD_READY,
+    POD_CRASHED, /* waits for its restart */
+    POD_DRAINING /* removed: no new calls */
+};
+
+struct sim_pod {
+    /* Processor sharing, see share.h. */
+    double virtual_s, since_s, rate, cores, cores_inverse, used_s;
+    double *tag;  /* (slots_per_pod) descending */
+    int32_t *who; /* (slots_per_pod) the call of each tag */
+    int computing;
+
+    int held;   /* slots in use: computing, or waiting for callees */
+    int queued; /* waiting for a slot: a list through sim_call.next */
+    int32_t head, tail;
+
+    int service;
+    enum sim_pod_state state;
+    uint32_t serial;     /* of its service, counts creations */
+    uint32_t born;       /* the same over all services */
+    uint32_t starts;     /* container starts so far */
+    double life_s;       /* when its life takes its next turn, SIM_NEVER if only load decides */
+    double created_s, transition_s; /* transition: readiness last changed */
+    double backoff_s;    /* of its last crash, 0 = none remembered */
+    double endures;      /* crashes when the hazard of its service passes this */
+    int64_t first_scrape; /* since it became ready */
+};
+
+/* ---- services ---- */
+
+/* What a service counts; Prometheus counters that never reset. */
+struct sim_counters {
+    double received, succeeded, errors, latency_s, sent, used_s, ready_s;
+};
+
+struct sim_service {
+    int32_t *ready; /* (2 * max_replicas at least) slots, in the order they became ready */
+    int n_ready, n_room; /* ready; of these with room in queue or slots */
+    int n_pods, n_failed; /* existing, draining ones not counted; of these crashed */
+    int desired;
+    uint32_t n_created;
+    double slowdown; /* factor on the service time */
+    double hazard, crash_rate; /* integral, and rate per second, of the crash hazard of a pod */
+    double attacked_p;         /* crash probability per minute added by the learned attacker */
+    double cores;              /* CPU limit of a pod */
+    struct sim_counters count; /* used_s: of pods that are gone; ready_s: unused */
+    struct sim_area ready_area, up_area; /* ready pods; 1 if there is one */
+    double succeeded_mark, errors_mark, up_mark; /* at the start of the period */
+};
+
+/* ---- arrivals: one Poisson stream ---- */
+
+struct sim_stream {
+    struct rng_key key;
+    uint32_t n;         /* arrivals so far */
+    uint32_t bit;       /* SIM_ATTACK_BIT or 0 */
+    double rate;        /* 1/s, constant until turn_s */
+    double left;        /* unit-exponential increment still to pass at since_s */
+    double since_s;
+    double next_s;      /* next arrival at this rate, SIM_NEVER if beyond turn_s */
+    double turn_s;      /* the rate changes */
+    struct rng_block block; /* of increments n/4*4 .. +3 */
+};
+
+/* ---- measurement ---- */
+
+struct sim_gauges {
+    double queue, deployed, failed, ready, ram_mib, age_s;
+};
+struct sim_scrape_service {
+    struct sim_counters count;
+    struct sim_gauges gauge;
+};
+struct sim_scrape {
+    double received, answered, resolved, latency_s; /* requests */
+};
+
+/* ---- one simulation ---- */
+
+/* What all simulations of a tile share; sizes follow from topology and configuration. */
+struct sim_world {
+    const struct cluster_cfg *cfg;
+    const struct plant_cfg *plant;
+    const struct topology *topology;
+    int n_pods, n_calls;        /* sizes of the pools */
+    int n_ready;                /* room of a ready list */
+    int places;                 /* slots + queue of a pod */
+    int n_ring;                 /* scrapes kept */
+    int n_cohorts;              /* at most */
+    double warm_s;              /* length of the warm-up */
+    double scrape_from_s;       /* time of scrape 0, within the warm-up */
+    uint32_t *visit_step;       /* per edge: visit number of the callee - that of the caller */
+};
+
+struct sim {
+    const struct sim_world *world;
+    const struct schedule *schedule;
+    struct episode_id id;
+    struct rng_key key_service, key_pod;
+    double now;
+    int period;           /* decision periods done */
+
+    struct sim_agenda agenda;
+    struct sim_call *calls; /* (n_calls) */
+    int32_t free_call;      /* list through next; then calls from n_touched on */
+    int n_touched, n_live;
+    struct sim_pod *pods; /* (n_pods) */
+    uint32_t n_born;
+    struct sim_service *services; /* (n_services) */
+    double node_cpu_m, node_ram_mib; /* requested by pods that have their place */
+    double limit_cores;              /* of pods that may compute */
+    bool settle;                     /* room was made: pods may wait for it */
+
+    struct sim_stream legit, attack;
+    double *extra_rps; /* (n_entries) of the learned attacker */
+    double extra_total, nominal_rps;
+
+    int64_t tick;         /* number of the next one */
+    double tick_s, scrape_s; /* when; tick SIM_NEVER while nothing varies */
+    double neighbour_m;
+    bool throttled; /* some pod has less CPU than its limit */
+    double weather_s; /* hazards are integrated up to here */
+
+    /* Requests since the warm-up's start, and the areas of the truth. */
+    double received, answered, resolved, latency_s;
+    struct sim_area waiting, pods_area, failed_area, entry_area, requested_area;
+    struct plant_truth truth; /* of the last period; while one runs, its counters */
+    struct plant_truth mark;  /* integrals at the start of the period */
+    struct plant_cohort *cohorts; /* (n_cohorts) */
+    int n_cohorts;                /* of this episode */
+
+    int64_t n_scrapes;                     /* taken */
+    struct sim_scrape *ring;               /* (n_ring) */
+    struct sim_scrape_service *ring_service; /* (n_ring, n_services) */
+    double *ring_pod;                      /* (n_ring, n_pods) CPU-seconds used */
+    float *state;                          /* (state_size) */
+
+    uint64_t hops;
+};
+
+/* sim.c */
+enum err sim_init(struct sim *s, struct arena *arena, const struct sim_world *world) WARN_UNUSED;
+void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule *schedule,
+               int horizon);
+void sim_step(struct sim *s, const int32_t *delta, const struct attack_action *attack);
+
+/* engine.c: every event up to and including `until`. */
+void sim_run(struct sim *s, double until);
+
+/* The cohort of an arrival, NULL before the start and beyond the horizon. */
+static inline struct plant_cohort *sim_cohort(struct sim *s, double arrived_s)
+{
+    int i = (int)(arrived_s * (1.0 / COHORT_S));
+    return arrived_s >= 0.0 && i < s->n_cohorts ? &s->cohorts[i] : NULL;
+}
+
+/* call.c */
+void sim_request(struct sim *s, struct sim_stream *from);      /* a client calls an entry */
+void sim_computed(struct sim *s, int slot);                    /* the pod's next call is done */
+void sim_lose_calls(struct sim *s, int slot);                  /* the pod died: all it held failed */
+
+/* arrivals.c */
+void sim_streams_start(struct sim *s);
+void sim_stream_advance(const struct sim *s, struct sim_stream *a); /* past its next arrival */
+void sim_stream_turn(const struct sim *s, struct sim_stream *a, double now); /* rates changed */
+void sim_attack(struct sim *s, const struct attack_action *attack);
+
+/* replicas.c */
+void sim_pods_start(struct sim *s); /* the initial ones, ready and old */
+void sim_scale(struct sim *s, int service, int desired);
+void sim_settle(struct sim *s); /* create and place what now has room */
+void sim_pod_turn(struct sim *s, int slot);
+void sim_pod_crash(struct sim *s, int slot);
+void sim_pod_remove(struct sim *s, int slot);
+void sim_room(struct sim *s, int service, int change); /* pods that would take one more call */
+
+/* weather.c */
+void sim_weather_start(struct sim *s);
+void sim_weather_wake(struct sim *s); /* something began to vary: tick from the next one on */
+void sim_weather_tick(struct sim *s);
+
+/* measure.c */
+void sim_scrape_take(struct sim *s);
+void sim_measure(struct sim *s); /* fills state */
+static inline double sim_scrape_at(const struct sim *s, int64_t number)
+{
+    return s->world->scrape_from_s + (double)number * s->world->plant->scrape_s;
+}
+
+/* truth.c */
+void sim_truth_open(struct sim *s);  /* a period begins */
+void sim_truth_close(struct sim *s); /* it ends: means from areas */
+double sim_used_s(const struct sim *s, int service); /* CPU-seconds used by now */
+double sim_pod_used_s(const struct sim *s, int slot);
+
+/* check.c */
+bool sim_consistent(const struct sim *s);
+
+#endif

@@ -1,0 +1,224 @@
+/* Measurement: what a monitoring system would show at a decision.
+ *
+ * Counters and gauges are scraped every scrape_s, at such times that the newest scrape a decision
+ * can see is exactly lag_s old (when period_s is a multiple of scrape_s; else up to scrape_s more).
+ * Rates are differences between two scrapes; gauges are those of the newest one; the number of
+ * desired pods is the present one, since controllers know what they asked for.
+ *
+ * The hpa_* columns are the partition of the Kubernetes autoscaler (replica_calculator.go,
+ * groupPods): pods being deleted are skipped; pending ones, among them those that start for the
+ * first time, are set aside; then a pod without a metric is missing: one that crashed, or that has
+ * been ready for less than two scrapes; then one younger than 5 minutes is set aside until its
+ * metric's whole window lies after its readiness.
+ */
+#include "core/cluster/internal.h"
+
+#include <string.h>
+
+/* ---- scraping ---- */
+
+static struct sim_scrape_service *ring_service(const struct sim *s, int64_t number, int service)
+{
+    int64_t row = number % s->world->n_ring;
+    return &s->ring_service[row * s->world->topology->n_services + service];
+}
+
+static double *ring_pods(const struct sim *s, int64_t number)
+{
+    return &s->ring_pod[number % s->world->n_ring * s->world->n_pods];
+}
+
+static void gauge_pod(struct sim_gauges *g, const struct sim *s, const struct sim_pod *p)
+{
+    const struct cluster_cfg *cfg = s->world->cfg;
+    bool runs = p->state == POD_STARTING || p->state == POD_READY || p->state == POD_DRAINING;
+    g->queue += (double)p->queued;
+    g->ram_mib += runs ? cfg->ram_base_mib + cfg->ram_call_mib * (p->held + p->queued) : 0.0;
+    if (p->state != POD_DRAINING) {
+        double age = s->now - p->created_s;
+        g->age_s += age < SIM_OLD_S ? age : SIM_OLD_S;
+    }
+}
+
+void sim_scrape_take(struct sim *s)
+{
+    double *pods = ring_pods(s, s->n_scrapes);
+    for (int i = 0; i < s->world->topology->n_services; i++) {
+        const struct sim_service *service = &s->services[i];
+        struct sim_scrape_service *row = ring_service(s, s->n_scrapes, i);
+        row->count = service->count;
+        row->count.ready_s = sim_area_at(&service->ready_area, s->now);
+        row->gauge = (struct sim_gauges){
+            .deployed = service->n_pods,
+            .failed = service->n_failed,
+            .ready = service->n_ready,
+        };
+    }
+    for (int slot = 0; slot < s->world->n_pods; slot++) {
+        const struct sim_pod *p = &s->pods[slot];
+        if (p->state != POD_FREE) {
+            struct sim_scrape_service *row = ring_service(s, s->n_scrapes, p->service);
+            pods[slot] = sim_pod_used_s(s, slot);
+            row->count.used_s += pods[slot];
+            gauge_pod(&row->gauge, s, p);
+        }
+    }
+    s->ring[s->n_scrapes % s->world->n_ring] =
+        (struct sim_scrape){s->received, s->answered, s->resolved, s->latency_s};
+    s->n_scrapes++;
+    s->scrape_s = sim_scrape_at(s, s->n_scrapes);
+}
+
+/* ---- rates ---- */
+
+/* The scrapes around a decision: the newest seen, and how many lie in each window. */
+struct view {
+    int64_t newest, window, ten, five;
+    double scrape_s;
+};
+
+static int64_t scrapes_in(const struct sim *s, double seconds)
+{
+    int64_t n = llround(seconds / s->world->plant->scrape_s);
+    return n > 0 ? n : 1;
+}
+
+static struct view view_now(const struct sim *s)
+{
+    const struct plant_cfg *plant = s->world->plant;
+    double seen_s = s->now - plant->lag_s - s->world->scrape_from_s;
+    return (struct view){
+        .newest = (int64_t)floor(seen_s / plant->scrape_s + 1e-9),
+        .window = scrapes_in(s, plant->window_s),
+        .ten = scrapes_in(s, 10.0),
+        .five = scrapes_in(s, 5.0),
+        .scrape_s = plant->scrape_s,
+    };
+}
+
+/* Increase of each counter between two scrapes. */
+static struct sim_counters increase(const struct sim *s, int service, int64_t from, int64_t to)
+{
+    const struct sim_counters *a = &ring_service(s, from, service)->count;
+    const struct sim_counters *b = &ring_service(s, to, service)->count;
+    return (struct sim_counters){
+        .received = b->received - a->received,
+        .succeeded = b->succeeded - a->succeeded,
+        .errors = b->errors - a->errors,
+        .latency_s = b->latency_s - a->latency_s,
+        .sent = b->sent - a->sent,
+        .used_s = b->used_s - a->used_s,
+        .ready_s = b->ready_s - a->ready_s,
+    };
+}
+
+static double ratio_or(double a, double b, double otherwise)
+{
+    return b > 0.0 ? a / b : otherwise;
+}
+
+static void measure_rates(float *f, const struct sim *s, int service, const struct view *v)
+{
+    const struct service_cfg *cfg = &s->world->topology->cfg->services[service];
+    struct sim_counters w = increase(s, service, v->newest - v->window, v->newest);
+    struct sim_counters ten = increase(s, service, v->newest - v->ten, v->newest);
+    double per_s = 1.0 / ((double)v->window * v->scrape_s);
+    double kbit = s->world->cfg->bytes_per_call * 8.0 / 1e3 * per_s;
+    f[SF_CPU] = (float)(w.used_s * per_s * 1e3);
+    f[SF_NET_IN] = (float)((w.received + w.sent) * kbit);
+    f[SF_NET_OUT] = (float)((w.succeeded + w.errors + w.sent) * kbit);
+    f[SF_RECEIVED] = (float)(w.received * per_s);
+    f[SF_SUCCEEDED] = (float)(w.succeeded * per_s);
+    f[SF_ERRORS] = (float)(w.errors * per_s);
+    f[SF_LATENCY] = (float)(ratio_or(w.latency_s, w.succeeded, 0.0) * 1e3);
+    f[SF_UTIL_10S] = (float)ratio_or(ten.used_s, ten.ready_s * cfg->cpu_m * 1e-3, 0.0);
+    f[SF_LATENCY_10S] = (float)(ratio_or(ten.latency_s, ten.succeeded, 0.0) * 1e3);
+}
+
+static void measure_gauges(float *f, const struct sim *s, int service, const struct view *v)
+{
+    const struct sim_gauges *g = &ring_service(s, v->newest, service)->gauge;
+    f[SF_ID] = (float)service;
+    f[SF_DEPLOYED] = (float)g->deployed;
+    f[SF_DESIRED] = (float)s->services[service].desired;
+    f[SF_FAILED_PODS] = (float)g->failed;
+    f[SF_QUEUE] = (float)g->queue;
+    f[SF_RAM] = (float)g->ram_mib;
+    f[SF_READY] = (float)g->ready;
+    f[SF_POD_AGE] = (float)ratio_or(g->age_s, g->deployed, 0.0);
+}
+
+/* ---- the autoscaler's partition ---- */
+
+static double pod_rate(const struct sim *s, int slot, const struct view *v)
+{
+    int64_t from = v->newest - v->window;
+    from = from > s->pods[slot].first_scrape ? from : s->pods[slot].first_scrape;
+    double used = ring_pods(s, v->newest)[slot] - ring_pods(s, from)[slot];
+    return used * 1e3 / ((double)(v->newest - from) * v->scrape_s);
+}
+
+static void partition_pod(const struct sim *s, int slot, const struct view *v)
+{
+    const struct sim_pod *p = &s->pods[slot];
+    float *f = s->state + state_service_at(p->service, SF_ID);
+    bool ready = p->state == POD_READY;
+    bool young = s->now - p->created_s < SIM_CPU_INIT_S;
+    double sampled_s = sim_scrape_at(s, v->newest);
+    if (p->state == POD_PENDING || (p->state == POD_STARTING && p->starts == 1)) {
+        f[SF_HPA_IGNORED] += 1.0f;
+    } else if (!ready || v->newest - p->first_scrape < 1) {
+        f[SF_HPA_MISSING] += 1.0f;
+    } else if (young && sampled_s < p->transition_s + s->world->plant->window_s) {
+        f[SF_HPA_IGNORED] += 1.0f;
+    } else {
+        f[SF_HPA_READY] += 1.0f;
+        f[SF_HPA_CPU] += (float)pod_rate(s, slot, v);
+    }
+}
+
+/* ---- the cluster's front ---- */
+
+static double entry_rate(const struct sim *s, int64_t from, int64_t to)
+{
+    const struct sim_scrape *ring = s->ring;
+    int64_t n = s->world->n_ring;
+    return (ring[to % n].received - ring[from % n].received) /
+           ((double)(to - from) * s->world->plant->scrape_s);
+}
+
+static void measure_front(float *f, const struct sim *s, const struct view *v)
+{
+    int64_t n = s->world->n_ring;
+    const struct sim_scrape *a = &s->ring[(v->newest - v->window) % n];
+    const struct sim_scrape *b = &s->ring[v->newest % n];
+    double whole = entry_rate(s, v->newest - v->window, v->newest);
+    double ten = entry_rate(s, v->newest - v->ten, v->newest);
+    double before = entry_rate(s, v->newest - 2 * v->ten, v->newest - v->ten);
+    double answered = b->answered - a->answered;
+    f[GF_ENTRY_30S] = (float)whole;
+    f[GF_ENTRY_10S] = (float)ten;
+    f[GF_ENTRY_5S] = (float)entry_rate(s, v->newest - v->five, v->newest);
+    f[GF_ENTRY_DIFF] = (float)(ten - before);
+    f[GF_ENTRY_TREND] = (float)(ten - whole);
+    f[GF_ANSWERED] = (float)ratio_or(answered, b->resolved - a->resolved, 1.0);
+    f[GF_RESPONSE] = (float)(ratio_or(b->latency_s - a->latency_s, answered, 0.0) * 1e3);
+}
+
+void sim_measure(struct sim *s)
+{
+    int n_services = s->world->topology->n_services;
+    struct view v = view_now(s);
+    memset(s->state, 0, sizeof(*s->state) * (size_t)state_size(n_services));
+    for (int i = 0; i < n_services; i++) {
+        measure_gauges(s->state + state_service_at(i, SF_ID), s, i, &v);
+        measure_rates(s->state + state_service_at(i, SF_ID), s, i, &v);
+    }
+    for (int slot = 0; slot < s->world->n_pods; slot++) {
+        enum sim_pod_state state = s->pods[slot].state;
+        if (state != POD_FREE && state != POD_DRAINING) {
+            partition_pod(s, slot, &v);
+        }
+    }
+    measure_front(s->state + state_global_at(n_services, GF_ENTRY_30S), s, &v);
+}

@@ -1,0 +1,140 @@
+/* One simulation: its memory, the start of an episode, one decision period. */
+#include "core/cluster/internal.h"
+
+#include <string.h>
+
+static enum err init_services(struct sim *s, struct arena *arena)
+{
+    const struct sim_world *w = s->world;
+    const struct topology_cfg *cfg = w->topology->cfg;
+    s->services = ARENA_NEW(arena, cfg->n_services, struct sim_service);
+    int32_t *ready = ARENA_NEW(arena, (size_t)cfg->n_services * (size_t)w->n_ready, int32_t);
+    if (s->services == NULL || ready == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < cfg->n_services; i++) {
+        s->services[i].ready = ready + (size_t)i * (size_t)w->n_ready;
+    }
+    return ERR_OK;
+}
+
+static enum err init_pods(struct sim *s, struct arena *arena)
+{
+    size_t n = (size_t)s->world->n_pods;
+    size_t slots = (size_t)s->world->topology->cfg->slots_per_pod;
+    int n_blocks = (s->world->n_pods + AGENDA_BLOCK - 1) / AGENDA_BLOCK;
+    s->pods = ARENA_NEW(arena, n, struct sim_pod);
+    double *tag = ARENA_NEW(arena, n * slots, double);
+    int32_t *who = ARENA_NEW(arena, n * slots, int32_t);
+    s->agenda.n_blocks = n_blocks;
+    s->agenda.at = ARENA_NEW(arena, n_blocks * AGENDA_BLOCK, double);
+    s->agenda.least = ARENA_NEW(arena, n_blocks, double);
+    s->agenda.least_i = ARENA_NEW(arena, n_blocks, int32_t);
+    if (s->pods == NULL || tag == NULL || who == NULL || s->agenda.at == NULL ||
+        s->agenda.least == NULL || s->agenda.least_i == NULL) {
+        return ERR_MEMORY;
+    }
+    for (size_t i = 0; i < n; i++) {
+        s->pods[i].tag = tag + i * slots;
+        s->pods[i].who = who + i * slots;
+    }
+    return ERR_OK;
+}
+
+enum err sim_init(struct sim *s, struct arena *arena, const struct sim_world *w)
+{
+    size_t n_ring = (size_t)w->n_ring, n_services = (size_t)w->topology->n_services;
+    *s = (struct sim){.world = w};
+    TRY(init_services(s, arena));
+    TRY(init_pods(s, arena));
+    s->calls = ARENA_NEW(arena, w->n_calls, struct sim_call);
+    s->extra_rps = ARENA_NEW(arena, w->topology->n_entries, double);
+    s->cohorts = ARENA_NEW(arena, w->n_cohorts, struct plant_cohort);
+    s->ring = ARENA_NEW(arena, n_ring, struct sim_scrape);
+    s->ring_service = ARENA_NEW(arena, n_ring * n_services, struct sim_scrape_service);
+    s->ring_pod = ARENA_NEW(arena, n_ring * (size_t)w->n_pods, double);
+    s->state = ARENA_NEW(arena, state_size(w->topology->n_services), float);
+    if (s->calls == NULL || s->extra_rps == NULL || s->cohorts == NULL || s->ring == NULL ||
+        s->ring_service == NULL || s->ring_pod == NULL || s->state == NULL) {
+        return ERR_MEMORY;
+    }
+    return ERR_OK;
+}
+
+static void clear_services(struct sim *s)
+{
+    const struct topology_cfg *cfg = s->world->topology->cfg;
+    for (int i = 0; i < cfg->n_services; i++) {
+        struct sim_area from_now = {.since_s = s->now};
+        s->services[i] = (struct sim_service){
+            .ready = s->services[i].ready,
+            .cores = cfg->services[i].cpu_m * 1e-3 * cfg->limit_ratio,
+            .ready_area = from_now,
+            .up_area = from_now,
+        };
+    }
+}
+
+/* As if freshly carved, but for the number of hops. */
+static void clear(struct sim *s)
+{
+    struct sim_area from_now = {.since_s = s->now};
+    s->free_call = SIM_NO_CALL;
+    s->n_touched = s->n_live = 0;
+    s->n_born = 0;
+    s->node_cpu_m = s->node_ram_mib = s->limit_cores = 0.0;
+    s->received = s->answered = s->resolved = s->latency_s = 0.0;
+    s->waiting = s->pods_area = s->failed_area = from_now;
+    s->entry_area = s->requested_area = from_now;
+    s->truth = s->mark = (struct plant_truth){0};
+    s->period = 0;
+    s->n_scrapes = 0;
+    s->n_cohorts = 0;
+    for (int i = 0; i < s->world->n_pods; i++) {
+        s->pods[i].state = POD_FREE;
+        s->pods[i].computing = s->pods[i].held = s->pods[i].queued = 0;
+        s->pods[i].life_s = SIM_NEVER;
+    }
+    agenda_clear(&s->agenda);
+    clear_services(s);
+}
+
+void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule *schedule,
+               int horizon)
+{
+    s->id = *id;
+    s->schedule = schedule;
+    s->key_service = rng_key(id->seed, RNG_SERVICE, id->split);
+    s->key_pod = rng_key(id->seed, RNG_POD, id->split);
+    s->now = -s->world->warm_s;
+    clear(s);
+    sim_weather_start(s);
+    sim_pods_start(s);
+    sim_streams_start(s);
+    s->scrape_s = sim_scrape_at(s, 0);
+    sim_run(s, 0.0);
+    s->n_cohorts = (int)ceil(horizon * s->world->plant->period_s / COHORT_S);
+    memset(s->cohorts, 0, sizeof(*s->cohorts) * (size_t)s->n_cohorts);
+    sim_truth_open(s); /* the warm-up leaves nothing but calls in flight and scrapes */
+    s->truth.inflight = s->received - s->resolved;
+    sim_measure(s);
+}
+
+void sim_step(struct sim *s, const int32_t *delta, const struct attack_action *attack)
+{
+    const struct topology_cfg *cfg = s->world->topology->cfg;
+    sim_truth_open(s);
+    for (int i = 0; i < cfg->n_services; i++) {
+        int64_t wanted = (int64_t)s->services[i].desired + delta[i];
+        int64_t least = cfg->services[i].min_replicas, most = cfg->services[i].max_replicas;
+        sim_scale(s, i, (int)(wanted < least ? least : wanted > most ? most : wanted));
+    }
+    sim_settle(s);
+    if (attack != NULL) {
+        sim_attack(s, attack);
+    }
+    s->period++;
+    sim_run(s, s->period * s->world->plant->period_s);
+    sim_truth_close(s);
+    sim_measure(s);
+}

@@ -1,0 +1,204 @@
+/* Weather: what changes a pod's life from outside, held constant within a tick of 0.1 s.
+ *
+ *   slow-down    factor on the CPU demand of calls that arrive at a service
+ *   crash hazard rate per second; its integral since the start is compared with what each pod
+ *                endures (a unit exponential drawn when it starts), so a crash costs no draw
+ *   contention   when the pods' CPU limits and the noisy neighbour exceed the node, what the node
+ *                has left is shared among the pods that compute in proportion to their CPU
+ *                requests, nobody getting more than his limit: CFS weights, once per CFS period.
+ *                The neighbour is not ours to throttle and takes its part first
+ *
+ * Ticks happen only while one of these varies or can happen: otherwise the next tick is the start
+ * of the next event, or never.
+ */
+#include "core/cluster/share.h"
+
+/* ---- when to tick ---- */
+
+static double tick_at(int64_t tick)
+{
+    return (double)tick / SIM_TICKS_PER_S;
+}
+
+static bool contention_possible(const struct sim *s)
+{
+    double node_cores = s->world->topology->cfg->node_cpu_m * 1e-3;
+    return s->limit_cores + s->neighbour_m * 1e-3 > node_cores + 1e-9;
+}
+
+/* An attack does not touch pods: it comes as arrivals. */
+static bool event_matters(const struct event *e)
+{
+    return e->kind != EVENT_DDOS;
+}
+
+static bool varies(const struct sim *s)
+{
+    bool busy = s->throttled || contention_possible(s);
+    for (int i = 0; i < s->world->topology->n_services; i++) {
+        busy = busy || s->services[i].attacked_p > 0.0 || s->services[i].crash_rate > 0.0;
+    }
+    for (int i = 0; i < s->schedule->n_events; i++) {
+        const struct event *e = &s->schedule->events[i];
+        double end = e->start_s + e->duration_s + e->ramp_s + 1.0 / SIM_TICKS_PER_S;
+        busy = busy || (event_matters(e) && e->start_s <= s->now && s->now <= end);
+    }
+    return busy;
+}
+
+static void tick_next(struct sim *s)
+{
+    int64_t next = (int64_t)floor(s->now * SIM_TICKS_PER_S) + 1;
+    s->tick = s->tick < next ? next : s->tick + 1;
+    s->tick_s = tick_at(s->tick);
+    if (varies(s)) {
+        return;
+    }
+    double start = SIM_NEVER;
+    for (int i = 0; i < s->schedule->n_events; i++) {
+        const struct event *e = &s->schedule->events[i];
+        if (event_matters(e) && e->start_s > s->now && e->start_s < start) {
+            start = e->start_s;
+        }
+    }
+    if (start == SIM_NEVER) {
+        s->tick_s = SIM_NEVER;
+    } else if (start > s->tick_s) {
+        s->tick = (int64_t)floor(start * SIM_TICKS_PER_S);
+        s->tick_s = tick_at(s->tick);
+    }
+}
+
+void sim_weather_wake(struct sim *s)
+{
+    int64_t next = (int64_t)floor(s->now * SIM_TICKS_PER_S) + 1;
+    if (tick_at(next) < s->tick_s) {
+        s->tick = next;
+        s->tick_s = tick_at(next);
+    }
+}
+
+/* ---- crashes ---- */
+
+static void hazards_pass(struct sim *s)
+{
+    double dt = s->now - s->weather_s;
+    bool any = false;
+    for (int i = 0; i < s->world->topology->n_services; i++) {
+        any = any || s->services[i].crash_rate > 0.0;
+        s->services[i].hazard += s->services[i].crash_rate * dt;
+    }
+    s->weather_s = s->now;
+    for (int slot = 0; any && slot < s->world->n_pods; slot++) {
+        const struct sim_pod *p = &s->pods[slot];
+        if (p->state == POD_READY && s->services[p->service].hazard >= p->endures) {
+            sim_pod_crash(s, slot);
+        }
+    }
+}
+
+/* ---- contention ---- */
+
+static double pod_weight(const struct sim *s, const struct sim_pod *p)
+{
+    return s->world->topology->cfg->services[p->service].cpu_m;
+}
+
+/* What it could use now: its limit, but one core for each computing call at most. */
+static double pod_demand(const struct sim *s, const struct sim_pod *p)
+{
+    double limit = s->services[p->service].cores;
+    return (double)p->computing < limit ? (double)p->computing : limit;
+}
+
+/* Cores per unit of weight that hand out exactly `cores`: those who demand less than their part
+ * leave the rest to the others. SIM_NEVER if there is enough for all. */
+static double fair_level(const struct sim *s, double cores)
+{
+    double level = 0.0;
+    for (;;) {
+        double left = cores, weight = 0.0, least = SIM_NEVER;
+        for (int i = 0; i < s->world->n_pods; i++) {
+            const struct sim_pod *p = &s->pods[i];
+            if (p->computing == 0) {
+                continue;
+            }
+            double full_at = pod_demand(s, p) / pod_weight(s, p);
+            if (full_at <= level) {
+                left -= pod_demand(s, p);
+            } else {
+                weight += pod_weight(s, p);
+                least = full_at < least ? full_at : least;
+            }
+        }
+        if (weight == 0.0) {
+            return SIM_NEVER;
+        }
+        if (left / weight <= least) {
+            return left / weight;
+        }
+        level = least; /* at least one more is satisfied: ends after n_pods rounds */
+    }
+}
+
+static void contend(struct sim *s)
+{
+    bool possible = contention_possible(s);
+    if (!possible && !s->throttled) {
+        return;
+    }
+    double cores = (s->world->topology->cfg->node_cpu_m - s->neighbour_m) * 1e-3;
+    double level = possible ? fair_level(s, cores > 0.0 ? cores : 0.0) : SIM_NEVER;
+    s->throttled = false;
+    for (int i = 0; i < s->world->n_pods; i++) {
+        struct sim_pod *p = &s->pods[i];
+        if (p->state != POD_READY && p->state != POD_DRAINING) {
+            continue;
+        }
+        double limit = s->services[p->service].cores, part = level * pod_weight(s, p);
+        double now_cores = part < limit ? part : limit;
+        now_cores = now_cores > 1e-3 ? now_cores : 1e-3; /* the least CFS gives */
+        s->throttled = s->throttled || now_cores < limit;
+        if (now_cores != p->cores) {
+            share_set_cores(p, now_cores, s->now);
+            share_announce(s, i);
+        }
+    }
+}
+
+/* ---- the tick ---- */
+
+static double attacked_rate(struct sim_service *service)
+{
+    double p = service->attacked_p;
+    service->attacked_p = p < 1e-6 ? 0.0 : p * SIM_ATTACK_DECAY;
+    return p / 60.0;
+}
+
+void sim_weather_tick(struct sim *s)
+{
+    hazards_pass(s);
+    for (int i = 0; i < s->world->topology->n_services; i++) {
+        struct sim_service *service = &s->services[i];
+        service->slowdown = schedule_slowdown(s->schedule, i, s->now);
+        service->crash_rate = schedule_crash_rate(s->schedule, i, s->now);
+        service->crash_rate += attacked_rate(service);
+    }
+    s->neighbour_m = schedule_neighbour_m(s->schedule, s->now);
+    contend(s);
+    tick_next(s);
+}
+
+void sim_weather_start(struct sim *s)
+{
+    for (int i = 0; i < s->world->topology->n_services; i++) {
+        struct sim_service *service = &s->services[i];
+        service->slowdown = 1.0;
+        service->hazard = service->crash_rate = service->attacked_p = 0.0;
+    }
+    s->neighbour_m = 0.0;
+    s->throttled = false;
+    s->weather_s = s->now;
+    s->tick = (int64_t)floor(s->now * SIM_TICKS_PER_S);
+    s->tick_s = tick_at(s->tick);
+}
