@@ -10,7 +10,6 @@
 #include "core/base/log.h"
 #include "core/base/nearest.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
