@@ -1,0 +1,422 @@
+/* MAPPO learns two small cooperative games whose optimum is known.
+ *
+ *   matrix  one step; two agents with two choices each; a context turns the payoffs, a masked
+ * choice must never be taken meeting two agents on a line; walls are masks; both are paid when they
+ * meet and pay for time
+ */
+#include "core/base/rng.h"
+#include "core/marl/mappo.h"
+#include "core/marl/rollout.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+#include <string.h>
+
+#define OK(call) assert_int_equal((call), ERR_OK)
+
+enum { AGENTS = 2, SEED = 5 };
+
+/* ---- the matrix game ---- */
+
+/* Row c of the table is turned by the context: the best pair is (3 - c) % 3 twice. The mean over a
+ * uniform partner is greatest for the best row, so the optimum can be climbed to; next to it stand
+ * penalties. */
+static const float payoff[3][3] = {{11, -1, 0}, {-1, 7, 2}, {0, 0, 5}};
+enum { MATRIX_ROW = 2, MATRIX_FACTORS = 2, MATRIX_CHOICES = 4 };
+static const double MATRIX_BEST = 11 + 2;
+
+struct matrix {
+    struct env env;
+    int context[TILE];
+};
+
+static void matrix_see(const void *ctx, float *out, const float *row)
+{
+    (void)ctx;
+    memcpy(out, row, MATRIX_ROW * sizeof(float));
+}
+
+static void matrix_obs(const void *ctx, float *obs, int agent, const float *row)
+{
+    (void)agent;
+    matrix_see(ctx, obs, row);
+}
+
+static enum err matrix_reset(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps)
+{
+    (void)steps;
+    struct rng_key key = rng_key(SEED, RNG_TEST, RNG_TRAIN);
+    ((struct matrix *)e)->context[lid] = (int)(rng_philox(key, 0, 0, episode, gid).v[0] % 2);
+    return ERR_OK;
+}
+
+static void matrix_row(struct env *e, int lid, float *row, uint32_t *mask)
+{
+    row[0] = (float)((struct matrix *)e)->context[lid];
+    row[1] = 1.0f - row[0];
+    for (int agent = 0; agent < AGENTS; agent++) {
+        mask[agent * MATRIX_FACTORS] = 0x7; /* choice 3 is forbidden */
+        mask[agent * MATRIX_FACTORS + 1] = 0x3;
+    }
+}
+
+static double matrix_payoff(int context, const int32_t *action)
+{
+    double reward = (double)payoff[(action[0] + context) % 3][(action[2] + context) % 3];
+    return reward + (action[1] == context ? 1.0 : 0.0) + (action[3] == context ? 1.0 : 0.0);
+}
+
+static enum err matrix_step(struct env *e, const int32_t *action, float *reward, uint8_t *flag)
+{
+    const struct matrix *m = (struct matrix *)e;
+    for (int lid = 0; lid < e->n_env; lid++) {
+        const int32_t *a = action + lid * AGENTS * MATRIX_FACTORS;
+        assert_true(a[0] < 3 && a[2] < 3 && a[1] < 2 && a[3] < 2);
+        reward[lid * AGENTS] = (float)matrix_payoff(m->context[lid], a);
+        reward[lid * AGENTS + 1] = reward[lid * AGENTS];
+        flag[lid] = ENV_TERMINATED;
+    }
+    return ERR_OK;
+}
+
+static const struct env_ops matrix_ops = {
+    .reset = matrix_reset, .row = matrix_row, .step = matrix_step};
+static const struct env_spec matrix_spec = {.name = "matrix",
+                                            .n_agents = AGENTS,
+                                            .n_row = MATRIX_ROW,
+                                            .n_norm = MATRIX_ROW,
+                                            .n_obs = MATRIX_ROW,
+                                            .n_critic = MATRIX_ROW,
+                                            .n_factors = MATRIX_FACTORS,
+                                            .n_choices = MATRIX_CHOICES,
+                                            .obs = matrix_obs,
+                                            .critic = matrix_see};
+
+/* Mean payoff of the arg-max policy over the contexts. */
+static double matrix_score(const struct team *team, struct team_scratch *s)
+{
+    double sum = 0.0;
+    for (int context = 0; context < 2; context++) {
+        struct matrix m = {.env = {.n_env = 1}, .context = {context}};
+        float row[MATRIX_ROW], logp[AGENTS];
+        uint32_t mask[AGENTS * MATRIX_FACTORS];
+        int32_t action[AGENTS * MATRIX_FACTORS];
+        matrix_row(&m.env, 0, row, mask);
+        team_act(team, s, action, logp, row, mask, 1, ACT_ARGMAX, (struct rng_key){{0}}, NULL, 0,
+                 0);
+        sum += matrix_payoff(context, action);
+    }
+    return sum / 2;
+}
+
+/* ---- the meeting game ---- */
+
+enum { LINE = 7, LINE_ROW = 2 + 2 * LINE, LINE_HORIZON = 12, LEFT = 0, STAY = 1, RIGHT = 2 };
+
+struct meeting {
+    struct env env;
+    int at[TILE][AGENTS], left[TILE];
+};
+
+static void line_see(const void *ctx, float *out, const float *row)
+{
+    (void)ctx;
+    memcpy(out, row, LINE_ROW * sizeof(float));
+}
+
+static void line_obs(const void *ctx, float *obs, int agent, const float *row)
+{
+    (void)agent;
+    line_see(ctx, obs, row);
+}
+
+static enum err line_reset(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps)
+{
+    struct meeting *m = (struct meeting *)e;
+    struct rng_block b = rng_philox(rng_key(SEED, RNG_TEST, RNG_TRAIN), 1, 0, episode, gid);
+    m->at[lid][0] = (int)rng_below(b.v[0], LINE);
+    m->at[lid][1] = (m->at[lid][0] + 1 + (int)rng_below(b.v[1], LINE - 1)) % LINE;
+    m->left[lid] = steps > 0 && steps < LINE_HORIZON ? steps : LINE_HORIZON;
+    return ERR_OK;
+}
+
+static void line_row(struct env *e, int lid, float *row, uint32_t *mask)
+{
+    const struct meeting *m = (struct meeting *)e;
+    memset(row, 0, LINE_ROW * sizeof(float));
+    for (int agent = 0; agent < AGENTS; agent++) {
+        int at = m->at[lid][agent];
+        row[agent] = (float)at;
+        row[2 + agent * LINE + at] = 1.0f;
+        mask[agent] = (at > 0 ? 1U << LEFT : 0U) | 1U << STAY | (at < LINE - 1 ? 1U << RIGHT : 0U);
+    }
+}
+
+static enum err line_step(struct env *e, const int32_t *action, float *reward, uint8_t *flag)
+{
+    struct meeting *m = (struct meeting *)e;
+    for (int lid = 0; lid < e->n_env; lid++) {
+        int *at = m->at[lid];
+        for (int agent = 0; agent < AGENTS; agent++) {
+            at[agent] += action[lid * AGENTS + agent] - STAY;
+            assert_true(at[agent] >= 0 && at[agent] < LINE);
+        }
+        bool met = at[0] == at[1];
+        reward[lid * AGENTS] = met ? 1.0f : -0.1f;
+        reward[lid * AGENTS + 1] = reward[lid * AGENTS];
+        m->left[lid]--;
+        flag[lid] = met ? ENV_TERMINATED : m->left[lid] == 0 ? ENV_TRUNCATED : ENV_RUNNING;
+    }
+    return ERR_OK;
+}
+
+/* Walk towards each other; at distance 1 only the first one walks. */
+static void line_demonstrate(struct env *e, int lid, int32_t *action)
+{
+    const int *at = ((struct meeting *)e)->at[lid];
+    int gap = at[1] - at[0];
+    action[0] = gap > 0 ? RIGHT : LEFT;
+    action[1] = gap == 1 || gap == -1 ? STAY : gap > 0 ? LEFT : RIGHT;
+}
+
+static const struct env_ops line_ops = {
+    .reset = line_reset, .row = line_row, .step = line_step, .demonstrate = line_demonstrate};
+static const struct env_spec line_spec = {.name = "meeting",
+                                          .n_agents = AGENTS,
+                                          .n_row = LINE_ROW,
+                                          .n_norm = 2,
+                                          .n_obs = LINE_ROW,
+                                          .n_critic = LINE_ROW,
+                                          .n_factors = 1,
+                                          .n_choices = 3,
+                                          .obs = line_obs,
+                                          .critic = line_see};
+
+/* The shortest way to meet takes ceil(distance / 2) steps, all but the last cost 0.1. */
+static double line_best(void)
+{
+    double sum = 0.0;
+    for (int a = 0; a < LINE; a++) {
+        for (int b = 0; b < LINE; b++) {
+            int distance = a > b ? a - b : b - a;
+            sum += distance > 0 ? 1.0 - 0.1 * ((distance + 1) / 2 - 1) : 0.0;
+        }
+    }
+    return sum / (LINE * (LINE - 1));
+}
+
+static double line_return(const struct team *team, struct team_scratch *s, int a, int b)
+{
+    struct meeting m = {.env = {.n_env = 1}, .at = {{a, b}}, .left = {LINE_HORIZON}};
+    double sum = 0.0;
+    uint8_t flag = ENV_RUNNING;
+    while (flag == ENV_RUNNING) {
+        float row[LINE_ROW], logp[AGENTS], reward[AGENTS];
+        uint32_t mask[AGENTS];
+        int32_t action[AGENTS];
+        line_row(&m.env, 0, row, mask);
+        team_act(team, s, action, logp, row, mask, 1, ACT_ARGMAX, (struct rng_key){{0}}, NULL, 0,
+                 0);
+        OK(line_step(&m.env, action, reward, &flag));
+        sum += (double)reward[0];
+    }
+    return sum;
+}
+
+/* Mean return of the arg-max policy over all starts. */
+static double line_score(const struct team *team, struct team_scratch *s)
+{
+    double sum = 0.0;
+    for (int a = 0; a < LINE; a++) {
+        for (int b = 0; b < LINE; b++) {
+            sum += a != b ? line_return(team, s, a, b) : 0.0;
+        }
+    }
+    return sum / (LINE * (LINE - 1));
+}
+
+/* ---- learning ---- */
+
+enum { N_ENV = 32, N_TILES = N_ENV / TILE, N_STEPS = 16 };
+
+static int hidden[] = {32};
+static struct team_cfg team_cfg(void)
+{
+    return (struct team_cfg){.actor_hidden = hidden,
+                             .n_actor_hidden = 1,
+                             .critic_hidden = hidden,
+                             .n_critic_hidden = 1,
+                             .activation = ACT_TANH,
+                             .critic = CRITIC_CENTRAL,
+                             .obs_clip = 5.0,
+                             .row_block = 64,
+                             .gemm = GEMM_FIXED};
+}
+
+static struct mappo_cfg mappo_cfg(void)
+{
+    return (struct mappo_cfg){.gamma = 0.95,
+                              .lambda = 0.95,
+                              .clip = 0.2,
+                              .value_clip = 0.2,
+                              .huber_delta = 10,
+                              .entropy = 0.01,
+                              .lr = 5e-3,
+                              .lr_end = 5e-4,
+                              .epochs = 4,
+                              .minibatches = 2,
+                              .grad_norm = 0.5,
+                              .adam_beta1 = 0.9,
+                              .adam_beta2 = 0.999,
+                              .adam_eps = 1e-5,
+                              .value_beta = 0.9};
+}
+
+struct learning {
+    struct arena arena;
+    struct team_cfg team_cfg;
+    struct mappo_cfg cfg;
+    struct team team;
+    struct team_scratch *scratch;
+    struct rollout *rollout;
+    struct rollout_tile tile[N_TILES];
+    struct block block[N_TILES];
+    struct mappo *mappo;
+    struct rollout_cfg rollout_cfg;
+};
+
+static void learning_init(struct learning *l, const struct env_spec *spec, struct env *const *envs)
+{
+    struct reduce_shape grad_shape, batch_shape;
+    struct reducer grad, batch;
+    struct arena *arena = &l->arena;
+    arena_init(arena);
+    l->rollout_cfg = (struct rollout_cfg){.seed = SEED};
+    OK(team_init(&l->team, arena, &l->team_cfg, spec));
+    OK(team_init_params(&l->team, SEED, arena));
+    OK(team_scratch_init(&l->scratch, arena, &l->team, 1));
+    OK(rollout_init(&l->rollout, arena, &l->team));
+    mappo_shapes(&l->team, &grad_shape, &batch_shape);
+    OK(reduce_serial(&grad, arena, &grad_shape, N_TILES));
+    OK(reduce_serial(&batch, arena, &batch_shape, N_TILES));
+    OK(mappo_init(&l->mappo, arena, &l->cfg, &l->team, SEED, N_ENV, N_STEPS, N_TILES, &grad,
+                  &batch));
+    for (int i = 0; i < N_TILES; i++) {
+        l->tile[i] = (struct rollout_tile){.env = envs[i], .tile = i};
+        OK(block_init(&l->block[i], arena, spec, TILE, N_STEPS));
+    }
+}
+
+static void learn(struct learning *l, enum mappo_phase phase, int n_updates)
+{
+    struct mappo_stats stats;
+    for (int u = 0; u < n_updates; u++) {
+        for (int i = 0; i < N_TILES; i++) {
+            OK(rollout_run(l->rollout, &l->block[i], &l->tile[i], &l->team, &l->rollout_cfg,
+                           l->team.w.version, LINE_HORIZON, N_ENV));
+        }
+        OK(mappo_update(l->mappo, l->block, phase, (double)u / n_updates, &stats));
+        assert_true(phase != MAPPO_PPO || stats.ratio_max_dev == 0.0);
+    }
+}
+
+static void learn_matrix(bool share_actor, enum critic_kind critic)
+{
+    struct matrix m[N_TILES];
+    struct env *envs[N_TILES];
+    struct learning l = {.team_cfg = team_cfg(), .cfg = mappo_cfg()};
+    for (int i = 0; i < N_TILES; i++) {
+        m[i] = (struct matrix){.env = {.ops = &matrix_ops, .spec = &matrix_spec, .n_env = TILE}};
+        envs[i] = &m[i].env;
+    }
+    l.team_cfg.share_actor = share_actor;
+    l.team_cfg.critic = critic;
+    learning_init(&l, &matrix_spec, envs);
+    double before = matrix_score(&l.team, l.scratch);
+    learn(&l, MAPPO_WARMUP, 1);
+    learn(&l, MAPPO_PPO, 40);
+    double after = matrix_score(&l.team, l.scratch);
+    print_message("matrix, %s actor: %.3f -> %.3f, optimum %.3f\n",
+                  share_actor ? "shared" : "separate", before, after, MATRIX_BEST);
+    assert_true(before < 0.8 * MATRIX_BEST); /* nothing is given away by the start */
+    assert_true(after >= 0.95 * MATRIX_BEST);
+    arena_release(&l.arena);
+}
+
+static void test_matrix(void **state)
+{
+    (void)state;
+    learn_matrix(false, CRITIC_CENTRAL);
+}
+
+static void test_matrix_shared_and_local(void **state)
+{
+    (void)state;
+    learn_matrix(true, CRITIC_LOCAL);
+}
+
+static void meeting_init(struct learning *l, struct meeting *m)
+{
+    struct env *envs[N_TILES];
+    *l = (struct learning){.team_cfg = team_cfg(), .cfg = mappo_cfg()};
+    for (int i = 0; i < N_TILES; i++) {
+        m[i] = (struct meeting){.env = {.ops = &line_ops, .spec = &line_spec, .n_env = TILE}};
+        envs[i] = &m[i].env;
+    }
+    learning_init(l, &line_spec, envs);
+}
+
+static void test_meeting(void **state)
+{
+    (void)state;
+    struct meeting m[N_TILES];
+    struct learning l;
+    meeting_init(&l, m);
+    double best = line_best(), before = line_score(&l.team, l.scratch);
+    learn(&l, MAPPO_WARMUP, 1);
+    learn(&l, MAPPO_PPO, 80);
+    double after = line_score(&l.team, l.scratch);
+    print_message("meeting: %.3f -> %.3f, optimum %.3f\n", before, after, best);
+    assert_true(before < 0.5 * best);
+    assert_true(after >= 0.95 * best && after <= best + 1e-9);
+    arena_release(&l.arena);
+}
+
+/* Cloning reaches the demonstrator, which is optimal; then only the critic learns, and the policy
+ * stays what it was. */
+static void test_cloning(void **state)
+{
+    (void)state;
+    struct meeting m[N_TILES];
+    struct learning l;
+    meeting_init(&l, m);
+    l.rollout_cfg.mode = ROLLOUT_DEMONSTRATE;
+    l.rollout_cfg.random_share = 0.3;
+    learn(&l, MAPPO_WARMUP, 1);
+    learn(&l, MAPPO_CLONE, 30);
+    double cloned = line_score(&l.team, l.scratch), best = line_best();
+    print_message("meeting, cloned: %.3f, optimum %.3f\n", cloned, best);
+    assert_true(cloned >= 0.98 * best);
+
+    size_t n_actors = l.team.critic_at[0];
+    float *before = ARENA_NEW(&l.arena, n_actors, float);
+    memcpy(before, l.team.w.params, n_actors * sizeof(float));
+    l.rollout_cfg.mode = ROLLOUT_POLICY;
+    learn(&l, MAPPO_VALUE, 3);
+    assert_memory_equal(before, l.team.w.params, n_actors * sizeof(float));
+    arena_release(&l.arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matrix),
+        cmocka_unit_test(test_matrix_shared_and_local),
+        cmocka_unit_test(test_meeting),
+        cmocka_unit_test(test_cloning),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
