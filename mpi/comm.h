@@ -64,7 +64,8 @@ enum err comm_send(struct comm *c, int dst, enum comm_tag tag, struct buf *moved
 /* Local, blocking: all sends handed over so far have left. */
 enum err comm_flush(struct comm *c) WARN_UNUSED;
 /* Local, blocking. Receives the next message with `tag` from `src` (COMM_ANY = any) into `out`
- * (contents replaced); *from gets the sender (NULL: not wanted). ERR_MEMORY loses the message. */
+ * (contents replaced); *from gets the sender (NULL: not wanted). After ERR_MEMORY the
+ * message is still there. */
 enum { COMM_ANY = -1 };
 enum err comm_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out,
                    int *from) WARN_UNUSED;
