@@ -11,7 +11,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-/* cmocka wants the four above first */
+/* cmocka wants these first */
 #include <cmocka.h>
 #include <string.h>
 
