@@ -15,12 +15,11 @@
  */
 #include "core/scenario/workload.h"
 
+#include "core/base/file.h"
 #include "core/base/fmath.h"
 #include "core/base/log.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +27,8 @@
  */
 enum draw { DRAW_PHASE, DRAW_NOISE, DRAW_BURST, DRAW_OFFSET };
 
-enum { DAY_S = 86400, LINE_BYTES = 256, RECORD_MIN = 5, RECORD_MAX = 100 * 1000 * 1000 };
+enum { DAY_S = 86400, RECORD_MIN = 5, FILE_BYTES_MAX = 256 * 1024 * 1024 };
+static const double RATE_MAX = 1e12;
 static const double FLOOR_SHARE = 0.05;
 static const double TRAIN_SHARE = 0.6, DEV_SHARE = 0.2;
 /* A burst lasts 0.5 to 1.5 times burst_s, and each edge a quarter of that. */
@@ -56,14 +56,14 @@ const struct cfg_field workload_fields[] = {
 
 /* ---- reading a recording ---- */
 
-static char *trim(char *s)
+/* The line without blanks at its ends, NUL-terminated in place. */
+static char *trim(char *line, char *end)
 {
-    s += strspn(s, " \t");
-    size_t len = strlen(s);
-    while (len > 0 && strchr(" \t\r\n", s[len - 1]) != NULL) {
-        s[--len] = '\0';
+    while (end > line && strchr(" \t\r", end[-1]) != NULL) {
+        end--;
     }
-    return s;
+    *end = '\0';
+    return line + strspn(line, " \t");
 }
 
 /* Decimal numbers only: strtod alone would take nan, inf and hexadecimal ones. */
@@ -77,59 +77,52 @@ static bool parse_rate(double *rate, const char *s)
     return end != s && *end == '\0';
 }
 
-static enum err read_line(struct buf *rates, char *line, const char *path, int number)
+static enum err read_line(struct buf *rates, const char *line, const char *path, int number)
 {
-    if (strchr(line, '\n') == NULL && strlen(line) == LINE_BYTES - 1) {
-        log_error("%s:%d: the line is longer than %d bytes; give one number a line", path, number,
-                  LINE_BYTES - 2);
-        return ERR_FORMAT;
-    }
-    const char *text = trim(line);
-    if (text[0] == '\0' || text[0] == '#') {
+    if (line[0] == '\0' || line[0] == '#') {
         return ERR_OK;
     }
     double rate;
-    if (!parse_rate(&rate, text)) {
+    if (!parse_rate(&rate, line)) {
         log_error("%s:%d: '%.40s' is not a number; give one rate (requests/s) a line", path, number,
-                  text);
+                  line);
         return ERR_FORMAT;
     }
-    if (!(rate >= 0.0 && rate <= 1e12)) {
-        log_error("%s:%d: a rate of %g requests/s is not from 0 to 1e12", path, number, rate);
+    if (!(rate >= 0.0 && rate <= RATE_MAX)) {
+        log_error("%s:%d: the rate %.40s is not from 0 to %g requests/s", path, number, line,
+                  RATE_MAX);
         return ERR_FORMAT;
     }
     return buf_append(rates, &rate, sizeof rate);
 }
 
-static enum err read_lines(struct buf *rates, FILE *f, const char *path)
+/* text ends in a NUL behind its last byte, as file_read() leaves it. */
+static enum err read_lines(struct buf *rates, struct buf *text, const char *path)
 {
-    char line[LINE_BYTES];
-    int number = 0;
-    while (fgets(line, sizeof line, f) != NULL) {
-        number++;
-        if (number > RECORD_MAX) {
-            log_error("%s: more than %d lines; give a shorter recording", path, RECORD_MAX);
+    char *at = (char *)text->data;
+    char *text_end = at + text->len;
+    for (int number = 1; at < text_end; number++) {
+        char *newline = memchr(at, '\n', (size_t)(text_end - at));
+        char *end = newline != NULL ? newline : text_end;
+        if (memchr(at, '\0', (size_t)(end - at)) != NULL) {
+            log_error("%s:%d: not a text file; give one rate (requests/s) a line", path, number);
             return ERR_FORMAT;
         }
-        TRY(read_line(rates, line, path, number));
-    }
-    if (ferror(f)) {
-        log_error("%s: cannot be read: %s", path, strerror(errno));
-        return ERR_IO;
+        TRY(read_line(rates, trim(at, end), path, number));
+        at = end + 1;
     }
     return ERR_OK;
 }
 
-static enum err read_file(struct buf *rates, const char *path)
+static enum err read_recording(struct buf *rates, const char *path)
 {
-    FILE *f = fopen(path, "re");
-    if (f == NULL) {
-        log_error("%s: cannot be opened: %s; workload.file names a text file with one rate a line",
-                  path, strerror(errno));
-        return ERR_IO;
+    struct buf text;
+    buf_init(&text);
+    enum err e = file_read(&text, path, FILE_BYTES_MAX);
+    if (e == ERR_OK) {
+        e = read_lines(rates, &text, path);
     }
-    enum err e = read_lines(rates, f, path);
-    (void)fclose(f);
+    buf_release(&text);
     return e;
 }
 
@@ -170,7 +163,7 @@ enum err workload_init(struct workload *w, struct arena *arena, const struct wor
     if (cfg->file[0] != '\0') {
         struct buf rates;
         buf_init(&rates);
-        enum err e = read_file(&rates, cfg->file);
+        enum err e = read_recording(&rates, cfg->file);
         if (e == ERR_OK) {
             e = keep_recording(&made, arena, &rates);
         }
