@@ -26,12 +26,12 @@ CC      := gcc
 endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
-SCHEMAS     = error trajectory update_dump weights
+SCHEMAS     = error eval trajectory update_dump weights
 BASE        = clock config config_print config_value config_yaml crc32c csv err file fmath frame \
               jobs log mem nearest options progress rng rundir stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology
-PROTO       = error trajectory weights wire
+PROTO       = error eval trajectory weights wire
 SCENARIO    = scenario schedule workload
 ORG         =
 MARL        = batch block gae gradient loss mappo policy reduce rollout team
@@ -39,9 +39,9 @@ CLUSTER     = arrivals call check cluster engine measure replicas sim truth weat
 TWIN        =
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
-EVAL        =
+EVAL        = episode eval
 REPORT      =
-RUNTIME     = demonstrate exchange experiment farm owners train trainlog treesum
+RUNTIME     = demonstrate exchange experiment farm owners selfcheck train trainlog treesum
 COMMANDS    = config cpu_built cpu_check main train
 BENCHES     = bench_cluster bench_nn
 
