@@ -150,14 +150,17 @@ INLINE void vec_store_first(float *p, vec v, mask first)
 INLINE void tile(const struct product *p, int mr, int nv)
 {
     const mask first = mask_first(p->n - (nv - 1) * LANES);
+    const float *const start = p->start;
+    float *const c = p->c;
+    const ptrdiff_t start_row = p->start_row, c_row = p->c_row;
     vec acc[MR_LIMIT][NV_LIMIT];
     UNROLL
     for (int i = 0; i < mr; i++) {
         UNROLL
         for (int j = 0; j < nv; j++) {
             acc[i][j] = vec_set(0.0F);
-            if (p->start != NULL) {
-                const float *s = p->start + i * p->start_row + j * LANES;
+            if (start != NULL) {
+                const float *s = start + i * start_row + j * LANES;
                 acc[i][j] = j < nv - 1 ? vec_load(s) : vec_load_first(s, first);
             }
         }
@@ -185,11 +188,11 @@ INLINE void tile(const struct product *p, int mr, int nv)
     for (int i = 0; i < mr; i++) {
         UNROLL
         for (int j = 0; j < nv; j++) {
-            float *c = p->c + i * p->c_row + j * LANES;
+            float *to = c + i * c_row + j * LANES;
             if (j < nv - 1) {
-                vec_store(c, acc[i][j]);
+                vec_store(to, acc[i][j]);
             } else {
-                vec_store_first(c, acc[i][j], first);
+                vec_store_first(to, acc[i][j], first);
             }
         }
     }

@@ -5,9 +5,10 @@
  * so a disturbance hits all of them. The peak is a loop of FMAs on registers in the same run with
  * the same instruction set: compare ratios within one run, not GF/s between machines.
  *
- * Usage: bench_nn [filter], where filter is nn, tn or nt.
+ * Usage: bench_nn [filter], where filter is nn, tn, nt or net (whole networks).
  */
 #include "core/nn/gemm.h"
+#include "core/nn/mlp.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -44,11 +45,14 @@ static double now_s(void)
 static double fma_round(double *sink)
 {
     const long n = 200000;
+    /* Unknown to the compiler, or it folds chains that never change. */
+    const volatile float hidden[2] = {0.999F, 1e-3F};
+    const float factor = hidden[0], addend = hidden[1];
     const double t0 = now_s();
 #if defined(__AVX512F__)
     const double flop = 12.0 * 32.0;
     __m512 acc[12];
-    const __m512 a = _mm512_set1_ps(0.999F), b = _mm512_set1_ps(1e-3F);
+    const __m512 a = _mm512_set1_ps(factor), b = _mm512_set1_ps(addend);
     for (int j = 0; j < 12; j++) {
         acc[j] = _mm512_set1_ps((float)j);
     }
@@ -64,7 +68,7 @@ static double fma_round(double *sink)
 #elif defined(__AVX2__) && defined(__FMA__)
     const double flop = 12.0 * 16.0;
     __m256 acc[12];
-    const __m256 a = _mm256_set1_ps(0.999F), b = _mm256_set1_ps(1e-3F);
+    const __m256 a = _mm256_set1_ps(factor), b = _mm256_set1_ps(addend);
     for (int j = 0; j < 12; j++) {
         acc[j] = _mm256_set1_ps((float)j);
     }
@@ -81,7 +85,7 @@ static double fma_round(double *sink)
     const double flop = 2.0;
     float acc = 1.0F;
     for (long i = 0; i < n; i++) {
-        acc = fmaf(acc, 0.999F, 1e-3F);
+        acc = fmaf(acc, factor, addend);
     }
     *sink += (double)acc;
 #endif
@@ -144,6 +148,43 @@ static int valid(enum form f, struct matrices *s, int m, int k, int n)
     return 1;
 }
 
+/* ---- a whole network: forward, then backward without dx ---- */
+
+enum { NET_ROWS = 512, NET_FLOATS = 1 << 17 };
+
+struct net {
+    struct mlp mlp;
+    _Alignas(64) float params[NET_FLOATS], grads[2][NET_FLOATS];
+    _Alignas(64) float x[NET_ROWS * SIZE_MAX_KN], y[NET_ROWS * SIZE_MAX_KN];
+    _Alignas(64) float dy[NET_ROWS * SIZE_MAX_KN];
+    _Alignas(64) float acts[NET_ROWS * 2 * SIZE_MAX_KN], work[NET_ROWS * 2 * SIZE_MAX_KN];
+};
+
+static void net_pass(struct net *s, enum contestant who)
+{
+    const int d = s->mlp.shape.sizes[0], n = s->mlp.shape.sizes[s->mlp.shape.n_layers];
+    s->mlp.gemm = who == FIXED ? GEMM_FIXED : GEMM_BLAS;
+    mlp_forward(&s->mlp, s->y, n, s->acts, s->params, s->x, d, NET_ROWS);
+    mlp_backward(&s->mlp, s->grads[who], NULL, 0, s->params, s->x, d, s->acts, s->dy, n, NET_ROWS,
+                 s->work);
+}
+
+/* Both kinds must find the same gradients, to rounding. */
+static int net_valid(struct net *s)
+{
+    memset(s->grads, 0, sizeof(s->grads));
+    net_pass(s, FIXED);
+    net_pass(s, BLAS);
+    for (size_t i = 0; i < s->mlp.n_params; i++) {
+        if (!(fabsf(s->grads[FIXED][i] - s->grads[BLAS][i]) <= 1e-2F)) {
+            fprintf(stderr, "network: gradient %zu is %g or %g\n", i, (double)s->grads[FIXED][i],
+                    (double)s->grads[BLAS][i]);
+            return 0;
+        }
+    }
+    return 1;
+}
+
 static int by_value(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -169,6 +210,25 @@ static void measure(double gf[2], enum form f, struct matrices *s, int m, int k,
     for (int who = FIXED; who <= BLAS; who++) {
         qsort(t[who], ROUNDS, sizeof(double), by_value);
         gf[who] = flop * reps / t[who][ROUNDS / 2] * 1e-9;
+    }
+}
+
+/* Rows per second of both, each the median of ROUNDS rounds in turns. */
+static void net_measure(double rows_per_s[2], struct net *s)
+{
+    double t[2][ROUNDS];
+    for (int r = 0; r < ROUNDS; r++) {
+        for (int who = FIXED; who <= BLAS; who++) {
+            memset(s->grads, 0, sizeof(s->grads));
+            const double t0 = now_s();
+            net_pass(s, (enum contestant)who);
+            net_pass(s, (enum contestant)who);
+            t[who][r] = now_s() - t0;
+        }
+    }
+    for (int who = FIXED; who <= BLAS; who++) {
+        qsort(t[who], ROUNDS, sizeof(double), by_value);
+        rows_per_s[who] = 2.0 * NET_ROWS / t[who][ROUNDS / 2];
     }
 }
 
@@ -202,6 +262,47 @@ static int bench_form(enum form f, struct matrices *s, double peak, double *log_
     return 0;
 }
 
+static int bench_nets(double peak)
+{
+    static const struct mlp_shape shapes[] = {
+        {.n_layers = 3, .sizes = {110, 64, 64, 40}, .act = ACT_TANH},
+        {.n_layers = 3, .sizes = {150, 64, 64, 4}, .act = ACT_TANH},
+        {.n_layers = 4, .sizes = {80, 128, 128, 128, 80}, .act = ACT_RELU},
+    };
+    static const char *const names[] = {"actor 110-64-64-40", "critic 150-64-64-4",
+                                        "twin 80-128-128-128-80"};
+    static const int blocks[] = {8, 32, 64, 128, 256};
+    static struct net s;
+    fill(s.x, NET_ROWS * SIZE_MAX_KN, 1);
+    fill(s.dy, NET_ROWS * SIZE_MAX_KN, 2);
+    printf("%-24s %5s %12s %12s %8s %8s\n", "forward + backward", "block", "fixed", "blas rows/s",
+           "ratio", "% peak");
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        double flop = 0.0;
+        for (int l = 0; l < shapes[i].n_layers; l++) {
+            flop += (l == 0 ? 4.0 : 6.0) * shapes[i].sizes[l] * shapes[i].sizes[l + 1];
+        }
+        for (size_t b = 0; b < sizeof(blocks) / sizeof(blocks[0]); b++) {
+            double rows_per_s[2];
+            if (mlp_init(&s.mlp, &shapes[i], GEMM_FIXED, blocks[b]) != ERR_OK) {
+                return 1;
+            }
+            fill(s.params, s.mlp.n_params, 3);
+            for (size_t p = 0; p < s.mlp.n_params; p++) {
+                s.params[p] *= 0.1F;
+            }
+            if (!net_valid(&s)) {
+                return 1;
+            }
+            net_measure(rows_per_s, &s);
+            printf("%-24s %5d %12.0f %12.0f %8.2f %8.0f\n", names[i], blocks[b], rows_per_s[FIXED],
+                   rows_per_s[BLAS], rows_per_s[FIXED] / rows_per_s[BLAS],
+                   rows_per_s[FIXED] * flop * 1e-7 / peak);
+        }
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct matrices s;
@@ -225,6 +326,9 @@ int main(int argc, char **argv)
             return 1;
         }
         printf("%s: geometric mean of fixed / blas = %.2f\n", form_name[f], exp(log_sum / count));
+    }
+    if (argc == 1 || strcmp(argv[1], "net") == 0) {
+        return bench_nets(peak);
     }
     return 0;
 }
