@@ -398,9 +398,7 @@ static enum err improve(struct trainer *t)
         const double progress = (double)(u - 1) / cfg->updates;
         TRY(rollout_all(t, 0, ROLLOUT_POLICY));
         TRY(sum_episodes(t));
-        TRY(dump_begin(t, u));
         TRY(learn(t, 0, MAPPO_PPO, progress));
-        TRY(dump_end(t, u));
         TRY(exchange_weights(&t->exchange));
         TRY(comm_agree(t->comm, trainlog_update(&t->log, u)));
     }

@@ -113,9 +113,7 @@ enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *com
     l->comm = comm;
     l->arena = arena;
     l->metrics.fd = l->timing.fd = -1;
-    l->episodes = ARENA_NEW(
-        arena, reduce_bytes(&(struct reduce_shape){.n_floats = (size_t)team->spec->n_stats + 1}),
-        char);
+    l->episodes = ARENA_NEW(arena, team->spec->n_stats + 1, float);
     l->started_s = l->last_s = clock_s();
     if (l->episodes == NULL) {
         return ERR_MEMORY;

@@ -2,6 +2,7 @@
 #include "core/game/world.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
                     const struct cfg *places)
@@ -15,8 +16,11 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
         return ERR_MEMORY;
     }
     for (int i = 0; i < cfg->n_scenarios; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "scenarios.%d", i);
         TRY(scenario_init(&w->scenarios[i], arena, &cfg->scenarios[i], &w->workload, &w->topology,
-                          places));
+                          key, places));
+        TRY(scenario_check_length(&w->scenarios[i], w->n_seconds, key, places));
     }
     return ERR_OK;
 }

@@ -19,7 +19,10 @@ enum err schedule_init(struct schedule *s, struct arena *arena, int max_seconds)
     if (rates == NULL) {
         return ERR_MEMORY;
     }
-    *s = (struct schedule){.legit_rps = rates, .attack_rps = rates + max_seconds, .onset_s = -1.0};
+    *s = (struct schedule){.max_seconds = max_seconds,
+                           .legit_rps = rates,
+                           .attack_rps = rates + max_seconds,
+                           .onset_s = -1.0};
     return ERR_OK;
 }
 
