@@ -4,14 +4,16 @@
  * result may call them. These use + - * / on IEEE numbers in a fixed order and integer operations
  * on their bits; they assume round-to-nearest and -ffp-contract=off, and no fast-math.
  *
- *   function    domain                      largest error found    special values
- *   fm_expf     all                         0.96 ulp  [1]          as libm, denormal results too
- *   fm_logf     all                         0.86 ulp  [1]          log(0) = -inf, log(x < 0) = NaN
- *   fm_tanhf    all                         2.43 ulp  [1]          +-0 and denormals pass; NaN
- * passes fm_exp      all                         0.75 ulp  [2]          as libm fm_log      all
- * 0.52 ulp  [2]          as fm_logf fm_sin/cos  |x| <= 2^20, NaN beyond     0.78 ulp  [2] fm_pow x
- * >= 0, NaN below           2 |y log x| + 1 ulp [2]  x^0 = 1, 0^y = 0 or inf [1] over all 2^32
- * arguments; [2] over dense samples; tests/unit/test_fmath.c guards the figures.
+ *   function    domain                     largest error found      special values
+ *   fm_expf     all                        0.96 ulp  [1]            as libm, denormal results too
+ *   fm_logf     all                        0.86 ulp  [1]            log(0) = -inf, log(x < 0) = NaN
+ *   fm_tanhf    all                        2.43 ulp  [1]            +-0, denormals, NaN pass
+ *   fm_exp      all                        0.75 ulp  [2]            as libm
+ *   fm_log      all                        0.52 ulp  [2]            as fm_logf
+ *   fm_sin/cos  |x| <= 2^20, NaN beyond    0.78 ulp  [2]
+ *   fm_pow      x >= 0, NaN below          2 |y log x| + 1 ulp [2]  x^0 = 1, 0^y = 0 or inf
+ *
+ *   [1] over all 2^32 arguments; [2] over dense samples; tests/unit/test_fmath.c guards both.
  *
  * The float functions are free of branches so that loops over arrays vectorise; fm_*_f32 are those
  * loops and give the bits of the scalar functions in every lane.
