@@ -196,7 +196,7 @@ static enum frame_status check_wanted(struct frame_reader *r, const struct frame
                                       enum frame_kind kind, unsigned version_max)
 {
     if (f->kind != kind) {
-        return refuse(r, FRAME_BAD_KIND, "a %s frame stands where a %s frame should",
+        return refuse(r, FRAME_BAD_KIND, "a frame (%s) stands where another (%s) should",
                       frame_kind_text(f->kind), frame_kind_text(kind));
     }
     if (f->version == 0 || f->version > version_max) {
@@ -220,7 +220,7 @@ enum err frame_expect(struct frame_reader *r, struct frame *f, enum frame_kind k
         s = check_wanted(r, &found, kind, version_max);
         r->at = s == FRAME_OK ? after : before;
     } else if (s == FRAME_AT_END) {
-        s = refuse(r, FRAME_TORN, "ends where a %s frame should begin", frame_kind_text(kind));
+        s = refuse(r, FRAME_TORN, "ends where a frame (%s) should begin", frame_kind_text(kind));
     }
     if (s != FRAME_OK) {
         log_error("%s", r->why);
