@@ -93,8 +93,8 @@ static bool call_send(struct sim *s, struct sim_call call, struct rng_block draw
         int load = p->held + p->queued;
         if (load < s->world->places) {
             int32_t c = call_new(s);
-            call.work_s = rng_exponential(draw.v[0]) *
-                          s->world->topology->demand_s[call.service] * service->slowdown;
+            call.work_s = rng_exponential(draw.v[0]) * s->world->topology->demand_s[call.service] *
+                          service->slowdown;
             call.slot = slot;
             s->calls[c] = call;
             if (p->held < s->world->topology->cfg->slots_per_pod) {

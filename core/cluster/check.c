@@ -65,25 +65,25 @@ static bool pod_consistent(const struct sim *s, int slot)
 static bool calls_consistent(const struct sim *s)
 {
     int live = 0, roots = 0, n_free = 0;
+    int64_t children = 0, pending = 0;
     for (int i = 0; i < s->n_touched; i++) {
         const struct sim_call *call = &s->calls[i];
-        int pending = 0;
         SIM_EXPECT(call->state != CALL_LOST);
         if (call->state == CALL_FREE) {
             continue;
         }
         live++;
         roots += call->parent == SIM_CLIENT;
-        for (int k = 0; k < s->n_touched; k++) {
-            pending += s->calls[k].state != CALL_FREE && s->calls[k].parent == i;
-        }
+        children += call->parent >= 0;
+        pending += call->pending;
+        SIM_EXPECT((call->pending > 0) == (call->state == CALL_WAITING));
         SIM_EXPECT(call->parent < 0 || s->calls[call->parent].state == CALL_WAITING);
-        SIM_EXPECT(pending == (call->state == CALL_WAITING ? call->pending : 0));
-        SIM_EXPECT(call->state != CALL_WAITING || pending > 0);
+        SIM_EXPECT(s->pods[call->slot].service == call->service);
     }
     for (int32_t c = s->free_call; c != SIM_NO_CALL; c = s->calls[c].next) {
         n_free++;
     }
+    SIM_EXPECT(children == pending);
     SIM_EXPECT(live == s->n_live && live + n_free == s->n_touched);
     SIM_EXPECT(s->received == s->resolved + (double)roots);
     return true;

@@ -4,13 +4,6 @@
 #include "core/base/log.h"
 #include "core/cluster/internal.h"
 
-struct cluster {
-    struct plant plant; /* first: the plant is the cluster */
-    struct sim_world world;
-    struct sim *sims; /* (n_env) */
-    int max_horizon;
-};
-
 #define CLUSTER_DOUBLE(member, def, min, max, unit, doc)                                           \
     CFG_DOUBLE(struct cluster_cfg, member, def, min, max, unit, CFG_RESULT, doc)
 
@@ -53,14 +46,15 @@ static enum err number_visits(struct sim_world *w, struct arena *arena)
     return ERR_OK;
 }
 
+/* Rates look back over the window, and over twice 10 s; scrapes younger than the lag wait. */
 static void size_measurement(struct sim_world *w)
 {
     const struct plant_cfg *plant = w->plant;
-    double longest = plant->window_s > 20.0 ? plant->window_s : 20.0; /* entry_diff looks 20 s back */
-    double back = ceil(longest / plant->scrape_s + 0.5); /* scrapes before the newest seen */
-    double ahead = ceil(plant->lag_s / plant->scrape_s);
-    w->n_ring = (int)(back + ahead) + 2;
-    w->scrape_from_s = -plant->lag_s - back * plant->scrape_s;
+    int64_t window = sim_scrapes_in(plant, plant->window_s);
+    int64_t twice_ten = 2 * sim_scrapes_in(plant, 10.0);
+    int64_t back = window > twice_ten ? window : twice_ten;
+    w->n_ring = (int)(back + (int64_t)ceil(plant->lag_s / plant->scrape_s)) + 2;
+    w->scrape_from_s = -plant->lag_s - (double)back * plant->scrape_s;
     w->warm_s = ceil(-w->scrape_from_s + plant->scrape_s);
 }
 
@@ -148,7 +142,8 @@ enum err cluster_new(struct plant **out, struct arena *arena, const struct clust
     if (c == NULL) {
         return ERR_MEMORY;
     }
-    c->plant = (struct plant){&cluster_ops, topology, plant, n_env, state_size(topology->n_services)};
+    c->plant =
+        (struct plant){&cluster_ops, topology, plant, n_env, state_size(topology->n_services)};
     c->max_horizon = max_horizon;
     c->world = (struct sim_world){.cfg = cfg, .plant = plant, .topology = topology};
     c->world.n_cohorts = (int)ceil(max_horizon * plant->period_s / COHORT_S);

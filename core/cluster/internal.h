@@ -106,14 +106,14 @@ struct sim_pod {
 
     int service;
     enum sim_pod_state state;
-    uint32_t serial;     /* of its service, counts creations */
-    uint32_t born;       /* the same over all services */
-    uint32_t starts;     /* container starts so far */
-    double life_s;       /* when its life takes its next turn, SIM_NEVER if only load decides */
+    uint32_t serial; /* of its service, counts creations */
+    uint32_t born;   /* the same over all services */
+    uint32_t starts; /* container starts so far */
+    double life_s;   /* when its life takes its next turn, SIM_NEVER if only load decides */
     double created_s, transition_s; /* transition: readiness last changed */
-    double backoff_s;    /* of its last crash, 0 = none remembered */
-    double endures;      /* crashes when the hazard of its service passes this */
-    int64_t first_scrape; /* since it became ready */
+    double backoff_s;               /* of its last crash, 0 = none remembered */
+    double endures;                 /* crashes when the hazard of its service passes this */
+    int64_t first_scrape;           /* since it became ready */
 };
 
 /* ---- services ---- */
@@ -124,17 +124,17 @@ struct sim_counters {
 };
 
 struct sim_service {
-    int32_t *ready; /* (2 * max_replicas at least) slots, in the order they became ready */
-    int n_ready, n_room; /* ready; of these with room in queue or slots */
+    int32_t *ready;       /* (2 * max_replicas at least) slots, in the order they became ready */
+    int n_ready, n_room;  /* ready; of these with room in queue or slots */
     int n_pods, n_failed; /* existing, draining ones not counted; of these crashed */
     int desired;
     uint32_t n_created;
-    double slowdown; /* factor on the service time */
+    double slowdown;           /* factor on the service time */
     double hazard, crash_rate; /* integral, and rate per second, of the crash hazard of a pod */
     double attacked_p;         /* crash probability per minute added by the learned attacker */
     double cores;              /* CPU limit of a pod */
     struct sim_counters count; /* used_s: of pods that are gone; ready_s: unused */
-    struct sim_area ready_area, up_area; /* ready pods; 1 if there is one */
+    struct sim_area ready_area, up_area;         /* ready pods; 1 if there is one */
     double succeeded_mark, errors_mark, up_mark; /* at the start of the period */
 };
 
@@ -142,13 +142,13 @@ struct sim_service {
 
 struct sim_stream {
     struct rng_key key;
-    uint32_t n;         /* arrivals so far */
-    uint32_t bit;       /* SIM_ATTACK_BIT or 0 */
-    double rate;        /* 1/s, constant until turn_s */
-    double left;        /* unit-exponential increment still to pass at since_s */
+    uint32_t n;   /* arrivals so far */
+    uint32_t bit; /* SIM_ATTACK_BIT or 0 */
+    double rate;  /* 1/s, constant until turn_s */
+    double left;  /* unit-exponential increment still to pass at since_s */
     double since_s;
-    double next_s;      /* next arrival at this rate, SIM_NEVER if beyond turn_s */
-    double turn_s;      /* the rate changes */
+    double next_s;          /* next arrival at this rate, SIM_NEVER if beyond turn_s */
+    double turn_s;          /* the rate changes */
     struct rng_block block; /* of increments n/4*4 .. +3 */
 };
 
@@ -172,14 +172,14 @@ struct sim_world {
     const struct cluster_cfg *cfg;
     const struct plant_cfg *plant;
     const struct topology *topology;
-    int n_pods, n_calls;        /* sizes of the pools */
-    int n_ready;                /* room of a ready list */
-    int places;                 /* slots + queue of a pod */
-    int n_ring;                 /* scrapes kept */
-    int n_cohorts;              /* at most */
-    double warm_s;              /* length of the warm-up */
-    double scrape_from_s;       /* time of scrape 0, within the warm-up */
-    uint32_t *visit_step;       /* per edge: visit number of the callee - that of the caller */
+    int n_pods, n_calls;  /* sizes of the pools */
+    int n_ready;          /* room of a ready list */
+    int places;           /* slots + queue of a pod */
+    int n_ring;           /* scrapes kept */
+    int n_cohorts;        /* at most */
+    double warm_s;        /* length of the warm-up */
+    double scrape_from_s; /* time of scrape 0, within the warm-up */
+    uint32_t *visit_step; /* per edge: visit number of the callee - that of the caller */
 };
 
 struct sim {
@@ -188,7 +188,7 @@ struct sim {
     struct episode_id id;
     struct rng_key key_service, key_pod;
     double now;
-    int period;           /* decision periods done */
+    int period; /* decision periods done */
 
     struct sim_agenda agenda;
     struct sim_call *calls; /* (n_calls) */
@@ -196,7 +196,7 @@ struct sim {
     int n_touched, n_live;
     struct sim_pod *pods; /* (n_pods) */
     uint32_t n_born;
-    struct sim_service *services; /* (n_services) */
+    struct sim_service *services;    /* (n_services) */
     double node_cpu_m, node_ram_mib; /* requested by pods that have their place */
     double limit_cores;              /* of pods that may compute */
     bool settle;                     /* room was made: pods may wait for it */
@@ -205,27 +205,35 @@ struct sim {
     double *extra_rps; /* (n_entries) of the learned attacker */
     double extra_total, nominal_rps;
 
-    int64_t tick;         /* number of the next one */
+    int64_t tick;            /* number of the next one */
     double tick_s, scrape_s; /* when; tick SIM_NEVER while nothing varies */
     double neighbour_m;
-    bool throttled; /* some pod has less CPU than its limit */
+    bool throttled;   /* some pod has less CPU than its limit */
     double weather_s; /* hazards are integrated up to here */
 
     /* Requests since the warm-up's start, and the areas of the truth. */
     double received, answered, resolved, latency_s;
     struct sim_area waiting, pods_area, failed_area, entry_area, requested_area;
-    struct plant_truth truth; /* of the last period; while one runs, its counters */
-    struct plant_truth mark;  /* integrals at the start of the period */
+    struct plant_truth truth;     /* of the last period; while one runs, its counters */
+    struct plant_truth mark;      /* integrals at the start of the period */
     struct plant_cohort *cohorts; /* (n_cohorts) */
     int n_cohorts;                /* of this episode */
 
-    int64_t n_scrapes;                     /* taken */
-    struct sim_scrape *ring;               /* (n_ring) */
+    int64_t n_scrapes;                       /* taken */
+    struct sim_scrape *ring;                 /* (n_ring) */
     struct sim_scrape_service *ring_service; /* (n_ring, n_services) */
-    double *ring_pod;                      /* (n_ring, n_pods) CPU-seconds used */
-    float *state;                          /* (state_size) */
+    double *ring_pod;                        /* (n_ring, n_pods) CPU-seconds used */
+    float *state;                            /* (state_size) */
 
     uint64_t hops;
+};
+
+/* The plant: what struct plant * of a cluster points to. */
+struct cluster {
+    struct plant plant;
+    struct sim_world world;
+    struct sim *sims; /* (n_env) */
+    int max_horizon;
 };
 
 /* sim.c */
@@ -245,9 +253,9 @@ static inline struct plant_cohort *sim_cohort(struct sim *s, double arrived_s)
 }
 
 /* call.c */
-void sim_request(struct sim *s, struct sim_stream *from);      /* a client calls an entry */
-void sim_computed(struct sim *s, int slot);                    /* the pod's next call is done */
-void sim_lose_calls(struct sim *s, int slot);                  /* the pod died: all it held failed */
+void sim_request(struct sim *s, struct sim_stream *from); /* a client calls an entry */
+void sim_computed(struct sim *s, int slot);               /* the pod's next call is done */
+void sim_lose_calls(struct sim *s, int slot);             /* the pod died: all it held failed */
 
 /* arrivals.c */
 void sim_streams_start(struct sim *s);
@@ -270,6 +278,7 @@ void sim_weather_wake(struct sim *s); /* something began to vary: tick from the 
 void sim_weather_tick(struct sim *s);
 
 /* measure.c */
+int64_t sim_scrapes_in(const struct plant_cfg *plant, double seconds); /* nearest, at least 1 */
 void sim_scrape_take(struct sim *s);
 void sim_measure(struct sim *s); /* fills state */
 static inline double sim_scrape_at(const struct sim *s, int64_t number)
@@ -278,8 +287,8 @@ static inline double sim_scrape_at(const struct sim *s, int64_t number)
 }
 
 /* truth.c */
-void sim_truth_open(struct sim *s);  /* a period begins */
-void sim_truth_close(struct sim *s); /* it ends: means from areas */
+void sim_truth_open(struct sim *s);                  /* a period begins */
+void sim_truth_close(struct sim *s);                 /* it ends: means from areas */
 double sim_used_s(const struct sim *s, int service); /* CPU-seconds used by now */
 double sim_pod_used_s(const struct sim *s, int slot);
 

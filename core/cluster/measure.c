@@ -77,9 +77,9 @@ struct view {
     double scrape_s;
 };
 
-static int64_t scrapes_in(const struct sim *s, double seconds)
+int64_t sim_scrapes_in(const struct plant_cfg *plant, double seconds)
 {
-    int64_t n = llround(seconds / s->world->plant->scrape_s);
+    int64_t n = llround(seconds / plant->scrape_s);
     return n > 0 ? n : 1;
 }
 
@@ -89,9 +89,9 @@ static struct view view_now(const struct sim *s)
     double seen_s = s->now - plant->lag_s - s->world->scrape_from_s;
     return (struct view){
         .newest = (int64_t)floor(seen_s / plant->scrape_s + 1e-9),
-        .window = scrapes_in(s, plant->window_s),
-        .ten = scrapes_in(s, 10.0),
-        .five = scrapes_in(s, 5.0),
+        .window = sim_scrapes_in(plant, plant->window_s),
+        .ten = sim_scrapes_in(plant, 10.0),
+        .five = sim_scrapes_in(plant, 5.0),
         .scrape_s = plant->scrape_s,
     };
 }

@@ -9,7 +9,6 @@
  * then those not ready, then ready ones, the younger first. Every pod has a slot in a pool of twice
  * the sum of max_replicas; while drains fill the pool, new pods wait.
  */
-#include "core/base/fmath.h"
 #include "core/cluster/share.h"
 
 /* ---- accounts ---- */
@@ -189,8 +188,8 @@ void sim_pod_crash(struct sim *s, int slot)
     struct sim_pod *p = &s->pods[slot];
     const struct cluster_cfg *cfg = s->world->cfg;
     double ran_s = s->now - p->transition_s;
-    double doubled = p->backoff_s * 2.0 < cfg->backoff_max_s ? p->backoff_s * 2.0
-                                                              : cfg->backoff_max_s;
+    double doubled =
+        p->backoff_s * 2.0 < cfg->backoff_max_s ? p->backoff_s * 2.0 : cfg->backoff_max_s;
     bool forgotten = p->backoff_s == 0.0 || ran_s >= cfg->backoff_reset_s;
     ready_leave(s, slot);
     s->limit_cores -= s->services[p->service].cores;

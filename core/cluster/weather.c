@@ -11,6 +11,7 @@
  * Ticks happen only while one of these varies or can happen: otherwise the next tick is the start
  * of the next event, or never.
  */
+#include "core/base/fmath.h"
 #include "core/cluster/share.h"
 
 /* ---- when to tick ---- */
@@ -172,7 +173,7 @@ static double attacked_rate(struct sim_service *service)
 {
     double p = service->attacked_p;
     service->attacked_p = p < 1e-6 ? 0.0 : p * SIM_ATTACK_DECAY;
-    return p / 60.0;
+    return p > 0.0 ? -fm_log(1.0 - p) / 60.0 : 0.0; /* survives a minute with probability 1 - p */
 }
 
 void sim_weather_tick(struct sim *s)

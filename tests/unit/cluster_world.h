@@ -1,0 +1,156 @@
+/* A cluster under test: services given as rows, loads and events set by hand. */
+#ifndef KARMA_TESTS_CLUSTER_WORLD_H
+#define KARMA_TESTS_CLUSTER_WORLD_H
+
+#include "core/base/log.h"
+#include "core/cluster/internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { WORLD_SERVICES = 8, WORLD_SECONDS = 3000, WORLD_HORIZON = 200 };
+
+struct world {
+    struct arena arena;
+    struct service_cfg services[WORLD_SERVICES];
+    struct topology_cfg topology_cfg;
+    struct plant_cfg plant_cfg;
+    struct cluster_cfg cluster_cfg;
+    struct topology topology;
+    struct schedule schedule;
+    struct plant *plant;
+    struct episode_id id;
+    int32_t delta[4 * WORLD_SERVICES];
+};
+
+/* Defaults of the project: the diamond a -> b, c -> d of arXiv 2505.21559 on 16 vCPU. */
+static inline void world_diamond(struct world *w)
+{
+    static const char *bc[] = {"b", "c"}, *d[] = {"d"};
+    *w = (struct world){
+        .services = {{"a", 500, 256, 100, 1, 10, 4, true, bc, 2},
+                     {"b", 400, 512, 80, 1, 10, 5, false, d, 1},
+                     {"c", 600, 512, 150, 1, 10, 3, false, d, 1},
+                     {"d", 700, 1024, 300, 1, 10, 3, false, NULL, 0}},
+        .topology_cfg = {.n_services = 4,
+                         .node_cpu_m = 16000,
+                         .node_ram_mib = 32768,
+                         .limit_ratio = 1,
+                         .demand_scale = 1,
+                         .queue_per_pod = 100,
+                         .slots_per_pod = 64},
+        .plant_cfg = {.period_s = 15,
+                      .scrape_s = 5,
+                      .window_s = 30,
+                      .lag_s = 7.5,
+                      .latency_max_ms = 200,
+                      .timeout_s = 2,
+                      .cost_weight = 0.2,
+                      .alpha = 3},
+        .cluster_cfg = {.start_s = 20,
+                        .start_sd_s = 6,
+                        .backoff_s = 10,
+                        .backoff_max_s = 300,
+                        .backoff_reset_s = 600,
+                        .deadline_propagation = true,
+                        .bytes_per_call = 1000,
+                        .ram_base_mib = 100,
+                        .ram_call_mib = 1},
+        .id = {.seed = 7, .split = RNG_TEST_SPLIT, .env = 3, .episode = 5},
+    };
+}
+
+/* A chain of n services, each one pod of one core that answers rate calls/s. */
+static inline void world_chain(struct world *w, int n, double rate)
+{
+    static const char *const names[] = {"s0", "s1", "s2", "s3"};
+    static const char *calls[] = {"s1", "s2", "s3"};
+    world_diamond(w);
+    for (int i = 0; i < n; i++) {
+        w->services[i] = (struct service_cfg){names[i], 1000, 100, rate, 1, 10, 1, i == 0, NULL, 0};
+        if (i + 1 < n) {
+            w->services[i].calls = &calls[i];
+            w->services[i].n_calls = 1;
+        }
+    }
+    w->topology_cfg.n_services = n;
+}
+
+/* Make it: after the tables are as the test wants them. */
+static inline void world_open(struct world *w, int n_env)
+{
+    arena_init(&w->arena);
+    w->topology_cfg.services = w->services;
+    assert_int_equal(topology_init(&w->topology, &w->arena, &w->topology_cfg, NULL), ERR_OK);
+    assert_int_equal(schedule_init(&w->schedule, &w->arena, WORLD_SECONDS), ERR_OK);
+    w->schedule.n_seconds = WORLD_SECONDS;
+    w->schedule.n_events = 0;
+    w->schedule.onset_s = -1.0;
+    w->schedule.node_cpu_m = w->topology_cfg.node_cpu_m;
+    assert_int_equal(cluster_new(&w->plant, &w->arena, &w->cluster_cfg, &w->plant_cfg, &w->topology,
+                                 n_env, WORLD_HORIZON),
+                     ERR_OK);
+}
+
+static inline void world_close(struct world *w)
+{
+    arena_release(&w->arena);
+}
+
+static inline void world_rate(struct world *w, int from, int to, double legit, double attack)
+{
+    for (int t = from; t < to; t++) {
+        w->schedule.legit_rps[t] = (float)legit;
+        w->schedule.attack_rps[t] = (float)attack;
+    }
+}
+
+static inline void world_event(struct world *w, enum event_kind kind, int service, double start_s,
+                               double duration_s, double magnitude)
+{
+    w->schedule.events[w->schedule.n_events++] = (struct event){
+        .kind = kind,
+        .service = service,
+        .start_s = start_s,
+        .duration_s = duration_s,
+        .magnitude = magnitude,
+    };
+}
+
+static inline void world_reset(struct world *w)
+{
+    for (int i = 0; i < w->plant->n_env; i++) {
+        assert_int_equal(plant_reset(w->plant, i, &w->id, &w->schedule, WORLD_HORIZON), ERR_OK);
+    }
+}
+
+static inline struct sim *world_sim(struct world *w, int lid)
+{
+    return &((struct cluster *)w->plant)->sims[lid];
+}
+
+/* One period; w->delta is used once. */
+static inline const struct plant_truth *world_step(struct world *w)
+{
+    assert_int_equal(plant_step(w->plant, w->delta, NULL, NULL), ERR_OK);
+    memset(w->delta, 0, sizeof(w->delta));
+    return plant_truth(w->plant, 0);
+}
+
+static inline double world_feature(const struct world *w, int service, enum service_feature f)
+{
+    return (double)plant_state(w->plant, 0)[state_service_at(service, f)];
+}
+
+static inline double world_global(const struct world *w, enum global_feature f)
+{
+    return (double)plant_state(w->plant, 0)[state_global_at(w->topology.n_services, f)];
+}
+
+#endif
