@@ -4,9 +4,9 @@
  * this header; everything above compiles and runs with either. Bytes go in and out; what they mean
  * is proto/'s business. Floating-point sums never happen in here: see mpi/treesum.h.
  *
- * Every wait sleeps 200-500 us between polls instead of spinning, so that three ranks on two cores
- * do not steal time from each other; the sleep starts only after ~50 us of polling, so that short
- * waits stay short. comm_poll() drives progress from inside long computations.
+ * A wait polls for about 50 us and then naps between polls, a quarter of the time waited so far and
+ * at most 500 us, instead of spinning: three ranks on two cores must not steal time from each
+ * other, and short waits stay short. comm_poll() drives progress from inside long computations.
  *
  * Errors of the library come back as ERR_PEER after its own words have been logged. A failed
  * CHECK on any rank ends the whole job: comm_init() installs the hook.
