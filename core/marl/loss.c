@@ -87,7 +87,7 @@ static float ppo_sample(struct policy_sums *sums, const struct sample *s, float 
     float low = 1.0f - clip, high = 1.0f + clip;
     float clipped = ratio < low ? low : ratio > high ? high : ratio;
     float gain = ratio * advantage, gain_clipped = clipped * advantage;
-    bool active = gain <= gain_clipped; /* the unclipped side is the smaller one */
+    bool active = !(gain > gain_clipped); /* NaN must reach the gradient, where it is noticed */
     float dev = fabsf(ratio - 1.0f);
     sums->weight += 1.0;
     sums->loss -= (double)(active ? gain : gain_clipped);
@@ -155,7 +155,7 @@ void loss_value(double *sum, float *dv, const float *v, int ld_v, const float *v
             float loss = huber(error, huber_delta);
             float loss_clipped = huber(error_clipped, huber_delta);
             /* A clipped value does not depend on v; an unclipped one is v. */
-            bool active = loss >= loss_clipped || fabsf(moved) <= value_clip;
+            bool active = !(loss < loss_clipped) || fabsf(moved) <= value_clip;
             *sum += (double)(loss >= loss_clipped ? loss : loss_clipped);
             dv[in] = active ? clamp(error, huber_delta) : 0.0f;
         }

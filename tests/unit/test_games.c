@@ -333,7 +333,7 @@ static void learn_matrix(bool share_actor, enum critic_kind critic)
         envs[i] = &m[i].env;
     }
     l.team_cfg.share_actor = share_actor;
-    l.team_cfg.critic = critic;
+    l.team_cfg.critic = (int)critic;
     learning_init(&l, &matrix_spec, envs);
     double before = matrix_score(&l.team, l.scratch);
     learn(&l, MAPPO_WARMUP, 1);
