@@ -39,11 +39,11 @@ CLUSTER     = arrivals call check cluster engine measure replicas sim truth weat
 TWIN        =
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
-EVAL        = episode eval
-REPORT      =
+EVAL        = episode eval outcomes summary
+REPORT      = table
 RUNTIME     = demonstrate exchange experiment farm owners selfcheck train trainlog treesum
 COMMANDS    = config cpu_built cpu_check main train
-BENCHES     = bench_cluster bench_nn
+BENCHES     = bench_cluster bench_comm bench_nn
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
 define PACKAGES
@@ -97,7 +97,7 @@ FLAGS    = -std=gnu11 $(OPT) -g -fno-math-errno -D_GNU_SOURCE -I. -isystem $(GEN
            $(PKG_INC) $(VERIFY) $(WARN) $(SANITIZE) $(CFLAGS)
 MARCH    = -march=$(ARCH)
 COMPILE  = $(CC) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<
-LIBS     = $(PKG_LIB) -lm
+LIBS     = $(PKG_LIB) -pthread -lm
 MPIWRAP  = OMPI_CC='$(CC)' MPICH_CC='$(CC)' I_MPI_CC='$(CC)' $(MPICC)
 REVISION := $(or $(shell git describe --always --dirty --tags 2>/dev/null),unknown)
 INFO      = $(shell $(CC) -dumpfullversion -dumpversion 2>/dev/null | head -n 1)
@@ -163,7 +163,7 @@ quickstart: setup-run
 
 test: setup-test ## set up, build, run every suite; the last line counts them
 	@$(PMAKE) test-programs
-	@MPI=$(MPI) sh tests/run $(B) $(UNIT) $(RANKED) $(SHELLED)
+	@MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) $(UNIT) $(RANKED) $(SHELLED)
 
 test-programs: $(B)/karma $(UNIT) $(RANKED)
 
