@@ -18,7 +18,9 @@
 #define KARMA_BUILD_INFO "unknown"
 #endif
 
-enum { NAME_MAX_BYTES = 128, PROC_FILE_MAX = 16 * 1024 * 1024 };
+#define CPU_FILE "/proc/cpuinfo"
+
+enum { NAME_MAX_BYTES = 128, CPU_FILE_MAX = 16 * 1024 * 1024 };
 
 const char *rundir_revision(void)
 {
@@ -153,23 +155,27 @@ static enum err put_quoted(struct buf *out, const char *key, const char *s, size
     return buf_append(out, "\"\n", 2);
 }
 
-/* The value behind "model name" in /proc/cpuinfo; what is missing is "unknown", never an error. */
+/* The value behind "model name" in the text of /proc/cpuinfo; its length in *n. */
+static const char *model_name(size_t *n, const struct buf *info)
+{
+    const char *line = info->len > 0 ? strstr((const char *)info->data, "model name") : NULL;
+    const char *colon = line != NULL ? strchr(line, ':') : NULL;
+    const char *value = colon != NULL ? colon + 1 + strspn(colon + 1, " \t") : "unknown";
+    *n = strcspn(value, "\n");
+    return value;
+}
+
+/* A machine without that file is described as far as possible. */
 static enum err put_cpu(struct buf *out)
 {
-    static const char key[] = "model name";
-    const char *value = "unknown";
-    size_t n = strlen(value);
     struct buf info;
+    size_t n;
     buf_init(&info);
-    bool readable =
-        file_exists("/proc/cpuinfo") && file_read(&info, "/proc/cpuinfo", PROC_FILE_MAX) == ERR_OK;
-    const char *line = readable ? strstr((const char *)info.data, key) : NULL;
-    const char *colon = line != NULL ? strchr(line, ':') : NULL;
-    if (colon != NULL) {
-        value = colon + 1 + strspn(colon + 1, " \t");
-        n = strcspn(value, "\n");
+    enum err e = file_exists(CPU_FILE) ? file_read(&info, CPU_FILE, CPU_FILE_MAX) : ERR_OK;
+    if (e != ERR_MEMORY) {
+        const char *name = model_name(&n, &info);
+        e = put_quoted(out, "cpu", name, n);
     }
-    enum err e = put_quoted(out, "cpu", value, n);
     buf_release(&info);
     return e;
 }

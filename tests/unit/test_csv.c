@@ -1,0 +1,224 @@
+/* CSV: cells, quoting, numbers that read back, and resuming after a kill. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/base/csv.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct scene {
+    char dir[64];
+    char path[96];
+    char said[4096];
+    struct arena arena;
+    struct buf text;
+};
+
+static const char *const columns[2] = {"update", "reward"};
+
+static void hear(void *ctx, enum log_level level, const char *line)
+{
+    struct scene *s = ctx;
+    (void)level;
+    snprintf(s->said, sizeof(s->said), "%s", line);
+}
+
+static int start(void **state)
+{
+    static struct scene s;
+    s = (struct scene){.dir = "/tmp/karma_csv_XXXXXX"};
+    if (mkdtemp(s.dir) == NULL) {
+        return -1;
+    }
+    snprintf(s.path, sizeof(s.path), "%s/metrics.csv", s.dir);
+    log_set_sink(hear, &s);
+    *state = &s;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    struct scene *s = *state;
+    unlink(s->path);
+    buf_release(&s->text);
+    arena_release(&s->arena);
+    log_set_sink(NULL, NULL);
+    return rmdir(s->dir);
+}
+
+static const char *contents(struct scene *s)
+{
+    assert_int_equal(file_read(&s->text, s->path, 1 << 20), ERR_OK);
+    return (const char *)s->text.data;
+}
+
+static void put(struct csv *c, int64_t update, double reward)
+{
+    csv_int(c, update);
+    csv_num(c, reward);
+    assert_int_equal(csv_end_row(c), ERR_OK);
+}
+
+/* Header and three rows. */
+static void three_rows(struct scene *s)
+{
+    struct csv c;
+    assert_int_equal(csv_create(&c, &s->arena, s->path, columns, 2), ERR_OK);
+    for (int i = 0; i < 3; i++) {
+        put(&c, i, i * 0.5);
+    }
+    csv_close(&c);
+}
+
+static void rows_are_written_at_once(void **state)
+{
+    struct scene *s = *state;
+    struct csv c;
+    assert_int_equal(csv_create(&c, &s->arena, s->path, columns, 2), ERR_OK);
+    assert_string_equal(contents(s), "update,reward\n");
+    put(&c, -7, 0.25);
+    assert_string_equal(contents(s), "update,reward\n-7,0.25\n");
+    csv_close(&c);
+    assert_int_equal(csv_create(&c, &s->arena, s->path, columns, 1), ERR_OK); /* replaced */
+    assert_string_equal(contents(s), "update\n");
+    csv_close(&c);
+}
+
+/* RFC 4180, section 2, rules 6 and 7. */
+static void text_is_quoted_where_it_must_be(void **state)
+{
+    struct scene *s = *state;
+    const char *const odd[2] = {"a,b", "plain"};
+    struct csv c;
+    assert_int_equal(csv_create(&c, &s->arena, s->path, odd, 2), ERR_OK);
+    csv_text(&c, "say \"hi\"");
+    csv_text(&c, "two\nlines");
+    assert_int_equal(csv_end_row(&c), ERR_OK);
+    assert_string_equal(contents(s), "\"a,b\",plain\n\"say \"\"hi\"\"\",\"two\nlines\"\n");
+    csv_close(&c);
+    /* A newline inside a cell is not the end of a row. */
+    assert_int_equal(csv_resume(&c, &s->arena, s->path, odd, 2, 1), ERR_OK);
+    csv_close(&c);
+    assert_int_equal(csv_resume(&c, &s->arena, s->path, odd, 2, 2), ERR_MISMATCH);
+}
+
+static void floats_read_back_exactly(void **state)
+{
+    struct scene *s = *state;
+    const float x[6] = {0.1f, 1.0f / 3.0f, 16777217.0f, 1e-40f, 3.4028235e38f, -0.0f};
+    struct csv c;
+    assert_int_equal(csv_create(&c, &s->arena, s->path, columns, 1), ERR_OK);
+    for (int i = 0; i < 6; i++) {
+        csv_num(&c, (double)x[i]);
+        assert_int_equal(csv_end_row(&c), ERR_OK);
+    }
+    csv_close(&c);
+    const char *at = strchr(contents(s), '\n') + 1;
+    for (int i = 0; i < 6; i++) {
+        char *end;
+        float got = strtof(at, &end);
+        assert_memory_equal(&got, &x[i], sizeof(got));
+        at = end + 1;
+    }
+}
+
+static void what_is_no_number_has_a_name(void **state)
+{
+    struct scene *s = *state;
+    struct csv c;
+    assert_int_equal(csv_create(&c, &s->arena, s->path, columns, 2), ERR_OK);
+    csv_num(&c, -(double)NAN);
+    csv_num(&c, -(double)INFINITY);
+    assert_int_equal(csv_end_row(&c), ERR_OK);
+    assert_string_equal(contents(s), "update,reward\nnan,-inf\n");
+    csv_close(&c);
+}
+
+static void resuming_cuts_what_will_be_written_again(void **state)
+{
+    struct scene *s = *state;
+    struct csv c;
+    three_rows(s);
+    assert_int_equal(csv_resume(&c, &s->arena, s->path, columns, 2, 1), ERR_OK);
+    put(&c, 1, 0.5);
+    put(&c, 2, 1.0);
+    csv_close(&c);
+    assert_string_equal(contents(s), "update,reward\n0,0\n1,0.5\n2,1\n");
+}
+
+static void a_torn_row_is_cut_off(void **state)
+{
+    struct scene *s = *state;
+    struct csv c;
+    three_rows(s);
+    assert_int_equal(file_append(s->path, "3,1.", 4), ERR_OK);
+    assert_int_equal(csv_resume(&c, &s->arena, s->path, columns, 2, CSV_KEEP_ALL), ERR_OK);
+    put(&c, 3, 1.5);
+    csv_close(&c);
+    assert_string_equal(contents(s), "update,reward\n0,0\n1,0.5\n2,1\n3,1.5\n");
+}
+
+static void a_file_of_another_run_is_refused_and_kept(void **state)
+{
+    struct scene *s = *state;
+    const char *const other[2] = {"update", "rewards"};
+    struct csv c;
+    three_rows(s);
+    assert_int_equal(csv_resume(&c, &s->arena, s->path, other, 2, 1), ERR_MISMATCH);
+    assert_non_null(strstr(s->said, "has other columns"));
+    assert_int_equal(csv_resume(&c, &s->arena, s->path, columns, 2, 4), ERR_MISMATCH);
+    assert_non_null(strstr(s->said, "has 3 complete rows, but the checkpoint was made after 4"));
+    assert_string_equal(contents(s), "update,reward\n0,0\n1,0.5\n2,1\n");
+    unlink(s->path);
+    assert_int_equal(csv_resume(&c, &s->arena, s->path, columns, 2, 0), ERR_IO);
+}
+
+static void a_full_disk_and_exhausted_memory_are_errors(void **state)
+{
+    struct scene *s = *state;
+    struct csv c;
+    if (access("/dev/full", W_OK) == 0) {
+        assert_int_equal(csv_create(&c, &s->arena, "/dev/full", columns, 2), ERR_IO);
+    }
+    assert_int_equal(csv_create(&c, &s->arena, "/nowhere/x.csv", columns, 2), ERR_IO);
+    three_rows(s);
+    assert_int_equal(csv_resume(&c, &s->arena, s->path, columns, 2, CSV_KEEP_ALL), ERR_OK);
+    char *large = calloc(1, 100001);
+    memset(large, 'x', 100000);
+    mem_fail_after(1);
+    csv_text(&c, large);
+    csv_int(&c, 1);
+    assert_int_equal(csv_end_row(&c), ERR_MEMORY);
+    mem_fail_after(0);
+    put(&c, 3, 1.5); /* the next row is good, and nothing of the failed one was written */
+    assert_string_equal(contents(s), "update,reward\n0,0\n1,0.5\n2,1\n3,1.5\n");
+    free(large);
+    csv_close(&c);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(rows_are_written_at_once),
+        TEST(text_is_quoted_where_it_must_be),
+        TEST(floats_read_back_exactly),
+        TEST(what_is_no_number_has_a_name),
+        TEST(resuming_cuts_what_will_be_written_again),
+        TEST(a_torn_row_is_cut_off),
+        TEST(a_file_of_another_run_is_refused_and_kept),
+        TEST(a_full_disk_and_exhausted_memory_are_errors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

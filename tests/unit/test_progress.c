@@ -1,0 +1,155 @@
+/* The progress line: its text as a pure function, and what reaches a pipe or a terminal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/progress.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+static void durations(void **state)
+{
+    (void)state;
+    char s[32];
+    assert_string_equal(progress_duration(s, sizeof(s), 0.0), "0s");
+    assert_string_equal(progress_duration(s, sizeof(s), 59.4), "59s");
+    assert_string_equal(progress_duration(s, sizeof(s), 59.6), "1m00s");
+    assert_string_equal(progress_duration(s, sizeof(s), 185.0), "3m05s");
+    assert_string_equal(progress_duration(s, sizeof(s), 2 * 3600 + 7 * 60 + 20), "2h07m");
+    assert_string_equal(progress_duration(s, sizeof(s), 3 * 86400 + 4 * 3600), "3d04h");
+    assert_string_equal(progress_duration(s, sizeof(s), -1.0), "?");
+    assert_string_equal(progress_duration(s, sizeof(s), (double)NAN), "?");
+    assert_string_equal(progress_duration(s, sizeof(s), (double)INFINITY), "?");
+}
+
+static void counts(void **state)
+{
+    (void)state;
+    char s[32];
+    assert_string_equal(progress_count(s, sizeof(s), 0), "0");
+    assert_string_equal(progress_count(s, sizeof(s), 999), "999");
+    assert_string_equal(progress_count(s, sizeof(s), 1000), "1,000");
+    assert_string_equal(progress_count(s, sizeof(s), 1234567), "1,234,567");
+    assert_string_equal(progress_count(s, sizeof(s), UINT64_MAX), "18,446,744,073,709,551,615");
+}
+
+/* 12 of 100 took 24 s, so 88 more take 176 s. */
+static void the_line_tells_what_is_left(void **state)
+{
+    (void)state;
+    char s[128];
+    progress_line(s, sizeof(s), "train", 12, 100, 0, 24.0, "1,234 steps/s");
+    assert_string_equal(s, "train  12/100   12%  eta 2m56s  1,234 steps/s");
+    /* Resumed at 50: 10 took 5 s, so 40 more take 20 s. */
+    progress_line(s, sizeof(s), "train", 60, 100, 50, 5.0, "");
+    assert_string_equal(s, "train  60/100   60%  eta 20s");
+    progress_line(s, sizeof(s), "collect", 1500, 0, 0, 5.0, "");
+    assert_string_equal(s, "collect  1,500");
+    progress_line(s, sizeof(s), "train", 0, 100, 0, 0.0, "");
+    assert_string_equal(s, "train  0/100    0%  eta ?");
+    progress_line(s, 10, "train", 12, 100, 0, 24.0, "");
+    assert_string_equal(s, "train  12");
+}
+
+/* What comes out of `reader` when standard error is `writer`; returns the bytes. */
+static size_t three_steps(int writer, int reader, char *got, size_t cap)
+{
+    int saved = dup(STDERR_FILENO);
+    struct progress p;
+    dup2(writer, STDERR_FILENO);
+    progress_begin(&p, 3, "test");
+    for (uint64_t i = 1; i <= 3; i++) {
+        progress_at(&p, i, "step %d", (int)i);
+    }
+    progress_end(&p);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    fcntl(reader, F_SETFL, O_NONBLOCK);
+    ssize_t n = read(reader, got, cap - 1);
+    got[n > 0 ? n : 0] = '\0';
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void a_pipe_sees_nothing(void **state)
+{
+    (void)state;
+    int ends[2];
+    char got[512];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(three_steps(ends[1], ends[0], got, sizeof(got)), 0);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static int open_terminal(int *terminal)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
+        return -1;
+    }
+    *terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+    return *terminal < 0 ? -1 : master;
+}
+
+/* The first step and the last are drawn, the one between comes too soon; the end erases. */
+static void a_terminal_sees_the_line_and_its_end(void **state)
+{
+    (void)state;
+    int terminal = -1, master = open_terminal(&terminal);
+    char got[512];
+    if (master < 0) {
+        print_message("skipped: no pseudo terminal here\n");
+        skip();
+    }
+    setenv("TERM", "xterm", 1);
+    log_init(-1);
+    assert_true(three_steps(terminal, master, got, sizeof(got)) > 0);
+    assert_non_null(strstr(got, "\033[Ktest  1/3"));
+    assert_null(strstr(got, "step 2"));
+    assert_non_null(strstr(got, "test  3/3  100%  eta 0s  step 3\r\033[K"));
+    log_init(1); /* another rank stays quiet */
+    assert_int_equal(three_steps(terminal, master, got, sizeof(got)), 0);
+    log_init(0);
+    setenv("TERM", "dumb", 1);
+    assert_int_equal(three_steps(terminal, master, got, sizeof(got)), 0);
+    close(terminal);
+    close(master);
+}
+
+static void the_clock_goes_forward_and_the_date_is_iso(void **state)
+{
+    (void)state;
+    double before = clock_s();
+    usleep(2000);
+    double passed = clock_s() - before;
+    assert_true(passed >= 0.002 && passed < 5.0);
+    char now[CLOCK_ISO_BYTES];
+    clock_iso(now);
+    assert_int_equal(strlen(now), 20);
+    assert_true(now[4] == '-' && now[10] == 'T' && now[13] == ':' && now[19] == 'Z');
+}
+
+int main(void)
+{
+    unsetenv("KARMA_LOG");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(durations),
+        cmocka_unit_test(counts),
+        cmocka_unit_test(the_line_tells_what_is_left),
+        cmocka_unit_test(a_pipe_sees_nothing),
+        cmocka_unit_test(a_terminal_sees_the_line_and_its_end),
+        cmocka_unit_test(the_clock_goes_forward_and_the_date_is_iso),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
