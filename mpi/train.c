@@ -69,6 +69,7 @@ struct trainer {
 
     struct rollout *rollout;
     struct rollout_tile *tiles; /* (n_sim) those I simulate, ascending */
+    struct controller_cfg rule; /* that is imitated */
     struct demonstrations *demos;
     int n_sim;
 
@@ -126,7 +127,9 @@ static enum err init_sim(struct trainer *t)
     }
     TRY(rollout_init(&t->rollout, &t->arena, &t->team));
     if (cfg->init != INIT_SCRATCH) {
-        TRY(demonstrations_init(&t->demos, &t->arena, &cfg->clone.rule, s->rules, t->n_sim));
+        t->rule = cfg->clone.rule;
+        t->rule.kind = cfg->init == INIT_CLONE_FF ? CONTROLLER_FF : CONTROLLER_KHPA;
+        TRY(demonstrations_init(&t->demos, &t->arena, &t->rule, s->rules, t->n_sim));
     }
     for (int tile = 0, i = 0; tile < t->owners.n_tiles; tile++) {
         if (t->owners.sim[tile] != t->comm->rank) {
