@@ -39,11 +39,12 @@ CLUSTER     = arrivals call check cluster engine measure replicas sim truth weat
 TWIN        =
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
-EVAL        = episode eval outcomes summary
-REPORT      = table
-RUNTIME     = demonstrate exchange experiment farm owners selfcheck train trainlog treesum
-COMMANDS    = config cpu_built cpu_check main train
-BENCHES     = bench_cluster bench_comm bench_nn
+EVAL        = episode eval frontier outcomes summary
+REPORT      = comparison table
+RUNTIME     = demonstrate exchange experiment farm owners policies selfcheck train trainlog \
+              treesum
+COMMANDS    = config cpu_built cpu_check eval main train
+BENCHES     = bench_cluster bench_comm bench_marl bench_nn
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
 define PACKAGES
