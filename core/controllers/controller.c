@@ -16,6 +16,8 @@ static const struct cfg_choice modes[] = {
 const struct cfg_field controller_fields[] = {
     CFG_STRING(struct controller_cfg, name, "", CFG_RESULT, "label in tables; empty = the kind"),
     CFG_ENUM(struct controller_cfg, kind, "nothing", kinds, CFG_RESULT, "method"),
+    CFG_BOOL(struct controller_cfg, listed, "true", CFG_RESULT,
+             "a row of the tables; false: only a point of the frontier of its kind"),
     CFG_LIST_INT(struct controller_cfg, replicas, n_replicas, "[]", 0, 256, 1, 10000, "pods",
                  CFG_RESULT, "static: replicas of each service"),
     CFG_DOUBLE(struct controller_cfg, target, "0.8", 0.01, 1, "", CFG_RESULT,

@@ -27,6 +27,7 @@ enum controller_kind { CONTROLLER_LIST(CONTROLLER_ENUM_) CONTROLLER_KINDS };
 struct controller_cfg {
     const char *name; /* label in tables; "" = the kind */
     int kind;         /* enum controller_kind */
+    bool listed;      /* a row of the tables; false: a point of its kind's frontier only */
     /* static */
     int *replicas; /* (n_services) */
     int n_replicas;

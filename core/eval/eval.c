@@ -2,6 +2,7 @@
 #include "core/eval/eval.h"
 
 #include "core/base/frame.h"
+#include "core/base/log.h"
 #include "core/eval/episode.h"
 #include "proto/codec.h"
 
@@ -22,9 +23,17 @@ const struct cfg_field eval_fields[] = {
     CFG_INT(struct eval_cfg, resamples, "2000", 100, 1000000, "", CFG_RESULT, "of the bootstrap"),
     CFG_DOUBLE(struct eval_cfg, confidence, "0.95", 0.5, 0.999, "", CFG_RESULT, "of the intervals"),
     CFG_STRING(struct eval_cfg, reference, "policy", CFG_RESULT,
-               "controller the others are compared with; the first one if there is none of it"),
+               "name or kind of the controllers the others are compared with; the first one if "
+               "there is none of it"),
+    CFG_INT(struct eval_cfg, figure_episode, "-1", -1, 999999, "", CFG_OUTPUT,
+            "which episode is drawn; -1 = the first in which an attack or fault has time to pass"),
     CFG_END,
 };
+
+const char *eval_split_name(const struct eval_cfg *cfg)
+{
+    return cfg_choice_name(splits, cfg->split);
+}
 
 /* One controller with one training seed. */
 struct arm {
@@ -73,10 +82,28 @@ static int count_jobs(const struct eval *e)
     return e->n_arms * e->world->cfg.n_scenarios * e->cfg->episodes;
 }
 
+/* Rows, tables and figures tell controllers apart by their names. */
+static enum err check_names(const struct eval_cfg *cfg)
+{
+    for (int a = 0; a < cfg->n_controllers; a++) {
+        for (int b = 0; b < a; b++) {
+            const char *name = controller_label(&cfg->controllers[a]);
+            if (strcmp(name, controller_label(&cfg->controllers[b])) == 0) {
+                log_error("eval.controllers.%d and .%d are both called '%s'; give each a name of "
+                          "its own",
+                          b, a, name);
+                return ERR_CONFIG;
+            }
+        }
+    }
+    return ERR_OK;
+}
+
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
                   const struct world *world, const struct rules *rules,
                   const struct eval_teams *teams)
 {
+    TRY(check_names(cfg));
     struct eval *e = ARENA_NEW(arena, 1, struct eval);
     if (e == NULL) {
         return ERR_MEMORY;

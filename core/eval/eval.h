@@ -22,10 +22,13 @@ struct eval_cfg {
     int split;             /* RNG_DEV or RNG_TEST_SPLIT */
     int resamples;         /* of the bootstrap */
     double confidence;     /* 0.95 */
-    const char *reference; /* name of the controller the others are compared with */
-    int figure_episode;    /* which episode is drawn */
+    const char *reference; /* name or kind of the controllers the others are compared with */
+    int figure_episode;    /* which episode is drawn; -1 = chosen */
 };
 extern const struct cfg_field eval_fields[];
+
+/* "dev", "test". */
+const char *eval_split_name(const struct eval_cfg *cfg);
 
 /* One episode of one arm. */
 struct eval_row {
@@ -43,7 +46,7 @@ struct eval_teams {
 };
 
 struct eval;
-/* `teams` (n_controllers). Everything by reference. */
+/* `teams` (n_controllers). Everything by reference. ERR_CONFIG if two controllers share a name. */
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
                   const struct world *world, const struct rules *rules,
                   const struct eval_teams *teams) WARN_UNUSED;

@@ -1,0 +1,384 @@
+/* Hulls of sweeps, and policies against them. See frontier.h.
+ *
+ * One resample is a list of episodes, the same for all arms, and a list of the policy's training
+ * seeds. Every estimate below is a function of such a draw, so the interval of anything (a hull, a
+ * share) costs one function.
+ */
+#include "core/eval/frontier.h"
+
+#include <math.h>
+
+const enum controller_kind frontier_kinds[FRONTIER_KINDS] = {CONTROLLER_STATIC, CONTROLLER_KHPA,
+                                                             CONTROLLER_FF};
+
+/* ---- hull ---- */
+
+static bool before(const struct frontier_point *a, const struct frontier_point *b)
+{
+    if (a->cost != b->cost) {
+        return a->cost < b->cost;
+    }
+    return a->value != b->value ? a->value > b->value : a->arm < b->arm;
+}
+
+/* Insertion sort: sweeps are short. */
+static void sort_points(struct frontier_point *p, int n)
+{
+    for (int i = 1; i < n; i++) {
+        const struct frontier_point moved = p[i];
+        int j = i;
+        for (; j > 0 && before(&moved, &p[j - 1]); j--) {
+            p[j] = p[j - 1];
+        }
+        p[j] = moved;
+    }
+}
+
+/* Does b lie on or below the line from a to c? */
+static bool is_below(const struct frontier_point *a, const struct frontier_point *b,
+                     const struct frontier_point *c)
+{
+    return (b->value - a->value) * (c->cost - a->cost) <=
+           (c->value - a->value) * (b->cost - a->cost);
+}
+
+/* Andrew's monotone chain, upper half, without what no longer rises. */
+int frontier_hull(struct frontier_point *p, int n)
+{
+    int top = 0;
+    sort_points(p, n);
+    for (int i = 0; i < n; i++) {
+        if (top > 0 && p[i].value <= p[top - 1].value) {
+            continue; /* dearer and no better */
+        }
+        while (top >= 2 && is_below(&p[top - 2], &p[top - 1], &p[i])) {
+            top--;
+        }
+        p[top++] = p[i];
+    }
+    return top;
+}
+
+double frontier_at(const struct frontier_point *hull, int n, double cost)
+{
+    if (!(cost >= hull[0].cost)) {
+        return NAN;
+    }
+    for (int i = 1; i < n; i++) {
+        if (cost < hull[i].cost) {
+            const double share = (cost - hull[i - 1].cost) / (hull[i].cost - hull[i - 1].cost);
+            return hull[i - 1].value + share * (hull[i].value - hull[i - 1].value);
+        }
+    }
+    return hull[n - 1].value;
+}
+
+/* ---- samples and draws ---- */
+
+/* What happened to one arm. */
+struct arm {
+    double *cost, *value; /* (n_train, n_episodes) */
+    int n_train;
+};
+
+/* A policy and the rules it is held against, in one view. */
+struct contest {
+    int n_episodes, n_arms;
+    struct arm policy;
+    struct arm *arms;              /* (n_arms), rules: one row each */
+    struct frontier_point *points; /* (n_arms) scratch */
+};
+
+/* Which episodes, which training seeds. */
+struct draw {
+    uint32_t *episodes, *trains;
+    int n_episodes, n_trains;
+};
+
+enum role { ROLE_EPISODES = 16, ROLE_TRAINS }; /* apart from those of core/base/stats.c */
+
+static void draw_list(uint32_t *out, int n, const struct stat_cfg *cfg, uint32_t resample,
+                      enum role role)
+{
+    const struct rng_key key = rng_key(cfg->seed, RNG_BOOTSTRAP, RNG_TEST_SPLIT);
+    struct rng_block block = {{0}};
+    for (int i = 0; i < n; i++) {
+        if (i % 4 == 0) {
+            block = rng_philox(key, (uint32_t)i / 4, resample, (uint32_t)role, cfg->stream);
+        }
+        out[i] = rng_below(block.v[i % 4], (uint32_t)n);
+    }
+}
+
+static void draw_all(struct draw *d, const struct stat_cfg *cfg, uint32_t resample)
+{
+    draw_list(d->episodes, d->n_episodes, cfg, resample, ROLE_EPISODES);
+    draw_list(d->trains, d->n_trains, cfg, resample, ROLE_TRAINS);
+}
+
+/* The data themselves. */
+static void draw_identity(struct draw *d)
+{
+    for (int i = 0; i < d->n_episodes; i++) {
+        d->episodes[i] = (uint32_t)i;
+    }
+    for (int i = 0; i < d->n_trains; i++) {
+        d->trains[i] = (uint32_t)i;
+    }
+}
+
+static double mean_rule(const double *x, const struct draw *d)
+{
+    double sum = 0;
+    for (int i = 0; i < d->n_episodes; i++) {
+        sum += x[d->episodes[i]];
+    }
+    return sum / d->n_episodes;
+}
+
+static double mean_policy(const double *x, const struct draw *d)
+{
+    double sum = 0;
+    for (int t = 0; t < d->n_trains; t++) {
+        sum += mean_rule(x + (size_t)d->trains[t] * (size_t)d->n_episodes, d);
+    }
+    return sum / d->n_trains;
+}
+
+/* ---- estimates: functions of (contest, draw) ---- */
+
+static double frontier_value(const struct contest *c, const struct draw *d, double *cost)
+{
+    for (int i = 0; i < c->n_arms; i++) {
+        c->points[i] = (struct frontier_point){.cost = mean_rule(c->arms[i].cost, d),
+                                               .value = mean_rule(c->arms[i].value, d),
+                                               .arm = i};
+    }
+    *cost = mean_policy(c->policy.cost, d);
+    return frontier_at(c->points, frontier_hull(c->points, c->n_arms), *cost);
+}
+
+static double estimate_gap(const struct contest *c, const struct draw *d)
+{
+    double cost;
+    const double frontier = frontier_value(c, d, &cost);
+    return mean_policy(c->policy.value, d) - frontier;
+}
+
+/* arms[0] is nothing, the rest are ff. */
+static double estimate_headroom(const struct contest *c, const struct draw *d)
+{
+    const double nothing = mean_rule(c->arms[0].value, d);
+    double best = nothing;
+    for (int i = 1; i < c->n_arms; i++) {
+        const double v = mean_rule(c->arms[i].value, d);
+        best = v > best ? v : best;
+    }
+    return best > nothing ? (mean_policy(c->policy.value, d) - nothing) / (best - nothing) : NAN;
+}
+
+/* Percentile interval of an estimate; resamples in which it is not defined are counted. */
+static enum err bootstrap(struct stat_interval *out, int *undefined, const struct contest *c,
+                          double (*estimate)(const struct contest *, const struct draw *),
+                          struct draw *d, const struct stat_cfg *cfg, struct arena *scratch)
+{
+    double *values = ARENA_NEW(scratch, cfg->resamples, double);
+    uint32_t *order = ARENA_NEW(scratch, cfg->resamples, uint32_t);
+    uint32_t n = 0;
+    if (values == NULL || order == NULL) {
+        return ERR_MEMORY;
+    }
+    for (uint32_t r = 0; r < cfg->resamples; r++) {
+        draw_all(d, cfg, r);
+        const double v = estimate(c, d);
+        if (isfinite(v)) {
+            values[n++] = v;
+        }
+    }
+    draw_identity(d);
+    const double tail = 0.5 * (1.0 - cfg->level);
+    *undefined = (int)(cfg->resamples - n);
+    *out = (struct stat_interval){.value = estimate(c, d), .lo = NAN, .hi = NAN};
+    if (n > 0 && isfinite(out->value)) {
+        out->lo = stat_quantile(values, n, tail, order);
+        out->hi = stat_quantile(values, n, 1.0 - tail, order);
+    }
+    return ERR_OK;
+}
+
+/* ---- from outcomes ---- */
+
+static enum err arm_init(struct arm *a, struct arena *arena, const struct outcomes *o,
+                         int controller, int scenario, int metric)
+{
+    const int n = o->n_train[controller] * o->n_episodes;
+    *a = (struct arm){.cost = ARENA_NEW(arena, n, double),
+                      .value = ARENA_NEW(arena, n, double),
+                      .n_train = o->n_train[controller]};
+    if (a->cost == NULL || a->value == NULL) {
+        return ERR_MEMORY;
+    }
+    outcomes_gather(a->cost, o, controller, scenario, METRIC_OF(vcpu_h));
+    outcomes_gather(a->value, o, controller, scenario, metric);
+    return ERR_OK;
+}
+
+static int count_kind(const struct eval_cfg *cfg, enum controller_kind kind)
+{
+    int n = 0;
+    for (int c = 0; c < cfg->n_controllers; c++) {
+        n += cfg->controllers[c].kind == (int)kind;
+    }
+    return n;
+}
+
+/* Appends all arms of a kind. */
+static enum err add_arms(struct contest *c, struct arena *arena, const struct summary *s,
+                         enum controller_kind kind, int scenario, int metric)
+{
+    for (int i = 0; i < s->cfg->n_controllers; i++) {
+        if (s->cfg->controllers[i].kind == (int)kind) {
+            TRY(arm_init(&c->arms[c->n_arms++], arena, &s->outcomes, i, scenario, metric));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err contest_init(struct contest *c, struct draw *d, struct arena *arena,
+                             const struct summary *s, int policy, int scenario, int metric)
+{
+    const struct outcomes *o = &s->outcomes;
+    *c = (struct contest){.n_episodes = o->n_episodes,
+                          .arms = ARENA_NEW(arena, s->cfg->n_controllers, struct arm),
+                          .points = ARENA_NEW(arena, s->cfg->n_controllers, struct frontier_point)};
+    *d = (struct draw){.n_episodes = o->n_episodes,
+                       .n_trains = o->n_train[policy],
+                       .episodes = ARENA_NEW(arena, o->n_episodes, uint32_t),
+                       .trains = ARENA_NEW(arena, o->n_train[policy], uint32_t)};
+    if (c->arms == NULL || c->points == NULL || d->episodes == NULL || d->trains == NULL) {
+        return ERR_MEMORY;
+    }
+    return arm_init(&c->policy, arena, o, policy, scenario, metric);
+}
+
+static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int policy, int kind,
+                         int scenario, struct arena *scratch)
+{
+    struct contest c;
+    struct draw d;
+    const struct stat_cfg cfg = summary_bootstrap(s->cfg, 0);
+    const int metric = METRIC_OF(compliance);
+    *g = (struct frontier_gap){.n_arms = count_kind(s->cfg, frontier_kinds[kind])};
+    if (g->n_arms == 0) {
+        return ERR_OK;
+    }
+    TRY(contest_init(&c, &d, scratch, s, policy, scenario, metric));
+    TRY(add_arms(&c, scratch, s, frontier_kinds[kind], scenario, metric));
+    TRY(bootstrap(&g->diff, &g->undefined, &c, estimate_gap, &d, &cfg, scratch));
+    draw_identity(&d);
+    g->value = frontier_value(&c, &d, &g->cost);
+    return ERR_OK;
+}
+
+static enum err fill_share(struct stat_interval *out, const struct summary *s, int policy,
+                           int metric, int scenario, struct arena *scratch)
+{
+    struct contest c;
+    struct draw d;
+    int undefined;
+    const struct stat_cfg cfg = summary_bootstrap(s->cfg, 0);
+    *out = (struct stat_interval){NAN, NAN, NAN};
+    if (count_kind(s->cfg, CONTROLLER_NOTHING) != 1 || count_kind(s->cfg, CONTROLLER_FF) == 0) {
+        return ERR_OK;
+    }
+    TRY(contest_init(&c, &d, scratch, s, policy, scenario, metric));
+    TRY(add_arms(&c, scratch, s, CONTROLLER_NOTHING, scenario, metric));
+    TRY(add_arms(&c, scratch, s, CONTROLLER_FF, scenario, metric));
+    return bootstrap(out, &undefined, &c, estimate_headroom, &d, &cfg, scratch);
+}
+
+static enum err fill_view(struct frontiers *f, int p, int view, struct arena *scratch)
+{
+    const struct summary *s = f->summary;
+    const int n_views = s->n_views;
+    const int scenario = summary_scenario(s, view);
+    const struct arena_mark mark = arena_mark(scratch);
+    enum err e = ERR_OK;
+    for (int k = 0; k < FRONTIER_KINDS && e == ERR_OK; k++) {
+        e = fill_gap(&f->gaps[(p * FRONTIER_KINDS + k) * n_views + view], s, f->policies[p], k,
+                     scenario, scratch);
+        arena_rewind(scratch, mark);
+    }
+    struct headroom *h = &f->headrooms[p * n_views + view];
+    if (e == ERR_OK) {
+        e = fill_share(&h->compliance, s, f->policies[p], METRIC_OF(compliance), scenario, scratch);
+        arena_rewind(scratch, mark);
+    }
+    if (e == ERR_OK) {
+        e = fill_share(&h->resilience, s, f->policies[p], METRIC_OF(resilience), scenario, scratch);
+        arena_rewind(scratch, mark);
+    }
+    return e;
+}
+
+static enum err choose_policies(struct frontiers *f, struct arena *arena)
+{
+    const struct summary *s = f->summary;
+    int *policies = ARENA_NEW(arena, s->n_listed, int);
+    if (policies == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < s->n_listed; i++) {
+        if (s->cfg->controllers[s->listed[i]].kind == CONTROLLER_POLICY) {
+            policies[f->n_policies++] = s->listed[i];
+        }
+    }
+    f->policies = policies;
+    return ERR_OK;
+}
+
+enum err frontiers_init(struct frontiers *f, struct arena *arena, const struct summary *summary,
+                        struct arena *scratch)
+{
+    *f = (struct frontiers){.summary = summary};
+    TRY(choose_policies(f, arena));
+    const int n = f->n_policies * summary->n_views;
+    f->gaps = ARENA_NEW(arena, n * FRONTIER_KINDS, struct frontier_gap);
+    f->headrooms = ARENA_NEW(arena, n, struct headroom);
+    if (f->gaps == NULL || f->headrooms == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int p = 0; p < f->n_policies; p++) {
+        for (int view = 0; view < summary->n_views; view++) {
+            TRY(fill_view(f, p, view, scratch));
+        }
+    }
+    return ERR_OK;
+}
+
+/* ---- reading ---- */
+
+const struct frontier_gap *frontiers_gap(const struct frontiers *f, int policy, int kind, int view)
+{
+    return &f->gaps[(policy * FRONTIER_KINDS + kind) * f->summary->n_views + view];
+}
+
+const struct headroom *frontiers_headroom(const struct frontiers *f, int policy, int view)
+{
+    return &f->headrooms[policy * f->summary->n_views + view];
+}
+
+int frontiers_hull(struct frontier_point *points, const struct outcomes *o,
+                   const struct eval_cfg *cfg, enum controller_kind kind, int scenario)
+{
+    int n = 0;
+    for (int c = 0; c < cfg->n_controllers; c++) {
+        if (cfg->controllers[c].kind == (int)kind) {
+            points[n++] = (struct frontier_point){
+                .cost = outcomes_mean(o, c, scenario, METRIC_OF(vcpu_h)),
+                .value = outcomes_mean(o, c, scenario, METRIC_OF(compliance)),
+                .arm = c};
+        }
+    }
+    return n > 0 ? frontier_hull(points, n) : 0;
+}

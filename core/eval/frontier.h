@@ -1,0 +1,66 @@
+/* Frontiers, not points: a policy against the best that a method can do at the policy's own cost.
+ *
+ * The arms of one kind (a sweep over the settings of khpa, of ff, or over static allocations) give
+ * points (mean vCPU-hours, mean compliance). Playing one arm in some episodes and another in the
+ * rest gives everything on the line between their points, so what the method can do is the upper
+ * concave hull: not defined below its cheapest arm, flat beyond its best one (a larger budget need
+ * not be spent). Intervals of the difference policy - frontier resample episodes, for all arms
+ * together, and the policy's training seeds; hull and cost are made anew in every resample. The
+ * hull picks the best arms on the very episodes it is judged on, which favours it, not the policy.
+ */
+#ifndef KARMA_EVAL_FRONTIER_H
+#define KARMA_EVAL_FRONTIER_H
+
+#include "core/eval/summary.h"
+
+struct frontier_point {
+    double cost, value;
+    int arm; /* index of the caller's */
+};
+
+/* Sorts points (n >= 1), moves the corners of the hull to the front, ascending in cost and value,
+ * and returns their number. */
+int frontier_hull(struct frontier_point *points, int n);
+
+/* The hull (n corners) at a cost: NaN below the first corner. */
+double frontier_at(const struct frontier_point *hull, int n, double cost);
+
+/* Kinds that form frontiers, and their names ("static"). */
+enum { FRONTIER_KINDS = 3 };
+extern const enum controller_kind frontier_kinds[FRONTIER_KINDS];
+
+/* A policy against one kind in one view. */
+struct frontier_gap {
+    int n_arms;                /* of that kind, 0 = there is no such frontier */
+    double cost;               /* mean vCPU-hours of the policy */
+    double value;              /* compliance of the frontier at that cost; NaN */
+    struct stat_interval diff; /* policy - frontier; NaN if the policy is cheaper than every arm */
+    int undefined;             /* resamples in which it was; the interval leaves them out */
+};
+
+/* (policy - nothing) / (best ff - nothing), the best ff by the metric itself. */
+struct headroom {
+    struct stat_interval compliance, resilience; /* NaN without a nothing or ff arm, or no room */
+};
+
+struct frontiers {
+    const struct summary *summary;
+    const int *policies; /* (n_policies) controllers of kind policy that are listed */
+    int n_policies;
+    struct frontier_gap *gaps;  /* (n_policies, FRONTIER_KINDS, n_views) */
+    struct headroom *headrooms; /* (n_policies, n_views) */
+};
+
+/* All arms count, listed or not. scratch is rewound. */
+enum err frontiers_init(struct frontiers *f, struct arena *arena, const struct summary *summary,
+                        struct arena *scratch) WARN_UNUSED;
+
+const struct frontier_gap *frontiers_gap(const struct frontiers *f, int policy, int kind, int view);
+const struct headroom *frontiers_headroom(const struct frontiers *f, int policy, int view);
+
+/* Corners of one kind's frontier in a view from all episodes: points must have room for
+ * n_controllers; arm = index of the controller. Returns their number, 0 if the kind has no arms. */
+int frontiers_hull(struct frontier_point *points, const struct outcomes *o,
+                   const struct eval_cfg *cfg, enum controller_kind kind, int scenario);
+
+#endif

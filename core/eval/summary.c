@@ -1,0 +1,203 @@
+/* Means, intervals and paired differences of an evaluation. See summary.h. */
+#include "core/eval/summary.h"
+
+#include <math.h>
+#include <string.h>
+
+#define KIND_NAME_(id, name, doc) [id] = name,
+static const char *const kind_names[] = {CONTROLLER_LIST(KIND_NAME_)};
+#undef KIND_NAME_
+
+/* ---- who is reported, who is compared with ---- */
+
+static enum err choose_listed(struct summary *s, struct arena *arena)
+{
+    int *listed = ARENA_NEW(arena, s->cfg->n_controllers, int);
+    if (listed == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int c = 0; c < s->cfg->n_controllers; c++) {
+        if (s->cfg->controllers[c].listed) {
+            listed[s->n_listed++] = c;
+        }
+    }
+    s->listed = listed;
+    return ERR_OK;
+}
+
+static int match_references(int *out, const struct summary *s, bool by_kind)
+{
+    int n = 0;
+    for (int i = 0; i < s->n_listed; i++) {
+        const struct controller_cfg *c = &s->cfg->controllers[s->listed[i]];
+        const char *name = by_kind ? kind_names[c->kind] : controller_label(c);
+        if (strcmp(name, s->cfg->reference) == 0) {
+            out[n++] = i;
+        }
+    }
+    return n;
+}
+
+static enum err choose_references(struct summary *s, struct arena *arena)
+{
+    int *references = ARENA_NEW(arena, s->n_listed + 1, int);
+    if (references == NULL) {
+        return ERR_MEMORY;
+    }
+    int n = match_references(references, s, false);
+    if (n == 0) {
+        n = match_references(references, s, true);
+    }
+    if (n == 0 && s->n_listed > 0) {
+        references[n++] = 0;
+    }
+    s->references = references;
+    s->n_references = n;
+    return ERR_OK;
+}
+
+/* ---- numbers ---- */
+
+struct stat_cfg summary_bootstrap(const struct eval_cfg *cfg, uint32_t stream)
+{
+    return (struct stat_cfg){.seed = cfg->seed,
+                             .stream = stream,
+                             .resamples = (uint32_t)cfg->resamples,
+                             .level = cfg->confidence};
+}
+
+int summary_scenario(const struct summary *s, int view)
+{
+    return view < s->outcomes.n_scenarios ? view : OUTCOMES_POOLED;
+}
+
+/* One axis of a number: a controller's sample of a metric. */
+struct sample {
+    double *x; /* (n_train, n_episodes) */
+    int n_train;
+};
+
+static enum err take_sample(struct sample *out, const struct summary *s, int listed, int view,
+                            int metric, struct arena *scratch)
+{
+    const struct outcomes *o = &s->outcomes;
+    const int controller = s->listed[listed];
+    out->n_train = o->n_train[controller];
+    out->x = ARENA_NEW(scratch, out->n_train * o->n_episodes, double);
+    if (out->x == NULL) {
+        return ERR_MEMORY;
+    }
+    outcomes_gather(out->x, o, controller, summary_scenario(s, view), metric);
+    return ERR_OK;
+}
+
+/* Mean of a, or of a minus that of b. */
+static enum err estimate(struct summary_cell *out, const struct summary *s, const struct sample *a,
+                         const struct sample *b, uint32_t stream, struct arena *scratch)
+{
+    const int n_episodes = s->outcomes.n_episodes;
+    const int n = outcomes_defined(a->x, a->n_train, b != NULL ? b->x : NULL,
+                                   b != NULL ? b->n_train : 0, n_episodes);
+    *out = (struct summary_cell){.value = {NAN, NAN, NAN}, .n = n, .skipped = n_episodes - n};
+    if (n == 0) {
+        return ERR_OK;
+    }
+    const struct stat_cfg cfg = summary_bootstrap(s->cfg, stream);
+    const struct stat_arm arm_a = {a->x, (uint32_t)a->n_train};
+    const struct stat_arm arm_b =
+        b != NULL ? (struct stat_arm){b->x, (uint32_t)b->n_train} : (struct stat_arm){0};
+    return stat_bootstrap_nested(&out->value, &arm_a, b != NULL ? &arm_b : NULL, (uint32_t)n, &cfg,
+                                 scratch);
+}
+
+static enum err fill_cell(struct summary_cell *out, const struct summary *s, int listed, int view,
+                          int metric, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const int stream = (listed * s->n_views + view) * METRIC_COUNT + metric;
+    struct sample a;
+    enum err e = take_sample(&a, s, listed, view, metric, scratch);
+    if (e == ERR_OK) {
+        e = estimate(out, s, &a, NULL, (uint32_t)stream, scratch);
+    }
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+static enum err fill_gap(struct summary_cell *out, const struct summary *s, int reference,
+                         int other, int view, int metric, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const int n_cells = s->n_listed * s->n_views * METRIC_COUNT;
+    const int stream =
+        n_cells + ((reference * s->n_listed + other) * s->n_views + view) * METRIC_COUNT + metric;
+    struct sample a;
+    struct sample b;
+    enum err e = take_sample(&a, s, s->references[reference], view, metric, scratch);
+    if (e == ERR_OK) {
+        e = take_sample(&b, s, other, view, metric, scratch);
+    }
+    if (e == ERR_OK) {
+        e = estimate(out, s, &a, &b, (uint32_t)stream, scratch);
+    }
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+static enum err fill_cells(struct summary *s, struct arena *scratch)
+{
+    struct summary_cell *out = s->cells;
+    for (int i = 0; i < s->n_listed; i++) {
+        for (int v = 0; v < s->n_views; v++) {
+            for (int m = 0; m < METRIC_COUNT; m++) {
+                TRY(fill_cell(out++, s, i, v, m, scratch));
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err fill_gaps(struct summary *s, struct arena *scratch)
+{
+    struct summary_gap *out = s->gaps;
+    for (int r = 0; r < s->n_references; r++) {
+        for (int i = 0; i < s->n_listed; i++) {
+            for (int v = 0; v < s->n_views; v++, out++) {
+                if (s->references[r] == i) {
+                    continue; /* a controller is not compared with itself */
+                }
+                TRY(fill_gap(&out->compliance, s, r, i, v, METRIC_OF(compliance), scratch));
+                TRY(fill_gap(&out->vcpu_h, s, r, i, v, METRIC_OF(vcpu_h), scratch));
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+enum err summary_init(struct summary *s, struct arena *arena, const struct eval_cfg *cfg,
+                      int n_scenarios, const struct eval_row *rows, int n_rows,
+                      struct arena *scratch)
+{
+    *s = (struct summary){.cfg = cfg, .n_views = n_scenarios > 1 ? n_scenarios + 1 : n_scenarios};
+    TRY(outcomes_init(&s->outcomes, arena, rows, n_rows, cfg->n_controllers, n_scenarios,
+                      cfg->episodes));
+    TRY(choose_listed(s, arena));
+    TRY(choose_references(s, arena));
+    s->cells = ARENA_NEW(arena, s->n_listed * s->n_views * METRIC_COUNT, struct summary_cell);
+    s->gaps = ARENA_NEW(arena, s->n_references * s->n_listed * s->n_views, struct summary_gap);
+    if (s->cells == NULL || s->gaps == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(fill_cells(s, scratch));
+    return fill_gaps(s, scratch);
+}
+
+const struct summary_cell *summary_cell(const struct summary *s, int listed, int view, int metric)
+{
+    return &s->cells[(listed * s->n_views + view) * METRIC_COUNT + metric];
+}
+
+const struct summary_gap *summary_gap(const struct summary *s, int reference, int listed, int view)
+{
+    return &s->gaps[(reference * s->n_listed + listed) * s->n_views + view];
+}

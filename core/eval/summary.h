@@ -1,0 +1,52 @@
+/* What an evaluation says: means with intervals, and differences between controllers.
+ *
+ * Every mean is over training seeds and episodes, every interval resamples both
+ * (stat_bootstrap_nested), so it covers another training and other episodes. Differences are taken
+ * on common episodes. Pure function of the rows and the configuration.
+ */
+#ifndef KARMA_EVAL_SUMMARY_H
+#define KARMA_EVAL_SUMMARY_H
+
+#include "core/base/stats.h"
+#include "core/eval/outcomes.h"
+
+/* One number of a table. No episode had one: n = 0 and the interval is NaN. */
+struct summary_cell {
+    struct stat_interval value;
+    int n;       /* episodes it rests on (of each training seed) */
+    int skipped; /* episodes left out because the metric is not defined there */
+};
+
+/* Reference minus the other controller, on common episodes. */
+struct summary_gap {
+    struct summary_cell compliance, vcpu_h;
+};
+
+struct summary {
+    struct outcomes outcomes;
+    const struct eval_cfg *cfg;
+    int n_views;           /* scenarios, and the pooled one if there is more than one */
+    const int *listed;     /* (n_listed) controllers that are reported */
+    const int *references; /* (n_references) of the listed ones */
+    int n_listed, n_references;
+    struct summary_cell *cells; /* (n_listed, n_views, METRIC_COUNT) */
+    struct summary_gap *gaps;   /* (n_references, n_listed, n_views) */
+};
+
+/* `s->outcomes` is made from the rows. Controllers with `listed: false` have no cells.
+ * References: the listed controllers of the name eval.reference; if none has it, those of the kind
+ * of that name; if there is none, the first. scratch is rewound. */
+enum err summary_init(struct summary *s, struct arena *arena, const struct eval_cfg *cfg,
+                      int n_scenarios, const struct eval_row *rows, int n_rows,
+                      struct arena *scratch) WARN_UNUSED;
+
+/* Scenario of a view: its index, or OUTCOMES_POOLED. */
+int summary_scenario(const struct summary *s, int view);
+const struct summary_cell *summary_cell(const struct summary *s, int listed, int view, int metric);
+const struct summary_gap *summary_gap(const struct summary *s, int reference, int listed, int view);
+
+/* Settings of the bootstrap: eval.resamples, confidence and seed; another stream for each number.
+ */
+struct stat_cfg summary_bootstrap(const struct eval_cfg *cfg, uint32_t stream);
+
+#endif

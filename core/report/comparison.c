@@ -1,0 +1,260 @@
+/* Summary and frontiers as tables. See comparison.h. */
+#include "core/report/comparison.h"
+
+#include <math.h>
+
+enum { SHARE_DECIMALS = 3, COLUMNS = 8 };
+
+/* A column of a table of means. */
+struct column {
+    const char *head;
+    int metric, decimals;
+};
+struct layout {
+    const char *title;
+    struct column columns[COLUMNS];
+    int n_columns;
+};
+
+static const struct layout primary = {"What clients got, and what it cost",
+                                      {{"answered in time", METRIC_OF(compliance), SHARE_DECIMALS},
+                                       {"answered", METRIC_OF(success), SHARE_DECIMALS},
+                                       {"pending", METRIC_OF(pending), SHARE_DECIMALS},
+                                       {"resilience OR", METRIC_OF(resilience), SHARE_DECIMALS},
+                                       {"vCPU h", METRIC_OF(vcpu_h), SHARE_DECIMALS},
+                                       {"mean vCPU", METRIC_OF(vcpu), 2}},
+                                      6};
+static const struct layout terms = {"Resilience OR and its five terms",
+                                    {{"resilience OR", METRIC_OF(resilience), SHARE_DECIMALS},
+                                     {"success", METRIC_OF(or_success), SHARE_DECIMALS},
+                                     {"pods", METRIC_OF(or_pods), SHARE_DECIMALS},
+                                     {"latency", METRIC_OF(or_latency), SHARE_DECIMALS},
+                                     {"entry points", METRIC_OF(or_entry), SHARE_DECIMALS},
+                                     {"legitimate", METRIC_OF(or_traffic), SHARE_DECIMALS},
+                                     {"reward", METRIC_OF(reward), SHARE_DECIMALS}},
+                                    7};
+static const struct layout service = {"Service in the course of an episode",
+                                      {{"latency ms", METRIC_OF(latency), 0},
+                                       {"availability", METRIC_OF(availability), SHARE_DECIMALS},
+                                       {"violation s", METRIC_OF(violation), 0},
+                                       {"recovery s", METRIC_OF(recovery), 0},
+                                       {"not recovered", METRIC_OF(censored), SHARE_DECIMALS}},
+                                      5};
+static const struct layout operation = {"How the controllers work",
+                                        {{"scalings 1/h", METRIC_OF(scalings), 1},
+                                         {"flips 1/h", METRIC_OF(flips), 1},
+                                         {"conflicts", METRIC_OF(conflicts), SHARE_DECIMALS}},
+                                        3};
+
+static const char *view_name(const struct comparison *c, int view)
+{
+    const int scenario = summary_scenario(c->summary, view);
+    return scenario == OUTCOMES_POOLED ? "(all)" : c->scenarios[scenario].name;
+}
+
+static const char *name_of(const struct comparison *c, int controller)
+{
+    return controller_label(&c->summary->cfg->controllers[controller]);
+}
+
+static enum err print_title(struct buf *out, const char *title, enum table_style style)
+{
+    return style == TABLE_MARKDOWN ? buf_printf(out, "\n## %s\n\n", title)
+                                   : buf_printf(out, "\n%s\n\n", title);
+}
+
+/* ---- means ---- */
+
+static enum err print_skipped(struct buf *out, const struct comparison *c, const struct layout *l,
+                              enum table_style style)
+{
+    const struct summary *s = c->summary;
+    bool first = true;
+    for (int k = 0; k < l->n_columns; k++) {
+        for (int view = 0; view < s->n_views; view++) {
+            int most = 0;
+            for (int i = 0; i < s->n_listed; i++) {
+                const int n = summary_cell(s, i, view, l->columns[k].metric)->skipped;
+                most = n > most ? n : most;
+            }
+            if (most > 0) {
+                TRY(buf_printf(out,
+                               "%s%s, %s: not defined in up to %d of %d episodes, which are "
+                               "left out.\n",
+                               first                     ? "\n"
+                               : style == TABLE_MARKDOWN ? "<br>"
+                                                         : "",
+                               l->columns[k].head, view_name(c, view), most, s->cfg->episodes));
+                first = false;
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err print_means(struct buf *out, const struct comparison *c, const struct layout *l,
+                            enum table_style style, struct arena *scratch)
+{
+    const struct summary *s = c->summary;
+    const char *head[COLUMNS + 2] = {"scenario", "controller"};
+    struct table t;
+    for (int k = 0; k < l->n_columns; k++) {
+        head[k + 2] = l->columns[k].head;
+    }
+    table_init(&t, scratch, head, l->n_columns + 2, 2);
+    for (int view = 0; view < s->n_views; view++) {
+        for (int i = 0; i < s->n_listed; i++) {
+            table_text(&t, view_name(c, view));
+            table_text(&t, name_of(c, s->listed[i]));
+            for (int k = 0; k < l->n_columns; k++) {
+                table_interval(&t, &summary_cell(s, i, view, l->columns[k].metric)->value,
+                               l->columns[k].decimals);
+            }
+        }
+    }
+    TRY(print_title(out, l->title, style));
+    TRY(table_print(out, &t, style));
+    return print_skipped(out, c, l, style);
+}
+
+/* ---- differences ---- */
+
+static enum err print_gaps(struct buf *out, const struct comparison *c, enum table_style style,
+                           struct arena *scratch)
+{
+    static const char *const head[] = {"scenario", "difference", "answered in time", "vCPU h"};
+    const struct summary *s = c->summary;
+    struct table t;
+    if (s->n_listed < 2) {
+        return ERR_OK;
+    }
+    table_init(&t, scratch, head, 4, 2);
+    for (int view = 0; view < s->n_views; view++) {
+        for (int r = 0; r < s->n_references; r++) {
+            for (int i = 0; i < s->n_listed; i++) {
+                if (i == s->references[r]) {
+                    continue;
+                }
+                const struct summary_gap *g = summary_gap(s, r, i, view);
+                table_text(&t, view_name(c, view));
+                table_cell(&t, "%s - %s", name_of(c, s->listed[s->references[r]]),
+                           name_of(c, s->listed[i]));
+                table_difference(&t, &g->compliance.value, SHARE_DECIMALS);
+                table_difference(&t, &g->vcpu_h.value, SHARE_DECIMALS);
+            }
+        }
+    }
+    TRY(print_title(out, "Differences on common episodes", style));
+    return table_print(out, &t, style);
+}
+
+/* ---- frontiers ---- */
+
+#define KIND_NAME_(id, name, doc) [id] = name,
+static const char *const kind_names[] = {CONTROLLER_LIST(KIND_NAME_)};
+#undef KIND_NAME_
+
+static void add_gap(struct table *t, const struct comparison *c, int p, int kind, int view)
+{
+    const struct frontiers *f = c->frontiers;
+    const struct frontier_gap *g = frontiers_gap(f, p, kind, view);
+    if (g->n_arms == 0) {
+        return;
+    }
+    table_text(t, view_name(c, view));
+    table_text(t, name_of(c, f->policies[p]));
+    table_cell(t, "%s, %d %s", kind_names[frontier_kinds[kind]], g->n_arms,
+               g->n_arms == 1 ? "arm" : "arms");
+    table_cell(t, "%.3f", g->cost);
+    if (isfinite(g->value)) {
+        table_cell(t, "%.3f", g->value);
+    } else {
+        table_text(t, "none so cheap");
+    }
+    table_difference(t, &g->diff, SHARE_DECIMALS);
+    table_cell(t, "%.1f %%", 100.0 * g->undefined / c->summary->cfg->resamples);
+}
+
+static enum err print_frontiers(struct buf *out, const struct comparison *c, enum table_style style,
+                                struct arena *scratch)
+{
+    static const char *const head[] = {"scenario",         "policy",           "frontier of",
+                                       "at vCPU h",        "answered in time", "policy - frontier",
+                                       "resamples without"};
+    struct table t;
+    table_init(&t, scratch, head, 7, 3);
+    for (int view = 0; view < c->summary->n_views; view++) {
+        for (int p = 0; p < c->frontiers->n_policies; p++) {
+            for (int kind = 0; kind < FRONTIER_KINDS; kind++) {
+                add_gap(&t, c, p, kind, view);
+            }
+        }
+    }
+    if (t.n_cells == t.n_columns) {
+        return ERR_OK; /* no sweeps, or no policy */
+    }
+    TRY(print_title(out, "Policies against the best of each method at their own cost", style));
+    return table_print(out, &t, style);
+}
+
+static enum err print_headroom(struct buf *out, const struct comparison *c, enum table_style style,
+                               struct arena *scratch)
+{
+    static const char *const head[] = {"scenario", "policy", "answered in time", "resilience OR"};
+    const struct frontiers *f = c->frontiers;
+    struct table t;
+    table_init(&t, scratch, head, 4, 2);
+    for (int view = 0; view < c->summary->n_views; view++) {
+        for (int p = 0; p < f->n_policies; p++) {
+            const struct headroom *h = frontiers_headroom(f, p, view);
+            if (!isfinite(h->compliance.value) && !isfinite(h->resilience.value)) {
+                continue;
+            }
+            table_text(&t, view_name(c, view));
+            table_text(&t, name_of(c, f->policies[p]));
+            table_interval(&t, &h->compliance, 2);
+            table_interval(&t, &h->resilience, 2);
+        }
+    }
+    if (t.n_cells == t.n_columns) {
+        return ERR_OK;
+    }
+    TRY(print_title(out, "Share of the headroom between doing nothing (0) and the best ff (1)",
+                    style));
+    return table_print(out, &t, style);
+}
+
+/* ---- all ---- */
+
+static enum err print_notes(struct buf *out, const struct comparison *c, enum table_style style)
+{
+    TRY(buf_printf(out, "%s\n", style == TABLE_MARKDOWN ? "# Evaluation\n" : "Evaluation"));
+    for (int i = 0; i < c->n_notes; i++) {
+        TRY(buf_printf(out, "%s%s\n", style == TABLE_MARKDOWN ? "- " : "  ", c->notes[i]));
+    }
+    return ERR_OK;
+}
+
+static enum err print_all(struct buf *out, const struct comparison *c, enum table_style style,
+                          struct arena *scratch)
+{
+    TRY(print_notes(out, c, style));
+    TRY(print_means(out, c, &primary, style, scratch));
+    TRY(print_means(out, c, &terms, style, scratch));
+    if (c->complete) {
+        TRY(print_means(out, c, &service, style, scratch));
+        TRY(print_means(out, c, &operation, style, scratch));
+    }
+    TRY(print_gaps(out, c, style, scratch));
+    TRY(print_frontiers(out, c, style, scratch));
+    return print_headroom(out, c, style, scratch);
+}
+
+enum err comparison_print(struct buf *out, const struct comparison *c, enum table_style style,
+                          struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const enum err e = print_all(out, c, style, scratch);
+    arena_rewind(scratch, mark);
+    return e;
+}

@@ -1,0 +1,174 @@
+/* Cells first, layout last: a column is as wide as its widest cell. See table.h. */
+#include "core/report/table.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CELL_MAX = 512, ROWS_AT_FIRST = 16 };
+
+static void put(struct table *t, const char *text)
+{
+    const char *copy = arena_strdup(t->arena, text);
+    if (t->n_cells == t->cap) {
+        const int cap = 2 * t->cap;
+        const char **cells = ARENA_NEW(t->arena, cap, const char *);
+        if (cells == NULL) {
+            t->failed = ERR_MEMORY;
+            return;
+        }
+        memcpy(cells, t->cells, (size_t)t->n_cells * sizeof *cells);
+        t->cells = cells;
+        t->cap = cap;
+    }
+    if (copy == NULL) {
+        t->failed = ERR_MEMORY;
+        return;
+    }
+    t->cells[t->n_cells++] = copy;
+}
+
+void table_init(struct table *t, struct arena *arena, const char *const *head, int n_columns,
+                int n_left)
+{
+    CHECK(n_columns > 0 && n_columns <= TABLE_COLUMNS_MAX && n_left <= n_columns);
+    const int cap = ROWS_AT_FIRST * n_columns;
+    *t = (struct table){.arena = arena,
+                        .cells = ARENA_NEW(arena, cap, const char *),
+                        .n_columns = n_columns,
+                        .n_left = n_left,
+                        .cap = cap};
+    if (t->cells == NULL) {
+        t->failed = ERR_MEMORY;
+    }
+    for (int c = 0; c < n_columns; c++) {
+        table_text(t, head[c]);
+    }
+}
+
+void table_text(struct table *t, const char *text)
+{
+    if (t->failed == ERR_OK) {
+        put(t, text);
+    }
+}
+
+void table_cell(struct table *t, const char *fmt, ...)
+{
+    char text[CELL_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    table_text(t, text);
+}
+
+/* -0.0001 with three decimals is "0.000", not "-0.000": a sign is said only of what is shown. */
+static double shown(double v, int decimals)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.*f", decimals, v);
+    return text[strspn(text, "-0.")] == '\0' ? 0.0 : v;
+}
+
+static void put_interval(struct table *t, const struct stat_interval *v, int decimals, bool sign)
+{
+    if (!isfinite(v->value)) {
+        table_text(t, "-");
+        return;
+    }
+    const double x[3] = {shown(v->value, decimals), shown(v->lo, decimals), shown(v->hi, decimals)};
+    if (sign) {
+        table_cell(t, "%+.*f [%+.*f, %+.*f]", decimals, x[0], decimals, x[1], decimals, x[2]);
+    } else {
+        table_cell(t, "%.*f [%.*f, %.*f]", decimals, x[0], decimals, x[1], decimals, x[2]);
+    }
+}
+
+void table_interval(struct table *t, const struct stat_interval *v, int decimals)
+{
+    put_interval(t, v, decimals, false);
+}
+
+void table_difference(struct table *t, const struct stat_interval *v, int decimals)
+{
+    put_interval(t, v, decimals, true);
+}
+
+/* ---- layout ---- */
+
+/* Characters: bytes that do not continue one. */
+static int width_of(const char *s)
+{
+    int n = 0;
+    for (; *s != '\0'; s++) {
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+static void find_widths(int *width, const struct table *t, int least)
+{
+    for (int c = 0; c < t->n_columns; c++) {
+        width[c] = least;
+        for (int i = c; i < t->n_cells; i += t->n_columns) {
+            const int w = width_of(t->cells[i]);
+            width[c] = w > width[c] ? w : width[c];
+        }
+    }
+}
+
+static enum err print_padded(struct buf *out, const char *text, int width, bool left)
+{
+    const int room = width - width_of(text);
+    const int pad = room > 0 ? room : 0;
+    return left ? buf_printf(out, "%s%*s", text, pad, "") : buf_printf(out, "%*s%s", pad, "", text);
+}
+
+static enum err print_row(struct buf *out, const struct table *t, const int *width, int row,
+                          enum table_style style)
+{
+    const char *between = style == TABLE_MARKDOWN ? " | " : "  ";
+    TRY(buf_printf(out, "%s", style == TABLE_MARKDOWN ? "| " : ""));
+    for (int c = 0; c < t->n_columns; c++) {
+        const char *cell = t->cells[row * t->n_columns + c];
+        /* No blanks at the end of a line. */
+        const bool last = c == t->n_columns - 1 && style == TABLE_TEXT && c < t->n_left;
+        TRY(buf_printf(out, "%s", c > 0 ? between : ""));
+        TRY(print_padded(out, cell, last ? 0 : width[c], c < t->n_left));
+    }
+    return buf_printf(out, "%s", style == TABLE_MARKDOWN ? " |\n" : "\n");
+}
+
+static enum err print_rule(struct buf *out, const struct table *t, const int *width,
+                           enum table_style style)
+{
+    static const char dashes[] = "----------------------------------------------------------------";
+    const int longest = (int)sizeof dashes - 1;
+    for (int c = 0; c < t->n_columns; c++) {
+        const bool markdown = style == TABLE_MARKDOWN;
+        int n = markdown && c >= t->n_left ? width[c] - 1 : width[c];
+        TRY(buf_printf(out, "%s", markdown ? (c > 0 ? " | " : "| ") : (c > 0 ? "  " : "")));
+        for (; n > 0; n -= longest) {
+            TRY(buf_printf(out, "%.*s", n < longest ? n : longest, dashes));
+        }
+        TRY(buf_printf(out, "%s", markdown && c >= t->n_left ? ":" : ""));
+    }
+    return buf_printf(out, "%s", style == TABLE_MARKDOWN ? " |\n" : "\n");
+}
+
+enum err table_print(struct buf *out, const struct table *t, enum table_style style)
+{
+    int width[TABLE_COLUMNS_MAX];
+    TRY(t->failed);
+    CHECK(t->n_cells % t->n_columns == 0);
+    find_widths(width, t, style == TABLE_MARKDOWN ? 3 : 0);
+    TRY(print_row(out, t, width, 0, style));
+    TRY(print_rule(out, t, width, style));
+    for (int row = 1; row < t->n_cells / t->n_columns; row++) {
+        TRY(print_row(out, t, width, row, style));
+    }
+    return ERR_OK;
+}

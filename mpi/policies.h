@@ -1,0 +1,30 @@
+/* Trained policies for evaluation: RUN/policy/weights.bin -> teams of the experiment's game. */
+#ifndef KARMA_MPI_POLICIES_H
+#define KARMA_MPI_POLICIES_H
+
+#include "core/eval/eval.h"
+#include "mpi/experiment.h"
+
+/* Where a team comes from. */
+struct policy_source {
+    const char *run;       /* its run directory */
+    uint64_t seed, digest; /* of the training; of the weights */
+    const char *config;    /* the resolved configuration it was trained with */
+};
+struct policies {
+    const struct eval_cfg *cfg;
+    struct eval_teams *teams;       /* (cfg->n_controllers); none for rules */
+    struct policy_source **sources; /* (cfg->n_controllers)[teams[c].n_teams] */
+};
+
+/* Local. Loads what eval.controllers name (no run named: the experiment's own run.dir). `path`: of
+ * the configuration, for the sentence that says how to make a policy that is missing. By reference:
+ * `x`. */
+enum err policies_load(struct policies *p, struct arena *arena, const struct experiment *x,
+                       const char *path) WARN_UNUSED;
+
+/* One sentence about controller c: how it acts, its training seeds, how it was trained. NULL for a
+ * rule and when out of memory. */
+const char *policies_describe(const struct policies *p, struct arena *arena, int c);
+
+#endif
