@@ -1,8 +1,9 @@
 /* Which pod acts next: the least of n times, changed a few times per event.
  *
  * Times stand in blocks of 16. Each block knows its least time and where it stands; a change looks
- * at its own block only, and rescans it only if the least one grew. While few pods live, in the
- * lowest slots, there is one block. Order is total: (time, slot).
+ * at its own block only, and rescans it only if the least one grew. Blocks beyond the last that
+ * ever held a time are not looked at, so while few pods live, in the lowest slots, there is one
+ * block. Order is total: (time, slot).
  */
 #ifndef KARMA_CLUSTER_AGENDA_H
 #define KARMA_CLUSTER_AGENDA_H
@@ -17,6 +18,7 @@ struct sim_agenda {
     double *least;    /* (n_blocks) least of the block; -HUGE_VAL = to be found */
     int32_t *least_i; /* (n_blocks) its slot */
     int n_blocks;
+    int n_used; /* blocks from here on have never held a time; at least 1 */
 };
 
 /* Nothing is due in any slot. */
@@ -29,11 +31,13 @@ static inline void agenda_clear(struct sim_agenda *a)
         a->least[b] = HUGE_VAL;
         a->least_i[b] = b * AGENDA_BLOCK;
     }
+    a->n_used = 1;
 }
 
 static inline void agenda_set(struct sim_agenda *a, int slot, double at)
 {
     int b = slot / AGENDA_BLOCK;
+    a->n_used = b < a->n_used ? a->n_used : b + 1;
     a->at[slot] = at;
     if (slot == a->least_i[b]) {
         a->least[b] = -HUGE_VAL;
@@ -43,23 +47,32 @@ static inline void agenda_set(struct sim_agenda *a, int slot, double at)
     }
 }
 
+static inline double agenda_min(double a, double b)
+{
+    return b < a ? b : a;
+}
+
+/* Of four, the first that equals their minimum; without branches, which would be mispredicted. */
+static inline int agenda_find(const double *x, double least)
+{
+    int past_0 = x[0] > least;
+    int past_1 = past_0 & (x[1] > least);
+    int past_2 = past_1 & (x[2] > least);
+    return past_0 + past_1 + past_2;
+}
+
 static inline void agenda_rescan(struct sim_agenda *a, int b)
 {
     const double *at = a->at + b * AGENDA_BLOCK;
-    double m[4];
-    for (int j = 0; j < 4; j++) {
-        double x = at[j] < at[j + 4] ? at[j] : at[j + 4];
-        double y = at[j + 8] < at[j + 12] ? at[j + 8] : at[j + 12];
-        m[j] = x < y ? x : y;
+    double four[4]; /* minima of four each */
+    for (int i = 0; i < 4; i++) {
+        const double *x = at + 4 * i;
+        four[i] = agenda_min(agenda_min(x[0], x[1]), agenda_min(x[2], x[3]));
     }
-    double lo = m[0] < m[1] ? m[0] : m[1], hi = m[2] < m[3] ? m[2] : m[3];
-    double least = lo < hi ? lo : hi;
-    unsigned same = 0;
-    for (int j = 0; j < AGENDA_BLOCK; j++) {
-        same |= (unsigned)(at[j] == least) << j;
-    }
+    double least = agenda_min(agenda_min(four[0], four[1]), agenda_min(four[2], four[3]));
+    int i = 4 * agenda_find(four, least);
     a->least[b] = least;
-    a->least_i[b] = b * AGENDA_BLOCK + __builtin_ctz(same);
+    a->least_i[b] = b * AGENDA_BLOCK + i + agenda_find(at + i, least);
 }
 
 /* The first slot due; *at receives its time. A block that must be rescanned comes out first. */
@@ -67,7 +80,7 @@ static inline int agenda_first(struct sim_agenda *a, double *at)
 {
     for (;;) {
         int b = 0;
-        for (int i = 1; i < a->n_blocks; i++) {
+        for (int i = 1; i < a->n_used; i++) {
             b = a->least[i] < a->least[b] ? i : b;
         }
         if (a->least[b] != -HUGE_VAL) {

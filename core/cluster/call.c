@@ -81,29 +81,53 @@ static void pod_load(struct sim *s, const struct sim_pod *p, int before, int aft
     }
 }
 
-/* Send a call (its request, visit, service, caller and times are set) to a pod drawn uniformly from
- * the ready ones, as kube-proxy does. False: refused, nothing remains of it. */
-static bool call_send(struct sim *s, struct sim_call call, struct rng_block draw)
+/* A call on its way: what it inherits. */
+struct errand {
+    double deadline_s;
+    int32_t parent;
+    uint32_t request, visit;
+};
+
+/* A record of the call, in a slot or in the queue of a pod that has room. Field by field: copying a
+ * struct that was written in smaller pieces just before costs a stall. */
+static void pod_take(struct sim *s, int slot, int service, const struct errand *errand,
+                     double work_s)
 {
-    struct sim_service *service = &s->services[call.service];
+    struct sim_pod *p = &s->pods[slot];
+    int load = p->held + p->queued;
+    int32_t c = call_new(s);
+    struct sim_call *call = &s->calls[c];
+    call->arrived_s = s->now;
+    call->deadline_s = errand->deadline_s;
+    call->work_s = work_s;
+    call->parent = errand->parent;
+    call->request = errand->request;
+    call->visit = errand->visit;
+    call->slot = slot;
+    call->service = (int16_t)service;
+    call->pending = 0;
+    call->failed = false;
+    if (p->held < s->world->topology->cfg->slots_per_pod) {
+        p->held++;
+        call_compute(s, c, slot);
+    } else {
+        queue_push(s, p, c);
+    }
+    pod_load(s, p, load, load + 1);
+}
+
+/* Send a call to a pod drawn uniformly from the ready ones, as kube-proxy does. False: refused,
+ * nothing remains of it. */
+static bool call_send(struct sim *s, int service_id, const struct errand *errand,
+                      struct rng_block draw)
+{
+    struct sim_service *service = &s->services[service_id];
     service->count.received += 1.0;
     if (service->n_ready > 0) {
         int slot = service->ready[rng_below(draw.v[1], (uint32_t)service->n_ready)];
-        struct sim_pod *p = &s->pods[slot];
-        int load = p->held + p->queued;
-        if (load < s->world->places) {
-            int32_t c = call_new(s);
-            call.work_s = rng_exponential(draw.v[0]) * s->world->topology->demand_s[call.service] *
-                          service->slowdown;
-            call.slot = slot;
-            s->calls[c] = call;
-            if (p->held < s->world->topology->cfg->slots_per_pod) {
-                p->held++;
-                call_compute(s, c, slot);
-            } else {
-                queue_push(s, p, c);
-            }
-            pod_load(s, p, load, load + 1);
+        if (s->pods[slot].held + s->pods[slot].queued < s->world->places) {
+            double mean_s = s->world->topology->demand_s[service_id] * service->slowdown;
+            pod_take(s, slot, service_id, errand, rng_exponential(draw.v[0]) * mean_s);
             return true;
         }
     }
@@ -140,21 +164,45 @@ static void request_resolve(struct sim *s, uint32_t request, double arrived_s, b
     }
 }
 
+/* What a call leaves behind when its record is freed. */
+struct answer {
+    double arrived_s;
+    int32_t parent;
+    uint32_t request;
+    bool failed;
+};
+
+static struct answer call_end(struct sim *s, int32_t c, bool failed)
+{
+    const struct sim_call *call = &s->calls[c];
+    struct sim_counters *count = &s->services[call->service].count;
+    struct answer answer = {call->arrived_s, call->parent, call->request, failed};
+    if (failed) {
+        count->errors += 1.0;
+    } else {
+        count->succeeded += 1.0;
+        count->latency_s += s->now - answer.arrived_s;
+    }
+    s->hops++;
+    call_free(s, c);
+    return answer;
+}
+
 /* Tell who called. Returns the caller if it has now heard from all its callees, else SIM_NO_CALL.
  */
-static int32_t call_answer(struct sim *s, const struct sim_call *call, bool failed)
+static int32_t call_answer(struct sim *s, const struct answer *answer)
 {
-    if (call->parent == SIM_CLIENT) {
-        request_resolve(s, call->request, call->arrived_s, failed);
+    if (answer->parent == SIM_CLIENT) {
+        request_resolve(s, answer->request, answer->arrived_s, answer->failed);
         return SIM_NO_CALL;
     }
-    if (call->parent == SIM_ORPHAN) {
+    if (answer->parent == SIM_ORPHAN) {
         return SIM_NO_CALL;
     }
-    struct sim_call *parent = &s->calls[call->parent];
-    parent->failed |= failed;
+    struct sim_call *parent = &s->calls[answer->parent];
+    parent->failed |= answer->failed;
     parent->pending--;
-    return parent->pending == 0 ? call->parent : SIM_NO_CALL;
+    return parent->pending == 0 ? answer->parent : SIM_NO_CALL;
 }
 
 static void call_finish(struct sim *s, int32_t c);
@@ -162,11 +210,8 @@ static void call_finish(struct sim *s, int32_t c);
 /* A call ends without an answer of its own: expired in the queue, or lost with its pod. */
 static void call_drop(struct sim *s, int32_t c)
 {
-    struct sim_call call = s->calls[c];
-    s->services[call.service].count.errors += 1.0;
-    s->hops++;
-    call_free(s, c);
-    int32_t parent = call_answer(s, &call, true);
+    struct answer answer = call_end(s, c, true);
+    int32_t parent = call_answer(s, &answer);
     if (parent != SIM_NO_CALL) {
         call_finish(s, parent);
     }
@@ -197,19 +242,11 @@ static void pod_release(struct sim *s, int slot)
 static void call_finish(struct sim *s, int32_t c)
 {
     while (c != SIM_NO_CALL) {
-        struct sim_call call = s->calls[c];
-        struct sim_counters *count = &s->services[call.service].count;
-        bool failed = call.failed || s->now > call.deadline_s;
-        if (failed) {
-            count->errors += 1.0;
-        } else {
-            count->succeeded += 1.0;
-            count->latency_s += s->now - call.arrived_s;
-        }
-        s->hops++;
-        call_free(s, c);
-        pod_release(s, call.slot);
-        c = call_answer(s, &call, failed);
+        const struct sim_call *call = &s->calls[c];
+        int slot = call->slot;
+        struct answer answer = call_end(s, c, call->failed || s->now > call->deadline_s);
+        pod_release(s, slot);
+        c = call_answer(s, &answer);
     }
 }
 
@@ -247,40 +284,33 @@ void sim_request(struct sim *s, struct sim_stream *from)
         cohort->received++;
         cohort->received_legit += legit;
     }
-    struct sim_call call = {
-        .arrived_s = s->now,
+    struct errand errand = {
         .deadline_s = s->now + s->world->plant->timeout_s,
         .parent = SIM_CLIENT,
         .request = request,
-        .service = (int16_t)request_entry(s, from, draw.v[2]),
     };
-    if (!call_send(s, call, draw)) {
+    if (!call_send(s, request_entry(s, from, draw.v[2]), &errand, draw)) {
         request_resolve(s, request, s->now, true);
     }
 }
 
 static void call_fan_out(struct sim *s, int32_t c)
 {
-    const struct sim_world *w = s->world;
+    const struct topology *t = s->world->topology;
     struct sim_call *call = &s->calls[c];
-    struct sim_call child = {
-        .arrived_s = s->now,
-        .deadline_s = call->deadline_s,
-        .parent = c,
-        .request = call->request,
-    };
-    int begin = w->topology->callee_begin[call->service];
-    int end = w->topology->callee_begin[call->service + 1];
+    struct errand errand = {call->deadline_s, c, call->request, 0};
+    int begin = t->callee_begin[call->service], end = t->callee_begin[call->service + 1];
+    int16_t pending = 0;
     call->state = CALL_WAITING;
     for (int e = begin; e < end; e++) {
-        child.service = (int16_t)w->topology->callee[e];
-        child.visit = call->visit + w->visit_step[e];
-        bool taken = call_send(s, child, call_draw(s, child.request, child.visit));
-        call->pending += taken;
-        call->failed |= !taken;
+        errand.visit = call->visit + s->world->visit_step[e];
+        struct rng_block draw = call_draw(s, errand.request, errand.visit);
+        pending += call_send(s, t->callee[e], &errand, draw);
     }
     s->services[call->service].count.sent += (double)(end - begin);
-    if (call->pending == 0) {
+    call->pending = pending;
+    call->failed = pending < end - begin;
+    if (pending == 0) {
         call_finish(s, c);
     }
 }

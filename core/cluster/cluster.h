@@ -10,6 +10,20 @@
  * (deadline_propagation). A pod starts after start_s +- start_sd_s, is removed gracefully (no new
  * calls, drains), crashes at the schedule's rate (its calls are lost) and restarts after a back-off
  * that doubles from backoff_s to backoff_max_s.
+ *
+ * Conventions. A request counts as resolved when its first call is answered, refused or lost; if
+ * the client has given up by then it counts as failed, at that moment: received = resolved + in
+ * flight at any time. A pod without a place on the node (CPU and memory requests) exists and waits.
+ * Scale-down removes pods without a place first, then starting ones, crashed ones, and ready ones,
+ * the youngest first; a removed pod keeps its CPU request until it has drained, 30 s at most.
+ * Before an episode some 45 s run at the rates of its first second, with the first pods already 600
+ * s old, so that measurement windows are full at the first decision; neither truth nor cohorts
+ * count them, but what they left in flight is resolved in the first period.
+ *
+ * Memory is fixed at cluster_new: every pod has room for its slots and its queue, and there are
+ * twice as many pods as max_replicas in sum, for those that drain; when that is not enough, new
+ * pods wait for drained ones. One environment's results depend on nothing but its identity, its
+ * schedule and the actions; the same bits on any compiler.
  */
 #ifndef KARMA_CLUSTER_CLUSTER_H
 #define KARMA_CLUSTER_CLUSTER_H

@@ -38,11 +38,10 @@
 #define SIM_ATTACK_DECAY     0.99769217652702336 /* per tick: 2^(-1/300) */
 
 enum {
-    SIM_TICKS_PER_S = 10,        /* a tick is one CFS period, 0.1 s */
-    SIM_GRACE_S = 30,            /* terminationGracePeriodSeconds of Kubernetes */
-    SIM_OLD_S = 600,             /* age of the first pods, cap of the measured age */
-    SIM_CPU_INIT_S = 300,        /* --horizontal-pod-autoscaler-cpu-initialization-period */
-    SIM_INITIAL_READINESS_S = 30 /* --horizontal-pod-autoscaler-initial-readiness-delay */
+    SIM_TICKS_PER_S = 10, /* a tick is one CFS period, 0.1 s */
+    SIM_GRACE_S = 30,     /* terminationGracePeriodSeconds of Kubernetes */
+    SIM_OLD_S = 600,      /* age of the first pods, cap of the measured age */
+    SIM_CPU_INIT_S = 300, /* --horizontal-pod-autoscaler-cpu-initialization-period */
 };
 
 /* A quantity that is constant between changes, and its exact integral over time. */

@@ -23,7 +23,7 @@ static void test_agenda(void **state)
     enum { BLOCKS = 3, N = BLOCKS * AGENDA_BLOCK };
     double at[N], least[BLOCKS];
     int32_t least_i[BLOCKS];
-    struct sim_agenda a = {at, least, least_i, BLOCKS};
+    struct sim_agenda a = {at, least, least_i, BLOCKS, 1};
     agenda_clear(&a);
     for (uint32_t i = 0; i < 20000; i++) {
         uint32_t v = draw(i);
@@ -277,7 +277,7 @@ static void test_common_random_numbers(void **state)
 static void test_episode_is_its_identity(void **state)
 {
     (void)state;
-    enum { PERIODS = 30 };
+    enum { PERIODS = 22 };
     struct world alone, tile;
     world_diamond(&alone);
     world_diamond(&tile);
@@ -343,7 +343,7 @@ static void test_conservation(void **state)
         rough(&w);
         world_reset(&w);
         double inflight = plant_truth(w.plant, 0)->inflight;
-        for (uint32_t t = 0; t < 45; t++) {
+        for (uint32_t t = 0; t < 36; t++) {
             treat(&w, e * 10000 + t * 64, 1);
             const struct plant_truth *truth = plant_truth(w.plant, 0);
             assert_true(truth->received ==
@@ -354,6 +354,49 @@ static void test_conservation(void **state)
             assert_true(truth->entry_available_mean <= 1.0 + 1e-9);
             assert_true(cluster_consistent(w.plant));
             inflight = truth->inflight;
+        }
+        world_close(&w);
+    }
+}
+
+/* Any acyclic graph: 8 services, calls from lower to higher numbers at random, several entries. */
+static void test_random_graphs(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"};
+    for (uint32_t g = 0; g < 6; g++) {
+        struct world w;
+        const char *calls[8][8];
+        bool called[8] = {false};
+        world_diamond(&w);
+        w.topology_cfg.n_services = 8;
+        w.topology_cfg.slots_per_pod = g % 2 == 0 ? 4 : 64;
+        w.topology_cfg.queue_per_pod = g % 3 == 0 ? 0 : 10;
+        for (uint32_t i = 0; i < 8; i++) {
+            int n = 0;
+            for (uint32_t k = i + 1; k < 8; k++) {
+                if (draw(g * 64 + i * 8 + k) % 3 == 0) {
+                    calls[i][n++] = names[k];
+                    called[k] = true;
+                }
+            }
+            w.services[i] =
+                (struct service_cfg){names[i], 300, 100, 100, 1, 5, 2, !called[i], calls[i], n};
+        }
+        w.id.episode = g;
+        world_open(&w, 1);
+        rough(&w);
+        world_rate(&w, 0, 300, 40, 20);
+        world_reset(&w);
+        int last = w.topology.n_entries - 1;
+        struct attack_action up = {.entry = last, .rate_change = 2, .data_change = 1};
+        for (uint32_t t = 0; t < 30; t++) {
+            treat(&w, 31337 + g * 10000 + t * 64, 1);
+            assert_int_equal(plant_step(w.plant, w.delta, &up, NULL), ERR_OK);
+            assert_true(cluster_consistent(w.plant));
+        }
+        for (int e = 0; e <= last; e++) { /* load reaches every entry */
+            assert_true(world_sim(&w, 0)->services[w.topology.entries[e]].count.received > 1000.0);
         }
         world_close(&w);
     }
@@ -403,7 +446,7 @@ static void test_no_allocation(void **state)
     rough(&w);
     uint64_t before = mem_calls();
     world_reset(&w);
-    treat(&w, 77, 40);
+    treat(&w, 77, 22);
     assert_int_equal(mem_calls(), before);
     world_close(&w);
 }
@@ -905,7 +948,7 @@ static void test_attack_action(void **state)
     }
     assert_true(s->extra_total == 0.0); /* never below nothing: legitimate load stays */
     assert_true(plant_truth(w.plant, 0)->received == plant_truth(w.plant, 0)->received_legit);
-    for (int t = 0; t < 40; t++) {
+    for (int t = 0; t < 17; t++) {
         assert_int_equal(plant_step(w.plant, w.delta, &up, NULL), ERR_OK);
     }
     assert_true(near(s->extra_total, 8.0 * 200.0));
@@ -962,7 +1005,7 @@ static void test_nominal_and_overload(void **state)
         world_rate(&w, 0, WORLD_SECONDS, cases[k].rps, 0);
         world_reset(&w);
         double received = 0, compliant = 0;
-        for (int t = 0; t < 20; t++) {
+        for (int t = 0; t < 10; t++) {
             const struct plant_truth *truth = world_step(&w);
             received += truth->received;
             compliant += truth->compliant;
@@ -1023,6 +1066,7 @@ int main(void)
         cmocka_unit_test(test_episode_is_its_identity),
         cmocka_unit_test(test_inactive),
         cmocka_unit_test(test_conservation),
+        cmocka_unit_test(test_random_graphs),
         cmocka_unit_test(test_cohorts),
         cmocka_unit_test(test_no_allocation),
         cmocka_unit_test(test_flood),
