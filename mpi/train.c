@@ -28,8 +28,10 @@ static const struct cfg_field clone_fields[] = {
             "demonstrations to learn from"),
     CFG_DOUBLE(struct clone_cfg, random_share, "0.3", 0, 1, "", CFG_RESULT,
                "share of executed actions replaced by random ones"),
-    CFG_INT(struct clone_cfg, passes, "10", 1, 10000, "", CFG_RESULT,
+    CFG_INT(struct clone_cfg, passes, "40", 1, 10000, "", CFG_RESULT,
             "updates on each rollout of demonstrations"),
+    CFG_DOUBLE(struct clone_cfg, lr, "2e-3", 0, 1, "", CFG_RESULT,
+               "Adam step size at the start of cloning, a tenth of it at the end"),
     CFG_INT(struct clone_cfg, value_updates, "5", 0, 10000, "", CFG_RESULT,
             "updates of the critic alone before the policy learns"),
     CFG_TABLE(struct clone_cfg, rule, controller_fields,
@@ -64,7 +66,8 @@ struct trainer {
     struct arena arena, scratch;
     struct owners owners;
     struct team team;
-    struct mappo *mappo; /* NULL on ranks that do not learn */
+    struct mappo_cfg mappo_cfg; /* the phases have step sizes of their own */
+    struct mappo *mappo;        /* NULL on ranks that do not learn */
     struct exchange exchange;
 
     struct rollout *rollout;
@@ -218,7 +221,7 @@ static enum err init_learner(struct trainer *t)
     }
     TRY(init_trees(t));
     arena_section(&t->arena, "learner");
-    return mappo_init(&t->mappo, &t->arena, t->setup->mappo, &t->team, cfg->seed, cfg->envs,
+    return mappo_init(&t->mappo, &t->arena, &t->mappo_cfg, &t->team, cfg->seed, cfg->envs,
                       cfg->steps, t->n_learn, &t->reducers[0], &t->reducers[1]);
 }
 
@@ -227,6 +230,7 @@ static enum err trainer_init(struct trainer *t)
     const struct train_setup *s = t->setup;
     arena_init(&t->arena);
     arena_init(&t->scratch);
+    t->mappo_cfg = *s->mappo;
     TRY(owners_init(&t->owners, &t->arena, count_tiles(s->train), t->comm->size,
                     s->train->learners));
     arena_section(&t->arena, "networks");
@@ -377,12 +381,15 @@ static enum err clone_rule(struct trainer *t)
         TRY(learn(t, set, MAPPO_WARMUP, 0));
         trainlog_step(&t->log);
     }
+    t->mappo_cfg.lr = cfg->lr;
+    t->mappo_cfg.lr_end = cfg->lr / 10;
     for (int pass = 0; pass < cfg->passes; pass++) {
         for (int set = 0; set < sets; set++) {
             TRY(learn(t, set, MAPPO_CLONE, (double)pass / cfg->passes));
         }
         trainlog_step(&t->log);
     }
+    t->mappo_cfg = *t->setup->mappo;
     TRY(exchange_weights(&t->exchange));
     for (int i = 0; i < cfg->value_updates; i++) {
         TRY(rollout_all(t, 0, ROLLOUT_POLICY));

@@ -22,10 +22,11 @@
 enum train_init { INIT_SCRATCH, INIT_CLONE_FF, INIT_CLONE_KHPA };
 
 struct clone_cfg {
-    int samples;         /* decisions of one environment to learn from */
-    double random_share; /* of executed actions replaced by random ones */
-    int passes;          /* over the samples */
-    int value_updates;   /* value-only updates afterwards */
+    int samples;                /* decisions of one environment to learn from */
+    double random_share;        /* of executed actions replaced by random ones */
+    int passes;                 /* over the samples */
+    double lr;                  /* Adam step size at the start */
+    int value_updates;          /* value-only updates afterwards */
     struct controller_cfg rule; /* parameters of the rule that is imitated */
 };
 struct train_cfg {

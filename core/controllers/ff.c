@@ -5,7 +5,9 @@
  * is an M/G/1 processor-sharing queue of load rho = lambda / (n mu), whose mean response is
  * (1 / mu) / (1 - rho) whatever the distribution of the work (Kleinrock, Queueing Systems II, 4.4).
  * n is the least number that keeps rho <= utilisation and the response <= wait_share x latency_max.
- * The largest plan of the last ff_down_s is held, so that a dip does not undo it.
+ * A plan that does not fit the node is made for the largest rate that does: the services share what
+ * there is instead of the first one taking all. The largest plan of the last ff_down_s is held, so
+ * that a dip does not undo it.
  */
 #include "core/controllers/internal.h"
 
@@ -13,6 +15,9 @@
 
 #include <math.h>
 #include <string.h>
+
+enum { CUTS_MAX = 200 };
+static const double CUT = 0.98;
 
 struct ff {
     struct controller base;
@@ -35,6 +40,18 @@ static int staff(const struct ff *f, int service, double rate)
     }
     const double pods = ceil(lambda / (mu * (rho > 0.05 ? rho : 0.05)));
     return controller_clip(f->base.world, service, pods > 1e6 ? 1000000 : (int)pods);
+}
+
+/* Staff every service for `rate`; CPU requested in all, milli-cores. */
+static double make_plan(int *plan, const struct ff *f, double rate)
+{
+    const struct world *w = f->base.world;
+    double requested_m = 0.0;
+    for (int s = 0; s < w->topology.n_services; s++) {
+        plan[s] = staff(f, s, rate);
+        requested_m += plan[s] * w->cfg.topology->services[s].cpu_m;
+    }
+    return requested_m;
 }
 
 static int held(const struct ff *f, int service, int n_services)
@@ -64,11 +81,14 @@ static void ff_act(struct controller *c, int32_t *delta, const float *state)
     const double mean = (double)state[state_global_at(n, GF_ENTRY_10S)];
     const double rise = (double)state[state_global_at(n, GF_ENTRY_DIFF)];
     const double base = now > mean ? now : mean;
-    const double rate = base + f->cfg->growth * (rise > 0 ? rise : 0);
+    double rate = base + f->cfg->growth * (rise > 0 ? rise : 0);
     int *plan = f->plans + (f->seen % f->window) * n;
     f->seen++;
-    for (int s = 0; s < n; s++) {
-        plan[s] = staff(f, s, rate);
+    for (int cut = 0; make_plan(plan, f, rate) > c->world->cfg.topology->node_cpu_m; cut++) {
+        if (cut == CUTS_MAX) {
+            break; /* the minimum replicas do not fit */
+        }
+        rate *= CUT;
     }
     for (int s = 0; s < n; s++) {
         delta[s] = held(f, s, n) - controller_desired(state, s);
