@@ -1,9 +1,9 @@
-/* The masked softmax, word by word of the mask.
+/* The masked softmax, eight choices at a time.
  *
- * Element-wise work (exp, differences) stands in loops over at most 32 choices that vectorise; sums
- * are separate scalar chains over k ascending, so lanes and compilers cannot change a bit. A
- * forbidden choice travels as log-probability -inf, whose exp is exactly 0; where -inf would meet a
- * product it is first lifted to LOGP_MIN, whose exp is 0 as well.
+ * Sums are kept as one partial sum per lane and added as a fixed tree, so the vectors of the CPU
+ * cannot change a bit. A forbidden choice, and what pads the last block, is a lane that is not
+ * kept: its log-probability is -inf, and exp never sees it (exp of -inf is 0 by way of denormals,
+ * which cost a hundred cycles each).
  */
 #include "core/marl/policy.h"
 
@@ -11,84 +11,128 @@
 #include "core/marl/env.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { WORD = 32 };
+enum { LANES = 8 };
+typedef float lanes_f __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t lanes_i __attribute__((vector_size(LANES * sizeof(float)))); /* masks: -1 or 0 */
 
-/* fm_expf(LOGP_MIN) == 0: what lies below contributes nothing and may be replaced by it. */
-static const float LOGP_MIN = -104.0f;
-
-static inline int word_width(int n_choices, int at)
+static inline lanes_f splat(float x)
 {
-    return n_choices - at < WORD ? n_choices - at : WORD;
+    return (lanes_f){x, x, x, x, x, x, x, x};
 }
 
-static inline float lift(float x)
+static inline lanes_f pick(lanes_i keep, lanes_f yes, lanes_f no)
 {
-    return x > LOGP_MIN ? x : LOGP_MIN;
+    return (lanes_f)(((lanes_i)yes & keep) | ((lanes_i)no & ~keep));
 }
 
-/* out[j] = x[j] where bit j of `word` is set, else `other`. */
-static inline void select_allowed(float *out, const float *x, uint32_t word, int n, float other)
+static inline int block_width(int n_choices, int at)
 {
-    uint32_t fill = fm_bits_f32_(other);
-    for (int j = 0; j < n; j++) {
-        uint32_t bit = (word >> j) & 1U;
-        out[j] = fm_from_bits_f32_(fm_pick_(bit != 0, fm_bits_f32_(x[j]), fill));
+    return n_choices - at < LANES ? n_choices - at : LANES;
+}
+
+/* The allowed ones of the n choices from `at`, a multiple of LANES. */
+static inline lanes_i allowed(const uint32_t *mask, int at, int n)
+{
+    const lanes_i lane = {1, 2, 4, 8, 16, 32, 64, 128};
+    int32_t bits = (int32_t)((mask[at / 32] >> (at % 32)) & ((1U << n) - 1U));
+    lanes_i all = {bits, bits, bits, bits, bits, bits, bits, bits};
+    return (all & lane) == lane;
+}
+
+static inline lanes_f load(const float *x, int n)
+{
+    lanes_f z = splat(0.0f);
+    if (n == LANES) {
+        memcpy(&z, x, sizeof(z));
+    } else {
+        memcpy(&z, x, (size_t)n * sizeof(float));
+    }
+    return z;
+}
+
+static inline void store(float *out, lanes_f z, int n)
+{
+    if (n == LANES) {
+        memcpy(out, &z, sizeof(z));
+    } else {
+        memcpy(out, &z, (size_t)n * sizeof(float));
     }
 }
 
-static float largest(const float *x, int n)
+/* exp where kept, else 0. */
+static inline lanes_f exp_kept(lanes_i keep, lanes_f x)
 {
-    float top = -HUGE_VALF;
-    for (int k = 0; k < n; k++) {
-        top = x[k] > top ? x[k] : top;
+    float in[LANES], out[LANES];
+    lanes_f y = pick(keep, x, splat(0.0f));
+    memcpy(in, &y, sizeof(in));
+    for (int j = 0; j < LANES; j++) {
+        out[j] = fm_expf(in[j]);
     }
-    return top;
+    memcpy(&y, out, sizeof(y));
+    return pick(keep, y, splat(0.0f));
+}
+
+/* x where it is finite and kept, else a number whose exp is 0: fit for products with exp(x). */
+static inline lanes_f lift(lanes_i keep, lanes_f x)
+{
+    const lanes_f low = splat(-104.0f);
+    return pick(keep & (x > low), x, low);
+}
+
+/* ((0+4)+(2+6)) + ((1+5)+(3+7)) */
+static inline float lane_sum(lanes_f x)
+{
+    return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
+}
+
+static float largest_allowed(const float *x, const uint32_t *mask, int n_choices)
+{
+    lanes_f top = splat(-HUGE_VALF);
+    for (int at = 0; at < n_choices; at += LANES) {
+        int n = block_width(n_choices, at);
+        lanes_f z = load(x + at, n);
+        top = pick(allowed(mask, at, n) & (z > top), z, top);
+    }
+    float all = top[0];
+    for (int j = 1; j < LANES; j++) {
+        all = top[j] > all ? top[j] : all;
+    }
+    return all;
 }
 
 float policy_log_softmax(float *logp, const float *logits, const uint32_t *mask, int n_choices)
 {
-    for (int at = 0; at < n_choices; at += WORD) {
-        select_allowed(logp + at, logits + at, mask[at / WORD], word_width(n_choices, at),
-                       -HUGE_VALF);
+    float top = largest_allowed(logits, mask, n_choices);
+    lanes_f sums = splat(0.0f), moments = splat(0.0f); /* of exp(d) and d exp(d), d = z - top */
+    for (int at = 0; at < n_choices; at += LANES) {
+        int n = block_width(n_choices, at);
+        lanes_i keep = allowed(mask, at, n);
+        lanes_f d = load(logits + at, n) - splat(top);
+        lanes_f e = exp_kept(keep, d);
+        sums += e;
+        moments += e * lift(keep, d);
+        store(logp + at, pick(keep, d, splat(-HUGE_VALF)), n);
     }
-    float top = largest(logp, n_choices);
-    float sum = 0.0f, moment = 0.0f; /* of exp(d) and of d exp(d), d = z - top */
-    for (int at = 0; at < n_choices; at += WORD) {
-        float *d = logp + at;
-        float e[WORD], de[WORD];
-        int n = word_width(n_choices, at);
-        for (int j = 0; j < n; j++) {
-            d[j] -= top;
-            e[j] = fm_expf(d[j]);
-            de[j] = e[j] * lift(d[j]);
-        }
-        for (int j = 0; j < n; j++) {
-            sum += e[j];
-            moment += de[j];
-        }
-    }
+    float sum = lane_sum(sums);
     float log_sum = fm_logf(sum);
-    for (int k = 0; k < n_choices; k++) {
-        logp[k] -= log_sum;
+    for (int at = 0; at < n_choices; at += LANES) {
+        int n = block_width(n_choices, at);
+        store(logp + at, load(logp + at, n) - splat(log_sum), n);
     }
-    return log_sum - moment / sum;
+    return log_sum - lane_sum(moments) / sum;
 }
 
 int policy_sample(const float *logp, const uint32_t *mask, int n_choices, float u)
 {
     int last = -1; /* rounding may leave the sum below u: then the last possible choice */
     float cumulative = 0.0f;
-    for (int at = 0; at < n_choices; at += WORD) {
-        float p[WORD];
-        int n = word_width(n_choices, at);
-        uint32_t word = mask[at / WORD];
-        fm_exp_f32(p, logp + at, (size_t)n);
+    for (int at = 0; at < n_choices; at += LANES) {
+        int n = block_width(n_choices, at);
+        lanes_f p = exp_kept(allowed(mask, at, n), load(logp + at, n));
         for (int j = 0; j < n; j++) {
-            if (((word >> j) & 1U) == 0 || !(p[j] > 0.0f)) {
-                continue;
-            }
-            last = at + j;
+            last = p[j] > 0.0f ? at + j : last;
             cumulative += p[j];
             if (u < cumulative) {
                 return last;
@@ -112,14 +156,12 @@ int policy_argmax(const float *logp, const uint32_t *mask, int n_choices)
 void policy_gradient(float *grad, const float *logp, const uint32_t *mask, int n_choices,
                      int choice, float a, float b, float entropy)
 {
-    for (int at = 0; at < n_choices; at += WORD) {
-        const float *l = logp + at;
-        float g[WORD];
-        int n = word_width(n_choices, at);
-        for (int j = 0; j < n; j++) {
-            g[j] = -fm_expf(l[j]) * (a + b * (lift(l[j]) + entropy));
-        }
-        select_allowed(grad + at, g, mask[at / WORD], n, 0.0f);
+    for (int at = 0; at < n_choices; at += LANES) {
+        int n = block_width(n_choices, at);
+        lanes_i keep = allowed(mask, at, n);
+        lanes_f l = load(logp + at, n);
+        lanes_f by_logp = splat(a) + splat(b) * (lift(keep, l) + splat(entropy));
+        store(grad + at, splat(0.0f) - exp_kept(keep, l) * by_logp, n);
     }
     grad[choice] += a;
 }

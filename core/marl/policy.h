@@ -2,7 +2,8 @@
  *
  * For each factor: p_k = exp(z_k - max) / sum over allowed k; forbidden choices have probability
  * exactly 0, and log-probability, entropy and gradient are those of the masked distribution.
- * Sums run over k ascending.
+ * Sums are eight partial sums by k modulo 8, each ascending, then a tree. Bits of a mask beyond the
+ * last choice are ignored.
  */
 #ifndef KARMA_MARL_POLICY_H
 #define KARMA_MARL_POLICY_H

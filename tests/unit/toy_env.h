@@ -38,18 +38,16 @@ static inline struct rng_block toy_draw(uint32_t what, uint32_t i, const struct 
 
 static inline void toy_obs(const void *ctx, float *obs, int agent, const float *row)
 {
-    const struct toy_shape *shape = ctx;
-    for (int i = 0; i < shape->n_obs; i++) {
-        obs[i] = row[(i + agent) % shape->n_row];
-    }
+    const struct toy_shape *shape = ctx; /* n_row >= n_obs, n_row > agent */
+    int n = shape->n_row - agent < shape->n_obs ? shape->n_row - agent : shape->n_obs;
+    memcpy(obs, row + agent, (size_t)n * sizeof(float));
+    memcpy(obs + n, row, (size_t)(shape->n_obs - n) * sizeof(float));
 }
 
 static inline void toy_critic(const void *ctx, float *out, const float *row)
 {
-    const struct toy_shape *shape = ctx;
-    for (int i = 0; i < shape->n_critic; i++) {
-        out[i] = row[i % shape->n_row];
-    }
+    const struct toy_shape *shape = ctx; /* n_row >= n_critic */
+    memcpy(out, row, (size_t)shape->n_critic * sizeof(float));
 }
 
 static inline enum err toy_reset(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps)
