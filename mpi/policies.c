@@ -74,7 +74,7 @@ static enum err load_controller(struct policies *p, struct arena *arena, const s
 }
 
 enum err policies_load(struct policies *p, struct arena *arena, const struct experiment *x,
-                       const char *path)
+                       int only, const char *path)
 {
     const struct eval_cfg *cfg = &x->cfg.eval;
     *p = (struct policies){.cfg = cfg,
@@ -84,7 +84,8 @@ enum err policies_load(struct policies *p, struct arena *arena, const struct exp
         return ERR_MEMORY;
     }
     for (int c = 0; c < cfg->n_controllers; c++) {
-        if (cfg->controllers[c].kind == CONTROLLER_POLICY) {
+        const bool wanted = only == POLICIES_ALL || only == c;
+        if (wanted && cfg->controllers[c].kind == CONTROLLER_POLICY) {
             TRY(load_controller(p, arena, x, c, path));
         }
     }

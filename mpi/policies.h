@@ -17,11 +17,12 @@ struct policies {
     struct policy_source **sources; /* (cfg->n_controllers)[teams[c].n_teams] */
 };
 
-/* Local. Loads what eval.controllers name (no run named: the experiment's own run.dir). `path`: of
- * the configuration, for the sentence that says how to make a policy that is missing. By reference:
- * `x`. */
+/* Local. Loads what eval.controllers name (no run named: the experiment's own run.dir), for
+ * controller `only` or for all of them. `path`: of the configuration, for the sentence that says
+ * how to make a policy that is missing. By reference: `x`. */
+enum { POLICIES_ALL = -1 };
 enum err policies_load(struct policies *p, struct arena *arena, const struct experiment *x,
-                       const char *path) WARN_UNUSED;
+                       int only, const char *path) WARN_UNUSED;
 
 /* One sentence about controller c: how it acts, its training seeds, how it was trained. NULL for a
  * rule and when out of memory. */

@@ -90,3 +90,8 @@ const char *controller_label(const struct controller_cfg *cfg)
 {
     return cfg->name[0] != '\0' ? cfg->name : cfg_choice_name(kinds, cfg->kind);
 }
+
+const char *controller_kind_name(enum controller_kind kind)
+{
+    return cfg_choice_name(kinds, (int)kind);
+}

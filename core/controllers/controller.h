@@ -72,6 +72,8 @@ enum err controller_new(struct controller **out, struct arena *arena,
 
 /* What tables call it; static or in the configuration. */
 const char *controller_label(const struct controller_cfg *cfg);
+/* "khpa"; static. */
+const char *controller_kind_name(enum controller_kind kind);
 
 static inline void controller_reset(struct controller *c, const struct episode_id *id,
                                     const struct schedule *future)

@@ -4,10 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#define KIND_NAME_(id, name, doc) [id] = name,
-static const char *const kind_names[] = {CONTROLLER_LIST(KIND_NAME_)};
-#undef KIND_NAME_
-
 /* ---- who is reported, who is compared with ---- */
 
 static enum err choose_listed(struct summary *s, struct arena *arena)
@@ -30,7 +26,8 @@ static int match_references(int *out, const struct summary *s, bool by_kind)
     int n = 0;
     for (int i = 0; i < s->n_listed; i++) {
         const struct controller_cfg *c = &s->cfg->controllers[s->listed[i]];
-        const char *name = by_kind ? kind_names[c->kind] : controller_label(c);
+        const char *name =
+            by_kind ? controller_kind_name((enum controller_kind)c->kind) : controller_label(c);
         if (strcmp(name, s->cfg->reference) == 0) {
             out[n++] = i;
         }

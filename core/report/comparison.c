@@ -150,10 +150,6 @@ static enum err print_gaps(struct buf *out, const struct comparison *c, enum tab
 
 /* ---- frontiers ---- */
 
-#define KIND_NAME_(id, name, doc) [id] = name,
-static const char *const kind_names[] = {CONTROLLER_LIST(KIND_NAME_)};
-#undef KIND_NAME_
-
 static void add_gap(struct table *t, const struct comparison *c, int p, int kind, int view)
 {
     const struct frontiers *f = c->frontiers;
@@ -163,7 +159,7 @@ static void add_gap(struct table *t, const struct comparison *c, int p, int kind
     }
     table_text(t, view_name(c, view));
     table_text(t, name_of(c, f->policies[p]));
-    table_cell(t, "%s, %d %s", kind_names[frontier_kinds[kind]], g->n_arms,
+    table_cell(t, "%s, %d %s", controller_kind_name(frontier_kinds[kind]), g->n_arms,
                g->n_arms == 1 ? "arm" : "arms");
     table_cell(t, "%.3f", g->cost);
     if (isfinite(g->value)) {

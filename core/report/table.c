@@ -65,6 +65,15 @@ void table_cell(struct table *t, const char *fmt, ...)
     table_text(t, text);
 }
 
+void table_number(struct table *t, double v)
+{
+    if (isfinite(v)) {
+        table_cell(t, "%.6g", v);
+    } else {
+        table_text(t, "-");
+    }
+}
+
 /* -0.0001 with three decimals is "0.000", not "-0.000": a sign is said only of what is shown. */
 static double shown(double v, int decimals)
 {

@@ -27,6 +27,8 @@ void table_init(struct table *t, struct arena *arena, const char *const *head, i
 /* One cell after the other, row by row. */
 void table_text(struct table *t, const char *text);
 void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The number with 6 significant digits; "-" if it is not defined. */
+void table_number(struct table *t, double v);
 /* "0.934 [0.921, 0.947]" with that many decimals; "-" if it is not defined. */
 void table_interval(struct table *t, const struct stat_interval *v, int decimals);
 /* The same with a sign: for differences. */

@@ -6,6 +6,8 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/report/comparison.h"
+#include "core/report/figure.h"
+#include "core/report/timeline.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/comm.h"
 #include "mpi/experiment.h"
@@ -185,6 +187,88 @@ static enum err print_table(struct session *s, const struct comparison *c)
     return e;
 }
 
+/* ---- figures ---- */
+
+static bool has_kind(const struct scenario_cfg *s, int kind)
+{
+    for (int i = 0; i < s->n_events; i++) {
+        if (kind == EVENT_KINDS || s->events[i].kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One with a flood, else one in which anything happens, else the first. */
+static int drawn_scenario(const struct experiment_cfg *cfg)
+{
+    static const int wanted[] = {EVENT_DDOS, EVENT_KINDS};
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < cfg->n_scenarios; i++) {
+            if (has_kind(&cfg->scenarios[i], wanted[k])) {
+                return i;
+            }
+        }
+    }
+    return 0;
+}
+
+/* The first listed controller of each kind that readers look for. */
+static enum err choose_tracks(struct timeline *t, struct session *s)
+{
+    static const enum controller_kind kinds[TIMELINE_TRACKS_MAX] = {
+        CONTROLLER_NOTHING, CONTROLLER_KHPA, CONTROLLER_FF, CONTROLLER_POLICY};
+    const struct experiment *x = s->x;
+    for (int k = 0; k < TIMELINE_TRACKS_MAX; k++) {
+        for (int c = 0; c < x->cfg.eval.n_controllers; c++) {
+            const struct controller_cfg *cfg = &x->cfg.eval.controllers[c];
+            if (cfg->kind != (int)kinds[k] || !cfg->listed) {
+                continue;
+            }
+            const struct eval_teams *teams = &s->policies.teams[c];
+            TRY(controller_new(&t->controllers[t->n_controllers++], &s->arena, cfg, &x->world,
+                               &x->rules, teams->n_teams > 0 ? teams->teams[0] : NULL));
+            break;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err write_timeline(struct session *s, const char *dir)
+{
+    const struct experiment *x = s->x;
+    const struct eval_cfg *cfg = &x->cfg.eval;
+    const int scenario = drawn_scenario(&x->cfg);
+    struct schedule schedule;
+    struct timeline t = {.world = &x->world,
+                         .scenario = scenario,
+                         .id = {.seed = cfg->seed, .split = (enum rng_split)cfg->split}};
+    TRY(schedule_init(&schedule, &s->arena, x->world.n_seconds));
+    t.id.env = cfg->figure_episode >= 0
+                   ? (uint32_t)cfg->figure_episode
+                   : timeline_choose(&x->world, scenario, t.id, cfg->episodes, &schedule);
+    t.title = arena_printf(&s->arena, "scenario %s, %s episode %u", x->cfg.scenarios[scenario].name,
+                           eval_split_name(cfg), t.id.env);
+    TRY(choose_tracks(&t, s));
+    if (t.title == NULL) {
+        return ERR_MEMORY;
+    }
+    return t.n_controllers > 0 ? timeline_write(NULL, &t, dir, &s->scratch) : ERR_OK;
+}
+
+static enum err write_figures(struct session *s, const struct summary *summary)
+{
+    const char *dir = file_join(&s->arena, s->dir, "figures");
+    if (dir == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(file_make_dirs(dir));
+    TRY(figure_frontiers(dir, summary, s->x->cfg.scenarios, &s->scratch));
+    TRY(write_timeline(s, dir));
+    log_info("figures: data and scripts in %s; draw them with: karma figure %s", dir, s->dir);
+    return ERR_OK;
+}
+
 static enum err report(struct session *s)
 {
     const struct experiment_cfg *cfg = &s->x->cfg;
@@ -203,7 +287,7 @@ static enum err report(struct session *s)
     TRY(write_table(s, &c, "summary.txt", TABLE_TEXT));
     TRY(write_table(s, &c, "summary.md", TABLE_MARKDOWN));
     log_info("rows: %s/eval.csv, tables: %s/summary.txt and summary.md", s->dir, s->dir);
-    return ERR_OK;
+    return write_figures(s, &summary);
 }
 
 /* ---- the script ---- */
@@ -211,7 +295,7 @@ static enum err report(struct session *s)
 static enum err prepare(struct session *s)
 {
     struct experiment *x = s->x;
-    TRY(policies_load(&s->policies, &s->arena, x, s->config_path));
+    TRY(policies_load(&s->policies, &s->arena, x, POLICIES_ALL, s->config_path));
     TRY(eval_new(&s->eval, &s->arena, &x->cfg.eval, &x->world, &x->rules, s->policies.teams));
     s->inner = eval_jobs(s->eval);
     return s->comm->rank == 0 ? open_csv(s) : ERR_OK;

@@ -10,6 +10,7 @@ static const struct command commands[] = {
     {"train", "train a team in the configured world", command_train},
     {"eval", "compare controllers on held-out episodes: table and figures", command_eval},
     {"simulate", "run one controller for one episode: trace and timeline", command_simulate},
+    {"figure", "draw the figures that eval and simulate have prepared", command_figure},
     {"config", "check, show or document configurations", command_config},
     {NULL, NULL, NULL},
 };

@@ -1,0 +1,424 @@
+/* Scripts are written with the values that gnuplot cannot know; the rest is in the CSV files. See
+ * figure.h. */
+#include "core/report/figure.h"
+
+#include "core/base/csv.h"
+#include "core/base/file.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* M. Okabe, K. Ito, "Color universal design", 2008, without the yellow that paper swallows. */
+static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                      "#E69F00", "#56B4E9", "#000000"};
+enum { COLOURS = sizeof colours / sizeof *colours };
+#define SHADE "#fdebd3"
+
+/* ---- a script in the making ---- */
+
+enum { PUT_MAX = 4096 };
+
+/* Errors stick: the first one is what finish() returns. */
+struct script {
+    const char *dir, *name; /* DIR/NAME.gp */
+    struct arena *arena;
+    struct buf text;
+    enum err failed;
+};
+
+static void put(struct script *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct script *s, const char *fmt, ...)
+{
+    char text[PUT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    const int n = vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (s->failed == ERR_OK) {
+        s->failed = n >= 0 && n < PUT_MAX ? buf_append(&s->text, text, (size_t)n) : ERR_FAILED;
+    }
+}
+
+/* In single quotes, where gnuplot wants a quote doubled. */
+static const char *quoted(struct script *s, const char *text)
+{
+    char *out = ARENA_NEW(s->arena, 2 * strlen(text) + 3, char);
+    if (out == NULL) {
+        s->failed = ERR_MEMORY;
+        return "''";
+    }
+    char *o = out;
+    *o++ = '\'';
+    for (const char *c = text; *c != '\0'; c++) {
+        *o++ = *c == '\n' ? ' ' : *c;
+        if (*c == '\'') {
+            *o++ = '\'';
+        }
+    }
+    *o++ = '\'';
+    *o = '\0';
+    return out;
+}
+
+/* Opens the loop that draws everything twice: as SVG and, with twice the pixels, as PNG. */
+static void begin(struct script *s, struct arena *arena, const char *dir, const char *name,
+                  int width, int height)
+{
+    *s = (struct script){.dir = dir, .name = name, .arena = arena};
+    buf_init(&s->text);
+    put(s, "# gnuplot %s.gp   writes %s.svg and %s.png\n", name, name, name);
+    put(s, "set datafile separator comma\n"
+           "set datafile columnheaders\n"
+           "set datafile missing 'nan'\n"
+           "set encoding utf8\n"
+           "set border 3 lw 1 lc rgb '#404040'\n"
+           "set tics nomirror out\n"
+           "set grid ytics lc rgb '#d8d8d8' lw 0.5 dt 1\n"
+           "do for [format in 'svg png'] {\n"
+           "if (format eq 'svg') {\n");
+    put(s, "    set terminal svg size %d,%d font 'Arial,13' background 'white'\n", width, height);
+    put(s,
+        "} else {\n"
+        "    set terminal pngcairo size %d,%d font 'Arial,13' fontscale 2 linewidth 2 pointscale "
+        "2\n}\n",
+        2 * width, 2 * height);
+    put(s, "set output '%s.'.format\n", name);
+}
+
+static enum err finish(struct script *s)
+{
+    const char *path = arena_printf(s->arena, "%s/%s.gp", s->dir, s->name);
+    put(s, "unset output\n}\n");
+    enum err e = path == NULL ? ERR_MEMORY : s->failed;
+    if (e == ERR_OK) {
+        e = file_write(path, s->text.data, s->text.len);
+    }
+    buf_release(&s->text);
+    return e;
+}
+
+const char *figure_slug(struct arena *arena, const char *name)
+{
+    static const char kept[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    char *slug = arena_strdup(arena, name);
+    for (char *c = slug; c != NULL && *c != '\0'; c++) {
+        *c = strchr(kept, *c) != NULL ? *c : '-';
+    }
+    return slug;
+}
+
+/* ---- timeline ---- */
+
+enum { PANEL_WIDTH = 330, LEGEND_WIDTH = 190, TIMELINE_HEIGHT = 640, AXIS_WIDTH = 70 };
+
+static int timeline_width(const struct figure_timeline *f)
+{
+    return AXIS_WIDTH + f->n_tracks * PANEL_WIDTH + LEGEND_WIDTH;
+}
+
+static void shade_events(struct script *s, const struct schedule *schedule)
+{
+    for (int i = 0; i < schedule->n_events; i++) {
+        const struct event *e = &schedule->events[i];
+        const double until = fmin(e->start_s + e->duration_s + e->ramp_s, schedule->n_seconds);
+        put(s,
+            "set object %d rect from %.6g, graph 0 to %.6g, graph 1 behind fc rgb '" SHADE
+            "' fs solid noborder\n",
+            i + 1, e->start_s, until);
+    }
+}
+
+/* The legend of a row stands right of its last column; y labels stand left of its first. */
+static void set_panel(struct script *s, const struct figure_timeline *f, int row, int track,
+                      const char *label)
+{
+    static const double tops[] = {0.90, 0.62, 0.34}; /* of the rows, share of the height */
+    if (track == f->n_tracks - 1) {
+        put(s,
+            "set key at screen %.4f, screen %.4f left top Left reverse samplen 1.5 spacing 1.15\n",
+            1.0 - (double)(LEGEND_WIDTH - 10) / timeline_width(f), tops[row]);
+    } else {
+        put(s, "unset key\n");
+    }
+    if (track == 0) {
+        put(s, "set ylabel '%s'\nset format y '%%g'\n", label);
+    } else {
+        put(s, "unset ylabel\nset format y ''\n");
+    }
+    put(s, row == 2 ? "set xlabel 'time (s)'\nset format x '%%g'\n"
+                    : "unset xlabel\nset format x ''\n");
+}
+
+static void plot_load(struct script *s, const struct figure_timeline *f, int track)
+{
+    static const char in_time[] = "'t_s':(column('final') > 0 ? column('in_time') : NaN)";
+    const char *file = quoted(s, f->tracks[track].cohorts);
+    set_panel(s, f, 0, track, "requests/s");
+    put(s, "set title %s\nset yrange [0:%.6g]\n", quoted(s, f->tracks[track].label),
+        1.05 * f->most_rps);
+    put(s,
+        "plot %s using 't_s':'received' with filledcurves y1=0 fc rgb '#e3e3e3' notitle, \\\n"
+        "    %s using %s with filledcurves y1=0 fc rgb '#bcd9ec' notitle, \\\n",
+        file, file, in_time);
+    put(s,
+        "    %s using 't_s':'received' with lines lw 1.2 lc rgb '#000000' title 'offered', \\\n"
+        "    %s using %s with lines lw 1.5 lc rgb '#0072B2' title 'answered in time', \\\n"
+        "    NaN with boxes fc rgb '" SHADE "' fs solid noborder title 'attack or fault'\n"
+        "unset title\n",
+        file, file, in_time);
+}
+
+static void plot_replicas(struct script *s, const struct figure_timeline *f, int track)
+{
+    const struct topology_cfg *t = f->world->cfg.topology;
+    const char *file = quoted(s, f->tracks[track].trace);
+    set_panel(s, f, 1, track, "replicas");
+    put(s, "set yrange [0:%.6g]\nplot ", f->most_replicas + 1);
+    for (int i = 0; i < t->n_services; i++) {
+        const char *name = t->services[i].name;
+        const char *column = arena_printf(s->arena, "%s.deployed", name);
+        put(s, "%s using 't_s':%s with steps lw 1.6 dt %d lc rgb '%s' title %s%s", file,
+            quoted(s, column == NULL ? "" : column), 1 + i / COLOURS, colours[i % COLOURS],
+            quoted(s, name), i + 1 < t->n_services ? ", \\\n    " : "\n");
+    }
+}
+
+static void plot_latency(struct script *s, const struct figure_timeline *f, int track)
+{
+    const double limit = f->world->cfg.plant->latency_max_ms;
+    set_panel(s, f, 2, track, "latency (ms)");
+    put(s, "set logscale y\nset yrange [%.6g:%.6g]\n", limit / 50, 1.3 * fmax(f->most_ms, limit));
+    put(s,
+        "plot %s using 't_s':'latency_ms' with lines lw 1.5 lc rgb '#D55E00' title 'mean latency', "
+        "\\\n    %.6g with lines dt 2 lw 1 lc rgb '#404040' title 'limit %.6g ms'\n"
+        "unset logscale y\n",
+        quoted(s, f->tracks[track].cohorts), limit, limit);
+}
+
+static void plot_timeline(struct script *s, const struct figure_timeline *f)
+{
+    typedef void plot_panel(struct script *, const struct figure_timeline *, int);
+    static plot_panel *const panels[] = {plot_load, plot_replicas, plot_latency};
+    const double width = timeline_width(f);
+    shade_events(s, f->schedule);
+    put(s,
+        "set xrange [0:%d]\n"
+        "set multiplot layout 3,%d margins %.4f,%.4f,0.09,0.90 spacing 0.015,0.03 title %s\n",
+        f->schedule->n_seconds, f->n_tracks, AXIS_WIDTH / width, 1.0 - LEGEND_WIDTH / width,
+        quoted(s, f->title));
+    for (int row = 0; row < 3; row++) {
+        for (int track = 0; track < f->n_tracks; track++) {
+            panels[row](s, f, track);
+        }
+    }
+    put(s, "unset multiplot\n");
+}
+
+enum err figure_timeline(const char *dir, const struct figure_timeline *f, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct script s;
+    begin(&s, scratch, dir, "timeline", timeline_width(f), TIMELINE_HEIGHT);
+    plot_timeline(&s, f);
+    const enum err e = finish(&s);
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+/* ---- frontiers ---- */
+
+static void put_interval(struct csv *csv, const struct stat_interval *v)
+{
+    csv_num(csv, v->value);
+    csv_num(csv, v->lo);
+    csv_num(csv, v->hi);
+}
+
+/* An arm of a sweep: means only. */
+static enum err put_arm(struct csv *csv, const struct summary *s, int controller, int scenario,
+                        const char *kind, bool corner)
+{
+    const double vcpu = outcomes_mean(&s->outcomes, controller, scenario, METRIC_OF(vcpu));
+    const double share = outcomes_mean(&s->outcomes, controller, scenario, METRIC_OF(compliance));
+    csv_text(csv, kind);
+    csv_text(csv, controller_label(&s->cfg->controllers[controller]));
+    csv_text(csv, corner ? "corner" : "arm");
+    put_interval(csv, &(struct stat_interval){vcpu, NAN, NAN});
+    put_interval(csv, &(struct stat_interval){share, NAN, NAN});
+    return csv_end_row(csv);
+}
+
+/* The corners in order, so that a line can join them, then the arms. */
+static enum err put_kind(struct csv *csv, const struct summary *s, int scenario, int kind,
+                         struct frontier_point *points)
+{
+    const enum controller_kind id = frontier_kinds[kind];
+    const int n = frontiers_hull(points, &s->outcomes, s->cfg, id, scenario);
+    for (int i = 0; i < n; i++) {
+        TRY(put_arm(csv, s, points[i].arm, scenario, controller_kind_name(id), true));
+    }
+    for (int c = 0; c < s->cfg->n_controllers; c++) {
+        if (s->cfg->controllers[c].kind == (int)id) {
+            TRY(put_arm(csv, s, c, scenario, controller_kind_name(id), false));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err put_listed(struct csv *csv, const struct summary *s, int view)
+{
+    for (int i = 0; i < s->n_listed; i++) {
+        const struct controller_cfg *c = &s->cfg->controllers[s->listed[i]];
+        csv_text(csv, controller_kind_name((enum controller_kind)c->kind));
+        csv_text(csv, controller_label(c));
+        csv_text(csv, "listed");
+        put_interval(csv, &summary_cell(s, i, view, METRIC_OF(vcpu))->value);
+        put_interval(csv, &summary_cell(s, i, view, METRIC_OF(compliance))->value);
+        TRY(csv_end_row(csv));
+    }
+    return ERR_OK;
+}
+
+static enum err write_points(const char *path, const struct summary *s, int view,
+                             struct arena *arena)
+{
+    static const char *const columns[] = {"kind",    "controller", "role",
+                                          "vcpu",    "vcpu_lo",    "vcpu_hi",
+                                          "in_time", "in_time_lo", "in_time_hi"};
+    struct frontier_point *points = ARENA_NEW(arena, s->cfg->n_controllers, struct frontier_point);
+    struct csv csv;
+    if (points == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(csv_create(&csv, arena, path, columns, (int)(sizeof columns / sizeof *columns)));
+    enum err e = ERR_OK;
+    for (int k = 0; k < FRONTIER_KINDS && e == ERR_OK; k++) {
+        e = put_kind(&csv, s, summary_scenario(s, view), k, points);
+    }
+    if (e == ERR_OK) {
+        e = put_listed(&csv, s, view);
+    }
+    csv_close(&csv);
+    return e;
+}
+
+/* A kind has the same colour and marker in every figure; a dot for an arm, a line for the hull. */
+static void plot_kind(struct script *s, const char *file, int kind)
+{
+    static const char *const dashes[FRONTIER_KINDS] = {"3", "2", "1"};
+    static const char *const paints[FRONTIER_KINDS] = {"#808080", "#D55E00", "#009E73"};
+    const char *name = controller_kind_name(frontier_kinds[kind]);
+    put(s,
+        "    %s using (strcol('kind') eq '%s' && strcol('role') eq 'arm' ? column('vcpu') : NaN):"
+        "'in_time' with points pt 7 ps 0.35 lc rgb '%s' notitle, \\\n",
+        file, name, paints[kind]);
+    put(s,
+        "    %s using (strcol('kind') eq '%s' && strcol('role') eq 'corner' ? column('vcpu') : NaN"
+        "):'in_time' with lines lw 1.8 dt %s lc rgb '%s' title '%s frontier', \\\n",
+        file, name, dashes[kind], paints[kind], name);
+}
+
+static bool has_kind(const struct eval_cfg *cfg, enum controller_kind kind)
+{
+    for (int c = 0; c < cfg->n_controllers; c++) {
+        if (cfg->controllers[c].kind == (int)kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void plot_frontiers(struct script *s, const struct summary *summary, const char *title,
+                           const char *data)
+{
+    static const int markers[] = {5, 7, 9, 11, 13, 4, 6, 8, 10, 12};
+    const char *file = quoted(s, data);
+    put(s,
+        "set title %s\nset xlabel 'mean CPU requested (vCPU)'\n"
+        "set ylabel 'answered in time / received'\n"
+        "set key outside right top Left reverse samplen 2 spacing 1.2\n"
+        "set grid xtics lc rgb '#d8d8d8' lw 0.5 dt 1\nset offsets graph 0.05, 0.05, 0.05, 0.05\n"
+        "plot \\\n",
+        quoted(s, title));
+    for (int k = 0; k < FRONTIER_KINDS; k++) {
+        if (has_kind(summary->cfg, frontier_kinds[k])) {
+            plot_kind(s, file, k);
+        }
+    }
+    for (int i = 0; i < summary->n_listed; i++) {
+        const char *name =
+            quoted(s, controller_label(&summary->cfg->controllers[summary->listed[i]]));
+        put(s,
+            "    %s using (strcol('role') eq 'listed' && strcol('controller') eq %s ? "
+            "column('vcpu') : NaN):'in_time':'vcpu_lo':'vcpu_hi':'in_time_lo':'in_time_hi' "
+            "with xyerrorbars lw 1.3 pt %d ps 0.9 lc rgb '%s' title %s%s",
+            file, name, markers[i % 10], colours[i % COLOURS], name,
+            i + 1 < summary->n_listed ? ", \\\n" : "\n");
+    }
+}
+
+static enum err figure_view(const char *dir, const struct summary *summary, int view,
+                            const char *scenario, struct arena *arena)
+{
+    const char *name = arena_printf(arena, "frontier-%s", figure_slug(arena, scenario));
+    if (name == NULL) {
+        return ERR_MEMORY;
+    }
+    const char *data = arena_printf(arena, "%s.csv", name);
+    const char *path = arena_printf(arena, "%s/%s.csv", dir, name);
+    if (data == NULL || path == NULL) {
+        return ERR_MEMORY;
+    }
+    struct script s;
+    TRY(write_points(path, summary, view, arena));
+    begin(&s, arena, dir, name, 760, 480);
+    plot_frontiers(&s, summary, scenario, data);
+    return finish(&s);
+}
+
+enum err figure_frontiers(const char *dir, const struct summary *s,
+                          const struct scenario_cfg *scenarios, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    enum err e = ERR_OK;
+    for (int view = 0; view < s->n_views && e == ERR_OK && s->n_listed > 0; view++) {
+        const int scenario = summary_scenario(s, view);
+        const char *name = scenario == OUTCOMES_POOLED ? "all" : scenarios[scenario].name;
+        e = figure_view(dir, s, view, name, scratch);
+        arena_rewind(scratch, mark);
+    }
+    return e;
+}
+
+/* ---- learning ---- */
+
+static void plot_curve(struct script *s, const char *file, const char *column, const char *label,
+                       bool last)
+{
+    put(s, "set ylabel '%s'\n", label);
+    put(s, last ? "set xlabel 'env-steps (thousands)'\nset format x '%%g'\n"
+                : "unset xlabel\nset format x ''\n");
+    put(s,
+        "plot %s using (column('env_steps') / 1000):'%s' with linespoints lw 1.4 pt 7 ps 0.3 lc "
+        "rgb '#0072B2' notitle\n",
+        file, column);
+}
+
+enum err figure_learning(const char *dir, const char *path, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct script s;
+    begin(&s, scratch, dir, "learning", 700, 640);
+    const char *file = quoted(&s, path);
+    put(&s, "set multiplot layout 3,1 margins 0.12,0.97,0.09,0.93 spacing 0.02,0.03 title "
+            "'training episodes: mean of each update'\n");
+    plot_curve(&s, file, "reward", "reward per step", false);
+    plot_curve(&s, file, "compliance", "answered in time", false);
+    plot_curve(&s, file, "vcpu", "mean vCPU", true);
+    put(&s, "unset multiplot\n");
+    const enum err e = finish(&s);
+    arena_rewind(scratch, mark);
+    return e;
+}

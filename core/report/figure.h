@@ -1,0 +1,45 @@
+/* Figures: gnuplot scripts beside the CSV files they draw.
+ *
+ * This program only writes them; `karma figure DIR` (or gnuplot NAME.gp in their directory) makes
+ * NAME.svg and NAME.png. Colours are those of M. Okabe and K. Ito, which colour-blind readers can
+ * tell apart; axes carry units; legends stand beside the data.
+ */
+#ifndef KARMA_REPORT_FIGURE_H
+#define KARMA_REPORT_FIGURE_H
+
+#include "core/base/err.h"
+#include "core/base/mem.h"
+#include "core/eval/frontier.h"
+#include "core/game/world.h"
+#include "core/scenario/schedule.h"
+
+/* One column of a timeline. */
+struct figure_track {
+    const char *label;
+    const char *trace, *cohorts; /* file names beside the script, see trace.h */
+};
+struct figure_timeline {
+    const char *title;
+    const struct world *world;
+    const struct schedule *schedule; /* shaded */
+    const struct figure_track *tracks;
+    int n_tracks;
+    double most_rps, most_ms, most_replicas; /* common axes */
+};
+/* DIR/timeline.gp: load, replicas per service and latency over time, a column per controller. */
+enum err figure_timeline(const char *dir, const struct figure_timeline *f,
+                         struct arena *scratch) WARN_UNUSED;
+
+/* DIR/frontier-SCENARIO.csv and .gp for every view: answered in time against mean vCPU. Frontiers
+ * are lines through their arms, listed controllers points with intervals. */
+enum err figure_frontiers(const char *dir, const struct summary *s,
+                          const struct scenario_cfg *scenarios, struct arena *scratch) WARN_UNUSED;
+
+/* DIR/learning.gp: reward, answered in time and vCPU over env-steps, from the metrics.csv at `path`
+ * (relative to DIR, or absolute). */
+enum err figure_learning(const char *dir, const char *path, struct arena *scratch) WARN_UNUSED;
+
+/* A name as part of a file name: letters and digits, '-' for the rest. NULL when out of memory. */
+const char *figure_slug(struct arena *arena, const char *name);
+
+#endif

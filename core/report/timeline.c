@@ -1,0 +1,90 @@
+/* Episode -> CSV files -> script. See timeline.h. */
+#include "core/report/timeline.h"
+
+#include "core/report/figure.h"
+#include "core/report/trace.h"
+
+#include <math.h>
+
+/* Names the files of controller i. */
+static enum err name_track(struct figure_track *track, const struct timeline *t, int i,
+                           struct arena *arena)
+{
+    const char *label = t->controllers[i]->name;
+    const char *slug = figure_slug(arena, label);
+    const bool alone = t->n_controllers == 1;
+    *track = (struct figure_track){
+        .label = label,
+        .trace = alone ? "trace.csv" : arena_printf(arena, "%s-trace.csv", slug),
+        .cohorts = alone ? "cohorts.csv" : arena_printf(arena, "%s-cohorts.csv", slug)};
+    return slug != NULL && track->trace != NULL && track->cohorts != NULL ? ERR_OK : ERR_MEMORY;
+}
+
+static enum err record(struct episode_metrics *out, struct figure_timeline *f, struct episode *e,
+                       const struct timeline *t, int i, const char *dir, struct arena *arena)
+{
+    const struct figure_track *track = &f->tracks[i];
+    const char *trace_path = arena_printf(arena, "%s/%s", dir, track->trace);
+    const char *cohorts_path = arena_printf(arena, "%s/%s", dir, track->cohorts);
+    struct trace trace;
+    struct cohort_range range;
+    int n_cohorts = 0;
+    if (trace_path == NULL || cohorts_path == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(trace_open(&trace, arena, trace_path, t->world));
+    const struct episode_observer observer = trace_observer(&trace);
+    const enum err played = episode_run(e, out, t->controllers[i], t->scenario, &t->id, &observer);
+    trace_close(&trace);
+    TRY(played);
+    const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n_cohorts);
+    TRY(trace_write_cohorts(&range, arena, cohorts_path, t->world, cohorts, n_cohorts));
+    f->most_replicas = fmax(f->most_replicas, trace.most_replicas);
+    f->most_rps = fmax(f->most_rps, range.most_rps);
+    f->most_ms = fmax(f->most_ms, range.most_ms);
+    return ERR_OK;
+}
+
+static enum err play_all(struct episode_metrics *out, const struct timeline *t, const char *dir,
+                         struct arena *arena)
+{
+    struct figure_track tracks[TIMELINE_TRACKS_MAX];
+    struct episode e;
+    struct figure_timeline f = {.title = t->title,
+                                .world = t->world,
+                                .schedule = &e.schedule,
+                                .tracks = tracks,
+                                .n_tracks = t->n_controllers};
+    TRY(episode_init(&e, arena, t->world));
+    for (int i = 0; i < t->n_controllers; i++) {
+        struct episode_metrics m;
+        TRY(name_track(&tracks[i], t, i, arena));
+        TRY(record(&m, &f, &e, t, i, dir, arena));
+        if (out != NULL) {
+            out[i] = m;
+        }
+    }
+    return figure_timeline(dir, &f, arena);
+}
+
+enum err timeline_write(struct episode_metrics *out, const struct timeline *t, const char *dir,
+                        struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const enum err e = play_all(out, t, dir, scratch);
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+uint32_t timeline_choose(const struct world *w, int scenario, struct episode_id id, int n_episodes,
+                         struct schedule *scratch)
+{
+    for (int i = 0; i < n_episodes; i++) {
+        id.env = (uint32_t)i;
+        schedule_draw(scratch, &w->scenarios[scenario], &id, w->n_seconds);
+        if (scratch->onset_s >= 0 && scratch->onset_s < 0.5 * w->n_seconds) {
+            return id.env;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,31 @@
+/* One episode played by one or several controllers, written down and ready to be drawn. */
+#ifndef KARMA_REPORT_TIMELINE_H
+#define KARMA_REPORT_TIMELINE_H
+
+#include "core/controllers/controller.h"
+#include "core/eval/episode.h"
+#include "core/plant/metrics.h"
+
+enum { TIMELINE_TRACKS_MAX = 4 };
+
+struct timeline {
+    const struct world *world;
+    int scenario;
+    struct episode_id id;
+    const char *title;
+    struct controller *controllers[TIMELINE_TRACKS_MAX]; /* all meet the same episode */
+    int n_controllers;
+};
+
+/* Plays it with each controller. DIR (exists) gets timeline.gp and, for one controller, trace.csv
+ * and cohorts.csv (see trace.h); for several NAME-trace.csv and NAME-cohorts.csv each.
+ * out (n_controllers): metrics of the episode; may be NULL. scratch is rewound. */
+enum err timeline_write(struct episode_metrics *out, const struct timeline *t, const char *dir,
+                        struct arena *scratch) WARN_UNUSED;
+
+/* The first of n_episodes episodes (id->env is replaced) of the scenario in which something happens
+ * in the first half, so that its end can be seen; 0 if there is none. */
+uint32_t timeline_choose(const struct world *w, int scenario, struct episode_id id, int n_episodes,
+                         struct schedule *scratch);
+
+#endif

@@ -1,0 +1,177 @@
+/* karma figure: runs gnuplot on every script of a directory. The only place that starts another
+ * program, which is why it has no ranks: a process of MPI must not fork. */
+#include "core/report/figure.h"
+
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "mpi/cmd/commands.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+static const struct option_row rows[] = {OPTION_END};
+static const struct operand_row operand_rows[] = {
+    {"DIR", "run directory of eval, or directory that simulate wrote", 1, 1},
+    OPERAND_END,
+};
+static const struct command_line line = {
+    "karma figure",
+    "Draws the figures of a directory: runs gnuplot on DIR/*.gp and DIR/figures/*.gp, which "
+    "leaves\n"
+    "NAME.svg and NAME.png beside each script. Adds the learning curve of DIR/metrics.csv.",
+    rows, operand_rows, 1};
+
+/* ---- scripts ---- */
+
+enum { SCRIPTS_MAX = 256 };
+
+struct scripts {
+    const char *dir[SCRIPTS_MAX], *name[SCRIPTS_MAX]; /* NAME without .gp */
+    int n;
+};
+
+/* By name, so that the output has one order on every file system. */
+static enum err add_script(struct scripts *s, struct arena *arena, const char *dir,
+                           const char *file, int first)
+{
+    char *name = arena_strdup(arena, file);
+    if (name == NULL) {
+        return ERR_MEMORY;
+    }
+    if (s->n == SCRIPTS_MAX) {
+        log_error("%s: more than %d scripts", dir, SCRIPTS_MAX);
+        return ERR_FAILED;
+    }
+    name[strlen(name) - strlen(".gp")] = '\0';
+    int i = s->n++;
+    for (; i > first && strcmp(name, s->name[i - 1]) < 0; i--) {
+        s->name[i] = s->name[i - 1];
+    }
+    s->name[i] = name;
+    s->dir[s->n - 1] = dir;
+    return ERR_OK;
+}
+
+static bool is_script(const char *file)
+{
+    const size_t n = strlen(file);
+    return n > 3 && file[0] != '.' && strcmp(file + n - 3, ".gp") == 0;
+}
+
+static enum err find_scripts(struct scripts *s, struct arena *arena, const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (d == NULL) {
+        return ERR_OK; /* no figures there */
+    }
+    enum err e = ERR_OK;
+    const int first = s->n;
+    for (const struct dirent *entry; e == ERR_OK && (entry = readdir(d)) != NULL;) {
+        if (is_script(entry->d_name)) {
+            e = add_script(s, arena, dir, entry->d_name, first);
+        }
+    }
+    closedir(d);
+    return e;
+}
+
+/* ---- gnuplot ---- */
+
+static enum err failed_to_start(int error, const char *dir)
+{
+    if (error == ENOENT) {
+        log_error(
+            "gnuplot is not installed (Debian: apt-get install gnuplot-nox); scripts and data "
+            "stay in %s",
+            dir);
+    } else {
+        log_error("gnuplot could not be started: %s", strerror(error));
+    }
+    return ERR_FAILED;
+}
+
+/* In the directory of the script, whose file names are relative. */
+static enum err run_gnuplot(const char *dir, const char *script)
+{
+    posix_spawn_file_actions_t actions;
+    char program[] = "gnuplot";
+    char *argv[] = {program, (char *)(uintptr_t)script, NULL};
+    pid_t pid = 0;
+    int status = 0;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error == 0) {
+        error = posix_spawn_file_actions_addchdir_np(&actions, dir);
+        error = error != 0 ? error : posix_spawnp(&pid, program, &actions, NULL, argv, environ);
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    if (error != 0) {
+        return failed_to_start(error, dir);
+    }
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR) {
+            log_error("gnuplot: %s", strerror(errno));
+            return ERR_FAILED;
+        }
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        log_error("gnuplot failed on %s/%s; its own words stand above", dir, script);
+        return ERR_FAILED;
+    }
+    return ERR_OK;
+}
+
+static enum err draw_all(const struct scripts *s, struct arena *arena)
+{
+    for (int i = 0; i < s->n; i++) {
+        const char *script = arena_printf(arena, "%s.gp", s->name[i]);
+        if (script == NULL) {
+            return ERR_MEMORY;
+        }
+        TRY(run_gnuplot(s->dir[i], script));
+        printf("%s/%s.svg\n%s/%s.png\n", s->dir[i], s->name[i], s->dir[i], s->name[i]);
+    }
+    return ERR_OK;
+}
+
+static enum err draw_dir(const char *dir, struct arena *arena)
+{
+    struct scripts s = {0};
+    const char *figures = file_join(arena, dir, "figures");
+    const char *metrics = file_join(arena, dir, "metrics.csv");
+    if (figures == NULL || metrics == NULL) {
+        return ERR_MEMORY;
+    }
+    if (file_exists(metrics)) {
+        TRY(file_make_dirs(figures));
+        TRY(figure_learning(figures, "../metrics.csv", arena));
+    }
+    TRY(find_scripts(&s, arena, dir));
+    TRY(find_scripts(&s, arena, figures));
+    if (s.n == 0) {
+        log_error("%s: there is nothing to draw; karma train, eval and simulate write what can be",
+                  dir);
+        return ERR_USAGE;
+    }
+    return draw_all(&s, arena);
+}
+
+enum err command_figure(int argc, char **argv)
+{
+    struct arena arena;
+    char none = 0; /* no options */
+    struct operands given;
+    bool done = false;
+    arena_init(&arena);
+    enum err e = command_parse(&line, &arena, &none, &given, &done, argc, argv);
+    if (e == ERR_OK && !done) {
+        e = draw_dir(given.items[0], &arena);
+    }
+    arena_release(&arena);
+    return e;
+}

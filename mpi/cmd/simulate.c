@@ -1,0 +1,178 @@
+/* karma simulate: one controller, one scenario, one episode -> trace, cohorts, timeline, metrics.
+ */
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/base/nearest.h"
+#include "core/report/table.h"
+#include "core/report/timeline.h"
+#include "mpi/cmd/commands.h"
+#include "mpi/experiment.h"
+#include "mpi/policies.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct options {
+    const char **sets;
+    int n_sets;
+    const char *controller, *scenario, *out;
+    int episode;
+};
+
+static const struct option_row rows[] = {
+    EXPERIMENT_SET_OPTION(struct options),
+    OPTION_STRING(struct options, controller, "controller", 'c', "NAME",
+                  "one of eval.controllers (default: the first)"),
+    OPTION_STRING(struct options, scenario, "scenario", 'S', "NAME",
+                  "one of scenarios (default: the first)"),
+    OPTION_INT(struct options, episode, "episode", 'e', "N", 0, 1000000000,
+               "number of the episode; the same as in eval.csv (default: 0)"),
+    OPTION_STRING(struct options, out, "out", 'o', "DIR",
+                  "where trace.csv, cohorts.csv and timeline.gp go (default: run.dir/simulate)"),
+    OPTION_END,
+};
+static const struct operand_row operand_rows[] = {
+    {"CONFIG", "configuration file, e.g. configs/experiments/quickstart.yaml", 1, 1},
+    OPERAND_END,
+};
+static const struct command_line line = {
+    "karma simulate",
+    "Plays one episode of the evaluation (eval.split, eval.seed) with one controller, prints its\n"
+    "metrics and writes DIR/trace.csv (one row per decision), DIR/cohorts.csv (one row per 5 s of\n"
+    "arrivals) and DIR/timeline.gp, which `karma figure DIR` draws. Needs no ranks.",
+    rows, operand_rows, sizeof(struct options)};
+
+/* ---- names ---- */
+
+typedef const char *name_at(const struct experiment_cfg *cfg, int i);
+
+static const char *controller_at(const struct experiment_cfg *cfg, int i)
+{
+    return controller_label(&cfg->eval.controllers[i]);
+}
+
+static const char *scenario_at(const struct experiment_cfg *cfg, int i)
+{
+    return cfg->scenarios[i].name;
+}
+
+/* Index of `typed` (NULL: the first), or a sentence with the nearest name or with all of them. */
+static enum err find_name(int *out, const struct experiment_cfg *cfg, name_at *at, int n,
+                          const char *typed, const char *key, struct arena *arena)
+{
+    struct nearest near = nearest_to(typed == NULL ? "" : typed);
+    const char *all = "";
+    for (int i = 0; i < n; i++) {
+        if (typed == NULL || strcmp(at(cfg, i), typed) == 0) {
+            *out = i;
+            return ERR_OK;
+        }
+        nearest_offer(&near, at(cfg, i));
+        all = arena_printf(arena, "%s%s'%s'", all, i > 0 ? ", " : "", at(cfg, i));
+        if (all == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    if (nearest_word(&near) != NULL) {
+        log_error("%s has no '%s'; did you mean '%s'?", key, typed, nearest_word(&near));
+    } else {
+        log_error("%s has no '%s'; it has %s", key, typed, all);
+    }
+    return ERR_USAGE;
+}
+
+/* ---- the episode ---- */
+
+static enum err print_metrics(const struct episode_metrics *m, const char *title,
+                              struct arena *arena)
+{
+    static const char *const head[] = {"metric", "value", "unit", "meaning"};
+    const double *values = (const double *)m;
+    struct table t;
+    struct buf b;
+    table_init(&t, arena, head, 4, 4);
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        table_text(&t, metric_info[i].name);
+        table_number(&t, values[i]);
+        table_text(&t, metric_info[i].unit);
+        table_text(&t, metric_info[i].doc);
+    }
+    buf_init(&b);
+    enum err e = buf_printf(&b, "%s\n\n", title);
+    if (e == ERR_OK) {
+        e = table_print(&b, &t, TABLE_TEXT);
+    }
+    if (e == ERR_OK) {
+        fwrite(b.data, 1, b.len, stdout);
+    }
+    buf_release(&b);
+    return e;
+}
+
+static enum err play(struct timeline *t, const struct experiment *x, int controller,
+                     const char *config_path, const char *dir, struct arena *arena)
+{
+    const struct controller_cfg *cfg = &x->cfg.eval.controllers[controller];
+    struct policies policies;
+    struct arena scratch;
+    struct episode_metrics m;
+    TRY(policies_load(&policies, arena, x, controller, config_path));
+    const struct eval_teams *teams = &policies.teams[controller];
+    TRY(controller_new(&t->controllers[0], arena, cfg, &x->world, &x->rules,
+                       teams->n_teams > 0 ? teams->teams[0] : NULL));
+    TRY(file_make_dirs(dir));
+    TRY(file_check_writable(dir));
+    arena_init(&scratch);
+    enum err e = timeline_write(&m, t, dir, &scratch);
+    if (e == ERR_OK) {
+        e = print_metrics(&m, t->title, &scratch);
+    }
+    arena_release(&scratch);
+    TRY(e);
+    log_info("trace: %s/trace.csv and cohorts.csv; draw the timeline with: karma figure %s", dir,
+             dir);
+    return ERR_OK;
+}
+
+static enum err simulate(const struct experiment *x, const struct options *o,
+                         const char *config_path, struct arena *arena)
+{
+    const struct experiment_cfg *cfg = &x->cfg;
+    int controller, scenario;
+    TRY(find_name(&controller, cfg, controller_at, cfg->eval.n_controllers, o->controller,
+                  "eval.controllers", arena));
+    TRY(find_name(&scenario, cfg, scenario_at, cfg->n_scenarios, o->scenario, "scenarios", arena));
+    const char *dir = o->out != NULL ? o->out : file_join(arena, cfg->run.dir, "simulate");
+    struct timeline t = {.world = &x->world,
+                         .scenario = scenario,
+                         .id = {.seed = cfg->eval.seed,
+                                .split = (enum rng_split)cfg->eval.split,
+                                .env = (uint32_t)o->episode},
+                         .n_controllers = 1};
+    t.title = arena_printf(arena, "%s, scenario %s, %s episode %d", controller_at(cfg, controller),
+                           scenario_at(cfg, scenario), eval_split_name(&cfg->eval), o->episode);
+    if (dir == NULL || t.title == NULL) {
+        return ERR_MEMORY;
+    }
+    return play(&t, x, controller, config_path, dir, arena);
+}
+
+enum err command_simulate(int argc, char **argv)
+{
+    struct arena arena;
+    struct experiment x;
+    struct options o = {0};
+    struct operands given;
+    bool done = false;
+    arena_init(&arena);
+    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
+    if (e == ERR_OK && !done) {
+        e = experiment_load(&x, given.items[0], o.sets, o.n_sets);
+        if (e == ERR_OK) {
+            e = simulate(&x, &o, given.items[0], &arena);
+            experiment_release(&x);
+        }
+    }
+    arena_release(&arena);
+    return e;
+}
