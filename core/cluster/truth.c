@@ -13,22 +13,14 @@ double sim_pod_used_s(const struct sim *s, int slot)
     return p->used_s + (double)p->computing * p->rate * (s->now - p->since_s);
 }
 
-double sim_used_s(const struct sim *s, int service)
-{
-    double used = s->services[service].count.used_s;
-    for (int i = 0; i < s->world->n_pods; i++) {
-        if (s->pods[i].state != POD_FREE && s->pods[i].service == service) {
-            used += sim_pod_used_s(s, i);
-        }
-    }
-    return used;
-}
-
 static double used_by_all(const struct sim *s)
 {
     double used = 0.0;
     for (int i = 0; i < s->world->topology->n_services; i++) {
-        used += sim_used_s(s, i);
+        used += s->services[i].count.used_s;
+    }
+    for (int i = 0; i < s->world->n_pods; i++) {
+        used += s->pods[i].state != POD_FREE ? sim_pod_used_s(s, i) : 0.0;
     }
     return used;
 }
