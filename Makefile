@@ -18,7 +18,7 @@ PROTOC  ?= protoc
 JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
 QUICK   ?= configs/experiments/quickstart.yaml
 RANKS   ?= 3
-BRIEFLY  = --set train.updates=1
+BRIEFLY  = --set train.updates=1 --set train.envs=16 --set train.steps=4 --set train.init=scratch
 DATA     = $(DESTDIR)$(PREFIX)/share/karma
 DOCS     = $(DESTDIR)$(PREFIX)/share/doc/karma
 ifeq ($(origin CC),default)
@@ -40,10 +40,10 @@ TWIN        =
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
 EVAL        = episode eval frontier outcomes summary
-REPORT      = comparison table
+REPORT      = comparison figure table timeline trace
 RUNTIME     = demonstrate exchange experiment farm owners policies selfcheck train trainlog \
               treesum
-COMMANDS    = config cpu_built cpu_check eval main train
+COMMANDS    = config cpu_built cpu_check eval figure main simulate train
 BENCHES     = bench_cluster bench_comm bench_marl bench_nn
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
@@ -159,8 +159,8 @@ quickstart: setup-run
 	mpi/launch -n $(RANKS) build/karma train $(QUICK)
 	mpi/launch -n $(JOBS) build/karma eval $(QUICK)
 	@echo "Tables and figures of this run:"
-	@find results \( -name '*.csv' -o -name '*.md' -o -name '*.svg' -o -name '*.png' \) \
-	    -newer build/started | sort | sed 's/^/    /'
+	@find results -newer build/started \
+	    \( -name '*.csv' -o -name '*.txt' -o -name '*.md' -o -name '*.svg' -o -name '*.png' \) | sort | sed 's/^/    /'
 
 test: setup-test ## set up, build, run every suite; the last line counts them
 	@$(PMAKE) test-programs
