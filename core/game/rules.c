@@ -57,10 +57,19 @@ static float *put_state(float *out, const struct rules *r, const float *row)
     return out;
 }
 
-/* Previous action of one agent: one-hot of the service, and the change. */
+static bool operates_all(const struct rules *r)
+{
+    return r->cfg->action.operations == OPERATIONS_ALL;
+}
+
+/* Previous action of one agent: one-hot of the service, and the change; or all changes. */
 static float *put_last(float *out, const struct rules *r, const float *row, int agent)
 {
-    const float *last = row + row_last(r) + 2 * agent;
+    const float *last = row + row_last(r) + r->n_last * agent;
+    if (operates_all(r)) {
+        memcpy(out, last, (size_t)r->n_last * sizeof *out);
+        return out + r->n_last;
+    }
     for (int s = 0; s < r->n_services; s++) {
         *out++ = last[0] == (float)s ? 1.0F : 0.0F;
     }
@@ -126,7 +135,7 @@ static enum err init_choices(struct rules *r, struct arena *arena)
 static int count_choices(const struct rules *r)
 {
     const int alpha = r->world->cfg.plant->alpha;
-    const bool all = r->cfg->action.operations == OPERATIONS_ALL;
+    const bool all = operates_all(r);
     if (r->cfg->action.head == HEAD_DELTA) {
         return all ? 2 * alpha + 1 : 1 + r->n_services * 2 * alpha;
     }
@@ -159,7 +168,13 @@ enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg 
                     const struct world *world)
 {
     const int n = world->topology.n_services;
-    *r = (struct rules){.cfg = cfg, .world = world, .n_services = n, .n_state = state_size(n)};
+    const bool all = cfg->action.operations == OPERATIONS_ALL;
+    const int n_seen_last = all ? n : n + 1; /* columns of put_last() */
+    *r = (struct rules){.cfg = cfg,
+                        .world = world,
+                        .n_services = n,
+                        .n_state = state_size(n),
+                        .n_last = all ? n : 2};
     TRY(init_obs_columns(r, arena));
     TRY(init_choices(r, arena));
     const int n_choices = count_choices(r);
@@ -172,11 +187,11 @@ enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg 
     r->spec = (struct env_spec){
         .name = "karma",
         .n_agents = cfg->n_agents,
-        .n_row = r->n_state + n + 2 * cfg->n_agents,
+        .n_row = r->n_state + n + r->n_last * cfg->n_agents,
         .n_norm = r->n_state,
-        .n_obs = r->n_obs_state + n + n + 1,
-        .n_critic = r->n_obs_state + n + cfg->n_agents * (n + 1),
-        .n_factors = cfg->action.operations == OPERATIONS_ALL ? n : 1,
+        .n_obs = r->n_obs_state + n + n_seen_last,
+        .n_critic = r->n_obs_state + n + cfg->n_agents * n_seen_last,
+        .n_factors = all ? n : 1,
         .n_choices = n_choices,
         .agent_names = cfg->agents,
         .ctx = r,
@@ -191,7 +206,7 @@ enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg 
 enum err rules_memory_init(struct rules_memory *m, struct arena *arena, const struct rules *r)
 {
     m->since_s = ARENA_NEW(arena, r->n_services, float);
-    m->last = ARENA_NEW(arena, 2 * r->spec.n_agents, float);
+    m->last = ARENA_NEW(arena, r->n_last * r->spec.n_agents, float);
     if (m->since_s == NULL || m->last == NULL) {
         return ERR_MEMORY;
     }
@@ -199,15 +214,21 @@ enum err rules_memory_init(struct rules_memory *m, struct arena *arena, const st
     return ERR_OK;
 }
 
+/* Nobody has done anything. */
+static void forget_actions(struct rules_memory *m, const struct rules *r)
+{
+    memset(m->last, 0, (size_t)(r->n_last * r->spec.n_agents) * sizeof *m->last);
+    for (int a = 0; a < r->spec.n_agents && !operates_all(r); a++) {
+        m->last[r->n_last * a] = -1.0F;
+    }
+}
+
 void rules_memory_clear(struct rules_memory *m, const struct rules *r)
 {
     for (int s = 0; s < r->n_services; s++) {
         m->since_s[s] = SINCE_MAX_S;
     }
-    for (int a = 0; a < r->spec.n_agents; a++) {
-        m->last[2 * a] = -1.0F;
-        m->last[2 * a + 1] = 0.0F;
-    }
+    forget_actions(m, r);
 }
 
 /* ---- choices <-> (service, change) ---- */
@@ -257,7 +278,7 @@ static int service_of_choice(const struct rules *r, int k)
 static struct op op_of(const struct rules *r, const float *state, int f, int k)
 {
     const int alpha = r->world->cfg.plant->alpha;
-    const bool all = r->cfg->action.operations == OPERATIONS_ALL;
+    const bool all = operates_all(r);
     if (r->cfg->action.head == HEAD_LEVEL) {
         const int s = all ? f : service_of_choice(r, k);
         const int target = 1 + (all ? k : k - r->choice_at[s]);
@@ -279,7 +300,7 @@ static bool allowed(const struct rules *r, const float *state, int f, int k)
     const struct op op = op_of(r, state, f, k);
     const struct service_cfg *s = service_of(r, op.service);
     if (r->cfg->action.head == HEAD_LEVEL) {
-        const bool all = r->cfg->action.operations == OPERATIONS_ALL;
+        const bool all = operates_all(r);
         const int target = 1 + (all ? k : k - r->choice_at[op.service]);
         return target >= s->min_replicas && target <= s->max_replicas;
     }
@@ -293,7 +314,7 @@ void rules_row(float *row, uint32_t *mask, const struct rules *r, const struct r
     const struct env_spec *spec = &r->spec;
     memcpy(row, state, (size_t)r->n_state * sizeof *row);
     memcpy(row + row_since(r), m->since_s, (size_t)r->n_services * sizeof *row);
-    memcpy(row + row_last(r), m->last, 2 * (size_t)spec->n_agents * sizeof *row);
+    memcpy(row + row_last(r), m->last, (size_t)(r->n_last * spec->n_agents) * sizeof *row);
 
     const int words = env_mask_words(spec);
     const size_t agent_words = (size_t)spec->n_factors * (size_t)words;
@@ -312,13 +333,27 @@ void rules_row(float *row, uint32_t *mask, const struct rules *r, const struct r
 
 /* ---- applying ---- */
 
-static void remember(struct rules_memory *m, const struct rules *r, const int32_t *delta)
+/* As it will be at the next decision. */
+static void remember_changes(struct rules_memory *m, const struct rules *r, const int32_t *delta)
 {
     const float period = (float)r->world->cfg.plant->period_s;
     for (int s = 0; s < r->n_services; s++) {
-        const float since = m->since_s[s] + period;
-        m->since_s[s] = delta[s] != 0 ? 0.0F : since > SINCE_MAX_S ? SINCE_MAX_S : since;
+        const float since = delta[s] != 0 ? period : m->since_s[s] + period;
+        m->since_s[s] = since > SINCE_MAX_S ? SINCE_MAX_S : since;
     }
+}
+
+static void remember_action(struct rules_memory *m, const struct rules *r, int agent,
+                            const struct op *op)
+{
+    const float change = (float)op->delta / (float)r->world->cfg.plant->alpha;
+    float *last = m->last + r->n_last * agent;
+    if (operates_all(r)) {
+        last[op->service] = change;
+        return;
+    }
+    last[0] = (float)op->service;
+    last[1] = change;
 }
 
 /* Sum the changes of all agents; note opposite wishes. */
@@ -326,12 +361,10 @@ static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rul
                         const float *state, const int32_t *action)
 {
     const struct env_spec *spec = &r->spec;
-    const float alpha = (float)r->world->cfg.plant->alpha;
     bool conflict = false;
     memset(delta, 0, (size_t)r->n_services * sizeof *delta);
+    forget_actions(m, r);
     for (int a = 0; a < spec->n_agents; a++) {
-        m->last[2 * a] = -1.0F;
-        m->last[2 * a + 1] = 0.0F;
         for (int f = 0; f < spec->n_factors; f++) {
             const struct op op = op_of(r, state, f, action[a * spec->n_factors + f]);
             if (op.delta == 0) {
@@ -339,8 +372,7 @@ static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rul
             }
             conflict = conflict || delta[op.service] * op.delta < 0;
             delta[op.service] += op.delta;
-            m->last[2 * a] = (float)op.service;
-            m->last[2 * a + 1] = (float)op.delta / alpha;
+            remember_action(m, r, a, &op);
         }
     }
     return conflict;
@@ -357,7 +389,7 @@ void rules_apply(int32_t *delta, bool *conflict, struct rules_memory *m, const s
         delta[s] = clip_int(clip_int(delta[s], -alpha, alpha), svc->min_replicas - desired,
                             svc->max_replicas - desired);
     }
-    remember(m, r, delta);
+    remember_changes(m, r, delta);
 }
 
 /* ---- imitation ---- */
@@ -366,7 +398,7 @@ void rules_apply(int32_t *delta, bool *conflict, struct rules_memory *m, const s
 static int32_t choice_for(const struct rules *r, const float *state, int s, int target)
 {
     const int alpha = r->world->cfg.plant->alpha;
-    const bool all = r->cfg->action.operations == OPERATIONS_ALL;
+    const bool all = operates_all(r);
     if (r->cfg->action.head == HEAD_LEVEL) {
         return (all ? 0 : r->choice_at[s]) + target - 1;
     }
@@ -403,11 +435,11 @@ void rules_imitate(int32_t *action, const struct rules *r, const float *state,
     const struct env_spec *spec = &r->spec;
     for (int a = 0; a < spec->n_agents; a++) {
         for (int f = 0; f < spec->n_factors; f++) {
-            const int s = spec->n_factors > 1 ? f : furthest_service(r, state, target, a);
-            /* More agents than services: the surplus keeps what is there. */
-            const int aim =
-                a >= r->n_services && spec->n_factors == 1 ? desired_of(state, s) : target[s];
+            const int s = operates_all(r) ? f : furthest_service(r, state, target, a);
+            /* A service has one keeper, or the changes of several would add up. */
+            const bool keeps = s % spec->n_agents == a;
             const struct service_cfg *svc = service_of(r, s);
+            const int aim = keeps ? target[s] : desired_of(state, s);
             action[a * spec->n_factors + f] =
                 choice_for(r, state, s, clip_int(aim, svc->min_replicas, svc->max_replicas));
         }

@@ -9,8 +9,9 @@
  * Operations: `one` service for each agent and step (F = 1), or `all`: one choice for each service
  * (F = n_services; the single agent with the same operations per step as a team).
  *
- * Row = [ state | seconds since the last change, per service | previous (service, change) of each
- * agent ]. What is not a function of the state travels in the game part.
+ * Row = [ state | seconds since the last change, per service | previous action of each agent ].
+ * What is not a function of the state travels in the game part. A previous action is (service,
+ * change) for `one` operation and the change of every service for `all`.
  */
 #ifndef KARMA_GAME_RULES_H
 #define KARMA_GAME_RULES_H
@@ -42,6 +43,7 @@ struct rules {
     const struct world *world;
     struct env_spec spec; /* spec.ctx points back here */
     int n_services, n_state;
+    int n_last;           /* columns of an agent's previous action in a row */
     const int *choice_at; /* (n_services + 1): level head, first choice of a service */
     const int *obs_from;  /* (n_obs_state) columns of the state a policy sees */
     int n_obs_state;
@@ -54,7 +56,7 @@ enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg 
 /* What an episode remembers beyond the state. */
 struct rules_memory {
     float *since_s; /* (n_services) seconds since desired last changed, at most 600 */
-    float *last;    /* (A, 2) service index (-1 = none) and change / alpha */
+    float *last; /* (A, n_last) one: service index (-1 = none), change / alpha; all: the changes */
 };
 enum err rules_memory_init(struct rules_memory *m, struct arena *arena,
                            const struct rules *r) WARN_UNUSED;
@@ -70,8 +72,9 @@ void rules_row(float *row, uint32_t *mask, const struct rules *r, const struct r
 void rules_apply(int32_t *delta, bool *conflict, struct rules_memory *m, const struct rules *r,
                  const float *state, const int32_t *action);
 
-/* The team's imitation of a rule that wants target (n_services) replicas: agent i takes those
- * services s with s % A == i, the one furthest from its target; action (A, F). */
+/* The team's imitation of a rule that wants target (n_services) replicas: agent i takes care of
+ * those services s with s % A == i, with one operation of the one furthest from its target, and
+ * leaves the others as they are; action (A, F), inside the masks. */
 void rules_imitate(int32_t *action, const struct rules *r, const float *state,
                    const int32_t *target);
 
