@@ -9,6 +9,7 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
 {
     *w = (struct world){.cfg = *cfg};
     w->n_seconds = (int)ceil(cfg->horizon * cfg->plant->period_s);
+    TRY(plant_cfg_check(cfg->plant, places));
     TRY(topology_init(&w->topology, arena, cfg->topology, places));
     TRY(workload_init(&w->workload, arena, cfg->workload));
     w->scenarios = ARENA_NEW(arena, cfg->n_scenarios, struct scenario);
