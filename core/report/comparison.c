@@ -174,9 +174,10 @@ static void add_gap(struct table *t, const struct comparison *c, int p, int kind
 static enum err print_frontiers(struct buf *out, const struct comparison *c, enum table_style style,
                                 struct arena *scratch)
 {
-    static const char *const head[] = {"scenario",         "policy",           "frontier of",
-                                       "at vCPU h",        "answered in time", "policy - frontier",
-                                       "resamples without"};
+    static const char *const head[] = {"scenario",           "policy",
+                                       "frontier of",        "at vCPU h",
+                                       "answered in time",   "policy - frontier",
+                                       "resamples undefined"};
     struct table t;
     table_init(&t, scratch, head, 7, 3);
     for (int view = 0; view < c->summary->n_views; view++) {

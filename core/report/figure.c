@@ -75,7 +75,7 @@ static void begin(struct script *s, struct arena *arena, const char *dir, const 
            "set encoding utf8\n"
            "set border 3 lw 1 lc rgb '#404040'\n"
            "set tics nomirror out\n"
-           "set grid ytics lc rgb '#d8d8d8' lw 0.5 dt 1\n"
+           "set grid ytics lc rgb '#d8d8d8' lw 1 dt 1\n"
            "do for [format in 'svg png'] {\n"
            "if (format eq 'svg') {\n");
     put(s, "    set terminal svg size %d,%d font 'Arial,13' background 'white'\n", width, height);
@@ -111,7 +111,7 @@ const char *figure_slug(struct arena *arena, const char *name)
 
 /* ---- timeline ---- */
 
-enum { PANEL_WIDTH = 330, LEGEND_WIDTH = 190, TIMELINE_HEIGHT = 640, AXIS_WIDTH = 70 };
+enum { PANEL_WIDTH = 330, LEGEND_WIDTH = 225, TIMELINE_HEIGHT = 660, AXIS_WIDTH = 100 };
 
 static int timeline_width(const struct figure_timeline *f)
 {
@@ -134,7 +134,7 @@ static void shade_events(struct script *s, const struct schedule *schedule)
 static void set_panel(struct script *s, const struct figure_timeline *f, int row, int track,
                       const char *label)
 {
-    static const double tops[] = {0.90, 0.62, 0.34}; /* of the rows, share of the height */
+    static const double tops[] = {0.87, 0.607, 0.343}; /* of the rows, share of the height */
     if (track == f->n_tracks - 1) {
         put(s,
             "set key at screen %.4f, screen %.4f left top Left reverse samplen 1.5 spacing 1.15\n",
@@ -179,8 +179,10 @@ static void plot_replicas(struct script *s, const struct figure_timeline *f, int
     for (int i = 0; i < t->n_services; i++) {
         const char *name = t->services[i].name;
         const char *column = arena_printf(s->arena, "%s.deployed", name);
-        put(s, "%s using 't_s':%s with steps lw 1.6 dt %d lc rgb '%s' title %s%s", file,
-            quoted(s, column == NULL ? "" : column), 1 + i / COLOURS, colours[i % COLOURS],
+        const double width =
+            fmax(1.2, 3.6 - 0.7 * i); /* equal ones stay visible below each other */
+        put(s, "%s using 't_s':%s with steps lw %.2g dt %d lc rgb '%s' title %s%s", file,
+            quoted(s, column == NULL ? "" : column), width, 1 + i / COLOURS, colours[i % COLOURS],
             quoted(s, name), i + 1 < t->n_services ? ", \\\n    " : "\n");
     }
 }
@@ -205,7 +207,8 @@ static void plot_timeline(struct script *s, const struct figure_timeline *f)
     shade_events(s, f->schedule);
     put(s,
         "set xrange [0:%d]\n"
-        "set multiplot layout 3,%d margins %.4f,%.4f,0.09,0.90 spacing 0.015,0.03 title %s\n",
+        "set multiplot layout 3,%d margins %.4f,%.4f,0.11,0.87 spacing 0.015,0.03 title %s "
+        "font ',15'\n",
         f->schedule->n_seconds, f->n_tracks, AXIS_WIDTH / width, 1.0 - LEGEND_WIDTH / width,
         quoted(s, f->title));
     for (int row = 0; row < 3; row++) {
@@ -236,32 +239,50 @@ static void put_interval(struct csv *csv, const struct stat_interval *v)
     csv_num(csv, v->hi);
 }
 
-/* An arm of a sweep: means only. */
-static enum err put_arm(struct csv *csv, const struct summary *s, int controller, int scenario,
-                        const char *kind, bool corner)
+static double mean_vcpu(const struct summary *s, int controller, int scenario)
 {
-    const double vcpu = outcomes_mean(&s->outcomes, controller, scenario, METRIC_OF(vcpu));
+    return outcomes_mean(&s->outcomes, controller, scenario, METRIC_OF(vcpu));
+}
+
+/* An arm of a sweep, at its own cost or at another: means only. */
+static enum err put_arm(struct csv *csv, const struct summary *s, int controller, int scenario,
+                        const char *role, double vcpu)
+{
     const double share = outcomes_mean(&s->outcomes, controller, scenario, METRIC_OF(compliance));
-    csv_text(csv, kind);
+    csv_text(csv, controller_kind_name((enum controller_kind)s->cfg->controllers[controller].kind));
     csv_text(csv, controller_label(&s->cfg->controllers[controller]));
-    csv_text(csv, corner ? "corner" : "arm");
+    csv_text(csv, role);
     put_interval(csv, &(struct stat_interval){vcpu, NAN, NAN});
     put_interval(csv, &(struct stat_interval){share, NAN, NAN});
     return csv_end_row(csv);
 }
 
-/* The corners in order, so that a line can join them, then the arms. */
+static double largest_vcpu(const struct summary *s, int scenario)
+{
+    double largest = 0;
+    for (int c = 0; c < s->cfg->n_controllers; c++) {
+        largest = fmax(largest, mean_vcpu(s, c, scenario));
+    }
+    return largest;
+}
+
+/* The corners in order, so that a line can join them, on to the right edge, where more is of no
+ * use; then the arms. */
 static enum err put_kind(struct csv *csv, const struct summary *s, int scenario, int kind,
                          struct frontier_point *points)
 {
     const enum controller_kind id = frontier_kinds[kind];
     const int n = frontiers_hull(points, &s->outcomes, s->cfg, id, scenario);
     for (int i = 0; i < n; i++) {
-        TRY(put_arm(csv, s, points[i].arm, scenario, controller_kind_name(id), true));
+        const int arm = points[i].arm;
+        TRY(put_arm(csv, s, arm, scenario, "corner", mean_vcpu(s, arm, scenario)));
+    }
+    if (n > 0) {
+        TRY(put_arm(csv, s, points[n - 1].arm, scenario, "edge", largest_vcpu(s, scenario)));
     }
     for (int c = 0; c < s->cfg->n_controllers; c++) {
         if (s->cfg->controllers[c].kind == (int)id) {
-            TRY(put_arm(csv, s, c, scenario, controller_kind_name(id), false));
+            TRY(put_arm(csv, s, c, scenario, "arm", mean_vcpu(s, c, scenario)));
         }
     }
     return ERR_OK;
@@ -304,20 +325,30 @@ static enum err write_points(const char *path, const struct summary *s, int view
     return e;
 }
 
-/* A kind has the same colour and marker in every figure; a dot for an arm, a line for the hull. */
-static void plot_kind(struct script *s, const char *file, int kind)
+/* A kind has one colour everywhere. */
+static const char *kind_colour(int kind)
 {
-    static const char *const dashes[FRONTIER_KINDS] = {"3", "2", "1"};
-    static const char *const paints[FRONTIER_KINDS] = {"#808080", "#D55E00", "#009E73"};
-    const char *name = controller_kind_name(frontier_kinds[kind]);
+    static const char *const paints[CONTROLLER_KINDS] = {
+        [CONTROLLER_NOTHING] = "#000000", [CONTROLLER_STATIC] = "#808080",
+        [CONTROLLER_KHPA] = "#D55E00",    [CONTROLLER_FF] = "#009E73",
+        [CONTROLLER_POLICY] = "#0072B2",
+    };
+    return paints[kind];
+}
+
+/* A dot for an arm, a line for the hull. */
+static void plot_kind(struct script *s, const char *file, enum controller_kind kind)
+{
+    const char *name = controller_kind_name(kind);
     put(s,
         "    %s using (strcol('kind') eq '%s' && strcol('role') eq 'arm' ? column('vcpu') : NaN):"
         "'in_time' with points pt 7 ps 0.35 lc rgb '%s' notitle, \\\n",
-        file, name, paints[kind]);
+        file, name, kind_colour((int)kind));
     put(s,
-        "    %s using (strcol('kind') eq '%s' && strcol('role') eq 'corner' ? column('vcpu') : NaN"
-        "):'in_time' with lines lw 1.8 dt %s lc rgb '%s' title '%s frontier', \\\n",
-        file, name, dashes[kind], paints[kind], name);
+        "    %s using (strcol('kind') eq '%s' && (strcol('role') eq 'corner' || strcol('role') eq "
+        "'edge') ? column('vcpu') : NaN):'in_time' with lines lw 1.8 lc rgb '%s' "
+        "title '%s frontier', \\\n",
+        file, name, kind_colour((int)kind), name);
 }
 
 static bool has_kind(const struct eval_cfg *cfg, enum controller_kind kind)
@@ -339,22 +370,22 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
         "set title %s\nset xlabel 'mean CPU requested (vCPU)'\n"
         "set ylabel 'answered in time / received'\n"
         "set key outside right top Left reverse samplen 2 spacing 1.2\n"
-        "set grid xtics lc rgb '#d8d8d8' lw 0.5 dt 1\nset offsets graph 0.05, 0.05, 0.05, 0.05\n"
+        "set grid xtics lc rgb '#d8d8d8' lw 1 dt 1\nset offsets graph 0.05, 0.05, 0.05, 0.05\n"
         "plot \\\n",
         quoted(s, title));
     for (int k = 0; k < FRONTIER_KINDS; k++) {
         if (has_kind(summary->cfg, frontier_kinds[k])) {
-            plot_kind(s, file, k);
+            plot_kind(s, file, frontier_kinds[k]);
         }
     }
     for (int i = 0; i < summary->n_listed; i++) {
-        const char *name =
-            quoted(s, controller_label(&summary->cfg->controllers[summary->listed[i]]));
+        const struct controller_cfg *c = &summary->cfg->controllers[summary->listed[i]];
+        const char *name = quoted(s, controller_label(c));
         put(s,
             "    %s using (strcol('role') eq 'listed' && strcol('controller') eq %s ? "
             "column('vcpu') : NaN):'in_time':'vcpu_lo':'vcpu_hi':'in_time_lo':'in_time_hi' "
             "with xyerrorbars lw 1.3 pt %d ps 0.9 lc rgb '%s' title %s%s",
-            file, name, markers[i % 10], colours[i % COLOURS], name,
+            file, name, markers[i % 10], kind_colour(c->kind), name,
             i + 1 < summary->n_listed ? ", \\\n" : "\n");
     }
 }
