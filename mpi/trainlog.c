@@ -60,9 +60,9 @@ static enum err move_aside(struct arena *arena, const char *path)
 
 static enum err open_csv(struct trainlog *l)
 {
-    static const char *const learning[] = {
-        "policy_loss", "value_loss",         "entropy", "kl", "clip_fraction",
-        "grad_norm",   "explained_variance", "lr"};
+    static const char *const learning[] = {"policy_loss", "value_loss",         "entropy",
+                                           "kl",          "clip_fraction",      "ratio_max_dev",
+                                           "grad_norm",   "explained_variance", "lr"};
     static const char *const timing[] = {"update", "seconds",    "rollout_s",      "learn_s",
                                          "wait_s", "sent_bytes", "env_steps_per_s"};
     const struct env_spec *spec = l->team->spec;
@@ -163,10 +163,26 @@ static enum err put_metrics(struct trainlog *l, int u)
     csv_num(&l->metrics, s->entropy);
     csv_num(&l->metrics, s->kl);
     csv_num(&l->metrics, s->clip_fraction);
+    csv_num(&l->metrics, s->ratio_max_dev);
     csv_num(&l->metrics, s->grad_norm);
     csv_num(&l->metrics, s->explained_variance);
     csv_num(&l->metrics, s->lr);
     return csv_end_row(&l->metrics);
+}
+
+/* The learner recomputes what a worker computed: in the first slice of an update the weights are
+ * still the worker's, so every probability is the same, bit by bit, or something is wrong with the
+ * rebuilt observations, the masks or the arithmetic. OpenBLAS makes no such promise. */
+static enum err check_ratios(const struct trainlog *l, int u)
+{
+    if (l->stats.ratio_max_dev == 0 || l->team->cfg->gemm != GEMM_FIXED) {
+        return ERR_OK;
+    }
+    log_error("update %d: before the first step, the learner's probabilities differ from the "
+              "workers' (ratio_max_dev %g in metrics.csv, must be 0); build the program anew on "
+              "every host, and report this line if that does not help",
+              u, l->stats.ratio_max_dev);
+    return ERR_NUMERIC;
 }
 
 static enum err put_timing(struct trainlog *l, int u, double rate)
@@ -199,7 +215,7 @@ enum err trainlog_update(struct trainlog *l, int u)
                 l->stats.entropy);
     l->time = (struct train_time){0};
     l->waited_s = l->comm->wait_seconds;
-    return ERR_OK;
+    return check_ratios(l, u);
 }
 
 /* ---- the end ---- */

@@ -36,7 +36,8 @@ enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *com
                        const struct train_setup *setup, const struct team *team) WARN_UNUSED;
 void trainlog_phase(struct trainlog *l, const char *what, int steps);
 void trainlog_step(struct trainlog *l);
-/* One row of metrics.csv and timing.csv for update u (from 1). */
+/* One row of metrics.csv and timing.csv for update u (from 1). ERR_NUMERIC, after the row, if a
+ * probability ratio before the first step was not exactly 1. */
 enum err trainlog_update(struct trainlog *l, int u) WARN_UNUSED;
 /* policy/weights.bin, status. */
 enum err trainlog_finish(struct trainlog *l) WARN_UNUSED;
