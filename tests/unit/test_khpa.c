@@ -1,0 +1,492 @@
+/* The Kubernetes rule: cases of its own tests, examples worked by hand, and a second implementation
+ * that keeps time-stamped lists as the original does, on random histories. */
+#include "tests/unit/game_world.h"
+
+#include <math.h>
+
+enum { STATE_MAX = 256 };
+
+/* One service, pods of 1000 m. */
+static const char WORLD[] =
+    "topology: {node_cpu_m: 1e8, node_ram_mib: 1e8, services: [{name: s, cpu_m: 1000, "
+    "max_replicas: 1000, initial_replicas: 3, entry: true}]}\n"
+    "controllers: [{kind: khpa, down_s: 0}]\n";
+
+/* What the autoscaler finds at a decision. */
+struct pods {
+    int ready, ignored, missing;
+    double used_m; /* of the ready ones */
+};
+
+struct fixture {
+    struct game_world w;
+    struct controller *khpa;
+    float state[STATE_MAX];
+    int current; /* replicas asked for */
+};
+
+/* A new controller that finds `current` replicas. */
+static void start(struct fixture *f, const struct controller_cfg *params, double period_s,
+                  int current)
+{
+    game_world_open(&f->w, WORLD);
+    f->w.root.plant.period_s = period_s;
+    f->w.root.controllers[0].target = params->target;
+    f->w.root.controllers[0].up_s = params->up_s;
+    f->w.root.controllers[0].down_s = params->down_s;
+    memset(f->state, 0, sizeof f->state);
+    f->khpa = game_world_controller(&f->w, 0);
+    f->current = current;
+}
+
+static void stop(struct fixture *f)
+{
+    game_world_close(&f->w);
+}
+
+/* One decision; what it asks for is done. */
+static int decide(struct fixture *f, const struct pods *p)
+{
+    int32_t delta[1];
+    game_world_set(&f->w, f->state, 0, SF_DESIRED, f->current);
+    game_world_set(&f->w, f->state, 0, SF_HPA_READY, p->ready);
+    game_world_set(&f->w, f->state, 0, SF_HPA_IGNORED, p->ignored);
+    game_world_set(&f->w, f->state, 0, SF_HPA_MISSING, p->missing);
+    game_world_set(&f->w, f->state, 0, SF_HPA_CPU, p->used_m);
+    controller_act(f->khpa, delta, f->state);
+    f->current += delta[0];
+    return f->current;
+}
+
+/* Pods that are all ready, in a number that makes the rule recommend `wanted` (target 0.5). */
+static int decide_for(struct fixture *f, int wanted)
+{
+    const struct pods p = {f->current, 0, 0, 500.0 * wanted};
+    return decide(f, &p);
+}
+
+/* ---- steps 1 to 3 ---- */
+
+struct example {
+    const char *name;
+    int current;
+    double target;
+    struct pods pods;
+    int expected;
+};
+
+static void check_examples(const struct example *examples, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct example *e = &examples[i];
+        struct fixture f;
+        start(&f, &(struct controller_cfg){.target = e->target}, 15, e->current);
+        const int got = decide(&f, &e->pods);
+        if (got != e->expected) {
+            fail_msg("%s: %d replicas, expected %d", e->name, got, e->expected);
+        }
+        stop(&f);
+    }
+}
+
+/* Numbers of the cases in pkg/controller/podautoscaler/replica_calculator_test.go (kubernetes at
+ * 00067268967e), of the resource metric; named as there, without "TestReplicaCalc". */
+static void test_cases_of_kubernetes(void **state)
+{
+    (void)state;
+    static const struct example examples[] = {
+        {"ScaleUp", 3, 0.30, {3, 0, 0, 1500}, 5},
+        {"ScaleUpUnreadyLessScale", 3, 0.30, {2, 1, 0, 1200}, 4},
+        {"ScaleUpUnreadyNoScale", 3, 0.30, {1, 2, 0, 400}, 3},
+        {"ScaleUpIgnoresFailedPods", 2, 0.30, {2, 0, 0, 1200}, 4},
+        {"ScaleDown", 5, 0.50, {5, 0, 0, 1400}, 3},
+        {"ScaleDownIncludeUnreadyPods", 5, 0.50, {3, 2, 0, 900}, 2},
+        {"ScaleDownExcludeUnscheduledPods", 5, 0.50, {1, 4, 0, 100}, 1},
+        {"Tolerance", 3, 1.00, {3, 0, 0, 3060}, 3},
+        {"MissingMetrics", 4, 1.00, {2, 0, 2, 495}, 3},
+        {"EmptyMetrics", 4, 1.00, {0, 0, 3, 0}, 4},
+        {"MissingMetricsNoChangeEq", 2, 1.00, {1, 0, 1, 1000}, 2},
+        {"MissingMetricsNoChangeGt", 2, 1.00, {1, 0, 1, 1900}, 2},
+        {"MissingMetricsNoChangeLt", 2, 1.00, {1, 0, 1, 600}, 2},
+        {"MissingMetricsUnreadyChange", 3, 0.50, {1, 1, 1, 450}, 3},
+        {"MissingMetricsUnreadyScaleUp", 3, 0.50, {1, 1, 1, 2000}, 4},
+        {"MissingMetricsUnreadyScaleDown", 4, 0.50, {2, 1, 1, 200}, 3},
+        {"DuringRollingUpdateWithMaxSurge", 2, 0.50, {2, 0, 1, 200}, 2},
+        {"ComputedToleranceAlgImplementation", 10, 0.56, {10, 0, 0, 5000}, 9},
+        {"ComputedToleranceAlgImplementation, unscaling", 10, 0.55, {10, 0, 0, 5000}, 10},
+    };
+    check_examples(examples, sizeof examples / sizeof *examples);
+}
+
+static void test_examples_by_hand(void **state)
+{
+    (void)state;
+    static const struct example examples[] = {
+        /* Documentation: 200 m used of a wanted 100 m doubles, 50 m halves. */
+        {"documentation, doubled", 4, 0.10, {4, 0, 0, 800}, 8},
+        {"documentation, halved", 4, 0.10, {4, 0, 0, 200}, 2},
+        /* 33.3 % is 33 %, and 33 / 30 = 1.1 is tolerable; 34 / 30 x 3 = 3.4. */
+        {"fraction of a per cent dropped", 3, 0.30, {3, 0, 0, 999}, 3},
+        {"one per cent more", 3, 0.30, {3, 0, 0, 1020}, 4},
+        /* 44.99 % is 44 %: 0.88 x 10 = 8.8; 45 / 50 = 0.9 is tolerable. */
+        {"lower edge of the tolerance", 10, 0.50, {10, 0, 0, 4500}, 10},
+        {"below it", 10, 0.50, {10, 0, 0, 4499}, 9},
+        /* 88 / 80 = 1.1, where 1.1 - 1 > 0.1 in binary. */
+        {"upper edge of the tolerance", 10, 0.80, {10, 0, 0, 8800}, 10},
+        {"above it", 10, 0.80, {10, 0, 0, 8900}, 12},
+        /* 114 / 57 is exactly 2, though 100 x 0.57 < 57. */
+        {"ceil of a whole number", 10, 0.57, {10, 0, 0, 11400}, 20},
+        {"ceil of just more", 10, 0.57, {10, 0, 0, 9200}, 17},
+        {"nothing used", 3, 0.80, {3, 0, 0, 0}, 1},
+        /* Asked for 10, 4 run, 6 are pending: 150 % of the target on 4 pods, 60 % of it on 10. */
+        {"pending pods turn the direction", 10, 1.00, {4, 6, 0, 6000}, 10},
+        {"pending pods damp", 10, 1.00, {4, 6, 0, 12000}, 12},
+        {"pending pods do not count downwards", 10, 1.00, {4, 6, 0, 2000}, 2},
+        {"nor inside the tolerance", 10, 1.00, {4, 6, 0, 3900}, 10},
+        /* Pods that do not even exist count nowhere: 1.2 x 4. */
+        {"missing from the cluster", 10, 1.00, {4, 0, 0, 4800}, 5},
+        {"only pods set aside", 4, 0.80, {0, 4, 0, 0}, 4},
+        /* Up: 3600 / 5000 = 72 %, 1.44 x 5 = 7.2. */
+        {"missing pods use nothing upwards", 5, 0.50, {3, 1, 1, 3600}, 8},
+        /* Down: ignored ones stay out: (600 + 1000) / 4000 = 40 %, 0.8 x 4 = 3.2. */
+        {"missing pods use all downwards", 5, 0.50, {3, 1, 1, 600}, 4},
+        /* 90 / 80 = 1.125 is not tolerable, but 2700 / 4000 = 67 %: the other way. */
+        {"missing pods turn the direction", 4, 0.80, {3, 0, 1, 2700}, 4},
+        /* 150 % on 5 pods, 50 % on 15: 1.25 x 15 is 19, one fewer than asked for. */
+        {"result against current", 20, 0.40, {5, 10, 0, 7500}, 20},
+    };
+    check_examples(examples, sizeof examples / sizeof *examples);
+}
+
+/* ---- step 4 ---- */
+
+static const struct controller_cfg DOWN_300 = {.target = 0.5, .down_s = 300};
+static const struct controller_cfg DOWN_60 = {.target = 0.5, .down_s = 60};
+static const struct controller_cfg UP_30 = {.target = 0.5, .up_s = 30};
+static const struct controller_cfg AT_ONCE = {.target = 0.5};
+
+/* The ten replicas found at the start count as recommended, for 300 s: decisions 0 to 19. */
+static void test_down_window(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, &DOWN_300, 15, 10);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(decide_for(&f, 5), 10);
+    }
+    assert_int_equal(decide_for(&f, 5), 5);
+    assert_int_equal(decide_for(&f, 7), 7); /* up at once */
+    stop(&f);
+}
+
+/* Recommendations 5 5 8 5 5 ..., found 10, window 60 s = four decisions: 10 leaves at decision 4,
+ * 8 at decision 6. */
+static void test_down_window_keeps_the_largest(void **state)
+{
+    (void)state;
+    static const int wanted[] = {5, 5, 8, 5, 5, 5, 5};
+    static const int expected[] = {10, 10, 10, 10, 8, 8, 5};
+    struct fixture f;
+    start(&f, &DOWN_60, 15, 10);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(decide_for(&f, wanted[i]), expected[i]);
+    }
+    stop(&f);
+}
+
+static void test_no_window(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, &AT_ONCE, 15, 10);
+    assert_int_equal(decide_for(&f, 5), 5);
+    assert_int_equal(decide_for(&f, 9), 9);
+    stop(&f);
+}
+
+/* 30 s = two decisions; then the least of two recommendations. */
+static void test_up_window(void **state)
+{
+    (void)state;
+    static const int wanted[] = {20, 20, 14, 20, 20, 20};
+    static const int expected[] = {10, 10, 14, 14, 20, 20};
+    struct fixture f;
+    start(&f, &UP_30, 15, 10);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(decide_for(&f, wanted[i]), expected[i]);
+    }
+    stop(&f);
+}
+
+/* A decision without metrics keeps what is there, and is no recommendation: at decision 4 the ten
+ * of the start have left the window, and decision 3 does not hold them. */
+static void test_no_metrics_is_no_opinion(void **state)
+{
+    (void)state;
+    const struct pods none = {0, 2, 1, 0};
+    struct fixture f;
+    start(&f, &DOWN_60, 15, 10);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(decide_for(&f, 5), 10);
+    }
+    assert_int_equal(decide(&f, &none), 10);
+    assert_int_equal(decide_for(&f, 5), 5);
+    assert_int_equal(decide(&f, &none), 5);
+    stop(&f);
+}
+
+static void test_reset_forgets(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const struct episode_id id = {0};
+    start(&f, &DOWN_60, 15, 10);
+    assert_int_equal(decide_for(&f, 20), 20);
+    controller_reset(f.khpa, &id, NULL);
+    f.current = 6;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(decide_for(&f, 3), 6);
+    }
+    assert_int_equal(decide_for(&f, 3), 3);
+    stop(&f);
+}
+
+/* ---- step 5 ---- */
+
+static void check_climb(double period_s, const int *wanted, const int *expected, int n, int from)
+{
+    struct fixture f;
+    start(&f, &AT_ONCE, period_s, from);
+    for (int i = 0; i < n; i++) {
+        const int got = decide_for(&f, wanted[i]);
+        if (got != expected[i]) {
+            fail_msg("every %g s, decision %d: %d, expected %d", period_s, i, got, expected[i]);
+        }
+    }
+    stop(&f);
+}
+
+static void test_rate_limits(void **state)
+{
+    (void)state;
+    static const int all[] = {900, 900, 900, 900, 900, 900, 900, 900};
+    /* Every 15 s: four pods or double. */
+    check_climb(15, all, (const int[]){7, 14, 28, 56}, 4, 3);
+    check_climb(30, all, (const int[]){7, 14, 28, 56}, 4, 3);
+    /* Every 5 s: four pods in 15 s, then what there was 15 s ago doubles. */
+    check_climb(5, all, (const int[]){7, 7, 7, 14, 14, 14, 28, 28}, 8, 3);
+    /* 10 s: changes at 0, 10 and 20; at 20 s that of 0 has left: 7 + 7. */
+    check_climb(10, all, (const int[]){7, 7, 14, 14, 28}, 5, 3);
+    /* +2 at 0 s, +2 of 4 at 5 s; at 15 s the first has left: 10 = 2 x 5 from 5. */
+    check_climb(5, (const int[]){5, 900, 900, 900}, (const int[]){5, 7, 7, 10}, 4, 3);
+    /* What was removed counts as there at the start of the period: 2 x 6. */
+    check_climb(5, (const int[]){3, 900}, (const int[]){3, 12}, 2, 6);
+    /* Down without limit. */
+    check_climb(5, (const int[]){1}, (const int[]){1}, 1, 90);
+}
+
+/* 587 % of the target on four pods (SuperfluousMetrics of replica_calculator_test.go) asks for 24;
+ * the limit lets it have 8 first. */
+static void test_limit_of_a_case_of_kubernetes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, &(struct controller_cfg){.target = 1.0}, 15, 4);
+    const struct pods p = {4, 0, 0, 23500};
+    assert_int_equal(decide(&f, &p), 8);
+    assert_int_equal(decide(&f, &p), 16);
+    assert_int_equal(decide(&f, &p), 24);
+    assert_int_equal(decide(&f, &p), 24);
+    stop(&f);
+}
+
+static void test_bounds(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, &AT_ONCE, 15, 10);
+    f.w.root.topology.services[0].min_replicas = 2;
+    f.w.root.topology.services[0].max_replicas = 12;
+    assert_int_equal(decide_for(&f, 500), 12);
+    assert_int_equal(decide_for(&f, 0), 2);
+    stop(&f);
+}
+
+/* Each service has histories of its own; requests differ. */
+static void test_services_are_independent(void **state)
+{
+    (void)state;
+    struct game_world w;
+    int32_t delta[2];
+    float s[STATE_MAX] = {0};
+    game_world_open(&w, "topology: {services: [{name: a, cpu_m: 500, entry: true, calls: [b]}, "
+                        "{name: b, cpu_m: 200}]}\n"
+                        "controllers: [{kind: khpa, target: 0.5, down_s: 60}]\n");
+    struct controller *c = game_world_controller(&w, 0);
+    for (int i = 0; i < 5; i++) {
+        game_world_set(&w, s, 0, SF_DESIRED, 4);
+        game_world_set(&w, s, 0, SF_HPA_READY, 4);
+        game_world_set(&w, s, 0, SF_HPA_CPU, 500); /* 25 % of 4 x 500: 2 */
+        game_world_set(&w, s, 1, SF_DESIRED, 4);
+        game_world_set(&w, s, 1, SF_HPA_READY, 4);
+        game_world_set(&w, s, 1, SF_HPA_CPU, 500); /* 62 % of 4 x 200: 1.24 x 4 = 4.96 */
+        controller_act(c, delta, s);
+        assert_int_equal(delta[0], i < 4 ? 0 : -2);
+        assert_int_equal(delta[1], 1);
+    }
+    game_world_close(&w);
+}
+
+/* ---- a second implementation ---- */
+
+enum { HISTORY = 64 };
+struct stamped {
+    double at;
+    int value;
+};
+/* The rule after its recommendation, with lists of time-stamped values. */
+struct reference {
+    struct stamped recommended[HISTORY], changed[HISTORY];
+    int n_recommended, n_changed;
+};
+
+static int reference_recommends(const struct pods *p, double target, int current)
+{
+    const long t = lround(100 * target), used = lround(p->used_m);
+    const double ratio = (double)(used * 100 / (1000L * p->ready)) / (double)t;
+    const bool aside = p->ignored > 0 && ratio > 1.0;
+    long n = p->ready, sum = used;
+    if (aside || p->missing > 0) {
+        if (ratio < 1.0 || ratio > 1.0) {
+            n += p->missing;
+            sum += ratio < 1.0 ? 1000L * p->missing : 0;
+        }
+        n += aside ? p->ignored : 0;
+    }
+    const double again = (double)(sum * 100 / (1000 * n)) / (double)t;
+    const int wanted = (int)ceil(again * (double)n);
+    if (again >= 1.0 - 0.1 && again <= 1.0 + 0.1) {
+        return current;
+    }
+    if (aside || p->missing > 0) {
+        const bool turned = (ratio < 1.0 && again > 1.0) || (ratio > 1.0 && again < 1.0);
+        const bool against = (again < 1.0 && wanted > current) || (again > 1.0 && wanted < current);
+        return turned || against ? current : wanted;
+    }
+    return wanted;
+}
+
+static int reference_decides(struct reference *r, const struct controller_cfg *cfg, double now,
+                             const struct pods *p, int current)
+{
+    if (r->n_recommended == 0) {
+        r->recommended[r->n_recommended++] = (struct stamped){now, current};
+    }
+    if (p->ready == 0) {
+        return current;
+    }
+    int least = reference_recommends(p, cfg->target, current);
+    int largest = least;
+    const int recommended = least;
+    for (int i = 0; i < r->n_recommended; i++) {
+        const struct stamped *e = &r->recommended[i];
+        least = e->at > now - cfg->up_s && e->value < least ? e->value : least;
+        largest = e->at > now - cfg->down_s && e->value > largest ? e->value : largest;
+    }
+    r->recommended[r->n_recommended++] = (struct stamped){now, recommended};
+    int wanted = current;
+    wanted = wanted < least ? least : wanted;
+    wanted = wanted > largest ? largest : wanted;
+    int begun = current;
+    for (int i = 0; i < r->n_changed; i++) {
+        begun -= r->changed[i].at > now - 15 ? r->changed[i].value : 0;
+    }
+    if (wanted > current) {
+        const int most = 2 * begun > begun + 4 ? 2 * begun : begun + 4;
+        wanted = wanted > most ? most : wanted;
+        wanted = wanted < current ? current : wanted;
+    }
+    wanted = wanted < 1 ? 1 : wanted > 40 ? 40 : wanted;
+    r->changed[r->n_changed++] = (struct stamped){now, wanted - current};
+    return wanted;
+}
+
+static uint32_t word(uint32_t history, uint32_t step, uint32_t i)
+{
+    return rng_philox(rng_key(11, RNG_TEST, RNG_TEST_SPLIT), i, step, history, 0).v[0];
+}
+
+static void draw_pods(struct pods *p, uint32_t history, uint32_t step, int current)
+{
+    p->ready = (int)rng_below(word(history, step, 0), (uint32_t)current + 2);
+    p->ignored = (int)rng_below(word(history, step, 1), 4) * (int)(word(history, step, 2) & 1);
+    p->missing = (int)rng_below(word(history, step, 3), 4) * (int)(word(history, step, 4) & 1);
+    p->used_m = (double)rng_below(word(history, step, 5), 1500) * p->ready;
+}
+
+static void test_against_lists(void **state)
+{
+    (void)state;
+    static const double periods[] = {5, 15, 30, 7};
+    static const double windows[] = {0, 10, 60, 300};
+    struct fixture f;
+    int n_changes = 0;
+    for (uint32_t h = 0; h < 400; h++) {
+        const double period = periods[rng_below(word(h, 99, 0), 4)];
+        const struct controller_cfg cfg = {
+            .target = 0.01 * (30 + rng_below(word(h, 99, 1), 70)),
+            .up_s = windows[rng_below(word(h, 99, 2), 4)],
+            .down_s = windows[rng_below(word(h, 99, 3), 4)],
+        };
+        struct reference r = {0};
+        start(&f, &cfg, period, 1 + (int)rng_below(word(h, 99, 4), 20));
+        f.w.root.topology.services[0].max_replicas = 40;
+        for (uint32_t step = 0; step < 50; step++) {
+            struct pods p;
+            draw_pods(&p, h, step, f.current);
+            const int before = f.current;
+            const int expected = reference_decides(&r, &cfg, step * period, &p, before);
+            assert_int_equal(decide(&f, &p), expected);
+            n_changes += expected != before;
+        }
+        stop(&f);
+    }
+    assert_true(n_changes > 2000);
+}
+
+/* ---- refusals ---- */
+
+static void test_target_must_be_whole(void **state)
+{
+    (void)state;
+    struct game_world w;
+    struct controller *c = NULL;
+    game_world_open(&w, "controllers: [{kind: khpa, target: 0.805}, {kind: khpa, target: 0.29}]\n");
+    assert_int_equal(controller_new(&c, &w.arena, &w.root.controllers[0], &w.world, &w.rules, NULL),
+                     ERR_CONFIG);
+    assert_null(c);
+    assert_non_null(strstr(w.log, "0.805"));
+    assert_non_null(game_world_controller(&w, 1));
+    game_world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cases_of_kubernetes),
+        cmocka_unit_test(test_examples_by_hand),
+        cmocka_unit_test(test_down_window),
+        cmocka_unit_test(test_down_window_keeps_the_largest),
+        cmocka_unit_test(test_no_window),
+        cmocka_unit_test(test_up_window),
+        cmocka_unit_test(test_no_metrics_is_no_opinion),
+        cmocka_unit_test(test_reset_forgets),
+        cmocka_unit_test(test_rate_limits),
+        cmocka_unit_test(test_limit_of_a_case_of_kubernetes),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_services_are_independent),
+        cmocka_unit_test(test_against_lists),
+        cmocka_unit_test(test_target_must_be_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
