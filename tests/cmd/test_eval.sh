@@ -1,0 +1,99 @@
+# karma eval and karma figure: the same bytes on any number of ranks, and what goes wrong in words.
+# TIMEOUT: 300
+. tests/cmd/tap.sh
+
+config=configs/experiments/quickstart.yaml
+short="--set game.horizon=10 --set eval.episodes=3 --set eval.resamples=200"
+arms="eval.controllers=[{kind: nothing}, {kind: khpa}, {name: khpa 50, kind: khpa, target: 0.5, listed: false}, {kind: ff}, {kind: policy}, {name: sampled, kind: policy, mode: sample}]"
+scenarios="scenarios=[{name: quiet}, {name: flood, events: [{kind: ddos, quiet_s: {lo: 10, hi: 60}, ramp_s: {lo: 20, hi: 30}, duration_s: {lo: 60, hi: 80}, magnitude: {lo: 2.5, hi: 3.5}}]}]"
+run_dir="run.dir=$WORK/run"
+
+evaluate() { # RANKS DIR
+    # shellcheck disable=SC2086
+    "$LAUNCH" -n "$1" "$KARMA" eval $config $short --set "$arms" --set "$scenarios" \
+        --set "$run_dir" --out "$2"
+}
+
+exits 0 "--help" "$KARMA" eval --help
+says out "eval.csv" "the help names the files"
+# shellcheck disable=SC2086
+exits 1 "a policy that is missing" "$KARMA" eval $config $short --set "$run_dir"
+says err "karma train $config --set run.dir=$WORK/run" "the sentence names the command that makes it"
+
+# shellcheck disable=SC2086
+holds "a short training" "$KARMA" train $config $short --set "$run_dir" --set train.updates=1 \
+    --set train.init=scratch --set train.envs=8 --set train.steps=10
+exits 0 "an evaluation on one rank" evaluate 1 "$WORK/one"
+cp "$WORK/out" "$WORK/one.out"
+says out "^  test episodes, seed 1: 3 of 150 s in each scenario" "the head names domain and seed"
+says out "policy: the most probable choice \(arg-max\); trained from scratch.* training seed 1$" \
+    "the head says how the policy was made"
+says out "sampled: sampled choices" "and how it plays"
+says out "^flood +khpa +[0-9.]+ \[[0-9.]+, [0-9.]+\]" "a row has intervals"
+says out "^\(all\) +policy - nothing +[-+][0-9.]+ \[[-+]" "differences have signs and intervals"
+says out "^quiet +policy +khpa, 2 arms" "an arm that is not listed is a point of a frontier"
+! grep -q "^flood  *khpa 50" "$WORK/one.out"
+result $? "and no row of a table"
+says err "karma figure $WORK/one" "the last words name the command that draws"
+same "$(wc -l <"$WORK/one/eval.csv")" 37 "a row for each of 6 controllers, 2 scenarios, 3 episodes"
+same "$(sort -u -t, -k1,4 "$WORK/one/eval.csv" | wc -l)" 13 "rows are told apart by their keys"
+for file in summary.txt summary.md figures/timeline.gp figures/frontier-all.csv; do
+    [ -s "$WORK/one/$file" ]
+    result $? "$file is there"
+done
+
+if [ "${MPI:-1}" = 0 ]; then
+    skip "the same on three ranks" "built without MPI"
+else
+    exits 0 "an evaluation on three ranks" evaluate 3 "$WORK/three"
+    same "$(cat "$WORK/out")" "$(cat "$WORK/one.out")" "the tables are the same bytes"
+    diff -r "$WORK/one" "$WORK/three" >"$WORK/out" 2>&1
+    result $? "so are all files"
+fi
+
+# An episode that is played alone is the one of the table.
+# shellcheck disable=SC2086
+exits 0 "karma simulate of one episode" "$KARMA" simulate $config $short --set "$arms" \
+    --set "$scenarios" --set "$run_dir" -c policy -S flood -e 2 -o "$WORK/alone"
+want=$(awk -F, '$1 == "policy" && $4 == "flood" && $7 == 2 { printf "%.6g", $8 }' \
+    "$WORK/one/eval.csv")
+same "$(awk '$1 == "compliance" { print $2 }' "$WORK/out")" "$want" "it has the numbers of eval.csv"
+
+# shellcheck disable=SC2086
+exits 2 "evaluation on the training domain" "$KARMA" eval $config $short --set eval.split=train
+# shellcheck disable=SC2086
+exits 2 "two controllers of one name" "$KARMA" eval $config $short --out "$WORK/twice" \
+    --set "eval.controllers=[{kind: khpa}, {kind: khpa}]"
+says err "both called 'khpa'" "the sentence names them"
+: >"$WORK/file"
+# shellcheck disable=SC2086
+exits 1 "a directory that cannot be made" "$KARMA" eval $config $short --out "$WORK/file/dir" \
+    --set "eval.controllers=[{kind: nothing}]"
+says err "$WORK/file" "the sentence names it"
+cp "$WORK/run/policy/weights.bin" "$WORK/weights.bin"
+printf 'x' | dd of="$WORK/run/policy/weights.bin" bs=1 seek=1000 conv=notrunc 2>/dev/null
+exits 1 "a damaged policy" evaluate 1 "$WORK/damaged"
+says err "weights.bin" "the sentence names the file"
+cp "$WORK/weights.bin" "$WORK/run/policy/weights.bin"
+# shellcheck disable=SC2086
+exits 1 "a policy of another game" "$KARMA" eval $config $short --set "$run_dir" \
+    --set "game.agents=[one, two]" --out "$WORK/other"
+
+mkdir "$WORK/empty"
+exits 2 "nothing to draw" "$KARMA" figure "$WORK/empty"
+exits 1 "gnuplot is missing" env PATH="$WORK/empty" "$KARMA" figure "$WORK/one"
+says err "gnuplot-nox" "the sentence names the package"
+if command -v gnuplot >/dev/null; then
+    exits 0 "figures of an evaluation" "$KARMA" figure "$WORK/one"
+    says out "figures/timeline.png" "their names are printed"
+    for figure in timeline frontier-flood frontier-all; do
+        grep -q '</svg>' "$WORK/one/figures/$figure.svg" && [ -s "$WORK/one/figures/$figure.png" ]
+        result $? "$figure is drawn twice"
+    done
+    exits 0 "learning curve of a run" "$KARMA" figure "$WORK/run"
+    [ -s "$WORK/run/figures/learning.svg" ]
+    result $? "it is drawn"
+else
+    skip "figures" "gnuplot is not installed"
+fi
+done_testing

@@ -1,0 +1,63 @@
+# karma simulate: files with the promised columns, the same bytes again, names that were mistyped.
+. tests/cmd/tap.sh
+
+config=configs/experiments/quickstart.yaml
+arms="eval.controllers=[{kind: nothing}, {name: khpa default, kind: khpa}, {kind: policy}]"
+
+simulate() { # DIR OPTION...
+    dir=$1
+    shift
+    "$KARMA" simulate $config --set game.horizon=8 --set "$arms" --out "$dir" "$@"
+}
+
+exits 0 "--help" "$KARMA" simulate --help
+exits 0 "an episode" simulate "$WORK/a" -c "khpa default" -e 3
+says out "^khpa default, scenario ddos, test episode 3$" "the head says what was played"
+says out "^vcpu_h +[0-9.]+ +vCPU h" "a metric has its unit"
+same "$(wc -l <"$WORK/a/trace.csv")" 9 "a row per decision"
+same "$(wc -l <"$WORK/a/cohorts.csv")" 25 "a row per 5 s"
+same "$(awk -F, '{ print NF }' "$WORK/a/trace.csv" | sort -u | wc -l)" 1 "rows have all cells"
+header=$(head -n 1 "$WORK/a/trace.csv")
+for column in step t_s a.deployed b.util_10s entry_5s delta.a truth.received truth.used_m_mean \
+    reward.resilience reward.reward; do
+    case ,$header, in
+    *,$column,*) result 0 "column $column" ;;
+    *) result 1 "column $column" ;;
+    esac
+done
+same "$(tail -n 1 "$WORK/a/trace.csv" | cut -d, -f 1,2)" "7,120" "the last period ends at 120 s"
+grep -q "unset output" "$WORK/a/timeline.gp"
+result $? "timeline.gp is complete"
+
+exits 0 "the same again" simulate "$WORK/b" -c "khpa default" -e 3
+diff -r "$WORK/a" "$WORK/b" >"$WORK/out" 2>&1
+result $? "gives the same bytes"
+exits 0 "another episode" simulate "$WORK/c" -c "khpa default" -e 4
+! cmp -s "$WORK/a/cohorts.csv" "$WORK/c/cohorts.csv"
+result $? "gives others"
+exits 0 "another controller" simulate "$WORK/d" -c nothing -e 3
+same "$(cut -d, -f 1,2 "$WORK/d/cohorts.csv" | cksum)" "$(cut -d, -f 1,2 "$WORK/a/cohorts.csv" | cksum)" \
+    "meets the same arrivals"
+
+exits 2 "a mistyped controller" simulate "$WORK/x" -c "khpa defautl"
+says err "did you mean 'khpa default'" "the nearest name is offered"
+exits 2 "an unknown controller" simulate "$WORK/x" -c zebra
+says err "it has 'nothing', 'khpa default', 'policy'" "the names are listed"
+exits 2 "a mistyped scenario" simulate "$WORK/x" -S dods
+says err "did you mean 'ddos'" "the nearest name is offered"
+exits 1 "a policy that is missing" simulate "$WORK/x" -c policy --set "run.dir=$WORK/none"
+says err "karma train" "the sentence names the command that makes it"
+exits 2 "a missing configuration" "$KARMA" simulate
+exits 2 "a number that is none" simulate "$WORK/x" -e three
+: >"$WORK/file"
+exits 1 "a directory that cannot be made" simulate "$WORK/file/dir"
+says err "$WORK/file" "the sentence names it"
+
+if command -v gnuplot >/dev/null; then
+    exits 0 "the timeline" "$KARMA" figure "$WORK/a"
+    grep -q '</svg>' "$WORK/a/timeline.svg" && [ -s "$WORK/a/timeline.png" ]
+    result $? "is drawn as SVG and PNG"
+else
+    skip "the timeline" "gnuplot is not installed"
+fi
+done_testing

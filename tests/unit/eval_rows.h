@@ -1,0 +1,69 @@
+/* Rows of an evaluation that never ran: for tests of what is made of them. */
+#ifndef KARMA_TESTS_EVAL_ROWS_H
+#define KARMA_TESTS_EVAL_ROWS_H
+
+#include "core/eval/eval.h"
+
+#include <math.h>
+#include <string.h>
+
+/* For use with cmocka. */
+#define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance))
+
+enum { ROWS_CONTROLLERS_MAX = 8, ROWS_MAX = 4096 };
+
+/* An evaluation: what its configuration says, and the rows. */
+struct fake_eval {
+    struct controller_cfg controllers[ROWS_CONTROLLERS_MAX];
+    int n_train[ROWS_CONTROLLERS_MAX];
+    struct eval_cfg cfg;
+    struct eval_row rows[ROWS_MAX];
+    int n_rows, n_scenarios;
+};
+
+static inline void fake_eval_init(struct fake_eval *f, int n_scenarios, int episodes)
+{
+    memset(f, 0, sizeof *f);
+    f->n_scenarios = n_scenarios;
+    f->cfg = (struct eval_cfg){.controllers = f->controllers,
+                               .episodes = episodes,
+                               .seed = 5,
+                               .resamples = 500,
+                               .confidence = 0.95,
+                               .reference = "policy"};
+}
+
+static inline void fake_eval_add(struct fake_eval *f, const char *name, enum controller_kind kind,
+                                 bool listed, int n_train)
+{
+    const int c = f->cfg.n_controllers++;
+    f->controllers[c] = (struct controller_cfg){.name = name, .kind = (int)kind, .listed = listed};
+    f->n_train[c] = n_train;
+}
+
+/* All metrics of a row: value(ctx, row, metric); only compliance, vcpu_h and what the test asks
+ * for differ from 0. */
+typedef double fake_value(const struct eval_row *row, int metric);
+
+static inline void fake_eval_fill(struct fake_eval *f, fake_value *value)
+{
+    f->n_rows = 0;
+    for (int c = 0; c < f->cfg.n_controllers; c++) {
+        for (int t = 0; t < f->n_train[c]; t++) {
+            for (int s = 0; s < f->n_scenarios; s++) {
+                for (int e = 0; e < f->cfg.episodes; e++) {
+                    struct eval_row *r = &f->rows[f->n_rows++];
+                    double values[METRIC_COUNT];
+                    *r = (struct eval_row){
+                        .controller = c, .train = t, .scenario = s, .episode = (uint32_t)e};
+                    for (int m = 0; m < METRIC_COUNT; m++) {
+                        values[m] = value(r, m);
+                    }
+                    memcpy(&r->m, values, sizeof r->m);
+                }
+            }
+        }
+    }
+}
+
+#endif

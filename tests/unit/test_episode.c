@@ -1,0 +1,174 @@
+/* One episode on the cluster simulator: the loop, the bounds, the observer. */
+#include "core/eval/episode.h"
+
+#include "core/plant/schema.h"
+#include "mpi/experiment.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance))
+
+struct fixture {
+    struct experiment x;
+    struct episode e;
+    int n_services;
+};
+
+static const struct episode_id id = {.seed = 3, .split = RNG_DEV, .env = 2};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    static const char *const sets[] = {"game.horizon=12"};
+    assert_int_equal(experiment_load(&f.x, "configs/experiments/quickstart.yaml", sets, 1), ERR_OK);
+    assert_int_equal(episode_init(&f.e, &f.x.arena, &f.x.world), ERR_OK);
+    f.n_services = f.x.world.topology.n_services;
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    experiment_release(&((struct fixture *)*state)->x);
+    return 0;
+}
+
+/* Wants more than there can be, then less than there may be. */
+struct greedy {
+    struct controller base;
+    int32_t wish;
+};
+
+static void greedy_reset(struct controller *c, const struct episode_id *episode,
+                         const struct schedule *future)
+{
+    (void)c;
+    (void)episode;
+    (void)future;
+}
+
+static void greedy_act(struct controller *c, int32_t *delta, const float *state)
+{
+    (void)state;
+    for (int s = 0; s < c->world->topology.n_services; s++) {
+        delta[s] = ((struct greedy *)c)->wish;
+    }
+}
+
+static const struct controller_ops greedy_ops = {.reset = greedy_reset, .act = greedy_act};
+
+struct seen {
+    const struct fixture *f;
+    int n_steps;
+    double received, delta_sum;
+    float desired; /* of service 0 after the last step */
+    enum err fails;
+};
+
+static enum err see(void *ctx, const struct episode_step *step)
+{
+    struct seen *s = ctx;
+    assert_int_equal(step->step, s->n_steps++);
+    s->received += step->truth->received;
+    for (int i = 0; i < s->f->n_services; i++) {
+        s->delta_sum += abs(step->delta[i]);
+    }
+    s->desired = step->state[state_service_at(0, SF_DESIRED)];
+    return s->n_steps == 5 ? s->fails : ERR_OK;
+}
+
+static enum err play(struct fixture *f, struct episode_metrics *m, struct seen *seen, int32_t wish)
+{
+    struct greedy c = {.base = {.ops = &greedy_ops, .world = &f->x.world, .name = "greedy"},
+                       .wish = wish};
+    const struct episode_observer observer = {.ctx = seen, .see = see};
+    return episode_run(&f->e, m, &c.base, 0, &id, seen == NULL ? NULL : &observer);
+}
+
+static void no_change_costs_the_initial_replicas(void **state)
+{
+    struct fixture *f = *state;
+    struct episode_metrics m;
+    struct seen seen = {.f = f};
+    double initial_m = 0;
+    for (int s = 0; s < f->n_services; s++) {
+        const struct service_cfg *c = &f->x.cfg.topology.services[s];
+        initial_m += c->initial_replicas * c->cpu_m;
+    }
+    assert_int_equal(play(f, &m, &seen, 0), ERR_OK);
+    assert_int_equal(seen.n_steps, 12);
+    assert_near(seen.delta_sum, 0, 0);
+    assert_true(seen.received > 0);
+    assert_near(m.vcpu, initial_m / 1000, 1e-9);
+    assert_near(m.vcpu_h, m.vcpu * 12 * f->x.cfg.plant.period_s / 3600, 1e-9);
+    assert_near(m.scalings, 0, 0);
+}
+
+static void bounds_hold_for_everybody(void **state)
+{
+    struct fixture *f = *state;
+    const struct service_cfg *service = &f->x.cfg.topology.services[0];
+    struct episode_metrics m;
+    struct seen up = {.f = f};
+    struct seen down = {.f = f};
+    assert_int_equal(play(f, &m, &up, 1000), ERR_OK);
+    assert_true(up.desired == (float)service->max_replicas);
+    assert_int_equal(play(f, &m, &down, -1000), ERR_OK);
+    assert_true(down.desired == (float)service->min_replicas);
+}
+
+/* An episode is a function of its identity and of what the controller does. */
+static void the_same_again(void **state)
+{
+    struct fixture *f = *state;
+    struct episode_metrics a;
+    struct episode_metrics b;
+    struct episode_metrics other;
+    assert_int_equal(play(f, &a, NULL, 1), ERR_OK);
+    assert_int_equal(play(f, &other, NULL, 0), ERR_OK);
+    assert_int_equal(play(f, &b, NULL, 1), ERR_OK);
+    assert_memory_equal(&a, &b, sizeof a);
+    assert_true(memcmp(&a, &other, sizeof a) != 0);
+}
+
+/* Common random numbers: another controller meets the same arrivals. */
+static void arrivals_do_not_depend_on_the_controller(void **state)
+{
+    struct fixture *f = *state;
+    struct episode_metrics m;
+    struct seen idle = {.f = f};
+    struct seen busy = {.f = f};
+    assert_int_equal(play(f, &m, &idle, 0), ERR_OK);
+    assert_int_equal(play(f, &m, &busy, 1), ERR_OK);
+    assert_near(idle.received, busy.received, 0);
+}
+
+static void an_observer_can_stop_it(void **state)
+{
+    struct fixture *f = *state;
+    struct episode_metrics m;
+    struct seen seen = {.f = f, .fails = ERR_IO};
+    assert_int_equal(play(f, &m, &seen, 0), ERR_IO);
+    assert_int_equal(seen.n_steps, 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_change_costs_the_initial_replicas),
+        cmocka_unit_test(bounds_hold_for_everybody),
+        cmocka_unit_test(the_same_again),
+        cmocka_unit_test(arrivals_do_not_depend_on_the_controller),
+        cmocka_unit_test(an_observer_can_stop_it),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,153 @@
+/* The job list of an evaluation, on short episodes of the cluster simulator. */
+#include "core/eval/eval.h"
+
+#include "core/base/log.h"
+#include "core/eval/episode.h"
+#include "core/eval/outcomes.h"
+#include "mpi/experiment.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char config[] = "configs/experiments/quickstart.yaml";
+static const char *const sets[] = {
+    "game.horizon=6", "eval.episodes=3", "scenarios=[{name: quiet}, {name: calm}]",
+    "eval.controllers=[{kind: nothing}, {kind: khpa}, {kind: ff}, {name: again, kind: khpa}]"};
+enum { SETS = sizeof sets / sizeof *sets };
+
+static struct eval *make(struct experiment *x, const char *const *with, int n)
+{
+    struct eval *e = NULL;
+    assert_int_equal(experiment_load(x, config, with, n), ERR_OK);
+    struct eval_teams *teams = ARENA_NEW(&x->arena, x->cfg.eval.n_controllers, struct eval_teams);
+    assert_int_equal(eval_new(&e, &x->arena, &x->cfg.eval, &x->world, &x->rules, teams), ERR_OK);
+    return e;
+}
+
+static void rows_come_in_order(void **state)
+{
+    (void)state;
+    struct experiment x;
+    struct outcomes o;
+    int n;
+    struct eval *e = make(&x, sets, SETS);
+    const struct job_list jobs = eval_jobs(e);
+    assert_int_equal(jobs.n, 4 * 2 * 3);
+    assert_int_equal(jobs_run(&jobs), ERR_OK);
+    const struct eval_row *rows = eval_rows(e, &n);
+    assert_int_equal(n, jobs.n);
+    assert_int_equal(outcomes_init(&o, &x.arena, rows, n, 4, 2, 3), ERR_OK);
+    /* the same settings under another name do the same, episode by episode */
+    for (int i = 0; i < 6; i++) {
+        assert_memory_equal(&rows[6 + i].m, &rows[18 + i].m, sizeof rows->m);
+    }
+    assert_true(memcmp(&rows[0].m, &rows[1].m, sizeof rows->m) != 0); /* another episode */
+    experiment_release(&x);
+}
+
+/* A row is what the episode of its identity gives, whoever ran before: any rank may run any job. */
+static void jobs_are_pure(void **state)
+{
+    (void)state;
+    struct experiment x;
+    struct buf first;
+    struct buf second;
+    struct eval *e = make(&x, sets, SETS);
+    const struct job_list jobs = eval_jobs(e);
+    buf_init(&first);
+    buf_init(&second);
+    assert_int_equal(jobs.run(jobs.ctx, 13, &first), ERR_OK);
+    assert_int_equal(jobs.run(jobs.ctx, 2, &second), ERR_OK);
+    second.len = 0;
+    assert_int_equal(jobs.run(jobs.ctx, 13, &second), ERR_OK);
+    assert_int_equal(first.len, second.len);
+    assert_memory_equal(first.data, second.data, first.len);
+    buf_release(&first);
+    buf_release(&second);
+    experiment_release(&x);
+}
+
+struct heard {
+    char line[1024];
+    int n;
+};
+
+static void hear(void *ctx, enum log_level level, const char *line)
+{
+    struct heard *h = ctx;
+    (void)level;
+    snprintf(h->line, sizeof h->line, "%s", line);
+    h->n++;
+}
+
+static void names_are_unique(void **state)
+{
+    static const char *const twice[] = {
+        "eval.controllers=[{kind: khpa}, {kind: nothing}, {kind: khpa, target: 0.5}]"};
+    (void)state;
+    struct experiment x;
+    struct heard heard = {.n = 0};
+    struct eval *e;
+    struct eval_teams teams[3] = {{NULL, 0}};
+    assert_int_equal(experiment_load(&x, config, twice, 1), ERR_OK);
+    log_set_sink(hear, &heard);
+    assert_int_equal(eval_new(&e, &x.arena, &x.cfg.eval, &x.world, &x.rules, teams), ERR_CONFIG);
+    log_set_sink(NULL, NULL);
+    assert_int_equal(heard.n, 1);
+    assert_non_null(strstr(heard.line, "eval.controllers.0 and .2 are both called 'khpa'"));
+    experiment_release(&x);
+}
+
+/* The training domain has no name, so no configuration can evaluate on it. */
+static void training_episodes_cannot_be_evaluated(void **state)
+{
+    static const char *const train[] = {"eval.split=train"};
+    (void)state;
+    struct experiment x;
+    struct heard heard = {.n = 0};
+    log_set_sink(hear, &heard);
+    assert_int_equal(experiment_load(&x, config, train, 1), ERR_CONFIG);
+    log_set_sink(NULL, NULL);
+    assert_non_null(strstr(heard.line, "eval.split"));
+}
+
+static void damaged_records_are_refused(void **state)
+{
+    (void)state;
+    struct experiment x;
+    struct heard heard = {.n = 0};
+    struct buf record;
+    int n;
+    struct eval *e = make(&x, sets, SETS);
+    const struct job_list jobs = eval_jobs(e);
+    buf_init(&record);
+    assert_int_equal(jobs.run(jobs.ctx, 0, &record), ERR_OK);
+    record.data[record.len - 1] ^= 1;
+    log_set_sink(hear, &heard);
+    assert_int_not_equal(jobs.take(jobs.ctx, 0, record.data, record.len), ERR_OK);
+    assert_int_not_equal(jobs.take(jobs.ctx, 0, record.data, record.len / 2), ERR_OK);
+    log_set_sink(NULL, NULL);
+    eval_rows(e, &n);
+    assert_int_equal(n, 0);
+    buf_release(&record);
+    experiment_release(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_come_in_order),
+        cmocka_unit_test(jobs_are_pure),
+        cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(training_episodes_cannot_be_evaluated),
+        cmocka_unit_test(damaged_records_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+/* Hulls and what is read from them, by hand; differences on rows without chance. */
+#include "core/eval/frontier.h"
+#include "tests/unit/eval_rows.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct fake_eval f;
+    struct arena arena, scratch;
+    struct summary s;
+    struct frontiers fr;
+};
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    fixture = (struct fixture){0};
+    arena_init(&fixture.arena);
+    arena_init(&fixture.scratch);
+    *state = &fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+    arena_release(&x->scratch);
+    arena_release(&x->arena);
+    return 0;
+}
+
+static void compare(struct fixture *x)
+{
+    assert_int_equal(summary_init(&x->s, &x->arena, &x->f.cfg, x->f.n_scenarios, x->f.rows,
+                                  x->f.n_rows, &x->scratch),
+                     ERR_OK);
+    assert_int_equal(frontiers_init(&x->fr, &x->arena, &x->s, &x->scratch), ERR_OK);
+}
+
+static void corners_rise_and_bend(void **state)
+{
+    (void)state;
+    /* (2, .5) lies below the line from (1, .4) to (3, .7); (4, .6) costs more for less; (5, .8)
+     * rises more slowly than before. */
+    struct frontier_point p[] = {{4, 0.6, 0}, {1, 0.4, 1}, {5, 0.8, 2}, {3, 0.7, 3}, {2, 0.5, 4}};
+    const int n = frontier_hull(p, 5);
+    assert_int_equal(n, 3);
+    assert_int_equal(p[0].arm, 1);
+    assert_int_equal(p[1].arm, 3);
+    assert_int_equal(p[2].arm, 2);
+    assert_true(isnan(frontier_at(p, n, 0.99)));
+    assert_near(frontier_at(p, n, 1), 0.4, 1e-15);
+    assert_near(frontier_at(p, n, 2), 0.55, 1e-15); /* half of the episodes each */
+    assert_near(frontier_at(p, n, 4), 0.75, 1e-15);
+    assert_near(frontier_at(p, n, 5), 0.8, 1e-15);
+    assert_near(frontier_at(p, n, 50), 0.8, 1e-15); /* need not be spent */
+}
+
+static void ties_and_single_points(void **state)
+{
+    (void)state;
+    struct frontier_point one[] = {{2, 0.5, 0}};
+    assert_int_equal(frontier_hull(one, 1), 1);
+    assert_true(isnan(frontier_at(one, 1, 1)));
+    assert_near(frontier_at(one, 1, 3), 0.5, 0);
+    /* equal costs: the better one; equal points: the first */
+    struct frontier_point same[] = {{2, 0.5, 0}, {2, 0.6, 1}, {2, 0.6, 2}, {3, 0.6, 3}};
+    assert_int_equal(frontier_hull(same, 4), 1);
+    assert_int_equal(same[0].arm, 1);
+    /* three on a line: the middle one is no corner */
+    struct frontier_point line[] = {{0, 0, 0}, {1, 0.5, 1}, {2, 1, 2}};
+    assert_int_equal(frontier_hull(line, 3), 2);
+    /* the dearest is the worst: one corner */
+    struct frontier_point falling[] = {{1, 0.9, 0}, {2, 0.5, 1}, {3, 0.1, 2}};
+    assert_int_equal(frontier_hull(falling, 3), 1);
+}
+
+/* khpa arms (2, .5), (4, .7); ff arms (2, .6), (3, .9); nothing (1, .4); the policy costs 3 and
+ * reaches .8 with training seed 0, .9 with seed 1. */
+static double fixed_points(const struct eval_row *r, int metric)
+{
+    static const double cost[] = {1, 2, 4, 2, 3, 3};
+    static const double value[] = {0.4, 0.5, 0.7, 0.6, 0.9, 0.8};
+    if (metric == METRIC_OF(vcpu_h)) {
+        return cost[r->controller];
+    }
+    if (metric == METRIC_OF(compliance) || metric == METRIC_OF(resilience)) {
+        return value[r->controller] + 0.1 * r->train;
+    }
+    return 0;
+}
+
+static void arms(struct fixture *x, int n_train)
+{
+    fake_eval_init(&x->f, 1, 6);
+    fake_eval_add(&x->f, "nothing", CONTROLLER_NOTHING, true, 1);
+    fake_eval_add(&x->f, "khpa 1", CONTROLLER_KHPA, true, 1);
+    fake_eval_add(&x->f, "khpa 2", CONTROLLER_KHPA, false, 1);
+    fake_eval_add(&x->f, "ff 1", CONTROLLER_FF, false, 1);
+    fake_eval_add(&x->f, "ff 2", CONTROLLER_FF, false, 1);
+    fake_eval_add(&x->f, "policy", CONTROLLER_POLICY, true, n_train);
+    fake_eval_fill(&x->f, fixed_points);
+}
+
+static void a_policy_at_its_own_cost(void **state)
+{
+    struct fixture *x = *state;
+    arms(x, 1);
+    compare(x);
+    assert_int_equal(x->fr.n_policies, 1);
+    assert_int_equal(frontiers_gap(&x->fr, 0, 0, 0)->n_arms, 0); /* no static arm */
+    const struct frontier_gap *khpa = frontiers_gap(&x->fr, 0, 1, 0);
+    assert_int_equal(khpa->n_arms, 2);
+    assert_near(khpa->cost, 3, 1e-12);
+    assert_near(khpa->value, 0.6, 1e-12); /* half of each arm */
+    assert_near(khpa->diff.value, 0.2, 1e-12);
+    assert_near(khpa->diff.lo, 0.2, 1e-12); /* no chance, no width */
+    assert_near(khpa->diff.hi, 0.2, 1e-12);
+    assert_int_equal(khpa->undefined, 0);
+    const struct frontier_gap *ff = frontiers_gap(&x->fr, 0, 2, 0);
+    assert_near(ff->diff.value, -0.1, 1e-12);
+    /* (.8 - .4) / (.9 - .4) */
+    assert_near(frontiers_headroom(&x->fr, 0, 0)->compliance.value, 0.8, 1e-12);
+    assert_near(frontiers_headroom(&x->fr, 0, 0)->resilience.value, 0.8, 1e-12);
+}
+
+/* Two training seeds 0.1 apart: both, one or the other is drawn. */
+static void training_seeds_are_resampled(void **state)
+{
+    struct fixture *x = *state;
+    arms(x, 2);
+    compare(x);
+    const struct frontier_gap *khpa = frontiers_gap(&x->fr, 0, 1, 0);
+    assert_near(khpa->diff.value, 0.25, 1e-12);
+    assert_near(khpa->diff.lo, 0.2, 1e-12);
+    assert_near(khpa->diff.hi, 0.3, 1e-12);
+}
+
+static double cheap_policy(const struct eval_row *r, int metric)
+{
+    if (r->controller == 5 && metric == METRIC_OF(vcpu_h)) {
+        return 1.5;
+    }
+    return fixed_points(r, metric);
+}
+
+/* In episode 0 the policy costs less than any khpa arm, in the others as much as the first: whether
+ * the frontier is defined depends on the draw. */
+static double cheap_at_times(const struct eval_row *r, int metric)
+{
+    if (r->controller == 5 && metric == METRIC_OF(vcpu_h)) {
+        return r->episode == 0 ? 1.9 : 2.03;
+    }
+    return fixed_points(r, metric);
+}
+
+static void cheaper_than_every_arm_is_undefined(void **state)
+{
+    struct fixture *x = *state;
+    arms(x, 1);
+    fake_eval_fill(&x->f, cheap_policy);
+    compare(x);
+    const struct frontier_gap *khpa = frontiers_gap(&x->fr, 0, 1, 0);
+    assert_true(isnan(khpa->value) && isnan(khpa->diff.value) && isnan(khpa->diff.lo));
+    assert_int_equal(khpa->undefined, x->f.cfg.resamples);
+    fake_eval_fill(&x->f, cheap_at_times);
+    compare(x);
+    khpa = frontiers_gap(&x->fr, 0, 1, 0);
+    /* k of 6 draws of episode 0 give 2.03 - 0.13 k / 6, below 2 if k > 1, in a share
+     * 1 - (5/6)^6 - (5/6)^5 = 0.263 of the resamples */
+    assert_true(khpa->undefined > 0.2 * x->f.cfg.resamples);
+    assert_true(khpa->undefined < 0.33 * x->f.cfg.resamples);
+    assert_true(isfinite(khpa->diff.lo) && isfinite(khpa->diff.hi));
+}
+
+static void no_rules_no_frontier(void **state)
+{
+    struct fixture *x = *state;
+    fake_eval_init(&x->f, 2, 4);
+    fake_eval_add(&x->f, "policy", CONTROLLER_POLICY, true, 1);
+    fake_eval_fill(&x->f, fixed_points);
+    compare(x);
+    assert_int_equal(x->s.n_views, 3);
+    for (int v = 0; v < 3; v++) {
+        assert_int_equal(frontiers_gap(&x->fr, 0, 2, v)->n_arms, 0);
+        assert_true(isnan(frontiers_headroom(&x->fr, 0, v)->compliance.value));
+    }
+}
+
+static void hull_of_outcomes(void **state)
+{
+    struct fixture *x = *state;
+    struct frontier_point points[ROWS_CONTROLLERS_MAX];
+    arms(x, 1);
+    compare(x);
+    assert_int_equal(frontiers_hull(points, &x->s.outcomes, &x->f.cfg, CONTROLLER_KHPA, 0), 2);
+    assert_int_equal(points[1].arm, 2);
+    assert_int_equal(frontiers_hull(points, &x->s.outcomes, &x->f.cfg, CONTROLLER_STATIC, 0), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(corners_rise_and_bend),
+        TEST(ties_and_single_points),
+        TEST(a_policy_at_its_own_cost),
+        TEST(training_seeds_are_resampled),
+        TEST(cheaper_than_every_arm_is_undefined),
+        TEST(no_rules_no_frontier),
+        TEST(hull_of_outcomes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
