@@ -379,6 +379,7 @@ static enum err clone_rule(struct trainer *t)
     for (int set = 0; set < sets; set++) {
         TRY(rollout_all(t, set, ROLLOUT_DEMONSTRATE));
         TRY(learn(t, set, MAPPO_WARMUP, 0));
+        TRY(exchange_weights(&t->exchange)); /* the next rollout sees the row statistics */
         trainlog_step(&t->log);
     }
     t->mappo_cfg.lr = cfg->lr;
