@@ -4,20 +4,20 @@
  * entries; lambda_s = rate x visits_s at service s. Calls choose pods at random, so each of n pods
  * is an M/G/1 processor-sharing queue of load rho = lambda / (n mu), whose mean response is
  * (1 / mu) / (1 - rho) whatever the distribution of the work (Kleinrock, Queueing Systems II, 4.4).
- * n is the least number that keeps rho <= utilisation and the response <= wait_share x latency_max.
- * A plan that does not fit the node is made for the largest rate that does: the services share what
- * there is instead of the first one taking all. The largest plan of the last ff_down_s is held, so
- * that a dip does not undo it.
+ * n is the least number that keeps rho <= utilisation and the response <= wait_share x latency_max;
+ * where the work alone takes nearly that long or longer, rho <= RHO_MIN has to do. A plan that does
+ * not fit the node is made for the largest rate that does: the services share what there is instead
+ * of the first one taking all. The largest plan of the last ff_down_s is held, so that a dip does
+ * not undo it; plans grow with the rate, so it fits too.
  */
 #include "core/controllers/internal.h"
 
 #include "core/plant/schema.h"
 
 #include <math.h>
-#include <string.h>
 
-enum { CUTS_MAX = 200 };
-static const double CUT = 0.98;
+enum { HALVINGS = 40, PODS_MAX = 1000000 };
+static const double RHO_MIN = 0.05;
 
 struct ff {
     struct controller base;
@@ -38,20 +38,41 @@ static int staff(const struct ff *f, int service, double rate)
     if (!(rho < f->cfg->utilisation)) {
         rho = f->cfg->utilisation;
     }
-    const double pods = ceil(lambda / (mu * (rho > 0.05 ? rho : 0.05)));
-    return controller_clip(f->base.world, service, pods > 1e6 ? 1000000 : (int)pods);
+    const double pods = ceil(lambda / (mu * (rho > RHO_MIN ? rho : RHO_MIN)));
+    return controller_clip(f->base.world, service, pods < PODS_MAX ? (int)pods : PODS_MAX);
 }
 
-/* Staff every service for `rate`; CPU requested in all, milli-cores. */
-static double make_plan(int *plan, const struct ff *f, double rate)
+/* Staff every service for `rate`. Does it fit the node? */
+static bool make_plan(int *plan, const struct ff *f, double rate)
 {
     const struct world *w = f->base.world;
-    double requested_m = 0.0;
+    const struct topology_cfg *node = w->cfg.topology;
+    double cpu_m = 0.0, ram_mib = 0.0;
     for (int s = 0; s < w->topology.n_services; s++) {
         plan[s] = staff(f, s, rate);
-        requested_m += plan[s] * w->cfg.topology->services[s].cpu_m;
+        cpu_m += plan[s] * node->services[s].cpu_m;
+        ram_mib += plan[s] * node->services[s].ram_mib;
     }
-    return requested_m;
+    return cpu_m <= node->node_cpu_m && ram_mib <= node->node_ram_mib;
+}
+
+/* The plan for `rate` or for the largest rate that fits; the fewest replicas if none does. */
+static void fit_plan(int *plan, const struct ff *f, double rate)
+{
+    if (make_plan(plan, f, rate)) {
+        return;
+    }
+    double fits = 0.0;
+    double too_much = rate;
+    for (int i = 0; i < HALVINGS; i++) {
+        const double middle = 0.5 * (fits + too_much);
+        if (make_plan(plan, f, middle)) {
+            fits = middle;
+        } else {
+            too_much = middle;
+        }
+    }
+    (void)make_plan(plan, f, fits);
 }
 
 static int held(const struct ff *f, int service, int n_services)
@@ -81,15 +102,9 @@ static void ff_act(struct controller *c, int32_t *delta, const float *state)
     const double mean = (double)state[state_global_at(n, GF_ENTRY_10S)];
     const double rise = (double)state[state_global_at(n, GF_ENTRY_DIFF)];
     const double base = now > mean ? now : mean;
-    double rate = base + f->cfg->growth * (rise > 0 ? rise : 0);
-    int *plan = f->plans + (f->seen % f->window) * n;
+    const double rate = base + f->cfg->growth * (rise > 0 ? rise : 0);
+    fit_plan(f->plans + (f->seen % f->window) * n, f, rate);
     f->seen++;
-    for (int cut = 0; make_plan(plan, f, rate) > c->world->cfg.topology->node_cpu_m; cut++) {
-        if (cut == CUTS_MAX) {
-            break; /* the minimum replicas do not fit */
-        }
-        rate *= CUT;
-    }
     for (int s = 0; s < n; s++) {
         delta[s] = held(f, s, n) - controller_desired(state, s);
     }
