@@ -128,7 +128,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart test test-programs bench benches lint format asan \
+.PHONY: all setup setup-run setup-test run quickstart frontier test test-programs bench benches lint format asan \
         valgrind install sources clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -161,6 +161,18 @@ quickstart: setup-run
 	@echo "Tables and figures of this run:"
 	@find results -newer build/started \
 	    \( -name '*.csv' -o -name '*.txt' -o -name '*.md' -o -name '*.svg' -o -name '*.png' \) | sort | sed 's/^/    /'
+
+# Arms and training seeds stand in the evaluation's configuration; `make -j2 frontier` trains two at
+# a time, and only what is missing.
+FRONTIER = configs/experiments/frontier.yaml
+frontier: $(addsuffix /policy/weights.bin,$(sort $(shell sed -n 's/^ *- \(results.*\)/\1/p' $(FRONTIER)))) ## train all arms of the comparison with whole sweeps, evaluate (hours)
+	mpi/launch -n $(JOBS) build/karma eval $(FRONTIER)
+	build/karma figure results/runs/frontier
+
+results/runs/frontier/%/policy/weights.bin:
+	@mkdir -p results/runs/frontier
+	build/karma train configs/experiments/frontier_$(firstword $(subst -, ,$*)).yaml \
+	    --set train.seed=$(lastword $(subst -, ,$*)) --set run.dir=results/runs/frontier/$* >results/runs/frontier/$*.log
 
 test: setup-test ## set up, build, run every suite; the last line counts them
 	@$(PMAKE) test-programs
