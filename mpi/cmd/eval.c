@@ -343,7 +343,7 @@ static enum err eval_on(struct comm *comm, const char *path, const struct option
                         .csv = {.fd = -1}};
     arena_init(&s.arena);
     arena_init(&s.scratch);
-    enum err e = selfcheck(comm, x.cfg.team.gemm);
+    enum err e = selfcheck(comm, (enum gemm_kind)x.cfg.team.gemm);
     if (e == ERR_OK) {
         e = evaluate(&s);
     }

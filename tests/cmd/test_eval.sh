@@ -3,7 +3,7 @@
 . tests/cmd/tap.sh
 
 config=configs/experiments/quickstart.yaml
-short="--set game.horizon=10 --set eval.episodes=3 --set eval.resamples=200"
+short="--set eval.split=dev --set eval.seed=1 --set game.horizon=10 --set eval.episodes=3 --set eval.resamples=200"
 arms="eval.controllers=[{kind: nothing}, {kind: khpa}, {name: khpa 50, kind: khpa, target: 0.5, listed: false}, {kind: ff}, {kind: policy}, {name: sampled, kind: policy, mode: sample}]"
 scenarios="scenarios=[{name: quiet}, {name: flood, events: [{kind: ddos, quiet_s: {lo: 10, hi: 60}, ramp_s: {lo: 20, hi: 30}, duration_s: {lo: 60, hi: 80}, magnitude: {lo: 2.5, hi: 3.5}}]}]"
 run_dir="run.dir=$WORK/run"
@@ -25,7 +25,7 @@ holds "a short training" "$KARMA" train $config $short --set "$run_dir" --set tr
     --set train.init=scratch --set train.envs=8 --set train.steps=10
 exits 0 "an evaluation on one rank" evaluate 1 "$WORK/one"
 cp "$WORK/out" "$WORK/one.out"
-says out "^  test episodes, seed 1: 3 of 150 s in each scenario" "the head names domain and seed"
+says out "^  dev episodes, seed 1: 3 of 150 s in each scenario" "the head names domain and seed"
 says out "policy: the most probable choice \(arg-max\); trained from scratch.* training seed 1$" \
     "the head says how the policy was made"
 says out "sampled: sampled choices" "and how it plays"

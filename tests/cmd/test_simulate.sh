@@ -7,12 +7,12 @@ arms="eval.controllers=[{kind: nothing}, {name: khpa default, kind: khpa}, {kind
 simulate() { # DIR OPTION...
     dir=$1
     shift
-    "$KARMA" simulate $config --set game.horizon=8 --set "$arms" --out "$dir" "$@"
+    "$KARMA" simulate $config --set game.horizon=8 --set eval.split=dev --set "$arms" --out "$dir" "$@"
 }
 
 exits 0 "--help" "$KARMA" simulate --help
 exits 0 "an episode" simulate "$WORK/a" -c "khpa default" -e 3
-says out "^khpa default, scenario ddos, test episode 3$" "the head says what was played"
+says out "^khpa default, scenario ddos, dev episode 3$" "the head says what was played"
 says out "^vcpu_h +[0-9.]+ +vCPU h" "a metric has its unit"
 same "$(wc -l <"$WORK/a/trace.csv")" 9 "a row per decision"
 same "$(wc -l <"$WORK/a/cohorts.csv")" 25 "a row per 5 s"
