@@ -11,8 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Added to the standard deviation of advantages. */
-static const double ADVANTAGE_EPS = 1e-5;
+const double mappo_advantage_eps = 1e-5;
 
 static enum err tile_inputs_init(struct tile_inputs *in, struct arena *arena,
                                  const struct team *team, size_t n_rows)
@@ -159,7 +158,7 @@ static void scale_advantages(struct mappo *m)
         int c = batch_column(m->team, COL_ADVANTAGE, agent);
         double sd = sqrt(stats_var(total_stats(m), d, c));
         m->adv_mean[agent] = (float)total_stats(m)[d + c];
-        m->adv_scale[agent] = (float)(1.0 / (sd + ADVANTAGE_EPS));
+        m->adv_scale[agent] = (float)(1.0 / (sd + mappo_advantage_eps));
     }
 }
 

@@ -204,11 +204,10 @@ static enum err learn_slice(struct mappo *m, const struct block *blocks, int sli
 
 /* Slice s of an epoch holds the environments at s n / slices .. (s+1) n / slices of a permutation.
  */
-static void deal_slices(struct mappo *m, uint32_t epoch)
+static void deal_slices(struct mappo *m, uint32_t version, uint32_t epoch)
 {
     struct rng_key key = rng_key(m->seed, RNG_SLICE, RNG_TRAIN);
-    rng_permutation(m->order, m->order_scratch, (uint32_t)m->n_env, key, m->team->w.version, epoch,
-                    0);
+    rng_permutation(m->order, m->order_scratch, (uint32_t)m->n_env, key, version, epoch, 0);
     for (int slice = 0; slice < m->n_slices; slice++) {
         int64_t begin = (int64_t)slice * m->n_env / m->n_slices;
         int64_t end = (int64_t)(slice + 1) * m->n_env / m->n_slices;
@@ -223,7 +222,7 @@ static enum err learn(struct mappo *m, const struct block *blocks, enum mappo_ph
 {
     batch_prepare(m, blocks);
     for (int epoch = 0; epoch < m->cfg->epochs; epoch++) {
-        deal_slices(m, (uint32_t)epoch);
+        deal_slices(m, m->team->w.version, (uint32_t)epoch);
         for (int slice = 0; slice < m->n_slices; slice++) {
             TRY(learn_slice(m, blocks, slice, phase, lr, tally));
         }
@@ -260,4 +259,24 @@ enum err mappo_update(struct mappo *m, struct block *blocks, enum mappo_phase ph
     m->team->w.version++;
     *out = report(m, &tally, lr);
     return ERR_OK;
+}
+
+/* ---- for a dump ---- */
+
+struct mappo_inputs mappo_tile_inputs(const struct mappo *m, int tile_i)
+{
+    const struct tile_inputs *in = &m->tiles[tile_i];
+    bool local = m->team->cfg->critic == CRITIC_LOCAL;
+    return (struct mappo_inputs){.obs = in->obs, .critic = local ? NULL : in->critic};
+}
+
+int mappo_n_slices(const struct mappo *m)
+{
+    return m->n_slices;
+}
+
+const int *mappo_slices(struct mappo *m, uint32_t version, int epoch)
+{
+    deal_slices(m, version, (uint32_t)epoch);
+    return m->slice_of;
 }

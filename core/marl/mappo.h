@@ -59,4 +59,22 @@ enum err mappo_update(struct mappo *m, struct block *blocks, enum mappo_phase ph
  * in its upper 32 bits and the critic's in its lower: a VALUE phase moves only the critic. */
 void mappo_optimiser(struct mappo *m, float **mom1, float **mom2, uint64_t **t);
 
+/* For a dump of one update (proto/update_dump.proto). All Local. */
+
+/* Added to the standard deviation by which advantages are divided. */
+extern const double mappo_advantage_eps;
+
+/* What the last update read of this learner's tile_i-th tile, until the next one begins; rows = its
+ * environments x steps. critic is NULL where the critic reads obs (CRITIC_LOCAL). */
+struct mappo_inputs {
+    const float *obs;    /* (A, rows, team->obs_ld) */
+    const float *critic; /* (rows, team->critic_ld) */
+};
+struct mappo_inputs mappo_tile_inputs(const struct mappo *m, int tile_i);
+
+/* Slices of an epoch; (n_env) the slice of each environment in an epoch of the update that began
+ * with weights of this version, until the next call or update. */
+int mappo_n_slices(const struct mappo *m);
+const int *mappo_slices(struct mappo *m, uint32_t version, int epoch);
+
 #endif
