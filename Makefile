@@ -157,7 +157,8 @@ quickstart: setup-run
 	@$(PMAKE) ARCH=native all
 	@touch build/started
 	mpi/launch -n $(RANKS) build/karma train $(QUICK)
-	mpi/launch -n $(JOBS) build/karma eval $(QUICK)
+	mpi/launch -n $(RANKS) build/karma eval $(QUICK)
+	-build/karma figure results/runs/quickstart
 	@echo "Tables and figures of this run:"
 	@find results -newer build/started \
 	    \( -name '*.csv' -o -name '*.txt' -o -name '*.md' -o -name '*.svg' -o -name '*.png' \) | sort | sed 's/^/    /'
@@ -166,7 +167,7 @@ quickstart: setup-run
 # a time, and only what is missing.
 FRONTIER = configs/experiments/frontier.yaml
 frontier: $(addsuffix /policy/weights.bin,$(sort $(shell sed -n 's/^ *- \(results.*\)/\1/p' $(FRONTIER)))) ## train all arms of the comparison with whole sweeps, evaluate (hours)
-	mpi/launch -n $(JOBS) build/karma eval $(FRONTIER)
+	mpi/launch -n $(RANKS) build/karma eval $(FRONTIER)
 	build/karma figure results/runs/frontier
 
 results/runs/frontier/%/policy/weights.bin:
