@@ -436,7 +436,7 @@ static void test_since(void **state)
     for (int i = 2; i < 60; i++) {
         act(&f);
         look(&f);
-        assert_true(since[0] == (15 * i < 600 ? 15 * i : 600));
+        assert_true(since[0] == (float)(15 * i < 600 ? 15 * i : 600));
     }
     f.action[0] = 1 + 12 + 2; /* c - 1 at its floor: nothing happens */
     act(&f);
@@ -513,13 +513,13 @@ static void test_observation_columns(void **state)
     for (int s = 0; s < SERVICES; s++) {
         for (int i = 0; i < SERVICE_FEATURES; i++) {
             if (service_feature_info[i].obs) {
-                assert_true(obs[n++] == 1000 + s * SERVICE_FEATURES + i);
+                assert_true(obs[n++] == (float)(1000 + s * SERVICE_FEATURES + i));
             }
         }
     }
     for (int i = 0; i < GLOBAL_FEATURES; i++) {
         if (global_feature_info[i].obs) {
-            assert_true(obs[n++] == 1000 + SERVICES * SERVICE_FEATURES + i);
+            assert_true(obs[n++] == (float)(1000 + SERVICES * SERVICE_FEATURES + i));
         }
     }
     for (int s = 0; s < SERVICES; s++) {
@@ -527,7 +527,7 @@ static void test_observation_columns(void **state)
     }
     assert_memory_equal(obs, critic, (size_t)n * sizeof *obs);
     assert_true(obs[n] == 0 && obs[n + 1] == 0 && obs[n + 2] == 1 && obs[n + 3] == 0);
-    assert_true(obs[n + 4] == 1000 + f.r->n_state + SERVICES + 7);
+    assert_true(obs[n + 4] == (float)(1000 + f.r->n_state + SERVICES + 7));
     assert_int_equal(n + 5, spec->n_obs);
     for (int a = 0; a < 4; a++) { /* the critic sees what each agent did */
         spec->obs(f.r, again, a, f.row);
