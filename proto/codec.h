@@ -72,17 +72,22 @@ enum err codec_get_record(struct eval_record *r, double *metrics, const void *by
                           const char *source, struct arena *scratch) WARN_UNUSED;
 
 /* ---- update dump ---- */
+/* One PPO update whose blocks are all here, in environment order. */
 struct update_dump {
-    const struct team *team; /* shapes; weights after */
-    const struct weights *before;
+    const struct team *team;      /* shapes; weights after */
+    const struct weights *before; /* copies made before the update, like the next three */
+    const float *adam_m, *adam_v; /* (n_params) */
+    uint64_t adam_t;              /* as mappo_optimiser() tells it */
     const struct mappo_cfg *cfg;
     const struct mappo_stats *stats;
-    const float *adam_m, *adam_v; /* before */
-    uint64_t adam_t, seed;
-    const struct block *blocks; /* (n_blocks), with advantages and targets */
-    int n_blocks;
+    const struct block *blocks;        /* (n_blocks), with advantages and targets */
+    const struct mappo_inputs *inputs; /* (n_blocks) */
+    const uint32_t *slice_of;          /* (epochs, environments) */
+    int n_blocks, n_slices;
     uint32_t update;
+    uint64_t seed;
 };
+/* scratch is rewound. */
 enum err codec_put_update(struct buf *out, const struct update_dump *d,
                           struct arena *scratch) WARN_UNUSED;
 

@@ -1,0 +1,241 @@
+/* Update codec: everything an outside implementation needs to make one update again. */
+#include "proto/block_message.h"
+#include "proto/codec.h"
+#include "proto/update_dump.pb-c.h"
+#include "proto/weights_message.h"
+#include "proto/wire.h"
+
+#include <string.h>
+
+/* ---- shapes ---- */
+
+static size_t count_envs(const struct update_dump *d)
+{
+    size_t n = 0;
+    for (int i = 0; i < d->n_blocks; i++) {
+        n += (size_t)d->blocks[i].n_env;
+    }
+    return n;
+}
+
+static size_t count_rows(const struct update_dump *d)
+{
+    return count_envs(d) * (size_t)d->blocks[0].n_steps;
+}
+
+static void put_shapes(Karma__UpdateDump *m, const struct update_dump *d)
+{
+    const struct env_spec *spec = d->team->spec;
+    m->update = d->update;
+    m->seed = d->seed;
+    m->n_env = (uint32_t)count_envs(d);
+    m->n_steps = (uint32_t)d->blocks[0].n_steps;
+    m->n_agents = (uint32_t)spec->n_agents;
+    m->n_row = (uint32_t)spec->n_row;
+    m->n_norm = (uint32_t)spec->n_norm;
+    m->n_factors = (uint32_t)spec->n_factors;
+    m->n_choices = (uint32_t)spec->n_choices;
+}
+
+/* Sizes and offsets of a network as the message's types. */
+struct layout {
+    uint32_t sizes[MLP_LAYERS_MAX + 1];
+    uint64_t w[MLP_LAYERS_MAX], b[MLP_LAYERS_MAX];
+};
+
+static struct layout layout_of(const struct mlp *net)
+{
+    struct layout l = {.sizes = {0}};
+    for (int i = 0; i <= net->shape.n_layers; i++) {
+        l.sizes[i] = (uint32_t)net->shape.sizes[i];
+    }
+    for (int i = 0; i < net->shape.n_layers; i++) {
+        l.w[i] = net->w[i];
+        l.b[i] = net->b[i];
+    }
+    return l;
+}
+
+static enum err put_networks(Karma__UpdateDump *m, const struct update_dump *d,
+                             struct layout *actor, struct layout *critic, struct arena *scratch)
+{
+    const struct team *t = d->team;
+    const size_t n_actor = (size_t)t->actor.shape.n_layers;
+    const size_t n_critic = (size_t)t->critic.shape.n_layers;
+    uint64_t *at = ARENA_NEW(scratch, t->n_actors, uint64_t);
+    if (at == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < t->n_actors; i++) {
+        at[i] = t->actor_at[i];
+    }
+    *actor = layout_of(&t->actor);
+    *critic = layout_of(&t->critic);
+    m->activation = (char *)(uintptr_t)act_name(t->actor.shape.act);
+    m->actor_sizes = actor->sizes, m->n_actor_sizes = n_actor + 1;
+    m->actor_w = actor->w, m->n_actor_w = n_actor;
+    m->actor_b = actor->b, m->n_actor_b = n_actor;
+    m->actor_at = at, m->n_actor_at = (size_t)t->n_actors;
+    m->critic_sizes = critic->sizes, m->n_critic_sizes = n_critic + 1;
+    m->critic_w = critic->w, m->n_critic_w = n_critic;
+    m->critic_b = critic->b, m->n_critic_b = n_critic;
+    m->critic_at = t->critic_at[0];
+    return ERR_OK;
+}
+
+/* ---- numbers ---- */
+
+static void put_hyper_parameters(Karma__UpdateDump *m, const struct update_dump *d)
+{
+    const struct mappo_cfg *cfg = d->cfg;
+    m->gamma = cfg->gamma;
+    m->gae_lambda = cfg->lambda;
+    m->clip = cfg->clip;
+    m->value_clip = cfg->value_clip;
+    m->huber_delta = cfg->huber_delta;
+    m->entropy = cfg->entropy;
+    m->lr = d->stats->lr;
+    m->epochs = (uint32_t)cfg->epochs;
+    m->slices = (uint32_t)d->n_slices;
+    m->grad_norm = cfg->grad_norm;
+    m->adam_beta1 = cfg->adam_beta1;
+    m->adam_beta2 = cfg->adam_beta2;
+    m->adam_eps = cfg->adam_eps;
+    m->value_beta = cfg->value_beta;
+    m->value_sigma_min = team_popart(d->team, cfg->value_beta).sigma_min;
+    m->advantage_eps = mappo_advantage_eps;
+}
+
+static void put_optimiser(Karma__UpdateDump *m, const struct update_dump *d)
+{
+    m->adam_m = (float *)(uintptr_t)d->adam_m, m->n_adam_m = d->before->n_params;
+    m->adam_v = (float *)(uintptr_t)d->adam_v, m->n_adam_v = d->before->n_params;
+    m->adam_t_actor = d->adam_t >> 32;
+    m->adam_t_critic = d->adam_t & UINT32_MAX;
+}
+
+static void put_losses(Karma__UpdateDump *m, const struct mappo_stats *s)
+{
+    m->policy_loss = s->policy_loss;
+    m->value_loss = s->value_loss;
+    m->entropy_mean = s->entropy;
+    m->kl = s->kl;
+    m->clip_fraction = s->clip_fraction;
+    m->grad_norm_mean = s->grad_norm;
+}
+
+/* ---- the batch ---- */
+
+static enum err put_blocks(Karma__UpdateDump *m, const struct update_dump *d, struct arena *scratch)
+{
+    const struct env_spec *spec = d->team->spec;
+    const size_t n = (size_t)d->n_blocks;
+    Karma__TileBlock *blocks = ARENA_NEW(scratch, n, Karma__TileBlock);
+    m->blocks = ARENA_NEW(scratch, n, Karma__TileBlock *);
+    if (blocks == NULL || m->blocks == NULL) {
+        return ERR_MEMORY;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct block *b = &d->blocks[i];
+        float *boot = ARENA_NEW(scratch, b->n_env * b->n_steps * spec->n_agents, float);
+        if (boot == NULL) {
+            return ERR_MEMORY;
+        }
+        block_message(&blocks[i], b, spec, boot);
+        m->blocks[i] = &blocks[i];
+    }
+    m->n_blocks = n;
+    return ERR_OK;
+}
+
+/* Advantages and targets of all blocks, one behind the other. */
+static enum err put_returns(Karma__UpdateDump *m, const struct update_dump *d,
+                            struct arena *scratch)
+{
+    const size_t agents = (size_t)d->team->spec->n_agents;
+    const size_t n = count_rows(d) * agents;
+    m->advantage = ARENA_NEW(scratch, n, float);
+    m->target = ARENA_NEW(scratch, n, float);
+    if (m->advantage == NULL || m->target == NULL) {
+        return ERR_MEMORY;
+    }
+    size_t at = 0;
+    for (int i = 0; i < d->n_blocks; i++) {
+        const struct block *b = &d->blocks[i];
+        const size_t k = (size_t)b->n_env * (size_t)b->n_steps * agents;
+        memcpy(m->advantage + at, b->advantage, k * sizeof(float));
+        memcpy(m->target + at, b->target, k * sizeof(float));
+        at += k;
+    }
+    m->n_advantage = m->n_target = n;
+    return ERR_OK;
+}
+
+/* Inputs as the learner keeps them, (views, rows of a tile, ld) for each tile, become
+ * (views, all rows, width): what stands behind a row's inputs is left out. NULL without memory. */
+static float *join_inputs(const struct update_dump *d, bool critic, size_t views, size_t width,
+                          size_t ld, struct arena *scratch)
+{
+    const size_t all = count_rows(d);
+    float *joined = ARENA_NEW(scratch, views * all * width, float);
+    size_t first = 0;
+    for (int i = 0; joined != NULL && i < d->n_blocks; i++) {
+        const size_t rows = (size_t)d->blocks[i].n_env * (size_t)d->blocks[i].n_steps;
+        const float *from = critic ? d->inputs[i].critic : d->inputs[i].obs;
+        for (size_t k = 0; k < views * rows; k++) {
+            const size_t to = k / rows * all + first + k % rows;
+            memcpy(joined + to * width, from + k * ld, width * sizeof(float));
+        }
+        first += rows;
+    }
+    return joined;
+}
+
+static enum err put_inputs(Karma__UpdateDump *m, const struct update_dump *d, struct arena *scratch)
+{
+    const struct team *t = d->team;
+    const bool joint = d->inputs[0].critic != NULL;
+    const size_t agents = (size_t)t->spec->n_agents, views = (size_t)t->n_views;
+    const size_t n_actor = (size_t)t->actor.shape.sizes[0];
+    const size_t n_critic = (size_t)t->critic.shape.sizes[0];
+    const size_t critic_ld = (size_t)(joint ? t->critic_ld : t->obs_ld);
+    m->actor_in = join_inputs(d, false, agents, n_actor, (size_t)t->obs_ld, scratch);
+    m->critic_in = join_inputs(d, joint, views, n_critic, critic_ld, scratch);
+    if (m->actor_in == NULL || m->critic_in == NULL) {
+        return ERR_MEMORY;
+    }
+    m->n_actor_in = agents * count_rows(d) * n_actor;
+    m->n_critic_in = views * count_rows(d) * n_critic;
+    m->slice_of = (uint32_t *)(uintptr_t)d->slice_of;
+    m->n_slice_of = (size_t)d->cfg->epochs * count_envs(d);
+    return ERR_OK;
+}
+
+static enum err put_update(struct buf *out, const struct update_dump *d, struct arena *scratch)
+{
+    Karma__UpdateDump m;
+    Karma__Weights before, after;
+    struct layout actor, critic;
+    karma__update_dump__init(&m);
+    weights_message(&before, d->before, d->team->spec);
+    weights_message(&after, &d->team->w, d->team->spec);
+    m.before = &before;
+    m.after = &after;
+    put_shapes(&m, d);
+    put_hyper_parameters(&m, d);
+    put_optimiser(&m, d);
+    put_losses(&m, d->stats);
+    TRY(put_networks(&m, d, &actor, &critic, scratch));
+    TRY(put_blocks(&m, d, scratch));
+    TRY(put_inputs(&m, d, scratch));
+    TRY(put_returns(&m, d, scratch));
+    return wire_put(out, FRAME_UPDATE_DUMP, CODEC_UPDATE_VERSION, &m.base);
+}
+
+enum err codec_put_update(struct buf *out, const struct update_dump *d, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const enum err e = put_update(out, d, scratch);
+    arena_rewind(scratch, mark);
+    return e;
+}
