@@ -42,6 +42,9 @@ static void start_team(struct fixture *f)
                      ERR_OK);
     assert_int_equal(team_init(&f->team, &f->w.arena, &f->networks.team, &f->w.rules.spec), ERR_OK);
     assert_int_equal(team_init_params(&f->team, 3, &scratch), ERR_OK);
+    for (size_t i = 0; i < f->team.w.n_params; i++) { /* so that choices hang on what is seen */
+        f->team.w.params[i] *= 10;
+    }
     arena_release(&scratch);
 }
 
@@ -272,6 +275,32 @@ static void test_policy(void **state)
     stop(&f);
 }
 
+/* In one and the same state: what it did before changes its choice, until a reset. */
+static void test_policy_forgets(void **state)
+{
+    (void)state;
+    struct fixture f;
+    int32_t first[SERVICES], later[SERVICES], again[SERVICES];
+    int n_changed = 0;
+    start(&f);
+    struct controller *c = make(&f, POLICY);
+    for (int i = 0; i < 1000; i++) {
+        for (int s = 0; s < SERVICES; s++) {
+            game_world_set(&f.w, f.state, s, SF_DESIRED,
+                           1 + rng_below(word((uint32_t)i, (uint32_t)s), 10));
+        }
+        controller_reset(c, &ID, NULL);
+        controller_act(c, first, f.state);
+        controller_act(c, later, f.state);
+        n_changed += memcmp(first, later, sizeof first) != 0;
+        controller_reset(c, &ID, NULL);
+        controller_act(c, again, f.state);
+        assert_memory_equal(first, again, sizeof first);
+    }
+    assert_true(n_changed > 0);
+    stop(&f);
+}
+
 /* The conflict of a step is that step's. */
 static void test_policy_conflicts(void **state)
 {
@@ -326,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_static),
         cmocka_unit_test(test_static_needs_every_service),
         cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_policy_forgets),
         cmocka_unit_test(test_policy_conflicts),
         cmocka_unit_test(test_policy_draws),
     };
