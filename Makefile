@@ -41,7 +41,7 @@ GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
 EVAL        = episode eval frontier outcomes summary
 REPORT      = comparison figure table timeline trace
-RUNTIME     = demonstrate exchange experiment farm owners policies selfcheck train trainlog \
+RUNTIME     = demonstrate exchange experiment farm owners policies selfcheck stop train trainlog \
               treesum
 COMMANDS    = config cpu_built cpu_check eval figure main simulate train
 BENCHES     = bench_cluster bench_comm bench_marl bench_nn

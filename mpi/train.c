@@ -8,6 +8,7 @@
 #include "mpi/demonstrate.h"
 #include "mpi/exchange.h"
 #include "mpi/owners.h"
+#include "mpi/stop.h"
 #include "mpi/trainlog.h"
 #include "mpi/treesum.h"
 #include "proto/codec.h"
@@ -401,6 +402,17 @@ static enum err clone_rule(struct trainer *t)
     return ERR_OK;
 }
 
+/* Collective. Where ranks agree to go on, to fail or to stop: a signal reaches them at different
+ * moments, and one that has it is enough. */
+static enum err end_update(struct trainer *t, int u)
+{
+    enum err e = trainlog_update(&t->log, u);
+    if (e == ERR_OK && u < t->setup->train->updates && stop_requested()) {
+        e = ERR_STOPPED;
+    }
+    return comm_agree(t->comm, e);
+}
+
 static enum err improve(struct trainer *t)
 {
     const struct train_cfg *cfg = t->setup->train;
@@ -411,7 +423,7 @@ static enum err improve(struct trainer *t)
         TRY(sum_episodes(t));
         TRY(learn(t, 0, MAPPO_PPO, progress));
         TRY(exchange_weights(&t->exchange));
-        TRY(comm_agree(t->comm, trainlog_update(&t->log, u)));
+        TRY(end_update(t, u));
     }
     return ERR_OK;
 }
@@ -443,11 +455,13 @@ static enum err run(struct trainer *t)
 {
     enum err e = trainlog_open(&t->log, &t->arena, t->comm, t->setup, &t->team);
     TRY(comm_agree(t->comm, e));
+    stop_listen();
     e = run_script(t);
-    if (e == ERR_OK) {
-        e = comm_agree(t->comm, trainlog_finish(&t->log));
+    if (e == ERR_OK || e == ERR_STOPPED) {
+        const enum err saved = comm_agree(t->comm, trainlog_finish(&t->log, e == ERR_STOPPED));
+        e = saved == ERR_OK ? e : saved;
     }
-    if (e != ERR_OK) {
+    if (e != ERR_OK && e != ERR_STOPPED) {
         trainlog_fail(&t->log, e);
     }
     trainlog_close(&t->log);

@@ -7,6 +7,7 @@
 #include "proto/codec.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -220,7 +221,7 @@ enum err trainlog_update(struct trainlog *l, int u)
 
 /* ---- the end ---- */
 
-enum err trainlog_finish(struct trainlog *l)
+enum err trainlog_finish(struct trainlog *l, bool stopped)
 {
     if (!l->active) {
         return ERR_OK;
@@ -240,6 +241,12 @@ enum err trainlog_finish(struct trainlog *l)
     buf_release(&b);
     TRY(e);
     log_info("policy written to %s", path);
+    if (stopped) {
+        log_info("stopped on request after update %" PRIu64 " of %d", l->step,
+                 l->setup->train->updates);
+        return rundir_status(&l->dir, "stopped after update %" PRIu64 " of %d", l->step,
+                             l->setup->train->updates);
+    }
     return rundir_status(&l->dir, "done");
 }
 

@@ -39,8 +39,8 @@ void trainlog_step(struct trainlog *l);
 /* One row of metrics.csv and timing.csv for update u (from 1). ERR_NUMERIC, after the row, if a
  * probability ratio before the first step was not exactly 1. */
 enum err trainlog_update(struct trainlog *l, int u) WARN_UNUSED;
-/* policy/weights.bin, status. */
-enum err trainlog_finish(struct trainlog *l) WARN_UNUSED;
+/* policy/weights.bin as it is now, status. stopped: before the last update, on request. */
+enum err trainlog_finish(struct trainlog *l, bool stopped) WARN_UNUSED;
 void trainlog_fail(struct trainlog *l, enum err why);
 void trainlog_close(struct trainlog *l);
 

@@ -21,7 +21,7 @@
     X(ERR_NUMERIC, 1, "a number left its range (NaN or infinity)")                                 \
     X(ERR_REFUSED, 3, "refused by the shield")                                                     \
     X(ERR_PEER, 4, "a peer was lost")                                                              \
-    X(ERR_STOPPED, 5, "stopped on request, resumable")
+    X(ERR_STOPPED, 5, "stopped on request")
 
 #define ERR_ENUM_(name, exit_code, text) name,
 enum err { ERR_LIST(ERR_ENUM_) ERR_COUNT };
