@@ -21,7 +21,7 @@ const struct cfg_field controller_fields[] = {
     CFG_LIST_INT(struct controller_cfg, replicas, n_replicas, "[]", 0, 256, 1, 10000, "pods",
                  CFG_RESULT, "static: replicas of each service"),
     CFG_DOUBLE(struct controller_cfg, target, "0.8", 0.01, 1, "", CFG_RESULT,
-               "khpa: target of CPU used / requested"),
+               "khpa: target of CPU used / requested; whole per cents"),
     CFG_DOUBLE(struct controller_cfg, up_s, "0", 0, 3600, "s", CFG_RESULT,
                "khpa: stabilisation window before scaling up"),
     CFG_DOUBLE(struct controller_cfg, down_s, "300", 0, 3600, "s", CFG_RESULT,
