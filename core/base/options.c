@@ -98,7 +98,7 @@ static enum err add_to_list(const struct parse *p, const struct option_row *o, c
     const char **items = NULL;
     int n = 0;
     memcpy(&items, (char *)p->values + o->offset, sizeof items);
-    memcpy(&n, (char *)p->values + o->count_offset, sizeof n);
+    memcpy(&n, (char *)p->values + o->second_offset, sizeof n);
     if (items == NULL) {
         items = ARENA_NEW(p->arena, p->argc, const char *);
         if (items == NULL) {
@@ -108,7 +108,7 @@ static enum err add_to_list(const struct parse *p, const struct option_row *o, c
     items[n] = value;
     n++;
     memcpy((char *)p->values + o->offset, &items, sizeof items);
-    memcpy((char *)p->values + o->count_offset, &n, sizeof n);
+    memcpy((char *)p->values + o->second_offset, &n, sizeof n);
     return ERR_OK;
 }
 
@@ -123,6 +123,7 @@ static enum err store(const struct parse *p, const struct option_row *o, const c
         memcpy((char *)p->values + o->offset, &value, sizeof value);
         return ERR_OK;
     case OPTION_TYPE_INT:
+    case OPTION_TYPE_NUMBERED:
         return read_int(p, o, value);
     case OPTION_TYPE_LIST:
         return add_to_list(p, o, value);
@@ -130,15 +131,31 @@ static enum err store(const struct parse *p, const struct option_row *o, const c
     return ERR_OK;
 }
 
-/* The value that follows as an argument of its own. */
-static enum err store_next(struct parse *p, const struct option_row *o)
+/* A value that follows as an argument of its own. */
+static enum err take_next(struct parse *p, const char **value, const struct option_row *o)
 {
     if (p->next >= p->argc) {
-        return usage_error(p, "--%s needs a value; write --%s %s", o->name, o->name, o->arg);
+        return usage_error(p, "--%s needs %s; write --%s %s", o->name,
+                           o->type == OPTION_TYPE_NUMBERED ? "two values" : "a value", o->name,
+                           o->arg);
     }
-    const char *value = p->argv[p->next];
+    *value = p->argv[p->next];
     p->next++;
-    return store(p, o, value);
+    return ERR_OK;
+}
+
+/* An option's value or values; the first is the next argument if it is NULL here. */
+static enum err store_values(struct parse *p, const struct option_row *o, const char *value)
+{
+    if (value == NULL) {
+        TRY(take_next(p, &value, o));
+    }
+    TRY(store(p, o, value));
+    if (o->type == OPTION_TYPE_NUMBERED) {
+        TRY(take_next(p, &value, o));
+        memcpy((char *)p->values + o->second_offset, &value, sizeof value);
+    }
+    return ERR_OK;
 }
 
 /* "--name" or "--name=value" */
@@ -160,7 +177,7 @@ static enum err take_long(struct parse *p, const char *text)
         }
         return store(p, o, NULL);
     }
-    return value != NULL ? store(p, o, value) : store_next(p, o);
+    return store_values(p, o, value);
 }
 
 /* "-a", "-abc" (flags), "-oVALUE" or "-o" with the value next. */
@@ -176,7 +193,7 @@ static enum err take_letters(struct parse *p, const char *text)
             return usage_error(p, "unknown option '-%c'", *c);
         }
         if (o->type != OPTION_TYPE_FLAG) {
-            return c[1] != '\0' ? store(p, o, c + 1) : store_next(p, o);
+            return store_values(p, o, c[1] != '\0' ? c + 1 : NULL);
         }
         TRY(store(p, o, NULL));
     }
@@ -233,7 +250,7 @@ static void empty_lists(const struct parse *p)
     for (const struct option_row *o = p->line->options; o->name != NULL; o++) {
         if (o->type == OPTION_TYPE_LIST) {
             memcpy((char *)p->values + o->offset, &none, sizeof none);
-            memcpy((char *)p->values + o->count_offset, &zero, sizeof zero);
+            memcpy((char *)p->values + o->second_offset, &zero, sizeof zero);
         }
     }
 }
@@ -247,7 +264,7 @@ static void keep_default_lists(const struct parse *p, const void *defaults)
         }
         if (o->type == OPTION_TYPE_LIST && items == NULL) {
             memcpy((char *)p->values + o->offset, (const char *)defaults + o->offset, sizeof items);
-            memcpy((char *)p->values + o->count_offset, (const char *)defaults + o->count_offset,
+            memcpy((char *)p->values + o->second_offset, (const char *)defaults + o->second_offset,
                    sizeof(int));
         }
     }
@@ -315,8 +332,9 @@ static enum err help_option(struct buf *b, const struct option_row *o, size_t co
     char term[96];
     char doc[512];
     option_term(term, o);
-    if (o->type == OPTION_TYPE_INT) {
-        (void)snprintf(doc, sizeof doc, "%s; from %d to %d", o->doc, o->min, o->max);
+    if (o->type == OPTION_TYPE_INT || o->type == OPTION_TYPE_NUMBERED) {
+        const char *number = o->type == OPTION_TYPE_INT ? "" : "the number ";
+        (void)snprintf(doc, sizeof doc, "%s; %sfrom %d to %d", o->doc, number, o->min, o->max);
     } else {
         (void)snprintf(doc, sizeof doc, "%s%s", o->doc,
                        o->type == OPTION_TYPE_LIST ? "; may be repeated" : "");

@@ -6,13 +6,17 @@
  *         bool resume;
  *         const char **sets;
  *         int n_sets;
+ *         int dump_update;
+ *         const char *dump_file;
  *     };
  *     static const struct option_row rows[] = {
  *         OPTION_STRING(struct train_options, out, "out", 'o', "DIR", "run directory"),
  *         OPTION_INT(struct train_options, threads, "threads", 0, "N", 1, 64, "threads per rank"),
  *         OPTION_FLAG(struct train_options, resume, "resume", 0, "go on from the last checkpoint"),
- *         OPTION_LIST(struct train_options, sets, n_sets, "set", 's', "KEY=VALUE", "override a
- * key"), OPTION_END,
+ *         OPTION_LIST(struct train_options, sets, n_sets, "set", 's', "KEY=VALUE", "override it"),
+ *         OPTION_NUMBERED(struct train_options, dump_update, dump_file, "dump-update", 0, "N FILE",
+ *                         1, 1000, "write update N into FILE"),
+ *         OPTION_END,
  *     };
  *     static const struct operand_row operands[] = {
  *         {"CONFIG", "configuration file", 1, 1},
@@ -23,7 +27,8 @@
  *
  * Accepted: --name VALUE, --name=VALUE, -o VALUE, -oVALUE, flags together (-vq), options after
  * operands, `--` (what follows are operands), `-` as an operand, -h and --help. Names are not
- * abbreviated. Of an option given twice the last counts, but a list keeps all.
+ * abbreviated. Of an option given twice the last counts, but a list keeps all. The second value of
+ * a numbered option is always the argument after the first.
  */
 #ifndef KARMA_BASE_OPTIONS_H
 #define KARMA_BASE_OPTIONS_H
@@ -35,10 +40,11 @@
 #include <stddef.h>
 
 enum option_type {
-    OPTION_TYPE_FLAG,   /* bool: true when given */
-    OPTION_TYPE_STRING, /* const char *: borrowed from argv */
-    OPTION_TYPE_INT,    /* int */
-    OPTION_TYPE_LIST,   /* const char ** in the arena, borrowed from argv, and an int count */
+    OPTION_TYPE_FLAG,     /* bool: true when given */
+    OPTION_TYPE_STRING,   /* const char *: borrowed from argv */
+    OPTION_TYPE_INT,      /* int */
+    OPTION_TYPE_LIST,     /* const char ** in the arena, borrowed from argv, and an int count */
+    OPTION_TYPE_NUMBERED, /* two values, one after the other: an int and a const char * */
 };
 
 /* Written with the macros below. */
@@ -46,10 +52,10 @@ struct option_row {
     const char *name; /* without "--" */
     char letter;      /* 0 = none */
     enum option_type type;
-    size_t offset, count_offset;
-    const char *arg; /* what the help calls the value: "FILE"; "" for a flag */
-    int min, max;    /* of an int */
-    const char *doc; /* one sentence fragment */
+    size_t offset, second_offset; /* the second: a list's count, a numbered option's string */
+    const char *arg;              /* what the help calls the value: "FILE"; "" for a flag */
+    int min, max;                 /* of an int */
+    const char *doc;              /* one sentence fragment */
 };
 
 #define OPTION_IS_(S, member, type) _Generic(((S *)0)->member, type : 0U)
@@ -70,8 +76,15 @@ struct option_row {
     {                                                                                              \
         .name = (name_), .letter = (letter_), .type = OPTION_TYPE_LIST,                            \
         .offset = offsetof(S, member) + OPTION_IS_(S, member, const char **),                      \
-        .count_offset = offsetof(S, n_member) + OPTION_IS_(S, n_member, int), .arg = (arg_),       \
+        .second_offset = offsetof(S, n_member) + OPTION_IS_(S, n_member, int), .arg = (arg_),      \
         .doc = (doc_)                                                                              \
+    }
+#define OPTION_NUMBERED(S, n_member, member, name_, letter_, arg_, min_, max_, doc_)               \
+    {                                                                                              \
+        .name = (name_), .letter = (letter_), .type = OPTION_TYPE_NUMBERED,                        \
+        .offset = offsetof(S, n_member) + OPTION_IS_(S, n_member, int),                            \
+        .second_offset = offsetof(S, member) + OPTION_IS_(S, member, const char *), .arg = (arg_), \
+        .min = (min_), .max = (max_), .doc = (doc_)                                                \
     }
 #define OPTION_END                                                                                 \
     {                                                                                              \

@@ -19,6 +19,8 @@ struct train_options {
     bool resume, verbose;
     const char **sets;
     int n_sets;
+    int dump_update;
+    const char *dump_file;
 };
 
 static const struct option_row ROWS[] = {
@@ -27,6 +29,8 @@ static const struct option_row ROWS[] = {
     OPTION_FLAG(struct train_options, resume, "resume", 'r', "go on from the last checkpoint"),
     OPTION_FLAG(struct train_options, verbose, "verbose", 'v', "say more"),
     OPTION_LIST(struct train_options, sets, n_sets, "set", 's', "KEY=VALUE", "override a key"),
+    OPTION_NUMBERED(struct train_options, dump_update, dump_file, "dump-update", 'd', "N FILE", 1,
+                    99, "write update N into FILE"),
     OPTION_END,
 };
 
@@ -171,6 +175,23 @@ static void test_default_list(void **state)
     assert_string_equal(f->values.sets[0], "y=2");
 }
 
+static void test_two_values(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(PARSE(f, "--dump-update", "3", "a.bin", "a.yaml", "1"), ERR_OK);
+    assert_int_equal(f->values.dump_update, 3);
+    assert_string_equal(f->values.dump_file, "a.bin");
+    assert_int_equal(f->operands.n, 2);
+    assert_string_equal(f->operands.items[0], "a.yaml");
+    assert_int_equal(PARSE(f, "a.yaml", "--dump-update=4", "-"), ERR_OK);
+    assert_int_equal(f->values.dump_update, 4);
+    assert_string_equal(f->values.dump_file, "-");
+    assert_int_equal(PARSE(f, "-vd5", "b.bin", "a.yaml"), ERR_OK);
+    assert_int_equal(f->values.dump_update, 5);
+    assert_string_equal(f->values.dump_file, "b.bin");
+    assert_true(f->values.verbose);
+}
+
 static void test_help_is_recognised(void **state)
 {
     struct fixture *f = *state;
@@ -197,6 +218,12 @@ static void test_mistakes(void **state)
         {{"train", "-rx"}, "unknown option '-x'"},
         {{"train", "--out"}, "--out needs a value; write --out DIR"},
         {{"train", "-o"}, "--out needs a value; write --out DIR"},
+        {{"train", "--dump-update"}, "--dump-update needs two values; write --dump-update N FILE"},
+        {{"train", "a", "--dump-update", "3"},
+         "--dump-update needs two values; write --dump-update N FILE"},
+        {{"train", "a", "--dump-update", "3.bin", "a"},
+         "--dump-update: found '3.bin', allowed is a whole number from 1 to 99"},
+        {{"train", "a", "-d100", "b"}, "--dump-update: found '100', allowed"},
         {{"train", "--resume=yes"}, "--resume takes no value; write --resume alone"},
         {{"train", "--threads", "0"},
          "--threads: found '0', allowed is a whole number from 1 to 64"},
@@ -251,21 +278,24 @@ static void test_help(void **state)
     struct buf b;
     buf_init(&b);
     assert_int_equal(options_help(&b, &LINE), ERR_OK);
-    assert_string_equal(help_text(&b), "Usage: karma train [options] CONFIG [SEED...]\n"
-                                       "\n"
-                                       "Train a policy.\n"
-                                       "\n"
-                                       "Arguments:\n"
-                                       "  CONFIG               configuration file\n"
-                                       "  SEED                 seeds, each a run\n"
-                                       "\n"
-                                       "Options:\n"
-                                       "  -o, --out DIR        run directory\n"
-                                       "  -j, --threads N      threads per rank; from 1 to 64\n"
-                                       "  -r, --resume         go on from the last checkpoint\n"
-                                       "  -v, --verbose        say more\n"
-                                       "  -s, --set KEY=VALUE  override a key; may be repeated\n"
-                                       "  -h, --help           print this help\n");
+    assert_string_equal(help_text(&b),
+                        "Usage: karma train [options] CONFIG [SEED...]\n"
+                        "\n"
+                        "Train a policy.\n"
+                        "\n"
+                        "Arguments:\n"
+                        "  CONFIG                    configuration file\n"
+                        "  SEED                      seeds, each a run\n"
+                        "\n"
+                        "Options:\n"
+                        "  -o, --out DIR             run directory\n"
+                        "  -j, --threads N           threads per rank; from 1 to 64\n"
+                        "  -r, --resume              go on from the last checkpoint\n"
+                        "  -v, --verbose             say more\n"
+                        "  -s, --set KEY=VALUE       override a key; may be repeated\n"
+                        "  -d, --dump-update N FILE  write update N into FILE; the "
+                        "number from 1 to 99\n"
+                        "  -h, --help                print this help\n");
     buf_release(&b);
 }
 
@@ -359,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_last_one_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_double_dash_and_dash, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_default_list, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_two_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_help_is_recognised, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mistakes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_failure, set_up, tear_down),
