@@ -1,0 +1,23 @@
+# karma config: the committed default is the program's own, and what it shows loads back.
+. tests/cmd/tap.sh
+
+exits 0 "doc" "$KARMA" config doc
+holds "configs/default.yaml is what 'karma config doc' prints" cmp "$WORK/out" configs/default.yaml
+for file in configs/default.yaml configs/experiments/*.yaml; do
+    exits 0 "$file is right" "$KARMA" config check "$file"
+done
+
+quick=configs/experiments/quickstart.yaml
+"$KARMA" config show $quick >"$WORK/shown.yaml"
+"$KARMA" config show "$WORK/shown.yaml" >"$WORK/again.yaml"
+holds "a shown configuration shows itself" cmp "$WORK/shown.yaml" "$WORK/again.yaml"
+same "$("$KARMA" config check "$WORK/shown.yaml" | sed 's/.*: //')" \
+    "$("$KARMA" config check $quick | sed 's/.*: //')" "and has the same digest"
+same "$("$KARMA" config check $quick --set train.learners=0 | sed 's/.*: //')" \
+    "$("$KARMA" config check $quick | sed 's/.*: //')" "a matter of speed does not change the digest"
+! [ "$("$KARMA" config check $quick --set train.seed=2)" = "$("$KARMA" config check $quick)" ]
+result $? "the seed does"
+exits 2 "an unknown verb" "$KARMA" config shew $quick
+exits 2 "a missing file" "$KARMA" config check
+exits 0 "--help" "$KARMA" config --help
+done_testing
