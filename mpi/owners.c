@@ -47,12 +47,22 @@ static enum err check_learners(int n_tiles, int n_learners)
     return ERR_OK;
 }
 
-enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size, int learners)
+static bool is_fused(int size, int learners)
+{
+    return size == 1 || learners == 0 || learners == size;
+}
+
+enum err owners_check(int n_tiles, int size, int learners)
 {
     TRY(check_sizes(n_tiles, size, learners));
-    bool fused = size == 1 || learners == 0 || learners == size;
+    return check_learners(n_tiles, is_fused(size, learners) ? size : learners);
+}
+
+enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size, int learners)
+{
+    TRY(owners_check(n_tiles, size, learners));
+    bool fused = is_fused(size, learners);
     int n_learners = fused ? size : learners;
-    TRY(check_learners(n_tiles, n_learners));
     int *sim = ARENA_NEW(arena, n_tiles, int);
     int *learn = ARENA_NEW(arena, n_tiles, int);
     if (sim == NULL || learn == NULL) {

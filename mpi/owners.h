@@ -26,6 +26,9 @@ struct owners {
 enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size,
                      int learners) WARN_UNUSED;
 
+/* The errors of owners_init() alone, before anything is made. Local. */
+enum err owners_check(int n_tiles, int size, int learners) WARN_UNUSED;
+
 /* How many tiles `rank` has in one of the two tables. */
 int owners_count(const int *table, int n_tiles, int rank);
 

@@ -98,6 +98,11 @@ static int count_tiles(const struct train_cfg *cfg)
     return (cfg->envs + TILE - 1) / TILE;
 }
 
+enum err train_check(const struct train_cfg *cfg, int size)
+{
+    return owners_check(count_tiles(cfg), size, cfg->learners);
+}
+
 static int envs_of_tile(const struct train_cfg *cfg, int tile)
 {
     const int left = cfg->envs - tile * TILE;

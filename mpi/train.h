@@ -58,6 +58,9 @@ struct train_options {
     bool dry_run; /* carve everything, print the memory table, do nothing */
 };
 
+/* Local. Can `size` ranks share this training? If not, a sentence and ERR_CONFIG. */
+enum err train_check(const struct train_cfg *cfg, int size) WARN_UNUSED;
+
 /* Collective. *digest: of the final weights, equal on all ranks. */
 enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup *setup,
                    const struct train_options *opt) WARN_UNUSED;

@@ -228,6 +228,13 @@ bool file_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static enum err no_dir(const char *verb, const char *path)
+{
+    log_error("cannot %s '%s': %s; choose a directory that can be written", verb, path,
+              strerror(errno));
+    return ERR_IO;
+}
+
 /* Whatever the system says, a directory that is there is fine: read-only and automounted parents do
  * not always answer EEXIST. */
 static enum err make_dir(const char *path)
@@ -239,8 +246,8 @@ static enum err make_dir(const char *path)
     if (file_is_dir(path)) {
         return ERR_OK;
     }
-    errno = why;
-    return failed("create the directory", path);
+    errno = why == EEXIST ? ENOTDIR : why;
+    return no_dir("create the directory", path);
 }
 
 enum err file_make_dirs(const char *path)
@@ -249,7 +256,7 @@ enum err file_make_dirs(const char *path)
     size_t n = strlen(path);
     if (n == 0 || n >= PATH_MAX) {
         errno = n == 0 ? ENOENT : ENAMETOOLONG;
-        return failed("create the directory", path);
+        return no_dir("create the directory", path);
     }
     for (size_t i = 1; i < n; i++) {
         if (path[i] != '/' || path[i - 1] == '/') {
@@ -268,11 +275,11 @@ enum err file_check_writable(const char *dir)
     int n = snprintf(probe, sizeof(probe), "%s/.writable-XXXXXX", dir);
     if (n < 0 || n >= PATH_MAX) {
         errno = ENAMETOOLONG;
-        return failed("write into", dir);
+        return no_dir("write into", dir);
     }
     int fd = mkostemp(probe, O_CLOEXEC);
     if (fd < 0) {
-        return failed("write into", dir);
+        return no_dir("write into", dir);
     }
     enum err e = file_write_fd(fd, probe, "probe", 5);
     close(fd);

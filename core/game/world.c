@@ -1,8 +1,22 @@
 /* Building the world: topology, workload, scenarios, in the order in which they need each other. */
 #include "core/game/world.h"
 
+#include "core/base/file.h"
+
 #include <math.h>
 #include <stdio.h>
+
+/* workload_init() would find out, too, but does not know the place in the configuration. */
+static enum err check_load_file(const char *path, const struct cfg *places)
+{
+    if (path[0] == '\0' || file_exists(path)) {
+        return ERR_OK;
+    }
+    return plant_cfg_error(places, "workload.file",
+                           "there is no file '%s'; a path is looked for beside the configuration "
+                           "and in the working directory",
+                           path);
+}
 
 enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
                     const struct cfg *places)
@@ -11,6 +25,7 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
     w->n_seconds = (int)ceil(cfg->horizon * cfg->plant->period_s);
     TRY(plant_cfg_check(cfg->plant, places));
     TRY(topology_init(&w->topology, arena, cfg->topology, places));
+    TRY(check_load_file(cfg->workload->file, places));
     TRY(workload_init(&w->workload, arena, cfg->workload));
     w->scenarios = ARENA_NEW(arena, cfg->n_scenarios, struct scenario);
     if (w->scenarios == NULL) {

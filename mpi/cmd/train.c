@@ -64,6 +64,16 @@ static void ignore_line(void *ctx, enum log_level level, const char *text)
     (void)text;
 }
 
+static enum err load(struct experiment *x, const char *path, const struct options *o, int size)
+{
+    TRY(experiment_load(x, path, o->sets, o->n_sets));
+    const enum err e = train_check(&x->cfg.train, size);
+    if (e != ERR_OK) {
+        experiment_release(x);
+    }
+    return e;
+}
+
 /* Every rank reads the configuration itself; only rank 0 complains. */
 static enum err train_on(struct comm *comm, const char *path, const struct options *o)
 {
@@ -71,7 +81,7 @@ static enum err train_on(struct comm *comm, const char *path, const struct optio
     if (comm->rank != 0) {
         log_set_sink(ignore_line, NULL);
     }
-    const enum err loaded = experiment_load(&x, path, o->sets, o->n_sets);
+    const enum err loaded = load(&x, path, o, comm->size);
     log_set_sink(NULL, NULL);
     TRY(comm_agree(comm, loaded));
     enum err e = selfcheck(comm, x.cfg.team.gemm);
@@ -94,6 +104,7 @@ enum err command_train(int argc, char **argv)
     if (e == ERR_OK && !done) {
         e = comm_init(&comm, &argc, &argv);
         if (e == ERR_OK) {
+            log_init(comm.rank);
             e = train_on(&comm, given.items[0], &o);
             comm_finalize(&comm);
         }
