@@ -36,9 +36,9 @@ static const struct operand_row operand_rows[] = {
 };
 static const struct command_line line = {
     "karma eval",
-    "Compares the controllers of `eval.controllers` on held-out episodes of every scenario. Start\n"
-    "it with mpi/launch -n RANKS (or mpirun, srun); the results do not depend on RANKS. Prints\n"
-    "the tables and writes DIR/eval.csv (one row per episode), DIR/summary.txt, DIR/summary.md\n"
+    "Compares the controllers of `eval.controllers` on held-out episodes of every scenario. Start "
+    "it with mpi/launch -n RANKS (or mpirun, srun); the results do not depend on RANKS. Prints "
+    "the tables and writes DIR/eval.csv (one row per episode), DIR/summary.txt, DIR/summary.md "
     "and DIR/figures, which `karma figure DIR` draws.",
     rows, operand_rows, sizeof(struct options)};
 

@@ -23,7 +23,7 @@ static const struct operand_row operand_rows[] = {
 static const struct command_line line = {
     "karma figure",
     "Draws the figures of a directory: runs gnuplot on DIR/*.gp and DIR/figures/*.gp, which "
-    "leaves\n"
+    "leaves "
     "NAME.svg and NAME.png beside each script. Adds the learning curve of DIR/metrics.csv.",
     rows, operand_rows, 1};
 

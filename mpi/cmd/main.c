@@ -16,7 +16,7 @@ static const struct command commands[] = {
 };
 
 static const char summary[] =
-    "Trains and evaluates teams of agents that keep a Kubernetes service cluster alive under\n"
+    "Trains and evaluates teams of agents that keep a Kubernetes service cluster alive under "
     "bottlenecks, DDoS, pod crashes and resource contention (KARMA, arXiv 2505.21559).";
 
 static enum err print_overview(FILE *to)

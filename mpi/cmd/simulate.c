@@ -37,8 +37,8 @@ static const struct operand_row operand_rows[] = {
 };
 static const struct command_line line = {
     "karma simulate",
-    "Plays one episode of the evaluation (eval.split, eval.seed) with one controller, prints its\n"
-    "metrics and writes DIR/trace.csv (one row per decision), DIR/cohorts.csv (one row per 5 s of\n"
+    "Plays one episode of the evaluation (eval.split, eval.seed) with one controller, prints its "
+    "metrics and writes DIR/trace.csv (one row per decision), DIR/cohorts.csv (one row per 5 s of "
     "arrivals) and DIR/timeline.gp, which `karma figure DIR` draws. Needs no ranks.",
     rows, operand_rows, sizeof(struct options)};
 

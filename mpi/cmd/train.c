@@ -30,7 +30,7 @@ static const struct operand_row operand_rows[] = {
 };
 static const struct command_line line = {
     "karma train",
-    "Trains a team in the configured world. Start it with mpi/launch -n RANKS (or mpirun, srun);\n"
+    "Trains a team in the configured world. Start it with mpi/launch -n RANKS (or mpirun, srun); "
     "the weights do not depend on RANKS. The last line on standard output is `digest HEX`.",
     rows, operand_rows, sizeof(struct options)};
 
