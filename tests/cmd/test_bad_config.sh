@@ -1,0 +1,136 @@
+# A configuration that is wrong: one sentence with the file, the place and the remedy, exit status 2
+# (1 where a file is to blame), nothing written; on three ranks as on one.
+. tests/cmd/tap.sh
+
+tiny=configs/experiments/tiny.yaml
+in=$WORK/in
+mkdir -p "$in"
+
+refused() { # STATUS NAME PATTERN ARGUMENT...: karma train refuses its arguments in one sentence
+    want=$1 name=$2 pattern=$3
+    shift 3
+    refused_by "$want" "$name" "$pattern" "$KARMA" train "$@" --set run.dir="$WORK/run"
+}
+
+refused_by() { # STATUS NAME PATTERN COMMAND...
+    want=$1 name=$2 pattern=$3
+    shift 3
+    run timeout 60 "$@"
+    why=
+    [ "$rc" = "$want" ] || why="exit status $rc, expected $want"
+    [ "$(grep -c 'error: ' "$WORK/err")" = 1 ] || why="$why; not one sentence"
+    grep 'error: ' "$WORK/err" | grep -Eq -- "$pattern" || why="$why; does not match $pattern"
+    [ ! -s "$WORK/out" ] || why="$why; standard output"
+    [ ! -e "$WORK/run" ] || why="$why; something was written"
+    rm -rf "$WORK/run"
+    [ -z "$why" ]
+    result $? "$name${why:+ ($why)}"
+}
+
+file() { # NAME: a file of the test, from standard input
+    cat >"$in/$1"
+}
+
+# --- keys and values -----------------------------------------------------------------------------
+file unknown.yaml <<'EOF'
+train:
+  updates: 1
+  sede: 3
+EOF
+refused 2 "unknown key" "unknown\.yaml:3:3: .*'sede'.*did you mean 'seed'" "$in/unknown.yaml"
+refused 2 "unknown key of --set" "train\.sede=1: .*did you mean 'seed'" $tiny --set train.sede=1
+
+file type.yaml <<'EOF'
+train:
+  updates: many
+EOF
+refused 2 "wrong type" "type\.yaml:2:12: train\.updates: .*'many'.*whole number" "$in/type.yaml"
+refused 2 "a number for a map" "workload: .*'3'.*map" $tiny --set workload=3
+
+file range.yaml <<'EOF'
+train: {seed: 1, envs: 0}
+EOF
+refused 2 "out of range" "range\.yaml:1:24: train\.envs: .*'0'.*from 1" "$in/range.yaml"
+refused 2 "no such choice" "train\.init: .*'clone'.*scratch" $tiny --set train.init=clone
+refused 2 "decision period and scrapes" "plant\.period_s: .*multiple of scrape_s" \
+    $tiny --set plant.period_s=7
+refused 2 "window and scrapes" "plant\.window_s: .*multiple of scrape_s" $tiny --set plant.window_s=7
+refused 2 "a service level beyond the time-out" "plant\.latency_max_ms: .*time-out" \
+    $tiny --set plant.latency_max_ms=90000
+
+# --- files ---------------------------------------------------------------------------------------
+refused 2 "no such configuration" "nowhere\.yaml: cannot be read" "$in/nowhere.yaml"
+
+file include.yaml <<'EOF'
+include: [nowhere.yaml]
+EOF
+refused 2 "no such include" "include\.yaml:1:11: .*nowhere\.yaml' cannot be read" "$in/include.yaml"
+
+file a.yaml <<'EOF'
+include: [b.yaml]
+EOF
+file b.yaml <<'EOF'
+include: [a.yaml]
+EOF
+refused 2 "files that include each other" "b\.yaml:1:11: .*include each other.*a\.yaml" "$in/a.yaml"
+
+file load.yaml <<'EOF'
+workload:
+  file: nowhere.txt
+EOF
+refused 2 "no such load" "load\.yaml:2:9: workload\.file: .*nowhere\.txt" "$in/load.yaml"
+
+file words.txt <<'EOF'
+1.5
+2
+many
+4
+EOF
+refused 1 "a load that is not numbers" "words\.txt:3: 'many' is not a number" \
+    $tiny --set workload.file="$in/words.txt"
+: >"$in/empty.txt"
+refused 1 "an empty load" "empty\.txt: " $tiny --set workload.file="$in/empty.txt"
+
+# --- what does not fit together ------------------------------------------------------------------
+file cycle.yaml <<'EOF'
+topology:
+  services:
+    - {name: a, cpu_m: 500, ram_mib: 256, capacity_rps: 100, entry: true, calls: [b]}
+    - {name: b, cpu_m: 400, ram_mib: 512, capacity_rps: 80, calls: [c]}
+    - {name: c, cpu_m: 400, ram_mib: 512, capacity_rps: 80, calls: [b]}
+EOF
+refused 2 "a cycle of calls" "cycle\.yaml:[45]:[0-9]+: .*b -> c -> b" "$in/cycle.yaml"
+
+# --- the command line ----------------------------------------------------------------------------
+refused 2 "no configuration" "CONFIG is missing"
+refused 2 "an unknown option" "--sead" $tiny --sead=1
+refused_by 2 "an unknown command" "'trian'.*train" "$KARMA" trian $tiny
+
+# --- directories that cannot be written: below a file, so for root, too --------------------------
+refused_by 1 "a run below a file" "'$tiny': Not a directory; choose" \
+    "$KARMA" train $tiny --set run.dir=$tiny/run
+refused_by 2 "a run without a name" "name of a run" "$KARMA" train $tiny --set run.dir="$WORK/a b"
+
+# --- ranks ---------------------------------------------------------------------------------------
+if [ "${MPI:-1}" = 0 ]; then
+    skip "ranks" "built without MPI"
+    done_testing
+    exit 0
+fi
+
+refused_on() { # RANKS STATUS NAME PATTERN ARGUMENT...
+    ranks=$1 want=$2 name=$3 pattern=$4
+    shift 4
+    refused_by "$want" "$name" "$pattern" \
+        "$LAUNCH" -n "$ranks" "$KARMA" train --set run.dir="$WORK/run" "$@"
+}
+
+refused_on 3 2 "no rank left to simulate" "learners: 4, .*3 ranks.*at most 2" \
+    $tiny --set train.learners=4
+refused_on 3 2 "more learners than tiles" "2 learners share 1 tile.*at most 1" \
+    $tiny --set train.learners=2 --set train.envs=8
+refused_on 3 2 "unknown key on 3 ranks" "unknown\.yaml:3:3: .*'sede'" "$in/unknown.yaml"
+refused_on 3 2 "no such load on 3 ranks" "load\.yaml:2:9: " "$in/load.yaml"
+refused_on 3 1 "a run below a file on 3 ranks" "'$tiny': Not a directory" \
+    $tiny --set run.dir=$tiny/run
+done_testing
