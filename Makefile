@@ -83,8 +83,8 @@ PKG_INC := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIB := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null),-lyaml -lprotobuf-c -lopenblas)
 CMOCKA  := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
 
-# Bits may not depend on the compiler's taste for fused multiply-adds: -ffp-contract=off everywhere
-# but in the fixed-order GEMM, whose sums are FMA chains by definition.
+# Bits may not depend on the compiler's taste for fused multiply-adds. The fixed-order GEMM, whose
+# sums are FMA chains by definition, asks for them by name.
 FP       = -ffp-contract=off
 WARN     = -Wall -Wextra
 ifeq ($(DEV),1)
@@ -129,7 +129,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier test test-programs bench benches lint format asan \
-        valgrind install sources clean help FORCE
+        proof valgrind install sources clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 all: $(B)/karma ## build build/karma (and libkarma.a) for the chosen variables
@@ -199,6 +199,10 @@ format: ## clang-format every C file in place
 asan: setup-test ## the unit and MPI suites under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory SAN=1 SHELLED= test
 
+proof: setup-test ## the digest with every compiler, optimisation and CPU (minutes)
+	@$(PMAKE) all
+	@PROOF=1 MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) tests/cmd/test_determinism.sh
+
 valgrind: setup-test ## a short serial training under valgrind
 	@$(PMAKE) MPI=0 build/serial/karma
 	OPENBLAS_NUM_THREADS=1 valgrind -q --leak-check=full --error-exitcode=9 \
@@ -257,7 +261,6 @@ $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto $(SCHEMAS:%=proto/%.p
 	@mkdir -p $(@D)
 	$(SAY)$(PROTOC) --c_out=$(GEN) $<
 
-$(B)/core/nn/gemm_fixed.o: private FP = -ffp-contract=fast
 $(B)/mpi/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<
 # The check for the CPU must itself run on any CPU.
 $(B)/mpi/cmd/main.o $(B)/mpi/cmd/cpu_check.o: private MARCH = $(if $(filter x86%,$(ARCH)),-march=x86-64)
