@@ -1,27 +1,19 @@
 /* Speed of the matrix products: fixed-order kernel against OpenBLAS against the FMA peak.
  *
  * Each shape is first compared with gemm_ref.c (fixed: bit by bit; blas: within rounding); a kernel
- * that is wrong gets no number. Then the contestants are timed in turns, and the median is printed,
+ * that is wrong gets no number. Then the contestants are timed in turns, and the median is taken,
  * so a disturbance hits all of them. The peak is a loop of FMAs on registers in the same run with
  * the same instruction set: compare ratios within one run, not GF/s between machines.
  *
- * Usage: bench_nn [filter], where filter is nn, tn, nt or net (whole networks).
+ * The summary has geometric means over 40 shapes for each form; -v prints every shape and block.
  */
 #include "core/nn/gemm.h"
 #include "core/nn/mlp.h"
+#include "tests/bench/bench.h"
 
-#include <math.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#if defined(__AVX512F__) || defined(__AVX2__)
-#include <immintrin.h>
-#endif
 
 enum { SIZE_MAX_M = 256, SIZE_MAX_KN = 160, ROUNDS = 7 };
-static const double SECONDS_PER_ROUND = 1e-3;
 
 enum form { FORM_NN, FORM_TN, FORM_NT, FORM_COUNT };
 static const char *const form_name[FORM_COUNT] = {"nn", "tn", "nt"};
@@ -34,73 +26,12 @@ struct matrices {
     _Alignas(64) float out[3][SIZE_MAX_M * SIZE_MAX_KN];
 };
 
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Twelve independent chains of the widest FMA this build may use; GF/s. */
-static double fma_round(double *sink)
-{
-    const long n = 200000;
-    /* Unknown to the compiler, or it folds chains that never change. */
-    const volatile float hidden[2] = {0.999F, 1e-3F};
-    const float factor = hidden[0], addend = hidden[1];
-    const double t0 = now_s();
-#if defined(__AVX512F__)
-    const double flop = 12.0 * 32.0;
-    __m512 acc[12];
-    const __m512 a = _mm512_set1_ps(factor), b = _mm512_set1_ps(addend);
-    for (int j = 0; j < 12; j++) {
-        acc[j] = _mm512_set1_ps((float)j);
-    }
-    for (long i = 0; i < n; i++) {
-#pragma GCC unroll 12
-        for (int j = 0; j < 12; j++) {
-            acc[j] = _mm512_fmadd_ps(acc[j], a, b);
-        }
-    }
-    for (int j = 0; j < 12; j++) {
-        *sink += (double)acc[j][0];
-    }
-#elif defined(__AVX2__) && defined(__FMA__)
-    const double flop = 12.0 * 16.0;
-    __m256 acc[12];
-    const __m256 a = _mm256_set1_ps(factor), b = _mm256_set1_ps(addend);
-    for (int j = 0; j < 12; j++) {
-        acc[j] = _mm256_set1_ps((float)j);
-    }
-    for (long i = 0; i < n; i++) {
-#pragma GCC unroll 12
-        for (int j = 0; j < 12; j++) {
-            acc[j] = _mm256_fmadd_ps(acc[j], a, b);
-        }
-    }
-    for (int j = 0; j < 12; j++) {
-        *sink += (double)acc[j][0];
-    }
-#else
-    const double flop = 2.0;
-    float acc = 1.0F;
-    for (long i = 0; i < n; i++) {
-        acc = fmaf(acc, factor, addend);
-    }
-    *sink += (double)acc;
-#endif
-    return flop * (double)n / (now_s() - t0) * 1e-9;
-}
-
-static double fma_peak(void)
-{
-    double best = 0.0, sink = 0.0;
-    for (int i = 0; i < 20; i++) {
-        const double gf = fma_round(&sink);
-        best = gf > best ? gf : best;
-    }
-    return sink > -1.0 ? best : 0.0; /* the sums are positive: sink only keeps the loop alive */
-}
+/* How long to look, and against what. */
+struct effort {
+    struct bench_options options;
+    int rounds;
+    double seconds_per_round, peak;
+};
 
 static void run(enum contestant who, enum form f, struct matrices *s, int m, int k, int n)
 {
@@ -185,50 +116,43 @@ static int net_valid(struct net *s)
     return 1;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* GF/s of both, each the median of ROUNDS rounds in turns. */
-static void measure(double gf[2], enum form f, struct matrices *s, int m, int k, int n)
+/* GF/s of both, each the median of the rounds, in turns. */
+static void measure(double gf[2], const struct effort *effort, enum form f, struct matrices *s,
+                    int m, int k, int n)
 {
     const double flop = 2.0 * m * k * n;
-    const int reps = (int)fmax(1.0, SECONDS_PER_ROUND * 80e9 / flop);
+    const int reps = (int)fmax(1.0, effort->seconds_per_round * 80e9 / flop);
     double t[2][ROUNDS];
-    for (int r = 0; r < ROUNDS; r++) {
+    for (int r = 0; r < effort->rounds; r++) {
         for (int who = FIXED; who <= BLAS; who++) {
             memset(s->out[who], 0, sizeof(s->out[who]));
-            const double t0 = now_s();
+            const double start = bench_cpu_s();
             for (int i = 0; i < reps; i++) {
                 run((enum contestant)who, f, s, m, k, n);
             }
-            t[who][r] = now_s() - t0;
+            t[who][r] = bench_cpu_s() - start;
         }
     }
     for (int who = FIXED; who <= BLAS; who++) {
-        qsort(t[who], ROUNDS, sizeof(double), by_value);
-        gf[who] = flop * reps / t[who][ROUNDS / 2] * 1e-9;
+        gf[who] = flop * reps / bench_median(t[who], effort->rounds) * 1e-9;
     }
 }
 
-/* Rows per second of both, each the median of ROUNDS rounds in turns. */
-static void net_measure(double rows_per_s[2], struct net *s)
+/* Rows per second of both, each the median of the rounds, in turns. */
+static void net_measure(double rows_per_s[2], const struct effort *effort, struct net *s)
 {
     double t[2][ROUNDS];
-    for (int r = 0; r < ROUNDS; r++) {
+    for (int r = 0; r < effort->rounds; r++) {
         for (int who = FIXED; who <= BLAS; who++) {
             memset(s->grads, 0, sizeof(s->grads));
-            const double t0 = now_s();
+            const double start = bench_cpu_s();
             net_pass(s, (enum contestant)who);
             net_pass(s, (enum contestant)who);
-            t[who][r] = now_s() - t0;
+            t[who][r] = bench_cpu_s() - start;
         }
     }
     for (int who = FIXED; who <= BLAS; who++) {
-        qsort(t[who], ROUNDS, sizeof(double), by_value);
-        rows_per_s[who] = 2.0 * NET_ROWS / t[who][ROUNDS / 2];
+        rows_per_s[who] = 2.0 * NET_ROWS / bench_median(t[who], effort->rounds);
     }
 }
 
@@ -240,64 +164,110 @@ static void fill(float *p, size_t n, uint32_t seed)
     }
 }
 
-static int bench_form(enum form f, struct matrices *s, double peak, double *log_sum, int *count)
-{
-    static const int ms[] = {8, 16, 32, 64, 256};
-    static const int kn[][2] = {{110, 64}, {150, 64}, {64, 64},   {64, 40},
+/* ---- the forms ---- */
+
+static const int row_counts[] = {8, 16, 32, 64, 256};
+static const int layers[][2] = {{110, 64}, {150, 64}, {64, 64},   {64, 40},
                                 {64, 4},   {80, 128}, {128, 128}, {64, 9}};
-    for (size_t j = 0; j < sizeof(kn) / sizeof(kn[0]); j++) {
-        for (size_t i = 0; i < sizeof(ms) / sizeof(ms[0]); i++) {
-            const int m = ms[i], k = kn[j][0], n = kn[j][1];
-            double gf[2];
-            if (!valid(f, s, m, k, n)) {
-                return 1;
-            }
-            measure(gf, f, s, m, k, n);
-            printf("%-4s %5d %5d %5d %9.1f %9.1f %8.2f %8.0f\n", form_name[f], m, k, n, gf[FIXED],
-                   gf[BLAS], gf[FIXED] / gf[BLAS], 100.0 * gf[FIXED] / peak);
-            *log_sum += log(gf[FIXED] / gf[BLAS]);
-            *count += 1;
-        }
+enum {
+    N_ROW_COUNTS = sizeof(row_counts) / sizeof(row_counts[0]),
+    N_LAYERS = sizeof(layers) / sizeof(layers[0]),
+    N_SHAPES = N_ROW_COUNTS * N_LAYERS
+};
+
+static int bench_shape(double log_gf[2], const struct effort *effort, enum form f,
+                       struct matrices *s, int m, int k, int n)
+{
+    double gf[2];
+    if (!valid(f, s, m, k, n)) {
+        return 1;
+    }
+    measure(gf, effort, f, s, m, k, n);
+    log_gf[FIXED] += log(gf[FIXED]);
+    log_gf[BLAS] += log(gf[BLAS]);
+    if (effort->options.all) {
+        printf("  %-4s %5d %5d %5d %9.1f %9.1f %8.2f %8.0f\n", form_name[f], m, k, n, gf[FIXED],
+               gf[BLAS], gf[FIXED] / gf[BLAS], 100.0 * gf[FIXED] / effort->peak);
     }
     return 0;
 }
 
-static int bench_nets(double peak)
+static int bench_form(const struct effort *effort, enum form f, struct matrices *s)
 {
-    static const struct mlp_shape shapes[] = {
-        {.n_layers = 3, .sizes = {110, 64, 64, 40}, .act = ACT_TANH},
-        {.n_layers = 3, .sizes = {150, 64, 64, 4}, .act = ACT_TANH},
-        {.n_layers = 4, .sizes = {80, 128, 128, 128, 80}, .act = ACT_RELU},
+    static const char *const names[FORM_COUNT] = {"forward (nn), fixed order",
+                                                  "weight gradient (tn), fixed order",
+                                                  "input gradient (nt), fixed order"};
+    double log_gf[2] = {0, 0};
+    if (effort->options.all) {
+        printf("  %-4s %5s %5s %5s %9s %9s %8s %8s\n", "form", "M", "K", "N", "fixed", "blas",
+               "ratio", "% peak");
+    }
+    for (int j = 0; j < N_LAYERS; j++) {
+        for (int i = 0; i < N_ROW_COUNTS; i++) {
+            if (bench_shape(log_gf, effort, f, s, row_counts[i], layers[j][0], layers[j][1])) {
+                return 1;
+            }
+        }
+    }
+    const double fixed = exp(log_gf[FIXED] / N_SHAPES), blas = exp(log_gf[BLAS] / N_SHAPES);
+    bench_row(names[f], fixed, "GF/s",
+              "%.0f %% of peak, %.2f x OpenBLAS; geometric mean, %d shapes",
+              100.0 * fixed / effort->peak, fixed / blas, N_SHAPES);
+    return 0;
+}
+
+/* ---- whole networks ---- */
+
+struct net_case {
+    const char *name;
+    struct mlp_shape shape;
+};
+
+static int bench_net(const struct effort *effort, const struct net_case *what, struct net *s,
+                     int block)
+{
+    double flop = 0.0, rows_per_s[2];
+    for (int l = 0; l < what->shape.n_layers; l++) {
+        flop += (l == 0 ? 4.0 : 6.0) * what->shape.sizes[l] * what->shape.sizes[l + 1];
+    }
+    if (mlp_init(&s->mlp, &what->shape, GEMM_FIXED, block) != ERR_OK) {
+        return 1;
+    }
+    fill(s->params, s->mlp.n_params, 3);
+    for (size_t p = 0; p < s->mlp.n_params; p++) {
+        s->params[p] *= 0.1F;
+    }
+    if (!net_valid(s)) {
+        return 1;
+    }
+    net_measure(rows_per_s, effort, s);
+    bench_row(what->name, rows_per_s[FIXED], "rows/s",
+              "%.0f %% of peak, %.2f x OpenBLAS; both ways, %d rows at a time",
+              rows_per_s[FIXED] * flop * 1e-7 / effort->peak, rows_per_s[FIXED] / rows_per_s[BLAS],
+              block);
+    return 0;
+}
+
+static int bench_nets(const struct effort *effort)
+{
+    static const struct net_case cases[] = {
+        {"actor 110-64-64-40", {.n_layers = 3, .sizes = {110, 64, 64, 40}, .act = ACT_TANH}},
+        {"critic 150-64-64-4", {.n_layers = 3, .sizes = {150, 64, 64, 4}, .act = ACT_TANH}},
+        {"MLP 80-128-128-128-80",
+         {.n_layers = 4, .sizes = {80, 128, 128, 128, 80}, .act = ACT_RELU}},
     };
-    static const char *const names[] = {"actor 110-64-64-40", "critic 150-64-64-4",
-                                        "twin 80-128-128-128-80"};
     static const int blocks[] = {8, 32, 64, 128, 256};
     static struct net s;
     fill(s.x, NET_ROWS * SIZE_MAX_KN, 1);
     fill(s.dy, NET_ROWS * SIZE_MAX_KN, 2);
-    printf("%-24s %5s %12s %12s %8s %8s\n", "forward + backward", "block", "fixed", "blas rows/s",
-           "ratio", "% peak");
-    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-        double flop = 0.0;
-        for (int l = 0; l < shapes[i].n_layers; l++) {
-            flop += (l == 0 ? 4.0 : 6.0) * shapes[i].sizes[l] * shapes[i].sizes[l + 1];
-        }
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         for (size_t b = 0; b < sizeof(blocks) / sizeof(blocks[0]); b++) {
-            double rows_per_s[2];
-            if (mlp_init(&s.mlp, &shapes[i], GEMM_FIXED, blocks[b]) != ERR_OK) {
+            if (!effort->options.all && blocks[b] != MLP_BLOCK_DEFAULT) {
+                continue;
+            }
+            if (bench_net(effort, &cases[i], &s, blocks[b])) {
                 return 1;
             }
-            fill(s.params, s.mlp.n_params, 3);
-            for (size_t p = 0; p < s.mlp.n_params; p++) {
-                s.params[p] *= 0.1F;
-            }
-            if (!net_valid(&s)) {
-                return 1;
-            }
-            net_measure(rows_per_s, &s);
-            printf("%-24s %5d %12.0f %12.0f %8.2f %8.0f\n", names[i], blocks[b], rows_per_s[FIXED],
-                   rows_per_s[BLAS], rows_per_s[FIXED] / rows_per_s[BLAS],
-                   rows_per_s[FIXED] * flop * 1e-7 / peak);
         }
     }
     return 0;
@@ -306,29 +276,27 @@ static int bench_nets(double peak)
 int main(int argc, char **argv)
 {
     static struct matrices s;
+    struct effort effort = {bench_options(argc, argv), ROUNDS, 1e-3, bench_fma_peak()};
+    if (effort.options.quick) {
+        effort.rounds = 1;
+        effort.seconds_per_round = 1e-6;
+    }
     fill(s.x, SIZE_MAX_M * SIZE_MAX_KN, 1);
     fill(s.y, SIZE_MAX_M * SIZE_MAX_KN, 2);
     fill(s.w, SIZE_MAX_KN * SIZE_MAX_KN, 3);
     fill(s.b, SIZE_MAX_KN, 4);
     gemm_init(GEMM_BLAS);
-    const double peak = fma_peak();
-    printf("fixed: %s   blas: %s   FMA peak of this build: %.1f GF/s\n",
-           gemm_kernel_name(GEMM_FIXED), gemm_kernel_name(GEMM_BLAS), peak);
-    printf("%-4s %5s %5s %5s %9s %9s %8s %8s\n", "form", "M", "K", "N", "fixed", "blas", "ratio",
-           "% peak");
+    bench_title("Matrix products and networks, one core");
+    bench_row("FMA peak of this build", effort.peak, "GF/s", "best of 20 loops on registers");
     for (int f = 0; f < FORM_COUNT; f++) {
-        double log_sum = 0.0;
-        int count = 0;
-        if (argc > 1 && strcmp(argv[1], form_name[f]) != 0) {
-            continue;
-        }
-        if (bench_form((enum form)f, &s, peak, &log_sum, &count)) {
+        if (bench_form(&effort, (enum form)f, &s)) {
             return 1;
         }
-        printf("%s: geometric mean of fixed / blas = %.2f\n", form_name[f], exp(log_sum / count));
     }
-    if (argc == 1 || strcmp(argv[1], "net") == 0) {
-        return bench_nets(peak);
+    if (bench_nets(&effort)) {
+        return 1;
     }
+    bench_checked("%s = gemm_ref bit by bit; %s within rounding; medians of %d, CPU time",
+                  gemm_kernel_name(GEMM_FIXED), gemm_kernel_name(GEMM_BLAS), effort.rounds);
     return 0;
 }
