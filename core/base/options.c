@@ -332,9 +332,11 @@ static enum err help_option(struct buf *b, const struct option_row *o, size_t co
     char term[96];
     char doc[512];
     option_term(term, o);
-    if (o->type == OPTION_TYPE_INT || o->type == OPTION_TYPE_NUMBERED) {
-        const char *number = o->type == OPTION_TYPE_INT ? "" : "the number ";
-        (void)snprintf(doc, sizeof doc, "%s; %sfrom %d to %d", o->doc, number, o->min, o->max);
+    if (o->type == OPTION_TYPE_INT) {
+        (void)snprintf(doc, sizeof doc, "%s; from %d to %d", o->doc, o->min, o->max);
+    } else if (o->type == OPTION_TYPE_NUMBERED) {
+        (void)snprintf(doc, sizeof doc, "%s; %.*s from %d to %d", o->doc, (int)strcspn(o->arg, " "),
+                       o->arg, o->min, o->max);
     } else {
         (void)snprintf(doc, sizeof doc, "%s%s", o->doc,
                        o->type == OPTION_TYPE_LIST ? "; may be repeated" : "");

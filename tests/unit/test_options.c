@@ -293,8 +293,8 @@ static void test_help(void **state)
                         "  -r, --resume              go on from the last checkpoint\n"
                         "  -v, --verbose             say more\n"
                         "  -s, --set KEY=VALUE       override a key; may be repeated\n"
-                        "  -d, --dump-update N FILE  write update N into FILE; the "
-                        "number from 1 to 99\n"
+                        "  -d, --dump-update N FILE  write update N into FILE; N from "
+                        "1 to 99\n"
                         "  -h, --help                print this help\n");
     buf_release(&b);
 }
