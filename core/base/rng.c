@@ -4,7 +4,6 @@
 #include "core/base/fmath.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* The key of a purpose is itself a Philox block: two seeds, domains or splits that differ in one
  * bit have unrelated keys. The constant keeps these blocks apart from blocks that are drawn. */
@@ -27,10 +26,35 @@ double rng_normal(uint32_t v0, uint32_t v1)
     return sqrt(-2.0 * fm_log(rng_open_f64(v0))) * fm_cos_turn(v1);
 }
 
-static int u64_order(const void *a, const void *b)
+/* Lets x[i] sink until the heap below it, x[0 .. n), has its largest word on top. */
+static void sift(uint64_t *x, uint32_t i, uint32_t n)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
+    const uint64_t sinking = x[i];
+    for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && x[child + 1] > x[child]) {
+            child++;
+        }
+        if (x[child] <= sinking) {
+            break;
+        }
+        x[i] = x[child];
+    }
+    x[i] = sinking;
+}
+
+/* Heapsort: in place, where qsort of the C library may allocate. */
+static void sort_words(uint64_t *x, uint32_t n)
+{
+    for (uint32_t i = n / 2; i > 0; i--) {
+        sift(x, i - 1, n);
+    }
+    while (n > 1) {
+        n--;
+        const uint64_t largest = x[0];
+        x[0] = x[n];
+        x[n] = largest;
+        sift(x, 0, n);
+    }
 }
 
 /* The value stands above the index in one word, so all words differ and any sort gives one order.
@@ -45,7 +69,7 @@ void rng_permutation(uint32_t *out, uint64_t *scratch, uint32_t n, struct rng_ke
         }
         scratch[i] = (uint64_t)block.v[i % 4] << 32 | i;
     }
-    qsort(scratch, n, sizeof(*scratch), u64_order);
+    sort_words(scratch, n);
     for (uint32_t i = 0; i < n; i++) {
         out[i] = (uint32_t)scratch[i];
     }

@@ -9,6 +9,7 @@
 #include "core/base/rng.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static void check_block(struct rng_key key, uint32_t a, uint32_t b, uint32_t c, uint32_t d,
                         const uint32_t want[4])
@@ -145,6 +146,33 @@ static void permutation_is_the_sorted_order(void **state)
     assert_memory_equal(out, want, sizeof(want));
 }
 
+static int word_order(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Against the C library: the definition sorts all n words "value, index". */
+static void permutation_is_that_of_qsort(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {0, 1, 2, 3, 4, 5, 7, 8, 64, 127, 128, 129, 1000, 4096, 4097};
+    static uint32_t out[4097];
+    static uint64_t words[4097], scratch[4097];
+    const struct rng_key key = rng_key(9, RNG_SLICE, RNG_TRAIN);
+    for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+        const uint32_t n = sizes[s];
+        for (uint32_t i = 0; i < n; i++) {
+            words[i] = (uint64_t)rng_philox(key, i / 4, n, 1, 2).v[i % 4] << 32 | i;
+        }
+        qsort(words, n, sizeof(words[0]), word_order);
+        rng_permutation(out, scratch, n, key, n, 1, 2);
+        for (uint32_t i = 0; i < n; i++) {
+            assert_int_equal(out[i], (uint32_t)words[i]);
+        }
+    }
+}
+
 static void permutation_holds_every_index_once(void **state)
 {
     (void)state;
@@ -195,6 +223,7 @@ int main(void)
         cmocka_unit_test(distributions_at_known_points),
         cmocka_unit_test(samples_follow_their_distributions),
         cmocka_unit_test(permutation_is_the_sorted_order),
+        cmocka_unit_test(permutation_is_that_of_qsort),
         cmocka_unit_test(permutation_holds_every_index_once),
         cmocka_unit_test(permutations_are_equally_likely),
     };
