@@ -72,7 +72,7 @@ static enum err check_count(size_t n)
 
 /* Between two polls of a wait that began at `start_s`. Naps grow with the wait, so a message is
  * noticed at most a quarter late; a tree sum of 0.5 MB on two ranks took 1.4 ms with naps of a
- * fixed 200 us and takes 0.4 ms so. */
+ * fixed 200 us and takes 0.5 to 1.1 ms so. */
 static void pause_since(double start_s)
 {
     double waited_ns = (clock_s() - start_s) * 1e9;
