@@ -458,10 +458,12 @@ static void print_memory(const struct trainer *t)
 
 static enum err run(struct trainer *t)
 {
-    enum err e = trainlog_open(&t->log, &t->arena, t->comm, t->setup, &t->team);
-    TRY(comm_agree(t->comm, e));
-    stop_listen();
-    e = run_script(t);
+    const enum err opened = trainlog_open(&t->log, &t->arena, t->comm, t->setup, &t->team);
+    enum err e = comm_agree(t->comm, opened);
+    if (e == ERR_OK) {
+        stop_listen();
+        e = run_script(t);
+    }
     if (e == ERR_OK || e == ERR_STOPPED) {
         const enum err saved = comm_agree(t->comm, trainlog_finish(&t->log, e == ERR_STOPPED));
         e = saved == ERR_OK ? e : saved;

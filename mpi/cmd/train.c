@@ -83,12 +83,16 @@ static enum err train_on(struct comm *comm, const char *path, const struct optio
     }
     const enum err loaded = load(&x, path, o, comm->size);
     log_set_sink(NULL, NULL);
-    TRY(comm_agree(comm, loaded));
-    enum err e = selfcheck(comm, (enum gemm_kind)x.cfg.team.gemm);
+    enum err e = comm_agree(comm, loaded);
+    if (e == ERR_OK) {
+        e = selfcheck(comm, (enum gemm_kind)x.cfg.team.gemm);
+    }
     if (e == ERR_OK) {
         e = train_experiment(comm, &x, o);
     }
-    experiment_release(&x);
+    if (loaded == ERR_OK) {
+        experiment_release(&x);
+    }
     return e;
 }
 

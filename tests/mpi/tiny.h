@@ -62,11 +62,14 @@ static inline enum err tiny_go(struct ranks *r, struct tiny_run *t)
     snprintf(dir, sizeof dir, "run.dir=%s", t->dir);
     tiny_set(t, dir);
     tiny_remove(r, t->dir);
-    enum err e = experiment_load(&x, "configs/experiments/tiny.yaml", t->sets, t->n_sets);
+    const enum err loaded =
+        experiment_load(&x, "configs/experiments/tiny.yaml", t->sets, t->n_sets);
     t->n_sets--;
-    e = comm_agree(&r->c, e);
+    enum err e = comm_agree(&r->c, loaded);
     if (e == ERR_OK) {
         e = tiny_train(r, t, &x);
+    }
+    if (loaded == ERR_OK) {
         experiment_release(&x);
     }
     return e;
