@@ -31,7 +31,7 @@ BASE        = clock config config_print config_value config_yaml crc32c csv err 
               jobs log mem nearest options progress rng rundir stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology
-PROTO       = error eval trajectory weights wire
+PROTO       = error eval trajectory update_dump weights wire
 SCENARIO    = scenario schedule workload
 ORG         =
 MARL        = batch block gae gradient loss mappo policy reduce rollout team
@@ -41,7 +41,7 @@ GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
 EVAL        = episode eval frontier outcomes summary
 REPORT      = comparison figure table timeline trace
-RUNTIME     = demonstrate exchange experiment farm owners policies selfcheck stop train trainlog \
+RUNTIME     = demonstrate dump exchange experiment farm owners policies selfcheck stop train trainlog \
               treesum
 COMMANDS    = config cpu_built cpu_check eval figure main simulate train
 BENCHES     = bench_cluster bench_comm bench_marl bench_nn

@@ -6,6 +6,7 @@
 #include "core/game/game.h"
 #include "core/marl/rollout.h"
 #include "mpi/demonstrate.h"
+#include "mpi/dump.h"
 #include "mpi/exchange.h"
 #include "mpi/owners.h"
 #include "mpi/stop.h"
@@ -244,6 +245,9 @@ static enum err trainer_init(struct trainer *t)
     TRY(init_sim(t));
     TRY(init_learner(t));
     exchange_init(&t->exchange, t->comm, &t->team, &t->scratch);
+    if (t->comm->rank == 0) {
+        TRY(dump_check(t->opt, s->train, t->owners.n_learners));
+    }
     return team_init_params(&t->team, s->train->seed, &t->scratch);
 }
 
@@ -346,6 +350,30 @@ static enum err learn(struct trainer *t, int set, enum mappo_phase phase, double
     return comm_agree(t->comm, e);
 }
 
+/* The update that --dump-update names. Its only learner (dump_check) writes it. Collective. */
+static enum err learn_and_dump(struct trainer *t, double progress)
+{
+    struct dump dump = {.adam_t = 0};
+    const bool mine = t->mappo != NULL;
+    const struct dump_parts parts = {.team = &t->team,
+                                     .mappo = t->mappo,
+                                     .cfg = &t->mappo_cfg,
+                                     .stats = &t->log.stats,
+                                     .blocks = t->blocks,
+                                     .n_blocks = t->n_learn,
+                                     .n_env = t->setup->train->envs,
+                                     .seed = t->setup->train->seed};
+    TRY(comm_agree(t->comm, mine ? dump_begin(&dump, &t->team, t->mappo) : ERR_OK));
+    enum err e = learn(t, 0, MAPPO_PPO, progress);
+    if (mine && e == ERR_OK) {
+        e = dump_end(&dump, &parts, t->opt);
+    }
+    if (mine) {
+        dump_release(&dump);
+    }
+    return comm_agree(t->comm, e);
+}
+
 static enum err sum_episodes(struct trainer *t)
 {
     if (t->n_learn == 0) {
@@ -426,7 +454,8 @@ static enum err improve(struct trainer *t)
         const double progress = (double)(u - 1) / cfg->updates;
         TRY(rollout_all(t, 0, ROLLOUT_POLICY));
         TRY(sum_episodes(t));
-        TRY(learn(t, 0, MAPPO_PPO, progress));
+        TRY(u == t->opt->dump_update ? learn_and_dump(t, progress)
+                                     : learn(t, 0, MAPPO_PPO, progress));
         TRY(exchange_weights(&t->exchange));
         TRY(end_update(t, u));
     }

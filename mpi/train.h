@@ -53,9 +53,9 @@ struct train_setup {
 };
 
 struct train_options {
-    int dump_update; /* write this update as one message; 0 = none */
-    const char *dump_file;
-    bool dry_run; /* carve everything, print the memory table, do nothing */
+    int dump_update; /* write this PPO update (from 1) as one message, see mpi/dump.h; 0 = none */
+    const char *dump_file; /* there */
+    bool dry_run;          /* carve everything, print the memory table, do nothing */
 };
 
 /* Local. Can `size` ranks share this training? If not, a sentence and ERR_CONFIG. */

@@ -13,13 +13,16 @@ struct options {
     const char **sets;
     int n_sets;
     int dump_update;
+    const char *dump_file;
     bool dry_run;
 };
 
 static const struct option_row rows[] = {
     EXPERIMENT_SET_OPTION(struct options),
-    OPTION_INT(struct options, dump_update, "dump-update", 0, "N", 1, 1000000000,
-               "write update N as one message (docs/training.md) to RUN/update-N.bin"),
+    OPTION_NUMBERED(struct options, dump_update, dump_file, "dump-update", 0, "N FILE", 1,
+                    1000000000,
+                    "write update N into FILE, all that an outside check of it needs "
+                    "(docs/training.md); needs one learner"),
     OPTION_FLAG(struct options, dry_run, "dry-run", 'n',
                 "check everything and print the memory table, train nothing"),
     OPTION_END,
@@ -45,7 +48,8 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, const 
         .config = (const char *)x->resolved.data,
         .features = experiment_features(x, &x->arena),
     };
-    const struct train_options opt = {.dump_update = o->dump_update, .dry_run = o->dry_run};
+    const struct train_options opt = {
+        .dump_update = o->dump_update, .dump_file = o->dump_file, .dry_run = o->dry_run};
     uint64_t digest = 0;
     if (setup.features == NULL) {
         return ERR_MEMORY;
