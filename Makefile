@@ -44,7 +44,7 @@ REPORT      = comparison figure table timeline trace
 RUNTIME     = demonstrate dump exchange experiment farm owners policies selfcheck stop train trainlog \
               treesum
 COMMANDS    = config cpu_built cpu_check eval figure main simulate train
-BENCHES     = bench_cluster bench_comm bench_marl bench_nn
+BENCHES     = bench_nn bench_cluster bench_marl bench_comm bench_train
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
 define PACKAGES
@@ -179,14 +179,11 @@ test: setup-test ## set up, build, run every suite; the last line counts them
 	@$(PMAKE) test-programs
 	@MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) $(UNIT) $(RANKED) $(SHELLED)
 
-test-programs: $(B)/karma $(UNIT) $(RANKED)
+test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches)
 
-bench: setup ## print the speeds, each with its unit and how it was taken
+bench: setup ## print the speeds, each with its unit and how it was taken (V=1: every shape)
 	@$(PMAKE) all benches
-	@export OPENBLAS_NUM_THREADS=1; for b in $(BENCHES); do \
-	    np=$$(sed -n 's|^[/* ]*RUN: *np=\([0-9]*\).*|\1|p' tests/bench/$$b.c); \
-	    $${np:+mpi/launch -n $$np} $(B)/tests/bench/$$b || exit; \
-	done
+	@MPI=$(MPI) sh tests/bench/run $(B) $(if $(filter 1,$(V)),-v) $(BENCHES)
 
 benches: $(BENCHED)
 

@@ -119,13 +119,15 @@ static inline void bench_title(const char *title)
     printf("\n%s\n", title);
 }
 
-/* Four significant digits, thousands apart: 1 234 567 is easier to read than 1.234567e+06. */
+/* Three or four significant digits, thousands apart: 1 329 000 is easier to read than 1.329e+06. */
 static inline void bench_number(char out[32], double value)
 {
     char digits[32];
     const double size = fabs(value);
-    const int decimals = size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3;
-    const int n = snprintf(digits, sizeof digits, "%.*f", decimals, value);
+    const double unit = size >= 1e4 ? pow(10.0, floor(log10(size)) - 3.0) : 1.0;
+    const int decimals = size >= 100 ? 0 : size >= 10 ? 1 : 2;
+    const int n = snprintf(digits, sizeof digits, "%.*f", decimals,
+                           size >= 1e4 ? unit * round(value / unit) : value);
     int at = 0;
     for (int i = 0; i < n && at < 30; i++) {
         if (decimals == 0 && i > 0 && (n - i) % 3 == 0 && digits[i - 1] != '-') {

@@ -99,7 +99,7 @@ static enum err measure(struct bench *b, const struct bench_case *what, int runs
         steps_per_s[i] = periods / took_s;
     }
     bench_row(what->name, bench_median(hops_per_s, runs) * 1e-6, "M request-hops/s",
-              "median of %d runs of %d decisions, CPU time", runs, periods);
+              "median of %d x %d decisions, CPU time", runs, periods);
     bench_row("", bench_median(steps_per_s, runs), "env-steps/s",
               "the same runs; a decision is 15 s");
     return ERR_OK;

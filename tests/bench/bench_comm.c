@@ -1,68 +1,50 @@
 /* Speed of communication through mpi/comm.h: ping-pong, broadcast and the tree sum.
  *
- *   mpirun -n N bench_comm        about a second
+ * RUN: np=2
  *
- * Messages are checked before they are timed. Numbers are medians over rounds on rank 0; "wait" is
- * the share of the time that rank 0 spent in comm's waits. With more ranks than cores they measure
- * the scheduler as well: compare within one run. On one rank there is nothing to measure, which the
- * program says.
+ * Every message is checked when it arrives. Times are medians over rounds on rank 0; with more
+ * ranks than cores they measure the scheduler as well. On one rank there is nothing to measure,
+ * which the program says. -v: more sizes.
  */
-#include "core/base/clock.h"
-#include "mpi/owners.h"
-#include "mpi/treesum.h"
+#include "tests/bench/bench_ranks.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+enum { ROUNDS = 41, QUICK_ROUNDS = 3, GRADIENT = 131072, TILES = 16 };
 
-enum { ROUNDS = 41, GRADIENT = 131072, TILES = 16 };
-
-static const size_t sizes[] = {8, 4096, 65536, 524288, 2097152};
-
-/* A failure here is the end: a bench has nobody to tell. */
-static void must(enum err e)
-{
-    if (e != ERR_OK) {
-        comm_abort(err_exit_code(e));
-    }
-}
-
-static int compare_double(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *t)
-{
-    qsort(t, ROUNDS, sizeof(t[0]), compare_double);
-    return t[ROUNDS / 2];
-}
+struct size {
+    size_t bytes;
+    const char *text;
+    bool in_summary;
+};
+static const struct size sizes[] = {{8, "8 B", true},
+                                    {4096, "4 KiB", false},
+                                    {65536, "64 KiB", true},
+                                    {524288, "512 KiB", true},
+                                    {2097152, "2 MiB", false}};
 
 /* ---- ping-pong between rank 0 and the last ---- */
 
 static void send_filled(struct comm *c, int dst, size_t n, int byte)
 {
     struct buf b;
-    must(comm_buf_take(c, &b, n));
+    bench_must(comm_buf_take(c, &b, n));
     memset(b.data, byte, n);
     b.len = n;
-    must(comm_send(c, dst, COMM_TAG_TEST, &b));
+    bench_must(comm_send(c, dst, COMM_TAG_TEST, &b));
 }
 
 static void receive_filled(struct comm *c, int src, struct buf *in, size_t n, int byte)
 {
-    must(comm_recv(c, src, COMM_TAG_TEST, in, NULL));
+    bench_must(comm_recv(c, src, COMM_TAG_TEST, in, NULL));
     CHECK(in->len == n && in->data[0] == byte && in->data[n - 1] == byte);
 }
 
-static double ping_pong(struct comm *c, size_t n)
+static double ping_pong(struct comm *c, size_t n, int rounds)
 {
     double t[ROUNDS];
     int last = c->size - 1;
     struct buf in;
     buf_init(&in);
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds; i++) {
         double start = clock_s();
         if (c->rank == 0) {
             send_filled(c, last, n, i);
@@ -73,115 +55,94 @@ static double ping_pong(struct comm *c, size_t n)
         }
         t[i] = 0.5 * (clock_s() - start);
     }
-    must(comm_flush(c));
-    must(comm_barrier(c));
+    bench_must(comm_flush(c));
+    bench_must(comm_barrier(c));
     buf_release(&in);
-    return median(t);
+    return bench_median(t, rounds);
 }
 
 /* ---- broadcast: until the last rank has it and rank 0 knows ---- */
 
-static double broadcast(struct comm *c, size_t n)
+static double broadcast(struct comm *c, size_t n, int rounds)
 {
     double t[ROUNDS];
     struct buf b;
     buf_init(&b);
-    must(buf_reserve(&b, n));
-    for (int i = 0; i < ROUNDS; i++) {
+    bench_must(buf_reserve(&b, n));
+    for (int i = 0; i < rounds; i++) {
         memset(b.data, c->rank == 0 ? i : 255, n);
         b.len = n;
-        must(comm_barrier(c));
+        bench_must(comm_barrier(c));
         double start = clock_s();
-        must(comm_bcast(c, 0, &b));
-        must(comm_barrier(c));
+        bench_must(comm_bcast(c, 0, &b));
+        bench_must(comm_barrier(c));
         t[i] = clock_s() - start;
         CHECK(b.len == n && b.data[0] == i && b.data[n - 1] == i);
     }
     buf_release(&b);
-    return median(t);
+    return bench_median(t, rounds);
 }
 
-/* ---- tree sum of a gradient, every rank a learner ---- */
+/* ---- the report ---- */
 
-static double sum_once(struct treesum *t, struct comm *c, const int *owner, float *total)
+static void report(const struct comm *c, const char *name, const struct size *size, double seconds,
+                   int rounds)
 {
-    for (int tile = 0; tile < TILES; tile++) {
-        if (owner[tile] == c->rank) {
-            float *leaf = treesum_leaf(t, tile);
-            for (int k = 0; k < GRADIENT; k++) {
-                leaf[k] = (float)(tile + 1);
-            }
-            treesum_leaf_done(t, tile);
-        }
+    char what[64];
+    snprintf(what, sizeof what, "%s, %s", name, size->text);
+    if (c->rank == 0) {
+        bench_row(what, seconds * 1e6, "us", "%.2f GB/s; median of %d",
+                  (double)size->bytes / seconds * 1e-9, rounds);
     }
-    must(comm_barrier(c));
-    double start = clock_s();
-    must(treesum_total(t, c, total));
-    must(comm_barrier(c));
-    CHECK(total[0] == 0.5F * TILES * (TILES + 1) && total[GRADIENT - 1] == total[0]);
-    return clock_s() - start;
 }
 
-static double tree_sum(struct comm *c)
+/* A gradient of 0.5 MiB, every rank a learner. */
+static void measure_tree_sum(struct comm *c, int rounds)
 {
-    double t[ROUNDS];
-    size_t n = GRADIENT;
-    struct tree_op op = {GRADIENT * sizeof(float), tree_add_f32, &n};
+    static const struct size size = {GRADIENT * sizeof(float), "512 KiB, 16 tiles", true};
     struct arena arena;
     struct owners o;
-    struct treesum *sum;
     arena_init(&arena);
-    float *total = ARENA_NEW(&arena, GRADIENT, float);
-    must(total == NULL ? ERR_MEMORY : ERR_OK);
-    must(owners_init(&o, &arena, TILES, c->size, 0));
-    must(treesum_init(&sum, &arena, &op, TILES, o.learn, c->rank, c->size));
-    for (int i = 0; i < ROUNDS; i++) {
-        t[i] = sum_once(sum, c, o.learn, total);
-    }
+    bench_must(owners_init(&o, &arena, TILES, c->size, 0));
+    report(c, "tree sum", &size, bench_tree_sum(c, &o, GRADIENT, rounds), rounds);
     arena_release(&arena);
-    return median(t);
 }
 
-static void print_row(const struct comm *c, const char *what, size_t n, double seconds,
-                      double waited_s, double elapsed_s)
+static void measure(struct comm *c, const struct bench_options *o)
 {
-    if (c->rank == 0) {
-        printf("%-10s %8zu bytes %10.1f us %8.2f GB/s  wait %3.0f %%\n", what, n, seconds * 1e6,
-               (double)n / seconds * 1e-9, 100.0 * waited_s / elapsed_s);
+    const int rounds = o->quick ? QUICK_ROUNDS : ROUNDS;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        if (o->all || sizes[i].in_summary) {
+            report(c, "ping-pong, half", &sizes[i], ping_pong(c, sizes[i].bytes, rounds), rounds);
+        }
     }
-}
-
-enum what { PING_PONG, BROADCAST, TREE_SUM };
-
-static void measure(struct comm *c, enum what what, size_t n)
-{
-    static const char *const names[] = {"ping-pong", "broadcast", "tree sum"};
-    double start = clock_s(), waited = c->wait_seconds;
-    double seconds = what == PING_PONG   ? ping_pong(c, n)
-                     : what == BROADCAST ? broadcast(c, n)
-                                         : tree_sum(c);
-    print_row(c, names[what], n, seconds, c->wait_seconds - waited, clock_s() - start);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        if (o->all || sizes[i].in_summary) {
+            report(c, "broadcast", &sizes[i], broadcast(c, sizes[i].bytes, rounds), rounds);
+        }
+    }
+    if (c->size <= TILES) {
+        measure_tree_sum(c, rounds);
+    }
 }
 
 int main(int argc, char **argv)
 {
     struct comm c;
-    must(comm_init(&c, &argc, &argv));
+    char title[96];
+    bench_start(&c, &argc, &argv);
+    const struct bench_options o = bench_options(argc, argv);
     if (c.rank == 0) {
-        printf("bench_comm: %s, %d ranks\n", comm_library(), c.size);
+        snprintf(title, sizeof title, "Messages, %d ranks, %s", c.size, comm_library());
+        bench_title(title);
     }
-    if (c.size == 1) {
-        printf("one rank has nobody to talk with; start it with mpirun -n 2 (or more)\n");
+    if (c.size > 1) {
+        measure(&c, &o);
     } else {
-        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-            measure(&c, PING_PONG, sizes[i]);
-        }
-        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-            measure(&c, BROADCAST, sizes[i]);
-        }
-        if (c.size <= TILES) {
-            measure(&c, TREE_SUM, GRADIENT * sizeof(float));
-        }
+        printf("  one rank has nobody to talk with; start it with mpi/launch -n 2 (or more)\n");
+    }
+    if (c.rank == 0 && c.size > 1) {
+        bench_checked("every message by its content, the sum by its value; clock on the wall");
     }
     comm_finalize(&c);
     return 0;

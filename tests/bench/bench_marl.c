@@ -1,64 +1,49 @@
-/* Speed of acting and of a MAPPO update, on one core, against the FMA peak of the same run.
+/* Speed of a rollout and of a MAPPO update, on one core, with the quickstart's networks and world.
  *
- * Sizes of a default training: 128 environments x 50 steps, 4 agents, obs 110, critic 150, 40
- * choices, networks 2 x 64, 4 epochs x 4 slices. Before anything is timed the update must reproduce
- * the probabilities of the rollout bit by bit. A sample-epoch is one agent's sample in one epoch,
- * the critic's share included. Median of five.
+ * Rollout: what a simulating rank does (rules, acting, simulator, values, resets). Acting: team_act
+ * and team_value alone, on the rows of that rollout. Update: mappo_update; a sample-epoch is one
+ * agent's sample in one epoch, the critic's share included.
+ *
+ * FLOP are those of the matrix products, counted from the layers: an environment step acts with all
+ * actors and the critic once; an epoch of learning goes forward, makes dW of every layer and dX of
+ * all but the first. Shares are of the FMA peak of the same run.
+ *
+ * Checked before anything is timed: the update finds the probabilities that the rollout recorded,
+ * bit by bit; and it moves the weights as an update does that multiplies with OpenBLAS.
  */
-#include "core/base/clock.h"
-#include "core/marl/mappo.h"
-#include "tests/unit/toy_env.h"
+#include "core/game/game.h"
+#include "core/marl/rollout.h"
+#include "mpi/experiment.h"
+#include "tests/bench/bench.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#ifdef __FMA__
-#include <immintrin.h>
-#endif
+#include <math.h>
 
-enum { RUNS = 5, N_ENV = 128, N_STEPS = 50, N_TILES = N_ENV / TILE, ACT_ROUNDS = 40 };
+enum { RUNS = 7, ACT_ROUNDS = 20 };
+static const char config[] = "configs/experiments/quickstart.yaml";
+static const double blas_tolerance = 1e-4; /* of the length of the step */
 
-static const struct toy_shape shape = {.n_agents = 4,
-                                       .n_factors = 1,
-                                       .n_choices = 40,
-                                       .n_row = 150,
-                                       .n_norm = 120,
-                                       .n_obs = 110,
-                                       .n_critic = 150,
-                                       .horizon = 50};
+/* A team with its optimiser. */
+struct learner {
+    struct team_cfg cfg;
+    struct team team;
+    struct mappo *mappo;
+};
 
-/* Twelve independent chains of 8-wide FMAs; GF/s, best of 20. 0: no such instructions. */
-static double fma_peak(void)
-{
-    double best = 0.0;
-#ifdef __FMA__
-    enum { N = 200000, CHAINS = 12 };
-    const volatile float hidden = 0.999f; /* or the compiler folds the chains */
-    volatile float sink;
-    for (int round = 0; round < 20; round++) {
-        __m256 acc[CHAINS], a = _mm256_set1_ps(hidden);
-        for (int j = 0; j < CHAINS; j++) {
-            acc[j] = _mm256_set1_ps((float)j);
-        }
-        double start = clock_s();
-        for (int i = 0; i < N; i++) {
-#pragma GCC unroll 12
-            for (int j = 0; j < CHAINS; j++) {
-                acc[j] = _mm256_fmadd_ps(acc[j], a, a);
-            }
-        }
-        double gflops = 16.0 * CHAINS * N / (clock_s() - start) * 1e-9;
-        for (int j = 0; j < CHAINS; j++) {
-            sink = acc[j][0];
-        }
-        best = gflops > best ? gflops : best;
-    }
-    (void)sink;
-#endif
-    return best;
-}
+struct bench {
+    struct experiment x;
+    struct learner fixed, blas;
+    struct team_scratch *act, *value;
+    struct rollout *rollout;
+    struct rollout_tile *tile; /* (n_tiles) */
+    struct block *block;       /* (n_tiles) */
+    int n_tiles;
+    uint32_t update; /* rollouts done */
+};
 
-/* Multiply-adds of one row through the weights, with and without the first layer. */
-static double layer_products(const struct mlp *mlp, int from)
+/* ---- FLOP ---- */
+
+/* Multiply-adds of one row through the weights from layer `from` on. */
+static double products(const struct mlp *mlp, int from)
 {
     double n = 0.0;
     for (int i = from; i < mlp->shape.n_layers; i++) {
@@ -67,129 +52,229 @@ static double layer_products(const struct mlp *mlp, int from)
     return n;
 }
 
-/* FLOP of one environment step: acting, and one epoch of learning (forward, dW, dX but not of the
- * inputs). */
+/* Of one environment step. */
 static double act_flop(const struct team *t)
 {
-    return 2.0 * (t->spec->n_agents * layer_products(&t->actor, 0) + layer_products(&t->critic, 0));
+    return 2.0 *
+           (t->spec->n_agents * products(&t->actor, 0) + t->n_views * products(&t->critic, 0));
 }
 
+/* Of one environment step in one epoch. */
 static double learn_flop(const struct team *t)
 {
-    double actor = 2.0 * layer_products(&t->actor, 0) + layer_products(&t->actor, 1);
-    double critic = 2.0 * layer_products(&t->critic, 0) + layer_products(&t->critic, 1);
-    return 2.0 * (t->spec->n_agents * actor + critic);
+    const double actor = 2.0 * products(&t->actor, 0) + products(&t->actor, 1);
+    const double critic = 2.0 * products(&t->critic, 0) + products(&t->critic, 1);
+    return 2.0 * (t->spec->n_agents * actor + t->n_views * critic);
 }
 
-struct bench {
-    struct arena arena;
-    struct env_spec spec;
-    struct team_cfg team_cfg;
-    struct mappo_cfg cfg;
-    struct toy_run run;
-    struct team_scratch *scratch, *value_scratch;
-    struct mappo *mappo;
-};
+/* ---- set-up ---- */
 
-static enum err bench_init(struct bench *b)
+static enum err learner_init(struct learner *l, struct bench *b, enum gemm_kind gemm)
 {
-    struct cfg cfg;
+    struct arena *arena = &b->x.arena;
+    const struct train_cfg *train = &b->x.cfg.train;
     struct reduce_shape grad_shape, batch_shape;
     struct reducer grad, batch;
-    struct rollout_cfg rollout = {.seed = 1};
-    cfg_init(&cfg, team_fields, sizeof(b->team_cfg), &b->arena);
-    TRY(cfg_load(&cfg, NULL, NULL, 0, &b->team_cfg));
-    cfg_init(&cfg, mappo_fields, sizeof(b->cfg), &b->arena);
-    TRY(cfg_load(&cfg, NULL, NULL, 0, &b->cfg));
-    b->spec = toy_spec(&shape);
-    TRY(toy_run_init(&b->run, &b->arena, &b->team_cfg, &shape, &b->spec, N_ENV, N_STEPS));
-    TRY(team_scratch_init(&b->scratch, &b->arena, &b->run.team, TILE));
-    TRY(team_scratch_init(&b->value_scratch, &b->arena, &b->run.team, b->team_cfg.row_block));
-    mappo_shapes(&b->run.team, &grad_shape, &batch_shape);
-    TRY(reduce_serial(&grad, &b->arena, &grad_shape, N_TILES));
-    TRY(reduce_serial(&batch, &b->arena, &batch_shape, N_TILES));
-    TRY(mappo_init(&b->mappo, &b->arena, &b->cfg, &b->run.team, 1, N_ENV, N_STEPS, N_TILES, &grad,
-                   &batch));
-    return toy_run_rollout(&b->run, &rollout, 0);
+    l->cfg = b->x.cfg.team;
+    l->cfg.gemm = (int)gemm;
+    gemm_init(gemm);
+    TRY(team_init(&l->team, arena, &l->cfg, &b->x.rules.spec));
+    TRY(team_init_params(&l->team, train->seed, arena));
+    mappo_shapes(&l->team, &grad_shape, &batch_shape);
+    TRY(reduce_serial(&grad, arena, &grad_shape, b->n_tiles));
+    TRY(reduce_serial(&batch, arena, &batch_shape, b->n_tiles));
+    return mappo_init(&l->mappo, arena, &b->x.cfg.mappo, &l->team, train->seed, train->envs,
+                      train->steps, b->n_tiles, &grad, &batch);
 }
 
-/* Environment steps per second: team_act on a tile at a time, team_value on all rows at the end, as
- * a rollout does. */
-static double time_acting(struct bench *b)
+static enum err tiles_init(struct bench *b)
 {
-    static int32_t action[TILE * 4];
-    static float logp[TILE * 4], value[TILE * N_STEPS * 4];
-    const struct block *block = &b->run.block[0];
-    struct rng_key key = rng_key(1, RNG_ACTION, RNG_TRAIN);
-    uint32_t gid[TILE] = {0, 1, 2, 3, 4, 5, 6, 7};
-    double start = clock_s();
-    for (uint32_t round = 0; round < ACT_ROUNDS; round++) {
-        for (int at = 0; at < N_STEPS; at++) { /* any eight rows are as good as another eight */
-            const float *rows = block->row + at * TILE * shape.n_row;
-            team_act(&b->run.team, b->scratch, action, logp, rows, block->mask + at * TILE * 4 * 2,
-                     TILE, ACT_SAMPLE, key, gid, round, (uint32_t)at);
-        }
-        team_value(&b->run.team, b->value_scratch, value, block->row, TILE * N_STEPS);
+    const struct train_cfg *train = &b->x.cfg.train;
+    struct arena *arena = &b->x.arena;
+    b->tile = ARENA_NEW(arena, b->n_tiles, struct rollout_tile);
+    b->block = ARENA_NEW(arena, b->n_tiles, struct block);
+    if (b->tile == NULL || b->block == NULL) {
+        return ERR_MEMORY;
     }
-    return ACT_ROUNDS * N_STEPS * TILE / (clock_s() - start);
-}
-
-static enum err time_update(struct bench *b, double *sample_epochs_per_s)
-{
-    struct mappo_stats stats;
-    double start = clock_s();
-    TRY(mappo_update(b->mappo, b->run.block, MAPPO_PPO, 0.0, &stats));
-    *sample_epochs_per_s =
-        (double)N_ENV * N_STEPS * shape.n_agents * b->cfg.epochs / (clock_s() - start);
+    for (int i = 0; i < b->n_tiles; i++) {
+        b->tile[i].tile = i;
+        TRY(game_new(&b->tile[i].env, arena, &b->x.rules, TILE, train->seed, NULL));
+        TRY(block_init(&b->block[i], arena, &b->x.rules.spec, TILE, train->steps));
+    }
     return ERR_OK;
 }
 
-static enum err validate(struct bench *b)
+static enum err bench_init(struct bench *b)
 {
+    struct arena *arena = &b->x.arena;
+    const int row_block = b->x.cfg.team.row_block;
+    b->n_tiles = b->x.cfg.train.envs / TILE;
+    TRY(learner_init(&b->fixed, b, GEMM_FIXED));
+    TRY(learner_init(&b->blas, b, GEMM_BLAS));
+    TRY(team_scratch_init(&b->act, arena, &b->fixed.team, TILE));
+    TRY(team_scratch_init(&b->value, arena, &b->fixed.team, row_block > TILE ? row_block : TILE));
+    TRY(rollout_init(&b->rollout, arena, &b->fixed.team));
+    return tiles_init(b);
+}
+
+/* ---- what is timed ---- */
+
+/* Fills all blocks; seconds (n_tiles): of each tile. */
+static enum err roll(struct bench *b, double *seconds)
+{
+    const struct train_cfg *train = &b->x.cfg.train;
+    const struct rollout_cfg cfg = {.seed = train->seed};
+    for (int i = 0; i < b->n_tiles; i++) {
+        const double start = bench_cpu_s();
+        TRY(rollout_run(b->rollout, &b->block[i], &b->tile[i], &b->fixed.team, &cfg, b->update,
+                        b->x.cfg.game.horizon, train->envs));
+        seconds[i] = bench_cpu_s() - start;
+    }
+    b->update++;
+    return ERR_OK;
+}
+
+/* Seconds for as many environment steps as a block has: eight rows at a time, values of all rows at
+ * the end, as in a rollout. Any eight rows are as good as another eight. */
+static double act(struct bench *b, const struct block *block)
+{
+    static int32_t action[1 << 16];
+    static float logp[1 << 16], value[1 << 20];
+    const struct env_spec *spec = b->fixed.team.spec;
+    const int n_mask = spec->n_agents * spec->n_factors * env_mask_words(spec);
+    const struct rng_key key = rng_key(1, RNG_ACTION, RNG_TRAIN);
+    const uint32_t gid[TILE] = {0, 1, 2, 3, 4, 5, 6, 7};
+    const double start = bench_cpu_s();
+    for (uint32_t round = 0; round < ACT_ROUNDS; round++) {
+        for (int at = 0; at < block->n_steps; at++) {
+            team_act(&b->fixed.team, b->act, action, logp, block->row + at * TILE * spec->n_row,
+                     block->mask + at * TILE * n_mask, TILE, ACT_SAMPLE, key, gid, round,
+                     (uint32_t)at);
+        }
+        team_value(&b->fixed.team, b->value, value, block->row, TILE * block->n_steps);
+    }
+    return (bench_cpu_s() - start) / ACT_ROUNDS;
+}
+
+static enum err learn(struct bench *b, struct learner *l, enum mappo_phase phase, double *seconds,
+                      struct mappo_stats *stats)
+{
+    const double start = bench_cpu_s();
+    TRY(mappo_update(l->mappo, b->block, phase, 0.0, stats));
+    *seconds = bench_cpu_s() - start;
+    return ERR_OK;
+}
+
+/* ---- checks ---- */
+
+/* | step of fixed - step of blas | / | step of fixed |; before: the weights of both. */
+static double step_difference(const struct bench *b, const float *before)
+{
+    double apart = 0.0, length = 0.0;
+    for (size_t i = 0; i < b->fixed.team.w.n_params; i++) {
+        const double x = (double)b->fixed.team.w.params[i];
+        apart += pow(x - (double)b->blas.team.w.params[i], 2.0);
+        length += pow(x - (double)before[i], 2.0);
+    }
+    return sqrt(apart / length);
+}
+
+static enum err validate(struct bench *b, double *difference)
+{
+    const size_t bytes = b->fixed.team.w.n_params * sizeof(float);
     struct mappo_stats stats;
-    TRY(mappo_update(b->mappo, b->run.block, MAPPO_PPO, 0.0, &stats));
+    double ignored;
+    float *before = ARENA_NEW(&b->x.arena, b->fixed.team.w.n_params, float);
+    if (before == NULL) {
+        return ERR_MEMORY;
+    }
+    memcpy(before, b->fixed.team.w.params, bytes);
+    TRY(learn(b, &b->fixed, MAPPO_PPO, &ignored, &stats));
     if (stats.ratio_max_dev != 0.0) {
-        fprintf(stderr, "the update does not reproduce the rollout: ratio off by %g\n",
+        fprintf(stderr, "the update does not find the rollout's probabilities: ratio off by %g\n",
                 stats.ratio_max_dev);
+        return ERR_MISMATCH;
+    }
+    TRY(learn(b, &b->blas, MAPPO_PPO, &ignored, &stats));
+    *difference = step_difference(b, before);
+    if (!(*difference <= blas_tolerance)) {
+        fprintf(stderr, "the update's step differs from OpenBLAS's by %g of its length\n",
+                *difference);
         return ERR_MISMATCH;
     }
     return ERR_OK;
 }
 
-static int order(const void *a, const void *b)
+/* ---- the report ---- */
+
+struct rates {
+    double rollout, act, update; /* seconds for the environment steps of one tile; of all tiles */
+};
+
+static void report(const struct bench *b, const struct rates *r)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    const struct team *t = &b->fixed.team;
+    const struct train_cfg *train = &b->x.cfg.train;
+    const int epochs = b->x.cfg.mappo.epochs, agents = t->spec->n_agents;
+    const double of_tile = TILE * train->steps, of_all = of_tile * b->n_tiles;
+    const double peak = bench_fma_peak();
+    const double percent = 100e-9 / peak;
+    const double whole = r->rollout / of_tile + r->update / of_all;
+    bench_row("FMA peak of this build", peak, "GF/s", "best of 20 loops on registers");
+    bench_row("rollout: simulator and acting", of_tile / r->rollout, "env-steps/s",
+              "%.2f %% of peak; median of %d tiles of %.0f steps",
+              of_tile / r->rollout * act_flop(t) * percent, b->n_tiles, of_tile);
+    bench_row("acting alone", of_tile / r->act, "env-steps/s",
+              "%.0f %% of peak, %.0f FLOP each; actors, sampling, critic",
+              of_tile / r->act * act_flop(t) * percent, act_flop(t));
+    bench_row("update", of_all * agents * epochs / r->update, "sample-epochs/s",
+              "%.0f %% of peak, %.0f FLOP each; %.0f x %d samples, %d epochs",
+              of_all * epochs / r->update * learn_flop(t) * percent, learn_flop(t) / agents, of_all,
+              agents, epochs);
+    bench_row("rollout and update", 1.0 / whole, "env-steps/s",
+              "both together: simulator %.0f %%, acting %.0f %%, update %.0f %% of it",
+              100.0 * (r->rollout - r->act) / of_tile / whole, 100.0 * r->act / of_tile / whole,
+              100.0 * r->update / of_all / whole);
 }
 
-static enum err bench_run(struct bench *b)
+static enum err bench_run(struct bench *b, const struct bench_options *o)
 {
-    double acting[RUNS], update[RUNS];
+    struct mappo_stats stats;
+    double ignored, difference, acting[RUNS], update[RUNS];
+    const int runs = o->quick ? 1 : RUNS;
     TRY(bench_init(b));
-    TRY(validate(b));
-    for (int i = 0; i < RUNS; i++) {
-        acting[i] = time_acting(b);
-        TRY(time_update(b, &update[i]));
+    double *tiles = ARENA_NEW(&b->x.arena, b->n_tiles, double);
+    if (tiles == NULL) {
+        return ERR_MEMORY;
     }
-    qsort(acting, RUNS, sizeof(double), order);
-    qsort(update, RUNS, sizeof(double), order);
-    const struct team *t = &b->run.team;
-    double peak = fma_peak();
-    double act_gflops = acting[RUNS / 2] * act_flop(t) * 1e-9;
-    double learn_gflops = update[RUNS / 2] / t->spec->n_agents * learn_flop(t) * 1e-9;
-    printf("marl peak    %8.1f GF/s of FMA\n", peak);
-    printf("marl acting  %8.0f env-steps/s    %6.1f GF/s = %3.0f %% of peak\n", acting[RUNS / 2],
-           act_gflops, peak > 0.0 ? 100.0 * act_gflops / peak : 0.0);
-    printf("marl update  %8.0f sample-epochs/s %5.1f GF/s = %3.0f %% of peak\n", update[RUNS / 2],
-           learn_gflops, peak > 0.0 ? 100.0 * learn_gflops / peak : 0.0);
+    TRY(roll(b, tiles)); /* the first has all resets at once */
+    TRY(learn(b, &b->fixed, MAPPO_WARMUP, &ignored, &stats));
+    TRY(learn(b, &b->blas, MAPPO_WARMUP, &ignored, &stats));
+    TRY(roll(b, tiles));
+    TRY(validate(b, &difference));
+    for (int i = 0; i < runs; i++) {
+        acting[i] = act(b, &b->block[0]);
+        TRY(learn(b, &b->fixed, MAPPO_PPO, &update[i], &stats));
+    }
+    const struct rates rates = {bench_median(tiles, b->n_tiles), bench_median(acting, runs),
+                                bench_median(update, runs)};
+    report(b, &rates);
+    bench_checked("ratios of the update exactly 1; its step is OpenBLAS's within %.1g; medians of "
+                  "%d, CPU time",
+                  difference, runs);
     return ERR_OK;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static struct bench b;
-    arena_init(&b.arena);
-    enum err e = bench_run(&b);
-    arena_release(&b.arena);
+    static const char *const small[] = {"train.envs=16", "train.steps=5"};
+    const struct bench_options o = bench_options(argc, argv);
+    bench_title("Rollout and update, one core, quickstart's world and networks");
+    enum err e = experiment_load(&b.x, config, small, o.quick ? 2 : 0);
+    if (e == ERR_OK) {
+        e = bench_run(&b, &o);
+        experiment_release(&b.x);
+    }
     return err_exit_code(e);
 }

@@ -1,0 +1,24 @@
+# The benches start, their kernels pass the comparison with the references, and every number that
+# docs/performance.md explains is printed with its unit. Speeds are not judged: a test machine is
+# busy.
+. tests/cmd/tap.sh
+
+names=$(sed -n 's/^BENCHES *= *//p' Makefile)
+# shellcheck disable=SC2086
+exits 0 "all benches pass their checks" sh tests/bench/run "$BUILD" -q $names
+says out '^ +checked: .*gemm_ref bit by bit' "products equal the reference"
+says out '^  diamond, 200/s \(nominal\) .* M request-hops/s ' "request-hops at the nominal load"
+says out '^  diamond, 600/s \(overload\) .* M request-hops/s ' "request-hops under overload"
+says out '^  rollout: .* env-steps/s .* % of peak' "rollout, as a share of the FMA peak"
+says out '^  acting alone .* env-steps/s .* % of peak' "acting"
+says out '^  update .* sample-epochs/s .* % of peak' "update, as a share of the FMA peak"
+says out '^  training, end to end .* env-steps/s ' "a whole training"
+if [ "${MPI:-1}" = 0 ]; then
+    skip "bytes on the wire, time in MPI" "built without MPI"
+else
+    says out '^  trajectories .* bytes/env-step ' "bytes on the wire, trajectories"
+    says out '^  weights .* bytes/env-step ' "bytes on the wire, weights"
+    says out '^  time in MPI, learner .* % ' "time in MPI, split"
+    says out '^  time in MPI  .* % ' "time in MPI, fused"
+fi
+done_testing
