@@ -453,7 +453,7 @@ static enum err improve(struct trainer *t)
     for (int u = 1; u <= cfg->updates; u++) {
         const double progress = (double)(u - 1) / cfg->updates;
         TRY(rollout_all(t, 0, ROLLOUT_POLICY));
-        TRY(sum_episodes(t));
+        TRY(comm_agree(t->comm, sum_episodes(t)));
         TRY(u == t->opt->dump_update ? learn_and_dump(t, progress)
                                      : learn(t, 0, MAPPO_PPO, progress));
         TRY(exchange_weights(&t->exchange));
