@@ -97,7 +97,8 @@ VERIFY   = $(if $(filter 1,$(DEV) $(SAN)),-DKARMA_VERIFY)
 FLAGS    = -std=gnu11 $(OPT) -g -fno-math-errno -D_GNU_SOURCE -I. -isystem $(GEN) \
            $(PKG_INC) $(VERIFY) $(WARN) $(SANITIZE) $(CFLAGS)
 MARCH    = -march=$(ARCH)
-COMPILE  = $(CC) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<
+# -MD, not -MMD: the generated headers count as system headers, and must count as dependencies.
+COMPILE  = $(CC) $(FLAGS) $(MARCH) $(FP) -MD -MP -c -o $@ $<
 LIBS     = $(PKG_LIB) -pthread -lm
 MPIWRAP  = OMPI_CC='$(CC)' MPICH_CC='$(CC)' I_MPI_CC='$(CC)' $(MPICC)
 REVISION := $(or $(shell git describe --always --dirty --tags 2>/dev/null),unknown)
@@ -182,7 +183,7 @@ test: setup-test ## set up, build, run every suite; the last line counts them
 test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches)
 
 bench: setup ## print the speeds, each with its unit and how it was taken (V=1: every shape)
-	@$(PMAKE) all benches
+	@$(PMAKE) benches
 	@MPI=$(MPI) sh tests/bench/run $(B) $(if $(filter 1,$(V)),-v) $(BENCHES)
 
 benches: $(BENCHED)
@@ -258,7 +259,7 @@ $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto $(SCHEMAS:%=proto/%.p
 	@mkdir -p $(@D)
 	$(SAY)$(PROTOC) --c_out=$(GEN) $<
 
-$(B)/mpi/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MMD -MP -c -o $@ $<
+$(B)/mpi/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MD -MP -c -o $@ $<
 # The check for the CPU must itself run on any CPU.
 $(B)/mpi/cmd/main.o $(B)/mpi/cmd/cpu_check.o: private MARCH = $(if $(filter x86%,$(ARCH)),-march=x86-64)
 $(B)/core/base/rundir.o: private FLAGS += -DKARMA_BUILD_INFO='"$(INFO)"' -DKARMA_REVISION='"$(REVISION)"'
