@@ -359,22 +359,18 @@ static void pass_on(struct treesum *t, struct comm *c, const void *total, enum e
     }
 }
 
-static enum err receive_total(struct treesum *t, struct comm *c, void *out)
+static enum err receive_total(struct treesum *t, struct comm *c, struct buf *b, void *out)
 {
     int parent = t->ranks[t->place & (t->place - 1)];
-    struct buf b;
-    enum err e = comm_buf_take(c, &b, sizeof(struct head) + t->op.bytes);
-    must_reach(e);
-    e = comm_recv(c, parent, COMM_TAG_TREE, &b, NULL);
+    enum err e = comm_recv(c, parent, COMM_TAG_TREE, b, NULL);
     if (e == ERR_OK) {
-        e = check_message(t, &b, (struct node){t->root_level, 0}, parent);
+        e = check_message(t, b, (struct node){t->root_level, 0}, parent);
     }
-    const unsigned char *total = b.data + sizeof(struct head);
+    const void *total = e == ERR_OK ? b->data + sizeof(struct head) : NULL;
     pass_on(t, c, total, e);
     if (e == ERR_OK) {
         memcpy(out, total, t->op.bytes);
     }
-    comm_buf_give(c, &b);
     return e;
 }
 
@@ -388,13 +384,21 @@ static enum err total_at_root(struct treesum *t, struct comm *c, void *out)
     return e;
 }
 
+/* Room for the total is made before anything is sent: a lack of it can still reach everybody. */
 static enum err total_elsewhere(struct treesum *t, struct comm *c, void *out)
 {
-    enum err e = send_subtrees(t, c);
+    struct buf b;
+    buf_init(&b);
+    enum err e = comm_buf_take(c, &b, sizeof(struct head) + t->op.bytes);
+    if (e == ERR_OK) {
+        e = send_subtrees(t, c);
+    }
     if (e != ERR_OK) {
         must_reach(send_node(t, c, t->ranks[0], (struct node){0, 0}, NULL, e));
     }
-    return receive_total(t, c, out);
+    e = receive_total(t, c, &b, out);
+    comm_buf_give(c, &b);
+    return e;
 }
 
 enum err treesum_total(struct treesum *t, struct comm *c, void *out)
