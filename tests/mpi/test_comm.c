@@ -200,19 +200,29 @@ static void test_same_u64(struct ranks *r)
     EXPECT(r, c->rank != 0 || strstr(r->logged, "agree on the weights") != NULL);
 }
 
-/* Nobody leaves before the last one came; the others' waiting is counted, the last one's is not. */
+/* Nobody leaves before the last one came; the time until then is counted, and no other. The ranks
+ * of this test are on one host, so their clocks are one; nothing depends on how fast they run. */
 static void test_barrier_waits(struct ranks *r)
 {
     struct comm *c = &r->c;
     EXPECT(r, comm_barrier(c) == ERR_OK);
-    double start = clock_s(), waited = c->wait_seconds;
     if (c->rank == 0) {
         usleep(60000);
     }
+    double entered = clock_s(), waited = c->wait_seconds;
     EXPECT(r, comm_barrier(c) == ERR_OK);
-    EXPECT(r, clock_s() - start > 0.03);
+    double left = clock_s();
     waited = c->wait_seconds - waited;
-    EXPECT(r, c->rank == 0 ? waited < 0.055 : waited > 0.03);
+    double last = entered;
+    struct buf b;
+    buf_init(&b);
+    EXPECT(r, buf_append(&b, &last, sizeof(last)) == ERR_OK);
+    EXPECT(r, comm_bcast(c, 0, &b) == ERR_OK && b.len == sizeof(last));
+    memcpy(&last, b.data, sizeof(last));
+    buf_release(&b);
+    EXPECT(r, left >= last);
+    EXPECT(r, c->size == 1 || waited > last - entered - 1e-3);
+    EXPECT(r, waited <= left - entered);
 }
 
 static void test_too_large_is_refused(struct ranks *r)
@@ -249,12 +259,13 @@ static void test_waiting_sleeps(struct ranks *r)
     struct comm *c = &r->c;
     EXPECT(r, comm_barrier(c) == ERR_OK);
     clock_t cpu = clock();
+    double start = clock_s();
     if (c->rank == 0) {
         usleep(200000);
     }
     EXPECT(r, comm_barrier(c) == ERR_OK);
     double used = (double)(clock() - cpu) / CLOCKS_PER_SEC;
-    EXPECT(r, used < 0.1);
+    EXPECT(r, used < 0.05 + 0.25 * (clock_s() - start));
 }
 
 /* The last test: messages that nobody will receive must not keep anybody from leaving. */
