@@ -114,6 +114,8 @@ void frame_reader_init(struct frame_reader *r, const void *bytes, size_t n, cons
     *r = (struct frame_reader){.bytes = bytes, .n = n, .source = source};
 }
 
+enum { SOURCE_SHOWN = 300 }; /* of a long path the end, which tells most */
+
 __attribute__((format(printf, 3, 4))) static enum frame_status
 refuse(struct frame_reader *r, enum frame_status status, const char *fmt, ...)
 {
@@ -122,7 +124,9 @@ refuse(struct frame_reader *r, enum frame_status status, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);
-    snprintf(r->why, sizeof(r->why), "%.64s, byte %zu: %s", r->source, r->at, what);
+    const size_t length = strlen(r->source);
+    const char *tail = length > SOURCE_SHOWN ? r->source + (length - SOURCE_SHOWN) : r->source;
+    snprintf(r->why, sizeof(r->why), "%s, byte %zu: %s", tail, r->at, what);
     return status;
 }
 

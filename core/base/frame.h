@@ -79,7 +79,7 @@ struct frame_reader {
     const unsigned char *bytes; /* not owned */
     size_t n, at;
     const char *source; /* names the bytes in messages: a path, "rank 3" */
-    char why[256];      /* after anything but FRAME_OK and FRAME_AT_END: the sentence */
+    char why[512];      /* after anything but FRAME_OK and FRAME_AT_END: the sentence */
 };
 
 void frame_reader_init(struct frame_reader *r, const void *bytes, size_t n, const char *source);
