@@ -286,8 +286,8 @@ static inline double sim_scrape_at(const struct sim *s, int64_t number)
 }
 
 /* truth.c */
-void sim_truth_open(struct sim *s);                  /* a period begins */
-void sim_truth_close(struct sim *s);                 /* it ends: means from areas */
+void sim_truth_open(struct sim *s);                   /* a period begins */
+void sim_truth_close(struct sim *s);                  /* it ends: means from areas */
 double sim_pod_used_s(const struct sim *s, int slot); /* CPU-seconds used by now */
 
 /* check.c */
