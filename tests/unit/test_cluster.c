@@ -2,6 +2,7 @@
  * random treatment. */
 #include "core/cluster/share.h"
 #include "tests/unit/cluster_world.h"
+#include "tests/unit/heard.h"
 
 #include <math.h>
 
@@ -1019,28 +1020,22 @@ static void test_nominal_and_overload(void **state)
 
 /* ---- errors ---- */
 
-static void ignore(void *ctx, enum log_level level, const char *line)
-{
-    (void)level;
-    snprintf(ctx, 300, "%s", line);
-}
-
 static void test_errors(void **state)
 {
     (void)state;
     struct world w;
-    char said[300] = "";
+    struct heard heard;
     world_diamond(&w);
     world_open(&w, 1);
-    log_set_sink(ignore, said);
+    heard_begin(&heard);
     assert_int_equal(plant_reset(w.plant, 0, &w.id, &w.schedule, WORLD_HORIZON + 1), ERR_MISMATCH);
-    assert_non_null(strstr(said, "201 periods"));
+    assert_non_null(strstr(heard.last, "201 periods"));
     struct plant *other = NULL;
     w.topology_cfg.queue_per_pod = 100000000;
     assert_int_equal(
         cluster_new(&other, &w.arena, &w.cluster_cfg, &w.plant_cfg, &w.topology, 1, 10),
         ERR_CONFIG);
-    assert_non_null(strstr(said, "queue_per_pod"));
+    assert_non_null(strstr(heard.last, "queue_per_pod"));
     w.topology_cfg.queue_per_pod = 100000;
     mem_fail_after(1);
     assert_int_equal(
@@ -1048,7 +1043,7 @@ static void test_errors(void **state)
         ERR_MEMORY);
     mem_fail_after(0);
     assert_null(other);
-    log_set_sink(NULL, NULL);
+    heard_end();
     world_close(&w);
 }
 

@@ -1,7 +1,7 @@
 /* Configuration: every sentence a wrong file can cause, merging, places, and that what is printed
  * loads back to the identical struct. */
 #include "core/base/config.h"
-#include "core/base/log.h"
+#include "tests/unit/heard.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -113,23 +113,9 @@ static const struct cfg_field ROWS[] = {
     CFG_END,
 };
 
-struct capture {
-    char text[32768];
-    int n;
-};
-
-static void keep_line(void *ctx, enum log_level level, const char *line)
-{
-    struct capture *c = ctx;
-    (void)level;
-    size_t used = strlen(c->text);
-    (void)snprintf(c->text + used, sizeof c->text - used, "%s\n", line);
-    c->n++;
-}
-
 struct fixture {
     struct arena arena;
-    struct capture log;
+    struct heard log;
     struct cfg cfg;
     struct root_cfg root;
     struct buf buf;
@@ -143,7 +129,7 @@ static int set_up(void **state)
     arena_init(&f.arena);
     buf_init(&f.buf);
     cfg_init(&f.cfg, ROWS, sizeof f.root, &f.arena);
-    log_set_sink(keep_line, &f.log);
+    heard_begin(&f.log);
     *state = &f;
     return 0;
 }
@@ -152,7 +138,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
     mem_fail_after(0);
-    log_set_sink(NULL, NULL);
+    heard_end();
     buf_release(&f->buf);
     arena_release(&f->arena);
     return 0;
@@ -179,7 +165,7 @@ static void assert_logged(const struct fixture *f, const char *sentence)
 static void assert_refused(struct fixture *f, const char *text, const char *lines)
 {
     char expected[8192];
-    memset(&f->log, 0, sizeof f->log);
+    heard_forget(&f->log);
     assert_int_equal(load(f, text), ERR_CONFIG);
     (void)snprintf(expected, sizeof expected, "%s\n", lines);
     char got[sizeof expected];
@@ -475,7 +461,7 @@ static void test_booleans(void **state)
         (void)snprintf(line, sizeof line,
                        "t.yaml:1:18: ppo.normalise: found '%s', allowed is true or false; %s",
                        cases[i].value, cases[i].remedy);
-        memset(&f->log, 0, sizeof f->log);
+        heard_forget(&f->log);
         assert_int_equal(load(f, text), ERR_CONFIG);
         assert_logged(f, line);
     }
@@ -523,12 +509,12 @@ static void test_missing_keys(void **state)
     struct cfg c;
     struct ppo_cfg ppo;
     cfg_init(&c, rows, sizeof ppo, &f->arena);
-    memset(&f->log, 0, sizeof f->log);
+    heard_forget(&f->log);
     assert_int_equal(cfg_load_text(&c, "u.yaml", "", NULL, 0, &ppo), ERR_CONFIG);
     assert_logged(f,
                   "u.yaml: epochs: missing; add 'epochs: ...' (passes), a whole number from 1 to "
                   "9");
-    memset(&f->log, 0, sizeof f->log);
+    heard_forget(&f->log);
     assert_int_equal(cfg_load(&c, NULL, NULL, 0, &ppo), ERR_CONFIG);
     assert_logged(f, "epochs: missing");
     const char *set = "epochs=3";
@@ -576,7 +562,7 @@ static void test_syntax(void **state)
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        memset(&f->log, 0, sizeof f->log);
+        heard_forget(&f->log);
         assert_int_equal(load(f, cases[i].text), ERR_CONFIG);
         assert_logged(f, cases[i].sentence);
     }
@@ -590,7 +576,7 @@ static void test_all_errors_shown(void **state)
     for (int i = 0; i < 50; i++) {
         size_t n = strlen(text);
         (void)snprintf(text + n, sizeof text - n, "unknown_key_%d: 1\n", i);
-        memset(&f->log, 0, sizeof f->log);
+        heard_forget(&f->log);
         assert_int_equal(load(f, text), ERR_CONFIG);
         assert_int_equal(f->log.n, i + 1 < CFG_ERRORS_MAX ? i + 1 : CFG_ERRORS_MAX + 1);
     }
@@ -607,14 +593,14 @@ static void test_mutations(void **state)
     size_t len = strlen(DEFAULT_TEXT);
     for (size_t i = 0; i <= len; i++) {
         (void)snprintf(text, sizeof text, "%.*s", (int)i, DEFAULT_TEXT);
-        memset(&f->log, 0, sizeof f->log);
+        heard_forget(&f->log);
         enum err e = load(f, text);
         assert_true(e == ERR_OK || (e == ERR_CONFIG && f->log.n > 0));
     }
     for (size_t i = 0; i < len; i++) {
         (void)snprintf(text, sizeof text, "%s", DEFAULT_TEXT);
         text[i] = replacements[i % (sizeof replacements - 1)];
-        memset(&f->log, 0, sizeof f->log);
+        heard_forget(&f->log);
         enum err e = load(f, text);
         assert_true(e == ERR_OK || (e == ERR_CONFIG && f->log.n > 0));
     }
@@ -665,10 +651,10 @@ static void test_excerpts_are_cut(void **state)
     for (int i = 0; i < 100; i++) {
         strncat(text, "\xC3\xA9", sizeof text - strlen(text) - 1); /* e acute, two bytes */
     }
-    memset(&f->log, 0, sizeof f->log);
+    heard_forget(&f->log);
     assert_int_equal(load(f, text), ERR_CONFIG);
     assert_logged(f, "\xC3\xA9...', allowed is one of red, green");
-    memset(&f->log, 0, sizeof f->log);
+    heard_forget(&f->log);
     assert_int_equal(load(f, "colour: \"a\\nb\"\n"), ERR_CONFIG);
     assert_logged(f, "found the quoted text \"a b\"");
 }
@@ -737,7 +723,7 @@ static void test_bad_sets(void **state)
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        memset(&f->log, 0, sizeof f->log);
+        heard_forget(&f->log);
         assert_int_equal(load_set(f, "", cases[i].set), ERR_CONFIG);
         assert_logged(f, cases[i].sentence);
     }

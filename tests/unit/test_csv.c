@@ -8,7 +8,7 @@
 
 #include "core/base/csv.h"
 #include "core/base/file.h"
-#include "core/base/log.h"
+#include "tests/unit/heard.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,19 +19,12 @@
 struct scene {
     char dir[64];
     char path[96];
-    char said[4096];
+    struct heard log;
     struct arena arena;
     struct buf text;
 };
 
 static const char *const columns[2] = {"update", "reward"};
-
-static void hear(void *ctx, enum log_level level, const char *line)
-{
-    struct scene *s = ctx;
-    (void)level;
-    snprintf(s->said, sizeof(s->said), "%s", line);
-}
 
 static int start(void **state)
 {
@@ -41,7 +34,7 @@ static int start(void **state)
         return -1;
     }
     snprintf(s.path, sizeof(s.path), "%s/metrics.csv", s.dir);
-    log_set_sink(hear, &s);
+    heard_begin(&s.log);
     *state = &s;
     return 0;
 }
@@ -52,7 +45,7 @@ static int stop(void **state)
     unlink(s->path);
     buf_release(&s->text);
     arena_release(&s->arena);
-    log_set_sink(NULL, NULL);
+    heard_end();
     return rmdir(s->dir);
 }
 
@@ -175,9 +168,10 @@ static void a_file_of_another_run_is_refused_and_kept(void **state)
     struct csv c;
     three_rows(s);
     assert_int_equal(csv_resume(&c, &s->arena, s->path, other, 2, 1), ERR_MISMATCH);
-    assert_non_null(strstr(s->said, "has other columns"));
+    assert_non_null(strstr(s->log.last, "has other columns"));
     assert_int_equal(csv_resume(&c, &s->arena, s->path, columns, 2, 4), ERR_MISMATCH);
-    assert_non_null(strstr(s->said, "has 3 complete rows, but the checkpoint was made after 4"));
+    assert_non_null(
+        strstr(s->log.last, "has 3 complete rows, but the checkpoint was made after 4"));
     assert_string_equal(contents(s), "update,reward\n0,0\n1,0.5\n2,1\n");
     unlink(s->path);
     assert_int_equal(csv_resume(&c, &s->arena, s->path, columns, 2, 0), ERR_IO);

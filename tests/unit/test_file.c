@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "core/base/file.h"
-#include "core/base/log.h"
+#include "tests/unit/heard.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -22,17 +22,9 @@
 struct scene {
     char dir[64];
     char path[96];
-    char said[8192]; /* last error */
+    struct heard log;
     struct buf text;
 };
-
-static void hear(void *ctx, enum log_level level, const char *line)
-{
-    struct scene *s = ctx;
-    if (level == LOG_ERROR) {
-        snprintf(s->said, sizeof(s->said), "%s", line);
-    }
-}
 
 static int start(void **state)
 {
@@ -42,7 +34,7 @@ static int start(void **state)
         return -1;
     }
     snprintf(s.path, sizeof(s.path), "%s/data", s.dir);
-    log_set_sink(hear, &s);
+    heard_begin(&s.log);
     buf_init(&s.text);
     *state = &s;
     return 0;
@@ -54,7 +46,7 @@ static int stop(void **state)
     char command[128];
     snprintf(command, sizeof(command), "rm -rf '%s'", s->dir);
     buf_release(&s->text);
-    log_set_sink(NULL, NULL);
+    heard_end();
     return system(command);
 }
 
@@ -107,11 +99,12 @@ static void a_missing_file_is_named(void **state)
 {
     struct scene *s = *state;
     assert_int_equal(file_read(&s->text, "/nowhere/at/all", 100), ERR_IO);
-    assert_string_equal(s->said, "error: cannot open '/nowhere/at/all': No such file or directory");
+    assert_string_equal(s->log.last,
+                        "error: cannot open '/nowhere/at/all': No such file or directory");
     assert_int_equal(file_write("/nowhere/at/all", "x", 1), ERR_IO);
-    assert_non_null(strstr(s->said, "'/nowhere/at/all': No such file or directory"));
+    assert_non_null(strstr(s->log.last, "'/nowhere/at/all': No such file or directory"));
     assert_int_equal(file_read(&s->text, s->dir, 100), ERR_IO);
-    assert_non_null(strstr(s->said, "Is a directory"));
+    assert_non_null(strstr(s->log.last, "Is a directory"));
 }
 
 static void more_than_the_limit_is_refused(void **state)
@@ -123,7 +116,7 @@ static void more_than_the_limit_is_refused(void **state)
     assert_int_equal(s->text.len, 0);
     /* A device without an end must end too. */
     assert_int_equal(file_read(&s->text, "/dev/zero", 1 << 20), ERR_IO);
-    assert_non_null(strstr(s->said, "more than the 1048576 bytes"));
+    assert_non_null(strstr(s->log.last, "more than the 1048576 bytes"));
 }
 
 static void a_full_device_is_an_error(void **state)
@@ -134,7 +127,7 @@ static void a_full_device_is_an_error(void **state)
         skip();
     }
     assert_int_equal(file_write("/dev/full", "x", 1), ERR_IO);
-    assert_string_equal(s->said, "error: cannot write '/dev/full': No space left on device");
+    assert_string_equal(s->log.last, "error: cannot write '/dev/full': No space left on device");
     struct stat st;
     assert_int_equal(stat("/dev/full", &st), 0);
     assert_true(S_ISCHR(st.st_mode)); /* not replaced by a file */
@@ -148,7 +141,7 @@ static int write_beyond_the_limit(struct scene *s)
     struct rlimit limit = {50000, 50000};
     setrlimit(RLIMIT_FSIZE, &limit);
     int bad = file_write(s->path, big, 100000) != ERR_IO;
-    bad |= (strstr(s->said, "File too large") == NULL) << 1;
+    bad |= (strstr(s->log.last, "File too large") == NULL) << 1;
     bad |= (file_append(s->path, big, 100000) != ERR_IO) << 2;
     free(big);
     return bad;
@@ -189,7 +182,7 @@ static void directories_are_made_with_their_parents(void **state)
     assert_int_equal(file_write(s->path, "x", 1), ERR_OK);
     snprintf(deep, sizeof(deep), "%s/below", s->path);
     assert_int_equal(file_make_dirs(deep), ERR_IO); /* a file stands in the way */
-    assert_non_null(strstr(s->said, s->path));
+    assert_non_null(strstr(s->log.last, s->path));
     assert_int_equal(file_make_dirs(""), ERR_IO);
     char *endless = malloc(10001);
     memset(endless, 'x', 10000);
@@ -205,7 +198,7 @@ static void a_directory_is_tried_for_writing(void **state)
     assert_int_equal(entries(s->dir), 0);
     assert_int_equal(file_check_writable("/nowhere"), ERR_IO);
     assert_int_equal(file_check_writable("/proc"), ERR_IO); /* refuses root too */
-    assert_non_null(strstr(s->said, "cannot write into '/proc'"));
+    assert_non_null(strstr(s->log.last, "cannot write into '/proc'"));
 }
 
 static void names(void **state)

@@ -8,25 +8,18 @@
 
 #include "core/base/crc32c.h"
 #include "core/base/frame.h"
-#include "core/base/log.h"
+#include "tests/unit/heard.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void hear(void *ctx, enum log_level level, const char *line)
-{
-    (void)level;
-    snprintf(ctx, 1024, "%s", line);
-}
-
 static int start(void **state)
 {
-    static char said[1024];
-    said[0] = '\0';
-    log_set_sink(hear, said);
-    *state = said;
+    static struct heard log;
+    heard_begin(&log);
+    *state = &log;
     return 0;
 }
 
@@ -201,26 +194,29 @@ static void a_kind_of_a_newer_program(void **state)
 
 static void expecting_names_source_place_and_reason(void **state)
 {
-    char *said = *state;
+    const struct heard *log = *state;
     struct buf b = two_frames();
     struct frame_reader r;
     struct frame f;
     frame_reader_init(&r, b.data, b.len, "policy/weights.bin");
     assert_int_equal(frame_expect(&r, &f, FRAME_TRAJECTORY, 9), ERR_FORMAT);
-    assert_string_equal(said, "error: policy/weights.bin, byte 0: a frame (weights) stands where "
-                              "another (trajectory) should");
+    assert_string_equal(log->last,
+                        "error: policy/weights.bin, byte 0: a frame (weights) stands where "
+                        "another (trajectory) should");
     assert_int_equal(frame_expect(&r, &f, FRAME_WEIGHTS, 2), ERR_VERSION);
-    assert_non_null(strstr(said, "weights frame of version 3, this program knows 1 to 2"));
+    assert_non_null(strstr(log->last, "weights frame of version 3, this program knows 1 to 2"));
     assert_int_equal(frame_expect(&r, &f, FRAME_WEIGHTS, 3), ERR_OK); /* none of it moved on */
     assert_int_equal(frame_expect_end(&r), ERR_FORMAT);
-    assert_string_equal(said, "error: policy/weights.bin, byte 29: 20 bytes stand behind the last "
-                              "frame");
+    assert_string_equal(log->last,
+                        "error: policy/weights.bin, byte 29: 20 bytes stand behind the last "
+                        "frame");
     b.data[30] = 'x';
     assert_int_equal(frame_expect(&r, &f, FRAME_ERROR, 1), ERR_FORMAT);
-    assert_non_null(strstr(said, "byte 29: no frame begins here"));
+    assert_non_null(strstr(log->last, "byte 29: no frame begins here"));
     frame_reader_init(&r, b.data, 0, "rank 3");
     assert_int_equal(frame_expect(&r, &f, FRAME_ERROR, 1), ERR_FORMAT);
-    assert_string_equal(said, "error: rank 3, byte 0: ends where a frame (error) should begin");
+    assert_string_equal(log->last,
+                        "error: rank 3, byte 0: ends where a frame (error) should begin");
     buf_release(&b);
 }
 

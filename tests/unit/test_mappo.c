@@ -3,8 +3,8 @@
  * Several learners are threads whose reducer meets at a barrier and sums the tree of tiles by its
  * definition; so this also checks reduce_serial() from outside.
  */
-#include "core/base/log.h"
 #include "core/marl/mappo_parts.h"
+#include "tests/unit/heard.h"
 #include "tests/unit/toy_env.h"
 
 #include <math.h>
@@ -591,32 +591,26 @@ static void test_slices(void **state)
 
 /* ---- trouble ---- */
 
-static void keep(void *ctx, enum log_level level, const char *line)
-{
-    (void)level;
-    strncpy(ctx, line, 199);
-}
-
 static void test_not_finite(void **state)
 {
     (void)state;
-    char line[200] = "";
+    struct heard heard;
     struct fixture f;
     struct mappo_stats stats = {.lr = 42};
     setup(&f, setting());
-    log_set_sink(keep, line);
+    heard_begin(&heard);
     float kept = f.run.block[1].reward[5];
     f.run.block[1].reward[5] = NAN;
     assert_int_equal(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats), ERR_NUMERIC);
-    assert_non_null(strstr(line, "agent 2"));
+    assert_non_null(strstr(heard.last, "agent 2"));
     f.run.block[1].reward[5] = kept;
     for (int i = 0; i < TILE; i++) {
         f.run.block[3].logp[i] = NAN;
     }
     assert_int_equal(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats), ERR_NUMERIC);
-    assert_non_null(strstr(line, "gradient"));
+    assert_non_null(strstr(heard.last, "gradient"));
     assert_true(stats.lr == 42);
-    log_set_sink(NULL, NULL);
+    heard_end();
     arena_release(&f.arena);
 }
 

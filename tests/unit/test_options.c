@@ -1,8 +1,8 @@
 /* Command-line tables: what is accepted, the sentence for each mistake, and that the help names
  * every row. */
-#include "core/base/log.h"
 #include "core/base/nearest.h"
 #include "core/base/options.h"
+#include "tests/unit/heard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,23 +48,9 @@ static const struct command_line LINE = {
     .size = sizeof(struct train_options),
 };
 
-struct capture {
-    char text[8192];
-    int n;
-};
-
-static void keep_line(void *ctx, enum log_level level, const char *line)
-{
-    struct capture *c = ctx;
-    (void)level;
-    size_t used = strlen(c->text);
-    (void)snprintf(c->text + used, sizeof c->text - used, "%s\n", line);
-    c->n++;
-}
-
 struct fixture {
     struct arena arena;
-    struct capture log;
+    struct heard log;
     struct train_options values;
     struct operands operands;
 };
@@ -75,7 +61,7 @@ static int set_up(void **state)
     memset(&f, 0, sizeof f);
     arena_init(&f.arena);
     f.values = (struct train_options){.out = "run", .threads = 1};
-    log_set_sink(keep_line, &f.log);
+    heard_begin(&f.log);
     *state = &f;
     return 0;
 }
@@ -84,7 +70,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
     mem_fail_after(0);
-    log_set_sink(NULL, NULL);
+    heard_end();
     arena_release(&f->arena);
     return 0;
 }
@@ -238,7 +224,7 @@ static void test_mistakes(void **state)
     struct fixture *f = *state;
     struct train_options before = f->values;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        memset(&f->log, 0, sizeof f->log);
+        heard_forget(&f->log);
         assert_int_equal(parse(f, cases[i].argv), ERR_USAGE);
         assert_int_equal(f->log.n, 1);
         assert_logged(f, cases[i].sentence);

@@ -1,6 +1,6 @@
 /* Owner tables: worked examples, and every small world exhaustively. */
-#include "core/base/log.h"
 #include "mpi/owners.h"
+#include "tests/unit/heard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,19 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-struct heard {
-    char line[1024];
-    int n;
-};
-
-static void hear(void *ctx, enum log_level level, const char *line)
-{
-    (void)level;
-    struct heard *h = ctx;
-    snprintf(h->line, sizeof(h->line), "%s", line);
-    h->n++;
-}
 
 static void expect_tables(int n_tiles, int size, int learners, const int *sim, const int *learn)
 {
@@ -97,8 +84,8 @@ static bool check_world(int n_tiles, int size, int learners)
 static void test_small_worlds(void **state)
 {
     (void)state;
-    struct heard heard = {.n = 0};
-    log_set_sink(hear, &heard);
+    struct heard heard;
+    heard_begin(&heard);
     int n_possible = 0;
     for (int n_tiles = 1; n_tiles <= 17; n_tiles++) {
         for (int size = 1; size <= 9; size++) {
@@ -107,22 +94,22 @@ static void test_small_worlds(void **state)
             }
         }
     }
-    log_set_sink(NULL, NULL);
+    heard_end();
     assert_true(n_possible > 500);
 }
 
 static void expect_refusal(int n_tiles, int size, int learners, const char *says)
 {
-    struct heard heard = {.n = 0};
+    struct heard heard;
     struct arena arena;
     struct owners o;
     arena_init(&arena);
-    log_set_sink(hear, &heard);
+    heard_begin(&heard);
     enum err e = owners_init(&o, &arena, n_tiles, size, learners);
-    log_set_sink(NULL, NULL);
+    heard_end();
     assert_int_equal(e, ERR_CONFIG);
     assert_int_equal(heard.n, 1);
-    assert_non_null(strstr(heard.line, says));
+    assert_non_null(strstr(heard.last, says));
     arena_release(&arena);
 }
 
@@ -139,14 +126,14 @@ static void test_refusals_have_sentences(void **state)
 static void test_idle_ranks_are_said(void **state)
 {
     (void)state;
-    struct heard heard = {.n = 0};
+    struct heard heard;
     struct arena arena;
     struct owners o;
     arena_init(&arena);
-    log_set_sink(hear, &heard);
+    heard_begin(&heard);
     assert_int_equal(owners_init(&o, &arena, 2, 6, 1), ERR_OK);
-    log_set_sink(NULL, NULL);
-    assert_non_null(strstr(heard.line, "3 of 5 simulating ranks"));
+    heard_end();
+    assert_non_null(strstr(heard.last, "3 of 5 simulating ranks"));
     arena_release(&arena);
 }
 

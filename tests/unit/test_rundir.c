@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "core/base/file.h"
-#include "core/base/log.h"
 #include "core/base/rundir.h"
+#include "tests/unit/heard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,18 +18,11 @@
 
 struct scene {
     char dir[64];
-    char said[4096];
+    struct heard log;
     struct arena arena;
     struct buf text;
     struct rundir run;
 };
-
-static void hear(void *ctx, enum log_level level, const char *line)
-{
-    struct scene *s = ctx;
-    (void)level;
-    snprintf(s->said, sizeof(s->said), "%s", line);
-}
 
 static int start(void **state)
 {
@@ -38,7 +31,7 @@ static int start(void **state)
     if (mkdtemp(s.dir) == NULL) {
         return -1;
     }
-    log_set_sink(hear, &s);
+    heard_begin(&s.log);
     *state = &s;
     return 0;
 }
@@ -50,7 +43,7 @@ static int stop(void **state)
     snprintf(command, sizeof(command), "rm -rf '%s'", s->dir);
     buf_release(&s->text);
     arena_release(&s->arena);
-    log_set_sink(NULL, NULL);
+    heard_end();
     return system(command);
 }
 
@@ -77,13 +70,13 @@ static void a_run_is_not_overwritten_but_can_be_resumed(void **state)
     struct scene *s = *state;
     struct rundir again;
     assert_int_equal(rundir_open(&again, &s->arena, s->dir, "a"), ERR_USAGE);
-    assert_non_null(strstr(s->said, "there is no run 'a'"));
+    assert_non_null(strstr(s->log.last, "there is no run 'a'"));
     assert_int_equal(rundir_create(&s->run, &s->arena, s->dir, "a"), ERR_OK);
     /* It stopped before it wrote anything: nobody loses something. */
     assert_int_equal(rundir_create(&s->run, &s->arena, s->dir, "a"), ERR_OK);
     assert_int_equal(rundir_put(&s->run, "run.yaml", "seed: 1\n"), ERR_OK);
     assert_int_equal(rundir_create(&again, &s->arena, s->dir, "a"), ERR_USAGE);
-    assert_non_null(strstr(s->said, "there is a run 'a' already"));
+    assert_non_null(strstr(s->log.last, "there is a run 'a' already"));
     assert_int_equal(rundir_open(&again, &s->arena, s->dir, "a"), ERR_OK);
     assert_string_equal(again.path, s->run.path);
     assert_string_equal(contents(s, "run.yaml"), "seed: 1\n");
@@ -99,7 +92,7 @@ static void names_that_would_leave_the_directory_are_refused(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(rundir_create(&s->run, &s->arena, s->dir, bad[i]), ERR_USAGE);
     }
-    assert_non_null(strstr(s->said, "cannot be the name of a run"));
+    assert_non_null(strstr(s->log.last, "cannot be the name of a run"));
     assert_int_equal(rundir_create(&s->run, &s->arena, s->dir, "A.b_c-9"), ERR_OK);
 }
 
@@ -107,7 +100,7 @@ static void a_place_that_cannot_be_written_is_named(void **state)
 {
     struct scene *s = *state;
     assert_int_equal(rundir_create(&s->run, &s->arena, "/proc/runs", "a"), ERR_IO);
-    assert_non_null(strstr(s->said, "/proc/runs"));
+    assert_non_null(strstr(s->log.last, "/proc/runs"));
 }
 
 static void status_is_one_line_that_is_replaced(void **state)

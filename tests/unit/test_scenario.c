@@ -2,9 +2,9 @@
  * Statistical checks use fixed seeds, so they cannot fail by chance. */
 #include "core/base/config.h"
 #include "core/base/fmath.h"
-#include "core/base/log.h"
 #include "core/scenario/scenario.h"
 #include "core/scenario/schedule.h"
+#include "tests/unit/heard.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -43,15 +43,8 @@ struct fixture {
     struct workload workload;
     struct scenario scenario;
     struct schedule schedule;
-    char log[2048];
+    struct heard log;
 };
-
-static void keep_line(void *ctx, enum log_level level, const char *line)
-{
-    struct fixture *f = ctx;
-    (void)level;
-    (void)snprintf(f->log, sizeof f->log, "%s", line);
-}
 
 static int setup(void **state)
 {
@@ -59,7 +52,7 @@ static int setup(void **state)
     f = (struct fixture){0};
     arena_init(&f.arena);
     cfg_init(&f.places, ROOT, sizeof(struct root), &f.arena);
-    log_set_sink(keep_line, &f);
+    heard_begin(&f.log);
     *state = &f;
     return schedule_init(&f.schedule, &f.arena, SECONDS) == ERR_OK ? 0 : -1;
 }
@@ -68,7 +61,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     mem_fail_after(0);
-    log_set_sink(NULL, NULL);
+    heard_end();
     arena_release(&f->arena);
     return 0;
 }
@@ -425,8 +418,8 @@ static void test_too_many_events(void **state)
     assert_int_equal(scenario_check_length(&f->scenario, 126, "scenarios.0", &f->places), ERR_OK);
     assert_int_equal(scenario_check_length(&f->scenario, 128, "scenarios.0", &f->places),
                      ERR_CONFIG);
-    assert_non_null(strstr(f->log, "s.yaml:1:"));
-    assert_non_null(strstr(f->log, "at most 64"));
+    assert_non_null(strstr(f->log.last, "s.yaml:1:"));
+    assert_non_null(strstr(f->log.last, "at most 64"));
     draw(f, 0);
     assert_int_equal(f->schedule.n_events, SCHEDULE_EVENTS_MAX);
     assert_true(f->schedule.events[SCHEDULE_EVENTS_MAX - 1].start_s < 64 * 18);
@@ -466,13 +459,15 @@ static void test_refusals(void **state)
         const struct refusal *r = &REFUSALS[i];
         char text[512];
         (void)snprintf(text, sizeof text, "scenarios:\n  - {name: x, events: [{%s}]}\n", r->event);
-        f->log[0] = '\0';
+        heard_forget(&f->log);
         f->scenario.cfg = NULL;
         assert_int_equal(build_text(f, text), ERR_CONFIG);
         assert_null(f->scenario.cfg);
-        bool says_all = strstr(f->log, r->says[0]) != NULL && strstr(f->log, r->says[1]) != NULL;
-        if (!says_all || strstr(f->log, "s.yaml:2:") == NULL) {
-            fail_msg("'%s', '%s' or the place is missing in: %s", r->says[0], r->says[1], f->log);
+        bool says_all =
+            strstr(f->log.last, r->says[0]) != NULL && strstr(f->log.last, r->says[1]) != NULL;
+        if (!says_all || strstr(f->log.last, "s.yaml:2:") == NULL) {
+            fail_msg("'%s', '%s' or the place is missing in: %s", r->says[0], r->says[1],
+                     f->log.last);
         }
     }
 }

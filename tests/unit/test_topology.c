@@ -1,10 +1,10 @@
 /* The diamond worked out by hand, every refusal with its sentence and place, and random acyclic
  * graphs against the plain definition of visits. */
 #include "core/base/config.h"
-#include "core/base/log.h"
 #include "core/base/rng.h"
 #include "core/plant/plant.h"
 #include "core/plant/topology.h"
+#include "tests/unit/heard.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -31,16 +31,8 @@ struct fixture {
     struct cfg places;
     struct root root;
     struct topology topology;
-    char log[4096];
+    struct heard log;
 };
-
-static void keep_line(void *ctx, enum log_level level, const char *line)
-{
-    struct fixture *f = ctx;
-    (void)level;
-    size_t used = strlen(f->log);
-    (void)snprintf(f->log + used, sizeof f->log - used, "%s\n", line);
-}
 
 static int setup(void **state)
 {
@@ -48,7 +40,7 @@ static int setup(void **state)
     f = (struct fixture){0};
     arena_init(&f.arena);
     cfg_init(&f.places, ROOT, sizeof(struct root), &f.arena);
-    log_set_sink(keep_line, &f);
+    heard_begin(&f.log);
     *state = &f;
     return 0;
 }
@@ -57,7 +49,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     mem_fail_after(0);
-    log_set_sink(NULL, NULL);
+    heard_end();
     arena_release(&f->arena);
     return 0;
 }
@@ -212,15 +204,15 @@ static void test_refusals(void **state)
 {
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof(REFUSALS) / sizeof(REFUSALS[0]); i++) {
-        f->log[0] = '\0';
+        heard_forget(&f->log);
         f->topology.n_services = -7;
         if (build(f, REFUSALS[i].text) != ERR_CONFIG) {
             fail_msg("accepted: %s", REFUSALS[i].text);
         }
         assert_int_equal(f->topology.n_services, -7); /* outputs only on success */
         for (int k = 0; k < 3 && REFUSALS[i].says[k] != NULL; k++) {
-            if (strstr(f->log, REFUSALS[i].says[k]) == NULL) {
-                fail_msg("'%s' is missing in: %s", REFUSALS[i].says[k], f->log);
+            if (strstr(f->log.text, REFUSALS[i].says[k]) == NULL) {
+                fail_msg("'%s' is missing in: %s", REFUSALS[i].says[k], f->log.text);
             }
         }
     }
@@ -232,7 +224,7 @@ static void test_messages_without_places(void **state)
     assert_int_equal(build(f, ""), ERR_OK);
     f->root.topology.node_cpu_m = 1;
     assert_int_equal(topology_init(&f->topology, &f->arena, &f->root.topology, NULL), ERR_CONFIG);
-    assert_non_null(strstr(f->log, "topology.node_cpu_m: the initial replicas request 7900"));
+    assert_non_null(strstr(f->log.text, "topology.node_cpu_m: the initial replicas request 7900"));
 }
 
 static void test_plant_cross_checks(void **state)
@@ -243,11 +235,11 @@ static void test_plant_cross_checks(void **state)
     const char *const keys[] = {"plant.period_s", "plant.period_s", "plant.window_s",
                                 "plant.latency_max_ms"};
     for (int i = 0; i < 4; i++) {
-        f->log[0] = '\0';
+        heard_forget(&f->log);
         assert_int_equal(build(f, texts[i]), ERR_OK);
         assert_int_equal(plant_cfg_check(&f->root.plant, &f->places), ERR_CONFIG);
-        assert_non_null(strstr(f->log, keys[i]));
-        assert_non_null(strstr(f->log, "t.yaml:1:"));
+        assert_non_null(strstr(f->log.text, keys[i]));
+        assert_non_null(strstr(f->log.text, "t.yaml:1:"));
     }
 }
 

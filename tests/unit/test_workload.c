@@ -2,8 +2,8 @@
  * Statistical checks use fixed seeds, so they cannot fail by chance. */
 #include "core/base/config.h"
 #include "core/base/fmath.h"
-#include "core/base/log.h"
 #include "core/scenario/workload.h"
+#include "tests/unit/heard.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -34,15 +34,8 @@ struct fixture {
     struct root root;
     struct workload workload;
     char path[64]; /* of a recording, removed at the end */
-    char log[2048];
+    struct heard log;
 };
-
-static void keep_line(void *ctx, enum log_level level, const char *line)
-{
-    struct fixture *f = ctx;
-    (void)level;
-    (void)snprintf(f->log, sizeof f->log, "%s", line);
-}
 
 static int setup(void **state)
 {
@@ -50,7 +43,7 @@ static int setup(void **state)
     f = (struct fixture){0};
     arena_init(&f.arena);
     cfg_init(&f.places, ROOT, sizeof(struct root), &f.arena);
-    log_set_sink(keep_line, &f);
+    heard_begin(&f.log);
     (void)snprintf(f.path, sizeof f.path, "/tmp/karma_workload_XXXXXX");
     int fd = mkstemp(f.path);
     *state = &f;
@@ -61,7 +54,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     mem_fail_after(0);
-    log_set_sink(NULL, NULL);
+    heard_end();
     arena_release(&f->arena);
     return unlink(f->path);
 }
@@ -378,16 +371,16 @@ static void test_bad_files(void **state)
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof(REFUSALS) / sizeof(REFUSALS[0]); i++) {
         const struct refusal *r = &REFUSALS[i];
-        f->log[0] = '\0';
+        heard_forget(&f->log);
         f->workload.n_recorded = -7;
         assert_int_equal(init_from(f, r->text, strlen(r->text)), r->e);
         assert_int_equal(f->workload.n_recorded, -7);
-        if (strstr(f->log, r->says) == NULL || strstr(f->log, f->path) == NULL) {
-            fail_msg("'%s' is missing in: %s", r->says, f->log);
+        if (strstr(f->log.last, r->says) == NULL || strstr(f->log.last, f->path) == NULL) {
+            fail_msg("'%s' is missing in: %s", r->says, f->log.last);
         }
     }
     assert_int_equal(init_from(f, "1\n2\0\n3\n4\n5\n", 11), ERR_FORMAT);
-    assert_non_null(strstr(f->log, ":2: not a text file"));
+    assert_non_null(strstr(f->log.last, ":2: not a text file"));
 }
 
 static void test_missing_file(void **state)
@@ -395,10 +388,10 @@ static void test_missing_file(void **state)
     struct fixture *f = *state;
     f->root.workload = (struct workload_cfg){.mean_rps = 1, .file = "/nowhere/load.txt"};
     assert_int_equal(workload_init(&f->workload, &f->arena, &f->root.workload), ERR_IO);
-    assert_non_null(strstr(f->log, "/nowhere/load.txt"));
+    assert_non_null(strstr(f->log.last, "/nowhere/load.txt"));
     f->root.workload.file = "/tmp"; /* a directory */
     assert_int_equal(workload_init(&f->workload, &f->arena, &f->root.workload), ERR_IO);
-    assert_non_null(strstr(f->log, "/tmp"));
+    assert_non_null(strstr(f->log.last, "/tmp"));
 }
 
 /* Every allocation on the way fails once. */
