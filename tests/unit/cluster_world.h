@@ -135,6 +135,14 @@ static inline struct sim *world_sim(struct world *w, int lid)
     return &((struct cluster *)w->plant)->sims[lid];
 }
 
+/* One environment, at the start of its episode. */
+static inline struct sim *world_start(struct world *w)
+{
+    world_open(w, 1);
+    world_reset(w);
+    return world_sim(w, 0);
+}
+
 /* One period; w->delta is used once. */
 static inline const struct plant_truth *world_step(struct world *w)
 {

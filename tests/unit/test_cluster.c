@@ -111,9 +111,7 @@ static void test_caller_holds_its_slot(void **state)
     world_chain(&w, 2, 1.0);
     w.topology_cfg.slots_per_pod = 1;
     w.plant_cfg.timeout_s = 100;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     request_at(s, 1.0);
     request_at(s, 1.0);
     double first_own = 1.0 + work_of(s, 0, 0, 0), first = first_own + work_of(s, 1, 0, 1);
@@ -144,9 +142,7 @@ static void test_fan_out(void **state)
         w.services[i].cpu_m = 1000;
         w.services[i].initial_replicas = i == 3 ? 2 : 1;
     }
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     uint32_t request = 0;
     for (;; request++) { /* one whose calls to d go to two pods, so that they don't share a CPU */
         struct rng_block below_b = rng_philox(s->key_service, 2, request, s->id.episode, s->id.env);
@@ -175,9 +171,7 @@ static void test_refusal(void **state)
     world_chain(&w, 1, 1.0);
     w.topology_cfg.slots_per_pod = 1;
     w.topology_cfg.queue_per_pod = 1;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     request_at(s, 1.0);
     assert_true(s->entry_area.value == 1.0);
     request_at(s, 1.0);
@@ -200,9 +194,7 @@ static void test_deadlines(void **state)
         w.topology_cfg.slots_per_pod = 1;
         w.plant_cfg.timeout_s = 0.1;
         w.cluster_cfg.deadline_propagation = propagate == 1;
-        world_open(&w, 1);
-        world_reset(&w);
-        struct sim *s = world_sim(&w, 0);
+        struct sim *s = world_start(&w);
         for (int i = 0; i < 10; i++) {
             request_at(s, 1.0);
         }
@@ -494,9 +486,7 @@ static void test_start_up(void **state)
     struct world w;
     world_chain(&w, 1, 100.0);
     w.cluster_cfg.start_sd_s = 0;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     sim_scale(s, 0, 3);
     sim_settle(s);
     assert_int_equal(count_state(s, 0, POD_STARTING), 2);
@@ -517,9 +507,7 @@ static void test_start_up_is_normal(void **state)
     world_chain(&w, 1, 100.0);
     w.services[0].max_replicas = 500;
     w.services[0].cpu_m = w.services[0].ram_mib = 1;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     sim_scale(s, 0, 401);
     sim_settle(s);
     double sum = 0, square = 0, least = 100;
@@ -543,9 +531,7 @@ static void test_pending(void **state)
     struct world w;
     world_chain(&w, 1, 100.0);
     w.topology_cfg.node_cpu_m = 5500;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     sim_scale(s, 0, 8);
     sim_settle(s);
     assert_int_equal(count_state(s, 0, POD_PENDING), 3);
@@ -574,9 +560,7 @@ static void test_scale_down_order(void **state)
     struct world w;
     world_chain(&w, 1, 100.0);
     w.cluster_cfg.start_sd_s = 0;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     sim_scale(s, 0, 2);
     sim_settle(s);
     sim_run(s, 30.0); /* pod 1 became ready at 20 */
@@ -599,9 +583,7 @@ static void test_drain(void **state)
     world_chain(&w, 1, 1.0);
     w.services[0].initial_replicas = 2;
     w.plant_cfg.timeout_s = 100;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     for (int i = 0; i < 12; i++) {
         request_at(s, 0.0);
     }
@@ -635,9 +617,7 @@ static void test_drain_out_of_grace(void **state)
     world_chain(&w, 1, 0.01); /* 100 s a call */
     w.services[0].initial_replicas = 2;
     w.plant_cfg.timeout_s = 600;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     for (int i = 0; i < 40; i++) {
         request_at(s, 0.0);
     }
@@ -660,9 +640,7 @@ static void test_crash_in_the_middle(void **state)
     struct world w;
     world_chain(&w, 3, 1.0);
     w.plant_cfg.timeout_s = 100;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     for (int i = 0; i < 30; i++) {
         request_at(s, 0.0);
     }
@@ -696,9 +674,7 @@ static void test_back_off(void **state)
     struct world w;
     world_chain(&w, 1, 100.0);
     w.cluster_cfg.start_sd_s = 0;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         double at = s->now;
         sim_pod_crash(s, 0);
@@ -904,9 +880,7 @@ static void test_truth_means(void **state)
     struct world w;
     world_chain(&w, 2, 100.0);
     w.cluster_cfg.start_sd_s = 0;
-    world_open(&w, 1);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_start(&w);
     w.delta[0] = 2;
     const struct plant_truth *t = world_step(&w);
     assert_true(near(t->pods_deployed_mean, 4.0));
