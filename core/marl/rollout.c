@@ -74,6 +74,16 @@ enum err rollout_init(struct rollout **out, struct arena *arena, const struct te
     return ERR_OK;
 }
 
+enum err rollout_keep_actions(struct rollout_tile *tile, struct arena *arena,
+                              const struct env_spec *spec, int max_steps)
+{
+    const size_t n_act = (size_t)spec->n_agents * (size_t)spec->n_factors;
+    CHECK(spec->n_choices <= UINT16_MAX);
+    tile->max_steps = max_steps;
+    tile->actions = ARENA_NEW(arena, (size_t)TILE * (size_t)max_steps * n_act, uint16_t);
+    return tile->actions != NULL ? ERR_OK : ERR_MEMORY;
+}
+
 /* ---- starting and restarting ---- */
 
 static enum err start(const struct run *run, int stagger, int n_env_total)
@@ -81,9 +91,10 @@ static enum err start(const struct run *run, int stagger, int n_env_total)
     struct rollout_tile *tile = run->tile;
     for (int e = 0; e < run->block->n_env; e++) {
         uint32_t gid = (uint32_t)(tile->tile * TILE + e);
-        int64_t cut = stagger > 0 ? 1 + (int64_t)gid * stagger / n_env_total : 0;
         tile->episode[e] = 0;
-        TRY(tile->env->ops->reset(tile->env, e, gid, 0, (int)cut));
+        tile->steps[e] = 0;
+        TRY(tile->env->ops->reset(tile->env, e, gid, 0,
+                                  rollout_first_steps(gid, stagger, n_env_total)));
     }
     tile->started = true;
     return ERR_OK;
@@ -108,6 +119,7 @@ static enum err end_episode(struct rollout *r, const struct run *run, int e, int
     }
     b->n_episodes++;
     run->tile->episode[e]++;
+    run->tile->steps[e] = 0;
     return env->ops->reset(env, e, r->gid[e], run->tile->episode[e], 0);
 }
 
@@ -213,12 +225,29 @@ static void record(const struct rollout *r, struct block *b, int t)
     }
 }
 
+/* The actions just executed join those of the running episodes. */
+static void keep_actions(const struct rollout *r, struct rollout_tile *tile)
+{
+    for (int e = 0; e < tile->env->n_env; e++) {
+        if (tile->actions != NULL) {
+            CHECK(tile->steps[e] < tile->max_steps);
+            uint16_t *kept = rollout_kept(tile, e, tile->steps[e]);
+            const int32_t *executed = r->execute + (size_t)e * r->n_act;
+            for (size_t i = 0; i < r->n_act; i++) {
+                kept[i] = (uint16_t)executed[i];
+            }
+        }
+        tile->steps[e]++;
+    }
+}
+
 static enum err step(struct rollout *r, const struct run *run, int t)
 {
     struct env *env = run->tile->env;
     read_rows(r, run);
     choose(r, run, (uint32_t)t);
     TRY(env->ops->step(env, r->execute, r->reward, r->flag));
+    keep_actions(r, run->tile);
     record(r, run->block, t);
     for (int e = 0; e < run->block->n_env; e++) {
         if (r->flag[e] != ENV_RUNNING) {

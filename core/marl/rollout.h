@@ -23,20 +23,42 @@ struct rollout_cfg {
     void *poll_ctx;
 };
 
-/* The tile's place in its history. */
+/* The tile's place in its history. An environment is its episode number and the joint actions so
+ * far: replay.h brings it back from them. */
 struct rollout_tile {
     struct env *env;
     int tile;
     uint32_t episode[TILE];
     bool started;
+    int steps[TILE];   /* that the running episodes have taken */
+    uint16_t *actions; /* (TILE, max_steps, A, F) executed in them; NULL: not kept */
+    int max_steps;     /* of an episode */
 };
+
+/* Let the tile keep its actions, for episodes of at most max_steps. */
+enum err rollout_keep_actions(struct rollout_tile *tile, struct arena *arena,
+                              const struct env_spec *spec, int max_steps) WARN_UNUSED;
+
+/* The action of step t in slot e's running episode (A, F). */
+static inline uint16_t *rollout_kept(const struct rollout_tile *tile, int e, int t)
+{
+    const struct env_spec *spec = tile->env->spec;
+    return tile->actions + ((size_t)e * (size_t)tile->max_steps + (size_t)t) *
+                               (size_t)(spec->n_agents * spec->n_factors);
+}
+
+/* Length of an environment's first episode when resets are staggered over `stagger` steps: so many
+ * that resets do not coincide. stagger 0: not cut, 0. */
+static inline int rollout_first_steps(uint32_t gid, int stagger, int n_env_total)
+{
+    return stagger > 0 ? (int)(1 + (int64_t)gid * stagger / n_env_total) : 0;
+}
 
 struct rollout; /* buffers for one tile */
 enum err rollout_init(struct rollout **out, struct arena *arena,
                       const struct team *team) WARN_UNUSED;
 
-/* Fills block (n_env, n_steps of it; stagger: the first episode of environment g is cut to
- * 1 + g * horizon / n_env_total steps when stagger > 0 = horizon, 0 = not). Continues where the
+/* Fills block (n_env, n_steps of it; stagger: horizon or 0, see rollout_first_steps()). Continues where the
  * tile's last block ended; starts it if it has not started. */
 enum err rollout_run(struct rollout *r, struct block *block, struct rollout_tile *tile,
                      const struct team *team, const struct rollout_cfg *cfg, uint32_t update,
