@@ -26,12 +26,12 @@ CC      := gcc
 endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
-SCHEMAS     = error eval trajectory update_dump weights
+SCHEMAS     = checkpoint error eval trajectory update_dump weights
 BASE        = clock config config_print config_value config_yaml crc32c csv err file fmath frame \
-              jobs log mem nearest options progress rng rundir stats
+              frame_file jobs log mem nearest options progress rng rundir stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology
-PROTO       = error eval trajectory update_dump weights wire
+PROTO       = checkpoint error eval trajectory update_dump weights wire
 SCENARIO    = scenario schedule workload
 ORG         =
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
@@ -41,8 +41,8 @@ GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
 EVAL        = episode eval frontier outcomes summary
 REPORT      = comparison figure table timeline trace
-RUNTIME     = demonstrate dump exchange experiment farm owners policies selfcheck stop train trainlog \
-              treesum
+RUNTIME     = checkpoint demonstrate dump exchange experiment farm owners policies resume \
+              selfcheck shelf stop train trainlog treesum
 COMMANDS    = config cpu_built cpu_check eval figure main simulate train
 BENCHES     = bench_nn bench_cluster bench_marl bench_comm bench_train
 

@@ -28,6 +28,7 @@ enum comm_tag {
     COMM_TAG_TREE,     /* a subtree of a gradient sum */
     COMM_TAG_JOB,      /* farm: a job index to a worker, -1 = no more */
     COMM_TAG_RECORD,   /* farm: a record to the root */
+    COMM_TAG_STATE,    /* checkpoint: a tile to rank 0 */
     COMM_TAG_TEST
 };
 

@@ -1,7 +1,11 @@
 /* The root table, and building an experiment from it. See experiment.h. */
 #include "mpi/experiment.h"
 
+#include "core/base/crc32c.h"
+#include "core/base/file.h"
 #include "core/plant/schema.h"
+
+enum { INPUT_FILE_MAX = 1024 * 1024 * 1024 }; /* that a configuration names */
 
 static const struct cfg_field run_fields[] = {
     CFG_STRING(struct run_cfg, dir, "results/runs/default", CFG_OUTPUT,
@@ -9,21 +13,46 @@ static const struct cfg_field run_fields[] = {
     CFG_END,
 };
 
+#define TRAINING_ROWS                                                                              \
+    CFG_TABLE(struct experiment_cfg, topology, topology_fields,                                    \
+              "services and the node they share"),                                                 \
+        CFG_TABLE(struct experiment_cfg, plant, plant_fields,                                      \
+                  "measurement, service level, reward"),                                           \
+        CFG_TABLE(struct experiment_cfg, cluster, cluster_fields, "simulator of the cluster"),     \
+        CFG_TABLE(struct experiment_cfg, workload, workload_fields, "legitimate load"),            \
+        CFG_LIST(struct experiment_cfg, scenarios, n_scenarios, struct scenario_cfg,               \
+                 scenario_fields, "[{name: quiet}]", 1, 64, "what happens to the cluster"),        \
+        CFG_TABLE(struct experiment_cfg, game, game_fields, "agents and their actions"),           \
+        CFG_TABLE(struct experiment_cfg, team, team_fields, "networks"),                           \
+        CFG_TABLE(struct experiment_cfg, mappo, mappo_fields, "learning algorithm"),               \
+        CFG_TABLE(struct experiment_cfg, train, train_fields, "training")
+
+const struct cfg_field experiment_training_fields[] = {TRAINING_ROWS, CFG_END};
 const struct cfg_field experiment_fields[] = {
-    CFG_TABLE(struct experiment_cfg, topology, topology_fields, "services and the node they share"),
-    CFG_TABLE(struct experiment_cfg, plant, plant_fields, "measurement, service level, reward"),
-    CFG_TABLE(struct experiment_cfg, cluster, cluster_fields, "simulator of the cluster"),
-    CFG_TABLE(struct experiment_cfg, workload, workload_fields, "legitimate load"),
-    CFG_LIST(struct experiment_cfg, scenarios, n_scenarios, struct scenario_cfg, scenario_fields,
-             "[{name: quiet}]", 1, 64, "what happens to the cluster"),
-    CFG_TABLE(struct experiment_cfg, game, game_fields, "agents and their actions"),
-    CFG_TABLE(struct experiment_cfg, team, team_fields, "networks"),
-    CFG_TABLE(struct experiment_cfg, mappo, mappo_fields, "learning algorithm"),
-    CFG_TABLE(struct experiment_cfg, train, train_fields, "training"),
+    TRAINING_ROWS,
     CFG_TABLE(struct experiment_cfg, eval, eval_fields, "evaluation"),
     CFG_TABLE(struct experiment_cfg, run, run_fields, "where results go"),
     CFG_END,
 };
+
+/* CRC-32C and length of a file's bytes. */
+static enum err hash_file(uint64_t *hash, void *ctx, const char *path)
+{
+    (void)ctx;
+    struct buf bytes;
+    buf_init(&bytes);
+    const enum err e = file_read(&bytes, path, INPUT_FILE_MAX);
+    if (e == ERR_OK) {
+        *hash = (uint64_t)bytes.len << 32 ^ crc32c(0, bytes.data, bytes.len);
+    }
+    buf_release(&bytes);
+    return e;
+}
+
+enum err experiment_training_digest(uint64_t *digest, const struct experiment_cfg *cfg)
+{
+    return cfg_digest(digest, experiment_training_fields, cfg, hash_file, NULL);
+}
 
 static enum err build(struct experiment *x)
 {

@@ -35,6 +35,8 @@ struct experiment_cfg {
     struct run_cfg run;
 };
 extern const struct cfg_field experiment_fields[];
+/* The rows that a training depends on: all but evaluation and output. */
+extern const struct cfg_field experiment_training_fields[];
 
 struct experiment {
     struct arena arena; /* strings and lists of cfg, world, rules */
@@ -50,6 +52,10 @@ struct experiment {
 enum err experiment_load(struct experiment *x, const char *path, const char *const *sets,
                          int n_sets) WARN_UNUSED;
 void experiment_release(struct experiment *x);
+
+/* Local. What decides the weights: digest of the training's rows that are results, with the
+ * contents of the files they name instead of the names. */
+enum err experiment_training_digest(uint64_t *digest, const struct experiment_cfg *cfg) WARN_UNUSED;
 
 /* Options that every command with a CONFIG has: --set, and the operand. */
 #define EXPERIMENT_SET_OPTION(S)                                                                   \

@@ -5,10 +5,12 @@
 #include "core/base/log.h"
 #include "core/game/game.h"
 #include "core/marl/rollout.h"
+#include "mpi/checkpoint.h"
 #include "mpi/demonstrate.h"
 #include "mpi/dump.h"
 #include "mpi/exchange.h"
 #include "mpi/owners.h"
+#include "mpi/shelf.h"
 #include "mpi/stop.h"
 #include "mpi/trainlog.h"
 #include "mpi/treesum.h"
@@ -53,6 +55,10 @@ const struct cfg_field train_fields[] = {
     CFG_TABLE(struct train_cfg, clone, clone_fields, "imitation of a rule"),
     CFG_BOOL(struct train_cfg, stagger, "true", CFG_RESULT,
              "first episodes of different length, so that resets do not coincide"),
+    CFG_INT(struct train_cfg, checkpoint_every, "10", 0, 100000000, "updates", CFG_OUTPUT,
+            "from one checkpoint to the next; 0 = only on SIGUSR1"),
+    CFG_INT(struct train_cfg, checkpoint_keep, "2", 1, 1000000, "", CFG_OUTPUT,
+            "checkpoints that are kept, the newest ones"),
     CFG_END,
 };
 
@@ -149,6 +155,7 @@ static enum err init_sim(struct trainer *t)
             t->demos == NULL ? NULL : demonstrations_tile(t->demos, i);
         TRY(game_new(&t->tiles[i].env, &t->arena, s->rules, envs_of_tile(cfg, tile), cfg->seed,
                      demo));
+        TRY(rollout_keep_actions(&t->tiles[i], &t->arena, t->team.spec, s->rules->cfg->horizon));
         t->tiles[i++].tile = tile;
     }
     return block_init(&t->spare, &t->arena, t->team.spec, TILE, cfg->steps);
@@ -277,12 +284,17 @@ static struct block *block_of(struct trainer *t, int set, int tile)
     return NULL;
 }
 
+/* As rollout_run() wants it. */
+static int stagger_of(const struct trainer *t)
+{
+    return t->setup->train->stagger ? t->setup->rules->cfg->horizon : 0;
+}
+
 /* Simulate one of my tiles; the block stays here or leaves. */
 static enum err simulate_tile(struct trainer *t, struct rollout_tile *tile, int set,
                               const struct rollout_cfg *cfg)
 {
     const struct train_cfg *train = t->setup->train;
-    const int stagger = train->stagger ? t->setup->rules->cfg->horizon : 0;
     struct block *b = block_of(t, set, tile->tile);
     const int learner = t->owners.learn[tile->tile];
     if (b == NULL) {
@@ -290,7 +302,7 @@ static enum err simulate_tile(struct trainer *t, struct rollout_tile *tile, int 
         b->tile = tile->tile;
         b->n_env = tile->env->n_env;
     }
-    TRY(rollout_run(t->rollout, b, tile, &t->team, cfg, t->update, stagger, train->envs));
+    TRY(rollout_run(t->rollout, b, tile, &t->team, cfg, t->update, stagger_of(t), train->envs));
     return learner == t->comm->rank ? ERR_OK : exchange_send_block(&t->exchange, learner, b);
 }
 
@@ -396,6 +408,73 @@ static enum err sum_episodes(struct trainer *t)
     return ERR_OK;
 }
 
+/* ---- checkpoints ---- */
+
+static struct checkpoint checkpoint_of(struct trainer *t)
+{
+    return (struct checkpoint){
+        .comm = t->comm,
+        .owners = &t->owners,
+        .team = &t->team,
+        .mappo = t->mappo,
+        .tiles = t->tiles,
+        .n_sim = t->n_sim,
+        .scratch = &t->scratch,
+        .n_envs = t->setup->train->envs,
+        .horizon = t->setup->rules->cfg->horizon,
+        .stagger = stagger_of(t),
+        .config = t->setup->config_digest,
+    };
+}
+
+/* The run as it is after update u, onto the shelf. Collective. */
+static enum err save(struct trainer *t, int u)
+{
+    const char *dir = t->setup->run_dir;
+    const struct checkpoint c = checkpoint_of(t);
+    const struct arena_mark mark = arena_mark(&t->scratch);
+    const char *path = shelf_path(&t->scratch, dir, u);
+    enum err e = path == NULL ? ERR_MEMORY : trainlog_sync(&t->log);
+    e = comm_agree(t->comm, e);
+    if (e == ERR_OK) {
+        e = checkpoint_write(&c, path, (struct checkpoint_place){u, t->update});
+    }
+    if (e == ERR_OK && t->comm->rank == 0) {
+        e = shelf_prune(dir, u, t->setup->train->checkpoint_keep);
+    }
+    arena_rewind(&t->scratch, mark);
+    return comm_agree(t->comm, e);
+}
+
+/* The newest checkpoint of the run directory; *done: updates it has behind it. Collective. */
+static enum err load(struct trainer *t, int *done)
+{
+    struct checkpoint_place at = {0};
+    const struct checkpoint c = checkpoint_of(t);
+    const double start = clock_s();
+    char *path = NULL;
+    enum err e = ERR_OK;
+    if (t->comm->rank == 0) {
+        e = shelf_newest(&path, &t->arena, &c, t->setup->run_dir);
+    }
+    TRY(comm_agree(t->comm, e));
+    TRY(checkpoint_read(&c, &at, path));
+    if (t->opt->dump_update > 0 && t->opt->dump_update <= at.update) {
+        if (t->comm->rank == 0) {
+            log_error("--dump-update %d: the run goes on after update %d; add --restart",
+                      t->opt->dump_update, at.update);
+        }
+        return ERR_USAGE;
+    }
+    t->update = at.rollouts;
+    *done = at.update;
+    if (t->comm->rank == 0) {
+        log_info("%s: resumed after update %d of %d in %.1f s", path, at.update,
+                 t->setup->train->updates, clock_s() - start);
+    }
+    return ERR_OK;
+}
+
 /* ---- the script ---- */
 
 static enum err warm_up(struct trainer *t)
@@ -409,7 +488,7 @@ static enum err clone_rule(struct trainer *t)
 {
     const struct clone_cfg *cfg = &t->setup->train->clone;
     const int sets = clone_rollouts(t->setup->train);
-    trainlog_phase(&t->log, "clone", cfg->passes + sets + cfg->value_updates);
+    trainlog_phase(&t->log, "clone", cfg->passes + sets + cfg->value_updates, 0);
     for (int set = 0; set < sets; set++) {
         TRY(rollout_all(t, set, ROLLOUT_DEMONSTRATE));
         TRY(learn(t, set, MAPPO_WARMUP, 0));
@@ -439,18 +518,24 @@ static enum err clone_rule(struct trainer *t)
  * moments, and one that has it is enough. */
 static enum err end_update(struct trainer *t, int u)
 {
+    const struct train_cfg *cfg = t->setup->train;
     enum err e = trainlog_update(&t->log, u);
-    if (e == ERR_OK && u < t->setup->train->updates && stop_requested()) {
+    if (e == ERR_OK && u < cfg->updates && stop_requested()) {
         e = ERR_STOPPED;
     }
-    return comm_agree(t->comm, e);
+    e = comm_agree(t->comm, e);
+    const bool due = cfg->checkpoint_every > 0 && u % cfg->checkpoint_every == 0;
+    if (e == ERR_STOPPED || (e == ERR_OK && due && u < cfg->updates)) {
+        TRY(save(t, u));
+    }
+    return e;
 }
 
-static enum err improve(struct trainer *t)
+static enum err improve(struct trainer *t, int done)
 {
     const struct train_cfg *cfg = t->setup->train;
-    trainlog_phase(&t->log, "train", cfg->updates);
-    for (int u = 1; u <= cfg->updates; u++) {
+    trainlog_phase(&t->log, "train", cfg->updates, done);
+    for (int u = done + 1; u <= cfg->updates; u++) {
         const double progress = (double)(u - 1) / cfg->updates;
         TRY(rollout_all(t, 0, ROLLOUT_POLICY));
         TRY(comm_agree(t->comm, sum_episodes(t)));
@@ -462,14 +547,10 @@ static enum err improve(struct trainer *t)
     return ERR_OK;
 }
 
-static enum err run_script(struct trainer *t)
+/* What precedes the first update. */
+static enum err prepare(struct trainer *t)
 {
-    if (t->setup->train->init == INIT_SCRATCH) {
-        TRY(warm_up(t));
-    } else {
-        TRY(clone_rule(t));
-    }
-    return improve(t);
+    return t->setup->train->init == INIT_SCRATCH ? warm_up(t) : clone_rule(t);
 }
 
 /* ---- entry ---- */
@@ -487,11 +568,18 @@ static void print_memory(const struct trainer *t)
 
 static enum err run(struct trainer *t)
 {
-    const enum err opened = trainlog_open(&t->log, &t->arena, t->comm, t->setup, &t->team);
+    int done = 0;
+    stop_listen();
+    if (t->opt->resume) {
+        TRY(load(t, &done));
+    }
+    const enum err opened = trainlog_open(&t->log, &t->arena, t->comm, t->setup, &t->team, done);
     enum err e = comm_agree(t->comm, opened);
+    if (e == ERR_OK && done == 0) {
+        e = prepare(t);
+    }
     if (e == ERR_OK) {
-        stop_listen();
-        e = run_script(t);
+        e = improve(t, done);
     }
     if (e == ERR_OK || e == ERR_STOPPED) {
         const enum err saved = comm_agree(t->comm, trainlog_finish(&t->log, e == ERR_STOPPED));

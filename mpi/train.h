@@ -6,7 +6,7 @@
  *
  * Phases: warm-up (row statistics) or cloning of a rule (demonstrations, then cross-entropy, then
  * value-only updates), then PPO updates. Same config and seed: same weights, bit by bit, for any
- * number of ranks and learners.
+ * number of ranks and learners, and whether or not the run was interrupted and resumed.
  */
 #ifndef KARMA_MPI_TRAIN_H
 #define KARMA_MPI_TRAIN_H
@@ -37,7 +37,9 @@ struct train_cfg {
     int learners; /* ranks that learn; 0 = every rank does both */
     int init;     /* enum train_init */
     struct clone_cfg clone;
-    bool stagger; /* first episodes of different length */
+    bool stagger;         /* first episodes of different length */
+    int checkpoint_every; /* updates; 0 = only on request */
+    int checkpoint_keep;  /* that many */
 };
 extern const struct cfg_field train_fields[];
 
@@ -49,19 +51,22 @@ struct train_setup {
     const struct rules *rules;
     const char *run_dir;         /* results/runs/NAME */
     const char *config;          /* resolved, YAML: goes into the run and the policy */
+    uint64_t config_digest;      /* of what decides the weights: a checkpoint is of one only */
     const char *const *features; /* names of the state's columns */
 };
 
 struct train_options {
     int dump_update; /* write this PPO update (from 1) as one message, see mpi/dump.h; 0 = none */
     const char *dump_file; /* there */
-    bool dry_run;          /* carve everything, print the memory table, do nothing */
+    bool resume;  /* go on from the newest checkpoint in run_dir; else a run there moves aside */
+    bool dry_run; /* carve everything, print the memory table, do nothing */
 };
 
 /* Local. Can `size` ranks share this training? If not, a sentence and ERR_CONFIG. */
 enum err train_check(const struct train_cfg *cfg, int size) WARN_UNUSED;
 
-/* Collective. *digest: of the final weights, equal on all ranks. */
+/* Collective. *digest: of the final weights, equal on all ranks. ERR_STOPPED: ended on request
+ * with a checkpoint. */
 enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup *setup,
                    const struct train_options *opt) WARN_UNUSED;
 

@@ -59,7 +59,19 @@ static enum err move_aside(struct arena *arena, const char *path)
     }
 }
 
-static enum err open_csv(struct trainlog *l)
+/* A new file, or an old one with the rows of `done` updates. */
+static enum err open_rows(struct csv *c, struct trainlog *l, const char *file,
+                          const char *const *columns, int n, int done)
+{
+    const char *path = rundir_path(&l->dir, l->arena, file);
+    if (path == NULL) {
+        return ERR_MEMORY;
+    }
+    return done > 0 ? csv_resume(c, l->arena, path, columns, n, done)
+                    : csv_create(c, l->arena, path, columns, n);
+}
+
+static enum err open_csv(struct trainlog *l, int done)
 {
     static const char *const learning[] = {"policy_loss", "value_loss",         "entropy",
                                            "kl",          "clip_fraction",      "ratio_max_dev",
@@ -84,29 +96,49 @@ static enum err open_csv(struct trainlog *l)
     for (int i = 0; i < n_learning; i++) {
         columns[c++] = learning[i];
     }
-    TRY(csv_create(&l->metrics, l->arena, rundir_path(&l->dir, l->arena, "metrics.csv"), columns,
-                   n));
-    return csv_create(&l->timing, l->arena, rundir_path(&l->dir, l->arena, "timing.csv"), timing,
-                      (int)(sizeof timing / sizeof *timing));
+    TRY(open_rows(&l->metrics, l, "metrics.csv", columns, n, done));
+    return open_rows(&l->timing, l, "timing.csv", timing, (int)(sizeof timing / sizeof *timing),
+                     done);
 }
 
-static enum err open_dir(struct trainlog *l)
+/* What a process that was killed left half written. */
+static enum err tidy(const struct trainlog *l)
+{
+    static const char *const parts[] = {"", "checkpoints", "policy"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const char *dir = rundir_path(&l->dir, l->arena, parts[i]);
+        if (dir == NULL) {
+            return ERR_MEMORY;
+        }
+        TRY(file_remove_temporaries(dir));
+    }
+    return ERR_OK;
+}
+
+static enum err open_dir(struct trainlog *l, int done)
 {
     const char *root;
     const char *name;
     char more[128];
     TRY(split_path(&root, &name, l->arena, l->setup->run_dir));
-    TRY(move_aside(l->arena, l->setup->run_dir));
-    TRY(rundir_create(&l->dir, l->arena, root, name));
+    if (done > 0) {
+        TRY(rundir_open(&l->dir, l->arena, root, name));
+        TRY(tidy(l));
+    } else {
+        TRY(move_aside(l->arena, l->setup->run_dir));
+        TRY(rundir_create(&l->dir, l->arena, root, name));
+    }
     TRY(rundir_put(&l->dir, "run.yaml", l->setup->config));
     snprintf(more, sizeof more, "mpi: %s\n", comm_library());
     TRY(rundir_put_machine(&l->dir, l->comm->size, more));
-    TRY(open_csv(l));
-    return rundir_status(&l->dir, "starting");
+    TRY(open_csv(l, done));
+    return done > 0 ? rundir_status(&l->dir, "running update %d of %d (resumed)", done,
+                                    l->setup->train->updates)
+                    : rundir_status(&l->dir, "starting");
 }
 
 enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *comm,
-                       const struct train_setup *setup, const struct team *team)
+                       const struct train_setup *setup, const struct team *team, int done)
 {
     l->active = comm->rank == 0;
     l->setup = setup;
@@ -119,17 +151,18 @@ enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *com
     if (l->episodes == NULL) {
         return ERR_MEMORY;
     }
-    return l->active ? open_dir(l) : ERR_OK;
+    return l->active ? open_dir(l, done) : ERR_OK;
 }
 
 /* ---- during the run ---- */
 
-void trainlog_phase(struct trainlog *l, const char *what, int steps)
+void trainlog_phase(struct trainlog *l, const char *what, int steps, int done)
 {
-    l->step = 0;
+    l->step = (uint64_t)done;
     if (l->active) {
         progress_end(&l->progress);
         progress_begin(&l->progress, (uint64_t)steps, what);
+        progress_at(&l->progress, l->step, "%s", "");
     }
 }
 
@@ -217,6 +250,15 @@ enum err trainlog_update(struct trainlog *l, int u)
     l->time = (struct train_time){0};
     l->waited_s = l->comm->wait_seconds;
     return check_ratios(l, u);
+}
+
+enum err trainlog_sync(struct trainlog *l)
+{
+    if (!l->active) {
+        return ERR_OK;
+    }
+    TRY(csv_sync(&l->metrics));
+    return csv_sync(&l->timing);
 }
 
 /* ---- the end ---- */

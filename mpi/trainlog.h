@@ -31,14 +31,20 @@ struct trainlog {
     double started_s, last_s, waited_s;
 };
 
-/* An earlier run in the directory is moved aside to DIR.1, DIR.2, ...: nothing is lost. */
+/* done 0: a new run; an earlier one in the directory is moved aside to DIR.1, DIR.2, ...: nothing
+ * is lost. done > 0: the run in the directory goes on after that update; rows of later ones are
+ * cut off, since they will be written again. */
 enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *comm,
-                       const struct train_setup *setup, const struct team *team) WARN_UNUSED;
-void trainlog_phase(struct trainlog *l, const char *what, int steps);
+                       const struct train_setup *setup, const struct team *team,
+                       int done) WARN_UNUSED;
+/* done: of `steps`, before this program took over. */
+void trainlog_phase(struct trainlog *l, const char *what, int steps, int done);
 void trainlog_step(struct trainlog *l);
 /* One row of metrics.csv and timing.csv for update u (from 1). ERR_NUMERIC, after the row, if a
  * probability ratio before the first step was not exactly 1. */
 enum err trainlog_update(struct trainlog *l, int u) WARN_UNUSED;
+/* Rows written so far are on the disk when this returns: a checkpoint counts on them. */
+enum err trainlog_sync(struct trainlog *l) WARN_UNUSED;
 /* policy/weights.bin as it is now, status. stopped: before the last update, on request. */
 enum err trainlog_finish(struct trainlog *l, bool stopped) WARN_UNUSED;
 void trainlog_fail(struct trainlog *l, enum err why);

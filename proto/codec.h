@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/marl/block.h"
 #include "core/marl/mappo.h"
+#include "core/marl/rollout.h"
 #include "core/marl/team.h"
 
 /* Layout versions of the payloads this program writes, and the newest it reads. */
@@ -21,7 +22,10 @@ enum {
     CODEC_POLICY_VERSION = 1,
     CODEC_ERROR_VERSION = 1,
     CODEC_UPDATE_VERSION = 1,
-    CODEC_EVAL_VERSION = 1
+    CODEC_EVAL_VERSION = 1,
+    CODEC_CHECKPOINT_VERSION = 1,
+    CODEC_MOMENTS_VERSION = 1,
+    CODEC_TILE_STATE_VERSION = 1
 };
 
 /* ---- trajectory ---- */
@@ -70,6 +74,34 @@ enum err codec_put_record(struct buf *out, const struct eval_record *r) WARN_UNU
 /* r->n_metrics says how many are expected; they go to `metrics`. scratch is rewound. */
 enum err codec_get_record(struct eval_record *r, double *metrics, const void *bytes, size_t n,
                           const char *source, struct arena *scratch) WARN_UNUSED;
+
+/* ---- checkpoint (proto/checkpoint.proto) ---- */
+struct checkpoint_header {
+    uint64_t config, weights; /* digests */
+    uint32_t update, rollouts;
+    uint64_t adam_t;
+    int n_envs, horizon;
+};
+enum err codec_put_checkpoint(struct buf *out, const struct checkpoint_header *h,
+                              const struct team *t) WARN_UNUSED;
+/* ERR_MISMATCH, naming what differs, if the team, h->n_envs or h->horizon are not the file's; the
+ * rest of `h` is filled in. scratch is rewound. */
+enum err codec_get_checkpoint(struct checkpoint_header *h, const struct team *t, const void *bytes,
+                              size_t n, const char *source, struct arena *scratch) WARN_UNUSED;
+
+/* values (n): the moments of that order, 1 or 2. */
+enum err codec_put_moments(struct buf *out, int order, const float *values,
+                           size_t n_values) WARN_UNUSED;
+enum err codec_get_moments(float *values, size_t n_values, int order, const void *bytes, size_t n,
+                           const char *source, struct arena *scratch) WARN_UNUSED;
+
+/* sums (n_env of the tile): see core/marl/replay.h. The tile keeps its actions. scratch is rewound.
+ */
+enum err codec_put_tile_state(struct buf *out, const struct rollout_tile *tile,
+                              const uint32_t *sums, struct arena *scratch) WARN_UNUSED;
+/* Into tile->episode, steps and actions; the message must be for tile->tile. */
+enum err codec_get_tile_state(struct rollout_tile *tile, uint32_t *sums, const void *bytes,
+                              size_t n, const char *source, struct arena *scratch) WARN_UNUSED;
 
 /* ---- update dump ---- */
 /* One PPO update whose blocks are all here, in environment order. */

@@ -77,6 +77,15 @@ enum err csv_end_row(struct csv *c)
     return e;
 }
 
+enum err csv_sync(struct csv *c)
+{
+    if (fsync(c->fd) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP) {
+        log_error("cannot flush '%s': %s", c->path, strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
 void csv_close(struct csv *c)
 {
     buf_release(&c->row);

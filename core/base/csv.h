@@ -40,6 +40,9 @@ void csv_num(struct csv *c, double v);
 /* Write the row, which must have all its cells, in one piece. */
 enum err csv_end_row(struct csv *c) WARN_UNUSED;
 
+/* Rows written so far are on the disk when this returns. */
+enum err csv_sync(struct csv *c) WARN_UNUSED;
+
 void csv_close(struct csv *c);
 
 #endif

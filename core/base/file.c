@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +16,9 @@
 #include <unistd.h>
 
 enum { READ_FIRST = 64 * 1024 };
+
+/* Between a file's name and six characters of mkostemp() in the name of its temporary file. */
+static const char temporary_mark[] = ".tmp-";
 
 static enum err failed(const char *verb, const char *path)
 {
@@ -112,15 +116,6 @@ static enum err close_fd(int fd, const char *path, enum err so_far)
     return so_far;
 }
 
-static enum err write_and_close(int fd, const char *path, const void *bytes, size_t n)
-{
-    enum err e = file_write_fd(fd, path, bytes, n);
-    if (e == ERR_OK) {
-        e = sync_fd(fd, path);
-    }
-    return close_fd(fd, path, e);
-}
-
 /* "dir" of "dir/file"; "." or "/" where there is none. */
 static enum err parent_of(char out[PATH_MAX], const char *path)
 {
@@ -150,7 +145,7 @@ static enum err sync_parent(const char *path)
 
 static enum err open_temporary(int *fd, char temporary[PATH_MAX], const char *path)
 {
-    int n = snprintf(temporary, PATH_MAX, "%s.tmp-XXXXXX", path);
+    int n = snprintf(temporary, PATH_MAX, "%s%sXXXXXX", path, temporary_mark);
     if (n < 0 || n >= PATH_MAX) {
         errno = ENAMETOOLONG;
         return failed("create", path);
@@ -165,20 +160,56 @@ static enum err open_temporary(int *fd, char temporary[PATH_MAX], const char *pa
     return ERR_OK;
 }
 
-static enum err replace(const char *path, const void *bytes, size_t n)
+enum err file_writer_open(struct file_writer *w, const char *path)
 {
-    int fd;
-    char temporary[PATH_MAX];
-    TRY(open_temporary(&fd, temporary, path));
-    enum err e = write_and_close(fd, path, bytes, n);
-    if (e == ERR_OK && rename(temporary, path) != 0) {
-        e = failed("replace", path);
+    const size_t n = strlen(path);
+    w->fd = -1;
+    if (n >= sizeof w->path) {
+        errno = ENAMETOOLONG;
+        return failed("create", path);
+    }
+    memcpy(w->path, path, n + 1);
+    return open_temporary(&w->fd, w->temporary, path);
+}
+
+void file_writer_abandon(struct file_writer *w)
+{
+    if (w->fd >= 0) {
+        close(w->fd);
+        unlink(w->temporary);
+    }
+    w->fd = -1;
+}
+
+enum err file_writer_put(struct file_writer *w, const void *bytes, size_t n)
+{
+    const enum err e = file_write_fd(w->fd, w->path, bytes, n);
+    if (e != ERR_OK) {
+        file_writer_abandon(w);
+    }
+    return e;
+}
+
+enum err file_writer_commit(struct file_writer *w)
+{
+    enum err e = close_fd(w->fd, w->path, sync_fd(w->fd, w->path));
+    w->fd = -1;
+    if (e == ERR_OK && rename(w->temporary, w->path) != 0) {
+        e = failed("replace", w->path);
     }
     if (e != ERR_OK) {
-        unlink(temporary);
+        unlink(w->temporary);
         return e;
     }
-    return sync_parent(path);
+    return sync_parent(w->path);
+}
+
+static enum err replace(const char *path, const void *bytes, size_t n)
+{
+    struct file_writer w;
+    TRY(file_writer_open(&w, path));
+    TRY(file_writer_put(&w, bytes, n));
+    return file_writer_commit(&w);
 }
 
 static enum err write_special(const char *path, const void *bytes, size_t n)
@@ -187,7 +218,11 @@ static enum err write_special(const char *path, const void *bytes, size_t n)
     if (fd < 0) {
         return failed("open", path);
     }
-    return write_and_close(fd, path, bytes, n);
+    enum err e = file_write_fd(fd, path, bytes, n);
+    if (e == ERR_OK) {
+        e = sync_fd(fd, path);
+    }
+    return close_fd(fd, path, e);
 }
 
 enum err file_write(const char *path, const void *bytes, size_t n)
@@ -293,6 +328,29 @@ enum err file_remove(const char *path)
         return failed("remove", path);
     }
     return ERR_OK;
+}
+
+static bool is_temporary(const char *name)
+{
+    const size_t n = strlen(name), tail = strlen(temporary_mark) + 6;
+    return n > tail && strncmp(name + n - tail, temporary_mark, strlen(temporary_mark)) == 0;
+}
+
+enum err file_remove_temporaries(const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (d == NULL) {
+        return failed("list", dir);
+    }
+    enum err e = ERR_OK;
+    for (struct dirent *entry; e == ERR_OK && (entry = readdir(d)) != NULL;) {
+        if (is_temporary(entry->d_name) && unlinkat(dirfd(d), entry->d_name, 0) != 0 &&
+            errno != ENOENT) {
+            e = failed("remove a temporary file of", dir);
+        }
+    }
+    closedir(d);
+    return e;
 }
 
 char *file_join(struct arena *arena, const char *a, const char *b)

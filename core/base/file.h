@@ -9,6 +9,7 @@
 #include "core/base/err.h"
 #include "core/base/mem.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,6 +23,22 @@ enum err file_read(struct buf *out, const char *path, size_t max) WARN_UNUSED;
  * old file is intact and the temporary one is gone. What is not a regular file (/dev/stdout, a
  * pipe) is written directly. */
 enum err file_write(const char *path, const void *bytes, size_t n) WARN_UNUSED;
+
+/* The same piece by piece, for what does not fit into memory: open, put ..., then commit (fsync,
+ * rename, fsync the directory) or abandon. Until commit the old file is intact; whoever gets an
+ * error need not abandon, the temporary file is gone. */
+struct file_writer {
+    int fd; /* -1: nothing is open */
+    char path[PATH_MAX], temporary[PATH_MAX];
+};
+enum err file_writer_open(struct file_writer *w, const char *path) WARN_UNUSED;
+enum err file_writer_put(struct file_writer *w, const void *bytes, size_t n) WARN_UNUSED;
+enum err file_writer_commit(struct file_writer *w) WARN_UNUSED;
+void file_writer_abandon(struct file_writer *w);
+
+/* Remove from a directory what a process that was killed while it wrote there left behind: the
+ * temporary files of the two above. Only for a directory that nobody else writes. */
+enum err file_remove_temporaries(const char *dir) WARN_UNUSED;
 
 /* Append and fsync; creates the file. On an error the file has its old length. */
 enum err file_append(const char *path, const void *bytes, size_t n) WARN_UNUSED;

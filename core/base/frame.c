@@ -109,6 +109,11 @@ enum err frame_end(struct buf *out, size_t at, enum frame_kind kind, unsigned ve
 
 /* ---- reading ---- */
 
+size_t frame_length(const unsigned char header[FRAME_HEADER_BYTES])
+{
+    return get_u32(header + AT_LENGTH);
+}
+
 void frame_reader_init(struct frame_reader *r, const void *bytes, size_t n, const char *source)
 {
     *r = (struct frame_reader){.bytes = bytes, .n = n, .source = source};

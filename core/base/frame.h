@@ -39,7 +39,9 @@ enum {
     X(FRAME_RUN_HEADER, "run header")                                                              \
     X(FRAME_POLICY, "policy")                                                                      \
     X(FRAME_TRACE, "trace")                                                                        \
-    X(FRAME_TWIN, "twin")
+    X(FRAME_TWIN, "twin")                                                                          \
+    X(FRAME_MOMENTS, "optimiser moments")                                                          \
+    X(FRAME_TILE_STATE, "tile state")
 
 #define FRAME_ENUM_(name, text) name,
 enum frame_kind { FRAME_NONE, FRAME_LIST(FRAME_ENUM_) FRAME_KINDS };
@@ -67,6 +69,10 @@ enum frame_status {
     FRAME_BAD_VERSION, /* a kind, or a version of it, that this program does not know */
     FRAME_BAD_KIND     /* intact, but not the kind that was asked for */
 };
+
+/* Payload bytes that a header claims. Believe it only after frame_next() found the header intact.
+ */
+size_t frame_length(const unsigned char header[FRAME_HEADER_BYTES]);
 
 struct frame {
     unsigned kind, version;

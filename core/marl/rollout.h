@@ -58,8 +58,8 @@ struct rollout; /* buffers for one tile */
 enum err rollout_init(struct rollout **out, struct arena *arena,
                       const struct team *team) WARN_UNUSED;
 
-/* Fills block (n_env, n_steps of it; stagger: horizon or 0, see rollout_first_steps()). Continues where the
- * tile's last block ended; starts it if it has not started. */
+/* Fills block (n_env, n_steps of it; stagger: horizon or 0, see rollout_first_steps()). Continues
+ * where the tile's last block ended; starts it if it has not started. */
 enum err rollout_run(struct rollout *r, struct block *block, struct rollout_tile *tile,
                      const struct team *team, const struct rollout_cfg *cfg, uint32_t update,
                      int stagger, int n_env_total) WARN_UNUSED;

@@ -4,6 +4,7 @@
 #include "mpi/cmd/commands.h"
 #include "mpi/comm.h"
 #include "mpi/experiment.h"
+#include "mpi/resume.h"
 #include "mpi/selfcheck.h"
 
 #include <inttypes.h>
@@ -14,7 +15,7 @@ struct options {
     int n_sets;
     int dump_update;
     const char *dump_file;
-    bool dry_run;
+    bool restart, dry_run;
 };
 
 static const struct option_row rows[] = {
@@ -23,6 +24,8 @@ static const struct option_row rows[] = {
                     1000000000,
                     "write update N into FILE, all that an outside check of it needs "
                     "(docs/training.md); needs one learner"),
+    OPTION_FLAG(struct options, restart, "restart", 'r',
+                "train anew even if the run directory holds a run of this configuration"),
     OPTION_FLAG(struct options, dry_run, "dry-run", 'n',
                 "check everything and print the memory table, train nothing"),
     OPTION_END,
@@ -34,8 +37,22 @@ static const struct operand_row operand_rows[] = {
 static const struct command_line line = {
     "karma train",
     "Trains a team in the configured world. Start it with mpi/launch -n RANKS (or mpirun, srun); "
-    "the weights do not depend on RANKS. The last line on standard output is `digest HEX`.",
+    "the weights do not depend on RANKS. The last line on standard output is `digest HEX`.\n"
+    "A run that was interrupted goes on from its last checkpoint, on any number of ranks; SIGUSR1\n"
+    "makes one and stops.",
     rows, operand_rows, sizeof(struct options)};
+
+/* A run that is done has nothing left to dump. The same on all ranks. */
+static enum err check_dump(const struct comm *comm, const struct options *o, enum resume what)
+{
+    if (what != RESUME_DONE || o->dump_update == 0) {
+        return ERR_OK;
+    }
+    if (comm->rank == 0) {
+        log_error("--dump-update %d: the training is done; add --restart", o->dump_update);
+    }
+    return ERR_USAGE;
+}
 
 static enum err train_experiment(struct comm *comm, struct experiment *x, const struct options *o)
 {
@@ -48,13 +65,21 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, const 
         .config = (const char *)x->resolved.data,
         .features = experiment_features(x, &x->arena),
     };
-    const struct train_options opt = {
+    struct train_options opt = {
         .dump_update = o->dump_update, .dump_file = o->dump_file, .dry_run = o->dry_run};
+    enum resume what = RESUME_FRESH;
     uint64_t digest = 0;
-    if (setup.features == NULL) {
-        return ERR_MEMORY;
+    enum err e = experiment_training_digest(&setup.config_digest, &x->cfg);
+    e = setup.features == NULL ? ERR_MEMORY : e;
+    TRY(comm_agree(comm, e));
+    if (!o->dry_run) {
+        TRY(resume_decide(&what, &digest, comm, x, o->restart));
     }
-    TRY(train_run(comm, &digest, &setup, &opt));
+    TRY(check_dump(comm, o, what));
+    opt.resume = what == RESUME_CONTINUE;
+    if (what != RESUME_DONE) {
+        TRY(train_run(comm, &digest, &setup, &opt));
+    }
     if (comm->rank == 0 && !o->dry_run) {
         printf("digest %016" PRIx64 "\n", digest);
     }

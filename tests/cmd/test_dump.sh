@@ -7,7 +7,8 @@ config=configs/experiments/tiny.yaml
 train() { # RANKS OPTION...
     ranks=$1
     shift
-    "$LAUNCH" -n "$ranks" "$KARMA" train $config --set "run.dir=$WORK/run" --set train.updates=3 "$@"
+    "$LAUNCH" -n "$ranks" "$KARMA" train $config --set "run.dir=$WORK/run" --set train.updates=3 \
+        --restart "$@"
 }
 
 holds "--help names both values" sh -c "'$KARMA' train --help | grep -q -- '--dump-update N FILE '"
