@@ -130,7 +130,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier test test-programs bench benches lint format asan \
-        proof valgrind install sources clean help FORCE
+        proof proof-resume valgrind install sources clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 all: $(B)/karma ## build build/karma (and libkarma.a) for the chosen variables
@@ -200,6 +200,10 @@ asan: setup-test ## the unit and MPI suites under AddressSanitizer and UBSan
 proof: setup-test ## the digest with every compiler, optimisation and CPU (minutes)
 	@$(PMAKE) all
 	@PROOF=1 MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) tests/cmd/test_determinism.sh
+
+proof-resume: setup-test ## 20 trainings, each killed at a random moment and resumed (minutes)
+	@$(PMAKE) all
+	@KILLS=20 MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) tests/cmd/test_resume.sh
 
 valgrind: setup-test ## a short serial training under valgrind
 	@$(PMAKE) MPI=0 build/serial/karma

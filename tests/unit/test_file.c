@@ -163,6 +163,47 @@ static void a_short_write_leaves_the_old_file(void **state)
     assert_int_equal(entries(s->dir), 1);
 }
 
+static void pieces_appear_when_they_are_committed(void **state)
+{
+    struct scene *s = *state;
+    struct file_writer w;
+    assert_int_equal(file_write(s->path, "old", 3), ERR_OK);
+    assert_int_equal(file_writer_open(&w, s->path), ERR_OK);
+    assert_int_equal(file_writer_put(&w, "ne", 2), ERR_OK);
+    assert_int_equal(file_writer_put(&w, "w", 1), ERR_OK);
+    assert_contents(s, "old");
+    assert_int_equal(entries(s->dir), 2);
+    assert_int_equal(file_writer_commit(&w), ERR_OK);
+    assert_contents(s, "new");
+    assert_int_equal(entries(s->dir), 1);
+    file_writer_abandon(&w); /* does nothing any more */
+    assert_int_equal(file_writer_open(&w, s->path), ERR_OK);
+    assert_int_equal(file_writer_put(&w, "lost", 4), ERR_OK);
+    file_writer_abandon(&w);
+    assert_contents(s, "new");
+    assert_int_equal(entries(s->dir), 1);
+    assert_int_equal(file_writer_open(&w, "/nowhere/data"), ERR_IO);
+    file_writer_abandon(&w);
+}
+
+static void what_a_killed_writer_left_is_removed(void **state)
+{
+    struct scene *s = *state;
+    struct file_writer w;
+    char other[128];
+    assert_int_equal(file_write(s->path, "x", 1), ERR_OK);
+    snprintf(other, sizeof other, "%s/.tmp-abcdef", s->dir); /* nobody's temporary file */
+    assert_int_equal(file_write(other, "x", 1), ERR_OK);
+    assert_int_equal(file_writer_open(&w, s->path), ERR_OK);
+    close(w.fd); /* and then it was killed */
+    assert_int_equal(entries(s->dir), 3);
+    assert_int_equal(file_remove_temporaries(s->dir), ERR_OK);
+    assert_int_equal(entries(s->dir), 2);
+    assert_true(file_exists(s->path) && file_exists(other));
+    assert_int_equal(file_remove_temporaries("/nowhere"), ERR_IO);
+    assert_non_null(strstr(s->said, "/nowhere"));
+}
+
 static void append_adds_and_creates(void **state)
 {
     struct scene *s = *state;
@@ -235,11 +276,18 @@ static void exhausted_memory_while_reading(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_write_is_read_back_and_replaced), TEST(a_large_file_survives_the_round_trip),
-        TEST(a_missing_file_is_named),           TEST(more_than_the_limit_is_refused),
-        TEST(a_full_device_is_an_error),         TEST(a_short_write_leaves_the_old_file),
-        TEST(append_adds_and_creates),           TEST(directories_are_made_with_their_parents),
-        TEST(a_directory_is_tried_for_writing),  TEST(names),
+        TEST(a_write_is_read_back_and_replaced),
+        TEST(a_large_file_survives_the_round_trip),
+        TEST(a_missing_file_is_named),
+        TEST(more_than_the_limit_is_refused),
+        TEST(a_full_device_is_an_error),
+        TEST(a_short_write_leaves_the_old_file),
+        TEST(pieces_appear_when_they_are_committed),
+        TEST(what_a_killed_writer_left_is_removed),
+        TEST(append_adds_and_creates),
+        TEST(directories_are_made_with_their_parents),
+        TEST(a_directory_is_tried_for_writing),
+        TEST(names),
         TEST(exhausted_memory_while_reading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
