@@ -52,10 +52,11 @@ static enum err list_updates(struct buf *list, int *n, const char *run_dir)
 {
     char dir[PATH_MAX];
     const int len = snprintf(dir, sizeof dir, "%s/%s", run_dir, folder);
+    errno = ENAMETOOLONG;
     DIR *d = len > 0 && (size_t)len < sizeof dir ? opendir(dir) : NULL;
     *n = 0;
-    if (d == NULL && errno == ENOENT) {
-        return ERR_OK;
+    if (d == NULL && (errno == ENOENT || errno == ENOTDIR)) {
+        return ERR_OK; /* whether a run can be made there is found out when it is made */
     }
     if (d == NULL) {
         log_error("cannot list '%s': %s", dir, strerror(errno));

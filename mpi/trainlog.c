@@ -141,6 +141,7 @@ enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *com
                        const struct train_setup *setup, const struct team *team, int done)
 {
     l->active = comm->rank == 0;
+    l->done = done;
     l->setup = setup;
     l->team = team;
     l->comm = comm;
@@ -242,6 +243,7 @@ enum err trainlog_update(struct trainlog *l, int u)
     l->last_s = now;
     TRY(put_metrics(l, u));
     TRY(put_timing(l, u, rate));
+    l->done = u;
     TRY(rundir_status(&l->dir, "running update %d of %d", u, l->setup->train->updates));
     char steps[32];
     progress_at(&l->progress, l->step, "%s env-steps/s  reward %.3f  entropy %.2f",
@@ -298,7 +300,7 @@ void trainlog_fail(struct trainlog *l, enum err why)
         return;
     }
     progress_end(&l->progress);
-    if (rundir_status(&l->dir, "failed: %s", err_text(why)) != ERR_OK) {
+    if (rundir_status(&l->dir, "failed after update %d: %s", l->done, err_text(why)) != ERR_OK) {
         log_warn("%s: the status could not be written", l->dir.path);
     }
 }

@@ -21,6 +21,7 @@ struct trainlog {
     struct csv metrics, timing;
     struct progress progress;
     uint64_t step; /* of the phase */
+    int done;      /* updates that have their row */
 
     /* filled in by the trainer during an update */
     struct mappo_stats stats;
