@@ -201,7 +201,7 @@ static void what_a_killed_writer_left_is_removed(void **state)
     assert_int_equal(entries(s->dir), 2);
     assert_true(file_exists(s->path) && file_exists(other));
     assert_int_equal(file_remove_temporaries("/nowhere"), ERR_IO);
-    assert_non_null(strstr(s->said, "/nowhere"));
+    assert_non_null(strstr(s->log.last, "/nowhere"));
 }
 
 static void append_adds_and_creates(void **state)
