@@ -42,7 +42,7 @@ CONTROLLERS = controller ff khpa nothing policy static
 EVAL        = episode eval frontier outcomes summary
 REPORT      = comparison figure table timeline trace
 RUNTIME     = checkpoint demonstrate dump exchange experiment farm owners policies resume \
-              selfcheck shelf stop train trainlog treesum
+              saving selfcheck shelf stop train trainer trainlog treesum
 COMMANDS    = config cpu_built cpu_check eval figure main simulate train
 BENCHES     = bench_nn bench_cluster bench_marl bench_comm bench_train
 

@@ -1,0 +1,70 @@
+/* A trainer onto the shelf and back. See saving.h. */
+#include "mpi/saving.h"
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "mpi/checkpoint.h"
+#include "mpi/shelf.h"
+
+static struct checkpoint checkpoint_of(struct trainer *t)
+{
+    return (struct checkpoint){
+        .comm = t->comm,
+        .owners = &t->owners,
+        .team = &t->team,
+        .mappo = t->mappo,
+        .tiles = t->tiles,
+        .n_sim = t->n_sim,
+        .scratch = &t->scratch,
+        .n_envs = t->setup->train->envs,
+        .horizon = t->setup->rules->cfg->horizon,
+        .stagger = trainer_stagger(t),
+        .config = t->setup->config_digest,
+    };
+}
+
+enum err trainer_save(struct trainer *t, int u)
+{
+    const char *dir = t->setup->run_dir;
+    const struct checkpoint c = checkpoint_of(t);
+    const struct arena_mark mark = arena_mark(&t->scratch);
+    const char *path = shelf_path(&t->scratch, dir, u);
+    enum err e = path == NULL ? ERR_MEMORY : trainlog_sync(&t->log);
+    e = comm_agree(t->comm, e);
+    if (e == ERR_OK) {
+        e = checkpoint_write(&c, path, (struct checkpoint_place){u, t->update});
+    }
+    if (e == ERR_OK && t->comm->rank == 0) {
+        e = shelf_prune(dir, u, t->setup->train->checkpoint_keep);
+    }
+    arena_rewind(&t->scratch, mark);
+    return comm_agree(t->comm, e);
+}
+
+enum err trainer_load(struct trainer *t, int *done)
+{
+    struct checkpoint_place at = {0};
+    const struct checkpoint c = checkpoint_of(t);
+    const double start = clock_s();
+    char *path = NULL;
+    enum err e = ERR_OK;
+    if (t->comm->rank == 0) {
+        e = shelf_newest(&path, &t->arena, &c, t->setup->run_dir);
+    }
+    TRY(comm_agree(t->comm, e));
+    TRY(checkpoint_read(&c, &at, path));
+    if (t->opt->dump_update > 0 && t->opt->dump_update <= at.update) {
+        if (t->comm->rank == 0) {
+            log_error("--dump-update %d: the run goes on after update %d; add --restart",
+                      t->opt->dump_update, at.update);
+        }
+        return ERR_USAGE;
+    }
+    t->update = at.rollouts;
+    *done = at.update;
+    if (t->comm->rank == 0) {
+        log_info("%s: resumed after update %d of %d in %.1f s", path, at.update,
+                 t->setup->train->updates, clock_s() - start);
+    }
+    return ERR_OK;
+}

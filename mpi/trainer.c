@@ -1,0 +1,201 @@
+/* Carving a trainer: networks, environments, blocks, tree sums. See trainer.h. */
+#include "mpi/trainer.h"
+
+#include "core/game/game.h"
+#include "mpi/dump.h"
+
+#include <stdio.h>
+
+int trainer_count_tiles(const struct train_cfg *cfg)
+{
+    return (cfg->envs + TILE - 1) / TILE;
+}
+
+static int envs_of_tile(const struct train_cfg *cfg, int tile)
+{
+    const int left = cfg->envs - tile * TILE;
+    return left < TILE ? left : TILE;
+}
+
+static int count_owned(const int *owner, int n_tiles, int rank)
+{
+    int n = 0;
+    for (int t = 0; t < n_tiles; t++) {
+        n += owner[t] == rank;
+    }
+    return n;
+}
+
+int trainer_clone_rollouts(const struct train_cfg *cfg)
+{
+    const int per_rollout = cfg->envs * cfg->steps;
+    return cfg->init == INIT_SCRATCH ? 0 : (cfg->clone.samples + per_rollout - 1) / per_rollout;
+}
+
+static enum err init_sim(struct trainer *t)
+{
+    const struct train_setup *s = t->setup;
+    const struct train_cfg *cfg = s->train;
+    arena_section(&t->arena, "environments");
+    t->n_sim = count_owned(t->owners.sim, t->owners.n_tiles, t->comm->rank);
+    t->tiles = ARENA_NEW(&t->arena, t->n_sim, struct rollout_tile);
+    if (t->tiles == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(rollout_init(&t->rollout, &t->arena, &t->team));
+    if (cfg->init != INIT_SCRATCH) {
+        t->rule = cfg->clone.rule;
+        t->rule.kind = cfg->init == INIT_CLONE_FF ? CONTROLLER_FF : CONTROLLER_KHPA;
+        TRY(demonstrations_init(&t->demos, &t->arena, &t->rule, s->rules, t->n_sim));
+    }
+    for (int tile = 0, i = 0; tile < t->owners.n_tiles; tile++) {
+        if (t->owners.sim[tile] != t->comm->rank) {
+            continue;
+        }
+        const struct demonstrator *demo =
+            t->demos == NULL ? NULL : demonstrations_tile(t->demos, i);
+        TRY(game_new(&t->tiles[i].env, &t->arena, s->rules, envs_of_tile(cfg, tile), cfg->seed,
+                     demo));
+        TRY(rollout_keep_actions(&t->tiles[i], &t->arena, t->team.spec, s->rules->cfg->horizon));
+        t->tiles[i++].tile = tile;
+    }
+    return block_init(&t->spare, &t->arena, t->team.spec, TILE, cfg->steps);
+}
+
+static enum err init_blocks(struct trainer *t)
+{
+    const struct train_cfg *cfg = t->setup->train;
+    arena_section(&t->arena, "rollout blocks");
+    const int sets = trainer_clone_rollouts(cfg);
+    t->n_sets = sets > 1 ? sets : 1;
+    t->n_learn = count_owned(t->owners.learn, t->owners.n_tiles, t->comm->rank);
+    t->blocks = ARENA_NEW(&t->arena, t->n_sets * t->n_learn, struct block);
+    if (t->blocks == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int set = 0; set < t->n_sets; set++) {
+        for (int tile = 0, i = 0; tile < t->owners.n_tiles; tile++) {
+            if (t->owners.learn[tile] == t->comm->rank) {
+                struct block *b = &t->blocks[set * t->n_learn + i++];
+                TRY(block_init(b, &t->arena, t->team.spec, envs_of_tile(cfg, tile), cfg->steps));
+                b->tile = tile;
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+/* mpi/treesum.h as the reducer that marl asks for. */
+static void *sum_leaf(void *ctx, int tile)
+{
+    return treesum_leaf(((struct tree_sum *)ctx)->tree, tile);
+}
+
+static void sum_leaf_done(void *ctx, int tile)
+{
+    treesum_leaf_done(((struct tree_sum *)ctx)->tree, tile);
+}
+
+static enum err sum_total(void *ctx, void *out)
+{
+    struct tree_sum *s = ctx;
+    return treesum_total(s->tree, s->comm, out);
+}
+
+static struct reducer tree_reducer(struct tree_sum *s, size_t bytes)
+{
+    return (struct reducer){
+        .bytes = bytes, .ctx = s, .leaf = sum_leaf, .leaf_done = sum_leaf_done, .total = sum_total};
+}
+
+static enum err init_trees(struct trainer *t)
+{
+    size_t largest = 0;
+    arena_section(&t->arena, "tree sums");
+    mappo_shapes(&t->team, &t->shapes[0], &t->shapes[1]);
+    t->shapes[2] = (struct reduce_shape){.n_floats = (size_t)t->team.spec->n_stats + 1};
+    for (int i = 0; i < TREES; i++) {
+        t->ops[i] = (struct tree_op){
+            .bytes = reduce_bytes(&t->shapes[i]), .merge = reduce_merge, .ctx = &t->shapes[i]};
+        TRY(treesum_init(&t->trees[i], &t->arena, &t->ops[i], t->owners.n_tiles, t->owners.learn,
+                         t->comm->rank, t->comm->size));
+        t->bound[i] = (struct tree_sum){.tree = t->trees[i], .comm = t->comm};
+        t->reducers[i] = tree_reducer(&t->bound[i], t->ops[i].bytes);
+        largest = t->ops[i].bytes > largest ? t->ops[i].bytes : largest;
+    }
+    t->total = arena_alloc(&t->arena, 1, largest);
+    return t->total == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+static enum err init_learner(struct trainer *t)
+{
+    const struct train_cfg *cfg = t->setup->train;
+    TRY(init_blocks(t));
+    if (t->n_learn == 0) {
+        return ERR_OK;
+    }
+    TRY(init_trees(t));
+    arena_section(&t->arena, "learner");
+    return mappo_init(&t->mappo, &t->arena, &t->mappo_cfg, &t->team, cfg->seed, cfg->envs,
+                      cfg->steps, t->n_learn, &t->reducers[0], &t->reducers[1]);
+}
+
+enum err trainer_init(struct trainer *t)
+{
+    const struct train_setup *s = t->setup;
+    arena_init(&t->arena);
+    arena_init(&t->scratch);
+    t->mappo_cfg = *s->mappo;
+    TRY(owners_init(&t->owners, &t->arena, trainer_count_tiles(s->train), t->comm->size,
+                    s->train->learners));
+    arena_section(&t->arena, "networks");
+    TRY(team_init(&t->team, &t->arena, s->team, &s->rules->spec));
+    TRY(init_sim(t));
+    TRY(init_learner(t));
+    exchange_init(&t->exchange, t->comm, &t->team, &t->scratch);
+    if (t->comm->rank == 0) {
+        TRY(dump_check(t->opt, s->train, t->owners.n_learners));
+    }
+    return team_init_params(&t->team, s->train->seed, &t->scratch);
+}
+
+void trainer_release(struct trainer *t)
+{
+    exchange_release(&t->exchange);
+    arena_release(&t->scratch);
+    arena_release(&t->arena);
+}
+
+/* ---- looking things up ---- */
+
+int trainer_stagger(const struct trainer *t)
+{
+    return t->setup->train->stagger ? t->setup->rules->cfg->horizon : 0;
+}
+
+/* Blocks stand in the order of their tiles. */
+struct block *trainer_block(const struct trainer *t, int set, int tile)
+{
+    struct block *blocks = &t->blocks[set * t->n_learn];
+    int low = 0, high = t->n_learn;
+    while (low < high) {
+        const int mid = low + (high - low) / 2;
+        if (blocks[mid].tile < tile) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low < t->n_learn && blocks[low].tile == tile ? &blocks[low] : NULL;
+}
+
+void trainer_print_memory(const struct trainer *t)
+{
+    printf("memory of rank %d of %d: %d tiles simulated, %d learned\n", t->comm->rank,
+           t->comm->size, t->n_sim, t->n_learn);
+    for (int i = 0; i < t->arena.n_sections; i++) {
+        const struct mem_section *s = &t->arena.sections[i];
+        printf("  %-24s %12.3f MiB\n", s->name, (double)s->bytes / (1 << 20));
+    }
+    printf("  %-24s %12.3f MiB\n", "total", (double)t->arena.bytes / (1 << 20));
+}
