@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,12 @@ static enum err failed(const char *verb, const char *path)
 }
 
 /* ---- reading ---- */
+
+static enum err too_long(const char *path, size_t max)
+{
+    log_error("cannot read '%s': it has more than the %zu bytes allowed here", path, max);
+    return ERR_IO;
+}
 
 static enum err read_all(struct buf *out, int fd, const char *path, size_t max)
 {
@@ -47,8 +54,7 @@ static enum err read_all(struct buf *out, int fd, const char *path, size_t max)
         }
         out->len += (size_t)got;
         if (out->len > max) {
-            log_error("cannot read '%s': it has more than the %zu bytes allowed here", path, max);
-            return ERR_IO;
+            return too_long(path, max);
         }
     }
 }
@@ -60,7 +66,13 @@ enum err file_read(struct buf *out, const char *path, size_t max)
     if (fd < 0) {
         return failed("open", path);
     }
-    enum err e = read_all(out, fd, path, max);
+    struct stat st;
+    enum err e = ERR_OK;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uintmax_t)st.st_size > max) {
+        e = too_long(path, max); /* before anything is read */
+    } else {
+        e = read_all(out, fd, path, max);
+    }
     if (e != ERR_OK) {
         out->len = 0;
     }

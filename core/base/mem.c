@@ -42,17 +42,24 @@ struct mem_chunk {
 
 /* Counters of the process; nothing that is computed depends on them. */
 static uint64_t n_calls;
+static uint64_t n_bytes;
 static uint64_t fail_at; /* the value of n_calls that fails; 0 = never */
 
-static bool call_may_succeed(void)
+static bool call_may_succeed(size_t bytes)
 {
     n_calls++;
+    n_bytes += bytes;
     return fail_at == 0 || n_calls != fail_at;
 }
 
 uint64_t mem_calls(void)
 {
     return n_calls;
+}
+
+uint64_t mem_bytes(void)
+{
+    return n_bytes;
 }
 
 void mem_fail_after(uint64_t n)
@@ -62,7 +69,7 @@ void mem_fail_after(uint64_t n)
 
 void *mem_alloc(size_t n)
 {
-    void *p = call_may_succeed() ? malloc(n != 0 ? n : 1) : NULL;
+    void *p = call_may_succeed(n) ? malloc(n != 0 ? n : 1) : NULL;
     if (p == NULL) {
         log_error("out of memory: %zu bytes were asked for", n);
     }
@@ -114,7 +121,7 @@ void arena_section(struct arena *a, const char *name)
 static struct mem_chunk *chunk_new(size_t cap)
 {
     size_t total = sizeof(struct mem_chunk) + MEM_ALIGN + cap;
-    struct mem_chunk *c = call_may_succeed() ? calloc(1, total) : NULL;
+    struct mem_chunk *c = call_may_succeed(total) ? calloc(1, total) : NULL;
     if (c == NULL) {
         log_error("out of memory: %zu bytes were asked for", total);
         return NULL;
@@ -275,7 +282,7 @@ enum err buf_reserve(struct buf *b, size_t cap)
     if (cap <= b->cap) {
         return ERR_OK;
     }
-    unsigned char *data = call_may_succeed() ? realloc(b->data, cap) : NULL;
+    unsigned char *data = call_may_succeed(cap) ? realloc(b->data, cap) : NULL;
     if (data == NULL) {
         log_error("out of memory: %zu bytes were asked for", cap);
         return ERR_MEMORY;

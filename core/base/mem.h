@@ -75,6 +75,8 @@ enum err buf_printf(struct buf *b, const char *fmt, ...) WARN_UNUSED
 
 /* Allocations made by this process so far (malloc, realloc). */
 uint64_t mem_calls(void);
+/* Bytes asked for by these, freed or not: what reading some input cost is a difference. */
+uint64_t mem_bytes(void);
 
 /* Tests: the n-th allocation from now fails, once (n >= 1); 0 = never. */
 void mem_fail_after(uint64_t n);

@@ -119,6 +119,18 @@ static void more_than_the_limit_is_refused(void **state)
     assert_non_null(strstr(s->log.last, "more than the 1048576 bytes"));
 }
 
+/* 5 GB that are not there: refused by the length, before a byte is read or asked for. */
+static void a_huge_file_costs_nothing(void **state)
+{
+    struct scene *s = *state;
+    assert_int_equal(file_write(s->path, "", 0), ERR_OK);
+    assert_int_equal(truncate(s->path, (off_t)5 << 30), 0);
+    const uint64_t before = mem_bytes();
+    assert_int_equal(file_read(&s->text, s->path, (size_t)1 << 30), ERR_IO);
+    assert_non_null(strstr(s->log.last, "more than the 1073741824 bytes"));
+    assert_true(mem_bytes() == before);
+}
+
 static void a_full_device_is_an_error(void **state)
 {
     struct scene *s = *state;
@@ -280,6 +292,7 @@ int main(void)
         TEST(a_large_file_survives_the_round_trip),
         TEST(a_missing_file_is_named),
         TEST(more_than_the_limit_is_refused),
+        TEST(a_huge_file_costs_nothing),
         TEST(a_full_device_is_an_error),
         TEST(a_short_write_leaves_the_old_file),
         TEST(pieces_appear_when_they_are_committed),

@@ -179,11 +179,13 @@ static void a_buffer_grows_and_keeps_its_bytes(void **state)
     struct buf b;
     buf_init(&b);
     uint64_t calls = mem_calls();
+    uint64_t bytes = mem_bytes();
     for (int i = 0; i < 100000; i++) {
         unsigned char byte = (unsigned char)(i * 31);
         assert_int_equal(buf_append(&b, &byte, 1), ERR_OK);
     }
     assert_true(mem_calls() - calls < 20); /* doubling: linear over all */
+    assert_in_range(mem_bytes() - bytes, 100000, 4 * 100000);
     assert_int_equal(b.len, 100000);
     for (int i = 0; i < 100000; i++) {
         assert_int_equal(b.data[i], (unsigned char)(i * 31));
