@@ -59,7 +59,12 @@ static enum err check_header(const Karma__Checkpoint *m, const Karma__Checkpoint
     TRY(must_be(source, "agents", m->n_agents, own->n_agents));
     TRY(must_be(source, "factors of an action", m->n_factors, own->n_factors));
     TRY(must_be(source, "choices of a factor", m->n_choices, own->n_choices));
-    return must_be(source, "columns in a row", m->n_row, own->n_row);
+    TRY(must_be(source, "columns in a row", m->n_row, own->n_row));
+    if (m->update > INT32_MAX) {
+        log_error("%s: update %u is more than any training does", source, m->update);
+        return ERR_FORMAT;
+    }
+    return ERR_OK;
 }
 
 enum err codec_get_checkpoint(struct checkpoint_header *h, const struct team *t, const void *bytes,

@@ -103,14 +103,20 @@ static enum err check_lengths(const Karma__TileBlock *m, const struct block *b,
     return wire_expect(source, "boot", m->n_boot, truncated * (size_t)spec->n_agents);
 }
 
-/* Indices that will be used as such. */
+/* Indices that will be used as such. A choice outside its mask has probability 0, which the learner
+ * would take the logarithm of. */
 static enum err check_values(const Karma__TileBlock *m, const struct env_spec *spec,
                              const char *source)
 {
+    const size_t words = (size_t)env_mask_words(spec);
     for (size_t i = 0; i < m->n_action; i++) {
         if (m->action[i] >= (uint32_t)spec->n_choices) {
             log_error("%s: action %u at position %zu; there are %d choices", source, m->action[i],
                       i, spec->n_choices);
+            return ERR_FORMAT;
+        }
+        if (!mask_has(m->mask + i * words, (int)m->action[i])) {
+            log_error("%s: action %u at position %zu is outside its mask", source, m->action[i], i);
             return ERR_FORMAT;
         }
     }

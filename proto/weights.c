@@ -17,19 +17,31 @@ void weights_message(Karma__Weights *m, const struct weights *w, const struct en
     m->value_norm = w->value_norm, m->n_value_norm = popart_doubles(spec->n_agents);
 }
 
-static enum err take_weights(struct team *t, const Karma__Weights *m, const char *source)
+static enum err check_weights(const struct team *t, const Karma__Weights *m, const char *source)
 {
-    const size_t n_rows = stats_doubles(t->spec->n_norm);
-    const size_t n_values = popart_doubles(t->spec->n_agents);
     TRY(wire_expect(source, "params", m->n_params, t->w.n_params));
-    TRY(wire_expect(source, "row_stats", m->n_row_stats, n_rows));
-    TRY(wire_expect(source, "value_norm", m->n_value_norm, n_values));
+    TRY(wire_expect(source, "row_stats", m->n_row_stats, stats_doubles(t->spec->n_norm)));
+    return wire_expect(source, "value_norm", m->n_value_norm, popart_doubles(t->spec->n_agents));
+}
+
+/* Of a message that check_weights() let pass. */
+static void take_weights(struct team *t, const Karma__Weights *m)
+{
     t->w.version = m->version;
     memcpy(t->w.params, m->params, m->n_params * sizeof *m->params);
-    memcpy(t->w.row_stats, m->row_stats, n_rows * sizeof *m->row_stats);
-    memcpy(t->w.value_norm, m->value_norm, n_values * sizeof *m->value_norm);
+    memcpy(t->w.row_stats, m->row_stats, m->n_row_stats * sizeof *m->row_stats);
+    memcpy(t->w.value_norm, m->value_norm, m->n_value_norm * sizeof *m->value_norm);
     team_refresh(t);
-    return ERR_OK;
+}
+
+/* What team_digest() would say once they are taken. */
+static uint64_t digest_of(const struct team *t, const Karma__Weights *m)
+{
+    struct team with = *t;
+    with.w.params = m->params;
+    with.w.row_stats = m->row_stats;
+    with.w.value_norm = m->value_norm;
+    return team_digest(&with);
 }
 
 enum err codec_put_weights(struct buf *out, const struct team *t)
@@ -45,7 +57,10 @@ enum err codec_get_weights(struct team *t, const void *bytes, size_t n, const ch
     const struct arena_mark mark = arena_mark(scratch);
     const Karma__Weights *m =
         (const void *)wire_get(&karma__weights__descriptor, bytes, n, source, scratch);
-    const enum err e = m == NULL ? ERR_FORMAT : take_weights(t, m, source);
+    const enum err e = m == NULL ? ERR_FORMAT : check_weights(t, m, source);
+    if (e == ERR_OK) {
+        take_weights(t, m);
+    }
     arena_rewind(scratch, mark);
     return e;
 }
@@ -119,13 +134,15 @@ enum err codec_get_policy(struct team *t, struct policy_meta *meta, const void *
         return ERR_FORMAT;
     }
     TRY(check_policy(m, t, meta, source));
-    TRY(take_weights(t, m->weights, source));
-    if (team_digest(t) != m->digest) {
+    TRY(check_weights(t, m->weights, source));
+    const uint64_t digest = digest_of(t, m->weights);
+    if (digest != m->digest) {
         log_error("%s: digest of the weights is %016" PRIx64 ", the file says %016" PRIx64
                   "; it was damaged or edited",
-                  source, team_digest(t), m->digest);
+                  source, digest, m->digest);
         return ERR_FORMAT;
     }
+    take_weights(t, m->weights);
     meta->seed = m->seed;
     meta->digest = m->digest;
     meta->config = m->config;

@@ -3,15 +3,32 @@
 
 #include "core/base/log.h"
 
-/* protobuf-c asks for memory piece by piece; an arena gives it and takes it back at once. */
-static void *scratch_alloc(void *arena, size_t n)
+#include <stdbool.h>
+
+/* protobuf-c asks for memory piece by piece; an arena gives it and takes it back at once. It keeps
+ * some 130 bytes for a field of two, and copies what it has each time an embedded message comes
+ * again, so bytes that somebody chose can ask for the square of their number. Our messages are
+ * packed arrays: a value of one byte becomes at most four. */
+struct budget {
+    struct arena *arena;
+    size_t left;
+    bool spent;
+};
+
+static void *scratch_alloc(void *ctx, size_t n)
 {
-    return arena_alloc(arena, n, 1);
+    struct budget *b = ctx;
+    if (n > b->left || b->left - n < MEM_ALIGN) {
+        b->spent = true;
+        return NULL;
+    }
+    b->left -= n + MEM_ALIGN;
+    return arena_alloc(b->arena, n, 1);
 }
 
-static void scratch_free(void *arena, void *p)
+static void scratch_free(void *ctx, void *p)
 {
-    (void)arena;
+    (void)ctx;
     (void)p;
 }
 
@@ -29,10 +46,15 @@ enum err wire_put(struct buf *out, enum frame_kind kind, unsigned version,
 ProtobufCMessage *wire_get(const ProtobufCMessageDescriptor *type, const void *bytes, size_t n,
                            const char *source, struct arena *scratch)
 {
+    struct budget budget = {.arena = scratch, .left = WIRE_BYTES_FIXED + WIRE_BYTES_EACH * n};
     ProtobufCAllocator allocator = {
-        .alloc = scratch_alloc, .free = scratch_free, .allocator_data = scratch};
+        .alloc = scratch_alloc, .free = scratch_free, .allocator_data = &budget};
     ProtobufCMessage *m = protobuf_c_message_unpack(type, &allocator, n, bytes);
-    if (m == NULL) {
+    if (m == NULL && budget.spent) {
+        log_error("%s: %zu bytes that ask for more memory than any %s message of that length "
+                  "needs; they were written by another program or damaged",
+                  source, n, type->name);
+    } else if (m == NULL) {
         log_error("%s: these %zu bytes are not a %s message; they were written by another program "
                   "or damaged",
                   source, n, type->name);

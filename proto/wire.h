@@ -12,8 +12,11 @@
 enum err wire_put(struct buf *out, enum frame_kind kind, unsigned version,
                   const ProtobufCMessage *message) WARN_UNUSED;
 
+/* What unpacking n bytes may take of an arena: FIXED + EACH * n. */
+enum { WIRE_BYTES_FIXED = 64 * 1024, WIRE_BYTES_EACH = 8 };
+
 /* Unpack into memory of `scratch` (the caller rewinds it); NULL with a sentence if the bytes are
- * not such a message. */
+ * not such a message, or ask for more memory than they may. */
 ProtobufCMessage *wire_get(const ProtobufCMessageDescriptor *type, const void *bytes, size_t n,
                            const char *source, struct arena *scratch);
 
