@@ -3,6 +3,9 @@
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/cpu_check.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,9 +49,21 @@ enum err command_parse(const struct command_line *line, struct arena *arena, voi
     return e;
 }
 
+/* The exit status. Results that did not reach standard output are no results. */
+static int finish(enum err e)
+{
+    const bool failed_before = ferror(stdout) != 0;
+    if (fflush(stdout) != 0 || failed_before) {
+        log_error("cannot write to standard output: %s", strerror(errno));
+        e = e == ERR_OK ? ERR_IO : e;
+    }
+    return err_exit_code(e);
+}
+
 int main(int argc, char **argv)
 {
     cpu_check();
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of the write */
     log_init(-1);
     if (argc < 2) {
         const enum err e = print_overview(stderr);
@@ -56,8 +71,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
-        return err_exit_code(print_overview(stdout));
+        return finish(print_overview(stdout));
     }
     const struct command *c = command_find(commands, "karma", argv[1]);
-    return err_exit_code(c == NULL ? ERR_USAGE : c->run(argc - 1, argv + 1));
+    return finish(c == NULL ? ERR_USAGE : c->run(argc - 1, argv + 1));
 }
