@@ -2,6 +2,7 @@
 #
 # Variables   CC=gcc|clang  MPI=1|0  SAN=0|1  DEV=0|1  ARCH=x86-64-v3|native|...  OPT=-O3  CFLAGS=
 #             V=1 (show the commands)  PREFIX=/usr/local  DESTDIR=
+#             FUZZ=1 (libFuzzer: see the targets fuzz and fuzzers)
 #             FORCE=1 (let `run` start on a Slurm login node)
 # Every combination builds in a directory of its own below build/; build/karma points to the last
 # one that `make` built. Needed programs and libraries stand in PACKAGES below and nowhere else.
@@ -24,6 +25,13 @@ DOCS     = $(DESTDIR)$(PREFIX)/share/doc/karma
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
+FUZZ    ?= 0
+SECONDS  = 60
+ifeq ($(FUZZ),1) # only clang brings libFuzzer
+override CC  := clang
+override MPI := 0
+override SAN := 1
+endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = checkpoint error eval trajectory update_dump weights
@@ -44,6 +52,8 @@ REPORT      = comparison figure table timeline trace
 RUNTIME     = checkpoint demonstrate dump exchange experiment farm owners policies resume \
               saving selfcheck shelf stop train trainer trainlog treesum
 COMMANDS    = config cpu_built cpu_check eval figure main simulate train
+FUZZED      = block checkpoint config csv error frame moments policy record tile_state trusting \
+              weights workload
 BENCHES     = bench_nn bench_cluster bench_marl bench_comm bench_train
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
@@ -70,12 +80,13 @@ NEEDS = build $(if $(filter 1,$(MPI)),mpi)
 
 # --- variants and flags --------------------------------------------------------------------------
 empty  :=
+comma  := ,
 VARIANT := $(subst $(empty) $(empty),-,$(strip \
     $(if $(filter 0,$(MPI)),serial) $(if $(filter 1,$(SAN)),asan) $(if $(filter 1,$(DEV)),dev) \
     $(filter-out x86-64-v3,$(ARCH)) $(filter-out gcc,$(notdir $(CC))) \
     $(if $(filter 1,$(MPI)),$(filter-out mpicc,$(notdir $(MPICC)))) \
     $(if $(filter 0,$(SAN)),$(patsubst -%,%,$(filter-out -O3,$(OPT))))))
-B      := build/$(or $(VARIANT),default)
+B      := build/$(if $(filter 1,$(FUZZ)),fuzz,$(or $(VARIANT),default))
 GEN    := build/gen
 
 PKGS     = yaml-0.1 libprotobuf-c openblas
@@ -86,12 +97,12 @@ CMOCKA  := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
 # Bits may not depend on the compiler's taste for fused multiply-adds. The fixed-order GEMM, whose
 # sums are FMA chains by definition, asks for them by name.
 FP       = -ffp-contract=off
-WARN     = -Wall -Wextra
+WARN     = -Wall -Wextra $(if $(filter 1,$(FUZZ)),-Wno-pass-failed)
 ifeq ($(DEV),1)
 WARN    += -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
 endif
 ifeq ($(SAN),1)
-SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE = -fsanitize=$(if $(filter 1,$(FUZZ)),fuzzer-no-link$(comma))address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 VERIFY   = $(if $(filter 1,$(DEV) $(SAN)),-DKARMA_VERIFY)
 FLAGS    = -std=gnu11 $(OPT) -g -fno-math-errno -D_GNU_SOURCE -I. -isystem $(GEN) \
@@ -123,13 +134,14 @@ ARCHIVES = $(B)/libruntime.a $(B)/libkarma.a
 UNIT     = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
 RANKED   = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/mpi/test_*.c)))
 SHELLED  = $(sort $(wildcard tests/cmd/test_*.sh))
+FUZZERS  = $(FUZZED:%=$(B)/tests/fuzz/%)
 BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 
 # --- targets -------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier test test-programs bench benches lint format asan \
+.PHONY: all setup setup-run setup-test run quickstart frontier test test-programs bench benches lint format asan fuzz fuzzers corpus \
         proof proof-resume valgrind install sources clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -180,7 +192,7 @@ test: setup-test ## set up, build, run every suite; the last line counts them
 	@$(PMAKE) test-programs
 	@MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) $(UNIT) $(RANKED) $(SHELLED)
 
-test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches)
+test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches fuzzers)
 
 bench: setup ## print the speeds, each with its unit and how it was taken (V=1: every shape)
 	@$(PMAKE) benches
@@ -196,6 +208,16 @@ format: ## clang-format every C file in place
 
 asan: setup-test ## the unit and MPI suites under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory SAN=1 SHELLED= test
+
+fuzz: setup-test ## libFuzzer against every reader of bytes, SECONDS=60 each; crashes go to build/fuzz
+	@$(PMAKE) FUZZ=1 fuzzers
+	@tests/fuzz/run fuzz $(SECONDS)
+
+corpus: setup-test ## make tests/fuzz/corpus anew, after a format changed
+	@$(PMAKE) FUZZ=1 fuzzers
+	@tests/fuzz/run corpus $(filter-out trusting,$(FUZZED))
+
+fuzzers: $(FUZZERS)
 
 proof: setup-test ## the digest with every compiler, optimisation and CPU (minutes)
 	@$(PMAKE) all
@@ -246,6 +268,14 @@ $(UNIT): %: %.o $(SERIAL) $(ARCHIVES)
 
 $(RANKED): %: %.o $(COMM) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(CMOCKA) $(LIBS)
+
+# With libFuzzer, or as programs that read files: tests/fuzz/fuzz.h.
+FUZZ_MAIN = $(if $(filter 1,$(FUZZ)),,$(B)/tests/fuzz/replay.o)
+FUZZ_O    = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/plant,$(PLANT)) \
+            $(call in,core/scenario,$(SCENARIO)) $(call in,core/marl,$(MARL)) $(call in,proto,$(PROTO)) \
+            $(call in,gen/proto,$(SCHEMAS:=.pb-c))
+$(FUZZERS): %: %.o $(B)/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(FUZZ_O)
+	$(SAY)$(CC) $(FLAGS) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
 $(BENCHED): %: %.o $(COMM) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(LIBS)

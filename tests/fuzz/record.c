@@ -1,0 +1,41 @@
+/* Fuzzes codec_get_record(): an evaluated episode, from a worker to rank 0. */
+#include "tests/fuzz/toy.h"
+
+enum { N_METRICS = 3 };
+static double metrics[N_METRICS];
+static struct eval_record record;
+
+static enum err begin(struct arena *arena, int variant)
+{
+    (void)arena;
+    for (int i = 0; i < N_METRICS; i++) {
+        metrics[i] = 0.25 * (i + variant);
+    }
+    record = (struct eval_record){.controller = 1,
+                                  .train = (uint32_t)variant,
+                                  .scenario = 300,
+                                  .episode = 70000,
+                                  .metrics = metrics,
+                                  .n_metrics = N_METRICS};
+    return ERR_OK;
+}
+
+static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch)
+{
+    const enum err e = codec_get_record(&record, metrics, bytes, n, fuzz_source(), scratch);
+    CHECK(record.metrics == metrics && record.n_metrics == N_METRICS);
+    CHECK(scratch->bytes == 0); /* rewound */
+    return e;
+}
+
+static enum err encode(struct buf *out)
+{
+    return codec_put_record(out, &record);
+}
+
+const struct fuzz_reader fuzz_reader = {.fixed = TOY_FIXED,
+                                        .each = TOY_EACH,
+                                        .begin = begin,
+                                        .n_variants = 2,
+                                        .read = read,
+                                        .encode = encode};

@@ -1,0 +1,60 @@
+/* A small team with one tile of toy environments: the shapes that fuzzed messages must have. */
+#ifndef KARMA_TESTS_FUZZ_TOY_H
+#define KARMA_TESTS_FUZZ_TOY_H
+
+#include "proto/codec.h"
+#include "proto/wire.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/toy_env.h"
+
+enum {
+    TOY_ENVS = 3,
+    TOY_STEPS = 6,
+    TOY_HORIZON = 4,
+    /* What unpacking may take of an arena may take four times that of the system: chunks double,
+     * and a piece that does not fit leaves the rest of its chunk empty. */
+    TOY_FIXED = 4 * WIRE_BYTES_FIXED + 64 * 1024,
+    TOY_EACH = 4 * WIRE_BYTES_EACH
+};
+
+/* Two words of mask; actions of two bytes as varints. */
+static const struct toy_shape toy_small = {.n_agents = 2,
+                                           .n_factors = 2,
+                                           .n_choices = 40,
+                                           .n_row = 4,
+                                           .n_norm = 2,
+                                           .n_obs = 3,
+                                           .n_critic = 4,
+                                           .horizon = TOY_HORIZON};
+
+struct toy_team {
+    struct env_spec spec;
+    struct team_cfg cfg;
+    int hidden[1];
+    struct toy_run run;
+};
+
+/* The tile has done variant + 1 rollouts. */
+static inline enum err toy_team_begin(struct toy_team *t, struct arena *arena, int variant)
+{
+    const struct rollout_cfg policy = {.seed = 31};
+    t->hidden[0] = 2;
+    t->spec = toy_spec(&toy_small);
+    t->cfg = (struct team_cfg){.actor_hidden = t->hidden,
+                               .n_actor_hidden = 1,
+                               .critic_hidden = t->hidden,
+                               .n_critic_hidden = 1,
+                               .activation = ACT_TANH,
+                               .share_actor = true,
+                               .obs_clip = 5.0,
+                               .row_block = 16,
+                               .gemm = GEMM_FIXED};
+    TRY(toy_run_init(&t->run, arena, &t->cfg, &toy_small, &t->spec, TOY_ENVS, TOY_STEPS));
+    TRY(rollout_keep_actions(&t->run.tile[0], arena, &t->spec, TOY_HORIZON));
+    for (int i = 0; i <= variant; i++) {
+        TRY(toy_run_rollout(&t->run, &policy, (uint32_t)i));
+    }
+    return ERR_OK;
+}
+
+#endif
