@@ -49,7 +49,7 @@ GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
 EVAL        = episode eval frontier outcomes summary
 REPORT      = comparison figure table timeline trace
-RUNTIME     = checkpoint demonstrate dump exchange experiment farm owners policies resume \
+RUNTIME     = checkpoint demonstrate dump exchange experiment farm owners peers policies resume \
               saving selfcheck shelf stop train trainer trainlog treesum
 COMMANDS    = config cpu_built cpu_check eval figure main simulate train
 FUZZED      = block checkpoint config csv error frame moments policy record tile_state trusting \

@@ -1,7 +1,8 @@
 /* Checkpoints: tiles to rank 0 and into the file, and from the file to everybody.
  *
- * The file's frames are numbered: header, weights, two moments, then one for each tile in order.
- * What a frame must be follows from its number alone.
+ * The file's frames are numbered: header, weights, two moments, one for each tile in order, and,
+ * where a rollout runs ahead, the weights it acts with. What a frame must be follows from its
+ * number alone.
  */
 #include "mpi/checkpoint.h"
 
@@ -16,9 +17,14 @@
 enum { AT_HEADER, AT_WEIGHTS, AT_MOMENTS_1, AT_MOMENTS_2, AT_TILES };
 enum { PIECE = 1024 * 1024 }; /* frames are written and broadcast together up to about this size */
 
+static int count_tiles(const struct checkpoint *c)
+{
+    return c->owners->n_tiles;
+}
+
 static int count_frames(const struct checkpoint *c)
 {
-    return AT_TILES + c->owners->n_tiles;
+    return AT_TILES + count_tiles(c) + (c->acting != NULL);
 }
 
 static const struct frame_rule {
@@ -32,17 +38,27 @@ static const struct frame_rule {
     [AT_TILES] = {FRAME_TILE_STATE, CODEC_TILE_STATE_VERSION},
 };
 
-static struct frame_rule rule_of(int frame_i)
+static bool is_acting(const struct checkpoint *c, int frame_i)
 {
-    return rules[frame_i < AT_TILES ? frame_i : AT_TILES];
+    return frame_i == AT_TILES + count_tiles(c);
+}
+
+static struct frame_rule rule_of(const struct checkpoint *c, int frame_i)
+{
+    return rules[is_acting(c, frame_i) ? AT_WEIGHTS : frame_i < AT_TILES ? frame_i : AT_TILES];
 }
 
 /* ---- writing: what a tile is ---- */
 
 static enum err put_tile(struct buf *out, const struct checkpoint *c, int lid)
 {
-    uint32_t sums[TILE];
-    TRY(replay_checksums(sums, &c->tiles[lid], c->scratch));
+    uint32_t now[TILE];
+    const uint32_t *sums = now;
+    if (c->sums != NULL) {
+        sums = c->sums[lid];
+    } else {
+        TRY(replay_checksums(now, &c->tiles[lid], c->scratch));
+    }
     return codec_put_tile_state(out, &c->tiles[lid], sums, c->scratch);
 }
 
@@ -99,6 +115,21 @@ static enum err put_learner(struct buf *out, const struct checkpoint *c, struct 
     TRY(codec_put_weights(out, c->team));
     TRY(codec_put_moments(out, 1, moments[0], c->team->w.n_params));
     return codec_put_moments(out, 2, moments[1], c->team->w.n_params);
+}
+
+/* The team as it acts in the rollout that runs ahead; its buffers are the team's and c->acting's.
+ */
+static struct team acting_team(const struct checkpoint *c)
+{
+    struct team t = *c->team;
+    t.w = *c->acting;
+    return t;
+}
+
+static enum err put_acting(struct buf *out, const struct checkpoint *c)
+{
+    const struct team acting = acting_team(c);
+    return codec_put_weights(out, &acting);
 }
 
 /* One message: a tile's frame as it will stand in the file, or an error. */
@@ -189,7 +220,8 @@ static enum err write_file(struct output *o, const struct checkpoint *c, struct 
     TRY(gather(o, c));
     enum err e = ERR_OK;
     if (root) {
-        e = write_out(o, 0);
+        e = c->acting == NULL ? ERR_OK : put_acting(&o->bytes, c);
+        e = e == ERR_OK ? write_out(o, 0) : e;
         e = e == ERR_OK ? file_writer_commit(&o->file) : e;
     }
     return comm_agree(c->comm, e);
@@ -229,9 +261,10 @@ static enum err check_config(const struct checkpoint *c, const struct checkpoint
 
 /* Rank 0. Frame frame_i of the file. *whole = false, with a warning, where the bytes are damaged.
  */
-static enum err next_frame(struct frame_file *file, struct frame *f, bool *whole, int frame_i)
+static enum err next_frame(const struct checkpoint *c, struct frame_file *file, struct frame *f,
+                           bool *whole, int frame_i)
 {
-    const struct frame_rule rule = rule_of(frame_i);
+    const struct frame_rule rule = rule_of(c, frame_i);
     const size_t before = file->at;
     enum frame_status status = FRAME_OK;
     TRY(frame_file_next(file, f, &status));
@@ -265,14 +298,14 @@ static enum err check_file(const struct checkpoint *c, bool *whole, struct frame
 {
     struct frame f;
     struct checkpoint_header h = {.n_envs = c->n_envs, .horizon = c->horizon};
-    TRY(next_frame(file, &f, whole, AT_HEADER));
+    TRY(next_frame(c, file, &f, whole, AT_HEADER));
     if (!*whole) {
         return ERR_OK;
     }
     TRY(codec_get_checkpoint(&h, c->team, f.payload, f.n, file->path, c->scratch));
     TRY(check_config(c, &h, file->path));
     for (int i = AT_HEADER + 1; *whole && i < count_frames(c); i++) {
-        TRY(next_frame(file, &f, whole, i));
+        TRY(next_frame(c, file, &f, whole, i));
     }
     if (*whole) {
         enum frame_status status = FRAME_OK;
@@ -329,6 +362,16 @@ static enum err take_tile(struct input *in, const struct frame *f)
                                 c->scratch);
 }
 
+static enum err take_acting(const struct input *in, const struct frame *f)
+{
+    const struct checkpoint *c = in->c;
+    struct team acting = acting_team(c);
+    TRY(codec_get_weights(&acting, f->payload, f->n, in->source, c->scratch));
+    c->acting->version = acting.w.version;
+    team_refresh(c->team); /* they share what is derived */
+    return ERR_OK;
+}
+
 static enum err take_frame(struct input *in, const struct frame *f)
 {
     const struct checkpoint *c = in->c;
@@ -341,18 +384,20 @@ static enum err take_frame(struct input *in, const struct frame *f)
     case AT_MOMENTS_2:
         return take_moments(in, f);
     default:
-        return take_tile(in, f);
+        return is_acting(c, in->frame_i) ? take_acting(in, f) : take_tile(in, f);
     }
 }
 
 /* Rank 0: the next frames of the file, at least one. What goes wrong goes to everybody in place of
  * a frame. */
-static enum err fill(struct buf *batch, struct frame_file *file, int frame_i, int n_frames)
+static enum err fill(struct buf *batch, const struct checkpoint *c, struct frame_file *file,
+                     int frame_i)
 {
+    const int n_frames = count_frames(c);
     batch->len = 0;
     for (bool whole = true; frame_i < n_frames && batch->len < PIECE; frame_i++) {
         struct frame f;
-        enum err e = next_frame(file, &f, &whole, frame_i);
+        enum err e = next_frame(c, file, &f, &whole, frame_i);
         e = e == ERR_OK && !whole ? ERR_FORMAT : e; /* it was whole a moment ago */
         if (e == ERR_OK) {
             e = buf_append(batch, file->bytes.data, file->bytes.len);
@@ -396,7 +441,7 @@ static enum err share_file(struct input *in, struct frame_file *file)
     enum err e = ERR_OK;
     buf_init(&batch);
     while (e == ERR_OK && in->frame_i < n_frames) {
-        e = comm->rank == 0 ? fill(&batch, file, in->frame_i, n_frames) : ERR_OK;
+        e = comm->rank == 0 ? fill(&batch, in->c, file, in->frame_i) : ERR_OK;
         e = comm_agree(comm, e);
         if (e == ERR_OK) {
             e = comm_bcast(comm, 0, &batch);

@@ -27,8 +27,12 @@ struct checkpoint {
     int n_sim;
     struct arena *scratch;
     int n_envs, horizon;
-    int stagger;     /* as in rollout_run() */
-    uint64_t config; /* digest of what decides the training */
+    /* A rollout that runs ahead (train.pipeline) is not stored: what it is made of is. NULL: none
+     * does, the tiles stand where the weights were made. */
+    struct weights *acting;       /* it acts with these, one update older than the team's */
+    const uint32_t (*sums)[TILE]; /* (n_sim) checksums of `tiles`, histories from before it */
+    int stagger;                  /* as in rollout_run() */
+    uint64_t config;              /* digest of what decides the training */
 };
 
 /* How far a training is. */

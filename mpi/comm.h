@@ -36,11 +36,17 @@ struct comm {
     int rank, size;
     double wait_seconds; /* time spent waiting in this module, for the bench and timing.csv */
     uint64_t bytes_sent; /* payload handed to sends and broadcasts of which this rank is the root */
+    /* Looked at about twice a second in waits that have taken a second: an error ends the wait.
+     * The library itself would wait for a lost rank for ever. NULL: nobody watches. */
+    enum err (*watch)(void *ctx);
+    void *watch_ctx;
     struct comm_impl *impl; /* owned */
 };
 
 /* Collective. Starts the library (MPI_Init_thread FUNNELED) on first use. */
 enum err comm_init(struct comm *c, int *argc, char ***argv) WARN_UNUSED;
+/* Local. From now on, until NULL takes its place, `watch` ends waits. */
+void comm_watch(struct comm *c, enum err (*watch)(void *ctx), void *ctx);
 /* Collective. Waits until every rank is here and every send has left; messages nobody asked for
  * (a run that ends with an error leaves some) are received and thrown away, so that no rank hangs.
  * Nothing happens if comm_init() failed or was not called on a zeroed `c`. */

@@ -21,6 +21,7 @@
 enum {
     POLL_NS = 50 * 1000,
     NAP_NS = 500 * 1000,
+    WATCH_NS = 1000 * 1000 * 1000,
     TIMER_SLACK_NS = 1000,
     PENDING_MIN = 64,
     SPARES_MAX = 16
@@ -39,6 +40,8 @@ struct comm_impl {
     struct buf spares[SPARES_MAX]; /* buffers free for the next message */
     int n_spares;
     enum err send_err; /* a send that failed while nobody could be told; sticky */
+    double watched_s;  /* when a wait was last looked at */
+    enum err broken;   /* what the watch said; no wait succeeds after that */
     bool owns_library;
 };
 
@@ -73,14 +76,24 @@ static enum err check_count(size_t n)
 /* Between two polls of a wait that began at `start_s`. Naps grow with the wait, so a message is
  * noticed at most a quarter late; a tree sum of 0.5 MB on two ranks took 1.4 ms with naps of a
  * fixed 200 us and takes 0.5 to 1.1 ms so. */
-static void pause_since(double start_s)
+static enum err pause_since(struct comm *c, double start_s)
 {
-    double waited_ns = (clock_s() - start_s) * 1e9;
+    double now_s = clock_s(), waited_ns = (now_s - start_s) * 1e9;
     if (waited_ns >= POLL_NS) {
         double nap_ns = 0.25 * waited_ns;
         struct timespec nap = {0, nap_ns < NAP_NS ? (long)nap_ns : NAP_NS};
         nanosleep(&nap, NULL);
     }
+    if (c->impl->broken != ERR_OK) {
+        return c->impl->broken;
+    }
+    if (c->watch == NULL || waited_ns < WATCH_NS ||
+        now_s < c->impl->watched_s + 0.5e-9 * WATCH_NS) {
+        return ERR_OK;
+    }
+    c->impl->watched_s = now_s;
+    c->impl->broken = c->watch(c->watch_ctx);
+    return c->impl->broken;
 }
 
 /* Linux rounds naps up by 50 us for a process that does not ask for less. */
@@ -102,12 +115,13 @@ static enum err await(struct comm *c, MPI_Request *request, const char *call)
     double start = clock_s();
     int done = 0;
     int rc = MPI_Test(request, &done, MPI_STATUS_IGNORE);
-    while (rc == MPI_SUCCESS && !done) {
-        pause_since(start);
+    enum err e = ERR_OK;
+    while (e == ERR_OK && rc == MPI_SUCCESS && !done) {
+        e = pause_since(c, start);
         rc = MPI_Test(request, &done, MPI_STATUS_IGNORE);
     }
     count_wait(c, start);
-    return mpi_result(rc, call);
+    return e != ERR_OK && !done ? e : mpi_result(rc, call);
 }
 
 /* ---- start and end ---- */
@@ -166,6 +180,12 @@ free_impl:
     return e;
 }
 
+void comm_watch(struct comm *c, enum err (*watch)(void *ctx), void *ctx)
+{
+    c->watch = watch;
+    c->watch_ctx = ctx;
+}
+
 /* Receives one message that nobody asked for, if there is one, and throws it away. All of it: Open
  * MPI 4.1 writes past the end of a receive that is too short for a message in shared memory. */
 static enum err discard_one(struct comm *c)
@@ -205,7 +225,7 @@ static enum err leave_together(struct comm *c)
             TRY(mpi_result(MPI_Test(&barrier, &done, MPI_STATUS_IGNORE), "MPI_Ibarrier"));
         }
         if (!done) {
-            pause_since(start);
+            TRY(pause_since(c, start));
         }
     }
     return ERR_OK;
@@ -358,8 +378,8 @@ enum err comm_flush(struct comm *c)
     double start = clock_s();
     enum err e = retire_sends(c);
     while (e == ERR_OK && c->impl->n_pending > 0) {
-        pause_since(start);
-        e = retire_sends(c);
+        e = pause_since(c, start);
+        e = e == ERR_OK ? retire_sends(c) : e;
     }
     count_wait(c, start);
     return e;
@@ -408,8 +428,8 @@ enum err comm_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out, 
     bool got = false;
     enum err e = comm_try_recv(c, src, tag, out, from, &got);
     while (e == ERR_OK && !got) {
-        pause_since(start);
-        e = comm_try_recv(c, src, tag, out, from, &got);
+        e = pause_since(c, start);
+        e = e == ERR_OK ? comm_try_recv(c, src, tag, out, from, &got) : e;
     }
     c->wait_seconds = waited; /* the wait inside is part of this one */
     count_wait(c, start);

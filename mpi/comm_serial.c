@@ -34,6 +34,12 @@ enum err comm_init(struct comm *c, int *argc, char ***argv)
     return ERR_OK;
 }
 
+void comm_watch(struct comm *c, enum err (*watch)(void *ctx), void *ctx)
+{
+    c->watch = watch;
+    c->watch_ctx = ctx;
+}
+
 static void message_free(struct message *m)
 {
     buf_release(&m->bytes);

@@ -43,6 +43,12 @@ enum err dump_check(const struct train_options *opt, const struct train_cfg *cfg
                   opt->dump_update, cfg->updates);
         return ERR_USAGE;
     }
+    if (cfg->pipeline > 0) {
+        log_error("--dump-update: with train.pipeline the batch was made with older weights than "
+                  "the update begins with, and cannot be checked from outside; add --set "
+                  "train.pipeline=0");
+        return ERR_USAGE;
+    }
     if (n_learners > 1) {
         log_error("--dump-update: the batch must be on one rank, but %d ranks learn; add "
                   "--set train.learners=1 (the numbers are the same)",
@@ -72,22 +78,18 @@ enum err dump_begin(struct dump *d, const struct team *t, struct mappo *m)
     float *mom1;
     float *mom2;
     uint64_t *steps;
-    const struct weights *w = &t->w;
+    const size_t n_params = t->w.n_params;
     mappo_optimiser(m, &mom1, &mom2, &steps);
-    *d = (struct dump){.before = *w, .adam_t = *steps};
+    *d = (struct dump){.adam_t = *steps};
     arena_init(&d->arena);
-    d->before.params = copy_of(&d->arena, w->params, w->n_params, sizeof(float));
-    d->before.row_stats =
-        copy_of(&d->arena, w->row_stats, stats_doubles(t->spec->n_norm), sizeof(double));
-    d->before.value_norm =
-        copy_of(&d->arena, w->value_norm, popart_doubles(t->spec->n_agents), sizeof(double));
-    d->adam_m = copy_of(&d->arena, mom1, w->n_params, sizeof(float));
-    d->adam_v = copy_of(&d->arena, mom2, w->n_params, sizeof(float));
-    if (d->before.params == NULL || d->before.row_stats == NULL || d->before.value_norm == NULL ||
-        d->adam_m == NULL || d->adam_v == NULL) {
+    const enum err e = team_weights_init(&d->before, &d->arena, t);
+    d->adam_m = copy_of(&d->arena, mom1, n_params, sizeof(float));
+    d->adam_v = copy_of(&d->arena, mom2, n_params, sizeof(float));
+    if (e != ERR_OK || d->adam_m == NULL || d->adam_v == NULL) {
         dump_release(d);
         return ERR_MEMORY;
     }
+    team_weights_copy(&d->before, &t->w, t);
     return ERR_OK;
 }
 

@@ -14,6 +14,7 @@ static struct checkpoint checkpoint_of(struct trainer *t)
         .team = &t->team,
         .mappo = t->mappo,
         .tiles = t->tiles,
+        .acting = t->before != NULL ? &t->acting : NULL,
         .n_sim = t->n_sim,
         .scratch = &t->scratch,
         .n_envs = t->setup->train->envs,
@@ -26,13 +27,17 @@ static struct checkpoint checkpoint_of(struct trainer *t)
 enum err trainer_save(struct trainer *t, int u)
 {
     const char *dir = t->setup->run_dir;
-    const struct checkpoint c = checkpoint_of(t);
+    struct checkpoint c = checkpoint_of(t);
+    const bool ahead = t->before != NULL;
+    const struct checkpoint_place at = {u, ahead ? t->update_before : t->update};
     const struct arena_mark mark = arena_mark(&t->scratch);
     const char *path = shelf_path(&t->scratch, dir, u);
+    c.tiles = ahead ? t->before : t->tiles;
+    c.sums = ahead ? (const uint32_t(*)[TILE])t->sums : NULL;
     enum err e = path == NULL ? ERR_MEMORY : trainlog_sync(&t->log);
     e = comm_agree(t->comm, e);
     if (e == ERR_OK) {
-        e = checkpoint_write(&c, path, (struct checkpoint_place){u, t->update});
+        e = checkpoint_write(&c, path, at);
     }
     if (e == ERR_OK && t->comm->rank == 0) {
         e = shelf_prune(dir, u, t->setup->train->checkpoint_keep);

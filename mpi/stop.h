@@ -1,7 +1,18 @@
-/* Stop on request: SIGUSR1 asks for an orderly end (Slurm sends it before a time limit, and mpirun
- * hands it to every rank). The run ends after the current update with ERR_STOPPED on all ranks. */
+/* Signals: how a run ends when somebody wants it to.
+ *
+ *   SIGUSR1          an orderly end: noted, and asked for between steps. Slurm sends it before a
+ *                    time limit, and mpirun hands it to every rank
+ *   SIGTERM, SIGINT  leave at once: the last words go into the run's status, then the process dies
+ *                    of the signal. mpirun sends SIGTERM to all ranks when one was lost, and
+ *                    SIGKILL a second later
+ *
+ * Last words say how far the run was and, if a rank of this host is gone, which one. They are
+ * written by the lowest rank of the host that is left, so a lost rank 0 is told of, too.
+ */
 #ifndef KARMA_MPI_STOP_H
 #define KARMA_MPI_STOP_H
+
+#include "mpi/peers.h"
 
 #include <stdbool.h>
 
@@ -10,5 +21,13 @@ void stop_listen(void);
 
 /* Local. Ranks must agree before they act on it: the signal reaches them at different moments. */
 bool stop_requested(void);
+
+/* Local. From now on SIGTERM and SIGINT leave last words in the file `status` (copied), until
+ * stop_forget(). `peers` by reference. */
+void stop_last_words(const struct peers *peers, const char *status, int updates);
+/* Local. How far the run is: "after update `done` of `updates`". */
+void stop_at(int done);
+/* Local. The signals end the process as they did before. */
+void stop_forget(void);
 
 #endif

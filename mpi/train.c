@@ -2,6 +2,7 @@
 #include "mpi/train.h"
 
 #include "core/base/clock.h"
+#include "core/base/file.h"
 #include "core/base/log.h"
 #include "mpi/dump.h"
 #include "mpi/saving.h"
@@ -40,6 +41,8 @@ const struct cfg_field train_fields[] = {
             "length of a rollout"),
     CFG_INT(struct train_cfg, learners, "1", 0, 1000000, "ranks", CFG_SPEED,
             "ranks that learn while the others simulate; 0 = every rank does both"),
+    CFG_INT(struct train_cfg, pipeline, "0", 0, 1, "updates", CFG_RESULT,
+            "age of the weights that act: 1 = a rollout runs while the one before is learned from"),
     CFG_ENUM(struct train_cfg, init, "scratch", init_choices, CFG_RESULT, "where training starts"),
     CFG_TABLE(struct train_cfg, clone, clone_fields, "imitation of a rule"),
     CFG_BOOL(struct train_cfg, stagger, "true", CFG_RESULT,
@@ -89,14 +92,16 @@ static enum err simulate_all(struct trainer *t, int set, enum rollout_mode mode)
         .poll = poll_comm,
         .poll_ctx = t->comm,
     };
-    for (int i = 0; i < t->n_sim; i++) {
-        const enum err e = simulate_tile(t, &t->tiles[i], set, &cfg);
+    const double start = clock_s();
+    enum err e = ERR_OK;
+    for (int i = 0; e == ERR_OK && i < t->n_sim; i++) {
+        e = simulate_tile(t, &t->tiles[i], set, &cfg);
         if (e != ERR_OK) {
             exchange_send_errors(&t->exchange, &t->owners, i, e);
-            return e;
         }
     }
-    return ERR_OK;
+    t->log.time.rollout += clock_s() - start;
+    return e;
 }
 
 static enum err receive_all(struct trainer *t, int set)
@@ -112,9 +117,7 @@ static enum err receive_all(struct trainer *t, int set)
 /* All tiles advance T steps; the blocks of `set` are full where they are learned. Collective. */
 static enum err rollout_all(struct trainer *t, int set, enum rollout_mode mode)
 {
-    const double start = clock_s();
     enum err e = simulate_all(t, set, mode);
-    t->log.time.rollout += clock_s() - start;
     if (e == ERR_OK) {
         e = receive_all(t, set);
     }
@@ -160,7 +163,7 @@ static enum err learn_and_dump(struct trainer *t, double progress)
     return comm_agree(t->comm, e);
 }
 
-static enum err sum_episodes(struct trainer *t)
+static enum err sum_episodes(struct trainer *t, int set)
 {
     if (t->n_learn == 0) {
         return ERR_OK;
@@ -168,7 +171,7 @@ static enum err sum_episodes(struct trainer *t)
     const struct reducer r = t->reducers[2];
     const int n_stats = t->team.spec->n_stats;
     for (int i = 0; i < t->n_learn; i++) {
-        const struct block *b = &t->blocks[i];
+        const struct block *b = &t->blocks[set * t->n_learn + i];
         float *leaf = reduce_floats(r.leaf(r.ctx, b->tile));
         memset(leaf, 0, r.bytes);
         for (int k = 0; k < n_stats; k++) {
@@ -184,6 +187,12 @@ static enum err sum_episodes(struct trainer *t)
 
 /* ---- the script ---- */
 
+/* Collective. A signal reaches ranks at different moments; one that has it is enough. */
+static enum err go_on(struct trainer *t)
+{
+    return comm_agree(t->comm, stop_requested() ? ERR_STOPPED : ERR_OK);
+}
+
 static enum err warm_up(struct trainer *t)
 {
     TRY(rollout_all(t, 0, ROLLOUT_POLICY));
@@ -191,24 +200,37 @@ static enum err warm_up(struct trainer *t)
     return exchange_weights(&t->exchange);
 }
 
+/* Collective. One step of cloning is done. */
+static enum err end_step(struct trainer *t)
+{
+    trainlog_step(&t->log);
+    return go_on(t);
+}
+
+static enum err demonstrate(struct trainer *t, int sets)
+{
+    for (int set = 0; set < sets; set++) {
+        TRY(rollout_all(t, set, ROLLOUT_DEMONSTRATE));
+        TRY(learn(t, set, MAPPO_WARMUP, 0));
+        TRY(exchange_weights(&t->exchange)); /* the next rollout sees the row statistics */
+        TRY(end_step(t));
+    }
+    return ERR_OK;
+}
+
 static enum err clone_rule(struct trainer *t)
 {
     const struct clone_cfg *cfg = &t->setup->train->clone;
     const int sets = trainer_clone_rollouts(t->setup->train);
     trainlog_phase(&t->log, "clone", cfg->passes + sets + cfg->value_updates, 0);
-    for (int set = 0; set < sets; set++) {
-        TRY(rollout_all(t, set, ROLLOUT_DEMONSTRATE));
-        TRY(learn(t, set, MAPPO_WARMUP, 0));
-        TRY(exchange_weights(&t->exchange)); /* the next rollout sees the row statistics */
-        trainlog_step(&t->log);
-    }
+    TRY(demonstrate(t, sets));
     t->mappo_cfg.lr = cfg->lr;
     t->mappo_cfg.lr_end = cfg->lr / 10;
     for (int pass = 0; pass < cfg->passes; pass++) {
         for (int set = 0; set < sets; set++) {
             TRY(learn(t, set, MAPPO_CLONE, (double)pass / cfg->passes));
         }
-        trainlog_step(&t->log);
+        TRY(end_step(t));
     }
     t->mappo_cfg = *t->setup->mappo;
     TRY(exchange_weights(&t->exchange));
@@ -216,23 +238,90 @@ static enum err clone_rule(struct trainer *t)
         TRY(rollout_all(t, 0, ROLLOUT_POLICY));
         TRY(learn(t, 0, MAPPO_VALUE, 0));
         TRY(exchange_weights(&t->exchange));
-        trainlog_step(&t->log);
+        TRY(end_step(t));
     }
     return ERR_OK;
 }
 
-/* Collective. Where ranks agree to go on, to fail or to stop: a signal reaches them at different
- * moments, and one that has it is enough. */
+/* What precedes the first update, and a checkpoint of it. Collective. */
+static enum err prepare(struct trainer *t)
+{
+    TRY(t->setup->train->init == INIT_SCRATCH ? warm_up(t) : clone_rule(t));
+    TRY(go_on(t));
+    if (t->before != NULL) {
+        TRY(comm_agree(t->comm, trainer_remember(t)));
+    }
+    return t->setup->train->checkpoint_every > 0 ? trainer_save(t, 0) : ERR_OK;
+}
+
+/* The set that holds the rollout which update u learns from. */
+static int set_of(const struct trainer *t, int u)
+{
+    return t->before == NULL ? 0 : u % 2;
+}
+
+/* Update u from its rollout. Collective. */
+static enum err learn_update(struct trainer *t, int u)
+{
+    const int set = set_of(t, u);
+    const double progress = (double)(u - 1) / t->setup->train->updates;
+    TRY(comm_agree(t->comm, sum_episodes(t, set)));
+    return u == t->opt->dump_update ? learn_and_dump(t, progress)
+                                    : learn(t, set, MAPPO_PPO, progress);
+}
+
+/* train.pipeline 0: one after the other. Collective. */
+static enum err update_in_turn(struct trainer *t, int u)
+{
+    TRY(rollout_all(t, set_of(t, u), ROLLOUT_POLICY));
+    TRY(learn_update(t, u));
+    return exchange_weights(&t->exchange);
+}
+
+/* train.pipeline 1: simulating ranks are at the rollout of update u + 1 while learners make update
+ * u; a rank that does both simulates first, with the same weights. Blocks wait in the messages
+ * until they are asked for. Collective. */
+static enum err update_ahead(struct trainer *t, int u)
+{
+    const bool ahead = u < t->setup->train->updates;
+    enum err e = ERR_OK;
+    if (ahead) {
+        e = trainer_remember(t);
+        e = e == ERR_OK ? simulate_all(t, set_of(t, u + 1), ROLLOUT_POLICY) : e;
+    }
+    const enum err learned = learn_update(t, u); /* others count on this rank, whatever e is */
+    TRY(comm_agree(t->comm, learned == ERR_OK ? e : learned));
+    if (ahead) {
+        e = receive_all(t, set_of(t, u + 1));
+        t->update++;
+        TRY(comm_agree(t->comm, e));
+    }
+    return exchange_weights(&t->exchange);
+}
+
+/* The rollout that is ahead of update `done` + 1, made for the first time or, after a resume,
+ * again: with the weights it acted with then. Collective. */
+static enum err start_ahead(struct trainer *t, int done)
+{
+    const struct weights learned = t->team.w;
+    t->team.w = t->acting;
+    team_refresh(&t->team);
+    const enum err e = rollout_all(t, set_of(t, done + 1), ROLLOUT_POLICY);
+    t->team.w = learned;
+    team_refresh(&t->team);
+    return e;
+}
+
+/* Collective. */
 static enum err end_update(struct trainer *t, int u)
 {
     const struct train_cfg *cfg = t->setup->train;
-    enum err e = trainlog_update(&t->log, u);
-    if (e == ERR_OK && u < cfg->updates && stop_requested()) {
-        e = ERR_STOPPED;
-    }
-    e = comm_agree(t->comm, e);
+    enum err e = comm_agree(t->comm, trainlog_update(&t->log, u));
+    stop_at(u);
+    const bool last = u == cfg->updates;
     const bool due = cfg->checkpoint_every > 0 && u % cfg->checkpoint_every == 0;
-    if (e == ERR_STOPPED || (e == ERR_OK && due && u < cfg->updates)) {
+    e = e == ERR_OK && !last ? go_on(t) : e;
+    if (e == ERR_STOPPED || (e == ERR_OK && due && !last)) {
         TRY(trainer_save(t, u));
     }
     return e;
@@ -240,46 +329,70 @@ static enum err end_update(struct trainer *t, int u)
 
 static enum err improve(struct trainer *t, int done)
 {
-    const struct train_cfg *cfg = t->setup->train;
-    trainlog_phase(&t->log, "train", cfg->updates, done);
-    for (int u = done + 1; u <= cfg->updates; u++) {
-        const double progress = (double)(u - 1) / cfg->updates;
-        TRY(rollout_all(t, 0, ROLLOUT_POLICY));
-        TRY(comm_agree(t->comm, sum_episodes(t)));
-        TRY(u == t->opt->dump_update ? learn_and_dump(t, progress)
-                                     : learn(t, 0, MAPPO_PPO, progress));
-        TRY(exchange_weights(&t->exchange));
+    const int updates = t->setup->train->updates;
+    trainlog_phase(&t->log, "train", updates, done);
+    if (t->before != NULL && done < updates) {
+        TRY(start_ahead(t, done));
+    }
+    for (int u = done + 1; u <= updates; u++) {
+        TRY(t->before == NULL ? update_in_turn(t, u) : update_ahead(t, u));
         TRY(end_update(t, u));
     }
     return ERR_OK;
 }
 
-/* What precedes the first update. */
-static enum err prepare(struct trainer *t)
-{
-    return t->setup->train->init == INIT_SCRATCH ? warm_up(t) : clone_rule(t);
-}
-
 /* ---- entry ---- */
 
-static enum err run(struct trainer *t)
+/* Signals and lost ranks: who is where, last words, and waits that end. Collective. */
+static enum err stand_guard(struct trainer *t)
 {
-    int done = 0;
+    TRY(peers_init(&t->peers, &t->arena, t->comm));
+    const char *status = file_join(&t->arena, t->setup->run_dir, "status");
+    TRY(comm_agree(t->comm, status == NULL ? ERR_MEMORY : ERR_OK));
+    t->log.peers = &t->peers;
     stop_listen();
-    if (t->opt->resume) {
-        TRY(trainer_load(t, &done));
-    }
-    const enum err opened = trainlog_open(&t->log, &t->arena, t->comm, t->setup, &t->team, done);
-    enum err e = comm_agree(t->comm, opened);
-    if (e == ERR_OK && done == 0) {
+    stop_last_words(&t->peers, status, t->setup->train->updates);
+    comm_watch(t->comm, peers_watch, &t->peers);
+    return ERR_OK;
+}
+
+static void stand_down(struct trainer *t)
+{
+    comm_watch(t->comm, NULL, NULL);
+    stop_forget();
+}
+
+/* The training, or the rest of it, with its files. Collective. */
+static enum err run_logged(struct trainer *t, int done)
+{
+    enum err e = ERR_OK;
+    if (done == TRAINLOG_NEW) {
         e = prepare(t);
+        done = e == ERR_OK ? 0 : TRAINLOG_NEW;
     }
     if (e == ERR_OK) {
         e = improve(t, done);
     }
-    if (e == ERR_OK || e == ERR_STOPPED) {
+    if (e == ERR_STOPPED && done == TRAINLOG_NEW) {
+        trainlog_unprepared(&t->log);
+    } else if (e == ERR_OK || e == ERR_STOPPED) {
         const enum err saved = comm_agree(t->comm, trainlog_finish(&t->log, e == ERR_STOPPED));
         e = saved == ERR_OK ? e : saved;
+    }
+    return e;
+}
+
+static enum err run(struct trainer *t)
+{
+    int done = TRAINLOG_NEW;
+    if (t->opt->resume) {
+        TRY(trainer_load(t, &done));
+        stop_at(done);
+    }
+    const enum err opened = trainlog_open(&t->log, &t->arena, t->comm, t->setup, &t->team, done);
+    enum err e = comm_agree(t->comm, opened);
+    if (e == ERR_OK) {
+        e = run_logged(t, done);
     }
     if (e != ERR_OK && e != ERR_STOPPED) {
         trainlog_fail(&t->log, e);
@@ -298,7 +411,12 @@ enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup
             trainer_print_memory(&t);
         }
     } else if (e == ERR_OK) {
-        e = run(&t);
+        e = stand_guard(&t);
+        e = e == ERR_OK ? run(&t) : e;
+        if (e == ERR_PEER) {
+            comm_abort(err_exit_code(e)); /* with a rank lost nobody can leave together */
+        }
+        stand_down(&t);
     }
     if (e == ERR_OK && !opt->dry_run) {
         *digest = team_digest(&t.team);

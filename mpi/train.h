@@ -35,6 +35,7 @@ struct train_cfg {
     int envs;     /* environments in all */
     int steps;    /* T, decisions of a rollout */
     int learners; /* ranks that learn; 0 = every rank does both */
+    int pipeline; /* 1: the next rollout runs while this one is learned from, with older weights */
     int init;     /* enum train_init */
     struct clone_cfg clone;
     bool stagger;         /* first episodes of different length */

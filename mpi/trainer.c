@@ -2,6 +2,7 @@
 #include "mpi/trainer.h"
 
 #include "core/game/game.h"
+#include "core/marl/replay.h"
 #include "mpi/dump.h"
 
 #include <stdio.h>
@@ -62,12 +63,29 @@ static enum err init_sim(struct trainer *t)
     return block_init(&t->spare, &t->arena, t->team.spec, TILE, cfg->steps);
 }
 
+static enum err init_pipeline(struct trainer *t)
+{
+    arena_section(&t->arena, "pipeline");
+    t->before = ARENA_NEW(&t->arena, t->n_sim, struct rollout_tile);
+    t->sums = arena_alloc(&t->arena, (size_t)t->n_sim, sizeof *t->sums);
+    if (t->before == NULL || t->sums == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < t->n_sim; i++) {
+        t->before[i].env = t->tiles[i].env;
+        t->before[i].tile = t->tiles[i].tile;
+        TRY(rollout_keep_actions(&t->before[i], &t->arena, t->team.spec, t->tiles[i].max_steps));
+    }
+    return team_weights_init(&t->acting, &t->arena, &t->team);
+}
+
 static enum err init_blocks(struct trainer *t)
 {
     const struct train_cfg *cfg = t->setup->train;
     arena_section(&t->arena, "rollout blocks");
     const int sets = trainer_clone_rollouts(cfg);
-    t->n_sets = sets > 1 ? sets : 1;
+    const int least = 1 + cfg->pipeline; /* one is learned from while another is filled */
+    t->n_sets = sets > least ? sets : least;
     t->n_learn = count_owned(t->owners.learn, t->owners.n_tiles, t->comm->rank);
     t->blocks = ARENA_NEW(&t->arena, t->n_sets * t->n_learn, struct block);
     if (t->blocks == NULL) {
@@ -151,6 +169,9 @@ enum err trainer_init(struct trainer *t)
     arena_section(&t->arena, "networks");
     TRY(team_init(&t->team, &t->arena, s->team, &s->rules->spec));
     TRY(init_sim(t));
+    if (s->train->pipeline > 0) {
+        TRY(init_pipeline(t));
+    }
     TRY(init_learner(t));
     exchange_init(&t->exchange, t->comm, &t->team, &t->scratch);
     if (t->comm->rank == 0) {
@@ -171,6 +192,17 @@ void trainer_release(struct trainer *t)
 int trainer_stagger(const struct trainer *t)
 {
     return t->setup->train->stagger ? t->setup->rules->cfg->horizon : 0;
+}
+
+enum err trainer_remember(struct trainer *t)
+{
+    for (int i = 0; i < t->n_sim; i++) {
+        TRY(replay_checksums(t->sums[i], &t->tiles[i], &t->scratch));
+        rollout_copy_history(&t->before[i], &t->tiles[i]);
+    }
+    team_weights_copy(&t->acting, &t->team.w, &t->team);
+    t->update_before = t->update;
+    return ERR_OK;
 }
 
 /* Blocks stand in the order of their tiles. */

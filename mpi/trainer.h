@@ -10,6 +10,7 @@
 #include "mpi/demonstrate.h"
 #include "mpi/exchange.h"
 #include "mpi/owners.h"
+#include "mpi/peers.h"
 #include "mpi/train.h"
 #include "mpi/trainlog.h"
 #include "mpi/treesum.h"
@@ -27,6 +28,7 @@ struct trainer {
     const struct train_options *opt;
     struct arena arena, scratch;
     struct owners owners;
+    struct peers peers;
     struct team team;
     struct mappo_cfg mappo_cfg; /* the phases have step sizes of their own */
     struct mappo *mappo;        /* NULL on ranks that do not learn */
@@ -37,6 +39,12 @@ struct trainer {
     struct controller_cfg rule; /* that is imitated */
     struct demonstrations *demos;
     int n_sim;
+
+    /* train.pipeline: what the rollout that runs ahead started from. */
+    struct weights acting;       /* it acts with these */
+    struct rollout_tile *before; /* (n_sim) histories; NULL without a pipeline */
+    uint32_t (*sums)[TILE];      /* (n_sim) their checksums, as replay_checksums() makes them */
+    uint32_t update_before;      /* rollouts done before it */
 
     struct block *blocks; /* (n_sets, n_learn) tiles I learn, ascending, for each set kept */
     struct block spare;   /* for a tile that leaves */
@@ -66,6 +74,10 @@ int trainer_clone_rollouts(const struct train_cfg *cfg);
 
 /* As rollout_run() wants it: the horizon if first episodes are staggered, else 0. */
 int trainer_stagger(const struct trainer *t);
+
+/* Local. train.pipeline: weights, histories and counter as they are become those that a rollout
+ * which runs ahead starts from. */
+enum err trainer_remember(struct trainer *t) WARN_UNUSED;
 
 /* The block of `tile` in `set`, NULL if this rank does not learn it. */
 struct block *trainer_block(const struct trainer *t, int set, int tile);

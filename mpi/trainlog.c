@@ -67,8 +67,8 @@ static enum err open_rows(struct csv *c, struct trainlog *l, const char *file,
     if (path == NULL) {
         return ERR_MEMORY;
     }
-    return done > 0 ? csv_resume(c, l->arena, path, columns, n, done)
-                    : csv_create(c, l->arena, path, columns, n);
+    return done >= 0 ? csv_resume(c, l->arena, path, columns, n, done)
+                     : csv_create(c, l->arena, path, columns, n);
 }
 
 static enum err open_csv(struct trainlog *l, int done)
@@ -121,27 +121,31 @@ static enum err open_dir(struct trainlog *l, int done)
     const char *name;
     char more[128];
     TRY(split_path(&root, &name, l->arena, l->setup->run_dir));
-    if (done > 0) {
+    if (done >= 0) {
         TRY(rundir_open(&l->dir, l->arena, root, name));
         TRY(tidy(l));
     } else {
         TRY(move_aside(l->arena, l->setup->run_dir));
         TRY(rundir_create(&l->dir, l->arena, root, name));
     }
+    if (l->setup->train->pipeline > 0) {
+        log_info("train.pipeline 1: rollouts act with weights one update old; another algorithm, "
+                 "with another digest, than pipeline 0");
+    }
     TRY(rundir_put(&l->dir, "run.yaml", l->setup->config));
     snprintf(more, sizeof more, "mpi: %s\n", comm_library());
     TRY(rundir_put_machine(&l->dir, l->comm->size, more));
     TRY(open_csv(l, done));
-    return done > 0 ? rundir_status(&l->dir, "running update %d of %d (resumed)", done,
-                                    l->setup->train->updates)
-                    : rundir_status(&l->dir, "starting");
+    return done >= 0 ? rundir_status(&l->dir, "running update %d of %d (resumed)", done,
+                                     l->setup->train->updates)
+                     : rundir_status(&l->dir, "starting");
 }
 
 enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *comm,
                        const struct train_setup *setup, const struct team *team, int done)
 {
     l->active = comm->rank == 0;
-    l->done = done;
+    l->done = done > 0 ? done : 0;
     l->setup = setup;
     l->team = team;
     l->comm = comm;
@@ -207,10 +211,12 @@ static enum err put_metrics(struct trainlog *l, int u)
 
 /* The learner recomputes what a worker computed: in the first slice of an update the weights are
  * still the worker's, so every probability is the same, bit by bit, or something is wrong with the
- * rebuilt observations, the masks or the arithmetic. OpenBLAS makes no such promise. */
+ * rebuilt observations, the masks or the arithmetic. OpenBLAS makes no such promise, and in a
+ * pipeline the learner is one update ahead of the worker. */
 static enum err check_ratios(const struct trainlog *l, int u)
 {
-    if (l->stats.ratio_max_dev == 0 || l->team->cfg->gemm != GEMM_FIXED) {
+    if (l->stats.ratio_max_dev == 0 || l->team->cfg->gemm != GEMM_FIXED ||
+        l->setup->train->pipeline > 0) {
         return ERR_OK;
     }
     log_error("update %d: before the first step, the learner's probabilities differ from the "
@@ -294,13 +300,31 @@ enum err trainlog_finish(struct trainlog *l, bool stopped)
     return rundir_status(&l->dir, "done");
 }
 
+void trainlog_unprepared(struct trainlog *l)
+{
+    if (!l->active) {
+        return;
+    }
+    progress_end(&l->progress);
+    log_info("stopped on request before the first update; the same command starts it anew");
+    if (rundir_status(&l->dir, "stopped before the first update of %d", l->setup->train->updates) !=
+        ERR_OK) {
+        log_warn("%s: the status could not be written", l->dir.path);
+    }
+}
+
 void trainlog_fail(struct trainlog *l, enum err why)
 {
     if (!l->active || l->dir.path == NULL) {
         return;
     }
     progress_end(&l->progress);
-    if (rundir_status(&l->dir, "failed after update %d: %s", l->done, err_text(why)) != ERR_OK) {
+    const int lost = why == ERR_PEER ? peers_lost(l->peers) : -1;
+    const enum err e =
+        lost >= 0 ? rundir_status(&l->dir, "lost rank %d after update %d of %d", lost, l->done,
+                                  l->setup->train->updates)
+                  : rundir_status(&l->dir, "failed after update %d: %s", l->done, err_text(why));
+    if (e != ERR_OK) {
         log_warn("%s: the status could not be written", l->dir.path);
     }
 }

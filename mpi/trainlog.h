@@ -9,6 +9,7 @@
 #include "core/base/rundir.h"
 #include "core/marl/mappo.h"
 #include "mpi/comm.h"
+#include "mpi/peers.h"
 #include "mpi/train.h"
 
 struct trainlog {
@@ -17,6 +18,7 @@ struct trainlog {
     const struct team *team;
     struct comm *comm;
     struct arena *arena;
+    const struct peers *peers; /* whom a failure may be blamed on; borrowed */
     struct rundir dir;
     struct csv metrics, timing;
     struct progress progress;
@@ -32,9 +34,11 @@ struct trainlog {
     double started_s, last_s, waited_s;
 };
 
-/* done 0: a new run; an earlier one in the directory is moved aside to DIR.1, DIR.2, ...: nothing
- * is lost. done > 0: the run in the directory goes on after that update; rows of later ones are
- * cut off, since they will be written again. */
+enum { TRAINLOG_NEW = -1 };
+
+/* done TRAINLOG_NEW: a new run; an earlier one in the directory is moved aside to DIR.1, DIR.2,
+ * ...: nothing is lost. Else the run in the directory goes on after that update (0: before the
+ * first); rows of later ones are cut off, since they will be written again. */
 enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *comm,
                        const struct train_setup *setup, const struct team *team,
                        int done) WARN_UNUSED;
@@ -48,6 +52,8 @@ enum err trainlog_update(struct trainlog *l, int u) WARN_UNUSED;
 enum err trainlog_sync(struct trainlog *l) WARN_UNUSED;
 /* policy/weights.bin as it is now, status. stopped: before the last update, on request. */
 enum err trainlog_finish(struct trainlog *l, bool stopped) WARN_UNUSED;
+/* Stopped on request while there was nothing to go on from. */
+void trainlog_unprepared(struct trainlog *l);
 void trainlog_fail(struct trainlog *l, enum err why);
 void trainlog_close(struct trainlog *l);
 

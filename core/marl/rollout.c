@@ -84,6 +84,20 @@ enum err rollout_keep_actions(struct rollout_tile *tile, struct arena *arena,
     return tile->actions != NULL ? ERR_OK : ERR_MEMORY;
 }
 
+void rollout_copy_history(struct rollout_tile *to, const struct rollout_tile *from)
+{
+    const struct env_spec *spec = from->env->spec;
+    const size_t n_act = (size_t)spec->n_agents * (size_t)spec->n_factors;
+    CHECK(to->max_steps == from->max_steps);
+    to->started = from->started;
+    for (int e = 0; e < from->env->n_env; e++) {
+        to->episode[e] = from->episode[e];
+        to->steps[e] = from->steps[e];
+        memcpy(rollout_kept(to, e, 0), rollout_kept(from, e, 0),
+               (size_t)from->steps[e] * n_act * sizeof(uint16_t));
+    }
+}
+
 /* ---- starting and restarting ---- */
 
 static enum err start(const struct run *run, int stagger, int n_env_total)

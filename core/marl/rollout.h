@@ -39,6 +39,9 @@ struct rollout_tile {
 enum err rollout_keep_actions(struct rollout_tile *tile, struct arena *arena,
                               const struct env_spec *spec, int max_steps) WARN_UNUSED;
 
+/* Where `from` stands, into `to` of the same environment and kept length. */
+void rollout_copy_history(struct rollout_tile *to, const struct rollout_tile *from);
+
 /* The action of step t in slot e's running episode (A, F). */
 static inline uint16_t *rollout_kept(const struct rollout_tile *tile, int e, int t)
 {

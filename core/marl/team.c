@@ -96,19 +96,33 @@ static enum err networks_init(struct team *t)
                         t->n_cols);
 }
 
+enum err team_weights_init(struct weights *w, struct arena *arena, const struct team *t)
+{
+    *w = (struct weights){.n_params = (size_t)t->n_actors * t->actor.n_params + t->critic.n_params};
+    w->params = ARENA_NEW(arena, w->n_params, float);
+    w->row_stats = ARENA_NEW(arena, stats_doubles(t->spec->n_norm), double);
+    w->value_norm = ARENA_NEW(arena, popart_doubles(t->spec->n_agents), double);
+    return w->params != NULL && w->row_stats != NULL && w->value_norm != NULL ? ERR_OK : ERR_MEMORY;
+}
+
+void team_weights_copy(struct weights *to, const struct weights *from, const struct team *t)
+{
+    CHECK(to->n_params == from->n_params);
+    to->version = from->version;
+    memcpy(to->params, from->params, from->n_params * sizeof(float));
+    memcpy(to->row_stats, from->row_stats, stats_doubles(t->spec->n_norm) * sizeof(double));
+    memcpy(to->value_norm, from->value_norm, popart_doubles(t->spec->n_agents) * sizeof(double));
+}
+
 static enum err weights_init(struct team *t, struct arena *arena)
 {
     size_t n_actors = (size_t)t->n_actors;
     t->actor_at = ARENA_NEW(arena, n_actors, size_t);
     t->critic_at = ARENA_NEW(arena, 1, size_t);
-    t->w.n_params = n_actors * t->actor.n_params + t->critic.n_params;
-    t->w.params = ARENA_NEW(arena, t->w.n_params, float);
-    t->w.row_stats = ARENA_NEW(arena, stats_doubles(t->spec->n_norm), double);
-    t->w.value_norm = ARENA_NEW(arena, popart_doubles(t->spec->n_agents), double);
-    if (t->actor_at == NULL || t->critic_at == NULL || t->w.params == NULL ||
-        t->w.row_stats == NULL || t->w.value_norm == NULL) {
+    if (t->actor_at == NULL || t->critic_at == NULL) {
         return ERR_MEMORY;
     }
+    TRY(team_weights_init(&t->w, arena, t));
     for (size_t i = 0; i < n_actors; i++) {
         t->actor_at[i] = i * t->actor.n_params;
     }

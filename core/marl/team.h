@@ -54,6 +54,11 @@ struct team {
 
 enum err team_init(struct team *t, struct arena *arena, const struct team_cfg *cfg,
                    const struct env_spec *spec) WARN_UNUSED;
+/* Storage of the shapes of t->w, zeroed. */
+enum err team_weights_init(struct weights *w, struct arena *arena,
+                           const struct team *t) WARN_UNUSED;
+/* Between weights of one shape; team_refresh() is due where a team's own were overwritten. */
+void team_weights_copy(struct weights *to, const struct weights *from, const struct team *t);
 /* Orthogonal parameters, statistics cleared. scratch is rewound. */
 enum err team_init_params(struct team *t, uint64_t seed, struct arena *scratch) WARN_UNUSED;
 /* After w was overwritten (broadcast, file): derive what depends on it. */
