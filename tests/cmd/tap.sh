@@ -55,6 +55,18 @@ skip() { # NAME REASON
     echo "ok $tap_n - $1 # SKIP $2"
 }
 
+descendants() { # PID NAME: living processes of that name below it, in order of their numbers
+    cat /proc/[0-9]*/stat 2>/dev/null | sed 's/(\(.*\))/\1/; s/[^0-9A-Za-z ]/_/g' |
+        awk -v top="$1" -v name="$2" '
+            { parent[$1] = $4; is[$1] = $2; state[$1] = $3 }
+            END {
+                for (pid in parent) {
+                    for (at = pid; at in parent && at != top; at = parent[at]) continue
+                    if (at == top && is[pid] == name && state[pid] != "Z") print pid
+                }
+            }' | sort -n
+}
+
 done_testing() {
     echo "1..$tap_n"
 }

@@ -1,6 +1,6 @@
 # No mutable globals: an object file of the product has nothing in .data or .bss, but for the homes
 # of process-wide state: the CHECK hook, the logger and the allocation-failure counter of core/base,
-# and the flag that the handler of SIGUSR1 sets.
+# and what the handlers of signals need.
 . tests/cmd/tap.sh
 
 if ! command -v objdump >/dev/null; then

@@ -7,18 +7,6 @@ if [ "${MPI:-1}" = 0 ] || [ ! -r /proc/self/stat ]; then
     exit 0
 fi
 
-descendants() { # PID NAME: living processes of that name below it, in order of their numbers
-    cat /proc/[0-9]*/stat 2>/dev/null | sed 's/(\(.*\))/\1/; s/[^0-9A-Za-z ]/_/g' |
-        awk -v top="$1" -v name="$2" '
-            { parent[$1] = $4; is[$1] = $2; state[$1] = $3 }
-            END {
-                for (pid in parent) {
-                    for (at = pid; at in parent && at != top; at = parent[at]) continue
-                    if (at == top && is[pid] == name && state[pid] != "Z") print pid
-                }
-            }' | sort -n
-}
-
 lives() { # PID
     grep -Eqs '^State:.*[^Z] \(' "/proc/$1/status"
 }
@@ -29,7 +17,7 @@ lose() { # INDEX NAME: kills the rank that stands at that place among the proces
         --set train.updates=100000 --set run.dir="$run_dir" >"$WORK/out" 2>"$WORK/err" </dev/null &
     job=$!
     tries=0
-    until grep -q running "$run_dir/status" 2>/dev/null || [ $tries -ge 300 ]; do
+    until grep -Eqs 'running update ([2-9]|[0-9]{2})' "$run_dir/status" || [ $tries -ge 300 ]; do
         tries=$((tries + 1))
         sleep 0.1
     done
@@ -47,8 +35,69 @@ lose() { # INDEX NAME: kills the rank that stands at that place among the proces
         ! lives "$pid" || left="$left $pid"
     done
     same "$left" "" "$2: no rank is left"
+    holds "$2: the status says so" \
+        grep -Eq "^lost rank $(($1 - 1)) after update [0-9]+ of 100000\$" "$run_dir/status"
 }
 
 lose 1 "the learner is killed"
 lose 3 "a simulating rank is killed"
+
+# The launcher goes on without the lost rank: the others notice it themselves.
+case $("$LAUNCH" --print -n 3 "$KARMA") in
+*openmpi* | *mpirun*--allow-run* | *mpirun*bind-to*)
+    export KARMA_LAUNCH_ARGS=--enable-recovery
+    lose_alone() {
+        run_dir=$WORK/run-alone
+        "$LAUNCH" -n 3 "$KARMA" train configs/experiments/tiny.yaml --set train.updates=100000 \
+            --set run.dir="$run_dir" >"$WORK/out" 2>"$WORK/err" </dev/null &
+        job=$!
+        tries=0
+        until grep -Eqs 'running update ([2-9]|[0-9]{2})' "$run_dir/status" || [ $tries -ge 300 ]; do
+            tries=$((tries + 1))
+            sleep 0.1
+        done
+        kill -KILL "$(descendants $job karma | sed -n 3p)"
+        tries=0
+        while [ -n "$(descendants $job karma)" ] && [ $tries -lt 150 ]; do
+            tries=$((tries + 1))
+            sleep 0.1
+        done
+        left=$(descendants $job karma)
+        kill $job 2>/dev/null
+        wait $job || :
+    }
+    lose_alone
+    same "$left" "" "under recovery: all ranks leave within 15 s"
+    says err "rank 2, on this host, is gone" "under recovery: with a sentence"
+    holds "under recovery: and a status" grep -Eq "^lost rank 2 after update" "$run_dir/status"
+    unset KARMA_LAUNCH_ARGS
+    ;;
+*) skip "a rank that is lost under recovery" "needs Open MPI's mpirun" ;;
+esac
+
+# --- leaving at once ---
+leave() { # SIGNAL WORDS
+    run_dir=$WORK/run-$1
+    "$LAUNCH" -n 3 "$KARMA" train configs/experiments/tiny.yaml --set train.updates=100000 \
+        --set train.checkpoint_every=1 --set run.dir="$run_dir" >"$WORK/out" 2>"$WORK/err" </dev/null &
+    job=$!
+    tries=0
+    until grep -Eqs 'running update ([2-9]|[0-9]{2})' "$run_dir/status" || [ $tries -ge 300 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    kill "-$1" $job
+    asked=$(date +%s)
+    wait $job || :
+    [ $(($(date +%s) - asked)) -le 10 ]
+    result $? "SIG$1: the run leaves at once"
+    holds "SIG$1: the status says so" \
+        grep -Eq "^(ended by SIGTERM|interrupted) after update [0-9]+ of 100000\$" "$run_dir/status"
+    run timeout 120 "$KARMA" train configs/experiments/tiny.yaml --set train.updates=100000 \
+        --set run.dir="$run_dir" --dry-run
+    same $rc 0 "SIG$1: nothing is left that hinders"
+    holds "SIG$1: a checkpoint is left" sh -c "ls '$run_dir'/checkpoints/update-*.ckpt"
+}
+leave TERM
+leave INT
 done_testing

@@ -1,7 +1,7 @@
 # karma train is killed or stopped and goes on, on other ranks: the bits of an undisturbed run.
 # TIMEOUT: 600
 #
-# KILLS=20 (make proof-resume) kills that many times instead of three.
+# KILLS=20 (make proof-resume) kills that many times instead of four, every other time in a pipeline.
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 
@@ -16,6 +16,8 @@ draw() { # N: a number from 1 to N; the sequence follows from the seed
     drawn=$((seed / 65536 % $1 + 1))
 }
 
+pipeline=0 # train.pipeline of what follows
+
 train() { # RANKS LEARNERS ARGUMENT...: in the foreground; exit status in $rc
     ranks=$1 learners=$2
     shift 2
@@ -25,7 +27,8 @@ train() { # RANKS LEARNERS ARGUMENT...: in the foreground; exit status in $rc
         set -- "$LAUNCH" -n "$ranks" "$KARMA" train $tiny "$@"
     fi
     run timeout 120 "$@" --set run.dir="$run" --set train.updates=$updates \
-        --set train.checkpoint_every=1 --set train.learners="$learners"
+        --set train.checkpoint_every=1 --set train.learners="$learners" \
+        --set train.pipeline=$pipeline
 }
 
 digest_of() { # FILE: the last line's
@@ -36,15 +39,17 @@ digest_of() { # FILE: the last line's
 train 1 1
 want=$(digest_of "$WORK/out")
 same "${#want}" 16 "an undisturbed run prints its digest"
-cp "$run/metrics.csv" "$WORK/metrics.csv"
+cp "$run/metrics.csv" "$WORK/metrics-0.csv"
 cp -R "$run" "$WORK/whole"
 same "$(cd "$run/checkpoints" && echo *)" "update-10.ckpt update-11.ckpt" \
     "the newest two checkpoints are kept"
 
+want_0=$want
+
 finishes() { # NAME RANKS LEARNERS: the run in $run goes on to the same end
     train "$2" "$3"
     same "$rc $(digest_of "$WORK/out")" "0 $want" "$1, resumed on $2 ranks ($3 learn): the digest"
-    holds "$1: metrics.csv" cmp "$run/metrics.csv" "$WORK/metrics.csv"
+    holds "$1: metrics.csv" cmp "$run/metrics.csv" "$WORK/metrics-$pipeline.csv"
     same "$(cat "$run/status")" "done" "$1: status"
     same "$(find "$run" -name '*.tmp-*')" "" "$1: no stray file"
 }
@@ -106,7 +111,7 @@ interrupted
 train 1 1
 same $rc 1 "nothing but damaged checkpoints: refused"
 says err "no checkpoint there is whole; train anew with --restart" "with a sentence"
-holds "and the run stays as it is" cmp "$run/metrics.csv" "$WORK/metrics.csv"
+holds "and the run stays as it is" cmp "$run/metrics.csv" "$WORK/metrics-$pipeline.csv"
 
 # --- another configuration -----------------------------------------------------------------------
 interrupted
@@ -123,12 +128,32 @@ if [ -d /proc/self ]; then
     ln -s /proc/self "$run/checkpoints"
     train 1 1
     same "$rc" 1 "a checkpoint that cannot be written ends the run"
-    says err "cannot create .*update-1.ckpt" "with a sentence"
+    says err "cannot create .*update-0.ckpt" "with a sentence"
     holds "in the status, too" grep -q "^failed" "$run/status"
     rm "$run/checkpoints"
 else
     skip "a checkpoint that cannot be written" "needs Linux's /proc"
 fi
+
+# --- a pipeline ---
+pipeline=1
+rm -rf "$run"
+train 1 1
+want=$(digest_of "$WORK/out")
+want_1=$want
+same "${#want}" 16 "a pipeline prints its digest"
+holds "which is another one" [ "$want_1" != "$want_0" ]
+cp "$run/metrics.csv" "$WORK/metrics-1.csv"
+rm -rf "$run.whole"
+mv "$run" "$run.whole"
+cp -R "$run.whole" "$run"
+echo "running update 11 of $updates" >"$run/status"
+finishes "a pipeline that stopped after update 11" 1 1
+rm -rf "$run"
+train 1 1 --set train.init=clone_ff --set train.updates=2 --dump-update 1 "$WORK/dump"
+same $rc 2 "--dump-update in a pipeline is refused"
+says err "train.pipeline=0" "with a remedy"
+pipeline=0 want=$want_0
 
 # --- kills and requests --------------------------------------------------------------------------
 if [ "${MPI:-1}" = 0 ] || [ ! -r /proc/self/stat ]; then
@@ -136,18 +161,6 @@ if [ "${MPI:-1}" = 0 ] || [ ! -r /proc/self/stat ]; then
     done_testing
     exit 0
 fi
-
-descendants() { # PID NAME: living processes of that name below it, in order of their numbers
-    cat /proc/[0-9]*/stat 2>/dev/null | sed 's/(\(.*\))/\1/; s/[^0-9A-Za-z ]/_/g' |
-        awk -v top="$1" -v name="$2" '
-            { parent[$1] = $4; is[$1] = $2; state[$1] = $3 }
-            END {
-                for (pid in parent) {
-                    for (at = pid; at in parent && at != top; at = parent[at]) continue
-                    if (at == top && is[pid] == name && state[pid] != "Z") print pid
-                }
-            }' | sort -n
-}
 
 shape() { # a random number of ranks and learners: $ranks $learners
     draw 4
@@ -158,12 +171,12 @@ shape() { # a random number of ranks and learners: $ranks $learners
     fi
 }
 
-begin() { # in the background on a random shape, slow enough to be met; the launcher in $job
+begin() { # ARGUMENT...: in the background on a random shape; the launcher in $job
     shape
     [ "$ranks" -gt 1 ] || ranks=2
     "$LAUNCH" -n "$ranks" "$KARMA" train $tiny --set run.dir="$run" --set train.updates=$updates \
         --set train.checkpoint_every=1 --set train.learners="$learners" \
-        >"$WORK/out" 2>"$WORK/err" </dev/null &
+        --set train.pipeline=$pipeline "$@" >"$WORK/out" 2>"$WORK/err" </dev/null &
     job=$!
 }
 
@@ -177,10 +190,12 @@ wait_for() { # N: at least that many updates are done
 }
 
 met=0
-kills=${KILLS:-3}
+kills=${KILLS:-4}
 i=0
 while [ $i -lt "$kills" ]; do
     i=$((i + 1))
+    pipeline=$((i % 2))
+    [ $pipeline = 1 ] && want=$want_1 || want=$want_0
     rm -rf "$run"
     begin
     draw $((updates - 3))
@@ -200,15 +215,54 @@ done
 [ $met -gt 0 ]
 result $? "some of the runs were met by the kill ($met of $kills)"
 
+pipeline=0 want=$want_0
+
+ask() { # NAME: SIGUSR1 to the launcher of $job
+    kill -USR1 $job
+    rc=0
+    wait $job || rc=$?
+    same $rc 5 "$1: exit status 5"
+}
+
+stops() { # NAME: asked at a random moment, then resumed on a random shape
+    draw 100
+    sleep "0.$((drawn + 99))"
+    ask "$1"
+    stopped=$(sed -n 's/^stopped after update \([0-9]*\) .*/\1/p' "$run/status")
+    holds "$1: a checkpoint of that update" test -s "$run/checkpoints/update-$stopped.ckpt"
+    same "$(find "$run" -name '*.tmp-*')" "" "$1: no stray file"
+    shape
+    train "$ranks" "$learners" "$2" "$3" "$4" "$5"
+    same "$rc $(digest_of "$WORK/out")" "0 $6" "$1: resumed on $ranks ranks ($learners learn)"
+}
+
+# Nearly all of the time goes where the signal shall meet the run: a rollout takes a second there,
+# an update a few milliseconds; then the other way round.
+for place in "rollout --set train.steps=400 --set mappo.epochs=1" \
+    "update --set train.steps=24 --set mappo.epochs=40"; do
+    # shellcheck disable=SC2086
+    set -- $place
+    where=$1
+    shift
+    rm -rf "$run"
+    train 1 1 "$@" --set train.checkpoint_every=0
+    there=$(digest_of "$WORK/out")
+    rm -rf "$run"
+    begin "$@"
+    wait_for 3
+    stops "SIGUSR1 in mid-$where" "$@" "$there"
+done
+
 rm -rf "$run"
-begin
-wait_for 3
-kill -USR1 $job
-rc=0
-wait $job || rc=$?
-same $rc 5 "SIGUSR1: exit status 5"
-stopped=$(sed -n 's/^stopped after update \([0-9]*\) .*/\1/p' "$run/status")
-holds "SIGUSR1: a checkpoint of that update" test -s "$run/checkpoints/update-$stopped.ckpt"
-shape
-finishes "SIGUSR1" "$ranks" "$learners"
+begin --set train.init=clone_ff --set train.clone.passes=400
+tries=0
+until grep -qs . "$run/status" || [ $tries -ge 500 ]; do
+    tries=$((tries + 1))
+    sleep 0.02
+done
+ask "SIGUSR1 before the first update"
+same "$(cat "$run/status")" "stopped before the first update of $updates" \
+    "SIGUSR1 before the first update: status"
+train 1 1 --set train.init=clone_ff
+same "$rc" 0 "SIGUSR1 before the first update: the run starts anew"
 done_testing

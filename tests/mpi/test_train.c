@@ -109,6 +109,18 @@ static void test_golden(struct ranks *r)
     tiny_set(&t, "train.init=clone_ff");
     EXPECT(r, tiny_go(r, &t) == ERR_OK);
     EXPECT(r, tiny_same("clone_ff", t.digest, tiny_golden("clone_ff")));
+    struct tiny_run ahead = whole(NULL);
+    tiny_set(&ahead, "train.pipeline=1");
+    EXPECT(r, tiny_go(r, &ahead) == ERR_OK);
+    EXPECT(r, tiny_same("pipeline", ahead.digest, tiny_golden("pipeline")));
+    const char *const learners[] = {"train.learners=0", "train.learners=3"};
+    for (int i = 0; i < (r->c.size > 1 ? 2 : 0); i++) {
+        struct tiny_run shared = whole(NULL);
+        tiny_set(&shared, "train.pipeline=1");
+        tiny_set(&shared, learners[i]);
+        EXPECT(r, tiny_go(r, &shared) == ERR_OK);
+        EXPECT(r, tiny_same(learners[i], shared.digest, ahead.digest));
+    }
 }
 
 enum { N_OTHER = 4 };
