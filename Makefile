@@ -38,7 +38,7 @@ SCHEMAS     = checkpoint error eval trajectory update_dump weights
 BASE        = clock config config_print config_value config_yaml crc32c csv err file fmath frame \
               frame_file jobs log mem nearest options progress rng rundir stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
-PLANT       = metrics plant reward schema topology
+PLANT       = metrics plant reward schema topology work_law
 PROTO       = checkpoint error eval trajectory update_dump weights wire
 SCENARIO    = scenario schedule workload
 ORG         =

@@ -28,7 +28,10 @@ enum rng_domain {
     RNG_CLONE,    /* behaviour of the demonstrator: random actions mixed in */
     RNG_TWIN,     /* successor and noise */
     RNG_BOOTSTRAP,
-    RNG_TEST
+    RNG_TEST,
+    RNG_ROUTE,    /* which callee a split call takes */
+    RNG_CLIENT,   /* think times, jitter of retries */
+    RNG_TOPOLOGY, /* generated topologies */
 };
 
 /* TRAIN, DEV and TEST never share a number, whatever the seed. */

@@ -1,15 +1,20 @@
 /* A request's walk through the call graph.
  *
- * A call enters a pod, takes a slot or waits in the queue, computes, calls its callees all at once,
- * holds its slot until the last has answered, and answers. A failed callee makes it fail, and so
- * does an answer after the deadline. What happens to one call is settled at once from there up the
- * chain of callers; since the graph is acyclic, settling never comes back to the same pod.
+ * A call enters a pod, takes a slot or waits in the queue, computes, calls its callees (all at
+ * once, in sequence, or one of them), holds its slot until the last has answered, and answers. A
+ * failed callee makes it fail, and so does an answer after the deadline. Asynchronous callees start
+ * at the same moment as orphans without a deadline: they work, and nobody hears of it. What happens
+ * to one call is settled at once from there up the chain of callers; since the graph is acyclic,
+ * settling never comes back to the same pod.
  *
  * A request is resolved when its first call is answered, refused or lost; a client that has given
  * up meanwhile counts as failed at that moment. received = resolved + in flight, always.
  *
  * What a call draws depends on the request and on its place in the request's call tree only (the
  * visit number, pre-order), never on the order of events.
+ *
+ * Only a success can call on in a sequence, and what is settled while a pod dies or its queue is
+ * cleared are failures: so no call is sent while a list of calls is being walked.
  */
 #include "core/cluster/share.h"
 
@@ -106,6 +111,7 @@ static void pod_take(struct sim *s, int slot, int service, const struct errand *
     call->slot = slot;
     call->service = (int16_t)service;
     call->pending = 0;
+    call->left = 0;
     call->failed = false;
     if (p->held < s->world->topology->cfg->slots_per_pod) {
         p->held++;
@@ -116,18 +122,42 @@ static void pod_take(struct sim *s, int slot, int service, const struct errand *
     pod_load(s, p, load, load + 1);
 }
 
-/* Send a call to a pod drawn uniformly from the ready ones, as kube-proxy does. False: refused,
- * nothing remains of it. */
+/* The fewest calls, the search beginning at a drawn place so that equals share. */
+static int least_loaded(const struct sim *s, const struct sim_service *service, uint32_t begin)
+{
+    uint32_t n = (uint32_t)service->n_ready;
+    int chosen = -1, chosen_load = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        int slot = service->ready[begin + i < n ? begin + i : begin + i - n];
+        int load = s->pods[slot].held + s->pods[slot].queued;
+        if (chosen < 0 || load < chosen_load) {
+            chosen = slot;
+            chosen_load = load;
+        }
+    }
+    return chosen;
+}
+
+static int choose_pod(const struct sim *s, const struct sim_service *service, uint32_t word)
+{
+    uint32_t i = rng_below(word, (uint32_t)service->n_ready);
+    return s->world->topology->cfg->balancing == BALANCE_RANDOM ? service->ready[i]
+                                                                : least_loaded(s, service, i);
+}
+
+/* Send a call to a ready pod. False: refused, nothing remains of it. */
 static bool call_send(struct sim *s, int service_id, const struct errand *errand,
                       struct rng_block draw)
 {
+    const struct topology *t = s->world->topology;
     struct sim_service *service = &s->services[service_id];
     service->count.received += 1.0;
     if (service->n_ready > 0) {
-        int slot = service->ready[rng_below(draw.v[1], (uint32_t)service->n_ready)];
+        int slot = choose_pod(s, service, draw.v[1]);
         if (s->pods[slot].held + s->pods[slot].queued < s->world->places) {
-            double mean_s = s->world->topology->demand_s[service_id] * service->slowdown;
-            pod_take(s, slot, service_id, errand, rng_exponential(draw.v[0]) * mean_s);
+            double mean_s = t->demand_s[service_id] * service->slowdown;
+            double work = work_law_draw(&t->work[service_id], draw.v[0], draw.v[3]);
+            pod_take(s, slot, service_id, errand, work * mean_s);
             return true;
         }
     }
@@ -188,6 +218,8 @@ static struct answer call_end(struct sim *s, int32_t c, bool failed)
     return answer;
 }
 
+static bool call_next(struct sim *s, int32_t c);
+
 /* Tell who called. Returns the caller if it has now heard from all its callees, else SIM_NO_CALL.
  */
 static int32_t call_answer(struct sim *s, const struct answer *answer)
@@ -202,7 +234,10 @@ static int32_t call_answer(struct sim *s, const struct answer *answer)
     struct sim_call *parent = &s->calls[answer->parent];
     parent->failed |= answer->failed;
     parent->pending--;
-    return parent->pending == 0 ? answer->parent : SIM_NO_CALL;
+    if (parent->pending > 0 || (parent->left > 0 && call_next(s, answer->parent))) {
+        return SIM_NO_CALL;
+    }
+    return answer->parent;
 }
 
 static void call_finish(struct sim *s, int32_t c);
@@ -250,7 +285,7 @@ static void call_finish(struct sim *s, int32_t c)
     }
 }
 
-/* ---- what the engine calls ---- */
+/* ---- requests ---- */
 
 /* The entry of a request: evenly among the entries, but the learned attacker's share goes where it
  * aims. */
@@ -294,34 +329,103 @@ void sim_request(struct sim *s, struct sim_stream *from)
     }
 }
 
-static void call_fan_out(struct sim *s, int32_t c)
+/* ---- calling on ---- */
+
+/* Call along edge e of the graph for call c. False: refused. */
+static bool call_along(struct sim *s, const struct sim_call *call, int e, struct errand *errand)
 {
-    const struct topology *t = s->world->topology;
+    errand->visit = call->visit + s->world->visit_step[e];
+    struct rng_block draw = call_draw(s, errand->request, errand->visit);
+    return call_send(s, s->world->topology->callee[e], errand, draw);
+}
+
+static void call_parallel(struct sim *s, int32_t c, int begin, int end)
+{
     struct sim_call *call = &s->calls[c];
     struct errand errand = {call->deadline_s, c, call->request, 0};
-    int begin = t->callee_begin[call->service], end = t->callee_begin[call->service + 1];
     int16_t pending = 0;
-    call->state = CALL_WAITING;
     for (int e = begin; e < end; e++) {
-        errand.visit = call->visit + s->world->visit_step[e];
-        struct rng_block draw = call_draw(s, errand.request, errand.visit);
-        pending += call_send(s, t->callee[e], &errand, draw);
+        pending += call_along(s, call, e, &errand);
     }
     s->services[call->service].count.sent += (double)(end - begin);
     call->pending = pending;
     call->failed = pending < end - begin;
-    if (pending == 0) {
+}
+
+static bool given_up(const struct sim *s, const struct sim_call *call)
+{
+    return s->world->cfg->deadline_propagation && s->now > call->deadline_s;
+}
+
+/* The next call of a sequence. False: there is none, because the last one failed, or was refused,
+ * or nobody waits any more. */
+static bool call_next(struct sim *s, int32_t c)
+{
+    struct sim_call *call = &s->calls[c];
+    if (call->failed || given_up(s, call)) {
+        return false;
+    }
+    struct errand errand = {call->deadline_s, c, call->request, 0};
+    int e = s->world->topology->sync_end[call->service] - call->left;
+    call->left--;
+    s->services[call->service].count.sent += 1.0;
+    call->pending = call_along(s, call, e, &errand);
+    call->failed = call->pending == 0;
+    return call->pending > 0;
+}
+
+/* One of them: drawn for the call, whatever else happens. */
+static void call_split(struct sim *s, int32_t c, int begin, int end)
+{
+    const struct sim_call *call = &s->calls[c];
+    struct rng_block draw =
+        rng_philox(s->key_route, call->visit, call->request, s->id.episode, s->id.env);
+    int e = begin + (int)rng_below(draw.v[0], (uint32_t)(end - begin));
+    call_parallel(s, c, e, e + 1);
+}
+
+static void call_async(struct sim *s, const struct sim_call *call, int begin, int end)
+{
+    struct errand errand = {SIM_NEVER, SIM_ORPHAN, call->request, 0};
+    for (int e = begin; e < end; e++) {
+        (void)call_along(s, call, e, &errand);
+    }
+    s->services[call->service].count.sent += (double)(end - begin);
+}
+
+/* The call has done its own work: callees are told, or it ends. */
+static void call_fan_out(struct sim *s, int32_t c)
+{
+    const struct topology *t = s->world->topology;
+    struct sim_call *call = &s->calls[c];
+    int begin = t->callee_begin[call->service], end = t->callee_begin[call->service + 1];
+    int sync_end = t->sync_end[call->service];
+    enum fan_out how = t->cfg->services[call->service].fan_out;
+    call->state = CALL_WAITING;
+    if (sync_end < end) {
+        call_async(s, call, sync_end, end);
+    }
+    if (how == FAN_PARALLEL) {
+        call_parallel(s, c, begin, sync_end);
+    } else if (how == FAN_SPLIT && begin < sync_end) {
+        call_split(s, c, begin, sync_end);
+    } else if (begin < sync_end) {
+        call->left = (uint8_t)(sync_end - begin);
+        (void)call_next(s, c);
+    }
+    if (call->pending == 0) {
         call_finish(s, c);
     }
 }
+
+/* ---- what the engine calls ---- */
 
 void sim_computed(struct sim *s, int slot)
 {
     int32_t c = share_leave(&s->pods[slot], s->now);
     const struct sim_call *call = &s->calls[c];
     const int *begin = s->world->topology->callee_begin + call->service;
-    bool given_up = s->world->cfg->deadline_propagation && s->now > call->deadline_s;
-    if (begin[0] == begin[1] || given_up) {
+    if (begin[0] == begin[1] || given_up(s, call)) {
         call_finish(s, c);
     } else {
         call_fan_out(s, c);

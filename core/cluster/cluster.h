@@ -2,7 +2,9 @@
  *
  * It stands in for the real cluster: traces come from it and every reported result is measured on
  * it. A request walks the call graph; a call holds its worker slot until its callees have answered,
- * so back-pressure and cascades arise by themselves.
+ * so back-pressure and cascades arise by themselves. Callees are called in parallel, in sequence,
+ * or one of them; asynchronous ones are told and forgotten (plant/topology.h). The CPU demand of a
+ * call follows the law of its service (plant/work_law.h), its pod the balancing of the topology.
  *
  * Pod: a queue (queue_per_pod), worker slots (slots_per_pod), processor sharing of its CPU among
  * the calls that compute: each advances at min(1, cpu / n) cores, cpu = limit, cut by the node when

@@ -61,7 +61,8 @@ static inline void sim_area_add(struct sim_area *a, double now, double change)
 
 /* ---- calls ---- */
 
-enum { SIM_NO_CALL = -1, SIM_CLIENT = -2, SIM_ORPHAN = -3 }; /* instead of a caller */
+/* Instead of a caller. Nobody waits for an orphan: its caller was lost, or never meant to wait. */
+enum { SIM_NO_CALL = -1, SIM_CLIENT = -2, SIM_ORPHAN = -3 };
 enum sim_call_state { CALL_FREE, CALL_QUEUED, CALL_COMPUTING, CALL_WAITING, CALL_LOST };
 
 /* Request numbers of the attack stream have the top bit set. */
@@ -71,13 +72,14 @@ struct sim_call {
     double arrived_s;  /* at this service */
     double deadline_s; /* of the request */
     double work_s;     /* CPU-seconds of its own */
-    int32_t parent;    /* the calling call, SIM_CLIENT, or SIM_ORPHAN: its caller was lost */
+    int32_t parent;    /* the calling call, SIM_CLIENT, or SIM_ORPHAN */
     int32_t next;      /* behind it in the pod's queue, or in the free list */
     uint32_t request, visit;
     int32_t slot; /* of its pod */
     int16_t service;
     int16_t pending; /* callees that have not answered */
     uint8_t state;   /* enum sim_call_state */
+    uint8_t left;    /* callees of a sequence still to be called */
     bool failed;     /* a callee has failed */
 };
 
@@ -185,7 +187,7 @@ struct sim {
     const struct sim_world *world;
     const struct schedule *schedule;
     struct episode_id id;
-    struct rng_key key_service, key_pod;
+    struct rng_key key_service, key_route, key_pod;
     double now;
     int period; /* decision periods done */
 

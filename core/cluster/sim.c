@@ -105,6 +105,7 @@ void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule
     s->id = *id;
     s->schedule = schedule;
     s->key_service = rng_key(id->seed, RNG_SERVICE, id->split);
+    s->key_route = rng_key(id->seed, RNG_ROUTE, id->split);
     s->key_pod = rng_key(id->seed, RNG_POD, id->split);
     s->now = -s->world->warm_s;
     clear(s);

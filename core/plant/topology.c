@@ -4,7 +4,7 @@
  * table of beginnings. The topological order is Kahn's (A. B. Kahn, "Topological sorting of large
  * networks", 1962), the smallest index first, so it is unique; what it leaves over hangs below a
  * cycle. Visits follow the order: a request counts once at its entry, and each call to a service is
- * passed on to every callee.
+ * passed on to every callee, or, where calls are split, to each with equal probability.
  */
 #include "core/plant/topology.h"
 
@@ -15,6 +15,18 @@
 #include <string.h>
 
 enum { NAME_MAX_BYTES = 63, KEY_BYTES = 96, CYCLE_BYTES = 400 };
+
+static const struct cfg_choice fan_out_choices[] = {
+    {"parallel", FAN_PARALLEL, "all at once"},
+    {"sequence", FAN_SEQUENCE, "one after the other"},
+    {"split", FAN_SPLIT, "one of them, drawn"},
+    {NULL, 0, NULL},
+};
+static const struct cfg_choice balancing_choices[] = {
+    {"random", BALANCE_RANDOM, "any ready pod, as kube-proxy does"},
+    {"least_loaded", BALANCE_LEAST_LOADED, "one with the fewest calls"},
+    {NULL, 0, NULL},
+};
 
 static const struct cfg_field service_fields[] = {
     CFG_STRING(struct service_cfg, name, CFG_REQUIRED, CFG_RESULT,
@@ -31,7 +43,17 @@ static const struct cfg_field service_fields[] = {
             "replicas at the start of an episode"),
     CFG_BOOL(struct service_cfg, entry, "false", CFG_RESULT, "clients call this service"),
     CFG_LIST_STRING(struct service_cfg, calls, n_calls, "[]", 0, 64, CFG_RESULT,
-                    "services it calls, each once per call, in parallel"),
+                    "services it calls and waits for"),
+    CFG_LIST_STRING(struct service_cfg, async, n_async, "[]", 0, 64, CFG_RESULT,
+                    "services it calls at the same moment without waiting for an answer"),
+    CFG_ENUM(struct service_cfg, fan_out, "parallel", fan_out_choices, CFG_RESULT,
+             "how it calls those it waits for"),
+    CFG_ENUM(struct service_cfg, service_time, "exponential", work_choices, CFG_RESULT,
+             "law of a call's CPU demand; the mean is cpu_m / capacity_rps"),
+    CFG_DOUBLE(struct service_cfg, cv, "1", 0, 20, "", CFG_RESULT,
+               "coefficient of variation of a lognormal law"),
+    CFG_LIST_DOUBLE(struct service_cfg, samples, n_samples, "[]", 0, 65536, 0, 1e12, "", CFG_RESULT,
+                    "measured demands of an empirical law, in any unit: only their ratios count"),
     CFG_END,
 };
 
@@ -54,10 +76,12 @@ const struct cfg_field topology_fields[] = {
                "CPU limit / CPU request of every pod"),
     CFG_DOUBLE(struct topology_cfg, demand_scale, "1", 0.001, 1000, "", CFG_RESULT,
                "multiplies the CPU demand of every call: 4 = a quarter of capacity_rps"),
-    CFG_INT(struct topology_cfg, queue_per_pod, "100", 1, 100000, "calls", CFG_RESULT,
+    CFG_INT(struct topology_cfg, queue_per_pod, "100", 0, 100000, "calls", CFG_RESULT,
             "calls a pod lets wait"),
     CFG_INT(struct topology_cfg, slots_per_pod, "64", 1, 10000, "calls", CFG_RESULT,
             "calls a pod works on at once"),
+    CFG_ENUM(struct topology_cfg, balancing, "random", balancing_choices, CFG_RESULT,
+             "which ready pod gets a call"),
     CFG_END,
 };
 
@@ -66,9 +90,10 @@ struct build {
     const struct topology_cfg *cfg;
     const struct cfg *places;
     int n, n_entries;
-    int *entries, *callee, *callee_begin, *caller, *caller_begin, *order;
+    int *entries, *callee, *callee_begin, *sync_end, *caller, *caller_begin, *order;
     int *n_unplaced_callers; /* (n) scratch of the sort; -1 = the service itself is placed */
     double *visits, *demand_s, *pod_rps;
+    struct work_law *work;
 };
 
 static int find(const struct topology_cfg *cfg, const char *name)
@@ -93,9 +118,23 @@ static void service_key(char out[KEY_BYTES], int s, const char *member)
     (void)snprintf(out, KEY_BYTES, "topology.services.%d.%s", s, member);
 }
 
-static void call_key(char out[KEY_BYTES], int s, int call)
+/* Calls are counted through both lists, the asynchronous ones last. */
+static int n_calls(const struct service_cfg *c)
 {
-    (void)snprintf(out, KEY_BYTES, "topology.services.%d.calls.%d", s, call);
+    return c->n_calls + c->n_async;
+}
+
+static const char *call_name(const struct service_cfg *c, int call)
+{
+    return call < c->n_calls ? c->calls[call] : c->async[call - c->n_calls];
+}
+
+static void call_key(char out[KEY_BYTES], const struct topology_cfg *cfg, int s, int call)
+{
+    const int n_calls = cfg->services[s].n_calls;
+    const bool async = call >= n_calls;
+    (void)snprintf(out, KEY_BYTES, "topology.services.%d.%s.%d", s, async ? "async" : "calls",
+                   async ? call - n_calls : call);
 }
 
 static bool is_label(const char *name)
@@ -149,6 +188,24 @@ static enum err check_replicas(const struct build *b, int s)
     return ERR_OK;
 }
 
+static enum err check_work(const struct build *b, int s)
+{
+    const struct service_cfg *c = &b->cfg->services[s];
+    double sum = 0.0;
+    for (int i = 0; i < c->n_samples; i++) {
+        sum += c->samples[i];
+    }
+    if (c->service_time == WORK_EMPIRICAL && !(sum > 0.0)) {
+        char key[KEY_BYTES];
+        service_key(key, s, "samples");
+        return plant_cfg_error(b->places, key,
+                               "'%s' has an empirical service time, but its samples %s; give "
+                               "measured demands, at least one above 0",
+                               c->name, c->n_samples == 0 ? "are none" : "are all 0");
+    }
+    return ERR_OK;
+}
+
 static enum err check_node(const struct build *b)
 {
     double cpu_m = 0.0;
@@ -178,6 +235,7 @@ static enum err check_services(const struct build *b)
     for (int s = 0; s < b->n; s++) {
         TRY(check_name(b, s));
         TRY(check_replicas(b, s));
+        TRY(check_work(b, s));
     }
     return check_node(b);
 }
@@ -189,22 +247,23 @@ static enum err resolve_call(int *callee, const struct build *b, int s, int call
 {
     const struct service_cfg *c = &b->cfg->services[s];
     char key[KEY_BYTES];
-    call_key(key, s, call);
-    int target = find(b->cfg, c->calls[call]);
+    const char *name = call_name(c, call);
+    call_key(key, b->cfg, s, call);
+    int target = find(b->cfg, name);
     if (target < 0) {
-        struct nearest near = nearest_to(c->calls[call]);
+        struct nearest near = nearest_to(name);
         for (int other = 0; other < b->n; other++) {
             nearest_offer(&near, b->cfg->services[other].name);
         }
         const char *word = nearest_word(&near);
         return plant_cfg_error(b->places, key, "'%s' calls '%.80s', which is no service%s%s%s",
-                               c->name, c->calls[call], word != NULL ? "; did you mean '" : "",
+                               c->name, name, word != NULL ? "; did you mean '" : "",
                                word != NULL ? word : "", word != NULL ? "'?" : "");
     }
     for (int earlier = 0; earlier < call; earlier++) {
-        if (strcmp(c->calls[earlier], c->calls[call]) == 0) {
+        if (strcmp(call_name(c, earlier), name) == 0) {
             return plant_cfg_error(b->places, key, "'%s' calls '%s' twice; remove one of the calls",
-                                   c->name, c->calls[call]);
+                                   c->name, name);
         }
     }
     *callee = target;
@@ -216,7 +275,8 @@ static enum err link_callees(struct build *b)
     int at = 0;
     for (int s = 0; s < b->n; s++) {
         b->callee_begin[s] = at;
-        for (int call = 0; call < b->cfg->services[s].n_calls; call++) {
+        b->sync_end[s] = at + b->cfg->services[s].n_calls;
+        for (int call = 0; call < n_calls(&b->cfg->services[s]); call++) {
             TRY(resolve_call(&b->callee[at], b, s, call));
             at++;
         }
@@ -334,7 +394,7 @@ static enum err report_cycle(struct build *b)
         call++;
     }
     char key[KEY_BYTES];
-    call_key(key, first, call);
+    call_key(key, b->cfg, first, call);
     return plant_cfg_error(b->places, key,
                            "services call each other in a cycle: %s; remove one of "
                            "these calls",
@@ -342,6 +402,13 @@ static enum err report_cycle(struct build *b)
 }
 
 /* ---- rates ---- */
+
+/* Mean number of calls through edge i for one call at s. */
+static double calls_through(const struct build *b, int s, int i)
+{
+    const struct service_cfg *c = &b->cfg->services[s];
+    return c->fan_out == FAN_SPLIT && i < b->sync_end[s] ? 1.0 / c->n_calls : 1.0;
+}
 
 static void count_visits(struct build *b)
 {
@@ -351,7 +418,7 @@ static void count_visits(struct build *b)
     for (int k = 0; k < b->n; k++) {
         int s = b->order[k];
         for (int i = b->callee_begin[s]; i < b->callee_begin[s + 1]; i++) {
-            b->visits[b->callee[i]] += b->visits[s];
+            b->visits[b->callee[i]] += b->visits[s] * calls_through(b, s, i);
         }
     }
 }
@@ -367,6 +434,15 @@ static enum err check_reached(const struct build *b)
                                    "'entry: true'",
                                    b->cfg->services[s].name);
         }
+    }
+    return ERR_OK;
+}
+
+static enum err make_work(struct build *b, struct arena *arena)
+{
+    for (int s = 0; s < b->n; s++) {
+        const struct service_cfg *c = &b->cfg->services[s];
+        TRY(work_law_init(&b->work[s], arena, c->service_time, c->cv, c->samples, c->n_samples));
     }
     return ERR_OK;
 }
@@ -388,22 +464,24 @@ static double rate_pods(struct build *b)
 static enum err carve(struct build *b, struct arena *arena)
 {
     size_t n = (size_t)b->n;
-    size_t n_calls = 0;
+    size_t n_edges = 0;
     for (int s = 0; s < b->n; s++) {
-        n_calls += (size_t)b->cfg->services[s].n_calls;
+        n_edges += (size_t)n_calls(&b->cfg->services[s]);
     }
-    int *ints = ARENA_NEW(arena, 5 * n + 2 + 2 * n_calls, int);
+    int *ints = ARENA_NEW(arena, 6 * n + 2 + 2 * n_edges, int);
     double *doubles = ARENA_NEW(arena, 3 * n, double);
-    if (ints == NULL || doubles == NULL) {
+    b->work = ARENA_NEW(arena, n, struct work_law);
+    if (ints == NULL || doubles == NULL || b->work == NULL) {
         return ERR_MEMORY;
     }
     b->entries = ints;
     b->order = b->entries + n;
     b->n_unplaced_callers = b->order + n;
-    b->callee_begin = b->n_unplaced_callers + n;
+    b->sync_end = b->n_unplaced_callers + n;
+    b->callee_begin = b->sync_end + n;
     b->caller_begin = b->callee_begin + n + 1;
     b->callee = b->caller_begin + n + 1;
-    b->caller = b->callee + n_calls;
+    b->caller = b->callee + n_edges;
     b->visits = doubles;
     b->demand_s = b->visits + n;
     b->pod_rps = b->demand_s + n;
@@ -424,6 +502,7 @@ enum err topology_init(struct topology *t, struct arena *arena, const struct top
     }
     count_visits(&b);
     TRY(check_reached(&b));
+    TRY(make_work(&b, arena));
     double critical_rps = rate_pods(&b);
     *t = (struct topology){
         .cfg = cfg,
@@ -432,10 +511,12 @@ enum err topology_init(struct topology *t, struct arena *arena, const struct top
         .entries = b.entries,
         .callee = b.callee,
         .callee_begin = b.callee_begin,
+        .sync_end = b.sync_end,
         .caller = b.caller,
         .caller_begin = b.caller_begin,
         .order = b.order,
         .visits = b.visits,
+        .work = b.work,
         .demand_s = b.demand_s,
         .pod_rps = b.pod_rps,
         .critical_rps = critical_rps,

@@ -29,15 +29,37 @@ struct world {
     int32_t delta[4 * WORLD_SERVICES];
 };
 
+/* A service; what is not said is as in the configuration. */
+static inline struct service_cfg world_service(const char *name, double cpu_m, double ram_mib,
+                                               double rate, int most, int initial)
+{
+    return (struct service_cfg){
+        .name = name,
+        .cpu_m = cpu_m,
+        .ram_mib = ram_mib,
+        .capacity_rps = rate,
+        .min_replicas = 1,
+        .max_replicas = most,
+        .initial_replicas = initial,
+        .cv = 1,
+    };
+}
+
+static inline void world_calls(struct service_cfg *service, const char **calls, int n)
+{
+    service->calls = calls;
+    service->n_calls = n;
+}
+
 /* Defaults of the project: the diamond a -> b, c -> d of arXiv 2505.21559 on 16 vCPU. */
 static inline void world_diamond(struct world *w)
 {
     static const char *bc[] = {"b", "c"}, *d[] = {"d"};
     *w = (struct world){
-        .services = {{"a", 500, 256, 100, 1, 10, 4, true, bc, 2},
-                     {"b", 400, 512, 80, 1, 10, 5, false, d, 1},
-                     {"c", 600, 512, 150, 1, 10, 3, false, d, 1},
-                     {"d", 700, 1024, 300, 1, 10, 3, false, NULL, 0}},
+        .services = {world_service("a", 500, 256, 100, 10, 4),
+                     world_service("b", 400, 512, 80, 10, 5),
+                     world_service("c", 600, 512, 150, 10, 3),
+                     world_service("d", 700, 1024, 300, 10, 3)},
         .topology_cfg = {.n_services = 4,
                          .node_cpu_m = 16000,
                          .node_ram_mib = 32768,
@@ -64,6 +86,10 @@ static inline void world_diamond(struct world *w)
                         .ram_call_mib = 1},
         .id = {.seed = 7, .split = RNG_TEST_SPLIT, .env = 3, .episode = 5},
     };
+    w->services[0].entry = true;
+    world_calls(&w->services[0], bc, 2);
+    world_calls(&w->services[1], d, 1);
+    world_calls(&w->services[2], d, 1);
 }
 
 /* A chain of n services, each one pod of one core that answers rate calls/s. */
@@ -73,10 +99,10 @@ static inline void world_chain(struct world *w, int n, double rate)
     static const char *calls[] = {"s1", "s2", "s3"};
     world_diamond(w);
     for (int i = 0; i < n; i++) {
-        w->services[i] = (struct service_cfg){names[i], 1000, 100, rate, 1, 10, 1, i == 0, NULL, 0};
+        w->services[i] = world_service(names[i], 1000, 100, rate, 10, 1);
+        w->services[i].entry = i == 0;
         if (i + 1 < n) {
-            w->services[i].calls = &calls[i];
-            w->services[i].n_calls = 1;
+            world_calls(&w->services[i], &calls[i], 1);
         }
     }
     w->topology_cfg.n_services = n;

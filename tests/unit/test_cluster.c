@@ -373,8 +373,9 @@ static void test_random_graphs(void **state)
                     called[k] = true;
                 }
             }
-            w.services[i] =
-                (struct service_cfg){names[i], 300, 100, 100, 1, 5, 2, !called[i], calls[i], n};
+            w.services[i] = world_service(names[i], 300, 100, 100, 5, 2);
+            w.services[i].entry = !called[i];
+            world_calls(&w.services[i], calls[i], n);
         }
         w.id.episode = g;
         world_open(&w, 1);

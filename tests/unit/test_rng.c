@@ -49,12 +49,12 @@ static void keys_are_pinned(void **state)
 static void purposes_have_different_keys(void **state)
 {
     (void)state;
-    enum { N = 4 * RNG_TEST * 3 };
+    enum { N = 4 * RNG_TOPOLOGY * 3 };
     uint64_t seen[N];
     const uint64_t seeds[4] = {0, 1, 2, (uint64_t)1 << 32};
     int n = 0;
     for (int s = 0; s < 4; s++) {
-        for (int domain = RNG_PARAM_INIT; domain <= RNG_TEST; domain++) {
+        for (int domain = RNG_PARAM_INIT; domain <= RNG_TOPOLOGY; domain++) {
             for (int split = RNG_TRAIN; split <= RNG_TEST_SPLIT; split++) {
                 struct rng_key k =
                     rng_key(seeds[s], (enum rng_domain)domain, (enum rng_split)split);

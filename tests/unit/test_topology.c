@@ -183,6 +183,19 @@ static const struct refusal REFUSALS[] = {
      {"t.yaml:1:", "'front' calls 'bakc', which is no service", "did you mean 'back'?"}},
     {"topology: {services: [{name: a, entry: true, calls: [b, b]}, {name: b}]}",
      {"topology.services.0.calls.1", "calls 'b' twice"}},
+    {"topology: {services: [{name: a, entry: true, async: [back]}, {name: bakc, entry: true}]}",
+     {"topology.services.0.async.0", "which is no service", "did you mean 'bakc'?"}},
+    {"topology: {services: [{name: a, entry: true, calls: [b], async: [b]}, {name: b}]}",
+     {"topology.services.0.async.0", "calls 'b' twice"}},
+    {"topology:\n"
+     "  services:\n"
+     "    - {name: a, entry: true, calls: [b]}\n"
+     "    - {name: b, async: [a]}\n",
+     {"t.yaml:3:", "topology.services.0.calls.0", "a -> b -> a"}},
+    {"topology: {services: [{name: a, entry: true, service_time: empirical}]}",
+     {"topology.services.0.samples", "its samples are none"}},
+    {"topology: {services: [{name: a, entry: true, service_time: empirical, samples: [0, 0]}]}",
+     {"topology.services.0.samples", "its samples are all 0"}},
     {"topology: {services: [{name: a}]}", {"topology.services", "no service is an entry"}},
     {"topology: {services: [{name: a, entry: true}, {name: b, calls: [a]}]}",
      {"topology.services.1.name", "no request reaches 'b'"}},
@@ -199,6 +212,30 @@ static const struct refusal REFUSALS[] = {
      {"services.0.name", "'Front_End' is not a service name"}},
     {"topology: {services: [{name: '', entry: true}]}", {"services.0.name", "not a service name"}},
 };
+
+/* a splits between b and c, so each gets half; b tells c, which therefore gets another half, and
+ * the whole of a's other asynchronous call. */
+static void test_split_and_async_calls(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(build(f, "topology:\n"
+                              "  services:\n"
+                              "    - {name: a, entry: true, calls: [b, c], fan_out: split,\n"
+                              "       async: [d]}\n"
+                              "    - {name: b, async: [c], fan_out: sequence}\n"
+                              "    - {name: c}\n"
+                              "    - {name: d, async: [c]}\n"),
+                     ERR_OK);
+    const struct topology *t = &f->topology;
+    const double visits[] = {1, 0.5, 2, 1};
+    for (int s = 0; s < 4; s++) {
+        assert_close(t->visits[s], visits[s]);
+    }
+    assert_ints(t->callee, (int[]){1, 2, 3, 2, 2}, 5);
+    assert_ints(t->callee_begin, (int[]){0, 3, 4, 4, 5}, 5);
+    assert_ints(t->sync_end, (int[]){2, 3, 4, 4}, 4);
+    assert_close(t->critical_rps, 500);
+}
 
 static void test_refusals(void **state)
 {
@@ -278,7 +315,15 @@ static void check_graph(struct fixture *f, uint32_t graph)
     struct rng_key key = rng_key(42, RNG_TEST, RNG_TRAIN);
     for (int s = 0; s < SERVICES; s++) {
         /* Calls go to smaller indices, so the order must turn the list around. */
-        services[s] = (struct service_cfg){LETTERS[s], 100, 100, 10, 1, 1, 1, true, calls[s], 0};
+        services[s] = (struct service_cfg){.name = LETTERS[s],
+                                           .cpu_m = 100,
+                                           .ram_mib = 100,
+                                           .capacity_rps = 10,
+                                           .min_replicas = 1,
+                                           .max_replicas = 1,
+                                           .initial_replicas = 1,
+                                           .entry = true,
+                                           .calls = calls[s]};
         for (int callee = 0; callee < s; callee++) {
             uint32_t v = rng_philox(key, (uint32_t)callee, (uint32_t)s, graph, 0).v[0];
             if (rng_below(v, 3) == 0) {
@@ -286,7 +331,14 @@ static void check_graph(struct fixture *f, uint32_t graph)
             }
         }
     }
-    struct topology_cfg cfg = {services, SERVICES, 16000, 32768, 1, 1, 100, 64};
+    struct topology_cfg cfg = {.services = services,
+                               .n_services = SERVICES,
+                               .node_cpu_m = 16000,
+                               .node_ram_mib = 32768,
+                               .limit_ratio = 1,
+                               .demand_scale = 1,
+                               .queue_per_pod = 100,
+                               .slots_per_pod = 64};
     assert_int_equal(topology_init(&f->topology, &f->arena, &cfg, NULL), ERR_OK);
     const struct topology *t = &f->topology;
     double visits[SERVICES] = {0};
@@ -320,6 +372,7 @@ int main(void)
         TEST_(test_shipped_files),
         TEST_(test_demand_scale_divides_the_capacity),
         TEST_(test_entries_share_the_requests),
+        TEST_(test_split_and_async_calls),
         TEST_(test_refusals),
         TEST_(test_messages_without_places),
         TEST_(test_plant_cross_checks),
