@@ -2,7 +2,9 @@
  *
  * Arrival n comes when the integral of the rate since arrival n-1 reaches a unit exponential E_n.
  * Rates are held per second, so the inversion is exact. E_n is a function of (episode, n) only:
- * every controller meets the same arrivals, whatever it does.
+ * every controller meets the same arrivals, whatever it does. With closed clients the legitimate
+ * stream is silent: users send their requests themselves (clients.c), and its rate says how many
+ * there are.
  */
 #include "core/cluster/internal.h"
 
@@ -17,7 +19,7 @@ static double stream_increment(const struct sim *s, struct sim_stream *a)
 static void stream_aim(struct sim_stream *a)
 {
     a->next_s = a->rate > 0.0 ? a->since_s + a->left / a->rate : SIM_NEVER;
-    if (a->next_s > a->turn_s) {
+    if (a->next_s > a->turn_s || a->silent) {
         a->next_s = SIM_NEVER;
     }
 }
@@ -57,6 +59,7 @@ static void stream_start(struct sim *s, struct sim_stream *a, enum rng_domain do
     *a = (struct sim_stream){
         .key = rng_key(s->id.seed, domain, s->id.split),
         .bit = bit,
+        .silent = bit == 0 && s->world->cfg->clients.kind == CLIENT_CLOSED,
         .since_s = s->now,
     };
     a->left = stream_increment(s, a);

@@ -7,9 +7,6 @@
  * to one call is settled at once from there up the chain of callers; since the graph is acyclic,
  * settling never comes back to the same pod.
  *
- * A request is resolved when its first call is answered, refused or lost; a client that has given
- * up meanwhile counts as failed at that moment. received = resolved + in flight, always.
- *
  * What a call draws depends on the request and on its place in the request's call tree only (the
  * visit number, pre-order), never on the order of events.
  *
@@ -17,11 +14,6 @@
  * cleared are failures: so no call is sent while a list of calls is being walked.
  */
 #include "core/cluster/share.h"
-
-static struct rng_block call_draw(const struct sim *s, uint32_t request, uint32_t visit)
-{
-    return rng_philox(s->key_service, visit, request, s->id.episode, s->id.env);
-}
 
 /* ---- the pool ---- */
 
@@ -86,17 +78,10 @@ static void pod_load(struct sim *s, const struct sim_pod *p, int before, int aft
     }
 }
 
-/* A call on its way: what it inherits. */
-struct errand {
-    double deadline_s;
-    int32_t parent;
-    uint32_t request, visit;
-};
-
 /* A record of the call, in a slot or in the queue of a pod that has room. Field by field: copying a
  * struct that was written in smaller pieces just before costs a stall. */
-static void pod_take(struct sim *s, int slot, int service, const struct errand *errand,
-                     double work_s)
+static int32_t pod_take(struct sim *s, int slot, int service, const struct sim_errand *errand,
+                        double work_s)
 {
     struct sim_pod *p = &s->pods[slot];
     int load = p->held + p->queued;
@@ -120,6 +105,7 @@ static void pod_take(struct sim *s, int slot, int service, const struct errand *
         queue_push(s, p, c);
     }
     pod_load(s, p, load, load + 1);
+    return c;
 }
 
 /* The fewest calls, the search beginning at a drawn place so that equals share. */
@@ -145,9 +131,8 @@ static int choose_pod(const struct sim *s, const struct sim_service *service, ui
                                                                 : least_loaded(s, service, i);
 }
 
-/* Send a call to a ready pod. False: refused, nothing remains of it. */
-static bool call_send(struct sim *s, int service_id, const struct errand *errand,
-                      struct rng_block draw)
+int32_t sim_send(struct sim *s, int service_id, const struct sim_errand *errand,
+                 struct rng_block draw)
 {
     const struct topology *t = s->world->topology;
     struct sim_service *service = &s->services[service_id];
@@ -157,42 +142,15 @@ static bool call_send(struct sim *s, int service_id, const struct errand *errand
         if (s->pods[slot].held + s->pods[slot].queued < s->world->places) {
             double mean_s = t->demand_s[service_id] * service->slowdown;
             double work = work_law_draw(&t->work[service_id], draw.v[0], draw.v[3]);
-            pod_take(s, slot, service_id, errand, work * mean_s);
-            return true;
+            return pod_take(s, slot, service_id, errand, work * mean_s);
         }
     }
     service->count.errors += 1.0;
     s->hops++;
-    return false;
+    return SIM_NO_CALL;
 }
 
 /* ---- answers ---- */
-
-static void request_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed)
-{
-    bool legit = (request & SIM_ATTACK_BIT) == 0;
-    double latency_ms = (s->now - arrived_s) * 1e3;
-    struct plant_cohort *cohort = NULL;
-    s->resolved += 1.0;
-    if (failed) {
-        s->truth.failed += 1.0;
-        return;
-    }
-    bool compliant = latency_ms <= s->world->plant->latency_max_ms;
-    s->answered += 1.0;
-    s->latency_s += s->now - arrived_s;
-    s->truth.answered += 1.0;
-    s->truth.answered_legit += legit ? 1.0 : 0.0;
-    s->truth.compliant += compliant ? 1.0 : 0.0;
-    s->truth.latency_sum_ms += latency_ms;
-    cohort = sim_cohort(s, arrived_s);
-    if (cohort != NULL) {
-        cohort->answered++;
-        cohort->answered_legit += legit;
-        cohort->compliant += compliant;
-        cohort->latency_sum_ms += (float)latency_ms;
-    }
-}
 
 /* What a call leaves behind when its record is freed. */
 struct answer {
@@ -224,11 +182,12 @@ static bool call_next(struct sim *s, int32_t c);
  */
 static int32_t call_answer(struct sim *s, const struct answer *answer)
 {
-    if (answer->parent == SIM_CLIENT) {
-        request_resolve(s, answer->request, answer->arrived_s, answer->failed);
-        return SIM_NO_CALL;
-    }
-    if (answer->parent == SIM_ORPHAN) {
+    if (answer->parent < 0) {
+        if (answer->parent == SIM_CLIENT) {
+            sim_resolve(s, answer->request, answer->arrived_s, answer->failed);
+        } else if (answer->parent <= SIM_RECORD) {
+            sim_client_answered(s, SIM_RECORD - answer->parent, answer->failed);
+        }
         return SIM_NO_CALL;
     }
     struct sim_call *parent = &s->calls[answer->parent];
@@ -285,64 +244,20 @@ static void call_finish(struct sim *s, int32_t c)
     }
 }
 
-/* ---- requests ---- */
-
-/* The entry of a request: evenly among the entries, but the learned attacker's share goes where it
- * aims. */
-static int request_entry(const struct sim *s, const struct sim_stream *from, uint32_t word)
-{
-    const struct topology *t = s->world->topology;
-    if (from->bit == 0 || s->extra_total <= 0.0) {
-        return t->entries[rng_below(word, (uint32_t)t->n_entries)];
-    }
-    double x = (double)word * 0x1p-32 * from->rate - (from->rate - s->extra_total);
-    if (x < 0.0) {
-        return t->entries[word % (uint32_t)t->n_entries];
-    }
-    int e = 0;
-    while (e + 1 < t->n_entries && x >= s->extra_rps[e]) {
-        x -= s->extra_rps[e++];
-    }
-    return t->entries[e];
-}
-
-void sim_request(struct sim *s, struct sim_stream *from)
-{
-    uint32_t request = from->n | from->bit;
-    struct rng_block draw = call_draw(s, request, 0);
-    bool legit = from->bit == 0;
-    s->received += 1.0;
-    s->truth.received += 1.0;
-    s->truth.received_legit += legit ? 1.0 : 0.0;
-    struct plant_cohort *cohort = sim_cohort(s, s->now);
-    if (cohort != NULL) {
-        cohort->received++;
-        cohort->received_legit += legit;
-    }
-    struct errand errand = {
-        .deadline_s = s->now + s->world->plant->timeout_s,
-        .parent = SIM_CLIENT,
-        .request = request,
-    };
-    if (!call_send(s, request_entry(s, from, draw.v[2]), &errand, draw)) {
-        request_resolve(s, request, s->now, true);
-    }
-}
-
 /* ---- calling on ---- */
 
 /* Call along edge e of the graph for call c. False: refused. */
-static bool call_along(struct sim *s, const struct sim_call *call, int e, struct errand *errand)
+static bool call_along(struct sim *s, const struct sim_call *call, int e, struct sim_errand *errand)
 {
     errand->visit = call->visit + s->world->visit_step[e];
-    struct rng_block draw = call_draw(s, errand->request, errand->visit);
-    return call_send(s, s->world->topology->callee[e], errand, draw);
+    struct rng_block draw = sim_draw(s, errand->request, errand->visit);
+    return sim_send(s, s->world->topology->callee[e], errand, draw) != SIM_NO_CALL;
 }
 
 static void call_parallel(struct sim *s, int32_t c, int begin, int end)
 {
     struct sim_call *call = &s->calls[c];
-    struct errand errand = {call->deadline_s, c, call->request, 0};
+    struct sim_errand errand = {call->deadline_s, c, call->request, 0};
     int16_t pending = 0;
     for (int e = begin; e < end; e++) {
         pending += call_along(s, call, e, &errand);
@@ -365,7 +280,7 @@ static bool call_next(struct sim *s, int32_t c)
     if (call->failed || given_up(s, call)) {
         return false;
     }
-    struct errand errand = {call->deadline_s, c, call->request, 0};
+    struct sim_errand errand = {call->deadline_s, c, call->request, 0};
     int e = s->world->topology->sync_end[call->service] - call->left;
     call->left--;
     s->services[call->service].count.sent += 1.0;
@@ -386,7 +301,7 @@ static void call_split(struct sim *s, int32_t c, int begin, int end)
 
 static void call_async(struct sim *s, const struct sim_call *call, int begin, int end)
 {
-    struct errand errand = {SIM_NEVER, SIM_ORPHAN, call->request, 0};
+    struct sim_errand errand = {SIM_NEVER, SIM_ORPHAN, call->request, 0};
     for (int e = begin; e < end; e++) {
         (void)call_along(s, call, e, &errand);
     }

@@ -62,6 +62,17 @@ static bool pod_consistent(const struct sim *s, int slot)
     return true;
 }
 
+/* Requests that a client with a record has not done with. */
+static int open_records(const struct sim *s)
+{
+    int n = 0;
+    for (int i = 0; i < s->world->n_clients; i++) {
+        enum sim_client_state state = s->clients[i].state;
+        n += state == CLIENT_WAITING || state == CLIENT_BACKING;
+    }
+    return n;
+}
+
 static bool calls_consistent(const struct sim *s)
 {
     int live = 0, roots = 0, n_free = 0;
@@ -79,13 +90,38 @@ static bool calls_consistent(const struct sim *s)
         SIM_EXPECT((call->pending > 0) == (call->state == CALL_WAITING));
         SIM_EXPECT(call->parent < 0 || s->calls[call->parent].state == CALL_WAITING);
         SIM_EXPECT(s->pods[call->slot].service == call->service);
+        if (call->parent <= SIM_RECORD) {
+            SIM_EXPECT(s->clients[SIM_RECORD - call->parent].call == i);
+        }
     }
     for (int32_t c = s->free_call; c != SIM_NO_CALL; c = s->calls[c].next) {
         n_free++;
     }
     SIM_EXPECT(children == pending);
     SIM_EXPECT(live == s->n_live && live + n_free == s->n_touched);
-    SIM_EXPECT(s->received == s->resolved + (double)roots);
+    SIM_EXPECT(s->received == s->resolved + (double)roots + (double)open_records(s));
+    return true;
+}
+
+/* A client waits for a root call that knows it, and every client that does anything has a timer. */
+static bool clients_consistent(const struct sim *s)
+{
+    const struct sim_timers *t = &s->timers;
+    int n_set = 0;
+    for (int i = 0; i < s->world->n_clients; i++) {
+        const struct sim_client *c = &s->clients[i];
+        SIM_EXPECT((c->state == CLIENT_WAITING) == (c->call != SIM_NO_CALL));
+        SIM_EXPECT(c->call == SIM_NO_CALL || s->calls[c->call].parent == SIM_RECORD - i);
+        SIM_EXPECT((c->state == CLIENT_IDLE) == (t->place[i] < 0));
+        SIM_EXPECT(t->place[i] < 0 || t->heap[t->place[i]] == i);
+        SIM_EXPECT(t->place[i] < 0 || t->at[i] >= s->now);
+        n_set += t->place[i] >= 0;
+    }
+    SIM_EXPECT(n_set == t->n);
+    SIM_EXPECT(t->first_s == (t->n > 0 ? t->at[t->heap[0]] : SIM_NEVER));
+    for (int i = 1; i < t->n; i++) {
+        SIM_EXPECT(!timers_before_(t, t->heap[i], t->heap[(i - 1) / 2]));
+    }
     return true;
 }
 
@@ -115,7 +151,8 @@ static bool service_consistent(const struct sim *s, int service_id)
     return true;
 }
 
-/* Calls are never lost between the books: sent = received inside, received = answered + alive. */
+/* Calls are never lost between the books: sent inside or by clients = received, received = answered
+ * + alive. */
 static bool books_consistent(const struct sim *s)
 {
     double queued = 0.0, requested = 0.0, inside = 0.0, sent = 0.0, open = 0.0;
@@ -134,7 +171,7 @@ static bool books_consistent(const struct sim *s)
     SIM_EXPECT(s->waiting.value == queued);
     SIM_EXPECT(fabs(s->requested_area.value - requested) < 1e-6);
     SIM_EXPECT(requested <= s->world->topology->cfg->node_cpu_m + 1e-6);
-    SIM_EXPECT(inside == sent + s->received);
+    SIM_EXPECT(inside == sent + s->received + s->retries);
     SIM_EXPECT(open == (double)s->n_live);
     return true;
 }
@@ -151,5 +188,5 @@ bool sim_consistent(const struct sim *s)
             return false;
         }
     }
-    return calls_consistent(s) && books_consistent(s);
+    return calls_consistent(s) && clients_consistent(s) && books_consistent(s);
 }

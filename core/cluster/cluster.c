@@ -7,6 +7,34 @@
 #define CLUSTER_DOUBLE(member, def, min, max, unit, doc)                                           \
     CFG_DOUBLE(struct cluster_cfg, member, def, min, max, unit, CFG_RESULT, doc)
 
+static const struct cfg_choice client_choices[] = {
+    {"open", CLIENT_OPEN, "arrivals come at the schedule's rate, whatever happens"},
+    {"closed", CLIENT_CLOSED, "users think, ask, and wait"},
+    {NULL, 0, NULL},
+};
+
+#define CLIENT_DOUBLE(member, def, min, max, unit, doc)                                            \
+    CFG_DOUBLE(struct client_cfg, member, def, min, max, unit, CFG_RESULT, doc)
+
+static const struct cfg_field client_fields[] = {
+    CFG_ENUM(struct client_cfg, kind, "open", client_choices, CFG_RESULT,
+             "what makes a client send a request"),
+    CFG_INT(struct client_cfg, users, "0", 0, 1000000, "", CFG_RESULT,
+            "closed clients; 0 = rate of the schedule x (think_s + nominal_ms)"),
+    CLIENT_DOUBLE(think_s, "1", 0.001, 86400, "s", "closed: mean think time between requests"),
+    CLIENT_DOUBLE(nominal_ms, "100", 0, 1e6, "ms", "closed: the response users are numbered for"),
+    CFG_INT(struct client_cfg, retries, "0", 0, 100, "", CFG_RESULT,
+            "most attempts after the first one has failed"),
+    CLIENT_DOUBLE(attempt_timeout_s, "0", 0, 3600, "s",
+                  "a client abandons an attempt after this; 0 = after plant.timeout_s"),
+    CLIENT_DOUBLE(backoff_s, "0.1", 0, 3600, "s", "wait before the first retry; doubles with each"),
+    CLIENT_DOUBLE(backoff_max_s, "10", 0, 3600, "s", "up to here"),
+    CLIENT_DOUBLE(jitter, "0.5", 0, 1, "", "part of each wait that is drawn uniformly"),
+    CFG_INT(struct client_cfg, requests_max, "10000", 1, 1000000, "", CFG_RESULT,
+            "requests remembered for retries; further ones have one attempt; also most users"),
+    CFG_END,
+};
+
 const struct cfg_field cluster_fields[] = {
     CLUSTER_DOUBLE(start_s, "20", 1, 3600, "s", "mean start-up delay of a pod"),
     CLUSTER_DOUBLE(start_sd_s, "6", 0, 600, "s", "its standard deviation; no delay is below 1 s"),
@@ -18,6 +46,7 @@ const struct cfg_field cluster_fields[] = {
     CLUSTER_DOUBLE(bytes_per_call, "2048", 0, 1e9, "B", "network traffic of a call, each way"),
     CLUSTER_DOUBLE(ram_base_mib, "120", 0, 1e6, "MiB", "memory of a running pod without calls"),
     CLUSTER_DOUBLE(ram_call_mib, "1", 0, 1e4, "MiB", "memory of each call a pod holds"),
+    CFG_TABLE(struct cluster_cfg, clients, client_fields, "legitimate clients"),
     CFG_END,
 };
 
@@ -41,6 +70,7 @@ static enum err number_visits(struct sim_world *w, struct arena *arena)
             step[e] = tree[service];
             tree[service] += tree[t->callee[e]];
         }
+        w->tree_visits = w->tree_visits > tree[service] ? w->tree_visits : tree[service];
     }
     w->visit_step = step;
     return ERR_OK;
@@ -75,6 +105,21 @@ static enum err size_pools(struct sim_world *w)
     w->n_pods = w->n_ready = (int)n_pods;
     w->places = (int)places;
     w->n_calls = (int)(n_pods * places);
+    return ERR_OK;
+}
+
+/* Records for clients that need them. */
+static enum err size_clients(struct sim_world *w)
+{
+    const struct client_cfg *cfg = &w->cfg->clients;
+    bool closed = cfg->kind == CLIENT_CLOSED;
+    if (closed && cfg->users > cfg->requests_max) {
+        log_error("cluster.clients: %d users do not fit requests_max = %d; raise it", cfg->users,
+                  cfg->requests_max);
+        return ERR_CONFIG;
+    }
+    bool remembers = closed || cfg->retries > 0 || cfg->attempt_timeout_s > 0.0;
+    w->n_clients = remembers ? cfg->requests_max : 0;
     return ERR_OK;
 }
 
@@ -148,6 +193,7 @@ enum err cluster_new(struct plant **out, struct arena *arena, const struct clust
     c->world = (struct sim_world){.cfg = cfg, .plant = plant, .topology = topology};
     c->world.n_cohorts = (int)ceil(max_horizon * plant->period_s / COHORT_S);
     TRY(size_pools(&c->world));
+    TRY(size_clients(&c->world));
     TRY(number_visits(&c->world, arena));
     size_measurement(&c->world);
     c->sims = ARENA_NEW(arena, n_env, struct sim);

@@ -13,14 +13,31 @@
  * calls, drains), crashes at the schedule's rate (its calls are lost) and restarts after a back-off
  * that doubles from backoff_s to backoff_max_s.
  *
- * Conventions. A request counts as resolved when its first call is answered, refused or lost; if
- * the client has given up by then it counts as failed, at that moment: received = resolved + in
- * flight at any time. A pod without a place on the node (CPU and memory requests) exists and waits.
- * Scale-down removes pods without a place first, then starting ones, crashed ones, and ready ones,
- * the youngest first; a removed pod keeps its CPU request until it has drained, 30 s at most.
- * Before an episode some 45 s run at the rates of its first second, with the first pods already 600
- * s old, so that measurement windows are full at the first decision; neither truth nor cohorts
- * count them, but what they left in flight is resolved in the first period.
+ * Clients (legitimate ones; attack traffic is open and never tries again). Open clients send one
+ * request for each arrival of the schedule's Poisson stream. Closed ones are users: each thinks for
+ * an exponential time, sends a request and thinks again when it is resolved, however it ended.
+ * There are `users` of them, or, if that is 0, as many as would make the schedule's rate if a
+ * response took nominal_ms: rate x (think_s + nominal_ms), rounded to nearest, followed every
+ * second; of too many, those who think leave at once, those who wait when their request is
+ * resolved. A client gives up a request plant.timeout_s after its first attempt. An attempt that is
+ * refused, fails, is lost or takes longer than attempt_timeout_s is followed, while there are
+ * retries and time left, by another one at the same entry, after backoff_s x 2^(k-1), at most
+ * backoff_max_s, of which a uniform part of at most `jitter` is taken off (1: "full jitter").
+ * Servers learn of an abandoned attempt by its deadline only; whether they heed it is
+ * deadline_propagation. Its answer is discarded. Retries are counted apart (plant_truth.retries)
+ * and are calls to the services; the measured rates of the front are those of attempts. At most
+ * requests_max requests are remembered: what arrives while so many are open has one attempt; it is
+ * also the largest number of users.
+ *
+ * Conventions. A request that will not be retried by an open client counts as resolved when its
+ * first call is answered, refused or lost; if the client has given up by then it counts as failed,
+ * at that moment. All others are resolved when the client has its answer or gives up. received =
+ * resolved + in flight at any time. A pod without a place on the node (CPU and memory requests)
+ * exists and waits. Scale-down removes pods without a place first, then starting ones, crashed
+ * ones, and ready ones, the youngest first; a removed pod keeps its CPU request until it has
+ * drained, 30 s at most. Before an episode some 45 s run at the rates of its first second, with the
+ * first pods already 600 s old, so that measurement windows are full at the first decision; neither
+ * truth nor cohorts count them, but what they left in flight is resolved in the first period.
  *
  * Memory is fixed at cluster_new: every pod has room for its slots and its queue, and there are
  * twice as many pods as max_replicas in sum, for those that drain; when that is not enough, new
@@ -38,6 +55,20 @@
 
 #include <stdint.h>
 
+enum client_kind { CLIENT_OPEN, CLIENT_CLOSED };
+
+struct client_cfg {
+    enum client_kind kind;
+    int users;                       /* closed: how many; 0 = as the schedule's rate says */
+    double think_s;                  /* closed: mean think time, exponential */
+    double nominal_ms;               /* closed: response at which users make the schedule's rate */
+    int retries;                     /* attempts after the first */
+    double attempt_timeout_s;        /* an attempt is abandoned after this, 0 = never */
+    double backoff_s, backoff_max_s; /* before the first retry; doubles up to the second */
+    double jitter;                   /* part of a wait that is drawn */
+    int requests_max;                /* records for requests that may be retried, and for users */
+};
+
 struct cluster_cfg {
     double start_s, start_sd_s;        /* pod start-up delay: mean, standard deviation */
     double backoff_s, backoff_max_s;   /* CrashLoopBackOff */
@@ -45,6 +76,7 @@ struct cluster_cfg {
     bool deadline_propagation;         /* drop expired calls when dequeued */
     double bytes_per_call;             /* network traffic of one call, each way */
     double ram_base_mib, ram_call_mib; /* memory of a pod: base + per call it holds */
+    struct client_cfg clients;
 };
 extern const struct cfg_field cluster_fields[];
 

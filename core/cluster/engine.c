@@ -18,6 +18,9 @@ static void stream_event(struct sim *s, struct sim_stream *a)
         sim_stream_advance(s, a);
     } else {
         sim_stream_turn(s, a, a->turn_s);
+        if (a->silent) {
+            sim_users_follow(s);
+        }
     }
 }
 
@@ -28,6 +31,8 @@ static void other_event(struct sim *s)
         stream_event(s, &s->legit);
     } else if (stream_due(&s->attack) == s->now) {
         stream_event(s, &s->attack);
+    } else if (s->timers.first_s == s->now) {
+        sim_client_turn(s);
     } else if (s->tick_s == s->now) {
         sim_weather_tick(s);
     } else {
@@ -37,8 +42,8 @@ static void other_event(struct sim *s)
 
 static double others_due(const struct sim *s)
 {
-    return least(least(stream_due(&s->legit), stream_due(&s->attack)),
-                 least(s->tick_s, s->scrape_s));
+    double clocks = least(s->timers.first_s, least(s->tick_s, s->scrape_s));
+    return least(least(stream_due(&s->legit), stream_due(&s->attack)), clocks);
 }
 
 void sim_run(struct sim *s, double until)

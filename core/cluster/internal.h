@@ -4,14 +4,16 @@
  *   sim.c       one simulation: its memory, its start, one decision period
  *   engine.c    the event loop
  *   agenda.h    which pod is next                       share.h   processor sharing of a pod's CPU
+ *   clients.c   requests and what clients do about them  timers.h    which client is next
  *   call.c      a request's walk through the call graph; slots and queues
  *   arrivals.c  when requests arrive                    replicas.c  pods come, drain, crash and go
  *   weather.c   what changes from outside: slow-downs, crash hazard, CPU contention on the node
  *   measure.c   scrapes -> measured state               check.c     invariants
  *
  * Time is seconds from the start of the episode; a warm-up runs before 0. Events at one instant are
- * ordered: pods by slot, legitimate arrivals, attack, weather, scrape. Calls and pods are numbers
- * into pools of fixed size, so that memory is bounded however hard the cluster is flooded.
+ * ordered: pods by slot, legitimate arrivals, attack, clients by number, weather, scrape. Calls and
+ * pods are numbers into pools of fixed size, so that memory is bounded however hard the cluster is
+ * flooded.
  */
 #ifndef KARMA_CLUSTER_INTERNAL_H
 #define KARMA_CLUSTER_INTERNAL_H
@@ -19,6 +21,7 @@
 #include "core/base/rng.h"
 #include "core/cluster/agenda.h"
 #include "core/cluster/cluster.h"
+#include "core/cluster/timers.h"
 #include "core/plant/schema.h"
 #include "core/scenario/schedule.h"
 
@@ -61,8 +64,9 @@ static inline void sim_area_add(struct sim_area *a, double now, double change)
 
 /* ---- calls ---- */
 
-/* Instead of a caller. Nobody waits for an orphan: its caller was lost, or never meant to wait. */
-enum { SIM_NO_CALL = -1, SIM_CLIENT = -2, SIM_ORPHAN = -3 };
+/* Instead of a caller. Nobody waits for an orphan: its caller was lost, gave up, or never meant to
+ * wait. A client with record i is SIM_RECORD - i. */
+enum { SIM_NO_CALL = -1, SIM_CLIENT = -2, SIM_ORPHAN = -3, SIM_RECORD = -4 };
 enum sim_call_state { CALL_FREE, CALL_QUEUED, CALL_COMPUTING, CALL_WAITING, CALL_LOST };
 
 /* Request numbers of the attack stream have the top bit set. */
@@ -72,7 +76,7 @@ struct sim_call {
     double arrived_s;  /* at this service */
     double deadline_s; /* of the request */
     double work_s;     /* CPU-seconds of its own */
-    int32_t parent;    /* the calling call, SIM_CLIENT, or SIM_ORPHAN */
+    int32_t parent;    /* the calling call, or one of the above */
     int32_t next;      /* behind it in the pod's queue, or in the free list */
     uint32_t request, visit;
     int32_t slot; /* of its pod */
@@ -81,6 +85,34 @@ struct sim_call {
     uint8_t state;   /* enum sim_call_state */
     uint8_t left;    /* callees of a sequence still to be called */
     bool failed;     /* a callee has failed */
+};
+
+/* A call on its way: what it inherits. */
+struct sim_errand {
+    double deadline_s;
+    int32_t parent;
+    uint32_t request, visit;
+};
+
+/* ---- clients with a record ---- */
+
+enum sim_client_state {
+    CLIENT_IDLE,
+    CLIENT_THINKING, /* a user between requests */
+    CLIENT_WAITING,  /* for the answer of an attempt */
+    CLIENT_BACKING   /* off, before the next attempt */
+};
+
+struct sim_client {
+    double first_s;      /* the request's first attempt */
+    double deadline_s;   /* of the request */
+    int32_t call;        /* root of the running attempt, or SIM_NO_CALL */
+    int32_t next;        /* in the list of idle records (open clients) */
+    uint32_t request;    /* number of the running one, or of the next one while thinking */
+    uint32_t attempt;    /* 0 = the first */
+    uint32_t n_requests; /* of a user so far */
+    int entry;           /* service it calls */
+    enum sim_client_state state;
 };
 
 /* ---- pods ---- */
@@ -148,6 +180,7 @@ struct sim_stream {
     double rate;  /* 1/s, constant until turn_s */
     double left;  /* unit-exponential increment still to pass at since_s */
     double since_s;
+    bool silent;            /* the rate only says how many users there are */
     double next_s;          /* next arrival at this rate, SIM_NEVER if beyond turn_s */
     double turn_s;          /* the rate changes */
     struct rng_block block; /* of increments n/4*4 .. +3 */
@@ -178,6 +211,8 @@ struct sim_world {
     int places;           /* slots + queue of a pod */
     int n_ring;           /* scrapes kept */
     int n_cohorts;        /* at most */
+    int n_clients;        /* records; 0 if clients are open and do nothing but wait */
+    uint32_t tree_visits; /* no attempt of a request has more calls than this, modulo 2^32 */
     double warm_s;        /* length of the warm-up */
     double scrape_from_s; /* time of scrape 0, within the warm-up */
     uint32_t *visit_step; /* per edge: visit number of the callee - that of the caller */
@@ -187,7 +222,7 @@ struct sim {
     const struct sim_world *world;
     const struct schedule *schedule;
     struct episode_id id;
-    struct rng_key key_service, key_route, key_pod;
+    struct rng_key key_service, key_route, key_client, key_pod;
     double now;
     int period; /* decision periods done */
 
@@ -203,7 +238,11 @@ struct sim {
     bool settle;                     /* room was made: pods may wait for it */
 
     struct sim_stream legit, attack;
-    double *extra_rps; /* (n_entries) of the learned attacker */
+    struct sim_client *clients; /* (n_clients) */
+    struct sim_timers timers;
+    int32_t idle_client; /* list through next, -1 = none; of open clients */
+    int n_users;         /* of closed clients: those that go on */
+    double *extra_rps;   /* (n_entries) of the learned attacker */
     double extra_total, nominal_rps;
 
     int64_t tick;            /* number of the next one */
@@ -214,6 +253,7 @@ struct sim {
 
     /* Requests since the warm-up's start, and the areas of the truth. */
     double received, answered, resolved, latency_s;
+    double retries; /* attempts after the first */
     struct sim_area waiting, pods_area, failed_area, entry_area, requested_area;
     struct plant_truth truth;     /* of the last period; while one runs, its counters */
     struct plant_truth mark;      /* integrals at the start of the period */
@@ -253,10 +293,26 @@ static inline struct plant_cohort *sim_cohort(struct sim *s, double arrived_s)
     return arrived_s >= 0.0 && i < s->n_cohorts ? &s->cohorts[i] : NULL;
 }
 
-/* call.c */
+/* What a call draws: a function of the request and of the call's place in its tree. */
+static inline struct rng_block sim_draw(const struct sim *s, uint32_t request, uint32_t visit)
+{
+    return rng_philox(s->key_service, visit, request, s->id.episode, s->id.env);
+}
+
+/* clients.c */
+void sim_clients_start(struct sim *s);                    /* after the streams */
 void sim_request(struct sim *s, struct sim_stream *from); /* a client calls an entry */
-void sim_computed(struct sim *s, int slot);               /* the pod's next call is done */
-void sim_lose_calls(struct sim *s, int slot);             /* the pod died: all it held failed */
+void sim_users_follow(struct sim *s);                     /* the rate of the legitimate stream */
+void sim_client_turn(struct sim *s);                      /* the first timer is due */
+void sim_client_answered(struct sim *s, int32_t client, bool failed); /* its attempt ended */
+void sim_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed);
+
+/* call.c */
+/* Send a call to a ready pod. Returns it; SIM_NO_CALL: refused, and nothing remains of it. */
+int32_t sim_send(struct sim *s, int service, const struct sim_errand *errand,
+                 struct rng_block draw);
+void sim_computed(struct sim *s, int slot);   /* the pod's next call is done */
+void sim_lose_calls(struct sim *s, int slot); /* the pod died: all it held failed */
 
 /* arrivals.c */
 void sim_streams_start(struct sim *s);

@@ -63,8 +63,9 @@ void sim_scrape_take(struct sim *s)
             gauge_pod(&row->gauge, s, p);
         }
     }
-    s->ring[s->n_scrapes % s->world->n_ring] =
-        (struct sim_scrape){s->received, s->answered, s->resolved, s->latency_s};
+    /* The front sees attempts, and each retry follows one that failed. */
+    s->ring[s->n_scrapes % s->world->n_ring] = (struct sim_scrape){
+        s->received + s->retries, s->answered, s->resolved + s->retries, s->latency_s};
     s->n_scrapes++;
     s->scrape_s = sim_scrape_at(s, s->n_scrapes);
 }

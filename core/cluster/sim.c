@@ -41,12 +41,25 @@ static enum err init_pods(struct sim *s, struct arena *arena)
     return ERR_OK;
 }
 
+static enum err init_clients(struct sim *s, struct arena *arena)
+{
+    int n = s->world->n_clients;
+    s->clients = ARENA_NEW(arena, n, struct sim_client);
+    s->timers.at = ARENA_NEW(arena, n, double);
+    s->timers.heap = ARENA_NEW(arena, n, int32_t);
+    s->timers.place = ARENA_NEW(arena, n, int32_t);
+    bool made = s->clients != NULL && s->timers.at != NULL && s->timers.heap != NULL &&
+                s->timers.place != NULL;
+    return made ? ERR_OK : ERR_MEMORY;
+}
+
 enum err sim_init(struct sim *s, struct arena *arena, const struct sim_world *w)
 {
     size_t n_ring = (size_t)w->n_ring, n_services = (size_t)w->topology->n_services;
     *s = (struct sim){.world = w};
     TRY(init_services(s, arena));
     TRY(init_pods(s, arena));
+    TRY(init_clients(s, arena));
     s->calls = ARENA_NEW(arena, w->n_calls, struct sim_call);
     s->extra_rps = ARENA_NEW(arena, w->topology->n_entries, double);
     s->cohorts = ARENA_NEW(arena, w->n_cohorts, struct plant_cohort);
@@ -83,7 +96,7 @@ static void clear(struct sim *s)
     s->n_touched = s->n_live = 0;
     s->n_born = 0;
     s->node_cpu_m = s->node_ram_mib = s->limit_cores = 0.0;
-    s->received = s->answered = s->resolved = s->latency_s = 0.0;
+    s->received = s->answered = s->resolved = s->latency_s = s->retries = 0.0;
     s->waiting = s->pods_area = s->failed_area = from_now;
     s->entry_area = s->requested_area = from_now;
     s->truth = s->mark = (struct plant_truth){0};
@@ -106,12 +119,14 @@ void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule
     s->schedule = schedule;
     s->key_service = rng_key(id->seed, RNG_SERVICE, id->split);
     s->key_route = rng_key(id->seed, RNG_ROUTE, id->split);
+    s->key_client = rng_key(id->seed, RNG_CLIENT, id->split);
     s->key_pod = rng_key(id->seed, RNG_POD, id->split);
     s->now = -s->world->warm_s;
     clear(s);
     sim_weather_start(s);
     sim_pods_start(s);
     sim_streams_start(s);
+    sim_clients_start(s);
     s->scrape_s = sim_scrape_at(s, 0);
     sim_run(s, 0.0);
     s->n_cohorts = (int)ceil(horizon * s->world->plant->period_s / COHORT_S);

@@ -61,7 +61,9 @@ struct attack_action {
 };
 
 /* Exact account of one decision period of one environment. Requests are client requests; "resolved"
- * in this period, whenever they arrived. received = resolved + change of in-flight, exactly. */
+ * in this period, whenever they arrived. received = resolved + change of in-flight, exactly. A
+ * request is what a client wants, however often it tries: received once, answered when one attempt
+ * is, with a latency from the first attempt on. */
 struct plant_truth {
     double received;       /* requests that arrived at the entries, attack traffic included */
     double answered;       /* answered without error before the time-out */
@@ -77,6 +79,7 @@ struct plant_truth {
                                       below 1/2 in the period */
     double requested_m_mean;       /* time mean CPU requested by existing pods, milli-cores */
     double used_m_mean;            /* time mean CPU used, milli-cores */
+    double retries;                /* attempts after the first, made in this period */
 };
 
 /* Requests by the window in which they ARRIVED; filled in as they resolve. For recovery times and
