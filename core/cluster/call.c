@@ -40,10 +40,22 @@ static void call_free(struct sim *s, int32_t c)
 
 /* ---- slots and queues ---- */
 
+/* Cold caches, code not compiled yet: from warm_factor down to 1, linearly. */
+static double cold_factor(const struct sim *s, const struct sim_pod *p)
+{
+    const struct cluster_cfg *cfg = s->world->cfg;
+    return 1.0 + (cfg->warm_factor - 1.0) * (p->warm_until_s - s->now) / cfg->warm_s;
+}
+
 static void call_compute(struct sim *s, int32_t c, int slot)
 {
+    struct sim_pod *p = &s->pods[slot];
+    double work_s = s->calls[c].work_s;
+    if (s->now < p->warm_until_s) {
+        work_s *= cold_factor(s, p);
+    }
     s->calls[c].state = CALL_COMPUTING;
-    share_enter(&s->pods[slot], c, s->calls[c].work_s, s->now);
+    share_enter(p, c, work_s, s->now);
     share_announce(s, slot);
 }
 

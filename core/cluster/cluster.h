@@ -9,9 +9,20 @@
  * Pod: a queue (queue_per_pod), worker slots (slots_per_pod), processor sharing of its CPU among
  * the calls that compute: each advances at min(1, cpu / n) cores, cpu = limit, cut by the node when
  * demand exceeds it. Calls whose deadline has passed are dropped when dequeued
- * (deadline_propagation). A pod starts after start_s +- start_sd_s, is removed gracefully (no new
- * calls, drains), crashes at the schedule's rate (its calls are lost) and restarts after a back-off
- * that doubles from backoff_s to backoff_max_s.
+ * (deadline_propagation). With one slot calls are served first come, first served; c slots on a
+ * limit of c cores are c servers; many slots share the CPU; slots + queue bound what is inside.
+ *
+ * A pod's life. Its container starts when it has a place on the node and could answer after start_s
+ * +- start_sd_s (normal, never below 1 s). It is ready at the first probe that finds it so: probes
+ * come probe_delay_s after the start of the container and every probe_s from then on; probe_s 0 =
+ * at once. For warm_s after that the work of calls that begin to compute is multiplied by a factor
+ * that falls linearly from warm_factor to 1 (work in the queue meanwhile is not affected). It is
+ * removed gracefully: no new calls from that instant on (endpoints follow at once), its calls may
+ * end within grace_s, what is left is lost. It crashes at the schedule's rate: all it holds is lost
+ * and fails at once, its callees work on for nobody; it keeps its place and restarts after a
+ * back-off: backoff_s, doubled with each crash up to backoff_max_s, forgotten when it had been
+ * ready for backoff_reset_s (CrashLoopBackOff: 10 s, 300 s, 10 min). A restarted pod starts, is
+ * probed and warms up as a new one. Probes never fail a pod that is ready, however busy it is.
  *
  * Clients (legitimate ones; attack traffic is open and never tries again). Open clients send one
  * request for each arrival of the schedule's Poisson stream. Closed ones are users: each thinks for
@@ -73,6 +84,9 @@ struct cluster_cfg {
     double start_s, start_sd_s;        /* pod start-up delay: mean, standard deviation */
     double backoff_s, backoff_max_s;   /* CrashLoopBackOff */
     double backoff_reset_s;            /* running this long forgets earlier crashes */
+    double probe_delay_s, probe_s;     /* readiness: first probe, interval; 0 = no probe */
+    double warm_s, warm_factor;        /* after readiness: length, first factor on the work */
+    double grace_s;                    /* a removed pod has this long to drain */
     bool deadline_propagation;         /* drop expired calls when dequeued */
     double bytes_per_call;             /* network traffic of one call, each way */
     double ram_base_mib, ram_call_mib; /* memory of a pod: base + per call it holds */

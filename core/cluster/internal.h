@@ -42,7 +42,6 @@
 
 enum {
     SIM_TICKS_PER_S = 10, /* a tick is one CFS period, 0.1 s */
-    SIM_GRACE_S = 30,     /* terminationGracePeriodSeconds of Kubernetes */
     SIM_OLD_S = 600,      /* age of the first pods, cap of the measured age */
     SIM_CPU_INIT_S = 300, /* --horizontal-pod-autoscaler-cpu-initialization-period */
 };
@@ -145,6 +144,7 @@ struct sim_pod {
     double life_s;   /* when its life takes its next turn, SIM_NEVER if only load decides */
     double created_s, transition_s; /* transition: readiness last changed */
     double backoff_s;               /* of its last crash, 0 = none remembered */
+    double warm_until_s;            /* calls begun before this are slowed down */
     double endures;                 /* crashes when the hazard of its service passes this */
     int64_t first_scrape;           /* since it became ready */
 };

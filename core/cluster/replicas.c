@@ -4,10 +4,12 @@
  *                                     ^                        |
  *                                     +--back-off-- CRASHED <--+ hazard
  *
- * A pod holds its CPU and memory request from STARTING on, in CRASHED too (it restarts in place),
- * until it is gone. Removal takes, as the ReplicaSet controller does, pods without a place first,
- * then those not ready, then ready ones, the younger first. Every pod has a slot in a pool of twice
- * the sum of max_replicas; while drains fill the pool, new pods wait.
+ * Readiness comes with the first probe that finds the pod started; probes are counted from the
+ * moment its container begins to start. A pod holds its CPU and memory request from STARTING on, in
+ * CRASHED too (it restarts in place), until it is gone. Removal takes, as the ReplicaSet controller
+ * does, pods without a place first, then those not ready, then ready ones, the younger first. Every
+ * pod has a slot in a pool of twice the sum of max_replicas; while drains fill the pool, new pods
+ * wait.
  */
 #include "core/cluster/share.h"
 
@@ -112,6 +114,17 @@ static struct rng_block pod_draw(const struct sim *s, const struct sim_pod *p)
     return rng_philox(s->key_pod, p->starts, who, s->id.episode, s->id.env);
 }
 
+/* Seconds from the start of the container to readiness, for one that can answer after start_s: till
+ * the first probe from then on. */
+static double probed_s(const struct cluster_cfg *cfg, double start_s)
+{
+    if (cfg->probe_s <= 0.0) {
+        return start_s;
+    }
+    double late_s = start_s - cfg->probe_delay_s;
+    return cfg->probe_delay_s + (late_s > 0.0 ? ceil(late_s / cfg->probe_s) * cfg->probe_s : 0.0);
+}
+
 static void pod_start(struct sim *s, int slot)
 {
     struct sim_pod *p = &s->pods[slot];
@@ -121,7 +134,7 @@ static void pod_start(struct sim *s, int slot)
     p->state = POD_STARTING;
     p->starts++;
     p->endures = rng_exponential(draw.v[2]); /* from readiness on */
-    p->life_s = s->now + (delay > 1.0 ? delay : 1.0);
+    p->life_s = s->now + probed_s(cfg, delay > 1.0 ? delay : 1.0);
     share_announce(s, slot);
 }
 
@@ -131,6 +144,7 @@ static void pod_ready(struct sim *s, int slot)
     p->endures += s->services[p->service].hazard;
     share_set_cores(p, s->services[p->service].cores, s->now);
     ready_enter(s, slot);
+    p->warm_until_s = s->now + s->world->cfg->warm_s;
     share_announce(s, slot);
 }
 
@@ -234,7 +248,7 @@ static void pod_retire(struct sim *s, int slot)
     if (p->state == POD_READY) {
         ready_leave(s, slot);
         p->state = POD_DRAINING;
-        p->life_s = s->now + SIM_GRACE_S;
+        p->life_s = s->now + s->world->cfg->grace_s;
         share_announce(s, slot);
     }
     if (p->held == 0) {
@@ -322,6 +336,7 @@ void sim_pods_start(struct sim *s)
             pod_ready(s, slot);
             s->pods[slot].created_s = -SIM_OLD_S;
             s->pods[slot].transition_s = -SIM_OLD_S;
+            s->pods[slot].warm_until_s = -SIM_OLD_S; /* long since warm */
         }
     }
     s->settle = false;

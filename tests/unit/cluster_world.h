@@ -80,6 +80,8 @@ static inline void world_diamond(struct world *w)
                         .backoff_s = 10,
                         .backoff_max_s = 300,
                         .backoff_reset_s = 600,
+                        .warm_factor = 1,
+                        .grace_s = 30,
                         .deadline_propagation = true,
                         .bytes_per_call = 1000,
                         .ram_base_mib = 100,

@@ -602,7 +602,7 @@ static void test_drain(void **state)
     for (int i = 0; i < held; i++) {
         used += s->pods[1].tag[i]; /* entered at virtual time 0 */
     }
-    sim_run(s, SIM_GRACE_S - 0.1);
+    sim_run(s, w.cluster_cfg.grace_s - 0.1);
     assert_int_equal(s->pods[1].state, POD_FREE);
     assert_true(near(s->services[0].count.used_s, used));
     assert_true(s->requested_area.value == 1000.0);
@@ -623,11 +623,11 @@ static void test_drain_out_of_grace(void **state)
         request_at(s, 0.0);
     }
     sim_scale(s, 0, 1);
-    sim_run(s, SIM_GRACE_S - 0.1);
+    sim_run(s, w.cluster_cfg.grace_s - 0.1);
     int held = s->pods[1].held;
     double failed = s->truth.failed;
     assert_true(held > 5);
-    sim_run(s, SIM_GRACE_S);
+    sim_run(s, w.cluster_cfg.grace_s);
     assert_int_equal(s->pods[1].state, POD_FREE);
     assert_true(s->truth.failed == failed + held);
     assert_true(sim_consistent(s));

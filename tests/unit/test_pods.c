@@ -1,0 +1,231 @@
+/* Pods between their start and full speed, and on their way out: probes, warm-up, grace, restarts.
+ * The rest of their lives stands in test_cluster.c. */
+#include "tests/unit/cluster_world.h"
+
+#include <math.h>
+
+static bool near(double a, double b)
+{
+    return fabs(a - b) < 1e-9 * (1.0 + fabs(b));
+}
+
+static void request_at(struct sim *s, double at)
+{
+    sim_run(s, at);
+    sim_request(s, &s->legit);
+    s->legit.n++;
+}
+
+/* One service of exactly 1 s on one core; pods start in exactly 20 s. */
+static void world_exact(struct world *w)
+{
+    world_chain(w, 1, 1.0);
+    w->services[0].service_time = WORK_DETERMINISTIC;
+    w->plant_cfg.timeout_s = 1000;
+    w->cluster_cfg.start_sd_s = 0;
+}
+
+/* ---- readiness ---- */
+
+/* Started after 20 s; probes at delay + k x interval from its creation at 7 s. */
+static void test_readiness_probes(void **state)
+{
+    (void)state;
+    static const struct {
+        double delay_s, interval_s, ready_s;
+    } rows[] = {
+        {0, 0, 20},  /* no probe */
+        {0, 10, 20}, /* a probe at that very moment */
+        {0, 15, 30}, {5, 10, 25}, {19, 7, 26}, {20, 7, 20}, {45, 10, 45}, /* not asked before */
+        {45, 0, 20}, /* without an interval there is no probe, hence no delay */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct world w;
+        world_exact(&w);
+        w.cluster_cfg.probe_delay_s = rows[i].delay_s;
+        w.cluster_cfg.probe_s = rows[i].interval_s;
+        struct sim *s = world_start(&w);
+        sim_run(s, 7.0);
+        sim_scale(s, 0, 2);
+        sim_settle(s);
+        sim_run(s, 7.0 + rows[i].ready_s - 1e-6);
+        assert_int_equal(s->services[0].n_ready, 1);
+        sim_run(s, 7.0 + rows[i].ready_s + 1e-6);
+        assert_int_equal(s->services[0].n_ready, 2);
+        assert_true(near(s->pods[1].transition_s, 7.0 + rows[i].ready_s));
+        assert_true(cluster_consistent(w.plant));
+        world_close(&w);
+    }
+}
+
+/* ---- warm-up ---- */
+
+/* Ready at 20 s with three times the work, at 30 s with twice, at 40 s with one: calls that begin
+ * at 20, 25, 30, 35, 40 s last 3, 2.5, 2, 1.5, 1 s. The first pods are warm. */
+static void test_warm_up(void **state)
+{
+    (void)state;
+    struct world w;
+    world_exact(&w);
+    w.cluster_cfg.warm_s = 20;
+    w.cluster_cfg.warm_factor = 3;
+    struct sim *s = world_start(&w);
+    request_at(s, 0.0);
+    sim_run(s, 1.0 + 1e-6);
+    assert_true(near(s->latency_s, 1.0));
+    sim_scale(s, 0, 2);
+    sim_settle(s); /* at 1.000001 s */
+    sim_run(s, 10.0);
+    sim_pod_crash(s, 0); /* the new one is alone from now on */
+    s->pods[0].life_s = 500.0;
+    agenda_set(&s->agenda, 0, 500.0);
+    double ready = 21.0 + 1e-6;
+    for (int i = 0; i < 6; i++) {
+        double before = s->latency_s, wanted = i < 4 ? 3.0 - 0.5 * i : 1.0;
+        request_at(s, ready + 5.0 * i);
+        sim_run(s, ready + 5.0 * i + 4.0);
+        assert_true(fabs(s->latency_s - before - wanted) < 1e-6);
+    }
+    world_close(&w);
+}
+
+/* The factor is that of the moment a call begins to compute, not of its arrival: with one slot the
+ * second of two calls at 20 s begins at 23 s, with a factor of 3 - 2 x 3 / 20 = 2.7. */
+static void test_warm_up_of_the_queue(void **state)
+{
+    (void)state;
+    struct world w;
+    world_exact(&w);
+    w.topology_cfg.slots_per_pod = 1;
+    w.cluster_cfg.warm_s = 20;
+    w.cluster_cfg.warm_factor = 3;
+    struct sim *s = world_start(&w);
+    sim_pod_crash(s, 0);
+    double ready = s->now + 10.0 + 20.0; /* back-off, start: warms up again */
+    request_at(s, ready);
+    request_at(s, ready);
+    sim_run(s, ready + 10.0);
+    assert_true(near(s->latency_s, 3.0 + 5.7));
+    world_close(&w);
+}
+
+/* ---- removal ---- */
+
+static void test_grace(void **state)
+{
+    (void)state;
+    static const double grace_s[] = {0.0, 3.0, 60.0};
+    for (int i = 0; i < 3; i++) {
+        struct world w;
+        world_exact(&w);
+        w.services[0].capacity_rps = 0.1; /* 10 s a call */
+        w.services[0].initial_replicas = 2;
+        w.cluster_cfg.grace_s = grace_s[i];
+        struct sim *s = world_start(&w);
+        while (s->pods[1].held == 0) {
+            request_at(s, 0.0);
+        }
+        double others = s->received - 1.0;
+        sim_scale(s, 0, 1);
+        sim_settle(s);
+        sim_run(s, grace_s[i] < 10.0 ? grace_s[i] : 9.999);
+        assert_true(s->truth.failed == (grace_s[i] < 10.0 ? 1.0 : 0.0));
+        assert_int_equal(s->pods[1].state, grace_s[i] < 10.0 ? POD_FREE : POD_DRAINING);
+        assert_true(cluster_consistent(w.plant));
+        sim_run(s, 10.0 * (others + 2.0));
+        assert_true(s->answered == others + (grace_s[i] < 10.0 ? 0.0 : 1.0));
+        assert_int_equal(s->pods[1].state, POD_FREE);
+        world_close(&w);
+    }
+}
+
+/* ---- restarts ---- */
+
+/* A crash loop as kubectl shows it: 10, 20, 40, 80, 160, 300, 300 s; every restart starts for 20 s
+ * and waits for its probe, every 15 s from the restart. Ready for 10 minutes: forgotten; for a
+ * second less: not. */
+static void test_crash_loop(void **state)
+{
+    (void)state;
+    static const double waits[] = {10, 20, 40, 80, 160, 300, 300, 300};
+    for (int forgets = 0; forgets < 2; forgets++) {
+        struct world w;
+        world_exact(&w);
+        w.cluster_cfg.probe_s = 15;
+        struct sim *s = world_start(&w);
+        for (int i = 0; i < 8; i++) {
+            double at = s->now;
+            sim_pod_crash(s, 0);
+            sim_run(s, at + waits[i] - 1e-6);
+            assert_int_equal(s->pods[0].state, POD_CRASHED);
+            sim_run(s, at + waits[i] + 30.0 - 1e-6);
+            assert_int_equal(s->pods[0].state, POD_STARTING);
+            sim_run(s, at + waits[i] + 30.0);
+            assert_int_equal(s->pods[0].state, POD_READY);
+            assert_true(cluster_consistent(w.plant));
+        }
+        sim_run(s, s->now + (forgets == 1 ? 600.0 : 599.0));
+        double at = s->now;
+        sim_pod_crash(s, 0);
+        assert_true(near(s->pods[0].life_s, at + (forgets == 1 ? 10.0 : 300.0)));
+        world_close(&w);
+    }
+}
+
+/* ---- servers ---- */
+
+/* A limit of two cores and two slots are two servers: three calls of 1 s at once end at 1, 1, 2 s.
+ * Four slots on them share: three calls get 2/3 of a core each and end at 1.5 s. */
+static void test_servers_and_sharing(void **state)
+{
+    (void)state;
+    for (int slots = 2; slots <= 4; slots += 2) {
+        struct world w;
+        world_exact(&w);
+        w.services[0].cpu_m = 2000;
+        w.services[0].capacity_rps = 2;
+        w.topology_cfg.slots_per_pod = slots;
+        struct sim *s = world_start(&w);
+        for (int i = 0; i < 3; i++) {
+            request_at(s, 0.0);
+        }
+        sim_run(s, 5.0);
+        assert_true(near(s->latency_s, slots == 2 ? 4.0 : 4.5));
+        world_close(&w);
+    }
+}
+
+/* CFS: a call alone on a limit of half a core takes twice its work, on two cores no less than it.
+ */
+static void test_throttled_by_the_limit(void **state)
+{
+    (void)state;
+    static const double ratio[] = {1.0, 2.0, 8.0}, latency_s[] = {4.0, 2.0, 1.0};
+    for (int i = 0; i < 3; i++) {
+        struct world w;
+        world_exact(&w);
+        w.services[0].cpu_m = 250;
+        w.services[0].capacity_rps = 0.25; /* 1 CPU-second a call */
+        w.topology_cfg.limit_ratio = ratio[i];
+        struct sim *s = world_start(&w);
+        request_at(s, 0.0);
+        sim_run(s, 10.0);
+        assert_true(near(s->latency_s, latency_s[i]));
+        world_close(&w);
+    }
+}
+
+int main(void)
+{
+    log_init(-1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_readiness_probes),
+        cmocka_unit_test(test_warm_up),
+        cmocka_unit_test(test_warm_up_of_the_queue),
+        cmocka_unit_test(test_grace),
+        cmocka_unit_test(test_crash_loop),
+        cmocka_unit_test(test_servers_and_sharing),
+        cmocka_unit_test(test_throttled_by_the_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
