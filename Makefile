@@ -38,7 +38,7 @@ SCHEMAS     = checkpoint error eval trajectory update_dump weights
 BASE        = clock config config_print config_value config_yaml crc32c csv err file fmath frame \
               frame_file jobs log mem nearest options progress rng rundir stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
-PLANT       = metrics plant reward schema topology work_law
+PLANT       = metrics plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trajectory update_dump weights wire
 SCENARIO    = scenario schedule workload
 ORG         =
@@ -51,7 +51,7 @@ EVAL        = episode eval frontier outcomes summary
 REPORT      = comparison figure table timeline trace
 RUNTIME     = checkpoint demonstrate dump exchange experiment farm owners peers policies resume \
               saving selfcheck shelf stop train trainer trainlog treesum
-COMMANDS    = config cpu_built cpu_check eval figure main simulate train
+COMMANDS    = config cpu_built cpu_check eval figure main simulate topology train
 FUZZED      = block checkpoint config csv error frame moments policy record tile_state trusting \
               weights workload
 BENCHES     = bench_nn bench_cluster bench_marl bench_comm bench_train
