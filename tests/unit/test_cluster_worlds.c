@@ -1,0 +1,247 @@
+/* Random worlds: generated call graphs, sizes, loads, faults, clients and treatments, all drawn
+ * from the number of the world; whatever they are, the invariants hold.
+ *
+ *   WORLDS=10000 build/default/tests/unit/test_cluster_worlds    more than the usual 100
+ *   FIRST=4711 WORLDS=1 ...                                      that one again
+ */
+#include "core/plant/topology_gen.h"
+#include "tests/unit/cluster_world.h"
+
+#include <math.h>
+
+enum { PERIODS = 12, SERVICES_MAX = 16, USUAL = 100 };
+
+struct root {
+    struct topology_cfg topology;
+};
+static const struct cfg_field ROOT[] = {
+    CFG_TABLE(struct root, topology, topology_fields, "services and node"),
+    CFG_END,
+};
+
+/* Draws come in the order in which the world is described. */
+struct dice {
+    uint32_t world, n;
+};
+
+static uint32_t below(struct dice *d, uint32_t n)
+{
+    struct rng_key key = rng_key(20251126, RNG_TEST, RNG_DEV);
+    return rng_below(rng_philox(key, d->n++, d->world, 0, 0).v[0], n);
+}
+
+static double between(struct dice *d, double least, double most)
+{
+    return least + (most - least) * below(d, 1001) / 1000.0;
+}
+
+static bool chance(struct dice *d, uint32_t percent)
+{
+    return below(d, 100) < percent;
+}
+
+struct random_world {
+    struct world w; /* its own services are not used */
+    struct root root;
+    struct cfg reader;
+    double rate_rps;
+};
+
+/* ---- a world ---- */
+
+static void draw_topology(struct random_world *r, struct dice *d)
+{
+    struct arena *arena = &r->w.arena;
+    const struct topology_gen gen = {(enum topology_shape)below(d, SHAPES),
+                                     4 + (int)below(d, SERVICES_MAX - 3), d->world, r->rate_rps};
+    struct buf text;
+    buf_init(&text);
+    assert_int_equal(topology_generate(&text, &gen), ERR_OK);
+    assert_int_equal(buf_append(&text, "", 1), ERR_OK);
+    cfg_init(&r->reader, ROOT, sizeof r->root, arena);
+    assert_int_equal(cfg_load_text(&r->reader, "world", (const char *)text.data, NULL, 0, &r->root),
+                     ERR_OK);
+    buf_release(&text);
+    struct topology_cfg *cfg = &r->root.topology;
+    cfg->slots_per_pod = 1 + (int)below(d, 12);
+    cfg->queue_per_pod = (int)below(d, 20);
+    cfg->limit_ratio = chance(d, 50) ? 1.0 : between(d, 1.0, 4.0);
+    cfg->demand_scale = between(d, 0.5, 1.5);
+    cfg->balancing = (enum balancing)below(d, 2);
+    for (int s = 0; s < cfg->n_services; s++) {
+        struct service_cfg *c = &cfg->services[s];
+        c->fan_out = (enum fan_out)below(d, 3);
+        c->service_time = (enum work_kind)below(d, 3);
+        c->cv = between(d, 0.0, 3.0);
+        c->max_replicas = c->initial_replicas + (int)below(d, 3);
+    }
+}
+
+static void draw_cluster(struct cluster_cfg *c, struct dice *d)
+{
+    c->start_s = between(d, 1.0, 40.0);
+    c->start_sd_s = between(d, 0.0, 10.0);
+    c->backoff_max_s = between(d, 10.0, 300.0);
+    c->probe_delay_s = between(d, 0.0, 20.0);
+    c->probe_s = chance(d, 50) ? 0.0 : between(d, 1.0, 20.0);
+    c->warm_s = chance(d, 50) ? 0.0 : between(d, 1.0, 60.0);
+    c->warm_factor = between(d, 1.0, 4.0);
+    c->grace_s = between(d, 0.0, 30.0);
+    c->deadline_propagation = chance(d, 50);
+    c->clients.kind = chance(d, 30) ? CLIENT_CLOSED : CLIENT_OPEN;
+    c->clients.users = chance(d, 50) ? 0 : (int)below(d, 40);
+    c->clients.think_s = between(d, 0.05, 3.0);
+    c->clients.nominal_ms = between(d, 0.0, 500.0);
+    c->clients.retries = chance(d, 30) ? 0 : (int)below(d, 6);
+    c->clients.attempt_timeout_s = chance(d, 30) ? 0.0 : between(d, 0.05, 3.0);
+    c->clients.backoff_s = chance(d, 20) ? 0.0 : between(d, 0.01, 1.0);
+    c->clients.backoff_max_s = between(d, 0.0, 3.0);
+    c->clients.jitter = between(d, 0.0, 1.0);
+    c->clients.requests_max = 40 + (int)below(d, 2000);
+}
+
+static void draw_load(struct random_world *r, struct dice *d)
+{
+    struct world *w = &r->w;
+    int from = (int)below(d, 120), to = from + (int)below(d, 60);
+    world_rate(w, 0, WORLD_SECONDS, r->rate_rps, 0);
+    world_rate(w, from, to, r->rate_rps * between(d, 0.0, 5.0), r->rate_rps * between(d, 0.0, 5.0));
+    for (int i = (int)below(d, 3); i > 0; i--) {
+        static const enum event_kind kinds[] = {EVENT_CRASH, EVENT_SLOW, EVENT_NEIGHBOUR};
+        static const double most[] = {0.9, 5.0, 0.9};
+        uint32_t k = below(d, 3);
+        int target = k == 2 ? -1 : (int)below(d, (uint32_t)w->topology.n_services + 1) - 1;
+        world_event(w, kinds[k], target, between(d, 0.0, 100.0), between(d, 1.0, 100.0),
+                    k == 1 ? between(d, 1.0, most[k]) : between(d, 0.0, most[k]));
+    }
+}
+
+static void world_draw(struct random_world *r, uint32_t number)
+{
+    struct dice d = {number, 0};
+    world_diamond(&r->w);
+    arena_init(&r->w.arena);
+    r->rate_rps = between(&d, 5.0, 60.0);
+    draw_topology(r, &d);
+    draw_cluster(&r->w.cluster_cfg, &d);
+    r->w.plant_cfg.timeout_s = between(&d, 0.2, 10.0);
+    r->w.id.episode = number;
+    struct world *w = &r->w;
+    assert_int_equal(topology_init(&w->topology, &w->arena, &r->root.topology, NULL), ERR_OK);
+    assert_int_equal(schedule_init(&w->schedule, &w->arena, WORLD_SECONDS), ERR_OK);
+    w->schedule.n_seconds = WORLD_SECONDS;
+    w->schedule.onset_s = -1.0;
+    w->schedule.node_cpu_m = r->root.topology.node_cpu_m;
+    draw_load(r, &d);
+    assert_int_equal(
+        cluster_new(&w->plant, &w->arena, &w->cluster_cfg, &w->plant_cfg, &w->topology, 1, PERIODS),
+        ERR_OK);
+}
+
+/* ---- its invariants ---- */
+
+static bool truth_holds(const struct random_world *r, const struct plant_truth *t, double inflight)
+{
+    const struct client_cfg *clients = &r->w.cluster_cfg.clients;
+    return t->received == t->answered + t->failed + t->inflight - inflight &&
+           t->compliant <= t->answered && t->answered_legit <= t->answered &&
+           t->received_legit <= t->received && t->inflight >= 0.0 &&
+           (clients->retries > 0 || t->retries == 0.0) &&
+           t->requested_m_mean <= r->root.topology.node_cpu_m + 1e-6 &&
+           t->used_m_mean <= r->root.topology.node_cpu_m * 1.001 + 1e-6 * t->received &&
+           t->pods_failed_mean <= t->pods_deployed_mean + 1e-9 &&
+           t->entry_available_mean <= 1.0 + 1e-9 && t->service_available_mean <= 1.0 + 1e-9;
+}
+
+static bool cohorts_hold(const struct random_world *r)
+{
+    int n = 0;
+    const struct plant_cohort *c = r->w.plant->ops->cohorts(r->w.plant, 0, &n);
+    bool good = n == PERIODS * 3;
+    for (int i = 0; i < n; i++) {
+        good = good && c[i].compliant <= c[i].answered && c[i].answered <= c[i].received &&
+               c[i].answered_legit <= c[i].received_legit && c[i].received_legit <= c[i].received;
+    }
+    return good;
+}
+
+static bool state_is_finite(const struct random_world *r)
+{
+    const float *state = plant_state(r->w.plant, 0);
+    bool good = true;
+    for (int i = 0; i < r->w.plant->n_state; i++) {
+        good = good && isfinite(state[i]);
+    }
+    return good;
+}
+
+/* One episode under drawn actions. False, with the reason logged, if an invariant breaks. */
+static bool play(struct random_world *r, uint32_t treatment, struct plant_truth *truth)
+{
+    struct world *w = &r->w;
+    struct dice d = {w->id.episode ^ treatment << 24, 1000};
+    int32_t delta[SERVICES_MAX];
+    assert_int_equal(plant_reset(w->plant, 0, &w->id, &w->schedule, PERIODS), ERR_OK);
+    double inflight = plant_truth(w->plant, 0)->inflight;
+    for (int t = 0; t < PERIODS; t++) {
+        for (int s = 0; s < w->topology.n_services; s++) {
+            delta[s] = (int32_t)below(&d, 7) - 3;
+        }
+        struct attack_action attack = {(int)below(&d, (uint32_t)w->topology.n_entries), 0, 0};
+        attack.data_change = chance(&d, 10);
+        assert_int_equal(plant_step(w->plant, delta, chance(&d, 30) ? &attack : NULL, NULL),
+                         ERR_OK);
+        truth[t] = *plant_truth(w->plant, 0);
+        if (!truth_holds(r, &truth[t], inflight)) {
+            log_error("the account of period %d does not add up", t);
+            return false;
+        }
+        if (!cluster_consistent(w->plant) || !state_is_finite(r)) {
+            return false;
+        }
+        inflight = truth[t].inflight;
+    }
+    return cohorts_hold(r);
+}
+
+/* Twice the same, and with open clients the same arrivals under another treatment. */
+static bool world_holds(uint32_t number)
+{
+    static struct random_world r;
+    struct plant_truth first[PERIODS], again[PERIODS], other[PERIODS];
+    memset(&r, 0, sizeof r);
+    world_draw(&r, number);
+    uint64_t calls = mem_calls();
+    bool good = play(&r, 0, first) && play(&r, 1, other) && play(&r, 0, again);
+    good = good && memcmp(first, again, sizeof first) == 0 && mem_calls() == calls;
+    for (int t = 0; good && t < PERIODS && r.w.cluster_cfg.clients.kind == CLIENT_OPEN; t++) {
+        good = first[t].received == other[t].received;
+    }
+    world_close(&r.w);
+    return good;
+}
+
+static uint32_t number_from(const char *name, uint32_t otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? (uint32_t)strtoul(text, NULL, 10) : otherwise;
+}
+
+static void test_worlds(void **state)
+{
+    (void)state;
+    uint32_t from = number_from("FIRST", 0), n = number_from("WORLDS", USUAL);
+    for (uint32_t i = from; i < from + n; i++) {
+        if (!world_holds(i)) {
+            fail_msg("world %u breaks an invariant; again: FIRST=%u WORLDS=1", i, i);
+        }
+    }
+    print_message("%u worlds from number %u hold all invariants\n", n, from);
+}
+
+int main(void)
+{
+    log_init(-1);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_worlds)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
