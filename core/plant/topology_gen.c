@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { N_MAX = TOPOLOGY_GEN_MAX, NAME_BYTES = 8, CALLEES_MAX = N_MAX };
+enum { N_MAX = TOPOLOGY_GEN_MAX, NAME_BYTES = 16, CALLEES_MAX = N_MAX };
 
 enum draw_of {
     DRAW_CALLER,
