@@ -137,6 +137,7 @@ struct server {
     int next_job;      /* to be handed out */
     int next_record;   /* to be taken */
     int n_busy;
+    bool stopped; /* on request: nothing more is handed out */
     enum err err; /* the first */
     struct progress progress;
 };
@@ -144,7 +145,8 @@ struct server {
 /* Hands rank `dst` its next job, or sends it away. */
 static enum err hand_out(struct server *s, struct comm *c, int dst)
 {
-    bool more = s->err == ERR_OK && s->next_job < s->jobs->n;
+    s->stopped = s->stopped || (s->jobs->stop != NULL && s->jobs->stop(s->jobs->ctx));
+    bool more = s->err == ERR_OK && !s->stopped && s->next_job < s->jobs->n;
     int32_t job = more ? s->next_job++ : NO_MORE;
     s->given[dst] = job;
     s->n_busy += more ? 1 : 0;
@@ -237,6 +239,9 @@ static enum err server_init(struct server *s, struct arena *arena, const struct 
 static enum err finish(struct server *s)
 {
     const struct job_list *jobs = s->jobs;
+    if (s->err == ERR_OK && s->stopped && s->next_record < jobs->n) {
+        s->err = ERR_STOPPED;
+    }
     CHECK(s->err != ERR_OK || s->next_record == jobs->n);
     for (int i = s->next_record; i < jobs->n; i++) {
         buf_release(&s->early[i]);

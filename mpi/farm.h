@@ -16,7 +16,8 @@
 #include "mpi/comm.h"
 
 /* Collective. jobs->run is called on ranks other than 0, jobs->take on rank 0 only (on one rank:
- * both). All ranks pass the same list. While a job runs the log writes to a sink of the farm's. */
+ * both). All ranks pass the same list; only rank 0 asks jobs->stop. While a job runs the log
+ * writes to a sink of the farm's. */
 enum err farm_run(struct comm *c, const struct job_list *jobs) WARN_UNUSED;
 
 #endif

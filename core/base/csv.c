@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -61,6 +63,19 @@ void csv_num(struct csv *c, double v)
     } else {
         keep_first_failure(c, buf_printf(&c->row, "%.9g", v));
     }
+}
+
+void csv_exact(struct csv *c, double v)
+{
+    char text[40] = "nan";
+    begin_cell(c);
+    for (int digits = 9; !isnan(v) && digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v) {
+            break;
+        }
+    }
+    keep_first_failure(c, buf_append(&c->row, text, strlen(text)));
 }
 
 enum err csv_end_row(struct csv *c)

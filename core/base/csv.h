@@ -36,6 +36,8 @@ enum err csv_resume(struct csv *c, struct arena *arena, const char *path,
 void csv_text(struct csv *c, const char *s);
 void csv_int(struct csv *c, int64_t v);
 void csv_num(struct csv *c, double v);
+/* In the fewest digits, at most 17, that read back as the same double. */
+void csv_exact(struct csv *c, double v);
 
 /* Write the row, which must have all its cells, in one piece. */
 enum err csv_end_row(struct csv *c) WARN_UNUSED;

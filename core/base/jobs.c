@@ -6,6 +6,9 @@
 static enum err run_all(const struct job_list *jobs, struct buf *record, struct progress *progress)
 {
     for (int i = 0; i < jobs->n; i++) {
+        if (jobs->stop != NULL && jobs->stop(jobs->ctx)) {
+            return ERR_STOPPED;
+        }
         record->len = 0;
         TRY(jobs->run(jobs->ctx, i, record));
         TRY(jobs->take(jobs->ctx, i, record->data, record->len));

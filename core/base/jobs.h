@@ -11,6 +11,8 @@
 #include "core/base/err.h"
 #include "core/base/mem.h"
 
+#include <stdbool.h>
+
 struct job_list {
     int n;
     void *ctx;
@@ -19,6 +21,9 @@ struct job_list {
     enum err (*run)(void *ctx, int i, struct buf *out);
     /* Take record i; called in the order of i, on the root only. */
     enum err (*take)(void *ctx, int i, const void *record, size_t bytes);
+    /* Asked on the root between jobs; true: no further job begins, those that run are taken, and
+     * the list ends with ERR_STOPPED if that is not all of them. NULL: never. */
+    bool (*stop)(void *ctx);
 };
 
 /* Local. Stops at the first error and returns it. */

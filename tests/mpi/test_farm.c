@@ -227,6 +227,25 @@ static void test_complaint_is_not_a_failure(struct ranks *r)
     EXPECT(r, r->c.rank != 0 || w.next == 10);
 }
 
+static bool after_seven(void *ctx)
+{
+    return ((const struct world *)ctx)->next >= 7;
+}
+
+/* Nothing new begins; what was handed out is taken, so the records taken are the first ones. */
+static void test_stopped_on_request(struct ranks *r)
+{
+    struct world w = world_new(r);
+    struct job_list jobs = jobs_of(&w, 100);
+    jobs.stop = after_seven;
+    EXPECT(r, farm_run(&r->c, &jobs) == ERR_STOPPED);
+    int n_run = sum_to_root(r, w.n_run);
+    if (r->c.rank == 0) {
+        EXPECT(r, w.next >= 7 && w.next < 7 + 2 * r->c.size);
+        EXPECT(r, n_run == w.next);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct ranks_test tests[] = {
@@ -238,6 +257,7 @@ int main(int argc, char **argv)
         {"a silent failure", test_silent_failure},
         {"many words", test_many_words},
         {"a complaint is not a failure", test_complaint_is_not_a_failure},
+        {"stopped on request", test_stopped_on_request},
     };
     return ranks_main(argc, argv, tests, (int)(sizeof(tests) / sizeof(tests[0])));
 }

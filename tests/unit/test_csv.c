@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "core/base/csv.h"
+#include "core/base/csv_read.h"
 #include "core/base/file.h"
 #include "tests/unit/heard.h"
 
@@ -125,6 +126,89 @@ static void floats_read_back_exactly(void **state)
     }
 }
 
+static void doubles_read_back_exactly(void **state)
+{
+    struct scene *s = *state;
+    const double x[6] = {0.1, 1.0 / 3.0, 0.5, 4.9e-324, 1.7976931348623157e308, -0.0};
+    struct csv c;
+    struct csv_reader r;
+    const char *cell;
+    enum csv_status status;
+    assert_int_equal(csv_create(&c, &s->arena, s->path, columns, 1), ERR_OK);
+    for (int i = 0; i < 6; i++) {
+        csv_exact(&c, x[i]);
+        assert_int_equal(csv_end_row(&c), ERR_OK);
+    }
+    csv_close(&c);
+    assert_int_equal(csv_reader_open(&r, s->path), ERR_OK);
+    assert_int_equal(csv_reader_next(&r, &cell, 1, &status), ERR_OK);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(csv_reader_next(&r, &cell, 1, &status), ERR_OK);
+        const double got = strtod(cell, NULL);
+        assert_memory_equal(&got, &x[i], sizeof got);
+        assert_true(i != 0 || strcmp(cell, "0.1") == 0); /* no more digits than needed */
+    }
+    csv_reader_close(&r);
+}
+
+static void write_text(struct scene *s, const char *text)
+{
+    assert_int_equal(file_write(s->path, text, strlen(text)), ERR_OK);
+}
+
+static void rows_are_read_back(void **state)
+{
+    struct scene *s = *state;
+    struct csv_reader r;
+    const char *cells[3];
+    enum csv_status status;
+    write_text(s, "a,b,c\n\"x,y\",\"say \"\"hi\"\"\",\"two\nlines\"\n,\"\",1\n4,5");
+    assert_int_equal(csv_reader_open(&r, s->path), ERR_OK);
+    assert_int_equal(csv_reader_next(&r, cells, 3, &status), ERR_OK);
+    assert_string_equal(cells[2], "c");
+    assert_int_equal(csv_reader_next(&r, cells, 3, &status), ERR_OK);
+    assert_string_equal(cells[0], "x,y");
+    assert_string_equal(cells[1], "say \"hi\"");
+    assert_string_equal(cells[2], "two\nlines");
+    assert_int_equal(csv_reader_next(&r, cells, 3, &status), ERR_OK);
+    assert_int_equal(r.line, 4); /* the row before has two */
+    assert_string_equal(cells[0], "");
+    assert_string_equal(cells[1], "");
+    assert_string_equal(cells[2], "1");
+    assert_int_equal(status, CSV_ROW);
+    assert_int_equal(csv_reader_next(&r, cells, 3, &status), ERR_OK);
+    assert_int_equal(status, CSV_TORN);
+    assert_int_equal(r.line, 5);
+    csv_reader_close(&r);
+}
+
+static void damaged_rows_are_named(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } bad[] = {{"a,b\n1\n", ":2: the row has another number of cells"},
+               {"a,b\n1,2,3\n", ":2: the row has another number of cells"},
+               {"a,b\n1\"\",2\n", ":2: a quote in the middle"},
+               {"a,b\n\"1\"x,2\n", ":2: a quote in the middle"}};
+    struct scene *s = *state;
+    struct csv_reader r;
+    const char *cells[2];
+    enum csv_status status;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_text(s, bad[i].text);
+        assert_int_equal(csv_reader_open(&r, s->path), ERR_OK);
+        assert_int_equal(csv_reader_next(&r, cells, 2, &status), ERR_OK);
+        assert_int_equal(csv_reader_next(&r, cells, 2, &status), ERR_FORMAT);
+        assert_non_null(strstr(s->log.last, bad[i].says));
+        csv_reader_close(&r);
+    }
+    write_text(s, "");
+    assert_int_equal(csv_reader_open(&r, s->path), ERR_OK);
+    assert_int_equal(csv_reader_next(&r, cells, 2, &status), ERR_OK);
+    assert_int_equal(status, CSV_AT_END);
+    csv_reader_close(&r);
+}
+
 static void what_is_no_number_has_a_name(void **state)
 {
     struct scene *s = *state;
@@ -208,6 +292,9 @@ int main(void)
         TEST(rows_are_written_at_once),
         TEST(text_is_quoted_where_it_must_be),
         TEST(floats_read_back_exactly),
+        TEST(doubles_read_back_exactly),
+        TEST(rows_are_read_back),
+        TEST(damaged_rows_are_named),
         TEST(what_is_no_number_has_a_name),
         TEST(resuming_cuts_what_will_be_written_again),
         TEST(a_torn_row_is_cut_off),

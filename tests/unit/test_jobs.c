@@ -95,6 +95,25 @@ static void a_record_that_is_refused_ends_the_list(void **state)
     assert_int_equal(s.n_run, 8);
 }
 
+static bool after_four(void *ctx)
+{
+    return ((const struct scene *)ctx)->n_taken == 4;
+}
+
+static void a_list_that_is_stopped_keeps_what_it_took(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct job_list jobs = jobs_of(&s, N_JOBS);
+    jobs.stop = after_four;
+    assert_int_equal(jobs_run(&jobs), ERR_STOPPED);
+    assert_int_equal(s.n_run, 4);
+    assert_int_equal(s.n_taken, 4);
+    jobs = jobs_of(&s, 4); /* all were done before it was asked */
+    jobs.stop = after_four;
+    assert_int_equal(jobs_run(&jobs), ERR_OK);
+}
+
 static void exhausted_memory_is_passed_on(void **state)
 {
     (void)state;
@@ -112,6 +131,7 @@ int main(void)
         cmocka_unit_test(no_jobs_are_no_work),
         cmocka_unit_test(the_first_failing_job_ends_the_list),
         cmocka_unit_test(a_record_that_is_refused_ends_the_list),
+        cmocka_unit_test(a_list_that_is_stopped_keeps_what_it_took),
         cmocka_unit_test(exhausted_memory_is_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
