@@ -47,10 +47,10 @@ CLUSTER     = arrivals call check clients cluster engine measure replicas sim tr
 TWIN        =
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
-EVAL        = episode eval frontier outcomes summary
+EVAL        = episode eval frontier ledger outcomes summary
 REPORT      = comparison figure table timeline trace
-RUNTIME     = checkpoint demonstrate dump exchange experiment farm owners peers policies resume \
-              saving selfcheck shelf stop train trainer trainlog treesum
+RUNTIME     = checkpoint demonstrate dump exchange experiment farm measure owners peers policies \
+              resume saving selfcheck setting shelf stop train trainer trainlog treesum
 COMMANDS    = config cpu_built cpu_check eval figure main simulate topology train
 FUZZED      = block checkpoint config csv error frame moments policy record tile_state trusting \
               weights workload

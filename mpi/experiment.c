@@ -35,8 +35,7 @@ const struct cfg_field experiment_fields[] = {
     CFG_END,
 };
 
-/* CRC-32C and length of a file's bytes. */
-static enum err hash_file(uint64_t *hash, void *ctx, const char *path)
+enum err experiment_hash_file(uint64_t *hash, void *ctx, const char *path)
 {
     (void)ctx;
     struct buf bytes;
@@ -51,7 +50,7 @@ static enum err hash_file(uint64_t *hash, void *ctx, const char *path)
 
 enum err experiment_training_digest(uint64_t *digest, const struct experiment_cfg *cfg)
 {
-    return cfg_digest(digest, experiment_training_fields, cfg, hash_file, NULL);
+    return cfg_digest(digest, experiment_training_fields, cfg, experiment_hash_file, NULL);
 }
 
 static enum err build(struct experiment *x)

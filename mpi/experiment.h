@@ -57,6 +57,9 @@ void experiment_release(struct experiment *x);
  * contents of the files they name instead of the names. */
 enum err experiment_training_digest(uint64_t *digest, const struct experiment_cfg *cfg) WARN_UNUSED;
 
+/* Local. A cfg_path_hash: CRC-32C and length of the file's bytes. */
+enum err experiment_hash_file(uint64_t *hash, void *ctx, const char *path) WARN_UNUSED;
+
 /* Options that every command with a CONFIG has: --set, and the operand. */
 #define EXPERIMENT_SET_OPTION(S)                                                                   \
     OPTION_LIST(S, sets, n_sets, "set", 's', "KEY=VALUE", "override a key of the configuration")

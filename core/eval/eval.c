@@ -18,6 +18,8 @@ const struct cfg_field eval_fields[] = {
              "[{kind: nothing}, {kind: khpa}, {kind: policy}]", 1, 256, "who is compared"),
     CFG_INT(struct eval_cfg, episodes, "30", 1, 1000000, "", CFG_RESULT,
             "of each controller in each scenario, the same for all"),
+    CFG_INT(struct eval_cfg, first, "0", 0, 1000000000, "", CFG_RESULT,
+            "number of the first episode, so that parts can be merged"),
     CFG_UINT64(struct eval_cfg, seed, "1", CFG_RESULT, "of the episodes; never meets training's"),
     CFG_ENUM(struct eval_cfg, split, "dev", splits, CFG_RESULT, "domain of the episodes"),
     CFG_INT(struct eval_cfg, resamples, "2000", 100, 1000000, "", CFG_RESULT, "of the bootstrap"),
@@ -48,6 +50,7 @@ struct eval {
     struct arm *arms;
     int n_arms, n_rows;
     struct eval_row *rows; /* (n_jobs), by job index */
+    bool *have;            /* (n_jobs) */
     struct arena scratch;  /* of the decoder, empty between records */
 };
 
@@ -99,10 +102,22 @@ static enum err check_names(const struct eval_cfg *cfg)
     return ERR_OK;
 }
 
+/* A configuration cannot say it; a caller could. */
+static enum err check_split(const struct eval_cfg *cfg)
+{
+    if (cfg->split == RNG_DEV || cfg->split == RNG_TEST_SPLIT) {
+        return ERR_OK;
+    }
+    log_error("eval.split: episodes are drawn from the domains dev and test, never from those that "
+              "policies were trained on");
+    return ERR_CONFIG;
+}
+
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
                   const struct world *world, const struct rules *rules,
                   const struct eval_teams *teams)
 {
+    TRY(check_split(cfg));
     TRY(check_names(cfg));
     struct eval *e = ARENA_NEW(arena, 1, struct eval);
     if (e == NULL) {
@@ -111,7 +126,8 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
     *e = (struct eval){.cfg = cfg, .world = world, .n_arms = count_arms(cfg, teams)};
     e->arms = ARENA_NEW(arena, e->n_arms, struct arm);
     e->rows = ARENA_NEW(arena, count_jobs(e), struct eval_row);
-    if (e->arms == NULL || e->rows == NULL) {
+    e->have = ARENA_NEW(arena, count_jobs(e), bool);
+    if (e->arms == NULL || e->rows == NULL || e->have == NULL) {
         return ERR_MEMORY;
     }
     TRY(episode_init(&e->episode, arena, world));
@@ -129,7 +145,7 @@ static enum err run_job(void *ctx, int i, struct buf *out)
     const int scenario = i / episodes % n_scenarios;
     const struct episode_id id = {.seed = e->cfg->seed,
                                   .split = (enum rng_split)e->cfg->split,
-                                  .env = (uint32_t)(i % episodes)};
+                                  .env = (uint32_t)(e->cfg->first + i % episodes)};
     struct episode_metrics m;
     TRY(episode_run(&e->episode, &m, arm->instance, scenario, &id, NULL));
     double values[METRIC_COUNT];
@@ -157,13 +173,20 @@ static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
         codec_get_record(&r, values, f.payload, f.n, "evaluation record", &e->scratch);
     arena_release(&e->scratch);
     TRY(got);
-    e->rows[i] = (struct eval_row){.controller = (int)r.controller,
-                                   .train = (int)r.train,
-                                   .scenario = (int)r.scenario,
-                                   .episode = r.episode};
-    memcpy(&e->rows[i].m, values, sizeof e->rows[i].m);
-    e->n_rows++;
+    struct eval_row row = {.controller = (int)r.controller,
+                           .train = (int)r.train,
+                           .scenario = (int)r.scenario,
+                           .episode = r.episode};
+    memcpy(&row.m, values, sizeof row.m);
+    eval_restore(e, i, &row);
     return ERR_OK;
+}
+
+void eval_restore(struct eval *e, int i, const struct eval_row *row)
+{
+    e->rows[i] = *row;
+    e->n_rows += e->have[i] ? 0 : 1;
+    e->have[i] = true;
 }
 
 struct job_list eval_jobs(struct eval *e)

@@ -18,6 +18,7 @@ struct eval_cfg {
     struct controller_cfg *controllers;
     int n_controllers;
     int episodes; /* of each controller in each scenario (and training seed) */
+    int first;    /* number of the first one */
     uint64_t seed;
     int split;             /* RNG_DEV or RNG_TEST_SPLIT */
     int resamples;         /* of the bootstrap */
@@ -46,15 +47,20 @@ struct eval_teams {
 };
 
 struct eval;
-/* `teams` (n_controllers). Everything by reference. ERR_CONFIG if two controllers share a name. */
+/* `teams` (n_controllers). Everything by reference. ERR_CONFIG if two controllers share a name, or
+ * for the TRAIN domain. */
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
                   const struct world *world, const struct rules *rules,
                   const struct eval_teams *teams) WARN_UNUSED;
 
-/* The job list; take() stores the rows. Valid as long as `e`. */
+/* The job list; take() stores the rows. Valid as long as `e`. Jobs are ordered by (controller,
+ * train, scenario, episode). */
 struct job_list eval_jobs(struct eval *e);
 
-/* After the jobs ran (root only): all rows, ordered by (controller, train, scenario, episode). */
+/* Root only: the rows by the number of their job. *n = how many there are: a job's, or restored. */
 const struct eval_row *eval_rows(const struct eval *e, int *n);
+
+/* Root only: row i is known from elsewhere. */
+void eval_restore(struct eval *e, int i, const struct eval_row *row);
 
 #endif

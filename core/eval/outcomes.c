@@ -21,6 +21,7 @@ static enum err find_blocks(int *first, int *n_train, const struct eval_row *row
                             const struct outcomes *o)
 {
     const int block = o->n_scenarios * o->n_episodes;
+    const uint32_t begin = n_rows > 0 ? rows[0].episode : 0;
     int controller = -1;
     for (int i = 0; i < n_rows; i++) {
         const struct eval_row *r = &rows[i];
@@ -38,7 +39,7 @@ static enum err find_blocks(int *first, int *n_train, const struct eval_row *row
         }
         if (r->controller != controller || r->train != n_train[controller] - 1 ||
             r->scenario != i % block / o->n_episodes ||
-            r->episode != (uint32_t)(i % o->n_episodes)) {
+            r->episode != begin + (uint32_t)(i % o->n_episodes)) {
             return unexpected(r, i);
         }
     }

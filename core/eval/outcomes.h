@@ -23,7 +23,8 @@ struct outcomes {
     const int *n_train; /* (n_controllers) training seeds; 1 for rules */
 };
 
-/* ERR_MISMATCH, naming the first place, if rows are missing, double or out of order. */
+/* ERR_MISMATCH, naming the first place, if rows are missing, double or out of order. Episodes are
+ * numbered from the first row's on. */
 enum err outcomes_init(struct outcomes *o, struct arena *arena, const struct eval_row *rows,
                        int n_rows, int n_controllers, int n_scenarios, int n_episodes) WARN_UNUSED;
 

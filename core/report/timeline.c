@@ -79,12 +79,13 @@ enum err timeline_write(struct episode_metrics *out, const struct timeline *t, c
 uint32_t timeline_choose(const struct world *w, int scenario, struct episode_id id, int n_episodes,
                          struct schedule *scratch)
 {
+    const uint32_t first = id.env;
     for (int i = 0; i < n_episodes; i++) {
-        id.env = (uint32_t)i;
+        id.env = first + (uint32_t)i;
         schedule_draw(scratch, &w->scenarios[scenario], &id, w->n_seconds);
         if (scratch->onset_s >= 0 && scratch->onset_s < 0.5 * w->n_seconds) {
             return id.env;
         }
     }
-    return 0;
+    return first;
 }

@@ -23,8 +23,8 @@ struct timeline {
 enum err timeline_write(struct episode_metrics *out, const struct timeline *t, const char *dir,
                         struct arena *scratch) WARN_UNUSED;
 
-/* The first of n_episodes episodes (id->env is replaced) of the scenario in which something happens
- * in the first half, so that its end can be seen; 0 if there is none. */
+/* The first of n_episodes episodes, from id.env on, of the scenario in which something happens in
+ * the first half, so that its end can be seen; id.env if there is none. */
 uint32_t timeline_choose(const struct world *w, int scenario, struct episode_id id, int n_episodes,
                          struct schedule *scratch);
 

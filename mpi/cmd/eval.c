@@ -2,7 +2,6 @@
  */
 #include "core/eval/eval.h"
 
-#include "core/base/csv.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/report/comparison.h"
@@ -11,9 +10,9 @@
 #include "mpi/cmd/commands.h"
 #include "mpi/comm.h"
 #include "mpi/experiment.h"
-#include "mpi/farm.h"
-#include "mpi/policies.h"
+#include "mpi/measure.h"
 #include "mpi/selfcheck.h"
+#include "mpi/stop.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,16 +21,25 @@ struct options {
     const char **sets;
     int n_sets;
     const char *out;
+    bool merge, restart;
 };
 
 static const struct option_row rows[] = {
     EXPERIMENT_SET_OPTION(struct options),
     OPTION_STRING(struct options, out, "out", 'o', "DIR",
                   "where eval.csv, tables and figures go (default: run.dir)"),
+    OPTION_FLAG(struct options, merge, "merge", 'm',
+                "take the rows from the FILEs (eval.csv of parts) instead of measuring"),
+    OPTION_FLAG(struct options, restart, "restart", 'r',
+                "measure all anew even if DIR/eval.csv has rows; they are replaced"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
     {"CONFIG", "configuration file, e.g. configs/experiments/quickstart.yaml", 1, 1},
+    {"FILE",
+     "with --merge: eval.csv of an evaluation of some of the controllers, policies or "
+     "episodes",
+     0, 100000},
     OPERAND_END,
 };
 static const struct command_line line = {
@@ -39,7 +47,10 @@ static const struct command_line line = {
     "Compares the controllers of `eval.controllers` on held-out episodes of every scenario. Start "
     "it with mpi/launch -n RANKS (or mpirun, srun); the results do not depend on RANKS. Prints "
     "the tables and writes DIR/eval.csv (one row per episode), DIR/summary.txt, DIR/summary.md "
-    "and DIR/figures, which `karma figure DIR` draws.",
+    "and DIR/figures, which `karma figure DIR` draws.\n"
+    "An evaluation that was interrupted goes on where it was, on any number of ranks; SIGUSR1 "
+    "stops "
+    "it in order.",
     rows, operand_rows, sizeof(struct options)};
 
 /* One evaluation. */
@@ -48,78 +59,8 @@ struct session {
     struct experiment *x;
     const char *config_path, *dir;
     struct arena arena, scratch;
-    struct policies policies;
-    struct eval *eval;
-    struct job_list inner; /* of the evaluation; ours adds the row of eval.csv */
-    struct csv csv;
+    struct measure measure;
 };
-
-/* ---- eval.csv ---- */
-
-enum { KEY_COLUMNS = 7 };
-
-/* Who, trained how, where: enough to merge files of several evaluations. */
-static enum err open_csv(struct session *s)
-{
-    const char *columns[KEY_COLUMNS + METRIC_COUNT] = {
-        "controller", "policy", "train_seed", "scenario", "split", "seed", "episode"};
-    const char *path = file_join(&s->arena, s->dir, "eval.csv");
-    for (int m = 0; m < METRIC_COUNT; m++) {
-        columns[KEY_COLUMNS + m] = metric_info[m].name;
-    }
-    if (path == NULL) {
-        return ERR_MEMORY;
-    }
-    TRY(file_make_dirs(s->dir));
-    TRY(file_check_writable(s->dir));
-    return csv_create(&s->csv, &s->arena, path, columns, KEY_COLUMNS + METRIC_COUNT);
-}
-
-static void put_uint(struct csv *csv, const char *format, uint64_t v)
-{
-    char text[32];
-    snprintf(text, sizeof text, format, v);
-    csv_text(csv, text);
-}
-
-static enum err put_row(struct session *s, const struct eval_row *r)
-{
-    const struct eval_cfg *cfg = &s->x->cfg.eval;
-    const bool learned = s->policies.teams[r->controller].n_teams > 0;
-    const double *values = (const double *)&r->m;
-    csv_text(&s->csv, controller_label(&cfg->controllers[r->controller]));
-    if (learned) {
-        const struct policy_source *source = &s->policies.sources[r->controller][r->train];
-        put_uint(&s->csv, "%016" PRIx64, source->digest);
-        put_uint(&s->csv, "%" PRIu64, source->seed);
-    } else {
-        csv_text(&s->csv, "");
-        csv_text(&s->csv, "");
-    }
-    csv_text(&s->csv, s->x->cfg.scenarios[r->scenario].name);
-    csv_text(&s->csv, eval_split_name(cfg));
-    put_uint(&s->csv, "%" PRIu64, cfg->seed);
-    csv_int(&s->csv, r->episode);
-    for (int m = 0; m < METRIC_COUNT; m++) {
-        csv_num(&s->csv, values[m]);
-    }
-    return csv_end_row(&s->csv);
-}
-
-static enum err run_job(void *ctx, int i, struct buf *out)
-{
-    const struct session *s = ctx;
-    return s->inner.run(s->inner.ctx, i, out);
-}
-
-/* A row reaches the file as soon as its turn comes, so a run that is killed leaves its rows. */
-static enum err take_job(void *ctx, int i, const void *record, size_t bytes)
-{
-    struct session *s = ctx;
-    int n;
-    TRY(s->inner.take(s->inner.ctx, i, record, bytes));
-    return put_row(s, &eval_rows(s->eval, &n)[i]);
-}
 
 /* ---- tables ---- */
 
@@ -146,8 +87,8 @@ static enum err make_notes(const char **notes, int *n, struct session *s)
         notes[(*n)++] = "(all): every scenario has the same weight";
     }
     for (int c = 0; c < cfg->n_controllers; c++) {
-        if (s->policies.teams[c].n_teams > 0 && *n < NOTES_MAX) {
-            notes[(*n)++] = policies_describe(&s->policies, &s->arena, c);
+        if (s->measure.policies.teams[c].n_teams > 0 && *n < NOTES_MAX) {
+            notes[(*n)++] = policies_describe(&s->measure.policies, &s->arena, c);
         }
     }
     for (int i = 0; i < *n; i++) {
@@ -225,7 +166,7 @@ static enum err choose_tracks(struct timeline *t, struct session *s)
             if (cfg->kind != (int)kinds[k] || !cfg->listed) {
                 continue;
             }
-            const struct eval_teams *teams = &s->policies.teams[c];
+            const struct eval_teams *teams = &s->measure.policies.teams[c];
             TRY(controller_new(&t->controllers[t->n_controllers++], &s->arena, cfg, &x->world,
                                &x->rules, teams->n_teams > 0 ? teams->teams[0] : NULL));
             break;
@@ -242,7 +183,9 @@ static enum err write_timeline(struct session *s, const char *dir)
     struct schedule schedule;
     struct timeline t = {.world = &x->world,
                          .scenario = scenario,
-                         .id = {.seed = cfg->seed, .split = (enum rng_split)cfg->split}};
+                         .id = {.seed = cfg->seed,
+                                .split = (enum rng_split)cfg->split,
+                                .env = (uint32_t)cfg->first}};
     TRY(schedule_init(&schedule, &s->arena, x->world.n_seconds));
     t.id.env = cfg->figure_episode >= 0
                    ? (uint32_t)cfg->figure_episode
@@ -276,7 +219,7 @@ static enum err report(struct session *s)
     struct summary summary;
     struct frontiers frontiers;
     int n_rows;
-    const struct eval_row *all = eval_rows(s->eval, &n_rows);
+    const struct eval_row *all = eval_rows(s->measure.eval, &n_rows);
     TRY(summary_init(&summary, &s->arena, &cfg->eval, cfg->n_scenarios, all, n_rows, &s->scratch));
     TRY(frontiers_init(&frontiers, &s->arena, &summary, &s->scratch));
     struct comparison c = {
@@ -291,15 +234,6 @@ static enum err report(struct session *s)
 }
 
 /* ---- the script ---- */
-
-static enum err prepare(struct session *s)
-{
-    struct experiment *x = s->x;
-    TRY(policies_load(&s->policies, &s->arena, x, POLICIES_ALL, s->config_path));
-    TRY(eval_new(&s->eval, &s->arena, &x->cfg.eval, &x->world, &x->rules, s->policies.teams));
-    s->inner = eval_jobs(s->eval);
-    return s->comm->rank == 0 ? open_csv(s) : ERR_OK;
-}
 
 static void ignore_line(void *ctx, enum log_level level, const char *text)
 {
@@ -316,21 +250,22 @@ static void mute(const struct comm *comm, bool on)
     }
 }
 
-static enum err evaluate(struct session *s)
+static enum err evaluate(struct session *s, const struct measure_options *o)
 {
     mute(s->comm, true);
-    enum err e = prepare(s);
+    enum err e = measure_init(&s->measure, &s->arena, s->comm, s->x, s->config_path, s->dir);
     mute(s->comm, false);
     TRY(comm_agree(s->comm, e));
-    const struct job_list jobs = {
-        .n = s->inner.n, .ctx = s, .what = s->inner.what, .run = run_job, .take = take_job};
-    TRY(farm_run(s->comm, &jobs));
+    TRY(measure_run(&s->measure, o));
     e = s->comm->rank == 0 ? report(s) : ERR_OK;
     return comm_agree(s->comm, e);
 }
 
-static enum err eval_on(struct comm *comm, const char *path, const struct options *o)
+static enum err eval_on(struct comm *comm, const struct operands *given, const struct options *o)
 {
+    const char *path = given->items[0];
+    const struct measure_options how = {
+        .restart = o->restart, .files = given->items + 1, .n_files = o->merge ? given->n - 1 : 0};
     struct experiment x;
     mute(comm, true);
     const enum err loaded = experiment_load(&x, path, o->sets, o->n_sets);
@@ -340,18 +275,29 @@ static enum err eval_on(struct comm *comm, const char *path, const struct option
                         .x = &x,
                         .config_path = path,
                         .dir = o->out != NULL ? o->out : x.cfg.run.dir,
-                        .csv = {.fd = -1}};
+                        .measure = {.csv = {.fd = -1}}};
     arena_init(&s.arena);
     arena_init(&s.scratch);
+    stop_listen();
     enum err e = selfcheck(comm, (enum gemm_kind)x.cfg.team.gemm);
     if (e == ERR_OK) {
-        e = evaluate(&s);
+        e = evaluate(&s, &how);
     }
-    csv_close(&s.csv);
+    measure_release(&s.measure);
     arena_release(&s.scratch);
     arena_release(&s.arena);
     experiment_release(&x);
     return e;
+}
+
+static enum err check_operands(const struct operands *given, const struct options *o)
+{
+    if (o->merge == (given->n > 1)) {
+        return ERR_OK;
+    }
+    log_error(o->merge ? "--merge needs the files: karma eval CONFIG --merge A/eval.csv B/eval.csv"
+                       : "karma eval takes one CONFIG; files of rows are merged with --merge");
+    return ERR_USAGE;
 }
 
 enum err command_eval(int argc, char **argv)
@@ -364,9 +310,12 @@ enum err command_eval(int argc, char **argv)
     arena_init(&arena);
     enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
     if (e == ERR_OK && !done) {
+        e = check_operands(&given, &o);
+    }
+    if (e == ERR_OK && !done) {
         e = comm_init(&comm, &argc, &argv);
         if (e == ERR_OK) {
-            e = eval_on(&comm, given.items[0], &o);
+            e = eval_on(&comm, &given, &o);
             comm_finalize(&comm);
         }
     }

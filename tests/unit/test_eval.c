@@ -118,6 +118,68 @@ static void training_episodes_cannot_be_evaluated(void **state)
     assert_non_null(strstr(heard.line, "eval.split"));
 }
 
+/* A caller that fills the struct itself gets no further. */
+static void the_training_domain_is_refused_below_the_configuration(void **state)
+{
+    (void)state;
+    struct experiment x;
+    struct heard heard = {.n = 0};
+    struct eval *e;
+    struct eval_teams teams[4] = {{NULL, 0}};
+    assert_int_equal(experiment_load(&x, config, sets, SETS), ERR_OK);
+    x.cfg.eval.split = RNG_TRAIN;
+    log_set_sink(hear, &heard);
+    assert_int_equal(eval_new(&e, &x.arena, &x.cfg.eval, &x.world, &x.rules, teams), ERR_CONFIG);
+    log_set_sink(NULL, NULL);
+    assert_non_null(strstr(heard.line, "never from those that policies were trained on"));
+    experiment_release(&x);
+}
+
+/* The same numbers in another domain are another episode: nothing measured on DEV or TEST is what a
+ * training with that seed has met. */
+static void domains_share_no_episode(void **state)
+{
+    (void)state;
+    struct experiment x;
+    struct episode e;
+    struct controller *c;
+    struct episode_metrics m[3];
+    static const enum rng_split splits[3] = {RNG_TRAIN, RNG_DEV, RNG_TEST_SPLIT};
+    assert_int_equal(experiment_load(&x, config, sets, SETS), ERR_OK);
+    assert_int_equal(episode_init(&e, &x.arena, &x.world), ERR_OK);
+    assert_int_equal(
+        controller_new(&c, &x.arena, &x.cfg.eval.controllers[0], &x.world, &x.rules, NULL), ERR_OK);
+    for (int i = 0; i < 3; i++) {
+        const struct episode_id id = {.seed = 1, .split = splits[i], .env = 2};
+        assert_int_equal(episode_run(&e, &m[i], c, 0, &id, NULL), ERR_OK);
+    }
+    assert_true(m[0].latency != m[1].latency && m[0].latency != m[2].latency &&
+                m[1].latency != m[2].latency);
+    experiment_release(&x);
+}
+
+/* eval.first shifts the numbers: episode 2 is the same episode in both lists. */
+static void episodes_keep_their_numbers(void **state)
+{
+    static const char *const later[] = {"game.horizon=6", "eval.episodes=1", "eval.first=2",
+                                        "scenarios=[{name: quiet}]",
+                                        "eval.controllers=[{kind: nothing}]"};
+    (void)state;
+    struct experiment x, y;
+    int n;
+    struct eval *a = make(&x, sets, SETS);
+    struct eval *b = make(&y, later, 5);
+    const struct job_list jobs_a = eval_jobs(a), jobs_b = eval_jobs(b);
+    assert_int_equal(jobs_run(&jobs_a), ERR_OK);
+    assert_int_equal(jobs_run(&jobs_b), ERR_OK);
+    const struct eval_row *row = eval_rows(b, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(row->episode, 2);
+    assert_memory_equal(&row->m, &eval_rows(a, &n)[2].m, sizeof row->m);
+    experiment_release(&x);
+    experiment_release(&y);
+}
+
 static void damaged_records_are_refused(void **state)
 {
     (void)state;
@@ -147,6 +209,9 @@ int main(void)
         cmocka_unit_test(jobs_are_pure),
         cmocka_unit_test(names_are_unique),
         cmocka_unit_test(training_episodes_cannot_be_evaluated),
+        cmocka_unit_test(the_training_domain_is_refused_below_the_configuration),
+        cmocka_unit_test(domains_share_no_episode),
+        cmocka_unit_test(episodes_keep_their_numbers),
         cmocka_unit_test(damaged_records_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
