@@ -35,7 +35,7 @@ endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = checkpoint error eval trajectory update_dump weights
-BASE        = clock config config_print config_value config_yaml crc32c csv csv_read err file fmath frame \
+BASE        = clock config config_print config_value config_yaml crc32c crossed csv csv_read err file fmath frame \
               frame_file jobs log mem nearest options progress rng rundir stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology topology_gen work_law

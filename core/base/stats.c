@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 /* The third coordinate of a draw: what it chooses. */
-enum role { ROLE_SAMPLE, ROLE_TRAIN_A, ROLE_TRAIN_B, ROLE_EVAL, ROLE_SIGN };
+enum { ROLE_SAMPLE, ROLE_TRAIN_A = STAT_ROLE_TRAIN_A, ROLE_TRAIN_B, ROLE_EVAL, ROLE_SIGN };
 
 /* ---- moments ---- */
 
@@ -125,24 +125,21 @@ static enum err check_finite(const double *x, size_t n, const char *what)
     return ERR_OK;
 }
 
-/* out: n indices below n, drawn with replacement. */
-static void draw_indices(uint32_t *out, uint32_t n, const struct stat_cfg *cfg, uint32_t resample,
-                         enum role role)
+void stat_draw(uint32_t *out, uint32_t n, const struct stat_cfg *cfg, uint32_t resample,
+               uint32_t role)
 {
     struct rng_key key = rng_key(cfg->seed, RNG_BOOTSTRAP, RNG_TEST_SPLIT);
     struct rng_block block = {{0}};
     for (uint32_t i = 0; i < n; i++) {
         if (i % 4 == 0) {
-            block = rng_philox(key, i / 4, resample, (uint32_t)role, cfg->stream);
+            block = rng_philox(key, i / 4, resample, role, cfg->stream);
         }
         out[i] = rng_below(block.v[i % 4], n);
     }
 }
 
-/* estimates: one for each resample. */
-static enum err percentile_interval(struct stat_interval *out, double value,
-                                    const double *estimates, const struct stat_cfg *cfg,
-                                    struct arena *scratch)
+enum err stat_percentiles(struct stat_interval *out, double value, const double *estimates,
+                          const struct stat_cfg *cfg, struct arena *scratch)
 {
     uint32_t *order = ARENA_NEW(scratch, cfg->resamples, uint32_t);
     if (order == NULL) {
@@ -173,14 +170,14 @@ static enum err bootstrap(struct stat_interval *out, const double *x, uint32_t n
         return ERR_MEMORY;
     }
     for (uint32_t b = 0; b < cfg->resamples; b++) {
-        draw_indices(index, n, cfg, b, ROLE_SAMPLE);
+        stat_draw(index, n, cfg, b, ROLE_SAMPLE);
         for (uint32_t i = 0; i < n; i++) {
             sample[i] = x[index[i]];
         }
         estimates[b] = estimate(sample, n, what, index);
     }
     double value = estimate(x, n, what, index);
-    return percentile_interval(out, value, estimates, cfg, scratch);
+    return stat_percentiles(out, value, estimates, cfg, scratch);
 }
 
 static void check_cfg(const struct stat_cfg *cfg, uint32_t n)
@@ -253,17 +250,17 @@ static enum err nested(struct stat_interval *out, const struct stat_arm *a,
     struct nested w;
     TRY(nested_carve(&w, a, b, n_eval, cfg->resamples, scratch));
     for (uint32_t r = 0; r < cfg->resamples; r++) {
-        draw_indices(w.eval, n_eval, cfg, r, ROLE_EVAL);
-        draw_indices(w.train_a, a->n_train, cfg, r, ROLE_TRAIN_A);
+        stat_draw(w.eval, n_eval, cfg, r, ROLE_EVAL);
+        stat_draw(w.train_a, a->n_train, cfg, r, ROLE_TRAIN_A);
         w.estimates[r] = nested_mean(a, w.train_a, w.eval, n_eval);
         if (b != NULL) {
-            draw_indices(w.train_b, b->n_train, cfg, r, ROLE_TRAIN_B);
+            stat_draw(w.train_b, b->n_train, cfg, r, ROLE_TRAIN_B);
             w.estimates[r] -= nested_mean(b, w.train_b, w.eval, n_eval);
         }
     }
     double value = stat_mean(a->x, (size_t)a->n_train * n_eval);
     value -= b != NULL ? stat_mean(b->x, (size_t)b->n_train * n_eval) : 0.0;
-    return percentile_interval(out, value, w.estimates, cfg, scratch);
+    return stat_percentiles(out, value, w.estimates, cfg, scratch);
 }
 
 enum err stat_bootstrap_nested(struct stat_interval *out, const struct stat_arm *a,

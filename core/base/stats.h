@@ -58,6 +58,15 @@ struct stat_interval {
     double lo, hi; /* percentile interval (B. Efron 1979) */
 };
 
+/* Parts of a bootstrap, for estimators of other modules. out (n): indices below n, drawn with
+ * replacement; role: what they choose. The nested bootstrap below draws with the first three. */
+enum stat_role { STAT_ROLE_TRAIN_A = 1, STAT_ROLE_TRAIN_B, STAT_ROLE_EVAL };
+void stat_draw(uint32_t *out, uint32_t n, const struct stat_cfg *cfg, uint32_t resample,
+               uint32_t role);
+/* The interval from one estimate for each resample. Carves from scratch. */
+enum err stat_percentiles(struct stat_interval *out, double value, const double *estimates,
+                          const struct stat_cfg *cfg, struct arena *scratch) WARN_UNUSED;
+
 /* One sample. scratch is rewound. */
 enum err stat_bootstrap(struct stat_interval *out, const double *x, uint32_t n,
                         enum stat_estimator what, const struct stat_cfg *cfg,

@@ -1,0 +1,64 @@
+/* Statistics of crossed samples: every training seed of an arm meets every episode.
+ *
+ * x_ie = what policy i did in episode e. Two kinds of luck are in it, that of the training and that
+ * of the episode, and a claim about a method has to survive both: another training and another day.
+ * Rules are arms with one row. Samples and settings as in stats.h (struct stat_arm).
+ */
+#ifndef KARMA_BASE_CROSSED_H
+#define KARMA_BASE_CROSSED_H
+
+#include "core/base/stats.h"
+
+enum crossed_what {
+    CROSSED_MEAN,  /* of a; of a minus that of b */
+    CROSSED_IQM,   /* interquartile mean over all values of a (stat_iqm); b is not read */
+    CROSSED_BETTER /* probability of improvement P(a > b) + P(a = b) / 2, each policy of a against
+                      each of b on the same episode (R. Agarwal et al., 2021) */
+};
+
+/* Percentile interval of the nested bootstrap: training seeds of each arm and episodes (the same
+ * for both arms) are drawn with replacement. CROSSED_MEAN is stat_bootstrap_nested(). b: NULL for
+ * one arm. ERR_NUMERIC; scratch is rewound. */
+enum err crossed_bootstrap(struct stat_interval *out, const struct stat_arm *a,
+                           const struct stat_arm *b, uint32_t n_eval, enum crossed_what what,
+                           const struct stat_cfg *cfg, struct arena *scratch) WARN_UNUSED;
+
+/* Percentile intervals are too narrow for few training seeds: the bootstrap's variance of a mean of
+ * n is short by (n - 1) / n, and its tails are the normal ones. The factor by which the distances
+ * from the estimate to both ends must grow:
+ *
+ *   t(level, df) / t(level, inf) * sqrt(V / V')
+ *   V  = sum_k V_k,  V_k: estimated variance of the mean due to training (a), training (b),
+ * episodes V' = sum_k V_k (n_k - 1) / n_k,   df = V^2 / sum_k (V_k^2 / (n_k - 1))   (F. E.
+ * Satterthwaite, 1946)
+ *
+ * So it is close to 1 where episodes decide, and that of Student's t where training seeds do. A
+ * source with n_k = 1 has no V_k. At least 1; 1 if nothing varies. */
+double crossed_stretch(const struct stat_arm *a, const struct stat_arm *b, uint32_t n_eval,
+                       double level);
+
+/* The interval with both ends that much further from the estimate. */
+struct stat_interval crossed_stretched(const struct stat_interval *v, double factor);
+
+/* Two-sided critical value of Student's t: P(|T| <= t) = level; df in [1, 1e4], beyond 1e4 as 1e4.
+ * Absolute error below 1e-6 of its value. */
+double stat_t_critical(double level, double df);
+
+/* Units of a permutation test of mean a = mean b (stat_sign_flip), diff (at least the larger of
+ * n_eval and the numbers of seeds) is filled, their number returned.
+ *
+ *   both arms have one row     a unit is an episode: a_e - b_e
+ *   else                       a unit is a training seed with episodes of its own: the episodes
+ *                              are dealt out in turn, unit i is the mean of a_ie - b_ie over those
+ *                              dealt to i (an arm with one row has it everywhere)
+ *
+ * Episodes of one policy share the luck of its training, and policies that meet the same episodes
+ * share those, so neither alone may be flipped one by one. Units made this way share nothing, at
+ * the price of fewer episodes for each. Under the hypothesis the sign of each is a coin: exactly,
+ * if a and b come from the same distribution (two trainings with one method); for a policy against
+ * a rule it is assumed that the difference is symmetric about 0. With unequal numbers of seeds the
+ * surplus is left out, as are seeds beyond the number of episodes. */
+uint32_t crossed_units(double *diff, const struct stat_arm *a, const struct stat_arm *b,
+                       uint32_t n_eval);
+
+#endif
