@@ -47,7 +47,7 @@ CLUSTER     = arrivals call check clients cluster engine measure replicas sim tr
 TWIN        =
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
-EVAL        = episode eval frontier ledger outcomes summary
+EVAL        = claims episode eval frontier ledger outcomes pareto summary
 REPORT      = comparison figure table timeline trace
 RUNTIME     = checkpoint demonstrate dump exchange experiment farm measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog treesum

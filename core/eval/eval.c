@@ -3,6 +3,7 @@
 
 #include "core/base/frame.h"
 #include "core/base/log.h"
+#include "core/base/nearest.h"
 #include "core/eval/episode.h"
 #include "proto/codec.h"
 
@@ -12,6 +13,16 @@ static const struct cfg_choice splits[] = {
     {"dev", RNG_DEV, "for tuning"},
     {"test", RNG_TEST_SPLIT, "for the final command only"},
     {NULL, 0, NULL},
+};
+static const struct cfg_choice intervals[] = {
+    {"percentile", EVAL_PERCENTILE, "of the bootstrap"},
+    {"stretched", EVAL_STRETCHED, "wider, for few training seeds"},
+    {NULL, 0, NULL},
+};
+static const struct cfg_field primary_fields[] = {
+    CFG_STRING(struct primary_cfg, better, CFG_REQUIRED, CFG_RESULT, "a controller"),
+    CFG_STRING(struct primary_cfg, than, CFG_REQUIRED, CFG_RESULT, "another one"),
+    CFG_END,
 };
 const struct cfg_field eval_fields[] = {
     CFG_LIST(struct eval_cfg, controllers, n_controllers, struct controller_cfg, controller_fields,
@@ -24,6 +35,12 @@ const struct cfg_field eval_fields[] = {
     CFG_ENUM(struct eval_cfg, split, "dev", splits, CFG_RESULT, "domain of the episodes"),
     CFG_INT(struct eval_cfg, resamples, "2000", 100, 1000000, "", CFG_RESULT, "of the bootstrap"),
     CFG_DOUBLE(struct eval_cfg, confidence, "0.95", 0.5, 0.999, "", CFG_RESULT, "of the intervals"),
+    CFG_ENUM(struct eval_cfg, interval, "percentile", intervals, CFG_RESULT,
+             "how intervals of means and differences are made"),
+    CFG_LIST(struct eval_cfg, primary, n_primary, struct primary_cfg, primary_fields, "[]", 0,
+             EVAL_PRIMARY_MAX, "claims about answers in time, fixed beforehand"),
+    CFG_DOUBLE(struct eval_cfg, effect_min, "0.02", 0, 1, "", CFG_RESULT,
+               "smallest difference of answers in time that matters to a claim"),
     CFG_STRING(struct eval_cfg, reference, "policy", CFG_RESULT,
                "name or kind of the controllers the others are compared with; the first one if "
                "there is none of it"),
@@ -102,6 +119,40 @@ static enum err check_names(const struct eval_cfg *cfg)
     return ERR_OK;
 }
 
+static enum err find_controller(int *out, const struct eval_cfg *cfg, const char *name, int claim,
+                                const char *key)
+{
+    struct nearest near = nearest_to(name);
+    for (int c = 0; c < cfg->n_controllers; c++) {
+        const char *label = controller_label(&cfg->controllers[c]);
+        if (strcmp(label, name) == 0) {
+            *out = c;
+            return ERR_OK;
+        }
+        nearest_offer(&near, label);
+    }
+    log_error("eval.primary.%d.%s: there is no controller '%s'%s%s%s", claim, key, name,
+              nearest_word(&near) != NULL ? "; did you mean '" : "",
+              nearest_word(&near) != NULL ? nearest_word(&near) : "",
+              nearest_word(&near) != NULL ? "'?" : "");
+    return ERR_CONFIG;
+}
+
+static enum err find_claims(const struct eval_cfg *cfg)
+{
+    for (int i = 0; i < cfg->n_primary; i++) {
+        struct primary_cfg *p = &cfg->primary[i];
+        TRY(find_controller(&p->better_index, cfg, p->better, i, "better"));
+        TRY(find_controller(&p->than_index, cfg, p->than, i, "than"));
+        if (p->better_index == p->than_index) {
+            log_error("eval.primary.%d compares '%s' with itself; name two controllers", i,
+                      p->better);
+            return ERR_CONFIG;
+        }
+    }
+    return ERR_OK;
+}
+
 /* A configuration cannot say it; a caller could. */
 static enum err check_split(const struct eval_cfg *cfg)
 {
@@ -119,6 +170,7 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
 {
     TRY(check_split(cfg));
     TRY(check_names(cfg));
+    TRY(find_claims(cfg));
     struct eval *e = ARENA_NEW(arena, 1, struct eval);
     if (e == NULL) {
         return ERR_MEMORY;

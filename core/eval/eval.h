@@ -14,15 +14,28 @@
 #include "core/controllers/controller.h"
 #include "core/plant/metrics.h"
 
+enum eval_interval { EVAL_PERCENTILE, EVAL_STRETCHED };
+
+/* A claim fixed beforehand: one controller answers more in time than another. */
+struct primary_cfg {
+    const char *better, *than;    /* names */
+    int better_index, than_index; /* controllers; eval_new() finds them */
+};
+enum { EVAL_PRIMARY_MAX = 8 };
+
 struct eval_cfg {
     struct controller_cfg *controllers;
     int n_controllers;
     int episodes; /* of each controller in each scenario (and training seed) */
     int first;    /* number of the first one */
     uint64_t seed;
-    int split;             /* RNG_DEV or RNG_TEST_SPLIT */
-    int resamples;         /* of the bootstrap */
-    double confidence;     /* 0.95 */
+    int split;         /* RNG_DEV or RNG_TEST_SPLIT */
+    int resamples;     /* of the bootstrap */
+    double confidence; /* 0.95 */
+    int interval;      /* enum eval_interval: of means and differences */
+    struct primary_cfg *primary;
+    int n_primary;
+    double effect_min;     /* smallest difference of compliance that matters */
     const char *reference; /* name or kind of the controllers the others are compared with */
     int figure_episode;    /* which episode is drawn; -1 = chosen */
 };
@@ -47,8 +60,8 @@ struct eval_teams {
 };
 
 struct eval;
-/* `teams` (n_controllers). Everything by reference. ERR_CONFIG if two controllers share a name, or
- * for the TRAIN domain. */
+/* `teams` (n_controllers). Everything by reference. ERR_CONFIG if two controllers share a name, if
+ * a primary comparison names none, and for the TRAIN domain. */
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
                   const struct world *world, const struct rules *rules,
                   const struct eval_teams *teams) WARN_UNUSED;

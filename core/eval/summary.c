@@ -88,9 +88,10 @@ static enum err take_sample(struct sample *out, const struct summary *s, int lis
     return ERR_OK;
 }
 
-/* Mean of a, or of a minus that of b. */
+/* Of a, or of a and b, over the episodes in which both are defined. */
 static enum err estimate(struct summary_cell *out, const struct summary *s, const struct sample *a,
-                         const struct sample *b, uint32_t stream, struct arena *scratch)
+                         const struct sample *b, enum crossed_what what, uint32_t stream,
+                         struct arena *scratch)
 {
     const int n_episodes = s->outcomes.n_episodes;
     const int n = outcomes_defined(a->x, a->n_train, b != NULL ? b->x : NULL,
@@ -103,26 +104,36 @@ static enum err estimate(struct summary_cell *out, const struct summary *s, cons
     const struct stat_arm arm_a = {a->x, (uint32_t)a->n_train};
     const struct stat_arm arm_b =
         b != NULL ? (struct stat_arm){b->x, (uint32_t)b->n_train} : (struct stat_arm){0};
-    return stat_bootstrap_nested(&out->value, &arm_a, b != NULL ? &arm_b : NULL, (uint32_t)n, &cfg,
-                                 scratch);
+    const struct stat_arm *other = b != NULL ? &arm_b : NULL;
+    TRY(crossed_bootstrap(&out->value, &arm_a, other, (uint32_t)n, what, &cfg, scratch));
+    if (s->cfg->interval == EVAL_STRETCHED) {
+        out->value =
+            crossed_stretched(&out->value, crossed_stretch(&arm_a, other, (uint32_t)n, cfg.level));
+    }
+    if (what == CROSSED_BETTER) { /* a probability */
+        out->value.lo = fmax(out->value.lo, 0.0);
+        out->value.hi = fmin(out->value.hi, 1.0);
+    }
+    return ERR_OK;
 }
 
 static enum err fill_cell(struct summary_cell *out, const struct summary *s, int listed, int view,
-                          int metric, struct arena *scratch)
+                          int metric, enum crossed_what what, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const int stream = (listed * s->n_views + view) * METRIC_COUNT + metric;
     struct sample a;
     enum err e = take_sample(&a, s, listed, view, metric, scratch);
     if (e == ERR_OK) {
-        e = estimate(out, s, &a, NULL, (uint32_t)stream, scratch);
+        e = estimate(out, s, &a, NULL, what, (uint32_t)stream, scratch);
     }
     arena_rewind(scratch, mark);
     return e;
 }
 
 static enum err fill_gap(struct summary_cell *out, const struct summary *s, int reference,
-                         int other, int view, int metric, struct arena *scratch)
+                         int other, int view, int metric, enum crossed_what what,
+                         struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const int n_cells = s->n_listed * s->n_views * METRIC_COUNT;
@@ -135,7 +146,7 @@ static enum err fill_gap(struct summary_cell *out, const struct summary *s, int 
         e = take_sample(&b, s, other, view, metric, scratch);
     }
     if (e == ERR_OK) {
-        e = estimate(out, s, &a, &b, (uint32_t)stream, scratch);
+        e = estimate(out, s, &a, &b, what, (uint32_t)stream, scratch);
     }
     arena_rewind(scratch, mark);
     return e;
@@ -147,8 +158,10 @@ static enum err fill_cells(struct summary *s, struct arena *scratch)
     for (int i = 0; i < s->n_listed; i++) {
         for (int v = 0; v < s->n_views; v++) {
             for (int m = 0; m < METRIC_COUNT; m++) {
-                TRY(fill_cell(out++, s, i, v, m, scratch));
+                TRY(fill_cell(out++, s, i, v, m, CROSSED_MEAN, scratch));
             }
+            TRY(fill_cell(&s->iqms[i * s->n_views + v], s, i, v, METRIC_OF(compliance), CROSSED_IQM,
+                          scratch));
         }
     }
     return ERR_OK;
@@ -163,8 +176,11 @@ static enum err fill_gaps(struct summary *s, struct arena *scratch)
                 if (s->references[r] == i) {
                     continue; /* a controller is not compared with itself */
                 }
-                TRY(fill_gap(&out->compliance, s, r, i, v, METRIC_OF(compliance), scratch));
-                TRY(fill_gap(&out->vcpu_h, s, r, i, v, METRIC_OF(vcpu_h), scratch));
+                TRY(fill_gap(&out->compliance, s, r, i, v, METRIC_OF(compliance), CROSSED_MEAN,
+                             scratch));
+                TRY(fill_gap(&out->vcpu_h, s, r, i, v, METRIC_OF(vcpu_h), CROSSED_MEAN, scratch));
+                TRY(fill_gap(&out->better, s, r, i, v, METRIC_OF(compliance), CROSSED_BETTER,
+                             scratch));
             }
         }
     }
@@ -182,7 +198,8 @@ enum err summary_init(struct summary *s, struct arena *arena, const struct eval_
     TRY(choose_references(s, arena));
     s->cells = ARENA_NEW(arena, s->n_listed * s->n_views * METRIC_COUNT, struct summary_cell);
     s->gaps = ARENA_NEW(arena, s->n_references * s->n_listed * s->n_views, struct summary_gap);
-    if (s->cells == NULL || s->gaps == NULL) {
+    s->iqms = ARENA_NEW(arena, s->n_listed * s->n_views, struct summary_cell);
+    if (s->cells == NULL || s->gaps == NULL || s->iqms == NULL) {
         return ERR_MEMORY;
     }
     TRY(fill_cells(s, scratch));
@@ -192,6 +209,11 @@ enum err summary_init(struct summary *s, struct arena *arena, const struct eval_
 const struct summary_cell *summary_cell(const struct summary *s, int listed, int view, int metric)
 {
     return &s->cells[(listed * s->n_views + view) * METRIC_COUNT + metric];
+}
+
+const struct summary_cell *summary_iqm(const struct summary *s, int listed, int view)
+{
+    return &s->iqms[listed * s->n_views + view];
 }
 
 const struct summary_gap *summary_gap(const struct summary *s, int reference, int listed, int view)

@@ -1,13 +1,13 @@
 /* What an evaluation says: means with intervals, and differences between controllers.
  *
  * Every mean is over training seeds and episodes, every interval resamples both
- * (stat_bootstrap_nested), so it covers another training and other episodes. Differences are taken
+ * (core/base/crossed.h), so it covers another training and other episodes. Differences are taken
  * on common episodes. Pure function of the rows and the configuration.
  */
 #ifndef KARMA_EVAL_SUMMARY_H
 #define KARMA_EVAL_SUMMARY_H
 
-#include "core/base/stats.h"
+#include "core/base/crossed.h"
 #include "core/eval/outcomes.h"
 
 /* One number of a table. No episode had one: n = 0 and the interval is NaN. */
@@ -20,6 +20,7 @@ struct summary_cell {
 /* Reference minus the other controller, on common episodes. */
 struct summary_gap {
     struct summary_cell compliance, vcpu_h;
+    struct summary_cell better; /* probability that the reference answers more in time */
 };
 
 struct summary {
@@ -30,6 +31,7 @@ struct summary {
     const int *references; /* (n_references) of the listed ones */
     int n_listed, n_references;
     struct summary_cell *cells; /* (n_listed, n_views, METRIC_COUNT) */
+    struct summary_cell *iqms;  /* (n_listed, n_views) interquartile mean of compliance */
     struct summary_gap *gaps;   /* (n_references, n_listed, n_views) */
 };
 
@@ -43,6 +45,7 @@ enum err summary_init(struct summary *s, struct arena *arena, const struct eval_
 /* Scenario of a view: its index, or OUTCOMES_POOLED. */
 int summary_scenario(const struct summary *s, int view);
 const struct summary_cell *summary_cell(const struct summary *s, int listed, int view, int metric);
+const struct summary_cell *summary_iqm(const struct summary *s, int listed, int view);
 const struct summary_gap *summary_gap(const struct summary *s, int reference, int listed, int view);
 
 /* Settings of the bootstrap: eval.resamples, confidence and seed; another stream for each number.

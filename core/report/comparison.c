@@ -1,6 +1,8 @@
 /* Summary and frontiers as tables. See comparison.h. */
 #include "core/report/comparison.h"
 
+#include "core/eval/pareto.h"
+
 #include <math.h>
 
 enum { SHARE_DECIMALS = 3, COLUMNS = 8 };
@@ -24,15 +26,14 @@ static const struct layout primary = {"What clients got, and what it cost",
                                        {"vCPU h", METRIC_OF(vcpu_h), SHARE_DECIMALS},
                                        {"mean vCPU", METRIC_OF(vcpu), 2}},
                                       6};
-static const struct layout terms = {"Resilience OR and its five terms",
-                                    {{"resilience OR", METRIC_OF(resilience), SHARE_DECIMALS},
-                                     {"success", METRIC_OF(or_success), SHARE_DECIMALS},
+static const struct layout terms = {"The five terms of resilience OR, and the reward",
+                                    {{"success", METRIC_OF(or_success), SHARE_DECIMALS},
                                      {"pods", METRIC_OF(or_pods), SHARE_DECIMALS},
                                      {"latency", METRIC_OF(or_latency), SHARE_DECIMALS},
                                      {"entry points", METRIC_OF(or_entry), SHARE_DECIMALS},
                                      {"legitimate", METRIC_OF(or_traffic), SHARE_DECIMALS},
                                      {"reward", METRIC_OF(reward), SHARE_DECIMALS}},
-                                    7};
+                                    6};
 static const struct layout service = {"Service in the course of an episode",
                                       {{"latency ms", METRIC_OF(latency), 0},
                                        {"availability", METRIC_OF(availability), SHARE_DECIMALS},
@@ -122,13 +123,14 @@ static enum err print_means(struct buf *out, const struct comparison *c, const s
 static enum err print_gaps(struct buf *out, const struct comparison *c, enum table_style style,
                            struct arena *scratch)
 {
-    static const char *const head[] = {"scenario", "difference", "answered in time", "vCPU h"};
+    static const char *const head[] = {"scenario", "difference", "answered in time", "vCPU h",
+                                       "P(first is better)"};
     const struct summary *s = c->summary;
     struct table t;
     if (s->n_listed < 2) {
         return ERR_OK;
     }
-    table_init(&t, scratch, head, 4, 2);
+    table_init(&t, scratch, head, 5, 2);
     for (int view = 0; view < s->n_views; view++) {
         for (int r = 0; r < s->n_references; r++) {
             for (int i = 0; i < s->n_listed; i++) {
@@ -141,10 +143,94 @@ static enum err print_gaps(struct buf *out, const struct comparison *c, enum tab
                            name_of(c, s->listed[i]));
                 table_difference(&t, &g->compliance.value, SHARE_DECIMALS);
                 table_difference(&t, &g->vcpu_h.value, SHARE_DECIMALS);
+                table_interval(&t, &g->better.value, 2);
             }
         }
     }
     TRY(print_title(out, "Differences on common episodes", style));
+    return table_print(out, &t, style);
+}
+
+/* ---- claims ---- */
+
+static void add_claim(struct table *t, const struct comparison *c, const struct claim *claim)
+{
+    table_cell(t, "%s > %s", name_of(c, claim->better), name_of(c, claim->than));
+    table_text(t, verdict_text(claim->verdict));
+    table_difference(t, &claim->diff, SHARE_DECIMALS);
+    table_interval(t, &claim->share, 2);
+    table_cell(t, "%.4f", claim->p);
+    table_cell(t, "%.4f", claim->p_holm);
+    table_cell(t, "%d", claim->n_units);
+}
+
+static enum err print_claims(struct buf *out, const struct comparison *c, enum table_style style,
+                             struct arena *scratch)
+{
+    static const char *const head[] = {"claim",    "verdict", "answered in time", "P(better)", "p",
+                                       "p (Holm)", "units"};
+    const struct summary *s = c->summary;
+    struct table t;
+    if (c->claims->n == 0) {
+        return ERR_OK;
+    }
+    table_init(&t, scratch, head, 7, 2);
+    for (int i = 0; i < c->claims->n; i++) {
+        add_claim(&t, c, &c->claims->items[i]);
+    }
+    TRY(print_title(out, "Primary comparisons, fixed beforehand", style));
+    TRY(table_print(out, &t, style));
+    return buf_printf(out,
+                      "\n  %s; smallest difference that matters: %g; intervals of the differences "
+                      "hold together (each %.4g %%, stretched);\n  sign-flip tests on units that "
+                      "share neither a training nor an episode\n",
+                      view_name(c, s->n_views - 1), s->cfg->effect_min, 100.0 * c->claims->level);
+}
+
+/* ---- typical episodes, Pareto fronts ---- */
+
+static const char *front_text(bool cost, bool flips)
+{
+    return cost ? (flips ? "vCPU h, flips" : "vCPU h") : flips ? "flips" : "-";
+}
+
+static enum err add_fronts(struct table *t, const struct comparison *c, int view,
+                           struct arena *scratch)
+{
+    const struct summary *s = c->summary;
+    const int scenario = summary_scenario(s, view);
+    bool *by_cost = ARENA_NEW(scratch, s->outcomes.n_controllers, bool);
+    bool *by_flips = ARENA_NEW(scratch, s->outcomes.n_controllers, bool);
+    if (by_cost == NULL || by_flips == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(pareto_of(by_cost, &s->outcomes, scenario, METRIC_OF(vcpu_h), scratch));
+    TRY(pareto_of(by_flips, &s->outcomes, scenario, METRIC_OF(flips), scratch));
+    for (int i = 0; i < s->n_listed; i++) {
+        const int controller = s->listed[i];
+        table_text(t, view_name(c, view));
+        table_text(t, name_of(c, controller));
+        table_text(t, front_text(by_cost[controller], by_flips[controller]));
+        table_interval(t, &summary_cell(s, i, view, METRIC_OF(compliance))->value, SHARE_DECIMALS);
+        table_interval(t, &summary_iqm(s, i, view)->value, SHARE_DECIMALS);
+        table_interval(t, &summary_cell(s, i, view, METRIC_OF(vcpu_h))->value, SHARE_DECIMALS);
+        table_interval(t, &summary_cell(s, i, view, METRIC_OF(flips))->value, 1);
+    }
+    return ERR_OK;
+}
+
+static enum err print_fronts(struct buf *out, const struct comparison *c, enum table_style style,
+                             struct arena *scratch)
+{
+    static const char *const head[] = {"scenario", "controller", "unbeaten in", "answered in time",
+                                       "IQM",      "vCPU h",     "flips 1/h"};
+    struct table t;
+    table_init(&t, scratch, head, 7, 3);
+    for (int view = 0; view < c->summary->n_views; view++) {
+        TRY(add_fronts(&t, c, view, scratch));
+    }
+    TRY(print_title(out, "Typical episodes, and who is on the Pareto front of answers in time",
+                    style));
     return table_print(out, &t, style);
 }
 
@@ -242,6 +328,8 @@ static enum err print_all(struct buf *out, const struct comparison *c, enum tabl
         TRY(print_means(out, c, &service, style, scratch));
         TRY(print_means(out, c, &operation, style, scratch));
     }
+    TRY(print_fronts(out, c, style, scratch));
+    TRY(print_claims(out, c, style, scratch));
     TRY(print_gaps(out, c, style, scratch));
     TRY(print_frontiers(out, c, style, scratch));
     return print_headroom(out, c, style, scratch);

@@ -1,4 +1,4 @@
-/* The tables of an evaluation: controllers x scenarios, differences, frontiers, headroom.
+/* The tables of an evaluation: controllers x scenarios, claims, differences, frontiers, headroom.
  *
  * Text for the terminal and Markdown for files come from the same cells. Every number has its
  * interval; what was left out of a mean is said below the table. Numbers are functions of the rows
@@ -7,6 +7,7 @@
 #ifndef KARMA_REPORT_COMPARISON_H
 #define KARMA_REPORT_COMPARISON_H
 
+#include "core/eval/claims.h"
 #include "core/eval/frontier.h"
 #include "core/eval/summary.h"
 #include "core/report/table.h"
@@ -14,6 +15,7 @@
 struct comparison {
     const struct summary *summary;
     const struct frontiers *frontiers;
+    const struct claims *claims;
     const struct scenario_cfg *scenarios; /* names */
     const char *const *notes;             /* (n_notes) sentences that stand above the tables */
     int n_notes;

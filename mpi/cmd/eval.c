@@ -81,8 +81,9 @@ static enum err make_notes(const char **notes, int *n, struct session *s)
         plant->latency_max_ms, plant->timeout_s);
     notes[(*n)++] = arena_printf(
         &s->arena,
-        "mean [%g %% bootstrap interval, %d resamples of episodes and of training seeds]",
-        100 * cfg->confidence, cfg->resamples);
+        "mean [%g %% bootstrap interval, %d resamples of episodes and of training seeds%s]",
+        100 * cfg->confidence, cfg->resamples,
+        cfg->interval == EVAL_STRETCHED ? ", stretched for few seeds" : "");
     if (w->cfg.n_scenarios > 1) {
         notes[(*n)++] = "(all): every scenario has the same weight";
     }
@@ -218,12 +219,17 @@ static enum err report(struct session *s)
     const char *notes[NOTES_MAX];
     struct summary summary;
     struct frontiers frontiers;
+    struct claims claims;
     int n_rows;
     const struct eval_row *all = eval_rows(s->measure.eval, &n_rows);
     TRY(summary_init(&summary, &s->arena, &cfg->eval, cfg->n_scenarios, all, n_rows, &s->scratch));
     TRY(frontiers_init(&frontiers, &s->arena, &summary, &s->scratch));
-    struct comparison c = {
-        .summary = &summary, .frontiers = &frontiers, .scenarios = cfg->scenarios, .notes = notes};
+    TRY(claims_init(&claims, &s->arena, &summary, &s->scratch));
+    struct comparison c = {.summary = &summary,
+                           .frontiers = &frontiers,
+                           .claims = &claims,
+                           .scenarios = cfg->scenarios,
+                           .notes = notes};
     TRY(make_notes(notes, &c.n_notes, s));
     TRY(print_table(s, &c));
     c.complete = true;

@@ -62,6 +62,22 @@ same "$(awk '$1 == "compliance" { print $2 }' "$WORK/out")" "$want" "it has the 
 # shellcheck disable=SC2086
 exits 2 "evaluation on the training domain" "$KARMA" eval $config $short --set eval.split=train
 # shellcheck disable=SC2086
+exits 0 "claims" "$KARMA" eval $config $short --set "$arms" --set "$scenarios" --set "$run_dir" \
+    --set "eval.primary=[{better: ff, than: nothing}, {better: policy, than: khpa}]" --out "$WORK/claims"
+says out "^ff > nothing +(supported|equivalent|refuted|undecided) +[-+]0\.[0-9]+ \[.* 3$" \
+    "each has a verdict, an interval, p-values and the number of units"
+says out "^\(all\) +ff +(vCPU h|flips|vCPU h, flips|-) +[0-9.]+ \[" "fronts are marked"
+same "$(awk '{ if (length($0) > n) n = length($0) } END { print (n <= 155) }' "$WORK/claims/summary.txt")" 1 \
+    "tables fit a screen"
+# shellcheck disable=SC2086
+exits 2 "a claim about nobody" "$KARMA" eval $config $short --out "$WORK/x" --set "$run_dir" \
+    --set "eval.primary=[{better: nothing, than: khpa defaul}]"
+says err "eval.primary.0.than: there is no controller 'khpa defaul'; did you mean 'khpa default'" \
+    "the sentence has the nearest name"
+# shellcheck disable=SC2086
+exits 2 "a claim about one controller" "$KARMA" eval $config $short --out "$WORK/x" --set "$run_dir" \
+    --set "eval.primary=[{better: ff, than: ff}]"
+# shellcheck disable=SC2086
 exits 2 "two controllers of one name" "$KARMA" eval $config $short --out "$WORK/twice" \
     --set "eval.controllers=[{kind: khpa}, {kind: khpa}]"
 says err "both called 'khpa'" "the sentence names them"

@@ -1,0 +1,133 @@
+/* One claim after the other, then Holm over all of them. See claims.h. */
+#include "core/eval/claims.h"
+
+#include <math.h>
+
+enum {
+    STREAM_CLAIMS = 1 << 24, /* apart from the cells and gaps of a summary */
+    PATTERNS_MIN = 10000     /* of signs, where they cannot all be counted */
+};
+
+const char *verdict_text(enum verdict v)
+{
+    static const char *const texts[] = {[VERDICT_SUPPORTED] = "supported",
+                                        [VERDICT_EQUIVALENT] = "equivalent",
+                                        [VERDICT_REFUTED] = "refuted",
+                                        [VERDICT_UNDECIDED] = "undecided"};
+    return texts[v];
+}
+
+enum verdict claims_verdict(const struct stat_interval *diff, double p_holm, double alpha,
+                            double effect_min)
+{
+    if (diff->lo > -effect_min && diff->hi < effect_min) {
+        return VERDICT_EQUIVALENT;
+    }
+    if (diff->hi < effect_min) {
+        return VERDICT_REFUTED;
+    }
+    const bool sure = p_holm <= alpha && diff->lo > 0.0;
+    return sure && diff->value >= effect_min ? VERDICT_SUPPORTED : VERDICT_UNDECIDED;
+}
+
+static enum err gather(struct stat_arm *arm, const struct summary *s, int controller, int scenario,
+                       struct arena *scratch)
+{
+    const struct outcomes *o = &s->outcomes;
+    const int n_train = o->n_train[controller];
+    double *x = ARENA_NEW(scratch, n_train * o->n_episodes, double);
+    if (x == NULL) {
+        return ERR_MEMORY;
+    }
+    outcomes_gather(x, o, controller, scenario, METRIC_OF(compliance));
+    *arm = (struct stat_arm){x, (uint32_t)n_train};
+    return ERR_OK;
+}
+
+static enum err test(struct claim *c, const struct stat_arm *a, const struct stat_arm *b,
+                     uint32_t n_eval, const struct stat_cfg *cfg, struct arena *scratch)
+{
+    const uint32_t n_train = a->n_train > b->n_train ? a->n_train : b->n_train;
+    double *diff = ARENA_NEW(scratch, n_train > n_eval ? n_train : n_eval, double);
+    if (diff == NULL) {
+        return ERR_MEMORY;
+    }
+    c->n_units = (int)crossed_units(diff, a, b, n_eval);
+    struct stat_cfg patterns = *cfg;
+    patterns.resamples = cfg->resamples > PATTERNS_MIN ? cfg->resamples : PATTERNS_MIN;
+    return stat_sign_flip(&c->p, diff, (uint32_t)c->n_units, &patterns);
+}
+
+static enum err estimate(struct claim *c, const struct stat_arm *a, const struct stat_arm *b,
+                         uint32_t n_eval, const struct stat_cfg *cfg, double level,
+                         struct arena *scratch)
+{
+    struct stat_cfg together = *cfg;
+    together.level = level;
+    TRY(crossed_bootstrap(&c->diff, a, b, n_eval, CROSSED_MEAN, &together, scratch));
+    c->diff = crossed_stretched(&c->diff, crossed_stretch(a, b, n_eval, level));
+    TRY(crossed_bootstrap(&c->share, a, b, n_eval, CROSSED_BETTER, cfg, scratch));
+    return test(c, a, b, n_eval, cfg, scratch);
+}
+
+/* Compliance is defined in every episode (metrics.h), so no column is dropped. */
+static enum err fill(struct claim *c, const struct summary *s, int i, double level,
+                     struct arena *scratch)
+{
+    const int scenario = summary_scenario(s, s->n_views - 1);
+    const struct stat_cfg cfg = summary_bootstrap(s->cfg, STREAM_CLAIMS + (uint32_t)i);
+    struct stat_arm a, b;
+    *c = (struct claim){.better = s->cfg->primary[i].better_index,
+                        .than = s->cfg->primary[i].than_index};
+    TRY(gather(&a, s, c->better, scenario, scratch));
+    TRY(gather(&b, s, c->than, scenario, scratch));
+    return estimate(c, &a, &b, (uint32_t)s->outcomes.n_episodes, &cfg, level, scratch);
+}
+
+static enum err judge(struct claims *c, const struct summary *s, struct arena *scratch)
+{
+    double *p = ARENA_NEW(scratch, c->n, double);
+    double *adjusted = ARENA_NEW(scratch, c->n, double);
+    uint32_t *order = ARENA_NEW(scratch, c->n, uint32_t);
+    if (p == NULL || adjusted == NULL || order == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < c->n; i++) {
+        p[i] = c->items[i].p;
+    }
+    stat_holm(adjusted, p, (uint32_t)c->n, order);
+    for (int i = 0; i < c->n; i++) {
+        struct claim *claim = &c->items[i];
+        claim->p_holm = adjusted[i];
+        claim->verdict = claims_verdict(&claim->diff, claim->p_holm, 1.0 - s->cfg->confidence,
+                                        s->cfg->effect_min);
+    }
+    return ERR_OK;
+}
+
+static enum err fill_all(struct claims *c, const struct summary *s, struct arena *scratch)
+{
+    for (int i = 0; i < c->n; i++) {
+        const struct arena_mark mark = arena_mark(scratch);
+        const enum err e = fill(&c->items[i], s, i, c->level, scratch);
+        arena_rewind(scratch, mark);
+        TRY(e);
+    }
+    return c->n > 0 ? judge(c, s, scratch) : ERR_OK;
+}
+
+enum err claims_init(struct claims *c, struct arena *arena, const struct summary *s,
+                     struct arena *scratch)
+{
+    const int n = s->cfg->n_primary;
+    *c = (struct claims){.items = ARENA_NEW(arena, n, struct claim),
+                         .n = n,
+                         .level = 1.0 - (1.0 - s->cfg->confidence) / (n > 0 ? n : 1)};
+    if (c->items == NULL) {
+        return ERR_MEMORY;
+    }
+    const struct arena_mark mark = arena_mark(scratch);
+    const enum err e = fill_all(c, s, scratch);
+    arena_rewind(scratch, mark);
+    return e;
+}

@@ -1,0 +1,47 @@
+/* The primary comparisons: claims that were fixed before the evaluation, and what became of them.
+ *
+ * Claim: `better` answers more requests in time (compliance) than `than`, over all scenarios with
+ * equal weights (the pooled view; the only scenario if there is one). Each has a difference with an
+ * interval that covers other trainings and other episodes, and a p-value of the sign-flip test on
+ * units that share nothing (crossed_units), adjusted by Holm over all claims. Intervals hold
+ * together: of k claims each has the level 1 - (1 - confidence) / k (C. E. Bonferroni), stretched
+ * for few training seeds (crossed_stretch).
+ */
+#ifndef KARMA_EVAL_CLAIMS_H
+#define KARMA_EVAL_CLAIMS_H
+
+#include "core/eval/summary.h"
+
+enum verdict {
+    VERDICT_SUPPORTED,  /* adjusted p <= 1 - confidence, the interval lies above 0, and the
+                           difference is >= effect_min */
+    VERDICT_EQUIVALENT, /* the interval lies inside +- effect_min */
+    VERDICT_REFUTED,    /* it lies below +effect_min, and not inside */
+    VERDICT_UNDECIDED
+};
+const char *verdict_text(enum verdict v); /* "supported"; static */
+
+struct claim {
+    int better, than;           /* controllers */
+    struct stat_interval diff;  /* of compliance; value NaN if no episode has one */
+    struct stat_interval share; /* probability of improvement, at the level of the evaluation */
+    double p, p_holm;
+    int n_units; /* of the test; n units cannot give p below 2^(1 - n) */
+    enum verdict verdict;
+};
+
+struct claims {
+    struct claim *items; /* (n) */
+    int n;
+    double level; /* of the intervals of diff */
+};
+
+/* scratch is rewound. */
+enum err claims_init(struct claims *c, struct arena *arena, const struct summary *s,
+                     struct arena *scratch) WARN_UNUSED;
+
+/* From what is known of it: for tests and for claims_init(). */
+enum verdict claims_verdict(const struct stat_interval *diff, double p_holm, double alpha,
+                            double effect_min);
+
+#endif

@@ -1,0 +1,267 @@
+/* Claims and fronts of rows whose statistics are known beforehand. */
+#include "core/eval/claims.h"
+#include "core/eval/pareto.h"
+#include "core/report/comparison.h"
+#include "tests/unit/eval_rows.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct fake_eval f;
+    struct primary_cfg primary[EVAL_PRIMARY_MAX];
+    struct arena arena, scratch;
+    struct summary s;
+    struct claims claims;
+};
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    fixture = (struct fixture){0};
+    arena_init(&fixture.arena);
+    arena_init(&fixture.scratch);
+    *state = &fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+    arena_release(&x->scratch);
+    arena_release(&x->arena);
+    return 0;
+}
+
+/* A small number that changes sign from episode to episode and from seed to seed. */
+static double ripple(const struct eval_row *r)
+{
+    return 0.001 *
+           ((int)(r->episode * 7 + (uint32_t)r->train * 5 + (uint32_t)r->controller * 3) % 11 - 5);
+}
+
+/* Compliance by controller: 0 and 3 are 0.5, 1 is 0.6, 2 is 0.505 and depends on the seed. */
+static double levels(const struct eval_row *r, int metric)
+{
+    static const double level[] = {0.5, 0.6, 0.505, 0.5};
+    static const double cost[] = {2, 3, 4, 2}, flips[] = {0, 9, 5, 0};
+    if (metric == METRIC_OF(compliance)) {
+        return level[r->controller] + 0.02 * (r->episode % 5) + ripple(r);
+    }
+    if (metric == METRIC_OF(vcpu_h)) {
+        return cost[r->controller];
+    }
+    return metric == METRIC_OF(flips) ? flips[r->controller] : 0;
+}
+
+static void claim(struct fixture *x, int better, int than)
+{
+    x->primary[x->f.cfg.n_primary++] =
+        (struct primary_cfg){.better_index = better, .than_index = than};
+}
+
+/* nothing, ff (a rule each), policy with n_train seeds, and nothing again. */
+static void four(struct fixture *x, int n_train)
+{
+    fake_eval_init(&x->f, 2, 40);
+    fake_eval_add(&x->f, "nothing", CONTROLLER_NOTHING, true, 1);
+    fake_eval_add(&x->f, "ff", CONTROLLER_FF, true, 1);
+    fake_eval_add(&x->f, "policy", CONTROLLER_POLICY, true, n_train);
+    fake_eval_add(&x->f, "twin", CONTROLLER_NOTHING, true, 1);
+    x->f.cfg.primary = x->primary;
+    x->f.cfg.effect_min = 0.02;
+    fake_eval_fill(&x->f, levels);
+}
+
+static void summarise(struct fixture *x)
+{
+    assert_int_equal(summary_init(&x->s, &x->arena, &x->f.cfg, x->f.n_scenarios, x->f.rows,
+                                  x->f.n_rows, &x->scratch),
+                     ERR_OK);
+    assert_int_equal(claims_init(&x->claims, &x->arena, &x->s, &x->scratch), ERR_OK);
+    assert_int_equal(x->scratch.bytes, 0);
+}
+
+static void verdicts_of_known_rows(void **state)
+{
+    struct fixture *x = *state;
+    four(x, 10);
+    claim(x, 1, 0); /* 0.1 better in every episode */
+    claim(x, 0, 1); /* the opposite */
+    claim(x, 2, 0); /* 0.005 better: no effect of interest */
+    summarise(x);
+    const struct claim *c = x->claims.items;
+    assert_int_equal(c[0].verdict, VERDICT_SUPPORTED);
+    assert_int_equal(c[1].verdict, VERDICT_REFUTED);
+    assert_int_equal(c[2].verdict, VERDICT_EQUIVALENT);
+    assert_near(c[0].diff.value, 0.1, 0.002);
+    assert_near(c[0].share.value, 1.0, 0.0);
+    assert_near(c[1].share.value, 0.0, 0.0);
+    assert_int_equal(c[0].n_units, 40); /* two rules: episodes */
+    assert_int_equal(c[2].n_units, 10); /* a policy: training seeds */
+    assert_near(x->claims.level, 1.0 - 0.05 / 3, 1e-12);
+    for (int i = 0; i < 3; i++) {
+        assert_true(c[i].p_holm >= c[i].p);
+    }
+    assert_true(c[0].p_holm >= 2 * c[0].p); /* of three, at most one is smaller */
+}
+
+/* However large the difference: 5 units never reach 0.05. */
+static void five_training_seeds_do_not_decide(void **state)
+{
+    struct fixture *x = *state;
+    four(x, 5);
+    for (int i = 0; i < x->f.n_rows; i++) {
+        x->f.rows[i].m.compliance += x->f.rows[i].controller == 2 ? 0.3 : 0.0;
+    }
+    claim(x, 2, 0);
+    summarise(x);
+    assert_near(x->claims.items[0].p, 0.0625, 0.0);
+    assert_int_equal(x->claims.items[0].verdict, VERDICT_UNDECIDED);
+}
+
+static void verdicts_at_their_bounds(void **state)
+{
+    (void)state;
+    static const struct {
+        struct stat_interval diff;
+        double p;
+        enum verdict want;
+    } cases[] = {
+        {{0.03, 0.01, 0.05}, 0.05, VERDICT_SUPPORTED},
+        {{0.03, 0.01, 0.05}, 0.051, VERDICT_UNDECIDED},
+        {{0.02, 0.01, 0.05}, 0.01, VERDICT_SUPPORTED},
+        {{0.019, 0.01, 0.05}, 0.01, VERDICT_UNDECIDED}, /* sure, but too small to matter */
+        {{0.01, 0.005, 0.019}, 0.01, VERDICT_EQUIVALENT},
+        {{0.0, -0.02, 0.01}, 0.9, VERDICT_REFUTED}, /* on the bound is not inside */
+        {{0.0, -0.01, 0.02}, 0.9, VERDICT_UNDECIDED},
+        {{-0.1, -0.2, -0.05}, 0.01, VERDICT_REFUTED},
+        {{0.03, -0.01, 0.07}, 0.04, VERDICT_UNDECIDED}, /* p and interval must agree */
+        {{0.0, -0.1, 0.1}, 1.0, VERDICT_UNDECIDED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(claims_verdict(&cases[i].diff, cases[i].p, 0.05, 0.02), cases[i].want);
+    }
+}
+
+/* (0.5, 2) (0.6, 3) (0.55, 4): the last is beaten by the second; the twin of the first is not
+ * beaten by it; a point worse in one count only stays. */
+static void front_of_a_worked_example(void **state)
+{
+    (void)state;
+    const double value[6] = {0.5, 0.6, 0.55, 0.5, 0.6, NAN}, cost[6] = {2, 3, 4, 2, 3.5, 1};
+    const bool want[6] = {true, true, false, true, false, false};
+    bool front[6];
+    pareto_front(front, value, cost, 6);
+    assert_memory_equal(front, want, sizeof want);
+}
+
+static void fronts_of_rows(void **state)
+{
+    struct fixture *x = *state;
+    bool front[4];
+    four(x, 2);
+    summarise(x);
+    x->f.cfg.controllers[0].listed = false; /* who is not listed still beats others */
+    assert_int_equal(
+        pareto_of(front, &x->s.outcomes, OUTCOMES_POOLED, METRIC_OF(vcpu_h), &x->scratch), ERR_OK);
+    assert_true(front[1] && !front[2]);
+    assert_int_equal(pareto_of(front, &x->s.outcomes, 0, METRIC_OF(flips), &x->scratch), ERR_OK);
+    assert_true(front[1] && front[2]); /* few flips are worth something */
+}
+
+/* A summary's probability and interquartile mean. */
+static void summaries_have_them_too(void **state)
+{
+    struct fixture *x = *state;
+    four(x, 2);
+    x->f.cfg.reference = "ff";
+    summarise(x);
+    for (int view = 0; view < 3; view++) {
+        assert_near(summary_gap(&x->s, 0, 0, view)->better.value.value, 1.0, 0.0);
+        assert_true(summary_gap(&x->s, 0, 0, view)->better.value.hi <= 1.0);
+        assert_near(summary_iqm(&x->s, 1, view)->value.value, 0.64, 0.003);
+    }
+}
+
+static void stretched_intervals_are_wider_where_training_decides(void **state)
+{
+    struct fixture *x = *state;
+    four(x, 3);
+    for (int i = 0; i < x->f.n_rows; i++) {
+        x->f.rows[i].m.compliance += x->f.rows[i].controller == 2 ? 0.1 * x->f.rows[i].train : 0.0;
+    }
+    summarise(x);
+    const struct stat_interval plain = summary_cell(&x->s, 2, 2, METRIC_OF(compliance))->value;
+    x->f.cfg.interval = EVAL_STRETCHED;
+    summarise(x);
+    const struct stat_interval wide = summary_cell(&x->s, 2, 2, METRIC_OF(compliance))->value;
+    assert_near(wide.value, plain.value, 0.0);
+    /* Student's t with 2 degrees of freedom is 2.195 times the normal quantile, and sqrt(3 / 2). */
+    assert_near((wide.hi - wide.lo) / (plain.hi - plain.lo), 2.195 * 1.2247, 0.06);
+}
+
+/* All lines of a table are equally long, and short enough for a screen. */
+static void tables_fit(void **state)
+{
+    struct fixture *x = *state;
+    const struct scenario_cfg scenarios[2] = {{.name = "quiet"}, {.name = "neighbour"}};
+    struct frontiers frontiers;
+    struct buf b;
+    four(x, 10);
+    claim(x, 1, 0);
+    claim(x, 2, 1);
+    summarise(x);
+    assert_int_equal(frontiers_init(&frontiers, &x->arena, &x->s, &x->scratch), ERR_OK);
+    const struct comparison c = {.summary = &x->s,
+                                 .frontiers = &frontiers,
+                                 .claims = &x->claims,
+                                 .scenarios = scenarios,
+                                 .complete = true};
+    buf_init(&b);
+    assert_int_equal(comparison_print(&b, &c, TABLE_TEXT, &x->scratch), ERR_OK);
+    assert_int_equal(buf_append(&b, "", 1), ERR_OK);
+    const char *text = (const char *)b.data;
+    assert_non_null(strstr(text, "ff > nothing  supported"));
+    assert_non_null(strstr(text, "policy > ff   refuted"));
+    for (const char *line = text; *line != '\0';) {
+        const size_t n = strcspn(line, "\n");
+        assert_true(n <= 155);
+        line += n + 1;
+    }
+    buf_release(&b);
+}
+
+static void no_memory_is_an_error(void **state)
+{
+    struct fixture *x = *state;
+    four(x, 2);
+    claim(x, 1, 0);
+    summarise(x);
+    arena_release(&x->scratch);
+    mem_fail_after(1);
+    assert_int_equal(claims_init(&x->claims, &x->arena, &x->s, &x->scratch), ERR_MEMORY);
+    mem_fail_after(0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(verdicts_of_known_rows),
+        TEST(five_training_seeds_do_not_decide),
+        TEST(verdicts_at_their_bounds),
+        TEST(front_of_a_worked_example),
+        TEST(fronts_of_rows),
+        TEST(summaries_have_them_too),
+        TEST(stretched_intervals_are_wider_where_training_decides),
+        TEST(tables_fit),
+        TEST(no_memory_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
