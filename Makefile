@@ -34,12 +34,12 @@ override SAN := 1
 endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
-SCHEMAS     = checkpoint error eval trajectory update_dump weights
+SCHEMAS     = checkpoint error eval trace trajectory update_dump weights
 BASE        = clock config config_print config_value config_yaml crc32c crossed csv csv_read err file fmath frame \
               frame_file jobs log mem nearest options progress rng rundir stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology topology_gen work_law
-PROTO       = checkpoint error eval trajectory update_dump weights wire
+PROTO       = checkpoint error eval trace trajectory update_dump weights wire
 SCENARIO    = scenario schedule workload
 ORG         =
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
@@ -47,10 +47,11 @@ CLUSTER     = arrivals call check clients cluster engine measure replicas sim tr
 TWIN        =
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing policy static
-EVAL        = claims episode eval frontier ledger outcomes pareto summary
+EVAL        = claims episode eval frontier ledger outcomes pareto summary tracer
 REPORT      = comparison figure table timeline trace
 RUNTIME     = checkpoint demonstrate dump exchange experiment farm measure owners peers policies \
-              resume saving selfcheck setting shelf stop train trainer trainlog treesum
+              resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
+              treesum
 COMMANDS    = config cpu_built cpu_check eval figure main simulate topology train
 FUZZED      = block checkpoint config csv error frame moments policy record tile_state trusting \
               weights workload

@@ -88,6 +88,22 @@ static enum err make_plan(struct measure *m)
     return ERR_OK;
 }
 
+static enum err init_trajectories(struct measure *m)
+{
+    if (m->x->cfg.eval.trajectories == EVAL_TRAJECTORIES_NONE) {
+        return ERR_OK;
+    }
+    struct trajectories *t = ARENA_NEW(m->arena, 1, struct trajectories);
+    if (t == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(trajectories_init(t, m->arena, m->x, &m->plan, m->dir));
+    const struct episode_observer observer = tracer_observer(&t->tracer);
+    eval_observe(m->eval, &observer);
+    m->trajectories = t;
+    return ERR_OK;
+}
+
 enum err measure_init(struct measure *m, struct arena *arena, struct comm *comm,
                       struct experiment *x, const char *config_path, const char *dir)
 {
@@ -97,12 +113,19 @@ enum err measure_init(struct measure *m, struct arena *arena, struct comm *comm,
     m->inner = eval_jobs(m->eval);
     m->csv_path = file_join(arena, dir, "eval.csv");
     m->todo = ARENA_NEW(arena, m->inner.n, int);
-    return m->csv_path != NULL && m->todo != NULL ? make_plan(m) : ERR_MEMORY;
+    if (m->csv_path == NULL || m->todo == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(make_plan(m));
+    return init_trajectories(m);
 }
 
 void measure_release(struct measure *m)
 {
     csv_close(&m->csv);
+    if (m->trajectories != NULL) {
+        trajectories_close(m->trajectories);
+    }
 }
 
 /* ---- what is known ---- */
@@ -116,6 +139,14 @@ static enum err read_files(struct measure *m, const struct measure_options *o)
     for (int i = 0; i < o->n_files; i++) {
         TRY(ledger_read(&m->ledger, o->files[i]));
     }
+    if (o->n_files > 0 && m->trajectories != NULL) {
+        log_error("--merge makes one table of rows; set eval.trajectories to none for it (the "
+                  "trajectories of the parts stay where they are)");
+        return ERR_CONFIG;
+    }
+    if (m->trajectories != NULL) {
+        TRY(trajectories_open(m->trajectories, !o->restart));
+    }
     if (o->n_files > 0) {
         return ledger_check_complete(&m->ledger); /* no file is opened for rows to come */
     }
@@ -123,7 +154,8 @@ static enum err read_files(struct measure *m, const struct measure_options *o)
                    : ledger_create(&m->csv, m->arena, m->csv_path);
 }
 
-/* Known rows to the evaluation; unknown ones and probes to the list of jobs. */
+/* Known rows to the evaluation; to the list of jobs what is unknown, not kept step by step, or a
+ * probe. */
 static enum err divide(struct measure *m)
 {
     const struct ledger *l = &m->ledger;
@@ -137,7 +169,8 @@ static enum err divide(struct measure *m)
         if (known) {
             eval_restore(m->eval, i, &l->rows[i]);
         }
-        if (!known || again[i]) {
+        const bool traced = m->trajectories == NULL || i < m->trajectories->n_kept;
+        if (!known || !traced || again[i]) {
             m->todo[m->n_todo++] = i;
         }
     }
@@ -182,7 +215,8 @@ static enum err share_todo(struct measure *m)
 static enum err run_job(void *ctx, int k, struct buf *out)
 {
     const struct measure *m = ctx;
-    return m->inner.run(m->inner.ctx, m->todo[k], out);
+    TRY(m->inner.run(m->inner.ctx, m->todo[k], out));
+    return m->trajectories != NULL ? trajectories_encode(out, m->trajectories, m->todo[k]) : ERR_OK;
 }
 
 static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
@@ -192,6 +226,9 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
     int n;
     TRY(m->inner.take(m->inner.ctx, i, record, bytes));
     const struct eval_row *row = &eval_rows(m->eval, &n)[i];
+    if (m->trajectories != NULL) {
+        TRY(trajectories_take(m->trajectories, i, record, bytes));
+    }
     if (m->ledger.places[i].path != NULL) {
         return ledger_compare(&m->ledger, i, row);
     }

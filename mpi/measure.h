@@ -13,6 +13,7 @@
 #include "mpi/comm.h"
 #include "mpi/experiment.h"
 #include "mpi/policies.h"
+#include "mpi/trajectories.h"
 
 struct measure_options {
     bool restart; /* old rows in DIR count for nothing */
@@ -30,9 +31,10 @@ struct measure {
     struct eval *eval;
     struct job_list inner; /* of the evaluation */
     struct ledger_cfg plan;
-    struct ledger ledger; /* rank 0 */
-    struct csv csv;       /* rank 0 */
-    int *todo;            /* (n_todo) jobs, ascending */
+    struct ledger ledger;              /* rank 0 */
+    struct csv csv;                    /* rank 0 */
+    struct trajectories *trajectories; /* NULL: not wanted */
+    int *todo;                         /* (n_todo) jobs, ascending */
     int n_todo;
 };
 

@@ -25,7 +25,8 @@ enum {
     CODEC_EVAL_VERSION = 1,
     CODEC_CHECKPOINT_VERSION = 1,
     CODEC_MOMENTS_VERSION = 1,
-    CODEC_TILE_STATE_VERSION = 1
+    CODEC_TILE_STATE_VERSION = 1,
+    CODEC_TRACE_VERSION = 1
 };
 
 /* ---- trajectory ---- */
@@ -74,6 +75,29 @@ enum err codec_put_record(struct buf *out, const struct eval_record *r) WARN_UNU
 /* r->n_metrics says how many are expected; they go to `metrics`. scratch is rewound. */
 enum err codec_get_record(struct eval_record *r, double *metrics, const void *bytes, size_t n,
                           const char *source, struct arena *scratch) WARN_UNUSED;
+
+/* ---- an episode step by step (proto/trace.proto) ---- */
+struct episode_trace {
+    const char *controller, *scenario, *split;
+    uint64_t policy, train_seed; /* 0 for rules */
+    uint64_t seed, setting;
+    uint32_t episode;
+    double period_s;
+    const char *const *services; /* (n_services) */
+    const char *const *columns;  /* (n_columns) */
+    const char *const *agents;   /* (n_agents), none for rules */
+    const char *const *terms;    /* (n_terms) */
+    int n_steps, n_services, n_columns, n_agents, n_terms;
+    int n_choices;         /* of each agent */
+    const float *state;    /* (n_steps + 1, n_columns) */
+    const int32_t *delta;  /* (n_steps, n_services) */
+    const int32_t *action; /* (n_steps, n_agents, n_choices) */
+    const double *reward;  /* (n_steps, n_terms) */
+};
+enum err codec_put_trace(struct buf *out, const struct episode_trace *t) WARN_UNUSED;
+/* Everything points into `arena`. ERR_FORMAT if the shapes do not fit each other. */
+enum err codec_get_trace(struct episode_trace *t, const void *bytes, size_t n, const char *source,
+                         struct arena *arena) WARN_UNUSED;
 
 /* ---- checkpoint (proto/checkpoint.proto) ---- */
 struct checkpoint_header {

@@ -60,7 +60,8 @@ struct controller {
     const struct controller_ops *ops;
     const struct world *world;
     const char *name;
-    bool conflict; /* the last act() had agents pulling one service both ways */
+    const int32_t *action; /* (A, F) what a team chose in the last act(); NULL for rules */
+    bool conflict;         /* the last act() had agents pulling one service both ways */
 };
 
 /* team: the trained team for CONTROLLER_POLICY (loaded by the caller; NULL otherwise), with the

@@ -63,6 +63,7 @@ enum err policy_new(struct controller **out, struct arena *arena, const struct c
     if (p->row == NULL || p->mask == NULL || p->action == NULL || p->logp == NULL) {
         return ERR_MEMORY;
     }
+    p->base.action = p->action;
     TRY(rules_memory_init(&p->memory, arena, rules));
     TRY(team_scratch_init(&p->scratch, arena, team, 1));
     *out = &p->base;

@@ -45,6 +45,7 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     const struct episode_step seen = {.step = step,
                                       .state = plant_state(e->plant, 0),
                                       .delta = e->delta,
+                                      .action = c->action,
                                       .truth = truth,
                                       .reward = &terms};
     return observer->see(observer->ctx, &seen);
@@ -60,6 +61,9 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
     metrics_account_clear(&e->account);
     controller_reset(c, id, &e->schedule);
     TRY(plant_reset(e->plant, 0, id, &e->schedule, w->cfg.horizon));
+    if (observer != NULL && observer->begin != NULL) {
+        observer->begin(observer->ctx, plant_state(e->plant, 0));
+    }
     for (int step = 0; step < w->cfg.horizon; step++) {
         TRY(play_period(e, c, step, observer));
     }

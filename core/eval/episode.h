@@ -10,14 +10,16 @@
 
 /* What an observer is shown after each decision period. */
 struct episode_step {
-    int step;             /* 0 .. horizon-1 */
-    const float *state;   /* measured at the end of the period */
-    const int32_t *delta; /* (n_services) executed */
+    int step;              /* 0 .. horizon-1 */
+    const float *state;    /* measured at the end of the period */
+    const int32_t *delta;  /* (n_services) executed */
+    const int32_t *action; /* (A, F) of a team; NULL for rules */
     const struct plant_truth *truth;
     const struct reward_terms *reward;
 };
 struct episode_observer {
     void *ctx;
+    void (*begin)(void *ctx, const float *state); /* the first decision's; NULL: not wanted */
     enum err (*see)(void *ctx, const struct episode_step *step);
 };
 

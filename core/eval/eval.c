@@ -14,6 +14,11 @@ static const struct cfg_choice splits[] = {
     {"test", RNG_TEST_SPLIT, "for the final command only"},
     {NULL, 0, NULL},
 };
+static const struct cfg_choice trajectories[] = {
+    {"none", EVAL_TRAJECTORIES_NONE, ""},
+    {"all", EVAL_TRAJECTORIES_ALL, "every episode, into trajectories.bin"},
+    {NULL, 0, NULL},
+};
 static const struct cfg_choice intervals[] = {
     {"percentile", EVAL_PERCENTILE, "of the bootstrap"},
     {"stretched", EVAL_STRETCHED, "wider, for few training seeds"},
@@ -44,6 +49,8 @@ const struct cfg_field eval_fields[] = {
     CFG_STRING(struct eval_cfg, reference, "policy", CFG_RESULT,
                "name or kind of the controllers the others are compared with; the first one if "
                "there is none of it"),
+    CFG_ENUM(struct eval_cfg, trajectories, "none", trajectories, CFG_OUTPUT,
+             "which episodes are kept step by step"),
     CFG_INT(struct eval_cfg, figure_episode, "-1", -1, 999999, "", CFG_OUTPUT,
             "which episode is drawn; -1 = the first in which an attack or fault has time to pass"),
     CFG_END,
@@ -68,7 +75,9 @@ struct eval {
     int n_arms, n_rows;
     struct eval_row *rows; /* (n_jobs), by job index */
     bool *have;            /* (n_jobs) */
-    struct arena scratch;  /* of the decoder, empty between records */
+    bool observed;
+    struct episode_observer observer;
+    struct arena scratch; /* of the decoder, empty between records */
 };
 
 static int count_arms(const struct eval_cfg *cfg, const struct eval_teams *teams)
@@ -199,7 +208,8 @@ static enum err run_job(void *ctx, int i, struct buf *out)
                                   .split = (enum rng_split)e->cfg->split,
                                   .env = (uint32_t)(e->cfg->first + i % episodes)};
     struct episode_metrics m;
-    TRY(episode_run(&e->episode, &m, arm->instance, scenario, &id, NULL));
+    TRY(episode_run(&e->episode, &m, arm->instance, scenario, &id,
+                    e->observed ? &e->observer : NULL));
     double values[METRIC_COUNT];
     memcpy(values, &m, sizeof m);
     const struct eval_record r = {.controller = (uint32_t)arm->controller,
@@ -232,6 +242,12 @@ static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
     memcpy(&row.m, values, sizeof row.m);
     eval_restore(e, i, &row);
     return ERR_OK;
+}
+
+void eval_observe(struct eval *e, const struct episode_observer *observer)
+{
+    e->observer = *observer;
+    e->observed = true;
 }
 
 void eval_restore(struct eval *e, int i, const struct eval_row *row)

@@ -14,6 +14,7 @@
 #include "core/controllers/controller.h"
 #include "core/plant/metrics.h"
 
+enum eval_trajectories { EVAL_TRAJECTORIES_NONE, EVAL_TRAJECTORIES_ALL };
 enum eval_interval { EVAL_PERCENTILE, EVAL_STRETCHED };
 
 /* A claim fixed beforehand: one controller answers more in time than another. */
@@ -37,6 +38,7 @@ struct eval_cfg {
     int n_primary;
     double effect_min;     /* smallest difference of compliance that matters */
     const char *reference; /* name or kind of the controllers the others are compared with */
+    int trajectories;      /* enum eval_trajectories */
     int figure_episode;    /* which episode is drawn; -1 = chosen */
 };
 extern const struct cfg_field eval_fields[];
@@ -69,6 +71,10 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
 /* The job list; take() stores the rows. Valid as long as `e`. Jobs are ordered by (controller,
  * train, scenario, episode). */
 struct job_list eval_jobs(struct eval *e);
+
+/* From now on jobs show their steps to the observer. */
+struct episode_observer;
+void eval_observe(struct eval *e, const struct episode_observer *observer);
 
 /* Root only: the rows by the number of their job. *n = how many there are: a job's, or restored. */
 const struct eval_row *eval_rows(const struct eval *e, int *n);

@@ -100,6 +100,32 @@ exits 0 "then 20" evaluate "$WORK/some"
 says err "104 of 160 episodes were measured before; 56 are left" "the 13 are not played again"
 equals_whole "$WORK/some" "13, then 20"
 
+# ---- step by step ----
+traced="--set eval.trajectories=all"
+# shellcheck disable=SC2086
+exits 0 "trajectories of rows that are known" evaluate "$WORK/traced" $traced
+cp -R "$WORK/whole" "$WORK/late"
+# shellcheck disable=SC2086
+exits 0 "and the other way round" evaluate "$WORK/late" $traced
+diff -r "$WORK/traced" "$WORK/late" >"$WORK/out" 2>&1
+result $? "the same files"
+holds "rows are those without" cmp "$WORK/traced/eval.csv" "$WORK/whole/eval.csv"
+rm -rf "$WORK/cut"
+cp -R "$WORK/traced" "$WORK/cut"
+truncate -s -1000 "$WORK/cut/trajectories.bin"
+head -n 101 "$WORK/traced/eval.csv" >"$WORK/cut/eval.csv"
+[ "${MPI:-1}" = 0 ] || ranks=3
+# shellcheck disable=SC2086
+exits 0 "a torn frame and rows that are missing, resumed on $ranks ranks" evaluate "$WORK/cut" $traced
+says err "trajectories.bin: after 159 episodes a frame is torn" "the sentence says where"
+diff -r "$WORK/traced" "$WORK/cut" >"$WORK/out" 2>&1
+result $? "the same files"
+ranks=1
+# shellcheck disable=SC2086
+exits 2 "merging with trajectories" evaluate "$WORK/x" $traced --merge "$WORK/whole/eval.csv"
+rm -rf "$WORK/cut"
+cp -R "$WORK/whole" "$WORK/cut"
+
 # ---- merged ----
 exits 0 "the first 13 episodes" evaluate "$WORK/a" --set eval.episodes=13
 exits 0 "and the next 7" evaluate "$WORK/b" --set eval.first=13 --set eval.episodes=7

@@ -1,0 +1,77 @@
+/* Rows are copied as they pass. See tracer.h. */
+#include "core/eval/tracer.h"
+
+#include <string.h>
+
+static const char *const terms[] = {"sr",  "pod",        "latency", "entry",
+                                    "tcr", "resilience", "cost",    "reward"};
+enum { TERMS = sizeof terms / sizeof *terms };
+_Static_assert(sizeof(struct reward_terms) == TERMS * sizeof(double), "a name for each term");
+
+enum err tracer_init(struct tracer *t, struct arena *arena, const struct world *w,
+                     const struct rules *rules)
+{
+    const int horizon = w->cfg.horizon;
+    *t = (struct tracer){.n_services = rules->n_services,
+                         .n_columns = rules->n_state,
+                         .n_action = rules->spec.n_agents * rules->spec.n_factors,
+                         .horizon = horizon};
+    t->state = ARENA_NEW(arena, (horizon + 1) * t->n_columns, float);
+    t->delta = ARENA_NEW(arena, horizon * t->n_services, int32_t);
+    t->action = ARENA_NEW(arena, horizon * t->n_action, int32_t);
+    t->reward = ARENA_NEW(arena, horizon * TERMS, double);
+    const bool all = t->state != NULL && t->delta != NULL && t->action != NULL && t->reward != NULL;
+    return all ? ERR_OK : ERR_MEMORY;
+}
+
+static void keep_state(struct tracer *t, int row, const float *state)
+{
+    memcpy(t->state + (size_t)row * (size_t)t->n_columns, state,
+           (size_t)t->n_columns * sizeof *state);
+}
+
+static void begin(void *ctx, const float *state)
+{
+    struct tracer *t = ctx;
+    t->n_steps = 0;
+    t->acts = false;
+    keep_state(t, 0, state);
+}
+
+static enum err see(void *ctx, const struct episode_step *step)
+{
+    struct tracer *t = ctx;
+    CHECK(step->step == t->n_steps && t->n_steps < t->horizon);
+    const size_t row = (size_t)t->n_steps++;
+    const size_t n_action = (size_t)t->n_action;
+    keep_state(t, t->n_steps, step->state);
+    memcpy(t->delta + row * (size_t)t->n_services, step->delta,
+           (size_t)t->n_services * sizeof *step->delta);
+    memcpy(t->reward + row * TERMS, step->reward, sizeof *step->reward);
+    t->acts = step->action != NULL;
+    if (t->acts) {
+        memcpy(t->action + row * n_action, step->action, n_action * sizeof *step->action);
+    }
+    return ERR_OK;
+}
+
+struct episode_observer tracer_observer(struct tracer *t)
+{
+    return (struct episode_observer){.ctx = t, .begin = begin, .see = see};
+}
+
+void tracer_fill(struct episode_trace *out, const struct tracer *t, const struct rules *rules)
+{
+    out->terms = terms;
+    out->n_terms = TERMS;
+    out->n_steps = t->n_steps;
+    out->n_services = t->n_services;
+    out->n_columns = t->n_columns;
+    out->agents = rules->spec.agent_names;
+    out->n_agents = t->acts ? rules->spec.n_agents : 0;
+    out->n_choices = t->acts ? rules->spec.n_factors : 0;
+    out->state = t->state;
+    out->delta = t->delta;
+    out->action = t->action;
+    out->reward = t->reward;
+}
