@@ -7,7 +7,9 @@
 #include "mpi/setting.h"
 #include "mpi/stop.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- the plan ---- */
@@ -130,11 +132,32 @@ void measure_release(struct measure *m)
 
 /* ---- what is known ---- */
 
+/* A file that took hours is not thrown away: eval.csv becomes eval.csv.1, or the next free number.
+ */
+static enum err move_aside(const struct measure *m)
+{
+    const char *to = NULL;
+    for (int n = 1; to == NULL || file_exists(to); n++) {
+        to = arena_printf(m->arena, "%s.%d", m->csv_path, n);
+        if (to == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    if (rename(m->csv_path, to) != 0) {
+        log_error("cannot rename '%s' to '%s': %s", m->csv_path, to, strerror(errno));
+        return ERR_IO;
+    }
+    log_info("the old rows are kept as %s", to);
+    return ERR_OK;
+}
+
 static enum err read_files(struct measure *m, const struct measure_options *o)
 {
     const bool resumes = file_exists(m->csv_path) && !o->restart;
     if (resumes) {
         TRY(ledger_read(&m->ledger, m->csv_path));
+    } else if (file_exists(m->csv_path)) {
+        TRY(move_aside(m));
     }
     for (int i = 0; i < o->n_files; i++) {
         TRY(ledger_read(&m->ledger, o->files[i]));

@@ -31,7 +31,7 @@ static const struct option_row rows[] = {
     OPTION_FLAG(struct options, merge, "merge", 'm',
                 "take the rows from the FILEs (eval.csv of parts) instead of measuring"),
     OPTION_FLAG(struct options, restart, "restart", 'r',
-                "measure all anew even if DIR/eval.csv has rows; they are replaced"),
+                "measure all anew even if DIR/eval.csv has rows; it is moved aside"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {

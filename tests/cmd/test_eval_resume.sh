@@ -177,6 +177,7 @@ sed 's/,dev,/,train,/' "$WORK/before.csv" >"$WORK/changed.csv"
 exits 1 "rows of training episodes" evaluate "$WORK/x" --merge "$WORK/changed.csv"
 says err "changed.csv:2: the domain 'train' is not of this evaluation" "are refused"
 exits 0 "--restart" evaluate "$WORK/cut" --restart --set eval.seed=2
+holds "keeps the old rows beside" cmp "$WORK/cut/eval.csv.1" "$WORK/before.csv"
 same "$(cut -d, -f6 "$WORK/cut/eval.csv" | sort -u | tr '\n' ' ')" "2 seed " "measures all anew"
 exits 2 "a policy that is named twice" evaluate "$WORK/x" \
     --set "eval.controllers=[{kind: policy, policies: [$WORK/run, $WORK/run]}]"
