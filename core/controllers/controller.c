@@ -29,13 +29,17 @@ const struct cfg_field controller_fields[] = {
     CFG_DOUBLE(struct controller_cfg, tolerance, "0.1", 0, 1, "", CFG_RESULT,
                "khpa: deviation of used / target that is left alone"),
     CFG_DOUBLE(struct controller_cfg, utilisation, "0.7", 0.01, 1, "", CFG_RESULT,
-               "ff: utilisation it never plans above"),
+               "ff, oracle: utilisation they never plan above"),
     CFG_DOUBLE(struct controller_cfg, wait_share, "0.25", 0.01, 1, "", CFG_RESULT,
-               "ff: share of latency_max a call may take at one service"),
+               "ff, oracle: share of latency_max a call may take at one service"),
     CFG_DOUBLE(struct controller_cfg, ff_down_s, "60", 0, 3600, "s", CFG_RESULT,
                "ff: holds the largest plan of this long"),
     CFG_DOUBLE(struct controller_cfg, growth, "2", 0, 20, "", CFG_RESULT,
                "ff: rise of the entry rate over 10 s that it expects again, so many times"),
+    CFG_DOUBLE(struct controller_cfg, lead_s, "10", 0, 600, "s", CFG_RESULT,
+               "oracle: margin of its look-ahead over a period and a mean start-up"),
+    CFG_DOUBLE(struct controller_cfg, hold_s, "0", 0, 3600, "s", CFG_RESULT,
+               "oracle: keeps replicas this long after their last use"),
     CFG_LIST_STRING(struct controller_cfg, policies, n_policies, "[]", 0, 1000, CFG_RESULT,
                     "policy: run directories, one per training seed; none = the run's own"),
     CFG_ENUM(struct controller_cfg, mode, "argmax", modes, CFG_RESULT,
@@ -56,6 +60,14 @@ int controller_clip(const struct world *world, int service, int replicas)
                                         : replicas;
 }
 
+struct staffing_rule controller_staffing(const struct controller_cfg *cfg,
+                                         const struct world *world)
+{
+    return (struct staffing_rule){.utilisation = cfg->utilisation,
+                                  .response_s =
+                                      cfg->wait_share * world->cfg.plant->latency_max_ms * 1e-3};
+}
+
 enum err controller_new(struct controller **out, struct arena *arena,
                         const struct controller_cfg *cfg, const struct world *world,
                         const struct rules *rules, const struct team *team)
@@ -73,6 +85,9 @@ enum err controller_new(struct controller **out, struct arena *arena,
         break;
     case CONTROLLER_FF:
         e = ff_new(out, arena, cfg, world);
+        break;
+    case CONTROLLER_ORACLE:
+        e = oracle_new(out, arena, cfg, world);
         break;
     case CONTROLLER_POLICY:
         e = policy_new(out, arena, cfg, world, rules, team);

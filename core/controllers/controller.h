@@ -18,7 +18,8 @@
     X(CONTROLLER_STATIC, "static", "a fixed allocation")                                           \
     X(CONTROLLER_KHPA, "khpa", "Kubernetes horizontal pod autoscaler v2")                          \
     X(CONTROLLER_FF, "ff", "feed-forward: queueing-theory staffing from the entry rate")           \
-    X(CONTROLLER_POLICY, "policy", "a trained team")
+    X(CONTROLLER_POLICY, "policy", "a trained team")                                               \
+    X(CONTROLLER_ORACLE, "oracle", "foresight: the staffing of ff for the load and faults to come")
 #define CONTROLLER_ENUM_(id, name, doc) id,
 enum controller_kind { CONTROLLER_LIST(CONTROLLER_ENUM_) CONTROLLER_KINDS };
 #undef CONTROLLER_ENUM_
@@ -36,11 +37,15 @@ struct controller_cfg {
     double up_s;   /* stabilisation windows */
     double down_s;
     double tolerance;
-    /* ff */
+    /* ff, oracle */
     double utilisation; /* staffing never plans above this */
-    double wait_share;  /* of latency_max a service may spend waiting */
-    double ff_down_s;   /* holds the largest plan of this long */
-    double growth;      /* look-ahead: multiplies the trend of the entry rate */
+    double wait_share;  /* of latency_max a call may take at one service */
+    /* ff */
+    double ff_down_s; /* holds the largest plan of this long */
+    double growth;    /* look-ahead: multiplies the trend of the entry rate */
+    /* oracle */
+    double lead_s; /* has pods asked for this much earlier than they start on average */
+    double hold_s; /* keeps them this long after their last use */
     /* policy */
     const char **policies; /* run directories, one per training seed; none = the run's own */
     int n_policies;

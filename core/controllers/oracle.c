@@ -1,0 +1,112 @@
+/* oracle: staffing with foresight. A reference, not a method: it sees the schedule of the episode.
+ *
+ * A pod asked for now answers start_s later, one asked for at the next decision period_s after
+ * that; so a decision at time t must have in place all that the schedule needs until
+ *
+ *   t + period_s + start_s + lead_s
+ *
+ * and may drop the rest, though not what was needed less than hold_s ago. What is needed at time u:
+ * the staffing (staffing.h, as in ff) of the rate offered then, legitimate and attack, with the
+ * service times of that moment, with pods in reserve for those that a crash hazard keeps down, and
+ * none for what a node that others use cannot compute. lead_s covers start-ups longer than the
+ * mean.
+ *
+ * It knows rates, hazards and factors, never the draws: arrivals, service times, which pod crashes.
+ * It thus pays for safety that a clairvoyant would not need, and may lose to others; what nobody
+ * can exceed is core/eval/bound.h.
+ */
+#include "core/controllers/internal.h"
+
+#include <math.h>
+
+struct oracle {
+    struct controller base;
+    const struct controller_cfg *cfg;
+    const struct schedule *future;
+    int seen;  /* decisions so far */
+    int *plan; /* (n_services) */
+    int *most; /* (n_services) largest plan of the look-ahead */
+    struct staffing_weather weather;
+};
+
+/* Share of the pods up under a crash rate: a crash costs the first back-off and a start-up. */
+static double share_up(const struct world *w, double crash_rate)
+{
+    const double down_s = w->cfg.cluster->backoff_s + w->cfg.cluster->start_s;
+    return 1.0 / (1.0 + crash_rate * down_s);
+}
+
+static void see_weather(struct oracle *o, double t_s)
+{
+    const struct world *w = o->base.world;
+    for (int s = 0; s < w->topology.n_services; s++) {
+        o->weather.slowdown[s] = schedule_slowdown(o->future, s, t_s);
+        o->weather.up[s] = share_up(w, schedule_crash_rate(o->future, s, t_s));
+    }
+    o->weather.taken_m = schedule_neighbour_m(o->future, t_s);
+}
+
+/* Raises `most` to what second `u` needs; beyond the end, the last second goes on. */
+static void need_second(struct oracle *o, const struct staffing_rule *rule, int u)
+{
+    const struct schedule *f = o->future;
+    const int n = o->base.world->topology.n_services;
+    const int last = f->n_seconds - 1;
+    const int second = u < last ? u : last;
+    see_weather(o, u + 0.5);
+    staffing_plan(o->plan, o->base.world, rule,
+                  (double)f->legit_rps[second] + (double)f->attack_rps[second], &o->weather);
+    for (int s = 0; s < n; s++) {
+        o->most[s] = o->plan[s] > o->most[s] ? o->plan[s] : o->most[s];
+    }
+}
+
+static void oracle_reset(struct controller *c, const struct episode_id *id,
+                         const struct schedule *future)
+{
+    struct oracle *o = (struct oracle *)c;
+    (void)id;
+    o->future = future;
+    o->seen = 0;
+}
+
+static void oracle_act(struct controller *c, int32_t *delta, const float *state)
+{
+    struct oracle *o = (struct oracle *)c;
+    const struct world *w = c->world;
+    const struct staffing_rule rule = controller_staffing(o->cfg, w);
+    const double period_s = w->cfg.plant->period_s;
+    const double now = o->seen++ * period_s;
+    const double from = fmax(0.0, now - o->cfg->hold_s);
+    const double until = now + period_s + w->cfg.cluster->start_s + o->cfg->lead_s;
+    for (int s = 0; s < w->topology.n_services; s++) {
+        o->most[s] = 0;
+    }
+    for (int u = (int)floor(from); u < until; u++) {
+        need_second(o, &rule, u);
+    }
+    for (int s = 0; s < w->topology.n_services; s++) {
+        delta[s] = controller_clip(w, s, o->most[s]) - controller_desired(state, s);
+    }
+}
+
+static const struct controller_ops oracle_ops = {.reset = oracle_reset, .act = oracle_act};
+
+enum err oracle_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
+                    const struct world *world)
+{
+    const int n = world->topology.n_services;
+    struct oracle *o = ARENA_NEW(arena, 1, struct oracle);
+    int *plans = ARENA_NEW(arena, 2 * n, int);
+    double *factors = ARENA_NEW(arena, 2 * n, double);
+    if (o == NULL || plans == NULL || factors == NULL) {
+        return ERR_MEMORY;
+    }
+    *o = (struct oracle){.base = {.ops = &oracle_ops, .world = world},
+                         .cfg = cfg,
+                         .plan = plans,
+                         .most = plans + n,
+                         .weather = {.slowdown = factors, .up = factors + n}};
+    *out = &o->base;
+    return ERR_OK;
+}

@@ -1,0 +1,69 @@
+/* The least staffing of a rate, and of what fits the node. See staffing.h. */
+#include "core/controllers/staffing.h"
+
+#include "core/controllers/internal.h"
+
+#include <math.h>
+
+enum { HALVINGS = 40, PODS_MAX = 1000000 };
+static const double RHO_MIN = 0.05;
+
+static int staff(const struct world *w, const struct staffing_rule *rule, int service, double rate,
+                 const struct staffing_weather *weather)
+{
+    const double slowdown = weather != NULL ? weather->slowdown[service] : 1.0;
+    const double up = weather != NULL ? weather->up[service] : 1.0;
+    const double lambda = rate * w->topology.visits[service];
+    const double mu = w->topology.pod_rps[service] / slowdown;
+    double rho = 1.0 - 1.0 / (mu * rule->response_s);
+    if (!(rho < rule->utilisation)) {
+        rho = rule->utilisation;
+    }
+    const double pods = ceil(lambda / (mu * (rho > RHO_MIN ? rho : RHO_MIN)) / up);
+    return controller_clip(w, service, pods < PODS_MAX ? (int)pods : PODS_MAX);
+}
+
+/* CPU that one request at the entries costs the node, milli-core-seconds. */
+static double work_m(const struct topology *t, const struct staffing_weather *weather)
+{
+    double sum = 0.0;
+    for (int s = 0; s < t->n_services; s++) {
+        sum += t->visits[s] * t->demand_s[s] * weather->slowdown[s] * 1e3;
+    }
+    return sum;
+}
+
+/* Staff every service for `rate`. Does it fit? */
+static bool make_plan(int *plan, const struct world *w, const struct staffing_rule *rule,
+                      double rate, const struct staffing_weather *weather)
+{
+    const struct topology_cfg *node = w->cfg.topology;
+    double cpu_m = 0.0, ram_mib = 0.0;
+    for (int s = 0; s < w->topology.n_services; s++) {
+        plan[s] = staff(w, rule, s, rate, weather);
+        cpu_m += plan[s] * node->services[s].cpu_m;
+        ram_mib += plan[s] * node->services[s].ram_mib;
+    }
+    const bool computes = weather == NULL || rate * work_m(&w->topology, weather) <=
+                                                 node->node_cpu_m - weather->taken_m;
+    return computes && cpu_m <= node->node_cpu_m && ram_mib <= node->node_ram_mib;
+}
+
+void staffing_plan(int *plan, const struct world *w, const struct staffing_rule *rule,
+                   double rate_rps, const struct staffing_weather *weather)
+{
+    if (make_plan(plan, w, rule, rate_rps, weather)) {
+        return;
+    }
+    double fits = 0.0;
+    double too_much = rate_rps;
+    for (int i = 0; i < HALVINGS; i++) {
+        const double middle = 0.5 * (fits + too_much);
+        if (make_plan(plan, w, rule, middle, weather)) {
+            fits = middle;
+        } else {
+            too_much = middle;
+        }
+    }
+    (void)make_plan(plan, w, rule, fits, weather);
+}

@@ -1,0 +1,37 @@
+/* Staffing: the fewest pods that keep a queueing-theory promise. What ff does with the rate it sees
+ * and oracle with the one it foresees.
+ *
+ * lambda_s = rate x visits_s calls/s arrive at service s. Calls choose pods at random, so each of n
+ * pods is an M/G/1 processor-sharing queue of load rho = lambda / (n mu), whose mean response is
+ * (1 / mu) / (1 - rho) whatever the distribution of the work (Kleinrock, Queueing Systems II, 4.4).
+ * n is the least number that keeps rho <= utilisation and the response <= response_s; where the
+ * work alone takes nearly that long or longer, rho <= 0.05 has to do. Replica bounds hold always.
+ */
+#ifndef KARMA_CONTROLLERS_STAFFING_H
+#define KARMA_CONTROLLERS_STAFFING_H
+
+#include "core/game/world.h"
+
+#include <stdbool.h>
+
+/* The promise. */
+struct staffing_rule {
+    double utilisation; /* 0 .. 1 */
+    double response_s;  /* mean time of a call at one service */
+};
+
+/* What the pods live under. NULL in its place: fair weather, nothing taken, all pods up. */
+struct staffing_weather {
+    double *slowdown; /* (n_services) factor on the service time, >= 1 */
+    double *up;       /* (n_services) share of the pods expected to be up, > 0 */
+    double taken_m;   /* milli-cores of the node that others use */
+};
+
+/* plan (n_services) for an entry rate of rate_rps or, if that plan does not fit, for the largest
+ * rate whose plan does: the services share what there is instead of the first one taking all. A
+ * plan fits if the node has room for the pods' requests, and CPU left for their work. If none does,
+ * the fewest replicas. Plans grow with the rate. */
+void staffing_plan(int *plan, const struct world *w, const struct staffing_rule *rule,
+                   double rate_rps, const struct staffing_weather *weather);
+
+#endif
