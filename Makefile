@@ -47,7 +47,7 @@ CLUSTER     = arrivals call check clients cluster engine measure replicas sim tr
 TWIN        =
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing oracle policy staffing static
-EVAL        = claims episode eval frontier ledger outcomes pareto summary tracer
+EVAL        = bound claims episode eval frontier ledger outcomes pareto summary tracer
 REPORT      = comparison figure table timeline trace
 RUNTIME     = checkpoint demonstrate dump exchange experiment farm measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \

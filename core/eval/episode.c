@@ -1,6 +1,7 @@
 /* state -> controller -> change -> plant -> account, until the horizon. See episode.h. */
 #include "core/eval/episode.h"
 
+#include "core/base/log.h"
 #include "core/plant/schema.h"
 
 enum err episode_init(struct episode *e, struct arena *arena, const struct world *w)
@@ -12,6 +13,7 @@ enum err episode_init(struct episode *e, struct arena *arena, const struct world
     }
     TRY(schedule_init(&e->schedule, arena, w->n_seconds));
     TRY(metrics_account_init(&e->account, arena, n));
+    TRY(bound_init(&e->bound, arena, w));
     return world_plant(&e->plant, arena, w, 1);
 }
 
@@ -51,6 +53,26 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     return observer->see(observer->ctx, &seen);
 }
 
+/* The last metric: what the pods could answer at most. A result beyond it is a bug of ours. */
+static enum err judge(struct episode *e, struct episode_metrics *m, const struct controller *c,
+                      const struct episode_id *id, double carried)
+{
+    const double rounding = 1e-9;
+    int n = 0;
+    const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n);
+    if (cohorts == NULL) {
+        return ERR_OK;
+    }
+    m->bound = bound_of(&e->bound, &e->schedule, id, cohorts, n, carried);
+    if (m->compliance > m->bound + rounding) {
+        log_error("'%s' answered %.6f of the requests of episode %u in time, more than the %.6f "
+                  "that the pods can compute: the simulator or core/eval/bound.c is wrong",
+                  c->name, m->compliance, id->env, m->bound);
+        return ERR_MISMATCH;
+    }
+    return ERR_OK;
+}
+
 enum err episode_run(struct episode *e, struct episode_metrics *out, struct controller *c,
                      int scenario, const struct episode_id *id,
                      const struct episode_observer *observer)
@@ -61,6 +83,7 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
     metrics_account_clear(&e->account);
     controller_reset(c, id, &e->schedule);
     TRY(plant_reset(e->plant, 0, id, &e->schedule, w->cfg.horizon));
+    const double carried = plant_truth(e->plant, 0)->inflight;
     if (observer != NULL && observer->begin != NULL) {
         observer->begin(observer->ctx, plant_state(e->plant, 0));
     }
@@ -69,5 +92,5 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
     }
     const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n_cohorts);
     metrics_finish(out, &e->account, cohorts, n_cohorts, e->schedule.onset_s, w->cfg.plant);
-    return ERR_OK;
+    return judge(e, out, c, id, carried);
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/mem.h"
 #include "core/controllers/controller.h"
+#include "core/eval/bound.h"
 #include "core/game/world.h"
 #include "core/plant/metrics.h"
 #include "core/scenario/schedule.h"
@@ -29,12 +30,14 @@ struct episode {
     struct plant *plant; /* one environment */
     struct schedule schedule;
     struct metrics_account account;
+    struct bound bound;
     int32_t *delta; /* (n_services) */
 };
 enum err episode_init(struct episode *e, struct arena *arena, const struct world *w) WARN_UNUSED;
 
 /* Plays scenario `scenario` as `id` under `c` to the end. observer may be NULL. The schedule and
- * the plant's cohorts stay readable until the next run. */
+ * the plant's cohorts stay readable until the next run. ERR_MISMATCH if the result exceeds the
+ * bound. */
 enum err episode_run(struct episode *e, struct episode_metrics *out, struct controller *c,
                      int scenario, const struct episode_id *id,
                      const struct episode_observer *observer) WARN_UNUSED;

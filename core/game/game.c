@@ -99,7 +99,7 @@ static enum err game_step(struct env *e, const int32_t *action, float *reward, u
 static void game_stats(struct env *e, int lid, double *out)
 {
     struct game *g = (struct game *)e;
-    memcpy(out, &g->slots[lid].last, sizeof g->slots[lid].last);
+    memcpy(out, &g->slots[lid].last, METRIC_TRAINED * sizeof *out);
 }
 
 static void game_demonstrate(struct env *e, int lid, int32_t *action)

@@ -152,14 +152,14 @@ static int count_choices(const struct rules *r)
 
 static enum err init_stat_names(struct env_spec *spec, struct arena *arena)
 {
-    const char **names = ARENA_NEW(arena, METRIC_COUNT, const char *);
+    const char **names = ARENA_NEW(arena, METRIC_TRAINED, const char *);
     if (names == NULL) {
         return ERR_MEMORY;
     }
-    for (int i = 0; i < METRIC_COUNT; i++) {
+    for (int i = 0; i < METRIC_TRAINED; i++) {
         names[i] = metric_info[i].name;
     }
-    spec->n_stats = METRIC_COUNT;
+    spec->n_stats = METRIC_TRAINED;
     spec->stat_names = names;
     return ERR_OK;
 }

@@ -188,5 +188,6 @@ void metrics_finish(struct episode_metrics *out, const struct metrics_account *m
     double seconds = m->periods * cfg->period_s;
     finish_requests(out, m, seconds, cfg->timeout_s);
     finish_means(out, m, seconds);
+    out->bound = NAN;
     finish_windows(out, cohorts, resolved_windows(n_cohorts, seconds, cfg->timeout_s), onset_s);
 }

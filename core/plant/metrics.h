@@ -30,7 +30,8 @@
     X(violation, "s", "time in 5 s windows below the service level")                               \
     X(scalings, "1/h", "changes of desired replicas per hour, summed over services")               \
     X(flips, "1/h", "changes of direction per hour, summed over services")                         \
-    X(conflicts, "", "share of periods in which agents pulled one service both ways")
+    X(conflicts, "", "share of periods in which agents pulled one service both ways")              \
+    X(bound, "", "answered in time at most, whatever the controller; evaluation only")
 
 struct episode_metrics {
 #define METRIC_FIELD_(name, unit, doc) double name;
@@ -41,6 +42,7 @@ struct metric_info {
     const char *name, *unit, *doc;
 };
 enum { METRIC_COUNT = sizeof(struct episode_metrics) / sizeof(double) };
+enum { METRIC_TRAINED = METRIC_COUNT - 1 }; /* of an episode of training: all but the bound */
 extern const struct metric_info metric_info[METRIC_COUNT]; /* in the order of the struct */
 
 /* Running account of one episode. */
@@ -62,7 +64,8 @@ void metrics_account_step(struct metrics_account *m, const struct plant_truth *t
 /* After one period at least. onset_s: of the first attack or fault, < 0 if none (then recovery and
  * censored are NaN). cohorts may be NULL (then recovery, violation and censored are NaN); windows
  * that ended less than the time-out before the end are not judged, their requests may still be in
- * flight. Without requests: compliance and success 1, pending 0; latency NaN if none was answered.
+ * flight. bound is NaN: core/eval/bound.h knows it. Without requests: compliance and success 1,
+ * pending 0; latency NaN if none was answered.
  */
 void metrics_finish(struct episode_metrics *out, const struct metrics_account *m,
                     const struct plant_cohort *cohorts, int n_cohorts, double onset_s,
