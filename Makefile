@@ -47,8 +47,8 @@ CLUSTER     = arrivals call check clients cluster engine measure replicas sim tr
 TWIN        =
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing oracle policy staffing static
-EVAL        = bound claims episode eval frontier ledger outcomes pareto summary tracer
-REPORT      = comparison figure table timeline trace
+EVAL        = bound claims episode eval frontier ledger outcomes pareto separation summary tracer
+REPORT      = comparison figure gate table timeline trace
 RUNTIME     = checkpoint demonstrate dump exchange experiment farm measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
@@ -142,7 +142,8 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier test test-programs bench benches lint format asan fuzz fuzzers corpus \
+.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity test test-programs bench \
+        benches lint format asan fuzz fuzzers corpus \
         proof proof-resume valgrind install sources clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -188,6 +189,12 @@ results/runs/frontier/%/policy/weights.bin:
 	@mkdir -p results/runs/frontier
 	build/karma train configs/experiments/frontier_$(firstword $(subst -, ,$*)).yaml \
 	    --set train.seed=$(lastword $(subst -, ,$*)) --set run.dir=results/runs/frontier/$* >results/runs/frontier/$*.log
+
+gate: all ## are the compared scenarios able to tell controllers apart? 1 if not (minutes)
+	@RANKS=$(RANKS) sh mk/gate
+
+sensitivity: all ## the references under other conditions: one table, one figure (minutes)
+	@RANKS=$(RANKS) sh mk/sensitivity
 
 test: setup-test ## set up, build, run every suite; the last line counts them
 	@$(PMAKE) test-programs

@@ -51,6 +51,9 @@ const struct cfg_field eval_fields[] = {
                "there is none of it"),
     CFG_ENUM(struct eval_cfg, trajectories, "none", trajectories, CFG_OUTPUT,
              "which episodes are kept step by step"),
+    CFG_STRING(struct eval_cfg, gate, "", CFG_OUTPUT,
+               "name of the khpa controller at whose cost nothing < khpa < ff < oracle is judged; "
+               "empty = not judged"),
     CFG_INT(struct eval_cfg, figure_episode, "-1", -1, 999999, "", CFG_OUTPUT,
             "which episode is drawn; -1 = the first in which an attack or fault has time to pass"),
     CFG_END,

@@ -39,6 +39,7 @@ struct eval_cfg {
     double effect_min;     /* smallest difference of compliance that matters */
     const char *reference; /* name or kind of the controllers the others are compared with */
     int trajectories;      /* enum eval_trajectories */
+    const char *gate;      /* name of a khpa controller: the separation is judged; "" = not */
     int figure_episode;    /* which episode is drawn; -1 = chosen */
 };
 extern const struct cfg_field eval_fields[];

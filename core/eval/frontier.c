@@ -9,7 +9,7 @@
 #include <math.h>
 
 const enum controller_kind frontier_kinds[FRONTIER_KINDS] = {CONTROLLER_STATIC, CONTROLLER_KHPA,
-                                                             CONTROLLER_FF};
+                                                             CONTROLLER_FF, CONTROLLER_ORACLE};
 
 /* ---- hull ---- */
 
@@ -81,9 +81,11 @@ struct arm {
     int n_train;
 };
 
-/* A policy and the rules it is held against, in one view. */
+/* A policy and the rules it is held against, in one view. Or the anchor in its place, and two
+ * groups of rules. */
 struct contest {
     int n_episodes, n_arms;
+    int n_first; /* of the arms: the first group */
     struct arm policy;
     struct arm *arms;              /* (n_arms), rules: one row each */
     struct frontier_point *points; /* (n_arms) scratch */
@@ -147,15 +149,22 @@ static double mean_policy(const double *x, const struct draw *d)
 
 /* ---- estimates: functions of (contest, draw) ---- */
 
-static double frontier_value(const struct contest *c, const struct draw *d, double *cost)
+/* The frontier of arms from .. to-1 at a cost. */
+static double group_value(const struct contest *c, const struct draw *d, int from, int to,
+                          double cost)
 {
-    for (int i = 0; i < c->n_arms; i++) {
+    for (int i = from; i < to; i++) {
         c->points[i] = (struct frontier_point){.cost = mean_rule(c->arms[i].cost, d),
                                                .value = mean_rule(c->arms[i].value, d),
                                                .arm = i};
     }
+    return frontier_at(c->points + from, frontier_hull(c->points + from, to - from), cost);
+}
+
+static double frontier_value(const struct contest *c, const struct draw *d, double *cost)
+{
     *cost = mean_policy(c->policy.cost, d);
-    return frontier_at(c->points, frontier_hull(c->points, c->n_arms), *cost);
+    return group_value(c, d, 0, c->n_arms, *cost);
 }
 
 static double estimate_gap(const struct contest *c, const struct draw *d)
@@ -163,6 +172,13 @@ static double estimate_gap(const struct contest *c, const struct draw *d)
     double cost;
     const double frontier = frontier_value(c, d, &cost);
     return mean_policy(c->policy.value, d) - frontier;
+}
+
+/* First group - second group, at the anchor's cost. */
+static double estimate_pair(const struct contest *c, const struct draw *d)
+{
+    const double cost = mean_policy(c->policy.cost, d);
+    return group_value(c, d, 0, c->n_first, cost) - group_value(c, d, c->n_first, c->n_arms, cost);
 }
 
 /* arms[0] is nothing, the rest are ff. */
@@ -223,11 +239,18 @@ static enum err arm_init(struct arm *a, struct arena *arena, const struct outcom
     return ERR_OK;
 }
 
+/* Is controller c a point of that kind's frontier? */
+static bool belongs(const struct eval_cfg *cfg, int c, enum controller_kind kind)
+{
+    const int own = cfg->controllers[c].kind;
+    return own == (int)kind || (own == CONTROLLER_NOTHING && kind == CONTROLLER_STATIC);
+}
+
 static int count_kind(const struct eval_cfg *cfg, enum controller_kind kind)
 {
     int n = 0;
     for (int c = 0; c < cfg->n_controllers; c++) {
-        n += cfg->controllers[c].kind == (int)kind;
+        n += belongs(cfg, c, kind);
     }
     return n;
 }
@@ -237,7 +260,7 @@ static enum err add_arms(struct contest *c, struct arena *arena, const struct su
                          enum controller_kind kind, int scenario, int metric)
 {
     for (int i = 0; i < s->cfg->n_controllers; i++) {
-        if (s->cfg->controllers[i].kind == (int)kind) {
+        if (belongs(s->cfg, i, kind)) {
             TRY(arm_init(&c->arms[c->n_arms++], arena, &s->outcomes, i, scenario, metric));
         }
     }
@@ -249,8 +272,9 @@ static enum err contest_init(struct contest *c, struct draw *d, struct arena *ar
 {
     const struct outcomes *o = &s->outcomes;
     *c = (struct contest){.n_episodes = o->n_episodes,
-                          .arms = ARENA_NEW(arena, s->cfg->n_controllers, struct arm),
-                          .points = ARENA_NEW(arena, s->cfg->n_controllers, struct frontier_point)};
+                          .arms = ARENA_NEW(arena, 2 * s->cfg->n_controllers, struct arm),
+                          .points =
+                              ARENA_NEW(arena, 2 * s->cfg->n_controllers, struct frontier_point)};
     *d = (struct draw){.n_episodes = o->n_episodes,
                        .n_trains = o->n_train[policy],
                        .episodes = ARENA_NEW(arena, o->n_episodes, uint32_t),
@@ -278,6 +302,45 @@ static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int po
     draw_identity(&d);
     g->value = frontier_value(&c, &d, &g->cost);
     return ERR_OK;
+}
+
+static enum err fill_pair(struct frontier_pair *out, const struct summary *s,
+                          enum controller_kind a, enum controller_kind b, int anchor, int scenario,
+                          struct arena *scratch)
+{
+    struct contest c;
+    struct draw d;
+    const struct stat_cfg cfg = summary_bootstrap(s->cfg, 0);
+    const int metric = METRIC_OF(compliance);
+    TRY(contest_init(&c, &d, scratch, s, anchor, scenario, metric));
+    TRY(add_arms(&c, scratch, s, a, scenario, metric));
+    c.n_first = c.n_arms;
+    TRY(add_arms(&c, scratch, s, b, scenario, metric));
+    TRY(bootstrap(&out->diff, &out->undefined, &c, estimate_pair, &d, &cfg, scratch));
+    draw_identity(&d);
+    out->cost = mean_policy(c.policy.cost, &d);
+    out->value_a = group_value(&c, &d, 0, c.n_first, out->cost);
+    out->value_b = group_value(&c, &d, c.n_first, c.n_arms, out->cost);
+    return ERR_OK;
+}
+
+enum err frontiers_pair(struct frontier_pair *out, const struct summary *summary,
+                        enum controller_kind a, enum controller_kind b, int anchor, int scenario,
+                        struct arena *scratch)
+{
+    const struct stat_interval none = {NAN, NAN, NAN};
+    const struct arena_mark mark = arena_mark(scratch);
+    *out = (struct frontier_pair){.n_a = count_kind(summary->cfg, a),
+                                  .n_b = count_kind(summary->cfg, b),
+                                  .cost = NAN,
+                                  .value_a = NAN,
+                                  .value_b = NAN,
+                                  .diff = none};
+    const enum err e = out->n_a > 0 && out->n_b > 0
+                           ? fill_pair(out, summary, a, b, anchor, scenario, scratch)
+                           : ERR_OK;
+    arena_rewind(scratch, mark);
+    return e;
 }
 
 static enum err fill_share(struct stat_interval *out, const struct summary *s, int policy,
@@ -373,7 +436,7 @@ int frontiers_hull(struct frontier_point *points, const struct outcomes *o,
 {
     int n = 0;
     for (int c = 0; c < cfg->n_controllers; c++) {
-        if (cfg->controllers[c].kind == (int)kind) {
+        if (belongs(cfg, c, kind)) {
             points[n++] = (struct frontier_point){
                 .cost = outcomes_mean(o, c, scenario, METRIC_OF(vcpu_h)),
                 .value = outcomes_mean(o, c, scenario, METRIC_OF(compliance)),

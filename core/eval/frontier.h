@@ -25,8 +25,8 @@ int frontier_hull(struct frontier_point *points, int n);
 /* The hull (n corners) at a cost: NaN below the first corner. */
 double frontier_at(const struct frontier_point *hull, int n, double cost);
 
-/* Kinds that form frontiers, and their names ("static"). */
-enum { FRONTIER_KINDS = 3 };
+/* Kinds that form frontiers. Doing nothing is a fixed allocation, so it is a point of `static`. */
+enum { FRONTIER_KINDS = 4 };
 extern const enum controller_kind frontier_kinds[FRONTIER_KINDS];
 
 /* A policy against one kind in one view. */
@@ -57,6 +57,21 @@ enum err frontiers_init(struct frontiers *f, struct arena *arena, const struct s
 
 const struct frontier_gap *frontiers_gap(const struct frontiers *f, int policy, int kind, int view);
 const struct headroom *frontiers_headroom(const struct frontiers *f, int policy, int view);
+
+/* Two kinds held against each other at the cost of a third party. */
+struct frontier_pair {
+    int n_a, n_b;              /* arms, 0 = there is no such frontier */
+    double cost;               /* mean vCPU-hours of the anchor */
+    double value_a, value_b;   /* compliance of the frontiers at that cost; NaN */
+    struct stat_interval diff; /* a - b; NaN if the anchor is cheaper than every arm of one */
+    int undefined;             /* resamples in which it was; the interval leaves them out */
+};
+
+/* The frontier of kind a minus that of kind b, both at the cost of controller `anchor`, in a
+ * scenario (or OUTCOMES_POOLED). Any kind of rules may be a or b. scratch is rewound. */
+enum err frontiers_pair(struct frontier_pair *out, const struct summary *summary,
+                        enum controller_kind a, enum controller_kind b, int anchor, int scenario,
+                        struct arena *scratch) WARN_UNUSED;
 
 /* Corners of one kind's frontier in a view from all episodes: points must have room for
  * n_controllers; arm = index of the controller. Returns their number, 0 if the kind has no arms. */

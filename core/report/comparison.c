@@ -2,6 +2,7 @@
 #include "core/report/comparison.h"
 
 #include "core/eval/pareto.h"
+#include "core/report/gate.h"
 
 #include <math.h>
 
@@ -323,6 +324,8 @@ static enum err print_all(struct buf *out, const struct comparison *c, enum tabl
 {
     TRY(print_notes(out, c, style));
     TRY(print_means(out, c, &primary, style, scratch));
+    TRY(gate_print_bound(out, c));
+    TRY(gate_print(out, c, style, scratch));
     TRY(print_means(out, c, &terms, style, scratch));
     if (c->complete) {
         TRY(print_means(out, c, &service, style, scratch));

@@ -9,6 +9,7 @@
 
 #include "core/eval/claims.h"
 #include "core/eval/frontier.h"
+#include "core/eval/separation.h"
 #include "core/eval/summary.h"
 #include "core/report/table.h"
 
@@ -16,6 +17,7 @@ struct comparison {
     const struct summary *summary;
     const struct frontiers *frontiers;
     const struct claims *claims;
+    const struct separation *separation;  /* NULL: not judged */
     const struct scenario_cfg *scenarios; /* names */
     const char *const *notes;             /* (n_notes) sentences that stand above the tables */
     int n_notes;

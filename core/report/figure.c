@@ -331,7 +331,7 @@ static const char *kind_colour(int kind)
     static const char *const paints[CONTROLLER_KINDS] = {
         [CONTROLLER_NOTHING] = "#000000", [CONTROLLER_STATIC] = "#808080",
         [CONTROLLER_KHPA] = "#D55E00",    [CONTROLLER_FF] = "#009E73",
-        [CONTROLLER_POLICY] = "#0072B2",
+        [CONTROLLER_POLICY] = "#0072B2",  [CONTROLLER_ORACLE] = "#CC79A7",
     };
     return paints[kind];
 }

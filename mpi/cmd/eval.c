@@ -220,12 +220,15 @@ static enum err report(struct session *s)
     struct summary summary;
     struct frontiers frontiers;
     struct claims claims;
+    struct separation separation;
     int n_rows;
     const struct eval_row *all = eval_rows(s->measure.eval, &n_rows);
     TRY(summary_init(&summary, &s->arena, &cfg->eval, cfg->n_scenarios, all, n_rows, &s->scratch));
     TRY(frontiers_init(&frontiers, &s->arena, &summary, &s->scratch));
     TRY(claims_init(&claims, &s->arena, &summary, &s->scratch));
-    struct comparison c = {.summary = &summary,
+    TRY(separation_init(&separation, &s->arena, &summary, &s->scratch));
+    struct comparison c = {.separation = &separation,
+                           .summary = &summary,
                            .frontiers = &frontiers,
                            .claims = &claims,
                            .scenarios = cfg->scenarios,
@@ -236,7 +239,8 @@ static enum err report(struct session *s)
     TRY(write_table(s, &c, "summary.txt", TABLE_TEXT));
     TRY(write_table(s, &c, "summary.md", TABLE_MARKDOWN));
     log_info("rows: %s/eval.csv, tables: %s/summary.txt and summary.md", s->dir, s->dir);
-    return write_figures(s, &summary);
+    TRY(write_figures(s, &summary));
+    return separation_verdict(&separation);
 }
 
 /* ---- the script ---- */

@@ -114,7 +114,9 @@ static void a_policy_at_its_own_cost(void **state)
     arms(x, 1);
     compare(x);
     assert_int_equal(x->fr.n_policies, 1);
-    assert_int_equal(frontiers_gap(&x->fr, 0, 0, 0)->n_arms, 0); /* no static arm */
+    assert_int_equal(frontiers_gap(&x->fr, 0, 0, 0)->n_arms, 1); /* doing nothing */
+    assert_near(frontiers_gap(&x->fr, 0, 0, 0)->diff.value, 0.4, 1e-12);
+    assert_int_equal(frontiers_gap(&x->fr, 0, 3, 0)->n_arms, 0); /* no oracle */
     const struct frontier_gap *khpa = frontiers_gap(&x->fr, 0, 1, 0);
     assert_int_equal(khpa->n_arms, 2);
     assert_near(khpa->cost, 3, 1e-12);
@@ -201,7 +203,46 @@ static void hull_of_outcomes(void **state)
     compare(x);
     assert_int_equal(frontiers_hull(points, &x->s.outcomes, &x->f.cfg, CONTROLLER_KHPA, 0), 2);
     assert_int_equal(points[1].arm, 2);
-    assert_int_equal(frontiers_hull(points, &x->s.outcomes, &x->f.cfg, CONTROLLER_STATIC, 0), 0);
+    assert_int_equal(frontiers_hull(points, &x->s.outcomes, &x->f.cfg, CONTROLLER_ORACLE, 0), 0);
+}
+
+static double cheap_anchor(const struct eval_row *r, int metric)
+{
+    return r->controller == 1 && metric == METRIC_OF(vcpu_h) ? 1.5 : fixed_points(r, metric);
+}
+
+static void two_kinds_at_one_cost(void **state)
+{
+    struct fixture *x = *state;
+    struct frontier_pair p;
+    arms(x, 1);
+    compare(x);
+    /* At 4, the cost of the dearest khpa arm: ff stays at .9, which is .2 above its .7. */
+    assert_int_equal(frontiers_pair(&p, &x->s, CONTROLLER_FF, CONTROLLER_KHPA, 2, 0, &x->scratch),
+                     ERR_OK);
+    assert_int_equal(p.n_a, 2);
+    assert_int_equal(p.n_b, 2);
+    assert_near(p.cost, 4, 1e-12);
+    assert_near(p.value_a, 0.9, 1e-12);
+    assert_near(p.value_b, 0.7, 1e-12);
+    assert_near(p.diff.value, 0.2, 1e-12);
+    assert_near(p.diff.lo, 0.2, 1e-12);
+    assert_int_equal(p.undefined, 0);
+    /* The other way round, and at 2. */
+    assert_int_equal(frontiers_pair(&p, &x->s, CONTROLLER_KHPA, CONTROLLER_FF, 1, 0, &x->scratch),
+                     ERR_OK);
+    assert_near(p.diff.value, 0.5 - 0.6, 1e-12);
+    assert_int_equal(frontiers_pair(&p, &x->s, CONTROLLER_ORACLE, CONTROLLER_FF, 1, 0, &x->scratch),
+                     ERR_OK);
+    assert_int_equal(p.n_a, 0);
+    assert_true(isnan(p.diff.value));
+    /* Cheaper than every ff arm. */
+    fake_eval_fill(&x->f, cheap_anchor);
+    compare(x);
+    assert_int_equal(frontiers_pair(&p, &x->s, CONTROLLER_KHPA, CONTROLLER_FF, 1, 0, &x->scratch),
+                     ERR_OK);
+    assert_true(isnan(p.diff.value));
+    assert_int_equal(p.undefined, x->f.cfg.resamples);
 }
 
 int main(void)
@@ -215,6 +256,7 @@ int main(void)
         TEST(cheaper_than_every_arm_is_undefined),
         TEST(no_rules_no_frontier),
         TEST(hull_of_outcomes),
+        TEST(two_kinds_at_one_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,50 @@
+# mk/gate and mk/sensitivity with a handful of short episodes: everything is made, and the exit
+# status of the gate is the verdict of its table. What the verdict is, `make gate` says.
+# TIMEOUT: 300
+. tests/cmd/tap.sh
+
+short="--set game.horizon=4 --set eval.episodes=2 --set eval.split=dev --set eval.resamples=100"
+
+# shellcheck disable=SC2086
+run env KARMA="$KARMA" RANKS=1 RUNS="$WORK/runs" KEPT="$WORK/kept" sh mk/gate $short
+judged="$rc"
+says out "^ddos +oracle - khpa " "an inequality of the floods is judged"
+says out "^mixed +oracle - khpa " "and one of the mixed scenario"
+says out "^bound \(answered in time at most, whatever the controller\): ddos [01]\.[0-9]+ \[" \
+    "the bound stands below the table"
+grep -q "| *FAIL" "$WORK/kept/tables/gate.md"
+case $? in 0) failed=1 ;; *) failed=0 ;; esac
+same "$judged" "$failed" "the exit status is the verdict"
+if [ "$failed" = 1 ]; then
+    says err "inequalities of the separation gate failed" "a sentence says so"
+else
+    skip "a sentence" "all passed"
+fi
+
+# A method beaten on purpose: feed-forward staffing that never scales.
+flat='eval.controllers=[{kind: nothing}, {name: tuned, kind: khpa, target: 0.4}, {kind: ff, utilisation: 1, wait_share: 1, growth: 0}, {kind: oracle}]'
+exits 1 "a gate that must fail" "$KARMA" eval configs/experiments/gate_ddos.yaml --set game.horizon=10 \
+    --set eval.split=dev --set eval.episodes=4 --set "$flat" --set eval.gate=tuned --out "$WORK/flat"
+says out "^ddos +ff - khpa .*FAIL" "the inequality is named"
+[ -s "$WORK/flat/summary.md" ]
+result $? "the tables are written all the same"
+# shellcheck disable=SC2086
+exits 2 "a gate without its khpa" "$KARMA" eval configs/experiments/gate_ddos.yaml $short \
+    --set eval.gate=ff --set "eval.controllers=[{kind: ff}]" --out "$WORK/none"
+says err "eval.gate is 'ff'" "the sentence names it"
+
+# shellcheck disable=SC2086
+exits 0 "sensitivity" env KARMA="$KARMA" RANKS=1 RUNS="$WORK/runs" KEPT="$WORK/kept" \
+    sh mk/sensitivity --set eval.episodes=1 --set eval.resamples=100
+same "$(grep -c '^| .* | [01]\.[0-9]* \[.*\] | .* / .* |$' "$WORK/kept/tables/sensitivity.md")" 21 \
+    "a row for each of 21 values"
+same "$(awk 'NF != 14' "$WORK"/runs/sensitivity/*.dat | wc -l)" 0 "every point has its 14 columns"
+if command -v gnuplot >/dev/null; then
+    for figure in gate-ddos gate-mixed sensitivity; do
+        grep -q '</svg>' "$WORK/kept/figures/$figure.svg"
+        result $? "$figure is drawn"
+    done
+else
+    skip "figures" "gnuplot is not installed"
+fi
+done_testing

@@ -1,0 +1,158 @@
+/* The gate's verdicts on rows without chance, and what it refuses. */
+#include "core/eval/separation.h"
+#include "tests/unit/eval_rows.h"
+#include "tests/unit/heard.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct fake_eval f;
+    struct arena arena, scratch;
+    struct summary s;
+    struct separation gate;
+};
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    fixture = (struct fixture){0};
+    arena_init(&fixture.arena);
+    arena_init(&fixture.scratch);
+    *state = &fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+    arena_release(&x->scratch);
+    arena_release(&x->arena);
+    return 0;
+}
+
+/* nothing (1, .4), khpa (2, .6), ff (2, .65), oracle (1.5, .7): in scenario 1 ff has .61. */
+static double fixed_points(const struct eval_row *r, int metric)
+{
+    static const double cost[] = {1, 2, 2, 1.5};
+    static const double value[] = {0.4, 0.6, 0.65, 0.7};
+    if (metric == METRIC_OF(vcpu_h)) {
+        return cost[r->controller];
+    }
+    return metric != METRIC_OF(compliance)          ? 0
+           : r->controller == 2 && r->scenario == 1 ? 0.61
+                                                    : value[r->controller];
+}
+
+/* khpa is ahead of ff in one episode of eight: better on average, but nobody can be sure. */
+static double doubtful(const struct eval_row *r, int metric)
+{
+    if (r->controller == 2 && metric == METRIC_OF(compliance)) {
+        return r->episode == 0 ? 0.5 : 0.65;
+    }
+    return fixed_points(r, metric);
+}
+
+static void judge(struct fixture *x, int n_scenarios, fake_value *value)
+{
+    fake_eval_init(&x->f, n_scenarios, 8);
+    fake_eval_add(&x->f, "nothing", CONTROLLER_NOTHING, true, 1);
+    fake_eval_add(&x->f, "tuned", CONTROLLER_KHPA, true, 1);
+    fake_eval_add(&x->f, "ff", CONTROLLER_FF, true, 1);
+    fake_eval_add(&x->f, "oracle", CONTROLLER_ORACLE, true, 1);
+    x->f.cfg.gate = "tuned";
+    fake_eval_fill(&x->f, value);
+    assert_int_equal(summary_init(&x->s, &x->arena, &x->f.cfg, x->f.n_scenarios, x->f.rows,
+                                  x->f.n_rows, &x->scratch),
+                     ERR_OK);
+    assert_int_equal(separation_init(&x->gate, &x->arena, &x->s, &x->scratch), ERR_OK);
+}
+
+static const struct separation_row *row_of(const struct separation *g, int scenario,
+                                           enum controller_kind better, enum controller_kind worse)
+{
+    for (int i = 0; i < g->n_rows; i++) {
+        const struct separation_row *r = &g->rows[i];
+        if (r->scenario == scenario && r->better == better && r->worse == worse) {
+            return r;
+        }
+    }
+    fail_msg("no such inequality");
+    return NULL;
+}
+
+static void all_pass(void **state)
+{
+    struct fixture *x = *state;
+    judge(x, 1, fixed_points);
+    assert_int_equal(x->gate.n_judged, 4);
+    assert_int_equal(x->gate.n_failed, 0);
+    assert_int_equal(separation_verdict(&x->gate), ERR_OK);
+    const struct separation_row *r = row_of(&x->gate, 0, CONTROLLER_ORACLE, CONTROLLER_KHPA);
+    assert_near(r->pair.cost, 2, 1e-12);
+    assert_near(r->pair.diff.value, 0.1, 1e-12);
+    /* Doing nothing is the only fixed allocation: shown, not judged. */
+    r = row_of(&x->gate, 0, CONTROLLER_KHPA, CONTROLLER_STATIC);
+    assert_true(isnan(r->least));
+    assert_near(r->pair.diff.value, 0.2, 1e-12);
+}
+
+/* .61 - .6 is not 2 points. The other scenario passes. */
+static void too_small_a_difference_fails(void **state)
+{
+    struct fixture *x = *state;
+    struct heard heard;
+    judge(x, 2, fixed_points);
+    assert_int_equal(x->gate.n_judged, 8);
+    assert_int_equal(x->gate.n_failed, 1);
+    assert_true(row_of(&x->gate, 0, CONTROLLER_FF, CONTROLLER_KHPA)->passes);
+    assert_false(row_of(&x->gate, 1, CONTROLLER_FF, CONTROLLER_KHPA)->passes);
+    heard_begin(&heard);
+    assert_int_equal(separation_verdict(&x->gate), ERR_FAILED);
+    heard_end();
+    assert_non_null(strstr(heard.text, "1 of 8 inequalities"));
+}
+
+/* (7 x .65 + .5) / 8 = .631 is more than 2 points above .6, but the interval reaches below. */
+static void the_interval_decides(void **state)
+{
+    struct fixture *x = *state;
+    judge(x, 1, doubtful);
+    const struct separation_row *r = row_of(&x->gate, 0, CONTROLLER_FF, CONTROLLER_KHPA);
+    assert_true(r->pair.diff.value > r->least);
+    assert_true(r->pair.diff.lo < r->least);
+    assert_false(r->passes);
+}
+
+static void without_an_anchor(void **state)
+{
+    struct fixture *x = *state;
+    struct heard heard;
+    judge(x, 1, fixed_points);
+    x->f.cfg.gate = "";
+    assert_int_equal(separation_init(&x->gate, &x->arena, &x->s, &x->scratch), ERR_OK);
+    assert_int_equal(x->gate.n_rows, 0);
+    assert_int_equal(separation_verdict(&x->gate), ERR_OK);
+    x->f.cfg.gate = "ff"; /* there is one, but it is no khpa */
+    heard_begin(&heard);
+    assert_int_equal(separation_init(&x->gate, &x->arena, &x->s, &x->scratch), ERR_CONFIG);
+    heard_end();
+    assert_non_null(strstr(heard.text, "eval.gate is 'ff'"));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(all_pass),
+        TEST(too_small_a_difference_fails),
+        TEST(the_interval_decides),
+        TEST(without_an_anchor),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
