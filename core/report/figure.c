@@ -336,19 +336,20 @@ static const char *kind_colour(int kind)
     return paints[kind];
 }
 
-/* A dot for an arm, a line for the hull. */
+/* A dot for an arm, a line for the hull, of which doing nothing may be a corner. */
 static void plot_kind(struct script *s, const char *file, enum controller_kind kind)
 {
     const char *name = controller_kind_name(kind);
+    const char *also = kind == CONTROLLER_STATIC ? " || strcol('kind') eq 'nothing'" : "";
     put(s,
         "    %s using (strcol('kind') eq '%s' && strcol('role') eq 'arm' ? column('vcpu') : NaN):"
         "'in_time' with points pt 7 ps 0.35 lc rgb '%s' notitle, \\\n",
         file, name, kind_colour((int)kind));
     put(s,
-        "    %s using (strcol('kind') eq '%s' && (strcol('role') eq 'corner' || strcol('role') eq "
-        "'edge') ? column('vcpu') : NaN):'in_time' with lines lw 1.8 lc rgb '%s' "
+        "    %s using ((strcol('kind') eq '%s'%s) && (strcol('role') eq 'corner' || strcol('role') "
+        "eq 'edge') ? column('vcpu') : NaN):'in_time' with lines lw 1.8 lc rgb '%s' "
         "title '%s frontier', \\\n",
-        file, name, kind_colour((int)kind), name);
+        file, name, also, kind_colour((int)kind), name);
 }
 
 static bool has_kind(const struct eval_cfg *cfg, enum controller_kind kind)
