@@ -35,12 +35,13 @@ endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = checkpoint error eval trace trajectory update_dump weights
-BASE        = clock config config_print config_value config_yaml crc32c crossed csv csv_read err file fmath frame \
-              frame_file jobs log mem nearest options progress rng rundir stats
+BASE        = clock config config_print config_value config_yaml crc32c crossed csv csv_read err \
+              file fmath frame frame_file gzip jobs log mem nearest options progress rng rundir \
+              stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trace trajectory update_dump weights wire
-SCENARIO    = scenario schedule workload
+SCENARIO    = recording recording_text scenario schedule timestamp workload
 ORG         =
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
 CLUSTER     = arrivals call check clients cluster engine measure replicas sim truth weather
@@ -67,6 +68,7 @@ build  | lib libprotobuf-c   | libprotobuf-c-dev   | protobuf-c-devel     | prot
 build  | cmd $(PROTOC)       | protobuf-compiler   | protobuf-compiler    | protobuf    | protobuf
 build  | cmd protoc-gen-c    | protobuf-c-compiler | protobuf-c-compiler  | protobuf-c  | protobuf-c
 build  | lib openblas        | libopenblas-dev     | openblas-devel       | openblas    | openblas
+build  | lib zlib            | zlib1g-dev          | zlib-devel           | zlib        | zlib-ng
 mpi    | cmd $(MPICC)        | libopenmpi-dev      | openmpi-devel        | open-mpi    | openmpi
 mpi    | cmd mpirun          | openmpi-bin         | openmpi              | open-mpi    | openmpi
 figure | cmd gnuplot         | gnuplot-nox         | gnuplot              | gnuplot     | gnuplot
@@ -90,9 +92,9 @@ VARIANT := $(subst $(empty) $(empty),-,$(strip \
 B      := build/$(if $(filter 1,$(FUZZ)),fuzz,$(or $(VARIANT),default))
 GEN    := build/gen
 
-PKGS     = yaml-0.1 libprotobuf-c openblas
+PKGS     = yaml-0.1 libprotobuf-c openblas zlib
 PKG_INC := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIB := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null),-lyaml -lprotobuf-c -lopenblas)
+PKG_LIB := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null),-lyaml -lprotobuf-c -lopenblas -lz)
 CMOCKA  := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
 
 # Bits may not depend on the compiler's taste for fused multiply-adds. The fixed-order GEMM, whose

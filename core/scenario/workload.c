@@ -2,8 +2,12 @@
  *
  * Model, with every factor of mean 1 over episodes, so that the time mean is mean_rps:
  *
- *     rate = mean (1 + daily cos(2 pi t / day + phase)) exp(s x(t) - s^2 / 2) (1 + bursts(t)) / B
+ *     rate = mean (1 + daily cos(day turn)) (1 + weekly cos(week turn)) (1 + trend (t - T/2) / T)
+ *            exp(s x(t) - s^2 / 2) (1 + bursts(t)) / B
  *
+ *   turns   an episode begins at a time of the day and on a day of the week that are drawn; the two
+ * sines have no common harmonic, so their product has mean 1, too. trend is symmetric about the
+ * middle of the episode
  *   x       stationary Ornstein-Uhlenbeck process with correlation time noise_s, stepped per
  * second; s^2 = log(1 + noise^2) gives the log-normal factor the standard deviation `noise` bursts
  * shot noise: Poisson starts, duration U(0.5, 1.5) burst_s, height U(0, burst_factor - 1), rising
@@ -15,20 +19,16 @@
  */
 #include "core/scenario/workload.h"
 
-#include "core/base/file.h"
 #include "core/base/fmath.h"
-#include "core/base/log.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* First coordinate of a draw of RNG_WORKLOAD; the second is the second or the number of the burst.
  */
 enum draw { DRAW_PHASE, DRAW_NOISE, DRAW_BURST, DRAW_OFFSET };
 
-enum { DAY_S = 86400, RECORD_MIN = 5, FILE_BYTES_MAX = 256 * 1024 * 1024 };
-static const double RATE_MAX = 1e12;
+enum { DAY_S = 86400, WEEK_DAYS = 7 };
 static const double FLOOR_SHARE = 0.05;
 static const double TRAIN_SHARE = 0.6, DEV_SHARE = 0.2;
 /* A burst lasts 0.5 to 1.5 times burst_s, and each edge a quarter of that. */
@@ -38,9 +38,23 @@ const struct cfg_field workload_fields[] = {
     CFG_DOUBLE(struct workload_cfg, mean_rps, "200", 0.01, 1e6, "1/s", CFG_RESULT,
                "nominal load at the entries"),
     CFG_PATH(struct workload_cfg, file, "", CFG_RESULT,
-             "recorded load, one rate a line at 1 Hz, scaled to mean_rps; empty = the model"),
+             "recorded load, scaled to mean_rps: one rate a line at 1 Hz, or CSV with a time; also "
+             ".gz; empty = the model"),
+    CFG_STRING(struct workload_cfg, time_column, "", CFG_RESULT,
+               "of a CSV: name, or number as '#1'; empty = time, timestamp, date ..."),
+    CFG_STRING(struct workload_cfg, rate_column, "", CFG_RESULT,
+               "of a CSV; empty = rate, rps, requests, value ..., or the other of two columns"),
+    CFG_DOUBLE(struct workload_cfg, time_unit_s, "1", 1e-9, 1e6, "s", CFG_RESULT,
+               "of a CSV whose times are numbers: length of one unit; 3600 = hours"),
+    CFG_DOUBLE(struct workload_cfg, gap_s, "0", 0, 1e9, "s", CFG_RESULT,
+               "rows of a CSV further apart have a gap between them, which no episode crosses; 0 = "
+               "three times the median spacing"),
     CFG_DOUBLE(struct workload_cfg, daily, "0.2", 0, 0.8, "", CFG_RESULT,
                "amplitude of the daily sine, share of the mean"),
+    CFG_DOUBLE(struct workload_cfg, weekly, "0", 0, 0.8, "", CFG_RESULT,
+               "amplitude of the weekly sine, share of the mean"),
+    CFG_DOUBLE(struct workload_cfg, trend, "0", -1, 1, "", CFG_RESULT,
+               "growth from the start to the end of an episode, share of the mean"),
     CFG_DOUBLE(struct workload_cfg, noise, "0.1", 0, 0.5, "", CFG_RESULT,
                "standard deviation of the slow noise, share of the mean"),
     CFG_DOUBLE(struct workload_cfg, noise_s, "120", 1, 86400, "s", CFG_RESULT,
@@ -54,121 +68,20 @@ const struct cfg_field workload_fields[] = {
     CFG_END,
 };
 
-/* ---- reading a recording ---- */
-
-/* The line without blanks at its ends, NUL-terminated in place. */
-static char *trim(char *line, char *end)
-{
-    while (end > line && strchr(" \t\r", end[-1]) != NULL) {
-        end--;
-    }
-    *end = '\0';
-    return line + strspn(line, " \t");
-}
-
-/* Decimal numbers only: strtod alone would take nan, inf and hexadecimal ones. */
-static bool parse_rate(double *rate, const char *s)
-{
-    if (strspn(s, "0123456789+-.eE") != strlen(s)) {
-        return false;
-    }
-    char *end;
-    *rate = strtod(s, &end);
-    return end != s && *end == '\0';
-}
-
-static enum err read_line(struct buf *rates, const char *line, const char *path, int number)
-{
-    if (line[0] == '\0' || line[0] == '#') {
-        return ERR_OK;
-    }
-    double rate;
-    if (!parse_rate(&rate, line)) {
-        log_error("%s:%d: '%.40s' is not a number; give one rate (requests/s) a line", path, number,
-                  line);
-        return ERR_FORMAT;
-    }
-    if (!(rate >= 0.0 && rate <= RATE_MAX)) {
-        log_error("%s:%d: the rate %.40s is not from 0 to %g requests/s", path, number, line,
-                  RATE_MAX);
-        return ERR_FORMAT;
-    }
-    return buf_append(rates, &rate, sizeof rate);
-}
-
-/* text ends in a NUL behind its last byte, as file_read() leaves it. */
-static enum err read_lines(struct buf *rates, struct buf *text, const char *path)
-{
-    char *at = (char *)text->data;
-    char *text_end = at + text->len;
-    for (int number = 1; at < text_end; number++) {
-        char *newline = memchr(at, '\n', (size_t)(text_end - at));
-        char *end = newline != NULL ? newline : text_end;
-        if (memchr(at, '\0', (size_t)(end - at)) != NULL) {
-            log_error("%s:%d: not a text file; give one rate (requests/s) a line", path, number);
-            return ERR_FORMAT;
-        }
-        TRY(read_line(rates, trim(at, end), path, number));
-        at = end + 1;
-    }
-    return ERR_OK;
-}
-
-static enum err read_recording(struct buf *rates, const char *path)
-{
-    struct buf text;
-    buf_init(&text);
-    enum err e = file_read(&text, path, FILE_BYTES_MAX);
-    if (e == ERR_OK) {
-        e = read_lines(rates, &text, path);
-    }
-    buf_release(&text);
-    return e;
-}
-
-/* Scaled so that the mean of the whole recording is mean_rps. */
-static enum err keep_recording(struct workload *w, struct arena *arena, const struct buf *rates)
-{
-    size_t n = rates->len / sizeof(double);
-    const double *rate = (const double *)(const void *)rates->data;
-    if (n < RECORD_MIN) {
-        log_error("%s: %zu rates; a recording needs at least %d, one per second", w->cfg->file, n,
-                  RECORD_MIN);
-        return ERR_FORMAT;
-    }
-    double sum = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        sum += rate[i];
-    }
-    if (sum <= 0.0) {
-        log_error("%s: every rate is 0, so nothing can be scaled to mean_rps", w->cfg->file);
-        return ERR_FORMAT;
-    }
-    float *kept = ARENA_NEW(arena, n, float);
-    if (kept == NULL) {
-        return ERR_MEMORY;
-    }
-    double scale = w->cfg->mean_rps * (double)n / sum;
-    for (size_t i = 0; i < n; i++) {
-        kept[i] = (float)(rate[i] * scale);
-    }
-    w->recorded = kept;
-    w->n_recorded = (int)n;
-    return ERR_OK;
-}
+/* ---- a recording ---- */
 
 enum err workload_init(struct workload *w, struct arena *arena, const struct workload_cfg *cfg)
 {
     struct workload made = {.cfg = cfg};
     if (cfg->file[0] != '\0') {
-        struct buf rates;
-        buf_init(&rates);
-        enum err e = read_recording(&rates, cfg->file);
-        if (e == ERR_OK) {
-            e = keep_recording(&made, arena, &rates);
-        }
-        buf_release(&rates);
-        TRY(e);
+        const struct recording_format format = {
+            .path = cfg->file,
+            .time_column = cfg->time_column,
+            .rate_column = cfg->rate_column,
+            .time_unit_s = cfg->time_unit_s,
+            .gap_s = cfg->gap_s,
+        };
+        TRY(recording_read(&made.recording, arena, &format, cfg->mean_rps));
     }
     *w = made;
     return ERR_OK;
@@ -176,15 +89,32 @@ enum err workload_init(struct workload *w, struct arena *arena, const struct wor
 
 /* ---- an episode of a recording ---- */
 
-/* First second and length of a split. */
-static void split_bounds(int *first, int *len, int n_recorded, enum rng_split split)
+/* Seconds of a recording. */
+struct span {
+    int begin, len;
+};
+
+static struct span span_of(int n_recorded, enum rng_split split)
 {
     int dev = (int)(TRAIN_SHARE * n_recorded);
     int test = (int)((TRAIN_SHARE + DEV_SHARE) * n_recorded);
     int begin = split == RNG_TRAIN ? 0 : split == RNG_DEV ? dev : test;
     int end = split == RNG_TRAIN ? dev : split == RNG_DEV ? test : n_recorded;
-    *first = begin;
-    *len = end - begin;
+    return (struct span){begin, end - begin};
+}
+
+/* What a piece and a split have in common; len 0 if nothing. */
+static struct span piece_in(const struct recording *r, int piece, struct span split)
+{
+    int begin = r->pieces[piece], end = r->pieces[piece + 1];
+    begin = begin > split.begin ? begin : split.begin;
+    end = end < split.begin + split.len ? end : split.begin + split.len;
+    return (struct span){begin, end > begin ? end - begin : 0};
+}
+
+static int starts_in(struct span s, int n_seconds)
+{
+    return s.len >= n_seconds ? s.len - n_seconds + 1 : 0;
 }
 
 static struct rng_block draw(const struct episode_id *id, struct rng_key key, enum draw what,
@@ -193,19 +123,30 @@ static struct rng_block draw(const struct episode_id *id, struct rng_key key, en
     return rng_philox(key, (uint32_t)what, number, id->episode, id->env);
 }
 
-/* From a drawn offset, wrapping inside the split if it is shorter than the episode. */
+/* Uniformly among all starts from which the episode stays inside a piece of its split. If it fits
+ * in none, it goes round in the longest, from anywhere. */
 static void replay(float *rps, const struct workload *w, const struct episode_id *id,
                    struct rng_key key, int n_seconds)
 {
-    int first;
-    int len;
-    split_bounds(&first, &len, w->n_recorded, id->split);
-    uint32_t n_offsets = (uint32_t)(len >= n_seconds ? len - n_seconds + 1 : len);
-    int at = (int)rng_below(draw(id, key, DRAW_OFFSET, 0).v[0], n_offsets);
-    for (int t = 0; t < n_seconds; t++) {
-        rps[t] = w->recorded[first + at];
-        at = at + 1 < len ? at + 1 : 0;
+    const struct recording *r = &w->recording;
+    struct span split = span_of(r->n_seconds, id->split), at = {0, 0};
+    int n_starts = 0;
+    for (int i = 0; i < r->n_pieces; i++) {
+        struct span s = piece_in(r, i, split);
+        n_starts += starts_in(s, n_seconds);
+        at = s.len > at.len ? s : at;
     }
+    uint32_t word = draw(id, key, DRAW_OFFSET, 0).v[0];
+    int start = (int)rng_below(word, (uint32_t)(n_starts > 0 ? n_starts : at.len));
+    for (int i = 0; n_starts > 0 && i < r->n_pieces; i++) {
+        at = piece_in(r, i, split);
+        int here = starts_in(at, n_seconds);
+        if (start < here) {
+            break;
+        }
+        start -= here;
+    }
+    recording_play(rps, r, at.begin + start, at.begin, at.len, n_seconds);
 }
 
 /* ---- an episode of the model ---- */
@@ -244,6 +185,13 @@ static void draw_bursts(float *share, const struct workload_cfg *cfg, const stru
     }
 }
 
+/* Days since the start of the week, in units of 2^-32, over 7. */
+static uint32_t week_turn(uint64_t weekday, uint32_t day_turn, int t)
+{
+    uint64_t days = (weekday << 32) + day_turn + ((uint64_t)t << 32) / DAY_S;
+    return (uint32_t)(days / WEEK_DAYS);
+}
+
 /* rps holds the bursts' share on entry and the load on return. */
 static void model_load(float *rps, const struct workload_cfg *cfg, const struct episode_id *id,
                        struct rng_key key, double mean, int n_seconds)
@@ -255,10 +203,13 @@ static void model_load(float *rps, const struct workload_cfg *cfg, const struct 
     struct rng_block start = draw(id, key, DRAW_PHASE, 0);
     double x = rng_normal(start.v[1], start.v[2]);
     struct rng_block block = {{0}};
+    uint64_t weekday = rng_below(start.v[3], WEEK_DAYS);
     for (int t = 0; t < n_seconds; t++) {
         uint32_t turn = start.v[0] + (uint32_t)(((uint64_t)(t % DAY_S) << 32) / DAY_S);
         double day = 1.0 + cfg->daily * fm_cos_turn(turn);
-        double load = mean * day * fm_exp(s * x - 0.5 * s2) * (1.0 + (double)rps[t]);
+        double week = 1.0 + cfg->weekly * fm_cos_turn(week_turn(weekday, start.v[0], t));
+        double trend = 1.0 + cfg->trend * ((t + 0.5) / n_seconds - 0.5);
+        double load = mean * day * week * trend * fm_exp(s * x - 0.5 * s2) * (1.0 + (double)rps[t]);
         rps[t] = (float)fmax(load, FLOOR_SHARE * cfg->mean_rps);
         if (t % 2 == 0) {
             block = draw(id, key, DRAW_NOISE, (uint32_t)t / 2); /* two normals a block */
@@ -271,7 +222,7 @@ void workload_draw(float *rps, const struct workload *w, const struct episode_id
 {
     const struct workload_cfg *cfg = w->cfg;
     struct rng_key key = rng_key(id->seed, RNG_WORKLOAD, id->split);
-    if (w->recorded != NULL) {
+    if (w->recording.n_seconds > 0) {
         replay(rps, w, id, key, n_seconds);
         return;
     }

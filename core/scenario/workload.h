@@ -1,9 +1,9 @@
 /* The legitimate load: a model, or a recording replayed.
  *
- * Model: mean x (1 + daily shape) x slow noise + bursts; file: one number a line, requests/s at
- * 1 Hz, scaled to the configured mean, each episode starting at its own offset. A recording is
- * split in time: TRAIN plays the first 60 %, DEV the next 20 %, TEST the last 20 %, so that no
- * evaluation sees what training saw.
+ * Model: mean x daily and weekly shape x trend x slow noise x bursts; recording: a file of rates
+ * (recording.h), scaled to the configured mean, each episode starting at its own offset and, where
+ * it fits, crossing no gap. A recording is split in time: TRAIN plays the first 60 % of what was
+ * recorded, DEV the next 20 %, TEST the last 20 %, so that no evaluation sees what training saw.
  */
 #ifndef KARMA_SCENARIO_WORKLOAD_H
 #define KARMA_SCENARIO_WORKLOAD_H
@@ -12,11 +12,17 @@
 #include "core/base/err.h"
 #include "core/base/mem.h"
 #include "core/plant/plant.h"
+#include "core/scenario/recording.h"
 
 struct workload_cfg {
-    double mean_rps;     /* nominal load at the entries */
-    const char *file;    /* "" = the model */
-    double daily;        /* amplitude of the daily sine, share of the mean */
+    double mean_rps;                       /* nominal load at the entries */
+    const char *file;                      /* "" = the model */
+    const char *time_column, *rate_column; /* of a CSV file; "" = by their usual names */
+    double time_unit_s;                    /* of its times, if they are numbers */
+    double gap_s;                          /* longer spacings are gaps; 0 = 3 x the median */
+    double daily;                          /* amplitude of the daily sine, share of the mean */
+    double weekly;                         /* of the weekly sine */
+    double trend;                          /* growth over an episode, share of the mean */
     double noise;        /* standard deviation of the slow noise, share of the mean */
     double noise_s;      /* its correlation time, s */
     double burst_per_h;  /* mean number of bursts an hour */
@@ -27,12 +33,10 @@ extern const struct cfg_field workload_fields[];
 
 struct workload {
     const struct workload_cfg *cfg;
-    const float *recorded; /* requests/s, one per second, scaled to mean_rps; NULL = the model */
-    int n_recorded;
+    struct recording recording; /* n_seconds 0 = the model */
 };
 
-/* Reads and checks the file: a sentence with file:line for a missing file, an empty one, a line
- * that is not a number, a negative or non-finite rate. */
+/* Reads and checks the file, if there is one: recording_read(). */
 enum err workload_init(struct workload *w, struct arena *arena,
                        const struct workload_cfg *cfg) WARN_UNUSED;
 

@@ -1,4 +1,4 @@
-/* The load model against its moments, recordings against their splits, and every refusal of a file.
+/* The load model against its moments, recordings against their splits, refusals of a plain file.
  * Statistical checks use fixed seeds, so they cannot fail by chance. */
 #include "core/base/config.h"
 #include "core/base/fmath.h"
@@ -106,6 +106,7 @@ static void test_time_mean_is_the_configured_one(void **state)
     assert_mean(f, "workload: {daily: 0, noise: 0.3, noise_s: 20, burst_per_h: 0}", 5000, 0.002);
     assert_mean(f, "workload: {daily: 0, noise: 0, burst_per_h: 30, burst_factor: 3, burst_s: 20}",
                 5000, 0.002);
+    assert_mean(f, "workload: {daily: 0.4, weekly: 0.4, noise: 0, burst_per_h: 0}", 5000, 0.006);
 }
 
 static void test_nothing_on_is_constant(void **state)
@@ -148,6 +149,57 @@ static void test_daily_sine(void **state)
 
 /* log(rate / mean) is Gaussian with standard deviation s = sqrt(log(1 + noise^2)), mean -s^2 / 2
  * and correlation exp(-lag / noise_s); 2000 episodes give these within 5 %. */
+/* The day drawn and the time of the day that the daily sine begins at make one time of the week: a
+ * week holds one period, its mean is 1, its days go on from midnight to midnight, and all seven
+ * days are drawn. */
+static void test_weekly_sine(void **state)
+{
+    struct fixture *f = *state;
+    enum { WEEK_S = 7 * DAY_S };
+    float *rps = ARENA_NEW(&f->arena, WEEK_S, float);
+    bool began[7] = {0};
+    load(f, "workload: {mean_rps: 1000, daily: 0, weekly: 0.5, noise: 0, burst_per_h: 0}");
+    for (uint32_t e = 0; e < 40; e++) {
+        struct episode_id id = train(e);
+        workload_draw(rps, &f->workload, &id, WEEK_S);
+        double sum = 0;
+        double sum_cos = 0;
+        double sum_sin = 0;
+        for (int t = 0; t < WEEK_S; t++) {
+            sum += (double)rps[t];
+            sum_cos += (double)rps[t] * fm_cos(2 * M_PI * t / WEEK_S);
+            sum_sin += (double)rps[t] * fm_sin(2 * M_PI * t / WEEK_S);
+        }
+        assert_true(fabs(sum / WEEK_S - 1000) < 0.01);
+        double amplitude = 2 * sqrt(sum_cos * sum_cos + sum_sin * sum_sin) / WEEK_S;
+        assert_true(fabs(amplitude - 500) < 0.01);
+        int peak = 0;
+        for (int t = 0; t < WEEK_S; t++) {
+            peak = rps[t] > rps[peak] ? t : peak;
+        }
+        began[(WEEK_S - 1 - peak) / DAY_S] = true; /* the week's turn 0 is its peak */
+    }
+    for (int day = 0; day < 7; day++) {
+        assert_true(began[day]);
+    }
+}
+
+/* From 1 - 0.6/2 to 1 + 0.6/2 of the mean, which the episode keeps. */
+static void test_trend(void **state)
+{
+    struct fixture *f = *state;
+    float rps[600];
+    struct episode_id id = train(0);
+    load(f, "workload: {mean_rps: 100, daily: 0, trend: 0.6, noise: 0, burst_per_h: 0}");
+    workload_draw(rps, &f->workload, &id, 600);
+    double sum = 0;
+    for (int t = 0; t < 600; t++) {
+        assert_true(fabs((double)rps[t] - (70 + 60 * (t + 0.5) / 600)) < 1e-4);
+        sum += (double)rps[t];
+    }
+    assert_true(fabs(sum / 600 - 100) < 1e-4);
+}
+
 static void test_slow_noise(void **state)
 {
     struct fixture *f = *state;
@@ -287,7 +339,7 @@ static void record_numbers(struct fixture *f)
         len += (size_t)snprintf(text + len, sizeof text - len, "%d\n", i + 1);
     }
     assert_int_equal(init_from(f, text, len), ERR_OK);
-    assert_int_equal(f->workload.n_recorded, 100);
+    assert_int_equal(f->workload.recording.n_seconds, 100);
 }
 
 /* Plays `n_seconds` of 300 episodes and checks that they stay inside [first, last], go on second by
@@ -341,9 +393,9 @@ static void test_scaled_to_the_mean(void **state)
     const char text[] = "# a comment\n1\r\n  2.5\t\n\n-0\n3e0\n   # another\n+8.5";
     assert_int_equal(init_from(f, text, strlen(text)), ERR_OK);
     const float want[] = {1 / 3.0f * 50.5f, 2.5f / 3 * 50.5f, 0, 50.5f, 8.5f / 3 * 50.5f};
-    assert_int_equal(f->workload.n_recorded, 5);
+    assert_int_equal(f->workload.recording.n_seconds, 5);
     for (int i = 0; i < 5; i++) {
-        assert_true(fabsf(f->workload.recorded[i] - want[i]) < 1e-4f);
+        assert_true(fabsf(f->workload.recording.samples[i].rps - want[i]) < 1e-4f);
     }
 }
 
@@ -372,9 +424,9 @@ static void test_bad_files(void **state)
     for (size_t i = 0; i < sizeof(REFUSALS) / sizeof(REFUSALS[0]); i++) {
         const struct refusal *r = &REFUSALS[i];
         heard_forget(&f->log);
-        f->workload.n_recorded = -7;
+        f->workload.recording.n_seconds = -7;
         assert_int_equal(init_from(f, r->text, strlen(r->text)), r->e);
-        assert_int_equal(f->workload.n_recorded, -7);
+        assert_int_equal(f->workload.recording.n_seconds, -7);
         if (strstr(f->log.last, r->says) == NULL || strstr(f->log.last, f->path) == NULL) {
             fail_msg("'%s' is missing in: %s", r->says, f->log.last);
         }
@@ -429,10 +481,10 @@ static void test_shipped_files(void **state)
     const char *const recorded = "configs/workloads/recorded.yaml";
     assert_int_equal(cfg_load(&f->places, recorded, NULL, 0, &f->root), ERR_OK);
     assert_int_equal(workload_init(&f->workload, &f->arena, &f->root.workload), ERR_OK);
-    assert_int_equal(f->workload.n_recorded, 15000);
+    assert_int_equal(f->workload.recording.n_seconds, 15000);
     double sum = 0;
     for (int t = 0; t < 15000; t++) {
-        sum += (double)f->workload.recorded[t];
+        sum += (double)f->workload.recording.samples[t].rps;
     }
     assert_true(fabs(sum / 15000 - 200) < 1e-4);
 }
@@ -444,6 +496,8 @@ int main(void)
         TEST_(test_time_mean_is_the_configured_one),
         TEST_(test_nothing_on_is_constant),
         TEST_(test_daily_sine),
+        TEST_(test_weekly_sine),
+        TEST_(test_trend),
         TEST_(test_slow_noise),
         TEST_(test_bursts_have_linear_edges),
         TEST_(test_never_below_the_floor),
