@@ -2,177 +2,243 @@
  *
  * Each generator of a scenario is a stream of events of its own: event k is a pure function of
  * (generator, k, episode identity). The streams are merged by start time, so the list is sorted and
- * a full list lacks the latest events only.
+ * a full list lacks the latest events only. Followers come after: event k of a follower belongs to
+ * event k of its leader, and is inserted where its start belongs.
  */
 #include "core/scenario/schedule.h"
-
-#include "core/base/fmath.h"
 
 #include <math.h>
 #include <string.h>
 
-static const double CRASH_PER_MIN_MAX = 0.2, NEIGHBOUR_MAX = 0.9;
+/* First coordinate of a draw of RNG_SCENARIO: two blocks for each generator, and a third for what
+ * only some kinds need. */
+enum { DRAWS_MORE = 64 };
 
 enum err schedule_init(struct schedule *s, struct arena *arena, int max_seconds)
 {
-    float *rates = ARENA_NEW(arena, 2 * (size_t)max_seconds, float);
+    float *rates = ARENA_NEW(arena, 3 * (size_t)max_seconds, float);
     if (rates == NULL) {
         return ERR_MEMORY;
     }
     *s = (struct schedule){.max_seconds = max_seconds,
                            .legit_rps = rates,
                            .attack_rps = rates + max_seconds,
+                           .attack_excess = rates + 2 * (size_t)max_seconds,
                            .onset_s = -1.0};
     return ERR_OK;
 }
 
-/* ---- drawing events ---- */
-
-/* One generator in the course of an episode: its next event and the number of it. */
-struct stream {
-    struct event next;
-    uint32_t number;
-};
+/* ---- drawing one event ---- */
 
 static double within(const struct range_cfg *r, uint32_t v)
 {
     return r->lo + (r->hi - r->lo) * ((double)v * 0x1p-32);
 }
 
-/* Event `number` of generator g, its quiet time counted from `from_s`. */
-static void stream_draw(struct stream *out, const struct scenario *scenario,
-                        const struct episode_id *id, int g, uint32_t number, double from_s)
+static double share_of(uint32_t v)
 {
-    const struct event_cfg *cfg = &scenario->cfg->events[g];
+    return (double)v * 0x1p-32;
+}
+
+/* Event `number` of generator g, and the blocks it is made of. */
+struct event_draw {
+    struct rng_block first, second, more;
+};
+
+static struct event_draw event_draws(const struct episode_id *id, int g, uint32_t number)
+{
     struct rng_key key = rng_key(id->seed, RNG_SCENARIO, id->split);
-    struct rng_block b = rng_philox(key, 2 * (uint32_t)g, number, id->episode, id->env);
-    struct rng_block c = rng_philox(key, 2 * (uint32_t)g + 1, number, id->episode, id->env);
-    double quiet_s = within(&cfg->quiet_s, b.v[0]);
-    if (number == 0) {
-        quiet_s *= (double)c.v[0] * 0x1p-32; /* as if the generator had always been running */
-    }
-    int service = scenario->service[g];
-    if (service == SCENARIO_DRAWN) {
-        service = (int)rng_below(c.v[1], (uint32_t)scenario->topology->n_services);
-    }
-    *out = (struct stream){
-        .next = {.kind = (enum event_kind)cfg->kind,
-                 .service = service,
-                 .start_s = from_s + quiet_s,
-                 .ramp_s = within(&cfg->ramp_s, b.v[1]),
-                 .duration_s = within(&cfg->duration_s, b.v[2]),
-                 .magnitude = within(&cfg->magnitude, b.v[3])},
-        .number = number,
+    uint32_t a = 2 * (uint32_t)g;
+    return (struct event_draw){
+        .first = rng_philox(key, a, number, id->episode, id->env),
+        .second = rng_philox(key, a + 1, number, id->episode, id->env),
+        .more = rng_philox(key, DRAWS_MORE + (uint32_t)g, number, id->episode, id->env),
     };
 }
 
-static double event_end(const struct event *e)
+static bool link_fits(const struct scenario_target *t, int caller, int callee)
 {
-    return e->start_s + e->duration_s + e->ramp_s;
+    return (t->service < 0 || t->service == caller) && (t->callee < 0 || t->callee == callee);
 }
 
-/* The stream whose event starts first; the first of equals. */
-static int earliest(const struct stream *streams, int n)
+/* One of the links that fit the target; what the target says is kept. */
+static void draw_link(struct event *e, const struct scenario_target *t, const struct topology *top,
+                      uint32_t word)
+{
+    int n = 0;
+    for (int s = 0; s < top->n_services; s++) {
+        for (int i = top->callee_begin[s]; i < top->callee_begin[s + 1]; i++) {
+            n += link_fits(t, s, top->callee[i]);
+        }
+    }
+    int chosen = (int)rng_below(word, (uint32_t)n);
+    for (int s = 0; s < top->n_services; s++) {
+        for (int i = top->callee_begin[s]; i < top->callee_begin[s + 1]; i++) {
+            if (link_fits(t, s, top->callee[i]) && chosen-- == 0) {
+                e->service = t->service == SCENARIO_DRAWN ? s : t->service;
+                e->callee = t->callee == SCENARIO_DRAWN ? top->callee[i] : t->callee;
+            }
+        }
+    }
+}
+
+static void draw_target(struct event *e, const struct scenario *scenario, int g,
+                        const struct event_draw *d)
+{
+    const struct scenario_target *t = &scenario->targets[g];
+    const struct topology *topology = scenario->topology;
+    e->service = t->service;
+    e->callee = t->callee;
+    if (event_kind_info[e->kind].hits == HITS_LINK) {
+        draw_link(e, t, topology, d->second.v[2]);
+    } else if (t->service == SCENARIO_DRAWN) {
+        e->service = (int)rng_below(d->second.v[1], (uint32_t)topology->n_services);
+    }
+}
+
+/* Everything but the start. */
+static struct event event_draw(const struct scenario *scenario, int g, uint32_t number,
+                               const struct event_draw *d)
+{
+    const struct event_cfg *cfg = &scenario->cfg->events[g];
+    struct event e = {
+        .kind = (enum event_kind)cfg->kind,
+        .ramp_s = within(&cfg->ramp_s, d->first.v[1]),
+        .duration_s = within(&cfg->duration_s, d->first.v[2]),
+        .magnitude = within(&cfg->magnitude, d->first.v[3]),
+        .generator = g,
+        .number = number,
+    };
+    draw_target(&e, scenario, g, d);
+    if (e.kind == EVENT_YOYO) {
+        e.on_s = within(&cfg->on_s, d->more.v[0]);
+        e.off_s = within(&cfg->off_s, d->more.v[1]);
+    } else if (e.kind == EVENT_LORIS) {
+        e.hold_s = within(&cfg->hold_s, d->more.v[0]);
+    } else if (e.kind == EVENT_COST) {
+        e.rate = within(&cfg->rate, d->more.v[0]);
+    } else if (e.kind == EVENT_CRASH_ALL) {
+        e.ramp_s = 0.0;
+        e.duration_s = EVENT_INSTANT_S;
+    }
+    return e;
+}
+
+/* ---- generators with a clock of their own ---- */
+
+/* Event `number` of generator g, its quiet time counted from `from_s`. */
+static struct event next_event(const struct scenario *scenario, const struct episode_id *id, int g,
+                               uint32_t number, double from_s)
+{
+    struct event_draw d = event_draws(id, g, number);
+    struct event e = event_draw(scenario, g, number, &d);
+    double quiet_s = within(&scenario->cfg->events[g].quiet_s, d.first.v[0]);
+    if (number == 0) {
+        quiet_s *= share_of(d.second.v[0]); /* as if the generator had always been running */
+    }
+    e.start_s = from_s + quiet_s;
+    return e;
+}
+
+/* The event that starts first; the first of equals. */
+static int earliest(const struct event *next, int n)
 {
     int best = 0;
-    for (int g = 1; g < n; g++) {
-        if (streams[g].next.start_s < streams[best].next.start_s) {
-            best = g;
+    for (int i = 1; i < n; i++) {
+        if (next[i].start_s < next[best].start_s) {
+            best = i;
         }
     }
     return best;
 }
 
-static void draw_events(struct schedule *s, const struct scenario *scenario,
-                        const struct episode_id *id)
+static void draw_leaders(struct schedule *s, const struct scenario *scenario,
+                         const struct episode_id *id)
 {
-    struct stream streams[SCENARIO_EVENTS_MAX];
-    int n = scenario->cfg->n_events;
-    CHECK(n <= SCENARIO_EVENTS_MAX);
-    for (int g = 0; g < n; g++) {
-        stream_draw(&streams[g], scenario, id, g, 0, 0.0);
+    struct event next[SCENARIO_EVENTS_MAX]; /* of each generator */
+    int n = 0;
+    CHECK(scenario->cfg->n_events <= SCENARIO_EVENTS_MAX);
+    for (int g = 0; g < scenario->cfg->n_events; g++) {
+        if (scenario->targets[g].leader == SCENARIO_LEADS_ITSELF) {
+            next[n++] = next_event(scenario, id, g, 0, 0.0);
+        }
     }
     s->n_events = 0;
     while (n > 0 && s->n_events < SCHEDULE_EVENTS_MAX) {
-        int g = earliest(streams, n);
-        struct stream *first = &streams[g];
-        if (first->next.start_s >= s->n_seconds) {
+        struct event *first = &next[earliest(next, n)];
+        if (first->start_s >= s->n_seconds) {
             break;
         }
-        s->events[s->n_events++] = first->next;
-        stream_draw(first, scenario, id, g, first->number + 1, event_end(&first->next));
+        s->events[s->n_events++] = *first;
+        *first = next_event(scenario, id, first->generator, first->number + 1, event_end(first));
     }
-    s->onset_s = s->n_events > 0 ? s->events[0].start_s : -1.0;
 }
 
-/* ---- intensities ---- */
+/* ---- followers ---- */
 
-/* Share of the full effect at t, 0 .. 1: the trapezoid. */
-static double event_share(const struct event *e, double t_s)
+/* Behind all that do not start later; a full list loses its last. */
+static void insert(struct schedule *s, const struct event *e)
+{
+    int i = s->n_events < SCHEDULE_EVENTS_MAX ? s->n_events++ : SCHEDULE_EVENTS_MAX - 1;
+    for (; i > 0 && s->events[i - 1].start_s > e->start_s; i--) {
+        s->events[i] = s->events[i - 1];
+    }
+    s->events[i] = *e;
+}
+
+static void draw_followers(struct schedule *s, const struct scenario *scenario,
+                           const struct episode_id *id, int g)
+{
+    const struct event_cfg *cfg = &scenario->cfg->events[g];
+    struct event found[SCHEDULE_EVENTS_MAX];
+    int n = 0;
+    for (int i = 0; i < s->n_events; i++) {
+        const struct event *leader = &s->events[i];
+        if (leader->generator != scenario->targets[g].leader) {
+            continue;
+        }
+        struct event_draw d = event_draws(id, g, leader->number);
+        struct event e = event_draw(scenario, g, leader->number, &d);
+        e.start_s = leader->start_s + within(&cfg->delay_s, d.more.v[2]);
+        if (share_of(d.more.v[3]) < cfg->probability && e.start_s < s->n_seconds) {
+            found[n++] = e;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        insert(s, &found[i]);
+    }
+}
+
+/* ---- the attacker's requests ---- */
+
+/* The rate of a second is the one at its middle. `excess` collects requests x CPU beyond normal. */
+static void add_attack(struct schedule *s, const struct event *e)
 {
     double end_s = event_end(e);
-    if (t_s < e->start_s || t_s >= end_s) {
-        return 0.0;
-    }
-    double edge_s = fmin(t_s - e->start_s, end_s - t_s);
-    return edge_s < e->ramp_s ? edge_s / e->ramp_s : 1.0;
-}
-
-double event_at(const struct event *e, double t_s)
-{
-    bool is_factor = e->kind == EVENT_DDOS || e->kind == EVENT_SLOW;
-    double neutral = is_factor ? 1.0 : 0.0;
-    return neutral + (e->magnitude - neutral) * event_share(e, t_s);
-}
-
-static bool is_active(const struct event *e, enum event_kind kind, int service, double t_s)
-{
-    return e->kind == kind && (e->service == SCENARIO_ALL || e->service == service) &&
-           t_s >= e->start_s && t_s < event_end(e);
-}
-
-double schedule_slowdown(const struct schedule *s, int service, double t_s)
-{
-    double factor = 1.0;
-    for (int i = 0; i < s->n_events; i++) {
-        if (is_active(&s->events[i], EVENT_SLOW, service, t_s)) {
-            factor *= event_at(&s->events[i], t_s);
+    for (int t = (int)e->start_s; t < s->n_seconds && t < end_s; t++) {
+        double rps = s->mean_rps * event_requests(e, t + 0.5);
+        s->attack_rps[t] += (float)rps;
+        if (e->kind == EVENT_COST) {
+            s->attack_excess[t] += (float)(rps * (e->magnitude - 1.0));
         }
     }
-    return factor;
 }
 
-double schedule_neighbour_m(const struct schedule *s, double t_s)
+static void draw_attacks(struct schedule *s)
 {
-    double share = 0.0;
+    size_t bytes = (size_t)s->n_seconds * sizeof *s->attack_rps;
+    memset(s->attack_rps, 0, bytes);
+    memset(s->attack_excess, 0, bytes);
     for (int i = 0; i < s->n_events; i++) {
-        if (is_active(&s->events[i], EVENT_NEIGHBOUR, SCENARIO_ALL, t_s)) {
-            share += event_at(&s->events[i], t_s);
+        enum event_kind kind = s->events[i].kind;
+        if (kind == EVENT_DDOS || kind == EVENT_YOYO || kind == EVENT_COST) {
+            add_attack(s, &s->events[i]);
         }
     }
-    return s->node_cpu_m * fmin(share, NEIGHBOUR_MAX);
-}
-
-/* A pod that crashes at rate r survives a minute with probability exp(-60 r) = 1 - p. */
-double schedule_crash_rate(const struct schedule *s, int service, double t_s)
-{
-    double per_min = 0.0;
-    for (int i = 0; i < s->n_events; i++) {
-        if (is_active(&s->events[i], EVENT_CRASH, service, t_s)) {
-            per_min += event_at(&s->events[i], t_s);
+    for (int t = 0; t < s->n_seconds; t++) {
+        if (s->attack_excess[t] > 0.0f) {
+            s->attack_excess[t] /= s->attack_rps[t];
         }
-    }
-    return per_min > 0.0 ? -fm_log(1.0 - fmin(per_min, CRASH_PER_MIN_MAX)) / 60.0 : 0.0;
-}
-
-/* ---- the whole schedule ---- */
-
-/* The rate of a second is the one at its middle. */
-static void add_attack(float *attack_rps, int n_seconds, const struct event *e, double mean_rps)
-{
-    double end_s = event_end(e);
-    for (int t = (int)e->start_s; t < n_seconds && t < end_s; t++) {
-        attack_rps[t] += (float)(mean_rps * (event_at(e, t + 0.5) - 1.0));
     }
 }
 
@@ -182,12 +248,14 @@ void schedule_draw(struct schedule *s, const struct scenario *scenario, const st
     CHECK(n_seconds <= s->max_seconds);
     s->n_seconds = n_seconds;
     s->node_cpu_m = scenario->topology->cfg->node_cpu_m;
+    s->mean_rps = scenario->workload->cfg->mean_rps;
     workload_draw(s->legit_rps, scenario->workload, id, n_seconds);
-    draw_events(s, scenario, id);
-    memset(s->attack_rps, 0, (size_t)n_seconds * sizeof *s->attack_rps);
-    for (int i = 0; i < s->n_events; i++) {
-        if (s->events[i].kind == EVENT_DDOS) {
-            add_attack(s->attack_rps, n_seconds, &s->events[i], scenario->workload->cfg->mean_rps);
+    draw_leaders(s, scenario, id);
+    for (int g = 0; g < scenario->cfg->n_events; g++) {
+        if (scenario->targets[g].leader != SCENARIO_LEADS_ITSELF) {
+            draw_followers(s, scenario, id, g);
         }
     }
+    s->onset_s = s->n_events > 0 ? s->events[0].start_s : -1.0;
+    draw_attacks(s);
 }

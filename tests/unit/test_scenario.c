@@ -19,6 +19,12 @@
 
 enum { SECONDS = 3000 };
 
+#define EVENT(kind_, service_, start, ramp, duration, magnitude_)                                  \
+    {                                                                                              \
+        .kind = (kind_), .service = (service_), .start_s = (start), .ramp_s = (ramp),              \
+        .duration_s = (duration), .magnitude = (magnitude_)                                        \
+    }
+
 struct root {
     struct topology_cfg topology;
     struct plant_cfg plant;
@@ -108,7 +114,7 @@ static void test_trapezoid(void **state)
     (void)state;
     const double t_s[] = {99.9, 100, 105, 110, 150, 200, 205, 210, 1000};
     const double share[] = {0, 0, 0.5, 1, 1, 1, 0.5, 0, 0};
-    struct event e = {EVENT_CRASH, -1, 100, 10, 100, 0.2};
+    struct event e = EVENT(EVENT_CRASH, -1, 100, 10, 100, 0.2);
     for (int i = 0; i < 9; i++) {
         e.kind = EVENT_CRASH;
         e.magnitude = 0.2;
@@ -122,7 +128,7 @@ static void test_trapezoid(void **state)
 static void test_step_without_ramp(void **state)
 {
     (void)state;
-    const struct event e = {EVENT_NEIGHBOUR, -1, 100, 0, 50, 0.5};
+    const struct event e = EVENT(EVENT_NEIGHBOUR, -1, 100, 0, 50, 0.5);
     assert_near(event_at(&e, 99.999), 0);
     assert_near(event_at(&e, 100), 0.5);
     assert_near(event_at(&e, 149.999), 0.5);
@@ -133,9 +139,9 @@ static void test_slowdowns_multiply(void **state)
 {
     (void)state;
     const struct schedule s = {.n_events = 3,
-                               .events = {{EVENT_SLOW, 1, 0, 0, 100, 2},
-                                          {EVENT_SLOW, -1, 50, 0, 100, 3},
-                                          {EVENT_CRASH, 1, 0, 0, 100, 0.1}}};
+                               .events = {EVENT(EVENT_SLOW, 1, 0, 0, 100, 2),
+                                          EVENT(EVENT_SLOW, -1, 50, 0, 100, 3),
+                                          EVENT(EVENT_CRASH, 1, 0, 0, 100, 0.1)}};
     assert_near(schedule_slowdown(&s, 1, 10), 2);
     assert_near(schedule_slowdown(&s, 1, 60), 6);
     assert_near(schedule_slowdown(&s, 0, 10), 1);
@@ -146,10 +152,10 @@ static void test_slowdowns_multiply(void **state)
 static void test_neighbours_add_up_to_a_cap(void **state)
 {
     (void)state;
-    const struct schedule s = {
-        .node_cpu_m = 16000,
-        .n_events = 2,
-        .events = {{EVENT_NEIGHBOUR, -1, 0, 0, 100, 0.5}, {EVENT_NEIGHBOUR, -1, 50, 20, 100, 0.6}}};
+    const struct schedule s = {.node_cpu_m = 16000,
+                               .n_events = 2,
+                               .events = {EVENT(EVENT_NEIGHBOUR, -1, 0, 0, 100, 0.5),
+                                          EVENT(EVENT_NEIGHBOUR, -1, 50, 20, 100, 0.6)}};
     assert_near(schedule_neighbour_m(&s, 10), 8000);
     assert_near(schedule_neighbour_m(&s, 60), 12800); /* half of 0.6 on top */
     assert_near(schedule_neighbour_m(&s, 70), 14400); /* 1.1, cut to 0.9 */
@@ -160,9 +166,9 @@ static void test_neighbours_add_up_to_a_cap(void **state)
 static void test_crash_rates(void **state)
 {
     (void)state;
-    const struct schedule s = {
-        .n_events = 2,
-        .events = {{EVENT_CRASH, 2, 0, 0, 100, 0.05}, {EVENT_CRASH, -1, 50, 0, 100, 0.18}}};
+    const struct schedule s = {.n_events = 2,
+                               .events = {EVENT(EVENT_CRASH, 2, 0, 0, 100, 0.05),
+                                          EVENT(EVENT_CRASH, -1, 50, 0, 100, 0.18)}};
     assert_near(fm_exp(-60 * schedule_crash_rate(&s, 2, 10)), 0.95);
     assert_near(fm_exp(-60 * schedule_crash_rate(&s, 0, 60)), 0.82);
     assert_near(fm_exp(-60 * schedule_crash_rate(&s, 2, 60)), 0.80); /* 0.23, cut to 0.2 */
