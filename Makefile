@@ -45,7 +45,8 @@ SCENARIO    = intensity recording recording_text scenario scenario_check schedul
               workload
 ORG         =
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
-CLUSTER     = arrivals call check clients cluster engine measure replicas sim truth weather
+CLUSTER     = arrivals attack call check clients cluster engine measure replicas sim truth \
+              weather
 TWIN        =
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing oracle policy staffing static

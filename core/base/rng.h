@@ -32,6 +32,7 @@ enum rng_domain {
     RNG_ROUTE,    /* which callee a split call takes */
     RNG_CLIENT,   /* think times, jitter of retries */
     RNG_TOPOLOGY, /* generated topologies */
+    RNG_FAULT     /* calls lost between services, failed scrapes */
 };
 
 /* TRAIN, DEV and TEST never share a number, whatever the seed. */

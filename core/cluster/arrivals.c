@@ -40,6 +40,15 @@ static double scheduled_rate(const struct schedule *schedule, const float *rps, 
     return last < 0 ? 0.0 : (double)rps[i];
 }
 
+/* CPU that an attack request needs beyond a legitimate one: the schedule's mean over its own
+ * `scheduled` requests/s, thinned by those of the learned attacker, which are ordinary. */
+static double attack_excess(const struct sim *s, int64_t second, double scheduled)
+{
+    double all = scheduled + s->extra_total;
+    double excess = scheduled_rate(s->schedule, s->schedule->attack_excess, second);
+    return all > 0.0 ? excess * scheduled / all : 0.0;
+}
+
 void sim_stream_turn(const struct sim *s, struct sim_stream *a, double now)
 {
     const struct schedule *schedule = s->schedule;
@@ -49,6 +58,7 @@ void sim_stream_turn(const struct sim *s, struct sim_stream *a, double now)
     a->left = a->left > passed ? a->left - passed : 0.0;
     a->since_s = now;
     a->rate = scheduled_rate(schedule, attack ? schedule->attack_rps : schedule->legit_rps, second);
+    a->work = attack ? 1.0 + attack_excess(s, second, a->rate) : 1.0;
     a->rate += attack ? s->extra_total : 0.0;
     a->turn_s = (double)(second < 0 ? 0 : second + 1);
     stream_aim(a);

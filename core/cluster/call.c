@@ -40,6 +40,13 @@ static void call_free(struct sim *s, int32_t c)
 
 /* ---- slots and queues ---- */
 
+/* The slot it has got is what a holder came for. */
+static void holder_settle(struct sim *s, struct sim_call *holder)
+{
+    holder->state = CALL_HOLDING;
+    holder->deadline_s = s->now + holder->work_s;
+}
+
 /* Cold caches, code not compiled yet: from warm_factor down to 1, linearly. */
 static double cold_factor(const struct sim *s, const struct sim_pod *p)
 {
@@ -49,6 +56,10 @@ static double cold_factor(const struct sim *s, const struct sim_pod *p)
 
 static void call_compute(struct sim *s, int32_t c, int slot)
 {
+    if (s->calls[c].parent == SIM_HOLDER) {
+        holder_settle(s, &s->calls[c]);
+        return;
+    }
     struct sim_pod *p = &s->pods[slot];
     double work_s = s->calls[c].work_s;
     if (s->now < p->warm_until_s) {
@@ -149,11 +160,15 @@ int32_t sim_send(struct sim *s, int service_id, const struct sim_errand *errand,
     const struct topology *t = s->world->topology;
     struct sim_service *service = &s->services[service_id];
     service->count.received += 1.0;
-    if (service->n_ready > 0) {
+    bool lost = s->lossy && errand->parent >= 0 &&
+                sim_call_lost(s, s->calls[errand->parent].service, service_id, errand->request,
+                              errand->visit);
+    if (service->n_ready > 0 && !lost) {
         int slot = choose_pod(s, service, draw.v[1]);
         if (s->pods[slot].held + s->pods[slot].queued < s->world->places) {
             double mean_s = t->demand_s[service_id] * service->slowdown;
             double work = work_law_draw(&t->work[service_id], draw.v[0], draw.v[3]);
+            work *= sim_work(s, errand->request);
             return pod_take(s, slot, service_id, errand, work * mean_s);
         }
     }
@@ -216,6 +231,11 @@ static void call_finish(struct sim *s, int32_t c);
 /* A call ends without an answer of its own: expired in the queue, or lost with its pod. */
 static void call_drop(struct sim *s, int32_t c)
 {
+    if (s->calls[c].parent == SIM_HOLDER) {
+        s->n_holders--;
+        call_free(s, c);
+        return;
+    }
     struct answer answer = call_end(s, c, true);
     int32_t parent = call_answer(s, &answer);
     if (parent != SIM_NO_CALL) {
@@ -360,12 +380,37 @@ void sim_computed(struct sim *s, int slot)
     share_announce(s, slot);
 }
 
+bool sim_hold(struct sim *s, int service_id, double hold_s, uint32_t word)
+{
+    const struct sim_service *service = &s->services[service_id];
+    const struct sim_errand errand = {.deadline_s = SIM_NEVER, .parent = SIM_HOLDER};
+    if (service->n_ready == 0) {
+        return false;
+    }
+    int slot = service->ready[rng_below(word, (uint32_t)service->n_ready)];
+    if (s->pods[slot].held + s->pods[slot].queued == s->world->places) {
+        return false;
+    }
+    s->n_holders++;
+    pod_take(s, slot, service_id, &errand, hold_s);
+    return true;
+}
+
+void sim_release(struct sim *s, int32_t holder)
+{
+    int slot = s->calls[holder].slot;
+    s->n_holders--;
+    call_free(s, holder);
+    pod_release(s, slot);
+}
+
 /* Calls that wait for callees stand in no list of the pod, and callees know their caller but not
  * the other way round; a crash is rare enough to look through the pool. */
 static void orphan_callees(struct sim *s, int slot)
 {
     for (int i = 0; i < s->n_touched; i++) {
-        if (s->calls[i].state == CALL_WAITING && s->calls[i].slot == slot) {
+        enum sim_call_state state = (enum sim_call_state)s->calls[i].state;
+        if ((state == CALL_WAITING || state == CALL_HOLDING) && s->calls[i].slot == slot) {
             s->calls[i].state = CALL_LOST;
         }
     }

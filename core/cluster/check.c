@@ -30,7 +30,7 @@ static struct tally tally_of(const struct sim *s, int slot)
     for (int i = 0; i < s->n_touched; i++) {
         if (s->calls[i].slot == slot) {
             n.computing += s->calls[i].state == CALL_COMPUTING;
-            n.waiting += s->calls[i].state == CALL_WAITING;
+            n.waiting += s->calls[i].state == CALL_WAITING || s->calls[i].state == CALL_HOLDING;
             n.queued += s->calls[i].state == CALL_QUEUED;
         }
     }
@@ -75,7 +75,7 @@ static int open_records(const struct sim *s)
 
 static bool calls_consistent(const struct sim *s)
 {
-    int live = 0, roots = 0, n_free = 0;
+    int live = 0, roots = 0, n_free = 0, holders = 0;
     int64_t children = 0, pending = 0;
     for (int i = 0; i < s->n_touched; i++) {
         const struct sim_call *call = &s->calls[i];
@@ -85,6 +85,7 @@ static bool calls_consistent(const struct sim *s)
         }
         live++;
         roots += call->parent == SIM_CLIENT;
+        holders += call->parent == SIM_HOLDER;
         children += call->parent >= 0;
         pending += call->pending;
         SIM_EXPECT((call->pending > 0) == (call->state == CALL_WAITING));
@@ -97,7 +98,7 @@ static bool calls_consistent(const struct sim *s)
     for (int32_t c = s->free_call; c != SIM_NO_CALL; c = s->calls[c].next) {
         n_free++;
     }
-    SIM_EXPECT(children == pending);
+    SIM_EXPECT(children == pending && holders == s->n_holders);
     SIM_EXPECT(live == s->n_live && live + n_free == s->n_touched);
     SIM_EXPECT(s->received == s->resolved + (double)roots + (double)open_records(s));
     return true;
@@ -172,7 +173,7 @@ static bool books_consistent(const struct sim *s)
     SIM_EXPECT(fabs(s->requested_area.value - requested) < 1e-6);
     SIM_EXPECT(requested <= s->world->topology->cfg->node_cpu_m + 1e-6);
     SIM_EXPECT(inside == sent + s->received + s->retries);
-    SIM_EXPECT(open == (double)s->n_live);
+    SIM_EXPECT(open == (double)(s->n_live - s->n_holders));
     return true;
 }
 

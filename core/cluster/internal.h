@@ -7,6 +7,7 @@
  *   clients.c   requests and what clients do about them  timers.h    which client is next
  *   call.c      a request's walk through the call graph; slots and queues
  *   arrivals.c  when requests arrive                    replicas.c  pods come, drain, crash and go
+ *   attack.c    what reaches into requests: slow-loris connections, calls lost on their way
  *   weather.c   what changes from outside: slow-downs, crash hazard, CPU contention on the node
  *   measure.c   scrapes -> measured state               check.c     invariants
  *
@@ -64,9 +65,17 @@ static inline void sim_area_add(struct sim_area *a, double now, double change)
 /* ---- calls ---- */
 
 /* Instead of a caller. Nobody waits for an orphan: its caller was lost, gave up, or never meant to
- * wait. A client with record i is SIM_RECORD - i. */
-enum { SIM_NO_CALL = -1, SIM_CLIENT = -2, SIM_ORPHAN = -3, SIM_RECORD = -4 };
-enum sim_call_state { CALL_FREE, CALL_QUEUED, CALL_COMPUTING, CALL_WAITING, CALL_LOST };
+ * wait. A holder is no call but a slow-loris connection, see attack.c. A client with record i is
+ * SIM_RECORD - i. */
+enum { SIM_NO_CALL = -1, SIM_CLIENT = -2, SIM_ORPHAN = -3, SIM_HOLDER = -4, SIM_RECORD = -5 };
+enum sim_call_state {
+    CALL_FREE,
+    CALL_QUEUED,
+    CALL_COMPUTING,
+    CALL_WAITING,
+    CALL_LOST,
+    CALL_HOLDING /* a holder in a slot, until deadline_s */
+};
 
 /* Request numbers of the attack stream have the top bit set. */
 #define SIM_ATTACK_BIT 0x80000000u
@@ -74,7 +83,7 @@ enum sim_call_state { CALL_FREE, CALL_QUEUED, CALL_COMPUTING, CALL_WAITING, CALL
 struct sim_call {
     double arrived_s;  /* at this service */
     double deadline_s; /* of the request */
-    double work_s;     /* CPU-seconds of its own */
+    double work_s;     /* CPU-seconds of its own; of a holder: how long it will keep its slot */
     int32_t parent;    /* the calling call, or one of the above */
     int32_t next;      /* behind it in the pod's queue, or in the free list */
     uint32_t request, visit;
@@ -178,6 +187,7 @@ struct sim_stream {
     uint32_t n;   /* arrivals so far */
     uint32_t bit; /* SIM_ATTACK_BIT or 0 */
     double rate;  /* 1/s, constant until turn_s */
+    double work;  /* factor on the CPU of its requests, likewise */
     double left;  /* unit-exponential increment still to pass at since_s */
     double since_s;
     bool silent;            /* the rate only says how many users there are */
@@ -197,6 +207,7 @@ struct sim_scrape_service {
 };
 struct sim_scrape {
     double received, answered, resolved, latency_s; /* requests */
+    bool failed;                                    /* nobody saw this one */
 };
 
 /* ---- one simulation ---- */
@@ -222,7 +233,7 @@ struct sim {
     const struct sim_world *world;
     const struct schedule *schedule;
     struct episode_id id;
-    struct rng_key key_service, key_route, key_client, key_pod;
+    struct rng_key key_service, key_route, key_client, key_pod, key_fault;
     double now;
     int period; /* decision periods done */
 
@@ -250,6 +261,13 @@ struct sim {
     double neighbour_m;
     bool throttled;   /* some pod has less CPU than its limit */
     double weather_s; /* hazards are integrated up to here */
+    bool lossy;       /* some link loses calls */
+
+    int n_holders;      /* slow-loris connections, in slots and queues */
+    uint32_t n_knocked; /* that ever came */
+    double knock_left;  /* unit exponential until the next one */
+    double knock_rate;  /* 1/s, since the last tick */
+    double knock_hold_s;
 
     /* Requests since the warm-up's start, and the areas of the truth. */
     double received, answered, resolved, latency_s;
@@ -313,6 +331,21 @@ int32_t sim_send(struct sim *s, int service, const struct sim_errand *errand,
                  struct rng_block draw);
 void sim_computed(struct sim *s, int slot);   /* the pod's next call is done */
 void sim_lose_calls(struct sim *s, int slot); /* the pod died: all it held failed */
+
+/* call.c, for attack.c: a holder takes a place in a pod (false: there is none), and leaves it. */
+bool sim_hold(struct sim *s, int service, double hold_s, uint32_t word);
+void sim_release(struct sim *s, int32_t holder);
+
+/* attack.c */
+void sim_loris_start(struct sim *s);
+void sim_loris_pass(struct sim *s, double dt); /* dt seconds at the rates held so far */
+bool sim_call_lost(const struct sim *s, int caller, int callee, uint32_t request, uint32_t visit);
+
+/* Factor on the CPU demand of the calls of a request. */
+static inline double sim_work(const struct sim *s, uint32_t request)
+{
+    return (request & SIM_ATTACK_BIT) != 0 ? s->attack.work : s->legit.work;
+}
 
 /* arrivals.c */
 void sim_streams_start(struct sim *s);

@@ -5,6 +5,10 @@
  * Rates are differences between two scrapes; gauges are those of the newest one; the number of
  * desired pods is the present one, since controllers know what they asked for.
  *
+ * A scrape may fail (metric_outage). While the newest is one that failed, every feature stays as it
+ * was; after that, gauges are new at once, and each rate as soon as its window has two scrapes
+ * again, from the oldest and the newest of them.
+ *
  * The hpa_* columns are the partition of the Kubernetes autoscaler (replica_calculator.go,
  * groupPods): pods being deleted are skipped; pending ones, among them those that start for the
  * first time, are set aside; then a pod without a metric is missing: one that crashed, or that has
@@ -12,8 +16,6 @@
  * metric's whole window lies after its readiness.
  */
 #include "core/cluster/internal.h"
-
-#include <string.h>
 
 /* ---- scraping ---- */
 
@@ -40,7 +42,17 @@ static void gauge_pod(struct sim_gauges *g, const struct sim *s, const struct si
     }
 }
 
-void sim_scrape_take(struct sim *s)
+/* The scrape that is due. One that fails leaves a mark and nothing else. */
+static bool scrape_fails(const struct sim *s)
+{
+    enum { SCRAPES = -1 }; /* in the place of a request, with the number of the scrape */
+    double p = schedule_outage(s->schedule, s->now);
+    struct rng_block draw = rng_philox(s->key_fault, (uint32_t)s->n_scrapes, (uint32_t)SCRAPES,
+                                       s->id.episode, s->id.env);
+    return p > 0.0 && (double)draw.v[0] * 0x1p-32 < p;
+}
+
+static void scrape_all(struct sim *s)
 {
     double *pods = ring_pods(s, s->n_scrapes);
     for (int i = 0; i < s->world->topology->n_services; i++) {
@@ -65,7 +77,16 @@ void sim_scrape_take(struct sim *s)
     }
     /* The front sees attempts, and each retry follows one that failed. */
     s->ring[s->n_scrapes % s->world->n_ring] = (struct sim_scrape){
-        s->received + s->retries, s->answered, s->resolved + s->retries, s->latency_s};
+        s->received + s->retries, s->answered, s->resolved + s->retries, s->latency_s, false};
+}
+
+void sim_scrape_take(struct sim *s)
+{
+    if (scrape_fails(s)) {
+        s->ring[s->n_scrapes % s->world->n_ring].failed = true;
+    } else {
+        scrape_all(s);
+    }
     s->n_scrapes++;
     s->scrape_s = sim_scrape_at(s, s->n_scrapes);
 }
@@ -113,17 +134,32 @@ static struct sim_counters increase(const struct sim *s, int service, int64_t fr
     };
 }
 
+/* The oldest and the newest scrape from `from` to `to` that somebody saw. False: there are not two,
+ * so there is no rate. */
+static bool seen_between(const struct sim *s, int64_t *from, int64_t *to)
+{
+    while (*from < *to && s->ring[*from % s->world->n_ring].failed) {
+        ++*from;
+    }
+    while (*from < *to && s->ring[*to % s->world->n_ring].failed) {
+        --*to;
+    }
+    return *from < *to;
+}
+
 static double ratio_or(double a, double b, double otherwise)
 {
     return b > 0.0 ? a / b : otherwise;
 }
 
-static void measure_rates(float *f, const struct sim *s, int service, const struct view *v)
+static void measure_window(float *f, const struct sim *s, int service, const struct view *v)
 {
-    const struct service_cfg *cfg = &s->world->topology->cfg->services[service];
-    struct sim_counters w = increase(s, service, v->newest - v->window, v->newest);
-    struct sim_counters ten = increase(s, service, v->newest - v->ten, v->newest);
-    double per_s = 1.0 / ((double)v->window * v->scrape_s);
+    int64_t from = v->newest - v->window, to = v->newest;
+    if (!seen_between(s, &from, &to)) {
+        return;
+    }
+    struct sim_counters w = increase(s, service, from, to);
+    double per_s = 1.0 / ((double)(to - from) * v->scrape_s);
     double kbit = s->world->cfg->bytes_per_call * 8.0 / 1e3 * per_s;
     f[SF_CPU] = (float)(w.used_s * per_s * 1e3);
     f[SF_NET_IN] = (float)((w.received + w.sent) * kbit);
@@ -132,6 +168,16 @@ static void measure_rates(float *f, const struct sim *s, int service, const stru
     f[SF_SUCCEEDED] = (float)(w.succeeded * per_s);
     f[SF_ERRORS] = (float)(w.errors * per_s);
     f[SF_LATENCY] = (float)(ratio_or(w.latency_s, w.succeeded, 0.0) * 1e3);
+}
+
+static void measure_ten(float *f, const struct sim *s, int service, const struct view *v)
+{
+    const struct service_cfg *cfg = &s->world->topology->cfg->services[service];
+    int64_t from = v->newest - v->ten, to = v->newest;
+    if (!seen_between(s, &from, &to)) {
+        return;
+    }
+    struct sim_counters ten = increase(s, service, from, to);
     f[SF_UTIL_10S] = (float)ratio_or(ten.used_s, ten.ready_s * cfg->cpu_m * 1e-3, 0.0);
     f[SF_LATENCY_10S] = (float)(ratio_or(ten.latency_s, ten.succeeded, 0.0) * 1e3);
 }
@@ -141,22 +187,27 @@ static void measure_gauges(float *f, const struct sim *s, int service, const str
     const struct sim_gauges *g = &ring_service(s, v->newest, service)->gauge;
     f[SF_ID] = (float)service;
     f[SF_DEPLOYED] = (float)g->deployed;
-    f[SF_DESIRED] = (float)s->services[service].desired;
     f[SF_FAILED_PODS] = (float)g->failed;
     f[SF_QUEUE] = (float)g->queue;
     f[SF_RAM] = (float)g->ram_mib;
     f[SF_READY] = (float)g->ready;
     f[SF_POD_AGE] = (float)ratio_or(g->age_s, g->deployed, 0.0);
+    f[SF_HPA_READY] = f[SF_HPA_IGNORED] = f[SF_HPA_MISSING] = f[SF_HPA_CPU] = 0.0f;
 }
 
 /* ---- the autoscaler's partition ---- */
 
-static double pod_rate(const struct sim *s, int slot, const struct view *v)
+/* False: there are no two scrapes since it became ready, so it has no metric. */
+static bool pod_rate(double *mcpu, const struct sim *s, int slot, const struct view *v)
 {
-    int64_t from = v->newest - v->window;
+    int64_t from = v->newest - v->window, to = v->newest;
     from = from > s->pods[slot].first_scrape ? from : s->pods[slot].first_scrape;
-    double used = ring_pods(s, v->newest)[slot] - ring_pods(s, from)[slot];
-    return used * 1e3 / ((double)(v->newest - from) * v->scrape_s);
+    if (!seen_between(s, &from, &to)) {
+        return false;
+    }
+    double used = ring_pods(s, to)[slot] - ring_pods(s, from)[slot];
+    *mcpu = used * 1e3 / ((double)(to - from) * v->scrape_s);
+    return true;
 }
 
 static void partition_pod(const struct sim *s, int slot, const struct view *v)
@@ -165,55 +216,79 @@ static void partition_pod(const struct sim *s, int slot, const struct view *v)
     float *f = s->state + state_service_at(p->service, SF_ID);
     bool ready = p->state == POD_READY;
     bool young = s->now - p->created_s < SIM_CPU_INIT_S;
-    double sampled_s = sim_scrape_at(s, v->newest);
+    double sampled_s = sim_scrape_at(s, v->newest), mcpu = 0.0;
     if (p->state == POD_PENDING || (p->state == POD_STARTING && p->starts == 1)) {
         f[SF_HPA_IGNORED] += 1.0f;
-    } else if (!ready || v->newest - p->first_scrape < 1) {
+    } else if (!ready || !pod_rate(&mcpu, s, slot, v)) {
         f[SF_HPA_MISSING] += 1.0f;
     } else if (young && sampled_s < p->transition_s + s->world->plant->window_s) {
         f[SF_HPA_IGNORED] += 1.0f;
     } else {
         f[SF_HPA_READY] += 1.0f;
-        f[SF_HPA_CPU] += (float)pod_rate(s, slot, v);
+        f[SF_HPA_CPU] += (float)mcpu;
     }
 }
 
 /* ---- the cluster's front ---- */
 
-static double entry_rate(const struct sim *s, int64_t from, int64_t to)
+static bool entry_rate(double *rps, const struct sim *s, int64_t from, int64_t to)
 {
     const struct sim_scrape *ring = s->ring;
     int64_t n = s->world->n_ring;
-    return (ring[to % n].received - ring[from % n].received) /
+    if (!seen_between(s, &from, &to)) {
+        return false;
+    }
+    *rps = (ring[to % n].received - ring[from % n].received) /
            ((double)(to - from) * s->world->plant->scrape_s);
+    return true;
 }
 
-static void measure_front(float *f, const struct sim *s, const struct view *v)
+static void measure_entries(float *f, const struct sim *s, const struct view *v)
 {
-    int64_t n = s->world->n_ring;
-    const struct sim_scrape *a = &s->ring[(v->newest - v->window) % n];
-    const struct sim_scrape *b = &s->ring[v->newest % n];
-    double whole = entry_rate(s, v->newest - v->window, v->newest);
-    double ten = entry_rate(s, v->newest - v->ten, v->newest);
-    double before = entry_rate(s, v->newest - 2 * v->ten, v->newest - v->ten);
+    double whole, ten, before, five;
+    bool has_ten = entry_rate(&ten, s, v->newest - v->ten, v->newest);
+    if (entry_rate(&whole, s, v->newest - v->window, v->newest)) {
+        f[GF_ENTRY_30S] = (float)whole;
+        f[GF_ENTRY_TREND] = has_ten ? (float)(ten - whole) : f[GF_ENTRY_TREND];
+    }
+    if (has_ten) {
+        bool has_before = entry_rate(&before, s, v->newest - 2 * v->ten, v->newest - v->ten);
+        f[GF_ENTRY_10S] = (float)ten;
+        f[GF_ENTRY_DIFF] = has_before ? (float)(ten - before) : f[GF_ENTRY_DIFF];
+    }
+    if (entry_rate(&five, s, v->newest - v->five, v->newest)) {
+        f[GF_ENTRY_5S] = (float)five;
+    }
+}
+
+static void measure_answers(float *f, const struct sim *s, const struct view *v)
+{
+    int64_t from = v->newest - v->window, to = v->newest, n = s->world->n_ring;
+    if (!seen_between(s, &from, &to)) {
+        return;
+    }
+    const struct sim_scrape *a = &s->ring[from % n], *b = &s->ring[to % n];
     double answered = b->answered - a->answered;
-    f[GF_ENTRY_30S] = (float)whole;
-    f[GF_ENTRY_10S] = (float)ten;
-    f[GF_ENTRY_5S] = (float)entry_rate(s, v->newest - v->five, v->newest);
-    f[GF_ENTRY_DIFF] = (float)(ten - before);
-    f[GF_ENTRY_TREND] = (float)(ten - whole);
     f[GF_ANSWERED] = (float)ratio_or(answered, b->resolved - a->resolved, 1.0);
     f[GF_RESPONSE] = (float)(ratio_or(b->latency_s - a->latency_s, answered, 0.0) * 1e3);
 }
 
+/* With nothing new to see, everything but one's own wishes stays as it was. */
 void sim_measure(struct sim *s)
 {
     int n_services = s->world->topology->n_services;
     struct view v = view_now(s);
-    memset(s->state, 0, sizeof(*s->state) * (size_t)state_size(n_services));
     for (int i = 0; i < n_services; i++) {
-        measure_gauges(s->state + state_service_at(i, SF_ID), s, i, &v);
-        measure_rates(s->state + state_service_at(i, SF_ID), s, i, &v);
+        s->state[state_service_at(i, SF_DESIRED)] = (float)s->services[i].desired;
+    }
+    if (s->ring[v.newest % s->world->n_ring].failed) {
+        return;
+    }
+    for (int i = 0; i < n_services; i++) {
+        float *f = s->state + state_service_at(i, SF_ID);
+        measure_gauges(f, s, i, &v);
+        measure_window(f, s, i, &v);
+        measure_ten(f, s, i, &v);
     }
     for (int slot = 0; slot < s->world->n_pods; slot++) {
         enum sim_pod_state state = s->pods[slot].state;
@@ -221,5 +296,7 @@ void sim_measure(struct sim *s)
             partition_pod(s, slot, &v);
         }
     }
-    measure_front(s->state + state_global_at(n_services, GF_ENTRY_30S), s, &v);
+    float *front = s->state + state_global_at(n_services, GF_ENTRY_30S);
+    measure_entries(front, s, &v);
+    measure_answers(front, s, &v);
 }

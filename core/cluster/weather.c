@@ -8,11 +8,16 @@
  *                requests, nobody getting more than his limit: CFS weights, once per CFS period.
  *                The neighbour is not ours to throttle and takes its part first
  *
+ *   blow        at the tick that a crash_all starts in, a share of the ready pods crashes
+ *
  * Ticks happen only while one of these varies or can happen: otherwise the next tick is the start
  * of the next event, or never.
  */
 #include "core/base/fmath.h"
 #include "core/cluster/share.h"
+
+/* First coordinate of a draw of RNG_POD: starts of a pod stay below. */
+#define SIM_BLOW_BIT 0x80000000u
 
 /* ---- when to tick ---- */
 
@@ -27,15 +32,24 @@ static bool contention_possible(const struct sim *s)
     return s->limit_cores + s->neighbour_m * 1e-3 > node_cores + 1e-9;
 }
 
-/* An attack does not touch pods: it comes as arrivals. */
+/* Not those that come as requests, nor those that are looked up where they act. */
 static bool event_matters(const struct event *e)
 {
-    return e->kind != EVENT_DDOS;
+    switch (e->kind) {
+    case EVENT_DDOS:
+    case EVENT_YOYO:
+    case EVENT_COST:
+    case EVENT_METRIC_OUTAGE:
+    case EVENT_RETRY_STORM:
+        return false;
+    default:
+        return true;
+    }
 }
 
 static bool varies(const struct sim *s)
 {
-    bool busy = s->throttled || contention_possible(s);
+    bool busy = s->throttled || s->n_holders > 0 || contention_possible(s);
     for (int i = 0; i < s->world->topology->n_services; i++) {
         busy = busy || s->services[i].attacked_p > 0.0 || s->services[i].crash_rate > 0.0;
     }
@@ -94,6 +108,38 @@ static void hazards_pass(struct sim *s)
         const struct sim_pod *p = &s->pods[slot];
         if (p->state == POD_READY && s->services[p->service].hazard >= p->endures) {
             sim_pod_crash(s, slot);
+        }
+    }
+}
+
+/* Of the ready pods of a service the share crashes at once, rounded half up: those with the least
+ * draws, which depend on pod and tick only. */
+static void blow(struct sim *s, int service_id, double share)
+{
+    int n = (int)floor(share * s->services[service_id].n_ready + 0.5);
+    uint32_t when = SIM_BLOW_BIT | (uint32_t)s->tick;
+    for (; n > 0; n--) {
+        int chosen = -1;
+        uint32_t least = 0;
+        for (int i = 0; i < s->services[service_id].n_ready; i++) {
+            int slot = s->services[service_id].ready[i];
+            uint32_t who = (uint32_t)service_id << 24 | (s->pods[slot].serial & 0xffffffu);
+            uint32_t word = rng_philox(s->key_pod, when, who, s->id.episode, s->id.env).v[0];
+            if (chosen < 0 || word < least) {
+                chosen = slot;
+                least = word;
+            }
+        }
+        sim_pod_crash(s, chosen);
+    }
+}
+
+static void blows_fall(struct sim *s, double since_s)
+{
+    for (int i = 0; i < s->world->topology->n_services; i++) {
+        double share = schedule_crash_share(s->schedule, i, since_s, s->now);
+        if (share > 0.0) {
+            blow(s, i, share);
         }
     }
 }
@@ -176,9 +222,24 @@ static double attacked_rate(struct sim_service *service)
     return p > 0.0 ? -fm_log(1.0 - p) / 60.0 : 0.0; /* survives a minute with probability 1 - p */
 }
 
+static bool some_link_loses(const struct sim *s)
+{
+    bool some = false;
+    for (int i = 0; i < s->schedule->n_events; i++) {
+        const struct event *e = &s->schedule->events[i];
+        bool now = e->start_s <= s->now && s->now < event_end(e);
+        some = some || (e->kind == EVENT_NET_LOSS && now);
+    }
+    return some;
+}
+
 void sim_weather_tick(struct sim *s)
 {
+    double since_s = s->weather_s;
     hazards_pass(s);
+    blows_fall(s, since_s);
+    sim_loris_pass(s, s->now - since_s);
+    s->lossy = some_link_loses(s);
     for (int i = 0; i < s->world->topology->n_services; i++) {
         struct sim_service *service = &s->services[i];
         service->slowdown = schedule_slowdown(s->schedule, i, s->now);
@@ -198,8 +259,9 @@ void sim_weather_start(struct sim *s)
         service->hazard = service->crash_rate = service->attacked_p = 0.0;
     }
     s->neighbour_m = 0.0;
-    s->throttled = false;
+    s->throttled = s->lossy = false;
     s->weather_s = s->now;
+    sim_loris_start(s);
     s->tick = (int64_t)floor(s->now * SIM_TICKS_PER_S);
     s->tick_s = tick_at(s->tick);
 }
