@@ -6,6 +6,7 @@
 #include "core/scenario/schedule.h"
 #include "tests/unit/heard.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -337,16 +338,78 @@ static void test_quiet_scenario(void **state)
     }
 }
 
-static void test_shipped_scenarios_load(void **state)
+/* What must hold for every event of every shipped scenario. */
+static void check_episode(struct fixture *f, const char *path)
+{
+    const struct schedule *s = &f->schedule;
+    for (int i = 0; i < s->n_events; i++) {
+        const struct event *e = &s->events[i];
+        const struct event_cfg *cfg = &f->scenario.cfg->events[e->generator];
+        bool fine = e->start_s >= 0 && e->start_s < SECONDS && (int)e->kind == cfg->kind &&
+                    (i == 0 || e->start_s >= s->events[i - 1].start_s) &&
+                    e->service < f->topology.n_services && is_within(e->magnitude, &cfg->magnitude);
+        if (!fine) {
+            fail_msg("%s: event %d of a kind %s at %g s", path, i, event_kind_info[e->kind].name,
+                     e->start_s);
+        }
+    }
+    for (int t = 0; t < SECONDS; t++) {
+        assert_true(s->legit_rps[t] > 0.0f && s->attack_rps[t] >= 0.0f);
+        assert_true(s->attack_excess[t] >= 0.0f);
+    }
+}
+
+/* Every file loads, fits its schedule, and draws 100 episodes with something in them; unseen faults
+ * are named so, because tests/cmd/test_unseen.sh looks for that name. */
+static void test_shipped_scenarios(void **state)
 {
     struct fixture *f = *state;
-    const char *const names[] = {"ddos", "crash", "slow", "neighbour", "mixed", "quiet"};
-    for (int i = 0; i < 6; i++) {
-        char path[64];
-        (void)snprintf(path, sizeof path, "configs/scenarios/%s.yaml", names[i]);
+    DIR *dir = opendir("configs/scenarios");
+    int n_files = 0;
+    assert_non_null(dir);
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        char path[300];
+        if (strstr(entry->d_name, ".yaml") == NULL) {
+            continue;
+        }
+        (void)snprintf(path, sizeof path, "configs/scenarios/%s", entry->d_name);
         build_file(f, path);
-        assert_string_equal(f->scenario.cfg->name, names[i]);
         assert_int_equal(scenario_check_length(&f->scenario, SECONDS, "scenarios.0", NULL), ERR_OK);
+        bool unseen = strncmp(entry->d_name, "unseen_", 7) == 0;
+        assert_true(unseen == (strncmp(f->scenario.cfg->name, "unseen ", 7) == 0));
+        int n_events = 0;
+        for (uint32_t episode = 0; episode < 100; episode++) {
+            draw(f, episode);
+            check_episode(f, path);
+            n_events += f->schedule.n_events;
+        }
+        assert_true((n_events > 200) == (f->scenario.cfg->n_events > 0));
+        n_files++;
+    }
+    assert_int_equal(closedir(dir), 0);
+    assert_true(n_files >= 17);
+}
+
+/* The compared range: floods of 0.62 to 0.87 of what the diamond bears, stress of 1 and 1.5. */
+static void test_peaks_in_shares_of_capacity(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *path;
+        double lo, hi;
+    } rows[] = {{"ddos", 0.625, 0.875},
+                {"yoyo", 0.625, 0.875},
+                {"cascade", 0.625, 0.875},
+                {"stress_full", 1, 1},
+                {"stress_over", 1.5, 1.5}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "configs/scenarios/%s.yaml", rows[i].path);
+        build_file(f, path);
+        const struct range_cfg *m = &f->root.scenarios[0].events[0].magnitude;
+        double nominal = f->root.workload.mean_rps / f->topology.critical_rps;
+        assert_near(m->lo * nominal, rows[i].lo);
+        assert_near(m->hi * nominal, rows[i].hi);
     }
 }
 
@@ -513,7 +576,8 @@ int main(void)
         TEST_(test_first_quiet_time_is_cut),
         TEST_(test_named_service),
         TEST_(test_quiet_scenario),
-        TEST_(test_shipped_scenarios_load),
+        TEST_(test_shipped_scenarios),
+        TEST_(test_peaks_in_shares_of_capacity),
         TEST_(test_contention_is_within_reach),
         TEST_(test_pure_function_of_the_identity),
         TEST_(test_known_bits),
