@@ -41,8 +41,8 @@ BASE        = clock config config_print config_value config_yaml crc32c crossed 
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trace trajectory update_dump weights wire
-SCENARIO    = intensity recording recording_text scenario scenario_check schedule timestamp \
-              workload
+SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
+              timestamp workload
 ORG         =
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
 CLUSTER     = arrivals attack call check clients cluster engine measure replicas sim truth \

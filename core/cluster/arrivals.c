@@ -83,38 +83,24 @@ void sim_streams_start(struct sim *s)
     for (int i = 0; i < schedule->n_seconds; i++) {
         sum += (double)schedule->legit_rps[i];
     }
-    s->nominal_rps = schedule->n_seconds > 0 ? sum / schedule->n_seconds : 0.0;
+    double nominal_rps = schedule->n_seconds > 0 ? sum / schedule->n_seconds : 0.0;
+    attacker_start(&s->attacker, s->extra_rps, s->world->topology->n_entries, s->world->plant,
+                   nominal_rps, schedule->n_seconds);
     s->extra_total = 0.0;
-    for (int e = 0; e < s->world->topology->n_entries; e++) {
-        s->extra_rps[e] = 0.0;
-    }
     stream_start(s, &s->legit, RNG_ARRIVAL_LEGIT, 0);
     stream_start(s, &s->attack, RNG_ARRIVAL_ATTACK, SIM_ATTACK_BIT);
 }
 
-/* The learned attacker adds a term of its own at an entry, a quarter of the nominal load a notch,
- * between 0 and 8 times nominal in all; legitimate load is out of its reach. */
 void sim_attack(struct sim *s, const struct attack_action *attack)
 {
-    const struct topology *t = s->world->topology;
-    CHECK(attack->entry >= 0 && attack->entry < t->n_entries);
-    double *extra = &s->extra_rps[attack->entry];
-    double top = *extra + (SIM_ATTACK_MAX * s->nominal_rps - s->extra_total);
-    double wanted = *extra + (double)attack->rate_change * SIM_ATTACK_NOTCH * s->nominal_rps;
-    double now_rps = wanted > top ? top : wanted;
-    now_rps = now_rps > 0.0 ? now_rps : 0.0;
-    if (now_rps != *extra) {
-        *extra = now_rps;
-        s->extra_total = 0.0;
-        for (int e = 0; e < t->n_entries; e++) {
-            s->extra_total += s->extra_rps[e];
-        }
+    bool changed = attacker_load(&s->attacker, attack, s->world->plant);
+    s->extra_total = s->attacker.extra_total;
+    if (changed) {
         sim_stream_turn(s, &s->attack, s->now);
     }
-    if (attack->data_change > 0) {
-        struct sim_service *service = &s->services[t->entries[attack->entry]];
-        double p = service->attacked_p + (double)attack->data_change * SIM_ATTACK_CRASH;
-        service->attacked_p = p < SIM_ATTACK_CRASH_MAX ? p : SIM_ATTACK_CRASH_MAX;
+    if (attack != NULL && attack->data_change > 0) {
+        struct sim_service *service = &s->services[s->world->topology->entries[attack->entry]];
+        service->attacked_p = attacker_crash(&s->attacker, attack, service->attacked_p);
         sim_weather_wake(s);
     }
 }

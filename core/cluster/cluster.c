@@ -171,6 +171,11 @@ static const struct plant_truth *cluster_truth(const struct plant *p, int lid)
     return &((const struct cluster *)p)->sims[lid].truth;
 }
 
+static struct attack_budget cluster_attack_left(const struct plant *p, int lid)
+{
+    return ((const struct cluster *)p)->sims[lid].attacker.left;
+}
+
 static const struct plant_cohort *cluster_cohorts(const struct plant *p, int lid, int *n)
 {
     const struct sim *s = &((const struct cluster *)p)->sims[lid];
@@ -184,6 +189,7 @@ static const struct plant_ops cluster_ops = {
     .step = cluster_step,
     .state = cluster_state,
     .truth = cluster_truth,
+    .attack_left = cluster_attack_left,
     .cohorts = cluster_cohorts,
 };
 

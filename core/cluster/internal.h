@@ -24,6 +24,7 @@
 #include "core/cluster/cluster.h"
 #include "core/cluster/timers.h"
 #include "core/plant/schema.h"
+#include "core/scenario/attacker.h"
 #include "core/scenario/schedule.h"
 
 #include <math.h>
@@ -32,14 +33,9 @@
 
 #define SIM_NEVER HUGE_VAL
 
-/* The learned attacker (arXiv 2505.21559, action space of the attacker, with kappa = 1 and
- * sigma = 10): its own load moves by a quarter of the nominal one a notch, up to 8 times nominal;
- * crash probability per pod and minute by 0.1 a notch, up to 0.2, and halves every 30 s. */
-#define SIM_ATTACK_NOTCH     0.25
-#define SIM_ATTACK_MAX       8.0
-#define SIM_ATTACK_CRASH     0.1
-#define SIM_ATTACK_CRASH_MAX 0.2
-#define SIM_ATTACK_DECAY     0.99769217652702336 /* per tick: 2^(-1/300) */
+/* Decay of the learned attacker's crash probability per tick: 2^(-1/300), by half in
+ * ATTACK_HALF_LIFE_S. */
+#define SIM_ATTACK_DECAY 0.99769217652702336
 
 enum {
     SIM_TICKS_PER_S = 10, /* a tick is one CFS period, 0.1 s */
@@ -253,8 +249,9 @@ struct sim {
     struct sim_timers timers;
     int32_t idle_client; /* list through next, -1 = none; of open clients */
     int n_users;         /* of closed clients: those that go on */
-    double *extra_rps;   /* (n_entries) of the learned attacker */
-    double extra_total, nominal_rps;
+    struct attacker attacker;
+    double *extra_rps;  /* (n_entries) of the learned attacker, 1/s */
+    double extra_total; /* their sum */
 
     int64_t tick;            /* number of the next one */
     double tick_s, scrape_s; /* when; tick SIM_NEVER while nothing varies */
@@ -351,7 +348,7 @@ static inline double sim_work(const struct sim *s, uint32_t request)
 void sim_streams_start(struct sim *s);
 void sim_stream_advance(const struct sim *s, struct sim_stream *a); /* past its next arrival */
 void sim_stream_turn(const struct sim *s, struct sim_stream *a, double now); /* rates changed */
-void sim_attack(struct sim *s, const struct attack_action *attack);
+void sim_attack(struct sim *s, const struct attack_action *attack); /* each period, or NULL */
 
 /* replicas.c */
 void sim_pods_start(struct sim *s); /* the initial ones, ready and old */

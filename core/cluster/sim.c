@@ -147,9 +147,7 @@ void sim_step(struct sim *s, const int32_t *delta, const struct attack_action *a
         sim_scale(s, i, (int)(wanted < least ? least : wanted > most ? most : wanted));
     }
     sim_settle(s);
-    if (attack != NULL) {
-        sim_attack(s, attack);
-    }
+    sim_attack(s, attack);
     s->period++;
     sim_run(s, s->period * s->world->plant->period_s);
     sim_truth_close(s);

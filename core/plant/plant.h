@@ -24,14 +24,17 @@ struct topology;
 
 /* What all plants and controllers agree on. */
 struct plant_cfg {
-    double period_s;       /* decision period of every controller: 15 */
-    double scrape_s;       /* 5 */
-    double window_s;       /* 30 */
-    double lag_s;          /* age of the newest scrape at a decision: 7.5 */
-    double latency_max_ms; /* L_max: a request counts as compliant up to here */
-    double timeout_s;      /* clients give up */
-    double cost_weight;    /* w_c of the reward */
-    int alpha;             /* largest change of a service's replicas by one defender action: 3 */
+    double period_s;        /* decision period of every controller: 15 */
+    double scrape_s;        /* 5 */
+    double window_s;        /* 30 */
+    double lag_s;           /* age of the newest scrape at a decision: 7.5 */
+    double latency_max_ms;  /* L_max: a request counts as compliant up to here */
+    double timeout_s;       /* clients give up */
+    double cost_weight;     /* w_c of the reward */
+    double attack_requests; /* budget of a learned attacker for an episode: requests above the
+                               legitimate ones, in multiples of those */
+    double attack_crashes;  /* crash probability a minute x minutes, see attacker.h */
+    int alpha;              /* largest change of a service's replicas by one defender action: 3 */
 };
 extern const struct cfg_field plant_fields[];
 
@@ -58,6 +61,12 @@ struct episode_id {
  * attacks are part of the schedule. */
 struct attack_action {
     int entry, rate_change, data_change;
+};
+
+/* What a learned attacker may still spend in the running episode. */
+struct attack_budget {
+    double requests; /* above the legitimate ones */
+    double crashes;  /* crashes that a pod of the service aimed at would suffer on average */
 };
 
 /* Exact account of one decision period of one environment. Requests are client requests; "resolved"
@@ -100,12 +109,15 @@ struct plant_ops {
                       const struct schedule *schedule, int horizon);
     /* One decision period in all environments. delta (n_env, n_services): change of desired
      * replicas, already resolved between agents; the plant clips to [min, max]. attack (n_env) may
-     * be NULL. Environments whose `active` byte is 0 stand still (active NULL = all run). */
+     * be NULL: the attacker's load stays as it is. Its budget is enforced by the plant.
+     * Environments whose `active` byte is 0 stand still (active NULL = all run). */
     enum err (*step)(struct plant *p, const int32_t *delta, const struct attack_action *attack,
                      const uint8_t *active);
     /* (state_size) measured state at the current decision; valid until the next step or reset. */
     const float *(*state)(const struct plant *p, int lid);
     const struct plant_truth *(*truth)(const struct plant *p, int lid);
+    /* What the attacker has left. NULL: the plant knows no learned attacker. */
+    struct attack_budget (*attack_left)(const struct plant *p, int lid);
     /* Cohorts of the running episode, NULL if the plant keeps none. */
     const struct plant_cohort *(*cohorts)(const struct plant *p, int lid, int *n);
 };

@@ -74,6 +74,8 @@ static inline void world_diamond(struct world *w)
                       .latency_max_ms = 200,
                       .timeout_s = 2,
                       .cost_weight = 0.2,
+                      .attack_requests = 100,
+                      .attack_crashes = 100,
                       .alpha = 3},
         .cluster_cfg = {.start_s = 20,
                         .start_sd_s = 6,

@@ -1,0 +1,48 @@
+/* The learned attacker's means: what its actions do to the load and to the pods, within a budget.
+ *
+ * Actions are those of arXiv 2505.21559 (kappa = 1, sigma = 10), in units the paper leaves open: a
+ * notch of rate is a quarter of the nominal load; its load lies between 0 and 8 times nominal over
+ * all entries; a notch of data is 0.1 crashes per pod and minute at the entry's service, up to 0.2,
+ * and decays by half every 30 s. The load is a term of its own: legitimate load is out of reach.
+ *
+ * The budget of an episode has two parts, and both are paid in advance, so that none can be
+ * overdrawn: requests, for each period at the rates it will have; crash probability, at once for
+ * its whole decay. What a budget cannot pay is cut to what it can: loads of all entries alike.
+ * Pure accounting, for any plant: who carries it out draws the arrivals and the crashes.
+ */
+#ifndef KARMA_SCENARIO_ATTACKER_H
+#define KARMA_SCENARIO_ATTACKER_H
+
+#include "core/plant/plant.h"
+
+#include <stdbool.h>
+
+#define ATTACK_NOTCH       0.25 /* of the nominal load */
+#define ATTACK_MAX         8.0  /* x nominal */
+#define ATTACK_CRASH       0.1  /* per pod and minute */
+#define ATTACK_CRASH_MAX   0.2
+#define ATTACK_HALF_LIFE_S 30.0
+
+struct attacker {
+    double *extra_rps; /* (n_entries) its load at each entry, requests/s; borrowed */
+    int n_entries;
+    double extra_total; /* their sum */
+    double nominal_rps;
+    struct attack_budget left;
+};
+
+/* An episode begins: no load yet. nominal_rps: mean legitimate load of the episode of n_seconds,
+ * of which the budget in cfg is a multiple. extra_rps (n_entries) is kept. */
+void attacker_start(struct attacker *a, double *extra_rps, int n_entries,
+                    const struct plant_cfg *cfg, double nominal_rps, int n_seconds);
+
+/* The load for the period that begins, of cfg->period_s; action NULL: as it is. Pays for it. True
+ * if the load of an entry changed. */
+bool attacker_load(struct attacker *a, const struct attack_action *action,
+                   const struct plant_cfg *cfg);
+
+/* Crash probability per pod and minute at the service of the action's entry, which now is p. Pays
+ * for the difference. */
+double attacker_crash(struct attacker *a, const struct attack_action *action, double p);
+
+#endif

@@ -1,0 +1,180 @@
+/* The learned attacker's account: actions by hand, budgets under random actions, and the same on
+ * the simulated cluster. */
+#include "core/scenario/attacker.h"
+#include "tests/unit/cluster_world.h"
+
+#include <math.h>
+
+static bool near(double a, double b)
+{
+    return fabs(a - b) < 1e-9 * (1.0 + fabs(b));
+}
+
+static uint32_t word(uint32_t i)
+{
+    return rng_philox(rng_key(4, RNG_TEST, RNG_TEST_SPLIT), i, 0, 0, 0).v[0];
+}
+
+/* 100/s for 600 s and a budget of 0.05: 3000 requests; periods of 15 s. */
+static const struct plant_cfg cfg = {
+    .period_s = 15, .attack_requests = 0.05, .attack_crashes = 0.2};
+
+static struct attack_action action(int entry, int rate_change, int data_change)
+{
+    return (struct attack_action){entry, rate_change, data_change};
+}
+
+/* 25/s a notch. Two periods of 50/s and one of 75/s cost 750, 750 and 1125; of the 375 left the
+ * fourth, wanted at 75/s, gets 25/s, a third at both entries, and the fifth nothing. */
+static void test_requests_by_hand(void **state)
+{
+    (void)state;
+    struct attacker a;
+    double extra[2];
+    const struct attack_action up_2 = action(0, 2, 0), up_1 = action(1, 1, 0);
+    attacker_start(&a, extra, 2, &cfg, 100, 600);
+    assert_true(near(a.left.requests, 3000));
+    assert_true(attacker_load(&a, &up_2, &cfg));
+    assert_true(near(extra[0], 50) && near(a.left.requests, 2250));
+    assert_true(!attacker_load(&a, NULL, &cfg));
+    assert_true(near(extra[0], 50) && near(a.left.requests, 1500));
+    assert_true(attacker_load(&a, &up_1, &cfg));
+    assert_true(near(extra[1], 25) && near(a.extra_total, 75) && near(a.left.requests, 375));
+    assert_true(attacker_load(&a, NULL, &cfg));
+    assert_true(near(extra[0], 50.0 / 3) && near(extra[1], 25.0 / 3));
+    assert_true(a.left.requests == 0.0);
+    assert_true(attacker_load(&a, &up_2, &cfg));
+    assert_true(extra[0] == 0.0 && extra[1] == 0.0 && a.extra_total == 0.0);
+}
+
+/* Between 0 and 8 x nominal over all entries. */
+static void test_bounds_of_the_load(void **state)
+{
+    (void)state;
+    struct attacker a;
+    double extra[2];
+    struct plant_cfg rich = cfg;
+    rich.attack_requests = 1e6;
+    attacker_start(&a, extra, 2, &rich, 100, 600);
+    const struct attack_action down = action(1, -2, 0);
+    assert_true(!attacker_load(&a, &down, &rich));
+    assert_true(extra[1] == 0.0);
+    for (int i = 0; i < 20; i++) {
+        const struct attack_action up[] = {action(0, 2, 0), action(1, 1, 0)};
+        (void)attacker_load(&a, &up[0], &rich);
+        (void)attacker_load(&a, &up[1], &rich);
+    }
+    assert_true(near(a.extra_total, 800) && near(extra[0] + extra[1], 800));
+}
+
+/* 0.1 a minute that halves every 30 s are 0.1 x 0.5 min / log 2 = 0.0721 crashes. 0.2 pays for 0.2
+ * (the most at once) from 0.03 on and, when that has decayed to 0.05, for 0.107 of the 0.15 up to
+ * 0.2. */
+static void test_crashes_by_hand(void **state)
+{
+    (void)state;
+    struct attacker a;
+    double extra[1];
+    attacker_start(&a, extra, 1, &cfg, 100, 600);
+    const struct attack_action high = action(0, 0, 2), none = action(0, 0, 0);
+    double minute = 0.5 / log(2.0);
+    assert_true(attacker_crash(&a, &none, 0.03) == 0.03);
+    double p = attacker_crash(&a, &high, 0.03); /* 0.23, cut */
+    assert_true(p == ATTACK_CRASH_MAX);
+    assert_true(near(a.left.crashes, 0.2 - 0.17 * minute));
+    p = attacker_crash(&a, &high, 0.05);
+    assert_true(near(p, 0.05 + (0.2 - 0.17 * minute) / minute));
+    assert_true(a.left.crashes == 0.0);
+    assert_true(attacker_crash(&a, &high, 0.05) == 0.05);
+}
+
+/* Whatever it does: never more than the budget, and every action that can be paid is executed to
+ * the bit as without a budget. */
+static void test_budget_holds_under_random_actions(void **state)
+{
+    (void)state;
+    for (uint32_t run = 0; run < 200; run++) {
+        struct attacker a, free_;
+        double extra[3], free_extra[3], requests = 0.0, crashes = 0.0, p = 0.0;
+        struct plant_cfg own = cfg, rich = cfg;
+        own.attack_requests = 0.001 * (double)(word(run) % 4000);
+        own.attack_crashes = 0.001 * (double)(word(run + 1000) % 2000);
+        rich.attack_requests = rich.attack_crashes = 1e9;
+        attacker_start(&a, extra, 3, &own, 100, 600);
+        attacker_start(&free_, free_extra, 3, &rich, 100, 600);
+        bool paid = true;
+        for (uint32_t t = 0; t < 40; t++) {
+            uint32_t w = word(run * 64 + t + 5000);
+            const struct attack_action act =
+                action((int)(w % 3), (int)(w / 3 % 5) - 2, (int)(w / 15 % 3));
+            (void)attacker_load(&a, &act, &own);
+            (void)attacker_load(&free_, &act, &rich);
+            requests += (extra[0] + extra[1] + extra[2]) * own.period_s;
+            paid = paid && free_.extra_total * own.period_s * (1 + 1e-12) <
+                               a.left.requests + a.extra_total * own.period_s;
+            if (paid) {
+                assert_memory_equal(extra, free_extra, sizeof extra);
+            }
+            double before = p;
+            p = attacker_crash(&a, &act, p);
+            assert_true(p >= before && p <= ATTACK_CRASH_MAX);
+            crashes += (p - before) * 0.5 / log(2.0);
+            p *= 0.7071; /* a period later */
+            assert_true(a.left.requests >= 0.0 && a.left.crashes >= 0.0);
+            for (int e = 0; e < 3; e++) {
+                assert_true(extra[e] >= 0.0);
+            }
+        }
+        double budget = own.attack_requests * 100 * 600;
+        assert_true(requests <= budget * (1 + 1e-12));
+        assert_true(near(requests + a.left.requests, budget));
+        assert_true(near(crashes + a.left.crashes, own.attack_crashes));
+    }
+}
+
+/* On the cluster: 0.1 x the legitimate 200/s x 3000 s = 60,000 requests are all that ever come from
+ * an attacker who always wants more, within four standard deviations of the Poisson number; then
+ * nothing; and the legitimate arrivals are those of the same episode without him. */
+static void test_plant_enforces_the_budget(void **state)
+{
+    (void)state;
+    double legit[2][60], attack = 0.0, late = 0.0;
+    const struct attack_action up = action(0, 2, 2);
+    for (int run = 0; run < 2; run++) {
+        struct world w;
+        world_diamond(&w);
+        w.plant_cfg.attack_requests = 0.1;
+        w.plant_cfg.attack_crashes = 0.3;
+        world_open(&w, 1);
+        world_rate(&w, 0, WORLD_SECONDS, 200, 0);
+        world_reset(&w);
+        for (int t = 0; t < 60; t++) {
+            assert_int_equal(plant_step(w.plant, w.delta, run == 1 ? &up : NULL, NULL), ERR_OK);
+            const struct plant_truth *truth = plant_truth(w.plant, 0);
+            legit[run][t] = truth->received_legit;
+            attack += truth->received - truth->received_legit;
+            late += t >= 50 ? truth->received - truth->received_legit : 0.0;
+        }
+        struct attack_budget left = w.plant->ops->attack_left(w.plant, 0);
+        assert_true(near(left.requests, run == 1 ? 0.0 : 60000.0));
+        assert_true(near(left.crashes, run == 1 ? 0.0 : 0.3));
+        assert_true(cluster_consistent(w.plant));
+        world_close(&w);
+    }
+    assert_memory_equal(legit[0], legit[1], sizeof legit[0]);
+    print_message("attack requests %g, budget 60000\n", attack);
+    assert_true(fabs(attack - 60000) < 4 * sqrt(60000.0));
+    assert_true(late == 0.0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests_by_hand),
+        cmocka_unit_test(test_bounds_of_the_load),
+        cmocka_unit_test(test_crashes_by_hand),
+        cmocka_unit_test(test_budget_holds_under_random_actions),
+        cmocka_unit_test(test_plant_enforces_the_budget),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
