@@ -130,6 +130,43 @@ static void shade_events(struct script *s, const struct schedule *schedule)
     }
 }
 
+/* What the event is called and whom it hits, if that is one service or one link. */
+static const char *event_label(struct script *s, const struct event *e, const struct world *w)
+{
+    const struct event_kind_info *kind = &event_kind_info[e->kind];
+    const struct service_cfg *services = w->cfg.topology->services;
+    const char *at = e->service >= 0 ? services[e->service].name : "";
+    const char *label =
+        e->service < 0 ? kind->name : arena_printf(s->arena, "%s %s", kind->name, at);
+    if (kind->hits == HITS_LINK) {
+        label = arena_printf(s->arena, "%s %s-%s", kind->name, e->service < 0 ? "*" : at,
+                             e->callee < 0 ? "*" : services[e->callee].name);
+    }
+    s->failed = label == NULL ? ERR_MEMORY : s->failed;
+    return label == NULL ? "" : label;
+}
+
+/* Names above the panel that is drawn next, on three levels because events overlap; those late in
+ * the episode end where it ends. An instant is too thin to be seen as a shade, so it gets a line.
+ */
+static void label_events(struct script *s, const struct figure_timeline *f)
+{
+    const double until = f->schedule->n_seconds;
+    for (int i = 0; i < f->schedule->n_events; i++) {
+        const struct event *e = &f->schedule->events[i];
+        const bool late = e->start_s > 0.8 * until;
+        put(s, "set label %d %s at %.6g, graph %.2f %s font ',8' tc rgb '#7a5a2a' noenhanced\n",
+            i + 1, quoted(s, event_label(s, e, f->world)), late ? until : e->start_s,
+            1.03 + 0.05 * (i % 3), late ? "right" : "left");
+        if (e->kind == EVENT_CRASH_ALL) {
+            put(s,
+                "set arrow %d from %.6g, graph 0 to %.6g, graph 1 nohead lw 1 dt 3 lc rgb "
+                "'#7a5a2a'\n",
+                i + 1, e->start_s, e->start_s);
+        }
+    }
+}
+
 /* The legend of a row stands right of its last column; y labels stand left of its first. */
 static void set_panel(struct script *s, const struct figure_timeline *f, int row, int track,
                       const char *label)
@@ -211,10 +248,12 @@ static void plot_timeline(struct script *s, const struct figure_timeline *f)
         "font ',15'\n",
         f->schedule->n_seconds, f->n_tracks, AXIS_WIDTH / width, 1.0 - LEGEND_WIDTH / width,
         quoted(s, f->title));
+    label_events(s, f);
     for (int row = 0; row < 3; row++) {
         for (int track = 0; track < f->n_tracks; track++) {
             panels[row](s, f, track);
         }
+        put(s, "unset label\n");
     }
     put(s, "unset multiplot\n");
 }

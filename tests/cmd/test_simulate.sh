@@ -29,6 +29,15 @@ same "$(tail -n 1 "$WORK/a/trace.csv" | cut -d, -f 1,2)" "7,120" "the last perio
 grep -q "unset output" "$WORK/a/timeline.gp"
 result $? "timeline.gp is complete"
 
+link="[{name: x, events: [{kind: net_loss, service: b, callee: d, quiet_s: {lo: 1, hi: 2},
+    ramp_s: {lo: 0, hi: 1}, magnitude: {lo: 0.1, hi: 0.2}}, {kind: crash_all, service: c,
+    quiet_s: {lo: 20, hi: 30}, magnitude: {lo: 1, hi: 1}}]}]"
+exits 0 "an episode of other faults" simulate "$WORK/faults" -c nothing --set "scenarios=$link"
+grep -q "^set label 1 'net_loss b-d' at" "$WORK/faults/timeline.gp" &&
+    grep -q "^set label 2 'crash_all c' at" "$WORK/faults/timeline.gp" &&
+    grep -q "^set arrow 2 from" "$WORK/faults/timeline.gp"
+result $? "events have their names in the timeline"
+
 exits 0 "the same again" simulate "$WORK/b" -c "khpa default" -e 3
 diff -r "$WORK/a" "$WORK/b" >"$WORK/out" 2>&1
 result $? "gives the same bytes"
