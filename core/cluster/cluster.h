@@ -52,6 +52,14 @@
  * first pods already 600 s old, so that measurement windows are full at the first decision; neither
  * truth nor cohorts count them, but what they left in flight is resolved in the first period.
  *
+ * What goes wrong comes from the schedule (scenario.h) and acts at these places: floods and costly
+ * requests as arrivals (arrivals.c); crashes, blows, slow-downs and the noisy neighbour on ticks of
+ * 0.1 s (weather.c); slow-loris connections and lost calls in requests (attack.c); failed scrapes
+ * in what is seen (measure.c). Slow-loris connections are no requests: they appear in no counter of
+ * received, answered or failed, only in queues and slots. A lost call counts as a refused one. A
+ * retry storm acts through clients that retry, if there are any. The learned attacker acts within a
+ * budget (attacker.h); attack_left says what remains.
+ *
  * Memory is fixed at cluster_new: every pod has room for its slots and its queue, and there are
  * twice as many pods as max_replicas in sum, for those that drain; when that is not enough, new
  * pods wait for drained ones. One environment's results depend on nothing but its identity, its

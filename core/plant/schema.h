@@ -6,6 +6,19 @@
  * a decision: measured with scrape interval, window and lag; never an attack label, never the
  * future. Rates and means are over the 30 s window unless the name says otherwise.
  *
+ * Against a real Prometheus. A rate here is the slope between the oldest and the newest scrape of
+ * its window, both ends included: 30 s at a scrape every 5 s are 7 scrapes. Prometheus' rate()
+ * extrapolates increase and time alike to the ends of its range when scrapes are near them, so it
+ * gives the same slope over a range a little longer, rate(x[32s]). Counters here are sums over all
+ * pods and survive them; there, what a pod counted before its first and after its last scrape is
+ * lost. When a scrape fails, Prometheus shows no instant value, and for a rate uses what is left in
+ * the range; here the last value stays, as with an adapter that remembers. How old what is seen is
+ * does not belong to the state: a controller cannot rely on being told.
+ *
+ * Against metrics-server. hpa_cpu stands for its CPU: the rate of a cumulative counter between two
+ * points in time, there as far apart as its resolution (15 s at the finest that kubelet supports),
+ * here window_s.
+ *
  * `obs` says whether a policy sees the feature (the hpa_* columns exist for the Kubernetes rule,
  * which needs its partition of the pods), `paper` whether it is one of the nine of the paper
  * (arXiv 2505.21559, section on the state space).
