@@ -31,10 +31,10 @@ struct plant_cfg {
     double latency_max_ms;  /* L_max: a request counts as compliant up to here */
     double timeout_s;       /* clients give up */
     double cost_weight;     /* w_c of the reward */
+    int alpha;              /* largest change of a service's replicas by one defender action: 3 */
     double attack_requests; /* budget of a learned attacker for an episode: requests above the
                                legitimate ones, in multiples of those */
     double attack_crashes;  /* crash probability a minute x minutes, see attacker.h */
-    int alpha;              /* largest change of a service's replicas by one defender action: 3 */
 };
 extern const struct cfg_field plant_fields[];
 
