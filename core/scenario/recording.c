@@ -94,6 +94,9 @@ static void scale(struct maker *m, const struct recording_row *rows, size_t n, d
     }
 }
 
+/* Requests in a whole recording: with fewer the factor to mean_rps would not be finite. */
+#define SUM_MIN 1e-100
+
 static enum err make(struct recording *r, struct arena *arena, const struct recording_row *rows,
                      size_t n, const struct recording_format *format, double mean_rps)
 {
@@ -123,8 +126,9 @@ static enum err make(struct recording *r, struct arena *arena, const struct reco
                   m.n_seconds, SECONDS_MIN);
         return ERR_FORMAT;
     }
-    if (m.sum <= 0.0) {
-        log_error("%s: every rate is 0, so nothing can be scaled to mean_rps", format->path);
+    if (m.sum < SUM_MIN) {
+        log_error("%s: every rate is 0%s, so nothing can be scaled to mean_rps", format->path,
+                  m.sum > 0.0 ? " or as good as that" : "");
         return ERR_FORMAT;
     }
     scale(&m, rows, n, gap_s, mean_rps);

@@ -341,6 +341,7 @@ static void test_refusals(void **state)
         {"time,rate\n", "0 rates; a recording needs at least 5"},
         {"time,rate\n0,1\n2,1\n", "3 rates; a recording needs"},
         {"time,rate\n0,0\n9,0\n", "every rate is 0"},
+        {"time,rate\n0,1e-320\n9,1e-320\n", "every rate is 0 or as good as that"},
         {"rate\n1\n", ":1: 'rate' is not a number"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
