@@ -148,7 +148,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity test test-programs bench \
         benches lint format asan fuzz fuzzers corpus \
-        proof proof-resume valgrind install sources clean help FORCE
+        proof proof-resume proof-soak valgrind install sources clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 all: $(B)/karma ## build build/karma (and libkarma.a) for the chosen variables
@@ -238,6 +238,10 @@ proof: setup-test ## the digest with every compiler, optimisation and CPU (minut
 proof-resume: setup-test ## 20 trainings, each killed at a random moment and resumed (minutes)
 	@$(PMAKE) all
 	@KILLS=20 MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) tests/cmd/test_resume.sh
+
+proof-soak: setup-test ## half an hour of training that is stopped every minute
+	@$(PMAKE) all
+	@SECONDS_OF_SOAK=1800 EVERY=60 MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) tests/cmd/test_soak.sh
 
 valgrind: setup-test ## a short serial training under valgrind
 	@$(PMAKE) MPI=0 build/serial/karma
