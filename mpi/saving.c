@@ -27,6 +27,7 @@ static struct checkpoint checkpoint_of(struct trainer *t)
 enum err trainer_save(struct trainer *t, int u)
 {
     const char *dir = t->setup->run_dir;
+    const double start = clock_s();
     struct checkpoint c = checkpoint_of(t);
     const bool ahead = t->before != NULL;
     const struct checkpoint_place at = {u, ahead ? t->update_before : t->update};
@@ -43,6 +44,7 @@ enum err trainer_save(struct trainer *t, int u)
         e = shelf_prune(dir, u, t->setup->train->checkpoint_keep);
     }
     arena_rewind(&t->scratch, mark);
+    t->log.time.checkpoint += clock_s() - start;
     return comm_agree(t->comm, e);
 }
 

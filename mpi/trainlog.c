@@ -76,8 +76,9 @@ static enum err open_csv(struct trainlog *l, int done)
     static const char *const learning[] = {"policy_loss", "value_loss",         "entropy",
                                            "kl",          "clip_fraction",      "ratio_max_dev",
                                            "grad_norm",   "explained_variance", "lr"};
-    static const char *const timing[] = {"update", "seconds",    "rollout_s",      "learn_s",
-                                         "wait_s", "sent_bytes", "env_steps_per_s"};
+    static const char *const timing[] = {"update",     "seconds",        "rollout_s",
+                                         "learn_s",    "checkpoint_s",   "wait_s",
+                                         "sent_bytes", "env_steps_per_s"};
     const struct env_spec *spec = l->team->spec;
     const int n_learning = (int)(sizeof learning / sizeof *learning);
     const int n = 4 + spec->n_stats + n_learning;
@@ -232,6 +233,7 @@ static enum err put_timing(struct trainlog *l, int u, double rate)
     csv_num(&l->timing, clock_s() - l->started_s);
     csv_num(&l->timing, l->time.rollout);
     csv_num(&l->timing, l->time.learn);
+    csv_num(&l->timing, l->time.checkpoint);
     csv_num(&l->timing, l->comm->wait_seconds - l->waited_s);
     csv_int(&l->timing, (int64_t)l->comm->bytes_sent);
     csv_num(&l->timing, rate);

@@ -29,7 +29,7 @@ struct trainlog {
     struct mappo_stats stats;
     float *episodes; /* (n_stats + 1) sums, and their number */
     struct train_time {
-        double rollout, learn; /* seconds since the last row */
+        double rollout, learn, checkpoint; /* seconds since the last row */
     } time;
     double started_s, last_s, waited_s;
 };
