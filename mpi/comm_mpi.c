@@ -11,6 +11,7 @@
 
 #include <limits.h>
 #include <mpi.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef __linux__
@@ -142,13 +143,28 @@ static void abort_on_check(void)
     comm_abort(err_exit_code(ERR_FAILED));
 }
 
+/* MPI_Init with threads of its own that take no signals: a handler shall interrupt the thread that
+ * works, not run beside it. */
+static int init_library(int *argc, char ***argv)
+{
+    int provided;
+    sigset_t ours, before;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &ours, &before);
+    const int rc = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
 static enum err open_world(struct comm *c, struct comm_impl *impl, int *argc, char ***argv)
 {
-    int is_up = 0, provided;
+    int is_up = 0;
     TRY(mpi_result(MPI_Initialized(&is_up), "MPI_Initialized"));
     if (!is_up) {
-        int rc = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
-        TRY(mpi_result(rc, "MPI_Init_thread"));
+        TRY(mpi_result(init_library(argc, argv), "MPI_Init_thread"));
         impl->owns_library = true;
     }
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);

@@ -73,7 +73,8 @@ static enum err share_places(struct peers *p, struct buf *message, struct comm *
 enum err peers_init(struct peers *p, struct arena *arena, struct comm *comm)
 {
     struct buf message;
-    *p = (struct peers){.me = comm->rank, .here = ARENA_NEW(arena, comm->size, struct peer)};
+    *p = (struct peers){
+        .me = comm->rank, .lost = -1, .here = ARENA_NEW(arena, comm->size, struct peer)};
     TRY(comm_agree(comm, p->here == NULL ? ERR_MEMORY : ERR_OK));
     buf_init(&message);
     const enum err e = share_places(p, &message, comm);
@@ -147,7 +148,8 @@ bool peers_lowest(const struct peers *p)
 
 enum err peers_watch(void *peers)
 {
-    const int lost = peers_lost(peers);
+    struct peers *p = peers;
+    const int lost = p->lost = peers_lost(p);
     if (lost < 0) {
         return ERR_OK;
     }

@@ -20,6 +20,7 @@ struct peers {
     int me;
     struct peer *here; /* (n_here) the other ranks of this host, ascending by rank */
     int n_here;
+    int lost; /* whom peers_watch() found gone, -1 = nobody yet */
 };
 
 /* Collective. */

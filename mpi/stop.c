@@ -154,6 +154,15 @@ void stop_at(int done)
     last.done = done;
 }
 
+void stop_lost(int rank)
+{
+    struct line line = {.n = 0};
+    if (last.peers != NULL && is_under_way()) {
+        compose(&line, 0, rank);
+        write_status(&line);
+    }
+}
+
 void stop_forget(void)
 {
     on_leaving(SIG_DFL);

@@ -27,6 +27,8 @@ bool stop_requested(void);
 void stop_last_words(const struct peers *peers, const char *status, int updates);
 /* Local. How far the run is: "after update `done` of `updates`". */
 void stop_at(int done);
+/* Local. Says the same of a rank that was found gone, before this one ends the job. */
+void stop_lost(int rank);
 /* Local. The signals end the process as they did before. */
 void stop_forget(void);
 

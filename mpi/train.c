@@ -349,7 +349,6 @@ static enum err stand_guard(struct trainer *t)
     TRY(peers_init(&t->peers, &t->arena, t->comm));
     const char *status = file_join(&t->arena, t->setup->run_dir, "status");
     TRY(comm_agree(t->comm, status == NULL ? ERR_MEMORY : ERR_OK));
-    t->log.peers = &t->peers;
     stop_listen();
     stop_last_words(&t->peers, status, t->setup->train->updates);
     comm_watch(t->comm, peers_watch, &t->peers);
@@ -394,7 +393,9 @@ static enum err run(struct trainer *t)
     if (e == ERR_OK) {
         e = run_logged(t, done);
     }
-    if (e != ERR_OK && e != ERR_STOPPED) {
+    if (e == ERR_PEER && t->peers.lost >= 0) {
+        stop_lost(t->peers.lost);
+    } else if (e != ERR_OK && e != ERR_STOPPED) {
         trainlog_fail(&t->log, e);
     }
     trainlog_close(&t->log);

@@ -321,11 +321,7 @@ void trainlog_fail(struct trainlog *l, enum err why)
         return;
     }
     progress_end(&l->progress);
-    const int lost = why == ERR_PEER ? peers_lost(l->peers) : -1;
-    const enum err e =
-        lost >= 0 ? rundir_status(&l->dir, "lost rank %d after update %d of %d", lost, l->done,
-                                  l->setup->train->updates)
-                  : rundir_status(&l->dir, "failed after update %d: %s", l->done, err_text(why));
+    const enum err e = rundir_status(&l->dir, "failed after update %d: %s", l->done, err_text(why));
     if (e != ERR_OK) {
         log_warn("%s: the status could not be written", l->dir.path);
     }

@@ -9,7 +9,6 @@
 #include "core/base/rundir.h"
 #include "core/marl/mappo.h"
 #include "mpi/comm.h"
-#include "mpi/peers.h"
 #include "mpi/train.h"
 
 struct trainlog {
@@ -18,7 +17,6 @@ struct trainlog {
     const struct team *team;
     struct comm *comm;
     struct arena *arena;
-    const struct peers *peers; /* whom a failure may be blamed on; borrowed */
     struct rundir dir;
     struct csv metrics, timing;
     struct progress progress;

@@ -66,4 +66,22 @@ static inline void fake_eval_fill(struct fake_eval *f, fake_value *value)
     }
 }
 
+/* The fixture of a test: cleared, with its arenas. */
+static inline int fake_open(void **state, void *fixture, size_t bytes, struct arena *arena,
+                            struct arena *scratch)
+{
+    memset(fixture, 0, bytes);
+    arena_init(arena);
+    arena_init(scratch);
+    *state = fixture;
+    return 0;
+}
+
+static inline int fake_close(struct arena *arena, struct arena *scratch)
+{
+    arena_release(scratch);
+    arena_release(arena);
+    return 0;
+}
+
 #endif

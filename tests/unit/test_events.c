@@ -2,7 +2,7 @@
  * drawn, who follows whom, and every refusal. */
 #include "core/base/config.h"
 #include "core/scenario/schedule.h"
-#include "tests/unit/heard.h"
+#include "tests/unit/scenario_world.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -13,52 +13,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-enum { SECONDS = 3000 };
-
-struct root {
-    struct topology_cfg topology;
-    struct workload_cfg workload;
-    struct scenario_cfg *scenarios;
-    int n_scenarios;
-};
-static const struct cfg_field ROOT[] = {
-    CFG_TABLE(struct root, topology, topology_fields, "services and node"),
-    CFG_TABLE(struct root, workload, workload_fields, "load"),
-    CFG_LIST(struct root, scenarios, n_scenarios, struct scenario_cfg, scenario_fields, "[]", 0, 8,
-             "scenarios"),
-    CFG_END,
-};
-
-struct fixture {
-    struct arena arena;
-    struct cfg places;
-    struct root root;
-    struct topology topology;
-    struct workload workload;
-    struct scenario scenario;
-    struct schedule schedule;
-    struct heard log;
-};
-
-static int setup(void **state)
-{
-    static struct fixture f;
-    f = (struct fixture){0};
-    arena_init(&f.arena);
-    cfg_init(&f.places, ROOT, sizeof(struct root), &f.arena);
-    heard_begin(&f.log);
-    *state = &f;
-    return schedule_init(&f.schedule, &f.arena, SECONDS) == ERR_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    heard_end();
-    arena_release(&f->arena);
-    return 0;
-}
 
 /* The diamond at 100 requests/s with one scenario of these generators. */
 static enum err build(struct fixture *f, const char *events)

@@ -19,20 +19,14 @@ struct fixture {
 
 static int setup(void **state)
 {
-    static struct fixture fixture;
-    fixture = (struct fixture){0};
-    arena_init(&fixture.arena);
-    arena_init(&fixture.scratch);
-    *state = &fixture;
-    return 0;
+    static struct fixture x;
+    return fake_open(state, &x, sizeof x, &x.arena, &x.scratch);
 }
 
 static int teardown(void **state)
 {
     struct fixture *x = *state;
-    arena_release(&x->scratch);
-    arena_release(&x->arena);
-    return 0;
+    return fake_close(&x->arena, &x->scratch);
 }
 
 static void compare(struct fixture *x)
