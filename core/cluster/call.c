@@ -160,9 +160,8 @@ int32_t sim_send(struct sim *s, int service_id, const struct sim_errand *errand,
     const struct topology *t = s->world->topology;
     struct sim_service *service = &s->services[service_id];
     service->count.received += 1.0;
-    bool lost = s->lossy && errand->parent >= 0 &&
-                sim_call_lost(s, s->calls[errand->parent].service, service_id, errand->request,
-                              errand->visit);
+    bool lost = s->lossy && errand->from != SIM_OUTSIDE &&
+                sim_call_lost(s, errand->from, service_id, errand->request, errand->visit);
     if (service->n_ready > 0 && !lost) {
         int slot = choose_pod(s, service, draw.v[1]);
         if (s->pods[slot].held + s->pods[slot].queued < s->world->places) {
@@ -289,7 +288,7 @@ static bool call_along(struct sim *s, const struct sim_call *call, int e, struct
 static void call_parallel(struct sim *s, int32_t c, int begin, int end)
 {
     struct sim_call *call = &s->calls[c];
-    struct sim_errand errand = {call->deadline_s, c, call->request, 0};
+    struct sim_errand errand = {call->deadline_s, c, call->service, call->request, 0};
     int16_t pending = 0;
     for (int e = begin; e < end; e++) {
         pending += call_along(s, call, e, &errand);
@@ -312,7 +311,7 @@ static bool call_next(struct sim *s, int32_t c)
     if (call->failed || given_up(s, call)) {
         return false;
     }
-    struct sim_errand errand = {call->deadline_s, c, call->request, 0};
+    struct sim_errand errand = {call->deadline_s, c, call->service, call->request, 0};
     int e = s->world->topology->sync_end[call->service] - call->left;
     call->left--;
     s->services[call->service].count.sent += 1.0;
@@ -333,7 +332,7 @@ static void call_split(struct sim *s, int32_t c, int begin, int end)
 
 static void call_async(struct sim *s, const struct sim_call *call, int begin, int end)
 {
-    struct sim_errand errand = {SIM_NEVER, SIM_ORPHAN, call->request, 0};
+    struct sim_errand errand = {SIM_NEVER, SIM_ORPHAN, call->service, call->request, 0};
     for (int e = begin; e < end; e++) {
         (void)call_along(s, call, e, &errand);
     }

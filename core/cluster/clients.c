@@ -10,6 +10,9 @@
  *                             |    v
  *                             BACKING --no attempt left, or no time--> resolved: failed
  *
+ * During a retry storm (scenario.h) each failed request has more attempts left; an episode without
+ * one does not know that its world may have one.
+ *
  * What does not fit the plain case has a record: the request's first attempt, its deadline, and the
  * root call of the running attempt. An attempt that is out of time is abandoned: its root becomes
  * an orphan, works on (or is dropped when dequeued, with deadline propagation), and its answer is
@@ -83,9 +86,28 @@ static int request_entry(const struct sim *s, const struct sim_stream *from, uin
 }
 
 /* Attempt 0: the think time before the request; attempt k: the jitter of the wait before it. */
+static struct rng_block client_draw(const struct sim *s, uint32_t request, uint32_t attempt)
+{
+    return rng_philox(s->key_client, attempt, request, s->id.episode, s->id.env);
+}
+
 static uint32_t client_word(const struct sim *s, uint32_t request, uint32_t attempt)
 {
-    return rng_philox(s->key_client, attempt, request, s->id.episode, s->id.env).v[0];
+    return client_draw(s, request, attempt).v[0];
+}
+
+/* How often the request may be tried again, as things stand. A storm adds x attempts on average:
+ * the part of x that is no whole attempt is held against one draw of the request, so that a
+ * stronger storm never means fewer attempts. */
+static uint32_t retries_allowed(const struct sim *s, uint32_t request)
+{
+    uint32_t own = (uint32_t)s->world->cfg->clients.retries;
+    double more = schedule_retries(s->schedule, s->now);
+    if (more <= 0.0) {
+        return own;
+    }
+    double whole = floor(more), u = (double)client_draw(s, request, 0).v[1] * 0x1p-32;
+    return own + (uint32_t)whole + (u < more - whole ? 1 : 0);
 }
 
 static double backoff_s(const struct sim *s, uint32_t request, uint32_t attempt)
@@ -133,7 +155,7 @@ static void attempt_failed(struct sim *s, int32_t i)
 {
     struct sim_client *c = &s->clients[i];
     c->call = SIM_NO_CALL;
-    if (c->attempt < (uint32_t)s->world->cfg->clients.retries) {
+    if (c->attempt < retries_allowed(s, c->request)) {
         double at = s->now + backoff_s(s, c->request, c->attempt + 1);
         if (at < c->deadline_s) {
             c->state = CLIENT_BACKING;
@@ -155,6 +177,7 @@ static void attempt(struct sim *s, int32_t i)
     struct sim_errand errand = {
         .deadline_s = deadline_s,
         .parent = SIM_RECORD - i,
+        .from = SIM_OUTSIDE,
         .request = c->request,
         .visit = c->attempt * s->world->tree_visits,
     };
@@ -239,6 +262,7 @@ void sim_request(struct sim *s, struct sim_stream *from)
     struct sim_errand errand = {
         .deadline_s = s->now + s->world->plant->timeout_s,
         .parent = SIM_CLIENT,
+        .from = SIM_OUTSIDE,
         .request = request,
     };
     if (sim_send(s, request_entry(s, from, draw.v[2]), &errand, draw) == SIM_NO_CALL) {
@@ -266,13 +290,24 @@ void sim_users_follow(struct sim *s)
     }
 }
 
+static bool storm_comes(const struct schedule *schedule)
+{
+    for (int i = 0; i < schedule->n_events; i++) {
+        if (schedule->events[i].kind == EVENT_RETRY_STORM) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sim_clients_start(struct sim *s)
 {
     bool closed = s->world->cfg->clients.kind == CLIENT_CLOSED;
+    bool unused = s->world->storms_only && !storm_comes(s->schedule);
     int n = s->world->n_clients;
     timers_clear(&s->timers, n);
     s->n_users = 0;
-    s->idle_client = closed || n == 0 ? -1 : 0;
+    s->idle_client = closed || unused || n == 0 ? -1 : 0;
     for (int32_t i = 0; i < n; i++) {
         s->clients[i] = (struct sim_client){
             .state = CLIENT_IDLE,

@@ -127,8 +127,9 @@ static enum err size_clients(struct sim_world *w)
                   cfg->requests_max);
         return ERR_CONFIG;
     }
-    bool remembers = closed || cfg->retries > 0 || cfg->attempt_timeout_s > 0.0;
-    w->n_clients = remembers ? cfg->requests_max : 0;
+    bool always = closed || cfg->retries > 0 || cfg->attempt_timeout_s > 0.0;
+    w->n_clients = always || cfg->storms ? cfg->requests_max : 0;
+    w->storms_only = !always;
     return ERR_OK;
 }
 

@@ -57,8 +57,9 @@
  * 0.1 s (weather.c); slow-loris connections and lost calls in requests (attack.c); failed scrapes
  * in what is seen (measure.c). Slow-loris connections are no requests: they appear in no counter of
  * received, answered or failed, only in queues and slots. A lost call counts as a refused one. A
- * retry storm acts through clients that retry, if there are any. The learned attacker acts within a
- * budget (attacker.h); attack_left says what remains.
+ * retry storm gives each failed request as many attempts more as the schedule says at that moment,
+ * with the back-off of the clients, also where they do not retry otherwise (cfg.clients.storms).
+ * The learned attacker acts within a budget (attacker.h); attack_left says what remains.
  *
  * Memory is fixed at cluster_new: every pod has room for its slots and its queue, and there are
  * twice as many pods as max_replicas in sum, for those that drain; when that is not enough, new
@@ -88,6 +89,8 @@ struct client_cfg {
     double backoff_s, backoff_max_s; /* before the first retry; doubles up to the second */
     double jitter;                   /* part of a wait that is drawn */
     int requests_max;                /* records for requests that may be retried, and for users */
+    bool storms; /* some scenario has a retry storm, so records are needed then; no row of the
+                    configuration: world_init() knows */
 };
 
 struct cluster_cfg {

@@ -64,6 +64,7 @@ static inline void sim_area_add(struct sim_area *a, double now, double change)
  * wait. A holder is no call but a slow-loris connection, see attack.c. A client with record i is
  * SIM_RECORD - i. */
 enum { SIM_NO_CALL = -1, SIM_CLIENT = -2, SIM_ORPHAN = -3, SIM_HOLDER = -4, SIM_RECORD = -5 };
+enum { SIM_OUTSIDE = -1 }; /* instead of a calling service: a client */
 enum sim_call_state {
     CALL_FREE,
     CALL_QUEUED,
@@ -91,10 +92,12 @@ struct sim_call {
     bool failed;     /* a callee has failed */
 };
 
-/* A call on its way: what it inherits. */
+/* A call on its way: what it inherits. Who called is not always who waits: an asynchronous callee
+ * has a calling service, and no parent. */
 struct sim_errand {
     double deadline_s;
     int32_t parent;
+    int32_t from; /* calling service, or SIM_OUTSIDE */
     uint32_t request, visit;
 };
 
@@ -219,6 +222,7 @@ struct sim_world {
     int n_ring;           /* scrapes kept */
     int n_cohorts;        /* at most */
     int n_clients;        /* records; 0 if clients are open and do nothing but wait */
+    bool storms_only;     /* records are for retry storms, and for nothing else */
     uint32_t tree_visits; /* no attempt of a request has more calls than this, modulo 2^32 */
     double warm_s;        /* length of the warm-up */
     double scrape_from_s; /* time of scrape 0, within the warm-up */

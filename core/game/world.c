@@ -18,10 +18,25 @@ static enum err check_load_file(const char *path, const struct cfg *places)
                            path);
 }
 
+/* Clients that may have to try again need memory from the start. */
+static bool storms_possible(const struct world_cfg *cfg)
+{
+    for (int i = 0; i < cfg->n_scenarios; i++) {
+        for (int k = 0; k < cfg->scenarios[i].n_events; k++) {
+            if (cfg->scenarios[i].events[k].kind == EVENT_RETRY_STORM) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
                     const struct cfg *places)
 {
-    *w = (struct world){.cfg = *cfg};
+    *w = (struct world){.cfg = *cfg, .cluster = *cfg->cluster};
+    w->cluster.clients.storms = storms_possible(cfg);
+    w->cfg.cluster = &w->cluster;
     w->n_seconds = (int)ceil(cfg->horizon * cfg->plant->period_s);
     TRY(plant_cfg_check(cfg->plant, places));
     TRY(topology_init(&w->topology, arena, cfg->topology, places));

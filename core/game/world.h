@@ -24,6 +24,7 @@ struct world_cfg {
 
 struct world {
     struct world_cfg cfg;
+    struct cluster_cfg cluster; /* the given one, told of its scenarios; cfg.cluster is this */
     struct topology topology;
     struct workload workload;
     struct scenario *scenarios; /* (cfg.n_scenarios) */

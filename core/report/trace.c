@@ -31,6 +31,7 @@ static const struct part truth_parts[] = {
     TRUTH(service_available_mean),
     TRUTH(requested_m_mean),
     TRUTH(used_m_mean),
+    TRUTH(retries),
 };
 #undef TRUTH
 #define REWARD(field)                                                                              \

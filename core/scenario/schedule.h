@@ -88,8 +88,7 @@ double schedule_outage(const struct schedule *s, double t_s);
 
 /* Attempts that a client makes for a failed request on top of those its own behaviour would make
  * (0 = normal). Not whole: floor(x) attempts, and one more with probability x - floor(x). A plant
- * asks at the moment an attempt of a legitimate client fails; when it has no clients that retry, a
- * retry storm has no effect on it. */
+ * asks at the moment an attempt of a legitimate client fails. */
 double schedule_retries(const struct schedule *s, double t_s);
 
 #endif

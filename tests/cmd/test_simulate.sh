@@ -18,7 +18,7 @@ same "$(wc -l <"$WORK/a/trace.csv")" 9 "a row per decision"
 same "$(wc -l <"$WORK/a/cohorts.csv")" 25 "a row per 5 s"
 same "$(awk -F, '{ print NF }' "$WORK/a/trace.csv" | sort -u | wc -l)" 1 "rows have all cells"
 header=$(head -n 1 "$WORK/a/trace.csv")
-for column in step t_s a.deployed b.util_10s entry_5s delta.a truth.received truth.used_m_mean \
+for column in step t_s a.deployed b.util_10s entry_5s delta.a truth.received truth.used_m_mean truth.retries \
     reward.resilience reward.reward; do
     case ,$header, in
     *,$column,*) result 0 "column $column" ;;
@@ -37,6 +37,18 @@ grep -q "^set label 1 'net_loss b-d' at" "$WORK/faults/timeline.gp" &&
     grep -q "^set label 2 'crash_all c' at" "$WORK/faults/timeline.gp" &&
     grep -q "^set arrow 2 from" "$WORK/faults/timeline.gp"
 result $? "events have their names in the timeline"
+
+# Clients of the default configuration do not retry; in a retry storm they do.
+storm="[{name: x, events: [{kind: ddos, quiet_s: {lo: 5, hi: 5}, ramp_s: {lo: 0, hi: 1}, duration_s: {lo: 100, hi: 100},
+    magnitude: {lo: 8, hi: 8}}, {kind: retry_storm, follow: 0, magnitude: {lo: 2, hi: 2}}]}]"
+retries() { # DIR: attempts after the first, whole episode
+    awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "truth.retries") at = i }
+        NR > 1 { n += $at } END { print n + 0 }' "$1/trace.csv"
+}
+same "$(retries "$WORK/a")" 0 "nobody tries again without being told to"
+exits 0 "an episode with a retry storm" simulate "$WORK/storm" -c nothing --set "scenarios=$storm"
+[ "$(retries "$WORK/storm")" -gt 1000 ]
+result $? "clients try again in a retry storm ($(retries "$WORK/storm") times)"
 
 exits 0 "the same again" simulate "$WORK/b" -c "khpa default" -e 3
 diff -r "$WORK/a" "$WORK/b" >"$WORK/out" 2>&1

@@ -116,6 +116,16 @@ static void draw_load(struct random_world *r, struct dice *d)
     }
 }
 
+/* Behind all other draws, so that the worlds with known numbers stay what they are. */
+static void draw_storm(struct random_world *r, struct dice *d)
+{
+    if (chance(d, 25)) {
+        r->w.cluster_cfg.clients.storms = true;
+        world_event(&r->w, EVENT_RETRY_STORM, -1, between(d, 0.0, 100.0), between(d, 1.0, 100.0),
+                    between(d, 0.1, 4.0));
+    }
+}
+
 static void world_draw(struct random_world *r, uint32_t number)
 {
     struct dice d = {number, 0};
@@ -133,6 +143,7 @@ static void world_draw(struct random_world *r, uint32_t number)
     w->schedule.onset_s = -1.0;
     w->schedule.node_cpu_m = r->root.topology.node_cpu_m;
     draw_load(r, &d);
+    draw_storm(r, &d);
     assert_int_equal(
         cluster_new(&w->plant, &w->arena, &w->cluster_cfg, &w->plant_cfg, &w->topology, 1, PERIODS),
         ERR_OK);
@@ -150,7 +161,7 @@ static bool truth_holds(const struct random_world *r, const struct plant_truth *
     return t->received == t->answered + t->failed + t->inflight - inflight &&
            t->compliant <= t->answered && t->answered_legit <= t->answered &&
            t->received_legit <= t->received && t->inflight >= 0.0 &&
-           (clients->retries > 0 || t->retries == 0.0) &&
+           (clients->retries > 0 || clients->storms || t->retries == 0.0) &&
            t->requested_m_mean <= r->root.topology.node_cpu_m + 1e-6 &&
            t->used_m_mean <= NODE_SLACK * r->root.topology.node_cpu_m &&
            t->pods_failed_mean <= t->pods_deployed_mean + 1e-9 &&

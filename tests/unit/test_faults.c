@@ -192,6 +192,156 @@ static void test_loss_is_the_share_of_failures(void **state)
     world_close(&w);
 }
 
+/* An asynchronous callee is told over the same network: a third of what it is told does not arrive,
+ * and nobody's request fails of it. */
+static void test_async_calls_are_lost_too(void **state)
+{
+    (void)state;
+    struct world w;
+    world_chain(&w, 2, 1000.0);
+    w.services[0].async = w.services[0].calls;
+    w.services[0].n_async = 1;
+    w.services[0].n_calls = 0;
+    world_open(&w, 1);
+    world_rate(&w, 0, WORLD_SECONDS, 20, 0);
+    world_event(&w, EVENT_NET_LOSS, 0, 0, 300, 0.3);
+    last_event(&w)->callee = 1;
+    world_reset(&w);
+    struct sim *s = world_sim(&w, 0);
+    sim_run(s, 1);
+    double told = s->services[1].count.received, lost = s->services[1].count.errors;
+    sim_run(s, 299);
+    told = s->services[1].count.received - told;
+    lost = s->services[1].count.errors - lost;
+    double sd = sqrt(0.3 * 0.7 / told);
+    print_message("lost %.4f, expected 0.3 +- %.4f\n", lost / told, sd);
+    assert_true(told > 5500 && fabs(lost / told - 0.3) < 4 * sd);
+    assert_true(s->truth.failed == 0.0 && s->services[0].count.errors == 0.0);
+    assert_true(cluster_consistent(w.plant));
+    world_close(&w);
+}
+
+/* ---- retry storms ---- */
+
+/* A link loses 0.3 of its calls, and a storm gives each failed request 1.5 attempts more: one in
+ * two has one, one in two has two. So a request fails with 0.3 x 0.3 x (1/2 + 1/2 x 0.3), and 0.3 +
+ * 0.3 x 0.3 / 2 of them try again. Clients without retries of their own had one attempt before the
+ * storm, and have one after it. */
+static void test_storm_adds_attempts(void **state)
+{
+    (void)state;
+    static const double begin_s[] = {0, 105, 405}, end_s[] = {90, 390, 500};
+    for (int own = 0; own < 2; own++) {
+        struct world w;
+        world_chain(&w, 2, 1000.0);
+        w.cluster_cfg.clients.storms = true;
+        w.cluster_cfg.clients.retries = own;
+        w.cluster_cfg.clients.backoff_s = 0.1;
+        w.cluster_cfg.clients.backoff_max_s = 1;
+        w.cluster_cfg.clients.requests_max = 1000;
+        world_open(&w, 1);
+        world_rate(&w, 0, WORLD_SECONDS, 40, 0);
+        world_event(&w, EVENT_NET_LOSS, 0, 0, 600, 0.3);
+        last_event(&w)->callee = 1;
+        world_event(&w, EVENT_RETRY_STORM, -1, 100, 300, 1.5);
+        world_reset(&w);
+        struct sim *s = world_sim(&w, 0);
+        for (int part = 0; part < 3; part++) {
+            double more = part == 1 ? 1.5 : 0.0;
+            sim_run(s, begin_s[part]);
+            double received = s->received, resolved = s->resolved, answered = s->answered;
+            double retries = s->retries;
+            sim_run(s, end_s[part]);
+            received = s->received - received;
+            resolved = s->resolved - resolved;
+            double failed = 1.0 - (s->answered - answered) / resolved;
+            double again = (s->retries - retries) / received;
+            /* Each attempt but the first needs that all before it failed. */
+            double fails = 0.3, tries = 0.0;
+            for (int i = 0; i < own + (int)more; i++) {
+                tries += fails;
+                fails *= 0.3;
+            }
+            tries += fails * (more - floor(more));
+            fails *= 1.0 - 0.7 * (more - floor(more));
+            double sd = sqrt(fails * (1.0 - fails) / resolved);
+            print_message("own %d: failed %.4f, expected %.4f +- %.4f; again %.4f, expected %.4f\n",
+                          own, failed, fails, sd, again, tries);
+            assert_true(fabs(failed - fails) < 4 * sd);
+            assert_true(fabs(again - tries) <= (tries > 0.0 ? 4 * sqrt(0.9 / received) : 0.0));
+            assert_true(cluster_consistent(w.plant));
+        }
+        world_close(&w);
+    }
+}
+
+/* A flood that one pod cannot bear, and a storm in it: what is refused comes back, so the pod sees
+ * more calls; not one of the clients' requests is counted twice. */
+static void test_storm_makes_a_flood_larger(void **state)
+{
+    (void)state;
+    double calls[2], received[2];
+    for (int storm = 0; storm < 2; storm++) {
+        struct world w;
+        world_chain(&w, 1, 50.0);
+        w.topology_cfg.slots_per_pod = 4;
+        w.topology_cfg.queue_per_pod = 20;
+        w.cluster_cfg.clients.storms = true;
+        w.cluster_cfg.clients.backoff_s = 0.1;
+        w.cluster_cfg.clients.backoff_max_s = 1;
+        w.cluster_cfg.clients.requests_max = 10000;
+        world_open(&w, 1);
+        world_rate(&w, 0, WORLD_SECONDS, 100, 0);
+        if (storm == 1) {
+            world_event(&w, EVENT_RETRY_STORM, -1, 0, 300, 2);
+        }
+        world_reset(&w);
+        struct sim *s = world_sim(&w, 0);
+        sim_run(s, 300);
+        calls[storm] = s->services[0].count.received;
+        received[storm] = s->received;
+        assert_true(cluster_consistent(w.plant));
+        world_close(&w);
+    }
+    print_message("calls %.0f without the storm, %.0f with it\n", calls[0], calls[1]);
+    assert_true(received[0] == received[1]);
+    assert_true(calls[0] == received[0]);
+    assert_true(calls[1] > 1.8 * calls[0] && calls[1] <= 3.0 * calls[0]);
+}
+
+/* An episode without a storm does not notice that its world has some: the same bits, measured and
+ * true. */
+static void test_without_a_storm_nothing_changes(void **state)
+{
+    (void)state;
+    enum { PERIODS = 12 };
+    struct plant_truth truth[2][PERIODS];
+    float seen[2][128];
+    for (int storms = 0; storms < 2; storms++) {
+        struct world w;
+        world_diamond(&w);
+        w.cluster_cfg.clients.storms = storms == 1;
+        w.cluster_cfg.clients.backoff_s = 0.1;
+        w.cluster_cfg.clients.requests_max = 1000;
+        world_open(&w, 1);
+        world_rate(&w, 0, WORLD_SECONDS, 700, 50);
+        world_event(&w, EVENT_CRASH, -1, 20, 100, 0.9);
+        world_reset(&w);
+        for (int t = 0; t < PERIODS; t++) {
+            truth[storms][t] = *world_step(&w);
+        }
+        assert_true(truth[storms][PERIODS - 1].failed > 100.0);
+        assert_true((size_t)w.plant->n_state <= 128);
+        memset(seen[storms], 0, sizeof seen[storms]);
+        memcpy(seen[storms], plant_state(w.plant, 0), (size_t)w.plant->n_state * sizeof(float));
+        world_close(&w);
+    }
+    assert_memory_equal(truth[0], truth[1], sizeof truth[0]);
+    assert_memory_equal(seen[0], seen[1], sizeof seen[0]);
+}
+
+/* ---- costly requests ---- */
+
 /* Attack requests of 5 x the CPU: 40 legitimate and 10 attack requests/s of 10 ms use 0.9 cores. */
 static void test_costly_requests(void **state)
 {
@@ -420,6 +570,10 @@ int main(void)
         cmocka_unit_test(test_loris_holds_rate_times_time),
         cmocka_unit_test(test_holders_die_with_their_pod),
         cmocka_unit_test(test_loss_is_the_share_of_failures),
+        cmocka_unit_test(test_async_calls_are_lost_too),
+        cmocka_unit_test(test_storm_adds_attempts),
+        cmocka_unit_test(test_storm_makes_a_flood_larger),
+        cmocka_unit_test(test_without_a_storm_nothing_changes),
         cmocka_unit_test(test_costly_requests),
         cmocka_unit_test(test_ordinary_attack_thins_the_excess),
         cmocka_unit_test(test_slow_node_slows_every_service),
