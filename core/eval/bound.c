@@ -9,46 +9,83 @@
 static const double START_LEAST_S = 1.0; /* of the simulator: core/cluster/replicas.c */
 static const double FAILS = 1e-9;        /* probability, per episode */
 static const double TICK_S = 0.1;        /* slow-downs take effect this late at most */
+static const double ATTEMPTS_MOST = 1e3; /* of a request, more than any client makes */
 
 /* ---- what a request needs ---- */
 
-/* visits (n_services): calls at each service for one request at `entry`. */
-static void visits_from(double *visits, const struct topology *t, int entry)
+/* Calls of a request that draw alike, because their numbers do (modulo 2^32)? */
+static bool draws_repeat(double *tree, const struct topology *t)
 {
-    for (int s = 0; s < t->n_services; s++) {
-        visits[s] = s == entry ? 1.0 : 0.0;
-    }
-    for (int i = 0; i < t->n_services; i++) {
+    bool repeat = false;
+    for (int i = t->n_services - 1; i >= 0; i--) {
         const int s = t->order[i];
+        tree[s] = 1.0;
         for (int e = t->callee_begin[s]; e < t->callee_begin[s + 1]; e++) {
-            visits[t->callee[e]] += visits[s];
+            tree[s] += tree[t->callee[e]];
         }
+        repeat = repeat || tree[s] * ATTEMPTS_MOST >= 0x1p32;
+    }
+    return repeat;
+}
+
+/* scratch (n_services). */
+static void init_costs(struct bound *b, double *scratch)
+{
+    const struct world *w = b->world;
+    const struct topology *t = &w->topology;
+    const bool silent = w->cfg.cluster->clients.kind == CLIENT_CLOSED || draws_repeat(scratch, t);
+    for (int s = 0; s < t->n_services; s++) {
+        b->end_s[s] = silent ? 0.0 : t->demand_s[s] / work_law_pace(&t->work[s]);
     }
 }
 
-static double largest_demand(const struct topology *t)
+static double largest_cost(const struct bound *b)
 {
     double largest = 0.0;
-    for (int s = 0; s < t->n_services; s++) {
-        largest = fmax(largest, t->demand_s[s]);
+    for (int s = 0; s < b->world->topology.n_services; s++) {
+        largest = fmax(largest, b->end_s[s]);
     }
     return largest;
 }
 
-/* The least over the entries, of each resource for itself. */
-static void init_needs(struct bound *b, double *visits)
+/* Of resource r, what a call at s needs for itself. */
+static double own_need(const struct bound *b, int r, int s)
+{
+    const bool node = r == b->world->topology.n_services;
+    if (b->end_s[s] <= 0.0) {
+        return 0.0;
+    }
+    return node ? b->end_s[s] / largest_cost(b) : r == s ? 1.0 : 0.0;
+}
+
+/* least (n_services): what a call at each service needs at least of resource r, with all that it
+ * waits for. Callees first. */
+static void needs_below(double *least, const struct bound *b, int r)
 {
     const struct topology *t = &b->world->topology;
-    const int n = t->n_services;
-    for (int k = 0; k < t->n_entries; k++) {
-        double work = 0.0;
-        visits_from(visits, t, t->entries[k]);
-        for (int s = 0; s < n; s++) {
-            work += visits[s] * t->demand_s[s];
-            b->need[s] = k == 0 ? visits[s] : fmin(b->need[s], visits[s]);
+    for (int i = t->n_services - 1; i >= 0; i--) {
+        const int s = t->order[i];
+        const bool split = t->cfg->services[s].fan_out == FAN_SPLIT;
+        double below = 0.0;
+        for (int e = t->callee_begin[s]; e < t->sync_end[s]; e++) {
+            const double one = least[t->callee[e]];
+            const bool first = e == t->callee_begin[s];
+            below = first ? one : split ? fmin(below, one) : below + one;
         }
-        work /= largest_demand(t);
-        b->need[n] = k == 0 ? work : fmin(b->need[n], work);
+        least[s] = own_need(b, r, s) + below;
+    }
+}
+
+/* The least over the entries, of each resource for itself. scratch (n_services). */
+static void init_needs(struct bound *b, double *scratch)
+{
+    const struct topology *t = &b->world->topology;
+    for (int r = 0; r < b->n_resources; r++) {
+        needs_below(scratch, b, r);
+        for (int k = 0; k < t->n_entries; k++) {
+            const double need = scratch[t->entries[k]];
+            b->need[r] = k == 0 ? need : fmin(b->need[r], need);
+        }
     }
 }
 
@@ -109,21 +146,27 @@ static double least_slowdown(const struct schedule *s, int service, double from_
     double factor = 1.0;
     for (int i = 0; i < s->n_events; i++) {
         const struct event *e = &s->events[i];
-        if (e->kind == EVENT_SLOW && (e->service == service || e->service == SCENARIO_ALL)) {
+        const bool slows = e->kind == EVENT_SLOW || e->kind == EVENT_SLOW_NODE;
+        if (slows && (e->service == service || e->service == SCENARIO_ALL)) {
             factor *= fmax(1.0, fmin(event_at(e, from_s), event_at(e, to_s)));
         }
     }
     return factor;
 }
 
+/* Ends of calls that take end_s of CPU each, 0 if nothing is known of them. */
+static double ends_of(double cpu_s, double end_s)
+{
+    return end_s > 0.0 ? cpu_s / end_s : 0.0;
+}
+
 /* Sums K over the windows, resource by resource. */
 static void fill_ends(struct bound *b, const struct schedule *schedule)
 {
     const struct world *w = b->world;
-    const struct topology *t = &w->topology;
-    const int n = t->n_services;
+    const int n = w->topology.n_services;
     const int stride = b->n_windows + 1;
-    const double node = b->rate[n] * largest_demand(t);
+    const double node = w->cfg.topology->node_cpu_m * 1e-3 * w->cfg.topology->limit_ratio;
     for (int r = 0; r < b->n_resources; r++) {
         b->ends[r * stride] = 0.0;
     }
@@ -136,11 +179,11 @@ static void fill_ends(struct bound *b, const struct schedule *schedule)
             const double slow =
                 least_slowdown(schedule, s, from_s - latency_max_s(w) - TICK_S, to_s);
             double *ends = b->ends + s * stride + k;
-            ends[1] = ends[0] + COHORT_S * pods / (t->demand_s[s] * slow);
+            ends[1] = ends[0] + ends_of(COHORT_S * pods, b->end_s[s] * slow);
             cores += pods;
         }
         double *ends = b->ends + n * stride + k;
-        ends[1] = ends[0] + COHORT_S * fmin(cores, node) / largest_demand(t);
+        ends[1] = ends[0] + ends_of(COHORT_S * fmin(cores, node), largest_cost(b));
     }
 }
 
@@ -207,30 +250,32 @@ static void init_rates(struct bound *b)
     const struct topology *t = &w->topology;
     const struct topology_cfg *cfg = w->cfg.topology;
     for (int s = 0; s < t->n_services; s++) {
-        b->rate[s] = pods_most(w, s) * pod_cores(w, s) / t->demand_s[s];
+        b->rate[s] = ends_of(pods_most(w, s) * pod_cores(w, s), b->end_s[s]);
     }
-    b->rate[t->n_services] = cfg->node_cpu_m * 1e-3 * cfg->limit_ratio / largest_demand(t);
+    b->rate[t->n_services] = ends_of(cfg->node_cpu_m * 1e-3 * cfg->limit_ratio, largest_cost(b));
 }
 
 enum err bound_init(struct bound *b, struct arena *arena, const struct world *w)
 {
     const int n = w->topology.n_services;
     const int n_windows = (int)ceil(w->cfg.horizon * w->cfg.plant->period_s / COHORT_S);
-    double *visits = ARENA_NEW(arena, n, double);
+    double *scratch = ARENA_NEW(arena, n, double);
     *b = (struct bound){.world = w,
                         .n_windows = n_windows,
                         .n_resources = n + 1,
+                        .end_s = ARENA_NEW(arena, n, double),
                         .need = ARENA_NEW(arena, n + 1, double),
                         .rate = ARENA_NEW(arena, n + 1, double),
                         .ends = ARENA_NEW(arena, (n + 1) * (n_windows + 1), double),
                         .arrived = ARENA_NEW(arena, n_windows + 1, double),
                         .best = ARENA_NEW(arena, n_windows + 1, double)};
-    if (visits == NULL || b->need == NULL || b->rate == NULL || b->ends == NULL ||
-        b->arrived == NULL || b->best == NULL) {
+    if (scratch == NULL || b->end_s == NULL || b->need == NULL || b->rate == NULL ||
+        b->ends == NULL || b->arrived == NULL || b->best == NULL) {
         return ERR_MEMORY;
     }
     TRY(init_starts(b, arena));
-    init_needs(b, visits);
+    init_costs(b, scratch);
+    init_needs(b, scratch);
     init_rates(b);
     return ERR_OK;
 }

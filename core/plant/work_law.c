@@ -50,3 +50,40 @@ double work_law_other_(const struct work_law *law, uint32_t u0, uint32_t u1)
         return 1.0;
     }
 }
+
+/* ---- pace ---- */
+
+static double lognormal_pace(double sigma)
+{
+    static const double NORMAL_MOST = 6.77, SQRT_2_OVER_PI = 0.79788456080286536;
+    double square = sigma * sigma;
+    double by_least = fm_exp(NORMAL_MOST * sigma + 0.5 * square);
+    if (sigma <= 0.0) {
+        return by_least;
+    }
+    double left = SQRT_2_OVER_PI * fm_exp(square) / sigma;
+    double z = square < 0.25 ? sqrt(1.0 / square - 4.0) : 0.0;
+    double right = 0.5 * (z + sqrt(z * z + 4.0)) * fm_exp(0.5 * square - sigma * z) / sigma;
+    return fmin(by_least, fmax(left, right));
+}
+
+static double empirical_pace(const struct work_law *law)
+{
+    double least = law->samples[0];
+    for (uint32_t i = 1; i < law->n_samples; i++) {
+        least = fmin(least, law->samples[i]);
+    }
+    return least > 0.0 ? 1.0 / least : HUGE_VAL;
+}
+
+double work_law_pace(const struct work_law *law)
+{
+    switch (law->kind) {
+    case WORK_LOGNORMAL:
+        return lognormal_pace(law->sigma);
+    case WORK_EMPIRICAL:
+        return empirical_pace(law);
+    default:
+        return 1.0;
+    }
+}

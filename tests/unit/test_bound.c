@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -175,12 +176,113 @@ static void close_where_pods_decide(void **state)
     stop(&f);
 }
 
+/* Laws of which something is known beforehand, and how many ends a mean's worth of CPU can have. */
+static const struct {
+    const char *law;
+    double pace;
+} LAWS[] = {
+    {"deterministic", 1.0},
+    {"lognormal, cv: 0.5", 2.39},
+    {"empirical, samples: [1, 1, 1, 1, 1, 1, 1, 1, 1, 6]", 1.5},
+};
+
+/* At three times the capacity, one call at a time. What pods cannot do faster than they do is
+ * bounded closely: thought 4 % slower than they are, they would exceed it. */
+static void other_laws(void **state)
+{
+    (void)state;
+    const struct episode_id id = {.seed = 11, .split = RNG_DEV};
+    for (size_t v = 0; v < sizeof LAWS / sizeof *LAWS; v++) {
+        char service[400];
+        snprintf(service, sizeof service,
+                 "topology.services=[{name: a, cpu_m: 1000, ram_mib: 1, capacity_rps: 100, "
+                 "min_replicas: 1, max_replicas: 10, initial_replicas: 10, entry: true, "
+                 "service_time: %s}]",
+                 LAWS[v].law);
+        const char *const sets[] = {service,
+                                    "topology.slots_per_pod=1",
+                                    "topology.demand_scale=1",
+                                    "topology.queue_per_pod=8",
+                                    "workload.mean_rps=3000",
+                                    "scenarios=[{name: quiet}]",
+                                    "game.horizon=10",
+                                    "eval.controllers=[{kind: static, replicas: [10]}]"};
+        struct fixture f;
+        struct episode_metrics m;
+        int n;
+        start(&f, sets, 8);
+        play(&f, &m, 0, 0);
+        const double pace = f.x.world.topology.demand_s[0] / f.e.bound.end_s[0];
+        print_message("# %s: pace %.3f, reached %.4f, bound %.4f\n", LAWS[v].law, pace,
+                      m.compliance, m.bound);
+        assert_true(pace > LAWS[v].pace * (1 - 1e-9) && pace < LAWS[v].pace * 1.02);
+        assert_true(m.compliance <= m.bound);
+        f.e.bound.end_s[0] *= 1.04 * pace; /* the true mean, 4 % slower */
+        f.e.bound.rate[0] /= 1.04 * pace;
+        f.e.bound.need[1] = 0.0;
+        const struct plant_cohort *cohorts = f.e.plant->ops->cohorts(f.e.plant, 0, &n);
+        assert_true(bound_of(&f.e.bound, &f.e.schedule, &id, cohorts, n, 0) < m.compliance);
+        stop(&f);
+    }
+}
+
+/* What one request needs, by hand: entry e splits to f and g; f calls h and i in sequence and tells
+ * j; g calls h alone. */
+static void needs_follow_the_graph(void **state)
+{
+    (void)state;
+#define NAMED(name, more)                                                                          \
+    "{name: " name ", cpu_m: 1000, ram_mib: 1, capacity_rps: 100, min_replicas: 1, max_replicas: " \
+    "2, initial_replicas: 1" more "}"
+    static const char *const sets[] = {
+        "topology.services=[" NAMED(
+            "e",
+            ", entry: true, fan_out: split, calls: [f, "
+            "g]") ", " NAMED("f",
+                             ", fan_out: sequence, "
+                             "calls: [h, i], async: "
+                             "[j]") ", " NAMED("g",
+                                               ", calls: "
+                                               "[h]") ", " NAMED("h",
+                                                                 "") ", " NAMED("i",
+                                                                                "") ", " NAMED("j",
+                                                                                               "") "]",
+        "topology.demand_scale=1", "eval.controllers=[{kind: nothing}]"};
+#undef NAMED
+    /* h on both ways; f, g, i on one of them; j on none that is waited for; e, g and h at least. */
+    static const double needs[] = {1, 0, 0, 1, 0, 0, 3};
+    struct fixture f;
+    start(&f, sets, 3);
+    for (int r = 0; r < 7; r++) {
+        assert_near(f.e.bound.need[r], needs[r], 1e-12);
+    }
+    stop(&f);
+}
+
+/* Users who wait ask less: their arrivals say nothing about other controllers. */
+static void no_statement_on_users(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {SATURATED,
+                                       "workload.mean_rps=3000",
+                                       "scenarios=[{name: quiet}]",
+                                       "game.horizon=4",
+                                       "cluster.clients.kind=closed",
+                                       "eval.controllers=[{kind: static, replicas: [10]}]"};
+    struct fixture f;
+    struct episode_metrics m;
+    start(&f, sets, 6);
+    play(&f, &m, 0, 0);
+    assert_true(m.compliance < 0.9 && m.bound >= 1.0);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nobody_exceeds_it),
-        cmocka_unit_test(starts_are_the_simulators),
-        cmocka_unit_test(close_where_pods_decide),
+        cmocka_unit_test(nobody_exceeds_it),       cmocka_unit_test(starts_are_the_simulators),
+        cmocka_unit_test(close_where_pods_decide), cmocka_unit_test(other_laws),
+        cmocka_unit_test(needs_follow_the_graph),  cmocka_unit_test(no_statement_on_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,55 @@ static void test_empirical(void **state)
     arena_release(&arena);
 }
 
+/* The pace against the hazard of the law, counted: of the draws of at least x, those that end
+ * before x + dx, over dx. It may not be exceeded, but for chance, and for exponential work it is
+ * reached. */
+static void test_pace(void **state)
+{
+    (void)state;
+    static const double cvs[] = {0.0, 0.2, 0.5, 1.0, 3.0}, some[] = {2, 1, 3}, none[] = {0, 1};
+    static double draws[N];
+    struct rng_key key = rng_key(12, RNG_TEST, RNG_TRAIN);
+    for (int i = 0; i < 6; i++) {
+        struct arena arena;
+        struct work_law law;
+        made(&law, &arena, i < 5 ? WORK_LOGNORMAL : WORK_EXPONENTIAL, i < 5 ? cvs[i] : 1, NULL, 0);
+        double pace = work_law_pace(&law), most = 0.0, least = 1.0;
+        for (uint32_t k = 0; k < N; k++) {
+            struct rng_block b = rng_philox(key, k, 0, 0, 0);
+            draws[k] = work_law_draw(&law, b.v[0], b.v[3]);
+            least = fmin(least, draws[k]);
+        }
+        for (double x = 0.0, dx = 0.02; x < 3.0 && i > 0; x += dx) {
+            double beyond = 0.0, end = 0.0;
+            for (int k = 0; k < N; k++) {
+                beyond += draws[k] >= x;
+                end += draws[k] >= x && draws[k] < x + dx;
+            }
+            /* Four standard errors off, and what ends early within dx left out of the time. */
+            double hazard = (end - 4.0 * sqrt(end)) / (beyond * dx);
+            most = beyond > 1000.0 && hazard > most ? hazard : most;
+        }
+        print_message("# pace %.3f, 1 / least draw %.3f, hazard up to %.3f\n", pace, 1.0 / least,
+                      most);
+        assert_true(1.0 / least <= pace + 1e-12 || most <= pace);
+        assert_true(i < 5 || (pace == 1.0 && most > 0.95));
+        assert_true(i > 0 || fabs(pace - 1.0) < 1e-12);
+        arena_release(&arena);
+    }
+    struct arena arena;
+    struct work_law law;
+    made(&law, &arena, WORK_EMPIRICAL, 1, some, 3);
+    assert_true(fabs(work_law_pace(&law) - 2.0) < 1e-12);
+    arena_release(&arena);
+    made(&law, &arena, WORK_EMPIRICAL, 1, none, 2);
+    assert_true(work_law_pace(&law) == HUGE_VAL);
+    arena_release(&arena);
+    made(&law, &arena, WORK_DETERMINISTIC, 1, NULL, 0);
+    assert_true(work_law_pace(&law) == 1.0);
+    arena_release(&arena);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -113,9 +162,9 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exponential),   cmocka_unit_test(test_deterministic),
-        cmocka_unit_test(test_lognormal),     cmocka_unit_test(test_empirical),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_exponential), cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_lognormal),   cmocka_unit_test(test_empirical),
+        cmocka_unit_test(test_pace),        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
