@@ -146,7 +146,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity test test-programs bench \
+.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable test test-programs bench \
         benches lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak valgrind install sources clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
@@ -199,6 +199,12 @@ gate: all ## are the compared scenarios able to tell controllers apart? 1 if not
 
 sensitivity: all ## the references under other conditions: one table, one figure (minutes)
 	@RANKS=$(RANKS) sh mk/sensitivity
+
+scenarios: all ## every file of configs/scenarios as a figure: one episode, four rules (a minute)
+	@sh mk/scenarios
+
+metastable: all ## an overload that outlives its cause, with retries and without, as a figure (seconds)
+	@sh mk/metastable
 
 test: setup-test ## set up, build, run every suite; the last line counts them
 	@$(PMAKE) test-programs
