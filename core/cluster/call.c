@@ -15,6 +15,10 @@
  */
 #include "core/cluster/share.h"
 
+/* What most simulations never do stays out of the way of what all do for every call: out of line,
+ * and compilers take the branch to it for an unlikely one. */
+#define COLD __attribute__((cold, noinline))
+
 /* ---- the pool ---- */
 
 static int32_t call_new(struct sim *s)
@@ -41,14 +45,14 @@ static void call_free(struct sim *s, int32_t c)
 /* ---- slots and queues ---- */
 
 /* The slot it has got is what a holder came for. */
-static void holder_settle(struct sim *s, struct sim_call *holder)
+static COLD void holder_settle(struct sim *s, struct sim_call *holder)
 {
     holder->state = CALL_HOLDING;
     holder->deadline_s = s->now + holder->work_s;
 }
 
 /* Cold caches, code not compiled yet: from warm_factor down to 1, linearly. */
-static double cold_factor(const struct sim *s, const struct sim_pod *p)
+static COLD double cold_factor(const struct sim *s, const struct sim_pod *p)
 {
     const struct cluster_cfg *cfg = s->world->cfg;
     return 1.0 + (cfg->warm_factor - 1.0) * (p->warm_until_s - s->now) / cfg->warm_s;
@@ -132,7 +136,7 @@ static int32_t pod_take(struct sim *s, int slot, int service, const struct sim_e
 }
 
 /* The fewest calls, the search beginning at a drawn place so that equals share. */
-static int least_loaded(const struct sim *s, const struct sim_service *service, uint32_t begin)
+static COLD int least_loaded(const struct sim *s, const struct sim_service *service, uint32_t begin)
 {
     uint32_t n = (uint32_t)service->n_ready;
     int chosen = -1, chosen_load = 0;
@@ -150,8 +154,7 @@ static int least_loaded(const struct sim *s, const struct sim_service *service, 
 static int choose_pod(const struct sim *s, const struct sim_service *service, uint32_t word)
 {
     uint32_t i = rng_below(word, (uint32_t)service->n_ready);
-    return s->world->topology->cfg->balancing == BALANCE_RANDOM ? service->ready[i]
-                                                                : least_loaded(s, service, i);
+    return s->world->least_loaded ? least_loaded(s, service, i) : service->ready[i];
 }
 
 int32_t sim_send(struct sim *s, int service_id, const struct sim_errand *errand,
@@ -202,7 +205,7 @@ static struct answer call_end(struct sim *s, int32_t c, bool failed)
     return answer;
 }
 
-static bool call_next(struct sim *s, int32_t c);
+static COLD bool call_next(struct sim *s, int32_t c);
 
 /* Tell who called. Returns the caller if it has now heard from all its callees, else SIM_NO_CALL.
  */
@@ -228,7 +231,7 @@ static int32_t call_answer(struct sim *s, const struct answer *answer)
 static void call_finish(struct sim *s, int32_t c);
 
 /* A call ends without an answer of its own: expired in the queue, or lost with its pod. */
-static void call_drop(struct sim *s, int32_t c)
+static COLD void call_drop(struct sim *s, int32_t c)
 {
     if (s->calls[c].parent == SIM_HOLDER) {
         s->n_holders--;
@@ -243,7 +246,7 @@ static void call_drop(struct sim *s, int32_t c)
 }
 
 /* A slot is free: the next in the queue takes it, those past their deadline are dropped. */
-static void pod_release(struct sim *s, int slot)
+static inline void pod_release(struct sim *s, int slot)
 {
     struct sim_pod *p = &s->pods[slot];
     int load = p->held + p->queued;
@@ -278,7 +281,8 @@ static void call_finish(struct sim *s, int32_t c)
 /* ---- calling on ---- */
 
 /* Call along edge e of the graph for call c. False: refused. */
-static bool call_along(struct sim *s, const struct sim_call *call, int e, struct sim_errand *errand)
+static inline bool call_along(struct sim *s, const struct sim_call *call, int e,
+                              struct sim_errand *errand)
 {
     errand->visit = call->visit + s->world->visit_step[e];
     struct rng_block draw = sim_draw(s, errand->request, errand->visit);
@@ -305,7 +309,7 @@ static bool given_up(const struct sim *s, const struct sim_call *call)
 
 /* The next call of a sequence. False: there is none, because the last one failed, or was refused,
  * or nobody waits any more. */
-static bool call_next(struct sim *s, int32_t c)
+static COLD bool call_next(struct sim *s, int32_t c)
 {
     struct sim_call *call = &s->calls[c];
     if (call->failed || given_up(s, call)) {
@@ -321,7 +325,7 @@ static bool call_next(struct sim *s, int32_t c)
 }
 
 /* One of them: drawn for the call, whatever else happens. */
-static void call_split(struct sim *s, int32_t c, int begin, int end)
+static COLD void call_split(struct sim *s, int32_t c, int begin, int end)
 {
     const struct sim_call *call = &s->calls[c];
     struct rng_block draw =
@@ -330,7 +334,7 @@ static void call_split(struct sim *s, int32_t c, int begin, int end)
     call_parallel(s, c, e, e + 1);
 }
 
-static void call_async(struct sim *s, const struct sim_call *call, int begin, int end)
+static COLD void call_async(struct sim *s, const struct sim_call *call, int begin, int end)
 {
     struct sim_errand errand = {SIM_NEVER, SIM_ORPHAN, call->service, call->request, 0};
     for (int e = begin; e < end; e++) {

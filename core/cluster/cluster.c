@@ -207,6 +207,7 @@ enum err cluster_new(struct plant **out, struct arena *arena, const struct clust
         (struct plant){&cluster_ops, topology, plant, n_env, state_size(topology->n_services)};
     c->max_horizon = max_horizon;
     c->world = (struct sim_world){.cfg = cfg, .plant = plant, .topology = topology};
+    c->world.least_loaded = topology->cfg->balancing == BALANCE_LEAST_LOADED;
     c->world.n_cohorts = (int)ceil(max_horizon * plant->period_s / COHORT_S);
     TRY(size_pools(&c->world));
     TRY(size_clients(&c->world));

@@ -222,6 +222,7 @@ struct sim_world {
     int n_ring;           /* scrapes kept */
     int n_cohorts;        /* at most */
     int n_clients;        /* records; 0 if clients are open and do nothing but wait */
+    bool least_loaded;    /* balancing, else random */
     bool storms_only;     /* records are for retry storms, and for nothing else */
     uint32_t tree_visits; /* no attempt of a request has more calls than this, modulo 2^32 */
     double warm_s;        /* length of the warm-up */
@@ -340,7 +341,8 @@ void sim_release(struct sim *s, int32_t holder);
 /* attack.c */
 void sim_loris_start(struct sim *s);
 void sim_loris_pass(struct sim *s, double dt); /* dt seconds at the rates held so far */
-bool sim_call_lost(const struct sim *s, int caller, int callee, uint32_t request, uint32_t visit);
+__attribute__((cold)) bool sim_call_lost(const struct sim *s, int caller, int callee,
+                                         uint32_t request, uint32_t visit);
 
 /* Factor on the CPU demand of the calls of a request. */
 static inline double sim_work(const struct sim *s, uint32_t request)
