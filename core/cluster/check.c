@@ -177,6 +177,30 @@ static bool books_consistent(const struct sim *s)
     return true;
 }
 
+/* Little's law over all requests since the warm-up's start: the integral of their number = the sum
+ * of their times in the system, those still in flight up to now. The left side counts without
+ * knowing when anything arrived, the right one by what each request remembers. They are equal but
+ * for rounding: n additions to a sum cost at most n units in its last place. */
+static bool little_consistent(const struct sim *s)
+{
+    double sojourn_s = s->sojourn_s;
+    for (int i = 0; i < s->n_touched; i++) {
+        const struct sim_call *call = &s->calls[i];
+        bool root = call->state != CALL_FREE && call->parent == SIM_CLIENT;
+        sojourn_s += root ? s->now - call->arrived_s : 0.0;
+    }
+    for (int i = 0; i < s->world->n_clients; i++) {
+        enum sim_client_state state = s->clients[i].state;
+        bool open = state == CLIENT_WAITING || state == CLIENT_BACKING;
+        sojourn_s += open ? s->now - s->clients[i].first_s : 0.0;
+    }
+    double inside_s = sim_area_at(&s->inside, s->now);
+    double ulps = 4.0 * (s->received + 1.0);
+    SIM_EXPECT(s->inside.value == s->received - s->resolved);
+    SIM_EXPECT(fabs(inside_s - sojourn_s) <= ulps * 0x1p-52 * (inside_s + s->world->warm_s));
+    return true;
+}
+
 bool sim_consistent(const struct sim *s)
 {
     for (int i = 0; i < s->world->n_pods; i++) {
@@ -189,5 +213,6 @@ bool sim_consistent(const struct sim *s)
             return false;
         }
     }
-    return calls_consistent(s) && clients_consistent(s) && books_consistent(s);
+    return calls_consistent(s) && clients_consistent(s) && books_consistent(s) &&
+           little_consistent(s);
 }

@@ -30,6 +30,7 @@
 static void request_received(struct sim *s, bool legit)
 {
     s->received += 1.0;
+    sim_area_add(&s->inside, s->now, 1.0);
     s->truth.received += 1.0;
     s->truth.received_legit += legit ? 1.0 : 0.0;
     struct plant_cohort *cohort = sim_cohort(s, s->now);
@@ -44,6 +45,8 @@ void sim_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed)
     bool legit = (request & SIM_ATTACK_BIT) == 0;
     double latency_ms = (s->now - arrived_s) * 1e3;
     s->resolved += 1.0;
+    s->sojourn_s += s->now - arrived_s;
+    sim_area_add(&s->inside, s->now, -1.0);
     if (failed) {
         s->truth.failed += 1.0;
         return;

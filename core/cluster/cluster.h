@@ -117,7 +117,8 @@ enum err cluster_new(struct plant **out, struct arena *arena, const struct clust
 uint64_t cluster_hops(const struct plant *p);
 
 /* Checks conservation in every environment: received = resolved + in flight, slots and queues
- * agree with the pods' lists. Returns false and logs what is wrong. For tests, any time. */
+ * agree with the pods' lists, and Little's law holds exactly, but for rounding, over all requests.
+ * Returns false and logs what is wrong. For tests, any time. */
 bool cluster_consistent(const struct plant *p);
 
 #endif

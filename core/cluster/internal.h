@@ -273,7 +273,9 @@ struct sim {
 
     /* Requests since the warm-up's start, and the areas of the truth. */
     double received, answered, resolved, latency_s;
-    double retries; /* attempts after the first */
+    double retries;         /* attempts after the first */
+    struct sim_area inside; /* requests in flight, and */
+    double sojourn_s;       /* from first attempt to end over all resolved: the sides of Little */
     struct sim_area waiting, pods_area, failed_area, entry_area, requested_area;
     struct plant_truth truth;     /* of the last period; while one runs, its counters */
     struct plant_truth mark;      /* integrals at the start of the period */

@@ -97,7 +97,8 @@ static void clear(struct sim *s)
     s->n_born = 0;
     s->node_cpu_m = s->node_ram_mib = s->limit_cores = 0.0;
     s->received = s->answered = s->resolved = s->latency_s = s->retries = 0.0;
-    s->waiting = s->pods_area = s->failed_area = from_now;
+    s->sojourn_s = 0.0;
+    s->inside = s->waiting = s->pods_area = s->failed_area = from_now;
     s->entry_area = s->requested_area = from_now;
     s->truth = s->mark = (struct plant_truth){0};
     s->period = 0;

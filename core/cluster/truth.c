@@ -1,7 +1,8 @@
 /* The truth of a decision period: exact counters and exact time means.
  *
  * Counters of requests are kept where they happen (call.c); time means are differences of integrals
- * between the ends of the period.
+ * between the ends of the period. No request is lost between the books, and every period of every
+ * run checks it: in flight before + received = answered + failed + in flight after.
  */
 #include "core/cluster/internal.h"
 
@@ -29,6 +30,7 @@ static double used_by_all(const struct sim *s)
 static struct plant_truth integrals(const struct sim *s)
 {
     return (struct plant_truth){
+        .inflight = s->received - s->resolved,
         .waiting_mean = sim_area_at(&s->waiting, s->now),
         .pods_deployed_mean = sim_area_at(&s->pods_area, s->now),
         .pods_failed_mean = sim_area_at(&s->failed_area, s->now),
@@ -67,7 +69,9 @@ void sim_truth_close(struct sim *s)
     for (int i = 0; i < t->n_services; i++) {
         available += service_available(s, &s->services[i]);
     }
-    s->truth.inflight = s->received - s->resolved;
+    s->truth.inflight = end.inflight;
+    CHECK(s->mark.inflight + s->truth.received ==
+          s->truth.answered + s->truth.failed + s->truth.inflight);
     s->truth.waiting_mean = (end.waiting_mean - s->mark.waiting_mean) * per_s;
     s->truth.pods_deployed_mean = (end.pods_deployed_mean - s->mark.pods_deployed_mean) * per_s;
     s->truth.pods_failed_mean = (end.pods_failed_mean - s->mark.pods_failed_mean) * per_s;
