@@ -139,6 +139,7 @@ ARCHIVES = $(B)/libruntime.a $(B)/libkarma.a
 UNIT     = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
 RANKED   = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/mpi/test_*.c)))
 SHELLED  = $(sort $(wildcard tests/cmd/test_*.sh))
+THEORY   = $(filter $(B)/tests/unit/test_theory_%,$(UNIT))
 FUZZERS  = $(FUZZED:%=$(B)/tests/fuzz/%)
 BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 
@@ -146,9 +147,9 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable test test-programs bench \
-        benches lint format asan fuzz fuzzers corpus \
-        proof proof-resume proof-soak valgrind install sources clean help FORCE
+.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable \
+        test test-programs bench benches lint format asan fuzz fuzzers corpus \
+        proof proof-resume proof-soak proof-theory valgrind install sources clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 all: $(B)/karma ## build build/karma (and libkarma.a) for the chosen variables
@@ -248,6 +249,10 @@ proof-resume: setup-test ## 20 trainings, each killed at a random moment and res
 proof-soak: setup-test ## half an hour of training that is stopped every minute
 	@$(PMAKE) all
 	@SECONDS_OF_SOAK=1800 EVERY=60 MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) tests/cmd/test_soak.sh
+
+proof-theory: setup-test ## the simulator against queueing theory at loads up to 0.9; prints the table (minutes)
+	@$(PMAKE) $(THEORY)
+	@failed=0; for t in $(THEORY); do FULL=1 $$t || failed=1; done; exit $$failed
 
 valgrind: setup-test ## a short serial training under valgrind
 	@$(PMAKE) MPI=0 build/serial/karma
