@@ -43,7 +43,7 @@ PLANT       = metrics plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trace trajectory update_dump weights wire
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
               timestamp workload
-ORG         =
+ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
 CLUSTER     = arrivals attack call check clients cluster engine measure replicas sim truth \
               weather

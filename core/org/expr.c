@@ -1,0 +1,324 @@
+/* The program of an organisation's expressions: steps in an order in which operands come first.
+ *
+ * A step reads the values of earlier steps and writes its own, which nobody else writes: so equal
+ * steps can be shared, memory included, and after a run the values of all parts can be looked at. A
+ * wide operand is read with stride 1, a single value with stride 0.
+ *
+ * Memory needs no clock of its own. held counts how long its condition has been true, latched how
+ * long it still counts; the others keep the last n values in a ring whose slot is t % n.
+ */
+#include "core/org/expr.h"
+
+#include "core/plant/schema.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- relations ---- */
+
+/* reach (n, n) as bit sets, one call away -> one call or more away (Warshall 1962). */
+static void close_relation(uint64_t *plus, const uint64_t *direct, int n)
+{
+    memcpy(plus, direct, (size_t)n * sizeof *plus);
+    for (int via = 0; via < n; via++) {
+        for (int s = 0; s < n; s++) {
+            if (plus[s] >> via & 1U) {
+                plus[s] |= plus[via];
+            }
+        }
+    }
+}
+
+static void fill_relations(uint64_t *all, const struct topology *t)
+{
+    const int n = t->n_services;
+    uint64_t *r[EXPR_RELATIONS];
+    for (int k = 0; k < EXPR_RELATIONS; k++) {
+        r[k] = all + (ptrdiff_t)k * n;
+    }
+    uint64_t services = 0, entries = 0;
+    for (int s = 0; s < n; s++) {
+        services |= UINT64_C(1) << s;
+        entries |= (uint64_t)t->cfg->services[s].entry << s;
+        for (int i = t->callee_begin[s]; i < t->callee_begin[s + 1]; i++) {
+            r[EXPR_CALLEES][s] |= UINT64_C(1) << t->callee[i];
+            r[EXPR_CALLERS][t->callee[i]] |= UINT64_C(1) << s;
+        }
+    }
+    close_relation(r[EXPR_CALLEES_PLUS], r[EXPR_CALLEES], n);
+    close_relation(r[EXPR_CALLERS_PLUS], r[EXPR_CALLERS], n);
+    for (int s = 0; s < n; s++) {
+        r[EXPR_SERVICES][s] = services;
+        r[EXPR_ENTRIES][s] = entries;
+        r[EXPR_CALLEES_STAR][s] = r[EXPR_CALLEES_PLUS][s] | UINT64_C(1) << s;
+        r[EXPR_CALLERS_STAR][s] = r[EXPR_CALLERS_PLUS][s] | UINT64_C(1) << s;
+        r[EXPR_ENTRIES_STAR][s] = r[EXPR_CALLERS_STAR][s] & entries;
+    }
+}
+
+enum err expr_init(struct expr_program *p, struct arena *arena, const struct topology *topology,
+                   const struct plant_cfg *plant)
+{
+    const int n = topology->n_services;
+    if (n > EXPR_SERVICES_MAX) {
+        return plant_cfg_error(NULL, "topology.services",
+                               "an organisation watches at most %d services, here are %d",
+                               EXPR_SERVICES_MAX, n);
+    }
+    struct expr_step *code = ARENA_NEW(arena, EXPR_CODE_MAX, struct expr_step);
+    struct expr_name *names = ARENA_NEW(arena, EXPR_NAMES_MAX, struct expr_name);
+    uint64_t *relation = ARENA_NEW(arena, EXPR_RELATIONS * n, uint64_t);
+    if (code == NULL || names == NULL || relation == NULL) {
+        return ERR_MEMORY;
+    }
+    fill_relations(relation, topology);
+    *p = (struct expr_program){.arena = arena,
+                               .topology = topology,
+                               .plant = plant,
+                               .code = code,
+                               .names = names,
+                               .relation = relation};
+    return ERR_OK;
+}
+
+int expr_find(const struct expr_program *p, const char *name)
+{
+    for (int i = 0; i < p->n_names; i++) {
+        if (strcmp(p->names[i].name, name) == 0) {
+            return p->names[i].step;
+        }
+    }
+    return -1;
+}
+
+/* ---- appending ---- */
+
+static bool same_fact(const double *a, const double *b, int n)
+{
+    return a == b || (a != NULL && b != NULL && memcmp(a, b, (size_t)n * sizeof *a) == 0);
+}
+
+static int kept_doubles(const struct expr_step *s, int width)
+{
+    switch (s->op) {
+    case EXPR_HELD:
+    case EXPR_LATCHED:
+        return width;
+    case EXPR_ROSE:
+    case EXPR_BEFORE:
+    case EXPR_PAST_MIN:
+    case EXPR_PAST_MAX:
+    case EXPR_PAST_MEAN:
+        return s->n * width;
+    default:
+        return 0;
+    }
+}
+
+int expr_append(struct expr_program *p, const struct expr_step *s)
+{
+    const int n = p->topology->n_services;
+    for (int i = 0; i < p->n_code; i++) {
+        const struct expr_step *o = &p->code[i];
+        if (o->op == s->op && o->a == s->a && o->b == s->b && o->of == s->of && o->n == s->n &&
+            o->value == s->value && o->condition == s->condition &&
+            same_fact(o->fact, s->fact, n)) {
+            return i;
+        }
+    }
+    if (p->n_code == EXPR_CODE_MAX) {
+        return -1;
+    }
+    struct expr_step *made = &p->code[p->n_code];
+    *made = *s;
+    made->at = p->n_values;
+    made->kept = p->n_kept;
+    p->n_values += s->wide ? n : 1;
+    p->n_kept += kept_doubles(s, s->wide ? n : 1);
+    return p->n_code++;
+}
+
+/* ---- running ---- */
+
+static double divide(double a, double b)
+{
+    return b == 0.0 ? 0.0 : a / b;
+}
+
+static double apply(enum expr_op op, double a, double b)
+{
+    switch (op) {
+    case EXPR_ADD:
+        return a + b;
+    case EXPR_SUB:
+        return a - b;
+    case EXPR_MUL:
+        return a * b;
+    case EXPR_DIV:
+        return divide(a, b);
+    case EXPR_NEG:
+        return -a;
+    case EXPR_ABS:
+        return fabs(a);
+    case EXPR_AS_NUMBER:
+        return a;
+    case EXPR_LESSER:
+        return a < b ? a : b;
+    case EXPR_GREATER:
+        return a > b ? a : b;
+    case EXPR_LT:
+        return a < b;
+    case EXPR_LE:
+        return a <= b;
+    case EXPR_EQ:
+        return a == b;
+    case EXPR_NE:
+        return a != b;
+    case EXPR_AND:
+        return a != 0.0 && b != 0.0;
+    case EXPR_OR:
+        return a != 0.0 || b != 0.0;
+    default:
+        CHECK(op == EXPR_NOT);
+        return a == 0.0;
+    }
+}
+
+/* Over the services of a set, in their order. x has stride sx. */
+static double reduce(enum expr_op op, const double *x, int sx, uint64_t set)
+{
+    double sum = 0.0, least = HUGE_VAL, greatest = -HUGE_VAL;
+    int n = 0;
+    for (int s = 0; s < EXPR_SERVICES_MAX && set >> s != 0; s++) {
+        if (set >> s & 1U) {
+            const double v = x[s * sx];
+            sum += v;
+            least = v < least ? v : least;
+            greatest = v > greatest ? v : greatest;
+            n++;
+        }
+    }
+    switch (op) {
+    case EXPR_ANY:
+        return sum > 0.0;
+    case EXPR_ALL:
+        return sum == n;
+    case EXPR_MEAN:
+        return divide(sum, n);
+    case EXPR_MIN:
+        return n > 0 ? least : 0.0;
+    case EXPR_MAX:
+        return n > 0 ? greatest : 0.0;
+    default:
+        return sum;
+    }
+}
+
+static double held(double *since, bool now, int n)
+{
+    *since = now ? fmin(*since + 1.0, n) : 0.0;
+    return *since == n;
+}
+
+static double latched(double *left, bool now, int n)
+{
+    *left = now ? n + 1.0 : fmax(*left - 1.0, 0.0);
+    return *left > 0.0;
+}
+
+/* ring: slot k * stride holds decision k % n; before this decision's value is written. */
+static double rose(double *ring, int stride, double x, double by, int n, int t)
+{
+    double answer = 0.0;
+    for (int k = 0; k < n && k < t; k++) {
+        answer = x - ring[k * stride] >= by ? 1.0 : answer;
+    }
+    ring[t % n * stride] = x;
+    return answer;
+}
+
+static double before(double *ring, int stride, double x, int n, int t)
+{
+    const double answer = t == 0 ? x : ring[(t < n ? 0 : t % n) * stride];
+    ring[t % n * stride] = x;
+    return answer;
+}
+
+static double past(enum expr_op op, double *ring, int stride, double x, int n, int t)
+{
+    ring[t % n * stride] = x;
+    const int m = t + 1 < n ? t + 1 : n;
+    double least = x, greatest = x, sum = 0.0;
+    for (int k = 0; k < m; k++) { /* from the oldest on */
+        const double v = ring[(t - m + 1 + k) % n * stride];
+        least = v < least ? v : least;
+        greatest = v > greatest ? v : greatest;
+        sum += v;
+    }
+    return op == EXPR_PAST_MIN ? least : op == EXPR_PAST_MAX ? greatest : sum / m;
+}
+
+struct run {
+    const struct expr_program *p;
+    const float *state;
+    double *values, *kept;
+    int t;
+};
+
+static double step_in_time(const struct run *r, const struct expr_step *s, int i, double a,
+                           double b)
+{
+    const int width = s->wide ? r->p->topology->n_services : 1;
+    double *kept = r->kept + s->kept + i;
+    switch (s->op) {
+    case EXPR_HELD:
+        return held(kept, a != 0.0, s->n);
+    case EXPR_LATCHED:
+        return latched(kept, a != 0.0, s->n);
+    case EXPR_ROSE:
+        return rose(kept, width, a, b, s->n, r->t);
+    case EXPR_BEFORE:
+        return before(kept, width, a, s->n, r->t);
+    default:
+        return past(s->op, kept, width, a, s->n, r->t);
+    }
+}
+
+static double step_value(const struct run *r, const struct expr_step *s, int i)
+{
+    const struct expr_step *code = r->p->code;
+    switch (s->op) {
+    case EXPR_NUMBER:
+        return s->value;
+    case EXPR_FACT:
+        return s->fact[i];
+    case EXPR_FEATURE:
+        return (double)r->state[i * SERVICE_FEATURES + s->of];
+    case EXPR_COLUMN:
+        return (double)r->state[s->of];
+    default:
+        break;
+    }
+    const double *a = r->values + code[s->a].at;
+    const int sa = code[s->a].wide;
+    if (s->op >= EXPR_ANY && s->op <= EXPR_MAX) {
+        return reduce(s->op, a, sa, r->p->relation[s->of * r->p->topology->n_services + i]);
+    }
+    const double b = s->b >= 0 ? r->values[code[s->b].at + (code[s->b].wide ? i : 0)] : 0.0;
+    if (s->op >= EXPR_HELD) {
+        return step_in_time(r, s, i, a[i * sa], b);
+    }
+    return apply(s->op, a[i * sa], b);
+}
+
+void expr_run(double *values, double *kept, const struct expr_program *p, const float *state, int t)
+{
+    const struct run r = {.p = p, .state = state, .values = values, .kept = kept, .t = t};
+    for (int k = 0; k < p->n_code; k++) {
+        const struct expr_step *s = &p->code[k];
+        const int width = s->wide ? p->topology->n_services : 1;
+        for (int i = 0; i < width; i++) {
+            values[s->at + i] = step_value(&r, s, i);
+        }
+    }
+}

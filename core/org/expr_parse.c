@@ -1,0 +1,739 @@
+/* From the text of an expression to steps of a program: recursive descent, one function a level.
+ *
+ * Each function returns the step that holds its value, or -1 after the first thing that is wrong
+ * was reported; nothing is read after that. Steps appended by a text that turns out wrong stay in
+ * the program, which is of no use then anyway.
+ */
+#include "core/org/expr.h"
+
+#include "core/base/nearest.h"
+#include "core/plant/schema.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORD_MAX = 64 };
+
+enum token {
+    TOKEN_END,
+    TOKEN_NUMBER,
+    TOKEN_WORD,
+    TOKEN_QUOTED, /* 'name' */
+    TOKEN_SIGN,   /* one or two characters, in `word` */
+};
+
+struct parser {
+    struct expr_program *p;
+    const struct cfg *places;
+    const char *key, *text;
+    const char *at, *next; /* the current token begins, ends */
+    enum token token;
+    char word[WORD_MAX];
+    double number;
+    int depth;
+    enum err e;
+};
+
+/* ---- sentences ---- */
+
+static int wrong(struct parser *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int wrong(struct parser *r, const char *fmt, ...)
+{
+    char sentence[600];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
+    va_end(ap);
+    if (r->e == ERR_OK) {
+        r->e = plant_cfg_error(r->places, r->key, "in '%.300s' at character %d: %s", r->text,
+                               (int)(r->at - r->text) + 1, sentence);
+    }
+    return -1;
+}
+
+static int unexpected(struct parser *r, const char *wanted)
+{
+    if (r->token == TOKEN_END) {
+        return wrong(r, "the text ends where %s should stand", wanted);
+    }
+    return wrong(r, "'%.*s' where %s should stand", (int)(r->next - r->at), r->at, wanted);
+}
+
+/* ---- tokens ---- */
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static void take_number(struct parser *r)
+{
+    char *end = NULL;
+    r->token = TOKEN_NUMBER;
+    r->number = strtod(r->at, &end);
+    r->next = end;
+    if (!isfinite(r->number)) {
+        (void)wrong(r, "the number is too large");
+    }
+}
+
+static void take_word(struct parser *r)
+{
+    const bool quoted = *r->at == '\'';
+    const char *from = r->at + quoted;
+    size_t n = 0;
+    while (from[n] != '\0' &&
+           (quoted ? from[n] != '\'' : is_letter(from[n]) || is_digit(from[n]))) {
+        n++;
+    }
+    r->token = quoted ? TOKEN_QUOTED : TOKEN_WORD;
+    r->next = from + n + (quoted && from[n] == '\'');
+    if (quoted && from[n] == '\0') {
+        (void)wrong(r, "the quotation never ends; add a '");
+    } else if (n >= WORD_MAX) {
+        (void)wrong(r, "a name of more than %d characters", WORD_MAX - 1);
+    } else {
+        memcpy(r->word, from, n);
+        r->word[n] = '\0';
+    }
+}
+
+static void take_sign(struct parser *r)
+{
+    static const char *const signs[] = {"<=", ">=", "==", "!=", "<", ">", "+",
+                                        "-",  "*",  "/",  "(",  ")", ",", "."};
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+        const size_t n = strlen(signs[i]);
+        if (strncmp(r->at, signs[i], n) == 0) {
+            r->token = TOKEN_SIGN;
+            memcpy(r->word, signs[i], n + 1);
+            r->next = r->at + n;
+            return;
+        }
+    }
+    (void)wrong(r, "'%c' has no meaning here", *r->at);
+}
+
+static void advance(struct parser *r)
+{
+    r->at = r->next;
+    while (*r->at == ' ' || *r->at == '\n') {
+        r->at++;
+    }
+    r->next = r->at;
+    r->word[0] = '\0';
+    if (*r->at == '\0' || r->e != ERR_OK) {
+        r->token = TOKEN_END;
+    } else if (is_digit(*r->at)) {
+        take_number(r);
+    } else if (is_letter(*r->at) || *r->at == '\'') {
+        take_word(r);
+    } else {
+        take_sign(r);
+    }
+}
+
+static bool is(const struct parser *r, enum token token, const char *word)
+{
+    return r->e == ERR_OK && r->token == token && strcmp(r->word, word) == 0;
+}
+
+static bool accept(struct parser *r, enum token token, const char *word)
+{
+    if (!is(r, token, word)) {
+        return false;
+    }
+    advance(r);
+    return true;
+}
+
+static bool expect(struct parser *r, const char *sign)
+{
+    if (accept(r, TOKEN_SIGN, sign)) {
+        return true;
+    }
+    char wanted[8];
+    (void)snprintf(wanted, sizeof wanted, "'%s'", sign);
+    (void)unexpected(r, wanted);
+    return false;
+}
+
+/* ---- steps ---- */
+
+static int append(struct parser *r, struct expr_step s)
+{
+    const int step = r->e == ERR_OK ? expr_append(r->p, &s) : -1;
+    if (step < 0 && r->e == ERR_OK) {
+        return wrong(r,
+                     "the organisation needs more than %d steps; say less, or give parts that "
+                     "occur often a name",
+                     EXPR_CODE_MAX);
+    }
+    return step;
+}
+
+static int number_step(struct parser *r, double value)
+{
+    return append(r, (struct expr_step){.op = EXPR_NUMBER, .a = -1, .b = -1, .value = value});
+}
+
+/* Operator with one or two operands, which must all be conditions or all be numbers. */
+static int operate(struct parser *r, enum expr_op op, int a, int b, bool from_conditions,
+                   bool to_condition)
+{
+    const int operands[] = {a, b};
+    struct expr_step s = {.op = op, .a = a, .b = b, .condition = to_condition};
+    for (int i = 0; i < 2 && operands[i] >= 0 && r->e == ERR_OK; i++) {
+        const struct expr_step *o = &r->p->code[operands[i]];
+        if (o->condition != from_conditions) {
+            return wrong(r, "%s stands where %s is needed",
+                         o->condition ? "a condition" : "a number",
+                         from_conditions ? "a condition, such as x > 1" : "a number");
+        }
+        s.wide = s.wide || o->wide;
+        s.varies = s.varies || o->varies;
+    }
+    return append(r, s);
+}
+
+/* ---- names ---- */
+
+static int fact_step(struct parser *r, const char *name, int service)
+{
+    const struct topology *topology = r->p->topology;
+    const int n = topology->n_services;
+#define FACT_(name_, condition_, value_)                                                           \
+    if (strcmp(name, name_) == 0) {                                                                \
+        double *fact = ARENA_NEW(r->p->arena, n, double);                                          \
+        for (int s = 0; fact != NULL && s < n; s++) {                                              \
+            fact[s] = (value_);                                                                    \
+        }                                                                                          \
+        if (fact == NULL) {                                                                        \
+            r->e = ERR_MEMORY;                                                                     \
+            return -1;                                                                             \
+        }                                                                                          \
+        return append(r, (struct expr_step){.op = service < 0 ? EXPR_FACT : EXPR_NUMBER,           \
+                                            .wide = service < 0,                                   \
+                                            .condition = (condition_),                             \
+                                            .a = -1,                                               \
+                                            .b = -1,                                               \
+                                            .value = service < 0 ? 0.0 : fact[service],            \
+                                            .fact = service < 0 ? fact : NULL});                   \
+    }
+    EXPR_SERVICE_FACTS(FACT_)
+#undef FACT_
+    struct nearest near = nearest_to(name);
+    for (int f = 0; f < SERVICE_FEATURES; f++) {
+        nearest_offer(&near, service_feature_info[f].name);
+    }
+#define FACT_(name_, condition_, value_) nearest_offer(&near, name_);
+    EXPR_SERVICE_FACTS(FACT_)
+#undef FACT_
+    const char *word = nearest_word(&near);
+    return wrong(r, "a service has no feature '%s'%s%s%s", name,
+                 word != NULL ? "; did you mean '" : "", word != NULL ? word : "",
+                 word != NULL ? "'?" : "");
+}
+
+/* service -1: of the one in question. */
+static int feature_step(struct parser *r, int service)
+{
+    if (r->token != TOKEN_WORD) {
+        return unexpected(r, "the name of a feature");
+    }
+    int step = -1;
+    int f = 0;
+    while (f < SERVICE_FEATURES && strcmp(service_feature_info[f].name, r->word) != 0) {
+        f++;
+    }
+    if (f == SERVICE_FEATURES) {
+        step = fact_step(r, r->word, service);
+    } else {
+        step =
+            append(r, (struct expr_step){.op = service < 0 ? EXPR_FEATURE : EXPR_COLUMN,
+                                         .wide = service < 0,
+                                         .varies = true,
+                                         .a = -1,
+                                         .b = -1,
+                                         .of = service < 0 ? f : service * SERVICE_FEATURES + f});
+    }
+    advance(r);
+    return step;
+}
+
+static int unknown_service(struct parser *r, const char *name)
+{
+    struct nearest near = nearest_to(name);
+    nearest_offer(&near, "service");
+    for (int s = 0; s < r->p->topology->n_services; s++) {
+        nearest_offer(&near, r->p->topology->cfg->services[s].name);
+    }
+    const char *word = nearest_word(&near);
+    return wrong(r, "'%s' is no service%s%s%s", name, word != NULL ? "; did you mean '" : "",
+                 word != NULL ? word : "", word != NULL ? "'?" : "");
+}
+
+/* NAME '.' FEATURE; the name was taken. */
+static int of_service(struct parser *r, const char *name, bool quoted)
+{
+    int service = -1;
+    if (quoted || strcmp(name, "service") != 0) {
+        service = topology_find(r->p->topology, name);
+        if (service < 0) {
+            return unknown_service(r, name);
+        }
+    }
+    return expect(r, ".") ? feature_step(r, service) : -1;
+}
+
+static int unknown_name(struct parser *r, const char *name)
+{
+    struct nearest near = nearest_to(name);
+    for (int f = 0; f < GLOBAL_FEATURES; f++) {
+        nearest_offer(&near, global_feature_info[f].name);
+    }
+    for (int i = 0; i < r->p->n_names; i++) {
+        nearest_offer(&near, r->p->names[i].name);
+    }
+    for (int f = 0; f < SERVICE_FEATURES; f++) {
+        if (strcmp(service_feature_info[f].name, name) == 0) {
+            return wrong(r,
+                         "'%s' belongs to a service; write service.%s, or the name of one "
+                         "before it",
+                         name, name);
+        }
+    }
+    const char *word = nearest_word(&near);
+    return wrong(r, "'%s' is neither a feature of the state nor defined before%s%s%s", name,
+                 word != NULL ? "; did you mean '" : "", word != NULL ? word : "",
+                 word != NULL ? "'?" : "");
+}
+
+/* A name without a service; it was taken, `at` is where it stood. */
+static int named(struct parser *r, const char *name, const char *at)
+{
+    const struct topology *topology = r->p->topology;
+    const struct plant_cfg *plant = r->p->plant;
+    const int defined = expr_find(r->p, name);
+    if (defined >= 0) {
+        return defined;
+    }
+    for (int f = 0; f < GLOBAL_FEATURES; f++) {
+        if (strcmp(global_feature_info[f].name, name) == 0) {
+            return append(r, (struct expr_step){.op = EXPR_COLUMN,
+                                                .varies = true,
+                                                .a = -1,
+                                                .b = -1,
+                                                .of = state_global_at(topology->n_services,
+                                                                      (enum global_feature)f)});
+        }
+    }
+#define FACT_(name_, value_)                                                                       \
+    if (strcmp(name, name_) == 0) {                                                                \
+        return number_step(r, (double)(value_));                                                   \
+    }
+    EXPR_PLANT_FACTS(FACT_)
+#undef FACT_
+    r->next = r->e == ERR_OK ? at + strlen(name) : r->next;
+    r->at = r->e == ERR_OK ? at : r->at;
+    return unknown_name(r, name);
+}
+
+/* ---- functions ---- */
+
+enum form { FORM_PLAIN, FORM_RELATION, FORM_WINDOW, FORM_ROSE };
+
+struct function {
+    const char *name;
+    enum form form;
+    enum expr_op op;
+    int n_args;           /* plain */
+    bool from, to;        /* conditions? */
+    enum expr_op reduced; /* of a plain one that also takes a relation, else 0 */
+};
+
+static const struct function functions[] = {
+    {"min", FORM_PLAIN, EXPR_LESSER, 2, false, false, EXPR_MIN},
+    {"max", FORM_PLAIN, EXPR_GREATER, 2, false, false, EXPR_MAX},
+    {"abs", FORM_PLAIN, EXPR_ABS, 1, false, false, EXPR_NUMBER},
+    {"number", FORM_PLAIN, EXPR_AS_NUMBER, 1, true, false, EXPR_NUMBER},
+    {"any", FORM_RELATION, EXPR_ANY, 0, true, true, EXPR_NUMBER},
+    {"all", FORM_RELATION, EXPR_ALL, 0, true, true, EXPR_NUMBER},
+    {"count", FORM_RELATION, EXPR_COUNT, 0, true, false, EXPR_NUMBER},
+    {"sum", FORM_RELATION, EXPR_SUM, 0, false, false, EXPR_NUMBER},
+    {"mean", FORM_RELATION, EXPR_MEAN, 0, false, false, EXPR_NUMBER},
+    {"held", FORM_WINDOW, EXPR_HELD, 0, true, true, EXPR_NUMBER},
+    {"latched", FORM_WINDOW, EXPR_LATCHED, 0, true, true, EXPR_NUMBER},
+    {"rose", FORM_ROSE, EXPR_ROSE, 0, false, true, EXPR_NUMBER},
+    {"before", FORM_WINDOW, EXPR_BEFORE, 0, false, false, EXPR_NUMBER},
+    {"past_min", FORM_WINDOW, EXPR_PAST_MIN, 0, false, false, EXPR_NUMBER},
+    {"past_max", FORM_WINDOW, EXPR_PAST_MAX, 0, false, false, EXPR_NUMBER},
+    {"past_mean", FORM_WINDOW, EXPR_PAST_MEAN, 0, false, false, EXPR_NUMBER},
+};
+enum { FUNCTIONS = sizeof functions / sizeof *functions };
+
+static const struct {
+    const char *word;
+    int plain, plus, star; /* enum expr_relation, -1 = none */
+} relations[] = {
+    {"services", EXPR_SERVICES, -1, -1},
+    {"entries", EXPR_ENTRIES, -1, EXPR_ENTRIES_STAR},
+    {"callers", EXPR_CALLERS, EXPR_CALLERS_PLUS, EXPR_CALLERS_STAR},
+    {"callees", EXPR_CALLEES, EXPR_CALLEES_PLUS, EXPR_CALLEES_STAR},
+};
+enum { RELATION_WORDS = sizeof relations / sizeof *relations };
+
+static int relation_word(const struct parser *r)
+{
+    for (int i = 0; i < RELATION_WORDS; i++) {
+        if (is(r, TOKEN_WORD, relations[i].word)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static int parse_or(struct parser *r);
+
+static int reduction(struct parser *r, enum expr_op op, bool from, bool to)
+{
+    const int word = relation_word(r);
+    if (word < 0) {
+        return unexpected(r, "a relation (services, entries, callers, callees)");
+    }
+    advance(r);
+    int of = relations[word].plain;
+    if (is(r, TOKEN_SIGN, "*") || is(r, TOKEN_SIGN, "+")) {
+        of = r->word[0] == '*' ? relations[word].star : relations[word].plus;
+        if (of < 0) {
+            return wrong(r, "there is no %s%s", relations[word].word, r->word);
+        }
+        advance(r);
+    }
+    const int x = expect(r, ",") ? parse_or(r) : -1;
+    if (x < 0 || !expect(r, ")")) {
+        return -1;
+    }
+    if (r->p->code[x].condition != from) {
+        return operate(r, op, x, -1, from, to); /* says so */
+    }
+    return append(r, (struct expr_step){.op = op,
+                                        .wide = of > EXPR_ENTRIES,
+                                        .condition = to,
+                                        .varies = r->p->code[x].varies,
+                                        .a = x,
+                                        .b = -1,
+                                        .of = of});
+}
+
+/* A window in decisions; 0 after an error. */
+static int window(struct parser *r)
+{
+    if (r->token != TOKEN_NUMBER) {
+        (void)unexpected(r, "a window such as 60s or 4 steps");
+        return 0;
+    }
+    double n = r->number;
+    advance(r);
+    if (accept(r, TOKEN_WORD, "s")) {
+        n = ceil(n / r->p->plant->period_s);
+    } else if (!accept(r, TOKEN_WORD, "steps") && !accept(r, TOKEN_WORD, "step")) {
+        (void)unexpected(r, "the unit of a window, s or steps,");
+        return 0;
+    }
+    if (!(n >= 1.0 && n <= EXPR_STEPS_MAX && n == floor(n))) {
+        (void)wrong(r, "a window of %g decisions; 1 to %d, whole ones, are possible", n,
+                    EXPR_STEPS_MAX);
+        return 0;
+    }
+    return (int)n;
+}
+
+static int over_time(struct parser *r, const struct function *f)
+{
+    const int x = parse_or(r);
+    int by = -1;
+    if (f->form == FORM_ROSE) {
+        by = expect(r, ",") ? parse_or(r) : -1;
+    }
+    const int n = expect(r, ",") ? window(r) : 0;
+    if (!expect(r, ")") || n == 0 || x < 0) {
+        return -1;
+    }
+    const int operands[] = {x, by};
+    struct expr_step s = {.op = f->op, .a = x, .b = by, .n = n, .condition = f->to, .varies = true};
+    for (int i = 0; i < 2 && operands[i] >= 0; i++) {
+        if (r->p->code[operands[i]].condition != f->from) {
+            return operate(r, f->op, operands[i], -1, f->from, f->to); /* says so */
+        }
+        s.wide = s.wide || r->p->code[operands[i]].wide;
+    }
+    return append(r, s);
+}
+
+static int plain_call(struct parser *r, const struct function *f)
+{
+    if (f->reduced != EXPR_NUMBER && relation_word(r) >= 0) {
+        return reduction(r, f->reduced, f->from, f->to);
+    }
+    const int a = parse_or(r);
+    int b = -1;
+    if (f->n_args == 2) {
+        b = expect(r, ",") ? parse_or(r) : -1;
+    }
+    return expect(r, ")") ? operate(r, f->op, a, b, f->from, f->to) : -1;
+}
+
+/* NAME '(' ...; both were taken. */
+static int call(struct parser *r, const char *name)
+{
+    for (int i = 0; i < FUNCTIONS; i++) {
+        const struct function *f = &functions[i];
+        if (strcmp(f->name, name) == 0) {
+            return f->form == FORM_PLAIN      ? plain_call(r, f)
+                   : f->form == FORM_RELATION ? reduction(r, f->op, f->from, f->to)
+                                              : over_time(r, f);
+        }
+    }
+    struct nearest near = nearest_to(name);
+    for (int i = 0; i < FUNCTIONS; i++) {
+        nearest_offer(&near, functions[i].name);
+    }
+    const char *word = nearest_word(&near);
+    return wrong(r, "there is no function '%s'%s%s%s", name, word != NULL ? "; did you mean '" : "",
+                 word != NULL ? word : "", word != NULL ? "'?" : "");
+}
+
+/* ---- levels ---- */
+
+static int parse_word(struct parser *r)
+{
+    char name[WORD_MAX];
+    const char *at = r->at;
+    const bool quoted = r->token == TOKEN_QUOTED;
+    memcpy(name, r->word, sizeof name);
+    advance(r);
+    if (quoted || is(r, TOKEN_SIGN, ".")) {
+        return of_service(r, name, quoted);
+    }
+    return accept(r, TOKEN_SIGN, "(") ? call(r, name) : named(r, name, at);
+}
+
+static int parse_primary(struct parser *r)
+{
+    if (r->e == ERR_OK && r->token == TOKEN_NUMBER) {
+        const int step = number_step(r, r->number);
+        advance(r);
+        return step;
+    }
+    if (is(r, TOKEN_WORD, "true") || is(r, TOKEN_WORD, "false")) {
+        const double value = r->word[0] == 't';
+        advance(r);
+        return append(r,
+                      (struct expr_step){
+                          .op = EXPR_NUMBER, .a = -1, .b = -1, .condition = true, .value = value});
+    }
+    if (accept(r, TOKEN_SIGN, "(")) {
+        const int step = parse_or(r);
+        return expect(r, ")") ? step : -1;
+    }
+    if (r->e == ERR_OK && (r->token == TOKEN_WORD || r->token == TOKEN_QUOTED)) {
+        return parse_word(r);
+    }
+    return unexpected(r, "a value");
+}
+
+static int parse_minus(struct parser *r)
+{
+    bool negative = false;
+    while (accept(r, TOKEN_SIGN, "-")) {
+        negative = !negative;
+    }
+    const int a = parse_primary(r);
+    return negative ? operate(r, EXPR_NEG, a, -1, false, false) : a;
+}
+
+static int parse_product(struct parser *r)
+{
+    int a = parse_minus(r);
+    while (is(r, TOKEN_SIGN, "*") || is(r, TOKEN_SIGN, "/")) {
+        const enum expr_op op = r->word[0] == '*' ? EXPR_MUL : EXPR_DIV;
+        advance(r);
+        const int b = parse_minus(r);
+        a = operate(r, op, a, b, false, false);
+    }
+    return a;
+}
+
+static int parse_sum(struct parser *r)
+{
+    int a = parse_product(r);
+    while (is(r, TOKEN_SIGN, "+") || is(r, TOKEN_SIGN, "-")) {
+        const enum expr_op op = r->word[0] == '+' ? EXPR_ADD : EXPR_SUB;
+        advance(r);
+        const int b = parse_product(r);
+        a = operate(r, op, a, b, false, false);
+    }
+    return a;
+}
+
+static int parse_comparison(struct parser *r)
+{
+    static const struct {
+        const char *sign;
+        enum expr_op op;
+        bool swapped;
+    } comparisons[] = {{"<", EXPR_LT, false}, {"<=", EXPR_LE, false}, {">", EXPR_LT, true},
+                       {">=", EXPR_LE, true}, {"==", EXPR_EQ, false}, {"!=", EXPR_NE, false}};
+    const int a = parse_sum(r);
+    for (size_t i = 0; i < sizeof comparisons / sizeof *comparisons; i++) {
+        if (accept(r, TOKEN_SIGN, comparisons[i].sign)) {
+            const int b = parse_sum(r);
+            return comparisons[i].swapped ? operate(r, comparisons[i].op, b, a, false, true)
+                                          : operate(r, comparisons[i].op, a, b, false, true);
+        }
+    }
+    return a;
+}
+
+static int parse_not(struct parser *r)
+{
+    bool negative = false, any = false;
+    while (accept(r, TOKEN_WORD, "not")) {
+        negative = !negative;
+        any = true;
+    }
+    const int a = parse_comparison(r);
+    return any && negative ? operate(r, EXPR_NOT, a, -1, true, true) : a;
+}
+
+static int parse_and(struct parser *r)
+{
+    int a = parse_not(r);
+    while (accept(r, TOKEN_WORD, "and")) {
+        const int b = parse_not(r);
+        a = operate(r, EXPR_AND, a, b, true, true);
+    }
+    return a;
+}
+
+static int parse_or(struct parser *r)
+{
+    if (r->depth == EXPR_DEPTH_MAX) {
+        return wrong(r, "more than %d levels of brackets", EXPR_DEPTH_MAX);
+    }
+    r->depth++;
+    int a = parse_and(r);
+    while (accept(r, TOKEN_WORD, "or")) {
+        const int b = parse_and(r);
+        a = operate(r, EXPR_OR, a, b, true, true);
+    }
+    r->depth--;
+    return a;
+}
+
+/* ---- whole texts ---- */
+
+static void check_want(struct parser *r, int step, unsigned want)
+{
+    const struct expr_step *s = &r->p->code[step];
+    r->at = r->next = r->text;
+    if ((want & EXPR_A_CONDITION) != 0 && !s->condition) {
+        (void)wrong(r, "this is a number; a condition is needed, such as x > 1");
+    } else if ((want & EXPR_A_NUMBER) != 0 && s->condition) {
+        (void)wrong(r, "this is a condition; a number is needed");
+    } else if ((want & EXPR_ONE_VALUE) != 0 && s->wide) {
+        (void)wrong(r, "this has a value for each service; one value is needed: say which with "
+                       "any(services, ...), sum(services, ...) or the name of a service");
+    }
+}
+
+enum err expr_add(int *step, struct expr_program *p, const char *text, unsigned want,
+                  const struct cfg *places, const char *key)
+{
+    struct parser r = {.p = p, .places = places, .key = key, .text = text, .next = text};
+    advance(&r);
+    const int a = parse_or(&r);
+    if (r.e == ERR_OK && r.token != TOKEN_END) {
+        (void)unexpected(&r, "an operator or the end");
+    }
+    if (r.e == ERR_OK) {
+        check_want(&r, a, want);
+    }
+    if (r.e == ERR_OK) {
+        *step = a;
+    }
+    return r.e;
+}
+
+static bool is_reserved(const char *name)
+{
+    static const char *const words[] = {"and",     "or", "not",  "true", "false",
+                                        "service", "s",  "step", "steps"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(name, words[i]) == 0) {
+            return true;
+        }
+    }
+    for (int i = 0; i < FUNCTIONS; i++) {
+        if (strcmp(name, functions[i].name) == 0) {
+            return true;
+        }
+    }
+    for (int i = 0; i < RELATION_WORDS; i++) {
+        if (strcmp(name, relations[i].word) == 0) {
+            return true;
+        }
+    }
+    for (int f = 0; f < GLOBAL_FEATURES; f++) {
+        if (strcmp(name, global_feature_info[f].name) == 0) {
+            return true;
+        }
+    }
+#define FACT_(name_, value_)                                                                       \
+    if (strcmp(name, name_) == 0) {                                                                \
+        return true;                                                                               \
+    }
+    EXPR_PLANT_FACTS(FACT_)
+#undef FACT_
+    return false;
+}
+
+static bool is_name(const char *name)
+{
+    size_t n = 0;
+    while (is_letter(name[n]) || is_digit(name[n])) {
+        n++;
+    }
+    return n > 0 && n < WORD_MAX && name[n] == '\0' && !is_digit(name[0]);
+}
+
+enum err expr_define(struct expr_program *p, const char *name, const char *text,
+                     const struct cfg *places, const char *name_key, const char *text_key)
+{
+    if (!is_name(name)) {
+        return plant_cfg_error(places, name_key,
+                               "'%.80s' cannot be used in an expression; take letters, digits and "
+                               "'_', no digit first, at most %d",
+                               name, WORD_MAX - 1);
+    }
+    if (is_reserved(name) || expr_find(p, name) >= 0) {
+        return plant_cfg_error(places, name_key, "'%s' has a meaning already; choose another name",
+                               name);
+    }
+    if (p->n_names == EXPR_NAMES_MAX) {
+        return plant_cfg_error(places, name_key, "more than %d definitions", EXPR_NAMES_MAX);
+    }
+    int step = -1;
+    TRY(expr_add(&step, p, text, EXPR_ANYTHING, places, text_key));
+    p->names[p->n_names++] = (struct expr_name){.name = name, .step = step};
+    return ERR_OK;
+}
