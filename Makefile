@@ -55,7 +55,7 @@ REPORT      = comparison figure gate table timeline trace
 RUNTIME     = checkpoint demonstrate dump exchange experiment farm measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
-COMMANDS    = config cpu_built cpu_check eval figure main simulate topology train
+COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology train
 FUZZED      = block checkpoint config csv error frame moments policy record tile_state trusting \
               weights workload
 BENCHES     = bench_nn bench_cluster bench_marl bench_comm bench_train
@@ -74,6 +74,7 @@ build  | lib zlib            | zlib1g-dev          | zlib-devel           | zlib
 mpi    | cmd $(MPICC)        | libopenmpi-dev      | openmpi-devel        | open-mpi    | openmpi
 mpi    | cmd mpirun          | openmpi-bin         | openmpi              | open-mpi    | openmpi
 figure | cmd gnuplot         | gnuplot-nox         | gnuplot              | gnuplot     | gnuplot
+figure | cmd dot             | graphviz            | graphviz             | graphviz    | graphviz
 test   | lib cmocka          | libcmocka-dev       | libcmocka-devel      | cmocka      | cmocka
 tools  | cmd clang           | clang               | clang                | llvm        | llvm
 tools  | cmd clang-format    | clang-format        | clang-tools-extra    | llvm        | llvm

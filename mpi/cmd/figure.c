@@ -1,19 +1,15 @@
-/* karma figure: runs gnuplot on every script of a directory. The only place that starts another
- * program, which is why it has no ranks: a process of MPI must not fork. */
+/* karma figure: runs gnuplot on every script of a directory. It has no ranks, since it starts
+ * another program. */
 #include "core/report/figure.h"
 
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "mpi/cmd/commands.h"
+#include "mpi/cmd/spawn.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-
-extern char **environ;
 
 static const struct option_row rows[] = {OPTION_END};
 static const struct operand_row operand_rows[] = {
@@ -83,47 +79,17 @@ static enum err find_scripts(struct scripts *s, struct arena *arena, const char 
 
 /* ---- gnuplot ---- */
 
-static enum err failed_to_start(int error, const char *dir)
-{
-    if (error == ENOENT) {
-        log_error(
-            "gnuplot is not installed (Debian: apt-get install gnuplot-nox); scripts and data "
-            "stay in %s",
-            dir);
-    } else {
-        log_error("gnuplot could not be started: %s", strerror(error));
-    }
-    return ERR_FAILED;
-}
-
 /* In the directory of the script, whose file names are relative. */
-static enum err run_gnuplot(const char *dir, const char *script)
+static enum err run_gnuplot(const char *dir, const char *script, struct arena *arena)
 {
-    posix_spawn_file_actions_t actions;
     char program[] = "gnuplot";
     char *argv[] = {program, (char *)(uintptr_t)script, NULL};
-    pid_t pid = 0;
-    int status = 0;
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error == 0) {
-        error = posix_spawn_file_actions_addchdir_np(&actions, dir);
-        error = error != 0 ? error : posix_spawnp(&pid, program, &actions, NULL, argv, environ);
-        posix_spawn_file_actions_destroy(&actions);
+    const char *stays = arena_printf(arena, "scripts and data stay in %s", dir);
+    const char *on = arena_printf(arena, "%s/%s", dir, script);
+    if (stays == NULL || on == NULL) {
+        return ERR_MEMORY;
     }
-    if (error != 0) {
-        return failed_to_start(error, dir);
-    }
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) {
-            log_error("gnuplot: %s", strerror(errno));
-            return ERR_FAILED;
-        }
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        log_error("gnuplot failed on %s/%s; its own words stand above", dir, script);
-        return ERR_FAILED;
-    }
-    return ERR_OK;
+    return spawn_run(argv, dir, "gnuplot-nox", stays, on);
 }
 
 static enum err draw_all(const struct scripts *s, struct arena *arena)
@@ -133,7 +99,7 @@ static enum err draw_all(const struct scripts *s, struct arena *arena)
         if (script == NULL) {
             return ERR_MEMORY;
         }
-        TRY(run_gnuplot(s->dir[i], script));
+        TRY(run_gnuplot(s->dir[i], script, arena));
         printf("%s/%s.svg\n%s/%s.png\n", s->dir[i], s->name[i], s->dir[i], s->name[i]);
     }
     return ERR_OK;

@@ -15,6 +15,7 @@ static const struct command commands[] = {
     {"simulate", "run one controller for one episode: trace and timeline", command_simulate},
     {"figure", "draw the figures that eval and simulate have prepared", command_figure},
     {"config", "check, show or document configurations", command_config},
+    {"org", "check, show or draw an organisation", command_org},
     {"topology", "generate a chain, diamond, tree or mesh of services", command_topology},
     {NULL, NULL, NULL},
 };

@@ -1,0 +1,347 @@
+/* karma org: what an organisation says: checked, as tables, as a graph.
+ *
+ * An organisation is compiled for a topology and a plant, so that its expressions are checked, too:
+ * those of --world, or the default ones.
+ */
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/org/guides.h"
+#include "core/report/table.h"
+#include "mpi/cmd/commands.h"
+#include "mpi/cmd/spawn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct org_options {
+    const char *world, *svg;
+    bool dot;
+};
+
+static const struct option_row rows[] = {
+    OPTION_STRING(struct org_options, world, "world", 'w', "FILE",
+                  "topology and plant to compile it for (sections topology: and plant:)"),
+    OPTION_FLAG(struct org_options, dot, "dot", 0, "print the graph in Graphviz' language instead"),
+    OPTION_STRING(struct org_options, svg, "svg", 0, "FILE",
+                  "also draw it: writes FILE.dot and, with Graphviz, FILE"),
+    OPTION_END,
+};
+static const struct operand_row operand_rows[] = {
+    {"VERB", "check: its errors | show: its tables", 1, 1},
+    {"FILE", "organisation, such as configs/organisations/karma.yaml", 1, 1},
+    OPERAND_END,
+};
+static const struct command_line line = {
+    "karma org", "Checks, shows or draws an organisation: roles, missions, norms.", rows,
+    operand_rows, sizeof(struct org_options)};
+
+/* ---- reading ---- */
+
+struct root {
+    struct org_cfg organisation;
+    struct topology_cfg topology;
+    struct plant_cfg plant;
+};
+static const struct cfg_field root_fields[] = {
+    CFG_TABLE(struct root, organisation, org_fields, "who may do what, and what for"),
+    CFG_TABLE(struct root, topology, topology_fields, "services and node"),
+    CFG_TABLE(struct root, plant, plant_fields, "periods and limits"),
+    CFG_END,
+};
+
+struct compiled {
+    struct cfg reader;
+    struct root root;
+    struct topology topology;
+    struct guides guides;
+};
+
+static enum err compile(struct compiled *c, struct arena *arena, const char *path,
+                        const char *world)
+{
+    const struct cfg_source sources[] = {{.path = path}, {.path = world}};
+    cfg_init(&c->reader, root_fields, sizeof c->root, arena);
+    TRY(cfg_load_sources(&c->reader, sources, world != NULL ? 2 : 1, NULL, 0, &c->root));
+    TRY(plant_cfg_check(&c->root.plant, &c->reader));
+    TRY(topology_init(&c->topology, arena, &c->root.topology, &c->reader));
+    return guides_init(&c->guides, arena, &c->root.organisation, &c->topology, &c->root.plant,
+                       &c->reader, "organisation");
+}
+
+/* ---- tables ---- */
+
+#define TABLE(t, n_left, ...)                                                                      \
+    do {                                                                                           \
+        const char *const head_[] = {__VA_ARGS__};                                                 \
+        table_init((t), arena, head_, (int)(sizeof head_ / sizeof *head_), (n_left));              \
+    } while (0)
+
+static enum err put_table(struct buf *out, const struct table *t, const char *title)
+{
+    TRY(buf_printf(out, "\n%s\n", title));
+    return table_print(out, t, TABLE_TEXT);
+}
+
+/* "a, b"; "-" for none. NULL when out of memory. */
+static const char *joined(struct arena *arena, const char *const *words, int n)
+{
+    const char *all = n > 0 ? words[0] : "-";
+    for (int i = 1; i < n && all != NULL; i++) {
+        all = arena_printf(arena, "%s, %s", all, words[i]);
+    }
+    return all;
+}
+
+static enum err show_definitions(struct buf *out, const struct org_cfg *c, struct arena *arena)
+{
+    struct table t;
+    TABLE(&t, 2, "name", "means");
+    for (int i = 0; i < c->n_define; i++) {
+        table_text(&t, c->define[i].name);
+        table_text(&t, c->define[i].is);
+    }
+    return put_table(out, &t, "definitions");
+}
+
+static void add_rules(struct table *t, const struct org_role_cfg *r, const char *parents)
+{
+    for (int k = 0; k < r->n_rules || k == 0; k++) {
+        table_text(t, k == 0 ? r->name : "");
+        table_text(t, k == 0 ? parents : "");
+        if (r->n_rules == 0) {
+            table_text(t, "-");
+            table_text(t, "-");
+            table_text(t, "-");
+            continue;
+        }
+        table_text(t, r->rules[k].when);
+        table_text(t, r->rules[k].on);
+        table_cell(t, "%d..%d", r->rules[k].from, r->rules[k].to);
+    }
+}
+
+static enum err show_roles(struct buf *out, const struct org_cfg *c, struct arena *arena)
+{
+    struct table t;
+    TABLE(&t, 4, "role", "inherits", "when", "on services where", "changes");
+    for (int i = 0; i < c->n_roles; i++) {
+        const struct org_role_cfg *r = &c->roles[i];
+        const char *parents = joined(arena, r->inherits, r->n_inherits);
+        if (parents == NULL) {
+            return ERR_MEMORY;
+        }
+        add_rules(&t, r, parents);
+    }
+    return put_table(out, &t, "roles and their rules; no change is always allowed");
+}
+
+static enum err show_groups(struct buf *out, const struct org_cfg *c, struct arena *arena)
+{
+    struct table t;
+    TABLE(&t, 4, "group", "relation", "first", "second", "agents");
+    for (int i = 0; i < c->n_groups; i++) {
+        const struct org_group_cfg *g = &c->groups[i];
+        for (int k = 0; k < g->n_roles; k++) {
+            table_text(&t, g->name);
+            table_text(&t, "role");
+            table_text(&t, g->roles[k].role);
+            table_text(&t, "");
+            table_cell(&t, "%d..%d", g->roles[k].min, g->roles[k].max);
+        }
+        for (int k = 0; k < g->n_subgroups; k++) {
+            table_text(&t, g->name);
+            table_text(&t, "group");
+            table_text(&t, g->subgroups[k].group);
+            table_text(&t, "");
+            table_cell(&t, "%d..%d", g->subgroups[k].min, g->subgroups[k].max);
+        }
+        for (int k = 0; k < g->n_links; k++) {
+            table_text(&t, g->name);
+            table_text(&t, cfg_choice_name(org_link_choices, g->links[k].kind));
+            table_text(&t, g->links[k].from);
+            table_text(&t, g->links[k].to);
+            table_text(&t, "");
+        }
+        for (int k = 0; k < g->n_compatible; k++) {
+            table_text(&t, g->name);
+            table_text(&t, "compatible");
+            table_text(&t, g->compatible[k].from);
+            table_text(&t, g->compatible[k].to);
+            table_text(&t, "");
+        }
+    }
+    return put_table(out, &t, "groups, links, compatibilities");
+}
+
+static enum err show_missions(struct buf *out, const struct org_cfg *c, struct arena *arena)
+{
+    struct table t;
+    TABLE(&t, 5, "mission", "goal", "loss", "divisor", "achieved", "weight", "bonus");
+    for (int m = 0; m < c->n_missions; m++) {
+        for (int k = 0; k < c->missions[m].n_goals; k++) {
+            const struct org_weighted_cfg *w = &c->missions[m].goals[k];
+            const struct org_goal_cfg *g = &c->goals[org_find_goal(c, w->goal)];
+            table_text(&t, k == 0 ? c->missions[m].name : "");
+            table_text(&t, g->name);
+            table_text(&t, g->loss);
+            table_text(&t, g->divisor);
+            table_text(&t, g->achieved);
+            table_number(&t, w->weight);
+            table_number(&t, g->bonus);
+        }
+    }
+    return put_table(out, &t, "missions; the term of a goal is -loss / divisor in [-1, 0]");
+}
+
+static enum err show_schemes(struct buf *out, const struct org_cfg *c, struct arena *arena)
+{
+    struct table t;
+    TABLE(&t, 4, "scheme", "goal", "operator", "of");
+    for (int s = 0; s < c->n_schemes; s++) {
+        for (int k = 0; k < c->schemes[s].n_plans; k++) {
+            const struct org_plan_cfg *p = &c->schemes[s].plans[k];
+            const char *parts = joined(arena, p->of, p->n_of);
+            if (parts == NULL) {
+                return ERR_MEMORY;
+            }
+            table_text(&t, c->schemes[s].name);
+            table_text(&t, p->goal);
+            table_text(&t, cfg_choice_name(org_operator_choices, p->is));
+            table_text(&t, parts);
+        }
+    }
+    for (int k = 0; k < c->n_preferences; k++) {
+        table_text(&t, "(missions)");
+        table_text(&t, c->preferences[k].mission);
+        table_text(&t, "before");
+        table_text(&t, c->preferences[k].over);
+    }
+    return put_table(out, &t, "plans and preferences");
+}
+
+static enum err show_norms(struct buf *out, const struct org_cfg *c, struct arena *arena)
+{
+    struct table t;
+    TABLE(&t, 5, "role", "norm", "mission", "decisions", "while");
+    for (int i = 0; i < c->n_norms; i++) {
+        const struct org_norm_cfg *n = &c->norms[i];
+        table_text(&t, n->role);
+        table_text(&t, cfg_choice_name(org_norm_choices, n->kind));
+        table_text(&t, n->mission);
+        if (n->n_steps == 0) {
+            table_text(&t, "any");
+        } else {
+            table_cell(&t, "[%d, %d)", n->steps[0], n->steps[1]);
+        }
+        table_text(&t, n->when);
+    }
+    return put_table(out, &t, "norms");
+}
+
+static enum err show_agents(struct buf *out, const struct guides *g, struct arena *arena)
+{
+    const struct org_cfg *c = g->org.cfg;
+    struct table t;
+    TABLE(&t, 2, "agent", "roles", "hardness");
+    for (int a = 0; a < c->n_agents; a++) {
+        const char *roles = joined(arena, c->agents[a].roles, c->agents[a].n_roles);
+        if (roles == NULL) {
+            return ERR_MEMORY;
+        }
+        table_text(&t, c->agents[a].name);
+        table_text(&t, roles);
+        table_number(&t, g->hardness[a]);
+    }
+    return put_table(out, &t, "agents");
+}
+
+static enum err show(struct buf *out, const struct guides *g, struct arena *arena)
+{
+    const struct org_cfg *c = g->org.cfg;
+    TRY(buf_printf(out, "organisation %s: penalty %g, weight of missions %g\n", c->name, c->penalty,
+                   c->mission_weight));
+    TRY(show_agents(out, g, arena));
+    TRY(show_definitions(out, c, arena));
+    TRY(show_roles(out, c, arena));
+    TRY(show_groups(out, c, arena));
+    TRY(show_missions(out, c, arena));
+    TRY(show_schemes(out, c, arena));
+    return show_norms(out, c, arena);
+}
+
+/* ---- drawing ---- */
+
+static enum err draw(const struct buf *graph, const char *svg, struct arena *arena)
+{
+    char *dot_file = arena_printf(arena, "%s.dot", svg);
+    char *svg_file = arena_strdup(arena, svg);
+    const char *stays =
+        dot_file != NULL ? arena_printf(arena, "the graph stays in %s", dot_file) : NULL;
+    if (stays == NULL || svg_file == NULL) {
+        return ERR_MEMORY;
+    }
+    char program[] = "dot", format[] = "-Tsvg", output[] = "-o";
+    char *argv[] = {program, format, output, svg_file, dot_file, NULL};
+    TRY(file_write(dot_file, graph->data, graph->len));
+    return spawn_run(argv, ".", "graphviz", stays, dot_file);
+}
+
+/* ---- verbs ---- */
+
+static enum err print_shown(const struct guides *g, const struct org_options *o,
+                            struct arena *arena)
+{
+    struct buf graph, tables;
+    buf_init(&graph);
+    buf_init(&tables);
+    enum err e = org_dot(&graph, &g->org);
+    if (e == ERR_OK && !o->dot) {
+        e = show(&tables, g, arena);
+    }
+    if (e == ERR_OK) {
+        const struct buf *printed = o->dot ? &graph : &tables;
+        fwrite(printed->data, 1, printed->len, stdout);
+    }
+    if (e == ERR_OK && o->svg != NULL) {
+        e = draw(&graph, o->svg, arena);
+    }
+    buf_release(&graph);
+    buf_release(&tables);
+    return e;
+}
+
+static enum err run_verb(const struct operands *given, const struct org_options *o,
+                         struct arena *arena)
+{
+    const char *verb = given->items[0];
+    const bool is_show = strcmp(verb, "show") == 0;
+    if (!is_show && strcmp(verb, "check") != 0) {
+        log_error("karma org: unknown verb '%s'; show or check", verb);
+        return ERR_USAGE;
+    }
+    struct compiled c;
+    TRY(compile(&c, arena, given->items[1], o->world));
+    if (is_show) {
+        return print_shown(&c.guides, o, arena);
+    }
+    const struct expr_program *p = &c.guides.program;
+    printf("%s is right: %d agents, %d rules, %d expressions, %zu bytes of memory an environment\n",
+           given->items[1], c.guides.n_agents, c.guides.n_rules, p->n_code,
+           (size_t)(p->n_values + p->n_kept) * sizeof(double));
+    return ERR_OK;
+}
+
+enum err command_org(int argc, char **argv)
+{
+    struct arena arena;
+    struct org_options o = {0};
+    struct operands given;
+    bool done = false;
+    arena_init(&arena);
+    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
+    if (e == ERR_OK && !done) {
+        e = run_verb(&given, &o, &arena);
+    }
+    arena_release(&arena);
+    return e;
+}
