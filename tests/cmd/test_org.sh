@@ -51,6 +51,10 @@ END
 exits 2 "an unknown feature" "$KARMA" org check "$WORK/feature.yaml"
 says err "feature.yaml:5:[0-9]+: organisation.roles.0.rules.0.on: .*did you mean 'received'" "has its line"
 
+sed -n '/^```yaml$/,/^```$/p' docs/organisation.md | grep -v '^```' >"$WORK/pair.yaml"
+exits 0 "the example of the document is right" "$KARMA" org check "$WORK/pair.yaml"
+says out "2 agents, 3 rules" "and has what it shows"
+
 exits 0 "an empty organisation" "$KARMA" org show /dev/null
 exits 2 "an unknown verb" "$KARMA" org draw $karma
 says err "unknown verb 'draw'; show or check" "is named, with the known ones"
