@@ -1,0 +1,151 @@
+/* Whether the hard masks of KARMA leave room to win: rules that know what to do, played by a team
+ * inside its masks, on the floods that controllers are compared on (DEV episodes).
+ *
+ * The headroom of a rule is what it answers in time beyond doing nothing, when four agents carry it
+ * out with one change each and no masks. Inside the masks at least 90 % of it must remain: else the
+ * roles forbid what is needed, and no learning can help. Feed-forward staffing sees what agents
+ * see; the oracle also acts before a flood can be seen, which no mask made of measurements allows.
+ */
+#include "tests/unit/org_world.h"
+
+#include "core/eval/episode.h"
+#include "mpi/experiment.h"
+
+#include <stdlib.h>
+
+enum { EPISODES = 20, AGENTS = 4 };
+static const double LEAST_SHARE = 0.9;
+
+enum play { ALONE, TEAM, MASKED };
+
+/* A rule that a team carries out. */
+struct carried {
+    struct controller base;
+    struct controller *rule;
+    const struct guides *guides;
+    struct guides_memory memory;
+    enum play play;
+    int32_t want[N_SERVICES];
+    double sizes[AGENTS]; /* sums of mask sizes */
+    int n;
+};
+
+static void carried_reset(struct controller *c, const struct episode_id *id,
+                          const struct schedule *future)
+{
+    struct carried *k = (struct carried *)c;
+    guides_clear(&k->memory, k->guides);
+    controller_reset(k->rule, id, future);
+}
+
+/* The agent's change that brings delta nearest to what the rule wants; none if nothing helps. */
+static void choose(int32_t *delta, const struct carried *k, int agent)
+{
+    int best = 0, service = 0, change = 0;
+    for (int s = 0; s < N_SERVICES; s++) {
+        for (int d = -k->guides->alpha; d <= k->guides->alpha; d++) {
+            const int gain = abs(k->want[s] - delta[s]) - abs(k->want[s] - delta[s] - d);
+            if (gain > best && abs(delta[s] + d) <= k->guides->alpha &&
+                (k->play != MASKED || guides_permits(&k->memory, k->guides, agent, s, d))) {
+                best = gain;
+                service = s;
+                change = d;
+            }
+        }
+    }
+    delta[service] += change;
+}
+
+static void carried_act(struct controller *c, int32_t *delta, const float *state)
+{
+    struct carried *k = (struct carried *)c;
+    controller_act(k->rule, k->want, state);
+    guides_update(&k->memory, k->guides, state);
+    for (int s = 0; s < N_SERVICES; s++) {
+        delta[s] = k->play == ALONE ? k->want[s] : 0;
+    }
+    for (int agent = 0; agent < AGENTS && k->play != ALONE; agent++) {
+        choose(delta, k, agent);
+        k->sizes[agent] += guides_mask_size(&k->memory, k->guides, agent);
+    }
+    k->n++;
+}
+
+static const struct controller_ops carried_ops = {.reset = carried_reset, .act = carried_act};
+
+struct ground {
+    struct experiment x;
+    struct episode episode;
+    struct guides guides;
+};
+
+static const struct controller_cfg *find_kind(const struct experiment *x, enum controller_kind kind)
+{
+    for (int i = 0; i < x->cfg.eval.n_controllers; i++) {
+        if (x->cfg.eval.controllers[i].kind == (int)kind) {
+            return &x->cfg.eval.controllers[i];
+        }
+    }
+    return NULL;
+}
+
+/* Mean compliance. */
+static double played(struct carried *k, struct ground *g, struct arena *arena,
+                     enum controller_kind kind, enum play play)
+{
+    const struct controller_cfg *cfg = find_kind(&g->x, kind);
+    assert_non_null(cfg);
+    *k = (struct carried){
+        .base = {.ops = &carried_ops, .world = &g->x.world}, .guides = &g->guides, .play = play};
+    OK(controller_new(&k->rule, arena, cfg, &g->x.world, &g->x.rules, NULL));
+    OK(guides_memory_init(&k->memory, arena, &g->guides));
+    double sum = 0.0;
+    for (uint32_t i = 0; i < EPISODES; i++) {
+        const struct episode_id id = {.seed = 1, .split = RNG_DEV, .env = i};
+        struct episode_metrics m;
+        OK(episode_run(&g->episode, &m, &k->base, 0, &id, NULL));
+        sum += m.compliance;
+    }
+    return sum / EPISODES;
+}
+
+static void assert_room(struct ground *g, struct arena *arena, enum controller_kind kind,
+                        double nothing)
+{
+    struct carried k;
+    const double team = played(&k, g, arena, kind, TEAM);
+    const double masked = played(&k, g, arena, kind, MASKED);
+    const double share = (masked - nothing) / (team - nothing);
+    print_message("# %s: team %.3f, masked %.3f, nothing %.3f: %.1f %% of the headroom\n",
+                  controller_kind_name(kind), team, masked, nothing, 100.0 * share);
+    print_message("# mean masks of 25: bottleneck %.1f, ddos %.1f, failure %.1f, resource %.1f\n",
+                  k.sizes[0] / k.n, k.sizes[1] / k.n, k.sizes[2] / k.n, k.sizes[3] / k.n);
+    assert_true(team > nothing + 0.1);
+    assert_true(share >= LEAST_SHARE);
+    for (int agent = 0; agent < AGENTS; agent++) {
+        assert_true(k.sizes[agent] > 1.0 * k.n);  /* sometimes there is a choice, */
+        assert_true(k.sizes[agent] < 20.0 * k.n); /* and not everything is allowed */
+    }
+}
+
+static void test_masks_leave_room(void **state)
+{
+    struct org_world *w = *state;
+    static struct ground g;
+    OK(cfg_load(&w->places, "configs/organisations/karma.yaml", NULL, 0, &w->root));
+    OK(experiment_load(&g.x, "configs/experiments/gate_ddos.yaml", NULL, 0));
+    OK(guides_init(&g.guides, &w->arena, &w->root.organisation, &g.x.world.topology,
+                   g.x.world.cfg.plant, &w->places, "organisation"));
+    OK(episode_init(&g.episode, &w->arena, &g.x.world));
+    struct carried k;
+    const double nothing = played(&k, &g, &w->arena, CONTROLLER_NOTHING, ALONE);
+    assert_room(&g, &w->arena, CONTROLLER_FF, nothing);
+    assert_room(&g, &w->arena, CONTROLLER_ORACLE, nothing);
+    experiment_release(&g.x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {TEST(test_masks_leave_room)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
