@@ -2,6 +2,8 @@
  * hand, temporal ones over series, and every sentence about a text that is wrong. */
 #include "tests/unit/org_world.h"
 
+#include "core/base/rng.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -381,6 +383,90 @@ static void test_limits(void **state)
     assert_non_null(strstr(f.w->log.last, "more than 1024 steps"));
 }
 
+/* ---- random texts ---- */
+
+enum { TEXTS = 4000, WORDS_MAX = 7 };
+static const char *const WORDS[] = {"1",
+                                    "0",
+                                    "60s",
+                                    "3 steps",
+                                    "true",
+                                    "(",
+                                    ")",
+                                    ",",
+                                    "+",
+                                    "-",
+                                    "*",
+                                    "/",
+                                    "<",
+                                    ">=",
+                                    "==",
+                                    "and",
+                                    "or",
+                                    "not",
+                                    "any(",
+                                    "sum(",
+                                    "min(",
+                                    "held(",
+                                    "rose(",
+                                    "past_mean(",
+                                    "latched(",
+                                    "abs(",
+                                    "number(",
+                                    "services",
+                                    "callers*",
+                                    "callees+",
+                                    "a.",
+                                    "queue",
+                                    "'d'.cpu",
+                                    "entry",
+                                    "entry_5s",
+                                    "period_s",
+                                    "service.queue",
+                                    "service.",
+                                    "before("};
+
+/* Whatever is accepted has a value; whatever is refused has one sentence. Nothing else may happen,
+ * which the sanitizers watch. */
+static void test_random_texts(void **state)
+{
+    const struct rng_key key = rng_key(42, RNG_TEST, RNG_TRAIN);
+    int n_right = 0;
+    for (uint32_t i = 0; i < TEXTS; i++) {
+        struct fixture f;
+        char text[400] = "";
+        if (i % 200 == 0) {
+            org_world_teardown(state);
+            org_world_setup(state);
+        }
+        begin(&f, state);
+        heard_forget(&f.w->log);
+        const uint32_t n = 1 + rng_below(rng_philox(key, i, 0, 1, 0).v[0], WORDS_MAX);
+        for (uint32_t k = 0; k < n; k++) {
+            const uint32_t v = rng_philox(key, i, k, 2, 0).v[0];
+            const size_t used = strlen(text);
+            (void)snprintf(text + used, sizeof text - used, "%s%s", k > 0 ? " " : "",
+                           WORDS[rng_below(v, sizeof WORDS / sizeof *WORDS)]);
+        }
+        int step = -7;
+        const enum err e = expr_add(&step, &f.p, text, EXPR_ANYTHING, NULL, "x");
+        if (e != ERR_OK) {
+            assert_int_equal(e, ERR_CONFIG);
+            assert_int_equal(step, -7);
+            assert_int_equal(f.w->log.n, 1);
+            continue;
+        }
+        n_right++;
+        fill(f.w);
+        start(&f);
+        for (int t = 0; t < 3; t++) {
+            run(&f, t);
+            assert_true(isfinite(value(&f, step, D)));
+        }
+    }
+    assert_in_range(n_right, 100, TEXTS - 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +478,7 @@ int main(void)
         TEST(test_definitions),
         TEST(test_refusals),
         TEST(test_limits),
+        TEST(test_random_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
