@@ -248,7 +248,7 @@ static void test_inherited(void **state)
                          "  goals: [{name: g}]\n"
                          "  missions: [{name: m, goals: [{goal: g}], min: 2, max: 2}]\n"
                          "  norms: [{role: top, mission: m}]\n"
-                         "  agents: [{name: x, roles: [leaf]}, {name: y, roles: [mid, other]}]\n"));
+                         "  agents: [{name: x, roles: [leaf]}, {name: y, roles: [other, mid]}]\n"));
     const struct org *o = &w->guides.org;
     assert_int_equal(o->role_is[0], 7);
     assert_int_equal(o->role_is[1], 6);
@@ -256,7 +256,7 @@ static void test_inherited(void **state)
     assert_int_equal(o->agent_is[1], 6 | 8);
     assert_true(org_norm_binds(o, 0, 0) && org_norm_binds(o, 0, 1));
     assert_true(org_hardness(o, 0) == 0.25);
-    assert_true(org_hardness(o, 1) == 0.75); /* the greater of 0.5 and 0.75 */
+    assert_true(org_hardness(o, 1) == 0.75); /* the greater of 0.75 and 0.5 */
 }
 
 /* ---- the graph ---- */

@@ -47,8 +47,8 @@ static void assert_near(double got, double want)
     "    - {name: n, goals: [{goal: calm}]}\n"                                                     \
     "  norms:\n"                                                                                   \
     "    - {role: one, mission: m, steps: [2, 4]}\n"                                               \
-    "    - {role: one, mission: n, kind: permission}\n"                                            \
     "    - {role: two, mission: n, when: entry_10s > 100}\n"                                       \
+    "    - {role: one, mission: n, kind: permission}\n"                                            \
     "  agents: [{name: x, roles: [one]}, {name: y, roles: [two]}]\n"
 
 /* What decision t sees: queue at a, entry_10s. */
