@@ -34,20 +34,20 @@ override SAN := 1
 endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
-SCHEMAS     = checkpoint error eval trace trajectory update_dump weights
+SCHEMAS     = checkpoint error eval trace trace_store trajectory update_dump weights
 BASE        = clock config config_print config_value config_yaml crc32c crossed csv csv_read err \
               file fmath frame frame_file gzip jobs log mem nearest options progress rng rundir \
               stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology topology_gen work_law
-PROTO       = checkpoint error eval trace trajectory update_dump weights wire
+PROTO       = checkpoint error eval trace trace_store trajectory update_dump weights wire
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
               timestamp workload
 ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
 CLUSTER     = arrivals attack call check clients cluster engine measure replicas sim truth \
               weather
-TWIN        =
+TWIN        = store
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing oracle policy staffing static
 EVAL        = bound claims episode eval frontier ledger outcomes pareto separation summary tracer
@@ -56,8 +56,8 @@ RUNTIME     = checkpoint demonstrate dump exchange experiment farm measure owner
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
 COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology train
-FUZZED      = block checkpoint config csv error frame moments policy record tile_state trusting \
-              weights workload
+FUZZED      = block checkpoint config csv error frame moments policy record store tile_state \
+              trusting weights workload
 BENCHES     = bench_nn bench_cluster bench_marl bench_comm bench_train
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
@@ -301,7 +301,7 @@ $(RANKED): %: %.o $(COMM) $(ARCHIVES)
 FUZZ_MAIN = $(if $(filter 1,$(FUZZ)),,$(B)/tests/fuzz/replay.o)
 FUZZ_O    = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/plant,$(PLANT)) \
             $(call in,core/scenario,$(SCENARIO)) $(call in,core/marl,$(MARL)) $(call in,proto,$(PROTO)) \
-            $(call in,gen/proto,$(SCHEMAS:=.pb-c))
+            $(call in,core/twin,$(TWIN)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 $(FUZZERS): %: %.o $(B)/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(FUZZ_O)
 	$(SAY)$(CC) $(FLAGS) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 

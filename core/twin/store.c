@@ -1,0 +1,487 @@
+/* One pass over the frames makes the index; episodes are read where it says. See store.h. */
+#include "core/twin/store.h"
+
+#include "core/base/log.h"
+#include "core/base/rng.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FNV_START 0xCBF29CE484222325U
+
+/* FNV-1a, 64 bits. */
+static uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n)
+{
+    const unsigned char *b = bytes;
+    for (size_t i = 0; i < n; i++) {
+        hash = (hash ^ b[i]) * 0x100000001B3U;
+    }
+    return hash;
+}
+
+/* ---- parts ---- */
+
+const char *store_part_name(enum store_part part)
+{
+    static const char *const names[STORE_PARTS] = {"train", "validation", "held out"};
+    return names[part];
+}
+
+enum store_part store_part_of(const struct store_header *h, uint64_t seed, uint32_t episode)
+{
+    const struct rng_key key = rng_key(h->split_seed, RNG_TWIN, RNG_TRAIN);
+    const struct rng_block b = rng_philox(key, 0, (uint32_t)seed, (uint32_t)(seed >> 32), episode);
+    const double u = rng_f64(b.v[0], b.v[1]);
+    return u < h->held_out                   ? STORE_HELD_OUT
+           : u < h->held_out + h->validation ? STORE_VALIDATION
+                                             : STORE_TRAIN;
+}
+
+/* ---- headers ---- */
+
+/* Index of the first that differs, n if none. */
+static int first_difference(const char *const *a, const char *const *b, int n)
+{
+    int i = 0;
+    while (i < n && strcmp(a[i], b[i]) == 0) {
+        i++;
+    }
+    return i;
+}
+
+static bool same_list(char *why, size_t size, const char *what, const char *const *a, int n_a,
+                      const char *const *b, int n_b)
+{
+    if (n_a != n_b) {
+        (void)snprintf(why, size, "%d and %d %s", n_a, n_b, what);
+        return false;
+    }
+    const int i = first_difference(a, b, n_a);
+    if (i < n_a) {
+        (void)snprintf(why, size, "%s '%s' and '%s'", what, a[i], b[i]);
+        return false;
+    }
+    return true;
+}
+
+static bool same_text(char *why, size_t size, const char *what, const char *a, const char *b)
+{
+    if (strcmp(a, b) == 0) {
+        return true;
+    }
+    (void)snprintf(why, size, "%s '%.60s' and '%.60s'", what, a, b);
+    return false;
+}
+
+static bool same_number(char *why, size_t size, const char *what, double a, double b)
+{
+    if (!(a < b || a > b)) {
+        return true;
+    }
+    (void)snprintf(why, size, "%s %g and %g", what, a, b);
+    return false;
+}
+
+enum err store_same_header(const struct store_header *a, const char *source_a,
+                           const struct store_header *b, const char *source_b)
+{
+    char why[256] = "other split seeds";
+    const size_t n = sizeof why;
+    if (same_text(why, n, "plants", a->plant, b->plant) &&
+        same_list(why, n, "services", a->services, a->n_services, b->services, b->n_services) &&
+        same_list(why, n, "columns", a->columns, a->n_columns, b->columns, b->n_columns) &&
+        same_list(why, n, "units", a->units, a->n_columns, b->units, b->n_columns) &&
+        same_list(why, n, "measurements", a->measures, a->n_measures, b->measures, b->n_measures) &&
+        same_number(why, n, "decision periods", a->period_s, b->period_s) &&
+        same_number(why, n, "validation shares", a->validation, b->validation) &&
+        same_number(why, n, "held-out shares", a->held_out, b->held_out) &&
+        same_text(why, n, "topologies", a->topology, b->topology) &&
+        same_text(why, n, "licences", a->licence, b->licence) &&
+        same_text(why, n, "origins", a->origin, b->origin) && a->split_seed == b->split_seed) {
+        return ERR_OK;
+    }
+    log_error("%s and %s are of different making: %s; a store holds one plant, from one origin",
+              source_a, source_b, why);
+    return ERR_MISMATCH;
+}
+
+/* ---- reading ---- */
+
+static enum err bad_frame(const struct frame_file *f, enum frame_status status)
+{
+    log_error("%s; %zu bytes before it are intact", f->reader.why, f->at);
+    return frame_err(status);
+}
+
+/* The first frame. */
+static enum err read_header(struct store *s, struct arena *arena, struct frame_file *f)
+{
+    struct frame frame;
+    enum frame_status status;
+    TRY(frame_file_next(f, &frame, &status));
+    if (status == FRAME_AT_END) {
+        log_error("%s is empty: a trace store begins with a header", s->path);
+        return ERR_FORMAT;
+    }
+    if (status != FRAME_OK) {
+        return bad_frame(f, status);
+    }
+    if (frame.kind != FRAME_TRACE_STORE || frame.version > CODEC_STORE_VERSION) {
+        log_error("%s is no trace store of this program: its first frame is a %s, version %u",
+                  s->path, frame_kind_text(frame.kind), frame.version);
+        return frame.kind != FRAME_TRACE_STORE ? ERR_FORMAT : ERR_VERSION;
+    }
+    s->digest = fnv1a(FNV_START, f->bytes.data, f->bytes.len);
+    return codec_get_store(&s->header, frame.payload, frame.n, s->path, arena);
+}
+
+static uint64_t key_of(const struct store_episode *e)
+{
+    uint64_t hash = fnv1a(FNV_START, e->controller, strlen(e->controller) + 1);
+    hash = fnv1a(hash, e->scenario, strlen(e->scenario) + 1);
+    hash = fnv1a(hash, &e->policy, sizeof e->policy);
+    hash = fnv1a(hash, &e->seed, sizeof e->seed);
+    return fnv1a(hash, &e->episode, sizeof e->episode);
+}
+
+static enum err index_episode(struct buf *entries, struct store *s, const struct frame *frame,
+                              const struct frame_file *f, struct arena *scratch)
+{
+    struct store_episode e;
+    if (frame->kind != FRAME_TRACE_EPISODE || frame->version > CODEC_STORE_VERSION) {
+        log_error("%s: behind %d episodes stands a %s, version %u, which does not belong there",
+                  s->path, s->n_episodes, frame_kind_text(frame->kind), frame->version);
+        return frame->kind != FRAME_TRACE_EPISODE ? ERR_FORMAT : ERR_VERSION;
+    }
+    TRY(codec_get_episode(&e, &s->header, frame->payload, frame->n, s->path, scratch));
+    const struct store_entry entry = {.offset = frame->offset,
+                                      .bytes = f->bytes.len,
+                                      .key = key_of(&e),
+                                      .n_steps = e.n_steps,
+                                      .part = store_part_of(&s->header, e.seed, e.episode)};
+    s->digest = fnv1a(s->digest, f->bytes.data, f->bytes.len);
+    s->n_steps += e.n_steps;
+    s->n_part[entry.part]++;
+    s->n_episodes++;
+    return buf_append(entries, &entry, sizeof entry);
+}
+
+static enum err index_all(struct buf *entries, struct store *s, struct frame_file *f,
+                          struct arena *scratch)
+{
+    for (;;) {
+        struct frame frame;
+        enum frame_status status;
+        const struct arena_mark mark = arena_mark(scratch);
+        TRY(frame_file_next(f, &frame, &status));
+        s->intact = f->at;
+        if (status == FRAME_AT_END) {
+            return ERR_OK;
+        }
+        if (status == FRAME_TORN) {
+            s->torn = true;
+            log_warn("%s ends inside an episode (its writer was killed); the %d whole ones before "
+                     "it, %zu bytes, are used",
+                     s->path, s->n_episodes, s->intact);
+            return ERR_OK;
+        }
+        if (status != FRAME_OK) {
+            return bad_frame(f, status);
+        }
+        TRY(index_episode(entries, s, &frame, f, scratch));
+        arena_rewind(scratch, mark);
+    }
+}
+
+static enum err keep_entries(struct store *s, struct arena *arena, const struct buf *entries)
+{
+    s->entries = ARENA_NEW(arena, s->n_episodes, struct store_entry);
+    if (s->entries == NULL) {
+        return ERR_MEMORY;
+    }
+    if (entries->len > 0) {
+        memcpy(s->entries, entries->data, entries->len);
+    }
+    return ERR_OK;
+}
+
+enum err store_open(struct store *s, struct arena *arena, const char *path)
+{
+    struct frame_file f;
+    struct arena scratch;
+    struct buf entries;
+    struct store opened = {.path = path, .fd = -1};
+    TRY(frame_file_open(&f, path));
+    arena_init(&scratch);
+    buf_init(&entries);
+    enum err e = read_header(&opened, arena, &f);
+    if (e == ERR_OK) {
+        e = index_all(&entries, &opened, &f, &scratch);
+    }
+    if (e == ERR_OK) {
+        e = keep_entries(&opened, arena, &entries);
+    }
+    if (e == ERR_OK) {
+        opened.fd = f.fd; /* taken over */
+        f.fd = -1;
+        buf_init(&opened.frame);
+        *s = opened;
+    }
+    buf_release(&entries);
+    arena_release(&scratch);
+    frame_file_close(&f);
+    return e;
+}
+
+void store_close(struct store *s)
+{
+    if (s->fd >= 0) {
+        close(s->fd);
+    }
+    s->fd = -1;
+    buf_release(&s->frame);
+}
+
+/* The frame of episode i into s->frame. */
+static enum err read_frame(struct store *s, int i)
+{
+    const struct store_entry *at = &s->entries[i];
+    s->frame.len = 0;
+    TRY(buf_reserve(&s->frame, at->bytes));
+    while (s->frame.len < at->bytes) {
+        const ssize_t got = pread(s->fd, s->frame.data + s->frame.len, at->bytes - s->frame.len,
+                                  (off_t)(at->offset + s->frame.len));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            log_error("cannot read episode %d of '%s': %s", i, s->path,
+                      got < 0 ? strerror(errno) : "the file became shorter");
+            return ERR_IO;
+        }
+        s->frame.len += (size_t)got;
+    }
+    return ERR_OK;
+}
+
+enum err store_read(struct store_episode *e, struct store *s, int i, struct arena *arena)
+{
+    struct frame_reader reader;
+    struct frame f;
+    CHECK(i >= 0 && i < s->n_episodes);
+    TRY(read_frame(s, i));
+    frame_reader_init(&reader, s->frame.data, s->frame.len, s->path);
+    TRY(frame_expect(&reader, &f, FRAME_TRACE_EPISODE, CODEC_STORE_VERSION));
+    return codec_get_episode(e, &s->header, f.payload, f.n, s->path, arena);
+}
+
+/* ---- writing ---- */
+
+static enum err failed(const char *verb, const char *path)
+{
+    log_error("cannot %s '%s': %s", verb, path, strerror(errno));
+    return ERR_IO;
+}
+
+enum err store_create(struct store_writer *w, const char *path, const struct store_header *h)
+{
+    struct buf b;
+    w->path = path;
+    w->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+    if (w->fd < 0) {
+        return failed("create", path);
+    }
+    buf_init(&b);
+    enum err e = codec_put_store(&b, h);
+    if (e == ERR_OK) {
+        e = file_write_fd(w->fd, path, b.data, b.len);
+    }
+    buf_release(&b);
+    if (e != ERR_OK) {
+        close(w->fd);
+        w->fd = -1;
+    }
+    return e;
+}
+
+enum err store_append(struct store_writer *w, int *n_episodes, const char *path,
+                      const struct store_header *h)
+{
+    struct arena arena;
+    struct store s;
+    w->fd = -1;
+    w->path = path;
+    arena_init(&arena);
+    enum err e = store_open(&s, &arena, path);
+    if (e == ERR_OK) {
+        e = store_same_header(&s.header, path, h, "what is to be appended");
+        if (e == ERR_OK) {
+            w->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+            e = w->fd < 0 ? failed("open", path) : ERR_OK;
+        }
+        if (e == ERR_OK && s.torn && ftruncate(w->fd, (off_t)s.intact) != 0) {
+            e = failed("cut the torn end of", path);
+        }
+        *n_episodes = e == ERR_OK ? s.n_episodes : *n_episodes;
+        store_close(&s);
+    }
+    arena_release(&arena);
+    if (e != ERR_OK && w->fd >= 0) {
+        close(w->fd);
+        w->fd = -1;
+    }
+    return e;
+}
+
+enum err store_put(struct store_writer *w, const void *frame, size_t bytes)
+{
+    return file_write_fd(w->fd, w->path, frame, bytes);
+}
+
+enum err store_finish(struct store_writer *w)
+{
+    enum err e = ERR_OK;
+    if (w->fd < 0) {
+        return ERR_OK;
+    }
+    if (fsync(w->fd) != 0 && errno != EINVAL && errno != EROFS) {
+        e = failed("flush", w->path);
+    }
+    if (close(w->fd) != 0 && e == ERR_OK) {
+        e = failed("close", w->path);
+    }
+    w->fd = -1;
+    return e;
+}
+
+/* ---- merging ---- */
+
+/* Where an episode was first seen. */
+struct seen {
+    uint64_t key, hash; /* who and which; all its bytes */
+    int file, episode;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct seen *x = a, *y = b;
+    const int file = (x->file > y->file) - (x->file < y->file);
+    const int episode = (x->episode > y->episode) - (x->episode < y->episode);
+    return x->key < y->key ? -1 : x->key > y->key ? 1 : file != 0 ? file : episode;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct seen *x = a, *y = b;
+    return x->file != y->file ? x->file - y->file : x->episode - y->episode;
+}
+
+static enum err list_episodes(struct seen *seen, struct store *stores, int n)
+{
+    for (int f = 0, at = 0; f < n; f++) {
+        for (int i = 0; i < stores[f].n_episodes; i++, at++) {
+            TRY(read_frame(&stores[f], i));
+            seen[at] =
+                (struct seen){.key = stores[f].entries[i].key,
+                              .hash = fnv1a(FNV_START, stores[f].frame.data, stores[f].frame.len),
+                              .file = f,
+                              .episode = i};
+        }
+    }
+    return ERR_OK;
+}
+
+/* Keeps the first of those with one key, in the order of the files. */
+static enum err drop_repeated(struct seen *seen, int *n, const struct store *stores)
+{
+    int kept = 0;
+    qsort(seen, (size_t)*n, sizeof *seen, by_key);
+    for (int i = 0; i < *n; i++) {
+        const struct seen *last = kept > 0 ? &seen[kept - 1] : NULL;
+        if (last == NULL || last->key != seen[i].key) {
+            seen[kept++] = seen[i];
+        } else if (last->hash != seen[i].hash) {
+            log_error("episode %d of %s and episode %d of %s have the same controller, scenario "
+                      "and number but not the same contents; they were made by different programs "
+                      "or settings",
+                      last->episode, stores[last->file].path, seen[i].episode,
+                      stores[seen[i].file].path);
+            return ERR_MISMATCH;
+        }
+    }
+    qsort(seen, (size_t)kept, sizeof *seen, by_place);
+    *n = kept;
+    return ERR_OK;
+}
+
+static enum err write_merged(const char *to, struct store *stores, const struct seen *seen, int n)
+{
+    struct file_writer w;
+    struct buf b;
+    buf_init(&b);
+    enum err e = codec_put_store(&b, &stores[0].header);
+    if (e == ERR_OK) {
+        e = file_writer_open(&w, to);
+    }
+    if (e != ERR_OK) {
+        buf_release(&b);
+        return e;
+    }
+    e = file_writer_put(&w, b.data, b.len);
+    for (int i = 0; e == ERR_OK && i < n; i++) {
+        struct store *s = &stores[seen[i].file];
+        e = read_frame(s, seen[i].episode);
+        if (e == ERR_OK) {
+            e = file_writer_put(&w, s->frame.data, s->frame.len);
+        }
+    }
+    buf_release(&b);
+    if (e != ERR_OK) {
+        file_writer_abandon(&w);
+        return e;
+    }
+    return file_writer_commit(&w);
+}
+
+static enum err merge_open(const char *to, struct store *stores, int n_stores,
+                           struct arena *scratch)
+{
+    int n = 0;
+    for (int f = 0; f < n_stores; f++) {
+        n += stores[f].n_episodes;
+        TRY(store_same_header(&stores[0].header, stores[0].path, &stores[f].header,
+                              stores[f].path));
+    }
+    struct seen *seen = ARENA_NEW(scratch, n, struct seen);
+    if (seen == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(list_episodes(seen, stores, n_stores));
+    TRY(drop_repeated(seen, &n, stores));
+    return write_merged(to, stores, seen, n);
+}
+
+enum err store_merge(const char *to, const char *const *from, int n_from, struct arena *scratch)
+{
+    int n_open = 0;
+    enum err e = ERR_OK;
+    struct store *stores = ARENA_NEW(scratch, n_from, struct store);
+    if (stores == NULL) {
+        return ERR_MEMORY;
+    }
+    while (e == ERR_OK && n_open < n_from) {
+        e = store_open(&stores[n_open], scratch, from[n_open]);
+        n_open += e == ERR_OK;
+    }
+    if (e == ERR_OK) {
+        e = merge_open(to, stores, n_open, scratch);
+    }
+    while (n_open > 0) {
+        store_close(&stores[--n_open]);
+    }
+    return e;
+}
