@@ -47,7 +47,7 @@ ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
 CLUSTER     = arrivals attack call check clients cluster engine measure replicas sim truth \
               weather
-TWIN        = store
+TWIN        = check check_rows export import layouts metric sheet store
 GAME        = game rules world
 CONTROLLERS = controller ff khpa nothing oracle policy staffing static
 EVAL        = bound claims episode eval frontier ledger outcomes pareto separation summary tracer
@@ -55,9 +55,9 @@ REPORT      = comparison figure gate table timeline trace
 RUNTIME     = checkpoint demonstrate dump exchange experiment farm measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
-COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology train
-FUZZED      = block checkpoint config csv error frame moments policy record store tile_state \
-              trusting weights workload
+COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train
+FUZZED      = block checkpoint config csv error frame moments policy record sheet store \
+              tile_state trusting weights workload
 BENCHES     = bench_nn bench_cluster bench_marl bench_comm bench_train
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------

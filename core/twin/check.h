@@ -1,0 +1,61 @@
+/* A verdict on a table of measurements: may a twin be learned from it? Column by column, with the
+ * reason, before anything is imported.
+ *
+ * The faults are those that real recordings were found to have. Each is a test with a threshold
+ * that stands beside its code; a table can pass all of them and still be wrong in a way that
+ * numbers do not show, which is why layouts.h may know more (`known`).
+ *
+ *   missing       a column has (almost) no values
+ *   constant      it never changes, in all services or in some
+ *   limits        values that no measurement can have
+ *   unit          another unit than the label says: by what is known of the layout, by the relation
+ *                 of columns (quantiles in order, received = succeeded + failed), by the size
+ *   gauge rate    memory of running pods that is 0: the rate of a gauge
+ *   average       a mean over the whole past that poses as one over a window
+ *   one number    every service has the same value: not measured per service
+ *   censored      one value too often: interpolation inside the first bucket of a histogram
+ *   time          none, going back, standing still, irregular
+ *   repeated      rows that are in the table before: re-sampled
+ *   zero block    a stretch in which everything is 0: nothing was measured
+ */
+#ifndef KARMA_TWIN_CHECK_H
+#define KARMA_TWIN_CHECK_H
+
+#include "core/twin/sheet.h"
+
+enum check_verdict { CHECK_PASS, CHECK_WARN, CHECK_FAIL };
+
+/* "pass", "warn", "fail". */
+const char *check_verdict_name(enum check_verdict v);
+
+struct check_finding {
+    const char *column; /* its name in the file; "(time)", "(rows)" */
+    const char *fault;  /* from the list above; "" for a pass */
+    const char *why;
+    enum check_verdict verdict;
+};
+struct check {
+    struct arena *arena; /* borrowed: texts live here */
+    const struct sheet *sheet;
+    struct buf findings; /* owned: struct check_finding, in order of columns */
+    enum check_verdict worst;
+    enum err failed; /* the first failure of check_add() */
+};
+
+/* Every column, the time and the rows have at least one finding. */
+enum err check_sheet(struct check *c, struct arena *arena, const struct sheet *s) WARN_UNUSED;
+void check_release(struct check *c);
+
+const struct check_finding *check_findings(const struct check *c, int *n);
+
+/* The worst verdict on that fault in that column (NULL: in any); CHECK_PASS if it was not found. */
+enum check_verdict check_of(const struct check *c, const char *column, const char *fault);
+
+/* ---- between the files of the check ---- */
+
+void check_add(struct check *c, const char *column, const char *fault, enum check_verdict v,
+               const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void check_time(struct check *c);
+enum err check_rows(struct check *c) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,182 @@
+/* Faults of the order of rows and of whole rows. See check.h. */
+#include "core/twin/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    BLOCK_MIN = 10,  /* rows of nothing but 0 that are no accident */
+    REPEAT_MIN = 50, /* rows from which on repetition is looked for */
+    SPACING_MIN = 3
+};
+static const double REPEAT_FAIL = 0.1, REPEAT_WARN = 0.02; /* shares of the rows */
+static const double IRREGULAR_SHARE = 0.05;                /* of the spacings ... */
+static const double IRREGULAR = 0.5; /* ... further from the median than this part of it */
+
+/* ---- time ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void find_irregular(struct check *c)
+{
+    const struct sheet *s = c->sheet;
+    double *spacing = ARENA_NEW(c->arena, s->n_rows, double);
+    int n = 0, n_far = 0;
+    if (spacing == NULL) {
+        c->failed = ERR_MEMORY;
+        return;
+    }
+    for (int i = 1; i < s->n_rows; i++) {
+        if (s->run[i] == s->run[i - 1] && s->time_s[i] > s->time_s[i - 1]) {
+            spacing[n++] = s->time_s[i] - s->time_s[i - 1];
+        }
+    }
+    if (n < SPACING_MIN) {
+        check_add(c, "(time)", "", CHECK_PASS, "%d rows", s->n_rows);
+        return;
+    }
+    qsort(spacing, (size_t)n, sizeof *spacing, by_value);
+    const double median = spacing[n / 2];
+    for (int i = 0; i < n; i++) {
+        n_far += fabs(spacing[i] - median) > IRREGULAR * median;
+    }
+    if (n_far > IRREGULAR_SHARE * n) {
+        check_add(c, "(time)", "time", CHECK_WARN,
+                  "%.0f %% of the rows are not about %g s apart, up to %g s: they become gaps",
+                  100.0 * n_far / n, median, spacing[n - 1]);
+    } else {
+        check_add(c, "(time)", "", CHECK_PASS, "%d runs, %d rows %g s apart", s->n_runs, s->n_rows,
+                  median);
+    }
+}
+
+void check_time(struct check *c)
+{
+    const struct sheet *s = c->sheet;
+    if (!s->timed) {
+        check_add(c, "(time)", "time", CHECK_FAIL,
+                  "there are no times: the order is lost, and without it what follows what");
+        return;
+    }
+    if (s->n_back > 0) {
+        check_add(c, "(time)", "time", CHECK_FAIL,
+                  "it goes back %d times, first in line %d: runs were joined, or rows shuffled",
+                  s->n_back, s->back_line);
+    }
+    if (s->n_still > 0) {
+        check_add(c, "(time)", "time", CHECK_FAIL,
+                  "it stands still in %d of %d lines, first in line %d: rows were written faster "
+                  "than time passed",
+                  s->n_still, s->n_lines, s->still_line);
+    }
+    if (s->n_back == 0 && s->n_still == 0) {
+        find_irregular(c);
+    }
+}
+
+/* ---- whole rows ---- */
+
+/* A row without what somebody decided: its measurements. */
+struct content {
+    uint64_t hash; /* FNV-1a, 64 bits */
+    int row;
+    bool zero, empty; /* nothing but 0; nothing at all */
+};
+
+static struct content content_of(const struct sheet *s, int row)
+{
+    struct content c = {.hash = 0xCBF29CE484222325U, .row = row, .zero = true, .empty = true};
+    for (int k = 0; k < s->n_services; k++) {
+        for (int i = 0; i < s->n_columns; i++) {
+            const double v = sheet_at(s, row, k, i);
+            unsigned char bytes[sizeof v];
+            if (s->columns[i].metric->kind == METRIC_PODS) {
+                continue;
+            }
+            c.empty = c.empty && isnan(v);
+            c.zero = c.zero && !(v < 0.0 || v > 0.0);
+            memcpy(bytes, &v, sizeof v);
+            for (size_t b = 0; b < sizeof v; b++) {
+                c.hash = (c.hash ^ bytes[b]) * 0x100000001B3U;
+            }
+        }
+    }
+    return c;
+}
+
+static int by_content(const void *a, const void *b)
+{
+    const struct content *x = a, *y = b;
+    return x->hash != y->hash ? (x->hash > y->hash) - (x->hash < y->hash)
+                              : (x->row > y->row) - (x->row < y->row);
+}
+
+static void find_blocks(struct check *c, const struct content *rows)
+{
+    const struct sheet *s = c->sheet;
+    int n = 0, longest = 0, begin = 0, total = 0;
+    for (int i = 0; i < s->n_rows; i++) {
+        const bool zero = rows[i].zero && !rows[i].empty;
+        n = zero && i > 0 && s->run[i] == s->run[i - 1] ? n + 1 : zero;
+        total += zero;
+        if (n > longest) {
+            longest = n;
+            begin = i - n + 1;
+        }
+    }
+    if (longest >= BLOCK_MIN) {
+        check_add(
+            c, "(rows)", "zero block", CHECK_FAIL,
+            "every metric is 0 in %d of %d rows, %d of them in a row from line %d on: nothing "
+            "was measured",
+            total, s->n_rows, longest, s->line[begin]);
+    }
+}
+
+/* Sorts `rows`. Rows of nothing but 0 have their own fault. */
+static void find_repeated(struct check *c, struct content *rows)
+{
+    const struct sheet *s = c->sheet;
+    int n = 0, n_repeated = 0;
+    for (int i = 0; i < s->n_rows; i++) {
+        if (!rows[i].zero) {
+            rows[n++] = rows[i];
+        }
+    }
+    qsort(rows, (size_t)n, sizeof *rows, by_content);
+    for (int i = 1; i < n; i++) {
+        n_repeated += rows[i].hash == rows[i - 1].hash;
+    }
+    if (n >= REPEAT_MIN && n_repeated > REPEAT_WARN * n) {
+        check_add(c, "(rows)", "repeated", n_repeated > REPEAT_FAIL * n ? CHECK_FAIL : CHECK_WARN,
+                  "of %d rows that are not 0, %d repeat the measurements of another one: "
+                  "re-sampled from a smaller table, or nothing happened",
+                  n, n_repeated);
+    }
+}
+
+enum err check_rows(struct check *c)
+{
+    const struct sheet *s = c->sheet;
+    int n;
+    struct content *rows = ARENA_NEW(c->arena, s->n_rows, struct content);
+    if (rows == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < s->n_rows; i++) {
+        rows[i] = content_of(s, i);
+    }
+    find_blocks(c, rows);
+    find_repeated(c, rows);
+    const struct check_finding *f = check_findings(c, &n);
+    if (n == 0 || strcmp(f[n - 1].column, "(rows)") != 0) {
+        check_add(c, "(rows)", "", CHECK_PASS, "%d rows of %d services, %d columns", s->n_rows,
+                  s->n_services, s->n_columns);
+    }
+    return ERR_OK;
+}

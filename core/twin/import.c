@@ -1,0 +1,523 @@
+/* Header from the columns, then run by run. See import.h. */
+#include "core/twin/import.h"
+
+#include "core/base/log.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where a value of the store comes from. */
+struct place {
+    int service, column; /* of the sheet; -1: nowhere */
+};
+
+struct import {
+    const struct sheet *s;
+    const struct import_cfg *cfg;
+    struct arena *arena;
+    struct import_result *result;
+    struct store_header header;
+    struct store_writer writer;
+    int *services;          /* (header.n_services) of the sheet */
+    struct place *columns;  /* (header.n_columns) */
+    struct place *measures; /* (header.n_measures) */
+    struct place *replicas; /* (header.n_services): what changes are taken from */
+    struct place load, attack[STORE_ATTACK];
+    int delta; /* column of the sheet, -1: none */
+    /* one episode, as long as the sheet */
+    int *rows; /* (n_slots) of the sheet, -1: none */
+    int n_slots;
+    int piece; /* number of the episode in its run */
+};
+
+static bool is_tidy(const struct sheet *s)
+{
+    return s->layout->columns == NULL;
+}
+
+static bool is_measure(const struct metric *m)
+{
+    return strncmp(m->name, "measure.", 8) == 0;
+}
+
+/* Not of a state, but of what is done to it. */
+static bool is_cause(const struct metric *m)
+{
+    return strcmp(m->name, "delta") == 0 || strcmp(m->name, "offered") == 0 ||
+           strncmp(m->name, "attack_", 7) == 0;
+}
+
+static bool has_values(const struct sheet *s, int service, int column)
+{
+    for (int row = 0; row < s->n_rows; row++) {
+        if (!isnan(sheet_at(s, row, service, column))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static double value_at(const struct sheet *s, int row, struct place p)
+{
+    return row < 0 || p.service < 0 || p.column < 0 ? NAN : sheet_at(s, row, p.service, p.column);
+}
+
+/* ---- the header ---- */
+
+static int by_name(const void *a, const void *b, void *ctx)
+{
+    const struct sheet *s = ctx;
+    return strcmp(s->services[*(const int *)a], s->services[*(const int *)b]);
+}
+
+/* Index of "", the whole application; -1. */
+static int whole_of(const struct sheet *s)
+{
+    for (int k = 0; k < s->n_services; k++) {
+        if (s->services[k][0] == '\0') {
+            return k;
+        }
+    }
+    return -1;
+}
+
+static enum err name_services(struct import *im)
+{
+    const struct sheet *s = im->s;
+    const char **names = ARENA_NEW(im->arena, s->n_services, const char *);
+    im->services = ARENA_NEW(im->arena, s->n_services, int);
+    if (names == NULL || im->services == NULL) {
+        return ERR_MEMORY;
+    }
+    int n = 0;
+    for (int k = 0; k < s->n_services; k++) {
+        if (s->services[k][0] != '\0') {
+            im->services[n++] = k;
+        }
+    }
+    if (n == 0) {
+        log_error("%s: no row names a service", s->path);
+        return ERR_FORMAT;
+    }
+    if (!is_tidy(s)) {
+        qsort_r(im->services, (size_t)n, sizeof *im->services, by_name, (void *)(uintptr_t)s);
+    }
+    for (int i = 0; i < n; i++) {
+        names[i] = s->services[im->services[i]];
+    }
+    im->header.services = names;
+    im->header.n_services = n;
+    return ERR_OK;
+}
+
+/* What is appended to while columns are named. */
+struct naming {
+    const char **names, **units;
+    struct place *places;
+    int n;
+};
+
+/* Columns of one service (prefix "web."), or of the whole ("") behind those that are there. */
+static enum err name_columns_of(struct naming *to, struct import *im, int service,
+                                const char *prefix)
+{
+    const struct sheet *s = im->s;
+    for (int i = 0; i < s->n_columns; i++) {
+        const struct metric *m = s->columns[i].metric;
+        const bool here = is_tidy(s) ? has_values(s, service, i) : !m->whole;
+        if (is_measure(m) || is_cause(m) || !here) {
+            continue;
+        }
+        to->names[to->n] = arena_printf(im->arena, "%s%s", prefix, m->name);
+        to->units[to->n] = m->unit;
+        to->places[to->n] = (struct place){service, i};
+        if (to->names[to->n++] == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err name_columns(struct import *im)
+{
+    const struct sheet *s = im->s;
+    const int max = s->n_services * s->n_columns;
+    const int whole = whole_of(s);
+    struct naming to = {ARENA_NEW(im->arena, max, const char *),
+                        ARENA_NEW(im->arena, max, const char *),
+                        ARENA_NEW(im->arena, max, struct place), 0};
+    if (to.names == NULL || to.units == NULL || to.places == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int k = 0; k < im->header.n_services; k++) {
+        const char *prefix = arena_printf(im->arena, "%s.", im->header.services[k]);
+        if (prefix == NULL) {
+            return ERR_MEMORY;
+        }
+        TRY(name_columns_of(&to, im, im->services[k], prefix));
+    }
+    if (whole >= 0) {
+        TRY(name_columns_of(&to, im, whole, ""));
+    }
+    if (to.n == 0) {
+        log_error("%s: no column of a state has a value", s->path);
+        return ERR_FORMAT;
+    }
+    im->header.columns = to.names;
+    im->header.units = to.units;
+    im->header.n_columns = to.n;
+    im->columns = to.places;
+    return ERR_OK;
+}
+
+static enum err name_measures(struct import *im)
+{
+    const struct sheet *s = im->s;
+    const int whole = whole_of(s);
+    const char **names = ARENA_NEW(im->arena, s->n_columns, const char *);
+    im->measures = ARENA_NEW(im->arena, s->n_columns, struct place);
+    if (names == NULL || im->measures == NULL) {
+        return ERR_MEMORY;
+    }
+    int n = 0;
+    for (int i = 0; whole >= 0 && i < s->n_columns; i++) {
+        if (is_measure(s->columns[i].metric)) {
+            names[n] = s->columns[i].metric->name + strlen("measure.");
+            im->measures[n++] = (struct place){whole, i};
+        }
+    }
+    im->header.measures = names;
+    im->header.n_measures = n;
+    return ERR_OK;
+}
+
+/* ---- causes ---- */
+
+static double mean_at(const struct sheet *s, struct place p)
+{
+    double sum = 0.0;
+    int n = 0;
+    for (int row = 0; row < s->n_rows; row++) {
+        const double v = value_at(s, row, p);
+        sum += isnan(v) ? 0.0 : v;
+        n += !isnan(v);
+    }
+    return n > 0 ? sum / n : -1.0;
+}
+
+static struct place find_load(const struct import *im)
+{
+    const struct sheet *s = im->s;
+    const int received = sheet_find(s, "received");
+    struct place best = {whole_of(s), sheet_find(s, "offered")};
+    if (best.service >= 0 && best.column >= 0) {
+        return best;
+    }
+    best = (struct place){-1, -1};
+    for (int k = 0; received >= 0 && k < im->header.n_services; k++) {
+        const struct place p = {im->services[k], received};
+        best = best.service < 0 || mean_at(s, p) > mean_at(s, best) ? p : best;
+    }
+    if (best.service < 0) {
+        log_warn("%s: no column holds a rate of requests; the offered load is stored as 0",
+                 s->path);
+    }
+    return best;
+}
+
+static enum err find_causes(struct import *im)
+{
+    static const char *const attack[STORE_ATTACK] = {"attack_entry", "attack_rate", "attack_data"};
+    const struct sheet *s = im->s;
+    const int desired = sheet_find(s, "desired"), deployed = sheet_find(s, "deployed");
+    im->load = find_load(im);
+    im->delta = sheet_find(s, "delta");
+    for (int i = 0; i < STORE_ATTACK; i++) {
+        im->attack[i] = (struct place){whole_of(s), sheet_find(s, attack[i])};
+    }
+    im->replicas = ARENA_NEW(im->arena, im->header.n_services, struct place);
+    if (im->replicas == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int k = 0; k < im->header.n_services; k++) {
+        im->replicas[k] = (struct place){im->services[k], desired >= 0 ? desired : deployed};
+    }
+    return ERR_OK;
+}
+
+/* ---- time ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* A clock that is read every 30 s says 30.0004: within 1 % a whole second is meant. */
+static double round_period(double s)
+{
+    const double whole = floor(s + 0.5);
+    return whole >= 1.0 && fabs(s - whole) < 0.01 * s ? whole : s;
+}
+
+static enum err find_period(struct import *im)
+{
+    const struct sheet *s = im->s;
+    double *spacing = ARENA_NEW(im->arena, s->n_rows, double);
+    int n = 0;
+    if (spacing == NULL) {
+        return ERR_MEMORY;
+    }
+    if (!s->timed) {
+        log_error("%s: the table has no times, so nothing is known of what follows what; it cannot "
+                  "become transitions",
+                  s->path);
+        return ERR_FORMAT;
+    }
+    for (int i = 1; i < s->n_rows; i++) {
+        if (s->run[i] == s->run[i - 1] && s->time_s[i] > s->time_s[i - 1]) {
+            spacing[n++] = s->time_s[i] - s->time_s[i - 1];
+        }
+    }
+    if (n == 0) {
+        log_error("%s: no two rows follow each other in time", s->path);
+        return ERR_FORMAT;
+    }
+    qsort(spacing, (size_t)n, sizeof *spacing, by_value);
+    im->header.period_s = round_period(spacing[n / 2]);
+    im->result->period_s = im->header.period_s;
+    return ERR_OK;
+}
+
+/* ---- episodes ---- */
+
+/* FNV-1a, 64 bits: a recording's seed, so that files are split as episodes are. */
+static uint64_t name_hash(const char *s)
+{
+    uint64_t hash = 0xCBF29CE484222325U;
+    for (; *s != '\0'; s++) {
+        hash = (hash ^ (unsigned char)*s) * 0x100000001B3U;
+    }
+    return hash;
+}
+
+static enum err number_of(uint64_t *out, const struct sheet *s, const char *text, const char *what)
+{
+    char *end;
+    *out = strtoull(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || *text == '-') {
+        log_error("%s: '%s' is no %s", s->path, text, what);
+        return ERR_FORMAT;
+    }
+    return ERR_OK;
+}
+
+static enum err identify(struct store_episode *e, const struct import *im, int run)
+{
+    const struct sheet *s = im->s;
+    const char *const *names = s->runs[run].names;
+    if (!is_tidy(s)) {
+        e->controller = "recording";
+        e->scenario =
+            names[0][0] == '\0' ? s->path : arena_printf(im->arena, "%s:%s", s->path, names[0]);
+        e->seed = e->scenario != NULL ? name_hash(e->scenario) : 0;
+        e->episode = (uint32_t)im->piece;
+        return e->scenario != NULL ? ERR_OK : ERR_MEMORY;
+    }
+    uint64_t number = 0;
+    e->controller = names[0];
+    e->scenario = names[1];
+    TRY(number_of(&e->seed, s, names[2], "seed"));
+    TRY(number_of(&number, s, names[3], "number of an episode"));
+    e->episode = (uint32_t)number + (uint32_t)im->piece;
+    return ERR_OK;
+}
+
+static enum err fill_state(struct store_episode *e, const struct import *im)
+{
+    const struct store_header *h = &im->header;
+    const size_t n = (size_t)im->n_slots * (size_t)h->n_columns;
+    float *state = ARENA_NEW(im->arena, n, float);
+    uint8_t *gaps = ARENA_NEW(im->arena, store_gap_bytes(e->n_steps, h->n_columns), uint8_t);
+    bool any = false;
+    if (state == NULL || gaps == NULL) {
+        return ERR_MEMORY;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const int row = im->rows[i / (size_t)h->n_columns];
+        const float v = (float)value_at(im->s, row, im->columns[i % (size_t)h->n_columns]);
+        state[i] = isfinite(v) ? v : 0.0F;
+        if (!isfinite(v)) {
+            gaps[i / 8] |= (uint8_t)(1U << (i % 8));
+            any = true;
+        }
+    }
+    e->state = state;
+    e->gaps = any ? gaps : NULL;
+    return ERR_OK;
+}
+
+/* A whole number near v; 0 if there is none. */
+static int32_t whole_number(double v)
+{
+    return isnan(v) || fabs(v) > 1e6 ? 0 : (int32_t)floor(v + 0.5);
+}
+
+static enum err fill_delta(struct store_episode *e, const struct import *im)
+{
+    const int n = im->header.n_services;
+    int32_t *delta = ARENA_NEW(im->arena, (size_t)e->n_steps * (size_t)n, int32_t);
+    if (delta == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int t = 0; t < e->n_steps; t++) {
+        for (int k = 0; k < n; k++) {
+            const struct place change = {im->services[k], im->delta};
+            const double was = value_at(im->s, im->rows[t], im->replicas[k]);
+            const double is = value_at(im->s, im->rows[t + 1], im->replicas[k]);
+            delta[t * n + k] =
+                whole_number(im->delta >= 0 ? value_at(im->s, im->rows[t], change) : is - was);
+        }
+    }
+    e->delta = delta;
+    return ERR_OK;
+}
+
+static enum err fill_causes(struct store_episode *e, const struct import *im)
+{
+    float *load = ARENA_NEW(im->arena, e->n_steps, float);
+    int32_t *attack = ARENA_NEW(im->arena, e->n_steps * STORE_ATTACK, int32_t);
+    const int n = im->header.n_measures;
+    double *measure = ARENA_NEW(im->arena, (size_t)e->n_steps * (size_t)n, double);
+    bool attacked = false;
+    if (load == NULL || attack == NULL || measure == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int t = 0; t < e->n_steps; t++) {
+        const float v = (float)value_at(im->s, im->rows[t], im->load);
+        load[t] = isfinite(v) && v > 0.0F ? v : 0.0F;
+        for (int i = 0; i < STORE_ATTACK; i++) {
+            const double a = value_at(im->s, im->rows[t], im->attack[i]);
+            attacked = attacked || !isnan(a);
+            attack[t * STORE_ATTACK + i] = whole_number(a);
+        }
+        for (int i = 0; i < n; i++) {
+            const double x = value_at(im->s, im->rows[t], im->measures[i]);
+            measure[t * n + i] = isfinite(x) ? x : 0.0;
+        }
+    }
+    e->load = load;
+    e->attack = attacked ? attack : NULL;
+    e->measure = measure;
+    return ERR_OK;
+}
+
+/* The episode of the slots so far, unless it is a single row. */
+static enum err put_piece(struct import *im, int run, double start_s)
+{
+    struct store_episode e = {.n_steps = im->n_slots - 1, .start_s = start_s};
+    struct buf b;
+    if (im->n_slots < 2) {
+        im->result->n_left_out += im->n_slots;
+        return ERR_OK;
+    }
+    const struct arena_mark mark = arena_mark(im->arena);
+    TRY(identify(&e, im, run));
+    TRY(fill_state(&e, im));
+    TRY(fill_delta(&e, im));
+    TRY(fill_causes(&e, im));
+    buf_init(&b);
+    enum err err = codec_put_episode(&b, &e, &im->header);
+    if (err == ERR_OK) {
+        err = store_put(&im->writer, b.data, b.len);
+    }
+    buf_release(&b);
+    arena_rewind(im->arena, mark);
+    im->piece++;
+    im->result->n_episodes++;
+    im->result->n_steps += e.n_steps;
+    return err;
+}
+
+/* Rows [begin, end) of one run. */
+static enum err put_run(struct import *im, int begin, int end)
+{
+    const struct sheet *s = im->s;
+    const double period_s = im->header.period_s;
+    double start_s = s->time_s[begin];
+    im->piece = 0;
+    im->n_slots = 0;
+    for (int row = begin; row < end; row++) {
+        const double slot = floor((s->time_s[row] - start_s) / period_s + 0.5);
+        if (im->n_slots > 0 && slot < im->n_slots) {
+            im->result->n_left_out++;
+            continue;
+        }
+        if (im->n_slots > 0 && slot > im->n_slots + im->cfg->gap_periods) {
+            TRY(put_piece(im, s->run[begin], start_s));
+            im->n_slots = 0;
+            start_s = s->time_s[row];
+        }
+        while (im->n_slots > 0 && im->n_slots < slot) {
+            im->rows[im->n_slots++] = -1;
+        }
+        im->rows[im->n_slots++] = row;
+    }
+    return put_piece(im, s->run[begin], start_s);
+}
+
+static enum err put_all(struct import *im)
+{
+    const struct sheet *s = im->s;
+    im->rows = ARENA_NEW(im->arena, (size_t)s->n_rows * (size_t)(im->cfg->gap_periods + 1), int);
+    if (im->rows == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int begin = 0, end; begin < s->n_rows; begin = end) {
+        for (end = begin + 1; end < s->n_rows && s->run[end] == s->run[begin]; end++) {
+        }
+        TRY(put_run(im, begin, end));
+    }
+    return ERR_OK;
+}
+
+static enum err make_header(struct import *im)
+{
+    const struct import_cfg *cfg = im->cfg;
+    im->header = (struct store_header){.plant = is_tidy(im->s) ? "table" : "recording",
+                                       .topology = "",
+                                       .origin = cfg->origin,
+                                       .licence = cfg->licence,
+                                       .split_seed = cfg->split_seed,
+                                       .validation = cfg->validation,
+                                       .held_out = cfg->held_out};
+    TRY(find_period(im));
+    TRY(name_services(im));
+    TRY(name_columns(im));
+    TRY(name_measures(im));
+    return find_causes(im);
+}
+
+enum err import_sheet(struct import_result *out, const char *path, const struct sheet *s,
+                      const struct import_cfg *cfg, struct arena *arena)
+{
+    int n_before = 0;
+    struct import_result result = {0};
+    struct import im = {.s = s, .cfg = cfg, .arena = arena, .result = &result};
+    TRY(make_header(&im));
+    TRY(file_exists(path) ? store_append(&im.writer, &n_before, path, &im.header)
+                          : store_create(&im.writer, path, &im.header));
+    enum err e = put_all(&im);
+    const enum err finished = store_finish(&im.writer);
+    e = e == ERR_OK ? finished : e;
+    if (e == ERR_OK && result.n_episodes == 0) {
+        log_error("%s: no two rows follow each other in time", s->path);
+        e = ERR_FORMAT;
+    }
+    if (e == ERR_OK) {
+        *out = result;
+    }
+    return e;
+}

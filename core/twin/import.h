@@ -1,0 +1,38 @@
+/* From a sheet to episodes: measurements on a grid of decisions, gaps marked.
+ *
+ * The period is the median spacing of the rows. A row goes to the nearest decision; decisions
+ * without a row, and values that are missing, become gaps. Where more than `gap_periods` decisions
+ * in a row are missing, or a run ends, the episode ends: what follows is another one.
+ *
+ * A recording knows no joint actions: the change of a service's replicas between two rows takes
+ * their place (desired ones if there are any, else deployed ones, else 0). The offered load is the
+ * rate received by the service that receives most, else 0, which a warning says. A tidy table that
+ * was exported has both. Services of recordings are sorted by name, so that runs of one system fit
+ * into one store.
+ */
+#ifndef KARMA_TWIN_IMPORT_H
+#define KARMA_TWIN_IMPORT_H
+
+#include "core/twin/sheet.h"
+#include "core/twin/store.h"
+
+struct import_cfg {
+    const char *origin, *licence;
+    uint64_t split_seed;
+    double validation, held_out; /* shares */
+    int gap_periods;
+};
+struct import_result {
+    int n_episodes;
+    int64_t n_steps;
+    int n_left_out; /* rows whose time does not advance, or that stand alone */
+    double period_s;
+};
+
+/* Appends the sheet's episodes to the store at `path`, which is made if it is not there. ERR_FORMAT
+ * for a sheet without times, or without two rows one behind the other; ERR_MISMATCH if the store is
+ * of another system. */
+enum err import_sheet(struct import_result *out, const char *path, const struct sheet *s,
+                      const struct import_cfg *cfg, struct arena *arena) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,107 @@
+/* One table for each layout. See layouts.h. */
+#include "core/twin/layouts.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define LAYOUT_END                                                                                 \
+    {                                                                                              \
+        NULL, NULL, 0.0, NULL                                                                      \
+    }
+
+static const char bytes_as_kbit[] =
+    "labelled kbit/s, but the exporter of gym-hpa divides bytes/s by 1000: read as kB/s, times 8";
+
+/* jpedro1992/gym-hpa and what was derived from it: observations of the deployments. */
+static const struct layout_column gym_hpa[] = {
+    {"_num_pods", "deployed", 1.0, NULL},
+    {"_desired_replicas", "desired", 1.0, NULL},
+    {"_cpu_usage", "cpu", 1.0, NULL},
+    {"_mem_usage", "ram", 1.0, NULL},
+    {"_traffic_in", "net_in", 8.0, bytes_as_kbit},
+    {"_traffic_out", "net_out", 8.0, bytes_as_kbit},
+    {"_latency", "latency", 1.0, NULL},
+    LAYOUT_END,
+};
+
+/* PHCA-Systems/proactive-microservices-autoscaler: metrics.csv. A per cent of CPU is one of a core.
+ */
+static const struct layout_column sock_shop[] = {
+    {"request_rate_rps", "received", 1.0, NULL},  {"error_rate_pct", "error_ratio", 0.01, NULL},
+    {"p50_latency_ms", "latency_p50", 1.0, NULL}, {"p95_latency_ms", "latency_p95", 1.0, NULL},
+    {"p99_latency_ms", "latency_p99", 1.0, NULL}, {"cpu_usage_pct", "cpu", 10.0, NULL},
+    {"memory_usage_mb", "ram", 1.0, NULL},        LAYOUT_END,
+};
+
+/* The same project, its comparison of autoscalers: all runs in one table. */
+static const struct layout_column sock_shop_runs[] = {
+    {"replicas", "deployed", 1.0, NULL},  {"rps", "received", 1.0, NULL},
+    {"p95_ms", "latency_p95", 1.0, NULL}, {"p99_ms", "latency_p99", 1.0, NULL},
+    {"cpu_pct", "cpu", 10.0, NULL},       LAYOUT_END,
+};
+
+const struct layout layouts[] = {
+    {.name = "tidy",
+     .doc = "what `karma trace export` writes: SI units, Prometheus' names",
+     .time = "time",
+     .service = "service",
+     .runs = {"controller", "scenario", "seed", "episode"},
+     .must = "time"},
+    {.name = "sock-shop",
+     .doc = "metrics.csv of the Sock Shop recordings",
+     .time = "timestamp",
+     .service = "service",
+     .must = "request_rate_rps",
+     .columns = sock_shop},
+    {.name = "sock-shop-runs",
+     .doc = "all runs of the Sock Shop autoscaler comparison",
+     .time = "timestamp",
+     .service = "service",
+     .runs = {"file"},
+     .must = "p95_ms",
+     .columns = sock_shop_runs},
+    {.name = "gym-hpa",
+     .doc = "observations of gym-hpa, one row for all deployments",
+     .wide = true,
+     .time = "date",
+     .must = "_cpu_usage",
+     .columns = gym_hpa},
+    {.name = NULL},
+};
+
+int layout_stem(const char *header, const char *suffix)
+{
+    const size_t n = strlen(header), m = strlen(suffix);
+    return n > m && strcmp(header + n - m, suffix) == 0 ? (int)(n - m) : 0;
+}
+
+static bool has(const char *const *header, int n, const char *name)
+{
+    for (int i = 0; i < n; i++) {
+        if (strcmp(header[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_suffix(const char *const *header, int n, const char *suffix)
+{
+    for (int i = 0; i < n; i++) {
+        if (layout_stem(header[i], suffix) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct layout *layout_of(const char *const *header, int n)
+{
+    for (const struct layout *l = layouts; l->name != NULL; l++) {
+        if (l->wide ? has_suffix(header, n, l->must)
+                    : has(header, n, l->must) && has(header, n, l->service)) {
+            return l;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,37 @@
+/* Metrics: the words in which plants and recordings are compared. One row says what a column of a
+ * state is called here and in Prometheus, its unit here and its factor to SI, and what no
+ * measurement of it can be. The first rows are the state schema (core/plant/schema.h; a test
+ * compares names and units), the rest is what recordings have beside it.
+ */
+#ifndef KARMA_TWIN_METRIC_H
+#define KARMA_TWIN_METRIC_H
+
+#include <stdbool.h>
+
+/* What kind of quantity: decides which faults are looked for. */
+enum metric_kind {
+    METRIC_PODS,   /* a whole number of pods, that somebody decides about */
+    METRIC_LEVEL,  /* how much there is now: a gauge that may be 0 */
+    METRIC_MEMORY, /* the same, but a running process never has none */
+    METRIC_RATE,   /* per second, over a window */
+    METRIC_TIME,   /* how long something took, mean or quantile of a window */
+    METRIC_SHARE   /* 0 .. 1 */
+};
+
+struct metric {
+    const char *name, *unit; /* in a store */
+    const char *prometheus;  /* in a tidy table: SI units, Prometheus' rules for names */
+    double si;               /* value in SI units / value here */
+    enum metric_kind kind;
+    double min, max; /* physical limits, here's unit */
+    bool whole;      /* of the whole application, not of one service */
+};
+
+/* Ends with a row whose name is NULL. */
+extern const struct metric metrics[];
+
+/* By the name here, or by that in Prometheus; NULL if there is none. */
+const struct metric *metric_find(const char *name);
+const struct metric *metric_find_prometheus(const char *name);
+
+#endif

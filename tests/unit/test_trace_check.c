@@ -1,0 +1,589 @@
+/* Verdicts on tables: each fault is found in a table that has it and not in one that has not; and,
+ * when the environment variable KARMA_DATA names a directory of real recordings, in those. */
+#include "core/base/file.h"
+#include "core/base/rng.h"
+#include "core/plant/schema.h"
+#include "core/twin/check.h"
+#include "core/twin/export.h"
+#include "core/twin/import.h"
+#include "tests/unit/heard.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+/* cmocka wants these first */
+#include <cmocka.h>
+
+#define OK(call) assert_int_equal((call), ERR_OK)
+
+struct fixture {
+    struct arena arena;
+    struct buf text;
+    struct sheet sheet;
+    struct heard log;
+    char dir[64], path[96], store[96], table[96];
+};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    memset(&f, 0, sizeof f);
+    arena_init(&f.arena);
+    buf_init(&f.text);
+    (void)snprintf(f.dir, sizeof f.dir, "/tmp/karma_check_XXXXXX");
+    if (mkdtemp(f.dir) == NULL) {
+        return -1;
+    }
+    (void)snprintf(f.path, sizeof f.path, "%s/in.csv", f.dir);
+    (void)snprintf(f.store, sizeof f.store, "%s/store", f.dir);
+    (void)snprintf(f.table, sizeof f.table, "%s/out.csv", f.dir);
+    heard_begin(&f.log);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    heard_end();
+    unlink(f->path);
+    unlink(f->store);
+    unlink(f->table);
+    buf_release(&f->text);
+    arena_release(&f->arena);
+    return rmdir(f->dir);
+}
+
+/* ---- tables ---- */
+
+enum fault {
+    NO_FAULT,
+    CONSTANT,
+    MISSING,
+    TOO_LARGE,
+    NEGATIVE,
+    HALF_PODS,
+    GAUGE_RATE,
+    SHRINKING,
+    GLOBAL_AVERAGE,
+    CENSORED,
+    BACK,
+    STILL,
+    IRREGULAR,
+    RESAMPLED,
+    ZERO_BLOCK,
+    FAULTS
+};
+enum { ROWS = 300 };
+
+/* A number that looks random, 0 .. 1: the same in every run. */
+static double noise(int i, int k)
+{
+    const struct rng_key key = rng_key(5, RNG_TEST, RNG_TRAIN);
+    return (double)rng_f32(rng_philox(key, (uint32_t)i, (uint32_t)k, 0, 0).v[0]);
+}
+
+struct sample {
+    double t, pods, cpu, mem, in, out, ms;
+};
+
+/* What a sound exporter would have written of service k at row i; then the fault. */
+static struct sample sample_of(enum fault fault, int i, int k)
+{
+    const int from = fault == RESAMPLED ? (i * 7) % 40 : i;
+    const double load = 50 + 40 * noise(from / 10, 0) + 5 * noise(from, 1);
+    struct sample s = {.t = 1000 + 15.0 * i,
+                       .pods = 1 + (i / 20 + k) % 4,
+                       .cpu = floor(load * (k + 2) + 10 * noise(from, 2 + k)),
+                       .mem = floor(200 + 20 * k + 30 * noise(from / 5, 4 + k)),
+                       .in = floor(load * 3 + 9 * noise(from, 6 + k)),
+                       .out = floor(load * 9 + 9 * noise(from, 8 + k)),
+                       .ms = 5 + load / 10 + (k + 1) * noise(from, 10 + k)};
+    switch (fault) {
+    case CONSTANT:
+        s.ms = 0;
+        break;
+    case TOO_LARGE:
+        s.ms = i == 100 ? 9004164.74 : s.ms;
+        break;
+    case NEGATIVE:
+        s.cpu = i == 100 ? -1 : s.cpu;
+        break;
+    case HALF_PODS:
+        s.pods += i == 100 ? 0.5 : 0;
+        break;
+    case GAUGE_RATE:
+        s.mem = floor(3 * noise(i, 20 + k));
+        break;
+    case SHRINKING: /* the mean of all windows so far */
+        s.ms = 0;
+        for (int j = 0; j <= i; j++) {
+            s.ms += (20 + 10 * noise(j, 30 + k)) / (i + 1);
+        }
+        break;
+    case GLOBAL_AVERAGE:
+        s.ms = 1000 + 50 * noise(i, 40);
+        break;
+    case CENSORED:
+        s.ms = s.ms < 13 ? 4.75 : s.ms;
+        break;
+    case BACK:
+        s.t = i < 150 ? s.t : s.t - 2000;
+        break;
+    case STILL:
+        s.t = 1000 + 15.0 * (i / 3);
+        break;
+    case IRREGULAR:
+        s.t += 30 * (i / 10);
+        break;
+    case ZERO_BLOCK:
+        if (i >= 200 && i < 220) {
+            s.cpu = s.mem = s.in = s.out = s.ms = 0;
+        }
+        break;
+    default:
+        break;
+    }
+    return s;
+}
+
+static void put_row(struct buf *b, enum fault fault, int i)
+{
+    OK(buf_printf(b, "%.9g", sample_of(fault, i, 0).t));
+    for (int k = 0; k < 2; k++) {
+        const struct sample s = sample_of(fault, i, k);
+        OK(buf_printf(b, ",%g,%g,%g,%g,%g,%g,", s.pods, floor(s.pods), s.cpu, s.mem, s.in, s.out));
+        if (fault != MISSING || i % 2 == 0) {
+            OK(buf_printf(b, "%.9g", s.ms));
+        }
+    }
+    OK(buf_printf(b, "\n"));
+}
+
+static void write_wide(struct fixture *f, enum fault fault)
+{
+    f->text.len = 0;
+    OK(buf_printf(&f->text, "date"));
+    for (int k = 0; k < 2; k++) {
+        const char *s = k == 0 ? "web" : "db";
+        OK(buf_printf(&f->text,
+                      ",%s_num_pods,%s_desired_replicas,%s_cpu_usage,%s_mem_usage,%s_traffic_in,"
+                      "%s_traffic_out,%s_latency",
+                      s, s, s, s, s, s, s));
+    }
+    OK(buf_printf(&f->text, "\n"));
+    for (int i = 0; i < ROWS; i++) {
+        put_row(&f->text, fault, i);
+    }
+    OK(file_write(f->path, f->text.data, f->text.len));
+}
+
+static void check_path(struct check *c, struct fixture *f, const char *path)
+{
+    arena_release(&f->arena);
+    arena_init(&f->arena);
+    OK(sheet_read(&f->sheet, &f->arena, path));
+    OK(check_sheet(c, &f->arena, &f->sheet));
+}
+
+static void check_text(struct check *c, struct fixture *f, const char *text)
+{
+    OK(file_write(f->path, text, strlen(text)));
+    check_path(c, f, f->path);
+}
+
+/* Every fault is found, and in the sound table none is. */
+static void test_faults(void **state)
+{
+    static const struct {
+        const char *column, *fault;
+        enum check_verdict verdict;
+    } expected[FAULTS] = {
+        [CONSTANT] = {"latency", "constant", CHECK_FAIL},
+        [MISSING] = {"latency", "missing", CHECK_WARN},
+        [TOO_LARGE] = {"latency", "limits", CHECK_FAIL},
+        [NEGATIVE] = {"cpu_usage", "limits", CHECK_FAIL},
+        [HALF_PODS] = {"num_pods", "limits", CHECK_FAIL},
+        [GAUGE_RATE] = {"mem_usage", "gauge rate", CHECK_FAIL},
+        [SHRINKING] = {"latency", "average", CHECK_FAIL},
+        [GLOBAL_AVERAGE] = {"latency", "average", CHECK_FAIL},
+        [CENSORED] = {"latency", "censored", CHECK_WARN},
+        [BACK] = {"(time)", "time", CHECK_FAIL},
+        [STILL] = {"(time)", "time", CHECK_FAIL},
+        [IRREGULAR] = {"(time)", "time", CHECK_WARN},
+        [RESAMPLED] = {"(rows)", "repeated", CHECK_FAIL},
+        [ZERO_BLOCK] = {"(rows)", "zero block", CHECK_FAIL},
+    };
+    struct fixture *f = *state;
+    for (int fault = NO_FAULT; fault < FAULTS; fault++) {
+        struct check c;
+        write_wide(f, (enum fault)fault);
+        check_path(&c, f, f->path);
+        for (int other = NO_FAULT + 1; other < FAULTS; other++) {
+            const enum check_verdict found =
+                check_of(&c, expected[other].column, expected[other].fault);
+            if (other == fault && found != expected[other].verdict) {
+                fail_msg("fault %d: '%s' is %s", fault, expected[other].fault,
+                         check_verdict_name(found));
+            } else if (fault == NO_FAULT && found != CHECK_PASS) {
+                fail_msg("no fault, but '%s' is %s", expected[other].fault,
+                         check_verdict_name(found));
+            }
+        }
+        assert_int_equal(check_of(&c, "traffic_in", "unit"), CHECK_WARN); /* known of the layout */
+        assert_true(fault != NO_FAULT || c.worst == CHECK_WARN);
+        check_release(&c);
+    }
+}
+
+/* Units that contradict each other or their size. */
+static void test_units(void **state)
+{
+    static const char head[] = "controller,scenario,seed,episode,time,service,";
+    static const struct {
+        const char *columns, *row; /* printed with the time and the row */
+        const char *fault_in;
+    } tables[] = {
+        {"http_request_duration_p50_seconds,http_request_duration_p95_seconds", "%d,0.002%d",
+         "http_request_duration_p95_seconds"},
+        {"http_requests_failed_ratio,container_cpu_usage_cores", "3%d,0.%d",
+         "http_requests_failed_ratio"},
+        {"container_memory_working_set_bytes,container_cpu_usage_cores", "3%d0000000000000000,0.%d",
+         "container_memory_working_set_bytes"},
+        {"http_requests_per_second,http_requests_succeeded_per_second", "1%d,100%d0",
+         "http_requests_per_second"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        struct check c;
+        f->text.len = 0;
+        OK(buf_printf(&f->text, "%s%s\n", head, tables[i].columns));
+        for (int t = 0; t < 30; t++) {
+            char row[128];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+            (void)snprintf(row, sizeof row, tables[i].row, t % 9 + 1, t % 9 + 1);
+#pragma GCC diagnostic pop
+            OK(buf_printf(&f->text, "a,b,1,0,%d,web,%s\n", 15 * t, row));
+        }
+        check_text(&c, f, (const char *)f->text.data);
+        assert_int_equal(check_of(&c, tables[i].fault_in, "unit"), CHECK_FAIL);
+        check_release(&c);
+    }
+}
+
+/* ---- the words ---- */
+
+/* The first metrics are the state schema, unit by unit. */
+static void test_metrics_are_the_schema(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SERVICE_FEATURES + GLOBAL_FEATURES; i++) {
+        const bool whole = i >= SERVICE_FEATURES;
+        const struct feature_info *info =
+            whole ? &global_feature_info[i - SERVICE_FEATURES] : &service_feature_info[i];
+        assert_string_equal(metrics[i].name, info->name);
+        assert_string_equal(metrics[i].unit, info->unit);
+        assert_int_equal(metrics[i].whole, whole);
+    }
+    for (const struct metric *m = metrics; m->name != NULL; m++) {
+        assert_ptr_equal(metric_find(m->name), m); /* names are unique, both of them */
+        assert_ptr_equal(metric_find_prometheus(m->prometheus), m);
+        assert_true(m->si > 0.0 && m->min < m->max);
+    }
+    for (const struct layout *l = layouts; l->name != NULL; l++) {
+        for (const struct layout_column *k = l->columns; k != NULL && k->header != NULL; k++) {
+            assert_non_null(metric_find(k->metric));
+        }
+    }
+}
+
+/* ---- tables that are none ---- */
+
+static void test_refusals(void **state)
+{
+    static const struct {
+        const char *text, *words;
+    } bad[] = {
+        {"", "is empty"},
+        {"a,b\n1,2\n", "no layout that is known"},
+        {"date,web_cpu_usage\n", "no rows"},
+        {"date,web_cpu_usage\n2024-01-01,many\n", ":2: 'many'"},
+        {"date,web_cpu_usage\nyesterday,1\n", "is no time"},
+        {"date,web_cpu_usage\n2024-01-01,1,2\n", ":2:"},
+        {"date,web_cpu_usage\n2024-01-01,\"1\n", "never closed"},
+        {"date,\"web_cpu_usage\n", "never closed"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        heard_forget(&f->log);
+        OK(file_write(f->path, bad[i].text, strlen(bad[i].text)));
+        assert_int_equal(sheet_read(&f->sheet, &f->arena, f->path), ERR_FORMAT);
+        assert_int_equal(f->log.n, 1);
+        assert_non_null(strstr(f->log.last, bad[i].words));
+    }
+}
+
+/* ---- import, export ---- */
+
+static const struct import_cfg import_cfg = {.origin = "a test",
+                                             .licence = "CC0",
+                                             .split_seed = 1,
+                                             .validation = 0.1,
+                                             .held_out = 0.1,
+                                             .gap_periods = 2};
+
+/* Services together whatever the order of rows; a missing row and a missing value are gaps; a hole
+ * of more than gap_periods ends the episode; a row that stands alone is left out. */
+static void test_import(void **state)
+{
+    static const char text[] =
+        "timestamp,service,request_rate_rps,error_rate_pct,p50_latency_ms,p95_latency_ms,"
+        "p99_latency_ms,cpu_usage_pct,memory_usage_mb\n"
+        "0,web,10,50,1,2,3,100,200\n30.01,web,20,0,1,2,3,200,200\n120,web,30,0,1,2,3,300,200\n"
+        "600,web,40,0,1,2,3,1,200\n630,web,40,0,1,2,3,1,200\n660,web,40,0,1,2,3,1,200\n690,web,40,"
+        "0,1,2,3,1,200\n2000,web,1,0,1,2,3,1,200\n"
+        "0,db,5,0,nan,nan,nan,10,90\n30.01,db,6,0,1,2,3,20,90\n120,db,7,0,1,2,3,30,90\n"
+        "600,db,8,0,1,2,3,1,90\n630,db,8,0,1,2,3,1,90\n660,db,8,0,1,2,3,1,90\n690,db,8,0,1,2,3,1,"
+        "90\n2000,db,1,0,1,2,3,1,90\n";
+    struct fixture *f = *state;
+    struct import_result r;
+    struct store s;
+    struct store_episode e;
+    OK(file_write(f->path, text, sizeof text - 1));
+    OK(sheet_read(&f->sheet, &f->arena, f->path));
+    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->arena));
+    assert_int_equal(r.n_episodes, 2);
+    assert_int_equal(r.n_left_out, 1);
+    assert_true(r.period_s == 30.0);
+    OK(store_open(&s, &f->arena, f->store));
+    assert_int_equal(s.header.n_services, 2);
+    assert_string_equal(s.header.services[0], "db");
+    assert_string_equal(s.header.columns[7], "web.received");
+    OK(store_read(&e, &s, 0, &f->arena));
+    assert_int_equal(e.n_steps, 4);
+    assert_true(e.state[7] == 10.0F && e.state[14 + 7] == 20.0F); /* (row, column) */
+    assert_true(e.state[8] == 0.5F && e.state[12] == 1000.0F);    /* a share, milli-cores */
+    assert_true(e.load[0] == 10.0F && e.load[1] == 20.0F);        /* of the busiest */
+    for (int row = 0; row <= 4; row++) {
+        assert_int_equal(store_known(&e, 14, row, 7), row != 2 && row != 3);
+    }
+    assert_false(store_known(&e, 14, 0, 2));
+    assert_true(store_known(&e, 14, 1, 2));
+    OK(store_read(&e, &s, 1, &f->arena));
+    assert_true(e.start_s == 600.0 && e.n_steps == 3 && e.gaps == NULL);
+    store_close(&s);
+}
+
+/* Changes of replicas are the desired ones'; without times nothing is imported. */
+static void test_import_wide(void **state)
+{
+    static const char text[] = "date,web_num_pods,web_desired_replicas,web_cpu_usage\n"
+                               "0,1,1,100\n15,1,3,110\n30,3,2,90\n";
+    static const char untimed[] = "seen,web_cpu_usage\n1,2\n1,3\n";
+    struct fixture *f = *state;
+    struct import_result r;
+    struct store s;
+    struct store_episode e;
+    OK(file_write(f->path, text, sizeof text - 1));
+    OK(sheet_read(&f->sheet, &f->arena, f->path));
+    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->arena));
+    assert_non_null(strstr(f->log.last, "offered load is stored as 0"));
+    OK(store_open(&s, &f->arena, f->store));
+    OK(store_read(&e, &s, 0, &f->arena));
+    assert_int_equal(e.delta[0], 2);
+    assert_int_equal(e.delta[1], -1);
+    store_close(&s);
+    OK(file_write(f->path, untimed, sizeof untimed - 1));
+    OK(sheet_read(&f->sheet, &f->arena, f->path));
+    assert_int_equal(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->arena), ERR_FORMAT);
+    assert_non_null(strstr(f->log.last, "no times"));
+}
+
+enum { T = 40, C = 2 * SERVICE_FEATURES + GLOBAL_FEATURES };
+
+/* An episode of the whole schema, and its header. */
+struct trip {
+    struct store_header h;
+    struct store_episode e;
+    const char *columns[C], *units[C];
+    float values[(T + 1) * C], load[T];
+    int32_t delta[T * 2], attack[T * STORE_ATTACK];
+    double measure[T * 2];
+    uint8_t gaps[((T + 1) * C + 7) / 8];
+};
+
+static void name_trip(struct trip *trip, struct arena *arena)
+{
+    static const char *const services[] = {"web", "a.b"};
+    static const char *const measures[] = {"received", "used_m_mean"};
+    for (int i = 0; i < C; i++) {
+        const int feature = i < 2 * SERVICE_FEATURES ? i % SERVICE_FEATURES : i - SERVICE_FEATURES;
+        const struct metric *m = &metrics[feature];
+        trip->columns[i] =
+            m->whole ? m->name
+                     : arena_printf(arena, "%s.%s", services[i / SERVICE_FEATURES], m->name);
+        trip->units[i] = m->unit;
+    }
+    trip->h = (struct store_header){.plant = "cluster",
+                                    .topology = "",
+                                    .origin = "a test",
+                                    .licence = "CC0",
+                                    .services = services,
+                                    .columns = trip->columns,
+                                    .units = trip->units,
+                                    .measures = measures,
+                                    .n_services = 2,
+                                    .n_columns = C,
+                                    .n_measures = 2,
+                                    .period_s = 15.0};
+}
+
+static void make_trip(struct trip *trip, struct arena *arena)
+{
+    memset(trip, 0, sizeof *trip);
+    name_trip(trip, arena);
+    for (int i = 0; i < (T + 1) * C; i++) {
+        trip->values[i] = (float)(1e3 * noise(i, 50));
+    }
+    trip->gaps[1] = 0x11;
+    trip->values[8] = trip->values[12] = 0.0F;
+    for (int t = 0; t < T; t++) {
+        trip->load[t] = (float)(100 * noise(t, 51));
+        trip->attack[t * STORE_ATTACK + 1] = t % 5 - 2;
+        trip->delta[2 * t] = t % 7 - 3;
+        trip->measure[2 * t] = t;
+        trip->measure[2 * t + 1] = noise(t, 52) / 3;
+    }
+    trip->e = (struct store_episode){.controller = "khpa, \"tuned\"",
+                                     .scenario = "ddos",
+                                     .seed = 18446744073709551615U,
+                                     .episode = 12,
+                                     .n_steps = T,
+                                     .state = trip->values,
+                                     .delta = trip->delta,
+                                     .attack = trip->attack,
+                                     .load = trip->load,
+                                     .measure = trip->measure,
+                                     .gaps = trip->gaps};
+}
+
+static void assert_trip(struct fixture *f, const struct trip *trip)
+{
+    struct store s;
+    struct store_episode got;
+    OK(store_open(&s, &f->arena, f->store));
+    assert_int_equal(s.header.n_columns, C);
+    assert_int_equal(s.header.n_measures, 2);
+    for (int i = 0; i < C; i++) {
+        assert_string_equal(s.header.columns[i], trip->columns[i]);
+        assert_string_equal(s.header.units[i], trip->units[i]);
+    }
+    OK(store_read(&got, &s, 0, &f->arena));
+    assert_int_equal(got.n_steps, T);
+    assert_true(got.seed == trip->e.seed);
+    assert_int_equal(got.episode, 12);
+    assert_string_equal(got.controller, trip->e.controller);
+    assert_memory_equal(got.state, trip->values, sizeof trip->values);
+    assert_memory_equal(got.delta, trip->delta, sizeof trip->delta);
+    assert_memory_equal(got.attack, trip->attack, sizeof trip->attack);
+    assert_memory_equal(got.load, trip->load, sizeof trip->load);
+    assert_memory_equal(got.measure, trip->measure, sizeof trip->measure);
+    assert_memory_equal(got.gaps, trip->gaps, sizeof trip->gaps);
+    store_close(&s);
+}
+
+/* Store -> table -> store: the same arrays, bit by bit. */
+static void test_round_trip(void **state)
+{
+    struct fixture *f = *state;
+    static struct trip trip;
+    struct store_writer w;
+    struct store s;
+    struct import_result r;
+    make_trip(&trip, &f->arena);
+    OK(store_create(&w, f->store, &trip.h));
+    OK(codec_put_episode(&f->text, &trip.e, &trip.h));
+    OK(store_put(&w, f->text.data, f->text.len));
+    OK(store_finish(&w));
+    OK(store_open(&s, &f->arena, f->store));
+    OK(export_table(f->table, &s, &f->arena));
+    store_close(&s);
+    unlink(f->store);
+    OK(sheet_read(&f->sheet, &f->arena, f->table));
+    assert_string_equal(f->sheet.layout->name, "tidy");
+    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->arena));
+    assert_trip(f, &trip);
+}
+
+/* ---- real ones ---- */
+
+struct real {
+    const char *file, *column, *fault;
+    enum check_verdict verdict;
+};
+#define GYM  "gym-hpa-derived/"
+#define SHOP "sockshop-gke/"
+static const struct real real[] = {
+    {GYM "karma_real_cluster_rows.csv", "latency", "constant", CHECK_FAIL},
+    {GYM "pangjian_redis_gym_observation.csv.gz", "(rows)", "repeated", CHECK_FAIL},
+    {GYM "pangjian_redis_gym_observation.csv.gz", "(time)", "time", CHECK_FAIL},
+    {GYM "pangjian_redis_gym_observation.csv.gz", "(rows)", "zero block", CHECK_FAIL},
+    {GYM "online_boutique_unique_measured_states.csv.gz", "(time)", "time", CHECK_FAIL},
+    {GYM "online_boutique_unique_measured_states.csv.gz", "latency", "average", CHECK_FAIL},
+    {GYM "online_boutique_unique_measured_states.csv.gz", "mem_usage", "gauge rate", CHECK_FAIL},
+    {GYM "online_boutique_unique_measured_states.csv.gz", "traffic_in", "unit", CHECK_WARN},
+    {GYM "redis_unique_measured_states.csv.gz", "(time)", "time", CHECK_FAIL},
+    {GYM "redis_unique_measured_states.csv.gz", "latency", "limits", CHECK_FAIL},
+    {SHOP "mixed/metrics.csv", "p95_latency_ms", "censored", CHECK_WARN},
+    {SHOP "mixed/metrics.csv", "(time)", "time", CHECK_PASS},
+    {SHOP "experiments/step/run_1/metrics.csv", "memory_usage_mb", "gauge rate", CHECK_PASS},
+    {SHOP "experiments/step/run_1/metrics.csv", "(rows)", "repeated", CHECK_PASS},
+    {SHOP "hpa_vs_proactive_flat.csv.gz", "p95_ms", "censored", CHECK_WARN},
+};
+
+static void test_real_recordings(void **state)
+{
+    struct fixture *f = *state;
+    const char *dir = getenv("KARMA_DATA");
+    if (dir == NULL || dir[0] == '\0') {
+        print_message("KARMA_DATA names no directory of recordings\n");
+        skip();
+    }
+    for (size_t i = 0; i < sizeof real / sizeof *real; i++) {
+        struct check c;
+        char path[512];
+        (void)snprintf(path, sizeof path, "%s/%s", dir, real[i].file);
+        if (!file_exists(path)) {
+            print_message("%s is not there\n", path);
+            continue;
+        }
+        check_path(&c, f, path);
+        if (check_of(&c, real[i].column, real[i].fault) != real[i].verdict) {
+            fail_msg("%s, %s: %s is %s", path, real[i].column, real[i].fault,
+                     check_verdict_name(check_of(&c, real[i].column, real[i].fault)));
+        }
+        check_release(&c);
+    }
+}
+
+#define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_(test_metrics_are_the_schema),
+        TEST_(test_faults),
+        TEST_(test_units),
+        TEST_(test_refusals),
+        TEST_(test_import),
+        TEST_(test_import_wide),
+        TEST_(test_round_trip),
+        TEST_(test_real_recordings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
