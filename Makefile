@@ -49,10 +49,10 @@ CLUSTER     = arrivals attack call check clients cluster engine measure replicas
               weather
 TWIN        = check check_rows export import layouts metric sheet store
 GAME        = game rules world
-CONTROLLERS = controller ff khpa nothing oracle policy staffing static
-EVAL        = bound claims episode eval frontier ledger outcomes pareto separation summary tracer
+CONTROLLERS = controller explore ff khpa nothing oracle policy staffing static
+EVAL        = bound claims collector episode eval frontier ledger outcomes pareto separation summary tracer
 REPORT      = comparison figure gate table timeline trace
-RUNTIME     = checkpoint demonstrate dump exchange experiment farm measure owners peers policies \
+RUNTIME     = checkpoint collect demonstrate dump exchange experiment farm measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
 COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train

@@ -32,7 +32,8 @@ enum rng_domain {
     RNG_ROUTE,    /* which callee a split call takes */
     RNG_CLIENT,   /* think times, jitter of retries */
     RNG_TOPOLOGY, /* generated topologies */
-    RNG_FAULT     /* calls lost between services, failed scrapes */
+    RNG_FAULT,    /* calls lost between services, failed scrapes */
+    RNG_EXPLORE   /* changes that the controller explore mixes in */
 };
 
 /* TRAIN, DEV and TEST never share a number, whatever the seed. */

@@ -12,6 +12,12 @@ static const struct cfg_choice modes[] = {
     {"sample", ACT_SAMPLE, "a draw from the policy, as in training"},
     {NULL, 0, NULL},
 };
+static const struct cfg_choice rules_mixed[] = {
+    {"nothing", CONTROLLER_NOTHING, ""},
+    {"khpa", CONTROLLER_KHPA, ""},
+    {"ff", CONTROLLER_FF, ""},
+    {NULL, 0, NULL},
+};
 
 const struct cfg_field controller_fields[] = {
     CFG_STRING(struct controller_cfg, name, "", CFG_RESULT, "label in tables; empty = the kind"),
@@ -44,6 +50,10 @@ const struct cfg_field controller_fields[] = {
                     "policy: run directories, one per training seed; none = the run's own"),
     CFG_ENUM(struct controller_cfg, mode, "argmax", modes, CFG_RESULT,
              "policy: how a choice is made"),
+    CFG_ENUM(struct controller_cfg, rule, "khpa", rules_mixed, CFG_RESULT,
+             "explore: what it does when it does not explore"),
+    CFG_DOUBLE(struct controller_cfg, random, "0.3", 0, 1, "", CFG_RESULT,
+               "explore: share of the changes, by service, that are drawn"),
     CFG_END,
 };
 
@@ -88,6 +98,9 @@ enum err controller_new(struct controller **out, struct arena *arena,
         break;
     case CONTROLLER_ORACLE:
         e = oracle_new(out, arena, cfg, world);
+        break;
+    case CONTROLLER_EXPLORE:
+        e = explore_new(out, arena, cfg, world);
         break;
     case CONTROLLER_POLICY:
         e = policy_new(out, arena, cfg, world, rules, team);

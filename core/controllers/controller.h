@@ -19,7 +19,9 @@
     X(CONTROLLER_KHPA, "khpa", "Kubernetes horizontal pod autoscaler v2")                          \
     X(CONTROLLER_FF, "ff", "feed-forward: queueing-theory staffing from the entry rate")           \
     X(CONTROLLER_POLICY, "policy", "a trained team")                                               \
-    X(CONTROLLER_ORACLE, "oracle", "foresight: the staffing of ff for the load and faults to come")
+    X(CONTROLLER_ORACLE, "oracle",                                                                 \
+      "foresight: the staffing of ff for the load and faults to come")                             \
+    X(CONTROLLER_EXPLORE, "explore", "a rule, and random changes mixed in: for traces")
 #define CONTROLLER_ENUM_(id, name, doc) id,
 enum controller_kind { CONTROLLER_LIST(CONTROLLER_ENUM_) CONTROLLER_KINDS };
 #undef CONTROLLER_ENUM_
@@ -50,6 +52,9 @@ struct controller_cfg {
     const char **policies; /* run directories, one per training seed; none = the run's own */
     int n_policies;
     int mode; /* enum act_mode */
+    /* explore */
+    int rule;      /* enum controller_kind: nothing, khpa or ff, with the parameters above */
+    double random; /* share of the changes, by service, that are drawn */
 };
 extern const struct cfg_field controller_fields[];
 

@@ -16,6 +16,8 @@ enum err oracle_new(struct controller **out, struct arena *arena, const struct c
                     const struct world *world);
 enum err policy_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
                     const struct world *world, const struct rules *rules, const struct team *team);
+enum err explore_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
+                     const struct world *world);
 
 /* Replicas asked for so far, as the state shows them. */
 int controller_desired(const float *state, int service);

@@ -17,7 +17,7 @@ static const struct command commands[] = {
     {"config", "check, show or document configurations", command_config},
     {"org", "check, show or draw an organisation", command_org},
     {"topology", "generate a chain, diamond, tree or mesh of services", command_topology},
-    {"trace", "stores of transitions: check, import, export, merge", command_trace},
+    {"trace", "stores of transitions: collect, check, import, export, merge", command_trace},
     {NULL, NULL, NULL},
 };
 

@@ -1,4 +1,4 @@
-/* karma trace: stores of transitions, and tables that may become some. */
+/* karma trace: stores of transitions, how they are collected, and tables that may become some. */
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/report/table.h"
@@ -7,27 +7,36 @@
 #include "core/twin/import.h"
 #include "core/twin/store.h"
 #include "mpi/cmd/commands.h"
+#include "mpi/collect.h"
+#include "mpi/comm.h"
+#include "mpi/experiment.h"
+#include "mpi/selfcheck.h"
+#include "mpi/stop.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 struct options {
+    const char **sets;
+    int n_sets;
     const char *out, *origin, *licence;
     int split_seed, validation, held_out, gap;
     bool force;
 };
 
 static const struct option_row rows[] = {
+    EXPERIMENT_SET_OPTION(struct options),
     OPTION_STRING(struct options, out, "out", 'o', "FILE", "the store or table that is written"),
     OPTION_STRING(struct options, origin, "origin", 0, "TEXT", "import: where the data comes from"),
-    OPTION_STRING(struct options, licence, "licence", 0, "TEXT", "import: under which licence"),
+    OPTION_STRING(struct options, licence, "licence", 0, "TEXT",
+                  "import, collect: under which licence (collect: Apache-2.0)"),
     OPTION_INT(struct options, split_seed, "split-seed", 0, "S", 0, 1000000000,
-               "import: another seed, another split (default: 1)"),
+               "import, collect: another seed, another split (default: 1)"),
     OPTION_INT(struct options, validation, "validation", 0, "PERCENT", 0, 99,
-               "import: of the episodes, for choosing models (default: 15)"),
+               "import, collect: of the episodes, for choosing models (default: 15)"),
     OPTION_INT(struct options, held_out, "held-out", 0, "PERCENT", 0, 99,
-               "import: of the episodes, for the final figures (default: 15)"),
+               "import, collect: of the episodes, for the final figures (default: 15)"),
     OPTION_INT(struct options, gap, "gap", 0, "N", 0, 1000,
                "import: after more missing decisions another episode begins (default: 10)"),
     OPTION_FLAG(struct options, force, "force", 'f', "import: in spite of a verdict of fail"),
@@ -35,7 +44,8 @@ static const struct option_row rows[] = {
 };
 static const struct operand_row operand_rows[] = {
     {"VERB",
-     "info: what a store holds | check: a verdict on tables | import: tables into a store | "
+     "collect: play the controllers of a configuration, on all ranks | info: what a store holds | "
+     "check: a verdict on tables | import: tables into a store | "
      "export: a store as one tidy table | merge: stores into one",
      1, 1},
     {"FILE",
@@ -46,11 +56,16 @@ static const struct operand_row operand_rows[] = {
 static const struct command_line line = {
     "karma trace",
     "Stores of transitions, which a twin is learned from. `check` prints pass, warn or fail for "
-    "each column with the reason, and ends with 1 if one failed; `import` checks first.",
+    "each column with the reason, and ends with 1 if one failed; `import` checks first. `collect` "
+    "(start it with mpi/launch -n RANKS) plays eval.controllers in all scenarios, eval.episodes "
+    "each, drawn from the TRAIN domain; the store does not depend on RANKS, and the same command "
+    "goes on with one that was interrupted.",
     rows, operand_rows, sizeof(struct options)};
 
 /* What a verb works with. */
 struct session {
+    int *argc;
+    char ***argv;
     const struct options *o;
     const char *const *files; /* (n_files) */
     int n_files;
@@ -260,10 +275,6 @@ static enum err run_import(struct session *s)
                   "with it; give --origin and --licence");
         return ERR_USAGE;
     }
-    if (o->validation + o->held_out > 99) {
-        log_error("karma trace import: --validation and --held-out leave nothing to learn from");
-        return ERR_USAGE;
-    }
     if (file_exists(o->out)) {
         log_error(
             "'%s' exists; import makes a new store, which `karma trace merge` joins to others",
@@ -299,6 +310,56 @@ static enum err run_merge(struct session *s)
     return store_merge(s->o->out, s->files, s->n_files, s->arena);
 }
 
+/* ---- collect ---- */
+
+static void ignore_line(void *ctx, enum log_level level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    (void)text;
+}
+
+/* Every rank reads the configuration itself; only rank 0 complains. */
+static enum err load(struct experiment *x, struct comm *comm, struct session *s)
+{
+    if (comm->rank != 0) {
+        log_set_sink(ignore_line, NULL);
+    }
+    const enum err e = experiment_load(x, s->files[0], s->o->sets, s->o->n_sets);
+    if (comm->rank != 0) {
+        log_set_sink(NULL, NULL);
+    }
+    return comm_agree(comm, e);
+}
+
+static enum err collect_on(struct comm *comm, struct session *s)
+{
+    const struct options *o = s->o;
+    const struct collect_cfg cfg = {.path = o->out,
+                                    .licence = o->licence != NULL ? o->licence : "Apache-2.0",
+                                    .split_seed = (uint64_t)o->split_seed,
+                                    .validation = o->validation / 100.0,
+                                    .held_out = o->held_out / 100.0};
+    struct experiment x;
+    TRY(load(&x, comm, s));
+    stop_listen();
+    enum err e = selfcheck(comm, (enum gemm_kind)x.cfg.team.gemm);
+    if (e == ERR_OK) {
+        e = collect_run(comm, &x, s->files[0], &cfg);
+    }
+    experiment_release(&x);
+    return e;
+}
+
+static enum err run_collect(struct session *s)
+{
+    struct comm comm;
+    TRY(comm_init(&comm, s->argc, s->argv));
+    const enum err e = collect_on(&comm, s);
+    comm_finalize(&comm);
+    return e;
+}
+
 /* ---- verbs ---- */
 
 static const struct verb {
@@ -309,12 +370,18 @@ static const struct verb {
 } verbs[] = {
     {"info", run_info, 1, false},         {"check", run_check, 100000, false},
     {"import", run_import, 100000, true}, {"export", run_export, 1, true},
-    {"merge", run_merge, 100000, true},
+    {"merge", run_merge, 100000, true},   {"collect", run_collect, 1, true},
 };
 
-static enum err run_verb(const struct operands *given, const struct options *o, struct arena *arena)
+static enum err run_verb(const struct operands *given, const struct options *o, struct arena *arena,
+                         int *argc, char ***argv)
 {
-    struct session s = {.o = o, .files = given->items + 1, .n_files = given->n - 1, .arena = arena};
+    struct session s = {.argc = argc,
+                        .argv = argv,
+                        .o = o,
+                        .files = given->items + 1,
+                        .n_files = given->n - 1,
+                        .arena = arena};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         const struct verb *v = &verbs[i];
         if (strcmp(v->name, given->items[0]) != 0) {
@@ -329,9 +396,13 @@ static enum err run_verb(const struct operands *given, const struct options *o, 
             log_error("karma trace %s: --out FILE is missing", v->name);
             return ERR_USAGE;
         }
+        if (o->validation + o->held_out > 99) {
+            log_error("karma trace: --validation and --held-out leave nothing to learn from");
+            return ERR_USAGE;
+        }
         return v->run(&s);
     }
-    log_error("karma trace: unknown verb '%s'; info, check, import, export or merge",
+    log_error("karma trace: unknown verb '%s'; collect, info, check, import, export or merge",
               given->items[0]);
     return ERR_USAGE;
 }
@@ -345,7 +416,7 @@ enum err command_trace(int argc, char **argv)
     arena_init(&arena);
     enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
     if (e == ERR_OK && !done) {
-        e = run_verb(&given, &o, &arena);
+        e = run_verb(&given, &o, &arena, &argc, &argv);
     }
     arena_release(&arena);
     return e;

@@ -60,5 +60,56 @@ exits 1 "a file that is not there" "$KARMA" trace check "$WORK/nothing.csv"
 exits 2 "an unknown verb" "$KARMA" trace fit "$store"
 exits 2 "no file" "$KARMA" trace check
 exits 2 "export without --out" "$KARMA" trace export "$store"
+
+# collection
+collect() { # OUT OPTION...
+    out=$1
+    shift
+    "$KARMA" trace collect configs/experiments/tiny.yaml --out "$out" --set eval.episodes=2 \
+        --set 'eval.controllers=[{kind: khpa}, {kind: explore}]' "$@"
+}
+on_ranks() { # RANKS OUT OPTION...
+    ranks=$1
+    shift
+    real=$KARMA
+    KARMA=in_turn
+    in_turn() { "$LAUNCH" -n "$ranks" "$real" "$@"; }
+    collect "$@"
+    status=$?
+    KARMA=$real
+    return $status
+}
+exits 0 "a collection" collect "$WORK/one"
+digest=$("$KARMA" trace info "$WORK/one" | tail -n 1)
+for ranks in 2 3 4; do
+    if [ "${MPI:-1}" = 0 ]; then
+        skip "the same digest on $ranks ranks" "built without MPI"
+        continue
+    fi
+    exits 0 "on $ranks ranks" on_ranks $ranks "$WORK/ranks-$ranks"
+    same "$("$KARMA" trace info "$WORK/ranks-$ranks" | tail -n 1)" "$digest" "the same digest on $ranks ranks"
+done
+exits 0 "with another seed" collect "$WORK/seed" --set eval.seed=2
+[ "$("$KARMA" trace info "$WORK/seed" | tail -n 1)" != "$digest" ]
+result $? "another digest"
+size=$(wc -c <"$WORK/one")
+head -c $((size * 2 / 3)) "$WORK/one" >"$WORK/killed"
+exits 0 "what a killed collection left goes on" collect "$WORK/killed"
+says err "of 8 episodes" "behind what is there"
+holds "and ends as the same bytes" cmp "$WORK/one" "$WORK/killed"
+exits 1 "another collection does not go on in it" collect "$WORK/killed" --set eval.seed=2
+says err "not of this collection" "and says why"
+holds "which stays as it was" cmp "$WORK/one" "$WORK/killed"
+exits 1 "nor one of another plant" collect "$WORK/killed" --set workload.mean_rps=6
+says err "of different making" "and says why, too"
+collect "$WORK/part1" --set eval.episodes=1 2>/dev/null
+collect "$WORK/part2" --set eval.episodes=1 --set eval.first=1 2>/dev/null
+exits 0 "parts merge" "$KARMA" trace merge "$WORK/part1" "$WORK/part2" --out "$WORK/parts"
+"$KARMA" trace info "$WORK/parts" >"$WORK/out"
+says out "8 episodes" "into the same number of episodes"
+exits 0 "a collection as a table" "$KARMA" trace export "$WORK/one" --out "$WORK/one.csv"
+exits 0 "which comes back" import --force "$WORK/one.csv" --out "$WORK/one-back"
+"$KARMA" trace export "$WORK/one-back" --out "$WORK/one-again.csv"
+holds "bit by bit" cmp "$WORK/one.csv" "$WORK/one-again.csv"
 exits 0 "--help" "$KARMA" trace --help
 done_testing

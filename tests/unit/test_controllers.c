@@ -12,8 +12,9 @@ static const char ALL_KINDS[] = "controllers:\n"
                                 "  - {kind: ff}\n"
                                 "  - {kind: policy}\n"
                                 "  - {kind: policy, name: drawn, mode: sample}\n"
+                                "  - {kind: explore}\n"
                                 "game: {agents: [p, q]}\n";
-enum { NOTHING, FIVE, KHPA, FF, POLICY, DRAWN, KINDS };
+enum { NOTHING, FIVE, KHPA, FF, POLICY, DRAWN, EXPLORE, KINDS };
 
 struct team_root {
     struct team_cfg team;
@@ -111,7 +112,8 @@ static const struct episode_id ID = {5, RNG_DEV, 2, 8};
 static void test_names(void **state)
 {
     (void)state;
-    static const char *const names[KINDS] = {"nothing", "five", "khpa", "ff", "policy", "drawn"};
+    static const char *const names[KINDS] = {"nothing", "five",  "khpa",   "ff",
+                                             "policy",  "drawn", "explore"};
     struct fixture f;
     start(&f);
     for (int k = 0; k < KINDS; k++) {

@@ -1,0 +1,75 @@
+/* explore: a rule, and random changes mixed in. For traces, not for results.
+ *
+ * A rule alone shows a twin what happens where the rule goes, and nothing else: neither what a
+ * service does with too many replicas nor what happens when it is taken away in a flood. So for
+ * each service and decision, with probability `random`, the rule's change is replaced by a uniform
+ * one of -alpha .. alpha, inside the replica bounds. What the rule does next it does from there: it
+ * pulls back to where policies will be, so the detours stay near them.
+ */
+#include "core/controllers/internal.h"
+
+struct explore {
+    struct controller base;
+    const struct controller_cfg *cfg;
+    struct controller *rule;
+    struct rng_key key;
+    struct episode_id id;
+    uint32_t step;
+};
+
+static void explore_reset(struct controller *c, const struct episode_id *id,
+                          const struct schedule *future)
+{
+    struct explore *x = (struct explore *)c;
+    x->id = *id;
+    x->step = 0;
+    x->key = rng_key(id->seed, RNG_EXPLORE, id->split);
+    controller_reset(x->rule, id, future);
+}
+
+static void explore_act(struct controller *c, int32_t *delta, const float *state)
+{
+    struct explore *x = (struct explore *)c;
+    const int alpha = c->world->cfg.plant->alpha;
+    controller_act(x->rule, delta, state);
+    for (int s = 0; s < c->world->topology.n_services; s++) {
+        const struct rng_block b =
+            rng_philox(x->key, (uint32_t)s, x->step, x->id.episode, x->id.env);
+        if ((double)rng_f32(b.v[0]) < x->cfg->random) {
+            const int desired = controller_desired(state, s);
+            const int change = (int)rng_below(b.v[1], (uint32_t)(2 * alpha + 1)) - alpha;
+            delta[s] = controller_clip(c->world, s, desired + change) - desired;
+        }
+    }
+    x->step++;
+}
+
+static const struct controller_ops explore_ops = {.reset = explore_reset, .act = explore_act};
+
+static enum err rule_new(struct controller **out, struct arena *arena,
+                         const struct controller_cfg *cfg, const struct world *world)
+{
+    switch ((enum controller_kind)cfg->rule) {
+    case CONTROLLER_KHPA:
+        return khpa_new(out, arena, cfg, world);
+    case CONTROLLER_FF:
+        return ff_new(out, arena, cfg, world);
+    default:
+        return nothing_new(out, arena, world);
+    }
+}
+
+enum err explore_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
+                     const struct world *world)
+{
+    struct explore *x = ARENA_NEW(arena, 1, struct explore);
+    struct controller *rule;
+    if (x == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(rule_new(&rule, arena, cfg, world));
+    rule->world = world;
+    *x = (struct explore){.base = {.ops = &explore_ops}, .cfg = cfg, .rule = rule};
+    *out = &x->base;
+    return ERR_OK;
+}

@@ -1,0 +1,95 @@
+/* Rows are copied as they pass. See collector.h. */
+#include "core/eval/collector.h"
+
+#include "core/plant/schema.h"
+
+#include <string.h>
+
+const char *const collector_measures[COLLECTOR_MEASURES] = {"received",
+                                                            "answered",
+                                                            "compliant",
+                                                            "failed",
+                                                            "latency_sum_ms",
+                                                            "received_legit",
+                                                            "answered_legit",
+                                                            "inflight",
+                                                            "waiting_mean",
+                                                            "pods_deployed_mean",
+                                                            "pods_failed_mean",
+                                                            "entry_available_mean",
+                                                            "service_available_mean",
+                                                            "requested_m_mean",
+                                                            "used_m_mean",
+                                                            "retries"};
+_Static_assert(COLLECTOR_MEASURES == 16, "a name for each counter");
+
+enum err collector_init(struct collector *c, struct arena *arena, const struct world *w,
+                        const struct schedule *schedule)
+{
+    const int n = w->topology.n_services, horizon = w->cfg.horizon;
+    *c = (struct collector){.world = w, .schedule = schedule};
+    c->state = ARENA_NEW(arena, (horizon + 1) * state_size(n), float);
+    c->load = ARENA_NEW(arena, horizon, float);
+    c->delta = ARENA_NEW(arena, horizon * n, int32_t);
+    c->measure = ARENA_NEW(arena, horizon * COLLECTOR_MEASURES, double);
+    const bool all = c->state != NULL && c->load != NULL && c->delta != NULL && c->measure != NULL;
+    return all ? ERR_OK : ERR_MEMORY;
+}
+
+static void keep_state(struct collector *c, int row, const float *state)
+{
+    const size_t n = (size_t)state_size(c->world->topology.n_services);
+    memcpy(c->state + (size_t)row * n, state, n * sizeof *state);
+}
+
+/* Mean rate of the schedule's seconds that begin in the period; their own last one if none does. */
+static float offered(const struct collector *c, int step)
+{
+    const struct schedule *s = c->schedule;
+    const double period_s = c->world->cfg.plant->period_s;
+    double sum = 0.0;
+    int n = 0;
+    for (int u = (int)(step * period_s); u < (step + 1) * period_s || n == 0; u++) {
+        const int second = u < s->n_seconds ? u : s->n_seconds - 1;
+        sum += (double)s->legit_rps[second] + (double)s->attack_rps[second];
+        n++;
+    }
+    return (float)(sum / n);
+}
+
+static void begin(void *ctx, const float *state)
+{
+    struct collector *c = ctx;
+    c->n_steps = 0;
+    keep_state(c, 0, state);
+}
+
+static enum err see(void *ctx, const struct episode_step *step)
+{
+    struct collector *c = ctx;
+    const size_t n = (size_t)c->world->topology.n_services;
+    CHECK(step->step == c->n_steps && c->n_steps < c->world->cfg.horizon);
+    const size_t row = (size_t)c->n_steps++;
+    keep_state(c, c->n_steps, step->state);
+    c->load[row] = offered(c, step->step);
+    memcpy(c->delta + row * n, step->delta, n * sizeof *step->delta);
+    memcpy(c->measure + row * COLLECTOR_MEASURES, step->truth, sizeof *step->truth);
+    return ERR_OK;
+}
+
+struct episode_observer collector_observer(struct collector *c)
+{
+    return (struct episode_observer){.ctx = c, .begin = begin, .see = see};
+}
+
+void collector_fill(struct store_episode *out, const struct collector *c)
+{
+    out->n_steps = c->n_steps;
+    out->start_s = 0.0;
+    out->state = c->state;
+    out->delta = c->delta;
+    out->attack = NULL;
+    out->load = c->load;
+    out->measure = c->measure;
+    out->gaps = NULL;
+}

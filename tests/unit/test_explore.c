@@ -1,0 +1,134 @@
+/* explore: the rule when nothing is drawn, uniform changes when everything is, the share in
+ * between; always inside the bounds, and a pure function of the episode. */
+#include "core/plant/schema.h"
+#include "tests/unit/game_world.h"
+
+#include <math.h>
+
+enum { SERVICES = 4, STATE_MAX = 256, STEPS = 2000, ALPHA = 3 };
+
+static const char WORLD[] = "controllers:\n"
+                            "  - {kind: ff}\n"
+                            "  - {kind: explore, name: none, rule: ff, random: 0}\n"
+                            "  - {kind: explore, name: some, rule: nothing, random: 0.3}\n"
+                            "  - {kind: explore, name: all, rule: ff, random: 1}\n";
+enum { RULE, NONE, SOME, ALL };
+
+struct fixture {
+    struct game_world w;
+    float state[STATE_MAX];
+};
+
+static void start(struct fixture *f)
+{
+    memset(f, 0, sizeof *f);
+    game_world_open(&f->w, WORLD);
+    assert_int_equal(f->w.world.topology.n_services, SERVICES);
+}
+
+/* A state in which service s has `desired` replicas, and requests come. */
+static void show(struct fixture *f, int desired, float rate)
+{
+    for (int s = 0; s < SERVICES; s++) {
+        f->state[state_service_at(s, SF_DESIRED)] = (float)desired;
+    }
+    f->state[state_global_at(SERVICES, GF_ENTRY_5S)] = rate;
+    f->state[state_global_at(SERVICES, GF_ENTRY_10S)] = rate;
+}
+
+static void test_nothing_drawn(void **state)
+{
+    struct fixture f;
+    (void)state;
+    start(&f);
+    struct controller *rule = game_world_controller(&f.w, RULE);
+    struct controller *none = game_world_controller(&f.w, NONE);
+    const struct episode_id id = {.seed = 3, .env = 1};
+    controller_reset(rule, &id, NULL);
+    controller_reset(none, &id, NULL);
+    for (int t = 0; t < 100; t++) {
+        int32_t a[SERVICES], b[SERVICES];
+        show(&f, 1 + t % 7, (float)(10 + t * 3));
+        controller_act(rule, a, f.state);
+        controller_act(none, b, f.state);
+        assert_memory_equal(a, b, sizeof a);
+    }
+    game_world_close(&f.w);
+}
+
+/* How often each change was made, -ALPHA .. ALPHA, by a controller that always sees 5 replicas. */
+static void count(int counts[2 * ALPHA + 1], struct fixture *f, int which, uint64_t seed)
+{
+    struct controller *c = game_world_controller(&f->w, which);
+    const struct episode_id id = {.seed = seed, .env = 7};
+    memset(counts, 0, (2 * ALPHA + 1) * sizeof *counts);
+    controller_reset(c, &id, NULL);
+    show(f, 5, 50);
+    for (int t = 0; t < STEPS; t++) {
+        int32_t delta[SERVICES];
+        controller_act(c, delta, f->state);
+        for (int s = 0; s < SERVICES; s++) {
+            assert_in_range(delta[s] + ALPHA, 0, 2 * ALPHA);
+            counts[delta[s] + ALPHA]++;
+        }
+    }
+}
+
+/* Within four standard deviations of n draws. */
+static void assert_share(int found, double share)
+{
+    const double n = STEPS * SERVICES;
+    assert_true(fabs(found - share * n) < 4 * sqrt(share * (1 - share) * n));
+}
+
+static void test_shares(void **state)
+{
+    struct fixture f;
+    int counts[2 * ALPHA + 1], again[2 * ALPHA + 1];
+    (void)state;
+    start(&f);
+    count(counts, &f, ALL, 3);
+    for (int i = 0; i <= 2 * ALPHA; i++) {
+        assert_share(counts[i], 1.0 / 7);
+    }
+    count(counts, &f, SOME, 3); /* the rule changes nothing: 0 is also every seventh draw */
+    for (int i = 0; i <= 2 * ALPHA; i++) {
+        assert_share(counts[i], 0.3 / 7 + (i == ALPHA ? 0.7 : 0));
+    }
+    count(again, &f, SOME, 3);
+    assert_memory_equal(again, counts, sizeof counts);
+    count(again, &f, SOME, 4);
+    assert_memory_not_equal(again, counts, sizeof counts);
+    game_world_close(&f.w);
+}
+
+static void test_bounds(void **state)
+{
+    struct fixture f;
+    (void)state;
+    start(&f);
+    struct controller *c = game_world_controller(&f.w, ALL);
+    const struct episode_id id = {.seed = 3};
+    controller_reset(c, &id, NULL);
+    for (int t = 0; t < STEPS; t++) {
+        int32_t delta[SERVICES];
+        const int desired = t % 2 == 0 ? 1 : 10;
+        show(&f, desired, 50);
+        controller_act(c, delta, f.state);
+        for (int s = 0; s < SERVICES; s++) {
+            const struct service_cfg *cfg = &f.w.root.topology.services[s];
+            assert_in_range(desired + delta[s], cfg->min_replicas, cfg->max_replicas);
+        }
+    }
+    game_world_close(&f.w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_drawn),
+        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_bounds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
