@@ -12,7 +12,7 @@ enum {
     RELATION_MIN = 200, /* for a correlation: |r| of 200 unrelated pairs is below 0.14 */
     TREND_MIN = 60      /* for steps that shrink */
 };
-static const double MISSING_SHARE = 0.2;
+static const double MISSING_SHARE = 0.01;
 static const double ZERO_MEMORY_SHARE = 0.1;
 static const double SAME_SHARE = 0.99;
 static const double CENSORED_SHARE = 0.2;
@@ -132,21 +132,42 @@ struct columns {
     double *x, *y;
 };
 
+/* Of the values that are missing, those of services that received nothing at that time. */
+static int missing_idle(const struct sheet *s, int column)
+{
+    const int received = sheet_find(s, "received");
+    int n = 0;
+    for (int row = 0; received >= 0 && row < s->n_rows; row++) {
+        for (int k = 0; k < s->n_services; k++) {
+            const double rate = sheet_at(s, row, k, received);
+            n += isnan(sheet_at(s, row, k, column)) && rate >= 0.0 && rate <= 0.0;
+        }
+    }
+    return n;
+}
+
+/* What is done to a plant may be unknown; what was measured may not. */
 static void find_missing(struct check *c, int column, const struct cell *cells)
 {
     const struct sheet *s = c->sheet;
+    const char *header = s->columns[column].header;
     const bool measured = s->columns[column].metric->kind != METRIC_LEVEL;
-    int n = 0, n_missing = 0;
+    int n = 0, n_missing = 0, n_rows = 0;
     for (int k = 0; k < s->n_services; k++) {
-        n += cells[k].n > 0 ? s->n_rows : 0;
-        n_missing += cells[k].n > 0 ? cells[k].n_missing : 0;
+        n += cells[k].n;
+        n_missing += cells[k].n > 0 || !s->columns[column].metric->whole ? cells[k].n_missing : 0;
+        n_rows += s->n_rows;
     }
+    const int idle = missing_idle(s, column);
     if (n == 0) {
-        check_add(c, s->columns[column].header, "missing", measured ? CHECK_FAIL : CHECK_WARN,
-                  "no value in any row");
-    } else if (n_missing > MISSING_SHARE * n) {
-        check_add(c, s->columns[column].header, "missing", CHECK_WARN,
-                  "%.0f %% of the values are missing: they become gaps", 100.0 * n_missing / n);
+        check_add(c, header, "missing", measured ? CHECK_FAIL : CHECK_WARN, "no value in any row");
+    } else if (measured && n_missing > 0 && idle == n_missing) {
+        check_add(c, header, "missing", CHECK_WARN,
+                  "%.2g %% of the values, all where nothing was received: they become gaps",
+                  100.0 * n_missing / n_rows);
+    } else if (measured && n_missing > MISSING_SHARE * n_rows) {
+        check_add(c, header, "missing", CHECK_WARN, "%.2g %% of the values: they become gaps",
+                  100.0 * n_missing / n_rows);
     }
 }
 
@@ -242,7 +263,7 @@ static void find_gauge_rate(struct check *c, int column, struct columns room)
     } else if (n_zero > 0) {
         check_add(c, header, "missing", CHECK_WARN,
                   "no memory in %.2g %% of the samples in which CPU is used: a measurement that "
-                  "failed, written as 0",
+                  "failed, written as 0; they become gaps",
                   100.0 * n_zero / n);
     }
 }

@@ -335,6 +335,14 @@ static enum err identify(struct store_episode *e, const struct import *im, int r
     return ERR_OK;
 }
 
+/* No process runs without memory: a recording's 0 is a measurement that failed. */
+static double measured_at(const struct import *im, int row, struct place p)
+{
+    const double v = value_at(im->s, row, p);
+    const bool memory = im->s->columns[p.column].metric->kind == METRIC_MEMORY;
+    return memory && !is_tidy(im->s) && !(v > 0.0) ? NAN : v;
+}
+
 static enum err fill_state(struct store_episode *e, const struct import *im)
 {
     const struct store_header *h = &im->header;
@@ -347,7 +355,7 @@ static enum err fill_state(struct store_episode *e, const struct import *im)
     }
     for (size_t i = 0; i < n; i++) {
         const int row = im->rows[i / (size_t)h->n_columns];
-        const float v = (float)value_at(im->s, row, im->columns[i % (size_t)h->n_columns]);
+        const float v = (float)measured_at(im, row, im->columns[i % (size_t)h->n_columns]);
         state[i] = isfinite(v) ? v : 0.0F;
         if (!isfinite(v)) {
             gaps[i / 8] |= (uint8_t)(1U << (i % 8));

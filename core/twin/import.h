@@ -1,8 +1,9 @@
 /* From a sheet to episodes: measurements on a grid of decisions, gaps marked.
  *
  * The period is the median spacing of the rows. A row goes to the nearest decision; decisions
- * without a row, and values that are missing, become gaps. Where more than `gap_periods` decisions
- * in a row are missing, or a run ends, the episode ends: what follows is another one.
+ * without a row, and values that are missing, become gaps; so does memory of 0 in a recording.
+ * Where more than `gap_periods` decisions in a row are missing, or a run ends, the episode ends:
+ * what follows is another one.
  *
  * A recording knows no joint actions: the change of a service's replicas between two rows takes
  * their place (desired ones if there are any, else deployed ones, else 0). The offered load is the

@@ -349,7 +349,7 @@ static void test_import(void **state)
         "600,web,40,0,1,2,3,1,200\n630,web,40,0,1,2,3,1,200\n660,web,40,0,1,2,3,1,200\n690,web,40,"
         "0,1,2,3,1,200\n2000,web,1,0,1,2,3,1,200\n"
         "0,db,5,0,nan,nan,nan,10,90\n30.01,db,6,0,1,2,3,20,90\n120,db,7,0,1,2,3,30,90\n"
-        "600,db,8,0,1,2,3,1,90\n630,db,8,0,1,2,3,1,90\n660,db,8,0,1,2,3,1,90\n690,db,8,0,1,2,3,1,"
+        "600,db,8,0,1,2,3,1,0\n630,db,8,0,1,2,3,1,90\n660,db,8,0,1,2,3,1,90\n690,db,8,0,1,2,3,1,"
         "90\n2000,db,1,0,1,2,3,1,90\n";
     struct fixture *f = *state;
     struct import_result r;
@@ -376,7 +376,9 @@ static void test_import(void **state)
     assert_false(store_known(&e, 14, 0, 2));
     assert_true(store_known(&e, 14, 1, 2));
     OK(store_read(&e, &s, 1, &f->arena));
-    assert_true(e.start_s == 600.0 && e.n_steps == 3 && e.gaps == NULL);
+    assert_true(e.start_s == 600.0 && e.n_steps == 3);
+    assert_false(store_known(&e, 14, 0, 6)); /* memory of 0 */
+    assert_true(store_known(&e, 14, 1, 6));
     store_close(&s);
 }
 
@@ -541,6 +543,7 @@ static const struct real real[] = {
     {GYM "redis_unique_measured_states.csv.gz", "(time)", "time", CHECK_FAIL},
     {GYM "redis_unique_measured_states.csv.gz", "latency", "limits", CHECK_FAIL},
     {SHOP "mixed/metrics.csv", "p95_latency_ms", "censored", CHECK_WARN},
+    {SHOP "mixed/metrics.csv", "p95_latency_ms", "missing", CHECK_WARN},
     {SHOP "mixed/metrics.csv", "(time)", "time", CHECK_PASS},
     {SHOP "experiments/step/run_1/metrics.csv", "memory_usage_mb", "gauge rate", CHECK_PASS},
     {SHOP "experiments/step/run_1/metrics.csv", "(rows)", "repeated", CHECK_PASS},
