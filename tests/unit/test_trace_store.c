@@ -342,6 +342,16 @@ static void test_merge(void **state)
     assert_store(f, f->merged, EPISODES); /* as it was */
 }
 
+/* The first episodes' parts as another program drew them (Philox4x32-10 in Python). */
+static void test_known_parts(void **state)
+{
+    (void)state;
+    static const char expected[] = "TVVTTVTTHTTTTTTTTHVT";
+    for (int i = 0; i < (int)sizeof expected - 1; i++) {
+        assert_int_equal("TVH"[store_part_of(&header, 11, (uint32_t)i)], expected[i]);
+    }
+}
+
 /* Shares are kept, within four standard deviations of n draws. */
 static void test_parts(void **state)
 {
@@ -373,6 +383,7 @@ int main(void)
         TEST_(test_bad_episodes),
         TEST_(test_mixed),
         TEST_(test_merge),
+        TEST_(test_known_parts),
         TEST_(test_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
