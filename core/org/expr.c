@@ -138,6 +138,60 @@ int expr_append(struct expr_program *p, const struct expr_step *s)
     return p->n_code++;
 }
 
+/* ---- definitions ---- */
+
+static bool is_feature_or_fact(const char *name)
+{
+    for (int f = 0; f < GLOBAL_FEATURES; f++) {
+        if (strcmp(name, global_feature_info[f].name) == 0) {
+            return true;
+        }
+    }
+#define FACT_(name_, value_)                                                                       \
+    if (strcmp(name, name_) == 0) {                                                                \
+        return true;                                                                               \
+    }
+    EXPR_PLANT_FACTS(FACT_)
+#undef FACT_
+    return false;
+}
+
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static bool is_name(const char *name)
+{
+    size_t n = 0;
+    while (is_name_char(name[n])) {
+        n++;
+    }
+    return n > 0 && n < EXPR_WORD_MAX && name[n] == '\0' && !(name[0] >= '0' && name[0] <= '9');
+}
+
+enum err expr_define(struct expr_program *p, const char *name, const char *text,
+                     const struct cfg *places, const char *name_key, const char *text_key)
+{
+    if (!is_name(name)) {
+        return plant_cfg_error(places, name_key,
+                               "'%.80s' cannot be used in an expression; take letters, digits and "
+                               "'_', no digit first, at most %d",
+                               name, EXPR_WORD_MAX - 1);
+    }
+    if (expr_is_word(name) || is_feature_or_fact(name) || expr_find(p, name) >= 0) {
+        return plant_cfg_error(places, name_key, "'%s' has a meaning already; choose another name",
+                               name);
+    }
+    if (p->n_names == EXPR_NAMES_MAX) {
+        return plant_cfg_error(places, name_key, "more than %d definitions", EXPR_NAMES_MAX);
+    }
+    int step = -1;
+    TRY(expr_add(&step, p, text, EXPR_ANYTHING, places, text_key));
+    p->names[p->n_names++] = (struct expr_name){.name = name, .step = step};
+    return ERR_OK;
+}
+
 /* ---- running ---- */
 
 static double divide(double a, double b)

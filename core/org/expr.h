@@ -50,6 +50,7 @@ enum {
     EXPR_DEPTH_MAX = 48,    /* levels of brackets and functions */
     EXPR_NAMES_MAX = 64,    /* definitions */
     EXPR_STEPS_MAX = 4096,  /* decisions of a window */
+    EXPR_WORD_MAX = 64,     /* bytes of a name, NUL included */
 };
 
 #define EXPR_SERVICE_FACTS(X)                                                                      \
@@ -192,7 +193,10 @@ static inline double expr_value(const struct expr_program *p, const double *valu
     return values[p->code[step].at + (p->code[step].wide ? service : 0)];
 }
 
-/* ---- for expr_parse.c ---- */
+/* ---- between expr.c and expr_parse.c ---- */
+
+/* Whether the language has this word: an operator, a function, a relation, a unit. */
+bool expr_is_word(const char *name);
 
 /* Appends a step, or finds the equal one. `s` without at and kept. -1: EXPR_CODE_MAX is reached. */
 int expr_append(struct expr_program *p, const struct expr_step *s);

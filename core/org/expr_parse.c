@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD_MAX = 64 };
-
 enum token {
     TOKEN_END,
     TOKEN_NUMBER,
@@ -31,7 +29,7 @@ struct parser {
     const char *key, *text;
     const char *at, *next; /* the current token begins, ends */
     enum token token;
-    char word[WORD_MAX];
+    char word[EXPR_WORD_MAX];
     double number;
     int depth;
     enum err e;
@@ -98,8 +96,8 @@ static void take_word(struct parser *r)
     r->next = from + n + (quoted && from[n] == '\'');
     if (quoted && from[n] == '\0') {
         (void)wrong(r, "the quotation never ends; add a '");
-    } else if (n >= WORD_MAX) {
-        (void)wrong(r, "a name of more than %d characters", WORD_MAX - 1);
+    } else if (n >= EXPR_WORD_MAX) {
+        (void)wrong(r, "a name of more than %d characters", EXPR_WORD_MAX - 1);
     } else {
         memcpy(r->word, from, n);
         r->word[n] = '\0';
@@ -516,7 +514,7 @@ static int call(struct parser *r, const char *name)
 
 static int parse_word(struct parser *r)
 {
-    char name[WORD_MAX];
+    char name[EXPR_WORD_MAX];
     const char *at = r->at;
     const bool quoted = r->token == TOKEN_QUOTED;
     memcpy(name, r->word, sizeof name);
@@ -674,7 +672,7 @@ enum err expr_add(int *step, struct expr_program *p, const char *text, unsigned 
     return r.e;
 }
 
-static bool is_reserved(const char *name)
+bool expr_is_word(const char *name)
 {
     static const char *const words[] = {"and",     "or", "not",  "true", "false",
                                         "service", "s",  "step", "steps"};
@@ -693,47 +691,5 @@ static bool is_reserved(const char *name)
             return true;
         }
     }
-    for (int f = 0; f < GLOBAL_FEATURES; f++) {
-        if (strcmp(name, global_feature_info[f].name) == 0) {
-            return true;
-        }
-    }
-#define FACT_(name_, value_)                                                                       \
-    if (strcmp(name, name_) == 0) {                                                                \
-        return true;                                                                               \
-    }
-    EXPR_PLANT_FACTS(FACT_)
-#undef FACT_
     return false;
-}
-
-static bool is_name(const char *name)
-{
-    size_t n = 0;
-    while (is_letter(name[n]) || is_digit(name[n])) {
-        n++;
-    }
-    return n > 0 && n < WORD_MAX && name[n] == '\0' && !is_digit(name[0]);
-}
-
-enum err expr_define(struct expr_program *p, const char *name, const char *text,
-                     const struct cfg *places, const char *name_key, const char *text_key)
-{
-    if (!is_name(name)) {
-        return plant_cfg_error(places, name_key,
-                               "'%.80s' cannot be used in an expression; take letters, digits and "
-                               "'_', no digit first, at most %d",
-                               name, WORD_MAX - 1);
-    }
-    if (is_reserved(name) || expr_find(p, name) >= 0) {
-        return plant_cfg_error(places, name_key, "'%s' has a meaning already; choose another name",
-                               name);
-    }
-    if (p->n_names == EXPR_NAMES_MAX) {
-        return plant_cfg_error(places, name_key, "more than %d definitions", EXPR_NAMES_MAX);
-    }
-    int step = -1;
-    TRY(expr_add(&step, p, text, EXPR_ANYTHING, places, text_key));
-    p->names[p->n_names++] = (struct expr_name){.name = name, .step = step};
-    return ERR_OK;
 }
