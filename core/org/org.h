@@ -3,10 +3,10 @@
  * The three specifications of MOISE+ (Hubner, Sichman, Boissier 2007: "Developing organised
  * multi-agent systems using the MOISE+ model"), as data in YAML:
  *
- *   structural   roles (with inheritance), groups of roles with cardinalities, links,
- * compatibilities functional   goals, missions (sets of weighted goals), schemes (plans of goals),
- * preferences deontic      norms: a role is obliged or permitted to commit to a mission, from when
- * till when
+ *   - structural: roles (with inheritance), groups of roles with cardinalities, links,
+ * compatibilities
+ *   - functional: goals, missions (sets of weighted goals), schemes (plans of goals), preferences
+ *   - deontic: norms; a role is obliged or permitted to commit to a mission, from when till when
  *
  * and what joins them to learning agents (MOISE+MARL): rules of a role that say which actions are
  * allowed, hardness, penalty, and numbers behind the goals. Of the three, learning uses roles,
