@@ -3,8 +3,7 @@
  * The three specifications of MOISE+ (Hubner, Sichman, Boissier 2007: "Developing organised
  * multi-agent systems using the MOISE+ model"), as data in YAML:
  *
- *   - structural: roles (with inheritance), groups of roles with cardinalities, links,
- * compatibilities
+ *   - structural: roles with inheritance, groups with cardinalities, links, compatibilities
  *   - functional: goals, missions (sets of weighted goals), schemes (plans of goals), preferences
  *   - deontic: norms; a role is obliged or permitted to commit to a mission, from when till when
  *

@@ -1,4 +1,5 @@
-/* Several servers against queueing theory. TIMEOUT: 300
+/* Several servers against queueing theory.
+ * TIMEOUT: 300
  *
  * Which setting of the simulator is which model of the textbook:
  *

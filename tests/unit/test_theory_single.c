@@ -1,4 +1,5 @@
-/* One server against queueing theory. TIMEOUT: 300
+/* One server against queueing theory.
+ * TIMEOUT: 300
  *
  * Which setting of the simulator is which model of the textbook:
  *
