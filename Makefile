@@ -45,8 +45,8 @@ SCENARIO    = attacker intensity recording recording_text scenario scenario_chec
               timestamp workload
 ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
-CLUSTER     = arrivals attack call check clients cluster engine measure replicas sim truth \
-              weather
+CLUSTER     = arrivals attack call check clients cluster contention engine measure replicas sim \
+              truth weather
 TWIN        = check check_rows export import layouts metric sheet store
 GAME        = game rules world
 CONTROLLERS = controller explore ff khpa nothing oracle policy staffing static

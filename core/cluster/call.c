@@ -71,6 +71,7 @@ static void call_compute(struct sim *s, int32_t c, int slot)
     }
     s->calls[c].state = CALL_COMPUTING;
     share_enter(p, c, work_s, s->now);
+    share_demand(s, p, p->computing - 1);
     share_announce(s, slot);
 }
 
@@ -373,6 +374,7 @@ static void call_fan_out(struct sim *s, int32_t c)
 void sim_computed(struct sim *s, int slot)
 {
     int32_t c = share_leave(&s->pods[slot], s->now);
+    share_demand(s, &s->pods[slot], s->pods[slot].computing);
     const struct sim_call *call = &s->calls[c];
     const int *begin = s->world->topology->callee_begin + call->service;
     if (begin[0] == begin[1] || given_up(s, call)) {
@@ -431,6 +433,7 @@ void sim_lose_calls(struct sim *s, int slot)
     struct sim_pod *p = &s->pods[slot];
     int computing = p->computing;
     share_advance(p, s->now);
+    s->deal = true;
     orphan_callees(s, slot);
     while (p->queued > 0) {
         call_drop(s, queue_pop(s, p));

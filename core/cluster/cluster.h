@@ -8,11 +8,10 @@
  *
  * Pod: a queue (queue_per_pod), worker slots (slots_per_pod), processor sharing of its CPU among
  * the calls that compute: each advances at min(1, cpu / n) cores, cpu = limit, cut by the node when
- * demand exceeds it (shared out every 0.1 s; calls that begin in between come on top, so all pods
- * together can use slightly more than the node has). Calls whose deadline has passed are dropped
- * when dequeued (deadline_propagation). With one slot calls are served first come, first served; c
- * slots on a limit of c cores are c servers; many slots share the CPU; slots + queue bound what is
- * inside.
+ * demand exceeds it (dealt out anew whenever what a pod could use changes: contention.c). Calls
+ * whose deadline has passed are dropped when dequeued (deadline_propagation). With one slot calls
+ * are served first come, first served; c slots on a limit of c cores are c servers; many slots
+ * share the CPU; slots + queue bound what is inside.
  *
  * A pod's life. Its container starts when it has a place on the node and could answer after start_s
  * +- start_sd_s (normal, never below 1 s). It is ready at the first probe that finds it so: probes

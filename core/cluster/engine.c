@@ -46,8 +46,22 @@ static double others_due(const struct sim *s)
     return least(least(stream_due(&s->legit), stream_due(&s->attack)), clocks);
 }
 
+/* What an event leaves to do: places for pods, CPU for their calls. */
+static void follow_up(struct sim *s)
+{
+    if (s->settle) {
+        sim_settle(s);
+    }
+    if (s->deal) {
+        sim_deal(s);
+    }
+}
+
 void sim_run(struct sim *s, double until)
 {
+    if (s->deal) { /* by the decision before it */
+        sim_deal(s);
+    }
     double others = others_due(s);
     for (;;) {
         double at;
@@ -66,8 +80,8 @@ void sim_run(struct sim *s, double until)
             s->now = others;
             other_event(s);
         }
-        if (s->settle) {
-            sim_settle(s);
+        if (s->settle | s->deal) {
+            follow_up(s);
         }
         others = others_due(s);
     }

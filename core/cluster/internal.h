@@ -38,7 +38,7 @@
 #define SIM_ATTACK_DECAY 0.99769217652702336
 
 enum {
-    SIM_TICKS_PER_S = 10, /* a tick is one CFS period, 0.1 s */
+    SIM_TICKS_PER_S = 10, /* what changes from outside is looked at every 0.1 s */
     SIM_OLD_S = 600,      /* age of the first pods, cap of the measured age */
     SIM_CPU_INIT_S = 300, /* --horizontal-pod-autoscaler-cpu-initialization-period */
 };
@@ -248,6 +248,8 @@ struct sim {
     double node_cpu_m, node_ram_mib; /* requested by pods that have their place */
     double limit_cores;              /* of pods that may compute */
     bool settle;                     /* room was made: pods may wait for it */
+    bool deal;                       /* the node's CPU has to be dealt out anew */
+    bool scarce;                     /* pods and neighbour could want more CPU than there is */
 
     struct sim_stream legit, attack;
     struct sim_client *clients; /* (n_clients) */
@@ -366,6 +368,10 @@ void sim_pod_turn(struct sim *s, int slot);
 void sim_pod_crash(struct sim *s, int slot);
 void sim_pod_remove(struct sim *s, int slot);
 void sim_room(struct sim *s, int service, int change); /* pods that would take one more call */
+
+/* contention.c */
+void sim_contention_start(struct sim *s);
+void sim_deal(struct sim *s); /* the node's CPU to the pods that can use it */
 
 /* weather.c */
 void sim_weather_start(struct sim *s);

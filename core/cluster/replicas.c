@@ -75,11 +75,11 @@ static void ready_enter(struct sim *s, int slot)
     }
     sim_room(s, p->service, 1);
     s->limit_cores += service->cores;
+    s->deal = true;
     p->state = POD_READY;
     p->transition_s = s->now;
     p->life_s = SIM_NEVER;
     p->first_scrape = s->n_scrapes;
-    sim_weather_wake(s);
 }
 
 /* No new calls from now on; what the pod does with those it has is the caller's affair. */
@@ -184,6 +184,7 @@ void sim_pod_remove(struct sim *s, int slot)
     struct sim_service *service = &s->services[p->service];
     if (p->state == POD_DRAINING) {
         s->limit_cores -= service->cores;
+        s->deal = true;
     }
     if (p->state != POD_PENDING) {
         node_account(s, p, -1.0);
@@ -207,6 +208,7 @@ void sim_pod_crash(struct sim *s, int slot)
     bool forgotten = p->backoff_s == 0.0 || ran_s >= cfg->backoff_reset_s;
     ready_leave(s, slot);
     s->limit_cores -= s->services[p->service].cores;
+    s->deal = true;
     p->state = POD_CRASHED;
     p->backoff_s = forgotten ? cfg->backoff_s : doubled;
     p->life_s = s->now + p->backoff_s;

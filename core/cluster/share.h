@@ -71,6 +71,15 @@ static inline void share_set_cores(struct sim_pod *p, double cores, double now)
     share_pace(p);
 }
 
+/* A call more or less computes, `fewer` without it: if CPU is scarce, a pod that can now use more
+ * or less of it changes everybody's part. */
+static inline void share_demand(struct sim *s, const struct sim_pod *p, int fewer)
+{
+    if (s->scarce) {
+        s->deal = s->deal || (double)fewer < s->services[p->service].cores;
+    }
+}
+
 /* Put the pod's next turn on the agenda: a call done, or a turn of its life. */
 static inline void share_announce(struct sim *s, int slot)
 {

@@ -3,12 +3,8 @@
  *   slow-down    factor on the CPU demand of calls that arrive at a service
  *   crash hazard rate per second; its integral since the start is compared with what each pod
  *                endures (a unit exponential drawn when it starts), so a crash costs no draw
- *   contention   when the pods' CPU limits and the noisy neighbour exceed the node, what the node
- *                has left is shared among the pods that compute in proportion to their CPU
- *                requests, nobody getting more than his limit: CFS weights, once per CFS period.
- *                The neighbour is not ours to throttle and takes its part first
- *
- *   blow        at the tick that a crash_all starts in, a share of the ready pods crashes
+ *   neighbour    takes its part of the node's CPU; what is left is dealt out in contention.c
+ *   blow         at the tick that a crash_all starts in, a share of the ready pods crashes
  *
  * Ticks happen only while one of these varies or can happen: otherwise the next tick is the start
  * of the next event, or never.
@@ -24,12 +20,6 @@
 static double tick_at(int64_t tick)
 {
     return (double)tick / SIM_TICKS_PER_S;
-}
-
-static bool contention_possible(const struct sim *s)
-{
-    double node_cores = s->world->topology->cfg->node_cpu_m * 1e-3;
-    return s->limit_cores + s->neighbour_m * 1e-3 > node_cores + 1e-9;
 }
 
 /* Not those that come as requests, nor those that are looked up where they act. */
@@ -49,7 +39,7 @@ static bool event_matters(const struct event *e)
 
 static bool varies(const struct sim *s)
 {
-    bool busy = s->throttled || s->n_holders > 0 || contention_possible(s);
+    bool busy = s->n_holders > 0;
     for (int i = 0; i < s->world->topology->n_services; i++) {
         busy = busy || s->services[i].attacked_p > 0.0 || s->services[i].crash_rate > 0.0;
     }
@@ -144,75 +134,6 @@ static void blows_fall(struct sim *s, double since_s)
     }
 }
 
-/* ---- contention ---- */
-
-static double pod_weight(const struct sim *s, const struct sim_pod *p)
-{
-    return s->world->topology->cfg->services[p->service].cpu_m;
-}
-
-/* What it could use now: its limit, but one core for each computing call at most. */
-static double pod_demand(const struct sim *s, const struct sim_pod *p)
-{
-    double limit = s->services[p->service].cores;
-    return (double)p->computing < limit ? (double)p->computing : limit;
-}
-
-/* Cores per unit of weight that hand out exactly `cores`: those who demand less than their part
- * leave the rest to the others. SIM_NEVER if there is enough for all. */
-static double fair_level(const struct sim *s, double cores)
-{
-    double level = 0.0;
-    for (;;) {
-        double left = cores, weight = 0.0, least = SIM_NEVER;
-        for (int i = 0; i < s->world->n_pods; i++) {
-            const struct sim_pod *p = &s->pods[i];
-            if (p->computing == 0) {
-                continue;
-            }
-            double full_at = pod_demand(s, p) / pod_weight(s, p);
-            if (full_at <= level) {
-                left -= pod_demand(s, p);
-            } else {
-                weight += pod_weight(s, p);
-                least = full_at < least ? full_at : least;
-            }
-        }
-        if (weight == 0.0) {
-            return SIM_NEVER;
-        }
-        if (left / weight <= least) {
-            return left / weight;
-        }
-        level = least; /* at least one more is satisfied: ends after n_pods rounds */
-    }
-}
-
-static void contend(struct sim *s)
-{
-    bool possible = contention_possible(s);
-    if (!possible && !s->throttled) {
-        return;
-    }
-    double cores = (s->world->topology->cfg->node_cpu_m - s->neighbour_m) * 1e-3;
-    double level = possible ? fair_level(s, cores > 0.0 ? cores : 0.0) : SIM_NEVER;
-    s->throttled = false;
-    for (int i = 0; i < s->world->n_pods; i++) {
-        struct sim_pod *p = &s->pods[i];
-        if (p->state != POD_READY && p->state != POD_DRAINING) {
-            continue;
-        }
-        double limit = s->services[p->service].cores, part = level * pod_weight(s, p);
-        double now_cores = part < limit ? part : limit;
-        now_cores = now_cores > 1e-3 ? now_cores : 1e-3; /* the least CFS gives */
-        s->throttled = s->throttled || now_cores < limit;
-        if (now_cores != p->cores) {
-            share_set_cores(p, now_cores, s->now);
-            share_announce(s, i);
-        }
-    }
-}
-
 /* ---- the tick ---- */
 
 static double attacked_rate(struct sim_service *service)
@@ -247,7 +168,7 @@ void sim_weather_tick(struct sim *s)
         service->crash_rate += attacked_rate(service);
     }
     s->neighbour_m = schedule_neighbour_m(s->schedule, s->now);
-    contend(s);
+    s->deal = true;
     tick_next(s);
 }
 
@@ -258,10 +179,10 @@ void sim_weather_start(struct sim *s)
         service->slowdown = 1.0;
         service->hazard = service->crash_rate = service->attacked_p = 0.0;
     }
-    s->neighbour_m = 0.0;
-    s->throttled = s->lossy = false;
+    s->lossy = false;
     s->weather_s = s->now;
     sim_loris_start(s);
+    sim_contention_start(s);
     s->tick = (int64_t)floor(s->now * SIM_TICKS_PER_S);
     s->tick_s = tick_at(s->tick);
 }

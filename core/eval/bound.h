@@ -38,9 +38,8 @@
  *
  * To it come requests that arrived before the episode began and end in it. Left out, so that the
  * bound is looser than it might be: crashes, lost calls, slots that connections hold, the noisy
- * neighbour (CPU is shared anew every 0.1 s only; pods idle at that moment may exceed their part
- * until the next), retries, cold pods, uneven load of the pods, and the time that a request needs
- * even in an empty cluster.
+ * neighbour, retries, cold pods, uneven load of the pods, and the time that a request needs even in
+ * an empty cluster.
  *
  * No statement, so that the bound is the share of all requests, 1: of a service whose law has no
  * pace; of closed clients, who ask less often when they wait, so that arrivals are not the same for

@@ -765,11 +765,19 @@ static void test_contention(void **state)
     assert_true(near(s->pods[0].cores, 0.8) && near(s->pods[1].cores, 0.8));
     assert_true(near(s->pods[2].cores, 0.4));
     assert_true(s->throttled);
+    sim_run(s, 11.02); /* not at ticks only */
     sim_lose_calls(s, 0);
     share_announce(s, 0);
-    sim_run(s, 12.0);
+    sim_run(s, 11.03);
     assert_true(s->pods[1].cores == 1.0 && s->pods[2].cores == 0.5);
     assert_true(!s->throttled);
+    for (int i = 0; s->pods[0].computing == 0; i++) {
+        assert_in_range(i, 0, 30);
+        request_at(s, 11.04);
+    }
+    sim_run(s, 11.04);
+    assert_true(near(s->pods[0].cores + s->pods[1].cores + s->pods[2].cores, 2.0));
+    assert_true(near(s->pods[0].cores, 0.8) && s->throttled);
     sim_run(s, 120.0);
     assert_true(s->tick_s == SIM_NEVER);
     world_close(&w);

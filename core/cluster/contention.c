@@ -1,0 +1,109 @@
+/* Contention: one node's CPU among all pods.
+ *
+ * When the pods' CPU limits and the noisy neighbour exceed the node, what the node has left is
+ * shared among the pods that compute in proportion to their CPU requests, nobody getting more than
+ * he can use: weighted max-min fairness, which CFS approaches with its weights. The neighbour is
+ * not ours to throttle and takes its part first.
+ *
+ * It is dealt out anew at the very moment that what a pod could use changes, so that all together
+ * never use more than there is and nothing lies idle that somebody wants. A pod with a limit below
+ * one core wants the same whether one call computes or ten: busy pods, of which there are many
+ * when CPU is short, cost nothing. While limits and neighbour fit on the node, nobody asks.
+ */
+#include "core/cluster/share.h"
+
+static bool contention_possible(const struct sim *s)
+{
+    double node_cores = s->world->topology->cfg->node_cpu_m * 1e-3;
+    return s->limit_cores + s->neighbour_m * 1e-3 > node_cores + 1e-9;
+}
+
+static double pod_weight(const struct sim *s, const struct sim_pod *p)
+{
+    return s->world->topology->cfg->services[p->service].cpu_m;
+}
+
+/* What it could use now: its limit, but one core for each computing call at most. */
+static double pod_demand(const struct sim *s, const struct sim_pod *p)
+{
+    double limit = s->services[p->service].cores;
+    return (double)p->computing < limit ? (double)p->computing : limit;
+}
+
+static double demand_of_all(const struct sim *s)
+{
+    double sum = 0.0;
+    for (int i = 0; i < s->world->n_pods; i++) {
+        const struct sim_pod *p = &s->pods[i];
+        sum += p->computing > 0 ? pod_demand(s, p) : 0.0;
+    }
+    return sum;
+}
+
+/* Cores per unit of weight that hand out exactly `cores`: those who demand less than their part
+ * leave the rest to the others. SIM_NEVER if there is enough for all. */
+static double fair_level(const struct sim *s, double cores)
+{
+    double level = 0.0;
+    for (;;) {
+        double left = cores, weight = 0.0, least = SIM_NEVER;
+        for (int i = 0; i < s->world->n_pods; i++) {
+            const struct sim_pod *p = &s->pods[i];
+            if (p->computing == 0) {
+                continue;
+            }
+            double full_at = pod_demand(s, p) / pod_weight(s, p);
+            if (full_at <= level) {
+                left -= pod_demand(s, p);
+            } else {
+                weight += pod_weight(s, p);
+                least = full_at < least ? full_at : least;
+            }
+        }
+        if (weight == 0.0) {
+            return SIM_NEVER;
+        }
+        if (left / weight <= least) {
+            return left / weight;
+        }
+        level = least; /* at least one more is satisfied: ends after n_pods rounds */
+    }
+}
+
+static void set_cores(struct sim *s, double level)
+{
+    s->throttled = false;
+    for (int i = 0; i < s->world->n_pods; i++) {
+        struct sim_pod *p = &s->pods[i];
+        if (p->state != POD_READY && p->state != POD_DRAINING) {
+            continue;
+        }
+        double limit = s->services[p->service].cores, part = level * pod_weight(s, p);
+        double now_cores = part < limit ? part : limit;
+        now_cores = now_cores > 1e-3 ? now_cores : 1e-3; /* the least CFS gives */
+        s->throttled = s->throttled || now_cores < limit;
+        if (now_cores != p->cores) {
+            share_set_cores(p, now_cores, s->now);
+            share_announce(s, i);
+        }
+    }
+}
+
+void sim_deal(struct sim *s)
+{
+    double left_m = s->world->topology->cfg->node_cpu_m - s->neighbour_m;
+    double cores = left_m > 0.0 ? left_m * 1e-3 : 0.0;
+    s->deal = false;
+    s->scarce = contention_possible(s);
+    bool enough = !s->scarce || demand_of_all(s) <= cores;
+    if (!enough || s->throttled) {
+        set_cores(s, enough ? SIM_NEVER : fair_level(s, cores));
+    }
+}
+
+void sim_contention_start(struct sim *s)
+{
+    s->neighbour_m = 0.0;
+    s->throttled = s->scarce = false;
+    s->deal = true;
+}
