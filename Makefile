@@ -253,7 +253,7 @@ proof-soak: setup-test ## half an hour of training that is stopped every minute
 
 proof-theory: setup-test ## the simulator against queueing theory at loads up to 0.9; prints the table (minutes)
 	@$(PMAKE) $(THEORY)
-	@failed=0; for t in $(THEORY); do FULL=1 $$t || failed=1; done; exit $$failed
+	@JOBS=$(JOBS) sh tests/theory $(THEORY)
 
 valgrind: setup-test ## a short serial training under valgrind
 	@$(PMAKE) MPI=0 build/serial/karma

@@ -57,6 +57,16 @@ static void mmc_loss(struct world *w, struct theory *t, double load)
     t->expected = blocking(SERVERS, SERVERS, load * SERVERS);
 }
 
+/* What is lost depends on the law of the service times by its mean only (B. A. Sevastyanov, Theory
+ * of Probability and its Applications 2, 1957). */
+static void mgc_loss(struct world *w, struct theory *t, double load)
+{
+    mmc_loss(w, t, load);
+    w->services[0].service_time = WORK_LOGNORMAL;
+    w->services[0].cv = 1.5;
+    t->system = "M/G/4/4, lognormal, cv 1.5, share lost";
+}
+
 static void mmck(struct world *w, struct theory *t, double load)
 {
     enum { QUEUE = 3 };
@@ -82,15 +92,15 @@ static void split(struct world *w, struct theory *t, double load)
 
 THEORY_TEST(mmc)
 THEORY_TEST(mmc_loss)
+THEORY_TEST(mgc_loss)
 THEORY_TEST(mmck)
 THEORY_TEST(split)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mmc),
-        cmocka_unit_test(test_mmc_loss),
-        cmocka_unit_test(test_mmck),
+        cmocka_unit_test(test_mmc),      cmocka_unit_test(test_mmc_loss),
+        cmocka_unit_test(test_mgc_loss), cmocka_unit_test(test_mmck),
         cmocka_unit_test(test_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
