@@ -1,7 +1,9 @@
 /* Metrics of an episode: one definition for training logs, tables and figures.
  *
- * Accumulated from the truth of every period, and from the cohorts at the end. Primary endpoint of
- * every comparison: `compliance` (answered within latency_max / received) at no more `vcpu_h`.
+ * Accumulated from the truth of every period, and from the cohorts at the end. Requests count in
+ * received when they come, in answered and compliant when they are answered; so of one episode both
+ * quotients may exceed 1, by what was in flight at its start / received. Primary endpoint of every
+ * comparison: `compliance` (answered within latency_max / received) at no more `vcpu_h`.
  */
 #ifndef KARMA_PLANT_METRICS_H
 #define KARMA_PLANT_METRICS_H
