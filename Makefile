@@ -91,7 +91,7 @@ VARIANT := $(subst $(empty) $(empty),-,$(strip \
     $(if $(filter 0,$(MPI)),serial) $(if $(filter 1,$(SAN)),asan) $(if $(filter 1,$(DEV)),dev) \
     $(filter-out x86-64-v3,$(ARCH)) $(filter-out gcc,$(notdir $(CC))) \
     $(if $(filter 1,$(MPI)),$(filter-out mpicc,$(notdir $(MPICC)))) \
-    $(if $(filter 0,$(SAN)),$(patsubst -%,%,$(filter-out -O3,$(OPT))))))
+    $(patsubst -%,%,$(filter-out $(if $(filter 1,$(SAN)),-O1,-O3),$(OPT)))))
 B      := build/$(if $(filter 1,$(FUZZ)),fuzz,$(or $(VARIANT),default))
 GEN    := build/gen
 
@@ -141,6 +141,7 @@ UNIT     = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
 RANKED   = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/mpi/test_*.c)))
 SHELLED  = $(sort $(wildcard tests/cmd/test_*.sh))
 THEORY   = $(filter $(B)/tests/unit/test_theory_%,$(UNIT))
+WORLDS   = $(filter %_worlds,$(UNIT))
 FUZZERS  = $(FUZZED:%=$(B)/tests/fuzz/%)
 BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 
@@ -150,7 +151,8 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable \
         test test-programs bench benches lint format asan fuzz fuzzers corpus \
-        proof proof-resume proof-soak proof-theory valgrind install sources clean help FORCE
+        proof proof-resume proof-soak proof-theory proof-worlds random-worlds valgrind install sources \
+        clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 all: $(B)/karma ## build build/karma (and libkarma.a) for the chosen variables
@@ -254,6 +256,12 @@ proof-soak: setup-test ## half an hour of training that is stopped every minute
 proof-theory: setup-test ## the simulator against queueing theory at loads up to 0.9; prints the table (minutes)
 	@$(PMAKE) $(THEORY)
 	@JOBS=$(JOBS) sh tests/theory $(THEORY)
+
+proof-worlds: setup-test ## 10,000 random worlds for the cluster and as many for the bound, under sanitizers (half an hour)
+	@$(PMAKE) SAN=1 OPT=-O2 random-worlds
+
+random-worlds: $(WORLDS)
+	@JOBS=$(JOBS) sh tests/worlds $(WORLDS)
 
 valgrind: setup-test ## a short serial training under valgrind
 	@$(PMAKE) MPI=0 build/serial/karma

@@ -1,6 +1,6 @@
 /* The bound over random worlds: generated call graphs with every fan-out, asynchronous callees and
- * every law of work, all kinds of events, clients that retry or wait their turn, cold pods, probes.
- * Whatever they are, no result exceeds the bound.
+ * every law of work, changing loads, all kinds of events, clients that retry or wait their turn,
+ * cold pods, probes. Whatever they are, no result exceeds the bound.
  *
  *   WORLDS=1000 build/default/tests/unit/test_bound_worlds    more than the usual 60
  *   FIRST=4711 WORLDS=1 ...                                   that one again
@@ -131,6 +131,20 @@ static void change_cluster(struct random_world *r, struct dice *d)
     r->g.root.plant.timeout_s = 5.0;
 }
 
+/* Behind all other draws, so that the rest of a world with a known number stays what it is. */
+static void change_workload(struct random_world *r, struct dice *d)
+{
+    struct workload_cfg *c = &r->g.root.workload;
+    c->daily = between(d, 0.0, 0.8);
+    c->weekly = chance(d, 50) ? 0.0 : between(d, 0.0, 0.5);
+    c->trend = chance(d, 50) ? 0.0 : between(d, -1.0, 1.0);
+    c->noise = between(d, 0.0, 0.5);
+    c->noise_s = between(d, 10.0, 300.0);
+    c->burst_per_h = between(d, 0.0, 60.0);
+    c->burst_factor = between(d, 1.0, 4.0);
+    c->burst_s = between(d, 5.0, 60.0);
+}
+
 static void world_draw(struct random_world *r, uint32_t number)
 {
     struct dice d = {number, 0};
@@ -151,6 +165,7 @@ static void world_draw(struct random_world *r, uint32_t number)
     buf_release(&text);
     change_topology(r, &d);
     change_cluster(r, &d);
+    change_workload(r, &d);
     const struct world_cfg parts = {.topology = &g->root.topology,
                                     .plant = &g->root.plant,
                                     .workload = &g->root.workload,
@@ -215,7 +230,7 @@ static void nobody_exceeds_it_anywhere(void **state)
     }
     print_message("# %d worlds: bound below 1 in %d, the closest %.3f above the best result\n",
                   tally.worlds, tally.binding, tally.least_gap);
-    if (n >= USUAL) { /* the test has something to say */
+    if (from == 0 && n >= USUAL) { /* the test has something to say */
         assert_true(tally.binding > tally.worlds / 10 && tally.least_gap < 0.35);
     }
 }
