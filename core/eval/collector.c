@@ -5,24 +5,6 @@
 
 #include <string.h>
 
-const char *const collector_measures[COLLECTOR_MEASURES] = {"received",
-                                                            "answered",
-                                                            "compliant",
-                                                            "failed",
-                                                            "latency_sum_ms",
-                                                            "received_legit",
-                                                            "answered_legit",
-                                                            "inflight",
-                                                            "waiting_mean",
-                                                            "pods_deployed_mean",
-                                                            "pods_failed_mean",
-                                                            "entry_available_mean",
-                                                            "service_available_mean",
-                                                            "requested_m_mean",
-                                                            "used_m_mean",
-                                                            "retries"};
-_Static_assert(COLLECTOR_MEASURES == 16, "a name for each counter");
-
 enum err collector_init(struct collector *c, struct arena *arena, const struct world *w,
                         const struct schedule *schedule)
 {
@@ -31,7 +13,7 @@ enum err collector_init(struct collector *c, struct arena *arena, const struct w
     c->state = ARENA_NEW(arena, (horizon + 1) * state_size(n), float);
     c->load = ARENA_NEW(arena, horizon, float);
     c->delta = ARENA_NEW(arena, horizon * n, int32_t);
-    c->measure = ARENA_NEW(arena, horizon * COLLECTOR_MEASURES, double);
+    c->measure = ARENA_NEW(arena, horizon * PLANT_TRUTHS, double);
     const bool all = c->state != NULL && c->load != NULL && c->delta != NULL && c->measure != NULL;
     return all ? ERR_OK : ERR_MEMORY;
 }
@@ -73,7 +55,7 @@ static enum err see(void *ctx, const struct episode_step *step)
     keep_state(c, c->n_steps, step->state);
     c->load[row] = offered(c, step->step);
     memcpy(c->delta + row * n, step->delta, n * sizeof *step->delta);
-    memcpy(c->measure + row * COLLECTOR_MEASURES, step->truth, sizeof *step->truth);
+    memcpy(c->measure + row * PLANT_TRUTHS, step->truth, sizeof *step->truth);
     return ERR_OK;
 }
 

@@ -15,12 +15,8 @@ struct collector {
     float *state;                    /* (horizon + 1, n_state) */
     float *load;                     /* (horizon) */
     int32_t *delta;                  /* (horizon, n_services) */
-    double *measure;                 /* (horizon, COLLECTOR_MEASURES) */
+    double *measure;                 /* (horizon, PLANT_TRUTHS) */
 };
-
-/* The counters of struct plant_truth, in its order. */
-enum { COLLECTOR_MEASURES = sizeof(struct plant_truth) / sizeof(double) };
-extern const char *const collector_measures[COLLECTOR_MEASURES];
 
 /* schedule: where the episode that is played has its own. By reference. */
 enum err collector_init(struct collector *c, struct arena *arena, const struct world *w,

@@ -76,3 +76,23 @@ enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places)
     }
     return ERR_OK;
 }
+
+/* ---- the truth ---- */
+
+const char *const plant_truth_names[PLANT_TRUTHS] = {"received",
+                                                            "answered",
+                                                            "compliant",
+                                                            "failed",
+                                                            "latency_sum_ms",
+                                                            "received_legit",
+                                                            "answered_legit",
+                                                            "inflight",
+                                                            "waiting_mean",
+                                                            "pods_deployed_mean",
+                                                            "pods_failed_mean",
+                                                            "entry_available_mean",
+                                                            "service_available_mean",
+                                                            "requested_m_mean",
+                                                            "used_m_mean",
+                                                            "retries"};
+_Static_assert(PLANT_TRUTHS == 16, "a name for each counter");

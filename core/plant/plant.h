@@ -91,6 +91,10 @@ struct plant_truth {
     double retries;                /* attempts after the first, made in this period */
 };
 
+/* Its counters in order, by name: what traces call them. */
+enum { PLANT_TRUTHS = sizeof(struct plant_truth) / sizeof(double) };
+extern const char *const plant_truth_names[PLANT_TRUTHS];
+
 /* Requests by the window in which they ARRIVED; filled in as they resolve. For recovery times and
  * figures. Windows are WINDOW_S long from the start of the episode. */
 enum { COHORT_S = 5 };
