@@ -34,28 +34,29 @@ override SAN := 1
 endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
-SCHEMAS     = checkpoint error eval trace trace_store trajectory update_dump weights
+SCHEMAS     = checkpoint error eval trace trace_store trajectory twin update_dump weights
 BASE        = clock config config_print config_value config_yaml crc32c crossed csv csv_read err \
               file fmath frame frame_file gzip jobs log mem nearest options progress rng rundir \
               stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology topology_gen work_law
-PROTO       = checkpoint error eval trace trace_store trajectory update_dump weights wire
+PROTO       = checkpoint error eval trace trace_store trajectory twin update_dump weights wire
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
               timestamp workload
 ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
 CLUSTER     = arrivals attack call check clients cluster contention engine measure replicas sim \
               truth weather
-TWIN        = check check_rows export import layouts metric sheet store
+TWIN        = check check_rows dataset ensemble export import layouts learn lookup metric model \
+              nearest sheet space store twin worlds
 GAME        = game rules world
 CONTROLLERS = controller explore ff khpa nothing oracle policy staffing static
 EVAL        = bound claims collector episode eval frontier ledger outcomes pareto separation summary tracer
 REPORT      = comparison figure gate table timeline trace
-RUNTIME     = checkpoint collect demonstrate dump exchange experiment farm measure owners peers policies \
+RUNTIME     = checkpoint collect demonstrate dump exchange experiment farm fit measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
-COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train
+COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train twin
 FUZZED      = block checkpoint config csv error frame moments policy record sheet store \
               tile_state trusting weights workload
 BENCHES     = bench_nn bench_cluster bench_marl bench_comm bench_train

@@ -19,6 +19,7 @@ static const struct cfg_field run_fields[] = {
         CFG_TABLE(struct experiment_cfg, plant, plant_fields,                                      \
                   "measurement, service level, reward"),                                           \
         CFG_TABLE(struct experiment_cfg, cluster, cluster_fields, "simulator of the cluster"),     \
+        CFG_TABLE(struct experiment_cfg, twin, twin_fields, "the digital twin to train in"),        \
         CFG_TABLE(struct experiment_cfg, workload, workload_fields, "legitimate load"),            \
         CFG_LIST(struct experiment_cfg, scenarios, n_scenarios, struct scenario_cfg,               \
                  scenario_fields, "[{name: quiet}]", 1, 64, "what happens to the cluster"),        \
@@ -30,6 +31,7 @@ static const struct cfg_field run_fields[] = {
 const struct cfg_field experiment_training_fields[] = {TRAINING_ROWS, CFG_END};
 const struct cfg_field experiment_fields[] = {
     TRAINING_ROWS,
+    CFG_TABLE(struct experiment_cfg, fit, fit_fields, "fitting a twin (karma twin fit)"),
     CFG_TABLE(struct experiment_cfg, eval, eval_fields, "evaluation"),
     CFG_TABLE(struct experiment_cfg, run, run_fields, "where results go"),
     CFG_END,
@@ -61,6 +63,7 @@ static enum err build(struct experiment *x)
         .plant = &c->plant,
         .workload = &c->workload,
         .cluster = &c->cluster,
+        .twin = &c->twin,
         .scenarios = c->scenarios,
         .n_scenarios = c->n_scenarios,
         .horizon = c->game.horizon,

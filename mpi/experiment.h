@@ -24,6 +24,7 @@ struct experiment_cfg {
     struct topology_cfg topology;
     struct plant_cfg plant;
     struct cluster_cfg cluster;
+    struct twin_cfg twin;
     struct workload_cfg workload;
     struct scenario_cfg *scenarios;
     int n_scenarios;
@@ -31,6 +32,7 @@ struct experiment_cfg {
     struct team_cfg team;
     struct mappo_cfg mappo;
     struct train_cfg train;
+    struct fit_cfg fit;
     struct eval_cfg eval;
     struct run_cfg run;
 };

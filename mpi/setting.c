@@ -10,6 +10,7 @@ struct setting {
     struct scenario_cfg scenario;
     struct controller_cfg controller;
     struct team_cfg team;
+    struct twin_cfg twin;
 };
 
 #define SETTING_ROWS                                                                               \
@@ -22,8 +23,12 @@ struct setting {
         CFG_TABLE(struct setting, controller, controller_fields, "")
 
 static const struct cfg_field of_rules[] = {SETTING_ROWS, CFG_END};
-static const struct cfg_field of_policies[] = {
-    SETTING_ROWS, CFG_TABLE(struct setting, team, team_fields, ""), CFG_END};
+#define POLICY_ROWS SETTING_ROWS, CFG_TABLE(struct setting, team, team_fields, "")
+#define TWIN_ROW    CFG_TABLE(struct setting, twin, twin_fields, "")
+static const struct cfg_field of_policies[] = {POLICY_ROWS, CFG_END};
+/* The same where they are played in a twin. */
+static const struct cfg_field of_rules_in_twin[] = {SETTING_ROWS, TWIN_ROW, CFG_END};
+static const struct cfg_field of_policies_in_twin[] = {POLICY_ROWS, TWIN_ROW, CFG_END};
 
 enum err setting_digest(uint64_t *digest, const struct experiment_cfg *cfg, int controller,
                         int scenario)
@@ -35,12 +40,16 @@ enum err setting_digest(uint64_t *digest, const struct experiment_cfg *cfg, int 
                         .game = cfg->game,
                         .scenario = cfg->scenarios[scenario],
                         .controller = cfg->eval.controllers[controller],
-                        .team = cfg->team};
+                        .team = cfg->team,
+                        .twin = cfg->twin};
     const bool learned = s.controller.kind == CONTROLLER_POLICY;
+    const bool in_twin = cfg->eval.plant == GROUND_TWIN;
+    const struct cfg_field *rows = in_twin ? (learned ? of_policies_in_twin : of_rules_in_twin)
+                                           : (learned ? of_policies : of_rules);
     s.scenario.name = "";
     s.controller.name = "";
     s.controller.listed = true;
     s.controller.policies = NULL;
     s.controller.n_policies = 0;
-    return cfg_digest(digest, learned ? of_policies : of_rules, &s, experiment_hash_file, NULL);
+    return cfg_digest(digest, rows, &s, experiment_hash_file, NULL);
 }

@@ -27,7 +27,8 @@ enum {
     CODEC_MOMENTS_VERSION = 1,
     CODEC_TILE_STATE_VERSION = 1,
     CODEC_TRACE_VERSION = 1,
-    CODEC_STORE_VERSION = 1
+    CODEC_STORE_VERSION = 1,
+    CODEC_TWIN_VERSION = 1
 };
 
 /* ---- trajectory ---- */
@@ -141,6 +142,40 @@ enum err codec_put_episode(struct buf *out, const struct store_episode *e,
 /* Everything points into `arena`. ERR_FORMAT if the shapes are not those of the header. */
 enum err codec_get_episode(struct store_episode *e, const struct store_header *h, const void *bytes,
                            size_t n, const char *source, struct arena *arena) WARN_UNUSED;
+
+/* ---- a fitted twin (proto/twin.proto) ---- */
+struct twin_header {
+    uint64_t traces; /* digest of the store beside it */
+    const char *fit; /* YAML */
+    int history;
+    bool residual;
+    const int32_t *hidden; /* (n_hidden) */
+    int n_hidden, members;
+    const float *in_mean, *in_inv;   /* (n_in) */
+    const float *out_mean, *out_std; /* (n_target) */
+    const float *lo, *hi;            /* (n_columns) */
+    const float *spread;             /* (n_spread) ascending */
+    int n_in, n_target, n_columns, n_spread;
+};
+enum err codec_put_twin(struct buf *out, const struct twin_header *h) WARN_UNUSED;
+/* Everything points into `arena`; numbers are finite, shapes are for the caller to compare. */
+enum err codec_get_twin(struct twin_header *h, const void *bytes, size_t n, const char *source,
+                        struct arena *arena) WARN_UNUSED;
+
+struct twin_member {
+    const float *params; /* (n_params) */
+    const float *level;  /* (n_noise) ascending */
+    const float *z;      /* (n_noise, n_target) */
+    const int32_t *next; /* (n_noise) row, -1 = none */
+    size_t n_params;
+    int n_noise;
+    double error;
+    int epochs;
+};
+enum err codec_put_member(struct buf *out, const struct twin_member *m, int n_target) WARN_UNUSED;
+/* The same; z has n_target columns, and no row is followed by one that is not there. */
+enum err codec_get_member(struct twin_member *m, const void *bytes, size_t n, int n_target,
+                          const char *source, struct arena *arena) WARN_UNUSED;
 
 /* ---- checkpoint (proto/checkpoint.proto) ---- */
 struct checkpoint_header {

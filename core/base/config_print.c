@@ -1,6 +1,7 @@
 /* Struct + table -> text: the resolved configuration, its digest and differences, and the commented
  * defaults. Invariant: what is printed with CFG_ALL loads back to the identical struct. */
 #include "core/base/config_parts.h"
+#include "core/base/hash.h"
 
 #include <string.h>
 #include <strings.h>
@@ -273,16 +274,6 @@ enum err cfg_print_resolved(struct buf *b, const struct cfg_field *root, const v
 
 /* Digest ------------------------------------------------------------------------------------- */
 
-/* FNV-1a, 64 bits: Fowler, Noll, Vo; draft-eastlake-fnv. */
-static uint64_t fnv1a(const unsigned char *data, size_t n)
-{
-    uint64_t hash = 0xCBF29CE484222325U;
-    for (size_t i = 0; i < n; i++) {
-        hash = (hash ^ data[i]) * 0x100000001B3U;
-    }
-    return hash;
-}
-
 enum err cfg_digest(uint64_t *digest, const struct cfg_field *root, const void *values,
                     cfg_path_hash *path_hash, void *ctx)
 {
@@ -291,7 +282,7 @@ enum err cfg_digest(uint64_t *digest, const struct cfg_field *root, const void *
     struct printer p = {.b = &b, .effects = CFG_RESULT, .hash = path_hash, .hash_ctx = ctx};
     enum err e = print_table(&p, root, values, 0);
     if (e == ERR_OK) {
-        *digest = fnv1a(b.data, b.len);
+        *digest = hash_fnv1a(HASH_START, b.data, b.len);
     }
     buf_release(&b);
     return e;

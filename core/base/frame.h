@@ -43,7 +43,8 @@ enum {
     X(FRAME_MOMENTS, "optimiser moments")                                                          \
     X(FRAME_TILE_STATE, "tile state")                                                              \
     X(FRAME_TRACE_STORE, "trace store")                                                            \
-    X(FRAME_TRACE_EPISODE, "trace episode")
+    X(FRAME_TRACE_EPISODE, "trace episode")                                                        \
+    X(FRAME_TWIN_MEMBER, "twin member")
 
 #define FRAME_ENUM_(name, text) name,
 enum frame_kind { FRAME_NONE, FRAME_LIST(FRAME_ENUM_) FRAME_KINDS };

@@ -6,6 +6,12 @@
 
 enum err episode_init(struct episode *e, struct arena *arena, const struct world *w)
 {
+    return episode_init_on(e, arena, w, GROUND_CLUSTER);
+}
+
+enum err episode_init_on(struct episode *e, struct arena *arena, const struct world *w,
+                         enum world_ground ground)
+{
     const int n = w->topology.n_services;
     *e = (struct episode){.world = w, .delta = ARENA_NEW(arena, n, int32_t)};
     if (e->delta == NULL) {
@@ -14,7 +20,7 @@ enum err episode_init(struct episode *e, struct arena *arena, const struct world
     TRY(schedule_init(&e->schedule, arena, w->n_seconds));
     TRY(metrics_account_init(&e->account, arena, n));
     TRY(bound_init(&e->bound, arena, w));
-    return world_plant(&e->plant, arena, w, 1);
+    return world_plant(&e->plant, arena, w, ground, 1);
 }
 
 /* Replica bounds hold for every controller; the account counts what was executed. */

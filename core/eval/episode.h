@@ -34,6 +34,10 @@ struct episode {
     int32_t *delta; /* (n_services) */
 };
 enum err episode_init(struct episode *e, struct arena *arena, const struct world *w) WARN_UNUSED;
+/* The same, on the twin if that is what is measured: then there are no cohorts, so no recovery and
+ * no bound. */
+enum err episode_init_on(struct episode *e, struct arena *arena, const struct world *w,
+                         enum world_ground ground) WARN_UNUSED;
 
 /* Plays scenario `scenario` as `id` under `c` to the end. observer may be NULL. The schedule and
  * the plant's cohorts stay readable until the next run. ERR_MISMATCH if the result exceeds the

@@ -9,6 +9,11 @@
 
 #include <string.h>
 
+static const struct cfg_choice plants[] = {
+    {"cluster", GROUND_CLUSTER, "the simulator: where results are measured"},
+    {"twin", GROUND_TWIN, "twin.file, to compare it with the cluster"},
+    {NULL, 0, NULL},
+};
 static const struct cfg_choice splits[] = {
     {"dev", RNG_DEV, "for tuning"},
     {"test", RNG_TEST_SPLIT, "for the final command only"},
@@ -38,6 +43,7 @@ const struct cfg_field eval_fields[] = {
             "number of the first episode, so that parts can be merged"),
     CFG_UINT64(struct eval_cfg, seed, "1", CFG_RESULT, "of the episodes; never meets training's"),
     CFG_ENUM(struct eval_cfg, split, "dev", splits, CFG_RESULT, "domain of the episodes"),
+    CFG_ENUM(struct eval_cfg, plant, "cluster", plants, CFG_RESULT, "where they are played"),
     CFG_INT(struct eval_cfg, resamples, "2000", 100, 1000000, "", CFG_RESULT, "of the bootstrap"),
     CFG_DOUBLE(struct eval_cfg, confidence, "0.95", 0.5, 0.999, "", CFG_RESULT, "of the intervals"),
     CFG_ENUM(struct eval_cfg, interval, "percentile", intervals, CFG_RESULT,
@@ -194,7 +200,7 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
     if (e->arms == NULL || e->rows == NULL || e->have == NULL) {
         return ERR_MEMORY;
     }
-    TRY(episode_init(&e->episode, arena, world));
+    TRY(episode_init_on(&e->episode, arena, world, (enum world_ground)cfg->plant));
     TRY(init_arms(e, arena, rules, teams));
     *out = e;
     return ERR_OK;

@@ -31,6 +31,7 @@ struct eval_cfg {
     int first;    /* number of the first one */
     uint64_t seed;
     int split;         /* RNG_DEV or RNG_TEST_SPLIT */
+    int plant;         /* enum world_ground */
     int resamples;     /* of the bootstrap */
     double confidence; /* 0.95 */
     int interval;      /* enum eval_interval: of means and differences */

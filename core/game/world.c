@@ -2,6 +2,8 @@
 #include "core/game/world.h"
 
 #include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/twin/twin.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -31,6 +33,24 @@ static bool storms_possible(const struct world_cfg *cfg)
     return false;
 }
 
+static enum err load_twin(struct world *w, struct arena *arena, const struct cfg *places)
+{
+    const struct twin_cfg *cfg = w->cfg.twin;
+    if (cfg == NULL || cfg->file[0] == '\0') {
+        return ERR_OK;
+    }
+    if (!file_exists(cfg->file)) {
+        return plant_cfg_error(places, "twin.file",
+                               "there is no file '%s'; make it with karma twin fit", cfg->file);
+    }
+    w->twin = ARENA_NEW(arena, 1, struct twin_model);
+    if (w->twin == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(model_load(w->twin, arena, cfg, cfg->file));
+    return twin_check(w->twin, &w->topology, w->cfg.plant, cfg->file);
+}
+
 enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
                     const struct cfg *places)
 {
@@ -53,11 +73,19 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
                           key, places));
         TRY(scenario_check_length(&w->scenarios[i], w->n_seconds, key, places));
     }
-    return ERR_OK;
+    return load_twin(w, arena, places);
 }
 
-enum err world_plant(struct plant **out, struct arena *arena, const struct world *w, int n_env)
+enum err world_plant(struct plant **out, struct arena *arena, const struct world *w,
+                     enum world_ground ground, int n_env)
 {
+    if (ground == GROUND_TWIN && w->twin == NULL) {
+        log_error("there is no twin to play in; name one with twin.file");
+        return ERR_CONFIG;
+    }
+    if (ground == GROUND_TWIN) {
+        return twin_new(out, arena, w->twin, w->cfg.plant, &w->topology, n_env);
+    }
     return cluster_new(out, arena, w->cfg.cluster, w->cfg.plant, &w->topology, n_env,
                        w->cfg.horizon);
 }

@@ -10,6 +10,7 @@
 #include "core/plant/topology.h"
 #include "core/scenario/scenario.h"
 #include "core/scenario/workload.h"
+#include "core/twin/model.h"
 
 /* The parts of the configuration a world is built from; borrowed. */
 struct world_cfg {
@@ -17,6 +18,7 @@ struct world_cfg {
     const struct plant_cfg *plant;
     const struct workload_cfg *workload;
     const struct cluster_cfg *cluster;
+    const struct twin_cfg *twin; /* NULL: there is none */
     const struct scenario_cfg *scenarios;
     int n_scenarios;
     int horizon; /* decisions of an episode */
@@ -28,6 +30,7 @@ struct world {
     struct topology topology;
     struct workload workload;
     struct scenario *scenarios; /* (cfg.n_scenarios) */
+    struct twin_model *twin;    /* NULL: none is configured */
     int n_seconds;              /* of an episode */
 };
 
@@ -35,8 +38,18 @@ struct world {
 enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
                     const struct cfg *places) WARN_UNUSED;
 
-/* A tile of n_env plants of the configured kind. */
+/* Where something is played. Learned and chosen is where the configuration says; measured is on the
+ * cluster, unless it is the twin itself that is measured. */
+enum world_ground { GROUND_CLUSTER, GROUND_TWIN };
+
+/* The twin if there is one. */
+static inline enum world_ground world_training_ground(const struct world *w)
+{
+    return w->twin != NULL ? GROUND_TWIN : GROUND_CLUSTER;
+}
+
+/* A tile of n_env plants. GROUND_TWIN without a twin is ERR_CONFIG, with a sentence. */
 enum err world_plant(struct plant **out, struct arena *arena, const struct world *w,
-                     int n_env) WARN_UNUSED;
+                     enum world_ground ground, int n_env) WARN_UNUSED;
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "core/marl/team.h"
 
+#include "core/base/hash.h"
 #include "core/marl/policy.h"
 
 #include <math.h>
@@ -176,22 +177,12 @@ void team_refresh(struct team *t)
     normaliser_freeze(&t->norm, t->w.row_stats, NORM_EPS);
 }
 
-static uint64_t fnv1a(uint64_t hash, const void *data, size_t n_bytes)
-{
-    const unsigned char *byte = data;
-    for (size_t i = 0; i < n_bytes; i++) {
-        hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
 uint64_t team_digest(const struct team *t)
 {
     const struct weights *w = &t->w;
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    hash = fnv1a(hash, w->params, w->n_params * sizeof(float));
-    hash = fnv1a(hash, w->row_stats, stats_doubles(t->spec->n_norm) * sizeof(double));
-    return fnv1a(hash, w->value_norm, popart_doubles(t->spec->n_agents) * sizeof(double));
+    uint64_t hash = hash_fnv1a(HASH_START, w->params, w->n_params * sizeof(float));
+    hash = hash_fnv1a(hash, w->row_stats, stats_doubles(t->spec->n_norm) * sizeof(double));
+    return hash_fnv1a(hash, w->value_norm, popart_doubles(t->spec->n_agents) * sizeof(double));
 }
 
 /* ---- inputs ---- */

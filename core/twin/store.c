@@ -1,6 +1,7 @@
 /* One pass over the frames makes the index; episodes are read where it says. See store.h. */
 #include "core/twin/store.h"
 
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/rng.h"
 
@@ -10,18 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define FNV_START 0xCBF29CE484222325U
-
-/* FNV-1a, 64 bits. */
-static uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n)
-{
-    const unsigned char *b = bytes;
-    for (size_t i = 0; i < n; i++) {
-        hash = (hash ^ b[i]) * 0x100000001B3U;
-    }
-    return hash;
-}
 
 /* ---- parts ---- */
 
@@ -135,17 +124,17 @@ static enum err read_header(struct store *s, struct arena *arena, struct frame_f
                   s->path, frame_kind_text(frame.kind), frame.version);
         return frame.kind != FRAME_TRACE_STORE ? ERR_FORMAT : ERR_VERSION;
     }
-    s->digest = fnv1a(FNV_START, f->bytes.data, f->bytes.len);
+    s->digest = hash_fnv1a(HASH_START, f->bytes.data, f->bytes.len);
     return codec_get_store(&s->header, frame.payload, frame.n, s->path, arena);
 }
 
 static uint64_t key_of(const struct store_episode *e)
 {
-    uint64_t hash = fnv1a(FNV_START, e->controller, strlen(e->controller) + 1);
-    hash = fnv1a(hash, e->scenario, strlen(e->scenario) + 1);
-    hash = fnv1a(hash, &e->policy, sizeof e->policy);
-    hash = fnv1a(hash, &e->seed, sizeof e->seed);
-    return fnv1a(hash, &e->episode, sizeof e->episode);
+    uint64_t hash = hash_fnv1a(HASH_START, e->controller, strlen(e->controller) + 1);
+    hash = hash_fnv1a(hash, e->scenario, strlen(e->scenario) + 1);
+    hash = hash_fnv1a(hash, &e->policy, sizeof e->policy);
+    hash = hash_fnv1a(hash, &e->seed, sizeof e->seed);
+    return hash_fnv1a(hash, &e->episode, sizeof e->episode);
 }
 
 static enum err index_episode(struct buf *entries, struct store *s, const struct frame *frame,
@@ -163,7 +152,7 @@ static enum err index_episode(struct buf *entries, struct store *s, const struct
                                       .key = key_of(&e),
                                       .n_steps = e.n_steps,
                                       .part = store_part_of(&s->header, e.seed, e.episode)};
-    s->digest = fnv1a(s->digest, f->bytes.data, f->bytes.len);
+    s->digest = hash_fnv1a(s->digest, f->bytes.data, f->bytes.len);
     s->n_steps += e.n_steps;
     s->n_part[entry.part]++;
     s->n_episodes++;
@@ -387,7 +376,7 @@ static enum err list_episodes(struct seen *seen, struct store *stores, int n)
             TRY(read_frame(&stores[f], i));
             seen[at] =
                 (struct seen){.key = stores[f].entries[i].key,
-                              .hash = fnv1a(FNV_START, stores[f].frame.data, stores[f].frame.len),
+                              .hash = hash_fnv1a(HASH_START, stores[f].frame.data, stores[f].frame.len),
                               .file = f,
                               .episode = i};
         }

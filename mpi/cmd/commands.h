@@ -14,6 +14,7 @@ enum err command_config(int argc, char **argv);
 enum err command_topology(int argc, char **argv);
 enum err command_org(int argc, char **argv);
 enum err command_trace(int argc, char **argv);
+enum err command_twin(int argc, char **argv);
 
 /* Parse into values (see options.h); prints the help and sets *done if it was asked for. The
  * operands are in `arena`. */

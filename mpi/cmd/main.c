@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"org", "check, show or draw an organisation", command_org},
     {"topology", "generate a chain, diamond, tree or mesh of services", command_topology},
     {"trace", "stores of transitions: collect, check, import, export, merge", command_trace},
+    {"twin", "digital twins: fit, report", command_twin},
     {NULL, NULL, NULL},
 };
 

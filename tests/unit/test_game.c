@@ -127,7 +127,7 @@ static void mirror_start(struct mirror *m, struct fixture *f, uint32_t gid, uint
     const struct episode_id id = {SEED, RNG_TRAIN, gid, episode};
     *m = (struct mirror){.world = &f->w.world, .rules = &f->w.rules};
     m->scenario = (int)((gid + episode) % 3);
-    assert_int_equal(world_plant(&m->plant, arena, m->world, 1), ERR_OK);
+    assert_int_equal(world_plant(&m->plant, arena, m->world, GROUND_CLUSTER, 1), ERR_OK);
     assert_int_equal(schedule_init(&m->schedule, arena, HORIZON * 15), ERR_OK);
     assert_int_equal(rules_memory_init(&m->memory, arena, m->rules), ERR_OK);
     assert_int_equal(metrics_account_init(&m->account, arena, 4), ERR_OK);

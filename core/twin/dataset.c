@@ -1,0 +1,212 @@
+/* Reading is two passes: count, then copy. See dataset.h. */
+#include "core/twin/dataset.h"
+
+#include "core/base/log.h"
+#include "core/base/stats.h"
+
+#include <string.h>
+
+static enum err carve(struct dataset *d, struct arena *arena, const struct store *store)
+{
+    const struct space *s = d->space;
+    d->n_episodes = store->n_episodes;
+    for (int i = 0; i < store->n_episodes; i++) {
+        d->n_rows += store->entries[i].n_steps + 1;
+    }
+    const size_t rows = (size_t)d->n_rows;
+    d->episodes = ARENA_NEW(arena, d->n_episodes, struct dataset_episode);
+    d->scenarios = ARENA_NEW(arena, d->n_episodes, const char *);
+    d->state = ARENA_NEW(arena, rows * (size_t)s->n_state, float);
+    d->delta = ARENA_NEW(arena, rows * (size_t)s->n_services, int32_t);
+    d->attack = ARENA_NEW(arena, rows * STORE_ATTACK, int32_t);
+    d->load = ARENA_NEW(arena, rows, float);
+    d->measure = ARENA_NEW(arena, rows * (size_t)s->n_measures, float);
+    d->episode = ARENA_NEW(arena, rows, int);
+    d->whole = ARENA_NEW(arena, rows, uint8_t);
+    bool all = d->episodes != NULL && d->scenarios != NULL && d->state != NULL &&
+               d->delta != NULL && d->attack != NULL && d->load != NULL && d->measure != NULL &&
+               d->episode != NULL && d->whole != NULL;
+    for (int p = 0; p < STORE_PARTS; p++) {
+        d->at[p] = ARENA_NEW(arena, rows, int);
+        all = all && d->at[p] != NULL;
+    }
+    return all ? ERR_OK : ERR_MEMORY;
+}
+
+static enum err number_scenario(int *number, struct dataset *d, struct arena *arena,
+                                const char *name)
+{
+    int i = 0;
+    while (i < d->n_scenarios && strcmp(d->scenarios[i], name) != 0) {
+        i++;
+    }
+    if (i == d->n_scenarios) {
+        d->scenarios[i] = arena_strdup(arena, name);
+        if (d->scenarios[i] == NULL) {
+            return ERR_MEMORY;
+        }
+        d->n_scenarios++;
+    }
+    *number = i;
+    return ERR_OK;
+}
+
+static void copy_measures(struct dataset *d, int row, const double *measure)
+{
+    struct plant_truth t;
+    if (d->space->n_measures > 0) {
+        memcpy(&t, measure, sizeof t);
+        space_measure(d->measure + (size_t)row * SPACE_MEASURES, &t, (double)d->load[row],
+                      d->space->header.period_s);
+    }
+}
+
+static bool row_known(const struct dataset *d, const struct store_episode *e, int t)
+{
+    bool known = true;
+    for (int i = 0; known && e->gaps != NULL && i < d->space->n_state; i++) {
+        known = store_known(e, d->space->n_state, t, i);
+    }
+    return known;
+}
+
+static void copy_episode(struct dataset *d, int number, const struct store_episode *e)
+{
+    const struct space *s = d->space;
+    const size_t n_state = (size_t)s->n_state, n = (size_t)s->n_services;
+    const int first = d->episodes[number].first_row, steps = e->n_steps;
+    memcpy(d->state + (size_t)first * n_state, e->state,
+           ((size_t)steps + 1) * n_state * sizeof *e->state);
+    memcpy(d->delta + (size_t)first * n, e->delta, (size_t)steps * n * sizeof *e->delta);
+    memcpy(d->load + first, e->load, (size_t)steps * sizeof *e->load);
+    if (e->attack != NULL) {
+        memcpy(d->attack + (size_t)first * STORE_ATTACK, e->attack,
+               (size_t)steps * STORE_ATTACK * sizeof *e->attack);
+    }
+    bool before = row_known(d, e, 0);
+    for (int t = 0; t <= steps; t++) {
+        d->episode[first + t] = number;
+        if (t < steps) {
+            const bool after = row_known(d, e, t + 1);
+            copy_measures(d, first + t, e->measure + (size_t)t * (size_t)s->header.n_measures);
+            d->whole[first + t] = before && after;
+            before = after;
+        }
+    }
+}
+
+static enum err copy_all(struct dataset *d, struct arena *arena, struct store *store)
+{
+    int row = 0;
+    struct arena scratch;
+    arena_init(&scratch);
+    enum err e = ERR_OK;
+    for (int i = 0; e == ERR_OK && i < store->n_episodes; i++) {
+        struct store_episode found;
+        const struct arena_mark mark = arena_mark(&scratch);
+        struct dataset_episode *to = &d->episodes[i];
+        e = store_read(&found, store, i, &scratch);
+        if (e == ERR_OK) {
+            *to = (struct dataset_episode){
+                .part = store->entries[i].part, .first_row = row, .n_steps = found.n_steps};
+            e = number_scenario(&to->scenario, d, arena, found.scenario);
+        }
+        if (e == ERR_OK) {
+            copy_episode(d, i, &found);
+            row += found.n_steps + 1;
+        }
+        arena_rewind(&scratch, mark);
+    }
+    arena_release(&scratch);
+    return e;
+}
+
+/* A transition needs the rows it looks back on, too. */
+static bool history_whole(const struct dataset *d, int row)
+{
+    const int first = d->episodes[d->episode[row]].first_row;
+    bool whole = d->whole[row] != 0;
+    for (int k = 1; whole && k < d->space->history && row - k >= first; k++) {
+        whole = d->whole[row - k] != 0;
+    }
+    return whole;
+}
+
+static void list_parts(struct dataset *d)
+{
+    for (int row = 0; row < d->n_rows; row++) {
+        const enum store_part part = d->episodes[d->episode[row]].part;
+        if (history_whole(d, row)) {
+            d->at[part][d->n_at[part]++] = row;
+        }
+    }
+}
+
+static enum err find_busy(struct dataset *d)
+{
+    enum err e = ERR_MEMORY;
+    int n = 0;
+    struct arena scratch;
+    arena_init(&scratch);
+    double *loads = ARENA_NEW(&scratch, d->n_rows, double);
+    uint32_t *order = ARENA_NEW(&scratch, d->n_rows, uint32_t);
+    if (loads != NULL && order != NULL) {
+        for (int row = 0; row < d->n_rows; row++) {
+            if (d->whole[row] != 0) {
+                loads[n++] = (double)d->load[row];
+            }
+        }
+        d->busy_rps = n > 0 ? 1.5 * stat_quantile(loads, (uint32_t)n, 0.5, order) : 0.0;
+        e = ERR_OK;
+    }
+    arena_release(&scratch);
+    return e;
+}
+
+enum err dataset_read(struct dataset *d, struct arena *arena, struct store *store,
+                      const struct space *space)
+{
+    *d = (struct dataset){.space = space};
+    TRY(carve(d, arena, store));
+    TRY(copy_all(d, arena, store));
+    list_parts(d);
+    return find_busy(d);
+}
+
+void dataset_history(const float **states, float *loads, const struct dataset *d, int row)
+{
+    const int first = d->episodes[d->episode[row]].first_row, history = d->space->history;
+    for (int k = 0; k <= history; k++) {
+        const int at = row - k > first ? row - k : first;
+        loads[k] = d->load[at];
+        if (k < history) {
+            states[k] = d->state + (size_t)at * (size_t)d->space->n_state;
+        }
+    }
+}
+
+void dataset_input(float *in, const struct dataset *d, int row)
+{
+    const float *states[SPACE_HISTORY_MAX];
+    float loads[SPACE_HISTORY_MAX + 1];
+    dataset_history(states, loads, d, row);
+    const struct space_decision decision = {
+        .states = states,
+        .delta = d->delta + (size_t)row * (size_t)d->space->n_services,
+        .attack = d->attack + (size_t)row * STORE_ATTACK,
+        .loads = loads,
+    };
+    space_input(in, d->space, &decision);
+}
+
+void dataset_target(float *target, const struct dataset *d, int row)
+{
+    const struct space *s = d->space;
+    const float *next = d->state + ((size_t)row + 1) * (size_t)s->n_state;
+    for (int i = 0; i < s->n_learned; i++) {
+        const int column = s->learned_at[i];
+        *target++ = space_forth(&s->columns[column], next[column]);
+    }
+    memcpy(target, d->measure + (size_t)row * (size_t)s->n_measures,
+           (size_t)s->n_measures * sizeof *target);
+}

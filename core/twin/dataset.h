@@ -1,0 +1,55 @@
+/* The transitions of a store, in one piece of memory, in the order of the file.
+ *
+ * A transition is a decision, the state it saw and the state that followed. Rows are kept once: the
+ * next state of one is the state of the other. A transition is left out if anything the twin needs
+ * of it was not measured. Parts (train, validation, held out) are those of the episodes.
+ */
+#ifndef KARMA_TWIN_DATASET_H
+#define KARMA_TWIN_DATASET_H
+
+#include "core/twin/space.h"
+#include "core/twin/store.h"
+
+struct dataset_episode {
+    enum store_part part;
+    int first_row, n_steps; /* rows first_row .. first_row + n_steps */
+    int scenario;           /* of scenarios[] */
+};
+struct dataset {
+    const struct space *space; /* borrowed */
+    struct dataset_episode *episodes;
+    const char **scenarios; /* (n_scenarios) names in order of appearance */
+    int n_episodes, n_scenarios, n_rows;
+    float *state;   /* (n_rows, S) as measured */
+    int32_t *delta; /* (n_rows, N) decided at the row; of an episode's last row 0 */
+    int32_t *attack; /* (n_rows, 3) */
+    float *load;    /* (n_rows) offered in the period after the row */
+    float *measure; /* (n_rows, n_measures) of the period after the row */
+    int *episode;   /* (n_rows) */
+    uint8_t *whole; /* (n_rows) 1: a transition begins here, and all of it was measured */
+    int *at[STORE_PARTS]; /* (n_at) rows at which the transitions of a part begin, ascending */
+    int n_at[STORE_PARTS];
+    double busy_rps; /* load from which on a period counts as under attack, see dataset_busy() */
+};
+
+/* Reads all episodes. ERR_FORMAT with a sentence if a store has nothing to learn from. */
+enum err dataset_read(struct dataset *d, struct arena *arena, struct store *store,
+                      const struct space *space) WARN_UNUSED;
+
+/* Periods with an offered load above 1.5 x the median of all: a store has no label of attacks, and
+ * must not have one. */
+static inline bool dataset_busy(const struct dataset *d, int row)
+{
+    return (double)d->load[row] > d->busy_rps;
+}
+
+/* What the twin is asked (n_in), and what is right (n_target, in coordinates), of the transition
+ * that begins at `row`. Before an episode's first row the first is repeated. */
+void dataset_input(float *in, const struct dataset *d, int row);
+void dataset_target(float *target, const struct dataset *d, int row);
+
+/* The states that the decision at `row` looks back on (history), newest first, and the loads of the
+ * coming period and before it (history + 1). */
+void dataset_history(const float **states, float *loads, const struct dataset *d, int row);
+
+#endif

@@ -1,0 +1,161 @@
+/* Answers of networks, and the noise that belongs to them. See ensemble.h. */
+#include "core/twin/ensemble.h"
+
+#include "core/base/fmath.h"
+
+#include <math.h>
+#include <stddef.h>
+
+static enum err carve_member(struct member *m, struct arena *arena, const struct ensemble *e,
+                             int noise_rows)
+{
+    const size_t rows = (size_t)noise_rows;
+    m->params = ARENA_NEW(arena, e->mlp.n_params, float);
+    m->noise.level = ARENA_NEW(arena, rows, float);
+    m->noise.z = ARENA_NEW(arena, rows * (size_t)e->space->n_target, float);
+    m->noise.next = ARENA_NEW(arena, rows, int32_t);
+    const bool all = m->params != NULL && m->noise.level != NULL && m->noise.z != NULL &&
+                     m->noise.next != NULL;
+    return all ? ERR_OK : ERR_MEMORY;
+}
+
+enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct space *space,
+                       const struct ensemble_shape *shape)
+{
+    struct mlp_shape net = {.n_layers = shape->n_hidden + 1, .act = ACT_RELU};
+    *e = (struct ensemble){
+        .space = space, .residual = shape->residual, .n_members = shape->n_members,
+        .noise_rows = shape->noise_rows};
+    if (shape->n_hidden >= MLP_LAYERS_MAX) {
+        return ERR_CONFIG;
+    }
+    net.sizes[0] = space->n_in;
+    for (int i = 0; i < shape->n_hidden; i++) {
+        net.sizes[i + 1] = shape->hidden[i];
+    }
+    net.sizes[net.n_layers] = 2 * space->n_target;
+    TRY(mlp_init(&e->mlp, &net, GEMM_FIXED, 0));
+    e->in_mean = ARENA_NEW(arena, space->n_in, float);
+    e->in_inv = ARENA_NEW(arena, space->n_in, float);
+    e->out_mean = ARENA_NEW(arena, space->n_target, float);
+    e->out_std = ARENA_NEW(arena, space->n_target, float);
+    e->members = ARENA_NEW(arena, shape->n_members, struct member);
+    if (e->in_mean == NULL || e->in_inv == NULL || e->out_mean == NULL || e->out_std == NULL ||
+        e->members == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < shape->n_members; i++) {
+        TRY(carve_member(&e->members[i], arena, e, shape->noise_rows));
+    }
+    return ERR_OK;
+}
+
+/* ---- answers ---- */
+
+size_t ensemble_work_floats(const struct ensemble *e, int n)
+{
+    return (size_t)n * (size_t)e->space->n_in + mlp_infer_work_floats(&e->mlp);
+}
+
+void ensemble_normalise(const struct ensemble *e, float *out, const float *in)
+{
+    for (int i = 0; i < e->space->n_in; i++) {
+        out[i] = (in[i] - e->in_mean[i]) * e->in_inv[i];
+    }
+}
+
+void ensemble_predict(const struct ensemble *e, int member, float *y, const float *in, int n,
+                      float *work)
+{
+    const int n_in = e->space->n_in, n_out = 2 * e->space->n_target;
+    for (int i = 0; i < n; i++) {
+        ensemble_normalise(e, work + (ptrdiff_t)i * n_in, in + (ptrdiff_t)i * n_in);
+    }
+    mlp_infer(&e->mlp, y, n_out, e->members[member].params, work, n_in, n,
+              work + (ptrdiff_t)n * n_in);
+}
+
+/* What a target is measured from: the newest state stands first in an input. */
+static float base_of(const struct ensemble *e, int i, const float *in)
+{
+    return e->residual && i < e->space->n_learned ? in[e->space->learned_at[i]] : 0.0F;
+}
+
+void ensemble_residual(const struct ensemble *e, float *out, const float *target, const float *in)
+{
+    for (int i = 0; i < e->space->n_target; i++) {
+        out[i] = (target[i] - base_of(e, i, in) - e->out_mean[i]) / e->out_std[i];
+    }
+}
+
+void ensemble_answer(const struct ensemble *e, float *target, const float *y, const float *z,
+                     const float *in)
+{
+    const int n = e->space->n_target;
+    for (int i = 0; i < n; i++) {
+        const float noise = z != NULL ? fm_expf(ensemble_log_scale(y[n + i])) * z[i] : 0.0F;
+        target[i] = base_of(e, i, in) + e->out_mean[i] + e->out_std[i] * (y[i] + noise);
+    }
+}
+
+float ensemble_level(const struct ensemble *e, const float *y)
+{
+    const int n = e->space->n_target;
+    float sum = 0.0F;
+    for (int i = 0; i < n; i++) {
+        sum += ensemble_log_scale(y[n + i]);
+    }
+    return sum / (float)n;
+}
+
+double ensemble_spread(const struct ensemble *e, const float *y)
+{
+    const int n = e->space->n_target, members = e->n_members;
+    double sum = 0.0;
+    for (int i = 0; i < n; i++) {
+        double mean = 0.0, square = 0.0;
+        for (int m = 0; m < members; m++) {
+            mean += (double)y[(ptrdiff_t)m * 2 * n + i];
+        }
+        mean /= members;
+        for (int m = 0; m < members; m++) {
+            const double gap = (double)y[(ptrdiff_t)m * 2 * n + i] - mean;
+            square += gap * gap;
+        }
+        sum += square / members;
+    }
+    return sqrt(sum / n);
+}
+
+/* ---- noise ---- */
+
+/* Rows with a smaller level. */
+static int rank_of(const struct noise *b, float level)
+{
+    int lo = 0, hi = b->n;
+    while (lo < hi) {
+        const int mid = lo + (hi - lo) / 2;
+        if (b->level[mid] < level) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+int noise_draw(const struct noise *b, int previous, float level, double u)
+{
+    /* Near: a sixteenth of the bank to either side. */
+    const int half = b->n / 16 > 0 ? b->n / 16 : 1;
+    const int rank = rank_of(b, level);
+    int lo = rank - half > 0 ? rank - half : 0;
+    const int hi = rank + half < b->n ? rank + half : b->n;
+    const int next = previous != NOISE_NONE ? b->next[previous] : NOISE_NONE;
+    if (next >= lo && next < hi) {
+        return next;
+    }
+    lo = lo < hi ? lo : hi - 1;
+    const int drawn = lo + (int)(u * (hi - lo));
+    return drawn < hi ? drawn : hi - 1;
+}

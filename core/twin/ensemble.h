@@ -1,0 +1,94 @@
+/* The ensemble: what the twin answers where nothing was recorded. K networks of one shape (paper: 3
+ * hidden layers of 128, ReLU), each with a mean and a scale for every target, and with a bank of
+ * residuals from which the noise of the world is drawn.
+ *
+ *   (m, s) = net((input - mean) / std)
+ *   target = base + out_mean + out_std (m + exp(s) z),    base = the state now, or 0 (`direct`)
+ *
+ * z is no normal number but a row of the bank: what the member got wrong on whole validation
+ * episodes, divided by its own scale then, all targets together. So noise has the tails, the gaps
+ * between whole numbers and the correlations of the cluster's. Rows follow each other as they did
+ * there (a stationary bootstrap, D. N. Politis and J. P. Romano, 1994): a fault that lasts leaves
+ * residuals that last. The bank is sorted by its level, the mean of s; a successor is taken as long
+ * as its level is near that of the moment, else another row of such a level is drawn.
+ *
+ * Members differ in their first weights and in the order of what they learned from (B.
+ * Lakshminarayanan et al., "Simple and scalable predictive uncertainty estimation using deep
+ * ensembles", 2017): how far their means lie apart says how little is known about a place.
+ */
+#ifndef KARMA_TWIN_ENSEMBLE_H
+#define KARMA_TWIN_ENSEMBLE_H
+
+#include "core/nn/mlp.h"
+#include "core/twin/space.h"
+
+enum { ENSEMBLE_MEMBERS_MAX = 32, NOISE_NONE = -1, NOISE_LEAST = 2 };
+
+struct noise {
+    int n;          /* rows, >= NOISE_LEAST */
+    float *level;   /* (n) ascending */
+    float *z;       /* (n, n_target) */
+    int32_t *next;  /* (n) row that followed, NOISE_NONE */
+};
+struct member {
+    float *params; /* (mlp.n_params) */
+    struct noise noise;
+    double error; /* validation: mean squared error in units of the targets' variance */
+    int epochs;   /* of training until its best */
+};
+struct ensemble {
+    const struct space *space; /* borrowed */
+    struct mlp mlp;            /* n_in -> 2 n_target: means, then scales */
+    bool residual;             /* base = the state now */
+    int n_members, noise_rows; /* noise_rows: room of each bank */
+    float *in_mean, *in_inv;    /* (n_in) */
+    float *out_mean, *out_std;  /* (n_target) */
+    struct member *members;     /* (n_members) */
+};
+
+struct ensemble_shape {
+    const int *hidden;
+    int n_hidden, n_members, noise_rows;
+    bool residual;
+};
+
+/* Carves everything, zeroed. noise_rows: most rows that a bank may have. ERR_CONFIG for a shape no
+ * network can have. */
+enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct space *space,
+                       const struct ensemble_shape *shape) WARN_UNUSED;
+
+/* Work for ensemble_predict() of n rows. */
+size_t ensemble_work_floats(const struct ensemble *e, int n);
+
+/* y (n, 2 n_target): means and log scales, in units of the network, of inputs (n, n_in). A row's
+ * bits do not depend on the others. */
+void ensemble_predict(const struct ensemble *e, int member, float *y, const float *in, int n,
+                      float *work);
+
+/* Inputs -> network units, and one right answer -> network units. */
+void ensemble_normalise(const struct ensemble *e, float *out, const float *in);
+void ensemble_residual(const struct ensemble *e, float *out, const float *target, const float *in);
+
+/* One answer in coordinates: target (n_target) from a row of y; z: row of a bank, NULL = the mean.
+ */
+void ensemble_answer(const struct ensemble *e, float *target, const float *y, const float *z,
+                     const float *in);
+
+/* Mean of the log scales of a row of y. */
+float ensemble_level(const struct ensemble *e, const float *y);
+
+/* How far the members' means lie apart at a place: the root mean square, over targets, of their
+ * standard deviation. y (members, 2 n_target). */
+double ensemble_spread(const struct ensemble *e, const float *y);
+
+/* The row of the bank after `previous` (NOISE_NONE: none yet) at that level; u uniform in [0, 1).
+ */
+int noise_draw(const struct noise *b, int previous, float level, double u);
+
+/* The log scale, within what exp() should see. */
+static inline float ensemble_log_scale(float s)
+{
+    return s < -7.0F ? -7.0F : s > 4.0F ? 4.0F : s;
+}
+
+#endif

@@ -1,0 +1,416 @@
+/* Passes over shuffled transitions, and what is kept of them. See learn.h. */
+#include "core/twin/learn.h"
+
+#include "core/base/fmath.h"
+#include "core/base/log.h"
+#include "core/base/rng.h"
+#include "core/nn/adam.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 64 };                /* rows predicted at a time when nothing is learned */
+static const double SCALE_WEIGHT = 0.25;
+static const double GRAD_NORM = 20.0; /* longer gradients are cut: one outlier must not decide */
+
+static const struct cfg_choice predict_choices[] = {
+    {"residual", PREDICT_RESIDUAL, "the change of the state"},
+    {"direct", PREDICT_DIRECT, "the next state, as in the paper"},
+    {NULL, 0, NULL},
+};
+
+const struct cfg_field fit_fields[] = {
+    CFG_UINT64(struct fit_cfg, seed, "1", CFG_RESULT,
+               "of the first weights, the order of transitions"),
+    CFG_INT(struct fit_cfg, members, "5", 1, ENSEMBLE_MEMBERS_MAX, "", CFG_RESULT,
+            "networks of the ensemble"),
+    CFG_INT(struct fit_cfg, history, "2", 1, SPACE_HISTORY_MAX, "states", CFG_RESULT,
+            "states a network sees, the present one included"),
+    CFG_LIST_INT(struct fit_cfg, hidden, n_hidden, "[128, 128, 128]", 1, 7, 1, 4096, "units",
+                 CFG_RESULT, "hidden layers of a network, ReLU"),
+    CFG_ENUM(struct fit_cfg, predict, "residual", predict_choices, CFG_RESULT,
+             "what a network predicts of the state"),
+    CFG_INT(struct fit_cfg, epochs, "40", 1, 10000, "", CFG_RESULT,
+            "passes over the training episodes, at most"),
+    CFG_INT(struct fit_cfg, patience, "10", 1, 10000, "", CFG_RESULT,
+            "passes without a better validation error after which training ends"),
+    CFG_INT(struct fit_cfg, batch, "64", 1, 65536, "transitions", CFG_RESULT,
+            "transitions of a gradient step"),
+    CFG_DOUBLE(struct fit_cfg, lr, "1e-3", 1e-7, 1, "", CFG_RESULT, "step size of Adam, at first"),
+    CFG_DOUBLE(struct fit_cfg, lr_end, "5e-5", 0, 1, "", CFG_RESULT,
+               "step size after the last pass"),
+    CFG_INT(struct fit_cfg, noise_rows, "4096", NOISE_LEAST, 1000000, "", CFG_RESULT,
+            "most residuals that a network keeps to draw noise from"),
+    CFG_END,
+};
+
+/* ---- scalers ---- */
+
+/* Sums in the order of the rows, in double. */
+struct moments {
+    double *sum, *sum2; /* (n) */
+    int n, rows;
+};
+
+static void add_row(struct moments *m, const float *x)
+{
+    for (int i = 0; i < m->n; i++) {
+        m->sum[i] += (double)x[i];
+        m->sum2[i] += (double)x[i] * (double)x[i];
+    }
+    m->rows++;
+}
+
+static double mean_of(const struct moments *m, int i)
+{
+    return m->sum[i] / m->rows;
+}
+
+static double deviation_of(const struct moments *m, int i)
+{
+    const double mean = mean_of(m, i);
+    const double var = m->sum2[i] / m->rows - mean * mean;
+    /* Rounding leaves about 1e-16 of the square of a constant. */
+    return var > 1e-12 * (1.0 + mean * mean) ? sqrt(var) : 1.0;
+}
+
+void learn_limits(struct space *s, const struct dataset *d)
+{
+    for (int i = 0; i < s->n_state; i++) {
+        struct space_column *c = &s->columns[i];
+        bool first = true;
+        for (int k = 0; k < d->n_at[STORE_TRAIN]; k++) {
+            const int row = d->at[STORE_TRAIN][k];
+            const float x = d->state[((size_t)row + 1) * (size_t)s->n_state + (size_t)i];
+            c->lo = first || x < c->lo ? x : c->lo;
+            c->hi = first || x > c->hi ? x : c->hi;
+            first = false;
+        }
+    }
+}
+
+enum err learn_scalers(struct ensemble *e, struct space *s, const struct dataset *d,
+                       struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct moments in = {ARENA_NEW(scratch, s->n_in, double), ARENA_NEW(scratch, s->n_in, double),
+                         s->n_in, 0};
+    struct moments out = {ARENA_NEW(scratch, s->n_target, double),
+                          ARENA_NEW(scratch, s->n_target, double), s->n_target, 0};
+    float *x = ARENA_NEW(scratch, s->n_in, float), *t = ARENA_NEW(scratch, s->n_target, float);
+    if (in.sum == NULL || in.sum2 == NULL || out.sum == NULL || out.sum2 == NULL || x == NULL ||
+        t == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < s->n_target; i++) {
+        e->out_mean[i] = 0.0F, e->out_std[i] = 1.0F; /* for ensemble_residual() below */
+    }
+    for (int k = 0; k < d->n_at[STORE_TRAIN]; k++) {
+        dataset_input(x, d, d->at[STORE_TRAIN][k]);
+        dataset_target(t, d, d->at[STORE_TRAIN][k]);
+        add_row(&in, x);
+        ensemble_residual(e, t, t, x);
+        add_row(&out, t);
+    }
+    for (int i = 0; i < s->n_in; i++) {
+        e->in_mean[i] = (float)mean_of(&in, i);
+        e->in_inv[i] = (float)(1.0 / deviation_of(&in, i));
+    }
+    for (int i = 0; i < s->n_target; i++) {
+        e->out_mean[i] = (float)mean_of(&out, i);
+        e->out_std[i] = (float)deviation_of(&out, i);
+    }
+    learn_limits(s, d);
+    arena_rewind(scratch, mark);
+    return ERR_OK;
+}
+
+/* ---- what learning works with ---- */
+
+struct lesson {
+    const struct ensemble *e;
+    const struct dataset *d;
+    const struct fit_cfg *cfg;
+    struct rng_key key;
+    int member, rows; /* rows: room of the arrays below */
+    float *params, *best, *grads, *adam_m, *adam_v; /* (n_params) */
+    float *raw, *in;     /* (rows, n_in) as asked, in network units */
+    float *right;        /* (rows, n_target) in network units */
+    float *y, *dy;       /* (rows, 2 n_target) */
+    float *acts, *work;
+    uint32_t *order;     /* (training transitions) */
+    uint64_t *order_work;
+    uint64_t step;
+};
+
+static enum err lesson_init(struct lesson *l, struct arena *arena)
+{
+    const struct space *s = l->e->space;
+    const struct mlp *mlp = &l->e->mlp;
+    const size_t n = mlp->n_params, rows = (size_t)l->rows;
+    const size_t n_train = (size_t)l->d->n_at[STORE_TRAIN];
+    const size_t infer = ensemble_work_floats(l->e, l->rows), back = mlp_backward_work_floats(mlp);
+    l->best = ARENA_NEW(arena, n, float);
+    l->grads = ARENA_NEW(arena, n, float);
+    l->adam_m = ARENA_NEW(arena, n, float);
+    l->adam_v = ARENA_NEW(arena, n, float);
+    l->raw = ARENA_NEW(arena, rows * (size_t)s->n_in, float);
+    l->in = ARENA_NEW(arena, rows * (size_t)s->n_in, float);
+    l->right = ARENA_NEW(arena, rows * (size_t)s->n_target, float);
+    l->y = ARENA_NEW(arena, rows * 2 * (size_t)s->n_target, float);
+    l->dy = ARENA_NEW(arena, rows * 2 * (size_t)s->n_target, float);
+    l->acts = ARENA_NEW(arena, mlp_acts_floats(mlp, l->rows), float);
+    l->work = ARENA_NEW(arena, infer > back ? infer : back, float);
+    l->order = ARENA_NEW(arena, n_train, uint32_t);
+    l->order_work = ARENA_NEW(arena, n_train, uint64_t);
+    const bool all = l->best != NULL && l->grads != NULL && l->adam_m != NULL &&
+                     l->adam_v != NULL && l->raw != NULL && l->in != NULL && l->right != NULL &&
+                     l->y != NULL && l->dy != NULL && l->acts != NULL && l->work != NULL &&
+                     l->order != NULL && l->order_work != NULL;
+    return all ? ERR_OK : ERR_MEMORY;
+}
+
+/* Row i of the arrays: the transition at `row`. */
+static void ask(struct lesson *l, int i, int row)
+{
+    const struct space *s = l->e->space;
+    float *raw = l->raw + (ptrdiff_t)i * s->n_in, *right = l->right + (ptrdiff_t)i * s->n_target;
+    dataset_input(raw, l->d, row);
+    dataset_target(right, l->d, row);
+    ensemble_residual(l->e, right, right, raw);
+    ensemble_normalise(l->e, l->in + (ptrdiff_t)i * s->n_in, raw);
+}
+
+/* ---- one gradient step ---- */
+
+/* dy of one row; returns its squared error, summed over targets. */
+static double grade(float *dy, const float *y, const float *right, int n, float inv_rows)
+{
+    const float weight = (float)SCALE_WEIGHT * inv_rows;
+    double error = 0.0;
+    for (int i = 0; i < n; i++) {
+        const float gap = y[i] - right[i], s = ensemble_log_scale(y[n + i]);
+        const float pull = 1.0F - fabsf(gap) * fm_expf(-s);
+        error += (double)gap * (double)gap;
+        dy[i] = gap * inv_rows;
+        dy[n + i] = weight * (pull < -10.0F ? -10.0F : pull);
+    }
+    return error;
+}
+
+static double descend(struct lesson *l, int n, double lr)
+{
+    const struct mlp *mlp = &l->e->mlp;
+    const int n_in = l->e->space->n_in, n_target = l->e->space->n_target;
+    double error = 0.0;
+    mlp_forward(mlp, l->y, 2 * n_target, l->acts, l->params, l->in, n_in, n);
+    for (int i = 0; i < n; i++) {
+        error += grade(l->dy + (ptrdiff_t)i * 2 * n_target, l->y + (ptrdiff_t)i * 2 * n_target,
+                       l->right + (ptrdiff_t)i * n_target, n_target, 1.0F / (float)n);
+    }
+    memset(l->grads, 0, mlp->n_params * sizeof *l->grads);
+    mlp_backward(mlp, l->grads, NULL, 0, l->params, l->in, n_in, l->acts, l->dy, 2 * n_target, n,
+                 l->work);
+    if (isfinite(grad_clip(l->grads, mlp->n_params, GRAD_NORM))) {
+        const struct adam_config adam = {.lr = lr, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+        adam_step(l->params, l->adam_m, l->adam_v, l->grads, mlp->n_params, &adam, ++l->step);
+        return error;
+    }
+    return NAN;
+}
+
+/* One pass over the training transitions; *error: their mean squared error while it went on. */
+static enum err pass(struct lesson *l, double *error, int epoch)
+{
+    const int n = l->d->n_at[STORE_TRAIN], batch = l->cfg->batch;
+    const double steps = (double)l->cfg->epochs * ((n + batch - 1) / batch);
+    double sum = 0.0;
+    rng_permutation(l->order, l->order_work, (uint32_t)n, l->key, (uint32_t)epoch, 1,
+                    (uint32_t)l->member);
+    for (int from = 0; from < n; from += batch) {
+        const int rows = n - from < batch ? n - from : batch;
+        for (int i = 0; i < rows; i++) {
+            ask(l, i, l->d->at[STORE_TRAIN][l->order[from + i]]);
+        }
+        const double done = (double)l->step / steps;
+        sum += descend(l, rows, l->cfg->lr + (l->cfg->lr_end - l->cfg->lr) * done);
+    }
+    *error = sum / n / l->e->space->n_target;
+    if (!isfinite(*error)) {
+        log_error("fitting network %d: the error is no number after %d passes; lower fit.lr",
+                  l->member, epoch + 1);
+        return ERR_NUMERIC;
+    }
+    return ERR_OK;
+}
+
+/* ---- validation ---- */
+
+/* Predictions of transitions (n <= rows) with the member's parameters as they stand. */
+static void predict(struct lesson *l, const int *rows, int n)
+{
+    for (int i = 0; i < n; i++) {
+        ask(l, i, rows[i]);
+    }
+    mlp_infer(&l->e->mlp, l->y, 2 * l->e->space->n_target, l->params, l->in, l->e->space->n_in, n,
+              l->work);
+}
+
+static double squared_error(const struct lesson *l, int n)
+{
+    const int n_target = l->e->space->n_target;
+    double sum = 0.0;
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; k < n_target; k++) {
+            const double gap = (double)l->y[(ptrdiff_t)i * 2 * n_target + k] -
+                               (double)l->right[(ptrdiff_t)i * n_target + k];
+            sum += gap * gap;
+        }
+    }
+    return sum;
+}
+
+static double error_over(struct lesson *l, const int *rows, int n)
+{
+    double sum = 0.0;
+    for (int from = 0; from < n; from += CHUNK) {
+        const int some = n - from < CHUNK ? n - from : CHUNK;
+        predict(l, rows + from, some);
+        sum += squared_error(l, some);
+    }
+    return sum / n / l->e->space->n_target;
+}
+
+enum err learn_error(double *error, const struct ensemble *e, int member, const struct dataset *d,
+                     const int *rows, int n, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct lesson l = {.e = e, .d = d, .member = member, .rows = CHUNK};
+    l.params = e->members[member].params;
+    TRY(lesson_init(&l, scratch));
+    *error = error_over(&l, rows, n);
+    arena_rewind(scratch, mark);
+    return ERR_OK;
+}
+
+/* ---- the bank of residuals ---- */
+
+struct banked {
+    float level;
+    int at; /* among the transitions that are banked */
+};
+
+static int by_level(const void *a, const void *b)
+{
+    const struct banked *x = a, *y = b;
+    if (x->level != y->level) {
+        return x->level < y->level ? -1 : 1;
+    }
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Standardised residuals of the prediction in row i of y. */
+static void standardise(float *z, const struct lesson *l, int i)
+{
+    const int n = l->e->space->n_target;
+    const float *y = l->y + (ptrdiff_t)i * 2 * n, *right = l->right + (ptrdiff_t)i * n;
+    for (int k = 0; k < n; k++) {
+        z[k] = (right[k] - y[k]) * fm_expf(-ensemble_log_scale(y[n + k]));
+    }
+}
+
+/* Of the transitions at rows (n), as many as fit: whole stretches from the beginning, so that
+ * successors stay together. z is filled in their order, then sorted by level. */
+static enum err bank(struct lesson *l, struct noise *b, const int *rows, int n,
+                     struct arena *scratch)
+{
+    const int n_target = l->e->space->n_target;
+    struct banked *order = ARENA_NEW(scratch, n, struct banked);
+    int *rank = ARENA_NEW(scratch, n, int);
+    float *z = ARENA_NEW(scratch, (size_t)n * (size_t)n_target, float);
+    if (order == NULL || rank == NULL || z == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int from = 0; from < n; from += CHUNK) {
+        const int some = n - from < CHUNK ? n - from : CHUNK;
+        predict(l, rows + from, some);
+        for (int i = 0; i < some; i++) {
+            standardise(z + (ptrdiff_t)(from + i) * n_target, l, i);
+            order[from + i] = (struct banked){
+                ensemble_level(l->e, l->y + (ptrdiff_t)i * 2 * n_target), from + i};
+        }
+    }
+    qsort(order, (size_t)n, sizeof *order, by_level);
+    for (int i = 0; i < n; i++) {
+        rank[order[i].at] = i;
+    }
+    for (int i = 0; i < n; i++) {
+        const int at = order[i].at;
+        const bool follows = at + 1 < n && rows[at + 1] == rows[at] + 1;
+        b->level[i] = order[i].level;
+        b->next[i] = follows ? rank[at + 1] : NOISE_NONE;
+        memcpy(b->z + (ptrdiff_t)i * n_target, z + (ptrdiff_t)at * n_target,
+               (size_t)n_target * sizeof *z);
+    }
+    b->n = n;
+    return ERR_OK;
+}
+
+/* ---- a member ---- */
+
+static enum err start(struct lesson *l, bool warm, struct arena *scratch)
+{
+    if (warm) {
+        return ERR_OK;
+    }
+    const double hidden_gain = sqrt(2.0), output_gain = 0.1;
+    return mlp_init_params(&l->e->mlp, l->params, hidden_gain, output_gain, l->key,
+                           (uint32_t)l->member, scratch);
+}
+
+static enum err train(struct lesson *l, struct member *m, const struct learn_watch *watch)
+{
+    const size_t bytes = l->e->mlp.n_params * sizeof *l->params;
+    const int *valid = l->d->at[STORE_VALIDATION], n_valid = l->d->n_at[STORE_VALIDATION];
+    m->error = INFINITY;
+    for (int epoch = 0; epoch < l->cfg->epochs && epoch - m->epochs < l->cfg->patience; epoch++) {
+        double error;
+        TRY(pass(l, &error, epoch));
+        const double valid_error = error_over(l, valid, n_valid);
+        if (valid_error < m->error) {
+            m->error = valid_error;
+            m->epochs = epoch + 1;
+            memcpy(l->best, l->params, bytes);
+        }
+        if (watch != NULL) {
+            watch->pass(watch->ctx, epoch, error, valid_error);
+        }
+    }
+    memcpy(l->params, l->best, bytes);
+    return ERR_OK;
+}
+
+enum err learn_member(struct ensemble *e, int member, const struct dataset *d,
+                      const struct fit_cfg *cfg, bool warm, const struct learn_watch *watch,
+                      struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct member *m = &e->members[member];
+    struct lesson l = {.e = e,
+                       .d = d,
+                       .cfg = cfg,
+                       .member = member,
+                       .rows = cfg->batch > CHUNK ? cfg->batch : CHUNK,
+                       .params = m->params,
+                       .key = rng_key(cfg->seed, RNG_PARAM_INIT, RNG_TRAIN)};
+    const int n_valid = d->n_at[STORE_VALIDATION];
+    m->epochs = 0;
+    TRY(lesson_init(&l, scratch));
+    TRY(start(&l, warm, scratch));
+    TRY(train(&l, m, watch));
+    TRY(bank(&l, &m->noise, d->at[STORE_VALIDATION],
+             n_valid < cfg->noise_rows ? n_valid : cfg->noise_rows, scratch));
+    arena_rewind(scratch, mark);
+    return ERR_OK;
+}

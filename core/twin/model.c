@@ -1,0 +1,430 @@
+/* A twin on disk and in memory. See model.h. */
+#include "core/twin/model.h"
+
+#include "core/base/file.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/base/stats.h"
+#include "proto/codec.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILE_MAX = 1024 * 1024 * 1024 };
+
+static const struct cfg_choice lookups[] = {
+    {"none", LOOKUP_NONE, "the table is not asked"},
+    {"exact", LOOKUP_EXACT, "every bit of the state, as the paper says it"},
+    {"quantised", LOOKUP_QUANTISED, "steps of `quantum`"},
+    {NULL, 0, NULL},
+};
+static const struct cfg_choice fallbacks[] = {
+    {"mlp", FALLBACK_MLP, "the ensemble"},
+    {"nearest", FALLBACK_NEAREST, "the nearest recorded transition, else hold: no networks"},
+    {NULL, 0, NULL},
+};
+
+const struct cfg_field twin_fields[] = {
+    CFG_PATH(struct twin_cfg, file, "", CFG_RESULT,
+             "a fitted twin (karma twin fit): train in it; \"\" = train on the simulator"),
+    CFG_ENUM(struct twin_cfg, lookup, "quantised", lookups, CFG_RESULT,
+             "how recorded transitions are looked up"),
+    CFG_ENUM(struct twin_cfg, fallback, "mlp", fallbacks, CFG_RESULT,
+             "who answers where none was recorded"),
+    CFG_LIST_STRING(struct twin_cfg, key, n_key,
+                    "[desired, ready, failed_pods, queue, util_10s, latency_10s, entry_10s]", 1, 64,
+                    CFG_RESULT, "metrics that tell states apart in the table"),
+    CFG_DOUBLE(struct twin_cfg, quantum, "0.5", 1e-6, 1000, "standard deviations", CFG_RESULT,
+               "steps of measured metrics in a key"),
+    CFG_DOUBLE(struct twin_cfg, radius, "4", 0, 1e6, "steps", CFG_RESULT,
+               "how far the nearest transition may be"),
+    CFG_END,
+};
+
+const char *model_traces(struct arena *arena, const char *file)
+{
+    return arena_printf(arena, "%s.traces", file);
+}
+
+/* ---- what it remembers ---- */
+
+static enum err no_part(const char *path, const char *part)
+{
+    log_error("%s has no transition for %s that was measured completely; collect more episodes, or "
+              "split them otherwise (karma trace collect --validation, --held-out)",
+              path, part);
+    return ERR_FORMAT;
+}
+
+struct start_key {
+    float load;
+    int row;
+};
+
+static int by_load(const void *a, const void *b)
+{
+    const struct start_key *x = a, *y = b;
+    if (x->load != y->load) {
+        return x->load < y->load ? -1 : 1;
+    }
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+static enum err list_starts(struct twin_model *m, struct arena *arena)
+{
+    const struct dataset *d = &m->data;
+    struct start_key *keys = ARENA_NEW(arena, d->n_episodes, struct start_key);
+    m->starts = ARENA_NEW(arena, d->n_episodes, int);
+    if (keys == NULL || m->starts == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < d->n_episodes; i++) {
+        const int row = d->episodes[i].first_row;
+        if (d->episodes[i].part == STORE_TRAIN && d->whole[row] != 0) {
+            keys[m->n_starts++] = (struct start_key){d->load[row], row};
+        }
+    }
+    qsort(keys, (size_t)m->n_starts, sizeof *keys, by_load);
+    for (int i = 0; i < m->n_starts; i++) {
+        m->starts[i] = keys[i].row;
+    }
+    return ERR_OK;
+}
+
+/* Space and transitions of the store at `path`, whose digest must be `expected` (0: any). */
+static enum err remember(struct twin_model *m, struct arena *arena, const char *path, int history,
+                         uint64_t expected)
+{
+    struct store store;
+    TRY(store_open(&store, arena, path));
+    enum err e = ERR_OK;
+    if (expected != 0 && store.digest != expected) {
+        log_error("%s has changed since the twin was fitted to it (digest %016" PRIx64
+                  ", not %016" PRIx64 "); fit again",
+                  path, store.digest, expected);
+        e = ERR_MISMATCH;
+    }
+    if (e == ERR_OK) {
+        e = space_init(&m->space, arena, &store.header, history);
+    }
+    if (e == ERR_OK) {
+        e = dataset_read(&m->data, arena, &store, &m->space);
+    }
+    store_close(&store);
+    TRY(e);
+    if (m->data.n_at[STORE_TRAIN] == 0) {
+        return no_part(path, "training");
+    }
+    if (m->data.n_at[STORE_VALIDATION] < NOISE_LEAST) {
+        return no_part(path, "validation");
+    }
+    return list_starts(m, arena);
+}
+
+static enum err build_table(struct twin_model *m, struct arena *arena)
+{
+    const struct twin_cfg *cfg = m->cfg;
+    const struct lookup_cfg table = {.exact = cfg->lookup == LOOKUP_EXACT,
+                                    .metrics = cfg->key,
+                                    .n_metrics = cfg->n_key,
+                                    .quantum = cfg->quantum};
+    if (cfg->lookup != LOOKUP_NONE || cfg->fallback == FALLBACK_NEAREST) {
+        TRY(lookup_init(&m->table, arena, &m->data, m->data.at[STORE_TRAIN],
+                       m->data.n_at[STORE_TRAIN], &table));
+    }
+    return cfg->fallback == FALLBACK_NEAREST ? nearest_init(&m->nearest, arena, &m->table, &m->data)
+                                             : ERR_OK;
+}
+
+/* ---- fitting ---- */
+
+enum err model_begin(struct twin_model *m, struct arena *arena, const char *traces,
+                     const struct fit_cfg *fit, const struct twin_model *from,
+                     struct arena *scratch)
+{
+    *m = (struct twin_model){.spread = ARENA_NEW(arena, MODEL_SPREADS, float)};
+    const struct ensemble_shape shape = {.hidden = fit->hidden,
+                                         .n_hidden = fit->n_hidden,
+                                         .n_members = fit->members,
+                                         .noise_rows = fit->noise_rows,
+                                         .residual = fit->predict == PREDICT_RESIDUAL};
+    if (m->spread == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(remember(m, arena, traces, fit->history, 0));
+    TRY(ensemble_init(&m->ensemble, arena, &m->space, &shape));
+    if (from == NULL) {
+        return learn_scalers(&m->ensemble, &m->space, &m->data, scratch);
+    }
+    return model_adopt(m, from);
+}
+
+enum err model_calibrate(struct twin_model *m, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const struct ensemble *e = &m->ensemble;
+    const int n = m->data.n_at[STORE_VALIDATION], n_out = 2 * m->space.n_target;
+    double *spread = ARENA_NEW(scratch, n, double);
+    uint32_t *order = ARENA_NEW(scratch, n, uint32_t);
+    float *in = ARENA_NEW(scratch, m->space.n_in, float);
+    float *y = ARENA_NEW(scratch, e->n_members * n_out, float);
+    float *work = ARENA_NEW(scratch, ensemble_work_floats(e, 1), float);
+    if (spread == NULL || order == NULL || in == NULL || y == NULL || work == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < n; i++) {
+        dataset_input(in, &m->data, m->data.at[STORE_VALIDATION][i]);
+        for (int k = 0; k < e->n_members; k++) {
+            ensemble_predict(e, k, y + (ptrdiff_t)k * n_out, in, 1, work);
+        }
+        spread[i] = ensemble_spread(e, y);
+    }
+    for (int q = 0; q < MODEL_SPREADS; q++) {
+        m->spread[q] =
+            (float)stat_quantile(spread, (uint32_t)n, (double)q / (MODEL_SPREADS - 1), order);
+    }
+    arena_rewind(scratch, mark);
+    return ERR_OK;
+}
+
+double model_score(const struct twin_model *m, double spread)
+{
+    int q = 0;
+    while (q < MODEL_SPREADS - 1 && (double)m->spread[q + 1] <= spread) {
+        q++;
+    }
+    if (q == MODEL_SPREADS - 1 || spread <= (double)m->spread[0]) {
+        return (double)q / (MODEL_SPREADS - 1);
+    }
+    const double lo = (double)m->spread[q], hi = (double)m->spread[q + 1];
+    const double part = hi > lo ? (spread - lo) / (hi - lo) : 0.0;
+    return (q + (part > 0.0 ? part : 0.0)) / (MODEL_SPREADS - 1);
+}
+
+/* ---- members as bytes ---- */
+
+enum err model_put_member(struct buf *out, const struct twin_model *m, int member)
+{
+    const struct member *from = &m->ensemble.members[member];
+    const struct twin_member record = {.params = from->params,
+                                       .level = from->noise.level,
+                                       .z = from->noise.z,
+                                       .next = from->noise.next,
+                                       .n_params = m->ensemble.mlp.n_params,
+                                       .n_noise = from->noise.n,
+                                       .error = from->error,
+                                       .epochs = from->epochs};
+    return codec_put_member(out, &record, m->space.n_target);
+}
+
+static enum err take_member(struct twin_model *m, int member, const struct twin_member *from,
+                            int noise_rows, const char *source)
+{
+    struct member *to = &m->ensemble.members[member];
+    if (from->n_params != m->ensemble.mlp.n_params || from->n_noise < NOISE_LEAST ||
+        from->n_noise > noise_rows) {
+        log_error("%s: network %d has %zu parameters and %d residuals; %zu and %d .. %d would fit",
+                  source, member, from->n_params, from->n_noise, m->ensemble.mlp.n_params,
+                  NOISE_LEAST, noise_rows);
+        return ERR_FORMAT;
+    }
+    const size_t rows = (size_t)from->n_noise;
+    memcpy(to->params, from->params, from->n_params * sizeof *to->params);
+    memcpy(to->noise.level, from->level, rows * sizeof *to->noise.level);
+    memcpy(to->noise.next, from->next, rows * sizeof *to->noise.next);
+    memcpy(to->noise.z, from->z, rows * (size_t)m->space.n_target * sizeof *to->noise.z);
+    to->noise.n = from->n_noise;
+    to->error = from->error;
+    to->epochs = from->epochs;
+    return ERR_OK;
+}
+
+enum err model_get_member(struct twin_model *m, int member, const void *payload, size_t n,
+                          const char *source, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct twin_member record;
+    enum err e = codec_get_member(&record, payload, n, m->space.n_target, source, scratch);
+    if (e == ERR_OK) {
+        e = take_member(m, member, &record, m->ensemble.noise_rows, source);
+    }
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+/* ---- warm start ---- */
+
+enum err model_adopt(struct twin_model *m, const struct twin_model *from)
+{
+    const struct space *a = &m->space, *b = &from->space;
+    if (a->n_in != b->n_in || a->n_target != b->n_target || a->n_state != b->n_state ||
+        m->ensemble.mlp.n_params != from->ensemble.mlp.n_params ||
+        m->ensemble.n_members != from->ensemble.n_members) {
+        log_error("the twin to start from has another shape: %d inputs, %d targets, %d networks of "
+                  "%zu parameters; this one %d, %d, %d and %zu",
+                  b->n_in, b->n_target, from->ensemble.n_members, from->ensemble.mlp.n_params,
+                  a->n_in, a->n_target, m->ensemble.n_members, m->ensemble.mlp.n_params);
+        return ERR_MISMATCH;
+    }
+    struct ensemble *to = &m->ensemble;
+    memcpy(to->in_mean, from->ensemble.in_mean, (size_t)a->n_in * sizeof *to->in_mean);
+    memcpy(to->in_inv, from->ensemble.in_inv, (size_t)a->n_in * sizeof *to->in_inv);
+    memcpy(to->out_mean, from->ensemble.out_mean, (size_t)a->n_target * sizeof *to->out_mean);
+    memcpy(to->out_std, from->ensemble.out_std, (size_t)a->n_target * sizeof *to->out_std);
+    for (int i = 0; i < to->n_members; i++) {
+        memcpy(to->members[i].params, from->ensemble.members[i].params,
+               to->mlp.n_params * sizeof *to->members[i].params);
+    }
+    learn_limits(&m->space, &m->data);
+    return ERR_OK;
+}
+
+/* ---- the file ---- */
+
+enum err model_save(struct twin_model *m, const char *file, uint64_t traces, const char *fit)
+{
+    struct arena scratch;
+    struct buf out;
+    const struct ensemble *e = &m->ensemble;
+    const struct space *s = &m->space;
+    arena_init(&scratch);
+    buf_init(&out);
+    float *lo = ARENA_NEW(&scratch, s->n_state, float), *hi = ARENA_NEW(&scratch, s->n_state, float);
+    int32_t hidden[MLP_LAYERS_MAX];
+    enum err err = lo == NULL || hi == NULL ? ERR_MEMORY : ERR_OK;
+    for (int i = 0; err == ERR_OK && i < s->n_state; i++) {
+        lo[i] = s->columns[i].lo, hi[i] = s->columns[i].hi;
+    }
+    for (int i = 0; i + 1 < e->mlp.shape.n_layers; i++) {
+        hidden[i] = e->mlp.shape.sizes[i + 1];
+    }
+    const struct twin_header h = {.traces = traces,
+                                  .fit = fit,
+                                  .history = s->history,
+                                  .residual = e->residual,
+                                  .hidden = hidden,
+                                  .n_hidden = e->mlp.shape.n_layers - 1,
+                                  .members = e->n_members,
+                                  .in_mean = e->in_mean,
+                                  .in_inv = e->in_inv,
+                                  .out_mean = e->out_mean,
+                                  .out_std = e->out_std,
+                                  .lo = lo,
+                                  .hi = hi,
+                                  .spread = m->spread,
+                                  .n_in = s->n_in,
+                                  .n_target = s->n_target,
+                                  .n_columns = s->n_state,
+                                  .n_spread = MODEL_SPREADS};
+    err = err == ERR_OK ? codec_put_twin(&out, &h) : err;
+    for (int i = 0; err == ERR_OK && i < e->n_members; i++) {
+        err = model_put_member(&out, m, i);
+    }
+    if (err == ERR_OK) {
+        m->digest = hash_fnv1a(HASH_START, out.data, out.len);
+        err = file_write(file, out.data, out.len);
+    }
+    buf_release(&out);
+    arena_release(&scratch);
+    return err;
+}
+
+static enum err wrong_shape(const char *file, const char *what, int found, int expected)
+{
+    log_error("%s has %d %s, the traces beside it ask for %d; fit again", file, found, what,
+              expected);
+    return ERR_MISMATCH;
+}
+
+static enum err check_shape(const struct twin_header *h, const char *file)
+{
+    bool fine = h->history >= 1 && h->history <= SPACE_HISTORY_MAX && h->members >= 1 &&
+                h->members <= ENSEMBLE_MEMBERS_MAX && h->n_hidden >= 1 &&
+                h->n_hidden < MLP_LAYERS_MAX && h->n_spread == MODEL_SPREADS;
+    for (int i = 0; fine && i < h->n_hidden; i++) {
+        fine = h->hidden[i] >= 1 && h->hidden[i] <= 65536;
+    }
+    if (!fine) {
+        log_error("%s: no twin has this shape (history, networks, hidden layers)", file);
+        return ERR_FORMAT;
+    }
+    return ERR_OK;
+}
+
+static enum err take_header(struct twin_model *m, struct arena *arena, const struct twin_header *h,
+                            const char *file)
+{
+    int hidden[MLP_LAYERS_MAX];
+    const char *traces = model_traces(arena, file);
+    m->spread = ARENA_NEW(arena, MODEL_SPREADS, float);
+    m->fit = arena_strdup(arena, h->fit);
+    if (traces == NULL || m->spread == NULL || m->fit == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(check_shape(h, file));
+    TRY(remember(m, arena, traces, h->history, h->traces));
+    struct space *s = &m->space;
+    if (h->n_in != s->n_in || h->n_target != s->n_target || h->n_columns != s->n_state) {
+        return h->n_in != s->n_in ? wrong_shape(file, "inputs", h->n_in, s->n_in)
+               : h->n_target != s->n_target
+                   ? wrong_shape(file, "targets", h->n_target, s->n_target)
+                   : wrong_shape(file, "columns", h->n_columns, s->n_state);
+    }
+    for (int i = 0; i < h->n_hidden; i++) {
+        hidden[i] = h->hidden[i];
+    }
+    const struct ensemble_shape shape = {.hidden = hidden,
+                                         .n_hidden = h->n_hidden,
+                                         .n_members = h->members,
+                                         .noise_rows = m->data.n_at[STORE_VALIDATION],
+                                         .residual = h->residual};
+    TRY(ensemble_init(&m->ensemble, arena, s, &shape));
+    memcpy(m->ensemble.in_mean, h->in_mean, (size_t)s->n_in * sizeof(float));
+    memcpy(m->ensemble.in_inv, h->in_inv, (size_t)s->n_in * sizeof(float));
+    memcpy(m->ensemble.out_mean, h->out_mean, (size_t)s->n_target * sizeof(float));
+    memcpy(m->ensemble.out_std, h->out_std, (size_t)s->n_target * sizeof(float));
+    memcpy(m->spread, h->spread, MODEL_SPREADS * sizeof(float));
+    for (int i = 0; i < s->n_state; i++) {
+        s->columns[i].lo = h->lo[i], s->columns[i].hi = h->hi[i];
+    }
+    return ERR_OK;
+}
+
+static enum err take_file(struct twin_model *m, struct arena *arena, const struct buf *bytes,
+                          const char *file, struct arena *scratch)
+{
+    struct frame_reader r;
+    struct frame f;
+    struct twin_header h;
+    frame_reader_init(&r, bytes->data, bytes->len, file);
+    TRY(frame_expect(&r, &f, FRAME_TWIN, CODEC_TWIN_VERSION));
+    TRY(codec_get_twin(&h, f.payload, f.n, file, scratch));
+    TRY(take_header(m, arena, &h, file));
+    for (int i = 0; i < m->ensemble.n_members; i++) {
+        TRY(frame_expect(&r, &f, FRAME_TWIN_MEMBER, CODEC_TWIN_VERSION));
+        TRY(model_get_member(m, i, f.payload, f.n, file, scratch));
+    }
+    return frame_expect_end(&r);
+}
+
+enum err model_load(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
+                    const char *file)
+{
+    struct arena scratch;
+    struct buf bytes;
+    *m = (struct twin_model){.cfg = cfg};
+    arena_init(&scratch);
+    buf_init(&bytes);
+    enum err e = file_read(&bytes, file, FILE_MAX);
+    if (e == ERR_OK) {
+        m->digest = hash_fnv1a(HASH_START, bytes.data, bytes.len);
+        e = take_file(m, arena, &bytes, file, &scratch);
+    }
+    if (e == ERR_OK) {
+        e = build_table(m, arena);
+    }
+    buf_release(&bytes);
+    arena_release(&scratch);
+    return e;
+}

@@ -1,0 +1,80 @@
+/* A fitted twin: what it learned, and what it remembers.
+ *
+ *   T(s, a) = a recorded successor, if (s, a) is in the table; else what a network answers
+ *             (arXiv 2505.21559, phase 1)
+ *
+ * On disk it is two files: FILE with the networks (proto/twin.proto) and FILE.traces, a trace store,
+ * with the transitions; the first names the digest of the second. The store keeps its parts: the
+ * table holds training episodes only, validation and held-out ones are for reports and refits.
+ */
+#ifndef KARMA_TWIN_MODEL_H
+#define KARMA_TWIN_MODEL_H
+
+#include "core/base/config.h"
+#include "core/twin/ensemble.h"
+#include "core/twin/learn.h"
+#include "core/twin/nearest.h"
+#include "core/twin/lookup.h"
+
+enum lookup_kind { LOOKUP_NONE, LOOKUP_EXACT, LOOKUP_QUANTISED };
+enum fallback_kind { FALLBACK_MLP, FALLBACK_NEAREST };
+enum { MODEL_SPREADS = 201 }; /* quantiles 0, 0.5 %, ... 100 % */
+
+/* How a twin is used. */
+struct twin_cfg {
+    const char *file; /* "": no twin */
+    int lookup;       /* enum lookup_kind */
+    int fallback;     /* enum fallback_kind */
+    const char **key;
+    int n_key;
+    double quantum, radius;
+};
+extern const struct cfg_field twin_fields[];
+
+struct twin_model {
+    const struct twin_cfg *cfg; /* borrowed */
+    struct space space;
+    struct dataset data;
+    struct ensemble ensemble;
+    struct lookup table;     /* with a lookup, or a nearest fallback */
+    struct twin_nearest nearest; /* with that fallback */
+    float *spread;               /* (MODEL_SPREADS) quantiles of ensemble_spread() on validation */
+    int *starts;                 /* (n_starts) first rows of training episodes, by their load */
+    int n_starts;
+    uint64_t digest;             /* FNV-1a, 64 bits, over the file of the networks */
+    const char *fit;             /* YAML: the settings of its fit */
+};
+
+/* "FILE.traces", in the arena. */
+const char *model_traces(struct arena *arena, const char *file);
+
+/* ERR_IO, ERR_FORMAT, ERR_MISMATCH with the sentence. `m` must stay where it is. */
+enum err model_load(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
+                    const char *file) WARN_UNUSED;
+
+/* A model to be fitted to the store at `traces`: data, scalers, untrained members. `from` not NULL: a
+ * warm start, see model_adopt(). It cannot be stepped: it has no table. */
+enum err model_begin(struct twin_model *m, struct arena *arena, const char *traces,
+                     const struct fit_cfg *fit, const struct twin_model *from,
+                     struct arena *scratch) WARN_UNUSED;
+
+/* Scalers and parameters of another model of the same shape; limits from the data. ERR_MISMATCH. */
+enum err model_adopt(struct twin_model *m, const struct twin_model *from) WARN_UNUSED;
+
+/* What all members together know about themselves: the calibration of their spread. */
+enum err model_calibrate(struct twin_model *m, struct arena *scratch) WARN_UNUSED;
+
+/* The file of the networks, whole or not at all; `traces`: the store's digest, fit: YAML. */
+enum err model_save(struct twin_model *m, const char *file, uint64_t traces,
+                    const char *fit) WARN_UNUSED;
+
+/* A member as bytes, and back: what a rank sends that fitted it. */
+enum err model_put_member(struct buf *out, const struct twin_model *m, int member) WARN_UNUSED;
+enum err model_get_member(struct twin_model *m, int member, const void *payload, size_t n,
+                          const char *source, struct arena *scratch) WARN_UNUSED;
+
+/* Out-of-distribution score of a place, in [0, 1]: the share of validation transitions at which the
+ * members' spread was smaller. Beyond all of them it is 1. */
+double model_score(const struct twin_model *m, double spread);
+
+#endif

@@ -1,0 +1,210 @@
+/* Worlds with a schedule above them and an account below. See twin.h. */
+#include "core/twin/twin.h"
+
+#include "core/base/log.h"
+#include "core/plant/schema.h"
+#include "core/scenario/schedule.h"
+#include "core/twin/worlds.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { TILE_WORLDS = 8, START_NEAREST = 16, DRAW_MEMBER = 100, DRAW_START = 101 };
+
+/* What the twin keeps of an environment beside its world. */
+struct place {
+    const struct schedule *schedule;
+    struct plant_truth truth; /* of the last period */
+    int period;               /* the next one, from 0 */
+};
+
+struct twin {
+    struct plant plant;
+    const struct twin_model *model;
+    struct worlds worlds;
+    struct place *places; /* (n_env) */
+    float *load;          /* (n_env) offered in the period that is stepped */
+    double *legit;        /* (n_env) share of it that is legitimate */
+    int32_t *delta;       /* (n_env, n_services) executed in it */
+};
+
+/* ---- load ---- */
+
+/* Means over the seconds of the schedule that begin in a period; the last one beyond its end. */
+static double offered(const struct twin *t, const struct place *p, double *legit_share)
+{
+    const struct schedule *s = p->schedule;
+    const double period_s = t->plant.cfg->period_s;
+    double legit = 0.0, attack = 0.0;
+    int n = 0;
+    for (int u = (int)(p->period * period_s); u < (p->period + 1) * period_s || n == 0; u++) {
+        const int second = u < s->n_seconds ? u : s->n_seconds - 1;
+        legit += (double)s->legit_rps[second];
+        attack += (double)s->attack_rps[second];
+        n++;
+    }
+    *legit_share = legit + attack > 0.0 ? legit / (legit + attack) : 1.0;
+    return (legit + attack) / n;
+}
+
+/* ---- the interface ---- */
+
+/* The recorded beginning whose load is k-th nearest to `load`: around its place in the sorted list.
+ */
+static int start_near(const struct twin_model *m, double load, uint32_t k)
+{
+    int lo = 0, hi = m->n_starts;
+    while (lo < hi) {
+        const int mid = lo + (hi - lo) / 2;
+        const bool below = (double)m->data.load[m->starts[mid]] < load;
+        lo = below ? mid + 1 : lo;
+        hi = below ? hi : mid;
+    }
+    const int n = m->n_starts < START_NEAREST ? m->n_starts : START_NEAREST;
+    int first = lo - n / 2 > 0 ? lo - n / 2 : 0;
+    first = first + n > m->n_starts ? m->n_starts - n : first;
+    return m->starts[first + (int)(k % (uint32_t)n)];
+}
+
+static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id,
+                           const struct schedule *schedule, int horizon)
+{
+    struct twin *t = (struct twin *)p;
+    const struct twin_model *m = t->model;
+    const struct rng_key key = rng_key(id->seed, RNG_TWIN, id->split);
+    const uint32_t tile = id->env / TILE_WORLDS;
+    const uint32_t drawn = rng_philox(key, DRAW_MEMBER, tile, id->episode, 0).v[0];
+    const struct world_id world = {
+        .key = key,
+        .env = id->env,
+        .episode = id->episode,
+        .member = (int)rng_below(drawn, (uint32_t)m->ensemble.n_members)};
+    double legit = 1.0;
+    (void)horizon;
+    t->places[lid] = (struct place){.schedule = schedule};
+    const double load = offered(t, &t->places[lid], &legit);
+    const uint32_t start = rng_philox(key, DRAW_START, id->env, id->episode, 0).v[0];
+    worlds_begin(&t->worlds, lid, &world, start_near(m, load, start));
+    return ERR_OK;
+}
+
+/* Changes that the bounds do not allow are not executed. */
+static void clip(struct twin *t, int lid, int32_t *out, const int32_t *delta)
+{
+    const struct topology *topology = t->plant.topology;
+    const float *state = worlds_state(&t->worlds, lid);
+    for (int s = 0; s < topology->n_services; s++) {
+        const struct service_cfg *cfg = &topology->cfg->services[s];
+        const int desired = (int)state[state_service_at(s, SF_DESIRED)];
+        const int lo = cfg->min_replicas - desired, hi = cfg->max_replicas - desired;
+        out[s] = delta[s] < lo ? lo : delta[s] > hi ? hi : delta[s];
+    }
+}
+
+static enum err twin_step(struct plant *p, const int32_t *delta, const struct attack_action *attack,
+                          const uint8_t *active)
+{
+    struct twin *t = (struct twin *)p;
+    const int n = p->topology->n_services;
+    CHECK(attack == NULL);
+    for (int i = 0; i < p->n_env; i++) {
+        clip(t, i, t->delta + (ptrdiff_t)i * n, delta + (ptrdiff_t)i * n);
+        t->load[i] = (float)offered(t, &t->places[i], &t->legit[i]);
+    }
+    worlds_step(&t->worlds, t->delta, NULL, t->load, active);
+    for (int i = 0; i < p->n_env; i++) {
+        struct place *at = &t->places[i];
+        if (active == NULL || active[i] != 0) {
+            space_truth(&at->truth, t->worlds.measure + (ptrdiff_t)i * SPACE_MEASURES,
+                        at->truth.inflight, (double)t->load[i], t->legit[i], p->cfg->period_s);
+            at->period++;
+        }
+    }
+    return ERR_OK;
+}
+
+static const float *twin_state(const struct plant *p, int lid)
+{
+    return worlds_state(&((const struct twin *)p)->worlds, lid);
+}
+
+static const struct plant_truth *twin_truth(const struct plant *p, int lid)
+{
+    return &((const struct twin *)p)->places[lid].truth;
+}
+
+static const struct plant_cohort *twin_cohorts(const struct plant *p, int lid, int *n)
+{
+    (void)p, (void)lid;
+    *n = 0;
+    return NULL;
+}
+
+static const struct plant_ops twin_ops = {
+    .kind = "twin",
+    .reset = twin_reset,
+    .step = twin_step,
+    .state = twin_state,
+    .truth = twin_truth,
+    .cohorts = twin_cohorts,
+};
+
+/* ---- building ---- */
+
+static enum err other(const char *file, const char *what)
+{
+    log_error("the twin %s was fitted to another system: %s; collect traces of this one (karma trace "
+              "collect) and fit again",
+              file, what);
+    return ERR_MISMATCH;
+}
+
+enum err twin_check(const struct twin_model *model, const struct topology *topology,
+                    const struct plant_cfg *cfg, const char *file)
+{
+    const struct space *s = &model->space;
+    if (s->n_services != topology->n_services || s->n_state != state_size(topology->n_services)) {
+        return other(file, "it has other services, or other columns of a state");
+    }
+    for (int i = 0; i < s->n_services; i++) {
+        const int at = s->desired_at[i];
+        if (strcmp(s->header.services[i], topology->cfg->services[i].name) != 0) {
+            return other(file, "its services have other names");
+        }
+        if (at != state_service_at(i, SF_DESIRED)) {
+            return other(file, "the columns of its state have another order");
+        }
+    }
+    if (s->header.period_s != cfg->period_s) {
+        return other(file, "its decision period is another one");
+    }
+    if (s->n_measures == 0) {
+        return other(file, "its traces hold no exact counters, so there are no rewards in it");
+    }
+    return ERR_OK;
+}
+
+enum err twin_new(struct plant **out, struct arena *arena, const struct twin_model *model,
+                  const struct plant_cfg *cfg, const struct topology *topology, int n_env)
+{
+    struct twin *t = ARENA_NEW(arena, 1, struct twin);
+    if (t == NULL) {
+        return ERR_MEMORY;
+    }
+    *t = (struct twin){.plant = {.ops = &twin_ops,
+                                 .topology = topology,
+                                 .cfg = cfg,
+                                 .n_env = n_env,
+                                 .n_state = model->space.n_state},
+                       .model = model,
+                       .places = ARENA_NEW(arena, n_env, struct place),
+                       .load = ARENA_NEW(arena, n_env, float),
+                       .legit = ARENA_NEW(arena, n_env, double),
+                       .delta = ARENA_NEW(arena, n_env * topology->n_services, int32_t)};
+    if (t->places == NULL || t->load == NULL || t->legit == NULL || t->delta == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(worlds_init(&t->worlds, arena, model, n_env));
+    *out = &t->plant;
+    return ERR_OK;
+}

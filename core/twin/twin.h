@@ -1,0 +1,30 @@
+/* The digital twin as a plant: where policies train.
+ *
+ * It is driven by the same schedules as the simulator, but sees of them what a cluster would be seen
+ * to be offered: requests at the entries, all of them together. Crashes, slow-downs and neighbours
+ * are not told to it; they are part of the noise it learned. It keeps no cohorts, so recovery times
+ * are not known in it, and knows no learned attacker yet.
+ *
+ * An episode begins in a recorded first state, one of the START_NEAREST whose load is nearest to the
+ * schedule's, and follows one member of the ensemble, the same for all environments of a tile (as
+ * long as they play episodes of the same number), so that a tile's step is one product of matrices.
+ * Requests in flight when it begins are unknown and taken as 0.
+ */
+#ifndef KARMA_TWIN_TWIN_H
+#define KARMA_TWIN_TWIN_H
+
+#include "core/plant/plant.h"
+#include "core/plant/topology.h"
+#include "core/twin/model.h"
+
+/* Was the twin fitted to this system: the same services, columns of a state, decision period, and
+ * measures to make rewards of? ERR_MISMATCH with the sentence; `file` names the twin. */
+enum err twin_check(const struct twin_model *model, const struct topology *topology,
+                    const struct plant_cfg *cfg, const char *file) WARN_UNUSED;
+
+/* A tile of n_env twins. All arguments are kept by reference. */
+enum err twin_new(struct plant **out, struct arena *arena, const struct twin_model *model,
+                  const struct plant_cfg *cfg, const struct topology *topology,
+                  int n_env) WARN_UNUSED;
+
+#endif

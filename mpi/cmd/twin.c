@@ -1,0 +1,199 @@
+/* karma twin: models of a cluster, learned from its traces. */
+#include "core/base/log.h"
+#include "core/report/table.h"
+#include "mpi/cmd/commands.h"
+#include "mpi/comm.h"
+#include "mpi/experiment.h"
+#include "mpi/fit.h"
+#include "mpi/selfcheck.h"
+#include "mpi/stop.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct options {
+    const char **sets;
+    int n_sets;
+    const char *out, *config, *from;
+};
+
+static const struct option_row rows[] = {
+    EXPERIMENT_SET_OPTION(struct options),
+    OPTION_STRING(struct options, config, "config", 'c', "CONFIG",
+                  "where `fit` and `twin` stand (default: the defaults)"),
+    OPTION_STRING(struct options, out, "out", 'o', "FILE",
+                  "fit: the twin, FILE and FILE.traces"),
+    OPTION_STRING(struct options, from, "from", 0, "TWIN",
+                  "fit: start from this twin and what it remembers; it is replaced only if the new "
+                  "one is no worse on validation episodes"),
+    OPTION_END,
+};
+static const struct operand_row operand_rows[] = {
+    {"VERB", "fit: learn a twin from stores of traces, on all ranks", 1, 1},
+    {"FILE", "fit: stores (karma trace collect, import)", 1, 100000},
+    OPERAND_END,
+};
+static const struct command_line line = {
+    "karma twin",
+    "Digital twins: recorded transitions, else an ensemble of networks. `fit` (start it with "
+    "mpi/launch -n RANKS) makes one from stores of traces; the result does not depend on RANKS. "
+    "Policies train in it where a configuration says twin.file.",
+    rows, operand_rows, sizeof(struct options)};
+
+struct session {
+    int *argc;
+    char ***argv;
+    const struct options *o;
+    const char *const *files; /* (n_files) */
+    int n_files;
+    struct arena *arena;
+};
+
+/* `fit` and `twin` of a configuration, without building its world: its twin may not be there yet. */
+static enum err load_config(struct experiment_cfg *cfg, const struct session *s)
+{
+    struct cfg reader;
+    cfg_init(&reader, experiment_fields, sizeof *cfg, s->arena);
+    return cfg_load(&reader, s->o->config, s->o->sets, s->o->n_sets, cfg);
+}
+
+static enum err print_table(const struct table *t)
+{
+    struct buf b;
+    buf_init(&b);
+    const enum err e = table_print(&b, t, TABLE_TEXT);
+    fwrite(b.data, 1, b.len, stdout);
+    buf_release(&b);
+    return e;
+}
+
+/* ---- fit ---- */
+
+static enum err print_members(const struct twin_model *m, struct arena *arena)
+{
+    static const char *const head[] = {"network", "passes", "validation error"};
+    struct table t;
+    table_init(&t, arena, head, 3, 1);
+    for (int i = 0; i < m->ensemble.n_members; i++) {
+        table_cell(&t, "%d", i);
+        table_cell(&t, "%d", m->ensemble.members[i].epochs);
+        table_cell(&t, "%.4f", m->ensemble.members[i].error);
+    }
+    return print_table(&t);
+}
+
+static enum err tell(const struct fit_outcome *f, const struct fit_order *o, struct arena *arena)
+{
+    const struct dataset *d = &f->model.data;
+    if (f->waiting) {
+        printf("%d new transitions, a refit waits for %d: nothing is changed\n", f->n_new,
+               REFIT_TRANSITIONS);
+        return ERR_OK;
+    }
+    printf("%d transitions for training, %d for validation, %d held out; %d inputs, %d targets\n",
+           d->n_at[STORE_TRAIN], d->n_at[STORE_VALIDATION], d->n_at[STORE_HELD_OUT],
+           f->model.space.n_in, f->model.space.n_target);
+    TRY(print_members(&f->model, arena));
+    printf("error: mean squared, in units of the targets' variance, on whole episodes\n");
+    if (o->from != NULL) {
+        printf("on old and new validation episodes: %.4f before, %.4f now: %s\n", f->before,
+               f->after, f->accepted ? "accepted" : "the old twin stays");
+    }
+    if (f->accepted) {
+        printf("%s, digest %016" PRIx64 "\n", o->out, f->model.digest);
+    }
+    return ERR_OK;
+}
+
+static enum err fit_on(struct comm *comm, struct session *s)
+{
+    struct experiment_cfg cfg;
+    struct fit_outcome outcome;
+    struct buf yaml;
+    TRY(comm_agree(comm, load_config(&cfg, s)));
+    stop_listen();
+    TRY(selfcheck(comm, GEMM_FIXED));
+    buf_init(&yaml);
+    enum err e = cfg_print_resolved(&yaml, fit_fields, &cfg.fit, CFG_ALL);
+    if (e == ERR_OK) {
+        e = buf_append(&yaml, "", 1);
+    }
+    e = comm_agree(comm, e);
+    if (e == ERR_OK) {
+        const struct fit_order order = {.stores = s->files,
+                                        .n_stores = s->n_files,
+                                        .out = s->o->out,
+                                        .from = s->o->from,
+                                        .cfg = &cfg.fit,
+                                        .yaml = (const char *)yaml.data};
+        e = fit_run(comm, &outcome, s->arena, &order);
+        if (e == ERR_OK && comm->rank == 0) {
+            e = tell(&outcome, &order, s->arena);
+        }
+    }
+    buf_release(&yaml);
+    return e;
+}
+
+static enum err run_fit(struct session *s)
+{
+    struct comm comm;
+    if (s->o->out == NULL) {
+        log_error("karma twin fit: --out FILE is missing");
+        return ERR_USAGE;
+    }
+    TRY(comm_init(&comm, s->argc, s->argv));
+    const enum err e = fit_on(&comm, s);
+    comm_finalize(&comm);
+    return e;
+}
+
+/* ---- verbs ---- */
+
+static const struct verb {
+    const char *name;
+    enum err (*run)(struct session *s);
+    int n_min, n_max; /* files */
+} verbs[] = {
+    {"fit", run_fit, 1, 100000},
+};
+
+static enum err run_verb(struct session *s, const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        const struct verb *v = &verbs[i];
+        if (strcmp(v->name, name) != 0) {
+            continue;
+        }
+        if (s->n_files < v->n_min || s->n_files > v->n_max) {
+            log_error("karma twin %s: it takes %d FILE%s", name, v->n_min,
+                      v->n_max > v->n_min ? " or more" : v->n_min > 1 ? "s" : "");
+            return ERR_USAGE;
+        }
+        return v->run(s);
+    }
+    log_error("karma twin: unknown verb '%s'; karma twin --help lists them", name);
+    return ERR_USAGE;
+}
+
+enum err command_twin(int argc, char **argv)
+{
+    struct arena arena;
+    struct options o = {0};
+    struct operands given;
+    bool done = false;
+    arena_init(&arena);
+    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
+    if (e == ERR_OK && !done) {
+        struct session s = {.argc = &argc,
+                            .argv = &argv,
+                            .o = &o,
+                            .files = given.items + 1,
+                            .n_files = given.n - 1,
+                            .arena = &arena};
+        e = run_verb(&s, given.items[0]);
+    }
+    arena_release(&arena);
+    return e;
+}
