@@ -47,12 +47,12 @@ ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
 CLUSTER     = arrivals attack call check clients cluster contention engine measure replicas sim \
               truth weather
-TWIN        = check check_rows dataset ensemble export import layouts learn lookup metric model \
+TWIN        = accuracy check check_rows dataset ensemble export import layouts learn lookup metric model \
               nearest sheet space store twin worlds
 GAME        = game rules world
 CONTROLLERS = controller explore ff khpa nothing oracle policy staffing static
 EVAL        = bound claims collector episode eval frontier ledger outcomes pareto separation summary tracer
-REPORT      = comparison figure gate table timeline trace
+REPORT      = comparison fidelity figure gate script table timeline trace
 RUNTIME     = checkpoint collect demonstrate dump exchange experiment farm fit measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum

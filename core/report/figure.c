@@ -4,100 +4,12 @@
 
 #include "core/base/csv.h"
 #include "core/base/file.h"
+#include "core/report/script.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* M. Okabe, K. Ito, "Color universal design", 2008, without the yellow that paper swallows. */
-static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                                      "#E69F00", "#56B4E9", "#000000"};
-enum { COLOURS = sizeof colours / sizeof *colours };
-#define SHADE "#fdebd3"
-
-/* ---- a script in the making ---- */
-
-enum { PUT_MAX = 4096 };
-
-/* Errors stick: the first one is what finish() returns. */
-struct script {
-    const char *dir, *name; /* DIR/NAME.gp */
-    struct arena *arena;
-    struct buf text;
-    enum err failed;
-};
-
-static void put(struct script *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct script *s, const char *fmt, ...)
-{
-    char text[PUT_MAX];
-    va_list args;
-    va_start(args, fmt);
-    const int n = vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    if (s->failed == ERR_OK) {
-        s->failed = n >= 0 && n < PUT_MAX ? buf_append(&s->text, text, (size_t)n) : ERR_FAILED;
-    }
-}
-
-/* In single quotes, where gnuplot wants a quote doubled. */
-static const char *quoted(struct script *s, const char *text)
-{
-    char *out = ARENA_NEW(s->arena, 2 * strlen(text) + 3, char);
-    if (out == NULL) {
-        s->failed = ERR_MEMORY;
-        return "''";
-    }
-    char *o = out;
-    *o++ = '\'';
-    for (const char *c = text; *c != '\0'; c++) {
-        *o++ = *c == '\n' ? ' ' : *c;
-        if (*c == '\'') {
-            *o++ = '\'';
-        }
-    }
-    *o++ = '\'';
-    *o = '\0';
-    return out;
-}
-
-/* Opens the loop that draws everything twice: as SVG and, with twice the pixels, as PNG. */
-static void begin(struct script *s, struct arena *arena, const char *dir, const char *name,
-                  int width, int height)
-{
-    *s = (struct script){.dir = dir, .name = name, .arena = arena};
-    buf_init(&s->text);
-    put(s, "# gnuplot %s.gp   writes %s.svg and %s.png\n", name, name, name);
-    put(s, "set datafile separator comma\n"
-           "set datafile columnheaders\n"
-           "set datafile missing 'nan'\n"
-           "set encoding utf8\n"
-           "set border 3 lw 1 lc rgb '#404040'\n"
-           "set tics nomirror out\n"
-           "set grid ytics lc rgb '#d8d8d8' lw 1 dt 1\n"
-           "do for [format in 'svg png'] {\n"
-           "if (format eq 'svg') {\n");
-    put(s, "    set terminal svg size %d,%d font 'Arial,13' background 'white'\n", width, height);
-    put(s,
-        "} else {\n"
-        "    set terminal pngcairo size %d,%d font 'Arial,13' fontscale 2 linewidth 2 pointscale "
-        "2\n}\n",
-        2 * width, 2 * height);
-    put(s, "set output '%s.'.format\n", name);
-}
-
-static enum err finish(struct script *s)
-{
-    const char *path = arena_printf(s->arena, "%s/%s.gp", s->dir, s->name);
-    put(s, "unset output\n}\n");
-    enum err e = path == NULL ? ERR_MEMORY : s->failed;
-    if (e == ERR_OK) {
-        e = file_write(path, s->text.data, s->text.len);
-    }
-    buf_release(&s->text);
-    return e;
-}
 
 const char *figure_slug(struct arena *arena, const char *name)
 {
@@ -108,6 +20,8 @@ const char *figure_slug(struct arena *arena, const char *name)
     }
     return slug;
 }
+
+#define SHADE "#fdebd3"
 
 /* ---- timeline ---- */
 
@@ -123,7 +37,7 @@ static void shade_events(struct script *s, const struct schedule *schedule)
     for (int i = 0; i < schedule->n_events; i++) {
         const struct event *e = &schedule->events[i];
         const double until = fmin(e->start_s + e->duration_s + e->ramp_s, schedule->n_seconds);
-        put(s,
+        script_put(s,
             "set object %d rect from %.6g, graph 0 to %.6g, graph 1 behind fc rgb '" SHADE
             "' fs solid noborder\n",
             i + 1, e->start_s, until);
@@ -155,11 +69,11 @@ static void label_events(struct script *s, const struct figure_timeline *f)
     for (int i = 0; i < f->schedule->n_events; i++) {
         const struct event *e = &f->schedule->events[i];
         const bool late = e->start_s > 0.8 * until;
-        put(s, "set label %d %s at %.6g, graph %.2f %s font ',8' tc rgb '#7a5a2a' noenhanced\n",
-            i + 1, quoted(s, event_label(s, e, f->world)), late ? until : e->start_s,
+        script_put(s, "set label %d %s at %.6g, graph %.2f %s font ',8' tc rgb '#7a5a2a' noenhanced\n",
+            i + 1, script_quoted(s, event_label(s, e, f->world)), late ? until : e->start_s,
             1.03 + 0.05 * (i % 3), late ? "right" : "left");
         if (e->kind == EVENT_CRASH_ALL) {
-            put(s,
+            script_put(s,
                 "set arrow %d from %.6g, graph 0 to %.6g, graph 1 nohead lw 1 dt 3 lc rgb "
                 "'#7a5a2a'\n",
                 i + 1, e->start_s, e->start_s);
@@ -173,33 +87,33 @@ static void set_panel(struct script *s, const struct figure_timeline *f, int row
 {
     static const double tops[] = {0.87, 0.607, 0.343}; /* of the rows, share of the height */
     if (track == f->n_tracks - 1) {
-        put(s,
+        script_put(s,
             "set key at screen %.4f, screen %.4f left top Left reverse samplen 1.5 spacing 1.15\n",
             1.0 - (double)(LEGEND_WIDTH - 10) / timeline_width(f), tops[row]);
     } else {
-        put(s, "unset key\n");
+        script_put(s, "unset key\n");
     }
     if (track == 0) {
-        put(s, "set ylabel '%s'\nset format y '%%g'\n", label);
+        script_put(s, "set ylabel '%s'\nset format y '%%g'\n", label);
     } else {
-        put(s, "unset ylabel\nset format y ''\n");
+        script_put(s, "unset ylabel\nset format y ''\n");
     }
-    put(s, row == 2 ? "set xlabel 'time (s)'\nset format x '%%g'\n"
+    script_put(s, row == 2 ? "set xlabel 'time (s)'\nset format x '%%g'\n"
                     : "unset xlabel\nset format x ''\n");
 }
 
 static void plot_load(struct script *s, const struct figure_timeline *f, int track)
 {
     static const char in_time[] = "'t_s':(column('final') > 0 ? column('in_time') : NaN)";
-    const char *file = quoted(s, f->tracks[track].cohorts);
+    const char *file = script_quoted(s, f->tracks[track].cohorts);
     set_panel(s, f, 0, track, "requests/s");
-    put(s, "set title %s\nset yrange [0:%.6g]\n", quoted(s, f->tracks[track].label),
+    script_put(s, "set title %s\nset yrange [0:%.6g]\n", script_quoted(s, f->tracks[track].label),
         1.05 * f->most_rps);
-    put(s,
+    script_put(s,
         "plot %s using 't_s':'received' with filledcurves y1=0 fc rgb '#e3e3e3' notitle, \\\n"
         "    %s using %s with filledcurves y1=0 fc rgb '#bcd9ec' notitle, \\\n",
         file, file, in_time);
-    put(s,
+    script_put(s,
         "    %s using 't_s':'received' with lines lw 1.2 lc rgb '#000000' title 'offered', \\\n"
         "    %s using %s with lines lw 1.5 lc rgb '#0072B2' title 'answered in time', \\\n"
         "    NaN with boxes fc rgb '" SHADE "' fs solid noborder title 'attack or fault'\n"
@@ -210,17 +124,17 @@ static void plot_load(struct script *s, const struct figure_timeline *f, int tra
 static void plot_replicas(struct script *s, const struct figure_timeline *f, int track)
 {
     const struct topology_cfg *t = f->world->cfg.topology;
-    const char *file = quoted(s, f->tracks[track].trace);
+    const char *file = script_quoted(s, f->tracks[track].trace);
     set_panel(s, f, 1, track, "replicas");
-    put(s, "set yrange [0:%.6g]\nplot ", f->most_replicas + 1);
+    script_put(s, "set yrange [0:%.6g]\nplot ", f->most_replicas + 1);
     for (int i = 0; i < t->n_services; i++) {
         const char *name = t->services[i].name;
         const char *column = arena_printf(s->arena, "%s.deployed", name);
         const double width =
             fmax(1.2, 3.6 - 0.7 * i); /* equal ones stay visible below each other */
-        put(s, "%s using 't_s':%s with steps lw %.2g dt %d lc rgb '%s' title %s%s", file,
-            quoted(s, column == NULL ? "" : column), width, 1 + i / COLOURS, colours[i % COLOURS],
-            quoted(s, name), i + 1 < t->n_services ? ", \\\n    " : "\n");
+        script_put(s, "%s using 't_s':%s with steps lw %.2g dt %d lc rgb '%s' title %s%s", file,
+            script_quoted(s, column == NULL ? "" : column), width, 1 + i / SCRIPT_COLOURS, script_colours[i % SCRIPT_COLOURS],
+            script_quoted(s, name), i + 1 < t->n_services ? ", \\\n    " : "\n");
     }
 }
 
@@ -228,12 +142,12 @@ static void plot_latency(struct script *s, const struct figure_timeline *f, int 
 {
     const double limit = f->world->cfg.plant->latency_max_ms;
     set_panel(s, f, 2, track, "latency (ms)");
-    put(s, "set logscale y\nset yrange [%.6g:%.6g]\n", limit / 50, 1.3 * fmax(f->most_ms, limit));
-    put(s,
+    script_put(s, "set logscale y\nset yrange [%.6g:%.6g]\n", limit / 50, 1.3 * fmax(f->most_ms, limit));
+    script_put(s,
         "plot %s using 't_s':'latency_ms' with lines lw 1.5 lc rgb '#D55E00' title 'mean latency', "
         "\\\n    %.6g with lines dt 2 lw 1 lc rgb '#404040' title 'limit %.6g ms'\n"
         "unset logscale y\n",
-        quoted(s, f->tracks[track].cohorts), limit, limit);
+        script_quoted(s, f->tracks[track].cohorts), limit, limit);
 }
 
 static void plot_timeline(struct script *s, const struct figure_timeline *f)
@@ -242,29 +156,29 @@ static void plot_timeline(struct script *s, const struct figure_timeline *f)
     static plot_panel *const panels[] = {plot_load, plot_replicas, plot_latency};
     const double width = timeline_width(f);
     shade_events(s, f->schedule);
-    put(s,
+    script_put(s,
         "set xrange [0:%d]\n"
         "set multiplot layout 3,%d margins %.4f,%.4f,0.11,0.87 spacing 0.015,0.03 title %s "
         "font ',15'\n",
         f->schedule->n_seconds, f->n_tracks, AXIS_WIDTH / width, 1.0 - LEGEND_WIDTH / width,
-        quoted(s, f->title));
+        script_quoted(s, f->title));
     label_events(s, f);
     for (int row = 0; row < 3; row++) {
         for (int track = 0; track < f->n_tracks; track++) {
             panels[row](s, f, track);
         }
-        put(s, "unset label\n");
+        script_put(s, "unset label\n");
     }
-    put(s, "unset multiplot\n");
+    script_put(s, "unset multiplot\n");
 }
 
 enum err figure_timeline(const char *dir, const struct figure_timeline *f, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     struct script s;
-    begin(&s, scratch, dir, "timeline", timeline_width(f), TIMELINE_HEIGHT);
+    script_begin(&s, scratch, dir, "timeline", timeline_width(f), TIMELINE_HEIGHT);
     plot_timeline(&s, f);
-    const enum err e = finish(&s);
+    const enum err e = script_finish(&s);
     arena_rewind(scratch, mark);
     return e;
 }
@@ -381,11 +295,11 @@ static void plot_kind(struct script *s, const char *file, enum controller_kind k
 {
     const char *name = controller_kind_name(kind);
     const char *also = kind == CONTROLLER_STATIC ? " || strcol('kind') eq 'nothing'" : "";
-    put(s,
+    script_put(s,
         "    %s using (strcol('kind') eq '%s' && strcol('role') eq 'arm' ? column('vcpu') : NaN):"
         "'in_time' with points pt 7 ps 0.35 lc rgb '%s' notitle, \\\n",
         file, name, kind_colour((int)kind));
-    put(s,
+    script_put(s,
         "    %s using ((strcol('kind') eq '%s'%s) && (strcol('role') eq 'corner' || strcol('role') "
         "eq 'edge') ? column('vcpu') : NaN):'in_time' with lines lw 1.8 lc rgb '%s' "
         "title '%s frontier', \\\n",
@@ -406,14 +320,14 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
                            const char *data)
 {
     static const int markers[] = {5, 7, 9, 11, 13, 4, 6, 8, 10, 12};
-    const char *file = quoted(s, data);
-    put(s,
+    const char *file = script_quoted(s, data);
+    script_put(s,
         "set title %s\nset xlabel 'mean CPU requested (vCPU)'\n"
         "set ylabel 'answered in time / received'\n"
         "set key outside right top Left reverse samplen 2 spacing 1.2\n"
         "set grid xtics lc rgb '#d8d8d8' lw 1 dt 1\nset offsets graph 0.05, 0.05, 0.05, 0.05\n"
         "plot \\\n",
-        quoted(s, title));
+        script_quoted(s, title));
     for (int k = 0; k < FRONTIER_KINDS; k++) {
         if (has_kind(summary->cfg, frontier_kinds[k])) {
             plot_kind(s, file, frontier_kinds[k]);
@@ -421,8 +335,8 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
     }
     for (int i = 0; i < summary->n_listed; i++) {
         const struct controller_cfg *c = &summary->cfg->controllers[summary->listed[i]];
-        const char *name = quoted(s, controller_label(c));
-        put(s,
+        const char *name = script_quoted(s, controller_label(c));
+        script_put(s,
             "    %s using (strcol('role') eq 'listed' && strcol('controller') eq %s ? "
             "column('vcpu') : NaN):'in_time':'vcpu_lo':'vcpu_hi':'in_time_lo':'in_time_hi' "
             "with xyerrorbars lw 1.3 pt %d ps 0.9 lc rgb '%s' title %s%s",
@@ -445,9 +359,9 @@ static enum err figure_view(const char *dir, const struct summary *summary, int 
     }
     struct script s;
     TRY(write_points(path, summary, view, arena));
-    begin(&s, arena, dir, name, 760, 480);
+    script_begin(&s, arena, dir, name, 760, 480);
     plot_frontiers(&s, summary, scenario, data);
-    return finish(&s);
+    return script_finish(&s);
 }
 
 enum err figure_frontiers(const char *dir, const struct summary *s,
@@ -469,10 +383,10 @@ enum err figure_frontiers(const char *dir, const struct summary *s,
 static void plot_curve(struct script *s, const char *file, const char *column, const char *label,
                        bool last)
 {
-    put(s, "set ylabel '%s'\n", label);
-    put(s, last ? "set xlabel 'env-steps (thousands)'\nset format x '%%g'\n"
+    script_put(s, "set ylabel '%s'\n", label);
+    script_put(s, last ? "set xlabel 'env-steps (thousands)'\nset format x '%%g'\n"
                 : "unset xlabel\nset format x ''\n");
-    put(s,
+    script_put(s,
         "plot %s using (column('env_steps') / 1000):'%s' with linespoints lw 1.4 pt 7 ps 0.3 lc "
         "rgb '#0072B2' notitle\n",
         file, column);
@@ -482,15 +396,15 @@ enum err figure_learning(const char *dir, const char *path, struct arena *scratc
 {
     const struct arena_mark mark = arena_mark(scratch);
     struct script s;
-    begin(&s, scratch, dir, "learning", 700, 640);
-    const char *file = quoted(&s, path);
-    put(&s, "set multiplot layout 3,1 margins 0.12,0.97,0.09,0.93 spacing 0.02,0.03 title "
+    script_begin(&s, scratch, dir, "learning", 700, 640);
+    const char *file = script_quoted(&s, path);
+    script_put(&s, "set multiplot layout 3,1 margins 0.12,0.97,0.09,0.93 spacing 0.02,0.03 title "
             "'training episodes: mean of each update'\n");
     plot_curve(&s, file, "reward", "reward per step", false);
     plot_curve(&s, file, "compliance", "answered in time", false);
     plot_curve(&s, file, "vcpu", "mean vCPU", true);
-    put(&s, "unset multiplot\n");
-    const enum err e = finish(&s);
+    script_put(&s, "unset multiplot\n");
+    const enum err e = script_finish(&s);
     arena_rewind(scratch, mark);
     return e;
 }

@@ -130,6 +130,11 @@ float space_back(const struct space_column *c, float y)
 
 /* ---- measures ---- */
 
+bool space_measure_is_root(enum space_measure m)
+{
+    return measure_root[m];
+}
+
 static double share(double n, double of, double if_none)
 {
     return of > 0.0 ? n / of : if_none;

@@ -85,6 +85,9 @@ static inline float space_forth(const struct space_column *c, float x)
 /* Back, within what was seen, whole where it counts pods. */
 float space_back(const struct space_column *c, float y);
 
+/* Is the measure worked with as its square root? */
+bool space_measure_is_root(enum space_measure m);
+
 /* The measures of a period at that offered load. */
 void space_measure(float out[SPACE_MEASURES], const struct plant_truth *t, double load,
                    double period_s);

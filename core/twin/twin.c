@@ -84,7 +84,7 @@ static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id
     t->places[lid] = (struct place){.schedule = schedule};
     const double load = offered(t, &t->places[lid], &legit);
     const uint32_t start = rng_philox(key, DRAW_START, id->env, id->episode, 0).v[0];
-    worlds_begin(&t->worlds, lid, &world, start_near(m, load, start));
+    worlds_begin(&t->worlds, lid, &world, &m->data, start_near(m, load, start));
     return ERR_OK;
 }
 

@@ -32,12 +32,13 @@ enum err worlds_init(struct worlds *w, struct arena *arena, const struct twin_mo
     return all ? ERR_OK : ERR_MEMORY;
 }
 
-void worlds_begin(struct worlds *w, int i, const struct world_id *id, int row)
+void worlds_begin(struct worlds *w, int i, const struct world_id *id, const struct dataset *d,
+                  int row)
 {
     const struct space *s = &w->model->space;
     const float *states[SPACE_HISTORY_MAX];
     float loads[SPACE_HISTORY_MAX + 1];
-    dataset_history(states, loads, &w->model->data, row);
+    dataset_history(states, loads, d, row);
     for (int k = 0; k < s->history; k++) {
         memcpy(w->state + ((ptrdiff_t)i * s->history + k) * s->n_state, states[k],
                (size_t)s->n_state * sizeof *w->state);

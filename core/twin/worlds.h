@@ -41,8 +41,9 @@ struct worlds {
 enum err worlds_init(struct worlds *w, struct arena *arena, const struct twin_model *model,
                      int n) WARN_UNUSED;
 
-/* World i begins where the decision at `row` of the model's data stood. */
-void worlds_begin(struct worlds *w, int i, const struct world_id *id, int row);
+/* World i begins where the decision at `row` of the data stood; the space is the model's. */
+void worlds_begin(struct worlds *w, int i, const struct world_id *id, const struct dataset *d,
+                  int row);
 
 /* One period. delta (n, N) executed changes, attack (n, 3) or NULL, load (n) offered; worlds whose
  * `active` byte is 0 stand still (NULL: none does). */

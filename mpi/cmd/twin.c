@@ -1,5 +1,6 @@
 /* karma twin: models of a cluster, learned from its traces. */
 #include "core/base/log.h"
+#include "core/report/fidelity.h"
 #include "core/report/table.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/comm.h"
@@ -15,23 +16,33 @@
 struct options {
     const char **sets;
     int n_sets;
-    const char *out, *config, *from;
+    const char *out, *config, *from, *on;
+    int horizon, stride;
 };
 
 static const struct option_row rows[] = {
     EXPERIMENT_SET_OPTION(struct options),
     OPTION_STRING(struct options, config, "config", 'c', "CONFIG",
                   "where `fit` and `twin` stand (default: the defaults)"),
-    OPTION_STRING(struct options, out, "out", 'o', "FILE",
-                  "fit: the twin, FILE and FILE.traces"),
+    OPTION_STRING(struct options, out, "out", 'o', "PATH",
+                  "fit: the twin, PATH and PATH.traces; report: directory of figures"),
     OPTION_STRING(struct options, from, "from", 0, "TWIN",
                   "fit: start from this twin and what it remembers; it is replaced only if the new "
                   "one is no worse on validation episodes"),
+    OPTION_STRING(struct options, on, "on", 0, "STORE",
+                  "report: on all episodes of this store, not on the held-out ones of the twin's"),
+    OPTION_INT(struct options, horizon, "horizon", 0, "K", 1, ACCURACY_HORIZON_MAX,
+               "report: periods ahead (default: 20)"),
+    OPTION_INT(struct options, stride, "stride", 0, "N", 1, 1000,
+               "report: predict from every N-th decision (default: 5)"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
-    {"VERB", "fit: learn a twin from stores of traces, on all ranks", 1, 1},
-    {"FILE", "fit: stores (karma trace collect, import)", 1, 100000},
+    {"VERB",
+     "fit: learn a twin from stores of traces, on all ranks | report: its accuracy on episodes it "
+     "did not learn from, with and without its table and its networks",
+     1, 1},
+    {"FILE", "stores (fit; karma trace collect, import), a twin (report)", 1, 100000},
     OPERAND_END,
 };
 static const struct command_line line = {
@@ -149,6 +160,121 @@ static enum err run_fit(struct session *s)
     return e;
 }
 
+/* ---- report ---- */
+
+/* One twin, used in one way, and how well it did. */
+struct trial {
+    struct twin_cfg use;
+    struct twin_model model;
+    struct accuracy accuracy;
+};
+
+/* Episodes to predict: the twin's own, or another store's. */
+struct examination {
+    struct session *s;
+    const struct plant_cfg *plant;
+    struct accuracy_cfg cfg;
+    struct dataset other;
+    struct space space;
+    struct arena scratch;
+};
+
+static enum err read_other(struct examination *x, const struct twin_model *m)
+{
+    struct store store;
+    TRY(store_open(&store, x->s->arena, x->s->o->on));
+    enum err e = store_same_header(&m->space.header, x->s->files[0], &store.header, x->s->o->on);
+    if (e == ERR_OK) {
+        e = dataset_read(&x->other, x->s->arena, &store, &m->space);
+    }
+    store_close(&store);
+    return e;
+}
+
+static enum err examine(struct trial *t, struct examination *x)
+{
+    struct accuracy_cfg cfg = x->cfg;
+    TRY(model_load(&t->model, x->s->arena, &t->use, x->s->files[0]));
+    if (x->s->o->on != NULL && x->other.space == NULL) {
+        TRY(read_other(x, &t->model));
+    }
+    cfg.data = x->s->o->on != NULL ? &x->other : &t->model.data;
+    return accuracy_measure(&t->accuracy, x->s->arena, &t->model, x->plant, &cfg, &x->scratch);
+}
+
+/* Horizons of the tables: 1, 5, 20, as far as they go. */
+static int choose_horizons(int *out, int horizon)
+{
+    int n = 0;
+    for (int k = 1; k < horizon; k *= k == 1 ? 5 : 4) {
+        out[n++] = k;
+    }
+    out[n++] = horizon;
+    return n;
+}
+
+static enum err write_report(struct session *s, const struct fidelity *f,
+                             const struct fidelity_pairs *pairs, struct arena *scratch)
+{
+    struct buf out;
+    buf_init(&out);
+    enum err e = fidelity_print(&out, f, scratch);
+    if (e == ERR_OK) {
+        fwrite(out.data, 1, out.len, stdout);
+    }
+    if (e == ERR_OK && s->o->out != NULL) {
+        e = fidelity_figures(s->o->out, f, pairs, scratch);
+        printf("\nfigures: data and scripts in %s; draw them with: karma figure %s\n", s->o->out,
+               s->o->out);
+    }
+    buf_release(&out);
+    return e;
+}
+
+static enum err report(struct session *s, struct examination *x, const struct experiment_cfg *cfg)
+{
+    static const char *const names[] = {"as used", "without the table", "without networks"};
+    struct trial *trials = ARENA_NEW(s->arena, FIDELITY_TWINS_MAX, struct trial);
+    struct fidelity_pairs *pairs;
+    int horizons[8];
+    struct fidelity f = {.horizons = horizons,
+                         .n_horizons = choose_horizons(horizons, x->cfg.horizon),
+                         .stat = {.seed = 1, .resamples = 1000, .level = 0.95}};
+    if (trials == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(fidelity_pairs_new(&pairs, s->arena, horizons, f.n_horizons));
+    const struct accuracy_watch watch = fidelity_watch(pairs);
+    for (int i = 0; i < FIDELITY_TWINS_MAX; i++) {
+        trials[i].use = cfg->twin;
+        trials[i].use.lookup = i == 1 ? LOOKUP_NONE : cfg->twin.lookup;
+        trials[i].use.fallback = i == 2 ? FALLBACK_NEAREST : cfg->twin.fallback;
+        x->cfg.watch = i == 0 ? &watch : NULL;
+        TRY(examine(&trials[i], x));
+        f.names[f.n_twins] = names[i];
+        f.twins[f.n_twins++] = &trials[i].accuracy;
+    }
+    printf("%s, digest %016" PRIx64 ", %s\n", s->files[0], trials[0].model.digest,
+           s->o->on != NULL ? s->o->on : "on its held-out episodes");
+    return write_report(s, &f, pairs, &x->scratch);
+}
+
+static enum err run_report(struct session *s)
+{
+    struct experiment_cfg cfg;
+    TRY(load_config(&cfg, s));
+    struct examination x = {.s = s,
+                            .plant = &cfg.plant,
+                            .cfg = {.part = s->o->on != NULL ? ACCURACY_ALL : STORE_HELD_OUT,
+                                    .horizon = s->o->horizon,
+                                    .stride = s->o->stride,
+                                    .seed = 1}};
+    arena_init(&x.scratch);
+    const enum err e = report(s, &x, &cfg);
+    arena_release(&x.scratch);
+    return e;
+}
+
 /* ---- verbs ---- */
 
 static const struct verb {
@@ -157,6 +283,7 @@ static const struct verb {
     int n_min, n_max; /* files */
 } verbs[] = {
     {"fit", run_fit, 1, 100000},
+    {"report", run_report, 1, 1},
 };
 
 static enum err run_verb(struct session *s, const char *name)
@@ -180,7 +307,7 @@ static enum err run_verb(struct session *s, const char *name)
 enum err command_twin(int argc, char **argv)
 {
     struct arena arena;
-    struct options o = {0};
+    struct options o = {.horizon = 20, .stride = 5};
     struct operands given;
     bool done = false;
     arena_init(&arena);

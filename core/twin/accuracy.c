@@ -1,0 +1,521 @@
+/* Bundles of worlds against what happened. See accuracy.h. */
+#include "core/twin/accuracy.h"
+
+#include "core/base/log.h"
+#include "core/plant/reward.h"
+#include "core/twin/metric.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Decided by the load alone, or exact: nothing to be proud of. */
+static bool is_exogenous(const char *name)
+{
+    static const char *const names[] = {"id", "desired", "received", "hpa_ready", "hpa_ignored",
+                                        "hpa_missing", "net_in", "net_out", "pod_age"};
+    bool is = strncmp(name, "entry_", 6) == 0;
+    for (size_t i = 0; !is && i < sizeof names / sizeof *names; i++) {
+        is = strcmp(name, names[i]) == 0;
+    }
+    return is;
+}
+
+static const char *metric_of(const char *column)
+{
+    const char *dot = strrchr(column, '.');
+    return dot != NULL ? dot + 1 : column;
+}
+
+/* ---- groups ---- */
+
+static enum err add_to_group(struct accuracy *a, struct arena *arena, const char *name,
+                             const char *unit, int column)
+{
+    int g = accuracy_find(a, name);
+    if (g < 0 && a->n_groups == ACCURACY_GROUPS_MAX) {
+        return ERR_OK;
+    }
+    if (g < 0) {
+        g = a->n_groups++;
+        a->groups[g] = (struct accuracy_group){
+            .name = name, .unit = unit, .column = ARENA_NEW(arena, a->model->space.n_services, int)};
+        if (a->groups[g].column == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    struct accuracy_group *group = &a->groups[g];
+    if (group->n < a->model->space.n_services) {
+        group->column[group->n++] = column;
+    }
+    return ERR_OK;
+}
+
+/* Of the measures, those that no column says. */
+static enum err group_measures(struct accuracy *a, struct arena *arena)
+{
+    static const struct {
+        enum space_measure measure;
+        const char *name, *unit;
+    } list[] = {{SM_SUCCESS, "answered (exact)", ""},
+                {SM_COMPLIANT, "in time (exact)", ""},
+                {SM_LATENCY, "latency (exact)", "ms"},
+                {SM_REQUESTED, "CPU requested", "mcpu"}};
+    for (size_t i = 0; a->model->space.n_measures > 0 && i < sizeof list / sizeof *list; i++) {
+        TRY(add_to_group(a, arena, list[i].name, list[i].unit,
+                         a->model->space.n_state + (int)list[i].measure));
+    }
+    return ERR_OK;
+}
+
+static enum err group_columns(struct accuracy *a, struct arena *arena)
+{
+    const struct space *s = &a->model->space;
+    for (int i = 0; i < s->n_state; i++) {
+        const char *name = metric_of(s->header.columns[i]);
+        if (s->columns[i].learned && !is_exogenous(name)) {
+            TRY(add_to_group(a, arena, name, s->header.units[i], i));
+        }
+    }
+    return group_measures(a, arena);
+}
+
+int accuracy_find(const struct accuracy *a, const char *name)
+{
+    for (int g = 0; g < a->n_groups; g++) {
+        if (strcmp(a->groups[g].name, name) == 0) {
+            return g;
+        }
+    }
+    return -1;
+}
+
+/* ---- what is predicted ---- */
+
+/* A measure as it is meant: roots undone. */
+static double plain(const float *measure, int i)
+{
+    const double x = (double)measure[i];
+    return space_measure_is_root((enum space_measure)i) ? (x > 0.0 ? x * x : 0.0) : x;
+}
+
+/* Column of a state, or measure of the period before it. */
+static double value_of(const struct space *s, const float *state, const float *measure, int column)
+{
+    return column < s->n_state ? (double)state[column] : plain(measure, column - s->n_state);
+}
+
+struct bench {
+    struct accuracy *a;
+    const struct dataset *d;
+    struct worlds worlds; /* ACCURACY_SAMPLES: one bundle */
+    int32_t *delta, *attack;
+    float *load;
+    double *mean, *median; /* (n_state + n_measures) of the training part */
+    double *samples;       /* (ACCURACY_SAMPLES) */
+};
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Mean and median of every column over what followed the training transitions. */
+static enum err constants(struct bench *b, struct arena *scratch)
+{
+    const struct dataset *d = &b->a->model->data;
+    const struct space *s = d->space;
+    const int n = d->n_at[STORE_TRAIN];
+    double *x = ARENA_NEW(scratch, n, double);
+    if (x == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int c = 0; c < s->n_state + s->n_measures; c++) {
+        double sum = 0.0;
+        for (int i = 0; i < n; i++) {
+            const size_t row = (size_t)d->at[STORE_TRAIN][i];
+            x[i] = value_of(s, d->state + (row + 1) * (size_t)s->n_state,
+                            d->measure + row * (size_t)s->n_measures, c);
+            sum += x[i];
+        }
+        qsort(x, (size_t)n, sizeof *x, by_value);
+        b->mean[c] = sum / n;
+        b->median[c] = x[n / 2];
+    }
+    return ERR_OK;
+}
+
+static enum err bench_init(struct bench *b, struct accuracy *a, struct arena *scratch)
+{
+    const struct space *s = &a->model->space;
+    const int n = s->n_state + s->n_measures;
+    *b = (struct bench){.a = a, .d = a->cfg.data};
+    b->delta = ARENA_NEW(scratch, ACCURACY_SAMPLES * s->n_services, int32_t);
+    b->attack = ARENA_NEW(scratch, ACCURACY_SAMPLES * STORE_ATTACK, int32_t);
+    b->load = ARENA_NEW(scratch, ACCURACY_SAMPLES, float);
+    b->mean = ARENA_NEW(scratch, n, double);
+    b->median = ARENA_NEW(scratch, n, double);
+    b->samples = ARENA_NEW(scratch, ACCURACY_SAMPLES, double);
+    if (b->delta == NULL || b->attack == NULL || b->load == NULL || b->mean == NULL ||
+        b->median == NULL || b->samples == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(worlds_init(&b->worlds, scratch, a->model, ACCURACY_SAMPLES));
+    return constants(b, scratch);
+}
+
+static void begin(struct bench *b, int row, int n)
+{
+    const struct accuracy *a = b->a;
+    for (int i = 0; i < n; i++) {
+        const struct world_id id = {.key = rng_key(a->cfg.seed, RNG_TWIN, RNG_TEST_SPLIT),
+                                    .env = (uint32_t)i,
+                                    .episode = (uint32_t)row,
+                                    .member = i % a->model->ensemble.n_members};
+        worlds_begin(&b->worlds, i, &id, b->d, row);
+    }
+}
+
+/* All worlds live through what was decided and offered at `row`. */
+static void step(struct bench *b, int row)
+{
+    const int n = b->d->space->n_services;
+    for (int i = 0; i < ACCURACY_SAMPLES; i++) {
+        memcpy(b->delta + (ptrdiff_t)i * n, b->d->delta + (ptrdiff_t)row * n,
+               (size_t)n * sizeof *b->delta);
+        memcpy(b->attack + (ptrdiff_t)i * STORE_ATTACK,
+               b->d->attack + (ptrdiff_t)row * STORE_ATTACK, STORE_ATTACK * sizeof *b->attack);
+        b->load[i] = b->d->load[row];
+    }
+    worlds_step(&b->worlds, b->delta, b->attack, b->load, NULL);
+}
+
+/* ---- judging ---- */
+
+/* How much of [lo, hi] lies within [from, to]. */
+static double overlap(double lo, double hi, double from, double to)
+{
+    const double inside = fmin(hi, to) - fmax(lo, from);
+    return inside > 0.0 ? inside / (hi - lo) : 0.0;
+}
+
+/* The truth's place among the samples is anywhere between those below and those not above (all
+ * alike, where values repeat); the interval is right in so far as that is within it. */
+static void judge_interval(struct accuracy_sum *s, const double *sorted, double truth)
+{
+    int below = 0, equal = 0;
+    for (int i = 0; i < ACCURACY_SAMPLES; i++) {
+        below += sorted[i] < truth;
+        equal += sorted[i] == truth;
+    }
+    const double lo = below / (ACCURACY_SAMPLES + 1.0);
+    const double hi = (below + equal + 1) / (ACCURACY_SAMPLES + 1.0);
+    s->inside_50 += overlap(lo, hi, 0.25, 0.75);
+    s->inside_90 += overlap(lo, hi, 0.05, 0.95);
+}
+
+/* Column `c`, which came to be `truth`; `held`: its value at the start. Returns what was said. */
+static double judge(struct bench *b, struct accuracy_sum *s, int c, double truth, double held)
+{
+    const struct space *space = b->d->space;
+    for (int i = 0; i < ACCURACY_SAMPLES; i++) {
+        b->samples[i] = value_of(space, worlds_state(&b->worlds, i),
+                                 b->worlds.measure + (ptrdiff_t)i * space->n_measures, c);
+    }
+    qsort(b->samples, ACCURACY_SAMPLES, sizeof *b->samples, by_value);
+    s->gap[PREDICTOR_TWIN] += fabs(b->samples[ACCURACY_SAMPLES / 2] - truth);
+    s->gap[PREDICTOR_HOLD] += fabs(held - truth);
+    s->gap[PREDICTOR_MEAN] += fabs(b->mean[c] - truth);
+    s->gap[PREDICTOR_MEDIAN] += fabs(b->median[c] - truth);
+    s->n += 1.0;
+    judge_interval(s, b->samples, truth);
+    return b->samples[ACCURACY_SAMPLES / 2];
+}
+
+static struct accuracy_sum *sums_of(const struct accuracy *a, int episode, int k,
+                                    enum accuracy_window window)
+{
+    const ptrdiff_t at =
+        ((ptrdiff_t)episode * a->cfg.horizon + (k - 1)) * WINDOWS + (ptrdiff_t)window;
+    return a->sums + at * a->n_groups;
+}
+
+static void add_sum(struct accuracy_sum *into, const struct accuracy_sum *from)
+{
+    for (int p = 0; p < PREDICTORS; p++) {
+        into->gap[p] += from->gap[p];
+    }
+    into->inside_50 += from->inside_50;
+    into->inside_90 += from->inside_90;
+    into->n += from->n;
+}
+
+/* All groups, k periods after `start`; the last of them began at `row`. */
+static void judge_all(struct bench *b, int episode, int start, int k)
+{
+    const struct space *s = b->d->space;
+    const int row = start + k - 1;
+    const float *state = b->d->state + ((size_t)row + 1) * (size_t)s->n_state;
+    const float *measure = b->d->measure + (size_t)row * (size_t)s->n_measures;
+    const float *held = b->d->state + (size_t)start * (size_t)s->n_state;
+    const float *before =
+        b->d->measure + (size_t)(start > b->d->episodes[b->d->episode[row]].first_row ? start - 1
+                                                                                      : start) *
+                            (size_t)s->n_measures;
+    const struct accuracy_watch *watch = b->a->cfg.watch;
+    const enum accuracy_window window = dataset_busy(b->d, row) ? WINDOW_BUSY : WINDOW_QUIET;
+    for (int g = 0; g < b->a->n_groups; g++) {
+        const struct accuracy_group *group = &b->a->groups[g];
+        struct accuracy_sum one = {0};
+        for (int i = 0; i < group->n; i++) {
+            const int c = group->column[i];
+            const double truth = value_of(s, state, measure, c);
+            const double said = judge(b, &one, c, truth, value_of(s, held, before, c));
+            if (watch != NULL) {
+                watch->see(watch->ctx, g, k, truth, said);
+            }
+        }
+        add_sum(&sums_of(b->a, episode, k, WINDOW_ALL)[g], &one);
+        add_sum(&sums_of(b->a, episode, k, window)[g], &one);
+    }
+}
+
+/* Were all transitions from `row` on, n of them, measured? */
+static bool measured(const struct dataset *d, int row, int n)
+{
+    bool all = true;
+    for (int i = 0; all && i < n; i++) {
+        all = d->whole[row + i] != 0;
+    }
+    return all;
+}
+
+static void play_starts(struct bench *b, int episode)
+{
+    const struct accuracy_cfg *cfg = &b->a->cfg;
+    const struct dataset_episode *e = &b->d->episodes[b->a->episode[episode]];
+    for (int t = 0; t + cfg->horizon <= e->n_steps; t += cfg->stride) {
+        const int start = e->first_row + t;
+        if (measured(b->d, start, cfg->horizon)) {
+            begin(b, start, ACCURACY_SAMPLES);
+            for (int k = 1; k <= cfg->horizon; k++) {
+                step(b, start + k - 1);
+                judge_all(b, episode, start, k);
+            }
+        }
+    }
+}
+
+/* ---- the paper's ratio ---- */
+
+/* OR of a period. What share of the load is legitimate does not matter to it; a small one keeps its
+ * requests below all that were answered. */
+static double resilience(const struct space *s, const float *measure, double *inflight, double load,
+                         const struct plant_cfg *plant)
+{
+    const double any_share = 0.25, any_node_m = 1.0;
+    struct plant_truth t;
+    struct reward_terms r;
+    space_truth(&t, measure, *inflight, load, any_share, s->header.period_s);
+    reward_of(&r, &t, plant, any_node_m);
+    *inflight = t.inflight;
+    return r.resilience;
+}
+
+/* One world plays the whole episode, for each sample; the mean of them is what the twin says. */
+static void play_whole(struct bench *b, int episode, const struct plant_cfg *plant)
+{
+    const struct space *s = b->d->space;
+    const struct dataset_episode *e = &b->d->episodes[b->a->episode[episode]];
+    double real = 0.0, twin = 0.0, real_inflight = 0.0, inflight[ACCURACY_SAMPLES] = {0};
+    begin(b, e->first_row, ACCURACY_SAMPLES);
+    for (int t = 0; t < e->n_steps; t++) {
+        const int row = e->first_row + t;
+        const double load = (double)b->d->load[row];
+        step(b, row);
+        real += resilience(s, b->d->measure + (size_t)row * (size_t)s->n_measures, &real_inflight,
+                           load, plant);
+        for (int i = 0; i < ACCURACY_SAMPLES; i++) {
+            twin += resilience(s, b->worlds.measure + (ptrdiff_t)i * s->n_measures, &inflight[i],
+                               load, plant) /
+                    ACCURACY_SAMPLES;
+        }
+    }
+    b->a->ratio[episode] = real < twin ? real / twin : twin / real;
+}
+
+/* ---- measuring ---- */
+
+static enum err choose_episodes(struct accuracy *a, struct arena *arena)
+{
+    const struct dataset *d = a->cfg.data;
+    a->episode = ARENA_NEW(arena, d->n_episodes, int);
+    if (a->episode == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < d->n_episodes; i++) {
+        const struct dataset_episode *e = &d->episodes[i];
+        if ((a->cfg.part == ACCURACY_ALL || (int)e->part == a->cfg.part) &&
+            e->n_steps >= a->cfg.horizon) {
+            a->episode[a->n_episodes++] = i;
+        }
+    }
+    if (a->n_episodes == 0) {
+        log_error("no episode %s%shas %d periods; collect more, or ask for a shorter horizon",
+                  a->cfg.part == ACCURACY_ALL ? "" : store_part_name((enum store_part)a->cfg.part),
+                  a->cfg.part == ACCURACY_ALL ? "" : " ", a->cfg.horizon);
+        return ERR_FORMAT;
+    }
+    return ERR_OK;
+}
+
+enum err accuracy_measure(struct accuracy *a, struct arena *arena, const struct twin_model *model,
+                          const struct plant_cfg *plant, const struct accuracy_cfg *cfg,
+                          struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct bench b;
+    *a = (struct accuracy){.model = model, .cfg = *cfg};
+    TRY(group_columns(a, arena));
+    TRY(choose_episodes(a, arena));
+    a->sums = ARENA_NEW(arena, (size_t)a->n_episodes * (size_t)cfg->horizon * WINDOWS *
+                                   (size_t)a->n_groups,
+                        struct accuracy_sum);
+    a->ratio = ARENA_NEW(arena, a->n_episodes, double);
+    if (a->sums == NULL || a->ratio == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(bench_init(&b, a, scratch));
+    for (int i = 0; i < a->n_episodes; i++) {
+        play_starts(&b, i);
+        if (model->space.n_measures > 0) {
+            play_whole(&b, i, plant);
+        }
+    }
+    memcpy(a->asked, b.worlds.asked, sizeof a->asked);
+    arena_rewind(scratch, mark);
+    return ERR_OK;
+}
+
+/* ---- figures with intervals ---- */
+
+/* A quotient of sums over the episodes that a resample drew (NULL: all of them once). */
+struct quotient {
+    const struct accuracy *a, *b; /* b: what is taken off; NULL = nothing */
+    int group, k;
+    enum accuracy_window window;
+    double (*of)(const struct accuracy_sum *s, int which);
+    int which;
+};
+
+static double evaluate_one(const struct quotient *q, const struct accuracy *a,
+                           const uint32_t *drawn)
+{
+    struct accuracy_sum sum = {0};
+    for (int i = 0; i < a->n_episodes; i++) {
+        const int episode = drawn != NULL ? (int)drawn[i] : i;
+        add_sum(&sum, &sums_of(a, episode, q->k, q->window)[q->group]);
+    }
+    return q->of(&sum, q->which);
+}
+
+static double evaluate(const struct quotient *q, const uint32_t *drawn)
+{
+    const double a = evaluate_one(q, q->a, drawn);
+    return q->b != NULL ? a - evaluate_one(q, q->b, drawn) : a;
+}
+
+static enum err interval(struct stat_interval *out, const struct quotient *q,
+                         const struct stat_cfg *stat, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const uint32_t n = (uint32_t)q->a->n_episodes;
+    uint32_t *drawn = ARENA_NEW(scratch, n, uint32_t);
+    double *estimates = ARENA_NEW(scratch, stat->resamples, double);
+    if (drawn == NULL || estimates == NULL) {
+        return ERR_MEMORY;
+    }
+    const double value = evaluate(q, NULL);
+    bool defined = isfinite(value);
+    for (uint32_t r = 0; defined && r < stat->resamples; r++) {
+        stat_draw(drawn, n, stat, r, STAT_ROLE_EVAL);
+        estimates[r] = evaluate(q, drawn);
+        defined = isfinite(estimates[r]);
+    }
+    *out = (struct stat_interval){value, NAN, NAN};
+    enum err e = ERR_OK;
+    if (defined) {
+        e = stat_percentiles(out, value, estimates, stat, scratch);
+    }
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+static double skill_of(const struct accuracy_sum *s, int who)
+{
+    return s->gap[PREDICTOR_MEAN] > 0.0 ? 1.0 - s->gap[who] / s->gap[PREDICTOR_MEAN] : NAN;
+}
+
+enum err accuracy_skill(struct stat_interval *out, const struct accuracy *a, enum predictor who,
+                        int group, int k, enum accuracy_window window, const struct stat_cfg *stat,
+                        struct arena *scratch)
+{
+    const struct quotient q = {.a = a,
+                               .group = group,
+                               .k = k,
+                               .window = window,
+                               .of = skill_of,
+                               .which = (int)who};
+    return interval(out, &q, stat, scratch);
+}
+
+enum err accuracy_gain(struct stat_interval *out, const struct accuracy *a,
+                       const struct accuracy *b, int group, int k, enum accuracy_window window,
+                       const struct stat_cfg *stat, struct arena *scratch)
+{
+    const struct quotient q = {.a = a,
+                               .b = b,
+                               .group = group,
+                               .k = k,
+                               .window = window,
+                               .of = skill_of,
+                               .which = PREDICTOR_TWIN};
+    CHECK(a->n_episodes == b->n_episodes);
+    return interval(out, &q, stat, scratch);
+}
+
+static double gap_of(const struct accuracy_sum *s, int who)
+{
+    return s->n > 0.0 ? s->gap[who] / s->n : NAN;
+}
+
+double accuracy_gap(const struct accuracy *a, enum predictor who, int group, int k,
+                    enum accuracy_window window)
+{
+    const struct quotient q = {.a = a,
+                               .group = group,
+                               .k = k,
+                               .window = window,
+                               .of = gap_of,
+                               .which = (int)who};
+    return evaluate(&q, NULL);
+}
+
+static double inside(const struct accuracy_sum *s, int wide)
+{
+    return s->n > 0.0 ? (wide != 0 ? s->inside_90 : s->inside_50) / s->n : NAN;
+}
+
+enum err accuracy_coverage(struct stat_interval *out, const struct accuracy *a, bool wide,
+                           int group, int k, enum accuracy_window window,
+                           const struct stat_cfg *stat, struct arena *scratch)
+{
+    const struct quotient q = {.a = a,
+                               .group = group,
+                               .k = k,
+                               .window = window,
+                               .of = inside,
+                               .which = wide ? 1 : 0};
+    return interval(out, &q, stat, scratch);
+}
