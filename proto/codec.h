@@ -153,7 +153,7 @@ struct twin_header {
     int n_hidden, members;
     const float *in_mean, *in_inv;   /* (n_in) */
     const float *out_mean, *out_std; /* (n_target) */
-    const float *lo, *hi;            /* (n_columns) */
+    const float *limits;             /* (n_columns, 4) lo, least, most, hi */
     const float *spread;             /* (n_spread) ascending */
     int n_in, n_target, n_columns, n_spread;
 };

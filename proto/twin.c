@@ -39,8 +39,7 @@ enum err codec_put_twin(struct buf *out, const struct twin_header *h)
     m.in_inv = floats(h->in_inv), m.n_in_inv = in;
     m.out_mean = floats(h->out_mean), m.n_out_mean = target;
     m.out_std = floats(h->out_std), m.n_out_std = target;
-    m.lo = floats(h->lo), m.n_lo = (size_t)h->n_columns;
-    m.hi = floats(h->hi), m.n_hi = (size_t)h->n_columns;
+    m.limits = floats(h->limits), m.n_limits = 4 * (size_t)h->n_columns;
     m.spread = floats(h->spread), m.n_spread = (size_t)h->n_spread;
     return wire_put(out, FRAME_TWIN, CODEC_TWIN_VERSION, &m.base);
 }
@@ -49,13 +48,12 @@ static enum err check_numbers(const Karma__Twin *m, const char *source)
 {
     TRY(wire_expect(source, "in_inv", m->n_in_inv, m->n_in_mean));
     TRY(wire_expect(source, "out_std", m->n_out_std, m->n_out_mean));
-    TRY(wire_expect(source, "hi", m->n_hi, m->n_lo));
+    TRY(wire_expect(source, "limits", m->n_limits, m->n_limits / 4 * 4));
     TRY(expect_finite(source, "in_mean", m->in_mean, m->n_in_mean));
     TRY(expect_finite(source, "in_inv", m->in_inv, m->n_in_inv));
     TRY(expect_finite(source, "out_mean", m->out_mean, m->n_out_mean));
     TRY(expect_finite(source, "out_std", m->out_std, m->n_out_std));
-    TRY(expect_finite(source, "lo", m->lo, m->n_lo));
-    TRY(expect_finite(source, "hi", m->hi, m->n_hi));
+    TRY(expect_finite(source, "limits", m->limits, m->n_limits));
     return expect_finite(source, "spread", m->spread, m->n_spread);
 }
 
@@ -80,12 +78,11 @@ enum err codec_get_twin(struct twin_header *h, const void *bytes, size_t n, cons
         .in_inv = m->in_inv,
         .out_mean = m->out_mean,
         .out_std = m->out_std,
-        .lo = m->lo,
-        .hi = m->hi,
+        .limits = m->limits,
         .spread = m->spread,
         .n_in = (int)m->n_in_mean,
         .n_target = (int)m->n_out_mean,
-        .n_columns = (int)m->n_lo,
+        .n_columns = (int)(m->n_limits / 4),
         .n_spread = (int)m->n_spread,
     };
     return ERR_OK;

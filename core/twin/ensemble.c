@@ -126,36 +126,3 @@ double ensemble_spread(const struct ensemble *e, const float *y)
     }
     return sqrt(sum / n);
 }
-
-/* ---- noise ---- */
-
-/* Rows with a smaller level. */
-static int rank_of(const struct noise *b, float level)
-{
-    int lo = 0, hi = b->n;
-    while (lo < hi) {
-        const int mid = lo + (hi - lo) / 2;
-        if (b->level[mid] < level) {
-            lo = mid + 1;
-        } else {
-            hi = mid;
-        }
-    }
-    return lo;
-}
-
-int noise_draw(const struct noise *b, int previous, float level, double u)
-{
-    /* Near: a sixteenth of the bank to either side. */
-    const int half = b->n / 16 > 0 ? b->n / 16 : 1;
-    const int rank = rank_of(b, level);
-    int lo = rank - half > 0 ? rank - half : 0;
-    const int hi = rank + half < b->n ? rank + half : b->n;
-    const int next = previous != NOISE_NONE ? b->next[previous] : NOISE_NONE;
-    if (next >= lo && next < hi) {
-        return next;
-    }
-    lo = lo < hi ? lo : hi - 1;
-    const int drawn = lo + (int)(u * (hi - lo));
-    return drawn < hi ? drawn : hi - 1;
-}

@@ -5,12 +5,7 @@
  *   (m, s) = net((input - mean) / std)
  *   target = base + out_mean + out_std (m + exp(s) z),    base = the state now, or 0 (`direct`)
  *
- * z is no normal number but a row of the bank: what the member got wrong on whole validation
- * episodes, divided by its own scale then, all targets together. So noise has the tails, the gaps
- * between whole numbers and the correlations of the cluster's. Rows follow each other as they did
- * there (a stationary bootstrap, D. N. Politis and J. P. Romano, 1994): a fault that lasts leaves
- * residuals that last. The bank is sorted by its level, the mean of s; a successor is taken as long
- * as its level is near that of the moment, else another row of such a level is drawn.
+ * z is a row of the member's bank of residuals (noise.h): the noise of the world.
  *
  * Members differ in their first weights and in the order of what they learned from (B.
  * Lakshminarayanan et al., "Simple and scalable predictive uncertainty estimation using deep
@@ -20,16 +15,11 @@
 #define KARMA_TWIN_ENSEMBLE_H
 
 #include "core/nn/mlp.h"
+#include "core/twin/noise.h"
 #include "core/twin/space.h"
 
-enum { ENSEMBLE_MEMBERS_MAX = 32, NOISE_NONE = -1, NOISE_LEAST = 2 };
+enum { ENSEMBLE_MEMBERS_MAX = 32 };
 
-struct noise {
-    int n;          /* rows, >= NOISE_LEAST */
-    float *level;   /* (n) ascending */
-    float *z;       /* (n, n_target) */
-    int32_t *next;  /* (n) row that followed, NOISE_NONE */
-};
 struct member {
     float *params; /* (mlp.n_params) */
     struct noise noise;
@@ -80,10 +70,6 @@ float ensemble_level(const struct ensemble *e, const float *y);
 /* How far the members' means lie apart at a place: the root mean square, over targets, of their
  * standard deviation. y (members, 2 n_target). */
 double ensemble_spread(const struct ensemble *e, const float *y);
-
-/* The row of the bank after `previous` (NOISE_NONE: none yet) at that level; u uniform in [0, 1).
- */
-int noise_draw(const struct noise *b, int previous, float level, double u);
 
 /* The log scale, within what exp() should see. */
 static inline float ensemble_log_scale(float s)

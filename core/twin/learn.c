@@ -7,7 +7,6 @@
 #include "core/nn/adam.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { CHUNK = 64 };                /* rows predicted at a time when nothing is learned */
@@ -77,16 +76,18 @@ static double deviation_of(const struct moments *m, int i)
 
 void learn_limits(struct space *s, const struct dataset *d)
 {
-    for (int i = 0; i < s->n_state; i++) {
+    for (int i = 0; i < s->n_state + s->n_measures; i++) {
         struct space_column *c = &s->columns[i];
-        bool first = true;
+        c->lo = INFINITY, c->hi = -INFINITY;
         for (int k = 0; k < d->n_at[STORE_TRAIN]; k++) {
-            const int row = d->at[STORE_TRAIN][k];
-            const float x = d->state[((size_t)row + 1) * (size_t)s->n_state + (size_t)i];
-            c->lo = first || x < c->lo ? x : c->lo;
-            c->hi = first || x > c->hi ? x : c->hi;
-            first = false;
+            const size_t row = (size_t)d->at[STORE_TRAIN][k];
+            const float x = i < s->n_state
+                                ? d->state[(row + 1) * (size_t)s->n_state + (size_t)i]
+                                : d->measure[row * (size_t)s->n_measures + (size_t)(i - s->n_state)];
+            c->lo = x < c->lo ? x : c->lo;
+            c->hi = x > c->hi ? x : c->hi;
         }
+        c->least = c->lo, c->most = c->hi;
     }
 }
 
@@ -294,69 +295,6 @@ enum err learn_error(double *error, const struct ensemble *e, int member, const 
     return ERR_OK;
 }
 
-/* ---- the bank of residuals ---- */
-
-struct banked {
-    float level;
-    int at; /* among the transitions that are banked */
-};
-
-static int by_level(const void *a, const void *b)
-{
-    const struct banked *x = a, *y = b;
-    if (x->level != y->level) {
-        return x->level < y->level ? -1 : 1;
-    }
-    return (x->at > y->at) - (x->at < y->at);
-}
-
-/* Standardised residuals of the prediction in row i of y. */
-static void standardise(float *z, const struct lesson *l, int i)
-{
-    const int n = l->e->space->n_target;
-    const float *y = l->y + (ptrdiff_t)i * 2 * n, *right = l->right + (ptrdiff_t)i * n;
-    for (int k = 0; k < n; k++) {
-        z[k] = (right[k] - y[k]) * fm_expf(-ensemble_log_scale(y[n + k]));
-    }
-}
-
-/* Of the transitions at rows (n), as many as fit: whole stretches from the beginning, so that
- * successors stay together. z is filled in their order, then sorted by level. */
-static enum err bank(struct lesson *l, struct noise *b, const int *rows, int n,
-                     struct arena *scratch)
-{
-    const int n_target = l->e->space->n_target;
-    struct banked *order = ARENA_NEW(scratch, n, struct banked);
-    int *rank = ARENA_NEW(scratch, n, int);
-    float *z = ARENA_NEW(scratch, (size_t)n * (size_t)n_target, float);
-    if (order == NULL || rank == NULL || z == NULL) {
-        return ERR_MEMORY;
-    }
-    for (int from = 0; from < n; from += CHUNK) {
-        const int some = n - from < CHUNK ? n - from : CHUNK;
-        predict(l, rows + from, some);
-        for (int i = 0; i < some; i++) {
-            standardise(z + (ptrdiff_t)(from + i) * n_target, l, i);
-            order[from + i] = (struct banked){
-                ensemble_level(l->e, l->y + (ptrdiff_t)i * 2 * n_target), from + i};
-        }
-    }
-    qsort(order, (size_t)n, sizeof *order, by_level);
-    for (int i = 0; i < n; i++) {
-        rank[order[i].at] = i;
-    }
-    for (int i = 0; i < n; i++) {
-        const int at = order[i].at;
-        const bool follows = at + 1 < n && rows[at + 1] == rows[at] + 1;
-        b->level[i] = order[i].level;
-        b->next[i] = follows ? rank[at + 1] : NOISE_NONE;
-        memcpy(b->z + (ptrdiff_t)i * n_target, z + (ptrdiff_t)at * n_target,
-               (size_t)n_target * sizeof *z);
-    }
-    b->n = n;
-    return ERR_OK;
-}
-
 /* ---- a member ---- */
 
 static enum err start(struct lesson *l, bool warm, struct arena *scratch)
@@ -404,13 +342,10 @@ enum err learn_member(struct ensemble *e, int member, const struct dataset *d,
                        .rows = cfg->batch > CHUNK ? cfg->batch : CHUNK,
                        .params = m->params,
                        .key = rng_key(cfg->seed, RNG_PARAM_INIT, RNG_TRAIN)};
-    const int n_valid = d->n_at[STORE_VALIDATION];
     m->epochs = 0;
     TRY(lesson_init(&l, scratch));
     TRY(start(&l, warm, scratch));
     TRY(train(&l, m, watch));
-    TRY(bank(&l, &m->noise, d->at[STORE_VALIDATION],
-             n_valid < cfg->noise_rows ? n_valid : cfg->noise_rows, scratch));
     arena_rewind(scratch, mark);
     return ERR_OK;
 }

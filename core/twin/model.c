@@ -5,6 +5,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/stats.h"
+#include "core/twin/bank.h"
 #include "proto/codec.h"
 
 #include <inttypes.h>
@@ -162,6 +163,7 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
 
 enum err model_calibrate(struct twin_model *m, struct arena *scratch)
 {
+    TRY(bank_fill(&m->ensemble, &m->space, &m->data, scratch));
     const struct arena_mark mark = arena_mark(scratch);
     const struct ensemble *e = &m->ensemble;
     const int n = m->data.n_at[STORE_VALIDATION], n_out = 2 * m->space.n_target;
@@ -222,11 +224,10 @@ static enum err take_member(struct twin_model *m, int member, const struct twin_
                             int noise_rows, const char *source)
 {
     struct member *to = &m->ensemble.members[member];
-    if (from->n_params != m->ensemble.mlp.n_params || from->n_noise < NOISE_LEAST ||
-        from->n_noise > noise_rows) {
-        log_error("%s: network %d has %zu parameters and %d residuals; %zu and %d .. %d would fit",
+    if (from->n_params != m->ensemble.mlp.n_params || from->n_noise > noise_rows) {
+        log_error("%s: network %d has %zu parameters and %d residuals; %zu and at most %d would fit",
                   source, member, from->n_params, from->n_noise, m->ensemble.mlp.n_params,
-                  NOISE_LEAST, noise_rows);
+                  noise_rows);
         return ERR_FORMAT;
     }
     const size_t rows = (size_t)from->n_noise;
@@ -290,11 +291,14 @@ enum err model_save(struct twin_model *m, const char *file, uint64_t traces, con
     const struct space *s = &m->space;
     arena_init(&scratch);
     buf_init(&out);
-    float *lo = ARENA_NEW(&scratch, s->n_state, float), *hi = ARENA_NEW(&scratch, s->n_state, float);
+    const int n_columns = s->n_state + s->n_measures;
+    float *limits = ARENA_NEW(&scratch, 4 * n_columns, float);
     int32_t hidden[MLP_LAYERS_MAX];
-    enum err err = lo == NULL || hi == NULL ? ERR_MEMORY : ERR_OK;
-    for (int i = 0; err == ERR_OK && i < s->n_state; i++) {
-        lo[i] = s->columns[i].lo, hi[i] = s->columns[i].hi;
+    enum err err = limits == NULL ? ERR_MEMORY : ERR_OK;
+    for (int i = 0; err == ERR_OK && i < n_columns; i++) {
+        const struct space_column *c = &s->columns[i];
+        limits[4 * i] = c->lo, limits[4 * i + 1] = c->least;
+        limits[4 * i + 2] = c->most, limits[4 * i + 3] = c->hi;
     }
     for (int i = 0; i + 1 < e->mlp.shape.n_layers; i++) {
         hidden[i] = e->mlp.shape.sizes[i + 1];
@@ -310,12 +314,11 @@ enum err model_save(struct twin_model *m, const char *file, uint64_t traces, con
                                   .in_inv = e->in_inv,
                                   .out_mean = e->out_mean,
                                   .out_std = e->out_std,
-                                  .lo = lo,
-                                  .hi = hi,
+                                  .limits = limits,
                                   .spread = m->spread,
                                   .n_in = s->n_in,
                                   .n_target = s->n_target,
-                                  .n_columns = s->n_state,
+                                  .n_columns = n_columns,
                                   .n_spread = MODEL_SPREADS};
     err = err == ERR_OK ? codec_put_twin(&out, &h) : err;
     for (int i = 0; err == ERR_OK && i < e->n_members; i++) {
@@ -365,11 +368,12 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
     TRY(check_shape(h, file));
     TRY(remember(m, arena, traces, h->history, h->traces));
     struct space *s = &m->space;
-    if (h->n_in != s->n_in || h->n_target != s->n_target || h->n_columns != s->n_state) {
+    const int n_columns = s->n_state + s->n_measures;
+    if (h->n_in != s->n_in || h->n_target != s->n_target || h->n_columns != n_columns) {
         return h->n_in != s->n_in ? wrong_shape(file, "inputs", h->n_in, s->n_in)
                : h->n_target != s->n_target
                    ? wrong_shape(file, "targets", h->n_target, s->n_target)
-                   : wrong_shape(file, "columns", h->n_columns, s->n_state);
+                   : wrong_shape(file, "columns", h->n_columns, n_columns);
     }
     for (int i = 0; i < h->n_hidden; i++) {
         hidden[i] = h->hidden[i];
@@ -385,8 +389,10 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
     memcpy(m->ensemble.out_mean, h->out_mean, (size_t)s->n_target * sizeof(float));
     memcpy(m->ensemble.out_std, h->out_std, (size_t)s->n_target * sizeof(float));
     memcpy(m->spread, h->spread, MODEL_SPREADS * sizeof(float));
-    for (int i = 0; i < s->n_state; i++) {
-        s->columns[i].lo = h->lo[i], s->columns[i].hi = h->hi[i];
+    for (int i = 0; i < n_columns; i++) {
+        struct space_column *c = &s->columns[i];
+        c->lo = h->limits[4 * i], c->least = h->limits[4 * i + 1];
+        c->most = h->limits[4 * i + 2], c->hi = h->limits[4 * i + 3];
     }
     return ERR_OK;
 }
@@ -404,6 +410,10 @@ static enum err take_file(struct twin_model *m, struct arena *arena, const struc
     for (int i = 0; i < m->ensemble.n_members; i++) {
         TRY(frame_expect(&r, &f, FRAME_TWIN_MEMBER, CODEC_TWIN_VERSION));
         TRY(model_get_member(m, i, f.payload, f.n, file, scratch));
+        if (m->ensemble.members[i].noise.n < NOISE_LEAST) {
+            log_error("%s: network %d has no residuals to draw noise from", file, i);
+            return ERR_FORMAT;
+        }
     }
     return frame_expect_end(&r);
 }

@@ -61,7 +61,7 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
 /* Scalers and parameters of another model of the same shape; limits from the data. ERR_MISMATCH. */
 enum err model_adopt(struct twin_model *m, const struct twin_model *from) WARN_UNUSED;
 
-/* What all members together know about themselves: the calibration of their spread. */
+/* What all members together know about themselves: banks of residuals, calibration of the spread. */
 enum err model_calibrate(struct twin_model *m, struct arena *scratch) WARN_UNUSED;
 
 /* The file of the networks, whole or not at all; `traces`: the store's digest, fit: YAML. */

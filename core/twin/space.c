@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/twin/metric.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -40,6 +41,12 @@ static bool is_root(const struct metric *m)
     return m->min >= 0.0 && (m->kind == METRIC_TIME || m->kind == METRIC_LEVEL);
 }
 
+static void no_limits(struct space_column *c, float lo, float hi)
+{
+    c->lo = c->least = lo;
+    c->hi = c->most = hi;
+}
+
 static enum err describe(struct space *s, int i)
 {
     const char *column = s->header.columns[i], *name = metric_of(column);
@@ -54,9 +61,9 @@ static enum err describe(struct space *s, int i)
     const bool desired = service != SPACE_NONE && strcmp(name, "desired") == 0;
     s->columns[i] = (struct space_column){.root = is_root(m),
                                           .learned = !desired && strcmp(name, "id") != 0,
-                                          .whole = m->kind == METRIC_PODS,
-                                          .lo = (float)m->min,
-                                          .hi = (float)m->max};
+                                          .whole = m->kind == METRIC_PODS ||
+                                                   strcmp(m->unit, "requests") == 0};
+    no_limits(&s->columns[i], (float)m->min, (float)m->max);
     if (desired) {
         s->desired_at[service] = i;
     }
@@ -81,7 +88,7 @@ enum err space_init(struct space *s, struct arena *arena, const struct store_hea
                         .n_state = header->n_columns,
                         .history = history,
                         .n_measures = has_truth(header) ? SPACE_MEASURES : 0};
-    s->columns = ARENA_NEW(arena, s->n_state, struct space_column);
+    s->columns = ARENA_NEW(arena, s->n_state + s->n_measures, struct space_column);
     s->learned_at = ARENA_NEW(arena, s->n_state, int);
     s->desired_at = ARENA_NEW(arena, s->n_services, int);
     if (s->columns == NULL || s->learned_at == NULL || s->desired_at == NULL) {
@@ -95,6 +102,11 @@ enum err space_init(struct space *s, struct arena *arena, const struct store_hea
         if (s->columns[i].learned) {
             s->learned_at[s->n_learned++] = i;
         }
+    }
+    for (int i = 0; i < s->n_measures; i++) {
+        struct space_column *c = &s->columns[s->n_state + i];
+        *c = (struct space_column){.root = measure_root[i], .learned = true};
+        no_limits(c, -FLT_MAX, FLT_MAX);
     }
     s->n_target = s->n_learned + s->n_measures;
     s->n_in = history * s->n_state + s->n_services + STORE_ATTACK + history + 1;
@@ -121,11 +133,20 @@ void space_input(float *in, const struct space *s, const struct space_decision *
     }
 }
 
+float space_snap(const struct space_column *c, float x)
+{
+    if (x <= c->least) {
+        return c->lo;
+    }
+    if (x >= c->most) {
+        return c->hi;
+    }
+    return c->whole ? floorf(x + 0.5F) : x;
+}
+
 float space_back(const struct space_column *c, float y)
 {
-    const float x = c->root ? (y > 0.0F ? y * y : 0.0F) : y;
-    const float in = x < c->lo ? c->lo : x > c->hi ? c->hi : x;
-    return c->whole ? floorf(in + 0.5F) : in;
+    return space_snap(c, c->root ? (y > 0.0F ? y * y : 0.0F) : y);
 }
 
 /* ---- measures ---- */

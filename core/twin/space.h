@@ -48,10 +48,13 @@ enum space_measure { SPACE_MEASURE_LIST(SPACE_ENUM_) SPACE_MEASURES };
 extern const char *const space_measure_name[SPACE_MEASURES];
 
 struct space_column {
-    bool root;    /* worked with as its square root */
-    bool learned; /* an output; else exact or held */
-    bool whole;   /* a number of pods: rounded */
-    float lo, hi; /* what it was seen to be while fitting; what is predicted stays within */
+    bool root;         /* worked with as its square root */
+    bool learned;      /* an output; else exact or held */
+    bool whole;        /* a number of pods or requests: rounded */
+    float lo, hi;      /* what it was seen to be while fitting; what is predicted stays within */
+    float least, most; /* what is predicted at or below `least` is lo, at or above `most` hi: so that
+                          "no errors" and "all answered" are 0 and 1, not 0.001 and 0.998, and as
+                          often as they really are (bank.h) */
 };
 struct space {
     struct store_header header;   /* of what it was fitted to */
@@ -59,7 +62,7 @@ struct space {
     int history;                  /* states it looks back on, 1 .. SPACE_HISTORY_MAX */
     int n_learned, n_measures;    /* columns; SPACE_MEASURES or 0 */
     int n_in, n_target;           /* n_target = n_learned + n_measures */
-    struct space_column *columns; /* (S) */
+    struct space_column *columns; /* (S + n_measures); limits of measures are in coordinates */
     int *learned_at;              /* (n_learned) columns */
     int *desired_at;              /* (N) columns, SPACE_NONE where there is none */
 };
@@ -82,7 +85,9 @@ static inline float space_forth(const struct space_column *c, float x)
 {
     return c->root ? __builtin_sqrtf(x > 0.0F ? x : 0.0F) : x;
 }
-/* Back, within what was seen, whole where it counts pods. */
+/* Within what was seen, at the ends where near to them, whole where it counts. */
+float space_snap(const struct space_column *c, float x);
+/* Back from coordinates, and snapped. */
 float space_back(const struct space_column *c, float y);
 
 /* Is the measure worked with as its square root? */

@@ -166,8 +166,10 @@ static void take_answer(struct worlds *w, int i, int at, const struct space_deci
         const int column = s->learned_at[k];
         w->next[column] = space_back(&s->columns[column], w->target[k]);
     }
-    memcpy(w->measure + (ptrdiff_t)i * s->n_measures, w->target + s->n_learned,
-           (size_t)s->n_measures * sizeof *w->measure);
+    for (int k = 0; k < s->n_measures; k++) {
+        w->measure[(ptrdiff_t)i * s->n_measures + k] =
+            space_snap(&s->columns[s->n_state + k], w->target[s->n_learned + k]);
+    }
     advance(w, i, d, FROM_NETWORK);
 }
 

@@ -1,0 +1,243 @@
+/* Predict, standardise, sort by level, shrink. See bank.h. */
+#include "core/twin/bank.h"
+
+#include "core/base/fmath.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Factors of the noise that are tried: c = 1/SHRINKS .. 1. */
+enum { SHRINKS = 16 };
+/* An end where at least this share of the transitions are is one that predictions must reach. */
+static const double END_SHARE = 0.05;
+
+struct banked {
+    float level;
+    int at; /* among the transitions that are banked */
+};
+
+/* Of n transitions, in network units. */
+struct filling {
+    struct ensemble *e;
+    int n, n_target;
+    float *right;         /* (n, n_target) */
+    float *y;             /* (members, n, 2 n_target) */
+    struct banked *order; /* (n) of one member */
+    int *rank;            /* (n) */
+    double *truth;        /* (n + 1) running sums of one target: how far the truth strays */
+    double *noisy;        /* (SHRINKS, n + 1) and how far the worlds do */
+    float *said;          /* (n) one drawn prediction each, of a target */
+};
+
+static enum err carve(struct filling *f, struct arena *arena)
+{
+    const size_t n = (size_t)f->n, n_target = (size_t)f->n_target;
+    f->right = ARENA_NEW(arena, n * n_target, float);
+    f->y = ARENA_NEW(arena, (size_t)f->e->n_members * n * 2 * n_target, float);
+    f->order = ARENA_NEW(arena, n, struct banked);
+    f->rank = ARENA_NEW(arena, n, int);
+    f->truth = ARENA_NEW(arena, n + 1, double);
+    f->noisy = ARENA_NEW(arena, SHRINKS * (n + 1), double);
+    f->said = ARENA_NEW(arena, n, float);
+    const bool all = f->right != NULL && f->y != NULL && f->order != NULL && f->rank != NULL &&
+                     f->truth != NULL && f->noisy != NULL && f->said != NULL;
+    return all ? ERR_OK : ERR_MEMORY;
+}
+
+static const float *answer(const struct filling *f, int member, int at)
+{
+    return f->y + ((ptrdiff_t)member * f->n + at) * 2 * f->n_target;
+}
+
+static enum err predict(struct filling *f, const struct dataset *d, struct arena *scratch)
+{
+    const int n_in = f->e->space->n_in, n_out = 2 * f->n_target;
+    float *in = ARENA_NEW(scratch, n_in, float);
+    float *work = ARENA_NEW(scratch, ensemble_work_floats(f->e, 1), float);
+    if (in == NULL || work == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < f->n; i++) {
+        float *right = f->right + (ptrdiff_t)i * f->n_target;
+        dataset_input(in, d, d->at[STORE_VALIDATION][i]);
+        dataset_target(right, d, d->at[STORE_VALIDATION][i]);
+        ensemble_residual(f->e, right, right, in);
+        for (int m = 0; m < f->e->n_members; m++) {
+            ensemble_predict(f->e, m, f->y + ((ptrdiff_t)m * f->n + i) * n_out, in, 1, work);
+        }
+    }
+    return ERR_OK;
+}
+
+/* ---- one member ---- */
+
+static int by_level(const void *a, const void *b)
+{
+    const struct banked *x = a, *y = b;
+    if (x->level != y->level) {
+        return x->level < y->level ? -1 : 1;
+    }
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+static void sort(struct filling *f, int member)
+{
+    for (int i = 0; i < f->n; i++) {
+        f->order[i] = (struct banked){ensemble_level(f->e, answer(f, member, i)), i};
+    }
+    qsort(f->order, (size_t)f->n, sizeof *f->order, by_level);
+    for (int i = 0; i < f->n; i++) {
+        f->rank[f->order[i].at] = i;
+    }
+}
+
+static void write_rows(struct filling *f, int member, const int *rows)
+{
+    struct noise *b = &f->e->members[member].noise;
+    b->n = f->n;
+    for (int i = 0; i < f->n; i++) {
+        const int at = f->order[i].at;
+        const float *y = answer(f, member, at), *right = f->right + (ptrdiff_t)at * f->n_target;
+        const bool follows = at + 1 < f->n && rows[at + 1] == rows[at] + 1;
+        b->level[i] = f->order[i].level;
+        b->next[i] = follows ? f->rank[at + 1] : NOISE_NONE;
+        for (int k = 0; k < f->n_target; k++) {
+            b->z[(ptrdiff_t)i * f->n_target + k] =
+                (right[k] - y[k]) * fm_expf(-ensemble_log_scale(y[f->n_target + k]));
+        }
+    }
+}
+
+/* Running sums by rank, in units of the member's scale. The noise of a row is that of the next one:
+ * its own belongs to its own truth. */
+static void sum_up(struct filling *f, int member, int k)
+{
+    const struct noise *b = &f->e->members[member].noise;
+    const int members = f->e->n_members, n = f->n;
+    for (int i = 0; i < n; i++) {
+        const int at = f->order[i].at;
+        const float *y = answer(f, member, at);
+        const double inv = (double)fm_expf(-ensemble_log_scale(y[f->n_target + k]));
+        const double z = (double)b->z[(ptrdiff_t)((i + 1) % n) * f->n_target + k];
+        double mean = 0.0;
+        for (int m = 0; m < members; m++) {
+            mean += (double)answer(f, m, at)[k] / members;
+        }
+        const double off = ((double)y[k] - mean) * inv;
+        const double truth = ((double)f->right[(ptrdiff_t)at * f->n_target + k] - mean) * inv;
+        f->truth[i + 1] = f->truth[i] + fabs(truth);
+        for (int c = 0; c < SHRINKS; c++) {
+            double *sum = f->noisy + (ptrdiff_t)c * (n + 1);
+            sum[i + 1] = sum[i] + fabs(off + (c + 1.0) / SHRINKS * z);
+        }
+    }
+}
+
+static void shrink(struct filling *f, int member, int k, float *factor)
+{
+    const int half = noise_near(f->n);
+    sum_up(f, member, k);
+    for (int i = 0; i < f->n; i++) {
+        const int lo = i - half > 0 ? i - half : 0, hi = i + half < f->n ? i + half : f->n;
+        const double truth = f->truth[hi] - f->truth[lo];
+        int c = SHRINKS - 1;
+        while (c > 0 && f->noisy[(ptrdiff_t)c * (f->n + 1) + hi] -
+                                f->noisy[(ptrdiff_t)c * (f->n + 1) + lo] >
+                            truth) {
+            c--;
+        }
+        factor[i] = (float)(c + 1) / SHRINKS;
+    }
+}
+
+static void shrink_all(struct filling *f, int member)
+{
+    struct noise *b = &f->e->members[member].noise;
+    for (int k = 0; k < f->n_target; k++) {
+        shrink(f, member, k, f->said);
+        for (int i = 0; i < f->n; i++) {
+            b->z[(ptrdiff_t)i * f->n_target + k] *= f->said[i];
+        }
+    }
+}
+
+/* ---- the ends ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static struct space_column *column_of(struct space *s, int target)
+{
+    return &s->columns[target < s->n_learned ? s->learned_at[target]
+                                             : s->n_state + target - s->n_learned];
+}
+
+/* A target as it is compared with limits: columns plain, measures in coordinates. */
+static float plain(const struct space *s, const struct space_column *c, int target, float y)
+{
+    return target < s->n_learned && c->root ? (y > 0.0F ? y * y : 0.0F) : y;
+}
+
+/* Where predictions of the first member, noise and all, reach the ends as often as the truth. */
+static enum err find_ends(struct filling *f, struct space *s, const struct dataset *d,
+                          struct arena *scratch)
+{
+    const struct noise *b = &f->e->members[0].noise;
+    float *in = ARENA_NEW(scratch, s->n_in, float), *target = ARENA_NEW(scratch, s->n_target, float);
+    float *said = ARENA_NEW(scratch, (size_t)f->n * (size_t)s->n_target, float);
+    int *at_lo = ARENA_NEW(scratch, s->n_target, int), *at_hi = ARENA_NEW(scratch, s->n_target, int);
+    if (in == NULL || target == NULL || said == NULL || at_lo == NULL || at_hi == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < f->n; i++) {
+        const int at = f->order[i].at, row = d->at[STORE_VALIDATION][at];
+        dataset_input(in, d, row);
+        dataset_target(target, d, row);
+        for (int k = 0; k < s->n_target; k++) {
+            const struct space_column *c = column_of(s, k);
+            at_lo[k] += plain(s, c, k, target[k]) <= c->lo;
+            at_hi[k] += plain(s, c, k, target[k]) >= c->hi;
+        }
+        ensemble_answer(f->e, target, answer(f, 0, at),
+                        b->z + (ptrdiff_t)((i + 1) % f->n) * s->n_target, in);
+        for (int k = 0; k < s->n_target; k++) {
+            said[(ptrdiff_t)k * f->n + i] = plain(s, column_of(s, k), k, target[k]);
+        }
+    }
+    for (int k = 0; k < s->n_target; k++) {
+        struct space_column *c = column_of(s, k);
+        float *x = said + (ptrdiff_t)k * f->n;
+        qsort(x, (size_t)f->n, sizeof *x, by_value);
+        if (at_lo[k] >= END_SHARE * f->n && at_lo[k] < f->n) {
+            c->least = fmaxf(c->lo, x[at_lo[k] - 1]);
+        }
+        if (at_hi[k] >= END_SHARE * f->n && at_hi[k] < f->n) {
+            c->most = fminf(c->hi, x[f->n - at_hi[k]]);
+        }
+    }
+    return ERR_OK;
+}
+
+enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d,
+                   struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const int n = d->n_at[STORE_VALIDATION];
+    struct filling f = {.e = e,
+                        .n = n < e->noise_rows ? n : e->noise_rows,
+                        .n_target = e->space->n_target};
+    TRY(carve(&f, scratch));
+    TRY(predict(&f, d, scratch));
+    for (int m = e->n_members - 1; m >= 0; m--) { /* the first one last: find_ends() uses its order */
+        sort(&f, m);
+        write_rows(&f, m, d->at[STORE_VALIDATION]);
+        shrink_all(&f, m);
+    }
+    TRY(find_ends(&f, s, d, scratch));
+    arena_rewind(scratch, mark);
+    return ERR_OK;
+}

@@ -1,0 +1,15 @@
+/* Filling the banks of an ensemble whose members are fitted (noise.h says with what). */
+#ifndef KARMA_TWIN_BANK_H
+#define KARMA_TWIN_BANK_H
+
+#include "core/twin/dataset.h"
+#include "core/twin/ensemble.h"
+
+/* From the first transitions of the validation part, as many as the banks have room for: whole
+ * stretches, so that successors stay together. Sets the ends of the space's columns (`least`,
+ * `most`), too, where the truth sits at an end in 5 % of them or more: there predictions reach it in
+ * as many. scratch is rewound. */
+enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d,
+                   struct arena *scratch) WARN_UNUSED;
+
+#endif
