@@ -51,7 +51,7 @@ TWIN        = accuracy bank check check_rows dataset ensemble export import layo
               nearest noise sheet space store twin worlds
 GAME        = game rules world
 CONTROLLERS = controller explore ff khpa nothing oracle policy staffing static
-EVAL        = bound claims collector episode eval frontier ledger outcomes pareto separation summary tracer
+EVAL        = agreement bound claims collector episode eval frontier ledger outcomes pareto separation summary tracer
 REPORT      = comparison fidelity figure gate script table timeline trace
 RUNTIME     = checkpoint collect demonstrate dump exchange experiment farm fit measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \

@@ -36,6 +36,8 @@ const struct cfg_field twin_fields[] = {
     CFG_LIST_STRING(struct twin_cfg, key, n_key,
                     "[desired, ready, failed_pods, queue, util_10s, latency_10s, entry_10s]", 1, 64,
                     CFG_RESULT, "metrics that tell states apart in the table"),
+    CFG_INT(struct twin_cfg, successors, "6", 1, 1000000, "", CFG_RESULT,
+            "fewest recorded successors with which the table answers: one says nothing of chance"),
     CFG_DOUBLE(struct twin_cfg, quantum, "0.5", 1e-6, 1000, "standard deviations", CFG_RESULT,
                "steps of measured metrics in a key"),
     CFG_DOUBLE(struct twin_cfg, radius, "4", 0, 1e6, "steps", CFG_RESULT,

@@ -27,6 +27,7 @@ struct twin_cfg {
     int fallback;     /* enum fallback_kind */
     const char **key;
     int n_key;
+    int successors; /* fewest that the table must have recorded to be believed */
     double quantum, radius;
 };
 extern const struct cfg_field twin_fields[];

@@ -121,18 +121,19 @@ static void follow(struct worlds *w, int i, const struct space_decision *d, int 
     advance(w, i, d, source);
 }
 
-/* Was this recorded? Then one of the successors is drawn, and the world has moved. */
+/* Was this recorded often enough? Then one of the successors is drawn, and the world has moved. */
 static bool in_table(struct worlds *w, int i, const struct space_decision *d)
 {
     const struct lookup *t = &w->model->table;
     const struct lookup_key key = lookup_key(t, d);
     int first = 0;
     const int n = lookup_find(t, &key, &first);
-    if (n > 0) {
+    const bool enough = n >= w->model->cfg->successors;
+    if (enough) {
         const uint32_t k = rng_below(draw(w, i, DRAW_SUCCESSOR).v[0], (uint32_t)n);
         follow(w, i, d, t->entries[first + (int)k].row, FROM_TABLE);
     }
-    return n > 0;
+    return enough;
 }
 
 /* The nearest transition; without one everything stays as it is, the measures of before, too. */

@@ -1,5 +1,6 @@
 /* karma twin: models of a cluster, learned from its traces. */
 #include "core/base/log.h"
+#include "core/eval/agreement.h"
 #include "core/report/fidelity.h"
 #include "core/report/table.h"
 #include "mpi/cmd/commands.h"
@@ -16,7 +17,7 @@
 struct options {
     const char **sets;
     int n_sets;
-    const char *out, *config, *from, *on;
+    const char *out, *config, *from, *on, *metric;
     int horizon, stride;
 };
 
@@ -35,14 +36,17 @@ static const struct option_row rows[] = {
                "report: periods ahead (default: 20)"),
     OPTION_INT(struct options, stride, "stride", 0, "N", 1, 1000,
                "report: predict from every N-th decision (default: 5)"),
+    OPTION_STRING(struct options, metric, "metric", 0, "NAME",
+                  "agree: by which controllers are ranked (default: compliance)"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
     {"VERB",
      "fit: learn a twin from stores of traces, on all ranks | report: its accuracy on episodes it "
-     "did not learn from, with and without its table and its networks",
+     "did not learn from, with and without its table and its networks | agree: do two evaluations, "
+     "of the cluster and of the twin (eval.plant), rank controllers alike?",
      1, 1},
-    {"FILE", "stores (fit; karma trace collect, import), a twin (report)", 1, 100000},
+    {"FILE", "stores (fit; karma trace collect, import), a twin (report), two eval.csv (agree)", 1, 100000},
     OPERAND_END,
 };
 static const struct command_line line = {
@@ -275,6 +279,31 @@ static enum err run_report(struct session *s)
     return e;
 }
 
+/* ---- agree ---- */
+
+static enum err run_agree(struct session *s)
+{
+    static const char *const head[] = {"controller", "first", "second"};
+    const char *metric = s->o->metric != NULL ? s->o->metric : "compliance";
+    const struct stat_cfg stat = {.seed = 1, .resamples = 10000, .level = 0.95};
+    struct agreement g;
+    struct table t;
+    TRY(agreement_read(&g, s->arena, s->files[0], s->files[1], metric, &stat));
+    printf("%s, means over %d common episodes\nfirst:  %s\nsecond: %s\n\n", metric,
+           g.n_episodes, s->files[0], s->files[1]);
+    table_init(&t, s->arena, head, 3, 1);
+    for (int i = 0; i < g.n_controllers; i++) {
+        table_text(&t, g.controllers[i]);
+        table_cell(&t, "%.4f", g.a[i]);
+        table_cell(&t, "%.4f", g.b[i]);
+    }
+    TRY(print_table(&t));
+    printf("\nKendall's tau %.3f [%.3f, %.3f] over %d controllers; between halves of the first: "
+           "%.3f\n",
+           g.tau.value, g.tau.lo, g.tau.hi, g.n_controllers, g.halves);
+    return ERR_OK;
+}
+
 /* ---- verbs ---- */
 
 static const struct verb {
@@ -284,6 +313,7 @@ static const struct verb {
 } verbs[] = {
     {"fit", run_fit, 1, 100000},
     {"report", run_report, 1, 1},
+    {"agree", run_agree, 2, 2},
 };
 
 static enum err run_verb(struct session *s, const char *name)

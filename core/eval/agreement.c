@@ -1,0 +1,262 @@
+/* Two files become two tables, controllers x episodes; see agreement.h. */
+#include "core/eval/agreement.h"
+
+#include "core/base/csv_read.h"
+#include "core/base/log.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS_MAX = 64, LEAST_CONTROLLERS = 3 };
+
+/* One row of a file: what is compared, and of whom. */
+struct cell {
+    const char *controller, *episode; /* "scenario number" */
+    double value;
+};
+struct sheet {
+    struct cell *cells; /* (n) */
+    int n;
+};
+
+/* ---- reading ---- */
+
+static int column_of(const char *const *head, int n, const char *name)
+{
+    for (int i = 0; i < n; i++) {
+        if (strcmp(head[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Columns in the first line: their number is not known before. */
+static int count_columns(const struct csv_reader *r)
+{
+    int n = 1;
+    for (size_t i = 0; i < r->text.len && r->text.data[i] != '\n'; i++) {
+        n += r->text.data[i] == ',';
+    }
+    return n < COLUMNS_MAX ? n : COLUMNS_MAX;
+}
+
+static int count_lines(const struct csv_reader *r)
+{
+    int n = 0;
+    for (size_t i = 0; i < r->text.len; i++) {
+        n += r->text.data[i] == '\n';
+    }
+    return n;
+}
+
+static enum err read_rows(struct sheet *s, struct csv_reader *r, struct arena *arena,
+                          const char *metric)
+{
+    const char *cells[COLUMNS_MAX];
+    enum csv_status status;
+    const int n_columns = count_columns(r);
+    s->cells = ARENA_NEW(arena, count_lines(r), struct cell);
+    if (s->cells == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(csv_reader_next(r, cells, n_columns, &status));
+    const int who = column_of(cells, n_columns, "controller");
+    const int scenario = column_of(cells, n_columns, "scenario");
+    const int episode = column_of(cells, n_columns, "episode");
+    const int value = column_of(cells, n_columns, metric);
+    if (status != CSV_ROW || who < 0 || scenario < 0 || episode < 0 || value < 0) {
+        log_error("%s: no eval.csv with the columns controller, scenario, episode and %s", r->path,
+                  metric);
+        return ERR_FORMAT;
+    }
+    TRY(csv_reader_next(r, cells, n_columns, &status));
+    while (status == CSV_ROW) {
+        struct cell *c = &s->cells[s->n++];
+        *c = (struct cell){.controller = arena_strdup(arena, cells[who]),
+                           .episode = arena_printf(arena, "%s %s", cells[scenario], cells[episode]),
+                           .value = strtod(cells[value], NULL)};
+        if (c->controller == NULL || c->episode == NULL) {
+            return ERR_MEMORY;
+        }
+        TRY(csv_reader_next(r, cells, n_columns, &status));
+    }
+    return ERR_OK;
+}
+
+static enum err read_sheet(struct sheet *s, struct arena *arena, const char *path,
+                           const char *metric)
+{
+    struct csv_reader r;
+    TRY(csv_reader_open(&r, path));
+    const enum err e = read_rows(s, &r, arena, metric);
+    csv_reader_close(&r);
+    return e;
+}
+
+/* ---- what both have ---- */
+
+struct common {
+    const char **episodes; /* (n_episodes) */
+    double *a, *b;         /* (n_controllers, n_episodes) */
+    int n_controllers, n_episodes;
+};
+
+static int find(const struct sheet *s, const char *controller, const char *episode)
+{
+    for (int i = 0; i < s->n; i++) {
+        if (strcmp(s->cells[i].episode, episode) == 0 &&
+            strcmp(s->cells[i].controller, controller) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool has_controller(const struct sheet *s, const char *name)
+{
+    bool has = false;
+    for (int i = 0; !has && i < s->n; i++) {
+        has = strcmp(s->cells[i].controller, name) == 0;
+    }
+    return has;
+}
+
+static void list_controllers(struct agreement *g, const struct sheet *a, const struct sheet *b)
+{
+    for (int i = 0; i < a->n; i++) {
+        const char *name = a->cells[i].controller;
+        if (column_of(g->controllers, g->n_controllers, name) < 0 && has_controller(b, name)) {
+            g->controllers[g->n_controllers++] = name;
+        }
+    }
+}
+
+/* Does everybody have this episode, in both, as a number? Then its values are kept. */
+static bool keep_episode(struct common *c, const struct agreement *g, const struct sheet *a,
+                         const struct sheet *b, const char *episode, int room)
+{
+    for (int k = 0; k < g->n_controllers; k++) {
+        const int i = find(a, g->controllers[k], episode);
+        const int j = find(b, g->controllers[k], episode);
+        if (i < 0 || j < 0 || !isfinite(a->cells[i].value) || !isfinite(b->cells[j].value)) {
+            return false;
+        }
+        c->a[(ptrdiff_t)k * room + c->n_episodes] = a->cells[i].value;
+        c->b[(ptrdiff_t)k * room + c->n_episodes] = b->cells[j].value;
+    }
+    return true;
+}
+
+static enum err match(struct common *c, struct agreement *g, const struct sheet *a,
+                      const struct sheet *b, struct arena *arena)
+{
+    g->controllers = ARENA_NEW(arena, a->n, const char *);
+    c->episodes = ARENA_NEW(arena, a->n, const char *);
+    if (g->controllers == NULL || c->episodes == NULL) {
+        return ERR_MEMORY;
+    }
+    list_controllers(g, a, b);
+    const int room = a->n;
+    c->n_controllers = g->n_controllers;
+    c->a = ARENA_NEW(arena, (size_t)room * (size_t)g->n_controllers, double);
+    c->b = ARENA_NEW(arena, (size_t)room * (size_t)g->n_controllers, double);
+    if (c->a == NULL || c->b == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < a->n && g->n_controllers > 0; i++) {
+        /* Episodes in the order in which the first controller has them. */
+        if (strcmp(a->cells[i].controller, g->controllers[0]) == 0 &&
+            keep_episode(c, g, a, b, a->cells[i].episode, room)) {
+            c->episodes[c->n_episodes++] = a->cells[i].episode;
+        }
+    }
+    for (int k = 1; k < g->n_controllers; k++) { /* close the gaps between the rows */
+        memmove(c->a + (ptrdiff_t)k * c->n_episodes, c->a + (ptrdiff_t)k * room,
+                (size_t)c->n_episodes * sizeof *c->a);
+        memmove(c->b + (ptrdiff_t)k * c->n_episodes, c->b + (ptrdiff_t)k * room,
+                (size_t)c->n_episodes * sizeof *c->b);
+    }
+    return ERR_OK;
+}
+
+/* ---- tau ---- */
+
+double kendall_tau(const double *a, const double *b, int n)
+{
+    double agree = 0.0, differ = 0.0, tied_a = 0.0, tied_b = 0.0;
+    for (int i = 0; i < n; i++) {
+        for (int j = i + 1; j < n; j++) {
+            const int x = (a[i] > a[j]) - (a[i] < a[j]), y = (b[i] > b[j]) - (b[i] < b[j]);
+            agree += x * y > 0;
+            differ += x * y < 0;
+            tied_a += x == 0 && y != 0;
+            tied_b += y == 0 && x != 0;
+        }
+    }
+    const double of = sqrt((agree + differ + tied_a) * (agree + differ + tied_b));
+    return of > 0.0 ? (agree - differ) / of : NAN;
+}
+
+/* Means of the rows over drawn episodes (NULL: all); of those, each `step`-th from `first`. */
+static void means(double *out, const double *x, const struct common *c, const uint32_t *drawn,
+                  int first, int step)
+{
+    for (int k = 0; k < c->n_controllers; k++) {
+        double sum = 0.0;
+        int n = 0;
+        for (int i = first; i < c->n_episodes; i += step) {
+            const ptrdiff_t at = drawn != NULL ? (ptrdiff_t)drawn[i] : i;
+            sum += x[(ptrdiff_t)k * c->n_episodes + at];
+            n++;
+        }
+        out[k] = sum / n;
+    }
+}
+
+static enum err measure(struct agreement *g, const struct common *c, struct arena *arena,
+                        const struct stat_cfg *stat)
+{
+    const int n = g->n_controllers;
+    g->a = ARENA_NEW(arena, n, double);
+    g->b = ARENA_NEW(arena, n, double);
+    double *x = ARENA_NEW(arena, n, double), *y = ARENA_NEW(arena, n, double);
+    double *estimates = ARENA_NEW(arena, stat->resamples, double);
+    uint32_t *drawn = ARENA_NEW(arena, c->n_episodes, uint32_t);
+    if (g->a == NULL || g->b == NULL || x == NULL || y == NULL || estimates == NULL ||
+        drawn == NULL) {
+        return ERR_MEMORY;
+    }
+    means(g->a, c->a, c, NULL, 0, 1);
+    means(g->b, c->b, c, NULL, 0, 1);
+    means(x, c->a, c, NULL, 0, 2);
+    means(y, c->a, c, NULL, 1, 2);
+    g->halves = kendall_tau(x, y, n);
+    for (uint32_t r = 0; r < stat->resamples; r++) {
+        stat_draw(drawn, (uint32_t)c->n_episodes, stat, r, STAT_ROLE_EVAL);
+        means(x, c->a, c, drawn, 0, 1);
+        means(y, c->b, c, drawn, 0, 1);
+        estimates[r] = kendall_tau(x, y, n);
+    }
+    return stat_percentiles(&g->tau, kendall_tau(g->a, g->b, n), estimates, stat, arena);
+}
+
+enum err agreement_read(struct agreement *g, struct arena *arena, const char *path_a,
+                        const char *path_b, const char *metric, const struct stat_cfg *stat)
+{
+    struct sheet a = {0}, b = {0};
+    struct common c = {0};
+    *g = (struct agreement){0};
+    TRY(read_sheet(&a, arena, path_a, metric));
+    TRY(read_sheet(&b, arena, path_b, metric));
+    TRY(match(&c, g, &a, &b, arena));
+    g->n_episodes = c.n_episodes;
+    if (g->n_controllers < LEAST_CONTROLLERS || c.n_episodes < 2) {
+        log_error("%s and %s have %d controllers and %d episodes in common; a ranking needs %d, and "
+                  "its interval 2 episodes",
+                  path_a, path_b, g->n_controllers, c.n_episodes, LEAST_CONTROLLERS);
+        return ERR_MISMATCH;
+    }
+    return measure(g, &c, arena, stat);
+}
