@@ -14,8 +14,8 @@ static const double SCALE_WEIGHT = 0.25;
 static const double GRAD_NORM = 20.0; /* longer gradients are cut: one outlier must not decide */
 
 static const struct cfg_choice predict_choices[] = {
-    {"residual", PREDICT_RESIDUAL, "the change of the state"},
-    {"direct", PREDICT_DIRECT, "the next state, as in the paper"},
+    {"direct", PREDICT_DIRECT, "the next state, as in the paper: what has strayed comes back"},
+    {"residual", PREDICT_RESIDUAL, "its change: better for one step, worse for many"},
     {NULL, 0, NULL},
 };
 
@@ -28,7 +28,7 @@ const struct cfg_field fit_fields[] = {
             "states a network sees, the present one included"),
     CFG_LIST_INT(struct fit_cfg, hidden, n_hidden, "[128, 128, 128]", 1, 7, 1, 4096, "units",
                  CFG_RESULT, "hidden layers of a network, ReLU"),
-    CFG_ENUM(struct fit_cfg, predict, "residual", predict_choices, CFG_RESULT,
+    CFG_ENUM(struct fit_cfg, predict, "direct", predict_choices, CFG_RESULT,
              "what a network predicts of the state"),
     CFG_INT(struct fit_cfg, epochs, "40", 1, 10000, "", CFG_RESULT,
             "passes over the training episodes, at most"),

@@ -21,7 +21,7 @@
 #include "core/twin/dataset.h"
 #include "core/twin/ensemble.h"
 
-enum predict_kind { PREDICT_RESIDUAL, PREDICT_DIRECT };
+enum predict_kind { PREDICT_DIRECT, PREDICT_RESIDUAL };
 
 struct fit_cfg {
     uint64_t seed;
