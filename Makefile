@@ -18,6 +18,8 @@ MPICC   ?= mpicc
 PROTOC  ?= protoc
 JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
 QUICK   ?= configs/experiments/quickstart.yaml
+COLLECT  = configs/experiments/collect.yaml
+TWIN_FILE = results/runs/quickstart/twin
 RANKS   ?= 3
 BRIEFLY  = --set train.updates=1 --set train.envs=16 --set train.steps=4 --set train.init=scratch
 DATA     = $(DESTDIR)$(PREFIX)/share/karma
@@ -168,7 +170,7 @@ setup-run:
 setup-test:
 	@$(SETUP) install $(NEEDS) test figure? tools?
 
-run: ## set up, build for this CPU, train the quickstart on 3 ranks, evaluate it
+run: ## set up, build for this CPU; the quickstart on 3 ranks: traces, twin, training, evaluation
 	@if [ "$(FORCE)" != 1 ] && [ -z "$$SLURM_JOB_ID" ] && sinfo -h 2>/dev/null | grep -q .; then \
 	    echo "This is a Slurm login node. Build here, then let Slurm run the job:"; \
 	    echo "    make && sbatch slurm/quickstart.sbatch"; \
@@ -180,6 +182,8 @@ run: ## set up, build for this CPU, train the quickstart on 3 ranks, evaluate it
 quickstart: setup-run
 	@$(PMAKE) ARCH=native all
 	@touch build/started
+	mpi/launch -n $(RANKS) build/karma trace collect $(COLLECT) --set eval.episodes=20 --out $(TWIN_FILE).store
+	mpi/launch -n $(RANKS) build/karma twin fit $(TWIN_FILE).store --config $(QUICK) --out $(TWIN_FILE)
 	mpi/launch -n $(RANKS) build/karma train $(QUICK)
 	mpi/launch -n $(RANKS) build/karma eval $(QUICK)
 	-build/karma figure results/runs/quickstart

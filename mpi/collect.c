@@ -225,6 +225,7 @@ static enum err check_kept(struct collect *c)
 static enum err open_store(struct collect *c)
 {
     if (!file_exists(c->cfg->path)) {
+        TRY(file_make_parents(c->cfg->path));
         return store_create(&c->writer, c->cfg->path, &c->header);
     }
     TRY(store_append(&c->writer, &c->n_kept, c->cfg->path, &c->header));

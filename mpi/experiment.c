@@ -91,6 +91,11 @@ enum err experiment_load(struct experiment *x, const char *path, const char *con
     return e;
 }
 
+enum err experiment_load_twin(struct experiment *x)
+{
+    return world_load_twin(&x->world, &x->arena, &x->reader);
+}
+
 void experiment_release(struct experiment *x)
 {
     buf_release(&x->resolved);

@@ -55,6 +55,9 @@ enum err experiment_load(struct experiment *x, const char *path, const char *con
                          int n_sets) WARN_UNUSED;
 void experiment_release(struct experiment *x);
 
+/* Local. For commands that play in the twin: world_load_twin(). */
+enum err experiment_load_twin(struct experiment *x) WARN_UNUSED;
+
 /* Local. What decides the weights: digest of the training's rows that are results, with the
  * contents of the files they name instead of the names. */
 enum err experiment_training_digest(uint64_t *digest, const struct experiment_cfg *cfg) WARN_UNUSED;

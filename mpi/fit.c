@@ -41,6 +41,7 @@ static enum err merge(struct fit *f)
     for (int i = 0; i < o->n_stores; i++) {
         list[n++] = o->stores[i];
     }
+    TRY(file_make_parents(f->pending));
     return store_merge(f->pending, list, n, &f->scratch);
 }
 

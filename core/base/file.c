@@ -316,6 +316,22 @@ enum err file_make_dirs(const char *path)
     return make_dir(path);
 }
 
+enum err file_make_parents(const char *path)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path) {
+        return ERR_OK;
+    }
+    if (slash - path >= PATH_MAX) {
+        log_error("the path '%.40s...' is too long", path);
+        return ERR_IO;
+    }
+    memcpy(dir, path, (size_t)(slash - path));
+    dir[slash - path] = '\0';
+    return file_make_dirs(dir);
+}
+
 enum err file_check_writable(const char *dir)
 {
     char probe[PATH_MAX];

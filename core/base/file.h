@@ -53,6 +53,9 @@ bool file_is_dir(const char *path);
 /* The directory and its parents; fine if they exist. */
 enum err file_make_dirs(const char *path) WARN_UNUSED;
 
+/* The directories above a file that is to be written. */
+enum err file_make_parents(const char *path) WARN_UNUSED;
+
 /* ERR_IO with a sentence if no file can be created there. Tries it, because permission bits say
  * little about network file systems and full disks. */
 enum err file_check_writable(const char *dir) WARN_UNUSED;

@@ -33,24 +33,6 @@ static bool storms_possible(const struct world_cfg *cfg)
     return false;
 }
 
-static enum err load_twin(struct world *w, struct arena *arena, const struct cfg *places)
-{
-    const struct twin_cfg *cfg = w->cfg.twin;
-    if (cfg == NULL || cfg->file[0] == '\0') {
-        return ERR_OK;
-    }
-    if (!file_exists(cfg->file)) {
-        return plant_cfg_error(places, "twin.file",
-                               "there is no file '%s'; make it with karma twin fit", cfg->file);
-    }
-    w->twin = ARENA_NEW(arena, 1, struct twin_model);
-    if (w->twin == NULL) {
-        return ERR_MEMORY;
-    }
-    TRY(model_load(w->twin, arena, cfg, cfg->file));
-    return twin_check(w->twin, &w->topology, w->cfg.plant, cfg->file);
-}
-
 enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
                     const struct cfg *places)
 {
@@ -73,7 +55,25 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
                           key, places));
         TRY(scenario_check_length(&w->scenarios[i], w->n_seconds, key, places));
     }
-    return load_twin(w, arena, places);
+    return ERR_OK;
+}
+
+enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg *places)
+{
+    const struct twin_cfg *cfg = w->cfg.twin;
+    if (cfg == NULL || cfg->file[0] == '\0') {
+        return ERR_OK;
+    }
+    if (!file_exists(cfg->file)) {
+        return plant_cfg_error(places, "twin.file",
+                               "there is no file '%s'; make it with karma twin fit", cfg->file);
+    }
+    w->twin = ARENA_NEW(arena, 1, struct twin_model);
+    if (w->twin == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(model_load(w->twin, arena, cfg, cfg->file));
+    return twin_check(w->twin, &w->topology, w->cfg.plant, cfg->file);
 }
 
 enum err world_plant(struct plant **out, struct arena *arena, const struct world *w,

@@ -30,7 +30,7 @@ struct world {
     struct topology topology;
     struct workload workload;
     struct scenario *scenarios; /* (cfg.n_scenarios) */
-    struct twin_model *twin;    /* NULL: none is configured */
+    struct twin_model *twin;    /* NULL: none is configured, or world_load_twin() was not called */
     int n_seconds;              /* of an episode */
 };
 
@@ -38,17 +38,22 @@ struct world {
 enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
                     const struct cfg *places) WARN_UNUSED;
 
+/* Reads cfg.twin->file, if one is named, and checks that it is a twin of this world. What trains or
+ * plays in it calls this; what is measured on the cluster needs no twin. */
+enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg *places) WARN_UNUSED;
+
 /* Where something is played. Learned and chosen is where the configuration says; measured is on the
  * cluster, unless it is the twin itself that is measured. */
 enum world_ground { GROUND_CLUSTER, GROUND_TWIN };
 
-/* The twin if there is one. */
+/* The twin if one is configured. */
 static inline enum world_ground world_training_ground(const struct world *w)
 {
-    return w->twin != NULL ? GROUND_TWIN : GROUND_CLUSTER;
+    return w->cfg.twin != NULL && w->cfg.twin->file[0] != '\0' ? GROUND_TWIN : GROUND_CLUSTER;
 }
 
-/* A tile of n_env plants. GROUND_TWIN without a twin is ERR_CONFIG, with a sentence. */
+/* A tile of n_env plants. GROUND_TWIN without a twin that was loaded is ERR_CONFIG, with a sentence.
+ */
 enum err world_plant(struct plant **out, struct arena *arena, const struct world *w,
                      enum world_ground ground, int n_env) WARN_UNUSED;
 

@@ -271,6 +271,16 @@ static enum err evaluate(struct session *s, const struct measure_options *o)
     return comm_agree(s->comm, e);
 }
 
+static enum err load(struct experiment *x, const char *path, const struct options *o)
+{
+    TRY(experiment_load(x, path, o->sets, o->n_sets));
+    const enum err e = x->cfg.eval.plant == GROUND_TWIN ? experiment_load_twin(x) : ERR_OK;
+    if (e != ERR_OK) {
+        experiment_release(x);
+    }
+    return e;
+}
+
 static enum err eval_on(struct comm *comm, const struct operands *given, const struct options *o)
 {
     const char *path = given->items[0];
@@ -278,7 +288,7 @@ static enum err eval_on(struct comm *comm, const struct operands *given, const s
         .restart = o->restart, .files = given->items + 1, .n_files = o->merge ? given->n - 1 : 0};
     struct experiment x;
     mute(comm, true);
-    const enum err loaded = experiment_load(&x, path, o->sets, o->n_sets);
+    const enum err loaded = load(&x, path, o);
     mute(comm, false);
     TRY(comm_agree(comm, loaded));
     struct session s = {.comm = comm,

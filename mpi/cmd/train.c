@@ -96,7 +96,10 @@ static void ignore_line(void *ctx, enum log_level level, const char *text)
 static enum err load(struct experiment *x, const char *path, const struct options *o, int size)
 {
     TRY(experiment_load(x, path, o->sets, o->n_sets));
-    const enum err e = train_check(&x->cfg.train, size);
+    enum err e = train_check(&x->cfg.train, size);
+    if (e == ERR_OK) {
+        e = experiment_load_twin(x);
+    }
     if (e != ERR_OK) {
         experiment_release(x);
     }
