@@ -19,7 +19,7 @@ static const struct cfg_field run_fields[] = {
         CFG_TABLE(struct experiment_cfg, plant, plant_fields,                                      \
                   "measurement, service level, reward"),                                           \
         CFG_TABLE(struct experiment_cfg, cluster, cluster_fields, "simulator of the cluster"),     \
-        CFG_TABLE(struct experiment_cfg, twin, twin_fields, "the digital twin to train in"),        \
+        CFG_TABLE(struct experiment_cfg, twin, twin_fields, "the digital twin to train in"),       \
         CFG_TABLE(struct experiment_cfg, workload, workload_fields, "legitimate load"),            \
         CFG_LIST(struct experiment_cfg, scenarios, n_scenarios, struct scenario_cfg,               \
                  scenario_fields, "[{name: quiet}]", 1, 64, "what happens to the cluster"),        \

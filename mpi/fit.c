@@ -2,8 +2,8 @@
 #include "mpi/fit.h"
 
 #include "core/base/file.h"
-#include "core/base/log.h"
 #include "core/base/frame.h"
+#include "core/base/log.h"
 #include "mpi/farm.h"
 #include "mpi/stop.h"
 
@@ -66,8 +66,7 @@ static enum err begin(struct fit *f)
     TRY(load_old(f));
     TRY(model_begin(&f->out->model, f->arena, f->pending, f->order->cfg,
                     f->has_old ? &f->old : NULL, &f->scratch));
-    f->out->n_new =
-        transitions(&f->out->model.data) - (f->has_old ? transitions(&f->old.data) : 0);
+    f->out->n_new = transitions(&f->out->model.data) - (f->has_old ? transitions(&f->old.data) : 0);
     f->out->waiting = f->has_old && f->out->n_new < REFIT_TRANSITIONS;
     return ERR_OK;
 }

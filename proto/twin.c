@@ -112,8 +112,7 @@ static enum err check_bank(const Karma__TwinMember *m, const char *source)
             return ERR_FORMAT;
         }
         if (m->next[i] < -1 || m->next[i] >= (int32_t)m->n_next) {
-            log_error("%s: a residual is followed by row %d of %zu", source, m->next[i],
-                      m->n_next);
+            log_error("%s: a residual is followed by row %d of %zu", source, m->next[i], m->n_next);
             return ERR_FORMAT;
         }
     }

@@ -253,9 +253,10 @@ enum err agreement_read(struct agreement *g, struct arena *arena, const char *pa
     TRY(match(&c, g, &a, &b, arena));
     g->n_episodes = c.n_episodes;
     if (g->n_controllers < LEAST_CONTROLLERS || c.n_episodes < 2) {
-        log_error("%s and %s have %d controllers and %d episodes in common; a ranking needs %d, and "
-                  "its interval 2 episodes",
-                  path_a, path_b, g->n_controllers, c.n_episodes, LEAST_CONTROLLERS);
+        log_error(
+            "%s and %s have %d controllers and %d episodes in common; a ranking needs %d, and "
+            "its interval 2 episodes",
+            path_a, path_b, g->n_controllers, c.n_episodes, LEAST_CONTROLLERS);
         return ERR_MISMATCH;
     }
     return measure(g, &c, arena, stat);

@@ -1,9 +1,9 @@
-/* Do two evaluations rank controllers alike? Of the cluster and of its twin, for one: a twin in which
- * the better controller is the better one is good enough to choose in, whatever its numbers.
+/* Do two evaluations rank controllers alike? Of the cluster and of its twin, for one: a twin in
+ * which the better controller is the better one is good enough to choose in, whatever its numbers.
  *
  * Kendall's tau-b (M. G. Kendall, 1945) of the controllers' means of one metric, over the scenarios
- * and episodes that all of them have in both; its interval resamples episodes. Beside it stands what
- * can be expected: tau between two disjoint halves of the first evaluation.
+ * and episodes that all of them have in both; its interval resamples episodes. Beside it stands
+ * what can be expected: tau between two disjoint halves of the first evaluation.
  */
 #ifndef KARMA_EVAL_AGREEMENT_H
 #define KARMA_EVAL_AGREEMENT_H

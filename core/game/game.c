@@ -158,8 +158,7 @@ enum err game_new(struct env **out, struct arena *arena, const struct rules *rul
         return ERR_MEMORY;
     }
     TRY(init_slots(g, arena));
-    TRY(world_plant(&g->plant, arena, rules->world,
-                    world_training_ground(rules->world), n_env));
+    TRY(world_plant(&g->plant, arena, rules->world, world_training_ground(rules->world), n_env));
     *out = &g->env;
     return ERR_OK;
 }

@@ -40,7 +40,8 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
 
 /* Reads cfg.twin->file, if one is named, and checks that it is a twin of this world. What trains or
  * plays in it calls this; what is measured on the cluster needs no twin. */
-enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg *places) WARN_UNUSED;
+enum err world_load_twin(struct world *w, struct arena *arena,
+                         const struct cfg *places) WARN_UNUSED;
 
 /* Where something is played. Learned and chosen is where the configuration says; measured is on the
  * cluster, unless it is the twin itself that is measured. */
@@ -52,7 +53,8 @@ static inline enum world_ground world_training_ground(const struct world *w)
     return w->cfg.twin != NULL && w->cfg.twin->file[0] != '\0' ? GROUND_TWIN : GROUND_CLUSTER;
 }
 
-/* A tile of n_env plants. GROUND_TWIN without a twin that was loaded is ERR_CONFIG, with a sentence.
+/* A tile of n_env plants. GROUND_TWIN without a twin that was loaded is ERR_CONFIG, with a
+ * sentence.
  */
 enum err world_plant(struct plant **out, struct arena *arena, const struct world *w,
                      enum world_ground ground, int n_env) WARN_UNUSED;

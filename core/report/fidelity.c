@@ -70,7 +70,8 @@ static enum err skills(struct page *p, enum accuracy_window window)
     for (int g = 0; g < f->twins[0]->n_groups; g++) {
         TRY(skill_row(p, &t, g, window));
     }
-    TRY(buf_printf(p->out, "\nSkill, %s periods: 1 - |gap| / |gap of the mean|, k periods ahead\n\n",
+    TRY(buf_printf(p->out,
+                   "\nSkill, %s periods: 1 - |gap| / |gap of the mean|, k periods ahead\n\n",
                    window_name[window]));
     return table_print(p->out, &t, TABLE_TEXT);
 }
@@ -84,8 +85,7 @@ static enum err coverage(struct page *p)
     int n = 1;
     for (int wide = 0; wide < 2; wide++) {
         for (int h = 0; h < f->n_horizons; h++) {
-            head[n] =
-                arena_printf(p->scratch, "%s %% k=%d", wide ? "90" : "50", f->horizons[h]);
+            head[n] = arena_printf(p->scratch, "%s %% k=%d", wide ? "90" : "50", f->horizons[h]);
             if (head[n++] == NULL) {
                 return ERR_MEMORY;
             }
@@ -172,8 +172,9 @@ enum err fidelity_print(struct buf *out, const struct fidelity *f, struct arena 
 {
     const struct arena_mark mark = arena_mark(scratch);
     struct page p = {.out = out, .f = f, .scratch = scratch};
-    TRY(buf_printf(out, "%d episodes, %d worlds from every decision that is a multiple of %d; "
-                        "%.0f %% intervals resample episodes\n",
+    TRY(buf_printf(out,
+                   "%d episodes, %d worlds from every decision that is a multiple of %d; "
+                   "%.0f %% intervals resample episodes\n",
                    f->twins[0]->n_episodes, ACCURACY_SAMPLES, f->twins[0]->cfg.stride,
                    100.0 * f->stat.level));
     TRY(skills(&p, WINDOW_ALL));
@@ -289,9 +290,9 @@ static enum err write_row(struct csv *csv, const struct fidelity *f, int twin, i
 
 static enum err write_numbers(const char *path, const struct fidelity *f, struct arena *scratch)
 {
-    static const char *const columns[] = {"twin",     "metric",   "unit",     "window",
-                                          "k",        "gap_twin", "gap_hold", "gap_mean",
-                                          "gap_median", "skill",  "inside_50", "inside_90"};
+    static const char *const columns[] = {"twin",       "metric",   "unit",      "window",
+                                          "k",          "gap_twin", "gap_hold",  "gap_mean",
+                                          "gap_median", "skill",    "inside_50", "inside_90"};
     struct csv csv;
     enum err e = csv_create(&csv, scratch, path, columns, 12);
     TRY(e);
@@ -309,8 +310,8 @@ static enum err write_numbers(const char *path, const struct fidelity *f, struct
 /* ---- figures ---- */
 
 /* The metrics that are drawn, where the twin has them. */
-static const char *const drawn[] = {"response", "latency", "queue", "answered", "in time (exact)",
-                                    "util_10s"};
+static const char *const drawn[] = {"response", "latency",         "queue",
+                                    "answered", "in time (exact)", "util_10s"};
 enum { DRAWN = sizeof drawn / sizeof *drawn };
 
 static void plot_metric(struct script *s, const struct fidelity *f, const char *name,
@@ -322,8 +323,8 @@ static void plot_metric(struct script *s, const struct fidelity *f, const char *
                    "'accuracy.csv' using (strcol('twin') eq %s && strcol('metric') eq %s && "
                    "strcol('window') eq 'all' ? column('k') : NaN):'%s' with linespoints lw 1.6 pt "
                    "7 ps 0.4 lc rgb '%s' title %s, ",
-                   script_quoted(s, f->names[t]), script_quoted(s, name), column,
-                   script_colours[t], script_quoted(s, f->names[t]));
+                   script_quoted(s, f->names[t]), script_quoted(s, name), column, script_colours[t],
+                   script_quoted(s, f->names[t]));
     }
 }
 
@@ -379,15 +380,17 @@ static enum err draw_pairs(const char *dir, const struct fidelity *f, struct are
 {
     struct script s;
     script_begin(&s, scratch, dir, "twin-pairs", 960, 620);
-    script_put(&s, "set multiplot layout 2,3 title 'predicted (median of the worlds) against true'\n"
-                   "set key top left samplen 1 font ',10'\n");
+    script_put(&s,
+               "set multiplot layout 2,3 title 'predicted (median of the worlds) against true'\n"
+               "set key top left samplen 1 font ',10'\n");
     for (int i = 0; i < DRAWN; i++) {
         if (accuracy_find(f->twins[0], drawn[i]) < 0) {
             continue;
         }
         script_put(&s, "set title %s\nplot x with lines lc rgb '#808080' notitle",
                    script_quoted(&s, drawn[i]));
-        for (int h = f->n_horizons - 1; h >= 0; h -= f->n_horizons - 1 > 0 ? f->n_horizons - 1 : 1) {
+        for (int h = f->n_horizons - 1; h >= 0;
+             h -= f->n_horizons - 1 > 0 ? f->n_horizons - 1 : 1) {
             script_put(&s,
                        ", 'pairs.csv' using (strcol('metric') eq %s && column('k') == %d ? "
                        "column('true') : NaN):'said' with points pt 7 ps 0.25 lc rgb '%s' title "

@@ -20,7 +20,8 @@ struct fidelity {
 };
 
 /* All tables as text. */
-enum err fidelity_print(struct buf *out, const struct fidelity *f, struct arena *scratch) WARN_UNUSED;
+enum err fidelity_print(struct buf *out, const struct fidelity *f,
+                        struct arena *scratch) WARN_UNUSED;
 
 /* Said against true, for a scatter plot: at most FIDELITY_PAIRS_MAX of each group and horizon. */
 struct fidelity_pairs;

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 const char *figure_slug(struct arena *arena, const char *name)
 {
     static const char kept[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -38,9 +37,9 @@ static void shade_events(struct script *s, const struct schedule *schedule)
         const struct event *e = &schedule->events[i];
         const double until = fmin(e->start_s + e->duration_s + e->ramp_s, schedule->n_seconds);
         script_put(s,
-            "set object %d rect from %.6g, graph 0 to %.6g, graph 1 behind fc rgb '" SHADE
-            "' fs solid noborder\n",
-            i + 1, e->start_s, until);
+                   "set object %d rect from %.6g, graph 0 to %.6g, graph 1 behind fc rgb '" SHADE
+                   "' fs solid noborder\n",
+                   i + 1, e->start_s, until);
     }
 }
 
@@ -69,14 +68,15 @@ static void label_events(struct script *s, const struct figure_timeline *f)
     for (int i = 0; i < f->schedule->n_events; i++) {
         const struct event *e = &f->schedule->events[i];
         const bool late = e->start_s > 0.8 * until;
-        script_put(s, "set label %d %s at %.6g, graph %.2f %s font ',8' tc rgb '#7a5a2a' noenhanced\n",
-            i + 1, script_quoted(s, event_label(s, e, f->world)), late ? until : e->start_s,
-            1.03 + 0.05 * (i % 3), late ? "right" : "left");
+        script_put(s,
+                   "set label %d %s at %.6g, graph %.2f %s font ',8' tc rgb '#7a5a2a' noenhanced\n",
+                   i + 1, script_quoted(s, event_label(s, e, f->world)), late ? until : e->start_s,
+                   1.03 + 0.05 * (i % 3), late ? "right" : "left");
         if (e->kind == EVENT_CRASH_ALL) {
             script_put(s,
-                "set arrow %d from %.6g, graph 0 to %.6g, graph 1 nohead lw 1 dt 3 lc rgb "
-                "'#7a5a2a'\n",
-                i + 1, e->start_s, e->start_s);
+                       "set arrow %d from %.6g, graph 0 to %.6g, graph 1 nohead lw 1 dt 3 lc rgb "
+                       "'#7a5a2a'\n",
+                       i + 1, e->start_s, e->start_s);
         }
     }
 }
@@ -87,7 +87,8 @@ static void set_panel(struct script *s, const struct figure_timeline *f, int row
 {
     static const double tops[] = {0.87, 0.607, 0.343}; /* of the rows, share of the height */
     if (track == f->n_tracks - 1) {
-        script_put(s,
+        script_put(
+            s,
             "set key at screen %.4f, screen %.4f left top Left reverse samplen 1.5 spacing 1.15\n",
             1.0 - (double)(LEGEND_WIDTH - 10) / timeline_width(f), tops[row]);
     } else {
@@ -99,7 +100,7 @@ static void set_panel(struct script *s, const struct figure_timeline *f, int row
         script_put(s, "unset ylabel\nset format y ''\n");
     }
     script_put(s, row == 2 ? "set xlabel 'time (s)'\nset format x '%%g'\n"
-                    : "unset xlabel\nset format x ''\n");
+                           : "unset xlabel\nset format x ''\n");
 }
 
 static void plot_load(struct script *s, const struct figure_timeline *f, int track)
@@ -108,12 +109,14 @@ static void plot_load(struct script *s, const struct figure_timeline *f, int tra
     const char *file = script_quoted(s, f->tracks[track].cohorts);
     set_panel(s, f, 0, track, "requests/s");
     script_put(s, "set title %s\nset yrange [0:%.6g]\n", script_quoted(s, f->tracks[track].label),
-        1.05 * f->most_rps);
-    script_put(s,
+               1.05 * f->most_rps);
+    script_put(
+        s,
         "plot %s using 't_s':'received' with filledcurves y1=0 fc rgb '#e3e3e3' notitle, \\\n"
         "    %s using %s with filledcurves y1=0 fc rgb '#bcd9ec' notitle, \\\n",
         file, file, in_time);
-    script_put(s,
+    script_put(
+        s,
         "    %s using 't_s':'received' with lines lw 1.2 lc rgb '#000000' title 'offered', \\\n"
         "    %s using %s with lines lw 1.5 lc rgb '#0072B2' title 'answered in time', \\\n"
         "    NaN with boxes fc rgb '" SHADE "' fs solid noborder title 'attack or fault'\n"
@@ -133,8 +136,9 @@ static void plot_replicas(struct script *s, const struct figure_timeline *f, int
         const double width =
             fmax(1.2, 3.6 - 0.7 * i); /* equal ones stay visible below each other */
         script_put(s, "%s using 't_s':%s with steps lw %.2g dt %d lc rgb '%s' title %s%s", file,
-            script_quoted(s, column == NULL ? "" : column), width, 1 + i / SCRIPT_COLOURS, script_colours[i % SCRIPT_COLOURS],
-            script_quoted(s, name), i + 1 < t->n_services ? ", \\\n    " : "\n");
+                   script_quoted(s, column == NULL ? "" : column), width, 1 + i / SCRIPT_COLOURS,
+                   script_colours[i % SCRIPT_COLOURS], script_quoted(s, name),
+                   i + 1 < t->n_services ? ", \\\n    " : "\n");
     }
 }
 
@@ -142,8 +146,10 @@ static void plot_latency(struct script *s, const struct figure_timeline *f, int 
 {
     const double limit = f->world->cfg.plant->latency_max_ms;
     set_panel(s, f, 2, track, "latency (ms)");
-    script_put(s, "set logscale y\nset yrange [%.6g:%.6g]\n", limit / 50, 1.3 * fmax(f->most_ms, limit));
-    script_put(s,
+    script_put(s, "set logscale y\nset yrange [%.6g:%.6g]\n", limit / 50,
+               1.3 * fmax(f->most_ms, limit));
+    script_put(
+        s,
         "plot %s using 't_s':'latency_ms' with lines lw 1.5 lc rgb '#D55E00' title 'mean latency', "
         "\\\n    %.6g with lines dt 2 lw 1 lc rgb '#404040' title 'limit %.6g ms'\n"
         "unset logscale y\n",
@@ -157,11 +163,11 @@ static void plot_timeline(struct script *s, const struct figure_timeline *f)
     const double width = timeline_width(f);
     shade_events(s, f->schedule);
     script_put(s,
-        "set xrange [0:%d]\n"
-        "set multiplot layout 3,%d margins %.4f,%.4f,0.11,0.87 spacing 0.015,0.03 title %s "
-        "font ',15'\n",
-        f->schedule->n_seconds, f->n_tracks, AXIS_WIDTH / width, 1.0 - LEGEND_WIDTH / width,
-        script_quoted(s, f->title));
+               "set xrange [0:%d]\n"
+               "set multiplot layout 3,%d margins %.4f,%.4f,0.11,0.87 spacing 0.015,0.03 title %s "
+               "font ',15'\n",
+               f->schedule->n_seconds, f->n_tracks, AXIS_WIDTH / width, 1.0 - LEGEND_WIDTH / width,
+               script_quoted(s, f->title));
     label_events(s, f);
     for (int row = 0; row < 3; row++) {
         for (int track = 0; track < f->n_tracks; track++) {
@@ -295,11 +301,13 @@ static void plot_kind(struct script *s, const char *file, enum controller_kind k
 {
     const char *name = controller_kind_name(kind);
     const char *also = kind == CONTROLLER_STATIC ? " || strcol('kind') eq 'nothing'" : "";
-    script_put(s,
+    script_put(
+        s,
         "    %s using (strcol('kind') eq '%s' && strcol('role') eq 'arm' ? column('vcpu') : NaN):"
         "'in_time' with points pt 7 ps 0.35 lc rgb '%s' notitle, \\\n",
         file, name, kind_colour((int)kind));
-    script_put(s,
+    script_put(
+        s,
         "    %s using ((strcol('kind') eq '%s'%s) && (strcol('role') eq 'corner' || strcol('role') "
         "eq 'edge') ? column('vcpu') : NaN):'in_time' with lines lw 1.8 lc rgb '%s' "
         "title '%s frontier', \\\n",
@@ -321,7 +329,8 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
 {
     static const int markers[] = {5, 7, 9, 11, 13, 4, 6, 8, 10, 12};
     const char *file = script_quoted(s, data);
-    script_put(s,
+    script_put(
+        s,
         "set title %s\nset xlabel 'mean CPU requested (vCPU)'\n"
         "set ylabel 'answered in time / received'\n"
         "set key outside right top Left reverse samplen 2 spacing 1.2\n"
@@ -337,11 +346,11 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
         const struct controller_cfg *c = &summary->cfg->controllers[summary->listed[i]];
         const char *name = script_quoted(s, controller_label(c));
         script_put(s,
-            "    %s using (strcol('role') eq 'listed' && strcol('controller') eq %s ? "
-            "column('vcpu') : NaN):'in_time':'vcpu_lo':'vcpu_hi':'in_time_lo':'in_time_hi' "
-            "with xyerrorbars lw 1.3 pt %d ps 0.9 lc rgb '%s' title %s%s",
-            file, name, markers[i % 10], kind_colour(c->kind), name,
-            i + 1 < summary->n_listed ? ", \\\n" : "\n");
+                   "    %s using (strcol('role') eq 'listed' && strcol('controller') eq %s ? "
+                   "column('vcpu') : NaN):'in_time':'vcpu_lo':'vcpu_hi':'in_time_lo':'in_time_hi' "
+                   "with xyerrorbars lw 1.3 pt %d ps 0.9 lc rgb '%s' title %s%s",
+                   file, name, markers[i % 10], kind_colour(c->kind), name,
+                   i + 1 < summary->n_listed ? ", \\\n" : "\n");
     }
 }
 
@@ -385,8 +394,9 @@ static void plot_curve(struct script *s, const char *file, const char *column, c
 {
     script_put(s, "set ylabel '%s'\n", label);
     script_put(s, last ? "set xlabel 'env-steps (thousands)'\nset format x '%%g'\n"
-                : "unset xlabel\nset format x ''\n");
-    script_put(s,
+                       : "unset xlabel\nset format x ''\n");
+    script_put(
+        s,
         "plot %s using (column('env_steps') / 1000):'%s' with linespoints lw 1.4 pt 7 ps 0.3 lc "
         "rgb '#0072B2' notitle\n",
         file, column);
@@ -399,7 +409,7 @@ enum err figure_learning(const char *dir, const char *path, struct arena *scratc
     script_begin(&s, scratch, dir, "learning", 700, 640);
     const char *file = script_quoted(&s, path);
     script_put(&s, "set multiplot layout 3,1 margins 0.12,0.97,0.09,0.93 spacing 0.02,0.03 title "
-            "'training episodes: mean of each update'\n");
+                   "'training episodes: mean of each update'\n");
     plot_curve(&s, file, "reward", "reward per step", false);
     plot_curve(&s, file, "compliance", "answered in time", false);
     plot_curve(&s, file, "vcpu", "mean vCPU", true);

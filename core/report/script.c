@@ -12,7 +12,6 @@ const char *const script_colours[SCRIPT_COLOURS] = {"#0072B2", "#D55E00", "#009E
 
 enum { PUT_MAX = 4096 };
 
-
 void script_put(struct script *s, const char *fmt, ...)
 {
     char text[PUT_MAX];
@@ -54,16 +53,18 @@ void script_begin(struct script *s, struct arena *arena, const char *dir, const 
     buf_init(&s->text);
     script_put(s, "# gnuplot %s.gp   writes %s.svg and %s.png\n", name, name, name);
     script_put(s, "set datafile separator comma\n"
-           "set datafile columnheaders\n"
-           "set datafile missing 'nan'\n"
-           "set encoding utf8\n"
-           "set border 3 lw 1 lc rgb '#404040'\n"
-           "set tics nomirror out\n"
-           "set grid ytics lc rgb '#d8d8d8' lw 1 dt 1\n"
-           "do for [format in 'svg png'] {\n"
-           "if (format eq 'svg') {\n");
-    script_put(s, "    set terminal svg size %d,%d font 'Arial,13' background 'white'\n", width, height);
-    script_put(s,
+                  "set datafile columnheaders\n"
+                  "set datafile missing 'nan'\n"
+                  "set encoding utf8\n"
+                  "set border 3 lw 1 lc rgb '#404040'\n"
+                  "set tics nomirror out\n"
+                  "set grid ytics lc rgb '#d8d8d8' lw 1 dt 1\n"
+                  "do for [format in 'svg png'] {\n"
+                  "if (format eq 'svg') {\n");
+    script_put(s, "    set terminal svg size %d,%d font 'Arial,13' background 'white'\n", width,
+               height);
+    script_put(
+        s,
         "} else {\n"
         "    set terminal pngcairo size %d,%d font 'Arial,13' fontscale 2 linewidth 2 pointscale "
         "2\n}\n",

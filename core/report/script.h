@@ -1,7 +1,7 @@
 /* A gnuplot script in the making: what all figures have in common.
  *
- * Colours are those of M. Okabe and K. Ito, which colour-blind readers can tell apart. Everything is
- * drawn twice: as SVG and, with twice the pixels, as PNG.
+ * Colours are those of M. Okabe and K. Ito, which colour-blind readers can tell apart. Everything
+ * is drawn twice: as SVG and, with twice the pixels, as PNG.
  */
 #ifndef KARMA_REPORT_SCRIPT_H
 #define KARMA_REPORT_SCRIPT_H

@@ -12,8 +12,9 @@
 /* Decided by the load alone, or exact: nothing to be proud of. */
 static bool is_exogenous(const char *name)
 {
-    static const char *const names[] = {"id", "desired", "received", "hpa_ready", "hpa_ignored",
-                                        "hpa_missing", "net_in", "net_out", "pod_age"};
+    static const char *const names[] = {"id",        "desired",     "received",
+                                        "hpa_ready", "hpa_ignored", "hpa_missing",
+                                        "net_in",    "net_out",     "pod_age"};
     bool is = strncmp(name, "entry_", 6) == 0;
     for (size_t i = 0; !is && i < sizeof names / sizeof *names; i++) {
         is = strcmp(name, names[i]) == 0;
@@ -38,8 +39,10 @@ static enum err add_to_group(struct accuracy *a, struct arena *arena, const char
     }
     if (g < 0) {
         g = a->n_groups++;
-        a->groups[g] = (struct accuracy_group){
-            .name = name, .unit = unit, .column = ARENA_NEW(arena, a->model->space.n_services, int)};
+        a->groups[g] =
+            (struct accuracy_group){.name = name,
+                                    .unit = unit,
+                                    .column = ARENA_NEW(arena, a->model->space.n_services, int)};
         if (a->groups[g].column == NULL) {
             return ERR_MEMORY;
         }
@@ -260,9 +263,9 @@ static void judge_all(struct bench *b, int episode, int start, int k)
     const float *measure = b->d->measure + (size_t)row * (size_t)s->n_measures;
     const float *held = b->d->state + (size_t)start * (size_t)s->n_state;
     const float *before =
-        b->d->measure + (size_t)(start > b->d->episodes[b->d->episode[row]].first_row ? start - 1
-                                                                                      : start) *
-                            (size_t)s->n_measures;
+        b->d->measure +
+        (size_t)(start > b->d->episodes[b->d->episode[row]].first_row ? start - 1 : start) *
+            (size_t)s->n_measures;
     const struct accuracy_watch *watch = b->a->cfg.watch;
     const enum accuracy_window window = dataset_busy(b->d, row) ? WINDOW_BUSY : WINDOW_QUIET;
     for (int g = 0; g < b->a->n_groups; g++) {
@@ -379,9 +382,9 @@ enum err accuracy_measure(struct accuracy *a, struct arena *arena, const struct 
     *a = (struct accuracy){.model = model, .cfg = *cfg};
     TRY(group_columns(a, arena));
     TRY(choose_episodes(a, arena));
-    a->sums = ARENA_NEW(arena, (size_t)a->n_episodes * (size_t)cfg->horizon * WINDOWS *
-                                   (size_t)a->n_groups,
-                        struct accuracy_sum);
+    a->sums = ARENA_NEW(
+        arena, (size_t)a->n_episodes * (size_t)cfg->horizon * WINDOWS * (size_t)a->n_groups,
+        struct accuracy_sum);
     a->ratio = ARENA_NEW(arena, a->n_episodes, double);
     if (a->sums == NULL || a->ratio == NULL) {
         return ERR_MEMORY;
@@ -461,12 +464,8 @@ enum err accuracy_skill(struct stat_interval *out, const struct accuracy *a, enu
                         int group, int k, enum accuracy_window window, const struct stat_cfg *stat,
                         struct arena *scratch)
 {
-    const struct quotient q = {.a = a,
-                               .group = group,
-                               .k = k,
-                               .window = window,
-                               .of = skill_of,
-                               .which = (int)who};
+    const struct quotient q = {
+        .a = a, .group = group, .k = k, .window = window, .of = skill_of, .which = (int)who};
     return interval(out, &q, stat, scratch);
 }
 
@@ -493,12 +492,8 @@ static double gap_of(const struct accuracy_sum *s, int who)
 double accuracy_gap(const struct accuracy *a, enum predictor who, int group, int k,
                     enum accuracy_window window)
 {
-    const struct quotient q = {.a = a,
-                               .group = group,
-                               .k = k,
-                               .window = window,
-                               .of = gap_of,
-                               .which = (int)who};
+    const struct quotient q = {
+        .a = a, .group = group, .k = k, .window = window, .of = gap_of, .which = (int)who};
     return evaluate(&q, NULL);
 }
 
@@ -511,11 +506,7 @@ enum err accuracy_coverage(struct stat_interval *out, const struct accuracy *a, 
                            int group, int k, enum accuracy_window window,
                            const struct stat_cfg *stat, struct arena *scratch)
 {
-    const struct quotient q = {.a = a,
-                               .group = group,
-                               .k = k,
-                               .window = window,
-                               .of = inside,
-                               .which = wide ? 1 : 0};
+    const struct quotient q = {
+        .a = a, .group = group, .k = k, .window = window, .of = inside, .which = wide ? 1 : 0};
     return interval(out, &q, stat, scratch);
 }

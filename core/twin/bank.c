@@ -142,9 +142,9 @@ static void shrink(struct filling *f, int member, int k, float *factor)
         const int lo = i - half > 0 ? i - half : 0, hi = i + half < f->n ? i + half : f->n;
         const double truth = f->truth[hi] - f->truth[lo];
         int c = SHRINKS - 1;
-        while (c > 0 && f->noisy[(ptrdiff_t)c * (f->n + 1) + hi] -
-                                f->noisy[(ptrdiff_t)c * (f->n + 1) + lo] >
-                            truth) {
+        while (c > 0 &&
+               f->noisy[(ptrdiff_t)c * (f->n + 1) + hi] - f->noisy[(ptrdiff_t)c * (f->n + 1) + lo] >
+                   truth) {
             c--;
         }
         factor[i] = (float)(c + 1) / SHRINKS;
@@ -187,9 +187,11 @@ static enum err find_ends(struct filling *f, struct space *s, const struct datas
                           struct arena *scratch)
 {
     const struct noise *b = &f->e->members[0].noise;
-    float *in = ARENA_NEW(scratch, s->n_in, float), *target = ARENA_NEW(scratch, s->n_target, float);
+    float *in = ARENA_NEW(scratch, s->n_in, float),
+          *target = ARENA_NEW(scratch, s->n_target, float);
     float *said = ARENA_NEW(scratch, (size_t)f->n * (size_t)s->n_target, float);
-    int *at_lo = ARENA_NEW(scratch, s->n_target, int), *at_hi = ARENA_NEW(scratch, s->n_target, int);
+    int *at_lo = ARENA_NEW(scratch, s->n_target, int),
+        *at_hi = ARENA_NEW(scratch, s->n_target, int);
     if (in == NULL || target == NULL || said == NULL || at_lo == NULL || at_hi == NULL) {
         return ERR_MEMORY;
     }
@@ -227,12 +229,12 @@ enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d,
 {
     const struct arena_mark mark = arena_mark(scratch);
     const int n = d->n_at[STORE_VALIDATION];
-    struct filling f = {.e = e,
-                        .n = n < e->noise_rows ? n : e->noise_rows,
-                        .n_target = e->space->n_target};
+    struct filling f = {
+        .e = e, .n = n < e->noise_rows ? n : e->noise_rows, .n_target = e->space->n_target};
     TRY(carve(&f, scratch));
     TRY(predict(&f, d, scratch));
-    for (int m = e->n_members - 1; m >= 0; m--) { /* the first one last: find_ends() uses its order */
+    for (int m = e->n_members - 1; m >= 0;
+         m--) { /* the first one last: find_ends() uses its order */
         sort(&f, m);
         write_rows(&f, m, d->at[STORE_VALIDATION]);
         shrink_all(&f, m);

@@ -20,13 +20,13 @@ struct dataset {
     struct dataset_episode *episodes;
     const char **scenarios; /* (n_scenarios) names in order of appearance */
     int n_episodes, n_scenarios, n_rows;
-    float *state;   /* (n_rows, S) as measured */
-    int32_t *delta; /* (n_rows, N) decided at the row; of an episode's last row 0 */
-    int32_t *attack; /* (n_rows, 3) */
-    float *load;    /* (n_rows) offered in the period after the row */
-    float *measure; /* (n_rows, n_measures) of the period after the row */
-    int *episode;   /* (n_rows) */
-    uint8_t *whole; /* (n_rows) 1: a transition begins here, and all of it was measured */
+    float *state;         /* (n_rows, S) as measured */
+    int32_t *delta;       /* (n_rows, N) decided at the row; of an episode's last row 0 */
+    int32_t *attack;      /* (n_rows, 3) */
+    float *load;          /* (n_rows) offered in the period after the row */
+    float *measure;       /* (n_rows, n_measures) of the period after the row */
+    int *episode;         /* (n_rows) */
+    uint8_t *whole;       /* (n_rows) 1: a transition begins here, and all of it was measured */
     int *at[STORE_PARTS]; /* (n_at) rows at which the transitions of a part begin, ascending */
     int n_at[STORE_PARTS];
     double busy_rps; /* load from which on a period counts as under attack, see dataset_busy() */

@@ -14,8 +14,8 @@ static enum err carve_member(struct member *m, struct arena *arena, const struct
     m->noise.level = ARENA_NEW(arena, rows, float);
     m->noise.z = ARENA_NEW(arena, rows * (size_t)e->space->n_target, float);
     m->noise.next = ARENA_NEW(arena, rows, int32_t);
-    const bool all = m->params != NULL && m->noise.level != NULL && m->noise.z != NULL &&
-                     m->noise.next != NULL;
+    const bool all =
+        m->params != NULL && m->noise.level != NULL && m->noise.z != NULL && m->noise.next != NULL;
     return all ? ERR_OK : ERR_MEMORY;
 }
 
@@ -23,9 +23,10 @@ enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct spa
                        const struct ensemble_shape *shape)
 {
     struct mlp_shape net = {.n_layers = shape->n_hidden + 1, .act = ACT_RELU};
-    *e = (struct ensemble){
-        .space = space, .residual = shape->residual, .n_members = shape->n_members,
-        .noise_rows = shape->noise_rows};
+    *e = (struct ensemble){.space = space,
+                           .residual = shape->residual,
+                           .n_members = shape->n_members,
+                           .noise_rows = shape->noise_rows};
     if (shape->n_hidden >= MLP_LAYERS_MAX) {
         return ERR_CONFIG;
     }

@@ -31,9 +31,9 @@ struct ensemble {
     struct mlp mlp;            /* n_in -> 2 n_target: means, then scales */
     bool residual;             /* base = the state now */
     int n_members, noise_rows; /* noise_rows: room of each bank */
-    float *in_mean, *in_inv;    /* (n_in) */
-    float *out_mean, *out_std;  /* (n_target) */
-    struct member *members;     /* (n_members) */
+    float *in_mean, *in_inv;   /* (n_in) */
+    float *out_mean, *out_std; /* (n_target) */
+    struct member *members;    /* (n_members) */
 };
 
 struct ensemble_shape {

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CHUNK = 64 };                /* rows predicted at a time when nothing is learned */
+enum { CHUNK = 64 }; /* rows predicted at a time when nothing is learned */
 static const double SCALE_WEIGHT = 0.25;
 static const double GRAD_NORM = 20.0; /* longer gradients are cut: one outlier must not decide */
 
@@ -81,9 +81,9 @@ void learn_limits(struct space *s, const struct dataset *d)
         c->lo = INFINITY, c->hi = -INFINITY;
         for (int k = 0; k < d->n_at[STORE_TRAIN]; k++) {
             const size_t row = (size_t)d->at[STORE_TRAIN][k];
-            const float x = i < s->n_state
-                                ? d->state[(row + 1) * (size_t)s->n_state + (size_t)i]
-                                : d->measure[row * (size_t)s->n_measures + (size_t)(i - s->n_state)];
+            const float x =
+                i < s->n_state ? d->state[(row + 1) * (size_t)s->n_state + (size_t)i]
+                               : d->measure[row * (size_t)s->n_measures + (size_t)(i - s->n_state)];
             c->lo = x < c->lo ? x : c->lo;
             c->hi = x > c->hi ? x : c->hi;
         }
@@ -134,13 +134,13 @@ struct lesson {
     const struct dataset *d;
     const struct fit_cfg *cfg;
     struct rng_key key;
-    int member, rows; /* rows: room of the arrays below */
+    int member, rows;                               /* rows: room of the arrays below */
     float *params, *best, *grads, *adam_m, *adam_v; /* (n_params) */
-    float *raw, *in;     /* (rows, n_in) as asked, in network units */
-    float *right;        /* (rows, n_target) in network units */
-    float *y, *dy;       /* (rows, 2 n_target) */
+    float *raw, *in;                                /* (rows, n_in) as asked, in network units */
+    float *right;                                   /* (rows, n_target) in network units */
+    float *y, *dy;                                  /* (rows, 2 n_target) */
     float *acts, *work;
-    uint32_t *order;     /* (training transitions) */
+    uint32_t *order; /* (training transitions) */
     uint64_t *order_work;
     uint64_t step;
 };

@@ -7,9 +7,9 @@
  * the paper's squared error for the mean, and the likelihood of a Laplace distribution for the
  * scale, in which the distance |m - t| is taken as given: the scale learns from the mean's errors
  * and does not bend it. Adam; the step falls linearly from lr to lr_end. After each pass the error
- * on whole validation episodes decides: the best weights are kept, and training ends when `patience`
- * passes brought none better. Rows are never shuffled between parts; within training their order is
- * a permutation drawn for each pass.
+ * on whole validation episodes decides: the best weights are kept, and training ends when
+ * `patience` passes brought none better. Rows are never shuffled between parts; within training
+ * their order is a permutation drawn for each pass.
  *
  * learn_member() is a pure function of (dataset, scalers, cfg, member), so members can be computed
  * anywhere.
@@ -48,8 +48,8 @@ struct learn_watch {
     void (*pass)(void *ctx, int epoch, double train_error, double validation_error);
 };
 
-/* Parameters and error of a member; its bank is for noise_learn(). warm: start from the parameters that are
- * there. ERR_NUMERIC if the error stops being a number. scratch is rewound. */
+/* Parameters and error of a member; its bank is for noise_learn(). warm: start from the parameters
+ * that are there. ERR_NUMERIC if the error stops being a number. scratch is rewound. */
 enum err learn_member(struct ensemble *e, int member, const struct dataset *d,
                       const struct fit_cfg *cfg, bool warm, const struct learn_watch *watch,
                       struct arena *scratch) WARN_UNUSED;

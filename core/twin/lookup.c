@@ -42,9 +42,9 @@ static void add_state(struct lookup_key *k, const struct lookup *t, const float 
 {
     for (int i = 0; i < t->n_columns; i++) {
         const int column = t->column[i];
-        add(k, t->exact ? bits_of(state[column])
-                        : step_of(space_forth(&t->space->columns[column], state[column]),
-                                  t->inv[i]));
+        add(k, t->exact
+                   ? bits_of(state[column])
+                   : step_of(space_forth(&t->space->columns[column], state[column]), t->inv[i]));
     }
 }
 
@@ -175,13 +175,12 @@ static enum err carve(struct lookup *t, struct arena *arena, int n)
     t->bucket = ARENA_NEW(arena, t->n_buckets, uint32_t);
     t->bytes = (int64_t)n * (int64_t)sizeof *t->entries +
                (int64_t)t->n_buckets * (int64_t)sizeof *t->bucket;
-    const bool all =
-        t->column != NULL && t->inv != NULL && t->entries != NULL && t->bucket != NULL;
+    const bool all = t->column != NULL && t->inv != NULL && t->entries != NULL && t->bucket != NULL;
     return all ? ERR_OK : ERR_MEMORY;
 }
 
 enum err lookup_init(struct lookup *t, struct arena *arena, const struct dataset *d,
-                    const int *rows, int n, const struct lookup_cfg *cfg)
+                     const int *rows, int n, const struct lookup_cfg *cfg)
 {
     *t = (struct lookup){.space = d->space, .exact = cfg->exact, .n = n};
     TRY(carve(t, arena, n));

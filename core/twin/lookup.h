@@ -3,8 +3,9 @@
  *
  * A key is made of chosen metrics of every service (or of the whole), the executed changes, the
  * attacker's action and the loads of the coming period and the one before. Numbers of pods count as
- * they are; what is measured is cut into steps of `quantum` standard deviations. `exact` takes every
- * bit of the state and of the loads instead: on a cluster such a key practically never comes again.
+ * they are; what is measured is cut into steps of `quantum` standard deviations. `exact` takes
+ * every bit of the state and of the loads instead: on a cluster such a key practically never comes
+ * again.
  *
  * Two hashes of 64 bits stand for a key; that two different keys agree in both is left out of
  * account (with n keys: n^2 / 2^129). Entries are sorted by (key, row), so successors have an order
@@ -32,20 +33,20 @@ struct lookup_entry {
 struct lookup {
     const struct space *space;
     bool exact;
-    int *column;    /* (n_columns) of the key */
-    float *inv;     /* (n_columns) 1 / step, in coordinates */
+    int *column; /* (n_columns) of the key */
+    float *inv;  /* (n_columns) 1 / step, in coordinates */
     int n_columns;
     float load_inv;
     struct lookup_entry *entries; /* (n) sorted */
     int n;
-    uint32_t *bucket; /* (n_buckets) first entry of a key + 1, 0 = none; open addressing */
+    uint32_t *bucket;   /* (n_buckets) first entry of a key + 1, 0 = none; open addressing */
     uint32_t n_buckets; /* a power of two */
     int64_t bytes;      /* of all this */
 };
 
 /* Over the transitions at rows (n). ERR_CONFIG for a metric that no column has. */
 enum err lookup_init(struct lookup *t, struct arena *arena, const struct dataset *d,
-                    const int *rows, int n, const struct lookup_cfg *cfg) WARN_UNUSED;
+                     const int *rows, int n, const struct lookup_cfg *cfg) WARN_UNUSED;
 
 /* states, delta, attack, loads as in space_decision. */
 struct lookup_key lookup_key(const struct lookup *t, const struct space_decision *d);

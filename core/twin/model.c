@@ -129,12 +129,12 @@ static enum err build_table(struct twin_model *m, struct arena *arena)
 {
     const struct twin_cfg *cfg = m->cfg;
     const struct lookup_cfg table = {.exact = cfg->lookup == LOOKUP_EXACT,
-                                    .metrics = cfg->key,
-                                    .n_metrics = cfg->n_key,
-                                    .quantum = cfg->quantum};
+                                     .metrics = cfg->key,
+                                     .n_metrics = cfg->n_key,
+                                     .quantum = cfg->quantum};
     if (cfg->lookup != LOOKUP_NONE || cfg->fallback == FALLBACK_NEAREST) {
         TRY(lookup_init(&m->table, arena, &m->data, m->data.at[STORE_TRAIN],
-                       m->data.n_at[STORE_TRAIN], &table));
+                        m->data.n_at[STORE_TRAIN], &table));
     }
     return cfg->fallback == FALLBACK_NEAREST ? nearest_init(&m->nearest, arena, &m->table, &m->data)
                                              : ERR_OK;
@@ -227,9 +227,9 @@ static enum err take_member(struct twin_model *m, int member, const struct twin_
 {
     struct member *to = &m->ensemble.members[member];
     if (from->n_params != m->ensemble.mlp.n_params || from->n_noise > noise_rows) {
-        log_error("%s: network %d has %zu parameters and %d residuals; %zu and at most %d would fit",
-                  source, member, from->n_params, from->n_noise, m->ensemble.mlp.n_params,
-                  noise_rows);
+        log_error(
+            "%s: network %d has %zu parameters and %d residuals; %zu and at most %d would fit",
+            source, member, from->n_params, from->n_noise, m->ensemble.mlp.n_params, noise_rows);
         return ERR_FORMAT;
     }
     const size_t rows = (size_t)from->n_noise;
@@ -372,10 +372,9 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
     struct space *s = &m->space;
     const int n_columns = s->n_state + s->n_measures;
     if (h->n_in != s->n_in || h->n_target != s->n_target || h->n_columns != n_columns) {
-        return h->n_in != s->n_in ? wrong_shape(file, "inputs", h->n_in, s->n_in)
-               : h->n_target != s->n_target
-                   ? wrong_shape(file, "targets", h->n_target, s->n_target)
-                   : wrong_shape(file, "columns", h->n_columns, n_columns);
+        return h->n_in != s->n_in           ? wrong_shape(file, "inputs", h->n_in, s->n_in)
+               : h->n_target != s->n_target ? wrong_shape(file, "targets", h->n_target, s->n_target)
+                                            : wrong_shape(file, "columns", h->n_columns, n_columns);
     }
     for (int i = 0; i < h->n_hidden; i++) {
         hidden[i] = h->hidden[i];

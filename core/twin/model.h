@@ -3,9 +3,9 @@
  *   T(s, a) = a recorded successor, if (s, a) is in the table; else what a network answers
  *             (arXiv 2505.21559, phase 1)
  *
- * On disk it is two files: FILE with the networks (proto/twin.proto) and FILE.traces, a trace store,
- * with the transitions; the first names the digest of the second. The store keeps its parts: the
- * table holds training episodes only, validation and held-out ones are for reports and refits.
+ * On disk it is two files: FILE with the networks (proto/twin.proto) and FILE.traces, a trace
+ * store, with the transitions; the first names the digest of the second. The store keeps its parts:
+ * the table holds training episodes only, validation and held-out ones are for reports and refits.
  */
 #ifndef KARMA_TWIN_MODEL_H
 #define KARMA_TWIN_MODEL_H
@@ -13,8 +13,8 @@
 #include "core/base/config.h"
 #include "core/twin/ensemble.h"
 #include "core/twin/learn.h"
-#include "core/twin/nearest.h"
 #include "core/twin/lookup.h"
+#include "core/twin/nearest.h"
 
 enum lookup_kind { LOOKUP_NONE, LOOKUP_EXACT, LOOKUP_QUANTISED };
 enum fallback_kind { FALLBACK_MLP, FALLBACK_NEAREST };
@@ -37,13 +37,13 @@ struct twin_model {
     struct space space;
     struct dataset data;
     struct ensemble ensemble;
-    struct lookup table;     /* with a lookup, or a nearest fallback */
+    struct lookup table;         /* with a lookup, or a nearest fallback */
     struct twin_nearest nearest; /* with that fallback */
     float *spread;               /* (MODEL_SPREADS) quantiles of ensemble_spread() on validation */
     int *starts;                 /* (n_starts) first rows of training episodes, by their load */
     int n_starts;
-    uint64_t digest;             /* FNV-1a, 64 bits, over the file of the networks */
-    const char *fit;             /* YAML: the settings of its fit */
+    uint64_t digest; /* FNV-1a, 64 bits, over the file of the networks */
+    const char *fit; /* YAML: the settings of its fit */
 };
 
 /* "FILE.traces", in the arena. */
@@ -53,8 +53,8 @@ const char *model_traces(struct arena *arena, const char *file);
 enum err model_load(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
                     const char *file) WARN_UNUSED;
 
-/* A model to be fitted to the store at `traces`: data, scalers, untrained members. `from` not NULL: a
- * warm start, see model_adopt(). It cannot be stepped: it has no table. */
+/* A model to be fitted to the store at `traces`: data, scalers, untrained members. `from` not NULL:
+ * a warm start, see model_adopt(). It cannot be stepped: it has no table. */
 enum err model_begin(struct twin_model *m, struct arena *arena, const char *traces,
                      const struct fit_cfg *fit, const struct twin_model *from,
                      struct arena *scratch) WARN_UNUSED;
@@ -62,7 +62,8 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
 /* Scalers and parameters of another model of the same shape; limits from the data. ERR_MISMATCH. */
 enum err model_adopt(struct twin_model *m, const struct twin_model *from) WARN_UNUSED;
 
-/* What all members together know about themselves: banks of residuals, calibration of the spread. */
+/* What all members together know about themselves: banks of residuals, calibration of the spread.
+ */
 enum err model_calibrate(struct twin_model *m, struct arena *scratch) WARN_UNUSED;
 
 /* The file of the networks, whole or not at all; `traces`: the store's digest, fit: YAML. */

@@ -73,9 +73,8 @@ enum err nearest_init(struct twin_nearest *s, struct arena *arena, const struct 
     for (int i = 0; i < s->n; i++) {
         const int row = table->entries[i].row;
         const struct space_decision at = decision_at(d, row, states, loads);
-        places[i] = (struct place){.group = group_of(d->space, &at),
-                                   .load = loads[0] * table->load_inv,
-                                   .row = row};
+        places[i] = (struct place){
+            .group = group_of(d->space, &at), .load = loads[0] * table->load_inv, .row = row};
     }
     qsort(places, (size_t)s->n, sizeof *places, by_place);
     for (int i = 0; i < s->n; i++) {
@@ -93,9 +92,8 @@ static int place_of(const struct twin_nearest *s, uint64_t group, float load)
     int lo = 0, hi = s->n;
     while (lo < hi) {
         const int mid = lo + (hi - lo) / 2;
-        const bool before =
-            s->group[mid] != group ? s->group[mid] < group
-                                   : s->point[(ptrdiff_t)mid * s->n_point] < load;
+        const bool before = s->group[mid] != group ? s->group[mid] < group
+                                                   : s->point[(ptrdiff_t)mid * s->n_point] < load;
         lo = before ? mid + 1 : lo;
         hi = before ? hi : mid;
     }

@@ -2,10 +2,10 @@
  * table has no entry.
  *
  * Distance is Euclidean over the columns of the table's key and the two loads, each in steps of the
- * key (lookup.h), over the transitions with the same executed changes and the same desired replicas.
- * Beyond the radius, or without any such transition, the state is held. Exact search: transitions
- * are sorted by (group, first load), and the walk outwards from the place ends where that one
- * coordinate alone is further away than the best found.
+ * key (lookup.h), over the transitions with the same executed changes and the same desired
+ * replicas. Beyond the radius, or without any such transition, the state is held. Exact search:
+ * transitions are sorted by (group, first load), and the walk outwards from the place ends where
+ * that one coordinate alone is further away than the best found.
  */
 #ifndef KARMA_TWIN_NEAREST_H
 #define KARMA_TWIN_NEAREST_H

@@ -22,10 +22,10 @@
 enum { NOISE_NONE = -1, NOISE_LEAST = 2 };
 
 struct noise {
-    int n;          /* rows, >= NOISE_LEAST */
-    float *level;   /* (n) ascending */
-    float *z;       /* (n, n_target) */
-    int32_t *next;  /* (n) row that followed, NOISE_NONE */
+    int n;         /* rows, >= NOISE_LEAST */
+    float *level;  /* (n) ascending */
+    float *z;      /* (n, n_target) */
+    int32_t *next; /* (n) row that followed, NOISE_NONE */
 };
 /* Rows to either side of a level that count as near to it. */
 static inline int noise_near(int n)

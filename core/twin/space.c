@@ -52,17 +52,18 @@ static enum err describe(struct space *s, int i)
     const char *column = s->header.columns[i], *name = metric_of(column);
     const struct metric *m = metric_find(name);
     if (m == NULL) {
-        log_error("a trace store with the column '%s', which is no metric known here: a twin cannot "
-                  "be learned from it",
-                  column);
+        log_error(
+            "a trace store with the column '%s', which is no metric known here: a twin cannot "
+            "be learned from it",
+            column);
         return ERR_FORMAT;
     }
     const int service = service_of(&s->header, column);
     const bool desired = service != SPACE_NONE && strcmp(name, "desired") == 0;
-    s->columns[i] = (struct space_column){.root = is_root(m),
-                                          .learned = !desired && strcmp(name, "id") != 0,
-                                          .whole = m->kind == METRIC_PODS ||
-                                                   strcmp(m->unit, "requests") == 0};
+    s->columns[i] =
+        (struct space_column){.root = is_root(m),
+                              .learned = !desired && strcmp(name, "id") != 0,
+                              .whole = m->kind == METRIC_PODS || strcmp(m->unit, "requests") == 0};
     no_limits(&s->columns[i], (float)m->min, (float)m->max);
     if (desired) {
         s->desired_at[service] = i;

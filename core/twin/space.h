@@ -1,9 +1,9 @@
 /* The coordinates a twin works in, and what it is asked and answers.
  *
  *   asked     input (n_in)      the last `history` states, newest first | executed changes (N)
- *                               | the attacker's action (3) | offered loads of the coming period and
- *                               the `history` before it, newest first
- *   answers   target (n_target) the learned columns of the next state | the measures of the period
+ *                               | the attacker's action (3) | offered loads of the coming period
+ * and the `history` before it, newest first answers   target (n_target) the learned columns of the
+ * next state | the measures of the period
  *
  * Counts and times are worked with as square roots: it steadies the variance of counts (F. J.
  * Anscombe, 1948) and pulls in the long tail of latencies. Exact rather than learned are desired
@@ -11,8 +11,8 @@
  *
  * Measures are what rewards and metrics are made of, struct plant_truth. They are learned as shares
  * and means (answered / resolved, compliant / answered, ...), so that 0.999 of many requests and of
- * few look alike, and put together again so that the account balances exactly: received = resolved +
- * change of in flight. A store without them (a recording) gives a twin of states only.
+ * few look alike, and put together again so that the account balances exactly: received = resolved
+ * + change of in flight. A store without them (a recording) gives a twin of states only.
  */
 #ifndef KARMA_TWIN_SPACE_H
 #define KARMA_TWIN_SPACE_H
@@ -52,9 +52,9 @@ struct space_column {
     bool learned;      /* an output; else exact or held */
     bool whole;        /* a number of pods or requests: rounded */
     float lo, hi;      /* what it was seen to be while fitting; what is predicted stays within */
-    float least, most; /* what is predicted at or below `least` is lo, at or above `most` hi: so that
-                          "no errors" and "all answered" are 0 and 1, not 0.001 and 0.998, and as
-                          often as they really are (bank.h) */
+    float least, most; /* what is predicted at or below `least` is lo, at or above `most` hi: so
+                          that "no errors" and "all answered" are 0 and 1, not 0.001 and 0.998, and
+                          as often as they really are (bank.h) */
 };
 struct space {
     struct store_header header;   /* of what it was fitted to */

@@ -374,11 +374,11 @@ static enum err list_episodes(struct seen *seen, struct store *stores, int n)
     for (int f = 0, at = 0; f < n; f++) {
         for (int i = 0; i < stores[f].n_episodes; i++, at++) {
             TRY(read_frame(&stores[f], i));
-            seen[at] =
-                (struct seen){.key = stores[f].entries[i].key,
-                              .hash = hash_fnv1a(HASH_START, stores[f].frame.data, stores[f].frame.len),
-                              .file = f,
-                              .episode = i};
+            seen[at] = (struct seen){
+                .key = stores[f].entries[i].key,
+                .hash = hash_fnv1a(HASH_START, stores[f].frame.data, stores[f].frame.len),
+                .file = f,
+                .episode = i};
         }
     }
     return ERR_OK;

@@ -74,11 +74,11 @@ static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id
     const struct rng_key key = rng_key(id->seed, RNG_TWIN, id->split);
     const uint32_t tile = id->env / TILE_WORLDS;
     const uint32_t drawn = rng_philox(key, DRAW_MEMBER, tile, id->episode, 0).v[0];
-    const struct world_id world = {
-        .key = key,
-        .env = id->env,
-        .episode = id->episode,
-        .member = (int)rng_below(drawn, (uint32_t)m->ensemble.n_members)};
+    const struct world_id world = {.key = key,
+                                   .env = id->env,
+                                   .episode = id->episode,
+                                   .member =
+                                       (int)rng_below(drawn, (uint32_t)m->ensemble.n_members)};
     double legit = 1.0;
     (void)horizon;
     t->places[lid] = (struct place){.schedule = schedule};
@@ -153,9 +153,10 @@ static const struct plant_ops twin_ops = {
 
 static enum err other(const char *file, const char *what)
 {
-    log_error("the twin %s was fitted to another system: %s; collect traces of this one (karma trace "
-              "collect) and fit again",
-              file, what);
+    log_error(
+        "the twin %s was fitted to another system: %s; collect traces of this one (karma trace "
+        "collect) and fit again",
+        file, what);
     return ERR_MISMATCH;
 }
 

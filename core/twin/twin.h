@@ -1,14 +1,14 @@
 /* The digital twin as a plant: where policies train.
  *
- * It is driven by the same schedules as the simulator, but sees of them what a cluster would be seen
- * to be offered: requests at the entries, all of them together. Crashes, slow-downs and neighbours
- * are not told to it; they are part of the noise it learned. It keeps no cohorts, so recovery times
- * are not known in it, and knows no learned attacker yet.
+ * It is driven by the same schedules as the simulator, but sees of them what a cluster would be
+ * seen to be offered: requests at the entries, all of them together. Crashes, slow-downs and
+ * neighbours are not told to it; they are part of the noise it learned. It keeps no cohorts, so
+ * recovery times are not known in it, and knows no learned attacker yet.
  *
- * An episode begins in a recorded first state, one of the START_NEAREST whose load is nearest to the
- * schedule's, and follows one member of the ensemble, the same for all environments of a tile (as
- * long as they play episodes of the same number), so that a tile's step is one product of matrices.
- * Requests in flight when it begins are unknown and taken as 0.
+ * An episode begins in a recorded first state, one of the START_NEAREST whose load is nearest to
+ * the schedule's, and follows one member of the ensemble, the same for all environments of a tile
+ * (as long as they play episodes of the same number), so that a tile's step is one product of
+ * matrices. Requests in flight when it begins are unknown and taken as 0.
  */
 #ifndef KARMA_TWIN_TWIN_H
 #define KARMA_TWIN_TWIN_H

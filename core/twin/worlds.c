@@ -27,8 +27,8 @@ enum err worlds_init(struct worlds *w, struct arena *arena, const struct twin_mo
     w->queue = ARENA_NEW(arena, n, int);
     const bool all = w->id != NULL && w->state != NULL && w->load != NULL && w->measure != NULL &&
                      w->source != NULL && w->noise_at != NULL && w->step != NULL &&
-                     w->next != NULL && w->target != NULL && w->in != NULL && w->y != NULL && w->work != NULL &&
-                     w->point != NULL && w->queue != NULL;
+                     w->next != NULL && w->target != NULL && w->in != NULL && w->y != NULL &&
+                     w->work != NULL && w->point != NULL && w->queue != NULL;
     return all ? ERR_OK : ERR_MEMORY;
 }
 

@@ -2,10 +2,10 @@
  * environment of a tile, the accuracy report one for each place it looks at and each sample.
  *
  * A world follows one member of the ensemble from its beginning to its end, and one path of
- * residuals: it is one consistent world that may be true, not the mean of all. Everything drawn is a
- * function of its coordinates (Philox, domain RNG_TWIN; counter: draw, step, episode, environment),
- * so worlds do not know of each other. Rows that ask one member are one product of matrices; nothing
- * is allocated.
+ * residuals: it is one consistent world that may be true, not the mean of all. Everything drawn is
+ * a function of its coordinates (Philox, domain RNG_TWIN; counter: draw, step, episode,
+ * environment), so worlds do not know of each other. Rows that ask one member are one product of
+ * matrices; nothing is allocated.
  */
 #ifndef KARMA_TWIN_WORLDS_H
 #define KARMA_TWIN_WORLDS_H
@@ -32,9 +32,9 @@ struct worlds {
     uint8_t *source;     /* (n) enum worlds_source of the last step */
     int32_t *noise_at;   /* (n) row of the member's bank, NOISE_NONE */
     uint32_t *step;      /* (n) taken */
-    float *next;   /* (S) scratch, like the rest */
+    float *next;         /* (S) scratch, like the rest */
     float *target, *in, *y, *work, *point;
-    int *queue; /* (n) worlds that ask a network */
+    int *queue;                    /* (n) worlds that ask a network */
     int64_t asked[WORLDS_SOURCES]; /* steps since worlds_init(), by source */
 };
 

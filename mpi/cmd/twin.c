@@ -46,7 +46,8 @@ static const struct operand_row operand_rows[] = {
      "did not learn from, with and without its table and its networks | agree: do two evaluations, "
      "of the cluster and of the twin (eval.plant), rank controllers alike?",
      1, 1},
-    {"FILE", "stores (fit; karma trace collect, import), a twin (report), two eval.csv (agree)", 1, 100000},
+    {"FILE", "stores (fit; karma trace collect, import), a twin (report), two eval.csv (agree)", 1,
+     100000},
     OPERAND_END,
 };
 static const struct command_line line = {
@@ -65,7 +66,8 @@ struct session {
     struct arena *arena;
 };
 
-/* `fit` and `twin` of a configuration, without building its world: its twin may not be there yet. */
+/* `fit` and `twin` of a configuration, without building its world: its twin may not be there yet.
+ */
 static enum err load_config(struct experiment_cfg *cfg, const struct session *s)
 {
     struct cfg reader;
@@ -289,8 +291,8 @@ static enum err run_agree(struct session *s)
     struct agreement g;
     struct table t;
     TRY(agreement_read(&g, s->arena, s->files[0], s->files[1], metric, &stat));
-    printf("%s, means over %d common episodes\nfirst:  %s\nsecond: %s\n\n", metric,
-           g.n_episodes, s->files[0], s->files[1]);
+    printf("%s, means over %d common episodes\nfirst:  %s\nsecond: %s\n\n", metric, g.n_episodes,
+           s->files[0], s->files[1]);
     table_init(&t, s->arena, head, 3, 1);
     for (int i = 0; i < g.n_controllers; i++) {
         table_text(&t, g.controllers[i]);
@@ -325,7 +327,9 @@ static enum err run_verb(struct session *s, const char *name)
         }
         if (s->n_files < v->n_min || s->n_files > v->n_max) {
             log_error("karma twin %s: it takes %d FILE%s", name, v->n_min,
-                      v->n_max > v->n_min ? " or more" : v->n_min > 1 ? "s" : "");
+                      v->n_max > v->n_min ? " or more"
+                      : v->n_min > 1      ? "s"
+                                          : "");
             return ERR_USAGE;
         }
         return v->run(s);
