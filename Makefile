@@ -152,7 +152,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable \
+.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable twin \
         test test-programs bench benches lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-worlds random-worlds valgrind install sources \
         clean help FORCE
@@ -211,6 +211,9 @@ sensitivity: all ## the references under other conditions: one table, one figure
 
 scenarios: all ## every file of configs/scenarios as a figure: one episode, four rules (a minute)
 	@sh mk/scenarios
+
+twin: all ## how good is the twin: accuracy, ablation of table and networks, ranking: a table, figures (minutes)
+	@RANKS=$(RANKS) sh mk/twin
 
 metastable: all ## an overload that outlives its cause, with retries and without, as a figure (seconds)
 	@sh mk/metastable

@@ -45,7 +45,11 @@ static enum err skill_row(struct page *p, struct table *t, int group, enum accur
         for (int h = 0; who != PREDICTOR_MEAN && h < f->n_horizons; h++) {
             const double mean = accuracy_gap(a, PREDICTOR_MEAN, group, f->horizons[h], window);
             const double gap = accuracy_gap(a, who, group, f->horizons[h], window);
-            table_cell(t, "%.2f", 1.0 - gap / mean);
+            if (mean > 0.0) {
+                table_cell(t, "%.2f", 1.0 - gap / mean);
+            } else {
+                table_text(t, "-");
+            }
         }
     }
     return t->failed;
