@@ -49,9 +49,9 @@ ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
 CLUSTER     = arrivals attack call check clients cluster contention engine measure replicas sim \
               truth weather
-TWIN        = accuracy bank check check_rows dataset ensemble export import layouts learn lookup metric model \
-              nearest noise sheet space store twin worlds
-GAME        = game rules world
+TWIN        = accuracy bank check check_rows dataset ensemble export import layouts learn lookup \
+              metric model nearest noise sheet space store twin worlds
+GAME        = conduct game imitate rules view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy staffing static
 EVAL        = agreement bound claims collector episode eval frontier ledger outcomes pareto separation summary tracer
 REPORT      = comparison fidelity figure gate script table timeline trace

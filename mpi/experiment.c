@@ -3,7 +3,6 @@
 
 #include "core/base/crc32c.h"
 #include "core/base/file.h"
-#include "core/plant/schema.h"
 
 enum { INPUT_FILE_MAX = 1024 * 1024 * 1024 }; /* that a configuration names */
 
@@ -24,6 +23,8 @@ static const struct cfg_field run_fields[] = {
         CFG_LIST(struct experiment_cfg, scenarios, n_scenarios, struct scenario_cfg,               \
                  scenario_fields, "[{name: quiet}]", 1, 64, "what happens to the cluster"),        \
         CFG_TABLE(struct experiment_cfg, game, game_fields, "agents and their actions"),           \
+        CFG_TABLE(struct experiment_cfg, organisation, org_fields,                                 \
+                  "roles and missions of the agents; none without agents"),                        \
         CFG_TABLE(struct experiment_cfg, team, team_fields, "networks"),                           \
         CFG_TABLE(struct experiment_cfg, mappo, mappo_fields, "learning algorithm"),               \
         CFG_TABLE(struct experiment_cfg, train, train_fields, "training")
@@ -69,7 +70,8 @@ static enum err build(struct experiment *x)
         .horizon = c->game.horizon,
     };
     TRY(world_init(&x->world, &x->arena, &parts, &x->reader));
-    TRY(rules_init(&x->rules, &x->arena, &c->game, &x->world));
+    TRY(rules_init_organised(&x->rules, &x->arena, &c->game, &x->world, &c->organisation,
+                             &x->reader));
     TRY(cfg_print_resolved(&x->resolved, experiment_fields, c, CFG_ALL));
     return buf_append(&x->resolved, "", 1);
 }
@@ -104,19 +106,5 @@ void experiment_release(struct experiment *x)
 
 const char *const *experiment_features(const struct experiment *x, struct arena *arena)
 {
-    const char **names = ARENA_NEW(arena, x->rules.n_state, const char *);
-    const int n = x->rules.n_services;
-    if (names == NULL) {
-        return NULL;
-    }
-    for (int s = 0; s < n; s++) {
-        for (int f = 0; f < SERVICE_FEATURES; f++) {
-            names[state_service_at(s, (enum service_feature)f)] = arena_printf(
-                arena, "%s.%s", x->cfg.topology.services[s].name, service_feature_info[f].name);
-        }
-    }
-    for (int f = 0; f < GLOBAL_FEATURES; f++) {
-        names[state_global_at(n, (enum global_feature)f)] = global_feature_info[f].name;
-    }
-    return names;
+    return rules_columns(&x->rules, arena);
 }

@@ -29,6 +29,7 @@ struct experiment_cfg {
     struct scenario_cfg *scenarios;
     int n_scenarios;
     struct game_cfg game;
+    struct org_cfg organisation; /* no agents: none */
     struct team_cfg team;
     struct mappo_cfg mappo;
     struct train_cfg train;
@@ -69,8 +70,8 @@ enum err experiment_hash_file(uint64_t *hash, void *ctx, const char *path) WARN_
 #define EXPERIMENT_SET_OPTION(S)                                                                   \
     OPTION_LIST(S, sets, n_sets, "set", 's', "KEY=VALUE", "override a key of the configuration")
 
-/* Names of the state's columns, "service.feature" or "feature" (n_state). NULL when out of memory.
- */
+/* rules_columns(): the state's columns, and behind them those of older states. NULL when out of
+ * memory. */
 const char *const *experiment_features(const struct experiment *x, struct arena *arena);
 
 #endif

@@ -23,7 +23,7 @@ static void policy_reset(struct controller *c, const struct episode_id *id,
 {
     struct player *p = (struct player *)c;
     (void)future;
-    rules_memory_clear(&p->memory, p->rules);
+    rules_begin(&p->memory, p->rules, id);
     p->key = rng_key(id->seed, RNG_ACTION, id->split);
     p->env = id->env;
     p->episode = id->episode;
@@ -33,6 +33,7 @@ static void policy_reset(struct controller *c, const struct episode_id *id,
 static void policy_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct player *p = (struct player *)c;
+    rules_observe(&p->memory, p->rules, state);
     rules_row(p->row, p->mask, p->rules, &p->memory, state);
     team_act(p->team, p->scratch, p->action, p->logp, p->row, p->mask, 1, p->mode, p->key, &p->env,
              p->episode, p->step++);

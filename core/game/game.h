@@ -1,8 +1,10 @@
 /* The stochastic game: a tile of plants with scenarios, the rules, and the reward. An env of marl.
  *
  * One step = one decision period: joint action -> change of replicas -> plant -> truth -> reward.
- * All defenders share the reward (plant/reward.h). Episodes are cut by the clock, never terminated.
- * Episode e of environment g plays scenario (g + e) mod n.
+ * All defenders share the reward (plant/reward.h); an organisation adds to each what its missions
+ * and its choices are worth (core/org/guides.h). Episodes are cut by the clock, never terminated.
+ * Episode e of environment g plays scenario (g + e) mod n. An episode leaves its metrics and, with
+ * an organisation, the conduct of each agent (conduct.h).
  */
 #ifndef KARMA_GAME_GAME_H
 #define KARMA_GAME_GAME_H

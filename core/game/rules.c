@@ -1,13 +1,14 @@
-/* The rules of the game: rows and observations out, choices in. See rules.h. */
-#include "core/game/rules.h"
+/* Building the rules, what an episode remembers, and what choices do. See rules.h. */
+#include "core/game/rules_parts.h"
 
 #include "core/base/log.h"
+#include "core/game/conduct.h"
 #include "core/plant/metrics.h"
-#include "core/plant/schema.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { SINCE_MAX_S = 600, CHOICES_MAX = 4096 };
+enum { CHOICES_MAX = 4096 };
 
 static const struct cfg_choice head_choices[] = {
     {"level", HEAD_LEVEL, "choose the target number of replicas"},
@@ -25,98 +26,32 @@ static const struct cfg_field action_fields[] = {
              "services an agent may change in a step"),
     CFG_END,
 };
+static const struct cfg_choice view_choices[] = {
+    {"full", OBS_FULL, "every observed column"},
+    {"role", OBS_ROLE,
+     "what the agent's rules and goals read, and the pods; needs an organisation"},
+    {NULL, 0, NULL},
+};
+static const struct cfg_field obs_fields[] = {
+    CFG_ENUM(struct obs_cfg, view, "full", view_choices, CFG_RESULT, "what an agent sees"),
+    CFG_INT(struct obs_cfg, stack, "1", 1, 32, "decisions", CFG_RESULT,
+            "states it sees at once: this one and those before"),
+    CFG_END,
+};
 const struct cfg_field game_fields[] = {
     CFG_INT(struct game_cfg, horizon, "200", 1, 100000, "decisions", CFG_RESULT,
             "length of an episode"),
     CFG_LIST_STRING(struct game_cfg, agents, n_agents, "[bottleneck, ddos, failure, resource]", 1,
                     64, CFG_RESULT, "the agents of the team"),
     CFG_TABLE(struct game_cfg, action, action_fields, "the action head"),
+    CFG_TABLE(struct game_cfg, obs, obs_fields, "observations"),
+    CFG_LIST_STRING(struct game_cfg, authority, n_authority, "[]", 0, 64, CFG_RESULT,
+                    "agents, the highest first: who has its way where two pull one service in "
+                    "opposite directions; none = changes are summed"),
     CFG_END,
 };
 
-/* ---- observations: pure functions of a (normalised) row ---- */
-
-static int row_since(const struct rules *r)
-{
-    return r->n_state;
-}
-
-static int row_last(const struct rules *r)
-{
-    return r->n_state + r->n_services;
-}
-
-static float *put_state(float *out, const struct rules *r, const float *row)
-{
-    for (int i = 0; i < r->n_obs_state; i++) {
-        *out++ = row[r->obs_from[i]];
-    }
-    for (int s = 0; s < r->n_services; s++) {
-        *out++ = row[row_since(r) + s] / (float)SINCE_MAX_S;
-    }
-    return out;
-}
-
-static bool operates_all(const struct rules *r)
-{
-    return r->cfg->action.operations == OPERATIONS_ALL;
-}
-
-/* Previous action of one agent: one-hot of the service, and the change; or all changes. */
-static float *put_last(float *out, const struct rules *r, const float *row, int agent)
-{
-    const float *last = row + row_last(r) + r->n_last * agent;
-    if (operates_all(r)) {
-        memcpy(out, last, (size_t)r->n_last * sizeof *out);
-        return out + r->n_last;
-    }
-    for (int s = 0; s < r->n_services; s++) {
-        *out++ = last[0] == (float)s ? 1.0F : 0.0F;
-    }
-    *out++ = last[1];
-    return out;
-}
-
-static void rules_obs(const void *ctx, float *obs, int agent, const float *row)
-{
-    const struct rules *r = ctx;
-    put_last(put_state(obs, r, row), r, row, agent);
-}
-
-static void rules_critic(const void *ctx, float *out, const float *row)
-{
-    const struct rules *r = ctx;
-    out = put_state(out, r, row);
-    for (int a = 0; a < r->spec.n_agents; a++) {
-        out = put_last(out, r, row, a);
-    }
-}
-
 /* ---- building ---- */
-
-static enum err init_obs_columns(struct rules *r, struct arena *arena)
-{
-    int *from = ARENA_NEW(arena, r->n_state, int);
-    if (from == NULL) {
-        return ERR_MEMORY;
-    }
-    int n = 0;
-    for (int s = 0; s < r->n_services; s++) {
-        for (int f = 0; f < SERVICE_FEATURES; f++) {
-            if (service_feature_info[f].obs) {
-                from[n++] = state_service_at(s, (enum service_feature)f);
-            }
-        }
-    }
-    for (int f = 0; f < GLOBAL_FEATURES; f++) {
-        if (global_feature_info[f].obs) {
-            from[n++] = state_global_at(r->n_services, (enum global_feature)f);
-        }
-    }
-    r->obs_from = from;
-    r->n_obs_state = n;
-    return ERR_OK;
-}
 
 static enum err init_choices(struct rules *r, struct arena *arena)
 {
@@ -150,32 +85,118 @@ static int count_choices(const struct rules *r)
     return largest;
 }
 
-static enum err init_stat_names(struct env_spec *spec, struct arena *arena)
+/* The metrics, then the conduct of each agent: "ddos.open". */
+static enum err init_stat_names(struct rules *r, struct arena *arena)
 {
-    const char **names = ARENA_NEW(arena, METRIC_TRAINED, const char *);
+    const int n_conduct = r->guides == NULL ? 0 : r->guides->n_agents * CONDUCT_TRAINED;
+    const char **names = ARENA_NEW(arena, METRIC_TRAINED + n_conduct, const char *);
     if (names == NULL) {
         return ERR_MEMORY;
     }
     for (int i = 0; i < METRIC_TRAINED; i++) {
         names[i] = metric_info[i].name;
     }
-    spec->n_stats = METRIC_TRAINED;
-    spec->stat_names = names;
+    for (int i = 0; i < n_conduct; i++) {
+        const char *agent = r->guides->org.cfg->agents[i / CONDUCT_TRAINED].name;
+        names[METRIC_TRAINED + i] =
+            arena_printf(arena, "%s.%s", agent, conduct_info[i % CONDUCT_TRAINED].name);
+        if (names[METRIC_TRAINED + i] == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    r->spec.n_stats = METRIC_TRAINED + n_conduct;
+    r->spec.stat_names = names;
     return ERR_OK;
 }
 
-enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
-                    const struct world *world)
+/* ---- agents and their places ---- */
+
+/* Index among the game's agents, -1 if unknown. */
+static int find_agent(const struct game_cfg *cfg, const char *name)
+{
+    int found = -1;
+    for (int a = 0; a < cfg->n_agents && found < 0; a++) {
+        found = strcmp(cfg->agents[a], name) == 0 ? a : -1;
+    }
+    return found;
+}
+
+/* game.agents and organisation.agents are the same names. */
+static enum err init_guides(struct rules *r, struct arena *arena, const struct org_cfg *org,
+                            const struct cfg *places)
+{
+    const struct game_cfg *cfg = r->cfg;
+    struct guides *guides = ARENA_NEW(arena, 1, struct guides);
+    int *guide_of = ARENA_NEW(arena, cfg->n_agents, int);
+    if (guides == NULL || guide_of == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(guides_init(guides, arena, org, &r->world->topology, r->world->cfg.plant, places,
+                    "organisation"));
+    for (int a = 0; a < cfg->n_agents; a++) {
+        guide_of[a] = -1;
+    }
+    for (int g = 0; g < org->n_agents; g++) {
+        char key[64];
+        const int a = find_agent(cfg, org->agents[g].name);
+        (void)snprintf(key, sizeof key, "organisation.agents.%d.name", g);
+        if (a < 0) {
+            return plant_cfg_error(places, key, "game.agents has no '%s'; name it there",
+                                   org->agents[g].name);
+        }
+        guide_of[a] = g;
+    }
+    for (int a = 0; a < cfg->n_agents; a++) {
+        if (guide_of[a] < 0) {
+            return plant_cfg_error(places, "game.agents",
+                                   "agent '%s' plays no role of the organisation; add it to "
+                                   "organisation.agents",
+                                   cfg->agents[a]);
+        }
+    }
+    r->guides = guides;
+    r->guide_of = guide_of;
+    return ERR_OK;
+}
+
+/* Agents that are not named stand below all that are. */
+static enum err init_authority(struct rules *r, struct arena *arena, const struct cfg *places)
+{
+    const struct game_cfg *cfg = r->cfg;
+    if (cfg->n_authority == 0) {
+        return ERR_OK;
+    }
+    int *rank_of = ARENA_NEW(arena, cfg->n_agents, int);
+    if (rank_of == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int a = 0; a < cfg->n_agents; a++) {
+        rank_of[a] = cfg->n_authority;
+    }
+    for (int i = cfg->n_authority - 1; i >= 0; i--) {
+        char key[64];
+        const int a = find_agent(cfg, cfg->authority[i]);
+        (void)snprintf(key, sizeof key, "game.authority.%d", i);
+        if (a < 0) {
+            return plant_cfg_error(places, key, "game.agents has no '%s'", cfg->authority[i]);
+        }
+        rank_of[a] = i;
+    }
+    r->rank_of = rank_of;
+    return ERR_OK;
+}
+
+enum err rules_init_organised(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
+                              const struct world *world, const struct org_cfg *organisation,
+                              const struct cfg *places)
 {
     const int n = world->topology.n_services;
     const bool all = cfg->action.operations == OPERATIONS_ALL;
-    const int n_seen_last = all ? n : n + 1; /* columns of put_last() */
     *r = (struct rules){.cfg = cfg,
                         .world = world,
                         .n_services = n,
                         .n_state = state_size(n),
                         .n_last = all ? n : 2};
-    TRY(init_obs_columns(r, arena));
     TRY(init_choices(r, arena));
     const int n_choices = count_choices(r);
     if (n_choices > CHOICES_MAX) {
@@ -184,31 +205,50 @@ enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg 
                   n_choices, CHOICES_MAX);
         return ERR_CONFIG;
     }
-    r->spec = (struct env_spec){
-        .name = "karma",
-        .n_agents = cfg->n_agents,
-        .n_row = r->n_state + n + r->n_last * cfg->n_agents,
-        .n_norm = r->n_state,
-        .n_obs = r->n_obs_state + n + n_seen_last,
-        .n_critic = r->n_obs_state + n + cfg->n_agents * n_seen_last,
-        .n_factors = all ? n : 1,
-        .n_choices = n_choices,
-        .agent_names = cfg->agents,
-        .ctx = r,
-        .obs = rules_obs,
-        .critic = rules_critic,
-    };
-    return init_stat_names(&r->spec, arena);
+    r->spec = (struct env_spec){.name = "karma",
+                                .n_agents = cfg->n_agents,
+                                .n_factors = all ? n : 1,
+                                .n_choices = n_choices,
+                                .agent_names = cfg->agents};
+    if (organisation != NULL && organisation->n_agents > 0) {
+        TRY(init_guides(r, arena, organisation, places));
+    } else if (cfg->obs.view == OBS_ROLE) {
+        return plant_cfg_error(places, "game.obs.view",
+                               "role: there is no organisation; include one of "
+                               "configs/organisations");
+    }
+    TRY(init_authority(r, arena, places));
+    TRY(view_init(r, arena));
+    return init_stat_names(r, arena);
+}
+
+enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
+                    const struct world *world)
+{
+    return rules_init_organised(r, arena, cfg, world, NULL, NULL);
 }
 
 /* ---- memory ---- */
 
 enum err rules_memory_init(struct rules_memory *m, struct arena *arena, const struct rules *r)
 {
-    m->since_s = ARENA_NEW(arena, r->n_services, float);
-    m->last = ARENA_NEW(arena, r->n_last * r->spec.n_agents, float);
-    if (m->since_s == NULL || m->last == NULL) {
+    const int n_agents = r->spec.n_agents;
+    const int n_frames = view_frames(r) > 1 ? view_frames(r) * r->n_obs_state : 0;
+    *m = (struct rules_memory){
+        .since_s = ARENA_NEW(arena, r->n_services, float),
+        .last = ARENA_NEW(arena, r->n_last * n_agents, float),
+        .frames = ARENA_NEW(arena, n_frames, float),
+        .highest = ARENA_NEW(arena, r->n_services, int32_t),
+        .imitated = ARENA_NEW(arena, r->n_services, int32_t),
+        .bound = ARENA_NEW(arena, n_agents, uint8_t),
+        .inside = ARENA_NEW(arena, n_agents, uint8_t),
+    };
+    if (m->since_s == NULL || m->last == NULL || m->frames == NULL || m->highest == NULL ||
+        m->imitated == NULL || m->bound == NULL || m->inside == NULL) {
         return ERR_MEMORY;
+    }
+    if (r->guides != NULL) {
+        TRY(guides_memory_init(&m->guides, arena, r->guides));
     }
     rules_memory_clear(m, r);
     return ERR_OK;
@@ -226,34 +266,61 @@ static void forget_actions(struct rules_memory *m, const struct rules *r)
 void rules_memory_clear(struct rules_memory *m, const struct rules *r)
 {
     for (int s = 0; s < r->n_services; s++) {
-        m->since_s[s] = SINCE_MAX_S;
+        m->since_s[s] = RULES_SINCE_MAX_S;
     }
     forget_actions(m, r);
+    m->seen = 0;
+    memset(m->bound, 0, (size_t)r->spec.n_agents);
+    memset(m->inside, 1, (size_t)r->spec.n_agents);
+    if (r->guides != NULL) {
+        guides_clear(&m->guides, r->guides);
+    }
+}
+
+void rules_begin(struct rules_memory *m, const struct rules *r, const struct episode_id *id)
+{
+    rules_memory_clear(m, r);
+    m->id = *id;
+}
+
+/* The state as observed becomes the newest frame; the first one stands for all before it. */
+static void remember_frame(struct rules_memory *m, const struct rules *r, const float *state)
+{
+    const int n = r->n_obs_state;
+    const int kept = view_frames(r) - 1;
+    memmove(m->frames + n, m->frames, (size_t)(kept * n) * sizeof *m->frames);
+    for (int k = 0; k < (m->seen == 0 ? kept + 1 : 1); k++) {
+        for (int i = 0; i < n; i++) {
+            m->frames[k * n + i] = state[r->obs_from[i]];
+        }
+    }
+}
+
+static void toss_coins(struct rules_memory *m, const struct rules *r)
+{
+    const struct rng_key key = rng_key(m->id.seed, RNG_HARDNESS, m->id.split);
+    for (int a = 0; a < r->spec.n_agents; a++) {
+        const struct rng_block b =
+            rng_philox(key, (uint32_t)a, (uint32_t)m->seen, m->id.episode, m->id.env);
+        m->bound[a] = guides_binds(r->guides, r->guide_of[a], rng_f64(b.v[0], b.v[1]));
+    }
+}
+
+void rules_observe(struct rules_memory *m, const struct rules *r, const float *state)
+{
+    if (view_frames(r) > 1) {
+        remember_frame(m, r, state);
+    }
+    if (r->guides != NULL) {
+        guides_update(&m->guides, r->guides, state);
+        toss_coins(m, r);
+    }
+    m->seen++;
 }
 
 /* ---- choices <-> (service, change) ---- */
 
-struct op {
-    int service, delta; /* delta 0: nothing */
-};
-
-static int clip_int(int x, int lo, int hi)
-{
-    return x < lo ? lo : x > hi ? hi : x;
-}
-
-static int desired_of(const float *state, int service)
-{
-    return (int)state[state_service_at(service, SF_DESIRED)];
-}
-
-static const struct service_cfg *service_of(const struct rules *r, int s)
-{
-    return &r->world->cfg.topology->services[s];
-}
-
-/* Change that follows from aiming at `target` replicas. */
-static int delta_to(const struct rules *r, const float *state, int service, int target)
+int rules_delta_to(const struct rules *r, const float *state, int service, int target)
 {
     const int alpha = r->world->cfg.plant->alpha;
     return clip_int(target - desired_of(state, service), -alpha, alpha);
@@ -274,15 +341,14 @@ static int service_of_choice(const struct rules *r, int k)
     return s;
 }
 
-/* What choice k of factor f does. */
-static struct op op_of(const struct rules *r, const float *state, int f, int k)
+struct op rules_op(const struct rules *r, const float *state, int f, int k)
 {
     const int alpha = r->world->cfg.plant->alpha;
     const bool all = operates_all(r);
     if (r->cfg->action.head == HEAD_LEVEL) {
         const int s = all ? f : service_of_choice(r, k);
         const int target = 1 + (all ? k : k - r->choice_at[s]);
-        return (struct op){s, delta_to(r, state, s, target)};
+        return (struct op){s, rules_delta_to(r, state, s, target)};
     }
     if (all) {
         return (struct op){f, k - alpha};
@@ -293,11 +359,10 @@ static struct op op_of(const struct rules *r, const float *state, int f, int k)
     return (struct op){(k - 1) / (2 * alpha), nonzero_delta((k - 1) % (2 * alpha), alpha)};
 }
 
-/* May choice k of factor f be made? Level targets must lie in the bounds of the service; changes
- * must lead into them. */
-static bool allowed(const struct rules *r, const float *state, int f, int k)
+/* Level targets must lie in the bounds of the service; changes must lead into them. */
+bool rules_choice_open(const struct rules *r, const float *state, int f, int k)
 {
-    const struct op op = op_of(r, state, f, k);
+    const struct op op = rules_op(r, state, f, k);
     const struct service_cfg *s = service_of(r, op.service);
     if (r->cfg->action.head == HEAD_LEVEL) {
         const bool all = operates_all(r);
@@ -308,26 +373,114 @@ static bool allowed(const struct rules *r, const float *state, int f, int k)
     return op.delta == 0 || (next >= s->min_replicas && next <= s->max_replicas);
 }
 
-void rules_row(float *row, uint32_t *mask, const struct rules *r, const struct rules_memory *m,
-               const float *state)
+static bool permits(const struct rules *r, const struct guides_memory *m, int guide,
+                    const struct op *op)
+{
+    return op->delta == 0 || guides_permits(m, r->guides, guide, op->service, op->delta);
+}
+
+bool rules_choice_allowed(const struct rules *r, const struct rules_memory *m, const float *state,
+                          int agent, int f, int k)
+{
+    if (!rules_choice_open(r, state, f, k)) {
+        return false;
+    }
+    const struct op op = rules_op(r, state, f, k);
+    return r->guides == NULL || m->bound[agent] == 0 ||
+           permits(r, &m->guides, r->guide_of[agent], &op);
+}
+
+bool rules_inside(const struct rules *r, const struct guides_memory *m, int guide,
+                  const float *state, const int32_t *action)
+{
+    bool inside = true;
+    for (int f = 0; f < r->spec.n_factors; f++) {
+        const struct op op = rules_op(r, state, f, action[f]);
+        inside = inside && permits(r, m, guide, &op);
+    }
+    return inside;
+}
+
+int rules_options(const struct rules *r, const struct guides_memory *m, int guide,
+                  const float *state)
+{
+    const int alpha = r->guides->alpha;
+    const uint32_t *allowed = guides_allowed(m, r->guides, guide);
+    int n = 0;
+    for (int s = 0; s < r->n_services; s++) {
+        const struct service_cfg *svc = service_of(r, s);
+        const int desired = desired_of(state, s);
+        for (int d = -alpha; d <= alpha; d++) {
+            const bool room = desired + d >= svc->min_replicas && desired + d <= svc->max_replicas;
+            n += d != 0 && room && (allowed[s] >> (d + alpha) & 1U) != 0 ? 1 : 0;
+        }
+    }
+    return n;
+}
+
+/* ---- masks ---- */
+
+/* One factor (words) of an agent that is bound: of the choices that replica bounds leave, those
+ * that its roles allow. Where these all come to no change, the first of them only. */
+static void bind_factor(uint32_t *mask, const struct rules *r, const struct rules_memory *m,
+                        const float *state, int agent, int f)
+{
+    int first = -1;
+    bool moves = false;
+    for (int k = 0; k < r->spec.n_choices; k++) {
+        if (!mask_has(mask, k)) {
+            continue;
+        }
+        const struct op op = rules_op(r, state, f, k);
+        if (!permits(r, &m->guides, r->guide_of[agent], &op)) {
+            mask[k / 32] &= ~(1U << (k % 32));
+        } else if (op.delta != 0) {
+            moves = true;
+        } else if (first < 0) {
+            first = k;
+        }
+    }
+    if (!moves) {
+        memset(mask, 0, (size_t)env_mask_words(&r->spec) * sizeof *mask);
+        mask[first / 32] |= 1U << (first % 32);
+    }
+}
+
+void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state)
 {
     const struct env_spec *spec = &r->spec;
-    memcpy(row, state, (size_t)r->n_state * sizeof *row);
-    memcpy(row + row_since(r), m->since_s, (size_t)r->n_services * sizeof *row);
-    memcpy(row + row_last(r), m->last, (size_t)(r->n_last * spec->n_agents) * sizeof *row);
-
     const int words = env_mask_words(spec);
     const size_t agent_words = (size_t)spec->n_factors * (size_t)words;
     memset(mask, 0, agent_words * sizeof *mask);
     for (int f = 0; f < spec->n_factors; f++) {
         for (int k = 0; k < spec->n_choices; k++) {
-            if (allowed(r, state, f, k)) {
+            if (rules_choice_open(r, state, f, k)) {
                 mask[f * words + k / 32] |= 1U << (k % 32);
             }
         }
     }
     for (int a = 1; a < spec->n_agents; a++) {
         memcpy(mask + (size_t)a * agent_words, mask, agent_words * sizeof *mask);
+    }
+}
+
+void rules_row(float *row, uint32_t *mask, const struct rules *r, const struct rules_memory *m,
+               const float *state)
+{
+    const struct env_spec *spec = &r->spec;
+    const int words = env_mask_words(spec);
+    memcpy(row, state, (size_t)r->n_state * sizeof *row);
+    memcpy(row + view_older(r), m->frames + (view_frames(r) > 1 ? r->n_obs_state : 0),
+           (size_t)(view_since(r) - view_older(r)) * sizeof *row);
+    memcpy(row + view_since(r), m->since_s, (size_t)r->n_services * sizeof *row);
+    memcpy(row + view_last(r), m->last, (size_t)(r->n_last * spec->n_agents) * sizeof *row);
+    view_put_organisation(row + view_norms(r), r, m);
+
+    rules_open_mask(mask, r, state);
+    for (int a = 0; a < spec->n_agents && r->guides != NULL; a++) {
+        for (int f = 0; f < spec->n_factors && m->bound[a] != 0; f++) {
+            bind_factor(mask + (a * spec->n_factors + f) * words, r, m, state, a, f);
+        }
     }
 }
 
@@ -339,7 +492,7 @@ static void remember_changes(struct rules_memory *m, const struct rules *r, cons
     const float period = (float)r->world->cfg.plant->period_s;
     for (int s = 0; s < r->n_services; s++) {
         const float since = delta[s] != 0 ? period : m->since_s[s] + period;
-        m->since_s[s] = since > SINCE_MAX_S ? SINCE_MAX_S : since;
+        m->since_s[s] = since > RULES_SINCE_MAX_S ? RULES_SINCE_MAX_S : since;
     }
 }
 
@@ -356,6 +509,29 @@ static void remember_action(struct rules_memory *m, const struct rules *r, int a
     last[1] = change;
 }
 
+/* highest[s]: +-(rank + 1) of the highest agent that asks for a change there, first among equals;
+ * the sign is that of its wish. */
+static void find_highest(struct rules_memory *m, const struct rules *r, const float *state,
+                         const int32_t *action)
+{
+    const struct env_spec *spec = &r->spec;
+    memset(m->highest, 0, (size_t)r->n_services * sizeof *m->highest);
+    for (int i = 0; i < spec->n_agents * spec->n_factors; i++) {
+        const int rank = r->rank_of[i / spec->n_factors] + 1;
+        const struct op op = rules_op(r, state, i % spec->n_factors, action[i]);
+        const int now = m->highest[op.service];
+        if (op.delta != 0 && (now == 0 || rank < (now < 0 ? -now : now))) {
+            m->highest[op.service] = op.delta < 0 ? -rank : rank;
+        }
+    }
+}
+
+/* Whether an agent that stands higher wants the opposite. */
+static bool is_overruled(const struct rules_memory *m, const struct rules *r, const struct op *op)
+{
+    return r->rank_of != NULL && (m->highest[op->service] < 0) != (op->delta < 0);
+}
+
 /* Sum the changes of all agents; note opposite wishes. */
 static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rules *r,
                         const float *state, const int32_t *action)
@@ -364,14 +540,18 @@ static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rul
     bool conflict = false;
     memset(delta, 0, (size_t)r->n_services * sizeof *delta);
     forget_actions(m, r);
+    if (r->rank_of != NULL) {
+        find_highest(m, r, state, action);
+    }
     for (int a = 0; a < spec->n_agents; a++) {
         for (int f = 0; f < spec->n_factors; f++) {
-            const struct op op = op_of(r, state, f, action[a * spec->n_factors + f]);
+            const struct op op = rules_op(r, state, f, action[a * spec->n_factors + f]);
             if (op.delta == 0) {
                 continue;
             }
-            conflict = conflict || delta[op.service] * op.delta < 0;
-            delta[op.service] += op.delta;
+            const bool overruled = is_overruled(m, r, &op);
+            conflict = conflict || overruled || delta[op.service] * op.delta < 0;
+            delta[op.service] += overruled ? 0 : op.delta;
             remember_action(m, r, a, &op);
         }
     }
@@ -382,6 +562,10 @@ void rules_apply(int32_t *delta, bool *conflict, struct rules_memory *m, const s
                  const float *state, const int32_t *action)
 {
     const int alpha = r->world->cfg.plant->alpha;
+    for (int a = 0; a < r->spec.n_agents && r->guides != NULL; a++) {
+        m->inside[a] =
+            rules_inside(r, &m->guides, r->guide_of[a], state, action + a * r->spec.n_factors);
+    }
     *conflict = sum_changes(delta, m, r, state, action);
     for (int s = 0; s < r->n_services; s++) {
         const struct service_cfg *svc = service_of(r, s);
@@ -392,56 +576,11 @@ void rules_apply(int32_t *delta, bool *conflict, struct rules_memory *m, const s
     remember_changes(m, r, delta);
 }
 
-/* ---- imitation ---- */
-
-/* The choice of factor f that comes closest to `target` replicas of service s. */
-static int32_t choice_for(const struct rules *r, const float *state, int s, int target)
+void rules_reward(struct guides_reward *out, const struct rules_memory *m, const struct rules *r,
+                  int agent)
 {
-    const int alpha = r->world->cfg.plant->alpha;
-    const bool all = operates_all(r);
-    if (r->cfg->action.head == HEAD_LEVEL) {
-        return (all ? 0 : r->choice_at[s]) + target - 1;
-    }
-    const int delta = delta_to(r, state, s, target);
-    if (all) {
-        return delta + alpha;
-    }
-    if (delta == 0) {
-        return 0;
-    }
-    return 1 + s * 2 * alpha + (delta < 0 ? delta + alpha : delta + alpha - 1);
-}
-
-static int furthest_service(const struct rules *r, const float *state, const int32_t *target,
-                            int agent)
-{
-    const int n_agents = r->spec.n_agents;
-    int best = agent % r->n_services;
-    int best_gap = -1;
-    for (int s = agent; s < r->n_services; s += n_agents) {
-        const int gap = target[s] - desired_of(state, s);
-        const int size = gap < 0 ? -gap : gap;
-        if (size > best_gap) {
-            best_gap = size;
-            best = s;
-        }
-    }
-    return best;
-}
-
-void rules_imitate(int32_t *action, const struct rules *r, const float *state,
-                   const int32_t *target)
-{
-    const struct env_spec *spec = &r->spec;
-    for (int a = 0; a < spec->n_agents; a++) {
-        for (int f = 0; f < spec->n_factors; f++) {
-            const int s = operates_all(r) ? f : furthest_service(r, state, target, a);
-            /* A service has one keeper, or the changes of several would add up. */
-            const bool keeps = s % spec->n_agents == a;
-            const struct service_cfg *svc = service_of(r, s);
-            const int aim = keeps ? target[s] : desired_of(state, s);
-            action[a * spec->n_factors + f] =
-                choice_for(r, state, s, clip_int(aim, svc->min_replicas, svc->max_replicas));
-        }
+    *out = (struct guides_reward){0};
+    if (r->guides != NULL) {
+        guides_reward(out, &m->guides, r->guides, r->guide_of[agent], m->inside[agent] != 0);
     }
 }

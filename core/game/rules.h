@@ -1,7 +1,13 @@
 /* The rules of the game: how agents see a state and how their choices become a change of replicas.
  *
  * Pure functions of (state, memory). Training (game.h) and evaluation (controllers/policy.c) use
- * the same ones, so what was learned is what is played.
+ * the same ones, so what was learned is what is played. The order of an episode:
+ *
+ *     rules_begin()                                          before the first state
+ *     rules_observe(), rules_row(), choices, rules_apply()   once for each decision
+ *     rules_observe(), rules_reward()                        when the next state is there
+ *
+ * (rules_row() may be asked again, rules_observe() of a decision is the next one's, too.)
  *
  * Heads (arXiv 2505.21559 has the action (service, change), |change| <= alpha):
  *   level  choose (service, target replicas 1..max); executed as clip(target - desired, +-alpha)
@@ -9,9 +15,23 @@
  * Operations: `one` service for each agent and step (F = 1), or `all`: one choice for each service
  * (F = n_services; the single agent with the same operations per step as a team).
  *
- * Row = [ state | seconds since the last change, per service | previous action of each agent ].
- * What is not a function of the state travels in the game part. A previous action is (service,
- * change) for `one` operation and the change of every service for `all`.
+ * Row = [ state | older states | seconds since the last change, per service | previous action of
+ * each agent | organisation ]. What is not a function of the state travels in the game part. A
+ * previous action is (service, change) for `one` operation and the change of every service for
+ * `all`. Older states are the observed columns of the obs.stack - 1 states before, newest first
+ * (the first state of the episode where there are fewer), normalised like the state.
+ *
+ * Organisation (core/org/guides.h), if there is one: it enters as masks, as reward, and as what is
+ * seen of it. For each agent and decision a coin says whether it is *bound*: its choices are then
+ * masked to those whose change its roles allow. The change that counts is the one that would be
+ * executed, so at the head `level` every choice that comes to an allowed change stays, and every
+ * choice that comes to none; where nothing but no change is left, one such choice stays, so that
+ * the agent has no choice and learns nothing from it. The coin is drawn before acting, from
+ * RNG_HARDNESS at (agent, decision, episode, environment) under the episode's seed and split: a
+ * function of the episode, so that replay, resume and evaluation see the same one. Its part of a
+ * row is [ norms in force (n_norms) | for each agent: bound, services it may enlarge (n_services),
+ * services it may shrink (n_services) ]; an agent sees its own, the critic all. Without an
+ * organisation there is no such part.
  */
 #ifndef KARMA_GAME_RULES_H
 #define KARMA_GAME_RULES_H
@@ -20,6 +40,9 @@
 #include "core/base/mem.h"
 #include "core/game/world.h"
 #include "core/marl/env.h"
+#include "core/org/guides.h"
+
+enum { RULES_SINCE_MAX_S = 600 }; /* seconds since a change are counted up to here */
 
 enum action_head { HEAD_LEVEL, HEAD_DELTA };
 enum operations { OPERATIONS_ONE, OPERATIONS_ALL };
@@ -29,11 +52,24 @@ struct action_cfg {
     int operations; /* enum operations */
 };
 
+/* full: every observed column. role: of the state only what the agent's rules, norms and goals read
+ * (guides_reads()), and the pods of every service, since those are what it changes; the rest is 0,
+ * the mean. The central critic sees all in either case. */
+enum obs_view { OBS_FULL, OBS_ROLE };
+
+struct obs_cfg {
+    int view;  /* enum obs_view */
+    int stack; /* states seen at once, this one included */
+};
+
 struct game_cfg {
     int horizon;         /* decisions of an episode */
     const char **agents; /* names of the agents, one per role */
     int n_agents;
     struct action_cfg action;
+    struct obs_cfg obs;
+    const char **authority; /* agents, the highest first; none: wishes are summed */
+    int n_authority;
 };
 extern const struct cfg_field game_fields[];
 
@@ -41,41 +77,92 @@ extern const struct cfg_field game_fields[];
 struct rules {
     const struct game_cfg *cfg;
     const struct world *world;
-    struct env_spec spec; /* spec.ctx points back here */
+    const struct guides *guides; /* NULL: no organisation */
+    struct env_spec spec;        /* spec.ctx points back here */
     int n_services, n_state;
     int n_last;           /* columns of an agent's previous action in a row */
     const int *choice_at; /* (n_services + 1): level head, first choice of a service */
     const int *obs_from;  /* (n_obs_state) columns of the state a policy sees */
+    const uint8_t *sight; /* (A, n_obs_state) which of them an agent sees; NULL: all */
+    const int *guide_of;  /* (A) the agent's number in the organisation; NULL without one */
+    const int *rank_of;   /* (A) in the order of authority, 0 the highest; NULL: none */
     int n_obs_state;
 };
 
-/* `r` must stay where it is. ERR_CONFIG if the head is too large. */
+/* `r` must stay where it is. ERR_CONFIG if the head is too large, or for what only an organisation
+ * makes possible. */
 enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
                     const struct world *world) WARN_UNUSED;
+
+/* The same with an organisation, unless it has no agents (then there is none). Its agents must be
+ * the game's, in any order. places (may be NULL): where `organisation` stands, for messages. All by
+ * reference. ERR_CONFIG for what guides_init() refuses, too. */
+enum err rules_init_organised(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
+                              const struct world *world, const struct org_cfg *organisation,
+                              const struct cfg *places) WARN_UNUSED;
+
+/* Names of the columns that are normalised (spec.n_norm): "service.feature" or "feature", the
+ * state's first, then "NAME, N before" of older ones. NULL when out of memory. */
+const char *const *rules_columns(const struct rules *r, struct arena *arena);
 
 /* What an episode remembers beyond the state. */
 struct rules_memory {
     float *since_s; /* (n_services) seconds since desired last changed, at most 600 */
     float *last; /* (A, n_last) one: service index (-1 = none), change / alpha; all: the changes */
+    float *frames; /* (obs.stack, n_obs_state) states as observed, this one first; stack 1: none */
+    struct episode_id id;
+    int seen;          /* states of this episode so far */
+    int32_t *highest;  /* (n_services) scratch: rank and sign of the wish that decides */
+    int32_t *imitated; /* (n_services) scratch of rules_imitate() */
+    /* with an organisation */
+    struct guides_memory guides;
+    uint8_t *bound;  /* (A) whether its mask holds at this decision */
+    uint8_t *inside; /* (A) whether the last action was allowed */
 };
 enum err rules_memory_init(struct rules_memory *m, struct arena *arena,
                            const struct rules *r) WARN_UNUSED;
 void rules_memory_clear(struct rules_memory *m, const struct rules *r);
 
+/* An episode starts: clears, and fixes its coins. */
+void rules_begin(struct rules_memory *m, const struct rules *r, const struct episode_id *id);
+
+/* The state of the next decision, the one that the last action of an episode led to included. Once
+ * each. */
+void rules_observe(struct rules_memory *m, const struct rules *r, const float *state);
+
 /* row (R) and mask (A, F, words) of the current state. */
 void rules_row(float *row, uint32_t *mask, const struct rules *r, const struct rules_memory *m,
                const float *state);
 
+/* mask (A, F, words) as it would be if nobody were bound. */
+void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state);
+
 /* action (A, F) -> delta (n_services): changes summed over agents, cut to +-alpha and to the
- * replica bounds. *conflict: two agents asked for opposite signs on one service. Updates the
- * memory. */
+ * replica bounds. *conflict: two agents asked for opposite signs on one service; with an order of
+ * authority the one that stands higher has its way, and what is asked against it is dropped.
+ * Updates the memory. */
 void rules_apply(int32_t *delta, bool *conflict, struct rules_memory *m, const struct rules *r,
                  const float *state, const int32_t *action);
 
-/* The team's imitation of a rule that wants target (n_services) replicas: agent i takes care of
- * those services s with s % A == i, with one operation of the one furthest from its target, and
- * leaves the others as they are; action (A, F), inside the masks. */
-void rules_imitate(int32_t *action, const struct rules *r, const float *state,
-                   const int32_t *target);
+/* What the organisation adds to an agent's reward for the step that the last rules_observe() ended;
+ * zeros without one. */
+void rules_reward(struct guides_reward *out, const struct rules_memory *m, const struct rules *r,
+                  int agent);
+
+/* Whether the organisation allows what an agent's action (F) does now; true without one. */
+bool rules_inside(const struct rules *r, const struct guides_memory *m, int guide,
+                  const float *state, const int32_t *action);
+
+/* Changes (service, not 0) that an agent of the organisation has now, replica bounds included. */
+int rules_options(const struct rules *r, const struct guides_memory *m, int guide,
+                  const float *state);
+
+/* The team's imitation of a rule that wants target (n_services) replicas: action (A, F), inside the
+ * masks. Without an organisation agent i takes care of those services s with s % A == i, with one
+ * operation of the one furthest from its target, and leaves the others as they are. With one, whose
+ * roles say who may do what, agents choose in turn, each the allowed choice that brings the sum so
+ * far nearest to the target, none if nothing helps. */
+void rules_imitate(int32_t *action, const struct rules *r, const struct rules_memory *m,
+                   const float *state, const int32_t *target);
 
 #endif

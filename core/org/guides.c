@@ -310,14 +310,14 @@ int guides_mask_size(const struct guides_memory *m, const struct guides *g, int 
 
 /* ---- reward ---- */
 
-/* 1 / (1 - p + eps) of the strongest norm; see guides.h. */
-static double mission_weight(const struct guides_memory *m, const struct guides *g, int agent,
+/* 1 / (1 - p + eps) of the strongest norm in force (n_norms); see guides.h. */
+static double mission_weight(const uint8_t *in_force, const struct guides *g, int agent,
                              int mission)
 {
     const double eps = 1.0;
     double greatest = 0.0;
     for (int i = 0; i < g->org.cfg->n_norms; i++) {
-        if (m->in_force_before[i] != 0 && g->org.norm_mission[i] == mission &&
+        if (in_force[i] != 0 && g->org.norm_mission[i] == mission &&
             org_norm_binds(&g->org, i, agent)) {
             const double p = g->org.cfg->norms[i].kind == ORG_OBLIGATION ? 1.0 : 0.0;
             const double w = 1.0 / (1.0 - p + eps);
@@ -334,7 +334,7 @@ void guides_reward(struct guides_reward *out, const struct guides_memory *m, con
     *out =
         (struct guides_reward){0.0, 0.0, inside ? 0.0 : -(1.0 - g->hardness[agent]) * cfg->penalty};
     for (int k = 0; k < cfg->n_missions; k++) {
-        const double w = mission_weight(m, g, agent, k);
+        const double w = mission_weight(m->in_force_before, g, agent, k);
         double term = 0.0, bonus = 0.0;
         for (int i = 0; w > 0.0 && i < cfg->missions[k].n_goals; i++) {
             const int j = g->org.goal[g->org.goal_begin[k] + i];
@@ -344,5 +344,63 @@ void guides_reward(struct guides_reward *out, const struct guides_memory *m, con
         }
         out->mission += cfg->mission_weight * w * term;
         out->bonus += w * bonus;
+    }
+}
+
+double guides_progress(const struct guides_memory *m, const struct guides *g, int agent)
+{
+    const struct org_cfg *cfg = g->org.cfg;
+    double sum = 0.0;
+    for (int k = 0; k < cfg->n_missions; k++) {
+        const double w = mission_weight(m->in_force, g, agent, k);
+        for (int i = 0; w > 0.0 && i < cfg->missions[k].n_goals; i++) {
+            const int j = g->org.goal[g->org.goal_begin[k] + i];
+            sum += w * cfg->missions[k].goals[i].weight * m->term[j];
+        }
+    }
+    return sum;
+}
+
+/* ---- what an agent looks at ---- */
+
+static void mark_step(uint8_t *columns, const struct guides *g, int step)
+{
+    if (step < 0) {
+        return;
+    }
+    const struct expr_step *s = &g->program.code[step];
+    if (s->op == EXPR_COLUMN) {
+        columns[s->of] = 1;
+    }
+    for (int i = 0; s->op == EXPR_FEATURE && i < g->n_services; i++) {
+        columns[state_service_at(i, (enum service_feature)s->of)] = 1;
+    }
+    mark_step(columns, g, s->a);
+    mark_step(columns, g, s->b);
+}
+
+static void mark_mission(uint8_t *columns, const struct guides *g, int mission)
+{
+    for (int i = 0; i < g->org.cfg->missions[mission].n_goals; i++) {
+        const struct guides_goal *goal = &g->goals[g->org.goal[g->org.goal_begin[mission] + i]];
+        mark_step(columns, g, goal->loss);
+        mark_step(columns, g, goal->divisor);
+        mark_step(columns, g, goal->achieved);
+    }
+}
+
+void guides_reads(uint8_t *columns, const struct guides *g, int agent)
+{
+    for (int k = 0; k < g->n_rules; k++) {
+        if ((g->org.agent_is[agent] >> g->rules[k].role & 1U) != 0) {
+            mark_step(columns, g, g->rules[k].when);
+            mark_step(columns, g, g->rules[k].on);
+        }
+    }
+    for (int i = 0; i < g->org.cfg->n_norms; i++) {
+        if (org_norm_binds(&g->org, i, agent)) {
+            mark_step(columns, g, g->norm_when[i]);
+            mark_mission(columns, g, g->org.norm_mission[i]);
+        }
     }
 }

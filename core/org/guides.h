@@ -102,6 +102,14 @@ static inline bool guides_binds(const struct guides *g, int agent, double u)
 /* Pairs (service, change) allowed now, 'no change' counted once. */
 int guides_mask_size(const struct guides_memory *m, const struct guides *g, int agent);
 
+/* What the agent's missions are worth in the last state, before kappa: sum_m w_m sum_j w_mj term_j
+ * with the norms in force now, <= 0. How far it has come, whatever it is paid. */
+double guides_progress(const struct guides_memory *m, const struct guides *g, int agent);
+
+/* columns (state_size) = 1 where the agent's rules, the norms that bind it or the goals of its
+ * missions read the state; the others stay as they are. */
+void guides_reads(uint8_t *columns, const struct guides *g, int agent);
+
 struct guides_reward {
     double mission, bonus, penalty;
 };

@@ -25,6 +25,7 @@ struct game_root {
     struct scenario_cfg *scenarios;
     int n_scenarios;
     struct game_cfg game;
+    struct org_cfg organisation;
     struct controller_cfg *controllers;
     int n_controllers;
 };
@@ -36,6 +37,7 @@ static const struct cfg_field GAME_ROOT[] = {
     CFG_LIST(struct game_root, scenarios, n_scenarios, struct scenario_cfg, scenario_fields,
              "[{name: quiet}]", 0, 8, "scenarios"),
     CFG_TABLE(struct game_root, game, game_fields, "the game"),
+    CFG_TABLE(struct game_root, organisation, org_fields, "who may do what"),
     CFG_LIST(struct game_root, controllers, n_controllers, struct controller_cfg, controller_fields,
              "[]", 0, 8, "controllers"),
     CFG_END,
@@ -82,7 +84,8 @@ static inline enum err game_world_try(struct game_world *w, const char *text)
         .horizon = w->root.game.horizon,
     };
     TRY(world_init(&w->world, &w->arena, &parts, &w->places));
-    return rules_init(&w->rules, &w->arena, &w->root.game, &w->world);
+    return rules_init_organised(&w->rules, &w->arena, &w->root.game, &w->world,
+                                &w->root.organisation, &w->places);
 }
 
 static inline void game_world_open(struct game_world *w, const char *text)

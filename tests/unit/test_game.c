@@ -306,7 +306,7 @@ static void test_demonstrator(void **state)
             env->ops->demonstrate(env, e, f.action + e * AGENTS);
             assert_int_equal(f.witness.lid, e);
             assert_memory_equal(f.witness.state, f.row, (size_t)f.witness.n_state * sizeof(float));
-            rules_imitate(expected, &f.w.rules, f.row, two);
+            rules_imitate(expected, &f.w.rules, NULL, f.row, two);
             assert_memory_equal(f.action + e * AGENTS, expected, sizeof expected);
         }
         step(&f, env);

@@ -629,7 +629,7 @@ static void test_imitation(void **state)
             for (uint32_t s = 0; s < SERVICES; s++) { /* beyond the bounds, too */
                 target[s] = (int32_t)rng_below(word(v, i, 2000 + s), 14);
             }
-            rules_imitate(f.action, f.r, f.state, target);
+            rules_imitate(f.action, f.r, &f.memory, f.state, target);
             for (int j = 0; j < spec->n_agents * spec->n_factors; j++) {
                 const int k = f.action[j];
                 assert_true(k >= 0 && k < spec->n_choices);
@@ -660,7 +660,7 @@ static void test_imitation_arrives(void **state)
         start(&f, VARIANTS[v].text);
         set_desired(&f, 1, 9, 4, 3);
         for (int i = 0; i < 8; i++) {
-            rules_imitate(f.action, f.r, f.state, target);
+            rules_imitate(f.action, f.r, &f.memory, f.state, target);
             act(&f);
             set_desired(&f, desired_of(&f, 0) + f.delta[0], desired_of(&f, 1) + f.delta[1],
                         desired_of(&f, 2) + f.delta[2], desired_of(&f, 3) + f.delta[3]);
@@ -694,7 +694,7 @@ static void test_one_service(void **state)
         look(&f);
         assert_int_equal(f.r->spec.n_factors, 1);
         assert_int_equal(f.mask[0], 63);
-        rules_imitate(f.action, f.r, f.state, target);
+        rules_imitate(f.action, f.r, &f.memory, f.state, target);
         assert_int_equal(f.action[0], 4);
         act(&f);
         assert_int_equal(f.delta[0], 3);

@@ -1,0 +1,72 @@
+/* Conduct: how the agents of an organisation kept to it, and how their missions fared, in one
+ * episode. An account like plant/metrics.h, of each agent.
+ *
+ * The organisation may be that under which a team plays, or one that a controller is measured by
+ * and knows nothing of: rules and teams without roles are judged by their changes as well.
+ *
+ * A *window* is CONDUCT_WINDOW decisions long. It begins where none is under way, the agent may
+ * change something, and its missions are worth less than nothing (guides_progress() < 0); it is
+ * improved if they are worth more at its end. Windows that the episode cuts do not count.
+ * improved / windows says something only beside the same of doing nothing and of choosing at random
+ * inside the masks: what gets better by itself gets better under them, too.
+ */
+#ifndef KARMA_GAME_CONDUCT_H
+#define KARMA_GAME_CONDUCT_H
+
+#include "core/game/rules.h"
+
+enum { CONDUCT_WINDOW = 4 }; /* decisions: a minute */
+
+/*    field        meaning; means over decisions but windows and improved */
+#define CONDUCT_LIST(X)                                                                            \
+    X(open, "share of decisions at which it might change something")                               \
+    X(inside, "share at which it might, and chose what its roles allow")                           \
+    X(outside, "share at which it chose what its roles do not allow")                              \
+    X(size, "changes that its roles and the bounds allow, no change included")                     \
+    X(chance, "size over all changes that the bounds allow, where it might change something, "     \
+              "else 0")                                                                            \
+    X(mission, "its missions in the reward")                                                       \
+    X(bonus, "goals achieved in the reward")                                                       \
+    X(penalty, "choices outside in the reward")                                                    \
+    X(windows, "windows in the episode")                                                           \
+    X(improved, "of these improved")                                                               \
+    X(inside_free, "as inside, for the most probable choice without a mask; evaluation only")
+
+struct conduct_values {
+#define CONDUCT_FIELD_(name, doc) double name;
+    CONDUCT_LIST(CONDUCT_FIELD_)
+#undef CONDUCT_FIELD_
+};
+enum { CONDUCT_COUNT = sizeof(struct conduct_values) / sizeof(double) };
+enum { CONDUCT_TRAINED = CONDUCT_COUNT - 1 }; /* of an episode of training: all but inside_free */
+struct conduct_info {
+    const char *name, *doc;
+};
+extern const struct conduct_info conduct_info[CONDUCT_COUNT]; /* in the order of the struct */
+
+struct conduct_agent {
+    struct conduct_values sum;
+    double begun; /* progress at the start of the window */
+    int age;      /* decisions since then; -1: none under way */
+};
+struct conduct {
+    struct conduct_agent *agents; /* (n_agents) of the organisation */
+    int n_agents, n_decisions;
+};
+enum err conduct_init(struct conduct *c, struct arena *arena, const struct guides *g) WARN_UNUSED;
+void conduct_clear(struct conduct *c);
+
+/* A decision: what r->guides allow in m, updated with its state. Once each, before the following
+ * of that decision. */
+void conduct_decide(struct conduct *c, const struct rules *r, const struct guides_memory *m,
+                    const float *state);
+/* What an agent (of the organisation) chose, and would have chosen without a mask. Agents that are
+ * not judged have no choice counted. */
+void conduct_choice(struct conduct *c, const struct rules *r, const struct guides_memory *m,
+                    const float *state, int agent, bool inside, bool inside_free);
+void conduct_reward(struct conduct *c, int agent, const struct guides_reward *reward);
+
+/* (n_agents) the episode's; after one decision at least. */
+void conduct_finish(struct conduct_values *out, const struct conduct *c);
+
+#endif

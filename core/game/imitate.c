@@ -1,0 +1,118 @@
+/* A rule's wish as the choices of a team. See rules_imitate() in rules.h. */
+#include "core/game/rules_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- without an organisation: a service has one keeper ---- */
+
+/* The choice of factor f that comes closest to `target` replicas of service s. */
+static int32_t choice_for(const struct rules *r, const float *state, int s, int target)
+{
+    const int alpha = r->world->cfg.plant->alpha;
+    const bool all = operates_all(r);
+    if (r->cfg->action.head == HEAD_LEVEL) {
+        return (all ? 0 : r->choice_at[s]) + target - 1;
+    }
+    const int delta = rules_delta_to(r, state, s, target);
+    if (all) {
+        return delta + alpha;
+    }
+    if (delta == 0) {
+        return 0;
+    }
+    return 1 + s * 2 * alpha + (delta < 0 ? delta + alpha : delta + alpha - 1);
+}
+
+static int furthest_service(const struct rules *r, const float *state, const int32_t *target,
+                            int agent)
+{
+    const int n_agents = r->spec.n_agents;
+    int best = agent % r->n_services;
+    int best_gap = -1;
+    for (int s = agent; s < r->n_services; s += n_agents) {
+        const int gap = target[s] - desired_of(state, s);
+        const int size = gap < 0 ? -gap : gap;
+        if (size > best_gap) {
+            best_gap = size;
+            best = s;
+        }
+    }
+    return best;
+}
+
+static void imitate_keepers(int32_t *action, const struct rules *r, const float *state,
+                            const int32_t *target)
+{
+    const struct env_spec *spec = &r->spec;
+    for (int a = 0; a < spec->n_agents; a++) {
+        for (int f = 0; f < spec->n_factors; f++) {
+            const int s = operates_all(r) ? f : furthest_service(r, state, target, a);
+            /* A service has one keeper, or the changes of several would add up. */
+            const bool keeps = s % spec->n_agents == a;
+            const struct service_cfg *svc = service_of(r, s);
+            const int aim = keeps ? target[s] : desired_of(state, s);
+            action[a * spec->n_factors + f] =
+                choice_for(r, state, s, clip_int(aim, svc->min_replicas, svc->max_replicas));
+        }
+    }
+}
+
+/* ---- with one: in turn, whoever may ---- */
+
+/* How much nearer a change brings `sum` (n_services) to the target. */
+static int gain_of(const struct rules *r, const float *state, const int32_t *target,
+                   const int32_t *sum, const struct op *op)
+{
+    const int alpha = r->world->cfg.plant->alpha;
+    const int wish = clip_int(target[op->service] - desired_of(state, op->service), -alpha, alpha);
+    return abs(wish - sum[op->service]) - abs(wish - sum[op->service] - op->delta);
+}
+
+/* Of the choices of factor f that the agent has, the first that gains most; one that comes to no
+ * change is always there and gains 0. */
+static int32_t best_choice(struct op *done, const struct rules *r, const struct rules_memory *m,
+                           const float *state, const int32_t *target, const int32_t *sum, int agent,
+                           int f)
+{
+    int best = -1, best_gain = -1;
+    for (int k = 0; k < r->spec.n_choices; k++) {
+        if (!rules_choice_open(r, state, f, k)) {
+            continue;
+        }
+        const struct op op = rules_op(r, state, f, k);
+        const int gain = gain_of(r, state, target, sum, &op);
+        const bool nothing = op.delta == 0;
+        if (gain > best_gain && (nothing || gain > 0) &&
+            rules_choice_allowed(r, m, state, agent, f, k)) {
+            best = k;
+            best_gain = gain;
+            *done = op;
+        }
+    }
+    CHECK(best >= 0);
+    return best;
+}
+
+static void imitate_in_turn(int32_t *action, const struct rules *r, const struct rules_memory *m,
+                            const float *state, const int32_t *target)
+{
+    int32_t *sum = m->imitated;
+    memset(sum, 0, (size_t)r->n_services * sizeof *sum);
+    for (int i = 0; i < r->spec.n_agents * r->spec.n_factors; i++) {
+        struct op done = {0, 0};
+        action[i] = best_choice(&done, r, m, state, target, sum, i / r->spec.n_factors,
+                                i % r->spec.n_factors);
+        sum[done.service] += done.delta;
+    }
+}
+
+void rules_imitate(int32_t *action, const struct rules *r, const struct rules_memory *m,
+                   const float *state, const int32_t *target)
+{
+    if (r->guides == NULL) {
+        imitate_keepers(action, r, state, target);
+    } else {
+        imitate_in_turn(action, r, m, state, target);
+    }
+}

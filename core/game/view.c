@@ -1,0 +1,262 @@
+/* What a row holds, and what agents see of it: pure functions of a (normalised) row.
+ *
+ *   row     state | older states | since | last actions | norms | bound, may grow, may shrink: each
+ *   obs     states, observed columns | since / 600 | own last action | own norms | own bound ...
+ *   critic  states, observed columns | since / 600 | all last actions | all norms | all bound ...
+ *
+ * A policy cannot tell what it is not shown from a mean: hidden columns are 0 after normalisation.
+ */
+#include "core/game/rules_parts.h"
+
+#include <string.h>
+
+/* ---- the parts of a row ---- */
+
+int view_frames(const struct rules *r)
+{
+    return r->cfg->obs.stack;
+}
+
+int view_older(const struct rules *r)
+{
+    return r->n_state;
+}
+
+int view_since(const struct rules *r)
+{
+    return view_older(r) + (view_frames(r) - 1) * r->n_obs_state;
+}
+
+int view_last(const struct rules *r)
+{
+    return view_since(r) + r->n_services;
+}
+
+int view_norms(const struct rules *r)
+{
+    return view_last(r) + r->n_last * r->spec.n_agents;
+}
+
+static int count_norms(const struct rules *r)
+{
+    return r->guides == NULL ? 0 : r->guides->org.cfg->n_norms;
+}
+
+/* bound, may grow, may shrink: of one agent. */
+static int guidance_columns(const struct rules *r)
+{
+    return r->guides == NULL ? 0 : 1 + 2 * r->n_services;
+}
+
+static int view_guidance(const struct rules *r, int agent)
+{
+    return view_norms(r) + count_norms(r) + agent * guidance_columns(r);
+}
+
+void view_put_organisation(float *out, const struct rules *r, const struct rules_memory *m)
+{
+    if (r->guides == NULL) {
+        return;
+    }
+    const uint32_t none = UINT32_C(1) << r->guides->alpha;
+    for (int i = 0; i < count_norms(r); i++) {
+        *out++ = m->guides.in_force[i] != 0 ? 1.0F : 0.0F;
+    }
+    for (int a = 0; a < r->spec.n_agents; a++) {
+        const uint32_t *allowed = guides_allowed(&m->guides, r->guides, r->guide_of[a]);
+        *out++ = m->bound[a] != 0 ? 1.0F : 0.0F;
+        for (int s = 0; s < r->n_services; s++) {
+            *out++ = allowed[s] > (none | (none - 1)) ? 1.0F : 0.0F;
+        }
+        for (int s = 0; s < r->n_services; s++) {
+            *out++ = (allowed[s] & (none - 1)) != 0 ? 1.0F : 0.0F;
+        }
+    }
+}
+
+/* ---- observations ---- */
+
+/* sight (n_obs_state); NULL: everything. */
+static float *put_frames(float *out, const struct rules *r, const float *row, const uint8_t *sight)
+{
+    const float *older = row + view_older(r);
+    for (int i = 0; i < r->n_obs_state; i++) {
+        *out++ = sight == NULL || sight[i] != 0 ? row[r->obs_from[i]] : 0.0F;
+    }
+    for (int k = 1; k < view_frames(r); k++) {
+        for (int i = 0; i < r->n_obs_state; i++, older++) {
+            *out++ = sight == NULL || sight[i] != 0 ? *older : 0.0F;
+        }
+    }
+    for (int s = 0; s < r->n_services; s++) {
+        *out++ = row[view_since(r) + s] / (float)RULES_SINCE_MAX_S;
+    }
+    return out;
+}
+
+/* Previous action of one agent: one-hot of the service, and the change; or all changes. */
+static float *put_last(float *out, const struct rules *r, const float *row, int agent)
+{
+    const float *last = row + view_last(r) + r->n_last * agent;
+    if (operates_all(r)) {
+        memcpy(out, last, (size_t)r->n_last * sizeof *out);
+        return out + r->n_last;
+    }
+    for (int s = 0; s < r->n_services; s++) {
+        *out++ = last[0] == (float)s ? 1.0F : 0.0F;
+    }
+    *out++ = last[1];
+    return out;
+}
+
+static float *put_guidance(float *out, const struct rules *r, const float *row, int agent)
+{
+    const int n = guidance_columns(r);
+    memcpy(out, row + view_guidance(r, agent), (size_t)n * sizeof *out);
+    return out + n;
+}
+
+/* agent -1: the norms of all. */
+static float *put_norms(float *out, const struct rules *r, const float *row, int agent)
+{
+    for (int i = 0; i < count_norms(r); i++) {
+        const bool own = agent < 0 || org_norm_binds(&r->guides->org, i, r->guide_of[agent]);
+        *out++ = own ? row[view_norms(r) + i] : 0.0F;
+    }
+    return out;
+}
+
+static void view_obs(const void *ctx, float *obs, int agent, const float *row)
+{
+    const struct rules *r = ctx;
+    const uint8_t *sight = r->sight == NULL ? NULL : r->sight + agent * r->n_obs_state;
+    obs = put_last(put_frames(obs, r, row, sight), r, row, agent);
+    put_guidance(put_norms(obs, r, row, agent), r, row, agent);
+}
+
+static void view_critic(const void *ctx, float *out, const float *row)
+{
+    const struct rules *r = ctx;
+    out = put_frames(out, r, row, NULL);
+    for (int a = 0; a < r->spec.n_agents; a++) {
+        out = put_last(out, r, row, a);
+    }
+    out = put_norms(out, r, row, -1);
+    for (int a = 0; a < r->spec.n_agents; a++) {
+        out = put_guidance(out, r, row, a);
+    }
+}
+
+/* ---- building ---- */
+
+static enum err init_columns(struct rules *r, struct arena *arena)
+{
+    int *from = ARENA_NEW(arena, r->n_state, int);
+    if (from == NULL) {
+        return ERR_MEMORY;
+    }
+    int n = 0;
+    for (int s = 0; s < r->n_services; s++) {
+        for (int f = 0; f < SERVICE_FEATURES; f++) {
+            if (service_feature_info[f].obs) {
+                from[n++] = state_service_at(s, (enum service_feature)f);
+            }
+        }
+    }
+    for (int f = 0; f < GLOBAL_FEATURES; f++) {
+        if (global_feature_info[f].obs) {
+            from[n++] = state_global_at(r->n_services, (enum global_feature)f);
+        }
+    }
+    r->obs_from = from;
+    r->n_obs_state = n;
+    return ERR_OK;
+}
+
+/* Pods are what an action changes: every role sees them. */
+static void see_pods(uint8_t *columns, const struct rules *r)
+{
+    static const enum service_feature pods[] = {SF_DEPLOYED, SF_DESIRED, SF_READY};
+    for (int s = 0; s < r->n_services; s++) {
+        for (size_t i = 0; i < sizeof pods / sizeof *pods; i++) {
+            columns[state_service_at(s, pods[i])] = 1;
+        }
+    }
+}
+
+static enum err init_sight(struct rules *r, struct arena *arena)
+{
+    uint8_t *sight = ARENA_NEW(arena, r->spec.n_agents * r->n_obs_state, uint8_t);
+    uint8_t *columns = ARENA_NEW(arena, r->n_state, uint8_t);
+    if (sight == NULL || columns == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int a = 0; a < r->spec.n_agents; a++) {
+        memset(columns, 0, (size_t)r->n_state);
+        see_pods(columns, r);
+        guides_reads(columns, r->guides, r->guide_of[a]);
+        for (int i = 0; i < r->n_obs_state; i++) {
+            sight[a * r->n_obs_state + i] = columns[r->obs_from[i]];
+        }
+    }
+    r->sight = sight;
+    return ERR_OK;
+}
+
+enum err view_init(struct rules *r, struct arena *arena)
+{
+    struct env_spec *spec = &r->spec;
+    TRY(init_columns(r, arena));
+    if (r->cfg->obs.view == OBS_ROLE) {
+        TRY(init_sight(r, arena));
+    }
+    const int n_seen_last = operates_all(r) ? r->n_services : r->n_services + 1; /* put_last() */
+    const int n_frames = view_frames(r) * r->n_obs_state + r->n_services;
+    const int n_org = count_norms(r) + guidance_columns(r);
+    spec->n_norm = view_since(r);
+    spec->n_row = view_guidance(r, spec->n_agents);
+    spec->n_obs = n_frames + n_seen_last + n_org;
+    spec->n_critic =
+        n_frames + spec->n_agents * (n_seen_last + guidance_columns(r)) + count_norms(r);
+    spec->ctx = r;
+    spec->obs = view_obs;
+    spec->critic = view_critic;
+    return ERR_OK;
+}
+
+/* ---- names ---- */
+
+static void name_state(const char **names, const struct rules *r, struct arena *arena)
+{
+    for (int s = 0; s < r->n_services; s++) {
+        for (int f = 0; f < SERVICE_FEATURES; f++) {
+            names[state_service_at(s, (enum service_feature)f)] =
+                arena_printf(arena, "%s.%s", service_of(r, s)->name, service_feature_info[f].name);
+        }
+    }
+    for (int f = 0; f < GLOBAL_FEATURES; f++) {
+        names[state_global_at(r->n_services, (enum global_feature)f)] = global_feature_info[f].name;
+    }
+}
+
+const char *const *rules_columns(const struct rules *r, struct arena *arena)
+{
+    const int n = r->spec.n_norm;
+    const char **names = ARENA_NEW(arena, n, const char *);
+    if (names == NULL) {
+        return NULL;
+    }
+    name_state(names, r, arena);
+    for (int i = view_older(r); i < n; i++) {
+        const int k = i - view_older(r);
+        const char *now = names[r->obs_from[k % r->n_obs_state]];
+        names[i] =
+            now == NULL ? NULL : arena_printf(arena, "%s, %d before", now, 1 + k / r->n_obs_state);
+    }
+    for (int i = 0; i < n; i++) {
+        if (names[i] == NULL) {
+            return NULL;
+        }
+    }
+    return names;
+}

@@ -1,0 +1,742 @@
+/* The organisation in the game: masks, coins, rewards, observations, authority.
+ *
+ * Masks are checked against the guides and not against the code that makes them: what a choice
+ * would execute is computed here once more.
+ */
+#include "core/marl/loss.h"
+#include "core/marl/policy.h"
+#include "core/plant/reward.h"
+#include "tests/unit/game_world.h"
+
+#include <math.h>
+
+enum { S = 4, AGENTS = 4, CHOICES_MAX = 64, WORDS_MAX = 64, ROW_MAX = 1024 };
+
+#define KARMA "include: [configs/organisations/karma.yaml]\n"
+static const char BASE[] = "workload: {mean_rps: 30}\n"
+                           "scenarios:\n"
+                           "  - {name: ddos, events: [{kind: ddos, quiet_s: {lo: 10, hi: 20},\n"
+                           "     ramp_s: {lo: 0, hi: 5}, duration_s: {lo: 60, hi: 90},\n"
+                           "     magnitude: {lo: 3, hi: 4}}]}\n";
+
+struct fixture {
+    struct game_world w;
+    struct rules_memory memory;
+    float state[ROW_MAX], row[ROW_MAX];
+    uint32_t mask[WORDS_MAX], open[WORDS_MAX];
+    int32_t action[AGENTS * S];
+};
+
+static char *text_of(struct fixture *f, const char *head, const char *more)
+{
+    static char text[4096];
+    (void)f;
+    (void)snprintf(text, sizeof text, "%s%s%s", head, BASE, more);
+    return text;
+}
+
+static void open_world(struct fixture *f, const char *head, const char *more)
+{
+    memset(f, 0, sizeof *f);
+    game_world_open(&f->w, text_of(f, head, more));
+    assert_int_equal(rules_memory_init(&f->memory, &f->w.arena, &f->w.rules), ERR_OK);
+    assert_true(f->w.rules.spec.n_row <= ROW_MAX && f->w.rules.n_services == S);
+}
+
+static void begin(struct fixture *f, uint32_t env, uint32_t episode)
+{
+    const struct episode_id id = {5, RNG_DEV, env, episode};
+    rules_begin(&f->memory, &f->w.rules, &id);
+}
+
+static double uniform(uint32_t a, uint32_t b, uint32_t c)
+{
+    return (double)rng_f32(rng_philox(rng_key(3, RNG_TEST, RNG_DEV), a, b, c, 0).v[0]);
+}
+
+/* A state in which everything may be the case: quiet, flooded, congested, failed, full. */
+static void draw_state(struct fixture *f, uint32_t episode, uint32_t step)
+{
+    const struct game_world *w = &f->w;
+    uint32_t k = 0;
+#define DRAW(lo, hi) ((lo) + ((hi) - (lo)) * uniform(k++, step, episode))
+    for (int s = 0; s < S; s++) {
+        const double desired = floor(DRAW(1, 10.999));
+        const double failed = DRAW(0, 1) < 0.8 ? 0.0 : floor(DRAW(0, desired));
+        game_world_set(w, f->state, s, SF_DESIRED, desired);
+        game_world_set(w, f->state, s, SF_DEPLOYED, desired);
+        game_world_set(w, f->state, s, SF_READY, desired - failed);
+        game_world_set(w, f->state, s, SF_FAILED_PODS, failed);
+        game_world_set(w, f->state, s, SF_QUEUE, DRAW(0, 1) < 0.5 ? 0.0 : DRAW(0, 100));
+        game_world_set(w, f->state, s, SF_UTIL_10S, DRAW(0, 1));
+        game_world_set(w, f->state, s, SF_RECEIVED, DRAW(20, 60));
+        game_world_set(w, f->state, s, SF_CPU, DRAW(0, 4000));
+        game_world_set(w, f->state, s, SF_RAM, DRAW(0, 1000));
+    }
+    const double most = DRAW(0, 1) < 0.3 ? 100 : 28;
+    game_world_set_global(w, f->state, GF_ENTRY_10S, DRAW(25, most));
+    game_world_set_global(w, f->state, GF_ENTRY_30S, DRAW(25, 28));
+    game_world_set_global(w, f->state, GF_ANSWERED, DRAW(0.5, 1));
+    game_world_set_global(w, f->state, GF_RESPONSE, DRAW(10, 400));
+#undef DRAW
+}
+
+static void observe(struct fixture *f)
+{
+    rules_observe(&f->memory, &f->w.rules, f->state);
+    rules_row(f->row, f->mask, &f->w.rules, &f->memory, f->state);
+    rules_open_mask(f->open, &f->w.rules, f->state);
+}
+
+/* What choice k would execute, from the definition of the heads; alpha 3, bounds 1 to 10. */
+static int executed(const struct fixture *f, int k, int *service)
+{
+    const bool level = f->w.rules.cfg->action.head == HEAD_LEVEL;
+    *service = level ? k / 10 : (k - 1) / 6;
+    if (level) {
+        const int want = 1 + k % 10 - (int)f->state[state_service_at(*service, SF_DESIRED)];
+        return want > 3 ? 3 : want < -3 ? -3 : want;
+    }
+    const int p = (k - 1) % 6;
+    return k == 0 ? 0 : p < 3 ? p - 3 : p - 2;
+}
+
+static bool may(const struct fixture *f, int agent, int k)
+{
+    int service;
+    const int change = executed(f, k, &service);
+    return change == 0 || guides_permits(&f->memory.guides, f->w.rules.guides,
+                                         f->w.rules.guide_of[agent], service, change);
+}
+
+/* ---- hard ---- */
+
+/* log p under the mask is log (p_k / sum of p over the mask) of the free distribution. */
+static void assert_renormalised(const float *logits, const uint32_t *mask, const uint32_t *open,
+                                int n)
+{
+    float masked[CHOICES_MAX], free_logp[CHOICES_MAX];
+    double sum = 0.0, total = 0.0;
+    policy_log_softmax(masked, logits, mask, n);
+    policy_log_softmax(free_logp, logits, open, n);
+    for (int k = 0; k < n; k++) {
+        sum += mask_has(mask, k) ? exp((double)free_logp[k]) : 0.0;
+    }
+    for (int k = 0; k < n; k++) {
+        if (!mask_has(mask, k)) {
+            assert_true(masked[k] == -INFINITY);
+            continue;
+        }
+        total += exp((double)masked[k]);
+        assert_true(fabs((double)masked[k] - ((double)free_logp[k] - log(sum))) < 1e-4);
+    }
+    assert_true(fabs(total - 1.0) < 1e-5);
+}
+
+static int sample(const struct fixture *f, float *logits, int agent, uint32_t episode,
+                  uint32_t step)
+{
+    const struct env_spec *spec = &f->w.rules.spec;
+    const struct rng_key key = rng_key(4, RNG_TEST, RNG_DEV);
+    float logp[CHOICES_MAX];
+    for (int k = 0; k < spec->n_choices; k += 4) {
+        const struct rng_block b = rng_philox(key, (uint32_t)(agent * 64 + k), step, episode, 0);
+        for (int i = 0; i < 4 && k + i < spec->n_choices; i++) {
+            logits[k + i] = 6.0F * rng_f32(b.v[i]) - 3.0F;
+        }
+    }
+    const uint32_t *mask = f->mask + agent * env_mask_words(spec);
+    policy_log_softmax(logp, logits, mask, spec->n_choices);
+    return policy_sample(logp, mask, spec->n_choices,
+                         rng_f32(rng_philox(key, (uint32_t)agent, step, episode, 1).v[0]));
+}
+
+struct tally {
+    long pairs, moved, forced, closed, refused;
+};
+
+/* One decision of one agent; its mask is exactly what the guides say. */
+static void check_agent(struct fixture *f, struct tally *t, int agent, uint32_t episode,
+                        uint32_t step)
+{
+    const struct env_spec *spec = &f->w.rules.spec;
+    const uint32_t *mask = f->mask + agent * env_mask_words(spec);
+    const uint32_t *open = f->open + agent * env_mask_words(spec);
+    float logits[CHOICES_MAX];
+    int n_moves = 0, n_left = 0, service;
+    const int k = sample(f, logits, agent, episode, step);
+    assert_true(may(f, agent, k));
+    for (int c = 0; c < spec->n_choices; c++) {
+        const bool moves = executed(f, c, &service) != 0;
+        n_moves += mask_has(mask, c) && moves ? 1 : 0;
+        n_left += mask_has(mask, c) ? 1 : 0;
+        assert_true(!mask_has(mask, c) || (mask_has(open, c) && may(f, agent, c)));
+        if (moves) {
+            assert_int_equal(mask_has(mask, c), mask_has(open, c) && may(f, agent, c));
+            t->refused += mask_has(open, c) && !may(f, agent, c) ? 1 : 0;
+        }
+    }
+    assert_true(n_left >= 1 && (n_moves > 0 || n_left == 1));
+    t->pairs++;
+    t->moved += executed(f, k, &service) != 0 ? 1 : 0;
+    t->closed += n_moves == 0 ? 1 : 0;
+    t->forced += loss_has_choice(mask, 1, spec->n_choices) ? 0 : 1;
+    if (t->pairs % 101 == 0) {
+        assert_renormalised(logits, mask, open, spec->n_choices);
+    }
+    f->action[agent] = k;
+}
+
+static void check_hard(const char *head, uint32_t n_episodes)
+{
+    static struct fixture f;
+    struct tally t = {0};
+    char more[64];
+    (void)snprintf(more, sizeof more, "game: {action: {head: %s}}\n", head);
+    open_world(&f, KARMA, more);
+    for (uint32_t e = 0; e < n_episodes; e++) {
+        begin(&f, e, 0);
+        for (uint32_t step = 0; step < 50; step++) {
+            int32_t delta[S];
+            bool conflict;
+            draw_state(&f, e, step);
+            observe(&f);
+            for (int a = 0; a < AGENTS; a++) {
+                check_agent(&f, &t, a, e, step);
+            }
+            rules_apply(delta, &conflict, &f.memory, &f.w.rules, f.state, f.action);
+            for (int a = 0; a < AGENTS; a++) {
+                assert_int_equal(f.memory.inside[a], 1);
+            }
+        }
+    }
+    print_message("# %s: %ld pairs, %ld choices forbidden, %ld changes, %ld without a choice\n",
+                  head, t.pairs, t.refused, t.moved, t.forced);
+    assert_int_equal(t.pairs, 4L * 50 * n_episodes);
+    assert_true(t.refused > 5 * t.pairs && t.moved > t.pairs / 4);
+    assert_true(t.forced == t.closed && t.forced > t.pairs / 100);
+    game_world_close(&f.w);
+}
+
+static void test_million_choices_inside(void **state)
+{
+    (void)state;
+    check_hard("level", 4000);
+    check_hard("delta", 1000);
+}
+
+/* ---- no mask ---- */
+
+static void test_free_is_untouched(void **state)
+{
+    (void)state;
+    static struct fixture f, plain;
+    open_world(&f, KARMA, "organisation: {hardness: 0}\n");
+    open_world(&plain, "", "");
+    assert_null(plain.w.rules.guides);
+    for (uint32_t step = 0; step < 2000; step++) {
+        draw_state(&f, 1, step);
+        draw_state(&plain, 1, step);
+        if (step % 50 == 0) {
+            begin(&f, step, 0);
+            begin(&plain, step, 0);
+        }
+        observe(&f);
+        observe(&plain);
+        assert_memory_equal(f.mask, plain.mask, 2 * AGENTS * sizeof *f.mask);
+        /* and what was seen before is seen now */
+        assert_memory_equal(f.row, plain.row, (size_t)plain.w.rules.spec.n_row * sizeof *f.row);
+    }
+    game_world_close(&f.w);
+    game_world_close(&plain.w);
+}
+
+/* The game, and its parts beside it: a plant and guides of their own. */
+static void check_rewards(const char *more, double penalty, bool *was_outside)
+{
+    enum { N = 3, STEPS = 10 };
+    static struct fixture f;
+    struct env *env;
+    struct plant *plant;
+    struct schedule schedule;
+    struct guides_memory guides;
+    struct rules_memory memory;
+    int32_t action[N * AGENTS] = {0}, delta[S];
+    float reward[N * AGENTS];
+    uint8_t flag[N];
+    open_world(&f, KARMA, more);
+    struct arena *arena = &f.w.arena;
+    const struct rules *r = &f.w.rules;
+    assert_int_equal(game_new(&env, arena, r, N, 9, NULL), ERR_OK);
+    assert_int_equal(world_plant(&plant, arena, &f.w.world, 1), ERR_OK);
+    assert_int_equal(schedule_init(&schedule, arena, f.w.world.n_seconds), ERR_OK);
+    assert_int_equal(guides_memory_init(&guides, arena, r->guides), ERR_OK);
+    assert_int_equal(rules_memory_init(&memory, arena, r), ERR_OK);
+    const struct episode_id id = {9, RNG_TRAIN, 1, 0};
+    schedule_draw(&schedule, &f.w.world.scenarios[0], &id, f.w.world.n_seconds);
+    assert_int_equal(plant_reset(plant, 0, &id, &schedule, f.w.world.cfg.horizon), ERR_OK);
+    for (int lid = 0; lid < N; lid++) {
+        assert_int_equal(env->ops->reset(env, lid, (uint32_t)lid, 0, 0), ERR_OK);
+    }
+    guides_clear(&guides, r->guides);
+    guides_update(&guides, r->guides, plant_state(plant, 0));
+    for (uint32_t t = 0; t < STEPS; t++) {
+        bool inside[AGENTS], conflict;
+        env->ops->row(env, 1, f.row, f.mask);
+        memcpy(f.state, plant_state(plant, 0), (size_t)r->n_state * sizeof(float));
+        for (int a = 0; a < AGENTS; a++) {
+            float logits[CHOICES_MAX];
+            int service;
+            action[AGENTS + a] = sample(&f, logits, a, 0, t);
+            const int change = executed(&f, action[AGENTS + a], &service);
+            inside[a] = change == 0 || guides_permits(&guides, r->guides, a, service, change);
+            *was_outside = *was_outside || !inside[a];
+        }
+        assert_int_equal(env->ops->step(env, action, reward, flag), ERR_OK);
+        rules_apply(delta, &conflict, &memory, r, plant_state(plant, 0), action + AGENTS);
+        assert_int_equal(plant_step(plant, delta, NULL, NULL), ERR_OK);
+        guides_update(&guides, r->guides, plant_state(plant, 0));
+        struct reward_terms terms;
+        reward_of(&terms, plant_truth(plant, 0), f.w.world.cfg.plant,
+                  f.w.world.topology.cfg->node_cpu_m);
+        for (int a = 0; a < AGENTS; a++) {
+            struct guides_reward own;
+            guides_reward(&own, &guides, r->guides, a, inside[a]);
+            assert_true(own.penalty == (inside[a] ? 0.0 : -penalty));
+            assert_true(own.mission <= 0.0 && own.mission >= -0.25);
+            const float want = (float)(terms.reward + own.mission + own.bonus + own.penalty);
+            assert_memory_equal(&reward[AGENTS + a], &want, sizeof want);
+        }
+    }
+    game_world_close(&f.w);
+}
+
+static void test_reward_is_shifted_by_the_guide(void **state)
+{
+    (void)state;
+    bool was_outside = false;
+    check_rewards("organisation: {hardness: 1}\n", 0.0, &was_outside);
+    assert_false(was_outside);
+    check_rewards("organisation: {hardness: 0}\n", 0.1, &was_outside);
+    assert_true(was_outside);
+    was_outside = false;
+    check_rewards("organisation: {hardness: 0.5}\n", 0.05, &was_outside);
+    assert_true(was_outside);
+}
+
+/* ---- coins ---- */
+
+static void test_half_is_half(void **state)
+{
+    (void)state;
+    enum { EPISODES = 1000, STEPS = 50 };
+    static struct fixture f;
+    long bound[AGENTS] = {0}, both = 0, again = 0;
+    uint8_t first[AGENTS];
+    open_world(&f, KARMA, "organisation: {hardness: 0.5}\n");
+    const size_t n_mask = 2 * sizeof *f.mask;
+    draw_state(&f, 0, 0);
+    for (uint32_t e = 0; e < EPISODES; e++) {
+        begin(&f, e % 10, e / 10);
+        for (int step = 0; step < STEPS; step++) {
+            observe(&f);
+            for (int a = 0; a < AGENTS; a++) {
+                bound[a] += f.memory.bound[a];
+                if (f.memory.bound[a] == 0) {
+                    assert_memory_equal(f.mask + 2 * a, f.open + 2 * a, n_mask);
+                }
+            }
+            both += f.memory.bound[0] & f.memory.bound[1];
+            if (step == 0) {
+                memcpy(first, f.memory.bound, sizeof first);
+            }
+        }
+        begin(&f, e % 10, e / 10); /* the same episode has the same coins */
+        observe(&f);
+        again += memcmp(first, f.memory.bound, sizeof first) == 0 ? 1 : 0;
+    }
+    const double n = (double)EPISODES * STEPS;
+    for (int a = 0; a < AGENTS; a++) {
+        assert_true(fabs((double)bound[a] / n - 0.5) < 5.0 * 0.5 / sqrt(n));
+    }
+    assert_true(fabs((double)both / n - 0.25) < 5.0 * sqrt(0.25 * 0.75 / n));
+    assert_int_equal(again, EPISODES);
+    game_world_close(&f.w);
+}
+
+static void test_coins_are_the_episodes(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    uint64_t seen[2][2][2][2] = {{{{0}}}};
+    open_world(&f, KARMA, "organisation: {hardness: 0.5}\n");
+    draw_state(&f, 0, 0);
+    for (int seed = 0; seed < 2; seed++) {
+        for (int split = 0; split < 2; split++) {
+            for (int env = 0; env < 2; env++) {
+                for (int episode = 0; episode < 2; episode++) {
+                    const struct episode_id id = {(uint64_t)seed, split ? RNG_DEV : RNG_TRAIN,
+                                                  (uint32_t)env, (uint32_t)episode};
+                    rules_begin(&f.memory, &f.w.rules, &id);
+                    for (int bit = 0; bit < 64; bit += AGENTS) {
+                        rules_observe(&f.memory, &f.w.rules, f.state);
+                        for (int a = 0; a < AGENTS; a++) {
+                            seen[seed][split][env][episode] |= (uint64_t)f.memory.bound[a]
+                                                               << (bit + a);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    const uint64_t *all = &seen[0][0][0][0];
+    for (int i = 0; i < 16; i++) {
+        for (int k = 0; k < i; k++) {
+            assert_true(all[i] != all[k]);
+        }
+    }
+    game_world_close(&f.w);
+}
+
+/* ---- forced choices teach nothing ---- */
+
+static void test_one_choice_has_no_weight(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    float logits[CHOICES_MAX] = {0}, grad[CHOICES_MAX], work[512];
+    const float logp = 0.0F, advantage = 3.0F;
+    struct policy_sums sums = {0};
+    open_world(&f, KARMA, "");
+    begin(&f, 0, 0);
+    for (int s = 0; s < S; s++) { /* busy, but nothing is wrong: nobody may do anything */
+        game_world_set(&f.w, f.state, s, SF_DESIRED, 3);
+        game_world_set(&f.w, f.state, s, SF_UTIL_10S, 0.5);
+    }
+    game_world_set_global(&f.w, f.state, GF_ENTRY_10S, 30);
+    game_world_set_global(&f.w, f.state, GF_ENTRY_30S, 30);
+    observe(&f);
+    const struct env_spec *spec = &f.w.rules.spec;
+    for (int a = 0; a < AGENTS; a++) {
+        const uint32_t *mask = f.mask + 2 * a;
+        assert_false(loss_has_choice(mask, 1, spec->n_choices));
+        f.action[a] = policy_argmax(logits, mask, spec->n_choices);
+        const struct policy_rows rows = {.n = 1,
+                                         .n_factors = 1,
+                                         .n_choices = spec->n_choices,
+                                         .logits = logits,
+                                         .logit_ld = CHOICES_MAX,
+                                         .mask = mask,
+                                         .mask_stride = 2,
+                                         .action = &f.action[a],
+                                         .action_stride = 1,
+                                         .logp = &logp,
+                                         .advantage = &advantage,
+                                         .sample_stride = 1,
+                                         .adv_scale = 1};
+        memset(grad, 1, sizeof grad);
+        loss_ppo(&sums, grad, work, &rows, 0.2F, 0.01F);
+        for (int k = 0; k < spec->n_choices; k++) {
+            assert_true(grad[k] == 0.0F);
+        }
+    }
+    assert_true(sums.weight == 0.0 && sums.loss == 0.0 && sums.entropy == 0.0);
+    game_world_close(&f.w);
+}
+
+/* ---- what is seen ---- */
+
+static void test_guidance_is_seen(void **state)
+{
+    (void)state;
+    static struct fixture f, plain;
+    float obs[AGENTS][ROW_MAX], critic[ROW_MAX];
+    open_world(&f, KARMA, "");
+    open_world(&plain, "", "");
+    begin(&f, 0, 0);
+    draw_state(&f, 0, 7);
+    game_world_set(&f.w, f.state, 2, SF_FAILED_PODS, 1);
+    game_world_set(&f.w, f.state, 2, SF_DESIRED, 5);
+    observe(&f);
+    const struct rules *r = &f.w.rules;
+    const struct env_spec *spec = &r->spec;
+    const int n_own = 4 + 1 + 2 * S; /* norms, bound, may grow, may shrink */
+    assert_int_equal(spec->n_obs, plain.w.rules.spec.n_obs + n_own);
+    assert_int_equal(spec->n_critic, plain.w.rules.spec.n_critic + 4 + AGENTS * (1 + 2 * S));
+    spec->critic(spec->ctx, critic, f.row);
+    for (int a = 0; a < AGENTS; a++) {
+        const uint32_t *allowed = guides_allowed(&f.memory.guides, r->guides, a);
+        spec->obs(spec->ctx, obs[a], a, f.row);
+        const float *own = obs[a] + spec->n_obs - n_own;
+        for (int norm = 0; norm < 4; norm++) { /* one for each role, in their order */
+            assert_true(own[norm] == (norm == a ? 1.0F : 0.0F));
+        }
+        assert_true(own[4] == 1.0F);
+        for (int s = 0; s < S; s++) {
+            assert_true(own[5 + s] == ((allowed[s] >> 4) != 0 ? 1.0F : 0.0F));
+            assert_true(own[5 + S + s] == ((allowed[s] & 7U) != 0 ? 1.0F : 0.0F));
+        }
+        assert_memory_equal(critic + spec->n_critic - (AGENTS - a) * (1 + 2 * S), own + 4,
+                            (1 + 2 * S) * sizeof *own);
+    }
+    assert_true(obs[2][spec->n_obs - n_own + 5 + 2] == 1.0F); /* failure may enlarge c */
+    game_world_close(&f.w);
+    game_world_close(&plain.w);
+}
+
+static void test_role_view(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    float full[ROW_MAX], role[ROW_MAX];
+    open_world(&f, KARMA, "game: {obs: {view: role}}\n");
+    begin(&f, 0, 0);
+    for (int i = 0; i < f.w.rules.n_state; i++) {
+        f.state[i] = 2.0F; /* nothing is 0 but what is hidden */
+    }
+    observe(&f);
+    const struct rules *r = &f.w.rules;
+    struct rules seeing = *r;
+    seeing.sight = NULL;
+    for (int a = 0; a < AGENTS; a++) {
+        r->spec.obs(&seeing, full, a, f.row);
+        r->spec.obs(r, role, a, f.row);
+        int n_hidden = 0;
+        for (int i = 0; i < r->n_obs_state; i++) {
+            const int c = r->obs_from[i];
+            const bool global = c >= S * SERVICE_FEATURES;
+            const enum service_feature sf = (enum service_feature)(c % SERVICE_FEATURES);
+            bool sees = !global && (sf == SF_DEPLOYED || sf == SF_DESIRED || sf == SF_READY ||
+                                    sf == SF_QUEUE || sf == SF_UTIL_10S); /* pods; idle */
+            if (a == 1) { /* ddos: flooded, calm, answered, quick */
+                const int g = c - S * SERVICE_FEATURES;
+                sees = sees || (!global && sf == SF_RECEIVED) ||
+                       (global && (g == GF_ENTRY_10S || g == GF_ENTRY_30S || g == GF_ANSWERED ||
+                                   g == GF_RESPONSE));
+            }
+            if (a == 2) {
+                sees = sees || (!global && sf == SF_FAILED_PODS);
+            }
+            if (a != 3) { /* resource sees more: not repeated here */
+                assert_true(role[i] == (sees ? full[i] : 0.0F));
+            }
+            n_hidden += role[i] == 0.0F ? 1 : 0;
+        }
+        assert_true(n_hidden > 0);
+        assert_memory_equal(role + r->n_obs_state, full + r->n_obs_state,
+                            (size_t)(r->spec.n_obs - r->n_obs_state) * sizeof *role);
+    }
+    game_world_close(&f.w);
+    assert_int_equal(game_world_try(&f.w, text_of(&f, "", "game: {obs: {view: role}}\n")),
+                     ERR_CONFIG);
+    assert_non_null(strstr(f.w.log, "game.obs.view"));
+    game_world_close(&f.w);
+}
+
+static void test_stack(void **state)
+{
+    (void)state;
+    enum { STACK = 3, STEPS = 6 };
+    static struct fixture f, plain;
+    static float before[STEPS][ROW_MAX];
+    float obs[ROW_MAX], now[ROW_MAX];
+    open_world(&f, "", "game: {obs: {stack: 3}}\n");
+    open_world(&plain, "", "");
+    const struct rules *r = &f.w.rules;
+    const int n = r->n_obs_state;
+    assert_int_equal(r->spec.n_obs, plain.w.rules.spec.n_obs + (STACK - 1) * n);
+    assert_int_equal(r->spec.n_norm, r->n_state + (STACK - 1) * n);
+    for (uint32_t episode = 0; episode < 2; episode++) {
+        begin(&f, 0, episode);
+        begin(&plain, 0, episode);
+        for (uint32_t t = 0; t < STEPS; t++) {
+            draw_state(&f, episode, t);
+            memcpy(plain.state, f.state, sizeof f.state);
+            observe(&f);
+            observe(&plain);
+            plain.w.rules.spec.obs(&plain.w.rules, now, 0, plain.row);
+            memcpy(before[t], now, (size_t)n * sizeof *now);
+            r->spec.obs(r, obs, 0, f.row);
+            for (uint32_t k = 0; k < STACK; k++) {
+                assert_memory_equal(obs + (int)k * n, before[t < k ? 0 : t - k],
+                                    (size_t)n * sizeof *obs);
+            }
+            assert_memory_equal(obs + STACK * n, now + n, (size_t)(S + S + 1) * sizeof *obs);
+        }
+    }
+    const char *const *names = rules_columns(r, &f.w.arena);
+    assert_string_equal(names[0], "a.id");
+    assert_string_equal(names[r->n_state], "a.deployed, 1 before");
+    assert_string_equal(names[r->n_state + 2 * n - 1], "response, 2 before");
+    game_world_close(&f.w);
+    game_world_close(&plain.w);
+}
+
+/* ---- one agent, authority ---- */
+
+static void test_one_agent_has_the_union(void **state)
+{
+    (void)state;
+    static struct fixture f, four;
+    open_world(&f, "include: [configs/organisations/single.yaml]\n",
+               "game: {agents: [operator], action: {operations: all}}\n");
+    open_world(&four, KARMA, "");
+    long open = 0;
+    for (uint32_t step = 0; step < 2000; step++) {
+        draw_state(&f, 3, step);
+        memcpy(four.state, f.state, sizeof f.state);
+        if (step % 50 == 0) {
+            begin(&f, step, 0);
+            begin(&four, step, 0);
+        }
+        observe(&f);
+        observe(&four);
+        for (int s = 0; s < S; s++) {
+            uint32_t all = 0;
+            for (int a = 0; a < AGENTS; a++) {
+                all |= guides_allowed(&four.memory.guides, four.w.rules.guides, a)[s];
+            }
+            assert_int_equal(guides_allowed(&f.memory.guides, f.w.rules.guides, 0)[s], all);
+            for (int k = 0; k < 10; k++) { /* a factor for each service */
+                int change = 1 + k - (int)f.state[state_service_at(s, SF_DESIRED)];
+                change = change > 3 ? 3 : change < -3 ? -3 : change;
+                assert_int_equal(mask_has(f.mask + s, k), (all >> (change + 3)) & 1U);
+                open += change != 0 && mask_has(f.mask + s, k) ? 1 : 0;
+            }
+        }
+    }
+    assert_true(open > 2000);
+    game_world_close(&f.w);
+    game_world_close(&four.w);
+}
+
+static void test_authority(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    struct {
+        int wish[AGENTS], sum, ranked;
+        bool conflict;
+    } cases[] = {
+        {{3, -1, 0, 0}, 2, -1, true}, /* ddos (1) stands above bottleneck (0) */
+        {{2, 0, -1, 0}, 1, 2, true},  /* failure (2) is not named: below all that are */
+        {{1, 1, 0, -2}, 0, 2, true},  {{1, 1, 0, 0}, 2, 2, false}, {{0, 0, -1, 2}, 1, -1, true},
+        {{0, 0, 0, 0}, 0, 0, false},  {{-3, 3, 3, 3}, 3, 3, true},
+    };
+    for (int ranked = 0; ranked < 2; ranked++) {
+        open_world(&f, "",
+                   ranked ? "game: {action: {head: delta}, authority: [ddos, bottleneck]}\n"
+                          : "game: {action: {head: delta}}\n");
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            int32_t delta[S];
+            bool conflict = false;
+            begin(&f, 0, 0);
+            game_world_set(&f.w, f.state, 1, SF_DESIRED, 5);
+            observe(&f);
+            for (int a = 0; a < AGENTS; a++) {
+                const int d = cases[i].wish[a];
+                f.action[a] = d == 0 ? 0 : 1 + 6 + (d < 0 ? d + 3 : d + 2);
+            }
+            rules_apply(delta, &conflict, &f.memory, &f.w.rules, f.state, f.action);
+            assert_int_equal(delta[1], ranked ? cases[i].ranked : cases[i].sum);
+            assert_int_equal(conflict, cases[i].conflict);
+            assert_true(f.memory.last[0] == (cases[i].wish[0] != 0 ? 1.0F : -1.0F));
+        }
+        game_world_close(&f.w);
+    }
+    assert_int_equal(game_world_try(&f.w, text_of(&f, "", "game: {authority: [nobody]}\n")),
+                     ERR_CONFIG);
+    assert_non_null(strstr(f.w.log, "nobody"));
+    game_world_close(&f.w);
+}
+
+/* ---- errors, memory ---- */
+
+static void test_agents_must_agree(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    assert_int_equal(
+        game_world_try(&f.w, text_of(&f, KARMA, "game: {agents: [bottleneck, ddos, failure]}\n")),
+        ERR_CONFIG);
+    assert_non_null(strstr(f.w.log, "game.agents has no 'resource'"));
+    game_world_close(&f.w);
+    assert_int_equal(
+        game_world_try(
+            &f.w, text_of(&f, KARMA, "game: {agents: [bottleneck, ddos, failure, resource, x]}\n")),
+        ERR_CONFIG);
+    assert_non_null(strstr(f.w.log, "agent 'x' plays no role"));
+    game_world_close(&f.w);
+    open_world(&f, KARMA, "game: {agents: [resource, ddos, failure, bottleneck]}\n");
+    assert_int_equal(f.w.rules.guide_of[0], 3);
+    assert_int_equal(f.w.rules.guide_of[3], 0);
+    game_world_close(&f.w);
+}
+
+static void test_decisions_allocate_nothing(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    open_world(&f, KARMA, "game: {obs: {view: role, stack: 2}, authority: [ddos]}\n");
+    begin(&f, 0, 0);
+    const uint64_t before = mem_calls();
+    for (uint32_t step = 0; step < 100; step++) {
+        int32_t delta[S], target[S] = {3, 4, 5, 6};
+        bool conflict;
+        struct guides_reward reward;
+        draw_state(&f, 0, step);
+        observe(&f);
+        rules_imitate(f.action, &f.w.rules, &f.memory, f.state, target);
+        rules_apply(delta, &conflict, &f.memory, &f.w.rules, f.state, f.action);
+        rules_reward(&reward, &f.memory, &f.w.rules, 0);
+    }
+    assert_int_equal(mem_calls(), before);
+    game_world_close(&f.w);
+}
+
+/* A demonstration stays inside what the mask leaves, or cloning would meet log 0. */
+static void test_demonstrations_keep_inside(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    long moved = 0;
+    open_world(&f, KARMA, "organisation: {hardness: 0.7}\n");
+    begin(&f, 0, 0);
+    for (uint32_t step = 0; step < 5000; step++) {
+        int32_t target[S];
+        draw_state(&f, 0, step);
+        observe(&f);
+        for (int s = 0; s < S; s++) {
+            target[s] = 1 + (int)(uniform((uint32_t)s, step, 99) * 10);
+        }
+        rules_imitate(f.action, &f.w.rules, &f.memory, f.state, target);
+        for (int a = 0; a < AGENTS; a++) {
+            int service;
+            assert_true(mask_has(f.mask + 2 * a, f.action[a]));
+            moved += executed(&f, f.action[a], &service) != 0 ? 1 : 0;
+        }
+    }
+    assert_true(moved > 5000);
+    game_world_close(&f.w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_million_choices_inside),
+        cmocka_unit_test(test_free_is_untouched),
+        cmocka_unit_test(test_reward_is_shifted_by_the_guide),
+        cmocka_unit_test(test_half_is_half),
+        cmocka_unit_test(test_coins_are_the_episodes),
+        cmocka_unit_test(test_one_choice_has_no_weight),
+        cmocka_unit_test(test_guidance_is_seen),
+        cmocka_unit_test(test_role_view),
+        cmocka_unit_test(test_stack),
+        cmocka_unit_test(test_one_agent_has_the_union),
+        cmocka_unit_test(test_authority),
+        cmocka_unit_test(test_agents_must_agree),
+        cmocka_unit_test(test_decisions_allocate_nothing),
+        cmocka_unit_test(test_demonstrations_keep_inside),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
