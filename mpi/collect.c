@@ -132,7 +132,8 @@ static enum err add_arms(struct collect *c, int controller)
                             .source = learned ? &c->policies.sources[controller][t] : NULL,
                             .setting = settings};
         TRY(controller_new(&arm->instance, &c->arena, &cfg->eval.controllers[controller],
-                           &c->x->world, &c->x->rules, learned ? teams->teams[t] : NULL));
+                           &c->x->world, learned ? teams->rules[t] : &c->x->rules,
+                           learned ? teams->teams[t] : NULL));
     }
     return ERR_OK;
 }

@@ -90,6 +90,22 @@ static enum err make_plan(struct measure *m)
     return ERR_OK;
 }
 
+/* Rules of the team with the most choices in a step. */
+static const struct rules *widest_rules(const struct measure *m)
+{
+    const struct rules *widest = &m->x->rules;
+    for (int c = 0; c < m->x->cfg.eval.n_controllers; c++) {
+        const struct eval_teams *teams = &m->policies.teams[c];
+        for (int t = 0; t < teams->n_teams; t++) {
+            const struct env_spec *now = &widest->spec, *other = &teams->rules[t]->spec;
+            if (other->n_agents * other->n_factors > now->n_agents * now->n_factors) {
+                widest = teams->rules[t];
+            }
+        }
+    }
+    return widest;
+}
+
 static enum err init_trajectories(struct measure *m)
 {
     if (m->x->cfg.eval.trajectories == EVAL_TRAJECTORIES_NONE) {
@@ -99,7 +115,7 @@ static enum err init_trajectories(struct measure *m)
     if (t == NULL) {
         return ERR_MEMORY;
     }
-    TRY(trajectories_init(t, m->arena, m->x, &m->plan, m->dir));
+    TRY(trajectories_init(t, m->arena, m->x, widest_rules(m), &m->plan, m->dir));
     const struct episode_observer observer = tracer_observer(&t->tracer);
     eval_observe(m->eval, &observer);
     m->trajectories = t;

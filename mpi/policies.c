@@ -10,44 +10,97 @@
 #include <stdio.h>
 #include <string.h>
 
+static void ignore_line(void *ctx, enum log_level level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    (void)text;
+}
+
+/* The configuration that a policy carries; false if this program does not read it. */
+static bool read_config(struct experiment_cfg *cfg, struct cfg *reader, struct arena *arena,
+                        const char *run, const char *text)
+{
+    cfg_init(reader, experiment_fields, sizeof *cfg, arena);
+    const struct log_sink before = log_sink_now();
+    log_set_sink(ignore_line, NULL);
+    const enum err e = cfg_load_text(reader, run, text, NULL, 0, cfg);
+    log_set_sink(before.sink, before.ctx);
+    return e == ERR_OK;
+}
+
 /* ---- loading ---- */
 
-static enum err decode(struct team *team, struct policy_source *source, struct arena *arena,
-                       const struct experiment *x, const struct buf *bytes, const char *path)
+/* A policy file on its way to a team. */
+struct loading {
+    struct arena *arena;
+    const struct experiment *x;
+    const char *path;
+    const void *payload;
+    size_t n;
+};
+
+/* The rules and the shape of the team. */
+static enum err prepare_team(struct team *team, struct rules *rules, const struct loading *l,
+                             struct policy_source *source)
 {
-    struct policy_meta meta = {.features = experiment_features(x, arena)};
+    struct experiment_cfg *cfg = ARENA_NEW(l->arena, 1, struct experiment_cfg);
+    struct cfg *reader = ARENA_NEW(l->arena, 1, struct cfg);
+    if (cfg == NULL || reader == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(codec_get_policy_config(&source->config, l->payload, l->n, l->path, l->arena));
+    const bool own = read_config(cfg, reader, l->arena, source->run, source->config);
+    if (!own) {
+        log_warn("%s: the configuration in it is of another version of this program; it is played "
+                 "with the game of this experiment",
+                 l->path);
+    }
+    const struct experiment_cfg *c = own ? cfg : &l->x->cfg;
+    TRY(rules_init_organised(rules, l->arena, &c->game, &l->x->world, &c->organisation,
+                             own ? reader : &l->x->reader));
+    return team_init(team, l->arena, &c->team, &rules->spec);
+}
+
+static enum err decode(struct team *team, struct rules *rules, struct policy_source *source,
+                       struct loading *l, const struct buf *bytes)
+{
+    struct policy_meta meta = {0};
     struct frame_reader reader;
     struct frame f;
+    frame_reader_init(&reader, bytes->data, bytes->len, l->path);
+    TRY(frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION));
+    l->payload = f.payload;
+    l->n = f.n;
+    TRY(prepare_team(team, rules, l, source));
+    meta.features = rules_columns(rules, l->arena);
     if (meta.features == NULL) {
         return ERR_MEMORY;
     }
-    frame_reader_init(&reader, bytes->data, bytes->len, path);
-    TRY(frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION));
-    TRY(codec_get_policy(team, &meta, f.payload, f.n, path, arena));
+    TRY(codec_get_policy(team, &meta, f.payload, f.n, l->path, l->arena));
     source->seed = meta.seed;
     source->digest = meta.digest;
-    source->config = meta.config;
     return ERR_OK;
 }
 
-static enum err load_one(struct team *team, struct policy_source *source, struct arena *arena,
-                         const struct experiment *x, const char *config_path)
+static enum err load_one(struct team *team, struct rules *rules, struct policy_source *source,
+                         struct arena *arena, const struct experiment *x, const char *config_path)
 {
-    const char *path = file_join(arena, source->run, "policy/weights.bin");
+    struct loading l = {
+        .arena = arena, .x = x, .path = file_join(arena, source->run, "policy/weights.bin")};
     struct buf bytes;
-    if (path == NULL) {
+    if (l.path == NULL) {
         return ERR_MEMORY;
     }
-    if (!file_exists(path)) {
+    if (!file_exists(l.path)) {
         log_error("%s: there is no trained policy; make it with: karma train %s --set run.dir=%s",
-                  path, config_path, source->run);
+                  l.path, config_path, source->run);
         return ERR_IO;
     }
-    TRY(team_init(team, arena, &x->cfg.team, &x->rules.spec));
     buf_init(&bytes);
-    enum err e = file_read(&bytes, path, FRAME_BYTES_MAX);
+    enum err e = file_read(&bytes, l.path, FRAME_BYTES_MAX);
     if (e == ERR_OK) {
-        e = decode(team, source, arena, x, &bytes, path);
+        e = decode(team, rules, source, &l, &bytes);
     }
     buf_release(&bytes);
     return e;
@@ -59,17 +112,21 @@ static enum err load_controller(struct policies *p, struct arena *arena, const s
     const struct controller_cfg *cfg = &p->cfg->controllers[c];
     const int n = cfg->n_policies > 0 ? cfg->n_policies : 1;
     const struct team **list = ARENA_NEW(arena, n, const struct team *);
+    const struct rules **rules_list = ARENA_NEW(arena, n, const struct rules *);
     struct team *teams = ARENA_NEW(arena, n, struct team);
+    struct rules *rules = ARENA_NEW(arena, n, struct rules);
     p->sources[c] = ARENA_NEW(arena, n, struct policy_source);
-    if (list == NULL || teams == NULL || p->sources[c] == NULL) {
+    if (list == NULL || rules_list == NULL || teams == NULL || rules == NULL ||
+        p->sources[c] == NULL) {
         return ERR_MEMORY;
     }
     for (int i = 0; i < n; i++) {
         p->sources[c][i].run = cfg->n_policies > 0 ? cfg->policies[i] : x->cfg.run.dir;
-        TRY(load_one(&teams[i], &p->sources[c][i], arena, x, config_path));
+        TRY(load_one(&teams[i], &rules[i], &p->sources[c][i], arena, x, config_path));
         list[i] = &teams[i];
+        rules_list[i] = &rules[i];
     }
-    p->teams[c] = (struct eval_teams){.teams = list, .n_teams = n};
+    p->teams[c] = (struct eval_teams){.teams = list, .rules = rules_list, .n_teams = n};
     return ERR_OK;
 }
 
@@ -94,13 +151,6 @@ enum err policies_load(struct policies *p, struct arena *arena, const struct exp
 
 /* ---- words ---- */
 
-static void ignore_line(void *ctx, enum log_level level, const char *text)
-{
-    (void)ctx;
-    (void)level;
-    (void)text;
-}
-
 /* "160 updates from scratch". A policy of an older program may have a configuration that this one
  * does not read; then nothing is claimed. */
 static const char *describe_training(struct arena *arena, const struct policy_source *s)
@@ -110,11 +160,7 @@ static const char *describe_training(struct arena *arena, const struct policy_so
                                          [INIT_CLONE_KHPA] = "after cloning the khpa rule"};
     struct experiment_cfg cfg;
     struct cfg reader;
-    cfg_init(&reader, experiment_fields, sizeof cfg, arena);
-    log_set_sink(ignore_line, NULL);
-    const enum err e = cfg_load_text(&reader, s->run, s->config, NULL, 0, &cfg);
-    log_set_sink(NULL, NULL);
-    if (e != ERR_OK) {
+    if (!read_config(&cfg, &reader, arena, s->run, s->config)) {
         return "by another version of this program";
     }
     const struct train_cfg *t = &cfg.train;

@@ -1,6 +1,8 @@
 /* The parts as one table of their own, so that cfg_digest() sees them and nothing else. */
 #include "mpi/setting.h"
 
+#include "core/base/hash.h"
+
 struct setting {
     struct topology_cfg topology;
     struct plant_cfg plant;
@@ -10,7 +12,7 @@ struct setting {
     struct scenario_cfg scenario;
     struct controller_cfg controller;
     struct team_cfg team;
-    struct twin_cfg twin;
+    struct org_cfg organisation;
 };
 
 #define SETTING_ROWS                                                                               \
@@ -23,12 +25,26 @@ struct setting {
         CFG_TABLE(struct setting, controller, controller_fields, "")
 
 static const struct cfg_field of_rules[] = {SETTING_ROWS, CFG_END};
-#define POLICY_ROWS SETTING_ROWS, CFG_TABLE(struct setting, team, team_fields, "")
-#define TWIN_ROW    CFG_TABLE(struct setting, twin, twin_fields, "")
-static const struct cfg_field of_policies[] = {POLICY_ROWS, CFG_END};
-/* The same where they are played in a twin. */
-static const struct cfg_field of_rules_in_twin[] = {SETTING_ROWS, TWIN_ROW, CFG_END};
-static const struct cfg_field of_policies_in_twin[] = {POLICY_ROWS, TWIN_ROW, CFG_END};
+static const struct cfg_field of_policies[] = {
+    SETTING_ROWS, CFG_TABLE(struct setting, team, team_fields, ""), CFG_END};
+static const struct cfg_field of_scripts[] = {
+    SETTING_ROWS, CFG_TABLE(struct setting, organisation, org_fields, ""), CFG_END};
+
+static const struct cfg_field *fields_of(int kind)
+{
+    return kind == CONTROLLER_POLICY     ? of_policies
+           : kind == CONTROLLER_SCRIPTED ? of_scripts
+                                         : of_rules;
+}
+
+/* What is played in a twin depends on it, and on how it is used. */
+static enum err add_twin(uint64_t *digest, const struct twin_cfg *cfg)
+{
+    uint64_t twin;
+    TRY(cfg_digest(&twin, twin_fields, cfg, experiment_hash_file, NULL));
+    *digest = hash_fnv1a(*digest, &twin, sizeof twin);
+    return ERR_OK;
+}
 
 enum err setting_digest(uint64_t *digest, const struct experiment_cfg *cfg, int controller,
                         int scenario)
@@ -41,15 +57,12 @@ enum err setting_digest(uint64_t *digest, const struct experiment_cfg *cfg, int 
                         .scenario = cfg->scenarios[scenario],
                         .controller = cfg->eval.controllers[controller],
                         .team = cfg->team,
-                        .twin = cfg->twin};
-    const bool learned = s.controller.kind == CONTROLLER_POLICY;
-    const bool in_twin = cfg->eval.plant == GROUND_TWIN;
-    const struct cfg_field *rows = in_twin ? (learned ? of_policies_in_twin : of_rules_in_twin)
-                                           : (learned ? of_policies : of_rules);
+                        .organisation = cfg->organisation};
     s.scenario.name = "";
     s.controller.name = "";
     s.controller.listed = true;
     s.controller.policies = NULL;
     s.controller.n_policies = 0;
-    return cfg_digest(digest, rows, &s, experiment_hash_file, NULL);
+    TRY(cfg_digest(digest, fields_of(s.controller.kind), &s, experiment_hash_file, NULL));
+    return cfg->eval.plant == GROUND_TWIN ? add_twin(digest, &cfg->twin) : ERR_OK;
 }

@@ -2,7 +2,8 @@
  *
  * It covers the topology, the plant, the simulator, the load, the game, one scenario and the
  * parameters of one controller; for a policy the networks' configuration as well (its weights have
- * a digest of their own). Names, the list of controllers and the number of episodes are not in it:
+ * a digest of their own, and its file says by which rules it plays), for a scripted team the
+ * organisation. Names, the list of controllers and the number of episodes are not in it:
  * what was measured stays valid when they change.
  */
 #ifndef KARMA_MPI_SETTING_H

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 enum err trajectories_init(struct trajectories *t, struct arena *arena, const struct experiment *x,
-                           const struct ledger_cfg *plan, const char *dir)
+                           const struct rules *widest, const struct ledger_cfg *plan,
+                           const char *dir)
 {
     const int n = x->rules.n_services;
     const char **services = ARENA_NEW(arena, n, const char *);
@@ -27,7 +28,7 @@ enum err trajectories_init(struct trajectories *t, struct arena *arena, const st
     for (int s = 0; s < n; s++) {
         services[s] = x->cfg.topology.services[s].name;
     }
-    return tracer_init(&t->tracer, arena, &x->world, &x->rules);
+    return tracer_init(&t->tracer, arena, &x->world, widest);
 }
 
 void trajectories_close(struct trajectories *t)
@@ -71,7 +72,7 @@ static bool same_identity(const struct episode_trace *a, const struct episode_tr
 enum err trajectories_encode(struct buf *out, const struct trajectories *t, int i)
 {
     struct episode_trace trace = identity_of(t, i);
-    tracer_fill(&trace, &t->tracer, &t->x->rules);
+    tracer_fill(&trace, &t->tracer);
     return codec_put_trace(out, &trace);
 }
 

@@ -23,9 +23,11 @@ struct trajectories {
     int n_kept; /* rank 0: frames that were there */
 };
 
-/* Local. By reference; `t` must stay where it is. */
+/* Local. By reference; `t` must stay where it is. widest: rules of the team with the most choices.
+ */
 enum err trajectories_init(struct trajectories *t, struct arena *arena, const struct experiment *x,
-                           const struct ledger_cfg *plan, const char *dir) WARN_UNUSED;
+                           const struct rules *widest, const struct ledger_cfg *plan,
+                           const char *dir) WARN_UNUSED;
 
 /* Local, rank 0. Opens the file; what is there is kept if `keep`, as far as it can be used. */
 enum err trajectories_open(struct trajectories *t, bool keep) WARN_UNUSED;

@@ -66,6 +66,9 @@ enum err codec_put_policy(struct buf *out, const struct team *t,
  * game. */
 enum err codec_get_policy(struct team *t, struct policy_meta *meta, const void *bytes, size_t n,
                           const char *source, struct arena *arena) WARN_UNUSED;
+/* Only the configuration it was trained with, which says what shape the rest has; in `arena`. */
+enum err codec_get_policy_config(const char **config, const void *bytes, size_t n,
+                                 const char *source, struct arena *arena) WARN_UNUSED;
 
 /* ---- evaluation record ---- */
 struct eval_record {

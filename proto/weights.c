@@ -148,3 +148,15 @@ enum err codec_get_policy(struct team *t, struct policy_meta *meta, const void *
     meta->config = m->config;
     return ERR_OK;
 }
+
+enum err codec_get_policy_config(const char **config, const void *bytes, size_t n,
+                                 const char *source, struct arena *arena)
+{
+    const Karma__Policy *m =
+        (const void *)wire_get(&karma__policy__descriptor, bytes, n, source, arena);
+    if (m == NULL) {
+        return ERR_FORMAT;
+    }
+    *config = m->config;
+    return ERR_OK;
+}

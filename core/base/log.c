@@ -47,6 +47,11 @@ void log_set_level(enum log_level level)
     logger.level = level;
 }
 
+struct log_sink log_sink_now(void)
+{
+    return (struct log_sink){logger.sink, logger.ctx};
+}
+
 void log_set_sink(void (*sink)(void *ctx, enum log_level level, const char *line), void *ctx)
 {
     logger.sink = sink;

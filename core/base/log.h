@@ -29,6 +29,13 @@ bool log_on_terminal(void);
 /* Redirect every line to `sink` (tests); NULL = standard error again. `line` has no newline. */
 void log_set_sink(void (*sink)(void *ctx, enum log_level level, const char *line), void *ctx);
 
+/* Where lines go now, to be set again. */
+struct log_sink {
+    void (*sink)(void *ctx, enum log_level level, const char *line);
+    void *ctx;
+};
+struct log_sink log_sink_now(void);
+
 void log_at(enum log_level level, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

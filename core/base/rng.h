@@ -33,7 +33,8 @@ enum rng_domain {
     RNG_CLIENT,   /* think times, jitter of retries */
     RNG_TOPOLOGY, /* generated topologies */
     RNG_FAULT,    /* calls lost between services, failed scrapes */
-    RNG_EXPLORE   /* changes that the controller explore mixes in */
+    RNG_EXPLORE,  /* changes that the controller explore mixes in */
+    RNG_SCRIPTED  /* choices of a scripted team */
 };
 
 /* TRAIN, DEV and TEST never share a number, whatever the seed. */

@@ -19,6 +19,13 @@ static const struct cfg_choice rules_mixed[] = {
     {NULL, 0, NULL},
 };
 
+static const struct cfg_choice scripts[] = {
+    {"uniform", CONTROLLER_NOTHING, "every choice of the mask equally likely"},
+    {"ff", CONTROLLER_FF, "that rule, as far as the masks let the agents"},
+    {"oracle", CONTROLLER_ORACLE, "the same"},
+    {NULL, 0, NULL},
+};
+
 const struct cfg_field controller_fields[] = {
     CFG_STRING(struct controller_cfg, name, "", CFG_RESULT, "label in tables; empty = the kind"),
     CFG_ENUM(struct controller_cfg, kind, "nothing", kinds, CFG_RESULT, "method"),
@@ -54,6 +61,8 @@ const struct cfg_field controller_fields[] = {
              "explore: what it does when it does not explore"),
     CFG_DOUBLE(struct controller_cfg, random, "0.3", 0, 1, "", CFG_RESULT,
                "explore: share of the changes, by service, that are drawn"),
+    CFG_ENUM(struct controller_cfg, choice, "uniform", scripts, CFG_RESULT,
+             "scripted: how an agent chooses inside its mask"),
     CFG_END,
 };
 
@@ -101,6 +110,9 @@ enum err controller_new(struct controller **out, struct arena *arena,
         break;
     case CONTROLLER_EXPLORE:
         e = explore_new(out, arena, cfg, world);
+        break;
+    case CONTROLLER_SCRIPTED:
+        e = scripted_new(out, arena, cfg, world, rules);
         break;
     case CONTROLLER_POLICY:
         e = policy_new(out, arena, cfg, world, rules, team);

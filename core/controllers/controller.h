@@ -21,7 +21,8 @@
     X(CONTROLLER_POLICY, "policy", "a trained team")                                               \
     X(CONTROLLER_ORACLE, "oracle",                                                                 \
       "foresight: the staffing of ff for the load and faults to come")                             \
-    X(CONTROLLER_EXPLORE, "explore", "a rule, and random changes mixed in: for traces")
+    X(CONTROLLER_EXPLORE, "explore", "a rule, and random changes mixed in: for traces")            \
+    X(CONTROLLER_SCRIPTED, "scripted", "a team that learned nothing, inside its organisation")
 #define CONTROLLER_ENUM_(id, name, doc) id,
 enum controller_kind { CONTROLLER_LIST(CONTROLLER_ENUM_) CONTROLLER_KINDS };
 #undef CONTROLLER_ENUM_
@@ -55,6 +56,9 @@ struct controller_cfg {
     /* explore */
     int rule;      /* enum controller_kind: nothing, khpa or ff, with the parameters above */
     double random; /* share of the changes, by service, that are drawn */
+    /* scripted */
+    int choice; /* enum controller_kind: ff or oracle, with the parameters above; nothing: uniform
+                 */
 };
 extern const struct cfg_field controller_fields[];
 
@@ -70,12 +74,16 @@ struct controller {
     const struct controller_ops *ops;
     const struct world *world;
     const char *name;
-    const int32_t *action; /* (A, F) what a team chose in the last act(); NULL for rules */
-    bool conflict;         /* the last act() had agents pulling one service both ways */
+    /* of a team only; the others have NULL */
+    const struct rules *rules;  /* it plays by */
+    const int32_t *action;      /* (A, F) what it chose in the last act() */
+    const int32_t *free_action; /* (A, F) its most probable choice without masks of an
+                                   organisation; a scripted team has none */
+    bool conflict;              /* the last act() had agents pulling one service both ways */
 };
 
-/* team: the trained team for CONTROLLER_POLICY (loaded by the caller; NULL otherwise), with the
- * rules it was trained under. Everything by reference. */
+/* rules: those that a team plays by, for a trained one those it was trained under. team: the
+ * trained team for CONTROLLER_POLICY (loaded by the caller; NULL otherwise). By reference. */
 struct team;
 enum err controller_new(struct controller **out, struct arena *arena,
                         const struct controller_cfg *cfg, const struct world *world,

@@ -16,6 +16,9 @@ enum err oracle_new(struct controller **out, struct arena *arena, const struct c
                     const struct world *world);
 enum err policy_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
                     const struct world *world, const struct rules *rules, const struct team *team);
+enum err scripted_new(struct controller **out, struct arena *arena,
+                      const struct controller_cfg *cfg, const struct world *world,
+                      const struct rules *rules);
 enum err explore_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
                      const struct world *world);
 

@@ -1,11 +1,13 @@
-/* A trained team as a controller: the same rows, masks and rules as in training. */
+/* A trained team as a controller: the same rows, masks, coins and rules as in training. With an
+ * organisation also what the team would do if it were free: how much of its keeping to the roles
+ * was learned, and how much the masks did.
+ */
 #include "core/controllers/internal.h"
 
 #include "core/marl/team.h"
 
 struct player {
     struct controller base;
-    const struct rules *rules;
     const struct team *team;
     struct team_scratch *scratch;
     struct rules_memory memory;
@@ -16,6 +18,7 @@ struct player {
     uint32_t *mask;              /* (A, F, words) */
     int32_t *action;             /* (A, F) */
     float *logp;                 /* (A) */
+    int32_t *free_action;        /* (A, F) */
 };
 
 static void policy_reset(struct controller *c, const struct episode_id *id,
@@ -23,7 +26,7 @@ static void policy_reset(struct controller *c, const struct episode_id *id,
 {
     struct player *p = (struct player *)c;
     (void)future;
-    rules_begin(&p->memory, p->rules, id);
+    rules_begin(&p->memory, c->rules, id);
     p->key = rng_key(id->seed, RNG_ACTION, id->split);
     p->env = id->env;
     p->episode = id->episode;
@@ -33,11 +36,14 @@ static void policy_reset(struct controller *c, const struct episode_id *id,
 static void policy_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct player *p = (struct player *)c;
-    rules_observe(&p->memory, p->rules, state);
-    rules_row(p->row, p->mask, p->rules, &p->memory, state);
+    rules_observe(&p->memory, c->rules, state);
+    rules_row(p->row, p->mask, c->rules, &p->memory, state);
     team_act(p->team, p->scratch, p->action, p->logp, p->row, p->mask, 1, p->mode, p->key, &p->env,
              p->episode, p->step++);
-    rules_apply(delta, &c->conflict, &p->memory, p->rules, state, p->action);
+    rules_apply(delta, &c->conflict, &p->memory, c->rules, state, p->action);
+    rules_open_mask(p->mask, c->rules, state);
+    team_act(p->team, p->scratch, p->free_action, p->logp, p->row, p->mask, 1, ACT_ARGMAX, p->key,
+             NULL, 0, 0);
 }
 
 static const struct controller_ops policy_ops = {.reset = policy_reset, .act = policy_act};
@@ -52,19 +58,21 @@ enum err policy_new(struct controller **out, struct arena *arena, const struct c
         return ERR_MEMORY;
     }
     *p = (struct player){
-        .base = {.ops = &policy_ops, .world = world},
-        .rules = rules,
+        .base = {.ops = &policy_ops, .world = world, .rules = rules},
         .team = team,
         .mode = (enum act_mode)cfg->mode,
         .row = ARENA_NEW(arena, spec->n_row, float),
         .mask = ARENA_NEW(arena, n_actions * env_mask_words(spec), uint32_t),
         .action = ARENA_NEW(arena, n_actions, int32_t),
         .logp = ARENA_NEW(arena, spec->n_agents, float),
+        .free_action = ARENA_NEW(arena, n_actions, int32_t),
     };
-    if (p->row == NULL || p->mask == NULL || p->action == NULL || p->logp == NULL) {
+    if (p->row == NULL || p->mask == NULL || p->action == NULL || p->logp == NULL ||
+        p->free_action == NULL) {
         return ERR_MEMORY;
     }
     p->base.action = p->action;
+    p->base.free_action = p->free_action;
     TRY(rules_memory_init(&p->memory, arena, rules));
     TRY(team_scratch_init(&p->scratch, arena, team, 1));
     *out = &p->base;

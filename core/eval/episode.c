@@ -53,7 +53,9 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     const struct episode_step seen = {.step = step,
                                       .state = plant_state(e->plant, 0),
                                       .delta = e->delta,
+                                      .rules = c->rules,
                                       .action = c->action,
+                                      .free_action = c->free_action,
                                       .truth = truth,
                                       .reward = &terms};
     return observer->see(observer->ctx, &seen);

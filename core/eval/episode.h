@@ -11,10 +11,12 @@
 
 /* What an observer is shown after each decision period. */
 struct episode_step {
-    int step;              /* 0 .. horizon-1 */
-    const float *state;    /* measured at the end of the period */
-    const int32_t *delta;  /* (n_services) executed */
-    const int32_t *action; /* (A, F) of a team; NULL for rules */
+    int step;             /* 0 .. horizon-1 */
+    const float *state;   /* measured at the end of the period */
+    const int32_t *delta; /* (n_services) executed */
+    /* of a team; NULL for rules. See struct controller */
+    const struct rules *rules;
+    const int32_t *action, *free_action; /* (A, F) */
     const struct plant_truth *truth;
     const struct reward_terms *reward;
 };

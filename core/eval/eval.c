@@ -108,7 +108,8 @@ static enum err init_arms(struct eval *e, struct arena *arena, const struct rule
         for (int t = 0; t < (learned ? teams[c].n_teams : 1); t++) {
             struct arm *arm = &e->arms[n++];
             *arm = (struct arm){.controller = c, .train = t};
-            TRY(controller_new(&arm->instance, arena, cfg, e->world, rules,
+            TRY(controller_new(&arm->instance, arena, cfg, e->world,
+                               learned ? teams[c].rules[t] : rules,
                                learned ? teams[c].teams[t] : NULL));
         }
     }

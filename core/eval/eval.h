@@ -57,9 +57,11 @@ struct eval_row {
     struct episode_metrics m;
 };
 
-/* The trained teams of controller i; none for rules. By reference. */
+/* The trained teams of controller i, and the rules each was trained under; none for rules. By
+ * reference. */
 struct eval_teams {
-    const struct team *const *teams;
+    const struct team *const *teams;  /* (n_teams) */
+    const struct rules *const *rules; /* (n_teams) */
     int n_teams;
 };
 

@@ -34,7 +34,7 @@ static void begin(void *ctx, const float *state)
 {
     struct tracer *t = ctx;
     t->n_steps = 0;
-    t->acts = false;
+    t->rules = NULL;
     keep_state(t, 0, state);
 }
 
@@ -43,14 +43,15 @@ static enum err see(void *ctx, const struct episode_step *step)
     struct tracer *t = ctx;
     CHECK(step->step == t->n_steps && t->n_steps < t->horizon);
     const size_t row = (size_t)t->n_steps++;
-    const size_t n_action = (size_t)t->n_action;
     keep_state(t, t->n_steps, step->state);
     memcpy(t->delta + row * (size_t)t->n_services, step->delta,
            (size_t)t->n_services * sizeof *step->delta);
     memcpy(t->reward + row * TERMS, step->reward, sizeof *step->reward);
-    t->acts = step->action != NULL;
-    if (t->acts) {
-        memcpy(t->action + row * n_action, step->action, n_action * sizeof *step->action);
+    t->rules = step->rules;
+    if (t->rules != NULL) {
+        const int n = t->rules->spec.n_agents * t->rules->spec.n_factors;
+        CHECK(n <= t->n_action);
+        memcpy(t->action + row * (size_t)n, step->action, (size_t)n * sizeof *step->action);
     }
     return ERR_OK;
 }
@@ -60,16 +61,16 @@ struct episode_observer tracer_observer(struct tracer *t)
     return (struct episode_observer){.ctx = t, .begin = begin, .see = see};
 }
 
-void tracer_fill(struct episode_trace *out, const struct tracer *t, const struct rules *rules)
+void tracer_fill(struct episode_trace *out, const struct tracer *t)
 {
     out->terms = terms;
     out->n_terms = TERMS;
     out->n_steps = t->n_steps;
     out->n_services = t->n_services;
     out->n_columns = t->n_columns;
-    out->agents = rules->spec.agent_names;
-    out->n_agents = t->acts ? rules->spec.n_agents : 0;
-    out->n_choices = t->acts ? rules->spec.n_factors : 0;
+    out->agents = t->rules != NULL ? t->rules->spec.agent_names : NULL;
+    out->n_agents = t->rules != NULL ? t->rules->spec.n_agents : 0;
+    out->n_choices = t->rules != NULL ? t->rules->spec.n_factors : 0;
     out->state = t->state;
     out->delta = t->delta;
     out->action = t->action;

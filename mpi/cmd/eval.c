@@ -169,7 +169,8 @@ static enum err choose_tracks(struct timeline *t, struct session *s)
             }
             const struct eval_teams *teams = &s->measure.policies.teams[c];
             TRY(controller_new(&t->controllers[t->n_controllers++], &s->arena, cfg, &x->world,
-                               &x->rules, teams->n_teams > 0 ? teams->teams[0] : NULL));
+                               teams->n_teams > 0 ? teams->rules[0] : &x->rules,
+                               teams->n_teams > 0 ? teams->teams[0] : NULL));
             break;
         }
     }

@@ -118,7 +118,8 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     struct episode_metrics m;
     TRY(policies_load(&policies, arena, x, controller, config_path));
     const struct eval_teams *teams = &policies.teams[controller];
-    TRY(controller_new(&t->controllers[0], arena, cfg, &x->world, &x->rules,
+    TRY(controller_new(&t->controllers[0], arena, cfg, &x->world,
+                       teams->n_teams > 0 ? teams->rules[0] : &x->rules,
                        teams->n_teams > 0 ? teams->teams[0] : NULL));
     TRY(file_make_dirs(dir));
     TRY(file_check_writable(dir));

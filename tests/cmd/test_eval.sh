@@ -92,8 +92,17 @@ exits 1 "a damaged policy" evaluate 1 "$WORK/damaged"
 says err "weights.bin" "the sentence names the file"
 cp "$WORK/weights.bin" "$WORK/run/policy/weights.bin"
 # shellcheck disable=SC2086
-exits 1 "a policy of another game" "$KARMA" eval $config $short --set "$run_dir" \
-    --set "game.agents=[one, two]" --out "$WORK/other"
+exits 0 "a policy plays its own game, whatever the experiment says" "$KARMA" eval $config $short \
+    --set "$run_dir" --set "$arms" --set "$scenarios" --set "game.agents=[one, two]" \
+    --set game.action.head=delta --set "team.actor_hidden=[8]" --out "$WORK/other"
+sed 's/,[0-9a-f]*$//' "$WORK/one/eval.csv" >"$WORK/one.rows" # without the digest of the setting
+sed 's/,[0-9a-f]*$//' "$WORK/other/eval.csv" >"$WORK/other.rows"
+holds "and does the same" cmp "$WORK/one.rows" "$WORK/other.rows"
+printf 'include: [%s, %s]\n' "$PWD/$config" "$PWD/configs/topologies/mesh.yaml" >"$WORK/mesh.yaml"
+# shellcheck disable=SC2086
+exits 1 "a policy of another cluster" "$KARMA" eval "$WORK/mesh.yaml" $short --set "$run_dir" \
+    --set "eval.controllers=[{kind: policy}]" --out "$WORK/mesh"
+says err "the policy was trained with" "the sentence names what differs"
 
 mkdir "$WORK/empty"
 exits 2 "nothing to draw" "$KARMA" figure "$WORK/empty"

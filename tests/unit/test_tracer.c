@@ -83,7 +83,7 @@ static struct episode_trace described(struct fixture *f)
                               .period_s = 15,
                               .services = services,
                               .columns = experiment_features(&f->x, &f->x.arena)};
-    tracer_fill(&t, &f->tracer, &f->x.rules);
+    tracer_fill(&t, &f->tracer);
     return t;
 }
 
@@ -96,7 +96,7 @@ static void changes_lead_from_row_to_row(void **state)
     const struct tracer *t = &f->tracer;
     int n_changes = 0;
     assert_int_equal(t->n_steps, HORIZON);
-    assert_false(t->acts);
+    assert_null(t->rules);
     for (int step = 0; step < HORIZON; step++) {
         for (int s = 0; s < t->n_services; s++) {
             const int column = state_service_at(s, SF_DESIRED);
@@ -119,7 +119,7 @@ static void actions_explain_the_changes(void **state)
     bool conflict;
     play(f, CONTROLLER_POLICY);
     const struct tracer *t = &f->tracer;
-    assert_true(t->acts);
+    assert_ptr_equal(t->rules, &f->x.rules);
     assert_int_equal(rules_memory_init(&memory, &f->x.arena, &f->x.rules), ERR_OK);
     for (int step = 0; step < HORIZON; step++) {
         rules_apply(delta, &conflict, &memory, &f->x.rules, t->state + step * t->n_columns,

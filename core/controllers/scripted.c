@@ -1,0 +1,136 @@
+/* scripted: the team's agents and masks, but nothing learned. What a learned team must beat to have
+ * learned something: its organisation alone already decides a lot.
+ *
+ *   uniform     every choice of the mask is equally likely, as for an untrained team
+ *   ff, oracle  the rule of that name, carried out by the agents in turn (rules_imitate())
+ *
+ * As many agents, operations and coins as the team has, under the organisation of the experiment.
+ */
+#include "core/controllers/internal.h"
+
+#include "core/plant/schema.h"
+
+struct scripted {
+    struct controller base;
+    struct controller *rule; /* NULL: uniform */
+    struct rules_memory memory;
+    struct rng_key key;
+    struct episode_id id;
+    uint32_t step;
+    float *row;      /* (R) */
+    uint32_t *mask;  /* (A, F, words) */
+    int32_t *action; /* (A, F) */
+    int32_t *target; /* (n_services) */
+};
+
+static void scripted_reset(struct controller *c, const struct episode_id *id,
+                           const struct schedule *future)
+{
+    struct scripted *x = (struct scripted *)c;
+    rules_begin(&x->memory, c->rules, id);
+    x->id = *id;
+    x->step = 0;
+    x->key = rng_key(id->seed, RNG_SCRIPTED, id->split);
+    if (x->rule != NULL) {
+        controller_reset(x->rule, id, future);
+    }
+}
+
+/* The n-th choice of a mask, which has more than n. */
+static int32_t nth_choice(const uint32_t *mask, int n_choices, uint32_t n)
+{
+    int32_t found = -1;
+    for (int k = 0; k < n_choices; k++) {
+        if (mask_has(mask, k) && n-- == 0) {
+            found = k;
+        }
+    }
+    CHECK(found >= 0);
+    return found;
+}
+
+static void choose_uniform(struct scripted *x)
+{
+    const struct env_spec *spec = &x->base.rules->spec;
+    const int words = env_mask_words(spec);
+    for (int i = 0; i < spec->n_agents * spec->n_factors; i++) {
+        const uint32_t *mask = x->mask + i * words;
+        uint32_t n = 0;
+        for (int k = 0; k < spec->n_choices; k++) {
+            n += mask_has(mask, k) ? 1 : 0;
+        }
+        const struct rng_block b =
+            rng_philox(x->key, (uint32_t)i, x->step, x->id.episode, x->id.env);
+        x->action[i] = nth_choice(mask, spec->n_choices, rng_below(b.v[0], n));
+    }
+}
+
+static void follow_rule(struct scripted *x, const float *state)
+{
+    controller_act(x->rule, x->target, state);
+    for (int s = 0; s < x->base.rules->n_services; s++) {
+        x->target[s] += controller_desired(state, s);
+    }
+    rules_imitate(x->action, x->base.rules, &x->memory, state, x->target);
+}
+
+static void scripted_act(struct controller *c, int32_t *delta, const float *state)
+{
+    struct scripted *x = (struct scripted *)c;
+    rules_observe(&x->memory, c->rules, state);
+    rules_row(x->row, x->mask, c->rules, &x->memory, state);
+    if (x->rule == NULL) {
+        choose_uniform(x);
+    } else {
+        follow_rule(x, state);
+    }
+    rules_apply(delta, &c->conflict, &x->memory, c->rules, state, x->action);
+    x->step++;
+}
+
+static const struct controller_ops scripted_ops = {.reset = scripted_reset, .act = scripted_act};
+
+static enum err rule_new(struct controller **out, struct arena *arena,
+                         const struct controller_cfg *cfg, const struct world *world)
+{
+    *out = NULL;
+    switch ((enum controller_kind)cfg->choice) {
+    case CONTROLLER_FF:
+        return ff_new(out, arena, cfg, world);
+    case CONTROLLER_ORACLE:
+        return oracle_new(out, arena, cfg, world);
+    default:
+        return ERR_OK; /* uniform */
+    }
+}
+
+enum err scripted_new(struct controller **out, struct arena *arena,
+                      const struct controller_cfg *cfg, const struct world *world,
+                      const struct rules *rules)
+{
+    const struct env_spec *spec = &rules->spec;
+    const int n_actions = spec->n_agents * spec->n_factors;
+    struct scripted *x = ARENA_NEW(arena, 1, struct scripted);
+    if (x == NULL) {
+        return ERR_MEMORY;
+    }
+    *x = (struct scripted){
+        .base = {.ops = &scripted_ops},
+        .row = ARENA_NEW(arena, spec->n_row, float),
+        .mask = ARENA_NEW(arena, n_actions * env_mask_words(spec), uint32_t),
+        .action = ARENA_NEW(arena, n_actions, int32_t),
+        .target = ARENA_NEW(arena, rules->n_services, int32_t),
+    };
+    if (x->row == NULL || x->mask == NULL || x->action == NULL || x->target == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(rules_memory_init(&x->memory, arena, rules));
+    TRY(rule_new(&x->rule, arena, cfg, world));
+    if (x->rule != NULL) {
+        x->rule->world = world;
+    }
+    x->base.rules = rules;
+    x->base.action = x->action;
+    *out = &x->base;
+    return ERR_OK;
+}
