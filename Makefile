@@ -53,11 +53,11 @@ TWIN        = accuracy bank check check_rows dataset ensemble export import layo
               metric model nearest noise sheet space store twin worlds
 GAME        = conduct game imitate rules view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
-EVAL        = agreement bound claims collector episode eval frontier ledger outcomes pareto \
+EVAL        = agreement bound claims collector episode eval frontier judge ledger outcomes pareto \
               separation summary tracer
 REPORT      = comparison fidelity figure gate script table timeline trace
-RUNTIME     = checkpoint collect demonstrate dump exchange experiment farm fit measure owners \
-              peers policies \
+RUNTIME     = checkpoint collect conductlog demonstrate dump exchange experiment farm fit measure \
+              owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
 COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train twin

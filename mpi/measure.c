@@ -125,7 +125,12 @@ static enum err init_trajectories(struct measure *m)
 enum err measure_init(struct measure *m, struct arena *arena, struct comm *comm,
                       struct experiment *x, const char *config_path, const char *dir)
 {
-    *m = (struct measure){.comm = comm, .x = x, .dir = dir, .arena = arena, .csv = {.fd = -1}};
+    *m = (struct measure){.comm = comm,
+                          .x = x,
+                          .dir = dir,
+                          .arena = arena,
+                          .csv = {.fd = -1},
+                          .conduct = {.csv = {.fd = -1}}};
     TRY(policies_load(&m->policies, arena, x, POLICIES_ALL, config_path));
     TRY(eval_new(&m->eval, arena, &x->cfg.eval, &x->world, &x->rules, m->policies.teams));
     m->inner = eval_jobs(m->eval);
@@ -135,12 +140,14 @@ enum err measure_init(struct measure *m, struct arena *arena, struct comm *comm,
         return ERR_MEMORY;
     }
     TRY(make_plan(m));
+    TRY(conductlog_init(&m->conduct, arena, m->eval, &m->plan, dir));
     return init_trajectories(m);
 }
 
 void measure_release(struct measure *m)
 {
     csv_close(&m->csv);
+    conductlog_close(&m->conduct);
     if (m->trajectories != NULL) {
         trajectories_close(m->trajectories);
     }
@@ -186,6 +193,11 @@ static enum err read_files(struct measure *m, const struct measure_options *o)
     if (m->trajectories != NULL) {
         TRY(trajectories_open(m->trajectories, !o->restart));
     }
+    if (o->n_files == 0) {
+        TRY(conductlog_open(&m->conduct, !o->restart));
+    } else if (m->conduct.on) {
+        log_info("organisation.csv is not merged: it stays beside the parts");
+    }
     if (o->n_files > 0) {
         return ledger_check_complete(&m->ledger); /* no file is opened for rows to come */
     }
@@ -193,8 +205,8 @@ static enum err read_files(struct measure *m, const struct measure_options *o)
                    : ledger_create(&m->csv, m->arena, m->csv_path);
 }
 
-/* Known rows to the evaluation; to the list of jobs what is unknown, not kept step by step, or a
- * probe. */
+/* Known rows to the evaluation; to the list of jobs what is unknown, not kept step by step or agent
+ * by agent, or a probe. */
 static enum err divide(struct measure *m)
 {
     const struct ledger *l = &m->ledger;
@@ -209,7 +221,8 @@ static enum err divide(struct measure *m)
             eval_restore(m->eval, i, &l->rows[i]);
         }
         const bool traced = m->trajectories == NULL || i < m->trajectories->n_kept;
-        if (!known || !traced || again[i]) {
+        const bool judged = i < m->conduct.n_kept;
+        if (!known || !traced || !judged || again[i]) {
             m->todo[m->n_todo++] = i;
         }
     }
@@ -267,6 +280,9 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
     const struct eval_row *row = &eval_rows(m->eval, &n)[i];
     if (m->trajectories != NULL) {
         TRY(trajectories_take(m->trajectories, i, record, bytes));
+    }
+    if (m->csv.fd >= 0) {
+        TRY(conductlog_take(&m->conduct, i));
     }
     if (m->ledger.places[i].path != NULL) {
         return ledger_compare(&m->ledger, i, row);

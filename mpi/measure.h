@@ -11,6 +11,7 @@
 
 #include "core/eval/ledger.h"
 #include "mpi/comm.h"
+#include "mpi/conductlog.h"
 #include "mpi/experiment.h"
 #include "mpi/policies.h"
 #include "mpi/trajectories.h"
@@ -34,7 +35,8 @@ struct measure {
     struct ledger ledger;              /* rank 0 */
     struct csv csv;                    /* rank 0 */
     struct trajectories *trajectories; /* NULL: not wanted */
-    int *todo;                         /* (n_todo) jobs, ascending */
+    struct conductlog conduct;
+    int *todo; /* (n_todo) jobs, ascending */
     int n_todo;
 };
 

@@ -74,12 +74,15 @@ enum err codec_get_policy_config(const char **config, const void *bytes, size_t 
 struct eval_record {
     uint32_t controller, train, scenario, episode;
     const double *metrics; /* (n_metrics) */
-    int n_metrics;
+    const double *conduct; /* (n_conduct) */
+    int n_metrics, n_conduct;
 };
 enum err codec_put_record(struct buf *out, const struct eval_record *r) WARN_UNUSED;
-/* r->n_metrics says how many are expected; they go to `metrics`. scratch is rewound. */
-enum err codec_get_record(struct eval_record *r, double *metrics, const void *bytes, size_t n,
-                          const char *source, struct arena *scratch) WARN_UNUSED;
+/* r->n_metrics and r->n_conduct say how many are expected; they go to `metrics` and `conduct`
+ * (NULL: none). scratch is rewound. */
+enum err codec_get_record(struct eval_record *r, double *metrics, double *conduct,
+                          const void *bytes, size_t n, const char *source,
+                          struct arena *scratch) WARN_UNUSED;
 
 /* ---- an episode step by step (proto/trace.proto) ---- */
 struct episode_trace {

@@ -15,11 +15,13 @@ enum err codec_put_record(struct buf *out, const struct eval_record *r)
     m.episode = r->episode;
     m.metrics = (double *)(uintptr_t)r->metrics;
     m.n_metrics = (size_t)r->n_metrics;
+    m.conduct = (double *)(uintptr_t)r->conduct;
+    m.n_conduct = (size_t)r->n_conduct;
     return wire_put(out, FRAME_EVAL_RECORD, CODEC_EVAL_VERSION, &m.base);
 }
 
-enum err codec_get_record(struct eval_record *r, double *metrics, const void *bytes, size_t n,
-                          const char *source, struct arena *scratch)
+enum err codec_get_record(struct eval_record *r, double *metrics, double *conduct,
+                          const void *bytes, size_t n, const char *source, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const Karma__EvalRecord *m =
@@ -27,12 +29,19 @@ enum err codec_get_record(struct eval_record *r, double *metrics, const void *by
     enum err e =
         m == NULL ? ERR_FORMAT : wire_expect(source, "metrics", m->n_metrics, (size_t)r->n_metrics);
     if (e == ERR_OK) {
+        e = wire_expect(source, "conduct", m->n_conduct, (size_t)r->n_conduct);
+    }
+    if (e == ERR_OK) {
         r->controller = m->controller;
         r->train = m->train;
         r->scenario = m->scenario;
         r->episode = m->episode;
         memcpy(metrics, m->metrics, m->n_metrics * sizeof *metrics);
         r->metrics = metrics;
+        if (m->n_conduct > 0) {
+            memcpy(conduct, m->conduct, m->n_conduct * sizeof *conduct);
+        }
+        r->conduct = conduct;
     }
     arena_rewind(scratch, mark);
     return e;

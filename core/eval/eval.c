@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/base/nearest.h"
 #include "core/eval/episode.h"
+#include "core/eval/judge.h"
 #include "proto/codec.h"
 
 #include <string.h>
@@ -74,6 +75,7 @@ const char *eval_split_name(const struct eval_cfg *cfg)
 struct arm {
     int controller, train;
     struct controller *instance;
+    struct judge *judge;
 };
 
 struct eval {
@@ -86,7 +88,8 @@ struct eval {
     bool *have;            /* (n_jobs) */
     bool observed;
     struct episode_observer observer;
-    struct arena scratch; /* of the decoder, empty between records */
+    struct conduct_values *conduct; /* (most agents of an arm) of the job that was taken last */
+    struct arena scratch;           /* of the decoder, empty between records */
 };
 
 static int count_arms(const struct eval_cfg *cfg, const struct eval_teams *teams)
@@ -101,19 +104,27 @@ static int count_arms(const struct eval_cfg *cfg, const struct eval_teams *teams
 static enum err init_arms(struct eval *e, struct arena *arena, const struct rules *rules,
                           const struct eval_teams *teams)
 {
-    int n = 0;
+    int n = 0, most = 0;
     for (int c = 0; c < e->cfg->n_controllers; c++) {
         const struct controller_cfg *cfg = &e->cfg->controllers[c];
         const bool learned = cfg->kind == CONTROLLER_POLICY;
         for (int t = 0; t < (learned ? teams[c].n_teams : 1); t++) {
             struct arm *arm = &e->arms[n++];
-            *arm = (struct arm){.controller = c, .train = t};
+            *arm = (struct arm){
+                .controller = c, .train = t, .judge = ARENA_NEW(arena, 1, struct judge)};
+            if (arm->judge == NULL) {
+                return ERR_MEMORY;
+            }
             TRY(controller_new(&arm->instance, arena, cfg, e->world,
                                learned ? teams[c].rules[t] : rules,
                                learned ? teams[c].teams[t] : NULL));
+            TRY(judge_init(arm->judge, arena, arm->instance->rules, rules));
+            const int n_agents = judge_n_agents(arm->judge);
+            most = n_agents > most ? n_agents : most;
         }
     }
-    return ERR_OK;
+    e->conduct = ARENA_NEW(arena, most, struct conduct_values);
+    return e->conduct != NULL ? ERR_OK : ERR_MEMORY;
 }
 
 static int count_jobs(const struct eval *e)
@@ -207,28 +218,81 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
     return ERR_OK;
 }
 
+/* The judge and whoever else watches, one after the other. */
+struct watchers {
+    struct episode_observer all[2];
+    int n;
+};
+
+static void watchers_begin(void *ctx, const float *state)
+{
+    const struct watchers *w = ctx;
+    for (int i = 0; i < w->n; i++) {
+        if (w->all[i].begin != NULL) {
+            w->all[i].begin(w->all[i].ctx, state);
+        }
+    }
+}
+
+static enum err watchers_see(void *ctx, const struct episode_step *step)
+{
+    const struct watchers *w = ctx;
+    for (int i = 0; i < w->n; i++) {
+        TRY(w->all[i].see(w->all[i].ctx, step));
+    }
+    return ERR_OK;
+}
+
+static const struct arm *arm_of(const struct eval *e, int i)
+{
+    return &e->arms[i / (e->cfg->episodes * e->world->cfg.n_scenarios)];
+}
+
+static enum err put_row(struct buf *out, const struct arm *arm, int scenario, uint32_t episode,
+                        const struct episode_metrics *m)
+{
+    double values[METRIC_COUNT];
+    double conduct[ORG_LIST_MAX * CONDUCT_COUNT];
+    struct conduct_values of_agents[ORG_LIST_MAX];
+    const int n_agents = judge_n_agents(arm->judge);
+    CHECK(n_agents <= ORG_LIST_MAX);
+    memcpy(values, m, sizeof *m);
+    if (n_agents > 0) {
+        judge_finish(of_agents, arm->judge);
+        memcpy(conduct, of_agents, (size_t)n_agents * sizeof *of_agents);
+    }
+    const struct eval_record r = {.controller = (uint32_t)arm->controller,
+                                  .train = (uint32_t)arm->train,
+                                  .scenario = (uint32_t)scenario,
+                                  .episode = episode,
+                                  .metrics = values,
+                                  .conduct = conduct,
+                                  .n_metrics = METRIC_COUNT,
+                                  .n_conduct = n_agents * CONDUCT_COUNT};
+    return codec_put_record(out, &r);
+}
+
 static enum err run_job(void *ctx, int i, struct buf *out)
 {
     struct eval *e = ctx;
     const int episodes = e->cfg->episodes;
-    const int n_scenarios = e->world->cfg.n_scenarios;
-    const struct arm *arm = &e->arms[i / (episodes * n_scenarios)];
-    const int scenario = i / episodes % n_scenarios;
+    const struct arm *arm = arm_of(e, i);
+    const int scenario = i / episodes % e->world->cfg.n_scenarios;
     const struct episode_id id = {.seed = e->cfg->seed,
                                   .split = (enum rng_split)e->cfg->split,
                                   .env = (uint32_t)(e->cfg->first + i % episodes)};
+    struct watchers watchers = {.n = 0};
+    const struct episode_observer all = {
+        .ctx = &watchers, .begin = watchers_begin, .see = watchers_see};
     struct episode_metrics m;
-    TRY(episode_run(&e->episode, &m, arm->instance, scenario, &id,
-                    e->observed ? &e->observer : NULL));
-    double values[METRIC_COUNT];
-    memcpy(values, &m, sizeof m);
-    const struct eval_record r = {.controller = (uint32_t)arm->controller,
-                                  .train = (uint32_t)arm->train,
-                                  .scenario = (uint32_t)scenario,
-                                  .episode = id.env,
-                                  .metrics = values,
-                                  .n_metrics = METRIC_COUNT};
-    return codec_put_record(out, &r);
+    if (arm->judge->on) {
+        watchers.all[watchers.n++] = judge_observer(arm->judge);
+    }
+    if (e->observed) {
+        watchers.all[watchers.n++] = e->observer;
+    }
+    TRY(episode_run(&e->episode, &m, arm->instance, scenario, &id, watchers.n > 0 ? &all : NULL));
+    return put_row(out, arm, scenario, id.env, &m);
 }
 
 static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
@@ -237,12 +301,13 @@ static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
     struct frame_reader reader;
     struct frame f;
     double values[METRIC_COUNT];
-    struct eval_record r = {.n_metrics = METRIC_COUNT};
+    struct eval_record r = {.n_metrics = METRIC_COUNT,
+                            .n_conduct = eval_n_agents(e, i) * CONDUCT_COUNT};
     frame_reader_init(&reader, record, bytes, "evaluation record");
     TRY(frame_expect(&reader, &f, FRAME_EVAL_RECORD, CODEC_EVAL_VERSION));
     arena_init(&e->scratch);
-    const enum err got =
-        codec_get_record(&r, values, f.payload, f.n, "evaluation record", &e->scratch);
+    const enum err got = codec_get_record(&r, values, (double *)e->conduct, f.payload, f.n,
+                                          "evaluation record", &e->scratch);
     arena_release(&e->scratch);
     TRY(got);
     struct eval_row row = {.controller = (int)r.controller,
@@ -252,6 +317,21 @@ static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
     memcpy(&row.m, values, sizeof row.m);
     eval_restore(e, i, &row);
     return ERR_OK;
+}
+
+int eval_n_agents(const struct eval *e, int i)
+{
+    return judge_n_agents(arm_of(e, i)->judge);
+}
+
+const char *eval_agent_name(const struct eval *e, int i, int agent)
+{
+    return judge_agent_name(arm_of(e, i)->judge, agent);
+}
+
+const struct conduct_values *eval_conduct(const struct eval *e)
+{
+    return e->conduct;
 }
 
 void eval_observe(struct eval *e, const struct episode_observer *observer)

@@ -12,6 +12,7 @@
 #include "core/base/jobs.h"
 #include "core/base/mem.h"
 #include "core/controllers/controller.h"
+#include "core/game/conduct.h"
 #include "core/plant/metrics.h"
 
 enum eval_trajectories { EVAL_TRAJECTORIES_NONE, EVAL_TRAJECTORIES_ALL };
@@ -82,6 +83,13 @@ void eval_observe(struct eval *e, const struct episode_observer *observer);
 
 /* Root only: the rows by the number of their job. *n = how many there are: a job's, or restored. */
 const struct eval_row *eval_rows(const struct eval *e, int *n);
+
+/* With an organisation (of the experiment, or a policy's own; core/eval/judge.h) an episode also
+ * tells how its agents kept to it. How many agents that are in job i, 0 if none; their names. */
+int eval_n_agents(const struct eval *e, int i);
+const char *eval_agent_name(const struct eval *e, int i, int agent);
+/* Root only: (eval_n_agents()) of the job that was taken last. */
+const struct conduct_values *eval_conduct(const struct eval *e);
 
 /* Root only: row i is known from elsewhere. */
 void eval_restore(struct eval *e, int i, const struct eval_row *row);

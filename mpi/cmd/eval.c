@@ -296,7 +296,7 @@ static enum err eval_on(struct comm *comm, const struct operands *given, const s
                         .x = &x,
                         .config_path = path,
                         .dir = o->out != NULL ? o->out : x.cfg.run.dir,
-                        .measure = {.csv = {.fd = -1}}};
+                        .measure = {.csv = {.fd = -1}, .conduct = {.csv = {.fd = -1}}}};
     arena_init(&s.arena);
     arena_init(&s.scratch);
     stop_listen();

@@ -1,8 +1,8 @@
 /* Fuzzes codec_get_record(): an evaluated episode, from a worker to rank 0. */
 #include "tests/fuzz/toy.h"
 
-enum { N_METRICS = 3 };
-static double metrics[N_METRICS];
+enum { N_METRICS = 3, N_CONDUCT = 2 };
+static double metrics[N_METRICS], conduct[N_CONDUCT];
 static struct eval_record record;
 
 static enum err begin(struct arena *arena, int variant)
@@ -10,19 +10,23 @@ static enum err begin(struct arena *arena, int variant)
     (void)arena;
     for (int i = 0; i < N_METRICS; i++) {
         metrics[i] = 0.25 * (i + variant);
+        conduct[i % N_CONDUCT] = -metrics[i];
     }
     record = (struct eval_record){.controller = 1,
                                   .train = (uint32_t)variant,
                                   .scenario = 300,
                                   .episode = 70000,
                                   .metrics = metrics,
-                                  .n_metrics = N_METRICS};
+                                  .conduct = conduct,
+                                  .n_metrics = N_METRICS,
+                                  .n_conduct = variant * N_CONDUCT};
     return ERR_OK;
 }
 
 static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch)
 {
-    const enum err e = codec_get_record(&record, metrics, bytes, n, fuzz_source(), scratch);
+    const enum err e =
+        codec_get_record(&record, metrics, conduct, bytes, n, fuzz_source(), scratch);
     CHECK(record.metrics == metrics && record.n_metrics == N_METRICS);
     CHECK(scratch->bytes == 0); /* rewound */
     return e;

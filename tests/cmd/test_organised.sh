@@ -1,0 +1,164 @@
+# karma train and eval under an organisation: the same bits on any ranks, resumed or not, and a
+# policy is evaluated by the organisation it was trained under.
+# TIMEOUT: 300
+. tests/cmd/tap.sh
+export OPENBLAS_NUM_THREADS=1
+
+tiny=configs/experiments/tiny_organised.yaml
+run=$WORK/run
+
+golden() { # NAME: the committed digest
+    sed -n "s/^$1 //p" tests/golden/tiny.txt
+}
+
+train() { # RANKS LEARNERS ARGUMENT...: exit status in $rc, the digest in $digest
+    ranks=$1 learners=$2
+    shift 2
+    if [ "$ranks" = 1 ]; then
+        set -- "$KARMA" train $tiny "$@"
+    else
+        set -- "$LAUNCH" -n "$ranks" "$KARMA" train $tiny "$@"
+    fi
+    run timeout 120 "$@" --set run.dir="$run" --set train.learners="$learners" --restart
+    digest=$(sed -n '$s/^digest //p' "$WORK/out")
+}
+
+# --- ranks ---------------------------------------------------------------------------------------
+for kind in hard half; do
+    [ $kind = hard ] && ch=1 || ch=0.5
+    train 1 1 --set organisation.hardness=$ch
+    same "$digest" "$(golden $kind)" "$kind: one rank"
+    cp "$run/metrics.csv" "$WORK/$kind.csv"
+    rm -rf "$WORK/$kind"
+    cp -R "$run" "$WORK/$kind"
+    if [ "${MPI:-1}" = 0 ]; then
+        skip "$kind: ranks" "built without MPI"
+        continue
+    fi
+    for shape in 2,0 3,1 4,3; do
+        train ${shape%,*} ${shape#*,} --set organisation.hardness=$ch
+        same "$digest" "$(golden $kind)" "$kind: ${shape%,*} ranks, learners ${shape#*,}"
+    done
+    holds "$kind: metrics.csv is the same file, too" cmp "$run/metrics.csv" "$WORK/$kind.csv"
+done
+! cmp -s "$WORK/hard.csv" "$WORK/half.csv"
+result $? "the two are not the same"
+
+column() { # FILE NAME: its values, one a line
+    awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i }
+        NR > 1 { print $c }' "$1"
+}
+same "$(column "$WORK/hard.csv" failure.outside | sort -u)" 0 "hard: nobody chooses outside"
+same "$(column "$WORK/hard.csv" ratio_max_dev | sort -u)" 0 "hard: probabilities agree to the bit"
+same "$(column "$WORK/half.csv" ratio_max_dev | sort -u)" 0 "half: probabilities agree to the bit"
+[ "$(column "$WORK/half.csv" failure.outside | sort -n | head -n 1)" != 0 ]
+result $? "half: some do"
+
+# --- resumed -------------------------------------------------------------------------------------
+resumes() { # NAME RANKS ARGUMENT...: the run stopped after update 4 ends as it did
+    name=$1 ranks=$2
+    shift 2
+    set -- "$@" --set run.dir="$run" --set train.updates=6 --set train.checkpoint_every=1 \
+        --set train.learners=0
+    rm -rf "$run"
+    run timeout 120 "$KARMA" train $tiny "$@"
+    want=$(sed -n '$s/^digest //p' "$WORK/out")
+    cp "$run/metrics.csv" "$WORK/whole.csv"
+    echo "running update 5 of 6" >"$run/status"
+    rm "$run/checkpoints/update-5.ckpt"
+    if [ "$ranks" = 1 ]; then
+        run timeout 120 "$KARMA" train $tiny "$@"
+    else
+        run timeout 120 "$LAUNCH" -n "$ranks" "$KARMA" train $tiny "$@"
+    fi
+    says err "resumed after update 4 of 6" "$name: it goes on"
+    same "$rc $(sed -n '$s/^digest //p' "$WORK/out")" "0 $want" "$name: and ends with the same bits"
+    holds "$name: metrics.csv" cmp "$run/metrics.csv" "$WORK/whole.csv"
+}
+[ "${MPI:-1}" = 0 ] && ranks_2=1 || ranks_2=2
+resumes "hard" $ranks_2
+resumes "half" $ranks_2 --set organisation.hardness=0.5
+resumes "half, ahead, three states" 1 --set organisation.hardness=0.5 --set train.pipeline=1 \
+    --set game.obs.stack=3 --set game.obs.view=role --set "game.authority=[ddos]"
+resumes "cloned" 1 --set train.init=clone_ff --set organisation.hardness=0.7
+rm -rf "$run"
+
+# --- other teams ---------------------------------------------------------------------------------
+printf 'include: [%s, %s]\n' "$PWD/configs/experiments/tiny.yaml" \
+    "$PWD/configs/organisations/single.yaml" >"$WORK/single.yaml"
+exits 0 "one agent for all services" "$KARMA" train "$WORK/single.yaml" --set run.dir="$WORK/single" \
+    --set "game.agents=[operator]" --set game.action.operations=all
+exits 2 "an agent without a role" "$KARMA" train "$WORK/single.yaml" --set run.dir="$WORK/x"
+says err "single.yaml:|organisation.agents" "is refused with its place"
+exits 0 "a critic for each agent" "$KARMA" train $tiny --set run.dir="$WORK/local" \
+    --set team.critic=local --set team.share_actor=true --set train.updates=2
+
+# --- evaluated -----------------------------------------------------------------------------------
+cat >"$WORK/eval.yaml" <<END
+include: [$PWD/$tiny]
+eval:
+  episodes: 3
+  resamples: 200
+  controllers:
+    - {kind: nothing}
+    - {name: random, kind: scripted}
+    - {name: team, kind: scripted, choice: ff}
+    - {name: hard, kind: policy, policies: [$WORK/hard]}
+    - {name: half, kind: policy, mode: sample, policies: [$WORK/half]}
+    - {name: single, kind: policy, policies: [$WORK/single]}
+END
+evaluate() { # RANKS DIR ARGUMENT...
+    ranks=$1 dir=$2
+    shift 2
+    if [ "$ranks" = 1 ]; then
+        "$KARMA" eval "$WORK/eval.yaml" --out "$dir" "$@"
+    else
+        "$LAUNCH" -n "$ranks" "$KARMA" eval "$WORK/eval.yaml" --out "$dir" "$@"
+    fi
+}
+exits 0 "an evaluation" evaluate 1 "$WORK/one" --set eval.trajectories=all
+csv=$WORK/one/organisation.csv
+same "$(awk -F, 'NR > 1 { n[$1]++ } END { print n["nothing"], n["random"], n["hard"], n["single"] }' "$csv")" \
+    "24 24 24 6" "organisation.csv has a row for each agent and episode"
+of() { # CONTROLLER COLUMN: its values
+    awk -F, -v who="$1" -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i }
+        NR > 1 && $1 == who { print $c }' "$csv"
+}
+same "$(of hard outside | sort -u)" 0 "hard: no choice outside"
+same "$(of random outside | sort -u)" 0 "neither of a scripted team"
+same "$(of single outside | sort -u)" 0 "nor of one agent with four roles"
+same "$(of nothing outside | sort -u)" nan "a rule is not judged"
+[ "$(of half outside | sort -n | tail -n 1)" != 0 ]
+result $? "half: some are outside"
+[ "$(of hard inside)" != "$(of hard inside_free)" ]
+result $? "hard: without masks it would have been another share"
+
+# The experiment may have another organisation, or none.
+printf 'include: [%s]\norganisation: {agents: []}\n' "$WORK/eval.yaml" >"$WORK/plain.yaml"
+exits 0 "the same policies without an organisation" "$KARMA" eval "$WORK/plain.yaml" \
+    --set organisation.hardness=0 --out "$WORK/plain"
+policies() { # DIR FILE COLUMNS: of the policies' rows
+    grep -E '^(hard|half|single),' "$1/$2" | cut -d, -f"$3"
+}
+same "$(policies "$WORK/plain" eval.csv 1-28)" "$(policies "$WORK/one" eval.csv 1-28)" \
+    "they do the same: coins and masks are theirs"
+same "$(policies "$WORK/plain" organisation.csv 1-7,9-20)" \
+    "$(policies "$WORK/one" organisation.csv 1-7,9-20)" "and keep to their own organisation"
+
+same_rows() { # NAME DIR
+    holds "$1: organisation.csv" cmp "$csv" "$2/organisation.csv"
+    holds "$1: eval.csv" cmp "$WORK/one/eval.csv" "$2/eval.csv"
+}
+if [ "${MPI:-1}" != 0 ]; then
+    exits 0 "an evaluation on three ranks" evaluate 3 "$WORK/three"
+    same_rows "three ranks" "$WORK/three"
+fi
+cp -R "$WORK/one" "$WORK/torn"
+head -c 5000 "$csv" >"$WORK/torn/organisation.csv"
+exits 0 "half of organisation.csv is lost" evaluate 1 "$WORK/torn" --set eval.trajectories=all
+same_rows "what is lost is played again" "$WORK/torn"
+cp -R "$WORK/one" "$WORK/cut"
+head -n 20 "$WORK/one/eval.csv" >"$WORK/cut/eval.csv"
+exits 0 "half of eval.csv is lost" evaluate 1 "$WORK/cut"
+same_rows "what is there is not written twice" "$WORK/cut"
+done_testing
