@@ -63,7 +63,7 @@ RUNTIME     = checkpoint collect conductlog demonstrate dump exchange experiment
 COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train twin
 FUZZED      = block checkpoint config csv error frame moments policy record sheet store \
               tile_state trusting weights workload
-BENCHES     = bench_nn bench_cluster bench_marl bench_comm bench_train
+BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_comm bench_train
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
 define PACKAGES

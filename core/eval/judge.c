@@ -87,7 +87,7 @@ static enum err see(void *ctx, const struct episode_step *step)
         inside[i] = !acts || keeps_inside(j, i, step->action);
         if (acts) {
             const bool free = step->free_action == NULL || keeps_inside(j, i, step->free_action);
-            conduct_choice(&j->conduct, &j->rules, &j->memory, j->state, i, inside[i], free);
+            conduct_choice(&j->conduct, i, inside[i], free);
         }
     }
     next_decision(j, step->state);

@@ -40,14 +40,14 @@ static int count_changes(const struct rules *r, const float *state)
     return n;
 }
 
-static void advance_window(struct conduct_agent *a, double progress, bool open)
+static void advance_window(struct conduct_agent *a, double progress)
 {
     if (a->age >= 0 && ++a->age == CONDUCT_WINDOW) {
         a->sum.windows += 1.0;
         a->sum.improved += progress > a->begun ? 1.0 : 0.0;
         a->age = -1;
     }
-    if (a->age < 0 && open && progress < 0.0) {
+    if (a->age < 0 && a->open && progress < 0.0) {
         a->begun = progress;
         a->age = 0;
     }
@@ -60,22 +60,21 @@ void conduct_decide(struct conduct *c, const struct rules *r, const struct guide
     for (int i = 0; i < c->n_agents; i++) {
         struct conduct_agent *a = &c->agents[i];
         const int n = rules_options(r, m, i, state);
-        a->sum.open += n > 0 ? 1.0 : 0.0;
+        a->open = n > 0;
+        a->sum.open += a->open ? 1.0 : 0.0;
         a->sum.size += n + 1.0;
-        a->sum.chance += n > 0 ? (n + 1.0) / (n_all + 1.0) : 0.0;
-        advance_window(a, guides_progress(m, r->guides, i), n > 0);
+        a->sum.chance += a->open ? (n + 1.0) / (n_all + 1.0) : 0.0;
+        advance_window(a, guides_progress(m, r->guides, i));
     }
     c->n_decisions++;
 }
 
-void conduct_choice(struct conduct *c, const struct rules *r, const struct guides_memory *m,
-                    const float *state, int agent, bool inside, bool inside_free)
+void conduct_choice(struct conduct *c, int agent, bool inside, bool inside_free)
 {
-    struct conduct_values *sum = &c->agents[agent].sum;
-    const bool open = rules_options(r, m, agent, state) > 0;
-    sum->outside += inside ? 0.0 : 1.0;
-    sum->inside += open && inside ? 1.0 : 0.0;
-    sum->inside_free += open && inside_free ? 1.0 : 0.0;
+    struct conduct_agent *a = &c->agents[agent];
+    a->sum.outside += inside ? 0.0 : 1.0;
+    a->sum.inside += a->open && inside ? 1.0 : 0.0;
+    a->sum.inside_free += a->open && inside_free ? 1.0 : 0.0;
 }
 
 void conduct_reward(struct conduct *c, int agent, const struct guides_reward *reward)

@@ -48,6 +48,7 @@ struct conduct_agent {
     struct conduct_values sum;
     double begun; /* progress at the start of the window */
     int age;      /* decisions since then; -1: none under way */
+    bool open;    /* at this decision it may change something */
 };
 struct conduct {
     struct conduct_agent *agents; /* (n_agents) of the organisation */
@@ -60,10 +61,9 @@ void conduct_clear(struct conduct *c);
  * of that decision. */
 void conduct_decide(struct conduct *c, const struct rules *r, const struct guides_memory *m,
                     const float *state);
-/* What an agent (of the organisation) chose, and would have chosen without a mask. Agents that are
- * not judged have no choice counted. */
-void conduct_choice(struct conduct *c, const struct rules *r, const struct guides_memory *m,
-                    const float *state, int agent, bool inside, bool inside_free);
+/* What an agent (of the organisation) chose, and would have chosen without a mask. Of agents that
+ * are not judged nothing is counted. */
+void conduct_choice(struct conduct *c, int agent, bool inside, bool inside_free);
 void conduct_reward(struct conduct *c, int agent, const struct guides_reward *reward);
 
 /* (n_agents) the episode's; after one decision at least. */

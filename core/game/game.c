@@ -72,7 +72,7 @@ static void judge_choices(struct game *g, struct slot *slot, const float *state)
     conduct_decide(&slot->conduct, r, m, state);
     for (int a = 0; a < r->spec.n_agents; a++) {
         const bool inside = slot->memory.inside[a] != 0;
-        conduct_choice(&slot->conduct, r, m, state, r->guide_of[a], inside, inside);
+        conduct_choice(&slot->conduct, r->guide_of[a], inside, inside);
     }
 }
 

@@ -12,6 +12,7 @@ says out '^  diamond, 600/s \(overload\) .* M request-hops/s ' "request-hops und
 says out '^  rollout: .* env-steps/s .* % of peak' "rollout, as a share of the FMA peak"
 says out '^  acting alone .* env-steps/s .* % of peak' "acting"
 says out '^  update .* sample-epochs/s .* % of peak' "update, as a share of the FMA peak"
+says out '^  organisation .* % of a rollout' "the organisation, as a share of a rollout"
 says out '^  training, end to end .* env-steps/s ' "a whole training"
 if [ "${MPI:-1}" = 0 ]; then
     skip "bytes on the wire, time in MPI" "built without MPI"
