@@ -4,6 +4,8 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/game/conduct.h"
+#include "core/plant/metrics.h"
 #include "proto/codec.h"
 
 #include <errno.h>
@@ -240,6 +242,24 @@ static enum err put_timing(struct trainlog *l, int u, double rate)
     return csv_end_row(&l->timing);
 }
 
+/* "  inside 93 %": choices that roles allow, of those where there was something to choose; ""
+ * without an organisation, or when no episode ended. */
+static const char *progress_inside(char text[32], const struct trainlog *l)
+{
+    const struct guides *g = l->setup->rules->guides;
+    double open = 0.0, inside = 0.0;
+    for (int a = 0; g != NULL && a < g->n_agents; a++) {
+        const float *values = l->episodes + METRIC_TRAINED + a * CONDUCT_TRAINED;
+        open += (double)values[offsetof(struct conduct_values, open) / sizeof(double)];
+        inside += (double)values[offsetof(struct conduct_values, inside) / sizeof(double)];
+    }
+    text[0] = '\0';
+    if (open > 0.0) {
+        (void)snprintf(text, 32, "  inside %.0f %%", 100.0 * inside / open);
+    }
+    return text;
+}
+
 enum err trainlog_update(struct trainlog *l, int u)
 {
     l->step++;
@@ -253,10 +273,10 @@ enum err trainlog_update(struct trainlog *l, int u)
     TRY(put_timing(l, u, rate));
     l->done = u;
     TRY(rundir_status(&l->dir, "running update %d of %d", u, l->setup->train->updates));
-    char steps[32];
-    progress_at(&l->progress, l->step, "%s env-steps/s  reward %.3f  entropy %.2f",
+    char steps[32], inside[32];
+    progress_at(&l->progress, l->step, "%s env-steps/s  reward %.3f  entropy %.2f%s",
                 progress_count(steps, sizeof steps, (uint64_t)rate), l->stats.reward,
-                l->stats.entropy);
+                l->stats.entropy, progress_inside(inside, l));
     l->time = (struct train_time){0};
     l->waited_s = l->comm->wait_seconds;
     return check_ratios(l, u);

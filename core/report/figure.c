@@ -418,3 +418,76 @@ enum err figure_learning(const char *dir, const char *path, struct arena *scratc
     arena_rewind(scratch, mark);
     return e;
 }
+
+/* ---- conduct ---- */
+
+enum { AGENTS_MAX = 64 };
+
+/* Agents that have a column "NAME.open" in the header, in order; the text is cut into them. */
+static int find_agents(const char **agents, char *header)
+{
+    int n = 0;
+    header[strcspn(header, "\n")] = '\0';
+    for (char *word = header; word != NULL;) {
+        char *next = strchr(word, ',');
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+        char *dot = strrchr(word, '.');
+        if (dot != NULL && strcmp(dot, ".open") == 0 && n < AGENTS_MAX) {
+            *dot = '\0';
+            agents[n++] = word;
+        }
+        word = next;
+    }
+    return n;
+}
+
+/* A line for each agent: its column `part`, over its column `of` (".NAME')"; NULL: as it is). */
+static void plot_agents(struct script *s, const char *file, const char *const *agents, int n,
+                        const char *part, const char *of, const char *label, bool last)
+{
+    script_put(s, "set ylabel '%s'\n", label);
+    script_put(s, last ? "set xlabel 'env-steps (thousands)'\nset format x '%%g'\n"
+                       : "unset xlabel\nset format x ''\n");
+    script_put(s, "plot ");
+    for (int a = 0; a < n; a++) {
+        script_put(
+            s,
+            "%s using (column('env_steps') / 1000):(column('%s.%s')%s%s%s) with lines lw 1.4 lc "
+            "rgb '%s' %s%s%s",
+            file, agents[a], part, of != NULL ? " / column('" : "", of != NULL ? agents[a] : "",
+            of != NULL ? of : "", script_colours[a % SCRIPT_COLOURS], last ? "notitle" : "title ",
+            last ? "" : script_quoted(s, agents[a]), a + 1 < n ? ", \\\n     " : "\n");
+    }
+}
+
+enum err figure_conduct(const char *dir, const char *path, const char *file, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const char *agents[AGENTS_MAX];
+    struct buf text;
+    struct script s;
+    buf_init(&text);
+    enum err e = file_read(&text, file, 1024 * 1024 * 1024);
+    e = e == ERR_OK ? buf_append(&text, "", 1) : e;
+    const int n = e == ERR_OK ? find_agents(agents, (char *)text.data) : 0;
+    if (e == ERR_OK && n > 0) {
+        script_begin(&s, scratch, dir, "organisation", 760, 800);
+        const char *data = script_quoted(&s, path);
+        script_put(&s,
+                   "set multiplot layout 4,1 margins 0.14,0.97,0.09,0.90 spacing 0.02,0.03 title "
+                   "'agents and their roles: mean of each update'\n"
+                   "set key at screen 0.97,0.945 right horizontal maxrows 1 samplen 1.5\n");
+        plot_agents(&s, data, agents, n, "inside", ".open')", "inside their role", false);
+        script_put(&s, "set key off\n");
+        plot_agents(&s, data, agents, n, "size", NULL, "changes allowed", false);
+        plot_agents(&s, data, agents, n, "improved", ".windows')", "improved", false);
+        plot_agents(&s, data, agents, n, "mission", NULL, "mission reward", true);
+        script_put(&s, "unset multiplot\n");
+        e = script_finish(&s);
+    }
+    buf_release(&text);
+    arena_rewind(scratch, mark);
+    return e;
+}

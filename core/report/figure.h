@@ -39,6 +39,12 @@ enum err figure_frontiers(const char *dir, const struct summary *s,
  * (relative to DIR, or absolute). */
 enum err figure_learning(const char *dir, const char *path, struct arena *scratch) WARN_UNUSED;
 
+/* DIR/organisation.gp: how agents keep to their roles and how their missions fare over env-steps,
+ * from the same file, which this program reads as `file`. Nothing if it is of a training without an
+ * organisation. */
+enum err figure_conduct(const char *dir, const char *path, const char *file,
+                        struct arena *scratch) WARN_UNUSED;
+
 /* A name as part of a file name: letters and digits, '-' for the rest. NULL when out of memory. */
 const char *figure_slug(struct arena *arena, const char *name);
 

@@ -20,7 +20,9 @@ static const struct command_line line = {
     "karma figure",
     "Draws the figures of a directory: runs gnuplot on DIR/*.gp and DIR/figures/*.gp, which "
     "leaves "
-    "NAME.svg and NAME.png beside each script. Adds the learning curve of DIR/metrics.csv.",
+    "NAME.svg and NAME.png beside each script. Adds the learning curve of DIR/metrics.csv and, of "
+    "a training "
+    "under an organisation, how its agents kept to their roles.",
     rows, operand_rows, 1};
 
 /* ---- scripts ---- */
@@ -116,6 +118,7 @@ static enum err draw_dir(const char *dir, struct arena *arena)
     if (file_exists(metrics)) {
         TRY(file_make_dirs(figures));
         TRY(figure_learning(figures, "../metrics.csv", arena));
+        TRY(figure_conduct(figures, "../metrics.csv", metrics, arena));
     }
     TRY(find_scripts(&s, arena, dir));
     TRY(find_scripts(&s, arena, figures));

@@ -54,6 +54,13 @@ same "$(column "$WORK/half.csv" ratio_max_dev | sort -u)" 0 "half: probabilities
 [ "$(column "$WORK/half.csv" failure.outside | sort -n | head -n 1)" != 0 ]
 result $? "half: some do"
 
+if command -v gnuplot >/dev/null; then
+    exits 0 "figures" "$KARMA" figure "$WORK/half"
+    holds "agents and their roles are drawn" grep -q '</svg>' "$WORK/half/figures/organisation.svg"
+else
+    skip "figures" "gnuplot is not installed"
+fi
+
 # --- resumed -------------------------------------------------------------------------------------
 resumes() { # NAME RANKS ARGUMENT...: the run stopped after update 4 ends as it did
     name=$1 ranks=$2
