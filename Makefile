@@ -56,8 +56,8 @@ CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing
 EVAL        = agreement bound claims collector episode eval frontier judge ledger outcomes pareto \
               separation summary tracer
 REPORT      = comparison fidelity figure gate script table timeline trace
-RUNTIME     = checkpoint collect conductlog demonstrate dump exchange experiment farm fit measure \
-              owners peers policies \
+RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchange experiment farm \
+              fit measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
 COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train twin

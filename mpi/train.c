@@ -32,6 +32,14 @@ static const struct cfg_field clone_fields[] = {
               "parameters of the rule; its kind is init"),
     CFG_END,
 };
+static const struct cfg_field evaluate_fields[] = {
+    CFG_INT(struct evaluate_cfg, every, "0", 0, 100000000, "updates", CFG_OUTPUT,
+            "from one evaluation to the next; 0 = none"),
+    CFG_INT(struct evaluate_cfg, episodes, "20", 1, 1000000, "", CFG_OUTPUT,
+            "DEV episodes of each scenario"),
+    CFG_UINT64(struct evaluate_cfg, seed, "1", CFG_OUTPUT, "of the episodes"),
+    CFG_END,
+};
 const struct cfg_field train_fields[] = {
     CFG_UINT64(struct train_cfg, seed, "1", CFG_RESULT, "of everything random in the run"),
     CFG_INT(struct train_cfg, updates, "160", 0, 100000000, "", CFG_RESULT, "PPO updates"),
@@ -51,6 +59,8 @@ const struct cfg_field train_fields[] = {
             "from one checkpoint to the next; 0 = only on SIGUSR1"),
     CFG_INT(struct train_cfg, checkpoint_keep, "2", 1, 1000000, "", CFG_OUTPUT,
             "checkpoints that are kept, the newest ones"),
+    CFG_TABLE(struct train_cfg, evaluate, evaluate_fields,
+              "how good the policy is meanwhile: convergence.csv"),
     CFG_END,
 };
 
@@ -317,6 +327,8 @@ static enum err end_update(struct trainer *t, int u)
 {
     const struct train_cfg *cfg = t->setup->train;
     enum err e = comm_agree(t->comm, trainlog_update(&t->log, u));
+    e = e == ERR_OK ? convergence_update(&t->convergence, u) : e;
+    trainlog_restart_clock(&t->log);
     stop_at(u);
     const bool last = u == cfg->updates;
     const bool due = cfg->checkpoint_every > 0 && u % cfg->checkpoint_every == 0;
@@ -330,6 +342,7 @@ static enum err end_update(struct trainer *t, int u)
 static enum err improve(struct trainer *t, int done)
 {
     const int updates = t->setup->train->updates;
+    TRY(convergence_begin(&t->convergence, done));
     trainlog_phase(&t->log, "train", updates, done);
     if (t->before != NULL && done < updates) {
         TRY(start_ahead(t, done));
@@ -375,7 +388,9 @@ static enum err run_logged(struct trainer *t, int done)
     if (e == ERR_STOPPED && done == TRAINLOG_NEW) {
         trainlog_unprepared(&t->log);
     } else if (e == ERR_OK || e == ERR_STOPPED) {
-        const enum err saved = comm_agree(t->comm, trainlog_finish(&t->log, e == ERR_STOPPED));
+        enum err saved = trainlog_finish(&t->log, e == ERR_STOPPED);
+        saved = saved == ERR_OK && e == ERR_OK ? convergence_tell(&t->convergence) : saved;
+        saved = comm_agree(t->comm, saved);
         e = saved == ERR_OK ? e : saved;
     }
     return e;

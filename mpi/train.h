@@ -29,6 +29,12 @@ struct clone_cfg {
     int value_updates;          /* value-only updates afterwards */
     struct controller_cfg rule; /* parameters of the rule that is imitated */
 };
+/* Evaluations during training; mpi/convergence.h. */
+struct evaluate_cfg {
+    int every;    /* updates; 0 = none */
+    int episodes; /* of each scenario */
+    uint64_t seed;
+};
 struct train_cfg {
     uint64_t seed;
     int updates;  /* of PPO */
@@ -41,6 +47,7 @@ struct train_cfg {
     bool stagger;         /* first episodes of different length */
     int checkpoint_every; /* updates; 0 = only on request */
     int checkpoint_keep;  /* that many */
+    struct evaluate_cfg evaluate;
 };
 extern const struct cfg_field train_fields[];
 

@@ -174,6 +174,10 @@ enum err trainer_init(struct trainer *t)
     }
     TRY(init_learner(t));
     exchange_init(&t->exchange, t->comm, &t->team, &t->scratch);
+    if (s->train->evaluate.every > 0) {
+        arena_section(&t->arena, "evaluation");
+    }
+    TRY(convergence_init(&t->convergence, &t->arena, t->comm, s, &t->team));
     if (t->comm->rank == 0) {
         TRY(dump_check(t->opt, s->train, t->owners.n_learners));
     }
@@ -183,6 +187,7 @@ enum err trainer_init(struct trainer *t)
 void trainer_release(struct trainer *t)
 {
     exchange_release(&t->exchange);
+    convergence_close(&t->convergence);
     arena_release(&t->scratch);
     arena_release(&t->arena);
 }

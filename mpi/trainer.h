@@ -7,6 +7,7 @@
 #include "core/marl/mappo.h"
 #include "core/marl/rollout.h"
 #include "core/marl/team.h"
+#include "mpi/convergence.h"
 #include "mpi/demonstrate.h"
 #include "mpi/exchange.h"
 #include "mpi/owners.h"
@@ -57,6 +58,7 @@ struct trainer {
     struct reducer reducers[TREES];
     void *total; /* a record of the largest tree */
     struct trainlog log;
+    struct convergence convergence;
     uint32_t update; /* rollouts done, all phases: a coordinate of every draw */
 };
 

@@ -282,6 +282,12 @@ enum err trainlog_update(struct trainlog *l, int u)
     return check_ratios(l, u);
 }
 
+void trainlog_restart_clock(struct trainlog *l)
+{
+    l->last_s = clock_s();
+    l->waited_s = l->comm->wait_seconds;
+}
+
 enum err trainlog_sync(struct trainlog *l)
 {
     if (!l->active) {

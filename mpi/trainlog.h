@@ -46,6 +46,8 @@ void trainlog_step(struct trainlog *l);
 /* One row of metrics.csv and timing.csv for update u (from 1). ERR_NUMERIC, after the row, if a
  * probability ratio before the first step was not exactly 1. */
 enum err trainlog_update(struct trainlog *l, int u) WARN_UNUSED;
+/* What happened since the last row does not belong to the next update. */
+void trainlog_restart_clock(struct trainlog *l);
 /* Rows written so far are on the disk when this returns: a checkpoint counts on them. */
 enum err trainlog_sync(struct trainlog *l) WARN_UNUSED;
 /* policy/weights.bin as it is now, status. stopped: before the last update, on request. */

@@ -1,0 +1,231 @@
+/* An evaluation of three arms, run an arm at a time. See convergence.h. */
+#include "mpi/convergence.h"
+
+#include "core/base/csv_read.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "mpi/farm.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum arm { ARM_NOTHING, ARM_FF, ARM_POLICY, ARMS };
+enum column {
+    COL_UPDATE,
+    COL_ENV_STEPS,
+    COL_EPISODES,
+    COL_COMPLIANCE,
+    COL_VCPU,
+    COL_HEADROOM,
+    COL_NOTHING,
+    COL_FF,
+    COLUMNS
+};
+static const char *const columns[COLUMNS] = {"update", "env_steps", "episodes", "compliance",
+                                             "vcpu",   "headroom",  "nothing",  "ff"};
+enum { IN_A_ROW = 3, TIMING_COLUMNS = 8, TIMING_SECONDS = 1, CELLS_MAX = 16 };
+static const double HEADROOM_MIN = 0.8, OWN_MIN = 0.95;
+
+enum err convergence_init(struct convergence *c, struct arena *arena, struct comm *comm,
+                          const struct train_setup *setup, const struct team *team)
+{
+    const struct evaluate_cfg *e = &setup->train->evaluate;
+    *c = (struct convergence){.comm = comm,
+                              .setup = setup,
+                              .arena = arena,
+                              .team = team,
+                              .rules = setup->rules,
+                              .csv = {.fd = -1}};
+    if (e->every == 0) {
+        return ERR_OK;
+    }
+    for (int a = 0; a < ARMS; a++) {
+        static const enum controller_kind kinds[ARMS] = {CONTROLLER_NOTHING, CONTROLLER_FF,
+                                                         CONTROLLER_POLICY};
+        c->controllers[a] = setup->train->clone.rule; /* the parameters of ff */
+        c->controllers[a].kind = (int)kinds[a];
+        c->controllers[a].name = controller_kind_name(kinds[a]);
+        c->controllers[a].mode = ACT_ARGMAX;
+    }
+    c->cfg = (struct eval_cfg){.controllers = c->controllers,
+                               .n_controllers = ARMS,
+                               .episodes = e->episodes,
+                               .seed = e->seed,
+                               .split = RNG_DEV};
+    c->teams[ARM_POLICY] = (struct eval_teams){.teams = &c->team, .rules = &c->rules, .n_teams = 1};
+    TRY(eval_new(&c->eval, arena, &c->cfg, setup->rules->world, setup->rules, c->teams));
+    c->jobs = eval_jobs(c->eval);
+    return ERR_OK;
+}
+
+/* ---- one arm ---- */
+
+static enum err run_job(void *ctx, int k, struct buf *out)
+{
+    const struct convergence *c = ctx;
+    return c->jobs.run(c->jobs.ctx, c->first + k, out);
+}
+
+static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
+{
+    const struct convergence *c = ctx;
+    return c->jobs.take(c->jobs.ctx, c->first + k, record, bytes);
+}
+
+struct outcome {
+    double compliance, vcpu;
+};
+
+/* Collective. Means over scenarios and episodes, known on rank 0. */
+static enum err play(struct convergence *c, enum arm arm, struct outcome *out)
+{
+    const int n = c->jobs.n / ARMS;
+    const struct job_list jobs = {
+        .n = n, .ctx = c, .what = "evaluate", .run = run_job, .take = take_job};
+    int n_rows;
+    *out = (struct outcome){0};
+    c->first = (int)arm * n;
+    TRY(farm_run(c->comm, &jobs));
+    const struct eval_row *rows = eval_rows(c->eval, &n_rows) + c->first;
+    for (int i = 0; i < n && c->comm->rank == 0; i++) {
+        out->compliance += rows[i].m.compliance / n;
+        out->vcpu += rows[i].m.vcpu / n;
+    }
+    return ERR_OK;
+}
+
+/* ---- during the run ---- */
+
+static enum err open_file(struct convergence *c, int done)
+{
+    c->path = file_join(c->arena, c->setup->run_dir, "convergence.csv");
+    c->timing = file_join(c->arena, c->setup->run_dir, "timing.csv");
+    if (c->path == NULL || c->timing == NULL) {
+        return ERR_MEMORY;
+    }
+    const int keep = done > 0 ? done / c->setup->train->evaluate.every : 0;
+    return keep > 0 ? csv_resume(&c->csv, c->arena, c->path, columns, COLUMNS, keep)
+                    : csv_create(&c->csv, c->arena, c->path, columns, COLUMNS);
+}
+
+enum err convergence_begin(struct convergence *c, int done)
+{
+    struct outcome nothing, ff;
+    if (c->eval == NULL) {
+        return ERR_OK;
+    }
+    TRY(comm_agree(c->comm, c->comm->rank == 0 ? open_file(c, done) : ERR_OK));
+    TRY(play(c, ARM_NOTHING, &nothing));
+    TRY(play(c, ARM_FF, &ff));
+    c->nothing = nothing.compliance;
+    c->ff = ff.compliance;
+    return ERR_OK;
+}
+
+static enum err put_row(struct convergence *c, int u, const struct outcome *policy)
+{
+    const struct train_cfg *train = c->setup->train;
+    const int64_t env_steps = (int64_t)u * train->envs * train->steps;
+    const double room = c->ff - c->nothing;
+    csv_int(&c->csv, u);
+    csv_int(&c->csv, env_steps);
+    csv_int(&c->csv, env_steps / c->setup->rules->cfg->horizon);
+    csv_num(&c->csv, policy->compliance);
+    csv_num(&c->csv, policy->vcpu);
+    csv_num(&c->csv, room > 0.0 ? (policy->compliance - c->nothing) / room : NAN);
+    csv_num(&c->csv, c->nothing);
+    csv_num(&c->csv, c->ff);
+    TRY(csv_end_row(&c->csv));
+    return csv_sync(&c->csv);
+}
+
+enum err convergence_update(struct convergence *c, int u)
+{
+    struct outcome policy;
+    if (c->eval == NULL || u % c->setup->train->evaluate.every != 0) {
+        return ERR_OK;
+    }
+    TRY(play(c, ARM_POLICY, &policy));
+    return comm_agree(c->comm, c->comm->rank == 0 ? put_row(c, u, &policy) : ERR_OK);
+}
+
+/* ---- the verdict ---- */
+
+int convergence_find(const double *compliance, const double *headroom, int n)
+{
+    int run = 0;
+    for (int i = 0; i < n; i++) {
+        const bool good =
+            headroom[i] >= HEADROOM_MIN && compliance[i] >= OWN_MIN * compliance[n - 1];
+        run = good ? run + 1 : 0;
+        if (run == IN_A_ROW) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Column `at` of all rows of a file into out (n_max). */
+static enum err read_column(double *out, int *n, int n_max, const char *path, int at, int n_columns)
+{
+    const char *cells[CELLS_MAX];
+    struct csv_reader r;
+    enum csv_status status;
+    CHECK(n_columns <= CELLS_MAX);
+    *n = -1; /* the header */
+    TRY(csv_reader_open(&r, path));
+    enum err e = csv_reader_next(&r, cells, n_columns, &status);
+    while (e == ERR_OK && status == CSV_ROW && *n < n_max) {
+        if (*n >= 0) {
+            out[*n] = strtod(cells[at], NULL);
+        }
+        (*n)++;
+        e = csv_reader_next(&r, cells, n_columns, &status);
+    }
+    csv_reader_close(&r);
+    return e;
+}
+
+static enum err tell_converged(const struct convergence *c, int update, double episodes,
+                               double *seconds)
+{
+    const struct train_cfg *train = c->setup->train;
+    int n;
+    TRY(read_column(seconds, &n, train->updates, c->timing, TIMING_SECONDS, TIMING_COLUMNS));
+    log_info("converged after update %d: %lld env-steps, %.0f episodes, %.0f s since the program "
+             "that made it began",
+             update, (long long)update * train->envs * train->steps, episodes,
+             update <= n ? seconds[update - 1] : NAN);
+    return ERR_OK;
+}
+
+enum err convergence_tell(struct convergence *c)
+{
+    if (c->eval == NULL || c->comm->rank != 0) {
+        return ERR_OK;
+    }
+    const int n_max = c->setup->train->updates / c->setup->train->evaluate.every;
+    double *values = ARENA_NEW(c->arena, 3 * n_max + c->setup->train->updates, double);
+    int n = 0;
+    if (values == NULL) {
+        return ERR_MEMORY;
+    }
+    double *compliance = values, *headroom = values + n_max, *episodes = values + 2 * n_max;
+    TRY(read_column(compliance, &n, n_max, c->path, COL_COMPLIANCE, COLUMNS));
+    TRY(read_column(headroom, &n, n_max, c->path, COL_HEADROOM, COLUMNS));
+    TRY(read_column(episodes, &n, n_max, c->path, COL_EPISODES, COLUMNS));
+    const int at = convergence_find(compliance, headroom, n);
+    if (at >= 0) {
+        return tell_converged(c, (at + 1) * c->setup->train->evaluate.every, episodes[at],
+                              values + 3 * n_max);
+    }
+    log_info("not converged: no %d evaluations in a row with %.0f %% of the headroom between doing "
+             "nothing (%.3f) and feed-forward staffing (%.3f) and %.0f %% of the last",
+             IN_A_ROW, 100 * HEADROOM_MIN, c->nothing, c->ff, 100 * OWN_MIN);
+    return ERR_OK;
+}
+
+void convergence_close(struct convergence *c)
+{
+    csv_close(&c->csv);
+}
