@@ -50,8 +50,7 @@ static void test_the_sentence(void **state)
     snprintf(path, sizeof path, "%s/c.csv", dir);
     snprintf(timing, sizeof timing, "%s/t.csv", dir);
     arena_init(&arena);
-    const struct train_cfg train = {
-        .updates = 9, .envs = 16, .steps = 5, .evaluate = {.every = 2}};
+    const struct train_cfg train = {.updates = 9, .envs = 16, .steps = 5, .evaluate = {.every = 2}};
     const struct train_setup setup = {.train = &train};
     struct comm comm = {.rank = 0, .size = 1};
     struct convergence c = {.comm = &comm,
@@ -71,7 +70,8 @@ static void test_the_sentence(void **state)
               "6,480,9,0.85,9,0.9,0.5,0.9\n8,640,12,0.85,9,0.9,0.5,0.9\n");
     heard_begin(&heard);
     assert_int_equal(convergence_tell(&c), ERR_OK);
-    assert_non_null(strstr(heard.text, "converged after update 6: 480 env-steps, 9 episodes, 66 s"));
+    assert_non_null(
+        strstr(heard.text, "converged after update 6: 480 env-steps, 9 episodes, 66 s"));
     put(path, "update,env_steps,episodes,compliance,vcpu,headroom,nothing,ff\n"
               "2,160,3,0.5,9,0.1,0.5,0.9\n");
     assert_int_equal(convergence_tell(&c), ERR_OK);
