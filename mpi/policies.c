@@ -151,8 +151,8 @@ enum err policies_load(struct policies *p, struct arena *arena, const struct exp
 
 /* ---- words ---- */
 
-/* "160 updates from scratch". A policy of an older program may have a configuration that this one
- * does not read; then nothing is claimed. */
+/* "from scratch, 160 updates of 6400 env-steps, organisation hard". A policy of an older program
+ * may have a configuration that this one does not read; then nothing is claimed. */
 static const char *describe_training(struct arena *arena, const struct policy_source *s)
 {
     static const char *const starts[] = {[INIT_SCRATCH] = "from scratch",
@@ -164,8 +164,13 @@ static const char *describe_training(struct arena *arena, const struct policy_so
         return "by another version of this program";
     }
     const struct train_cfg *t = &cfg.train;
-    return arena_printf(arena, "%s, %d updates of %d env-steps", starts[t->init], t->updates,
-                        t->envs * t->steps);
+    const char *roles = "";
+    if (cfg.organisation.n_agents > 0) {
+        roles = arena_printf(arena, ", organisation %s", cfg.organisation.name);
+    }
+    return roles == NULL ? NULL
+                         : arena_printf(arena, "%s, %d updates of %d env-steps%s", starts[t->init],
+                                        t->updates, t->envs * t->steps, roles);
 }
 
 const char *policies_describe(const struct policies *p, struct arena *arena, int c)

@@ -124,6 +124,7 @@ evaluate() { # RANKS DIR ARGUMENT...
     fi
 }
 exits 0 "an evaluation" evaluate 1 "$WORK/one" --set eval.trajectories=all
+says out "^  hard: .* organisation karma; training seed 1$" "the head names the organisation"
 csv=$WORK/one/organisation.csv
 same "$(awk -F, 'NR > 1 { n[$1]++ } END { print n["nothing"], n["random"], n["hard"], n["single"] }' "$csv")" \
     "24 24 24 6" "organisation.csv has a row for each agent and episode"
