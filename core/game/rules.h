@@ -7,7 +7,8 @@
  *     rules_observe(), rules_row(), choices, rules_apply()   once for each decision
  *     rules_observe(), rules_reward()                        when the next state is there
  *
- * (rules_row() may be asked again, rules_observe() of a decision is the next one's, too.)
+ * The rules_observe() after a step is the one of the next decision: each state is observed once.
+ * rules_row() only looks and may be asked as often as wanted.
  *
  * Heads (arXiv 2505.21559 has the action (service, change), |change| <= alpha):
  *   level  choose (service, target replicas 1..max); executed as clip(target - desired, +-alpha)
