@@ -62,7 +62,17 @@ static enum err init_choices(struct rules *r, struct arena *arena)
     for (int s = 0; s < r->n_services; s++) {
         at[s + 1] = at[s] + r->world->cfg.topology->services[s].max_replicas;
     }
+    int *of = ARENA_NEW(arena, at[r->n_services], int);
+    if (of == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int s = 0; s < r->n_services; s++) {
+        for (int k = at[s]; k < at[s + 1]; k++) {
+            of[k] = s;
+        }
+    }
     r->choice_at = at;
+    r->choice_of = of;
     return ERR_OK;
 }
 
@@ -332,21 +342,12 @@ static int nonzero_delta(int p, int alpha)
     return p < alpha ? p - alpha : p - alpha + 1;
 }
 
-static int service_of_choice(const struct rules *r, int k)
-{
-    int s = 0;
-    while (k >= r->choice_at[s + 1]) {
-        s++;
-    }
-    return s;
-}
-
 struct op rules_op(const struct rules *r, const float *state, int f, int k)
 {
     const int alpha = r->world->cfg.plant->alpha;
     const bool all = operates_all(r);
     if (r->cfg->action.head == HEAD_LEVEL) {
-        const int s = all ? f : service_of_choice(r, k);
+        const int s = all ? f : r->choice_of[k];
         const int target = 1 + (all ? k : k - r->choice_at[s]);
         return (struct op){s, rules_delta_to(r, state, s, target)};
     }

@@ -83,6 +83,7 @@ struct rules {
     int n_services, n_state;
     int n_last;           /* columns of an agent's previous action in a row */
     const int *choice_at; /* (n_services + 1): level head, first choice of a service */
+    const int *choice_of; /* (choice_at[n_services]) the service of each of these choices */
     const int *obs_from;  /* (n_obs_state) columns of the state a policy sees */
     const uint8_t *sight; /* (A, n_obs_state) which of them an agent sees; NULL: all */
     const int *guide_of;  /* (A) the agent's number in the organisation; NULL without one */
