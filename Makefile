@@ -55,7 +55,7 @@ GAME        = conduct game imitate rules view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
 EVAL        = agreement bound claims collector episode eval frontier judge ledger outcomes pareto \
               separation summary tracer
-REPORT      = comparison fidelity figure gate script table timeline trace
+REPORT      = comparison conduct_table fidelity figure gate script table timeline trace
 RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchange experiment farm \
               fit measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \

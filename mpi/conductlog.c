@@ -4,6 +4,7 @@
 #include "core/base/csv_read.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/report/conduct_table.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,8 +21,10 @@ enum {
     KEY_SETTING,
     KEY_AGENT,
     KEYS,
-    COLUMNS = KEYS + CONDUCT_COUNT
+    COLUMNS = CONDUCT_COLUMNS
 };
+_Static_assert((int)KEYS == (int)CONDUCT_KEYS && (int)KEY_AGENT == (int)CONDUCT_KEY_AGENT,
+               "the table of a report reads these columns");
 
 static void name_columns(const char *columns[COLUMNS])
 {

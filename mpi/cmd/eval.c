@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/report/comparison.h"
+#include "core/report/conduct_table.h"
 #include "core/report/figure.h"
 #include "core/report/timeline.h"
 #include "mpi/cmd/commands.h"
@@ -129,6 +130,31 @@ static enum err print_table(struct session *s, const struct comparison *c)
     return e;
 }
 
+/* Agents and their roles, from organisation.csv, if it is there: to standard output and files. */
+static enum err report_conduct(struct session *s)
+{
+    static const struct {
+        const char *name;
+        enum table_style style;
+    } files[] = {{"organisation.txt", TABLE_TEXT}, {"organisation.md", TABLE_MARKDOWN}};
+    const struct conductlog *log = &s->measure.conduct;
+    enum err e = ERR_OK;
+    for (size_t i = 0; log->csv.fd >= 0 && i < sizeof files / sizeof *files && e == ERR_OK; i++) {
+        const char *path = file_join(&s->arena, s->dir, files[i].name);
+        struct buf b;
+        buf_init(&b);
+        e = path == NULL ? ERR_MEMORY : conduct_table(&b, log->path, files[i].style, &s->scratch);
+        if (e == ERR_OK) {
+            e = file_write(path, b.data, b.len);
+        }
+        if (e == ERR_OK && files[i].style == TABLE_TEXT) {
+            fwrite(b.data, 1, b.len, stdout);
+        }
+        buf_release(&b);
+    }
+    return e;
+}
+
 /* ---- figures ---- */
 
 static bool has_kind(const struct scenario_cfg *s, int kind)
@@ -239,6 +265,7 @@ static enum err report(struct session *s)
     c.complete = true;
     TRY(write_table(s, &c, "summary.txt", TABLE_TEXT));
     TRY(write_table(s, &c, "summary.md", TABLE_MARKDOWN));
+    TRY(report_conduct(s));
     log_info("rows: %s/eval.csv, tables: %s/summary.txt and summary.md", s->dir, s->dir);
     TRY(write_figures(s, &summary));
     return separation_verdict(&separation);

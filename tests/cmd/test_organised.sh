@@ -141,6 +141,16 @@ result $? "half: some are outside"
 [ "$(of hard inside)" != "$(of hard inside_free)" ]
 result $? "hard: without masks it would have been another share"
 
+says out "^Agents and their roles" "a table of means is printed"
+ratio=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
+    $1 == "half" && $9 == "ddos" { inside += $c["inside"]; open += $c["open"] }
+    END { printf "%.3f", inside / open }' "$csv")
+same "$(awk '$1 == "half" && $2 == "ddos" { print $4 }' "$WORK/one/organisation.txt")" "$ratio" \
+    "aligned is inside / open"
+same "$(awk '$1 == "nothing" && $2 == "ddos" { print $4, $7 }' "$WORK/one/organisation.txt")" "- -" \
+    "what is not judged has no number"
+holds "the same as Markdown" grep -q '^| half  *| ddos ' "$WORK/one/organisation.md"
+
 # The experiment may have another organisation, or none.
 printf 'include: [%s]\norganisation: {agents: []}\n' "$WORK/eval.yaml" >"$WORK/plain.yaml"
 exits 0 "the same policies without an organisation" "$KARMA" eval "$WORK/plain.yaml" \
@@ -160,6 +170,8 @@ same_rows() { # NAME DIR
 if [ "${MPI:-1}" != 0 ]; then
     exits 0 "an evaluation on three ranks" evaluate 3 "$WORK/three"
     same_rows "three ranks" "$WORK/three"
+    holds "three ranks: organisation.txt" cmp "$WORK/one/organisation.txt" \
+        "$WORK/three/organisation.txt"
 fi
 cp -R "$WORK/one" "$WORK/torn"
 head -c 5000 "$csv" >"$WORK/torn/organisation.csv"

@@ -1,0 +1,123 @@
+/* Sums by controller and agent, then their ratios. See conduct_table.h. */
+#include "core/report/conduct_table.h"
+
+#include "core/base/csv_read.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One row of the table. */
+struct line {
+    struct line *next;
+    const char *controller, *agent;
+    struct conduct_values sum;
+    int n;
+};
+
+struct lines {
+    struct line *first, *last;
+    struct arena *arena;
+};
+
+static struct line *find_line(struct lines *l, const char *controller, const char *agent)
+{
+    struct line *i = l->first;
+    while (i != NULL && (strcmp(i->controller, controller) != 0 || strcmp(i->agent, agent) != 0)) {
+        i = i->next;
+    }
+    if (i != NULL) {
+        return i;
+    }
+    i = ARENA_NEW(l->arena, 1, struct line);
+    if (i == NULL) {
+        return NULL;
+    }
+    *i = (struct line){.controller = controller, .agent = agent};
+    *(l->first == NULL ? &l->first : &l->last->next) = i;
+    l->last = i;
+    return i;
+}
+
+/* The reader's cells stay where they are until it is closed. */
+static enum err add_rows(struct lines *l, struct csv_reader *r)
+{
+    const char *cells[CONDUCT_COLUMNS];
+    enum csv_status status;
+    TRY(csv_reader_next(r, cells, CONDUCT_COLUMNS, &status)); /* the header */
+    while (status == CSV_ROW) {
+        TRY(csv_reader_next(r, cells, CONDUCT_COLUMNS, &status));
+        if (status != CSV_ROW) {
+            break;
+        }
+        struct line *i = find_line(l, cells[CONDUCT_KEY_CONTROLLER], cells[CONDUCT_KEY_AGENT]);
+        if (i == NULL) {
+            return ERR_MEMORY;
+        }
+        double *sum = (double *)&i->sum;
+        for (int c = 0; c < CONDUCT_COUNT; c++) {
+            sum[c] += strtod(cells[CONDUCT_KEYS + c], NULL);
+        }
+        i->n++;
+    }
+    return ERR_OK;
+}
+
+/* "0.934"; "-" if it is not defined, as 0 / 0. */
+static void put_ratio(struct table *t, double part, double whole)
+{
+    const double ratio = part / whole;
+    if (isfinite(ratio)) {
+        table_cell(t, "%.3f", ratio);
+    } else {
+        table_text(t, "-");
+    }
+}
+
+static void put_line(struct table *t, const struct line *i)
+{
+    const struct conduct_values *s = &i->sum;
+    table_text(t, i->controller);
+    table_text(t, i->agent);
+    put_ratio(t, s->open, i->n);
+    put_ratio(t, s->inside, s->open);
+    put_ratio(t, s->inside_free, s->open);
+    put_ratio(t, s->chance, s->open);
+    put_ratio(t, s->outside, i->n);
+    table_cell(t, "%.1f", s->size / i->n);
+    put_ratio(t, s->improved, s->windows);
+    table_cell(t, "%.1f", s->windows / i->n);
+    put_ratio(t, s->mission, i->n);
+    put_ratio(t, s->bonus, i->n);
+    put_ratio(t, s->penalty, i->n);
+}
+
+enum err conduct_table(struct buf *out, const char *path, enum table_style style,
+                       struct arena *scratch)
+{
+    static const char *const head[] = {"controller", "agent",   "may act", "aligned",  "free",
+                                       "chance",     "outside", "allowed", "improved", "windows",
+                                       "mission",    "bonus",   "penalty"};
+    struct lines lines = {.arena = scratch};
+    struct csv_reader r;
+    struct table t;
+    TRY(csv_reader_open(&r, path));
+    enum err e = add_rows(&lines, &r);
+    table_init(&t, scratch, head, (int)(sizeof head / sizeof *head), 2);
+    for (const struct line *i = lines.first; i != NULL && e == ERR_OK; i = i->next) {
+        put_line(&t, i);
+    }
+    if (e == ERR_OK) {
+        e = buf_printf(
+            out, "\n%s\n%s\n%s\n\n", "Agents and their roles: means and ratios over all episodes",
+            "aligned: chose what its roles allow where it may act; free: would without masks; "
+            "chance: at random",
+            "improved: of the minutes in which its missions could get better, those in which they "
+            "did");
+    }
+    if (e == ERR_OK) {
+        e = table_print(out, &t, style);
+    }
+    csv_reader_close(&r);
+    return e;
+}
