@@ -91,6 +91,34 @@ resumes "cloned" 1 --set train.init=clone_ff --set organisation.hardness=0.7
 rm -rf "$run"
 
 # --- other teams ---------------------------------------------------------------------------------
+differs="$(golden hard) $(golden half)"
+variant() { # NAME ARGUMENT...: another training, and the same one on three ranks
+    name=$1
+    shift
+    train 1 1 "$@"
+    want=$digest
+    case " $differs " in
+    *" $want "*) result 1 "$name: another digest" ;;
+    *) result $rc "$name: another digest" ;;
+    esac
+    differs="$differs $want"
+    if [ "${MPI:-1}" != 0 ]; then
+        train 3 0 "$@"
+        same "$digest" "$want" "$name: three ranks"
+    fi
+}
+variant "soft" --set organisation.hardness=0
+variant "roles only" --set organisation.mission_weight=0
+variant "views of roles" --set game.obs.view=role
+variant "three states" --set game.obs.stack=3
+variant "authority" --set "game.authority=[ddos, failure]"
+variant "one actor" --set team.share_actor=true
+variant "local critic" --set team.critic=local
+variant "changes" --set game.action.head=delta
+for file in configs/experiments/ablation_*_*.yaml; do
+    exits 0 "$(basename "$file") can be trained" "$KARMA" train "$file" --dry-run
+done
+
 printf 'include: [%s, %s]\n' "$PWD/configs/experiments/tiny.yaml" \
     "$PWD/configs/organisations/single.yaml" >"$WORK/single.yaml"
 exits 0 "one agent for all services" "$KARMA" train "$WORK/single.yaml" --set run.dir="$WORK/single" \
