@@ -2,7 +2,7 @@
 # TIMEOUT: 300
 . tests/cmd/tap.sh
 
-config=configs/experiments/quickstart.yaml
+config=configs/experiments/quickstart_cluster.yaml
 short="--set eval.split=dev --set eval.seed=1 --set game.horizon=10 --set eval.episodes=3 --set eval.resamples=200"
 arms="eval.controllers=[{kind: nothing}, {kind: khpa}, {name: khpa 50, kind: khpa, target: 0.5, listed: false}, {kind: ff}, {kind: policy}, {name: sampled, kind: policy, mode: sample}]"
 scenarios="scenarios=[{name: quiet}, {name: flood, events: [{kind: ddos, quiet_s: {lo: 10, hi: 60}, ramp_s: {lo: 20, hi: 30}, duration_s: {lo: 60, hi: 80}, magnitude: {lo: 2.5, hi: 3.5}}]}]"

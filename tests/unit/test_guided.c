@@ -268,7 +268,7 @@ static void check_rewards(const char *more, double penalty, bool *was_outside)
     struct arena *arena = &f.w.arena;
     const struct rules *r = &f.w.rules;
     assert_int_equal(game_new(&env, arena, r, N, 9, NULL), ERR_OK);
-    assert_int_equal(world_plant(&plant, arena, &f.w.world, 1), ERR_OK);
+    assert_int_equal(world_plant(&plant, arena, &f.w.world, GROUND_CLUSTER, 1), ERR_OK);
     assert_int_equal(schedule_init(&schedule, arena, f.w.world.n_seconds), ERR_OK);
     assert_int_equal(guides_memory_init(&guides, arena, r->guides), ERR_OK);
     assert_int_equal(rules_memory_init(&memory, arena, r), ERR_OK);
