@@ -154,7 +154,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable twin \
+.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable twin grounds ablation \
         test test-programs bench benches lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-worlds random-worlds valgrind install sources \
         clean help FORCE
@@ -216,6 +216,12 @@ scenarios: all ## every file of configs/scenarios as a figure: one episode, four
 
 twin: all ## how good is the twin: accuracy, ablation of table and networks, ranking: a table, figures (minutes)
 	@RANKS=$(RANKS) sh mk/twin
+
+grounds: all ## training in the twin against training on the simulator, five seeds each: a table, a figure (an hour)
+	@RANKS=$(RANKS) sh mk/grounds
+
+ablation: all ## what the organisation does: its arms trained in the twin, three seeds each: a table (an hour)
+	@RANKS=$(RANKS) sh mk/ablation
 
 metastable: all ## an overload that outlives its cause, with retries and without, as a figure (seconds)
 	@sh mk/metastable
