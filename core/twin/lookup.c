@@ -32,10 +32,12 @@ static uint64_t bits_of(float x)
     return u;
 }
 
-/* Steps of a coordinate: rounded to nearest, so that whole numbers stand in the middle. */
+/* Steps of a coordinate: rounded to nearest, so that whole numbers stand in the middle; beyond 2^62
+ * all are one. */
 static uint64_t step_of(float y, float inv)
 {
-    return (uint64_t)(int64_t)floorf(y * inv + 0.5F);
+    const float step = floorf(y * inv + 0.5F), most = 0x1p62F;
+    return (uint64_t)(int64_t)(step > -most ? (step < most ? step : most) : -most);
 }
 
 static void add_state(struct lookup_key *k, const struct lookup *t, const float *state)
@@ -101,18 +103,21 @@ static enum err choose_columns(struct lookup *t, const struct lookup_cfg *cfg)
             }
         }
         if (t->n_columns == before) {
-            log_error("fit.key names '%s', but no column of the traces is called that (karma trace "
-                      "info lists them)",
-                      cfg->metrics[m]);
+            log_error(
+                "twin.key names '%s', but no column of the traces is called that (karma trace "
+                "info lists them)",
+                cfg->metrics[m]);
             return ERR_CONFIG;
         }
     }
     return ERR_OK;
 }
 
+/* 0 for a constant: rounding leaves about 1e-16 of its square. */
 static double deviation(double sum, double sum2, int n)
 {
-    return n > 0 ? sqrt(fmax(0.0, sum2 / n - sum / n * (sum / n))) : 0.0;
+    const double mean = n > 0 ? sum / n : 0.0, var = n > 0 ? sum2 / n - mean * mean : 0.0;
+    return var > 1e-12 * mean * mean ? sqrt(var) : 0.0;
 }
 
 /* 1 / (quantum standard deviations); 0, all alike, for what never changes. */

@@ -17,6 +17,7 @@
 #ifndef KARMA_TWIN_NOISE_H
 #define KARMA_TWIN_NOISE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { NOISE_NONE = -1, NOISE_LEAST = 2 };
@@ -33,8 +34,8 @@ static inline int noise_near(int n)
     return n / 16 > 0 ? n / 16 : 1;
 }
 
-/* First row whose level is not below. */
-int noise_rank(const struct noise *b, float level);
+/* Rows whose level is below, or (equal) no greater. */
+int noise_rank(const struct noise *b, float level, bool equal);
 
 /* The row of the bank after `previous` (NOISE_NONE: none yet) at that level; u uniform in [0, 1).
  */

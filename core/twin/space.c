@@ -186,9 +186,10 @@ void space_measure(float out[SPACE_MEASURES], const struct plant_truth *t, doubl
     }
 }
 
+/* NaN becomes lo. */
 static double clamp(double x, double lo, double hi)
 {
-    return x < lo ? lo : x > hi ? hi : x;
+    return x > lo ? (x < hi ? x : hi) : lo;
 }
 
 void space_truth(struct plant_truth *t, const float in[SPACE_MEASURES], double before, double load,

@@ -108,6 +108,9 @@ static enum err twin_step(struct plant *p, const int32_t *delta, const struct at
     const int n = p->topology->n_services;
     CHECK(attack == NULL);
     for (int i = 0; i < p->n_env; i++) {
+        if (active != NULL && active[i] == 0) {
+            continue; /* it may never have been reset */
+        }
         clip(t, i, t->delta + (ptrdiff_t)i * n, delta + (ptrdiff_t)i * n);
         t->load[i] = (float)offered(t, &t->places[i], &t->legit[i]);
     }
@@ -181,6 +184,9 @@ enum err twin_check(const struct twin_model *model, const struct topology *topol
     }
     if (s->n_measures == 0) {
         return other(file, "its traces hold no exact counters, so there are no rewards in it");
+    }
+    if (model->n_starts == 0) {
+        return other(file, "no training episode in its traces has a beginning that was measured");
     }
     return ERR_OK;
 }

@@ -44,7 +44,12 @@ void worlds_begin(struct worlds *w, int i, const struct world_id *id, const stru
                (size_t)s->n_state * sizeof *w->state);
         w->load[(ptrdiff_t)i * s->history + k] = loads[k + 1];
     }
+    /* What a world that holds from its first step on answers; never what stood here before. */
+    memcpy(w->measure + (ptrdiff_t)i * s->n_measures,
+           d->measure + (size_t)row * (size_t)s->n_measures,
+           (size_t)s->n_measures * sizeof *w->measure);
     w->id[i] = *id;
+    w->source[i] = FROM_HOLD;
     w->noise_at[i] = NOISE_NONE;
     w->step[i] = 0;
 }

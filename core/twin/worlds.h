@@ -41,7 +41,8 @@ struct worlds {
 enum err worlds_init(struct worlds *w, struct arena *arena, const struct twin_model *model,
                      int n) WARN_UNUSED;
 
-/* World i begins where the decision at `row` of the data stood; the space is the model's. */
+/* World i begins where the decision at `row` of the data stood; the space is the model's. Its
+ * measures are those that followed there, until it steps. */
 void worlds_begin(struct worlds *w, int i, const struct world_id *id, const struct dataset *d,
                   int row);
 
