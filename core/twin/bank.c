@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Factors of the noise that are tried: c = 1/SHRINKS .. 1. */
-enum { SHRINKS = 16 };
+enum {
+    SHRINKS = 16, /* factors of the noise that are tried: c = 1/SHRINKS .. 1 */
+    PIECE = 64    /* transitions that stay together in a bank that is too small for all */
+};
 /* An end where at least this share of the transitions are is one that predictions must reach. */
 static const double END_SHARE = 0.05;
 
@@ -21,6 +23,7 @@ struct banked {
 struct filling {
     struct ensemble *e;
     int n, n_target;
+    int *rows;            /* (n) where they begin, ascending */
     float *right;         /* (n, n_target) */
     float *y;             /* (members, n, 2 n_target) */
     struct banked *order; /* (n) of one member */
@@ -29,6 +32,29 @@ struct filling {
     double *noisy;        /* (SHRINKS, n + 1) and how far the worlds do */
     float *said;          /* (n) one drawn prediction each, of a target */
 };
+
+/* Which of the transitions at rows (n) are banked: at most `most`, in pieces of rows that follow
+ * each other, spread evenly over all. A store is sorted by who played, so its beginning alone would
+ * know the noise of one controller. Returns how many: at least three quarters of `most`, if there
+ * are. */
+static int choose(int *out, const int *rows, int n, int most)
+{
+    const int quarter = most / 4 > 0 ? most / 4 : 1;
+    const int piece = n <= most ? n : quarter < PIECE ? quarter : PIECE;
+    int kept = 0;
+    for (int from = 0, to = 0; from < n; from = to) {
+        to = from + 1;
+        while (to < n && to - from < piece && rows[to] == rows[to - 1] + 1) {
+            to++;
+        }
+        const int64_t due = n <= most ? n : (int64_t)to * most / n;
+        if (kept + (to - from) <= due) {
+            memcpy(out + kept, rows + from, (size_t)(to - from) * sizeof *out);
+            kept += to - from;
+        }
+    }
+    return kept;
+}
 
 static enum err carve(struct filling *f, struct arena *arena)
 {
@@ -60,8 +86,8 @@ static enum err predict(struct filling *f, const struct dataset *d, struct arena
     }
     for (int i = 0; i < f->n; i++) {
         float *right = f->right + (ptrdiff_t)i * f->n_target;
-        dataset_input(in, d, d->at[STORE_VALIDATION][i]);
-        dataset_target(right, d, d->at[STORE_VALIDATION][i]);
+        dataset_input(in, d, f->rows[i]);
+        dataset_target(right, d, f->rows[i]);
         ensemble_residual(f->e, right, right, in);
         for (int m = 0; m < f->e->n_members; m++) {
             ensemble_predict(f->e, m, f->y + ((ptrdiff_t)m * f->n + i) * n_out, in, 1, work);
@@ -92,14 +118,14 @@ static void sort(struct filling *f, int member)
     }
 }
 
-static void write_rows(struct filling *f, int member, const int *rows)
+static void write_rows(struct filling *f, int member)
 {
     struct noise *b = &f->e->members[member].noise;
     b->n = f->n;
     for (int i = 0; i < f->n; i++) {
         const int at = f->order[i].at;
         const float *y = answer(f, member, at), *right = f->right + (ptrdiff_t)at * f->n_target;
-        const bool follows = at + 1 < f->n && rows[at + 1] == rows[at] + 1;
+        const bool follows = at + 1 < f->n && f->rows[at + 1] == f->rows[at] + 1;
         b->level[i] = f->order[i].level;
         b->next[i] = follows ? f->rank[at + 1] : NOISE_NONE;
         for (int k = 0; k < f->n_target; k++) {
@@ -196,7 +222,7 @@ static enum err find_ends(struct filling *f, struct space *s, const struct datas
         return ERR_MEMORY;
     }
     for (int i = 0; i < f->n; i++) {
-        const int at = f->order[i].at, row = d->at[STORE_VALIDATION][at];
+        const int at = f->order[i].at, row = f->rows[at];
         dataset_input(in, d, row);
         dataset_target(target, d, row);
         for (int k = 0; k < s->n_target; k++) {
@@ -229,14 +255,17 @@ enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d,
 {
     const struct arena_mark mark = arena_mark(scratch);
     const int n = d->n_at[STORE_VALIDATION];
-    struct filling f = {
-        .e = e, .n = n < e->noise_rows ? n : e->noise_rows, .n_target = e->space->n_target};
+    struct filling f = {.e = e, .n_target = e->space->n_target, .rows = ARENA_NEW(scratch, n, int)};
+    if (f.rows == NULL) {
+        return ERR_MEMORY;
+    }
+    f.n = choose(f.rows, d->at[STORE_VALIDATION], n, e->noise_rows);
     TRY(carve(&f, scratch));
     TRY(predict(&f, d, scratch));
-    for (int m = e->n_members - 1; m >= 0;
-         m--) { /* the first one last: find_ends() uses its order */
+    /* The first one last: find_ends() uses its order. */
+    for (int m = e->n_members - 1; m >= 0; m--) {
         sort(&f, m);
-        write_rows(&f, m, d->at[STORE_VALIDATION]);
+        write_rows(&f, m);
         shrink_all(&f, m);
     }
     TRY(find_ends(&f, s, d, scratch));

@@ -5,10 +5,10 @@
 #include "core/twin/dataset.h"
 #include "core/twin/ensemble.h"
 
-/* From the first transitions of the validation part, as many as the banks have room for: whole
- * stretches, so that successors stay together. Sets the ends of the space's columns (`least`,
- * `most`), too, where the truth sits at an end in 5 % of them or more: there predictions reach it
- * in as many. scratch is rewound. */
+/* From transitions of the validation part: all of them, or, where the banks have no room for all,
+ * pieces spread evenly over them, each of transitions that followed each other. Sets the ends of
+ * the space's columns (`least`, `most`), too, where the truth sits at an end in 5 % of them or
+ * more: there predictions reach it in as many. scratch is rewound. */
 enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d,
                    struct arena *scratch) WARN_UNUSED;
 

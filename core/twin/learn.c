@@ -185,8 +185,7 @@ static void ask(struct lesson *l, int i, int row)
 
 /* ---- one gradient step ---- */
 
-/* dy of one row; returns its squared error, summed over targets. */
-static double grade(float *dy, const float *y, const float *right, int n, float inv_rows)
+double learn_grade(float *dy, const float *y, const float *right, int n, float inv_rows)
 {
     const float weight = (float)SCALE_WEIGHT * inv_rows;
     double error = 0.0;
@@ -207,8 +206,9 @@ static double descend(struct lesson *l, int n, double lr)
     double error = 0.0;
     mlp_forward(mlp, l->y, 2 * n_target, l->acts, l->params, l->in, n_in, n);
     for (int i = 0; i < n; i++) {
-        error += grade(l->dy + (ptrdiff_t)i * 2 * n_target, l->y + (ptrdiff_t)i * 2 * n_target,
-                       l->right + (ptrdiff_t)i * n_target, n_target, 1.0F / (float)n);
+        error +=
+            learn_grade(l->dy + (ptrdiff_t)i * 2 * n_target, l->y + (ptrdiff_t)i * 2 * n_target,
+                        l->right + (ptrdiff_t)i * n_target, n_target, 1.0F / (float)n);
     }
     memset(l->grads, 0, mlp->n_params * sizeof *l->grads);
     mlp_backward(mlp, l->grads, NULL, 0, l->params, l->in, n_in, l->acts, l->dy, 2 * n_target, n,
@@ -324,6 +324,11 @@ static enum err train(struct lesson *l, struct member *m, const struct learn_wat
         if (watch != NULL) {
             watch->pass(watch->ctx, epoch, error, valid_error);
         }
+    }
+    if (m->epochs == 0) {
+        log_error("fitting network %d: the error on validation episodes is no number; lower fit.lr",
+                  l->member);
+        return ERR_NUMERIC;
     }
     memcpy(l->params, l->best, bytes);
     return ERR_OK;

@@ -42,6 +42,11 @@ enum err learn_scalers(struct ensemble *e, struct space *s, const struct dataset
 /* Limits of the columns alone. */
 void learn_limits(struct space *s, const struct dataset *d);
 
+/* Gradient of one row's loss (above) times inv_rows: dy (2 n) with respect to y (2 n), means and
+ * log scales; right (n). The gradient of a scale is cut at -10 SCALE_WEIGHT. Returns the squared
+ * error, summed over targets. */
+double learn_grade(float *dy, const float *y, const float *right, int n, float inv_rows);
+
 /* Told after each pass; may be NULL. */
 struct learn_watch {
     void *ctx;
