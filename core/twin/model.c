@@ -95,17 +95,18 @@ static enum err list_starts(struct twin_model *m, struct arena *arena)
     return ERR_OK;
 }
 
-/* Space and transitions of the store at `path`, whose digest must be `expected` (0: any). */
+/* Space and transitions of the store at `path`. `file`: the twin that was fitted to it, when its
+ * digest was `expected`; NULL: none yet. */
 static enum err remember(struct twin_model *m, struct arena *arena, const char *path, int history,
-                         uint64_t expected)
+                         const char *file, uint64_t expected)
 {
     struct store store;
     TRY(store_open(&store, arena, path));
     enum err e = ERR_OK;
-    if (expected != 0 && store.digest != expected) {
-        log_error("%s has changed since the twin was fitted to it (digest %016" PRIx64
-                  ", not %016" PRIx64 "); fit again",
-                  path, store.digest, expected);
+    if (file != NULL && store.digest != expected) {
+        log_error("%s is not what the twin %s was fitted to (digest %016" PRIx64 ", not %016" PRIx64
+                  "); fit again",
+                  path, file, store.digest, expected);
         e = ERR_MISMATCH;
     }
     if (e == ERR_OK) {
@@ -155,7 +156,7 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
     if (m->spread == NULL) {
         return ERR_MEMORY;
     }
-    TRY(remember(m, arena, traces, fit->history, 0));
+    TRY(remember(m, arena, traces, fit->history, NULL, 0));
     TRY(ensemble_init(&m->ensemble, arena, &m->space, &shape));
     if (from == NULL) {
         return learn_scalers(&m->ensemble, &m->space, &m->data, scratch);
@@ -357,18 +358,33 @@ static enum err check_shape(const struct twin_header *h, const char *file)
     return ERR_OK;
 }
 
+/* Networks that a file of so many bytes cannot hold are made no room for. */
+static enum err check_room(const struct twin_header *h, size_t bytes, const char *file)
+{
+    size_t n = 0;
+    for (int i = 0; i <= h->n_hidden; i++) {
+        const int from = i == 0 ? h->n_in : h->hidden[i - 1];
+        const int to = i == h->n_hidden ? 2 * h->n_target : h->hidden[i];
+        n += (size_t)from * (size_t)to;
+    }
+    if (n * (size_t)h->members > bytes / sizeof(float)) {
+        log_error("%s: %d networks of %zu weights do not fit into its %zu bytes", file, h->members,
+                  n, bytes);
+        return ERR_FORMAT;
+    }
+    return ERR_OK;
+}
+
 static enum err take_header(struct twin_model *m, struct arena *arena, const struct twin_header *h,
-                            const char *file)
+                            const char *file, const char *traces)
 {
     int hidden[MLP_LAYERS_MAX];
-    const char *traces = model_traces(arena, file);
     m->spread = ARENA_NEW(arena, MODEL_SPREADS, float);
     m->fit = arena_strdup(arena, h->fit);
-    if (traces == NULL || m->spread == NULL || m->fit == NULL) {
+    if (m->spread == NULL || m->fit == NULL) {
         return ERR_MEMORY;
     }
-    TRY(check_shape(h, file));
-    TRY(remember(m, arena, traces, h->history, h->traces));
+    TRY(remember(m, arena, traces, h->history, file, h->traces));
     struct space *s = &m->space;
     const int n_columns = s->n_state + s->n_measures;
     if (h->n_in != s->n_in || h->n_target != s->n_target || h->n_columns != n_columns) {
@@ -399,7 +415,7 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
 }
 
 static enum err take_file(struct twin_model *m, struct arena *arena, const struct buf *bytes,
-                          const char *file, struct arena *scratch)
+                          const char *file, const char *traces, struct arena *scratch)
 {
     struct frame_reader r;
     struct frame f;
@@ -407,7 +423,9 @@ static enum err take_file(struct twin_model *m, struct arena *arena, const struc
     frame_reader_init(&r, bytes->data, bytes->len, file);
     TRY(frame_expect(&r, &f, FRAME_TWIN, CODEC_TWIN_VERSION));
     TRY(codec_get_twin(&h, f.payload, f.n, file, scratch));
-    TRY(take_header(m, arena, &h, file));
+    TRY(check_shape(&h, file));
+    TRY(check_room(&h, bytes->len, file));
+    TRY(take_header(m, arena, &h, file, traces));
     for (int i = 0; i < m->ensemble.n_members; i++) {
         TRY(frame_expect(&r, &f, FRAME_TWIN_MEMBER, CODEC_TWIN_VERSION));
         TRY(model_get_member(m, i, f.payload, f.n, file, scratch));
@@ -419,23 +437,34 @@ static enum err take_file(struct twin_model *m, struct arena *arena, const struc
     return frame_expect_end(&r);
 }
 
+enum err model_read(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
+                    const struct buf *bytes, const char *file, const char *traces)
+{
+    struct arena scratch;
+    *m = (struct twin_model){.cfg = cfg};
+    arena_init(&scratch);
+    enum err e = take_file(m, arena, bytes, file, traces, &scratch);
+    arena_release(&scratch);
+    if (e == ERR_OK) {
+        m->digest = hash_fnv1a(HASH_START, bytes->data, bytes->len);
+        e = build_table(m, arena);
+    }
+    return e;
+}
+
 enum err model_load(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
                     const char *file)
 {
-    struct arena scratch;
     struct buf bytes;
-    *m = (struct twin_model){.cfg = cfg};
-    arena_init(&scratch);
+    const char *traces = model_traces(arena, file);
+    if (traces == NULL) {
+        return ERR_MEMORY;
+    }
     buf_init(&bytes);
     enum err e = file_read(&bytes, file, FILE_MAX);
     if (e == ERR_OK) {
-        m->digest = hash_fnv1a(HASH_START, bytes.data, bytes.len);
-        e = take_file(m, arena, &bytes, file, &scratch);
-    }
-    if (e == ERR_OK) {
-        e = build_table(m, arena);
+        e = model_read(m, arena, cfg, &bytes, file, traces);
     }
     buf_release(&bytes);
-    arena_release(&scratch);
     return e;
 }

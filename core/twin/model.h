@@ -53,6 +53,10 @@ const char *model_traces(struct arena *arena, const char *file);
 enum err model_load(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
                     const char *file) WARN_UNUSED;
 
+/* The same from the bytes of a file; `file` names them in messages, traces: path of the store. */
+enum err model_read(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
+                    const struct buf *bytes, const char *file, const char *traces) WARN_UNUSED;
+
 /* A model to be fitted to the store at `traces`: data, scalers, untrained members. `from` not NULL:
  * a warm start, see model_adopt(). It cannot be stepped: it has no table. */
 enum err model_begin(struct twin_model *m, struct arena *arena, const char *traces,
