@@ -19,6 +19,7 @@ struct fit {
     struct arena *arena;
     struct arena scratch;
     const char *traces, *pending; /* where the transitions go in the end, and until then */
+    const char *pending_file;     /* the networks until then */
     struct twin_cfg as_it_is;     /* of the old twin: no table */
     struct twin_model old;
     bool has_old;
@@ -125,17 +126,25 @@ static enum err judge(struct fit *f)
     return ERR_OK;
 }
 
+static enum err move(const char *from, const char *to)
+{
+    if (rename(from, to) != 0) {
+        log_error("%s cannot become %s: %s", from, to, strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+/* Both files are there before the first one takes its place: a full disk costs no old twin. */
 static enum err save(struct fit *f)
 {
     struct store store;
     TRY(store_open(&store, &f->scratch, f->pending));
     const uint64_t digest = store.digest;
     store_close(&store);
-    if (rename(f->pending, f->traces) != 0) {
-        log_error("%s: %s", f->traces, strerror(errno));
-        return ERR_IO;
-    }
-    return model_save(&f->out->model, f->order->out, digest, f->order->yaml);
+    TRY(model_save(&f->out->model, f->pending_file, digest, f->order->yaml));
+    TRY(move(f->pending, f->traces));
+    return move(f->pending_file, f->order->out);
 }
 
 static enum err finish(struct fit *f)
@@ -150,7 +159,8 @@ static enum err fit(struct fit *f)
     const bool root = f->comm->rank == 0;
     f->traces = model_traces(f->arena, f->order->out);
     f->pending = arena_printf(f->arena, "%s.pending", f->traces);
-    if (f->traces == NULL || f->pending == NULL) {
+    f->pending_file = arena_printf(f->arena, "%s.pending", f->order->out);
+    if (f->traces == NULL || f->pending == NULL || f->pending_file == NULL) {
         return comm_agree(f->comm, ERR_MEMORY);
     }
     TRY(comm_agree(f->comm, root ? merge(f) : ERR_OK));
@@ -175,8 +185,9 @@ enum err fit_run(struct comm *comm, struct fit_outcome *outcome, struct arena *a
     *outcome = (struct fit_outcome){0};
     arena_init(&f.scratch);
     const enum err e = fit(&f);
-    if (comm->rank == 0 && f.pending != NULL && file_exists(f.pending)) {
+    if (comm->rank == 0 && f.pending != NULL && f.pending_file != NULL) {
         (void)remove(f.pending);
+        (void)remove(f.pending_file);
     }
     arena_release(&f.scratch);
     return e;
