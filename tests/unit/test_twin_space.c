@@ -1,0 +1,269 @@
+/* Coordinates: what is measured goes into them and comes back; whatever a network says, the account
+ * of a period balances and shares are shares. And the transitions of a store, in these. */
+#include "tests/unit/twin_world.h"
+
+#include <float.h>
+
+enum { STEPS = 12, EPISODES = 9 };
+
+static int setup(void **state)
+{
+    static struct twin_world w;
+    *state = &w;
+    return twin_world_open(&w);
+}
+
+static int teardown(void **state)
+{
+    return twin_world_close(*state);
+}
+
+/* ---- the account ---- */
+
+static double word(uint32_t i, uint32_t k)
+{
+    return rng_open_f64(rng_philox(rng_key(3, RNG_SCENARIO, RNG_TRAIN), k, i, 0, 0).v[0]);
+}
+
+/* A period that can be: everything received before is resolved, or in flight. */
+static struct plant_truth any_truth(uint32_t i, double before)
+{
+    const double received = floor(5000.0 * word(i, 0));
+    const double inflight = floor((before + received) * word(i, 1));
+    const double resolved = before + received - inflight;
+    const double answered = i % 7 == 0 ? 0.0 : floor(resolved * word(i, 2));
+    const double legit = i % 5 == 0 ? 0.0 : floor(received * word(i, 3));
+    return (struct plant_truth){
+        .received = received,
+        .answered = answered,
+        .compliant = floor(answered * word(i, 4)),
+        .failed = resolved - answered,
+        .latency_sum_ms = answered * 1000.0 * word(i, 5),
+        .received_legit = legit,
+        .answered_legit = fmin(answered, floor(legit * word(i, 6))),
+        .inflight = inflight,
+        .waiting_mean = 300.0 * word(i, 7),
+        .pods_deployed_mean = 40.0 * word(i, 8),
+        .pods_failed_mean = 4.0 * word(i, 9),
+        .entry_available_mean = word(i, 10),
+        .service_available_mean = word(i, 11),
+        .requested_m_mean = 16000.0 * word(i, 12),
+        .used_m_mean = 16000.0 * word(i, 13),
+        .retries = floor(900.0 * word(i, 14)),
+    };
+}
+
+/* Up to the rounding of floats; in flight are counted in thousands of a request, and where few are
+ * resolved that is what everything made of them is off by. */
+static void assert_close(double got, double want, double resolved, const char *what)
+{
+    if (!(fabs(got - want) <= (1e-5 + 2e-3 / (1.0 + resolved)) * fabs(want) + 2e-3)) {
+        fail_msg("%s: %.9g, expected %.9g", what, got, want);
+    }
+}
+
+static void test_there_and_back(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3000; i++) {
+        const double before = floor(400.0 * word(i, 20)), load = 300.0 * word(i, 21);
+        const struct plant_truth t = any_truth(i, before);
+        float in[SPACE_MEASURES];
+        struct plant_truth got;
+        space_measure(in, &t, load, LINEAR_PERIOD_S);
+        space_truth(&got, in, before, load, t.received > 0 ? t.received_legit / t.received : 0.0,
+                    LINEAR_PERIOD_S);
+        double a[PLANT_TRUTHS], b[PLANT_TRUTHS];
+        memcpy(a, &got, sizeof a);
+        memcpy(b, &t, sizeof b);
+        for (int k = 0; k < PLANT_TRUTHS; k++) {
+            assert_close(a[k], b[k], t.answered + t.failed, plant_truth_names[k]);
+        }
+    }
+}
+
+/* Shares, counts, nothing that is no number. */
+static void assert_sound(const struct plant_truth *t, double before)
+{
+    double all[PLANT_TRUTHS];
+    memcpy(all, t, sizeof all);
+    for (int k = 0; k < PLANT_TRUTHS; k++) {
+        if (!isfinite(all[k]) || (all[k] < 0.0 && k != 4)) {
+            fail_msg("%s: %g", plant_truth_names[k], all[k]);
+        }
+    }
+    const double resolved = t->answered + t->failed, change = t->inflight - before;
+    assert_true(fabs(t->received - resolved - change) <= 1e-12 * (t->received + before));
+    assert_true(t->compliant <= t->answered);
+    assert_true(t->answered_legit <= t->answered);
+    assert_true(t->received_legit <= t->received);
+    assert_true(t->entry_available_mean <= 1.0 && t->service_available_mean <= 1.0);
+}
+
+static void test_whatever_is_said(void **state)
+{
+    (void)state;
+    static const float odd[] = {0.0F, -0.0F, 1.0F, -1.0F, 1e6F, -1e6F, 1e15F, -1e15F, 1e-30F};
+    for (uint32_t i = 0; i < 20000; i++) {
+        const double before = i % 3 == 0 ? 0.0 : 500.0 * word(i, 20);
+        const double load = i % 4 == 0 ? 0.0 : 300.0 * word(i, 21);
+        float in[SPACE_MEASURES];
+        struct plant_truth t;
+        for (uint32_t k = 0; k < SPACE_MEASURES; k++) {
+            const double u = word(i, k);
+            in[k] = i % 2 == 0 ? odd[(int)(u * 8.99)] : (float)(6.0 * (u - 0.5));
+        }
+        space_truth(&t, in, before, load, word(i, 22), LINEAR_PERIOD_S);
+        assert_sound(&t, before);
+    }
+}
+
+/* ---- columns ---- */
+
+static void open_linear(struct twin_world *w, struct space *space, struct dataset *d, int history,
+                        void (*change)(struct linear_episode *m, int number))
+{
+    struct store store;
+    linear_store(w->traces, 0, EPISODES, STEPS, change);
+    OK(store_open(&store, &w->arena, w->traces));
+    OK(space_init(space, &w->arena, &store.header, history));
+    OK(dataset_read(d, &w->arena, &store, space));
+    store_close(&store);
+}
+
+static void test_columns(void **state)
+{
+    struct twin_world *w = *state;
+    struct space s;
+    struct dataset d;
+    open_linear(w, &s, &d, 2, NULL);
+    assert_int_equal(s.n_learned, 4);
+    assert_int_equal(s.n_target, 4 + SPACE_MEASURES);
+    assert_int_equal(s.n_in, 2 * LINEAR_S + LINEAR_N + STORE_ATTACK + 3);
+    assert_int_equal(s.desired_at[0], WEB_DESIRED);
+    assert_int_equal(s.desired_at[1], DB_DESIRED);
+    assert_true(s.columns[WEB_DESIRED].whole && !s.columns[WEB_DESIRED].learned);
+    const struct space_column level = {
+        .root = true, .lo = 0.0F, .least = 0.0F, .most = 900.0F, .hi = 900.0F};
+    const struct space_column pods = {
+        .whole = true, .lo = 1.0F, .least = 1.0F, .most = 6.0F, .hi = 6.0F};
+    const struct space_column part = {.lo = 0.0F, .least = 0.1F, .most = 0.8F, .hi = 1.0F};
+    assert_true(space_back(&level, space_forth(&level, 400.0F)) == 400.0F);
+    assert_true(space_back(&level, 31.0F) == 900.0F);
+    assert_true(space_back(&level, -3.0F) == 0.0F);
+    assert_true(space_forth(&level, -3.0F) == 0.0F);
+    assert_true(space_back(&pods, 2.49F) == 2.0F && space_back(&pods, 2.5F) == 3.0F);
+    assert_true(space_back(&pods, -9.0F) == 1.0F && space_back(&pods, 99.0F) == 6.0F);
+    assert_true(space_snap(&part, 0.1F) == 0.0F && space_snap(&part, 0.8F) == 1.0F);
+    assert_true(space_snap(&part, 0.11F) == 0.11F && space_snap(&part, 0.79F) == 0.79F);
+}
+
+static void test_unknown_column(void **state)
+{
+    struct twin_world *w = *state;
+    static const char *const columns[LINEAR_S] = {"web.desired", "web.cpu", "db.desired",
+                                                  "db.mood",     "a",       "b"};
+    struct store_header h = linear_header();
+    struct space s;
+    h.columns = columns;
+    assert_int_equal(space_init(&s, &w->arena, &h, 1), ERR_FORMAT);
+    assert_non_null(strstr(w->log.last, "'db.mood'"));
+}
+
+/* A recording has other measures, or none: a twin of states. */
+static void test_other_measures(void **state)
+{
+    struct twin_world *w = *state;
+    static const char *const measures[1] = {"received"};
+    struct store_header h = linear_header();
+    struct space s;
+    h.measures = measures;
+    h.n_measures = 1;
+    OK(space_init(&s, &w->arena, &h, 1));
+    assert_int_equal(s.n_measures, 0);
+    assert_int_equal(s.n_target, s.n_learned);
+}
+
+/* ---- transitions ---- */
+
+static void test_transitions(void **state)
+{
+    struct twin_world *w = *state;
+    struct space s;
+    struct dataset d;
+    static struct linear_episode m;
+    open_linear(w, &s, &d, 3, NULL);
+    assert_int_equal(d.n_rows, EPISODES * (STEPS + 1));
+    int total = 0;
+    for (int p = 0; p < STORE_PARTS; p++) {
+        total += d.n_at[p];
+        for (int k = 0; k < d.n_at[p]; k++) {
+            const int row = d.at[p][k], number = d.episode[row];
+            const int t = row - d.episodes[number].first_row;
+            const float *states[SPACE_HISTORY_MAX];
+            float loads[SPACE_HISTORY_MAX + 1], target[4 + SPACE_MEASURES];
+            linear_play(&m, number, STEPS);
+            assert_int_equal(d.episodes[number].part, p);
+            assert_true(t < STEPS);
+            dataset_history(states, loads, &d, row);
+            for (int back = 0; back < 3; back++) {
+                const int at = t - back > 0 ? t - back : 0;
+                assert_memory_equal(states[back], m.state + (ptrdiff_t)at * LINEAR_S,
+                                    LINEAR_S * sizeof(float));
+                assert_true(loads[back] == m.load[at]);
+            }
+            dataset_target(target, &d, row);
+            assert_true(target[0] == m.state[(t + 1) * LINEAR_S + WEB_CPU]);
+            assert_true(target[3] == m.state[(t + 1) * LINEAR_S + ENTRY_DIFF]);
+            assert_true(target[4 + SM_LATENCY] == sqrtf(50.0F + m.load[t]) ||
+                        fabsf(target[4 + SM_LATENCY] - sqrtf(50.0F + m.load[t])) < 1e-5F);
+            assert_memory_equal(d.delta + (ptrdiff_t)row * LINEAR_N, m.delta + t * LINEAR_N,
+                                sizeof(int32_t) * LINEAR_N);
+        }
+    }
+    assert_int_equal(total, EPISODES * STEPS);
+    assert_true(d.n_at[STORE_TRAIN] > 0 && d.n_at[STORE_VALIDATION] > 0);
+}
+
+/* In episode 0, column 1 of row 5 was not measured. */
+static void hole(struct linear_episode *m, int number)
+{
+    const int bit = 5 * LINEAR_S + 1;
+    if (number == 0) {
+        m->gaps[bit / 8] = (uint8_t)(1 << bit % 8);
+        m->e.gaps = m->gaps;
+    }
+}
+
+/* Of it are gone: the one that ends in it, the one that begins in it, and those that look back. */
+static void test_gaps(void **state)
+{
+    struct twin_world *w = *state;
+    struct space s;
+    struct dataset d;
+    for (int history = 1; history <= 3; history++) {
+        bool here[STEPS] = {false};
+        open_linear(w, &s, &d, history, hole);
+        for (int p = 0; p < STORE_PARTS; p++) {
+            for (int k = 0; k < d.n_at[p]; k++) {
+                if (d.episode[d.at[p][k]] == 0) {
+                    here[d.at[p][k]] = true;
+                }
+            }
+        }
+        for (int t = 0; t < STEPS; t++) {
+            assert_int_equal(here[t], !(t >= 4 && t < 5 + history));
+        }
+    }
+}
+
+#define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_(test_there_and_back), TEST_(test_whatever_is_said), TEST_(test_columns),
+        TEST_(test_unknown_column), TEST_(test_other_measures),   TEST_(test_transitions),
+        TEST_(test_gaps),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
