@@ -238,6 +238,13 @@ void mlp_forward(const struct mlp *mlp, float *y, int ldy, float *acts, const fl
     }
 }
 
+const float *mlp_last_hidden(const struct mlp *mlp, const float *acts, int rows, int *ld_hidden)
+{
+    const int last = mlp->shape.n_layers - 1;
+    *ld_hidden = ld(mlp->shape.sizes[last]);
+    return acts + acts_at(mlp, last, rows);
+}
+
 void mlp_infer(const struct mlp *mlp, float *y, int ldy, const float *params, const float *x,
                int ldx, int rows, float *work)
 {

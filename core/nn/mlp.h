@@ -68,6 +68,9 @@ size_t mlp_backward_work_floats(const struct mlp *mlp);
 void mlp_forward(const struct mlp *mlp, float *y, int ldy, float *acts, const float *params,
                  const float *x, int ldx, int rows);
 
+/* What the last layer saw in that forward: (rows, *ld_hidden) in acts. Two layers at least. */
+const float *mlp_last_hidden(const struct mlp *mlp, const float *acts, int rows, int *ld_hidden);
+
 /* The same bits of y without keeping activations. work: mlp_infer_work_floats(mlp). */
 void mlp_infer(const struct mlp *mlp, float *y, int ldy, const float *params, const float *x,
                int ldx, int rows, float *work);

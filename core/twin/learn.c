@@ -199,6 +199,23 @@ double learn_grade(float *dy, const float *y, const float *right, int n, float i
     return error;
 }
 
+/* Scales learn in the last layer alone: their gradient is full of noise, and where a target is well
+ * known it is many times that of its mean, which the layers below would then not learn. Leaves that
+ * of the means in dy. */
+static void backward_scales(struct lesson *l, int n)
+{
+    const struct mlp *mlp = &l->e->mlp;
+    const int last = mlp->shape.n_layers - 1, n_target = l->e->space->n_target, ld = 2 * n_target;
+    int ld_hidden;
+    const float *hidden = mlp_last_hidden(mlp, l->acts, n, &ld_hidden);
+    gemm_tn(mlp->gemm, l->grads + mlp->w[last] + n_target, ld, hidden, ld_hidden, l->dy + n_target,
+            ld, n, mlp->shape.sizes[last], n_target);
+    gemm_bias_grad(l->grads + mlp->b[last] + n_target, l->dy + n_target, ld, n, n_target);
+    for (int i = 0; i < n; i++) {
+        memset(l->dy + (ptrdiff_t)i * ld + n_target, 0, (size_t)n_target * sizeof *l->dy);
+    }
+}
+
 static double descend(struct lesson *l, int n, double lr)
 {
     const struct mlp *mlp = &l->e->mlp;
@@ -211,6 +228,7 @@ static double descend(struct lesson *l, int n, double lr)
                         l->right + (ptrdiff_t)i * n_target, n_target, 1.0F / (float)n);
     }
     memset(l->grads, 0, mlp->n_params * sizeof *l->grads);
+    backward_scales(l, n);
     mlp_backward(mlp, l->grads, NULL, 0, l->params, l->in, n_in, l->acts, l->dy, 2 * n_target, n,
                  l->work);
     if (isfinite(grad_clip(l->grads, mlp->n_params, GRAD_NORM))) {

@@ -1,0 +1,437 @@
+/* Learning on a system whose noise is known: how near to it the means come, whether the scales are
+ * its scales, what is kept, and that the same is learned twice. Drawing from a bank of residuals.
+ */
+#include "tests/unit/twin_world.h"
+
+#include "core/base/fmath.h"
+
+enum { EPISODES = 40, STEPS = 60, MANY = 200 };
+
+static int setup(void **state)
+{
+    static struct twin_world w;
+    *state = &w;
+    return twin_world_open(&w);
+}
+
+static int teardown(void **state)
+{
+    return twin_world_close(*state);
+}
+
+/* ---- the gradient ---- */
+
+/* The loss of learn.h in double; `gap`: the distance that the scale takes as given. */
+static double loss(const double *y, const double *gap, const float *right, int n)
+{
+    double sum = 0.0;
+    for (int i = 0; i < n; i++) {
+        const double d = y[i] - (double)right[i];
+        sum += 0.5 * d * d + 0.25 * (y[n + i] + gap[i] * exp(-y[n + i]));
+    }
+    return sum;
+}
+
+static void test_gradient(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    const double h = 1e-5;
+    for (uint32_t trial = 0; trial < 200; trial++) {
+        float y[2 * N], dy[2 * N], right[N];
+        double gap[N], x[2 * N], square = 0.0;
+        for (uint32_t i = 0; i < 2 * N; i++) {
+            const struct rng_block u = rng_philox(rng_key(1, RNG_TWIN, RNG_TRAIN), trial, i, 0, 0);
+            y[i] = (float)rng_normal(u.v[0], u.v[1]);
+            x[i] = (double)y[i];
+            if (i < N) {
+                right[i] = (float)rng_normal(u.v[2], u.v[3]);
+                gap[i] = fabs(x[i] - (double)right[i]);
+                square += gap[i] * gap[i];
+            }
+        }
+        const double error = learn_grade(dy, y, right, N, 0.125F);
+        assert_true(fabs(error - square) < 1e-5 * (1.0 + square));
+        for (int i = 0; i < 2 * N; i++) {
+            const double was = x[i];
+            x[i] = was + h;
+            const double above = loss(x, gap, right, N);
+            x[i] = was - h;
+            const double below = loss(x, gap, right, N);
+            x[i] = was;
+            const double slope = 0.125 * (above - below) / (2.0 * h);
+            const double cut = fmax(slope, -10.0 * 0.25 * 0.125);
+            assert_true(fabs((double)dy[i] - (i < N ? slope : cut)) < 2e-6 + 1e-4 * fabs(slope));
+        }
+    }
+    /* One gap that nothing explains moves its scale by a bounded step. */
+    const float far[2] = {0.0F, -7.0F}, right = 1e6F;
+    float dy[2];
+    (void)learn_grade(dy, far, &right, 1, 1.0F);
+    assert_true(dy[1] == -2.5F);
+}
+
+/* ---- what is learned ---- */
+
+static void learn_linear(struct twin_world *w, int episodes, int epochs)
+{
+    linear_store(w->traces, 0, episodes, STEPS, NULL);
+    w->fit.epochs = epochs;
+    twin_world_fit(w);
+}
+
+/* Sums over validation transitions, of a learned column: squared error and true variance; and of
+ * the scales, where the load is in [lo, hi), theirs and the truth's. */
+struct sums {
+    double square, variance, scale, truth;
+};
+
+static double sd_of(int target, double load)
+{
+    return target == 0 ? linear_web_sd(load) : target == 1 ? LINEAR_DB_SD : LINEAR_ENTRY_SD;
+}
+
+static struct sums judge(struct twin_world *w, int member, int target, double lo, double hi)
+{
+    const struct twin_model *m = &w->model;
+    const struct dataset *d = &m->data;
+    const int n = m->space.n_target;
+    struct sums s = {0};
+    float *in = ARENA_NEW(&w->scratch, m->space.n_in, float);
+    float *y = ARENA_NEW(&w->scratch, 2 * n, float);
+    float *right = ARENA_NEW(&w->scratch, n, float), *got = ARENA_NEW(&w->scratch, n, float);
+    float *work = ARENA_NEW(&w->scratch, ensemble_work_floats(&m->ensemble, 1), float);
+    for (int k = 0; k < d->n_at[STORE_VALIDATION]; k++) {
+        const int row = d->at[STORE_VALIDATION][k];
+        const double load = (double)d->load[row], sd = sd_of(target, load);
+        if (load >= lo && load < hi) {
+            dataset_input(in, d, row);
+            dataset_target(right, d, row);
+            ensemble_predict(&m->ensemble, member, y, in, 1, work);
+            ensemble_answer(&m->ensemble, got, y, NULL, in);
+            s.square += pow((double)(got[target] - right[target]), 2.0);
+            s.variance += sd * sd;
+            s.scale += exp((double)ensemble_log_scale(y[n + target])) *
+                       (double)m->ensemble.out_std[target];
+            s.truth += sd * sqrt(2.0 / M_PI); /* mean |normal| */
+        }
+    }
+    return s;
+}
+
+static void assert_between(double x, double lo, double hi, const char *what)
+{
+    if (!(x >= lo && x <= hi)) {
+        fail_msg("%s: %g, not in [%g, %g]", what, x, lo, hi);
+    }
+}
+
+/* most: how far above the noise the error may be. */
+static void assert_learned(struct twin_world *w, double most)
+{
+    for (int target = 0; target < 3; target++) {
+        const struct sums all = judge(w, 0, target, 0.0, 1e9);
+        assert_between(sqrt(all.square / all.variance), 0.9, most, "error / noise");
+        const struct sums low = judge(w, 0, target, 0.0, 40.0);
+        const struct sums high = judge(w, 0, target, 80.0, 1e9);
+        assert_between(low.scale / low.truth, 0.75, 1.35, "scale at a low load");
+        assert_between(high.scale / high.truth, 0.75, 1.35, "scale at a high load");
+    }
+    const struct noise *b = &w->model.ensemble.members[0].noise;
+    const int n = w->model.space.n_target;
+    for (int target = 0; target < 3; target++) {
+        double sum = 0.0;
+        for (int i = 0; i < b->n; i++) {
+            sum += fabs((double)b->z[(ptrdiff_t)i * n + target]);
+        }
+        assert_between(sum / b->n, 0.85, 1.2, "mean |z|");
+    }
+}
+
+static void test_noise_floor(void **state)
+{
+    learn_linear(*state, MANY, 30);
+    assert_learned(*state, 1.2);
+}
+
+static void test_direct(void **state)
+{
+    struct twin_world *w = *state;
+    w->fit.predict = PREDICT_DIRECT;
+    learn_linear(w, MANY, 30);
+    assert_false(w->model.ensemble.residual);
+    assert_learned(w, 1.4); /* the change is a smaller target than the state */
+}
+
+/* ---- the bank ---- */
+
+static void assert_bank(const struct noise *b, int n)
+{
+    int followed = 0;
+    assert_int_equal(b->n, n);
+    for (int i = 0; i < n; i++) {
+        assert_true(i == 0 || b->level[i] >= b->level[i - 1]);
+        assert_true(b->next[i] >= NOISE_NONE && b->next[i] < n && b->next[i] != i);
+        followed += b->next[i] != NOISE_NONE;
+    }
+    assert_true(followed > n / 2);
+}
+
+/* With room for all, every transition but an episode's last is followed by another. */
+static void test_bank(void **state)
+{
+    struct twin_world *w = *state;
+    learn_linear(w, EPISODES, 2);
+    const struct dataset *d = &w->model.data;
+    const int n = d->n_at[STORE_VALIDATION];
+    const struct noise *b = &w->model.ensemble.members[1].noise;
+    assert_bank(b, n);
+    int ends = 0;
+    for (int i = 0; i < n; i++) {
+        ends += b->next[i] == NOISE_NONE;
+    }
+    assert_int_equal(ends, n / STEPS);
+}
+
+/* The second half of the episodes is much noisier in one column. */
+static void noisy_half(struct linear_episode *m, int number)
+{
+    for (int t = 1; number >= EPISODES / 2 && t <= STEPS; t++) {
+        m->state[t * LINEAR_S + ENTRY_30S] += (t * 7 + number) % 2 == 0 ? 300.0F : -300.0F;
+    }
+}
+
+/* Without room for all, both halves are in it. */
+static void test_bank_spread(void **state)
+{
+    struct twin_world *w = *state;
+    linear_store(w->traces, 0, EPISODES, STEPS, noisy_half);
+    w->fit.noise_rows = 100;
+    w->fit.epochs = 1;
+    w->fit.lr = w->fit.lr_end = 1e-6; /* nothing is learned, so noise stays noise */
+    twin_world_fit(w);
+    const struct dataset *d = &w->model.data;
+    const struct noise *b = &w->model.ensemble.members[0].noise;
+    const int n_target = w->model.space.n_target, n_valid = d->n_at[STORE_VALIDATION];
+    int loud = 0, loud_there = 0;
+    assert_true(n_valid > 400 && b->n <= 100 && b->n > 75);
+    assert_bank(b, b->n);
+    for (int i = 0; i < b->n; i++) {
+        loud += fabsf(b->z[(ptrdiff_t)i * n_target + 2]) > 0.5F;
+    }
+    for (int i = 0; i < n_valid; i++) {
+        loud_there += d->episode[d->at[STORE_VALIDATION][i]] >= EPISODES / 2;
+    }
+    const double want = (double)loud_there / n_valid, got = (double)loud / b->n;
+    assert_between(got, want - 0.25, want + 0.25, "share of the noisy half");
+}
+
+/* ---- what is kept ---- */
+
+enum { PASSES_MAX = 64 };
+struct seen {
+    double valid[PASSES_MAX];
+    int n;
+};
+
+static void see(void *ctx, int epoch, double train_error, double validation_error)
+{
+    struct seen *s = ctx;
+    assert_int_equal(epoch, s->n);
+    assert_true(isfinite(train_error));
+    s->valid[s->n++] = validation_error;
+}
+
+static void begin(struct twin_world *w)
+{
+    OK(model_begin(&w->model, &w->arena, w->traces, &w->fit, NULL, &w->scratch));
+}
+
+static enum err learn(struct twin_world *w, int member, bool warm, struct seen *seen)
+{
+    const struct learn_watch watch = {seen, see};
+    *seen = (struct seen){.n = 0};
+    return learn_member(&w->model.ensemble, member, &w->model.data, &w->fit, warm, &watch,
+                        &w->scratch);
+}
+
+/* A step size that only ever makes things worse: the first pass is the best one, and training
+ * waits `patience` passes for another. */
+static void test_best_is_kept(void **state)
+{
+    struct twin_world *w = *state;
+    struct seen seen;
+    linear_store(w->traces, 0, EPISODES, STEPS, NULL);
+    w->fit.epochs = 40;
+    w->fit.patience = 4;
+    w->fit.lr = w->fit.lr_end = 0.03;
+    begin(w);
+    OK(learn(w, 0, false, &seen));
+    const struct member *m = &w->model.ensemble.members[0];
+    int best = 0;
+    for (int i = 1; i < seen.n; i++) {
+        best = seen.valid[i] < seen.valid[best] ? i : best;
+    }
+    assert_int_equal(m->epochs, best + 1);
+    assert_true(m->error == seen.valid[best]);
+    assert_int_equal(seen.n, best + 1 + 4 < 40 ? best + 1 + 4 : 40);
+    assert_true(best + 1 < seen.n); /* or this test shows nothing */
+    double again;
+    const struct dataset *d = &w->model.data;
+    OK(learn_error(&again, &w->model.ensemble, 0, d, d->at[STORE_VALIDATION],
+                   d->n_at[STORE_VALIDATION], &w->scratch));
+    assert_true(again == m->error);
+}
+
+static void test_warm_start(void **state)
+{
+    struct twin_world *w = *state;
+    struct seen cold, long_ago, warm;
+    linear_store(w->traces, 0, EPISODES, STEPS, NULL);
+    w->fit.epochs = 1;
+    begin(w);
+    OK(learn(w, 1, false, &cold));
+    w->fit.epochs = 30;
+    OK(learn(w, 0, false, &long_ago));
+    w->fit.epochs = 1;
+    w->fit.lr = w->fit.lr_end = 1e-4;
+    OK(learn(w, 0, true, &warm));
+    assert_true(warm.valid[0] < 1.05 * long_ago.valid[long_ago.n - 1]);
+    assert_true(cold.valid[0] > 1.5 * warm.valid[0]);
+}
+
+static void test_not_a_number(void **state)
+{
+    struct twin_world *w = *state;
+    struct seen seen;
+    linear_store(w->traces, 0, 8, STEPS, NULL);
+    w->fit.lr = 1e30;
+    begin(w);
+    assert_int_equal(learn(w, 0, false, &seen), ERR_NUMERIC);
+    assert_non_null(strstr(w->log.last, "lower fit.lr"));
+}
+
+/* ---- the same again ---- */
+
+static void put(struct buf *out, struct twin_world *w, int member, uint64_t seed)
+{
+    struct seen seen;
+    w->fit.seed = seed;
+    OK(learn(w, member, false, &seen));
+    out->len = 0;
+    OK(model_put_member(out, &w->model, member));
+}
+
+static void test_determinism(void **state)
+{
+    struct twin_world *w = *state;
+    struct buf a, b;
+    buf_init(&a);
+    buf_init(&b);
+    linear_store(w->traces, 0, 12, STEPS, NULL);
+    begin(w);
+    put(&a, w, 0, 1);
+    put(&b, w, 1, 1);
+    assert_true(a.len != b.len || memcmp(a.data, b.data, a.len) != 0); /* members differ */
+    put(&b, w, 0, 2);
+    assert_true(a.len != b.len || memcmp(a.data, b.data, a.len) != 0); /* seeds do */
+    put(&b, w, 0, 1);
+    assert_int_equal(a.len, b.len);
+    assert_memory_equal(a.data, b.data, a.len);
+    buf_release(&a);
+    buf_release(&b);
+}
+
+/* ---- drawing ---- */
+
+enum { BANK = 64 };
+
+/* Level i at row i; row i is followed by i + 1, the last by none. */
+static struct noise ladder(float level[BANK], int32_t next[BANK], int n)
+{
+    for (int i = 0; i < n; i++) {
+        level[i] = (float)i;
+        next[i] = i + 1 < n ? i + 1 : NOISE_NONE;
+    }
+    return (struct noise){.n = n, .level = level, .next = next};
+}
+
+static void test_draw(void **state)
+{
+    (void)state;
+    float level[BANK];
+    int32_t next[BANK];
+    const struct noise b = ladder(level, next, BANK);
+    for (int i = 0; i + 1 < BANK; i++) {
+        for (int at = -3; at < BANK + 3; at++) {
+            const float l = (float)at + 0.5F;
+            int count[BANK] = {0};
+            for (int k = 0; k < 64; k++) {
+                count[noise_draw(&b, i, l, (k + 0.5) / 64)]++;
+            }
+            const int rank = at < 0 ? 0 : at + 1 > BANK ? BANK : at + 1;
+            const int lo = rank - 4 > 0 ? rank - 4 : 0, hi = rank + 4 < BANK ? rank + 4 : BANK;
+            if (next[i] >= lo && next[i] < hi) {
+                assert_int_equal(count[next[i]], 64); /* it lasts */
+                continue;
+            }
+            for (int row = 0; row < BANK; row++) {
+                const bool near = row >= lo && row < hi;
+                assert_true(near ? abs(count[row] - 64 / (hi - lo)) <= 1 : count[row] == 0);
+            }
+        }
+    }
+    /* The first draw follows nobody; the end of an episode is followed by a draw. */
+    assert_int_equal(noise_draw(&b, NOISE_NONE, 10.5F, 0.0), 7);
+    assert_int_equal(noise_draw(&b, BANK - 1, 10.5F, 0.999999), 14);
+}
+
+static void test_small_banks(void **state)
+{
+    (void)state;
+    float level[BANK];
+    int32_t next[BANK];
+    for (int n = NOISE_LEAST; n <= 20; n++) {
+        const struct noise b = ladder(level, next, n);
+        for (int previous = NOISE_NONE; previous < n; previous++) {
+            for (float l = -2.0F; l < (float)n + 2.0F; l += 0.5F) {
+                for (int k = 0; k <= 10; k++) {
+                    const int row = noise_draw(&b, previous, l, k < 10 ? k / 10.0 : 1.0 - 0x1p-53);
+                    assert_true(row >= 0 && row < n);
+                    assert_true(fabsf((float)row - l) <= 1.0F || l < 0.0F || l > (float)n - 1.0F);
+                }
+            }
+        }
+    }
+}
+
+/* Rows of one level are all as near. */
+static void test_ties(void **state)
+{
+    (void)state;
+    float level[BANK];
+    int32_t next[BANK];
+    struct noise b = ladder(level, next, BANK);
+    int count[BANK] = {0};
+    for (int i = 0; i < BANK; i++) {
+        level[i] = -7.0F;
+    }
+    for (int k = 0; k < BANK; k++) {
+        count[noise_draw(&b, NOISE_NONE, -7.0F, (k + 0.5) / BANK)]++;
+    }
+    for (int i = 0; i < BANK; i++) {
+        assert_int_equal(count[i], 1);
+    }
+}
+
+#define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_(test_gradient),   TEST_(test_noise_floor),  TEST_(test_direct),
+        TEST_(test_bank),       TEST_(test_bank_spread),  TEST_(test_best_is_kept),
+        TEST_(test_warm_start), TEST_(test_not_a_number), TEST_(test_determinism),
+        TEST_(test_draw),       TEST_(test_small_banks),  TEST_(test_ties),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
