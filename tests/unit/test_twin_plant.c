@@ -1,0 +1,443 @@
+/* The twin as a plant: what an environment does depends on nobody beside it, stays within what was
+ * seen, and is the same again; what was recorded comes back as it was. */
+#include "core/base/hash.h"
+#include "tests/unit/twin_cluster.h"
+
+enum { ENVS = 16, STEPS = 14 };
+
+static struct twin_cluster world; /* made once: collecting takes the time */
+
+static int open_all(void **state)
+{
+    *state = &world;
+    return twin_cluster_open(&world);
+}
+
+static int close_all(void **state)
+{
+    return twin_cluster_close(*state);
+}
+
+/* ---- playing ---- */
+
+/* Everything an environment showed, step by step. */
+struct shown {
+    uint64_t hash[ENVS];
+    int64_t asked[WORLDS_SOURCES];
+};
+
+static struct episode_id id_of(int env)
+{
+    return (struct episode_id){
+        .seed = 4, .split = RNG_TRAIN, .env = (uint32_t)env, .episode = env % 3 == 0 ? 7 : 5};
+}
+
+/* Changes of environment `env` in step t: none three times of four, far beyond the bounds now and
+ * then. */
+static void choose(int32_t *delta, int n, int env, int t)
+{
+    const struct rng_key key = rng_key(2, RNG_ACTION, RNG_TRAIN);
+    const bool change = rng_philox(key, 99, (uint32_t)t, 0, (uint32_t)env).v[0] % 4 == 0;
+    for (int s = 0; s < n; s++) {
+        const uint32_t u = rng_philox(key, (uint32_t)s, (uint32_t)t, 0, (uint32_t)env).v[0];
+        const int32_t far = u % 31 == 0 ? 50 : u % 31 == 1 ? -50 : 0;
+        delta[s] = change ? (int32_t)rng_below(u, 3) - 1 + far : 0;
+    }
+}
+
+static void look(struct shown *out, struct plant *p, int lid, int env)
+{
+    uint64_t *h = &out->hash[env];
+    *h = hash_fnv1a(*h, plant_state(p, lid), (size_t)p->n_state * sizeof(float));
+    *h = hash_fnv1a(*h, plant_truth(p, lid), sizeof(struct plant_truth));
+}
+
+struct tile {
+    struct arena arena;
+    struct twin_model model;
+    struct plant *plant;
+    struct schedule schedule[ENVS];
+    int32_t *delta;
+    int first, n;
+};
+
+static void reset(struct tile *t)
+{
+    const struct world *w = &world.x.world;
+    for (int i = 0; i < t->n; i++) {
+        const struct episode_id id = id_of(t->first + i);
+        schedule_draw(&t->schedule[i], &w->scenarios[(t->first + i) % 2], &id, w->n_seconds);
+        OK(plant_reset(t->plant, i, &id, &t->schedule[i], CLUSTER_HORIZON));
+    }
+}
+
+/* Environments first .. first + n - 1 in one plant. */
+static void tile_open(struct tile *t, const struct twin_cfg *use, int first, int n)
+{
+    const struct world *w = &world.x.world;
+    *t = (struct tile){.first = first, .n = n};
+    arena_init(&t->arena);
+    OK(model_load(&t->model, &t->arena, use, world.w.file));
+    OK(twin_check(&t->model, &w->topology, w->cfg.plant, "twin"));
+    OK(twin_new(&t->plant, &t->arena, &t->model, w->cfg.plant, &w->topology, n));
+    t->delta = ARENA_NEW(&t->arena, n * w->topology.n_services, int32_t);
+    for (int i = 0; i < n; i++) {
+        OK(schedule_init(&t->schedule[i], &t->arena, w->n_seconds));
+    }
+    reset(t);
+}
+
+static void step(struct tile *t, int at, const uint8_t *active)
+{
+    const int n = world.x.world.topology.n_services;
+    for (int i = 0; i < t->n; i++) {
+        choose(t->delta + (ptrdiff_t)i * n, n, t->first + i, at);
+    }
+    OK(plant_step(t->plant, t->delta, NULL, active));
+}
+
+static void play(struct shown *out, struct tile *t)
+{
+    for (int i = 0; i < t->n; i++) {
+        look(out, t->plant, i, t->first + i);
+    }
+    for (int at = 0; at < STEPS; at++) {
+        step(t, at, NULL);
+        for (int i = 0; i < t->n; i++) {
+            look(out, t->plant, i, t->first + i);
+        }
+    }
+}
+
+/* All environments, `group` to a plant. */
+static struct shown play_in_groups(const struct twin_cfg *use, int group)
+{
+    struct shown s = {.hash = {0}};
+    for (int first = 0; first < ENVS; first += group) {
+        static struct tile t;
+        tile_open(&t, use, first, group);
+        play(&s, &t);
+        arena_release(&t.arena);
+    }
+    return s;
+}
+
+/* The ways to use a twin; what is drawn in them differs. */
+enum { USES = 4 };
+static struct twin_cfg use_of(int i)
+{
+    struct twin_cfg use = world.w.use;
+    use.lookup = i == 0 ? LOOKUP_QUANTISED : i == 1 ? LOOKUP_NONE : LOOKUP_EXACT;
+    use.fallback = i == 3 ? FALLBACK_NEAREST : FALLBACK_MLP;
+    use.radius = 1e-3; /* so that worlds hold, too */
+    return use;
+}
+
+static void test_grouping(void **state)
+{
+    (void)state;
+    struct shown first[USES];
+    for (int u = 0; u < USES; u++) {
+        const struct twin_cfg use = use_of(u);
+        first[u] = play_in_groups(&use, 1);
+        for (int group = 2; group <= ENVS; group *= 2) {
+            const struct shown other = play_in_groups(&use, group);
+            assert_memory_equal(first[u].hash, other.hash, sizeof other.hash);
+        }
+        for (int i = 0; i < ENVS; i++) { /* and no two are the same */
+            for (int k = 0; k < i; k++) {
+                assert_true(first[u].hash[i] != first[u].hash[k]);
+            }
+        }
+    }
+    assert_memory_not_equal(first[0].hash, first[1].hash, sizeof first[0].hash);
+    assert_memory_not_equal(first[1].hash, first[3].hash, sizeof first[0].hash);
+}
+
+/* A plant that has played before is as a new one. */
+static void test_reset(void **state)
+{
+    (void)state;
+    for (int u = 0; u < USES; u++) {
+        static struct tile t;
+        struct shown once = {.hash = {0}}, again = {.hash = {0}};
+        const struct twin_cfg use = use_of(u);
+        tile_open(&t, &use, 0, 8);
+        play(&once, &t);
+        for (int i = 0; i < 3; i++) {
+            step(&t, 40 + i, NULL);
+        }
+        reset(&t);
+        play(&again, &t);
+        assert_memory_equal(once.hash, again.hash, sizeof once.hash);
+        arena_release(&t.arena);
+    }
+}
+
+static void test_identity(void **state)
+{
+    (void)state;
+    static struct tile t;
+    const struct twin_cfg use = use_of(1);
+    const struct world *w = &world.x.world;
+    struct shown s = {.hash = {0}};
+    const struct episode_id ids[4] = {
+        {1, RNG_TRAIN, 0, 0}, {1, RNG_TRAIN, 0, 1}, {2, RNG_TRAIN, 0, 0}, {1, RNG_DEV, 0, 0}};
+    tile_open(&t, &use, 0, 4);
+    for (int i = 0; i < 4; i++) { /* one schedule: what is left is what the twin draws */
+        OK(plant_reset(t.plant, i, &ids[i], &t.schedule[0], CLUSTER_HORIZON));
+    }
+    for (int at = 0; at < STEPS; at++) {
+        memset(t.delta, 0, 4 * (size_t)w->topology.n_services * sizeof *t.delta);
+        OK(plant_step(t.plant, t.delta, NULL, NULL));
+        for (int i = 0; i < 4; i++) {
+            look(&s, t.plant, i, i);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < i; k++) {
+            assert_true(s.hash[i] != s.hash[k]);
+        }
+    }
+    arena_release(&t.arena);
+}
+
+static void test_no_allocation(void **state)
+{
+    (void)state;
+    for (int u = 0; u < USES; u++) {
+        static struct tile t;
+        const struct twin_cfg use = use_of(u);
+        struct shown s = {.hash = {0}};
+        tile_open(&t, &use, 0, 8);
+        const uint64_t calls = mem_calls();
+        reset(&t);
+        play(&s, &t);
+        assert_int_equal(mem_calls(), calls);
+        arena_release(&t.arena);
+    }
+}
+
+/* ---- what a state may be ---- */
+
+static void assert_state(const struct tile *t, int lid, const float *before, const int32_t *delta)
+{
+    const struct space *s = &t->model.space;
+    const float *now = plant_state(t->plant, lid);
+    for (int i = 0; i < s->n_state; i++) {
+        const struct space_column *c = &s->columns[i];
+        if (c->learned && !(now[i] >= c->lo && now[i] <= c->hi)) {
+            fail_msg("%s: %g, seen were %g .. %g", s->header.columns[i], (double)now[i],
+                     (double)c->lo, (double)c->hi);
+        }
+        assert_true(!c->whole || now[i] == floorf(now[i]));
+    }
+    for (int k = 0; k < s->n_services; k++) {
+        const struct service_cfg *cfg = &world.x.cfg.topology.services[k];
+        const int at = state_service_at(k, SF_DESIRED);
+        const int wish = (int)before[at] + delta[k];
+        const int want = wish < cfg->min_replicas   ? cfg->min_replicas
+                         : wish > cfg->max_replicas ? cfg->max_replicas
+                                                    : wish;
+        assert_true(now[at] == (float)want);
+        assert_true(now[state_service_at(k, SF_ID)] == before[state_service_at(k, SF_ID)]);
+    }
+}
+
+static void test_states(void **state)
+{
+    (void)state;
+    const int n = world.x.world.topology.n_services;
+    float before[8][256];
+    assert_true(state_size(n) <= 256);
+    for (int u = 0; u < 2; u++) {
+        static struct tile t;
+        const struct twin_cfg use = use_of(u);
+        double in_flight[8] = {0.0}, moved = 0.0;
+        tile_open(&t, &use, 8, 8);
+        for (int at = 0; at < STEPS; at++) {
+            for (int i = 0; i < 8; i++) {
+                memcpy(before[i], plant_state(t.plant, i), (size_t)state_size(n) * sizeof(float));
+            }
+            step(&t, at, NULL);
+            for (int i = 0; i < 8; i++) {
+                const struct plant_truth *truth = plant_truth(t.plant, i);
+                const double change = truth->inflight - in_flight[i];
+                assert_state(&t, i, before[i], t.delta + (ptrdiff_t)i * n);
+                assert_true(fabs(truth->received - truth->answered - truth->failed - change) <
+                            1e-9 * (1.0 + truth->received));
+                in_flight[i] = truth->inflight;
+                moved += truth->answered;
+            }
+        }
+        assert_true(moved > 0.0);
+        arena_release(&t.arena);
+    }
+}
+
+/* Who rests shows what it showed, and goes on as if nobody had waited. */
+static void test_rest(void **state)
+{
+    (void)state;
+    static struct tile t;
+    const struct twin_cfg use = use_of(0);
+    const uint8_t odd[8] = {0, 1, 0, 1, 0, 1, 0, 1}, even[8] = {1, 0, 1, 0, 1, 0, 1, 0};
+    struct shown together = {.hash = {0}}, apart = {.hash = {0}}, kept, now;
+    tile_open(&t, &use, 0, 8);
+    for (int at = 0; at < STEPS; at++) {
+        step(&t, at, NULL);
+        for (int i = 0; i < 8; i++) {
+            look(&together, t.plant, i, i);
+        }
+    }
+    reset(&t);
+    for (int at = 0; at < 2 * STEPS; at++) {
+        const bool turn = at % 2 == 0;
+        kept = now = (struct shown){.hash = {0}};
+        for (int i = 0; i < 8; i++) {
+            look(&kept, t.plant, i, i);
+        }
+        step(&t, at / 2, turn ? odd : even);
+        for (int i = 0; i < 8; i++) {
+            const bool active = (turn ? odd : even)[i] != 0;
+            look(&now, t.plant, i, i);
+            assert_true(active || now.hash[i] == kept.hash[i]);
+            if (active) {
+                look(&apart, t.plant, i, i);
+            }
+        }
+    }
+    assert_memory_equal(together.hash, apart.hash, sizeof apart.hash);
+    arena_release(&t.arena);
+}
+
+/* An environment that was never reset may stand beside others. */
+static void test_never_reset(void **state)
+{
+    (void)state;
+    static struct tile t;
+    const struct twin_cfg use = use_of(0);
+    const struct world *w = &world.x.world;
+    const uint8_t active[2] = {1, 0};
+    struct plant *p;
+    tile_open(&t, &use, 0, 2);
+    OK(twin_new(&p, &t.arena, &t.model, w->cfg.plant, &w->topology, 2));
+    const struct episode_id id = id_of(0);
+    OK(plant_reset(p, 0, &id, &t.schedule[0], CLUSTER_HORIZON));
+    OK(plant_step(p, t.delta, NULL, active));
+    arena_release(&t.arena);
+}
+
+/* ---- what was recorded ---- */
+
+/* In the table, the same decisions lead along the same states; a network leads elsewhere. */
+static void test_recorded(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct twin_model m;
+    struct worlds w;
+    const struct twin_cfg use = use_of(2);
+    arena_init(&arena);
+    OK(model_load(&m, &arena, &use, world.w.file));
+    OK(worlds_init(&w, &arena, &m, 1));
+    const struct dataset *d = &m.data;
+    int played = 0;
+    for (int e = 0; e < d->n_episodes; e++) {
+        const struct dataset_episode *ep = &d->episodes[e];
+        const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)e, 0, 0};
+        if (ep->part != STORE_TRAIN) {
+            continue;
+        }
+        worlds_begin(&w, 0, &id, &m.data, ep->first_row);
+        for (int t = 0; t < ep->n_steps; t++, played++) {
+            const int row = ep->first_row + t;
+            worlds_step(&w, d->delta + (ptrdiff_t)row * m.space.n_services, NULL, d->load + row,
+                        NULL);
+            assert_int_equal(w.source[0], FROM_TABLE);
+            assert_memory_equal(worlds_state(&w, 0),
+                                d->state + (ptrdiff_t)(row + 1) * m.space.n_state,
+                                (size_t)m.space.n_state * sizeof(float));
+            assert_memory_equal(w.measure, d->measure + (ptrdiff_t)row * SPACE_MEASURES,
+                                SPACE_MEASURES * sizeof(float));
+        }
+    }
+    assert_int_equal(w.asked[FROM_TABLE], played);
+    assert_true(played > 100);
+    const float other = d->load[0] + 1.0F;
+    const int32_t still[16] = {0};
+    worlds_step(&w, still, NULL, &other, NULL);
+    assert_int_equal(w.source[0], FROM_NETWORK);
+    arena_release(&arena);
+}
+
+/* With a coarse key both answer; asked counts them. */
+static void test_sources(void **state)
+{
+    (void)state;
+    static struct tile t;
+    struct worlds w;
+    const struct twin_cfg use = use_of(0);
+    tile_open(&t, &use, 0, 1);
+    OK(worlds_init(&w, &t.arena, &t.model, ENVS));
+    const struct dataset *d = &t.model.data;
+    int32_t *delta = ARENA_NEW(&t.arena, ENVS * t.model.space.n_services, int32_t);
+    float load[ENVS];
+    for (int i = 0; i < ENVS; i++) {
+        const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)i, 0, i % 3};
+        worlds_begin(&w, i, &id, d, t.model.starts[i % t.model.n_starts]);
+        load[i] = d->load[t.model.starts[i % t.model.n_starts]];
+    }
+    for (int at = 0; at < 30; at++) {
+        for (int i = 0; i < ENVS; i++) { /* every other world goes where nobody was */
+            delta[(ptrdiff_t)i * t.model.space.n_services] = i % 2 == 1 && at > 10;
+        }
+        worlds_step(&w, delta, NULL, load, NULL);
+    }
+    assert_int_equal(w.asked[FROM_TABLE] + w.asked[FROM_NETWORK], 30 * ENVS);
+    assert_true(w.asked[FROM_TABLE] > 0 && w.asked[FROM_NETWORK] > 0);
+    arena_release(&t.arena);
+}
+
+/* ---- whose twin is it? ---- */
+
+static void test_other_systems(void **state)
+{
+    (void)state;
+    static struct tile t;
+    const struct twin_cfg use = use_of(0);
+    struct world *w = &world.x.world;
+    struct plant_cfg plant = *w->cfg.plant;
+    tile_open(&t, &use, 0, 1);
+    plant.period_s = 30.0;
+    assert_int_equal(twin_check(&t.model, &w->topology, &plant, "my/twin"), ERR_MISMATCH);
+    assert_non_null(strstr(world.w.log.last, "my/twin"));
+    assert_non_null(strstr(world.w.log.last, "decision period"));
+    struct topology topology = w->topology;
+    struct topology_cfg cfg = *topology.cfg;
+    struct service_cfg services[16];
+    memcpy(services, cfg.services, (size_t)cfg.n_services * sizeof *services);
+    services[1].name = "other";
+    cfg.services = services;
+    topology.cfg = &cfg;
+    assert_int_equal(twin_check(&t.model, &topology, w->cfg.plant, "twin"), ERR_MISMATCH);
+    assert_non_null(strstr(world.w.log.last, "other names"));
+    topology.n_services--;
+    assert_int_equal(twin_check(&t.model, &topology, w->cfg.plant, "twin"), ERR_MISMATCH);
+    t.model.n_starts = 0;
+    assert_int_equal(twin_check(&t.model, &w->topology, w->cfg.plant, "twin"), ERR_MISMATCH);
+    assert_non_null(strstr(world.w.log.last, "beginning"));
+    arena_release(&t.arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_grouping),    cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_identity),    cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_states),      cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_never_reset), cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_sources),     cmocka_unit_test(test_other_systems),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
