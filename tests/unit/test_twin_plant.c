@@ -129,7 +129,10 @@ static struct twin_cfg use_of(int i)
     struct twin_cfg use = world.w.use;
     use.lookup = i == 0 ? LOOKUP_QUANTISED : i == 1 ? LOOKUP_NONE : LOOKUP_EXACT;
     use.fallback = i == 3 ? FALLBACK_NEAREST : FALLBACK_MLP;
-    use.radius = 1e-3; /* so that worlds hold, too */
+    if (i == 3) { /* fine, and near: worlds hold, too, some from their first step on */
+        use.quantum = 0.5;
+        use.radius = 2.0;
+    }
     return use;
 }
 
