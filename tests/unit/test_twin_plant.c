@@ -374,6 +374,38 @@ static void test_recorded(void **state)
     arena_release(&arena);
 }
 
+/* Nobody near: the state stays, and the measures are those of its own beginning, not of whoever had
+ * the place before. */
+static void test_hold(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct twin_model m;
+    struct worlds w;
+    const int32_t far[16] = {40};
+    const float load = 1.0F;
+    struct twin_cfg use = use_of(3);
+    use.radius = 0.0;
+    arena_init(&arena);
+    OK(model_load(&m, &arena, &use, world.w.file));
+    OK(worlds_init(&w, &arena, &m, 1));
+    for (int i = 0; i < m.n_starts; i++) {
+        const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), 0, (uint32_t)i, 0};
+        const int row = m.starts[i];
+        worlds_begin(&w, 0, &id, &m.data, row);
+        worlds_step(&w, far, NULL, &load, NULL);
+        assert_int_equal(w.source[0], FROM_HOLD);
+        assert_memory_equal(w.measure, m.data.measure + (ptrdiff_t)row * SPACE_MEASURES,
+                            SPACE_MEASURES * sizeof(float));
+        const float *before = m.data.state + (ptrdiff_t)row * m.space.n_state;
+        for (int k = 0; k < m.space.n_state; k++) {
+            assert_true(worlds_state(&w, 0)[k] ==
+                        before[k] + (k == m.space.desired_at[0] ? 40.0F : 0.0F));
+        }
+    }
+    arena_release(&arena);
+}
+
 /* With a coarse key both answer; asked counts them. */
 static void test_sources(void **state)
 {
@@ -436,11 +468,12 @@ static void test_other_systems(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grouping),    cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_identity),    cmocka_unit_test(test_no_allocation),
-        cmocka_unit_test(test_states),      cmocka_unit_test(test_rest),
-        cmocka_unit_test(test_never_reset), cmocka_unit_test(test_recorded),
-        cmocka_unit_test(test_sources),     cmocka_unit_test(test_other_systems),
+        cmocka_unit_test(test_grouping),      cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_identity),      cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_states),        cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_never_reset),   cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_hold),          cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_other_systems),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
