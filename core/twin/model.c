@@ -286,17 +286,17 @@ enum err model_adopt(struct twin_model *m, const struct twin_model *from)
 
 /* ---- the file ---- */
 
-enum err model_save(struct twin_model *m, const char *file, uint64_t traces, const char *fit)
+/* The header is small beside the networks; its limits stand apart from their columns. */
+static enum err put_header(struct buf *out, const struct twin_model *m, uint64_t traces,
+                           const char *fit)
 {
     struct arena scratch;
-    struct buf out;
     const struct ensemble *e = &m->ensemble;
     const struct space *s = &m->space;
-    arena_init(&scratch);
-    buf_init(&out);
     const int n_columns = s->n_state + s->n_measures;
-    float *limits = ARENA_NEW(&scratch, 4 * n_columns, float);
     int32_t hidden[MLP_LAYERS_MAX];
+    arena_init(&scratch);
+    float *limits = ARENA_NEW(&scratch, 4 * n_columns, float);
     enum err err = limits == NULL ? ERR_MEMORY : ERR_OK;
     for (int i = 0; err == ERR_OK && i < n_columns; i++) {
         const struct space_column *c = &s->columns[i];
@@ -323,17 +323,31 @@ enum err model_save(struct twin_model *m, const char *file, uint64_t traces, con
                                   .n_target = s->n_target,
                                   .n_columns = n_columns,
                                   .n_spread = MODEL_SPREADS};
-    err = err == ERR_OK ? codec_put_twin(&out, &h) : err;
-    for (int i = 0; err == ERR_OK && i < e->n_members; i++) {
-        err = model_put_member(&out, m, i);
-    }
-    if (err == ERR_OK) {
-        m->digest = hash_fnv1a(HASH_START, out.data, out.len);
-        err = file_write(file, out.data, out.len);
-    }
-    buf_release(&out);
+    err = err == ERR_OK ? codec_put_twin(out, &h) : err;
     arena_release(&scratch);
     return err;
+}
+
+enum err model_put(struct buf *out, const struct twin_model *m, uint64_t traces, const char *fit)
+{
+    TRY(put_header(out, m, traces, fit));
+    for (int i = 0; i < m->ensemble.n_members; i++) {
+        TRY(model_put_member(out, m, i));
+    }
+    return ERR_OK;
+}
+
+enum err model_save(struct twin_model *m, const char *file, uint64_t traces, const char *fit)
+{
+    struct buf out;
+    buf_init(&out);
+    enum err e = model_put(&out, m, traces, fit);
+    if (e == ERR_OK) {
+        m->digest = hash_fnv1a(HASH_START, out.data, out.len);
+        e = file_write(file, out.data, out.len);
+    }
+    buf_release(&out);
+    return e;
 }
 
 static enum err wrong_shape(const char *file, const char *what, int found, int expected)

@@ -70,7 +70,11 @@ enum err model_adopt(struct twin_model *m, const struct twin_model *from) WARN_U
  */
 enum err model_calibrate(struct twin_model *m, struct arena *scratch) WARN_UNUSED;
 
-/* The file of the networks, whole or not at all; `traces`: the store's digest, fit: YAML. */
+/* The bytes of the file of the networks, appended; `traces`: the store's digest, fit: YAML. */
+enum err model_put(struct buf *out, const struct twin_model *m, uint64_t traces,
+                   const char *fit) WARN_UNUSED;
+
+/* The file itself, whole or not at all. */
 enum err model_save(struct twin_model *m, const char *file, uint64_t traces,
                     const char *fit) WARN_UNUSED;
 

@@ -136,8 +136,8 @@ void space_input(float *in, const struct space *s, const struct space_decision *
 
 float space_snap(const struct space_column *c, float x)
 {
-    if (x <= c->least) {
-        return c->lo;
+    if (!(x > c->least)) {
+        return c->lo; /* also where x is NaN */
     }
     if (x >= c->most) {
         return c->hi;

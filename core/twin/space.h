@@ -85,7 +85,7 @@ static inline float space_forth(const struct space_column *c, float x)
 {
     return c->root ? __builtin_sqrtf(x > 0.0F ? x : 0.0F) : x;
 }
-/* Within what was seen, at the ends where near to them, whole where it counts. */
+/* Within what was seen, at the ends where near to them, whole where it counts; lo for NaN. */
 float space_snap(const struct space_column *c, float x);
 /* Back from coordinates, and snapped. */
 float space_back(const struct space_column *c, float y);

@@ -153,6 +153,7 @@ static void test_columns(void **state)
     assert_true(space_back(&level, -3.0F) == 0.0F);
     assert_true(space_forth(&level, -3.0F) == 0.0F);
     assert_true(space_back(&pods, 2.49F) == 2.0F && space_back(&pods, 2.5F) == 3.0F);
+    assert_true(space_back(&level, NAN) == 0.0F && space_back(&pods, NAN) == 1.0F);
     assert_true(space_back(&pods, -9.0F) == 1.0F && space_back(&pods, 99.0F) == 6.0F);
     assert_true(space_snap(&part, 0.1F) == 0.0F && space_snap(&part, 0.8F) == 1.0F);
     assert_true(space_snap(&part, 0.11F) == 0.11F && space_snap(&part, 0.79F) == 0.79F);
