@@ -50,7 +50,7 @@ MARL        = batch block gae gradient loss mappo policy reduce replay rollout t
 CLUSTER     = arrivals attack call check clients cluster contention engine measure replicas sim \
               truth weather
 TWIN        = accuracy bank check check_rows dataset ensemble export import layouts learn lookup \
-              metric model nearest noise sheet space store twin worlds
+              metric model nearest noise sheet space space_rows store twin worlds
 GAME        = conduct game imitate rules view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
 EVAL        = agreement bound claims collector episode eval frontier judge ledger outcomes pareto \
@@ -63,7 +63,7 @@ RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchang
 COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train twin
 FUZZED      = block checkpoint config csv error frame moments policy record sheet store \
               tile_state trusting weights workload
-BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_comm bench_train
+BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_comm bench_train bench_twin
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
 define PACKAGES

@@ -20,6 +20,7 @@ enum err worlds_init(struct worlds *w, struct arena *arena, const struct twin_mo
     w->step = ARENA_NEW(arena, n, uint32_t);
     w->next = ARENA_NEW(arena, s->n_state, float);
     w->target = ARENA_NEW(arena, s->n_target, float);
+    w->seen = ARENA_NEW(arena, s->n_target, float);
     w->in = ARENA_NEW(arena, worlds * (size_t)s->n_in, float);
     w->y = ARENA_NEW(arena, worlds * 2 * (size_t)s->n_target, float);
     w->work = ARENA_NEW(arena, ensemble_work_floats(&model->ensemble, n), float);
@@ -27,9 +28,9 @@ enum err worlds_init(struct worlds *w, struct arena *arena, const struct twin_mo
     w->queue = ARENA_NEW(arena, n, int);
     const bool all = w->id != NULL && w->state != NULL && w->load != NULL && w->measure != NULL &&
                      w->source != NULL && w->noise_at != NULL && w->step != NULL &&
-                     w->next != NULL && w->target != NULL && w->in != NULL && w->y != NULL &&
-                     w->work != NULL && w->point != NULL && w->queue != NULL;
-    return all ? ERR_OK : ERR_MEMORY;
+                     w->next != NULL && w->target != NULL && w->seen != NULL && w->in != NULL &&
+                     w->y != NULL && w->work != NULL && w->point != NULL && w->queue != NULL;
+    return all ? space_rows_init(&w->rows, arena, s) : ERR_MEMORY;
 }
 
 void worlds_begin(struct worlds *w, int i, const struct world_id *id, const struct dataset *d,
@@ -167,15 +168,13 @@ static void take_answer(struct worlds *w, int i, int at, const struct space_deci
     w->noise_at[i] =
         noise_draw(bank, w->noise_at[i], ensemble_level(e, y), rng_f64(u.v[0], u.v[1]));
     ensemble_answer(e, w->target, y, bank->z + (ptrdiff_t)w->noise_at[i] * s->n_target, in);
+    space_rows_back(w->seen, &w->rows, w->target);
     memcpy(w->next, d->states[0], (size_t)s->n_state * sizeof *w->next);
     for (int k = 0; k < s->n_learned; k++) {
-        const int column = s->learned_at[k];
-        w->next[column] = space_back(&s->columns[column], w->target[k]);
+        w->next[s->learned_at[k]] = w->seen[k];
     }
-    for (int k = 0; k < s->n_measures; k++) {
-        w->measure[(ptrdiff_t)i * s->n_measures + k] =
-            space_snap(&s->columns[s->n_state + k], w->target[s->n_learned + k]);
-    }
+    memcpy(w->measure + (ptrdiff_t)i * s->n_measures, w->seen + s->n_learned,
+           (size_t)s->n_measures * sizeof *w->measure);
     advance(w, i, d, FROM_NETWORK);
 }
 
@@ -192,7 +191,7 @@ static void ask_member(struct worlds *w, int member, int n, const int32_t *delta
         if (w->id[i].member == member) {
             const struct space_decision d =
                 decision_of(w, i, delta, attack, load[i], states, loads);
-            space_input(w->in + (ptrdiff_t)rows++ * s->n_in, s, &d);
+            space_rows_input(w->in + (ptrdiff_t)rows++ * s->n_in, &w->rows, &d);
         }
     }
     if (rows == 0) {

@@ -12,6 +12,7 @@
 
 #include "core/base/rng.h"
 #include "core/twin/model.h"
+#include "core/twin/space_rows.h"
 
 enum worlds_source { FROM_TABLE, FROM_NETWORK, FROM_NEAREST, FROM_HOLD, WORLDS_SOURCES };
 
@@ -33,8 +34,9 @@ struct worlds {
     int32_t *noise_at;   /* (n) row of the member's bank, NOISE_NONE */
     uint32_t *step;      /* (n) taken */
     float *next;         /* (S) scratch, like the rest */
-    float *target, *in, *y, *work, *point;
-    int *queue;                    /* (n) worlds that ask a network */
+    float *target, *seen, *in, *y, *work, *point;
+    int *queue; /* (n) worlds that ask a network */
+    struct space_rows rows;
     int64_t asked[WORLDS_SOURCES]; /* steps since worlds_init(), by source */
 };
 

@@ -1,5 +1,6 @@
 /* The twin as a plant: what an environment does depends on nobody beside it, stays within what was
  * seen, and is the same again; what was recorded comes back as it was. */
+#include "core/base/fmath.h"
 #include "core/base/hash.h"
 #include "tests/unit/twin_cluster.h"
 
@@ -406,6 +407,70 @@ static void test_hold(void **state)
     arena_release(&arena);
 }
 
+/* A step of one world against its definition, column by column: space_input(), the network, a row
+ * of the bank, space_back(), space_snap(). Bit by bit, though the step works on whole rows. */
+static void assert_by_definition(const struct worlds *w, const struct space_decision *asked,
+                                 struct arena *arena)
+{
+    const struct twin_model *m = w->model;
+    const struct ensemble *e = &m->ensemble;
+    const struct space *s = &m->space;
+    const struct noise *bank = &e->members[w->id[0].member].noise;
+    float *in = ARENA_NEW(arena, s->n_in, float), *y = ARENA_NEW(arena, 2 * s->n_target, float);
+    float *work = ARENA_NEW(arena, ensemble_work_floats(e, 1), float);
+    space_input(in, s, asked);
+    assert_memory_equal(w->in, in, (size_t)s->n_in * sizeof *in);
+    ensemble_predict(e, w->id[0].member, y, in, 1, work);
+    double level = 0.0;
+    for (int i = 0; i < s->n_target; i++) {
+        const float z = bank->z[(ptrdiff_t)w->noise_at[0] * s->n_target + i];
+        const float scale = ensemble_log_scale(y[s->n_target + i]);
+        const float noise = fm_expf(scale) * z;
+        const float base = i < s->n_learned ? in[s->learned_at[i]] : 0.0F;
+        const float target = base + e->out_mean[i] + e->out_std[i] * (y[i] + noise);
+        level += (double)scale;
+        if (i < s->n_learned) {
+            const int column = s->learned_at[i];
+            const float want = space_back(&s->columns[column], target);
+            assert_memory_equal(&worlds_state(w, 0)[column], &want, sizeof want);
+        } else {
+            const int k = i - s->n_learned;
+            const float want = space_snap(&s->columns[s->n_state + k], target);
+            assert_memory_equal(&w->measure[k], &want, sizeof want);
+        }
+    }
+    assert_true(fabs((double)ensemble_level(e, y) - level / s->n_target) < 1e-5);
+}
+
+static void test_by_definition(void **state)
+{
+    (void)state;
+    static struct tile t;
+    struct worlds w;
+    const struct twin_cfg use = use_of(1);
+    tile_open(&t, &use, 0, 1);
+    const struct space *s = &t.model.space;
+    OK(worlds_init(&w, &t.arena, &t.model, 1));
+    int32_t *delta = ARENA_NEW(&t.arena, s->n_services, int32_t);
+    float *before = ARENA_NEW(&t.arena, s->history * s->n_state, float);
+    assert_int_equal(s->history, 2);
+    for (int e = 0; e < 12; e++) {
+        const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)e, 0, e % 3};
+        worlds_begin(&w, 0, &id, &t.model.data, t.model.starts[e % t.model.n_starts]);
+        for (int at = 0; at < STEPS; at++) {
+            const float load = 2.0F + (float)(at % 7);
+            const float loads[3] = {load, w.load[0], w.load[1]};
+            memcpy(before, w.state, (size_t)(s->history * s->n_state) * sizeof *before);
+            const float *states[2] = {before, before + s->n_state};
+            const struct space_decision asked = {.states = states, .delta = delta, .loads = loads};
+            delta[1] = (at + e) % 3 - 1;
+            worlds_step(&w, delta, NULL, &load, NULL);
+            assert_by_definition(&w, &asked, &t.arena);
+        }
+    }
+    arena_release(&t.arena);
+}
+
 /* With a coarse key both answer; asked counts them. */
 static void test_sources(void **state)
 {
@@ -472,8 +537,8 @@ int main(void)
         cmocka_unit_test(test_identity),      cmocka_unit_test(test_no_allocation),
         cmocka_unit_test(test_states),        cmocka_unit_test(test_rest),
         cmocka_unit_test(test_never_reset),   cmocka_unit_test(test_recorded),
-        cmocka_unit_test(test_hold),          cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_other_systems),
+        cmocka_unit_test(test_by_definition), cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_sources),       cmocka_unit_test(test_other_systems),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

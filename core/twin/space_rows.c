@@ -1,0 +1,107 @@
+/* Choices by masks: compilers leave loops with choices between floats as they are. See
+ * space_rows.h. */
+#include "core/twin/space_rows.h"
+
+#include "core/base/fmath.h"
+
+#include <string.h>
+
+static enum err carve(struct space_rows *r, struct arena *arena)
+{
+    const int n = r->space->n_target;
+    r->root = ARENA_NEW(arena, r->space->n_state, uint32_t);
+    r->root_out = ARENA_NEW(arena, n, uint32_t);
+    r->lo = ARENA_NEW(arena, n, float);
+    r->least = ARENA_NEW(arena, n, float);
+    r->most = ARENA_NEW(arena, n, float);
+    r->hi = ARENA_NEW(arena, n, float);
+    r->column = ARENA_NEW(arena, n, const struct space_column *);
+    r->whole = ARENA_NEW(arena, n, int);
+    const bool all = r->root != NULL && r->root_out != NULL && r->lo != NULL && r->least != NULL &&
+                     r->most != NULL && r->hi != NULL && r->column != NULL && r->whole != NULL;
+    return all ? ERR_OK : ERR_MEMORY;
+}
+
+enum err space_rows_init(struct space_rows *r, struct arena *arena, const struct space *s)
+{
+    *r = (struct space_rows){.space = s};
+    TRY(carve(r, arena));
+    for (int i = 0; i < s->n_state; i++) {
+        r->root[i] = s->columns[i].root ? UINT32_MAX : 0;
+    }
+    for (int k = 0; k < s->n_target; k++) {
+        const bool learned = k < s->n_learned;
+        const int at = learned ? s->learned_at[k] : s->n_state + k - s->n_learned;
+        const struct space_column *c = &s->columns[at];
+        r->column[k] = c;
+        r->root_out[k] = learned && c->root ? UINT32_MAX : 0;
+        r->lo[k] = c->lo, r->least[k] = c->least;
+        r->most[k] = c->most, r->hi[k] = c->hi;
+        if (c->whole) {
+            r->whole[r->n_whole++] = k;
+        }
+    }
+    return ERR_OK;
+}
+
+/* `yes` where the mask is set. */
+static inline float pick(uint32_t mask, float yes, float no)
+{
+    return fm_from_bits_f32_((fm_bits_f32_(yes) & mask) | (fm_bits_f32_(no) & ~mask));
+}
+
+/* x, or 0 where its sign is set. */
+static inline float positive(float x)
+{
+    const uint32_t bits = fm_bits_f32_(x);
+    return fm_from_bits_f32_(bits & ~(uint32_t)((int32_t)bits >> 31));
+}
+
+/* space_forth() of a state (n). */
+static void forth(float *restrict out, const float *restrict state, const uint32_t *restrict root,
+                  int n)
+{
+    for (int i = 0; i < n; i++) {
+        out[i] = pick(root[i], __builtin_sqrtf(positive(state[i])), state[i]);
+    }
+}
+
+void space_rows_input(float *in, const struct space_rows *r, const struct space_decision *d)
+{
+    const struct space *s = r->space;
+    for (int k = 0; k < s->history; k++, in += s->n_state) {
+        forth(in, d->states[k], r->root, s->n_state);
+    }
+    for (int i = 0; i < s->n_services; i++) {
+        *in++ = (float)d->delta[i];
+    }
+    for (int i = 0; i < STORE_ATTACK; i++) {
+        *in++ = d->attack != NULL ? (float)d->attack[i] : 0.0F;
+    }
+    memcpy(in, d->loads, ((size_t)s->history + 1) * sizeof *in);
+}
+
+/* Squares of roots, and both ends; x > least is false for NaN, too. */
+static void back(float *restrict out, const struct space_rows *r, const float *restrict target,
+                 int n)
+{
+    const uint32_t *restrict root = r->root_out;
+    const float *restrict lo = r->lo, *restrict least = r->least;
+    const float *restrict most = r->most, *restrict hi = r->hi;
+    for (int i = 0; i < n; i++) {
+        const float y = target[i], x = pick(root[i], positive(y) * positive(y), y);
+        const uint32_t above = 0U - (uint32_t)(x > least[i]), below = 0U - (uint32_t)(x < most[i]);
+        out[i] = pick(above, pick(below, x, hi[i]), lo[i]);
+    }
+}
+
+void space_rows_back(float *out, const struct space_rows *r, const float *target)
+{
+    const int n_learned = r->space->n_learned;
+    back(out, r, target, r->space->n_target);
+    for (int i = 0; i < r->n_whole; i++) {
+        const int k = r->whole[i];
+        out[k] = k < n_learned ? space_back(r->column[k], target[k])
+                               : space_snap(r->column[k], target[k]);
+    }
+}
