@@ -62,8 +62,8 @@ RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchang
               treesum
 COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train twin
 FUZZED      = block checkpoint config csv error frame moments policy record sheet store \
-              tile_state trusting weights workload
-BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_comm bench_train bench_twin
+              tile_state trusting twin weights workload
+BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_twin bench_comm bench_train
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
 define PACKAGES

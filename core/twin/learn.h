@@ -5,11 +5,11 @@
  *     (m - t)^2 / 2  +  SCALE_WEIGHT (s + |m - t| exp(-s)),   summed over targets
  *
  * the paper's squared error for the mean, and the likelihood of a Laplace distribution for the
- * scale, in which the distance |m - t| is taken as given: the scale learns from the mean's errors, in
- * the last layer alone, and does not bend it. Adam; the step falls linearly from lr to lr_end. After each pass the error
- * on whole validation episodes decides: the best weights are kept, and training ends when
- * `patience` passes brought none better. Rows are never shuffled between parts; within training
- * their order is a permutation drawn for each pass.
+ * scale, in which the distance |m - t| is taken as given: the scale learns from the mean's errors,
+ * in the last layer alone, and does not bend it. Adam; the step falls linearly from lr to lr_end.
+ * After each pass the error on whole validation episodes decides: the best weights are kept, and
+ * training ends when `patience` passes brought none better. Rows are never shuffled between parts;
+ * within training their order is a permutation drawn for each pass.
  *
  * learn_member() is a pure function of (dataset, scalers, cfg, member), so members can be computed
  * anywhere.

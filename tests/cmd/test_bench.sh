@@ -13,6 +13,11 @@ says out '^  rollout: .* env-steps/s .* % of peak' "rollout, as a share of the F
 says out '^  acting alone .* env-steps/s .* % of peak' "acting"
 says out '^  update .* sample-epochs/s .* % of peak' "update, as a share of the FMA peak"
 says out '^  organisation .* % of a rollout' "the organisation, as a share of a rollout"
+says out '^  twin, without a table .* env-steps/s ' "steps in the twin"
+says out '^  their share of a step .* % ' "beside its matrix products"
+says out '^  lookup, recorded .* ns ' "lookups that are hits"
+says out '^  lookup, not recorded .* ns ' "and misses"
+says out '^  table .* MB/M transitions ' "memory of the table"
 says out '^  training, end to end .* env-steps/s ' "a whole training"
 if [ "${MPI:-1}" = 0 ]; then
     skip "bytes on the wire, time in MPI" "built without MPI"
