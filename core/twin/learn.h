@@ -53,7 +53,7 @@ struct learn_watch {
     void (*pass)(void *ctx, int epoch, double train_error, double validation_error);
 };
 
-/* Parameters and error of a member; its bank is for noise_learn(). warm: start from the parameters
+/* Parameters and error of a member; its bank is for bank_fill(). warm: start from the parameters
  * that are there. ERR_NUMERIC if the error stops being a number. scratch is rewound. */
 enum err learn_member(struct ensemble *e, int member, const struct dataset *d,
                       const struct fit_cfg *cfg, bool warm, const struct learn_watch *watch,

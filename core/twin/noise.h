@@ -3,9 +3,10 @@
  * Noise is no normal number but a row of a bank: what a network got wrong on whole validation
  * episodes, divided by its own scale then, all targets together. So noise has the tails, the gaps
  * between whole numbers and the correlations of the cluster's. Rows follow each other as they did
- * there (a stationary bootstrap, D. N. Politis and J. P. Romano, 1994): a fault that lasts leaves
- * residuals that last. The bank is sorted by its level, the mean of s; a successor is taken as long
- * as its level is near that of the moment, else another row of such a level is drawn.
+ * there: a fault that lasts leaves residuals that last. The bank is sorted by its level, the mean
+ * of s; the row that followed is taken as long as its level is near that of the moment. Where it is
+ * not, and where a recording ends, another of the rows near it is drawn, all alike.
+ * So this is a bootstrap of blocks whose lengths the world decides; none is cut short at random.
  *
  * A network's residuals hold its own error beside the noise of the world, and worlds that follow
  * different networks differ by those errors once more. So rows are shrunk, target by target, by the
@@ -28,7 +29,7 @@ struct noise {
     float *z;      /* (n, n_target) */
     int32_t *next; /* (n) row that followed, NOISE_NONE */
 };
-/* Rows to either side of a level that count as near to it. */
+/* Rows to either side of those of a level that count as near to it. */
 static inline int noise_near(int n)
 {
     return n / 16 > 0 ? n / 16 : 1;
