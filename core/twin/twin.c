@@ -85,6 +85,7 @@ static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id
     const double load = offered(t, &t->places[lid], &legit);
     const uint32_t start = rng_philox(key, DRAW_START, id->env, id->episode, 0).v[0];
     worlds_begin(&t->worlds, lid, &world, &m->data, start_near(m, load, start));
+    worlds_settle(&t->worlds, lid, (float)load);
     return ERR_OK;
 }
 

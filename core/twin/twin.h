@@ -6,9 +6,10 @@
  * recovery times are not known in it, and knows no learned attacker yet.
  *
  * An episode begins in a recorded first state, one of the START_NEAREST whose load is nearest to
- * the schedule's, and follows one member of the ensemble, the same for all environments of a tile
- * (as long as they play episodes of the same number), so that a tile's step is one product of
- * matrices. Requests in flight when it begins are unknown and taken as 0.
+ * the schedule's, as if that load had been offered before, too, and follows one member of the
+ * ensemble, the same for all environments of a tile (as long as they play episodes of the same
+ * number), so that a tile's step is one product of matrices. Requests in flight when it begins are
+ * unknown and taken as 0.
  */
 #ifndef KARMA_TWIN_TWIN_H
 #define KARMA_TWIN_TWIN_H

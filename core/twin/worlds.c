@@ -55,6 +55,14 @@ void worlds_begin(struct worlds *w, int i, const struct world_id *id, const stru
     w->step[i] = 0;
 }
 
+void worlds_settle(struct worlds *w, int i, float load)
+{
+    const int history = w->model->space.history;
+    for (int k = 0; k < history; k++) {
+        w->load[(ptrdiff_t)i * history + k] = load;
+    }
+}
+
 /* ---- one world ---- */
 
 static float *newest(const struct worlds *w, int i)

@@ -48,6 +48,11 @@ enum err worlds_init(struct worlds *w, struct arena *arena, const struct twin_mo
 void worlds_begin(struct worlds *w, int i, const struct world_id *id, const struct dataset *d,
                   int row);
 
+/* World i has been offered `load` for as long as it looks back, as far as it knows: so recorded
+ * episodes begin (dataset.h), and one that begins with another load than was recorded there must.
+ */
+void worlds_settle(struct worlds *w, int i, float load);
+
 /* One period. delta (n, N) executed changes, attack (n, 3) or NULL, load (n) offered; worlds whose
  * `active` byte is 0 stand still (NULL: none does). */
 void worlds_step(struct worlds *w, const int32_t *delta, const int32_t *attack, const float *load,
