@@ -1,4 +1,4 @@
-/* Merge what is to be learned from, let the farm fit the networks, judge, save. See fit.h. */
+/* Merge what is to be learned from, let the farm fit the networks, compare, save. See fit.h. */
 #include "mpi/fit.h"
 
 #include "core/base/file.h"
@@ -98,7 +98,7 @@ static bool asked_to_stop(void *ctx)
     return stop_requested();
 }
 
-/* ---- the verdict ---- */
+/* ---- the old and the new ---- */
 
 static enum err mean_error(double *error, struct fit *f, const struct ensemble *e)
 {
@@ -114,14 +114,13 @@ static enum err mean_error(double *error, struct fit *f, const struct ensemble *
     return ERR_OK;
 }
 
-static enum err judge(struct fit *f)
+static enum err compare(struct fit *f)
 {
     struct fit_outcome *out = f->out;
     TRY(mean_error(&out->after, f, &out->model.ensemble));
-    out->accepted = true;
     if (f->has_old) {
         TRY(mean_error(&out->before, f, &f->old.ensemble));
-        out->accepted = out->after <= out->before;
+        CHECK(out->after <= out->before);
     }
     return ERR_OK;
 }
@@ -150,8 +149,8 @@ static enum err save(struct fit *f)
 static enum err finish(struct fit *f)
 {
     TRY(model_calibrate(&f->out->model, &f->scratch));
-    TRY(judge(f));
-    return f->out->accepted ? save(f) : ERR_OK;
+    TRY(compare(f));
+    return save(f);
 }
 
 static enum err fit(struct fit *f)

@@ -2,8 +2,9 @@
  *
  * The twin is a pure function of the stores and the settings, so its digest does not depend on the
  * number of ranks. A refit starts from a twin that is there, with the transitions it remembers and
- * the new ones, and takes its place only if the error on validation episodes, old and new, has not
- * risen (paper, phase 4: updates come in batches of new transitions).
+ * the new ones (paper, phase 4: updates come in batches of new transitions). Each network keeps the
+ * weights it had unless a pass was better on validation episodes, old and new, so their error does
+ * not rise.
  */
 #ifndef KARMA_MPI_FIT_H
 #define KARMA_MPI_FIT_H
@@ -28,11 +29,10 @@ struct fit_outcome {
     int n_new;               /* transitions that the old twin did not know */
     double before, after;    /* refit: mean validation error of the old networks and of the new */
     bool waiting;            /* refit: too few new transitions; nothing was done */
-    bool accepted;
 };
 
-/* Collective. ERR_STOPPED after SIGUSR1. Nothing of an old twin at `out` is touched unless the new
- * one is accepted. */
+/* Collective. ERR_STOPPED after SIGUSR1. An old twin at `out` is not touched before the new one is
+ * written. */
 enum err fit_run(struct comm *comm, struct fit_outcome *outcome, struct arena *arena,
                  const struct fit_order *order) WARN_UNUSED;
 

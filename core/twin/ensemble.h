@@ -24,7 +24,7 @@ struct member {
     float *params; /* (mlp.n_params) */
     struct noise noise;
     double error; /* validation: mean squared error in units of the targets' variance */
-    int epochs;   /* of training until its best */
+    int epochs;   /* of training until its best; 0: a warm start that none bettered */
 };
 struct ensemble {
     const struct space *space; /* borrowed */

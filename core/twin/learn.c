@@ -325,11 +325,12 @@ static enum err start(struct lesson *l, bool warm, struct arena *scratch)
                            (uint32_t)l->member, scratch);
 }
 
+/* m->error: of the parameters that training starts from; no number is better than INFINITY. */
 static enum err train(struct lesson *l, struct member *m, const struct learn_watch *watch)
 {
     const size_t bytes = l->e->mlp.n_params * sizeof *l->params;
     const int *valid = l->d->at[STORE_VALIDATION], n_valid = l->d->n_at[STORE_VALIDATION];
-    m->error = INFINITY;
+    memcpy(l->best, l->params, bytes);
     for (int epoch = 0; epoch < l->cfg->epochs && epoch - m->epochs < l->cfg->patience; epoch++) {
         double error;
         TRY(pass(l, &error, epoch));
@@ -343,7 +344,7 @@ static enum err train(struct lesson *l, struct member *m, const struct learn_wat
             watch->pass(watch->ctx, epoch, error, valid_error);
         }
     }
-    if (m->epochs == 0) {
+    if (!isfinite(m->error)) {
         log_error("fitting network %d: the error on validation episodes is no number; lower fit.lr",
                   l->member);
         return ERR_NUMERIC;
@@ -365,9 +366,10 @@ enum err learn_member(struct ensemble *e, int member, const struct dataset *d,
                        .rows = cfg->batch > CHUNK ? cfg->batch : CHUNK,
                        .params = m->params,
                        .key = rng_key(cfg->seed, RNG_PARAM_INIT, RNG_TRAIN)};
-    m->epochs = 0;
     TRY(lesson_init(&l, scratch));
     TRY(start(&l, warm, scratch));
+    m->epochs = 0;
+    m->error = warm ? error_over(&l, d->at[STORE_VALIDATION], d->n_at[STORE_VALIDATION]) : INFINITY;
     TRY(train(&l, m, watch));
     arena_rewind(scratch, mark);
     return ERR_OK;

@@ -54,7 +54,8 @@ struct learn_watch {
 };
 
 /* Parameters and error of a member; its bank is for bank_fill(). warm: start from the parameters
- * that are there. ERR_NUMERIC if the error stops being a number. scratch is rewound. */
+ * that are there, and keep them if no pass is better on the validation episodes (epochs = 0).
+ * ERR_NUMERIC if the error stops being a number. scratch is rewound. */
 enum err learn_member(struct ensemble *e, int member, const struct dataset *d,
                       const struct fit_cfg *cfg, bool warm, const struct learn_watch *watch,
                       struct arena *scratch) WARN_UNUSED;

@@ -259,16 +259,32 @@ enum err model_get_member(struct twin_model *m, int member, const void *payload,
 
 /* ---- warm start ---- */
 
+static const char *said(const struct twin_model *m)
+{
+    return m->ensemble.residual ? "change" : "next state";
+}
+
+/* Would parameters mean the same in both? */
+static bool same_networks(const struct twin_model *m, const struct twin_model *from)
+{
+    const struct mlp_shape *a = &m->ensemble.mlp.shape, *b = &from->ensemble.mlp.shape;
+    bool same = a->n_layers == b->n_layers && m->ensemble.residual == from->ensemble.residual;
+    for (int i = 0; same && i <= a->n_layers; i++) {
+        same = a->sizes[i] == b->sizes[i];
+    }
+    return same;
+}
+
 enum err model_adopt(struct twin_model *m, const struct twin_model *from)
 {
     const struct space *a = &m->space, *b = &from->space;
     if (a->n_in != b->n_in || a->n_target != b->n_target || a->n_state != b->n_state ||
-        m->ensemble.mlp.n_params != from->ensemble.mlp.n_params ||
-        m->ensemble.n_members != from->ensemble.n_members) {
+        m->ensemble.n_members != from->ensemble.n_members || !same_networks(m, from)) {
         log_error("the twin to start from has another shape: %d inputs, %d targets, %d networks of "
-                  "%zu parameters; this one %d, %d, %d and %zu",
+                  "%zu parameters that predict the %s; this one %d, %d, %d, %zu, the %s",
                   b->n_in, b->n_target, from->ensemble.n_members, from->ensemble.mlp.n_params,
-                  a->n_in, a->n_target, m->ensemble.n_members, m->ensemble.mlp.n_params);
+                  said(from), a->n_in, a->n_target, m->ensemble.n_members, m->ensemble.mlp.n_params,
+                  said(m));
         return ERR_MISMATCH;
     }
     struct ensemble *to = &m->ensemble;

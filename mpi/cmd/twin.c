@@ -114,12 +114,9 @@ static enum err tell(const struct fit_outcome *f, const struct fit_order *o, str
     TRY(print_members(&f->model, arena));
     printf("error: mean squared, in units of the targets' variance, on whole episodes\n");
     if (o->from != NULL) {
-        printf("on old and new validation episodes: %.4f before, %.4f now: %s\n", f->before,
-               f->after, f->accepted ? "accepted" : "the old twin stays");
+        printf("on old and new validation episodes: %.4f before, %.4f now\n", f->before, f->after);
     }
-    if (f->accepted) {
-        printf("%s, digest %016" PRIx64 "\n", o->out, f->model.digest);
-    }
+    printf("%s, digest %016" PRIx64 "\n", o->out, f->model.digest);
     return ERR_OK;
 }
 

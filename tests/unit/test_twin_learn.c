@@ -300,6 +300,30 @@ static void test_warm_start(void **state)
     assert_true(cold.valid[0] > 1.5 * warm.valid[0]);
 }
 
+/* No pass is better than what there was: it is kept, as if nothing had been learned. */
+static void test_warm_start_is_kept(void **state)
+{
+    struct twin_world *w = *state;
+    struct seen seen;
+    linear_store(w->traces, 0, EPISODES, STEPS, NULL);
+    w->fit.epochs = 10;
+    begin(w);
+    OK(learn(w, 0, false, &seen));
+    const struct member *m = &w->model.ensemble.members[0];
+    const size_t n = w->model.ensemble.mlp.n_params;
+    const double error = m->error;
+    float *params = ARENA_NEW(&w->arena, n, float);
+    memcpy(params, m->params, n * sizeof *params);
+    w->fit.patience = 3;
+    w->fit.lr = w->fit.lr_end = 0.1;
+    OK(learn(w, 0, true, &seen));
+    assert_int_equal(seen.n, 3);
+    assert_true(seen.valid[0] > error && seen.valid[1] > error && seen.valid[2] > error);
+    assert_int_equal(m->epochs, 0);
+    assert_true(m->error == error);
+    assert_memory_equal(m->params, params, n * sizeof *params);
+}
+
 static void test_not_a_number(void **state)
 {
     struct twin_world *w = *state;
@@ -428,10 +452,13 @@ static void test_ties(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_(test_gradient),   TEST_(test_noise_floor),  TEST_(test_direct),
-        TEST_(test_bank),       TEST_(test_bank_spread),  TEST_(test_best_is_kept),
-        TEST_(test_warm_start), TEST_(test_not_a_number), TEST_(test_determinism),
-        TEST_(test_draw),       TEST_(test_small_banks),  TEST_(test_ties),
+        TEST_(test_gradient),     TEST_(test_noise_floor),
+        TEST_(test_direct),       TEST_(test_bank),
+        TEST_(test_bank_spread),  TEST_(test_best_is_kept),
+        TEST_(test_warm_start),   TEST_(test_warm_start_is_kept),
+        TEST_(test_not_a_number), TEST_(test_determinism),
+        TEST_(test_draw),         TEST_(test_small_banks),
+        TEST_(test_ties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -337,6 +337,11 @@ static void test_adopt(void **state)
                        warm.ensemble.mlp.n_params);
     assert_same_floats(warm.ensemble.out_std, w->model.ensemble.out_std,
                        (size_t)warm.space.n_target);
+    w->fit.predict = PREDICT_DIRECT; /* the same numbers would mean something else */
+    assert_int_equal(model_begin(&warm, &w->arena, w->traces, &w->fit, &w->model, &w->scratch),
+                     ERR_MISMATCH);
+    assert_non_null(strstr(w->log.last, "predict the change"));
+    w->fit.predict = PREDICT_RESIDUAL;
     w->fit.members = 1;
     assert_int_equal(model_begin(&warm, &w->arena, w->traces, &w->fit, &w->model, &w->scratch),
                      ERR_MISMATCH);
