@@ -45,9 +45,12 @@ void worlds_begin(struct worlds *w, int i, const struct world_id *id, const stru
                (size_t)s->n_state * sizeof *w->state);
         w->load[(ptrdiff_t)i * s->history + k] = loads[k + 1];
     }
-    /* What a world that holds from its first step on answers; never what stood here before. */
+    /* A world that holds from its first step on answers these. Those that follow at `row` would
+     * tell a report what it asks for. */
+    const bool first = row == d->episodes[d->episode[row]].first_row;
     memcpy(w->measure + (ptrdiff_t)i * s->n_measures,
-           d->measure + (size_t)row * (size_t)s->n_measures,
+           first ? w->model->ensemble.out_mean + s->n_learned
+                 : d->measure + ((size_t)row - 1) * (size_t)s->n_measures,
            (size_t)s->n_measures * sizeof *w->measure);
     w->id[i] = *id;
     w->source[i] = FROM_HOLD;

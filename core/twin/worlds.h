@@ -44,7 +44,8 @@ enum err worlds_init(struct worlds *w, struct arena *arena, const struct twin_mo
                      int n) WARN_UNUSED;
 
 /* World i begins where the decision at `row` of the data stood; the space is the model's. Its
- * measures are those that followed there, until it steps. */
+ * measures are those of the period before; where an episode begins there is none, and they are the
+ * means of the training part. */
 void worlds_begin(struct worlds *w, int i, const struct world_id *id, const struct dataset *d,
                   int row);
 

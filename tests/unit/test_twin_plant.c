@@ -445,8 +445,8 @@ static void test_recorded(void **state)
     arena_release(&arena);
 }
 
-/* Nobody near: the state stays, and the measures are those of its own beginning, not of whoever had
- * the place before. */
+/* Nobody near: the state stays, and the measures are those before its own beginning, or the means
+ * where there are none: not of whoever had the place before, nor those that followed there. */
 static void test_hold(void **state)
 {
     (void)state;
@@ -460,13 +460,15 @@ static void test_hold(void **state)
     arena_init(&arena);
     OK(model_load(&m, &arena, &use, world.w.file));
     OK(worlds_init(&w, &arena, &m, 1));
-    for (int i = 0; i < m.n_starts; i++) {
+    for (int i = 0; i < 2 * m.n_starts; i++) {
         const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), 0, (uint32_t)i, 0};
-        const int row = m.starts[i];
+        const int row = m.starts[i / 2] + 3 * (i % 2);
         worlds_begin(&w, 0, &id, &m.data, row);
         worlds_step(&w, far, NULL, &load, NULL);
         assert_int_equal(w.source[0], FROM_HOLD);
-        assert_memory_equal(w.measure, m.data.measure + (ptrdiff_t)row * SPACE_MEASURES,
+        assert_memory_equal(w.measure,
+                            i % 2 == 0 ? m.ensemble.out_mean + m.space.n_learned
+                                       : m.data.measure + (ptrdiff_t)(row - 1) * SPACE_MEASURES,
                             SPACE_MEASURES * sizeof(float));
         const float *before = m.data.state + (ptrdiff_t)row * m.space.n_state;
         for (int k = 0; k < m.space.n_state; k++) {
