@@ -89,7 +89,8 @@ static enum err take_job(void *ctx, int i, const void *record, size_t bytes)
     struct frame frame;
     frame_reader_init(&r, record, bytes, "a fitted network");
     TRY(frame_expect(&r, &frame, FRAME_TWIN_MEMBER, 1));
-    return model_get_member(&f->out->model, i, frame.payload, frame.n, r.source, &f->scratch);
+    return model_get_member(&f->out->model, f->arena, i, frame.payload, frame.n, r.source,
+                            &f->scratch);
 }
 
 static bool asked_to_stop(void *ctx)
@@ -148,7 +149,7 @@ static enum err save(struct fit *f)
 
 static enum err finish(struct fit *f)
 {
-    TRY(model_calibrate(&f->out->model, &f->scratch));
+    TRY(model_calibrate(&f->out->model, f->arena, f->order->cfg->noise_rows, &f->scratch));
     TRY(compare(f));
     return save(f);
 }

@@ -121,7 +121,6 @@ static void sort(struct filling *f, int member)
 static void write_rows(struct filling *f, int member)
 {
     struct noise *b = &f->e->members[member].noise;
-    b->n = f->n;
     for (int i = 0; i < f->n; i++) {
         const int at = f->order[i].at;
         const float *y = answer(f, member, at), *right = f->right + (ptrdiff_t)at * f->n_target;
@@ -250,8 +249,8 @@ static enum err find_ends(struct filling *f, struct space *s, const struct datas
     return ERR_OK;
 }
 
-enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d,
-                   struct arena *scratch)
+enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d, int most,
+                   struct arena *arena, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const int n = d->n_at[STORE_VALIDATION];
@@ -259,11 +258,12 @@ enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d,
     if (f.rows == NULL) {
         return ERR_MEMORY;
     }
-    f.n = choose(f.rows, d->at[STORE_VALIDATION], n, e->noise_rows);
+    f.n = choose(f.rows, d->at[STORE_VALIDATION], n, most);
     TRY(carve(&f, scratch));
     TRY(predict(&f, d, scratch));
     /* The first one last: find_ends() uses its order. */
     for (int m = e->n_members - 1; m >= 0; m--) {
+        TRY(noise_init(&e->members[m].noise, arena, f.n, f.n_target));
         sort(&f, m);
         write_rows(&f, m);
         shrink_all(&f, m);

@@ -5,11 +5,12 @@
 #include "core/twin/dataset.h"
 #include "core/twin/ensemble.h"
 
-/* From transitions of the validation part: all of them, or, where the banks have no room for all,
+/* From transitions of the validation part: all of them, or, where there are more than `most`,
  * pieces spread evenly over them, each of transitions that followed each other. Sets the ends of
  * the space's columns (`least`, `most`), too, where the truth sits at an end in 5 % of them or
- * more: there predictions reach it in as many. scratch is rewound. */
-enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d,
-                   struct arena *scratch) WARN_UNUSED;
+ * more: there predictions reach it in as many. Banks
+ * are carved from the arena; scratch is another one, rewound. */
+enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d, int most,
+                   struct arena *arena, struct arena *scratch) WARN_UNUSED;
 
 #endif

@@ -7,27 +7,12 @@
 #include <stddef.h>
 #include <string.h>
 
-static enum err carve_member(struct member *m, struct arena *arena, const struct ensemble *e,
-                             int noise_rows)
-{
-    const size_t rows = (size_t)noise_rows;
-    m->params = ARENA_NEW(arena, e->mlp.n_params, float);
-    m->noise.level = ARENA_NEW(arena, rows, float);
-    m->noise.z = ARENA_NEW(arena, rows * (size_t)e->space->n_target, float);
-    m->noise.next = ARENA_NEW(arena, rows, int32_t);
-    const bool all =
-        m->params != NULL && m->noise.level != NULL && m->noise.z != NULL && m->noise.next != NULL;
-    return all ? ERR_OK : ERR_MEMORY;
-}
-
 enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct space *space,
                        const struct ensemble_shape *shape)
 {
     struct mlp_shape net = {.n_layers = shape->n_hidden + 1, .act = ACT_RELU};
-    *e = (struct ensemble){.space = space,
-                           .residual = shape->residual,
-                           .n_members = shape->n_members,
-                           .noise_rows = shape->noise_rows};
+    *e = (struct ensemble){
+        .space = space, .residual = shape->residual, .n_members = shape->n_members};
     if (shape->n_hidden >= MLP_LAYERS_MAX) {
         return ERR_CONFIG;
     }
@@ -47,7 +32,10 @@ enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct spa
         return ERR_MEMORY;
     }
     for (int i = 0; i < shape->n_members; i++) {
-        TRY(carve_member(&e->members[i], arena, e, shape->noise_rows));
+        e->members[i].params = ARENA_NEW(arena, e->mlp.n_params, float);
+        if (e->members[i].params == NULL) {
+            return ERR_MEMORY;
+        }
     }
     return ERR_OK;
 }

@@ -30,7 +30,7 @@ struct ensemble {
     const struct space *space; /* borrowed */
     struct mlp mlp;            /* n_in -> 2 n_target: means, then scales */
     bool residual;             /* base = the state now */
-    int n_members, noise_rows; /* noise_rows: room of each bank */
+    int n_members;
     float *in_mean, *in_inv;   /* (n_in) */
     float *out_mean, *out_std; /* (n_target) */
     struct member *members;    /* (n_members) */
@@ -38,11 +38,11 @@ struct ensemble {
 
 struct ensemble_shape {
     const int *hidden;
-    int n_hidden, n_members, noise_rows;
+    int n_hidden, n_members;
     bool residual;
 };
 
-/* Carves everything, zeroed. noise_rows: most rows that a bank may have. ERR_CONFIG for a shape no
+/* Carves everything but the banks, zeroed. ERR_CONFIG for a shape no
  * network can have. */
 enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct space *space,
                        const struct ensemble_shape *shape) WARN_UNUSED;

@@ -151,7 +151,6 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
     const struct ensemble_shape shape = {.hidden = fit->hidden,
                                          .n_hidden = fit->n_hidden,
                                          .n_members = fit->members,
-                                         .noise_rows = fit->noise_rows,
                                          .residual = fit->predict == PREDICT_RESIDUAL};
     if (m->spread == NULL) {
         return ERR_MEMORY;
@@ -164,9 +163,10 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
     return model_adopt(m, from);
 }
 
-enum err model_calibrate(struct twin_model *m, struct arena *scratch)
+enum err model_calibrate(struct twin_model *m, struct arena *arena, int noise_rows,
+                         struct arena *scratch)
 {
-    TRY(bank_fill(&m->ensemble, &m->space, &m->data, scratch));
+    TRY(bank_fill(&m->ensemble, &m->space, &m->data, noise_rows, arena, scratch));
     const struct arena_mark mark = arena_mark(scratch);
     const struct ensemble *e = &m->ensemble;
     const int n = m->data.n_at[STORE_VALIDATION], n_out = 2 * m->space.n_target;
@@ -224,34 +224,33 @@ enum err model_put_member(struct buf *out, const struct twin_model *m, int membe
 }
 
 static enum err take_member(struct twin_model *m, int member, const struct twin_member *from,
-                            int noise_rows, const char *source)
+                            struct arena *arena, const char *source)
 {
     struct member *to = &m->ensemble.members[member];
-    if (from->n_params != m->ensemble.mlp.n_params || from->n_noise > noise_rows) {
-        log_error(
-            "%s: network %d has %zu parameters and %d residuals; %zu and at most %d would fit",
-            source, member, from->n_params, from->n_noise, m->ensemble.mlp.n_params, noise_rows);
+    if (from->n_params != m->ensemble.mlp.n_params) {
+        log_error("%s: network %d has %zu parameters; %zu would fit", source, member,
+                  from->n_params, m->ensemble.mlp.n_params);
         return ERR_FORMAT;
     }
     const size_t rows = (size_t)from->n_noise;
+    TRY(noise_init(&to->noise, arena, from->n_noise, m->space.n_target));
     memcpy(to->params, from->params, from->n_params * sizeof *to->params);
     memcpy(to->noise.level, from->level, rows * sizeof *to->noise.level);
     memcpy(to->noise.next, from->next, rows * sizeof *to->noise.next);
     memcpy(to->noise.z, from->z, rows * (size_t)m->space.n_target * sizeof *to->noise.z);
-    to->noise.n = from->n_noise;
     to->error = from->error;
     to->epochs = from->epochs;
     return ERR_OK;
 }
 
-enum err model_get_member(struct twin_model *m, int member, const void *payload, size_t n,
-                          const char *source, struct arena *scratch)
+enum err model_get_member(struct twin_model *m, struct arena *arena, int member,
+                          const void *payload, size_t n, const char *source, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     struct twin_member record;
     enum err e = codec_get_member(&record, payload, n, m->space.n_target, source, scratch);
     if (e == ERR_OK) {
-        e = take_member(m, member, &record, m->ensemble.noise_rows, source);
+        e = take_member(m, member, &record, arena, source);
     }
     arena_rewind(scratch, mark);
     return e;
@@ -428,7 +427,6 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
     const struct ensemble_shape shape = {.hidden = hidden,
                                          .n_hidden = h->n_hidden,
                                          .n_members = h->members,
-                                         .noise_rows = m->data.n_at[STORE_VALIDATION],
                                          .residual = h->residual};
     TRY(ensemble_init(&m->ensemble, arena, s, &shape));
     memcpy(m->ensemble.in_mean, h->in_mean, (size_t)s->n_in * sizeof(float));
@@ -458,7 +456,7 @@ static enum err take_file(struct twin_model *m, struct arena *arena, const struc
     TRY(take_header(m, arena, &h, file, traces));
     for (int i = 0; i < m->ensemble.n_members; i++) {
         TRY(frame_expect(&r, &f, FRAME_TWIN_MEMBER, CODEC_TWIN_VERSION));
-        TRY(model_get_member(m, i, f.payload, f.n, file, scratch));
+        TRY(model_get_member(m, arena, i, f.payload, f.n, file, scratch));
         if (m->ensemble.members[i].noise.n < NOISE_LEAST) {
             log_error("%s: network %d has no residuals to draw noise from", file, i);
             return ERR_FORMAT;

@@ -66,9 +66,10 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
 /* Scalers and parameters of another model of the same shape; limits from the data. ERR_MISMATCH. */
 enum err model_adopt(struct twin_model *m, const struct twin_model *from) WARN_UNUSED;
 
-/* What all members together know about themselves: banks of residuals, calibration of the spread.
- */
-enum err model_calibrate(struct twin_model *m, struct arena *scratch) WARN_UNUSED;
+/* What all members together know about themselves: banks of residuals (noise_rows at most each,
+ * from the arena), calibration of the spread. scratch is another arena, rewound. */
+enum err model_calibrate(struct twin_model *m, struct arena *arena, int noise_rows,
+                         struct arena *scratch) WARN_UNUSED;
 
 /* The bytes of the file of the networks, appended; `traces`: the store's digest, fit: YAML. */
 enum err model_put(struct buf *out, const struct twin_model *m, uint64_t traces,
@@ -78,10 +79,12 @@ enum err model_put(struct buf *out, const struct twin_model *m, uint64_t traces,
 enum err model_save(struct twin_model *m, const char *file, uint64_t traces,
                     const char *fit) WARN_UNUSED;
 
-/* A member as bytes, and back: what a rank sends that fitted it. */
+/* A member as bytes, and back: what a rank sends that fitted it. Its bank is carved from the arena.
+ */
 enum err model_put_member(struct buf *out, const struct twin_model *m, int member) WARN_UNUSED;
-enum err model_get_member(struct twin_model *m, int member, const void *payload, size_t n,
-                          const char *source, struct arena *scratch) WARN_UNUSED;
+enum err model_get_member(struct twin_model *m, struct arena *arena, int member,
+                          const void *payload, size_t n, const char *source,
+                          struct arena *scratch) WARN_UNUSED;
 
 /* Out-of-distribution score of a place, in [0, 1]: the share of validation transitions at which the
  * members' spread was smaller. Beyond all of them it is 1. */

@@ -1,6 +1,15 @@
 /* Drawing from a sorted bank. See noise.h. */
 #include "core/twin/noise.h"
 
+enum err noise_init(struct noise *b, struct arena *arena, int n, int n_target)
+{
+    b->n = n;
+    b->level = ARENA_NEW(arena, n, float);
+    b->z = ARENA_NEW(arena, (size_t)n * (size_t)n_target, float);
+    b->next = ARENA_NEW(arena, n, int32_t);
+    return b->level != NULL && b->z != NULL && b->next != NULL ? ERR_OK : ERR_MEMORY;
+}
+
 int noise_rank(const struct noise *b, float level, bool equal)
 {
     int lo = 0, hi = b->n;

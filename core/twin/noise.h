@@ -18,6 +18,9 @@
 #ifndef KARMA_TWIN_NOISE_H
 #define KARMA_TWIN_NOISE_H
 
+#include "core/base/err.h"
+#include "core/base/mem.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +32,9 @@ struct noise {
     float *z;      /* (n, n_target) */
     int32_t *next; /* (n) row that followed, NOISE_NONE */
 };
+/* Room for n rows of n_target, zeroed; nothing else. */
+enum err noise_init(struct noise *b, struct arena *arena, int n, int n_target) WARN_UNUSED;
+
 /* Rows to either side of those of a level that count as near to it. */
 static inline int noise_near(int n)
 {

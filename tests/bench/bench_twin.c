@@ -123,7 +123,7 @@ static enum err draw_member(struct bench *b, int i)
     struct noise *bank = &e->members[i].noise;
     const struct rng_key key = rng_key(2, RNG_TWIN, RNG_TRAIN);
     TRY(mlp_init_params(&e->mlp, e->members[i].params, 1.4, 0.1, key, (uint32_t)i, &b->scratch));
-    bank->n = e->noise_rows;
+    TRY(noise_init(bank, &b->x.arena, b->x.cfg.fit.noise_rows, b->model.space.n_target));
     for (int row = 0; row < bank->n; row++) {
         bank->level[row] = 0.02F * ((float)row / (float)bank->n - 0.5F);
         bank->next[row] = row + 1 < bank->n ? row + 1 : NOISE_NONE;
@@ -143,7 +143,6 @@ static enum err draw_networks(struct bench *b)
     const struct ensemble_shape shape = {.hidden = fit->hidden,
                                          .n_hidden = fit->n_hidden,
                                          .n_members = fit->members,
-                                         .noise_rows = fit->noise_rows,
                                          .residual = fit->predict == PREDICT_RESIDUAL};
     TRY(ensemble_init(&m->ensemble, &b->x.arena, &m->space, &shape));
     TRY(learn_scalers(&m->ensemble, &m->space, &m->data, &b->scratch));

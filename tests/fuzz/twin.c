@@ -213,16 +213,19 @@ static void seed(int members, int history, enum predict_kind predict, struct are
                                 .lr_end = 1e-3,
                                 .noise_rows = 2};
     struct twin_model m;
+    struct arena scratch;
     struct buf b;
+    arena_init(&scratch);
     buf_init(&b);
     CHECK(model_begin(&m, arena, toy.traces, &fit, NULL, arena) == ERR_OK);
     for (int i = 0; i < members; i++) {
         CHECK(learn_member(&m.ensemble, i, &m.data, &fit, false, NULL, arena) == ERR_OK);
     }
-    CHECK(model_calibrate(&m, arena) == ERR_OK);
+    CHECK(model_calibrate(&m, arena, fit.noise_rows, &scratch) == ERR_OK);
     CHECK(model_put(&b, &m, toy.digest, "") == ERR_OK);
     fuzz_seed(b.data, b.len);
     buf_release(&b);
+    arena_release(&scratch);
 }
 
 static void seeds(void)

@@ -285,8 +285,7 @@ static void test_frequencies(void **state)
     const double expected[3] = {WORLDS * 4.0 / 7.0, WORLDS * 2.0 / 7.0, WORLDS / 7.0};
     const struct twin_cfg use = {.lookup = LOOKUP_QUANTISED, .successors = 7};
     const int hidden[1] = {4};
-    const struct ensemble_shape shape = {
-        .hidden = hidden, .n_hidden = 1, .n_members = 1, .noise_rows = 2};
+    const struct ensemble_shape shape = {.hidden = hidden, .n_hidden = 1, .n_members = 1};
     struct twin_model m = {.cfg = &use};
     struct worlds w;
     int count[3] = {0};

@@ -259,7 +259,7 @@ static inline void twin_world_fit(struct twin_world *w)
     for (int i = 0; i < w->fit.members; i++) {
         OK(learn_member(&w->model.ensemble, i, &w->model.data, &w->fit, false, NULL, &w->scratch));
     }
-    OK(model_calibrate(&w->model, &w->scratch));
+    OK(model_calibrate(&w->model, &w->arena, w->fit.noise_rows, &w->scratch));
 }
 
 /* The same, saved as w->file. */
