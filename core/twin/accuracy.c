@@ -273,6 +273,9 @@ static void judge_all(struct bench *b, int episode, int start, int k)
         struct accuracy_sum one = {0};
         for (int i = 0; i < group->n; i++) {
             const int c = group->column[i];
+            if (c < s->n_state && !dataset_known(b->d, row + 1, c)) {
+                continue;
+            }
             const double truth = value_of(s, state, measure, c);
             const double said = judge(b, &one, c, truth, value_of(s, held, before, c));
             if (watch != NULL) {

@@ -128,8 +128,9 @@ static void write_rows(struct filling *f, int member)
         b->level[i] = f->order[i].level;
         b->next[i] = follows ? f->rank[at + 1] : NOISE_NONE;
         for (int k = 0; k < f->n_target; k++) {
+            const float off = isnan(right[k]) ? 0.0F : right[k] - y[k];
             b->z[(ptrdiff_t)i * f->n_target + k] =
-                (right[k] - y[k]) * fm_expf(-ensemble_log_scale(y[f->n_target + k]));
+                off * fm_expf(-ensemble_log_scale(y[f->n_target + k]));
         }
     }
 }
@@ -151,10 +152,11 @@ static void sum_up(struct filling *f, int member, int k)
         }
         const double off = ((double)y[k] - mean) * inv;
         const double truth = ((double)f->right[(ptrdiff_t)at * f->n_target + k] - mean) * inv;
-        f->truth[i + 1] = f->truth[i] + fabs(truth);
+        const bool known = !isnan(truth);
+        f->truth[i + 1] = f->truth[i] + (known ? fabs(truth) : 0.0);
         for (int c = 0; c < SHRINKS; c++) {
             double *sum = f->noisy + (ptrdiff_t)c * (n + 1);
-            sum[i + 1] = sum[i] + fabs(off + (c + 1.0) / SHRINKS * z);
+            sum[i + 1] = sum[i] + (known ? fabs(off + (c + 1.0) / SHRINKS * z) : 0.0);
         }
     }
 }
@@ -204,7 +206,18 @@ static struct space_column *column_of(struct space *s, int target)
 /* A target as it is compared with limits: columns plain, measures in coordinates. */
 static float plain(const struct space *s, const struct space_column *c, int target, float y)
 {
-    return target < s->n_learned && c->root ? (y > 0.0F ? y * y : 0.0F) : y;
+    return target < s->n_learned && c->root ? (y <= 0.0F ? 0.0F : y * y) : y;
+}
+
+/* How many of the values that were measured sit at an end. */
+struct reach {
+    int lo, hi, known;
+};
+
+/* As many of n. */
+static int share_of(int at_end, int known, int n)
+{
+    return known > 0 ? (int)((int64_t)at_end * n / known) : 0;
 }
 
 /* Where predictions of the first member, noise and all, reach the ends as often as the truth. */
@@ -215,9 +228,8 @@ static enum err find_ends(struct filling *f, struct space *s, const struct datas
     float *in = ARENA_NEW(scratch, s->n_in, float),
           *target = ARENA_NEW(scratch, s->n_target, float);
     float *said = ARENA_NEW(scratch, (size_t)f->n * (size_t)s->n_target, float);
-    int *at_lo = ARENA_NEW(scratch, s->n_target, int),
-        *at_hi = ARENA_NEW(scratch, s->n_target, int);
-    if (in == NULL || target == NULL || said == NULL || at_lo == NULL || at_hi == NULL) {
+    struct reach *reach = ARENA_NEW(scratch, s->n_target, struct reach);
+    if (in == NULL || target == NULL || said == NULL || reach == NULL) {
         return ERR_MEMORY;
     }
     for (int i = 0; i < f->n; i++) {
@@ -226,8 +238,9 @@ static enum err find_ends(struct filling *f, struct space *s, const struct datas
         dataset_target(target, d, row);
         for (int k = 0; k < s->n_target; k++) {
             const struct space_column *c = column_of(s, k);
-            at_lo[k] += plain(s, c, k, target[k]) <= c->lo;
-            at_hi[k] += plain(s, c, k, target[k]) >= c->hi;
+            reach[k].lo += plain(s, c, k, target[k]) <= c->lo;
+            reach[k].hi += plain(s, c, k, target[k]) >= c->hi;
+            reach[k].known += !isnan(target[k]);
         }
         ensemble_answer(f->e, target, answer(f, 0, at),
                         b->z + (ptrdiff_t)((i + 1) % f->n) * s->n_target, in);
@@ -239,11 +252,13 @@ static enum err find_ends(struct filling *f, struct space *s, const struct datas
         struct space_column *c = column_of(s, k);
         float *x = said + (ptrdiff_t)k * f->n;
         qsort(x, (size_t)f->n, sizeof *x, by_value);
-        if (at_lo[k] >= END_SHARE * f->n && at_lo[k] < f->n) {
-            c->least = fmaxf(c->lo, x[at_lo[k] - 1]);
+        const int lo = share_of(reach[k].lo, reach[k].known, f->n);
+        const int hi = share_of(reach[k].hi, reach[k].known, f->n);
+        if (lo >= END_SHARE * f->n && lo < f->n) {
+            c->least = fmaxf(c->lo, x[lo - 1]);
         }
-        if (at_hi[k] >= END_SHARE * f->n && at_hi[k] < f->n) {
-            c->most = fminf(c->hi, x[f->n - at_hi[k]]);
+        if (hi >= END_SHARE * f->n && hi < f->n) {
+            c->most = fminf(c->hi, x[f->n - hi]);
         }
     }
     return ERR_OK;

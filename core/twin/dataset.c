@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/base/stats.h"
 
+#include <math.h>
 #include <string.h>
 
 static enum err carve(struct dataset *d, struct arena *arena, const struct store *store)
@@ -23,9 +24,10 @@ static enum err carve(struct dataset *d, struct arena *arena, const struct store
     d->measure = ARENA_NEW(arena, rows * (size_t)s->n_measures, float);
     d->episode = ARENA_NEW(arena, rows, int);
     d->whole = ARENA_NEW(arena, rows, uint8_t);
+    d->gap = ARENA_NEW(arena, rows * (size_t)s->n_state, uint8_t);
     bool all = d->episodes != NULL && d->scenarios != NULL && d->state != NULL &&
                d->delta != NULL && d->attack != NULL && d->load != NULL && d->measure != NULL &&
-               d->episode != NULL && d->whole != NULL;
+               d->episode != NULL && d->whole != NULL && d->gap != NULL;
     for (int p = 0; p < STORE_PARTS; p++) {
         d->at[p] = ARENA_NEW(arena, rows, int);
         all = all && d->at[p] != NULL;
@@ -61,14 +63,85 @@ static void copy_measures(struct dataset *d, int row, const double *measure)
     }
 }
 
-static bool row_known(const struct dataset *d, const struct store_episode *e, int t)
+/* ---- gaps ---- */
+
+static void copy_gaps(struct dataset *d, int first, const struct store_episode *e)
 {
-    bool known = true;
-    for (int i = 0; known && e->gaps != NULL && i < d->space->n_state; i++) {
-        known = store_known(e, d->space->n_state, t, i);
+    const int n = d->space->n_state;
+    for (int i = 0; e->gaps != NULL && i < (e->n_steps + 1) * n; i++) {
+        d->gap[(size_t)first * (size_t)n + (size_t)i] = !store_known(e, n, i / n, i % n);
     }
-    return known;
 }
+
+/* A column of an episode: the last known value goes on; before the first known one that holds.
+ * False if it was never known. */
+static bool fill_column(struct dataset *d, int first, int n_rows, int column)
+{
+    const size_t n = (size_t)d->space->n_state;
+    float *x = d->state + (size_t)first * n + (size_t)column;
+    int from = 0;
+    while (from < n_rows && !dataset_known(d, first + from, column)) {
+        from++;
+    }
+    for (int t = 0; from < n_rows && t < n_rows; t++) {
+        if (!dataset_known(d, first + t, column)) {
+            x[(size_t)t * n] = x[(size_t)(t < from ? from : t - 1) * n];
+        }
+    }
+    return from < n_rows;
+}
+
+/* Over the whole data; 0 if it was never measured. */
+static float mean_known(const struct dataset *d, int column)
+{
+    double sum = 0.0;
+    int n = 0;
+    for (int row = 0; row < d->n_rows; row++) {
+        if (dataset_known(d, row, column)) {
+            sum += (double)d->state[(size_t)row * (size_t)d->space->n_state + (size_t)column];
+            n++;
+        }
+    }
+    return n > 0 ? (float)(sum / n) : 0.0F;
+}
+
+static void fill_gaps(struct dataset *d)
+{
+    const size_t n = (size_t)d->space->n_state;
+    for (int i = 0; i < d->space->n_state; i++) {
+        const float mean = mean_known(d, i);
+        for (int e = 0; e < d->n_episodes; e++) {
+            const struct dataset_episode *at = &d->episodes[e];
+            const int n_rows = at->n_steps + 1;
+            const bool filled = fill_column(d, at->first_row, n_rows, i);
+            for (int t = 0; !filled && t < n_rows; t++) {
+                d->state[(size_t)(at->first_row + t) * n + (size_t)i] = mean;
+            }
+        }
+    }
+}
+
+/* Was at least half of the learned columns measured? */
+static bool row_known(const struct dataset *d, int row)
+{
+    int known = 0;
+    for (int i = 0; i < d->space->n_learned; i++) {
+        known += dataset_known(d, row, d->space->learned_at[i]);
+    }
+    return 2 * known >= d->space->n_learned;
+}
+
+static void mark_whole(struct dataset *d)
+{
+    for (int e = 0; e < d->n_episodes; e++) {
+        const struct dataset_episode *at = &d->episodes[e];
+        for (int row = at->first_row; row < at->first_row + at->n_steps; row++) {
+            d->whole[row] = row_known(d, row) && row_known(d, row + 1);
+        }
+    }
+}
+
+/* ---- episodes ---- */
 
 static void copy_episode(struct dataset *d, int number, const struct store_episode *e)
 {
@@ -83,14 +156,11 @@ static void copy_episode(struct dataset *d, int number, const struct store_episo
         memcpy(d->attack + (size_t)first * STORE_ATTACK, e->attack,
                (size_t)steps * STORE_ATTACK * sizeof *e->attack);
     }
-    bool before = row_known(d, e, 0);
+    copy_gaps(d, first, e);
     for (int t = 0; t <= steps; t++) {
         d->episode[first + t] = number;
         if (t < steps) {
-            const bool after = row_known(d, e, t + 1);
             copy_measures(d, first + t, e->measure + (size_t)t * (size_t)s->header.n_measures);
-            d->whole[first + t] = before && after;
-            before = after;
         }
     }
 }
@@ -169,6 +239,8 @@ enum err dataset_read(struct dataset *d, struct arena *arena, struct store *stor
     *d = (struct dataset){.space = space};
     TRY(carve(d, arena, store));
     TRY(copy_all(d, arena, store));
+    fill_gaps(d);
+    mark_whole(d);
     list_parts(d);
     return find_busy(d);
 }
@@ -205,7 +277,9 @@ void dataset_target(float *target, const struct dataset *d, int row)
     const float *next = d->state + ((size_t)row + 1) * (size_t)s->n_state;
     for (int i = 0; i < s->n_learned; i++) {
         const int column = s->learned_at[i];
-        *target++ = space_forth(&s->columns[column], next[column]);
+        *target++ = dataset_known(d, row + 1, column)
+                        ? space_forth(&s->columns[column], next[column])
+                        : NAN;
     }
     memcpy(target, d->measure + (size_t)row * (size_t)s->n_measures,
            (size_t)s->n_measures * sizeof *target);

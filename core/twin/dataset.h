@@ -1,8 +1,10 @@
 /* The transitions of a store, in one piece of memory, in the order of the file.
  *
  * A transition is a decision, the state it saw and the state that followed. Rows are kept once: the
- * next state of one is the state of the other. A transition is left out if anything the twin needs
- * of it was not measured. Parts (train, validation, held out) are those of the episodes.
+ * next state of one is the state of the other. What was not measured stands in the rows as it was
+ * last known in the episode (else as it was first known there, else as the column's mean), but is
+ * no target and no truth. A transition of which less than half was measured is left out. Parts
+ * (train, validation, held out) are those of the episodes.
  */
 #ifndef KARMA_TWIN_DATASET_H
 #define KARMA_TWIN_DATASET_H
@@ -20,13 +22,14 @@ struct dataset {
     struct dataset_episode *episodes;
     const char **scenarios; /* (n_scenarios) names in order of appearance */
     int n_episodes, n_scenarios, n_rows;
-    float *state;         /* (n_rows, S) as measured */
+    float *state;         /* (n_rows, S) as measured, gaps filled */
+    uint8_t *gap;         /* (n_rows, S) 1: not measured */
     int32_t *delta;       /* (n_rows, N) decided at the row; of an episode's last row 0 */
     int32_t *attack;      /* (n_rows, 3) */
     float *load;          /* (n_rows) offered in the period after the row */
     float *measure;       /* (n_rows, n_measures) of the period after the row */
     int *episode;         /* (n_rows) */
-    uint8_t *whole;       /* (n_rows) 1: a transition begins here, and all of it was measured */
+    uint8_t *whole;       /* (n_rows) 1: a transition begins here, most of which was measured */
     int *at[STORE_PARTS]; /* (n_at) rows at which the transitions of a part begin, ascending */
     int n_at[STORE_PARTS];
     double busy_rps; /* load from which on a period counts as under attack, see dataset_busy() */
@@ -43,8 +46,13 @@ static inline bool dataset_busy(const struct dataset *d, int row)
     return (double)d->load[row] > d->busy_rps;
 }
 
-/* What the twin is asked (n_in), and what is right (n_target, in coordinates), of the transition
- * that begins at `row`. Before an episode's first row the first is repeated. */
+static inline bool dataset_known(const struct dataset *d, int row, int column)
+{
+    return d->gap[(size_t)row * (size_t)d->space->n_state + (size_t)column] == 0;
+}
+
+/* What the twin is asked (n_in), and what is right (n_target, in coordinates; NaN: not measured),
+ * of the transition that begins at `row`. Before an episode's first row the first is repeated. */
 void dataset_input(float *in, const struct dataset *d, int row);
 void dataset_target(float *target, const struct dataset *d, int row);
 

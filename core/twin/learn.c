@@ -46,30 +46,41 @@ const struct cfg_field fit_fields[] = {
 
 /* ---- scalers ---- */
 
-/* Sums in the order of the rows, in double. */
+/* Sums in the order of the rows, in double, over what was measured. */
 struct moments {
-    double *sum, *sum2; /* (n) */
-    int n, rows;
+    double *sum, *sum2, *rows; /* (n) */
+    int n;
 };
+
+static enum err moments_init(struct moments *m, struct arena *arena, int n)
+{
+    *m = (struct moments){.sum = ARENA_NEW(arena, n, double),
+                          .sum2 = ARENA_NEW(arena, n, double),
+                          .rows = ARENA_NEW(arena, n, double),
+                          .n = n};
+    return m->sum != NULL && m->sum2 != NULL && m->rows != NULL ? ERR_OK : ERR_MEMORY;
+}
 
 static void add_row(struct moments *m, const float *x)
 {
     for (int i = 0; i < m->n; i++) {
-        m->sum[i] += (double)x[i];
-        m->sum2[i] += (double)x[i] * (double)x[i];
+        if (!isnan(x[i])) {
+            m->sum[i] += (double)x[i];
+            m->sum2[i] += (double)x[i] * (double)x[i];
+            m->rows[i] += 1.0;
+        }
     }
-    m->rows++;
 }
 
 static double mean_of(const struct moments *m, int i)
 {
-    return m->sum[i] / m->rows;
+    return m->rows[i] > 0.0 ? m->sum[i] / m->rows[i] : 0.0;
 }
 
 static double deviation_of(const struct moments *m, int i)
 {
-    const double mean = mean_of(m, i);
-    const double var = m->sum2[i] / m->rows - mean * mean;
+    const double mean = mean_of(m, i), rows = m->rows[i] > 0.0 ? m->rows[i] : 1.0;
+    const double var = m->sum2[i] / rows - mean * mean;
     /* Rounding leaves about 1e-16 of the square of a constant. */
     return var > 1e-12 * (1.0 + mean * mean) ? sqrt(var) : 1.0;
 }
@@ -81,11 +92,17 @@ void learn_limits(struct space *s, const struct dataset *d)
         c->lo = INFINITY, c->hi = -INFINITY;
         for (int k = 0; k < d->n_at[STORE_TRAIN]; k++) {
             const size_t row = (size_t)d->at[STORE_TRAIN][k];
+            if (i < s->n_state && !dataset_known(d, (int)row + 1, i)) {
+                continue;
+            }
             const float x =
                 i < s->n_state ? d->state[(row + 1) * (size_t)s->n_state + (size_t)i]
                                : d->measure[row * (size_t)s->n_measures + (size_t)(i - s->n_state)];
             c->lo = x < c->lo ? x : c->lo;
             c->hi = x > c->hi ? x : c->hi;
+        }
+        if (c->lo > c->hi) { /* never measured */
+            c->lo = c->hi = 0.0F;
         }
         c->least = c->lo, c->most = c->hi;
     }
@@ -95,13 +112,11 @@ enum err learn_scalers(struct ensemble *e, struct space *s, const struct dataset
                        struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    struct moments in = {ARENA_NEW(scratch, s->n_in, double), ARENA_NEW(scratch, s->n_in, double),
-                         s->n_in, 0};
-    struct moments out = {ARENA_NEW(scratch, s->n_target, double),
-                          ARENA_NEW(scratch, s->n_target, double), s->n_target, 0};
+    struct moments in, out;
+    TRY(moments_init(&in, scratch, s->n_in));
+    TRY(moments_init(&out, scratch, s->n_target));
     float *x = ARENA_NEW(scratch, s->n_in, float), *t = ARENA_NEW(scratch, s->n_target, float);
-    if (in.sum == NULL || in.sum2 == NULL || out.sum == NULL || out.sum2 == NULL || x == NULL ||
-        t == NULL) {
+    if (x == NULL || t == NULL) {
         return ERR_MEMORY;
     }
     for (int i = 0; i < s->n_target; i++) {
@@ -190,8 +205,12 @@ double learn_grade(float *dy, const float *y, const float *right, int n, float i
     const float weight = (float)SCALE_WEIGHT * inv_rows;
     double error = 0.0;
     for (int i = 0; i < n; i++) {
-        const float gap = y[i] - right[i], s = ensemble_log_scale(y[n + i]);
-        const float pull = 1.0F - fabsf(gap) * fm_expf(-s);
+        const float s = ensemble_log_scale(y[n + i]);
+        const float gap = y[i] - right[i], pull = 1.0F - fabsf(gap) * fm_expf(-s);
+        if (isnan(right[i])) { /* not measured: nothing to learn */
+            dy[i] = dy[n + i] = 0.0F;
+            continue;
+        }
         error += (double)gap * (double)gap;
         dy[i] = gap * inv_rows;
         dy[n + i] = weight * (pull < -10.0F ? -10.0F : pull);
@@ -284,7 +303,7 @@ static double squared_error(const struct lesson *l, int n)
         for (int k = 0; k < n_target; k++) {
             const double gap = (double)l->y[(ptrdiff_t)i * 2 * n_target + k] -
                                (double)l->right[(ptrdiff_t)i * n_target + k];
-            sum += gap * gap;
+            sum += isnan(gap) ? 0.0 : gap * gap;
         }
     }
     return sum;

@@ -2,6 +2,7 @@
 #include "core/twin/lookup.h"
 
 #include "core/base/log.h"
+#include "core/twin/metric.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -96,19 +97,20 @@ static enum err choose_columns(struct lookup *t, const struct lookup_cfg *cfg)
         t->column[t->n_columns++] = i;
     }
     for (int m = 0; !t->exact && m < cfg->n_metrics; m++) {
-        const int before = t->n_columns;
+        if (metric_find(cfg->metrics[m]) == NULL) {
+            log_error("twin.key names '%s', which is no metric (core/twin/metric.c lists them)",
+                      cfg->metrics[m]);
+            return ERR_CONFIG;
+        }
         for (int i = 0; i < h->n_columns && t->n_columns < h->n_columns; i++) {
             if (names_metric(h->columns[i], cfg->metrics[m])) {
                 t->column[t->n_columns++] = i;
             }
         }
-        if (t->n_columns == before) {
-            log_error(
-                "twin.key names '%s', but no column of the traces is called that (karma trace "
-                "info lists them)",
-                cfg->metrics[m]);
-            return ERR_CONFIG;
-        }
+    }
+    if (t->n_columns == 0) {
+        t->n_columns = t->space->n_learned;
+        memcpy(t->column, t->space->learned_at, (size_t)t->n_columns * sizeof *t->column);
     }
     return ERR_OK;
 }

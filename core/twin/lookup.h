@@ -44,7 +44,9 @@ struct lookup {
     int64_t bytes;      /* of all this */
 };
 
-/* Over the transitions at rows (n). ERR_CONFIG for a metric that no column has. */
+/* Over the transitions at rows (n). Metrics that the traces do not have
+ * are left out; without any, every learned column is part of the key. ERR_CONFIG for what is no
+ * metric. */
 enum err lookup_init(struct lookup *t, struct arena *arena, const struct dataset *d,
                      const int *rows, int n, const struct lookup_cfg *cfg) WARN_UNUSED;
 

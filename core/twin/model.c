@@ -35,7 +35,7 @@ const struct cfg_field twin_fields[] = {
              "who answers where none was recorded"),
     CFG_LIST_STRING(struct twin_cfg, key, n_key,
                     "[desired, ready, failed_pods, queue, util_10s, latency_10s, entry_10s]", 1, 64,
-                    CFG_RESULT, "metrics that tell states apart in the table"),
+                    CFG_RESULT, "metrics that tell states apart in the table, as far as the traces have them"),
     CFG_INT(struct twin_cfg, successors, "6", 1, 1000000, "", CFG_RESULT,
             "fewest recorded successors with which the table answers: one says nothing of chance"),
     CFG_DOUBLE(struct twin_cfg, quantum, "0.5", 1e-6, 1000, "standard deviations", CFG_RESULT,

@@ -236,25 +236,53 @@ static void hole(struct linear_episode *m, int number)
     }
 }
 
-/* Of it are gone: the one that ends in it, the one that begins in it, and those that look back. */
+/* The row keeps the value before the gap, the target of the transition that ends there is none, and
+ * nothing else is lost: three of four columns were measured. */
 static void test_gaps(void **state)
 {
     struct twin_world *w = *state;
     struct space s;
     struct dataset d;
+    float target[LINEAR_S];
     for (int history = 1; history <= 3; history++) {
-        bool here[STEPS] = {false};
         open_linear(w, &s, &d, history, hole);
+        int n = 0;
         for (int p = 0; p < STORE_PARTS; p++) {
-            for (int k = 0; k < d.n_at[p]; k++) {
-                if (d.episode[d.at[p][k]] == 0) {
-                    here[d.at[p][k]] = true;
-                }
+            n += d.n_at[p];
+        }
+        assert_int_equal(n, EPISODES * STEPS);
+        for (int row = 0; row < STEPS; row++) {
+            dataset_target(target, &d, row);
+            for (int i = 0; i < s.n_learned; i++) {
+                const int column = s.learned_at[i];
+                assert_int_equal(isnan(target[i]), row == 4 && column == 1);
+                assert_int_equal(dataset_known(&d, row + 1, column), !(row == 4 && column == 1));
             }
         }
-        for (int t = 0; t < STEPS; t++) {
-            assert_int_equal(here[t], !(t >= 4 && t < 5 + history));
-        }
+        assert_true(d.state[5 * LINEAR_S + 1] == d.state[4 * LINEAR_S + 1]);
+    }
+}
+
+/* In episode 0 nothing but column 1 was measured in row 5, and column 1 nowhere else. */
+static void holes(struct linear_episode *m, int number)
+{
+    for (int bit = 0; number == 0 && bit < (STEPS + 1) * LINEAR_S; bit++) {
+        const bool known = (bit / LINEAR_S == 5) == (bit % LINEAR_S == 1);
+        m->gaps[bit / 8] = (uint8_t)(m->gaps[bit / 8] | (known ? 0 : 1) << bit % 8);
+        m->e.gaps = m->gaps;
+    }
+}
+
+/* What was known once holds before and after; transitions of which too little was measured go. */
+static void test_many_gaps(void **state)
+{
+    struct twin_world *w = *state;
+    struct space s;
+    struct dataset d;
+    open_linear(w, &s, &d, 1, holes);
+    for (int row = 0; row <= STEPS; row++) {
+        assert_true(d.state[row * LINEAR_S + 1] == d.state[5 * LINEAR_S + 1]);
+        assert_int_equal(d.whole[row], row < STEPS && row != 4 && row != 5);
     }
 }
 
@@ -264,7 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_(test_there_and_back), TEST_(test_whatever_is_said), TEST_(test_columns),
         TEST_(test_unknown_column), TEST_(test_other_measures),   TEST_(test_transitions),
-        TEST_(test_gaps),
+        TEST_(test_gaps),           TEST_(test_many_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
