@@ -1,5 +1,5 @@
 /* Learning on a system whose noise is known: how near to it the means come, whether the scales are
- * its scales, what is kept, and that the same is learned twice. Drawing from a bank of residuals.
+ * its scales, what is kept, and that the same is learned twice.
  */
 #include "tests/unit/twin_world.h"
 
@@ -163,69 +163,6 @@ static void test_direct(void **state)
     assert_learned(w, 1.4); /* the change is a smaller target than the state */
 }
 
-/* ---- the bank ---- */
-
-static void assert_bank(const struct noise *b, int n)
-{
-    int followed = 0;
-    assert_int_equal(b->n, n);
-    for (int i = 0; i < n; i++) {
-        assert_true(i == 0 || b->level[i] >= b->level[i - 1]);
-        assert_true(b->next[i] >= NOISE_NONE && b->next[i] < n && b->next[i] != i);
-        followed += b->next[i] != NOISE_NONE;
-    }
-    assert_true(followed > n / 2);
-}
-
-/* With room for all, every transition but an episode's last is followed by another. */
-static void test_bank(void **state)
-{
-    struct twin_world *w = *state;
-    learn_linear(w, EPISODES, 2);
-    const struct dataset *d = &w->model.data;
-    const int n = d->n_at[STORE_VALIDATION];
-    const struct noise *b = &w->model.ensemble.members[1].noise;
-    assert_bank(b, n);
-    int ends = 0;
-    for (int i = 0; i < n; i++) {
-        ends += b->next[i] == NOISE_NONE;
-    }
-    assert_int_equal(ends, n / STEPS);
-}
-
-/* The second half of the episodes is much noisier in one column. */
-static void noisy_half(struct linear_episode *m, int number)
-{
-    for (int t = 1; number >= EPISODES / 2 && t <= STEPS; t++) {
-        m->state[t * LINEAR_S + ENTRY_30S] += (t * 7 + number) % 2 == 0 ? 300.0F : -300.0F;
-    }
-}
-
-/* Without room for all, both halves are in it. */
-static void test_bank_spread(void **state)
-{
-    struct twin_world *w = *state;
-    linear_store(w->traces, 0, EPISODES, STEPS, noisy_half);
-    w->fit.noise_rows = 100;
-    w->fit.epochs = 1;
-    w->fit.lr = w->fit.lr_end = 1e-6; /* nothing is learned, so noise stays noise */
-    twin_world_fit(w);
-    const struct dataset *d = &w->model.data;
-    const struct noise *b = &w->model.ensemble.members[0].noise;
-    const int n_target = w->model.space.n_target, n_valid = d->n_at[STORE_VALIDATION];
-    int loud = 0, loud_there = 0;
-    assert_true(n_valid > 400 && b->n <= 100 && b->n > 75);
-    assert_bank(b, b->n);
-    for (int i = 0; i < b->n; i++) {
-        loud += fabsf(b->z[(ptrdiff_t)i * n_target + 2]) > 0.5F;
-    }
-    for (int i = 0; i < n_valid; i++) {
-        loud_there += d->episode[d->at[STORE_VALIDATION][i]] >= EPISODES / 2;
-    }
-    const double want = (double)loud_there / n_valid, got = (double)loud / b->n;
-    assert_between(got, want - 0.25, want + 0.25, "share of the noisy half");
-}
-
 /* ---- what is kept ---- */
 
 enum { PASSES_MAX = 64 };
@@ -366,99 +303,13 @@ static void test_determinism(void **state)
     buf_release(&b);
 }
 
-/* ---- drawing ---- */
-
-enum { BANK = 64 };
-
-/* Level i at row i; row i is followed by i + 1, the last by none. */
-static struct noise ladder(float level[BANK], int32_t next[BANK], int n)
-{
-    for (int i = 0; i < n; i++) {
-        level[i] = (float)i;
-        next[i] = i + 1 < n ? i + 1 : NOISE_NONE;
-    }
-    return (struct noise){.n = n, .level = level, .next = next};
-}
-
-static void test_draw(void **state)
-{
-    (void)state;
-    float level[BANK];
-    int32_t next[BANK];
-    const struct noise b = ladder(level, next, BANK);
-    for (int i = 0; i + 1 < BANK; i++) {
-        for (int at = -3; at < BANK + 3; at++) {
-            const float l = (float)at + 0.5F;
-            int count[BANK] = {0};
-            for (int k = 0; k < 64; k++) {
-                count[noise_draw(&b, i, l, (k + 0.5) / 64)]++;
-            }
-            const int rank = at < 0 ? 0 : at + 1 > BANK ? BANK : at + 1;
-            const int lo = rank - 4 > 0 ? rank - 4 : 0, hi = rank + 4 < BANK ? rank + 4 : BANK;
-            if (next[i] >= lo && next[i] < hi) {
-                assert_int_equal(count[next[i]], 64); /* it lasts */
-                continue;
-            }
-            for (int row = 0; row < BANK; row++) {
-                const bool near = row >= lo && row < hi;
-                assert_true(near ? abs(count[row] - 64 / (hi - lo)) <= 1 : count[row] == 0);
-            }
-        }
-    }
-    /* The first draw follows nobody; the end of an episode is followed by a draw. */
-    assert_int_equal(noise_draw(&b, NOISE_NONE, 10.5F, 0.0), 7);
-    assert_int_equal(noise_draw(&b, BANK - 1, 10.5F, 0.999999), 14);
-}
-
-static void test_small_banks(void **state)
-{
-    (void)state;
-    float level[BANK];
-    int32_t next[BANK];
-    for (int n = NOISE_LEAST; n <= 20; n++) {
-        const struct noise b = ladder(level, next, n);
-        for (int previous = NOISE_NONE; previous < n; previous++) {
-            for (float l = -2.0F; l < (float)n + 2.0F; l += 0.5F) {
-                for (int k = 0; k <= 10; k++) {
-                    const int row = noise_draw(&b, previous, l, k < 10 ? k / 10.0 : 1.0 - 0x1p-53);
-                    assert_true(row >= 0 && row < n);
-                    assert_true(fabsf((float)row - l) <= 1.0F || l < 0.0F || l > (float)n - 1.0F);
-                }
-            }
-        }
-    }
-}
-
-/* Rows of one level are all as near. */
-static void test_ties(void **state)
-{
-    (void)state;
-    float level[BANK];
-    int32_t next[BANK];
-    struct noise b = ladder(level, next, BANK);
-    int count[BANK] = {0};
-    for (int i = 0; i < BANK; i++) {
-        level[i] = -7.0F;
-    }
-    for (int k = 0; k < BANK; k++) {
-        count[noise_draw(&b, NOISE_NONE, -7.0F, (k + 0.5) / BANK)]++;
-    }
-    for (int i = 0; i < BANK; i++) {
-        assert_int_equal(count[i], 1);
-    }
-}
-
 #define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_(test_gradient),     TEST_(test_noise_floor),
-        TEST_(test_direct),       TEST_(test_bank),
-        TEST_(test_bank_spread),  TEST_(test_best_is_kept),
-        TEST_(test_warm_start),   TEST_(test_warm_start_is_kept),
+        TEST_(test_gradient),     TEST_(test_noise_floor), TEST_(test_direct),
+        TEST_(test_best_is_kept), TEST_(test_warm_start),  TEST_(test_warm_start_is_kept),
         TEST_(test_not_a_number), TEST_(test_determinism),
-        TEST_(test_draw),         TEST_(test_small_banks),
-        TEST_(test_ties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,303 @@
+/* Banks of residuals: which transitions they hold, how loud they are together with the members'
+ * disagreement, which ends predictions reach, and what is drawn.
+ */
+#include "tests/unit/twin_world.h"
+
+#include "core/base/fmath.h"
+
+enum { EPISODES = 40, STEPS = 60 };
+
+static int setup(void **state)
+{
+    static struct twin_world w;
+    *state = &w;
+    return twin_world_open(&w);
+}
+
+static int teardown(void **state)
+{
+    return twin_world_close(*state);
+}
+
+static void assert_between(double x, double lo, double hi, const char *what)
+{
+    if (!(x >= lo && x <= hi)) {
+        fail_msg("%s: %g, not in [%g, %g]", what, x, lo, hi);
+    }
+}
+
+/* ---- what it holds ---- */
+
+static void assert_bank(const struct noise *b, int n)
+{
+    int followed = 0;
+    assert_int_equal(b->n, n);
+    for (int i = 0; i < n; i++) {
+        assert_true(i == 0 || b->level[i] >= b->level[i - 1]);
+        assert_true(b->next[i] >= NOISE_NONE && b->next[i] < n && b->next[i] != i);
+        followed += b->next[i] != NOISE_NONE;
+    }
+    assert_true(followed > n / 2);
+}
+
+/* With room for all, every transition but an episode's last is followed by another. */
+static void test_bank(void **state)
+{
+    struct twin_world *w = *state;
+    linear_store(w->traces, 0, EPISODES, STEPS, NULL);
+    w->fit.epochs = 2;
+    twin_world_fit(w);
+    const struct dataset *d = &w->model.data;
+    const int n = d->n_at[STORE_VALIDATION];
+    const struct noise *b = &w->model.ensemble.members[1].noise;
+    assert_bank(b, n);
+    int ends = 0;
+    for (int i = 0; i < n; i++) {
+        ends += b->next[i] == NOISE_NONE;
+    }
+    assert_int_equal(ends, n / STEPS);
+}
+
+/* The second half of the episodes is much noisier in one column. */
+static void noisy_half(struct linear_episode *m, int number)
+{
+    for (int t = 1; number >= EPISODES / 2 && t <= STEPS; t++) {
+        m->state[t * LINEAR_S + ENTRY_30S] += (t * 7 + number) % 2 == 0 ? 300.0F : -300.0F;
+    }
+}
+
+/* Without room for all, both halves are in it. */
+static void test_bank_spread(void **state)
+{
+    struct twin_world *w = *state;
+    linear_store(w->traces, 0, EPISODES, STEPS, noisy_half);
+    w->fit.noise_rows = 100;
+    w->fit.epochs = 1;
+    w->fit.lr = w->fit.lr_end = 1e-6; /* nothing is learned, so noise stays noise */
+    twin_world_fit(w);
+    const struct dataset *d = &w->model.data;
+    const struct noise *b = &w->model.ensemble.members[0].noise;
+    const int n_target = w->model.space.n_target, n_valid = d->n_at[STORE_VALIDATION];
+    int loud = 0, loud_there = 0;
+    assert_true(n_valid > 400 && b->n <= 100 && b->n > 75);
+    assert_bank(b, b->n);
+    for (int i = 0; i < b->n; i++) {
+        loud += fabsf(b->z[(ptrdiff_t)i * n_target + 2]) > 0.5F;
+    }
+    for (int i = 0; i < n_valid; i++) {
+        loud_there += d->episode[d->at[STORE_VALIDATION][i]] >= EPISODES / 2;
+    }
+    const double want = (double)loud_there / n_valid, got = (double)loud / b->n;
+    assert_between(got, want - 0.25, want + 0.25, "share of the noisy half");
+}
+
+/* ---- how loud it is ---- */
+
+/* What the members say of one transition, and what was true; coordinates. */
+struct said {
+    float *in, *y, *work, *truth, *one, *mean;
+    int32_t previous[ENSEMBLE_MEMBERS_MAX];
+};
+
+static struct said said_init(struct twin_world *w)
+{
+    const struct ensemble *e = &w->model.ensemble;
+    const int n = w->model.space.n_target;
+    return (struct said){ARENA_NEW(&w->arena, w->model.space.n_in, float),
+                         ARENA_NEW(&w->arena, e->n_members * 2 * n, float),
+                         ARENA_NEW(&w->arena, ensemble_work_floats(e, 1), float),
+                         ARENA_NEW(&w->arena, n, float),
+                         ARENA_NEW(&w->arena, n, float),
+                         ARENA_NEW(&w->arena, n, float),
+                         {0}};
+}
+
+static void ask(struct said *s, const struct twin_model *m, int row)
+{
+    const int n = m->space.n_target;
+    dataset_input(s->in, &m->data, row);
+    dataset_target(s->truth, &m->data, row);
+    memset(s->mean, 0, (size_t)n * sizeof *s->mean);
+    for (int k = 0; k < m->ensemble.n_members; k++) {
+        float *y = s->y + (ptrdiff_t)k * 2 * n;
+        ensemble_predict(&m->ensemble, k, y, s->in, 1, s->work);
+        ensemble_answer(&m->ensemble, s->one, y, NULL, s->in);
+        for (int i = 0; i < n; i++) {
+            s->mean[i] += s->one[i] / (float)m->ensemble.n_members;
+        }
+    }
+}
+
+/* One world of member k, drawn at random, into s->one. */
+static void draw_world(struct said *s, const struct twin_model *m, int k, uint32_t number)
+{
+    const struct noise *b = &m->ensemble.members[k].noise;
+    const int n = m->space.n_target;
+    const float *y = s->y + (ptrdiff_t)k * 2 * n;
+    const struct rng_block u =
+        rng_philox(rng_key(3, RNG_TWIN, RNG_TRAIN), number, (uint32_t)k, 0, 0);
+    const int row =
+        noise_draw(b, NOISE_NONE, ensemble_level(&m->ensemble, y), rng_f64(u.v[0], u.v[1]));
+    ensemble_answer(&m->ensemble, s->one, y, b->z + (ptrdiff_t)row * n, s->in);
+}
+
+/* Members that hardly agree, and the noise of the world: together they stray from the members' mean
+ * as far as the truth does, not further. With noise as it was found it would be 1.3 times as far.
+ */
+static void test_shrunk(void **state)
+{
+    struct twin_world *w = *state;
+    linear_store(w->traces, 0, EPISODES, STEPS, NULL);
+    w->fit.members = 4;
+    w->fit.lr = w->fit.lr_end = 0.01; /* they jump about */
+    w->fit.epochs = 1;
+    twin_world_fit(w);
+    const struct twin_model *m = &w->model;
+    const struct dataset *d = &m->data;
+    struct said s = said_init(w);
+    double truth[3] = {0.0}, worlds[3] = {0.0};
+    for (int i = 0; i < d->n_at[STORE_VALIDATION]; i++) {
+        ask(&s, m, d->at[STORE_VALIDATION][i]);
+        for (int k = 0; k < m->ensemble.n_members; k++) {
+            draw_world(&s, m, k, (uint32_t)i);
+            for (int t = 0; t < 3; t++) {
+                worlds[t] += fabs((double)(s.one[t] - s.mean[t]));
+                truth[t] += fabs((double)(s.truth[t] - s.mean[t]));
+            }
+        }
+    }
+    for (int t = 0; t < 3; t++) {
+        assert_between(worlds[t] / truth[t], 0.9, 1.05, "worlds / truth");
+    }
+}
+
+/* ---- ends ---- */
+
+/* What is below 60 is shown as 60, as a counter that cannot be negative shows 0. */
+static void floor_of_60(struct linear_episode *m, int number)
+{
+    (void)number;
+    for (int t = 1; t <= STEPS; t++) {
+        float *x = &m->state[t * LINEAR_S + ENTRY_30S];
+        *x = *x < 60.0F ? 60.0F : *x;
+    }
+}
+
+/* Predictions are at such an end as often as the truth; where few are, the end is the limit. */
+static void test_ends(void **state)
+{
+    struct twin_world *w = *state;
+    linear_store(w->traces, 0, EPISODES, STEPS, floor_of_60);
+    w->fit.epochs = 5;
+    twin_world_fit(w);
+    const struct twin_model *m = &w->model;
+    const struct dataset *d = &m->data;
+    const int n = d->n_at[STORE_VALIDATION], entry = 2;
+    const struct space_column *c = &m->space.columns[ENTRY_30S];
+    const struct space_column *web = &m->space.columns[WEB_CPU];
+    struct said s = said_init(w);
+    int true_at = 0, said_at = 0;
+    assert_int_equal(m->space.learned_at[entry], ENTRY_30S);
+    for (int i = 0; i < n; i++) {
+        ask(&s, m, d->at[STORE_VALIDATION][i]);
+        draw_world(&s, m, 0, (uint32_t)i);
+        true_at += s.truth[entry] == space_forth(c, 60.0F);
+        said_at += space_back(c, s.one[entry]) == 60.0F;
+    }
+    assert_true(c->lo == 60.0F && c->least > c->lo && c->most == c->hi);
+    assert_true(web->least == web->lo && web->most == web->hi);
+    assert_true(true_at > n / 5 && true_at < n);
+    assert_between((double)said_at / true_at, 0.9, 1.1, "at the end, said / true");
+}
+
+/* ---- drawing ---- */
+
+enum { BANK = 64 };
+
+/* Level i at row i; row i is followed by i + 1, the last by none. */
+static struct noise ladder(float level[BANK], int32_t next[BANK], int n)
+{
+    for (int i = 0; i < n; i++) {
+        level[i] = (float)i;
+        next[i] = i + 1 < n ? i + 1 : NOISE_NONE;
+    }
+    return (struct noise){.n = n, .level = level, .next = next};
+}
+
+static void test_draw(void **state)
+{
+    (void)state;
+    float level[BANK];
+    int32_t next[BANK];
+    const struct noise b = ladder(level, next, BANK);
+    for (int i = 0; i + 1 < BANK; i++) {
+        for (int at = -3; at < BANK + 3; at++) {
+            const float l = (float)at + 0.5F;
+            int count[BANK] = {0};
+            for (int k = 0; k < 64; k++) {
+                count[noise_draw(&b, i, l, (k + 0.5) / 64)]++;
+            }
+            const int rank = at < 0 ? 0 : at + 1 > BANK ? BANK : at + 1;
+            const int lo = rank - 4 > 0 ? rank - 4 : 0, hi = rank + 4 < BANK ? rank + 4 : BANK;
+            if (next[i] >= lo && next[i] < hi) {
+                assert_int_equal(count[next[i]], 64); /* it lasts */
+                continue;
+            }
+            for (int row = 0; row < BANK; row++) {
+                const bool near = row >= lo && row < hi;
+                assert_true(near ? abs(count[row] - 64 / (hi - lo)) <= 1 : count[row] == 0);
+            }
+        }
+    }
+    /* The first draw follows nobody; the end of an episode is followed by a draw. */
+    assert_int_equal(noise_draw(&b, NOISE_NONE, 10.5F, 0.0), 7);
+    assert_int_equal(noise_draw(&b, BANK - 1, 10.5F, 0.999999), 14);
+}
+
+static void test_small_banks(void **state)
+{
+    (void)state;
+    float level[BANK];
+    int32_t next[BANK];
+    for (int n = NOISE_LEAST; n <= 20; n++) {
+        const struct noise b = ladder(level, next, n);
+        for (int previous = NOISE_NONE; previous < n; previous++) {
+            for (float l = -2.0F; l < (float)n + 2.0F; l += 0.5F) {
+                for (int k = 0; k <= 10; k++) {
+                    const int row = noise_draw(&b, previous, l, k < 10 ? k / 10.0 : 1.0 - 0x1p-53);
+                    assert_true(row >= 0 && row < n);
+                    assert_true(fabsf((float)row - l) <= 1.0F || l < 0.0F || l > (float)n - 1.0F);
+                }
+            }
+        }
+    }
+}
+
+/* Rows of one level are all as near. */
+static void test_ties(void **state)
+{
+    (void)state;
+    float level[BANK];
+    int32_t next[BANK];
+    struct noise b = ladder(level, next, BANK);
+    int count[BANK] = {0};
+    for (int i = 0; i < BANK; i++) {
+        level[i] = -7.0F;
+    }
+    for (int k = 0; k < BANK; k++) {
+        count[noise_draw(&b, NOISE_NONE, -7.0F, (k + 0.5) / BANK)]++;
+    }
+    for (int i = 0; i < BANK; i++) {
+        assert_int_equal(count[i], 1);
+    }
+}
+
+#define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST_(test_bank), TEST_(test_bank_spread), TEST_(test_shrunk), TEST_(test_ends),
+        TEST_(test_draw), TEST_(test_small_banks), TEST_(test_ties),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
