@@ -236,9 +236,11 @@ static enum err take_member(struct twin_model *m, int member, const struct twin_
     const size_t rows = (size_t)from->n_noise;
     TRY(noise_init(&to->noise, arena, from->n_noise, m->space.n_target));
     memcpy(to->params, from->params, from->n_params * sizeof *to->params);
-    memcpy(to->noise.level, from->level, rows * sizeof *to->noise.level);
-    memcpy(to->noise.next, from->next, rows * sizeof *to->noise.next);
-    memcpy(to->noise.z, from->z, rows * (size_t)m->space.n_target * sizeof *to->noise.z);
+    if (rows > 0) { /* a member on its way from rank to rank has none, and null pointers to them */
+        memcpy(to->noise.level, from->level, rows * sizeof *to->noise.level);
+        memcpy(to->noise.next, from->next, rows * sizeof *to->noise.next);
+        memcpy(to->noise.z, from->z, rows * (size_t)m->space.n_target * sizeof *to->noise.z);
+    }
     to->error = from->error;
     to->epochs = from->epochs;
     return ERR_OK;
