@@ -192,6 +192,9 @@ enum err fidelity_print(struct buf *out, const struct fidelity *f, struct arena 
 
 /* ---- said against true ---- */
 
+/* Of many, every STRIDE-th: a prime that has nothing in common with services or episodes. */
+enum { STRIDE = 17 };
+
 struct pair {
     float truth, said;
 };
@@ -218,10 +221,8 @@ enum err fidelity_pairs_new(struct fidelity_pairs **out, struct arena *arena, co
     return ERR_OK;
 }
 
-/* Of many, every stride-th: a prime that has nothing in common with services or episodes. */
 static void see(void *ctx, int group, int k, double truth, double said)
 {
-    enum { STRIDE = 7 };
     struct fidelity_pairs *p = ctx;
     for (int h = 0; h < p->n_horizons; h++) {
         if (p->horizons[h] == k) {
@@ -243,7 +244,6 @@ struct accuracy_watch fidelity_watch(struct fidelity_pairs *p)
 static enum err write_pairs(const char *path, const struct fidelity *f,
                             const struct fidelity_pairs *p, struct arena *scratch)
 {
-    enum { STRIDE = 7 };
     static const char *const columns[] = {"metric", "k", "true", "said"};
     struct csv csv;
     enum err e = csv_create(&csv, scratch, path, columns, 4);
@@ -336,17 +336,19 @@ static enum err draw_horizon(const char *dir, const struct fidelity *f, struct a
 {
     struct script s;
     script_begin(&s, scratch, dir, "twin-horizon", 960, 560);
-    script_put(&s, "set multiplot layout 2,3 title 'open-loop skill by horizon (periods ahead)'\n"
-                   "set yrange [-0.2:1]\nset key bottom left samplen 1.5 font ',10'\n");
+    script_put(&s,
+               "set multiplot layout 2,3 title 'open-loop skill by horizon (periods ahead)'\n"
+               "set yrange [-0.2:1]\nset xtics 5\nset key bottom left samplen 1.5 font ',10'\n");
     for (int i = 0; i < DRAWN; i++) {
         if (accuracy_find(f->twins[0], drawn[i]) >= 0) {
-            script_put(&s, "set title %s\n", script_quoted(&s, drawn[i]));
+            script_put(&s, "set title %s noenhanced\n", script_quoted(&s, drawn[i]));
             plot_metric(&s, f, drawn[i], "skill");
             script_put(&s,
                        "'accuracy.csv' using (strcol('twin') eq %s && strcol('metric') eq %s && "
                        "strcol('window') eq 'all' ? column('k') : NaN):(1 - column('gap_hold') / "
                        "column('gap_mean')) with lines dt 2 lc rgb '#808080' title 'hold'\n",
                        script_quoted(&s, f->names[0]), script_quoted(&s, drawn[i]));
+            script_put(&s, "unset key\n"); /* it stands in the first panel */
         }
     }
     script_put(&s, "unset multiplot\n");
@@ -359,10 +361,10 @@ static enum err draw_coverage(const char *dir, const struct fidelity *f, struct 
     script_begin(&s, scratch, dir, "twin-coverage", 960, 560);
     script_put(&s, "set multiplot layout 2,3 title 'share of what came within the 50 %% and 90 %% "
                    "intervals'\nset yrange [0:1]\nset ytics (0, 0.25, 0.5, 0.75, 0.9, 1)\n"
-                   "unset key\n");
+                   "set xtics 5\nunset key\n");
     for (int i = 0; i < DRAWN; i++) {
         if (accuracy_find(f->twins[0], drawn[i]) >= 0) {
-            script_put(&s, "set title %s\n", script_quoted(&s, drawn[i]));
+            script_put(&s, "set title %s noenhanced\n", script_quoted(&s, drawn[i]));
             plot_metric(&s, f, drawn[i], "inside_90");
             script_put(&s, "0.9 with lines dt 2 lc rgb '#808080', 0.5 with lines dt 2 lc rgb "
                            "'#808080', ");
@@ -386,12 +388,13 @@ static enum err draw_pairs(const char *dir, const struct fidelity *f, struct are
     script_begin(&s, scratch, dir, "twin-pairs", 960, 620);
     script_put(&s,
                "set multiplot layout 2,3 title 'predicted (median of the worlds) against true'\n"
-               "set key top left samplen 1 font ',10'\n");
+               "set key top left samplen 1 font ',10'\nset format xy '%%.1s%%c'\nset xtics "
+               "font ',9'\n");
     for (int i = 0; i < DRAWN; i++) {
         if (accuracy_find(f->twins[0], drawn[i]) < 0) {
             continue;
         }
-        script_put(&s, "set title %s\nplot x with lines lc rgb '#808080' notitle",
+        script_put(&s, "set title %s noenhanced\nplot x with lines lc rgb '#808080' notitle",
                    script_quoted(&s, drawn[i]));
         for (int h = f->n_horizons - 1; h >= 0;
              h -= f->n_horizons - 1 > 0 ? f->n_horizons - 1 : 1) {

@@ -8,7 +8,7 @@
 
 #include "core/twin/accuracy.h"
 
-enum { FIDELITY_TWINS_MAX = 3, FIDELITY_PAIRS_MAX = 2000 };
+enum { FIDELITY_TWINS_MAX = 3, FIDELITY_PAIRS_MAX = 300 };
 
 struct fidelity {
     const char *names[FIDELITY_TWINS_MAX];
