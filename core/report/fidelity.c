@@ -388,8 +388,7 @@ static enum err draw_pairs(const char *dir, const struct fidelity *f, struct are
     script_begin(&s, scratch, dir, "twin-pairs", 960, 620);
     script_put(&s,
                "set multiplot layout 2,3 title 'predicted (median of the worlds) against true'\n"
-               "set key top left samplen 1 font ',10'\nset format xy '%%.1s%%c'\nset xtics "
-               "font ',9'\n");
+               "set key top left samplen 1 font ',10'\nset xtics font ',9' rotate by 45 right\n");
     for (int i = 0; i < DRAWN; i++) {
         if (accuracy_find(f->twins[0], drawn[i]) < 0) {
             continue;
