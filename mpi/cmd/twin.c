@@ -27,9 +27,10 @@ static const struct option_row rows[] = {
                   "where `fit` and `twin` stand (default: the defaults)"),
     OPTION_STRING(struct options, out, "out", 'o', "PATH",
                   "fit: the twin, PATH and PATH.traces; report: directory of figures"),
-    OPTION_STRING(struct options, from, "from", 0, "TWIN",
-                  "fit: start from this twin and what it remembers; it is replaced only if the new "
-                  "one is no worse on validation episodes"),
+    OPTION_STRING(
+        struct options, from, "from", 0, "TWIN",
+        "fit: start from this twin and what it remembers; on validation episodes the new one is "
+        "no worse"),
     OPTION_STRING(struct options, on, "on", 0, "STORE",
                   "report: on all episodes of this store, not on the held-out ones of the twin's"),
     OPTION_INT(struct options, horizon, "horizon", 0, "K", 1, ACCURACY_HORIZON_MAX,
