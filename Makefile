@@ -184,7 +184,7 @@ run: ## set up, build for this CPU; the quickstart on 3 ranks: traces, twin, tra
 quickstart: setup-run
 	@$(PMAKE) ARCH=native all
 	@touch build/started
-	mpi/launch -n $(RANKS) build/karma trace collect $(COLLECT) --set eval.episodes=20 --out $(TWIN_FILE).store
+	mpi/launch -n $(RANKS) build/karma trace collect $(COLLECT) --out $(TWIN_FILE).store
 	mpi/launch -n $(RANKS) build/karma twin fit $(TWIN_FILE).store --config $(QUICK) --out $(TWIN_FILE)
 	mpi/launch -n $(RANKS) build/karma train $(QUICK)
 	mpi/launch -n $(RANKS) build/karma eval $(QUICK)
@@ -217,7 +217,7 @@ scenarios: all ## every file of configs/scenarios as a figure: one episode, four
 twin: all ## how good is the twin: accuracy, ablation of table and networks, ranking: a table, figures (minutes)
 	@RANKS=$(RANKS) sh mk/twin
 
-grounds: all ## training in the twin against training on the simulator, five seeds each: a table, a figure (an hour)
+grounds: all ## training in the twin against training on the simulator, five seeds each: a table, a figure (20 minutes)
 	@RANKS=$(RANKS) sh mk/grounds
 
 ablation: all ## what the organisation does: its arms trained in the twin, three seeds each: a table (an hour)

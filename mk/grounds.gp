@@ -7,26 +7,21 @@ set tics nomirror out
 set grid ytics lc rgb '#d8d8d8' lw 1 dt 1
 do for [format in 'svg png'] {
 if (format eq 'svg') {
-    set terminal svg size 900,420 font 'Arial,13' background 'white'
+    set terminal svg size 700,420 font 'Arial,13' background 'white'
 } else {
-    set terminal pngcairo size 1800,840 font 'Arial,13' fontscale 2 linewidth 2 pointscale 2
+    set terminal pngcairo size 1400,840 font 'Arial,13' fontscale 2 linewidth 2 pointscale 2
 }
 set output 'grounds.'.format
-set multiplot layout 1,2
 set xlabel 'seconds, traces and fit included'
 set ylabel 'answered in time, DEV episodes on the simulator'
-set yrange [0.4:0.95]
+set yrange [0.8:0.92]
 set xrange [0:*]
 set key bottom right samplen 1.5
-do for [start in 'scratch clone'] {
-set title (start eq 'clone' ? 'warm start' : 'from scratch')
 plot for [seed = 1:5] 'curves.csv' using \
-         (strcol('arm') eq start.'-cluster' && column('seed') == seed ? column('seconds') : NaN):'compliance' \
+         (strcol('arm') eq 'cluster' && column('seed') == seed ? column('seconds') : NaN):'compliance' \
          with linespoints lw 1.4 pt 7 ps 0.35 lc rgb '#D55E00' title (seed == 1 ? 'on the simulator, a line a seed' : ''), \
      for [seed = 1:5] 'curves.csv' using \
-         (strcol('arm') eq start.'-twin' && column('seed') == seed ? column('seconds') : NaN):'compliance' \
+         (strcol('arm') eq 'twin' && column('seed') == seed ? column('seconds') : NaN):'compliance' \
          with linespoints lw 1.4 pt 7 ps 0.35 lc rgb '#0072B2' title (seed == 1 ? 'in the twin' : '')
-}
-unset multiplot
 unset output
 }
