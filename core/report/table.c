@@ -181,3 +181,13 @@ enum err table_print(struct buf *out, const struct table *t, enum table_style st
     }
     return ERR_OK;
 }
+
+enum err table_show(const struct table *t)
+{
+    struct buf b;
+    buf_init(&b);
+    const enum err e = table_print(&b, t, TABLE_TEXT);
+    fwrite(b.data, 1, b.len, stdout);
+    buf_release(&b);
+    return e;
+}

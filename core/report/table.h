@@ -37,4 +37,7 @@ void table_difference(struct table *t, const struct stat_interval *v, int decima
 /* Append the table. The last row must be complete. */
 enum err table_print(struct buf *out, const struct table *t, enum table_style style) WARN_UNUSED;
 
+/* As text, to standard output. */
+enum err table_show(const struct table *t) WARN_UNUSED;
+
 #endif

@@ -72,16 +72,6 @@ struct session {
     struct arena *arena;
 };
 
-static enum err print_table(const struct table *t)
-{
-    struct buf b;
-    buf_init(&b);
-    const enum err e = table_print(&b, t, TABLE_TEXT);
-    fwrite(b.data, 1, b.len, stdout);
-    buf_release(&b);
-    return e;
-}
-
 /* ---- info ---- */
 
 static void print_header(const struct store *s)
@@ -174,7 +164,7 @@ static enum err run_info(struct session *s)
     enum err e = tell_episodes(&t, &store, s->arena);
     if (e == ERR_OK && store.n_episodes > 0) {
         putchar('\n');
-        e = print_table(&t);
+        e = table_show(&t);
     }
     printf("digest %016" PRIx64 "\n", store.digest);
     store_close(&store);
@@ -199,7 +189,7 @@ static enum err print_check(const struct check *c, struct arena *arena)
     }
     printf("%s: layout %s, %d services, %d lines\n", s->path, s->layout->name, s->n_services,
            s->n_lines);
-    TRY(print_table(&t));
+    TRY(table_show(&t));
     if (s->n_ignored > 0) {
         printf("not read:");
         for (int i = 0; i < s->n_ignored; i++) {

@@ -76,16 +76,6 @@ static enum err load_config(struct experiment_cfg *cfg, const struct session *s)
     return cfg_load(&reader, s->o->config, s->o->sets, s->o->n_sets, cfg);
 }
 
-static enum err print_table(const struct table *t)
-{
-    struct buf b;
-    buf_init(&b);
-    const enum err e = table_print(&b, t, TABLE_TEXT);
-    fwrite(b.data, 1, b.len, stdout);
-    buf_release(&b);
-    return e;
-}
-
 /* ---- fit ---- */
 
 static enum err print_members(const struct twin_model *m, struct arena *arena)
@@ -98,7 +88,7 @@ static enum err print_members(const struct twin_model *m, struct arena *arena)
         table_cell(&t, "%d", m->ensemble.members[i].epochs);
         table_cell(&t, "%.4f", m->ensemble.members[i].error);
     }
-    return print_table(&t);
+    return table_show(&t);
 }
 
 static enum err tell(const struct fit_outcome *f, const struct fit_order *o, struct arena *arena)
@@ -297,7 +287,7 @@ static enum err run_agree(struct session *s)
         table_cell(&t, "%.4f", g.a[i]);
         table_cell(&t, "%.4f", g.b[i]);
     }
-    TRY(print_table(&t));
+    TRY(table_show(&t));
     printf("\nKendall's tau %.3f [%.3f, %.3f] over %d controllers; between halves of the first: "
            "%.3f\n",
            g.tau.value, g.tau.lo, g.tau.hi, g.n_controllers, g.halves);
