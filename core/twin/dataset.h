@@ -23,7 +23,7 @@ struct dataset {
     const char **scenarios; /* (n_scenarios) names in order of appearance */
     int n_episodes, n_scenarios, n_rows;
     float *state;         /* (n_rows, S) as measured, gaps filled */
-    uint8_t *gap;         /* (n_rows, S) 1: not measured */
+    uint8_t *gap;         /* (n_rows, S) 1: not measured; NULL: there are no gaps */
     int32_t *delta;       /* (n_rows, N) decided at the row; of an episode's last row 0 */
     int32_t *attack;      /* (n_rows, 3) */
     float *load;          /* (n_rows) offered in the period after the row */
@@ -48,7 +48,7 @@ static inline bool dataset_busy(const struct dataset *d, int row)
 
 static inline bool dataset_known(const struct dataset *d, int row, int column)
 {
-    return d->gap[(size_t)row * (size_t)d->space->n_state + (size_t)column] == 0;
+    return d->gap == NULL || d->gap[(size_t)row * (size_t)d->space->n_state + (size_t)column] == 0;
 }
 
 /* What the twin is asked (n_in), and what is right (n_target, in coordinates; NaN: not measured),
