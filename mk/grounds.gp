@@ -13,7 +13,7 @@ if (format eq 'svg') {
 }
 set output 'grounds.'.format
 set xlabel 'seconds, traces and fit included'
-set ylabel 'answered in time, DEV episodes on the simulator'
+set ylabel 'answered in time (DEV, simulator)'
 set yrange [0.8:0.92]
 set xrange [0:*]
 set key bottom right samplen 1.5
