@@ -13,7 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATH_LEN = 4096, LINE_LEN = 256 };
+enum {
+    PATH_LEN = 4096,
+    LINE_LEN = 256,
+    LOOK_MS = 10,
+    PATIENCE_MS = 600, /* mpirun kills a second after it asked */
+};
 
 static volatile sig_atomic_t requested;
 
@@ -111,15 +116,25 @@ static void write_status(const struct line *l)
     }
 }
 
-/* The signal reaches all ranks at once: who has nothing to write stays long enough not to be taken
- * for a rank that was lost. */
+/* Until somebody has written, or PATIENCE_MS are over. */
+static void await_words(void)
+{
+    const struct timespec moment = {0, LOOK_MS * 1000L * 1000L};
+    for (int waited = 0; waited < PATIENCE_MS && is_under_way(); waited += LOOK_MS) {
+        nanosleep(&moment, NULL);
+    }
+}
+
+/* The signal reaches all ranks at once. Who is not the one to write stays until it is written: gone
+ * earlier, it would be taken for the rank that was lost. A writer who is held up, by a slow disk
+ * say, finds that another has written for it. */
 static void leave(int signal)
 {
-    const struct timespec moment = {0, 300 * 1000 * 1000};
     struct line line = {.n = 0};
     if (last.peers != NULL && !peers_lowest(last.peers)) {
-        nanosleep(&moment, NULL);
-    } else if (last.peers != NULL && is_under_way()) {
+        await_words();
+    }
+    if (last.peers != NULL && is_under_way()) {
         compose(&line, signal, peers_lost(last.peers));
         write_status(&line);
     }
@@ -138,7 +153,7 @@ static void on_leaving(void (*handler)(int))
 
 void stop_last_words(const struct peers *peers, const char *status, int updates)
 {
-    const int n = snprintf(last.temporary, PATH_LEN, "%s.tmp-last-words", status);
+    const int n = snprintf(last.temporary, PATH_LEN, "%s.tmp-last-words-%d", status, peers->me);
     if (n < 0 || n >= PATH_LEN) {
         return; /* no file has such a name */
     }

@@ -7,7 +7,8 @@
  *                    SIGKILL a second later
  *
  * Last words say how far the run was and, if a rank of this host is gone, which one. They are
- * written by the lowest rank of the host that is left, so a lost rank 0 is told of, too.
+ * written by the lowest rank of the host that is left, so a lost rank 0 is told of, too; if that
+ * one is held up for long, by another.
  */
 #ifndef KARMA_MPI_STOP_H
 #define KARMA_MPI_STOP_H

@@ -24,11 +24,25 @@ begin() { # RUN ARGUMENT...: three ranks in the background, some updates under w
     done
 }
 
-lose() { # INDEX NAME: kills the rank that stands at that place among the processes
+process_of() { # RANK: the process below $job that was started as that rank
+    for pid in $(descendants $job karma); do
+        tr '\0' '\n' <"/proc/$pid/environ" |
+            grep -Eqx "(OMPI_COMM_WORLD_RANK|PMIX_RANK|PMI_RANK|SLURM_PROCID)=$1" && echo "$pid"
+    done
+}
+
+status_is() { # PATTERN NAME
+    grep -Eq "$1" "$run_dir/status"
+    tap_status=$?
+    result $tap_status "$2"
+    [ $tap_status = 0 ] || sed 's/^/# status: /' "$run_dir/status"
+}
+
+lose() { # RANK NAME
     begin "$1"
     ranks=$(descendants $job karma)
     same "$(echo "$ranks" | wc -l)" 3 "$2: there are three ranks"
-    kill -KILL "$(echo "$ranks" | sed -n "$1p")"
+    kill -KILL "$(process_of "$1")"
     killed=$(date +%s)
     rc=0
     wait $job || rc=$?
@@ -40,12 +54,11 @@ lose() { # INDEX NAME: kills the rank that stands at that place among the proces
         ! lives "$pid" || left="$left $pid"
     done
     same "$left" "" "$2: no rank is left"
-    holds "$2: the status says so" \
-        grep -Eq "^lost rank $(($1 - 1)) after update [0-9]+ of 100000\$" "$run_dir/status"
+    status_is "^lost rank $1 after update [0-9]+ of 100000\$" "$2: the status says so"
 }
 
-lose 1 "the learner is killed"
-lose 3 "a simulating rank is killed"
+lose 0 "the learner is killed"
+lose 2 "a simulating rank is killed"
 
 # The launcher goes on without the lost rank: the others notice it themselves.
 if "$LAUNCH" --print -n 3 "$KARMA" | grep -q -- '--bind-to none'; then
@@ -53,7 +66,7 @@ if "$LAUNCH" --print -n 3 "$KARMA" | grep -q -- '--bind-to none'; then
     export KARMA_LAUNCH_ARGS
     begin alone
     unset KARMA_LAUNCH_ARGS
-    kill -KILL "$(descendants $job karma | sed -n 3p)"
+    kill -KILL "$(process_of 2)"
     tries=0
     while [ -n "$(descendants $job karma)" ] && [ $tries -lt 300 ]; do
         tries=$((tries + 1))
@@ -61,7 +74,7 @@ if "$LAUNCH" --print -n 3 "$KARMA" | grep -q -- '--bind-to none'; then
     done
     same "$(descendants $job karma)" "" "under recovery: all ranks leave within 30 s"
     says err "rank 2, on this host, is gone" "under recovery: with a sentence"
-    holds "under recovery: and a status" grep -Eq "^lost rank 2 after update" "$run_dir/status"
+    status_is "^lost rank 2 after update" "under recovery: and a status"
     kill $job 2>/dev/null
     wait $job || :
 else
@@ -76,8 +89,8 @@ leave() { # SIGNAL
     wait $job || :
     [ $(($(date +%s) - asked)) -le 10 ]
     result $? "SIG$1: the run leaves at once"
-    holds "SIG$1: the status says so" \
-        grep -Eq "^(ended by SIGTERM|interrupted) after update [0-9]+ of 100000\$" "$run_dir/status"
+    status_is "^(ended by SIGTERM|interrupted) after update [0-9]+ of 100000\$" \
+        "SIG$1: the status says so"
     holds "SIG$1: a checkpoint is left" sh -c "ls '$run_dir'/checkpoints/update-*.ckpt"
 }
 
