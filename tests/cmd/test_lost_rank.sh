@@ -7,8 +7,10 @@ if [ "${MPI:-1}" = 0 ] || [ ! -r /proc/self/stat ]; then
     exit 0
 fi
 
-lives() { # PID
-    grep -Eqs '^State:.*[^Z] \(' "/proc/$1/status"
+living() { # PID...: those that are there and no zombies
+    for pid in "$@"; do
+        ! grep -Eqs '^State:.*[^Z] \(' "/proc/$pid/status" || echo "$pid"
+    done
 }
 
 begin() { # RUN ARGUMENT...: three ranks in the background, some updates under way; launcher in $job
@@ -49,9 +51,10 @@ lose() { # RANK NAME
     seconds=$(($(date +%s) - killed))
     [ "$rc" != 0 ] && [ $seconds -le 30 ]
     result $? "$2 (exit status $rc after $seconds s)"
-    left=
-    for pid in $ranks; do
-        ! lives "$pid" || left="$left $pid"
+    tries=0
+    until left=$(living $ranks) && [ -z "$left" ] || [ $tries -ge 50 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
     done
     same "$left" "" "$2: no rank is left"
     status_is "^lost rank $1 after update [0-9]+ of 100000\$" "$2: the status says so"
