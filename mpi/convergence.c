@@ -5,9 +5,9 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "mpi/farm.h"
+#include "mpi/trainlog.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum arm { ARM_NOTHING, ARM_FF, ARM_POLICY, ARMS };
 enum column {
@@ -19,12 +19,25 @@ enum column {
     COL_HEADROOM,
     COL_NOTHING,
     COL_FF,
+    COL_TRAPPED,
     COLUMNS
 };
-static const char *const columns[COLUMNS] = {"update", "env_steps", "episodes", "compliance",
-                                             "vcpu",   "headroom",  "nothing",  "ff"};
-enum { IN_A_ROW = 3, TIMING_COLUMNS = 8, TIMING_SECONDS = 1, CELLS_MAX = 16 };
-static const double HEADROOM_MIN = 0.8, OWN_MIN = 0.95;
+static const char *const columns[COLUMNS] = {"update",     "env_steps", "episodes",
+                                             "compliance", "vcpu",      "headroom",
+                                             "nothing",    "ff",        "trapped"};
+enum { IN_A_ROW = 3 };
+static const double HEADROOM_MIN = 0.8, OWN_MIN = 0.95, PEAK_SHARE_MAX = 0.9;
+
+/* Requested by the most pods of every service, as far as the node has room. */
+static double peak_vcpu(const struct world *world)
+{
+    const struct topology_cfg *topology = world->cfg.topology;
+    double sum_m = 0.0;
+    for (int s = 0; s < topology->n_services; s++) {
+        sum_m += topology->services[s].max_replicas * topology->services[s].cpu_m;
+    }
+    return (sum_m < topology->node_cpu_m ? sum_m : topology->node_cpu_m) / 1000.0;
+}
 
 enum err convergence_init(struct convergence *c, struct arena *arena, struct comm *comm,
                           const struct train_setup *setup, const struct team *team)
@@ -55,6 +68,7 @@ enum err convergence_init(struct convergence *c, struct arena *arena, struct com
     c->teams[ARM_POLICY] = (struct eval_teams){.teams = &c->team, .rules = &c->rules, .n_teams = 1};
     TRY(eval_new(&c->eval, arena, &c->cfg, setup->rules->world, setup->rules, c->teams));
     c->jobs = eval_jobs(c->eval);
+    c->peak_vcpu = peak_vcpu(setup->rules->world);
     return ERR_OK;
 }
 
@@ -122,6 +136,11 @@ enum err convergence_begin(struct convergence *c, int done)
     return ERR_OK;
 }
 
+bool convergence_trapped(const struct convergence *c, double compliance, double vcpu)
+{
+    return vcpu > PEAK_SHARE_MAX * c->peak_vcpu || compliance < c->nothing;
+}
+
 static enum err put_row(struct convergence *c, int u, const struct outcome *policy)
 {
     const struct train_cfg *train = c->setup->train;
@@ -135,6 +154,7 @@ static enum err put_row(struct convergence *c, int u, const struct outcome *poli
     csv_num(&c->csv, room > 0.0 ? (policy->compliance - c->nothing) / room : NAN);
     csv_num(&c->csv, c->nothing);
     csv_num(&c->csv, c->ff);
+    csv_int(&c->csv, convergence_trapped(c, policy->compliance, policy->vcpu) ? 1 : 0);
     TRY(csv_end_row(&c->csv));
     return csv_sync(&c->csv);
 }
@@ -165,38 +185,32 @@ int convergence_find(const double *compliance, const double *headroom, int n)
     return -1;
 }
 
-/* Column `at` of all rows of a file into out (n_max). */
-static enum err read_column(double *out, int *n, int n_max, const char *path, int at, int n_columns)
-{
-    const char *cells[CELLS_MAX];
-    struct csv_reader r;
-    enum csv_status status;
-    CHECK(n_columns <= CELLS_MAX);
-    *n = -1; /* the header */
-    TRY(csv_reader_open(&r, path));
-    enum err e = csv_reader_next(&r, cells, n_columns, &status);
-    while (e == ERR_OK && status == CSV_ROW && *n < n_max) {
-        if (*n >= 0) {
-            out[*n] = strtod(cells[at], NULL);
-        }
-        (*n)++;
-        e = csv_reader_next(&r, cells, n_columns, &status);
-    }
-    csv_reader_close(&r);
-    return e;
-}
-
 static enum err tell_converged(const struct convergence *c, int update, double episodes,
                                double *seconds)
 {
     const struct train_cfg *train = c->setup->train;
     int n;
-    TRY(read_column(seconds, &n, train->updates, c->timing, TIMING_SECONDS, TIMING_COLUMNS));
-    log_info("converged after update %d: %lld env-steps, %.0f episodes, %.0f s since the program "
-             "that made it began",
-             update, (long long)update * train->envs * train->steps, episodes,
+    TRY(csv_read_column(seconds, &n, train->updates, c->timing, TIMING_SECONDS, TIMING_COLUMNS));
+    log_info("converged after update %d: %lld env-steps, %.0f episodes, %.0f s of training", update,
+             (long long)update * train->envs * train->steps, episodes,
              update <= n ? seconds[update - 1] : NAN);
     return ERR_OK;
+}
+
+static void tell_not_converged(const struct convergence *c)
+{
+    log_info("not converged: no %d evaluations in a row with %.0f %% of the headroom between doing "
+             "nothing (%.3f) and feed-forward staffing (%.3f) and %.0f %% of the last",
+             IN_A_ROW, 100 * HEADROOM_MIN, c->nothing, c->ff, 100 * OWN_MIN);
+}
+
+static void tell_trapped(const struct convergence *c, double compliance, double vcpu)
+{
+    log_warn(
+        "trapped: the last evaluation answers %.3f in time (doing nothing: %.3f) with %.1f vCPU "
+        "(the most pods of every service: %.1f); a policy for less than the one or for more "
+        "than %.0f %% of the other has learned a constant",
+        compliance, c->nothing, vcpu, c->peak_vcpu, 100 * PEAK_SHARE_MAX);
 }
 
 enum err convergence_tell(struct convergence *c)
@@ -205,23 +219,27 @@ enum err convergence_tell(struct convergence *c)
         return ERR_OK;
     }
     const int n_max = c->setup->train->updates / c->setup->train->evaluate.every;
-    double *values = ARENA_NEW(c->arena, 3 * n_max + c->setup->train->updates, double);
+    double *values = ARENA_NEW(c->arena, 4 * n_max + c->setup->train->updates, double);
     int n = 0;
     if (values == NULL) {
         return ERR_MEMORY;
     }
     double *compliance = values, *headroom = values + n_max, *episodes = values + 2 * n_max;
-    TRY(read_column(compliance, &n, n_max, c->path, COL_COMPLIANCE, COLUMNS));
-    TRY(read_column(headroom, &n, n_max, c->path, COL_HEADROOM, COLUMNS));
-    TRY(read_column(episodes, &n, n_max, c->path, COL_EPISODES, COLUMNS));
+    double *vcpu = values + 3 * n_max;
+    TRY(csv_read_column(compliance, &n, n_max, c->path, COL_COMPLIANCE, COLUMNS));
+    TRY(csv_read_column(headroom, &n, n_max, c->path, COL_HEADROOM, COLUMNS));
+    TRY(csv_read_column(episodes, &n, n_max, c->path, COL_EPISODES, COLUMNS));
+    TRY(csv_read_column(vcpu, &n, n_max, c->path, COL_VCPU, COLUMNS));
     const int at = convergence_find(compliance, headroom, n);
     if (at >= 0) {
-        return tell_converged(c, (at + 1) * c->setup->train->evaluate.every, episodes[at],
-                              values + 3 * n_max);
+        TRY(tell_converged(c, (at + 1) * c->setup->train->evaluate.every, episodes[at],
+                           values + 4 * n_max));
+    } else {
+        tell_not_converged(c);
     }
-    log_info("not converged: no %d evaluations in a row with %.0f %% of the headroom between doing "
-             "nothing (%.3f) and feed-forward staffing (%.3f) and %.0f %% of the last",
-             IN_A_ROW, 100 * HEADROOM_MIN, c->nothing, c->ff, 100 * OWN_MIN);
+    if (n > 0 && convergence_trapped(c, compliance[n - 1], vcpu[n - 1])) {
+        tell_trapped(c, compliance[n - 1], vcpu[n - 1]);
+    }
     return ERR_OK;
 }
 

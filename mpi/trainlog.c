@@ -2,6 +2,7 @@
 #include "mpi/trainlog.h"
 
 #include "core/base/clock.h"
+#include "core/base/csv_read.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/game/conduct.h"
@@ -73,14 +74,29 @@ static enum err open_rows(struct csv *c, struct trainlog *l, const char *file,
                      : csv_create(c, l->arena, path, columns, n);
 }
 
+static enum err open_timing(struct trainlog *l, int done)
+{
+    static const char *const columns[TIMING_COLUMNS] = {"update",     "seconds",        "rollout_s",
+                                                        "learn_s",    "checkpoint_s",   "wait_s",
+                                                        "sent_bytes", "env_steps_per_s"};
+    double *seconds = ARENA_NEW(l->arena, done > 0 ? done : 0, double);
+    int n;
+    TRY(open_rows(&l->timing, l, "timing.csv", columns, TIMING_COLUMNS, done));
+    if (done > 0) {
+        if (seconds == NULL) {
+            return ERR_MEMORY;
+        }
+        TRY(csv_read_column(seconds, &n, done, l->timing.path, TIMING_SECONDS, TIMING_COLUMNS));
+        l->before_s = n == done ? seconds[n - 1] : 0.0;
+    }
+    return ERR_OK;
+}
+
 static enum err open_csv(struct trainlog *l, int done)
 {
     static const char *const learning[] = {"policy_loss", "value_loss",         "entropy",
                                            "kl",          "clip_fraction",      "ratio_max_dev",
                                            "grad_norm",   "explained_variance", "lr"};
-    static const char *const timing[] = {"update",     "seconds",        "rollout_s",
-                                         "learn_s",    "checkpoint_s",   "wait_s",
-                                         "sent_bytes", "env_steps_per_s"};
     const struct env_spec *spec = l->team->spec;
     const int n_learning = (int)(sizeof learning / sizeof *learning);
     const int n = 4 + spec->n_stats + n_learning;
@@ -100,8 +116,7 @@ static enum err open_csv(struct trainlog *l, int done)
         columns[c++] = learning[i];
     }
     TRY(open_rows(&l->metrics, l, "metrics.csv", columns, n, done));
-    return open_rows(&l->timing, l, "timing.csv", timing, (int)(sizeof timing / sizeof *timing),
-                     done);
+    return open_timing(l, done);
 }
 
 /* What a process that was killed left half written. */
@@ -232,7 +247,7 @@ static enum err check_ratios(const struct trainlog *l, int u)
 static enum err put_timing(struct trainlog *l, int u, double rate)
 {
     csv_int(&l->timing, u);
-    csv_num(&l->timing, clock_s() - l->started_s);
+    csv_num(&l->timing, l->before_s + clock_s() - l->started_s);
     csv_num(&l->timing, l->time.rollout);
     csv_num(&l->timing, l->time.learn);
     csv_num(&l->timing, l->time.checkpoint);
@@ -249,7 +264,7 @@ static const char *progress_inside(char text[32], const struct trainlog *l)
     const struct guides *g = l->setup->rules->guides;
     double open = 0.0, inside = 0.0;
     for (int a = 0; g != NULL && a < g->n_agents; a++) {
-        const float *values = l->episodes + METRIC_TRAINED + a * CONDUCT_TRAINED;
+        const float *values = l->episodes + RULES_CONDUCT + a * CONDUCT_TRAINED;
         open += (double)values[offsetof(struct conduct_values, open) / sizeof(double)];
         inside += (double)values[offsetof(struct conduct_values, inside) / sizeof(double)];
     }

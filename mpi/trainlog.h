@@ -30,9 +30,13 @@ struct trainlog {
         double rollout, learn, checkpoint; /* seconds since the last row */
     } time;
     double started_s, last_s, waited_s;
+    double before_s; /* seconds of training before this program took over */
 };
 
 enum { TRAINLOG_NEW = -1 };
+
+/* timing.csv. Seconds: of training until the row was written, over all programs that took part. */
+enum { TIMING_SECONDS = 1, TIMING_COLUMNS = 8 };
 
 /* done TRAINLOG_NEW: a new run; an earlier one in the directory is moved aside to DIR.1, DIR.2,
  * ...: nothing is lost. Else the run in the directory goes on after that update (0: before the

@@ -5,8 +5,9 @@
 #include "core/base/log.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 
-enum { CSV_READ_MAX = 1024 * 1024 * 1024 };
+enum { CSV_READ_MAX = 1024 * 1024 * 1024, CELLS_MAX = 16 };
 
 enum err csv_reader_open(struct csv_reader *r, const char *path)
 {
@@ -110,4 +111,25 @@ enum err csv_reader_next(struct csv_reader *r, const char **cells, int n_columns
     r->next_line += n_lines;
     *status = CSV_ROW;
     return ERR_OK;
+}
+
+enum err csv_read_column(double *out, int *n, int n_max, const char *path, int at, int n_columns)
+{
+    const char *cells[CELLS_MAX];
+    struct csv_reader r;
+    enum csv_status status;
+    CHECK(n_columns <= CELLS_MAX);
+    *n = -1; /* the header */
+    TRY(csv_reader_open(&r, path));
+    enum err e = csv_reader_next(&r, cells, n_columns, &status);
+    while (e == ERR_OK && status == CSV_ROW && *n < n_max) {
+        if (*n >= 0) {
+            out[*n] = strtod(cells[at], NULL);
+        }
+        (*n)++;
+        e = csv_reader_next(&r, cells, n_columns, &status);
+    }
+    csv_reader_close(&r);
+    *n = *n < 0 ? 0 : *n;
+    return e;
 }

@@ -146,7 +146,8 @@ static void game_stats(struct env *e, int lid, double *out)
     struct game *g = (struct game *)e;
     const struct slot *slot = &g->slots[lid];
     memcpy(out, &slot->last, METRIC_TRAINED * sizeof *out);
-    out += METRIC_TRAINED;
+    out[RULES_REWARD_SQUARED] = slot->last.reward * slot->last.reward;
+    out += RULES_CONDUCT;
     for (int a = 0; a < slot->conduct.n_agents; a++, out += CONDUCT_TRAINED) {
         memcpy(out, &slot->kept[a], CONDUCT_TRAINED * sizeof *out);
     }

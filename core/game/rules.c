@@ -95,26 +95,27 @@ static int count_choices(const struct rules *r)
     return largest;
 }
 
-/* The metrics, then the conduct of each agent: "ddos.open". */
+/* See RULES_CONDUCT; of an agent: "ddos.open". */
 static enum err init_stat_names(struct rules *r, struct arena *arena)
 {
     const int n_conduct = r->guides == NULL ? 0 : r->guides->n_agents * CONDUCT_TRAINED;
-    const char **names = ARENA_NEW(arena, METRIC_TRAINED + n_conduct, const char *);
+    const char **names = ARENA_NEW(arena, RULES_CONDUCT + n_conduct, const char *);
     if (names == NULL) {
         return ERR_MEMORY;
     }
     for (int i = 0; i < METRIC_TRAINED; i++) {
         names[i] = metric_info[i].name;
     }
+    names[RULES_REWARD_SQUARED] = "reward_squared";
     for (int i = 0; i < n_conduct; i++) {
         const char *agent = r->guides->org.cfg->agents[i / CONDUCT_TRAINED].name;
-        names[METRIC_TRAINED + i] =
+        names[RULES_CONDUCT + i] =
             arena_printf(arena, "%s.%s", agent, conduct_info[i % CONDUCT_TRAINED].name);
-        if (names[METRIC_TRAINED + i] == NULL) {
+        if (names[RULES_CONDUCT + i] == NULL) {
             return ERR_MEMORY;
         }
     }
-    r->spec.n_stats = METRIC_TRAINED + n_conduct;
+    r->spec.n_stats = RULES_CONDUCT + n_conduct;
     r->spec.stat_names = names;
     return ERR_OK;
 }

@@ -42,6 +42,7 @@
 #include "core/game/world.h"
 #include "core/marl/env.h"
 #include "core/org/guides.h"
+#include "core/plant/metrics.h"
 
 enum { RULES_SINCE_MAX_S = 600 }; /* seconds since a change are counted up to here */
 
@@ -73,6 +74,11 @@ struct game_cfg {
     int n_authority;
 };
 extern const struct cfg_field game_fields[];
+
+/* What an episode of training leaves behind (spec.stats): its metrics, the square of its reward, so
+ * that the deviation over any number of episodes can be had from their means, and the conduct of
+ * each agent. */
+enum { RULES_REWARD_SQUARED = METRIC_TRAINED, RULES_CONDUCT };
 
 /* Compiled rules; immutable. */
 struct rules {

@@ -72,6 +72,8 @@ for at in 5 4; do
     train "$WORK/cut" 1 $evaluate $often
     says err "resumed after update $at of 7" "stopped after update $at"
     same "$rc $digest" "0 $want" "stopped after update $at: the weights"
+    holds "stopped after update $at: seconds go on" awk -F, \
+        'NR > 1 { if ($2 + 0 < last) exit 1; last = $2 + 0 }' "$WORK/cut/timing.csv"
     holds "stopped after update $at: the file" cmp "$WORK/one/convergence.csv" \
         "$WORK/cut/convergence.csv"
 done

@@ -209,6 +209,24 @@ static void damaged_rows_are_named(void **state)
     csv_reader_close(&r);
 }
 
+static void a_column_is_read_as_numbers(void **state)
+{
+    struct scene *s = *state;
+    double v[3];
+    int n;
+    write_text(s, "a,b\n1,2.5\n2,nan\n3,-1e-3\n4,5\n5");
+    assert_int_equal(csv_read_column(v, &n, 3, s->path, 1, 2), ERR_OK);
+    assert_int_equal(n, 3);
+    assert_true(v[0] == 2.5 && isnan(v[1]) && v[2] == -1e-3);
+    assert_int_equal(csv_read_column(v, &n, 2, s->path, 0, 2), ERR_OK);
+    assert_int_equal(n, 2);
+    assert_true(v[1] == 2.0);
+    write_text(s, "a,b\n");
+    assert_int_equal(csv_read_column(v, &n, 3, s->path, 1, 2), ERR_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(csv_read_column(v, &n, 3, s->path, 1, 3), ERR_FORMAT);
+}
+
 static void what_is_no_number_has_a_name(void **state)
 {
     struct scene *s = *state;
@@ -295,6 +313,7 @@ int main(void)
         TEST(doubles_read_back_exactly),
         TEST(rows_are_read_back),
         TEST(damaged_rows_are_named),
+        TEST(a_column_is_read_as_numbers),
         TEST(what_is_no_number_has_a_name),
         TEST(resuming_cuts_what_will_be_written_again),
         TEST(a_torn_row_is_cut_off),

@@ -211,9 +211,10 @@ static void test_sizes(void **state)
         assert_int_equal(spec->n_row, state_size(SERVICES) + SERVICES + n_agents * last);
         assert_int_equal(spec->n_obs, n_seen + SERVICES + last_seen);
         assert_int_equal(spec->n_critic, n_seen + SERVICES + n_agents * last_seen);
-        assert_int_equal(spec->n_stats, METRIC_TRAINED);
+        assert_int_equal(spec->n_stats, RULES_CONDUCT);
         assert_string_equal(spec->stat_names[0], "compliance");
         assert_string_equal(spec->stat_names[METRIC_TRAINED - 1], "conflicts");
+        assert_string_equal(spec->stat_names[RULES_REWARD_SQUARED], "reward_squared");
         assert_int_equal(spec->agent_names[n_agents - 1][0], "pqrstu"[n_agents - 1]);
         stop(&f);
     }
