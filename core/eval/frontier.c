@@ -8,8 +8,8 @@
 
 #include <math.h>
 
-const enum controller_kind frontier_kinds[FRONTIER_KINDS] = {CONTROLLER_STATIC, CONTROLLER_KHPA,
-                                                             CONTROLLER_FF, CONTROLLER_ORACLE};
+const enum controller_kind frontier_kinds[FRONTIER_KINDS] = {
+    CONTROLLER_STATIC, CONTROLLER_KHPA, CONTROLLER_FF, CONTROLLER_ORACLE, CONTROLLER_SCRIPTED};
 
 /* ---- hull ---- */
 

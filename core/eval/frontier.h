@@ -25,8 +25,9 @@ int frontier_hull(struct frontier_point *points, int n);
 /* The hull (n corners) at a cost: NaN below the first corner. */
 double frontier_at(const struct frontier_point *hull, int n, double cost);
 
-/* Kinds that form frontiers. Doing nothing is a fixed allocation, so it is a point of `static`. */
-enum { FRONTIER_KINDS = 4 };
+/* Kinds that form frontiers. Doing nothing is a fixed allocation, so it is a point of `static`.
+ * Against that of scripted teams stands what learning adds inside the same organisation. */
+enum { FRONTIER_KINDS = 5 };
 extern const enum controller_kind frontier_kinds[FRONTIER_KINDS];
 
 /* A policy against one kind in one view. */

@@ -291,7 +291,7 @@ static const char *kind_colour(int kind)
         [CONTROLLER_NOTHING] = "#000000", [CONTROLLER_STATIC] = "#808080",
         [CONTROLLER_KHPA] = "#D55E00",    [CONTROLLER_FF] = "#009E73",
         [CONTROLLER_POLICY] = "#0072B2",  [CONTROLLER_ORACLE] = "#CC79A7",
-        [CONTROLLER_EXPLORE] = "#E69F00",
+        [CONTROLLER_EXPLORE] = "#E69F00", [CONTROLLER_SCRIPTED] = "#56B4E9",
     };
     return paints[kind];
 }
