@@ -37,9 +37,9 @@ endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = checkpoint error eval trace trace_store trajectory twin update_dump weights
-BASE        = clock config config_print config_value config_yaml crc32c crossed csv csv_read err \
-              file fmath frame frame_file gzip jobs log mem nearest options progress rng rundir \
-              stats
+BASE        = clock config config_place config_print config_read config_value config_yaml crc32c \
+              crossed csv csv_read err file fmath frame frame_file gzip jobs log mem nearest options \
+              progress rng rundir stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trace trace_store trajectory twin update_dump weights wire

@@ -190,7 +190,7 @@ struct cfg_field {
 
 struct cfg_place; /* where each value came from; in the arena */
 
-/* One loaded configuration. Fields are private to config.c. */
+/* One loaded configuration. Fields are private to config*.c. */
 struct cfg {
     const struct cfg_field *root;
     size_t root_size;    /* bytes of the struct the root table describes */

@@ -2,7 +2,9 @@
  *
  *     config_yaml.c    YAML text -> tree of nodes with marks (the only user of libyaml)
  *     config_value.c   the text of one value <-> one C value, and the sentences about it
- *     config.c         tree + table -> struct, with defaults, includes, overrides and places
+ *     config_place.c   a dotted key -> its row, its bytes in the struct, where it was given
+ *     config_read.c    one tree, or the defaults, onto the struct
+ *     config.c         files with their includes and overrides, one after the other
  *     config_print.c   struct + table -> text: resolved config, documentation, digest, difference
  */
 #ifndef KARMA_BASE_CONFIG_PARTS_H
@@ -80,5 +82,84 @@ void cfg_text_add_found(struct cfg_text *t, const struct cfg_node *node);
 
 /* Fewest digits that read back as the same double; `out` holds 32 bytes. */
 void cfg_double_text(char out[32], double value);
+
+/* ---- where a value is (config_place.c) ---- */
+
+/* The dotted key of the value in hand. One that is too long is cut. */
+struct cfg_key {
+    char s[CFG_KEY_MAX];
+    size_t len;
+};
+
+/* Append one part; returns what cfg_key_pop needs to take it off again. */
+size_t cfg_key_push(struct cfg_key *k, const char *part);
+size_t cfg_key_push_index(struct cfg_key *k, int i);
+void cfg_key_pop(struct cfg_key *k, size_t before);
+
+/* Where one value was given. Invariant: a table's place has one child per row, a list's place one
+ * per element; a value's place has none. */
+struct cfg_place {
+    struct cfg_mark mark; /* origin NULL: not given, the default holds */
+    struct cfg_place *children;
+    int n_children;
+};
+
+/* One value inside the struct: what the table says of it, where it is, where it was given. */
+struct cfg_slot {
+    const struct cfg_field *field; /* NULL: the root */
+    enum cfg_type type;            /* the field's type, or its item_type for a list element */
+    const struct cfg_field *table; /* rows, if type is CFG_TYPE_TABLE */
+    void *at;
+    struct cfg_place *place;
+};
+
+/* Row `row` of a table, element `i` of a list; their places must be there. `items`: of the list, if
+ * they do not stand in the struct yet, else cfg_slot_items. */
+struct cfg_slot cfg_slot_row(const struct cfg_slot *parent, int row);
+struct cfg_slot cfg_slot_item(const struct cfg_slot *list, void *items, int i);
+void *cfg_slot_items(const struct cfg_slot *list);
+
+/* Index of the row of that name, or -1. */
+int cfg_find_row(const struct cfg_field *table, const char *name);
+
+/* Which child of the slot's place `part` names, or -1. */
+int cfg_slot_child(const struct cfg_slot *slot, const char *part);
+
+/* ---- a tree onto the struct (config_read.c) ---- */
+
+extern const struct cfg_origin cfg_defaults; /* of what no source gave */
+
+/* A load under way. */
+struct cfg_loading {
+    struct cfg *c;
+    struct arena scratch; /* texts and trees, until the load ends */
+    struct cfg_slot root;
+    struct cfg_key key;
+    const struct cfg_origin *origin; /* of the source being applied; NULL: defaults */
+    struct cfg_mark start;           /* of the first source, for keys that are missing everywhere */
+    bool incomplete;                 /* a source could not be read: other keys may be there */
+};
+
+/* Enough was said. */
+static inline bool cfg_gave_up(const struct cfg_loading *l)
+{
+    return l->c->n_errors >= CFG_ERRORS_MAX;
+}
+
+/* What follows reports and counts errors of the user and returns ERR_OK all the same; ERR_MEMORY.
+ */
+
+/* Every row of the table, and of those below it, and their places. */
+enum err cfg_read_defaults(struct cfg_loading *l, const struct cfg_slot *table) WARN_UNUSED;
+
+/* `node` into the slot. The root's key `include` is passed over. */
+enum err cfg_read(struct cfg_loading *l, const struct cfg_slot *slot,
+                  const struct cfg_node *node) WARN_UNUSED;
+
+/* Walk `key` (cut up in place) from the root, and read `node` there; l->key stays where it led. */
+enum err cfg_read_key(struct cfg_loading *l, char *key, const struct cfg_node *node) WARN_UNUSED;
+
+/* Report rows without default that no source gave. `mark`: nearest place that was given. */
+void cfg_check_missing(struct cfg_loading *l, const struct cfg_slot *slot, struct cfg_mark mark);
 
 #endif

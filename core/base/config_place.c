@@ -1,0 +1,165 @@
+/* Where a value is: a dotted key -> its row, its bytes in the struct, the line that gave it.
+ *
+ * While sources are read, the key in hand and its slot move along together. After that only places
+ * are left; they answer which line a later check has to name.
+ */
+#include "core/base/config_parts.h"
+#include "core/base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Keys --------------------------------------------------------------------------------------- */
+
+size_t cfg_key_push(struct cfg_key *k, const char *part)
+{
+    size_t before = k->len;
+    int n = snprintf(k->s + k->len, sizeof k->s - k->len, "%s%s", k->len > 0 ? "." : "", part);
+    k->len += n > 0 ? (size_t)n : 0;
+    if (k->len >= sizeof k->s) {
+        k->len = sizeof k->s - 1;
+    }
+    return before;
+}
+
+size_t cfg_key_push_index(struct cfg_key *k, int i)
+{
+    char part[16];
+    (void)snprintf(part, sizeof part, "%d", i);
+    return cfg_key_push(k, part);
+}
+
+void cfg_key_pop(struct cfg_key *k, size_t before)
+{
+    k->len = before;
+    k->s[before] = '\0';
+}
+
+/* Slots -------------------------------------------------------------------------------------- */
+
+int cfg_find_row(const struct cfg_field *table, const char *name)
+{
+    for (int i = 0; table[i].name != NULL; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+struct cfg_slot cfg_slot_row(const struct cfg_slot *parent, int row)
+{
+    const struct cfg_field *f = &parent->table[row];
+    return (struct cfg_slot){.field = f,
+                             .type = f->type,
+                             .table = f->table,
+                             .at = (char *)parent->at + f->offset,
+                             .place = &parent->place->children[row]};
+}
+
+void *cfg_slot_items(const struct cfg_slot *list)
+{
+    void *items = NULL;
+    memcpy(&items, list->at, sizeof items);
+    return items;
+}
+
+struct cfg_slot cfg_slot_item(const struct cfg_slot *list, void *items, int i)
+{
+    const struct cfg_field *f = list->field;
+    return (struct cfg_slot){.field = f,
+                             .type = f->item_type,
+                             .table = f->table,
+                             .at = (char *)items + (size_t)i * f->item_size,
+                             .place = &list->place->children[i]};
+}
+
+/* "12" -> 12; -1 if it is no index. */
+static int parse_index(const char *part)
+{
+    int i = 0;
+    size_t n = strlen(part);
+    if (n == 0 || n > 8 || strspn(part, "0123456789") != n) {
+        return -1;
+    }
+    for (; *part != '\0'; part++) {
+        i = i * 10 + (*part - '0');
+    }
+    return i;
+}
+
+int cfg_slot_child(const struct cfg_slot *slot, const char *part)
+{
+    if (slot->type == CFG_TYPE_TABLE) {
+        return cfg_find_row(slot->table, part);
+    }
+    int i = slot->type == CFG_TYPE_LIST ? parse_index(part) : -1;
+    return i < slot->place->n_children ? i : -1;
+}
+
+/* Places ------------------------------------------------------------------------------------- */
+
+/* The part of `key` up to the next dot into `part`; what follows it, or NULL at the end. */
+static const char *next_part(char part[CFG_KEY_MAX], const char *key)
+{
+    size_t n = strcspn(key, ".");
+    (void)snprintf(part, CFG_KEY_MAX, "%.*s", (int)n, key);
+    return key[n] == '.' ? key + n + 1 : NULL;
+}
+
+/* Place of the value; if it was not given, the nearest one around it and *given false. */
+static struct cfg_mark find_mark(const struct cfg *c, const char *key, bool *given)
+{
+    char part[CFG_KEY_MAX];
+    struct cfg_mark mark = {.origin = NULL};
+    struct cfg_slot slot = {.type = CFG_TYPE_TABLE, .table = c->root, .place = c->places};
+    *given = false;
+    for (const char *rest = key; rest != NULL && slot.place != NULL;) {
+        rest = next_part(part, rest);
+        int i = cfg_slot_child(&slot, part);
+        if (i < 0) {
+            *given = false;
+            return mark;
+        }
+        bool row = slot.type == CFG_TYPE_TABLE;
+        const struct cfg_field *f = row ? &slot.table[i] : slot.field;
+        slot = (struct cfg_slot){.field = f,
+                                 .type = row ? f->type : f->item_type,
+                                 .table = f->table,
+                                 .place = &slot.place->children[i]};
+        *given = slot.place->mark.origin != NULL;
+        mark = *given ? slot.place->mark : mark;
+    }
+    return mark;
+}
+
+static void describe_place(struct cfg_text *t, const struct cfg *c, const char *key)
+{
+    bool given = false;
+    struct cfg_mark mark = find_mark(c, key, &given);
+    cfg_text_add_mark(t, mark);
+    if (!given && mark.origin != NULL && mark.origin != &cfg_defaults) {
+        cfg_text_add(t, " (by default)");
+    }
+}
+
+const char *cfg_where(const struct cfg *c, const char *key)
+{
+    struct cfg_text t = {.len = 0};
+    describe_place(&t, c, key);
+    const char *kept = arena_strdup(c->arena, t.s);
+    return kept != NULL ? kept : "(place unknown: out of memory)";
+}
+
+enum err cfg_error(const struct cfg *c, const char *key, const char *fmt, ...)
+{
+    struct cfg_text place = {.len = 0};
+    char sentence[1500];
+    va_list ap;
+    describe_place(&place, c, key);
+    va_start(ap, fmt);
+    (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
+    va_end(ap);
+    log_error("%s: %s: %s", place.s, key, sentence);
+    return ERR_CONFIG;
+}

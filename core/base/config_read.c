@@ -1,0 +1,366 @@
+/* One tree onto the struct: each value goes to the slot that its row describes.
+ *
+ * Errors are reported and counted while reading goes on, so that one run shows all of them.
+ * Defaults are read like anything else, which is also their check.
+ */
+#include "core/base/config_parts.h"
+#include "core/base/nearest.h"
+
+#include <string.h>
+#include <unistd.h>
+
+const struct cfg_origin cfg_defaults = {.label = "default", .dir = ""};
+
+static int *list_count(const struct cfg_slot *list)
+{
+    return (int *)(void *)((char *)list->at - list->field->offset + list->field->count_offset);
+}
+
+static int count_rows(const struct cfg_field *table)
+{
+    int n = 0;
+    while (table[n].name != NULL) {
+        n++;
+    }
+    return n;
+}
+
+static enum err place_children(struct cfg_loading *l, struct cfg_place *place, int n)
+{
+    struct cfg_place *children = ARENA_NEW(l->c->arena, n, struct cfg_place);
+    if (children == NULL) {
+        return ERR_MEMORY;
+    }
+    place->children = children;
+    place->n_children = n;
+    return ERR_OK;
+}
+
+/* Unknown keys ------------------------------------------------------------------------------- */
+
+/* Find a row called `name` anywhere below `table`; its dotted key goes to `k`. */
+static bool find_elsewhere(struct cfg_key *k, const struct cfg_field *table, const char *name,
+                           int depth)
+{
+    for (const struct cfg_field *f = table; f->name != NULL; f++) {
+        size_t before = cfg_key_push(k, f->name);
+        if (strcmp(f->name, name) == 0 || (f->type == CFG_TYPE_TABLE && depth < CFG_DEPTH_MAX &&
+                                           find_elsewhere(k, f->table, name, depth + 1))) {
+            return true;
+        }
+        cfg_key_pop(k, before);
+    }
+    return false;
+}
+
+static void report_unknown_key(struct cfg_loading *l, const struct cfg_field *table,
+                               const char *name, struct cfg_mark mark)
+{
+    struct cfg_text hint = {.len = 0};
+    struct cfg_key elsewhere = {.len = 0};
+    struct nearest near = nearest_to(name);
+    for (const struct cfg_field *f = table; f->name != NULL; f++) {
+        nearest_offer(&near, f->name);
+    }
+    if (nearest_word(&near) != NULL) {
+        cfg_text_add(&hint, "did you mean '%s'?", nearest_word(&near));
+    } else if (find_elsewhere(&elsewhere, l->c->root, name, 0)) {
+        cfg_text_add(&hint, "that key is written %s", elsewhere.s);
+    } else {
+        cfg_text_add(&hint, "known here:");
+        for (const struct cfg_field *f = table; f->name != NULL; f++) {
+            cfg_text_add(&hint, "%s %s", f == table ? "" : ",", f->name);
+        }
+    }
+    struct cfg_text found = {.len = 0};
+    cfg_text_add_excerpt(&found, name);
+    cfg_report(&l->c->n_errors, mark, l->key.s, "unknown key '%s'; %s", found.s, hint.s);
+}
+
+/* Values ------------------------------------------------------------------------------------- */
+
+static void report_kind(struct cfg_loading *l, const struct cfg_slot *slot,
+                        const struct cfg_node *node, const char *remedy)
+{
+    struct cfg_text t = {.len = 0};
+    cfg_text_add(&t, "found ");
+    cfg_text_add_found(&t, node);
+    cfg_text_add(&t, ", allowed is ");
+    if (slot->field != NULL) {
+        cfg_text_add_allowed(&t, slot->field, slot->type);
+    } else {
+        cfg_text_add(&t, "a map of keys and values");
+    }
+    cfg_report(&l->c->n_errors, node->mark, l->key.s, "%s; %s", t.s, remedy);
+}
+
+/* The file beside the source if there is one, else the name as it is. */
+static const char *resolve_path(struct cfg_loading *l, const char *path)
+{
+    const char *dir = l->origin != NULL ? l->origin->dir : "";
+    if (*path == '\0' || *path == '/' || *dir == '\0') {
+        return arena_strdup(l->c->arena, path);
+    }
+    char *beside = arena_printf(l->c->arena, "%s%s", dir, path);
+    if (beside == NULL || access(beside, F_OK) == 0) {
+        return beside;
+    }
+    return arena_strdup(l->c->arena, path);
+}
+
+static enum err read_string(struct cfg_loading *l, const struct cfg_slot *slot,
+                            const struct cfg_node *node)
+{
+    if (node->kind != CFG_NODE_SCALAR) {
+        report_kind(l, slot, node, "write one value");
+        return ERR_OK;
+    }
+    if (cfg_node_is_null(node)) {
+        report_kind(l, slot, node, "write \"\" for an empty one");
+        return ERR_OK;
+    }
+    const char *s = slot->type == CFG_TYPE_PATH ? resolve_path(l, node->text)
+                                                : arena_strdup(l->c->arena, node->text);
+    if (s == NULL) {
+        return ERR_MEMORY;
+    }
+    memcpy(slot->at, &s, sizeof s);
+    return ERR_OK;
+}
+
+static enum err read_scalar(struct cfg_loading *l, const struct cfg_slot *slot,
+                            const struct cfg_node *node)
+{
+    if (slot->type == CFG_TYPE_STRING || slot->type == CFG_TYPE_PATH) {
+        return read_string(l, slot, node);
+    }
+    struct cfg_text problem = {.len = 0};
+    if (!cfg_value_read(slot->at, &problem, slot->field, slot->type, node)) {
+        cfg_report(&l->c->n_errors, node->mark, l->key.s, "%s", problem.s);
+    }
+    return ERR_OK;
+}
+
+/* One "key: value" of a map. */
+static enum err read_entry(struct cfg_loading *l, const struct cfg_slot *map,
+                           const struct cfg_node *entry)
+{
+    int row = cfg_find_row(map->table, entry->key);
+    if (row < 0) {
+        report_unknown_key(l, map->table, entry->key, entry->key_mark);
+        return ERR_OK;
+    }
+    struct cfg_slot slot = cfg_slot_row(map, row);
+    size_t before = cfg_key_push(&l->key, slot.field->name);
+    enum err e = ERR_OK;
+    if (l->origin != NULL && slot.place->mark.origin == l->origin) {
+        cfg_report(&l->c->n_errors, entry->key_mark, l->key.s,
+                   "given twice, first in line %d; remove one of the two", slot.place->mark.line);
+    } else {
+        e = cfg_read(l, &slot, entry);
+        slot.place->mark = entry->mark;
+    }
+    cfg_key_pop(&l->key, before);
+    return e;
+}
+
+static enum err read_table(struct cfg_loading *l, const struct cfg_slot *slot,
+                           const struct cfg_node *node)
+{
+    if (cfg_node_is_null(node)) {
+        return ERR_OK; /* a heading whose keys are all commented out */
+    }
+    if (node->kind != CFG_NODE_MAP) {
+        report_kind(l, slot, node, "write its keys below it, indented, as key: value");
+        return ERR_OK;
+    }
+    for (const struct cfg_node *n = node->first; n != NULL && !cfg_gave_up(l); n = n->next) {
+        bool is_include = slot->field == NULL && strcmp(n->key, "include") == 0;
+        if (!is_include) {
+            TRY(read_entry(l, slot, n));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err read_item(struct cfg_loading *l, const struct cfg_slot *item,
+                          const struct cfg_node *node)
+{
+    static const char *const EMPTY = "";
+    item->place->mark = node->mark;
+    if (item->type == CFG_TYPE_TABLE) {
+        TRY(cfg_read_defaults(l, item));
+    } else if (item->type == CFG_TYPE_STRING || item->type == CFG_TYPE_PATH) {
+        memcpy(item->at, &EMPTY, sizeof EMPTY);
+    }
+    return cfg_read(l, item, node);
+}
+
+/* Elements replace those that stood there. */
+static enum err read_items(struct cfg_loading *l, const struct cfg_slot *list,
+                           const struct cfg_node *node)
+{
+    TRY(place_children(l, list->place, node->n));
+    void *items = arena_alloc(l->c->arena, (size_t)node->n, list->field->item_size);
+    if (items == NULL) {
+        return ERR_MEMORY;
+    }
+    int i = 0;
+    for (const struct cfg_node *n = node->first; n != NULL && !cfg_gave_up(l); n = n->next, i++) {
+        struct cfg_slot item = cfg_slot_item(list, items, i);
+        size_t before = cfg_key_push_index(&l->key, i);
+        TRY(read_item(l, &item, n));
+        cfg_key_pop(&l->key, before);
+    }
+    memcpy(list->at, &items, sizeof items);
+    *list_count(list) = node->n;
+    return ERR_OK;
+}
+
+static enum err read_list(struct cfg_loading *l, const struct cfg_slot *slot,
+                          const struct cfg_node *node)
+{
+    const struct cfg_field *f = slot->field;
+    if (node->kind != CFG_NODE_LIST) {
+        report_kind(l, slot, node, "write [a, b], or one '- element' per line; [] is empty");
+        return ERR_OK;
+    }
+    if (node->n < f->n_min || node->n > f->n_max) {
+        cfg_report(&l->c->n_errors, node->mark, l->key.s,
+                   "found %d elements, allowed are %d to %d; %s", node->n, f->n_min, f->n_max,
+                   node->n < f->n_min ? "add the missing ones" : "remove some");
+        return ERR_OK;
+    }
+    return read_items(l, slot, node);
+}
+
+enum err cfg_read(struct cfg_loading *l, const struct cfg_slot *slot, const struct cfg_node *node)
+{
+    if (node->kind == CFG_NODE_BAD) {
+        return ERR_OK;
+    }
+    switch (slot->type) {
+    case CFG_TYPE_TABLE:
+        return read_table(l, slot, node);
+    case CFG_TYPE_LIST:
+        return read_list(l, slot, node);
+    default:
+        return read_scalar(l, slot, node);
+    }
+}
+
+/* Defaults ----------------------------------------------------------------------------------- */
+
+static enum err default_list(struct cfg_loading *l, const struct cfg_slot *slot)
+{
+    struct cfg_node *node = NULL;
+    const char *text = slot->field->def;
+    enum err e =
+        cfg_yaml_parse(&node, &l->c->n_errors, &l->scratch, &cfg_defaults, text, strlen(text));
+    if (e == ERR_MEMORY) {
+        return e;
+    }
+    return e == ERR_OK && node != NULL ? cfg_read(l, slot, node) : ERR_OK;
+}
+
+static enum err default_value(struct cfg_loading *l, const struct cfg_slot *slot)
+{
+    const struct cfg_field *f = slot->field;
+    if (slot->type == CFG_TYPE_STRING || slot->type == CFG_TYPE_PATH) {
+        const char *s = f->def != CFG_REQUIRED ? f->def : "";
+        memcpy(slot->at, &s, sizeof s);
+        return ERR_OK;
+    }
+    if (f->def == CFG_REQUIRED) {
+        return ERR_OK; /* zero, until missing keys are looked for */
+    }
+    if (slot->type == CFG_TYPE_LIST) {
+        return default_list(l, slot);
+    }
+    struct cfg_node node = {
+        .kind = CFG_NODE_SCALAR, .text = f->def, .mark = {.origin = &cfg_defaults}};
+    return read_scalar(l, slot, &node);
+}
+
+enum err cfg_read_defaults(struct cfg_loading *l, const struct cfg_slot *table)
+{
+    const struct cfg_origin *outer = l->origin;
+    l->origin = NULL;
+    TRY(place_children(l, table->place, count_rows(table->table)));
+    for (int i = 0; i < table->place->n_children; i++) {
+        struct cfg_slot slot = cfg_slot_row(table, i);
+        size_t before = cfg_key_push(&l->key, slot.field->name);
+        if (slot.type == CFG_TYPE_TABLE) {
+            TRY(cfg_read_defaults(l, &slot));
+        } else {
+            TRY(default_value(l, &slot));
+        }
+        cfg_key_pop(&l->key, before);
+    }
+    l->origin = outer;
+    return ERR_OK;
+}
+
+static void report_missing(struct cfg_loading *l, const struct cfg_slot *slot, struct cfg_mark mark)
+{
+    struct cfg_text allowed = {.len = 0};
+    cfg_text_add_allowed(&allowed, slot->field, slot->type);
+    cfg_report(&l->c->n_errors, mark, l->key.s, "missing; add '%s: ...' (%s), %s",
+               slot->field->name, slot->field->doc, allowed.s);
+}
+
+void cfg_check_missing(struct cfg_loading *l, const struct cfg_slot *slot, struct cfg_mark mark)
+{
+    if (slot->place->mark.origin != NULL) {
+        mark = slot->place->mark;
+    }
+    bool nested = slot->type == CFG_TYPE_TABLE;
+    bool of_tables = slot->type == CFG_TYPE_LIST && slot->field->item_type == CFG_TYPE_TABLE;
+    if (!nested && slot->field->def == CFG_REQUIRED && slot->place->mark.origin == NULL) {
+        report_missing(l, slot, mark);
+    }
+    for (int i = 0; (nested || of_tables) && i < slot->place->n_children && !cfg_gave_up(l); i++) {
+        struct cfg_slot child =
+            nested ? cfg_slot_row(slot, i) : cfg_slot_item(slot, cfg_slot_items(slot), i);
+        size_t before =
+            nested ? cfg_key_push(&l->key, child.field->name) : cfg_key_push_index(&l->key, i);
+        cfg_check_missing(l, &child, mark);
+        cfg_key_pop(&l->key, before);
+    }
+}
+
+/* One key ------------------------------------------------------------------------------------ */
+
+static void report_no_child(struct cfg_loading *l, const struct cfg_slot *slot, const char *part,
+                            struct cfg_mark mark)
+{
+    if (slot->type == CFG_TYPE_TABLE) {
+        report_unknown_key(l, slot->table, part, mark);
+    } else if (slot->type == CFG_TYPE_LIST) {
+        cfg_report(&l->c->n_errors, mark, l->key.s,
+                   "no element '%.60s'; the list has %d, counted from 0", part,
+                   slot->place->n_children);
+    } else {
+        cfg_report(&l->c->n_errors, mark, l->key.s,
+                   "a single value, it has no part '%.60s'; shorten the key", part);
+    }
+}
+
+enum err cfg_read_key(struct cfg_loading *l, char *key, const struct cfg_node *node)
+{
+    struct cfg_slot slot = l->root;
+    char *rest = key;
+    for (char *part = strsep(&rest, "."); part != NULL; part = strsep(&rest, ".")) {
+        int i = cfg_slot_child(&slot, part);
+        if (i < 0) {
+            report_no_child(l, &slot, part, node->mark);
+            return ERR_OK;
+        }
+        slot = slot.type == CFG_TYPE_TABLE ? cfg_slot_row(&slot, i)
+                                           : cfg_slot_item(&slot, cfg_slot_items(&slot), i);
+        (void)cfg_key_push(&l->key, part);
+    }
+    enum err e = cfg_read(l, &slot, node);
+    slot.place->mark = node->mark;
+    return e;
+}
