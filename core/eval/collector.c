@@ -24,21 +24,6 @@ static void keep_state(struct collector *c, int row, const float *state)
     memcpy(c->state + (size_t)row * n, state, n * sizeof *state);
 }
 
-/* Mean rate of the schedule's seconds that begin in the period; their own last one if none does. */
-static float offered(const struct collector *c, int step)
-{
-    const struct schedule *s = c->schedule;
-    const double period_s = c->world->cfg.plant->period_s;
-    double sum = 0.0;
-    int n = 0;
-    for (int u = (int)(step * period_s); u < (step + 1) * period_s || n == 0; u++) {
-        const int second = u < s->n_seconds ? u : s->n_seconds - 1;
-        sum += (double)s->legit_rps[second] + (double)s->attack_rps[second];
-        n++;
-    }
-    return (float)(sum / n);
-}
-
 static void begin(void *ctx, const float *state)
 {
     struct collector *c = ctx;
@@ -50,10 +35,11 @@ static enum err see(void *ctx, const struct episode_step *step)
 {
     struct collector *c = ctx;
     const size_t n = (size_t)c->world->topology.n_services;
+    const double period_s = c->world->cfg.plant->period_s;
     CHECK(step->step == c->n_steps && c->n_steps < c->world->cfg.horizon);
     const size_t row = (size_t)c->n_steps++;
     keep_state(c, c->n_steps, step->state);
-    c->load[row] = offered(c, step->step);
+    c->load[row] = (float)schedule_load(c->schedule, NULL, step->step, period_s);
     memcpy(c->delta + row * n, step->delta, n * sizeof *step->delta);
     memcpy(c->measure + row * PLANT_TRUTHS, step->truth, sizeof *step->truth);
     return ERR_OK;

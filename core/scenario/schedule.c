@@ -259,3 +259,20 @@ void schedule_draw(struct schedule *s, const struct scenario *scenario, const st
     s->onset_s = s->n_events > 0 ? s->events[0].start_s : -1.0;
     draw_attacks(s);
 }
+
+/* ---- means over a decision period ---- */
+
+double schedule_load(const struct schedule *s, double *legit_share, int period, double period_s)
+{
+    double legit = 0.0, all = 0.0;
+    int n = 0;
+    for (int u = (int)(period * period_s); u < (period + 1) * period_s; u++, n++) {
+        const int second = u < s->n_seconds ? u : s->n_seconds - 1;
+        legit += (double)s->legit_rps[second];
+        all += (double)s->legit_rps[second] + (double)s->attack_rps[second];
+    }
+    if (legit_share != NULL) {
+        *legit_share = all > 0.0 ? legit / all : 1.0;
+    }
+    return all / n;
+}

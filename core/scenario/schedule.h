@@ -52,6 +52,12 @@ enum err schedule_init(struct schedule *s, struct arena *arena, int max_seconds)
 void schedule_draw(struct schedule *s, const struct scenario *scenario, const struct episode_id *id,
                    int n_seconds);
 
+/* What is offered in decision period `period` (from 0), requests/s: the mean of legit_rps +
+ * attack_rps over the seconds that begin in it; behind the schedule's end its last second goes on.
+ * legit_share: how much of it is legitimate, in [0, 1], 1 if nothing is offered; may be NULL. What
+ * a trace stores and what a twin is driven by is this number, to the bit. */
+double schedule_load(const struct schedule *s, double *legit_share, int period, double period_s);
+
 /* ---- intensities: pure functions of (schedule, time), for whatever plant ---- */
 
 /* Of one event at t, in units of its kind. Of a cost: magnitude while it lasts. */

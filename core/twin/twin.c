@@ -6,7 +6,6 @@
 #include "core/scenario/schedule.h"
 #include "core/twin/worlds.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { TILE_WORLDS = 8, START_NEAREST = 16, DRAW_MEMBER = 100, DRAW_START = 101 };
@@ -27,25 +26,6 @@ struct twin {
     double *legit;        /* (n_env) share of it that is legitimate */
     int32_t *delta;       /* (n_env, n_services) executed in it */
 };
-
-/* ---- load ---- */
-
-/* Means over the seconds of the schedule that begin in a period; the last one beyond its end. */
-static double offered(const struct twin *t, const struct place *p, double *legit_share)
-{
-    const struct schedule *s = p->schedule;
-    const double period_s = t->plant.cfg->period_s;
-    double legit = 0.0, attack = 0.0;
-    int n = 0;
-    for (int u = (int)(p->period * period_s); u < (p->period + 1) * period_s || n == 0; u++) {
-        const int second = u < s->n_seconds ? u : s->n_seconds - 1;
-        legit += (double)s->legit_rps[second];
-        attack += (double)s->attack_rps[second];
-        n++;
-    }
-    *legit_share = legit + attack > 0.0 ? legit / (legit + attack) : 1.0;
-    return (legit + attack) / n;
-}
 
 /* ---- the interface ---- */
 
@@ -79,10 +59,9 @@ static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id
                                    .episode = id->episode,
                                    .member =
                                        (int)rng_below(drawn, (uint32_t)m->ensemble.n_members)};
-    double legit = 1.0;
+    const double load = schedule_load(schedule, NULL, 0, p->cfg->period_s);
     (void)horizon;
     t->places[lid] = (struct place){.schedule = schedule};
-    const double load = offered(t, &t->places[lid], &legit);
     const uint32_t start = rng_philox(key, DRAW_START, id->env, id->episode, 0).v[0];
     worlds_begin(&t->worlds, lid, &world, &m->data, start_near(m, load, start));
     worlds_settle(&t->worlds, lid, (float)load);
@@ -113,7 +92,8 @@ static enum err twin_step(struct plant *p, const int32_t *delta, const struct at
             continue; /* it may never have been reset */
         }
         clip(t, i, t->delta + (ptrdiff_t)i * n, delta + (ptrdiff_t)i * n);
-        t->load[i] = (float)offered(t, &t->places[i], &t->legit[i]);
+        t->load[i] = (float)schedule_load(t->places[i].schedule, &t->legit[i], t->places[i].period,
+                                          p->cfg->period_s);
     }
     worlds_step(&t->worlds, t->delta, NULL, t->load, active);
     for (int i = 0; i < p->n_env; i++) {

@@ -153,6 +153,36 @@ static void test_flood_is_on_top_of_the_legitimate_load(void **state)
     assert_true(n_plateaus > 100);
 }
 
+/* A mean over whole seconds, the last one for ever after; which of it is legitimate. */
+static void test_load_of_a_period(void **state)
+{
+    (void)state;
+    float legit[6] = {10, 20, 30, 40, 50, 60}, attack[6] = {0, 0, 5, 0, 100, 20};
+    const struct schedule s = {.n_seconds = 6, .legit_rps = legit, .attack_rps = attack};
+    double share = -1;
+    assert_near(schedule_load(&s, &share, 0, 2), 15);
+    assert_true(share == 1.0);
+    assert_near(schedule_load(&s, &share, 1, 2), 37.5);
+    assert_near(share, 70.0 / 75);
+    assert_near(schedule_load(&s, &share, 1, 4), 97.5); /* 150 + 3 x 80 */
+    assert_near(share, 230.0 / 390);
+    assert_near(schedule_load(&s, NULL, 9, 4), 80);
+    memset(legit, 0, sizeof legit);
+    assert_near(schedule_load(&s, &share, 1, 2), 2.5);
+    assert_true(share == 0.0);
+    memset(attack, 0, sizeof attack);
+    assert_true(schedule_load(&s, &share, 1, 2) == 0.0 && share == 1.0);
+}
+
+/* Traces hold the bits of it: each second's requests are one number, seconds are added in order. */
+static void test_load_has_one_order_of_sums(void **state)
+{
+    (void)state;
+    float legit[2] = {1, 0}, attack[2] = {0x1p-53f, 0x1p-53f};
+    const struct schedule s = {.n_seconds = 2, .legit_rps = legit, .attack_rps = attack};
+    assert_true(schedule_load(&s, NULL, 0, 2) == 0.5); /* attack first: the next double */
+}
+
 /* The attacker sends nothing outside of events, and what he sends is the area of the trapezoids. */
 static void test_attack_volume(void **state)
 {
@@ -521,6 +551,8 @@ int main(void)
         TEST_(test_neighbours_add_up_to_a_cap),
         TEST_(test_crash_rates),
         TEST_(test_flood_is_on_top_of_the_legitimate_load),
+        TEST_(test_load_of_a_period),
+        TEST_(test_load_has_one_order_of_sums),
         TEST_(test_attack_volume),
         TEST_(test_floods_add),
         TEST_(test_events_obey_their_generators),
