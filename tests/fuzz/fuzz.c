@@ -102,6 +102,23 @@ static void check_output(enum err e)
     read_back(&fuzz.home);
 }
 
+/* ---- readers that encode what they read ---- */
+
+void fuzz_check_recoded(struct buf *first,
+                        enum err (*recode)(struct buf *out, const unsigned char *bytes, size_t n,
+                                           struct arena *arena))
+{
+    struct arena arena;
+    struct buf again;
+    arena_init(&arena);
+    buf_init(&again);
+    CHECK(recode(&again, first->data, first->len, &arena) == ERR_OK);
+    CHECK(equal(&again, first));
+    buf_release(&again);
+    buf_release(first);
+    arena_release(&arena);
+}
+
 /* ---- seeds ---- */
 
 void fuzz_seed(const void *bytes, size_t n)

@@ -45,6 +45,12 @@ void fuzz_to_file(const unsigned char *bytes, size_t n);
 /* What is in that file now, appended. */
 void fuzz_from_file(struct buf *out);
 
+/* For a `check`: what read() made of its bytes, encoded anew as `first`, is read by `recode` and
+ * encoded as the same bytes. Releases `first`. */
+void fuzz_check_recoded(struct buf *first,
+                        enum err (*recode)(struct buf *out, const unsigned char *bytes, size_t n,
+                                           struct arena *arena));
+
 /* Write one file of the corpus. */
 void fuzz_seed(const void *bytes, size_t n);
 

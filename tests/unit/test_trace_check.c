@@ -6,57 +6,39 @@
 #include "core/twin/check.h"
 #include "core/twin/export.h"
 #include "core/twin/import.h"
-#include "tests/unit/heard.h"
+#include "tests/store_fixture.h"
+#include "tests/unit/scene.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 /* cmocka wants these first */
 #include <cmocka.h>
 
 #define OK(call) assert_int_equal((call), ERR_OK)
 
 struct fixture {
-    struct arena arena;
-    struct buf text;
+    struct scene scene;
     struct sheet sheet;
-    struct heard log;
-    char dir[64], path[96], store[96], table[96];
+    const char *path, *store, *table;
 };
 
 static int setup(void **state)
 {
     static struct fixture f;
-    memset(&f, 0, sizeof f);
-    arena_init(&f.arena);
-    buf_init(&f.text);
-    (void)snprintf(f.dir, sizeof f.dir, "/tmp/karma_check_XXXXXX");
-    if (mkdtemp(f.dir) == NULL) {
-        return -1;
-    }
-    (void)snprintf(f.path, sizeof f.path, "%s/in.csv", f.dir);
-    (void)snprintf(f.store, sizeof f.store, "%s/store", f.dir);
-    (void)snprintf(f.table, sizeof f.table, "%s/out.csv", f.dir);
-    heard_begin(&f.log);
+    const int e = scene_open(&f.scene);
+    f.path = scene_file(&f.scene, "in.csv");
+    f.store = scene_file(&f.scene, "store");
+    f.table = scene_file(&f.scene, "out.csv");
     *state = &f;
-    return 0;
+    return e;
 }
 
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    heard_end();
-    unlink(f->path);
-    unlink(f->store);
-    unlink(f->table);
-    buf_release(&f->text);
-    arena_release(&f->arena);
-    return rmdir(f->dir);
+    return scene_close(&f->scene);
 }
 
 /* ---- tables ---- */
@@ -167,28 +149,28 @@ static void put_row(struct buf *b, enum fault fault, int i)
 
 static void write_wide(struct fixture *f, enum fault fault)
 {
-    f->text.len = 0;
-    OK(buf_printf(&f->text, "date"));
+    f->scene.text.len = 0;
+    OK(buf_printf(&f->scene.text, "date"));
     for (int k = 0; k < 2; k++) {
         const char *s = k == 0 ? "web" : "db";
-        OK(buf_printf(&f->text,
+        OK(buf_printf(&f->scene.text,
                       ",%s_num_pods,%s_desired_replicas,%s_cpu_usage,%s_mem_usage,%s_traffic_in,"
                       "%s_traffic_out,%s_latency",
                       s, s, s, s, s, s, s));
     }
-    OK(buf_printf(&f->text, "\n"));
+    OK(buf_printf(&f->scene.text, "\n"));
     for (int i = 0; i < ROWS; i++) {
-        put_row(&f->text, fault, i);
+        put_row(&f->scene.text, fault, i);
     }
-    OK(file_write(f->path, f->text.data, f->text.len));
+    OK(file_write(f->path, f->scene.text.data, f->scene.text.len));
 }
 
 static void check_path(struct check *c, struct fixture *f, const char *path)
 {
-    arena_release(&f->arena);
-    arena_init(&f->arena);
-    OK(sheet_read(&f->sheet, &f->arena, path));
-    OK(check_sheet(c, &f->arena, &f->sheet));
+    arena_release(&f->scene.arena);
+    arena_init(&f->scene.arena);
+    OK(sheet_read(&f->sheet, &f->scene.arena, path));
+    OK(check_sheet(c, &f->scene.arena, &f->sheet));
 }
 
 static void check_text(struct check *c, struct fixture *f, const char *text)
@@ -261,17 +243,17 @@ static void test_units(void **state)
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         struct check c;
-        f->text.len = 0;
-        OK(buf_printf(&f->text, "%s%s\n", head, tables[i].columns));
+        f->scene.text.len = 0;
+        OK(buf_printf(&f->scene.text, "%s%s\n", head, tables[i].columns));
         for (int t = 0; t < 30; t++) {
             char row[128];
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
             (void)snprintf(row, sizeof row, tables[i].row, t % 9 + 1, t % 9 + 1);
 #pragma GCC diagnostic pop
-            OK(buf_printf(&f->text, "a,b,1,0,%d,web,%s\n", 15 * t, row));
+            OK(buf_printf(&f->scene.text, "a,b,1,0,%d,web,%s\n", 15 * t, row));
         }
-        check_text(&c, f, (const char *)f->text.data);
+        check_text(&c, f, (const char *)f->scene.text.data);
         assert_int_equal(check_of(&c, tables[i].fault_in, "unit"), CHECK_FAIL);
         check_release(&c);
     }
@@ -321,11 +303,11 @@ static void test_refusals(void **state)
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        heard_forget(&f->log);
+        heard_forget(&f->scene.log);
         OK(file_write(f->path, bad[i].text, strlen(bad[i].text)));
-        assert_int_equal(sheet_read(&f->sheet, &f->arena, f->path), ERR_FORMAT);
-        assert_int_equal(f->log.n, 1);
-        assert_non_null(strstr(f->log.last, bad[i].words));
+        assert_int_equal(sheet_read(&f->sheet, &f->scene.arena, f->path), ERR_FORMAT);
+        assert_int_equal(f->scene.log.n, 1);
+        assert_non_null(strstr(f->scene.log.last, bad[i].words));
     }
 }
 
@@ -356,16 +338,16 @@ static void test_import(void **state)
     struct store s;
     struct store_episode e;
     OK(file_write(f->path, text, sizeof text - 1));
-    OK(sheet_read(&f->sheet, &f->arena, f->path));
-    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->arena));
+    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
+    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
     assert_int_equal(r.n_episodes, 2);
     assert_int_equal(r.n_left_out, 1);
     assert_true(r.period_s == 30.0);
-    OK(store_open(&s, &f->arena, f->store));
+    OK(store_open(&s, &f->scene.arena, f->store));
     assert_int_equal(s.header.n_services, 2);
     assert_string_equal(s.header.services[0], "db");
     assert_string_equal(s.header.columns[7], "web.received");
-    OK(store_read(&e, &s, 0, &f->arena));
+    OK(store_read(&e, &s, 0, &f->scene.arena));
     assert_int_equal(e.n_steps, 4);
     assert_true(e.state[7] == 10.0F && e.state[14 + 7] == 20.0F); /* (row, column) */
     assert_true(e.state[8] == 0.5F && e.state[12] == 1000.0F);    /* a share, milli-cores */
@@ -375,7 +357,7 @@ static void test_import(void **state)
     }
     assert_false(store_known(&e, 14, 0, 2));
     assert_true(store_known(&e, 14, 1, 2));
-    OK(store_read(&e, &s, 1, &f->arena));
+    OK(store_read(&e, &s, 1, &f->scene.arena));
     assert_true(e.start_s == 600.0 && e.n_steps == 3);
     assert_false(store_known(&e, 14, 0, 6)); /* memory of 0 */
     assert_true(store_known(&e, 14, 1, 6));
@@ -393,18 +375,19 @@ static void test_import_wide(void **state)
     struct store s;
     struct store_episode e;
     OK(file_write(f->path, text, sizeof text - 1));
-    OK(sheet_read(&f->sheet, &f->arena, f->path));
-    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->arena));
-    assert_non_null(strstr(f->log.last, "offered load is stored as 0"));
-    OK(store_open(&s, &f->arena, f->store));
-    OK(store_read(&e, &s, 0, &f->arena));
+    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
+    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
+    assert_non_null(strstr(f->scene.log.last, "offered load is stored as 0"));
+    OK(store_open(&s, &f->scene.arena, f->store));
+    OK(store_read(&e, &s, 0, &f->scene.arena));
     assert_int_equal(e.delta[0], 2);
     assert_int_equal(e.delta[1], -1);
     store_close(&s);
     OK(file_write(f->path, untimed, sizeof untimed - 1));
-    OK(sheet_read(&f->sheet, &f->arena, f->path));
-    assert_int_equal(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->arena), ERR_FORMAT);
-    assert_non_null(strstr(f->log.last, "no times"));
+    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
+    assert_int_equal(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena),
+                     ERR_FORMAT);
+    assert_non_null(strstr(f->scene.log.last, "no times"));
 }
 
 enum { T = 40, C = 2 * SERVICE_FEATURES + GLOBAL_FEATURES };
@@ -432,18 +415,8 @@ static void name_trip(struct trip *trip, struct arena *arena)
                      : arena_printf(arena, "%s.%s", services[i / SERVICE_FEATURES], m->name);
         trip->units[i] = m->unit;
     }
-    trip->h = (struct store_header){.plant = "cluster",
-                                    .topology = "",
-                                    .origin = "a test",
-                                    .licence = "CC0",
-                                    .services = services,
-                                    .columns = trip->columns,
-                                    .units = trip->units,
-                                    .measures = measures,
-                                    .n_services = 2,
-                                    .n_columns = C,
-                                    .n_measures = 2,
-                                    .period_s = 15.0};
+    trip->h = store_fixture_header(services, 2, trip->columns, trip->units, C, measures, 2);
+    trip->h.plant = "cluster";
 }
 
 static void make_trip(struct trip *trip, struct arena *arena)
@@ -479,14 +452,14 @@ static void assert_trip(struct fixture *f, const struct trip *trip)
 {
     struct store s;
     struct store_episode got;
-    OK(store_open(&s, &f->arena, f->store));
+    OK(store_open(&s, &f->scene.arena, f->store));
     assert_int_equal(s.header.n_columns, C);
     assert_int_equal(s.header.n_measures, 2);
     for (int i = 0; i < C; i++) {
         assert_string_equal(s.header.columns[i], trip->columns[i]);
         assert_string_equal(s.header.units[i], trip->units[i]);
     }
-    OK(store_read(&got, &s, 0, &f->arena));
+    OK(store_read(&got, &s, 0, &f->scene.arena));
     assert_int_equal(got.n_steps, T);
     assert_true(got.seed == trip->e.seed);
     assert_int_equal(got.episode, 12);
@@ -505,21 +478,17 @@ static void test_round_trip(void **state)
 {
     struct fixture *f = *state;
     static struct trip trip;
-    struct store_writer w;
     struct store s;
     struct import_result r;
-    make_trip(&trip, &f->arena);
-    OK(store_create(&w, f->store, &trip.h));
-    OK(codec_put_episode(&f->text, &trip.e, &trip.h));
-    OK(store_put(&w, f->text.data, f->text.len));
-    OK(store_finish(&w));
-    OK(store_open(&s, &f->arena, f->store));
-    OK(export_table(f->table, &s, &f->arena));
+    make_trip(&trip, &f->scene.arena);
+    OK(store_fixture_write(f->store, &trip.h, &trip.e));
+    OK(store_open(&s, &f->scene.arena, f->store));
+    OK(export_table(f->table, &s, &f->scene.arena));
     store_close(&s);
     unlink(f->store);
-    OK(sheet_read(&f->sheet, &f->arena, f->table));
+    OK(sheet_read(&f->sheet, &f->scene.arena, f->table));
     assert_string_equal(f->sheet.layout->name, "tidy");
-    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->arena));
+    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
     assert_trip(f, &trip);
 }
 

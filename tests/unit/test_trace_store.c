@@ -1,17 +1,13 @@
 /* The store of transitions: what goes in comes out; torn, damaged, mixed and empty ones get a
  * sentence; merging and splitting. */
 #include "core/base/file.h"
-#include "core/twin/store.h"
-#include "tests/unit/heard.h"
+#include "tests/store_fixture.h"
+#include "tests/unit/scene.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 /* cmocka wants these first */
 #include <cmocka.h>
 
@@ -19,61 +15,41 @@
 
 enum { N = 2, S = 5, M = 2, EPISODES = 3, FILE_MAX = 1 << 20 };
 
-static const char *const services[N] = {"web", "db"};
-static const char *const columns[S] = {"web.cpu", "web.ram", "db.cpu", "db.ram", "entry_30s"};
-static const char *const units[S] = {"mcpu", "MiB", "mcpu", "MiB", "1/s"};
-static const char *const measures[M] = {"received", "answered"};
-static const struct store_header header = {.plant = "cluster",
-                                           .topology = "",
-                                           .origin = "a test",
-                                           .licence = "Apache-2.0",
-                                           .services = services,
-                                           .columns = columns,
-                                           .units = units,
-                                           .measures = measures,
-                                           .n_services = N,
-                                           .n_columns = S,
-                                           .n_measures = M,
-                                           .period_s = 15.0,
-                                           .split_seed = 7,
-                                           .validation = 0.2,
-                                           .held_out = 0.1};
-
 struct fixture {
-    struct arena arena;
-    struct buf bytes;
-    struct heard log;
-    char dir[64], path[96], other[96], merged[96];
+    struct scene scene;
+    struct store_header header;
+    const char *path, *other, *merged;
 };
+
+static struct store_header header_of_two(void)
+{
+    static const char *const services[N] = {"web", "db"};
+    static const char *const columns[S] = {"web.cpu", "web.ram", "db.cpu", "db.ram", "entry_30s"};
+    static const char *const units[S] = {"mcpu", "MiB", "mcpu", "MiB", "1/s"};
+    static const char *const measures[M] = {"received", "answered"};
+    struct store_header h = store_fixture_header(services, N, columns, units, S, measures, M);
+    h.split_seed = 7;
+    h.validation = 0.2;
+    h.held_out = 0.1;
+    return h;
+}
 
 static int setup(void **state)
 {
     static struct fixture f;
-    memset(&f, 0, sizeof f);
-    arena_init(&f.arena);
-    buf_init(&f.bytes);
-    (void)snprintf(f.dir, sizeof f.dir, "/tmp/karma_store_XXXXXX");
-    if (mkdtemp(f.dir) == NULL) {
-        return -1;
-    }
-    (void)snprintf(f.path, sizeof f.path, "%s/store", f.dir);
-    (void)snprintf(f.other, sizeof f.other, "%s/other", f.dir);
-    (void)snprintf(f.merged, sizeof f.merged, "%s/merged", f.dir);
-    heard_begin(&f.log);
+    const int e = scene_open(&f.scene);
+    f.header = header_of_two();
+    f.path = scene_file(&f.scene, "store");
+    f.other = scene_file(&f.scene, "other");
+    f.merged = scene_file(&f.scene, "merged");
     *state = &f;
-    return 0;
+    return e;
 }
 
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    heard_end();
-    unlink(f->path);
-    unlink(f->other);
-    unlink(f->merged);
-    buf_release(&f->bytes);
-    arena_release(&f->arena);
-    return rmdir(f->dir);
+    return scene_close(&f->scene);
 }
 
 /* Arrays of episode i, of i + 1 decisions. */
@@ -118,15 +94,11 @@ static void make(struct made *m, int i)
                                   .gaps = i == 2 ? m->gaps : NULL};
 }
 
-static void put(struct store_writer *w, int i)
+static void put(struct store_writer *w, const struct store_header *h, int i)
 {
     struct made m;
-    struct buf b;
     make(&m, i);
-    buf_init(&b);
-    OK(codec_put_episode(&b, &m.e, &header));
-    OK(store_put(w, b.data, b.len));
-    buf_release(&b);
+    OK(store_fixture_put(w, h, &m.e));
 }
 
 /* A store of episodes [first, last). */
@@ -135,7 +107,7 @@ static void write_store(const char *path, const struct store_header *h, int firs
     struct store_writer w;
     OK(store_create(&w, path, h));
     for (int i = first; i < last; i++) {
-        put(&w, i);
+        put(&w, h, i);
     }
     OK(store_finish(&w));
 }
@@ -166,12 +138,12 @@ static void assert_episode(const struct store_episode *got, int i)
 static void assert_store(struct fixture *f, const char *path, int n)
 {
     struct store s;
-    OK(store_open(&s, &f->arena, path));
-    OK(store_same_header(&s.header, "a", &header, "b"));
+    OK(store_open(&s, &f->scene.arena, path));
+    OK(store_same_header(&s.header, "a", &f->header, "b"));
     assert_int_equal(s.n_episodes, n);
     for (int i = n - 1; i >= 0; i--) { /* any order */
         struct store_episode e;
-        OK(store_read(&e, &s, i, &f->arena));
+        OK(store_read(&e, &s, i, &f->scene.arena));
         assert_episode(&e, i);
         assert_int_equal(s.entries[i].n_steps, i + 1);
     }
@@ -181,11 +153,11 @@ static void assert_store(struct fixture *f, const char *path, int n)
 static void test_what_goes_in_comes_out(void **state)
 {
     struct fixture *f = *state;
-    write_store(f->path, &header, 0, EPISODES);
+    write_store(f->path, &f->header, 0, EPISODES);
     assert_store(f, f->path, EPISODES);
-    assert_int_equal(f->log.n, 0);
+    assert_int_equal(f->scene.log.n, 0);
     struct store_writer w;
-    assert_int_equal(store_create(&w, f->path, &header), ERR_IO); /* never over another one */
+    assert_int_equal(store_create(&w, f->path, &f->header), ERR_IO); /* never over another one */
 }
 
 /* Cut anywhere, it has the whole episodes before the cut, and appending gives the same bytes. */
@@ -194,32 +166,32 @@ static void test_torn(void **state)
     struct fixture *f = *state;
     struct buf again;
     buf_init(&again);
-    write_store(f->path, &header, 0, EPISODES);
-    OK(file_read(&f->bytes, f->path, FILE_MAX));
+    write_store(f->path, &f->header, 0, EPISODES);
+    OK(file_read(&f->scene.text, f->path, FILE_MAX));
     struct store s;
-    OK(store_open(&s, &f->arena, f->path));
-    for (size_t cut = s.entries[0].offset; cut < f->bytes.len; cut++) {
+    OK(store_open(&s, &f->scene.arena, f->path));
+    for (size_t cut = s.entries[0].offset; cut < f->scene.text.len; cut++) {
         int n = 0, whole = 0;
         struct store_writer w;
         while (s.entries[whole].offset + s.entries[whole].bytes <= cut) {
             whole++;
         }
         const bool torn = cut != s.entries[whole].offset;
-        OK(file_write(f->other, f->bytes.data, cut));
-        heard_forget(&f->log);
+        OK(file_write(f->other, f->scene.text.data, cut));
+        heard_forget(&f->scene.log);
         assert_store(f, f->other, whole);
-        assert_int_equal(f->log.n, torn ? 1 : 0);
-        OK(store_append(&w, &n, f->other, &header));
+        assert_int_equal(f->scene.log.n, torn ? 1 : 0);
+        OK(store_append(&w, &n, f->other, &f->header));
         assert_int_equal(n, whole);
         for (int i = whole; i < EPISODES; i++) {
-            put(&w, i);
+            put(&w, &f->header, i);
         }
         OK(store_finish(&w));
         OK(file_read(&again, f->other, FILE_MAX));
-        assert_int_equal(again.len, f->bytes.len);
-        assert_memory_equal(again.data, f->bytes.data, again.len);
+        assert_int_equal(again.len, f->scene.text.len);
+        assert_memory_equal(again.data, f->scene.text.data, again.len);
     }
-    assert_non_null(strstr(f->log.text, "ends inside an episode"));
+    assert_non_null(strstr(f->scene.log.text, "ends inside an episode"));
     store_close(&s);
     buf_release(&again);
 }
@@ -227,11 +199,11 @@ static void test_torn(void **state)
 static void assert_refused(struct fixture *f, enum err e, const char *words)
 {
     struct store s;
-    heard_forget(&f->log);
-    assert_int_equal(store_open(&s, &f->arena, f->path), e);
-    assert_int_equal(f->log.n, 1);
-    assert_non_null(strstr(f->log.last, f->path));
-    assert_non_null(strstr(f->log.last, words));
+    heard_forget(&f->scene.log);
+    assert_int_equal(store_open(&s, &f->scene.arena, f->path), e);
+    assert_int_equal(f->scene.log.n, 1);
+    assert_non_null(strstr(f->scene.log.last, f->path));
+    assert_non_null(strstr(f->scene.log.last, words));
 }
 
 static void test_refusals(void **state)
@@ -241,21 +213,21 @@ static void test_refusals(void **state)
     assert_refused(f, ERR_FORMAT, "is empty");
     OK(file_write(f->path, "time,service\n1,web\n", 19));
     assert_refused(f, ERR_FORMAT, "");
-    OK(frame_append(&f->bytes, FRAME_WEIGHTS, 1, "abc", 3));
-    OK(file_write(f->path, f->bytes.data, f->bytes.len));
+    OK(frame_append(&f->scene.text, FRAME_WEIGHTS, 1, "abc", 3));
+    OK(file_write(f->path, f->scene.text.data, f->scene.text.len));
     assert_refused(f, ERR_FORMAT, "no trace store");
     OK(file_remove(f->path));
-    write_store(f->path, &header, 0, EPISODES);
-    OK(file_read(&f->bytes, f->path, FILE_MAX));
-    f->bytes.data[f->bytes.len / 2] ^= 1;
-    OK(file_write(f->path, f->bytes.data, f->bytes.len));
+    write_store(f->path, &f->header, 0, EPISODES);
+    OK(file_read(&f->scene.text, f->path, FILE_MAX));
+    f->scene.text.data[f->scene.text.len / 2] ^= 1;
+    OK(file_write(f->path, f->scene.text.data, f->scene.text.len));
     assert_refused(f, ERR_FORMAT, "bytes before it are intact");
-    f->bytes.data[f->bytes.len / 2] ^= 1;
-    OK(file_write(f->path, f->bytes.data, 30)); /* not even the header */
+    f->scene.text.data[f->scene.text.len / 2] ^= 1;
+    OK(file_write(f->path, f->scene.text.data, 30)); /* not even the header */
     assert_refused(f, ERR_FORMAT, "");
-    f->bytes.len = f->bytes.len > 0 ? f->bytes.len : 0;
-    OK(frame_append(&f->bytes, FRAME_WEIGHTS, 1, "abc", 3));
-    OK(file_write(f->path, f->bytes.data, f->bytes.len));
+    f->scene.text.len = f->scene.text.len > 0 ? f->scene.text.len : 0;
+    OK(frame_append(&f->scene.text, FRAME_WEIGHTS, 1, "abc", 3));
+    OK(file_write(f->path, f->scene.text.data, f->scene.text.len));
     assert_refused(f, ERR_FORMAT, "does not belong there");
 }
 
@@ -265,7 +237,7 @@ static void test_bad_episodes(void **state)
     struct fixture *f = *state;
     struct made m;
     for (int what = 0; what < 6; what++) {
-        struct store_header h = header;
+        struct store_header h = f->header;
         make(&m, 2);
         m.state[3] = what == 0 ? NAN : m.state[3];
         m.load[1] = what == 1 ? -1.0F : m.load[1];
@@ -275,10 +247,8 @@ static void test_bad_episodes(void **state)
         h.n_services = what == 5 ? 1 : h.n_services;
         unlink(f->path);
         struct store_writer w;
-        OK(store_create(&w, f->path, &header));
-        f->bytes.len = 0;
-        OK(codec_put_episode(&f->bytes, &m.e, &h));
-        OK(store_put(&w, f->bytes.data, f->bytes.len));
+        OK(store_create(&w, f->path, &f->header));
+        OK(store_fixture_put(&w, &h, &m.e));
         OK(store_finish(&w));
         assert_refused(f, ERR_FORMAT, "");
     }
@@ -290,21 +260,21 @@ static void test_mixed(void **state)
     const char *const renamed[S] = {"web.cpu", "web.memory", "db.cpu", "db.ram", "entry_30s"};
     struct store_writer w;
     int n = 0;
-    write_store(f->path, &header, 0, 1);
-    struct store_header h = header;
+    write_store(f->path, &f->header, 0, 1);
+    struct store_header h = f->header;
     h.columns = renamed;
     assert_int_equal(store_append(&w, &n, f->path, &h), ERR_MISMATCH);
-    assert_non_null(strstr(f->log.last, "columns 'web.ram' and 'web.memory'"));
-    h = header;
+    assert_non_null(strstr(f->scene.log.last, "columns 'web.ram' and 'web.memory'"));
+    h = f->header;
     h.period_s = 30.0;
     assert_int_equal(store_append(&w, &n, f->path, &h), ERR_MISMATCH);
-    assert_non_null(strstr(f->log.last, "periods 15 and 30"));
-    h = header;
+    assert_non_null(strstr(f->scene.log.last, "periods 15 and 30"));
+    h = f->header;
     h.licence = "CC0";
     write_store(f->other, &h, 1, 2);
     const char *const files[] = {f->path, f->other};
-    assert_int_equal(store_merge(f->merged, files, 2, &f->arena), ERR_MISMATCH);
-    assert_non_null(strstr(f->log.last, "licences"));
+    assert_int_equal(store_merge(f->merged, files, 2, &f->scene.arena), ERR_MISMATCH);
+    assert_non_null(strstr(f->scene.log.last, "licences"));
     assert_false(file_exists(f->merged));
     assert_store(f, f->path, 1); /* as it was */
 }
@@ -314,56 +284,51 @@ static void test_merge(void **state)
     struct fixture *f = *state;
     struct buf whole;
     buf_init(&whole);
-    write_store(f->path, &header, 0, 2);
-    write_store(f->other, &header, 1, EPISODES); /* episode 1 is in both */
+    write_store(f->path, &f->header, 0, 2);
+    write_store(f->other, &f->header, 1, EPISODES); /* episode 1 is in both */
     const char *const files[] = {f->path, f->other};
-    OK(store_merge(f->merged, files, 2, &f->arena));
+    OK(store_merge(f->merged, files, 2, &f->scene.arena));
     assert_store(f, f->merged, EPISODES);
-    OK(file_read(&f->bytes, f->merged, FILE_MAX));
+    OK(file_read(&f->scene.text, f->merged, FILE_MAX));
     unlink(f->path);
-    write_store(f->path, &header, 0, EPISODES);
+    write_store(f->path, &f->header, 0, EPISODES);
     OK(file_read(&whole, f->path, FILE_MAX));
-    assert_int_equal(whole.len, f->bytes.len);
-    assert_memory_equal(whole.data, f->bytes.data, whole.len);
+    assert_int_equal(whole.len, f->scene.text.len);
+    assert_memory_equal(whole.data, f->scene.text.data, whole.len);
     buf_release(&whole);
     /* the same episode with other contents */
     struct made m;
-    struct store_writer w;
     make(&m, 1);
     m.load[0] += 1.0F;
     unlink(f->other);
-    OK(store_create(&w, f->other, &header));
-    f->bytes.len = 0;
-    OK(codec_put_episode(&f->bytes, &m.e, &header));
-    OK(store_put(&w, f->bytes.data, f->bytes.len));
-    OK(store_finish(&w));
-    assert_int_equal(store_merge(f->merged, files, 2, &f->arena), ERR_MISMATCH);
-    assert_non_null(strstr(f->log.last, "not the same contents"));
+    OK(store_fixture_write(f->other, &f->header, &m.e));
+    assert_int_equal(store_merge(f->merged, files, 2, &f->scene.arena), ERR_MISMATCH);
+    assert_non_null(strstr(f->scene.log.last, "not the same contents"));
     assert_store(f, f->merged, EPISODES); /* as it was */
 }
 
 /* The first episodes' parts as another program drew them (Philox4x32-10 in Python). */
 static void test_known_parts(void **state)
 {
-    (void)state;
+    const struct fixture *f = *state;
     static const char expected[] = "TVVTTVTTHTTTTTTTTHVT";
     for (int i = 0; i < (int)sizeof expected - 1; i++) {
-        assert_int_equal("TVH"[store_part_of(&header, 11, (uint32_t)i)], expected[i]);
+        assert_int_equal("TVH"[store_part_of(&f->header, 11, (uint32_t)i)], expected[i]);
     }
 }
 
 /* Shares are kept, within four standard deviations of n draws. */
 static void test_parts(void **state)
 {
-    (void)state;
+    const struct fixture *f = *state;
     const int n = 20000;
     int count[STORE_PARTS] = {0};
     const double shares[STORE_PARTS] = {0.7, 0.2, 0.1};
-    struct store_header other = header;
+    struct store_header other = f->header;
     int moved = 0;
     other.split_seed++;
     for (int i = 0; i < n; i++) {
-        const enum store_part p = store_part_of(&header, 11, (uint32_t)i);
+        const enum store_part p = store_part_of(&f->header, 11, (uint32_t)i);
         count[p]++;
         moved += store_part_of(&other, 11, (uint32_t)i) != p;
     }

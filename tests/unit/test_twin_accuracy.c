@@ -29,7 +29,7 @@ static void load(struct twin_world *w, int epochs)
     w->fit.predict = PREDICT_DIRECT;
     w->use.lookup = LOOKUP_NONE;
     twin_world_save(w);
-    OK(model_load(&w->model, &w->arena, &w->use, w->file));
+    OK(model_load(&w->model, &w->scene.arena, &w->use, w->file));
 }
 
 static void measure(struct accuracy *a, struct twin_world *w)
@@ -38,7 +38,7 @@ static void measure(struct accuracy *a, struct twin_world *w)
         .period_s = 15, .latency_max_ms = 500, .timeout_s = 5, .cost_weight = 0.2};
     const struct accuracy_cfg cfg = {
         .data = &w->model.data, .part = STORE_HELD_OUT, .horizon = HORIZON, .stride = 5, .seed = 3};
-    OK(accuracy_measure(a, &w->arena, &w->model, &plant, &cfg, &w->scratch));
+    OK(accuracy_measure(a, &w->scene.arena, &w->model, &plant, &cfg, &w->scratch));
 }
 
 /* What was given up for each column of a metric k periods after every fifth decision. */
@@ -154,7 +154,7 @@ static void test_fidelity(void **state)
     struct accuracy a;
     struct buf page;
     const int horizons[2] = {1, HORIZON};
-    const char *dir = arena_printf(&w->arena, "%s/report", w->dir);
+    const char *dir = arena_printf(&w->scene.arena, "%s/report", w->scene.dir);
     static const char *const files[] = {"accuracy.csv", "pairs.csv", "twin-horizon.gp",
                                         "twin-coverage.gp", "twin-pairs.gp"};
     struct fidelity_pairs *pairs;
@@ -166,7 +166,7 @@ static void test_fidelity(void **state)
                                .horizons = horizons,
                                .n_horizons = 2,
                                .stat = stat};
-    OK(fidelity_pairs_new(&pairs, &w->arena, horizons, 2));
+    OK(fidelity_pairs_new(&pairs, &w->scene.arena, horizons, 2));
     buf_init(&page);
     OK(fidelity_print(&page, &f, &w->scratch));
     OK(buf_append(&page, "", 1));
@@ -179,7 +179,7 @@ static void test_fidelity(void **state)
     buf_release(&page);
     OK(fidelity_figures(dir, &f, pairs, &w->scratch));
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *path = arena_printf(&w->arena, "%s/%s", dir, files[i]);
+        const char *path = arena_printf(&w->scene.arena, "%s/%s", dir, files[i]);
         assert_true(file_exists(path));
         assert_int_equal(unlink(path), 0);
     }

@@ -103,12 +103,12 @@ static struct said said_init(struct twin_world *w)
 {
     const struct ensemble *e = &w->model.ensemble;
     const int n = w->model.space.n_target;
-    return (struct said){ARENA_NEW(&w->arena, w->model.space.n_in, float),
-                         ARENA_NEW(&w->arena, e->n_members * 2 * n, float),
-                         ARENA_NEW(&w->arena, ensemble_work_floats(e, 1), float),
-                         ARENA_NEW(&w->arena, n, float),
-                         ARENA_NEW(&w->arena, n, float),
-                         ARENA_NEW(&w->arena, n, float),
+    return (struct said){ARENA_NEW(&w->scene.arena, w->model.space.n_in, float),
+                         ARENA_NEW(&w->scene.arena, e->n_members * 2 * n, float),
+                         ARENA_NEW(&w->scene.arena, ensemble_work_floats(e, 1), float),
+                         ARENA_NEW(&w->scene.arena, n, float),
+                         ARENA_NEW(&w->scene.arena, n, float),
+                         ARENA_NEW(&w->scene.arena, n, float),
                          {0}};
 }
 

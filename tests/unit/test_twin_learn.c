@@ -181,7 +181,7 @@ static void see(void *ctx, int epoch, double train_error, double validation_erro
 
 static void begin(struct twin_world *w)
 {
-    OK(model_begin(&w->model, &w->arena, w->traces, &w->fit, NULL, &w->scratch));
+    OK(model_begin(&w->model, &w->scene.arena, w->traces, &w->fit, NULL, &w->scratch));
 }
 
 static enum err learn(struct twin_world *w, int member, bool warm, struct seen *seen)
@@ -249,7 +249,7 @@ static void test_warm_start_is_kept(void **state)
     const struct member *m = &w->model.ensemble.members[0];
     const size_t n = w->model.ensemble.mlp.n_params;
     const double error = m->error;
-    float *params = ARENA_NEW(&w->arena, n, float);
+    float *params = ARENA_NEW(&w->scene.arena, n, float);
     memcpy(params, m->params, n * sizeof *params);
     w->fit.patience = 3;
     w->fit.lr = w->fit.lr_end = 0.1;
@@ -269,7 +269,7 @@ static void test_not_a_number(void **state)
     w->fit.lr = 1e30;
     begin(w);
     assert_int_equal(learn(w, 0, false, &seen), ERR_NUMERIC);
-    assert_non_null(strstr(w->log.last, "lower fit.lr"));
+    assert_non_null(strstr(w->scene.log.last, "lower fit.lr"));
 }
 
 /* ---- the same again ---- */

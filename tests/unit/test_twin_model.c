@@ -69,7 +69,7 @@ static void assert_round_trip(struct twin_world *w)
     struct buf first, again;
     buf_init(&first);
     buf_init(&again);
-    OK(model_load(&got, &w->arena, &w->use, w->file));
+    OK(model_load(&got, &w->scene.arena, &w->use, w->file));
     assert_same_model(&w->model, &got);
     assert_string_equal(got.fit, "fit: a test\n");
     assert_int_equal(got.table.n, got.data.n_at[STORE_TRAIN]);
@@ -100,14 +100,14 @@ static void test_round_trip(void **state)
 static void assert_refused(struct twin_world *w, const char *file, enum err want, const char *words)
 {
     struct twin_model got;
-    heard_forget(&w->log);
-    const enum err e = model_load(&got, &w->arena, &w->use, file);
+    heard_forget(&w->scene.log);
+    const enum err e = model_load(&got, &w->scene.arena, &w->use, file);
     if (want == ERR_OK ? e == ERR_OK : e != want) {
-        fail_msg("error %d: %s", (int)e, w->log.text);
+        fail_msg("error %d: %s", (int)e, w->scene.log.text);
     }
-    assert_true(w->log.n >= 1);
-    if (strstr(w->log.text, words) == NULL) {
-        fail_msg("'%s' is not in '%s'", words, w->log.text);
+    assert_true(w->scene.log.n >= 1);
+    if (strstr(w->scene.log.text, words) == NULL) {
+        fail_msg("'%s' is not in '%s'", words, w->scene.log.text);
     }
 }
 
@@ -124,9 +124,9 @@ static void put_bytes(const char *path, const void *bytes, size_t n)
 static void refuse_bytes(struct twin_world *w, const void *bytes, size_t n)
 {
     put_bytes(w->file, bytes, n);
-    const struct arena_mark mark = arena_mark(&w->arena);
+    const struct arena_mark mark = arena_mark(&w->scene.arena);
     assert_refused(w, w->file, ERR_OK, w->file);
-    arena_rewind(&w->arena, mark);
+    arena_rewind(&w->scene.arena, mark);
 }
 
 static void test_torn_and_damaged(void **state)
@@ -320,9 +320,9 @@ static void test_parts(void **state)
         }
         linear_store(w->traces, first, first + 1, STEPS, NULL);
         struct twin_model m;
-        assert_int_equal(model_begin(&m, &w->arena, w->traces, &w->fit, NULL, &w->scratch),
+        assert_int_equal(model_begin(&m, &w->scene.arena, w->traces, &w->fit, NULL, &w->scratch),
                          ERR_FORMAT);
-        assert_non_null(strstr(w->log.last, words[want]));
+        assert_non_null(strstr(w->scene.log.last, words[want]));
     }
 }
 
@@ -332,24 +332,27 @@ static void test_adopt(void **state)
 {
     struct twin_world *w = *state;
     struct twin_model warm;
-    OK(model_begin(&warm, &w->arena, w->traces, &w->fit, &w->model, &w->scratch));
+    OK(model_begin(&warm, &w->scene.arena, w->traces, &w->fit, &w->model, &w->scratch));
     assert_same_floats(warm.ensemble.members[1].params, w->model.ensemble.members[1].params,
                        warm.ensemble.mlp.n_params);
     assert_same_floats(warm.ensemble.out_std, w->model.ensemble.out_std,
                        (size_t)warm.space.n_target);
     w->fit.predict = PREDICT_DIRECT; /* the same numbers would mean something else */
-    assert_int_equal(model_begin(&warm, &w->arena, w->traces, &w->fit, &w->model, &w->scratch),
-                     ERR_MISMATCH);
-    assert_non_null(strstr(w->log.last, "predict the change"));
+    assert_int_equal(
+        model_begin(&warm, &w->scene.arena, w->traces, &w->fit, &w->model, &w->scratch),
+        ERR_MISMATCH);
+    assert_non_null(strstr(w->scene.log.last, "predict the change"));
     w->fit.predict = PREDICT_RESIDUAL;
     w->fit.members = 1;
-    assert_int_equal(model_begin(&warm, &w->arena, w->traces, &w->fit, &w->model, &w->scratch),
-                     ERR_MISMATCH);
+    assert_int_equal(
+        model_begin(&warm, &w->scene.arena, w->traces, &w->fit, &w->model, &w->scratch),
+        ERR_MISMATCH);
     w->fit.members = 2;
     w->fit.history = 1;
-    assert_int_equal(model_begin(&warm, &w->arena, w->traces, &w->fit, &w->model, &w->scratch),
-                     ERR_MISMATCH);
-    assert_non_null(strstr(w->log.last, "another shape"));
+    assert_int_equal(
+        model_begin(&warm, &w->scene.arena, w->traces, &w->fit, &w->model, &w->scratch),
+        ERR_MISMATCH);
+    assert_non_null(strstr(w->scene.log.last, "another shape"));
 }
 
 /* The score of a place is the share of the calibration below it. */

@@ -583,8 +583,8 @@ static void test_other_systems(void **state)
     tile_open(&t, &use, 0, 1);
     plant.period_s = 30.0;
     assert_int_equal(twin_check(&t.model, &w->topology, &plant, "my/twin"), ERR_MISMATCH);
-    assert_non_null(strstr(world.w.log.last, "my/twin"));
-    assert_non_null(strstr(world.w.log.last, "decision period"));
+    assert_non_null(strstr(world.w.scene.log.last, "my/twin"));
+    assert_non_null(strstr(world.w.scene.log.last, "decision period"));
     struct topology topology = w->topology;
     struct topology_cfg cfg = *topology.cfg;
     struct service_cfg services[16];
@@ -593,12 +593,12 @@ static void test_other_systems(void **state)
     cfg.services = services;
     topology.cfg = &cfg;
     assert_int_equal(twin_check(&t.model, &topology, w->cfg.plant, "twin"), ERR_MISMATCH);
-    assert_non_null(strstr(world.w.log.last, "other names"));
+    assert_non_null(strstr(world.w.scene.log.last, "other names"));
     topology.n_services--;
     assert_int_equal(twin_check(&t.model, &topology, w->cfg.plant, "twin"), ERR_MISMATCH);
     t.model.n_starts = 0;
     assert_int_equal(twin_check(&t.model, &w->topology, w->cfg.plant, "twin"), ERR_MISMATCH);
-    assert_non_null(strstr(world.w.log.last, "beginning"));
+    assert_non_null(strstr(world.w.scene.log.last, "beginning"));
     arena_release(&t.arena);
 }
 

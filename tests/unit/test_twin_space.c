@@ -125,9 +125,9 @@ static void open_linear(struct twin_world *w, struct space *space, struct datase
 {
     struct store store;
     linear_store(w->traces, 0, EPISODES, STEPS, change);
-    OK(store_open(&store, &w->arena, w->traces));
-    OK(space_init(space, &w->arena, &store.header, history));
-    OK(dataset_read(d, &w->arena, &store, space));
+    OK(store_open(&store, &w->scene.arena, w->traces));
+    OK(space_init(space, &w->scene.arena, &store.header, history));
+    OK(dataset_read(d, &w->scene.arena, &store, space));
     store_close(&store);
 }
 
@@ -167,8 +167,8 @@ static void test_unknown_column(void **state)
     struct store_header h = linear_header();
     struct space s;
     h.columns = columns;
-    assert_int_equal(space_init(&s, &w->arena, &h, 1), ERR_FORMAT);
-    assert_non_null(strstr(w->log.last, "'db.mood'"));
+    assert_int_equal(space_init(&s, &w->scene.arena, &h, 1), ERR_FORMAT);
+    assert_non_null(strstr(w->scene.log.last, "'db.mood'"));
 }
 
 /* A recording has other measures, or none: a twin of states. */
@@ -180,7 +180,7 @@ static void test_other_measures(void **state)
     struct space s;
     h.measures = measures;
     h.n_measures = 1;
-    OK(space_init(&s, &w->arena, &h, 1));
+    OK(space_init(&s, &w->scene.arena, &h, 1));
     assert_int_equal(s.n_measures, 0);
     assert_int_equal(s.n_target, s.n_learned);
 }

@@ -30,21 +30,15 @@ static inline struct store_header cluster_header(struct twin_cluster *c)
     for (int i = 0; i < state_size(n); i++) {
         units[i] = "";
     }
-    return (struct store_header){.plant = "cluster",
-                                 .topology = "",
-                                 .origin = "a test",
-                                 .licence = "Apache-2.0",
-                                 .services = services,
-                                 .columns = experiment_features(&c->x, arena),
-                                 .units = units,
-                                 .measures = plant_truth_names,
-                                 .n_services = n,
-                                 .n_columns = state_size(n),
-                                 .n_measures = PLANT_TRUTHS,
-                                 .period_s = c->x.cfg.plant.period_s,
-                                 .split_seed = 1,
-                                 .validation = 0.3,
-                                 .held_out = 0.1};
+    struct store_header h =
+        store_fixture_header(services, n, experiment_features(&c->x, arena), units, state_size(n),
+                             plant_truth_names, PLANT_TRUTHS);
+    h.plant = "cluster";
+    h.period_s = c->x.cfg.plant.period_s;
+    h.split_seed = 1;
+    h.validation = 0.3;
+    h.held_out = 0.1;
+    return h;
 }
 
 /* Plays episode `number` under `rule`, and puts it into the store. */
@@ -60,13 +54,9 @@ static inline void cluster_episode(struct twin_cluster *c, struct store_writer *
                               .scenario = c->x.cfg.scenarios[scenario].name,
                               .seed = id.seed,
                               .episode = id.episode};
-    struct buf b;
     OK(episode_run(episode, &metrics, rule, scenario, &id, &observer));
     collector_fill(&e, collector);
-    buf_init(&b);
-    OK(codec_put_episode(&b, &e, &c->header));
-    OK(store_put(out, b.data, b.len));
-    buf_release(&b);
+    OK(store_fixture_put(out, &c->header, &e));
 }
 
 static inline void cluster_collect(struct twin_cluster *c)

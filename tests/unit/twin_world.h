@@ -13,18 +13,14 @@
 #include "core/base/file.h"
 #include "core/base/rng.h"
 #include "core/twin/model.h"
-#include "core/twin/store.h"
 #include "core/twin/worlds.h"
-#include "tests/unit/heard.h"
+#include "tests/store_fixture.h"
+#include "tests/unit/scene.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 /* cmocka wants these first */
 #include <cmocka.h>
 
@@ -45,21 +41,13 @@ static inline double linear_web_sd(double load)
 
 static inline struct store_header linear_header(void)
 {
-    return (struct store_header){.plant = "a linear system",
-                                 .topology = "",
-                                 .origin = "a test",
-                                 .licence = "Apache-2.0",
-                                 .services = linear_services,
-                                 .columns = linear_columns,
-                                 .units = linear_units,
-                                 .measures = plant_truth_names,
-                                 .n_services = LINEAR_N,
-                                 .n_columns = LINEAR_S,
-                                 .n_measures = PLANT_TRUTHS,
-                                 .period_s = 15.0,
-                                 .split_seed = 7,
-                                 .validation = 0.3,
-                                 .held_out = 0.1};
+    struct store_header h =
+        store_fixture_header(linear_services, LINEAR_N, linear_columns, linear_units, LINEAR_S,
+                             plant_truth_names, PLANT_TRUTHS);
+    h.split_seed = 7;
+    h.validation = 0.3;
+    h.held_out = 0.1;
+    return h;
 }
 
 /* ---- an episode ---- */
@@ -163,29 +151,24 @@ static inline void linear_store(const char *path, int first, int last, int n_ste
     static struct linear_episode m;
     const struct store_header h = linear_header();
     struct store_writer w;
-    struct buf b;
     (void)unlink(path);
     OK(store_create(&w, path, &h));
-    buf_init(&b);
     for (int i = first; i < last; i++) {
         linear_play(&m, i, n_steps);
         if (change != NULL) {
             change(&m, i);
         }
-        b.len = 0;
-        OK(codec_put_episode(&b, &m.e, &h));
-        OK(store_put(&w, b.data, b.len));
+        OK(store_fixture_put(&w, &h, &m.e));
     }
     OK(store_finish(&w));
-    buf_release(&b);
 }
 
 /* ---- twins of it ---- */
 
 struct twin_world {
-    struct arena arena, scratch;
-    struct heard log;
-    char dir[64], file[96], traces[104], other[96];
+    struct scene scene;
+    struct arena scratch;
+    const char *file, *traces, *other;
     int hidden[2];
     struct fit_cfg fit;
     const char *key[2];
@@ -196,15 +179,11 @@ struct twin_world {
 static inline int twin_world_open(struct twin_world *w)
 {
     memset(w, 0, sizeof *w);
-    arena_init(&w->arena);
+    const int e = scene_open(&w->scene);
     arena_init(&w->scratch);
-    (void)snprintf(w->dir, sizeof w->dir, "/tmp/karma_twin_XXXXXX");
-    if (mkdtemp(w->dir) == NULL) {
-        return -1;
-    }
-    (void)snprintf(w->file, sizeof w->file, "%s/twin", w->dir);
-    (void)snprintf(w->traces, sizeof w->traces, "%s.traces", w->file);
-    (void)snprintf(w->other, sizeof w->other, "%s/other", w->dir);
+    w->file = scene_file(&w->scene, "twin");
+    w->traces = scene_file(&w->scene, "twin.traces");
+    w->other = scene_file(&w->scene, "other");
     w->hidden[0] = w->hidden[1] = 32;
     w->fit = (struct fit_cfg){.seed = 1,
                               .members = 2,
@@ -227,20 +206,13 @@ static inline int twin_world_open(struct twin_world *w)
                                .quantum = 0.5,
                                .successors = 1,
                                .radius = 4.0};
-    heard_begin(&w->log);
-    return 0;
+    return e;
 }
 
 static inline int twin_world_close(struct twin_world *w)
 {
-    mem_fail_after(0);
-    heard_end();
-    (void)unlink(w->file);
-    (void)unlink(w->traces);
-    (void)unlink(w->other);
-    arena_release(&w->arena);
     arena_release(&w->scratch);
-    return rmdir(w->dir);
+    return scene_close(&w->scene);
 }
 
 /* The digest of the store at `path`. */
@@ -255,11 +227,11 @@ static inline uint64_t twin_world_digest(struct twin_world *w, const char *path)
 /* Fits w->model to the store at w->traces. */
 static inline void twin_world_fit(struct twin_world *w)
 {
-    OK(model_begin(&w->model, &w->arena, w->traces, &w->fit, NULL, &w->scratch));
+    OK(model_begin(&w->model, &w->scene.arena, w->traces, &w->fit, NULL, &w->scratch));
     for (int i = 0; i < w->fit.members; i++) {
         OK(learn_member(&w->model.ensemble, i, &w->model.data, &w->fit, false, NULL, &w->scratch));
     }
-    OK(model_calibrate(&w->model, &w->arena, w->fit.noise_rows, &w->scratch));
+    OK(model_calibrate(&w->model, &w->scene.arena, w->fit.noise_rows, &w->scratch));
 }
 
 /* The same, saved as w->file. */
