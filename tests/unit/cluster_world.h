@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/cluster/internal.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,6 +29,12 @@ struct world {
     struct episode_id id;
     int32_t delta[4 * WORLD_SERVICES];
 };
+
+/* Equal but for rounding. */
+static inline bool near(double a, double b)
+{
+    return fabs(a - b) < 1e-9 * (1.0 + fabs(b));
+}
 
 /* A service; what is not said is as in the configuration. */
 static inline struct service_cfg world_service(const char *name, double cpu_m, double ram_mib,
@@ -141,6 +148,13 @@ static inline void world_rate(struct world *w, int from, int to, double legit, d
     }
 }
 
+/* Make it with one environment and the same load, requests/s, all the time. */
+static inline void world_open_under(struct world *w, double legit, double attack)
+{
+    world_open(w, 1);
+    world_rate(w, 0, WORLD_SECONDS, legit, attack);
+}
+
 static inline void world_event(struct world *w, enum event_kind kind, int service, double start_s,
                                double duration_s, double magnitude)
 {
@@ -153,24 +167,33 @@ static inline void world_event(struct world *w, enum event_kind kind, int servic
     };
 }
 
-static inline void world_reset(struct world *w)
+static inline struct sim *world_sim(struct world *w, int lid)
+{
+    return &((struct cluster *)w->plant)->sims[lid];
+}
+
+/* All environments at the start of the episode; the first one. */
+static inline struct sim *world_reset(struct world *w)
 {
     for (int i = 0; i < w->plant->n_env; i++) {
         assert_int_equal(plant_reset(w->plant, i, &w->id, &w->schedule, WORLD_HORIZON), ERR_OK);
     }
-}
-
-static inline struct sim *world_sim(struct world *w, int lid)
-{
-    return &((struct cluster *)w->plant)->sims[lid];
+    return world_sim(w, 0);
 }
 
 /* One environment, at the start of its episode. */
 static inline struct sim *world_start(struct world *w)
 {
     world_open(w, 1);
-    world_reset(w);
-    return world_sim(w, 0);
+    return world_reset(w);
+}
+
+/* A legitimate request that arrives at `at`. */
+static inline void world_request(struct sim *s, double at)
+{
+    sim_run(s, at);
+    sim_request(s, &s->legit);
+    s->legit.n++;
 }
 
 /* One period; w->delta is used once. */

@@ -5,11 +5,6 @@
 
 #include <math.h>
 
-static bool near(double a, double b)
-{
-    return fabs(a - b) < 1e-9 * (1.0 + fabs(b));
-}
-
 static uint32_t word(uint32_t i)
 {
     return rng_philox(rng_key(4, RNG_TEST, RNG_TEST_SPLIT), i, 0, 0, 0).v[0];
@@ -145,8 +140,7 @@ static void test_plant_enforces_the_budget(void **state)
         world_diamond(&w);
         w.plant_cfg.attack_requests = 0.1;
         w.plant_cfg.attack_crashes = 0.3;
-        world_open(&w, 1);
-        world_rate(&w, 0, WORLD_SECONDS, 200, 0);
+        world_open_under(&w, 200, 0);
         world_reset(&w);
         for (int t = 0; t < 60; t++) {
             assert_int_equal(plant_step(w.plant, w.delta, run == 1 ? &up : NULL, NULL), ERR_OK);

@@ -3,11 +3,6 @@
 
 #include <math.h>
 
-static bool near(double a, double b)
-{
-    return fabs(a - b) < 1e-9 * (1.0 + fabs(b));
-}
-
 static uint32_t draw(uint32_t i)
 {
     return rng_philox(rng_key(3, RNG_TEST, RNG_TEST_SPLIT), i, 0, 0, 0).v[0];
@@ -26,13 +21,6 @@ static void world_one(struct world *w, double work_s)
     w->cluster_cfg.clients.requests_max = 100;
     w->cluster_cfg.clients.backoff_s = 1;
     w->cluster_cfg.clients.backoff_max_s = 8;
-}
-
-static void request_at(struct sim *s, double at)
-{
-    sim_run(s, at);
-    sim_request(s, &s->legit);
-    s->legit.n++;
 }
 
 /* ---- timers ---- */
@@ -81,9 +69,9 @@ static void test_retry(void **state)
     struct world w;
     world_one(&w, 1.5);
     struct sim *s = world_start(&w);
-    request_at(s, 0.0);
-    request_at(s, 0.2);
-    request_at(s, 0.6);
+    world_request(s, 0.0);
+    world_request(s, 0.2);
+    world_request(s, 0.6);
     sim_run(s, 1.1);
     assert_true(s->received == 3.0 && s->resolved == 0.0 && s->truth.retries == 0.0);
     assert_true(cluster_consistent(w.plant));
@@ -113,7 +101,7 @@ static void test_back_off(void **state)
         sim_pod_crash(s, 0);
         s->pods[0].life_s = 1000.0; /* stays away */
         agenda_set(&s->agenda, 0, 1000.0);
-        request_at(s, 0.0);
+        world_request(s, 0.0);
         for (int i = 0; i < 5; i++) {
             bool tried = variant == 0 || (variant == 1 && i < 4);
             sim_run(s, at[i] - 1e-9);
@@ -138,7 +126,7 @@ static void test_abandoned_attempts_work_on(void **state)
     w.cluster_cfg.clients.attempt_timeout_s = 1.0;
     w.cluster_cfg.deadline_propagation = false;
     struct sim *s = world_start(&w);
-    request_at(s, 0.0);
+    world_request(s, 0.0);
     sim_run(s, 1.2);
     assert_int_equal(s->pods[0].computing, 1);
     assert_true(s->clients[0].state == CLIENT_BACKING && cluster_consistent(w.plant));
@@ -167,7 +155,7 @@ static void test_propagation_spares_the_pod(void **state)
         w.cluster_cfg.deadline_propagation = propagate == 1;
         struct sim *s = world_start(&w);
         for (int i = 0; i < 3; i++) {
-            request_at(s, 0.0);
+            world_request(s, 0.0);
         }
         sim_run(s, 40.0);
         assert_true(s->resolved == 3.0 && s->n_live == 0);
@@ -192,7 +180,7 @@ static void test_crash_and_retry(void **state)
     world_one(&w, 1.5);
     w.services[0].initial_replicas = 2;
     struct sim *s = world_start(&w);
-    request_at(s, 0.0);
+    world_request(s, 0.0);
     sim_run(s, 0.5);
     int slot = s->pods[0].held > 0 ? 0 : 1;
     sim_pod_crash(s, slot);
@@ -211,13 +199,13 @@ static void test_records_are_bounded(void **state)
     w.cluster_cfg.clients.requests_max = 2;
     struct sim *s = world_start(&w);
     for (int i = 0; i < 5; i++) {
-        request_at(s, 0.0);
+        world_request(s, 0.0);
     }
     assert_true(s->resolved == 3.0); /* 0 works, 1 waits for its retry */
     assert_true(cluster_consistent(w.plant));
     sim_run(s, 50.0);
     assert_true(s->retries == 1.0 && s->resolved == 5.0);
-    request_at(s, 50.0); /* the records are free again */
+    world_request(s, 50.0); /* the records are free again */
     assert_true(s->clients[0].state == CLIENT_WAITING || s->clients[1].state == CLIENT_WAITING);
     world_close(&w);
 }
@@ -246,7 +234,7 @@ static void test_patience_alone(void **state)
     w.cluster_cfg.clients.retries = 0;
     w.cluster_cfg.clients.attempt_timeout_s = 1.0;
     struct sim *s = world_start(&w);
-    request_at(s, 0.0);
+    world_request(s, 0.0);
     sim_run(s, 0.999);
     assert_true(s->resolved == 0.0);
     sim_run(s, 1.001);
@@ -388,8 +376,7 @@ static double answered_share_after_spike(int retries, bool propagate)
                                                 .backoff_max_s = 1.0,
                                                 .jitter = 1.0,
                                                 .requests_max = 10000};
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 30, 0);
+    world_open_under(&w, 30, 0);
     world_rate(&w, 300, 360, 90, 0);
     world_reset(&w);
     double answered = 0.0, received = 0.0;
@@ -437,8 +424,7 @@ static void test_flood_with_retries(void **state)
     world_rate(&w, 0, 60, 200, 0);
     world_rate(&w, 60, WORLD_SECONDS, 8000, 8000);
     uint64_t before = mem_calls();
-    world_reset(&w);
-    const struct sim *s = world_sim(&w, 0);
+    const struct sim *s = world_reset(&w);
     for (int t = 0; t < 12; t++) {
         const struct plant_truth *truth = world_step(&w);
         assert_true(t < 5 || truth->retries > 2.0 * 3000.0);
@@ -468,8 +454,7 @@ static void test_first_attempts_are_the_same(void **state)
             w.cluster_cfg.clients.retries = 4 * retries;
             w.cluster_cfg.clients.backoff_s = 0.2;
             w.cluster_cfg.clients.requests_max = 5000;
-            world_open(&w, 1);
-            world_rate(&w, 0, WORLD_SECONDS, crowded == 1 ? 420 : 150, 20);
+            world_open_under(&w, crowded == 1 ? 420 : 150, 20);
             world_reset(&w);
             for (int t = 0; t < 20; t++) {
                 const struct plant_truth *now = world_step(&w);

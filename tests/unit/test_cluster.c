@@ -6,11 +6,6 @@
 
 #include <math.h>
 
-static bool near(double a, double b)
-{
-    return fabs(a - b) < 1e-9 * (1.0 + fabs(b));
-}
-
 static uint32_t draw(uint32_t i)
 {
     return rng_philox(rng_key(1, RNG_TEST, RNG_TEST_SPLIT), i, 0, 0, 0).v[0];
@@ -95,13 +90,6 @@ static double work_of(const struct sim *s, int service, uint32_t request, uint32
     return rng_exponential(b.v[0]) * s->world->topology->demand_s[service];
 }
 
-static void request_at(struct sim *s, double at)
-{
-    sim_run(s, at);
-    sim_request(s, &s->legit);
-    s->legit.n++;
-}
-
 /* s0 -> s1 with one slot each. Two requests at 1 s: the second waits until the first has been
  * through both services, because the first holds its slot at s0 while s1 works. */
 static void test_caller_holds_its_slot(void **state)
@@ -112,8 +100,8 @@ static void test_caller_holds_its_slot(void **state)
     w.topology_cfg.slots_per_pod = 1;
     w.plant_cfg.timeout_s = 100;
     struct sim *s = world_start(&w);
-    request_at(s, 1.0);
-    request_at(s, 1.0);
+    world_request(s, 1.0);
+    world_request(s, 1.0);
     double first_own = 1.0 + work_of(s, 0, 0, 0), first = first_own + work_of(s, 1, 0, 1);
     double second = first + work_of(s, 0, 1, 0) + work_of(s, 1, 1, 1);
     sim_run(s, 0.5 * (first_own + first));
@@ -152,7 +140,7 @@ static void test_fan_out(void **state)
         }
     }
     s->legit.n = request;
-    request_at(s, 0.0);
+    world_request(s, 0.0);
     sim_run(s, 50.0);
     double by_b = work_of(s, 1, request, 1) + work_of(s, 3, request, 2);
     double by_c = work_of(s, 2, request, 3) + work_of(s, 3, request, 4);
@@ -172,11 +160,11 @@ static void test_refusal(void **state)
     w.topology_cfg.slots_per_pod = 1;
     w.topology_cfg.queue_per_pod = 1;
     struct sim *s = world_start(&w);
-    request_at(s, 1.0);
+    world_request(s, 1.0);
     assert_true(s->entry_area.value == 1.0);
-    request_at(s, 1.0);
+    world_request(s, 1.0);
     assert_true(s->entry_area.value == 0.0); /* the entry is full: not available */
-    request_at(s, 1.0);
+    world_request(s, 1.0);
     assert_true(s->truth.failed == 1.0 && s->services[0].count.errors == 1.0);
     assert_true(s->resolved == 1.0 && s->received == 3.0);
     assert_true(sim_consistent(s));
@@ -196,7 +184,7 @@ static void test_deadlines(void **state)
         w.cluster_cfg.deadline_propagation = propagate == 1;
         struct sim *s = world_start(&w);
         for (int i = 0; i < 10; i++) {
-            request_at(s, 1.0);
+            world_request(s, 1.0);
         }
         sim_run(s, 500.0);
         assert_int_equal(s->n_live, 0);
@@ -451,8 +439,7 @@ static void test_flood(void **state)
     (void)state;
     struct world w;
     world_diamond(&w);
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 200, 0);
+    world_open_under(&w, 200, 0);
     world_rate(&w, 30, WORLD_SECONDS, 200, 8000);
     world_reset(&w);
     double calm = world_step(&w)->inflight;
@@ -586,7 +573,7 @@ static void test_drain(void **state)
     w.plant_cfg.timeout_s = 100;
     struct sim *s = world_start(&w);
     for (int i = 0; i < 12; i++) {
-        request_at(s, 0.0);
+        world_request(s, 0.0);
     }
     int held = s->pods[1].held;
     assert_true(held > 0);
@@ -595,7 +582,7 @@ static void test_drain(void **state)
     assert_int_equal(s->services[0].n_pods, 1);
     assert_true(s->requested_area.value == 2000.0);
     for (int i = 0; i < 12; i++) {
-        request_at(s, 0.0);
+        world_request(s, 0.0);
     }
     assert_int_equal(s->pods[1].held, held);
     double used = 0;
@@ -620,7 +607,7 @@ static void test_drain_out_of_grace(void **state)
     w.plant_cfg.timeout_s = 600;
     struct sim *s = world_start(&w);
     for (int i = 0; i < 40; i++) {
-        request_at(s, 0.0);
+        world_request(s, 0.0);
     }
     sim_scale(s, 0, 1);
     sim_run(s, w.cluster_cfg.grace_s - 0.1);
@@ -643,7 +630,7 @@ static void test_crash_in_the_middle(void **state)
     w.plant_cfg.timeout_s = 100;
     struct sim *s = world_start(&w);
     for (int i = 0; i < 30; i++) {
-        request_at(s, 0.0);
+        world_request(s, 0.0);
     }
     while (s->services[2].count.received < 3.0 || s->pods[1].computing < 2) {
         sim_run(s, s->now + 0.05);
@@ -705,8 +692,7 @@ static void test_crash_hazard(void **state)
     w.cluster_cfg.backoff_s = w.cluster_cfg.backoff_max_s = 10000;
     world_open(&w, 1);
     world_event(&w, EVENT_CRASH, 0, 0, 2000, 0.2);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_reset(&w);
     sim_run(s, 120.0);
     double expected = 400 * (1 - 0.8 * 0.8), sd = sqrt(400 * 0.36 * 0.64);
     assert_true(fabs(s->services[0].n_failed - expected) < 4 * sd);
@@ -721,11 +707,9 @@ static void test_calm_has_no_ticks(void **state)
     (void)state;
     struct world w;
     world_diamond(&w);
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 10, 0);
+    world_open_under(&w, 10, 0);
     world_event(&w, EVENT_SLOW, 2, 33.33, 10, 3.0);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_reset(&w);
     assert_true(near(s->tick_s, 33.3));
     sim_run(s, 40.0);
     assert_true(s->services[2].slowdown == 3.0 && s->services[1].slowdown == 1.0);
@@ -752,10 +736,9 @@ static void test_contention(void **state)
     w.plant_cfg.timeout_s = 600;
     world_open(&w, 1);
     world_event(&w, EVENT_NEIGHBOUR, -1, 10, 100, 0.5);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_reset(&w);
     for (int i = 0; i < 30; i++) {
-        request_at(s, 9.0);
+        world_request(s, 9.0);
     }
     for (int i = 0; i < 3; i++) {
         assert_true(s->pods[i].computing > 1);
@@ -773,7 +756,7 @@ static void test_contention(void **state)
     assert_true(!s->throttled);
     for (int i = 0; s->pods[0].computing == 0; i++) {
         assert_in_range(i, 0, 30);
-        request_at(s, 11.04);
+        world_request(s, 11.04);
     }
     sim_run(s, 11.04);
     assert_true(near(s->pods[0].cores + s->pods[1].cores + s->pods[2].cores, 2.0));
@@ -791,8 +774,7 @@ static void test_first_state(void **state)
     (void)state;
     struct world w;
     world_diamond(&w);
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 200, 0);
+    world_open_under(&w, 200, 0);
     world_reset(&w);
     assert_true(fabs(world_global(&w, GF_ENTRY_30S) - 200.0) < 4.0 * sqrt(200.0 / 30.0));
     assert_true(fabs(world_global(&w, GF_ENTRY_5S) - 200.0) < 4.0 * sqrt(200.0 / 5.0));
@@ -849,8 +831,7 @@ static void test_hpa_partition(void **state)
     struct world w;
     world_chain(&w, 1, 100.0);
     w.cluster_cfg.start_sd_s = 0;
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 60, 0);
+    world_open_under(&w, 60, 0);
     world_reset(&w);
     w.delta[0] = 2;
     for (int t = 0; t < 4; t++) {
@@ -910,10 +891,8 @@ static void test_attack_action(void **state)
     (void)state;
     struct world w;
     world_diamond(&w);
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 200, 0);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    world_open_under(&w, 200, 0);
+    struct sim *s = world_reset(&w);
     struct attack_action up = {.entry = 0, .rate_change = 2, .data_change = 2};
     double legit[2];
     for (int t = 0; t < 2; t++) { /* each time 2 x 0.25 x 200 = 100/s more */
@@ -985,8 +964,7 @@ static void test_nominal_and_overload(void **state)
         for (int i = 0; i < 4; i++) {
             w.services[i].initial_replicas = cases[k].replicas[i];
         }
-        world_open(&w, 1);
-        world_rate(&w, 0, WORLD_SECONDS, cases[k].rps, 0);
+        world_open_under(&w, cases[k].rps, 0);
         world_reset(&w);
         double received = 0, compliant = 0;
         for (int t = 0; t < 10; t++) {

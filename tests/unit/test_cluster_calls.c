@@ -4,18 +4,6 @@
 
 #include <math.h>
 
-static bool near(double a, double b)
-{
-    return fabs(a - b) < 1e-9 * (1.0 + fabs(b));
-}
-
-static void request_at(struct sim *s, double at)
-{
-    sim_run(s, at);
-    sim_request(s, &s->legit);
-    s->legit.n++;
-}
-
 /* Services s0 .. s3 of one core each and work of exactly 1, 2, 3, 4 s; nobody calls anybody yet. */
 static void world_four(struct world *w)
 {
@@ -41,7 +29,7 @@ static void test_sequence(void **state)
     world_calls(&w.services[0], s123, 3);
     w.services[0].fan_out = FAN_SEQUENCE;
     struct sim *s = world_start(&w);
-    request_at(s, 0.0);
+    world_request(s, 0.0);
     static const double at[] = {0.5, 2.0, 4.5, 8.0};
     for (int i = 0; i < 4; i++) {
         sim_run(s, at[i]);
@@ -67,7 +55,7 @@ static void test_sequence_ends_with_a_failure(void **state)
     w.services[0].fan_out = FAN_SEQUENCE;
     struct sim *s = world_start(&w);
     sim_pod_crash(s, 2);
-    request_at(s, 0.0);
+    world_request(s, 0.0);
     sim_run(s, 2.999);
     assert_true(s->resolved == 0.0);
     sim_run(s, 3.001);
@@ -89,7 +77,7 @@ static void test_sequence_ends_at_the_deadline(void **state)
         w.plant_cfg.timeout_s = 2.5;
         w.cluster_cfg.deadline_propagation = propagate == 1;
         struct sim *s = world_start(&w);
-        request_at(s, 0.0);
+        world_request(s, 0.0);
         sim_run(s, 50.0);
         /* s1 answers too late, so its answer is a failure, with or without propagation. */
         assert_true(s->truth.failed == 1.0 && s->services[1].count.errors == 1.0);
@@ -112,7 +100,7 @@ static void test_sequence_returns_to_the_same_pod(void **state)
     w.services[0].fan_out = FAN_SEQUENCE;
     w.topology_cfg.slots_per_pod = 1;
     struct sim *s = world_start(&w);
-    request_at(s, 0.0);
+    world_request(s, 0.0);
     sim_run(s, 30.0);
     assert_true(near(s->latency_s, 1.0 + 2.0 + 4.0 + 4.0 + 3.0) && s->answered == 1.0);
     assert_true(cluster_consistent(w.plant));
@@ -140,7 +128,7 @@ static void test_split(void **state)
             for (int k = 1; k < 4; k++) {
                 before[k] = s->services[k].count.received;
             }
-            request_at(s, 1e-1 * i);
+            world_request(s, 1e-1 * i);
             sim_run(s, 1e-1 * i + 5e-2);
             int got = 0;
             for (int k = 1; k < 4; k++) {
@@ -173,7 +161,7 @@ static void test_async(void **state)
     struct sim *s = world_start(&w);
     assert_true(near(w.topology.visits[3], 1.0));
     assert_true(near(w.topology.critical_rps, 10.0 / 4.0)); /* of s3: asynchronous work counts */
-    request_at(s, 0.0);
+    world_request(s, 0.0);
     sim_run(s, 3.001);
     assert_true(s->answered == 1.0 && near(s->latency_s, 3.0));
     assert_int_equal(s->pods[3].computing, 1);
@@ -206,7 +194,7 @@ static void test_async_is_on_its_own(void **state)
         while (rng_below(rng_philox(s->key_service, 0, s->legit.n, 5, 3).v[2], 2) != 0) {
             s->legit.n++; /* the first request that goes to s0 */
         }
-        request_at(s, 0.0);
+        world_request(s, 0.0);
         sim_run(s, 30.0);
         assert_true(s->answered == 1.0 && near(s->latency_s, 1.0));
         assert_true(s->services[3].count.errors == (double)dead);
@@ -233,7 +221,7 @@ static void test_deterministic_queue(void **state)
         w.plant_cfg.timeout_s = 100;
         struct sim *s = world_start(&w);
         for (int i = 0; i < 3; i++) {
-            request_at(s, 0.0);
+            world_request(s, 0.0);
         }
         sim_run(s, 10.0);
         assert_true(near(s->latency_s, queue == 1 ? 3.0 : 6.0));
@@ -261,7 +249,7 @@ static void test_least_loaded(void **state)
         for (int round = 0; round < 200; round++) {
             double at = 1.0 + 1000.0 * round;
             for (int i = 0; i < 10; i++) {
-                request_at(s, at);
+                world_request(s, at);
                 for (int k = 0; k < 5 && i == 0; k++) {
                     first[k] += s->pods[k].held;
                 }
@@ -318,8 +306,7 @@ static void test_variants(void **state)
         struct world w;
         struct plant_truth truth[PERIODS];
         vary(&w, v);
-        world_open(&w, 1);
-        world_rate(&w, 0, WORLD_SECONDS, 150, 0);
+        world_open_under(&w, 150, 0);
         world_rate(&w, 120, 240, 150, 700);
         world_event(&w, EVENT_CRASH, -1, 60, 2000, 0.2);
         for (int run = 0; run < 2; run++) {

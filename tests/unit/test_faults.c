@@ -3,18 +3,6 @@
 
 #include <math.h>
 
-static bool near(double a, double b)
-{
-    return fabs(a - b) < 1e-9 * (1.0 + fabs(b));
-}
-
-static void request_at(struct sim *s, double at)
-{
-    sim_run(s, at);
-    sim_request(s, &s->legit);
-    s->legit.n++;
-}
-
 /* The event that was added last. */
 static struct event *last_event(struct world *w)
 {
@@ -52,8 +40,7 @@ static void test_loris_takes_slots_and_places(void **state)
     w.topology_cfg.queue_per_pod = 4;
     world_open(&w, 1);
     loris(&w, 10, 20, 50, 30);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_reset(&w);
     sim_run(s, 15);
     assert_int_equal(s->n_holders, 6);
     assert_int_equal(holding(s), 2);
@@ -62,7 +49,7 @@ static void test_loris_takes_slots_and_places(void **state)
     assert_int_equal(s->pods[0].computing, 0);
     assert_true(s->entry_area.value == 0.0);
     assert_true(sim_consistent(s));
-    request_at(s, 16);
+    world_request(s, 16);
     assert_true(s->received == 1.0 && s->resolved == 1.0 && s->truth.failed == 1.0);
     sim_run(s, 10 + 3 * 30 + 2); /* three pairs, one behind the other */
     assert_int_equal(s->n_holders, 0);
@@ -86,8 +73,7 @@ static void test_request_waits_behind_a_holder(void **state)
     w.plant_cfg.timeout_s = 100;
     world_open(&w, 1);
     loris(&w, 10, 0.2, 50, 5);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_reset(&w);
     sim_run(s, 11);
     int n = s->n_holders;
     double free_s = 0.0; /* when the last of them leaves */
@@ -95,7 +81,7 @@ static void test_request_waits_behind_a_holder(void **state)
     for (int i = 0; i < s->n_touched; i++) {
         free_s = s->calls[i].state == CALL_HOLDING ? s->calls[i].deadline_s : free_s;
     }
-    request_at(s, 11);
+    world_request(s, 11);
     sim_run(s, 11 + 5 * n);
     assert_true(s->answered == 1.0);
     double expected = free_s + 5 * (n - 1) - 11; /* each a tick late at most */
@@ -114,8 +100,7 @@ static void test_loris_holds_rate_times_time(void **state)
     w.topology_cfg.slots_per_pod = 200;
     world_open(&w, 1);
     loris(&w, 0, 1000, 20, 4);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_reset(&w);
     double sum = 0.0;
     for (int i = 0; i < 950; i++) {
         sim_run(s, 10 + i);
@@ -139,8 +124,7 @@ static void test_holders_die_with_their_pod(void **state)
         w.topology_cfg.queue_per_pod = 4;
         world_open(&w, 1);
         loris(&w, 0, 5, 50, 500);
-        world_reset(&w);
-        struct sim *s = world_sim(&w, 0);
+        struct sim *s = world_reset(&w);
         sim_run(s, 10);
         assert_int_equal(s->n_holders, 12);
         if (drain == 1) {
@@ -160,6 +144,13 @@ static void test_holders_die_with_their_pod(void **state)
 
 /* ---- requests ---- */
 
+/* From the beginning on, 0.3 of the calls of s0 to s1 are lost. */
+static void lossy_link(struct world *w, double duration_s)
+{
+    world_event(w, EVENT_NET_LOSS, 0, 0, duration_s, 0.3);
+    last_event(w)->callee = 1;
+}
+
 /* s0 -> s1 and a loss of 0.3 between them: that share of 6000 requests fails, within three standard
  * deviations; the calls that were lost are errors of s1 and no work. */
 static void test_loss_is_the_share_of_failures(void **state)
@@ -167,12 +158,9 @@ static void test_loss_is_the_share_of_failures(void **state)
     (void)state;
     struct world w;
     world_chain(&w, 2, 1000.0);
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 20, 0);
-    world_event(&w, EVENT_NET_LOSS, 0, 0, 400, 0.3);
-    last_event(&w)->callee = 1;
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    world_open_under(&w, 20, 0);
+    lossy_link(&w, 400);
+    struct sim *s = world_reset(&w);
     world_step(&w);
     double received = 0.0, failed = 0.0;
     for (int t = 0; t < 20; t++) {
@@ -202,12 +190,9 @@ static void test_async_calls_are_lost_too(void **state)
     w.services[0].async = w.services[0].calls;
     w.services[0].n_async = 1;
     w.services[0].n_calls = 0;
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 20, 0);
-    world_event(&w, EVENT_NET_LOSS, 0, 0, 300, 0.3);
-    last_event(&w)->callee = 1;
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    world_open_under(&w, 20, 0);
+    lossy_link(&w, 300);
+    struct sim *s = world_reset(&w);
     sim_run(s, 1);
     double told = s->services[1].count.received, lost = s->services[1].count.errors;
     sim_run(s, 299);
@@ -239,13 +224,10 @@ static void test_storm_adds_attempts(void **state)
         w.cluster_cfg.clients.backoff_s = 0.1;
         w.cluster_cfg.clients.backoff_max_s = 1;
         w.cluster_cfg.clients.requests_max = 1000;
-        world_open(&w, 1);
-        world_rate(&w, 0, WORLD_SECONDS, 40, 0);
-        world_event(&w, EVENT_NET_LOSS, 0, 0, 600, 0.3);
-        last_event(&w)->callee = 1;
+        world_open_under(&w, 40, 0);
+        lossy_link(&w, 600);
         world_event(&w, EVENT_RETRY_STORM, -1, 100, 300, 1.5);
-        world_reset(&w);
-        struct sim *s = world_sim(&w, 0);
+        struct sim *s = world_reset(&w);
         for (int part = 0; part < 3; part++) {
             double more = part == 1 ? 1.5 : 0.0;
             sim_run(s, begin_s[part]);
@@ -290,13 +272,11 @@ static void test_storm_makes_a_flood_larger(void **state)
         w.cluster_cfg.clients.backoff_s = 0.1;
         w.cluster_cfg.clients.backoff_max_s = 1;
         w.cluster_cfg.clients.requests_max = 10000;
-        world_open(&w, 1);
-        world_rate(&w, 0, WORLD_SECONDS, 100, 0);
+        world_open_under(&w, 100, 0);
         if (storm == 1) {
             world_event(&w, EVENT_RETRY_STORM, -1, 0, 300, 2);
         }
-        world_reset(&w);
-        struct sim *s = world_sim(&w, 0);
+        struct sim *s = world_reset(&w);
         sim_run(s, 300);
         calls[storm] = s->services[0].count.received;
         received[storm] = s->received;
@@ -323,8 +303,7 @@ static void test_without_a_storm_nothing_changes(void **state)
         w.cluster_cfg.clients.storms = storms == 1;
         w.cluster_cfg.clients.backoff_s = 0.1;
         w.cluster_cfg.clients.requests_max = 1000;
-        world_open(&w, 1);
-        world_rate(&w, 0, WORLD_SECONDS, 700, 50);
+        world_open_under(&w, 700, 50);
         world_event(&w, EVENT_CRASH, -1, 20, 100, 0.9);
         world_reset(&w);
         for (int t = 0; t < PERIODS; t++) {
@@ -349,8 +328,7 @@ static void test_costly_requests(void **state)
     struct world w;
     world_chain(&w, 1, 100.0);
     w.services[0].initial_replicas = 4;
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 40, 10);
+    world_open_under(&w, 40, 10);
     for (int t = 0; t < WORLD_SECONDS; t++) {
         w.schedule.attack_excess[t] = 4.0f;
     }
@@ -372,11 +350,9 @@ static void test_ordinary_attack_thins_the_excess(void **state)
     (void)state;
     struct world w;
     world_chain(&w, 1, 100.0);
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 40, 10);
+    world_open_under(&w, 40, 10);
     w.schedule.attack_excess[20] = 4.0f;
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_reset(&w);
     struct attack_action up = {.entry = 0, .rate_change = 1};
     assert_int_equal(plant_step(w.plant, w.delta, &up, NULL), ERR_OK);
     assert_true(near(s->extra_total, 10.0) && s->attack.work == 1.0);
@@ -393,8 +369,7 @@ static void test_slow_node_slows_every_service(void **state)
     world_diamond(&w);
     world_open(&w, 1);
     world_event(&w, EVENT_SLOW_NODE, -1, 5, 20, 2.5);
-    world_reset(&w);
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = world_reset(&w);
     sim_run(s, 10);
     for (int i = 0; i < 4; i++) {
         assert_true(s->services[i].slowdown == 2.5);
@@ -421,8 +396,7 @@ static void test_blow(void **state)
         w.id.episode = run == 2 ? 77 : 5;
         world_open(&w, 1);
         world_event(&w, EVENT_CRASH_ALL, -1, 33.33, 1, 0.6);
-        world_reset(&w);
-        struct sim *s = world_sim(&w, 0);
+        struct sim *s = world_reset(&w);
         sim_run(s, 33.35);
         assert_true(s->failed_area.value == 0.0);
         sim_run(s, 33.45);
@@ -451,8 +425,7 @@ static void test_outage_leaves_the_state_stale(void **state)
     (void)state;
     struct world w;
     world_diamond(&w);
-    world_open(&w, 1);
-    world_rate(&w, 0, WORLD_SECONDS, 200, 0);
+    world_open_under(&w, 200, 0);
     world_rate(&w, 20, WORLD_SECONDS, 300, 0);
     world_event(&w, EVENT_METRIC_OUTAGE, -1, 20, 40, 1);
     world_reset(&w);
@@ -496,8 +469,7 @@ static void test_half_an_outage(void **state)
     for (int run = 0; run < 2; run++) {
         struct world w;
         world_diamond(&w);
-        world_open(&w, 1);
-        world_rate(&w, 0, WORLD_SECONDS, 200, 0);
+        world_open_under(&w, 200, 0);
         if (run == 1) {
             world_event(&w, EVENT_METRIC_OUTAGE, -1, 0, 3000, 0.5);
         }
@@ -537,8 +509,7 @@ static void test_invariants_under_everything(void **state)
         w.id.episode = e;
         w.topology_cfg.slots_per_pod = 8 << (e % 3);
         w.cluster_cfg.deadline_propagation = e % 2 == 0;
-        world_open(&w, 1);
-        world_rate(&w, 0, WORLD_SECONDS, 180, 20);
+        world_open_under(&w, 180, 20);
         loris(&w, 50, 400, 15, 12);
         loris(&w, 300, 100, 30, 3);
         world_event(&w, EVENT_NET_LOSS, 1, 100, 300, 0.2);

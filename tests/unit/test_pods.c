@@ -4,18 +4,6 @@
 
 #include <math.h>
 
-static bool near(double a, double b)
-{
-    return fabs(a - b) < 1e-9 * (1.0 + fabs(b));
-}
-
-static void request_at(struct sim *s, double at)
-{
-    sim_run(s, at);
-    sim_request(s, &s->legit);
-    s->legit.n++;
-}
-
 /* One service of exactly 1 s on one core; pods start in exactly 20 s. */
 static void world_exact(struct world *w)
 {
@@ -70,7 +58,7 @@ static void test_warm_up(void **state)
     w.cluster_cfg.warm_s = 20;
     w.cluster_cfg.warm_factor = 3;
     struct sim *s = world_start(&w);
-    request_at(s, 0.0);
+    world_request(s, 0.0);
     sim_run(s, 1.0 + 1e-6);
     assert_true(near(s->latency_s, 1.0));
     sim_scale(s, 0, 2);
@@ -82,7 +70,7 @@ static void test_warm_up(void **state)
     double ready = 21.0 + 1e-6;
     for (int i = 0; i < 6; i++) {
         double before = s->latency_s, wanted = i < 4 ? 3.0 - 0.5 * i : 1.0;
-        request_at(s, ready + 5.0 * i);
+        world_request(s, ready + 5.0 * i);
         sim_run(s, ready + 5.0 * i + 4.0);
         assert_true(fabs(s->latency_s - before - wanted) < 1e-6);
     }
@@ -102,8 +90,8 @@ static void test_warm_up_of_the_queue(void **state)
     struct sim *s = world_start(&w);
     sim_pod_crash(s, 0);
     double ready = s->now + 10.0 + 20.0; /* back-off, start: warms up again */
-    request_at(s, ready);
-    request_at(s, ready);
+    world_request(s, ready);
+    world_request(s, ready);
     sim_run(s, ready + 10.0);
     assert_true(near(s->latency_s, 3.0 + 5.7));
     world_close(&w);
@@ -123,7 +111,7 @@ static void test_grace(void **state)
         w.cluster_cfg.grace_s = grace_s[i];
         struct sim *s = world_start(&w);
         while (s->pods[1].held == 0) {
-            request_at(s, 0.0);
+            world_request(s, 0.0);
         }
         double others = s->received - 1.0;
         sim_scale(s, 0, 1);
@@ -187,7 +175,7 @@ static void test_servers_and_sharing(void **state)
         w.topology_cfg.slots_per_pod = slots;
         struct sim *s = world_start(&w);
         for (int i = 0; i < 3; i++) {
-            request_at(s, 0.0);
+            world_request(s, 0.0);
         }
         sim_run(s, 5.0);
         assert_true(near(s->latency_s, slots == 2 ? 4.0 : 4.5));
@@ -208,7 +196,7 @@ static void test_throttled_by_the_limit(void **state)
         w.services[0].capacity_rps = 0.25; /* 1 CPU-second a call */
         w.topology_cfg.limit_ratio = ratio[i];
         struct sim *s = world_start(&w);
-        request_at(s, 0.0);
+        world_request(s, 0.0);
         sim_run(s, 10.0);
         assert_true(near(s->latency_s, latency_s[i]));
         world_close(&w);
