@@ -161,6 +161,43 @@ static void test_plant_enforces_the_budget(void **state)
     assert_true(late == 0.0);
 }
 
+static void test_attack_action(void **state)
+{
+    (void)state;
+    struct world w;
+    world_diamond(&w);
+    world_open_under(&w, 200, 0);
+    struct sim *s = world_reset(&w);
+    struct attack_action up = {.entry = 0, .rate_change = 2, .data_change = 2};
+    double legit[2];
+    for (int t = 0; t < 2; t++) { /* each time 2 x 0.25 x 200 = 100/s more */
+        assert_int_equal(plant_step(w.plant, w.delta, &up, NULL), ERR_OK);
+        const struct plant_truth *truth = plant_truth(w.plant, 0);
+        double attack = truth->received - truth->received_legit, mean = 1500.0 * (t + 1);
+        assert_true(fabs(attack - mean) < 4.0 * sqrt(mean));
+        legit[t] = truth->received_legit;
+    }
+    /* 0.2 a minute at most, halved every 30 s. */
+    assert_true(s->services[0].attacked_p < 0.2 && s->services[0].attacked_p > 0.13);
+    assert_true(s->services[1].attacked_p == 0.0);
+    struct attack_action down = {.entry = 0, .rate_change = -2, .data_change = 0};
+    for (int t = 0; t < 3; t++) {
+        assert_int_equal(plant_step(w.plant, w.delta, &down, NULL), ERR_OK);
+    }
+    assert_true(s->extra_total == 0.0); /* never below nothing: legitimate load stays */
+    assert_true(plant_truth(w.plant, 0)->received == plant_truth(w.plant, 0)->received_legit);
+    for (int t = 0; t < 17; t++) {
+        assert_int_equal(plant_step(w.plant, w.delta, &up, NULL), ERR_OK);
+    }
+    assert_true(near(s->extra_total, 8.0 * 200.0));
+    assert_true(cluster_consistent(w.plant));
+    world_reset(&w);
+    for (int t = 0; t < 2; t++) {
+        assert_true(world_step(&w)->received_legit == legit[t]);
+    }
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_crashes_by_hand),
         cmocka_unit_test(test_budget_holds_under_random_actions),
         cmocka_unit_test(test_plant_enforces_the_budget),
+        cmocka_unit_test(test_attack_action),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

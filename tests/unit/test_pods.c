@@ -1,5 +1,5 @@
-/* Pods between their start and full speed, and on their way out: probes, warm-up, grace, restarts.
- * The rest of their lives stands in test_cluster.c. */
+/* The lives of pods: started, waiting for room, drained, crashed and brought back; probes and
+ * warm-up on the way to full speed. */
 #include "tests/unit/cluster_world.h"
 
 #include <math.h>
@@ -11,6 +11,249 @@ static void world_exact(struct world *w)
     w->services[0].service_time = WORK_DETERMINISTIC;
     w->plant_cfg.timeout_s = 1000;
     w->cluster_cfg.start_sd_s = 0;
+}
+
+/* ---- starting, going, crashing ---- */
+
+static int count_state(const struct sim *s, int service, enum sim_pod_state state)
+{
+    int n = 0;
+    for (int i = 0; i < s->world->n_pods; i++) {
+        n += s->pods[i].state == state && s->pods[i].service == service;
+    }
+    return n;
+}
+
+/* start_sd_s 0: a pod asked for at 0 is ready at exactly start_s. */
+static void test_start_up(void **state)
+{
+    (void)state;
+    struct world w;
+    world_chain(&w, 1, 100.0);
+    w.cluster_cfg.start_sd_s = 0;
+    struct sim *s = world_start(&w);
+    sim_scale(s, 0, 3);
+    sim_settle(s);
+    assert_int_equal(count_state(s, 0, POD_STARTING), 2);
+    assert_true(s->node_cpu_m == 3000.0);
+    sim_run(s, 19.999);
+    assert_int_equal(s->services[0].n_ready, 1);
+    sim_run(s, 20.0);
+    assert_int_equal(s->services[0].n_ready, 3);
+    assert_true(sim_consistent(s));
+    world_close(&w);
+}
+
+/* Delays are normal(20, 6), at least 1 s: mean and spread over many pods. */
+static void test_start_up_is_normal(void **state)
+{
+    (void)state;
+    struct world w;
+    world_chain(&w, 1, 100.0);
+    w.services[0].max_replicas = 500;
+    w.services[0].cpu_m = w.services[0].ram_mib = 1;
+    struct sim *s = world_start(&w);
+    sim_scale(s, 0, 401);
+    sim_settle(s);
+    double sum = 0, square = 0, least = 100;
+    for (int i = 1; i <= 400; i++) {
+        double d = s->pods[i].life_s;
+        sum += d;
+        square += d * d;
+        least = d < least ? d : least;
+    }
+    double mean = sum / 400, sd = sqrt(square / 400 - mean * mean);
+    assert_true(fabs(mean - 20.0) < 4.0 * 6.0 / sqrt(400.0));
+    assert_true(fabs(sd - 6.0) < 4.0 * 6.0 / sqrt(800.0));
+    assert_true(least >= 1.0);
+    world_close(&w);
+}
+
+/* The node has room for 5 of 8 pods; the rest wait until one goes. */
+static void test_pending(void **state)
+{
+    (void)state;
+    struct world w;
+    world_chain(&w, 1, 100.0);
+    w.topology_cfg.node_cpu_m = 5500;
+    struct sim *s = world_start(&w);
+    sim_scale(s, 0, 8);
+    sim_settle(s);
+    assert_int_equal(count_state(s, 0, POD_PENDING), 3);
+    sim_run(s, 60.0);
+    assert_int_equal(s->services[0].n_ready, 5);
+    assert_true(s->requested_area.value == 5000.0);
+    sim_scale(s, 0, 7); /* takes a pending one */
+    assert_int_equal(count_state(s, 0, POD_PENDING), 2);
+    assert_int_equal(s->services[0].n_ready, 5);
+    sim_pod_crash(s, 0); /* a crashed pod keeps its place */
+    sim_run(s, 61.0);
+    assert_int_equal(count_state(s, 0, POD_PENDING), 2);
+    sim_scale(s, 0, 4); /* two pending ones, then the crashed one */
+    sim_settle(s);
+    assert_int_equal(count_state(s, 0, POD_PENDING), 0);
+    assert_int_equal(count_state(s, 0, POD_CRASHED), 0);
+    assert_int_equal(s->services[0].n_ready, 4);
+    assert_true(s->node_cpu_m == 4000.0);
+    world_close(&w);
+}
+
+/* Starting ones go first, then the youngest ready one. */
+static void test_scale_down_order(void **state)
+{
+    (void)state;
+    struct world w;
+    world_chain(&w, 1, 100.0);
+    w.cluster_cfg.start_sd_s = 0;
+    struct sim *s = world_start(&w);
+    sim_scale(s, 0, 2);
+    sim_settle(s);
+    sim_run(s, 30.0); /* pod 1 became ready at 20 */
+    sim_scale(s, 0, 3);
+    sim_settle(s);
+    sim_scale(s, 0, 2);
+    assert_int_equal(s->services[0].n_ready, 2);
+    assert_int_equal(count_state(s, 0, POD_STARTING), 0);
+    sim_scale(s, 0, 1);
+    assert_int_equal(s->services[0].n_ready, 1);
+    assert_int_equal(s->services[0].ready[0], 0);
+    world_close(&w);
+}
+
+/* A removed pod finishes what it has, keeps its CPU until then, and takes no new calls. */
+static void test_drain(void **state)
+{
+    (void)state;
+    struct world w;
+    world_chain(&w, 1, 1.0);
+    w.services[0].initial_replicas = 2;
+    w.plant_cfg.timeout_s = 100;
+    struct sim *s = world_start(&w);
+    for (int i = 0; i < 12; i++) {
+        world_request(s, 0.0);
+    }
+    int held = s->pods[1].held;
+    assert_true(held > 0);
+    sim_scale(s, 0, 1);
+    assert_int_equal(s->pods[1].state, POD_DRAINING);
+    assert_int_equal(s->services[0].n_pods, 1);
+    assert_true(s->requested_area.value == 2000.0);
+    for (int i = 0; i < 12; i++) {
+        world_request(s, 0.0);
+    }
+    assert_int_equal(s->pods[1].held, held);
+    double used = 0;
+    for (int i = 0; i < held; i++) {
+        used += s->pods[1].tag[i]; /* entered at virtual time 0 */
+    }
+    sim_run(s, w.cluster_cfg.grace_s - 0.1);
+    assert_int_equal(s->pods[1].state, POD_FREE);
+    assert_true(near(s->services[0].count.used_s, used));
+    assert_true(s->requested_area.value == 1000.0);
+    assert_true(s->truth.failed == 0.0);
+    world_close(&w);
+}
+
+/* After the grace period what is left is lost, and fails. */
+static void test_drain_out_of_grace(void **state)
+{
+    (void)state;
+    struct world w;
+    world_chain(&w, 1, 0.01); /* 100 s a call */
+    w.services[0].initial_replicas = 2;
+    w.plant_cfg.timeout_s = 600;
+    struct sim *s = world_start(&w);
+    for (int i = 0; i < 40; i++) {
+        world_request(s, 0.0);
+    }
+    sim_scale(s, 0, 1);
+    sim_run(s, w.cluster_cfg.grace_s - 0.1);
+    int held = s->pods[1].held;
+    double failed = s->truth.failed;
+    assert_true(held > 5);
+    sim_run(s, w.cluster_cfg.grace_s);
+    assert_int_equal(s->pods[1].state, POD_FREE);
+    assert_true(s->truth.failed == failed + held);
+    assert_true(sim_consistent(s));
+    world_close(&w);
+}
+
+/* A crash loses the pod's calls: callers waiting above fail, callees below go on as orphans. */
+static void test_crash_in_the_middle(void **state)
+{
+    (void)state;
+    struct world w;
+    world_chain(&w, 3, 1.0);
+    w.plant_cfg.timeout_s = 100;
+    struct sim *s = world_start(&w);
+    for (int i = 0; i < 30; i++) {
+        world_request(s, 0.0);
+    }
+    while (s->services[2].count.received < 3.0 || s->pods[1].computing < 2) {
+        sim_run(s, s->now + 0.05);
+    }
+    int middle = s->pods[1].held, waiting = middle - s->pods[1].computing;
+    assert_true(waiting > 0);
+    double failed = s->truth.failed;
+    sim_pod_crash(s, 1);
+    assert_true(s->truth.failed == failed + middle);
+    assert_true(sim_consistent(s));
+    int orphans = 0;
+    for (int i = 0; i < s->n_touched; i++) {
+        orphans += s->calls[i].state != CALL_FREE && s->calls[i].parent == SIM_ORPHAN;
+    }
+    assert_int_equal(orphans, waiting);
+    double up = s->services[1].up_area.value;
+    assert_true(up == 0.0);
+    sim_run(s, 400.0);
+    assert_int_equal(s->n_live, 0);
+    assert_true(sim_consistent(s));
+    world_close(&w);
+}
+
+/* 10, 20, 40 ... 300 s, and 10 again after ten minutes of running. */
+static void test_back_off(void **state)
+{
+    (void)state;
+    static const double expected[] = {10, 20, 40, 80, 160, 300, 300};
+    struct world w;
+    world_chain(&w, 1, 100.0);
+    w.cluster_cfg.start_sd_s = 0;
+    struct sim *s = world_start(&w);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        double at = s->now;
+        sim_pod_crash(s, 0);
+        assert_int_equal(s->services[0].n_failed, 1);
+        assert_true(near(s->pods[0].life_s, at + expected[i]));
+        sim_run(s, at + expected[i]);
+        assert_int_equal(s->pods[0].state, POD_STARTING);
+        assert_int_equal(s->services[0].n_failed, 0);
+        sim_run(s, at + expected[i] + 20.0);
+        assert_int_equal(s->pods[0].state, POD_READY);
+    }
+    sim_run(s, s->now + 600.0);
+    double at = s->now;
+    sim_pod_crash(s, 0);
+    assert_true(near(s->pods[0].life_s, at + 10.0));
+    world_close(&w);
+}
+
+/* Crash events: at p = 0.2 a minute, 400 pods crash like 400 (1 - 0.8^m) within m minutes. */
+static void test_crash_hazard(void **state)
+{
+    (void)state;
+    struct world w;
+    world_chain(&w, 1, 100.0);
+    w.services[0].max_replicas = w.services[0].initial_replicas = 400;
+    w.services[0].cpu_m = w.services[0].ram_mib = 1;
+    w.cluster_cfg.backoff_s = w.cluster_cfg.backoff_max_s = 10000;
+    world_open(&w, 1);
+    world_event(&w, EVENT_CRASH, 0, 0, 2000, 0.2);
+    struct sim *s = world_reset(&w);
+    sim_run(s, 120.0);
+    double expected = 400 * (1 - 0.8 * 0.8), sd = sqrt(400 * 0.36 * 0.64);
+    assert_true(fabs(s->services[0].n_failed - expected) < 4 * sd);
+    world_close(&w);
 }
 
 /* ---- readiness ---- */
@@ -207,6 +450,15 @@ int main(void)
 {
     log_init(-1);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_start_up),
+        cmocka_unit_test(test_start_up_is_normal),
+        cmocka_unit_test(test_pending),
+        cmocka_unit_test(test_scale_down_order),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_out_of_grace),
+        cmocka_unit_test(test_crash_in_the_middle),
+        cmocka_unit_test(test_back_off),
+        cmocka_unit_test(test_crash_hazard),
         cmocka_unit_test(test_readiness_probes),
         cmocka_unit_test(test_warm_up),
         cmocka_unit_test(test_warm_up_of_the_queue),
