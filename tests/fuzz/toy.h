@@ -40,15 +40,8 @@ static inline enum err toy_team_begin(struct toy_team *t, struct arena *arena, i
     const struct rollout_cfg policy = {.seed = 31};
     t->hidden[0] = 2;
     t->spec = toy_spec(&toy_small);
-    t->cfg = (struct team_cfg){.actor_hidden = t->hidden,
-                               .n_actor_hidden = 1,
-                               .critic_hidden = t->hidden,
-                               .n_critic_hidden = 1,
-                               .activation = ACT_TANH,
-                               .share_actor = true,
-                               .obs_clip = 5.0,
-                               .row_block = 16,
-                               .gemm = GEMM_FIXED};
+    t->cfg = toy_team_cfg(t->hidden, 1, 16);
+    t->cfg.share_actor = true;
     TRY(toy_run_init(&t->run, arena, &t->cfg, &toy_small, &t->spec, TOY_ENVS, TOY_STEPS));
     TRY(rollout_keep_actions(&t->run.tile[0], arena, &t->spec, TOY_HORIZON));
     for (int i = 0; i <= variant; i++) {

@@ -50,14 +50,7 @@ static int setup(void **state)
     arena_init(&f.scratch);
     buf_init(&f.bytes);
     f.spec = toy_spec(&shape);
-    f.cfg = (struct team_cfg){.actor_hidden = hidden,
-                              .n_actor_hidden = 1,
-                              .critic_hidden = hidden,
-                              .n_critic_hidden = 1,
-                              .activation = ACT_TANH,
-                              .obs_clip = 5.0,
-                              .row_block = 16,
-                              .gemm = GEMM_FIXED};
+    f.cfg = toy_team_cfg(hidden, 1, 16);
     OK(toy_run_init(&f.run, &f.arena, &f.cfg, &shape, &f.spec, N_ENV, T));
     for (int i = 0; i < f.run.n_tiles; i++) {
         OK(rollout_keep_actions(&f.run.tile[i], &f.arena, &f.spec, HORIZON));

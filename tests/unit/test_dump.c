@@ -6,147 +6,68 @@
  */
 #include "core/base/file.h"
 #include "core/base/frame.h"
-#include "core/base/log.h"
 #include "mpi/dump.h"
 #include "tests/check_update.h"
-#include "tests/unit/toy_env.h"
+#include "tests/unit/scene.h"
+#include "tests/unit/toy_learner.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
 #include <unistd.h>
-/* cmocka wants these first */
-#include <cmocka.h>
 
-#define OK(call) assert_int_equal((call), ERR_OK)
-
-enum { N_ENV = 37, N_TILES = 5, T = 9 };
+enum { N_ENV = 37, T = 9 };
 
 /* ---- a run of three updates, of which the last is dumped ---- */
 
 static int hidden[] = {20, 12};
 
-static struct team_cfg team_config(void)
-{
-    return (struct team_cfg){.actor_hidden = hidden,
-                             .n_actor_hidden = 2,
-                             .critic_hidden = hidden,
-                             .n_critic_hidden = 2,
-                             .activation = ACT_TANH,
-                             .critic = CRITIC_CENTRAL,
-                             .obs_clip = 5.0,
-                             .row_block = 64,
-                             .gemm = GEMM_FIXED};
-}
-
 /* Every cut and every floor takes part. */
 static struct mappo_cfg config(void)
 {
-    return (struct mappo_cfg){.gamma = 0.9,
-                              .lambda = 0.95,
-                              .clip = 0.2,
-                              .value_clip = 0.2,
-                              .huber_delta = 0.5,
-                              .entropy = 0.01,
-                              .lr = 2e-2,
-                              .lr_end = 1e-2,
-                              .epochs = 3,
-                              .minibatches = 4,
-                              .grad_norm = 0.3,
-                              .adam_beta1 = 0.9,
-                              .adam_beta2 = 0.999,
-                              .adam_eps = 1e-5,
-                              .value_beta = 0.9};
+    struct mappo_cfg cfg = toy_mappo_cfg();
+    cfg.gamma = 0.9;
+    cfg.huber_delta = 0.5;
+    cfg.entropy = 0.01;
+    cfg.lr = 2e-2;
+    cfg.lr_end = 1e-2;
+    cfg.epochs = 3;
+    cfg.grad_norm = 0.3;
+    return cfg;
 }
-
-static const struct toy_shape three = {.n_agents = 3,
-                                       .n_factors = 2,
-                                       .n_choices = 5,
-                                       .n_row = 10,
-                                       .n_norm = 6,
-                                       .n_obs = 9,
-                                       .n_critic = 10,
-                                       .horizon = 11};
-static const struct toy_shape alone = {.n_agents = 1,
-                                       .n_factors = 1,
-                                       .n_choices = 34,
-                                       .n_row = 10,
-                                       .n_norm = 6,
-                                       .n_obs = 9,
-                                       .n_critic = 10,
-                                       .horizon = 11};
 
 struct fixture {
-    struct arena arena;
-    struct buf file;
-    struct toy_run run;
-    struct env_spec spec;
-    struct team_cfg team_cfg;
-    struct mappo_cfg cfg;
-    struct mappo *mappo;
+    struct scene scene;
+    struct toy_learner learner;
     struct mappo_stats stats;
-    char dir[64], path[96];
-    char text[4096]; /* of the log */
+    const char *path;
 };
-
-static void keep_line(void *ctx, enum log_level level, const char *line)
-{
-    struct fixture *f = ctx;
-    (void)level;
-    const size_t used = strlen(f->text);
-    (void)snprintf(f->text + used, sizeof f->text - used, "%s\n", line);
-}
 
 static int set_up(void **state)
 {
     static struct fixture f;
     memset(&f, 0, sizeof f);
-    arena_init(&f.arena);
-    buf_init(&f.file);
-    (void)snprintf(f.dir, sizeof f.dir, "/tmp/karma-dump-XXXXXX");
-    assert_non_null(mkdtemp(f.dir));
-    (void)snprintf(f.path, sizeof f.path, "%s/update.bin", f.dir);
-    f.team_cfg = team_config();
-    f.cfg = config();
-    log_set_sink(keep_line, &f);
+    const int e = scene_open(&f.scene);
+    arena_init(&f.learner.arena);
+    f.path = scene_file(&f.scene, "update.bin");
+    f.learner.team_cfg = toy_team_cfg(hidden, 2, 64);
+    f.learner.cfg = config();
     *state = &f;
-    return 0;
+    return e;
 }
 
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    mem_fail_after(0);
-    log_set_sink(NULL, NULL);
-    unlink(f->path);
-    rmdir(f->dir);
-    buf_release(&f->file);
-    arena_release(&f->arena);
-    return 0;
-}
-
-static void learner_init(struct fixture *f, const struct toy_shape *shape)
-{
-    struct reduce_shape grad_shape, batch_shape;
-    struct reducer grad, batch;
-    f->spec = toy_spec(shape);
-    OK(toy_run_init(&f->run, &f->arena, &f->team_cfg, shape, &f->spec, N_ENV, T));
-    mappo_shapes(&f->run.team, &grad_shape, &batch_shape);
-    OK(reduce_serial(&grad, &f->arena, &grad_shape, N_TILES));
-    OK(reduce_serial(&batch, &f->arena, &batch_shape, N_TILES));
-    OK(mappo_init(&f->mappo, &f->arena, &f->cfg, &f->run.team, 17, N_ENV, T, N_TILES, &grad,
-                  &batch));
+    arena_release(&f->learner.arena);
+    return scene_close(&f->scene);
 }
 
 static struct dump_parts parts_of(struct fixture *f)
 {
-    return (struct dump_parts){.team = &f->run.team,
-                               .mappo = f->mappo,
-                               .cfg = &f->cfg,
+    return (struct dump_parts){.team = &f->learner.run.team,
+                               .mappo = f->learner.mappo,
+                               .cfg = &f->learner.cfg,
                                .stats = &f->stats,
-                               .blocks = f->run.block,
-                               .n_blocks = N_TILES,
+                               .blocks = f->learner.run.block,
+                               .n_blocks = f->learner.run.n_tiles,
                                .n_env = N_ENV,
                                .seed = 17};
 }
@@ -159,8 +80,8 @@ static struct train_options options_of(const struct fixture *f)
 static void rollout_and_update(struct fixture *f, enum mappo_phase phase)
 {
     const struct rollout_cfg cfg = {.seed = 3, .mode = ROLLOUT_POLICY};
-    OK(toy_run_rollout(&f->run, &cfg, f->run.team.w.version));
-    OK(mappo_update(f->mappo, f->run.block, phase, 0.25, &f->stats));
+    OK(toy_run_rollout(&f->learner.run, &cfg, f->learner.run.team.w.version));
+    OK(mappo_update(f->learner.mappo, f->learner.run.block, phase, 0.25, &f->stats));
 }
 
 static void make_dump(struct fixture *f, const struct toy_shape *shape)
@@ -168,11 +89,11 @@ static void make_dump(struct fixture *f, const struct toy_shape *shape)
     static const enum mappo_phase before[] = {MAPPO_WARMUP, MAPPO_VALUE, MAPPO_PPO};
     struct dump d;
     const struct train_options opt = options_of(f);
-    learner_init(f, shape);
+    toy_learner_init(&f->learner, shape, N_ENV, T);
     for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
         rollout_and_update(f, before[i]);
     }
-    OK(dump_begin(&d, &f->run.team, f->mappo));
+    OK(dump_begin(&d, &f->learner.run.team, f->learner.mappo));
     rollout_and_update(f, MAPPO_PPO);
     const struct dump_parts parts = parts_of(f);
     OK(dump_end(&d, &parts, &opt));
@@ -209,7 +130,7 @@ static int count_wrong(const Karma__UpdateDump *d, FILE *out)
 static Karma__UpdateDump *dump_of(struct fixture *f, const struct toy_shape *shape)
 {
     make_dump(f, shape);
-    Karma__UpdateDump *d = read_dump(&f->file, f->path);
+    Karma__UpdateDump *d = read_dump(&f->scene.text, f->path);
     assert_non_null(d);
     return d;
 }
@@ -227,34 +148,34 @@ static void expect_right(struct fixture *f, const struct toy_shape *shape)
 static void test_separate_actors(void **state)
 {
     struct fixture *f = *state;
-    expect_right(f, &three);
+    expect_right(f, &toy_three);
     assert_true(f->stats.clip_fraction > 0.05);
 }
 
 static void test_shared_actor_local_critic_relu(void **state)
 {
     struct fixture *f = *state;
-    f->team_cfg.share_actor = true;
-    f->team_cfg.critic = CRITIC_LOCAL;
-    f->team_cfg.activation = ACT_RELU;
-    expect_right(f, &three);
+    f->learner.team_cfg.share_actor = true;
+    f->learner.team_cfg.critic = CRITIC_LOCAL;
+    f->learner.team_cfg.activation = ACT_RELU;
+    expect_right(f, &toy_three);
 }
 
 static void test_separate_actors_local_critic(void **state)
 {
     struct fixture *f = *state;
-    f->team_cfg.critic = CRITIC_LOCAL;
-    f->cfg.value_beta = 0;
-    f->cfg.grad_norm = 0;
-    expect_right(f, &three);
+    f->learner.team_cfg.critic = CRITIC_LOCAL;
+    f->learner.cfg.value_beta = 0;
+    f->learner.cfg.grad_norm = 0;
+    expect_right(f, &toy_three);
 }
 
 static void test_two_mask_words(void **state)
 {
     struct fixture *f = *state;
-    f->cfg.minibatches = 1;
-    f->team_cfg.n_actor_hidden = 0;
-    expect_right(f, &alone);
+    f->learner.cfg.minibatches = 1;
+    f->learner.team_cfg.n_actor_hidden = 0;
+    expect_right(f, &toy_alone);
 }
 
 #define NUMBER(name, value) #name, offsetof(Karma__UpdateDump, name), value
@@ -273,7 +194,7 @@ static void test_another_hyper_parameter_is_noticed(void **state)
         {NUMBER(advantage_eps, 0.1)}, {NUMBER(value_sigma_min, 100)},
     };
     struct fixture *f = *state;
-    Karma__UpdateDump *d = dump_of(f, &three);
+    Karma__UpdateDump *d = dump_of(f, &toy_three);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         double *number = (double *)(void *)((char *)d + others[i].offset);
         const double right = *number;
@@ -303,7 +224,7 @@ static void expect_noticed(const Karma__UpdateDump *d, float *x, float added)
 static void test_another_number_is_noticed(void **state)
 {
     struct fixture *f = *state;
-    Karma__UpdateDump *d = dump_of(f, &three);
+    Karma__UpdateDump *d = dump_of(f, &toy_three);
     Karma__TileBlock *last = d->blocks[d->n_blocks - 1];
     expect_noticed(d, &last->reward[7], 0.01f);
     expect_noticed(d, &last->value[7], 0.01f);
@@ -349,9 +270,9 @@ static void test_what_cannot_be_dumped(void **state)
     struct fixture *f = *state;
     const struct train_cfg cfg = {.updates = 5};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        f->text[0] = '\0';
+        heard_forget(&f->scene.log);
         assert_int_equal(dump_check(&cases[i].opt, &cfg, cases[i].n_learners), cases[i].err);
-        assert_non_null(strstr(f->text, cases[i].sentence));
+        assert_non_null(strstr(f->scene.log.text, cases[i].sentence));
     }
 }
 
@@ -361,13 +282,13 @@ static void test_memory_failure(void **state)
     struct fixture *f = *state;
     const struct train_options opt = options_of(f);
     int failures = 0;
-    learner_init(f, &three);
+    toy_learner_init(&f->learner, &toy_three, N_ENV, T);
     rollout_and_update(f, MAPPO_PPO);
     const struct dump_parts parts = parts_of(f);
     for (uint64_t n = 1; n < 8; n++) {
         struct dump d;
         mem_fail_after(n);
-        enum err e = dump_begin(&d, &f->run.team, f->mappo);
+        enum err e = dump_begin(&d, &f->learner.run.team, f->learner.mappo);
         if (e == ERR_OK) {
             e = dump_end(&d, &parts, &opt);
             dump_release(&d);

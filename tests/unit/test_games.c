@@ -1,21 +1,14 @@
 /* MAPPO learns two small cooperative games whose optimum is known.
  *
- *   matrix  one step; two agents with two choices each; a context turns the payoffs, a masked
- * choice must never be taken meeting two agents on a line; walls are masks; both are paid when they
- * meet and pay for time
+ * Matrix: one step; two agents with two choices each; a context turns the payoffs, a masked choice
+ * must never be taken.
+ *
+ * Meeting: two agents on a line; walls are masks; both are paid when they meet and pay for time.
  */
 #include "core/base/rng.h"
-#include "core/marl/mappo.h"
-#include "core/marl/rollout.h"
+#include "tests/unit/toy_learner.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-/* cmocka wants these first */
-#include <cmocka.h>
 #include <string.h>
-
-#define OK(call) assert_int_equal((call), ERR_OK)
 
 enum { AGENTS = 2, SEED = 5 };
 
@@ -243,36 +236,15 @@ static double line_score(const struct team *team, struct team_scratch *s)
 enum { N_ENV = 32, N_TILES = N_ENV / TILE, N_STEPS = 16 };
 
 static int hidden[] = {32};
-static struct team_cfg team_cfg(void)
-{
-    return (struct team_cfg){.actor_hidden = hidden,
-                             .n_actor_hidden = 1,
-                             .critic_hidden = hidden,
-                             .n_critic_hidden = 1,
-                             .activation = ACT_TANH,
-                             .critic = CRITIC_CENTRAL,
-                             .obs_clip = 5.0,
-                             .row_block = 64,
-                             .gemm = GEMM_FIXED};
-}
-
 static struct mappo_cfg mappo_cfg(void)
 {
-    return (struct mappo_cfg){.gamma = 0.95,
-                              .lambda = 0.95,
-                              .clip = 0.2,
-                              .value_clip = 0.2,
-                              .huber_delta = 10,
-                              .entropy = 0.01,
-                              .lr = 5e-3,
-                              .lr_end = 5e-4,
-                              .epochs = 4,
-                              .minibatches = 2,
-                              .grad_norm = 0.5,
-                              .adam_beta1 = 0.9,
-                              .adam_beta2 = 0.999,
-                              .adam_eps = 1e-5,
-                              .value_beta = 0.9};
+    struct mappo_cfg cfg = toy_mappo_cfg();
+    cfg.entropy = 0.01;
+    cfg.lr = 5e-3;
+    cfg.lr_end = 5e-4;
+    cfg.epochs = 4;
+    cfg.minibatches = 2;
+    return cfg;
 }
 
 struct learning {
@@ -327,7 +299,7 @@ static void learn_matrix(bool share_actor, enum critic_kind critic)
 {
     struct matrix m[N_TILES];
     struct env *envs[N_TILES];
-    struct learning l = {.team_cfg = team_cfg(), .cfg = mappo_cfg()};
+    struct learning l = {.team_cfg = toy_team_cfg(hidden, 1, 64), .cfg = mappo_cfg()};
     for (int i = 0; i < N_TILES; i++) {
         m[i] = (struct matrix){.env = {.ops = &matrix_ops, .spec = &matrix_spec, .n_env = TILE}};
         envs[i] = &m[i].env;
@@ -361,7 +333,7 @@ static void test_matrix_shared_and_local(void **state)
 static void meeting_init(struct learning *l, struct meeting *m)
 {
     struct env *envs[N_TILES];
-    *l = (struct learning){.team_cfg = team_cfg(), .cfg = mappo_cfg()};
+    *l = (struct learning){.team_cfg = toy_team_cfg(hidden, 1, 64), .cfg = mappo_cfg()};
     for (int i = 0; i < N_TILES; i++) {
         m[i] = (struct meeting){.env = {.ops = &line_ops, .spec = &line_spec, .n_env = TILE}};
         envs[i] = &m[i].env;

@@ -5,68 +5,14 @@
  */
 #include "core/marl/mappo_parts.h"
 #include "tests/unit/heard.h"
-#include "tests/unit/toy_env.h"
+#include "tests/unit/toy_learner.h"
 
 #include <math.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-/* cmocka wants these first */
-#include <cmocka.h>
 
-#define OK(call) assert_int_equal((call), ERR_OK)
-
-static const struct toy_shape shape = {.n_agents = 3,
-                                       .n_factors = 2,
-                                       .n_choices = 5,
-                                       .n_row = 10,
-                                       .n_norm = 6,
-                                       .n_obs = 9,
-                                       .n_critic = 10,
-                                       .horizon = 11};
-static const struct toy_shape shape_alone = {.n_agents = 1,
-                                             .n_factors = 1,
-                                             .n_choices = 34,
-                                             .n_row = 10,
-                                             .n_norm = 6,
-                                             .n_obs = 9,
-                                             .n_critic = 10,
-                                             .horizon = 11};
 enum { N_ENV = 37, N_TILES = 5, T = 9, LEARNERS_MAX = 4 };
 
 static int hidden[] = {20, 12};
-static struct team_cfg team_config(void)
-{
-    return (struct team_cfg){.actor_hidden = hidden,
-                             .n_actor_hidden = 2,
-                             .critic_hidden = hidden,
-                             .n_critic_hidden = 2,
-                             .activation = ACT_TANH,
-                             .critic = CRITIC_CENTRAL,
-                             .obs_clip = 5.0,
-                             .row_block = 64,
-                             .gemm = GEMM_FIXED};
-}
-
-static struct mappo_cfg config(void)
-{
-    return (struct mappo_cfg){.gamma = 0.95,
-                              .lambda = 0.95,
-                              .clip = 0.2,
-                              .value_clip = 0.2,
-                              .huber_delta = 10,
-                              .entropy = 0.003,
-                              .lr = 3e-3,
-                              .lr_end = 3e-4,
-                              .epochs = 2,
-                              .minibatches = 4,
-                              .grad_norm = 0.5,
-                              .adam_beta1 = 0.9,
-                              .adam_beta2 = 0.999,
-                              .adam_eps = 1e-5,
-                              .value_beta = 0.9};
-}
 
 /* ---- learners as threads ---- */
 
@@ -247,9 +193,9 @@ static const int all_mine[] = {0, 0, 0, 0, 0};
 
 static struct setting setting(void)
 {
-    return (struct setting){.shape = &shape,
-                            .team = team_config(),
-                            .cfg = config(),
+    return (struct setting){.shape = &toy_three,
+                            .team = toy_team_cfg(hidden, 2, 64),
+                            .cfg = toy_mappo_cfg(),
                             .n_learners = 1,
                             .owner = all_mine};
 }
@@ -260,7 +206,7 @@ static struct setting variant(int i)
     struct setting s = setting();
     s.team.share_actor = i % 2 == 1;
     s.team.critic = i / 2 % 2 == 1 ? CRITIC_LOCAL : CRITIC_CENTRAL;
-    s.shape = i / 4 == 1 ? &shape_alone : &shape;
+    s.shape = i / 4 == 1 ? &toy_alone : &toy_three;
     return s;
 }
 enum { N_VARIANTS = 8 };
@@ -311,37 +257,20 @@ static void test_first_ratio_is_one(void **state)
 
 /* ---- one process ---- */
 
-struct fixture {
-    struct arena arena;
-    struct env_spec spec;
-    struct team_cfg team_cfg;
-    struct mappo_cfg cfg;
-    struct toy_run run;
-    struct mappo *mappo;
-};
-
-static void setup(struct fixture *f, struct setting s)
+static void setup(struct toy_learner *f, struct setting s)
 {
-    struct reduce_shape grad_shape, batch_shape;
-    struct reducer grad, batch;
-    struct rollout_cfg rollout = {.seed = 3};
-    f->spec = toy_spec(s.shape);
+    const struct rollout_cfg rollout = {.seed = 3};
+    arena_init(&f->arena);
     f->team_cfg = s.team;
     f->cfg = s.cfg;
-    arena_init(&f->arena);
-    OK(toy_run_init(&f->run, &f->arena, &f->team_cfg, s.shape, &f->spec, N_ENV, T));
-    mappo_shapes(&f->run.team, &grad_shape, &batch_shape);
-    OK(reduce_serial(&grad, &f->arena, &grad_shape, N_TILES));
-    OK(reduce_serial(&batch, &f->arena, &batch_shape, N_TILES));
-    OK(mappo_init(&f->mappo, &f->arena, &f->cfg, &f->run.team, 17, N_ENV, T, N_TILES, &grad,
-                  &batch));
+    toy_learner_init(f, s.shape, N_ENV, T);
     OK(toy_run_rollout(&f->run, &rollout, 0));
 }
 
 static void test_allocates_nothing(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct toy_learner f;
     struct mappo_stats stats;
     setup(&f, setting());
     uint64_t calls = mem_calls();
@@ -351,7 +280,7 @@ static void test_allocates_nothing(void **state)
 }
 
 /* Loss of one tile's leaf: all its environments are in slice 0. */
-static double leaf_loss(struct fixture *f, float *leaf, enum mappo_phase phase)
+static double leaf_loss(struct toy_learner *f, float *leaf, enum mappo_phase phase)
 {
     const struct team *t = &f->run.team;
     double sum = 0.0;
@@ -369,7 +298,7 @@ static double leaf_loss(struct fixture *f, float *leaf, enum mappo_phase phase)
  * hundred float terms, so differences are good to about 1e-3 of the largest gradient. */
 static void check_leaf(struct setting s, enum mappo_phase phase)
 {
-    struct fixture f;
+    struct toy_learner f;
     s.cfg.entropy = 0.05;
     s.cfg.value_clip = 10; /* the kinks of clipping are test_loss.c's */
     setup(&f, s);
@@ -416,7 +345,7 @@ static void test_leaf_gradient(void **state)
 static void test_no_choice_no_weight(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct toy_learner f;
     struct mappo_stats stats;
     setup(&f, setting());
     struct team *t = &f.run.team;
@@ -443,7 +372,7 @@ static void test_no_choice_no_weight(void **state)
 static void test_weight_of_samples(void **state)
 {
     (void)state;
-    struct fixture f[2];
+    struct toy_learner f[2];
     struct mappo_stats stats;
     int n_changed = 0;
     for (int k = 0; k < 2; k++) {
@@ -475,7 +404,7 @@ static void test_weight_of_samples(void **state)
 static void test_batch_statistics(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct toy_learner f;
     struct mappo_stats stats;
     setup(&f, setting());
     OK(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats));
@@ -513,7 +442,7 @@ static void test_batch_statistics(void **state)
 static void test_phases(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct toy_learner f;
     struct mappo_stats stats;
     setup(&f, setting());
     struct team *t = &f.run.team;
@@ -544,7 +473,7 @@ static void test_popart_keeps_values(void **state)
 {
     (void)state;
     for (int v = 0; v < 4; v++) {
-        struct fixture f;
+        struct toy_learner f;
         struct mappo_stats stats;
         struct team_scratch *s;
         float before[TILE * 3], after[TILE * 3];
@@ -570,7 +499,7 @@ static void test_slices(void **state)
 {
     (void)state;
     struct setting s = setting();
-    struct fixture f;
+    struct toy_learner f;
     struct mappo_stats stats;
     int first[N_ENV], count[4] = {0};
     s.cfg.epochs = 1;
@@ -595,7 +524,7 @@ static void test_not_finite(void **state)
 {
     (void)state;
     struct heard heard;
-    struct fixture f;
+    struct toy_learner f;
     struct mappo_stats stats = {.lr = 42};
     setup(&f, setting());
     heard_begin(&heard);

@@ -22,18 +22,6 @@ static const struct toy_shape shape = {.n_agents = 2,
 enum { A = 2, F = 2, R = 9, N_ENV = 11, T = 15 };
 
 static int hidden[] = {16};
-static struct team_cfg config(void)
-{
-    return (struct team_cfg){.actor_hidden = hidden,
-                             .n_actor_hidden = 1,
-                             .critic_hidden = hidden,
-                             .n_critic_hidden = 1,
-                             .activation = ACT_TANH,
-                             .obs_clip = 5.0,
-                             .row_block = 16,
-                             .gemm = GEMM_FIXED};
-}
-
 static const struct rollout_cfg policy = {.seed = 31};
 
 struct fixture {
@@ -47,7 +35,7 @@ static void setup(struct fixture *f)
 {
     arena_init(&f->arena);
     f->spec = toy_spec(&shape);
-    f->cfg = config();
+    f->cfg = toy_team_cfg(hidden, 1, 16);
     OK(toy_run_init(&f->run, &f->arena, &f->cfg, &shape, &f->spec, N_ENV, T));
 }
 

@@ -25,15 +25,9 @@ enum { N = 24, A = 3, F = 2, WORDS = 2, R = 20 };
 static int hidden[] = {24, 16};
 static struct team_cfg config(void)
 {
-    return (struct team_cfg){.actor_hidden = hidden,
-                             .n_actor_hidden = 2,
-                             .critic_hidden = hidden,
-                             .n_critic_hidden = 1,
-                             .activation = ACT_TANH,
-                             .critic = CRITIC_CENTRAL,
-                             .obs_clip = 5.0,
-                             .row_block = 64,
-                             .gemm = GEMM_FIXED};
+    struct team_cfg cfg = toy_team_cfg(hidden, 2, 64);
+    cfg.n_critic_hidden = 1;
+    return cfg;
 }
 
 struct inputs {

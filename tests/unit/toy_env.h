@@ -170,6 +170,20 @@ static inline struct toy toy_env(const struct toy_shape *shape, const struct env
     return (struct toy){.env = {.ops = &toy_ops, .spec = spec, .n_env = n_env}, .shape = shape};
 }
 
+/* Actors and critics of these layers, which are borrowed; separate actors, a central critic. */
+static inline struct team_cfg toy_team_cfg(int *hidden, int n_hidden, int row_block)
+{
+    return (struct team_cfg){.actor_hidden = hidden,
+                             .n_actor_hidden = n_hidden,
+                             .critic_hidden = hidden,
+                             .n_critic_hidden = n_hidden,
+                             .activation = ACT_TANH,
+                             .critic = CRITIC_CENTRAL,
+                             .obs_clip = 5.0,
+                             .row_block = row_block,
+                             .gemm = GEMM_FIXED};
+}
+
 /* One process, all tiles: environments, blocks and buffers of a run. Everything in the arena. */
 struct toy_run {
     int n_env, n_tiles;
