@@ -1,17 +1,7 @@
 /* The frames of a checkpoint: there and back, and every way in which they can be wrong. */
-#include "core/base/frame.h"
-#include "core/base/log.h"
 #include "proto/codec.h"
+#include "tests/unit/framed.h"
 #include "tests/unit/toy_env.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-/* cmocka wants these first */
-#include <cmocka.h>
-
-#define OK(call) assert_int_equal((call), ERR_OK)
 
 enum { N_ENV = 11, T = 9, HORIZON = 12, N_ACT = 4 };
 
@@ -27,36 +17,24 @@ static int hidden[] = {8};
 static const struct rollout_cfg policy = {.seed = 31};
 
 struct fixture {
-    struct arena arena, scratch;
+    struct framed framed;
     struct env_spec spec;
     struct team_cfg cfg;
     struct toy_run run;
-    struct buf bytes;
-    char line[1024]; /* the last line of the log */
 };
-
-static void keep_line(void *ctx, enum log_level level, const char *line)
-{
-    (void)level;
-    struct fixture *f = ctx;
-    snprintf(f->line, sizeof f->line, "%s", line);
-}
 
 static int setup(void **state)
 {
     static struct fixture f;
     memset(&f, 0, sizeof f);
-    arena_init(&f.arena);
-    arena_init(&f.scratch);
-    buf_init(&f.bytes);
+    framed_begin(&f.framed);
     f.spec = toy_spec(&shape);
     f.cfg = toy_team_cfg(hidden, 1, 16);
-    OK(toy_run_init(&f.run, &f.arena, &f.cfg, &shape, &f.spec, N_ENV, T));
+    OK(toy_run_init(&f.run, &f.framed.arena, &f.cfg, &shape, &f.spec, N_ENV, T));
     for (int i = 0; i < f.run.n_tiles; i++) {
-        OK(rollout_keep_actions(&f.run.tile[i], &f.arena, &f.spec, HORIZON));
+        OK(rollout_keep_actions(&f.run.tile[i], &f.framed.arena, &f.spec, HORIZON));
     }
     OK(toy_run_rollout(&f.run, &policy, 0));
-    log_set_sink(keep_line, &f);
     *state = &f;
     return 0;
 }
@@ -64,22 +42,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    log_set_sink(NULL, NULL);
-    buf_release(&f->bytes);
-    arena_release(&f->scratch);
-    arena_release(&f->arena);
+    framed_end(&f->framed);
     return 0;
-}
-
-/* The payload of the only frame in f->bytes. */
-static struct frame only_frame(struct fixture *f, enum frame_kind kind)
-{
-    struct frame_reader reader;
-    struct frame frame;
-    frame_reader_init(&reader, f->bytes.data, f->bytes.len, "test");
-    OK(frame_expect(&reader, &frame, kind, 1));
-    OK(frame_expect_end(&reader));
-    return frame;
 }
 
 /* ---- header ---- */
@@ -94,15 +58,15 @@ static const struct checkpoint_header header = {.config = UINT64_C(0xfedcba98765
 
 static enum err get_header(struct fixture *f, struct checkpoint_header *h, const struct team *t)
 {
-    const struct frame frame = only_frame(f, FRAME_CHECKPOINT);
-    return codec_get_checkpoint(h, t, frame.payload, frame.n, "test", &f->scratch);
+    const struct frame frame = framed_only(&f->framed, FRAME_CHECKPOINT);
+    return codec_get_checkpoint(h, t, frame.payload, frame.n, "test", &f->framed.scratch);
 }
 
 static void test_header(void **state)
 {
     struct fixture *f = *state;
     struct checkpoint_header h = {.n_envs = N_ENV, .horizon = HORIZON};
-    OK(codec_put_checkpoint(&f->bytes, &header, &f->run.team));
+    OK(codec_put_checkpoint(&f->framed.bytes, &header, &f->run.team));
     OK(get_header(f, &h, &f->run.team));
     assert_true(h.config == header.config && h.weights == header.weights);
     assert_true(h.adam_t == header.adam_t);
@@ -115,7 +79,7 @@ static void test_header_of_another_training(void **state)
 {
     struct fixture *f = *state;
     const struct checkpoint_header own = {.n_envs = N_ENV, .horizon = HORIZON};
-    OK(codec_put_checkpoint(&f->bytes, &header, &f->run.team));
+    OK(codec_put_checkpoint(&f->framed.bytes, &header, &f->run.team));
     const char *const names[] = {"parameters", "environments", "episode", "agents",
                                  "factors",    "choices",      "row"};
     for (int i = 0; i < 7; i++) {
@@ -132,7 +96,7 @@ static void test_header_of_another_training(void **state)
         spec.n_row += i == 6;
         const struct checkpoint_header before = h;
         assert_int_equal(get_header(f, &h, &team), ERR_MISMATCH);
-        assert_non_null(strstr(f->line, names[i]));
+        assert_non_null(strstr(f->framed.log.last, names[i]));
         assert_memory_equal(&h, &before, sizeof h);
     }
 }
@@ -144,15 +108,15 @@ static void test_moments(void **state)
     struct fixture *f = *state;
     const float values[5] = {1.5F, -2.0F, 0.0F, -0.0F, 3e-39F}; /* a denormal number, too */
     float got[5] = {0};
-    OK(codec_put_moments(&f->bytes, 2, values, 5));
-    const struct frame frame = only_frame(f, FRAME_MOMENTS);
-    OK(codec_get_moments(got, 5, 2, frame.payload, frame.n, "test", &f->scratch));
+    OK(codec_put_moments(&f->framed.bytes, 2, values, 5));
+    const struct frame frame = framed_only(&f->framed, FRAME_MOMENTS);
+    OK(codec_get_moments(got, 5, 2, frame.payload, frame.n, "test", &f->framed.scratch));
     assert_memory_equal(got, values, sizeof values);
     const float kept[5] = {9, 9, 9, 9, 9};
     memcpy(got, kept, sizeof got);
-    assert_int_equal(codec_get_moments(got, 5, 1, frame.payload, frame.n, "t", &f->scratch),
+    assert_int_equal(codec_get_moments(got, 5, 1, frame.payload, frame.n, "t", &f->framed.scratch),
                      ERR_FORMAT);
-    assert_int_equal(codec_get_moments(got, 4, 2, frame.payload, frame.n, "t", &f->scratch),
+    assert_int_equal(codec_get_moments(got, 4, 2, frame.payload, frame.n, "t", &f->framed.scratch),
                      ERR_FORMAT);
     assert_memory_equal(got, kept, sizeof kept);
 }
@@ -165,14 +129,14 @@ static const uint32_t sums[TILE] = {1, 22, 333, 4444, 0xffffffff, 0, 7, 8};
 static struct rollout_tile blank(struct fixture *f, const struct rollout_tile *like)
 {
     struct rollout_tile tile = {.env = like->env, .tile = like->tile};
-    OK(rollout_keep_actions(&tile, &f->arena, &f->spec, HORIZON));
+    OK(rollout_keep_actions(&tile, &f->framed.arena, &f->spec, HORIZON));
     return tile;
 }
 
 static enum err get_tile(struct fixture *f, struct rollout_tile *tile, uint32_t *got)
 {
-    const struct frame frame = only_frame(f, FRAME_TILE_STATE);
-    return codec_get_tile_state(tile, got, frame.payload, frame.n, "test", &f->scratch);
+    const struct frame frame = framed_only(&f->framed, FRAME_TILE_STATE);
+    return codec_get_tile_state(tile, got, frame.payload, frame.n, "test", &f->framed.scratch);
 }
 
 static void test_tile(void **state)
@@ -183,8 +147,8 @@ static void test_tile(void **state)
         const struct rollout_tile *from = &f->run.tile[i];
         struct rollout_tile to = blank(f, from);
         uint32_t got[TILE] = {0};
-        f->bytes.len = 0;
-        OK(codec_put_tile_state(&f->bytes, from, sums, &f->scratch));
+        f->framed.bytes.len = 0;
+        OK(codec_put_tile_state(&f->framed.bytes, from, sums, &f->framed.scratch));
         OK(get_tile(f, &to, got));
         const size_t n_env = (size_t)from->env->n_env;
         assert_memory_equal(got, sums, n_env * sizeof *got);
@@ -206,7 +170,7 @@ static void test_tile_of_another_shape(void **state)
 {
     struct fixture *f = *state;
     const struct rollout_tile *from = &f->run.tile[0];
-    OK(codec_put_tile_state(&f->bytes, from, sums, &f->scratch));
+    OK(codec_put_tile_state(&f->framed.bytes, from, sums, &f->framed.scratch));
     enum { OTHER_TILE, FEWER_ENVS, SHORTER, FEWER_CHOICES, FEWER_FACTORS, N_KINDS };
     const char *const says[] = {"tile 0 stands", "episode", "steps behind", "action", "action"};
     for (int kind = 0; kind < N_KINDS; kind++) {
@@ -223,7 +187,7 @@ static void test_tile_of_another_shape(void **state)
         spec.n_factors -= kind == FEWER_FACTORS;
         const struct rollout_tile before = to;
         assert_int_equal(get_tile(f, &to, got), ERR_FORMAT);
-        assert_non_null(strstr(f->line, says[kind]));
+        assert_non_null(strstr(f->framed.log.last, says[kind]));
         assert_memory_equal(to.steps, before.steps, sizeof to.steps);
         assert_memory_equal(to.episode, before.episode, sizeof to.episode);
     }
@@ -235,9 +199,9 @@ static void test_tile_of_another_shape(void **state)
 static void put_all(struct fixture *f)
 {
     const float values[3] = {1, 2, 3};
-    OK(codec_put_checkpoint(&f->bytes, &header, &f->run.team));
-    OK(codec_put_moments(&f->bytes, 1, values, 3));
-    OK(codec_put_tile_state(&f->bytes, &f->run.tile[1], sums, &f->scratch));
+    OK(codec_put_checkpoint(&f->framed.bytes, &header, &f->run.team));
+    OK(codec_put_moments(&f->framed.bytes, 1, values, 3));
+    OK(codec_put_tile_state(&f->framed.bytes, &f->run.tile[1], sums, &f->framed.scratch));
 }
 
 /* How many frames can be read. */
@@ -257,14 +221,14 @@ static void test_bit_flips(void **state)
 {
     struct fixture *f = *state;
     put_all(f);
-    assert_int_equal(count_frames(&f->bytes, f->bytes.len), 3);
-    for (size_t bit = 0; bit < 8 * f->bytes.len; bit++) {
-        f->bytes.data[bit / 8] ^= (unsigned char)(1U << bit % 8);
-        assert_in_range(count_frames(&f->bytes, f->bytes.len), 0, 2);
-        f->bytes.data[bit / 8] ^= (unsigned char)(1U << bit % 8);
+    assert_int_equal(count_frames(&f->framed.bytes, f->framed.bytes.len), 3);
+    for (size_t bit = 0; bit < 8 * f->framed.bytes.len; bit++) {
+        f->framed.bytes.data[bit / 8] ^= (unsigned char)(1U << bit % 8);
+        assert_in_range(count_frames(&f->framed.bytes, f->framed.bytes.len), 0, 2);
+        f->framed.bytes.data[bit / 8] ^= (unsigned char)(1U << bit % 8);
     }
-    for (size_t n = 0; n < f->bytes.len; n++) {
-        assert_in_range(count_frames(&f->bytes, n), 0, 2);
+    for (size_t n = 0; n < f->framed.bytes.len; n++) {
+        assert_in_range(count_frames(&f->framed.bytes, n), 0, 2);
     }
 }
 
@@ -273,9 +237,9 @@ static void test_bit_flips(void **state)
 static void test_wrong_payloads(void **state)
 {
     struct fixture *f = *state;
-    OK(codec_put_tile_state(&f->bytes, &f->run.tile[0], sums, &f->scratch));
-    const struct frame frame = only_frame(f, FRAME_TILE_STATE);
-    unsigned char *payload = f->bytes.data + FRAME_HEADER_BYTES;
+    OK(codec_put_tile_state(&f->framed.bytes, &f->run.tile[0], sums, &f->framed.scratch));
+    const struct frame frame = framed_only(&f->framed, FRAME_TILE_STATE);
+    unsigned char *payload = f->framed.bytes.data + FRAME_HEADER_BYTES;
     struct rollout_tile to = blank(f, &f->run.tile[0]);
     int n_refused = 0;
     for (size_t i = 0; i < frame.n; i++) {
@@ -284,22 +248,25 @@ static void test_wrong_payloads(void **state)
             uint32_t got[TILE];
             struct checkpoint_header h = {.n_envs = N_ENV, .horizon = HORIZON};
             payload[i] = (unsigned char)(was ^ 1U << flip);
-            const enum err e = codec_get_tile_state(&to, got, payload, frame.n, "t", &f->scratch);
+            const enum err e =
+                codec_get_tile_state(&to, got, payload, frame.n, "t", &f->framed.scratch);
             n_refused += e != ERR_OK;
             for (int k = 0; e == ERR_OK && k < to.env->n_env; k++) {
                 assert_in_range(to.steps[k], 0, HORIZON - 1);
             }
             assert_int_not_equal(
-                codec_get_checkpoint(&h, &f->run.team, payload, frame.n, "t", &f->scratch), ERR_OK);
+                codec_get_checkpoint(&h, &f->run.team, payload, frame.n, "t", &f->framed.scratch),
+                ERR_OK);
         }
         payload[i] = was;
     }
     assert_true(n_refused > 50);
     for (size_t n = 0; n < frame.n; n++) {
         uint32_t got[TILE];
-        assert_int_not_equal(codec_get_tile_state(&to, got, payload, n, "t", &f->scratch), ERR_OK);
+        assert_int_not_equal(codec_get_tile_state(&to, got, payload, n, "t", &f->framed.scratch),
+                             ERR_OK);
     }
-    assert_true(f->scratch.bytes == 0); /* rewound every time */
+    assert_true(f->framed.scratch.bytes == 0); /* rewound every time */
 }
 
 static void test_memory(void **state)
@@ -310,10 +277,11 @@ static void test_memory(void **state)
     struct rollout_tile to = blank(f, &f->run.tile[0]);
     arena_init(&empty);
     mem_fail_after(1);
-    assert_int_equal(codec_put_tile_state(&f->bytes, &f->run.tile[0], sums, &empty), ERR_MEMORY);
+    assert_int_equal(codec_put_tile_state(&f->framed.bytes, &f->run.tile[0], sums, &empty),
+                     ERR_MEMORY);
     mem_fail_after(0);
-    OK(codec_put_tile_state(&f->bytes, &f->run.tile[0], sums, &empty));
-    const struct frame frame = only_frame(f, FRAME_TILE_STATE);
+    OK(codec_put_tile_state(&f->framed.bytes, &f->run.tile[0], sums, &empty));
+    const struct frame frame = framed_only(&f->framed, FRAME_TILE_STATE);
     arena_release(&empty);
     arena_init(&empty);
     mem_fail_after(1);

@@ -1,35 +1,21 @@
 /* Messages that nobody here would write: refused with a sentence, the output as it was, and no more
  * memory than their length justifies. What fuzzing and reading for it found; see tests/fuzz/. */
-#include "core/base/frame.h"
 #include "proto/codec.h"
 #include "proto/wire.h"
 #include "tests/fuzz/toy.h"
-#include "tests/unit/heard.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-/* cmocka wants these first */
-#include <cmocka.h>
-
-#define OK(call) assert_int_equal((call), ERR_OK)
+#include "tests/unit/framed.h"
 
 struct fixture {
-    struct arena arena, scratch;
+    struct framed framed;
     struct toy_team toy;
-    struct buf bytes;
-    struct heard log;
 };
 
 static int setup(void **state)
 {
     static struct fixture f;
     memset(&f, 0, sizeof f);
-    arena_init(&f.arena);
-    arena_init(&f.scratch);
-    buf_init(&f.bytes);
-    OK(toy_team_begin(&f.toy, &f.arena, 0));
-    heard_begin(&f.log);
+    framed_begin(&f.framed);
+    OK(toy_team_begin(&f.toy, &f.framed.arena, 0));
     *state = &f;
     return 0;
 }
@@ -37,22 +23,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    heard_end();
-    buf_release(&f->bytes);
-    arena_release(&f->scratch);
-    arena_release(&f->arena);
+    framed_end(&f->framed);
     return 0;
-}
-
-/* The payload of the only frame in f->bytes. */
-static struct frame only_frame(struct fixture *f, enum frame_kind kind)
-{
-    struct frame_reader reader;
-    struct frame frame;
-    frame_reader_init(&reader, f->bytes.data, f->bytes.len, "test");
-    OK(frame_expect(&reader, &frame, kind, 1));
-    OK(frame_expect_end(&reader));
-    return frame;
 }
 
 /* ---- policy ---- */
@@ -63,7 +35,7 @@ static void put_policy(struct fixture *f, uint64_t digest)
 {
     const struct policy_meta meta = {
         .seed = 7, .digest = digest, .config = "", .features = features};
-    OK(codec_put_policy(&f->bytes, &f->toy.run.team, &meta));
+    OK(codec_put_policy(&f->framed.bytes, &f->toy.run.team, &meta));
 }
 
 /* The weights of a file whose digest is wrong may not become the team's. */
@@ -80,10 +52,11 @@ static void test_policy_with_a_wrong_digest(void **state)
     team->w.version--;
     const uint64_t before = team_digest(team);
     const uint32_t version = team->w.version;
-    const struct frame frame = only_frame(f, FRAME_POLICY);
-    assert_int_equal(codec_get_policy(team, &meta, frame.payload, frame.n, "p.bin", &f->scratch),
-                     ERR_FORMAT);
-    assert_non_null(strstr(f->log.last, "p.bin: digest of the weights"));
+    const struct frame frame = framed_only(&f->framed, FRAME_POLICY);
+    assert_int_equal(
+        codec_get_policy(team, &meta, frame.payload, frame.n, "p.bin", &f->framed.scratch),
+        ERR_FORMAT);
+    assert_non_null(strstr(f->framed.log.last, "p.bin: digest of the weights"));
     assert_true(team_digest(team) == before);
     assert_int_equal(team->w.version, version);
     assert_memory_equal(&meta, &meta_before, sizeof meta);
@@ -97,8 +70,8 @@ static void test_policy(void **state)
     const uint64_t digest = team_digest(team);
     put_policy(f, digest);
     team->w.params[0] += 1.0F;
-    const struct frame frame = only_frame(f, FRAME_POLICY);
-    OK(codec_get_policy(team, &meta, frame.payload, frame.n, "p.bin", &f->scratch));
+    const struct frame frame = framed_only(&f->framed, FRAME_POLICY);
+    OK(codec_get_policy(team, &meta, frame.payload, frame.n, "p.bin", &f->framed.scratch));
     assert_true(team_digest(team) == digest && meta.digest == digest && meta.seed == 7);
 }
 
@@ -115,7 +88,7 @@ static uint64_t cost_of(struct fixture *f, const struct buf *bytes, const char *
         codec_get_policy(&f->toy.run.team, &meta, bytes->data, bytes->len, "p.bin", &scratch),
         ERR_OK);
     const uint64_t cost = mem_bytes() - before;
-    assert_non_null(strstr(f->log.last, sentence));
+    assert_non_null(strstr(f->framed.log.last, sentence));
     arena_release(&scratch);
     return cost;
 }
@@ -123,7 +96,7 @@ static uint64_t cost_of(struct fixture *f, const struct buf *bytes, const char *
 /* A whole policy, then the piece so many times. */
 static void repeat(struct fixture *f, const void *piece, size_t n, int times)
 {
-    struct buf *out = &f->bytes;
+    struct buf *out = &f->framed.bytes;
     out->len = 0;
     put_policy(f, 0);
     out->len -= FRAME_HEADER_BYTES;
@@ -142,14 +115,14 @@ static void test_memory_follows_the_length(void **state)
     /* weights: 16 parameters; each copy is merged with all before it */
     static const unsigned char weights[4 + 2 + 64] = {0x0a, 68, 0x08, 0x00, 0x12, 64};
     repeat(f, unknown, sizeof unknown, 200000);
-    assert_in_range(cost_of(f, &f->bytes, "more memory than any"), 1,
-                    TOY_FIXED + TOY_EACH * f->bytes.len);
+    assert_in_range(cost_of(f, &f->framed.bytes, "more memory than any"), 1,
+                    TOY_FIXED + TOY_EACH * f->framed.bytes.len);
     repeat(f, name, sizeof name, 200000);
-    assert_in_range(cost_of(f, &f->bytes, "more memory than any"), 1,
-                    TOY_FIXED + TOY_EACH * f->bytes.len);
+    assert_in_range(cost_of(f, &f->framed.bytes, "more memory than any"), 1,
+                    TOY_FIXED + TOY_EACH * f->framed.bytes.len);
     repeat(f, weights, sizeof weights, 2000);
-    assert_in_range(cost_of(f, &f->bytes, "more memory than any"), 1,
-                    TOY_FIXED + TOY_EACH * f->bytes.len);
+    assert_in_range(cost_of(f, &f->framed.bytes, "more memory than any"), 1,
+                    TOY_FIXED + TOY_EACH * f->framed.bytes.len);
 }
 
 /* What is real is not refused: many small values. */
@@ -158,9 +131,9 @@ static void test_real_messages_fit(void **state)
     struct fixture *f = *state;
     enum { N = 100000 };
     static float values[N], got[N];
-    OK(codec_put_moments(&f->bytes, 1, values, N));
-    const struct frame frame = only_frame(f, FRAME_MOMENTS);
-    OK(codec_get_moments(got, N, 1, frame.payload, frame.n, "test", &f->scratch));
+    OK(codec_put_moments(&f->framed.bytes, 1, values, N));
+    const struct frame frame = framed_only(&f->framed, FRAME_MOMENTS);
+    OK(codec_get_moments(got, N, 1, frame.payload, frame.n, "test", &f->framed.scratch));
 }
 
 /* ---- values that will be used as indices and numbers ---- */
@@ -172,12 +145,12 @@ static void test_update_beyond_any_training(void **state)
         .update = UINT32_C(1) << 31, .n_envs = TOY_ENVS, .horizon = TOY_HORIZON};
     struct checkpoint_header h = {.n_envs = TOY_ENVS, .horizon = TOY_HORIZON};
     const struct checkpoint_header before = h;
-    OK(codec_put_checkpoint(&f->bytes, &far, &f->toy.run.team));
-    const struct frame frame = only_frame(f, FRAME_CHECKPOINT);
+    OK(codec_put_checkpoint(&f->framed.bytes, &far, &f->toy.run.team));
+    const struct frame frame = framed_only(&f->framed, FRAME_CHECKPOINT);
     assert_int_equal(codec_get_checkpoint(&h, &f->toy.run.team, frame.payload, frame.n,
-                                          "update-1.ckpt", &f->scratch),
+                                          "update-1.ckpt", &f->framed.scratch),
                      ERR_FORMAT);
-    assert_non_null(strstr(f->log.last, "update-1.ckpt: update 2147483648 is more than"));
+    assert_non_null(strstr(f->framed.log.last, "update-1.ckpt: update 2147483648 is more than"));
     assert_memory_equal(&h, &before, sizeof h);
 }
 
@@ -188,12 +161,12 @@ static void test_action_outside_its_mask(void **state)
     struct block *got = NULL;
     const int words = env_mask_words(&f->toy.spec);
     b->mask[3 * words + b->action[3] / 32] &= ~(UINT32_C(1) << b->action[3] % 32);
-    OK(codec_put_block(&f->bytes, b, &f->toy.spec, &f->scratch));
-    const struct frame frame = only_frame(f, FRAME_TRAJECTORY);
-    assert_int_equal(
-        codec_get_block(&got, b, 1, &f->toy.spec, frame.payload, frame.n, "rank 3", &f->scratch),
-        ERR_FORMAT);
-    assert_non_null(strstr(f->log.last, "at position 3 is outside its mask"));
+    OK(codec_put_block(&f->framed.bytes, b, &f->toy.spec, &f->framed.scratch));
+    const struct frame frame = framed_only(&f->framed, FRAME_TRAJECTORY);
+    assert_int_equal(codec_get_block(&got, b, 1, &f->toy.spec, frame.payload, frame.n, "rank 3",
+                                     &f->framed.scratch),
+                     ERR_FORMAT);
+    assert_non_null(strstr(f->framed.log.last, "at position 3 is outside its mask"));
     assert_null(got);
 }
 
