@@ -1,4 +1,5 @@
-/* The organisation in the game: masks, coins, rewards, observations, authority.
+/* The organisation in the game: masks, coins, rewards, authority. What is seen stands in
+ * test_guided_seen.c.
  *
  * Masks are checked against the guides and not against the code that makes them: what a choice
  * would execute is computed here once more.
@@ -6,87 +7,7 @@
 #include "core/marl/loss.h"
 #include "core/marl/policy.h"
 #include "core/plant/reward.h"
-#include "tests/unit/game_world.h"
-
-#include <math.h>
-
-enum { S = 4, AGENTS = 4, CHOICES_MAX = 64, WORDS_MAX = 64, ROW_MAX = 1024 };
-
-#define KARMA "include: [configs/organisations/karma.yaml]\n"
-static const char BASE[] = "workload: {mean_rps: 30}\n"
-                           "scenarios:\n"
-                           "  - {name: ddos, events: [{kind: ddos, quiet_s: {lo: 10, hi: 20},\n"
-                           "     ramp_s: {lo: 0, hi: 5}, duration_s: {lo: 60, hi: 90},\n"
-                           "     magnitude: {lo: 3, hi: 4}}]}\n";
-
-struct fixture {
-    struct game_world w;
-    struct rules_memory memory;
-    float state[ROW_MAX], row[ROW_MAX];
-    uint32_t mask[WORDS_MAX], open[WORDS_MAX];
-    int32_t action[AGENTS * S];
-};
-
-static char *text_of(struct fixture *f, const char *head, const char *more)
-{
-    static char text[4096];
-    (void)f;
-    (void)snprintf(text, sizeof text, "%s%s%s", head, BASE, more);
-    return text;
-}
-
-static void open_world(struct fixture *f, const char *head, const char *more)
-{
-    memset(f, 0, sizeof *f);
-    game_world_open(&f->w, text_of(f, head, more));
-    assert_int_equal(rules_memory_init(&f->memory, &f->w.arena, &f->w.rules), ERR_OK);
-    assert_true(f->w.rules.spec.n_row <= ROW_MAX && f->w.rules.n_services == S);
-}
-
-static void begin(struct fixture *f, uint32_t env, uint32_t episode)
-{
-    const struct episode_id id = {5, RNG_DEV, env, episode};
-    rules_begin(&f->memory, &f->w.rules, &id);
-}
-
-static double uniform(uint32_t a, uint32_t b, uint32_t c)
-{
-    return (double)rng_f32(rng_philox(rng_key(3, RNG_TEST, RNG_DEV), a, b, c, 0).v[0]);
-}
-
-/* A state in which everything may be the case: quiet, flooded, congested, failed, full. */
-static void draw_state(struct fixture *f, uint32_t episode, uint32_t step)
-{
-    const struct game_world *w = &f->w;
-    uint32_t k = 0;
-#define DRAW(lo, hi) ((lo) + ((hi) - (lo)) * uniform(k++, step, episode))
-    for (int s = 0; s < S; s++) {
-        const double desired = floor(DRAW(1, 10.999));
-        const double failed = DRAW(0, 1) < 0.8 ? 0.0 : floor(DRAW(0, desired));
-        game_world_set(w, f->state, s, SF_DESIRED, desired);
-        game_world_set(w, f->state, s, SF_DEPLOYED, desired);
-        game_world_set(w, f->state, s, SF_READY, desired - failed);
-        game_world_set(w, f->state, s, SF_FAILED_PODS, failed);
-        game_world_set(w, f->state, s, SF_QUEUE, DRAW(0, 1) < 0.5 ? 0.0 : DRAW(0, 100));
-        game_world_set(w, f->state, s, SF_UTIL_10S, DRAW(0, 1));
-        game_world_set(w, f->state, s, SF_RECEIVED, DRAW(20, 60));
-        game_world_set(w, f->state, s, SF_CPU, DRAW(0, 4000));
-        game_world_set(w, f->state, s, SF_RAM, DRAW(0, 1000));
-    }
-    const double most = DRAW(0, 1) < 0.3 ? 100 : 28;
-    game_world_set_global(w, f->state, GF_ENTRY_10S, DRAW(25, most));
-    game_world_set_global(w, f->state, GF_ENTRY_30S, DRAW(25, 28));
-    game_world_set_global(w, f->state, GF_ANSWERED, DRAW(0.5, 1));
-    game_world_set_global(w, f->state, GF_RESPONSE, DRAW(10, 400));
-#undef DRAW
-}
-
-static void observe(struct fixture *f)
-{
-    rules_observe(&f->memory, &f->w.rules, f->state);
-    rules_row(f->row, f->mask, &f->w.rules, &f->memory, f->state);
-    rules_open_mask(f->open, &f->w.rules, f->state);
-}
+#include "tests/unit/guided_world.h"
 
 /* What choice k would execute, from the definition of the heads; alpha 3, bounds 1 to 10. */
 static int executed(const struct fixture *f, int k, int *service)
@@ -444,134 +365,6 @@ static void test_one_choice_has_no_weight(void **state)
     game_world_close(&f.w);
 }
 
-/* ---- what is seen ---- */
-
-static void test_guidance_is_seen(void **state)
-{
-    (void)state;
-    static struct fixture f, plain;
-    float obs[AGENTS][ROW_MAX], critic[ROW_MAX];
-    open_world(&f, KARMA, "");
-    open_world(&plain, "", "");
-    begin(&f, 0, 0);
-    draw_state(&f, 0, 7);
-    game_world_set(&f.w, f.state, 2, SF_FAILED_PODS, 1);
-    game_world_set(&f.w, f.state, 2, SF_DESIRED, 5);
-    observe(&f);
-    const struct rules *r = &f.w.rules;
-    const struct env_spec *spec = &r->spec;
-    const int n_own = 4 + 1 + 2 * S; /* norms, bound, may grow, may shrink */
-    assert_int_equal(spec->n_obs, plain.w.rules.spec.n_obs + n_own);
-    assert_int_equal(spec->n_critic, plain.w.rules.spec.n_critic + 4 + AGENTS * (1 + 2 * S));
-    spec->critic(spec->ctx, critic, f.row);
-    for (int a = 0; a < AGENTS; a++) {
-        const uint32_t *allowed = guides_allowed(&f.memory.guides, r->guides, a);
-        spec->obs(spec->ctx, obs[a], a, f.row);
-        const float *own = obs[a] + spec->n_obs - n_own;
-        for (int norm = 0; norm < 4; norm++) { /* one for each role, in their order */
-            assert_true(own[norm] == (norm == a ? 1.0F : 0.0F));
-        }
-        assert_true(own[4] == 1.0F);
-        for (int s = 0; s < S; s++) {
-            assert_true(own[5 + s] == ((allowed[s] >> 4) != 0 ? 1.0F : 0.0F));
-            assert_true(own[5 + S + s] == ((allowed[s] & 7U) != 0 ? 1.0F : 0.0F));
-        }
-        assert_memory_equal(critic + spec->n_critic - (AGENTS - a) * (1 + 2 * S), own + 4,
-                            (1 + 2 * S) * sizeof *own);
-    }
-    assert_true(obs[2][spec->n_obs - n_own + 5 + 2] == 1.0F); /* failure may enlarge c */
-    game_world_close(&f.w);
-    game_world_close(&plain.w);
-}
-
-static void test_role_view(void **state)
-{
-    (void)state;
-    static struct fixture f;
-    float full[ROW_MAX], role[ROW_MAX];
-    open_world(&f, KARMA, "game: {obs: {view: role}}\n");
-    begin(&f, 0, 0);
-    for (int i = 0; i < f.w.rules.n_state; i++) {
-        f.state[i] = 2.0F; /* nothing is 0 but what is hidden */
-    }
-    observe(&f);
-    const struct rules *r = &f.w.rules;
-    struct rules seeing = *r;
-    seeing.sight = NULL;
-    for (int a = 0; a < AGENTS; a++) {
-        r->spec.obs(&seeing, full, a, f.row);
-        r->spec.obs(r, role, a, f.row);
-        int n_hidden = 0;
-        for (int i = 0; i < r->n_obs_state; i++) {
-            const int c = r->obs_from[i];
-            const bool global = c >= S * SERVICE_FEATURES;
-            const enum service_feature sf = (enum service_feature)(c % SERVICE_FEATURES);
-            bool sees = !global && (sf == SF_DEPLOYED || sf == SF_DESIRED || sf == SF_READY ||
-                                    sf == SF_QUEUE || sf == SF_UTIL_10S); /* pods; idle */
-            if (a == 1) { /* ddos: flooded, calm, answered, quick */
-                const int g = c - S * SERVICE_FEATURES;
-                sees = sees || (!global && sf == SF_RECEIVED) ||
-                       (global && (g == GF_ENTRY_10S || g == GF_ENTRY_30S || g == GF_ANSWERED ||
-                                   g == GF_RESPONSE));
-            }
-            if (a == 2) {
-                sees = sees || (!global && sf == SF_FAILED_PODS);
-            }
-            if (a != 3) { /* resource sees more: not repeated here */
-                assert_true(role[i] == (sees ? full[i] : 0.0F));
-            }
-            n_hidden += role[i] == 0.0F ? 1 : 0;
-        }
-        assert_true(n_hidden > 0);
-        assert_memory_equal(role + r->n_obs_state, full + r->n_obs_state,
-                            (size_t)(r->spec.n_obs - r->n_obs_state) * sizeof *role);
-    }
-    game_world_close(&f.w);
-    assert_int_equal(game_world_try(&f.w, text_of(&f, "", "game: {obs: {view: role}}\n")),
-                     ERR_CONFIG);
-    assert_non_null(strstr(f.w.log, "game.obs.view"));
-    game_world_close(&f.w);
-}
-
-static void test_stack(void **state)
-{
-    (void)state;
-    enum { STACK = 3, STEPS = 6 };
-    static struct fixture f, plain;
-    static float before[STEPS][ROW_MAX];
-    float obs[ROW_MAX], now[ROW_MAX];
-    open_world(&f, "", "game: {obs: {stack: 3}}\n");
-    open_world(&plain, "", "");
-    const struct rules *r = &f.w.rules;
-    const int n = r->n_obs_state;
-    assert_int_equal(r->spec.n_obs, plain.w.rules.spec.n_obs + (STACK - 1) * n);
-    assert_int_equal(r->spec.n_norm, r->n_state + (STACK - 1) * n);
-    for (uint32_t episode = 0; episode < 2; episode++) {
-        begin(&f, 0, episode);
-        begin(&plain, 0, episode);
-        for (uint32_t t = 0; t < STEPS; t++) {
-            draw_state(&f, episode, t);
-            memcpy(plain.state, f.state, sizeof f.state);
-            observe(&f);
-            observe(&plain);
-            plain.w.rules.spec.obs(&plain.w.rules, now, 0, plain.row);
-            memcpy(before[t], now, (size_t)n * sizeof *now);
-            r->spec.obs(r, obs, 0, f.row);
-            for (uint32_t k = 0; k < STACK; k++) {
-                assert_memory_equal(obs + (int)k * n, before[t < k ? 0 : t - k],
-                                    (size_t)n * sizeof *obs);
-            }
-            assert_memory_equal(obs + STACK * n, now + n, (size_t)(S + S + 1) * sizeof *obs);
-        }
-    }
-    const char *const *names = rules_columns(r, &f.w.arena);
-    assert_string_equal(names[0], "a.id");
-    assert_string_equal(names[r->n_state], "a.deployed, 1 before");
-    assert_string_equal(names[r->n_state + 2 * n - 1], "response, 2 before");
-    game_world_close(&f.w);
-    game_world_close(&plain.w);
-}
-
 /* ---- one agent, authority ---- */
 
 static void test_one_agent_has_the_union(void **state)
@@ -729,9 +522,6 @@ int main(void)
         cmocka_unit_test(test_half_is_half),
         cmocka_unit_test(test_coins_are_the_episodes),
         cmocka_unit_test(test_one_choice_has_no_weight),
-        cmocka_unit_test(test_guidance_is_seen),
-        cmocka_unit_test(test_role_view),
-        cmocka_unit_test(test_stack),
         cmocka_unit_test(test_one_agent_has_the_union),
         cmocka_unit_test(test_authority),
         cmocka_unit_test(test_agents_must_agree),
