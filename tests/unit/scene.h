@@ -17,6 +17,7 @@ struct scene {
     struct buf text;
     struct heard log;
     char dir[64], file[SCENE_FILES][96];
+    const char *path; /* the first of them */
     int n_files;
 };
 
@@ -42,20 +43,35 @@ static inline const char *scene_file(struct scene *s, const char *name)
     }
     char *path = s->file[s->n_files++];
     (void)snprintf(path, sizeof s->file[0], "%s/%s", s->dir, name);
+    s->path = s->file[0];
     return path;
+}
+
+static inline void scene_release(struct scene *s)
+{
+    mem_fail_after(0);
+    heard_end();
+    buf_release(&s->text);
+    arena_release(&s->arena);
 }
 
 /* Not 0 if the directory has any file but those of scene_file(): then something was left behind. */
 static inline int scene_close(struct scene *s)
 {
-    mem_fail_after(0);
-    heard_end();
+    scene_release(s);
     for (int i = 0; i < s->n_files; i++) {
         (void)unlink(s->file[i]);
     }
-    buf_release(&s->text);
-    arena_release(&s->arena);
     return rmdir(s->dir);
+}
+
+/* For tests that mean to leave something: removes the directory with all that is in it. */
+static inline int scene_sweep(struct scene *s)
+{
+    char command[128];
+    scene_release(s);
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", s->dir);
+    return system(command);
 }
 
 #endif

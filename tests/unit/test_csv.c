@@ -9,7 +9,7 @@
 #include "core/base/csv.h"
 #include "core/base/csv_read.h"
 #include "core/base/file.h"
-#include "tests/unit/heard.h"
+#include "tests/unit/scene.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,37 +17,20 @@
 #include <string.h>
 #include <unistd.h>
 
-struct scene {
-    char dir[64];
-    char path[96];
-    struct heard log;
-    struct arena arena;
-    struct buf text;
-};
-
 static const char *const columns[2] = {"update", "reward"};
 
 static int start(void **state)
 {
     static struct scene s;
-    s = (struct scene){.dir = "/tmp/karma_csv_XXXXXX"};
-    if (mkdtemp(s.dir) == NULL) {
-        return -1;
-    }
-    snprintf(s.path, sizeof(s.path), "%s/metrics.csv", s.dir);
-    heard_begin(&s.log);
+    const int e = scene_open(&s);
+    (void)scene_file(&s, "metrics.csv");
     *state = &s;
-    return 0;
+    return e;
 }
 
 static int stop(void **state)
 {
-    struct scene *s = *state;
-    unlink(s->path);
-    buf_release(&s->text);
-    arena_release(&s->arena);
-    heard_end();
-    return rmdir(s->dir);
+    return scene_close(*state);
 }
 
 static const char *contents(struct scene *s)

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "core/base/file.h"
-#include "tests/unit/heard.h"
+#include "tests/unit/scene.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -19,35 +19,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct scene {
-    char dir[64];
-    char path[96];
-    struct heard log;
-    struct buf text;
-};
-
 static int start(void **state)
 {
     static struct scene s;
-    s = (struct scene){.dir = "/tmp/karma_file_XXXXXX"};
-    if (mkdtemp(s.dir) == NULL) {
-        return -1;
-    }
-    snprintf(s.path, sizeof(s.path), "%s/data", s.dir);
-    heard_begin(&s.log);
-    buf_init(&s.text);
+    const int e = scene_open(&s);
+    (void)scene_file(&s, "data");
     *state = &s;
-    return 0;
+    return e;
 }
 
 static int stop(void **state)
 {
-    struct scene *s = *state;
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf '%s'", s->dir);
-    buf_release(&s->text);
-    heard_end();
-    return system(command);
+    return scene_sweep(*state);
 }
 
 static int entries(const char *dir)

@@ -1,7 +1,7 @@
 /* Files of frames: the same verdicts as frame_next() gives over the whole of them. */
 #include "core/base/file.h"
 #include "core/base/frame_file.h"
-#include "core/base/log.h"
+#include "tests/unit/scene.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,40 +14,18 @@
 
 #define OK(call) assert_int_equal((call), ERR_OK)
 
-struct scene {
-    char dir[64], path[96];
-    struct buf bytes;
-};
-
-static void ignore_line(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
-
 static int start(void **state)
 {
     static struct scene s;
-    s = (struct scene){.dir = "/tmp/karma_frames_XXXXXX"};
-    if (mkdtemp(s.dir) == NULL) {
-        return -1;
-    }
-    snprintf(s.path, sizeof s.path, "%s/data", s.dir);
-    buf_init(&s.bytes);
-    log_set_sink(ignore_line, NULL);
+    const int e = scene_open(&s);
+    (void)scene_file(&s, "data");
     *state = &s;
-    return 0;
+    return e;
 }
 
 static int stop(void **state)
 {
-    struct scene *s = *state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", s->dir);
-    buf_release(&s->bytes);
-    log_set_sink(NULL, NULL);
-    return system(command);
+    return scene_sweep(*state);
 }
 
 /* An empty frame, a small one and one of 40 bytes. */
@@ -55,9 +33,9 @@ static void put_frames(struct scene *s)
 {
     char payload[40];
     memset(payload, 7, sizeof payload);
-    OK(frame_append(&s->bytes, FRAME_CHECKPOINT, 1, "", 0));
-    OK(frame_append(&s->bytes, FRAME_WEIGHTS, 2, "abc", 3));
-    OK(frame_append(&s->bytes, FRAME_MOMENTS, 3, payload, sizeof payload));
+    OK(frame_append(&s->text, FRAME_CHECKPOINT, 1, "", 0));
+    OK(frame_append(&s->text, FRAME_WEIGHTS, 2, "abc", 3));
+    OK(frame_append(&s->text, FRAME_MOMENTS, 3, payload, sizeof payload));
 }
 
 /* Reads the file to its end; its frames in *n_frames, what came after them is returned. */
@@ -75,7 +53,7 @@ static enum frame_status read_all(const struct scene *s, int *n_frames)
             break;
         }
         assert_int_equal(frame.offset, before);
-        assert_memory_equal(frame.payload, s->bytes.data + before + FRAME_HEADER_BYTES, frame.n);
+        assert_memory_equal(frame.payload, s->text.data + before + FRAME_HEADER_BYTES, frame.n);
         (*n_frames)++;
     }
     frame_file_close(&file);
@@ -89,7 +67,7 @@ static enum frame_status read_memory(const struct scene *s, size_t n, int *n_fra
     struct frame frame;
     enum frame_status status;
     *n_frames = 0;
-    frame_reader_init(&reader, s->bytes.data, n, "memory");
+    frame_reader_init(&reader, s->text.data, n, "memory");
     while ((status = frame_next(&reader, &frame)) == FRAME_OK) {
         (*n_frames)++;
     }
@@ -101,7 +79,7 @@ static void frames_come_one_by_one(void **state)
     struct scene *s = *state;
     int n = 0;
     put_frames(s);
-    OK(file_write(s->path, s->bytes.data, s->bytes.len));
+    OK(file_write(s->path, s->text.data, s->text.len));
     assert_int_equal(read_all(s, &n), FRAME_AT_END);
     assert_int_equal(n, 3);
 }
@@ -111,12 +89,12 @@ static void torn_files(void **state)
 {
     struct scene *s = *state;
     put_frames(s);
-    for (size_t cut = 0; cut < s->bytes.len; cut++) {
+    for (size_t cut = 0; cut < s->text.len; cut++) {
         int n = 0, expected = 0;
         const enum frame_status status = read_memory(s, cut, &expected);
         FILE *f = fopen(s->path, "wb");
         assert_non_null(f);
-        assert_int_equal(fwrite(s->bytes.data, 1, cut, f), cut);
+        assert_int_equal(fwrite(s->text.data, 1, cut, f), cut);
         fclose(f);
         assert_int_equal(read_all(s, &n), status);
         assert_int_equal(n, expected);
@@ -127,18 +105,18 @@ static void damaged_files(void **state)
 {
     struct scene *s = *state;
     put_frames(s);
-    for (size_t bit = 0; bit < 8 * s->bytes.len; bit += 3) {
+    for (size_t bit = 0; bit < 8 * s->text.len; bit += 3) {
         int n = 0, expected = 0;
-        s->bytes.data[bit / 8] ^= (unsigned char)(1U << bit % 8);
-        const enum frame_status status = read_memory(s, s->bytes.len, &expected);
+        s->text.data[bit / 8] ^= (unsigned char)(1U << bit % 8);
+        const enum frame_status status = read_memory(s, s->text.len, &expected);
         FILE *f = fopen(s->path, "wb");
         assert_non_null(f);
-        assert_int_equal(fwrite(s->bytes.data, 1, s->bytes.len, f), s->bytes.len);
+        assert_int_equal(fwrite(s->text.data, 1, s->text.len, f), s->text.len);
         fclose(f);
         assert_int_equal(read_all(s, &n), status);
         assert_int_equal(n, expected);
         assert_true(n < 3);
-        s->bytes.data[bit / 8] ^= (unsigned char)(1U << bit % 8);
+        s->text.data[bit / 8] ^= (unsigned char)(1U << bit % 8);
     }
 }
 
@@ -152,9 +130,9 @@ static void a_claimed_length_is_not_allocated(void **state)
     enum frame_status status;
     char *payload = calloc(1, CLAIMED);
     assert_non_null(payload);
-    OK(frame_append(&s->bytes, FRAME_MOMENTS, 1, payload, CLAIMED));
+    OK(frame_append(&s->text, FRAME_MOMENTS, 1, payload, CLAIMED));
     free(payload);
-    OK(file_write(s->path, s->bytes.data, THERE));
+    OK(file_write(s->path, s->text.data, THERE));
     OK(frame_file_open(&file, s->path));
     OK(frame_file_next(&file, &frame, &status));
     assert_int_equal(status, FRAME_TORN);
@@ -174,7 +152,7 @@ static void what_cannot_be_read(void **state)
     assert_int_equal(frame_file_next(&file, &frame, &status), ERR_IO);
     frame_file_close(&file);
     put_frames(s);
-    OK(file_write(s->path, s->bytes.data, s->bytes.len));
+    OK(file_write(s->path, s->text.data, s->text.len));
     OK(frame_file_open(&file, s->path));
     mem_fail_after(1);
     assert_int_equal(frame_file_next(&file, &frame, &status), ERR_MEMORY);
