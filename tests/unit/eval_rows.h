@@ -2,12 +2,21 @@
 #ifndef KARMA_TESTS_EVAL_ROWS_H
 #define KARMA_TESTS_EVAL_ROWS_H
 
+#include "core/eval/claims.h"
 #include "core/eval/eval.h"
+#include "core/eval/frontier.h"
+#include "core/eval/separation.h"
+#include "core/eval/summary.h"
 
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+/* cmocka wants these first */
+#include <cmocka.h>
 
-/* For use with cmocka. */
 #define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance))
 
 enum { ROWS_CONTROLLERS_MAX = 8, ROWS_MAX = 4096 };
@@ -66,22 +75,39 @@ static inline void fake_eval_fill(struct fake_eval *f, fake_value *value)
     }
 }
 
-/* The fixture of a test: cleared, with its arenas. */
-static inline int fake_open(void **state, void *fixture, size_t bytes, struct arena *arena,
-                            struct arena *scratch)
+/* What is made of the rows; a test uses what it is about. */
+struct fixture {
+    struct fake_eval f;
+    struct primary_cfg primary[EVAL_PRIMARY_MAX];
+    struct arena arena, scratch;
+    struct summary s;
+    struct claims claims;
+    struct frontiers fr;
+    struct separation gate;
+};
+
+static inline int setup(void **state)
 {
-    memset(fixture, 0, bytes);
-    arena_init(arena);
-    arena_init(scratch);
-    *state = fixture;
+    static struct fixture x;
+    memset(&x, 0, sizeof x);
+    arena_init(&x.arena);
+    arena_init(&x.scratch);
+    *state = &x;
     return 0;
 }
 
-static inline int fake_close(struct arena *arena, struct arena *scratch)
+static inline int teardown(void **state)
 {
-    arena_release(scratch);
-    arena_release(arena);
+    struct fixture *x = *state;
+    arena_release(&x->scratch);
+    arena_release(&x->arena);
     return 0;
+}
+
+static inline enum err fixture_summarise(struct fixture *x)
+{
+    return summary_init(&x->s, &x->arena, &x->f.cfg, x->f.n_scenarios, x->f.rows, x->f.n_rows,
+                        &x->scratch);
 }
 
 #endif

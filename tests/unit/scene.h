@@ -47,6 +47,16 @@ static inline const char *scene_file(struct scene *s, const char *name)
     return path;
 }
 
+/* For cmocka: a scene with one file. */
+static inline int scene_setup(void **state)
+{
+    static struct scene s;
+    const int e = scene_open(&s);
+    (void)scene_file(&s, "data");
+    *state = &s;
+    return e;
+}
+
 static inline void scene_release(struct scene *s)
 {
     mem_fail_after(0);

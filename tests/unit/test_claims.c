@@ -1,36 +1,7 @@
 /* Claims and fronts of rows whose statistics are known beforehand. */
-#include "core/eval/claims.h"
 #include "core/eval/pareto.h"
 #include "core/report/comparison.h"
 #include "tests/unit/eval_rows.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    struct fake_eval f;
-    struct primary_cfg primary[EVAL_PRIMARY_MAX];
-    struct arena arena, scratch;
-    struct summary s;
-    struct claims claims;
-};
-
-static int setup(void **state)
-{
-    static struct fixture x;
-    return fake_open(state, &x, sizeof x, &x.arena, &x.scratch);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *x = *state;
-    return fake_close(&x->arena, &x->scratch);
-}
 
 /* A small number that changes sign from episode to episode and from seed to seed. */
 static double ripple(const struct eval_row *r)
@@ -74,9 +45,7 @@ static void four(struct fixture *x, int n_train)
 
 static void summarise(struct fixture *x)
 {
-    assert_int_equal(summary_init(&x->s, &x->arena, &x->f.cfg, x->f.n_scenarios, x->f.rows,
-                                  x->f.n_rows, &x->scratch),
-                     ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(claims_init(&x->claims, &x->arena, &x->s, &x->scratch), ERR_OK);
     assert_int_equal(x->scratch.bytes, 0);
 }

@@ -19,15 +19,6 @@
 
 static const char *const columns[2] = {"update", "reward"};
 
-static int start(void **state)
-{
-    static struct scene s;
-    const int e = scene_open(&s);
-    (void)scene_file(&s, "metrics.csv");
-    *state = &s;
-    return e;
-}
-
 static int stop(void **state)
 {
     return scene_close(*state);
@@ -285,7 +276,7 @@ static void a_full_disk_and_exhausted_memory_are_errors(void **state)
     csv_close(&c);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scene_setup, stop)
 
 int main(void)
 {

@@ -19,15 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int start(void **state)
-{
-    static struct scene s;
-    const int e = scene_open(&s);
-    (void)scene_file(&s, "data");
-    *state = &s;
-    return e;
-}
-
 static int stop(void **state)
 {
     return scene_sweep(*state);
@@ -266,7 +257,7 @@ static void exhausted_memory_while_reading(void **state)
     assert_contents(s, "abc");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scene_setup, stop)
 
 int main(void)
 {

@@ -14,15 +14,6 @@
 
 #define OK(call) assert_int_equal((call), ERR_OK)
 
-static int start(void **state)
-{
-    static struct scene s;
-    const int e = scene_open(&s);
-    (void)scene_file(&s, "data");
-    *state = &s;
-    return e;
-}
-
 static int stop(void **state)
 {
     return scene_sweep(*state);
@@ -160,7 +151,7 @@ static void what_cannot_be_read(void **state)
     frame_file_close(&file);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scene_setup, stop)
 
 int main(void)
 {

@@ -1,39 +1,9 @@
 /* Hulls and what is read from them, by hand; differences on rows without chance. */
-#include "core/eval/frontier.h"
 #include "tests/unit/eval_rows.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    struct fake_eval f;
-    struct arena arena, scratch;
-    struct summary s;
-    struct frontiers fr;
-};
-
-static int setup(void **state)
-{
-    static struct fixture x;
-    return fake_open(state, &x, sizeof x, &x.arena, &x.scratch);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *x = *state;
-    return fake_close(&x->arena, &x->scratch);
-}
 
 static void compare(struct fixture *x)
 {
-    assert_int_equal(summary_init(&x->s, &x->arena, &x->f.cfg, x->f.n_scenarios, x->f.rows,
-                                  x->f.n_rows, &x->scratch),
-                     ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(frontiers_init(&x->fr, &x->arena, &x->s, &x->scratch), ERR_OK);
 }
 

@@ -1,34 +1,6 @@
 /* The gate's verdicts on rows without chance, and what it refuses. */
-#include "core/eval/separation.h"
 #include "tests/unit/eval_rows.h"
 #include "tests/unit/heard.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    struct fake_eval f;
-    struct arena arena, scratch;
-    struct summary s;
-    struct separation gate;
-};
-
-static int setup(void **state)
-{
-    static struct fixture x;
-    return fake_open(state, &x, sizeof x, &x.arena, &x.scratch);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *x = *state;
-    return fake_close(&x->arena, &x->scratch);
-}
 
 /* nothing (1, .4), khpa (2, .6), ff (2, .65), oracle (1.5, .7): in scenario 1 ff has .61. */
 static double fixed_points(const struct eval_row *r, int metric)
@@ -61,9 +33,7 @@ static void judge(struct fixture *x, int n_scenarios, fake_value *value)
     fake_eval_add(&x->f, "oracle", CONTROLLER_ORACLE, true, 1);
     x->f.cfg.gate = "tuned";
     fake_eval_fill(&x->f, value);
-    assert_int_equal(summary_init(&x->s, &x->arena, &x->f.cfg, x->f.n_scenarios, x->f.rows,
-                                  x->f.n_rows, &x->scratch),
-                     ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(separation_init(&x->gate, &x->arena, &x->s, &x->scratch), ERR_OK);
 }
 

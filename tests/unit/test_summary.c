@@ -1,46 +1,14 @@
 /* Means, intervals and differences of rows whose statistics are known beforehand. */
 #include "core/base/log.h"
-#include "core/eval/summary.h"
 #include "tests/unit/eval_rows.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    struct fake_eval f;
-    struct arena arena, scratch;
-    struct summary s;
-};
-
-static int setup(void **state)
-{
-    static struct fixture x;
-    return fake_open(state, &x, sizeof x, &x.arena, &x.scratch);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *x = *state;
-    return fake_close(&x->arena, &x->scratch);
-}
 
 static void ignore_line(void *ctx, enum log_level level, const char *line)
 {
     (void)level;
     (void)line;
     ++*(int *)ctx;
-}
-
-static enum err summarise(struct fixture *x)
-{
-    return summary_init(&x->s, &x->arena, &x->f.cfg, x->f.n_scenarios, x->f.rows, x->f.n_rows,
-                        &x->scratch);
 }
 
 /* Compliance: 0.5 + scenario / 10 + episode / 100 for rules, + 0.2 + training seed / 10 for the
@@ -72,7 +40,7 @@ static void means_of_every_view(void **state)
 {
     struct fixture *x = *state;
     two_controllers(x, 2);
-    assert_int_equal(summarise(x), ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(x->s.n_views, 3);
     assert_int_equal(summary_scenario(&x->s, 2), OUTCOMES_POOLED);
     /* mean of episode / 100 over 0..9 is 0.045; of train / 10 over 0, 1 it is 0.05 */
@@ -94,7 +62,7 @@ static void training_seeds_widen_the_interval(void **state)
 {
     struct fixture *x = *state;
     two_controllers(x, 2);
-    assert_int_equal(summarise(x), ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     const struct stat_interval *rule = &summary_cell(&x->s, 0, 0, METRIC_OF(compliance))->value;
     const struct stat_interval *policy = &summary_cell(&x->s, 1, 0, METRIC_OF(compliance))->value;
     assert_true(rule->hi - rule->lo < 0.05);
@@ -107,7 +75,7 @@ static void differences_are_paired(void **state)
 {
     struct fixture *x = *state;
     two_controllers(x, 1);
-    assert_int_equal(summarise(x), ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(x->s.n_references, 1);
     assert_int_equal(x->s.references[0], 1);
     for (int v = 0; v < 3; v++) {
@@ -123,7 +91,7 @@ static void undefined_values_are_left_out_and_counted(void **state)
 {
     struct fixture *x = *state;
     two_controllers(x, 2);
-    assert_int_equal(summarise(x), ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     const struct summary_cell *none = summary_cell(&x->s, 0, 0, METRIC_OF(recovery));
     assert_int_equal(none->n, 0);
     assert_int_equal(none->skipped, 10);
@@ -161,7 +129,7 @@ static void unlisted_controllers_have_no_cells(void **state)
     fake_eval_add(&x->f, "cloned", CONTROLLER_POLICY, true, 1);
     fake_eval_add(&x->f, "scratch", CONTROLLER_POLICY, true, 1);
     fake_eval_fill(&x->f, graded);
-    assert_int_equal(summarise(x), ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(x->s.n_listed, 3);
     assert_int_equal(x->s.listed[0], 1);
     assert_int_equal(x->s.n_views, 1);
@@ -170,11 +138,11 @@ static void unlisted_controllers_have_no_cells(void **state)
     assert_int_equal(x->s.references[0], 1);
     assert_int_equal(x->s.references[1], 2);
     x->f.cfg.reference = "khpa"; /* the name goes before the kind */
-    assert_int_equal(summarise(x), ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(x->s.n_references, 1);
     assert_int_equal(x->s.references[0], 0);
     x->f.cfg.reference = "oracle"; /* unknown: the first listed one */
-    assert_int_equal(summarise(x), ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(x->s.n_references, 1);
     assert_int_equal(x->s.references[0], 0);
 }
@@ -183,9 +151,9 @@ static void same_rows_same_bits(void **state)
 {
     struct fixture *x = *state;
     two_controllers(x, 2);
-    assert_int_equal(summarise(x), ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     const struct summary first = x->s;
-    assert_int_equal(summarise(x), ERR_OK);
+    assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_memory_equal(first.cells, x->s.cells, 2 * 3 * METRIC_COUNT * sizeof *first.cells);
 }
 
@@ -196,16 +164,16 @@ static void wrong_rows_are_refused(void **state)
     log_set_sink(ignore_line, &n_lines);
     two_controllers(x, 1);
     x->f.n_rows--; /* one is missing */
-    assert_int_equal(summarise(x), ERR_MISMATCH);
+    assert_int_equal(fixture_summarise(x), ERR_MISMATCH);
     two_controllers(x, 1);
     x->f.rows[7].episode = 6; /* twice */
-    assert_int_equal(summarise(x), ERR_MISMATCH);
+    assert_int_equal(fixture_summarise(x), ERR_MISMATCH);
     two_controllers(x, 1);
     x->f.rows[0].controller = 5;
-    assert_int_equal(summarise(x), ERR_MISMATCH);
+    assert_int_equal(fixture_summarise(x), ERR_MISMATCH);
     two_controllers(x, 1);
     x->f.n_rows = 20; /* a whole controller is missing */
-    assert_int_equal(summarise(x), ERR_MISMATCH);
+    assert_int_equal(fixture_summarise(x), ERR_MISMATCH);
     log_set_sink(NULL, NULL);
     assert_int_equal(n_lines, 4);
 }
@@ -217,7 +185,7 @@ static void no_memory_is_an_error(void **state)
     two_controllers(x, 1);
     log_set_sink(ignore_line, &n_lines);
     mem_fail_after(1);
-    assert_int_equal(summarise(x), ERR_MEMORY);
+    assert_int_equal(fixture_summarise(x), ERR_MEMORY);
     mem_fail_after(0);
     log_set_sink(NULL, NULL);
 }
