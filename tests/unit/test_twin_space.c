@@ -243,7 +243,7 @@ static void test_gaps(void **state)
     struct twin_world *w = *state;
     struct space s;
     struct dataset d;
-    float target[LINEAR_S];
+    float target[4 + SPACE_MEASURES];
     for (int history = 1; history <= 3; history++) {
         open_linear(w, &s, &d, history, hole);
         int n = 0;
