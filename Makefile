@@ -154,7 +154,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable twin grounds ablation \
+.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable twin grounds ablation ablation-mixed \
         test test-programs bench benches lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-worlds random-worlds valgrind install sources \
         clean help FORCE
@@ -220,8 +220,11 @@ twin: all ## how good is the twin: accuracy, ablation of table and networks, ran
 grounds: all ## training in the twin against training on the simulator, five seeds each: a table, a figure (20 minutes)
 	@RANKS=$(RANKS) sh mk/grounds
 
-ablation: all ## what the organisation does: its arms trained in the twin, three seeds each: a table (an hour)
-	@RANKS=$(RANKS) sh mk/ablation
+ablation: all ## what the organisation does: its arms trained in the twin, five seeds each: a table (an hour)
+	@RANKS=$(RANKS) sh mk/ablation floods
+
+ablation-mixed: all ## the same under floods and faults, three seeds each, in a twin of that: a table (half an hour)
+	@RANKS=$(RANKS) sh mk/ablation mixed
 
 metastable: all ## an overload that outlives its cause, with retries and without, as a figure (seconds)
 	@sh mk/metastable
