@@ -15,10 +15,9 @@ static enum err carve(struct space_rows *r, struct arena *arena)
     r->least = ARENA_NEW(arena, n, float);
     r->most = ARENA_NEW(arena, n, float);
     r->hi = ARENA_NEW(arena, n, float);
-    r->column = ARENA_NEW(arena, n, const struct space_column *);
-    r->whole = ARENA_NEW(arena, n, int);
+    r->whole = ARENA_NEW(arena, n, uint32_t);
     const bool all = r->root != NULL && r->root_out != NULL && r->lo != NULL && r->least != NULL &&
-                     r->most != NULL && r->hi != NULL && r->column != NULL && r->whole != NULL;
+                     r->most != NULL && r->hi != NULL && r->whole != NULL;
     return all ? ERR_OK : ERR_MEMORY;
 }
 
@@ -33,13 +32,10 @@ enum err space_rows_init(struct space_rows *r, struct arena *arena, const struct
         const bool learned = k < s->n_learned;
         const int at = learned ? s->learned_at[k] : s->n_state + k - s->n_learned;
         const struct space_column *c = &s->columns[at];
-        r->column[k] = c;
         r->root_out[k] = learned && c->root ? UINT32_MAX : 0;
         r->lo[k] = c->lo, r->least[k] = c->least;
         r->most[k] = c->most, r->hi[k] = c->hi;
-        if (c->whole) {
-            r->whole[r->n_whole++] = k;
-        }
+        r->whole[k] = c->whole ? UINT32_MAX : 0;
     }
     return ERR_OK;
 }
@@ -55,6 +51,16 @@ static inline float positive(float x)
 {
     const uint32_t bits = fm_bits_f32_(x);
     return fm_from_bits_f32_(bits & ~(uint32_t)((int32_t)bits >> 31));
+}
+
+/* floorf(x) without the call, which gcc leaves in a loop. Adding 2^23 to a magnitude below it and
+ * taking it off again rounds to the nearest whole number; above, all floats are whole. */
+static inline float whole_below(float x)
+{
+    const float WHOLE = 8388608.0F, size = __builtin_fabsf(x);
+    const float nearest = __builtin_copysignf((size + WHOLE) - WHOLE, x);
+    const float below = pick(0U - (uint32_t)(nearest > x), nearest - 1.0F, nearest);
+    return pick(0U - (uint32_t)(size < WHOLE), below, x);
 }
 
 /* space_forth() of a state (n). */
@@ -81,27 +87,16 @@ void space_rows_input(float *in, const struct space_rows *r, const struct space_
     memcpy(in, d->loads, ((size_t)s->history + 1) * sizeof *in);
 }
 
-/* Squares of roots, and both ends; x > least is false for NaN, too. */
-static void back(float *restrict out, const struct space_rows *r, const float *restrict target,
-                 int n)
+/* Squares of roots, whole numbers, and both ends; x > least is false for NaN, too. */
+void space_rows_back(float *restrict out, const struct space_rows *r, const float *restrict target)
 {
-    const uint32_t *restrict root = r->root_out;
+    const uint32_t *restrict root = r->root_out, *restrict whole = r->whole;
     const float *restrict lo = r->lo, *restrict least = r->least;
     const float *restrict most = r->most, *restrict hi = r->hi;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < r->space->n_target; i++) {
         const float y = target[i], x = pick(root[i], positive(y) * positive(y), y);
         const uint32_t above = 0U - (uint32_t)(x > least[i]), below = 0U - (uint32_t)(x < most[i]);
-        out[i] = pick(above, pick(below, x, hi[i]), lo[i]);
-    }
-}
-
-void space_rows_back(float *out, const struct space_rows *r, const float *target)
-{
-    const int n_learned = r->space->n_learned;
-    back(out, r, target, r->space->n_target);
-    for (int i = 0; i < r->n_whole; i++) {
-        const int k = r->whole[i];
-        out[k] = k < n_learned ? space_back(r->column[k], target[k])
-                               : space_snap(r->column[k], target[k]);
+        const float inside = pick(whole[i], whole_below(x + 0.5F), x);
+        out[i] = pick(above, pick(below, inside, hi[i]), lo[i]);
     }
 }

@@ -7,13 +7,11 @@
 #include "core/twin/space.h"
 
 struct space_rows {
-    const struct space *space;          /* borrowed; its limits are copied: they must be final */
-    uint32_t *root;                     /* (S) all bits set: worked with as its square root */
-    uint32_t *root_out;                 /* (n_target) the same; measures stay in coordinates */
-    float *lo, *least, *most, *hi;      /* (n_target) */
-    const struct space_column **column; /* (n_target) */
-    int *whole;                         /* (n_whole) targets that count pods or requests */
-    int n_whole;
+    const struct space *space;     /* borrowed; its limits are copied: they must be final */
+    uint32_t *root;                /* (S) all bits set: worked with as its square root */
+    uint32_t *root_out;            /* (n_target) the same; measures stay in coordinates */
+    float *lo, *least, *most, *hi; /* (n_target) */
+    uint32_t *whole;               /* (n_target) all bits set: counts pods or requests */
 };
 
 enum err space_rows_init(struct space_rows *r, struct arena *arena,

@@ -1,5 +1,6 @@
 /* Coordinates: what is measured goes into them and comes back; whatever a network says, the account
  * of a period balances and shares are shares. And the transitions of a store, in these. */
+#include "core/twin/space_rows.h"
 #include "tests/unit/twin_world.h"
 
 #include <float.h>
@@ -226,6 +227,54 @@ static void test_transitions(void **state)
     assert_true(d.n_at[STORE_TRAIN] > 0 && d.n_at[STORE_VALIDATION] > 0);
 }
 
+/* ---- whole rows ---- */
+
+/* What loops that vectorise might do otherwise: signs of zero, halves, ends of the whole numbers.
+ */
+static const float odd[] = {0.0F,    -0.0F,       0.3F,       0.5F,       -0.5F,       -0.7F,
+                            1.5F,    2.4999998F,  2.5F,       8388606.5F, 8388607.5F,  8388608.0F,
+                            8388609, 16777216.0F, 4194304.5F, 3.0e9F,     -8388607.5F, 1.0e30F,
+                            -1e30F,  INFINITY,    -INFINITY,  NAN};
+
+/* Columns of every kind in turn, with narrow limits, wide ones and none to speak of. */
+static void test_rows_are_columns(void **state)
+{
+    enum { KINDS = 2, LIMITS = 3, N_ODD = sizeof odd / sizeof *odd };
+    static const float ends[LIMITS][4] = {{1.0F, 1.2F, 5.8F, 6.0F},
+                                          {-20.0F, -19.5F, 8388607.5F, 9.0e6F},
+                                          {-FLT_MAX, -FLT_MAX, FLT_MAX, FLT_MAX}};
+    struct twin_world *w = *state;
+    struct store_header h = linear_header();
+    struct space s;
+    OK(space_init(&s, &w->scene.arena, &h, 1));
+    for (int v = 0; v < KINDS * KINDS * LIMITS; v++) {
+        struct space_rows r;
+        float target[4 + SPACE_MEASURES], out[4 + SPACE_MEASURES];
+        for (int i = 0; i < s.n_state + s.n_measures; i++) {
+            const float *end = ends[(v / 4 + i) % LIMITS];
+            s.columns[i].whole = (v + i) % 2 == 0;
+            s.columns[i].root = i < s.n_state && (v / 2 + i) % 2 == 0;
+            const float floor = s.columns[i].root ? 0.0F : -FLT_MAX; /* of roots: none is below 0 */
+            s.columns[i].lo = fmaxf(end[0], floor), s.columns[i].least = fmaxf(end[1], floor);
+            s.columns[i].most = end[2], s.columns[i].hi = end[3];
+        }
+        OK(space_rows_init(&r, &w->scene.arena, &s));
+        for (int o = 0; o < N_ODD; o++) {
+            for (int k = 0; k < s.n_target; k++) {
+                target[k] = odd[(o + k) % N_ODD];
+            }
+            space_rows_back(out, &r, target);
+            for (int k = 0; k < s.n_target; k++) {
+                const bool learned = k < s.n_learned;
+                const struct space_column *c =
+                    &s.columns[learned ? s.learned_at[k] : s.n_state + k - s.n_learned];
+                const float one = learned ? space_back(c, target[k]) : space_snap(c, target[k]);
+                assert_memory_equal(&out[k], &one, sizeof one);
+            }
+        }
+    }
+}
+
 /* In episode 0, column 1 of row 5 was not measured. */
 static void hole(struct linear_episode *m, int number)
 {
@@ -292,7 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST_(test_there_and_back), TEST_(test_whatever_is_said), TEST_(test_columns),
         TEST_(test_unknown_column), TEST_(test_other_measures),   TEST_(test_transitions),
-        TEST_(test_gaps),           TEST_(test_many_gaps),
+        TEST_(test_gaps),           TEST_(test_many_gaps),        TEST_(test_rows_are_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
