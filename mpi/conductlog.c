@@ -3,11 +3,13 @@
 
 #include "core/base/csv_read.h"
 #include "core/base/file.h"
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/report/conduct_table.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -137,6 +139,161 @@ enum err conductlog_open(struct conductlog *l, bool keep)
     }
     TRY(count_kept(l, &n_rows));
     return csv_resume(&l->csv, l->arena, l->path, columns, COLUMNS, n_rows);
+}
+
+/* ---- parts ---- */
+
+/* A row of some part. */
+struct found {
+    uint64_t hash;
+    const char *cells[COLUMNS]; /* valid as long as the reader is open */
+};
+
+/* Parts and their rows, sorted by hash. */
+struct parts {
+    struct csv_reader *readers; /* (n) open */
+    int n;
+    struct buf rows;
+};
+
+static uint64_t hash_of(const char *const *keys)
+{
+    uint64_t hash = HASH_START;
+    for (int k = 0; k < KEYS; k++) {
+        hash = hash_fnv1a(hash, keys[k], strlen(keys[k]) + 1);
+    }
+    return hash;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+    return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+static enum err read_part(struct parts *p, struct csv_reader *r)
+{
+    struct found row;
+    enum csv_status status;
+    TRY(csv_reader_next(r, row.cells, COLUMNS, &status)); /* the header */
+    while (status == CSV_ROW) {
+        TRY(csv_reader_next(r, row.cells, COLUMNS, &status));
+        row.hash = hash_of(row.cells);
+        if (status == CSV_ROW) {
+            TRY(buf_append(&p->rows, &row, sizeof row));
+        }
+    }
+    return ERR_OK;
+}
+
+/* The cells of the row with these keys, NULL: there is none. */
+static const char *const *find_row(const struct parts *p, const char *const *keys)
+{
+    const struct found *rows = (const struct found *)(const void *)p->rows.data;
+    const uint64_t hash = hash_of(keys);
+    size_t lo = 0, hi = p->rows.len / sizeof *rows;
+    const size_t n = hi;
+    while (lo < hi) {
+        const size_t mid = lo + (hi - lo) / 2;
+        if (rows[mid].hash < hash) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    for (; lo < n && rows[lo].hash == hash; lo++) {
+        int k = 0;
+        while (k < KEYS && strcmp(rows[lo].cells[k], keys[k]) == 0) {
+            k++;
+        }
+        if (k == KEYS) {
+            return rows[lo].cells;
+        }
+    }
+    return NULL;
+}
+
+/* Is there a row for each agent of each job? */
+static bool have_all(const struct conductlog *l, const struct parts *p)
+{
+    for (int i = 0; i < l->n_jobs; i++) {
+        for (int a = 0; a < eval_n_agents(l->eval, i); a++) {
+            struct keys k;
+            keys_of(&k, l, i, a);
+            if (find_row(p, k.text) == NULL) {
+                log_info("organisation.csv is not merged: no part has the row of %s, %s, episode "
+                         "%s, agent %s",
+                         k.text[KEY_CONTROLLER], k.text[KEY_SCENARIO], k.text[KEY_EPISODE],
+                         k.text[KEY_AGENT]);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static enum err write_rows(struct conductlog *l, const struct parts *p)
+{
+    const char *columns[COLUMNS];
+    name_columns(columns);
+    TRY(csv_create(&l->csv, l->arena, l->path, columns, COLUMNS));
+    for (int i = 0; i < l->n_jobs; i++) {
+        for (int a = 0; a < eval_n_agents(l->eval, i); a++) {
+            struct keys k;
+            keys_of(&k, l, i, a);
+            const char *const *cells = find_row(p, k.text);
+            for (int c = 0; c < COLUMNS; c++) {
+                csv_text(&l->csv, cells[c]);
+            }
+            TRY(csv_end_row(&l->csv));
+        }
+    }
+    return csv_sync(&l->csv);
+}
+
+/* "DIR/eval.csv" -> "DIR/organisation.csv". */
+static const char *beside(const struct conductlog *l, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    const int n = slash == NULL ? 0 : (int)(slash - file) + 1;
+    return arena_printf(l->arena, "%.*sorganisation.csv", n, file);
+}
+
+static enum err merge(struct conductlog *l, struct parts *p, const char *const *files, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const char *path = beside(l, files[i]);
+        if (path == NULL) {
+            return ERR_MEMORY;
+        }
+        if (!file_exists(path)) {
+            continue; /* a part of those whom nobody judges */
+        }
+        TRY(csv_reader_open(&p->readers[p->n], path));
+        TRY(read_part(p, &p->readers[p->n++]));
+    }
+    if (p->rows.len > 0) {
+        qsort(p->rows.data, p->rows.len / sizeof(struct found), sizeof(struct found), by_hash);
+    }
+    return have_all(l, p) ? write_rows(l, p) : ERR_OK;
+}
+
+enum err conductlog_merge(struct conductlog *l, const char *const *files, int n)
+{
+    struct parts p = {.readers = ARENA_NEW(l->arena, n, struct csv_reader)};
+    if (!l->on) {
+        return ERR_OK;
+    }
+    if (p.readers == NULL) {
+        return ERR_MEMORY;
+    }
+    buf_init(&p.rows);
+    const enum err e = merge(l, &p, files, n);
+    for (int i = 0; i < p.n; i++) {
+        csv_reader_close(&p.readers[i]);
+    }
+    buf_release(&p.rows);
+    return e;
 }
 
 enum err conductlog_take(struct conductlog *l, int i)

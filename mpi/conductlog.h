@@ -29,6 +29,10 @@ enum err conductlog_init(struct conductlog *l, struct arena *arena, const struct
 /* Local, rank 0. Opens the file; what is there is kept if `keep`, as far as it can be used. */
 enum err conductlog_open(struct conductlog *l, bool keep) WARN_UNUSED;
 
+/* Local, rank 0. The file from those beside `files` (n), each the eval.csv of a part, all of whose
+ * rows together must be there: if not, none is written, and a sentence says what was missing. */
+enum err conductlog_merge(struct conductlog *l, const char *const *files, int n) WARN_UNUSED;
+
 /* Local, rank 0. The rows of job i, which was taken last, unless they are there. */
 enum err conductlog_take(struct conductlog *l, int i) WARN_UNUSED;
 

@@ -193,14 +193,11 @@ static enum err read_files(struct measure *m, const struct measure_options *o)
     if (m->trajectories != NULL) {
         TRY(trajectories_open(m->trajectories, !o->restart));
     }
-    if (o->n_files == 0) {
-        TRY(conductlog_open(&m->conduct, !o->restart));
-    } else if (m->conduct.on) {
-        log_info("organisation.csv is not merged: it stays beside the parts");
+    if (o->n_files > 0) { /* no file is opened for rows to come */
+        TRY(ledger_check_complete(&m->ledger));
+        return conductlog_merge(&m->conduct, o->files, o->n_files);
     }
-    if (o->n_files > 0) {
-        return ledger_check_complete(&m->ledger); /* no file is opened for rows to come */
-    }
+    TRY(conductlog_open(&m->conduct, !o->restart));
     return resumes ? ledger_continue(&m->csv, m->arena, m->csv_path)
                    : ledger_create(&m->csv, m->arena, m->csv_path);
 }

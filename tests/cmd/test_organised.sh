@@ -209,4 +209,16 @@ cp -R "$WORK/one" "$WORK/cut"
 head -n 20 "$WORK/one/eval.csv" >"$WORK/cut/eval.csv"
 exits 0 "half of eval.csv is lost" evaluate 1 "$WORK/cut"
 same_rows "what is there is not written twice" "$WORK/cut"
+
+# Parts by episodes: merged they are what one evaluation is; a part that was not judged is missed.
+exits 0 "two episodes" evaluate 1 "$WORK/a" --set eval.episodes=2
+exits 0 "and the third" evaluate 1 "$WORK/b" --set eval.first=2 --set eval.episodes=1
+exits 0 "merged" evaluate 1 "$WORK/ab" --merge "$WORK/b/eval.csv" "$WORK/a/eval.csv"
+same_rows "merged" "$WORK/ab"
+holds "merged: organisation.txt" cmp "$WORK/one/organisation.txt" "$WORK/ab/organisation.txt"
+rm "$WORK/b/organisation.csv"
+exits 0 "without one of them" evaluate 1 "$WORK/less" --merge "$WORK/b/eval.csv" "$WORK/a/eval.csv"
+says err "organisation.csv is not merged: no part has the row of nothing, .*, episode 2, agent" \
+    "it says what is missing"
+holds "and writes none" sh -c "! [ -e '$WORK/less/organisation.csv' ]"
 done_testing
