@@ -92,8 +92,18 @@ static void put_line(struct table *t, const struct line *i)
     put_ratio(t, s->penalty, i->n);
 }
 
-enum err conduct_table(struct buf *out, const char *path, enum table_style style,
-                       struct arena *scratch)
+static bool is_listed(const struct eval_cfg *cfg, const char *controller)
+{
+    for (int i = 0; i < cfg->n_controllers; i++) {
+        if (strcmp(controller_label(&cfg->controllers[i]), controller) == 0) {
+            return cfg->controllers[i].listed;
+        }
+    }
+    return true;
+}
+
+enum err conduct_table(struct buf *out, const char *path, const struct eval_cfg *cfg,
+                       enum table_style style, struct arena *scratch)
 {
     static const char *const head[] = {"controller", "agent",   "may act", "aligned",  "free",
                                        "chance",     "outside", "allowed", "improved", "windows",
@@ -105,7 +115,9 @@ enum err conduct_table(struct buf *out, const char *path, enum table_style style
     enum err e = add_rows(&lines, &r);
     table_init(&t, scratch, head, (int)(sizeof head / sizeof *head), 2);
     for (const struct line *i = lines.first; i != NULL && e == ERR_OK; i = i->next) {
-        put_line(&t, i);
+        if (is_listed(cfg, i->controller)) {
+            put_line(&t, i);
+        }
     }
     if (e == ERR_OK) {
         e = buf_printf(

@@ -6,6 +6,7 @@
 #ifndef KARMA_REPORT_CONDUCT_TABLE_H
 #define KARMA_REPORT_CONDUCT_TABLE_H
 
+#include "core/eval/eval.h"
 #include "core/game/conduct.h"
 #include "core/report/table.h"
 
@@ -17,8 +18,9 @@ enum {
     CONDUCT_COLUMNS = CONDUCT_KEYS + CONDUCT_COUNT
 };
 
-/* Append the table of the file at `path`, controllers and agents in its order. scratch is used. */
-enum err conduct_table(struct buf *out, const char *path, enum table_style style,
-                       struct arena *scratch) WARN_UNUSED;
+/* Append the table of the file at `path`, controllers and agents in its order, without controllers
+ * of `cfg` that are not listed. scratch is used. */
+enum err conduct_table(struct buf *out, const char *path, const struct eval_cfg *cfg,
+                       enum table_style style, struct arena *scratch) WARN_UNUSED;
 
 #endif

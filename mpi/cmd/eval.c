@@ -143,7 +143,9 @@ static enum err report_conduct(struct session *s)
         const char *path = file_join(&s->arena, s->dir, files[i].name);
         struct buf b;
         buf_init(&b);
-        e = path == NULL ? ERR_MEMORY : conduct_table(&b, log->path, files[i].style, &s->scratch);
+        e = path == NULL
+                ? ERR_MEMORY
+                : conduct_table(&b, log->path, &s->x->cfg.eval, files[i].style, &s->scratch);
         if (e == ERR_OK) {
             e = file_write(path, b.data, b.len);
         }

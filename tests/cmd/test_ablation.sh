@@ -31,6 +31,7 @@ same "$(row 'single one operation' | grep -Ec '^[01]\.[0-9]+ \| [01]\.[0-9]+ \| 
 holds "the arms stand in the comparison" grep -q '^| ddos *| hard - single one operation ' "$table"
 holds "and against rules inside the masks" grep -q '^| ddos *| hard *| scripted, 11 arms' "$table"
 holds "and among the roles" grep -q '^| hard *| bottleneck ' "$table"
+same "$(grep -c '^| scripted ff 70 % x4' "$table")" 1 "but not the points of frontiers"
 same "$(grep -c '^| ddos *| none ' "$table")" 0 "an arm that was not asked for does not"
 exits 0 "again: what is there is left alone" ablate floods --set eval.resamples=100
 done_testing
