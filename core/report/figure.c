@@ -324,6 +324,8 @@ static bool has_kind(const struct eval_cfg *cfg, enum controller_kind kind)
     return false;
 }
 
+enum { LISTED_LARGE = 12 }; /* controllers whose names fit beside a plot in large letters */
+
 static void plot_frontiers(struct script *s, const struct summary *summary, const char *title,
                            const char *data)
 {
@@ -333,10 +335,11 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
         s,
         "set title %s\nset xlabel 'mean CPU requested (vCPU)'\n"
         "set ylabel 'answered in time / received'\n"
-        "set key outside right top Left reverse samplen 2 spacing 1.2\n"
+        "set key outside right top vertical maxrows %d Left reverse samplen 2 %s\n"
         "set grid xtics lc rgb '#d8d8d8' lw 1 dt 1\nset offsets graph 0.05, 0.05, 0.05, 0.05\n"
         "plot \\\n",
-        script_quoted(s, title));
+        script_quoted(s, title), summary->n_listed + FRONTIER_KINDS,
+        summary->n_listed > LISTED_LARGE ? "spacing 0.9 font 'Arial,8'" : "spacing 1.2");
     for (int k = 0; k < FRONTIER_KINDS; k++) {
         if (has_kind(summary->cfg, frontier_kinds[k])) {
             plot_kind(s, file, frontier_kinds[k]);
