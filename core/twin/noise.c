@@ -1,6 +1,8 @@
 /* Drawing from a sorted bank. See noise.h. */
 #include "core/twin/noise.h"
 
+#include <stddef.h>
+
 enum err noise_init(struct noise *b, struct arena *arena, int n, int n_target)
 {
     b->n = n;
@@ -10,18 +12,26 @@ enum err noise_init(struct noise *b, struct arena *arena, int n, int n_target)
     return b->level != NULL && b->z != NULL && b->next != NULL ? ERR_OK : ERR_MEMORY;
 }
 
+/* Halves that are chosen without a jump: levels are as good as random, so a processor would guess
+ * every second one wrong. */
 int noise_rank(const struct noise *b, float level, bool equal)
 {
-    int lo = 0, hi = b->n;
-    while (lo < hi) {
-        const int mid = lo + (hi - lo) / 2;
-        if (b->level[mid] < level || (equal && b->level[mid] == level)) {
-            lo = mid + 1;
-        } else {
-            hi = mid;
-        }
+    int below = 0;
+    for (int n = b->n; n > 0; n /= 2) {
+        const int half = (n + 1) / 2;
+        const float mid = b->level[below + half - 1];
+        below += (mid < level) | (equal & (mid == level)) ? half : 0;
     }
-    return lo;
+    return below;
+}
+
+void noise_prefetch(const struct noise *b, int previous, int n_target)
+{
+    enum { LINE = 64 / sizeof(float) };
+    const int next = previous != NOISE_NONE ? b->next[previous] : NOISE_NONE;
+    for (int k = 0; next != NOISE_NONE && k < n_target; k += LINE) {
+        __builtin_prefetch(b->z + (ptrdiff_t)next * n_target + k);
+    }
 }
 
 int noise_draw(const struct noise *b, int previous, float level, double u)

@@ -48,4 +48,7 @@ int noise_rank(const struct noise *b, float level, bool equal);
  */
 int noise_draw(const struct noise *b, int previous, float level, double u);
 
+/* Asks the memory for the row that noise_draw() will most likely return. */
+void noise_prefetch(const struct noise *b, int previous, int n_target);
+
 #endif

@@ -203,6 +203,7 @@ static void ask_member(struct worlds *w, int member, int n, const int32_t *delta
             const struct space_decision d =
                 decision_of(w, i, delta, attack, load[i], states, loads);
             space_rows_input(w->in + (ptrdiff_t)rows++ * s->n_in, &w->rows, &d);
+            noise_prefetch(&w->model->ensemble.members[member].noise, w->noise_at[i], s->n_target);
         }
     }
     if (rows == 0) {
