@@ -33,5 +33,12 @@ holds "and against rules inside the masks" grep -q '^| ddos *| hard *| scripted,
 holds "and among the roles" grep -q '^| hard *| bottleneck ' "$table"
 same "$(grep -c '^| scripted ff 70 % x4' "$table")" 1 "but not the points of frontiers"
 same "$(grep -c '^| ddos *| none ' "$table")" 0 "an arm that was not asked for does not"
-exits 0 "again: what is there is left alone" ablate floods --set eval.resamples=100
+made=$(ls -l "$WORK"/runs/ablation/*/policy/weights.bin)
+touch -t 202001010000 "$WORK"/runs/ablation/*/policy/weights.bin
+old=$(ls -l "$WORK"/runs/ablation/*/policy/weights.bin)
+exits 0 "again" ablate floods --set eval.resamples=100
+same "$(ls -l "$WORK"/runs/ablation/*/policy/weights.bin)" "$old" "policies that are there are left alone"
+[ "$old" != "$made" ]
+result $? "(which a new one would show)"
+says err "; 0 are left" "and so are episodes"
 done_testing
