@@ -38,8 +38,8 @@ endif
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = checkpoint error eval trace trace_store trajectory twin update_dump weights
 BASE        = clock config config_place config_print config_read config_value config_yaml crc32c \
-              crossed csv csv_read err file fmath frame frame_file gzip jobs log mem nearest options \
-              progress rng rundir stats
+              crossed csv csv_read err file fmath frame frame_file gzip jobs lock log mem nearest options \
+              owner progress rng rundir stats
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trace trace_store trajectory twin update_dump weights wire
@@ -57,7 +57,7 @@ EVAL        = agreement bound claims collector episode eval frontier judge ledge
               separation summary tracer
 REPORT      = comparison conduct_table fidelity figure gate script table timeline trace
 RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchange experiment farm \
-              fit measure owners peers policies \
+              fit locking measure owners peers policies \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
 COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train twin

@@ -5,6 +5,7 @@
 #include "core/eval/collector.h"
 #include "core/twin/store.h"
 #include "mpi/farm.h"
+#include "mpi/locking.h"
 #include "mpi/policies.h"
 #include "mpi/setting.h"
 #include "mpi/stop.h"
@@ -34,6 +35,7 @@ struct collect {
     struct episode episode;
     struct collector collector;
     struct store_writer writer; /* rank 0 */
+    struct lock lock;           /* of the store, rank 0's */
     int n_jobs, n_kept;         /* n_kept: episodes that were there */
 };
 
@@ -272,6 +274,7 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
 {
     struct collect *c = ctx;
     (void)k;
+    TRY(lock_confirm(&c->lock));
     return store_put(&c->writer, record, bytes);
 }
 
@@ -285,6 +288,7 @@ static enum err collect(struct collect *c, const char *config_path)
 {
     const bool root = c->comm->rank == 0;
     TRY(comm_agree(c->comm, init(c, config_path)));
+    TRY(locking_file(&c->lock, c->comm, c->cfg->path, "karma trace collect"));
     TRY(comm_agree(c->comm, root ? open_store(c) : ERR_OK));
     TRY(share_kept(c));
     const struct job_list jobs = {.n = c->n_jobs - c->n_kept,
@@ -303,11 +307,12 @@ static enum err collect(struct collect *c, const char *config_path)
 enum err collect_run(struct comm *comm, const struct experiment *x, const char *config_path,
                      const struct collect_cfg *cfg)
 {
-    struct collect c = {.comm = comm, .x = x, .cfg = cfg, .writer = {.fd = -1}};
+    struct collect c = {.comm = comm, .x = x, .cfg = cfg, .writer = {.fd = -1}, .lock = {.fd = -1}};
     arena_init(&c.arena);
     enum err e = collect(&c, config_path);
     const enum err finished = store_finish(&c.writer);
     e = e == ERR_OK ? finished : e;
+    locking_end(&c.lock);
     arena_release(&c.arena);
     return comm_agree(comm, e);
 }

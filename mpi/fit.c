@@ -5,6 +5,7 @@
 #include "core/base/frame.h"
 #include "core/base/log.h"
 #include "mpi/farm.h"
+#include "mpi/locking.h"
 #include "mpi/stop.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct fit {
     struct twin_cfg as_it_is;     /* of the old twin: no table */
     struct twin_model old;
     bool has_old;
+    struct lock lock; /* of the twin's file, rank 0's */
 };
 
 /* ---- the transitions ---- */
@@ -139,6 +141,7 @@ static enum err move(const char *from, const char *to)
 static enum err save(struct fit *f)
 {
     struct store store;
+    TRY(lock_confirm(&f->lock));
     TRY(store_open(&store, &f->scratch, f->pending));
     const uint64_t digest = store.digest;
     store_close(&store);
@@ -163,6 +166,7 @@ static enum err fit(struct fit *f)
     if (f->traces == NULL || f->pending == NULL || f->pending_file == NULL) {
         return comm_agree(f->comm, ERR_MEMORY);
     }
+    TRY(locking_file(&f->lock, f->comm, f->order->out, "karma twin fit"));
     TRY(comm_agree(f->comm, root ? merge(f) : ERR_OK));
     TRY(comm_agree(f->comm, begin(f)));
     if (f->out->waiting) {
@@ -181,14 +185,16 @@ static enum err fit(struct fit *f)
 enum err fit_run(struct comm *comm, struct fit_outcome *outcome, struct arena *arena,
                  const struct fit_order *order)
 {
-    struct fit f = {.comm = comm, .order = order, .out = outcome, .arena = arena};
+    struct fit f = {
+        .comm = comm, .order = order, .out = outcome, .arena = arena, .lock = {.fd = -1}};
     *outcome = (struct fit_outcome){0};
     arena_init(&f.scratch);
     const enum err e = fit(&f);
-    if (comm->rank == 0 && f.pending != NULL && f.pending_file != NULL) {
+    if (f.lock.held && e != ERR_BUSY) { /* else they are another process's */
         (void)remove(f.pending);
         (void)remove(f.pending_file);
     }
+    locking_end(&f.lock);
     arena_release(&f.scratch);
     return e;
 }

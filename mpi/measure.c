@@ -273,6 +273,7 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
     struct measure *m = ctx;
     const int i = m->todo[k];
     int n;
+    TRY(m->lock != NULL ? lock_confirm(m->lock) : ERR_OK);
     TRY(m->inner.take(m->inner.ctx, i, record, bytes));
     const struct eval_row *row = &eval_rows(m->eval, &n)[i];
     if (m->trajectories != NULL) {
@@ -316,6 +317,7 @@ static enum err tell_stop(struct measure *m)
 enum err measure_run(struct measure *m, const struct measure_options *o)
 {
     const bool root = m->comm->rank == 0;
+    m->lock = o->lock;
     TRY(comm_agree(m->comm, root ? prepare(m, o) : ERR_OK));
     TRY(share_todo(m));
     const struct job_list jobs = {.n = m->n_todo,

@@ -9,6 +9,7 @@
 #ifndef KARMA_MPI_MEASURE_H
 #define KARMA_MPI_MEASURE_H
 
+#include "core/base/lock.h"
 #include "core/eval/ledger.h"
 #include "mpi/comm.h"
 #include "mpi/conductlog.h"
@@ -21,6 +22,7 @@ struct measure_options {
     const char *const
         *files; /* (n_files) merge these, play nothing else: missing rows are errors */
     int n_files;
+    struct lock *lock; /* of DIR, rank 0's; NULL: nobody else can be there */
 };
 
 struct measure {
@@ -38,6 +40,7 @@ struct measure {
     struct conductlog conduct;
     int *todo; /* (n_todo) jobs, ascending */
     int n_todo;
+    struct lock *lock; /* borrowed */
 };
 
 /* Local. Loads policies, builds controllers. config_path: for messages. Everything by reference. */

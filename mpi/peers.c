@@ -1,8 +1,8 @@
 /* Who is where, and who is gone. See peers.h. */
 #include "mpi/peers.h"
 
-#include "core/base/crc32c.h"
 #include "core/base/log.h"
+#include "core/base/owner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,35 +16,12 @@ struct place {
     int32_t pid;
 };
 
-/* ---- where am I? ---- */
-
-static uint32_t add_text(uint32_t crc, const char *text, long n)
-{
-    return n > 0 ? crc32c(crc, text, (size_t)n) : crc;
-}
-
-static uint32_t this_host(void)
-{
-    char text[256];
-    uint32_t crc = 0;
-    if (gethostname(text, sizeof text) == 0) {
-        text[sizeof text - 1] = '\0';
-        crc = add_text(crc, text, (long)strlen(text));
-    }
-    const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        crc = add_text(crc, text, read(fd, text, sizeof text));
-        close(fd);
-    }
-    return add_text(crc, text, readlink("/proc/self/ns/pid", text, sizeof text));
-}
-
 /* ---- exchange ---- */
 
 /* Rank r's place reaches everybody. Collective. */
 static enum err place_of(struct place *p, struct buf *message, struct comm *comm, int r)
 {
-    const struct place mine = {this_host(), (int32_t)getpid()};
+    const struct place mine = {owner_machine(), (int32_t)getpid()};
     enum err e = ERR_OK;
     message->len = 0;
     if (comm->rank == r) {
@@ -59,7 +36,7 @@ static enum err place_of(struct place *p, struct buf *message, struct comm *comm
 
 static enum err share_places(struct peers *p, struct buf *message, struct comm *comm)
 {
-    const uint32_t host = this_host();
+    const uint32_t host = owner_machine();
     for (int r = 0; r < comm->size; r++) {
         struct place place;
         TRY(place_of(&place, message, comm, r));

@@ -27,6 +27,7 @@ static struct {
     char status[PATH_LEN], temporary[PATH_LEN];
     volatile sig_atomic_t done;
     int updates;
+    const struct lock *lock; /* NULL: none */
 } last;
 
 /* ---- SIGUSR1 ---- */
@@ -138,6 +139,9 @@ static void leave(int signal)
         compose(&line, signal, peers_lost(last.peers));
         write_status(&line);
     }
+    if (last.lock != NULL) {
+        lock_abandon(last.lock);
+    }
     raise(signal); /* SA_RESETHAND: the default action, once this handler returns */
 }
 
@@ -180,6 +184,12 @@ void stop_lost(int rank)
 
 void stop_forget(void)
 {
-    on_leaving(SIG_DFL);
     last.peers = NULL;
+    on_leaving(last.lock != NULL ? leave : SIG_DFL);
+}
+
+void stop_lock(const struct lock *l)
+{
+    last.lock = l;
+    on_leaving(l != NULL || last.peers != NULL ? leave : SIG_DFL);
 }

@@ -8,11 +8,13 @@
  *
  * Last words say how far the run was and, if a rank of this host is gone, which one. They are
  * written by the lowest rank of the host that is left, so a lost rank 0 is told of, too; if that
- * one is held up for long, by another.
+ * one is held up for long, by another. After them, or without any, a lock that this process holds
+ * is removed.
  */
 #ifndef KARMA_MPI_STOP_H
 #define KARMA_MPI_STOP_H
 
+#include "core/base/lock.h"
 #include "mpi/peers.h"
 
 #include <stdbool.h>
@@ -30,7 +32,9 @@ void stop_last_words(const struct peers *peers, const char *status, int updates)
 void stop_at(int done);
 /* Local. Says the same of a rank that was found gone, before this one ends the job. */
 void stop_lost(int rank);
-/* Local. The signals end the process as they did before. */
+/* Local. No more last words. */
 void stop_forget(void);
+/* Local. From now on SIGTERM and SIGINT remove this lock (by reference); NULL: none any more. */
+void stop_lock(const struct lock *l);
 
 #endif

@@ -410,8 +410,8 @@ static enum err run(struct trainer *t)
     }
     if (e == ERR_PEER && t->peers.lost >= 0) {
         stop_lost(t->peers.lost);
-    } else if (e != ERR_OK && e != ERR_STOPPED) {
-        trainlog_fail(&t->log, e);
+    } else if (e != ERR_OK && e != ERR_STOPPED && e != ERR_BUSY) {
+        trainlog_fail(&t->log, e); /* ERR_BUSY: the directory is another process's by now */
     }
     trainlog_close(&t->log);
     return e;
@@ -430,6 +430,9 @@ enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup
         e = stand_guard(&t);
         e = e == ERR_OK ? run(&t) : e;
         if (e == ERR_PEER) {
+            if (setup->lock != NULL) {
+                lock_abandon(setup->lock);
+            }
             comm_abort(err_exit_code(e)); /* with a rank lost nobody can leave together */
         }
         stand_down(&t);

@@ -13,6 +13,7 @@
 
 #include "core/base/config.h"
 #include "core/base/err.h"
+#include "core/base/lock.h"
 #include "core/controllers/controller.h"
 #include "core/game/rules.h"
 #include "core/marl/mappo.h"
@@ -61,6 +62,7 @@ struct train_setup {
     const char *config;          /* resolved, YAML: goes into the run and the policy */
     uint64_t config_digest;      /* of what decides the weights: a checkpoint is of one only */
     const char *const *features; /* names of the state's columns */
+    struct lock *lock;           /* of run_dir, rank 0's; NULL: nobody else can be there */
 };
 
 struct train_options {

@@ -37,7 +37,19 @@ static enum err split_path(const char **root, const char **name, struct arena *a
     return ERR_OK;
 }
 
-static enum err move_aside(struct arena *arena, const char *path)
+static enum err rename_dir(const char *from, const char *to, struct lock *lock)
+{
+    if (lock != NULL) {
+        return lock_move_aside(lock, from, to);
+    }
+    if (rename(from, to) != 0) {
+        log_error("%s: cannot be moved to %s: %s", from, to, strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+static enum err move_aside(struct arena *arena, const char *path, struct lock *lock)
 {
     const char *marker = arena_printf(arena, "%s/run.yaml", path);
     if (marker == NULL) {
@@ -52,10 +64,7 @@ static enum err move_aside(struct arena *arena, const char *path)
             return ERR_MEMORY;
         }
         if (!file_exists(aside)) {
-            if (rename(path, aside) != 0) {
-                log_error("%s: cannot be moved to %s: %s", path, aside, strerror(errno));
-                return ERR_IO;
-            }
+            TRY(rename_dir(path, aside, lock));
             log_info("%s held an earlier run: moved to %s", path, aside);
             return ERR_OK;
         }
@@ -143,7 +152,7 @@ static enum err open_dir(struct trainlog *l, int done)
         TRY(rundir_open(&l->dir, l->arena, root, name));
         TRY(tidy(l));
     } else {
-        TRY(move_aside(l->arena, l->setup->run_dir));
+        TRY(move_aside(l->arena, l->setup->run_dir, l->setup->lock));
         TRY(rundir_create(&l->dir, l->arena, root, name));
     }
     if (l->setup->train->pipeline > 0) {
@@ -275,12 +284,19 @@ static const char *progress_inside(char text[32], const struct trainlog *l)
     return text;
 }
 
+/* Is the directory still ours? */
+static enum err confirm(const struct trainlog *l)
+{
+    return l->setup->lock != NULL ? lock_confirm(l->setup->lock) : ERR_OK;
+}
+
 enum err trainlog_update(struct trainlog *l, int u)
 {
     l->step++;
     if (!l->active) {
         return ERR_OK;
     }
+    TRY(confirm(l));
     const double now = clock_s();
     const double rate = (double)env_steps(l, 1) / (now - l->last_s);
     l->last_s = now;
@@ -308,6 +324,7 @@ enum err trainlog_sync(struct trainlog *l)
     if (!l->active) {
         return ERR_OK;
     }
+    TRY(confirm(l));
     TRY(csv_sync(&l->metrics));
     return csv_sync(&l->timing);
 }
@@ -320,6 +337,7 @@ enum err trainlog_finish(struct trainlog *l, bool stopped)
         return ERR_OK;
     }
     progress_end(&l->progress);
+    TRY(confirm(l));
     const struct policy_meta meta = {.seed = l->setup->train->seed,
                                      .digest = team_digest(l->team),
                                      .config = l->setup->config,

@@ -13,6 +13,7 @@
     X(ERR_FAILED, 1, "the run failed")                                                             \
     X(ERR_USAGE, 2, "the command line is wrong")                                                   \
     X(ERR_CONFIG, 2, "the configuration is wrong")                                                 \
+    X(ERR_BUSY, 2, "another process owns the files")                                               \
     X(ERR_IO, 1, "a file could not be read or written")                                            \
     X(ERR_FORMAT, 1, "bytes are not what they claim to be")                                        \
     X(ERR_VERSION, 1, "a file or message of another version")                                      \

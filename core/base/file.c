@@ -275,6 +275,12 @@ bool file_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool file_is_special(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
 static enum err no_dir(const char *verb, const char *path)
 {
     log_error("cannot %s '%s': %s; choose a directory that can be written", verb, path,

@@ -49,6 +49,8 @@ enum err file_write_fd(int fd, const char *path, const void *bytes, size_t n) WA
 
 bool file_exists(const char *path); /* anything of that name */
 bool file_is_dir(const char *path);
+/* There, and neither a regular file nor a directory: a device, a pipe. */
+bool file_is_special(const char *path);
 
 /* The directory and its parents; fine if they exist. */
 enum err file_make_dirs(const char *path) WARN_UNUSED;

@@ -11,6 +11,7 @@
 #include "mpi/cmd/commands.h"
 #include "mpi/comm.h"
 #include "mpi/experiment.h"
+#include "mpi/locking.h"
 #include "mpi/measure.h"
 #include "mpi/selfcheck.h"
 #include "mpi/stop.h"
@@ -61,6 +62,7 @@ struct session {
     const char *config_path, *dir;
     struct arena arena, scratch;
     struct measure measure;
+    struct lock lock; /* of dir, rank 0's */
 };
 
 /* ---- tables ---- */
@@ -292,12 +294,16 @@ static void mute(const struct comm *comm, bool on)
 
 static enum err evaluate(struct session *s, const struct measure_options *o)
 {
+    TRY(locking_dir(&s->lock, s->comm, s->dir, "karma eval"));
     mute(s->comm, true);
     enum err e = measure_init(&s->measure, &s->arena, s->comm, s->x, s->config_path, s->dir);
     mute(s->comm, false);
     TRY(comm_agree(s->comm, e));
     TRY(measure_run(&s->measure, o));
-    e = s->comm->rank == 0 ? report(s) : ERR_OK;
+    e = s->comm->rank == 0 ? lock_confirm(&s->lock) : ERR_OK;
+    if (s->comm->rank == 0 && e == ERR_OK) {
+        e = report(s);
+    }
     return comm_agree(s->comm, e);
 }
 
@@ -314,8 +320,6 @@ static enum err load(struct experiment *x, const char *path, const struct option
 static enum err eval_on(struct comm *comm, const struct operands *given, const struct options *o)
 {
     const char *path = given->items[0];
-    const struct measure_options how = {
-        .restart = o->restart, .files = given->items + 1, .n_files = o->merge ? given->n - 1 : 0};
     struct experiment x;
     mute(comm, true);
     const enum err loaded = load(&x, path, o);
@@ -325,7 +329,12 @@ static enum err eval_on(struct comm *comm, const struct operands *given, const s
                         .x = &x,
                         .config_path = path,
                         .dir = o->out != NULL ? o->out : x.cfg.run.dir,
-                        .measure = {.csv = {.fd = -1}, .conduct = {.csv = {.fd = -1}}}};
+                        .measure = {.csv = {.fd = -1}, .conduct = {.csv = {.fd = -1}}},
+                        .lock = {.fd = -1}};
+    const struct measure_options how = {.restart = o->restart,
+                                        .files = given->items + 1,
+                                        .n_files = o->merge ? given->n - 1 : 0,
+                                        .lock = &s.lock};
     arena_init(&s.arena);
     arena_init(&s.scratch);
     stop_listen();
@@ -334,6 +343,7 @@ static enum err eval_on(struct comm *comm, const struct operands *given, const s
         e = evaluate(&s, &how);
     }
     measure_release(&s.measure);
+    locking_end(&s.lock);
     arena_release(&s.scratch);
     arena_release(&s.arena);
     experiment_release(&x);

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/spawn.h"
+#include "mpi/locking.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -107,7 +108,7 @@ static enum err draw_all(const struct scripts *s, struct arena *arena)
     return ERR_OK;
 }
 
-static enum err draw_dir(const char *dir, struct arena *arena)
+static enum err find_and_draw(const char *dir, struct arena *arena)
 {
     struct scripts s = {0};
     const char *figures = file_join(arena, dir, "figures");
@@ -128,6 +129,22 @@ static enum err draw_dir(const char *dir, struct arena *arena)
         return ERR_USAGE;
     }
     return draw_all(&s, arena);
+}
+
+/* One process draws. It takes a lock of its own: a training under way may be drawn. */
+static enum err draw_dir(const char *dir, struct arena *arena)
+{
+    struct lock lock = {.fd = -1};
+    const char *drawing = file_join(arena, dir, "figure");
+    if (drawing == NULL) {
+        return ERR_MEMORY;
+    }
+    if (file_is_dir(dir)) {
+        TRY(locking_file(&lock, NULL, drawing, "karma figure"));
+    }
+    const enum err e = find_and_draw(dir, arena);
+    locking_end(&lock);
+    return e;
 }
 
 enum err command_figure(int argc, char **argv)

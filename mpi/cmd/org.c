@@ -9,6 +9,7 @@
 #include "core/report/table.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/spawn.h"
+#include "mpi/locking.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -286,6 +287,15 @@ static enum err draw(const struct buf *graph, const char *svg, struct arena *are
     return spawn_run(argv, ".", "graphviz", stays, dot_file);
 }
 
+static enum err draw_locked(const struct buf *graph, const char *svg, struct arena *arena)
+{
+    struct lock lock;
+    TRY(locking_file(&lock, NULL, svg, "karma org"));
+    const enum err e = draw(graph, svg, arena);
+    locking_end(&lock);
+    return e;
+}
+
 /* ---- verbs ---- */
 
 static enum err print_shown(const struct guides *g, const struct org_options *o,
@@ -303,7 +313,7 @@ static enum err print_shown(const struct guides *g, const struct org_options *o,
         fwrite(printed->data, 1, printed->len, stdout);
     }
     if (e == ERR_OK && o->svg != NULL) {
-        e = draw(&graph, o->svg, arena);
+        e = draw_locked(&graph, o->svg, arena);
     }
     buf_release(&graph);
     buf_release(&tables);

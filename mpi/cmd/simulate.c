@@ -7,6 +7,7 @@
 #include "core/report/timeline.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/experiment.h"
+#include "mpi/locking.h"
 #include "mpi/policies.h"
 
 #include <stdio.h>
@@ -116,19 +117,20 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     struct policies policies;
     struct arena scratch;
     struct episode_metrics m;
+    struct lock lock;
     TRY(policies_load(&policies, arena, x, controller, config_path));
     const struct eval_teams *teams = &policies.teams[controller];
     TRY(controller_new(&t->controllers[0], arena, cfg, &x->world,
                        teams->n_teams > 0 ? teams->rules[0] : &x->rules,
                        teams->n_teams > 0 ? teams->teams[0] : NULL));
-    TRY(file_make_dirs(dir));
-    TRY(file_check_writable(dir));
+    TRY(locking_dir(&lock, NULL, dir, "karma simulate"));
     arena_init(&scratch);
     enum err e = timeline_write(&m, t, dir, &scratch);
     if (e == ERR_OK) {
         e = print_metrics(&m, t->title, &scratch);
     }
     arena_release(&scratch);
+    locking_end(&lock);
     TRY(e);
     log_info("trace: %s/trace.csv and cohorts.csv; draw the timeline with: karma figure %s", dir,
              dir);

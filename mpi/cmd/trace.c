@@ -10,6 +10,7 @@
 #include "mpi/collect.h"
 #include "mpi/comm.h"
 #include "mpi/experiment.h"
+#include "mpi/locking.h"
 #include "mpi/selfcheck.h"
 #include "mpi/stop.h"
 
@@ -363,6 +364,16 @@ static const struct verb {
     {"merge", run_merge, 100000, true},   {"collect", run_collect, 1, true},
 };
 
+/* For verbs without ranks: what they write is theirs. */
+static enum err run_locked(const struct verb *v, struct session *s)
+{
+    struct lock lock;
+    TRY(locking_file(&lock, NULL, s->o->out, "karma trace"));
+    const enum err e = v->run(s);
+    locking_end(&lock);
+    return e;
+}
+
 static enum err run_verb(const struct operands *given, const struct options *o, struct arena *arena,
                          int *argc, char ***argv)
 {
@@ -390,7 +401,7 @@ static enum err run_verb(const struct operands *given, const struct options *o, 
             log_error("karma trace: --validation and --held-out leave nothing to learn from");
             return ERR_USAGE;
         }
-        return v->run(&s);
+        return v->writes && v->run != run_collect ? run_locked(v, &s) : v->run(&s);
     }
     log_error("karma trace: unknown verb '%s'; collect, info, check, import, export or merge",
               given->items[0]);

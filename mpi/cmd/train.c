@@ -4,6 +4,7 @@
 #include "mpi/cmd/commands.h"
 #include "mpi/comm.h"
 #include "mpi/experiment.h"
+#include "mpi/locking.h"
 #include "mpi/resume.h"
 #include "mpi/selfcheck.h"
 
@@ -54,7 +55,8 @@ static enum err check_dump(const struct comm *comm, const struct options *o, enu
     return ERR_USAGE;
 }
 
-static enum err train_experiment(struct comm *comm, struct experiment *x, const struct options *o)
+static enum err train_experiment(struct comm *comm, struct experiment *x, struct lock *lock,
+                                 const struct options *o)
 {
     struct train_setup setup = {
         .train = &x->cfg.train,
@@ -64,6 +66,7 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, const 
         .run_dir = x->cfg.run.dir,
         .config = (const char *)x->resolved.data,
         .features = experiment_features(x, &x->arena),
+        .lock = lock,
     };
     struct train_options opt = {
         .dump_update = o->dump_update, .dump_file = o->dump_file, .dry_run = o->dry_run};
@@ -73,6 +76,7 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, const 
     e = setup.features == NULL ? ERR_MEMORY : e;
     TRY(comm_agree(comm, e));
     if (!o->dry_run) {
+        TRY(locking_dir(lock, comm, x->cfg.run.dir, "karma train"));
         TRY(resume_decide(&what, &digest, comm, x, o->restart));
     }
     TRY(check_dump(comm, o, what));
@@ -110,6 +114,7 @@ static enum err load(struct experiment *x, const char *path, const struct option
 static enum err train_on(struct comm *comm, const char *path, const struct options *o)
 {
     struct experiment x;
+    struct lock lock = {.fd = -1};
     if (comm->rank != 0) {
         log_set_sink(ignore_line, NULL);
     }
@@ -120,7 +125,8 @@ static enum err train_on(struct comm *comm, const char *path, const struct optio
         e = selfcheck(comm, (enum gemm_kind)x.cfg.team.gemm);
     }
     if (e == ERR_OK) {
-        e = train_experiment(comm, &x, o);
+        e = train_experiment(comm, &x, &lock, o);
+        locking_end(&lock);
     }
     if (loaded == ERR_OK) {
         experiment_release(&x);

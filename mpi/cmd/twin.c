@@ -7,6 +7,7 @@
 #include "mpi/comm.h"
 #include "mpi/experiment.h"
 #include "mpi/fit.h"
+#include "mpi/locking.h"
 #include "mpi/selfcheck.h"
 #include "mpi/stop.h"
 
@@ -263,9 +264,14 @@ static enum err run_report(struct session *s)
                                     .horizon = s->o->horizon,
                                     .stride = s->o->stride,
                                     .seed = 1}};
+    struct lock lock = {.fd = -1};
+    if (s->o->out != NULL) {
+        TRY(locking_dir(&lock, NULL, s->o->out, "karma twin report"));
+    }
     arena_init(&x.scratch);
     const enum err e = report(s, &x, &cfg);
     arena_release(&x.scratch);
+    locking_end(&lock);
     return e;
 }
 

@@ -43,6 +43,7 @@ static void exit_codes_are_the_documented_ones(void **state)
     assert_int_equal(err_exit_code(ERR_IO), 1);
     assert_int_equal(err_exit_code(ERR_USAGE), 2);
     assert_int_equal(err_exit_code(ERR_CONFIG), 2);
+    assert_int_equal(err_exit_code(ERR_BUSY), 2);
     assert_int_equal(err_exit_code(ERR_REFUSED), 3);
     assert_int_equal(err_exit_code(ERR_PEER), 4);
     assert_int_equal(err_exit_code(ERR_STOPPED), 5);
