@@ -57,7 +57,7 @@ EVAL        = agreement bound claims collector episode eval frontier judge ledge
               separation summary tracer
 REPORT      = comparison conduct_table fidelity figure gate script table timeline trace
 RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchange experiment farm \
-              fit locking measure owners peers policies \
+              fit locking measure owners peers policies rehearsal \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
 COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train twin

@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "mpi/dump.h"
+#include "mpi/rehearsal.h"
 #include "mpi/saving.h"
 #include "mpi/stop.h"
 #include "mpi/trainer.h"
@@ -423,9 +424,7 @@ enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup
     struct trainer t = {.comm = comm, .setup = setup, .opt = opt};
     enum err e = comm_agree(comm, trainer_init(&t));
     if (e == ERR_OK && opt->dry_run) {
-        if (comm->rank == 0) {
-            trainer_print_memory(&t);
-        }
+        e = comm_agree(comm, rehearsal_run(&t));
     } else if (e == ERR_OK) {
         e = stand_guard(&t);
         e = e == ERR_OK ? run(&t) : e;
@@ -439,6 +438,8 @@ enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup
     }
     if (e == ERR_OK && !opt->dry_run) {
         *digest = team_digest(&t.team);
+        log_info("memory of rank %d: %.1f MiB resident at most", comm->rank,
+                 (double)mem_resident_most() / (1 << 20));
         e = comm_same_u64(comm, "digest of the weights", *digest);
     }
     trainer_release(&t);

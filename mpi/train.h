@@ -69,7 +69,7 @@ struct train_options {
     int dump_update; /* write this PPO update (from 1) as one message, see mpi/dump.h; 0 = none */
     const char *dump_file; /* there */
     bool resume;  /* go on from the newest checkpoint in run_dir; else a run there moves aside */
-    bool dry_run; /* carve everything, print the memory table, do nothing */
+    bool dry_run; /* print how much memory it will take (mpi/rehearsal.h), train nothing */
 };
 
 /* Local. Can `size` ranks share this training? If not, a sentence and ERR_CONFIG. */

@@ -5,8 +5,6 @@
 #include "core/marl/replay.h"
 #include "mpi/dump.h"
 
-#include <stdio.h>
-
 int trainer_count_tiles(const struct train_cfg *cfg)
 {
     return (cfg->envs + TILE - 1) / TILE;
@@ -33,12 +31,37 @@ int trainer_clone_rollouts(const struct train_cfg *cfg)
     return cfg->init == INIT_SCRATCH ? 0 : (cfg->clone.samples + per_rollout - 1) / per_rollout;
 }
 
+/* Where tiles are carved. A dry run carves a few, evenly spread over those it would simulate. */
+static struct arena *tile_arena(struct trainer *t)
+{
+    return t->opt->dry_run ? &t->sample : &t->arena;
+}
+
+/* The i-th carved tile is this one of those that the rank simulates. */
+static int place_of_carved(const struct trainer *t, int i)
+{
+    return (int)((int64_t)i * t->n_sim / t->n_carved);
+}
+
+static enum err carve_tile(struct trainer *t, int i, int tile)
+{
+    const struct train_setup *s = t->setup;
+    const struct demonstrator *demo = t->demos == NULL ? NULL : demonstrations_tile(t->demos, i);
+    TRY(game_new(&t->tiles[i].env, tile_arena(t), s->rules, envs_of_tile(s->train, tile),
+                 s->train->seed, demo));
+    TRY(rollout_keep_actions(&t->tiles[i], tile_arena(t), t->team.spec, s->rules->cfg->horizon));
+    t->tiles[i].tile = tile;
+    return ERR_OK;
+}
+
 static enum err init_sim(struct trainer *t)
 {
     const struct train_setup *s = t->setup;
     const struct train_cfg *cfg = s->train;
     arena_section(&t->arena, "environments");
+    arena_section(tile_arena(t), "environments");
     t->n_sim = count_owned(t->owners.sim, t->owners.n_tiles, t->comm->rank);
+    t->n_carved = t->opt->dry_run && t->n_sim > REHEARSED ? REHEARSED : t->n_sim;
     t->tiles = ARENA_NEW(&t->arena, t->n_sim, struct rollout_tile);
     if (t->tiles == NULL) {
         return ERR_MEMORY;
@@ -47,18 +70,13 @@ static enum err init_sim(struct trainer *t)
     if (cfg->init != INIT_SCRATCH) {
         t->rule = cfg->clone.rule;
         t->rule.kind = cfg->init == INIT_CLONE_FF ? CONTROLLER_FF : CONTROLLER_KHPA;
-        TRY(demonstrations_init(&t->demos, &t->arena, &t->rule, s->rules, t->n_sim));
+        TRY(demonstrations_init(&t->demos, tile_arena(t), &t->rule, s->rules, t->n_carved));
     }
-    for (int tile = 0, i = 0; tile < t->owners.n_tiles; tile++) {
-        if (t->owners.sim[tile] != t->comm->rank) {
+    for (int tile = 0, mine = 0, i = 0; tile < t->owners.n_tiles && i < t->n_carved; tile++) {
+        if (t->owners.sim[tile] != t->comm->rank || mine++ != place_of_carved(t, i)) {
             continue;
         }
-        const struct demonstrator *demo =
-            t->demos == NULL ? NULL : demonstrations_tile(t->demos, i);
-        TRY(game_new(&t->tiles[i].env, &t->arena, s->rules, envs_of_tile(cfg, tile), cfg->seed,
-                     demo));
-        TRY(rollout_keep_actions(&t->tiles[i], &t->arena, t->team.spec, s->rules->cfg->horizon));
-        t->tiles[i++].tile = tile;
+        TRY(carve_tile(t, i++, tile));
     }
     return block_init(&t->spare, &t->arena, t->team.spec, TILE, cfg->steps);
 }
@@ -66,15 +84,17 @@ static enum err init_sim(struct trainer *t)
 static enum err init_pipeline(struct trainer *t)
 {
     arena_section(&t->arena, "pipeline");
+    arena_section(tile_arena(t), "pipeline");
     t->before = ARENA_NEW(&t->arena, t->n_sim, struct rollout_tile);
     t->sums = arena_alloc(&t->arena, (size_t)t->n_sim, sizeof *t->sums);
     if (t->before == NULL || t->sums == NULL) {
         return ERR_MEMORY;
     }
-    for (int i = 0; i < t->n_sim; i++) {
+    for (int i = 0; i < t->n_carved; i++) {
         t->before[i].env = t->tiles[i].env;
         t->before[i].tile = t->tiles[i].tile;
-        TRY(rollout_keep_actions(&t->before[i], &t->arena, t->team.spec, t->tiles[i].max_steps));
+        TRY(rollout_keep_actions(&t->before[i], tile_arena(t), t->team.spec,
+                                 t->tiles[i].max_steps));
     }
     return team_weights_init(&t->acting, &t->arena, &t->team);
 }
@@ -90,6 +110,9 @@ static enum err init_blocks(struct trainer *t)
     t->blocks = ARENA_NEW(&t->arena, t->n_sets * t->n_learn, struct block);
     if (t->blocks == NULL) {
         return ERR_MEMORY;
+    }
+    if (t->opt->dry_run) {
+        return block_init(&t->one_block, &t->one_block_arena, t->team.spec, TILE, cfg->steps);
     }
     for (int set = 0; set < t->n_sets; set++) {
         for (int tile = 0, i = 0; tile < t->owners.n_tiles; tile++) {
@@ -163,6 +186,8 @@ enum err trainer_init(struct trainer *t)
     const struct train_setup *s = t->setup;
     arena_init(&t->arena);
     arena_init(&t->scratch);
+    arena_init(&t->sample);
+    arena_init(&t->one_block_arena);
     t->mappo_cfg = *s->mappo;
     TRY(owners_init(&t->owners, &t->arena, trainer_count_tiles(s->train), t->comm->size,
                     s->train->learners));
@@ -188,6 +213,8 @@ void trainer_release(struct trainer *t)
 {
     exchange_release(&t->exchange);
     convergence_close(&t->convergence);
+    arena_release(&t->one_block_arena);
+    arena_release(&t->sample);
     arena_release(&t->scratch);
     arena_release(&t->arena);
 }
@@ -224,15 +251,4 @@ struct block *trainer_block(const struct trainer *t, int set, int tile)
         }
     }
     return low < t->n_learn && blocks[low].tile == tile ? &blocks[low] : NULL;
-}
-
-void trainer_print_memory(const struct trainer *t)
-{
-    printf("memory of rank %d of %d: %d tiles simulated, %d learned\n", t->comm->rank,
-           t->comm->size, t->n_sim, t->n_learn);
-    for (int i = 0; i < t->arena.n_sections; i++) {
-        const struct mem_section *s = &t->arena.sections[i];
-        printf("  %-24s %12.3f MiB\n", s->name, (double)s->bytes / (1 << 20));
-    }
-    printf("  %-24s %12.3f MiB\n", "total", (double)t->arena.bytes / (1 << 20));
 }

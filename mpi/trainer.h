@@ -16,7 +16,8 @@
 #include "mpi/trainlog.h"
 #include "mpi/treesum.h"
 
-enum { TREES = 3 }; /* sums over tiles: gradients, batch statistics, episodes */
+enum { REHEARSED = 4 }; /* tiles that a dry run carves and plays */
+enum { TREES = 3 };     /* sums over tiles: gradients, batch statistics, episodes */
 
 struct tree_sum {
     struct treesum *tree;
@@ -28,6 +29,9 @@ struct trainer {
     const struct train_setup *setup;
     const struct train_options *opt;
     struct arena arena, scratch;
+    struct arena sample;    /* a dry run: the tiles that it carves */
+    struct block one_block; /* a dry run: of a tile, in an arena of its own */
+    struct arena one_block_arena;
     struct owners owners;
     struct peers peers;
     struct team team;
@@ -39,7 +43,7 @@ struct trainer {
     struct rollout_tile *tiles; /* (n_sim) those I simulate, ascending */
     struct controller_cfg rule; /* that is imitated */
     struct demonstrations *demos;
-    int n_sim;
+    int n_sim, n_carved; /* n_carved: n_sim, but for a dry run */
 
     /* train.pipeline: what the rollout that runs ahead started from. */
     struct weights acting;       /* it acts with these */
@@ -65,9 +69,6 @@ struct trainer {
 /* Local. Everything is carved here, nothing later. On an error trainer_release() is still due. */
 enum err trainer_init(struct trainer *t) WARN_UNUSED;
 void trainer_release(struct trainer *t);
-
-/* Standard output: what this rank holds, section by section. */
-void trainer_print_memory(const struct trainer *t);
 
 int trainer_count_tiles(const struct train_cfg *cfg);
 

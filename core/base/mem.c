@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 /* Under AddressSanitizer what is not carved is poisoned, so overruns inside a chunk are found. */
 #if defined(__has_feature)
@@ -117,6 +120,66 @@ void arena_section(struct arena *a, const char *name)
     a->sections[a->n_sections] = (struct mem_section){name, 0};
     a->section = a->n_sections++;
 }
+
+void arena_count(struct arena *a, const char *name, size_t bytes)
+{
+    const int before = a->n_sections > 0 ? a->section : -1;
+    arena_section(a, name);
+    a->sections[a->section].bytes += bytes;
+    a->bytes += bytes;
+    a->section = before >= 0 ? before : a->section;
+}
+
+/* ---- what is in memory ---- */
+
+enum { PAGES_AT_ONCE = 4096 };
+
+static size_t range_resident(uintptr_t begin, uintptr_t end)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char in_memory[PAGES_AT_ONCE];
+    size_t n = 0;
+    for (uintptr_t at = begin / page * page; at < end; at += PAGES_AT_ONCE * page) {
+        const size_t left = (end - at + page - 1) / page;
+        const size_t pages = left < PAGES_AT_ONCE ? left : PAGES_AT_ONCE;
+        if (mincore((void *)at, pages * page, in_memory) != 0) {
+            return end - begin; /* unknown: all of it */
+        }
+        for (size_t i = 0; i < pages; i++) {
+            n += in_memory[i] & 1;
+        }
+    }
+    return n * page;
+}
+
+size_t arena_resident(const struct arena *a)
+{
+    size_t bytes = 0;
+    for (const struct mem_chunk *c = a->head; c != NULL; c = c->next) {
+        bytes += range_resident((uintptr_t)c, (uintptr_t)c->base + c->cap);
+    }
+    return bytes;
+}
+
+size_t mem_resident(void)
+{
+    unsigned long long total, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f == NULL) {
+        return 0;
+    }
+    const bool known = fscanf(f, "%llu %llu", &total, &resident) == 2;
+    (void)fclose(f);
+    return known ? (size_t)resident * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+size_t mem_resident_most(void)
+{
+    struct rusage used;
+    return getrusage(RUSAGE_SELF, &used) == 0 ? (size_t)used.ru_maxrss * 1024 : 0;
+}
+
+/* ---- chunks ---- */
 
 static struct mem_chunk *chunk_new(size_t cap)
 {

@@ -4,8 +4,7 @@
  * initialised and never free single pieces; the arena's owner releases everything at once. Hot
  * loops (rollout, update, plant step) allocate nothing: mem_calls() counts, and a test compares.
  *
- * Sections name who asked: `train --dry-run` carves a whole run without touching the pages and
- * prints the table, so the sizes printed are the sizes used.
+ * Sections name who asked: `train --dry-run` prints them as a table (mpi/rehearsal.h).
  */
 #ifndef KARMA_BASE_MEM_H
 #define KARMA_BASE_MEM_H
@@ -46,6 +45,12 @@ void arena_release(struct arena *a); /* frees every chunk; pointers into it dang
 /* What follows is counted under `name` (static string). */
 void arena_section(struct arena *a, const char *name);
 
+/* Count `bytes` more under `name`, as if they had been carved: for a dry run that carves a part. */
+void arena_count(struct arena *a, const char *name, size_t bytes);
+
+/* Bytes of the arena that are in memory: of its pages those that were touched. */
+size_t arena_resident(const struct arena *a);
+
 /* `n` elements of `size` bytes, zeroed, MEM_ALIGN-aligned; n == 0 gives a valid pointer.
  * NULL when memory is exhausted or n*size overflows: logged. */
 void *arena_alloc(struct arena *a, size_t n, size_t size);
@@ -77,6 +82,10 @@ enum err buf_printf(struct buf *b, const char *fmt, ...) WARN_UNUSED
 uint64_t mem_calls(void);
 /* Bytes asked for by these, freed or not: what reading some input cost is a difference. */
 uint64_t mem_bytes(void);
+
+/* Bytes of this process that are in memory now, and at most so far; 0: the system does not say. */
+size_t mem_resident(void);
+size_t mem_resident_most(void);
 
 /* Tests: the n-th allocation from now fails, once (n >= 1); 0 = never. */
 void mem_fail_after(uint64_t n);

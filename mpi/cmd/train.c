@@ -27,8 +27,10 @@ static const struct option_row rows[] = {
                     "(docs/training.md); needs one learner"),
     OPTION_FLAG(struct options, restart, "restart", 'r',
                 "train anew even if the run directory holds a run of this configuration"),
-    OPTION_FLAG(struct options, dry_run, "dry-run", 'n',
-                "check everything and print the memory table, train nothing"),
+    OPTION_FLAG(
+        struct options, dry_run, "dry-run", 'n',
+        "check everything, play one rollout of a few environments, print how much memory the "
+        "training will take; train nothing"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
