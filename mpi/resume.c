@@ -24,7 +24,7 @@ static enum err read_status(bool *done, struct arena *arena, const char *run_dir
     }
     buf_init(&text);
     const enum err e = file_read(&text, path, STATUS_MAX);
-    *done = e == ERR_OK && strcmp((const char *)text.data, "done\n") == 0;
+    *done = e == ERR_OK && strncmp((const char *)text.data, "done", 4) == 0;
     buf_release(&text);
     return e;
 }

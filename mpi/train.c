@@ -412,7 +412,8 @@ static enum err run(struct trainer *t)
     if (e == ERR_PEER && t->peers.lost >= 0) {
         stop_lost(t->peers.lost);
     } else if (e != ERR_OK && e != ERR_STOPPED && e != ERR_BUSY) {
-        trainlog_fail(&t->log, e); /* ERR_BUSY: the directory is another process's by now */
+        /* ERR_BUSY: the directory is another process's by now */
+        trainlog_fail(&t->log, e, t->mappo != NULL ? mappo_fault(t->mappo) : "");
     }
     trainlog_close(&t->log);
     return e;

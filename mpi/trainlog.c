@@ -290,6 +290,38 @@ static enum err confirm(const struct trainlog *l)
     return l->setup->lock != NULL ? lock_confirm(l->setup->lock) : ERR_OK;
 }
 
+/* An agent whose choices have next to no entropy does the same whatever it sees more, and explores
+ * nothing: 0.05 nats are one choice with probability 0.99. */
+#define COLLAPSED_NATS 0.05
+
+static void watch_entropy(struct trainlog *l, int u)
+{
+    const int agent = l->stats.entropy_agent;
+    const bool collapsed = agent >= 0 && l->stats.entropy_least < COLLAPSED_NATS;
+    if (!collapsed) {
+        l->collapsed_at = 0;
+    } else if (l->collapsed_at == 0) {
+        l->collapsed_at = u;
+        l->collapsed_agent = agent;
+        log_warn("update %d: the choices of agent '%s' have collapsed (entropy %.4f, below %g): it "
+                 "makes one choice with near certainty and learns little more. If this is early, "
+                 "the step is too large (mappo.lr %g) or mappo.entropy (%g) too small",
+                 u, l->team->spec->agent_names[agent], l->stats.entropy_least, COLLAPSED_NATS,
+                 l->stats.lr, l->setup->mappo->entropy);
+    }
+}
+
+/* "; agent 'cart' collapsed since update 3", or nothing. */
+static const char *collapse_note(char text[160], const struct trainlog *l)
+{
+    text[0] = '\0';
+    if (l->collapsed_at > 0) {
+        (void)snprintf(text, 160, "; agent '%s' collapsed since update %d",
+                       l->team->spec->agent_names[l->collapsed_agent], l->collapsed_at);
+    }
+    return text;
+}
+
 enum err trainlog_update(struct trainlog *l, int u)
 {
     l->step++;
@@ -308,6 +340,7 @@ enum err trainlog_update(struct trainlog *l, int u)
     progress_at(&l->progress, l->step, "%s env-steps/s  reward %.3f  entropy %.2f%s",
                 progress_count(steps, sizeof steps, (uint64_t)rate), l->stats.reward,
                 l->stats.entropy, progress_inside(inside, l));
+    watch_entropy(l, u);
     l->time = (struct train_time){0};
     l->waited_s = l->comm->wait_seconds;
     return check_ratios(l, u);
@@ -338,6 +371,7 @@ enum err trainlog_finish(struct trainlog *l, bool stopped)
     }
     progress_end(&l->progress);
     TRY(confirm(l));
+    CHECK(team_find_not_finite(l->team) < 0); /* mappo_update() returned ERR_NUMERIC before */
     const struct policy_meta meta = {.seed = l->setup->train->seed,
                                      .digest = team_digest(l->team),
                                      .config = l->setup->config,
@@ -352,13 +386,20 @@ enum err trainlog_finish(struct trainlog *l, bool stopped)
     buf_release(&b);
     TRY(e);
     log_info("policy written to %s", path);
+    char note[160];
+    if (collapse_note(note, l)[0] != '\0') {
+        log_warn("agent '%s' has made one choice with near certainty since update %d of %d; unless "
+                 "that is wanted, train anew with a smaller step: --restart --set mappo.lr=%g",
+                 l->team->spec->agent_names[l->collapsed_agent], l->collapsed_at,
+                 l->setup->train->updates, l->setup->mappo->lr / 10);
+    }
     if (stopped) {
         log_info("stopped on request after update %" PRIu64 " of %d", l->step,
                  l->setup->train->updates);
-        return rundir_status(&l->dir, "stopped after update %" PRIu64 " of %d", l->step,
-                             l->setup->train->updates);
+        return rundir_status(&l->dir, "stopped after update %" PRIu64 " of %d%s", l->step,
+                             l->setup->train->updates, note);
     }
-    return rundir_status(&l->dir, "done");
+    return rundir_status(&l->dir, "done%s", note);
 }
 
 void trainlog_unprepared(struct trainlog *l)
@@ -374,13 +415,29 @@ void trainlog_unprepared(struct trainlog *l)
     }
 }
 
-void trainlog_fail(struct trainlog *l, enum err why)
+static void tell_fault(const struct trainlog *l, const char *fault)
+{
+    const double lr = l->setup->mappo->lr;
+    log_error(
+        "update %d of %d: %s is not finite (NaN or infinity); the training ends and no policy "
+        "is written. The checkpoints from before are intact, but going on from them ends here "
+        "again: train anew with a smaller step, --restart --set mappo.lr=%g (it is %g)",
+        l->done + 1, l->setup->train->updates, fault, lr / 10, lr);
+}
+
+void trainlog_fail(struct trainlog *l, enum err why, const char *fault)
 {
     if (!l->active || l->dir.path == NULL) {
         return;
     }
     progress_end(&l->progress);
-    const enum err e = rundir_status(&l->dir, "failed after update %d: %s", l->done, err_text(why));
+    enum err e = ERR_OK;
+    if (fault[0] != '\0') {
+        tell_fault(l, fault);
+        e = rundir_status(&l->dir, "failed after update %d: %s is not finite", l->done, fault);
+    } else {
+        e = rundir_status(&l->dir, "failed after update %d: %s", l->done, err_text(why));
+    }
     if (e != ERR_OK) {
         log_warn("%s: the status could not be written", l->dir.path);
     }

@@ -30,7 +30,8 @@ struct trainlog {
         double rollout, learn, checkpoint; /* seconds since the last row */
     } time;
     double started_s, last_s, waited_s;
-    double before_s; /* seconds of training before this program took over */
+    int collapsed_at, collapsed_agent; /* collapsed_at: update since which, 0: nobody is */
+    double before_s;                   /* seconds of training before this program took over */
 };
 
 enum { TRAINLOG_NEW = -1 };
@@ -54,11 +55,13 @@ enum err trainlog_update(struct trainlog *l, int u) WARN_UNUSED;
 void trainlog_restart_clock(struct trainlog *l);
 /* Rows written so far are on the disk when this returns: a checkpoint counts on them. */
 enum err trainlog_sync(struct trainlog *l) WARN_UNUSED;
-/* policy/weights.bin as it is now, status. stopped: before the last update, on request. */
+/* policy/weights.bin as it is now, status; a warning if an agent's choices have collapsed. stopped:
+ * before the last update, on request. */
 enum err trainlog_finish(struct trainlog *l, bool stopped) WARN_UNUSED;
 /* Stopped on request while there was nothing to go on from. */
 void trainlog_unprepared(struct trainlog *l);
-void trainlog_fail(struct trainlog *l, enum err why);
+/* `fault`: what was not finite (mappo_fault()), "" for other errors. */
+void trainlog_fail(struct trainlog *l, enum err why, const char *fault);
 void trainlog_close(struct trainlog *l);
 
 #endif

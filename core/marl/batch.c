@@ -113,7 +113,7 @@ static double *total_stats(const struct mappo *m)
     return reduce_stats(&m->batch_shape, m->batch_total);
 }
 
-static enum err check_finite(const struct mappo *m)
+static enum err check_finite(struct mappo *m)
 {
     static const char *const names[N_BATCH_COLUMNS] = {"advantage", "return", "value error",
                                                        "reward"};
@@ -125,13 +125,11 @@ static enum err check_finite(const struct mappo *m)
             continue;
         }
         if (c < spec->n_norm) {
-            log_error("%s: column %d of the rows is not finite", spec->name, c);
-        } else {
-            int i = c - spec->n_norm;
-            log_error("%s: the %s of agent %d is not finite", spec->name, names[i / spec->n_agents],
-                      i % spec->n_agents);
+            return mappo_not_finite(m, "column %d of the rows", c);
         }
-        return ERR_NUMERIC;
+        const int i = c - spec->n_norm, agent = i % spec->n_agents;
+        return mappo_not_finite(m, "the %s of agent '%s'", names[i / spec->n_agents],
+                                spec->agent_names[agent]);
     }
     return ERR_OK;
 }

@@ -11,6 +11,9 @@
 #include "core/nn/adam.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 #define S struct mappo_cfg
 const struct cfg_field mappo_fields[] = {
@@ -54,6 +57,11 @@ static enum err carve(struct mappo *m, struct arena *arena)
     m->order = ARENA_NEW(arena, m->n_env, uint32_t);
     m->order_scratch = ARENA_NEW(arena, m->n_env, uint64_t);
     m->slice_of = ARENA_NEW(arena, m->n_env, int);
+    m->agent_weight = ARENA_NEW(arena, m->team->spec->n_agents, double);
+    m->agent_entropy = ARENA_NEW(arena, m->team->spec->n_agents, double);
+    if (m->agent_weight == NULL || m->agent_entropy == NULL) {
+        return ERR_MEMORY;
+    }
     if (m->mom1 == NULL || m->mom2 == NULL || m->order == NULL || m->order_scratch == NULL ||
         m->slice_of == NULL) {
         return ERR_MEMORY;
@@ -95,6 +103,37 @@ void mappo_optimiser(struct mappo *m, float **mom1, float **mom2, uint64_t **t)
     *t = &m->t;
 }
 
+/* ---- what is not finite ---- */
+
+enum err mappo_not_finite(struct mappo *m, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(m->fault, sizeof m->fault, fmt, args);
+    va_end(args);
+    log_error("%s: %s is not finite", m->team->spec->name, m->fault);
+    return ERR_NUMERIC;
+}
+
+const char *mappo_fault(const struct mappo *m)
+{
+    return m->fault;
+}
+
+/* network: an actor's index, n_actors for the critic. */
+static enum err network_not_finite(struct mappo *m, const char *what, int network)
+{
+    const struct team *t = m->team;
+    if (network == t->n_actors) {
+        return mappo_not_finite(m, "%s of the critic", what);
+    }
+    if (t->n_actors == 1 && t->spec->n_agents > 1) {
+        return mappo_not_finite(m, "%s of the actor that all agents share", what);
+    }
+    return mappo_not_finite(m, "%s of the actor of agent '%s'", what,
+                            t->spec->agent_names[network]);
+}
+
 /* ---- one slice ---- */
 
 /* Sums over the slices of an update, for the log. */
@@ -118,9 +157,14 @@ static double share(double part, double whole)
     return whole > 0.0 ? part / whole : 0.0;
 }
 
-static void tally_slice(struct tally *tally, const struct team *t, float *total)
+static void tally_slice(struct tally *tally, struct mappo *m, float *total)
 {
+    const struct team *t = m->team;
     int n = t->spec->n_agents;
+    for (int i = 0; i < n; i++) {
+        m->agent_weight[i] += (double)record_agent_sums(t, total, SUM_WEIGHT)[i];
+        m->agent_entropy[i] += (double)record_agent_sums(t, total, SUM_ENTROPY)[i];
+    }
     double weight = sum_of(record_agent_sums(t, total, SUM_WEIGHT), n);
     const float *value = record_value_sums(t, total);
     tally->policy_loss += share(sum_of(record_agent_sums(t, total, SUM_LOSS), n), weight);
@@ -152,15 +196,16 @@ static enum err finish_gradients(struct mappo *m, float *total, double *norm_sum
     double sum =
         finish_gradient(total + t->critic_at[0], t->critic.n_params,
                         (double)record_value_sums(t, total)[SUM_VALUES], m->cfg->grad_norm);
+    if (!isfinite(sum)) {
+        return network_not_finite(m, "the gradient", t->n_actors);
+    }
     for (int i = 0; i < t->n_actors; i++) {
         double divisor = t->n_actors == 1 ? sum_of(weight, t->spec->n_agents) : (double)weight[i];
         sum +=
             finish_gradient(total + t->actor_at[i], t->actor.n_params, divisor, m->cfg->grad_norm);
-    }
-    if (!isfinite(sum)) {
-        log_error("%s: a gradient of update %u is not finite; a smaller lr may help", t->spec->name,
-                  t->w.version);
-        return ERR_NUMERIC;
+        if (!isfinite(sum)) {
+            return network_not_finite(m, "the gradient", i);
+        }
     }
     *norm_sum += sum / (t->n_actors + 1);
     return ERR_OK;
@@ -195,7 +240,7 @@ static enum err learn_slice(struct mappo *m, const struct block *blocks, int sli
     TRY(m->grad.total(m->grad.ctx, m->grad_total));
     float *total = reduce_floats(m->grad_total);
     TRY(finish_gradients(m, total, &tally->grad_norm));
-    tally_slice(tally, m->team, total);
+    tally_slice(tally, m, total);
     optimise(m, total, phase, lr);
     return ERR_OK;
 }
@@ -223,6 +268,8 @@ static enum err learn(struct mappo *m, const struct block *blocks, enum mappo_ph
     batch_prepare(m, blocks);
     for (int epoch = 0; epoch < m->cfg->epochs; epoch++) {
         deal_slices(m, m->team->w.version, (uint32_t)epoch);
+        memset(m->agent_weight, 0, (size_t)m->team->spec->n_agents * sizeof(double));
+        memset(m->agent_entropy, 0, (size_t)m->team->spec->n_agents * sizeof(double));
         for (int slice = 0; slice < m->n_slices; slice++) {
             TRY(learn_slice(m, blocks, slice, phase, lr, tally));
         }
@@ -230,10 +277,28 @@ static enum err learn(struct mappo *m, const struct block *blocks, enum mappo_ph
     return ERR_OK;
 }
 
+/* The agent with the least entropy in the last epoch; -1: nobody had a choice. */
+static int find_least_entropy(double *least, const struct mappo *m)
+{
+    int agent = -1;
+    *least = 0.0;
+    for (int i = 0; i < m->team->spec->n_agents; i++) {
+        const double entropy = share(m->agent_entropy[i], m->agent_weight[i]);
+        if (m->agent_weight[i] > 0.0 && (agent < 0 || entropy < *least)) {
+            agent = i;
+            *least = entropy;
+        }
+    }
+    return agent;
+}
+
 static struct mappo_stats report(const struct mappo *m, const struct tally *tally, double lr)
 {
-    double n = tally->n_slices;
-    return (struct mappo_stats){.policy_loss = share(tally->policy_loss, n),
+    double n = tally->n_slices, least;
+    const int agent = find_least_entropy(&least, m);
+    return (struct mappo_stats){.entropy_least = least,
+                                .entropy_agent = agent,
+                                .policy_loss = share(tally->policy_loss, n),
                                 .value_loss = share(tally->value_loss, n),
                                 .entropy = share(tally->entropy, n),
                                 .kl = share(tally->kl, n),
@@ -253,6 +318,10 @@ enum err mappo_update(struct mappo *m, struct block *blocks, enum mappo_phase ph
     TRY(batch_collect(m, blocks));
     if (phase != MAPPO_WARMUP) {
         TRY(learn(m, blocks, phase, lr, &tally));
+        const int network = team_find_not_finite(m->team);
+        if (network >= 0) {
+            return network_not_finite(m, "a weight", network);
+        }
     }
     batch_merge_rows(m);
     team_refresh(m->team);

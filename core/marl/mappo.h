@@ -39,6 +39,10 @@ struct mappo_stats { /* means over the update; per agent where an array */
     double ratio_max_dev; /* max |rho - 1| in the first slice of the first epoch: exactly 0 */
     double reward;        /* mean reward per step */
     double lr;
+    /* Of the last epoch: the least mean entropy of one agent's choices, and whose (-1: nobody had a
+     * choice). About 0: the agent always does the same and explores nothing any more. */
+    double entropy_least;
+    int entropy_agent;
 };
 
 struct mappo;
@@ -51,9 +55,14 @@ enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_
 
 /* blocks (n_mine), ascending by tile. progress in [0, 1]: of the run, for lr. Collective over all
  * learners (through the reducers). Every learner ends with the same team->w, version + 1.
- * ERR_NUMERIC with a sentence if a gradient is not finite. */
+ * ERR_NUMERIC with a sentence that names the agent or the critic if a row, a reward, a gradient or
+ * a parameter is not finite; then the team is good for nothing. */
 enum err mappo_update(struct mappo *m, struct block *blocks, enum mappo_phase phase,
                       double progress, struct mappo_stats *out) WARN_UNUSED;
+
+/* Local. What was not finite in the update that returned ERR_NUMERIC, "the gradient of the actor of
+ * agent 'cart'"; "" if there was none. */
+const char *mappo_fault(const struct mappo *m);
 
 /* For checkpoints: the optimiser's state (m, v: n_params floats each). t counts steps, the actors'
  * in its upper 32 bits and the critic's in its lower: a VALUE phase moves only the critic. */

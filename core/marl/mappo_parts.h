@@ -56,6 +56,8 @@ struct tile_inputs {
     float *target; /* (rows, A) normalised */
 };
 
+enum { FAULT_MAX = 200 };
+
 struct mappo {
     const struct mappo_cfg *cfg;
     struct team *team; /* borrowed, written */
@@ -80,7 +82,14 @@ struct mappo {
     double *columns; /* stats_doubles(max(n_norm, A)) */
 
     void *grad_total, *batch_total; /* records */
+
+    double *agent_weight, *agent_entropy; /* (A) sums over the slices of this epoch */
+    char fault[FAULT_MAX];
 };
+
+/* Local. Logs that something is not finite and keeps the words for mappo_fault(). ERR_NUMERIC. */
+enum err mappo_not_finite(struct mappo *m, const char *fmt, ...) WARN_UNUSED
+    __attribute__((format(printf, 2, 3)));
 
 /* Local. One learner's memory for a pass over its tiles, n_rows of each. */
 enum err gradient_init(struct mappo *m, struct arena *arena) WARN_UNUSED;

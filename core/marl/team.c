@@ -177,6 +177,25 @@ void team_refresh(struct team *t)
     normaliser_freeze(&t->norm, t->w.row_stats, NORM_EPS);
 }
 
+static bool all_finite(const float *x, size_t n)
+{
+    bool finite = true;
+    for (size_t i = 0; i < n; i++) {
+        finite = finite && isfinite(x[i]);
+    }
+    return finite;
+}
+
+int team_find_not_finite(const struct team *t)
+{
+    for (int i = 0; i < t->n_actors; i++) {
+        if (!all_finite(t->w.params + t->actor_at[i], t->actor.n_params)) {
+            return i;
+        }
+    }
+    return all_finite(t->w.params + t->critic_at[0], t->critic.n_params) ? -1 : t->n_actors;
+}
+
 uint64_t team_digest(const struct team *t)
 {
     const struct weights *w = &t->w;

@@ -63,6 +63,9 @@ void team_weights_copy(struct weights *to, const struct weights *from, const str
 enum err team_init_params(struct team *t, uint64_t seed, struct arena *scratch) WARN_UNUSED;
 /* After w was overwritten (broadcast, file): derive what depends on it. */
 void team_refresh(struct team *t);
+/* The first network with a parameter that is not finite: an actor's index, n_actors for the critic,
+ * -1 if all are finite. */
+int team_find_not_finite(const struct team *t);
 /* FNV-1a, 64 bits, over the bytes of parameters and statistics: what `train` prints. */
 uint64_t team_digest(const struct team *t);
 

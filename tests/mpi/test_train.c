@@ -10,6 +10,8 @@
 
 #include "tests/mpi/tiny.h"
 
+#include <unistd.h>
+
 #include <math.h>
 
 /* ---- environments that make trouble ---- */
@@ -265,8 +267,12 @@ static void test_nan(struct ranks *r)
     struct trouble nan_reward = {.env = BAD_ENV, .episode = 1, .nan_reward = true};
     struct tiny_run t = shorter(&nan_reward);
     tiny_set(&t, r->c.size > 1 ? "train.learners=3" : "train.learners=1");
+    char policy[600];
     EXPECT(r, tiny_go(r, &t) == ERR_NUMERIC);
-    EXPECT(r, status_says(r, &t, "failed"));
+    EXPECT(r, status_says(r, &t, "failed after update "));
+    EXPECT(r, status_says(r, &t, " of agent '") && status_says(r, &t, "' is not finite"));
+    snprintf(policy, sizeof policy, "%s/policy/weights.bin", t.dir);
+    EXPECT(r, access(policy, F_OK) != 0);
 }
 
 /* Observations that are no function of the row: every one differs a little from the last. */

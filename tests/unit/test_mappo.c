@@ -531,15 +531,57 @@ static void test_not_finite(void **state)
     float kept = f.run.block[1].reward[5];
     f.run.block[1].reward[5] = NAN;
     assert_int_equal(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats), ERR_NUMERIC);
-    assert_non_null(strstr(heard.last, "agent 2"));
+    assert_non_null(strstr(heard.last, "agent 'c'"));
+    assert_non_null(strstr(mappo_fault(f.mappo), "of agent 'c'"));
     f.run.block[1].reward[5] = kept;
     for (int i = 0; i < TILE; i++) {
         f.run.block[3].logp[i] = NAN;
     }
     assert_int_equal(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats), ERR_NUMERIC);
-    assert_non_null(strstr(heard.last, "gradient"));
+    assert_non_null(strstr(heard.last, "the gradient of the actor of agent 'a' is not finite"));
     assert_true(stats.lr == 42);
     heard_end();
+    arena_release(&f.arena);
+}
+
+/* The last step of an update may leave what no later gradient shows. */
+static void test_last_step_not_finite(void **state)
+{
+    (void)state;
+    struct heard heard;
+    struct toy_learner f;
+    struct setting s = setting();
+    struct mappo_stats stats;
+    s.cfg.epochs = s.cfg.minibatches = 1;
+    s.cfg.lr = s.cfg.lr_end = 1e300;
+    setup(&f, s);
+    heard_begin(&heard);
+    assert_int_equal(team_find_not_finite(f.mappo->team), -1);
+    assert_int_equal(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats), ERR_NUMERIC);
+    assert_non_null(strstr(mappo_fault(f.mappo), "a weight of the "));
+    assert_true(team_find_not_finite(f.mappo->team) >= 0);
+    heard_end();
+    arena_release(&f.arena);
+}
+
+/* An agent that always does the same is found by its entropy. */
+static void test_collapsed_agent(void **state)
+{
+    (void)state;
+    struct toy_learner f;
+    struct setting s = setting();
+    struct mappo_stats stats;
+    s.cfg.epochs = 2;
+    setup(&f, s);
+    OK(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats));
+    assert_true(stats.entropy_agent >= 0 && stats.entropy_least > 0.05);
+    assert_true(stats.entropy_least <= stats.entropy * 1.5);
+    arena_release(&f.arena);
+    s.cfg.lr = s.cfg.lr_end = 1.0;
+    s.cfg.epochs = 60;
+    setup(&f, s);
+    OK(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats));
+    assert_true(stats.entropy_agent >= 0 && stats.entropy_least < 0.05);
     arena_release(&f.arena);
 }
 
@@ -574,6 +616,8 @@ int main(void)
         cmocka_unit_test(test_popart_keeps_values),
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_last_step_not_finite),
+        cmocka_unit_test(test_collapsed_agent),
         cmocka_unit_test(test_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
