@@ -41,4 +41,27 @@ else
     ! grep -q '_if_include=lo' "$WORK/out"
     result $? "several hosts do not talk over loopback"
 fi
+
+# ---- a host whose name nobody knows ----
+fake() { # COMMANDS: a getent that does this
+    mkdir -p "$WORK/bin"
+    printf '#!/bin/sh\n%s\n' "$1" >"$WORK/bin/getent"
+    chmod +x "$WORK/bin/getent"
+}
+named() { # start a program that needs no ranks as if it used MPI
+    PATH=$WORK/bin:$PATH KARMA_LAUNCHER=srun "$LAUNCH" -n 1 /bin/true
+}
+mkdir -p "$WORK/bin"
+printf '#!/bin/sh\nexit 0\n' >"$WORK/bin/srun"
+chmod +x "$WORK/bin/srun"
+fake 'exit 0'
+exits 0 "a host name that is known" named
+same "$(cat "$WORK/err")" "" "is not mentioned"
+fake 'exit 2'
+exits 0 "a host name that cannot be resolved" named
+says err "'$(uname -n)' cannot be resolved.*echo '127.0.1.1 $(uname -n)' >>/etc/hosts" "is named with the line to add"
+fake 'exec sleep 100'
+exits 0 "a name service that does not answer" timeout 50 sh -c \
+    "PATH=$WORK/bin:\$PATH KARMA_LAUNCHER=srun '$LAUNCH' -n 1 /bin/true"
+says err "cannot be resolved" "is not waited for"
 done_testing
