@@ -3,6 +3,7 @@
  *   run.yaml       resolved config, seed, revision: what made the results   rundir_put
  *   machine.yaml   host, CPU, compiler, build, start time                   rundir_put_machine
  *   status         one line: "running update 12", "done", "failed: ..."     rundir_status
+ *   lock           while a process writes here: whose it is                 core/base/lock.h
  *   metrics.csv    results, one row per update                              csv_*
  *   timing.csv     seconds; the other file that may differ between equal runs
  *   checkpoints/   policy/
