@@ -53,7 +53,7 @@ TWIN        = accuracy bank check check_rows dataset ensemble export import layo
               metric model nearest noise sheet space space_rows store twin worlds
 GAME        = conduct game imitate rules view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
-EVAL        = agreement bound claims collector episode eval frontier judge ledger outcomes pareto \
+EVAL        = agreement bound claims collector cut episode eval frontier judge ledger outcomes pareto \
               separation summary tracer
 REPORT      = comparison conduct_table fidelity figure gate script table timeline trace
 RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchange experiment farm \

@@ -189,18 +189,31 @@ static void fill_ends(struct bound *b, const struct schedule *schedule)
 
 /* ---- windows ---- */
 
-/* What windows i .. j-1 can answer in time. */
-static double window_bound(const struct bound *b, int i, int j, double l)
+static void begin_cuts(struct bound *b, int n)
 {
     const double late_s = latency_max_s(b->world);
     const int stride = b->n_windows + 1;
-    double least = b->arrived[j] - b->arrived[i];
+    const double n_inequalities = 0.5 * n * (n + 1.0) * b->n_resources;
+    const double l = fm_log(n_inequalities / FAILS);
     for (int r = 0; r < b->n_resources; r++) {
-        const double *ends = b->ends + r * stride;
-        const double k = ends[j] - ends[i] + late_s * b->rate[r];
-        if (b->need[r] > 0.0 && least * b->need[r] > k) {
-            const double x = l / 3.0 + sqrt(l * l / 9.0 + 2.0 * k * l);
-            least = fmin(least, floor((k + x) / b->need[r]));
+        cut_begin(&b->cuts[r], b->ends + r * stride, b->best, n, late_s * b->rate[r], b->need[r],
+                  l);
+    }
+}
+
+/* The least over all last windows i .. j-1. The least of arrivals and resources over all i is the
+ * least of what each has over all i. Arrivals add up, so a window of its own for j - 1 is as good
+ * as any. A resource answers whole requests: floor() never falls and best[i] is whole, so the start
+ * that is best without it is best with it. */
+static double least_until(struct bound *b, int j)
+{
+    double least = b->best[j - 1] + (b->arrived[j] - b->arrived[j - 1]);
+    for (int r = 0; r < b->n_resources; r++) {
+        struct cut *c = &b->cuts[r];
+        if (b->need[r] > 0.0) {
+            cut_add(c, j - 1);
+            const int i = cut_start(c, j);
+            least = fmin(least, b->best[i] + floor(cut_cost(c, i, j)));
         }
     }
     return least;
@@ -209,19 +222,15 @@ static double window_bound(const struct bound *b, int i, int j, double l)
 double bound_of(struct bound *b, const struct schedule *s, const struct episode_id *id,
                 const struct plant_cohort *cohorts, int n, double carried)
 {
-    const double n_inequalities = 0.5 * n * (n + 1.0) * b->n_resources;
-    const double l = fm_log(n_inequalities / FAILS);
     CHECK(n <= b->n_windows);
     draw_starts(b, id);
     fill_ends(b, s);
+    begin_cuts(b, n);
     b->arrived[0] = 0.0;
     b->best[0] = carried;
     for (int j = 1; j <= n; j++) {
         b->arrived[j] = b->arrived[j - 1] + (double)cohorts[j - 1].received;
-        b->best[j] = HUGE_VAL;
-        for (int i = 0; i < j; i++) {
-            b->best[j] = fmin(b->best[j], b->best[i] + window_bound(b, i, j, l));
-        }
+        b->best[j] = least_until(b, j);
     }
     return b->arrived[n] > 0.0 ? b->best[n] / b->arrived[n] : 1.0;
 }
@@ -240,6 +249,18 @@ static enum err init_starts(struct bound *b, struct arena *arena)
         if (b->start_s[s] == NULL) {
             return ERR_MEMORY;
         }
+    }
+    return ERR_OK;
+}
+
+static enum err init_cuts(struct bound *b, struct arena *arena)
+{
+    b->cuts = ARENA_NEW(arena, b->n_resources, struct cut);
+    if (b->cuts == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int r = 0; r < b->n_resources; r++) {
+        TRY(cut_init(&b->cuts[r], arena, b->n_windows));
     }
     return ERR_OK;
 }
@@ -274,6 +295,7 @@ enum err bound_init(struct bound *b, struct arena *arena, const struct world *w)
         return ERR_MEMORY;
     }
     TRY(init_starts(b, arena));
+    TRY(init_cuts(b, arena));
     init_costs(b, scratch);
     init_needs(b, scratch);
     init_rates(b);

@@ -33,8 +33,8 @@
  *    demand_s / pace over the largest of these, each counts 1 at most, and the inequality holds as
  * it stands.
  * 5. The episode is cut into windows so that the sum of the least of (arrivals, 3., 4.) is smallest
- *    (dynamic programming over the windows of plant_cohort). l makes the probability that any of
- * the inequalities used fails in an episode at most 1e-9.
+ *    (dynamic programming over the windows of plant_cohort, with core/eval/cut.h). l makes the
+ * probability that any of the inequalities used fails in an episode at most 1e-9.
  *
  * To it come requests that arrived before the episode began and end in it. Left out, so that the
  * bound is looser than it might be: crashes, lost calls, slots that connections hold, the noisy
@@ -50,6 +50,7 @@
 #define KARMA_EVAL_BOUND_H
 
 #include "core/base/mem.h"
+#include "core/eval/cut.h"
 #include "core/game/world.h"
 #include "core/scenario/schedule.h"
 
@@ -64,6 +65,7 @@ struct bound {
     double *ends;     /* (n_resources, n_windows + 1) K from the start to the start of a window */
     double *arrived;  /* (n_windows + 1) requests before a window */
     double *best;     /* (n_windows + 1) least bound on those of them answered in time */
+    struct cut *cuts; /* (n_resources) where the last window may start */
     double **start_s; /* (n_services) start delays of the pods of the first decision */
 };
 enum err bound_init(struct bound *b, struct arena *arena, const struct world *w) WARN_UNUSED;
