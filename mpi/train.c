@@ -363,7 +363,6 @@ static enum err stand_guard(struct trainer *t)
     TRY(peers_init(&t->peers, &t->arena, t->comm));
     const char *status = file_join(&t->arena, t->setup->run_dir, "status");
     TRY(comm_agree(t->comm, status == NULL ? ERR_MEMORY : ERR_OK));
-    stop_listen();
     stop_last_words(&t->peers, status, t->setup->train->updates);
     comm_watch(t->comm, peers_watch, &t->peers);
     return ERR_OK;

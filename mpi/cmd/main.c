@@ -2,6 +2,7 @@
 #include "core/base/log.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/cpu_check.h"
+#include "mpi/stop.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -64,8 +65,26 @@ static int finish(enum err e)
     return err_exit_code(e);
 }
 
+/* Commands that SIGUSR1 ends in order; NULL: whatever the second word is. */
+static bool stops_in_order(int argc, char **argv)
+{
+    static const char *const commands_that_stop[][2] = {
+        {"train", NULL}, {"eval", NULL}, {"trace", "collect"}, {"twin", "fit"}};
+    for (size_t i = 0; i < sizeof commands_that_stop / sizeof *commands_that_stop; i++) {
+        const char *const *c = commands_that_stop[i];
+        if (argc > 1 && strcmp(argv[1], c[0]) == 0 &&
+            (c[1] == NULL || (argc > 2 && strcmp(argv[2], c[1]) == 0))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
+    if (stops_in_order(argc, argv)) {
+        stop_listen(); /* first: a launcher may send the signal while the ranks start */
+    }
     cpu_check();
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of the write */
     log_init(-1);

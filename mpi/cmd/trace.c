@@ -12,7 +12,6 @@
 #include "mpi/experiment.h"
 #include "mpi/locking.h"
 #include "mpi/selfcheck.h"
-#include "mpi/stop.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -333,7 +332,6 @@ static enum err collect_on(struct comm *comm, struct session *s)
                                     .held_out = o->held_out / 100.0};
     struct experiment x;
     TRY(load(&x, comm, s));
-    stop_listen();
     enum err e = selfcheck(comm, (enum gemm_kind)x.cfg.team.gemm);
     if (e == ERR_OK) {
         e = collect_run(comm, &x, s->files[0], &cfg);

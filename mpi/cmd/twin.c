@@ -9,7 +9,6 @@
 #include "mpi/fit.h"
 #include "mpi/locking.h"
 #include "mpi/selfcheck.h"
-#include "mpi/stop.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -118,7 +117,6 @@ static enum err fit_on(struct comm *comm, struct session *s)
     struct fit_outcome outcome;
     struct buf yaml;
     TRY(comm_agree(comm, load_config(&cfg, s)));
-    stop_listen();
     TRY(selfcheck(comm, GEMM_FIXED));
     buf_init(&yaml);
     enum err e = cfg_print_resolved(&yaml, fit_fields, &cfg.fit, CFG_ALL);
