@@ -82,6 +82,7 @@ figure | cmd gnuplot         | gnuplot-nox         | gnuplot              | gnup
 figure | cmd dot             | graphviz            | graphviz             | graphviz    | graphviz
 test   | lib cmocka          | libcmocka-dev       | libcmocka-devel      | cmocka      | cmocka
 tools  | cmd clang           | clang               | clang                | llvm        | llvm
+tools  | link clang -fsanitize=fuzzer,address,undefined | libclang-rt-dev | compiler-rt | llvm | llvm
 tools  | cmd clang-format    | clang-format        | clang-tools-extra    | llvm        | llvm
 tools  | cmd valgrind        | valgrind            | valgrind             | valgrind    | valgrind
 endef

@@ -60,6 +60,46 @@ echo 'exit 100' | fake apt-get
 setup 2 "a failing apt-get is reported" install build
 says err "apt-get failed" "in a sentence"
 
+# --- a library that only a link finds ------------------------------------------------------------
+# clang without libclang-rt compiles for libFuzzer, but does not link.
+PACKAGES='tools | link linker -fsanitize=fuzzer | runtime-deb | runtime-rpm | - | -
+tools | cmd no-such-tool | tool-deb | tool-rpm | - | -'
+for tool in mktemp rm; do
+    ln -sf "$(command -v $tool)" "$bin/$tool"
+done
+echo 'exit 1' | fake linker
+setup 0 "a program that does not link" install "tools?"
+says err "^missing: linker -fsanitize=fuzzer \(Debian package runtime-deb\)" "names flags and package"
+echo 'case "$*" in *-fsanitize=fuzzer*-o*probe*) ;; *) exit 1 ;; esac' | fake linker
+setup 0 "a program that links" install "tools?"
+! grep -q "linker" "$WORK/err"
+result $? "is not missed"
+sed -n '/^define PACKAGES/,/^endef/p' Makefile >"$WORK/out"
+says out "^tools *\| link clang -fsanitize=fuzzer" "the Makefile asks it of clang"
+
+# apt-get installs nothing if it does not know one of the names: then the others, one by one.
+echo 'exit 1' | fake linker
+rm -f "$bin/no-such-tool"
+echo 'case "$*" in update*) ;; *runtime-deb*) exit 100 ;; *) echo exit 0 >'"$bin"'/no-such-tool
+    chmod +x '"$bin"'/no-such-tool ;; esac' | fake apt-get
+setup 0 "a name that apt-get does not know" install "tools?"
+holds "does not keep it from the others" test -x "$bin/no-such-tool"
+
+# --- names of this host --------------------------------------------------------------------------
+PACKAGES='mpi | cmd sh | dash | - | - | -'
+echo 'echo node7' | fake uname
+echo 'shift; exec "$@"' | fake timeout
+echo '[ "$2" = localhost ]' | fake getent
+setup 0 "a host that cannot resolve its own name" install mpi
+says err "^This host cannot resolve node7, so" "is told so"
+says err "^    echo '127.0.0.1 node7' >>/etc/hosts\$" "and what to type"
+echo 'exit 2' | fake getent
+setup 0 "a host without /etc/hosts" install mpi
+says err "echo '127.0.0.1 localhost node7' >>/etc/hosts\$" "gets both names on one line"
+echo 'exit 0' | fake getent
+setup 0 "a host that can" install mpi
+same "$(cat "$WORK/err")" "" "is told nothing"
+
 # A machine where sinfo answers and that is not inside a job is a login node.
 echo 'echo "debug* up infinite 3 idle n[1-3]"' | fake sinfo
 exits 0 "make run stops on a login node" env -u SLURM_JOB_ID -u MAKEFLAGS PATH="$bin:$PATH" \
