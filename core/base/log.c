@@ -13,10 +13,10 @@ enum { LINE_MAX_BYTES = 4096, ERASE_BYTES = 3 };
 /* The log is process state by nature: a level, a rank and where the lines go. */
 static struct {
     enum log_level level;
-    int rank;
+    int rank, fd;
     void (*sink)(void *ctx, enum log_level level, const char *line);
     void *ctx;
-} logger = {LOG_INFO, -1, NULL, NULL};
+} logger = {LOG_INFO, -1, STDERR_FILENO, NULL, NULL};
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
@@ -35,9 +35,16 @@ static enum log_level level_from_env(void)
     return LOG_INFO;
 }
 
+static int fd_from_env(void)
+{
+    const char *want = getenv("KARMA_LOG_TO");
+    return want != NULL && strcmp(want, "stdout") == 0 ? STDOUT_FILENO : STDERR_FILENO;
+}
+
 void log_init(int rank)
 {
     logger.rank = rank;
+    logger.fd = fd_from_env();
     logger.level = LOG_INFO;
     logger.level = level_from_env();
 }
@@ -95,7 +102,8 @@ static void hide_control_bytes(char *s)
     }
 }
 
-/* The first bytes of `out` are free for the code that erases what a progress line left behind. */
+/* The first bytes of `out` are free for the code that erases what a progress line left behind.
+ * Results that were printed before stand before the line, and are not torn by it. */
 static void write_line(char *out, size_t n)
 {
     char *line = out + ERASE_BYTES;
@@ -104,8 +112,9 @@ static void write_line(char *out, size_t n)
         line = memcpy(out, "\033[K", ERASE_BYTES);
         n += ERASE_BYTES;
     }
+    (void)fflush(stdout); /* a failure is remembered, and found at the end of main */
     for (size_t done = 0; done < n;) {
-        ssize_t wrote = write(STDERR_FILENO, line + done, n - done);
+        ssize_t wrote = write(logger.fd, line + done, n - done);
         if (wrote < 0 && errno != EINTR) {
             return; /* nowhere left to complain */
         }

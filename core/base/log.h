@@ -1,5 +1,9 @@
 /* The log: standard error, one line each; standard output belongs to results.
  *
+ * Where both streams go to one file and mpirun stands between, KARMA_LOG_TO=stdout joins them at
+ * the source: mpirun reads each stream in pieces, and a line of one could tear a line of the other.
+ * mpi/launch sets it.
+ *
  * Levels, in words:
  *   error  the run or the command cannot do what was asked; says file, place and remedy
  *   warn   the result stands, but not under the conditions the user may believe

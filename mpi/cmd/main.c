@@ -1,5 +1,6 @@
 /* karma: looks the subcommand up in one table and runs it. */
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/cpu_check.h"
 #include "mpi/stop.h"
@@ -65,6 +66,18 @@ static int finish(enum err e)
     return err_exit_code(e);
 }
 
+enum { RESULTS_BYTES = 1 << 16 };
+
+/* Results leave in whole lines, a table in one write as long as it has room: otherwise a line of
+ * the log could come to stand within a row when both streams go to one file. */
+static void keep_lines_whole(void)
+{
+    char *buffer = mem_alloc(RESULTS_BYTES); /* of stdout until the process ends */
+    if (buffer != NULL && setvbuf(stdout, buffer, _IOLBF, RESULTS_BYTES) != 0) {
+        mem_free(buffer);
+    }
+}
+
 /* Commands that SIGUSR1 ends in order; NULL: whatever the second word is. */
 static bool stops_in_order(int argc, char **argv)
 {
@@ -87,6 +100,7 @@ int main(int argc, char **argv)
     }
     cpu_check();
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of the write */
+    keep_lines_whole();
     log_init(-1);
     if (argc < 2) {
         const enum err e = print_overview(stderr);
