@@ -9,7 +9,9 @@
 #include "mpi/locking.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct option_row rows[] = {OPTION_END};
@@ -95,8 +97,20 @@ static enum err run_gnuplot(const char *dir, const char *script, struct arena *a
     return spawn_run(argv, dir, "gnuplot-nox", stays, on);
 }
 
+/* Scripts are UTF-8, whatever the user's locale is: in another one gnuplot warns of characters that
+ * it cannot convert. Numbers get a decimal point. */
+static enum err set_locale_of_scripts(void)
+{
+    if (setenv("LC_ALL", "C.UTF-8", 1) != 0) {
+        log_error("cannot set LC_ALL for gnuplot: %s", strerror(errno));
+        return ERR_MEMORY;
+    }
+    return ERR_OK;
+}
+
 static enum err draw_all(const struct scripts *s, struct arena *arena)
 {
+    TRY(set_locale_of_scripts());
     for (int i = 0; i < s->n; i++) {
         const char *script = arena_printf(arena, "%s.gp", s->name[i]);
         if (script == NULL) {

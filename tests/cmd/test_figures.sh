@@ -11,6 +11,8 @@ metastable() { # DIR
 export KARMA
 
 exits 0 "three scenarios" scenarios "$WORK/a"
+! grep -q iconv "$WORK/err"
+result $? "gnuplot does not complain about the locale"
 for scenario in ddos unseen_crash_all quiet; do
     same "$(wc -l <"$WORK/a/runs/scenarios/$scenario/oracle/load.dat")" 50 "$scenario: a point each 15 s"
     same "$(awk 'NF != 2' "$WORK/a/runs/scenarios/$scenario/oracle/trace.dat" | wc -l)" 0 "$scenario: CPU of each period"

@@ -1,6 +1,5 @@
 # karma train and eval under an organisation: the same bits on any ranks, resumed or not, and a
 # policy is evaluated by the organisation it was trained under.
-# TIMEOUT: 300
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 
@@ -56,6 +55,8 @@ result $? "half: some do"
 
 if command -v gnuplot >/dev/null; then
     exits 0 "figures" "$KARMA" figure "$WORK/half"
+    ! grep -q iconv "$WORK/err"
+    result $? "gnuplot does not complain about the locale"
     holds "agents and their roles are drawn" grep -q '</svg>' "$WORK/half/figures/organisation.svg"
 else
     skip "figures" "gnuplot is not installed"
