@@ -67,6 +67,23 @@ descendants() { # PID NAME: living processes of that name below it, in order of 
             }' | sort -n
 }
 
+alive() { # PID: a process that runs; one that has ended and waits for its parent does not
+    if [ -r /proc/self/status ]; then
+        grep -Eqs '^State:.*[^Z] \(' "/proc/$1/status"
+    else
+        kill -0 "$1" 2>/dev/null
+    fi
+}
+
+# A test waits for what it needs, not for seconds: a machine that is busy with other work may be
+# slower by any factor. The time-out of tests/run ends a wait that hangs.
+wait_until() { # COMMAND...: until it succeeds; fails when the process $job has ended without that
+    until "$@"; do
+        alive "$job" || { "$@" && return 0 || return 1; }
+        sleep 0.02
+    done
+}
+
 done_testing() {
     echo "1..$tap_n"
 }

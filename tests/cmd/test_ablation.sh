@@ -1,6 +1,5 @@
 # mk/ablation with two arms, one seed, one update each, in a twin that learned next to nothing: every
 # table is made. What stands in them, `make ablation` says.
-# TIMEOUT: 300
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 

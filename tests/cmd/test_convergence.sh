@@ -1,6 +1,5 @@
 # train.evaluate: the policy is measured while it is trained; the weights do not notice, and the
 # file does not depend on ranks or interruptions.
-# TIMEOUT: 300
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 

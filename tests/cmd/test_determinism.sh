@@ -1,5 +1,4 @@
 # One digest, whoever computes it: ranks, splits, compilers, optimisation, CPUs.
-# TIMEOUT: 600
 #
 # PROOF=1 (make proof) builds with every combination of compiler, -O0/-O3 and CPU; otherwise two
 # builds stand for them: clang -O3 and gcc -O0. They are without MPI, so serial runs are in here too.

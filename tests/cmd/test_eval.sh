@@ -1,5 +1,4 @@
 # karma eval and karma figure: the same bytes on any number of ranks, and what goes wrong in words.
-# TIMEOUT: 300
 . tests/cmd/tap.sh
 
 config=configs/experiments/quickstart_cluster.yaml

@@ -1,7 +1,6 @@
 # Disks that are full and limits on the size of files, in whole runs: an exit status, a sentence with the
 # file and the reason, `failed` in the status, and what was on the disk before still serves. And a
 # checkpoint of another topology that lies where the newest should.
-# TIMEOUT: 300
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 

@@ -1,6 +1,5 @@
 # Readers of bytes against hostile ones: the committed corpus in any build, and with clang a short run
 # of libFuzzer from a fixed seed (make fuzz: a long one).
-# TIMEOUT: 600
 . tests/cmd/tap.sh
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 runs=${RUNS:-20000}

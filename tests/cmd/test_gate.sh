@@ -1,6 +1,5 @@
 # mk/gate and mk/sensitivity with a handful of short episodes: everything is made, and the exit
 # status of the gate is the verdict of its table. What the verdict is, `make gate` says.
-# TIMEOUT: 300
 . tests/cmd/tap.sh
 
 short="--set game.horizon=4 --set eval.episodes=2 --set eval.split=dev --set eval.resamples=100"

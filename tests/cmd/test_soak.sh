@@ -15,7 +15,7 @@ fi
 tiny=configs/experiments/tiny.yaml
 run=$WORK/run
 total=${SECONDS_OF_SOAK:-12}
-every=${EVERY:-4}
+every=${EVERY:-3}
 seed=${SEED:-$$}
 echo "# SEED=$seed"
 
@@ -30,20 +30,36 @@ resident_kib() { # largest of the ranks below $job
     done | sort -n | tail -n 1
 }
 
-# How many updates fill the time: a guess from the first seconds of a run on as many ranks.
+row_after() { # SECONDS: timing.csv of the guess has a row that late
+    awk -F, -v least="$1" 'END { exit !(NR > 2 && $2 >= least) }' "$WORK/guess/timing.csv" 2>/dev/null
+}
+
+# How many updates fill the time: a guess from the first seconds of a run on as many ranks. Stops
+# come after so many updates, not seconds, so a machine that turns faster or slower changes nothing.
 "$LAUNCH" -n 2 "$KARMA" train $tiny --set run.dir="$WORK/guess" --set train.updates=100000000 \
     --set train.checkpoint_every=10 >/dev/null 2>&1 </dev/null &
 job=$!
-sleep 5
+wait_until row_after 1.5
+result $? "a run to guess by comes under way"
 kill -TERM $job
 wait $job 2>/dev/null
 rate=$(awk -F, 'END { if (NR > 2) printf "%d", (NR - 1) / $2 * 100 }' "$WORK/guess/timing.csv")
-updates=$((${rate:-100} * total / 100 + 2))
-echo "# $updates updates for $total s"
+updates=$((${rate:-100} * total / 100 + 40))
+leg=$((updates * every / total))
+echo "# $updates updates for $total s, a stop after up to $leg"
 
 "$KARMA" train $tiny --set run.dir="$WORK/undisturbed" --set train.updates=$updates \
     >"$WORK/undisturbed.out" 2>/dev/null </dev/null &
 undisturbed=$!
+
+update_now() {
+    sed -n 's/^[a-z ]*update \([0-9]*\) .*/\1/p' "$run/status" 2>/dev/null | tail -n 1
+}
+
+has_done() { # N: so many updates are done, in this leg
+    now=$(update_now)
+    grep -qs '^running' "$run/status" && [ "${now:-0}" -ge "$1" ]
+}
 
 legs=0 stops=0 growth=0 bad=
 rc=5
@@ -52,23 +68,19 @@ while [ $rc = 5 ] && [ $legs -lt 1000 ]; do
     draw 3
     ranks=$((drawn + 1))
     draw $ranks
+    from=$(update_now)
     "$LAUNCH" -n $ranks "$KARMA" train $tiny --set run.dir="$run" --set train.updates=$updates \
         --set train.checkpoint_every=5 --set train.learners=$((drawn - 1)) \
         >"$WORK/out" 2>"$WORK/err" </dev/null &
     job=$!
-    draw "$every"
-    left=$((every / 2 + drawn)) first=
-    while [ $left -gt 0 ] && kill -0 $job 2>/dev/null; do
-        sleep 1
-        left=$((left - 1))
-        now=$(resident_kib)
-        [ -n "$first" ] || { [ $left -gt $((every / 2)) ] || first=$now; }
-        [ -z "$now" ] || last=$now
-    done
+    draw $((leg / 2))
+    until_update=$((${from:-0} + leg / 2 + drawn)) first='' last=''
+    wait_until has_done $(((${from:-0} + until_update) / 2)) && first=$(resident_kib)
+    wait_until has_done $until_update && last=$(resident_kib)
     kill -USR1 $job 2>/dev/null && stops=$((stops + 1))
     rc=0
     wait $job || rc=$?
-    if [ -n "${first:-}" ] && [ -n "${last:-}" ]; then
+    if [ -n "$first" ] && [ -n "$last" ]; then
         more=$((last - first))
         [ $more -le $growth ] || growth=$more
     fi

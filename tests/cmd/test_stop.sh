@@ -9,11 +9,7 @@ stop_training() { # LAUNCHER-AND-PROGRAM...
     "$@" train configs/experiments/tiny.yaml --set train.updates=100000 \
         --set run.dir="$run_dir" >"$WORK/out" 2>"$WORK/err" </dev/null &
     job=$!
-    tries=0
-    until grep -q running "$run_dir/status" 2>/dev/null || [ $tries -ge 600 ]; do
-        tries=$((tries + 1))
-        sleep 0.1
-    done
+    wait_until grep -qs running "$run_dir/status"
     kill -USR1 $job
     rc=0
     wait $job || rc=$?

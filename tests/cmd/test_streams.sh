@@ -1,6 +1,5 @@
 # Results and log in one file (`make run >log 2>&1`): lines stay whole and in the order in which they
 # were written. On several ranks, too, though the launcher reads the streams in pieces.
-# TIMEOUT: 300
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 

@@ -1,5 +1,4 @@
 /* Networks of services against queueing theory.
- * TIMEOUT: 300
  *
  * A synchronous call holds a slot of its caller until it is answered, which no product form knows.
  * Two settings leave the closed forms exact:

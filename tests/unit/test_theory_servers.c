@@ -1,5 +1,4 @@
 /* Several servers against queueing theory.
- * TIMEOUT: 300
  *
  * Which setting of the simulator is which model of the textbook:
  *
