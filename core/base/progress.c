@@ -1,4 +1,5 @@
-/* The progress line: written with the cursor left at its start, so that a log line covers it. */
+/* The progress line: on a terminal written with the cursor left at its start, so that a log line
+ * covers it; elsewhere a log line itself. See progress.h. */
 #include "core/base/progress.h"
 
 #include "core/base/clock.h"
@@ -7,6 +8,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -14,6 +16,7 @@
 enum { LINE_BYTES = 256 };
 
 static const double draw_every_s = 0.1;
+static const double log_every_s = 60.0;
 
 char *progress_duration(char *out, size_t cap, double seconds)
 {
@@ -78,10 +81,40 @@ static size_t line_cap(void)
     return columns < LINE_BYTES ? columns : LINE_BYTES;
 }
 
+/* $KARMA_PROGRESS_S, if it is a number. */
+static double log_period_s(void)
+{
+    const char *text = getenv("KARMA_PROGRESS_S");
+    char *end = NULL;
+    if (text == NULL || text[0] == '\0') {
+        return log_every_s;
+    }
+    const double period_s = strtod(text, &end);
+    if (*end != '\0' || !(period_s >= 0.0)) {
+        log_warn("KARMA_PROGRESS_S=%s is not a number of seconds, 0 or more. Using %g", text,
+                 log_every_s);
+        return log_every_s;
+    }
+    return period_s > 0.0 ? period_s : -1.0;
+}
+
 void progress_begin(struct progress *p, uint64_t total, const char *what)
 {
-    *p = (struct progress){.what = what, .total = total, .started_s = clock_s()};
-    p->visible = log_wants(LOG_INFO) && log_on_terminal();
+    *p = (struct progress){.what = what, .total = total, .clock = clock_s};
+    p->started_s = p->drawn_s = p->clock();
+    p->redrawn = log_on_terminal();
+    p->visible = log_wants(LOG_INFO);
+    p->period_s = p->redrawn ? draw_every_s : log_period_s();
+}
+
+/* On a terminal the first call draws, and so does the last; in a log a line follows the one before
+ * by the period. */
+static bool is_due(const struct progress *p, bool first, uint64_t done, double now)
+{
+    if (p->redrawn && (first || (p->total > 0 && done >= p->total))) {
+        return true;
+    }
+    return p->period_s > 0.0 && now - p->drawn_s >= p->period_s;
 }
 
 void progress_at(struct progress *p, uint64_t done, const char *fmt, ...)
@@ -89,11 +122,13 @@ void progress_at(struct progress *p, uint64_t done, const char *fmt, ...)
     if (!p->visible) {
         return;
     }
-    double now = clock_s();
-    if (!p->begun) {
+    const double now = p->clock();
+    const bool first = !p->begun;
+    if (first) {
         p->begun = true;
         p->first = done > 0 ? done - 1 : 0; /* the first call tells of one piece of work */
-    } else if (now - p->drawn_s < draw_every_s && done < p->total) {
+    }
+    if (!is_due(p, first, done, now)) {
         return;
     }
     p->drawn_s = now;
@@ -102,13 +137,18 @@ void progress_at(struct progress *p, uint64_t done, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(more, sizeof(more), fmt, args);
     va_end(args);
-    progress_line(line, line_cap(), p->what, done, p->total, p->first, now - p->started_s, more);
-    fprintf(stderr, "\033[K%s\r", line);
+    const size_t cap = p->redrawn ? line_cap() : sizeof line;
+    progress_line(line, cap, p->what, done, p->total, p->first, now - p->started_s, more);
+    if (p->redrawn) {
+        fprintf(stderr, "\033[K%s\r", line);
+    } else {
+        log_info("%s", line);
+    }
 }
 
 void progress_end(struct progress *p)
 {
-    if (p->visible && p->begun) {
+    if (p->visible && p->redrawn && p->begun) {
         fputs("\033[K", stderr);
     }
     p->visible = false;

@@ -1,9 +1,14 @@
-/* The progress line: one line on standard error that is redrawn, with the time that is left.
+/* The progress of something long, with the time that is left, on standard error.
  *
  *     train  12/100   12%  eta 3m05s  1,234 steps/s  reward 0.71
  *
- * Quiet when standard error is not a terminal, when KARMA_LOG asks for less than info, and on ranks
- * other than 0. Drawn at most ten times a second. Output only: nothing is computed from it. Local.
+ * On a terminal it is one line that is redrawn, at most ten times a second, and erased at the end.
+ * Elsewhere (a file, a pipe, a batch job) it is a line of the log, once a minute: the first one a
+ * minute after the begin, so that a short run writes none. KARMA_PROGRESS_S is another period in
+ * seconds; 0 = no lines. A line leaves in one write, so a log shows it at once.
+ *
+ * Quiet when KARMA_LOG asks for less than info, and on ranks other than 0. Output only: nothing is
+ * computed from it. Local.
  */
 #ifndef KARMA_BASE_PROGRESS_H
 #define KARMA_BASE_PROGRESS_H
@@ -17,6 +22,9 @@ struct progress {
     uint64_t total;   /* 0 = unknown: no percentage, no eta */
     uint64_t first;   /* done at the first call: what a resumed run did not do itself */
     double started_s, drawn_s;
+    double period_s;       /* between two lines of a log; < 0: none */
+    double (*clock)(void); /* clock_s; a test puts its own here, after progress_begin() */
+    bool redrawn;          /* one line on a terminal, else lines of a log */
     bool visible, begun;
 };
 
@@ -26,7 +34,7 @@ void progress_begin(struct progress *p, uint64_t total, const char *what);
 void progress_at(struct progress *p, uint64_t done, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Erases the line. */
+/* Erases the line on a terminal. */
 void progress_end(struct progress *p);
 
 /* ---- the parts, for tests and other output ---- */

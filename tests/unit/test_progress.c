@@ -1,6 +1,7 @@
-/* The progress line: its text as a pure function, and what reaches a pipe or a terminal. */
+/* The progress line: its text as a pure function, and what reaches a log, a pipe or a terminal. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -97,7 +98,7 @@ static size_t three_steps(int writer, int reader, char *got, size_t cap, double 
     return read_all(reader, got, cap);
 }
 
-static void a_pipe_sees_nothing(void **state)
+static void a_pipe_sees_nothing_of_a_short_run(void **state)
 {
     (void)state;
     int ends[2];
@@ -141,7 +142,7 @@ static void a_terminal_sees_the_line_and_its_end(void **state)
     log_init(1); /* another rank stays quiet */
     assert_int_equal(three_steps(terminal, master, got, sizeof(got), &seconds), 0);
     log_init(0);
-    setenv("TERM", "dumb", 1);
+    setenv("TERM", "dumb", 1); /* cannot erase a line: a log */
     assert_int_equal(three_steps(terminal, master, got, sizeof(got), &seconds), 0);
     close(terminal);
     close(master);
@@ -160,14 +161,135 @@ static void the_clock_goes_forward_and_the_date_is_iso(void **state)
     assert_true(now[4] == '-' && now[10] == 'T' && now[13] == ':' && now[19] == 'Z');
 }
 
+/* ---- a log: lines by a clock that the test moves ---- */
+
+enum { HEARD_MAX = 64 };
+
+static double now_s;
+
+static double test_clock(void)
+{
+    return now_s;
+}
+
+struct heard_lines {
+    char line[HEARD_MAX][160];
+    double at_s[HEARD_MAX];
+    int n, n_warn;
+};
+
+static void hear(void *ctx, enum log_level level, const char *line)
+{
+    struct heard_lines *h = ctx;
+    if (level == LOG_WARN) {
+        h->n_warn++;
+        return;
+    }
+    assert_true(h->n < HEARD_MAX);
+    snprintf(h->line[h->n], sizeof h->line[h->n], "%s", line);
+    h->at_s[h->n++] = now_s;
+}
+
+/* `n` steps of `step_s` seconds each, on the test's clock. */
+static void run_steps(struct heard_lines *h, int n, double step_s)
+{
+    struct progress p;
+    *h = (struct heard_lines){.n = 0};
+    log_set_sink(hear, h);
+    progress_begin(&p, (uint64_t)n, "train");
+    now_s = 1000.0;
+    p.clock = test_clock;
+    p.started_s = p.drawn_s = now_s;
+    for (int i = 1; i <= n; i++) {
+        now_s += step_s;
+        progress_at(&p, (uint64_t)i, "reward %d", i);
+    }
+    progress_end(&p);
+    log_set_sink(NULL, NULL);
+}
+
+static void a_log_gets_a_line_a_minute(void **state)
+{
+    (void)state;
+    struct heard_lines h;
+    run_steps(&h, 100, 7.0); /* 63 s are the first time that is due */
+    assert_int_equal(h.n, 700 / 63);
+    assert_string_equal(h.line[0], "train  9/100    9%  eta 10m37s  reward 9");
+    for (int i = 0; i < h.n; i++) {
+        assert_true(h.at_s[i] == 1000.0 + 63.0 * (i + 1));
+        assert_null(strchr(h.line[i], '\033'));
+    }
+    run_steps(&h, 100, 0.5); /* 50 s in all: a short run writes none */
+    assert_int_equal(h.n, 0);
+    run_steps(&h, 5, 600.0); /* long steps: a line for each */
+    assert_int_equal(h.n, 5);
+    log_set_level(LOG_WARN);
+    run_steps(&h, 100, 7.0);
+    assert_int_equal(h.n, 0);
+    log_set_level(LOG_INFO);
+    log_init(1); /* another rank stays quiet */
+    run_steps(&h, 100, 7.0);
+    assert_int_equal(h.n, 0);
+    log_init(0);
+}
+
+static void the_period_can_be_chosen(void **state)
+{
+    (void)state;
+    struct heard_lines h;
+    setenv("KARMA_PROGRESS_S", "10", 1);
+    run_steps(&h, 100, 1.0);
+    assert_int_equal(h.n, 10);
+    setenv("KARMA_PROGRESS_S", "0", 1);
+    run_steps(&h, 100, 1000.0);
+    assert_int_equal(h.n, 0);
+    static const char *const bad[] = {"often", "-1", "5 s", "nan"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        setenv("KARMA_PROGRESS_S", bad[i], 1);
+        run_steps(&h, 61, 1.0);
+        assert_int_equal(h.n_warn, 1);
+        assert_int_equal(h.n, 1);
+    }
+    unsetenv("KARMA_PROGRESS_S");
+}
+
+/* A line is there at once, not when the program ends or a buffer is full. */
+static void a_pipe_sees_a_line_at_once(void **state)
+{
+    (void)state;
+    int ends[2];
+    char got[512];
+    struct progress p;
+    assert_int_equal(pipe(ends), 0);
+    int saved = dup(STDERR_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    progress_begin(&p, 3, "train");
+    p.period_s = 1e-9;
+    usleep(1000);
+    progress_at(&p, 1, "%s", "");
+    struct pollfd ready = {.fd = ends[0], .events = POLLIN};
+    const bool there = poll(&ready, 1, 0) > 0;
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    assert_true(there);
+    assert_true(read_all(ends[0], got, sizeof got) > 0);
+    assert_memory_equal(got, "train  1/3   33%  eta ", 22);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     unsetenv("KARMA_LOG");
+    unsetenv("KARMA_PROGRESS_S");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations),
         cmocka_unit_test(counts),
         cmocka_unit_test(the_line_tells_what_is_left),
-        cmocka_unit_test(a_pipe_sees_nothing),
+        cmocka_unit_test(a_pipe_sees_nothing_of_a_short_run),
+        cmocka_unit_test(a_pipe_sees_a_line_at_once),
+        cmocka_unit_test(a_log_gets_a_line_a_minute),
+        cmocka_unit_test(the_period_can_be_chosen),
         cmocka_unit_test(a_terminal_sees_the_line_and_its_end),
         cmocka_unit_test(the_clock_goes_forward_and_the_date_is_iso),
     };
