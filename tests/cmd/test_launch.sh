@@ -22,7 +22,7 @@ if ! mpirun --version 2>/dev/null | grep -q 'Open MPI'; then
     skip "the flags for Open MPI" "mpirun is not Open MPI's"
 else
     export KARMA_LAUNCHER=openmpi
-    unset SLURM_JOB_ID SLURM_JOB_NUM_NODES
+    unset SLURM_JOB_ID SLURM_JOB_NUM_NODES SLURM_NTASKS SLURM_TASKS_PER_NODE
     print -n 1 /bin/true
     says out "OPENBLAS_NUM_THREADS=1" "OpenBLAS starts no threads"
     ! grep -q 'versubscribe\|OVERSUBSCRIBE\|yield' "$WORK/out"
@@ -40,6 +40,68 @@ else
     KARMA_LAUNCH_ARGS="--host a,b" print -n 4096 /bin/true
     ! grep -q '_if_include=lo' "$WORK/out"
     result $? "several hosts do not talk over loopback"
+    ! grep -q 'mpirun.* -q ' "$WORK/out"
+    result $? "and mpirun says which of them it does not reach"
+
+    # --- which launchers bind: machines that are told by other nproc, getconf and taskset ---
+    bin=$WORK/bin
+    mkdir -p "$bin"
+    printf '#!/bin/sh\necho "$ONLINE"\n' >"$bin/getconf"
+    printf '#!/bin/sh\n[ -z "${OMP_NUM_THREADS:-}" ] || exec echo "$OMP_NUM_THREADS"\necho "${ASKED:-$MASK}"\n' \
+        >"$bin/nproc"
+    printf '#!/bin/sh\nshift 2\nASKED=$CPUSET exec "$@"\n' >"$bin/taskset"
+    chmod +x "$bin"/*
+
+    machine() { # ONLINE CPUSET MASK yes|no NAME: a Slurm job on such a machine binds its ranks or not
+        print_on "$@"
+        if grep -q -- '--bind-to none' "$WORK/out"; then bound=no; else bound=yes; fi
+        same "$rc $bound" "0 $4" "$5"
+    }
+    print_on() {
+        run env PATH="$bin:$PATH" ONLINE="$1" CPUSET="$2" MASK="$3" SLURM_JOB_ID=7 SLURM_NTASKS=2 \
+            ${more:-} "$LAUNCH" --print -n 2 /bin/true
+    }
+
+    machine 8 8 8 no "a site that binds nothing: ranks of two jobs do not share core 0"
+    machine 8 2 2 yes "a site that gives each job its cores by a cpuset: ranks are bound"
+    machine 8 8 2 no "an affinity mask, which mpirun does not see: ranks inherit it"
+    machine 8 4 2 no "a mask inside a cpuset"
+    more="OMP_NUM_THREADS=1"
+    machine 8 8 8 no "OMP_NUM_THREADS is no affinity"
+    more="SLURM_JOB_NUM_NODES=2"
+    machine 8 8 8 no "several nodes that bind nothing"
+    machine 8 2 2 yes "several nodes with cpusets"
+    more="KARMA_LAUNCH_ARGS=--bind-to=core"
+    machine 8 8 8 yes "whoever asks for a binding gets it"
+    more="SLURM_TASKS_PER_NODE=1"
+    print_on 8 8 8
+    says out "versubscribe|OVERSUBSCRIBE" "more ranks than tasks on one node oversubscribe"
+    more="SLURM_JOB_NUM_NODES=2 SLURM_NTASKS=1"
+    print_on 8 8 8
+    same $rc 2 "more ranks than tasks on several nodes are refused"
+    says err "2 ranks are asked for, but the Slurm job has 1 tasks; sbatch --ntasks=2" "in a sentence"
+    more=
+
+    # The real ones: what a rank may use is what the launcher's shell may use.
+    cpus='grep Cpus_allowed_list /proc/self/status'
+    first=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status 2>/dev/null)
+    last=$(sed -n 's/^Cpus_allowed_list:.*[^0-9]\([0-9]*\)$/\1/p' /proc/self/status 2>/dev/null)
+    if [ -z "$last" ] || [ "$first" = "$last" ] || ! taskset -c "$last" true 2>/dev/null; then
+        skip "the CPUs of a rank in a Slurm job" "needs Linux, taskset and two CPUs"
+    else
+        wanted=$($cpus)
+        run env SLURM_JOB_ID=7 "$LAUNCH" --for "$KARMA" -n 1 $cpus
+        same "$(cat "$WORK/out")" "$wanted" "a Slurm job on a machine that binds nothing floats"
+        wanted=$(taskset -c "$last" $cpus)
+        run env SLURM_JOB_ID=7 taskset -c "$last" "$LAUNCH" --for "$KARMA" -n 1 $cpus
+        same "$(cat "$WORK/out")" "$wanted" "a Slurm job with a mask stays inside it"
+    fi
+
+    # --- what mpirun says, and what it leaves to the program ---
+    exits 5 "a status other than 0" "$LAUNCH" --for "$KARMA" -n 2 sh -c 'echo why >&2; exit 5'
+    same "$(sort -u "$WORK/err")" why "is explained by the program alone"
+    exits 5 "KARMA_LAUNCH_LOUD" env KARMA_LAUNCH_LOUD=1 "$LAUNCH" --for "$KARMA" -n 2 sh -c 'exit 5'
+    says err "non-zero|exit code" "shows what mpirun has to say"
 fi
 
 # ---- a host whose name nobody knows ----
@@ -64,4 +126,13 @@ fake 'exec sleep 100'
 exits 0 "a name service that does not answer" timeout 50 sh -c \
     "PATH=$WORK/bin:\$PATH KARMA_LAUNCHER=srun '$LAUNCH' -n 1 /bin/true"
 says err "cannot be resolved" "is not waited for"
+
+# --- the command that starts it again ---
+exits 0 "the program is told how it was started" env -u KARMA_COMMAND "$LAUNCH" -n 1 sh -c \
+    'printf %s "$KARMA_COMMAND"' "it's" '{a: 1}' ''
+again=$(cat "$WORK/out")
+run sh -c "$again"
+same "$(cat "$WORK/out")" "$again" "and typed again, those words start the same"
+exits 0 "who set KARMA_COMMAND keeps it" env KARMA_COMMAND="sbatch x" "$LAUNCH" -n 1 sh -c \
+    '[ "$KARMA_COMMAND" = "sbatch x" ]'
 done_testing
