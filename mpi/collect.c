@@ -299,7 +299,7 @@ static enum err collect(struct collect *c, const char *config_path)
                                   .stop = asked_to_stop};
     const enum err e = farm_run(c->comm, &jobs);
     if (root && e == ERR_STOPPED) {
-        log_info("stopped; the same command goes on");
+        log_info("stopped on request; to go on: %s", stop_command());
     }
     return e;
 }

@@ -8,6 +8,8 @@
 
 #include "core/base/log.h"
 #include "core/base/progress.h"
+#include "mpi/peers.h"
+#include "mpi/stop.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -272,10 +274,31 @@ static enum err farm_work(struct comm *c, const struct job_list *jobs)
     return comm_agree(c, ERR_OK);
 }
 
-enum err farm_run(struct comm *c, const struct job_list *jobs)
+static enum err run_jobs(struct comm *c, const struct job_list *jobs)
 {
     if (c->size == 1) {
         return jobs_run(jobs);
     }
     return c->rank == 0 ? farm_serve(c, jobs) : farm_work(c, jobs);
+}
+
+/* Jobs that stop on request go on later: whoever ends them at once is told how. */
+static enum err run_resumable(struct comm *c, const struct job_list *jobs)
+{
+    struct arena arena;
+    struct peers peers;
+    arena_init(&arena);
+    enum err e = peers_init(&peers, &arena, c);
+    if (e == ERR_OK) {
+        stop_resumable(&peers);
+        e = run_jobs(c, jobs);
+        stop_forget();
+    }
+    arena_release(&arena);
+    return e;
+}
+
+enum err farm_run(struct comm *c, const struct job_list *jobs)
+{
+    return jobs->stop != NULL ? run_resumable(c, jobs) : run_jobs(c, jobs);
 }

@@ -178,7 +178,13 @@ static enum err fit(struct fit *f)
                                   .run = run_job,
                                   .take = take_job,
                                   .stop = asked_to_stop};
-    TRY(farm_run(f->comm, &jobs));
+    const enum err e = farm_run(f->comm, &jobs);
+    if (root && e == ERR_STOPPED) {
+        log_info("stopped on request before all %d networks were fitted, so none is kept; to start "
+                 "anew: %s",
+                 jobs.n, stop_command());
+    }
+    TRY(e);
     return comm_agree(f->comm, root ? finish(f) : ERR_OK);
 }
 

@@ -310,7 +310,8 @@ static enum err tell_stop(struct measure *m)
 {
     int n;
     eval_rows(m->eval, &n);
-    log_info("stopped after %d of %d episodes; the same command goes on", n, m->inner.n);
+    log_info("stopped on request after %d of %d episodes; to go on: %s", n, m->inner.n,
+             stop_command());
     return m->csv.fd >= 0 ? csv_sync(&m->csv) : ERR_OK;
 }
 

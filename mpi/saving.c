@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "mpi/checkpoint.h"
 #include "mpi/shelf.h"
+#include "mpi/stop.h"
 
 static struct checkpoint checkpoint_of(struct trainer *t)
 {
@@ -45,7 +46,11 @@ enum err trainer_save(struct trainer *t, int u)
     }
     arena_rewind(&t->scratch, mark);
     t->log.time.checkpoint += clock_s() - start;
-    return comm_agree(t->comm, e);
+    e = comm_agree(t->comm, e);
+    if (e == ERR_OK) {
+        stop_saved(u);
+    }
+    return e;
 }
 
 enum err trainer_load(struct trainer *t, int *done)
@@ -69,6 +74,7 @@ enum err trainer_load(struct trainer *t, int *done)
     }
     t->update = at.rollouts;
     *done = at.update;
+    stop_saved(at.update);
     if (t->comm->rank == 0) {
         log_info("%s: resumed after update %d of %d in %.1f s", path, at.update,
                  t->setup->train->updates, clock_s() - start);

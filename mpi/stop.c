@@ -9,23 +9,30 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
     PATH_LEN = 4096,
-    LINE_LEN = 256,
+    COMMAND_LEN = 4096,
+    LINE_LEN = COMMAND_LEN + 256,
     LOOK_MS = 10,
     PATIENCE_MS = 600, /* mpirun kills a second after it asked */
+    LINGER_MS = 300,   /* until the signal has reached the other ranks */
 };
 
 static volatile sig_atomic_t requested;
 
+enum words { WORDS_NONE, WORDS_RUN, WORDS_JOBS };
+
 static struct {
-    const struct peers *peers; /* NULL: there is nothing to say */
+    enum words kind;           /* of a run with a status file, or of a list of jobs */
+    const struct peers *peers; /* NULL: nobody else */
     char status[PATH_LEN], temporary[PATH_LEN];
-    volatile sig_atomic_t done;
+    char command[COMMAND_LEN];
+    volatile sig_atomic_t done, saved; /* saved < 0: there is no checkpoint */
     int updates;
     const struct lock *lock; /* NULL: none */
 } last;
@@ -76,6 +83,7 @@ static void say_number(struct line *l, int number)
     say(l, digits + i);
 }
 
+/* "lost rank 2 after update 12 of 100" */
 static void compose(struct line *l, int signal, int lost)
 {
     if (lost >= 0) {
@@ -84,11 +92,35 @@ static void compose(struct line *l, int signal, int lost)
     } else {
         say(l, signal == SIGINT ? "interrupted" : "ended by SIGTERM");
     }
-    say(l, " after update ");
-    say_number(l, last.done);
-    say(l, " of ");
-    say_number(l, last.updates);
+    if (last.kind == WORDS_RUN) {
+        say(l, " after update ");
+        say_number(l, last.done);
+        say(l, " of ");
+        say_number(l, last.updates);
+    }
+}
+
+/* The line and what to do next, on standard error. */
+static void tell(struct line *l)
+{
+    if (last.kind == WORDS_JOBS) {
+        say(l, "; to go on: ");
+    } else if (last.saved >= 0) {
+        say(l, "; to go on from the checkpoint of update ");
+        say_number(l, last.saved);
+        say(l, ": ");
+    } else {
+        say(l, "; there is no checkpoint; to start anew: ");
+    }
+    say(l, last.command);
     say(l, "\n");
+    for (size_t at = 0; at < l->n;) {
+        const ssize_t n = write(STDERR_FILENO, l->text + at, l->n - at);
+        if (n <= 0) {
+            return; /* nobody listens */
+        }
+        at += (size_t)n;
+    }
 }
 
 /* Somebody else on this host may have been quicker: a run that is not under way has its words. */
@@ -104,13 +136,16 @@ static bool is_under_way(void)
     return n >= 8 && (memcmp(text, "running ", 8) == 0 || memcmp(text, "starting", 8) == 0);
 }
 
-static void write_status(const struct line *l)
+static void write_status(struct line *l)
 {
+    const size_t n = l->n;
     const int fd = open(last.temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) {
         return;
     }
+    say(l, "\n");
     const bool whole = write(fd, l->text, l->n) == (ssize_t)l->n;
+    l->n = n;
     close(fd);
     if (!whole || rename(last.temporary, last.status) != 0) {
         unlink(last.temporary);
@@ -126,18 +161,36 @@ static void await_words(void)
     }
 }
 
+/* Of the ranks on the host of rank 0 the lowest that is left. */
+static bool speaks_for_jobs(void)
+{
+    const struct peers *p = last.peers;
+    if (p == NULL || p->me == 0) {
+        return true;
+    }
+    return p->n_here > 0 && p->here[0].rank == 0 && peers_lowest(p);
+}
+
 /* The signal reaches all ranks at once. Who is not the one to write stays until it is written: gone
  * earlier, it would be taken for the rank that was lost. A writer who is held up, by a slow disk
  * say, finds that another has written for it. */
 static void leave(int signal)
 {
     struct line line = {.n = 0};
-    if (last.peers != NULL && !peers_lowest(last.peers)) {
-        await_words();
-    }
-    if (last.peers != NULL && is_under_way()) {
-        compose(&line, signal, peers_lost(last.peers));
-        write_status(&line);
+    if (last.kind == WORDS_RUN) {
+        if (!peers_lowest(last.peers)) {
+            await_words();
+        }
+        if (is_under_way()) {
+            compose(&line, signal, peers_lost(last.peers));
+            write_status(&line);
+            tell(&line);
+        }
+    } else if (last.kind == WORDS_JOBS && speaks_for_jobs()) {
+        const struct timespec linger = {0, LINGER_MS * 1000L * 1000L};
+        compose(&line, signal, last.peers != NULL ? peers_lost(last.peers) : -1);
+        tell(&line);
+        nanosleep(&linger, NULL); /* gone earlier, this rank would count as lost */
     }
     if (last.lock != NULL) {
         lock_abandon(last.lock);
@@ -155,6 +208,24 @@ static void on_leaving(void (*handler)(int))
     sigaction(SIGINT, &action, NULL);
 }
 
+const char *stop_command(void)
+{
+    const char *command = getenv("KARMA_COMMAND");
+    return command != NULL && command[0] != '\0' && strlen(command) < COMMAND_LEN
+               ? command
+               : "the same command";
+}
+
+static void arm(enum words kind, const struct peers *peers)
+{
+    snprintf(last.command, sizeof last.command, "%s", stop_command());
+    last.done = 0;
+    last.saved = -1;
+    last.peers = peers;
+    last.kind = kind;
+    on_leaving(leave);
+}
+
 void stop_last_words(const struct peers *peers, const char *status, int updates)
 {
     const int n = snprintf(last.temporary, PATH_LEN, "%s.tmp-last-words-%d", status, peers->me);
@@ -163,9 +234,12 @@ void stop_last_words(const struct peers *peers, const char *status, int updates)
     }
     snprintf(last.status, PATH_LEN, "%s", status);
     last.updates = updates;
-    last.done = 0;
-    last.peers = peers;
-    on_leaving(leave);
+    arm(WORDS_RUN, peers);
+}
+
+void stop_resumable(const struct peers *peers)
+{
+    arm(WORDS_JOBS, peers);
 }
 
 void stop_at(int done)
@@ -173,17 +247,24 @@ void stop_at(int done)
     last.done = done;
 }
 
+void stop_saved(int done)
+{
+    last.saved = done;
+}
+
 void stop_lost(int rank)
 {
     struct line line = {.n = 0};
-    if (last.peers != NULL && is_under_way()) {
+    if (last.kind == WORDS_RUN && is_under_way()) {
         compose(&line, 0, rank);
         write_status(&line);
+        tell(&line);
     }
 }
 
 void stop_forget(void)
 {
+    last.kind = WORDS_NONE;
     last.peers = NULL;
     on_leaving(last.lock != NULL ? leave : SIG_DFL);
 }
@@ -191,5 +272,5 @@ void stop_forget(void)
 void stop_lock(const struct lock *l)
 {
     last.lock = l;
-    on_leaving(l != NULL || last.peers != NULL ? leave : SIG_DFL);
+    on_leaving(l != NULL || last.kind != WORDS_NONE ? leave : SIG_DFL);
 }

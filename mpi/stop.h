@@ -8,8 +8,8 @@
  *
  * Last words say how far the run was and, if a rank of this host is gone, which one. They are
  * written by the lowest rank of the host that is left, so a lost rank 0 is told of, too; if that
- * one is held up for long, by another. After them, or without any, a lock that this process holds
- * is removed.
+ * one is held up for long, by another. The same rank says on standard error how to go on. After
+ * them, or without any, a lock that this process holds is removed.
  */
 #ifndef KARMA_MPI_STOP_H
 #define KARMA_MPI_STOP_H
@@ -31,6 +31,18 @@ bool stop_requested(void);
 void stop_last_words(const struct peers *peers, const char *status, int updates);
 /* Local. How far the run is: "after update `done` of `updates`". */
 void stop_at(int done);
+/* Local. Update `done` is in a checkpoint: a run that is ended goes on after it. */
+void stop_saved(int done);
+
+/* Local. From now on SIGTERM and SIGINT say on standard error how to go on, until stop_forget().
+ * For work without a status file that keeps what it has and goes on where it was. `peers` by
+ * reference; of several ranks the lowest one that is left on the host of rank 0 speaks. NULL: this
+ * process is alone. */
+void stop_resumable(const struct peers *peers);
+
+/* Local. The command that goes on: the environment variable KARMA_COMMAND, which mpi/launch and
+ * slurm/job.sh set, else "the same command". Static storage, or the environment's. */
+const char *stop_command(void);
 /* Local. Says the same of a rank that was found gone, before this one ends the job. */
 void stop_lost(int rank);
 /* Local. No more last words. */

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/game/conduct.h"
 #include "core/plant/metrics.h"
+#include "mpi/stop.h"
 #include "proto/codec.h"
 
 #include <errno.h>
@@ -394,8 +395,8 @@ enum err trainlog_finish(struct trainlog *l, bool stopped)
                  l->setup->train->updates, l->setup->mappo->lr / 10);
     }
     if (stopped) {
-        log_info("stopped on request after update %" PRIu64 " of %d", l->step,
-                 l->setup->train->updates);
+        log_info("stopped on request after update %" PRIu64 " of %d; to go on: %s", l->step,
+                 l->setup->train->updates, stop_command());
         return rundir_status(&l->dir, "stopped after update %" PRIu64 " of %d%s", l->step,
                              l->setup->train->updates, note);
     }
@@ -408,7 +409,9 @@ void trainlog_unprepared(struct trainlog *l)
         return;
     }
     progress_end(&l->progress);
-    log_info("stopped on request before the first update; the same command starts it anew");
+    log_info("stopped on request before the first update; there is no checkpoint; to start anew: "
+             "%s",
+             stop_command());
     if (rundir_status(&l->dir, "stopped before the first update of %d", l->setup->train->updates) !=
         ERR_OK) {
         log_warn("%s: the status could not be written", l->dir.path);

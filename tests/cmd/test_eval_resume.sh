@@ -91,7 +91,7 @@ while [ $rc = 0 ] && [ $tries -lt 20 ]; do # 0: it was done before the signal re
     interrupt USR1 10
 done
 same $rc 5 "SIGUSR1 on $ranks ranks: exit status 5"
-says err "stopped after [0-9]+ of 160 episodes; the same command goes on" "it says where"
+says err "stopped on request after [0-9]+ of 160 episodes; to go on: (the same command|.*karma eval)" "it says where"
 ranks=1
 exits 0 "resumed on one rank" evaluate "$WORK/cut"
 equals_whole "$WORK/cut" "after SIGUSR1"

@@ -1,27 +1,55 @@
 # karma on SIGUSR1: a training ends in order after the current update, on all ranks, with what it
-# has. A signal that comes before there is anything to end is remembered.
+# has. A signal that comes before there is anything to end is remembered. And what a user reads
+# then, or after an interrupt: one sentence with the command that goes on.
 . tests/cmd/tap.sh
 
 run_dir=$WORK/run
 
 # Ask as soon as the first update stands in the run directory.
-stop_training() { # LAUNCHER-AND-PROGRAM...
+start_training() { # LAUNCHER-AND-PROGRAM...; more arguments in $more
+    # shellcheck disable=SC2086
     "$@" train configs/experiments/tiny.yaml --set train.updates=100000 \
-        --set run.dir="$run_dir" >"$WORK/out" 2>"$WORK/err" </dev/null &
+        --set 'scenarios=[{name: quiet, events: []}]' --set run.dir="$run_dir" ${more:-} \
+        >"$WORK/out" 2>"$WORK/err" </dev/null &
     job=$!
-    wait_until grep -qs running "$run_dir/status"
-    kill -USR1 $job
+    wait_until grep -Eqs "^running" "$run_dir/status"
+}
+
+end_training() { # SIGNAL
+    kill "-$1" $job
     rc=0
     wait $job || rc=$?
 }
 
+stop_training() { # LAUNCHER-AND-PROGRAM...
+    start_training "$@"
+    end_training USR1
+}
+
+only_ours() { # NAME: the launcher adds nothing to what the program says
+    ! grep -Eq 'mpirun|mpiexec|Primary job|exit code|^--' "$WORK/err"
+    result $? "$1"
+}
+
 stop_training "$KARMA"
 same $rc 5 "one rank: exit status 5"
+says err "^stopped on request after update [0-9]+ of 100000; to go on: the same command$" \
+    "one rank: a sentence"
 holds "one rank: status" grep -Eq '^stopped after update [0-9]+ of 100000$' "$run_dir/status"
 holds "one rank: a policy" test -s "$run_dir/policy/weights.bin"
 rows=$(($(wc -l <"$run_dir/metrics.csv") - 1))
 same "$(sed 's/^stopped after update \([0-9]*\) .*/\1/' "$run_dir/status")" "$rows" \
     "one rank: a row for each update done"
+
+rm -rf "$run_dir"
+more="--set train.checkpoint_every=0"
+start_training "$KARMA"
+end_training INT
+[ "$rc" -gt 128 ]
+result $? "one rank, interrupted: ended by the signal"
+says err "^interrupted after update [0-9]+ of 100000; there is no checkpoint; to start anew: the same" \
+    "one rank, interrupted: says that nothing is kept"
+more=
 
 if [ "${MPI:-1}" = 0 ]; then
     skip "three ranks" "built without MPI"
@@ -29,7 +57,43 @@ else
     rm -rf "$run_dir"
     stop_training "$LAUNCH" -n 3 "$KARMA"
     same $rc 5 "three ranks: exit status 5"
+    says err "^stopped on request after update [0-9]+ of 100000; to go on: .*launch -n 3 " \
+        "three ranks: a sentence with the command"
+    only_ours "three ranks: and no word of the launcher"
+    same "$(grep -c 'to go on' "$WORK/err")" 1 "three ranks: said once"
     holds "three ranks: status" grep -q '^stopped after update' "$run_dir/status"
+
+    rm -rf "$run_dir"
+    more="--set train.checkpoint_every=1"
+    start_training "$LAUNCH" -n 3 "$KARMA"
+    wait_until grep -Eqs "update ([2-9]|[0-9][0-9])" "$run_dir/status"
+    end_training INT
+    same "$(grep -c 'to go on from the checkpoint of update [1-9]' "$WORK/err")" 1 \
+        "three ranks, interrupted: one sentence names the checkpoint"
+    only_ours "three ranks, interrupted: and no word of the launcher"
+    command=$(sed -n 's/.*to go on from the checkpoint of update [0-9]*: //p' "$WORK/err")
+    sh -c "exec $command" >"$WORK/out" 2>"$WORK/err" </dev/null &
+    job=$!
+    wait_until grep -Eqs "resumed after update" "$WORK/err"
+    wait_until grep -Eqs "^running.*[0-9]$" "$run_dir/status"
+    end_training USR1
+    says err "resumed after update" "three ranks, interrupted: the command that it names goes on"
+    same $rc 5 "three ranks, interrupted: and can be stopped"
+fi
+
+# ---- an evaluation ----
+if [ "${MPI:-1}" = 0 ]; then
+    skip "an evaluation that is interrupted" "built without MPI"
+else
+    "$LAUNCH" -n 3 "$KARMA" eval configs/experiments/tiny.yaml --out "$WORK/eval" \
+        --set eval.episodes=100000 --set eval.reference=ff \
+        --set 'eval.controllers=[{name: ff, kind: ff}]' >"$WORK/out" 2>"$WORK/err" </dev/null &
+    job=$!
+    wait_until grep -Eqs "^ff," "$WORK/eval/eval.csv"
+    end_training INT
+    same "$(grep -c 'to go on: .*launch -n 3 .*karma eval ' "$WORK/err")" 1 \
+        "an evaluation that is interrupted says once how to go on"
+    only_ours "and the launcher says nothing"
 fi
 
 # --- before the configuration is read ------------------------------------------------------------
