@@ -295,7 +295,8 @@ install: $(B)/karma ## program, launcher, configs, Slurm templates, documents to
 	cp -R configs slurm $(DATA)
 	cp -R docs README.md LICENSE $(DOCS)
 	sed -i -e 's|mpi/launch|$(PREFIX)/bin/karma-launch|' -e 's|build/karma|$(PREFIX)/bin/karma|' \
-	    -e 's|configs/|$(PREFIX)/share/karma/configs/|' $(DATA)/slurm/*
+	    -e 's|configs/|$(PREFIX)/share/karma/configs/|' \
+	    -e 's|slurm/\([a-z_]*\.s\)|$(PREFIX)/share/karma/slurm/\1|g' $(DATA)/slurm/*
 
 sources: # for tests/lint
 	@printf '%s\n' $(patsubst $(B)/%.o,%.c,$(filter-out $(B)/gen/%,$(CORE_O) $(MPI_O))) mpi/cmd/main.c \

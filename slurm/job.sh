@@ -1,0 +1,75 @@
+# What the job scripts of this directory share; they source it. sbatch starts a script in the
+# directory where it was submitted, which must be the directory of the sources.
+#
+#   KARMA_REQUEUE=1        a job that was stopped on request (USR1, which Slurm sends before the time
+#                          limit) is put back into the queue and goes on there
+#   KARMA_REQUEUE_MAX=100  but not more often than this
+#
+# shellcheck shell=sh
+
+job_refuse() { # TEXT...
+    echo "$script: $*" >&2
+    exit 2
+}
+
+job_line() { # WORD...: the sbatch line for this script with these words
+    line="sbatch${job_options:+ $job_options} $script"
+    for word in "$@"; do
+        case $word in
+        '' | *[!A-Za-z0-9_./=:,+@%-]*) word="'$(printf '%s\n' "$word" | sed "s/'/'\\\\''/g")'" ;;
+        esac
+        line="$line $word"
+    done
+    echo "$line"
+}
+
+# SCRIPT ARGUMENT...: refuses what cannot work before MPI starts. `usage` holds what must stand
+# behind the script's name, `job_options` the options of sbatch, for the lines that are printed.
+job_begin() {
+    script=$1
+    shift
+    if [ -z "${SLURM_JOB_ID:-}" ]; then
+        [ $# -gt 0 ] || [ -z "$usage" ] || job_refuse "this is a batch job for Slurm; type:" \
+            "sbatch${job_options:+ $job_options} $script $usage"
+        job_refuse "this is a batch job for Slurm; type: $(job_line "$@")"
+    fi
+    job_options=${job_options:---ntasks=${SLURM_NTASKS:-1}}
+    KARMA_COMMAND=$(job_line "$@")
+    export KARMA_COMMAND
+    [ -n "$usage" ] || return 0
+    case ${1:-} in
+    '' | -*) job_refuse "CONFIG is missing; type:" \
+        "sbatch${job_options:+ $job_options} $script $usage" ;;
+    esac
+    [ -r "$1" ] || job_refuse "there is no configuration file '$1' in $PWD"
+}
+
+# The job's last words and its end, with the status of what it ran.
+job_end() { # STATUS
+    if [ "$1" -gt 128 ]; then
+        echo "$script: ended by signal $(($1 - 128)); 9 is often a lack of memory" \
+            "(sbatch --mem-per-cpu=2G). To go on: $KARMA_COMMAND" >&2
+    elif [ "$1" = 5 ] && [ "${KARMA_REQUEUE:-0}" = 1 ]; then
+        if [ "${SLURM_RESTART_COUNT:-0}" -ge "${KARMA_REQUEUE_MAX:-100}" ]; then
+            echo "$script: requeued $SLURM_RESTART_COUNT times, which is KARMA_REQUEUE_MAX;" \
+                "not again" >&2
+        else
+            echo "$script: stopped on request; the job is requeued and goes on later" >&2
+            scontrol requeue "$SLURM_JOB_ID"
+        fi
+    fi
+    exit "$1"
+}
+
+# COMMAND...: runs it on all tasks; returns only if it succeeded. Signals to this shell reach the
+# command: after USR1 it makes a checkpoint and ends with status 5, and only then wait returns that
+# status and not the one of the signal.
+job_run() {
+    mpi/launch -n "${SLURM_NTASKS:-1}" "$@" &
+    job=$!
+    trap 'kill -USR1 $job' USR1
+    trap 'kill -TERM $job' TERM
+    while wait $job; status=$?; [ $status -gt 128 ] && kill -0 $job 2>/dev/null; do :; done
+    trap - USR1 TERM
+    [ $status = 0 ] || job_end $status
+}
