@@ -85,6 +85,10 @@ tools  | cmd clang           | clang               | clang                | llvm
 tools  | link clang -fsanitize=fuzzer,address,undefined | libclang-rt-dev | compiler-rt | llvm | llvm
 tools  | cmd clang-format    | clang-format        | clang-tools-extra    | llvm        | llvm
 tools  | cmd valgrind        | valgrind            | valgrind             | valgrind    | valgrind
+slurm  | cmd slurmctld       | slurmctld           | slurm-slurmctld      | -           | slurm
+slurm  | cmd slurmd          | slurmd              | slurm-slurmd         | -           | slurm
+slurm  | cmd sbatch          | slurm-client        | slurm                | -           | slurm
+slurm  | cmd munged          | munge               | munge                | -           | munge
 endef
 export PACKAGES
 SETUP = CC='$(CC)' sh mk/setup
@@ -156,7 +160,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable twin grounds ablation ablation-mixed \
-        test test-programs bench benches lint format asan fuzz fuzzers corpus \
+        test test-slurm test-programs bench benches lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-worlds random-worlds valgrind install sources \
         clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
@@ -233,6 +237,11 @@ metastable: all ## an overload that outlives its cause, with retries and without
 test: setup-test ## set up, build, run every suite; the last line counts them
 	@$(PMAKE) test-programs
 	@MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) $(UNIT) $(RANKED) $(SHELLED)
+
+test-slurm: ## the job scripts on a real Slurm, which is installed and started on loopback for that (minutes)
+	@PATH="$$PATH:/usr/sbin:/sbin" $(SETUP) install $(NEEDS) slurm
+	@$(PMAKE) all
+	@MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) tests/slurm/test_slurm.sh
 
 test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches fuzzers)
 

@@ -1,0 +1,248 @@
+# The job scripts on a real Slurm, which this test starts for itself on loopback (cluster.sh):
+#
+#   a training as a job, through mpirun and through srun --mpi=pmix, on one node and on two
+#   its log while it runs; the time limit; a requeue on the same node and on another one
+#   the CPUs of two jobs on one node, where the site binds nothing and where it gives masks
+#   an evaluation as a job array that is merged; what a job says that cannot run
+#
+# `make test-slurm` runs it. The parts that need no Slurm are tests/cmd/test_slurm.sh.
+# TIMEOUT: 3000
+. tests/cmd/tap.sh
+. tests/slurm/cluster.sh
+
+sources=$PWD
+tiny=configs/experiments/tiny.yaml
+quiet='scenarios=[{name: quiet, events: []}]'
+if ! command -v slurmctld >/dev/null || ! command -v slurmd >/dev/null || ! command -v munged >/dev/null; then
+    skip "jobs on a real Slurm" "slurmctld, slurmd or munged is missing; 'make test-slurm' installs them"
+    done_testing
+    exit 0
+fi
+if [ "${MPI:-1}" = 0 ] || [ ! -r /proc/self/status ]; then
+    skip "jobs on a real Slurm" "needs MPI and Linux's /proc"
+    done_testing
+    exit 0
+fi
+SITE=$(mktemp -d /tmp/karma-slurm.XXXXXX) || exit 1
+trap 'site_down; rm -rf "$SITE"' EXIT
+trap 'exit 1' INT TERM HUP
+unset SLURM_JOB_ID SLURM_NTASKS KARMA_COMMAND
+
+# Jobs are submitted where the sources are; here that is a directory of links, which takes the logs.
+here=$WORK/submitted
+rm -rf "$here"
+mkdir -p "$here/build"
+ln -s "$sources/mpi" "$sources/slurm" "$sources/configs" "$here"
+ln -s "$KARMA" "$here/build/karma"
+cd "$here" || exit 1
+
+submit() { # SBATCH-ARGUMENT...: sets $id; all that a log shows of it is $id.log
+    id=$(sbatch --parsable "$@" 2>"$WORK/err") || id=
+    [ -n "$id" ] || sed 's/^/# sbatch: /' "$WORK/err"
+}
+
+field() { # JOB NAME: a field of scontrol show job
+    scontrol show job "$1" 2>/dev/null | tr ' ' '\n' | sed -n "s/^$2=//p" | head -n 1
+}
+
+await() { # SECONDS COMMAND...: until the command succeeds; 1 if it never does
+    deadline=$(($(date +%s) + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(date +%s)" -lt $deadline ] || return 1
+        sleep 0.2
+    done
+}
+
+over() { # JOB
+    case $(field "$1" JobState) in
+    COMPLETED | FAILED | CANCELLED | TIMEOUT | NODE_FAIL | OUT_OF_MEMORY) return 0 ;;
+    esac
+    return 1
+}
+
+ends() { # JOB STATUS NAME: the job comes to its end, with this exit status
+    await 600 over "$1"
+    same "$(field "$1" ExitCode)" "$2:0" "$3"
+    [ "$(field "$1" ExitCode)" = "$2:0" ] || tail -n 20 ./*"-$1.log" | sed 's/^/# log: /'
+}
+
+log_has() { # JOB PATTERN NAME
+    grep -Eq -- "$2" ./*"-$1.log"
+    tap_status=$?
+    result $tap_status "$3"
+    [ $tap_status = 0 ] || sed 's/^/# log: /' ./*"-$1.log" | tail -n 20
+}
+
+digest_of() { # JOB: what the training wrote
+    sed -n 's/^digest //p' ./*"-$1.log" | tail -n 1
+}
+
+updating() { # RUN: the training is past its first update
+    grep -Eq '^running update ([2-9]|[0-9][0-9])' "$1/status"
+}
+
+ours_only() { # JOB NAME: no launcher and no shell adds to what the program says
+    ! grep -Eq 'mpirun|Primary job|exit code|^--|srun: error' ./*"-$1.log"
+    result $? "$2"
+}
+
+ranks_of() { # JOB: the processes of the program
+    for proc in /proc/[0-9]*; do
+        case $(cat "$proc/comm" 2>/dev/null) in
+        karma) tr '\0' '\n' <"$proc/environ" 2>/dev/null | grep -qx "SLURM_JOB_ID=$1" && echo "${proc#/proc/}" ;;
+        esac
+    done
+}
+
+mask_of() { # PROCESS
+    sed -n 's/^Cpus_allowed_list:[^0-9]*//p' "/proc/$1/status"
+}
+
+machine_cpus=$(mask_of self)
+n_cpus=$(env -u OMP_NUM_THREADS nproc)
+site_up task/none 2
+result $? "a Slurm of two nodes is up"
+
+# ---- a training, in four ways ----
+want=$("$sources/mpi/launch" -n 2 "$KARMA" train $tiny --set run.dir="$WORK/plain" 2>/dev/null |
+    sed -n 's/^digest //p')
+submit --ntasks=2 --nodes=1 slurm/train.sbatch $tiny --set run.dir=runs/one
+ends "$id" 0 "a training on one node"
+same "$(digest_of "$id")" "$want" "has the digest of a training without Slurm"
+holds "its log has the job's name and number" test -s "karma-train-$id.log"
+same "$(grep -vc '^digest\|^policy written' "karma-train-$id.log")" 0 "and two lines"
+KARMA_LAUNCHER=srun submit --ntasks=2 --nodes=1 slurm/train.sbatch $tiny --set run.dir=runs/srun
+ends "$id" 0 "a training through srun --mpi=pmix"
+same "$(digest_of "$id")" "$want" "has the same digest"
+# Two nodes on one machine: shared memory would take them for one.
+OMPI_MCA_btl=tcp,self submit --ntasks=2 --nodes=2 slurm/train.sbatch $tiny --set run.dir=runs/two
+ends "$id" 0 "a training on two nodes"
+same "$(digest_of "$id")" "$want" "has the same digest"
+
+# ---- what cannot run says so before MPI starts ----
+submit --ntasks=1 slurm/train.sbatch
+ends "$id" 2 "a job without CONFIG fails"
+log_has "$id" "^slurm/train.sbatch: CONFIG is missing; type: sbatch " "with a sentence"
+ours_only "$id" "and nothing else"
+
+# ---- two one-task jobs on one node ----
+for i in 1 2; do
+    KARMA_PROGRESS_S=0.2 submit --ntasks=1 --nodelist=n1 slurm/train.sbatch $tiny \
+        --set run.dir="runs/pair$i" --set train.updates=100000
+    eval "pair$i=$id"
+done
+await 300 updating runs/pair1 && await 300 updating runs/pair2
+result $? "two jobs on one node train at the same time"
+same "$(field "$pair1" BatchHost) $(field "$pair2" BatchHost)" "n1 n1" "on the same one"
+for job in $pair1 $pair2; do
+    for rank in $(ranks_of "$job"); do mask_of "$rank"; done
+done >"$WORK/masks"
+same "$(wc -l <"$WORK/masks")" 2 "each has one rank"
+same "$(sort -u "$WORK/masks")" "$machine_cpus" "a site that binds nothing: neither is bound to core 0"
+
+# ---- the log of a training that runs ----
+log_has "$pair1" "^train  [0-9,]+/100,000 .* eta [0-9].* env-steps/s  reward" \
+    "the log tells how far it is while the job runs"
+same "$(field "$pair1" JobState)" RUNNING "which it still does"
+if [ -e runs/pair1/lock ]; then
+    submit --ntasks=1 slurm/train.sbatch $tiny --set run.dir=runs/pair1 --set train.updates=100000
+    await 300 over "$id"
+    [ "$(field "$id" JobState)" = FAILED ]
+    result $? "a second training of the same run directory is refused"
+    log_has "$id" "runs/pair1.*(in use|locked|belongs|another|held|owns|owned)" "with a sentence that names it"
+    same "$(field "$pair1" JobState)" RUNNING "and the first goes on"
+else
+    skip "a second training of the same run directory is refused" "run directories have no lock"
+fi
+
+# ---- stopped on request ----
+scancel --signal=USR1 --batch "$pair1"
+ends "$pair1" 5 "USR1 to the batch script ends the training with status 5"
+log_has "$pair1" "^stopped on request after update [0-9]+ of 100000; to go on: sbatch --ntasks=1 slurm/train.sbatch $tiny --set run.dir=runs/pair1 " \
+    "and a sentence with the sbatch line"
+ours_only "$pair1" "and no word of the launcher"
+scancel "$pair2"
+await 60 over "$pair2"
+
+# ---- requeued when it was stopped, on the same node or another ----
+KARMA_REQUEUE=1 KARMA_PROGRESS_S=0 submit --ntasks=2 --nodelist=n1 slurm/train.sbatch $tiny \
+    --set run.dir=runs/again --set "$quiet" --set train.updates=60
+await 300 updating runs/again
+scancel --signal=USR1 --batch "$id"
+await 300 grep -q "the job is requeued" "karma-train-$id.log"
+ends "$id" 0 "KARMA_REQUEUE=1: a training that was stopped comes back and ends"
+want=$("$sources/mpi/launch" -n 2 "$KARMA" train $tiny --set run.dir="$WORK/sixty" --set "$quiet" \
+    --set train.updates=60 2>/dev/null | sed -n 's/^digest //p')
+same "$(digest_of "$id")" "$want" "with the digest of an undisturbed one"
+log_has "$id" "^stopped on request after update" "its log keeps what the first start wrote"
+log_has "$id" "resumed after update" "and has the second"
+same "$(field "$id" Restarts)" 1 "it was requeued once"
+
+KARMA_PROGRESS_S=0 submit --ntasks=2 slurm/train.sbatch $tiny --set run.dir=runs/moved --set "$quiet" \
+    --set train.updates=60 --set train.checkpoint_every=1
+await 300 updating runs/moved
+first=$(field "$id" BatchHost)
+scontrol update NodeName="$first" State=DRAIN Reason=test
+scontrol requeue "$id"
+ends "$id" 0 "a job that is requeued on another node ends"
+second=$(field "$id" BatchHost)
+same "$first $second" "$(printf '%s\n' "n1 n2" "n2 n1" | grep "^$first")" "on the other node"
+same "$(digest_of "$id")" "$want" "with the same digest"
+log_has "$id" "resumed after update" "it went on from a checkpoint"
+scontrol update NodeName="$first" State=RESUME
+
+# ---- the time limit ----
+submit --ntasks=2 --time=1 --signal=B:USR1@50 slurm/train.sbatch $tiny --set run.dir=runs/limit \
+    --set train.updates=100000
+ends "$id" 5 "USR1 before the time limit ends the training with status 5"
+log_has "$id" "^stopped on request after update" "and a sentence"
+ours_only "$id" "and no word of the launcher"
+line=$(sed -n 's/.*to go on: //p' "karma-train-$id.log")
+id=$(sh -c "$line --set train.checkpoint_every=2" 2>/dev/null | sed 's/[^0-9]*//')
+await 300 grep -q "resumed after update" "karma-train-$id.log"
+result $? "the sbatch line that it names goes on"
+scancel "$id"
+
+# ---- an evaluation in parts, with a gate that they have too few episodes for ----
+gate=configs/experiments/gate_ddos.yaml
+set -- $gate --set run.dir=runs/gate --set game.horizon=4 --set eval.split=dev --set eval.resamples=100
+EPISODES=2 PARTS=runs/parts submit --ntasks=1 --array=0-2%2 slurm/eval_array.sbatch "$@"
+for i in 0 1 2; do
+    await 600 over "${id}_$i"
+    same "$(field "${id}_$i" ExitCode)" "0:0" "part $i of an evaluation ends with status 0"
+    holds "part $i: the log is named by array and task" test -s "karma-eval-${id}_$i.log"
+done
+run "$KARMA" eval "$@" --set eval.episodes=6 --out runs/merged --merge runs/parts/*/eval.csv
+merged=$rc
+run "$KARMA" eval "$@" --set eval.episodes=6 --out runs/whole
+same "$merged" "$rc" "the parts merged: the gate's verdict is that of one evaluation"
+holds "the parts merged: the same bytes" cmp runs/merged/eval.csv runs/whole/eval.csv
+submit --ntasks=1 --array=0-0 slurm/eval_array.sbatch "$@"
+await 300 over "${id}_0"
+same "$(field "${id}_0" ExitCode)" "2:0" "an array without PARTS fails"
+holds "with a sentence" grep -q "PARTS is not set; put PARTS=DIRECTORY before sbatch" "karma-eval-${id}_0.log"
+submit --ntasks=1 --array=0-0 slurm/eval.sbatch "$@"
+await 300 over "${id}_0"
+same "$(field "${id}_0" ExitCode)" "2:0" "an array of whole evaluations fails"
+
+# ---- a site that gives each job a mask of CPUs ----
+site_down
+if [ "$n_cpus" -lt 2 ]; then
+    skip "a site that gives each job its CPUs" "this machine has one CPU"
+elif ! site_up task/affinity "$n_cpus"; then
+    skip "a site that gives each job its CPUs" "slurmd does not start with task/affinity here"
+else
+    for i in 1 2; do
+        submit --ntasks=1 --nodelist=n1 slurm/train.sbatch $tiny --set run.dir="runs/mask$i" \
+            --set train.updates=100000
+        eval "pair$i=$id"
+    done
+    await 300 updating runs/mask1 && await 300 updating runs/mask2
+    result $? "task/affinity: two jobs on one node train at the same time"
+    for job in $pair1 $pair2; do
+        for rank in $(ranks_of "$job"); do mask_of "$rank"; done
+    done >"$WORK/masks"
+    same "$(sort -u "$WORK/masks" | grep -c '^[0-9]*$')" 2 "task/affinity: each has a CPU of its own"
+fi
+done_testing
