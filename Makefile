@@ -39,12 +39,12 @@ endif
 SCHEMAS     = checkpoint error eval trace trace_store trajectory twin update_dump weights
 BASE        = clock config config_place config_print config_read config_value config_yaml crc32c \
               crossed csv csv_read err file fmath frame frame_file gzip jobs lock log mem nearest options \
-              owner progress rng rundir stats
+              owner plausible progress rng rundir stats tabular timestamp
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trace trace_store trajectory twin update_dump weights wire
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
-              timestamp workload
+              workload
 ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
 CLUSTER     = arrivals attack call check clients cluster contention engine measure replicas sim \

@@ -1,7 +1,7 @@
 /* Text -> rows of time and rate: lines, fields of a CSV, columns by name. See recording.h. */
 #include "core/base/log.h"
+#include "core/base/timestamp.h"
 #include "core/scenario/recording.h"
-#include "core/scenario/timestamp.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

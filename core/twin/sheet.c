@@ -4,7 +4,7 @@
 #include "core/base/csv_read.h"
 #include "core/base/gzip.h"
 #include "core/base/log.h"
-#include "core/scenario/timestamp.h"
+#include "core/base/timestamp.h"
 
 #include <math.h>
 #include <stdlib.h>

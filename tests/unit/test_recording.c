@@ -1,7 +1,7 @@
 /* Recordings: times, columns, resampling, gaps, packed files, every refusal; and, where the
  * environment variable KARMA_DATA names a directory of real recordings, those. */
 #include "core/base/gzip.h"
-#include "core/scenario/timestamp.h"
+#include "core/base/timestamp.h"
 #include "core/scenario/workload.h"
 #include "tests/unit/heard.h"
 
