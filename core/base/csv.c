@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,10 +40,19 @@ static void quote(struct csv *c, const char *s)
     keep_first_failure(c, buf_append(&c->row, "\"", 1));
 }
 
+/* Would a reader of tables (tabular.h) take the bare text for another one? Blanks at its ends are
+ * dropped, and # begins a comment. */
+static bool needs_quotes(const char *s)
+{
+    const size_t n = strlen(s);
+    return strpbrk(s, ",\"\r\n") != NULL || s[0] == '#' || s[0] == ' ' || s[0] == '\t' ||
+           (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\t'));
+}
+
 void csv_text(struct csv *c, const char *s)
 {
     begin_cell(c);
-    if (strpbrk(s, ",\"\r\n") != NULL) {
+    if (needs_quotes(s)) {
         quote(c, s);
     } else {
         keep_first_failure(c, buf_append(&c->row, s, strlen(s)));

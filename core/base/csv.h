@@ -31,8 +31,9 @@ enum err csv_create(struct csv *c, struct arena *arena, const char *path,
 enum err csv_resume(struct csv *c, struct arena *arena, const char *path,
                     const char *const *columns, int n_columns, int64_t keep) WARN_UNUSED;
 
-/* One cell after the other. Numbers are printed with 9 digits, enough to read the same float back;
- * NaN and infinities as nan, inf, -inf. */
+/* One cell after the other. Texts are quoted where a reader would take them for another one.
+ * Numbers are printed with 9 digits, enough to read the same float back; NaN and infinities as nan,
+ * inf, -inf. */
 void csv_text(struct csv *c, const char *s);
 void csv_int(struct csv *c, int64_t v);
 void csv_num(struct csv *c, double v);

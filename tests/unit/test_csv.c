@@ -62,6 +62,22 @@ static void rows_are_written_at_once(void **state)
     csv_close(&c);
 }
 
+/* A reader of other people's tables drops blanks and comments; ours says they are none. */
+static void blanks_and_hashes_are_quoted(void **state)
+{
+    struct scene *s = *state;
+    struct csv c;
+    assert_int_equal(csv_create(&c, &s->arena, s->path, columns, 2), ERR_OK);
+    csv_text(&c, "#1");
+    csv_text(&c, " a");
+    assert_int_equal(csv_end_row(&c), ERR_OK);
+    csv_text(&c, "a\t");
+    csv_text(&c, "a #1");
+    assert_int_equal(csv_end_row(&c), ERR_OK);
+    assert_string_equal(contents(s), "update,reward\n\"#1\",\" a\"\n\"a\t\",a #1\n");
+    csv_close(&c);
+}
+
 /* RFC 4180, section 2, rules 6 and 7. */
 static void text_is_quoted_where_it_must_be(void **state)
 {
@@ -283,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(rows_are_written_at_once),
         TEST(text_is_quoted_where_it_must_be),
+        TEST(blanks_and_hashes_are_quoted),
         TEST(floats_read_back_exactly),
         TEST(doubles_read_back_exactly),
         TEST(rows_are_read_back),
