@@ -44,11 +44,13 @@ const struct cfg_field workload_fields[] = {
                "of a CSV: name, or number as '#1'; empty = time, timestamp, date ..."),
     CFG_STRING(struct workload_cfg, rate_column, "", CFG_RESULT,
                "of a CSV; empty = rate, rps, requests, value ..., or the other of two columns"),
-    CFG_DOUBLE(struct workload_cfg, time_unit_s, "1", 1e-9, 1e6, "s", CFG_RESULT,
-               "of a CSV whose times are numbers: length of one unit; 3600 = hours"),
+    CFG_DOUBLE(
+        struct workload_cfg, time_unit_s, "1", 1e-9, 1e6, "s", CFG_RESULT,
+        "of a CSV whose times are numbers: length of one unit; 3600 = hours; 1 = seconds, or "
+        "what they must be if they cannot be (ms, us, ns since 1970, YYYYMMDDHH ...)"),
     CFG_DOUBLE(struct workload_cfg, gap_s, "0", 0, 1e9, "s", CFG_RESULT,
-               "rows of a CSV further apart have a gap between them, which no episode crosses; 0 = "
-               "three times the median spacing"),
+               "rows of a CSV further apart have a gap between them, which no episode crosses, as "
+               "have 10 minutes without a request; 0 = three times the median spacing"),
     CFG_DOUBLE(struct workload_cfg, daily, "0.2", 0, 0.8, "", CFG_RESULT,
                "amplitude of the daily sine, share of the mean"),
     CFG_DOUBLE(struct workload_cfg, weekly, "0", 0, 0.8, "", CFG_RESULT,

@@ -50,24 +50,29 @@ static void check(const unsigned char *bytes, size_t n, enum err e)
 
 static void seeds(void)
 {
-    static const char *const files[] = {"1\n2\n3\n4\n5\n6.5\n",
-                                        "# comment\n 1e3\t\r\n\n+2.5e-1\n0\n0\n12\n.5",
-                                        "1\n2\n",
-                                        "0\n0\n0\n0\n0\n",
-                                        "1\n-2\n3\n4\n5\n",
-                                        "nan\n1\n2\n3\n4\n5\n",
-                                        "1\n2\n1e13\n4\n5\n",
-                                        "1 2\n3\n",
-                                        "time,rps\n0,1\n60,2\n120,3\n180,1\n1000,5\n1060,7\n",
-                                        "timestamp;rate\n2026-01-01T00:00:00Z;4\n"
-                                        "2026-01-01T00:01:00Z;NaN\n2026-01-01T00:02:00Z;6\n"};
+    static const char *const files[] = {
+        "1\n2\n3\n4\n5\n6.5\n",
+        "# comment\n 1e3\t\r\n\n+2.5e-1\n0\n0\n12\n.5",
+        "1\n2\n",
+        "0\n0\n0\n0\n0\n",
+        "1\n-2\n3\n4\n5\n",
+        "nan\n1\n2\n3\n4\n5\n",
+        "1\n2\n1e13\n4\n5\n",
+        "1 2\n3\n",
+        "time,rps\n0,1\n60,2\n120,3\n180,1\n1000,5\n1060,7\n",
+        "timestamp;rate\n2026-01-01T00:00:00Z;4\n"
+        "2026-01-01T00:01:00Z;NaN\n2026-01-01T00:02:00Z;6\n",
+        "\xef\xbb\xbfsep=;\r\n\"Time\";\"Value\"\r\n"
+        "1614949200000;40,5\r\n1614949215000;80\r\n",
+        "timestamp,views\n2016010123,3\n2016010200,0\n2016010201,2\n",
+        "_time\t_value\r0\t1\r600\t0\r1200\t0\r1800\t5\r"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         fuzz_seed(files[i], strlen(files[i]));
     }
     fuzz_seed("1\n2\0\n3\n", 7);
 }
 
-/* The text (first 64 KiB, then doubling); a row of two bytes is kept as two doubles, doubling, and
- * then as a sample and a piece. */
+/* The text (first 64 KiB, then doubling); a row of two bytes is kept as 32, doubling, its spacing
+ * and its rate are, doubling, and then a sample and a piece. */
 const struct fuzz_reader fuzz_reader = {
-    .fixed = 256 * 1024, .each = 64, .read = read, .check = check, .seeds = seeds};
+    .fixed = 256 * 1024, .each = 160, .read = read, .check = check, .seeds = seeds};

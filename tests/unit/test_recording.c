@@ -334,9 +334,10 @@ static void test_refusals(void **state)
         {"time,rate\n0,1\nlater,2\n", ":3: 'later' is no time"},
         {"time,rate\n0,1\n0,2\n", ":3: '0' is not after the time of the row before"},
         {"time,rate\n5,1\n\n# x\n4,2\n", ":5: '4' is not after"},
-        {"time,rate\n0,1\n1\n", ":3: the number of fields differs"},
-        {"time,rate\n0,1\n1,\"2\n", ":3: a quote is not closed"},
-        {"when,rate,x\n0,1,2\n", ":1: none of the 3 columns has a usual name"},
+        {"time,rate\n0,1\n1\n", ":3: the row has 1 cells, the header in line 1 has 2"},
+        {"time,rate\n0,1\n1,\"2\n", ":3: a quote is never closed"},
+        {"when,rate,x\n0,1,2\n", ":1: no column for the time; columns found: 'when', 'rate', 'x'"},
+        {"time,a,b\n0,1,2\n", "no column for the rate; columns found: 'time', 'a', 'b'; expected"},
         {"time,a,b\n0,1,2\n", "workload.rate_column"},
         {"time,rate\n", "0 rates; a recording needs at least 5"},
         {"time,rate\n0,1\n2,1\n", "3 rates; a recording needs"},
@@ -357,7 +358,8 @@ static void test_refusals(void **state)
     assert_non_null(strstr(f->log.last, "nothing but gaps"));
     f->cfg.rate_column = "rte";
     assert_int_equal(read_text(f, "time,rate\n0,1\n9,1\n", 1), ERR_FORMAT);
-    assert_non_null(strstr(f->log.last, "no column 'rte'; correct workload.rate_column"));
+    assert_non_null(
+        strstr(f->log.last, "no column 'rte' for the rate; columns found: 'time', 'rate'"));
     f->cfg.rate_column = "#1";
     assert_int_equal(read_text(f, "time,rate\n0,1\n9,1\n", 1), ERR_FORMAT);
     assert_non_null(strstr(f->log.last, "is the column of the time and of the rate"));
@@ -401,7 +403,7 @@ static void test_real_recordings(void **state)
         {"autothrottle/diurnal.txt", 1, 3600, 3599},
         {"autothrottle/bursty.txt", 1, 3600, 3599},
         {"nab/elb_request_count_8c0756.csv.gz", 1, 4032, 1211700},
-        {"nab/Twitter_volume_AAPL.csv.gz", 1, 15902, 4770300},
+        {"nab/Twitter_volume_AAPL.csv.gz", 1, 15874, 4770300}, /* and 28 of two empty stretches */
         {"nab/nyc_taxi.csv.gz", 1, 10320, 18574200},
         {"dc-hourly/Alibaba_CPU_Data_Hourly_1.csv.gz", 3600, 8904, 8903 * 3600.0},
     };

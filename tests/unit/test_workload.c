@@ -413,7 +413,7 @@ static const struct refusal REFUSALS[] = {
     {"1\n-2\n", ":2: the rate -2 is not from 0", ERR_FORMAT},
     {"1\n2\n1e999\n", ":3: the rate 1e999 is not from 0", ERR_FORMAT},
     {"e\n", ":1: 'e' is not a number", ERR_FORMAT},
-    {"", "0 rates; a recording needs at least 5", ERR_FORMAT},
+    {"", "is empty", ERR_FORMAT},
     {"# nothing\n\n1\n2\n3\n4\n", "4 rates; a recording needs at least 5", ERR_FORMAT},
     {"0\n0\n0\n0\n0\n", "every rate is 0", ERR_FORMAT},
 };
