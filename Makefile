@@ -49,8 +49,8 @@ ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
 CLUSTER     = arrivals attack call check clients cluster contention engine measure replicas sim \
               truth weather
-TWIN        = accuracy bank check check_rows dataset ensemble export import layouts learn lookup \
-              metric model nearest noise sheet space space_rows store twin worlds
+TWIN        = accuracy bank check check_rows check_units dataset ensemble export import layouts \
+              learn lookup metric model nearest noise sheet space space_rows store trial twin worlds
 GAME        = conduct game imitate rules view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
 EVAL        = agreement bound claims collector cut episode eval frontier judge ledger outcomes pareto \

@@ -160,7 +160,8 @@ static void find_missing(struct check *c, int column, const struct cell *cells)
     }
     const int idle = missing_idle(s, column);
     if (n == 0) {
-        check_add(c, header, "missing", measured ? CHECK_FAIL : CHECK_WARN, "no value in any row");
+        check_add(c, header, "missing", measured && !s->exported ? CHECK_FAIL : CHECK_WARN,
+                  "no value in any row");
     } else if (measured && n_missing > 0 && idle == n_missing) {
         check_add(c, header, "missing", CHECK_WARN,
                   "%.2g %% of the values, all where nothing was received: they become gaps",
@@ -450,12 +451,29 @@ static void find_imbalance(struct check *c)
 
 /* ---- all ---- */
 
-/* A column of which nothing bad was said. */
-static void say_pass(struct check *c, int column, const struct cell *cells)
+const char *check_range(const struct check *c, const struct check_finding *f)
 {
     const struct sheet *s = c->sheet;
-    const char *header = s->columns[column].header;
     double min = INFINITY, max = -INFINITY;
+    int column = 0;
+    while (column < s->n_columns && s->columns[column].header != f->column) {
+        column++;
+    }
+    for (int k = 0; column < s->n_columns && k < s->n_services; k++) {
+        const struct cell cell = look(s, k, column);
+        min = fmin(min, cell.min);
+        max = fmax(max, cell.max);
+    }
+    return min > max ? ""
+                     : arena_printf(c->arena, "%g .. %g%s%s", min, max,
+                                    s->columns[column].metric->unit[0] != '\0' ? " " : "",
+                                    s->columns[column].metric->unit);
+}
+
+/* A column of which nothing bad was said. */
+static void say_pass(struct check *c, int column)
+{
+    const char *header = c->sheet->columns[column].header;
     int n;
     const struct check_finding *f = check_findings(c, &n);
     for (int i = 0; i < n; i++) {
@@ -463,11 +481,7 @@ static void say_pass(struct check *c, int column, const struct cell *cells)
             return;
         }
     }
-    for (int k = 0; k < s->n_services; k++) {
-        min = fmin(min, cells[k].min);
-        max = fmax(max, cells[k].max);
-    }
-    check_add(c, header, "", CHECK_PASS, "%g .. %g %s", min, max, s->columns[column].metric->unit);
+    check_add(c, header, "", CHECK_PASS, "nothing unusual");
 }
 
 static void check_column(struct check *c, int column, struct cell *cells, struct columns room)
@@ -480,8 +494,11 @@ static void check_column(struct check *c, int column, struct cell *cells, struct
         varies = varies || cells[k].max > cells[k].min;
     }
     find_missing(c, column, cells);
-    find_constant(c, column, cells);
     find_limits(c, column, cells);
+    if (s->exported) {
+        return;
+    }
+    find_constant(c, column, cells);
     find_known(c, column);
     if (!varies) {
         return;
@@ -509,11 +526,14 @@ static enum err check_columns(struct check *c)
     for (int i = 0; i < s->n_columns; i++) {
         check_column(c, i, cells + i * s->n_services, room);
     }
-    find_disorder(c, "latency_p50", "latency_p95", room);
-    find_disorder(c, "latency_p95", "latency_p99", room);
-    find_imbalance(c);
+    if (!s->exported) {
+        find_disorder(c, "latency_p50", "latency_p95", room);
+        find_disorder(c, "latency_p95", "latency_p99", room);
+        find_imbalance(c);
+        TRY(check_units(c));
+    }
     for (int i = 0; i < s->n_columns; i++) {
-        say_pass(c, i, cells + i * s->n_services);
+        say_pass(c, i);
     }
     return ERR_OK;
 }

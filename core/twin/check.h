@@ -9,14 +9,20 @@
  *   constant      it never changes, in all services or in some
  *   limits        values that no measurement can have
  *   unit          another unit than the label says: by what is known of the layout, by the relation
- *                 of columns (quantiles in order, received = succeeded + failed), by the size
+ *                 of columns (quantiles in order, received = succeeded + failed), by the median
+ *                 (core/base/plausible.h: floor and ceiling of each unit)
+ *   counter       the total of a counter where a rate is claimed
  *   gauge rate    memory of running pods that is 0: the rate of a gauge
  *   average       a mean over the whole past that poses as one over a window
  *   one number    every service has the same value: not measured per service
  *   censored      one value too often: interpolation inside the first bucket of a histogram
- *   time          none, going back, standing still, irregular
- *   repeated      rows that are in the table before: re-sampled
+ *   time          none, going back, standing still, irregular, an unusual spacing
+ *   repeated      rows that are in the same run before: re-sampled
+ *   empty         a stretch in which no service received anything: it becomes a gap
  *   zero block    a stretch in which everything is 0: nothing was measured
+ *
+ * A table that this program exported is the simulator's or was checked when it came: only time,
+ * limits and missing values are judged there, so that what export wrote is always read again.
  */
 #ifndef KARMA_TWIN_CHECK_H
 #define KARMA_TWIN_CHECK_H
@@ -48,6 +54,10 @@ void check_release(struct check *c);
 
 const struct check_finding *check_findings(const struct check *c, int *n);
 
+/* "33 .. 110 ms": the range of the column of a finding, in the store's unit; "" for the time and
+ * the rows, and for a column without a value. In the arena. NULL: no memory. */
+const char *check_range(const struct check *c, const struct check_finding *f);
+
 /* The worst verdict on that fault in that column (NULL: in any); CHECK_PASS if it was not found. */
 enum check_verdict check_of(const struct check *c, const char *column, const char *fault);
 
@@ -56,6 +66,7 @@ enum check_verdict check_of(const struct check *c, const char *column, const cha
 void check_add(struct check *c, const char *column, const char *fault, enum check_verdict v,
                const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void check_time(struct check *c);
+enum err check_units(struct check *c) WARN_UNUSED;
 enum err check_rows(struct check *c) WARN_UNUSED;
 
 #endif

@@ -1,4 +1,6 @@
 /* Faults of the order of rows and of whole rows. See check.h. */
+#include "core/base/plausible.h"
+#include "core/base/timestamp.h"
 #include "core/twin/check.h"
 
 #include <math.h>
@@ -27,6 +29,8 @@ static void find_irregular(struct check *c)
     const struct sheet *s = c->sheet;
     double *spacing = ARENA_NEW(c->arena, s->n_rows, double);
     int n = 0, n_far = 0;
+    char from[TIMESTAMP_BYTES];
+    timestamp_print(from, s->time_s[0]);
     if (spacing == NULL) {
         c->failed = ERR_MEMORY;
         return;
@@ -50,8 +54,21 @@ static void find_irregular(struct check *c)
                   "%.0f %% of the rows are not about %g s apart, up to %g s: they become gaps",
                   100.0 * n_far / n, median, spacing[n - 1]);
     } else {
-        check_add(c, "(time)", "", CHECK_PASS, "%d runs, %d rows %g s apart", s->n_runs, s->n_rows,
-                  median);
+        check_add(c, "(time)", "", CHECK_PASS, "%d runs, %d rows %g s apart, from %s on (%s)",
+                  s->n_runs, s->n_rows, median, from, s->times);
+    }
+}
+
+/* Rows whose spacing no cluster is watched with: another unit than seconds, most likely. */
+static void find_spacing(struct check *c)
+{
+    const struct sheet *s = c->sheet;
+    const enum plausible_level level = plausible_spacing(s->spacing_s);
+    if (level != PLAUSIBLE_OK) {
+        check_add(c, "(time)", "time", level == PLAUSIBLE_FAIL ? CHECK_FAIL : CHECK_WARN,
+                  "rows are %.9g s apart, an unusual spacing: are the times milliseconds? They are "
+                  "read as %s",
+                  s->spacing_s, s->times);
     }
 }
 
@@ -77,6 +94,7 @@ void check_time(struct check *c)
     if (s->n_back == 0 && s->n_still == 0) {
         find_irregular(c);
     }
+    find_spacing(c);
 }
 
 /* ---- whole rows ---- */
@@ -116,12 +134,13 @@ static int by_content(const void *a, const void *b)
                               : (x->row > y->row) - (x->row < y->row);
 }
 
-static void find_blocks(struct check *c, const struct content *rows)
+/* Rows that become gaps (gap, n_rows) do no harm. */
+static void find_blocks(struct check *c, const struct content *rows, const bool *gap)
 {
     const struct sheet *s = c->sheet;
     int n = 0, longest = 0, begin = 0, total = 0;
     for (int i = 0; i < s->n_rows; i++) {
-        const bool zero = rows[i].zero && !rows[i].empty;
+        const bool zero = rows[i].zero && !rows[i].empty && !gap[i];
         n = zero && i > 0 && s->run[i] == s->run[i - 1] ? n + 1 : zero;
         total += zero;
         if (n > longest) {
@@ -138,7 +157,8 @@ static void find_blocks(struct check *c, const struct content *rows)
     }
 }
 
-/* Sorts `rows`. Rows of nothing but 0 have their own fault. */
+/* Sorts `rows`. Rows of nothing but 0 have their own fault. Other runs may begin alike: they met
+ * the same load. */
 static void find_repeated(struct check *c, struct content *rows)
 {
     const struct sheet *s = c->sheet;
@@ -150,7 +170,8 @@ static void find_repeated(struct check *c, struct content *rows)
     }
     qsort(rows, (size_t)n, sizeof *rows, by_content);
     for (int i = 1; i < n; i++) {
-        n_repeated += rows[i].hash == rows[i - 1].hash;
+        n_repeated +=
+            rows[i].hash == rows[i - 1].hash && s->run[rows[i].row] == s->run[rows[i - 1].row];
     }
     if (n >= REPEAT_MIN && n_repeated > REPEAT_WARN * n) {
         check_add(c, "(rows)", "repeated", n_repeated > REPEAT_FAIL * n ? CHECK_FAIL : CHECK_WARN,
@@ -160,23 +181,48 @@ static void find_repeated(struct check *c, struct content *rows)
     }
 }
 
+/* gap (n_rows): rows that become gaps. */
+static void find_empty(struct check *c, bool *gap)
+{
+    const struct sheet *s = c->sheet;
+    const int n = sheet_empty_rows(gap, s);
+    int first = 0;
+    while (n > 0 && !gap[first]) {
+        first++;
+    }
+    if (n > 0) {
+        check_add(c, "(rows)", "empty", CHECK_WARN,
+                  "no service received anything in %d of %d rows, for at least %g s each time, "
+                  "first from line %d on: they become gaps",
+                  n, s->n_rows, PLAUSIBLE_EMPTY_S, s->line[first]);
+    }
+}
+
 enum err check_rows(struct check *c)
 {
     const struct sheet *s = c->sheet;
     int n;
     struct content *rows = ARENA_NEW(c->arena, s->n_rows, struct content);
-    if (rows == NULL) {
+    bool *gap = ARENA_NEW(c->arena, s->n_rows, bool);
+    if (rows == NULL || gap == NULL) {
         return ERR_MEMORY;
     }
     for (int i = 0; i < s->n_rows; i++) {
         rows[i] = content_of(s, i);
     }
-    find_blocks(c, rows);
-    find_repeated(c, rows);
+    if (!s->exported) {
+        find_empty(c, gap);
+        find_blocks(c, rows, gap);
+        find_repeated(c, rows);
+    }
     const struct check_finding *f = check_findings(c, &n);
     if (n == 0 || strcmp(f[n - 1].column, "(rows)") != 0) {
-        check_add(c, "(rows)", "", CHECK_PASS, "%d rows of %d services, %d columns", s->n_rows,
-                  s->n_services, s->n_columns);
+        check_add(c, "(rows)", "", CHECK_PASS, "%d rows of %d services%s, %d columns%s", s->n_rows,
+                  sheet_services(s),
+                  sheet_services(s) < s->n_services ? " and the application" : "", s->n_columns,
+                  s->exported ? ", exported by this program: repetition, size and relations of "
+                                "values are not judged"
+                              : "");
     }
     return ERR_OK;
 }

@@ -29,7 +29,8 @@ struct import {
     /* one episode, as long as the sheet */
     int *rows; /* (n_slots) of the sheet, -1: none */
     int n_slots;
-    int piece; /* number of the episode in its run */
+    int piece;   /* number of the episode in its run */
+    bool *empty; /* (rows of the sheet) sheet_empty_rows() */
 };
 
 static bool is_tidy(const struct sheet *s)
@@ -303,34 +304,45 @@ static uint64_t name_hash(const char *s)
     return hash;
 }
 
-static enum err number_of(uint64_t *out, const struct sheet *s, const char *text, const char *what)
+/* A number that tells runs apart, or `missing` if the table does not say it. */
+static enum err number_of(uint64_t *out, const struct sheet *s, const char *text,
+                          const char *column, uint64_t missing)
 {
     char *end;
+    if (*text == '\0') {
+        *out = missing;
+        return ERR_OK;
+    }
     *out = strtoull(text, &end, 10);
-    if (*text == '\0' || *end != '\0' || *text == '-') {
-        log_error("%s: '%s' is no %s", s->path, text, what);
+    if (*end != '\0' || *text == '-') {
+        log_error("%s: '%.40s' in column %s is no whole number; a single recording needs none of "
+                  "the columns controller, scenario, seed and episode",
+                  s->path, text, column);
         return ERR_FORMAT;
     }
     return ERR_OK;
 }
 
+/* A table that does not say who played is a recording: named for its file, with a seed of that
+ * name, so that files are split as episodes are. */
 static enum err identify(struct store_episode *e, const struct import *im, int run)
 {
     const struct sheet *s = im->s;
     const char *const *names = s->runs[run].names;
-    if (!is_tidy(s)) {
-        e->controller = "recording";
-        e->scenario =
-            names[0][0] == '\0' ? s->path : arena_printf(im->arena, "%s:%s", s->path, names[0]);
-        e->seed = e->scenario != NULL ? name_hash(e->scenario) : 0;
-        e->episode = (uint32_t)im->piece;
-        return e->scenario != NULL ? ERR_OK : ERR_MEMORY;
-    }
+    const bool tidy = is_tidy(s);
     uint64_t number = 0;
-    e->controller = names[0];
-    e->scenario = names[1];
-    TRY(number_of(&e->seed, s, names[2], "seed"));
-    TRY(number_of(&number, s, names[3], "number of an episode"));
+    e->controller = tidy && names[0][0] != '\0' ? names[0] : "recording";
+    e->scenario = tidy ? names[1] : "";
+    if (e->scenario[0] == '\0') {
+        e->scenario = tidy || names[0][0] == '\0'
+                          ? s->path
+                          : arena_printf(im->arena, "%s:%s", s->path, names[0]);
+    }
+    if (e->scenario == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(number_of(&e->seed, s, tidy ? names[2] : "", "seed", name_hash(e->scenario)));
+    TRY(number_of(&number, s, tidy ? names[3] : "", "episode", 0));
     e->episode = (uint32_t)number + (uint32_t)im->piece;
     return ERR_OK;
 }
@@ -458,6 +470,11 @@ static enum err put_run(struct import *im, int begin, int end)
     im->piece = 0;
     im->n_slots = 0;
     for (int row = begin; row < end; row++) {
+        if (im->empty[row]) {
+            im->result->n_empty++;
+            continue;
+        }
+        start_s = im->n_slots == 0 ? s->time_s[row] : start_s;
         const double slot = floor((s->time_s[row] - start_s) / period_s + 0.5);
         if (im->n_slots > 0 && slot < im->n_slots) {
             im->result->n_left_out++;
@@ -480,9 +497,11 @@ static enum err put_all(struct import *im)
 {
     const struct sheet *s = im->s;
     im->rows = ARENA_NEW(im->arena, (size_t)s->n_rows * (size_t)(im->cfg->gap_periods + 1), int);
-    if (im->rows == NULL) {
+    im->empty = ARENA_NEW(im->arena, s->n_rows, bool);
+    if (im->rows == NULL || im->empty == NULL) {
         return ERR_MEMORY;
     }
+    (void)sheet_empty_rows(im->empty, s);
     for (int begin = 0, end; begin < s->n_rows; begin = end) {
         for (end = begin + 1; end < s->n_rows && s->run[end] == s->run[begin]; end++) {
         }

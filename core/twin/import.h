@@ -1,15 +1,17 @@
 /* From a sheet to episodes: measurements on a grid of decisions, gaps marked.
  *
  * The period is the median spacing of the rows. A row goes to the nearest decision; decisions
- * without a row, and values that are missing, become gaps; so does memory of 0 in a recording.
+ * without a row, and values that are missing, become gaps; so do stretches without any request
+ * (sheet_empty_rows()) and memory of 0 in a recording.
  * Where more than `gap_periods` decisions in a row are missing, or a run ends, the episode ends:
  * what follows is another one.
  *
  * A recording knows no joint actions: the change of a service's replicas between two rows takes
  * their place (desired ones if there are any, else deployed ones, else 0). The offered load is the
  * rate received by the service that receives most, else 0, which a warning says. A tidy table that
- * was exported has both. Services of recordings are sorted by name, so that runs of one system fit
- * into one store.
+ * was exported has both. A table that does not name controller, scenario, seed or episode is a
+ * single recording: its path stands for them. Services of recordings are sorted by name, so that
+ * runs of one system fit into one store.
  */
 #ifndef KARMA_TWIN_IMPORT_H
 #define KARMA_TWIN_IMPORT_H
@@ -27,6 +29,7 @@ struct import_result {
     int n_episodes;
     int64_t n_steps;
     int n_left_out; /* rows whose time does not advance, or that stand alone */
+    int n_empty;    /* rows in which nothing was received for PLAUSIBLE_EMPTY_S or more: gaps */
     double period_s;
 };
 

@@ -1,8 +1,12 @@
 /* One table for each layout. See layouts.h. */
 #include "core/twin/layouts.h"
 
+#include "core/base/tabular.h"
+#include "core/twin/metric.h"
+
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 #define LAYOUT_END                                                                                 \
     {                                                                                              \
@@ -46,7 +50,7 @@ const struct layout layouts[] = {
      .time = "time",
      .service = "service",
      .runs = {"controller", "scenario", "seed", "episode"},
-     .must = "time"},
+     .must = NULL},
     {.name = "sock-shop",
      .doc = "metrics.csv of the Sock Shop recordings",
      .time = "timestamp",
@@ -72,13 +76,13 @@ const struct layout layouts[] = {
 int layout_stem(const char *header, const char *suffix)
 {
     const size_t n = strlen(header), m = strlen(suffix);
-    return n > m && strcmp(header + n - m, suffix) == 0 ? (int)(n - m) : 0;
+    return n > m && strcasecmp(header + n - m, suffix) == 0 ? (int)(n - m) : 0;
 }
 
 static bool has(const char *const *header, int n, const char *name)
 {
     for (int i = 0; i < n; i++) {
-        if (strcmp(header[i], name) == 0) {
+        if (strcasecmp(header[i], name) == 0) {
             return true;
         }
     }
@@ -95,11 +99,57 @@ static bool has_suffix(const char *const *header, int n, const char *suffix)
     return false;
 }
 
+static bool has_time(const char *const *header, int n)
+{
+    for (int i = 0; tabular_time_names[i] != NULL; i++) {
+        if (has(header, n, tabular_time_names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_prometheus(const char *const *header, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (metric_find_prometheus(header[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_must(const struct layout *l, const char *const *header, int n)
+{
+    return l->must == NULL ? has_prometheus(header, n)
+           : l->wide       ? has_suffix(header, n, l->must)
+                           : has(header, n, l->must);
+}
+
+const char *layout_missing(const struct layout *l, struct arena *arena, const char *const *header,
+                           int n)
+{
+    const char *list = "";
+    if (!l->wide && !has_time(header, n)) {
+        list = arena_printf(arena, "'%s'", l->time);
+    }
+    if (list != NULL && !l->wide && !has(header, n, l->service)) {
+        list = arena_printf(arena, "%s%s'%s'", list, list[0] != '\0' ? ", " : "", l->service);
+    }
+    if (list != NULL && !has_must(l, header, n)) {
+        list = arena_printf(arena, "%s%s'%s%s'%s", list, list[0] != '\0' ? ", " : "",
+                            l->wide ? "SERVICE" : "",
+                            l->must != NULL ? l->must : "http_requests_per_second",
+                            l->must != NULL ? "" : " or another metric of docs/twin.md");
+    }
+    return list;
+}
+
 const struct layout *layout_of(const char *const *header, int n)
 {
     for (const struct layout *l = layouts; l->name != NULL; l++) {
-        if (l->wide ? has_suffix(header, n, l->must)
-                    : has(header, n, l->must) && has(header, n, l->service)) {
+        if (has_must(l, header, n) &&
+            (l->wide || (has_time(header, n) && has(header, n, l->service)))) {
             return l;
         }
     }

@@ -8,6 +8,8 @@
 #ifndef KARMA_TWIN_LAYOUTS_H
 #define KARMA_TWIN_LAYOUTS_H
 
+#include "core/base/mem.h"
+
 #include <stdbool.h>
 
 enum { LAYOUT_RUNS_MAX = 4 };
@@ -21,17 +23,23 @@ struct layout_column {
 struct layout {
     const char *name, *doc;
     bool wide;
-    const char *time;                  /* may be missing in a wide one */
-    const char *service;               /* of a long one */
+    const char *time;    /* or another usual name of it (tabular.h); may be missing in a wide one */
+    const char *service; /* of a long one */
     const char *runs[LAYOUT_RUNS_MAX]; /* columns that tell runs apart; NULL where there are less */
-    const char *must;                  /* a column, or a suffix, that no other layout has */
+    const char *must; /* a column, or a suffix, that no other layout has; NULL: one of Prometheus'
+                         names */
     const struct layout_column *columns; /* ends with a NULL header; NULL: Prometheus' names */
 };
 
 /* Ends with a NULL name. The tidy table, which export writes, is the first. */
 extern const struct layout layouts[];
 
-/* The layout that a table with these columns (n) has; NULL if none. */
+/* What these columns (n) lack to be of the layout, for messages; in the arena, NULL without memory.
+ */
+const char *layout_missing(const struct layout *l, struct arena *arena, const char *const *header,
+                           int n);
+
+/* The layout that a table with these columns (n) has; NULL if none. Names match in any case. */
 const struct layout *layout_of(const char *const *header, int n);
 
 /* Does `header` end with `suffix`, something before it? Then its length, else 0. */

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <strings.h>
 
 enum { PODS_MAX = 100000 };
 #define MCPU_MAX    1e7  /* ten thousand cores */
@@ -116,7 +117,7 @@ const struct metric *metric_find(const char *name)
 const struct metric *metric_find_prometheus(const char *name)
 {
     for (const struct metric *m = metrics; m->name != NULL; m++) {
-        if (strcmp(m->prometheus, name) == 0) {
+        if (strcasecmp(m->prometheus, name) == 0) {
             return m;
         }
     }

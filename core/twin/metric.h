@@ -30,7 +30,7 @@ struct metric {
 /* Ends with a row whose name is NULL. */
 extern const struct metric metrics[];
 
-/* By the name here, or by that in Prometheus; NULL if there is none. */
+/* By the name here, or by that in Prometheus, in any case; NULL if there is none. */
 const struct metric *metric_find(const char *name);
 const struct metric *metric_find_prometheus(const char *name);
 

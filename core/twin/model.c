@@ -96,10 +96,18 @@ static enum err list_starts(struct twin_model *m, struct arena *arena)
     return ERR_OK;
 }
 
+/* What fit must have: transitions to learn from, and enough to stop by. */
+static const char *lacking(const struct dataset *d)
+{
+    return d->n_at[STORE_TRAIN] == 0                 ? "training"
+           : d->n_at[STORE_VALIDATION] < NOISE_LEAST ? "validation"
+                                                     : NULL;
+}
+
 /* Space and transitions of the store at `path`. `file`: the twin that was fitted to it, when its
  * digest was `expected`; NULL: none yet. */
-static enum err remember(struct twin_model *m, struct arena *arena, const char *path, int history,
-                         const char *file, uint64_t expected)
+static enum err recall(struct twin_model *m, struct arena *arena, const char *path, int history,
+                       const char *file, uint64_t expected)
 {
     struct store store;
     TRY(store_open(&store, arena, path));
@@ -117,14 +125,27 @@ static enum err remember(struct twin_model *m, struct arena *arena, const char *
         e = dataset_read(&m->data, arena, &store, &m->space);
     }
     store_close(&store);
-    TRY(e);
-    if (m->data.n_at[STORE_TRAIN] == 0) {
-        return no_part(path, "training");
+    return e;
+}
+
+/* The same, or a refusal if it is too little to learn from. */
+static enum err remember(struct twin_model *m, struct arena *arena, const char *path, int history,
+                         const char *file, uint64_t expected)
+{
+    TRY(recall(m, arena, path, history, file, expected));
+    const char *part = lacking(&m->data);
+    return part != NULL ? no_part(path, part) : list_starts(m, arena);
+}
+
+enum err model_lacks(const char **part, struct arena *arena, const char *traces, int history)
+{
+    struct twin_model *m = ARENA_NEW(arena, 1, struct twin_model); /* data points to its space */
+    if (m == NULL) {
+        return ERR_MEMORY;
     }
-    if (m->data.n_at[STORE_VALIDATION] < NOISE_LEAST) {
-        return no_part(path, "validation");
-    }
-    return list_starts(m, arena);
+    TRY(recall(m, arena, traces, history, NULL, 0));
+    *part = lacking(&m->data);
+    return ERR_OK;
 }
 
 static enum err build_table(struct twin_model *m, struct arena *arena)

@@ -57,6 +57,11 @@ enum err model_load(struct twin_model *m, struct arena *arena, const struct twin
 enum err model_read(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
                     const struct buf *bytes, const char *file, const char *traces) WARN_UNUSED;
 
+/* Which part of the store at `traces` has too few transitions to be fitted to ("training",
+ * "validation"); NULL: none. Errors as model_begin(). */
+enum err model_lacks(const char **part, struct arena *arena, const char *traces,
+                     int history) WARN_UNUSED;
+
 /* A model to be fitted to the store at `traces`: data, scalers, untrained members. `from` not NULL:
  * a warm start, see model_adopt(). It cannot be stepped: it has no table. */
 enum err model_begin(struct twin_model *m, struct arena *arena, const char *traces,

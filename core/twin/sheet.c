@@ -1,18 +1,18 @@
 /* Lines first, as they stand; then the array. See sheet.h. */
 #include "core/twin/sheet.h"
 
-#include "core/base/csv_read.h"
-#include "core/base/gzip.h"
 #include "core/base/log.h"
+#include "core/base/plausible.h"
+#include "core/base/tabular.h"
 #include "core/base/timestamp.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     FILE_MAX = 1024 * 1024 * 1024,
-    HEADER_MAX = 4096,      /* columns of a file */
     SERVICES_MAX = 1024,    /* of a sheet */
     RUNS_MAX = 65536,       /* of a sheet */
     CELLS_FREE = 64 * 1024, /* of the array, whatever the file has */
@@ -28,10 +28,9 @@ struct line {
 struct reader {
     struct sheet *s;
     struct arena *arena;
-    struct csv_reader csv;
-    const char **header, **cells; /* (n) */
-    int n;
-    int *column_of, *service_of; /* (n) index in the sheet, -1: not read; services of a wide one */
+    struct tabular table;
+    int *column_of,
+        *service_of; /* (n_columns) index in the sheet, -1: not read; services of a wide one */
     int time_at, service_at, run_at[LAYOUT_RUNS_MAX];
     int width;                   /* values of a line */
     struct buf lines;            /* struct line */
@@ -39,105 +38,69 @@ struct reader {
     struct buf runs;             /* struct sheet_run */
     double last_s[SERVICES_MAX]; /* of the line before of the same service */
     int last_run[SERVICES_MAX];  /* -1: there was none */
+    struct timescale scale;
+    size_t n_dates; /* times that are dates of ISO 8601 */
 };
 
 /* ---- the file ---- */
 
-/* Line ends of every make become \n, and the last line has one. */
-static enum err unify_ends(struct buf *text)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < text->len; i++) {
-        if (text->data[i] == '\r' && i + 1 < text->len && text->data[i + 1] == '\n') {
-            continue;
-        }
-        text->data[n++] = text->data[i];
-    }
-    text->len = n;
-    if (n > 0 && text->data[n - 1] != '\n') {
-        TRY(buf_append(text, "\n", 1));
-    }
-    return ERR_OK;
-}
-
-static int count_cells(const struct buf *text)
-{
-    int n = 1;
-    for (size_t i = 0; i < text->len && text->data[i] != '\n'; i++) {
-        n += text->data[i] == ',';
-    }
-    return n;
-}
-
-/* The text ends with a line end, so a row without one has a quote that nobody closed. */
-static enum err whole_row(const struct reader *r, enum csv_status status)
-{
-    if (status == CSV_TORN) {
-        log_error("%s:%d: a quote is never closed", r->csv.path, r->csv.line);
-        return ERR_FORMAT;
-    }
-    return ERR_OK;
-}
-
 static enum err open_file(struct reader *r, const char *path)
 {
-    enum csv_status status;
-    r->csv = (struct csv_reader){.path = path, .next_line = 1};
-    buf_init(&r->csv.text);
-    TRY(gzip_read(&r->csv.text, path, FILE_MAX));
-    TRY(unify_ends(&r->csv.text));
-    if (r->csv.text.len == 0) {
-        log_error("%s is empty; a table with a header was expected", path);
+    TRY(tabular_open(&r->table, r->arena, path, FILE_MAX));
+    if (r->table.header == NULL) {
+        log_error(
+            "%s:%d: '%.*s' is no header; a line that names at least two columns was expected, "
+            "separated by commas, semicolons or tabs",
+            path, r->table.next_line, (int)strcspn(r->table.at, "\n"), r->table.at);
         return ERR_FORMAT;
     }
-    r->n = count_cells(&r->csv.text);
-    if (r->n > HEADER_MAX) {
-        log_error("%s:1: %d columns; at most %d are read", path, r->n, HEADER_MAX);
-        return ERR_FORMAT;
-    }
-    r->header = ARENA_NEW(r->arena, r->n, const char *);
-    r->cells = ARENA_NEW(r->arena, r->n, const char *);
-    r->column_of = ARENA_NEW(r->arena, r->n, int);
-    r->service_of = ARENA_NEW(r->arena, r->n, int);
-    if (r->header == NULL || r->cells == NULL || r->column_of == NULL || r->service_of == NULL) {
-        return ERR_MEMORY;
-    }
-    TRY(csv_reader_next(&r->csv, r->header, r->n, &status));
-    return whole_row(r, status);
+    r->column_of = ARENA_NEW(r->arena, r->table.n_columns, int);
+    r->service_of = ARENA_NEW(r->arena, r->table.n_columns, int);
+    return r->column_of != NULL && r->service_of != NULL ? ERR_OK : ERR_MEMORY;
 }
 
 /* ---- the header ---- */
 
 static int find_header(const struct reader *r, const char *name)
 {
-    for (int i = 0; name != NULL && i < r->n; i++) {
-        if (strcmp(r->header[i], name) == 0) {
-            return i;
-        }
+    return name != NULL ? tabular_find(&r->table, name) : -1;
+}
+
+/* Columns found, and what each layout misses. */
+static enum err no_layout(const struct reader *r)
+{
+    const struct tabular *t = &r->table;
+    const char *list = "";
+    for (const struct layout *l = layouts; l->name != NULL && list != NULL; l++) {
+        const char *missing = layout_missing(l, r->arena, t->header, t->n_columns);
+        list = missing != NULL ? arena_printf(r->arena, "%s%s%s (%s) needs %s", list,
+                                              l > layouts ? "; " : "", l->name, l->doc, missing)
+                               : NULL;
     }
-    return -1;
+    log_error(
+        "%s:%d: the columns are those of no layout that is known; columns found: %s; missing: "
+        "%s",
+        t->path, t->header_line, tabular_found(t), list != NULL ? list : "");
+    return ERR_FORMAT;
 }
 
 static enum err choose_layout(struct reader *r)
 {
     struct sheet *s = r->s;
-    s->layout = layout_of(r->header, r->n);
+    s->layout = layout_of(r->table.header, r->table.n_columns);
     if (s->layout == NULL) {
-        const char *known = "";
-        for (const struct layout *l = layouts; l->name != NULL && known != NULL; l++) {
-            known = arena_printf(r->arena, "%s%s%s (%s)", known, l > layouts ? ", " : "", l->name,
-                                 l->doc);
-        }
-        log_error("%s:1: the columns are those of no layout that is known: %s", s->path,
-                  known != NULL ? known : "");
-        return ERR_FORMAT;
+        return no_layout(r);
     }
-    r->time_at = find_header(r, s->layout->time);
+    r->time_at = s->layout->time != NULL ? tabular_find_any(&r->table, tabular_time_names) : -1;
     r->service_at = find_header(r, s->layout->service);
+    s->n_run_columns = 0;
     for (int i = 0; i < LAYOUT_RUNS_MAX; i++) {
         r->run_at[i] = find_header(r, s->layout->runs[i]);
+        s->n_run_columns += r->run_at[i] >= 0;
     }
     s->timed = r->time_at >= 0;
+    s->header_line = r->table.header_line;
+    s->separator = tabular_separator_name(&r->table);
     return ERR_OK;
 }
 
@@ -151,7 +114,7 @@ static int take_service(struct reader *r, const char *name, size_t n)
         }
     }
     if (s->n_services == SERVICES_MAX) {
-        log_error("%s:%d: more than %d services", s->path, r->csv.line, SERVICES_MAX);
+        log_error("%s:%d: more than %d services", s->path, r->table.line, SERVICES_MAX);
         return -1;
     }
     s->services[s->n_services] = arena_printf(r->arena, "%.*s", (int)n, name);
@@ -172,7 +135,7 @@ static struct sheet_column column_meant(double *factor, int *stem, const struct 
     }
     for (const struct layout_column *k = l->columns; k->header != NULL && c.metric == NULL; k++) {
         *stem = l->wide ? layout_stem(header, k->header) : 0;
-        if (l->wide ? *stem > 0 : strcmp(header, k->header) == 0) {
+        if (l->wide ? *stem > 0 : strcasecmp(header, k->header) == 0) {
             c = (struct sheet_column){metric_find(k->metric), k->header + (l->wide ? 1 : 0),
                                       k->known};
             *factor = k->factor;
@@ -205,27 +168,29 @@ static bool names_row(const struct reader *r, int i)
 static enum err read_header(struct reader *r, double *factors)
 {
     struct sheet *s = r->s;
-    for (int i = 0; i < r->n; i++) {
+    for (int i = 0; i < r->table.n_columns; i++) {
         int stem = 0;
         r->column_of[i] = r->service_of[i] = -1;
         if (names_row(r, i)) {
             continue;
         }
-        const struct sheet_column c = column_meant(&factors[i], &stem, s->layout, r->header[i]);
+        const struct sheet_column c =
+            column_meant(&factors[i], &stem, s->layout, r->table.header[i]);
         if (c.metric == NULL) {
-            s->ignored[s->n_ignored++] = r->header[i];
+            s->ignored[s->n_ignored++] = r->table.header[i];
             continue;
         }
         r->column_of[i] = take_column(s, &c);
         if (s->layout->wide) {
-            r->service_of[i] = take_service(r, r->header[i], (size_t)stem);
+            r->service_of[i] = take_service(r, r->table.header[i], (size_t)stem);
             if (r->service_of[i] < 0) {
                 return ERR_FORMAT;
             }
         }
     }
     if (s->n_columns == 0) {
-        log_error("%s:1: no column of the layout %s holds a metric", s->path, s->layout->name);
+        log_error("%s:%d: no column of the layout %s holds a metric; columns found: %s", s->path,
+                  s->header_line, s->layout->name, tabular_found(&r->table));
         return ERR_FORMAT;
     }
     r->width = s->n_columns * (s->layout->wide ? s->n_services : 1);
@@ -234,32 +199,21 @@ static enum err read_header(struct reader *r, double *factors)
 
 /* ---- lines ---- */
 
-static bool is_missing(const char *cell)
-{
-    static const char *const words[] = {"", "nan", "NaN", "None", "NA", "null"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(cell, words[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum err read_values(struct reader *r, double *out, const double *factors)
 {
     const struct sheet *s = r->s;
     for (int i = 0; i < r->width; i++) {
         out[i] = NAN;
     }
-    for (int i = 0; i < r->n; i++) {
+    for (int i = 0; i < r->table.n_columns; i++) {
         double v = NAN;
         if (r->column_of[i] < 0) {
             continue;
         }
-        if (!is_missing(r->cells[i]) && !timestamp_number(&v, r->cells[i])) {
-            log_error("%s:%d: '%s' in column %s is no number; an empty cell or nan is one that is "
-                      "missing",
-                      s->path, r->csv.line, r->cells[i], r->header[i]);
+        const char *cell = r->table.cells[i];
+        if (!tabular_missing(cell) && !tabular_number(&r->table, &v, cell)) {
+            log_error("%s:%d: '%.40s' in column %s %s", s->path, r->table.line, cell,
+                      r->table.header[i], tabular_why_no_number(&r->table, cell));
             return ERR_FORMAT;
         }
         const int service = s->layout->wide ? r->service_of[i] : 0;
@@ -273,7 +227,7 @@ static enum err take_run(int *run, struct reader *r)
     struct sheet_run new = {{"", "", "", ""}};
     const struct sheet_run *runs = (const void *)r->runs.data;
     for (int k = 0; k < LAYOUT_RUNS_MAX; k++) {
-        new.names[k] = r->run_at[k] >= 0 ? r->cells[r->run_at[k]] : "";
+        new.names[k] = r->run_at[k] >= 0 ? r->table.cells[r->run_at[k]] : "";
     }
     for (int i = r->s->n_runs - 1; i >= 0; i--) { /* most lines are of the last one */
         bool same = true;
@@ -286,7 +240,7 @@ static enum err take_run(int *run, struct reader *r)
         }
     }
     if (r->s->n_runs == RUNS_MAX) {
-        log_error("%s:%d: more than %d runs", r->s->path, r->csv.line, RUNS_MAX);
+        log_error("%s:%d: more than %d runs", r->s->path, r->table.line, RUNS_MAX);
         return ERR_FORMAT;
     }
     for (int k = 0; k < LAYOUT_RUNS_MAX; k++) {
@@ -315,17 +269,37 @@ static void watch_time(struct reader *r, const struct line *l)
     r->last_s[k] = l->time_s;
 }
 
+/* A number stays as it is in the file until the whole column was seen. */
+static enum err read_time(double *at, struct reader *r)
+{
+    const char *cell = r->table.cells[r->time_at];
+    if (tabular_number(&r->table, at, cell) && isfinite(*at)) {
+        timescale_look(&r->scale, *at);
+    } else if (timestamp_parse(at, cell, 1.0)) {
+        r->n_dates++;
+    } else {
+        log_error("%s:%d: '%.40s' is no time; seconds or 2025-01-31 23:59:59 were expected",
+                  r->s->path, r->table.line, cell);
+        return ERR_FORMAT;
+    }
+    if (r->scale.n > 0 && r->n_dates > 0) {
+        log_error("%s:%d: '%.40s' is a date and other rows have numbers, or the other way round; "
+                  "write every time in the same form",
+                  r->s->path, r->table.line, cell);
+        return ERR_FORMAT;
+    }
+    return ERR_OK;
+}
+
 static enum err read_line(struct reader *r, double *values, const double *factors)
 {
     struct sheet *s = r->s;
-    struct line l = {.time_s = NAN, .line = r->csv.line};
-    if (s->timed && !timestamp_parse(&l.time_s, r->cells[r->time_at], 1.0)) {
-        log_error("%s:%d: '%s' is no time; seconds or ISO 8601 were expected", s->path, l.line,
-                  r->cells[r->time_at]);
-        return ERR_FORMAT;
+    struct line l = {.time_s = NAN, .line = r->table.line};
+    if (s->timed) {
+        TRY(read_time(&l.time_s, r));
     }
     if (!s->layout->wide) {
-        const char *name = r->cells[r->service_at];
+        const char *name = r->table.cells[r->service_at];
         l.service = take_service(r, name, strlen(name));
         if (l.service < 0) {
             return ERR_FORMAT;
@@ -341,15 +315,14 @@ static enum err read_line(struct reader *r, double *values, const double *factor
 
 static enum err read_lines(struct reader *r, const double *factors)
 {
-    enum csv_status status = CSV_ROW;
+    bool more = true;
     double *values = ARENA_NEW(r->arena, r->width, double);
     if (values == NULL) {
         return ERR_MEMORY;
     }
     for (;;) {
-        TRY(csv_reader_next(&r->csv, r->cells, r->n, &status));
-        TRY(whole_row(r, status));
-        if (status == CSV_AT_END) {
+        TRY(tabular_next(&r->table, &more));
+        if (!more) {
             break;
         }
         TRY(read_line(r, values, factors));
@@ -358,6 +331,62 @@ static enum err read_lines(struct reader *r, const double *factors)
         log_error("%s: a header and no rows", r->s->path);
         return ERR_FORMAT;
     }
+    return ERR_OK;
+}
+
+/* ---- times ---- */
+
+/* Raw numbers -> seconds, now that it is known what they count. */
+static enum err scale_times(struct reader *r)
+{
+    struct sheet *s = r->s;
+    struct line *lines = (void *)r->lines.data;
+    const enum timescale_unit unit = timescale_unit(&r->scale);
+    s->times = "dates";
+    if (!s->timed || r->scale.n == 0) {
+        return ERR_OK;
+    }
+    if (unit == TIMESCALE_NONE) {
+        log_error("%s: the times %.12g to %.12g are neither seconds, nor milli-, micro- or "
+                  "nanoseconds since 1970, nor dates such as YYYYMMDDHH; write seconds",
+                  s->path, r->scale.min, r->scale.max);
+        return ERR_FORMAT;
+    }
+    for (int i = 0; i < s->n_lines; i++) {
+        lines[i].time_s = timescale_seconds(unit, lines[i].time_s);
+    }
+    s->times = timescale_name(unit);
+    return ERR_OK;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median time between lines of the same run and service, as they follow each other; 0 if none do.
+ */
+static enum err find_spacing(struct reader *r)
+{
+    struct sheet *s = r->s;
+    const struct line *lines = (const void *)r->lines.data;
+    int *last = ARENA_NEW(r->arena, s->n_services, int);
+    double *spacing = ARENA_NEW(r->arena, s->n_lines, double);
+    int n = 0;
+    if (last == NULL || spacing == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; s->timed && i < s->n_lines; i++) {
+        const int k = s->layout->wide ? 0 : lines[i].service, before = last[k] - 1;
+        if (before >= 0 && lines[before].run == lines[i].run &&
+            lines[i].time_s > lines[before].time_s) {
+            spacing[n++] = lines[i].time_s - lines[before].time_s;
+        }
+        last[k] = i + 1;
+    }
+    qsort(spacing, (size_t)n, sizeof *spacing, ascending);
+    s->spacing_s = n > 0 ? spacing[n / 2] : 0.0;
     return ERR_OK;
 }
 
@@ -374,10 +403,31 @@ static int by_run_and_time(const void *a, const void *b, void *ctx)
                                    : (i > j) - (i < j);
 }
 
-/* rows (n_lines): the row of each line; returns their number. */
-static int number_rows(int *rows, int *order, const struct sheet *s, const struct line *lines)
+/* Services are asked one after the other: what was measured within this part of the spacing is one
+ * sample, at the time of its first line. */
+static const double SAMPLE_SHARE = 0.25;
+
+/* The row that is being filled. */
+struct sample {
+    int number, run;
+    double begin_s;
+    int *row_of; /* (n_services) 1 + the last row in which the service stands */
+};
+
+/* Does the line belong to the sample? Lines ascend in run and time. A line of the very time at
+ * which the sample begins always does, so samples ascend in time. */
+static bool same_sample(const struct sample *a, const struct sheet *s, const struct line *l)
 {
-    int n = 0;
+    const bool within = l->time_s - a->begin_s <= SAMPLE_SHARE * s->spacing_s;
+    return a->number > 0 && l->run == a->run &&
+           (!(l->time_s > a->begin_s) || (within && a->row_of[l->service] != a->number));
+}
+
+/* rows (n_lines): the row of each line; returns their number. row_of (n_services): scratch, 0. */
+static int number_rows(int *rows, int *order, int *row_of, const struct sheet *s,
+                       const struct line *lines)
+{
+    struct sample a = {.row_of = row_of};
     for (int i = 0; i < s->n_lines; i++) {
         order[i] = i;
     }
@@ -386,13 +436,16 @@ static int number_rows(int *rows, int *order, const struct sheet *s, const struc
                 (void *)(uintptr_t)lines);
     }
     for (int i = 0; i < s->n_lines; i++) {
-        const struct line *l = &lines[order[i]], *before = i > 0 ? &lines[order[i - 1]] : l;
-        const bool same =
-            i > 0 && !s->layout->wide && l->run == before->run && !(l->time_s > before->time_s);
-        n += same ? 0 : 1;
-        rows[order[i]] = n - 1;
+        const struct line *l = &lines[order[i]];
+        if (s->layout->wide || !same_sample(&a, s, l)) {
+            a.number++;
+            a.run = l->run;
+            a.begin_s = l->time_s;
+        }
+        a.row_of[l->service] = a.number;
+        rows[order[i]] = a.number - 1;
     }
-    return n;
+    return a.number;
 }
 
 static enum err carve_rows(struct sheet *s, struct arena *arena, const struct reader *r)
@@ -423,10 +476,11 @@ static enum err fill_rows(struct reader *r)
     const struct line *lines = (const void *)r->lines.data;
     int *rows = ARENA_NEW(r->arena, s->n_lines, int);
     int *order = ARENA_NEW(r->arena, s->n_lines, int);
-    if (rows == NULL || order == NULL) {
+    int *row_of = ARENA_NEW(r->arena, s->n_services, int);
+    if (rows == NULL || order == NULL || row_of == NULL) {
         return ERR_MEMORY;
     }
-    s->n_rows = number_rows(rows, order, s, lines);
+    s->n_rows = number_rows(rows, order, row_of, s, lines);
     TRY(carve_rows(s, r->arena, r));
     for (int i = 0; i < s->n_lines; i++) {
         const size_t row = (size_t)rows[i];
@@ -435,10 +489,11 @@ static enum err fill_rows(struct reader *r)
         memcpy(s->values + at,
                (const double *)(const void *)r->values.data + (size_t)i * (size_t)r->width,
                (size_t)r->width * sizeof *s->values);
-        s->time_s[row] = lines[i].time_s;
+        const bool first = s->line[row] == 0;
+        s->time_s[row] =
+            first || lines[i].time_s < s->time_s[row] ? lines[i].time_s : s->time_s[row];
         s->run[row] = lines[i].run;
-        s->line[row] =
-            s->line[row] == 0 || lines[i].line < s->line[row] ? lines[i].line : s->line[row];
+        s->line[row] = first || lines[i].line < s->line[row] ? lines[i].line : s->line[row];
     }
     s->runs = ARENA_NEW(r->arena, s->n_runs, struct sheet_run);
     if (s->runs == NULL) {
@@ -465,21 +520,32 @@ static enum err keep_names(struct sheet *s, struct arena *arena)
     return ERR_OK;
 }
 
+/* `karma trace export` writes every column that names a run, and what was decided and offered. */
+static bool is_exported(const struct sheet *s)
+{
+    return s->layout->columns == NULL && s->n_run_columns == LAYOUT_RUNS_MAX &&
+           sheet_find(s, "delta") >= 0 && sheet_find(s, "offered") >= 0;
+}
+
 static enum err read_all(struct reader *r, const char *path)
 {
     struct sheet *s = r->s;
     TRY(open_file(r, path));
     TRY(choose_layout(r));
-    double *factors = ARENA_NEW(r->arena, r->n, double);
+    double *factors = ARENA_NEW(r->arena, r->table.n_columns, double);
     s->services = ARENA_NEW(r->arena, SERVICES_MAX, const char *);
-    s->columns = ARENA_NEW(r->arena, r->n, struct sheet_column);
-    s->ignored = ARENA_NEW(r->arena, r->n, const char *);
+    s->columns = ARENA_NEW(r->arena, r->table.n_columns, struct sheet_column);
+    s->ignored = ARENA_NEW(r->arena, r->table.n_columns, const char *);
     if (factors == NULL || s->services == NULL || s->columns == NULL || s->ignored == NULL) {
         return ERR_MEMORY;
     }
     TRY(read_header(r, factors));
     TRY(keep_names(s, r->arena));
     TRY(read_lines(r, factors));
+    s->decimal_commas = r->table.n_decimal_commas > 0;
+    TRY(scale_times(r));
+    TRY(find_spacing(r));
+    s->exported = is_exported(s);
     return fill_rows(r);
 }
 
@@ -496,7 +562,7 @@ enum err sheet_read(struct sheet *s, struct arena *arena, const char *path)
     buf_init(&r->values);
     buf_init(&r->runs);
     const enum err e = read_all(r, path);
-    csv_reader_close(&r->csv);
+    tabular_close(&r->table);
     buf_release(&r->runs);
     buf_release(&r->values);
     buf_release(&r->lines);
@@ -514,4 +580,52 @@ int sheet_find(const struct sheet *s, const char *metric)
         }
     }
     return -1;
+}
+
+int sheet_services(const struct sheet *s)
+{
+    int n = 0;
+    for (int k = 0; k < s->n_services; k++) {
+        n += s->services[k][0] != '\0';
+    }
+    return n;
+}
+
+/* Was a rate measured in this row, and is it 0 for every service? */
+static bool nothing_received(const struct sheet *s, int row, int received)
+{
+    bool any = false;
+    for (int k = 0; k < s->n_services; k++) {
+        const double rate = sheet_at(s, row, k, received);
+        if (rate > 0.0) {
+            return false;
+        }
+        any = any || rate >= 0.0;
+    }
+    return any;
+}
+
+int sheet_empty_rows(bool *empty, const struct sheet *s)
+{
+    const int received = sheet_find(s, "received");
+    int n_empty = 0;
+    for (int row = 0; row < s->n_rows; row++) {
+        empty[row] = false;
+    }
+    for (int i = 0, end; !s->exported && s->timed && received >= 0 && i < s->n_rows; i = end) {
+        end = i + 1;
+        if (!nothing_received(s, i, received)) {
+            continue;
+        }
+        while (end < s->n_rows && s->run[end] == s->run[i] && nothing_received(s, end, received)) {
+            end++;
+        }
+        if (s->time_s[end - 1] + s->spacing_s - s->time_s[i] >= PLAUSIBLE_EMPTY_S) {
+            for (int k = i; k < end; k++) {
+                empty[k] = true;
+            }
+            n_empty += end - i;
+        }
+    }
+    return n_empty;
 }

@@ -1,9 +1,10 @@
 /* A sheet: a table of measurements, whatever its layout was, as one array in our units.
  *
- * CSV, packed with gzip or not, with a header; layouts.h says how it is read. Nothing is corrected
- * while reading but units: what is wrong with the numbers is for check.h to say. In a long table
- * the rows of one time are brought together, run by run, in order of time; a wide one keeps its
- * order.
+ * CSV in every spelling of core/base/tabular.h, with a header; layouts.h says how it is read. Times
+ * are seconds, what they must be if they cannot be seconds (timescale_unit()), or dates. Nothing is
+ * corrected while reading but units: what is wrong with the numbers is for check.h to say. In a
+ * long table lines become samples, run by run, in order of time: lines of one time, and lines of
+ * different services within a quarter of the spacing, are one sample. A wide table keeps its order.
  */
 #ifndef KARMA_TWIN_SHEET_H
 #define KARMA_TWIN_SHEET_H
@@ -45,6 +46,13 @@ struct sheet {
     int n_lines;               /* of data */
     const char **ignored;      /* (n_ignored) columns of the file that are not read */
     int n_ignored;
+    int header_line;
+    int n_run_columns;     /* of layout->runs: how many the file has */
+    double spacing_s;      /* median between lines of a run and service; 0: unknown */
+    const char *times;     /* what the times were: "dates", "seconds", "dates YYYYMMDDHH" */
+    const char *separator; /* "comma" */
+    bool decimal_commas;
+    bool exported; /* a table of `karma trace export`: its columns say so */
 };
 
 /* ERR_IO, ERR_FORMAT with file, line and remedy. Everything in the arena. */
@@ -56,6 +64,14 @@ static inline double sheet_at(const struct sheet *s, int row, int service, int c
         ->values[((size_t)row * (size_t)s->n_services + (size_t)service) * (size_t)s->n_columns +
                  (size_t)column];
 }
+
+/* Services, the application (a row without one) not counted. */
+int sheet_services(const struct sheet *s);
+
+/* empty (n_rows): rows of stretches of PLAUSIBLE_EMPTY_S or more in which no service received
+ * anything; returns their number. They are gaps in the measurement. In an exported table none are:
+ * there the simulator knows. */
+int sheet_empty_rows(bool *empty, const struct sheet *s);
 
 /* Index of a column by the metric's name; -1. */
 int sheet_find(const struct sheet *s, const char *metric);

@@ -1,11 +1,13 @@
 /* karma trace: stores of transitions, how they are collected, and tables that may become some. */
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/timestamp.h"
 #include "core/report/table.h"
 #include "core/twin/check.h"
 #include "core/twin/export.h"
 #include "core/twin/import.h"
 #include "core/twin/store.h"
+#include "core/twin/trial.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/collect.h"
 #include "mpi/comm.h"
@@ -14,6 +16,7 @@
 #include "mpi/selfcheck.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,13 +35,13 @@ static const struct option_row rows[] = {
     OPTION_STRING(struct options, licence, "licence", 0, "TEXT",
                   "import, collect: under which licence (collect: Apache-2.0)"),
     OPTION_INT(struct options, split_seed, "split-seed", 0, "S", 0, 1000000000,
-               "import, collect: another seed, another split (default: 1)"),
+               "check, import, collect: another seed, another split (default: 1)"),
     OPTION_INT(struct options, validation, "validation", 0, "PERCENT", 0, 99,
-               "import, collect: of the episodes, for choosing models (default: 15)"),
+               "check, import, collect: of the episodes, for choosing models (default: 15)"),
     OPTION_INT(struct options, held_out, "held-out", 0, "PERCENT", 0, 99,
-               "import, collect: of the episodes, for the final figures (default: 15)"),
+               "check, import, collect: of the episodes, for the final figures (default: 15)"),
     OPTION_INT(struct options, gap, "gap", 0, "N", 0, 1000,
-               "import: after more missing decisions another episode begins (default: 10)"),
+               "check, import: after more missing decisions another episode begins (default: 10)"),
     OPTION_FLAG(struct options, force, "force", 'f', "import: in spite of a verdict of fail"),
     OPTION_END,
 };
@@ -56,7 +59,9 @@ static const struct operand_row operand_rows[] = {
 static const struct command_line line = {
     "karma trace",
     "Stores of transitions, which a twin is learned from. `check` prints pass, warn or fail for "
-    "each column with the reason, and ends with 1 if one failed; `import` checks first. `collect` "
+    "each column with the reason, tries `import` and what `karma twin fit` needs, and ends with 1 "
+    "if "
+    "something failed; `import` checks first. `collect` "
     "(start it with mpi/launch -n RANKS) plays eval.controllers in all scenarios, eval.episodes "
     "each, drawn from the TRAIN domain; the store does not depend on RANKS, and the same command "
     "goes on with one that was interrupted.",
@@ -173,22 +178,56 @@ static enum err run_info(struct session *s)
 
 /* ---- check ---- */
 
+static struct import_cfg import_cfg(const struct options *o)
+{
+    return (struct import_cfg){.origin = o->origin != NULL ? o->origin : "",
+                               .licence = o->licence != NULL ? o->licence : "",
+                               .split_seed = (uint64_t)o->split_seed,
+                               .validation = o->validation / 100.0,
+                               .held_out = o->held_out / 100.0,
+                               .gap_periods = o->gap};
+}
+
+static void print_understood(const struct sheet *s)
+{
+    char from[TIMESTAMP_BYTES], to[TIMESTAMP_BYTES];
+    double first_s = s->time_s[0], last_s = s->time_s[0];
+    printf("%s: layout %s, %d services%s, %d lines, columns separated by %ss%s\n", s->path,
+           s->layout->name, sheet_services(s),
+           sheet_services(s) < s->n_services ? " and the application" : "", s->n_lines,
+           s->separator, s->decimal_commas ? ", decimal commas" : "");
+    for (int i = 0; i < s->n_rows; i++) {
+        first_s = fmin(first_s, s->time_s[i]);
+        last_s = fmax(last_s, s->time_s[i]);
+    }
+    if (s->timed) {
+        timestamp_print(from, first_s);
+        timestamp_print(to, last_s);
+        printf("%d samples in %d runs, %.9g s apart, from %s to %s, %.9g s (times: %s)\n",
+               s->n_rows, s->n_runs, s->spacing_s, from, to, last_s - first_s, s->times);
+    }
+}
+
 static enum err print_check(const struct check *c, struct arena *arena)
 {
-    static const char *const head[] = {"column", "verdict", "fault", "why"};
+    static const char *const head[] = {"column", "range", "verdict", "fault", "why"};
     const struct sheet *s = c->sheet;
     struct table t;
     int n;
     const struct check_finding *f = check_findings(c, &n);
-    table_init(&t, arena, head, 4, 4);
+    table_init(&t, arena, head, 5, 5);
     for (int i = 0; i < n; i++) {
+        const char *range = check_range(c, &f[i]);
+        if (range == NULL) {
+            return ERR_MEMORY;
+        }
         table_text(&t, f[i].column);
+        table_text(&t, range[0] != '\0' ? range : "-");
         table_text(&t, check_verdict_name(f[i].verdict));
         table_text(&t, f[i].fault[0] != '\0' ? f[i].fault : "-");
         table_text(&t, f[i].why);
     }
-    printf("%s: layout %s, %d services, %d lines\n", s->path, s->layout->name, s->n_services,
-           s->n_lines);
+    print_understood(s);
     TRY(table_show(&t));
     if (s->n_ignored > 0) {
         printf("not read:");
@@ -201,27 +240,33 @@ static enum err print_check(const struct check *c, struct arena *arena)
     return ERR_OK;
 }
 
-/* Reads, judges, prints. */
+/* Reads, judges, prints. With a trial, what import and fit would say is part of the verdict. */
 static enum err check_file(struct sheet *sheet, enum check_verdict *worst, const char *path,
-                           struct arena *arena)
+                           struct trial *trial, int history, const struct session *s)
 {
+    const struct import_cfg cfg = import_cfg(s->o);
     struct check c;
-    TRY(sheet_read(sheet, arena, path));
-    TRY(check_sheet(&c, arena, sheet));
-    const enum err e = print_check(&c, arena);
+    TRY(sheet_read(sheet, s->arena, path));
+    TRY(check_sheet(&c, s->arena, sheet));
+    enum err e = trial != NULL ? trial_table(trial, &c, &cfg, history) : ERR_OK;
+    e = e == ERR_OK ? c.failed : e;
+    if (e == ERR_OK) {
+        e = print_check(&c, s->arena);
+    }
     *worst = c.worst;
     check_release(&c);
     return e;
 }
 
-static enum err run_check(struct session *s)
+static enum err check_files(struct session *s, struct trial *trial, int history)
 {
     int n_failed = 0;
+    const char *why = "";
     for (int i = 0; i < s->n_files; i++) {
         struct sheet sheet;
         enum check_verdict worst = CHECK_PASS;
         const struct arena_mark mark = arena_mark(s->arena);
-        TRY(check_file(&sheet, &worst, s->files[i], s->arena));
+        TRY(check_file(&sheet, &worst, s->files[i], trial, history, s));
         arena_rewind(s->arena, mark);
         n_failed += worst == CHECK_FAIL;
     }
@@ -230,7 +275,26 @@ static enum err run_check(struct session *s)
                   s->n_files);
         return ERR_FAILED;
     }
+    if (s->n_files > 1) {
+        TRY(trial_together(&why, trial, s->arena, history));
+        if (why[0] != '\0') {
+            log_warn("the %d tables in one store: %s", s->n_files, why);
+        }
+    }
     return ERR_OK;
+}
+
+static enum err run_check(struct session *s)
+{
+    struct experiment_cfg cfg; /* fit.history */
+    struct cfg reader;
+    struct trial trial;
+    cfg_init(&reader, experiment_fields, sizeof cfg, s->arena);
+    TRY(cfg_load(&reader, NULL, s->o->sets, s->o->n_sets, &cfg));
+    TRY(trial_begin(&trial));
+    const enum err e = check_files(s, &trial, cfg.fit.history);
+    trial_end(&trial);
+    return e;
 }
 
 /* ---- import ---- */
@@ -240,26 +304,22 @@ static enum err import_file(struct session *s, const char *path, const struct im
     struct sheet sheet;
     struct import_result r;
     enum check_verdict worst = CHECK_PASS;
-    TRY(check_file(&sheet, &worst, path, s->arena));
+    TRY(check_file(&sheet, &worst, path, NULL, 0, s));
     if (worst == CHECK_FAIL && !s->o->force) {
         log_error("%s failed the check and is not imported; --force does it nevertheless", path);
         return ERR_FAILED;
     }
     TRY(import_sheet(&r, s->o->out, &sheet, cfg, s->arena));
-    log_info("%s: %d episodes, %" PRId64 " decisions of %g s; %d rows left out", path, r.n_episodes,
-             r.n_steps, r.period_s, r.n_left_out);
+    log_info("%s: %d episodes, %" PRId64 " decisions of %g s; %d rows left out, %d without any "
+             "request",
+             path, r.n_episodes, r.n_steps, r.period_s, r.n_left_out, r.n_empty);
     return ERR_OK;
 }
 
 static enum err run_import(struct session *s)
 {
     const struct options *o = s->o;
-    const struct import_cfg cfg = {.origin = o->origin,
-                                   .licence = o->licence,
-                                   .split_seed = (uint64_t)o->split_seed,
-                                   .validation = o->validation / 100.0,
-                                   .held_out = o->held_out / 100.0,
-                                   .gap_periods = o->gap};
+    const struct import_cfg cfg = import_cfg(o);
     if (o->origin == NULL || o->licence == NULL) {
         log_error("karma trace import: a store says where its data comes from and what may be done "
                   "with it; give --origin and --licence");

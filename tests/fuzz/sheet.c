@@ -61,6 +61,9 @@ static void seeds(void)
         "date,a_cpu_usage\r\n0,1\r\n15,2",
         "date,a_cpu_usage\n0,\"1\n",
         "a,b\n1,2\n",
+        "\xef\xbb\xbfsep=;\r\n\"Time\";\"Service\";\"http_requests_per_second\"\r\n"
+        "1614949200000;a;40,5\r\n1614949200003;b;1\r\n1614949215000;a;80\r\n",
+        "time,service,http_requests_per_second\n2016010123,a,1\n2016010200,a,0\n2016010201,a,2\n",
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         fuzz_seed(files[i], strlen(files[i]));

@@ -6,6 +6,7 @@
 #include "core/twin/check.h"
 #include "core/twin/export.h"
 #include "core/twin/import.h"
+#include "core/twin/trial.h"
 #include "tests/store_fixture.h"
 #include "tests/unit/scene.h"
 
@@ -293,7 +294,9 @@ static void test_refusals(void **state)
         const char *text, *words;
     } bad[] = {
         {"", "is empty"},
-        {"a,b\n1,2\n", "no layout that is known"},
+        {"a,b\n1,2\n", "no layout that is known; columns found: 'a', 'b'; missing: tidy"},
+        {"time,service,load\n1,web,2\n", "needs 'http_requests_per_second' or another metric"},
+        {"Time,http_requests_per_second\n1,2\n", "needs 'service'"},
         {"date,web_cpu_usage\n", "no rows"},
         {"date,web_cpu_usage\n2024-01-01,many\n", ":2: 'many'"},
         {"date,web_cpu_usage\nyesterday,1\n", "is no time"},
@@ -362,6 +365,113 @@ static void test_import(void **state)
     assert_false(store_known(&e, 14, 0, 6)); /* memory of 0 */
     assert_true(store_known(&e, 14, 1, 6));
     store_close(&s);
+}
+
+/* ---- recordings as they come ---- */
+
+static void import_text(struct fixture *f, const char *text, struct import_result *r)
+{
+    OK(file_write(f->path, text, strlen(text)));
+    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
+    OK(import_sheet(r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
+}
+
+/* One recording says neither who played nor with which seed. */
+static void test_single_recording(void **state)
+{
+    static const char text[] =
+        "time,service,http_requests_per_second\n0,web,1\n15,web,2\n30,web,3\n";
+    static const char bad[] = "time,service,seed,http_requests_per_second\n0,web,x,1\n15,web,x,2\n";
+    struct fixture *f = *state;
+    struct import_result r;
+    struct store s;
+    struct store_episode e;
+    import_text(f, text, &r);
+    assert_int_equal(r.n_episodes, 1);
+    OK(store_open(&s, &f->scene.arena, f->store));
+    OK(store_read(&e, &s, 0, &f->scene.arena));
+    assert_string_equal(e.controller, "recording");
+    assert_string_equal(e.scenario, f->path);
+    assert_int_equal(e.n_steps, 2);
+    store_close(&s);
+    unlink(f->store);
+    OK(file_write(f->path, bad, sizeof bad - 1));
+    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
+    assert_int_equal(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena),
+                     ERR_FORMAT);
+    assert_non_null(strstr(f->scene.log.last, "'x' in column seed"));
+    assert_non_null(strstr(f->scene.log.last, "controller, scenario, seed and episode"));
+}
+
+/* Services that are asked one after the other are one sample; the same service again is another. */
+static void test_staggered_services(void **state)
+{
+    static const char text[] =
+        "time,service,http_requests_per_second\n0,web,1\n0.003,db,2\n3.5,cache,3\n"
+        "15,web,4\n15.003,db,5\n18.5,cache,6\n30,web,7\n34,db,8\n45,web,9\n45.5,web,10\n";
+    static const double times[] = {0, 15, 30, 34, 45, 45.5};
+    struct fixture *f = *state;
+    OK(file_write(f->path, text, sizeof text - 1));
+    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
+    assert_int_equal(f->sheet.n_rows, 6);
+    for (int i = 0; i < 6; i++) {
+        assert_true(f->sheet.time_s[i] == times[i]);
+    }
+    for (int k = 0; k < 3; k++) {
+        assert_true(sheet_at(&f->sheet, 1, k, 0) == 4 + k);
+    }
+    assert_true(isnan(sheet_at(&f->sheet, 2, 1, 0)) && sheet_at(&f->sheet, 3, 1, 0) == 8);
+}
+
+/* An hour in which nothing was received is said, and is a gap: the episode ends there. */
+static void test_empty_hour(void **state)
+{
+    struct fixture *f = *state;
+    struct import_result r;
+    struct check c;
+    f->scene.text.len = 0;
+    OK(buf_printf(&f->scene.text, "time,service,http_requests_per_second\n"));
+    for (int i = 0; i < 400; i++) {
+        OK(buf_printf(&f->scene.text, "%d,web,%g\n%d,db,%d\n", 15 * i,
+                      i >= 100 && i < 340 ? 0.0 : 50 + 9 * noise(i, 60), 15 * i,
+                      i >= 90 && i < 350 ? 0 : 50 + i % 7));
+    }
+    OK(buf_append(&f->scene.text, "", 1));
+    check_text(&c, f, (const char *)f->scene.text.data);
+    assert_int_equal(check_of(&c, "(rows)", "empty"), CHECK_WARN);
+    assert_int_equal(c.worst, CHECK_WARN);
+    check_release(&c);
+    import_text(f, (const char *)f->scene.text.data, &r);
+    assert_int_equal(r.n_empty, 240);
+    assert_int_equal(r.n_episodes, 2);
+    assert_int_equal(r.n_steps, 99 + 59);
+}
+
+/* The check says what the next steps would: nothing but a trial can know. */
+static void test_trial(void **state)
+{
+    static const char untimed[] = "seen,web_cpu_usage\n1,2\n1,3\n";
+    static const char alone[] = "time,service,http_requests_per_second\n0,web,1\n15,web,2\n";
+    static const char seed[] =
+        "time,service,seed,http_requests_per_second\n0,web,x,1\n15,web,x,2\n";
+    struct fixture *f = *state;
+    const char *const texts[] = {untimed, seed, alone};
+    struct trial t;
+    OK(trial_begin(&t));
+    for (int i = 0; i < 3; i++) {
+        struct check c;
+        check_text(&c, f, texts[i]);
+        OK(trial_table(&t, &c, &import_cfg, 2));
+        assert_int_equal(check_of(&c, "(import)", "import"), i < 2 ? CHECK_FAIL : CHECK_PASS);
+        assert_int_equal(check_of(&c, "(fit)", "fit"), i < 2 ? CHECK_PASS : CHECK_WARN);
+        check_release(&c);
+    }
+    assert_int_equal(t.n_stores, 1);
+    const char *why = NULL;
+    OK(trial_together(&why, &t, &f->scene.arena, 2));
+    assert_non_null(strstr(why, "no transition for"));
+    trial_end(&t);
+    assert_false(file_exists(t.dir));
 }
 
 /* Changes of replicas are the desired ones'; without times nothing is imported. */
@@ -435,7 +545,7 @@ static void make_trip(struct trip *trip, struct arena *arena)
         trip->measure[2 * t] = t;
         trip->measure[2 * t + 1] = noise(t, 52) / 3;
     }
-    trip->e = (struct store_episode){.controller = "khpa, \"tuned\"",
+    trip->e = (struct store_episode){.controller = "#khpa, \"tuned\" ",
                                      .scenario = "ddos",
                                      .seed = 18446744073709551615U,
                                      .episode = 12,
@@ -488,6 +598,7 @@ static void test_round_trip(void **state)
     unlink(f->store);
     OK(sheet_read(&f->sheet, &f->scene.arena, f->table));
     assert_string_equal(f->sheet.layout->name, "tidy");
+    assert_true(f->sheet.exported && sheet_services(&f->sheet) == 2);
     OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
     assert_trip(f, &trip);
 }
@@ -554,6 +665,10 @@ int main(void)
         TEST_(test_refusals),
         TEST_(test_import),
         TEST_(test_import_wide),
+        TEST_(test_single_recording),
+        TEST_(test_staggered_services),
+        TEST_(test_empty_hour),
+        TEST_(test_trial),
         TEST_(test_round_trip),
         TEST_(test_real_recordings),
     };

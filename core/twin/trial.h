@@ -1,0 +1,36 @@
+/* What import and fit would say of a table: they are run, on a store of their own that is removed
+ * again, so a check promises no less than the next step asks.
+ *
+ * Findings are added to a check under "(import)" and "(fit)". What import refuses is a fail. What
+ * fit misses in the store of one table is a warning, because other tables may bring it.
+ */
+#ifndef KARMA_TWIN_TRIAL_H
+#define KARMA_TWIN_TRIAL_H
+
+#include "core/twin/check.h"
+#include "core/twin/import.h"
+
+#include <limits.h>
+
+struct trial {
+    char dir[PATH_MAX]; /* of the stores, one for each table that import took; "" = none */
+    int n_stores;
+};
+
+/* Makes a directory in $TMPDIR, else in /tmp. ERR_IO. */
+enum err trial_begin(struct trial *t) WARN_UNUSED;
+
+/* Imports the sheet that `c` checked and reads the store as fit does (history: fit.history). Only
+ * what is no fault of the table (ERR_MEMORY, ERR_IO) is returned. */
+enum err trial_table(struct trial *t, struct check *c, const struct import_cfg *cfg,
+                     int history) WARN_UNUSED;
+
+/* Merges the stores of all tables so far as `import` of all of them would make one, and reads it as
+ * fit does; *why: the sentence of the refusal, "" if there is none. In the arena. */
+enum err trial_together(const char **why, struct trial *t, struct arena *arena,
+                        int history) WARN_UNUSED;
+
+/* Removes the stores and their directory. */
+void trial_end(struct trial *t);
+
+#endif
