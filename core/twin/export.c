@@ -166,14 +166,26 @@ static void put_causes(struct table *t, const struct store_episode *e, int row, 
     }
 }
 
+/* Two policies of one name may have played the same episode: the digest of the weights tells their
+ * rows apart. */
+static const char *name_controller(struct table *t, const struct store_episode *e)
+{
+    return e->policy == 0 ? e->controller
+                          : arena_printf(t->arena, "%s@%016" PRIx64, e->controller, e->policy);
+}
+
 static enum err put_episode(struct table *t, const struct store_episode *e)
 {
     const struct store_header *h = &t->s->header;
     char seed[32];
+    const char *controller = name_controller(t, e);
+    if (controller == NULL) {
+        return ERR_MEMORY;
+    }
     (void)snprintf(seed, sizeof seed, "%" PRIu64, e->seed);
     for (int row = 0; row <= e->n_steps; row++) {
         for (int k = 0; k <= h->n_services; k++) {
-            csv_text(&t->csv, e->controller);
+            csv_text(&t->csv, controller);
             csv_text(&t->csv, e->scenario);
             csv_text(&t->csv, seed);
             csv_int(&t->csv, e->episode);

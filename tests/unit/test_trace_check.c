@@ -603,6 +603,36 @@ static void test_round_trip(void **state)
     assert_trip(f, &trip);
 }
 
+/* Two policies of one name that played the same episode stay two in the table. */
+static void test_policies_of_one_name(void **state)
+{
+    struct fixture *f = *state;
+    static struct trip trip;
+    struct store s;
+    struct import_result r;
+    struct store_writer w;
+    make_trip(&trip, &f->scene.arena);
+    OK(store_create(&w, f->store, &trip.h));
+    for (uint64_t policy = 1; policy <= 2; policy++) {
+        struct buf b;
+        buf_init(&b);
+        trip.e.policy = policy;
+        OK(codec_put_episode(&b, &trip.e, &trip.h));
+        OK(store_put(&w, b.data, b.len));
+        buf_release(&b);
+    }
+    OK(store_finish(&w));
+    OK(store_open(&s, &f->scene.arena, f->store));
+    OK(export_table(f->table, &s, &f->scene.arena));
+    store_close(&s);
+    unlink(f->store);
+    OK(sheet_read(&f->sheet, &f->scene.arena, f->table));
+    assert_int_equal(f->sheet.n_still + f->sheet.n_back, 0);
+    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
+    assert_int_equal(r.n_episodes, 2);
+    assert_int_equal(r.n_steps, 2 * T);
+}
+
 /* ---- real ones ---- */
 
 struct real {
@@ -670,6 +700,7 @@ int main(void)
         TEST_(test_empty_hour),
         TEST_(test_trial),
         TEST_(test_round_trip),
+        TEST_(test_policies_of_one_name),
         TEST_(test_real_recordings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
