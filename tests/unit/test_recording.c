@@ -405,7 +405,19 @@ static void test_real_recordings(void **state)
         {"nab/elb_request_count_8c0756.csv.gz", 1, 4032, 1211700},
         {"nab/Twitter_volume_AAPL.csv.gz", 1, 15874, 4770300}, /* and 28 of two empty stretches */
         {"nab/nyc_taxi.csv.gz", 1, 10320, 18574200},
+        {"nab/grok_asg_anomaly.csv.gz", 1, 4411, 1386000}, /* and 210 of 99 empty stretches */
         {"dc-hourly/Alibaba_CPU_Data_Hourly_1.csv.gz", 3600, 8904, 8903 * 3600.0},
+        {"wikipedia/example_wp_log_peyton_manning.csv", 1, 2905, 256003200},
+    };
+    static const struct {
+        const char *name, *says;
+    } bad[] = {
+        {"azure-functions/example_invocations.csv",
+         "no column for the time; columns found: 'HashO"},
+        {"azure-functions/example_Azure2021_Azure2021_30.csv", "'end_timestamp', 'duration'"},
+        {"sockshop-gke/mixed/metrics.csv", "no column for the rate; columns found: 'timestamp'"},
+        {"nab/ec2_request_latency_system_failure.csv.gz",
+         ":559: '2014-03-09 03:00:00' is not after"},
     };
     const char *dir = getenv("KARMA_DATA");
     if (dir == NULL || dir[0] == '\0') {
@@ -414,6 +426,16 @@ static void test_real_recordings(void **state)
     }
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         check_real(f, dir, &all[i]);
+    }
+    f->cfg.time_unit_s = 1;
+    f->cfg.time_column = "";
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char path[512];
+        (void)snprintf(path, sizeof path, "%s/%s", dir, bad[i].name);
+        assert_int_equal(read_file_(f, path, 200), ERR_FORMAT);
+        if (strstr(f->log.last, bad[i].says) == NULL) {
+            fail_msg("'%s' is missing in: %s", bad[i].says, f->log.last);
+        }
     }
 }
 
