@@ -160,7 +160,7 @@ BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable twin grounds ablation ablation-mixed \
-        test test-slurm test-programs bench benches lint format asan fuzz fuzzers corpus \
+        test test-slurm test-programs bench benches scaling lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-worlds random-worlds valgrind install sources \
         clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
@@ -248,6 +248,9 @@ test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches fuzzers)
 bench: setup ## print the speeds, each with its unit and how it was taken (V=1: every shape)
 	@$(PMAKE) benches
 	@MPI=$(MPI) sh tests/bench/run $(B) $(if $(filter 1,$(V)),-v) $(BENCHES)
+
+scaling: all ## CPU time of the commands at once and ten times their usual size, and the exponent (minutes)
+	@KARMA=build/karma sh tests/scaling 10
 
 benches: $(BENCHED)
 
