@@ -60,7 +60,8 @@ RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchang
               fit locking measure owners peers policies rehearsal \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
-COMMANDS    = config cpu_built cpu_check eval figure main org simulate spawn topology trace train twin
+COMMANDS    = call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
+              trace trace_collect train twin twin_fit
 FUZZED      = block checkpoint config csv error frame moments policy record sheet store \
               tile_state trusting twin weights workload
 BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_twin bench_comm bench_train

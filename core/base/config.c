@@ -234,10 +234,11 @@ static enum err apply_set(struct cfg_loading *l, const char *set)
     if (label == NULL || key == NULL) {
         return ERR_MEMORY;
     }
-    const struct cfg_origin *origin = new_origin(l, label, "", false);
+    struct cfg_origin *origin = new_origin(l, label, "", false);
     if (origin == NULL) {
         return ERR_MEMORY;
     }
+    origin->is_set = true;
     char *equals = strchr(key, '=');
     if (equals == NULL || equals == key) {
         cfg_report(&l->c->n_errors, (struct cfg_mark){.origin = origin}, "",

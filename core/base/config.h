@@ -234,6 +234,12 @@ const char *cfg_where(const struct cfg *c, const char *key);
 enum err cfg_error(const struct cfg *c, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* For a command that reads only a part of the configuration. Finds the first value, in the order of
+ * the tables, that a --set gave and that lies in none of `keys` (which end with NULL; a key covers
+ * itself and what is below it). True: its dotted key is in `key`. Values of files are not looked
+ * at, because several commands share a file. */
+bool cfg_find_unused_set(const struct cfg *c, char key[CFG_KEY_MAX], const char *const *keys);
+
 /* Name of an enum value; "?" if the table has none. */
 const char *cfg_choice_name(const struct cfg_choice *choices, int value);
 

@@ -17,6 +17,7 @@ struct cfg_origin {
     const char *label; /* what messages call it */
     const char *dir;   /* paths are relative to it, ends with '/'; "" = working directory */
     bool has_lines;    /* messages give line and column */
+    bool is_set;       /* it is a --set */
 };
 
 struct cfg_mark {

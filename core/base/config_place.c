@@ -163,3 +163,50 @@ enum err cfg_error(const struct cfg *c, const char *key, const char *fmt, ...)
     log_error("%s: %s: %s", place.s, key, sentence);
     return ERR_CONFIG;
 }
+
+/* Unused keys -------------------------------------------------------------------------------- */
+
+static bool is_covered(const char *key, const char *const *keys)
+{
+    for (; *keys != NULL; keys++) {
+        const size_t n = strlen(*keys);
+        if (strncmp(key, *keys, n) == 0 && (key[n] == '\0' || key[n] == '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Depth first. A place without children is a value, or an empty list. */
+static bool find_unused(struct cfg_key *k, const struct cfg_slot *slot, const char *const *keys)
+{
+    const struct cfg_place *place = slot->place;
+    const bool row = slot->type == CFG_TYPE_TABLE;
+    if (place->n_children == 0) {
+        return place->mark.origin != NULL && place->mark.origin->is_set && !is_covered(k->s, keys);
+    }
+    for (int i = 0; i < place->n_children; i++) {
+        const struct cfg_field *f = row ? &slot->table[i] : slot->field;
+        const struct cfg_slot child = {.field = f,
+                                       .type = row ? f->type : f->item_type,
+                                       .table = f->table,
+                                       .place = &place->children[i]};
+        const size_t before = row ? cfg_key_push(k, f->name) : cfg_key_push_index(k, i);
+        if (find_unused(k, &child, keys)) {
+            return true;
+        }
+        cfg_key_pop(k, before);
+    }
+    return false;
+}
+
+bool cfg_find_unused_set(const struct cfg *c, char key[CFG_KEY_MAX], const char *const *keys)
+{
+    struct cfg_key k = {.len = 0};
+    const struct cfg_slot root = {.type = CFG_TYPE_TABLE, .table = c->root, .place = c->places};
+    if (c->places == NULL || !find_unused(&k, &root, keys)) {
+        return false;
+    }
+    memcpy(key, k.s, sizeof k.s);
+    return true;
+}

@@ -23,6 +23,20 @@ struct parse {
     int next;
 };
 
+/* "chain, tree": names for a sentence, cut at the end of the text. */
+struct name_list {
+    char text[256];
+    size_t len;
+};
+
+static void name_list_add(struct name_list *l, const char *prefix, const char *name)
+{
+    const int n = snprintf(l->text + l->len, sizeof l->text - l->len, "%s%s%s",
+                           l->len > 0 ? ", " : "", prefix, name);
+    l->len += n > 0 ? (size_t)n : 0U;
+    l->len = l->len < sizeof l->text ? l->len : sizeof l->text - 1;
+}
+
 static enum err usage_error(const struct parse *p, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -60,9 +74,20 @@ static const struct option_row *find_letter(const struct parse *p, char letter)
     return NULL;
 }
 
+/* "--out, --set, --help" */
+static void list_options(struct name_list *out, const struct parse *p)
+{
+    *out = (struct name_list){.len = 0};
+    for (const struct option_row *o = p->line->options; o->name != NULL; o++) {
+        name_list_add(out, "--", o->name);
+    }
+    name_list_add(out, "--", "help");
+}
+
 static enum err unknown_name(const struct parse *p, const char *name, size_t len)
 {
     char typed[64];
+    struct name_list known;
     (void)snprintf(typed, sizeof typed, "%.*s", (int)(len < sizeof typed ? len : sizeof typed - 1),
                    name);
     struct nearest near = nearest_to(typed);
@@ -74,7 +99,8 @@ static enum err unknown_name(const struct parse *p, const char *name, size_t len
         return usage_error(p, "unknown option '--%s'; did you mean '--%s'?", typed,
                            nearest_word(&near));
     }
-    return usage_error(p, "unknown option '--%s'", typed);
+    list_options(&known, p);
+    return usage_error(p, "unknown option '--%s'; it takes %s", typed, known.text);
 }
 
 static enum err read_int(const struct parse *p, const struct option_row *o, const char *value)
@@ -183,6 +209,7 @@ static enum err take_long(struct parse *p, const char *text)
 /* "-a", "-abc" (flags), "-oVALUE" or "-o" with the value next. */
 static enum err take_letters(struct parse *p, const char *text)
 {
+    struct name_list known;
     for (const char *c = text; *c != '\0'; c++) {
         const struct option_row *o = find_letter(p, *c);
         if (o == NULL && *c == 'h') {
@@ -190,7 +217,8 @@ static enum err take_letters(struct parse *p, const char *text)
             return ERR_OK;
         }
         if (o == NULL) {
-            return usage_error(p, "unknown option '-%c'", *c);
+            list_options(&known, p);
+            return usage_error(p, "unknown option '-%c'; it takes %s", *c, known.text);
         }
         if (o->type != OPTION_TYPE_FLAG) {
             return store_values(p, o, c[1] != '\0' ? c + 1 : NULL);
@@ -398,30 +426,80 @@ enum err options_help(struct buf *b, const struct command_line *line)
     return help_option(b, &HELP_ROW, column);
 }
 
-/* Subcommands -------------------------------------------------------------------------------- */
+/* Commands ----------------------------------------------------------------------------------- */
 
 const struct command *command_find(const struct command *table, const char *program,
                                    const char *name)
 {
     struct nearest near = nearest_to(name);
+    struct name_list known = {.len = 0};
     for (const struct command *c = table; c->name != NULL; c++) {
         if (strcmp(c->name, name) == 0) {
             return c;
         }
         nearest_offer(&near, c->name);
+        name_list_add(&known, "", c->name);
     }
     if (nearest_word(&near) != NULL) {
         log_error("%s: unknown command '%s'; did you mean '%s'?", program, name,
                   nearest_word(&near));
     } else {
-        log_error("%s: unknown command '%s'; '%s --help' lists the commands", program, name,
-                  program);
+        log_error("%s: unknown command '%s'; there are %s ('%s --help' explains them)", program,
+                  name, known.text, program);
     }
     return NULL;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
+/* Below the row `c`, whose name was word `n` - 1. */
+static void enter(struct command_choice *out, const struct command *c, int n)
+{
+    const size_t len = strlen(out->program);
+    (void)snprintf(out->program + len, sizeof out->program - len, "%s%s", len > 0 ? " " : "",
+                   c->name);
+    out->table = c->verbs;
+    out->about = c->about != NULL ? c->about : c->summary;
+    out->n_words = n;
+}
+
+/* Invariant: argv[1..n_words) led to `table`, which is not empty. */
+enum err command_choose(struct command_choice *out, const struct command *root, int argc,
+                        char *const *argv)
+{
+    struct command_choice c = {.run = NULL};
+    enter(&c, root, 1);
+    while (c.n_words < argc) {
+        const char *word = argv[c.n_words];
+        if (asks_for_help(word)) {
+            c.help = true;
+            break;
+        }
+        if (word[0] == '-') {
+            log_error("%s: found the option '%s' before the command; write %s COMMAND [options]",
+                      c.program, word, c.program);
+            return ERR_USAGE;
+        }
+        const struct command *row = command_find(c.table, c.program, word);
+        if (row == NULL) {
+            return ERR_USAGE;
+        }
+        if (row->verbs == NULL) {
+            c.run = row;
+            c.n_words++;
+            break;
+        }
+        enter(&c, row, c.n_words + 1);
+    }
+    *out = c;
+    return ERR_OK;
+}
+
 enum err command_help(struct buf *b, const struct command *table, const char *program,
-                      const char *summary)
+                      const char *about)
 {
     size_t column = 0;
     for (const struct command *c = table; c->name != NULL; c++) {
@@ -429,7 +507,7 @@ enum err command_help(struct buf *b, const struct command *table, const char *pr
         column = width > column ? width : column;
     }
     TRY(buf_printf(b, "Usage: %s COMMAND [options]\n\n", program));
-    TRY(help_line(b, "", 0, summary));
+    TRY(help_line(b, "", 0, about));
     TRY(buf_printf(b, "\nCommands:\n"));
     for (const struct command *c = table; c->name != NULL; c++) {
         char term[96];

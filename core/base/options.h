@@ -127,20 +127,49 @@ enum err options_parse(const struct command_line *line, struct arena *arena, voi
 /* Append the help: usage, summary, operands, options. ERR_MEMORY. */
 enum err options_help(struct buf *b, const struct command_line *line) WARN_UNUSED;
 
-/* Subcommands: a table that ends with a row whose name is NULL. `run` gets argv with its own name
- * as argv[0]. */
+/* Commands: a table that ends with a row whose name is NULL. A row has either `run`, which gets
+ * argv with its own name as argv[0], or `verbs`, a table of commands of its own:
+ *
+ *     static const struct command trace_verbs[] = {
+ *         {.name = "info", .summary = "what a store holds", .run = trace_info},
+ *         {NULL},
+ *     };
+ *     static const struct command commands[] = {
+ *         {.name = "train", .summary = "train a team", .run = command_train},
+ *         {.name = "trace", .summary = "stores of transitions", .verbs = trace_verbs,
+ *          .about = "Stores of transitions, which a twin is learned from."},
+ *         {NULL},
+ *     };
+ */
 struct command {
     const char *name;
     const char *summary; /* one line, no full stop */
     enum err (*run)(int argc, char **argv);
+    const struct command *verbs;
+    const char *about; /* a paragraph above the list of the verbs; NULL: the summary */
 };
 
 /* The row of that name; NULL: logged, with the nearest name. `program` is "karma". */
 const struct command *command_find(const struct command *table, const char *program,
                                    const char *name);
 
+/* What the words after the program's name ask for. */
+struct command_choice {
+    const struct command *run;   /* the row to run; NULL: the overview of `table` is wanted */
+    const struct command *table; /* the innermost table that was reached */
+    const char *about;           /* of that table */
+    char program[64];            /* the words before that table: "karma trace" */
+    int n_words;                 /* run: argv[n_words - 1] is the row's own name */
+    bool help;                   /* the overview was asked for; false: a command is missing */
+};
+
+/* Walks from `root`, whose name is the program and whose verbs are its commands, along argv[1..]
+ * until a row can be run. ERR_USAGE: there is no such command; logged with the nearest name. */
+enum err command_choose(struct command_choice *out, const struct command *root, int argc,
+                        char *const *argv) WARN_UNUSED;
+
 /* Append the overview: every command with its summary. ERR_MEMORY. */
 enum err command_help(struct buf *b, const struct command *table, const char *program,
-                      const char *summary) WARN_UNUSED;
+                      const char *about) WARN_UNUSED;
 
 #endif

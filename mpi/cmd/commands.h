@@ -1,4 +1,6 @@
-/* The subcommands of `karma`: one file each, one table in main.c. */
+/* The commands of `karma`: one file each, one table in main.c; a command with verbs has a table of
+ * them in its own file.
+ */
 #ifndef KARMA_MPI_CMD_COMMANDS_H
 #define KARMA_MPI_CMD_COMMANDS_H
 
@@ -10,15 +12,33 @@ enum err command_train(int argc, char **argv);
 enum err command_eval(int argc, char **argv);
 enum err command_simulate(int argc, char **argv);
 enum err command_figure(int argc, char **argv);
-enum err command_config(int argc, char **argv);
 enum err command_topology(int argc, char **argv);
-enum err command_org(int argc, char **argv);
-enum err command_trace(int argc, char **argv);
-enum err command_twin(int argc, char **argv);
+enum err trace_collect(int argc, char **argv); /* a verb in a file of its own */
+enum err twin_fit(int argc, char **argv);      /* the same */
 
-/* Parse into values (see options.h); prints the help and sets *done if it was asked for. The
- * operands are in `arena`. */
-enum err command_parse(const struct command_line *line, struct arena *arena, void *values,
-                       struct operands *operands, bool *done, int argc, char **argv) WARN_UNUSED;
+extern const struct command config_verbs[];
+extern const struct command org_verbs[];
+extern const struct command trace_verbs[];
+extern const struct command twin_verbs[];
+
+/* One call of a command: what was typed. */
+struct call {
+    const struct command_line *line;
+    const void *options; /* the struct that line->options describes */
+    const char *const *operands;
+    int n_operands;
+    struct arena *arena; /* released after the call */
+    int *argc;           /* for comm_init() */
+    char ***argv;
+};
+
+/* Reads argv into `options`, which holds the defaults, and runs the command; or prints its help. */
+enum err command_call(const struct command_line *line, void *options,
+                      enum err (*run)(const struct call *c), int argc, char **argv) WARN_UNUSED;
+
+/* For mistakes that the tables cannot find: logs "karma eval: SENTENCE ('karma eval --help'
+ * explains the command)" and returns ERR_USAGE. */
+enum err command_misused(const struct call *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

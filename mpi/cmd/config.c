@@ -1,33 +1,37 @@
 /* karma config: what a configuration says, and what it could say. */
-#include "core/base/log.h"
 #include "mpi/cmd/commands.h"
-#include "mpi/experiment.h"
+#include "mpi/cmd/input.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
-struct config_options {
+struct options {
     const char **sets;
     int n_sets;
 };
 
+static const struct option_row no_rows[] = {OPTION_END};
 static const struct option_row rows[] = {
-    EXPERIMENT_SET_OPTION(struct config_options),
+    EXPERIMENT_SET_OPTION(struct options),
     OPTION_END,
 };
+static const struct operand_row no_operands[] = {OPERAND_END};
 static const struct operand_row operand_rows[] = {
-    {"VERB", "doc: the complete commented default | show: CONFIG resolved | check: its errors", 1,
-     1},
-    {"CONFIG", "configuration file (not for doc)", 0, 1},
+    {"CONFIG", "configuration file, e.g. configs/experiments/quickstart.yaml", 1, 1},
     OPERAND_END,
 };
-static const struct command_line line = {"karma config",
-                                         "Checks, shows or documents configurations.", rows,
-                                         operand_rows, sizeof(struct config_options)};
 
-static enum err print_doc(void)
+/* ---- doc ---- */
+
+static const struct command_line doc_line = {
+    "karma config doc",
+    "Prints the complete default configuration with a comment for each key: meaning, unit, range, "
+    "choices. configs/default.yaml is this text.",
+    no_rows, no_operands, 1};
+
+static enum err run_doc(const struct call *c)
 {
+    (void)c;
     struct buf b;
     buf_init(&b);
     const enum err e = cfg_doc(&b, experiment_fields);
@@ -36,50 +40,73 @@ static enum err print_doc(void)
     return e;
 }
 
-/* The digest identifies what decides the result: the same digest, the same weights. */
-static enum err print_config(const char *path, const struct config_options *o, bool show)
+static enum err config_doc(int argc, char **argv)
+{
+    char none = 0; /* no options */
+    return command_call(&doc_line, &none, run_doc, argc, argv);
+}
+
+/* ---- show ---- */
+
+static const struct command_line show_line = {
+    "karma config show",
+    "Prints CONFIG resolved: every key with the value that it has after includes, --set and "
+    "defaults.",
+    rows, operand_rows, sizeof(struct options)};
+
+static enum err load(struct experiment *x, const struct call *c)
+{
+    const struct options *o = c->options;
+    const struct input in = INPUT_OF(c, o);
+    return input_load(x, &in);
+}
+
+static enum err run_show(const struct call *c)
+{
+    struct experiment x;
+    TRY(load(&x, c));
+    fputs((const char *)x.resolved.data, stdout);
+    experiment_release(&x);
+    return ERR_OK;
+}
+
+static enum err config_show(int argc, char **argv)
+{
+    struct options o = {0};
+    return command_call(&show_line, &o, run_show, argc, argv);
+}
+
+/* ---- check ---- */
+
+static const struct command_line check_line = {
+    "karma config check",
+    "Says whether CONFIG is right, or all its errors with file, line and remedy. Prints the digest "
+    "of what decides the result: the same digest, the same results.",
+    rows, operand_rows, sizeof(struct options)};
+
+static enum err run_check(const struct call *c)
 {
     struct experiment x;
     uint64_t digest = 0;
-    TRY(experiment_load(&x, path, o->sets, o->n_sets));
+    TRY(load(&x, c));
     const enum err e = cfg_digest(&digest, experiment_fields, &x.cfg, NULL, NULL);
-    if (e == ERR_OK && show) {
-        fputs((const char *)x.resolved.data, stdout);
-    } else if (e == ERR_OK) {
-        printf("%s is right; digest of what decides the result: %016" PRIx64 "\n", path, digest);
+    if (e == ERR_OK) {
+        printf("%s is right; digest of what decides the result: %016" PRIx64 "\n", c->operands[0],
+               digest);
     }
     experiment_release(&x);
     return e;
 }
 
-static enum err run_verb(const struct operands *given, const struct config_options *o)
+static enum err config_check(int argc, char **argv)
 {
-    const char *verb = given->items[0];
-    if (strcmp(verb, "doc") == 0) {
-        return print_doc();
-    }
-    if (strcmp(verb, "show") != 0 && strcmp(verb, "check") != 0) {
-        log_error("karma config: unknown verb '%s'; doc, show or check", verb);
-        return ERR_USAGE;
-    }
-    if (given->n < 2) {
-        log_error("karma config %s: CONFIG is missing", verb);
-        return ERR_USAGE;
-    }
-    return print_config(given->items[1], o, strcmp(verb, "show") == 0);
+    struct options o = {0};
+    return command_call(&check_line, &o, run_check, argc, argv);
 }
 
-enum err command_config(int argc, char **argv)
-{
-    struct arena arena;
-    struct config_options o = {0};
-    struct operands given;
-    bool done = false;
-    arena_init(&arena);
-    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
-    if (e == ERR_OK && !done) {
-        e = run_verb(&given, &o);
-    }
-    arena_release(&arena);
-    return e;
-}
+const struct command config_verbs[] = {
+    {.name = "doc", .summary = "the complete commented default", .run = config_doc},
+    {.name = "show", .summary = "a configuration resolved", .run = config_show},
+    {.name = "check", .summary = "the errors of a configuration", .run = config_check},
+    {.name = NULL},
+};

@@ -9,11 +9,10 @@
 #include "core/report/figure.h"
 #include "core/report/timeline.h"
 #include "mpi/cmd/commands.h"
-#include "mpi/comm.h"
+#include "mpi/cmd/ranks.h"
 #include "mpi/experiment.h"
 #include "mpi/locking.h"
 #include "mpi/measure.h"
-#include "mpi/selfcheck.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -276,27 +275,12 @@ static enum err report(struct session *s)
 
 /* ---- the script ---- */
 
-static void ignore_line(void *ctx, enum log_level level, const char *text)
-{
-    (void)ctx;
-    (void)level;
-    (void)text;
-}
-
-/* Every rank reads all files itself; only rank 0 complains. */
-static void mute(const struct comm *comm, bool on)
-{
-    if (comm->rank != 0) {
-        log_set_sink(on ? ignore_line : NULL, NULL);
-    }
-}
-
 static enum err evaluate(struct session *s, const struct measure_options *o)
 {
     TRY(locking_dir(&s->lock, s->comm, s->dir, "karma eval"));
-    mute(s->comm, true);
+    ranks_mute(s->comm, true);
     enum err e = measure_init(&s->measure, &s->arena, s->comm, s->x, s->config_path, s->dir);
-    mute(s->comm, false);
+    ranks_mute(s->comm, false);
     TRY(comm_agree(s->comm, e));
     TRY(measure_run(&s->measure, o));
     e = s->comm->rank == 0 ? lock_confirm(&s->lock) : ERR_OK;
@@ -306,40 +290,25 @@ static enum err evaluate(struct session *s, const struct measure_options *o)
     return comm_agree(s->comm, e);
 }
 
-static enum err load(struct experiment *x, const char *path, const struct options *o)
+static enum err eval_on(struct comm *comm, const struct call *c)
 {
-    TRY(experiment_load(x, path, o->sets, o->n_sets));
-    const enum err e = x->cfg.eval.plant == GROUND_TWIN ? experiment_load_twin(x) : ERR_OK;
-    if (e != ERR_OK) {
-        experiment_release(x);
-    }
-    return e;
-}
-
-static enum err eval_on(struct comm *comm, const struct operands *given, const struct options *o)
-{
-    const char *path = given->items[0];
+    const struct options *o = c->options;
+    const struct input in = INPUT_OF(c, o);
     struct experiment x;
-    mute(comm, true);
-    const enum err loaded = load(&x, path, o);
-    mute(comm, false);
-    TRY(comm_agree(comm, loaded));
+    TRY(ranks_load(&x, comm, &in, NULL));
     struct session s = {.comm = comm,
                         .x = &x,
-                        .config_path = path,
+                        .config_path = in.path,
                         .dir = o->out != NULL ? o->out : x.cfg.run.dir,
                         .measure = {.csv = {.fd = -1}, .conduct = {.csv = {.fd = -1}}},
                         .lock = {.fd = -1}};
     const struct measure_options how = {.restart = o->restart,
-                                        .files = given->items + 1,
-                                        .n_files = o->merge ? given->n - 1 : 0,
+                                        .files = c->operands + 1,
+                                        .n_files = o->merge ? c->n_operands - 1 : 0,
                                         .lock = &s.lock};
     arena_init(&s.arena);
     arena_init(&s.scratch);
-    enum err e = selfcheck(comm, (enum gemm_kind)x.cfg.team.gemm);
-    if (e == ERR_OK) {
-        e = evaluate(&s, &how);
-    }
+    const enum err e = evaluate(&s, &how);
     measure_release(&s.measure);
     locking_end(&s.lock);
     arena_release(&s.scratch);
@@ -348,35 +317,22 @@ static enum err eval_on(struct comm *comm, const struct operands *given, const s
     return e;
 }
 
-static enum err check_operands(const struct operands *given, const struct options *o)
+static enum err run(const struct call *c)
 {
-    if (o->merge == (given->n > 1)) {
-        return ERR_OK;
+    const struct options *o = c->options;
+    if (o->merge && c->n_operands == 1) {
+        return command_misused(c, "--merge needs the files: karma eval CONFIG --merge A/eval.csv "
+                                  "B/eval.csv");
     }
-    log_error(o->merge ? "--merge needs the files: karma eval CONFIG --merge A/eval.csv B/eval.csv"
-                       : "karma eval takes one CONFIG; files of rows are merged with --merge");
-    return ERR_USAGE;
+    if (!o->merge && c->n_operands > 1) {
+        return command_misused(c, "unexpected argument '%s'; files of rows are merged with --merge",
+                               c->operands[1]);
+    }
+    return ranks_run(c, eval_on);
 }
 
 enum err command_eval(int argc, char **argv)
 {
-    struct arena arena;
-    struct comm comm;
     struct options o = {0};
-    struct operands given;
-    bool done = false;
-    arena_init(&arena);
-    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
-    if (e == ERR_OK && !done) {
-        e = check_operands(&given, &o);
-    }
-    if (e == ERR_OK && !done) {
-        e = comm_init(&comm, &argc, &argv);
-        if (e == ERR_OK) {
-            e = eval_on(&comm, &given, &o);
-            comm_finalize(&comm);
-        }
-    }
-    arena_release(&arena);
-    return e;
+    return command_call(&line, &o, run, argc, argv);
 }

@@ -161,17 +161,13 @@ static enum err draw_dir(const char *dir, struct arena *arena)
     return e;
 }
 
+static enum err run(const struct call *c)
+{
+    return draw_dir(c->operands[0], c->arena);
+}
+
 enum err command_figure(int argc, char **argv)
 {
-    struct arena arena;
     char none = 0; /* no options */
-    struct operands given;
-    bool done = false;
-    arena_init(&arena);
-    enum err e = command_parse(&line, &arena, &none, &given, &done, argc, argv);
-    if (e == ERR_OK && !done) {
-        e = draw_dir(given.items[0], &arena);
-    }
-    arena_release(&arena);
-    return e;
+    return command_call(&line, &none, run, argc, argv);
 }

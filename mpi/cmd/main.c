@@ -1,4 +1,4 @@
-/* karma: looks the subcommand up in one table and runs it. */
+/* karma: looks the command up in nested tables and runs it. */
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "mpi/cmd/commands.h"
@@ -12,47 +12,62 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"train", "train a team in the configured world", command_train},
-    {"eval", "compare controllers on held-out episodes: table and figures", command_eval},
-    {"simulate", "run one controller for one episode: trace and timeline", command_simulate},
-    {"figure", "draw the figures that eval and simulate have prepared", command_figure},
-    {"config", "check, show or document configurations", command_config},
-    {"org", "check, show or draw an organisation", command_org},
-    {"topology", "generate a chain, diamond, tree or mesh of services", command_topology},
-    {"trace", "stores of transitions: collect, check, import, export, merge", command_trace},
-    {"twin", "digital twins: fit, report", command_twin},
-    {NULL, NULL, NULL},
+    {.name = "train", .summary = "train a team in the configured world", .run = command_train},
+    {.name = "eval",
+     .summary = "compare controllers on held-out episodes: table and figures",
+     .run = command_eval},
+    {.name = "simulate",
+     .summary = "run one controller for one episode: trace and timeline",
+     .run = command_simulate},
+    {.name = "figure",
+     .summary = "draw the figures that eval and simulate have prepared",
+     .run = command_figure},
+    {.name = "config", .summary = "check, show or document configurations", .verbs = config_verbs},
+    {.name = "org", .summary = "check, show or draw an organisation", .verbs = org_verbs},
+    {.name = "topology",
+     .summary = "generate a chain, diamond, tree or mesh of services",
+     .run = command_topology},
+    {.name = "trace",
+     .summary = "stores of transitions: collect, check, import, export, merge",
+     .verbs = trace_verbs,
+     .about = "Stores of transitions, which a twin is learned from. A store comes from the "
+              "simulator (collect) or from recorded tables (check, then import)."},
+    {.name = "twin",
+     .summary = "digital twins: fit, report, agree",
+     .verbs = twin_verbs,
+     .about = "Digital twins: recorded transitions, else an ensemble of networks. Policies train "
+              "in a twin where a configuration says twin.file."},
+    {.name = NULL},
+};
+static const struct command karma = {
+    .name = "karma",
+    .verbs = commands,
+    .about = "Trains and evaluates teams of agents that keep a Kubernetes service cluster alive "
+             "under bottlenecks, DDoS, pod crashes and resource contention (KARMA, arXiv "
+             "2505.21559).",
 };
 
-static const char summary[] =
-    "Trains and evaluates teams of agents that keep a Kubernetes service cluster alive under "
-    "bottlenecks, DDoS, pod crashes and resource contention (KARMA, arXiv 2505.21559).";
-
-static enum err print_overview(FILE *to)
+static enum err print_overview(FILE *to, const struct command_choice *c)
 {
     struct buf b;
     buf_init(&b);
-    const enum err e = command_help(&b, commands, "karma", summary);
+    const enum err e = command_help(&b, c->table, c->program, c->about);
     fwrite(b.data, 1, b.len, to);
     buf_release(&b);
     return e;
 }
 
-enum err command_parse(const struct command_line *line, struct arena *arena, void *values,
-                       struct operands *operands, bool *done, int argc, char **argv)
+/* A row's command, or the overview of the table that was reached: on standard error, as a mistake,
+ * if nobody asked for it. */
+static enum err run(int argc, char **argv)
 {
-    *done = false;
-    TRY(options_parse(line, arena, values, operands, argc, argv));
-    if (!operands->help) {
-        return ERR_OK;
+    struct command_choice c;
+    TRY(command_choose(&c, &karma, argc, argv));
+    if (c.run != NULL) {
+        return c.run->run(argc - (c.n_words - 1), argv + (c.n_words - 1));
     }
-    struct buf b;
-    buf_init(&b);
-    const enum err e = options_help(&b, line);
-    fwrite(b.data, 1, b.len, stdout);
-    buf_release(&b);
-    *done = true;
-    return e;
+    TRY(print_overview(c.help ? stdout : stderr, &c));
+    return c.help ? ERR_OK : ERR_USAGE;
 }
 
 /* The exit status. Results that did not reach standard output are no results. */
@@ -102,14 +117,5 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of the write */
     keep_lines_whole();
     log_init(-1);
-    if (argc < 2) {
-        const enum err e = print_overview(stderr);
-        return err_exit_code(e == ERR_OK ? ERR_USAGE : e);
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
-        return finish(print_overview(stdout));
-    }
-    const struct command *c = command_find(commands, "karma", argv[1]);
-    return finish(c == NULL ? ERR_USAGE : c->run(argc - 1, argv + 1));
+    return finish(run(argc, argv));
 }

@@ -14,27 +14,19 @@
 #include <stdio.h>
 #include <string.h>
 
-struct org_options {
+struct options {
     const char *world, *svg;
     bool dot;
 };
 
-static const struct option_row rows[] = {
-    OPTION_STRING(struct org_options, world, "world", 'w', "FILE",
-                  "topology and plant to compile it for (sections topology: and plant:)"),
-    OPTION_FLAG(struct org_options, dot, "dot", 0, "print the graph in Graphviz' language instead"),
-    OPTION_STRING(struct org_options, svg, "svg", 0, "FILE",
-                  "also draw it: writes FILE.dot and, with Graphviz, FILE"),
-    OPTION_END,
-};
+#define WORLD_OPTION                                                                               \
+    OPTION_STRING(struct options, world, "world", 'w', "FILE",                                     \
+                  "topology and plant to compile it for (sections topology: and plant:)")
+
 static const struct operand_row operand_rows[] = {
-    {"VERB", "check: its errors | show: its tables", 1, 1},
     {"FILE", "organisation, such as configs/organisations/karma.yaml", 1, 1},
     OPERAND_END,
 };
-static const struct command_line line = {
-    "karma org", "Checks, shows or draws an organisation: roles, missions, norms.", rows,
-    operand_rows, sizeof(struct org_options)};
 
 /* ---- reading ---- */
 
@@ -296,10 +288,46 @@ static enum err draw_locked(const struct buf *graph, const char *svg, struct are
     return e;
 }
 
-/* ---- verbs ---- */
+/* ---- check ---- */
 
-static enum err print_shown(const struct guides *g, const struct org_options *o,
-                            struct arena *arena)
+static const struct option_row check_rows[] = {WORLD_OPTION, OPTION_END};
+static const struct command_line check_line = {
+    "karma org check",
+    "Compiles an organisation and says whether it is right, or its errors with file and line.",
+    check_rows, operand_rows, sizeof(struct options)};
+
+static enum err run_check(const struct call *call)
+{
+    const struct options *o = call->options;
+    struct compiled c;
+    TRY(compile(&c, call->arena, call->operands[0], o->world));
+    const struct expr_program *p = &c.guides.program;
+    printf("%s is right: %d agents, %d rules, %d expressions, %zu bytes of memory an environment\n",
+           call->operands[0], c.guides.n_agents, c.guides.n_rules, p->n_code,
+           (size_t)(p->n_values + p->n_kept) * sizeof(double));
+    return ERR_OK;
+}
+
+static enum err org_check(int argc, char **argv)
+{
+    struct options o = {0};
+    return command_call(&check_line, &o, run_check, argc, argv);
+}
+
+/* ---- show ---- */
+
+static const struct option_row show_rows[] = {
+    WORLD_OPTION,
+    OPTION_FLAG(struct options, dot, "dot", 0, "print the graph in Graphviz' language instead"),
+    OPTION_STRING(struct options, svg, "svg", 0, "FILE",
+                  "also draw it: writes FILE.dot and, with Graphviz, FILE"),
+    OPTION_END,
+};
+static const struct command_line show_line = {
+    "karma org show", "Prints an organisation as tables (roles, missions, norms), or as a graph.",
+    show_rows, operand_rows, sizeof(struct options)};
+
+static enum err print_shown(const struct guides *g, const struct options *o, struct arena *arena)
 {
     struct buf graph, tables;
     buf_init(&graph);
@@ -320,38 +348,22 @@ static enum err print_shown(const struct guides *g, const struct org_options *o,
     return e;
 }
 
-static enum err run_verb(const struct operands *given, const struct org_options *o,
-                         struct arena *arena)
+static enum err run_show(const struct call *call)
 {
-    const char *verb = given->items[0];
-    const bool is_show = strcmp(verb, "show") == 0;
-    if (!is_show && strcmp(verb, "check") != 0) {
-        log_error("karma org: unknown verb '%s'; show or check", verb);
-        return ERR_USAGE;
-    }
+    const struct options *o = call->options;
     struct compiled c;
-    TRY(compile(&c, arena, given->items[1], o->world));
-    if (is_show) {
-        return print_shown(&c.guides, o, arena);
-    }
-    const struct expr_program *p = &c.guides.program;
-    printf("%s is right: %d agents, %d rules, %d expressions, %zu bytes of memory an environment\n",
-           given->items[1], c.guides.n_agents, c.guides.n_rules, p->n_code,
-           (size_t)(p->n_values + p->n_kept) * sizeof(double));
-    return ERR_OK;
+    TRY(compile(&c, call->arena, call->operands[0], o->world));
+    return print_shown(&c.guides, o, call->arena);
 }
 
-enum err command_org(int argc, char **argv)
+static enum err org_show(int argc, char **argv)
 {
-    struct arena arena;
-    struct org_options o = {0};
-    struct operands given;
-    bool done = false;
-    arena_init(&arena);
-    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
-    if (e == ERR_OK && !done) {
-        e = run_verb(&given, &o, &arena);
-    }
-    arena_release(&arena);
-    return e;
+    struct options o = {0};
+    return command_call(&show_line, &o, run_show, argc, argv);
 }
+
+const struct command org_verbs[] = {
+    {.name = "check", .summary = "the errors of an organisation", .run = org_check},
+    {.name = "show", .summary = "its tables, or its graph", .run = org_show},
+    {.name = NULL},
+};

@@ -6,6 +6,7 @@
 #include "core/report/table.h"
 #include "core/report/timeline.h"
 #include "mpi/cmd/commands.h"
+#include "mpi/cmd/input.h"
 #include "mpi/experiment.h"
 #include "mpi/locking.h"
 #include "mpi/policies.h"
@@ -160,22 +161,19 @@ static enum err simulate(const struct experiment *x, const struct options *o,
     return play(&t, x, controller, config_path, dir, arena);
 }
 
+static enum err run(const struct call *c)
+{
+    const struct options *o = c->options;
+    const struct input in = INPUT_OF(c, o);
+    struct experiment x;
+    TRY(input_load(&x, &in));
+    const enum err e = simulate(&x, o, in.path, c->arena);
+    experiment_release(&x);
+    return e;
+}
+
 enum err command_simulate(int argc, char **argv)
 {
-    struct arena arena;
-    struct experiment x;
     struct options o = {0};
-    struct operands given;
-    bool done = false;
-    arena_init(&arena);
-    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
-    if (e == ERR_OK && !done) {
-        e = experiment_load(&x, given.items[0], o.sets, o.n_sets);
-        if (e == ERR_OK) {
-            e = simulate(&x, &o, given.items[0], &arena);
-            experiment_release(&x);
-        }
-    }
-    arena_release(&arena);
-    return e;
+    return command_call(&line, &o, run, argc, argv);
 }

@@ -52,17 +52,13 @@ static enum err print_generated(const char *shape, const struct topology_options
     return e;
 }
 
+static enum err run(const struct call *c)
+{
+    return print_generated(c->operands[0], c->options);
+}
+
 enum err command_topology(int argc, char **argv)
 {
-    struct arena arena;
     struct topology_options o = {.n_services = 8, .seed = 1, .rate_rps = 200};
-    struct operands given;
-    bool done = false;
-    arena_init(&arena);
-    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
-    if (e == ERR_OK && !done) {
-        e = print_generated(given.items[0], &o);
-    }
-    arena_release(&arena);
-    return e;
+    return command_call(&line, &o, run, argc, argv);
 }

@@ -1,4 +1,5 @@
-/* karma trace: stores of transitions, how they are collected, and tables that may become some. */
+/* karma trace: stores of transitions, and tables that may become some. Collecting, which runs on
+ * ranks, stands in trace_collect.c. */
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/timestamp.h"
@@ -9,11 +10,9 @@
 #include "core/twin/store.h"
 #include "core/twin/trial.h"
 #include "mpi/cmd/commands.h"
-#include "mpi/collect.h"
-#include "mpi/comm.h"
-#include "mpi/experiment.h"
+#include "mpi/cmd/input.h"
+#include "mpi/cmd/trace_split.h"
 #include "mpi/locking.h"
-#include "mpi/selfcheck.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -28,54 +27,35 @@ struct options {
     bool force;
 };
 
-static const struct option_row rows[] = {
-    EXPERIMENT_SET_OPTION(struct options),
-    OPTION_STRING(struct options, out, "out", 'o', "FILE", "the store or table that is written"),
-    OPTION_STRING(struct options, origin, "origin", 0, "TEXT", "import: where the data comes from"),
-    OPTION_STRING(struct options, licence, "licence", 0, "TEXT",
-                  "import, collect: under which licence (collect: Apache-2.0)"),
-    OPTION_INT(struct options, split_seed, "split-seed", 0, "S", 0, 1000000000,
-               "check, import, collect: another seed, another split (default: 1)"),
-    OPTION_INT(struct options, validation, "validation", 0, "PERCENT", 0, 99,
-               "check, import, collect: of the episodes, for choosing models (default: 15)"),
-    OPTION_INT(struct options, held_out, "held-out", 0, "PERCENT", 0, 99,
-               "check, import, collect: of the episodes, for the final figures (default: 15)"),
-    OPTION_INT(struct options, gap, "gap", 0, "N", 0, 1000,
-               "check, import: after more missing decisions another episode begins (default: 10)"),
-    OPTION_FLAG(struct options, force, "force", 'f', "import: in spite of a verdict of fail"),
-    OPTION_END,
-};
-static const struct operand_row operand_rows[] = {
-    {"VERB",
-     "collect: play the controllers of a configuration, on all ranks | info: what a store holds | "
-     "check: a verdict on tables | import: tables into a store | "
-     "export: a store as one tidy table | merge: stores into one",
-     1, 1},
-    {"FILE",
-     "a store (info, export), stores (merge), or CSV, packed with gzip or not (check, import)", 0,
-     100000},
+#define OUT_OPTION(what) OPTION_STRING(struct options, out, "out", 'o', "FILE", what)
+
+static const struct option_row no_rows[] = {OPTION_END};
+static const struct operand_row store_operand[] = {
+    {"STORE", "a store of transitions", 1, 1},
     OPERAND_END,
 };
-static const struct command_line line = {
-    "karma trace",
-    "Stores of transitions, which a twin is learned from. `check` prints pass, warn or fail for "
-    "each column with the reason, tries `import` and what `karma twin fit` needs, and ends with 1 "
-    "if "
-    "something failed; `import` checks first. `collect` "
-    "(start it with mpi/launch -n RANKS) plays eval.controllers in all scenarios, eval.episodes "
-    "each, drawn from the TRAIN domain; the store does not depend on RANKS, and the same command "
-    "goes on with one that was interrupted.",
-    rows, operand_rows, sizeof(struct options)};
-
-/* What a verb works with. */
-struct session {
-    int *argc;
-    char ***argv;
-    const struct options *o;
-    const char *const *files; /* (n_files) */
-    int n_files;
-    struct arena *arena;
+static const struct operand_row table_operands[] = {
+    {"TABLE", "CSV, packed with gzip or not", 1, 100000},
+    OPERAND_END,
 };
+
+/* What a verb writes is its own while it runs. */
+static enum err run_locked(const struct call *c, const char *out,
+                           enum err (*write)(const struct call *c))
+{
+    struct lock lock;
+    TRY(locking_file(&lock, NULL, out, "karma trace"));
+    const enum err e = write(c);
+    locking_end(&lock);
+    return e;
+}
+
+static enum err check_out(const struct call *c, const struct options *o)
+{
+    return o->out != NULL ? ERR_OK
+                          : command_misused(c, "--out is missing; write --out FILE, the file to "
+                                               "write");
+}
 
 /* ---- info ---- */
 
@@ -157,16 +137,22 @@ static enum err tell_episodes(struct table *t, struct store *s, struct arena *ar
     return e;
 }
 
-static enum err run_info(struct session *s)
+static const struct command_line info_line = {
+    "karma trace info",
+    "Prints what a store holds: origin, licence, services, and for each controller and scenario "
+    "the number of episodes, decisions and gaps.",
+    no_rows, store_operand, 1};
+
+static enum err run_info(const struct call *c)
 {
     static const char *const head[] = {"controller", "scenario",  "train", "validation",
                                        "held out",   "decisions", "gaps"};
     struct store store;
     struct table t;
-    TRY(store_open(&store, s->arena, s->files[0]));
+    TRY(store_open(&store, c->arena, c->operands[0]));
     print_header(&store);
-    table_init(&t, s->arena, head, 7, 2);
-    enum err e = tell_episodes(&t, &store, s->arena);
+    table_init(&t, c->arena, head, 7, 2);
+    enum err e = tell_episodes(&t, &store, c->arena);
     if (e == ERR_OK && store.n_episodes > 0) {
         putchar('\n');
         e = table_show(&t);
@@ -174,6 +160,12 @@ static enum err run_info(struct session *s)
     printf("digest %016" PRIx64 "\n", store.digest);
     store_close(&store);
     return e;
+}
+
+static enum err trace_info(int argc, char **argv)
+{
+    char none = 0; /* no options */
+    return command_call(&info_line, &none, run_info, argc, argv);
 }
 
 /* ---- check ---- */
@@ -242,89 +234,123 @@ static enum err print_check(const struct check *c, struct arena *arena)
 
 /* Reads, judges, prints. With a trial, what import and fit would say is part of the verdict. */
 static enum err check_file(struct sheet *sheet, enum check_verdict *worst, const char *path,
-                           struct trial *trial, int history, const struct session *s)
+                           struct trial *trial, int history, const struct import_cfg *cfg,
+                           struct arena *arena)
 {
-    const struct import_cfg cfg = import_cfg(s->o);
     struct check c;
-    TRY(sheet_read(sheet, s->arena, path));
-    TRY(check_sheet(&c, s->arena, sheet));
-    enum err e = trial != NULL ? trial_table(trial, &c, &cfg, history) : ERR_OK;
+    TRY(sheet_read(sheet, arena, path));
+    TRY(check_sheet(&c, arena, sheet));
+    enum err e = trial != NULL ? trial_table(trial, &c, cfg, history) : ERR_OK;
     e = e == ERR_OK ? c.failed : e;
     if (e == ERR_OK) {
-        e = print_check(&c, s->arena);
+        e = print_check(&c, arena);
     }
     *worst = c.worst;
     check_release(&c);
     return e;
 }
 
-static enum err check_files(struct session *s, struct trial *trial, int history)
+static enum err check_files(const struct call *c, struct trial *trial, int history)
 {
+    const struct import_cfg cfg = import_cfg(c->options);
     int n_failed = 0;
     const char *why = "";
-    for (int i = 0; i < s->n_files; i++) {
+    for (int i = 0; i < c->n_operands; i++) {
         struct sheet sheet;
         enum check_verdict worst = CHECK_PASS;
-        const struct arena_mark mark = arena_mark(s->arena);
-        TRY(check_file(&sheet, &worst, s->files[i], trial, history, s));
-        arena_rewind(s->arena, mark);
+        const struct arena_mark mark = arena_mark(c->arena);
+        TRY(check_file(&sheet, &worst, c->operands[i], trial, history, &cfg, c->arena));
+        arena_rewind(c->arena, mark);
         n_failed += worst == CHECK_FAIL;
     }
     if (n_failed > 0) {
         log_error("%d of %d tables failed: a twin learned from them would be wrong", n_failed,
-                  s->n_files);
+                  c->n_operands);
         return ERR_FAILED;
     }
-    if (s->n_files > 1) {
-        TRY(trial_together(&why, trial, s->arena, history));
+    if (c->n_operands > 1) {
+        TRY(trial_together(&why, trial, c->arena, history));
         if (why[0] != '\0') {
-            log_warn("the %d tables in one store: %s", s->n_files, why);
+            log_warn("the %d tables in one store: %s", c->n_operands, why);
         }
     }
     return ERR_OK;
 }
 
-static enum err run_check(struct session *s)
+static const struct option_row check_options[] = {
+    EXPERIMENT_SET_OPTION(struct options),
+    SPLIT_OPTIONS(struct options),
+    OPTION_INT(struct options, gap, "gap", 0, "N", 0, 1000,
+               "after more missing decisions another episode begins (default: 10)"),
+    OPTION_END,
+};
+static const struct command_line check_line = {
+    "karma trace check",
+    "Prints pass, warn or fail for each column of each table, with the reason; tries `karma trace "
+    "import` and what `karma twin fit` needs. Ends with status 1 if one failed.",
+    check_options, table_operands, sizeof(struct options)};
+
+static enum err run_check(const struct call *c)
 {
+    const struct options *o = c->options;
+    const struct input in = {.command = c->line->command, .sets = o->sets, .n_sets = o->n_sets};
     struct experiment_cfg cfg; /* fit.history */
-    struct cfg reader;
     struct trial trial;
-    cfg_init(&reader, experiment_fields, sizeof cfg, s->arena);
-    TRY(cfg_load(&reader, NULL, s->o->sets, s->o->n_sets, &cfg));
+    TRY(trace_check_split(c, o->validation, o->held_out));
+    TRY(input_load_config(&cfg, c->arena, &in));
     TRY(trial_begin(&trial));
-    const enum err e = check_files(s, &trial, cfg.fit.history);
+    const enum err e = check_files(c, &trial, cfg.fit.history);
     trial_end(&trial);
     return e;
 }
 
+static enum err trace_check(int argc, char **argv)
+{
+    struct options o = {.split_seed = 1, .validation = 15, .held_out = 15, .gap = 10};
+    return command_call(&check_line, &o, run_check, argc, argv);
+}
+
 /* ---- import ---- */
 
-static enum err import_file(struct session *s, const char *path, const struct import_cfg *cfg)
+static const struct option_row import_rows[] = {
+    OUT_OPTION("the store that is written; it must not be there yet"),
+    OPTION_STRING(struct options, origin, "origin", 0, "TEXT", "where the data comes from"),
+    OPTION_STRING(struct options, licence, "licence", 0, "TEXT", "under which licence it is"),
+    SPLIT_OPTIONS(struct options),
+    OPTION_INT(struct options, gap, "gap", 0, "N", 0, 1000,
+               "after more missing decisions another episode begins (default: 10)"),
+    OPTION_FLAG(struct options, force, "force", 'f', "in spite of a verdict of fail"),
+    OPTION_END,
+};
+static const struct command_line import_line = {
+    "karma trace import",
+    "Makes a store from recorded tables. Each table is checked first, as `karma trace check` does; "
+    "nothing is imported if one fails. A store names its origin and licence, so both must be "
+    "given.",
+    import_rows, table_operands, sizeof(struct options)};
+
+static enum err import_file(const struct call *c, const char *path, const struct import_cfg *cfg)
 {
+    const struct options *o = c->options;
     struct sheet sheet;
     struct import_result r;
     enum check_verdict worst = CHECK_PASS;
-    TRY(check_file(&sheet, &worst, path, NULL, 0, s));
-    if (worst == CHECK_FAIL && !s->o->force) {
+    TRY(check_file(&sheet, &worst, path, NULL, 0, cfg, c->arena));
+    if (worst == CHECK_FAIL && !o->force) {
         log_error("%s failed the check and is not imported; --force does it nevertheless", path);
         return ERR_FAILED;
     }
-    TRY(import_sheet(&r, s->o->out, &sheet, cfg, s->arena));
+    TRY(import_sheet(&r, o->out, &sheet, cfg, c->arena));
     log_info("%s: %d episodes, %" PRId64 " decisions of %g s; %d rows left out, %d without any "
              "request",
              path, r.n_episodes, r.n_steps, r.period_s, r.n_left_out, r.n_empty);
     return ERR_OK;
 }
 
-static enum err run_import(struct session *s)
+static enum err import_all(const struct call *c)
 {
-    const struct options *o = s->o;
+    const struct options *o = c->options;
     const struct import_cfg cfg = import_cfg(o);
-    if (o->origin == NULL || o->licence == NULL) {
-        log_error("karma trace import: a store says where its data comes from and what may be done "
-                  "with it; give --origin and --licence");
-        return ERR_USAGE;
-    }
     if (file_exists(o->out)) {
         log_error(
             "'%s' exists; import makes a new store, which `karma trace merge` joins to others",
@@ -332,10 +358,10 @@ static enum err run_import(struct session *s)
         return ERR_IO;
     }
     enum err e = ERR_OK;
-    for (int i = 0; e == ERR_OK && i < s->n_files; i++) {
-        const struct arena_mark mark = arena_mark(s->arena);
-        e = import_file(s, s->files[i], &cfg);
-        arena_rewind(s->arena, mark);
+    for (int i = 0; e == ERR_OK && i < c->n_operands; i++) {
+        const struct arena_mark mark = arena_mark(c->arena);
+        e = import_file(c, c->operands[i], &cfg);
+        arena_rewind(c->arena, mark);
     }
     if (e != ERR_OK && file_exists(o->out)) {
         const enum err removed = file_remove(o->out); /* half an import is none */
@@ -344,139 +370,101 @@ static enum err run_import(struct session *s)
     return e;
 }
 
-/* ---- export, merge ---- */
-
-static enum err run_export(struct session *s)
+static enum err run_import(const struct call *c)
 {
+    const struct options *o = c->options;
+    TRY(check_out(c, o));
+    TRY(trace_check_split(c, o->validation, o->held_out));
+    if (o->origin == NULL || o->licence == NULL) {
+        return command_misused(c, "a store says where its data comes from and what may be done "
+                                  "with it; give --origin and --licence");
+    }
+    return run_locked(c, o->out, import_all);
+}
+
+static enum err trace_import(int argc, char **argv)
+{
+    struct options o = {.split_seed = 1, .validation = 15, .held_out = 15, .gap = 10};
+    return command_call(&import_line, &o, run_import, argc, argv);
+}
+
+/* ---- export ---- */
+
+static const struct option_row export_rows[] = {
+    OUT_OPTION("the CSV table that is written"),
+    OPTION_END,
+};
+static const struct command_line export_line = {"karma trace export",
+                                                "Writes a store as one tidy CSV table.",
+                                                export_rows, store_operand, sizeof(struct options)};
+
+static enum err export_store(const struct call *c)
+{
+    const struct options *o = c->options;
     struct store store;
-    TRY(store_open(&store, s->arena, s->files[0]));
-    const enum err e = export_table(s->o->out, &store, s->arena);
+    TRY(store_open(&store, c->arena, c->operands[0]));
+    const enum err e = export_table(o->out, &store, c->arena);
     store_close(&store);
     return e;
 }
 
-static enum err run_merge(struct session *s)
+static enum err run_export(const struct call *c)
 {
-    return store_merge(s->o->out, s->files, s->n_files, s->arena);
+    const struct options *o = c->options;
+    TRY(check_out(c, o));
+    return run_locked(c, o->out, export_store);
 }
 
-/* ---- collect ---- */
-
-static void ignore_line(void *ctx, enum log_level level, const char *text)
+static enum err trace_export(int argc, char **argv)
 {
-    (void)ctx;
-    (void)level;
-    (void)text;
+    struct options o = {.out = NULL};
+    return command_call(&export_line, &o, run_export, argc, argv);
 }
 
-/* Every rank reads the configuration itself; only rank 0 complains. */
-static enum err load(struct experiment *x, struct comm *comm, struct session *s)
+/* ---- merge ---- */
+
+static const struct option_row merge_rows[] = {
+    OUT_OPTION("the store that is written"),
+    OPTION_END,
+};
+static const struct operand_row merge_operands[] = {
+    {"STORE", "stores of one plant", 1, 100000},
+    OPERAND_END,
+};
+static const struct command_line merge_line = {
+    "karma trace merge",
+    "Joins stores of one plant into one; an episode that is twice is kept once.", merge_rows,
+    merge_operands, sizeof(struct options)};
+
+static enum err merge_stores(const struct call *c)
 {
-    if (comm->rank != 0) {
-        log_set_sink(ignore_line, NULL);
-    }
-    const enum err e = experiment_load(x, s->files[0], s->o->sets, s->o->n_sets);
-    if (comm->rank != 0) {
-        log_set_sink(NULL, NULL);
-    }
-    return comm_agree(comm, e);
+    const struct options *o = c->options;
+    return store_merge(o->out, c->operands, c->n_operands, c->arena);
 }
 
-static enum err collect_on(struct comm *comm, struct session *s)
+static enum err run_merge(const struct call *c)
 {
-    const struct options *o = s->o;
-    const struct collect_cfg cfg = {.path = o->out,
-                                    .licence = o->licence != NULL ? o->licence : "Apache-2.0",
-                                    .split_seed = (uint64_t)o->split_seed,
-                                    .validation = o->validation / 100.0,
-                                    .held_out = o->held_out / 100.0};
-    struct experiment x;
-    TRY(load(&x, comm, s));
-    enum err e = selfcheck(comm, (enum gemm_kind)x.cfg.team.gemm);
-    if (e == ERR_OK) {
-        e = collect_run(comm, &x, s->files[0], &cfg);
-    }
-    experiment_release(&x);
-    return e;
+    const struct options *o = c->options;
+    TRY(check_out(c, o));
+    return run_locked(c, o->out, merge_stores);
 }
 
-static enum err run_collect(struct session *s)
+static enum err trace_merge(int argc, char **argv)
 {
-    struct comm comm;
-    TRY(comm_init(&comm, s->argc, s->argv));
-    const enum err e = collect_on(&comm, s);
-    comm_finalize(&comm);
-    return e;
+    struct options o = {.out = NULL};
+    return command_call(&merge_line, &o, run_merge, argc, argv);
 }
 
 /* ---- verbs ---- */
 
-static const struct verb {
-    const char *name;
-    enum err (*run)(struct session *s);
-    int n_max; /* files */
-    bool writes;
-} verbs[] = {
-    {"info", run_info, 1, false},         {"check", run_check, 100000, false},
-    {"import", run_import, 100000, true}, {"export", run_export, 1, true},
-    {"merge", run_merge, 100000, true},   {"collect", run_collect, 1, true},
+const struct command trace_verbs[] = {
+    {.name = "collect",
+     .summary = "play the controllers of a configuration into a store, on all ranks",
+     .run = trace_collect},
+    {.name = "info", .summary = "what a store holds", .run = trace_info},
+    {.name = "check", .summary = "a verdict on recorded tables", .run = trace_check},
+    {.name = "import", .summary = "recorded tables into a store", .run = trace_import},
+    {.name = "export", .summary = "a store as one tidy table", .run = trace_export},
+    {.name = "merge", .summary = "several stores into one", .run = trace_merge},
+    {.name = NULL},
 };
-
-/* For verbs without ranks: what they write is theirs. */
-static enum err run_locked(const struct verb *v, struct session *s)
-{
-    struct lock lock;
-    TRY(locking_file(&lock, NULL, s->o->out, "karma trace"));
-    const enum err e = v->run(s);
-    locking_end(&lock);
-    return e;
-}
-
-static enum err run_verb(const struct operands *given, const struct options *o, struct arena *arena,
-                         int *argc, char ***argv)
-{
-    struct session s = {.argc = argc,
-                        .argv = argv,
-                        .o = o,
-                        .files = given->items + 1,
-                        .n_files = given->n - 1,
-                        .arena = arena};
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        const struct verb *v = &verbs[i];
-        if (strcmp(v->name, given->items[0]) != 0) {
-            continue;
-        }
-        if (s.n_files < 1 || s.n_files > v->n_max) {
-            log_error("karma trace %s: it takes %s", v->name,
-                      v->n_max == 1 ? "one FILE" : "at least one FILE");
-            return ERR_USAGE;
-        }
-        if (v->writes && o->out == NULL) {
-            log_error("karma trace %s: --out FILE is missing", v->name);
-            return ERR_USAGE;
-        }
-        if (o->validation + o->held_out > 99) {
-            log_error("karma trace: --validation and --held-out leave nothing to learn from");
-            return ERR_USAGE;
-        }
-        return v->writes && v->run != run_collect ? run_locked(v, &s) : v->run(&s);
-    }
-    log_error("karma trace: unknown verb '%s'; collect, info, check, import, export or merge",
-              given->items[0]);
-    return ERR_USAGE;
-}
-
-enum err command_trace(int argc, char **argv)
-{
-    struct arena arena;
-    struct options o = {.split_seed = 1, .validation = 15, .held_out = 15, .gap = 10};
-    struct operands given;
-    bool done = false;
-    arena_init(&arena);
-    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
-    if (e == ERR_OK && !done) {
-        e = run_verb(&given, &o, &arena, &argc, &argv);
-    }
-    arena_release(&arena);
-    return e;
-}

@@ -2,11 +2,10 @@
 #include "mpi/train.h"
 #include "core/base/log.h"
 #include "mpi/cmd/commands.h"
-#include "mpi/comm.h"
+#include "mpi/cmd/ranks.h"
 #include "mpi/experiment.h"
 #include "mpi/locking.h"
 #include "mpi/resume.h"
-#include "mpi/selfcheck.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -92,67 +91,37 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, struct
     return ERR_OK;
 }
 
-static void ignore_line(void *ctx, enum log_level level, const char *text)
+static enum err check(struct experiment *x, const struct comm *comm)
 {
-    (void)ctx;
-    (void)level;
-    (void)text;
+    TRY(train_check(&x->cfg.train, comm->size));
+    return experiment_load_twin(x);
 }
 
-static enum err load(struct experiment *x, const char *path, const struct options *o, int size)
+static enum err train_on(struct comm *comm, const struct call *c)
 {
-    TRY(experiment_load(x, path, o->sets, o->n_sets));
-    enum err e = train_check(&x->cfg.train, size);
-    if (e == ERR_OK) {
-        e = experiment_load_twin(x);
-    }
-    if (e != ERR_OK) {
-        experiment_release(x);
-    }
-    return e;
-}
-
-/* Every rank reads the configuration itself; only rank 0 complains. */
-static enum err train_on(struct comm *comm, const char *path, const struct options *o)
-{
+    const struct options *o = c->options;
+    const struct input in = INPUT_OF(c, o);
     struct experiment x;
     struct lock lock = {.fd = -1};
-    if (comm->rank != 0) {
-        log_set_sink(ignore_line, NULL);
-    }
-    const enum err loaded = load(&x, path, o, comm->size);
-    log_set_sink(NULL, NULL);
-    enum err e = comm_agree(comm, loaded);
-    if (e == ERR_OK) {
-        e = selfcheck(comm, (enum gemm_kind)x.cfg.team.gemm);
-    }
-    if (e == ERR_OK) {
-        e = train_experiment(comm, &x, &lock, o);
-        locking_end(&lock);
-    }
-    if (loaded == ERR_OK) {
-        experiment_release(&x);
-    }
+    TRY(ranks_load(&x, comm, &in, check));
+    const enum err e = train_experiment(comm, &x, &lock, o);
+    locking_end(&lock);
+    experiment_release(&x);
     return e;
+}
+
+static enum err run(const struct call *c)
+{
+    const struct options *o = c->options;
+    if (o->dry_run && (o->restart || o->dump_update != 0)) {
+        return command_misused(c, "--dry-run trains nothing; leave out --%s",
+                               o->restart ? "restart" : "dump-update");
+    }
+    return ranks_run(c, train_on);
 }
 
 enum err command_train(int argc, char **argv)
 {
-    struct arena arena;
-    struct comm comm;
     struct options o = {0};
-    struct operands given;
-    bool done = false;
-    arena_init(&arena);
-    enum err e = command_parse(&line, &arena, &o, &given, &done, argc, argv);
-    if (e == ERR_OK && !done) {
-        e = comm_init(&comm, &argc, &argv);
-        if (e == ERR_OK) {
-            log_init(comm.rank);
-            e = train_on(&comm, given.items[0], &o);
-            comm_finalize(&comm);
-        }
-    }
-    arena_release(&arena);
-    return e;
+    return command_call(&line, &o, run, argc, argv);
 }

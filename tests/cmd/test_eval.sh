@@ -20,7 +20,7 @@ exits 1 "a policy that is missing" "$KARMA" eval $config $short --set "$run_dir"
 says err "karma train $config --set run.dir=$WORK/run" "the sentence names the command that makes it"
 
 # shellcheck disable=SC2086
-holds "a short training" "$KARMA" train $config $short --set "$run_dir" --set train.updates=1 \
+holds "a short training" "$KARMA" train $config --set game.horizon=10 --set "$run_dir" --set train.updates=1 \
     --set train.init=scratch --set train.envs=8 --set train.steps=10
 exits 0 "an evaluation on one rank" evaluate 1 "$WORK/one"
 cp "$WORK/out" "$WORK/one.out"
@@ -52,7 +52,8 @@ fi
 
 # An episode that is played alone is the one of the table.
 # shellcheck disable=SC2086
-exits 0 "karma simulate of one episode" "$KARMA" simulate $config $short --set "$arms" \
+exits 0 "karma simulate of one episode" "$KARMA" simulate $config --set eval.split=dev \
+    --set eval.seed=1 --set game.horizon=10 --set "$arms" \
     --set "$scenarios" --set "$run_dir" -c policy -S flood -e 2 -o "$WORK/alone"
 want=$(awk -F, '$1 == "policy" && $4 == "flood" && $7 == 2 { printf "%.6g", $8 }' \
     "$WORK/one/eval.csv")

@@ -28,7 +28,7 @@ evaluate() { # DIR ARGUMENT...: on $ranks ranks
 }
 
 # shellcheck disable=SC2086
-holds "a short training" "$KARMA" train $config $common --set "run.dir=$WORK/run" \
+holds "a short training" "$KARMA" train $config --set game.horizon=10 --set "run.dir=$WORK/run" \
     --set train.updates=1 --set train.init=scratch --set train.envs=8 --set train.steps=10
 exits 0 "an undisturbed evaluation" evaluate "$WORK/whole"
 cp "$WORK/out" "$WORK/whole.out"

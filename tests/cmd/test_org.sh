@@ -57,7 +57,7 @@ says out "2 agents, 3 rules" "and has what it shows"
 
 exits 0 "an empty organisation" "$KARMA" org show /dev/null
 exits 2 "an unknown verb" "$KARMA" org draw $karma
-says err "unknown verb 'draw'; show or check" "is named, with the known ones"
+says err "unknown command 'draw'; there are check, show" "is named, with the known ones"
 exits 2 "no file" "$KARMA" org show
 exits 0 "--help" "$KARMA" org --help
 done_testing

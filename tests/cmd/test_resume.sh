@@ -117,7 +117,10 @@ interrupted
 train 1 1 --set train.seed=2 --set mappo.lr=0.02
 same $rc 2 "another configuration is refused"
 says err "mappo.lr: 0.01 -> 0.02; train.seed: 1 -> 2" "by the keys that differ"
-train 1 1 --set eval.seed=77 --set team.row_block=8
+printf 'include: %s/%s\neval: {seed: 77}\nteam: {row_block: 8}\n' "$PWD" "$tiny" >"$WORK/other.yaml"
+own=$tiny tiny=$WORK/other.yaml
+train 1 1
+tiny=$own
 same "$rc $(digest_of "$WORK/out")" "0 $want" "one that differs in evaluation and speed is not"
 
 # --- a place that takes no file ------------------------------------------------------------------

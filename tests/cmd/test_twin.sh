@@ -91,7 +91,7 @@ refused 1 "damaged" "a damaged store" "$WORK/damaged" --out "$WORK/none"
 refused 1 "different making" "two systems" "$WORK/one" "$WORK/other" --out "$WORK/none"
 refused 1 "no transition for" "no episode" "$WORK/short" --out "$WORK/none"
 refused 1 "nothing" "no store" "$WORK/nothing" --out "$WORK/none"
-refused 2 "--out FILE is missing" "no --out" "$WORK/one"
+refused 2 "--out is missing; write --out TWIN" "no --out" "$WORK/one"
 refused 2 "unknown|no field|members" "an unknown setting" "$WORK/one" --out "$WORK/none" --set fit.membrs=1
 exits 2 "an unknown verb" "$KARMA" twin guess "$WORK/one"
 size=$(wc -c <"$WORK/one")

@@ -5,8 +5,7 @@
 load=${KARMA_DATA:-../shared/data}/autothrottle/diurnal.txt
 quick=configs/experiments/quickstart_cluster.yaml
 short="--set train.updates=1 --set train.envs=16 --set train.steps=10 --set train.clone.samples=160
-    --set train.clone.passes=2 --set train.clone.value_updates=1
-    --set eval.episodes=2 --set eval.resamples=100"
+    --set train.clone.passes=2 --set train.clone.value_updates=1"
 run_dir=$WORK/run
 
 if [ ! -r "$load" ]; then
@@ -32,8 +31,8 @@ result $? "and prints its digest last"
 holds "the run remembers the load" grep -q "file: .*diurnal.txt" "$run_dir/run.yaml"
 
 # shellcheck disable=SC2086
-holds "evaluates" on_ranks "$KARMA" eval $quick $short --set workload.file="$load" \
-    --set run.dir="$run_dir"
+holds "evaluates" on_ranks "$KARMA" eval $quick --set eval.episodes=2 --set eval.resamples=100 \
+    --set workload.file="$load" --set run.dir="$run_dir"
 says out "policy" "the table has the policy"
 
 # shellcheck disable=SC2086

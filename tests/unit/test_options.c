@@ -198,7 +198,7 @@ static void test_mistakes(void **state)
     } cases[] = {
         {{"train", "--thread", "2"}, "unknown option '--thread'; did you mean '--threads'?"},
         {{"train", "--hlep"}, "unknown option '--hlep'; did you mean '--help'?"},
-        {{"train", "--frobnicate"}, "unknown option '--frobnicate' ('karma train --help'"},
+        {{"train", "--frobnicate"}, "unknown option '--frobnicate'; it takes --out, "},
         {{"train", "--outt=3"}, "unknown option '--outt'; did you mean '--out'?"},
         {{"train", "-x"}, "unknown option '-x'"},
         {{"train", "-rx"}, "unknown option '-x'"},
@@ -318,11 +318,82 @@ static enum err run_nothing(int argc, char **argv)
     return ERR_OK;
 }
 
-static const struct command COMMANDS[] = {
-    {"train", "train a policy", run_nothing},
-    {"eval", "measure a policy", run_nothing},
-    {NULL, NULL, NULL},
+static const struct command VERBS[] = {
+    {.name = "fit", .summary = "learn a twin", .run = run_nothing},
+    {.name = "report", .summary = "its accuracy", .run = run_nothing},
+    {.name = NULL},
 };
+static const struct command COMMANDS[] = {
+    {.name = "train", .summary = "train a policy", .run = run_nothing},
+    {.name = "eval", .summary = "measure a policy", .run = run_nothing},
+    {.name = "twin", .summary = "digital twins", .verbs = VERBS},
+    {.name = NULL},
+};
+static const struct command ROOT = {
+    .name = "karma", .verbs = COMMANDS, .about = "Scaling by roles."};
+
+/* Words after the program's name -> the row, or the table whose overview is wanted. */
+static void test_nested_commands(void **state)
+{
+    (void)state;
+    static const struct {
+        char *words[5];
+        const struct command *run, *table;
+        const char *program;
+        int n_words;
+        bool help;
+    } cases[] = {
+        {{"karma", "eval", "x", NULL}, &COMMANDS[1], COMMANDS, "karma", 2, false},
+        {{"karma", "eval", "--help", NULL}, &COMMANDS[1], COMMANDS, "karma", 2, false},
+        {{"karma", "twin", "report", "x", NULL}, &VERBS[1], VERBS, "karma twin", 3, false},
+        {{"karma", NULL}, NULL, COMMANDS, "karma", 1, false},
+        {{"karma", "-h", NULL}, NULL, COMMANDS, "karma", 1, true},
+        {{"karma", "help", NULL}, NULL, COMMANDS, "karma", 1, true},
+        {{"karma", "twin", NULL}, NULL, VERBS, "karma twin", 2, false},
+        {{"karma", "twin", "--help", NULL}, NULL, VERBS, "karma twin", 2, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct command_choice c;
+        int n = 0;
+        while (cases[i].words[n] != NULL) {
+            n++;
+        }
+        assert_int_equal(command_choose(&c, &ROOT, n, cases[i].words), ERR_OK);
+        assert_ptr_equal(c.run, cases[i].run);
+        assert_ptr_equal(c.table, cases[i].table);
+        assert_string_equal(c.program, cases[i].program);
+        assert_int_equal(c.n_words, cases[i].n_words);
+        assert_int_equal(c.help, cases[i].help);
+    }
+}
+
+static void test_wrong_commands(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        char *words[5];
+        const char *says;
+    } cases[] = {
+        {{"karma", "trian", NULL}, "karma: unknown command 'trian'; did you mean 'train'?"},
+        {{"karma", "twin", "reprot", NULL},
+         "karma twin: unknown command 'reprot'; did you mean 'report'?"},
+        {{"karma", "twin", "store", NULL},
+         "karma twin: unknown command 'store'; there are fit, report ('karma twin --help'"},
+        {{"karma", "twin", "--out", "x", NULL},
+         "karma twin: found the option '--out' before the command"},
+        {{"karma", "", NULL}, "karma: unknown command ''"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct command_choice c = {.n_words = -1};
+        int n = 0;
+        while (cases[i].words[n] != NULL) {
+            n++;
+        }
+        assert_int_equal(command_choose(&c, &ROOT, n, cases[i].words), ERR_USAGE);
+        assert_int_equal(c.n_words, -1);
+        assert_logged(f, cases[i].says);
+    }
+}
 
 static void test_commands(void **state)
 {
@@ -331,7 +402,8 @@ static void test_commands(void **state)
     assert_null(command_find(COMMANDS, "karma", "trian"));
     assert_logged(f, "karma: unknown command 'trian'; did you mean 'train'?");
     assert_null(command_find(COMMANDS, "karma", "frobnicate"));
-    assert_logged(f, "unknown command 'frobnicate'; 'karma --help' lists the commands");
+    assert_logged(f, "unknown command 'frobnicate'; there are train, eval, twin ('karma --help' "
+                     "explains them)");
     struct buf b;
     buf_init(&b);
     assert_int_equal(command_help(&b, COMMANDS, "karma", "Scaling by roles."), ERR_OK);
@@ -342,6 +414,7 @@ static void test_commands(void **state)
                                        "Commands:\n"
                                        "  train  train a policy\n"
                                        "  eval   measure a policy\n"
+                                       "  twin   digital twins\n"
                                        "\n"
                                        "'karma COMMAND --help' explains a command.\n");
     buf_release(&b);
@@ -381,6 +454,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_memory_failure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_help, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_help_wraps, set_up, tear_down),
+        cmocka_unit_test(test_nested_commands),
+        cmocka_unit_test_setup_teardown(test_wrong_commands, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_commands, set_up, tear_down),
         cmocka_unit_test(test_distance),
     };

@@ -1,0 +1,121 @@
+/* Which sections of the configuration a command reads, and loading with a check of it. See input.h.
+ */
+#include "mpi/cmd/input.h"
+
+#include "core/base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What makes a world and those who act in it. */
+#define WORLD_SECTIONS                                                                             \
+    "topology", "plant", "cluster", "workload", "scenarios", "game", "organisation", "team"
+
+enum { SECTIONS_MAX = 24 };
+
+/* `ground`: it plays where eval.plant says, and reads `twin` only if that is the twin. */
+static const struct reads {
+    const char *command;
+    bool ground;
+    const char *sections[SECTIONS_MAX]; /* NULL at the end */
+} reads[] = {
+    {"karma train", false, {WORLD_SECTIONS, "twin", "mappo", "train", "run"}},
+    {"karma eval", true, {WORLD_SECTIONS, "eval", "run"}},
+    {"karma simulate",
+     true,
+     {WORLD_SECTIONS, "eval.controllers", "eval.seed", "eval.split", "eval.plant", "run"}},
+    {"karma trace collect",
+     true,
+     {WORLD_SECTIONS, "eval.controllers", "eval.episodes", "eval.first", "eval.seed", "eval.plant",
+      "run"}},
+    {"karma trace check", false, {"fit"}},
+    {"karma twin fit", false, {"fit"}},
+    {"karma twin report",
+     false,
+     {"plant", "twin.lookup", "twin.fallback", "twin.key", "twin.successors", "twin.quantum",
+      "twin.radius"}},
+    {"karma config show", false, {WORLD_SECTIONS, "twin", "mappo", "train", "fit", "eval", "run"}},
+    {"karma config check", false, {WORLD_SECTIONS, "twin", "mappo", "train", "fit", "eval", "run"}},
+};
+enum { N_READS = sizeof reads / sizeof *reads };
+
+static const struct reads *find(const char *command)
+{
+    for (int i = 0; i < N_READS; i++) {
+        if (strcmp(reads[i].command, command) == 0) {
+            return &reads[i];
+        }
+    }
+    return NULL;
+}
+
+static enum err refuse(const struct reads *r, const char *key)
+{
+    char all[512];
+    size_t len = 0;
+    for (int i = 0; r->sections[i] != NULL && len < sizeof all; i++) {
+        const int n =
+            snprintf(all + len, sizeof all - len, "%s%s", i > 0 ? ", " : "", r->sections[i]);
+        len += n > 0 ? (size_t)n : 0U;
+    }
+    log_error("--set %s: %s does not use this key; leave it out (it uses %s)", key, r->command,
+              all);
+    return ERR_USAGE;
+}
+
+/* ERR_USAGE for a --set of what the command does not read. */
+static enum err check_sets(const struct cfg *reader, const struct experiment_cfg *cfg,
+                           const struct input *in)
+{
+    const struct reads *r = find(in->command);
+    const bool in_twin = r->ground && cfg->eval.plant == GROUND_TWIN;
+    const char *keys[SECTIONS_MAX + 1] = {NULL};
+    char key[CFG_KEY_MAX];
+    int n = 0;
+    for (; r->sections[n] != NULL; n++) {
+        keys[n] = r->sections[n];
+    }
+    keys[n] = in_twin ? "twin" : NULL;
+    if (!cfg_find_unused_set(reader, key, keys)) {
+        return ERR_OK;
+    }
+    if (r->ground && strncmp(key, "twin.", strlen("twin.")) == 0) {
+        log_error("--set %s: %s plays on the simulator, which has no twin; leave it out, or play "
+                  "in the twin with --set eval.plant=twin",
+                  key, r->command);
+        return ERR_USAGE;
+    }
+    return refuse(r, key);
+}
+
+static enum err load_twin(struct experiment *x)
+{
+    if (x->cfg.twin.file[0] == '\0') {
+        return cfg_error(&x->reader, "eval.plant",
+                         "episodes are to be played in a twin, but twin.file names none; add "
+                         "--set twin.file=FILE, which karma twin fit makes");
+    }
+    return experiment_load_twin(x);
+}
+
+enum err input_load(struct experiment *x, const struct input *in)
+{
+    const struct reads *r = find(in->command);
+    TRY(experiment_load(x, in->path, in->sets, in->n_sets));
+    enum err e = check_sets(&x->reader, &x->cfg, in);
+    if (e == ERR_OK && r->ground && x->cfg.eval.plant == GROUND_TWIN) {
+        e = load_twin(x);
+    }
+    if (e != ERR_OK) {
+        experiment_release(x);
+    }
+    return e;
+}
+
+enum err input_load_config(struct experiment_cfg *cfg, struct arena *arena, const struct input *in)
+{
+    struct cfg reader;
+    cfg_init(&reader, experiment_fields, sizeof *cfg, arena);
+    TRY(cfg_load(&reader, in->path, in->sets, in->n_sets, cfg));
+    return check_sets(&reader, cfg, in);
+}

@@ -1,0 +1,23 @@
+/* Commands that run on ranks: the library is started and ended here, and nowhere else in cmd/. */
+#ifndef KARMA_MPI_CMD_RANKS_H
+#define KARMA_MPI_CMD_RANKS_H
+
+#include "mpi/cmd/commands.h"
+#include "mpi/cmd/input.h"
+#include "mpi/comm.h"
+
+/* Collective. Runs the command on the ranks that the launcher has started: `run` may use `comm`
+ * until it returns. */
+enum err ranks_run(const struct call *c,
+                   enum err (*run)(struct comm *comm, const struct call *c)) WARN_UNUSED;
+
+/* Local. On ranks other than 0: from now on no line is shown (on), or lines are shown again (off).
+ * For what every rank does alike and only rank 0 complains about. */
+void ranks_mute(const struct comm *comm, bool on);
+
+/* Collective. input_load() on every rank, only rank 0 complains; then `check` (NULL: none), which
+ * is Local; then the self-check. On failure nothing is held on any rank. */
+enum err ranks_load(struct experiment *x, struct comm *comm, const struct input *in,
+                    enum err (*check)(struct experiment *x, const struct comm *comm)) WARN_UNUSED;
+
+#endif
