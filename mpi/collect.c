@@ -54,9 +54,17 @@ static const struct cfg_field plant_of_fields[] = {
     CFG_TABLE(struct plant_of, cluster, cluster_fields, ""),
     CFG_TABLE(struct plant_of, workload, workload_fields, ""), CFG_END};
 
+/* In digits; empty when out of memory. */
+static const char *twin_digest(struct collect *c)
+{
+    const char *digits = arena_printf(&c->arena, "%016" PRIx64, c->x->world.twin->digest);
+    return digits != NULL ? digits : "";
+}
+
 static enum err describe_plant(struct store_header *h, struct collect *c)
 {
     const struct experiment_cfg *cfg = &c->x->cfg;
+    const bool in_twin = cfg->eval.plant == GROUND_TWIN;
     const struct plant_of p = {.topology = cfg->topology,
                                .plant = cfg->plant,
                                .cluster = cfg->cluster,
@@ -64,10 +72,9 @@ static enum err describe_plant(struct store_header *h, struct collect *c)
     uint64_t digest;
     struct buf yaml;
     TRY(cfg_digest(&digest, plant_of_fields, &p, experiment_hash_file, NULL));
-    h->origin = arena_printf(&c->arena,
-                             "karma trace collect: simulated cluster, configuration %016" PRIx64
-                             ", TRAIN episodes",
-                             digest);
+    h->origin = arena_printf(
+        &c->arena, "karma trace collect: %s%s, configuration %016" PRIx64 ", TRAIN episodes",
+        in_twin ? "twin of digest " : "simulated cluster", in_twin ? twin_digest(c) : "", digest);
     buf_init(&yaml);
     enum err e = cfg_print_resolved(&yaml, topology_fields, &cfg->topology, CFG_ALL);
     if (e == ERR_OK) {
@@ -84,7 +91,7 @@ static enum err make_header(struct collect *c)
     const int n = topology->n_services, n_state = state_size(n);
     const char **services = ARENA_NEW(&c->arena, n, const char *);
     const char **units = ARENA_NEW(&c->arena, n_state, const char *);
-    struct store_header h = {.plant = "cluster",
+    struct store_header h = {.plant = c->episode.plant->ops->kind,
                              .licence = c->cfg->licence,
                              .services = services,
                              .columns = experiment_features(c->x, &c->arena),
@@ -157,8 +164,8 @@ static enum err init(struct collect *c, const char *config_path)
         TRY(add_arms(c, i));
     }
     c->n_jobs = c->n_arms * c->x->cfg.n_scenarios * eval->episodes;
+    TRY(episode_init_on(&c->episode, &c->arena, &c->x->world, (enum world_ground)eval->plant));
     TRY(make_header(c));
-    TRY(episode_init(&c->episode, &c->arena, &c->x->world));
     return collector_init(&c->collector, &c->arena, &c->x->world, &c->episode.schedule);
 }
 

@@ -38,7 +38,9 @@ static enum err record(struct episode_metrics *out, struct figure_timeline *f, s
     trace_close(&trace);
     TRY(played);
     const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n_cohorts);
-    TRY(trace_write_cohorts(&range, arena, cohorts_path, t->world, cohorts, n_cohorts));
+    TRY(cohorts != NULL
+            ? trace_write_cohorts(&range, arena, cohorts_path, t->world, cohorts, n_cohorts)
+            : trace_write_periods(&range, &trace, cohorts_path));
     f->most_replicas = fmax(f->most_replicas, trace.most_replicas);
     f->most_rps = fmax(f->most_rps, range.most_rps);
     f->most_ms = fmax(f->most_ms, range.most_ms);
@@ -55,7 +57,7 @@ static enum err play_all(struct episode_metrics *out, const struct timeline *t, 
                                 .schedule = &e.schedule,
                                 .tracks = tracks,
                                 .n_tracks = t->n_controllers};
-    TRY(episode_init(&e, arena, t->world));
+    TRY(episode_init_on(&e, arena, t->world, t->ground));
     for (int i = 0; i < t->n_controllers; i++) {
         struct episode_metrics m;
         TRY(name_track(&tracks[i], t, i, arena));

@@ -10,6 +10,7 @@ enum { TIMELINE_TRACKS_MAX = 4 };
 
 struct timeline {
     const struct world *world;
+    enum world_ground ground; /* where it is played */
     int scenario;
     struct episode_id id;
     const char *title;

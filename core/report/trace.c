@@ -100,12 +100,13 @@ enum err trace_open(struct trace *t, struct arena *arena, const char *path, cons
 {
     int n_columns;
     const char **columns = name_columns(&n_columns, arena, w);
+    struct plant_truth *periods = ARENA_NEW(arena, w->cfg.horizon, struct plant_truth);
     struct csv csv;
-    if (columns == NULL) {
+    if (columns == NULL || periods == NULL) {
         return ERR_MEMORY;
     }
     TRY(csv_create(&csv, arena, path, columns, n_columns));
-    *t = (struct trace){.arena = arena, .world = w, .csv = csv};
+    *t = (struct trace){.arena = arena, .world = w, .csv = csv, .periods = periods};
     return ERR_OK;
 }
 
@@ -125,6 +126,8 @@ static enum err see(void *ctx, const struct episode_step *step)
 {
     struct trace *t = ctx;
     const int n = t->world->topology.n_services;
+    CHECK(t->n_periods < t->world->cfg.horizon);
+    t->periods[t->n_periods++] = *step->truth;
     csv_int(&t->csv, step->step);
     csv_num(&t->csv, (step->step + 1) * t->world->cfg.plant->period_s);
     for (int i = 0; i < state_size(n); i++) {
@@ -147,39 +150,82 @@ struct episode_observer trace_observer(struct trace *t)
 
 /* ---- cohorts ---- */
 
-static enum err put_cohorts(struct cohort_range *range, struct csv *csv, const struct world *w,
-                            const struct plant_cohort *cohorts, int n)
+static const char *const cohort_columns[] = {"t_s",        "received",       "answered",
+                                             "in_time",    "received_legit", "answered_legit",
+                                             "latency_ms", "final"};
+enum { COHORT_COLUMNS = sizeof cohort_columns / sizeof *cohort_columns };
+
+/* What happened to the requests of one window. */
+struct window {
+    double start_s, length_s;
+    double received, answered, compliant, received_legit, answered_legit; /* requests */
+    double latency_sum_ms;
+    bool final;
+};
+
+static enum err put_window(struct cohort_range *range, struct csv *csv, const struct window *v)
 {
-    const double last_s = w->cfg.horizon * w->cfg.plant->period_s - w->cfg.plant->timeout_s;
-    for (int i = 0; i < n; i++) {
-        const struct plant_cohort *c = &cohorts[i];
-        const double answered = c->answered;
-        const double latency = answered > 0 ? (double)c->latency_sum_ms / answered : NAN;
-        range->most_rps = fmax(range->most_rps, (double)c->received / COHORT_S);
-        range->most_ms = fmax(range->most_ms, latency);
-        csv_int(csv, (int64_t)i * COHORT_S);
-        csv_num(csv, (double)c->received / COHORT_S);
-        csv_num(csv, answered / COHORT_S);
-        csv_num(csv, (double)c->compliant / COHORT_S);
-        csv_num(csv, (double)c->received_legit / COHORT_S);
-        csv_num(csv, (double)c->answered_legit / COHORT_S);
-        csv_num(csv, latency);
-        csv_int(csv, (i + 1) * COHORT_S <= last_s);
-        TRY(csv_end_row(csv));
-    }
-    return ERR_OK;
+    const double latency = v->answered > 0 ? v->latency_sum_ms / v->answered : NAN;
+    range->most_rps = fmax(range->most_rps, v->received / v->length_s);
+    range->most_ms = fmax(range->most_ms, latency);
+    csv_num(csv, v->start_s);
+    csv_num(csv, v->received / v->length_s);
+    csv_num(csv, v->answered / v->length_s);
+    csv_num(csv, v->compliant / v->length_s);
+    csv_num(csv, v->received_legit / v->length_s);
+    csv_num(csv, v->answered_legit / v->length_s);
+    csv_num(csv, latency);
+    csv_int(csv, v->final);
+    return csv_end_row(csv);
 }
 
 enum err trace_write_cohorts(struct cohort_range *range, struct arena *arena, const char *path,
                              const struct world *w, const struct plant_cohort *cohorts, int n)
 {
-    static const char *const columns[] = {"t_s",        "received",       "answered",
-                                          "in_time",    "received_legit", "answered_legit",
-                                          "latency_ms", "final"};
+    const double last_s = w->cfg.horizon * w->cfg.plant->period_s - w->cfg.plant->timeout_s;
     struct csv csv;
     struct cohort_range found = {0};
-    TRY(csv_create(&csv, arena, path, columns, (int)(sizeof columns / sizeof *columns)));
-    const enum err e = put_cohorts(&found, &csv, w, cohorts, n);
+    enum err e = ERR_OK;
+    TRY(csv_create(&csv, arena, path, cohort_columns, COHORT_COLUMNS));
+    for (int i = 0; e == ERR_OK && i < n; i++) {
+        const struct plant_cohort *c = &cohorts[i];
+        const struct window v = {.start_s = (double)i * COHORT_S,
+                                 .length_s = COHORT_S,
+                                 .received = c->received,
+                                 .answered = c->answered,
+                                 .compliant = c->compliant,
+                                 .received_legit = c->received_legit,
+                                 .answered_legit = c->answered_legit,
+                                 .latency_sum_ms = (double)c->latency_sum_ms,
+                                 .final = (i + 1) * COHORT_S <= last_s};
+        e = put_window(&found, &csv, &v);
+    }
+    csv_close(&csv);
+    TRY(e);
+    *range = found;
+    return ERR_OK;
+}
+
+enum err trace_write_periods(struct cohort_range *range, const struct trace *t, const char *path)
+{
+    const double period_s = t->world->cfg.plant->period_s;
+    struct csv csv;
+    struct cohort_range found = {0};
+    enum err e = ERR_OK;
+    TRY(csv_create(&csv, t->arena, path, cohort_columns, COHORT_COLUMNS));
+    for (int i = 0; e == ERR_OK && i < t->n_periods; i++) {
+        const struct plant_truth *p = &t->periods[i];
+        const struct window v = {.start_s = i * period_s,
+                                 .length_s = period_s,
+                                 .received = p->received,
+                                 .answered = p->answered,
+                                 .compliant = p->compliant,
+                                 .received_legit = p->received_legit,
+                                 .answered_legit = p->answered_legit,
+                                 .latency_sum_ms = p->latency_sum_ms,
+                                 .final = true};
+        e = put_window(&found, &csv, &v);
+    }
     csv_close(&csv);
     TRY(e);
     *range = found;

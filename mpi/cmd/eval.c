@@ -212,6 +212,7 @@ static enum err write_timeline(struct session *s, const char *dir)
     const int scenario = drawn_scenario(&x->cfg);
     struct schedule schedule;
     struct timeline t = {.world = &x->world,
+                         .ground = (enum world_ground)cfg->plant,
                          .scenario = scenario,
                          .id = {.seed = cfg->seed,
                                 .split = (enum rng_split)cfg->split,

@@ -41,7 +41,9 @@ static const struct command_line line = {
     "karma simulate",
     "Plays one episode of the evaluation (eval.split, eval.seed) with one controller, prints its "
     "metrics and writes DIR/trace.csv (one row per decision), DIR/cohorts.csv (one row per 5 s of "
-    "arrivals) and DIR/timeline.gp, which `karma figure DIR` draws. Needs no ranks.",
+    "arrivals) and DIR/timeline.gp, which `karma figure DIR` draws. With eval.plant=twin it plays "
+    "in "
+    "the twin, and cohorts.csv has one row per decision. Needs no ranks.",
     rows, operand_rows, sizeof(struct options)};
 
 /* ---- names ---- */
@@ -147,14 +149,18 @@ static enum err simulate(const struct experiment *x, const struct options *o,
                   "eval.controllers", arena));
     TRY(find_name(&scenario, cfg, scenario_at, cfg->n_scenarios, o->scenario, "scenarios", arena));
     const char *dir = o->out != NULL ? o->out : file_join(arena, cfg->run.dir, "simulate");
+    const bool in_twin = cfg->eval.plant == GROUND_TWIN;
     struct timeline t = {.world = &x->world,
+                         .ground = (enum world_ground)cfg->eval.plant,
                          .scenario = scenario,
                          .id = {.seed = cfg->eval.seed,
                                 .split = (enum rng_split)cfg->eval.split,
                                 .env = (uint32_t)o->episode},
                          .n_controllers = 1};
-    t.title = arena_printf(arena, "%s, scenario %s, %s episode %d", controller_at(cfg, controller),
-                           scenario_at(cfg, scenario), eval_split_name(&cfg->eval), o->episode);
+    t.title =
+        arena_printf(arena, "%s, scenario %s, %s episode %d%s%s", controller_at(cfg, controller),
+                     scenario_at(cfg, scenario), eval_split_name(&cfg->eval), o->episode,
+                     in_twin ? ", in the twin " : "", in_twin ? cfg->twin.file : "");
     if (dir == NULL || t.title == NULL) {
         return ERR_MEMORY;
     }
