@@ -57,7 +57,7 @@ EVAL        = agreement bound claims collector cut episode eval frontier judge l
               separation summary tracer
 REPORT      = comparison conduct_table fidelity figure gate script table timeline trace
 RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchange experiment farm \
-              fit locking measure owners peers policies rehearsal \
+              fit locking measure owners peers policies recipe rehearsal \
               resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
               treesum
 COMMANDS    = call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \

@@ -4,6 +4,8 @@
 #include "core/base/crc32c.h"
 #include "core/base/file.h"
 
+#include <string.h>
+
 enum { INPUT_FILE_MAX = 1024 * 1024 * 1024 }; /* that a configuration names */
 
 static const struct cfg_field run_fields[] = {
@@ -54,6 +56,32 @@ enum err experiment_hash_file(uint64_t *hash, void *ctx, const char *path)
 enum err experiment_training_digest(uint64_t *digest, const struct experiment_cfg *cfg)
 {
     return cfg_digest(digest, experiment_training_fields, cfg, experiment_hash_file, NULL);
+}
+
+/* "key: old -> new" for each difference, on one line. */
+static enum err join_lines(struct buf *out, const struct buf *lines)
+{
+    const char *at = (const char *)lines->data, *end = at + lines->len;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        TRY(buf_printf(out, "%s%.*s", out->len > 0 ? "; " : "", (int)(newline - at), at));
+        at = newline + 1;
+    }
+    return buf_append(out, "", 1);
+}
+
+enum err experiment_diff(struct buf *out, const struct experiment_cfg *old,
+                         const struct experiment_cfg *new)
+{
+    struct buf lines;
+    int n_differ = 0;
+    buf_init(&lines);
+    enum err e = cfg_diff(&lines, &n_differ, experiment_training_fields, old, new);
+    if (e == ERR_OK) {
+        e = join_lines(out, &lines);
+    }
+    buf_release(&lines);
+    return e;
 }
 
 static enum err build(struct experiment *x)

@@ -4,6 +4,7 @@
 #include "core/base/file.h"
 #include "core/base/frame.h"
 #include "core/base/log.h"
+#include "mpi/recipe.h"
 #include "proto/codec.h"
 
 #include <inttypes.h>
@@ -36,12 +37,14 @@ struct loading {
     struct arena *arena;
     const struct experiment *x;
     const char *path;
+    const struct recipe *recipe;
     const void *payload;
     size_t n;
+    const struct experiment_cfg *found; /* that it was trained with; NULL: unreadable */
 };
 
 /* The rules and the shape of the team. */
-static enum err prepare_team(struct team *team, struct rules *rules, const struct loading *l,
+static enum err prepare_team(struct team *team, struct rules *rules, struct loading *l,
                              struct policy_source *source)
 {
     struct experiment_cfg *cfg = ARENA_NEW(l->arena, 1, struct experiment_cfg);
@@ -56,6 +59,7 @@ static enum err prepare_team(struct team *team, struct rules *rules, const struc
                  "with the game of this experiment",
                  l->path);
     }
+    l->found = own ? cfg : NULL;
     const struct experiment_cfg *c = own ? cfg : &l->x->cfg;
     TRY(rules_init_organised(rules, l->arena, &c->game, &l->x->world, &c->organisation,
                              own ? reader : &l->x->reader));
@@ -80,21 +84,22 @@ static enum err decode(struct team *team, struct rules *rules, struct policy_sou
     TRY(codec_get_policy(team, &meta, f.payload, f.n, l->path, l->arena));
     source->seed = meta.seed;
     source->digest = meta.digest;
-    return ERR_OK;
+    return recipe_check(l->recipe, l->found, meta.seed, l->arena);
 }
 
 static enum err load_one(struct team *team, struct rules *rules, struct policy_source *source,
-                         struct arena *arena, const struct experiment *x, const char *config_path)
+                         struct arena *arena, const struct recipe *recipe)
 {
-    struct loading l = {
-        .arena = arena, .x = x, .path = file_join(arena, source->run, "policy/weights.bin")};
+    struct loading l = {.arena = arena,
+                        .x = recipe->x,
+                        .recipe = recipe,
+                        .path = file_join(arena, source->run, "policy/weights.bin")};
     struct buf bytes;
     if (l.path == NULL) {
         return ERR_MEMORY;
     }
     if (!file_exists(l.path)) {
-        log_error("%s: there is no trained policy; make it with: karma train %s --set run.dir=%s",
-                  l.path, config_path, source->run);
+        recipe_missing(recipe, l.path, arena);
         return ERR_IO;
     }
     buf_init(&bytes);
@@ -122,7 +127,12 @@ static enum err load_controller(struct policies *p, struct arena *arena, const s
     }
     for (int i = 0; i < n; i++) {
         p->sources[c][i].run = cfg->n_policies > 0 ? cfg->policies[i] : x->cfg.run.dir;
-        TRY(load_one(&teams[i], &rules[i], &p->sources[c][i], arena, x, config_path));
+        const struct recipe recipe = {.x = x,
+                                      .config_path = config_path,
+                                      .controller = c,
+                                      .policy = i,
+                                      .run = p->sources[c][i].run};
+        TRY(load_one(&teams[i], &rules[i], &p->sources[c][i], arena, &recipe));
         list[i] = &teams[i];
         rules_list[i] = &rules[i];
     }
@@ -142,6 +152,7 @@ enum err policies_load(struct policies *p, struct arena *arena, const struct exp
     }
     for (int c = 0; c < cfg->n_controllers; c++) {
         const bool wanted = only == POLICIES_ALL || only == c;
+        TRY(recipe_check_keys(x, c));
         if (wanted && cfg->controllers[c].kind == CONTROLLER_POLICY) {
             TRY(load_controller(p, arena, x, c, path));
         }

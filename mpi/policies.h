@@ -25,8 +25,9 @@ struct policies {
 };
 
 /* Local. Loads what eval.controllers name (no run named: the experiment's own run.dir), for
- * controller `only` or for all of them. `path`: of the configuration, for the sentence that says
- * how to make a policy that is missing. By reference: `x`. */
+ * controller `only` or for all of them. A policy that was not trained as its controller declares is
+ * refused, and for one that is missing the command is named that makes it (mpi/recipe.h). `path`:
+ * of the configuration. By reference: `x`. */
 enum { POLICIES_ALL = -1 };
 enum err policies_load(struct policies *p, struct arena *arena, const struct experiment *x,
                        int only, const char *path) WARN_UNUSED;

@@ -31,32 +31,6 @@ static enum err read_status(bool *done, struct arena *arena, const char *run_dir
 
 /* ---- the same configuration? ---- */
 
-/* "key: old -> new" for each difference, on one line. */
-static enum err join_lines(struct buf *out, const struct buf *lines)
-{
-    const char *at = (const char *)lines->data, *end = at + lines->len;
-    while (at < end) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        TRY(buf_printf(out, "%s%.*s", out->len > 0 ? "; " : "", (int)(newline - at), at));
-        at = newline + 1;
-    }
-    return buf_append(out, "", 1);
-}
-
-static enum err describe_differences(struct buf *out, const struct experiment_cfg *old,
-                                     const struct experiment_cfg *new)
-{
-    struct buf lines;
-    int n_differ = 0;
-    buf_init(&lines);
-    enum err e = cfg_diff(&lines, &n_differ, experiment_training_fields, old, new);
-    if (e == ERR_OK) {
-        e = join_lines(out, &lines);
-    }
-    buf_release(&lines);
-    return e;
-}
-
 static enum err compare(const struct experiment *x, const struct experiment_cfg *old)
 {
     uint64_t digest_old = 0, digest_new = 0;
@@ -67,7 +41,7 @@ static enum err compare(const struct experiment *x, const struct experiment_cfg 
         return ERR_OK;
     }
     buf_init(&differences);
-    enum err e = describe_differences(&differences, old, &x->cfg);
+    enum err e = experiment_diff(&differences, old, &x->cfg);
     if (e == ERR_OK) {
         log_error("%s holds a run of another configuration. Resume it with its own, choose another "
                   "run.dir, or train anew with --restart (the old run is moved aside). What "

@@ -52,7 +52,13 @@ struct controller_cfg {
     /* policy */
     const char **policies; /* run directories, one per training seed; none = the run's own */
     int n_policies;
-    int mode; /* enum act_mode */
+    /* policy: the training that makes them; for the check, and for advice */
+    const char *training; /* its configuration; "" = not said */
+    const char **settings;
+    int n_settings; /* --set of the training */
+    uint64_t *seeds;
+    int n_seeds; /* train.seed of each policy; none = not said */
+    int mode;    /* enum act_mode */
     /* explore */
     int rule;      /* enum controller_kind: nothing, khpa or ff, with the parameters above */
     double random; /* share of the changes, by service, that are drawn */

@@ -65,8 +65,11 @@ enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg 
         return ERR_OK;
     }
     if (!file_exists(cfg->file)) {
-        return plant_cfg_error(places, "twin.file",
-                               "there is no file '%s'; make it with karma twin fit", cfg->file);
+        return plant_cfg_error(
+            places, "twin.file",
+            "there is no file '%s'; make this twin from traces: karma trace collect "
+            "CONFIG --out STORE, then karma twin fit STORE --out %s",
+            cfg->file, cfg->file);
     }
     w->twin = ARENA_NEW(arena, 1, struct twin_model);
     if (w->twin == NULL) {
