@@ -269,6 +269,26 @@ static void test_where(void **state)
     assert_logged(f, "t.yaml:7:13: services.0.calls.0.to: 'b' calls itself");
 }
 
+static void test_unused_sets(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const ppo[] = {"ppo", NULL};
+    static const char *const clip[] = {"ppo.clip", "seed", NULL};
+    static const char *const near[] = {"pp", "ppo.cli", "services.0", NULL};
+    char key[CFG_KEY_MAX] = "";
+    assert_int_equal(load_set(f, "seed: 4\n", "ppo.clip=0.3"), ERR_OK);
+    assert_false(cfg_find_unused_set(&f->cfg, key, ppo)); /* seed is of the file */
+    assert_false(cfg_find_unused_set(&f->cfg, key, clip));
+    assert_true(cfg_find_unused_set(&f->cfg, key, near)); /* a part of a name covers nothing */
+    assert_string_equal(key, "ppo.clip");
+    assert_int_equal(load_set(f, "seed: 4\n", "services=[{name: a}, {name: b}]"), ERR_OK);
+    assert_true(cfg_find_unused_set(&f->cfg, key, near)); /* services.0 is covered */
+    assert_string_equal(key, "services.1.name");
+    assert_int_equal(load_set(f, "seed: 4\n", "ppo={clip: 0.3, epochs: 3}"), ERR_OK);
+    assert_true(cfg_find_unused_set(&f->cfg, key, clip));
+    assert_string_equal(key, "ppo.epochs");
+}
+
 static void test_sources(void **state)
 {
     struct fixture *f = *state;
@@ -447,6 +467,7 @@ int main(void)
         TEST(test_unreadable_files),
         TEST(test_paths),
         TEST(test_where),
+        TEST(test_unused_sets),
         TEST(test_sources),
         TEST(test_memory_failure),
         TEST(test_memory_failure_at_each_call),
