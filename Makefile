@@ -47,7 +47,7 @@ SCENARIO    = attacker intensity recording recording_text scenario scenario_chec
               workload
 ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
-CLUSTER     = arrivals attack call check clients cluster contention engine measure replicas sim \
+CLUSTER     = arrivals attack call check clients cluster contention engine hpa_pods measure replicas sim \
               truth weather
 TWIN        = accuracy bank check check_rows check_units dataset ensemble export import layouts \
               learn lookup metric model nearest noise sheet space space_rows store trial twin worlds

@@ -85,13 +85,15 @@ static enum err number_visits(struct sim_world *w, struct arena *arena)
     return ERR_OK;
 }
 
-/* Rates look back over the window, and over twice 10 s; scrapes younger than the lag wait. */
+/* Rates look back over their windows, and over twice 10 s; scrapes younger than the lag wait. */
 static void size_measurement(struct sim_world *w)
 {
     const struct plant_cfg *plant = w->plant;
     int64_t window = sim_scrapes_in(plant, plant->window_s);
     int64_t twice_ten = 2 * sim_scrapes_in(plant, 10.0);
+    int64_t hpa = sim_scrapes_in(plant, plant->hpa_window_s);
     int64_t back = window > twice_ten ? window : twice_ten;
+    back = back > hpa ? back : hpa;
     w->n_ring = (int)(back + (int64_t)ceil(plant->lag_s / plant->scrape_s)) + 2;
     w->scrape_from_s = -plant->lag_s - (double)back * plant->scrape_s;
     w->warm_s = ceil(-w->scrape_from_s + plant->scrape_s);

@@ -40,7 +40,6 @@
 enum {
     SIM_TICKS_PER_S = 10, /* what changes from outside is looked at every 0.1 s */
     SIM_OLD_S = 600,      /* age of the first pods, cap of the measured age */
-    SIM_CPU_INIT_S = 300, /* --horizontal-pod-autoscaler-cpu-initialization-period */
 };
 
 /* A quantity that is constant between changes, and its exact integral over time. */
@@ -150,11 +149,13 @@ struct sim_pod {
     uint32_t born;   /* the same over all services */
     uint32_t starts; /* container starts so far */
     double life_s;   /* when its life takes its next turn, SIM_NEVER if only load decides */
-    double created_s, transition_s; /* transition: readiness last changed */
-    double backoff_s;               /* of its last crash, 0 = none remembered */
-    double warm_until_s;            /* calls begun before this are slowed down */
-    double endures;                 /* crashes when the hazard of its service passes this */
-    int64_t first_scrape;           /* since it became ready */
+    double created_s;
+    double started_s;     /* it got its place, and its first container started */
+    double transition_s;  /* readiness last changed; before, as started_s */
+    double backoff_s;     /* of its last crash, 0 = none remembered */
+    double warm_until_s;  /* calls begun before this are slowed down */
+    double endures;       /* crashes when the hazard of its service passes this */
+    int64_t first_scrape; /* since its container started */
 };
 
 /* ---- services ---- */
@@ -381,7 +382,14 @@ void sim_weather_tick(struct sim *s);
 /* measure.c */
 int64_t sim_scrapes_in(const struct plant_cfg *plant, double seconds); /* nearest, at least 1 */
 void sim_scrape_take(struct sim *s);
-void sim_measure(struct sim *s); /* fills state */
+void sim_measure(struct sim *s);                            /* fills state */
+double *sim_ring_pods(const struct sim *s, int64_t number); /* (n_pods) CPU-seconds at a scrape */
+/* The oldest and the newest scrape from `from` to `to` that did not fail. False: there are not two,
+ * so there is no rate. */
+bool sim_seen_between(const struct sim *s, int64_t *from, int64_t *to);
+
+/* hpa_pods.c */
+void sim_measure_hpa(struct sim *s, int64_t newest); /* the hpa_* columns */
 static inline double sim_scrape_at(const struct sim *s, int64_t number)
 {
     return s->world->scrape_from_s + (double)number * s->world->plant->scrape_s;

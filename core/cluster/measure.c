@@ -7,13 +7,8 @@
  *
  * A scrape may fail (metric_outage). While the newest is one that failed, every feature stays as it
  * was; after that, gauges are new at once, and each rate as soon as its window has two scrapes
- * again, from the oldest and the newest of them.
- *
- * The hpa_* columns are the partition of the Kubernetes autoscaler (replica_calculator.go,
- * groupPods): pods being deleted are skipped; pending ones, among them those that start for the
- * first time, are set aside; then a pod without a metric is missing: one that crashed, or that has
- * been ready for less than two scrapes; then one younger than 5 minutes is set aside until its
- * metric's whole window lies after its readiness.
+ * again, from the oldest and the newest of them. The hpa_* columns are the exception: they say what
+ * metrics-server has, and after an outage has begun that is soon nothing (hpa_pods.c).
  */
 #include "core/cluster/internal.h"
 
@@ -25,7 +20,7 @@ static struct sim_scrape_service *ring_service(const struct sim *s, int64_t numb
     return &s->ring_service[row * s->world->topology->n_services + service];
 }
 
-static double *ring_pods(const struct sim *s, int64_t number)
+double *sim_ring_pods(const struct sim *s, int64_t number)
 {
     return &s->ring_pod[number % s->world->n_ring * s->world->n_pods];
 }
@@ -54,7 +49,7 @@ static bool scrape_fails(const struct sim *s)
 
 static void scrape_all(struct sim *s)
 {
-    double *pods = ring_pods(s, s->n_scrapes);
+    double *pods = sim_ring_pods(s, s->n_scrapes);
     for (int i = 0; i < s->world->topology->n_services; i++) {
         const struct sim_service *service = &s->services[i];
         struct sim_scrape_service *row = ring_service(s, s->n_scrapes, i);
@@ -134,9 +129,7 @@ static struct sim_counters increase(const struct sim *s, int service, int64_t fr
     };
 }
 
-/* The oldest and the newest scrape from `from` to `to` that somebody saw. False: there are not two,
- * so there is no rate. */
-static bool seen_between(const struct sim *s, int64_t *from, int64_t *to)
+bool sim_seen_between(const struct sim *s, int64_t *from, int64_t *to)
 {
     while (*from < *to && s->ring[*from % s->world->n_ring].failed) {
         ++*from;
@@ -155,7 +148,7 @@ static double ratio_or(double a, double b, double otherwise)
 static void measure_window(float *f, const struct sim *s, int service, const struct view *v)
 {
     int64_t from = v->newest - v->window, to = v->newest;
-    if (!seen_between(s, &from, &to)) {
+    if (!sim_seen_between(s, &from, &to)) {
         return;
     }
     struct sim_counters w = increase(s, service, from, to);
@@ -174,7 +167,7 @@ static void measure_ten(float *f, const struct sim *s, int service, const struct
 {
     const struct service_cfg *cfg = &s->world->topology->cfg->services[service];
     int64_t from = v->newest - v->ten, to = v->newest;
-    if (!seen_between(s, &from, &to)) {
+    if (!sim_seen_between(s, &from, &to)) {
         return;
     }
     struct sim_counters ten = increase(s, service, from, to);
@@ -192,41 +185,6 @@ static void measure_gauges(float *f, const struct sim *s, int service, const str
     f[SF_RAM] = (float)g->ram_mib;
     f[SF_READY] = (float)g->ready;
     f[SF_POD_AGE] = (float)ratio_or(g->age_s, g->deployed, 0.0);
-    f[SF_HPA_READY] = f[SF_HPA_IGNORED] = f[SF_HPA_MISSING] = f[SF_HPA_CPU] = 0.0f;
-}
-
-/* ---- the autoscaler's partition ---- */
-
-/* False: there are no two scrapes since it became ready, so it has no metric. */
-static bool pod_rate(double *mcpu, const struct sim *s, int slot, const struct view *v)
-{
-    int64_t from = v->newest - v->window, to = v->newest;
-    from = from > s->pods[slot].first_scrape ? from : s->pods[slot].first_scrape;
-    if (!seen_between(s, &from, &to)) {
-        return false;
-    }
-    double used = ring_pods(s, to)[slot] - ring_pods(s, from)[slot];
-    *mcpu = used * 1e3 / ((double)(to - from) * v->scrape_s);
-    return true;
-}
-
-static void partition_pod(const struct sim *s, int slot, const struct view *v)
-{
-    const struct sim_pod *p = &s->pods[slot];
-    float *f = s->state + state_service_at(p->service, SF_ID);
-    bool ready = p->state == POD_READY;
-    bool young = s->now - p->created_s < SIM_CPU_INIT_S;
-    double sampled_s = sim_scrape_at(s, v->newest), mcpu = 0.0;
-    if (p->state == POD_PENDING || (p->state == POD_STARTING && p->starts == 1)) {
-        f[SF_HPA_IGNORED] += 1.0f;
-    } else if (!ready || !pod_rate(&mcpu, s, slot, v)) {
-        f[SF_HPA_MISSING] += 1.0f;
-    } else if (young && sampled_s < p->transition_s + s->world->plant->window_s) {
-        f[SF_HPA_IGNORED] += 1.0f;
-    } else {
-        f[SF_HPA_READY] += 1.0f;
-        f[SF_HPA_CPU] += (float)mcpu;
-    }
 }
 
 /* ---- the cluster's front ---- */
@@ -235,7 +193,7 @@ static bool entry_rate(double *rps, const struct sim *s, int64_t from, int64_t t
 {
     const struct sim_scrape *ring = s->ring;
     int64_t n = s->world->n_ring;
-    if (!seen_between(s, &from, &to)) {
+    if (!sim_seen_between(s, &from, &to)) {
         return false;
     }
     *rps = (ring[to % n].received - ring[from % n].received) /
@@ -264,7 +222,7 @@ static void measure_entries(float *f, const struct sim *s, const struct view *v)
 static void measure_answers(float *f, const struct sim *s, const struct view *v)
 {
     int64_t from = v->newest - v->window, to = v->newest, n = s->world->n_ring;
-    if (!seen_between(s, &from, &to)) {
+    if (!sim_seen_between(s, &from, &to)) {
         return;
     }
     const struct sim_scrape *a = &s->ring[from % n], *b = &s->ring[to % n];
@@ -273,30 +231,28 @@ static void measure_answers(float *f, const struct sim *s, const struct view *v)
     f[GF_RESPONSE] = (float)(ratio_or(b->latency_s - a->latency_s, answered, 0.0) * 1e3);
 }
 
-/* With nothing new to see, everything but one's own wishes stays as it was. */
-void sim_measure(struct sim *s)
+static void measure_scraped(struct sim *s, const struct view *v)
 {
     int n_services = s->world->topology->n_services;
-    struct view v = view_now(s);
-    for (int i = 0; i < n_services; i++) {
-        s->state[state_service_at(i, SF_DESIRED)] = (float)s->services[i].desired;
-    }
-    if (s->ring[v.newest % s->world->n_ring].failed) {
-        return;
-    }
     for (int i = 0; i < n_services; i++) {
         float *f = s->state + state_service_at(i, SF_ID);
-        measure_gauges(f, s, i, &v);
-        measure_window(f, s, i, &v);
-        measure_ten(f, s, i, &v);
-    }
-    for (int slot = 0; slot < s->world->n_pods; slot++) {
-        enum sim_pod_state state = s->pods[slot].state;
-        if (state != POD_FREE && state != POD_DRAINING) {
-            partition_pod(s, slot, &v);
-        }
+        measure_gauges(f, s, i, v);
+        measure_window(f, s, i, v);
+        measure_ten(f, s, i, v);
     }
     float *front = s->state + state_global_at(n_services, GF_ENTRY_30S);
-    measure_entries(front, s, &v);
-    measure_answers(front, s, &v);
+    measure_entries(front, s, v);
+    measure_answers(front, s, v);
+}
+
+void sim_measure(struct sim *s)
+{
+    struct view v = view_now(s);
+    for (int i = 0; i < s->world->topology->n_services; i++) {
+        s->state[state_service_at(i, SF_DESIRED)] = (float)s->services[i].desired;
+    }
+    if (!s->ring[v.newest % s->world->n_ring].failed) {
+        measure_scraped(s, &v);
+    }
+    sim_measure_hpa(s, v.newest);
 }

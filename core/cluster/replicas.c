@@ -79,7 +79,6 @@ static void ready_enter(struct sim *s, int slot)
     p->state = POD_READY;
     p->transition_s = s->now;
     p->life_s = SIM_NEVER;
-    p->first_scrape = s->n_scrapes;
 }
 
 /* No new calls from now on; what the pod does with those it has is the caller's affair. */
@@ -132,7 +131,10 @@ static void pod_start(struct sim *s, int slot)
     struct rng_block draw = pod_draw(s, p);
     double delay = cfg->start_s + cfg->start_sd_s * rng_normal(draw.v[0], draw.v[1]);
     p->state = POD_STARTING;
-    p->starts++;
+    if (p->starts++ == 0) {
+        p->started_s = p->transition_s = s->now;
+    }
+    p->first_scrape = s->n_scrapes;
     p->endures = rng_exponential(draw.v[2]); /* from readiness on */
     p->life_s = s->now + probed_s(cfg, delay > 1.0 ? delay : 1.0);
     share_announce(s, slot);
@@ -336,7 +338,7 @@ void sim_pods_start(struct sim *s)
             node_account(s, &s->pods[slot], 1.0);
             pod_start(s, slot);
             pod_ready(s, slot);
-            s->pods[slot].created_s = -SIM_OLD_S;
+            s->pods[slot].created_s = s->pods[slot].started_s = -SIM_OLD_S;
             s->pods[slot].transition_s = -SIM_OLD_S;
             s->pods[slot].warm_until_s = -SIM_OLD_S; /* long since warm */
         }

@@ -14,6 +14,9 @@ const struct cfg_field plant_fields[] = {
                "interval of the monitoring system"),
     CFG_DOUBLE(struct plant_cfg, window_s, "30", 1, 3600, "s", CFG_RESULT,
                "window of measured rates and means; a multiple of scrape_s"),
+    CFG_DOUBLE(struct plant_cfg, hpa_window_s, "15", 1, 3600, "s", CFG_RESULT,
+               "window of the CPU that the Kubernetes autoscaler sees, 15 s in metrics-server; a "
+               "multiple of scrape_s"),
     CFG_DOUBLE(struct plant_cfg, lag_s, "7.5", 0, 600, "s", CFG_RESULT,
                "age of the newest scrape at a decision"),
     CFG_DOUBLE(struct plant_cfg, latency_max_ms, "200", 1, 600000, "ms", CFG_RESULT,
@@ -51,6 +54,15 @@ static bool is_multiple(double x, double of)
     return n >= 1.0 && n == floor(n);
 }
 
+static enum err check_multiple(const struct cfg *places, const char *key, double s, double scrape_s)
+{
+    return is_multiple(s, scrape_s)
+               ? ERR_OK
+               : plant_cfg_error(places, key,
+                                 "is %g s, not a multiple of scrape_s (%g s); change one of them",
+                                 s, scrape_s);
+}
+
 enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places)
 {
     if (cfg->period_s != floor(cfg->period_s)) {
@@ -58,16 +70,9 @@ enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places)
                                "is %g s, but loads are held per second; give whole seconds",
                                cfg->period_s);
     }
-    if (!is_multiple(cfg->period_s, cfg->scrape_s)) {
-        return plant_cfg_error(places, "plant.period_s",
-                               "is %g s, not a multiple of scrape_s (%g s); change one of them",
-                               cfg->period_s, cfg->scrape_s);
-    }
-    if (!is_multiple(cfg->window_s, cfg->scrape_s)) {
-        return plant_cfg_error(places, "plant.window_s",
-                               "is %g s, not a multiple of scrape_s (%g s); change one of them",
-                               cfg->window_s, cfg->scrape_s);
-    }
+    TRY(check_multiple(places, "plant.period_s", cfg->period_s, cfg->scrape_s));
+    TRY(check_multiple(places, "plant.window_s", cfg->window_s, cfg->scrape_s));
+    TRY(check_multiple(places, "plant.hpa_window_s", cfg->hpa_window_s, cfg->scrape_s));
     if (cfg->latency_max_ms > 1000.0 * cfg->timeout_s) {
         return plant_cfg_error(places, "plant.latency_max_ms",
                                "is %g ms, beyond the time-out (timeout_s, %g s): late answers "

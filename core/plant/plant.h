@@ -26,7 +26,8 @@ struct topology;
 struct plant_cfg {
     double period_s;        /* decision period of every controller: 15 */
     double scrape_s;        /* 5 */
-    double window_s;        /* 30 */
+    double window_s;        /* of the state's rates: 30 */
+    double hpa_window_s;    /* of the CPU that the Kubernetes autoscaler sees: 15 */
     double lag_s;           /* age of the newest scrape at a decision: 7.5 */
     double latency_max_ms;  /* L_max: a request counts as compliant up to here */
     double timeout_s;       /* clients give up */

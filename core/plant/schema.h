@@ -16,8 +16,8 @@
  * does not belong to the state: a controller cannot rely on being told.
  *
  * Against metrics-server. hpa_cpu stands for its CPU: the rate of a cumulative counter between two
- * points in time, there as far apart as its resolution (15 s at the finest that kubelet supports),
- * here window_s.
+ * points in time, plant.hpa_window_s apart (15 s, its resolution), in whole milli-cores per pod. In
+ * an outage the hpa_* columns do not stay as they were: pods without a metric are hpa_missing.
  *
  * `obs` says whether a policy sees the feature (the hpa_* columns exist for the Kubernetes rule,
  * which needs its partition of the pods), `paper` whether it is one of the nine of the paper
@@ -47,7 +47,7 @@
     X(LATENCY_10S, "latency_10s", "ms", 1, 0, "the same latency, last 10 s")                       \
     X(HPA_READY, "hpa_ready", "pods", 0, 0, "pods the HPA rule counts as ready with a metric")     \
     X(HPA_IGNORED, "hpa_ignored", "pods", 0, 0, "pods it sets aside as pending or too young")      \
-    X(HPA_MISSING, "hpa_missing", "pods", 0, 0, "ready pods without a metric")                     \
+    X(HPA_MISSING, "hpa_missing", "pods", 0, 0, "running pods without a metric")                   \
     X(HPA_CPU, "hpa_cpu", "mcpu", 0, 0, "CPU used by the hpa_ready pods")
 
 #define GLOBAL_FEATURE_LIST(X)                                                                     \

@@ -77,6 +77,7 @@ static inline void world_diamond(struct world *w)
         .plant_cfg = {.period_s = 15,
                       .scrape_s = 5,
                       .window_s = 30,
+                      .hpa_window_s = 15,
                       .lag_s = 7.5,
                       .latency_max_ms = 200,
                       .timeout_s = 2,
