@@ -100,6 +100,7 @@ static enum err build(struct experiment *x)
     TRY(world_init(&x->world, &x->arena, &parts, &x->reader));
     TRY(rules_init_organised(&x->rules, &x->arena, &c->game, &x->world, &c->organisation,
                              &x->reader));
+    TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
     TRY(cfg_print_resolved(&x->resolved, experiment_fields, c, CFG_ALL));
     return buf_append(&x->resolved, "", 1);
 }

@@ -26,6 +26,15 @@ static const struct cfg_choice scripts[] = {
     {NULL, 0, NULL},
 };
 
+static const struct cfg_choice behaviors[] = {
+    {"none", KHPA_BEHAVIOR_NONE,
+     "no such stanza, as kubectl autoscale makes it: a decision asks for at most max(2 n, 4) pods"},
+    {"default", KHPA_BEHAVIOR_DEFAULT,
+     "a stanza of its default values: at most max(2 n, n + 4) pods in 15 s; up_s and down_s may "
+     "differ"},
+    {NULL, 0, NULL},
+};
+
 const struct cfg_field controller_fields[] = {
     CFG_STRING(struct controller_cfg, name, "", CFG_RESULT, "label in tables; empty = the kind"),
     CFG_ENUM(struct controller_cfg, kind, "nothing", kinds, CFG_RESULT, "method"),
@@ -33,10 +42,12 @@ const struct cfg_field controller_fields[] = {
              "a row of the tables; false: only a point of the frontier of its kind"),
     CFG_LIST_INT(struct controller_cfg, replicas, n_replicas, "[]", 0, 256, 1, 10000, "pods",
                  CFG_RESULT, "static: replicas of each service"),
-    CFG_DOUBLE(struct controller_cfg, target, "0.8", 0.01, 1, "", CFG_RESULT,
-               "khpa: target of CPU used / requested; whole per cents"),
+    CFG_ENUM(struct controller_cfg, behavior, "none", behaviors, CFG_RESULT,
+             "khpa: spec.behavior of the HorizontalPodAutoscaler"),
+    CFG_DOUBLE(struct controller_cfg, target, "0.8", 0.01, 100, "", CFG_RESULT,
+               "khpa: target of CPU used / requested; whole per cents, at most limit_ratio"),
     CFG_DOUBLE(struct controller_cfg, up_s, "0", 0, 3600, "s", CFG_RESULT,
-               "khpa: stabilisation window before scaling up"),
+               "khpa: stabilisation window before scaling up; needs behavior: default"),
     CFG_DOUBLE(struct controller_cfg, down_s, "300", 0, 3600, "s", CFG_RESULT,
                "khpa: stabilisation window before scaling down"),
     CFG_DOUBLE(struct controller_cfg, tolerance, "0.1", 0, 1, "", CFG_RESULT,
@@ -91,6 +102,19 @@ struct staffing_rule controller_staffing(const struct controller_cfg *cfg,
     return (struct staffing_rule){.utilisation = cfg->utilisation,
                                   .response_s =
                                       cfg->wait_share * world->cfg.plant->latency_max_ms * 1e-3};
+}
+
+enum err controller_cfg_check(const struct controller_cfg *controllers, int n,
+                              const struct topology_cfg *topology)
+{
+    for (int i = 0; i < n; i++) {
+        const struct controller_cfg *c = &controllers[i];
+        if (c->kind == CONTROLLER_KHPA ||
+            (c->kind == CONTROLLER_EXPLORE && c->rule == CONTROLLER_KHPA)) {
+            TRY(khpa_cfg_check(c, topology));
+        }
+    }
+    return ERR_OK;
 }
 
 enum err controller_new(struct controller **out, struct arena *arena,

@@ -27,6 +27,9 @@
 enum controller_kind { CONTROLLER_LIST(CONTROLLER_ENUM_) CONTROLLER_KINDS };
 #undef CONTROLLER_ENUM_
 
+/* spec.behavior of a HorizontalPodAutoscaler. See khpa.c. */
+enum khpa_behavior { KHPA_BEHAVIOR_NONE, KHPA_BEHAVIOR_DEFAULT };
+
 /* One row of eval.controllers: the parameters of all kinds side by side. */
 struct controller_cfg {
     const char *name; /* label in tables; "" = the kind */
@@ -36,7 +39,8 @@ struct controller_cfg {
     int *replicas; /* (n_services) */
     int n_replicas;
     /* khpa */
-    double target; /* utilisation */
+    int behavior;  /* enum khpa_behavior */
+    double target; /* utilisation: CPU used / requested */
     double up_s;   /* stabilisation windows */
     double down_s;
     double tolerance;
@@ -87,6 +91,11 @@ struct controller {
                                    organisation; a scripted team has none */
     bool conflict;              /* the last act() had agents pulling one service both ways */
 };
+
+/* What the tables of a configuration cannot check, of `n` controllers: a sentence and ERR_CONFIG.
+ * controller_new() checks it, too. */
+enum err controller_cfg_check(const struct controller_cfg *controllers, int n,
+                              const struct topology_cfg *topology) WARN_UNUSED;
 
 /* rules: those that a team plays by, for a trained one those it was trained under. team: the
  * trained team for CONTROLLER_POLICY (loaded by the caller; NULL otherwise). By reference. */

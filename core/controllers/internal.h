@@ -10,6 +10,8 @@ enum err static_new(struct controller **out, struct arena *arena, const struct c
                     const struct world *world);
 enum err khpa_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
                   const struct world *world);
+/* Of a controller that is or contains this rule. */
+enum err khpa_cfg_check(const struct controller_cfg *cfg, const struct topology_cfg *topology);
 enum err ff_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
                 const struct world *world);
 enum err oracle_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,

@@ -3,7 +3,8 @@
  *
  * Written from its documentation ("Horizontal Pod Autoscaling", algorithm details and configurable
  * scaling behaviour) and the behaviour of pkg/controller/podautoscaler, release 1.33. "Current" is
- * what was asked for (spec.replicas), whether those pods run yet or not.
+ * what was asked for (spec.replicas), whether those pods run yet or not. Of each service:
+ *   0. A current number outside the replica bounds becomes the nearer bound at once.
  *   1. Partition of the pods: the state's hpa_* columns (ready with a metric, ignored, missing).
  *      Without any ready pod that has a metric there is no recommendation and no change.
  *   2. Utilisation = used / requested in whole per cent, fractions dropped; ratio = utilisation /
@@ -11,11 +12,21 @@
  *   3. When pods miss a metric, or the ratio is above 1 and pods are set aside (pending, or too
  *      young): they join the pods, missing ones as using all they requested when scaling down, all
  *      of them as using nothing when scaling up; then the ratio is taken anew. The current number
- * is kept if that ratio is tolerable, or it or its result points the other way.
- *   4. Stabilisation: up to the least recommendation of the up window at most, down to the largest
- *      of the down window at least. A controller that starts counts what it finds as recommended.
- *   5. Rate limits: up by the larger of 100 % and 4 pods in 15 s, down by 100 % in 15 s.
- * The maximum over several metrics is left out: there is one. So is a target per container.
+ *      is kept if that ratio is tolerable, or it or its result points the other way.
+ *   4. Stabilisation and 5. rate limits depend on spec.behavior:
+ *
+ *      none      4. the largest recommendation of the last down_s, also if it is above the current
+ *                   number (down_s is --horizontal-pod-autoscaler-downscale-stabilization);
+ *                5. at most max(2 x current, 4).
+ *      default   4. the current number, raised to the least recommendation of the last up_s if it
+ *                   is below, lowered to the largest of the last down_s if it is above;
+ *                5. up by the larger of 100 % and 4 pods in 15 s, down by 100 % in 15 s.
+ *
+ *      A controller that starts counts what it finds as recommended. A recommendation that is
+ *      exactly as old as a window has left it: decisions of a real controller come a little later
+ *      than their period.
+ * The maximum over several metrics is left out: there is one. So are a target per container, other
+ * policies than the default ones, and scaling to zero.
  */
 #include "core/controllers/internal.h"
 
@@ -24,7 +35,7 @@
 
 #include <math.h>
 
-enum { LIMIT_PODS = 4, NO_OPINION = -1 };
+enum { LIMIT_PODS = 4, LIMIT_FACTOR = 2, NO_OPINION = -1 };
 static const double LIMIT_PERIOD_S = 15.0;
 
 struct khpa {
@@ -130,22 +141,39 @@ static int extreme(const struct khpa *k, int service, double s, int sign)
 /* Step 4. */
 static int stabilise(const struct khpa *k, int service, int current)
 {
-    const int least = extreme(k, service, k->cfg->up_s, -1);
     const int largest = extreme(k, service, k->cfg->down_s, 1);
+    if (k->cfg->behavior == KHPA_BEHAVIOR_NONE) {
+        return largest;
+    }
+    const int least = extreme(k, service, k->cfg->up_s, -1);
     return current < least ? least : current > largest ? largest : current;
 }
 
-/* Step 5. Down by 100 % is no limit above min_replicas. */
-static int limit(const struct khpa *k, int service, int current, int wanted)
+/* Step 5, upwards, without a stanza: it looks at the current number only. */
+static int most_at_once(int current)
+{
+    const int scaled = LIMIT_FACTOR * current;
+    return scaled > LIMIT_PODS ? scaled : LIMIT_PODS;
+}
+
+/* The same with one: it looks at what there was LIMIT_PERIOD_S ago, and takes nothing back. */
+static int most_in_period(const struct khpa *k, int service, int current)
 {
     int start = current;
     for (int age = 1; within(k, age, LIMIT_PERIOD_S); age++) {
         start -= past(k, k->changed, age)[service];
     }
-    const int doubled = 2 * start;
+    const int scaled = LIMIT_FACTOR * start;
     const int added = start + LIMIT_PODS;
-    int most = doubled > added ? doubled : added;
-    most = most > current ? most : current;
+    const int most = scaled > added ? scaled : added;
+    return most > current ? most : current;
+}
+
+/* Step 5. Down by 100 % is no limit above min_replicas. */
+static int limit(const struct khpa *k, int service, int current, int wanted)
+{
+    const int most = k->cfg->behavior == KHPA_BEHAVIOR_NONE ? most_at_once(current)
+                                                            : most_in_period(k, service, current);
     return wanted < most ? wanted : most;
 }
 
@@ -157,13 +185,17 @@ static void khpa_reset(struct controller *c, const struct episode_id *id,
     ((struct khpa *)c)->seen = 0;
 }
 
-/* Replicas wanted for one service. */
+/* Replicas wanted for one service; the caller clips them to the bounds. */
 static int khpa_decide(const struct khpa *k, const float *state, int s, int current)
 {
+    int *recommended = &past(k, k->recommended, 0)[s];
+    *recommended = NO_OPINION;
+    if (controller_clip(k->base.world, s, current) != current) {
+        return current;
+    }
     const struct usage u = usage_of(k, state, s);
-    const int recommended = recommend(k, &u, current);
-    past(k, k->recommended, 0)[s] = recommended;
-    if (recommended == NO_OPINION) {
+    *recommended = recommend(k, &u, current);
+    if (*recommended == NO_OPINION) {
         return current;
     }
     return limit(k, s, current, stabilise(k, s, current));
@@ -185,24 +217,40 @@ static void khpa_act(struct controller *c, int32_t *delta, const float *state)
 
 static const struct controller_ops khpa_ops = {.reset = khpa_reset, .act = khpa_act};
 
-/* Kubernetes has whole per cents, and ceil() would turn the rounding of another into a pod. */
-static enum err read_target(double *percent, const struct controller_cfg *cfg)
+static double whole_percent(const struct controller_cfg *cfg)
 {
-    const double nearest = floor(100.0 * cfg->target + 0.5);
+    return floor(100.0 * cfg->target + 0.5);
+}
+
+/* Kubernetes has whole per cents, and ceil() would turn the rounding of another into a pod. */
+enum err khpa_cfg_check(const struct controller_cfg *cfg, const struct topology_cfg *topology)
+{
+    const double nearest = whole_percent(cfg);
     if (fabs(100.0 * cfg->target - nearest) > 1e-9) {
         log_error("controller '%s': target %g is not a whole per cent; round it",
                   controller_label(cfg), cfg->target);
         return ERR_CONFIG;
     }
-    *percent = nearest;
+    if (nearest > 100.0 * topology->limit_ratio) {
+        log_error("controller '%s': target %g is more than a pod can use: its limit is %g times "
+                  "its request (topology.limit_ratio), so no pod would ever be added; lower the "
+                  "target or raise limit_ratio",
+                  controller_label(cfg), cfg->target, topology->limit_ratio);
+        return ERR_CONFIG;
+    }
+    if (cfg->behavior == KHPA_BEHAVIOR_NONE && cfg->up_s > 0.0) {
+        log_error("controller '%s': up_s is %g s, but an HPA without spec.behavior has no window "
+                  "before scaling up; set behavior: default, or up_s: 0",
+                  controller_label(cfg), cfg->up_s);
+        return ERR_CONFIG;
+    }
     return ERR_OK;
 }
 
 enum err khpa_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
                   const struct world *world)
 {
-    double target_percent = 0.0;
-    TRY(read_target(&target_percent, cfg));
+    TRY(khpa_cfg_check(cfg, world->cfg.topology));
     const double longest = fmax(fmax(cfg->up_s, cfg->down_s), LIMIT_PERIOD_S);
     const int window = 1 + (int)ceil(longest / world->cfg.plant->period_s);
     const int n = world->topology.n_services;
@@ -213,7 +261,7 @@ enum err khpa_new(struct controller **out, struct arena *arena, const struct con
     }
     *k = (struct khpa){.base = {.ops = &khpa_ops, .world = world},
                        .cfg = cfg,
-                       .target_percent = target_percent,
+                       .target_percent = whole_percent(cfg),
                        .n_services = n,
                        .window = window,
                        .found = rows,

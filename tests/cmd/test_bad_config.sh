@@ -55,6 +55,12 @@ refused 2 "no such choice" "train\.init: .*'clone'.*scratch" $tiny --set train.i
 refused 2 "decision period and scrapes" "plant\.period_s: .*multiple of scrape_s" \
     $tiny --set plant.period_s=7
 refused 2 "window and scrapes" "plant\.window_s: .*multiple of scrape_s" $tiny --set plant.window_s=7
+refused 2 "the autoscaler's window and scrapes" "plant\.hpa_window_s: .*multiple of scrape_s" \
+    $tiny --set plant.hpa_window_s=7
+refused 2 "a target that no pod can reach" "'high'.*target 1\.3 .*limit is 1 times its request" \
+    $tiny --set 'eval.controllers=[{name: high, kind: khpa, target: 1.3}]'
+refused 2 "an upward window without a stanza" "'slow'.*up_s is 30 s.*behavior: default" \
+    $tiny --set 'eval.controllers=[{name: slow, kind: khpa, up_s: 30}]'
 refused 2 "a service level beyond the time-out" "plant\.latency_max_ms: .*time-out" \
     $tiny --set plant.latency_max_ms=90000
 

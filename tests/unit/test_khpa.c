@@ -1,62 +1,9 @@
-/* The Kubernetes rule: cases of its own tests, examples worked by hand, and a second implementation
- * that keeps time-stamped lists as the original does, on random histories. */
-#include "tests/unit/game_world.h"
+/* The Kubernetes rule: examples worked by hand, and a second implementation that keeps time-stamped
+ * lists as the original does, on random histories. Kubernetes' own tables: test_khpa_kubernetes.c.
+ */
+#include "tests/unit/khpa_fixture.h"
 
 #include <math.h>
-
-enum { STATE_MAX = 256 };
-
-/* One service, pods of 1000 m. */
-static const char WORLD[] =
-    "topology: {node_cpu_m: 1e8, node_ram_mib: 1e8, services: [{name: s, cpu_m: 1000, "
-    "max_replicas: 1000, initial_replicas: 3, entry: true}]}\n"
-    "controllers: [{kind: khpa, down_s: 0}]\n";
-
-/* What the autoscaler finds at a decision. */
-struct pods {
-    int ready, ignored, missing;
-    double used_m; /* of the ready ones */
-};
-
-struct fixture {
-    struct game_world w;
-    struct controller *khpa;
-    float state[STATE_MAX];
-    int current; /* replicas asked for */
-};
-
-/* A new controller that finds `current` replicas. */
-static void start(struct fixture *f, const struct controller_cfg *params, double period_s,
-                  int current)
-{
-    game_world_open(&f->w, WORLD);
-    f->w.root.plant.period_s = period_s;
-    f->w.root.controllers[0].target = params->target;
-    f->w.root.controllers[0].up_s = params->up_s;
-    f->w.root.controllers[0].down_s = params->down_s;
-    memset(f->state, 0, sizeof f->state);
-    f->khpa = game_world_controller(&f->w, 0);
-    f->current = current;
-}
-
-static void stop(struct fixture *f)
-{
-    game_world_close(&f->w);
-}
-
-/* One decision; what it asks for is done. */
-static int decide(struct fixture *f, const struct pods *p)
-{
-    int32_t delta[1];
-    game_world_set(&f->w, f->state, 0, SF_DESIRED, f->current);
-    game_world_set(&f->w, f->state, 0, SF_HPA_READY, p->ready);
-    game_world_set(&f->w, f->state, 0, SF_HPA_IGNORED, p->ignored);
-    game_world_set(&f->w, f->state, 0, SF_HPA_MISSING, p->missing);
-    game_world_set(&f->w, f->state, 0, SF_HPA_CPU, p->used_m);
-    controller_act(f->khpa, delta, f->state);
-    f->current += delta[0];
-    return f->current;
-}
 
 /* Pods that are all ready, in a number that makes the rule recommend `wanted` (target 0.5). */
 static int decide_for(struct fixture *f, int wanted)
@@ -64,6 +11,13 @@ static int decide_for(struct fixture *f, int wanted)
     const struct pods p = {f->current, 0, 0, 500.0 * wanted};
     return decide(f, &p);
 }
+
+/* With a stanza, so that steps 4 and 5 are the configurable ones. */
+#define DEFAULT_AT(percent)                                                                        \
+    (struct controller_cfg)                                                                        \
+    {                                                                                              \
+        .behavior = KHPA_BEHAVIOR_DEFAULT, .target = (percent)                                     \
+    }
 
 /* ---- steps 1 to 3 ---- */
 
@@ -80,42 +34,13 @@ static void check_examples(const struct example *examples, size_t n)
     for (size_t i = 0; i < n; i++) {
         const struct example *e = &examples[i];
         struct fixture f;
-        start(&f, &(struct controller_cfg){.target = e->target}, 15, e->current);
+        start(&f, &DEFAULT_AT(e->target), 15, e->current);
         const int got = decide(&f, &e->pods);
         if (got != e->expected) {
             fail_msg("%s: %d replicas, expected %d", e->name, got, e->expected);
         }
         stop(&f);
     }
-}
-
-/* Numbers of the cases in pkg/controller/podautoscaler/replica_calculator_test.go (kubernetes at
- * 00067268967e), of the resource metric; named as there, without "TestReplicaCalc". */
-static void test_cases_of_kubernetes(void **state)
-{
-    (void)state;
-    static const struct example examples[] = {
-        {"ScaleUp", 3, 0.30, {3, 0, 0, 1500}, 5},
-        {"ScaleUpUnreadyLessScale", 3, 0.30, {2, 1, 0, 1200}, 4},
-        {"ScaleUpUnreadyNoScale", 3, 0.30, {1, 2, 0, 400}, 3},
-        {"ScaleUpIgnoresFailedPods", 2, 0.30, {2, 0, 0, 1200}, 4},
-        {"ScaleDown", 5, 0.50, {5, 0, 0, 1400}, 3},
-        {"ScaleDownIncludeUnreadyPods", 5, 0.50, {3, 2, 0, 900}, 2},
-        {"ScaleDownExcludeUnscheduledPods", 5, 0.50, {1, 4, 0, 100}, 1},
-        {"Tolerance", 3, 1.00, {3, 0, 0, 3060}, 3},
-        {"MissingMetrics", 4, 1.00, {2, 0, 2, 495}, 3},
-        {"EmptyMetrics", 4, 1.00, {0, 0, 3, 0}, 4},
-        {"MissingMetricsNoChangeEq", 2, 1.00, {1, 0, 1, 1000}, 2},
-        {"MissingMetricsNoChangeGt", 2, 1.00, {1, 0, 1, 1900}, 2},
-        {"MissingMetricsNoChangeLt", 2, 1.00, {1, 0, 1, 600}, 2},
-        {"MissingMetricsUnreadyChange", 3, 0.50, {1, 1, 1, 450}, 3},
-        {"MissingMetricsUnreadyScaleUp", 3, 0.50, {1, 1, 1, 2000}, 4},
-        {"MissingMetricsUnreadyScaleDown", 4, 0.50, {2, 1, 1, 200}, 3},
-        {"DuringRollingUpdateWithMaxSurge", 2, 0.50, {2, 0, 1, 200}, 2},
-        {"ComputedToleranceAlgImplementation", 10, 0.56, {10, 0, 0, 5000}, 9},
-        {"ComputedToleranceAlgImplementation, unscaling", 10, 0.55, {10, 0, 0, 5000}, 10},
-    };
-    check_examples(examples, sizeof examples / sizeof *examples);
 }
 
 static void test_examples_by_hand(void **state)
@@ -160,10 +85,13 @@ static void test_examples_by_hand(void **state)
 
 /* ---- step 4 ---- */
 
-static const struct controller_cfg DOWN_300 = {.target = 0.5, .down_s = 300};
-static const struct controller_cfg DOWN_60 = {.target = 0.5, .down_s = 60};
-static const struct controller_cfg UP_30 = {.target = 0.5, .up_s = 30};
-static const struct controller_cfg AT_ONCE = {.target = 0.5};
+static const struct controller_cfg DOWN_300 = {
+    .behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5, .down_s = 300};
+static const struct controller_cfg DOWN_60 = {
+    .behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5, .down_s = 60};
+static const struct controller_cfg UP_30 = {
+    .behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5, .up_s = 30};
+static const struct controller_cfg AT_ONCE = {.behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5};
 
 /* The ten replicas found at the start count as recommended, for 300 s: decisions 0 to 19. */
 static void test_down_window(void **state)
@@ -291,7 +219,7 @@ static void test_limit_of_a_case_of_kubernetes(void **state)
 {
     (void)state;
     struct fixture f;
-    start(&f, &(struct controller_cfg){.target = 1.0}, 15, 4);
+    start(&f, &DEFAULT_AT(1.0), 15, 4);
     const struct pods p = {4, 0, 0, 23500};
     assert_int_equal(decide(&f, &p), 8);
     assert_int_equal(decide(&f, &p), 16);
@@ -305,8 +233,7 @@ static void test_bounds(void **state)
     (void)state;
     struct fixture f;
     start(&f, &AT_ONCE, 15, 10);
-    f.w.root.topology.services[0].min_replicas = 2;
-    f.w.root.topology.services[0].max_replicas = 12;
+    bounds(&f, 2, 12);
     assert_int_equal(decide_for(&f, 500), 12);
     assert_int_equal(decide_for(&f, 0), 2);
     stop(&f);
@@ -318,10 +245,11 @@ static void test_services_are_independent(void **state)
     (void)state;
     struct game_world w;
     int32_t delta[2];
-    float s[STATE_MAX] = {0};
-    game_world_open(&w, "topology: {services: [{name: a, cpu_m: 500, entry: true, calls: [b]}, "
-                        "{name: b, cpu_m: 200}]}\n"
-                        "controllers: [{kind: khpa, target: 0.5, down_s: 60}]\n");
+    float s[KHPA_STATE_MAX] = {0};
+    game_world_open(&w,
+                    "topology: {services: [{name: a, cpu_m: 500, entry: true, calls: [b]}, "
+                    "{name: b, cpu_m: 200}]}\n"
+                    "controllers: [{kind: khpa, behavior: default, target: 0.5, down_s: 60}]\n");
     struct controller *c = game_world_controller(&w, 0);
     for (int i = 0; i < 5; i++) {
         game_world_set(&w, s, 0, SF_DESIRED, 4);
@@ -394,15 +322,19 @@ static int reference_decides(struct reference *r, const struct controller_cfg *c
         largest = e->at > now - cfg->down_s && e->value > largest ? e->value : largest;
     }
     r->recommended[r->n_recommended++] = (struct stamped){now, recommended};
-    int wanted = current;
-    wanted = wanted < least ? least : wanted;
-    wanted = wanted > largest ? largest : wanted;
+    const bool none = cfg->behavior == KHPA_BEHAVIOR_NONE;
+    int wanted = none ? largest : current;
+    if (!none) {
+        wanted = wanted < least ? least : wanted;
+        wanted = wanted > largest ? largest : wanted;
+    }
     int begun = current;
     for (int i = 0; i < r->n_changed; i++) {
         begun -= r->changed[i].at > now - 15 ? r->changed[i].value : 0;
     }
     if (wanted > current) {
-        const int most = 2 * begun > begun + 4 ? 2 * begun : begun + 4;
+        int most = 2 * begun > begun + 4 ? 2 * begun : begun + 4;
+        most = none ? (2 * current > 4 ? 2 * current : 4) : most;
         wanted = wanted > most ? most : wanted;
         wanted = wanted < current ? current : wanted;
     }
@@ -433,14 +365,16 @@ static void test_against_lists(void **state)
     int n_changes = 0;
     for (uint32_t h = 0; h < 400; h++) {
         const double period = periods[rng_below(word(h, 99, 0), 4)];
+        const bool none = word(h, 99, 5) % 2 == 0;
         const struct controller_cfg cfg = {
+            .behavior = none ? KHPA_BEHAVIOR_NONE : KHPA_BEHAVIOR_DEFAULT,
             .target = 0.01 * (30 + rng_below(word(h, 99, 1), 70)),
-            .up_s = windows[rng_below(word(h, 99, 2), 4)],
+            .up_s = none ? 0 : windows[rng_below(word(h, 99, 2), 4)],
             .down_s = windows[rng_below(word(h, 99, 3), 4)],
         };
         struct reference r = {0};
         start(&f, &cfg, period, 1 + (int)rng_below(word(h, 99, 4), 20));
-        f.w.root.topology.services[0].max_replicas = 40;
+        bounds(&f, 1, 40);
         for (uint32_t step = 0; step < 50; step++) {
             struct pods p;
             draw_pods(&p, h, step, f.current);
@@ -454,7 +388,63 @@ static void test_against_lists(void **state)
     assert_true(n_changes > 2000);
 }
 
+/* ---- a metric outage ---- */
+
+/* Without a metric nothing is decided, however long, and in neither form. */
+static void test_no_decision_without_a_metric(void **state)
+{
+    (void)state;
+    const struct pods idle = {8, 0, 0, 800}, blind = {0, 0, 8, 0};
+    for (int b = KHPA_BEHAVIOR_NONE; b <= KHPA_BEHAVIOR_DEFAULT; b++) {
+        struct fixture f;
+        start(&f, &(struct controller_cfg){.behavior = b, .target = 0.8, .down_s = 300}, 15, 8);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(decide(&f, &idle), 8);
+        }
+        for (int i = 0; i < 60; i++) {
+            assert_int_equal(decide(&f, &blind), 8);
+        }
+        assert_int_equal(decide(&f, &idle), 1); /* of 300 s ago nothing is left */
+        stop(&f);
+    }
+}
+
+/* ---- targets beyond the request ---- */
+
+/* 250 % of the request on 4 pods, a target of 125 %: twice as many. */
+static void test_target_beyond_the_request(void **state)
+{
+    (void)state;
+    const struct pods p = {4, 0, 0, 10000};
+    struct fixture f;
+    start(&f, &(struct controller_cfg){.target = 1.25}, 15, 4);
+    assert_int_equal(decide(&f, &p), 8);
+    stop(&f);
+}
+
 /* ---- refusals ---- */
+
+static void refused(const char *world, const char *says)
+{
+    struct game_world w;
+    struct controller *c = NULL;
+    game_world_open(&w, world);
+    assert_int_equal(controller_new(&c, &w.arena, &w.root.controllers[0], &w.world, &w.rules, NULL),
+                     ERR_CONFIG);
+    assert_null(c);
+    if (strstr(w.log, says) == NULL) {
+        fail_msg("says '%s', expected '%s'", w.log, says);
+    }
+    game_world_close(&w);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    refused("topology: {limit_ratio: 2}\ncontrollers: [{kind: khpa, target: 2.01}]\n",
+            "target 2.01 is more than a pod can use: its limit is 2 times its request");
+    refused("controllers: [{kind: khpa, up_s: 30}]\n", "set behavior: default, or up_s: 0");
+}
 
 static void test_target_must_be_whole(void **state)
 {
@@ -473,7 +463,6 @@ static void test_target_must_be_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases_of_kubernetes),
         cmocka_unit_test(test_examples_by_hand),
         cmocka_unit_test(test_down_window),
         cmocka_unit_test(test_down_window_keeps_the_largest),
@@ -486,6 +475,9 @@ int main(void)
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_services_are_independent),
         cmocka_unit_test(test_against_lists),
+        cmocka_unit_test(test_no_decision_without_a_metric),
+        cmocka_unit_test(test_target_beyond_the_request),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_target_must_be_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,69 @@
+/* One service under the Kubernetes rule: what the autoscaler finds, and what it asks for. */
+#ifndef KARMA_TESTS_KHPA_FIXTURE_H
+#define KARMA_TESTS_KHPA_FIXTURE_H
+
+#include "tests/unit/game_world.h"
+
+enum { KHPA_STATE_MAX = 256 };
+
+/* Pods of 1000 m, whose limit is beyond every target below. */
+static const char KHPA_WORLD[] =
+    "topology: {node_cpu_m: 1e8, node_ram_mib: 1e8, limit_ratio: 10, services: [{name: s, "
+    "cpu_m: 1000, max_replicas: 1000, initial_replicas: 3, entry: true}]}\n"
+    "controllers: [{kind: khpa}]\n";
+
+/* What the autoscaler finds at a decision. */
+struct pods {
+    int ready, ignored, missing;
+    double used_m; /* of the ready ones */
+};
+
+struct fixture {
+    struct game_world w;
+    struct controller *khpa;
+    float state[KHPA_STATE_MAX];
+    int current; /* replicas asked for */
+};
+
+/* A new controller that finds `current` replicas. */
+static inline void start(struct fixture *f, const struct controller_cfg *params, double period_s,
+                         int current)
+{
+    game_world_open(&f->w, KHPA_WORLD);
+    struct controller_cfg *cfg = &f->w.root.controllers[0];
+    f->w.root.plant.period_s = period_s;
+    cfg->behavior = params->behavior;
+    cfg->target = params->target;
+    cfg->up_s = params->up_s;
+    cfg->down_s = params->down_s;
+    memset(f->state, 0, sizeof f->state);
+    f->khpa = game_world_controller(&f->w, 0);
+    f->current = current;
+}
+
+static inline void bounds(struct fixture *f, int least, int most)
+{
+    f->w.root.topology.services[0].min_replicas = least;
+    f->w.root.topology.services[0].max_replicas = most;
+}
+
+static inline void stop(struct fixture *f)
+{
+    game_world_close(&f->w);
+}
+
+/* One decision; what it asks for is done. */
+static inline int decide(struct fixture *f, const struct pods *p)
+{
+    int32_t delta[1];
+    game_world_set(&f->w, f->state, 0, SF_DESIRED, f->current);
+    game_world_set(&f->w, f->state, 0, SF_HPA_READY, p->ready);
+    game_world_set(&f->w, f->state, 0, SF_HPA_IGNORED, p->ignored);
+    game_world_set(&f->w, f->state, 0, SF_HPA_MISSING, p->missing);
+    game_world_set(&f->w, f->state, 0, SF_HPA_CPU, p->used_m);
+    controller_act(f->khpa, delta, f->state);
+    f->current += delta[0];
+    return f->current;
+}
+
+#endif
