@@ -32,12 +32,14 @@ void sim_stream_advance(const struct sim *s, struct sim_stream *a)
     stream_aim(a);
 }
 
-/* Before 0 the first second's rate holds, after the schedule the last one's. */
+/* After the schedule its last second's rate holds. Before 0 the legitimate rate is that of the
+ * first second, and nobody attacks: the warm-up is quiet. */
 static double scheduled_rate(const struct schedule *schedule, const float *rps, int64_t second)
 {
     int64_t last = schedule->n_seconds - 1;
     int64_t i = second < 0 ? 0 : second > last ? last : second;
-    return last < 0 ? 0.0 : (double)rps[i];
+    bool quiet = second < 0 && rps != schedule->legit_rps;
+    return last < 0 || quiet ? 0.0 : (double)rps[i];
 }
 
 /* CPU that an attack request needs beyond a legitimate one: the schedule's mean over its own

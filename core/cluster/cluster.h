@@ -47,9 +47,10 @@
  * resolved + in flight at any time. A pod without a place on the node (CPU and memory requests)
  * exists and waits. Scale-down removes pods without a place first, then starting ones, crashed
  * ones, and ready ones, the youngest first; a removed pod keeps its CPU request until it has
- * drained, 30 s at most. Before an episode some 45 s run at the rates of its first second, with the
- * first pods already 600 s old, so that measurement windows are full at the first decision; neither
- * truth nor cohorts count them, but what they left in flight is resolved in the first period.
+ * drained, 30 s at most. Before an episode some 45 s run at the legitimate rate of its first
+ * second, without attack or fault (an event's time 0 is the start of the episode), with the first
+ * pods already 600 s old, so that measurement windows are full at the first decision; neither truth
+ * nor cohorts count them, but what they left in flight is resolved in the first period.
  *
  * What goes wrong comes from the schedule (scenario.h) and acts at these places: floods and costly
  * requests as arrivals (arrivals.c); crashes, blows, slow-downs and the noisy neighbour on ticks of

@@ -37,11 +37,12 @@ static void gauge_pod(struct sim_gauges *g, const struct sim *s, const struct si
     }
 }
 
-/* The scrape that is due. One that fails leaves a mark and nothing else. */
+/* The scrape that is due. One that fails leaves a mark and nothing else. Those of the warm-up,
+ * which ends at 0, do not fail. */
 static bool scrape_fails(const struct sim *s)
 {
     enum { SCRAPES = -1 }; /* in the place of a request, with the number of the scrape */
-    double p = schedule_outage(s->schedule, s->now);
+    double p = s->now > 0.0 ? schedule_outage(s->schedule, s->now) : 0.0;
     struct rng_block draw = rng_philox(s->key_fault, (uint32_t)s->n_scrapes, (uint32_t)SCRAPES,
                                        s->id.episode, s->id.env);
     return p > 0.0 && (double)draw.v[0] * 0x1p-32 < p;

@@ -113,6 +113,17 @@ static void clear(struct sim *s)
     clear_services(s);
 }
 
+/* To time 0. What happens at 0 belongs to the episode, so the tick of 0 waits for the first step.
+ */
+static void warm_up(struct sim *s)
+{
+    sim_run(s, -0.5 / SIM_TICKS_PER_S);
+    const double tick_s = s->tick_s;
+    s->tick_s = SIM_NEVER;
+    sim_run(s, 0.0);
+    s->tick_s = tick_s;
+}
+
 void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule *schedule,
                int horizon)
 {
@@ -130,7 +141,8 @@ void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule
     sim_streams_start(s);
     sim_clients_start(s);
     s->scrape_s = sim_scrape_at(s, 0);
-    sim_run(s, 0.0);
+    memset(s->state, 0, sizeof *s->state * (size_t)state_size(s->world->topology->n_services));
+    warm_up(s);
     s->n_cohorts = (int)ceil(horizon * s->world->plant->period_s / COHORT_S);
     memset(s->cohorts, 0, sizeof(*s->cohorts) * (size_t)s->n_cohorts);
     sim_truth_open(s); /* the warm-up leaves nothing but calls in flight and scrapes */

@@ -59,7 +59,8 @@ static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id
                                    .episode = id->episode,
                                    .member =
                                        (int)rng_below(drawn, (uint32_t)m->ensemble.n_members)};
-    const double load = schedule_load(schedule, NULL, 0, p->cfg->period_s);
+    double legit; /* nobody attacks before an episode */
+    const double load = schedule_load(schedule, &legit, 0, p->cfg->period_s) * legit;
     (void)horizon;
     t->places[lid] = (struct place){.schedule = schedule};
     const uint32_t start = rng_philox(key, DRAW_START, id->env, id->episode, 0).v[0];
