@@ -90,20 +90,28 @@ struct outcome {
     double compliance, vcpu;
 };
 
-/* Collective. Means over scenarios and episodes, known on rank 0. */
+/* Collective. Means over the scored episodes of all scenarios, known on rank 0. */
 static enum err play(struct convergence *c, enum arm arm, struct outcome *out)
 {
     const int n = c->jobs.n / ARMS;
     const struct job_list jobs = {
         .n = n, .ctx = c, .what = "evaluate", .run = run_job, .take = take_job};
-    int n_rows;
+    int n_rows, n_scored = 0;
     *out = (struct outcome){0};
     c->first = (int)arm * n;
     TRY(farm_run(c->comm, &jobs));
     const struct eval_row *rows = eval_rows(c->eval, &n_rows) + c->first;
     for (int i = 0; i < n && c->comm->rank == 0; i++) {
-        out->compliance += rows[i].m.compliance / n;
-        out->vcpu += rows[i].m.vcpu / n;
+        n_scored += metrics_scored(&rows[i].m) ? 1 : 0;
+    }
+    for (int i = 0; i < n && c->comm->rank == 0; i++) {
+        if (metrics_scored(&rows[i].m)) {
+            out->compliance += rows[i].m.compliance / n_scored;
+            out->vcpu += rows[i].m.vcpu / n_scored;
+        }
+    }
+    if (n_scored == 0) { /* also on ranks that know no rows */
+        *out = (struct outcome){NAN, NAN};
     }
     return ERR_OK;
 }

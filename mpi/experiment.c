@@ -3,6 +3,7 @@
 
 #include "core/base/crc32c.h"
 #include "core/base/file.h"
+#include "core/eval/episode.h"
 
 #include <string.h>
 
@@ -101,6 +102,7 @@ static enum err build(struct experiment *x)
     TRY(rules_init_organised(&x->rules, &x->arena, &c->game, &x->world, &c->organisation,
                              &x->reader));
     TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
+    TRY(episode_check_warmup(c->eval.warmup_s, &x->world));
     TRY(cfg_print_resolved(&x->resolved, experiment_fields, c, CFG_ALL));
     return buf_append(&x->resolved, "", 1);
 }

@@ -13,6 +13,7 @@ struct setting {
     struct controller_cfg controller;
     struct team_cfg team;
     struct org_cfg organisation;
+    double warmup_s;
 };
 
 #define SETTING_ROWS                                                                               \
@@ -22,7 +23,8 @@ struct setting {
         CFG_TABLE(struct setting, workload, workload_fields, ""),                                  \
         CFG_TABLE(struct setting, game, game_fields, ""),                                          \
         CFG_TABLE(struct setting, scenario, scenario_fields, ""),                                  \
-        CFG_TABLE(struct setting, controller, controller_fields, "")
+        CFG_TABLE(struct setting, controller, controller_fields, ""),                              \
+        CFG_DOUBLE(struct setting, warmup_s, "0", 0, 86400, "s", CFG_RESULT, "")
 
 static const struct cfg_field of_rules[] = {SETTING_ROWS, CFG_END};
 static const struct cfg_field of_policies[] = {
@@ -57,7 +59,8 @@ enum err setting_digest(uint64_t *digest, const struct experiment_cfg *cfg, int 
                         .scenario = cfg->scenarios[scenario],
                         .controller = cfg->eval.controllers[controller],
                         .team = cfg->team,
-                        .organisation = cfg->organisation};
+                        .organisation = cfg->organisation,
+                        .warmup_s = cfg->eval.warmup_s};
     s.scenario.name = "";
     s.controller.name = "";
     s.controller.listed = true;

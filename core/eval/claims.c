@@ -30,8 +30,8 @@ enum verdict claims_verdict(const struct stat_interval *diff, double p_holm, dou
     return sure && diff->value >= effect_min ? VERDICT_SUPPORTED : VERDICT_UNDECIDED;
 }
 
-static enum err gather(struct stat_arm *arm, const struct summary *s, int controller, int scenario,
-                       struct arena *scratch)
+static enum err gather(struct stat_arm *arm, double **values, const struct summary *s,
+                       int controller, int scenario, struct arena *scratch)
 {
     const struct outcomes *o = &s->outcomes;
     const int n_train = o->n_train[controller];
@@ -40,6 +40,7 @@ static enum err gather(struct stat_arm *arm, const struct summary *s, int contro
         return ERR_MEMORY;
     }
     outcomes_gather(x, o, controller, scenario, METRIC_OF(compliance));
+    *values = x;
     *arm = (struct stat_arm){x, (uint32_t)n_train};
     return ERR_OK;
 }
@@ -70,18 +71,24 @@ static enum err estimate(struct claim *c, const struct stat_arm *a, const struct
     return test(c, a, b, n_eval, cfg, scratch);
 }
 
-/* Compliance is defined in every episode (metrics.h), so no column is dropped. */
+/* Episodes in which one of the two has no compliance (metrics.h) are left out; if that is all of
+ * them, nothing is claimed. */
 static enum err fill(struct claim *c, const struct summary *s, int i, double level,
                      struct arena *scratch)
 {
     const int scenario = summary_scenario(s, s->n_views - 1);
     const struct stat_cfg cfg = summary_bootstrap(s->cfg, STREAM_CLAIMS + (uint32_t)i);
     struct stat_arm a, b;
+    double *x, *y;
     *c = (struct claim){.better = s->cfg->primary[i].better_index,
-                        .than = s->cfg->primary[i].than_index};
-    TRY(gather(&a, s, c->better, scenario, scratch));
-    TRY(gather(&b, s, c->than, scenario, scratch));
-    return estimate(c, &a, &b, (uint32_t)s->outcomes.n_episodes, &cfg, level, scratch);
+                        .than = s->cfg->primary[i].than_index,
+                        .diff = {NAN, NAN, NAN},
+                        .share = {NAN, NAN, NAN},
+                        .p = 1.0};
+    TRY(gather(&a, &x, s, c->better, scenario, scratch));
+    TRY(gather(&b, &y, s, c->than, scenario, scratch));
+    const int n = outcomes_defined(x, (int)a.n_train, y, (int)b.n_train, s->outcomes.n_episodes);
+    return n > 0 ? estimate(c, &a, &b, (uint32_t)n, &cfg, level, scratch) : ERR_OK;
 }
 
 static enum err judge(struct claims *c, const struct summary *s, struct arena *scratch)

@@ -4,6 +4,8 @@
 #include "core/base/log.h"
 #include "core/plant/schema.h"
 
+#include <math.h>
+
 enum err episode_init(struct episode *e, struct arena *arena, const struct world *w)
 {
     return episode_init_on(e, arena, w, GROUND_CLUSTER);
@@ -46,7 +48,9 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     TRY(plant_step(e->plant, e->delta, NULL, NULL));
     const struct plant_truth *truth = plant_truth(e->plant, 0);
     reward_of(&terms, truth, w->cfg.plant, w->cfg.topology->node_cpu_m);
-    metrics_account_step(&e->account, truth, &terms, e->delta, c->conflict);
+    if (step * w->cfg.plant->period_s >= e->warmup_s) {
+        metrics_account_step(&e->account, truth, &terms, e->delta, c->conflict);
+    }
     if (observer == NULL) {
         return ERR_OK;
     }
@@ -61,14 +65,15 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     return observer->see(observer->ctx, &seen);
 }
 
-/* The last metric: what the pods could answer at most. A result beyond it is a bug of ours. */
+/* The last metric: what the pods could answer at most of all requests. A result beyond it is a bug
+ * of ours. */
 static enum err judge(struct episode *e, struct episode_metrics *m, const struct controller *c,
                       const struct episode_id *id, double carried)
 {
     const double rounding = 1e-9;
     int n = 0;
     const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n);
-    if (cohorts == NULL) {
+    if (cohorts == NULL || !metrics_scored(m) || e->warmup_s > 0.0) {
         return ERR_OK;
     }
     m->bound = bound_of(&e->bound, &e->schedule, id, cohorts, n, carried);
@@ -81,12 +86,39 @@ static enum err judge(struct episode *e, struct episode_metrics *m, const struct
     return ERR_OK;
 }
 
+/* Metrics of what came after the warm-up; its windows and events are left out with it. */
+static void finish(struct episode_metrics *out, const struct episode *e)
+{
+    int n = 0;
+    const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n);
+    const int skipped = (int)(e->warmup_s / COHORT_S);
+    double onset_s = -1.0;
+    for (int i = 0; i < e->schedule.n_events && onset_s < 0.0; i++) {
+        const double start_s = e->schedule.events[i].start_s;
+        onset_s = start_s >= e->warmup_s ? start_s - e->warmup_s : onset_s;
+    }
+    metrics_finish(out, &e->account, cohorts != NULL ? cohorts + skipped : NULL, n - skipped,
+                   onset_s, e->world->cfg.plant);
+}
+
+enum err episode_check_warmup(double warmup_s, const struct world *w)
+{
+    const double period_s = w->cfg.plant->period_s;
+    const double periods = warmup_s / period_s;
+    if (periods != floor(periods) || fmod(warmup_s, COHORT_S) != 0.0 || periods >= w->cfg.horizon) {
+        log_error("eval.warmup_s is %g s; expected a multiple of the decision period "
+                  "(plant.period_s, %g s) and of %d s that is shorter than an episode (%g s)",
+                  warmup_s, period_s, COHORT_S, w->cfg.horizon * period_s);
+        return ERR_CONFIG;
+    }
+    return ERR_OK;
+}
+
 enum err episode_run(struct episode *e, struct episode_metrics *out, struct controller *c,
                      int scenario, const struct episode_id *id,
                      const struct episode_observer *observer)
 {
     const struct world *w = e->world;
-    int n_cohorts = 0;
     schedule_draw(&e->schedule, &w->scenarios[scenario], id, w->n_seconds);
     metrics_account_clear(&e->account);
     controller_reset(c, id, &e->schedule);
@@ -98,7 +130,6 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
     for (int step = 0; step < w->cfg.horizon; step++) {
         TRY(play_period(e, c, step, observer));
     }
-    const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n_cohorts);
-    metrics_finish(out, &e->account, cohorts, n_cohorts, e->schedule.onset_s, w->cfg.plant);
+    finish(out, e);
     return judge(e, out, c, id, carried);
 }

@@ -34,7 +34,11 @@ struct episode {
     struct metrics_account account;
     struct bound bound;
     int32_t *delta; /* (n_services) */
+    double
+        warmup_s; /* 0, or set by the caller: metrics count from then on, and there is no bound */
 };
+/* Is it a whole number of periods and windows, shorter than an episode? Else ERR_CONFIG. */
+enum err episode_check_warmup(double warmup_s, const struct world *w) WARN_UNUSED;
 enum err episode_init(struct episode *e, struct arena *arena, const struct world *w) WARN_UNUSED;
 /* The same, on the twin if that is what is measured: then there are no cohorts, so no recovery and
  * no bound. */

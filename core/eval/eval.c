@@ -42,6 +42,8 @@ const struct cfg_field eval_fields[] = {
             "of each controller in each scenario, the same for all"),
     CFG_INT(struct eval_cfg, first, "0", 0, 1000000000, "", CFG_RESULT,
             "number of the first episode, so that parts can be merged"),
+    CFG_DOUBLE(struct eval_cfg, warmup_s, "0", 0, 86400, "s", CFG_RESULT,
+               "of each episode: controllers act, but nothing is counted"),
     CFG_UINT64(struct eval_cfg, seed, "1", CFG_RESULT, "of the episodes; never meets training's"),
     CFG_ENUM(struct eval_cfg, split, "dev", splits, CFG_RESULT, "domain of the episodes"),
     CFG_ENUM(struct eval_cfg, plant, "cluster", plants, CFG_RESULT, "where they are played"),
@@ -199,6 +201,7 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
                   const struct eval_teams *teams)
 {
     TRY(check_split(cfg));
+    TRY(episode_check_warmup(cfg->warmup_s, world));
     TRY(check_names(cfg));
     TRY(find_claims(cfg));
     struct eval *e = ARENA_NEW(arena, 1, struct eval);
@@ -213,6 +216,7 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
         return ERR_MEMORY;
     }
     TRY(episode_init_on(&e->episode, arena, world, (enum world_ground)cfg->plant));
+    e->episode.warmup_s = cfg->warmup_s;
     TRY(init_arms(e, arena, rules, teams));
     *out = e;
     return ERR_OK;

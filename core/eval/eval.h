@@ -28,8 +28,9 @@ enum { EVAL_PRIMARY_MAX = 8 };
 struct eval_cfg {
     struct controller_cfg *controllers;
     int n_controllers;
-    int episodes; /* of each controller in each scenario (and training seed) */
-    int first;    /* number of the first one */
+    int episodes;    /* of each controller in each scenario (and training seed) */
+    int first;       /* number of the first one */
+    double warmup_s; /* of each episode: played, not counted */
     uint64_t seed;
     int split;         /* RNG_DEV or RNG_TEST_SPLIT */
     int plant;         /* enum world_ground */
@@ -68,7 +69,7 @@ struct eval_teams {
 
 struct eval;
 /* `teams` (n_controllers). Everything by reference. ERR_CONFIG if two controllers share a name, if
- * a primary comparison names none, and for the TRAIN domain. */
+ * a primary comparison names none, for the TRAIN domain, and if the warm-up does not fit. */
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
                   const struct world *world, const struct rules *rules,
                   const struct eval_teams *teams) WARN_UNUSED;

@@ -285,6 +285,51 @@ static enum err contest_init(struct contest *c, struct draw *d, struct arena *ar
     return arm_init(&c->policy, arena, o, policy, scenario, metric);
 }
 
+static bool arm_has(const struct arm *a, int n_episodes, int e)
+{
+    bool has = true;
+    for (int t = 0; t < a->n_train; t++) {
+        const ptrdiff_t at = (ptrdiff_t)t * n_episodes + e;
+        has = has && isfinite(a->cost[at]) && isfinite(a->value[at]);
+    }
+    return has;
+}
+
+/* Keeps the columns of `kept` (n_kept, ascending). */
+static void arm_keep(struct arm *a, int n_episodes, const uint32_t *kept, int n_kept)
+{
+    for (int t = 0; t < a->n_train; t++) {
+        for (int i = 0; i < n_kept; i++) { /* never moves a value to the right */
+            const ptrdiff_t to = (ptrdiff_t)t * n_kept + i;
+            const ptrdiff_t from = (ptrdiff_t)t * n_episodes + kept[i];
+            a->cost[to] = a->cost[from];
+            a->value[to] = a->value[from];
+        }
+    }
+}
+
+/* Episodes that somebody has no value in are left out for all. After the last arm was added. False:
+ * none is left. */
+static bool contest_close(struct contest *c, struct draw *d)
+{
+    int n = 0;
+    for (int e = 0; e < c->n_episodes; e++) {
+        bool all = arm_has(&c->policy, c->n_episodes, e);
+        for (int i = 0; i < c->n_arms && all; i++) {
+            all = arm_has(&c->arms[i], c->n_episodes, e);
+        }
+        if (all) {
+            d->episodes[n++] = (uint32_t)e;
+        }
+    }
+    arm_keep(&c->policy, c->n_episodes, d->episodes, n);
+    for (int i = 0; i < c->n_arms; i++) {
+        arm_keep(&c->arms[i], c->n_episodes, d->episodes, n);
+    }
+    c->n_episodes = d->n_episodes = n;
+    return n > 0;
+}
+
 static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int policy, int kind,
                          int scenario, struct arena *scratch)
 {
@@ -292,12 +337,19 @@ static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int po
     struct draw d;
     const struct stat_cfg cfg = summary_bootstrap(s->cfg, 0);
     const int metric = METRIC_OF(compliance);
-    *g = (struct frontier_gap){.n_arms = count_kind(s->cfg, frontier_kinds[kind])};
+    *g = (struct frontier_gap){.n_arms = count_kind(s->cfg, frontier_kinds[kind]),
+                               .cost = NAN,
+                               .value = NAN,
+                               .diff = {NAN, NAN, NAN},
+                               .undefined = s->cfg->resamples};
     if (g->n_arms == 0) {
         return ERR_OK;
     }
     TRY(contest_init(&c, &d, scratch, s, policy, scenario, metric));
     TRY(add_arms(&c, scratch, s, frontier_kinds[kind], scenario, metric));
+    if (!contest_close(&c, &d)) {
+        return ERR_OK;
+    }
     TRY(bootstrap(&g->diff, &g->undefined, &c, estimate_gap, &d, &cfg, scratch));
     draw_identity(&d);
     g->value = frontier_value(&c, &d, &g->cost);
@@ -316,6 +368,10 @@ static enum err fill_pair(struct frontier_pair *out, const struct summary *s,
     TRY(add_arms(&c, scratch, s, a, scenario, metric));
     c.n_first = c.n_arms;
     TRY(add_arms(&c, scratch, s, b, scenario, metric));
+    if (!contest_close(&c, &d)) {
+        out->undefined = s->cfg->resamples;
+        return ERR_OK;
+    }
     TRY(bootstrap(&out->diff, &out->undefined, &c, estimate_pair, &d, &cfg, scratch));
     draw_identity(&d);
     out->cost = mean_policy(c.policy.cost, &d);
@@ -357,6 +413,9 @@ static enum err fill_share(struct stat_interval *out, const struct summary *s, i
     TRY(contest_init(&c, &d, scratch, s, policy, scenario, metric));
     TRY(add_arms(&c, scratch, s, CONTROLLER_NOTHING, scenario, metric));
     TRY(add_arms(&c, scratch, s, CONTROLLER_FF, scenario, metric));
+    if (!contest_close(&c, &d)) {
+        return ERR_OK;
+    }
     return bootstrap(out, &undefined, &c, estimate_headroom, &d, &cfg, scratch);
 }
 

@@ -5,7 +5,8 @@
  * rest gives everything on the line between their points, so what the method can do is the upper
  * concave hull: not defined below its cheapest arm, flat beyond its best one (a larger budget need
  * not be spent). Intervals of the difference policy - frontier resample episodes, for all arms
- * together, and the policy's training seeds; hull and cost are made anew in every resample. The
+ * together, and the policy's training seeds; hull and cost are made anew in every resample. An
+ * episode that is not scored (metrics.h) for one of them is left out for all. The
  * hull picks the best arms on the very episodes it is judged on, which favours it, not the policy.
  */
 #ifndef KARMA_EVAL_FRONTIER_H

@@ -187,6 +187,45 @@ static enum err fill_gaps(struct summary *s, struct arena *scratch)
     return ERR_OK;
 }
 
+/* Episodes in which a controller has no compliance under some training seed. */
+static int count_empty(const struct summary *s, int controller, const double *x)
+{
+    const struct outcomes *o = &s->outcomes;
+    int n = 0;
+    for (int e = 0; e < o->n_episodes; e++) {
+        bool empty = false;
+        for (int t = 0; t < o->n_train[controller]; t++) {
+            empty = empty || isnan(x[t * o->n_episodes + e]);
+        }
+        n += empty ? 1 : 0;
+    }
+    return n;
+}
+
+static enum err fill_empty(struct summary *s, struct arena *arena, struct arena *scratch)
+{
+    int *n_empty = ARENA_NEW(arena, s->n_views, int);
+    if (n_empty == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int v = 0; v < s->n_views; v++) {
+        n_empty[v] = 0;
+        for (int c = 0; c < s->outcomes.n_controllers; c++) {
+            const struct arena_mark mark = arena_mark(scratch);
+            double *x = ARENA_NEW(scratch, s->outcomes.n_train[c] * s->outcomes.n_episodes, double);
+            if (x == NULL) {
+                return ERR_MEMORY;
+            }
+            outcomes_gather(x, &s->outcomes, c, summary_scenario(s, v), METRIC_OF(compliance));
+            const int n = count_empty(s, c, x);
+            n_empty[v] = n > n_empty[v] ? n : n_empty[v];
+            arena_rewind(scratch, mark);
+        }
+    }
+    s->n_empty = n_empty;
+    return ERR_OK;
+}
+
 enum err summary_init(struct summary *s, struct arena *arena, const struct eval_cfg *cfg,
                       int n_scenarios, const struct eval_row *rows, int n_rows,
                       struct arena *scratch)
@@ -202,6 +241,7 @@ enum err summary_init(struct summary *s, struct arena *arena, const struct eval_
     if (s->cells == NULL || s->gaps == NULL || s->iqms == NULL) {
         return ERR_MEMORY;
     }
+    TRY(fill_empty(s, arena, scratch));
     TRY(fill_cells(s, scratch));
     return fill_gaps(s, scratch);
 }

@@ -62,7 +62,8 @@ struct env_ops {
     void (*row)(struct env *e, int lid, float *row, uint32_t *mask);
     /* One step in all slots. action (n_env, A, F), reward (n_env, A), flag (n_env). */
     enum err (*step)(struct env *e, const int32_t *action, float *reward, uint8_t *flag);
-    /* Numbers of the episode that just ended in lid (n_stats). */
+    /* Numbers of the episode that just ended in lid (n_stats). Is the first of them NaN, the
+     * episode has none: it is left out of means and not counted. */
     void (*stats)(struct env *e, int lid, double *out);
     /* What the demonstrator would do now: action (A, F), inside the masks. NULL if there is none.
      */

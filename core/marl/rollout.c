@@ -8,6 +8,7 @@
 
 #include "core/base/log.h"
 
+#include <math.h>
 #include <string.h>
 
 struct rollout {
@@ -128,10 +129,11 @@ static enum err end_episode(struct rollout *r, const struct run *run, int e, int
     if (r->spec->n_stats > 0) {
         env->ops->stats(env, e, r->stats);
     }
-    for (int i = 0; i < r->spec->n_stats; i++) {
+    const bool scored = r->spec->n_stats == 0 || !isnan(r->stats[0]);
+    for (int i = 0; scored && i < r->spec->n_stats; i++) {
         b->stats[i] += r->stats[i];
     }
-    b->n_episodes++;
+    b->n_episodes += scored ? 1 : 0;
     run->tile->episode[e]++;
     run->tile->steps[e] = 0;
     return env->ops->reset(env, e, r->gid[e], run->tile->episode[e], 0);

@@ -74,7 +74,8 @@ void metrics_account_step(struct metrics_account *m, const struct plant_truth *t
 
 /* ---- recovery ---- */
 
-/* In integers, so that a window exactly on the level meets it. */
+/* In integers, so that a window exactly on the level meets it. One without requests breaches
+ * nothing. */
 static bool is_good(const struct plant_cohort *c)
 {
     uint64_t received = c->received;
@@ -92,14 +93,19 @@ static int first_breach(const struct plant_cohort *cohorts, int n, int from)
     return i;
 }
 
-/* First window from `from` on that begins RECOVERY_WINDOWS good ones, n if none. */
+/* First window from `from` on that begins RECOVERY_WINDOWS good ones, n if none. Windows without
+ * requests neither make a run of good ones longer nor end it. */
 static int first_recovery(const struct plant_cohort *cohorts, int n, int from)
 {
-    int n_good = 0;
+    int n_good = 0, first = n;
     for (int i = from; i < n; i++) {
+        if (cohorts[i].received == 0) {
+            continue;
+        }
+        first = n_good == 0 ? i : first;
         n_good = is_good(&cohorts[i]) ? n_good + 1 : 0;
         if (n_good == RECOVERY_WINDOWS) {
-            return i + 1 - RECOVERY_WINDOWS;
+            return first;
         }
     }
     return n;
@@ -122,18 +128,13 @@ void metrics_recovery(double *recovery_s, bool *censored, double *violation_s,
 
 /* ---- the metrics ---- */
 
-static double share_of(double n, double of)
-{
-    return of > 0.0 ? n / of : 1.0;
-}
-
 static void finish_requests(struct episode_metrics *out, const struct metrics_account *m,
                             double seconds, double timeout_s)
 {
     double all_waiting = m->received / seconds * timeout_s; /* each until its time-out */
-    out->compliance = share_of(m->compliant, m->received);
-    out->success = share_of(m->answered, m->received);
-    out->pending = m->received > 0.0 ? m->waiting / m->periods / all_waiting : 0.0;
+    out->compliance = m->compliant / m->received;
+    out->success = m->answered / m->received;
+    out->pending = m->waiting / m->periods / all_waiting;
     out->latency = m->answered > 0.0 ? m->latency_sum_ms / m->answered : NAN;
 }
 
@@ -180,12 +181,30 @@ static void finish_windows(struct episode_metrics *out, const struct plant_cohor
     out->censored = is_defined ? (censored ? 1.0 : 0.0) : NAN;
 }
 
+/* Nothing was asked for, so nothing can be said. */
+static void finish_unscored(struct episode_metrics *out)
+{
+    double *values = (double *)out;
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        values[i] = NAN;
+    }
+}
+
+bool metrics_scored(const struct episode_metrics *m)
+{
+    return !isnan(m->compliance);
+}
+
 void metrics_finish(struct episode_metrics *out, const struct metrics_account *m,
                     const struct plant_cohort *cohorts, int n_cohorts, double onset_s,
                     const struct plant_cfg *cfg)
 {
     CHECK(m->periods > 0.0);
     double seconds = m->periods * cfg->period_s;
+    if (!(m->received > 0.0)) {
+        finish_unscored(out);
+        return;
+    }
     finish_requests(out, m, seconds, cfg->timeout_s);
     finish_means(out, m, seconds);
     out->bound = NAN;

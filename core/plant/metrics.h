@@ -66,18 +66,22 @@ void metrics_account_step(struct metrics_account *m, const struct plant_truth *t
 /* After one period at least. onset_s: of the first attack or fault, < 0 if none (then recovery and
  * censored are NaN). cohorts may be NULL (then recovery, violation and censored are NaN); windows
  * that ended less than the time-out before the end are not judged, their requests may still be in
- * flight. bound is NaN: core/eval/bound.h knows it. Without requests: compliance and success 1,
- * pending 0; latency NaN if none was answered.
+ * flight. bound is NaN: core/eval/bound.h knows it. latency is NaN if none was answered. An episode
+ * that received no request is not scored: it has no shares, and what it cost bought nothing, so all
+ * its metrics are NaN.
  */
 void metrics_finish(struct episode_metrics *out, const struct metrics_account *m,
                     const struct plant_cohort *cohorts, int n_cohorts, double onset_s,
                     const struct plant_cfg *cfg);
 
+/* Did the episode receive anything? */
+bool metrics_scored(const struct episode_metrics *m);
+
 /* A window meets the service level if success >= 0.95 and >= 90 % of what it received was
- * compliant; one without requests does. Recovery: from onset to the start of the first 15 s of good
- * windows after the first breach; 0 if no window that starts at or after onset breaches; to the end
- * of the windows, and censored, if they end first. Violation: time in breaching windows, all of
- * them. */
+ * compliant; one without requests says nothing: it is no breach, and no part of a recovery.
+ * Recovery: from onset to the start of the first 15 s of good windows after the first breach; 0 if
+ * no window that starts at or after onset breaches; to the end of the windows, and censored, if
+ * they end first. Violation: time in breaching windows, all of them. */
 void metrics_recovery(double *recovery_s, bool *censored, double *violation_s,
                       const struct plant_cohort *cohorts, int n_cohorts, double onset_s);
 

@@ -67,6 +67,36 @@ static enum err print_title(struct buf *out, const char *title, enum table_style
 
 /* ---- means ---- */
 
+/* Episodes without a request, which no number of this evaluation rests on. */
+static enum err print_empty(struct buf *out, const struct comparison *c, enum table_style style)
+{
+    const struct summary *s = c->summary;
+    bool first = true;
+    for (int view = 0; view < s->n_views; view++) {
+        if (s->n_empty[view] > 0) {
+            TRY(buf_printf(out,
+                           "%s%s: %d of %d episodes received no request; they are not scored "
+                           "and left out of every number.%s\n",
+                           first ? "\n" : "", view_name(c, view), s->n_empty[view],
+                           s->cfg->episodes, style == TABLE_MARKDOWN ? "<br>" : ""));
+            first = false;
+        }
+    }
+    return ERR_OK;
+}
+
+/* Largest number of episodes, over the listed controllers, that lack a metric though they are
+ * scored. */
+static int count_skipped(const struct summary *s, int view, int metric)
+{
+    int most = 0;
+    for (int i = 0; i < s->n_listed; i++) {
+        const int n = summary_cell(s, i, view, metric)->skipped;
+        most = n > most ? n : most;
+    }
+    return most - s->n_empty[view];
+}
+
 static enum err print_skipped(struct buf *out, const struct comparison *c, const struct layout *l,
                               enum table_style style)
 {
@@ -74,11 +104,7 @@ static enum err print_skipped(struct buf *out, const struct comparison *c, const
     bool first = true;
     for (int k = 0; k < l->n_columns; k++) {
         for (int view = 0; view < s->n_views; view++) {
-            int most = 0;
-            for (int i = 0; i < s->n_listed; i++) {
-                const int n = summary_cell(s, i, view, l->columns[k].metric)->skipped;
-                most = n > most ? n : most;
-            }
+            const int most = count_skipped(s, view, l->columns[k].metric);
             if (most > 0) {
                 TRY(buf_printf(out,
                                "%s%s, %s: not defined in up to %d of %d episodes, which are "
@@ -324,6 +350,7 @@ static enum err print_all(struct buf *out, const struct comparison *c, enum tabl
 {
     TRY(print_notes(out, c, style));
     TRY(print_means(out, c, &primary, style, scratch));
+    TRY(print_empty(out, c, style));
     TRY(gate_print_bound(out, c));
     TRY(gate_print(out, c, style, scratch));
     TRY(print_means(out, c, &terms, style, scratch));

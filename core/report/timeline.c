@@ -58,6 +58,7 @@ static enum err play_all(struct episode_metrics *out, const struct timeline *t, 
                                 .tracks = tracks,
                                 .n_tracks = t->n_controllers};
     TRY(episode_init_on(&e, arena, t->world, t->ground));
+    e.warmup_s = t->warmup_s;
     for (int i = 0; i < t->n_controllers; i++) {
         struct episode_metrics m;
         TRY(name_track(&tracks[i], t, i, arena));

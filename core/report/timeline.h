@@ -16,6 +16,7 @@ struct timeline {
     const char *title;
     struct controller *controllers[TIMELINE_TRACKS_MAX]; /* all meet the same episode */
     int n_controllers;
+    double warmup_s; /* that the metrics leave out (eval.warmup_s) */
 };
 
 /* Plays it with each controller. DIR (exists) gets timeline.gp and, for one controller, trace.csv

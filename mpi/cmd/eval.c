@@ -67,6 +67,26 @@ struct session {
 
 enum { NOTES_MAX = 300 };
 
+/* From when on is counted. An autoscaler counts the replicas it finds as recommended, so it removes
+ * none at the start of an episode: readers must know whether that is in the numbers. */
+static const char *warmup_note(struct arena *arena, const struct eval_cfg *cfg)
+{
+    double longest = 0.0;
+    for (int c = 0; c < cfg->n_controllers; c++) {
+        const struct controller_cfg *k = &cfg->controllers[c];
+        longest = k->kind == CONTROLLER_KHPA && k->down_s > longest ? k->down_s : longest;
+    }
+    if (cfg->warmup_s > 0.0) {
+        return arena_printf(arena, "counted from %g s on (eval.warmup_s)", cfg->warmup_s);
+    }
+    return longest > 0.0
+               ? arena_printf(arena,
+                              "counted from the start: for up to %g s khpa still holds the "
+                              "replicas it found (eval.warmup_s=%g leaves that out)",
+                              longest, longest)
+               : "counted from the start of each episode";
+}
+
 /* What the reader must know to read the numbers. */
 static enum err make_notes(const char **notes, int *n, struct session *s)
 {
@@ -85,6 +105,7 @@ static enum err make_notes(const char **notes, int *n, struct session *s)
         "mean [%g %% bootstrap interval, %d resamples of episodes and of training seeds%s]",
         100 * cfg->confidence, cfg->resamples,
         cfg->interval == EVAL_STRETCHED ? ", stretched for few seeds" : "");
+    notes[(*n)++] = warmup_note(&s->arena, cfg);
     if (w->cfg.n_scenarios > 1) {
         notes[(*n)++] = "(all): every scenario has the same weight";
     }

@@ -129,6 +129,9 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     TRY(locking_dir(&lock, NULL, dir, "karma simulate"));
     arena_init(&scratch);
     enum err e = timeline_write(&m, t, dir, &scratch);
+    if (e == ERR_OK && !metrics_scored(&m)) {
+        log_warn("the episode received no request after %g s: it is not scored", t->warmup_s);
+    }
     if (e == ERR_OK) {
         e = print_metrics(&m, t->title, &scratch);
     }
@@ -156,7 +159,8 @@ static enum err simulate(const struct experiment *x, const struct options *o,
                          .id = {.seed = cfg->eval.seed,
                                 .split = (enum rng_split)cfg->eval.split,
                                 .env = (uint32_t)o->episode},
-                         .n_controllers = 1};
+                         .n_controllers = 1,
+                         .warmup_s = cfg->eval.warmup_s};
     t.title =
         arena_printf(arena, "%s, scenario %s, %s episode %d%s%s", controller_at(cfg, controller),
                      scenario_at(cfg, scenario), eval_split_name(&cfg->eval), o->episode,

@@ -60,6 +60,33 @@ want=$(awk -F, '$1 == "policy" && $4 == "flood" && $7 == 2 { printf "%.6g", $8 }
 same "$(awk '$1 == "compliance" { print $2 }' "$WORK/out")" "$want" "it has the numbers of eval.csv"
 
 # shellcheck disable=SC2086
+# --- episodes without a request, and a warm-up that is not counted ---------------------------------
+# The DEV part of a recording, its fourth fifth, is silent, but too short for a gap.
+awk 'BEGIN { for (i = 0; i < 2500; i++) print (i >= 1500 && i < 2000) ? 0 : 50 }' >"$WORK/zero.txt"
+two="eval.controllers=[{kind: nothing}, {name: khpa default, kind: khpa}]"
+# shellcheck disable=SC2086
+exits 0 "a load of nothing" "$KARMA" eval $config $short --set "$two" --set "$scenarios" \
+    --set workload.file="$WORK/zero.txt" --set "scenarios=[{name: quiet}]" --out "$WORK/silent"
+says out "^quiet +nothing +- +- +- +- +-" "it has no share, and nothing else"
+says out "^quiet: 3 of 3 episodes received no request; they are not scored" "which is said"
+same "$(grep -c '^nothing,,,quiet,dev,1,[0-9]*,nan,nan,nan' "$WORK/silent/eval.csv")" 3 \
+    "eval.csv marks each of them"
+# shellcheck disable=SC2086
+exits 0 "a warm-up" "$KARMA" eval $config $short --set "$two" --set "$scenarios" \
+    --set eval.warmup_s=60 --out "$WORK/warm"
+says out "^  counted from 60 s on \(eval.warmup_s\)" "the head says from when on is counted"
+# shellcheck disable=SC2086
+exits 0 "none" "$KARMA" eval $config $short --set "$two" --set "$scenarios" --out "$WORK/cold"
+says out "^  counted from the start: for up to 300 s khpa still holds" "and what that means"
+same "$(grep -c ',nan,[0-9a-f]*$' "$WORK/warm/eval.csv")" 12 "rows have no bound"
+# shellcheck disable=SC2086
+exits 1 "rows of another warm-up" "$KARMA" eval $config $short --set "$two" --set "$scenarios" \
+    --set eval.warmup_s=75 --out "$WORK/warm"
+# shellcheck disable=SC2086
+exits 2 "a warm-up as long as the episode" "$KARMA" eval $config $short --set "$two" \
+    --set "$scenarios" --set eval.warmup_s=150 --out "$WORK/x"
+says err "eval.warmup_s is 150 s; expected a multiple" "the sentence says what fits"
+
 exits 2 "evaluation on the training domain" "$KARMA" eval $config $short --set eval.split=train
 # shellcheck disable=SC2086
 exits 0 "claims" "$KARMA" eval $config $short --set "$arms" --set "$scenarios" --set "$run_dir" \

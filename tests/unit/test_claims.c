@@ -88,6 +88,33 @@ static void five_training_seeds_do_not_decide(void **state)
     assert_int_equal(x->claims.items[0].verdict, VERDICT_UNDECIDED);
 }
 
+/* An episode that received nothing has no compliance: the claim rests on the others. */
+static void unscored_episodes_are_left_out(void **state)
+{
+    struct fixture *x = *state;
+    four(x, 10);
+    claim(x, 1, 0);
+    summarise(x);
+    const double whole = x->claims.items[0].diff.value;
+    for (int i = 0; i < x->f.n_rows; i++) {
+        if (x->f.rows[i].episode < 4) {
+            x->f.rows[i].m.compliance = (double)NAN;
+        }
+    }
+    summarise(x);
+    assert_near(x->claims.items[0].diff.value, whole, 0.01);
+    assert_int_equal(x->claims.items[0].n_units, x->f.cfg.episodes - 4);
+    assert_int_equal(x->s.n_empty[0], 4);
+    for (int i = 0; i < x->f.n_rows; i++) {
+        x->f.rows[i].m.compliance = (double)NAN;
+    }
+    summarise(x);
+    assert_true(isnan(x->claims.items[0].diff.value));
+    assert_near(x->claims.items[0].p, 1, 0);
+    assert_int_equal(x->claims.items[0].verdict, VERDICT_UNDECIDED);
+    assert_int_equal(x->s.n_empty[0], x->f.cfg.episodes);
+}
+
 static void verdicts_at_their_bounds(void **state)
 {
     (void)state;
@@ -218,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(verdicts_of_known_rows),
         TEST(five_training_seeds_do_not_decide),
+        TEST(unscored_episodes_are_left_out),
         TEST(verdicts_at_their_bounds),
         TEST(front_of_a_worked_example),
         TEST(fronts_of_rows),

@@ -152,6 +152,42 @@ static void arrivals_do_not_depend_on_the_controller(void **state)
     assert_near(idle.received, busy.received, 0);
 }
 
+struct late {
+    double received, compliant;
+};
+
+static enum err see_late(void *ctx, const struct episode_step *step)
+{
+    struct late *l = ctx;
+    l->received += step->step >= 6 ? step->truth->received : 0.0;
+    l->compliant += step->step >= 6 ? step->truth->compliant : 0.0;
+    return ERR_OK;
+}
+
+/* The controller acts from the start, but only what comes after the warm-up counts. */
+static void a_warm_up_is_played_and_not_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct greedy c = {.base = {.ops = &greedy_ops, .world = &f->x.world, .name = "greedy"},
+                       .wish = 1};
+    struct episode_metrics whole, late;
+    struct late seen = {0};
+    const struct episode_observer observer = {.ctx = &seen, .see = see_late};
+    assert_int_equal(play(f, &whole, NULL, 1), ERR_OK);
+    f->e.warmup_s = 90;
+    const enum err e = episode_run(&f->e, &late, &c.base, 0, &id, &observer);
+    f->e.warmup_s = 0;
+    assert_int_equal(e, ERR_OK);
+    assert_near(late.compliance, seen.compliant / seen.received, 1e-12);
+    assert_true(late.vcpu > whole.vcpu); /* it had more pods by then */
+    assert_near(late.vcpu_h, late.vcpu * 6 * f->x.cfg.plant.period_s / 3600, 1e-9);
+    assert_true(isfinite(whole.bound) && isnan(late.bound));
+    assert_int_equal(episode_check_warmup(90, &f->x.world), ERR_OK);
+    assert_int_equal(episode_check_warmup(0, &f->x.world), ERR_OK);
+    assert_int_equal(episode_check_warmup(95, &f->x.world), ERR_CONFIG);
+    assert_int_equal(episode_check_warmup(180, &f->x.world), ERR_CONFIG); /* the whole episode */
+}
+
 static void an_observer_can_stop_it(void **state)
 {
     struct fixture *f = *state;
@@ -169,6 +205,7 @@ int main(void)
         cmocka_unit_test(the_same_again),
         cmocka_unit_test(arrivals_do_not_depend_on_the_controller),
         cmocka_unit_test(an_observer_can_stop_it),
+        cmocka_unit_test(a_warm_up_is_played_and_not_counted),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

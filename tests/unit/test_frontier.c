@@ -108,6 +108,44 @@ static void training_seeds_are_resampled(void **state)
     assert_near(khpa->diff.hi, 0.3, 1e-12);
 }
 
+/* Nobody received anything in episode 0, and one arm lacks episode 1. */
+static double with_gaps(const struct eval_row *r, int metric)
+{
+    const bool gap = r->episode == 0 || (r->episode == 1 && r->controller == 1);
+    return gap ? (double)NAN : fixed_points(r, metric);
+}
+
+static double nothing_at_all(const struct eval_row *r, int metric)
+{
+    (void)r;
+    (void)metric;
+    return (double)NAN;
+}
+
+static void episodes_without_a_value_are_left_out(void **state)
+{
+    struct fixture *x = *state;
+    arms(x, 2);
+    compare(x);
+    const struct frontier_gap whole = *frontiers_gap(&x->fr, 0, 1, 0);
+    const struct headroom room = *frontiers_headroom(&x->fr, 0, 0);
+    fake_eval_fill(&x->f, with_gaps);
+    compare(x);
+    const struct frontier_gap *khpa = frontiers_gap(&x->fr, 0, 1, 0);
+    assert_near(khpa->cost, whole.cost, 1e-12); /* every episode is the same */
+    assert_near(khpa->value, whole.value, 1e-12);
+    assert_near(khpa->diff.value, whole.diff.value, 1e-12);
+    assert_near(khpa->diff.hi, whole.diff.hi, 1e-12);
+    assert_int_equal(khpa->undefined, 0);
+    assert_near(frontiers_headroom(&x->fr, 0, 0)->compliance.value, room.compliance.value, 1e-12);
+    fake_eval_fill(&x->f, nothing_at_all);
+    compare(x);
+    khpa = frontiers_gap(&x->fr, 0, 1, 0);
+    assert_true(isnan(khpa->cost) && isnan(khpa->value) && isnan(khpa->diff.value));
+    assert_int_equal(khpa->undefined, x->f.cfg.resamples);
+    assert_true(isnan(frontiers_headroom(&x->fr, 0, 0)->compliance.value));
+}
+
 static double cheap_policy(const struct eval_row *r, int metric)
 {
     if (r->controller == 5 && metric == METRIC_OF(vcpu_h)) {
@@ -218,6 +256,7 @@ int main(void)
         TEST(a_policy_at_its_own_cost),
         TEST(training_seeds_are_resampled),
         TEST(cheaper_than_every_arm_is_undefined),
+        TEST(episodes_without_a_value_are_left_out),
         TEST(no_rules_no_frontier),
         TEST(hull_of_outcomes),
         TEST(two_kinds_at_one_cost),

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-static const struct plant_cfg CFG = {15, 5, 30, 7.5, 200, 2, 0.2, 3, 0, 0};
+static const struct plant_cfg CFG = {15, 5, 30, 15, 7.5, 200, 2, 0.2, 3, 0, 0};
 
 enum { SERVICES = 2 };
 
@@ -147,13 +147,17 @@ static void test_no_requests(void **state)
     step(&f->account, &idle, 0, 0, false);
     struct episode_metrics m;
     metrics_finish(&m, &f->account, cohorts, 3, 0, &CFG);
-    assert_near(m.compliance, 1);
-    assert_near(m.success, 1);
-    assert_near(m.pending, 0);
-    assert_true(isnan(m.latency));
-    assert_near(m.recovery, 0);
-    assert_near(m.violation, 0);
-    assert_near(m.censored, 0);
+    const double *values = (const double *)&m;
+    for (int i = 0; i < METRIC_COUNT; i++) { /* no share of nothing, and nothing else either */
+        if (!isnan(values[i])) {
+            fail_msg("%s is %g", metric_info[i].name, values[i]);
+        }
+    }
+    assert_false(metrics_scored(&m));
+    step(&f->account, &GOOD, 0, 0, false);
+    metrics_finish(&m, &f->account, cohorts, 3, 0, &CFG);
+    assert_true(metrics_scored(&m));
+    assert_near(m.compliance, 2900.0 / 3000);
 }
 
 static void test_received_but_none_answered(void **state)
@@ -220,7 +224,10 @@ static const struct recovery_case RECOVERIES[] = {
     {"++++--+++", 10, 20, 10, false},     /* good until 20 s, good again from 30 s */
     {"++--++", 10, 20, 10, true},         /* two good windows are not 15 s */
     {"++--++-+++", 10, 25, 15, false},    /* 10 good seconds in between do not count */
-    {"++l.++", 10, 5, 5, false},          /* late answers breach; an idle window is fine */
+    {"++l.+++", 10, 10, 5, false},        /* late answers breach; an idle window is no recovery */
+    {"++l.++", 10, 20, 5, true},          /* and no part of one */
+    {"++l+.+.+", 10, 5, 5, false},        /* nor does it end one */
+    {"++l.....", 10, 30, 5, true},        /* silence is not health */
     {"--++++", 10, 0, 10, false},         /* what was before the onset is no recovery */
     {"+-++++", 7.5, 0, 5, false},         /* the window the onset falls into is not judged */
     {"++-+++", 7.5, 7.5, 5, false},       /* from the onset, not from its window */

@@ -3,6 +3,8 @@
 #include "core/marl/rollout.h"
 #include "tests/unit/toy_env.h"
 
+#include <math.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -112,6 +114,35 @@ static void test_plain_loop(void **state)
     assert_int_equal(f.run.block[1].n_env, 3);
     assert_int_equal(f.run.block[1].update, 12);
     arena_release(&f.arena);
+}
+
+/* Episodes of an odd length have nothing to tell. */
+static void odd_stats(struct env *e, int lid, double *out)
+{
+    toy_stats(e, lid, out);
+    out[0] = (int)out[0] % 2 == 1 ? (double)NAN : out[0];
+}
+
+static void test_episodes_without_numbers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint32_t n[2] = {0};
+    for (int odd = 0; odd < 2; odd++) {
+        struct env_ops ops = toy_ops;
+        setup(&f);
+        ops.stats = odd == 1 ? odd_stats : toy_stats;
+        for (int i = 0; i < f.run.n_tiles; i++) {
+            f.run.env[i].env.ops = &ops;
+        }
+        OK(toy_run_rollout(&f.run, &policy, 12));
+        for (int i = 0; i < f.run.n_tiles; i++) {
+            n[odd] += f.run.block[i].n_episodes;
+            assert_true(isfinite(f.run.block[i].stats[0]) && isfinite(f.run.block[i].stats[1]));
+        }
+        arena_release(&f.arena);
+    }
+    assert_true(n[1] > 0 && n[1] < n[0]); /* of both lengths there are some */
 }
 
 /* The second block goes on where the first one ended. */
@@ -238,9 +269,13 @@ static void test_polls_and_allocates_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_loop),      cmocka_unit_test(test_continues),
-        cmocka_unit_test(test_stagger),         cmocka_unit_test(test_demonstrate),
-        cmocka_unit_test(test_no_demonstrator), cmocka_unit_test(test_polls_and_allocates_nothing),
+        cmocka_unit_test(test_plain_loop),
+        cmocka_unit_test(test_continues),
+        cmocka_unit_test(test_episodes_without_numbers),
+        cmocka_unit_test(test_stagger),
+        cmocka_unit_test(test_demonstrate),
+        cmocka_unit_test(test_no_demonstrator),
+        cmocka_unit_test(test_polls_and_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
