@@ -113,9 +113,23 @@ enum err csv_reader_next(struct csv_reader *r, const char **cells, int n_columns
     return ERR_OK;
 }
 
+enum err csv_reader_number(double *out, const struct csv_reader *r, const char *cell,
+                           const char *column)
+{
+    char *end;
+    const double value = strtod(cell, &end);
+    if (end == cell || *end != '\0') {
+        log_error("%s:%d: '%s' in the column %s; a number was expected", r->path, r->line, cell,
+                  column);
+        return ERR_FORMAT;
+    }
+    *out = value;
+    return ERR_OK;
+}
+
 enum err csv_read_column(double *out, int *n, int n_max, const char *path, int at, int n_columns)
 {
-    const char *cells[CELLS_MAX];
+    const char *cells[CELLS_MAX], *head = "";
     struct csv_reader r;
     enum csv_status status;
     CHECK(n_columns <= CELLS_MAX);
@@ -124,10 +138,12 @@ enum err csv_read_column(double *out, int *n, int n_max, const char *path, int a
     enum err e = csv_reader_next(&r, cells, n_columns, &status);
     while (e == ERR_OK && status == CSV_ROW && *n < n_max) {
         if (*n >= 0) {
-            out[*n] = strtod(cells[at], NULL);
+            e = csv_reader_number(&out[*n], &r, cells[at], head);
+        } else {
+            head = cells[at];
         }
         (*n)++;
-        e = csv_reader_next(&r, cells, n_columns, &status);
+        e = e == ERR_OK ? csv_reader_next(&r, cells, n_columns, &status) : e;
     }
     csv_reader_close(&r);
     *n = *n < 0 ? 0 : *n;

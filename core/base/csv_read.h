@@ -32,6 +32,11 @@ enum csv_status {
 enum err csv_reader_next(struct csv_reader *r, const char **cells, int n_columns,
                          enum csv_status *status) WARN_UNUSED;
 
+/* A cell of the row that was read last, as a number ("nan" and "inf" are numbers). Else ERR_FORMAT
+ * with file, line and the name of the column. */
+enum err csv_reader_number(double *out, const struct csv_reader *r, const char *cell,
+                           const char *column) WARN_UNUSED;
+
 /* Column `at`, from 0, of the rows below the header of a file of n_columns (at most 16), as
  * numbers, into out (n_max); *n: how many. Rows behind n_max are not looked at. */
 enum err csv_read_column(double *out, int *n, int n_max, const char *path, int at,

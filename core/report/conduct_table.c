@@ -56,7 +56,9 @@ static enum err add_rows(struct lines *l, struct csv_reader *r)
         }
         double *sum = (double *)&i->sum;
         for (int c = 0; c < CONDUCT_COUNT; c++) {
-            sum[c] += strtod(cells[CONDUCT_KEYS + c], NULL);
+            double value;
+            TRY(csv_reader_number(&value, r, cells[CONDUCT_KEYS + c], conduct_info[c].name));
+            sum[c] += value;
         }
         i->n++;
     }

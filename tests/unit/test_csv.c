@@ -217,6 +217,23 @@ static void a_column_is_read_as_numbers(void **state)
     assert_int_equal(csv_read_column(v, &n, 3, s->path, 1, 3), ERR_FORMAT);
 }
 
+/* Text is not 0. */
+static void what_is_no_number_is_refused(void **state)
+{
+    struct scene *s = *state;
+    static const char *const cells[] = {"garbage", "", "1x", "0.5 "};
+    double v[3];
+    int n;
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "a,b\n1,2\n2,%s\n", cells[i]);
+        write_text(s, text);
+        assert_int_equal(csv_read_column(v, &n, 3, s->path, 1, 2), ERR_FORMAT);
+        assert_non_null(strstr(s->log.last, ":3: "));
+        assert_non_null(strstr(s->log.last, "in the column b; a number was expected"));
+    }
+}
+
 static void what_is_no_number_has_a_name(void **state)
 {
     struct scene *s = *state;
@@ -305,6 +322,7 @@ int main(void)
         TEST(rows_are_read_back),
         TEST(damaged_rows_are_named),
         TEST(a_column_is_read_as_numbers),
+        TEST(what_is_no_number_is_refused),
         TEST(what_is_no_number_has_a_name),
         TEST(resuming_cuts_what_will_be_written_again),
         TEST(a_torn_row_is_cut_off),
