@@ -50,7 +50,8 @@ MARL        = batch block gae gradient loss mappo policy reduce replay rollout t
 CLUSTER     = arrivals attack call check clients cluster contention engine hpa_pods measure replicas sim \
               truth weather
 TWIN        = accuracy bank check check_rows check_units dataset ensemble export import layouts \
-              learn lookup metric model nearest noise sheet space space_rows store trial twin worlds
+              learn lookup metric model nearest noise pods sheet space space_rows store trial \
+              twin worlds
 GAME        = conduct game imitate rules view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
 EVAL        = agreement bound claims collector cut episode eval frontier judge ledger outcomes pareto \

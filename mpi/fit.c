@@ -90,7 +90,7 @@ static enum err take_job(void *ctx, int i, const void *record, size_t bytes)
     struct frame_reader r;
     struct frame frame;
     frame_reader_init(&r, record, bytes, "a fitted network");
-    TRY(frame_expect(&r, &frame, FRAME_TWIN_MEMBER, 1));
+    TRY(frame_expect(&r, &frame, FRAME_TWIN_MEMBER, CODEC_TWIN_VERSION));
     return model_get_member(&f->out->model, f->arena, i, frame.payload, frame.n, r.source,
                             &f->scratch);
 }

@@ -28,7 +28,7 @@ enum {
     CODEC_TILE_STATE_VERSION = 1,
     CODEC_TRACE_VERSION = 1,
     CODEC_STORE_VERSION = 1,
-    CODEC_TWIN_VERSION = 1
+    CODEC_TWIN_VERSION = 2 /* 1: numbers of pods were learned, not their gaps (core/twin/pods.h) */
 };
 
 /* ---- trajectory ---- */

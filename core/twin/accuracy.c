@@ -95,17 +95,23 @@ int accuracy_find(const struct accuracy *a, const char *name)
 
 /* ---- what is predicted ---- */
 
-/* A measure as it is meant: roots undone. */
-static double plain(const float *measure, int i)
+/* A measure as it is meant: roots undone, gaps closed. state: at the end of its period. */
+static double plain(const struct space *s, const float *state, const float *measure, int i)
 {
     const double x = (double)measure[i];
+    if (i == SM_DEPLOYED || i == SM_REQUESTED) {
+        const struct pods_base base = pods_base_of(&s->pods, state);
+        /* As a float, for the truth is an integral over a period, whose rounding is no gap. */
+        return (double)(float)(x + (i == SM_DEPLOYED ? base.pods : base.requested_m));
+    }
     return space_measure_is_root((enum space_measure)i) ? (x > 0.0 ? x * x : 0.0) : x;
 }
 
 /* Column of a state, or measure of the period before it. */
 static double value_of(const struct space *s, const float *state, const float *measure, int column)
 {
-    return column < s->n_state ? (double)state[column] : plain(measure, column - s->n_state);
+    return column < s->n_state ? (double)state[column]
+                               : plain(s, state, measure, column - s->n_state);
 }
 
 struct bench {
@@ -317,13 +323,16 @@ static void play_starts(struct bench *b, int episode)
 
 /* OR of a period. What share of the load is legitimate does not matter to it; a small one keeps its
  * requests below all that were answered. */
-static double resilience(const struct space *s, const float *measure, double *inflight, double load,
-                         const struct plant_cfg *plant)
+static double resilience(const struct space *s, const float *state, const float *measure,
+                         double *inflight, double load, const struct plant_cfg *plant)
 {
     const double any_share = 0.25, any_node_m = 1.0;
     struct plant_truth t;
     struct reward_terms r;
-    space_truth(&t, measure, *inflight, load, any_share, s->header.period_s);
+    float means[SPACE_MEASURES];
+    memcpy(means, measure, sizeof means);
+    space_measure_back(means, s, state);
+    space_truth(&t, means, *inflight, load, any_share, s->header.period_s);
     reward_of(&r, &t, plant, any_node_m);
     *inflight = t.inflight;
     return r.resilience;
@@ -340,11 +349,13 @@ static void play_whole(struct bench *b, int episode, const struct plant_cfg *pla
         const int row = e->first_row + t;
         const double load = (double)b->d->load[row];
         step(b, row);
-        real += resilience(s, b->d->measure + (size_t)row * (size_t)s->n_measures, &real_inflight,
+        real += resilience(s, b->d->state + ((size_t)row + 1) * (size_t)s->n_state,
+                           b->d->measure + (size_t)row * (size_t)s->n_measures, &real_inflight,
                            load, plant);
         for (int i = 0; i < ACCURACY_SAMPLES; i++) {
-            twin += resilience(s, b->worlds.measure + (ptrdiff_t)i * s->n_measures, &inflight[i],
-                               load, plant) /
+            twin += resilience(s, worlds_state(&b->worlds, i),
+                               b->worlds.measure + (ptrdiff_t)i * s->n_measures, &inflight[i], load,
+                               plant) /
                     ACCURACY_SAMPLES;
         }
     }

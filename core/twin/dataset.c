@@ -63,6 +63,19 @@ static void copy_measures(struct dataset *d, int row, const double *measure)
     }
 }
 
+/* Once no state has a gap any more. */
+static void shift_measures(struct dataset *d)
+{
+    const struct space *s = d->space;
+    for (int e = 0; s->n_measures > 0 && e < d->n_episodes; e++) {
+        const struct dataset_episode *at = &d->episodes[e];
+        for (int row = at->first_row; row < at->first_row + at->n_steps; row++) {
+            space_measure_forth(d->measure + (size_t)row * SPACE_MEASURES, s,
+                                d->state + ((size_t)row + 1) * (size_t)s->n_state);
+        }
+    }
+}
+
 /* ---- gaps ---- */
 
 static void copy_gaps(struct dataset *d, int first, const struct store_episode *e)
@@ -240,9 +253,57 @@ enum err dataset_read(struct dataset *d, struct arena *arena, struct store *stor
     TRY(carve(d, arena, store));
     TRY(copy_all(d, arena, store));
     fill_gaps(d);
+    shift_measures(d);
     mark_whole(d);
     list_parts(d);
     return find_busy(d);
+}
+
+static bool never_apart(const struct dataset *d, int column)
+{
+    bool never = true;
+    for (int row = 0; never && row < d->n_rows; row++) {
+        const float *state = d->state + (size_t)row * (size_t)d->space->n_state;
+        never =
+            !dataset_value_known(d, row, column) || space_value(d->space, column, state) == 0.0F;
+    }
+    return never;
+}
+
+void dataset_settle(struct space *s, const struct dataset *d)
+{
+    int n_learned = 0;
+    for (int i = 0; i < s->n_learned; i++) {
+        const int column = s->learned_at[i];
+        struct space_column *c = &s->columns[column];
+        c->learned = (c->gap != PODS_DEPLOYED && c->gap != PODS_HPA) || !never_apart(d, column);
+        if (c->learned) {
+            s->learned_at[n_learned++] = column;
+        } else {
+            s->exact_at[s->n_exact++] = column;
+        }
+    }
+    s->n_target += n_learned - s->n_learned;
+    s->n_learned = n_learned;
+}
+
+bool dataset_value_known(const struct dataset *d, int row, int column)
+{
+    const struct space_column *c = &d->space->columns[column];
+    const struct pods_columns *p = c->service != SPACE_NONE ? &d->space->pods.at[c->service] : NULL;
+    bool known = dataset_known(d, row, column);
+    switch ((enum pods_gap)c->gap) {
+    case PODS_DEPLOYED:
+        return known && dataset_known(d, row, p->desired);
+    case PODS_READY:
+        return known && dataset_known(d, row, p->exist);
+    case PODS_HPA:
+        return known && dataset_known(d, row, p->desired) &&
+               dataset_known(d, row, p->hpa_ignored) && dataset_known(d, row, p->hpa_missing);
+    case PODS_PLAIN:
+        break;
+    }
+    return known;
 }
 
 void dataset_history(const float **states, float *loads, const struct dataset *d, int row)
@@ -277,8 +338,8 @@ void dataset_target(float *target, const struct dataset *d, int row)
     const float *next = d->state + ((size_t)row + 1) * (size_t)s->n_state;
     for (int i = 0; i < s->n_learned; i++) {
         const int column = s->learned_at[i];
-        *target++ = dataset_known(d, row + 1, column)
-                        ? space_forth(&s->columns[column], next[column])
+        *target++ = dataset_value_known(d, row + 1, column)
+                        ? space_forth(&s->columns[column], space_value(s, column, next))
                         : NAN;
     }
     memcpy(target, d->measure + (size_t)row * (size_t)s->n_measures,

@@ -27,7 +27,7 @@ struct dataset {
     int32_t *delta;       /* (n_rows, N) decided at the row; of an episode's last row 0 */
     int32_t *attack;      /* (n_rows, 3) */
     float *load;          /* (n_rows) offered in the period after the row */
-    float *measure;       /* (n_rows, n_measures) of the period after the row */
+    float *measure;       /* (n_rows, n_measures) of the period after the row, in coordinates */
     int *episode;         /* (n_rows) */
     uint8_t *whole;       /* (n_rows) 1: a transition begins here, most of which was measured */
     int *at[STORE_PARTS]; /* (n_at) rows at which the transitions of a part begin, ascending */
@@ -38,6 +38,11 @@ struct dataset {
 /* Reads all episodes. ERR_FORMAT with a sentence if a store has nothing to learn from. */
 enum err dataset_read(struct dataset *d, struct arena *arena, struct store *store,
                       const struct space *space) WARN_UNUSED;
+
+/* Columns of `s`, the space of the dataset, whose gap is that of deployed pods or of the
+ * autoscaler's partition and is 0 in all rows: they are exact, no targets any more. Before anything
+ * is learned or read from a file. */
+void dataset_settle(struct space *s, const struct dataset *d);
 
 /* Periods with an offered load above 1.5 x the median of all: a store has no label of attacks, and
  * must not have one. */
@@ -50,6 +55,9 @@ static inline bool dataset_known(const struct dataset *d, int row, int column)
 {
     return d->gap == NULL || d->gap[(size_t)row * (size_t)d->space->n_state + (size_t)column] == 0;
 }
+
+/* Was everything measured that space_value() of this column is made of? */
+bool dataset_value_known(const struct dataset *d, int row, int column);
 
 /* What the twin is asked (n_in), and what is right (n_target, in coordinates; NaN: not measured),
  * of the transition that begins at `row`. Before an episode's first row the first is repeated. */

@@ -92,11 +92,11 @@ void learn_limits(struct space *s, const struct dataset *d)
         c->lo = INFINITY, c->hi = -INFINITY;
         for (int k = 0; k < d->n_at[STORE_TRAIN]; k++) {
             const size_t row = (size_t)d->at[STORE_TRAIN][k];
-            if (i < s->n_state && !dataset_known(d, (int)row + 1, i)) {
+            if (i < s->n_state && !dataset_value_known(d, (int)row + 1, i)) {
                 continue;
             }
             const float x =
-                i < s->n_state ? d->state[(row + 1) * (size_t)s->n_state + (size_t)i]
+                i < s->n_state ? space_value(s, i, d->state + (row + 1) * (size_t)s->n_state)
                                : d->measure[row * (size_t)s->n_measures + (size_t)(i - s->n_state)];
             c->lo = x < c->lo ? x : c->lo;
             c->hi = x > c->hi ? x : c->hi;

@@ -124,6 +124,9 @@ static enum err recall(struct twin_model *m, struct arena *arena, const char *pa
     if (e == ERR_OK) {
         e = dataset_read(&m->data, arena, &store, &m->space);
     }
+    if (e == ERR_OK) {
+        dataset_settle(&m->space, &m->data);
+    }
     store_close(&store);
     return e;
 }
@@ -466,6 +469,18 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
     return ERR_OK;
 }
 
+/* Version 1 had the same layout, but other meanings of what is asked and answered. */
+static enum err check_version(const struct frame *f, const char *file, const char *traces)
+{
+    if (f->version == CODEC_TWIN_VERSION) {
+        return ERR_OK;
+    }
+    log_error("%s was fitted by an earlier version of this program (format %u, this one needs %d); "
+              "fit it again from its transitions: karma twin fit %s --out NEW",
+              file, f->version, CODEC_TWIN_VERSION, traces);
+    return ERR_VERSION;
+}
+
 static enum err take_file(struct twin_model *m, struct arena *arena, const struct buf *bytes,
                           const char *file, const char *traces, struct arena *scratch)
 {
@@ -474,6 +489,7 @@ static enum err take_file(struct twin_model *m, struct arena *arena, const struc
     struct twin_header h;
     frame_reader_init(&r, bytes->data, bytes->len, file);
     TRY(frame_expect(&r, &f, FRAME_TWIN, CODEC_TWIN_VERSION));
+    TRY(check_version(&f, file, traces));
     TRY(codec_get_twin(&h, f.payload, f.n, file, scratch));
     TRY(check_shape(&h, file));
     TRY(check_room(&h, bytes->len, file));

@@ -49,7 +49,8 @@ struct twin_model {
 /* "FILE.traces", in the arena. */
 const char *model_traces(struct arena *arena, const char *file);
 
-/* ERR_IO, ERR_FORMAT, ERR_MISMATCH with the sentence. `m` must stay where it is. */
+/* ERR_IO, ERR_FORMAT, ERR_MISMATCH with the sentence; ERR_VERSION for a twin of an earlier version,
+ * which has to be fitted again. `m` must stay where it is. */
 enum err model_load(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
                     const char *file) WARN_UNUSED;
 

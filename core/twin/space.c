@@ -60,11 +60,15 @@ static enum err describe(struct space *s, int i)
     }
     const int service = service_of(&s->header, column);
     const bool desired = service != SPACE_NONE && strcmp(name, "desired") == 0;
-    s->columns[i] =
-        (struct space_column){.root = is_root(m),
-                              .learned = !desired && strcmp(name, "id") != 0,
-                              .whole = m->kind == METRIC_PODS || strcmp(m->unit, "requests") == 0};
-    no_limits(&s->columns[i], (float)m->min, (float)m->max);
+    struct space_column *c = &s->columns[i];
+    *c = (struct space_column){.root = is_root(m),
+                               .learned = !desired && strcmp(name, "id") != 0,
+                               .whole = m->kind == METRIC_PODS || strcmp(m->unit, "requests") == 0,
+                               .service = service};
+    if (service != SPACE_NONE) {
+        c->gap = (int8_t)pods_kind(&s->pods, service, name);
+    }
+    no_limits(c, c->gap == PODS_PLAIN ? (float)m->min : -(float)m->max, (float)m->max);
     if (desired) {
         s->desired_at[service] = i;
     }
@@ -91,10 +95,13 @@ enum err space_init(struct space *s, struct arena *arena, const struct store_hea
                         .n_measures = has_truth(header) ? SPACE_MEASURES : 0};
     s->columns = ARENA_NEW(arena, s->n_state + s->n_measures, struct space_column);
     s->learned_at = ARENA_NEW(arena, s->n_state, int);
+    s->exact_at = ARENA_NEW(arena, s->n_state, int);
     s->desired_at = ARENA_NEW(arena, s->n_services, int);
-    if (s->columns == NULL || s->learned_at == NULL || s->desired_at == NULL) {
+    if (s->columns == NULL || s->learned_at == NULL || s->exact_at == NULL ||
+        s->desired_at == NULL) {
         return ERR_MEMORY;
     }
+    TRY(pods_init(&s->pods, arena, header));
     for (int i = 0; i < s->n_services; i++) {
         s->desired_at[i] = SPACE_NONE;
     }
@@ -106,7 +113,7 @@ enum err space_init(struct space *s, struct arena *arena, const struct store_hea
     }
     for (int i = 0; i < s->n_measures; i++) {
         struct space_column *c = &s->columns[s->n_state + i];
-        *c = (struct space_column){.root = measure_root[i], .learned = true};
+        *c = (struct space_column){.root = measure_root[i], .learned = true, .service = SPACE_NONE};
         no_limits(c, -FLT_MAX, FLT_MAX);
     }
     s->n_target = s->n_learned + s->n_measures;
@@ -118,10 +125,12 @@ enum err space_init(struct space *s, struct arena *arena, const struct store_hea
 
 void space_input(float *in, const struct space *s, const struct space_decision *d)
 {
-    for (int k = 0; k < s->history; k++) {
+    const struct pods_decision decision = {d->states, s->history, d->delta};
+    for (int k = 0; k < s->history; k++, in += s->n_state) {
         for (int i = 0; i < s->n_state; i++) {
-            *in++ = space_forth(&s->columns[i], d->states[k][i]);
+            in[i] = space_forth(&s->columns[i], space_value(s, i, d->states[k]));
         }
+        pods_share(in, &s->pods, &decision, d->loads, k);
     }
     for (int i = 0; i < s->n_services; i++) {
         *in++ = (float)d->delta[i];
@@ -223,4 +232,18 @@ void space_truth(struct plant_truth *t, const float in[SPACE_MEASURES], double b
         .used_m_mean = fmax(0.0, m[SM_USED]),
         .retries = m[SM_RETRIES],
     };
+}
+
+void space_measure_forth(float measure[SPACE_MEASURES], const struct space *s, const float *state)
+{
+    const struct pods_base base = pods_base_of(&s->pods, state);
+    measure[SM_DEPLOYED] = (float)((double)measure[SM_DEPLOYED] - base.pods);
+    measure[SM_REQUESTED] = (float)((double)measure[SM_REQUESTED] - base.requested_m);
+}
+
+void space_measure_back(float measure[SPACE_MEASURES], const struct space *s, const float *state)
+{
+    const struct pods_base base = pods_base_of(&s->pods, state);
+    measure[SM_DEPLOYED] = (float)((double)measure[SM_DEPLOYED] + base.pods);
+    measure[SM_REQUESTED] = (float)((double)measure[SM_REQUESTED] + base.requested_m);
 }

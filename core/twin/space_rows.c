@@ -75,8 +75,11 @@ static void forth(float *restrict out, const float *restrict state, const uint32
 void space_rows_input(float *in, const struct space_rows *r, const struct space_decision *d)
 {
     const struct space *s = r->space;
+    const struct pods_decision decision = {d->states, s->history, d->delta};
     for (int k = 0; k < s->history; k++, in += s->n_state) {
         forth(in, d->states[k], r->root, s->n_state);
+        pods_forth(in, &s->pods, d->states[k]);
+        pods_share(in, &s->pods, &decision, d->loads, k);
     }
     for (int i = 0; i < s->n_services; i++) {
         *in++ = (float)d->delta[i];

@@ -20,8 +20,8 @@ enum err space_rows_init(struct space_rows *r, struct arena *arena,
 /* space_input(). */
 void space_rows_input(float *in, const struct space_rows *r, const struct space_decision *d);
 
-/* Of targets in coordinates (n_target): space_back() of the learned columns, then space_snap() of
- * the measures. */
+/* Of targets in coordinates (n_target): space_back() of the learned columns, those of pods as gaps,
+ * then space_snap() of the measures. */
 void space_rows_back(float *out, const struct space_rows *r, const float *target);
 
 #endif

@@ -100,8 +100,11 @@ static enum err twin_step(struct plant *p, const int32_t *delta, const struct at
     for (int i = 0; i < p->n_env; i++) {
         struct place *at = &t->places[i];
         if (active == NULL || active[i] != 0) {
-            space_truth(&at->truth, t->worlds.measure + (ptrdiff_t)i * SPACE_MEASURES,
-                        at->truth.inflight, (double)t->load[i], t->legit[i], p->cfg->period_s);
+            float measure[SPACE_MEASURES];
+            memcpy(measure, t->worlds.measure + (ptrdiff_t)i * SPACE_MEASURES, sizeof measure);
+            space_measure_back(measure, &t->model->space, worlds_state(&t->worlds, i));
+            space_truth(&at->truth, measure, at->truth.inflight, (double)t->load[i], t->legit[i],
+                        p->cfg->period_s);
             at->period++;
         }
     }
@@ -116,6 +119,12 @@ static const float *twin_state(const struct plant *p, int lid)
 static const struct plant_truth *twin_truth(const struct plant *p, int lid)
 {
     return &((const struct twin *)p)->places[lid].truth;
+}
+
+const int64_t *twin_asked(const struct plant *p)
+{
+    CHECK(p->ops->reset == twin_reset);
+    return ((const struct twin *)p)->worlds.asked;
 }
 
 static const struct plant_cohort *twin_cohorts(const struct plant *p, int lid, int *n)
@@ -145,6 +154,18 @@ static enum err other(const char *file, const char *what)
     return ERR_MISMATCH;
 }
 
+/* Their arithmetic is in the twin; it is not learned. */
+static bool same_requests(const struct pods *p, const struct topology_cfg *t)
+{
+    bool same =
+        p->cpu_m == NULL || (p->node_cpu_m == t->node_cpu_m && p->node_ram_mib == t->node_ram_mib &&
+                             p->limit_ratio == t->limit_ratio);
+    for (int i = 0; same && p->cpu_m != NULL && i < p->n; i++) {
+        same = p->cpu_m[i] == t->services[i].cpu_m && p->ram_mib[i] == t->services[i].ram_mib;
+    }
+    return same;
+}
+
 enum err twin_check(const struct twin_model *model, const struct topology *topology,
                     const struct plant_cfg *cfg, const char *file)
 {
@@ -160,6 +181,9 @@ enum err twin_check(const struct twin_model *model, const struct topology *topol
         if (at != state_service_at(i, SF_DESIRED)) {
             return other(file, "the columns of its state have another order");
         }
+    }
+    if (!same_requests(&s->pods, topology->cfg)) {
+        return other(file, "its pods or its node have other CPU or memory");
     }
     if (s->header.period_s != cfg->period_s) {
         return other(file, "its decision period is another one");

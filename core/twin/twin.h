@@ -18,8 +18,9 @@
 #include "core/plant/topology.h"
 #include "core/twin/model.h"
 
-/* Was the twin fitted to this system: the same services, columns of a state, decision period, and
- * measures to make rewards of? ERR_MISMATCH with the sentence; `file` names the twin. */
+/* Was the twin fitted to this system: the same services, requests of their pods, node, columns of a
+ * state, decision period, and measures to make rewards of? ERR_MISMATCH with the sentence; `file`
+ * names the twin. */
 enum err twin_check(const struct twin_model *model, const struct topology *topology,
                     const struct plant_cfg *cfg, const char *file) WARN_UNUSED;
 
@@ -27,5 +28,8 @@ enum err twin_check(const struct twin_model *model, const struct topology *topol
 enum err twin_new(struct plant **out, struct arena *arena, const struct twin_model *model,
                   const struct plant_cfg *cfg, const struct topology *topology,
                   int n_env) WARN_UNUSED;
+
+/* (WORLDS_SOURCES, worlds.h) steps since the twin was made, by who answered. */
+const int64_t *twin_asked(const struct plant *p);
 
 #endif

@@ -98,19 +98,23 @@ static struct space_decision decision_of(const struct worlds *w, int i, const in
     };
 }
 
-/* The world moves on to w->next: desired replicas exactly, the rest as it stands there. */
+static struct pods_decision of_pods(const struct worlds *w, const struct space_decision *d)
+{
+    return (struct pods_decision){
+        .states = d->states, .history = w->model->space.history, .delta = d->delta};
+}
+
+/* The world moves on to w->next and its measures, within what pods can be. */
 static void advance(struct worlds *w, int i, const struct space_decision *d,
                     enum worlds_source source)
 {
     const struct space *s = &w->model->space;
+    const struct pods_decision decision = of_pods(w, d);
     const int history = s->history, n = s->n_state;
     float *state = newest(w, i), *loads = w->load + (ptrdiff_t)i * history;
-    for (int k = 0; k < s->n_services; k++) {
-        const int at = s->desired_at[k];
-        if (at != SPACE_NONE) {
-            w->next[at] = state[at] + (float)d->delta[k];
-        }
-    }
+    float *m = w->measure + (ptrdiff_t)i * s->n_measures;
+    const struct pods_means means = {m + SM_DEPLOYED, m + SM_FAILED, m + SM_REQUESTED, m + SM_USED};
+    pods_bound(w->next, s->n_measures > 0 ? &means : NULL, &s->pods, &decision);
     const float load = d->loads[0];
     memmove(state + n, state, (size_t)(history - 1) * (size_t)n * sizeof *state);
     memmove(loads + 1, loads, (size_t)(history - 1) * sizeof *loads);
@@ -135,6 +139,8 @@ static void follow(struct worlds *w, int i, const struct space_decision *d, int 
            data->measure + (size_t)row * (size_t)s->n_measures,
            (size_t)s->n_measures * sizeof *w->measure);
     w->noise_at[i] = NOISE_NONE;
+    const struct pods_decision decision = of_pods(w, d);
+    pods_follow(w->next, &s->pods, &decision);
     advance(w, i, d, source);
 }
 
@@ -161,7 +167,10 @@ static void ask_nearest(struct worlds *w, int i, const struct space_decision *d)
         follow(w, i, d, row, FROM_NEAREST);
         return;
     }
-    memcpy(w->next, d->states[0], (size_t)w->model->space.n_state * sizeof *w->next);
+    const struct space *s = &w->model->space;
+    const struct pods_decision decision = of_pods(w, d);
+    memcpy(w->next, d->states[0], (size_t)s->n_state * sizeof *w->next);
+    pods_hold(w->next, &s->pods, &decision);
     advance(w, i, d, FROM_HOLD);
 }
 
@@ -184,8 +193,13 @@ static void take_answer(struct worlds *w, int i, int at, const struct space_deci
     for (int k = 0; k < s->n_learned; k++) {
         w->next[s->learned_at[k]] = w->seen[k];
     }
+    for (int k = 0; k < s->n_exact; k++) {
+        w->next[s->exact_at[k]] = 0.0F;
+    }
     memcpy(w->measure + (ptrdiff_t)i * s->n_measures, w->seen + s->n_learned,
            (size_t)s->n_measures * sizeof *w->measure);
+    const struct pods_decision decision = of_pods(w, d);
+    pods_answer(w->next, &s->pods, &decision);
     advance(w, i, d, FROM_NETWORK);
 }
 

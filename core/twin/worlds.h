@@ -29,7 +29,8 @@ struct worlds {
     struct world_id *id; /* (n) */
     float *state;        /* (n, history, S) as measured, newest first */
     float *load;         /* (n, history) of past periods, newest first */
-    float *measure;      /* (n, n_measures) of the last period, in coordinates */
+    float *measure;      /* (n, n_measures) of the last period, in coordinates; those of pods are
+                            gaps from what the newest state asks for (space_measure_back()) */
     uint8_t *source;     /* (n) enum worlds_source of the last step */
     int32_t *noise_at;   /* (n) row of the member's bank, NOISE_NONE */
     uint32_t *step;      /* (n) taken */

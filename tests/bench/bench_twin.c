@@ -22,6 +22,7 @@ struct bench {
     struct experiment x;
     struct arena scratch;
     struct store_header header;
+    struct buf topology; /* YAML */
     struct twin_cfg use;
     struct twin_model model;
     struct worlds tile;
@@ -50,6 +51,9 @@ static enum err describe(struct bench *b)
     for (int i = 0; i < n; i++) {
         services[i] = b->x.cfg.topology.services[i].name;
     }
+    TRY(cfg_print_resolved(&b->topology, topology_fields, &b->x.cfg.topology, CFG_ALL));
+    TRY(buf_append(&b->topology, "", 1));
+    b->header.topology = (const char *)b->topology.data;
     return space_init(&b->model.space, &b->x.arena, &b->header, 2);
 }
 
@@ -69,6 +73,11 @@ static void draw_row(struct dataset *d, int row)
             const bool pods = s->columns[i + k].whole || !s->columns[i + k].learned;
             state[i + k] = pods ? 1.0F + (float)rng_below(u.v[k], 6) : between(u.v[k], 0, 400);
         }
+    }
+    for (int i = 0; i < s->n_services; i++) { /* all that are asked for exist, as on a cluster */
+        const struct pods_columns *c = &s->pods.at[i];
+        state[c->deployed] = state[c->ready] = state[c->hpa_ready] = state[c->desired];
+        state[c->failed] = state[c->hpa_ignored] = state[c->hpa_missing] = 0.0F;
     }
     const struct rng_block u = rng_philox(key, 1000, (uint32_t)row, 0, 0);
     d->load[row] = between(u.v[0], 100, 600);
@@ -160,6 +169,7 @@ static enum err bench_init(struct bench *b, int n)
     *m = (struct twin_model){.cfg = &b->use};
     TRY(describe(b));
     TRY(draw_data(b, n));
+    dataset_settle(&m->space, &m->data);
     TRY(draw_networks(b));
     const struct lookup_cfg table = {.metrics = (const char *const *)b->use.key,
                                      .n_metrics = b->use.n_key,
@@ -378,7 +388,9 @@ int main(int argc, char **argv)
     enum err e = experiment_load(&b.x, "configs/experiments/quickstart.yaml", NULL, 0);
     if (e == ERR_OK) {
         arena_init(&b.scratch);
+        buf_init(&b.topology);
         e = bench_run(&b, &o);
+        buf_release(&b.topology);
         arena_release(&b.scratch);
         experiment_release(&b.x);
     }

@@ -18,6 +18,18 @@ struct twin_cluster {
     const char *key;
 };
 
+/* As `karma trace collect` writes it into a header. */
+static inline const char *cluster_topology(struct twin_cluster *c)
+{
+    struct buf yaml;
+    buf_init(&yaml);
+    OK(cfg_print_resolved(&yaml, topology_fields, &c->x.cfg.topology, CFG_ALL));
+    const char *text = arena_printf(&c->x.arena, "%.*s", (int)yaml.len, (const char *)yaml.data);
+    buf_release(&yaml);
+    assert_non_null(text);
+    return text;
+}
+
 static inline struct store_header cluster_header(struct twin_cluster *c)
 {
     struct arena *arena = &c->x.arena;
@@ -34,6 +46,7 @@ static inline struct store_header cluster_header(struct twin_cluster *c)
         store_fixture_header(services, n, experiment_features(&c->x, arena), units, state_size(n),
                              plant_truth_names, PLANT_TRUTHS);
     h.plant = "cluster";
+    h.topology = cluster_topology(c);
     h.period_s = c->x.cfg.plant.period_s;
     h.split_seed = 1;
     h.validation = 0.3;
