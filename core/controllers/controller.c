@@ -16,6 +16,7 @@ static const struct cfg_choice rules_mixed[] = {
     {"nothing", CONTROLLER_NOTHING, ""},
     {"khpa", CONTROLLER_KHPA, ""},
     {"ff", CONTROLLER_FF, ""},
+    {"static", CONTROLLER_STATIC, "holds allocations that are drawn from all"},
     {NULL, 0, NULL},
 };
 
@@ -77,7 +78,8 @@ const struct cfg_field controller_fields[] = {
     CFG_ENUM(struct controller_cfg, rule, "khpa", rules_mixed, CFG_RESULT,
              "explore: what it does when it does not explore"),
     CFG_DOUBLE(struct controller_cfg, random, "0.3", 0, 1, "", CFG_RESULT,
-               "explore: share of the changes, by service, that are drawn"),
+               "explore: share of the changes, by service, that are drawn; with rule: static, how "
+               "often the replicas of a service are"),
     CFG_ENUM(struct controller_cfg, choice, "uniform", scripts, CFG_RESULT,
              "scripted: how an agent chooses inside its mask"),
     CFG_END,

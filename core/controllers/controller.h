@@ -64,7 +64,8 @@ struct controller_cfg {
     int n_seeds; /* train.seed of each policy; none = not said */
     int mode;    /* enum act_mode */
     /* explore */
-    int rule;      /* enum controller_kind: nothing, khpa or ff, with the parameters above */
+    int rule;      /* enum controller_kind: nothing, khpa or ff, with the parameters above; static:
+                      allocations that are drawn and held */
     double random; /* share of the changes, by service, that are drawn */
     /* scripted */
     int choice; /* enum controller_kind: ff or oracle, with the parameters above; nothing: uniform

@@ -5,13 +5,18 @@
  * each service and decision, with probability `random`, the rule's change is replaced by a uniform
  * one of -alpha .. alpha, inside the replica bounds. What the rule does next it does from there: it
  * pulls back to where policies will be, so the detours stay near them.
+ *
+ * `rule: static` goes everywhere else: the replicas of each service are drawn from all that the
+ * bounds allow when an episode begins, and again with probability `random` at each decision, and
+ * held until then. Without it a twin knows allocations only on the way from one to another.
  */
 #include "core/controllers/internal.h"
 
 struct explore {
     struct controller base;
     const struct controller_cfg *cfg;
-    struct controller *rule;
+    struct controller *rule; /* NULL: allocations are drawn and held */
+    int *held;               /* (n_services) */
     struct rng_key key;
     struct episode_id id;
     uint32_t step;
@@ -24,17 +29,43 @@ static void explore_reset(struct controller *c, const struct episode_id *id,
     x->id = *id;
     x->step = 0;
     x->key = rng_key(id->seed, RNG_EXPLORE, id->split);
-    controller_reset(x->rule, id, future);
+    if (x->rule != NULL) {
+        controller_reset(x->rule, id, future);
+    }
+}
+
+/* The draws of a service at this decision: whether, and what. */
+static struct rng_block draw(const struct explore *x, int s)
+{
+    return rng_philox(x->key, (uint32_t)s, x->step, x->id.episode, x->id.env);
+}
+
+static void act_held(struct explore *x, int32_t *delta, const float *state)
+{
+    const struct world *w = x->base.world;
+    for (int s = 0; s < w->topology.n_services; s++) {
+        const struct rng_block b = draw(x, s);
+        const struct service_cfg *cfg = &w->topology.cfg->services[s];
+        const uint32_t n = (uint32_t)(cfg->max_replicas - cfg->min_replicas + 1);
+        if (x->step == 0 || (double)rng_f32(b.v[0]) < x->cfg->random) {
+            x->held[s] = cfg->min_replicas + (int)rng_below(b.v[1], n);
+        }
+        delta[s] = x->held[s] - controller_desired(state, s);
+    }
+    x->step++;
 }
 
 static void explore_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct explore *x = (struct explore *)c;
     const int alpha = c->world->cfg.plant->alpha;
+    if (x->rule == NULL) {
+        act_held(x, delta, state);
+        return;
+    }
     controller_act(x->rule, delta, state);
     for (int s = 0; s < c->world->topology.n_services; s++) {
-        const struct rng_block b =
-            rng_philox(x->key, (uint32_t)s, x->step, x->id.episode, x->id.env);
+        const struct rng_block b = draw(x, s);
         if ((double)rng_f32(b.v[0]) < x->cfg->random) {
             const int desired = controller_desired(state, s);
             const int change = (int)rng_below(b.v[1], (uint32_t)(2 * alpha + 1)) - alpha;
@@ -54,6 +85,9 @@ static enum err rule_new(struct controller **out, struct arena *arena,
         return khpa_new(out, arena, cfg, world);
     case CONTROLLER_FF:
         return ff_new(out, arena, cfg, world);
+    case CONTROLLER_STATIC:
+        *out = NULL;
+        return ERR_OK;
     default:
         return nothing_new(out, arena, world);
     }
@@ -63,13 +97,17 @@ enum err explore_new(struct controller **out, struct arena *arena, const struct 
                      const struct world *world)
 {
     struct explore *x = ARENA_NEW(arena, 1, struct explore);
+    int *held = ARENA_NEW(arena, world->topology.n_services, int);
     struct controller *rule;
-    if (x == NULL) {
+    if (x == NULL || held == NULL) {
         return ERR_MEMORY;
     }
     TRY(rule_new(&rule, arena, cfg, world));
-    rule->world = world;
-    *x = (struct explore){.base = {.ops = &explore_ops}, .cfg = cfg, .rule = rule};
+    if (rule != NULL) {
+        rule->world = world;
+    }
+    *x = (struct explore){
+        .base = {.ops = &explore_ops, .world = world}, .cfg = cfg, .rule = rule, .held = held};
     *out = &x->base;
     return ERR_OK;
 }

@@ -11,8 +11,10 @@ static const char WORLD[] = "controllers:\n"
                             "  - {kind: ff}\n"
                             "  - {kind: explore, name: none, rule: ff, random: 0}\n"
                             "  - {kind: explore, name: some, rule: nothing, random: 0.3}\n"
-                            "  - {kind: explore, name: all, rule: ff, random: 1}\n";
-enum { RULE, NONE, SOME, ALL };
+                            "  - {kind: explore, name: all, rule: ff, random: 1}\n"
+                            "  - {kind: explore, name: held, rule: static, random: 0.1}\n"
+                            "  - {kind: explore, name: fixed, rule: static, random: 0}\n";
+enum { RULE, NONE, SOME, ALL, HELD, FIXED };
 
 struct fixture {
     struct game_world w;
@@ -102,6 +104,61 @@ static void test_shares(void **state)
     game_world_close(&f.w);
 }
 
+/* Plays `steps` decisions in which every wish comes true; counts[r]: decisions after which a
+ * service had r replicas. Returns how often replicas changed after the first decision. */
+static int hold(int counts[11], struct fixture *f, int which, const struct episode_id *id,
+                int steps)
+{
+    struct controller *c = game_world_controller(&f->w, which);
+    int changed = 0;
+    memset(counts, 0, 11 * sizeof *counts);
+    controller_reset(c, id, NULL);
+    show(f, 4, 50);
+    for (int t = 0; t < steps; t++) {
+        int32_t delta[SERVICES];
+        controller_act(c, delta, f->state);
+        for (int s = 0; s < SERVICES; s++) {
+            float *desired = &f->state[state_service_at(s, SF_DESIRED)];
+            changed += t > 0 && delta[s] != 0;
+            *desired += (float)delta[s];
+            assert_in_range((int)*desired, 1, 10);
+            counts[(int)*desired]++;
+        }
+    }
+    return changed;
+}
+
+/* Allocations are drawn from all that the bounds allow, and held. */
+static void test_held(void **state)
+{
+    struct fixture f;
+    int counts[11], again[11], seen[11] = {0};
+    (void)state;
+    start(&f);
+    const struct episode_id id = {.seed = 3, .env = 1}, other = {.seed = 3, .env = 2};
+    /* A draw is the old number once in ten. */
+    const int changed = hold(counts, &f, HELD, &id, STEPS);
+    assert_true(fabs(changed - 0.09 * STEPS * SERVICES) < 4 * sqrt(0.09 * STEPS * SERVICES));
+    for (int r = 1; r <= 10; r++) { /* about a hundred visits of ten decisions each */
+        assert_in_range(counts[r], STEPS * SERVICES / 20, STEPS * SERVICES / 5);
+    }
+    assert_int_equal(hold(again, &f, HELD, &id, STEPS), changed);
+    assert_memory_equal(again, counts, sizeof counts);
+    (void)hold(again, &f, HELD, &other, STEPS);
+    assert_memory_not_equal(again, counts, sizeof counts);
+    for (uint32_t e = 0; e < 100; e++) {
+        const struct episode_id episode = {.seed = 3, .env = e};
+        assert_int_equal(hold(counts, &f, FIXED, &episode, 5), 0);
+        for (int r = 1; r <= 10; r++) {
+            seen[r] += counts[r] / 5;
+        }
+    }
+    for (int r = 1; r <= 10; r++) {
+        assert_in_range(seen[r], 15, 65); /* 40 of 400 expected */
+    }
+    game_world_close(&f.w);
+}
+
 static void test_bounds(void **state)
 {
     struct fixture f;
@@ -128,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_drawn),
         cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_held),
         cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
