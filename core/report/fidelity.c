@@ -1,4 +1,4 @@
-/* Four tables and three figures. See fidelity.h. */
+/* Six tables and three figures. See fidelity.h. */
 #include "core/report/fidelity.h"
 
 #include "core/base/csv.h"
@@ -19,6 +19,16 @@ struct page {
     const struct fidelity *f;
     struct arena *scratch;
 };
+
+/* Groups over all services; those of one service stand behind them. */
+static int pooled(const struct fidelity *f)
+{
+    int n = 0;
+    while (n < f->twins[0]->n_groups && !f->twins[0]->groups[n].of_service) {
+        n++;
+    }
+    return n;
+}
 
 static enum err add_interval(struct table *t, const struct stat_interval *v)
 {
@@ -55,10 +65,11 @@ static enum err skill_row(struct page *p, struct table *t, int group, enum accur
     return t->failed;
 }
 
-static enum err skills(struct page *p, enum accuracy_window window)
+/* Of metrics over all services, or of services one by one. */
+static enum err skills(struct page *p, enum accuracy_window window, bool of_service)
 {
     const struct fidelity *f = p->f;
-    const char *head[TABLE_COLUMNS_MAX] = {"metric"};
+    const char *head[TABLE_COLUMNS_MAX] = {of_service ? "service and metric" : "metric"};
     struct table t;
     int n = 1;
     for (int part = 0; part < 3; part++) {
@@ -72,11 +83,16 @@ static enum err skills(struct page *p, enum accuracy_window window)
     }
     table_init(&t, p->scratch, head, n, 1);
     for (int g = 0; g < f->twins[0]->n_groups; g++) {
-        TRY(skill_row(p, &t, g, window));
+        if (f->twins[0]->groups[g].of_service == of_service) {
+            TRY(skill_row(p, &t, g, window));
+        }
+    }
+    if (t.n_cells == t.n_columns) { /* the head alone */
+        return ERR_OK;
     }
     TRY(buf_printf(p->out,
-                   "\nSkill, %s periods: 1 - |gap| / |gap of the mean|, k periods ahead\n\n",
-                   window_name[window]));
+                   "\nSkill, %s%s periods: 1 - |gap| / |gap of the mean|, k periods ahead\n\n",
+                   of_service ? "of each service, " : "", window_name[window]));
     return table_print(p->out, &t, TABLE_TEXT);
 }
 
@@ -96,7 +112,7 @@ static enum err coverage(struct page *p)
         }
     }
     table_init(&t, p->scratch, head, n, 1);
-    for (int g = 0; g < f->twins[0]->n_groups; g++) {
+    for (int g = 0; g < pooled(f); g++) {
         table_text(&t, f->twins[0]->groups[g].name);
         for (int wide = 0; wide < 2; wide++) {
             for (int h = 0; h < f->n_horizons; h++) {
@@ -131,7 +147,7 @@ static enum err gains(struct page *p)
         return ERR_OK;
     }
     table_init(&t, p->scratch, head, n, 1);
-    for (int g = 0; g < f->twins[0]->n_groups; g++) {
+    for (int g = 0; g < pooled(f); g++) {
         table_text(&t, f->twins[0]->groups[g].name);
         for (int i = 1; i < f->n_twins; i++) {
             for (int h = 0; h < f->n_horizons; h++) {
@@ -181,8 +197,10 @@ enum err fidelity_print(struct buf *out, const struct fidelity *f, struct arena 
                    "%.0f %% intervals resample episodes\n",
                    f->twins[0]->n_episodes, ACCURACY_SAMPLES, f->twins[0]->cfg.stride,
                    100.0 * f->stat.level));
-    TRY(skills(&p, WINDOW_ALL));
-    TRY(skills(&p, WINDOW_BUSY));
+    TRY(skills(&p, WINDOW_ALL, false));
+    TRY(skills(&p, WINDOW_BUSY, false));
+    TRY(skills(&p, WINDOW_ALL, true));
+    TRY(skills(&p, WINDOW_BUSY, true));
     TRY(coverage(&p));
     TRY(gains(&p));
     TRY(sources(&p));

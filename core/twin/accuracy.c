@@ -12,9 +12,9 @@
 /* Decided by the load alone, or exact: nothing to be proud of. */
 static bool is_exogenous(const char *name)
 {
-    static const char *const names[] = {"id",        "desired",     "received",
-                                        "hpa_ready", "hpa_ignored", "hpa_missing",
-                                        "net_in",    "net_out",     "pod_age"};
+    static const char *const names[] = {"id",        "desired",     "deployed",    "received",
+                                        "hpa_ready", "hpa_ignored", "hpa_missing", "net_in",
+                                        "net_out",   "pod_age"};
     bool is = strncmp(name, "entry_", 6) == 0;
     for (size_t i = 0; !is && i < sizeof names / sizeof *names; i++) {
         is = strcmp(name, names[i]) == 0;
@@ -71,6 +71,23 @@ static enum err group_measures(struct accuracy *a, struct arena *arena)
     return ERR_OK;
 }
 
+/* As far as there is room for them. */
+static enum err group_services(struct accuracy *a, struct arena *arena)
+{
+    static const char *const apart[] = {"latency", "queue"};
+    const struct space *s = &a->model->space;
+    for (size_t m = 0; m < sizeof apart / sizeof *apart; m++) {
+        for (int i = 0; i < s->n_state && a->n_groups < ACCURACY_GROUPS_MAX; i++) {
+            const char *column = s->header.columns[i];
+            if (s->columns[i].service != SPACE_NONE && strcmp(metric_of(column), apart[m]) == 0) {
+                TRY(add_to_group(a, arena, column, s->header.units[i], i));
+                a->groups[a->n_groups - 1].of_service = true;
+            }
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err group_columns(struct accuracy *a, struct arena *arena)
 {
     const struct space *s = &a->model->space;
@@ -80,7 +97,8 @@ static enum err group_columns(struct accuracy *a, struct arena *arena)
             TRY(add_to_group(a, arena, name, s->header.units[i], i));
         }
     }
-    return group_measures(a, arena);
+    TRY(group_measures(a, arena));
+    return group_services(a, arena);
 }
 
 int accuracy_find(const struct accuracy *a, const char *name)

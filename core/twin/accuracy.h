@@ -9,8 +9,8 @@
  *     skill = 1 - sum |gap| / sum |gap of the mean|
  *
  * over all services, starts and episodes, in the units of the metric. Metrics that the load alone
- * decides (entry rates) are left out. Periods under attack (dataset_busy()) are also counted apart.
- * Intervals resample episodes.
+ * decides (entry rates), or that are exact (deployed pods), are left out. Periods under attack
+ * (dataset_busy()) are also counted apart. Intervals resample episodes.
  */
 #ifndef KARMA_TWIN_ACCURACY_H
 #define KARMA_TWIN_ACCURACY_H
@@ -21,7 +21,7 @@
 enum {
     ACCURACY_SAMPLES = 39, /* worlds of a bundle: order statistics 2 and 38 bound 90 %, 10 and 30
                               50 % of what is to come (ties count in part) */
-    ACCURACY_GROUPS_MAX = 32,
+    ACCURACY_GROUPS_MAX = 96,
     ACCURACY_ALL = -1, /* every part */
     ACCURACY_HORIZON_MAX = 100
 };
@@ -29,9 +29,11 @@ enum {
 enum predictor { PREDICTOR_TWIN, PREDICTOR_HOLD, PREDICTOR_MEAN, PREDICTOR_MEDIAN, PREDICTORS };
 enum accuracy_window { WINDOW_ALL, WINDOW_BUSY, WINDOW_QUIET, WINDOWS };
 
-/* A metric: its columns in all services, or one measure. */
+/* A metric: its columns in all services, or one measure. Of latency and queue also each service
+ * alone, behind all others: a pool of services may hide the one that is misjudged. */
 struct accuracy_group {
-    const char *name, *unit;
+    const char *name, *unit; /* of one service: "service.metric" */
+    bool of_service;
     int *column; /* (n) of a state; of measures: n_state + its number */
     int n;
 };

@@ -2,6 +2,7 @@
  * seen, and is the same again; what was recorded comes back as it was. */
 #include "core/base/fmath.h"
 #include "core/base/hash.h"
+#include "core/twin/accuracy.h"
 #include "tests/unit/twin_cluster.h"
 
 enum { ENVS = 16, STEPS = 14 };
@@ -596,6 +597,44 @@ static void test_sources(void **state)
     arena_release(&t.arena);
 }
 
+/* ---- its report ---- */
+
+/* Latency and queue of each service stand beside those of all: together they are the pool. */
+static void test_report_by_service(void **state)
+{
+    (void)state;
+    static const char *const metrics[] = {"latency", "queue"};
+    const int n = world.x.world.topology.n_services;
+    const struct twin_cfg use = use_of(1);
+    struct arena arena;
+    struct arena scratch;
+    struct twin_model model;
+    struct accuracy a;
+    arena_init(&arena);
+    arena_init(&scratch);
+    OK(model_load(&model, &arena, &use, world.w.file));
+    const struct accuracy_cfg cfg = {
+        .data = &model.data, .part = STORE_VALIDATION, .horizon = 3, .stride = 8, .seed = 1};
+    OK(accuracy_measure(&a, &arena, &model, world.x.world.cfg.plant, &cfg, &scratch));
+    assert_int_equal(accuracy_find(&a, "deployed"), -1); /* exact */
+    for (int m = 0; m < 2; m++) {
+        const int pool = accuracy_find(&a, metrics[m]);
+        double gap = 0.0;
+        assert_true(pool >= 0 && !a.groups[pool].of_service && a.groups[pool].n == n);
+        for (int s = 0; s < n; s++) {
+            const char *name =
+                arena_printf(&scratch, "%s.%s", world.x.cfg.topology.services[s].name, metrics[m]);
+            const int one = accuracy_find(&a, name);
+            assert_true(one > pool && a.groups[one].of_service && a.groups[one].n == 1);
+            gap += accuracy_gap(&a, PREDICTOR_TWIN, one, 2, WINDOW_ALL) / n;
+        }
+        const double all = accuracy_gap(&a, PREDICTOR_TWIN, pool, 2, WINDOW_ALL);
+        assert_true(all > 0.0 && fabs(gap - all) < 1e-9 * all);
+    }
+    arena_release(&scratch);
+    arena_release(&arena);
+}
+
 /* ---- whose twin is it? ---- */
 
 static void test_other_systems(void **state)
@@ -646,7 +685,7 @@ int main(void)
         cmocka_unit_test(test_never_reset),   cmocka_unit_test(test_recorded),
         cmocka_unit_test(test_beginning),     cmocka_unit_test(test_by_definition),
         cmocka_unit_test(test_hold),          cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_other_systems),
+        cmocka_unit_test(test_other_systems), cmocka_unit_test(test_report_by_service),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
