@@ -54,8 +54,8 @@ TWIN        = accuracy bank check check_rows check_units dataset ensemble export
               twin worlds
 GAME        = conduct game imitate rules view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
-EVAL        = agreement bound claims collector cut episode eval frontier judge ledger outcomes pareto \
-              separation summary tracer
+EVAL        = agreement answers bound claims collector cut episode eval frontier judge ledger outcomes \
+              pareto separation summary tracer
 REPORT      = comparison conduct_table fidelity figure gate script table timeline trace
 RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchange experiment farm \
               fit locking measure owners peers policies recipe rehearsal \

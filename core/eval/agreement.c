@@ -16,7 +16,8 @@ struct cell {
     double value;
 };
 struct sheet {
-    struct cell *cells; /* (n) */
+    struct cell *cells;         /* (n) in the order of the file */
+    const struct cell **sorted; /* (n) by controller and episode; the first of equal ones first */
     int n;
 };
 
@@ -62,11 +63,12 @@ static enum err read_rows(struct sheet *s, struct csv_reader *r, struct arena *a
         return ERR_MEMORY;
     }
     TRY(csv_reader_next(r, cells, n_columns, &status));
-    const int who = column_of(cells, n_columns, "controller");
-    const int scenario = column_of(cells, n_columns, "scenario");
-    const int episode = column_of(cells, n_columns, "episode");
-    const int value = column_of(cells, n_columns, metric);
-    if (status != CSV_ROW || who < 0 || scenario < 0 || episode < 0 || value < 0) {
+    const int n_known = status == CSV_ROW ? n_columns : 0; /* else there are no cells */
+    const int who = column_of(cells, n_known, "controller");
+    const int scenario = column_of(cells, n_known, "scenario");
+    const int episode = column_of(cells, n_known, "episode");
+    const int value = column_of(cells, n_known, metric);
+    if (who < 0 || scenario < 0 || episode < 0 || value < 0) {
         log_error("%s: no eval.csv with the columns controller, scenario, episode and %s", r->path,
                   metric);
         return ERR_FORMAT;
@@ -74,9 +76,10 @@ static enum err read_rows(struct sheet *s, struct csv_reader *r, struct arena *a
     TRY(csv_reader_next(r, cells, n_columns, &status));
     while (status == CSV_ROW) {
         struct cell *c = &s->cells[s->n++];
-        *c = (struct cell){.controller = arena_strdup(arena, cells[who]),
-                           .episode = arena_printf(arena, "%s %s", cells[scenario], cells[episode]),
-                           .value = strtod(cells[value], NULL)};
+        *c =
+            (struct cell){.controller = arena_strdup(arena, cells[who]),
+                          .episode = arena_printf(arena, "%s %s", cells[scenario], cells[episode])};
+        TRY(csv_reader_number(&c->value, r, cells[value], metric));
         if (c->controller == NULL || c->episode == NULL) {
             return ERR_MEMORY;
         }
@@ -85,12 +88,39 @@ static enum err read_rows(struct sheet *s, struct csv_reader *r, struct arena *a
     return ERR_OK;
 }
 
+static int by_key(const struct cell *a, const struct cell *b)
+{
+    const int who = strcmp(a->controller, b->controller);
+    return who != 0 ? who : strcmp(a->episode, b->episode);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct cell *x = *(const struct cell *const *)a, *y = *(const struct cell *const *)b;
+    const int key = by_key(x, y);
+    return key != 0 ? key : (x > y) - (x < y);
+}
+
+static enum err sort_rows(struct sheet *s, struct arena *arena)
+{
+    s->sorted = ARENA_NEW(arena, s->n, const struct cell *);
+    if (s->sorted == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < s->n; i++) {
+        s->sorted[i] = &s->cells[i];
+    }
+    qsort(s->sorted, (size_t)s->n, sizeof *s->sorted, by_place);
+    return ERR_OK;
+}
+
 static enum err read_sheet(struct sheet *s, struct arena *arena, const char *path,
                            const char *metric)
 {
     struct csv_reader r;
     TRY(csv_reader_open(&r, path));
-    const enum err e = read_rows(s, &r, arena, metric);
+    enum err e = read_rows(s, &r, arena, metric);
+    e = e == ERR_OK ? sort_rows(s, arena) : e;
     csv_reader_close(&r);
     return e;
 }
@@ -103,31 +133,42 @@ struct common {
     int n_controllers, n_episodes;
 };
 
-static int find(const struct sheet *s, const char *controller, const char *episode)
+/* The first row that is not before (controller, episode), NULL if there is none. */
+static const struct cell *at_or_behind(const struct sheet *s, const char *controller,
+                                       const char *episode)
 {
-    for (int i = 0; i < s->n; i++) {
-        if (strcmp(s->cells[i].episode, episode) == 0 &&
-            strcmp(s->cells[i].controller, controller) == 0) {
-            return i;
-        }
+    const struct cell key = {.controller = controller, .episode = episode};
+    int lo = 0, hi = s->n;
+    while (lo < hi) {
+        const int mid = lo + (hi - lo) / 2;
+        const bool before = by_key(s->sorted[mid], &key) < 0;
+        lo = before ? mid + 1 : lo;
+        hi = before ? hi : mid;
     }
-    return -1;
+    return lo < s->n ? s->sorted[lo] : NULL;
+}
+
+static const struct cell *find(const struct sheet *s, const char *controller, const char *episode)
+{
+    const struct cell *c = at_or_behind(s, controller, episode);
+    const bool is =
+        c != NULL && strcmp(c->controller, controller) == 0 && strcmp(c->episode, episode) == 0;
+    return is ? c : NULL;
 }
 
 static bool has_controller(const struct sheet *s, const char *name)
 {
-    bool has = false;
-    for (int i = 0; !has && i < s->n; i++) {
-        has = strcmp(s->cells[i].controller, name) == 0;
-    }
-    return has;
+    const struct cell *c = at_or_behind(s, name, "");
+    return c != NULL && strcmp(c->controller, name) == 0;
 }
 
 static void list_controllers(struct agreement *g, const struct sheet *a, const struct sheet *b)
 {
     for (int i = 0; i < a->n; i++) {
         const char *name = a->cells[i].controller;
-        if (column_of(g->controllers, g->n_controllers, name) < 0 && has_controller(b, name)) {
+        const bool again = i > 0 && strcmp(a->cells[i - 1].controller, name) == 0;
+        if (!again && column_of(g->controllers, g->n_controllers, name) < 0 &&
+            has_controller(b, name)) {
             g->controllers[g->n_controllers++] = name;
         }
     }
@@ -138,13 +179,13 @@ static bool keep_episode(struct common *c, const struct agreement *g, const stru
                          const struct sheet *b, const char *episode, int room)
 {
     for (int k = 0; k < g->n_controllers; k++) {
-        const int i = find(a, g->controllers[k], episode);
-        const int j = find(b, g->controllers[k], episode);
-        if (i < 0 || j < 0 || !isfinite(a->cells[i].value) || !isfinite(b->cells[j].value)) {
+        const struct cell *x = find(a, g->controllers[k], episode);
+        const struct cell *y = find(b, g->controllers[k], episode);
+        if (x == NULL || y == NULL || !isfinite(x->value) || !isfinite(y->value)) {
             return false;
         }
-        c->a[(ptrdiff_t)k * room + c->n_episodes] = a->cells[i].value;
-        c->b[(ptrdiff_t)k * room + c->n_episodes] = b->cells[j].value;
+        c->a[(ptrdiff_t)k * room + c->n_episodes] = x->value;
+        c->b[(ptrdiff_t)k * room + c->n_episodes] = y->value;
     }
     return true;
 }
@@ -158,7 +199,10 @@ static enum err match(struct common *c, struct agreement *g, const struct sheet 
         return ERR_MEMORY;
     }
     list_controllers(g, a, b);
-    const int room = a->n;
+    int room = 0; /* rows of the first controller */
+    for (int i = 0; i < a->n && g->n_controllers > 0; i++) {
+        room += strcmp(a->cells[i].controller, g->controllers[0]) == 0;
+    }
     c->n_controllers = g->n_controllers;
     c->a = ARENA_NEW(arena, (size_t)room * (size_t)g->n_controllers, double);
     c->b = ARENA_NEW(arena, (size_t)room * (size_t)g->n_controllers, double);
@@ -197,6 +241,43 @@ double kendall_tau(const double *a, const double *b, int n)
     }
     const double of = sqrt((agree + differ + tied_a) * (agree + differ + tied_b));
     return of > 0.0 ? (agree - differ) / of : NAN;
+}
+
+static int word_length(const char *name)
+{
+    return (int)strcspn(name, " ");
+}
+
+static void add_gap(struct agreement_gap *to, const char *name, double gap)
+{
+    to->mean = (to->mean * to->n + gap) / (to->n + 1);
+    to->n++;
+    if (to->worst_of == NULL || gap > to->worst) {
+        to->worst = gap;
+        to->worst_of = name;
+    }
+}
+
+int agreement_gaps(struct agreement_gap *out, const struct agreement *g)
+{
+    int n = 1;
+    out[0] = (struct agreement_gap){0};
+    for (int k = 0; k < g->n_controllers; k++) {
+        const char *name = g->controllers[k];
+        const int length = word_length(name);
+        int i = 1;
+        while (i < n &&
+               (out[i].group_length != length || memcmp(out[i].group, name, (size_t)length) != 0)) {
+            i++;
+        }
+        if (i == n) {
+            out[n++] = (struct agreement_gap){.group = name, .group_length = length};
+        }
+        const double gap = fabs(g->b[k] - g->a[k]);
+        add_gap(&out[0], name, gap);
+        add_gap(&out[i], name, gap);
+    }
+    return n;
 }
 
 /* Means of the rows over drawn episodes (NULL: all); of those, each `step`-th from `first`. */

@@ -1,5 +1,6 @@
-/* Do two evaluations rank controllers alike? Of the cluster and of its twin, for one: a twin in
- * which the better controller is the better one is good enough to choose in, whatever its numbers.
+/* Do two evaluations say the same of the same controllers? Of the cluster and of its twin, for one.
+ * Two questions: do they rank them alike (a twin in which the better controller is the better one
+ * is good enough to choose in), and how far apart are their numbers?
  *
  * Kendall's tau-b (M. G. Kendall, 1945) of the controllers' means of one metric, over the scenarios
  * and episodes that all of them have in both; its interval resamples episodes. Beside it stands
@@ -18,11 +19,25 @@ struct agreement {
     double halves; /* tau of even against odd episodes of the first */
 };
 
-/* Reads two eval.csv. ERR_FORMAT, ERR_MISMATCH with a sentence: no such metric, fewer than three
- * common controllers, no common episode. */
+/* How far apart the means are, over the controllers of one group (all: the first word of their
+ * names is not looked at). */
+struct agreement_gap {
+    const char *group;    /* first word of the names; NULL: all controllers */
+    int group_length;     /* of the word, in bytes */
+    int n;                /* controllers */
+    double mean, worst;   /* of |second - first| */
+    const char *worst_of; /* whose it is */
+};
+
+/* Reads two eval.csv. ERR_FORMAT, ERR_MISMATCH with a sentence: no such metric, a cell that is no
+ * number, fewer than three common controllers, no common episode. */
 enum err agreement_read(struct agreement *g, struct arena *arena, const char *path_a,
                         const char *path_b, const char *metric,
                         const struct stat_cfg *stat) WARN_UNUSED;
+
+/* Gaps of the means: of all controllers first, then of each group in order of appearance, at most
+ * n_controllers + 1 of them. Returns how many. */
+int agreement_gaps(struct agreement_gap *out, const struct agreement *g);
 
 /* tau-b of two lists (n); NaN if one has one value only. */
 double kendall_tau(const double *a, const double *b, int n);

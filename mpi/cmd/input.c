@@ -35,6 +35,10 @@ static const struct reads {
      false,
      {"plant", "twin.lookup", "twin.fallback", "twin.key", "twin.successors", "twin.quantum",
       "twin.radius"}},
+    {"karma twin answers",
+     false,
+     {WORLD_SECTIONS, "twin", "eval.controllers", "eval.episodes", "eval.first", "eval.seed",
+      "eval.split"}},
     {"karma config show", false, {WORLD_SECTIONS, "twin", "mappo", "train", "fit", "eval", "run"}},
     {"karma config check", false, {WORLD_SECTIONS, "twin", "mappo", "train", "fit", "eval", "run"}},
 };

@@ -1,14 +1,17 @@
 /* karma twin: how good a twin is. Fitting, which runs on ranks, stands in twin_fit.c. */
 #include "core/base/log.h"
 #include "core/eval/agreement.h"
+#include "core/eval/answers.h"
 #include "core/report/fidelity.h"
 #include "core/report/table.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/input.h"
 #include "mpi/locking.h"
+#include "mpi/policies.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- report ---- */
 
@@ -183,8 +186,9 @@ struct agree_options {
     const char *metric;
 };
 static const struct option_row agree_rows[] = {
-    OPTION_STRING(struct agree_options, metric, "metric", 0, "NAME",
-                  "by which controllers are ranked (default: compliance)"),
+    OPTION_STRING(
+        struct agree_options, metric, "metric", 0, "NAME",
+        "by which controllers are ranked (default: compliance); vcpu is always compared, too"),
     OPTION_END,
 };
 static const struct operand_row agree_operands[] = {
@@ -193,29 +197,86 @@ static const struct operand_row agree_operands[] = {
 };
 static const struct command_line agree_line = {
     "karma twin agree",
-    "Do two evaluations, of the cluster and of the twin, rank controllers alike? Prints the means "
-    "of their common episodes and Kendall's tau.",
+    "Do two evaluations, of the cluster and of the twin, say the same of controllers? Prints the "
+    "means over their common episodes, how far they are apart, and Kendall's tau.",
     agree_rows, agree_operands, sizeof(struct agree_options)};
+
+/* Means of a metric in both, and how far they are apart. */
+static enum err print_means(const struct agreement *g, const struct agreement *cost,
+                            struct arena *arena)
+{
+    static const char *const head[] = {"controller", "first",  "second",    "difference",
+                                       "vCPU first", "second", "difference"};
+    struct table t;
+    table_init(&t, arena, head, cost != NULL ? 7 : 4, 1);
+    for (int i = 0; i < g->n_controllers; i++) {
+        table_text(&t, g->controllers[i]);
+        table_cell(&t, "%.4f", g->a[i]);
+        table_cell(&t, "%.4f", g->b[i]);
+        table_cell(&t, "%+.4f", g->b[i] - g->a[i]);
+        if (cost != NULL) {
+            table_cell(&t, "%.3f", cost->a[i]);
+            table_cell(&t, "%.3f", cost->b[i]);
+            table_cell(&t, "%+.3f", cost->b[i] - cost->a[i]);
+        }
+    }
+    return table_show(&t);
+}
+
+/* By groups: the first words of the controllers' names. */
+static enum err print_gaps(const struct agreement *g, const struct agreement *cost,
+                           struct arena *arena)
+{
+    static const char *const head[] = {"group",           "worst in",    "controllers",
+                                       "mean error",      "worst error", "mean vCPU error",
+                                       "worst vCPU error"};
+    struct agreement_gap *gaps = ARENA_NEW(arena, g->n_controllers + 1, struct agreement_gap);
+    struct agreement_gap *costs = ARENA_NEW(arena, g->n_controllers + 1, struct agreement_gap);
+    struct table t;
+    if (gaps == NULL || costs == NULL) {
+        return ERR_MEMORY;
+    }
+    const int n = agreement_gaps(gaps, g);
+    table_init(&t, arena, head, cost != NULL ? 7 : 5, 2);
+    if (cost != NULL) {
+        (void)agreement_gaps(costs, cost);
+    }
+    for (int i = 0; i < n; i++) {
+        if (gaps[i].group == NULL) {
+            table_text(&t, "(all)");
+        } else {
+            table_cell(&t, "%.*s", gaps[i].group_length, gaps[i].group);
+        }
+        table_text(&t, gaps[i].worst_of);
+        table_cell(&t, "%d", gaps[i].n);
+        table_cell(&t, "%.4f", gaps[i].mean);
+        table_cell(&t, "%.4f", gaps[i].worst);
+        if (cost != NULL) {
+            table_cell(&t, "%.3f", costs[i].mean);
+            table_cell(&t, "%.3f", costs[i].worst);
+        }
+    }
+    return table_show(&t);
+}
 
 static enum err run_agree(const struct call *c)
 {
-    static const char *const head[] = {"controller", "first", "second"};
     const struct agree_options *o = c->options;
+    const char *const first = c->operands[0], *const second = c->operands[1];
     const char *metric = o->metric != NULL ? o->metric : "compliance";
-    const char *first = c->operands[0], *second = c->operands[1];
+    const bool priced = strcmp(metric, "vcpu") != 0;
     const struct stat_cfg stat = {.seed = 1, .resamples = 10000, .level = 0.95};
-    struct agreement g;
-    struct table t;
+    const struct stat_cfg once = {.seed = 1, .resamples = 100, .level = 0.95};
+    struct agreement g, vcpu;
     TRY(agreement_read(&g, c->arena, first, second, metric, &stat));
+    if (priced) {
+        TRY(agreement_read(&vcpu, c->arena, first, second, "vcpu", &once));
+    }
     printf("%s, means over %d common episodes\nfirst:  %s\nsecond: %s\n\n", metric, g.n_episodes,
            first, second);
-    table_init(&t, c->arena, head, 3, 1);
-    for (int i = 0; i < g.n_controllers; i++) {
-        table_text(&t, g.controllers[i]);
-        table_cell(&t, "%.4f", g.a[i]);
-        table_cell(&t, "%.4f", g.b[i]);
-    }
-    TRY(table_show(&t));
+    TRY(print_means(&g, priced ? &vcpu : NULL, c->arena));
+    printf("\nErrors: |second - first| of the means\n\n");
+    TRY(print_gaps(&g, priced ? &vcpu : NULL, c->arena));
     printf("\nKendall's tau %.3f [%.3f, %.3f] over %d controllers; between halves of the first: "
            "%.3f\n",
            g.tau.value, g.tau.lo, g.tau.hi, g.n_controllers, g.halves);
@@ -228,6 +289,74 @@ static enum err twin_agree(int argc, char **argv)
     return command_call(&agree_line, &o, run_agree, argc, argv);
 }
 
+/* ---- answers ---- */
+
+static enum err print_answers(const struct answers *all, const struct eval_cfg *cfg,
+                              struct arena *arena)
+{
+    static const char *const head[] = {"controller", "table", "networks", "nearest", "hold"};
+    struct table t;
+    table_init(&t, arena, head, 5, 1);
+    for (int k = 0; k < cfg->n_controllers; k++) {
+        table_text(&t, controller_label(&cfg->controllers[k]));
+        for (int i = 0; i < WORLDS_SOURCES; i++) {
+            table_cell(&t, "%.1f %%", 100.0 * (double)all[k].asked[i] / (double)all[k].steps);
+        }
+    }
+    return table_show(&t);
+}
+
+static enum err answers_of(const struct experiment *x, const struct call *c)
+{
+    const struct eval_cfg *cfg = &x->cfg.eval;
+    struct policies policies;
+    struct answers *all = ARENA_NEW(c->arena, cfg->n_controllers, struct answers);
+    if (all == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(policies_load(&policies, c->arena, x, POLICIES_ALL, c->operands[0]));
+    TRY(answers_count(all, c->arena, cfg, &x->world, &x->rules, policies.teams));
+    printf("Who answers in the twin, share of the steps; %d episodes of each scenario\n\n",
+           cfg->episodes);
+    return print_answers(all, cfg, c->arena);
+}
+
+struct answers_options {
+    const char **sets;
+    int n_sets;
+};
+static const struct option_row answers_rows[] = {
+    EXPERIMENT_SET_OPTION(struct answers_options),
+    OPTION_END,
+};
+static const struct operand_row answers_operands[] = {
+    {"CONFIG", "a configuration that names a twin (twin.file)", 1, 1},
+    OPERAND_END,
+};
+static const struct command_line answers_line = {
+    "karma twin answers",
+    "Plays the controllers of a configuration in its twin and prints, for each controller, which "
+    "share of the steps the twin's table and its networks answer.",
+    answers_rows, answers_operands, sizeof(struct answers_options)};
+
+static enum err run_answers(const struct call *c)
+{
+    const struct answers_options *o = c->options;
+    const struct input in = INPUT_OF(c, o);
+    struct experiment x;
+    TRY(input_load(&x, &in));
+    enum err e = experiment_load_twin(&x);
+    e = e == ERR_OK ? answers_of(&x, c) : e;
+    experiment_release(&x);
+    return e;
+}
+
+static enum err twin_answers(int argc, char **argv)
+{
+    struct answers_options o = {.sets = NULL};
+    return command_call(&answers_line, &o, run_answers, argc, argv);
+}
+
 /* ---- verbs ---- */
 
 const struct command twin_verbs[] = {
@@ -236,7 +365,10 @@ const struct command twin_verbs[] = {
      .summary = "its accuracy on episodes that it did not learn from",
      .run = twin_report},
     {.name = "agree",
-     .summary = "do two evaluations, of cluster and twin, rank controllers alike?",
+     .summary = "do two evaluations, of cluster and twin, say the same of controllers?",
      .run = twin_agree},
+    {.name = "answers",
+     .summary = "how often its table and its networks answer each controller",
+     .run = twin_answers},
     {.name = NULL},
 };

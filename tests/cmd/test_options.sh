@@ -23,7 +23,8 @@ trace export
 trace merge
 twin fit
 twin report
-twin agree"
+twin agree
+twin answers"
 
 listed() { # COMMAND...: names of the commands that its help lists
     "$KARMA" "$@" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
@@ -119,8 +120,9 @@ used() { # COMMAND: prefixes of the keys that it uses
     eval) echo "$world eval run" ;;
     simulate) echo "$world eval.controllers eval.seed eval.split run" ;;
     'trace collect') echo "$world eval.controllers eval.seed eval.first eval.episodes run" ;;
-    'twin fit') echo fit ;;
+    'trace check' | 'twin fit') echo fit ;;
     'twin report') echo "plant twin" ;;
+    'twin answers') echo "$world twin eval.controllers eval.seed eval.first eval.episodes eval.split" ;;
     config*) echo "$world twin mappo train fit eval run" ;;
     esac
 }
@@ -131,6 +133,8 @@ try() { # COMMAND KEY=VALUE: such that a key that is used gets past the check of
     'trace collect') set -- trace collect --set "$2" --out "$WORK/file/store" $tiny ;;
     'twin fit') set -- twin fit --set "$2" --config $tiny --out "$WORK/file/twin" "$WORK/absent" ;;
     'twin report') set -- twin report --set "$2" --config $tiny "$WORK/absent" ;;
+    'twin answers') set -- twin answers --set "$2" $tiny ;;
+    'trace check') set -- trace check --set "$2" "$WORK/absent" ;;
     'config show') set -- config show --set "$2" $tiny ;;
     'config check') set -- config check --set "$2" $tiny ;;
     eval) set -- eval --set "$2" --merge $tiny "$WORK/absent" ;;
@@ -154,7 +158,7 @@ echo "$commands" | while read -r command; do
     done
 done >"$WORK/out"
 same "$(cat "$WORK/out")" "" "each command refuses a --set of what it does not use, and takes the rest"
-same "$(wc -l <"$WORK/keys")" $((8 * $(echo "$keys" | wc -w))) "eight commands have --set"
+same "$(wc -l <"$WORK/keys")" $((10 * $(echo "$keys" | wc -w))) "ten commands have --set"
 exits 2 "a key inside a map" "$KARMA" simulate $tiny --set 'eval={seed: 2, resamples: 200}'
 says err "--set eval.resamples: karma simulate does not use this key; leave it out" "is found, too"
 exits 2 "an element of a list" "$KARMA" twin fit x --out y --set 'scenarios=[{name: a}]'

@@ -193,6 +193,7 @@ wrong() { # PATTERN NAME OPTION...
 }
 wrong "there is no file" "a twin that is not there" --set twin.file="$WORK/nothing"
 wrong "decision period" "a twin of another period" --set plant.period_s=30
+wrong "other CPU" "a twin of another node" --set topology.node_cpu_m=20000
 wrong "twin.key names 'mood'" "a key that names no metric" --set 'twin.key=[mood]'
 head -c 2000 "$twin" >"$WORK/half"
 cp "$twin.traces" "$WORK/half.traces"
@@ -201,4 +202,34 @@ cp "$twin" "$WORK/lost"
 wrong "$WORK/lost.traces" "a twin without its transitions" --set twin.file="$WORK/lost"
 cp "$WORK/torn-twin.traces" "$WORK/lost.traces"
 wrong "is not what the twin" "a twin with another's transitions" --set twin.file="$WORK/lost"
+
+# --- the same controllers on the cluster and in it ------------------------------------------------
+three='[{kind: nothing}, {name: off 8-2-8-2, kind: static, replicas: [8, 2, 8, 2]}, {kind: khpa}]'
+compare() { # DIR OPTION...
+    dir=$1
+    shift
+    "$KARMA" eval $tiny --set "eval.controllers=$three" --set eval.episodes=3 --set run.dir="$dir" "$@"
+}
+compare "$WORK/cluster" >"$WORK/log" 2>&1
+compare "$WORK/twin-eval" --set twin.file="$twin" --set eval.plant=twin >"$WORK/log" 2>&1
+exits 0 "they are compared" "$KARMA" twin agree "$WORK/cluster/eval.csv" "$WORK/twin-eval/eval.csv"
+says out "over 3 controllers" "all three"
+says out "^off  *off 8-2-8-2  *1 " "with the errors of groups"
+awk '/^Errors/ { exit } /^(nothing|off 8-2-8-2) .*\./ && NF > 6 { n++; d = $NF; sub(/^[-+]/, "", d); if (d > 0.2) bad++ }
+     END { exit !(n == 2 && bad == 0) }' "$WORK/out"
+result $? "the CPU that fixed allocations request is about the same" # but for pods that drain at first
+exits 0 "by another metric" "$KARMA" twin agree --metric vcpu "$WORK/cluster/eval.csv" "$WORK/twin-eval/eval.csv"
+says out "^vcpu, means over" "it is said which"
+for bad in compliance vcpu; do
+    awk -F, -v OFS=, -v name=$bad 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i }
+        NR == 3 { $at = "garbage" } { print }' "$WORK/cluster/eval.csv" >"$WORK/garbage.csv"
+    exits 1 "no number for $bad" "$KARMA" twin agree "$WORK/garbage.csv" "$WORK/twin-eval/eval.csv"
+    says err "garbage.csv:3: 'garbage' in the column $bad" "is refused with its place"
+done
+exits 0 "who answers" "$KARMA" twin answers $tiny --set "eval.controllers=$three" --set eval.episodes=2 \
+    --set twin.file="$twin"
+same "$(awk '/%/ { sum = $(NF - 7) + $(NF - 5) + $(NF - 3) + $(NF - 1); print (sum > 99.7 && sum < 100.3) }' \
+    "$WORK/out" | tr '\n' ' ')" "1 1 1 " "in shares of all steps, of each controller"
+exits 2 "without a twin" "$KARMA" twin answers $tiny --set "eval.controllers=$three"
+says err "name one with twin.file" "nobody does"
 done_testing

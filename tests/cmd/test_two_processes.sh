@@ -120,7 +120,7 @@ done
 for verb in $(grep -o '{"[a-z]*", run_[a-z]*' mpi/cmd/trace.c mpi/cmd/twin.c |
     sed 's|mpi/cmd/\(.*\)\.c:{"\([a-z]*\)".*|\1-\2|'); do
     case $verb in
-    trace-info | trace-check | twin-agree) continue ;; # standard output only
+    trace-info | trace-check | twin-agree | twin-answers) continue ;; # standard output only
     esac
     grep -q "^$verb " "$WORK/writers" || unknown="$unknown $verb"
 done

@@ -13,7 +13,7 @@ static const char KHPA_WORLD[] =
     "controllers: [{kind: khpa}]\n";
 
 /* What the autoscaler finds at a decision. */
-struct pods {
+struct hpa_service {
     int ready, ignored, missing;
     double used_m; /* of the ready ones */
 };
@@ -53,7 +53,7 @@ static inline void stop(struct fixture *f)
 }
 
 /* One decision; what it asks for is done. */
-static inline int decide(struct fixture *f, const struct pods *p)
+static inline int decide(struct fixture *f, const struct hpa_service *p)
 {
     int32_t delta[1];
     game_world_set(&f->w, f->state, 0, SF_DESIRED, f->current);

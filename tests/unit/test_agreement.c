@@ -112,13 +112,61 @@ static void test_nothing_to_compare(void **state)
     assert_int_not_equal(agreement_read(&g, &r->arena, first, second, "compliance", &stat), ERR_OK);
 }
 
+/* A cell that is no number is refused with its place, in either file. */
+static void test_no_number(void **state)
+{
+    struct room *r = *state;
+    static const char *const cells[] = {"garbage", "", "0.5x", "1,5"};
+    struct agreement g;
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        struct buf b;
+        buf_init(&b);
+        assert_int_equal(buf_printf(&b,
+                                    "controller,scenario,episode,compliance\n"
+                                    "c0,ddos,0,0.5\nc1,ddos,0,\"%s\"\nc2,ddos,0,0.5\n",
+                                    cells[i]),
+                         ERR_OK);
+        write_rows(first, 5, 0, rising);
+        assert_int_equal(file_write(second, b.data, b.len), ERR_OK);
+        buf_release(&b);
+        for (int swap = 0; swap < 2; swap++) {
+            r->log.text[0] = '\0';
+            assert_int_equal(agreement_read(&g, &r->arena, swap ? second : first,
+                                            swap ? first : second, "compliance", &stat),
+                             ERR_FORMAT);
+            assert_non_null(strstr(r->log.last, "_b.csv:3: "));
+            assert_non_null(strstr(r->log.last, "column compliance"));
+        }
+    }
+}
+
+/* Groups are first words; the mean and the worst of each. */
+static void test_gaps(void **state)
+{
+    (void)state;
+    const char *names[] = {"static 1-1", "off 8-1", "static 2-2", "static", "offside"};
+    double a[] = {0.5, 0.5, 0.5, 0.5, 0.5}, b[] = {0.6, 0.2, 0.5, 0.3, 0.5};
+    const struct agreement g = {.controllers = names, .a = a, .b = b, .n_controllers = 5};
+    struct agreement_gap gaps[6];
+    assert_int_equal(agreement_gaps(gaps, &g), 4);
+    assert_null(gaps[0].group);
+    assert_int_equal(gaps[0].n, 5);
+    assert_true(fabs(gaps[0].mean - 0.12) < 1e-12 && fabs(gaps[0].worst - 0.3) < 1e-12);
+    assert_string_equal(gaps[0].worst_of, "off 8-1");
+    assert_int_equal(gaps[1].n, 3);
+    assert_true(fabs(gaps[1].mean - 0.1) < 1e-12 && fabs(gaps[1].worst - 0.2) < 1e-12);
+    assert_string_equal(gaps[1].worst_of, "static");
+    assert_int_equal(gaps[2].n, 1);
+    assert_int_equal(gaps[3].n, 1);
+    assert_true(gaps[3].worst == 0.0);
+}
+
 #define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_(test_tau),
-        TEST_(test_files),
-        TEST_(test_nothing_to_compare),
+        TEST_(test_tau),       TEST_(test_files), TEST_(test_nothing_to_compare),
+        TEST_(test_no_number), TEST_(test_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

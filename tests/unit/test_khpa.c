@@ -8,7 +8,7 @@
 /* Pods that are all ready, in a number that makes the rule recommend `wanted` (target 0.5). */
 static int decide_for(struct fixture *f, int wanted)
 {
-    const struct pods p = {f->current, 0, 0, 500.0 * wanted};
+    const struct hpa_service p = {f->current, 0, 0, 500.0 * wanted};
     return decide(f, &p);
 }
 
@@ -25,7 +25,7 @@ struct example {
     const char *name;
     int current;
     double target;
-    struct pods pods;
+    struct hpa_service pods;
     int expected;
 };
 
@@ -151,7 +151,7 @@ static void test_up_window(void **state)
 static void test_no_metrics_is_no_opinion(void **state)
 {
     (void)state;
-    const struct pods none = {0, 2, 1, 0};
+    const struct hpa_service none = {0, 2, 1, 0};
     struct fixture f;
     start(&f, &DOWN_60, 15, 10);
     for (int i = 0; i < 3; i++) {
@@ -220,7 +220,7 @@ static void test_limit_of_a_case_of_kubernetes(void **state)
     (void)state;
     struct fixture f;
     start(&f, &DEFAULT_AT(1.0), 15, 4);
-    const struct pods p = {4, 0, 0, 23500};
+    const struct hpa_service p = {4, 0, 0, 23500};
     assert_int_equal(decide(&f, &p), 8);
     assert_int_equal(decide(&f, &p), 16);
     assert_int_equal(decide(&f, &p), 24);
@@ -278,7 +278,7 @@ struct reference {
     int n_recommended, n_changed;
 };
 
-static int reference_recommends(const struct pods *p, double target, int current)
+static int reference_recommends(const struct hpa_service *p, double target, int current)
 {
     const long t = lround(100 * target), used = lround(p->used_m);
     const double ratio = (double)(used * 100 / (1000L * p->ready)) / (double)t;
@@ -305,7 +305,7 @@ static int reference_recommends(const struct pods *p, double target, int current
 }
 
 static int reference_decides(struct reference *r, const struct controller_cfg *cfg, double now,
-                             const struct pods *p, int current)
+                             const struct hpa_service *p, int current)
 {
     if (r->n_recommended == 0) {
         r->recommended[r->n_recommended++] = (struct stamped){now, current};
@@ -348,7 +348,7 @@ static uint32_t word(uint32_t history, uint32_t step, uint32_t i)
     return rng_philox(rng_key(11, RNG_TEST, RNG_TEST_SPLIT), i, step, history, 0).v[0];
 }
 
-static void draw_pods(struct pods *p, uint32_t history, uint32_t step, int current)
+static void draw_pods(struct hpa_service *p, uint32_t history, uint32_t step, int current)
 {
     p->ready = (int)rng_below(word(history, step, 0), (uint32_t)current + 2);
     p->ignored = (int)rng_below(word(history, step, 1), 4) * (int)(word(history, step, 2) & 1);
@@ -376,7 +376,7 @@ static void test_against_lists(void **state)
         start(&f, &cfg, period, 1 + (int)rng_below(word(h, 99, 4), 20));
         bounds(&f, 1, 40);
         for (uint32_t step = 0; step < 50; step++) {
-            struct pods p;
+            struct hpa_service p;
             draw_pods(&p, h, step, f.current);
             const int before = f.current;
             const int expected = reference_decides(&r, &cfg, step * period, &p, before);
@@ -394,7 +394,7 @@ static void test_against_lists(void **state)
 static void test_no_decision_without_a_metric(void **state)
 {
     (void)state;
-    const struct pods idle = {8, 0, 0, 800}, blind = {0, 0, 8, 0};
+    const struct hpa_service idle = {8, 0, 0, 800}, blind = {0, 0, 8, 0};
     for (int b = KHPA_BEHAVIOR_NONE; b <= KHPA_BEHAVIOR_DEFAULT; b++) {
         struct fixture f;
         start(&f, &(struct controller_cfg){.behavior = b, .target = 0.8, .down_s = 300}, 15, 8);
@@ -415,7 +415,7 @@ static void test_no_decision_without_a_metric(void **state)
 static void test_target_beyond_the_request(void **state)
 {
     (void)state;
-    const struct pods p = {4, 0, 0, 10000};
+    const struct hpa_service p = {4, 0, 0, 10000};
     struct fixture f;
     start(&f, &(struct controller_cfg){.target = 1.25}, 15, 4);
     assert_int_equal(decide(&f, &p), 8);

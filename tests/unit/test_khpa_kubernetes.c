@@ -17,7 +17,7 @@ struct row {
     const char *name;
     int current;
     double target;
-    struct pods pods;
+    struct hpa_service pods;
     int expected;
     int least, most; /* replica bounds; 0 = 1 and 1000 */
 };
@@ -119,10 +119,10 @@ static void test_controller(void **state)
 /* ---- given a recommendation ---- */
 
 /* Pods that make the rule recommend `wanted` (target 0.5), whatever the current number. */
-static struct pods pods_for(int wanted)
+static struct hpa_service pods_for(int wanted)
 {
     const int ready = wanted == 1 ? 2 : 1; /* a ratio of 1 would keep the current number */
-    return (struct pods){ready, 0, 0, wanted == 1 ? 500.0 : 500.0 * wanted};
+    return (struct hpa_service){ready, 0, 0, wanted == 1 ? 500.0 : 500.0 * wanted};
 }
 
 /* What a limit makes of a recommendation. */
@@ -138,7 +138,7 @@ static void check_limits(const struct limit_row *rows, int n, int behavior)
         struct fixture f;
         start(&f, &(struct controller_cfg){.behavior = behavior, .target = 0.5}, 15, r->current);
         bounds(&f, r->least, r->most);
-        const struct pods p = pods_for(r->wanted);
+        const struct hpa_service p = pods_for(r->wanted);
         const int got = decide(&f, &p);
         if (got != r->expected) {
             fail_msg("%s: %d replicas, expected %d", r->name, got, r->expected);
@@ -181,7 +181,7 @@ static void test_scale_down_after_events(void **state)
     struct fixture f;
     start(&f, &(struct controller_cfg){.behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5}, 20, 25);
     for (int i = 0; i < 6; i++) {
-        const struct pods p = pods_for(wanted[i]);
+        const struct hpa_service p = pods_for(wanted[i]);
         assert_int_equal(decide(&f, &p), expected[i]);
     }
     stop(&f);
@@ -203,13 +203,13 @@ struct history_row {
 /* Decisions come every minute; those without a recommendation find no metric. */
 static int play_history(const struct history_row *r, int behavior)
 {
-    const struct pods none = {0, 0, 1, 0};
+    const struct hpa_service none = {0, 0, 1, 0};
     const struct controller_cfg params = {
         .behavior = behavior, .target = 0.5, .up_s = r->up_s, .down_s = r->down_s};
     struct fixture f;
     start(&f, &params, 60, 1); /* what it finds leaves every window before the end */
     for (int ago = MINUTES_MAX; ago > 0; ago--) {
-        struct pods p = none;
+        struct hpa_service p = none;
         for (int i = 0; i < HISTORY_MAX; i++) {
             p = r->history[i].minutes == ago ? pods_for(r->history[i].value) : p;
         }
@@ -217,7 +217,7 @@ static int play_history(const struct history_row *r, int behavior)
         f.current = 1;
     }
     f.current = r->current;
-    const struct pods p = pods_for(r->wanted);
+    const struct hpa_service p = pods_for(r->wanted);
     const int got = decide(&f, &p);
     stop(&f);
     return got;
@@ -283,7 +283,7 @@ static void test_histories(void **state)
 static void test_initial_size(void **state)
 {
     (void)state;
-    const struct pods p = {5, 0, 0, 1400};
+    const struct hpa_service p = {5, 0, 0, 1400};
     for (int b = 0; b < BEHAVIORS; b++) {
         struct fixture f;
         start(&f, &(struct controller_cfg){.behavior = b, .target = 0.5, .down_s = 300}, 15, 5);
@@ -302,7 +302,7 @@ static void test_the_maximum_counts_above_current(void **state)
     for (int b = 0; b < BEHAVIORS; b++) {
         struct fixture f;
         start(&f, &(struct controller_cfg){.behavior = b, .target = 0.5, .down_s = 300}, 15, 8);
-        const struct pods eight = pods_for(8), three = pods_for(3);
+        const struct hpa_service eight = pods_for(8), three = pods_for(3);
         assert_int_equal(decide(&f, &eight), 8);
         f.current = 4;
         assert_int_equal(decide(&f, &three), expected[b]);
@@ -320,7 +320,7 @@ static void test_first_steps(void **state)
         for (int n = 1; n <= 3; n++) {
             struct fixture f;
             start(&f, &(struct controller_cfg){.behavior = b, .target = 0.5}, 15, n);
-            const struct pods p = pods_for(900);
+            const struct hpa_service p = pods_for(900);
             assert_int_equal(decide(&f, &p), first[b][n - 1]);
             stop(&f);
         }

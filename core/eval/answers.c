@@ -1,0 +1,45 @@
+/* Episodes in the twin, whose metrics are thrown away. See answers.h. */
+#include "core/eval/answers.h"
+
+#include "core/eval/episode.h"
+#include "core/twin/twin.h"
+
+#include <string.h>
+
+static enum err play_one(struct episode *e, const struct eval_cfg *cfg, struct controller *c)
+{
+    struct episode_metrics thrown_away;
+    for (int s = 0; s < e->world->cfg.n_scenarios; s++) {
+        for (int i = 0; i < cfg->episodes; i++) {
+            const struct episode_id id = {.seed = cfg->seed,
+                                          .split = (enum rng_split)cfg->split,
+                                          .env = (uint32_t)(cfg->first + i)};
+            TRY(episode_run(e, &thrown_away, c, s, &id, NULL));
+        }
+    }
+    return ERR_OK;
+}
+
+enum err answers_count(struct answers *out, struct arena *arena, const struct eval_cfg *cfg,
+                       const struct world *world, const struct rules *rules,
+                       const struct eval_teams *teams)
+{
+    struct episode episode;
+    TRY(episode_init_on(&episode, arena, world, GROUND_TWIN));
+    for (int k = 0; k < cfg->n_controllers; k++) {
+        const bool learned = teams[k].n_teams > 0;
+        struct controller *c;
+        int64_t before[WORLDS_SOURCES];
+        TRY(controller_new(&c, arena, &cfg->controllers[k], world,
+                           learned ? teams[k].rules[0] : rules,
+                           learned ? teams[k].teams[0] : NULL));
+        memcpy(before, twin_asked(episode.plant), sizeof before);
+        TRY(play_one(&episode, cfg, c));
+        out[k] = (struct answers){.steps = 0};
+        for (int s = 0; s < WORLDS_SOURCES; s++) {
+            out[k].asked[s] = twin_asked(episode.plant)[s] - before[s];
+            out[k].steps += out[k].asked[s];
+        }
+    }
+    return ERR_OK;
+}

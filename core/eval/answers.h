@@ -1,0 +1,23 @@
+/* Who answers in a twin while a controller plays in it: its table, its networks, or what stands in
+ * for them. A table of which a controller hardly ever meets a row says nothing about it.
+ */
+#ifndef KARMA_EVAL_ANSWERS_H
+#define KARMA_EVAL_ANSWERS_H
+
+#include "core/eval/eval.h"
+#include "core/twin/worlds.h"
+
+/* Steps of one controller, by source. */
+struct answers {
+    int64_t asked[WORLDS_SOURCES];
+    int64_t steps; /* sum of these */
+};
+
+/* Plays what an evaluation in the twin would (scenarios x episodes of `cfg`; the first team of a
+ * policy) on one core, and counts. out (cfg->n_controllers); world: with its twin loaded; rules,
+ * teams: as for eval_new(). */
+enum err answers_count(struct answers *out, struct arena *arena, const struct eval_cfg *cfg,
+                       const struct world *world, const struct rules *rules,
+                       const struct eval_teams *teams) WARN_UNUSED;
+
+#endif
