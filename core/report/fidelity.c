@@ -91,8 +91,8 @@ static enum err skills(struct page *p, enum accuracy_window window, bool of_serv
         return ERR_OK;
     }
     TRY(buf_printf(p->out,
-                   "\nSkill, %s%s periods: 1 - |gap| / |gap of the mean|, k periods ahead\n\n",
-                   of_service ? "of each service, " : "", window_name[window]));
+                   "\nSkill%s, %s periods: 1 - |gap| / |gap of the mean|, k periods ahead\n\n",
+                   of_service ? " of each service" : "", window_name[window]));
     return table_print(p->out, &t, TABLE_TEXT);
 }
 
@@ -336,6 +336,30 @@ static const char *const drawn[] = {"response", "latency",         "queue",
                                     "answered", "in time (exact)", "util_10s"};
 enum { DRAWN = sizeof drawn / sizeof *drawn };
 
+/* Six panels below a title. What the colours mean stands between: keys within panels would cover
+ * what is drawn there. */
+static void begin_panels(struct script *s, const char *title)
+{
+    script_put(s,
+               "set multiplot layout 2,3 margins screen 0.07,0.985,0.115,0.8 spacing screen "
+               "0.075,0.215 title %s\n"
+               "set key at screen 0.5,0.915 center horizontal samplen 2 font ',11'\n",
+               script_quoted(s, title));
+}
+
+/* The names of the twins in their colours, and of the dashed line, in one row. */
+static void name_colours(struct script *s, const struct fidelity *f, const char *dashed)
+{
+    for (int t = 0; t <= f->n_twins; t++) {
+        const double x = (t + 0.5) / (f->n_twins + 1);
+        const bool last = t == f->n_twins;
+        script_put(s, "set label %d %s at screen %.3f,0.9 center tc rgb '%s' font ',12'\n", t + 1,
+                   script_quoted(s, last ? dashed : f->names[t]), x,
+                   last ? "#606060" : script_colours[t]);
+    }
+    script_put(s, "unset key\n");
+}
+
 static void plot_metric(struct script *s, const struct fidelity *f, const char *name,
                         const char *column)
 {
@@ -353,10 +377,11 @@ static void plot_metric(struct script *s, const struct fidelity *f, const char *
 static enum err draw_horizon(const char *dir, const struct fidelity *f, struct arena *scratch)
 {
     struct script s;
-    script_begin(&s, scratch, dir, "twin-horizon", 960, 560);
+    script_begin(&s, scratch, dir, "twin-horizon", 960, 600);
+    begin_panels(&s, "open-loop skill by horizon: 1 - |gap| / |gap of the mean|");
+    name_colours(&s, f, "dashed: hold");
     script_put(&s,
-               "set multiplot layout 2,3 title 'open-loop skill by horizon (periods ahead)'\n"
-               "set yrange [-0.2:1]\nset xtics 5\nset key bottom left samplen 1.5 font ',10'\n");
+               "set yrange [-0.2:1]\nset xtics 5\nset xlabel 'k, periods ahead' offset 0,0.5\n");
     for (int i = 0; i < DRAWN; i++) {
         if (accuracy_find(f->twins[0], drawn[i]) >= 0) {
             script_put(&s, "set title %s noenhanced\n", script_quoted(&s, drawn[i]));
@@ -366,7 +391,6 @@ static enum err draw_horizon(const char *dir, const struct fidelity *f, struct a
                        "strcol('window') eq 'all' ? column('k') : NaN):(1 - column('gap_hold') / "
                        "column('gap_mean')) with lines dt 2 lc rgb '#808080' title 'hold'\n",
                        script_quoted(&s, f->names[0]), script_quoted(&s, drawn[i]));
-            script_put(&s, "unset key\n"); /* it stands in the first panel */
         }
     }
     script_put(&s, "unset multiplot\n");
@@ -376,21 +400,22 @@ static enum err draw_horizon(const char *dir, const struct fidelity *f, struct a
 static enum err draw_coverage(const char *dir, const struct fidelity *f, struct arena *scratch)
 {
     struct script s;
-    script_begin(&s, scratch, dir, "twin-coverage", 960, 560);
-    script_put(&s, "set multiplot layout 2,3 title 'share of what came within the 50 %% and 90 %% "
-                   "intervals'\nset yrange [0:1]\nset ytics (0, 0.25, 0.5, 0.75, 0.9, 1)\n"
-                   "set xtics 5\nunset key\n");
+    script_begin(&s, scratch, dir, "twin-coverage", 960, 600);
+    begin_panels(&s, "share of what came within the 90 % (dots) and 50 % intervals (circles)");
+    name_colours(&s, f, "dashed: as it should be");
+    script_put(&s, "set yrange [0:1]\nset ytics (0, 0.25, 0.5, 0.75, 0.9)\nset xtics 5\n"
+                   "set xlabel 'k, periods ahead' offset 0,0.5\n");
     for (int i = 0; i < DRAWN; i++) {
         if (accuracy_find(f->twins[0], drawn[i]) >= 0) {
             script_put(&s, "set title %s noenhanced\n", script_quoted(&s, drawn[i]));
             plot_metric(&s, f, drawn[i], "inside_90");
-            script_put(&s, "0.9 with lines dt 2 lc rgb '#808080', 0.5 with lines dt 2 lc rgb "
-                           "'#808080', ");
+            script_put(&s, "0.9 with lines dt 2 lc rgb '#808080' notitle, 0.5 with lines dt 2 lc "
+                           "rgb '#808080' notitle, ");
             for (int t = 0; t < f->n_twins; t++) {
                 script_put(&s,
                            "'accuracy.csv' using (strcol('twin') eq %s && strcol('metric') eq %s "
                            "&& strcol('window') eq 'all' ? column('k') : NaN):'inside_50' with "
-                           "linespoints lw 1.6 pt 6 ps 0.4 lc rgb '%s'%s",
+                           "linespoints lw 1.6 pt 6 ps 0.5 lc rgb '%s' notitle%s",
                            script_quoted(&s, f->names[t]), script_quoted(&s, drawn[i]),
                            script_colours[t], t + 1 < f->n_twins ? ", " : "\n");
             }
@@ -403,16 +428,19 @@ static enum err draw_coverage(const char *dir, const struct fidelity *f, struct 
 static enum err draw_pairs(const char *dir, const struct fidelity *f, struct arena *scratch)
 {
     struct script s;
-    script_begin(&s, scratch, dir, "twin-pairs", 960, 620);
-    script_put(&s,
-               "set multiplot layout 2,3 title 'predicted (median of the worlds) against true'\n"
-               "set key top left samplen 1 font ',10'\nset xtics font ',9' rotate by 45 right\n");
+    script_begin(&s, scratch, dir, "twin-pairs", 960, 660);
+    begin_panels(&s, "predicted (upwards, median of the worlds) against true");
+    script_put(&s, "set xtics font ',10' autofreq\nset ytics font ',10'\n");
     for (int i = 0; i < DRAWN; i++) {
-        if (accuracy_find(f->twins[0], drawn[i]) < 0) {
+        const int group = accuracy_find(f->twins[0], drawn[i]);
+        if (group < 0) {
             continue;
         }
-        script_put(&s, "set title %s noenhanced\nplot x with lines lc rgb '#808080' notitle",
-                   script_quoted(&s, drawn[i]));
+        const char *unit = f->twins[0]->groups[group].unit;
+        script_put(&s, "set title '%s%s%s%s' noenhanced\nset xlabel 'true' offset 0,0.5\n",
+                   drawn[i], unit[0] != '\0' ? " (" : "", unit, unit[0] != '\0' ? ")" : "");
+        script_put(&s, "set xtics rotate by %d right\nplot x with lines lc rgb '#808080' notitle",
+                   unit[0] != '\0' ? 45 : 0);
         for (int h = f->n_horizons - 1; h >= 0;
              h -= f->n_horizons - 1 > 0 ? f->n_horizons - 1 : 1) {
             script_put(&s,
@@ -422,7 +450,7 @@ static enum err draw_pairs(const char *dir, const struct fidelity *f, struct are
                        script_quoted(&s, drawn[i]), f->horizons[h], script_colours[h == 0 ? 0 : 1],
                        f->horizons[h]);
         }
-        script_put(&s, "\n");
+        script_put(&s, "\nunset key\n"); /* it stands above all */
     }
     script_put(&s, "unset multiplot\n");
     return script_finish(&s);
