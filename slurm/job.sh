@@ -13,7 +13,7 @@ job_refuse() { # TEXT...
 }
 
 job_line() { # WORD...: the sbatch line for this script with these words
-    line="sbatch${job_options:+ $job_options} $script"
+    line="${job_variables:+$job_variables }sbatch${job_options:+ $job_options} $script"
     for word in "$@"; do
         case $word in
         '' | *[!A-Za-z0-9_./=:,+@%-]*) word="'$(printf '%s\n' "$word" | sed "s/'/'\\\\''/g")'" ;;
@@ -23,14 +23,15 @@ job_line() { # WORD...: the sbatch line for this script with these words
     echo "$line"
 }
 
-# SCRIPT ARGUMENT...: refuses what cannot work before MPI starts. `usage` holds what must stand
-# behind the script's name, `job_options` the options of sbatch, for the lines that are printed.
+# SCRIPT ARGUMENT...: refuses what cannot work before MPI starts. For the lines that are printed,
+# `usage` holds what must stand behind the script's name, `job_options` the options of sbatch, and
+# `job_variables` the environment variables before it.
 job_begin() {
     script=$1
     shift
     if [ -z "${SLURM_JOB_ID:-}" ]; then
         [ $# -gt 0 ] || [ -z "$usage" ] || job_refuse "this is a batch job for Slurm; type:" \
-            "sbatch${job_options:+ $job_options} $script $usage"
+            "$(job_line) $usage"
         job_refuse "this is a batch job for Slurm; type: $(job_line "$@")"
     fi
     job_options=${job_options:---ntasks=${SLURM_NTASKS:-1}}
@@ -38,8 +39,7 @@ job_begin() {
     export KARMA_COMMAND
     [ -n "$usage" ] || return 0
     case ${1:-} in
-    '' | -*) job_refuse "CONFIG is missing; type:" \
-        "sbatch${job_options:+ $job_options} $script $usage" ;;
+    '' | -*) job_refuse "CONFIG is missing; type: $(job_line) $usage" ;;
     esac
     [ -r "$1" ] || job_refuse "there is no configuration file '$1' in $PWD"
 }

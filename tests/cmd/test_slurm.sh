@@ -26,10 +26,13 @@ tiny=configs/experiments/tiny.yaml
 # ---- outside a job ----
 for script in train eval eval_array quickstart; do
     exits 2 "$script.sbatch outside of Slurm is refused" sh "slurm/$script.sbatch"
-    says err "^slurm/$script.sbatch: this is a batch job for Slurm; type: sbatch .*slurm/$script.sbatch" \
+    says err "^slurm/$script.sbatch: this is a batch job for Slurm; type: (EPISODES=50 PARTS=[^ ]* )?sbatch .*slurm/$script.sbatch" \
         "$script.sbatch: with the line to type"
     same "$(wc -l <"$WORK/err") $(wc -c <"$WORK/out")" "1 0" "$script.sbatch: and nothing more"
 done
+run sh slurm/eval_array.sbatch $tiny
+says err "type: EPISODES=50 PARTS=results/runs/NAME/parts sbatch --array=0-3 slurm/eval_array.sbatch $tiny\$" \
+    "the line of an array has the variables that it needs"
 run sh slurm/train.sbatch $tiny --set 'scenarios=[{name: quiet}]'
 says err "type: sbatch slurm/train.sbatch $tiny --set 'scenarios=\[\{name: quiet\}\]'\$" \
     "the line has the words that were given, quoted"
