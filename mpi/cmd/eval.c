@@ -47,10 +47,8 @@ static const struct command_line line = {
     "Compares the controllers of `eval.controllers` on held-out episodes of every scenario. Start "
     "it with mpi/launch -n RANKS (or mpirun, srun); the results do not depend on RANKS. Prints "
     "the tables and writes DIR/eval.csv (one row per episode), DIR/summary.txt, DIR/summary.md "
-    "and DIR/figures, which `karma figure DIR` draws.\n"
-    "An evaluation that was interrupted goes on where it was, on any number of ranks; SIGUSR1 "
-    "stops "
-    "it in order.",
+    "and DIR/figures, which `karma figure DIR` draws. An interrupted evaluation goes on where it "
+    "was, on any number of ranks. SIGUSR1 stops it after the current episodes.",
     rows, operand_rows, sizeof(struct options)};
 
 /* One evaluation. */

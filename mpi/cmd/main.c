@@ -28,12 +28,12 @@ static const struct command commands[] = {
      .summary = "generate a chain, diamond, tree or mesh of services",
      .run = command_topology},
     {.name = "trace",
-     .summary = "stores of transitions: collect, check, import, export, merge",
+     .summary = "stores of transitions: collect, info, check, import, export, merge",
      .verbs = trace_verbs,
      .about = "Stores of transitions, which a twin is learned from. A store comes from the "
               "simulator (collect) or from recorded tables (check, then import)."},
     {.name = "twin",
-     .summary = "digital twins: fit, report, agree",
+     .summary = "digital twins: fit, report, agree, answers",
      .verbs = twin_verbs,
      .about = "Digital twins: recorded transitions, else an ensemble of networks. Policies train "
               "in a twin where a configuration says twin.file."},

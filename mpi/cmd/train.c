@@ -39,9 +39,9 @@ static const struct operand_row operand_rows[] = {
 static const struct command_line line = {
     "karma train",
     "Trains a team in the configured world. Start it with mpi/launch -n RANKS (or mpirun, srun); "
-    "the weights do not depend on RANKS. The last line on standard output is `digest HEX`.\n"
-    "A run that was interrupted goes on from its last checkpoint, on any number of ranks; SIGUSR1\n"
-    "makes one and stops.",
+    "the weights do not depend on RANKS. The last line on standard output is `digest HEX`. An "
+    "interrupted run goes on from its last checkpoint, on any number of ranks. SIGUSR1 writes a "
+    "checkpoint and stops the run.",
     rows, operand_rows, sizeof(struct options)};
 
 /* A run that is done has nothing left to dump. The same on all ranks. */

@@ -20,10 +20,9 @@ static const struct option_row rows[] = {
                   "where `fit` stands (default: the defaults)"),
     OPTION_STRING(struct options, out, "out", 'o', "TWIN",
                   "the twin that is written: TWIN and TWIN.traces"),
-    OPTION_STRING(
-        struct options, from, "from", 0, "TWIN",
-        "start from this twin and what it remembers; on validation episodes the new one is "
-        "no worse"),
+    OPTION_STRING(struct options, from, "from", 0, "TWIN",
+                  "start from this twin and its transitions; on validation episodes the new one is "
+                  "no worse"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
