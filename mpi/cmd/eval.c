@@ -79,8 +79,8 @@ static const char *warmup_note(struct arena *arena, const struct eval_cfg *cfg)
     }
     return longest > 0.0
                ? arena_printf(arena,
-                              "counted from the start: for up to %g s khpa still holds the "
-                              "replicas it found (eval.warmup_s=%g leaves that out)",
+                              "counted from the start: in its first %g s khpa removes none of the "
+                              "replicas it found (eval.warmup_s=%g leaves these out)",
                               longest, longest)
                : "counted from the start of each episode";
 }
