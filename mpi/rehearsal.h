@@ -1,13 +1,13 @@
-/* A rehearsal: how much memory a training will take, from a few of its tiles.
+/* A rehearsal: how much memory a training will take, estimated from a few of its tiles.
  *
- * `train --dry-run` carves everything but the tiles and rollout blocks without touching it, a few
- * tiles (trainer.h) for real, plays them for one rollout, and multiplies. So it takes the memory of
- * those tiles and the time of one rollout of them, whatever train.envs is.
+ * `train --dry-run` allocates a few tiles (trainer.h), plays them for one rollout, and multiplies
+ * by the number of tiles. Everything else is reserved but not touched. So a dry run takes the
+ * memory of those tiles and the time of one rollout of them, whatever train.envs is.
  *
- * Two sums come of it. Reserved is every byte that is carved. Resident is what is expected to be in
- * memory: of the simulator's queues only what a rollout touched, of everything else all, and the
- * program with its libraries. Long runs touch more of the queues; messages between ranks come on
- * top.
+ * It prints two sums. Reserved is every byte that is allocated. Resident is what is expected to be
+ * in memory: the part of the simulator's queues that a rollout touches, all of everything else, and
+ * the program with its libraries. Long runs touch more of the queues. Messages between ranks are
+ * not included.
  */
 #ifndef KARMA_MPI_REHEARSAL_H
 #define KARMA_MPI_REHEARSAL_H
@@ -15,7 +15,7 @@
 #include "mpi/trainer.h"
 
 /* Local. Plays the carved tiles of a trainer whose options say dry_run and prints the table of rank
- * 0. The trainer is good for nothing afterwards. */
+ * 0. The trainer cannot be used afterwards. */
 enum err rehearsal_run(struct trainer *t) WARN_UNUSED;
 
 #endif

@@ -44,7 +44,7 @@ job_begin() {
     [ -r "$1" ] || job_refuse "there is no configuration file '$1' in $PWD"
 }
 
-# The job's last words and its end, with the status of what it ran.
+# Ends the job with the status of what it ran; says why, and how to go on.
 job_end() { # STATUS
     if [ "$1" -gt 128 ]; then
         echo "$script: ended by signal $(($1 - 128)); 9 is often a lack of memory" \

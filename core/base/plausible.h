@@ -1,8 +1,9 @@
-/* Is this what it claims to be? Numbers that are read without a fault can still be in another unit
- * than their column says. Here stands what is plausible of each unit, once for all readers.
+/* Plausibility: are the numbers of a column in the unit that its name says? A file can be well
+ * formed and still hold milliseconds where seconds are expected. This module holds the limits of
+ * each unit, the same ones for all readers.
  *
- * Nothing here changes a value. A reader prints what it is told: a warning where the numbers are
- * unusual, a refusal (or a verdict of fail) where no real system has them.
+ * Nothing here changes a value. A reader warns where the numbers are unusual, and refuses (or gives
+ * a verdict of fail) where no real system has them.
  */
 #ifndef KARMA_BASE_PLAUSIBLE_H
 #define KARMA_BASE_PLAUSIBLE_H

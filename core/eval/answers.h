@@ -1,5 +1,5 @@
 /* Who answers in a twin while a controller plays in it: its table, its networks, or what stands in
- * for them. A table of which a controller hardly ever meets a row says nothing about it.
+ * for them. The recorded transitions matter to a controller as far as the table answers its steps.
  */
 #ifndef KARMA_EVAL_ANSWERS_H
 #define KARMA_EVAL_ANSWERS_H

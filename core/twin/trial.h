@@ -1,8 +1,9 @@
-/* What import and fit would say of a table: they are run, on a store of their own that is removed
- * again, so a check promises no less than the next step asks.
+/* A trial of import and fit, for `karma trace check`: the table is imported into a temporary store,
+ * and that store is read as `karma twin fit` reads it. So a table that passes the check is not
+ * refused by the next steps.
  *
  * Findings are added to a check under "(import)" and "(fit)". What import refuses is a fail. What
- * fit misses in the store of one table is a warning, because other tables may bring it.
+ * fit lacks in the store of one table is a warning, because other tables may have it.
  */
 #ifndef KARMA_TWIN_TRIAL_H
 #define KARMA_TWIN_TRIAL_H

@@ -11,12 +11,12 @@
 enum err ranks_run(const struct call *c,
                    enum err (*run)(struct comm *comm, const struct call *c)) WARN_UNUSED;
 
-/* Local. On ranks other than 0: from now on no line is shown (on), or lines are shown again (off).
- * For what every rank does alike and only rank 0 complains about. */
+/* Local. On ranks other than 0: from now on no line is logged (on), or lines are logged again
+ * (off). For work that all ranks do alike, so that its errors are logged once, by rank 0. */
 void ranks_mute(const struct comm *comm, bool on);
 
-/* Collective. input_load() on every rank, only rank 0 complains; then `check` (NULL: none), which
- * is Local; then the self-check. On failure nothing is held on any rank. */
+/* Collective. input_load() on every rank, of which only rank 0 logs errors; then `check` (NULL:
+ * none), which is Local; then the self-check. On failure nothing is held on any rank. */
 enum err ranks_load(struct experiment *x, struct comm *comm, const struct input *in,
                     enum err (*check)(struct experiment *x, const struct comm *comm)) WARN_UNUSED;
 
