@@ -131,6 +131,10 @@ typed() { # COMMAND
         s/mappo.gamma=G\b/mappo.gamma=0.9/
         s/fit NEW --from TWIN --out TWIN/fit STORE --from TWIN --out build\/refitted/
         s/-n RANKS (build\/karma) \.\.\.$/-n 1 \1 config doc/
+        s/fit FILE\.traces --out NEW/fit TWIN.traces --out build\/again/
+        s/\$window\b/15/g
+        s/\$horizon\b/8/g
+        s/\$warmup\b/0/g
         s/--out STORE$/--out build\/store/
         s/fit STORE --out TWIN$/fit STORE --out build\/twin/
         s/> my\.yaml$/> build\/generated.yaml/
