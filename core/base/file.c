@@ -281,6 +281,12 @@ bool file_is_special(const char *path)
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
+bool file_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static enum err no_dir(const char *verb, const char *path)
 {
     log_error("cannot %s '%s': %s; choose a directory that can be written", verb, path,

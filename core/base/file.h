@@ -51,6 +51,8 @@ bool file_exists(const char *path); /* anything of that name */
 bool file_is_dir(const char *path);
 /* There, and neither a regular file nor a directory: a device, a pipe. */
 bool file_is_special(const char *path);
+/* Both are there and are one file, by whatever names or links. */
+bool file_same(const char *a, const char *b);
 
 /* The directory and its parents; fine if they exist. */
 enum err file_make_dirs(const char *path) WARN_UNUSED;

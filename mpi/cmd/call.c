@@ -1,4 +1,5 @@
 /* One call of a command: options and operands from argv, then the command or its help. */
+#include "core/base/file.h"
 #include "core/base/log.h"
 #include "mpi/cmd/commands.h"
 
@@ -48,4 +49,17 @@ enum err command_misused(const struct call *c, const char *fmt, ...)
     log_error("%s: %s ('%s --help' explains the command)", c->line->command, sentence,
               c->line->command);
     return ERR_USAGE;
+}
+
+enum err command_spares_operands(const struct call *c, const char *out)
+{
+    for (int i = 0; i < c->n_operands; i++) {
+        if (file_same(out, c->operands[i]) && !file_is_special(out)) {
+            return command_misused(c,
+                                   "--out %s is also what is read, and would be lost; give "
+                                   "another name",
+                                   out);
+        }
+    }
+    return ERR_OK;
 }

@@ -41,4 +41,8 @@ enum err command_call(const struct command_line *line, void *options,
 enum err command_misused(const struct call *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* ERR_USAGE with a sentence if `out`, which is to be written, is one of the operands, which are to
+ * be read: they would be lost. */
+enum err command_spares_operands(const struct call *c, const char *out) WARN_UNUSED;
+
 #endif

@@ -412,6 +412,7 @@ static enum err run_export(const struct call *c)
 {
     const struct options *o = c->options;
     TRY(check_out(c, o));
+    TRY(command_spares_operands(c, o->out));
     return run_locked(c, o->out, export_store);
 }
 

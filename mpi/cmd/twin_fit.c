@@ -119,6 +119,7 @@ static enum err run(const struct call *c)
     if (o->out == NULL) {
         return command_misused(c, "--out is missing; write --out TWIN, the twin to write");
     }
+    TRY(command_spares_operands(c, o->out));
     return ranks_run(c, fit_on);
 }
 

@@ -51,6 +51,18 @@ holds "is that store, too" cmp "$WORK/store" "$WORK/merged2"
 exits 0 "collecting into it again" "$KARMA" trace collect $tiny --out "$WORK/merged" \
     --set eval.episodes=6 --set "$arms" --validation 25 --held-out 10
 holds "changes nothing" cmp "$WORK/store" "$WORK/merged"
+# a writer does not write over what it reads
+ln -s store "$WORK/link"
+for out in store link; do
+    exits 2 "export onto the store itself ($out) is refused" "$KARMA" trace export "$WORK/store" \
+        --out "$WORK/$out"
+    says err "is also what is read" "and says why"
+    exits 2 "so is a twin" "$KARMA" twin fit "$WORK/store" --out "$WORK/$out" --set fit.epochs=1
+done
+holds "the store is as it was" cmp "$WORK/store" "$WORK/merged"
+exits 0 "merge into one of its stores" "$KARMA" trace merge "$WORK/store" "$WORK/merged" \
+    --out "$WORK/merged"
+holds "joins them" cmp "$WORK/store" "$WORK/merged"
 # a recording: gaps, an empty hour, replicas
 {
     echo time,service,http_requests_per_second,kube_deployment_spec_replicas
