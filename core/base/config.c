@@ -228,7 +228,7 @@ static enum err apply_text(struct cfg_loading *l, const struct open_file *file, 
 static enum err apply_set(struct cfg_loading *l, const char *set)
 {
     struct cfg_node *node = NULL;
-    struct cfg_node nothing = {.kind = CFG_NODE_SCALAR, .text = ""};
+    struct cfg_node scalar = {.kind = CFG_NODE_SCALAR, .text = ""};
     const char *label = arena_printf(&l->scratch, "--set %s", set);
     char *key = arena_strdup(&l->scratch, set);
     if (label == NULL || key == NULL) {
@@ -246,14 +246,19 @@ static enum err apply_set(struct cfg_loading *l, const char *set)
         return ERR_OK;
     }
     *equals = '\0';
-    enum err e =
-        cfg_yaml_parse(&node, &l->c->n_errors, &l->scratch, origin, equals + 1, strlen(equals + 1));
-    if (e != ERR_OK) {
-        return e == ERR_CONFIG ? ERR_OK : e;
+    if (equals[1] == '#') { /* in YAML a comment, which nobody gives here */
+        scalar.text = equals + 1;
+        scalar.quoted = true;
+    } else {
+        const enum err e = cfg_yaml_parse(&node, &l->c->n_errors, &l->scratch, origin, equals + 1,
+                                          strlen(equals + 1));
+        if (e != ERR_OK) {
+            return e == ERR_CONFIG ? ERR_OK : e;
+        }
     }
-    nothing.mark.origin = origin;
+    scalar.mark.origin = origin;
     l->origin = origin;
-    TRY(cfg_read_key(l, key, node != NULL ? node : &nothing));
+    TRY(cfg_read_key(l, key, node != NULL ? node : &scalar));
     l->origin = NULL;
     cfg_key_pop(&l->key, 0);
     return ERR_OK;

@@ -24,7 +24,8 @@
  *
  * Values. Booleans are true and false, nothing else. Integers must be exact: 1e6 and 1_000_000 are
  * integers, 1.5 is not. Numbers may not be quoted; NaN and infinity are refused. Strings may be
- * plain or quoted, and may not be left empty without quotes.
+ * plain or quoted, and may not be left empty without quotes. The value of a --set is read in the
+ * same way, but one that begins with # is a text.
  */
 #ifndef KARMA_BASE_CONFIG_H
 #define KARMA_BASE_CONFIG_H

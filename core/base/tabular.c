@@ -388,6 +388,16 @@ int tabular_find(const struct tabular *t, const char *name)
     return -1;
 }
 
+int tabular_twin(const struct tabular *t, int column)
+{
+    for (int i = 0; t->header != NULL && i < t->n_columns; i++) {
+        if (i != column && strcasecmp(t->header[i], t->header[column]) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 int tabular_find_any(const struct tabular *t, const char *const *names)
 {
     int column = -1;

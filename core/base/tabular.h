@@ -55,6 +55,9 @@ enum err tabular_next(struct tabular *t, bool *more) WARN_UNUSED;
 /* Index of the column of that name, in any case, or of that number, "#2" being the second; -1. */
 int tabular_find(const struct tabular *t, const char *name);
 
+/* Index of another column with the name of this one; -1. */
+int tabular_twin(const struct tabular *t, int column);
+
 /* Index of the first of these names (ends with NULL) that the header has; -1. */
 int tabular_find_any(const struct tabular *t, const char *const *names);
 

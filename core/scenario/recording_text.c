@@ -49,12 +49,26 @@ static enum err no_column(const struct reader *r, const char *what, const char *
     return ERR_FORMAT;
 }
 
+/* A name that two columns have says of neither that it is meant; a number does. */
+static enum err refuse_twin(const struct reader *r, int column, const char *key)
+{
+    const int other = tabular_twin(&r->table, column);
+    if (other < 0) {
+        return ERR_OK;
+    }
+    log_error("%s:%d: columns %d and %d are both called '%.40s'; remove one, or set "
+              "workload.%s=#%d to read the first of them",
+              r->format->path, r->table.header_line, column + 1, other + 1, r->table.header[column],
+              key, column + 1);
+    return ERR_FORMAT;
+}
+
 static enum err find_column(int *column, const struct reader *r, const char *what, const char *key,
                             const char *wanted, const char *const *usual)
 {
     if (wanted == NULL || wanted[0] == '\0') {
         *column = tabular_find_any(&r->table, usual);
-        return *column >= 0 ? ERR_OK : no_column(r, what, key, usual);
+        return *column >= 0 ? refuse_twin(r, *column, key) : no_column(r, what, key, usual);
     }
     *column = tabular_find(&r->table, wanted);
     if (*column < 0) {
@@ -64,7 +78,7 @@ static enum err find_column(int *column, const struct reader *r, const char *wha
                   key);
         return ERR_FORMAT;
     }
-    return ERR_OK;
+    return wanted[0] == '#' ? ERR_OK : refuse_twin(r, *column, key);
 }
 
 static enum err find_columns(struct reader *r)

@@ -164,6 +164,22 @@ static bool names_row(const struct reader *r, int i)
     return is;
 }
 
+/* Two columns for one measurement of one service: which of them is meant cannot be told. */
+static enum err refuse_twin(const struct reader *r, int column)
+{
+    for (int i = 0; i < column; i++) {
+        if (r->column_of[i] >= 0 && r->column_of[i] == r->column_of[column] &&
+            r->service_of[i] == r->service_of[column]) {
+            log_error("%s:%d: columns %d '%.60s' and %d '%.60s' are the same measurement; remove "
+                      "or rename one of them",
+                      r->s->path, r->s->header_line, i + 1, r->table.header[i], column + 1,
+                      r->table.header[column]);
+            return ERR_FORMAT;
+        }
+    }
+    return ERR_OK;
+}
+
 /* factors (n): value here / value there. */
 static enum err read_header(struct reader *r, double *factors)
 {
@@ -187,6 +203,7 @@ static enum err read_header(struct reader *r, double *factors)
                 return ERR_FORMAT;
             }
         }
+        TRY(refuse_twin(r, i));
     }
     if (s->n_columns == 0) {
         log_error("%s:%d: no column of the layout %s holds a metric; columns found: %s", s->path,

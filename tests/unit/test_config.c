@@ -109,7 +109,8 @@ static void test_sets(void **state)
                                 "services.1.calls=[{to: web}]",
                                 "ppo={epochs: 9}",
                                 "ppo.clip=0.4",
-                                "trace=\"\""};
+                                "trace=\"\"",
+                                "title=#2"};
     assert_int_equal(cfg_load_text(&f->cfg, "t.yaml", "ppo: {clip: 0.1}\n", sets, 10, &f->root),
                      ERR_OK);
     assert_true(f->root.ppo.clip == 0.4);
@@ -121,6 +122,9 @@ static void test_sets(void **state)
     assert_string_equal(f->root.services[1].calls[0].to, "web");
     assert_string_equal(f->root.title, "a b");
     assert_string_equal(cfg_where(&f->cfg, "ppo.clip"), "--set ppo.clip=0.4");
+    assert_int_equal(cfg_load_text(&f->cfg, "t.yaml", "ppo: {clip: 0.1}\n", sets, 11, &f->root),
+                     ERR_OK);
+    assert_string_equal(f->root.title, "#2");
 }
 
 /* ---- files ---- */

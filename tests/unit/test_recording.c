@@ -339,6 +339,10 @@ static void test_refusals(void **state)
         {"when,rate,x\n0,1,2\n", ":1: no column for the time; columns found: 'when', 'rate', 'x'"},
         {"time,a,b\n0,1,2\n", "no column for the rate; columns found: 'time', 'a', 'b'; expected"},
         {"time,a,b\n0,1,2\n", "workload.rate_column"},
+        {"time,rate,Rate\n0,1,2\n",
+         ":1: columns 2 and 3 are both called 'rate'; remove one, or set "
+         "workload.rate_column=#2"},
+        {"time,rate,TIME\n0,1,2\n", ":1: columns 1 and 3 are both called 'time'"},
         {"time,rate\n", "0 rates; a recording needs at least 5"},
         {"time,rate\n0,1\n2,1\n", "3 rates; a recording needs"},
         {"time,rate\n0,0\n9,0\n", "every rate is 0"},
@@ -360,6 +364,9 @@ static void test_refusals(void **state)
     assert_int_equal(read_text(f, "time,rate\n0,1\n9,1\n", 1), ERR_FORMAT);
     assert_non_null(
         strstr(f->log.last, "no column 'rte' for the rate; columns found: 'time', 'rate'"));
+    f->cfg.rate_column = "#3";
+    assert_int_equal(read_text(f, "time,rate,rate\n0,1,2\n1,1,2\n2,1,2\n3,1,2\n4,1,2\n", 2),
+                     ERR_OK);
     f->cfg.rate_column = "#1";
     assert_int_equal(read_text(f, "time,rate\n0,1\n9,1\n", 1), ERR_FORMAT);
     assert_non_null(strstr(f->log.last, "is the column of the time and of the rate"));

@@ -303,6 +303,9 @@ static void test_refusals(void **state)
         {"date,web_cpu_usage\n2024-01-01,1,2\n", ":2:"},
         {"date,web_cpu_usage\n2024-01-01,\"1\n", "never closed"},
         {"date,\"web_cpu_usage\n", "never closed"},
+        {"date,web_cpu_usage,web_CPU_usage\n2024-01-01,1,2\n", "2 'web_cpu_usage' and 3"},
+        {"time,service,kube_deployment_spec_replicas,kube_deployment_spec_replicas\n1,web,2,3\n",
+         ":1: columns 3 'kube_deployment_spec_replicas' and 4"},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
