@@ -46,7 +46,7 @@ PROTO       = checkpoint error eval trace trace_store trajectory twin update_dum
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
               workload
 ORG         = expr expr_parse guides org org_dot org_fields
-MARL        = batch block gae gradient loss mappo policy reduce replay rollout team
+MARL        = batch block gae gradient loss mappo mappo_learner policy reduce replay rollout team weights
 CLUSTER     = arrivals attack call check clients cluster contention engine hpa_pods measure replicas sim \
               truth weather
 TWIN        = accuracy bank check check_rows check_units dataset ensemble export import layouts \
@@ -59,7 +59,7 @@ EVAL        = agreement answers bound claims collector cut episode eval frontier
 REPORT      = comparison conduct_table fidelity figure gate script table timeline trace
 RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchange experiment farm \
               fit locking measure owners peers policies recipe rehearsal \
-              resume saving selfcheck setting shelf stop train trainer trainlog trajectories \
+              resume saving selfcheck setting shelf stop train train_game trainer trainlog trajectories \
               treesum
 COMMANDS    = call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
               trace trace_collect train twin twin_fit

@@ -1,52 +1,76 @@
 /* Checkpoints: tiles to rank 0 and into the file, and from the file to everybody.
  *
- * The file's frames are numbered: header, weights, two moments, one for each tile in order, and,
- * where a rollout runs ahead, the weights it acts with. What a frame must be follows from its
- * number alone.
+ * The file's frames are numbered: for each team a header, its weights and the parts of its learner;
+ * one for each tile in order; and, where a rollout runs ahead, the weights that each team acts with
+ * in it. What a frame must be follows from its number alone.
  */
 #include "mpi/checkpoint.h"
 
 #include "core/base/file.h"
 #include "core/base/frame_file.h"
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/marl/replay.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { AT_HEADER, AT_WEIGHTS, AT_MOMENTS_1, AT_MOMENTS_2, AT_TILES };
 enum { PIECE = 1024 * 1024 }; /* frames are written and broadcast together up to about this size */
+
+/* ---- frames by number ---- */
+
+enum frame_is { IS_HEADER, IS_WEIGHTS, IS_PART, IS_TILE, IS_ACTING };
+
+struct place {
+    enum frame_is is;
+    int team; /* of all but tiles */
+    int i;    /* of a part, from 0; of a tile */
+};
 
 static int count_tiles(const struct checkpoint *c)
 {
     return c->owners->n_tiles;
 }
 
+/* Of one team's section: header, weights, parts. */
+static int count_section(const struct checkpoint *c, int team)
+{
+    return 2 + c->learners[team]->n_parts;
+}
+
 static int count_frames(const struct checkpoint *c)
 {
-    return AT_TILES + count_tiles(c) + (c->acting != NULL);
+    int n = count_tiles(c) + (c->ahead ? c->spec->n_teams : 0);
+    for (int k = 0; k < c->spec->n_teams; k++) {
+        n += count_section(c, k);
+    }
+    return n;
+}
+
+static struct place place_of(const struct checkpoint *c, int frame_i)
+{
+    int at = frame_i;
+    for (int k = 0; k < c->spec->n_teams; k++) {
+        const int n = count_section(c, k);
+        if (at < n) {
+            return (struct place){at < IS_PART ? (enum frame_is)at : IS_PART, k, at - IS_PART};
+        }
+        at -= n;
+    }
+    return at < count_tiles(c) ? (struct place){IS_TILE, 0, at}
+                               : (struct place){IS_ACTING, at - count_tiles(c), 0};
 }
 
 static const struct frame_rule {
     enum frame_kind kind;
     unsigned version;
 } rules[] = {
-    [AT_HEADER] = {FRAME_CHECKPOINT, CODEC_CHECKPOINT_VERSION},
-    [AT_WEIGHTS] = {FRAME_WEIGHTS, CODEC_WEIGHTS_VERSION},
-    [AT_MOMENTS_1] = {FRAME_MOMENTS, CODEC_MOMENTS_VERSION},
-    [AT_MOMENTS_2] = {FRAME_MOMENTS, CODEC_MOMENTS_VERSION},
-    [AT_TILES] = {FRAME_TILE_STATE, CODEC_TILE_STATE_VERSION},
+    [IS_HEADER] = {FRAME_CHECKPOINT, CODEC_CHECKPOINT_VERSION},
+    [IS_WEIGHTS] = {FRAME_WEIGHTS, CODEC_WEIGHTS_VERSION},
+    [IS_PART] = {FRAME_MOMENTS, CODEC_MOMENTS_VERSION},
+    [IS_TILE] = {FRAME_TILE_STATE, CODEC_TILE_STATE_VERSION},
+    [IS_ACTING] = {FRAME_WEIGHTS, CODEC_WEIGHTS_VERSION},
 };
-
-static bool is_acting(const struct checkpoint *c, int frame_i)
-{
-    return frame_i == AT_TILES + count_tiles(c);
-}
-
-static struct frame_rule rule_of(const struct checkpoint *c, int frame_i)
-{
-    return rules[is_acting(c, frame_i) ? AT_WEIGHTS : frame_i < AT_TILES ? frame_i : AT_TILES];
-}
 
 /* ---- writing: what a tile is ---- */
 
@@ -97,39 +121,42 @@ static enum err write_out(struct output *o, size_t at_least)
     return e;
 }
 
-static enum err put_learner(struct buf *out, const struct checkpoint *c, struct checkpoint_place at)
+static enum err put_section(struct buf *out, const struct checkpoint *c, int team,
+                            struct checkpoint_place at)
 {
-    float *moments[2];
-    uint64_t *adam_t;
-    mappo_optimiser(c->mappo, &moments[0], &moments[1], &adam_t);
+    const struct learner *l = c->learners[team];
     const struct checkpoint_header h = {
         .config = c->config,
-        .weights = team_digest(c->team),
+        .weights = weights_hash(HASH_START, l->w),
         .update = (uint32_t)at.update,
         .rollouts = at.rollouts,
-        .adam_t = *adam_t,
+        .counter = l->counter == NULL ? 0 : *l->counter,
         .n_envs = c->n_envs,
         .horizon = c->horizon,
     };
-    TRY(codec_put_checkpoint(out, &h, c->team));
-    TRY(codec_put_weights(out, c->team));
-    TRY(codec_put_moments(out, 1, moments[0], c->team->w.n_params));
-    return codec_put_moments(out, 2, moments[1], c->team->w.n_params);
+    TRY(codec_put_checkpoint(out, &h, l));
+    TRY(codec_put_weights(out, l->w, team));
+    for (int i = 0; i < l->n_parts; i++) {
+        TRY(codec_put_moments(out, i + 1, l->parts[i].values, l->parts[i].n));
+    }
+    return ERR_OK;
 }
 
-/* The team as it acts in the rollout that runs ahead; its buffers are the team's and c->acting's.
- */
-static struct team acting_team(const struct checkpoint *c)
+static enum err put_learners(struct buf *out, const struct checkpoint *c,
+                             struct checkpoint_place at)
 {
-    struct team t = *c->team;
-    t.w = *c->acting;
-    return t;
+    for (int k = 0; k < c->spec->n_teams; k++) {
+        TRY(put_section(out, c, k, at));
+    }
+    return ERR_OK;
 }
 
 static enum err put_acting(struct buf *out, const struct checkpoint *c)
 {
-    const struct team acting = acting_team(c);
-    return codec_put_weights(out, &acting);
+    for (int k = 0; k < c->spec->n_teams; k++) {
+        TRY(codec_put_weights(out, c->acting[k], k));
+    }
+    return ERR_OK;
 }
 
 /* One message: a tile's frame as it will stand in the file, or an error. */
@@ -216,11 +243,11 @@ static enum err gather(struct output *o, const struct checkpoint *c)
 static enum err write_file(struct output *o, const struct checkpoint *c, struct checkpoint_place at)
 {
     const bool root = c->comm->rank == 0;
-    TRY(comm_agree(c->comm, root ? put_learner(&o->bytes, c, at) : ERR_OK));
+    TRY(comm_agree(c->comm, root ? put_learners(&o->bytes, c, at) : ERR_OK));
     TRY(gather(o, c));
     enum err e = ERR_OK;
     if (root) {
-        e = c->acting == NULL ? ERR_OK : put_acting(&o->bytes, c);
+        e = c->ahead ? put_acting(&o->bytes, c) : ERR_OK;
         e = e == ERR_OK ? write_out(o, 0) : e;
         e = e == ERR_OK ? file_writer_commit(&o->file) : e;
     }
@@ -264,7 +291,7 @@ static enum err check_config(const struct checkpoint *c, const struct checkpoint
 static enum err next_frame(const struct checkpoint *c, struct frame_file *file, struct frame *f,
                            bool *whole, int frame_i)
 {
-    const struct frame_rule rule = rule_of(c, frame_i);
+    const struct frame_rule rule = rules[place_of(c, frame_i).is];
     const size_t before = file->at;
     enum frame_status status = FRAME_OK;
     TRY(frame_file_next(file, f, &status));
@@ -294,18 +321,27 @@ static enum err next_frame(const struct checkpoint *c, struct frame_file *file, 
     return ERR_OK;
 }
 
+/* A frame that is whole: is it of this training? Only headers tell. */
+static enum err check_header(const struct checkpoint *c, const struct frame *f, const char *path,
+                             struct place at)
+{
+    struct checkpoint_header h = {.n_envs = c->n_envs, .horizon = c->horizon};
+    if (at.is != IS_HEADER) {
+        return ERR_OK;
+    }
+    TRY(codec_get_checkpoint(&h, c->learners[at.team], f->payload, f->n, path, c->scratch));
+    return check_config(c, &h, path);
+}
+
 static enum err check_file(const struct checkpoint *c, bool *whole, struct frame_file *file)
 {
     struct frame f;
-    struct checkpoint_header h = {.n_envs = c->n_envs, .horizon = c->horizon};
-    TRY(next_frame(c, file, &f, whole, AT_HEADER));
-    if (!*whole) {
-        return ERR_OK;
-    }
-    TRY(codec_get_checkpoint(&h, c->team, f.payload, f.n, file->path, c->scratch));
-    TRY(check_config(c, &h, file->path));
-    for (int i = AT_HEADER + 1; *whole && i < count_frames(c); i++) {
+    *whole = true;
+    for (int i = 0; *whole && i < count_frames(c); i++) {
         TRY(next_frame(c, file, &f, whole, i));
+        if (*whole) {
+            TRY(check_header(c, &f, file->path, place_of(c, i)));
+        }
     }
     if (*whole) {
         enum frame_status status = FRAME_OK;
@@ -332,29 +368,45 @@ enum err checkpoint_check(const struct checkpoint *c, bool *whole, const char *p
 struct input {
     const struct checkpoint *c;
     const char *source;
-    struct checkpoint_header header;
+    struct checkpoint_header headers[ENV_TEAMS_MAX];
     uint32_t (*sums)[TILE]; /* (n_sim) */
     int frame_i, lid;
 };
 
-static enum err take_moments(const struct input *in, const struct frame *f)
-{
-    float *moments[2];
-    uint64_t *adam_t;
-    if (in->c->mappo == NULL) {
-        return ERR_OK;
-    }
-    mappo_optimiser(in->c->mappo, &moments[0], &moments[1], &adam_t);
-    *adam_t = in->header.adam_t;
-    const int order = in->frame_i - AT_MOMENTS_1 + 1;
-    return codec_get_moments(moments[order - 1], in->c->team->w.n_params, order, f->payload, f->n,
-                             in->source, in->c->scratch);
-}
-
-static enum err take_tile(struct input *in, const struct frame *f)
+static enum err take_header(struct input *in, const struct frame *f, int team)
 {
     const struct checkpoint *c = in->c;
-    if (c->owners->sim[in->frame_i - AT_TILES] != c->comm->rank) {
+    const struct learner *l = c->learners[team];
+    struct checkpoint_header *h = &in->headers[team];
+    *h = (struct checkpoint_header){.n_envs = c->n_envs, .horizon = c->horizon};
+    TRY(codec_get_checkpoint(h, l, f->payload, f->n, in->source, c->scratch));
+    if (l->counter != NULL) {
+        *l->counter = h->counter;
+    }
+    return ERR_OK;
+}
+
+static enum err take_weights(const struct input *in, const struct frame *f, int team)
+{
+    struct learner *l = in->c->learners[team];
+    TRY(codec_get_weights(l->w, team, f->payload, f->n, in->source, in->c->scratch));
+    learner_refresh(l);
+    return ERR_OK;
+}
+
+static enum err take_part(const struct input *in, const struct frame *f, struct place at)
+{
+    const struct checkpoint *c = in->c;
+    const struct learner_part *part = &c->learners[at.team]->parts[at.i];
+    return !c->learns ? ERR_OK
+                      : codec_get_moments(part->values, part->n, at.i + 1, f->payload, f->n,
+                                          in->source, c->scratch);
+}
+
+static enum err take_tile(struct input *in, const struct frame *f, int tile)
+{
+    const struct checkpoint *c = in->c;
+    if (c->owners->sim[tile] != c->comm->rank) {
         return ERR_OK;
     }
     const int lid = in->lid++;
@@ -362,30 +414,23 @@ static enum err take_tile(struct input *in, const struct frame *f)
                                 c->scratch);
 }
 
-static enum err take_acting(const struct input *in, const struct frame *f)
-{
-    const struct checkpoint *c = in->c;
-    struct team acting = acting_team(c);
-    TRY(codec_get_weights(&acting, f->payload, f->n, in->source, c->scratch));
-    c->acting->version = acting.w.version;
-    team_refresh(c->team); /* they share what is derived */
-    return ERR_OK;
-}
-
 static enum err take_frame(struct input *in, const struct frame *f)
 {
     const struct checkpoint *c = in->c;
-    switch (in->frame_i) {
-    case AT_HEADER:
-        return codec_get_checkpoint(&in->header, c->team, f->payload, f->n, in->source, c->scratch);
-    case AT_WEIGHTS:
-        return codec_get_weights(c->team, f->payload, f->n, in->source, c->scratch);
-    case AT_MOMENTS_1:
-    case AT_MOMENTS_2:
-        return take_moments(in, f);
-    default:
-        return is_acting(c, in->frame_i) ? take_acting(in, f) : take_tile(in, f);
+    const struct place at = place_of(c, in->frame_i);
+    switch (at.is) {
+    case IS_HEADER:
+        return take_header(in, f, at.team);
+    case IS_WEIGHTS:
+        return take_weights(in, f, at.team);
+    case IS_PART:
+        return take_part(in, f, at);
+    case IS_TILE:
+        return take_tile(in, f, at.i);
+    case IS_ACTING:
+        break;
     }
+    return codec_get_weights(c->acting[at.team], at.team, f->payload, f->n, in->source, c->scratch);
 }
 
 /* Rank 0: the next frames of the file, at least one. What goes wrong goes to everybody in place of
@@ -457,10 +502,14 @@ static enum err share_file(struct input *in, struct frame_file *file)
 static enum err replay_all(const struct input *in)
 {
     const struct checkpoint *c = in->c;
-    if (team_digest(c->team) != in->header.weights) {
-        log_error("%s: digest of the weights is %016" PRIx64 ", the checkpoint says %016" PRIx64,
-                  in->source, team_digest(c->team), in->header.weights);
-        return ERR_FORMAT;
+    for (int k = 0; k < c->spec->n_teams; k++) {
+        const uint64_t digest = weights_hash(HASH_START, c->learners[k]->w);
+        if (digest != in->headers[k].weights) {
+            log_error("%s: digest of the weights is %016" PRIx64
+                      ", the checkpoint says %016" PRIx64,
+                      in->source, digest, in->headers[k].weights);
+            return ERR_FORMAT;
+        }
     }
     for (int i = 0; i < c->n_sim; i++) {
         TRY(replay_tile(&c->tiles[i], in->sums[i], c->stagger, c->n_envs, c->scratch));
@@ -482,7 +531,6 @@ enum err checkpoint_read(const struct checkpoint *c, struct checkpoint_place *at
     struct input in = {
         .c = c,
         .source = root ? path : "checkpoint from rank 0",
-        .header = {.n_envs = c->n_envs, .horizon = c->horizon},
         .sums = arena_alloc(c->scratch, (size_t)c->n_sim, sizeof *in.sums),
     };
     enum err e = in.sums == NULL ? ERR_MEMORY : root ? frame_file_open(&file, path) : ERR_OK;
@@ -493,7 +541,7 @@ enum err checkpoint_read(const struct checkpoint *c, struct checkpoint_place *at
     frame_file_close(&file);
     arena_rewind(c->scratch, mark);
     if (e == ERR_OK) {
-        *at = (struct checkpoint_place){(int)in.header.update, in.header.rollouts};
+        *at = (struct checkpoint_place){(int)in.headers[0].update, in.headers[0].rollouts};
     }
     return e;
 }

@@ -1,6 +1,6 @@
 /* A checkpoint: everything a training is between two updates, in one file (proto/checkpoint.proto).
  *
- *   rank 0     weights, optimiser, counters
+ *   rank 0     of each team: weights, what its learner remembers; counters
  *   rank r     for each tile it simulates: episode numbers and the joint actions so far
  *
  * Rank 0 writes and reads; what it holds at a time are some tiles, never the file. The bytes depend
@@ -10,9 +10,8 @@
 #ifndef KARMA_MPI_CHECKPOINT_H
 #define KARMA_MPI_CHECKPOINT_H
 
-#include "core/marl/mappo.h"
+#include "core/marl/learner.h"
 #include "core/marl/rollout.h"
-#include "core/marl/team.h"
 #include "mpi/comm.h"
 #include "mpi/owners.h"
 #include "proto/codec.h"
@@ -21,15 +20,17 @@
 struct checkpoint {
     struct comm *comm;
     const struct owners *owners;
-    struct team *team;
-    struct mappo *mappo;        /* NULL on ranks that do not learn; rank 0 does */
+    const struct env_spec *spec;
+    struct learner *const *learners; /* (spec->n_teams) */
+    bool learns;                     /* this rank, so that learners have their parts; rank 0 does */
     struct rollout_tile *tiles; /* (n_sim) those I simulate, ascending, keeping their actions */
     int n_sim;
     struct arena *scratch;
     int n_envs, horizon;
-    /* A rollout that runs ahead (train.pipeline) is not stored: what it is made of is. NULL: none
-     * does, the tiles stand where the weights were made. */
-    struct weights *acting;       /* it acts with these, one update older than the team's */
+    /* A rollout that runs ahead (train.pipeline) is not stored: what it is made of is. Not ahead:
+     * none does, the tiles stand where the weights were made. */
+    bool ahead;
+    struct weights *acting[ENV_TEAMS_MAX]; /* it acts with these, one update older */
     const uint32_t (*sums)[TILE]; /* (n_sim) checksums of `tiles`, histories from before it */
     int stagger;                  /* as in rollout_run() */
     uint64_t config;              /* digest of what decides the training */
@@ -50,7 +51,7 @@ enum err checkpoint_write(const struct checkpoint *c, const char *path,
  * by another training or by a newer program: an error with a sentence. */
 enum err checkpoint_check(const struct checkpoint *c, bool *whole, const char *path) WARN_UNUSED;
 
-/* Collective. Takes over what `path` (rank 0's) holds: team, optimiser, environments. On an error
+/* Collective. Takes over what `path` (rank 0's) holds: weights, learners, environments. On an error
  * the parts are in no state to go on with. */
 enum err checkpoint_read(const struct checkpoint *c, struct checkpoint_place *at,
                          const char *path) WARN_UNUSED;

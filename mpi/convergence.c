@@ -4,6 +4,7 @@
 #include "core/base/csv_read.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/marl/mappo_learner.h"
 #include "mpi/farm.h"
 #include "mpi/trainlog.h"
 
@@ -40,18 +41,22 @@ static double peak_vcpu(const struct world *world)
 }
 
 enum err convergence_init(struct convergence *c, struct arena *arena, struct comm *comm,
-                          const struct train_setup *setup, const struct team *team)
+                          const struct train_setup *setup, struct learner *learner)
 {
     const struct evaluate_cfg *e = &setup->train->evaluate;
-    *c = (struct convergence){.comm = comm,
-                              .setup = setup,
-                              .arena = arena,
-                              .team = team,
-                              .rules = setup->rules,
-                              .csv = {.fd = -1}};
+    *c = (struct convergence){
+        .comm = comm, .setup = setup, .arena = arena, .rules = setup->rules, .csv = {.fd = -1}};
     if (e->every == 0) {
         return ERR_OK;
     }
+    const struct mappo_learner *m = mappo_of(learner);
+    if (m == NULL || setup->rules == NULL) {
+        log_error(
+            "train.evaluate: only teams of networks that play by the rules of the game can be "
+            "evaluated; set train.evaluate.every to 0");
+        return ERR_CONFIG;
+    }
+    c->team = m->team;
     for (int a = 0; a < ARMS; a++) {
         static const enum controller_kind kinds[ARMS] = {CONTROLLER_NOTHING, CONTROLLER_FF,
                                                          CONTROLLER_POLICY};
@@ -156,7 +161,7 @@ static enum err put_row(struct convergence *c, int u, const struct outcome *poli
     const double room = c->ff - c->nothing;
     csv_int(&c->csv, u);
     csv_int(&c->csv, env_steps);
-    csv_int(&c->csv, env_steps / c->setup->rules->cfg->horizon);
+    csv_int(&c->csv, env_steps / c->setup->envs->horizon);
     csv_num(&c->csv, policy->compliance);
     csv_num(&c->csv, policy->vcpu);
     csv_num(&c->csv, room > 0.0 ? (policy->compliance - c->nothing) / room : NAN);

@@ -16,6 +16,7 @@
 
 #include "core/base/csv.h"
 #include "core/eval/eval.h"
+#include "core/marl/learner.h"
 #include "mpi/comm.h"
 #include "mpi/train.h"
 
@@ -37,10 +38,11 @@ struct convergence {
     struct csv csv;            /* rank 0 */
 };
 
-/* Local. `team` is the one that is trained, evaluated as it is at the moment. By reference; `c`
- * must stay where it is. */
+/* Local. `learner` is that of team 0, evaluated as it is at the moment. By reference; `c` must stay
+ * where it is. ERR_CONFIG with a sentence if train.evaluate asks for what cannot be played: another
+ * learner than MAPPO, or no game. */
 enum err convergence_init(struct convergence *c, struct arena *arena, struct comm *comm,
-                          const struct train_setup *setup, const struct team *team) WARN_UNUSED;
+                          const struct train_setup *setup, struct learner *learner) WARN_UNUSED;
 
 /* Collective. Opens the file, with the rows up to update `done` (< 0: a new one), and plays the
  * references. */

@@ -32,7 +32,8 @@ static enum err make_directory(const char *path)
     return e;
 }
 
-enum err dump_check(const struct train_options *opt, const struct train_cfg *cfg, int n_learners)
+enum err dump_check(const struct train_options *opt, const struct train_cfg *cfg,
+                    struct learner *learner, int n_learners)
 {
     if (opt->dump_update == 0) {
         return ERR_OK;
@@ -41,6 +42,13 @@ enum err dump_check(const struct train_options *opt, const struct train_cfg *cfg
         log_error("--dump-update %d: the run has %d updates; name one of them, or raise "
                   "train.updates",
                   opt->dump_update, cfg->updates);
+        return ERR_USAGE;
+    }
+    if (mappo_of(learner) == NULL) {
+        log_error(
+            "--dump-update: what is written is an update of MAPPO; the first team learns with "
+            "%s",
+            learner->ops->name);
         return ERR_USAGE;
     }
     if (cfg->pipeline > 0) {
@@ -73,23 +81,24 @@ static void *copy_of(struct arena *arena, const void *from, size_t n, size_t siz
     return to;
 }
 
-enum err dump_begin(struct dump *d, const struct team *t, struct mappo *m)
+enum err dump_begin(struct dump *d, const struct mappo_learner *m)
 {
     float *mom1;
     float *mom2;
     uint64_t *steps;
-    const size_t n_params = t->w.n_params;
-    mappo_optimiser(m, &mom1, &mom2, &steps);
-    *d = (struct dump){.adam_t = *steps};
+    const struct weights *w = &m->team->w;
+    const size_t n_params = w->n_params;
+    mappo_optimiser(m->mappo, &mom1, &mom2, &steps);
+    *d = (struct dump){.before = *w, .adam_t = *steps}; /* before: its lengths */
     arena_init(&d->arena);
-    const enum err e = team_weights_init(&d->before, &d->arena, t);
+    const enum err e = weights_init(&d->before, &d->arena);
     d->adam_m = copy_of(&d->arena, mom1, n_params, sizeof(float));
     d->adam_v = copy_of(&d->arena, mom2, n_params, sizeof(float));
     if (e != ERR_OK || d->adam_m == NULL || d->adam_v == NULL) {
         dump_release(d);
         return ERR_MEMORY;
     }
-    team_weights_copy(&d->before, &t->w, t);
+    weights_copy(&d->before, w);
     return ERR_OK;
 }
 
@@ -104,7 +113,7 @@ static const struct mappo_inputs *take_inputs(struct arena *arena, const struct 
 {
     struct mappo_inputs *inputs = ARENA_NEW(arena, u->n_blocks, struct mappo_inputs);
     for (int i = 0; inputs != NULL && i < u->n_blocks; i++) {
-        inputs[i] = mappo_tile_inputs(u->mappo, i);
+        inputs[i] = mappo_tile_inputs(u->learner->mappo, i);
     }
     return inputs;
 }
@@ -112,9 +121,10 @@ static const struct mappo_inputs *take_inputs(struct arena *arena, const struct 
 static const uint32_t *take_slices(struct arena *arena, const struct dump_parts *u,
                                    uint32_t version)
 {
-    uint32_t *slice_of = ARENA_NEW(arena, (size_t)u->cfg->epochs * (size_t)u->n_env, uint32_t);
-    for (int epoch = 0; slice_of != NULL && epoch < u->cfg->epochs; epoch++) {
-        const int *dealt = mappo_slices(u->mappo, version, epoch);
+    uint32_t *slice_of =
+        ARENA_NEW(arena, (size_t)u->learner->cfg.epochs * (size_t)u->n_env, uint32_t);
+    for (int epoch = 0; slice_of != NULL && epoch < u->learner->cfg.epochs; epoch++) {
+        const int *dealt = mappo_slices(u->learner->mappo, version, epoch);
         for (int e = 0; e < u->n_env; e++) {
             slice_of[(size_t)epoch * (size_t)u->n_env + (size_t)e] = (uint32_t)dealt[e];
         }
@@ -141,18 +151,19 @@ static enum err write_update(const struct update_dump *update, struct arena *are
 enum err dump_end(struct dump *d, const struct dump_parts *u, const struct train_options *opt)
 {
     const struct update_dump update = {
-        .team = u->team,
+        .team = u->learner->team,
         .before = &d->before,
         .adam_m = d->adam_m,
         .adam_v = d->adam_v,
         .adam_t = d->adam_t,
-        .cfg = u->cfg,
-        .stats = u->stats,
+        .cfg = &u->learner->cfg,
+        .stats = &u->learner->stats,
         .blocks = u->blocks,
         .inputs = take_inputs(&d->arena, u),
         .slice_of = take_slices(&d->arena, u, d->before.version),
         .n_blocks = u->n_blocks,
-        .n_slices = mappo_n_slices(u->mappo),
+        .n_stats = u->n_stats,
+        .n_slices = mappo_n_slices(u->learner->mappo),
         .update = (uint32_t)opt->dump_update,
         .seed = u->seed,
     };

@@ -6,15 +6,14 @@
 #ifndef KARMA_MPI_DUMP_H
 #define KARMA_MPI_DUMP_H
 
-#include "core/marl/mappo.h"
-#include "core/marl/team.h"
+#include "core/marl/mappo_learner.h"
 #include "mpi/train.h"
 
 /* Local; nothing to do if no dump was asked for. ERR_USAGE with a sentence if this run cannot make
- * it: more than one rank learns, or the run has no such update. ERR_IO if FILE could not be written
- * at the end. Makes FILE's directory, but not for a dry run. */
+ * it: more than one rank learns, `learner` (of team 0) is not MAPPO, or the run has no such update.
+ * ERR_IO if FILE could not be written at the end. Makes FILE's directory, but not for a dry run. */
 enum err dump_check(const struct train_options *opt, const struct train_cfg *cfg,
-                    int n_learners) WARN_UNUSED;
+                    struct learner *learner, int n_learners) WARN_UNUSED;
 
 /* What an update will overwrite. */
 struct dump {
@@ -26,17 +25,14 @@ struct dump {
 
 /* Local, on the learner, right before mappo_update(). Initialises *d; on failure it holds nothing.
  */
-enum err dump_begin(struct dump *d, const struct team *t, struct mappo *m) WARN_UNUSED;
+enum err dump_begin(struct dump *d, const struct mappo_learner *m) WARN_UNUSED;
 void dump_release(struct dump *d);
 
 /* What the update was made of; borrowed. */
 struct dump_parts {
-    const struct team *team;
-    struct mappo *mappo;
-    const struct mappo_cfg *cfg;
-    const struct mappo_stats *stats;
-    const struct block *blocks; /* (n_blocks), all tiles, ascending */
-    int n_blocks, n_env;
+    const struct mappo_learner *learner; /* of team 0 */
+    const struct block *blocks;          /* (n_blocks), all tiles, ascending */
+    int n_blocks, n_env, n_stats;
     uint64_t seed;
 };
 

@@ -7,10 +7,25 @@
 
 #include <stdio.h>
 
-void exchange_init(struct exchange *x, struct comm *comm, struct team *team, struct arena *scratch)
+void exchange_init(struct exchange *x, struct comm *comm, const struct env_spec *spec,
+                   struct learner *const *learners, struct arena *scratch)
 {
-    *x = (struct exchange){.comm = comm, .team = team, .scratch = scratch};
+    *x = (struct exchange){.comm = comm, .spec = spec, .learners = learners, .scratch = scratch};
     buf_init(&x->in);
+}
+
+bool exchange_wants(const struct exchange *x, int team)
+{
+    return team == 0 || learner_learns(x->learners[team]);
+}
+
+int exchange_per_tile(const struct exchange *x)
+{
+    int n = 0;
+    for (int k = 0; k < x->spec->n_teams; k++) {
+        n += exchange_wants(x, k);
+    }
+    return n;
 }
 
 void exchange_release(struct exchange *x)
@@ -22,7 +37,7 @@ enum err exchange_send_block(struct exchange *x, int learner, const struct block
 {
     struct buf out;
     buf_init(&out);
-    enum err e = codec_put_block(&out, b, x->team->spec, x->scratch);
+    enum err e = codec_put_block(&out, b, x->spec, x->scratch);
     if (e == ERR_OK) {
         e = comm_send(x->comm, learner, COMM_TAG_TILE, &out);
     }
@@ -42,17 +57,22 @@ static void send_error(struct exchange *x, int learner, enum err why)
     buf_release(&out);
 }
 
-void exchange_send_errors(struct exchange *x, const struct owners *o, int first_sim, enum err why)
+void exchange_send_errors(struct exchange *x, const struct owners *o, int first_sim, int sent,
+                          enum err why)
 {
     const int me = x->comm->rank;
-    int sim = 0;
+    int sim = 0, missing = exchange_per_tile(x) - sent;
     for (int tile = 0; tile < o->n_tiles; tile++) {
         if (o->sim[tile] != me) {
             continue;
         }
-        if (sim++ >= first_sim && o->learn[tile] != me) {
+        if (sim++ < first_sim) {
+            continue;
+        }
+        for (int i = 0; i < missing && o->learn[tile] != me; i++) {
             send_error(x, o->learn[tile], why);
         }
+        missing = exchange_per_tile(x);
     }
 }
 
@@ -69,7 +89,7 @@ static enum err take_message(struct exchange *x, struct block *blocks, int n, ui
     frame_reader_init(&reader, x->in.data, x->in.len, source);
     TRY(frame_expect(&reader, &f, FRAME_TRAJECTORY, CODEC_TRAJECTORY_VERSION));
     struct block *b = NULL;
-    TRY(codec_get_block(&b, blocks, n, x->team->spec, f.payload, f.n, source, x->scratch));
+    TRY(codec_get_block(&b, blocks, n, x->spec, f.payload, f.n, source, x->scratch));
     if (b->update != update) {
         log_error("%s: tile %d comes from update %u instead of %u", source, b->tile, b->update,
                   update);
@@ -96,20 +116,33 @@ enum err exchange_receive_blocks(struct exchange *x, struct block *blocks, int n
 }
 
 /* Rank 0 puts its weights into `message`; the others get theirs from it. */
+static enum err pack_weights(struct buf *message, const struct exchange *x)
+{
+    for (int k = 0; k < x->spec->n_teams; k++) {
+        TRY(codec_put_weights(message, x->learners[k]->w, k));
+    }
+    return ERR_OK;
+}
+
 static enum err unpack_weights(struct exchange *x, const struct buf *message)
 {
+    static const char source[] = "weights from rank 0";
     struct frame_reader reader;
     struct frame f;
-    frame_reader_init(&reader, message->data, message->len, "weights from rank 0");
-    TRY(frame_expect(&reader, &f, FRAME_WEIGHTS, CODEC_WEIGHTS_VERSION));
-    return codec_get_weights(x->team, f.payload, f.n, "weights from rank 0", x->scratch);
+    frame_reader_init(&reader, message->data, message->len, source);
+    for (int k = 0; k < x->spec->n_teams; k++) {
+        TRY(frame_expect(&reader, &f, FRAME_WEIGHTS, CODEC_WEIGHTS_VERSION));
+        TRY(codec_get_weights(x->learners[k]->w, k, f.payload, f.n, source, x->scratch));
+        learner_refresh(x->learners[k]);
+    }
+    return ERR_OK;
 }
 
 enum err exchange_weights(struct exchange *x)
 {
     const bool root = x->comm->rank == 0;
     x->in.len = 0;
-    enum err e = root ? codec_put_weights(&x->in, x->team) : ERR_OK;
+    enum err e = root ? pack_weights(&x->in, x) : ERR_OK;
     TRY(comm_agree(x->comm, e));
     TRY(comm_bcast(x->comm, 0, &x->in));
     if (!root) {

@@ -97,7 +97,7 @@ static const struct rules *widest_rules(const struct measure *m)
     for (int c = 0; c < m->x->cfg.eval.n_controllers; c++) {
         const struct eval_teams *teams = &m->policies.teams[c];
         for (int t = 0; t < teams->n_teams; t++) {
-            const struct env_spec *now = &widest->spec, *other = &teams->rules[t]->spec;
+            const struct team_spec *now = &widest->spec, *other = &teams->rules[t]->spec;
             if (other->n_agents * other->n_factors > now->n_agents * now->n_factors) {
                 widest = teams->rules[t];
             }

@@ -81,7 +81,8 @@ static enum err decode(struct team *team, struct rules *rules, struct policy_sou
     if (meta.features == NULL) {
         return ERR_MEMORY;
     }
-    TRY(codec_get_policy(team, &meta, f.payload, f.n, l->path, l->arena));
+    TRY(codec_get_policy(&team->w, team->spec, &meta, f.payload, f.n, l->path, l->arena));
+    team_refresh(team);
     source->seed = meta.seed;
     source->digest = meta.digest;
     return recipe_check(l->recipe, l->found, meta.seed, l->arena);

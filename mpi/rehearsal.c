@@ -22,7 +22,7 @@ static double scale_of(const struct trainer *t)
     return carved > 0 ? (double)all / (double)carved : 0.0;
 }
 
-/* One rollout of every carved tile, into the one spare block. */
+/* One rollout of every carved tile, into the spare blocks. */
 static enum err play(struct trainer *t)
 {
     const struct train_cfg *train = t->setup->train;
@@ -32,9 +32,14 @@ static enum err play(struct trainer *t)
         .random_share = train->clone.random_share,
     };
     for (int i = 0; i < t->n_carved; i++) {
-        t->spare.tile = t->tiles[i].tile;
-        t->spare.n_env = t->tiles[i].env->n_env;
-        TRY(rollout_run(t->rollout, &t->spare, &t->tiles[i], &t->team, &cfg, 0, trainer_stagger(t),
+        struct block *blocks[ENV_TEAMS_MAX];
+        for (int k = 0; k < t->spec->n_teams; k++) {
+            blocks[k] = exchange_wants(&t->exchange, k) ? &t->teams[k].spare : NULL;
+            if (blocks[k] != NULL) {
+                blocks[k]->n_env = t->tiles[i].env->n_env;
+            }
+        }
+        TRY(rollout_run(t->rollout, blocks, &t->tiles[i], &cfg, 0, trainer_stagger(t),
                         train->envs));
     }
     return ERR_OK;

@@ -87,7 +87,7 @@ static enum err read_policy(uint64_t *digest, struct arena *arena, const struct 
     TRY(team_init(&team, arena, &x->cfg.team, &x->rules.spec));
     frame_reader_init(&reader, bytes->data, bytes->len, path);
     TRY(frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION));
-    TRY(codec_get_policy(&team, &meta, f.payload, f.n, path, arena));
+    TRY(codec_get_policy(&team.w, team.spec, &meta, f.payload, f.n, path, arena));
     *digest = meta.digest;
     return ERR_OK;
 }

@@ -9,20 +9,25 @@
 
 static struct checkpoint checkpoint_of(struct trainer *t)
 {
-    return (struct checkpoint){
+    struct checkpoint c = {
         .comm = t->comm,
         .owners = &t->owners,
-        .team = &t->team,
-        .mappo = t->mappo,
+        .spec = t->spec,
+        .learners = t->learners,
+        .learns = t->n_learn > 0,
         .tiles = t->tiles,
-        .acting = t->before != NULL ? &t->acting : NULL,
+        .ahead = t->before != NULL,
         .n_sim = t->n_sim,
         .scratch = &t->scratch,
         .n_envs = t->setup->train->envs,
-        .horizon = t->setup->rules->cfg->horizon,
+        .horizon = t->setup->envs->horizon,
         .stagger = trainer_stagger(t),
         .config = t->setup->config_digest,
     };
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        c.acting[k] = &t->teams[k].acting;
+    }
+    return c;
 }
 
 enum err trainer_save(struct trainer *t, int u)

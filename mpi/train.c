@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/marl/mappo_learner.h"
 #include "mpi/dump.h"
 #include "mpi/rehearsal.h"
 #include "mpi/saving.h"
@@ -77,21 +78,37 @@ static void poll_comm(void *comm)
     comm_poll(comm);
 }
 
-/* Simulate one of my tiles; the block stays here or leaves. */
-static enum err simulate_tile(struct trainer *t, struct rollout_tile *tile, int set,
-                              const struct rollout_cfg *cfg)
+/* Blocks (n_teams) that a tile is simulated into: mine to learn from, or spare ones that leave. */
+static void choose_blocks(struct trainer *t, struct block **blocks, const struct rollout_tile *tile,
+                          int set)
 {
-    const struct train_cfg *train = t->setup->train;
-    struct block *b = trainer_block(t, set, tile->tile);
-    const int learner = t->owners.learn[tile->tile];
-    if (b == NULL) {
-        b = &t->spare;
-        b->tile = tile->tile;
-        b->n_env = tile->env->n_env;
+    const bool mine = t->owners.learn[tile->tile] == t->comm->rank;
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        blocks[k] = NULL;
+        if (exchange_wants(&t->exchange, k)) {
+            blocks[k] = mine ? trainer_block(t, set, k, tile->tile) : &t->teams[k].spare;
+            blocks[k]->n_env = tile->env->n_env;
+        }
     }
-    TRY(rollout_run(t->rollout, b, tile, &t->team, cfg, t->update, trainer_stagger(t),
-                    train->envs));
-    return learner == t->comm->rank ? ERR_OK : exchange_send_block(&t->exchange, learner, b);
+}
+
+/* Simulate one of my tiles; its blocks stay here or leave. *sent: of them have left. */
+static enum err simulate_tile(struct trainer *t, struct rollout_tile *tile, int set,
+                              const struct rollout_cfg *cfg, int *sent)
+{
+    struct block *blocks[ENV_TEAMS_MAX];
+    const int learner = t->owners.learn[tile->tile];
+    *sent = 0;
+    choose_blocks(t, blocks, tile, set);
+    TRY(rollout_run(t->rollout, blocks, tile, cfg, t->update, trainer_stagger(t),
+                    t->setup->train->envs));
+    for (int k = 0; k < t->spec->n_teams && learner != t->comm->rank; k++) {
+        if (blocks[k] != NULL) {
+            TRY(exchange_send_block(&t->exchange, learner, blocks[k]));
+            ++*sent;
+        }
+    }
+    return ERR_OK;
 }
 
 static enum err simulate_all(struct trainer *t, int set, enum rollout_mode mode)
@@ -106,9 +123,10 @@ static enum err simulate_all(struct trainer *t, int set, enum rollout_mode mode)
     const double start = clock_s();
     enum err e = ERR_OK;
     for (int i = 0; e == ERR_OK && i < t->n_sim; i++) {
-        e = simulate_tile(t, &t->tiles[i], set, &cfg);
+        int sent;
+        e = simulate_tile(t, &t->tiles[i], set, &cfg, &sent);
         if (e != ERR_OK) {
-            exchange_send_errors(&t->exchange, &t->owners, i, e);
+            exchange_send_errors(&t->exchange, &t->owners, i, sent, e);
         }
     }
     t->log.time.rollout += clock_s() - start;
@@ -117,12 +135,13 @@ static enum err simulate_all(struct trainer *t, int set, enum rollout_mode mode)
 
 static enum err receive_all(struct trainer *t, int set)
 {
-    int expected = 0;
+    struct block *blocks = trainer_blocks(t, set, 0);
+    int n_tiles = 0;
     for (int i = 0; i < t->n_learn; i++) {
-        expected += t->owners.sim[t->blocks[set * t->n_learn + i].tile] != t->comm->rank;
+        n_tiles += t->owners.sim[blocks[i].tile] != t->comm->rank;
     }
-    return exchange_receive_blocks(&t->exchange, &t->blocks[set * t->n_learn], t->n_learn, expected,
-                                   t->update);
+    return exchange_receive_blocks(&t->exchange, blocks, t->spec->n_teams * t->n_learn,
+                                   n_tiles * exchange_per_tile(&t->exchange), t->update);
 }
 
 /* All tiles advance T steps; the blocks of `set` are full where they are learned. Collective. */
@@ -138,33 +157,54 @@ static enum err rollout_all(struct trainer *t, int set, enum rollout_mode mode)
 
 /* ---- one update ---- */
 
-/* Learners improve the weights with the blocks of `set`, everybody gets them. Collective. */
-static enum err learn(struct trainer *t, int set, enum mappo_phase phase, double progress)
+static struct learn_args learn_args(enum learn_phase phase, double progress)
+{
+    return (struct learn_args){.phase = phase, .progress = progress, .lr = -1.0, .lr_end = -1.0};
+}
+
+/* One team after the other, so that their sums do not meet. */
+static enum err learn_teams(struct trainer *t, int set, const struct learn_args *args)
+{
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        struct learner *l = t->learners[k];
+        const bool cloned =
+            args->phase == LEARN_CLONE && k > 0; /* only team 0 is shown what to do */
+        if (learner_learns(l) && !cloned) {
+            TRY(l->ops->learn(l, trainer_blocks(t, set, k), args, &t->log.stats[k]));
+        }
+    }
+    return ERR_OK;
+}
+
+/* Learners improve the weights with the blocks of `set`. Collective. */
+static enum err learn_as(struct trainer *t, int set, const struct learn_args *args)
 {
     const double start = clock_s();
-    enum err e = ERR_OK;
-    if (t->mappo != NULL) {
-        e = mappo_update(t->mappo, &t->blocks[set * t->n_learn], phase, progress, &t->log.stats);
-    }
+    const enum err e = t->n_learn > 0 ? learn_teams(t, set, args) : ERR_OK;
     t->log.time.learn += clock_s() - start;
     return comm_agree(t->comm, e);
+}
+
+static enum err learn(struct trainer *t, int set, enum learn_phase phase, double progress)
+{
+    const struct learn_args args = learn_args(phase, progress);
+    return learn_as(t, set, &args);
 }
 
 /* The update that --dump-update names. Its only learner (dump_check) writes it. Collective. */
 static enum err learn_and_dump(struct trainer *t, double progress)
 {
     struct dump dump = {.adam_t = 0};
-    const bool mine = t->mappo != NULL;
-    const struct dump_parts parts = {.team = &t->team,
-                                     .mappo = t->mappo,
-                                     .cfg = &t->mappo_cfg,
-                                     .stats = &t->log.stats,
-                                     .blocks = t->blocks,
+    const bool mine = t->n_learn > 0;
+    struct mappo_learner *m = mappo_of(t->learners[0]);
+    const struct dump_parts parts = {.learner = m,
+                                     .blocks = trainer_blocks(t, 0, 0),
                                      .n_blocks = t->n_learn,
                                      .n_env = t->setup->train->envs,
+                                     .n_stats = t->spec->n_stats,
                                      .seed = t->setup->train->seed};
-    TRY(comm_agree(t->comm, mine ? dump_begin(&dump, &t->team, t->mappo) : ERR_OK));
-    enum err e = learn(t, 0, MAPPO_PPO, progress);
+    TRY(comm_agree(t->comm, mine ? dump_begin(&dump, m) : ERR_OK));
+    enum err e = learn(t, 0, LEARN_ALL, progress);
     if (mine && e == ERR_OK) {
         e = dump_end(&dump, &parts, t->opt);
     }
@@ -179,10 +219,10 @@ static enum err sum_episodes(struct trainer *t, int set)
     if (t->n_learn == 0) {
         return ERR_OK;
     }
-    const struct reducer r = t->reducers[2];
-    const int n_stats = t->team.spec->n_stats;
+    const struct reducer r = t->episodes;
+    const int n_stats = t->spec->n_stats;
     for (int i = 0; i < t->n_learn; i++) {
-        const struct block *b = &t->blocks[set * t->n_learn + i];
+        const struct block *b = &trainer_blocks(t, set, 0)[i];
         float *leaf = reduce_floats(r.leaf(r.ctx, b->tile));
         memset(leaf, 0, r.bytes);
         for (int k = 0; k < n_stats; k++) {
@@ -207,7 +247,7 @@ static enum err go_on(struct trainer *t)
 static enum err warm_up(struct trainer *t)
 {
     TRY(rollout_all(t, 0, ROLLOUT_POLICY));
-    TRY(learn(t, 0, MAPPO_WARMUP, 0));
+    TRY(learn(t, 0, LEARN_WARMUP, 0));
     return exchange_weights(&t->exchange);
 }
 
@@ -222,7 +262,7 @@ static enum err demonstrate(struct trainer *t, int sets)
 {
     for (int set = 0; set < sets; set++) {
         TRY(rollout_all(t, set, ROLLOUT_DEMONSTRATE));
-        TRY(learn(t, set, MAPPO_WARMUP, 0));
+        TRY(learn(t, set, LEARN_WARMUP, 0));
         TRY(exchange_weights(&t->exchange)); /* the next rollout sees the row statistics */
         TRY(end_step(t));
     }
@@ -235,19 +275,19 @@ static enum err clone_rule(struct trainer *t)
     const int sets = trainer_clone_rollouts(t->setup->train);
     trainlog_phase(&t->log, "clone", cfg->passes + sets + cfg->value_updates, 0);
     TRY(demonstrate(t, sets));
-    t->mappo_cfg.lr = cfg->lr;
-    t->mappo_cfg.lr_end = cfg->lr / 10;
     for (int pass = 0; pass < cfg->passes; pass++) {
+        struct learn_args args = learn_args(LEARN_CLONE, (double)pass / cfg->passes);
+        args.lr = cfg->lr;
+        args.lr_end = cfg->lr / 10;
         for (int set = 0; set < sets; set++) {
-            TRY(learn(t, set, MAPPO_CLONE, (double)pass / cfg->passes));
+            TRY(learn_as(t, set, &args));
         }
         TRY(end_step(t));
     }
-    t->mappo_cfg = *t->setup->mappo;
     TRY(exchange_weights(&t->exchange));
     for (int i = 0; i < cfg->value_updates; i++) {
         TRY(rollout_all(t, 0, ROLLOUT_POLICY));
-        TRY(learn(t, 0, MAPPO_VALUE, 0));
+        TRY(learn(t, 0, LEARN_VALUE, 0));
         TRY(exchange_weights(&t->exchange));
         TRY(end_step(t));
     }
@@ -278,7 +318,7 @@ static enum err learn_update(struct trainer *t, int u)
     const double progress = (double)(u - 1) / t->setup->train->updates;
     TRY(comm_agree(t->comm, sum_episodes(t, set)));
     return u == t->opt->dump_update ? learn_and_dump(t, progress)
-                                    : learn(t, set, MAPPO_PPO, progress);
+                                    : learn(t, set, LEARN_ALL, progress);
 }
 
 /* train.pipeline 0: one after the other. Collective. */
@@ -310,16 +350,25 @@ static enum err update_ahead(struct trainer *t, int u)
     return exchange_weights(&t->exchange);
 }
 
+/* Learned weights and those that the rollout ahead acts with change places. */
+static void swap_acting(struct trainer *t)
+{
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        struct weights *w = t->learners[k]->w;
+        const struct weights before = *w;
+        *w = t->teams[k].acting;
+        t->teams[k].acting = before;
+        learner_refresh(t->learners[k]);
+    }
+}
+
 /* The rollout that is ahead of update `done` + 1, made for the first time or, after a resume,
  * again: with the weights it acted with then. Collective. */
 static enum err start_ahead(struct trainer *t, int done)
 {
-    const struct weights learned = t->team.w;
-    t->team.w = t->acting;
-    team_refresh(&t->team);
+    swap_acting(t);
     const enum err e = rollout_all(t, set_of(t, done + 1), ROLLOUT_POLICY);
-    t->team.w = learned;
-    team_refresh(&t->team);
+    swap_acting(t);
     return e;
 }
 
@@ -403,7 +452,7 @@ static enum err run(struct trainer *t)
         TRY(trainer_load(t, &done));
         stop_at(done);
     }
-    const enum err opened = trainlog_open(&t->log, &t->arena, t->comm, t->setup, &t->team, done);
+    const enum err opened = trainlog_open(&t->log, &t->arena, t->comm, t->setup, t->learners, done);
     enum err e = comm_agree(t->comm, opened);
     if (e == ERR_OK) {
         e = run_logged(t, done);
@@ -412,7 +461,7 @@ static enum err run(struct trainer *t)
         stop_lost(t->peers.lost);
     } else if (e != ERR_OK && e != ERR_STOPPED && e != ERR_BUSY) {
         /* ERR_BUSY: the directory is another process's by now */
-        trainlog_fail(&t->log, e, t->mappo != NULL ? mappo_fault(t->mappo) : "");
+        trainlog_fail(&t->log, e);
     }
     trainlog_close(&t->log);
     return e;
@@ -437,7 +486,7 @@ enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup
         stand_down(&t);
     }
     if (e == ERR_OK && !opt->dry_run) {
-        *digest = team_digest(&t.team);
+        *digest = trainer_digest(&t);
         log_info("memory of rank %d: %.1f MiB resident at most", comm->rank,
                  (double)mem_resident_most() / (1 << 20));
         e = comm_same_u64(comm, "digest of the weights", *digest);

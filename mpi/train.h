@@ -1,12 +1,16 @@
 /* Training: the script of phases, and one update from rollout to broadcast.
  *
  *   for each tile I simulate:  T steps -> block ── to the rank that learns the tile
- *   learners:                  blocks -> mappo_update (gradients summed along the tile tree)
+ *   learners:                  blocks -> learner->learn() (sums along the tile tree)
  *   rank 0:                    weights ── broadcast ── everybody
  *
  * Phases: warm-up (row statistics) or cloning of a rule (demonstrations, then cross-entropy, then
  * value-only updates), then PPO updates. Same config and seed: same weights, bit by bit, for any
  * number of ranks and learners, and whether or not the run was interrupted and resumed.
+ *
+ * Environments may have several teams (core/marl/env.h), each with a learner of its own: all act in
+ * every step of a rollout, then one learner after the other makes its update. Cloning is for team
+ * 0.
  */
 #ifndef KARMA_MPI_TRAIN_H
 #define KARMA_MPI_TRAIN_H
@@ -16,9 +20,8 @@
 #include "core/base/lock.h"
 #include "core/controllers/controller.h"
 #include "core/game/rules.h"
-#include "core/marl/mappo.h"
-#include "core/marl/team.h"
 #include "mpi/comm.h"
+#include "mpi/source.h"
 
 enum train_init { INIT_SCRATCH, INIT_CLONE_FF, INIT_CLONE_KHPA };
 
@@ -52,16 +55,16 @@ struct train_cfg {
 };
 extern const struct cfg_field train_fields[];
 
-/* What is trained: parts of the experiment; borrowed. */
+/* What is trained; borrowed. */
 struct train_setup {
     const struct train_cfg *train;
-    const struct mappo_cfg *mappo;
-    const struct team_cfg *team;
-    const struct rules *rules;
-    const char *run_dir;         /* results/runs/NAME */
-    const char *config;          /* resolved, YAML: goes into the run and the policy */
+    const struct env_source *envs;
+    const struct learner_source *learners; /* (envs->spec->n_teams) */
+    const struct rules *rules;             /* by which train.evaluate plays; NULL: it must be off */
+    const char *run_dir;                   /* results/runs/NAME */
+    const char *config;                    /* resolved, YAML: goes into the run and the policy */
     uint64_t config_digest;      /* of what decides the weights: a checkpoint is of one only */
-    const char *const *features; /* names of the state's columns */
+    const char *const *features; /* names of the columns of team 0's rows, for its policy file */
     struct lock *lock;           /* of run_dir, rank 0's; NULL: nobody else can be there */
 };
 
@@ -75,8 +78,8 @@ struct train_options {
 /* Local. Can `size` ranks share this training? If not, a sentence and ERR_CONFIG. */
 enum err train_check(const struct train_cfg *cfg, int size) WARN_UNUSED;
 
-/* Collective. *digest: of the final weights, equal on all ranks. ERR_STOPPED: ended on request
- * with a checkpoint. */
+/* Collective. *digest: of the final weights of all teams, equal on all ranks. ERR_STOPPED: ended on
+ * request with a checkpoint. */
 enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup *setup,
                    const struct train_options *opt) WARN_UNUSED;
 

@@ -1,7 +1,7 @@
 /* Carving a trainer: networks, environments, blocks, tree sums. See trainer.h. */
 #include "mpi/trainer.h"
 
-#include "core/game/game.h"
+#include "core/base/hash.h"
 #include "core/marl/replay.h"
 #include "mpi/dump.h"
 
@@ -31,6 +31,17 @@ int trainer_clone_rollouts(const struct train_cfg *cfg)
     return cfg->init == INIT_SCRATCH ? 0 : (cfg->clone.samples + per_rollout - 1) / per_rollout;
 }
 
+static enum err init_learners(struct trainer *t)
+{
+    const struct train_setup *s = t->setup;
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        const struct learner_source *from = &s->learners[k];
+        TRY(from->make(from->ctx, &t->learners[k], &t->arena, t->spec->teams[k], k, s->train->seed,
+                       &t->scratch));
+    }
+    return ERR_OK;
+}
+
 /* Where tiles are carved. A dry run carves a few, evenly spread over those it would simulate. */
 static struct arena *tile_arena(struct trainer *t)
 {
@@ -45,11 +56,10 @@ static int place_of_carved(const struct trainer *t, int i)
 
 static enum err carve_tile(struct trainer *t, int i, int tile)
 {
-    const struct train_setup *s = t->setup;
-    const struct demonstrator *demo = t->demos == NULL ? NULL : demonstrations_tile(t->demos, i);
-    TRY(game_new(&t->tiles[i].env, tile_arena(t), s->rules, envs_of_tile(s->train, tile),
-                 s->train->seed, demo));
-    TRY(rollout_keep_actions(&t->tiles[i], tile_arena(t), t->team.spec, s->rules->cfg->horizon));
+    const struct env_source *envs = t->setup->envs;
+    TRY(envs->make(envs->ctx, &t->tiles[i].env, tile_arena(t),
+                   envs_of_tile(t->setup->train, tile)));
+    TRY(rollout_keep_actions(&t->tiles[i], tile_arena(t), t->spec, envs->horizon));
     t->tiles[i].tile = tile;
     return ERR_OK;
 }
@@ -57,7 +67,6 @@ static enum err carve_tile(struct trainer *t, int i, int tile)
 static enum err init_sim(struct trainer *t)
 {
     const struct train_setup *s = t->setup;
-    const struct train_cfg *cfg = s->train;
     arena_section(&t->arena, "environments");
     arena_section(tile_arena(t), "environments");
     t->n_sim = count_owned(t->owners.sim, t->owners.n_tiles, t->comm->rank);
@@ -66,19 +75,19 @@ static enum err init_sim(struct trainer *t)
     if (t->tiles == NULL) {
         return ERR_MEMORY;
     }
-    TRY(rollout_init(&t->rollout, &t->arena, &t->team));
-    if (cfg->init != INIT_SCRATCH) {
-        t->rule = cfg->clone.rule;
-        t->rule.kind = cfg->init == INIT_CLONE_FF ? CONTROLLER_FF : CONTROLLER_KHPA;
-        TRY(demonstrations_init(&t->demos, tile_arena(t), &t->rule, s->rules, t->n_carved));
-    }
+    TRY(rollout_init(&t->rollout, &t->arena, t->spec, t->learners));
     for (int tile = 0, mine = 0, i = 0; tile < t->owners.n_tiles && i < t->n_carved; tile++) {
         if (t->owners.sim[tile] != t->comm->rank || mine++ != place_of_carved(t, i)) {
             continue;
         }
         TRY(carve_tile(t, i++, tile));
     }
-    return block_init(&t->spare, &t->arena, t->team.spec, TILE, cfg->steps);
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        if (exchange_wants(&t->exchange, k)) {
+            TRY(block_init(&t->teams[k].spare, &t->arena, t->spec, k, TILE, s->train->steps));
+        }
+    }
+    return ERR_OK;
 }
 
 static enum err init_pipeline(struct trainer *t)
@@ -93,10 +102,39 @@ static enum err init_pipeline(struct trainer *t)
     for (int i = 0; i < t->n_carved; i++) {
         t->before[i].env = t->tiles[i].env;
         t->before[i].tile = t->tiles[i].tile;
-        TRY(rollout_keep_actions(&t->before[i], tile_arena(t), t->team.spec,
-                                 t->tiles[i].max_steps));
+        TRY(rollout_keep_actions(&t->before[i], tile_arena(t), t->spec, t->tiles[i].max_steps));
     }
-    return team_weights_init(&t->acting, &t->arena, &t->team);
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        t->teams[k].acting = *t->learners[k]->w; /* its lengths */
+        TRY(weights_init(&t->teams[k].acting, &t->arena));
+    }
+    return ERR_OK;
+}
+
+/* The blocks of one team in one set. */
+static enum err init_set(struct trainer *t, int set, int team)
+{
+    const struct train_cfg *cfg = t->setup->train;
+    struct block *b = trainer_blocks(t, set, team);
+    for (int tile = 0; tile < t->owners.n_tiles; tile++) {
+        if (t->owners.learn[tile] == t->comm->rank) {
+            TRY(block_init(b, &t->arena, t->spec, team, envs_of_tile(cfg, tile), cfg->steps));
+            b++->tile = tile;
+        }
+    }
+    return ERR_OK;
+}
+
+/* A dry run: the blocks of one tile, of all teams. */
+static enum err init_one_tile(struct trainer *t)
+{
+    struct block b;
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        if (exchange_wants(&t->exchange, k)) {
+            TRY(block_init(&b, &t->one_block_arena, t->spec, k, TILE, t->setup->train->steps));
+        }
+    }
+    return ERR_OK;
 }
 
 static enum err init_blocks(struct trainer *t)
@@ -107,19 +145,21 @@ static enum err init_blocks(struct trainer *t)
     const int least = 1 + cfg->pipeline; /* one is learned from while another is filled */
     t->n_sets = sets > least ? sets : least;
     t->n_learn = count_owned(t->owners.learn, t->owners.n_tiles, t->comm->rank);
-    t->blocks = ARENA_NEW(&t->arena, t->n_sets * t->n_learn, struct block);
+    const int n = t->n_sets * t->spec->n_teams * t->n_learn;
+    t->blocks = ARENA_NEW(&t->arena, n, struct block);
     if (t->blocks == NULL) {
         return ERR_MEMORY;
     }
+    for (int i = 0; i < n; i++) {
+        t->blocks[i] = (struct block){.tile = -1}; /* of a team that does not learn */
+    }
     if (t->opt->dry_run) {
-        return block_init(&t->one_block, &t->one_block_arena, t->team.spec, TILE, cfg->steps);
+        return init_one_tile(t);
     }
     for (int set = 0; set < t->n_sets; set++) {
-        for (int tile = 0, i = 0; tile < t->owners.n_tiles; tile++) {
-            if (t->owners.learn[tile] == t->comm->rank) {
-                struct block *b = &t->blocks[set * t->n_learn + i++];
-                TRY(block_init(b, &t->arena, t->team.spec, envs_of_tile(cfg, tile), cfg->steps));
-                b->tile = tile;
+        for (int k = 0; k < t->spec->n_teams; k++) {
+            if (exchange_wants(&t->exchange, k)) {
+                TRY(init_set(t, set, k));
             }
         }
     }
@@ -143,42 +183,68 @@ static enum err sum_total(void *ctx, void *out)
     return treesum_total(s->tree, s->comm, out);
 }
 
-static struct reducer tree_reducer(struct tree_sum *s, size_t bytes)
+/* `s` stays where it is. */
+static enum err init_sum(struct trainer *t, struct tree_sum *s, struct reducer *r,
+                         const struct tree_op *op)
 {
-    return (struct reducer){
-        .bytes = bytes, .ctx = s, .leaf = sum_leaf, .leaf_done = sum_leaf_done, .total = sum_total};
+    s->op = *op;
+    s->comm = t->comm;
+    *r = (struct reducer){.bytes = op->bytes,
+                          .ctx = s,
+                          .leaf = sum_leaf,
+                          .leaf_done = sum_leaf_done,
+                          .total = sum_total};
+    return treesum_init(&s->tree, &t->arena, &s->op, t->owners.n_tiles, t->owners.learn,
+                        t->comm->rank, t->comm->size);
 }
 
-static enum err init_trees(struct trainer *t)
+static enum err init_team_sums(struct trainer *t, int k)
 {
-    size_t largest = 0;
-    arena_section(&t->arena, "tree sums");
-    mappo_shapes(&t->team, &t->shapes[0], &t->shapes[1]);
-    t->shapes[2] = (struct reduce_shape){.n_floats = (size_t)t->team.spec->n_stats + 1};
-    for (int i = 0; i < TREES; i++) {
-        t->ops[i] = (struct tree_op){
-            .bytes = reduce_bytes(&t->shapes[i]), .merge = reduce_merge, .ctx = &t->shapes[i]};
-        TRY(treesum_init(&t->trees[i], &t->arena, &t->ops[i], t->owners.n_tiles, t->owners.learn,
-                         t->comm->rank, t->comm->size));
-        t->bound[i] = (struct tree_sum){.tree = t->trees[i], .comm = t->comm};
-        t->reducers[i] = tree_reducer(&t->bound[i], t->ops[i].bytes);
-        largest = t->ops[i].bytes > largest ? t->ops[i].bytes : largest;
+    const struct learner *l = t->learners[k];
+    for (int i = 0; i < l->n_sums; i++) {
+        const struct tree_op op = {
+            .bytes = l->sums[i].bytes, .merge = l->sums[i].merge, .ctx = l->sums[i].ctx};
+        TRY(init_sum(t, &t->teams[k].sums[i], &t->teams[k].reducers[i], &op));
     }
-    t->total = arena_alloc(&t->arena, 1, largest);
+    return ERR_OK;
+}
+
+static enum err init_sums(struct trainer *t)
+{
+    arena_section(&t->arena, "tree sums");
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        TRY(init_team_sums(t, k));
+    }
+    t->episode_shape = (struct reduce_shape){.n_floats = (size_t)t->spec->n_stats + 1};
+    const struct tree_op op = {
+        .bytes = reduce_bytes(&t->episode_shape), .merge = reduce_merge, .ctx = &t->episode_shape};
+    TRY(init_sum(t, &t->episode_sum, &t->episodes, &op));
+    t->total = arena_alloc(&t->arena, 1, op.bytes);
     return t->total == NULL ? ERR_MEMORY : ERR_OK;
 }
 
-static enum err init_learner(struct trainer *t)
+static enum err init_learning(struct trainer *t)
 {
     const struct train_cfg *cfg = t->setup->train;
     TRY(init_blocks(t));
     if (t->n_learn == 0) {
+        arena_init(&t->sample);
+        arena_init(&t->one_block_arena);
         return ERR_OK;
     }
-    TRY(init_trees(t));
+    TRY(init_sums(t));
     arena_section(&t->arena, "learner");
-    return mappo_init(&t->mappo, &t->arena, &t->mappo_cfg, &t->team, cfg->seed, cfg->envs,
-                      cfg->steps, t->n_learn, &t->reducers[0], &t->reducers[1]);
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        const struct learner_batch batch = {.seed = cfg->seed,
+                                            .n_env = cfg->envs,
+                                            .n_steps = cfg->steps,
+                                            .n_mine = t->n_learn,
+                                            .sums = t->teams[k].reducers};
+        if (learner_learns(t->learners[k])) {
+            TRY(t->learners[k]->ops->prepare(t->learners[k], &t->arena, &batch));
+        }
+    }
+    return ERR_OK;
 }
 
 enum err trainer_init(struct trainer *t)
@@ -186,27 +252,25 @@ enum err trainer_init(struct trainer *t)
     const struct train_setup *s = t->setup;
     arena_init(&t->arena);
     arena_init(&t->scratch);
-    arena_init(&t->sample);
-    arena_init(&t->one_block_arena);
-    t->mappo_cfg = *s->mappo;
+    t->spec = s->envs->spec;
+    exchange_init(&t->exchange, t->comm, t->spec, t->learners, &t->scratch);
     TRY(owners_init(&t->owners, &t->arena, trainer_count_tiles(s->train), t->comm->size,
                     s->train->learners));
     arena_section(&t->arena, "networks");
-    TRY(team_init(&t->team, &t->arena, s->team, &s->rules->spec));
+    TRY(init_learners(t));
     TRY(init_sim(t));
     if (s->train->pipeline > 0) {
         TRY(init_pipeline(t));
     }
-    TRY(init_learner(t));
-    exchange_init(&t->exchange, t->comm, &t->team, &t->scratch);
+    TRY(init_learning(t));
     if (s->train->evaluate.every > 0) {
         arena_section(&t->arena, "evaluation");
     }
-    TRY(convergence_init(&t->convergence, &t->arena, t->comm, s, &t->team));
+    TRY(convergence_init(&t->convergence, &t->arena, t->comm, s, t->learners[0]));
     if (t->comm->rank == 0) {
-        TRY(dump_check(t->opt, s->train, t->owners.n_learners));
+        TRY(dump_check(t->opt, s->train, t->learners[0], t->owners.n_learners));
     }
-    return team_init_params(&t->team, s->train->seed, &t->scratch);
+    return ERR_OK;
 }
 
 void trainer_release(struct trainer *t)
@@ -223,7 +287,7 @@ void trainer_release(struct trainer *t)
 
 int trainer_stagger(const struct trainer *t)
 {
-    return t->setup->train->stagger ? t->setup->rules->cfg->horizon : 0;
+    return t->setup->train->stagger ? t->setup->envs->horizon : 0;
 }
 
 enum err trainer_remember(struct trainer *t)
@@ -232,15 +296,31 @@ enum err trainer_remember(struct trainer *t)
         TRY(replay_checksums(t->sums[i], &t->tiles[i], &t->scratch));
         rollout_copy_history(&t->before[i], &t->tiles[i]);
     }
-    team_weights_copy(&t->acting, &t->team.w, &t->team);
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        weights_copy(&t->teams[k].acting, t->learners[k]->w);
+    }
     t->update_before = t->update;
     return ERR_OK;
 }
 
-/* Blocks stand in the order of their tiles. */
-struct block *trainer_block(const struct trainer *t, int set, int tile)
+struct block *trainer_blocks(const struct trainer *t, int set, int team)
 {
-    struct block *blocks = &t->blocks[set * t->n_learn];
+    return &t->blocks[(set * t->spec->n_teams + team) * t->n_learn];
+}
+
+uint64_t trainer_digest(const struct trainer *t)
+{
+    uint64_t hash = HASH_START;
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        hash = weights_hash(hash, t->learners[k]->w);
+    }
+    return hash;
+}
+
+/* Blocks stand in the order of their tiles. */
+struct block *trainer_block(const struct trainer *t, int set, int team, int tile)
+{
+    struct block *blocks = trainer_blocks(t, set, team);
     int low = 0, high = t->n_learn;
     while (low < high) {
         const int mid = low + (high - low) / 2;

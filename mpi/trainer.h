@@ -4,11 +4,9 @@
 #ifndef KARMA_MPI_TRAINER_H
 #define KARMA_MPI_TRAINER_H
 
-#include "core/marl/mappo.h"
+#include "core/marl/learner.h"
 #include "core/marl/rollout.h"
-#include "core/marl/team.h"
 #include "mpi/convergence.h"
-#include "mpi/demonstrate.h"
 #include "mpi/exchange.h"
 #include "mpi/owners.h"
 #include "mpi/peers.h"
@@ -17,11 +15,20 @@
 #include "mpi/treesum.h"
 
 enum { REHEARSED = 4 }; /* tiles that a dry run carves and plays */
-enum { TREES = 3 };     /* sums over tiles: gradients, batch statistics, episodes */
 
+/* A sum over tiles as a learner asks for it. */
 struct tree_sum {
+    struct tree_op op;
     struct treesum *tree;
     struct comm *comm;
+};
+
+/* What is there for each team. */
+struct trainer_team {
+    struct tree_sum sums[LEARNER_SUMS_MAX];
+    struct reducer reducers[LEARNER_SUMS_MAX];
+    struct block spare;    /* for a tile that leaves */
+    struct weights acting; /* train.pipeline: the rollout that runs ahead acts with these */
 };
 
 struct trainer {
@@ -29,38 +36,32 @@ struct trainer {
     const struct train_setup *setup;
     const struct train_options *opt;
     struct arena arena, scratch;
-    struct arena sample;    /* a dry run: the tiles that it carves */
-    struct block one_block; /* a dry run: of a tile, in an arena of its own */
-    struct arena one_block_arena;
+    struct arena sample;          /* a dry run: the tiles that it carves */
+    struct arena one_block_arena; /* a dry run: the blocks of one tile */
     struct owners owners;
     struct peers peers;
-    struct team team;
-    struct mappo_cfg mappo_cfg; /* the phases have step sizes of their own */
-    struct mappo *mappo;        /* NULL on ranks that do not learn */
+    const struct env_spec *spec;
+    struct learner *learners[ENV_TEAMS_MAX]; /* (spec->n_teams) */
+    struct trainer_team teams[ENV_TEAMS_MAX];
     struct exchange exchange;
 
     struct rollout *rollout;
     struct rollout_tile *tiles; /* (n_sim) those I simulate, ascending */
-    struct controller_cfg rule; /* that is imitated */
-    struct demonstrations *demos;
-    int n_sim, n_carved; /* n_carved: n_sim, but for a dry run */
+    int n_sim, n_carved;        /* n_carved: n_sim, but for a dry run */
 
     /* train.pipeline: what the rollout that runs ahead started from. */
-    struct weights acting;       /* it acts with these */
     struct rollout_tile *before; /* (n_sim) histories; NULL without a pipeline */
     uint32_t (*sums)[TILE];      /* (n_sim) their checksums, as replay_checksums() makes them */
     uint32_t update_before;      /* rollouts done before it */
 
-    struct block *blocks; /* (n_sets, n_learn) tiles I learn, ascending, for each set kept */
-    struct block spare;   /* for a tile that leaves */
+    struct block
+        *blocks; /* (n_sets, n_teams, n_learn) tiles I learn, ascending, for each set kept */
     int n_learn, n_sets;
 
-    struct reduce_shape shapes[TREES];
-    struct tree_op ops[TREES];
-    struct treesum *trees[TREES];
-    struct tree_sum bound[TREES];
-    struct reducer reducers[TREES];
-    void *total; /* a record of the largest tree */
+    struct reduce_shape episode_shape;
+    struct tree_sum episode_sum; /* numbers that episodes leave behind */
+    struct reducer episodes;
+    void *total; /* a record of it */
     struct trainlog log;
     struct convergence convergence;
     uint32_t update; /* rollouts done, all phases: a coordinate of every draw */
@@ -82,7 +83,13 @@ int trainer_stagger(const struct trainer *t);
  * which runs ahead starts from. */
 enum err trainer_remember(struct trainer *t) WARN_UNUSED;
 
-/* The block of `tile` in `set`, NULL if this rank does not learn it. */
-struct block *trainer_block(const struct trainer *t, int set, int tile);
+/* The blocks of a team in `set`, in the order of the tiles this rank learns. */
+struct block *trainer_blocks(const struct trainer *t, int set, int team);
+
+/* The one of `tile`, NULL if this rank does not learn it. */
+struct block *trainer_block(const struct trainer *t, int set, int team, int tile);
+
+/* Of the weights of all teams. */
+uint64_t trainer_digest(const struct trainer *t);
 
 #endif

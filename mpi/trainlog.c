@@ -4,9 +4,8 @@
 #include "core/base/clock.h"
 #include "core/base/csv_read.h"
 #include "core/base/file.h"
+#include "core/base/hash.h"
 #include "core/base/log.h"
-#include "core/game/conduct.h"
-#include "core/plant/metrics.h"
 #include "mpi/stop.h"
 #include "proto/codec.h"
 
@@ -102,28 +101,47 @@ static enum err open_timing(struct trainlog *l, int done)
     return ERR_OK;
 }
 
+/* Columns of a team: its reward, and what its learner tells. */
+static const char *team_column(struct trainlog *l, int team, const char *name)
+{
+    return team == 0 ? name : arena_printf(l->arena, "%s.%s", l->spec->teams[team]->name, name);
+}
+
+static int learning_columns(const char **columns, struct trainlog *l, int team)
+{
+    const struct learner_ops *ops = l->learners[team]->ops;
+    int c = 0;
+    for (int i = 0; i < ops->n_columns; i++) {
+        columns[c++] = team_column(l, team, ops->columns[i]);
+    }
+    return c;
+}
+
 static enum err open_csv(struct trainlog *l, int done)
 {
-    static const char *const learning[] = {"policy_loss", "value_loss",         "entropy",
-                                           "kl",          "clip_fraction",      "ratio_max_dev",
-                                           "grad_norm",   "explained_variance", "lr"};
-    const struct env_spec *spec = l->team->spec;
-    const int n_learning = (int)(sizeof learning / sizeof *learning);
-    const int n = 4 + spec->n_stats + n_learning;
-    const char **columns = ARENA_NEW(l->arena, n, const char *);
+    const struct env_spec *spec = l->spec;
+    const int most = 3 + spec->n_stats + spec->n_teams * (1 + LEARNER_COLUMNS_MAX);
+    const char **columns = ARENA_NEW(l->arena, most, const char *);
     if (columns == NULL) {
         return ERR_MEMORY;
     }
-    int c = 0;
-    columns[c++] = "update";
-    columns[c++] = "env_steps";
-    columns[c++] = "episodes";
-    columns[c++] = "step_reward";
+    int n = 0;
+    columns[n++] = "update";
+    columns[n++] = "env_steps";
+    columns[n++] = "episodes";
+    columns[n++] = "step_reward";
     for (int i = 0; i < spec->n_stats; i++) {
-        columns[c++] = spec->stat_names[i];
+        columns[n++] = spec->stat_names[i];
     }
-    for (int i = 0; i < n_learning; i++) {
-        columns[c++] = learning[i];
+    n += learning_columns(columns + n, l, 0);
+    for (int k = 1; k < spec->n_teams; k++) {
+        columns[n++] = team_column(l, k, "step_reward");
+        n += learning_columns(columns + n, l, k);
+    }
+    for (int i = 0; i < n; i++) {
+        if (columns[i] == NULL) {
+            return ERR_MEMORY;
+        }
     }
     TRY(open_rows(&l->metrics, l, "metrics.csv", columns, n, done));
     return open_timing(l, done);
@@ -170,16 +188,17 @@ static enum err open_dir(struct trainlog *l, int done)
 }
 
 enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *comm,
-                       const struct train_setup *setup, const struct team *team, int done)
+                       const struct train_setup *setup, struct learner *const *learners, int done)
 {
     l->active = comm->rank == 0;
     l->done = done > 0 ? done : 0;
     l->setup = setup;
-    l->team = team;
+    l->spec = setup->envs->spec;
+    l->learners = learners;
     l->comm = comm;
     l->arena = arena;
     l->metrics.fd = l->timing.fd = -1;
-    l->episodes = ARENA_NEW(arena, team->spec->n_stats + 1, float);
+    l->episodes = ARENA_NEW(arena, l->spec->n_stats + 1, float);
     l->started_s = l->last_s = clock_s();
     if (l->episodes == NULL) {
         return ERR_MEMORY;
@@ -213,45 +232,49 @@ static uint64_t env_steps(const struct trainlog *l, int updates)
     return (uint64_t)updates * (uint64_t)t->envs * (uint64_t)t->steps;
 }
 
+static void put_learning(struct trainlog *l, int team)
+{
+    for (int i = 0; i < l->learners[team]->ops->n_columns; i++) {
+        csv_num(&l->metrics, l->stats[team].columns[i]);
+    }
+}
+
 static enum err put_metrics(struct trainlog *l, int u)
 {
-    const struct mappo_stats *s = &l->stats;
-    const int n_stats = l->team->spec->n_stats;
+    const int n_stats = l->spec->n_stats;
     const double n = (double)l->episodes[n_stats];
     csv_int(&l->metrics, u);
     csv_int(&l->metrics, (int64_t)env_steps(l, u));
     csv_int(&l->metrics, (int64_t)n);
-    csv_num(&l->metrics, s->reward);
+    csv_num(&l->metrics, l->stats[0].reward);
     for (int i = 0; i < n_stats; i++) {
         csv_num(&l->metrics, (double)l->episodes[i] / n); /* 0 / 0: no episode ended */
     }
-    csv_num(&l->metrics, s->policy_loss);
-    csv_num(&l->metrics, s->value_loss);
-    csv_num(&l->metrics, s->entropy);
-    csv_num(&l->metrics, s->kl);
-    csv_num(&l->metrics, s->clip_fraction);
-    csv_num(&l->metrics, s->ratio_max_dev);
-    csv_num(&l->metrics, s->grad_norm);
-    csv_num(&l->metrics, s->explained_variance);
-    csv_num(&l->metrics, s->lr);
+    put_learning(l, 0);
+    for (int k = 1; k < l->spec->n_teams; k++) {
+        csv_num(&l->metrics, l->stats[k].reward);
+        put_learning(l, k);
+    }
     return csv_end_row(&l->metrics);
 }
 
 /* The learner recomputes what a worker computed: in the first slice of an update the weights are
  * still the worker's, so every probability is the same, bit by bit, or something is wrong with the
- * rebuilt observations, the masks or the arithmetic. OpenBLAS makes no such promise, and in a
- * pipeline the learner is one update ahead of the worker. */
-static enum err check_ratios(const struct trainlog *l, int u)
+ * rebuilt observations, the masks or the arithmetic. In a pipeline the learner is one update ahead
+ * of the worker. */
+static enum err check_acted(const struct trainlog *l, int u)
 {
-    if (l->stats.ratio_max_dev == 0 || l->team->cfg->gemm != GEMM_FIXED ||
-        l->setup->train->pipeline > 0) {
-        return ERR_OK;
+    for (int k = 0; k < l->spec->n_teams && l->setup->train->pipeline == 0; k++) {
+        if (l->stats[k].acted_dev == 0.0) {
+            continue;
+        }
+        log_error("update %d: before the first step, the learner's probabilities differ from the "
+                  "workers' (ratio_max_dev %g in metrics.csv, must be 0); build the program anew "
+                  "on every host, and report this line if that does not help",
+                  u, l->stats[k].acted_dev);
+        return ERR_NUMERIC;
     }
-    log_error("update %d: before the first step, the learner's probabilities differ from the "
-              "workers' (ratio_max_dev %g in metrics.csv, must be 0); build the program anew on "
-              "every host, and report this line if that does not help",
-              u, l->stats.ratio_max_dev);
-    return ERR_NUMERIC;
+    return ERR_OK;
 }
 
 static enum err put_timing(struct trainlog *l, int u, double rate)
@@ -267,20 +290,13 @@ static enum err put_timing(struct trainlog *l, int u, double rate)
     return csv_end_row(&l->timing);
 }
 
-/* "  inside 93 %": choices that roles allow, of those where there was something to choose; ""
- * without an organisation, or when no episode ended. */
-static const char *progress_inside(char text[32], const struct trainlog *l)
+/* What the environments have to say of the episodes. */
+static const char *progress_episodes(char text[SOURCE_TEXT], const struct trainlog *l)
 {
-    const struct guides *g = l->setup->rules->guides;
-    double open = 0.0, inside = 0.0;
-    for (int a = 0; g != NULL && a < g->n_agents; a++) {
-        const float *values = l->episodes + RULES_CONDUCT + a * CONDUCT_TRAINED;
-        open += (double)values[offsetof(struct conduct_values, open) / sizeof(double)];
-        inside += (double)values[offsetof(struct conduct_values, inside) / sizeof(double)];
-    }
+    const struct env_source *envs = l->setup->envs;
     text[0] = '\0';
-    if (open > 0.0) {
-        (void)snprintf(text, 32, "  inside %.0f %%", 100.0 * inside / open);
+    if (envs->tell != NULL) {
+        envs->tell(envs->ctx, text, l->episodes);
     }
     return text;
 }
@@ -295,32 +311,61 @@ static enum err confirm(const struct trainlog *l)
  * nothing: 0.05 nats are one choice with probability 0.99. */
 #define COLLAPSED_NATS 0.05
 
-static void watch_entropy(struct trainlog *l, int u)
+static const char *collapsed_agent(const struct trainlog *l, int team)
 {
-    const int agent = l->stats.entropy_agent;
-    const bool collapsed = agent >= 0 && l->stats.entropy_least < COLLAPSED_NATS;
+    return l->spec->teams[team]->agent_names[l->collapsed_agent[team]];
+}
+
+static void watch_entropy(struct trainlog *l, int team, int u)
+{
+    const struct learn_stats *s = &l->stats[team];
+    const bool collapsed = s->entropy_agent >= 0 && s->entropy_least < COLLAPSED_NATS;
+    char advice[LEARNER_TEXT];
     if (!collapsed) {
-        l->collapsed_at = 0;
-    } else if (l->collapsed_at == 0) {
-        l->collapsed_at = u;
-        l->collapsed_agent = agent;
+        l->collapsed_at[team] = 0;
+    } else if (l->collapsed_at[team] == 0) {
+        l->collapsed_at[team] = u;
+        l->collapsed_agent[team] = s->entropy_agent;
         log_warn("update %d: the choices of agent '%s' have collapsed (entropy %.4f, below %g): it "
-                 "makes one choice with near certainty and learns little more. If this is early, "
-                 "the step is too large (mappo.lr %g) or mappo.entropy (%g) too small",
-                 u, l->team->spec->agent_names[agent], l->stats.entropy_least, COLLAPSED_NATS,
-                 l->stats.lr, l->setup->mappo->entropy);
+                 "makes one choice with near certainty and learns little more. %s",
+                 u, collapsed_agent(l, team), s->entropy_least, COLLAPSED_NATS,
+                 learner_advice(l->learners[team], advice, LEARNER_COLLAPSES));
     }
 }
 
-/* "; agent 'cart' collapsed since update 3", or nothing. */
+static void watch_entropies(struct trainlog *l, int u)
+{
+    for (int k = 0; k < l->spec->n_teams; k++) {
+        if (learner_learns(l->learners[k])) {
+            watch_entropy(l, k, u);
+        }
+    }
+}
+
+/* "; agent 'cart' collapsed since update 3", or nothing; of the first team with such an agent. */
 static const char *collapse_note(char text[160], const struct trainlog *l)
 {
     text[0] = '\0';
-    if (l->collapsed_at > 0) {
-        (void)snprintf(text, 160, "; agent '%s' collapsed since update %d",
-                       l->team->spec->agent_names[l->collapsed_agent], l->collapsed_at);
+    for (int k = 0; k < l->spec->n_teams && text[0] == '\0'; k++) {
+        if (l->collapsed_at[k] > 0) {
+            (void)snprintf(text, 160, "; agent '%s' collapsed since update %d",
+                           collapsed_agent(l, k), l->collapsed_at[k]);
+        }
     }
     return text;
+}
+
+static void warn_collapsed(const struct trainlog *l)
+{
+    char advice[LEARNER_TEXT];
+    for (int k = 0; k < l->spec->n_teams; k++) {
+        if (l->collapsed_at[k] > 0) {
+            log_warn("agent '%s' has made one choice with near certainty since update %d of %d; "
+                     "unless that is wanted, %s",
+                     collapsed_agent(l, k), l->collapsed_at[k], l->setup->train->updates,
+                     learner_advice(l->learners[k], advice, LEARNER_COLLAPSED));
+        }
+    }
 }
 
 enum err trainlog_update(struct trainlog *l, int u)
@@ -337,14 +382,14 @@ enum err trainlog_update(struct trainlog *l, int u)
     TRY(put_timing(l, u, rate));
     l->done = u;
     TRY(rundir_status(&l->dir, "running update %d of %d", u, l->setup->train->updates));
-    char steps[32], inside[32];
+    char steps[32], said[SOURCE_TEXT];
     progress_at(&l->progress, l->step, "%s env-steps/s  reward %.3f  entropy %.2f%s",
-                progress_count(steps, sizeof steps, (uint64_t)rate), l->stats.reward,
-                l->stats.entropy, progress_inside(inside, l));
-    watch_entropy(l, u);
+                progress_count(steps, sizeof steps, (uint64_t)rate), l->stats[0].reward,
+                l->stats[0].entropy, progress_episodes(said, l));
+    watch_entropies(l, u);
     l->time = (struct train_time){0};
     l->waited_s = l->comm->wait_seconds;
-    return check_ratios(l, u);
+    return check_acted(l, u);
 }
 
 void trainlog_restart_clock(struct trainlog *l)
@@ -365,6 +410,49 @@ enum err trainlog_sync(struct trainlog *l)
 
 /* ---- the end ---- */
 
+/* Names of the columns of team k's rows: those of further teams are numbered. */
+static const char *const *column_names(struct trainlog *l, int k)
+{
+    const int n = l->spec->teams[k]->n_norm;
+    if (k == 0) {
+        return l->setup->features;
+    }
+    const char **names = ARENA_NEW(l->arena, n, const char *);
+    for (int i = 0; names != NULL && i < n; i++) {
+        names[i] = arena_printf(l->arena, "column %d", i);
+        if (names[i] == NULL) {
+            return NULL;
+        }
+    }
+    return names;
+}
+
+static enum err put_policy(struct trainlog *l, int k)
+{
+    const struct learner *learner = l->learners[k];
+    const struct policy_meta meta = {.seed = l->setup->train->seed,
+                                     .digest = weights_hash(HASH_START, learner->w),
+                                     .config = l->setup->config,
+                                     .features = column_names(l, k)};
+    const char *name = k == 0 ? "policy/weights.bin"
+                              : arena_printf(l->arena, "policy/%s.bin", learner->spec->name);
+    const char *path = name == NULL ? NULL : rundir_path(&l->dir, l->arena, name);
+    if (path == NULL || meta.features == NULL) {
+        return ERR_MEMORY;
+    }
+    struct buf b;
+    buf_init(&b);
+    enum err e = codec_put_policy(&b, learner->w, learner->spec, &meta);
+    if (e == ERR_OK) {
+        e = file_write(path, b.data, b.len);
+    }
+    buf_release(&b);
+    if (e == ERR_OK) {
+        log_info("policy written to %s", path);
+    }
+    return e;
+}
+
 enum err trainlog_finish(struct trainlog *l, bool stopped)
 {
     if (!l->active) {
@@ -372,28 +460,13 @@ enum err trainlog_finish(struct trainlog *l, bool stopped)
     }
     progress_end(&l->progress);
     TRY(confirm(l));
-    CHECK(team_find_not_finite(l->team) < 0); /* mappo_update() returned ERR_NUMERIC before */
-    const struct policy_meta meta = {.seed = l->setup->train->seed,
-                                     .digest = team_digest(l->team),
-                                     .config = l->setup->config,
-                                     .features = l->setup->features};
-    struct buf b;
-    buf_init(&b);
-    const char *path = rundir_path(&l->dir, l->arena, "policy/weights.bin");
-    enum err e = path == NULL ? ERR_MEMORY : codec_put_policy(&b, l->team, &meta);
-    if (e == ERR_OK) {
-        e = file_write(path, b.data, b.len);
+    for (int k = 0; k < l->spec->n_teams; k++) {
+        CHECK(weights_finite(l->learners[k]->w)); /* learn() returned ERR_NUMERIC before */
+        TRY(put_policy(l, k));
     }
-    buf_release(&b);
-    TRY(e);
-    log_info("policy written to %s", path);
     char note[160];
-    if (collapse_note(note, l)[0] != '\0') {
-        log_warn("agent '%s' has made one choice with near certainty since update %d of %d; unless "
-                 "that is wanted, train anew with a smaller step: --restart --set mappo.lr=%g",
-                 l->team->spec->agent_names[l->collapsed_agent], l->collapsed_at,
-                 l->setup->train->updates, l->setup->mappo->lr / 10);
-    }
+    collapse_note(note, l);
+    warn_collapsed(l);
     if (stopped) {
         log_info("stopped on request after update %" PRIu64 " of %d; to go on: %s", l->step,
                  l->setup->train->updates, stop_command());
@@ -418,26 +491,40 @@ void trainlog_unprepared(struct trainlog *l)
     }
 }
 
-static void tell_fault(const struct trainlog *l, const char *fault)
+static void tell_fault(const struct trainlog *l, const struct learner *learner)
 {
-    const double lr = l->setup->mappo->lr;
+    char advice[LEARNER_TEXT];
     log_error(
         "update %d of %d: %s is not finite (NaN or infinity); the training ends and no policy "
-        "is written. The checkpoints from before are intact, but going on from them ends here "
-        "again: train anew with a smaller step, --restart --set mappo.lr=%g (it is %g)",
-        l->done + 1, l->setup->train->updates, fault, lr / 10, lr);
+        "is written. The checkpoints from before are intact, but going on from them ends "
+        "here again: %s",
+        l->done + 1, l->setup->train->updates, learner_fault(learner),
+        learner_advice(learner, advice, LEARNER_NOT_FINITE));
 }
 
-void trainlog_fail(struct trainlog *l, enum err why, const char *fault)
+/* The first learner with a number that is not finite, NULL if none has. */
+static const struct learner *find_fault(const struct trainlog *l)
+{
+    for (int k = 0; k < l->spec->n_teams; k++) {
+        if (learner_fault(l->learners[k])[0] != '\0') {
+            return l->learners[k];
+        }
+    }
+    return NULL;
+}
+
+void trainlog_fail(struct trainlog *l, enum err why)
 {
     if (!l->active || l->dir.path == NULL) {
         return;
     }
+    const struct learner *faulty = find_fault(l);
     progress_end(&l->progress);
     enum err e = ERR_OK;
-    if (fault[0] != '\0') {
-        tell_fault(l, fault);
-        e = rundir_status(&l->dir, "failed after update %d: %s is not finite", l->done, fault);
+    if (faulty != NULL) {
+        tell_fault(l, faulty);
+        e = rundir_status(&l->dir, "failed after update %d: %s is not finite", l->done,
+                          learner_fault(faulty));
     } else {
         e = rundir_status(&l->dir, "failed after update %d: %s", l->done, err_text(why));
     }

@@ -7,7 +7,7 @@
 #include "proto/trajectory.pb-c.h"
 
 /* boot: room for (E, T, A) floats. The message borrows from b and boot. */
-void block_message(Karma__TileBlock *m, const struct block *b, const struct env_spec *spec,
-                   float *boot);
+void block_message(Karma__TileBlock *m, const struct block *b, const struct team_spec *spec,
+                   int n_stats, float *boot);
 
 #endif

@@ -11,16 +11,16 @@
 /* ---- header ---- */
 
 static void header_message(Karma__Checkpoint *m, const struct checkpoint_header *h,
-                           const struct team *t)
+                           const struct learner *l)
 {
-    const struct env_spec *spec = t->spec;
+    const struct team_spec *spec = l->spec;
     karma__checkpoint__init(m);
     m->config = h->config;
     m->update = h->update;
     m->rollouts = h->rollouts;
-    m->adam_t = h->adam_t;
+    m->adam_t = h->counter;
     m->weights = h->weights;
-    m->n_params = t->w.n_params;
+    m->n_params = l->w->n_params;
     m->n_envs = (uint32_t)h->n_envs;
     m->tile = TILE;
     m->horizon = (uint32_t)h->horizon;
@@ -28,13 +28,14 @@ static void header_message(Karma__Checkpoint *m, const struct checkpoint_header 
     m->n_factors = (uint32_t)spec->n_factors;
     m->n_choices = (uint32_t)spec->n_choices;
     m->n_row = (uint32_t)spec->n_row;
+    m->has_team = l->team > 0, m->team = (uint32_t)l->team;
 }
 
 enum err codec_put_checkpoint(struct buf *out, const struct checkpoint_header *h,
-                              const struct team *t)
+                              const struct learner *l)
 {
     Karma__Checkpoint m;
-    header_message(&m, h, t);
+    header_message(&m, h, l);
     return wire_put(out, FRAME_CHECKPOINT, CODEC_CHECKPOINT_VERSION, &m.base);
 }
 
@@ -52,6 +53,10 @@ static enum err must_be(const char *source, const char *what, uint64_t found, ui
 static enum err check_header(const Karma__Checkpoint *m, const Karma__Checkpoint *own,
                              const char *source)
 {
+    if (m->team != own->team) {
+        log_error("%s: team %u stands where team %u should", source, m->team, own->team);
+        return ERR_FORMAT;
+    }
     TRY(must_be(source, "parameters", m->n_params, own->n_params));
     TRY(must_be(source, "environments", m->n_envs, own->n_envs));
     TRY(must_be(source, "environments in a tile", m->tile, own->tile));
@@ -67,12 +72,13 @@ static enum err check_header(const Karma__Checkpoint *m, const Karma__Checkpoint
     return ERR_OK;
 }
 
-enum err codec_get_checkpoint(struct checkpoint_header *h, const struct team *t, const void *bytes,
-                              size_t n, const char *source, struct arena *scratch)
+enum err codec_get_checkpoint(struct checkpoint_header *h, const struct learner *l,
+                              const void *bytes, size_t n, const char *source,
+                              struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     Karma__Checkpoint own;
-    header_message(&own, h, t);
+    header_message(&own, h, l);
     const Karma__Checkpoint *m =
         (const void *)wire_get(&karma__checkpoint__descriptor, bytes, n, source, scratch);
     const enum err e = m == NULL ? ERR_FORMAT : check_header(m, &own, source);
@@ -81,7 +87,7 @@ enum err codec_get_checkpoint(struct checkpoint_header *h, const struct team *t,
         h->weights = m->weights;
         h->update = m->update;
         h->rollouts = m->rollouts;
-        h->adam_t = m->adam_t;
+        h->counter = m->adam_t;
     }
     arena_rewind(scratch, mark);
     return e;
@@ -121,7 +127,7 @@ enum err codec_get_moments(float *values, size_t n_values, int order, const void
 
 static size_t factors_of(const struct rollout_tile *tile)
 {
-    return (size_t)tile->env->spec->n_agents * (size_t)tile->env->spec->n_factors;
+    return (size_t)env_joint_actions(tile->env->spec);
 }
 
 /* The actions of all environments, one after the other; their number of values in *n. */
@@ -143,6 +149,36 @@ static uint32_t *join_actions(size_t *n, const struct rollout_tile *tile, struct
     return joined;
 }
 
+/* Floats that agents of team k carry in all environments of the tile. */
+static size_t carried(const struct rollout_tile *tile, int k)
+{
+    const struct team_spec *team = tile->env->spec->teams[k];
+    return (size_t)tile->env->n_env * (size_t)(team->n_agents * team->n_state);
+}
+
+static size_t carried_by_all(const struct rollout_tile *tile)
+{
+    size_t n = 0;
+    for (int k = 0; k < tile->env->spec->n_teams; k++) {
+        n += carried(tile, k);
+    }
+    return n;
+}
+
+/* What they carry, team after team; NULL when out of memory. */
+static float *join_states(const struct rollout_tile *tile, struct arena *scratch)
+{
+    float *joined = ARENA_NEW(scratch, carried_by_all(tile), float), *to = joined;
+    for (int k = 0; joined != NULL && k < tile->env->spec->n_teams; k++) {
+        const size_t n = carried(tile, k);
+        if (n > 0) {
+            memcpy(to, tile->state[k], n * sizeof *to);
+        }
+        to += n;
+    }
+    return joined;
+}
+
 enum err codec_put_tile_state(struct buf *out, const struct rollout_tile *tile,
                               const uint32_t *sums, struct arena *scratch)
 {
@@ -160,11 +196,32 @@ enum err codec_put_tile_state(struct buf *out, const struct rollout_tile *tile,
     m.sum = (uint32_t *)(uintptr_t)sums, m.n_sum = n_env;
     m.action = join_actions(&m.n_action, tile, scratch);
     enum err e = ERR_MEMORY;
-    if (m.action != NULL) {
+    m.state = join_states(tile, scratch), m.n_state = carried_by_all(tile);
+    if (m.action != NULL && m.state != NULL) {
         e = wire_put(out, FRAME_TILE_STATE, CODEC_TILE_STATE_VERSION, &m.base);
     }
     arena_rewind(scratch, mark);
     return e;
+}
+
+/* Each step holds the choices of one team after the other. */
+static enum err check_choices(const Karma__TileState *m, const struct rollout_tile *tile,
+                              const char *source)
+{
+    const struct env_spec *spec = tile->env->spec;
+    for (size_t i = 0; i < m->n_action;) {
+        for (int k = 0; k < spec->n_teams; k++) {
+            const struct team_spec *team = spec->teams[k];
+            for (const size_t end = i + (size_t)env_n_actions(team); i < end; i++) {
+                if (m->action[i] >= (uint32_t)team->n_choices) {
+                    log_error("%s: action %u at position %zu of tile %u; there are %d choices",
+                              source, m->action[i], i, m->tile, team->n_choices);
+                    return ERR_FORMAT;
+                }
+            }
+        }
+    }
+    return ERR_OK;
 }
 
 static enum err check_tile(const Karma__TileState *m, const struct rollout_tile *tile,
@@ -188,14 +245,8 @@ static enum err check_tile(const Karma__TileState *m, const struct rollout_tile 
         steps += m->steps[e];
     }
     TRY(wire_expect(source, "action", m->n_action, steps * factors_of(tile)));
-    for (size_t i = 0; i < m->n_action; i++) {
-        if (m->action[i] >= (uint32_t)tile->env->spec->n_choices) {
-            log_error("%s: action %u at position %zu of tile %u; there are %d choices", source,
-                      m->action[i], i, m->tile, tile->env->spec->n_choices);
-            return ERR_FORMAT;
-        }
-    }
-    return ERR_OK;
+    TRY(wire_expect(source, "state", m->n_state, carried_by_all(tile)));
+    return check_choices(m, tile, source);
 }
 
 static void take_tile(struct rollout_tile *tile, uint32_t *sums, const Karma__TileState *m)
@@ -209,6 +260,14 @@ static void take_tile(struct rollout_tile *tile, uint32_t *sums, const Karma__Ti
         sums[e] = m->sum[e];
         for (size_t i = 0; i < n_values; i++) {
             kept[i] = (uint16_t)*from++;
+        }
+    }
+    const float *state = m->state; /* NULL if no team carries any */
+    for (int k = 0; k < tile->env->spec->n_teams; k++) {
+        const size_t n = carried(tile, k);
+        if (n > 0) {
+            memcpy(tile->state[k], state, n * sizeof *state);
+            state += n;
         }
     }
 }

@@ -11,6 +11,7 @@
 #include "core/base/err.h"
 #include "core/base/mem.h"
 #include "core/marl/block.h"
+#include "core/marl/learner.h"
 #include "core/marl/mappo.h"
 #include "core/marl/rollout.h"
 #include "core/marl/team.h"
@@ -35,9 +36,9 @@ enum {
 /* scratch is rewound. */
 enum err codec_put_block(struct buf *out, const struct block *b, const struct env_spec *spec,
                          struct arena *scratch) WARN_UNUSED;
-/* Into the one of blocks (n_blocks, each initialised with its tile and shape) that the message is
- * for; *got points at it. ERR_FORMAT if the message has another shape or an unknown tile. scratch
- * is rewound. */
+/* Into the one of blocks (n_blocks, each initialised with its tile, team and shape) that the
+ * message is for; *got points at it. ERR_FORMAT if the message has another shape or an unknown tile
+ * or team. scratch is rewound. */
 enum err codec_get_block(struct block **got, struct block *blocks, int n_blocks,
                          const struct env_spec *spec, const void *bytes, size_t n,
                          const char *source, struct arena *scratch) WARN_UNUSED;
@@ -48,10 +49,12 @@ enum err codec_get_error(enum err *code, const void *bytes, size_t n, const char
                          struct arena *scratch) WARN_UNUSED;
 
 /* ---- weights ---- */
-enum err codec_put_weights(struct buf *out, const struct team *t) WARN_UNUSED;
-/* Overwrites t->w and refreshes. */
-enum err codec_get_weights(struct team *t, const void *bytes, size_t n, const char *source,
-                           struct arena *scratch) WARN_UNUSED;
+/* team: its number in the environment. */
+enum err codec_put_weights(struct buf *out, const struct weights *w, int team) WARN_UNUSED;
+/* Overwrites *w, which has the lengths that are expected; a refresh is due. ERR_FORMAT if the
+ * message has other lengths or is of another team. scratch is rewound. */
+enum err codec_get_weights(struct weights *w, int team, const void *bytes, size_t n,
+                           const char *source, struct arena *scratch) WARN_UNUSED;
 
 /* ---- policy file ---- */
 struct policy_meta {
@@ -59,13 +62,14 @@ struct policy_meta {
     const char *config;          /* resolved YAML */
     const char *const *features; /* (spec->n_norm) */
 };
-enum err codec_put_policy(struct buf *out, const struct team *t,
+enum err codec_put_policy(struct buf *out, const struct weights *w, const struct team_spec *spec,
                           const struct policy_meta *meta) WARN_UNUSED;
-/* meta->features (or NULL) is what the caller's game has; the rest of meta is filled in, its
- * strings live in `arena`. ERR_MISMATCH, naming what differs, if the file was made for another
- * game. */
-enum err codec_get_policy(struct team *t, struct policy_meta *meta, const void *bytes, size_t n,
-                          const char *source, struct arena *arena) WARN_UNUSED;
+/* Overwrites *w, a refresh is due. meta->features (or NULL) is what the caller's game has; the rest
+ * of meta is filled in, its strings live in `arena`. ERR_MISMATCH, naming what differs, if the file
+ * was made for another game. */
+enum err codec_get_policy(struct weights *w, const struct team_spec *spec, struct policy_meta *meta,
+                          const void *bytes, size_t n, const char *source,
+                          struct arena *arena) WARN_UNUSED;
 /* Only the configuration it was trained with, which says what shape the rest has; in `arena`. */
 enum err codec_get_policy_config(const char **config, const void *bytes, size_t n,
                                  const char *source, struct arena *arena) WARN_UNUSED;
@@ -184,20 +188,22 @@ enum err codec_get_member(struct twin_member *m, const void *bytes, size_t n, in
                           const char *source, struct arena *arena) WARN_UNUSED;
 
 /* ---- checkpoint (proto/checkpoint.proto) ---- */
+/* Of one team's section. */
 struct checkpoint_header {
     uint64_t config, weights; /* digests */
     uint32_t update, rollouts;
-    uint64_t adam_t;
+    uint64_t counter; /* of the learner */
     int n_envs, horizon;
 };
 enum err codec_put_checkpoint(struct buf *out, const struct checkpoint_header *h,
-                              const struct team *t) WARN_UNUSED;
-/* ERR_MISMATCH, naming what differs, if the team, h->n_envs or h->horizon are not the file's; the
- * rest of `h` is filled in. scratch is rewound. */
-enum err codec_get_checkpoint(struct checkpoint_header *h, const struct team *t, const void *bytes,
-                              size_t n, const char *source, struct arena *scratch) WARN_UNUSED;
+                              const struct learner *l) WARN_UNUSED;
+/* ERR_MISMATCH, naming what differs, if the learner, h->n_envs or h->horizon are not the file's;
+ * the rest of `h` is filled in. scratch is rewound. */
+enum err codec_get_checkpoint(struct checkpoint_header *h, const struct learner *l,
+                              const void *bytes, size_t n, const char *source,
+                              struct arena *scratch) WARN_UNUSED;
 
-/* values (n): the moments of that order, 1 or 2. */
+/* values (n): the learner's part of that number, from 1. */
 enum err codec_put_moments(struct buf *out, int order, const float *values,
                            size_t n_values) WARN_UNUSED;
 enum err codec_get_moments(float *values, size_t n_values, int order, const void *bytes, size_t n,
@@ -207,7 +213,7 @@ enum err codec_get_moments(float *values, size_t n_values, int order, const void
  */
 enum err codec_put_tile_state(struct buf *out, const struct rollout_tile *tile,
                               const uint32_t *sums, struct arena *scratch) WARN_UNUSED;
-/* Into tile->episode, steps and actions; the message must be for tile->tile. */
+/* Into tile->episode, steps, actions and states; the message must be for tile->tile. */
 enum err codec_get_tile_state(struct rollout_tile *tile, uint32_t *sums, const void *bytes,
                               size_t n, const char *source, struct arena *scratch) WARN_UNUSED;
 
@@ -224,6 +230,7 @@ struct update_dump {
     const struct mappo_inputs *inputs; /* (n_blocks) */
     const uint32_t *slice_of;          /* (epochs, environments) */
     int n_blocks, n_slices;
+    int n_stats; /* of an episode */
     uint32_t update;
     uint64_t seed;
 };

@@ -9,10 +9,10 @@
 
 /* Lengths of the arrays of one block. */
 struct shape {
-    size_t steps, row, mask, action, agent, stats;
+    size_t steps, row, mask, action, agent, state, stats;
 };
 
-static struct shape shape_of(const struct block *b, const struct env_spec *s)
+static struct shape shape_of(const struct block *b, const struct team_spec *s, int n_stats)
 {
     const size_t steps = (size_t)b->n_env * (size_t)b->n_steps;
     const size_t agents = (size_t)s->n_agents;
@@ -23,7 +23,8 @@ static struct shape shape_of(const struct block *b, const struct env_spec *s)
         .mask = steps * agents * factors * (size_t)env_mask_words(s),
         .action = steps * agents * factors,
         .agent = steps * agents,
-        .stats = (size_t)s->n_stats,
+        .state = (size_t)b->n_env * agents * (size_t)s->n_state,
+        .stats = (size_t)n_stats,
     };
 }
 
@@ -40,10 +41,10 @@ static size_t pack_boot(float *out, const struct block *b, size_t steps, size_t 
     return n;
 }
 
-void block_message(Karma__TileBlock *m, const struct block *b, const struct env_spec *spec,
-                   float *boot)
+void block_message(Karma__TileBlock *m, const struct block *b, const struct team_spec *spec,
+                   int n_stats, float *boot)
 {
-    const struct shape n = shape_of(b, spec);
+    const struct shape n = shape_of(b, spec, n_stats);
     karma__tile_block__init(m);
     m->tile = (uint32_t)b->tile;
     m->update = b->update;
@@ -62,27 +63,31 @@ void block_message(Karma__TileBlock *m, const struct block *b, const struct env_
     m->episode = b->episode, m->n_episode = (size_t)b->n_env;
     m->n_episodes = b->n_episodes;
     m->stats = b->stats, m->n_stats = n.stats;
+    m->has_team = b->team > 0, m->team = (uint32_t)b->team;
+    m->state = b->state, m->n_state = n.state;
 }
 
 enum err codec_put_block(struct buf *out, const struct block *b, const struct env_spec *spec,
                          struct arena *scratch)
 {
+    const struct team_spec *team = spec->teams[b->team];
+    const int n_stats = block_n_stats(spec, b->team);
     const struct arena_mark mark = arena_mark(scratch);
-    float *boot = ARENA_NEW(scratch, shape_of(b, spec).agent, float);
+    float *boot = ARENA_NEW(scratch, shape_of(b, team, n_stats).agent, float);
     if (boot == NULL) {
         return ERR_MEMORY;
     }
     Karma__TileBlock m;
-    block_message(&m, b, spec, boot);
+    block_message(&m, b, team, n_stats, boot);
     const enum err e = wire_put(out, FRAME_TRAJECTORY, CODEC_TRAJECTORY_VERSION, &m.base);
     arena_rewind(scratch, mark);
     return e;
 }
 
 static enum err check_lengths(const Karma__TileBlock *m, const struct block *b,
-                              const struct env_spec *spec, const char *source)
+                              const struct team_spec *spec, int n_stats, const char *source)
 {
-    const struct shape n = shape_of(b, spec);
+    const struct shape n = shape_of(b, spec, n_stats);
     const size_t envs = (size_t)b->n_env;
     TRY(wire_expect(source, "n_env", m->n_env, envs));
     TRY(wire_expect(source, "n_steps", m->n_steps, (size_t)b->n_steps));
@@ -96,6 +101,7 @@ static enum err check_lengths(const Karma__TileBlock *m, const struct block *b,
     TRY(wire_expect(source, "last_value", m->n_last_value, envs * (size_t)spec->n_agents));
     TRY(wire_expect(source, "episode", m->n_episode, envs));
     TRY(wire_expect(source, "stats", m->n_stats, n.stats));
+    TRY(wire_expect(source, "state", m->n_state, n.state));
     size_t truncated = 0;
     for (size_t i = 0; i < n.steps; i++) {
         truncated += m->flag.data[i] == ENV_TRUNCATED;
@@ -105,7 +111,7 @@ static enum err check_lengths(const Karma__TileBlock *m, const struct block *b,
 
 /* Indices that will be used as such. A choice outside its mask has probability 0, which the learner
  * would take the logarithm of. */
-static enum err check_values(const Karma__TileBlock *m, const struct env_spec *spec,
+static enum err check_values(const Karma__TileBlock *m, const struct team_spec *spec,
                              const char *source)
 {
     const size_t words = (size_t)env_mask_words(spec);
@@ -141,7 +147,7 @@ static void unpack_boot(struct block *b, const Karma__TileBlock *m, size_t agent
     }
 }
 
-static void copy_block(struct block *b, const Karma__TileBlock *m, const struct env_spec *spec)
+static void copy_block(struct block *b, const Karma__TileBlock *m, const struct team_spec *spec)
 {
     b->tile = (int)m->tile;
     b->update = m->update;
@@ -156,15 +162,18 @@ static void copy_block(struct block *b, const Karma__TileBlock *m, const struct 
     memcpy(b->last_value, m->last_value, m->n_last_value * sizeof *b->last_value);
     memcpy(b->episode, m->episode, m->n_episode * sizeof *b->episode);
     b->n_episodes = m->n_episodes;
+    if (m->n_state > 0) {
+        memcpy(b->state, m->state, m->n_state * sizeof *b->state);
+    }
     if (m->n_stats > 0) {
         memcpy(b->stats, m->stats, m->n_stats * sizeof *b->stats);
     }
 }
 
-static struct block *find_block(struct block *blocks, int n_blocks, uint32_t tile)
+static struct block *find_block(struct block *blocks, int n_blocks, uint32_t tile, uint32_t team)
 {
     for (int i = 0; i < n_blocks; i++) {
-        if ((uint32_t)blocks[i].tile == tile) {
+        if ((uint32_t)blocks[i].tile == tile && (uint32_t)blocks[i].team == team) {
             return &blocks[i];
         }
     }
@@ -182,14 +191,16 @@ enum err codec_get_block(struct block **got, struct block *blocks, int n_blocks,
     if (m == NULL) {
         goto rewind;
     }
-    struct block *b = find_block(blocks, n_blocks, m->tile);
+    struct block *b = find_block(blocks, n_blocks, m->tile, m->team);
     if (b == NULL) {
-        log_error("%s: tile %u is not one of those expected here", source, m->tile);
+        log_error("%s: tile %u of team %u is not one of those expected here", source, m->tile,
+                  m->team);
         goto rewind;
     }
-    TRY_GOTO(e, check_lengths(m, b, spec, source), rewind);
-    TRY_GOTO(e, check_values(m, spec, source), rewind);
-    copy_block(b, m, spec);
+    const struct team_spec *team = spec->teams[b->team];
+    TRY_GOTO(e, check_lengths(m, b, team, block_n_stats(spec, b->team), source), rewind);
+    TRY_GOTO(e, check_values(m, team, source), rewind);
+    copy_block(b, m, team);
     *got = b;
 rewind:
     arena_rewind(scratch, mark);

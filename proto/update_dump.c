@@ -25,7 +25,7 @@ static size_t count_rows(const struct update_dump *d)
 
 static void put_shapes(Karma__UpdateDump *m, const struct update_dump *d)
 {
-    const struct env_spec *spec = d->team->spec;
+    const struct team_spec *spec = d->team->spec;
     m->update = d->update;
     m->seed = d->seed;
     m->n_env = (uint32_t)count_envs(d);
@@ -128,7 +128,7 @@ static void put_losses(Karma__UpdateDump *m, const struct mappo_stats *s)
 
 static enum err put_blocks(Karma__UpdateDump *m, const struct update_dump *d, struct arena *scratch)
 {
-    const struct env_spec *spec = d->team->spec;
+    const struct team_spec *spec = d->team->spec;
     const size_t n = (size_t)d->n_blocks;
     Karma__TileBlock *blocks = ARENA_NEW(scratch, n, Karma__TileBlock);
     m->blocks = ARENA_NEW(scratch, n, Karma__TileBlock *);
@@ -141,7 +141,7 @@ static enum err put_blocks(Karma__UpdateDump *m, const struct update_dump *d, st
         if (boot == NULL) {
             return ERR_MEMORY;
         }
-        block_message(&blocks[i], b, spec, boot);
+        block_message(&blocks[i], b, spec, d->n_stats, boot);
         m->blocks[i] = &blocks[i];
     }
     m->n_blocks = n;
@@ -217,8 +217,8 @@ static enum err put_update(struct buf *out, const struct update_dump *d, struct 
     Karma__Weights before, after;
     struct layout actor, critic;
     karma__update_dump__init(&m);
-    weights_message(&before, d->before, d->team->spec);
-    weights_message(&after, &d->team->w, d->team->spec);
+    weights_message(&before, d->before, d->team->number);
+    weights_message(&after, &d->team->w, d->team->number);
     m.before = &before;
     m.after = &after;
     put_shapes(&m, d);

@@ -3,63 +3,69 @@
 #include "proto/weights_message.h"
 #include "proto/wire.h"
 
+#include "core/base/hash.h"
 #include "core/base/log.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-void weights_message(Karma__Weights *m, const struct weights *w, const struct env_spec *spec)
+void weights_message(Karma__Weights *m, const struct weights *w, int team)
 {
     karma__weights__init(m);
     m->version = w->version;
     m->params = w->params, m->n_params = w->n_params;
-    m->row_stats = w->row_stats, m->n_row_stats = stats_doubles(spec->n_norm);
-    m->value_norm = w->value_norm, m->n_value_norm = popart_doubles(spec->n_agents);
+    m->row_stats = w->row_stats, m->n_row_stats = w->n_row_stats;
+    m->value_norm = w->value_norm, m->n_value_norm = w->n_value_norm;
+    m->has_team = team > 0, m->team = (uint32_t)team;
 }
 
-static enum err check_weights(const struct team *t, const Karma__Weights *m, const char *source)
+static enum err check_weights(const struct weights *w, const Karma__Weights *m, const char *source)
 {
-    TRY(wire_expect(source, "params", m->n_params, t->w.n_params));
-    TRY(wire_expect(source, "row_stats", m->n_row_stats, stats_doubles(t->spec->n_norm)));
-    return wire_expect(source, "value_norm", m->n_value_norm, popart_doubles(t->spec->n_agents));
+    TRY(wire_expect(source, "params", m->n_params, w->n_params));
+    TRY(wire_expect(source, "row_stats", m->n_row_stats, w->n_row_stats));
+    return wire_expect(source, "value_norm", m->n_value_norm, w->n_value_norm);
+}
+
+/* The message as weights; borrowed from it. */
+static struct weights weights_in(const Karma__Weights *m)
+{
+    return (struct weights){.version = m->version,
+                            .n_params = m->n_params,
+                            .n_row_stats = m->n_row_stats,
+                            .n_value_norm = m->n_value_norm,
+                            .params = m->params,
+                            .row_stats = m->row_stats,
+                            .value_norm = m->value_norm};
 }
 
 /* Of a message that check_weights() let pass. */
-static void take_weights(struct team *t, const Karma__Weights *m)
+static void take_weights(struct weights *w, const Karma__Weights *m)
 {
-    t->w.version = m->version;
-    memcpy(t->w.params, m->params, m->n_params * sizeof *m->params);
-    memcpy(t->w.row_stats, m->row_stats, m->n_row_stats * sizeof *m->row_stats);
-    memcpy(t->w.value_norm, m->value_norm, m->n_value_norm * sizeof *m->value_norm);
-    team_refresh(t);
+    const struct weights in = weights_in(m);
+    weights_copy(w, &in);
 }
 
-/* What team_digest() would say once they are taken. */
-static uint64_t digest_of(const struct team *t, const Karma__Weights *m)
-{
-    struct team with = *t;
-    with.w.params = m->params;
-    with.w.row_stats = m->row_stats;
-    with.w.value_norm = m->value_norm;
-    return team_digest(&with);
-}
-
-enum err codec_put_weights(struct buf *out, const struct team *t)
+enum err codec_put_weights(struct buf *out, const struct weights *w, int team)
 {
     Karma__Weights m;
-    weights_message(&m, &t->w, t->spec);
+    weights_message(&m, w, team);
     return wire_put(out, FRAME_WEIGHTS, CODEC_WEIGHTS_VERSION, &m.base);
 }
 
-enum err codec_get_weights(struct team *t, const void *bytes, size_t n, const char *source,
-                           struct arena *scratch)
+enum err codec_get_weights(struct weights *w, int team, const void *bytes, size_t n,
+                           const char *source, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const Karma__Weights *m =
         (const void *)wire_get(&karma__weights__descriptor, bytes, n, source, scratch);
-    const enum err e = m == NULL ? ERR_FORMAT : check_weights(t, m, source);
+    enum err e = m == NULL ? ERR_FORMAT : check_weights(w, m, source);
+    if (e == ERR_OK && m->team != (uint32_t)team) {
+        log_error("%s: weights of team %u stand where those of team %d should", source, m->team,
+                  team);
+        e = ERR_FORMAT;
+    }
     if (e == ERR_OK) {
-        take_weights(t, m);
+        take_weights(w, m);
     }
     arena_rewind(scratch, mark);
     return e;
@@ -67,11 +73,11 @@ enum err codec_get_weights(struct team *t, const void *bytes, size_t n, const ch
 
 /* ---- policy file ---- */
 
-enum err codec_put_policy(struct buf *out, const struct team *t, const struct policy_meta *meta)
+enum err codec_put_policy(struct buf *out, const struct weights *w, const struct team_spec *spec,
+                          const struct policy_meta *meta)
 {
-    const struct env_spec *spec = t->spec;
     Karma__Weights weights;
-    weights_message(&weights, &t->w, spec);
+    weights_message(&weights, w, 0);
     Karma__Policy m;
     karma__policy__init(&m);
     m.weights = &weights;
@@ -112,10 +118,9 @@ static enum err check_features(const Karma__Policy *m, const struct policy_meta 
     return ERR_OK;
 }
 
-static enum err check_policy(const Karma__Policy *m, const struct team *t,
+static enum err check_policy(const Karma__Policy *m, const struct team_spec *spec,
                              const struct policy_meta *meta, const char *source)
 {
-    const struct env_spec *spec = t->spec;
     TRY(must_match(source, "agents", (uint32_t)m->n_agents, spec->n_agents));
     TRY(must_match(source, "state columns", (uint32_t)m->n_features, spec->n_norm));
     TRY(must_match(source, "observation columns", m->n_obs, spec->n_obs));
@@ -125,24 +130,25 @@ static enum err check_policy(const Karma__Policy *m, const struct team *t,
     return check_features(m, meta, source);
 }
 
-enum err codec_get_policy(struct team *t, struct policy_meta *meta, const void *bytes, size_t n,
-                          const char *source, struct arena *arena)
+enum err codec_get_policy(struct weights *w, const struct team_spec *spec, struct policy_meta *meta,
+                          const void *bytes, size_t n, const char *source, struct arena *arena)
 {
     const Karma__Policy *m =
         (const void *)wire_get(&karma__policy__descriptor, bytes, n, source, arena);
     if (m == NULL) {
         return ERR_FORMAT;
     }
-    TRY(check_policy(m, t, meta, source));
-    TRY(check_weights(t, m->weights, source));
-    const uint64_t digest = digest_of(t, m->weights);
+    TRY(check_policy(m, spec, meta, source));
+    TRY(check_weights(w, m->weights, source));
+    const struct weights in = weights_in(m->weights);
+    const uint64_t digest = weights_hash(HASH_START, &in);
     if (digest != m->digest) {
         log_error("%s: digest of the weights is %016" PRIx64 ", the file says %016" PRIx64
                   "; it was damaged or edited",
                   source, digest, m->digest);
         return ERR_FORMAT;
     }
-    take_weights(t, m->weights);
+    take_weights(w, m->weights);
     meta->seed = m->seed;
     meta->digest = m->digest;
     meta->config = m->config;

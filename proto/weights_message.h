@@ -2,9 +2,9 @@
 #ifndef KARMA_PROTO_WEIGHTS_MESSAGE_H
 #define KARMA_PROTO_WEIGHTS_MESSAGE_H
 
-#include "core/marl/team.h"
+#include "core/marl/weights.h"
 #include "proto/weights.pb-c.h"
 
-void weights_message(Karma__Weights *m, const struct weights *w, const struct env_spec *spec);
+void weights_message(Karma__Weights *m, const struct weights *w, int team);
 
 #endif

@@ -51,7 +51,7 @@ static const struct controller_ops policy_ops = {.reset = policy_reset, .act = p
 enum err policy_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
                     const struct world *world, const struct rules *rules, const struct team *team)
 {
-    const struct env_spec *spec = &rules->spec;
+    const struct team_spec *spec = &rules->spec;
     const int n_actions = spec->n_agents * spec->n_factors;
     struct player *p = ARENA_NEW(arena, 1, struct player);
     if (p == NULL) {

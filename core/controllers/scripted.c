@@ -51,7 +51,7 @@ static int32_t nth_choice(const uint32_t *mask, int n_choices, uint32_t n)
 
 static void choose_uniform(struct scripted *x)
 {
-    const struct env_spec *spec = &x->base.rules->spec;
+    const struct team_spec *spec = &x->base.rules->spec;
     const int words = env_mask_words(spec);
     for (int i = 0; i < spec->n_agents * spec->n_factors; i++) {
         const uint32_t *mask = x->mask + i * words;
@@ -108,7 +108,7 @@ enum err scripted_new(struct controller **out, struct arena *arena,
                       const struct controller_cfg *cfg, const struct world *world,
                       const struct rules *rules)
 {
-    const struct env_spec *spec = &rules->spec;
+    const struct team_spec *spec = &rules->spec;
     const int n_actions = spec->n_agents * spec->n_factors;
     struct scripted *x = ARENA_NEW(arena, 1, struct scripted);
     if (x == NULL) {

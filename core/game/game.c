@@ -55,8 +55,9 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     return ERR_OK;
 }
 
-static void game_row(struct env *e, int lid, float *row, uint32_t *mask)
+static void game_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
 {
+    (void)team;
     struct game *g = (struct game *)e;
     rules_row(row, mask, g->rules, &g->slots[lid].memory, plant_state(g->plant, lid));
 }
@@ -121,22 +122,23 @@ static void settle(struct game *g, int lid, float *reward, uint8_t *flag)
     }
 }
 
-static enum err game_step(struct env *e, const int32_t *action, float *reward, uint8_t *flag)
+static enum err game_step(struct env *e, const int32_t *const *action, float *const *reward,
+                          uint8_t *flag)
 {
     struct game *g = (struct game *)e;
-    const struct env_spec *spec = e->spec;
+    const struct team_spec *spec = e->spec->teams[0];
     const size_t n_services = (size_t)g->rules->n_services;
-    const size_t n_actions = (size_t)spec->n_agents * (size_t)spec->n_factors;
+    const size_t n_actions = (size_t)env_n_actions(spec);
     for (int lid = 0; lid < e->n_env; lid++) {
         struct slot *slot = &g->slots[lid];
         const float *state = plant_state(g->plant, lid);
         rules_apply(g->delta + (size_t)lid * n_services, &slot->conflict, &slot->memory, g->rules,
-                    state, action + (size_t)lid * n_actions);
+                    state, action[0] + (size_t)lid * n_actions);
         judge_choices(g, slot, state);
     }
     TRY(plant_step(g->plant, g->delta, NULL, NULL));
     for (int lid = 0; lid < e->n_env; lid++) {
-        settle(g, lid, reward + (size_t)lid * (size_t)spec->n_agents, flag + lid);
+        settle(g, lid, reward[0] + (size_t)lid * (size_t)spec->n_agents, flag + lid);
     }
     return ERR_OK;
 }
@@ -153,8 +155,9 @@ static void game_stats(struct env *e, int lid, double *out)
     }
 }
 
-static void game_demonstrate(struct env *e, int lid, int32_t *action)
+static void game_demonstrate(struct env *e, int lid, int team, int32_t *action)
 {
+    (void)team;
     struct game *g = (struct game *)e;
     const float *state = plant_state(g->plant, lid);
     g->demo->target(g->demo->ctx, lid, g->target, state);
@@ -203,7 +206,7 @@ enum err game_new(struct env **out, struct arena *arena, const struct rules *rul
     }
     *g = (struct game){
         .env = {.ops = demo != NULL ? &game_ops_demonstrated : &game_ops,
-                .spec = &rules->spec,
+                .spec = &rules->env,
                 .n_env = n_env},
         .rules = rules,
         .demo = demo,

@@ -44,7 +44,7 @@ static int furthest_service(const struct rules *r, const float *state, const int
 static void imitate_keepers(int32_t *action, const struct rules *r, const float *state,
                             const int32_t *target)
 {
-    const struct env_spec *spec = &r->spec;
+    const struct team_spec *spec = &r->spec;
     for (int a = 0; a < spec->n_agents; a++) {
         for (int f = 0; f < spec->n_factors; f++) {
             const int s = operates_all(r) ? f : furthest_service(r, state, target, a);

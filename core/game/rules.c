@@ -115,8 +115,11 @@ static enum err init_stat_names(struct rules *r, struct arena *arena)
             return ERR_MEMORY;
         }
     }
-    r->spec.n_stats = RULES_CONDUCT + n_conduct;
-    r->spec.stat_names = names;
+    r->env = (struct env_spec){.name = "karma",
+                               .n_teams = 1,
+                               .teams = {&r->spec},
+                               .n_stats = RULES_CONDUCT + n_conduct,
+                               .stat_names = names};
     return ERR_OK;
 }
 
@@ -216,11 +219,11 @@ enum err rules_init_organised(struct rules *r, struct arena *arena, const struct
                   n_choices, CHOICES_MAX);
         return ERR_CONFIG;
     }
-    r->spec = (struct env_spec){.name = "karma",
-                                .n_agents = cfg->n_agents,
-                                .n_factors = all ? n : 1,
-                                .n_choices = n_choices,
-                                .agent_names = cfg->agents};
+    r->spec = (struct team_spec){.name = "karma",
+                                 .n_agents = cfg->n_agents,
+                                 .n_factors = all ? n : 1,
+                                 .n_choices = n_choices,
+                                 .agent_names = cfg->agents};
     if (organisation != NULL && organisation->n_agents > 0) {
         TRY(init_guides(r, arena, organisation, places));
     } else if (cfg->obs.view == OBS_ROLE) {
@@ -450,7 +453,7 @@ static void bind_factor(uint32_t *mask, const struct rules *r, const struct rule
 
 void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state)
 {
-    const struct env_spec *spec = &r->spec;
+    const struct team_spec *spec = &r->spec;
     const int words = env_mask_words(spec);
     const size_t agent_words = (size_t)spec->n_factors * (size_t)words;
     memset(mask, 0, agent_words * sizeof *mask);
@@ -469,7 +472,7 @@ void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state)
 void rules_row(float *row, uint32_t *mask, const struct rules *r, const struct rules_memory *m,
                const float *state)
 {
-    const struct env_spec *spec = &r->spec;
+    const struct team_spec *spec = &r->spec;
     const int words = env_mask_words(spec);
     memcpy(row, state, (size_t)r->n_state * sizeof *row);
     memcpy(row + view_older(r), m->frames + (view_frames(r) > 1 ? r->n_obs_state : 0),
@@ -516,7 +519,7 @@ static void remember_action(struct rules_memory *m, const struct rules *r, int a
 static void find_highest(struct rules_memory *m, const struct rules *r, const float *state,
                          const int32_t *action)
 {
-    const struct env_spec *spec = &r->spec;
+    const struct team_spec *spec = &r->spec;
     memset(m->highest, 0, (size_t)r->n_services * sizeof *m->highest);
     for (int i = 0; i < spec->n_agents * spec->n_factors; i++) {
         const int rank = r->rank_of[i / spec->n_factors] + 1;
@@ -538,7 +541,7 @@ static bool is_overruled(const struct rules_memory *m, const struct rules *r, co
 static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rules *r,
                         const float *state, const int32_t *action)
 {
-    const struct env_spec *spec = &r->spec;
+    const struct team_spec *spec = &r->spec;
     bool conflict = false;
     memset(delta, 0, (size_t)r->n_services * sizeof *delta);
     forget_actions(m, r);

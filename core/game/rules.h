@@ -75,9 +75,9 @@ struct game_cfg {
 };
 extern const struct cfg_field game_fields[];
 
-/* What an episode of training leaves behind (spec.stats): its metrics, the square of its reward, so
- * that the deviation over any number of episodes can be had from their means, and the conduct of
- * each agent. */
+/* What an episode of training leaves behind (env.stat_names): its metrics, the square of its
+ * reward, so that the deviation over any number of episodes can be had from their means, and the
+ * conduct of each agent. */
 enum { RULES_REWARD_SQUARED = METRIC_TRAINED, RULES_CONDUCT };
 
 /* Compiled rules; immutable. */
@@ -85,7 +85,8 @@ struct rules {
     const struct game_cfg *cfg;
     const struct world *world;
     const struct guides *guides; /* NULL: no organisation */
-    struct env_spec spec;        /* spec.ctx points back here */
+    struct team_spec spec;       /* spec.ctx points back here */
+    struct env_spec env;         /* of a game that these rules play alone */
     int n_services, n_state;
     int n_last;           /* columns of an agent's previous action in a row */
     const int *choice_at; /* (n_services + 1): level head, first choice of a service */

@@ -205,7 +205,7 @@ static enum err init_sight(struct rules *r, struct arena *arena)
 
 enum err view_init(struct rules *r, struct arena *arena)
 {
-    struct env_spec *spec = &r->spec;
+    struct team_spec *spec = &r->spec;
     TRY(init_columns(r, arena));
     if (r->cfg->obs.view == OBS_ROLE) {
         TRY(init_sight(r, arena));

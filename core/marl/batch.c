@@ -28,7 +28,7 @@ static enum err tile_inputs_init(struct tile_inputs *in, struct arena *arena,
 
 enum err batch_init(struct mappo *m, struct arena *arena)
 {
-    const struct env_spec *spec = m->team->spec;
+    const struct team_spec *spec = m->team->spec;
     int n_rows = (m->n_env < TILE ? m->n_env : TILE) * m->n_steps;
     int n_columns = spec->n_norm > spec->n_agents ? spec->n_norm : spec->n_agents;
     m->tiles = ARENA_NEW(arena, m->n_mine, struct tile_inputs);
@@ -78,7 +78,7 @@ static void put_per_agent(struct mappo *m, double *stats, enum batch_column kind
 /* Advantages of one agent, of the samples in which it had a choice. */
 static void put_advantage(struct mappo *m, double *stats, const struct block *b, int agent)
 {
-    const struct env_spec *spec = m->team->spec;
+    const struct team_spec *spec = m->team->spec;
     int n_words = spec->n_factors * env_mask_words(spec);
     int n = 0;
     for (int row = 0; row < b->n_env * b->n_steps; row++) {
@@ -94,7 +94,7 @@ static void put_advantage(struct mappo *m, double *stats, const struct block *b,
 
 static void tile_statistics(struct mappo *m, void *leaf, const struct block *b)
 {
-    const struct env_spec *spec = m->team->spec;
+    const struct team_spec *spec = m->team->spec;
     int n_rows = b->n_env * b->n_steps;
     reduce_clear(&m->batch_shape, leaf);
     double *stats = reduce_stats(&m->batch_shape, leaf);
@@ -117,7 +117,7 @@ static enum err check_finite(struct mappo *m)
 {
     static const char *const names[N_BATCH_COLUMNS] = {"advantage", "return", "value error",
                                                        "reward"};
-    const struct env_spec *spec = m->team->spec;
+    const struct team_spec *spec = m->team->spec;
     int d = batch_columns(m->team);
     const double *m2 = total_stats(m) + 2 * (long)d; /* not finite if anything before is not */
     for (int c = 0; c < d; c++) {

@@ -1,7 +1,8 @@
 /* A block's arrays, carved for one shape. */
 #include "core/marl/block.h"
 
-static enum err carve_recorded(struct block *b, struct arena *arena, const struct env_spec *spec)
+static enum err carve_recorded(struct block *b, struct arena *arena, const struct team_spec *spec,
+                               int n_stats)
 {
     size_t agents = (size_t)spec->n_agents;
     size_t envs = (size_t)b->n_env;
@@ -17,20 +18,23 @@ static enum err carve_recorded(struct block *b, struct arena *arena, const struc
     b->boot = ARENA_NEW(arena, rows * agents, float);
     b->last_value = ARENA_NEW(arena, envs * agents, float);
     b->episode = ARENA_NEW(arena, envs, uint32_t);
-    b->stats = ARENA_NEW(arena, spec->n_stats, double);
+    b->stats = ARENA_NEW(arena, n_stats, double);
+    size_t n_state = envs * agents * (size_t)spec->n_state;
+    b->state = n_state > 0 ? ARENA_NEW(arena, n_state, float) : NULL;
     bool complete = b->row != NULL && b->mask != NULL && b->action != NULL && b->logp != NULL &&
                     b->value != NULL && b->reward != NULL && b->flag != NULL && b->boot != NULL &&
-                    b->last_value != NULL && b->episode != NULL && b->stats != NULL;
+                    b->last_value != NULL && b->episode != NULL && b->stats != NULL &&
+                    (n_state == 0 || b->state != NULL);
     return complete ? ERR_OK : ERR_MEMORY;
 }
 
-enum err block_init(struct block *b, struct arena *arena, const struct env_spec *spec, int n_env,
-                    int n_steps)
+enum err block_init(struct block *b, struct arena *arena, const struct env_spec *spec, int team,
+                    int n_env, int n_steps)
 {
     CHECK(n_env >= 1 && n_env <= TILE && n_steps >= 1);
-    struct block made = {.n_env = n_env, .n_steps = n_steps};
-    TRY(carve_recorded(&made, arena, spec));
-    size_t samples = (size_t)n_env * (size_t)n_steps * (size_t)spec->n_agents;
+    struct block made = {.team = team, .n_env = n_env, .n_steps = n_steps};
+    TRY(carve_recorded(&made, arena, spec->teams[team], block_n_stats(spec, team)));
+    size_t samples = (size_t)n_env * (size_t)n_steps * (size_t)spec->teams[team]->n_agents;
     made.advantage = ARENA_NEW(arena, samples, float);
     made.target = ARENA_NEW(arena, samples, float);
     if (made.advantage == NULL || made.target == NULL) {

@@ -12,6 +12,7 @@
 
 struct block {
     int tile;           /* global index; environments tile*TILE .. +n_env */
+    int team;           /* its number in the environment */
     uint32_t update;    /* the update it was collected for */
     int n_env, n_steps; /* E, T */
 
@@ -25,16 +26,24 @@ struct block {
     uint8_t *flag;     /* (E, T) enum env_flag */
     float *boot;       /* (E, T, A) value of the last state of a truncated episode, else 0 */
     float *last_value; /* (E, A) value of the state after step T-1; unused where an episode ended */
+    float *state;      /* (E, A, S) what agents carried into step 0; 0 from where an episode ends;
+                          NULL if S = 0 */
     uint32_t *episode; /* (E) episode number at the first step of the block */
     uint32_t n_episodes; /* that ended in this block */
-    double *stats;       /* (n_stats) summed over these */
+    double *stats;       /* (n_stats) summed over these; in the block of team 0 only */
 
     /* computed by the learner */
     float *advantage; /* (E, T, A) */
     float *target;    /* (E, T, A) returns, de-normalised */
 };
 
-enum err block_init(struct block *b, struct arena *arena, const struct env_spec *spec, int n_env,
-                    int n_steps) WARN_UNUSED;
+/* Numbers that an episode leaves behind stand once, in the block of team 0. */
+static inline int block_n_stats(const struct env_spec *spec, int team)
+{
+    return team == 0 ? spec->n_stats : 0;
+}
+
+enum err block_init(struct block *b, struct arena *arena, const struct env_spec *spec, int team,
+                    int n_env, int n_steps) WARN_UNUSED;
 
 #endif

@@ -1,12 +1,17 @@
 /* What marl knows of the world: rows, masks, rewards. Not clusters.
  *
- * An environment produces a *row* at every step: all that observations are made of, and all that
- * crosses the wire (state first, then a small game row: previous actions, latches, counters).
- * Observations are rebuilt from rows by pure functions, so that the learner, who owns no
- * environment, computes exactly what the worker saw.
+ * One or more *teams* of agents act in an environment, all in each step. At every step it gives
+ * each team a *row*: all that this team's observations are made of, and all that crosses the wire
+ * for it (state first, then a small game row: previous actions, latches, counters). Observations
+ * are rebuilt from rows by pure functions, so that the learner, who owns no environment, computes
+ * exactly what the worker saw.
  *
- *   spec  shapes and the pure functions row -> observation; shared, immutable
- *   env   a tile of environments: spec + state
+ *   team_spec  shapes of one team and its pure functions row -> observation; shared, immutable
+ *   env_spec   the teams, and what an episode leaves behind
+ *   env        a tile of environments: spec + state
+ *
+ * Teams are numbered; a number is a coordinate of every draw that is made for a team. They share
+ * nothing but the environment: shapes, masks and rewards differ.
  *
  * Actions: each agent chooses, for each of F factors, one of K choices; masks say which may be
  * chosen (bit k of word k/32 of its factor; at least one bit set).
@@ -19,9 +24,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { TILE = 8 }; /* environments in a tile: the unit of ownership, message and gradient leaf */
+enum { TILE = 8 };          /* environments in a tile: the unit of ownership, message and leaf */
+enum { ENV_TEAMS_MAX = 4 }; /* teams of an environment */
 
-struct env_spec {
+struct team_spec {
     const char *name;
     int n_agents;  /* A */
     int n_row;     /* R */
@@ -30,8 +36,7 @@ struct env_spec {
     int n_critic;  /* C */
     int n_factors; /* F */
     int n_choices; /* K */
-    int n_stats;   /* numbers an episode leaves behind for the log */
-    const char *const *stat_names;  /* (n_stats) */
+    int n_state; /* S, floats that an agent carries from step to step (recurrent actors); 0: none */
     const char *const *agent_names; /* (A) */
     void *ctx;                      /* for the functions below */
     /* obs (D): what `agent` sees; row (R): normalised. */
@@ -40,9 +45,37 @@ struct env_spec {
     void (*critic)(const void *ctx, float *out, const float *row);
 };
 
-static inline int env_mask_words(const struct env_spec *s)
+struct env_spec {
+    const char *name;
+    int n_teams;
+    const struct team_spec *teams[ENV_TEAMS_MAX]; /* (n_teams) */
+    int n_stats;                                  /* numbers an episode leaves behind for the log */
+    const char *const *stat_names;                /* (n_stats) */
+};
+
+static inline int env_mask_words(const struct team_spec *s)
 {
     return (s->n_choices + 31) / 32; /* of one factor */
+}
+/* Choices that a team makes in one environment and step: A*F. */
+static inline int env_n_actions(const struct team_spec *s)
+{
+    return s->n_agents * s->n_factors;
+}
+/* The same of all teams. */
+static inline int env_joint_actions(const struct env_spec *s)
+{
+    int n = 0;
+    for (int k = 0; k < s->n_teams; k++) {
+        n += env_n_actions(s->teams[k]);
+    }
+    return n;
+}
+/* First number of the draws of a team: those of two teams never meet. */
+enum { ENV_DRAWS = 1 << 24 };
+static inline uint32_t env_draw(int team)
+{
+    return (uint32_t)team * ENV_DRAWS;
 }
 static inline bool mask_has(const uint32_t *mask, int k)
 {
@@ -58,16 +91,18 @@ struct env_ops {
     /* Start `episode` of global environment `gid` in slot lid; it ends after at most `steps` steps
      * (0 = the environment's own horizon): resets are staggered with it. */
     enum err (*reset)(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps);
-    /* Current row (R) and masks (A, F, words). */
-    void (*row)(struct env *e, int lid, float *row, uint32_t *mask);
-    /* One step in all slots. action (n_env, A, F), reward (n_env, A), flag (n_env). */
-    enum err (*step)(struct env *e, const int32_t *action, float *reward, uint8_t *flag);
+    /* A team's current row (R) and masks (A, F, words). */
+    void (*row)(struct env *e, int lid, int team, float *row, uint32_t *mask);
+    /* One step in all slots. For each team: action (n_env, A, F), reward (n_env, A). flag (n_env).
+     */
+    enum err (*step)(struct env *e, const int32_t *const *action, float *const *reward,
+                     uint8_t *flag);
     /* Numbers of the episode that just ended in lid (n_stats). Is the first of them NaN, the
      * episode has none: it is left out of means and not counted. */
     void (*stats)(struct env *e, int lid, double *out);
-    /* What the demonstrator would do now: action (A, F), inside the masks. NULL if there is none.
-     */
-    void (*demonstrate)(struct env *e, int lid, int32_t *action);
+    /* What a team's demonstrator would do now: action (A, F), inside the masks. NULL if there is
+     * none. */
+    void (*demonstrate)(struct env *e, int lid, int team, int32_t *action);
 };
 struct env {
     const struct env_ops *ops;

@@ -82,7 +82,7 @@ static struct rows next_block(const struct pass *p, const struct rows *run, int 
 static struct policy_rows policy_rows(const struct pass *p, int agent, struct rows rows)
 {
     const struct mappo *m = p->m;
-    const struct env_spec *spec = m->team->spec;
+    const struct team_spec *spec = m->team->spec;
     const struct block *b = p->block;
     int n_agents = spec->n_agents, n_mask = spec->n_factors * env_mask_words(spec);
     long first = (long)rows.begin * n_agents + agent;

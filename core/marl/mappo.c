@@ -252,7 +252,8 @@ static enum err learn_slice(struct mappo *m, const struct block *blocks, int sli
 static void deal_slices(struct mappo *m, uint32_t version, uint32_t epoch)
 {
     struct rng_key key = rng_key(m->seed, RNG_SLICE, RNG_TRAIN);
-    rng_permutation(m->order, m->order_scratch, (uint32_t)m->n_env, key, version, epoch, 0);
+    rng_permutation(m->order, m->order_scratch, (uint32_t)m->n_env, key, version, epoch,
+                    (uint32_t)m->team->number);
     for (int slice = 0; slice < m->n_slices; slice++) {
         int64_t begin = (int64_t)slice * m->n_env / m->n_slices;
         int64_t end = (int64_t)(slice + 1) * m->n_env / m->n_slices;

@@ -4,15 +4,21 @@
 #include "core/base/crc32c.h"
 #include "core/base/log.h"
 
+/* Buffers of one team. */
+struct side {
+    const struct team_spec *spec;
+    size_t n_act, n_mask; /* A*F, A*F*words */
+    int32_t *action;      /* (TILE, A, F) */
+    float *reward;        /* (TILE, A) */
+    float *row;           /* (R) */
+    uint32_t *mask;
+};
+
 /* Buffers for one tile, from the scratch arena. */
 struct replay {
     struct rollout_tile *tile;
-    int stagger, n_env_total;
-    size_t n_act; /* A*F */
-    int32_t *action;
-    float *reward;
-    float *row;
-    uint32_t *mask;
+    int stagger, n_env_total, n_teams;
+    struct side sides[ENV_TEAMS_MAX];
     uint8_t flag[TILE];
 };
 
@@ -23,18 +29,45 @@ static uint32_t gid_of(const struct rollout_tile *tile, int e)
 
 static enum err init_view(struct replay *r, const struct env_spec *spec, struct arena *scratch)
 {
-    r->n_act = (size_t)spec->n_agents * (size_t)spec->n_factors;
-    r->row = ARENA_NEW(scratch, spec->n_row, float);
-    r->mask = ARENA_NEW(scratch, r->n_act * (size_t)env_mask_words(spec), uint32_t);
-    return r->row != NULL && r->mask != NULL ? ERR_OK : ERR_MEMORY;
+    r->n_teams = spec->n_teams;
+    for (int k = 0; k < spec->n_teams; k++) {
+        struct side *s = &r->sides[k];
+        s->spec = spec->teams[k];
+        s->n_act = (size_t)env_n_actions(s->spec);
+        s->n_mask = s->n_act * (size_t)env_mask_words(s->spec);
+        s->row = ARENA_NEW(scratch, s->spec->n_row, float);
+        s->mask = ARENA_NEW(scratch, s->n_mask, uint32_t);
+        if (s->row == NULL || s->mask == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    return ERR_OK;
 }
 
+static enum err init_steps(struct replay *r, struct arena *scratch)
+{
+    for (int k = 0; k < r->n_teams; k++) {
+        struct side *s = &r->sides[k];
+        s->action = ARENA_NEW(scratch, TILE * s->n_act, int32_t);
+        s->reward = ARENA_NEW(scratch, TILE * (size_t)s->spec->n_agents, float);
+        if (s->action == NULL || s->reward == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    return ERR_OK;
+}
+
+/* Of the rows and masks of all teams. */
 static uint32_t checksum(struct replay *r, struct env *env, int e)
 {
-    const struct env_spec *spec = env->spec;
-    env->ops->row(env, e, r->row, r->mask);
-    const uint32_t crc = crc32c(0, r->row, (size_t)spec->n_row * sizeof *r->row);
-    return crc32c(crc, r->mask, r->n_act * (size_t)env_mask_words(spec) * sizeof *r->mask);
+    uint32_t crc = 0;
+    for (int k = 0; k < r->n_teams; k++) {
+        struct side *s = &r->sides[k];
+        env->ops->row(env, e, k, s->row, s->mask);
+        crc = crc32c(crc, s->row, (size_t)s->spec->n_row * sizeof *s->row);
+        crc = crc32c(crc, s->mask, s->n_mask * sizeof *s->mask);
+    }
+    return crc;
 }
 
 enum err replay_checksums(uint32_t *sums, const struct rollout_tile *tile, struct arena *scratch)
@@ -60,31 +93,37 @@ static enum err start(struct replay *r, int e)
 }
 
 /* The first allowed choice of every factor. */
-static void idle(struct replay *r, int e, int32_t *action)
+static void idle(struct replay *r, int e, int k)
 {
-    const struct env_spec *spec = r->tile->env->spec;
-    const int n_words = env_mask_words(spec);
-    r->tile->env->ops->row(r->tile->env, e, r->row, r->mask);
-    for (size_t i = 0; i < r->n_act; i++) {
-        int k = 0;
-        while (k < spec->n_choices - 1 && !mask_has(r->mask + i * (size_t)n_words, k)) {
-            k++;
+    struct env *env = r->tile->env;
+    struct side *s = &r->sides[k];
+    const int n_words = env_mask_words(s->spec);
+    int32_t *action = s->action + (size_t)e * s->n_act;
+    env->ops->row(env, e, k, s->row, s->mask);
+    for (size_t i = 0; i < s->n_act; i++) {
+        int choice = 0;
+        while (choice < s->spec->n_choices - 1 &&
+               !mask_has(s->mask + i * (size_t)n_words, choice)) {
+            choice++;
         }
-        action[i] = k;
+        action[i] = choice;
     }
 }
 
 /* t: steps of slot e's episode so far; negative: it has not started. */
 static void choose(struct replay *r, int e, int t)
 {
-    int32_t *action = r->action + (size_t)e * r->n_act;
-    if (t < 0) {
-        idle(r, e, action);
-        return;
-    }
-    const uint16_t *kept = rollout_kept(r->tile, e, t);
-    for (size_t i = 0; i < r->n_act; i++) {
-        action[i] = kept[i];
+    const uint16_t *kept = t < 0 ? NULL : rollout_kept(r->tile, e, t);
+    for (int k = 0; k < r->n_teams; k++) {
+        struct side *s = &r->sides[k];
+        int32_t *action = s->action + (size_t)e * s->n_act;
+        if (kept == NULL) {
+            idle(r, e, k);
+            continue;
+        }
+        for (size_t i = 0; i < s->n_act; i++) {
+            action[i] = *kept++;
+        }
     }
 }
 
@@ -101,10 +140,16 @@ static enum err step(struct replay *r, int left)
 {
     struct rollout_tile *tile = r->tile;
     struct env *env = tile->env;
+    const int32_t *action[ENV_TEAMS_MAX];
+    float *reward[ENV_TEAMS_MAX];
+    for (int k = 0; k < r->n_teams; k++) {
+        action[k] = r->sides[k].action;
+        reward[k] = r->sides[k].reward;
+    }
     for (int e = 0; e < env->n_env; e++) {
         choose(r, e, tile->steps[e] - left);
     }
-    TRY(env->ops->step(env, r->action, r->reward, r->flag));
+    TRY(env->ops->step(env, action, reward, r->flag));
     for (int e = 0; e < env->n_env; e++) {
         const bool waits = tile->steps[e] < left;
         if (!waits && r->flag[e] != ENV_RUNNING) {
@@ -142,14 +187,9 @@ enum err replay_tile(struct rollout_tile *tile, const uint32_t *sums, int stagge
                      struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    const size_t agents = (size_t)tile->env->spec->n_agents;
     struct replay r = {.tile = tile, .stagger = stagger, .n_env_total = n_env_total};
     enum err e = init_view(&r, tile->env->spec, scratch);
-    r.action = ARENA_NEW(scratch, TILE * r.n_act, int32_t);
-    r.reward = ARENA_NEW(scratch, TILE * agents, float);
-    if (r.action == NULL || r.reward == NULL) {
-        e = ERR_MEMORY;
-    }
+    e = e == ERR_OK ? init_steps(&r, scratch) : e;
     if (e == ERR_OK) {
         e = run(&r, sums);
     }

@@ -10,7 +10,8 @@
 
 #include "core/marl/rollout.h"
 
-/* sums (n_env): CRC-32C of the bytes of each environment's row and masks as they stand now.
+/* sums (n_env): CRC-32C of the bytes of each environment's rows and masks, team after team, as
+ * they stand now.
  * scratch is rewound. */
 enum err replay_checksums(uint32_t *sums, const struct rollout_tile *tile,
                           struct arena *scratch) WARN_UNUSED;

@@ -1,7 +1,7 @@
-/* T steps of a tile into an environment-major block.
+/* T steps of a tile into environment-major blocks, one for each team.
  *
  * What the environments give and take is step-major (one row per slot), so each step is acted in
- * small buffers here and copied into the block's rows. Values of all rows are computed at the end:
+ * small buffers here and copied into the blocks' rows. Values of all rows are computed at the end:
  * the weights do not change meanwhile, and hundreds of rows at once use the CPU better than eight.
  */
 #include "core/marl/rollout.h"
@@ -11,84 +11,119 @@
 #include <math.h>
 #include <string.h>
 
-struct rollout {
-    const struct env_spec *spec;
-    struct team_scratch *act, *value;
-    /* one row per slot, as the environments see it */
+/* One team's part of a step: a row per slot, as the environments see it. */
+struct side {
+    struct learner *learner;
+    const struct team_spec *spec;
     float *row;       /* (TILE, R) */
     uint32_t *mask;   /* (TILE, A, F, words) */
     int32_t *action;  /* (TILE, A, F) what is recorded */
     int32_t *execute; /* (TILE, A, F) what is done */
     float *logp;      /* (TILE, A) */
     float *reward;    /* (TILE, A) */
-    uint8_t flag[TILE];
-    uint32_t gid[TILE];
     /* of one environment */
     float *row_end;       /* (R) the state a truncated episode was left in */
     uint32_t *mask_end;   /* (A, F, words) its masks: not needed, but env->row() gives them */
-    double *stats;        /* (n_stats) */
     size_t n_mask, n_act; /* of one environment: A*F*words, A*F */
+    size_t n_state;       /* of one environment: A*S */
+};
+
+struct rollout {
+    const struct env_spec *spec;
+    struct side sides[ENV_TEAMS_MAX]; /* (n_teams) */
+    const int32_t *executed[ENV_TEAMS_MAX];
+    float *rewards[ENV_TEAMS_MAX]; /* the sides' arrays, as env->step() takes them */
+    uint8_t flag[TILE];
+    uint32_t gid[TILE];
+    double *stats; /* (n_stats) of one environment */
 };
 
 /* What stays the same during one rollout_run(). */
 struct run {
-    struct block *block;
+    struct block *const *blocks;
     struct rollout_tile *tile;
-    const struct team *team;
     const struct rollout_cfg *cfg;
     uint32_t update;
 };
 
-static enum err carve(struct rollout *r, struct arena *arena, const struct env_spec *spec)
+static enum err side_init(struct side *s, struct arena *arena, struct learner *learner)
 {
-    size_t agents = (size_t)spec->n_agents;
-    r->row = ARENA_NEW(arena, TILE * (size_t)spec->n_row, float);
-    r->mask = ARENA_NEW(arena, TILE * r->n_mask, uint32_t);
-    r->action = ARENA_NEW(arena, TILE * r->n_act, int32_t);
-    r->execute = ARENA_NEW(arena, TILE * r->n_act, int32_t);
-    r->logp = ARENA_NEW(arena, TILE * agents, float);
-    r->reward = ARENA_NEW(arena, TILE * agents, float);
-    r->row_end = ARENA_NEW(arena, spec->n_row, float);
-    r->mask_end = ARENA_NEW(arena, r->n_mask, uint32_t);
-    r->stats = ARENA_NEW(arena, spec->n_stats, double);
-    bool complete = r->row != NULL && r->mask != NULL && r->action != NULL && r->execute != NULL &&
-                    r->logp != NULL && r->reward != NULL && r->row_end != NULL &&
-                    r->mask_end != NULL && r->stats != NULL;
+    const struct team_spec *spec = learner->spec;
+    const size_t agents = (size_t)spec->n_agents, n_act = (size_t)env_n_actions(spec);
+    const size_t n_mask = n_act * (size_t)env_mask_words(spec);
+    *s = (struct side){
+        .learner = learner,
+        .spec = spec,
+        .row = ARENA_NEW(arena, TILE * (size_t)spec->n_row, float),
+        .mask = ARENA_NEW(arena, TILE * n_mask, uint32_t),
+        .action = ARENA_NEW(arena, TILE * n_act, int32_t),
+        .execute = ARENA_NEW(arena, TILE * n_act, int32_t),
+        .logp = ARENA_NEW(arena, TILE * agents, float),
+        .reward = ARENA_NEW(arena, TILE * agents, float),
+        .row_end = ARENA_NEW(arena, spec->n_row, float),
+        .mask_end = ARENA_NEW(arena, n_mask, uint32_t),
+        .n_mask = n_mask,
+        .n_act = n_act,
+        .n_state = agents * (size_t)spec->n_state,
+    };
+    bool complete = s->row != NULL && s->mask != NULL && s->action != NULL && s->execute != NULL &&
+                    s->logp != NULL && s->reward != NULL && s->row_end != NULL &&
+                    s->mask_end != NULL;
     return complete ? ERR_OK : ERR_MEMORY;
 }
 
-enum err rollout_init(struct rollout **out, struct arena *arena, const struct team *team)
+enum err rollout_init(struct rollout **out, struct arena *arena, const struct env_spec *spec,
+                      struct learner *const *learners)
 {
-    const struct env_spec *spec = team->spec;
-    int n_value = team->cfg->row_block > TILE ? team->cfg->row_block : TILE;
     struct rollout *r = ARENA_NEW(arena, 1, struct rollout);
     if (r == NULL) {
         return ERR_MEMORY;
     }
-    r->spec = spec;
-    r->n_act = (size_t)(spec->n_agents * spec->n_factors);
-    r->n_mask = r->n_act * (size_t)env_mask_words(spec);
-    TRY(carve(r, arena, spec));
-    TRY(team_scratch_init(&r->act, arena, team, TILE));
-    TRY(team_scratch_init(&r->value, arena, team, n_value));
+    CHECK(spec->n_teams >= 1 && spec->n_teams <= ENV_TEAMS_MAX);
+    *r = (struct rollout){.spec = spec, .stats = ARENA_NEW(arena, spec->n_stats, double)};
+    if (r->stats == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int k = 0; k < spec->n_teams; k++) {
+        TRY(side_init(&r->sides[k], arena, learners[k]));
+        r->executed[k] = r->sides[k].execute;
+        r->rewards[k] = r->sides[k].reward;
+    }
     *out = r;
     return ERR_OK;
+}
+
+/* ---- history ---- */
+
+static size_t state_floats(const struct team_spec *spec)
+{
+    return (size_t)spec->n_agents * (size_t)spec->n_state;
 }
 
 enum err rollout_keep_actions(struct rollout_tile *tile, struct arena *arena,
                               const struct env_spec *spec, int max_steps)
 {
-    const size_t n_act = (size_t)spec->n_agents * (size_t)spec->n_factors;
-    CHECK(spec->n_choices <= UINT16_MAX);
+    const size_t n_act = (size_t)env_joint_actions(spec);
     tile->max_steps = max_steps;
     tile->actions = ARENA_NEW(arena, (size_t)TILE * (size_t)max_steps * n_act, uint16_t);
-    return tile->actions != NULL ? ERR_OK : ERR_MEMORY;
+    if (tile->actions == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int k = 0; k < spec->n_teams; k++) {
+        const size_t n = TILE * state_floats(spec->teams[k]);
+        CHECK(spec->teams[k]->n_choices <= UINT16_MAX);
+        tile->state[k] = n > 0 ? ARENA_NEW(arena, n, float) : NULL;
+        if (n > 0 && tile->state[k] == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    return ERR_OK;
 }
 
 void rollout_copy_history(struct rollout_tile *to, const struct rollout_tile *from)
 {
     const struct env_spec *spec = from->env->spec;
-    const size_t n_act = (size_t)spec->n_agents * (size_t)spec->n_factors;
+    const size_t n_act = (size_t)env_joint_actions(spec);
     CHECK(to->max_steps == from->max_steps);
     to->started = from->started;
     for (int e = 0; e < from->env->n_env; e++) {
@@ -97,34 +132,83 @@ void rollout_copy_history(struct rollout_tile *to, const struct rollout_tile *fr
         memcpy(rollout_kept(to, e, 0), rollout_kept(from, e, 0),
                (size_t)from->steps[e] * n_act * sizeof(uint16_t));
     }
+    for (int k = 0; k < spec->n_teams; k++) {
+        if (from->state[k] != NULL) {
+            memcpy(to->state[k], from->state[k],
+                   TILE * state_floats(spec->teams[k]) * sizeof(float));
+        }
+    }
 }
 
 /* ---- starting and restarting ---- */
 
-static enum err start(const struct run *run, int stagger, int n_env_total)
+/* Agents of slot e's next episode carry nothing. */
+static void forget_states(struct rollout *r, struct rollout_tile *tile, int e)
+{
+    for (int k = 0; k < r->spec->n_teams; k++) {
+        if (tile->state[k] != NULL) {
+            const size_t n = r->sides[k].n_state;
+            memset(tile->state[k] + (size_t)e * n, 0, n * sizeof(float));
+        }
+    }
+}
+
+static enum err start(struct rollout *r, const struct run *run, int stagger, int n_env_total)
 {
     struct rollout_tile *tile = run->tile;
-    for (int e = 0; e < run->block->n_env; e++) {
-        uint32_t gid = (uint32_t)(tile->tile * TILE + e);
+    for (int e = 0; e < tile->env->n_env; e++) {
         tile->episode[e] = 0;
         tile->steps[e] = 0;
-        TRY(tile->env->ops->reset(tile->env, e, gid, 0,
-                                  rollout_first_steps(gid, stagger, n_env_total)));
+        forget_states(r, tile, e);
+        TRY(tile->env->ops->reset(tile->env, e, r->gid[e], 0,
+                                  rollout_first_steps(r->gid[e], stagger, n_env_total)));
     }
     tile->started = true;
     return ERR_OK;
+}
+
+/* value (n, n_steps, A) of rows, n_steps of each of n environments. */
+static void put_values(struct side *s, float *value, const struct learner_rows *rows)
+{
+    const size_t n = (size_t)rows->n * (size_t)rows->n_steps * (size_t)s->spec->n_agents;
+    if (s->learner->ops->value != NULL) {
+        s->learner->ops->value(s->learner, value, rows);
+    } else {
+        memset(value, 0, n * sizeof *value);
+    }
+}
+
+/* What agents of team k carry in slot e. */
+static float *state_of(const struct rollout *r, const struct rollout_tile *tile, int k, int e)
+{
+    return tile->state[k] == NULL ? NULL : tile->state[k] + (size_t)e * r->sides[k].n_state;
+}
+
+/* Values of the state that a truncated episode was left in with step t. */
+static void bootstrap(struct rollout *r, const struct run *run, int e, int t)
+{
+    struct env *env = run->tile->env;
+    for (int k = 0; k < r->spec->n_teams; k++) {
+        struct side *s = &r->sides[k];
+        struct block *b = run->blocks[k];
+        if (b == NULL || s->learner->ops->value == NULL) {
+            continue;
+        }
+        const size_t at = (size_t)(e * b->n_steps + t) * (size_t)s->spec->n_agents;
+        const struct learner_rows last = {
+            .n = 1, .n_steps = 1, .row = s->row_end, .state = state_of(r, run->tile, k, e)};
+        env->ops->row(env, e, k, s->row_end, s->mask_end);
+        put_values(s, b->boot + at, &last);
+    }
 }
 
 /* The episode of slot e has just ended with step t. */
 static enum err end_episode(struct rollout *r, const struct run *run, int e, int t)
 {
     struct env *env = run->tile->env;
-    struct block *b = run->block;
-    int n_agents = r->spec->n_agents;
+    struct block *b = run->blocks[0];
     if (r->flag[e] == ENV_TRUNCATED) {
-        size_t at = (size_t)(e * b->n_steps + t) * (size_t)n_agents;
-        env->ops->row(env, e, r->row_end, r->mask_end);
-        team_value(run->team, r->value, b->boot + at, r->row_end, 1);
+        bootstrap(r, run, e, t);
     }
     if (r->spec->n_stats > 0) {
         env->ops->stats(env, e, r->stats);
@@ -133,9 +217,14 @@ static enum err end_episode(struct rollout *r, const struct run *run, int e, int
     for (int i = 0; scored && i < r->spec->n_stats; i++) {
         b->stats[i] += r->stats[i];
     }
-    b->n_episodes += scored ? 1 : 0;
+    for (int k = 0; scored && k < r->spec->n_teams; k++) {
+        if (run->blocks[k] != NULL) {
+            run->blocks[k]->n_episodes++;
+        }
+    }
     run->tile->episode[e]++;
     run->tile->steps[e] = 0;
+    forget_states(r, run->tile, e);
     return env->ops->reset(env, e, r->gid[e], run->tile->episode[e], 0);
 }
 
@@ -164,7 +253,7 @@ static uint32_t count_allowed(const uint32_t *mask, int n_words)
 }
 
 /* execute (F) = uniform inside the masks of one agent. */
-static void choose_uniform(const struct env_spec *spec, int32_t *execute, const uint32_t *mask,
+static void choose_uniform(const struct team_spec *spec, int32_t *execute, const uint32_t *mask,
                            struct rng_key key, uint32_t draw, uint32_t t, uint32_t update,
                            uint32_t gid)
 {
@@ -177,67 +266,78 @@ static void choose_uniform(const struct env_spec *spec, int32_t *execute, const 
     }
 }
 
-/* Labels into r->action, what is done instead of them into r->execute. The coin of an agent is the
- * first word of its first factor's draw, the choice of a factor the second word of its own. */
+/* Team 0: labels into `action`, what is done instead of them into `execute`. The coin of an agent
+ * is the first word of its first factor's draw, the choice of a factor the second word of its own.
+ */
 static void demonstrate(struct rollout *r, const struct run *run, uint32_t t)
 {
-    const struct env_spec *spec = r->spec;
+    struct side *s = &r->sides[0];
+    const struct team_spec *spec = s->spec;
     struct env *env = run->tile->env;
     struct rng_key key = rng_key(run->cfg->seed, RNG_CLONE, RNG_TRAIN);
-    for (int e = 0; e < run->block->n_env; e++) {
-        int32_t *label = r->action + (size_t)e * r->n_act;
-        int32_t *execute = r->execute + (size_t)e * r->n_act;
-        env->ops->demonstrate(env, e, label);
-        memcpy(execute, label, r->n_act * sizeof(int32_t));
+    for (int e = 0; e < env->n_env; e++) {
+        int32_t *label = s->action + (size_t)e * s->n_act;
+        int32_t *execute = s->execute + (size_t)e * s->n_act;
+        env->ops->demonstrate(env, e, 0, label);
+        memcpy(execute, label, s->n_act * sizeof(int32_t));
         for (int agent = 0; agent < spec->n_agents; agent++) {
             int first = agent * spec->n_factors;
             struct rng_block coin = rng_philox(key, (uint32_t)first, t, run->update, r->gid[e]);
             if ((double)rng_f32(coin.v[0]) < run->cfg->random_share) {
                 choose_uniform(spec, execute + first,
-                               r->mask + (size_t)e * r->n_mask + first * env_mask_words(spec), key,
+                               s->mask + (size_t)e * s->n_mask + first * env_mask_words(spec), key,
                                (uint32_t)first, t, run->update, r->gid[e]);
             }
         }
     }
 }
 
-static void choose(struct rollout *r, const struct run *run, uint32_t t)
+static void choose(struct rollout *r, const struct run *run, int k, uint32_t t)
 {
-    size_t n = (size_t)run->block->n_env;
-    if (run->cfg->mode == ROLLOUT_DEMONSTRATE) {
+    struct side *s = &r->sides[k];
+    const size_t n = (size_t)run->tile->env->n_env;
+    if (k == 0 && run->cfg->mode == ROLLOUT_DEMONSTRATE) {
         demonstrate(r, run, t);
-        memset(r->logp, 0, n * (size_t)r->spec->n_agents * sizeof(float));
+        memset(s->logp, 0, n * (size_t)s->spec->n_agents * sizeof(float));
         return;
     }
-    struct rng_key key = rng_key(run->cfg->seed, RNG_ACTION, RNG_TRAIN);
-    team_act(run->team, r->act, r->action, r->logp, r->row, r->mask, (int)n, ACT_SAMPLE, key,
-             r->gid, run->update, t);
-    memcpy(r->execute, r->action, n * r->n_act * sizeof(int32_t));
+    const struct learner_view view = {
+        .n = (int)n,
+        .row = s->row,
+        .mask = s->mask,
+        .key = rng_key(run->cfg->seed, RNG_ACTION, RNG_TRAIN),
+        .gid = r->gid,
+        .update = run->update,
+        .step = t,
+    };
+    s->learner->ops->act(s->learner, s->action, s->logp, run->tile->state[k], &view);
+    memcpy(s->execute, s->action, n * s->n_act * sizeof(int32_t));
 }
 
 /* ---- steps ---- */
 
-static void read_rows(struct rollout *r, const struct run *run)
+static void read_rows(struct rollout *r, const struct run *run, int k)
 {
     struct env *env = run->tile->env;
-    for (int e = 0; e < run->block->n_env; e++) {
-        env->ops->row(env, e, r->row + (size_t)e * (size_t)r->spec->n_row,
-                      r->mask + (size_t)e * r->n_mask);
+    struct side *s = &r->sides[k];
+    for (int e = 0; e < env->n_env; e++) {
+        env->ops->row(env, e, k, s->row + (size_t)e * (size_t)s->spec->n_row,
+                      s->mask + (size_t)e * s->n_mask);
     }
 }
 
-static void record(const struct rollout *r, struct block *b, int t)
+static void record(const struct side *s, const uint8_t *flag, struct block *b, int t)
 {
-    size_t n_row = (size_t)r->spec->n_row, agents = (size_t)r->spec->n_agents;
+    size_t n_row = (size_t)s->spec->n_row, agents = (size_t)s->spec->n_agents;
     for (size_t e = 0; e < (size_t)b->n_env; e++) {
         size_t at = e * (size_t)b->n_steps + (size_t)t;
-        memcpy(b->row + at * n_row, r->row + e * n_row, n_row * sizeof(float));
-        memcpy(b->mask + at * r->n_mask, r->mask + e * r->n_mask, r->n_mask * sizeof(uint32_t));
-        memcpy(b->action + at * r->n_act, r->action + e * r->n_act, r->n_act * sizeof(int32_t));
-        memcpy(b->logp + at * agents, r->logp + e * agents, agents * sizeof(float));
-        memcpy(b->reward + at * agents, r->reward + e * agents, agents * sizeof(float));
+        memcpy(b->row + at * n_row, s->row + e * n_row, n_row * sizeof(float));
+        memcpy(b->mask + at * s->n_mask, s->mask + e * s->n_mask, s->n_mask * sizeof(uint32_t));
+        memcpy(b->action + at * s->n_act, s->action + e * s->n_act, s->n_act * sizeof(int32_t));
+        memcpy(b->logp + at * agents, s->logp + e * agents, agents * sizeof(float));
+        memcpy(b->reward + at * agents, s->reward + e * agents, agents * sizeof(float));
         memset(b->boot + at * agents, 0, agents * sizeof(float));
-        b->flag[at] = r->flag[e];
+        b->flag[at] = flag[e];
     }
 }
 
@@ -248,9 +348,12 @@ static void keep_actions(const struct rollout *r, struct rollout_tile *tile)
         if (tile->actions != NULL) {
             CHECK(tile->steps[e] < tile->max_steps);
             uint16_t *kept = rollout_kept(tile, e, tile->steps[e]);
-            const int32_t *executed = r->execute + (size_t)e * r->n_act;
-            for (size_t i = 0; i < r->n_act; i++) {
-                kept[i] = (uint16_t)executed[i];
+            for (int k = 0; k < r->spec->n_teams; k++) {
+                const struct side *s = &r->sides[k];
+                const int32_t *executed = s->execute + (size_t)e * s->n_act;
+                for (size_t i = 0; i < s->n_act; i++) {
+                    *kept++ = (uint16_t)executed[i];
+                }
             }
         }
         tile->steps[e]++;
@@ -260,12 +363,18 @@ static void keep_actions(const struct rollout *r, struct rollout_tile *tile)
 static enum err step(struct rollout *r, const struct run *run, int t)
 {
     struct env *env = run->tile->env;
-    read_rows(r, run);
-    choose(r, run, (uint32_t)t);
-    TRY(env->ops->step(env, r->execute, r->reward, r->flag));
+    for (int k = 0; k < r->spec->n_teams; k++) {
+        read_rows(r, run, k);
+        choose(r, run, k, (uint32_t)t);
+    }
+    TRY(env->ops->step(env, r->executed, r->rewards, r->flag));
     keep_actions(r, run->tile);
-    record(r, run->block, t);
-    for (int e = 0; e < run->block->n_env; e++) {
+    for (int k = 0; k < r->spec->n_teams; k++) {
+        if (run->blocks[k] != NULL) {
+            record(&r->sides[k], r->flag, run->blocks[k], t);
+        }
+    }
+    for (int e = 0; e < env->n_env; e++) {
         if (r->flag[e] != ENV_RUNNING) {
             TRY(end_episode(r, run, e, t));
         }
@@ -276,40 +385,73 @@ static enum err step(struct rollout *r, const struct run *run, int t)
     return ERR_OK;
 }
 
+/* ---- a whole rollout ---- */
+
+static void begin_block(struct rollout *r, const struct run *run, int k)
+{
+    struct block *b = run->blocks[k];
+    const struct rollout_tile *tile = run->tile;
+    CHECK(tile->env->n_env == b->n_env && b->n_env <= TILE && b->team == k);
+    CHECK(r->sides[k].n_state == 0 || tile->state[k] != NULL);
+    b->tile = tile->tile;
+    b->update = run->update;
+    b->n_episodes = 0;
+    memset(b->stats, 0, (size_t)block_n_stats(r->spec, k) * sizeof(double));
+    memcpy(b->episode, tile->episode, (size_t)b->n_env * sizeof(uint32_t));
+    if (b->state != NULL) {
+        memcpy(b->state, tile->state[k], (size_t)b->n_env * r->sides[k].n_state * sizeof(float));
+    }
+}
+
 static enum err begin(struct rollout *r, const struct run *run, int stagger, int n_env_total)
 {
-    struct block *b = run->block;
     struct rollout_tile *tile = run->tile;
-    CHECK(tile->env->n_env == b->n_env && b->n_env <= TILE);
+    CHECK(run->blocks[0] != NULL);
     if (run->cfg->mode == ROLLOUT_DEMONSTRATE && tile->env->ops->demonstrate == NULL) {
         log_error("%s has no demonstrator to clone; set init to scratch", r->spec->name);
         return ERR_MISMATCH;
     }
-    if (!tile->started) {
-        TRY(start(run, stagger, n_env_total));
-    }
-    b->tile = tile->tile;
-    b->update = run->update;
-    b->n_episodes = 0;
-    memset(b->stats, 0, (size_t)r->spec->n_stats * sizeof(double));
-    memcpy(b->episode, tile->episode, (size_t)b->n_env * sizeof(uint32_t));
-    for (int e = 0; e < b->n_env; e++) {
+    for (int e = 0; e < tile->env->n_env; e++) {
         r->gid[e] = (uint32_t)(tile->tile * TILE + e);
+    }
+    if (!tile->started) {
+        TRY(start(r, run, stagger, n_env_total));
+    }
+    for (int k = 0; k < r->spec->n_teams; k++) {
+        if (run->blocks[k] != NULL) {
+            begin_block(r, run, k);
+        }
     }
     return ERR_OK;
 }
 
-enum err rollout_run(struct rollout *r, struct block *block, struct rollout_tile *tile,
-                     const struct team *team, const struct rollout_cfg *cfg, uint32_t update,
-                     int stagger, int n_env_total)
+/* Values of all rows, and of the states after the last step. */
+static void finish_block(struct rollout *r, const struct run *run, int k)
 {
-    struct run run = {block, tile, team, cfg, update};
+    struct block *b = run->blocks[k];
+    struct side *s = &r->sides[k];
+    const struct learner_rows all = {
+        .n = b->n_env, .n_steps = b->n_steps, .row = b->row, .state = b->state, .flag = b->flag};
+    const struct learner_rows last = {
+        .n = b->n_env, .n_steps = 1, .row = s->row, .state = run->tile->state[k]};
+    read_rows(r, run, k);
+    put_values(s, b->value, &all);
+    put_values(s, b->last_value, &last);
+}
+
+enum err rollout_run(struct rollout *r, struct block *const *blocks, struct rollout_tile *tile,
+                     const struct rollout_cfg *cfg, uint32_t update, int stagger, int n_env_total)
+{
+    const struct run run = {blocks, tile, cfg, update};
+    const int n_steps = blocks[0]->n_steps;
     TRY(begin(r, &run, stagger, n_env_total));
-    for (int t = 0; t < block->n_steps; t++) {
+    for (int t = 0; t < n_steps; t++) {
         TRY(step(r, &run, t));
     }
-    read_rows(r, &run);
-    team_value(team, r->value, block->value, block->row, block->n_env * block->n_steps);
-    team_value(team, r->value, block->last_value, r->row, block->n_env);
+    for (int k = 0; k < r->spec->n_teams; k++) {
+        if (blocks[k] != NULL) {
+            finish_block(r, &run, k);
+        }
+    }
     return ERR_OK;
 }

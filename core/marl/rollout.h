@@ -1,18 +1,19 @@
-/* The rollout: T steps of one tile into a block.
+/* The rollout: T steps of one tile into blocks, one for each team.
  *
- *   row, masks -> team acts -> env steps -> reward, flag -> reset where an episode ended
+ *   rows, masks -> every team acts -> env steps -> rewards, flag -> reset where an episode ended
  *
- * Everything drawn is a function of (seed, environment, update, step), so a block is a function of
- * the weights and the tile's history, not of where it is computed.
+ * Everything drawn is a function of (seed, team, environment, update, step), so a block is a
+ * function of the weights and the tile's history, not of where it is computed.
  */
 #ifndef KARMA_MARL_ROLLOUT_H
 #define KARMA_MARL_ROLLOUT_H
 
 #include "core/marl/block.h"
-#include "core/marl/team.h"
+#include "core/marl/learner.h"
 
-/* Who chooses. DEMONSTRATE: the block's actions are the demonstrator's (the labels of cloning),
- * while each agent executes, with probability `random_share`, a uniform choice inside its mask. */
+/* Who chooses for team 0. DEMONSTRATE: the block's actions are the demonstrator's (the labels of
+ * cloning), while each agent executes, with probability `random_share`, a uniform choice inside its
+ * mask. The other teams act as they have learned in either mode. */
 enum rollout_mode { ROLLOUT_POLICY, ROLLOUT_DEMONSTRATE };
 
 struct rollout_cfg {
@@ -31,23 +32,24 @@ struct rollout_tile {
     uint32_t episode[TILE];
     bool started;
     int steps[TILE];   /* that the running episodes have taken */
-    uint16_t *actions; /* (TILE, max_steps, A, F) executed in them; NULL: not kept */
+    uint16_t *actions; /* (TILE, max_steps, all teams' A*F) executed in them; NULL: not kept */
     int max_steps;     /* of an episode */
+    float *state[ENV_TEAMS_MAX]; /* (TILE, A, S) of each team's agents now; NULL where S = 0 */
 };
 
-/* Let the tile keep its actions, for episodes of at most max_steps. */
+/* Let the tile keep its actions, for episodes of at most max_steps, and what its agents carry from
+ * step to step. Teams with such a state need this. */
 enum err rollout_keep_actions(struct rollout_tile *tile, struct arena *arena,
                               const struct env_spec *spec, int max_steps) WARN_UNUSED;
 
 /* Where `from` stands, into `to` of the same environment and kept length. */
 void rollout_copy_history(struct rollout_tile *to, const struct rollout_tile *from);
 
-/* The action of step t in slot e's running episode (A, F). */
+/* The joint action of step t in slot e's running episode: (A, F) of one team after the other. */
 static inline uint16_t *rollout_kept(const struct rollout_tile *tile, int e, int t)
 {
-    const struct env_spec *spec = tile->env->spec;
     return tile->actions + ((size_t)e * (size_t)tile->max_steps + (size_t)t) *
-                               (size_t)(spec->n_agents * spec->n_factors);
+                               (size_t)env_joint_actions(tile->env->spec);
 }
 
 /* Length of an environment's first episode when resets are staggered over `stagger` steps: so many
@@ -58,13 +60,15 @@ static inline int rollout_first_steps(uint32_t gid, int stagger, int n_env_total
 }
 
 struct rollout; /* buffers for one tile */
-enum err rollout_init(struct rollout **out, struct arena *arena,
-                      const struct team *team) WARN_UNUSED;
+/* learners (spec->n_teams) act; by reference. */
+enum err rollout_init(struct rollout **out, struct arena *arena, const struct env_spec *spec,
+                      struct learner *const *learners) WARN_UNUSED;
 
-/* Fills block (n_env, n_steps of it; stagger: horizon or 0, see rollout_first_steps()). Continues
- * where the tile's last block ended; starts it if it has not started. */
-enum err rollout_run(struct rollout *r, struct block *block, struct rollout_tile *tile,
-                     const struct team *team, const struct rollout_cfg *cfg, uint32_t update,
-                     int stagger, int n_env_total) WARN_UNUSED;
+/* Fills blocks (n_teams; each n_env, n_steps of it; NULL: that team's is not wanted, but team 0's
+ * is). stagger: horizon or 0, see rollout_first_steps(). Continues where the tile's last blocks
+ * ended; starts it if it has not started. */
+enum err rollout_run(struct rollout *r, struct block *const *blocks, struct rollout_tile *tile,
+                     const struct rollout_cfg *cfg, uint32_t update, int stagger,
+                     int n_env_total) WARN_UNUSED;
 
 #endif

@@ -78,7 +78,7 @@ static bool needs_one_hot(const struct team_cfg *cfg)
 static enum err networks_init(struct team *t)
 {
     const struct team_cfg *cfg = t->cfg;
-    const struct env_spec *spec = t->spec;
+    const struct team_spec *spec = t->spec;
     bool local = cfg->critic == CRITIC_LOCAL;
     int one_hot = spec->n_agents;
     int n_actor_in = spec->n_obs + (cfg->share_actor ? one_hot : 0);
@@ -97,25 +97,7 @@ static enum err networks_init(struct team *t)
                         t->n_cols);
 }
 
-enum err team_weights_init(struct weights *w, struct arena *arena, const struct team *t)
-{
-    *w = (struct weights){.n_params = (size_t)t->n_actors * t->actor.n_params + t->critic.n_params};
-    w->params = ARENA_NEW(arena, w->n_params, float);
-    w->row_stats = ARENA_NEW(arena, stats_doubles(t->spec->n_norm), double);
-    w->value_norm = ARENA_NEW(arena, popart_doubles(t->spec->n_agents), double);
-    return w->params != NULL && w->row_stats != NULL && w->value_norm != NULL ? ERR_OK : ERR_MEMORY;
-}
-
-void team_weights_copy(struct weights *to, const struct weights *from, const struct team *t)
-{
-    CHECK(to->n_params == from->n_params);
-    to->version = from->version;
-    memcpy(to->params, from->params, from->n_params * sizeof(float));
-    memcpy(to->row_stats, from->row_stats, stats_doubles(t->spec->n_norm) * sizeof(double));
-    memcpy(to->value_norm, from->value_norm, popart_doubles(t->spec->n_agents) * sizeof(double));
-}
-
-static enum err weights_init(struct team *t, struct arena *arena)
+static enum err parameters_init(struct team *t, struct arena *arena)
 {
     size_t n_actors = (size_t)t->n_actors;
     t->actor_at = ARENA_NEW(arena, n_actors, size_t);
@@ -123,7 +105,12 @@ static enum err weights_init(struct team *t, struct arena *arena)
     if (t->actor_at == NULL || t->critic_at == NULL) {
         return ERR_MEMORY;
     }
-    TRY(team_weights_init(&t->w, arena, t));
+    t->w = (struct weights){
+        .n_params = n_actors * t->actor.n_params + t->critic.n_params,
+        .n_row_stats = stats_doubles(t->spec->n_norm),
+        .n_value_norm = popart_doubles(t->spec->n_agents),
+    };
+    TRY(weights_init(&t->w, arena));
     for (size_t i = 0; i < n_actors; i++) {
         t->actor_at[i] = i * t->actor.n_params;
     }
@@ -132,11 +119,11 @@ static enum err weights_init(struct team *t, struct arena *arena)
 }
 
 enum err team_init(struct team *t, struct arena *arena, const struct team_cfg *cfg,
-                   const struct env_spec *spec)
+                   const struct team_spec *spec)
 {
     struct team made = {.cfg = cfg, .spec = spec};
     TRY(networks_init(&made));
-    TRY(weights_init(&made, arena));
+    TRY(parameters_init(&made, arena));
     float *mean = ARENA_NEW(arena, spec->n_norm, float);
     float *inv_std = ARENA_NEW(arena, spec->n_norm, float);
     if (mean == NULL || inv_std == NULL) {
@@ -156,15 +143,16 @@ struct popart team_popart(const struct team *t, double beta)
 enum err team_init_params(struct team *t, uint64_t seed, struct arena *scratch)
 {
     struct rng_key key = rng_key(seed, RNG_PARAM_INIT, RNG_TRAIN);
+    const uint32_t first = env_draw(t->number);
     double gain = sqrt(2.0);
     for (int i = 0; i < t->n_actors; i++) {
-        TRY(mlp_init_params(&t->actor, t->w.params + t->actor_at[i], gain, 0.01, key, (uint32_t)i,
-                            scratch));
+        TRY(mlp_init_params(&t->actor, t->w.params + t->actor_at[i], gain, 0.01, key,
+                            first + (uint32_t)i, scratch));
     }
     TRY(mlp_init_params(&t->critic, t->w.params + t->critic_at[0], gain, 1.0, key,
-                        (uint32_t)t->n_actors, scratch));
+                        first + (uint32_t)t->n_actors, scratch));
     struct popart pa = team_popart(t, 0.0);
-    memset(t->w.value_norm, 0, popart_doubles(t->spec->n_agents) * sizeof(double));
+    memset(t->w.value_norm, 0, t->w.n_value_norm * sizeof(double));
     popart_init(&pa, pa.d, pa.beta, pa.sigma_min, pa.state);
     stats_clear(t->w.row_stats, t->spec->n_norm);
     t->w.version = 0;
@@ -198,10 +186,7 @@ int team_find_not_finite(const struct team *t)
 
 uint64_t team_digest(const struct team *t)
 {
-    const struct weights *w = &t->w;
-    uint64_t hash = hash_fnv1a(HASH_START, w->params, w->n_params * sizeof(float));
-    hash = hash_fnv1a(hash, w->row_stats, stats_doubles(t->spec->n_norm) * sizeof(double));
-    return hash_fnv1a(hash, w->value_norm, popart_doubles(t->spec->n_agents) * sizeof(double));
+    return weights_hash(HASH_START, &t->w);
 }
 
 /* ---- inputs ---- */
@@ -216,7 +201,7 @@ void team_normalise_row(const struct team *t, float *out, const float *row)
 /* obs (A, n, obs_ld), row r of all agents. */
 static void observe(const struct team *t, float *obs, const float *row, int r, int n)
 {
-    const struct env_spec *spec = t->spec;
+    const struct team_spec *spec = t->spec;
     size_t n_tail = (size_t)(t->obs_ld - spec->n_obs);
     for (int agent = 0; agent < spec->n_agents; agent++) {
         float *o = obs + ((size_t)agent * (size_t)n + (size_t)r) * (size_t)t->obs_ld;
@@ -231,7 +216,7 @@ static void observe(const struct team *t, float *obs, const float *row, int r, i
 void team_inputs(const struct team *t, float *obs, float *critic, float *row, const float *rows,
                  int n)
 {
-    const struct env_spec *spec = t->spec;
+    const struct team_spec *spec = t->spec;
     for (int r = 0; r < n; r++) {
         team_normalise_row(t, row, rows + (size_t)r * (size_t)spec->n_row);
         if (obs != NULL) {
@@ -302,11 +287,11 @@ enum err team_scratch_init(struct team_scratch **out, struct arena *arena, const
 struct draws {
     enum act_mode mode;
     struct rng_key key;
-    uint32_t update, step;
+    uint32_t first, update, step;
 };
 
 /* One agent in one environment: action (F); returns the joint log-probability. */
-static float choose(const struct env_spec *spec, float *logp, int32_t *action, const float *logits,
+static float choose(const struct team_spec *spec, float *logp, int32_t *action, const float *logits,
                     const uint32_t *mask, int agent, const struct draws *d, uint32_t gid)
 {
     int n_words = env_mask_words(spec);
@@ -317,7 +302,7 @@ static float choose(const struct env_spec *spec, float *logp, int32_t *action, c
         if (d->mode == ACT_ARGMAX) {
             action[f] = policy_argmax(logp, m, spec->n_choices);
         } else {
-            uint32_t draw = (uint32_t)(agent * spec->n_factors + f);
+            uint32_t draw = d->first + (uint32_t)(agent * spec->n_factors + f);
             struct rng_block v = rng_philox(d->key, draw, d->step, d->update, gid);
             action[f] = policy_sample(logp, m, spec->n_choices, rng_f32(v.v[0]));
         }
@@ -331,7 +316,7 @@ static void act_piece(const struct team *t, struct team_scratch *s, int32_t *act
                       const float *rows, const uint32_t *mask, int n, const struct draws *d,
                       const uint32_t *gid)
 {
-    const struct env_spec *spec = t->spec;
+    const struct team_spec *spec = t->spec;
     int n_agents = spec->n_agents, n_mask = spec->n_factors * env_mask_words(spec);
     team_inputs(t, s->obs, NULL, s->row, rows, n);
     team_logits(t, s->out, s->obs, n, s->work);
@@ -349,8 +334,9 @@ void team_act(const struct team *t, struct team_scratch *s, int32_t *action, flo
               const float *rows, const uint32_t *mask, int n, enum act_mode mode,
               struct rng_key key, const uint32_t *gid, uint32_t update, uint32_t step)
 {
-    const struct env_spec *spec = t->spec;
-    struct draws d = {.mode = mode, .key = key, .update = update, .step = step};
+    const struct team_spec *spec = t->spec;
+    struct draws d = {
+        .mode = mode, .key = key, .first = env_draw(t->number), .update = update, .step = step};
     int n_choice = spec->n_agents * spec->n_factors;
     for (int at = 0; at < n; at += s->n) {
         size_t e = (size_t)at;
@@ -380,7 +366,7 @@ static void value_piece(const struct team *t, struct team_scratch *s, float *val
 void team_value(const struct team *t, struct team_scratch *s, float *value, const float *rows,
                 int n)
 {
-    const struct env_spec *spec = t->spec;
+    const struct team_spec *spec = t->spec;
     for (int at = 0; at < n; at += s->n) {
         value_piece(t, s, value + (size_t)at * (size_t)spec->n_agents,
                     rows + (size_t)at * (size_t)spec->n_row, n - at < s->n ? n - at : s->n);

@@ -10,6 +10,7 @@
 #include "core/base/config.h"
 #include "core/base/mem.h"
 #include "core/marl/env.h"
+#include "core/marl/weights.h"
 #include "core/nn/mlp.h"
 #include "core/nn/normaliser.h"
 
@@ -29,19 +30,10 @@ extern const struct cfg_field team_fields[];
  * sees (IPPO), one network shared by the agents with their one-hot. */
 enum critic_kind { CRITIC_CENTRAL, CRITIC_LOCAL };
 
-/* What a policy is: everything that travels from learner to worker, into files and to evaluation.
- */
-struct weights {
-    uint32_t version; /* updates done */
-    size_t n_params;
-    float *params;      /* (n_params) actors, then critic */
-    double *row_stats;  /* stats_doubles(spec->n_norm): frozen during an update */
-    double *value_norm; /* popart_doubles(n_agents); local critic: the first popart_doubles(1) */
-};
-
 struct team {
     const struct team_cfg *cfg;
-    const struct env_spec *spec;
+    const struct team_spec *spec;
+    int number; /* among the teams of its environment: a coordinate of its draws; 0 after init */
     struct mlp actor, critic;
     int n_actors, n_critics;      /* networks: n_agents or 1; 1 */
     size_t *actor_at, *critic_at; /* offsets in params */
@@ -53,20 +45,12 @@ struct team {
 };
 
 enum err team_init(struct team *t, struct arena *arena, const struct team_cfg *cfg,
-                   const struct env_spec *spec) WARN_UNUSED;
-/* Storage of the shapes of t->w, zeroed. */
-enum err team_weights_init(struct weights *w, struct arena *arena,
-                           const struct team *t) WARN_UNUSED;
-/* Between weights of one shape; team_refresh() is due where a team's own were overwritten. */
-void team_weights_copy(struct weights *to, const struct weights *from, const struct team *t);
+                   const struct team_spec *spec) WARN_UNUSED;
 /* Orthogonal parameters, statistics cleared. scratch is rewound. */
 enum err team_init_params(struct team *t, uint64_t seed, struct arena *scratch) WARN_UNUSED;
 /* After w was overwritten (broadcast, file): derive what depends on it. */
 void team_refresh(struct team *t);
-/* The first network with a parameter that is not finite: an actor's index, n_actors for the critic,
- * -1 if all are finite. */
-int team_find_not_finite(const struct team *t);
-/* FNV-1a, 64 bits, over the bytes of parameters and statistics: what `train` prints. */
+/* Hash of the weights (weights_hash()): what `train` prints. */
 uint64_t team_digest(const struct team *t);
 
 /* What the networks see of n rows (n, R): obs (A, n, obs_ld) with the agent's one-hot behind column
@@ -79,6 +63,9 @@ void team_inputs(const struct team *t, float *obs, float *critic, float *row, co
 void team_normalise_row(const struct team *t, float *out, const float *row);
 
 /* Logits (A, n, logit_ld) of all actors. work: mlp_infer_work_floats(&t->actor). */
+/* The first network with a parameter that is not finite: an actor's index, n_actors for the critic,
+ * -1 if all are finite. */
+int team_find_not_finite(const struct team *t);
 void team_logits(const struct team *t, float *logits, const float *obs, int n, float *work);
 
 /* View of w.value_norm; beta matters to popart_update() only. */
@@ -94,8 +81,9 @@ enum act_mode { ACT_SAMPLE, ACT_ARGMAX };
 
 /* rows (n, R) raw, mask (n, A, F, words) -> action (n, A, F), logp (n, A).
  * gid (n): environments' global ids, step: decision number; with `key` the coordinates of the draws
- * (draw = agent * F + factor): counter (draw, step, update, gid), first word. ACT_ARGMAX draws
- * nothing, gid may be NULL. Row-wise: bits don't depend on n. Any n: done in pieces. */
+ * (draw = env_draw() + agent * F + factor): counter (draw, step, update, gid), first word.
+ * ACT_ARGMAX draws nothing, gid may be NULL. Row-wise: bits don't depend on n. Any n: done in
+ * pieces. */
 void team_act(const struct team *t, struct team_scratch *s, int32_t *action, float *logp,
               const float *rows, const uint32_t *mask, int n, enum act_mode mode,
               struct rng_key key, const uint32_t *gid, uint32_t update, uint32_t step);

@@ -6,6 +6,7 @@
 #include "mpi/experiment.h"
 #include "mpi/locking.h"
 #include "mpi/resume.h"
+#include "mpi/train_game.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -59,10 +60,11 @@ static enum err check_dump(const struct comm *comm, const struct options *o, enu
 static enum err train_experiment(struct comm *comm, struct experiment *x, struct lock *lock,
                                  const struct options *o)
 {
+    struct train_game game;
     struct train_setup setup = {
         .train = &x->cfg.train,
-        .mappo = &x->cfg.mappo,
-        .team = &x->cfg.team,
+        .envs = &game.envs,
+        .learners = game.learners,
         .rules = &x->rules,
         .run_dir = x->cfg.run.dir,
         .config = (const char *)x->resolved.data,
@@ -73,6 +75,7 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, struct
         .dump_update = o->dump_update, .dump_file = o->dump_file, .dry_run = o->dry_run};
     enum resume what = RESUME_FRESH;
     uint64_t digest = 0;
+    train_game_init(&game, &x->cfg.train, &x->rules, &x->cfg.team, &x->cfg.mappo);
     enum err e = experiment_training_digest(&setup.config_digest, &x->cfg);
     e = setup.features == NULL ? ERR_MEMORY : e;
     TRY(comm_agree(comm, e));

@@ -12,6 +12,7 @@
  * bit by bit; and it moves the weights as an update does that multiplies with OpenBLAS.
  */
 #include "core/game/game.h"
+#include "core/marl/mappo_learner.h"
 #include "core/marl/rollout.h"
 #include "mpi/experiment.h"
 #include "tests/bench/bench.h"
@@ -23,7 +24,7 @@ static const char config[] = "configs/experiments/quickstart_cluster.yaml";
 static const double blas_tolerance = 1e-4; /* of the length of the step */
 
 /* A team with its optimiser. */
-struct learner {
+struct networks {
     struct team_cfg cfg;
     struct team team;
     struct mappo *mappo;
@@ -31,8 +32,9 @@ struct learner {
 
 struct bench {
     struct experiment x;
-    struct learner fixed, blas;
+    struct networks fixed, blas;
     struct team_scratch *act, *value;
+    struct mappo_learner player; /* acts with fixed.team */
     struct rollout *rollout;
     struct rollout_tile *tile; /* (n_tiles) */
     struct block *block;       /* (n_tiles) */
@@ -69,7 +71,7 @@ static double learn_flop(const struct team *t)
 
 /* ---- set-up ---- */
 
-static enum err learner_init(struct learner *l, struct bench *b, enum gemm_kind gemm)
+static enum err learner_init(struct networks *l, struct bench *b, enum gemm_kind gemm)
 {
     struct arena *arena = &b->x.arena;
     const struct train_cfg *train = &b->x.cfg.train;
@@ -99,7 +101,7 @@ static enum err tiles_init(struct bench *b)
     for (int i = 0; i < b->n_tiles; i++) {
         b->tile[i].tile = i;
         TRY(game_new(&b->tile[i].env, arena, &b->x.rules, TILE, train->seed, NULL));
-        TRY(block_init(&b->block[i], arena, &b->x.rules.spec, TILE, train->steps));
+        TRY(block_init(&b->block[i], arena, &b->x.rules.env, 0, TILE, train->steps));
     }
     return ERR_OK;
 }
@@ -113,7 +115,9 @@ static enum err bench_init(struct bench *b)
     TRY(learner_init(&b->blas, b, GEMM_BLAS));
     TRY(team_scratch_init(&b->act, arena, &b->fixed.team, TILE));
     TRY(team_scratch_init(&b->value, arena, &b->fixed.team, row_block > TILE ? row_block : TILE));
-    TRY(rollout_init(&b->rollout, arena, &b->fixed.team));
+    TRY(mappo_learner_init(&b->player, arena, &b->fixed.team, NULL));
+    TRY(rollout_init(&b->rollout, arena, &b->x.rules.env,
+                     (struct learner *const[]){&b->player.base}));
     return tiles_init(b);
 }
 
@@ -126,8 +130,8 @@ static enum err roll(struct bench *b, double *seconds)
     const struct rollout_cfg cfg = {.seed = train->seed};
     for (int i = 0; i < b->n_tiles; i++) {
         const double start = bench_cpu_s();
-        TRY(rollout_run(b->rollout, &b->block[i], &b->tile[i], &b->fixed.team, &cfg, b->update,
-                        b->x.cfg.game.horizon, train->envs));
+        TRY(rollout_run(b->rollout, (struct block *const[]){&b->block[i]}, &b->tile[i], &cfg,
+                        b->update, b->x.cfg.game.horizon, train->envs));
         seconds[i] = bench_cpu_s() - start;
     }
     b->update++;
@@ -140,7 +144,7 @@ static double act(struct bench *b, const struct block *block)
 {
     static int32_t action[1 << 16];
     static float logp[1 << 16], value[1 << 20];
-    const struct env_spec *spec = b->fixed.team.spec;
+    const struct team_spec *spec = b->fixed.team.spec;
     const int n_mask = spec->n_agents * spec->n_factors * env_mask_words(spec);
     const struct rng_key key = rng_key(1, RNG_ACTION, RNG_TRAIN);
     const uint32_t gid[TILE] = {0, 1, 2, 3, 4, 5, 6, 7};
@@ -156,7 +160,7 @@ static double act(struct bench *b, const struct block *block)
     return (bench_cpu_s() - start) / ACT_ROUNDS;
 }
 
-static enum err learn(struct bench *b, struct learner *l, enum mappo_phase phase, double *seconds,
+static enum err learn(struct bench *b, struct networks *l, enum mappo_phase phase, double *seconds,
                       struct mappo_stats *stats)
 {
     const double start = bench_cpu_s();

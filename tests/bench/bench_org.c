@@ -9,6 +9,7 @@
  */
 #include "core/game/conduct.h"
 #include "core/game/game.h"
+#include "core/marl/mappo_learner.h"
 #include "core/marl/rollout.h"
 #include "mpi/experiment.h"
 #include "tests/bench/bench.h"
@@ -19,6 +20,7 @@ static const char config[] = "configs/experiments/ablation_multi_hard.yaml";
 struct bench {
     struct experiment x, plain; /* with and without the organisation */
     struct team team;
+    struct mappo_learner player;
     struct rollout *rollout;
     struct rollout_tile tile;
     struct block block;
@@ -36,7 +38,7 @@ struct replay {
 
 static enum err replay_init(struct replay *r, struct arena *arena, const struct rules *rules)
 {
-    const struct env_spec *spec = &rules->spec;
+    const struct team_spec *spec = &rules->spec;
     const int n_mask = spec->n_agents * spec->n_factors * env_mask_words(spec);
     *r = (struct replay){.rules = rules,
                          .row = ARENA_NEW(arena, spec->n_row, float),
@@ -53,7 +55,7 @@ static enum err replay_init(struct replay *r, struct arena *arena, const struct 
 /* What the game does around a step, without the plant. */
 static void step_rules(struct replay *r, const float *state, const int32_t *action)
 {
-    const struct env_spec *spec = &r->rules->spec;
+    const struct team_spec *spec = &r->rules->spec;
     bool conflict;
     rules_observe(&r->memory, r->rules, state);
     for (int a = 0; a < spec->n_agents && r->rules->guides != NULL; a++) {
@@ -76,7 +78,7 @@ static void step_rules(struct replay *r, const float *state, const int32_t *acti
 /* Through all environments of the block; seconds. Counts masks that are not the block's. */
 static double replay(const struct bench *b, struct replay *r, int *n_wrong)
 {
-    const struct env_spec *spec = b->team.spec;
+    const struct team_spec *spec = b->team.spec;
     const struct block *k = &b->block;
     const int n_act = spec->n_agents * spec->n_factors;
     const size_t n_mask = (size_t)(n_act * env_mask_words(spec));
@@ -99,7 +101,7 @@ static enum err play(struct bench *b, double *seconds)
     const struct rollout_cfg cfg = {.seed = b->x.cfg.train.seed};
     b->tile.started = false;
     const double start = bench_cpu_s();
-    TRY(rollout_run(b->rollout, &b->block, &b->tile, &b->team, &cfg, 0, 0, TILE));
+    TRY(rollout_run(b->rollout, (struct block *const[]){&b->block}, &b->tile, &cfg, 0, 0, TILE));
     *seconds = bench_cpu_s() - start;
     return ERR_OK;
 }
@@ -109,9 +111,11 @@ static enum err bench_init(struct bench *b)
     struct arena *arena = &b->x.arena;
     TRY(team_init(&b->team, arena, &b->x.cfg.team, &b->x.rules.spec));
     TRY(team_init_params(&b->team, b->x.cfg.train.seed, arena));
-    TRY(rollout_init(&b->rollout, arena, &b->team));
+    TRY(mappo_learner_init(&b->player, arena, &b->team, NULL));
+    TRY(rollout_init(&b->rollout, arena, &b->x.rules.env,
+                     (struct learner *const[]){&b->player.base}));
     TRY(game_new(&b->tile.env, arena, &b->x.rules, TILE, b->x.cfg.train.seed, NULL));
-    return block_init(&b->block, arena, b->team.spec, TILE, b->x.cfg.train.steps);
+    return block_init(&b->block, arena, &b->x.rules.env, 0, TILE, b->x.cfg.train.steps);
 }
 
 static enum err bench_run(struct bench *b, const struct bench_options *o)

@@ -14,9 +14,11 @@
  * all ranks must hold equal weights, or nothing is printed.
  */
 #include "core/game/game.h"
+#include "core/marl/mappo_learner.h"
 #include "core/marl/rollout.h"
 #include "mpi/exchange.h"
 #include "mpi/experiment.h"
+#include "mpi/train_game.h"
 #include "tests/bench/bench_ranks.h"
 
 #include <errno.h>
@@ -41,6 +43,8 @@ struct bench {
     struct arena arena, scratch;
     struct owners owners;
     struct team team;
+    struct mappo_learner player;
+    struct learner *learners[1];
     struct exchange exchange;
     struct block sample;  /* one tile's block, the same on all ranks */
     struct block *blocks; /* (n_learn) received */
@@ -63,10 +67,11 @@ static enum err train(struct bench *b, int updates, struct usage *out)
 {
     char dir[512];
     snprintf(dir, sizeof dir, "%s.run%d", program_invocation_name, b->c.size);
+    struct train_game game;
     const struct train_setup setup = {
         .train = &b->x.cfg.train,
-        .mappo = &b->x.cfg.mappo,
-        .team = &b->x.cfg.team,
+        .envs = &game.envs,
+        .learners = game.learners,
         .rules = &b->x.rules,
         .run_dir = dir,
         .config = (const char *)b->x.resolved.data,
@@ -78,6 +83,7 @@ static enum err train(struct bench *b, int updates, struct usage *out)
         return ERR_MEMORY;
     }
     b->x.cfg.train.updates = updates;
+    train_game_init(&game, &b->x.cfg.train, &b->x.rules, &b->x.cfg.team, &b->x.cfg.mappo);
     remove_run(b, dir);
     TRY(comm_barrier(&b->c));
     *out = (struct usage){-clock_s(), -b->c.wait_seconds, -(double)b->c.bytes_sent};
@@ -133,11 +139,11 @@ static enum err make_sample(struct bench *b)
     const struct rollout_cfg cfg = {.seed = train->seed};
     struct rollout_tile tile = {.tile = 0};
     struct rollout *rollout;
-    TRY(rollout_init(&rollout, &b->arena, &b->team));
+    TRY(rollout_init(&rollout, &b->arena, &b->x.rules.env, b->learners));
     TRY(game_new(&tile.env, &b->arena, &b->x.rules, TILE, train->seed, NULL));
-    TRY(block_init(&b->sample, &b->arena, b->team.spec, TILE, train->steps));
-    return rollout_run(rollout, &b->sample, &tile, &b->team, &cfg, 0, b->x.cfg.game.horizon,
-                       train->envs);
+    TRY(block_init(&b->sample, &b->arena, &b->x.rules.env, 0, TILE, train->steps));
+    return rollout_run(rollout, (struct block *const[]){&b->sample}, &tile, &cfg, 0,
+                       b->x.cfg.game.horizon, train->envs);
 }
 
 static enum err replay_init(struct bench *b)
@@ -147,7 +153,9 @@ static enum err replay_init(struct bench *b)
     TRY(owners_init(&b->owners, &b->arena, n_tiles, b->c.size, train->learners));
     TRY(team_init(&b->team, &b->arena, &b->x.cfg.team, &b->x.rules.spec));
     TRY(team_init_params(&b->team, train->seed, &b->scratch));
-    exchange_init(&b->exchange, &b->c, &b->team, &b->scratch);
+    TRY(mappo_learner_init(&b->player, &b->arena, &b->team, &b->x.cfg.mappo));
+    b->learners[0] = &b->player.base;
+    exchange_init(&b->exchange, &b->c, &b->x.rules.env, b->learners, &b->scratch);
     TRY(make_sample(b));
     b->blocks = ARENA_NEW(&b->arena, n_tiles, struct block);
     if (b->blocks == NULL) {
@@ -156,7 +164,7 @@ static enum err replay_init(struct bench *b)
     for (int tile = 0; tile < n_tiles; tile++) {
         if (b->owners.learn[tile] == b->c.rank && b->owners.sim[tile] != b->c.rank) {
             struct block *block = &b->blocks[b->n_learn++];
-            TRY(block_init(block, &b->arena, b->team.spec, TILE, train->steps));
+            TRY(block_init(block, &b->arena, &b->x.rules.env, 0, TILE, train->steps));
             block->tile = tile;
         }
     }
@@ -182,7 +190,7 @@ static enum err exchange_all(struct bench *b, double *seconds)
     return ERR_OK;
 }
 
-static bool same_block(const struct block *a, const struct block *b, const struct env_spec *s)
+static bool same_block(const struct block *a, const struct block *b, const struct team_spec *s)
 {
     const size_t rows = (size_t)(a->n_env * a->n_steps), agents = rows * (size_t)s->n_agents;
     const size_t choices = agents * (size_t)s->n_factors;

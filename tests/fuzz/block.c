@@ -11,7 +11,7 @@ static enum err begin(struct arena *arena, int variant)
 static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch)
 {
     struct block *got = NULL;
-    const enum err e = codec_get_block(&got, toy.run.block, toy.run.n_tiles, &toy.spec, bytes, n,
+    const enum err e = codec_get_block(&got, toy.run.block, toy.run.n_tiles, &toy.env, bytes, n,
                                        fuzz_source(), scratch);
     CHECK((e == ERR_OK) == (got == toy.run.block));
     CHECK(scratch->bytes == 0); /* rewound */
@@ -22,7 +22,7 @@ static enum err encode(struct buf *out)
 {
     struct arena scratch;
     arena_init(&scratch);
-    const enum err e = codec_put_block(out, toy.run.block, &toy.spec, &scratch);
+    const enum err e = codec_put_block(out, toy.run.block, &toy.env, &scratch);
     arena_release(&scratch);
     return e;
 }

@@ -11,7 +11,7 @@ static enum err begin(struct arena *arena, int variant)
                                         .weights = UINT64_C(0x0123456789abcdef),
                                         .update = variant == 0 ? 12 : INT32_MAX,
                                         .rollouts = 300,
-                                        .adam_t = UINT64_C(7) << 32 | 9,
+                                        .counter = UINT64_C(7) << 32 | 9,
                                         .n_envs = TOY_ENVS,
                                         .horizon = TOY_HORIZON};
     return toy_team_begin(&toy, arena, variant);
@@ -20,7 +20,7 @@ static enum err begin(struct arena *arena, int variant)
 static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch)
 {
     const enum err e =
-        codec_get_checkpoint(&header, &toy.run.team, bytes, n, fuzz_source(), scratch);
+        codec_get_checkpoint(&header, &toy.run.player.base, bytes, n, fuzz_source(), scratch);
     CHECK(header.n_envs == TOY_ENVS && header.horizon == TOY_HORIZON);
     CHECK(header.update <= INT32_MAX);
     CHECK(scratch->bytes == 0); /* rewound */
@@ -29,7 +29,7 @@ static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch
 
 static enum err encode(struct buf *out)
 {
-    return codec_put_checkpoint(out, &header, &toy.run.team);
+    return codec_put_checkpoint(out, &header, &toy.run.player.base);
 }
 
 const struct fuzz_reader fuzz_reader = {.fixed = TOY_FIXED,

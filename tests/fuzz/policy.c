@@ -22,7 +22,8 @@ static enum err begin(struct arena *arena, int variant)
 static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch)
 {
     struct policy_meta got = meta;
-    const enum err e = codec_get_policy(&toy.run.team, &got, bytes, n, fuzz_source(), scratch);
+    const enum err e =
+        codec_get_policy(&toy.run.team.w, &toy.spec, &got, bytes, n, fuzz_source(), scratch);
     if (e == ERR_OK) {
         CHECK(got.digest == team_digest(&toy.run.team));
         CHECK(strlen(got.config) <= n);
@@ -35,7 +36,7 @@ static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch
 
 static enum err encode(struct buf *out)
 {
-    return codec_put_policy(out, &toy.run.team, &meta);
+    return codec_put_policy(out, &toy.run.team.w, &toy.spec, &meta);
 }
 
 const struct fuzz_reader fuzz_reader = {

@@ -28,7 +28,8 @@ static const struct toy_shape toy_small = {.n_agents = 2,
                                            .horizon = TOY_HORIZON};
 
 struct toy_team {
-    struct env_spec spec;
+    struct team_spec spec;
+    struct env_spec env;
     struct team_cfg cfg;
     int hidden[1];
     struct toy_run run;
@@ -40,10 +41,11 @@ static inline enum err toy_team_begin(struct toy_team *t, struct arena *arena, i
     const struct rollout_cfg policy = {.seed = 31};
     t->hidden[0] = 2;
     t->spec = toy_spec(&toy_small);
+    t->env = toy_env_spec(&t->spec);
     t->cfg = toy_team_cfg(t->hidden, 1, 16);
     t->cfg.share_actor = true;
-    TRY(toy_run_init(&t->run, arena, &t->cfg, &toy_small, &t->spec, TOY_ENVS, TOY_STEPS));
-    TRY(rollout_keep_actions(&t->run.tile[0], arena, &t->spec, TOY_HORIZON));
+    TRY(toy_run_init(&t->run, arena, &t->cfg, &toy_small, &t->env, TOY_ENVS, TOY_STEPS));
+    TRY(rollout_keep_actions(&t->run.tile[0], arena, &t->env, TOY_HORIZON));
     for (int i = 0; i <= variant; i++) {
         TRY(toy_run_rollout(&t->run, &policy, (uint32_t)i));
     }

@@ -10,14 +10,14 @@ static enum err begin(struct arena *arena, int variant)
 
 static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch)
 {
-    const enum err e = codec_get_weights(&toy.run.team, bytes, n, fuzz_source(), scratch);
+    const enum err e = codec_get_weights(&toy.run.team.w, 0, bytes, n, fuzz_source(), scratch);
     CHECK(scratch->bytes == 0); /* rewound */
     return e;
 }
 
 static enum err encode(struct buf *out)
 {
-    return codec_put_weights(out, &toy.run.team);
+    return codec_put_weights(out, &toy.run.team.w, 0);
 }
 
 const struct fuzz_reader fuzz_reader = {

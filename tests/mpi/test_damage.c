@@ -5,6 +5,7 @@
 #include "core/base/crc32c.h"
 #include "core/base/file.h"
 #include "core/base/frame.h"
+#include "core/marl/mappo_learner.h"
 #include "mpi/shelf.h"
 #include "tests/mpi/tiny.h"
 #include "tests/unit/heard.h"
@@ -19,6 +20,8 @@ struct shelf {
     struct experiment x;
     struct arena arena;
     struct team team;
+    struct mappo_learner player;
+    struct learner *learners[1];
     struct owners owners;
     struct checkpoint c;
     const char *path; /* of the newest */
@@ -49,10 +52,13 @@ static enum err shelf_begin(struct shelf *s, struct ranks *r)
     TRY(experiment_load(&s->x, "configs/experiments/tiny.yaml", s->run.sets, s->run.n_sets));
     arena_init(&s->arena);
     TRY(team_init(&s->team, &s->arena, &s->x.cfg.team, &s->x.rules.spec));
+    TRY(mappo_learner_init(&s->player, &s->arena, &s->team, &s->x.cfg.mappo));
+    s->learners[0] = &s->player.base;
     s->owners.n_tiles = (s->x.cfg.train.envs + TILE - 1) / TILE;
     s->c = (struct checkpoint){.comm = &r->c,
                                .owners = &s->owners,
-                               .team = &s->team,
+                               .spec = &s->x.rules.env,
+                               .learners = s->learners,
                                .scratch = &s->arena,
                                .n_envs = s->x.cfg.train.envs,
                                .horizon = s->x.rules.cfg->horizon};

@@ -49,11 +49,12 @@ static enum err meddled_reset(struct env *e, int lid, uint32_t gid, uint32_t epi
     return real_ops->reset(e, lid, gid, episode, steps);
 }
 
-static enum err meddled_step(struct env *e, const int32_t *action, float *reward, uint8_t *flag)
+static enum err meddled_step(struct env *e, const int32_t *const *action, float *const *reward,
+                             uint8_t *flag)
 {
     TRY(real_ops->step(e, action, reward, flag));
     if (e == nan_env) {
-        reward[0] = NAN;
+        reward[0][0] = NAN;
     }
     return ERR_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "mpi/experiment.h"
 #include "mpi/train.h"
+#include "mpi/train_game.h"
 #include "tests/mpi/ranks.h"
 
 #include <errno.h>
@@ -28,10 +29,11 @@ static inline void tiny_set(struct tiny_run *t, const char *key_value)
 
 static inline enum err tiny_train(struct ranks *r, struct tiny_run *t, struct experiment *x)
 {
+    struct train_game game;
     struct train_setup setup = {
         .train = &x->cfg.train,
-        .mappo = &x->cfg.mappo,
-        .team = &x->cfg.team,
+        .envs = &game.envs,
+        .learners = game.learners,
         .rules = &x->rules,
         .run_dir = x->cfg.run.dir,
         .config = (const char *)x->resolved.data,
@@ -41,6 +43,7 @@ static inline enum err tiny_train(struct ranks *r, struct tiny_run *t, struct ex
     if (t->change != NULL) {
         t->change(x, t->ctx);
     }
+    train_game_init(&game, &x->cfg.train, &x->rules, &x->cfg.team, &x->cfg.mappo);
     return setup.features == NULL ? ERR_MEMORY : train_run(&r->c, &t->digest, &setup, &opt);
 }
 

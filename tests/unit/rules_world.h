@@ -93,7 +93,7 @@ static inline void look(struct fixture *f)
 
 static inline const uint32_t *mask_of(const struct fixture *f, int agent, int factor)
 {
-    const struct env_spec *spec = &f->r->spec;
+    const struct team_spec *spec = &f->r->spec;
     return f->mask + (agent * spec->n_factors + factor) * env_mask_words(spec);
 }
 
@@ -137,7 +137,7 @@ static inline int32_t nth_allowed(const uint32_t *mask, int n_choices, uint32_t 
 /* A uniform choice inside the masks for every agent and factor. */
 static inline void draw_action(struct fixture *f, uint32_t v, uint32_t i)
 {
-    const struct env_spec *spec = &f->r->spec;
+    const struct team_spec *spec = &f->r->spec;
     for (int a = 0; a < spec->n_agents; a++) {
         for (int k = 0; k < spec->n_factors; k++) {
             const int at = a * spec->n_factors + k;

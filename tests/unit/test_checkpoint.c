@@ -18,7 +18,8 @@ static const struct rollout_cfg policy = {.seed = 31};
 
 struct fixture {
     struct framed framed;
-    struct env_spec spec;
+    struct team_spec spec;
+    struct env_spec env;
     struct team_cfg cfg;
     struct toy_run run;
 };
@@ -29,10 +30,11 @@ static int setup(void **state)
     memset(&f, 0, sizeof f);
     framed_begin(&f.framed);
     f.spec = toy_spec(&shape);
+    f.env = toy_env_spec(&f.spec);
     f.cfg = toy_team_cfg(hidden, 1, 16);
-    OK(toy_run_init(&f.run, &f.framed.arena, &f.cfg, &shape, &f.spec, N_ENV, T));
+    OK(toy_run_init(&f.run, &f.framed.arena, &f.cfg, &shape, &f.env, N_ENV, T));
     for (int i = 0; i < f.run.n_tiles; i++) {
-        OK(rollout_keep_actions(&f.run.tile[i], &f.framed.arena, &f.spec, HORIZON));
+        OK(rollout_keep_actions(&f.run.tile[i], &f.framed.arena, &f.env, HORIZON));
     }
     OK(toy_run_rollout(&f.run, &policy, 0));
     *state = &f;
@@ -52,24 +54,24 @@ static const struct checkpoint_header header = {.config = UINT64_C(0xfedcba98765
                                                 .weights = UINT64_C(0x0123456789abcdef),
                                                 .update = 12,
                                                 .rollouts = 34,
-                                                .adam_t = UINT64_C(7) << 32 | 9,
+                                                .counter = UINT64_C(7) << 32 | 9,
                                                 .n_envs = N_ENV,
                                                 .horizon = HORIZON};
 
-static enum err get_header(struct fixture *f, struct checkpoint_header *h, const struct team *t)
+static enum err get_header(struct fixture *f, struct checkpoint_header *h, const struct learner *l)
 {
     const struct frame frame = framed_only(&f->framed, FRAME_CHECKPOINT);
-    return codec_get_checkpoint(h, t, frame.payload, frame.n, "test", &f->framed.scratch);
+    return codec_get_checkpoint(h, l, frame.payload, frame.n, "test", &f->framed.scratch);
 }
 
 static void test_header(void **state)
 {
     struct fixture *f = *state;
     struct checkpoint_header h = {.n_envs = N_ENV, .horizon = HORIZON};
-    OK(codec_put_checkpoint(&f->framed.bytes, &header, &f->run.team));
-    OK(get_header(f, &h, &f->run.team));
+    OK(codec_put_checkpoint(&f->framed.bytes, &header, &f->run.player.base));
+    OK(get_header(f, &h, &f->run.player.base));
     assert_true(h.config == header.config && h.weights == header.weights);
-    assert_true(h.adam_t == header.adam_t);
+    assert_true(h.counter == header.counter);
     assert_int_equal(h.update, 12);
     assert_int_equal(h.rollouts, 34);
 }
@@ -79,15 +81,15 @@ static void test_header_of_another_training(void **state)
 {
     struct fixture *f = *state;
     const struct checkpoint_header own = {.n_envs = N_ENV, .horizon = HORIZON};
-    OK(codec_put_checkpoint(&f->framed.bytes, &header, &f->run.team));
+    OK(codec_put_checkpoint(&f->framed.bytes, &header, &f->run.player.base));
     const char *const names[] = {"parameters", "environments", "episode", "agents",
                                  "factors",    "choices",      "row"};
     for (int i = 0; i < 7; i++) {
         struct checkpoint_header h = own;
-        struct env_spec spec = f->spec;
-        struct team team = f->run.team;
-        team.spec = &spec;
-        team.w.n_params += i == 0;
+        struct team_spec spec = f->spec;
+        struct weights w = f->run.team.w;
+        const struct learner other = {.spec = &spec, .w = &w};
+        w.n_params += i == 0;
         h.n_envs += i == 1;
         h.horizon += i == 2;
         spec.n_agents += i == 3;
@@ -95,7 +97,7 @@ static void test_header_of_another_training(void **state)
         spec.n_choices += i == 5;
         spec.n_row += i == 6;
         const struct checkpoint_header before = h;
-        assert_int_equal(get_header(f, &h, &team), ERR_MISMATCH);
+        assert_int_equal(get_header(f, &h, &other), ERR_MISMATCH);
         assert_non_null(strstr(f->framed.log.last, names[i]));
         assert_memory_equal(&h, &before, sizeof h);
     }
@@ -129,7 +131,7 @@ static const uint32_t sums[TILE] = {1, 22, 333, 4444, 0xffffffff, 0, 7, 8};
 static struct rollout_tile blank(struct fixture *f, const struct rollout_tile *like)
 {
     struct rollout_tile tile = {.env = like->env, .tile = like->tile};
-    OK(rollout_keep_actions(&tile, &f->framed.arena, &f->spec, HORIZON));
+    OK(rollout_keep_actions(&tile, &f->framed.arena, &f->env, HORIZON));
     return tile;
 }
 
@@ -175,10 +177,12 @@ static void test_tile_of_another_shape(void **state)
     const char *const says[] = {"tile 0 stands", "episode", "steps behind", "action", "action"};
     for (int kind = 0; kind < N_KINDS; kind++) {
         struct rollout_tile to = blank(f, from);
-        struct env_spec spec = f->spec;
+        struct team_spec spec = f->spec;
+        struct env_spec env_spec = f->env;
         struct env env = *from->env;
         uint32_t got[TILE] = {0};
-        env.spec = &spec;
+        env_spec.teams[0] = &spec;
+        env.spec = &env_spec;
         to.env = &env;
         to.tile += kind == OTHER_TILE;
         env.n_env -= kind == FEWER_ENVS;
@@ -199,7 +203,7 @@ static void test_tile_of_another_shape(void **state)
 static void put_all(struct fixture *f)
 {
     const float values[3] = {1, 2, 3};
-    OK(codec_put_checkpoint(&f->framed.bytes, &header, &f->run.team));
+    OK(codec_put_checkpoint(&f->framed.bytes, &header, &f->run.player.base));
     OK(codec_put_moments(&f->framed.bytes, 1, values, 3));
     OK(codec_put_tile_state(&f->framed.bytes, &f->run.tile[1], sums, &f->framed.scratch));
 }
@@ -254,9 +258,9 @@ static void test_wrong_payloads(void **state)
             for (int k = 0; e == ERR_OK && k < to.env->n_env; k++) {
                 assert_in_range(to.steps[k], 0, HORIZON - 1);
             }
-            assert_int_not_equal(
-                codec_get_checkpoint(&h, &f->run.team, payload, frame.n, "t", &f->framed.scratch),
-                ERR_OK);
+            assert_int_not_equal(codec_get_checkpoint(&h, &f->run.player.base, payload, frame.n,
+                                                      "t", &f->framed.scratch),
+                                 ERR_OK);
         }
         payload[i] = was;
     }

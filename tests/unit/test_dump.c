@@ -36,7 +36,7 @@ static struct mappo_cfg config(void)
 struct fixture {
     struct scene scene;
     struct toy_learner learner;
-    struct mappo_stats stats;
+    struct mappo_learner mappo; /* what the update is dumped of */
     const char *path;
 };
 
@@ -62,13 +62,11 @@ static int tear_down(void **state)
 
 static struct dump_parts parts_of(struct fixture *f)
 {
-    return (struct dump_parts){.team = &f->learner.run.team,
-                               .mappo = f->learner.mappo,
-                               .cfg = &f->learner.cfg,
-                               .stats = &f->stats,
+    return (struct dump_parts){.learner = &f->mappo,
                                .blocks = f->learner.run.block,
                                .n_blocks = f->learner.run.n_tiles,
                                .n_env = N_ENV,
+                               .n_stats = f->learner.env.n_stats,
                                .seed = 17};
 }
 
@@ -81,7 +79,15 @@ static void rollout_and_update(struct fixture *f, enum mappo_phase phase)
 {
     const struct rollout_cfg cfg = {.seed = 3, .mode = ROLLOUT_POLICY};
     OK(toy_run_rollout(&f->learner.run, &cfg, f->learner.run.team.w.version));
-    OK(mappo_update(f->learner.mappo, f->learner.run.block, phase, 0.25, &f->stats));
+    OK(mappo_update(f->learner.mappo, f->learner.run.block, phase, 0.25, &f->mappo.stats));
+}
+
+static void begin_learning(struct fixture *f, const struct toy_shape *shape)
+{
+    struct toy_learner *l = &f->learner;
+    toy_learner_init(l, shape, N_ENV, T);
+    OK(mappo_learner_init(&f->mappo, &l->arena, &l->run.team, &l->cfg));
+    f->mappo.mappo = l->mappo;
 }
 
 static void make_dump(struct fixture *f, const struct toy_shape *shape)
@@ -89,11 +95,11 @@ static void make_dump(struct fixture *f, const struct toy_shape *shape)
     static const enum mappo_phase before[] = {MAPPO_WARMUP, MAPPO_VALUE, MAPPO_PPO};
     struct dump d;
     const struct train_options opt = options_of(f);
-    toy_learner_init(&f->learner, shape, N_ENV, T);
+    begin_learning(f, shape);
     for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
         rollout_and_update(f, before[i]);
     }
-    OK(dump_begin(&d, &f->learner.run.team, f->learner.mappo));
+    OK(dump_begin(&d, &f->mappo));
     rollout_and_update(f, MAPPO_PPO);
     const struct dump_parts parts = parts_of(f);
     OK(dump_end(&d, &parts, &opt));
@@ -149,7 +155,7 @@ static void test_separate_actors(void **state)
 {
     struct fixture *f = *state;
     expect_right(f, &toy_three);
-    assert_true(f->stats.clip_fraction > 0.05);
+    assert_true(f->mappo.stats.clip_fraction > 0.05);
 }
 
 static void test_shared_actor_local_critic_relu(void **state)
@@ -269,11 +275,17 @@ static void test_what_cannot_be_dumped(void **state)
     };
     struct fixture *f = *state;
     const struct train_cfg cfg = {.updates = 5};
+    begin_learning(f, &toy_three);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         heard_forget(&f->scene.log);
-        assert_int_equal(dump_check(&cases[i].opt, &cfg, cases[i].n_learners), cases[i].err);
+        assert_int_equal(dump_check(&cases[i].opt, &cfg, &f->mappo.base, cases[i].n_learners),
+                         cases[i].err);
         assert_non_null(strstr(f->scene.log.text, cases[i].sentence));
     }
+    const struct learner_ops other = {.name = "table"};
+    struct learner table = {.ops = &other};
+    assert_int_equal(dump_check(&cases[1].opt, &cfg, &table, 1), ERR_USAGE);
+    assert_non_null(strstr(f->scene.log.text, "the first team learns with table"));
 }
 
 /* Either nothing happens or everything does. */
@@ -282,13 +294,13 @@ static void test_memory_failure(void **state)
     struct fixture *f = *state;
     const struct train_options opt = options_of(f);
     int failures = 0;
-    toy_learner_init(&f->learner, &toy_three, N_ENV, T);
+    begin_learning(f, &toy_three);
     rollout_and_update(f, MAPPO_PPO);
     const struct dump_parts parts = parts_of(f);
     for (uint64_t n = 1; n < 8; n++) {
         struct dump d;
         mem_fail_after(n);
-        enum err e = dump_begin(&d, &f->learner.run.team, f->learner.mappo);
+        enum err e = dump_begin(&d, &f->mappo);
         if (e == ERR_OK) {
             e = dump_end(&d, &parts, &opt);
             dump_release(&d);

@@ -9,14 +9,14 @@
 /* cmocka wants these first */
 #include <cmocka.h>
 
-static const struct env_spec spec = {.name = "none",
-                                     .n_agents = 3,
-                                     .n_row = 1,
-                                     .n_obs = 1,
-                                     .n_critic = 1,
-                                     .n_factors = 1,
-                                     .n_choices = 2,
-                                     .n_stats = 1};
+static const struct team_spec team = {.name = "none",
+                                      .n_agents = 3,
+                                      .n_row = 1,
+                                      .n_obs = 1,
+                                      .n_critic = 1,
+                                      .n_factors = 1,
+                                      .n_choices = 2};
+static const struct env_spec spec = {.name = "none", .n_teams = 1, .teams = {&team}, .n_stats = 1};
 
 enum { A = 3, E = 5, T = 23 };
 
@@ -76,7 +76,7 @@ static void test_plain_sum(void **state)
     struct arena arena;
     struct block b;
     arena_init(&arena);
-    assert_int_equal(block_init(&b, &arena, &spec, E, T), ERR_OK);
+    assert_int_equal(block_init(&b, &arena, &spec, 0, E, T), ERR_OK);
     fill(&b);
     gae_block(&b, A, 0.97, 0.9);
     for (int e = 0; e < E; e++) {
@@ -103,7 +103,7 @@ static void test_by_hand(void **state)
     struct arena arena;
     struct block b;
     arena_init(&arena);
-    assert_int_equal(block_init(&b, &arena, &spec, 1, 3), ERR_OK);
+    assert_int_equal(block_init(&b, &arena, &spec, 0, 1, 3), ERR_OK);
     b.last_value[0] = 16.0f;
     b.boot[A] = 6.0f;
     for (int t = 0; t < 3; t++) {
@@ -128,7 +128,7 @@ static void test_memory(void **state)
     struct arena arena;
     arena_init(&arena);
     mem_fail_after(1);
-    assert_int_equal(block_init(&b, &arena, &spec, E, T), ERR_MEMORY);
+    assert_int_equal(block_init(&b, &arena, &spec, 0, E, T), ERR_MEMORY);
     assert_int_equal(b.tile, 42); /* written on success only */
     mem_fail_after(0);
     arena_release(&arena);

@@ -74,7 +74,8 @@ static void start(struct fixture *f)
     f->witness.n_state = f->w.rules.n_state;
     f->demo = (struct demonstrator){&f->witness, witness_reset, witness_target};
     f->env = new_game(f, SEED, false);
-    assert_true(f->env->spec->n_row <= ROW_MAX && f->env->spec->n_agents == AGENTS);
+    assert_true(f->env->spec->teams[0]->n_row <= ROW_MAX &&
+                f->env->spec->teams[0]->n_agents == AGENTS);
 }
 
 static void stop(struct fixture *f)
@@ -103,7 +104,9 @@ static void choose(struct fixture *f, int lid, uint32_t gid, uint32_t episode, u
 
 static void step(struct fixture *f, struct env *env)
 {
-    assert_int_equal(env->ops->step(env, f->action, f->reward, f->flag), ERR_OK);
+    assert_int_equal(env->ops->step(env, (const int32_t *const[]){f->action},
+                                    (float *const[]){f->reward}, f->flag),
+                     ERR_OK);
 }
 
 /* ---- the second loop ---- */
@@ -158,8 +161,8 @@ static void assert_same_view(struct fixture *f, int lid, const struct mirror *m)
 {
     float row[ROW_MAX];
     uint32_t mask[MASK_MAX];
-    const struct env_spec *spec = f->env->spec;
-    f->env->ops->row(f->env, lid, f->row, f->mask);
+    const struct team_spec *spec = f->env->spec->teams[0];
+    f->env->ops->row(f->env, lid, 0, f->row, f->mask);
     rules_row(row, mask, m->rules, &m->memory, plant_state(m->plant, 0));
     assert_memory_equal(f->row, row, (size_t)spec->n_row * sizeof *row);
     assert_memory_equal(f->mask, mask, (size_t)(AGENTS * env_mask_words(spec)) * sizeof *mask);
@@ -258,10 +261,10 @@ static uint64_t trace(struct fixture *f, struct env *env, int lid, uint32_t gid,
     for (uint32_t t = 0; t < HORIZON; t++) {
         choose(f, lid, gid, episode, t);
         step(f, env);
-        env->ops->row(env, lid, f->row, f->mask);
-        f->row[env->spec->n_row] = f->reward[lid * AGENTS];
+        env->ops->row(env, lid, 0, f->row, f->mask);
+        f->row[env->spec->teams[0]->n_row] = f->reward[lid * AGENTS];
         const unsigned char *bytes = (const unsigned char *)f->row;
-        for (size_t i = 0; i < (size_t)(env->spec->n_row + 1) * sizeof(float); i++) {
+        for (size_t i = 0; i < (size_t)(env->spec->teams[0]->n_row + 1) * sizeof(float); i++) {
             hash = (hash ^ bytes[i]) * 1099511628211u;
         }
     }
@@ -303,8 +306,8 @@ static void test_demonstrator(void **state)
     assert_int_equal(f.witness.n_resets, N_ENV);
     for (int t = 0; t < HORIZON; t++) {
         for (int e = 0; e < N_ENV; e++) {
-            env->ops->row(env, e, f.row, f.mask);
-            env->ops->demonstrate(env, e, f.action + e * AGENTS);
+            env->ops->row(env, e, 0, f.row, f.mask);
+            env->ops->demonstrate(env, e, 0, f.action + e * AGENTS);
             assert_int_equal(f.witness.lid, e);
             assert_memory_equal(f.witness.state, f.row, (size_t)f.witness.n_state * sizeof(float));
             rules_imitate(expected, &f.w.rules, NULL, f.row, two);
@@ -335,8 +338,8 @@ static void test_no_allocation(void **state)
         }
         for (uint32_t t = 0; t < HORIZON; t++) {
             for (int e = 0; e < N_ENV; e++) {
-                env->ops->row(env, e, f.row, f.mask);
-                env->ops->demonstrate(env, e, f.action + e * AGENTS);
+                env->ops->row(env, e, 0, f.row, f.mask);
+                env->ops->demonstrate(env, e, 0, f.action + e * AGENTS);
                 choose(&f, e, (uint32_t)e, episode, t);
             }
             step(&f, env);

@@ -46,8 +46,9 @@ static enum err matrix_reset(struct env *e, int lid, uint32_t gid, uint32_t epis
     return ERR_OK;
 }
 
-static void matrix_row(struct env *e, int lid, float *row, uint32_t *mask)
+static void matrix_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
 {
+    (void)team;
     row[0] = (float)((struct matrix *)e)->context[lid];
     row[1] = 1.0f - row[0];
     for (int agent = 0; agent < AGENTS; agent++) {
@@ -62,8 +63,11 @@ static double matrix_payoff(int context, const int32_t *action)
     return reward + (action[1] == context ? 1.0 : 0.0) + (action[3] == context ? 1.0 : 0.0);
 }
 
-static enum err matrix_step(struct env *e, const int32_t *action, float *reward, uint8_t *flag)
+static enum err matrix_step(struct env *e, const int32_t *const *actions, float *const *rewards,
+                            uint8_t *flag)
 {
+    const int32_t *action = actions[0];
+    float *reward = rewards[0];
     const struct matrix *m = (struct matrix *)e;
     for (int lid = 0; lid < e->n_env; lid++) {
         const int32_t *a = action + lid * AGENTS * MATRIX_FACTORS;
@@ -77,16 +81,19 @@ static enum err matrix_step(struct env *e, const int32_t *action, float *reward,
 
 static const struct env_ops matrix_ops = {
     .reset = matrix_reset, .row = matrix_row, .step = matrix_step};
-static const struct env_spec matrix_spec = {.name = "matrix",
-                                            .n_agents = AGENTS,
-                                            .n_row = MATRIX_ROW,
-                                            .n_norm = MATRIX_ROW,
-                                            .n_obs = MATRIX_ROW,
-                                            .n_critic = MATRIX_ROW,
-                                            .n_factors = MATRIX_FACTORS,
-                                            .n_choices = MATRIX_CHOICES,
-                                            .obs = matrix_obs,
-                                            .critic = matrix_see};
+static const struct team_spec matrix_team = {.name = "matrix",
+                                             .n_agents = AGENTS,
+                                             .n_row = MATRIX_ROW,
+                                             .n_norm = MATRIX_ROW,
+                                             .n_obs = MATRIX_ROW,
+                                             .n_critic = MATRIX_ROW,
+                                             .n_factors = MATRIX_FACTORS,
+                                             .n_choices = MATRIX_CHOICES,
+                                             .obs = matrix_obs,
+                                             .critic = matrix_see};
+
+static const struct env_spec matrix_spec = {
+    .name = "matrix", .n_teams = 1, .teams = {&matrix_team}};
 
 /* Mean payoff of the arg-max policy over the contexts. */
 static double matrix_score(const struct team *team, struct team_scratch *s)
@@ -97,7 +104,7 @@ static double matrix_score(const struct team *team, struct team_scratch *s)
         float row[MATRIX_ROW], logp[AGENTS];
         uint32_t mask[AGENTS * MATRIX_FACTORS];
         int32_t action[AGENTS * MATRIX_FACTORS];
-        matrix_row(&m.env, 0, row, mask);
+        matrix_row(&m.env, 0, 0, row, mask);
         team_act(team, s, action, logp, row, mask, 1, ACT_ARGMAX, (struct rng_key){{0}}, NULL, 0,
                  0);
         sum += matrix_payoff(context, action);
@@ -136,8 +143,9 @@ static enum err line_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     return ERR_OK;
 }
 
-static void line_row(struct env *e, int lid, float *row, uint32_t *mask)
+static void line_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
 {
+    (void)team;
     const struct meeting *m = (struct meeting *)e;
     memset(row, 0, LINE_ROW * sizeof(float));
     for (int agent = 0; agent < AGENTS; agent++) {
@@ -148,8 +156,11 @@ static void line_row(struct env *e, int lid, float *row, uint32_t *mask)
     }
 }
 
-static enum err line_step(struct env *e, const int32_t *action, float *reward, uint8_t *flag)
+static enum err line_step(struct env *e, const int32_t *const *actions, float *const *rewards,
+                          uint8_t *flag)
 {
+    const int32_t *action = actions[0];
+    float *reward = rewards[0];
     struct meeting *m = (struct meeting *)e;
     for (int lid = 0; lid < e->n_env; lid++) {
         int *at = m->at[lid];
@@ -167,8 +178,9 @@ static enum err line_step(struct env *e, const int32_t *action, float *reward, u
 }
 
 /* Walk towards each other; at distance 1 only the first one walks. */
-static void line_demonstrate(struct env *e, int lid, int32_t *action)
+static void line_demonstrate(struct env *e, int lid, int team, int32_t *action)
 {
+    (void)team;
     const int *at = ((struct meeting *)e)->at[lid];
     int gap = at[1] - at[0];
     action[0] = gap > 0 ? RIGHT : LEFT;
@@ -177,16 +189,18 @@ static void line_demonstrate(struct env *e, int lid, int32_t *action)
 
 static const struct env_ops line_ops = {
     .reset = line_reset, .row = line_row, .step = line_step, .demonstrate = line_demonstrate};
-static const struct env_spec line_spec = {.name = "meeting",
-                                          .n_agents = AGENTS,
-                                          .n_row = LINE_ROW,
-                                          .n_norm = 2,
-                                          .n_obs = LINE_ROW,
-                                          .n_critic = LINE_ROW,
-                                          .n_factors = 1,
-                                          .n_choices = 3,
-                                          .obs = line_obs,
-                                          .critic = line_see};
+static const struct team_spec line_team = {.name = "meeting",
+                                           .n_agents = AGENTS,
+                                           .n_row = LINE_ROW,
+                                           .n_norm = 2,
+                                           .n_obs = LINE_ROW,
+                                           .n_critic = LINE_ROW,
+                                           .n_factors = 1,
+                                           .n_choices = 3,
+                                           .obs = line_obs,
+                                           .critic = line_see};
+
+static const struct env_spec line_spec = {.name = "meeting", .n_teams = 1, .teams = {&line_team}};
 
 /* The shortest way to meet takes ceil(distance / 2) steps, all but the last cost 0.1. */
 static double line_best(void)
@@ -210,10 +224,10 @@ static double line_return(const struct team *team, struct team_scratch *s, int a
         float row[LINE_ROW], logp[AGENTS], reward[AGENTS];
         uint32_t mask[AGENTS];
         int32_t action[AGENTS];
-        line_row(&m.env, 0, row, mask);
+        line_row(&m.env, 0, 0, row, mask);
         team_act(team, s, action, logp, row, mask, 1, ACT_ARGMAX, (struct rng_key){{0}}, NULL, 0,
                  0);
-        OK(line_step(&m.env, action, reward, &flag));
+        OK(line_step(&m.env, (const int32_t *const[]){action}, (float *const[]){reward}, &flag));
         sum += (double)reward[0];
     }
     return sum;
@@ -253,6 +267,7 @@ struct learning {
     struct mappo_cfg cfg;
     struct team team;
     struct team_scratch *scratch;
+    struct mappo_learner player;
     struct rollout *rollout;
     struct rollout_tile tile[N_TILES];
     struct block block[N_TILES];
@@ -267,10 +282,11 @@ static void learning_init(struct learning *l, const struct env_spec *spec, struc
     struct arena *arena = &l->arena;
     arena_init(arena);
     l->rollout_cfg = (struct rollout_cfg){.seed = SEED};
-    OK(team_init(&l->team, arena, &l->team_cfg, spec));
+    OK(team_init(&l->team, arena, &l->team_cfg, spec->teams[0]));
     OK(team_init_params(&l->team, SEED, arena));
     OK(team_scratch_init(&l->scratch, arena, &l->team, 1));
-    OK(rollout_init(&l->rollout, arena, &l->team));
+    OK(mappo_learner_init(&l->player, arena, &l->team, NULL));
+    OK(rollout_init(&l->rollout, arena, spec, (struct learner *const[]){&l->player.base}));
     mappo_shapes(&l->team, &grad_shape, &batch_shape);
     OK(reduce_serial(&grad, arena, &grad_shape, N_TILES));
     OK(reduce_serial(&batch, arena, &batch_shape, N_TILES));
@@ -278,7 +294,7 @@ static void learning_init(struct learning *l, const struct env_spec *spec, struc
                   &batch));
     for (int i = 0; i < N_TILES; i++) {
         l->tile[i] = (struct rollout_tile){.env = envs[i], .tile = i};
-        OK(block_init(&l->block[i], arena, spec, TILE, N_STEPS));
+        OK(block_init(&l->block[i], arena, spec, 0, TILE, N_STEPS));
     }
 }
 
@@ -287,8 +303,8 @@ static void learn(struct learning *l, enum mappo_phase phase, int n_updates)
     struct mappo_stats stats;
     for (int u = 0; u < n_updates; u++) {
         for (int i = 0; i < N_TILES; i++) {
-            OK(rollout_run(l->rollout, &l->block[i], &l->tile[i], &l->team, &l->rollout_cfg,
-                           l->team.w.version, LINE_HORIZON, N_ENV));
+            OK(rollout_run(l->rollout, (struct block *const[]){&l->block[i]}, &l->tile[i],
+                           &l->rollout_cfg, l->team.w.version, LINE_HORIZON, N_ENV));
         }
         OK(mappo_update(l->mappo, l->block, phase, (double)u / n_updates, &stats));
         assert_true(phase != MAPPO_PPO || stats.ratio_max_dev == 0.0);

@@ -57,7 +57,7 @@ static void assert_renormalised(const float *logits, const uint32_t *mask, const
 static int sample(const struct fixture *f, float *logits, int agent, uint32_t episode,
                   uint32_t step)
 {
-    const struct env_spec *spec = &f->w.rules.spec;
+    const struct team_spec *spec = &f->w.rules.spec;
     const struct rng_key key = rng_key(4, RNG_TEST, RNG_DEV);
     float logp[CHOICES_MAX];
     for (int k = 0; k < spec->n_choices; k += 4) {
@@ -80,7 +80,7 @@ struct tally {
 static void check_agent(struct fixture *f, struct tally *t, int agent, uint32_t episode,
                         uint32_t step)
 {
-    const struct env_spec *spec = &f->w.rules.spec;
+    const struct team_spec *spec = &f->w.rules.spec;
     const uint32_t *mask = f->mask + agent * env_mask_words(spec);
     const uint32_t *open = f->open + agent * env_mask_words(spec);
     float logits[CHOICES_MAX];
@@ -203,7 +203,7 @@ static void check_rewards(const char *more, double penalty, bool *was_outside)
     guides_update(&guides, r->guides, plant_state(plant, 0));
     for (uint32_t t = 0; t < STEPS; t++) {
         bool inside[AGENTS], conflict;
-        env->ops->row(env, 1, f.row, f.mask);
+        env->ops->row(env, 1, 0, f.row, f.mask);
         memcpy(f.state, plant_state(plant, 0), (size_t)r->n_state * sizeof(float));
         for (int a = 0; a < AGENTS; a++) {
             float logits[CHOICES_MAX];
@@ -213,7 +213,9 @@ static void check_rewards(const char *more, double penalty, bool *was_outside)
             inside[a] = change == 0 || guides_permits(&guides, r->guides, a, service, change);
             *was_outside = *was_outside || !inside[a];
         }
-        assert_int_equal(env->ops->step(env, action, reward, flag), ERR_OK);
+        assert_int_equal(
+            env->ops->step(env, (const int32_t *const[]){action}, (float *const[]){reward}, flag),
+            ERR_OK);
         rules_apply(delta, &conflict, &memory, r, plant_state(plant, 0), action + AGENTS);
         assert_int_equal(plant_step(plant, delta, NULL, NULL), ERR_OK);
         guides_update(&guides, r->guides, plant_state(plant, 0));
@@ -337,7 +339,7 @@ static void test_one_choice_has_no_weight(void **state)
     game_world_set_global(&f.w, f.state, GF_ENTRY_10S, 30);
     game_world_set_global(&f.w, f.state, GF_ENTRY_30S, 30);
     observe(&f);
-    const struct env_spec *spec = &f.w.rules.spec;
+    const struct team_spec *spec = &f.w.rules.spec;
     for (int a = 0; a < AGENTS; a++) {
         const uint32_t *mask = f.mask + 2 * a;
         assert_false(loss_has_choice(mask, 1, spec->n_choices));

@@ -14,7 +14,7 @@ static void test_guidance_is_seen(void **state)
     game_world_set(&f.w, f.state, 2, SF_DESIRED, 5);
     observe(&f);
     const struct rules *r = &f.w.rules;
-    const struct env_spec *spec = &r->spec;
+    const struct team_spec *spec = &r->spec;
     const int n_own = 4 + 1 + 2 * S; /* norms, bound, may grow, may shrink */
     assert_int_equal(spec->n_obs, plain.w.rules.spec.n_obs + n_own);
     assert_int_equal(spec->n_critic, plain.w.rules.spec.n_critic + 4 + AGENTS * (1 + 2 * S));

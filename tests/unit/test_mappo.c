@@ -75,7 +75,7 @@ static struct reducer meeting_init(struct meeting *m, struct arena *arena,
                             .total = meeting_total};
 }
 
-struct learner {
+struct one_learner {
     struct team team;
     struct mappo *mappo;
     struct block block[N_TILES];
@@ -86,7 +86,7 @@ struct learner {
 
 static void *learner_run(void *arg)
 {
-    struct learner *l = arg;
+    struct one_learner *l = arg;
     l->err = mappo_update(l->mappo, l->block, l->phase, 0.25, &l->stats);
     return NULL;
 }
@@ -108,16 +108,12 @@ struct outcome {
 
 static void copy_weights(struct team *to, const struct team *from)
 {
-    int n_agents = from->spec->n_agents;
-    to->w.version = from->w.version;
-    memcpy(to->w.params, from->w.params, from->w.n_params * sizeof(float));
-    memcpy(to->w.row_stats, from->w.row_stats, stats_doubles(from->spec->n_norm) * sizeof(double));
-    memcpy(to->w.value_norm, from->w.value_norm, popart_doubles(n_agents) * sizeof(double));
+    weights_copy(&to->w, &from->w);
     team_refresh(to);
 }
 
-static void learners_init(struct learner *l, const struct setting *s, struct arena *arena,
-                          const struct env_spec *spec, struct meeting meet[2])
+static void learners_init(struct one_learner *l, const struct setting *s, struct arena *arena,
+                          const struct team_spec *spec, struct meeting meet[2])
 {
     struct reduce_shape grad_shape, batch_shape;
     for (int i = 0; i < s->n_learners; i++) {
@@ -136,8 +132,8 @@ static void learners_init(struct learner *l, const struct setting *s, struct are
     }
 }
 
-static void update_together(struct learner *l, const struct setting *s, const struct toy_run *run,
-                            enum mappo_phase phase)
+static void update_together(struct one_learner *l, const struct setting *s,
+                            const struct toy_run *run, enum mappo_phase phase)
 {
     pthread_t thread[LEARNERS_MAX];
     for (int i = 0; i < s->n_learners; i++) {
@@ -162,12 +158,13 @@ static struct outcome run_setting(const struct setting *s)
     static const enum mappo_phase phase[] = {MAPPO_WARMUP, MAPPO_CLONE, MAPPO_VALUE, MAPPO_PPO};
     struct arena arena;
     struct toy_run run;
-    struct env_spec spec = toy_spec(s->shape);
-    struct learner l[LEARNERS_MAX];
+    struct team_spec spec = toy_spec(s->shape);
+    struct env_spec env = toy_env_spec(&spec);
+    struct one_learner l[LEARNERS_MAX];
     struct meeting meet[2];
     struct outcome out = {0};
     arena_init(&arena);
-    OK(toy_run_init(&run, &arena, &s->team, s->shape, &spec, N_ENV, T));
+    OK(toy_run_init(&run, &arena, &s->team, s->shape, &env, N_ENV, T));
     learners_init(l, s, &arena, &spec, meet);
     for (int i = 0; i < s->n_learners; i++) {
         copy_weights(&l[i].team, &run.team);

@@ -35,7 +35,7 @@ static void put_policy(struct fixture *f, uint64_t digest)
 {
     const struct policy_meta meta = {
         .seed = 7, .digest = digest, .config = "", .features = features};
-    OK(codec_put_policy(&f->framed.bytes, &f->toy.run.team, &meta));
+    OK(codec_put_policy(&f->framed.bytes, &f->toy.run.team.w, &f->toy.spec, &meta));
 }
 
 /* The weights of a file whose digest is wrong may not become the team's. */
@@ -53,9 +53,9 @@ static void test_policy_with_a_wrong_digest(void **state)
     const uint64_t before = team_digest(team);
     const uint32_t version = team->w.version;
     const struct frame frame = framed_only(&f->framed, FRAME_POLICY);
-    assert_int_equal(
-        codec_get_policy(team, &meta, frame.payload, frame.n, "p.bin", &f->framed.scratch),
-        ERR_FORMAT);
+    assert_int_equal(codec_get_policy(&team->w, team->spec, &meta, frame.payload, frame.n, "p.bin",
+                                      &f->framed.scratch),
+                     ERR_FORMAT);
     assert_non_null(strstr(f->framed.log.last, "p.bin: digest of the weights"));
     assert_true(team_digest(team) == before);
     assert_int_equal(team->w.version, version);
@@ -71,7 +71,8 @@ static void test_policy(void **state)
     put_policy(f, digest);
     team->w.params[0] += 1.0F;
     const struct frame frame = framed_only(&f->framed, FRAME_POLICY);
-    OK(codec_get_policy(team, &meta, frame.payload, frame.n, "p.bin", &f->framed.scratch));
+    OK(codec_get_policy(&team->w, team->spec, &meta, frame.payload, frame.n, "p.bin",
+                        &f->framed.scratch));
     assert_true(team_digest(team) == digest && meta.digest == digest && meta.seed == 7);
 }
 
@@ -84,9 +85,9 @@ static uint64_t cost_of(struct fixture *f, const struct buf *bytes, const char *
     struct arena scratch;
     arena_init(&scratch);
     const uint64_t before = mem_bytes();
-    assert_int_not_equal(
-        codec_get_policy(&f->toy.run.team, &meta, bytes->data, bytes->len, "p.bin", &scratch),
-        ERR_OK);
+    assert_int_not_equal(codec_get_policy(&f->toy.run.team.w, &f->toy.spec, &meta, bytes->data,
+                                          bytes->len, "p.bin", &scratch),
+                         ERR_OK);
     const uint64_t cost = mem_bytes() - before;
     assert_non_null(strstr(f->framed.log.last, sentence));
     arena_release(&scratch);
@@ -145,9 +146,9 @@ static void test_update_beyond_any_training(void **state)
         .update = UINT32_C(1) << 31, .n_envs = TOY_ENVS, .horizon = TOY_HORIZON};
     struct checkpoint_header h = {.n_envs = TOY_ENVS, .horizon = TOY_HORIZON};
     const struct checkpoint_header before = h;
-    OK(codec_put_checkpoint(&f->framed.bytes, &far, &f->toy.run.team));
+    OK(codec_put_checkpoint(&f->framed.bytes, &far, &f->toy.run.player.base));
     const struct frame frame = framed_only(&f->framed, FRAME_CHECKPOINT);
-    assert_int_equal(codec_get_checkpoint(&h, &f->toy.run.team, frame.payload, frame.n,
+    assert_int_equal(codec_get_checkpoint(&h, &f->toy.run.player.base, frame.payload, frame.n,
                                           "update-1.ckpt", &f->framed.scratch),
                      ERR_FORMAT);
     assert_non_null(strstr(f->framed.log.last, "update-1.ckpt: update 2147483648 is more than"));
@@ -161,9 +162,9 @@ static void test_action_outside_its_mask(void **state)
     struct block *got = NULL;
     const int words = env_mask_words(&f->toy.spec);
     b->mask[3 * words + b->action[3] / 32] &= ~(UINT32_C(1) << b->action[3] % 32);
-    OK(codec_put_block(&f->framed.bytes, b, &f->toy.spec, &f->framed.scratch));
+    OK(codec_put_block(&f->framed.bytes, b, &f->toy.env, &f->framed.scratch));
     const struct frame frame = framed_only(&f->framed, FRAME_TRAJECTORY);
-    assert_int_equal(codec_get_block(&got, b, 1, &f->toy.spec, frame.payload, frame.n, "rank 3",
+    assert_int_equal(codec_get_block(&got, b, 1, &f->toy.env, frame.payload, frame.n, "rank 3",
                                      &f->framed.scratch),
                      ERR_FORMAT);
     assert_non_null(strstr(f->framed.log.last, "at position 3 is outside its mask"));

@@ -24,16 +24,17 @@ static const struct toy_shape shape = {.n_agents = 2,
                                        .horizon = HORIZON};
 
 /* Rows that remember all actions of the episode. */
-static void remembering_row(struct env *e, int lid, float *row, uint32_t *mask)
+static void remembering_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
 {
-    toy_row(e, lid, row, mask);
+    toy_row(e, lid, team, row, mask);
     row[0] += (float)((struct toy *)e)->slot[lid].sum;
 }
 
 struct fixture {
     struct arena arena, scratch;
     struct env_ops ops;
-    struct env_spec spec;
+    struct team_spec spec;
+    struct env_spec env;
     struct team_cfg cfg;
     struct toy_run run;
 };
@@ -45,13 +46,14 @@ static void setup(struct fixture *f)
     arena_init(&f->arena);
     arena_init(&f->scratch);
     f->spec = toy_spec(&shape);
+    f->env = toy_env_spec(&f->spec);
     f->ops = toy_ops;
     f->ops.row = remembering_row;
     f->cfg = toy_team_cfg(hidden, 1, 16);
-    OK(toy_run_init(&f->run, &f->arena, &f->cfg, &shape, &f->spec, N_ENV, T));
+    OK(toy_run_init(&f->run, &f->arena, &f->cfg, &shape, &f->env, N_ENV, T));
     for (int i = 0; i < N_TILES; i++) {
         f->run.env[i].env.ops = &f->ops;
-        OK(rollout_keep_actions(&f->run.tile[i], &f->arena, &f->spec, HORIZON));
+        OK(rollout_keep_actions(&f->run.tile[i], &f->arena, &f->env, HORIZON));
     }
 }
 
@@ -66,8 +68,7 @@ static void advance(struct fixture *f, enum rollout_mode mode, uint32_t update)
     const struct rollout_cfg cfg = {.seed = 31, .mode = mode, .random_share = 0.5};
     struct toy_run *r = &f->run;
     for (int i = 0; i < N_TILES; i++) {
-        OK(rollout_run(r->rollout, &r->block[i], &r->tile[i], &r->team, &cfg, update, STAGGER,
-                       N_ENV));
+        OK(toy_run_tile(r, i, &cfg, update, STAGGER));
     }
 }
 

@@ -28,7 +28,8 @@ static const struct rollout_cfg policy = {.seed = 31};
 
 struct fixture {
     struct arena arena;
-    struct env_spec spec;
+    struct team_spec spec;
+    struct env_spec env;
     struct team_cfg cfg;
     struct toy_run run;
 };
@@ -37,14 +38,15 @@ static void setup(struct fixture *f)
 {
     arena_init(&f->arena);
     f->spec = toy_spec(&shape);
+    f->env = toy_env_spec(&f->spec);
     f->cfg = toy_team_cfg(hidden, 1, 16);
-    OK(toy_run_init(&f->run, &f->arena, &f->cfg, &shape, &f->spec, N_ENV, T));
+    OK(toy_run_init(&f->run, &f->arena, &f->cfg, &shape, &f->env, N_ENV, T));
 }
 
 /* One environment, step by step, without any of the rollout's code. */
 static void plain_loop(struct fixture *f, struct block *b, uint32_t gid, uint32_t update)
 {
-    struct toy toy = toy_env(&shape, &f->spec, 1);
+    struct toy toy = toy_env(&shape, &f->env, 1);
     struct team_scratch *s;
     struct rng_key key = rng_key(policy.seed, RNG_ACTION, RNG_TRAIN);
     uint32_t episode = 0, mask[A * F];
@@ -52,12 +54,14 @@ static void plain_loop(struct fixture *f, struct block *b, uint32_t gid, uint32_
     OK(team_scratch_init(&s, &f->arena, &f->run.team, 1));
     OK(toy_reset(&toy.env, 0, gid, 0, 0));
     for (int t = 0; t < T; t++) {
-        toy_row(&toy.env, 0, b->row + t * R, b->mask + t * A * F);
+        toy_row(&toy.env, 0, 0, b->row + t * R, b->mask + t * A * F);
         team_act(&f->run.team, s, b->action + t * A * F, b->logp + t * A, b->row + t * R,
                  b->mask + t * A * F, 1, ACT_SAMPLE, key, &gid, update, (uint32_t)t);
         team_value(&f->run.team, s, b->value + t * A, b->row + t * R, 1);
-        OK(toy_step(&toy.env, b->action + t * A * F, b->reward + t * A, b->flag + t));
-        toy_row(&toy.env, 0, row, mask);
+        const int32_t *action[] = {b->action + t * A * F};
+        float *reward[] = {b->reward + t * A};
+        OK(toy_step(&toy.env, action, reward, b->flag + t));
+        toy_row(&toy.env, 0, 0, row, mask);
         if (b->flag[t] == ENV_TRUNCATED) {
             team_value(&f->run.team, s, b->boot + t * A, row, 1);
         }
@@ -68,7 +72,7 @@ static void plain_loop(struct fixture *f, struct block *b, uint32_t gid, uint32_
             b->stats[1] += stats[1];
             b->n_episodes++;
             OK(toy_reset(&toy.env, 0, gid, ++episode, 0));
-            toy_row(&toy.env, 0, row, mask);
+            toy_row(&toy.env, 0, 0, row, mask);
         }
     }
     team_value(&f->run.team, s, b->last_value, row, 1);
@@ -87,7 +91,7 @@ static void test_plain_loop(void **state)
         struct block one;
         const struct block *b = &f.run.block[gid / TILE];
         int e = gid % TILE, first = e * T;
-        OK(block_init(&one, &f.arena, &f.spec, 1, T));
+        OK(block_init(&one, &f.arena, &f.env, 0, 1, T));
         plain_loop(&f, &one, (uint32_t)gid, 12);
         assert_memory_equal(b->row + first * R, one.row, T * R * sizeof(float));
         assert_memory_equal(b->mask + first * A * F, one.mask, T * A * F * sizeof(uint32_t));
@@ -172,8 +176,7 @@ static void test_stagger(void **state)
     setup(&f);
     int n_cut = 0;
     for (int i = 0; i < 2; i++) {
-        OK(rollout_run(f.run.rollout, &f.run.block[i], &f.run.tile[i], &f.run.team, &policy, 0,
-                       shape.horizon, N_ENV));
+        OK(toy_run_tile(&f.run, i, &policy, 0, shape.horizon));
         for (int e = 0; e < f.run.block[i].n_env; e++) {
             const uint8_t *flag = f.run.block[i].flag + e * T;
             int t = 0;

@@ -58,7 +58,7 @@ static void test_sizes(void **state)
     for (int v = 0; v < N_VARIANTS; v++) {
         struct fixture f;
         start(&f, VARIANTS[v].text);
-        const struct env_spec *spec = &f.r->spec;
+        const struct team_spec *spec = &f.r->spec;
         const int n_agents = VARIANTS[v].n_agents;
         const int last = VARIANTS[v].all ? SERVICES : 2;
         const int last_seen = VARIANTS[v].all ? SERVICES : SERVICES + 1;
@@ -69,10 +69,10 @@ static void test_sizes(void **state)
         assert_int_equal(spec->n_row, state_size(SERVICES) + SERVICES + n_agents * last);
         assert_int_equal(spec->n_obs, n_seen + SERVICES + last_seen);
         assert_int_equal(spec->n_critic, n_seen + SERVICES + n_agents * last_seen);
-        assert_int_equal(spec->n_stats, RULES_CONDUCT);
-        assert_string_equal(spec->stat_names[0], "compliance");
-        assert_string_equal(spec->stat_names[METRIC_TRAINED - 1], "conflicts");
-        assert_string_equal(spec->stat_names[RULES_REWARD_SQUARED], "reward_squared");
+        assert_int_equal(f.r->env.n_stats, RULES_CONDUCT);
+        assert_string_equal(f.r->env.stat_names[0], "compliance");
+        assert_string_equal(f.r->env.stat_names[METRIC_TRAINED - 1], "conflicts");
+        assert_string_equal(f.r->env.stat_names[RULES_REWARD_SQUARED], "reward_squared");
         assert_int_equal(spec->agent_names[n_agents - 1][0], "pqrstu"[n_agents - 1]);
         stop(&f);
     }
@@ -136,7 +136,7 @@ static void test_masks(void **state)
     for (uint32_t v = 0; v < N_VARIANTS; v++) {
         struct fixture f;
         start(&f, VARIANTS[v].text);
-        const struct env_spec *spec = &f.r->spec;
+        const struct team_spec *spec = &f.r->spec;
         for (uint32_t i = 0; i < CASES / 5; i++) {
             draw_state(&f, v, i);
             look(&f);
@@ -227,7 +227,7 @@ static void test_apply_on_random_states(void **state)
         struct fixture f;
         int n_conflicts = 0;
         start(&f, VARIANTS[v].text);
-        const struct env_spec *spec = &f.r->spec;
+        const struct team_spec *spec = &f.r->spec;
         for (uint32_t i = 0; i < CASES; i++) {
             int sum[SERVICES] = {0}, up[SERVICES] = {0}, down[SERVICES] = {0};
             bool conflict = false;
@@ -302,7 +302,7 @@ static void test_imitation(void **state)
         int32_t target[SERVICES];
         int n_moved = 0;
         start(&f, VARIANTS[v].text);
-        const struct env_spec *spec = &f.r->spec;
+        const struct team_spec *spec = &f.r->spec;
         for (uint32_t i = 0; i < CASES; i++) {
             draw_state(&f, v, i);
             look(&f);

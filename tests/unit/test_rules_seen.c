@@ -83,7 +83,7 @@ static void test_observation_columns(void **state)
     struct fixture f;
     float obs[STATE_MAX], critic[STATE_MAX], again[STATE_MAX];
     start(&f, VARIANTS[0].text);
-    const struct env_spec *spec = &f.r->spec;
+    const struct team_spec *spec = &f.r->spec;
     for (int i = 0; i < spec->n_row; i++) {
         f.row[i] = (float)(1000 + i);
     }

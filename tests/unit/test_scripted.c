@@ -144,7 +144,7 @@ static void see_begin(void *ctx, const float *state)
 static enum err see_step(void *ctx, const struct episode_step *step)
 {
     struct witness *w = ctx;
-    const struct env_spec *spec = &w->rules->spec;
+    const struct team_spec *spec = &w->rules->spec;
     int32_t delta[16];
     bool conflict;
     for (int a = 0; a < AGENTS; a++) {

@@ -35,13 +35,14 @@ struct inputs {
     uint32_t mask[N * A * F * WORDS], gid[N];
 };
 
-static void make_inputs(struct inputs *in, const struct env_spec *spec)
+static void make_inputs(struct inputs *in, const struct team_spec *spec)
 {
+    const struct env_spec env = toy_env_spec(spec);
     for (int i = 0; i < N; i++) {
-        struct toy toy = toy_env(&shape, spec, 1);
+        struct toy toy = toy_env(&shape, &env, 1);
         in->gid[i] = (uint32_t)(100 + i);
         OK(toy_reset(&toy.env, 0, in->gid[i], 0, 0));
-        toy_row(&toy.env, 0, in->row + i * R, in->mask + i * A * F * WORDS);
+        toy_row(&toy.env, 0, 0, in->row + i * R, in->mask + i * A * F * WORDS);
     }
 }
 
@@ -51,7 +52,7 @@ struct outputs {
 };
 
 /* Act in pieces of `piece` rows, with scratch for `capacity`. */
-static struct outputs act(const struct team_cfg *cfg, const struct env_spec *spec,
+static struct outputs act(const struct team_cfg *cfg, const struct team_spec *spec,
                           const struct inputs *in, int piece, int capacity, enum act_mode mode)
 {
     struct arena arena;
@@ -79,7 +80,7 @@ static struct outputs act(const struct team_cfg *cfg, const struct env_spec *spe
 
 static void same_bits(struct team_cfg cfg)
 {
-    struct env_spec spec = toy_spec(&shape);
+    struct team_spec spec = toy_spec(&shape);
     struct inputs in;
     make_inputs(&in, &spec);
     cfg.row_block = 64;
@@ -107,7 +108,7 @@ static void test_same_bits(void **state)
 static void test_choices(void **state)
 {
     (void)state;
-    struct env_spec spec = toy_spec(&shape);
+    struct team_spec spec = toy_spec(&shape);
     struct team_cfg cfg = config();
     struct inputs in;
     make_inputs(&in, &spec);
@@ -127,7 +128,7 @@ static void test_choices(void **state)
 static void test_against_parts(void **state)
 {
     (void)state;
-    struct env_spec spec = toy_spec(&shape);
+    struct team_spec spec = toy_spec(&shape);
     struct team_cfg cfg = config();
     struct arena arena;
     struct team t;
@@ -164,7 +165,7 @@ static void test_against_parts(void **state)
 static void test_agents_differ(void **state)
 {
     (void)state;
-    struct env_spec spec = toy_spec(&shape);
+    struct team_spec spec = toy_spec(&shape);
     struct team_cfg cfg = config();
     struct arena arena;
     struct team t;
@@ -191,7 +192,7 @@ static void test_agents_differ(void **state)
 static void test_one_hot(void **state)
 {
     (void)state;
-    struct env_spec spec = toy_spec(&shape);
+    struct team_spec spec = toy_spec(&shape);
     struct team_cfg cfg = config();
     struct arena arena;
     struct team t;
@@ -243,7 +244,7 @@ static void test_defaults(void **state)
 static void test_memory(void **state)
 {
     (void)state;
-    struct env_spec spec = toy_spec(&shape);
+    struct team_spec spec = toy_spec(&shape);
     struct team_cfg cfg = config();
     struct team t = {.n_actors = 42};
     struct arena arena;

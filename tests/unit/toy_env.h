@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 #include "core/base/rng.h"
 #include "core/marl/env.h"
+#include "core/marl/mappo_learner.h"
 #include "core/marl/rollout.h"
 
 #include <string.h>
@@ -76,8 +77,9 @@ static inline void toy_masks(const struct toy *t, const struct toy_slot *s, uint
     }
 }
 
-static inline void toy_row(struct env *e, int lid, float *row, uint32_t *mask)
+static inline void toy_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
 {
+    (void)team;
     const struct toy *t = (struct toy *)e;
     const struct toy_slot *s = &t->slot[lid];
     for (int i = 0; i < t->shape->n_row; i++) {
@@ -97,7 +99,8 @@ static inline float toy_reward(const struct toy *t, const struct toy_slot *s, co
     return reward;
 }
 
-static inline enum err toy_step(struct env *e, const int32_t *action, float *reward, uint8_t *flag)
+static inline enum err toy_step(struct env *e, const int32_t *const *action, float *const *reward,
+                                uint8_t *flag)
 {
     struct toy *t = (struct toy *)e;
     const struct toy_shape *shape = t->shape;
@@ -105,8 +108,8 @@ static inline enum err toy_step(struct env *e, const int32_t *action, float *rew
         struct toy_slot *s = &t->slot[lid];
         for (int a = 0; a < shape->n_agents; a++) {
             int i = lid * shape->n_agents + a;
-            reward[i] = toy_reward(t, s, action + i * shape->n_factors, a);
-            s->sum += (double)reward[i];
+            reward[0][i] = toy_reward(t, s, action[0] + i * shape->n_factors, a);
+            s->sum += (double)reward[0][i];
         }
         bool dies = toy_draw(4, 0, s).v[0] % 16 == 0;
         s->step++;
@@ -124,8 +127,9 @@ static inline void toy_stats(struct env *e, int lid, double *out)
 }
 
 /* The lowest allowed choice. */
-static inline void toy_demonstrate(struct env *e, int lid, int32_t *action)
+static inline void toy_demonstrate(struct env *e, int lid, int team, int32_t *action)
 {
+    (void)team;
     const struct toy *t = (struct toy *)e;
     uint32_t mask[64];
     int n_words = (t->shape->n_choices + 31) / 32;
@@ -144,24 +148,29 @@ static const struct env_ops toy_ops = {.reset = toy_reset,
                                        .stats = toy_stats,
                                        .demonstrate = toy_demonstrate};
 
-static inline struct env_spec toy_spec(const struct toy_shape *shape)
+static inline struct team_spec toy_spec(const struct toy_shape *shape)
+{
+    static const char *const agent_names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    return (struct team_spec){.name = "toy",
+                              .n_agents = shape->n_agents,
+                              .n_row = shape->n_row,
+                              .n_norm = shape->n_norm,
+                              .n_obs = shape->n_obs,
+                              .n_critic = shape->n_critic,
+                              .n_factors = shape->n_factors,
+                              .n_choices = shape->n_choices,
+                              .agent_names = agent_names,
+                              .ctx = (void *)(uintptr_t)shape,
+                              .obs = toy_obs,
+                              .critic = toy_critic};
+}
+
+/* One team. By reference. */
+static inline struct env_spec toy_env_spec(const struct team_spec *team)
 {
     static const char *const stat_names[] = {"steps", "reward"};
-    static const char *const agent_names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
-    return (struct env_spec){.name = "toy",
-                             .n_agents = shape->n_agents,
-                             .n_row = shape->n_row,
-                             .n_norm = shape->n_norm,
-                             .n_obs = shape->n_obs,
-                             .n_critic = shape->n_critic,
-                             .n_factors = shape->n_factors,
-                             .n_choices = shape->n_choices,
-                             .n_stats = 2,
-                             .stat_names = stat_names,
-                             .agent_names = agent_names,
-                             .ctx = (void *)(uintptr_t)shape,
-                             .obs = toy_obs,
-                             .critic = toy_critic};
+    return (struct env_spec){
+        .name = "toy", .n_teams = 1, .teams = {team}, .n_stats = 2, .stat_names = stat_names};
 }
 
 static inline struct toy toy_env(const struct toy_shape *shape, const struct env_spec *spec,
@@ -188,6 +197,7 @@ static inline struct team_cfg toy_team_cfg(int *hidden, int n_hidden, int row_bl
 struct toy_run {
     int n_env, n_tiles;
     struct team team;
+    struct mappo_learner player; /* acts with it */
     struct rollout *rollout;
     struct rollout_tile *tile; /* (n_tiles) */
     struct toy *env;           /* (n_tiles) */
@@ -209,23 +219,31 @@ static inline enum err toy_run_init(struct toy_run *r, struct arena *arena,
                           .tile = ARENA_NEW(arena, n_tiles, struct rollout_tile),
                           .env = ARENA_NEW(arena, n_tiles, struct toy),
                           .block = ARENA_NEW(arena, n_tiles, struct block)};
-    TRY(team_init(&r->team, arena, cfg, spec));
+    TRY(team_init(&r->team, arena, cfg, spec->teams[0]));
     TRY(team_init_params(&r->team, 7, arena));
-    TRY(rollout_init(&r->rollout, arena, &r->team));
+    TRY(mappo_learner_init(&r->player, arena, &r->team, NULL));
+    TRY(rollout_init(&r->rollout, arena, spec, (struct learner *const[]){&r->player.base}));
     for (int i = 0; i < n_tiles; i++) {
         int n = toy_tile_envs(n_env, i);
         r->env[i] = toy_env(shape, spec, n);
         r->tile[i] = (struct rollout_tile){.env = &r->env[i].env, .tile = i};
-        TRY(block_init(&r->block[i], arena, spec, n, n_steps));
+        TRY(block_init(&r->block[i], arena, spec, 0, n, n_steps));
     }
     return ERR_OK;
+}
+
+static inline enum err toy_run_tile(struct toy_run *r, int i, const struct rollout_cfg *cfg,
+                                    uint32_t update, int stagger)
+{
+    return rollout_run(r->rollout, (struct block *const[]){&r->block[i]}, &r->tile[i], cfg, update,
+                       stagger, r->n_env);
 }
 
 static inline enum err toy_run_rollout(struct toy_run *r, const struct rollout_cfg *cfg,
                                        uint32_t update)
 {
     for (int i = 0; i < r->n_tiles; i++) {
-        TRY(rollout_run(r->rollout, &r->block[i], &r->tile[i], &r->team, cfg, update, 0, r->n_env));
+        TRY(toy_run_tile(r, i, cfg, update, 0));
     }
     return ERR_OK;
 }

@@ -52,7 +52,8 @@ static inline struct mappo_cfg toy_mappo_cfg(void)
 
 struct toy_learner {
     struct arena arena;
-    struct env_spec spec;
+    struct team_spec spec;
+    struct env_spec env;
     struct team_cfg team_cfg;
     struct mappo_cfg cfg;
     struct toy_run run;
@@ -66,7 +67,8 @@ static inline void toy_learner_init(struct toy_learner *l, const struct toy_shap
     struct reduce_shape grad_shape, batch_shape;
     struct reducer grad, batch;
     l->spec = toy_spec(shape);
-    OK(toy_run_init(&l->run, &l->arena, &l->team_cfg, shape, &l->spec, n_env, n_steps));
+    l->env = toy_env_spec(&l->spec);
+    OK(toy_run_init(&l->run, &l->arena, &l->team_cfg, shape, &l->env, n_env, n_steps));
     mappo_shapes(&l->run.team, &grad_shape, &batch_shape);
     OK(reduce_serial(&grad, &l->arena, &grad_shape, l->run.n_tiles));
     OK(reduce_serial(&batch, &l->arena, &batch_shape, l->run.n_tiles));
