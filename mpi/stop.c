@@ -48,6 +48,7 @@ static void note(int signal)
 void stop_listen(void)
 {
     struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+    requested = 0;
     sigemptyset(&action.sa_mask);
     sigaction(SIGUSR1, &action, NULL);
 }

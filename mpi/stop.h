@@ -20,7 +20,8 @@
 #include <stdbool.h>
 
 /* Local. From now on SIGUSR1 is noted instead of ending the process. main() calls it before all
- * else, so that a signal that comes while the configuration is read, or in MPI_Init, is noted. */
+ * else, so that a signal that comes while the configuration is read, or in MPI_Init, is noted. What
+ * was noted before is forgotten. */
 void stop_listen(void);
 
 /* Local. Ranks must agree before they act on it: the signal reaches them at different moments. */
