@@ -52,7 +52,7 @@ CLUSTER     = arrivals attack call check clients cluster contention engine hpa_p
 TWIN        = accuracy bank check check_rows check_units dataset ensemble export import layouts \
               learn lookup metric model nearest noise pods sheet space space_rows store trial \
               twin worlds
-GAME        = conduct game imitate rules view world
+GAME        = conduct game imitate interface rules rules_interface view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
 EVAL        = agreement answers bound claims collector cut episode eval frontier judge ledger outcomes \
               pareto separation summary tracer

@@ -29,7 +29,7 @@ static void tell_inside(const void *ctx, char text[SOURCE_TEXT], const float *ep
     const struct guides *guides = ((const struct train_game *)ctx)->rules->guides;
     double open = 0.0, inside = 0.0;
     for (int a = 0; guides != NULL && a < guides->n_agents; a++) {
-        const float *values = episodes + RULES_CONDUCT + a * CONDUCT_TRAINED;
+        const float *values = episodes + EPISODE_OWN + a * CONDUCT_TRAINED;
         open += (double)values[offsetof(struct conduct_values, open) / sizeof(double)];
         inside += (double)values[offsetof(struct conduct_values, inside) / sizeof(double)];
     }

@@ -1,10 +1,11 @@
-/* The stochastic game: a tile of plants with scenarios, the rules, and the reward. An env of marl.
+/* The stochastic game: a tile of plants with scenarios, and one interface for each team that meets
+ * them. An env of marl.
  *
- * One step = one decision period: joint action -> change of replicas -> plant -> truth -> reward.
- * All defenders share the reward (plant/reward.h); an organisation adds to each what its missions
- * and its choices are worth (core/org/guides.h). Episodes are cut by the clock, never terminated.
- * Episode e of environment g plays scenario (g + e) mod n. An episode leaves its metrics and, with
- * an organisation, the conduct of each agent (conduct.h).
+ * One step = one decision period: joint action -> change of replicas, attack -> plant -> truth ->
+ * rewards. All defenders share the reward (plant/reward.h); an organisation adds to each what its
+ * missions and its choices are worth (core/org/guides.h). Episodes are cut by the clock, never
+ * terminated. Episode e of environment g plays scenario (g + e) mod n. An episode leaves its
+ * metrics and what the interfaces add (interface.h).
  */
 #ifndef KARMA_GAME_GAME_H
 #define KARMA_GAME_GAME_H
@@ -19,8 +20,19 @@ struct demonstrator {
     void (*target)(void *ctx, int lid, int32_t *target, const float *state);
 };
 
-/* A tile of n_env games under `seed` in the TRAIN domain. demo may be NULL. Arguments by reference.
- */
+/* Who plays, and where. */
+struct game_teams {
+    const struct world *world;
+    const struct env_spec *spec;               /* of these interfaces (interface_env_spec()) */
+    const struct interface *const *interfaces; /* (spec->n_teams) */
+};
+
+/* A tile of n_env games under `seed` in the TRAIN domain. demo (may be NULL) is what the
+ * first team imitates, if its interface can. Arguments by reference, but for *teams. */
+enum err game_new_teams(struct env **out, struct arena *arena, const struct game_teams *teams,
+                        int n_env, uint64_t seed, const struct demonstrator *demo) WARN_UNUSED;
+
+/* The same with the defenders alone: spec rules->env. */
 enum err game_new(struct env **out, struct arena *arena, const struct rules *rules, int n_env,
                   uint64_t seed, const struct demonstrator *demo) WARN_UNUSED;
 

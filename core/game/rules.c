@@ -95,32 +95,33 @@ static int count_choices(const struct rules *r)
     return largest;
 }
 
-/* See RULES_CONDUCT; of an agent: "ddos.open". */
+/* Names of the conduct that an episode leaves behind; of an agent: "ddos.open". */
 static enum err init_stat_names(struct rules *r, struct arena *arena)
 {
-    const int n_conduct = r->guides == NULL ? 0 : r->guides->n_agents * CONDUCT_TRAINED;
-    const char **names = ARENA_NEW(arena, RULES_CONDUCT + n_conduct, const char *);
+    const int n = r->guides == NULL ? 0 : r->guides->n_agents * CONDUCT_TRAINED;
+    const char **names = ARENA_NEW(arena, n, const char *);
     if (names == NULL) {
         return ERR_MEMORY;
     }
-    for (int i = 0; i < METRIC_TRAINED; i++) {
-        names[i] = metric_info[i].name;
-    }
-    names[RULES_REWARD_SQUARED] = "reward_squared";
-    for (int i = 0; i < n_conduct; i++) {
+    for (int i = 0; i < n; i++) {
         const char *agent = r->guides->org.cfg->agents[i / CONDUCT_TRAINED].name;
-        names[RULES_CONDUCT + i] =
-            arena_printf(arena, "%s.%s", agent, conduct_info[i % CONDUCT_TRAINED].name);
-        if (names[RULES_CONDUCT + i] == NULL) {
+        names[i] = arena_printf(arena, "%s.%s", agent, conduct_info[i % CONDUCT_TRAINED].name);
+        if (names[i] == NULL) {
             return ERR_MEMORY;
         }
     }
-    r->env = (struct env_spec){.name = "karma",
-                               .n_teams = 1,
-                               .teams = {&r->spec},
-                               .n_stats = RULES_CONDUCT + n_conduct,
-                               .stat_names = names};
+    r->interface.n_stats = n;
+    r->interface.stat_names = names;
     return ERR_OK;
+}
+
+static enum err init_interface(struct rules *r, struct arena *arena)
+{
+    const struct interface *const alone[] = {&r->interface};
+    r->interface.ops = &rules_interface_ops;
+    r->interface.spec = &r->spec;
+    TRY(init_stat_names(r, arena));
+    return interface_env_spec(&r->env, arena, alone, 1);
 }
 
 /* ---- agents and their places ---- */
@@ -233,7 +234,7 @@ enum err rules_init_organised(struct rules *r, struct arena *arena, const struct
     }
     TRY(init_authority(r, arena, places));
     TRY(view_init(r, arena));
-    return init_stat_names(r, arena);
+    return init_interface(r, arena);
 }
 
 enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg *cfg,

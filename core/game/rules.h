@@ -39,10 +39,9 @@
 
 #include "core/base/config.h"
 #include "core/base/mem.h"
+#include "core/game/interface.h"
 #include "core/game/world.h"
-#include "core/marl/env.h"
 #include "core/org/guides.h"
-#include "core/plant/metrics.h"
 
 enum { RULES_SINCE_MAX_S = 600 }; /* seconds since a change are counted up to here */
 
@@ -75,13 +74,10 @@ struct game_cfg {
 };
 extern const struct cfg_field game_fields[];
 
-/* What an episode of training leaves behind (env.stat_names): its metrics, the square of its
- * reward, so that the deviation over any number of episodes can be had from their means, and the
- * conduct of each agent. */
-enum { RULES_REWARD_SQUARED = METRIC_TRAINED, RULES_CONDUCT };
-
-/* Compiled rules; immutable. */
+/* Compiled rules; immutable. With an organisation an episode leaves the conduct of each agent
+ * (conduct.h) behind. */
 struct rules {
+    struct interface interface; /* the rules as one of a game; first */
     const struct game_cfg *cfg;
     const struct world *world;
     const struct guides *guides; /* NULL: no organisation */

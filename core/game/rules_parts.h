@@ -1,8 +1,9 @@
 /* What the files of the rules share.
  *
- *   rules.c    building, memory, choices <-> changes, masks
- *   view.c     what a row holds and what agents see of it
- *   imitate.c  a rule's wish as the choices of a team
+ *   rules.c            building, memory, choices <-> changes, masks
+ *   view.c             what a row holds and what agents see of it
+ *   imitate.c          a rule's wish as the choices of a team
+ *   rules_interface.c  the rules as an interface of a game
  *
  * Private to core/game.
  */
@@ -11,6 +12,10 @@
 
 #include "core/game/rules.h"
 #include "core/plant/schema.h"
+
+/* ---- as an interface (rules_interface.c) ---- */
+
+extern const struct interface_ops rules_interface_ops;
 
 /* ---- choices (rules.c) ---- */
 

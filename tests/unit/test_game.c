@@ -200,7 +200,7 @@ static void test_against_its_parts(void **state)
             mirror_finish(&m[e]);
             f.env->ops->stats(f.env, e, stats);
             assert_memory_equal(stats, &m[e].metrics, METRIC_TRAINED * sizeof *stats);
-            assert_true(stats[RULES_REWARD_SQUARED] == m[e].metrics.reward * m[e].metrics.reward);
+            assert_true(stats[EPISODE_REWARD_SQUARED] == m[e].metrics.reward * m[e].metrics.reward);
             /* Only the quiet one has nothing to recover from. */
             assert_true(isnan(m[e].metrics.recovery) == (m[e].scenario == 0));
             n_conflicts += m[e].metrics.conflicts > 0;

@@ -69,10 +69,10 @@ static void test_sizes(void **state)
         assert_int_equal(spec->n_row, state_size(SERVICES) + SERVICES + n_agents * last);
         assert_int_equal(spec->n_obs, n_seen + SERVICES + last_seen);
         assert_int_equal(spec->n_critic, n_seen + SERVICES + n_agents * last_seen);
-        assert_int_equal(f.r->env.n_stats, RULES_CONDUCT);
+        assert_int_equal(f.r->env.n_stats, EPISODE_OWN);
         assert_string_equal(f.r->env.stat_names[0], "compliance");
         assert_string_equal(f.r->env.stat_names[METRIC_TRAINED - 1], "conflicts");
-        assert_string_equal(f.r->env.stat_names[RULES_REWARD_SQUARED], "reward_squared");
+        assert_string_equal(f.r->env.stat_names[EPISODE_REWARD_SQUARED], "reward_squared");
         assert_int_equal(spec->agent_names[n_agents - 1][0], "pqrstu"[n_agents - 1]);
         stop(&f);
     }
