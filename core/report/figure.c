@@ -4,10 +4,12 @@
 
 #include "core/base/csv.h"
 #include "core/base/file.h"
+#include "core/base/log.h"
 #include "core/report/script.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *figure_slug(struct arena *arena, const char *name)
@@ -109,7 +111,7 @@ static void plot_load(struct script *s, const struct figure_timeline *f, int tra
     const char *file = script_quoted(s, f->tracks[track].cohorts);
     set_panel(s, f, 0, track, "requests/s");
     script_put(s, "set title %s\nset yrange [0:%.6g]\n", script_quoted(s, f->tracks[track].label),
-               1.05 * f->most_rps);
+               f->most_rps > 0.0 ? 1.05 * f->most_rps : 1.0);
     script_put(
         s,
         "plot %s using 't_s':'received' with filledcurves y1=0 fc rgb '#e3e3e3' notitle, \\\n"
@@ -357,6 +359,24 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
     }
 }
 
+/* Some listed controller was scored: else there is no point to draw. */
+static bool has_points(const struct summary *s, int view)
+{
+    for (int i = 0; i < s->n_listed; i++) {
+        if (isfinite(summary_cell(s, i, view, METRIC_OF(compliance))->value.value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The script of an earlier evaluation would draw data that is no more. */
+static enum err drop_script(struct arena *arena, const char *dir, const char *name)
+{
+    const char *path = arena_printf(arena, "%s/%s.gp", dir, name);
+    return path != NULL ? file_remove(path) : ERR_MEMORY;
+}
+
 static enum err figure_view(const char *dir, const struct summary *summary, int view,
                             const char *scenario, struct arena *arena)
 {
@@ -371,6 +391,10 @@ static enum err figure_view(const char *dir, const struct summary *summary, int 
     }
     struct script s;
     TRY(write_points(path, summary, view, arena));
+    if (!has_points(summary, view)) {
+        log_warn("%s: no episode was scored, so there is no figure of its frontiers", scenario);
+        return drop_script(arena, dir, name);
+    }
     script_begin(&s, arena, dir, name, 760, 480);
     plot_frontiers(&s, summary, scenario, data);
     return script_finish(&s);
@@ -405,17 +429,61 @@ static void plot_curve(struct script *s, const char *file, const char *column, c
         file, column);
 }
 
-enum err figure_learning(const char *dir, const char *path, struct arena *scratch)
+/* The cell behind n commas; NULL: the line has fewer. */
+static const char *cell_of(const char *line, int n)
+{
+    for (; n > 0 && line != NULL; n--) {
+        const char *comma = line + strcspn(line, ",\n");
+        line = *comma == ',' ? comma + 1 : NULL;
+    }
+    return line;
+}
+
+/* A line below the header has a number in that column. */
+static bool has_number(const char *text, const char *column)
+{
+    const size_t length = strlen(column);
+    int n = 0;
+    const char *name = text;
+    while (name != NULL &&
+           (strncmp(name, column, length) != 0 || (name[length] != ',' && name[length] != '\n'))) {
+        name = cell_of(text, ++n);
+    }
+    for (const char *end = strchr(text, '\n'); name != NULL && end != NULL;
+         end = strchr(end + 1, '\n')) {
+        const char *cell = cell_of(end + 1, n);
+        char *rest;
+        const double value = cell != NULL ? strtod(cell, &rest) : NAN;
+        if (isfinite(value) && rest > cell) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum { METRICS_BYTES_MAX = 1024 * 1024 * 1024 };
+
+enum err figure_learning(const char *dir, const char *path, const char *file, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     struct script s;
+    struct buf text;
+    buf_init(&text);
+    TRY(file_read(&text, file, METRICS_BYTES_MAX));
+    const bool drawn = text.len > 0 && has_number((const char *)text.data, "compliance");
+    buf_release(&text);
+    if (!drawn) {
+        log_warn("%s: no episode with a request has ended yet, so there is no learning curve",
+                 file);
+        return drop_script(scratch, dir, "learning");
+    }
     script_begin(&s, scratch, dir, "learning", 700, 640);
-    const char *file = script_quoted(&s, path);
+    const char *data = script_quoted(&s, path);
     script_put(&s, "set multiplot layout 3,1 margins 0.12,0.97,0.09,0.93 spacing 0.02,0.03 title "
                    "'training episodes: mean of each update'\n");
-    plot_curve(&s, file, "reward", "reward per step", false);
-    plot_curve(&s, file, "compliance", "answered in time", false);
-    plot_curve(&s, file, "vcpu", "mean vCPU", true);
+    plot_curve(&s, data, "reward", "reward per step", false);
+    plot_curve(&s, data, "compliance", "answered in time", false);
+    plot_curve(&s, data, "vcpu", "mean vCPU", true);
     script_put(&s, "unset multiplot\n");
     const enum err e = script_finish(&s);
     arena_rewind(scratch, mark);
@@ -472,7 +540,7 @@ enum err figure_conduct(const char *dir, const char *path, const char *file, str
     struct buf text;
     struct script s;
     buf_init(&text);
-    enum err e = file_read(&text, file, 1024 * 1024 * 1024);
+    enum err e = file_read(&text, file, METRICS_BYTES_MAX);
     e = e == ERR_OK ? buf_append(&text, "", 1) : e;
     const int n = e == ERR_OK ? find_agents(agents, (char *)text.data) : 0;
     if (e == ERR_OK && n > 0) {

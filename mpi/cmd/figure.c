@@ -132,7 +132,7 @@ static enum err find_and_draw(const char *dir, struct arena *arena)
     }
     if (file_exists(metrics)) {
         TRY(file_make_dirs(figures));
-        TRY(figure_learning(figures, "../metrics.csv", arena));
+        TRY(figure_learning(figures, "../metrics.csv", metrics, arena));
         TRY(figure_conduct(figures, "../metrics.csv", metrics, arena));
     }
     TRY(find_scripts(&s, arena, dir));

@@ -135,7 +135,15 @@ mkdir "$WORK/empty"
 exits 2 "nothing to draw" "$KARMA" figure "$WORK/empty"
 exits 1 "gnuplot is missing" env PATH="$WORK/empty" "$KARMA" figure "$WORK/one"
 says err "gnuplot-nox" "the sentence names the package"
+[ -e "$WORK/silent/figures/timeline.gp" ] && [ ! -e "$WORK/silent/figures/frontier-quiet.gp" ]
+result $? "what was not scored has no figure of its frontiers"
 if command -v gnuplot >/dev/null; then
+    exits 0 "figures of an evaluation without a request" "$KARMA" figure "$WORK/silent"
+    holds "a training of one decision" "$KARMA" train $config --set workload.mean_rps=0.01 \
+        --set train.envs=1 --set train.steps=1 --set train.updates=1 --set train.init=scratch \
+        --set mappo.minibatches=1 --set run.dir="$WORK/begun"
+    exits 2 "in which no episode has ended" "$KARMA" figure "$WORK/begun"
+    says err "no episode with a request has ended yet" "has no learning curve"
     exits 0 "figures of an evaluation" "$KARMA" figure "$WORK/one"
     says out "figures/timeline.png" "their names are printed"
     for figure in timeline frontier-flood frontier-all; do
