@@ -3,6 +3,8 @@
 
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/rundir.h"
+#include "core/base/shell.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,22 +46,6 @@ static enum err load_declared(struct experiment_cfg *cfg, const struct controlle
 }
 
 /* ---- the command ---- */
-
-/* As a shell reads it as one word. NULL when out of memory. */
-static const char *shell_word(struct arena *arena, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-+=./,:@%";
-    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
-        return word;
-    }
-    const char *out = "'";
-    for (const char *c = word; *c != '\0' && out != NULL; c++) {
-        out =
-            *c == '\'' ? arena_printf(arena, "%s'\\''", out) : arena_printf(arena, "%s%c", out, *c);
-    }
-    return out != NULL ? arena_printf(arena, "%s'", out) : NULL;
-}
 
 /* " --set KEY=VALUE" behind `command`; NULL stays NULL. */
 static const char *with_set(struct arena *arena, const char *command, const char *set)
@@ -108,6 +94,12 @@ void recipe_missing(const struct recipe *r, const char *path, struct arena *aren
                   "with --set run.dir=%s, and name the configuration of that training in %s: "
                   "training: FILE, in eval.controllers.%d",
                   path, label, r->run, r->config_path, r->controller);
+        return;
+    }
+    if (rundir_check_name(r->run) != ERR_OK) {
+        log_error("%s: there is no trained policy, and no training can write there; choose another "
+                  "directory",
+                  path);
         return;
     }
     const char *config = c->training[0] != '\0' ? c->training : r->config_path;

@@ -48,6 +48,21 @@ static enum err check_name(const char *name)
     return ERR_OK;
 }
 
+enum err rundir_check_name(const char *path)
+{
+    char name[NAME_MAX_BYTES + 2]; /* a longer one is too long here, too */
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') {
+        n--;
+    }
+    size_t from = n;
+    while (from > 0 && path[from - 1] != '/') {
+        from--;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(n - from), path + from);
+    return check_name(name);
+}
+
 static enum err name_run(struct rundir *r, bool *exists, struct arena *arena, const char *root,
                          const char *name)
 {

@@ -29,6 +29,9 @@ struct rundir {
 enum err rundir_create(struct rundir *r, struct arena *arena, const char *root,
                        const char *name) WARN_UNUSED;
 
+/* ERR_USAGE with a sentence if the last part of the path cannot be the name of a run. */
+enum err rundir_check_name(const char *path) WARN_UNUSED;
+
 /* A run that exists, to resume it. ERR_USAGE if there is none. */
 enum err rundir_open(struct rundir *r, struct arena *arena, const char *root,
                      const char *name) WARN_UNUSED;

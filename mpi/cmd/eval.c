@@ -4,6 +4,7 @@
 
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/shell.h"
 #include "core/report/comparison.h"
 #include "core/report/conduct_table.h"
 #include "core/report/figure.h"
@@ -258,7 +259,9 @@ static enum err write_figures(struct session *s, const struct summary *summary)
     TRY(file_make_dirs(dir));
     TRY(figure_frontiers(dir, summary, s->x->cfg.scenarios, &s->scratch));
     TRY(write_timeline(s, dir));
-    log_info("figures: data and scripts in %s; draw them with: karma figure %s", dir, s->dir);
+    const char *word = shell_word(&s->arena, s->dir);
+    log_info("figures: data and scripts in %s; draw them with: karma figure %s", dir,
+             word != NULL ? word : s->dir);
     return ERR_OK;
 }
 

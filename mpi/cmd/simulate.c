@@ -3,6 +3,7 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/nearest.h"
+#include "core/base/shell.h"
 #include "core/report/table.h"
 #include "core/report/timeline.h"
 #include "mpi/cmd/commands.h"
@@ -138,8 +139,9 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     arena_release(&scratch);
     locking_end(&lock);
     TRY(e);
+    const char *word = shell_word(arena, dir);
     log_info("trace: %s/trace.csv and cohorts.csv; draw the timeline with: karma figure %s", dir,
-             dir);
+             word != NULL ? word : dir);
     return ERR_OK;
 }
 

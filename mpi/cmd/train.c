@@ -1,6 +1,7 @@
 /* karma train: an experiment file in, a run directory and the digest of the weights out. */
 #include "mpi/train.h"
 #include "core/base/log.h"
+#include "core/base/rundir.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/ranks.h"
 #include "mpi/experiment.h"
@@ -96,6 +97,7 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, struct
 
 static enum err check(struct experiment *x, const struct comm *comm)
 {
+    TRY(rundir_check_name(x->cfg.run.dir));
     TRY(train_check(&x->cfg.train, comm->size));
     return experiment_load_twin(x);
 }

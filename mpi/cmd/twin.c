@@ -1,5 +1,6 @@
 /* karma twin: how good a twin is. Fitting, which runs on ranks, stands in twin_fit.c. */
 #include "core/base/log.h"
+#include "core/base/shell.h"
 #include "core/eval/agreement.h"
 #include "core/eval/answers.h"
 #include "core/report/fidelity.h"
@@ -114,8 +115,9 @@ static enum err write_report(struct session *s, const struct fidelity *f,
     }
     if (e == ERR_OK && s->o->out != NULL) {
         e = fidelity_figures(s->o->out, f, pairs, scratch);
+        const char *word = shell_word(scratch, s->o->out);
         printf("\nfigures: data and scripts in %s; draw them with: karma figure %s\n", s->o->out,
-               s->o->out);
+               word != NULL ? word : s->o->out);
     }
     buf_release(&out);
     return e;

@@ -19,6 +19,10 @@ holds "the dry run takes less than a hundredth of the $expected MiB it announces
     at_most "$(number "$WORK/out" 'this dry run itself')" 0.01 "$expected"
 holds "and makes no directory" test ! -e "$WORK/none"
 
+exits 2 "a dry run refuses what the training would: the name of a run" "$KARMA" train $million \
+    --dry-run --set run.dir="$WORK/no name"
+says err "cannot be the name of a run" "and says so"
+
 # NAME CONFIG OPTION...: the figure against the largest resident set of a short run
 compare() {
     name=$1

@@ -68,6 +68,11 @@ exits 2 "a mistyped scenario" simulate "$WORK/x" -S dods
 says err "did you mean 'ddos'" "the nearest name is offered"
 exits 1 "a policy that is missing" simulate "$WORK/x" -c policy --set "run.dir=$WORK/none"
 says err "karma train" "the sentence names the command that makes it"
+exits 1 "one that no training could write" simulate "$WORK/x" -c policy --set "run.dir=$WORK/no name"
+says err "no training can write there; choose another directory" "is told so, not advised to train"
+exits 0 "an output with blanks and a quote in its name" simulate "$WORK/it's one"
+eval "set -- $(sed -n 's/.*karma figure //p' "$WORK/err")"
+same "$*" "$WORK/it's one" "the command that is printed can be typed"
 exits 2 "a missing configuration" "$KARMA" simulate
 exits 2 "a number that is none" simulate "$WORK/x" -e three
 : >"$WORK/file"
