@@ -152,6 +152,7 @@ static int init_library(int *argc, char ***argv)
     sigemptyset(&ours);
     sigaddset(&ours, SIGTERM);
     sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGHUP);
     sigaddset(&ours, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &ours, &before);
     const int rc = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);

@@ -1,8 +1,8 @@
 /* Locks of a command: what it writes belongs to it, from before its first write to its end.
  *
- * Rank 0 takes the lock (core/base/lock.h) and all ranks leave together if it is refused. SIGTERM
- * and SIGINT remove it too (mpi/stop.h); what SIGKILL leaves behind is taken over by the next
- * process.
+ * Rank 0 takes the lock (core/base/lock.h) and all ranks leave together if it is refused. SIGTERM,
+ * SIGINT and SIGHUP remove it too (mpi/stop.h); what SIGKILL leaves behind is taken over by the
+ * next process.
  */
 #ifndef KARMA_MPI_LOCKING_H
 #define KARMA_MPI_LOCKING_H

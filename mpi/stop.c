@@ -91,7 +91,9 @@ static void compose(struct line *l, int signal, int lost)
         say(l, "lost rank ");
         say_number(l, lost);
     } else {
-        say(l, signal == SIGINT ? "interrupted" : "ended by SIGTERM");
+        say(l, signal == SIGINT   ? "interrupted"
+               : signal == SIGHUP ? "ended by SIGHUP"
+                                  : "ended by SIGTERM");
     }
     if (last.kind == WORDS_RUN) {
         say(l, " after update ");
@@ -199,14 +201,19 @@ static void leave(int signal)
     raise(signal); /* SA_RESETHAND: the default action, once this handler returns */
 }
 
+/* nohup has SIGHUP ignored, and it stays so. */
 static void on_leaving(void (*handler)(int))
 {
-    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND}, hangup;
     sigemptyset(&action.sa_mask);
     sigaddset(&action.sa_mask, SIGTERM);
     sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGHUP);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) {
+        sigaction(SIGHUP, &action, NULL);
+    }
 }
 
 const char *stop_command(void)

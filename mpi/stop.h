@@ -2,9 +2,11 @@
  *
  *   SIGUSR1          an orderly end: noted, and asked for between steps. Slurm sends it before a
  *                    time limit, and mpirun hands it to every rank
- *   SIGTERM, SIGINT  leave at once: the last words go into the run's status, then the process dies
+ *   SIGTERM, SIGINT, SIGHUP
+ *                    leave at once: the last words go into the run's status, then the process dies
  *                    of the signal. mpirun sends SIGTERM to all ranks when one was lost, and
- *                    SIGKILL a second later
+ *                    SIGKILL a second later. SIGHUP comes when a terminal is closed; where it was
+ *                    ignored before, as nohup has it, it is ignored
  *
  * Last words say how far the run was and, if a rank of this host is gone, which one. They are
  * written by the lowest rank of the host that is left, so a lost rank 0 is told of, too; if that
@@ -27,18 +29,18 @@ void stop_listen(void);
 /* Local. Ranks must agree before they act on it: the signal reaches them at different moments. */
 bool stop_requested(void);
 
-/* Local. From now on SIGTERM and SIGINT leave last words in the file `status` (copied), until
- * stop_forget(). `peers` by reference. */
+/* Local. From now on SIGTERM, SIGINT and SIGHUP leave last words in the file `status` (copied),
+ * until stop_forget(). `peers` by reference. */
 void stop_last_words(const struct peers *peers, const char *status, int updates);
 /* Local. How far the run is: "after update `done` of `updates`". */
 void stop_at(int done);
 /* Local. Update `done` is in a checkpoint: a run that is ended goes on after it. */
 void stop_saved(int done);
 
-/* Local. From now on SIGTERM and SIGINT say on standard error how to go on, until stop_forget().
- * For work without a status file that keeps what it has and goes on where it was. `peers` by
- * reference; of several ranks the lowest one that is left on the host of rank 0 speaks. NULL: this
- * process is alone. */
+/* Local. From now on SIGTERM, SIGINT and SIGHUP say on standard error how to go on, until
+ * stop_forget(). For work without a status file that keeps what it has and goes on where it was.
+ * `peers` by reference; of several ranks the lowest one that is left on the host of rank 0 speaks.
+ * NULL: this process is alone. */
 void stop_resumable(const struct peers *peers);
 
 /* Local. The command that goes on: the environment variable KARMA_COMMAND, which mpi/launch and
@@ -48,7 +50,8 @@ const char *stop_command(void);
 void stop_lost(int rank);
 /* Local. No more last words. */
 void stop_forget(void);
-/* Local. From now on SIGTERM and SIGINT remove this lock (by reference); NULL: none any more. */
+/* Local. From now on SIGTERM, SIGINT and SIGHUP remove this lock (by reference); NULL: none any
+ * more. */
 void stop_lock(const struct lock *l);
 
 #endif

@@ -53,6 +53,24 @@ says err "^interrupted after update [0-9]+ of 100000; there is no checkpoint; to
     "one rank, interrupted: says that nothing is kept"
 more=
 
+# A terminal that is closed sends SIGHUP; nohup has it ignored.
+if env --default-signal=HUP true 2>/dev/null; then
+    rm -rf "$run_dir"
+    start_training env --default-signal=HUP "$KARMA"
+    end_training HUP
+    same "$rc" 129 "one rank, hung up: ended by the signal"
+    says err "^ended by SIGHUP after update [0-9]+ of 100000; .*the same command" "with a sentence"
+    holds "and without a lock" test ! -e "$run_dir/lock"
+    rm -rf "$run_dir"
+    start_training env --ignore-signal=HUP "$KARMA"
+    kill -HUP $job
+    wait_until grep -Eqs "^running update ([2-9]|[0-9][0-9])" "$run_dir/status"
+    end_training USR1
+    same "$rc" 5 "one rank under nohup: is not hung up"
+else
+    skip "SIGHUP" "this env cannot set the actions of signals"
+fi
+
 if [ "${MPI:-1}" = 0 ]; then
     skip "three ranks" "built without MPI"
 else
