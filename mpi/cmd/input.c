@@ -8,8 +8,10 @@
 #include <string.h>
 
 /* What makes a world and those who act in it. */
-#define WORLD_SECTIONS                                                                             \
-    "topology", "plant", "cluster", "workload", "scenarios", "game", "organisation", "team"
+#define WORLD_BUT_WORKLOAD                                                                         \
+    "topology", "plant", "cluster", "scenarios", "game", "organisation", "team"
+#define WORLD_SECTIONS WORLD_BUT_WORKLOAD, "workload"
+#define OTHER_SECTIONS "twin", "mappo", "train", "fit", "eval", "run"
 
 enum { SECTIONS_MAX = 24 };
 
@@ -68,6 +70,43 @@ static enum err refuse(const struct reads *r, const char *key)
     return ERR_USAGE;
 }
 
+/* A load is modelled or replayed: a --set of what the other one reads would change nothing. */
+static enum err check_workload(const struct cfg *reader, const struct experiment_cfg *cfg)
+{
+    static const char *const modelled[] = {WORLD_BUT_WORKLOAD,
+                                           OTHER_SECTIONS,
+                                           "workload.mean_rps",
+                                           "workload.file",
+                                           "workload.daily",
+                                           "workload.weekly",
+                                           "workload.trend",
+                                           "workload.noise",
+                                           "workload.noise_s",
+                                           "workload.burst_per_h",
+                                           "workload.burst_factor",
+                                           "workload.burst_s",
+                                           NULL};
+    static const char *const replayed[] = {
+        WORLD_BUT_WORKLOAD,     OTHER_SECTIONS,         "workload.mean_rps",
+        "workload.file",        "workload.time_column", "workload.rate_column",
+        "workload.time_unit_s", "workload.gap_s",       NULL};
+    const bool replays = cfg->workload.file[0] != '\0';
+    char key[CFG_KEY_MAX];
+    if (!cfg_find_unused_set(reader, key, replays ? replayed : modelled)) {
+        return ERR_OK;
+    }
+    if (replays) {
+        log_error("--set %s: the load is a recording (workload.file=%s), and this key is of the "
+                  "model; leave it out, or set workload.file=\"\"",
+                  key, cfg->workload.file);
+    } else {
+        log_error("--set %s: the load is the model, and this key is of a recording; leave it out, "
+                  "or name the recording with --set workload.file=FILE",
+                  key);
+    }
+    return ERR_USAGE;
+}
+
 /* ERR_USAGE for a --set of what the command does not read. */
 static enum err check_sets(const struct cfg *reader, const struct experiment_cfg *cfg,
                            const struct input *in)
@@ -82,7 +121,7 @@ static enum err check_sets(const struct cfg *reader, const struct experiment_cfg
     }
     keys[n] = in_twin ? "twin" : NULL;
     if (!cfg_find_unused_set(reader, key, keys)) {
-        return ERR_OK;
+        return check_workload(reader, cfg);
     }
     if (r->ground && strncmp(key, "twin.", strlen("twin.")) == 0) {
         log_error("--set %s: %s plays on the simulator, which has no twin; leave it out, or play "

@@ -166,6 +166,23 @@ says err "--set scenarios.0.name: karma twin fit" "as well"
 printf 'include: %s/%s\nfit: {seed: 7}\n' "$PWD" "$tiny" >"$WORK/shared.yaml"
 exits 0 "a key of a file, which others share" "$KARMA" train "$WORK/shared.yaml" --dry-run
 
+# --- the load: a model or a recording ------------------------------------------------------------
+awk 'BEGIN { print "time,rps"; for (i = 0; i < 900; i++) print i "," 50 + i % 7 }' >"$WORK/load.csv"
+for key in daily=0.5 weekly=0.1 trend=0.1 noise=0.2 noise_s=60 burst_per_h=1 burst_factor=2 burst_s=30; do
+    exits 2 "a recording and workload.$key" "$KARMA" config check $tiny \
+        --set workload.file="$WORK/load.csv" --set workload.$key
+    says err "--set workload.${key%=*}: the load is a recording" "says that it would change nothing"
+    holds "the model and workload.$key" "$KARMA" config check $tiny --set workload.$key
+done
+for key in time_column=time rate_column=rps time_unit_s=2 gap_s=9; do
+    exits 2 "the model and workload.$key" "$KARMA" simulate $tiny -c nothing --set workload.$key --out "$out"
+    says err "--set workload.${key%=*}: the load is the model, .*--set workload.file=FILE" "says what is missing"
+    exits 0 "a recording and workload.$key" "$KARMA" config check $tiny \
+        --set workload.file="$WORK/load.csv" --set workload.$key
+done
+exits 0 "a nominal load is for both" "$KARMA" config check $tiny --set workload.mean_rps=7 \
+    --set workload.file="$WORK/load.csv"
+
 # --- the place of play --------------------------------------------------------------------------
 for command in "simulate $tiny --out $out" "eval $tiny --out $out" "trace collect $tiny --out $out"; do
     # shellcheck disable=SC2086
