@@ -11,6 +11,9 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/marl/replay.h"
+#include "proto/checkpoint.h"
+#include "proto/error.h"
+#include "proto/weights.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -14,7 +14,6 @@
 #include "core/marl/rollout.h"
 #include "mpi/comm.h"
 #include "mpi/owners.h"
-#include "proto/codec.h"
 
 /* The parts of a training that a checkpoint is about; all borrowed. */
 struct checkpoint {

@@ -3,7 +3,7 @@
 
 #include "core/base/file.h"
 #include "core/base/log.h"
-#include "proto/codec.h"
+#include "proto/update_dump.h"
 
 #include <string.h>
 

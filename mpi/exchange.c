@@ -3,7 +3,9 @@
 
 #include "core/base/frame.h"
 #include "core/base/log.h"
-#include "proto/codec.h"
+#include "proto/error.h"
+#include "proto/trajectory.h"
+#include "proto/weights.h"
 
 #include <stdio.h>
 

@@ -7,6 +7,7 @@
 #include "mpi/farm.h"
 #include "mpi/locking.h"
 #include "mpi/stop.h"
+#include "proto/twin.h"
 
 #include <errno.h>
 #include <math.h>

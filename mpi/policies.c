@@ -5,7 +5,7 @@
 #include "core/base/frame.h"
 #include "core/base/log.h"
 #include "mpi/recipe.h"
-#include "proto/codec.h"
+#include "proto/weights.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include "core/base/frame.h"
 #include "core/base/log.h"
 #include "mpi/shelf.h"
-#include "proto/codec.h"
+#include "proto/weights.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "mpi/stop.h"
-#include "proto/codec.h"
+#include "proto/weights.h"
 
 #include <errno.h>
 #include <inttypes.h>

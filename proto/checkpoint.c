@@ -1,6 +1,6 @@
 /* Checkpoint codec: the frames of a checkpoint but for the weights. See checkpoint.proto. */
+#include "proto/checkpoint.h"
 #include "proto/checkpoint.pb-c.h"
-#include "proto/codec.h"
 #include "proto/wire.h"
 
 #include "core/base/log.h"

@@ -1,5 +1,5 @@
 /* Error codec: what a worker that failed sends in place of a tile. */
-#include "proto/codec.h"
+#include "proto/error.h"
 #include "proto/error.pb-c.h"
 #include "proto/wire.h"
 

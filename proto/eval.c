@@ -1,5 +1,5 @@
 /* Evaluation record codec. */
-#include "proto/codec.h"
+#include "proto/eval.h"
 #include "proto/eval.pb-c.h"
 #include "proto/wire.h"
 

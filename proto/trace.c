@@ -1,5 +1,5 @@
 /* Codec of one episode, step by step. */
-#include "proto/codec.h"
+#include "proto/trace.h"
 #include "proto/trace.pb-c.h"
 #include "proto/wire.h"
 

@@ -1,7 +1,7 @@
 /* Codec of the store of transitions. Numbers that are no numbers never enter a store: what was not
  * measured is a bit of the gaps, and its value is 0. */
+#include "proto/trace_store.h"
 #include "core/base/log.h"
-#include "proto/codec.h"
 #include "proto/trace_store.pb-c.h"
 #include "proto/wire.h"
 

@@ -1,6 +1,6 @@
 /* Trajectory codec: a rollout block as one TileBlock message. */
+#include "proto/trajectory.h"
 #include "proto/block_message.h"
-#include "proto/codec.h"
 #include "proto/wire.h"
 
 #include "core/base/log.h"

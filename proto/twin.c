@@ -1,6 +1,6 @@
 /* Codec of a fitted twin. Every number in it reaches a state, so none may be NaN or infinite. */
+#include "proto/twin.h"
 #include "core/base/log.h"
-#include "proto/codec.h"
 #include "proto/twin.pb-c.h"
 #include "proto/wire.h"
 

@@ -1,6 +1,6 @@
 /* Update codec: everything an outside implementation needs to make one update again. */
+#include "proto/update_dump.h"
 #include "proto/block_message.h"
-#include "proto/codec.h"
 #include "proto/update_dump.pb-c.h"
 #include "proto/weights_message.h"
 #include "proto/wire.h"

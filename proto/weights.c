@@ -1,5 +1,5 @@
 /* Weights codec: what is broadcast after an update, and the policy file that embeds it. */
-#include "proto/codec.h"
+#include "proto/weights.h"
 #include "proto/weights_message.h"
 #include "proto/wire.h"
 

@@ -1,4 +1,14 @@
-/* What the codecs share: packing a message into a frame, and memory for unpacked ones. */
+/* What the codecs share: packing a message into a frame, and memory for unpacked ones.
+ *
+ * proto/ turns arrays into bytes and back; it alone uses protobuf-c and the generated headers. One
+ * header and one source file for each .proto file, where shapes and units are stated. All of them
+ * keep these conventions:
+ *
+ *   codec_put_X   appends one frame (core/base/frame.h) to a buffer.
+ *   codec_get_X   takes the payload of one frame, checks every length against the shapes it was
+ *                 given, and writes its output on success only. `source` names the bytes in
+ *                 messages ("rank 3", "policy/weights.bin").
+ */
 #ifndef KARMA_PROTO_WIRE_H
 #define KARMA_PROTO_WIRE_H
 

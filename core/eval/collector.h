@@ -6,7 +6,7 @@
 #define KARMA_EVAL_COLLECTOR_H
 
 #include "core/eval/episode.h"
-#include "proto/codec.h"
+#include "proto/trace_store.h"
 
 struct collector {
     const struct world *world;

@@ -6,7 +6,7 @@
 #include "core/base/nearest.h"
 #include "core/eval/episode.h"
 #include "core/eval/judge.h"
-#include "proto/codec.h"
+#include "proto/eval.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #define KARMA_EVAL_TRACER_H
 
 #include "core/eval/episode.h"
-#include "proto/codec.h"
+#include "proto/trace.h"
 
 struct tracer {
     int n_services, n_columns, n_action,

@@ -6,7 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/stats.h"
 #include "core/twin/bank.h"
-#include "proto/codec.h"
+#include "proto/twin.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

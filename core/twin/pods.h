@@ -30,7 +30,7 @@
 
 #include "core/base/err.h"
 #include "core/base/mem.h"
-#include "proto/codec.h"
+#include "proto/trace_store.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -24,7 +24,7 @@
 #include "core/base/mem.h"
 #include "core/plant/plant.h"
 #include "core/twin/pods.h"
-#include "proto/codec.h"
+#include "proto/trace_store.h"
 
 #include <stdbool.h>
 

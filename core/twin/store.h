@@ -14,7 +14,7 @@
 
 #include "core/base/file.h"
 #include "core/base/frame_file.h"
-#include "proto/codec.h"
+#include "proto/trace_store.h"
 
 #include <stdbool.h>
 

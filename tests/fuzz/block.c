@@ -1,4 +1,5 @@
 /* Fuzzes codec_get_block(): trajectories, from a rank that simulates to a rank that learns. */
+#include "proto/trajectory.h"
 #include "tests/fuzz/toy.h"
 
 static struct toy_team toy;

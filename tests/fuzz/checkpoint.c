@@ -1,5 +1,6 @@
 /* Fuzzes codec_get_checkpoint(): the first frame of a checkpoint, which says what the rest must be.
  */
+#include "proto/checkpoint.h"
 #include "tests/fuzz/toy.h"
 
 static struct toy_team toy;

@@ -1,4 +1,5 @@
 /* Fuzzes codec_get_error(): what a rank sends that could not make what was expected of it. */
+#include "proto/error.h"
 #include "tests/fuzz/toy.h"
 
 static enum err code;

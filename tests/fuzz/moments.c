@@ -1,4 +1,5 @@
 /* Fuzzes codec_get_moments(): what the optimiser remembers, two frames of a checkpoint. */
+#include "proto/checkpoint.h"
 #include "tests/fuzz/toy.h"
 
 enum { N_VALUES = 9, ORDER = 2 };

@@ -2,6 +2,7 @@
  *
  * The message holds a digest of the weights, which the fuzzer cannot guess; what it changes beside
  * them gets through, and what it changes in them must be refused and leave the team as it was. */
+#include "proto/weights.h"
 #include "tests/fuzz/toy.h"
 
 static struct toy_team toy;

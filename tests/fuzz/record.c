@@ -1,4 +1,5 @@
 /* Fuzzes codec_get_record(): an evaluated episode, from a worker to rank 0. */
+#include "proto/eval.h"
 #include "tests/fuzz/toy.h"
 
 enum { N_METRICS = 3, N_CONDUCT = 2 };

@@ -1,5 +1,6 @@
 /* Fuzzes codec_get_tile_state(): where the environments of a tile stand, from a checkpoint or from
  * the rank that simulates it. */
+#include "proto/checkpoint.h"
 #include "tests/fuzz/toy.h"
 
 static struct toy_team toy;

@@ -2,7 +2,6 @@
 #ifndef KARMA_TESTS_FUZZ_TOY_H
 #define KARMA_TESTS_FUZZ_TOY_H
 
-#include "proto/codec.h"
 #include "proto/wire.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/toy_env.h"

@@ -1,4 +1,5 @@
 /* Fuzzes codec_get_weights(): what the learner broadcasts, and the second frame of a checkpoint. */
+#include "proto/weights.h"
 #include "tests/fuzz/toy.h"
 
 static struct toy_team toy;

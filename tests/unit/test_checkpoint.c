@@ -1,5 +1,5 @@
 /* The frames of a checkpoint: there and back, and every way in which they can be wrong. */
-#include "proto/codec.h"
+#include "proto/checkpoint.h"
 #include "tests/unit/framed.h"
 #include "tests/unit/toy_env.h"
 

@@ -9,7 +9,9 @@
 #include "tests/unit/framed.h"
 #include "tests/unit/toy_learner.h"
 
-#include "proto/codec.h"
+#include "proto/checkpoint.h"
+#include "proto/trajectory.h"
+#include "proto/weights.h"
 
 enum { N_ENV = 5, T = 9, HORIZON = 11, TEAMS = 2, A = 3, STATE = 2 };
 

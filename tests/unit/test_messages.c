@@ -1,6 +1,8 @@
 /* Messages that nobody here would write: refused with a sentence, the output as it was, and no more
  * memory than their length justifies. What fuzzing and reading for it found; see tests/fuzz/. */
-#include "proto/codec.h"
+#include "proto/checkpoint.h"
+#include "proto/trajectory.h"
+#include "proto/weights.h"
 #include "proto/wire.h"
 #include "tests/fuzz/toy.h"
 #include "tests/unit/framed.h"

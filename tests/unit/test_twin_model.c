@@ -1,6 +1,7 @@
 /* A twin on disk: it comes back bit by bit; files that are damaged, torn, mixed, or lie, and traces
  * that changed, get a sentence; so does memory that is short. */
 #include "core/base/frame.h"
+#include "proto/twin.h"
 #include "tests/unit/twin_world.h"
 
 enum { EPISODES = 9, STEPS = 5 };
