@@ -49,9 +49,9 @@ ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo mappo_learner policy reduce replay rollout team weights
 CLUSTER     = arrivals attack call check clients cluster contention engine hpa_pods measure replicas sim \
               truth weather
-TWIN        = accuracy bank check check_rows check_units dataset ensemble export import layouts \
-              learn lookup metric model nearest noise pods sheet space space_rows store trial \
-              twin worlds
+TRACE       = check check_rows check_units export import layouts metric sheet store
+TWIN        = accuracy bank dataset ensemble learn lookup model nearest noise pods space space_rows \
+              trial twin worlds
 GAME        = conduct game imitate interface rules rules_interface view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
 EVAL        = agreement answers bound claims collector cut episode eval frontier judge ledger outcomes \
@@ -139,7 +139,7 @@ in       = $(patsubst %,$(B)/$(1)/%.o,$(2))
 CORE_O   = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/plant,$(PLANT)) \
            $(call in,core/scenario,$(SCENARIO)) $(call in,core/org,$(ORG)) \
            $(call in,core/marl,$(MARL)) $(call in,core/cluster,$(CLUSTER)) \
-           $(call in,core/twin,$(TWIN)) $(call in,core/game,$(GAME)) \
+           $(call in,core/trace,$(TRACE)) $(call in,core/twin,$(TWIN)) $(call in,core/game,$(GAME)) \
            $(call in,core/controllers,$(CONTROLLERS)) $(call in,core/eval,$(EVAL)) \
            $(call in,core/report,$(REPORT)) $(call in,proto,$(PROTO)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 MPI_O    = $(call in,mpi,$(RUNTIME)) $(call in,mpi/cmd,$(filter-out main,$(COMMANDS)))
@@ -344,7 +344,8 @@ $(RANKED): %: %.o $(COMM) $(ARCHIVES)
 FUZZ_MAIN = $(if $(filter 1,$(FUZZ)),,$(B)/tests/fuzz/replay.o)
 FUZZ_O    = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/plant,$(PLANT)) \
             $(call in,core/scenario,$(SCENARIO)) $(call in,core/marl,$(MARL)) $(call in,proto,$(PROTO)) \
-            $(call in,core/twin,$(TWIN)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
+            $(call in,core/trace,$(TRACE)) $(call in,core/twin,$(TWIN)) \
+            $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 $(FUZZERS): %: %.o $(B)/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(FUZZ_O)
 	$(SAY)$(CC) $(FLAGS) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 

@@ -3,7 +3,7 @@
 
 #include "core/base/log.h"
 #include "core/eval/collector.h"
-#include "core/twin/store.h"
+#include "core/trace/store.h"
 #include "mpi/farm.h"
 #include "mpi/locking.h"
 #include "mpi/policies.h"

@@ -8,6 +8,9 @@
 #include "core/marl/learner.h"
 #include "core/marl/rollout.h"
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* Layout versions of the payloads: what this program writes, and the newest it reads. */
 enum { CODEC_CHECKPOINT_VERSION = 1, CODEC_MOMENTS_VERSION = 1, CODEC_TILE_STATE_VERSION = 1 };
 

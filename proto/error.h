@@ -6,6 +6,8 @@
 #include "core/base/err.h"
 #include "core/base/mem.h"
 
+#include <stddef.h>
+
 /* Layout version of the payload: what this program writes, and the newest it reads. */
 enum { CODEC_ERROR_VERSION = 1 };
 

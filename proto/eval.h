@@ -6,6 +6,9 @@
 #include "core/base/err.h"
 #include "core/base/mem.h"
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* Layout version of the payload: what this program writes, and the newest it reads. */
 enum { CODEC_EVAL_VERSION = 1 };
 

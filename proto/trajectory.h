@@ -7,6 +7,8 @@
 #include "core/base/mem.h"
 #include "core/marl/block.h"
 
+#include <stddef.h>
+
 /* Layout version of the payload: what this program writes, and the newest it reads. */
 enum { CODEC_TRAJECTORY_VERSION = 1 };
 

@@ -6,6 +6,10 @@
 #include "core/base/err.h"
 #include "core/base/mem.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 /* Layout version of the payloads: what this program writes, and the newest it reads. Version 1
  * learned numbers of pods, not their gaps (core/twin/pods.h). */
 enum { CODEC_TWIN_VERSION = 2 };

@@ -9,6 +9,8 @@
 #include "core/marl/mappo.h"
 #include "core/marl/team.h"
 
+#include <stdint.h>
+
 /* Layout version of the payload: what this program writes, and the newest it reads. */
 enum { CODEC_UPDATE_VERSION = 1 };
 

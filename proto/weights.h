@@ -8,6 +8,9 @@
 #include "core/marl/team.h"
 #include "core/marl/weights.h"
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* Layout versions of the payloads: what this program writes, and the newest it reads. */
 enum { CODEC_WEIGHTS_VERSION = 1, CODEC_POLICY_VERSION = 1 };
 

@@ -2,7 +2,7 @@
 #ifndef KARMA_TESTS_STORE_FIXTURE_H
 #define KARMA_TESTS_STORE_FIXTURE_H
 
-#include "core/twin/store.h"
+#include "core/trace/store.h"
 
 /* A header of these names, all borrowed, and periods of 15 s; nothing is split off until the caller
  * sets shares. */

@@ -3,7 +3,7 @@
 
 #include "core/base/log.h"
 #include "core/plant/reward.h"
-#include "core/twin/metric.h"
+#include "core/trace/metric.h"
 
 #include <math.h>
 #include <stdlib.h>

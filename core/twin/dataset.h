@@ -9,8 +9,8 @@
 #ifndef KARMA_TWIN_DATASET_H
 #define KARMA_TWIN_DATASET_H
 
+#include "core/trace/store.h"
 #include "core/twin/space.h"
-#include "core/twin/store.h"
 
 struct dataset_episode {
     enum store_part part;

@@ -2,7 +2,7 @@
 #include "core/twin/lookup.h"
 
 #include "core/base/log.h"
-#include "core/twin/metric.h"
+#include "core/trace/metric.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -98,7 +98,7 @@ static enum err choose_columns(struct lookup *t, const struct lookup_cfg *cfg)
     }
     for (int m = 0; !t->exact && m < cfg->n_metrics; m++) {
         if (metric_find(cfg->metrics[m]) == NULL) {
-            log_error("twin.key names '%s', which is no metric (core/twin/metric.c lists them)",
+            log_error("twin.key names '%s', which is no metric (core/trace/metric.c lists them)",
                       cfg->metrics[m]);
             return ERR_CONFIG;
         }

@@ -2,7 +2,7 @@
 #include "core/twin/space.h"
 
 #include "core/base/log.h"
-#include "core/twin/metric.h"
+#include "core/trace/metric.h"
 
 #include <float.h>
 #include <math.h>

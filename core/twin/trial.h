@@ -8,8 +8,8 @@
 #ifndef KARMA_TWIN_TRIAL_H
 #define KARMA_TWIN_TRIAL_H
 
-#include "core/twin/check.h"
-#include "core/twin/import.h"
+#include "core/trace/check.h"
+#include "core/trace/import.h"
 
 #include <limits.h>
 

@@ -1,8 +1,8 @@
 /* Fuzzes sheet_read() and check_sheet(): a table of measurements of any layout. What stands in a
  * packed file is read by the same code once it is unpacked; here a packed file is left out, because
  * what it unpacks to has no bound in its length. */
-#include "core/twin/sheet.h"
-#include "core/twin/check.h"
+#include "core/trace/sheet.h"
+#include "core/trace/check.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
  */
 #include "core/base/file.h"
 #include "core/scenario/workload.h"
-#include "core/twin/check.h"
+#include "core/trace/check.h"
 #include "tests/unit/scene.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* One pass over the frames makes the index; episodes are read where it says. See store.h. */
-#include "core/twin/store.h"
+#include "core/trace/store.h"
 
 #include "core/base/hash.h"
 #include "core/base/log.h"

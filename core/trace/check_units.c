@@ -1,7 +1,7 @@
 /* Faults of size: a column whose numbers are another unit's, or the total of a counter. The limits
  * are those of core/base/plausible.h, for all readers the same. See check.h. */
 #include "core/base/plausible.h"
-#include "core/twin/check.h"
+#include "core/trace/check.h"
 
 #include <math.h>
 #include <stdlib.h>

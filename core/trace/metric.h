@@ -3,8 +3,8 @@
  * measurement of it can be. The first rows are the state schema (core/plant/schema.h; a test
  * compares names and units), the rest is what recordings have beside it.
  */
-#ifndef KARMA_TWIN_METRIC_H
-#define KARMA_TWIN_METRIC_H
+#ifndef KARMA_TRACE_METRIC_H
+#define KARMA_TRACE_METRIC_H
 
 #include <stdbool.h>
 

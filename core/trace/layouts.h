@@ -5,8 +5,8 @@
  * Long layouts have a row for each time and service, wide ones a row for each time and columns
  * called SERVICE + suffix.
  */
-#ifndef KARMA_TWIN_LAYOUTS_H
-#define KARMA_TWIN_LAYOUTS_H
+#ifndef KARMA_TRACE_LAYOUTS_H
+#define KARMA_TRACE_LAYOUTS_H
 
 #include "core/base/mem.h"
 

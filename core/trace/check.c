@@ -1,5 +1,5 @@
 /* Faults of columns, each a function of its own. See check.h. */
-#include "core/twin/check.h"
+#include "core/trace/check.h"
 
 #include <math.h>
 #include <stdarg.h>

@@ -24,10 +24,10 @@
  * A table that this program exported is the simulator's or was checked when it came: only time,
  * limits and missing values are judged there, so that what export wrote is always read again.
  */
-#ifndef KARMA_TWIN_CHECK_H
-#define KARMA_TWIN_CHECK_H
+#ifndef KARMA_TRACE_CHECK_H
+#define KARMA_TRACE_CHECK_H
 
-#include "core/twin/sheet.h"
+#include "core/trace/sheet.h"
 
 enum check_verdict { CHECK_PASS, CHECK_WARN, CHECK_FAIL };
 

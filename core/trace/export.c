@@ -1,10 +1,10 @@
 /* Columns of the table are metrics; where each stands in a service's part of a state is looked up
  * once. See export.h. */
-#include "core/twin/export.h"
+#include "core/trace/export.h"
 
 #include "core/base/csv.h"
 #include "core/base/log.h"
-#include "core/twin/metric.h"
+#include "core/trace/metric.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -13,11 +13,11 @@
  * single recording: its path stands for them. Services of recordings are sorted by name, so that
  * runs of one system fit into one store.
  */
-#ifndef KARMA_TWIN_IMPORT_H
-#define KARMA_TWIN_IMPORT_H
+#ifndef KARMA_TRACE_IMPORT_H
+#define KARMA_TRACE_IMPORT_H
 
-#include "core/twin/sheet.h"
-#include "core/twin/store.h"
+#include "core/trace/sheet.h"
+#include "core/trace/store.h"
 
 struct import_cfg {
     const char *origin, *licence;

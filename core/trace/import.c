@@ -1,5 +1,5 @@
 /* Header from the columns, then run by run. See import.h. */
-#include "core/twin/import.h"
+#include "core/trace/import.h"
 
 #include "core/base/log.h"
 

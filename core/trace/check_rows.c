@@ -1,7 +1,7 @@
 /* Faults of the order of rows and of whole rows. See check.h. */
 #include "core/base/plausible.h"
 #include "core/base/timestamp.h"
-#include "core/twin/check.h"
+#include "core/trace/check.h"
 
 #include <math.h>
 #include <stdlib.h>

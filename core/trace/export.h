@@ -8,10 +8,10 @@
  * Reading the table back (import.h) gives the same arrays, bit by bit; what is lost is what only
  * the header and the identity say: topology, origin, digests of settings.
  */
-#ifndef KARMA_TWIN_EXPORT_H
-#define KARMA_TWIN_EXPORT_H
+#ifndef KARMA_TRACE_EXPORT_H
+#define KARMA_TRACE_EXPORT_H
 
-#include "core/twin/store.h"
+#include "core/trace/store.h"
 
 /* Replaces the file `path`. ERR_FORMAT if a column is no metric of metric.h. */
 enum err export_table(const char *path, struct store *s, struct arena *arena) WARN_UNUSED;

@@ -1,5 +1,5 @@
 /* The table. Limits are generous on purpose: beyond them a value is wrong, not rare. */
-#include "core/twin/metric.h"
+#include "core/trace/metric.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Lines first, as they stand; then the array. See sheet.h. */
-#include "core/twin/sheet.h"
+#include "core/trace/sheet.h"
 
 #include "core/base/log.h"
 #include "core/base/plausible.h"

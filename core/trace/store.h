@@ -9,8 +9,8 @@
  * Episodes are the unit of everything: they are read whole, and they, never their rows, are split
  * into parts for training, validation and held out. Local.
  */
-#ifndef KARMA_TWIN_STORE_H
-#define KARMA_TWIN_STORE_H
+#ifndef KARMA_TRACE_STORE_H
+#define KARMA_TRACE_STORE_H
 
 #include "core/base/file.h"
 #include "core/base/frame_file.h"

@@ -6,13 +6,13 @@
  * long table lines become samples, run by run, in order of time: lines of one time, and lines of
  * different services within a quarter of the spacing, are one sample. A wide table keeps its order.
  */
-#ifndef KARMA_TWIN_SHEET_H
-#define KARMA_TWIN_SHEET_H
+#ifndef KARMA_TRACE_SHEET_H
+#define KARMA_TRACE_SHEET_H
 
 #include "core/base/err.h"
 #include "core/base/mem.h"
-#include "core/twin/layouts.h"
-#include "core/twin/metric.h"
+#include "core/trace/layouts.h"
+#include "core/trace/metric.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* One table for each layout. See layouts.h. */
-#include "core/twin/layouts.h"
+#include "core/trace/layouts.h"
 
 #include "core/base/tabular.h"
-#include "core/twin/metric.h"
+#include "core/trace/metric.h"
 
 #include <stddef.h>
 #include <string.h>
