@@ -52,15 +52,15 @@ CLUSTER     = arrivals attack call check clients cluster contention engine hpa_p
 TRACE       = check check_rows check_units export import layouts metric sheet store
 TWIN        = accuracy bank dataset ensemble learn lookup model nearest noise pods space space_rows \
               trial twin worlds
-GAME        = conduct game imitate interface rules rules_interface view world
+GAME        = conduct conduct_values game imitate interface rules rules_interface view world
 CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
 EVAL        = agreement answers bound claims collector cut episode eval frontier judge ledger outcomes \
               pareto separation summary tracer
 REPORT      = comparison conduct_table fidelity figure gate script table timeline trace
-RUNTIME     = checkpoint collect conductlog convergence demonstrate dump exchange experiment farm \
-              fit locking measure owners peers policies recipe rehearsal \
-              resume saving selfcheck setting shelf stop train train_game trainer trainlog trajectories \
-              treesum
+COMM        = exchange farm locking owners peers selfcheck stop treesum
+TRAIN       = checkpoint convergence demonstrate dump rehearsal saving setup shelf train train_game \
+              trainer trainlog
+EXPERIMENTS = collect conductlog experiment fit measure policies recipe resume setting trajectories
 COMMANDS    = call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
               trace trace_collect train twin twin_fit
 FUZZED      = block checkpoint config csv error frame moments policy record sheet store \
@@ -142,10 +142,11 @@ CORE_O   = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/
            $(call in,core/trace,$(TRACE)) $(call in,core/twin,$(TWIN)) $(call in,core/game,$(GAME)) \
            $(call in,core/controllers,$(CONTROLLERS)) $(call in,core/eval,$(EVAL)) \
            $(call in,core/report,$(REPORT)) $(call in,proto,$(PROTO)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
-MPI_O    = $(call in,mpi,$(RUNTIME)) $(call in,mpi/cmd,$(filter-out main,$(COMMANDS)))
+MPI_O    = $(call in,mpi/comm,$(COMM)) $(call in,mpi/train,$(TRAIN)) \
+           $(call in,mpi/jobs,$(EXPERIMENTS)) $(call in,mpi/cmd,$(filter-out main,$(COMMANDS)))
 GEN_H    = $(SCHEMAS:%=$(GEN)/proto/%.pb-c.h)
-SERIAL   = $(B)/mpi/comm_serial.o
-COMM     = $(if $(filter 1,$(MPI)),$(B)/mpi/comm_mpi.o,$(SERIAL))
+SERIAL   = $(B)/mpi/comm/comm_serial.o
+RANKS_O  = $(if $(filter 1,$(MPI)),$(B)/mpi/comm/comm_mpi.o,$(SERIAL))
 LINK     = $(if $(filter 1,$(MPI)),$(MPIWRAP),$(CC)) $(FLAGS)
 ARCHIVES = $(B)/libruntime.a $(B)/libkarma.a
 
@@ -314,7 +315,7 @@ install: $(B)/karma ## program, launcher, configs, Slurm templates, documents to
 
 sources: # for tests/lint
 	@printf '%s\n' $(patsubst $(B)/%.o,%.c,$(filter-out $(B)/gen/%,$(CORE_O) $(MPI_O))) mpi/cmd/main.c \
-	    mpi/comm_mpi.c mpi/comm_serial.c $(SCHEMAS:%=proto/%.proto) $(BENCHES:%=tests/bench/%.c)
+	    mpi/comm/comm_mpi.c mpi/comm/comm_serial.c $(SCHEMAS:%=proto/%.proto) $(BENCHES:%=tests/bench/%.c)
 
 clean: ## remove build/
 	rm -rf build
@@ -325,7 +326,7 @@ help: ## this list
 SAY = $(if $(filter 1,$(V)),,@echo '  $@';)
 
 # --- rules ---------------------------------------------------------------------------------------
-$(B)/karma: $(B)/mpi/cmd/main.o $(COMM) $(ARCHIVES)
+$(B)/karma: $(B)/mpi/cmd/main.o $(RANKS_O) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(LIBS)
 
 $(B)/libkarma.a: $(CORE_O)
@@ -337,7 +338,7 @@ $(ARCHIVES):
 $(UNIT): %: %.o $(SERIAL) $(ARCHIVES)
 	$(SAY)$(CC) $(FLAGS) -o $@ $^ $(CMOCKA) $(LIBS)
 
-$(RANKED): %: %.o $(COMM) $(ARCHIVES)
+$(RANKED): %: %.o $(RANKS_O) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(CMOCKA) $(LIBS)
 
 # With libFuzzer, or as programs that read files: tests/fuzz/fuzz.h.
@@ -349,7 +350,7 @@ FUZZ_O    = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core
 $(FUZZERS): %: %.o $(B)/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(FUZZ_O)
 	$(SAY)$(CC) $(FLAGS) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
-$(BENCHED): %: %.o $(COMM) $(ARCHIVES)
+$(BENCHED): %: %.o $(RANKS_O) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(LIBS)
 
 $(B)/%.o: %.c $(B)/flags | $(GEN_H)
@@ -365,9 +366,9 @@ $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto $(SCHEMAS:%=proto/%.p
 	@mkdir -p $(@D)
 	$(SAY)$(PROTOC) --c_out=$(GEN) $<
 
-$(B)/mpi/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MD -MP -c -o $@ $<
+$(B)/mpi/comm/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MD -MP -c -o $@ $<
 # The check for the CPU, and what main() does before it, must themselves run on any CPU.
-$(B)/mpi/cmd/main.o $(B)/mpi/cmd/cpu_check.o $(B)/mpi/stop.o: private MARCH = $(if $(filter x86%,$(ARCH)),-march=x86-64)
+$(B)/mpi/cmd/main.o $(B)/mpi/cmd/cpu_check.o $(B)/mpi/comm/stop.o: private MARCH = $(if $(filter x86%,$(ARCH)),-march=x86-64)
 $(B)/core/base/rundir.o: private FLAGS += -DKARMA_BUILD_INFO='"$(INFO)"' -DKARMA_REVISION='"$(REVISION)"'
 $(B)/core/base/rundir.o: $(B)/revision
 

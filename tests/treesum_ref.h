@@ -4,7 +4,7 @@
 #define KARMA_TESTS_TREESUM_REF_H
 
 #include "core/base/rng.h"
-#include "mpi/treesum.h"
+#include "mpi/comm/treesum.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* A job list: everything parallel but a training.
  *
  * job(i) is a pure function of its index that returns one record (bytes). Evaluation, cloning,
- * trace collection and ablations differ only in the job. jobs_run() is the plain loop; mpi/farm.h
- * maps the same list on ranks. Both deliver the records in the order of the index, so the outcome
- * is the same bytes.
+ * trace collection and ablations differ only in the job. jobs_run() is the plain loop;
+ * mpi/comm/farm.h maps the same list on ranks. Both deliver the records in the order of the index,
+ * so the outcome is the same bytes.
  */
 #ifndef KARMA_BASE_JOBS_H
 #define KARMA_BASE_JOBS_H

@@ -4,7 +4,7 @@
  * initialised and never free single pieces; the arena's owner releases everything at once. Hot
  * loops (rollout, update, plant step) allocate nothing: mem_calls() counts, and a test compares.
  *
- * Sections name who asked: `train --dry-run` prints them as a table (mpi/rehearsal.h).
+ * Sections name who asked: `train --dry-run` prints them as a table (mpi/train/rehearsal.h).
  */
 #ifndef KARMA_BASE_MEM_H
 #define KARMA_BASE_MEM_H

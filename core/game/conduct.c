@@ -3,10 +3,6 @@
 
 #include "core/game/rules_parts.h"
 
-#define CONDUCT_INFO_(name, doc) {#name, doc},
-const struct conduct_info conduct_info[CONDUCT_COUNT] = {CONDUCT_LIST(CONDUCT_INFO_)};
-#undef CONDUCT_INFO_
-
 enum err conduct_init(struct conduct *c, struct arena *arena, const struct guides *g)
 {
     *c = (struct conduct){.agents = ARENA_NEW(arena, g->n_agents, struct conduct_agent),

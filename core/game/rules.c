@@ -2,7 +2,7 @@
 #include "core/game/rules_parts.h"
 
 #include "core/base/log.h"
-#include "core/game/conduct.h"
+#include "core/game/conduct_values.h"
 #include "core/plant/metrics.h"
 
 #include <stdio.h>

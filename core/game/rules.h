@@ -75,7 +75,7 @@ struct game_cfg {
 extern const struct cfg_field game_fields[];
 
 /* Compiled rules; immutable. With an organisation an episode leaves the conduct of each agent
- * (conduct.h) behind. */
+ * (conduct_values.h) behind. */
 struct rules {
     struct interface interface; /* the rules as one of a game; first */
     const struct game_cfg *cfg;

@@ -3,6 +3,7 @@
 
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/scenario/schedule.h"
 #include "core/twin/twin.h"
 
 #include <math.h>
@@ -53,7 +54,7 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
         snprintf(key, sizeof key, "scenarios.%d", i);
         TRY(scenario_init(&w->scenarios[i], arena, &cfg->scenarios[i], &w->workload, &w->topology,
                           key, places));
-        TRY(scenario_check_length(&w->scenarios[i], w->n_seconds, key, places));
+        TRY(schedule_check_length(&w->scenarios[i], w->n_seconds, key, places));
     }
     return ERR_OK;
 }

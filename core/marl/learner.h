@@ -1,7 +1,7 @@
 /* A learner: what acts for one team of an environment, and gets better at it.
  *
- * The trainer (mpi/train.h) knows learners by this interface only. Every rank has a learner for
- * each team, to act with; on ranks that learn, prepare() gives it the rest. An update is:
+ * The trainer (mpi/train/train.h) knows learners by this interface only. Every rank has a learner
+ * for each team, to act with; on ranks that learn, prepare() gives it the rest. An update is:
  *
  *     blocks of my tiles -> learn() -> the same weights on every learning rank
  *     rank 0: weights -> everybody -> refresh()
@@ -114,7 +114,7 @@ struct learner_ops {
     void (*advise)(const struct learner *l, char text[LEARNER_TEXT], enum learner_trouble what);
 };
 
-/* Record of one tile in a sum, and how two are merged; see reduce.h and mpi/treesum.h. */
+/* Record of one tile in a sum, and how two are merged; see reduce.h and mpi/comm/treesum.h. */
 struct learner_sum {
     size_t bytes;
     void (*merge)(void *ctx, void *into, const void *left, const void *right);

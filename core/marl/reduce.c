@@ -2,8 +2,8 @@
  *
  * reduce_serial() is a binary counter: slot `level` of a stack of pending nodes holds the sum of an
  * aligned group of tiles; whenever two neighbours of one size are complete they merge. At the end
- * what is pending is folded from the right. This is the tree of mpi/treesum.h, node by node, with
- * log2(n) + 2 records instead of n.
+ * what is pending is folded from the right. This is the tree of mpi/comm/treesum.h, node by node,
+ * with log2(n) + 2 records instead of n.
  */
 #include "core/marl/reduce.h"
 

@@ -1,8 +1,8 @@
 /* Sums over tiles, as marl sees them: a leaf per tile, a total for everybody.
  *
  * marl does not know who owns which tile. It fills leaves in ascending tile order and asks for the
- * total; mpi/treesum.h implements this over ranks, reduce_serial() in one process. Both merge along
- * the same binary tree over global tile indices, so the bits agree.
+ * total; mpi/comm/treesum.h implements this over ranks, reduce_serial() in one process. Both merge
+ * along the same binary tree over global tile indices, so the bits agree.
  */
 #ifndef KARMA_MARL_REDUCE_H
 #define KARMA_MARL_REDUCE_H
@@ -30,7 +30,7 @@ float *reduce_floats(void *record);
 double *reduce_stats(const struct reduce_shape *s, void *record);
 /* All zeros: a leaf that adds nothing. */
 void reduce_clear(const struct reduce_shape *s, void *record);
-/* into = left (+) right; ctx is the shape; into may be left. Fits mpi/treesum.h. */
+/* into = left (+) right; ctx is the shape; into may be left. Fits mpi/comm/treesum.h. */
 void reduce_merge(void *ctx, void *into, const void *left, const void *right);
 
 /* One process owns every tile. */

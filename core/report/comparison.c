@@ -351,8 +351,8 @@ static enum err print_all(struct buf *out, const struct comparison *c, enum tabl
     TRY(print_notes(out, c, style));
     TRY(print_means(out, c, &primary, style, scratch));
     TRY(print_empty(out, c, style));
-    TRY(gate_print_bound(out, c));
-    TRY(gate_print(out, c, style, scratch));
+    TRY(gate_print_bound(out, c->summary, c->scenarios));
+    TRY(gate_print(out, c->separation, c->summary->cfg->gate, c->scenarios, style, scratch));
     TRY(print_means(out, c, &terms, style, scratch));
     if (c->complete) {
         TRY(print_means(out, c, &service, style, scratch));

@@ -5,9 +5,9 @@
 
 enum { DECIMALS = 3 };
 
-enum err gate_print_bound(struct buf *out, const struct comparison *c)
+enum err gate_print_bound(struct buf *out, const struct summary *s,
+                          const struct scenario_cfg *scenarios)
 {
-    const struct summary *s = c->summary;
     bool any = false;
     for (int view = 0; view < s->n_views; view++) {
         const int scenario = summary_scenario(s, view);
@@ -17,17 +17,18 @@ enum err gate_print_bound(struct buf *out, const struct comparison *c)
         }
         TRY(buf_printf(out, "%s%s %.*f [%.*f, %.*f]",
                        any ? ", " : "\nbound (answered in time at most, whatever the controller): ",
-                       c->scenarios[scenario].name, DECIMALS, v->value, DECIMALS, v->lo, DECIMALS,
+                       scenarios[scenario].name, DECIMALS, v->value, DECIMALS, v->lo, DECIMALS,
                        v->hi));
         any = true;
     }
     return any ? buf_printf(out, "\n") : ERR_OK;
 }
 
-static void add_row(struct table *t, const struct comparison *c, const struct separation_row *r)
+static void add_row(struct table *t, const struct scenario_cfg *scenarios,
+                    const struct separation_row *r)
 {
     const struct frontier_pair *p = &r->pair;
-    table_text(t, c->scenarios[r->scenario].name);
+    table_text(t, scenarios[r->scenario].name);
     table_cell(t, "%s - %s", controller_kind_name(r->better), controller_kind_name(r->worse));
     table_cell(t, "%d, %d", p->n_a, p->n_b);
     table_cell(t, "%.*f", DECIMALS, p->cost);
@@ -46,21 +47,21 @@ static void add_row(struct table *t, const struct comparison *c, const struct se
     }
 }
 
-enum err gate_print(struct buf *out, const struct comparison *c, enum table_style style,
+enum err gate_print(struct buf *out, const struct separation *s, const char *gate,
+                    const struct scenario_cfg *scenarios, enum table_style style,
                     struct arena *scratch)
 {
     static const char *const head[] = {"scenario", "at equal cost", "arms",  "vCPU h", "first",
                                        "second",   "difference",    "asked", "verdict"};
-    const struct separation *s = c->separation;
     struct table t;
     if (s == NULL || s->n_rows == 0) {
         return ERR_OK;
     }
     table_init(&t, scratch, head, 9, 2);
     for (int i = 0; i < s->n_rows; i++) {
-        add_row(&t, c, &s->rows[i]);
+        add_row(&t, scenarios, &s->rows[i]);
     }
     TRY(buf_printf(out, style == TABLE_MARKDOWN ? "\n## %s '%s'\n\n" : "\n%s '%s'\n\n",
-                   "Separation: best of each method, at the vCPU h of", s->summary->cfg->gate));
+                   "Separation: best of each method, at the vCPU h of", gate));
     return table_print(out, &t, style);
 }

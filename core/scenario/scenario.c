@@ -2,9 +2,6 @@
 #include "core/scenario/scenario.h"
 
 #include "core/plant/plant.h"
-#include "core/scenario/schedule.h"
-
-#include <math.h>
 
 #define KIND_INFO_(id, name, hits, neutral, lo, hi, unit) {name, unit, hits, neutral, lo, hi},
 const struct event_kind_info event_kind_info[EVENT_KINDS] = {EVENT_KIND_LIST(KIND_INFO_)};
@@ -82,25 +79,3 @@ enum err scenario_init(struct scenario *s, struct arena *arena, const struct sce
 }
 
 /* Generator i starts its k-th event no sooner than after k shortest events and quiet times. */
-enum err scenario_check_length(const struct scenario *s, int n_seconds, const char *key,
-                               const struct cfg *places)
-{
-    double n_of[SCENARIO_EVENTS_MAX], n_events = 0.0;
-    for (int i = 0; i < s->cfg->n_events; i++) {
-        const struct event_cfg *e = &s->cfg->events[i];
-        double shortest = e->duration_s.lo + e->ramp_s.lo;
-        shortest = e->kind == EVENT_CRASH_ALL ? EVENT_INSTANT_S : shortest;
-        int leader = s->targets[i].leader;
-        n_of[i] = leader == SCENARIO_LEADS_ITSELF
-                      ? 1.0 + floor(n_seconds / (e->quiet_s.lo + shortest))
-                      : n_of[leader];
-        n_events += n_of[i];
-    }
-    if (n_events <= SCHEDULE_EVENTS_MAX) {
-        return ERR_OK;
-    }
-    return plant_cfg_error(places, key,
-                           "'%s' may draw %g events in an episode of %d s; at most %d are kept: "
-                           "raise quiet_s.lo or shorten the episode",
-                           s->cfg->name, n_events, n_seconds, SCHEDULE_EVENTS_MAX);
-}

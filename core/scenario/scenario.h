@@ -124,10 +124,6 @@ enum err scenario_init(struct scenario *s, struct arena *arena, const struct sce
                        const struct workload *workload, const struct topology *topology,
                        const char *key, const struct cfg *places) WARN_UNUSED;
 
-/* Can a schedule of n_seconds hold every event the scenario may draw (SCHEDULE_EVENTS_MAX)? */
-enum err scenario_check_length(const struct scenario *s, int n_seconds, const char *key,
-                               const struct cfg *places) WARN_UNUSED;
-
 /* ---- between the files of this folder ---- */
 
 /* One generator and where it stands in the configuration. */

@@ -242,6 +242,29 @@ static void draw_attacks(struct schedule *s)
     }
 }
 
+enum err schedule_check_length(const struct scenario *s, int n_seconds, const char *key,
+                               const struct cfg *places)
+{
+    double n_of[SCENARIO_EVENTS_MAX], n_events = 0.0;
+    for (int i = 0; i < s->cfg->n_events; i++) {
+        const struct event_cfg *e = &s->cfg->events[i];
+        double shortest = e->duration_s.lo + e->ramp_s.lo;
+        shortest = e->kind == EVENT_CRASH_ALL ? EVENT_INSTANT_S : shortest;
+        int leader = s->targets[i].leader;
+        n_of[i] = leader == SCENARIO_LEADS_ITSELF
+                      ? 1.0 + floor(n_seconds / (e->quiet_s.lo + shortest))
+                      : n_of[leader];
+        n_events += n_of[i];
+    }
+    if (n_events <= SCHEDULE_EVENTS_MAX) {
+        return ERR_OK;
+    }
+    return plant_cfg_error(places, key,
+                           "'%s' may draw %g events in an episode of %d s; at most %d are kept: "
+                           "raise quiet_s.lo or shorten the episode",
+                           s->cfg->name, n_events, n_seconds, SCHEDULE_EVENTS_MAX);
+}
+
 void schedule_draw(struct schedule *s, const struct scenario *scenario, const struct episode_id *id,
                    int n_seconds)
 {

@@ -1,8 +1,8 @@
 /* The commands of `karma`: one file each, one table in main.c; a command with verbs has a table of
  * them in its own file.
  */
-#ifndef KARMA_MPI_CMD_COMMANDS_H
-#define KARMA_MPI_CMD_COMMANDS_H
+#ifndef KARMA_CMD_COMMANDS_H
+#define KARMA_CMD_COMMANDS_H
 
 #include "core/base/err.h"
 #include "core/base/options.h"

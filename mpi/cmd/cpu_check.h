@@ -1,6 +1,6 @@
 /* Ends the program with a sentence where the CPU lacks what the program was built for. */
-#ifndef KARMA_MPI_CMD_CPU_CHECK_H
-#define KARMA_MPI_CMD_CPU_CHECK_H
+#ifndef KARMA_CMD_CPU_CHECK_H
+#define KARMA_CMD_CPU_CHECK_H
 
 /* One row for each instruction set that a build may use: the compiler's macro says that this build
  * does, the name is the compiler's and /proc/cpuinfo's. Rows a compiler does not know stay 0.

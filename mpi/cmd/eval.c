@@ -11,9 +11,9 @@
 #include "core/report/timeline.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/ranks.h"
-#include "mpi/experiment.h"
-#include "mpi/locking.h"
-#include "mpi/measure.h"
+#include "mpi/comm/locking.h"
+#include "mpi/jobs/experiment.h"
+#include "mpi/jobs/measure.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "core/base/log.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/spawn.h"
-#include "mpi/locking.h"
+#include "mpi/comm/locking.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -6,11 +6,11 @@
  * will not come. Which sections a command reads stands in one table in input.c.
  * tests/cmd/test_options.sh tries each command with each section.
  */
-#ifndef KARMA_MPI_CMD_INPUT_H
-#define KARMA_MPI_CMD_INPUT_H
+#ifndef KARMA_CMD_INPUT_H
+#define KARMA_CMD_INPUT_H
 
 #include "core/base/config.h"
-#include "mpi/experiment.h"
+#include "mpi/jobs/experiment.h"
 
 /* What was typed. */
 struct input {

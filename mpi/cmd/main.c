@@ -3,7 +3,7 @@
 #include "core/base/mem.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/cpu_check.h"
-#include "mpi/stop.h"
+#include "mpi/comm/stop.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -9,7 +9,7 @@
 #include "core/report/table.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/spawn.h"
-#include "mpi/locking.h"
+#include "mpi/comm/locking.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "mpi/cmd/ranks.h"
 
 #include "core/base/log.h"
-#include "mpi/selfcheck.h"
+#include "mpi/comm/selfcheck.h"
 
 enum err ranks_run(const struct call *c, enum err (*run)(struct comm *comm, const struct call *c))
 {

@@ -1,10 +1,10 @@
 /* Commands that run on ranks: the library is started and ended here, and nowhere else in cmd/. */
-#ifndef KARMA_MPI_CMD_RANKS_H
-#define KARMA_MPI_CMD_RANKS_H
+#ifndef KARMA_CMD_RANKS_H
+#define KARMA_CMD_RANKS_H
 
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/input.h"
-#include "mpi/comm.h"
+#include "mpi/comm/comm.h"
 
 /* Collective. Runs the command on the ranks that the launcher has started: `run` may use `comm`
  * until it returns. */

@@ -8,9 +8,9 @@
 #include "core/report/timeline.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/input.h"
-#include "mpi/experiment.h"
-#include "mpi/locking.h"
-#include "mpi/policies.h"
+#include "mpi/comm/locking.h"
+#include "mpi/jobs/experiment.h"
+#include "mpi/jobs/policies.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Other programs, for drawing: gnuplot and dot. Only for commands without ranks, because a process
  * of MPI must not fork. */
-#ifndef KARMA_MPI_CMD_SPAWN_H
-#define KARMA_MPI_CMD_SPAWN_H
+#ifndef KARMA_CMD_SPAWN_H
+#define KARMA_CMD_SPAWN_H
 
 #include "core/base/err.h"
 

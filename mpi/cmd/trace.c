@@ -12,7 +12,7 @@
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/input.h"
 #include "mpi/cmd/trace_split.h"
-#include "mpi/locking.h"
+#include "mpi/comm/locking.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* karma trace collect: the controllers of a configuration play on all ranks into one store. */
 #include "mpi/cmd/ranks.h"
 #include "mpi/cmd/trace_split.h"
-#include "mpi/collect.h"
+#include "mpi/jobs/collect.h"
 
 struct options {
     const char **sets;

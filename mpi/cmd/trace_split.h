@@ -1,6 +1,6 @@
 /* How the episodes of a new store are divided: options of `trace import` and `trace collect`. */
-#ifndef KARMA_MPI_CMD_TRACE_SPLIT_H
-#define KARMA_MPI_CMD_TRACE_SPLIT_H
+#ifndef KARMA_CMD_TRACE_SPLIT_H
+#define KARMA_CMD_TRACE_SPLIT_H
 
 #include "mpi/cmd/commands.h"
 

@@ -1,13 +1,13 @@
 /* karma train: an experiment file in, a run directory and the digest of the weights out. */
-#include "mpi/train.h"
+#include "mpi/train/train.h"
 #include "core/base/log.h"
 #include "core/base/rundir.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/ranks.h"
-#include "mpi/experiment.h"
-#include "mpi/locking.h"
-#include "mpi/resume.h"
-#include "mpi/train_game.h"
+#include "mpi/comm/locking.h"
+#include "mpi/jobs/experiment.h"
+#include "mpi/jobs/resume.h"
+#include "mpi/train/train_game.h"
 
 #include <inttypes.h>
 #include <stdio.h>

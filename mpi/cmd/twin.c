@@ -7,8 +7,8 @@
 #include "core/report/table.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/input.h"
-#include "mpi/locking.h"
-#include "mpi/policies.h"
+#include "mpi/comm/locking.h"
+#include "mpi/jobs/policies.h"
 
 #include <inttypes.h>
 #include <stdio.h>

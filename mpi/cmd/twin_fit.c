@@ -1,9 +1,9 @@
 /* karma twin fit: stores of traces in, a twin out, on all ranks. */
-#include "mpi/fit.h"
+#include "mpi/jobs/fit.h"
 
 #include "core/report/table.h"
 #include "mpi/cmd/ranks.h"
-#include "mpi/selfcheck.h"
+#include "mpi/comm/selfcheck.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Speed of communication through mpi/comm.h: ping-pong, broadcast and the tree sum.
+/* Speed of communication through mpi/comm/comm.h: ping-pong, broadcast and the tree sum.
  *
  * RUN: np=2
  *

@@ -14,7 +14,7 @@
 #include "core/game/game.h"
 #include "core/marl/mappo_learner.h"
 #include "core/marl/rollout.h"
-#include "mpi/experiment.h"
+#include "mpi/jobs/experiment.h"
 #include "tests/bench/bench.h"
 
 #include <math.h>

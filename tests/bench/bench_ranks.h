@@ -7,8 +7,8 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "mpi/owners.h"
-#include "mpi/treesum.h"
+#include "mpi/comm/owners.h"
+#include "mpi/comm/treesum.h"
 #include "tests/bench/bench.h"
 
 enum { BENCH_ROUNDS_MAX = 101 };

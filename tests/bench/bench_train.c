@@ -6,19 +6,20 @@
  * random weights, so only PPO updates are measured: a training with no update is subtracted from
  * one with UPDATES of them, and what remains are just those updates.
  *
- * Time in MPI is the time inside the waits of mpi/comm.h. Most of it is waiting for another rank to
- * finish computing, not for bytes to travel. To tell the two apart the messages of one update are
- * played again with every rank ready and nobody computing: encoding, sending, decoding and checking
- * of all blocks, all gradient sums between learners, the broadcast of the weights. That is the cost
- * of communication if none of it were hidden behind computation. Blocks must arrive bit by bit and
- * all ranks must hold equal weights, or nothing is printed.
+ * Time in MPI is the time inside the waits of mpi/comm/comm.h. Most of it is waiting for another
+ * rank to finish computing, not for bytes to travel. To tell the two apart the messages of one
+ * update are played again with every rank ready and nobody computing: encoding, sending, decoding
+ * and checking of all blocks, all gradient sums between learners, the broadcast of the weights.
+ * That is the cost of communication if none of it were hidden behind computation. Blocks must
+ * arrive bit by bit and all ranks must hold equal weights, or nothing is printed.
  */
 #include "core/game/game.h"
 #include "core/marl/mappo_learner.h"
 #include "core/marl/rollout.h"
-#include "mpi/exchange.h"
-#include "mpi/experiment.h"
-#include "mpi/train_game.h"
+#include "mpi/comm/exchange.h"
+#include "mpi/jobs/experiment.h"
+#include "mpi/train/train.h"
+#include "mpi/train/train_game.h"
 #include "tests/bench/bench_ranks.h"
 
 #include <errno.h>

@@ -13,7 +13,7 @@
 #include "core/plant/schema.h"
 #include "core/twin/learn.h"
 #include "core/twin/worlds.h"
-#include "mpi/experiment.h"
+#include "mpi/jobs/experiment.h"
 #include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, STEPS_OF_EPISODE = 50, QUERIES = 1 << 14 };

@@ -11,7 +11,7 @@ fi
 find "$BUILD/core" "$BUILD/proto" "$BUILD/mpi" -name '*.o' | sort >"$WORK/objects"
 holds "there are objects to look at" test -s "$WORK/objects"
 while read -r object; do
-    case $object in */core/base/err.o | */core/base/log.o | */core/base/mem.o | */mpi/stop.o) continue ;; esac
+    case $object in */core/base/err.o | */core/base/log.o | */core/base/mem.o | */mpi/comm/stop.o) continue ;; esac
     objdump -t "$object" | awk -v at="$object" '
         $3 == "O" && $4 ~ /^\.t?(data|bss)$/ { print at ": " $NF }'
 done <"$WORK/objects" >"$WORK/out"

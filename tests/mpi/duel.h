@@ -13,7 +13,7 @@
 
 #include "core/base/log.h"
 #include "core/base/rng.h"
-#include "mpi/source.h"
+#include "mpi/train/source.h"
 
 #include <string.h>
 

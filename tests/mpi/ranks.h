@@ -8,7 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/base/rng.h"
-#include "mpi/comm.h"
+#include "mpi/comm/comm.h"
 
 #include <stdio.h>
 #include <stdlib.h>

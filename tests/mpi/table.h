@@ -13,7 +13,7 @@
 #define KARMA_TESTS_MPI_TABLE_H
 
 #include "core/marl/learner.h"
-#include "mpi/source.h"
+#include "mpi/train/source.h"
 
 #include <math.h>
 #include <string.h>

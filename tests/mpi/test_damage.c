@@ -6,7 +6,7 @@
 #include "core/base/file.h"
 #include "core/base/frame.h"
 #include "core/marl/mappo_learner.h"
-#include "mpi/shelf.h"
+#include "mpi/train/shelf.h"
 #include "tests/mpi/tiny.h"
 #include "tests/unit/heard.h"
 

@@ -4,7 +4,7 @@
 #include "tests/mpi/ranks.h"
 
 #include "core/base/crc32c.h"
-#include "mpi/farm.h"
+#include "mpi/comm/farm.h"
 
 #include <unistd.h>
 

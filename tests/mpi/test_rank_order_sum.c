@@ -2,11 +2,12 @@
  * RUN: np=1,4
  *
  * What MPI_Allreduce(MPI_SUM) would do: each learner adds its own tiles, as exactly as can be, and
- * then the ranks are added one after the other. This program is mpi/treesum.c with one function
- * replaced. On one rank it gives the committed digest; with 10 tiles on 3 learners it must not.
+ * then the ranks are added one after the other. This program is mpi/comm/treesum.c with one
+ * function replaced. On one rank it gives the committed digest; with 10 tiles on 3 learners it must
+ * not.
  */
 #define treesum_total treesum_total_by_tree
-#include "mpi/treesum.c"
+#include "mpi/comm/treesum.c"
 #undef treesum_total
 enum err treesum_total(struct treesum *t, struct comm *c, void *out);
 

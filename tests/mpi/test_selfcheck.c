@@ -3,7 +3,7 @@
  */
 #include "tests/mpi/ranks.h"
 
-#include "mpi/selfcheck.h"
+#include "mpi/comm/selfcheck.h"
 
 #include <fenv.h>
 

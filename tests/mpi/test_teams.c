@@ -5,8 +5,9 @@
  */
 #include "core/base/hash.h"
 #include "core/marl/mappo_learner.h"
-#include "mpi/stop.h"
-#include "mpi/train_game.h"
+#include "mpi/comm/stop.h"
+#include "mpi/train/train.h"
+#include "mpi/train/train_game.h"
 #include "tests/mpi/duel.h"
 #include "tests/mpi/ranks.h"
 #include "tests/mpi/table.h"

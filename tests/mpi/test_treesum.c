@@ -4,7 +4,7 @@
 #include "tests/mpi/ranks.h"
 #include "tests/treesum_ref.h"
 
-#include "mpi/owners.h"
+#include "mpi/comm/owners.h"
 
 enum table { CONTIGUOUS, INTERLEAVED, BACKWARDS, SHUFFLED, WITHOUT_RANK_0, LAST_ONLY, N_TABLES };
 

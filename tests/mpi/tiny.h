@@ -2,9 +2,9 @@
 #ifndef KARMA_TESTS_MPI_TINY_H
 #define KARMA_TESTS_MPI_TINY_H
 
-#include "mpi/experiment.h"
-#include "mpi/train.h"
-#include "mpi/train_game.h"
+#include "mpi/jobs/experiment.h"
+#include "mpi/train/train.h"
+#include "mpi/train/train_game.h"
 #include "tests/mpi/ranks.h"
 
 #include <errno.h>

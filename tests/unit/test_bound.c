@@ -1,7 +1,7 @@
 /* The bound holds for whoever plays, and is close where the pods decide. */
 #include "core/cluster/internal.h"
 #include "core/eval/episode.h"
-#include "mpi/experiment.h"
+#include "mpi/jobs/experiment.h"
 
 #include <math.h>
 #include <setjmp.h>

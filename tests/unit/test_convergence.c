@@ -1,5 +1,5 @@
 /* When a training counts as converged: rows by hand, and the sentence that comes of them. */
-#include "mpi/convergence.h"
+#include "mpi/train/convergence.h"
 
 #include "core/base/file.h"
 #include "tests/unit/heard.h"

@@ -6,7 +6,7 @@
  */
 #include "core/base/file.h"
 #include "core/base/frame.h"
-#include "mpi/dump.h"
+#include "mpi/train/dump.h"
 #include "tests/check_update.h"
 #include "tests/unit/scene.h"
 #include "tests/unit/toy_learner.h"

@@ -2,7 +2,7 @@
 #include "core/eval/episode.h"
 
 #include "core/plant/schema.h"
-#include "mpi/experiment.h"
+#include "mpi/jobs/experiment.h"
 
 #include <math.h>
 #include <setjmp.h>

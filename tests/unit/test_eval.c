@@ -4,7 +4,7 @@
 #include "core/base/log.h"
 #include "core/eval/episode.h"
 #include "core/eval/outcomes.h"
-#include "mpi/experiment.h"
+#include "mpi/jobs/experiment.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

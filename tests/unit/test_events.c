@@ -400,8 +400,8 @@ static void test_length_counts_followers(void **state)
                 "      - {kind: slow, magnitude: {lo: 2, hi: 3}, follow: '0'}\n"
                 "      - {kind: slow, magnitude: {lo: 2, hi: 3}, follow: '1'}\n"
                 "      - {kind: slow, magnitude: {lo: 2, hi: 3}, follow: '0'}\n");
-    assert_int_equal(scenario_check_length(&f->scenario, 1599, "scenarios.0", NULL), ERR_OK);
-    assert_int_equal(scenario_check_length(&f->scenario, 1600, "scenarios.0", NULL), ERR_CONFIG);
+    assert_int_equal(schedule_check_length(&f->scenario, 1599, "scenarios.0", NULL), ERR_OK);
+    assert_int_equal(schedule_check_length(&f->scenario, 1600, "scenarios.0", NULL), ERR_CONFIG);
     assert_non_null(strstr(f->log.last, "68 events"));
 }
 

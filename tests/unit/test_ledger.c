@@ -3,8 +3,8 @@
 #include "core/eval/ledger.h"
 
 #include "core/base/file.h"
-#include "mpi/experiment.h"
-#include "mpi/setting.h"
+#include "mpi/jobs/experiment.h"
+#include "mpi/jobs/setting.h"
 #include "tests/unit/heard.h"
 
 #include <math.h>

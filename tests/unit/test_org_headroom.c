@@ -9,7 +9,7 @@
 #include "tests/unit/org_world.h"
 
 #include "core/eval/episode.h"
-#include "mpi/experiment.h"
+#include "mpi/jobs/experiment.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Owner tables: worked examples, and every small world exhaustively. */
-#include "mpi/owners.h"
+#include "mpi/comm/owners.h"
 #include "tests/unit/heard.h"
 
 #include <setjmp.h>

@@ -355,7 +355,7 @@ static void test_shipped_scenarios(void **state)
         }
         (void)snprintf(path, sizeof path, "configs/scenarios/%s", entry->d_name);
         build_file(f, path);
-        assert_int_equal(scenario_check_length(&f->scenario, SECONDS, "scenarios.0", NULL), ERR_OK);
+        assert_int_equal(schedule_check_length(&f->scenario, SECONDS, "scenarios.0", NULL), ERR_OK);
         bool unseen = strncmp(entry->d_name, "unseen_", 7) == 0;
         assert_true(unseen == (strncmp(f->scenario.cfg->name, "unseen ", 7) == 0));
         int n_events = 0;
@@ -465,8 +465,8 @@ static void test_too_many_events(void **state)
                       "ramp_s: {lo: 0, hi: 0}, duration_s: {lo: 1, hi: 9}, "
                       "magnitude: {lo: 0.1, hi: 0.1}}]}]"),
         ERR_OK);
-    assert_int_equal(scenario_check_length(&f->scenario, 126, "scenarios.0", &f->places), ERR_OK);
-    assert_int_equal(scenario_check_length(&f->scenario, 128, "scenarios.0", &f->places),
+    assert_int_equal(schedule_check_length(&f->scenario, 126, "scenarios.0", &f->places), ERR_OK);
+    assert_int_equal(schedule_check_length(&f->scenario, 128, "scenarios.0", &f->places),
                      ERR_CONFIG);
     assert_non_null(strstr(f->log.last, "s.yaml:1:"));
     assert_non_null(strstr(f->log.last, "at most 64"));

@@ -4,7 +4,7 @@
 #include "core/controllers/controller.h"
 #include "core/eval/episode.h"
 #include "core/marl/policy.h"
-#include "mpi/experiment.h"
+#include "mpi/jobs/experiment.h"
 
 #include <math.h>
 #include <setjmp.h>

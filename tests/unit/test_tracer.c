@@ -5,7 +5,7 @@
 #include "core/base/frame.h"
 #include "core/marl/team.h"
 #include "core/plant/schema.h"
-#include "mpi/experiment.h"
+#include "mpi/jobs/experiment.h"
 #include "tests/unit/heard.h"
 
 #include <setjmp.h>

@@ -3,7 +3,7 @@
 #include "tests/treesum_ref.h"
 
 #include "core/base/log.h"
-#include "mpi/owners.h"
+#include "mpi/comm/owners.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

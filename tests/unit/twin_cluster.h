@@ -6,7 +6,7 @@
 #include "core/eval/collector.h"
 #include "core/plant/schema.h"
 #include "core/twin/twin.h"
-#include "mpi/experiment.h"
+#include "mpi/jobs/experiment.h"
 #include "tests/unit/twin_world.h"
 
 enum { CLUSTER_EPISODES = 40, CLUSTER_HORIZON = 16 };

@@ -1,0 +1,304 @@
+/* The farm: rank 0 keeps every other rank busy with one job and puts the records back in order.
+ *
+ * A worker answers each job with exactly one message, its record or the reason why there is none,
+ * and rank 0 answers each of those with exactly one message, the next job or NO_MORE. So rank 0
+ * knows at any time who still owes an answer, and the farm ends when nobody does.
+ */
+#include "mpi/comm/farm.h"
+
+#include "core/base/log.h"
+#include "core/base/progress.h"
+#include "mpi/comm/peers.h"
+#include "mpi/comm/stop.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NO_MORE = -1, CAUSE_MAX = 2048 };
+
+/* What precedes the bytes of a record, or the text of the cause when err is not ERR_OK. */
+struct head {
+    int32_t job;
+    int32_t err; /* enum err */
+};
+
+/* A rank that cannot even tell the others what happened would leave them waiting for ever. */
+static void must_reach(enum err e)
+{
+    if (e != ERR_OK) {
+        comm_abort(err_exit_code(e));
+    }
+}
+
+/* ---- worker ---- */
+
+/* Error lines of the running job. */
+struct cause {
+    char text[CAUSE_MAX];
+    size_t len;
+};
+
+static void print_line(const char *line)
+{
+    dprintf(STDERR_FILENO, "%s\n", line);
+}
+
+/* Holds error lines back, lets the others through, and the last words of a failed CHECK as well:
+ * after those nobody comes back to tell. */
+static void hold_errors(void *ctx, enum log_level level, const char *line)
+{
+    struct cause *cause = ctx;
+    const char *text = strstr(line, "error: ");
+    if (level != LOG_ERROR || text == NULL || strstr(line, "CHECK(") != NULL) {
+        print_line(line);
+        return;
+    }
+    text += strlen("error: ");
+    size_t n = strlen(text), sep = cause->len > 0 ? 2 : 0;
+    if (cause->len + sep + n >= CAUSE_MAX) {
+        print_line(line);
+        return;
+    }
+    memcpy(cause->text + cause->len, "; ", sep);
+    memcpy(cause->text + cause->len + sep, text, n + 1);
+    cause->len += sep + n;
+}
+
+/* Runs one job into `out`, behind room for the head. */
+static enum err run_job(const struct job_list *jobs, int i, struct buf *out, struct cause *cause)
+{
+    const struct head none = {0};
+    *cause = (struct cause){.len = 0};
+    out->len = 0;
+    TRY(buf_append(out, &none, sizeof(none)));
+    log_set_sink(hold_errors, cause);
+    enum err e = jobs->run(jobs->ctx, i, out);
+    log_set_sink(NULL, NULL);
+    if (e == ERR_OK && cause->len > 0) {
+        log_error("%s", cause->text); /* it complained, but went on */
+    }
+    return e;
+}
+
+/* Puts the cause in place of the record; does not fail where `out` has CAUSE_MAX bytes of room. */
+static enum err explain(struct buf *out, const struct cause *cause)
+{
+    const struct head none = {0};
+    out->len = 0;
+    TRY(buf_append(out, &none, sizeof(none)));
+    return buf_append(out, cause->text, cause->len);
+}
+
+static enum err answer(struct comm *c, const struct job_list *jobs, int i, struct cause *cause)
+{
+    struct buf out;
+    TRY(comm_buf_take(c, &out, sizeof(struct head) + CAUSE_MAX));
+    enum err e = run_job(jobs, i, &out, cause);
+    if (e != ERR_OK) {
+        must_reach(explain(&out, cause));
+    }
+    struct head head = {i, (int32_t)e};
+    memcpy(out.data, &head, sizeof(head));
+    return comm_send(c, 0, COMM_TAG_RECORD, &out);
+}
+
+/* One job, if there is one. *more = false when rank 0 has no other. */
+static enum err next_job(struct comm *c, const struct job_list *jobs, struct buf *in, bool *more)
+{
+    int32_t job;
+    struct cause cause;
+    TRY(comm_recv(c, 0, COMM_TAG_JOB, in, NULL));
+    CHECK(in->len == sizeof(job));
+    memcpy(&job, in->data, sizeof(job));
+    *more = job != NO_MORE;
+    if (job == NO_MORE) {
+        return ERR_OK;
+    }
+    CHECK(job >= 0 && job < jobs->n);
+    return answer(c, jobs, job, &cause);
+}
+
+static void work(struct comm *c, const struct job_list *jobs)
+{
+    struct buf in;
+    buf_init(&in);
+    for (bool more = true; more;) {
+        must_reach(next_job(c, jobs, &in, &more));
+    }
+    buf_release(&in);
+}
+
+/* ---- rank 0 ---- */
+
+struct server {
+    const struct job_list *jobs;
+    struct buf *early; /* (n): records that came before their turn; owned */
+    int *given;        /* (size): the job a rank owes an answer for, or NO_MORE */
+    int next_job;      /* to be handed out */
+    int next_record;   /* to be taken */
+    int n_busy;
+    bool stopped; /* on request: nothing more is handed out */
+    enum err err; /* the first */
+    struct progress progress;
+};
+
+/* Hands rank `dst` its next job, or sends it away. */
+static enum err hand_out(struct server *s, struct comm *c, int dst)
+{
+    s->stopped = s->stopped || (s->jobs->stop != NULL && s->jobs->stop(s->jobs->ctx));
+    bool more = s->err == ERR_OK && !s->stopped && s->next_job < s->jobs->n;
+    int32_t job = more ? s->next_job++ : NO_MORE;
+    s->given[dst] = job;
+    s->n_busy += more ? 1 : 0;
+    struct buf b;
+    TRY(comm_buf_take(c, &b, sizeof(job)));
+    TRY(buf_append(&b, &job, sizeof(job)));
+    return comm_send(c, dst, COMM_TAG_JOB, &b);
+}
+
+/* Takes the records whose turn has come. */
+static enum err take_in_order(struct server *s)
+{
+    const struct job_list *jobs = s->jobs;
+    while (s->next_record < jobs->n && s->early[s->next_record].len > 0) {
+        struct buf *b = &s->early[s->next_record];
+        size_t n = b->len - sizeof(struct head);
+        TRY(jobs->take(jobs->ctx, s->next_record, b->data + sizeof(struct head), n));
+        buf_release(b);
+        s->next_record++;
+    }
+    return ERR_OK;
+}
+
+/* Logs the message of a failed job. */
+static enum err report_failure(const struct server *s, const struct buf *b, int src)
+{
+    struct head head;
+    memcpy(&head, b->data, sizeof(head));
+    bool known = head.err > ERR_OK && head.err < ERR_COUNT;
+    enum err e = known ? (enum err)head.err : ERR_FAILED;
+    int n = (int)(b->len - sizeof(head));
+    const char *text = n > 0 ? (const char *)b->data + sizeof(head) : err_text(e);
+    log_error("%s: job %d failed on rank %d: %.*s", s->jobs->what, (int)head.job, src,
+              n > 0 ? n : (int)strlen(text), text);
+    return e;
+}
+
+/* Files the answer in `b` (left empty when it was kept). */
+static enum err file_answer(struct server *s, struct buf *b, int src)
+{
+    struct head head = {NO_MORE, ERR_OK};
+    if (b->len >= sizeof(head)) {
+        memcpy(&head, b->data, sizeof(head));
+    }
+    if (s->given[src] == NO_MORE || head.job != s->given[src]) {
+        log_error("%s: rank %d answered job %d where job %d was due; start the same program on "
+                  "every host",
+                  s->jobs->what, src, (int)head.job, s->given[src]);
+        return ERR_MISMATCH;
+    }
+    if (head.err != ERR_OK) {
+        return report_failure(s, b, src);
+    }
+    s->early[head.job] = *b;
+    buf_init(b);
+    return take_in_order(s);
+}
+
+/* Rank 0 until nobody owes an answer. What cannot be told to the workers ends the job. */
+static void serve_all(struct server *s, struct comm *c)
+{
+    struct buf in;
+    buf_init(&in);
+    for (int rank = 1; rank < c->size; rank++) {
+        must_reach(hand_out(s, c, rank));
+    }
+    for (uint64_t n_done = 1; s->n_busy > 0; n_done++) {
+        int src = 0;
+        must_reach(comm_recv(c, COMM_ANY, COMM_TAG_RECORD, &in, &src));
+        s->n_busy--;
+        progress_at(&s->progress, n_done, "%s", "");
+        if (s->err == ERR_OK) { /* else its record is of no use, and one message is enough */
+            s->err = file_answer(s, &in, src);
+        }
+        must_reach(hand_out(s, c, src));
+    }
+    buf_release(&in);
+}
+
+static enum err server_init(struct server *s, struct arena *arena, const struct job_list *jobs,
+                            int size)
+{
+    *s = (struct server){.jobs = jobs};
+    s->early = ARENA_NEW(arena, jobs->n, struct buf); /* zeroed = empty */
+    s->given = ARENA_NEW(arena, size, int);
+    return s->early != NULL && s->given != NULL ? ERR_OK : ERR_MEMORY;
+}
+
+/* Every record was taken, or an error tells why not. */
+static enum err finish(struct server *s)
+{
+    const struct job_list *jobs = s->jobs;
+    if (s->err == ERR_OK && s->stopped && s->next_record < jobs->n) {
+        s->err = ERR_STOPPED;
+    }
+    CHECK(s->err != ERR_OK || s->next_record == jobs->n);
+    for (int i = s->next_record; i < jobs->n; i++) {
+        buf_release(&s->early[i]);
+    }
+    return s->err;
+}
+
+static enum err farm_serve(struct comm *c, const struct job_list *jobs)
+{
+    struct arena arena;
+    struct server s;
+    arena_init(&arena);
+    enum err e = comm_agree(c, server_init(&s, &arena, jobs, c->size));
+    if (e == ERR_OK) {
+        progress_begin(&s.progress, (uint64_t)jobs->n, jobs->what);
+        serve_all(&s, c);
+        progress_end(&s.progress);
+        e = comm_agree(c, finish(&s));
+    }
+    arena_release(&arena);
+    return e;
+}
+
+static enum err farm_work(struct comm *c, const struct job_list *jobs)
+{
+    TRY(comm_agree(c, ERR_OK)); /* rank 0 has room for the records */
+    work(c, jobs);
+    return comm_agree(c, ERR_OK);
+}
+
+static enum err run_jobs(struct comm *c, const struct job_list *jobs)
+{
+    if (c->size == 1) {
+        return jobs_run(jobs);
+    }
+    return c->rank == 0 ? farm_serve(c, jobs) : farm_work(c, jobs);
+}
+
+/* Jobs that stop on request go on later: whoever ends them at once is told how. */
+static enum err run_resumable(struct comm *c, const struct job_list *jobs)
+{
+    struct arena arena;
+    struct peers peers;
+    arena_init(&arena);
+    enum err e = peers_init(&peers, &arena, c);
+    if (e == ERR_OK) {
+        stop_resumable(&peers);
+        e = run_jobs(c, jobs);
+        stop_forget();
+    }
+    arena_release(&arena);
+    return e;
+}
+
+enum err farm_run(struct comm *c, const struct job_list *jobs)
+{
+    return jobs->stop != NULL ? run_resumable(c, jobs) : run_jobs(c, jobs);
+}

@@ -1,0 +1,89 @@
+/* Tables of owners: contiguous, nearly equal runs; the cut before rank k of K is k * n / K, in
+ * integers, so every rank computes the same tables. */
+#include "mpi/comm/owners.h"
+
+#include "core/base/log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Deals tiles to the ranks first .. first + n_ranks - 1. */
+static void deal(int *table, int n_tiles, int first, int n_ranks)
+{
+    for (int k = 0; k < n_ranks; k++) {
+        int from = (int)((int64_t)k * n_tiles / n_ranks);
+        int to = (int)((int64_t)(k + 1) * n_tiles / n_ranks);
+        for (int tile = from; tile < to; tile++) {
+            table[tile] = first + k;
+        }
+    }
+}
+
+static enum err check_sizes(int n_tiles, int size, int learners)
+{
+    if (n_tiles < 1 || size < 1 || learners < 0) {
+        log_error("%d tiles, %d ranks and %d learners: there must be a tile and a rank, and "
+                  "learners are 0 (every rank learns) or more",
+                  n_tiles, size, learners);
+        return ERR_CONFIG;
+    }
+    if (size > 1 && learners > size) {
+        log_error("learners: %d, but there are only %d ranks; use at most %d, so that a rank is "
+                  "left to simulate, or 0 for ranks that do both",
+                  learners, size, size - 1);
+        return ERR_CONFIG;
+    }
+    return ERR_OK;
+}
+
+static enum err check_learners(int n_tiles, int n_learners)
+{
+    if (n_learners > n_tiles) {
+        log_error("%d learners share %d tiles, so some would own none; use at most %d learners "
+                  "(or ranks, where each learns), more environments, or smaller tiles",
+                  n_learners, n_tiles, n_tiles);
+        return ERR_CONFIG;
+    }
+    return ERR_OK;
+}
+
+static bool is_fused(int size, int learners)
+{
+    return size == 1 || learners == 0 || learners == size;
+}
+
+enum err owners_check(int n_tiles, int size, int learners)
+{
+    TRY(check_sizes(n_tiles, size, learners));
+    return check_learners(n_tiles, is_fused(size, learners) ? size : learners);
+}
+
+enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size, int learners)
+{
+    TRY(owners_check(n_tiles, size, learners));
+    bool fused = is_fused(size, learners);
+    int n_learners = fused ? size : learners;
+    int *sim = ARENA_NEW(arena, n_tiles, int);
+    int *learn = ARENA_NEW(arena, n_tiles, int);
+    if (sim == NULL || learn == NULL) {
+        return ERR_MEMORY;
+    }
+    int first_sim = fused ? 0 : n_learners, n_sim = size - first_sim;
+    deal(sim, n_tiles, first_sim, n_sim);
+    deal(learn, n_tiles, 0, n_learners);
+    if (n_sim > n_tiles) {
+        log_info("%d of %d simulating ranks have no tile: fewer ranks would be as fast",
+                 n_sim - n_tiles, n_sim);
+    }
+    *o = (struct owners){n_tiles, size, sim, learn, n_learners};
+    return ERR_OK;
+}
+
+int owners_count(const int *table, int n_tiles, int rank)
+{
+    int n = 0;
+    for (int tile = 0; tile < n_tiles; tile++) {
+        n += table[tile] == rank;
+    }
+    return n;
+}

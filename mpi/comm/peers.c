@@ -1,0 +1,137 @@
+/* Who is where, and who is gone. See peers.h. */
+#include "mpi/comm/peers.h"
+
+#include "core/base/log.h"
+#include "core/base/owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What a rank tells all the others. */
+struct place {
+    uint32_t host; /* checksum of what makes a host the same host */
+    int32_t pid;
+};
+
+/* ---- exchange ---- */
+
+/* Rank r's place reaches everybody. Collective. */
+static enum err place_of(struct place *p, struct buf *message, struct comm *comm, int r)
+{
+    const struct place mine = {owner_machine(), (int32_t)getpid()};
+    enum err e = ERR_OK;
+    message->len = 0;
+    if (comm->rank == r) {
+        e = buf_append(message, &mine, sizeof mine);
+    }
+    TRY(comm_agree(comm, e));
+    TRY(comm_bcast(comm, r, message));
+    CHECK(message->len == sizeof *p);
+    memcpy(p, message->data, sizeof *p);
+    return ERR_OK;
+}
+
+static enum err share_places(struct peers *p, struct buf *message, struct comm *comm)
+{
+    const uint32_t host = owner_machine();
+    for (int r = 0; r < comm->size; r++) {
+        struct place place;
+        TRY(place_of(&place, message, comm, r));
+        if (r != comm->rank && place.host == host) {
+            p->here[p->n_here++] = (struct peer){r, place.pid};
+        }
+    }
+    return ERR_OK;
+}
+
+enum err peers_init(struct peers *p, struct arena *arena, struct comm *comm)
+{
+    struct buf message;
+    *p = (struct peers){
+        .me = comm->rank, .lost = -1, .here = ARENA_NEW(arena, comm->size, struct peer)};
+    TRY(comm_agree(comm, p->here == NULL ? ERR_MEMORY : ERR_OK));
+    buf_init(&message);
+    const enum err e = share_places(p, &message, comm);
+    buf_release(&message);
+    return e;
+}
+
+/* ---- who is gone? ---- */
+
+/* "123 (name) Z ...": the state stands behind the last parenthesis. */
+static bool is_zombie(const char *stat, long n)
+{
+    while (n > 0 && stat[n - 1] != ')') {
+        n--;
+    }
+    return n > 0 && (stat[n + 1] == 'Z' || stat[n + 1] == 'X');
+}
+
+/* In decimal digits, with the functions that a handler may call: none. */
+static void path_of_stat(char *path, int pid)
+{
+    char digits[16];
+    int n = 0;
+    memcpy(path, "/proc/", 6);
+    path += 6;
+    do {
+        digits[n++] = (char)('0' + pid % 10);
+        pid /= 10;
+    } while (pid > 0);
+    while (n > 0) {
+        *path++ = digits[--n];
+    }
+    memcpy(path, "/stat", 6);
+}
+
+static bool is_gone(int pid)
+{
+    char path[32], stat[512] = "";
+    const int saved = errno;
+    bool gone = kill(pid, 0) != 0 && errno == ESRCH;
+    path_of_stat(path, pid);
+    const int fd = gone ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        const long n = read(fd, stat, sizeof stat - 2);
+        gone = is_zombie(stat, n);
+        close(fd);
+    }
+    errno = saved;
+    return gone;
+}
+
+int peers_lost(const struct peers *p)
+{
+    for (int i = 0; i < p->n_here; i++) {
+        if (is_gone(p->here[i].pid)) {
+            return p->here[i].rank;
+        }
+    }
+    return -1;
+}
+
+bool peers_lowest(const struct peers *p)
+{
+    for (int i = 0; i < p->n_here && p->here[i].rank < p->me; i++) {
+        if (!is_gone(p->here[i].pid)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum err peers_watch(void *peers)
+{
+    struct peers *p = peers;
+    const int lost = p->lost = peers_lost(p);
+    if (lost < 0) {
+        return ERR_OK;
+    }
+    log_error("rank %d, on this host, is gone: killed from outside (out of memory?) or crashed; "
+              "its own messages and the kernel's log say more",
+              lost);
+    return ERR_PEER;
+}

@@ -1,0 +1,284 @@
+/* The flag and the last words that signal handlers may write. See stop.h.
+ *
+ * A handler has no argument through which it could reach anything, and may call very little: all
+ * that it needs is prepared here beforehand, and written with open, write and rename.
+ */
+#include "mpi/comm/stop.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    PATH_LEN = 4096,
+    COMMAND_LEN = 4096,
+    LINE_LEN = COMMAND_LEN + 256,
+    LOOK_MS = 10,
+    PATIENCE_MS = 600, /* mpirun kills a second after it asked */
+    LINGER_MS = 300,   /* until the signal has reached the other ranks */
+};
+
+static volatile sig_atomic_t requested;
+
+enum words { WORDS_NONE, WORDS_RUN, WORDS_JOBS };
+
+static struct {
+    enum words kind;           /* of a run with a status file, or of a list of jobs */
+    const struct peers *peers; /* NULL: nobody else */
+    char status[PATH_LEN], temporary[PATH_LEN];
+    char command[COMMAND_LEN];
+    volatile sig_atomic_t done, saved; /* saved < 0: there is no checkpoint */
+    int updates;
+    const struct lock *lock; /* NULL: none */
+} last;
+
+/* ---- SIGUSR1 ---- */
+
+static void note(int signal)
+{
+    (void)signal;
+    requested = 1;
+}
+
+void stop_listen(void)
+{
+    struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+    requested = 0;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+bool stop_requested(void)
+{
+    return requested != 0;
+}
+
+/* ---- last words ---- */
+
+struct line {
+    char text[LINE_LEN];
+    size_t n;
+};
+
+static void say(struct line *l, const char *text)
+{
+    while (*text != '\0' && l->n < LINE_LEN) {
+        l->text[l->n++] = *text++;
+    }
+}
+
+static void say_number(struct line *l, int number)
+{
+    char digits[16];
+    size_t i = sizeof digits;
+    digits[--i] = '\0';
+    do {
+        digits[--i] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    say(l, digits + i);
+}
+
+/* "lost rank 2 after update 12 of 100" */
+static void compose(struct line *l, int signal, int lost)
+{
+    if (lost >= 0) {
+        say(l, "lost rank ");
+        say_number(l, lost);
+    } else {
+        say(l, signal == SIGINT   ? "interrupted"
+               : signal == SIGHUP ? "ended by SIGHUP"
+                                  : "ended by SIGTERM");
+    }
+    if (last.kind == WORDS_RUN) {
+        say(l, " after update ");
+        say_number(l, last.done);
+        say(l, " of ");
+        say_number(l, last.updates);
+    }
+}
+
+/* The line and what to do next, on standard error. */
+static void tell(struct line *l)
+{
+    if (last.kind == WORDS_JOBS) {
+        say(l, "; to go on: ");
+    } else if (last.saved >= 0) {
+        say(l, "; to go on from the checkpoint of update ");
+        say_number(l, last.saved);
+        say(l, ": ");
+    } else {
+        say(l, "; there is no checkpoint; to start anew: ");
+    }
+    say(l, last.command);
+    say(l, "\n");
+    for (size_t at = 0; at < l->n;) {
+        const ssize_t n = write(STDERR_FILENO, l->text + at, l->n - at);
+        if (n <= 0) {
+            return; /* nobody listens */
+        }
+        at += (size_t)n;
+    }
+}
+
+/* Somebody else on this host may have been quicker: a run that is not under way has its words. */
+static bool is_under_way(void)
+{
+    char text[16] = "";
+    const int fd = open(last.status, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    const long n = read(fd, text, sizeof text - 1);
+    close(fd);
+    return n >= 8 && (memcmp(text, "running ", 8) == 0 || memcmp(text, "starting", 8) == 0);
+}
+
+static void write_status(struct line *l)
+{
+    const size_t n = l->n;
+    const int fd = open(last.temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        return;
+    }
+    say(l, "\n");
+    const bool whole = write(fd, l->text, l->n) == (ssize_t)l->n;
+    l->n = n;
+    close(fd);
+    if (!whole || rename(last.temporary, last.status) != 0) {
+        unlink(last.temporary);
+    }
+}
+
+/* Until somebody has written, or PATIENCE_MS are over. */
+static void await_words(void)
+{
+    const struct timespec moment = {0, LOOK_MS * 1000L * 1000L};
+    for (int waited = 0; waited < PATIENCE_MS && is_under_way(); waited += LOOK_MS) {
+        nanosleep(&moment, NULL);
+    }
+}
+
+/* Of the ranks on the host of rank 0 the lowest that is left. */
+static bool speaks_for_jobs(void)
+{
+    const struct peers *p = last.peers;
+    if (p == NULL || p->me == 0) {
+        return true;
+    }
+    return p->n_here > 0 && p->here[0].rank == 0 && peers_lowest(p);
+}
+
+/* The signal reaches all ranks at once. Who is not the one to write stays until it is written: gone
+ * earlier, it would be taken for the rank that was lost. A writer who is held up, by a slow disk
+ * say, finds that another has written for it. */
+static void leave(int signal)
+{
+    struct line line = {.n = 0};
+    if (last.kind == WORDS_RUN) {
+        if (!peers_lowest(last.peers)) {
+            await_words();
+        }
+        if (is_under_way()) {
+            compose(&line, signal, peers_lost(last.peers));
+            write_status(&line);
+            tell(&line);
+        }
+    } else if (last.kind == WORDS_JOBS && speaks_for_jobs()) {
+        const struct timespec linger = {0, LINGER_MS * 1000L * 1000L};
+        compose(&line, signal, last.peers != NULL ? peers_lost(last.peers) : -1);
+        tell(&line);
+        nanosleep(&linger, NULL); /* gone earlier, this rank would count as lost */
+    }
+    if (last.lock != NULL) {
+        lock_abandon(last.lock);
+    }
+    raise(signal); /* SA_RESETHAND: the default action, once this handler returns */
+}
+
+/* nohup has SIGHUP ignored, and it stays so. */
+static void on_leaving(void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND}, hangup;
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGTERM);
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGHUP);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) {
+        sigaction(SIGHUP, &action, NULL);
+    }
+}
+
+const char *stop_command(void)
+{
+    const char *command = getenv("KARMA_COMMAND");
+    return command != NULL && command[0] != '\0' && strlen(command) < COMMAND_LEN
+               ? command
+               : "the same command";
+}
+
+static void arm(enum words kind, const struct peers *peers)
+{
+    snprintf(last.command, sizeof last.command, "%s", stop_command());
+    last.done = 0;
+    last.saved = -1;
+    last.peers = peers;
+    last.kind = kind;
+    on_leaving(leave);
+}
+
+void stop_last_words(const struct peers *peers, const char *status, int updates)
+{
+    const int n = snprintf(last.temporary, PATH_LEN, "%s.tmp-last-words-%d", status, peers->me);
+    if (n < 0 || n >= PATH_LEN) {
+        return; /* no file has such a name */
+    }
+    snprintf(last.status, PATH_LEN, "%s", status);
+    last.updates = updates;
+    arm(WORDS_RUN, peers);
+}
+
+void stop_resumable(const struct peers *peers)
+{
+    arm(WORDS_JOBS, peers);
+}
+
+void stop_at(int done)
+{
+    last.done = done;
+}
+
+void stop_saved(int done)
+{
+    last.saved = done;
+}
+
+void stop_lost(int rank)
+{
+    struct line line = {.n = 0};
+    if (last.kind == WORDS_RUN && is_under_way()) {
+        compose(&line, 0, rank);
+        write_status(&line);
+        tell(&line);
+    }
+}
+
+void stop_forget(void)
+{
+    last.kind = WORDS_NONE;
+    last.peers = NULL;
+    on_leaving(last.lock != NULL ? leave : SIG_DFL);
+}
+
+void stop_lock(const struct lock *l)
+{
+    last.lock = l;
+    on_leaving(l != NULL || last.kind != WORDS_NONE ? leave : SIG_DFL);
+}

@@ -1,0 +1,141 @@
+/* The root table, and building an experiment from it. See experiment.h. */
+#include "mpi/jobs/experiment.h"
+
+#include "core/base/crc32c.h"
+#include "core/base/file.h"
+#include "core/eval/episode.h"
+
+#include <string.h>
+
+enum { INPUT_FILE_MAX = 1024 * 1024 * 1024 }; /* that a configuration names */
+
+static const struct cfg_field run_fields[] = {
+    CFG_STRING(struct run_cfg, dir, "results/runs/default", CFG_OUTPUT,
+               "directory of the run, made if missing"),
+    CFG_END,
+};
+
+#define TRAINING_ROWS                                                                              \
+    CFG_TABLE(struct experiment_cfg, topology, topology_fields,                                    \
+              "services and the node they share"),                                                 \
+        CFG_TABLE(struct experiment_cfg, plant, plant_fields,                                      \
+                  "measurement, service level, reward"),                                           \
+        CFG_TABLE(struct experiment_cfg, cluster, cluster_fields, "simulator of the cluster"),     \
+        CFG_TABLE(struct experiment_cfg, twin, twin_fields, "the digital twin to train in"),       \
+        CFG_TABLE(struct experiment_cfg, workload, workload_fields, "legitimate load"),            \
+        CFG_LIST(struct experiment_cfg, scenarios, n_scenarios, struct scenario_cfg,               \
+                 scenario_fields, "[{name: quiet}]", 1, 64, "what happens to the cluster"),        \
+        CFG_TABLE(struct experiment_cfg, game, game_fields, "agents and their actions"),           \
+        CFG_TABLE(struct experiment_cfg, organisation, org_fields,                                 \
+                  "roles and missions of the agents; none without agents"),                        \
+        CFG_TABLE(struct experiment_cfg, team, team_fields, "networks"),                           \
+        CFG_TABLE(struct experiment_cfg, mappo, mappo_fields, "learning algorithm"),               \
+        CFG_TABLE(struct experiment_cfg, train, train_fields, "training")
+
+const struct cfg_field experiment_training_fields[] = {TRAINING_ROWS, CFG_END};
+const struct cfg_field experiment_fields[] = {
+    TRAINING_ROWS,
+    CFG_TABLE(struct experiment_cfg, fit, fit_fields, "fitting a twin (karma twin fit)"),
+    CFG_TABLE(struct experiment_cfg, eval, eval_fields, "evaluation"),
+    CFG_TABLE(struct experiment_cfg, run, run_fields, "where results go"),
+    CFG_END,
+};
+
+enum err experiment_hash_file(uint64_t *hash, void *ctx, const char *path)
+{
+    (void)ctx;
+    struct buf bytes;
+    buf_init(&bytes);
+    const enum err e = file_read(&bytes, path, INPUT_FILE_MAX);
+    if (e == ERR_OK) {
+        *hash = (uint64_t)bytes.len << 32 ^ crc32c(0, bytes.data, bytes.len);
+    }
+    buf_release(&bytes);
+    return e;
+}
+
+enum err experiment_training_digest(uint64_t *digest, const struct experiment_cfg *cfg)
+{
+    return cfg_digest(digest, experiment_training_fields, cfg, experiment_hash_file, NULL);
+}
+
+/* "key: old -> new" for each difference, on one line. */
+static enum err join_lines(struct buf *out, const struct buf *lines)
+{
+    const char *at = (const char *)lines->data, *end = at + lines->len;
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        TRY(buf_printf(out, "%s%.*s", out->len > 0 ? "; " : "", (int)(newline - at), at));
+        at = newline + 1;
+    }
+    return buf_append(out, "", 1);
+}
+
+enum err experiment_diff(struct buf *out, const struct experiment_cfg *old,
+                         const struct experiment_cfg *new)
+{
+    struct buf lines;
+    int n_differ = 0;
+    buf_init(&lines);
+    enum err e = cfg_diff(&lines, &n_differ, experiment_training_fields, old, new);
+    if (e == ERR_OK) {
+        e = join_lines(out, &lines);
+    }
+    buf_release(&lines);
+    return e;
+}
+
+static enum err build(struct experiment *x)
+{
+    const struct experiment_cfg *c = &x->cfg;
+    const struct world_cfg parts = {
+        .topology = &c->topology,
+        .plant = &c->plant,
+        .workload = &c->workload,
+        .cluster = &c->cluster,
+        .twin = &c->twin,
+        .scenarios = c->scenarios,
+        .n_scenarios = c->n_scenarios,
+        .horizon = c->game.horizon,
+    };
+    TRY(world_init(&x->world, &x->arena, &parts, &x->reader));
+    TRY(rules_init_organised(&x->rules, &x->arena, &c->game, &x->world, &c->organisation,
+                             &x->reader));
+    TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
+    TRY(episode_check_warmup(c->eval.warmup_s, &x->world));
+    TRY(cfg_print_resolved(&x->resolved, experiment_fields, c, CFG_ALL));
+    return buf_append(&x->resolved, "", 1);
+}
+
+enum err experiment_load(struct experiment *x, const char *path, const char *const *sets,
+                         int n_sets)
+{
+    *x = (struct experiment){0};
+    arena_init(&x->arena);
+    buf_init(&x->resolved);
+    cfg_init(&x->reader, experiment_fields, sizeof x->cfg, &x->arena);
+    enum err e = cfg_load(&x->reader, path, sets, n_sets, &x->cfg);
+    if (e == ERR_OK) {
+        e = build(x);
+    }
+    if (e != ERR_OK) {
+        experiment_release(x);
+    }
+    return e;
+}
+
+enum err experiment_load_twin(struct experiment *x)
+{
+    return world_load_twin(&x->world, &x->arena, &x->reader);
+}
+
+void experiment_release(struct experiment *x)
+{
+    buf_release(&x->resolved);
+    arena_release(&x->arena);
+}
+
+const char *const *experiment_features(const struct experiment *x, struct arena *arena)
+{
+    return rules_columns(&x->rules, arena);
+}

@@ -1,0 +1,82 @@
+/* An experiment: the whole configuration, and the immutable objects built from it.
+ *
+ * The root of the field tables: what stands at the top level of a YAML file. Each table lives
+ * beside its reader; this one only names them.
+ */
+#ifndef KARMA_JOBS_EXPERIMENT_H
+#define KARMA_JOBS_EXPERIMENT_H
+
+#include "core/base/config.h"
+#include "core/base/mem.h"
+#include "core/base/options.h"
+#include "core/eval/eval.h"
+#include "core/game/rules.h"
+#include "core/game/world.h"
+#include "core/marl/mappo.h"
+#include "core/marl/team.h"
+#include "mpi/train/setup.h"
+
+struct run_cfg {
+    const char *dir; /* of the run */
+};
+
+struct experiment_cfg {
+    struct topology_cfg topology;
+    struct plant_cfg plant;
+    struct cluster_cfg cluster;
+    struct twin_cfg twin;
+    struct workload_cfg workload;
+    struct scenario_cfg *scenarios;
+    int n_scenarios;
+    struct game_cfg game;
+    struct org_cfg organisation; /* no agents: none */
+    struct team_cfg team;
+    struct mappo_cfg mappo;
+    struct train_cfg train;
+    struct fit_cfg fit;
+    struct eval_cfg eval;
+    struct run_cfg run;
+};
+extern const struct cfg_field experiment_fields[];
+/* The rows that a training depends on: all but evaluation and output. */
+extern const struct cfg_field experiment_training_fields[];
+
+struct experiment {
+    struct arena arena; /* strings and lists of cfg, world, rules */
+    struct cfg reader;  /* places for messages */
+    struct experiment_cfg cfg;
+    struct world world;
+    struct rules rules;
+    struct buf resolved; /* the complete configuration as YAML, NUL-terminated */
+};
+
+/* Local. Load and build; the sentences name file, line and remedy. On failure nothing is held.
+ * `x` must stay where it is. */
+enum err experiment_load(struct experiment *x, const char *path, const char *const *sets,
+                         int n_sets) WARN_UNUSED;
+void experiment_release(struct experiment *x);
+
+/* Local. For commands that play in the twin: world_load_twin(). */
+enum err experiment_load_twin(struct experiment *x) WARN_UNUSED;
+
+/* Local. What decides the weights: digest of the training's rows that are results, with the
+ * contents of the files they name instead of the names. */
+enum err experiment_training_digest(uint64_t *digest, const struct experiment_cfg *cfg) WARN_UNUSED;
+
+/* Local. Appends "mappo.lr: 0.01 -> 0.02; train.seed: 1 -> 2", NUL-terminated: the training's rows
+ * that are results and differ. ERR_MEMORY. */
+enum err experiment_diff(struct buf *out, const struct experiment_cfg *old,
+                         const struct experiment_cfg *new) WARN_UNUSED;
+
+/* Local. A cfg_path_hash: CRC-32C and length of the file's bytes. */
+enum err experiment_hash_file(uint64_t *hash, void *ctx, const char *path) WARN_UNUSED;
+
+/* Options that every command with a CONFIG has: --set, and the operand. */
+#define EXPERIMENT_SET_OPTION(S)                                                                   \
+    OPTION_LIST(S, sets, n_sets, "set", 's', "KEY=VALUE", "override a key of the configuration")
+
+/* rules_columns(): the state's columns, and behind them those of older states. NULL when out of
+ * memory. */
+const char *const *experiment_features(const struct experiment *x, struct arena *arena);
+
+#endif

@@ -1,0 +1,207 @@
+/* Merge what is to be learned from, let the farm fit the networks, compare, save. See fit.h. */
+#include "mpi/jobs/fit.h"
+
+#include "core/base/file.h"
+#include "core/base/frame.h"
+#include "core/base/log.h"
+#include "mpi/comm/farm.h"
+#include "mpi/comm/locking.h"
+#include "mpi/comm/stop.h"
+#include "proto/twin.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct fit {
+    struct comm *comm;
+    const struct fit_order *order;
+    struct fit_outcome *out;
+    struct arena *arena;
+    struct arena scratch;
+    const char *traces, *pending; /* where the transitions go in the end, and until then */
+    const char *pending_file;     /* the networks until then */
+    struct twin_cfg as_it_is;     /* of the old twin: no table */
+    struct twin_model old;
+    bool has_old;
+    struct lock lock; /* of the twin's file, rank 0's */
+};
+
+/* ---- the transitions ---- */
+
+/* Rank 0: all stores in one, beside the twin. */
+static enum err merge(struct fit *f)
+{
+    const struct fit_order *o = f->order;
+    const char **list = ARENA_NEW(&f->scratch, o->n_stores + 1, const char *);
+    int n = 0;
+    if (list == NULL) {
+        return ERR_MEMORY;
+    }
+    if (o->from != NULL) {
+        list[n++] = model_traces(&f->scratch, o->from);
+    }
+    for (int i = 0; i < o->n_stores; i++) {
+        list[n++] = o->stores[i];
+    }
+    TRY(file_make_parents(f->pending));
+    return store_merge(f->pending, list, n, &f->scratch);
+}
+
+static enum err load_old(struct fit *f)
+{
+    if (f->order->from == NULL) {
+        return ERR_OK;
+    }
+    f->as_it_is = (struct twin_cfg){.lookup = LOOKUP_NONE, .fallback = FALLBACK_MLP};
+    f->has_old = true;
+    return model_load(&f->old, f->arena, &f->as_it_is, f->order->from);
+}
+
+static int transitions(const struct dataset *d)
+{
+    return d->n_at[STORE_TRAIN] + d->n_at[STORE_VALIDATION] + d->n_at[STORE_HELD_OUT];
+}
+
+/* Every rank for itself. */
+static enum err begin(struct fit *f)
+{
+    TRY(load_old(f));
+    TRY(model_begin(&f->out->model, f->arena, f->pending, f->order->cfg,
+                    f->has_old ? &f->old : NULL, &f->scratch));
+    f->out->n_new = transitions(&f->out->model.data) - (f->has_old ? transitions(&f->old.data) : 0);
+    f->out->waiting = f->has_old && f->out->n_new < REFIT_TRANSITIONS;
+    return ERR_OK;
+}
+
+/* ---- the farm ---- */
+
+static enum err run_job(void *ctx, int i, struct buf *out)
+{
+    struct fit *f = ctx;
+    struct twin_model *m = &f->out->model;
+    TRY(learn_member(&m->ensemble, i, &m->data, f->order->cfg, f->has_old, NULL, &f->scratch));
+    return model_put_member(out, m, i);
+}
+
+static enum err take_job(void *ctx, int i, const void *record, size_t bytes)
+{
+    struct fit *f = ctx;
+    struct frame_reader r;
+    struct frame frame;
+    frame_reader_init(&r, record, bytes, "a fitted network");
+    TRY(frame_expect(&r, &frame, FRAME_TWIN_MEMBER, CODEC_TWIN_VERSION));
+    return model_get_member(&f->out->model, f->arena, i, frame.payload, frame.n, r.source,
+                            &f->scratch);
+}
+
+static bool asked_to_stop(void *ctx)
+{
+    (void)ctx;
+    return stop_requested();
+}
+
+/* ---- the old and the new ---- */
+
+static enum err mean_error(double *error, struct fit *f, const struct ensemble *e)
+{
+    const struct dataset *d = &f->out->model.data;
+    double sum = 0.0;
+    for (int i = 0; i < e->n_members; i++) {
+        double one;
+        TRY(learn_error(&one, e, i, d, d->at[STORE_VALIDATION], d->n_at[STORE_VALIDATION],
+                        &f->scratch));
+        sum += one;
+    }
+    *error = sum / e->n_members;
+    return ERR_OK;
+}
+
+static enum err compare(struct fit *f)
+{
+    struct fit_outcome *out = f->out;
+    TRY(mean_error(&out->after, f, &out->model.ensemble));
+    if (f->has_old) {
+        TRY(mean_error(&out->before, f, &f->old.ensemble));
+        CHECK(out->after <= out->before);
+    }
+    return ERR_OK;
+}
+
+static enum err move(const char *from, const char *to)
+{
+    if (rename(from, to) != 0) {
+        log_error("%s cannot become %s: %s", from, to, strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+/* Both files are there before the first one takes its place: a full disk costs no old twin. */
+static enum err save(struct fit *f)
+{
+    struct store store;
+    TRY(lock_confirm(&f->lock));
+    TRY(store_open(&store, &f->scratch, f->pending));
+    const uint64_t digest = store.digest;
+    store_close(&store);
+    TRY(model_save(&f->out->model, f->pending_file, digest, f->order->yaml));
+    TRY(move(f->pending, f->traces));
+    return move(f->pending_file, f->order->out);
+}
+
+static enum err finish(struct fit *f)
+{
+    TRY(model_calibrate(&f->out->model, f->arena, f->order->cfg->noise_rows, &f->scratch));
+    TRY(compare(f));
+    return save(f);
+}
+
+static enum err fit(struct fit *f)
+{
+    const bool root = f->comm->rank == 0;
+    f->traces = model_traces(f->arena, f->order->out);
+    f->pending = arena_printf(f->arena, "%s.pending", f->traces);
+    f->pending_file = arena_printf(f->arena, "%s.pending", f->order->out);
+    if (f->traces == NULL || f->pending == NULL || f->pending_file == NULL) {
+        return comm_agree(f->comm, ERR_MEMORY);
+    }
+    TRY(locking_file(&f->lock, f->comm, f->order->out, "karma twin fit"));
+    TRY(comm_agree(f->comm, root ? merge(f) : ERR_OK));
+    TRY(comm_agree(f->comm, begin(f)));
+    if (f->out->waiting) {
+        return ERR_OK;
+    }
+    const struct job_list jobs = {.n = f->order->cfg->members,
+                                  .ctx = f,
+                                  .what = "fit",
+                                  .run = run_job,
+                                  .take = take_job,
+                                  .stop = asked_to_stop};
+    const enum err e = farm_run(f->comm, &jobs);
+    if (root && e == ERR_STOPPED) {
+        log_info("stopped on request before all %d networks were fitted, so none is kept; to start "
+                 "anew: %s",
+                 jobs.n, stop_command());
+    }
+    TRY(e);
+    return comm_agree(f->comm, root ? finish(f) : ERR_OK);
+}
+
+enum err fit_run(struct comm *comm, struct fit_outcome *outcome, struct arena *arena,
+                 const struct fit_order *order)
+{
+    struct fit f = {
+        .comm = comm, .order = order, .out = outcome, .arena = arena, .lock = {.fd = -1}};
+    *outcome = (struct fit_outcome){0};
+    arena_init(&f.scratch);
+    const enum err e = fit(&f);
+    if (f.lock.held && e != ERR_BUSY) { /* else they are another process's */
+        (void)remove(f.pending);
+        (void)remove(f.pending_file);
+    }
+    locking_end(&f.lock);
+    arena_release(&f.scratch);
+    return e;
+}

@@ -1,0 +1,203 @@
+/* Reading policy files, and saying in words how they were made. See policies.h. */
+#include "mpi/jobs/policies.h"
+
+#include "core/base/file.h"
+#include "core/base/frame.h"
+#include "core/base/log.h"
+#include "mpi/jobs/recipe.h"
+#include "proto/weights.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void ignore_line(void *ctx, enum log_level level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    (void)text;
+}
+
+/* The configuration that a policy carries; false if this program does not read it. */
+static bool read_config(struct experiment_cfg *cfg, struct cfg *reader, struct arena *arena,
+                        const char *run, const char *text)
+{
+    cfg_init(reader, experiment_fields, sizeof *cfg, arena);
+    const struct log_sink before = log_sink_now();
+    log_set_sink(ignore_line, NULL);
+    const enum err e = cfg_load_text(reader, run, text, NULL, 0, cfg);
+    log_set_sink(before.sink, before.ctx);
+    return e == ERR_OK;
+}
+
+/* ---- loading ---- */
+
+/* A policy file on its way to a team. */
+struct loading {
+    struct arena *arena;
+    const struct experiment *x;
+    const char *path;
+    const struct recipe *recipe;
+    const void *payload;
+    size_t n;
+    const struct experiment_cfg *found; /* that it was trained with; NULL: unreadable */
+};
+
+/* The rules and the shape of the team. */
+static enum err prepare_team(struct team *team, struct rules *rules, struct loading *l,
+                             struct policy_source *source)
+{
+    struct experiment_cfg *cfg = ARENA_NEW(l->arena, 1, struct experiment_cfg);
+    struct cfg *reader = ARENA_NEW(l->arena, 1, struct cfg);
+    if (cfg == NULL || reader == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(codec_get_policy_config(&source->config, l->payload, l->n, l->path, l->arena));
+    const bool own = read_config(cfg, reader, l->arena, source->run, source->config);
+    if (!own) {
+        log_warn("%s: the configuration in it is of another version of this program; it is played "
+                 "with the game of this experiment",
+                 l->path);
+    }
+    l->found = own ? cfg : NULL;
+    const struct experiment_cfg *c = own ? cfg : &l->x->cfg;
+    TRY(rules_init_organised(rules, l->arena, &c->game, &l->x->world, &c->organisation,
+                             own ? reader : &l->x->reader));
+    return team_init(team, l->arena, &c->team, &rules->spec);
+}
+
+static enum err decode(struct team *team, struct rules *rules, struct policy_source *source,
+                       struct loading *l, const struct buf *bytes)
+{
+    struct policy_meta meta = {0};
+    struct frame_reader reader;
+    struct frame f;
+    frame_reader_init(&reader, bytes->data, bytes->len, l->path);
+    TRY(frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION));
+    l->payload = f.payload;
+    l->n = f.n;
+    TRY(prepare_team(team, rules, l, source));
+    meta.features = rules_columns(rules, l->arena);
+    if (meta.features == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(codec_get_policy(&team->w, team->spec, &meta, f.payload, f.n, l->path, l->arena));
+    team_refresh(team);
+    source->seed = meta.seed;
+    source->digest = meta.digest;
+    return recipe_check(l->recipe, l->found, meta.seed, l->arena);
+}
+
+static enum err load_one(struct team *team, struct rules *rules, struct policy_source *source,
+                         struct arena *arena, const struct recipe *recipe)
+{
+    struct loading l = {.arena = arena,
+                        .x = recipe->x,
+                        .recipe = recipe,
+                        .path = file_join(arena, source->run, "policy/weights.bin")};
+    struct buf bytes;
+    if (l.path == NULL) {
+        return ERR_MEMORY;
+    }
+    if (!file_exists(l.path)) {
+        recipe_missing(recipe, l.path, arena);
+        return ERR_IO;
+    }
+    buf_init(&bytes);
+    enum err e = file_read(&bytes, l.path, FRAME_BYTES_MAX);
+    if (e == ERR_OK) {
+        e = decode(team, rules, source, &l, &bytes);
+    }
+    buf_release(&bytes);
+    return e;
+}
+
+static enum err load_controller(struct policies *p, struct arena *arena, const struct experiment *x,
+                                int c, const char *config_path)
+{
+    const struct controller_cfg *cfg = &p->cfg->controllers[c];
+    const int n = cfg->n_policies > 0 ? cfg->n_policies : 1;
+    const struct team **list = ARENA_NEW(arena, n, const struct team *);
+    const struct rules **rules_list = ARENA_NEW(arena, n, const struct rules *);
+    struct team *teams = ARENA_NEW(arena, n, struct team);
+    struct rules *rules = ARENA_NEW(arena, n, struct rules);
+    p->sources[c] = ARENA_NEW(arena, n, struct policy_source);
+    if (list == NULL || rules_list == NULL || teams == NULL || rules == NULL ||
+        p->sources[c] == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < n; i++) {
+        p->sources[c][i].run = cfg->n_policies > 0 ? cfg->policies[i] : x->cfg.run.dir;
+        const struct recipe recipe = {.x = x,
+                                      .config_path = config_path,
+                                      .controller = c,
+                                      .policy = i,
+                                      .run = p->sources[c][i].run};
+        TRY(load_one(&teams[i], &rules[i], &p->sources[c][i], arena, &recipe));
+        list[i] = &teams[i];
+        rules_list[i] = &rules[i];
+    }
+    p->teams[c] = (struct eval_teams){.teams = list, .rules = rules_list, .n_teams = n};
+    return ERR_OK;
+}
+
+enum err policies_load(struct policies *p, struct arena *arena, const struct experiment *x,
+                       int only, const char *path)
+{
+    const struct eval_cfg *cfg = &x->cfg.eval;
+    *p = (struct policies){.cfg = cfg,
+                           .teams = ARENA_NEW(arena, cfg->n_controllers, struct eval_teams),
+                           .sources = ARENA_NEW(arena, cfg->n_controllers, struct policy_source *)};
+    if (p->teams == NULL || p->sources == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int c = 0; c < cfg->n_controllers; c++) {
+        const bool wanted = only == POLICIES_ALL || only == c;
+        TRY(recipe_check_keys(x, c));
+        if (wanted && cfg->controllers[c].kind == CONTROLLER_POLICY) {
+            TRY(load_controller(p, arena, x, c, path));
+        }
+    }
+    return ERR_OK;
+}
+
+/* ---- words ---- */
+
+/* "from scratch, 160 updates of 6400 env-steps, organisation hard". A policy of an older program
+ * may have a configuration that this one does not read; then nothing is claimed. */
+static const char *describe_training(struct arena *arena, const struct policy_source *s)
+{
+    static const char *const starts[] = {[INIT_SCRATCH] = "from scratch",
+                                         [INIT_CLONE_FF] = "after cloning the ff rule",
+                                         [INIT_CLONE_KHPA] = "after cloning the khpa rule"};
+    struct experiment_cfg cfg;
+    struct cfg reader;
+    if (!read_config(&cfg, &reader, arena, s->run, s->config)) {
+        return "by another version of this program";
+    }
+    const struct train_cfg *t = &cfg.train;
+    const char *roles = "";
+    if (cfg.organisation.n_agents > 0) {
+        roles = arena_printf(arena, ", organisation %s", cfg.organisation.name);
+    }
+    return roles == NULL ? NULL
+                         : arena_printf(arena, "%s, %d updates of %d env-steps%s", starts[t->init],
+                                        t->updates, t->envs * t->steps, roles);
+}
+
+const char *policies_describe(const struct policies *p, struct arena *arena, int c)
+{
+    const struct controller_cfg *cfg = &p->cfg->controllers[c];
+    const int n = p->teams[c].n_teams;
+    if (n == 0) {
+        return NULL;
+    }
+    const char *text = arena_printf(
+        arena, "%s: %s; trained %s; training seed%s", controller_label(cfg),
+        cfg->mode == ACT_ARGMAX ? "the most probable choice (arg-max)" : "sampled choices",
+        describe_training(arena, &p->sources[c][0]), n == 1 ? "" : "s");
+    for (int i = 0; i < n && text != NULL; i++) {
+        text = arena_printf(arena, "%s %" PRIu64, text, p->sources[c][i].seed);
+    }
+    return text;
+}

@@ -1,0 +1,39 @@
+/* Trained policies for evaluation: RUN/policy/weights.bin -> teams, each with the rules it knows.
+ *
+ * A policy is played as it was trained: with the agents, heads, observations, networks and the
+ * organisation of the configuration that its file carries, masks and coins included, in the world
+ * of the experiment that evaluates it. So policies of different games can be compared in one
+ * evaluation. What the experiment says of these does not matter. (A configuration that this program
+ * does not read, of another version, is replaced by the experiment's.)
+ */
+#ifndef KARMA_JOBS_POLICIES_H
+#define KARMA_JOBS_POLICIES_H
+
+#include "core/eval/eval.h"
+#include "mpi/jobs/experiment.h"
+
+/* Where a team comes from. */
+struct policy_source {
+    const char *run;       /* its run directory */
+    uint64_t seed, digest; /* of the training; of the weights */
+    const char *config;    /* the resolved configuration it was trained with */
+};
+struct policies {
+    const struct eval_cfg *cfg;
+    struct eval_teams *teams;       /* (cfg->n_controllers); none for rules */
+    struct policy_source **sources; /* (cfg->n_controllers)[teams[c].n_teams] */
+};
+
+/* Local. Loads what eval.controllers name (no run named: the experiment's own run.dir), for
+ * controller `only` or for all of them. A policy that was not trained as its controller declares is
+ * refused, and for one that is missing the command is named that makes it (mpi/jobs/recipe.h).
+ * `path`: of the configuration. By reference: `x`. */
+enum { POLICIES_ALL = -1 };
+enum err policies_load(struct policies *p, struct arena *arena, const struct experiment *x,
+                       int only, const char *path) WARN_UNUSED;
+
+/* One sentence about controller c: how it acts, its training seeds, how it was trained. NULL for a
+ * rule and when out of memory. */
+const char *policies_describe(const struct policies *p, struct arena *arena, int c);
+
+#endif

@@ -1,0 +1,220 @@
+/* The declared training as a command, and compared with what a policy carries. See recipe.h. */
+#include "mpi/jobs/recipe.h"
+
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/base/rundir.h"
+#include "core/base/shell.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct controller_cfg *arm_of(const struct recipe *r)
+{
+    return &r->x->cfg.eval.controllers[r->controller];
+}
+
+enum err recipe_check_keys(const struct experiment *x, int controller)
+{
+    const struct controller_cfg *c = &x->cfg.eval.controllers[controller];
+    char key[64];
+    (void)snprintf(key, sizeof key, "eval.controllers.%d", controller);
+    if (c->kind != CONTROLLER_POLICY &&
+        (c->training[0] != '\0' || c->n_settings > 0 || c->n_seeds > 0)) {
+        return cfg_error(&x->reader, key, "training, settings and seeds are for kind: policy");
+    }
+    if (c->training[0] == '\0' && (c->n_settings > 0 || c->n_seeds > 0)) {
+        return cfg_error(&x->reader, key,
+                         "settings and seeds belong to a training; name its "
+                         "configuration with training: FILE");
+    }
+    const int n = c->n_policies > 0 ? c->n_policies : 1;
+    if (c->n_seeds > 0 && c->n_seeds != n) {
+        return cfg_error(&x->reader, key, "there are %d seeds for %d policies; give one each",
+                         c->n_seeds, n);
+    }
+    return ERR_OK;
+}
+
+static enum err load_declared(struct experiment_cfg *cfg, const struct controller_cfg *c,
+                              struct arena *arena)
+{
+    struct cfg reader;
+    cfg_init(&reader, experiment_fields, sizeof *cfg, arena);
+    return cfg_load(&reader, c->training, c->settings, c->n_settings, cfg);
+}
+
+/* ---- the command ---- */
+
+/* " --set KEY=VALUE" behind `command`; NULL stays NULL. */
+static const char *with_set(struct arena *arena, const char *command, const char *set)
+{
+    const char *word = set != NULL ? shell_word(arena, set) : NULL;
+    return command != NULL && word != NULL ? arena_printf(arena, "%s --set %s", command, word)
+                                           : NULL;
+}
+
+/* NULL when out of memory. */
+static const char *training_command(const struct recipe *r, const char *config, struct arena *arena)
+{
+    const struct controller_cfg *c = arm_of(r);
+    const char *file = shell_word(arena, config);
+    const char *command = file != NULL ? arena_printf(arena, "karma train %s", file) : NULL;
+    for (int i = 0; i < c->n_settings; i++) {
+        command = with_set(arena, command, c->settings[i]);
+    }
+    if (c->n_seeds > 0) {
+        command = with_set(arena, command,
+                           arena_printf(arena, "train.seed=%" PRIu64, c->seeds[r->policy]));
+    } else if (c->n_policies > 1) {
+        command = with_set(arena, command, arena_printf(arena, "train.seed=%d", r->policy + 1));
+    }
+    return with_set(arena, command, arena_printf(arena, "run.dir=%s", r->run));
+}
+
+/* The twin that the training needs, if there is no such file; NULL: it needs none, or has it. */
+static const char *missing_twin(const struct recipe *r, struct arena *arena)
+{
+    const struct controller_cfg *c = arm_of(r);
+    struct experiment_cfg declared;
+    const char *file = r->x->cfg.twin.file;
+    if (c->training[0] != '\0') {
+        file = load_declared(&declared, c, arena) == ERR_OK ? declared.twin.file : "";
+    }
+    return file[0] != '\0' && !file_exists(file) ? file : NULL;
+}
+
+void recipe_missing(const struct recipe *r, const char *path, struct arena *arena)
+{
+    const struct controller_cfg *c = arm_of(r);
+    const char *label = controller_label(c);
+    if (c->training[0] == '\0' && c->n_policies > 0) {
+        log_error("%s: there is no trained policy, and '%s' does not say how one is made; train it "
+                  "with --set run.dir=%s, and name the configuration of that training in %s: "
+                  "training: FILE, in eval.controllers.%d",
+                  path, label, r->run, r->config_path, r->controller);
+        return;
+    }
+    if (rundir_check_name(r->run) != ERR_OK) {
+        log_error("%s: there is no trained policy, and no training can write there; choose another "
+                  "directory",
+                  path);
+        return;
+    }
+    const char *config = c->training[0] != '\0' ? c->training : r->config_path;
+    const char *command = training_command(r, config, arena);
+    const char *twin = missing_twin(r, arena);
+    log_error("%s: there is no trained policy; make it with: %s", path,
+              command != NULL ? command : "karma train");
+    if (twin != NULL) {
+        log_error("that training takes place in a twin, %s, which is missing, too; make it first: "
+                  "karma trace collect CONFIG --out STORE, then karma twin fit STORE --out %s "
+                  "(docs/twin.md)",
+                  twin, twin);
+    }
+}
+
+/* ---- the check ---- */
+
+static void ignore_line(void *ctx, enum log_level level, const char *text)
+{
+    (void)ctx;
+    (void)level;
+    (void)text;
+}
+
+/* By the contents of the files they name; false if one cannot be read. */
+static bool same_digest(const struct experiment_cfg *a, const struct experiment_cfg *b)
+{
+    const struct log_sink before = log_sink_now();
+    uint64_t digest_a = 0, digest_b = 1;
+    log_set_sink(ignore_line, NULL);
+    enum err e = experiment_training_digest(&digest_a, a);
+    if (e == ERR_OK) {
+        e = experiment_training_digest(&digest_b, b);
+    }
+    log_set_sink(before.sink, before.ctx);
+    return e == ERR_OK && digest_a == digest_b;
+}
+
+/* What differs, the seed left aside; "" if nothing does. Two names of files with the same contents
+ * are no difference. In the arena. */
+static enum err differences(const char **out, const struct experiment_cfg *declared,
+                            const struct experiment_cfg *found, struct arena *arena)
+{
+    struct experiment_cfg other = *found;
+    struct buf text;
+    other.train.seed = declared->train.seed;
+    buf_init(&text);
+    enum err e = experiment_diff(&text, declared, &other);
+    const bool same = e == ERR_OK && (text.len <= 1 || same_digest(declared, &other));
+    *out = e != ERR_OK || same ? "" : arena_strdup(arena, (const char *)text.data);
+    buf_release(&text);
+    return e == ERR_OK && *out == NULL ? ERR_MEMORY : e;
+}
+
+/* The parts of a training that do not depend on where it took place. */
+static struct experiment_cfg in_world_of(const struct experiment_cfg *found,
+                                         const struct experiment_cfg *world)
+{
+    struct experiment_cfg c = *world;
+    c.organisation = found->organisation;
+    c.game = found->game;
+    c.game.horizon = world->game.horizon;
+    c.team = found->team;
+    c.mappo = found->mappo;
+    c.train = found->train;
+    return c;
+}
+
+/* The experiment's own policy: it is a result, but maybe not that of the file. */
+static enum err warn_of_own(const struct recipe *r, const struct experiment_cfg *found,
+                            struct arena *arena)
+{
+    const char *what;
+    const struct experiment_cfg own = in_world_of(found, &r->x->cfg);
+    TRY(differences(&what, &r->x->cfg, &own, arena));
+    if (what[0] != '\0') {
+        log_warn(
+            "%s was trained otherwise than %s says; it is measured as it is. What differs, file "
+            "-> policy: %s",
+            r->run, r->config_path, what);
+    }
+    return ERR_OK;
+}
+
+static enum err refuse(const struct recipe *r, const char *what, struct arena *arena)
+{
+    const struct controller_cfg *c = arm_of(r);
+    const char *command = training_command(r, c->training, arena);
+    log_error("%s: this policy was not trained as '%s' says, with %s. What differs, declared -> "
+              "found: %s. Train it in a directory that is empty with: %s",
+              r->run, controller_label(c), c->training, what,
+              command != NULL ? command : "karma train");
+    return ERR_MISMATCH;
+}
+
+enum err recipe_check(const struct recipe *r, const struct experiment_cfg *found, uint64_t seed,
+                      struct arena *arena)
+{
+    const struct controller_cfg *c = arm_of(r);
+    struct experiment_cfg declared;
+    const char *what;
+    if (c->training[0] == '\0') {
+        return found != NULL && c->n_policies == 0 ? warn_of_own(r, found, arena) : ERR_OK;
+    }
+    if (found == NULL) {
+        return refuse(r, "its configuration is of another version of this program", arena);
+    }
+    TRY(load_declared(&declared, c, arena));
+    TRY(differences(&what, &declared, found, arena));
+    if (what[0] == '\0' && c->n_seeds > 0 && c->seeds[r->policy] != seed) {
+        what =
+            arena_printf(arena, "train.seed: %" PRIu64 " -> %" PRIu64, c->seeds[r->policy], seed);
+    }
+    if (what == NULL) {
+        return ERR_MEMORY;
+    }
+    return what[0] == '\0' ? ERR_OK : refuse(r, what, arena);
+}

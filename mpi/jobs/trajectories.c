@@ -1,0 +1,159 @@
+/* Who plays stands in the plan, what happened in the tracer. See trajectories.h. */
+#include "mpi/jobs/trajectories.h"
+
+#include "core/base/file.h"
+#include "core/base/frame_file.h"
+#include "core/base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+enum err trajectories_init(struct trajectories *t, struct arena *arena, const struct experiment *x,
+                           const struct rules *widest, const struct ledger_cfg *plan,
+                           const char *dir)
+{
+    const int n = x->rules.n_services;
+    const char **services = ARENA_NEW(arena, n, const char *);
+    *t = (struct trajectories){.x = x,
+                               .plan = plan,
+                               .path = file_join(arena, dir, "trajectories.bin"),
+                               .columns = experiment_features(x, arena),
+                               .services = services,
+                               .fd = -1};
+    if (services == NULL || t->path == NULL || t->columns == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int s = 0; s < n; s++) {
+        services[s] = x->cfg.topology.services[s].name;
+    }
+    return tracer_init(&t->tracer, arena, &x->world, widest);
+}
+
+void trajectories_close(struct trajectories *t)
+{
+    if (t->fd >= 0) {
+        close(t->fd);
+    }
+    t->fd = -1;
+}
+
+/* ---- who ---- */
+
+static struct episode_trace identity_of(const struct trajectories *t, int i)
+{
+    const struct ledger_cfg *plan = t->plan;
+    const struct ledger_arm *arm = &plan->arms[i / (plan->n_scenarios * plan->n_episodes)];
+    const int scenario = i / plan->n_episodes % plan->n_scenarios;
+    return (struct episode_trace){
+        .controller = arm->name,
+        .scenario = plan->scenarios[scenario],
+        .split = plan->split,
+        .policy = arm->learned ? arm->policy : 0,
+        .train_seed = arm->learned ? arm->seed : 0,
+        .seed = plan->seed,
+        .setting = arm->setting[scenario],
+        .episode = (uint32_t)(plan->first + i % plan->n_episodes),
+        .period_s = t->x->cfg.plant.period_s,
+        .services = t->services,
+        .columns = t->columns,
+    };
+}
+
+static bool same_identity(const struct episode_trace *a, const struct episode_trace *b)
+{
+    return strcmp(a->controller, b->controller) == 0 && strcmp(a->scenario, b->scenario) == 0 &&
+           strcmp(a->split, b->split) == 0 && a->policy == b->policy &&
+           a->train_seed == b->train_seed && a->seed == b->seed && a->setting == b->setting &&
+           a->episode == b->episode;
+}
+
+enum err trajectories_encode(struct buf *out, const struct trajectories *t, int i)
+{
+    struct episode_trace trace = identity_of(t, i);
+    tracer_fill(&trace, &t->tracer);
+    return codec_put_trace(out, &trace);
+}
+
+/* ---- the file ---- */
+
+/* Is the frame that of job i? */
+static enum err is_of_job(bool *yes, const struct trajectories *t, const struct frame *f, int i)
+{
+    struct arena scratch;
+    struct episode_trace found;
+    const struct episode_trace want = identity_of(t, i);
+    *yes = false;
+    if (f->kind != FRAME_TRACE || f->version > CODEC_TRACE_VERSION) {
+        return ERR_OK;
+    }
+    arena_init(&scratch);
+    const enum err e = codec_get_trace(&found, f->payload, f->n, t->path, &scratch);
+    *yes = e == ERR_OK && same_identity(&found, &want);
+    arena_release(&scratch);
+    return e;
+}
+
+/* Counts the frames that can be kept, and their bytes. */
+static enum err count_kept(size_t *bytes, struct trajectories *t, struct frame_file *f)
+{
+    const int n_jobs = t->plan->n_arms * t->plan->n_scenarios * t->plan->n_episodes;
+    struct frame frame;
+    enum frame_status status = FRAME_OK;
+    bool is_next = true;
+    *bytes = 0;
+    while (t->n_kept < n_jobs) {
+        TRY(frame_file_next(f, &frame, &status));
+        if (status != FRAME_OK) {
+            break;
+        }
+        TRY(is_of_job(&is_next, t, &frame, t->n_kept));
+        if (!is_next) {
+            break;
+        }
+        t->n_kept++;
+        *bytes = f->at;
+    }
+    if (status != FRAME_AT_END && (status != FRAME_OK || !is_next)) {
+        log_warn("%s: after %d episodes %s; the rest is played again", t->path, t->n_kept,
+                 status != FRAME_OK ? "a frame is torn or damaged"
+                                    : "another one follows than this evaluation has next");
+    }
+    return ERR_OK;
+}
+
+static enum err find_kept(size_t *bytes, struct trajectories *t)
+{
+    struct frame_file f;
+    TRY(frame_file_open(&f, t->path));
+    const enum err e = count_kept(bytes, t, &f);
+    frame_file_close(&f);
+    return e;
+}
+
+enum err trajectories_open(struct trajectories *t, bool keep)
+{
+    size_t bytes = 0;
+    t->n_kept = 0;
+    if (keep && file_exists(t->path)) {
+        TRY(find_kept(&bytes, t));
+    }
+    t->fd = open(t->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (t->fd < 0 || ftruncate(t->fd, (off_t)bytes) != 0) {
+        log_error("cannot open '%s' or cut it to %zu bytes: %s", t->path, bytes, strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+enum err trajectories_take(struct trajectories *t, int i, const void *record, size_t bytes)
+{
+    if (i < t->n_kept) {
+        return ERR_OK;
+    }
+    CHECK(bytes > FRAME_HEADER_BYTES); /* the row was read from it */
+    const size_t row = FRAME_HEADER_BYTES + frame_length(record);
+    CHECK(row < bytes);
+    return file_write_fd(t->fd, t->path, (const char *)record + row, bytes - row);
+}

@@ -1,0 +1,262 @@
+/* An evaluation of three arms, run an arm at a time. See convergence.h. */
+#include "mpi/train/convergence.h"
+
+#include "core/base/csv_read.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/marl/mappo_learner.h"
+#include "mpi/comm/farm.h"
+#include "mpi/train/trainlog.h"
+
+#include <math.h>
+
+enum arm { ARM_NOTHING, ARM_FF, ARM_POLICY, ARMS };
+enum column {
+    COL_UPDATE,
+    COL_ENV_STEPS,
+    COL_EPISODES,
+    COL_COMPLIANCE,
+    COL_VCPU,
+    COL_HEADROOM,
+    COL_NOTHING,
+    COL_FF,
+    COL_TRAPPED,
+    COLUMNS
+};
+static const char *const columns[COLUMNS] = {"update",     "env_steps", "episodes",
+                                             "compliance", "vcpu",      "headroom",
+                                             "nothing",    "ff",        "trapped"};
+enum { IN_A_ROW = 3 };
+static const double HEADROOM_MIN = 0.8, OWN_MIN = 0.95, PEAK_SHARE_MAX = 0.9;
+
+/* Requested by the most pods of every service, as far as the node has room. */
+static double peak_vcpu(const struct world *world)
+{
+    const struct topology_cfg *topology = world->cfg.topology;
+    double sum_m = 0.0;
+    for (int s = 0; s < topology->n_services; s++) {
+        sum_m += topology->services[s].max_replicas * topology->services[s].cpu_m;
+    }
+    return (sum_m < topology->node_cpu_m ? sum_m : topology->node_cpu_m) / 1000.0;
+}
+
+enum err convergence_init(struct convergence *c, struct arena *arena, struct comm *comm,
+                          const struct train_setup *setup, struct learner *learner)
+{
+    const struct evaluate_cfg *e = &setup->train->evaluate;
+    *c = (struct convergence){
+        .comm = comm, .setup = setup, .arena = arena, .rules = setup->rules, .csv = {.fd = -1}};
+    if (e->every == 0) {
+        return ERR_OK;
+    }
+    const struct mappo_learner *m = mappo_of(learner);
+    if (m == NULL || setup->rules == NULL) {
+        log_error(
+            "train.evaluate: only teams of networks that play by the rules of the game can be "
+            "evaluated; set train.evaluate.every to 0");
+        return ERR_CONFIG;
+    }
+    c->team = m->team;
+    for (int a = 0; a < ARMS; a++) {
+        static const enum controller_kind kinds[ARMS] = {CONTROLLER_NOTHING, CONTROLLER_FF,
+                                                         CONTROLLER_POLICY};
+        c->controllers[a] = setup->train->clone.rule; /* the parameters of ff */
+        c->controllers[a].kind = (int)kinds[a];
+        c->controllers[a].name = controller_kind_name(kinds[a]);
+        c->controllers[a].mode = ACT_ARGMAX;
+    }
+    c->cfg = (struct eval_cfg){.controllers = c->controllers,
+                               .n_controllers = ARMS,
+                               .episodes = e->episodes,
+                               .seed = e->seed,
+                               .split = RNG_DEV};
+    c->teams[ARM_POLICY] = (struct eval_teams){.teams = &c->team, .rules = &c->rules, .n_teams = 1};
+    TRY(eval_new(&c->eval, arena, &c->cfg, setup->rules->world, setup->rules, c->teams));
+    c->jobs = eval_jobs(c->eval);
+    c->peak_vcpu = peak_vcpu(setup->rules->world);
+    return ERR_OK;
+}
+
+/* ---- one arm ---- */
+
+static enum err run_job(void *ctx, int k, struct buf *out)
+{
+    const struct convergence *c = ctx;
+    return c->jobs.run(c->jobs.ctx, c->first + k, out);
+}
+
+static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
+{
+    const struct convergence *c = ctx;
+    return c->jobs.take(c->jobs.ctx, c->first + k, record, bytes);
+}
+
+struct outcome {
+    double compliance, vcpu;
+};
+
+/* Collective. Means over the scored episodes of all scenarios, known on rank 0. */
+static enum err play(struct convergence *c, enum arm arm, struct outcome *out)
+{
+    const int n = c->jobs.n / ARMS;
+    const struct job_list jobs = {
+        .n = n, .ctx = c, .what = "evaluate", .run = run_job, .take = take_job};
+    int n_rows, n_scored = 0;
+    *out = (struct outcome){0};
+    c->first = (int)arm * n;
+    TRY(farm_run(c->comm, &jobs));
+    const struct eval_row *rows = eval_rows(c->eval, &n_rows) + c->first;
+    for (int i = 0; i < n && c->comm->rank == 0; i++) {
+        n_scored += metrics_scored(&rows[i].m) ? 1 : 0;
+    }
+    for (int i = 0; i < n && c->comm->rank == 0; i++) {
+        if (metrics_scored(&rows[i].m)) {
+            out->compliance += rows[i].m.compliance / n_scored;
+            out->vcpu += rows[i].m.vcpu / n_scored;
+        }
+    }
+    if (n_scored == 0) { /* also on ranks that know no rows */
+        *out = (struct outcome){NAN, NAN};
+    }
+    return ERR_OK;
+}
+
+/* ---- during the run ---- */
+
+static enum err open_file(struct convergence *c, int done)
+{
+    c->path = file_join(c->arena, c->setup->run_dir, "convergence.csv");
+    c->timing = file_join(c->arena, c->setup->run_dir, "timing.csv");
+    if (c->path == NULL || c->timing == NULL) {
+        return ERR_MEMORY;
+    }
+    const int keep = done > 0 ? done / c->setup->train->evaluate.every : 0;
+    return keep > 0 ? csv_resume(&c->csv, c->arena, c->path, columns, COLUMNS, keep)
+                    : csv_create(&c->csv, c->arena, c->path, columns, COLUMNS);
+}
+
+enum err convergence_begin(struct convergence *c, int done)
+{
+    struct outcome nothing, ff;
+    if (c->eval == NULL) {
+        return ERR_OK;
+    }
+    TRY(comm_agree(c->comm, c->comm->rank == 0 ? open_file(c, done) : ERR_OK));
+    TRY(play(c, ARM_NOTHING, &nothing));
+    TRY(play(c, ARM_FF, &ff));
+    c->nothing = nothing.compliance;
+    c->ff = ff.compliance;
+    return ERR_OK;
+}
+
+bool convergence_trapped(const struct convergence *c, double compliance, double vcpu)
+{
+    return vcpu > PEAK_SHARE_MAX * c->peak_vcpu || compliance < c->nothing;
+}
+
+static enum err put_row(struct convergence *c, int u, const struct outcome *policy)
+{
+    const struct train_cfg *train = c->setup->train;
+    const int64_t env_steps = (int64_t)u * train->envs * train->steps;
+    const double room = c->ff - c->nothing;
+    csv_int(&c->csv, u);
+    csv_int(&c->csv, env_steps);
+    csv_int(&c->csv, env_steps / c->setup->envs->horizon);
+    csv_num(&c->csv, policy->compliance);
+    csv_num(&c->csv, policy->vcpu);
+    csv_num(&c->csv, room > 0.0 ? (policy->compliance - c->nothing) / room : NAN);
+    csv_num(&c->csv, c->nothing);
+    csv_num(&c->csv, c->ff);
+    csv_int(&c->csv, convergence_trapped(c, policy->compliance, policy->vcpu) ? 1 : 0);
+    TRY(csv_end_row(&c->csv));
+    return csv_sync(&c->csv);
+}
+
+enum err convergence_update(struct convergence *c, int u)
+{
+    struct outcome policy;
+    if (c->eval == NULL || u % c->setup->train->evaluate.every != 0) {
+        return ERR_OK;
+    }
+    TRY(play(c, ARM_POLICY, &policy));
+    return comm_agree(c->comm, c->comm->rank == 0 ? put_row(c, u, &policy) : ERR_OK);
+}
+
+/* ---- the verdict ---- */
+
+int convergence_find(const double *compliance, const double *headroom, int n)
+{
+    int run = 0;
+    for (int i = 0; i < n; i++) {
+        const bool good =
+            headroom[i] >= HEADROOM_MIN && compliance[i] >= OWN_MIN * compliance[n - 1];
+        run = good ? run + 1 : 0;
+        if (run == IN_A_ROW) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static enum err tell_converged(const struct convergence *c, int update, double episodes,
+                               double *seconds)
+{
+    const struct train_cfg *train = c->setup->train;
+    int n;
+    TRY(csv_read_column(seconds, &n, train->updates, c->timing, TIMING_SECONDS, TIMING_COLUMNS));
+    log_info("converged after update %d: %lld env-steps, %.0f episodes, %.0f s of training", update,
+             (long long)update * train->envs * train->steps, episodes,
+             update <= n ? seconds[update - 1] : NAN);
+    return ERR_OK;
+}
+
+static void tell_not_converged(const struct convergence *c)
+{
+    log_info("not converged: no %d evaluations in a row with %.0f %% of the headroom between doing "
+             "nothing (%.3f) and feed-forward staffing (%.3f) and %.0f %% of the last",
+             IN_A_ROW, 100 * HEADROOM_MIN, c->nothing, c->ff, 100 * OWN_MIN);
+}
+
+static void tell_trapped(const struct convergence *c, double compliance, double vcpu)
+{
+    log_warn(
+        "trapped: the last evaluation answers %.3f in time (doing nothing: %.3f) with %.1f vCPU "
+        "(the most pods of every service: %.1f); a policy for less than the one or for more "
+        "than %.0f %% of the other has learned a constant",
+        compliance, c->nothing, vcpu, c->peak_vcpu, 100 * PEAK_SHARE_MAX);
+}
+
+enum err convergence_tell(struct convergence *c)
+{
+    if (c->eval == NULL || c->comm->rank != 0) {
+        return ERR_OK;
+    }
+    const int n_max = c->setup->train->updates / c->setup->train->evaluate.every;
+    double *values = ARENA_NEW(c->arena, 4 * n_max + c->setup->train->updates, double);
+    int n = 0;
+    if (values == NULL) {
+        return ERR_MEMORY;
+    }
+    double *compliance = values, *headroom = values + n_max, *episodes = values + 2 * n_max;
+    double *vcpu = values + 3 * n_max;
+    TRY(csv_read_column(compliance, &n, n_max, c->path, COL_COMPLIANCE, COLUMNS));
+    TRY(csv_read_column(headroom, &n, n_max, c->path, COL_HEADROOM, COLUMNS));
+    TRY(csv_read_column(episodes, &n, n_max, c->path, COL_EPISODES, COLUMNS));
+    TRY(csv_read_column(vcpu, &n, n_max, c->path, COL_VCPU, COLUMNS));
+    const int at = convergence_find(compliance, headroom, n);
+    if (at >= 0) {
+        TRY(tell_converged(c, (at + 1) * c->setup->train->evaluate.every, episodes[at],
+                           values + 4 * n_max));
+    } else {
+        tell_not_converged(c);
+    }
+    if (n > 0 && convergence_trapped(c, compliance[n - 1], vcpu[n - 1])) {
+        tell_trapped(c, compliance[n - 1], vcpu[n - 1]);
+    }
+    return ERR_OK;
+}
+
+void convergence_close(struct convergence *c)
+{
+    csv_close(&c->csv);
+}

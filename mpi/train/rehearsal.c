@@ -1,0 +1,81 @@
+/* Carve a part, play it, multiply. See rehearsal.h. */
+#include "mpi/train/rehearsal.h"
+
+#include <stdio.h>
+
+static double mib(size_t bytes)
+{
+    return (double)bytes / (1 << 20);
+}
+
+/* Environments that the rank will simulate, for each that is carved. */
+static double scale_of(const struct trainer *t)
+{
+    int64_t all = 0, carved = 0;
+    for (int tile = 0; tile < t->owners.n_tiles; tile++) {
+        const int left = t->setup->train->envs - tile * TILE;
+        all += t->owners.sim[tile] != t->comm->rank ? 0 : left < TILE ? left : TILE;
+    }
+    for (int i = 0; i < t->n_carved; i++) {
+        carved += t->tiles[i].env->n_env;
+    }
+    return carved > 0 ? (double)all / (double)carved : 0.0;
+}
+
+/* One rollout of every carved tile, into the spare blocks. */
+static enum err play(struct trainer *t)
+{
+    const struct train_cfg *train = t->setup->train;
+    const struct rollout_cfg cfg = {
+        .seed = train->seed,
+        .mode = train->init == INIT_SCRATCH ? ROLLOUT_POLICY : ROLLOUT_DEMONSTRATE,
+        .random_share = train->clone.random_share,
+    };
+    for (int i = 0; i < t->n_carved; i++) {
+        struct block *blocks[ENV_TEAMS_MAX];
+        for (int k = 0; k < t->spec->n_teams; k++) {
+            blocks[k] = exchange_wants(&t->exchange, k) ? &t->teams[k].spare : NULL;
+            if (blocks[k] != NULL) {
+                blocks[k]->n_env = t->tiles[i].env->n_env;
+            }
+        }
+        TRY(rollout_run(t->rollout, blocks, &t->tiles[i], &cfg, 0, trainer_stagger(t),
+                        train->envs));
+    }
+    return ERR_OK;
+}
+
+static void print_table(const struct trainer *t, size_t resident)
+{
+    const struct arena *a = &t->arena;
+    printf("memory of rank %d of %d: %d tiles simulated, %d learned\n", t->comm->rank,
+           t->comm->size, t->n_sim, t->n_learn);
+    for (int i = 0; i < a->n_sections; i++) {
+        printf("  %-24s %12.3f MiB\n", a->sections[i].name, mib(a->sections[i].bytes));
+    }
+    printf("  %-24s %12.3f MiB\n", "total reserved", mib(a->bytes));
+    printf("  %-24s %12.3f MiB, with the program and its libraries\n", "expected resident",
+           mib(resident));
+    printf("  %-24s %12.3f MiB\n", "this dry run itself", mib(mem_resident_most()));
+}
+
+enum err rehearsal_run(struct trainer *t)
+{
+    const size_t fixed = t->arena.bytes;
+    const size_t blocks = (size_t)t->n_sets * (size_t)t->n_learn * (size_t)t->one_block_arena.bytes;
+    const double scale = scale_of(t);
+    TRY(play(t));
+    const size_t sample = arena_resident(&t->sample);
+    const size_t ours = arena_resident(&t->arena) + sample + arena_resident(&t->one_block_arena);
+    const size_t now = mem_resident();
+    const size_t program = now > ours ? now - ours : 0;
+    for (int i = 0; i < t->sample.n_sections; i++) {
+        const struct mem_section *s = &t->sample.sections[i];
+        arena_count(&t->arena, s->name, (size_t)((double)s->bytes * scale));
+    }
+    arena_count(&t->arena, "rollout blocks", blocks);
+    if (t->comm->rank == 0) {
+        print_table(t, program + fixed + blocks + (size_t)((double)sample * scale));
+    }
+    return ERR_OK;
+}

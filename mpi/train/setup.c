@@ -1,0 +1,55 @@
+/* The fields of section `train`: names, units, defaults, ranges. See setup.h. */
+#include "mpi/train/setup.h"
+
+static const struct cfg_choice init_choices[] = {
+    {"scratch", INIT_SCRATCH, "random weights"},
+    {"clone_ff", INIT_CLONE_FF, "imitate the feed-forward rule first"},
+    {"clone_khpa", INIT_CLONE_KHPA, "imitate the Kubernetes autoscaler first"},
+    {NULL, 0, NULL},
+};
+static const struct cfg_field clone_fields[] = {
+    CFG_INT(struct clone_cfg, samples, "25000", 1, 100000000, "decisions", CFG_RESULT,
+            "demonstrations to learn from"),
+    CFG_DOUBLE(struct clone_cfg, random_share, "0.3", 0, 1, "", CFG_RESULT,
+               "share of executed actions replaced by random ones"),
+    CFG_INT(struct clone_cfg, passes, "40", 1, 10000, "", CFG_RESULT,
+            "updates on each rollout of demonstrations"),
+    CFG_DOUBLE(struct clone_cfg, lr, "2e-3", 0, 1, "", CFG_RESULT,
+               "Adam step size at the start of cloning, a tenth of it at the end"),
+    CFG_INT(struct clone_cfg, value_updates, "5", 0, 10000, "", CFG_RESULT,
+            "updates of the critic alone before the policy learns"),
+    CFG_TABLE(struct clone_cfg, rule, controller_fields,
+              "parameters of the rule; its kind is init"),
+    CFG_END,
+};
+static const struct cfg_field evaluate_fields[] = {
+    CFG_INT(struct evaluate_cfg, every, "0", 0, 100000000, "updates", CFG_OUTPUT,
+            "from one evaluation to the next; 0 = none"),
+    CFG_INT(struct evaluate_cfg, episodes, "20", 1, 1000000, "", CFG_OUTPUT,
+            "DEV episodes of each scenario"),
+    CFG_UINT64(struct evaluate_cfg, seed, "1", CFG_OUTPUT, "of the episodes"),
+    CFG_END,
+};
+const struct cfg_field train_fields[] = {
+    CFG_UINT64(struct train_cfg, seed, "1", CFG_RESULT, "of everything random in the run"),
+    CFG_INT(struct train_cfg, updates, "160", 0, 100000000, "", CFG_RESULT, "PPO updates"),
+    CFG_INT(struct train_cfg, envs, "128", 1, 16000000, "", CFG_RESULT,
+            "environments, in tiles of 8"),
+    CFG_INT(struct train_cfg, steps, "50", 1, 100000, "decisions", CFG_RESULT,
+            "length of a rollout"),
+    CFG_INT(struct train_cfg, learners, "1", 0, 1000000, "ranks", CFG_SPEED,
+            "ranks that learn while the others simulate; 0 = every rank does both"),
+    CFG_INT(struct train_cfg, pipeline, "0", 0, 1, "updates", CFG_RESULT,
+            "age of the weights that act: 1 = a rollout runs while the one before is learned from"),
+    CFG_ENUM(struct train_cfg, init, "scratch", init_choices, CFG_RESULT, "where training starts"),
+    CFG_TABLE(struct train_cfg, clone, clone_fields, "imitation of a rule"),
+    CFG_BOOL(struct train_cfg, stagger, "true", CFG_RESULT,
+             "first episodes of different length, so that resets do not coincide"),
+    CFG_INT(struct train_cfg, checkpoint_every, "10", 0, 100000000, "updates", CFG_OUTPUT,
+            "from one checkpoint to the next; 0 = only on SIGUSR1"),
+    CFG_INT(struct train_cfg, checkpoint_keep, "2", 1, 1000000, "", CFG_OUTPUT,
+            "checkpoints that are kept, the newest ones"),
+    CFG_TABLE(struct train_cfg, evaluate, evaluate_fields,
+              "how good the policy is meanwhile: convergence.csv"),
+    CFG_END,
+};

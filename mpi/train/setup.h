@@ -1,0 +1,66 @@
+/* What a training is given: its settings (section `train` of a configuration), the environments and
+ * learners it trains, and the options of the command. Every file of this folder may read them.
+ */
+#ifndef KARMA_TRAIN_SETUP_H
+#define KARMA_TRAIN_SETUP_H
+
+#include "core/base/config.h"
+#include "core/base/lock.h"
+#include "core/controllers/controller.h"
+#include "core/game/rules.h"
+#include "mpi/train/source.h"
+
+enum train_init { INIT_SCRATCH, INIT_CLONE_FF, INIT_CLONE_KHPA };
+
+struct clone_cfg {
+    int samples;                /* decisions of one environment to learn from */
+    double random_share;        /* of executed actions replaced by random ones */
+    int passes;                 /* over the samples */
+    double lr;                  /* Adam step size at the start */
+    int value_updates;          /* value-only updates afterwards */
+    struct controller_cfg rule; /* parameters of the rule that is imitated */
+};
+/* Evaluations during training; mpi/train/convergence.h. */
+struct evaluate_cfg {
+    int every;    /* updates; 0 = none */
+    int episodes; /* of each scenario */
+    uint64_t seed;
+};
+struct train_cfg {
+    uint64_t seed;
+    int updates;  /* of PPO */
+    int envs;     /* environments in all */
+    int steps;    /* T, decisions of a rollout */
+    int learners; /* ranks that learn; 0 = every rank does both */
+    int pipeline; /* 1: the next rollout runs while this one is learned from, with older weights */
+    int init;     /* enum train_init */
+    struct clone_cfg clone;
+    bool stagger;         /* first episodes of different length */
+    int checkpoint_every; /* updates; 0 = only on request */
+    int checkpoint_keep;  /* that many */
+    struct evaluate_cfg evaluate;
+};
+extern const struct cfg_field train_fields[];
+
+/* What is trained; borrowed. */
+struct train_setup {
+    const struct train_cfg *train;
+    const struct env_source *envs;
+    const struct learner_source *learners; /* (envs->spec->n_teams) */
+    const struct rules *rules;             /* by which train.evaluate plays; NULL: it must be off */
+    const char *run_dir;                   /* results/runs/NAME */
+    const char *config;                    /* resolved, YAML: goes into the run and the policy */
+    uint64_t config_digest;      /* of what decides the weights: a checkpoint is of one only */
+    const char *const *features; /* names of the columns of team 0's rows, for its policy file */
+    struct lock *lock;           /* of run_dir, rank 0's; NULL: nobody else can be there */
+};
+
+struct train_options {
+    int dump_update; /* write this PPO update (from 1) as one message, see mpi/train/dump.h; 0 =
+                        none */
+    const char *dump_file; /* there */
+    bool resume;  /* go on from the newest checkpoint in run_dir; else a run there moves aside */
+    bool dry_run; /* print how much memory it will take (mpi/train/rehearsal.h), train nothing */
+};
+
+#endif

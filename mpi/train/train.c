@@ -1,0 +1,443 @@
+/* Training: the script of phases, and one update from rollout to broadcast. See train.h. */
+#include "mpi/train/train.h"
+
+#include "core/base/clock.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/marl/mappo_learner.h"
+#include "mpi/comm/stop.h"
+#include "mpi/train/dump.h"
+#include "mpi/train/rehearsal.h"
+#include "mpi/train/saving.h"
+#include "mpi/train/trainer.h"
+
+#include <string.h>
+
+enum err train_check(const struct train_cfg *cfg, int size)
+{
+    return owners_check(trainer_count_tiles(cfg), size, cfg->learners);
+}
+
+/* ---- one rollout: simulate, ship, receive ---- */
+
+static void poll_comm(void *comm)
+{
+    comm_poll(comm);
+}
+
+/* Blocks (n_teams) that a tile is simulated into: mine to learn from, or spare ones that leave. */
+static void choose_blocks(struct trainer *t, struct block **blocks, const struct rollout_tile *tile,
+                          int set)
+{
+    const bool mine = t->owners.learn[tile->tile] == t->comm->rank;
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        blocks[k] = NULL;
+        if (exchange_wants(&t->exchange, k)) {
+            blocks[k] = mine ? trainer_block(t, set, k, tile->tile) : &t->teams[k].spare;
+            blocks[k]->n_env = tile->env->n_env;
+        }
+    }
+}
+
+/* Simulate one of my tiles; its blocks stay here or leave. *sent: of them have left. */
+static enum err simulate_tile(struct trainer *t, struct rollout_tile *tile, int set,
+                              const struct rollout_cfg *cfg, int *sent)
+{
+    struct block *blocks[ENV_TEAMS_MAX];
+    const int learner = t->owners.learn[tile->tile];
+    *sent = 0;
+    choose_blocks(t, blocks, tile, set);
+    TRY(rollout_run(t->rollout, blocks, tile, cfg, t->update, trainer_stagger(t),
+                    t->setup->train->envs));
+    for (int k = 0; k < t->spec->n_teams && learner != t->comm->rank; k++) {
+        if (blocks[k] != NULL) {
+            TRY(exchange_send_block(&t->exchange, learner, blocks[k]));
+            ++*sent;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err simulate_all(struct trainer *t, int set, enum rollout_mode mode)
+{
+    const struct rollout_cfg cfg = {
+        .seed = t->setup->train->seed,
+        .mode = mode,
+        .random_share = t->setup->train->clone.random_share,
+        .poll = poll_comm,
+        .poll_ctx = t->comm,
+    };
+    const double start = clock_s();
+    enum err e = ERR_OK;
+    for (int i = 0; e == ERR_OK && i < t->n_sim; i++) {
+        int sent;
+        e = simulate_tile(t, &t->tiles[i], set, &cfg, &sent);
+        if (e != ERR_OK) {
+            exchange_send_errors(&t->exchange, &t->owners, i, sent, e);
+        }
+    }
+    t->log.time.rollout += clock_s() - start;
+    return e;
+}
+
+static enum err receive_all(struct trainer *t, int set)
+{
+    struct block *blocks = trainer_blocks(t, set, 0);
+    int n_tiles = 0;
+    for (int i = 0; i < t->n_learn; i++) {
+        n_tiles += t->owners.sim[blocks[i].tile] != t->comm->rank;
+    }
+    return exchange_receive_blocks(&t->exchange, blocks, t->spec->n_teams * t->n_learn,
+                                   n_tiles * exchange_per_tile(&t->exchange), t->update);
+}
+
+/* All tiles advance T steps; the blocks of `set` are full where they are learned. Collective. */
+static enum err rollout_all(struct trainer *t, int set, enum rollout_mode mode)
+{
+    enum err e = simulate_all(t, set, mode);
+    if (e == ERR_OK) {
+        e = receive_all(t, set);
+    }
+    t->update++;
+    return comm_agree(t->comm, e);
+}
+
+/* ---- one update ---- */
+
+static struct learn_args learn_args(enum learn_phase phase, double progress)
+{
+    return (struct learn_args){.phase = phase, .progress = progress, .lr = -1.0, .lr_end = -1.0};
+}
+
+/* One team after the other, so that their sums do not meet. */
+static enum err learn_teams(struct trainer *t, int set, const struct learn_args *args)
+{
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        struct learner *l = t->learners[k];
+        const bool cloned =
+            args->phase == LEARN_CLONE && k > 0; /* only team 0 is shown what to do */
+        if (learner_learns(l) && !cloned) {
+            TRY(l->ops->learn(l, trainer_blocks(t, set, k), args, &t->log.stats[k]));
+        }
+    }
+    return ERR_OK;
+}
+
+/* Learners improve the weights with the blocks of `set`. Collective. */
+static enum err learn_as(struct trainer *t, int set, const struct learn_args *args)
+{
+    const double start = clock_s();
+    const enum err e = t->n_learn > 0 ? learn_teams(t, set, args) : ERR_OK;
+    t->log.time.learn += clock_s() - start;
+    return comm_agree(t->comm, e);
+}
+
+static enum err learn(struct trainer *t, int set, enum learn_phase phase, double progress)
+{
+    const struct learn_args args = learn_args(phase, progress);
+    return learn_as(t, set, &args);
+}
+
+/* The update that --dump-update names. Its only learner (dump_check) writes it. Collective. */
+static enum err learn_and_dump(struct trainer *t, double progress)
+{
+    struct dump dump = {.adam_t = 0};
+    const bool mine = t->n_learn > 0;
+    struct mappo_learner *m = mappo_of(t->learners[0]);
+    const struct dump_parts parts = {.learner = m,
+                                     .blocks = trainer_blocks(t, 0, 0),
+                                     .n_blocks = t->n_learn,
+                                     .n_env = t->setup->train->envs,
+                                     .n_stats = t->spec->n_stats,
+                                     .seed = t->setup->train->seed};
+    TRY(comm_agree(t->comm, mine ? dump_begin(&dump, m) : ERR_OK));
+    enum err e = learn(t, 0, LEARN_ALL, progress);
+    if (mine && e == ERR_OK) {
+        e = dump_end(&dump, &parts, t->opt);
+    }
+    if (mine) {
+        dump_release(&dump);
+    }
+    return comm_agree(t->comm, e);
+}
+
+static enum err sum_episodes(struct trainer *t, int set)
+{
+    if (t->n_learn == 0) {
+        return ERR_OK;
+    }
+    const struct reducer r = t->episodes;
+    const int n_stats = t->spec->n_stats;
+    for (int i = 0; i < t->n_learn; i++) {
+        const struct block *b = &trainer_blocks(t, set, 0)[i];
+        float *leaf = reduce_floats(r.leaf(r.ctx, b->tile));
+        memset(leaf, 0, r.bytes);
+        for (int k = 0; k < n_stats; k++) {
+            leaf[k] = (float)b->stats[k];
+        }
+        leaf[n_stats] = (float)b->n_episodes;
+        r.leaf_done(r.ctx, b->tile);
+    }
+    TRY(r.total(r.ctx, t->total));
+    memcpy(t->log.episodes, reduce_floats(t->total), ((size_t)n_stats + 1) * sizeof(float));
+    return ERR_OK;
+}
+
+/* ---- the script ---- */
+
+/* Collective. A signal reaches ranks at different moments; one that has it is enough. */
+static enum err go_on(struct trainer *t)
+{
+    return comm_agree(t->comm, stop_requested() ? ERR_STOPPED : ERR_OK);
+}
+
+static enum err warm_up(struct trainer *t)
+{
+    TRY(rollout_all(t, 0, ROLLOUT_POLICY));
+    TRY(learn(t, 0, LEARN_WARMUP, 0));
+    return exchange_weights(&t->exchange);
+}
+
+/* Collective. One step of cloning is done. */
+static enum err end_step(struct trainer *t)
+{
+    trainlog_step(&t->log);
+    return go_on(t);
+}
+
+static enum err demonstrate(struct trainer *t, int sets)
+{
+    for (int set = 0; set < sets; set++) {
+        TRY(rollout_all(t, set, ROLLOUT_DEMONSTRATE));
+        TRY(learn(t, set, LEARN_WARMUP, 0));
+        TRY(exchange_weights(&t->exchange)); /* the next rollout sees the row statistics */
+        TRY(end_step(t));
+    }
+    return ERR_OK;
+}
+
+static enum err clone_rule(struct trainer *t)
+{
+    const struct clone_cfg *cfg = &t->setup->train->clone;
+    const int sets = trainer_clone_rollouts(t->setup->train);
+    trainlog_phase(&t->log, "clone", cfg->passes + sets + cfg->value_updates, 0);
+    TRY(demonstrate(t, sets));
+    for (int pass = 0; pass < cfg->passes; pass++) {
+        struct learn_args args = learn_args(LEARN_CLONE, (double)pass / cfg->passes);
+        args.lr = cfg->lr;
+        args.lr_end = cfg->lr / 10;
+        for (int set = 0; set < sets; set++) {
+            TRY(learn_as(t, set, &args));
+        }
+        TRY(end_step(t));
+    }
+    TRY(exchange_weights(&t->exchange));
+    for (int i = 0; i < cfg->value_updates; i++) {
+        TRY(rollout_all(t, 0, ROLLOUT_POLICY));
+        TRY(learn(t, 0, LEARN_VALUE, 0));
+        TRY(exchange_weights(&t->exchange));
+        TRY(end_step(t));
+    }
+    return ERR_OK;
+}
+
+/* What precedes the first update, and a checkpoint of it. Collective. */
+static enum err prepare(struct trainer *t)
+{
+    TRY(t->setup->train->init == INIT_SCRATCH ? warm_up(t) : clone_rule(t));
+    TRY(go_on(t));
+    if (t->before != NULL) {
+        TRY(comm_agree(t->comm, trainer_remember(t)));
+    }
+    return t->setup->train->checkpoint_every > 0 ? trainer_save(t, 0) : ERR_OK;
+}
+
+/* The set that holds the rollout which update u learns from. */
+static int set_of(const struct trainer *t, int u)
+{
+    return t->before == NULL ? 0 : u % 2;
+}
+
+/* Update u from its rollout. Collective. */
+static enum err learn_update(struct trainer *t, int u)
+{
+    const int set = set_of(t, u);
+    const double progress = (double)(u - 1) / t->setup->train->updates;
+    TRY(comm_agree(t->comm, sum_episodes(t, set)));
+    return u == t->opt->dump_update ? learn_and_dump(t, progress)
+                                    : learn(t, set, LEARN_ALL, progress);
+}
+
+/* train.pipeline 0: one after the other. Collective. */
+static enum err update_in_turn(struct trainer *t, int u)
+{
+    TRY(rollout_all(t, set_of(t, u), ROLLOUT_POLICY));
+    TRY(learn_update(t, u));
+    return exchange_weights(&t->exchange);
+}
+
+/* train.pipeline 1: simulating ranks are at the rollout of update u + 1 while learners make update
+ * u; a rank that does both simulates first, with the same weights. Blocks wait in the messages
+ * until they are asked for. Collective. */
+static enum err update_ahead(struct trainer *t, int u)
+{
+    const bool ahead = u < t->setup->train->updates;
+    enum err e = ERR_OK;
+    if (ahead) {
+        e = trainer_remember(t);
+        e = e == ERR_OK ? simulate_all(t, set_of(t, u + 1), ROLLOUT_POLICY) : e;
+    }
+    const enum err learned = learn_update(t, u); /* others count on this rank, whatever e is */
+    TRY(comm_agree(t->comm, learned == ERR_OK ? e : learned));
+    if (ahead) {
+        e = receive_all(t, set_of(t, u + 1));
+        t->update++;
+        TRY(comm_agree(t->comm, e));
+    }
+    return exchange_weights(&t->exchange);
+}
+
+/* Learned weights and those that the rollout ahead acts with change places. */
+static void swap_acting(struct trainer *t)
+{
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        struct weights *w = t->learners[k]->w;
+        const struct weights before = *w;
+        *w = t->teams[k].acting;
+        t->teams[k].acting = before;
+        learner_refresh(t->learners[k]);
+    }
+}
+
+/* The rollout that is ahead of update `done` + 1, made for the first time or, after a resume,
+ * again: with the weights it acted with then. Collective. */
+static enum err start_ahead(struct trainer *t, int done)
+{
+    swap_acting(t);
+    const enum err e = rollout_all(t, set_of(t, done + 1), ROLLOUT_POLICY);
+    swap_acting(t);
+    return e;
+}
+
+/* Collective. */
+static enum err end_update(struct trainer *t, int u)
+{
+    const struct train_cfg *cfg = t->setup->train;
+    enum err e = comm_agree(t->comm, trainlog_update(&t->log, u));
+    e = e == ERR_OK ? convergence_update(&t->convergence, u) : e;
+    trainlog_restart_clock(&t->log);
+    stop_at(u);
+    const bool last = u == cfg->updates;
+    const bool due = cfg->checkpoint_every > 0 && u % cfg->checkpoint_every == 0;
+    e = e == ERR_OK && !last ? go_on(t) : e;
+    if (e == ERR_STOPPED || (e == ERR_OK && due && !last)) {
+        TRY(trainer_save(t, u));
+    }
+    return e;
+}
+
+static enum err improve(struct trainer *t, int done)
+{
+    const int updates = t->setup->train->updates;
+    TRY(convergence_begin(&t->convergence, done));
+    trainlog_phase(&t->log, "train", updates, done);
+    if (t->before != NULL && done < updates) {
+        TRY(start_ahead(t, done));
+    }
+    for (int u = done + 1; u <= updates; u++) {
+        TRY(t->before == NULL ? update_in_turn(t, u) : update_ahead(t, u));
+        TRY(end_update(t, u));
+    }
+    return ERR_OK;
+}
+
+/* ---- entry ---- */
+
+/* Signals and lost ranks: who is where, last words, and waits that end. Collective. */
+static enum err stand_guard(struct trainer *t)
+{
+    TRY(peers_init(&t->peers, &t->arena, t->comm));
+    const char *status = file_join(&t->arena, t->setup->run_dir, "status");
+    TRY(comm_agree(t->comm, status == NULL ? ERR_MEMORY : ERR_OK));
+    stop_last_words(&t->peers, status, t->setup->train->updates);
+    comm_watch(t->comm, peers_watch, &t->peers);
+    return ERR_OK;
+}
+
+static void stand_down(struct trainer *t)
+{
+    comm_watch(t->comm, NULL, NULL);
+    stop_forget();
+}
+
+/* The training, or the rest of it, with its files. Collective. */
+static enum err run_logged(struct trainer *t, int done)
+{
+    enum err e = ERR_OK;
+    if (done == TRAINLOG_NEW) {
+        e = prepare(t);
+        done = e == ERR_OK ? 0 : TRAINLOG_NEW;
+    }
+    if (e == ERR_OK) {
+        e = improve(t, done);
+    }
+    if (e == ERR_STOPPED && done == TRAINLOG_NEW) {
+        trainlog_unprepared(&t->log);
+    } else if (e == ERR_OK || e == ERR_STOPPED) {
+        enum err saved = trainlog_finish(&t->log, e == ERR_STOPPED);
+        saved = saved == ERR_OK && e == ERR_OK ? convergence_tell(&t->convergence) : saved;
+        saved = comm_agree(t->comm, saved);
+        e = saved == ERR_OK ? e : saved;
+    }
+    return e;
+}
+
+static enum err run(struct trainer *t)
+{
+    int done = TRAINLOG_NEW;
+    if (t->opt->resume) {
+        TRY(trainer_load(t, &done));
+        stop_at(done);
+    }
+    const enum err opened = trainlog_open(&t->log, &t->arena, t->comm, t->setup, t->learners, done);
+    enum err e = comm_agree(t->comm, opened);
+    if (e == ERR_OK) {
+        e = run_logged(t, done);
+    }
+    if (e == ERR_PEER && t->peers.lost >= 0) {
+        stop_lost(t->peers.lost);
+    } else if (e != ERR_OK && e != ERR_STOPPED && e != ERR_BUSY) {
+        /* ERR_BUSY: the directory is another process's by now */
+        trainlog_fail(&t->log, e);
+    }
+    trainlog_close(&t->log);
+    return e;
+}
+
+enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup *setup,
+                   const struct train_options *opt)
+{
+    struct trainer t = {.comm = comm, .setup = setup, .opt = opt};
+    enum err e = comm_agree(comm, trainer_init(&t));
+    if (e == ERR_OK && opt->dry_run) {
+        e = comm_agree(comm, rehearsal_run(&t));
+    } else if (e == ERR_OK) {
+        e = stand_guard(&t);
+        e = e == ERR_OK ? run(&t) : e;
+        if (e == ERR_PEER) {
+            if (setup->lock != NULL) {
+                lock_abandon(setup->lock);
+            }
+            comm_abort(err_exit_code(e)); /* with a rank lost nobody can leave together */
+        }
+        stand_down(&t);
+    }
+    if (e == ERR_OK && !opt->dry_run) {
+        *digest = trainer_digest(&t);
+        log_info("memory of rank %d: %.1f MiB resident at most", comm->rank,
+                 (double)mem_resident_most() / (1 << 20));
+        e = comm_same_u64(comm, "digest of the weights", *digest);
+    }
+    trainer_release(&t);
+    return e;
+}

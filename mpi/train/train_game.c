@@ -1,0 +1,87 @@
+/* Tiles of the game and teams of networks for the trainer. See train_game.h. */
+#include "mpi/train/train_game.h"
+
+#include "core/game/conduct.h"
+#include "core/game/game.h"
+#include "core/marl/mappo_learner.h"
+#include "mpi/train/demonstrate.h"
+
+#include <stdio.h>
+
+/* ---- environments ---- */
+
+static enum err make_tile(void *ctx, struct env **out, struct arena *arena, int n_env)
+{
+    const struct train_game *g = ctx;
+    const struct demonstrator *demo = NULL;
+    struct demonstrations *demos;
+    if (g->train->init != INIT_SCRATCH) {
+        TRY(demonstrations_init(&demos, arena, &g->rule, g->rules, 1));
+        demo = demonstrations_tile(demos, 0);
+    }
+    return game_new(out, arena, g->rules, n_env, g->train->seed, demo);
+}
+
+/* "  inside 93 %": choices that roles allow, of those where there was something to choose; ""
+ * without an organisation, or when no episode ended. */
+static void tell_inside(const void *ctx, char text[SOURCE_TEXT], const float *episodes)
+{
+    const struct guides *guides = ((const struct train_game *)ctx)->rules->guides;
+    double open = 0.0, inside = 0.0;
+    for (int a = 0; guides != NULL && a < guides->n_agents; a++) {
+        const float *values = episodes + EPISODE_OWN + a * CONDUCT_TRAINED;
+        open += (double)values[offsetof(struct conduct_values, open) / sizeof(double)];
+        inside += (double)values[offsetof(struct conduct_values, inside) / sizeof(double)];
+    }
+    text[0] = '\0';
+    if (open > 0.0) {
+        (void)snprintf(text, SOURCE_TEXT, "  inside %.0f %%", 100.0 * inside / open);
+    }
+}
+
+/* ---- learners ---- */
+
+struct networks {
+    struct team team;
+    struct mappo_learner learner;
+};
+
+static enum err make_learner(const void *ctx, struct learner **out, struct arena *arena,
+                             const struct team_spec *spec, int team, uint64_t seed,
+                             struct arena *scratch)
+{
+    const struct mappo_source *s = ctx;
+    struct networks *n = ARENA_NEW(arena, 1, struct networks);
+    if (n == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(team_init(&n->team, arena, s->team, spec));
+    n->team.number = team;
+    TRY(team_init_params(&n->team, seed, scratch));
+    TRY(mappo_learner_init(&n->learner, arena, &n->team, s->mappo));
+    *out = &n->learner.base;
+    return ERR_OK;
+}
+
+struct learner_source mappo_source_learner(const struct mappo_source *s)
+{
+    return (struct learner_source){.ctx = s, .make = make_learner};
+}
+
+void train_game_init(struct train_game *g, const struct train_cfg *train, const struct rules *rules,
+                     const struct team_cfg *team, const struct mappo_cfg *mappo)
+{
+    *g = (struct train_game){
+        .rules = rules,
+        .train = train,
+        .rule = train->clone.rule,
+        .mappo = {.team = team, .mappo = mappo},
+        .envs = {.spec = &rules->env,
+                 .horizon = rules->cfg->horizon,
+                 .ctx = g,
+                 .make = make_tile,
+                 .tell = tell_inside},
+    };
+    g->rule.kind = train->init == INIT_CLONE_FF ? CONTROLLER_FF : CONTROLLER_KHPA;
+    g->learners[0] = mappo_source_learner(&g->mappo);
+}

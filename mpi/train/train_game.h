@@ -1,0 +1,33 @@
+/* The game and MAPPO as sources of a training: tiles of core/game/game.h, one team that plays by
+ * the rules, and, where train.init clones, the rule it imitates.
+ */
+#ifndef KARMA_TRAIN_TRAIN_GAME_H
+#define KARMA_TRAIN_TRAIN_GAME_H
+
+#include "core/game/rules.h"
+#include "core/marl/mappo.h"
+#include "core/marl/team.h"
+#include "mpi/train/setup.h"
+#include "mpi/train/source.h"
+
+/* A team of networks that MAPPO improves. */
+struct mappo_source {
+    const struct team_cfg *team;
+    const struct mappo_cfg *mappo;
+};
+struct learner_source mappo_source_learner(const struct mappo_source *s);
+
+struct train_game {
+    const struct rules *rules;
+    const struct train_cfg *train;
+    struct controller_cfg rule; /* that is imitated */
+    struct mappo_source mappo;
+    struct env_source envs;
+    struct learner_source learners[1];
+};
+
+/* `g` must stay where it is; the rest is borrowed. */
+void train_game_init(struct train_game *g, const struct train_cfg *train, const struct rules *rules,
+                     const struct team_cfg *team, const struct mappo_cfg *mappo);
+
+#endif

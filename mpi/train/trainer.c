@@ -1,0 +1,334 @@
+/* Carving a trainer: networks, environments, blocks, tree sums. See trainer.h. */
+#include "mpi/train/trainer.h"
+
+#include "core/base/hash.h"
+#include "core/marl/replay.h"
+#include "mpi/train/dump.h"
+
+int trainer_count_tiles(const struct train_cfg *cfg)
+{
+    return (cfg->envs + TILE - 1) / TILE;
+}
+
+static int envs_of_tile(const struct train_cfg *cfg, int tile)
+{
+    const int left = cfg->envs - tile * TILE;
+    return left < TILE ? left : TILE;
+}
+
+static int count_owned(const int *owner, int n_tiles, int rank)
+{
+    int n = 0;
+    for (int t = 0; t < n_tiles; t++) {
+        n += owner[t] == rank;
+    }
+    return n;
+}
+
+int trainer_clone_rollouts(const struct train_cfg *cfg)
+{
+    const int per_rollout = cfg->envs * cfg->steps;
+    return cfg->init == INIT_SCRATCH ? 0 : (cfg->clone.samples + per_rollout - 1) / per_rollout;
+}
+
+static enum err init_learners(struct trainer *t)
+{
+    const struct train_setup *s = t->setup;
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        const struct learner_source *from = &s->learners[k];
+        TRY(from->make(from->ctx, &t->learners[k], &t->arena, t->spec->teams[k], k, s->train->seed,
+                       &t->scratch));
+    }
+    return ERR_OK;
+}
+
+/* Where tiles are carved. A dry run carves a few, evenly spread over those it would simulate. */
+static struct arena *tile_arena(struct trainer *t)
+{
+    return t->opt->dry_run ? &t->sample : &t->arena;
+}
+
+/* The i-th carved tile is this one of those that the rank simulates. */
+static int place_of_carved(const struct trainer *t, int i)
+{
+    return (int)((int64_t)i * t->n_sim / t->n_carved);
+}
+
+static enum err carve_tile(struct trainer *t, int i, int tile)
+{
+    const struct env_source *envs = t->setup->envs;
+    TRY(envs->make(envs->ctx, &t->tiles[i].env, tile_arena(t),
+                   envs_of_tile(t->setup->train, tile)));
+    TRY(rollout_keep_actions(&t->tiles[i], tile_arena(t), t->spec, envs->horizon));
+    t->tiles[i].tile = tile;
+    return ERR_OK;
+}
+
+static enum err init_sim(struct trainer *t)
+{
+    const struct train_setup *s = t->setup;
+    arena_section(&t->arena, "environments");
+    arena_section(tile_arena(t), "environments");
+    t->n_sim = count_owned(t->owners.sim, t->owners.n_tiles, t->comm->rank);
+    t->n_carved = t->opt->dry_run && t->n_sim > REHEARSED ? REHEARSED : t->n_sim;
+    t->tiles = ARENA_NEW(&t->arena, t->n_sim, struct rollout_tile);
+    if (t->tiles == NULL) {
+        return ERR_MEMORY;
+    }
+    TRY(rollout_init(&t->rollout, &t->arena, t->spec, t->learners));
+    for (int tile = 0, mine = 0, i = 0; tile < t->owners.n_tiles && i < t->n_carved; tile++) {
+        if (t->owners.sim[tile] != t->comm->rank || mine++ != place_of_carved(t, i)) {
+            continue;
+        }
+        TRY(carve_tile(t, i++, tile));
+    }
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        if (exchange_wants(&t->exchange, k)) {
+            TRY(block_init(&t->teams[k].spare, &t->arena, t->spec, k, TILE, s->train->steps));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err init_pipeline(struct trainer *t)
+{
+    arena_section(&t->arena, "pipeline");
+    arena_section(tile_arena(t), "pipeline");
+    t->before = ARENA_NEW(&t->arena, t->n_sim, struct rollout_tile);
+    t->sums = arena_alloc(&t->arena, (size_t)t->n_sim, sizeof *t->sums);
+    if (t->before == NULL || t->sums == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < t->n_carved; i++) {
+        t->before[i].env = t->tiles[i].env;
+        t->before[i].tile = t->tiles[i].tile;
+        TRY(rollout_keep_actions(&t->before[i], tile_arena(t), t->spec, t->tiles[i].max_steps));
+    }
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        t->teams[k].acting = *t->learners[k]->w; /* its lengths */
+        TRY(weights_init(&t->teams[k].acting, &t->arena));
+    }
+    return ERR_OK;
+}
+
+/* The blocks of one team in one set. */
+static enum err init_set(struct trainer *t, int set, int team)
+{
+    const struct train_cfg *cfg = t->setup->train;
+    struct block *b = trainer_blocks(t, set, team);
+    for (int tile = 0; tile < t->owners.n_tiles; tile++) {
+        if (t->owners.learn[tile] == t->comm->rank) {
+            TRY(block_init(b, &t->arena, t->spec, team, envs_of_tile(cfg, tile), cfg->steps));
+            b++->tile = tile;
+        }
+    }
+    return ERR_OK;
+}
+
+/* A dry run: the blocks of one tile, of all teams. */
+static enum err init_one_tile(struct trainer *t)
+{
+    struct block b;
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        if (exchange_wants(&t->exchange, k)) {
+            TRY(block_init(&b, &t->one_block_arena, t->spec, k, TILE, t->setup->train->steps));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err init_blocks(struct trainer *t)
+{
+    const struct train_cfg *cfg = t->setup->train;
+    arena_section(&t->arena, "rollout blocks");
+    const int sets = trainer_clone_rollouts(cfg);
+    const int least = 1 + cfg->pipeline; /* one is learned from while another is filled */
+    t->n_sets = sets > least ? sets : least;
+    t->n_learn = count_owned(t->owners.learn, t->owners.n_tiles, t->comm->rank);
+    const int n = t->n_sets * t->spec->n_teams * t->n_learn;
+    t->blocks = ARENA_NEW(&t->arena, n, struct block);
+    if (t->blocks == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < n; i++) {
+        t->blocks[i] = (struct block){.tile = -1}; /* of a team that does not learn */
+    }
+    if (t->opt->dry_run) {
+        return init_one_tile(t);
+    }
+    for (int set = 0; set < t->n_sets; set++) {
+        for (int k = 0; k < t->spec->n_teams; k++) {
+            if (exchange_wants(&t->exchange, k)) {
+                TRY(init_set(t, set, k));
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+/* mpi/comm/treesum.h as the reducer that marl asks for. */
+static void *sum_leaf(void *ctx, int tile)
+{
+    return treesum_leaf(((struct tree_sum *)ctx)->tree, tile);
+}
+
+static void sum_leaf_done(void *ctx, int tile)
+{
+    treesum_leaf_done(((struct tree_sum *)ctx)->tree, tile);
+}
+
+static enum err sum_total(void *ctx, void *out)
+{
+    struct tree_sum *s = ctx;
+    return treesum_total(s->tree, s->comm, out);
+}
+
+/* `s` stays where it is. */
+static enum err init_sum(struct trainer *t, struct tree_sum *s, struct reducer *r,
+                         const struct tree_op *op)
+{
+    s->op = *op;
+    s->comm = t->comm;
+    *r = (struct reducer){.bytes = op->bytes,
+                          .ctx = s,
+                          .leaf = sum_leaf,
+                          .leaf_done = sum_leaf_done,
+                          .total = sum_total};
+    return treesum_init(&s->tree, &t->arena, &s->op, t->owners.n_tiles, t->owners.learn,
+                        t->comm->rank, t->comm->size);
+}
+
+static enum err init_team_sums(struct trainer *t, int k)
+{
+    const struct learner *l = t->learners[k];
+    for (int i = 0; i < l->n_sums; i++) {
+        const struct tree_op op = {
+            .bytes = l->sums[i].bytes, .merge = l->sums[i].merge, .ctx = l->sums[i].ctx};
+        TRY(init_sum(t, &t->teams[k].sums[i], &t->teams[k].reducers[i], &op));
+    }
+    return ERR_OK;
+}
+
+static enum err init_sums(struct trainer *t)
+{
+    arena_section(&t->arena, "tree sums");
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        TRY(init_team_sums(t, k));
+    }
+    t->episode_shape = (struct reduce_shape){.n_floats = (size_t)t->spec->n_stats + 1};
+    const struct tree_op op = {
+        .bytes = reduce_bytes(&t->episode_shape), .merge = reduce_merge, .ctx = &t->episode_shape};
+    TRY(init_sum(t, &t->episode_sum, &t->episodes, &op));
+    t->total = arena_alloc(&t->arena, 1, op.bytes);
+    return t->total == NULL ? ERR_MEMORY : ERR_OK;
+}
+
+static enum err init_learning(struct trainer *t)
+{
+    const struct train_cfg *cfg = t->setup->train;
+    TRY(init_blocks(t));
+    if (t->n_learn == 0) {
+        arena_init(&t->sample);
+        arena_init(&t->one_block_arena);
+        return ERR_OK;
+    }
+    TRY(init_sums(t));
+    arena_section(&t->arena, "learner");
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        const struct learner_batch batch = {.seed = cfg->seed,
+                                            .n_env = cfg->envs,
+                                            .n_steps = cfg->steps,
+                                            .n_mine = t->n_learn,
+                                            .sums = t->teams[k].reducers};
+        if (learner_learns(t->learners[k])) {
+            TRY(t->learners[k]->ops->prepare(t->learners[k], &t->arena, &batch));
+        }
+    }
+    return ERR_OK;
+}
+
+enum err trainer_init(struct trainer *t)
+{
+    const struct train_setup *s = t->setup;
+    arena_init(&t->arena);
+    arena_init(&t->scratch);
+    t->spec = s->envs->spec;
+    exchange_init(&t->exchange, t->comm, t->spec, t->learners, &t->scratch);
+    TRY(owners_init(&t->owners, &t->arena, trainer_count_tiles(s->train), t->comm->size,
+                    s->train->learners));
+    arena_section(&t->arena, "networks");
+    TRY(init_learners(t));
+    TRY(init_sim(t));
+    if (s->train->pipeline > 0) {
+        TRY(init_pipeline(t));
+    }
+    TRY(init_learning(t));
+    if (s->train->evaluate.every > 0) {
+        arena_section(&t->arena, "evaluation");
+    }
+    TRY(convergence_init(&t->convergence, &t->arena, t->comm, s, t->learners[0]));
+    if (t->comm->rank == 0) {
+        TRY(dump_check(t->opt, s->train, t->learners[0], t->owners.n_learners));
+    }
+    return ERR_OK;
+}
+
+void trainer_release(struct trainer *t)
+{
+    exchange_release(&t->exchange);
+    convergence_close(&t->convergence);
+    arena_release(&t->one_block_arena);
+    arena_release(&t->sample);
+    arena_release(&t->scratch);
+    arena_release(&t->arena);
+}
+
+/* ---- looking things up ---- */
+
+int trainer_stagger(const struct trainer *t)
+{
+    return t->setup->train->stagger ? t->setup->envs->horizon : 0;
+}
+
+enum err trainer_remember(struct trainer *t)
+{
+    for (int i = 0; i < t->n_sim; i++) {
+        TRY(replay_checksums(t->sums[i], &t->tiles[i], &t->scratch));
+        rollout_copy_history(&t->before[i], &t->tiles[i]);
+    }
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        weights_copy(&t->teams[k].acting, t->learners[k]->w);
+    }
+    t->update_before = t->update;
+    return ERR_OK;
+}
+
+struct block *trainer_blocks(const struct trainer *t, int set, int team)
+{
+    return &t->blocks[(set * t->spec->n_teams + team) * t->n_learn];
+}
+
+uint64_t trainer_digest(const struct trainer *t)
+{
+    uint64_t hash = HASH_START;
+    for (int k = 0; k < t->spec->n_teams; k++) {
+        hash = weights_hash(hash, t->learners[k]->w);
+    }
+    return hash;
+}
+
+/* Blocks stand in the order of their tiles. */
+struct block *trainer_block(const struct trainer *t, int set, int team, int tile)
+{
+    struct block *blocks = trainer_blocks(t, set, team);
+    int low = 0, high = t->n_learn;
+    while (low < high) {
+        const int mid = low + (high - low) / 2;
+        if (blocks[mid].tile < tile) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low < t->n_learn && blocks[low].tile == tile ? &blocks[low] : NULL;
+}

@@ -1,0 +1,95 @@
+/* The trainer: what one rank has to train with, carved once before the run. Inside of train.c,
+ * which is the script; saving.c stores it and brings it back.
+ */
+#ifndef KARMA_TRAIN_TRAINER_H
+#define KARMA_TRAIN_TRAINER_H
+
+#include "core/marl/learner.h"
+#include "core/marl/rollout.h"
+#include "mpi/comm/exchange.h"
+#include "mpi/comm/owners.h"
+#include "mpi/comm/peers.h"
+#include "mpi/comm/treesum.h"
+#include "mpi/train/convergence.h"
+#include "mpi/train/setup.h"
+#include "mpi/train/trainlog.h"
+
+enum { REHEARSED = 4 }; /* tiles that a dry run carves and plays */
+
+/* A sum over tiles as a learner asks for it. */
+struct tree_sum {
+    struct tree_op op;
+    struct treesum *tree;
+    struct comm *comm;
+};
+
+/* What is there for each team. */
+struct trainer_team {
+    struct tree_sum sums[LEARNER_SUMS_MAX];
+    struct reducer reducers[LEARNER_SUMS_MAX];
+    struct block spare;    /* for a tile that leaves */
+    struct weights acting; /* train.pipeline: the rollout that runs ahead acts with these */
+};
+
+struct trainer {
+    struct comm *comm;
+    const struct train_setup *setup;
+    const struct train_options *opt;
+    struct arena arena, scratch;
+    struct arena sample;          /* a dry run: the tiles that it carves */
+    struct arena one_block_arena; /* a dry run: the blocks of one tile */
+    struct owners owners;
+    struct peers peers;
+    const struct env_spec *spec;
+    struct learner *learners[ENV_TEAMS_MAX]; /* (spec->n_teams) */
+    struct trainer_team teams[ENV_TEAMS_MAX];
+    struct exchange exchange;
+
+    struct rollout *rollout;
+    struct rollout_tile *tiles; /* (n_sim) those I simulate, ascending */
+    int n_sim, n_carved;        /* n_carved: n_sim, but for a dry run */
+
+    /* train.pipeline: what the rollout that runs ahead started from. */
+    struct rollout_tile *before; /* (n_sim) histories; NULL without a pipeline */
+    uint32_t (*sums)[TILE];      /* (n_sim) their checksums, as replay_checksums() makes them */
+    uint32_t update_before;      /* rollouts done before it */
+
+    struct block
+        *blocks; /* (n_sets, n_teams, n_learn) tiles I learn, ascending, for each set kept */
+    int n_learn, n_sets;
+
+    struct reduce_shape episode_shape;
+    struct tree_sum episode_sum; /* numbers that episodes leave behind */
+    struct reducer episodes;
+    void *total; /* a record of it */
+    struct trainlog log;
+    struct convergence convergence;
+    uint32_t update; /* rollouts done, all phases: a coordinate of every draw */
+};
+
+/* Local. Everything is carved here, nothing later. On an error trainer_release() is still due. */
+enum err trainer_init(struct trainer *t) WARN_UNUSED;
+void trainer_release(struct trainer *t);
+
+int trainer_count_tiles(const struct train_cfg *cfg);
+
+/* Rollouts of demonstrations that are kept for cloning, 0 without it. */
+int trainer_clone_rollouts(const struct train_cfg *cfg);
+
+/* As rollout_run() wants it: the horizon if first episodes are staggered, else 0. */
+int trainer_stagger(const struct trainer *t);
+
+/* Local. train.pipeline: weights, histories and counter as they are become those that a rollout
+ * which runs ahead starts from. */
+enum err trainer_remember(struct trainer *t) WARN_UNUSED;
+
+/* The blocks of a team in `set`, in the order of the tiles this rank learns. */
+struct block *trainer_blocks(const struct trainer *t, int set, int team);
+
+/* The one of `tile`, NULL if this rank does not learn it. */
+struct block *trainer_block(const struct trainer *t, int set, int team, int tile);
+
+/* Of the weights of all teams. */
+uint64_t trainer_digest(const struct trainer *t);
+
+#endif

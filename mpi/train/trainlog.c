@@ -1,0 +1,540 @@
+/* Files and progress of a training run. See trainlog.h. */
+#include "mpi/train/trainlog.h"
+
+#include "core/base/clock.h"
+#include "core/base/csv_read.h"
+#include "core/base/file.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "mpi/comm/stop.h"
+#include "proto/weights.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- opening ---- */
+
+/* "a/b/c" -> "a/b" and "c". */
+static enum err split_path(const char **root, const char **name, struct arena *arena,
+                           const char *path)
+{
+    char *copy = arena_strdup(arena, path);
+    if (copy == NULL) {
+        return ERR_MEMORY;
+    }
+    size_t n = strlen(copy);
+    while (n > 1 && copy[n - 1] == '/') {
+        copy[--n] = '\0';
+    }
+    char *slash = strrchr(copy, '/');
+    *name = slash == NULL ? copy : slash + 1;
+    *root = slash == NULL ? "." : slash == copy ? "/" : copy;
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+    return ERR_OK;
+}
+
+static enum err rename_dir(const char *from, const char *to, struct lock *lock)
+{
+    if (lock != NULL) {
+        return lock_move_aside(lock, from, to);
+    }
+    if (rename(from, to) != 0) {
+        log_error("%s: cannot be moved to %s: %s", from, to, strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+static enum err move_aside(struct arena *arena, const char *path, struct lock *lock)
+{
+    const char *marker = arena_printf(arena, "%s/run.yaml", path);
+    if (marker == NULL) {
+        return ERR_MEMORY;
+    }
+    if (!file_exists(marker)) {
+        return ERR_OK;
+    }
+    for (int i = 1;; i++) {
+        const char *aside = arena_printf(arena, "%s.%d", path, i);
+        if (aside == NULL) {
+            return ERR_MEMORY;
+        }
+        if (!file_exists(aside)) {
+            TRY(rename_dir(path, aside, lock));
+            log_info("%s held an earlier run: moved to %s", path, aside);
+            return ERR_OK;
+        }
+    }
+}
+
+/* A new file, or an old one with the rows of `done` updates. */
+static enum err open_rows(struct csv *c, struct trainlog *l, const char *file,
+                          const char *const *columns, int n, int done)
+{
+    const char *path = rundir_path(&l->dir, l->arena, file);
+    if (path == NULL) {
+        return ERR_MEMORY;
+    }
+    return done >= 0 ? csv_resume(c, l->arena, path, columns, n, done)
+                     : csv_create(c, l->arena, path, columns, n);
+}
+
+static enum err open_timing(struct trainlog *l, int done)
+{
+    static const char *const columns[TIMING_COLUMNS] = {"update",     "seconds",        "rollout_s",
+                                                        "learn_s",    "checkpoint_s",   "wait_s",
+                                                        "sent_bytes", "env_steps_per_s"};
+    double *seconds = ARENA_NEW(l->arena, done > 0 ? done : 0, double);
+    int n;
+    TRY(open_rows(&l->timing, l, "timing.csv", columns, TIMING_COLUMNS, done));
+    if (done > 0) {
+        if (seconds == NULL) {
+            return ERR_MEMORY;
+        }
+        TRY(csv_read_column(seconds, &n, done, l->timing.path, TIMING_SECONDS, TIMING_COLUMNS));
+        l->before_s = n == done ? seconds[n - 1] : 0.0;
+    }
+    return ERR_OK;
+}
+
+/* Columns of a team: its reward, and what its learner tells. */
+static const char *team_column(struct trainlog *l, int team, const char *name)
+{
+    return team == 0 ? name : arena_printf(l->arena, "%s.%s", l->spec->teams[team]->name, name);
+}
+
+static int learning_columns(const char **columns, struct trainlog *l, int team)
+{
+    const struct learner_ops *ops = l->learners[team]->ops;
+    int c = 0;
+    for (int i = 0; i < ops->n_columns; i++) {
+        columns[c++] = team_column(l, team, ops->columns[i]);
+    }
+    return c;
+}
+
+static enum err open_csv(struct trainlog *l, int done)
+{
+    const struct env_spec *spec = l->spec;
+    const int most = 3 + spec->n_stats + spec->n_teams * (1 + LEARNER_COLUMNS_MAX);
+    const char **columns = ARENA_NEW(l->arena, most, const char *);
+    if (columns == NULL) {
+        return ERR_MEMORY;
+    }
+    int n = 0;
+    columns[n++] = "update";
+    columns[n++] = "env_steps";
+    columns[n++] = "episodes";
+    columns[n++] = "step_reward";
+    for (int i = 0; i < spec->n_stats; i++) {
+        columns[n++] = spec->stat_names[i];
+    }
+    n += learning_columns(columns + n, l, 0);
+    for (int k = 1; k < spec->n_teams; k++) {
+        columns[n++] = team_column(l, k, "step_reward");
+        n += learning_columns(columns + n, l, k);
+    }
+    for (int i = 0; i < n; i++) {
+        if (columns[i] == NULL) {
+            return ERR_MEMORY;
+        }
+    }
+    TRY(open_rows(&l->metrics, l, "metrics.csv", columns, n, done));
+    return open_timing(l, done);
+}
+
+/* What a process that was killed left half written. */
+static enum err tidy(const struct trainlog *l)
+{
+    static const char *const parts[] = {"", "checkpoints", "policy"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        const char *dir = rundir_path(&l->dir, l->arena, parts[i]);
+        if (dir == NULL) {
+            return ERR_MEMORY;
+        }
+        TRY(file_remove_temporaries(dir));
+    }
+    return ERR_OK;
+}
+
+static enum err open_dir(struct trainlog *l, int done)
+{
+    const char *root;
+    const char *name;
+    char more[128];
+    TRY(split_path(&root, &name, l->arena, l->setup->run_dir));
+    if (done >= 0) {
+        TRY(rundir_open(&l->dir, l->arena, root, name));
+        TRY(tidy(l));
+    } else {
+        TRY(move_aside(l->arena, l->setup->run_dir, l->setup->lock));
+        TRY(rundir_create(&l->dir, l->arena, root, name));
+    }
+    if (l->setup->train->pipeline > 0) {
+        log_info("train.pipeline 1: rollouts act with weights one update old; another algorithm, "
+                 "with another digest, than pipeline 0");
+    }
+    TRY(rundir_put(&l->dir, "run.yaml", l->setup->config));
+    snprintf(more, sizeof more, "mpi: %s\n", comm_library());
+    TRY(rundir_put_machine(&l->dir, l->comm->size, more));
+    TRY(open_csv(l, done));
+    return done >= 0 ? rundir_status(&l->dir, "running update %d of %d (resumed)", done,
+                                     l->setup->train->updates)
+                     : rundir_status(&l->dir, "starting");
+}
+
+enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *comm,
+                       const struct train_setup *setup, struct learner *const *learners, int done)
+{
+    l->active = comm->rank == 0;
+    l->done = done > 0 ? done : 0;
+    l->setup = setup;
+    l->spec = setup->envs->spec;
+    l->learners = learners;
+    l->comm = comm;
+    l->arena = arena;
+    l->metrics.fd = l->timing.fd = -1;
+    l->episodes = ARENA_NEW(arena, l->spec->n_stats + 1, float);
+    l->started_s = l->last_s = clock_s();
+    if (l->episodes == NULL) {
+        return ERR_MEMORY;
+    }
+    return l->active ? open_dir(l, done) : ERR_OK;
+}
+
+/* ---- during the run ---- */
+
+void trainlog_phase(struct trainlog *l, const char *what, int steps, int done)
+{
+    l->step = (uint64_t)done;
+    if (l->active) {
+        progress_end(&l->progress);
+        progress_begin(&l->progress, (uint64_t)steps, what);
+        progress_at(&l->progress, l->step, "%s", "");
+    }
+}
+
+void trainlog_step(struct trainlog *l)
+{
+    l->step++;
+    if (l->active) {
+        progress_at(&l->progress, l->step, "%s", "");
+    }
+}
+
+static uint64_t env_steps(const struct trainlog *l, int updates)
+{
+    const struct train_cfg *t = l->setup->train;
+    return (uint64_t)updates * (uint64_t)t->envs * (uint64_t)t->steps;
+}
+
+static void put_learning(struct trainlog *l, int team)
+{
+    for (int i = 0; i < l->learners[team]->ops->n_columns; i++) {
+        csv_num(&l->metrics, l->stats[team].columns[i]);
+    }
+}
+
+static enum err put_metrics(struct trainlog *l, int u)
+{
+    const int n_stats = l->spec->n_stats;
+    const double n = (double)l->episodes[n_stats];
+    csv_int(&l->metrics, u);
+    csv_int(&l->metrics, (int64_t)env_steps(l, u));
+    csv_int(&l->metrics, (int64_t)n);
+    csv_num(&l->metrics, l->stats[0].reward);
+    for (int i = 0; i < n_stats; i++) {
+        csv_num(&l->metrics, (double)l->episodes[i] / n); /* 0 / 0: no episode ended */
+    }
+    put_learning(l, 0);
+    for (int k = 1; k < l->spec->n_teams; k++) {
+        csv_num(&l->metrics, l->stats[k].reward);
+        put_learning(l, k);
+    }
+    return csv_end_row(&l->metrics);
+}
+
+/* The learner recomputes what a worker computed: in the first slice of an update the weights are
+ * still the worker's, so every probability is the same, bit by bit, or something is wrong with the
+ * rebuilt observations, the masks or the arithmetic. In a pipeline the learner is one update ahead
+ * of the worker. */
+static enum err check_acted(const struct trainlog *l, int u)
+{
+    for (int k = 0; k < l->spec->n_teams && l->setup->train->pipeline == 0; k++) {
+        if (l->stats[k].acted_dev == 0.0) {
+            continue;
+        }
+        log_error("update %d: before the first step, the learner's probabilities differ from the "
+                  "workers' (ratio_max_dev %g in metrics.csv, must be 0); build the program anew "
+                  "on every host, and report this line if that does not help",
+                  u, l->stats[k].acted_dev);
+        return ERR_NUMERIC;
+    }
+    return ERR_OK;
+}
+
+static enum err put_timing(struct trainlog *l, int u, double rate)
+{
+    csv_int(&l->timing, u);
+    csv_num(&l->timing, l->before_s + clock_s() - l->started_s);
+    csv_num(&l->timing, l->time.rollout);
+    csv_num(&l->timing, l->time.learn);
+    csv_num(&l->timing, l->time.checkpoint);
+    csv_num(&l->timing, l->comm->wait_seconds - l->waited_s);
+    csv_int(&l->timing, (int64_t)l->comm->bytes_sent);
+    csv_num(&l->timing, rate);
+    return csv_end_row(&l->timing);
+}
+
+/* What the environments have to say of the episodes. */
+static const char *progress_episodes(char text[SOURCE_TEXT], const struct trainlog *l)
+{
+    const struct env_source *envs = l->setup->envs;
+    text[0] = '\0';
+    if (envs->tell != NULL) {
+        envs->tell(envs->ctx, text, l->episodes);
+    }
+    return text;
+}
+
+/* Is the directory still ours? */
+static enum err confirm(const struct trainlog *l)
+{
+    return l->setup->lock != NULL ? lock_confirm(l->setup->lock) : ERR_OK;
+}
+
+/* An agent whose choices have next to no entropy does the same whatever it sees more, and explores
+ * nothing: 0.05 nats are one choice with probability 0.99. */
+#define COLLAPSED_NATS 0.05
+
+static const char *collapsed_agent(const struct trainlog *l, int team)
+{
+    return l->spec->teams[team]->agent_names[l->collapsed_agent[team]];
+}
+
+static void watch_entropy(struct trainlog *l, int team, int u)
+{
+    const struct learn_stats *s = &l->stats[team];
+    const bool collapsed = s->entropy_agent >= 0 && s->entropy_least < COLLAPSED_NATS;
+    char advice[LEARNER_TEXT];
+    if (!collapsed) {
+        l->collapsed_at[team] = 0;
+    } else if (l->collapsed_at[team] == 0) {
+        l->collapsed_at[team] = u;
+        l->collapsed_agent[team] = s->entropy_agent;
+        log_warn("update %d: the choices of agent '%s' have collapsed (entropy %.4f, below %g): it "
+                 "makes one choice with near certainty and learns little more. %s",
+                 u, collapsed_agent(l, team), s->entropy_least, COLLAPSED_NATS,
+                 learner_advice(l->learners[team], advice, LEARNER_COLLAPSES));
+    }
+}
+
+static void watch_entropies(struct trainlog *l, int u)
+{
+    for (int k = 0; k < l->spec->n_teams; k++) {
+        if (learner_learns(l->learners[k])) {
+            watch_entropy(l, k, u);
+        }
+    }
+}
+
+/* "; agent 'cart' collapsed since update 3", or nothing; of the first team with such an agent. */
+static const char *collapse_note(char text[160], const struct trainlog *l)
+{
+    text[0] = '\0';
+    for (int k = 0; k < l->spec->n_teams && text[0] == '\0'; k++) {
+        if (l->collapsed_at[k] > 0) {
+            (void)snprintf(text, 160, "; agent '%s' collapsed since update %d",
+                           collapsed_agent(l, k), l->collapsed_at[k]);
+        }
+    }
+    return text;
+}
+
+static void warn_collapsed(const struct trainlog *l)
+{
+    char advice[LEARNER_TEXT];
+    for (int k = 0; k < l->spec->n_teams; k++) {
+        if (l->collapsed_at[k] > 0) {
+            log_warn("agent '%s' has made one choice with near certainty since update %d of %d; "
+                     "unless that is wanted, %s",
+                     collapsed_agent(l, k), l->collapsed_at[k], l->setup->train->updates,
+                     learner_advice(l->learners[k], advice, LEARNER_COLLAPSED));
+        }
+    }
+}
+
+enum err trainlog_update(struct trainlog *l, int u)
+{
+    l->step++;
+    if (!l->active) {
+        return ERR_OK;
+    }
+    TRY(confirm(l));
+    const double now = clock_s();
+    const double rate = (double)env_steps(l, 1) / (now - l->last_s);
+    l->last_s = now;
+    TRY(put_metrics(l, u));
+    TRY(put_timing(l, u, rate));
+    l->done = u;
+    TRY(rundir_status(&l->dir, "running update %d of %d", u, l->setup->train->updates));
+    char steps[32], said[SOURCE_TEXT];
+    progress_at(&l->progress, l->step, "%s env-steps/s  reward %.3f  entropy %.2f%s",
+                progress_count(steps, sizeof steps, (uint64_t)rate), l->stats[0].reward,
+                l->stats[0].entropy, progress_episodes(said, l));
+    watch_entropies(l, u);
+    l->time = (struct train_time){0};
+    l->waited_s = l->comm->wait_seconds;
+    return check_acted(l, u);
+}
+
+void trainlog_restart_clock(struct trainlog *l)
+{
+    l->last_s = clock_s();
+    l->waited_s = l->comm->wait_seconds;
+}
+
+enum err trainlog_sync(struct trainlog *l)
+{
+    if (!l->active) {
+        return ERR_OK;
+    }
+    TRY(confirm(l));
+    TRY(csv_sync(&l->metrics));
+    return csv_sync(&l->timing);
+}
+
+/* ---- the end ---- */
+
+/* Names of the columns of team k's rows: those of further teams are numbered. */
+static const char *const *column_names(struct trainlog *l, int k)
+{
+    const int n = l->spec->teams[k]->n_norm;
+    if (k == 0) {
+        return l->setup->features;
+    }
+    const char **names = ARENA_NEW(l->arena, n, const char *);
+    for (int i = 0; names != NULL && i < n; i++) {
+        names[i] = arena_printf(l->arena, "column %d", i);
+        if (names[i] == NULL) {
+            return NULL;
+        }
+    }
+    return names;
+}
+
+static enum err put_policy(struct trainlog *l, int k)
+{
+    const struct learner *learner = l->learners[k];
+    const struct policy_meta meta = {.seed = l->setup->train->seed,
+                                     .digest = weights_hash(HASH_START, learner->w),
+                                     .config = l->setup->config,
+                                     .features = column_names(l, k)};
+    const char *name = k == 0 ? "policy/weights.bin"
+                              : arena_printf(l->arena, "policy/%s.bin", learner->spec->name);
+    const char *path = name == NULL ? NULL : rundir_path(&l->dir, l->arena, name);
+    if (path == NULL || meta.features == NULL) {
+        return ERR_MEMORY;
+    }
+    struct buf b;
+    buf_init(&b);
+    enum err e = codec_put_policy(&b, learner->w, learner->spec, &meta);
+    if (e == ERR_OK) {
+        e = file_write(path, b.data, b.len);
+    }
+    buf_release(&b);
+    if (e == ERR_OK) {
+        log_info("policy written to %s", path);
+    }
+    return e;
+}
+
+enum err trainlog_finish(struct trainlog *l, bool stopped)
+{
+    if (!l->active) {
+        return ERR_OK;
+    }
+    progress_end(&l->progress);
+    TRY(confirm(l));
+    for (int k = 0; k < l->spec->n_teams; k++) {
+        CHECK(weights_finite(l->learners[k]->w)); /* learn() returned ERR_NUMERIC before */
+        TRY(put_policy(l, k));
+    }
+    char note[160];
+    collapse_note(note, l);
+    warn_collapsed(l);
+    if (stopped) {
+        log_info("stopped on request after update %" PRIu64 " of %d; to go on: %s", l->step,
+                 l->setup->train->updates, stop_command());
+        return rundir_status(&l->dir, "stopped after update %" PRIu64 " of %d%s", l->step,
+                             l->setup->train->updates, note);
+    }
+    return rundir_status(&l->dir, "done%s", note);
+}
+
+void trainlog_unprepared(struct trainlog *l)
+{
+    if (!l->active) {
+        return;
+    }
+    progress_end(&l->progress);
+    log_info("stopped on request before the first update; there is no checkpoint; to start anew: "
+             "%s",
+             stop_command());
+    if (rundir_status(&l->dir, "stopped before the first update of %d", l->setup->train->updates) !=
+        ERR_OK) {
+        log_warn("%s: the status could not be written", l->dir.path);
+    }
+}
+
+static void tell_fault(const struct trainlog *l, const struct learner *learner)
+{
+    char advice[LEARNER_TEXT];
+    log_error(
+        "update %d of %d: %s is not finite (NaN or infinity); the training ends and no policy "
+        "is written. The checkpoints from before are intact, but going on from them ends "
+        "here again: %s",
+        l->done + 1, l->setup->train->updates, learner_fault(learner),
+        learner_advice(learner, advice, LEARNER_NOT_FINITE));
+}
+
+/* The first learner with a number that is not finite, NULL if none has. */
+static const struct learner *find_fault(const struct trainlog *l)
+{
+    for (int k = 0; k < l->spec->n_teams; k++) {
+        if (learner_fault(l->learners[k])[0] != '\0') {
+            return l->learners[k];
+        }
+    }
+    return NULL;
+}
+
+void trainlog_fail(struct trainlog *l, enum err why)
+{
+    if (!l->active || l->dir.path == NULL) {
+        return;
+    }
+    const struct learner *faulty = find_fault(l);
+    progress_end(&l->progress);
+    enum err e = ERR_OK;
+    if (faulty != NULL) {
+        tell_fault(l, faulty);
+        e = rundir_status(&l->dir, "failed after update %d: %s is not finite", l->done,
+                          learner_fault(faulty));
+    } else {
+        e = rundir_status(&l->dir, "failed after update %d: %s", l->done, err_text(why));
+    }
+    if (e != ERR_OK) {
+        log_warn("%s: the status could not be written", l->dir.path);
+    }
+}
+
+void trainlog_close(struct trainlog *l)
+{
+    csv_close(&l->metrics);
+    csv_close(&l->timing);
+}
