@@ -102,7 +102,9 @@ static enum err fight(struct ranks *r, struct bout *b)
     };
     const struct env_source envs = {
         .spec = &duel_spec, .horizon = DUEL_HORIZON, .ctx = &b->trouble, .make = duel_make};
-    snprintf(b->dir, sizeof b->dir, "%s.np%d", program_invocation_name, r->c.size);
+    if (b->dir[0] == '\0') {
+        snprintf(b->dir, sizeof b->dir, "%s.np%d", program_invocation_name, r->c.size);
+    }
     const struct train_setup setup = {.train = &b->train,
                                       .envs = &envs,
                                       .learners = learners,
@@ -300,7 +302,32 @@ static const struct ranks_test tests[] = {
     {"a table learns against a team that does not", test_table_learns},
 };
 
+/* For tests/cmd/test_teams.sh, which kills it: one training of networks against a table in DIR, or
+ * the rest of one. Rank 0 prints the digest. */
+static int train_for(int argc, char **argv)
+{
+    static struct ranks r;
+    if (comm_init(&r.c, &argc, &argv) != ERR_OK) {
+        return 1;
+    }
+    log_init(r.c.rank);
+    struct bout b = bout(true);
+    b.train.updates = 300;
+    b.train.learners = r.c.size > 2 ? 2 : 0;
+    b.resume = argc > 3;
+    snprintf(b.dir, sizeof b.dir, "%s", argv[2]);
+    const enum err e = fight(&r, &b);
+    if (e == ERR_OK && r.c.rank == 0) {
+        printf("digest %016" PRIx64 "\n", b.digest);
+    }
+    comm_finalize(&r.c);
+    return e == ERR_OK ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 2 && strcmp(argv[1], "train") == 0) {
+        return train_for(argc, argv);
+    }
     return ranks_main(argc, argv, tests, (int)(sizeof tests / sizeof *tests));
 }
