@@ -28,9 +28,9 @@ enum err crossed_bootstrap(struct stat_interval *out, const struct stat_arm *a,
  * from the estimate to both ends must grow:
  *
  *   t(level, df) / t(level, inf) * sqrt(V / V')
- *   V  = sum_k V_k,  V_k: estimated variance of the mean due to training (a), training (b),
- * episodes V' = sum_k V_k (n_k - 1) / n_k,   df = V^2 / sum_k (V_k^2 / (n_k - 1))   (F. E.
- * Satterthwaite, 1946)
+ *   V   = sum_k V_k                   V_k: estimated variance of the mean due to source k
+ *   V'  = sum_k V_k (n_k - 1) / n_k   sources: training of a, training of b, episodes
+ *   df  = V^2 / sum_k (V_k^2 / (n_k - 1))             (F. E. Satterthwaite, 1946)
  *
  * So it is close to 1 where episodes decide, and that of Student's t where training seeds do. A
  * source with n_k = 1 has no V_k. At least 1; 1 if nothing varies. */

@@ -12,29 +12,32 @@
  *    the graph the sum over callees, of a split the least; of all entries the least. Asynchronous
  *    calls are nobody's need; they, calls of other attempts and of attackers only take CPU.
  * 2. The pods that may do them hold N_s(u) x limit_s cores. A call is done by the pod it came to,
- * so of pods that drain only those removed less than L before count. A start takes 1 s at least,
+ *    so of pods that drain only those removed less than L before count. A start takes 1 s at least,
  *    probes and restarts take longer; with L < 1 s a successor is therefore never ready while its
  *    predecessor counts: all pods that count at u existed at u - L, and N_s <= max_replicas. For
  *    longer L, N_s <= max_replicas x (1 + floor(L / 1 s)). Until the pods of the second decision
- * may be there, N_s is the initial replicas and those pods of the first decision whose start delay
- * (a draw of the episode) is over.
+ *    may be there, N_s is the initial replicas and those pods of the first decision whose start
+ *    delay (a draw of the episode) is over.
  * 3. Nobody, neither controller nor processor sharing, knows the work of a call before it is done:
- *    whatever has happened, a call that gets c cores ends within du with probability c du pace /
- * mean at most, where mean = demand_s x slowdown and pace is that of the law (work_law_pace(); 1
- * for an exponential one) - or, where pace comes from the least draw, c du spent on it make at most
- * that part of an end. Cold pods and costly requests only add work. Calls at s thus end at no more
- * than N_s limit_s pace / (demand_s x least slowdown since u - L) per second; let K be the
- * integral. With l > 0 the number of ends is below K + x but for a probability of exp(-l), where x
- * = l / 3 + sqrt(l^2 / 9 + 2 K l) (Bernstein's inequality for counting processes: Freedman, On tail
- *    probabilities for martingales, 1975). So at most (K + x) / visits_s of the requests are
- * answered in time. Lucky service times are what x is for.
- * 4. The node is one more resource of this kind: the CPU limits of all pods in it sum up to node x
- *    limit_ratio at most, and a request needs the work of all its calls. With ends weighted by
- *    demand_s / pace over the largest of these, each counts 1 at most, and the inequality holds as
- * it stands.
+ *    whatever has happened, a call that gets c cores ends within du with a probability of at most
+ *        c du pace / mean,     mean = demand_s x slowdown,
+ *    pace that of the law (work_law_pace(); 1 for an exponential one) - or, where pace comes from
+ *    the least draw, c du spent on it make at most that part of an end. Cold pods and costly
+ *    requests only add work. Calls at s thus end at no more than
+ *        N_s limit_s pace / (demand_s x least slowdown since u - L)
+ *    per second; let K be the integral. With l > 0 the number of ends is below K + x but for a
+ *    probability of exp(-l), where
+ *        x = l / 3 + sqrt(l^2 / 9 + 2 K l)
+ *    (Bernstein's inequality for counting processes: Freedman, On tail probabilities for
+ *    martingales, 1975). So at most (K + x) / visits_s of the requests are answered in time. Lucky
+ *    service times are what x is for.
+ * 4. The node is one more resource of this kind: the CPU limits of all pods in it sum up to
+ *    node x limit_ratio at most, and a request needs the work of all its calls. With ends weighted
+ *    by demand_s / pace over the largest of these, each counts 1 at most, and the inequality holds
+ *    as it stands.
  * 5. The episode is cut into windows so that the sum of the least of (arrivals, 3., 4.) is smallest
  *    (dynamic programming over the windows of plant_cohort, with core/eval/cut.h). l makes the
- * probability that any of the inequalities used fails in an episode at most 1e-9.
+ *    probability that any of the inequalities used fails in an episode at most 1e-9.
  *
  * To it come requests that arrived before the episode began and end in it. Left out, so that the
  * bound is looser than it might be: crashes, lost calls, slots that connections hold, the noisy

@@ -5,9 +5,11 @@
  *     per-tile gradients -> tree sum -> mean -> clip per network -> Adam
  *   -> row statistics merged (they were frozen till here)
  *
- * policy loss  -mean_w min(rho A, clip(rho, 1-eps, 1+eps) A) - c_H mean_w H, rho of the joint
- * choice over the factors; w = 0 where the agent had one allowed choice value loss   mean
- * max(huber(v - y), huber(v_old + clip(v - v_old, +-eps_v) - y)), normalised
+ *   policy loss  -mean_w min(rho A, clip(rho, 1 - eps, 1 + eps) A) - c_H mean_w H
+ *                rho = pi(a) / pi_old(a) of the joint choice a over the factors, H the entropy
+ *                summed over them; w = 0 where the agent had one allowed choice, else 1
+ *   value loss   mean max(huber(v - y), huber(v_old + clip(v - v_old, -eps_v, eps_v) - y))
+ *                of normalised values v and targets y
  *
  * Bits do not depend on how tiles are dealt to learners, nor on team_cfg.row_block.
  */

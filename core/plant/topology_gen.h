@@ -3,11 +3,12 @@
  *   chain    s00 -> s01 -> s02 -> ...
  *   diamond  s00 calls all but the last, each of them calls the last
  *   tree     every service but s00 has one caller, drawn among those before it with fewer than
- * three callees; all calls in parallel mesh     four layers: a first one of entries (one for each
- * eight services), then three of equal size; a service is called by one or two of the layer before
- * it. Callers call in parallel, in sequence or one of several (2 : 1 : 1), every fifth service
- * below the entries is called asynchronously; work is exponential, lognormal or deterministic (2 :
- * 2 : 1)
+ *            three callees; all calls in parallel
+ *   mesh     four layers: a first one of entries (one for each eight services), then three of equal
+ *            size; a service is called by one or two of the layer before it. Callers call in
+ *            parallel, in sequence or one of several (2 : 1 : 1); every fifth service below the
+ *            entries is called asynchronously; work is exponential, lognormal or deterministic
+ *            (2 : 2 : 1)
  *
  * Sizes are drawn around those of the diamond: CPU requests of 300 to 800 m, memory of 256 to 1024
  * MiB, 3 to 5 pods at the start. Capacities follow: at the nominal rate the first pods are used to

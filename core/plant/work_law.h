@@ -51,12 +51,14 @@ static inline double work_law_draw(const struct work_law *law, uint32_t u0, uint
  *   exponential    1 = h everywhere
  *   deterministic  1
  *   empirical      1 / least sample
- *   lognormal      the smaller of exp(6.77 sigma + sigma^2 / 2), because the generator's normal
- * draws stay within 6.77 = sqrt(66 log 2), and a bound on its hazard. With x = exp(sigma z
- *                  - sigma^2 / 2) that is phi(z) / (sigma x Q(z)). For z <= 0, Q >= 1/2 gives
- *                  sqrt(2 / pi) exp(sigma^2) / sigma, reached at z = -sigma. For z >= 0, 1 / Mills'
- *                  ratio <= (z + sqrt(z^2 + 4)) / 2 (Z. W. Birnbaum, "An inequality for Mill's
- *                  ratio", 1942), which over x is largest at z = sqrt(1 / sigma^2 - 4), or at 0.
+ *   lognormal      the smaller of two numbers: exp(6.77 sigma + sigma^2 / 2), because the
+ *                  generator's normal draws stay within 6.77 = sqrt(66 log 2), and a bound on the
+ *                  hazard. With x = exp(sigma z - sigma^2 / 2) the hazard is
+ *                      phi(z) / (sigma x Q(z)).
+ *                  For z <= 0, Q >= 1/2 gives sqrt(2 / pi) exp(sigma^2) / sigma, reached at
+ *                  z = -sigma. For z >= 0, 1 / Mills' ratio <= (z + sqrt(z^2 + 4)) / 2
+ *                  (Z. W. Birnbaum, "An inequality for Mill's ratio", 1942), which over x is
+ *                  largest at z = sqrt(1 / sigma^2 - 4), or at 0.
  */
 double work_law_pace(const struct work_law *law);
 

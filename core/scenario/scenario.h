@@ -33,11 +33,14 @@ enum event_hits { HITS_ENTRIES, HITS_SERVICE, HITS_NODE, HITS_LINK, HITS_MONITOR
  *   loris          connections that take a place at an entry and then nothing but time: they hold
  *                  a worker slot for hold_s each, use no CPU, and are no requests
  *   cost           few requests of an attacker (`rate` x the workload's mean), each needing more
- * CPU than a legitimate one at every service on its way slow_node      all services need more CPU:
- * the node's clock is throttled net_loss       calls from `service` to `callee` are lost; the
- * caller is told at once metric_outage  scrapes fail; controllers see what was seen last crash_all
- * at one instant, a share of the ready pods of the service crashes; ramp_s and duration_s are not
- * used retry_storm    clients try failed requests again, more often than they otherwise do */
+ *                  CPU than a legitimate one at every service on its way
+ *   slow_node      all services need more CPU: the node's clock is throttled
+ *   net_loss       calls from `service` to `callee` are lost; the caller is told at once
+ *   metric_outage  scrapes fail; controllers see what was seen last
+ *   crash_all      at one instant, a share of the ready pods of the service crashes; ramp_s and
+ *                  duration_s are not used
+ *   retry_storm    clients try failed requests again, more often than they otherwise do
+ */
 #define EVENT_KIND_LIST(X)                                                                         \
     X(EVENT_DDOS, "ddos", HITS_ENTRIES, 1, 1, 100,                                                 \
       "peak of the total entry rate, x the workload's mean")                                       \

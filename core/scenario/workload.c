@@ -5,14 +5,16 @@
  *     rate = mean (1 + daily cos(day turn)) (1 + weekly cos(week turn)) (1 + trend (t - T/2) / T)
  *            exp(s x(t) - s^2 / 2) (1 + bursts(t)) / B
  *
- *   turns   an episode begins at a time of the day and on a day of the week that are drawn; the two
- * sines have no common harmonic, so their product has mean 1, too. trend is symmetric about the
- * middle of the episode
+ *   turns   an episode begins at a time of the day and on a day of the week that are drawn; the
+ *           two sines have no common harmonic, so their product has mean 1, too
+ *   trend   symmetric about the middle of the episode
  *   x       stationary Ornstein-Uhlenbeck process with correlation time noise_s, stepped per
- * second; s^2 = log(1 + noise^2) gives the log-normal factor the standard deviation `noise` bursts
- * shot noise: Poisson starts, duration U(0.5, 1.5) burst_s, height U(0, burst_factor - 1), rising
- * and falling over a quarter of the duration; the area is height x duration, so B       = 1 + rate
- * of starts x mean height x burst_s      (N. Campbell's theorem, 1909)
+ *           second; s^2 = log(1 + noise^2) gives the log-normal factor the standard deviation
+ *           `noise`
+ *   bursts  shot noise: Poisson starts, duration U(0.5, 1.5) burst_s, height
+ *           U(0, burst_factor - 1), rising and falling over a quarter of the duration; the area is
+ *           height x duration, so
+ *   B       = 1 + rate of starts x mean height x burst_s      (N. Campbell's theorem, 1909)
  *
  * The rate is never below 5 % of the mean; this raises the time mean only where daily and noise are
  * near their upper bounds.

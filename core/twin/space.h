@@ -1,9 +1,12 @@
 /* The coordinates a twin works in, and what it is asked and answers.
  *
- *   asked     input (n_in)      the last `history` states, newest first | executed changes (N)
- *                               | the attacker's action (3) | offered loads of the coming period
- * and the `history` before it, newest first answers   target (n_target) the learned columns of the
- * next state | the measures of the period
+ *   asked     input (n_in)       the last `history` states, newest first
+ *                                | executed changes (N)
+ *                                | the attacker's action (3)
+ *                                | offered loads of the coming period and of the `history` periods
+ *                                  before it, newest first
+ *   answers   target (n_target)  the learned columns of the next state
+ *                                | the measures of the period
  *
  * Counts and times are worked with as square roots: it steadies the variance of counts (F. J.
  * Anscombe, 1948) and pulls in the long tail of latencies. Numbers of pods are worked with as gaps

@@ -69,4 +69,29 @@ printf '/* Blanks. */\nint base_x; \n' | lint core/base/blank.c
 finds 'blank.c:2: trailing blank' "a trailing blank"
 printf '/* No end. */\nint base_x;' | lint core/base/end.c
 finds 'no newline at the end' "a file without its last newline"
+lint core/base/formula.c <<'C'
+/* A formula that a formatter broke.
+ *
+ *   loss  -mean_w min(rho A, clip(rho, 1 - eps, 1 + eps) A) - c_H mean_w H, rho that of the joint
+ * choice
+ *
+ *   gain  -mean_w min(rho A, clip(rho, 1 - eps, 1 + eps) A) - c_H mean_w H, rho that of the joint
+ *         choice; the next paragraph may begin at the margin
+ * like this.
+ */
+C
+finds 'formula.c:4: a formula or list item goes on at the margin' "a formula that was broken"
+same "$(grep -c 'at the margin' "$WORK/out")" 1 "and not one that was not"
+{ printf '/* '; yes x | head -n 60 | tr '\n' ' '; echo '*/'; } | lint core/base/wide.c
+finds 'wide.c:1: a comment of 12' "a comment that is too wide"
+
+# Three modules that include each other; the private header is one of the first.
+mkdir -p "$WORK/core/nn"
+for pair in one:two two:three three:one_parts; do
+    printf '/* %s. */\n#include "core/nn/%s.h"\n' "$pair" "${pair#*:}" >"$WORK/core/nn/${pair%:*}.c"
+done
+rc=0
+(cd "$WORK" && sh "$here/tests/lint" core/nn/*.c) >"$WORK/out" 2>"$WORK/err" || rc=$?
+finds 'a circle of modules that include each other' "a circle of modules"
+finds '    core/nn/three' "is named"
 done_testing
