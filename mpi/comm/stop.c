@@ -5,6 +5,7 @@
  */
 #include "mpi/comm/stop.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
@@ -19,7 +20,8 @@ enum {
     COMMAND_LEN = 4096,
     LINE_LEN = COMMAND_LEN + 256,
     LOOK_MS = 10,
-    PATIENCE_MS = 600, /* mpirun kills a second after it asked */
+    HEARD_MS = 300,
+    PATIENCE_MS = 600, /* mpirun kills a second after it asked, or when a first rank has ended */
     LINGER_MS = 300,   /* until the signal has reached the other ranks */
 };
 
@@ -32,6 +34,7 @@ static struct {
     const struct peers *peers; /* NULL: nobody else */
     char status[PATH_LEN], temporary[PATH_LEN];
     char command[COMMAND_LEN];
+    char fifo[PATH_LEN]; /* of mpi/launch, on the host where that runs; "" = there is none */
     volatile sig_atomic_t done, saved; /* saved < 0: there is no checkpoint */
     int updates;
     const struct lock *lock; /* NULL: none */
@@ -103,26 +106,60 @@ static void compose(struct line *l, int signal, int lost)
     }
 }
 
-/* The line and what to do next, on standard error. */
-static void tell(struct line *l)
+static void write_all(int fd, const struct line *l)
 {
-    if (last.kind == WORDS_JOBS) {
-        say(l, "; to go on: ");
-    } else if (last.saved >= 0) {
-        say(l, "; to go on from the checkpoint of update ");
-        say_number(l, last.saved);
-        say(l, ": ");
-    } else {
-        say(l, "; there is no checkpoint; to start anew: ");
-    }
-    say(l, last.command);
-    say(l, "\n");
     for (size_t at = 0; at < l->n;) {
-        const ssize_t n = write(STDERR_FILENO, l->text + at, l->n - at);
+        const ssize_t n = write(fd, l->text + at, l->n - at);
         if (n <= 0) {
             return; /* nobody listens */
         }
         at += (size_t)n;
+    }
+}
+
+static void nap(void)
+{
+    const struct timespec moment = {0, LOOK_MS * 1000L * 1000L};
+    nanosleep(&moment, NULL);
+}
+
+/* mpi/launch passes the first line on and removes the FIFO: then it has reached the user. A FIFO
+ * that is gone means that another rank has spoken. */
+static void hand_over(const struct line *l)
+{
+    const int fd = open(last.fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        if (errno != ENOENT) {
+            write_all(STDERR_FILENO, l);
+        }
+        return;
+    }
+    write_all(fd, l);
+    close(fd);
+    for (int waited = 0; waited < HEARD_MS && access(last.fifo, F_OK) == 0; waited += LOOK_MS) {
+        nap();
+    }
+}
+
+/* The line and what to do next. */
+static void tell(const struct line *what)
+{
+    struct line l = *what;
+    if (last.kind == WORDS_JOBS) {
+        say(&l, "; to go on: ");
+    } else if (last.saved >= 0) {
+        say(&l, "; to go on from the checkpoint of update ");
+        say_number(&l, last.saved);
+        say(&l, ": ");
+    } else {
+        say(&l, "; there is no checkpoint; to start anew: ");
+    }
+    say(&l, last.command);
+    say(&l, "\n");
+    if (last.fifo[0] != '\0') {
+        hand_over(&l);
+    } else {
+        write_all(STDERR_FILENO, &l);
     }
 }
 
@@ -141,14 +178,12 @@ static bool is_under_way(void)
 
 static void write_status(struct line *l)
 {
-    const size_t n = l->n;
     const int fd = open(last.temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) {
         return;
     }
     say(l, "\n");
     const bool whole = write(fd, l->text, l->n) == (ssize_t)l->n;
-    l->n = n;
     close(fd);
     if (!whole || rename(last.temporary, last.status) != 0) {
         unlink(last.temporary);
@@ -158,10 +193,19 @@ static void write_status(struct line *l)
 /* Until somebody has written, or PATIENCE_MS are over. */
 static void await_words(void)
 {
-    const struct timespec moment = {0, LOOK_MS * 1000L * 1000L};
     for (int waited = 0; waited < PATIENCE_MS && is_under_way(); waited += LOOK_MS) {
-        nanosleep(&moment, NULL);
+        nap();
     }
+}
+
+/* The order matters: once the status is written the other ranks leave, and with the first process
+ * that ends mpirun kills all that are left. */
+static void speak_for_run(int signal, int lost)
+{
+    struct line line = {.n = 0};
+    compose(&line, signal, lost);
+    tell(&line);
+    write_status(&line);
 }
 
 /* Of the ranks on the host of rank 0 the lowest that is left. */
@@ -174,26 +218,49 @@ static bool speaks_for_jobs(void)
     return p->n_here > 0 && p->here[0].rank == 0 && peers_lowest(p);
 }
 
+/* The rank that speaks has spoken when it is gone. One that is held up for long has not, and then
+ * this one speaks; should both, mpi/launch passes on the first. */
+static bool speaker_is_held_up(void)
+{
+    const struct peers *p = last.peers;
+    if (p->n_here == 0 || p->here[0].rank != 0) {
+        return false; /* it is on another host */
+    }
+    for (int waited = 0; waited < PATIENCE_MS; waited += LOOK_MS) {
+        if (peers_lowest(p)) {
+            return false;
+        }
+        nap();
+    }
+    return true;
+}
+
+static void leave_jobs(int signal)
+{
+    const struct timespec linger = {0, LINGER_MS * 1000L * 1000L};
+    struct line line = {.n = 0};
+    if (!speaks_for_jobs() && !speaker_is_held_up()) {
+        return;
+    }
+    compose(&line, signal, last.peers != NULL ? peers_lost(last.peers) : -1);
+    tell(&line);
+    nanosleep(&linger, NULL); /* gone earlier, this rank would count as lost */
+}
+
 /* The signal reaches all ranks at once. Who is not the one to write stays until it is written: gone
  * earlier, it would be taken for the rank that was lost. A writer who is held up, by a slow disk
  * say, finds that another has written for it. */
 static void leave(int signal)
 {
-    struct line line = {.n = 0};
     if (last.kind == WORDS_RUN) {
         if (!peers_lowest(last.peers)) {
             await_words();
         }
         if (is_under_way()) {
-            compose(&line, signal, peers_lost(last.peers));
-            write_status(&line);
-            tell(&line);
+            speak_for_run(signal, peers_lost(last.peers));
         }
-    } else if (last.kind == WORDS_JOBS && speaks_for_jobs()) {
-        const struct timespec linger = {0, LINGER_MS * 1000L * 1000L};
-        compose(&line, signal, last.peers != NULL ? peers_lost(last.peers) : -1);
-        tell(&line);
-        nanosleep(&linger, NULL); /* gone earlier, this rank would count as lost */
+    } else if (last.kind == WORDS_JOBS) {
+        leave_jobs(signal);
     }
     if (last.lock != NULL) {
         lock_abandon(last.lock);
@@ -226,7 +293,10 @@ const char *stop_command(void)
 
 static void arm(enum words kind, const struct peers *peers)
 {
+    const char *fifo = getenv("KARMA_LAST_WORDS");
     snprintf(last.command, sizeof last.command, "%s", stop_command());
+    snprintf(last.fifo, sizeof last.fifo, "%s",
+             fifo != NULL && access(fifo, F_OK) == 0 ? fifo : "");
     last.done = 0;
     last.saved = -1;
     last.peers = peers;
@@ -262,11 +332,8 @@ void stop_saved(int done)
 
 void stop_lost(int rank)
 {
-    struct line line = {.n = 0};
     if (last.kind == WORDS_RUN && is_under_way()) {
-        compose(&line, 0, rank);
-        write_status(&line);
-        tell(&line);
+        speak_for_run(0, rank);
     }
 }
 

@@ -10,7 +10,9 @@
  *
  * Last words say how far the run was and, if a rank of this host is gone, which one. They are
  * written by the lowest rank of the host that is left, so a lost rank 0 is told of, too; if that
- * one is held up for long, by another. The same rank says on standard error how to go on. After
+ * one is held up for long, by another. The same rank says how to go on. It writes that into the
+ * FIFO of mpi/launch, whose name stands in the environment variable KARMA_LAST_WORDS, because Open
+ * MPI drops what a rank writes to standard error then; without a FIFO, to standard error. After
  * them, or without any, a lock that this process holds is removed.
  */
 #ifndef KARMA_COMM_STOP_H

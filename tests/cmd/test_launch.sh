@@ -102,6 +102,27 @@ else
     same "$(sort -u "$WORK/err")" why "is explained by the program alone"
     exits 5 "KARMA_LAUNCH_LOUD" env KARMA_LAUNCH_LOUD=1 "$LAUNCH" --for "$KARMA" -n 2 sh -c 'exit 5'
     says err "non-zero|exit code" "shows what mpirun has to say"
+
+    # --- last words: the first line in the FIFO reaches the user before the launcher ends ---
+    mkdir -p "$WORK/tmp"
+    cat >"$WORK/last.sh" <<'END'
+if [ "$OMPI_COMM_WORLD_RANK" = 0 ]; then
+    echo 'first words' >"$KARMA_LAST_WORDS"
+    while [ -e "$KARMA_LAST_WORDS" ]; do sleep 0.01; done
+    kill -KILL $$
+fi
+sleep 100
+END
+    run env TMPDIR="$WORK/tmp" "$LAUNCH" --for "$KARMA" -n 2 sh "$WORK/last.sh"
+    same "$(cat "$WORK/err")" "first words" "what a rank writes before it is killed arrives, once"
+    exits 0 "and nobody has last words" env TMPDIR="$WORK/tmp" "$LAUNCH" --for "$KARMA" -n 2 true
+    same "$(cat "$WORK/err")" "" "none are written"
+    tries=0
+    until [ -z "$(ls "$WORK/tmp" | grep '^karma-launch')" ] || [ $tries = 500 ]; do
+        tries=$((tries + 1))
+        sleep 0.02
+    done
+    same "$(ls "$WORK/tmp" | grep '^karma-launch')" "" "no file is left behind"
 fi
 
 # ---- a host whose name nobody knows ----
