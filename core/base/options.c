@@ -428,15 +428,25 @@ enum err options_help(struct buf *b, const struct command_line *line)
 
 /* Commands ----------------------------------------------------------------------------------- */
 
+static const struct command *row_named(const struct command *table, const char *name)
+{
+    const struct command *c = table;
+    while (c->name != NULL && strcmp(c->name, name) != 0) {
+        c++;
+    }
+    return c->name != NULL ? c : NULL;
+}
+
 const struct command *command_find(const struct command *table, const char *program,
                                    const char *name)
 {
     struct nearest near = nearest_to(name);
     struct name_list known = {.len = 0};
+    const struct command *row = row_named(table, name);
+    if (row != NULL) {
+        return row;
+    }
     for (const struct command *c = table; c->name != NULL; c++) {
-        if (strcmp(c->name, name) == 0) {
-            return c;
-        }
         nearest_offer(&near, c->name);
         name_list_add(&known, "", c->name);
     }
@@ -464,6 +474,15 @@ static void enter(struct command_choice *out, const struct command *c, int n)
     out->table = c->verbs;
     out->about = c->about != NULL ? c->about : c->summary;
     out->n_words = n;
+}
+
+const struct command *command_named(const struct command *root, int argc, char *const *argv)
+{
+    const struct command *row = root;
+    for (int i = 1; i < argc && row != NULL && row->verbs != NULL; i++) {
+        row = row_named(row->verbs, argv[i]);
+    }
+    return row != NULL && row->verbs == NULL ? row : NULL;
 }
 
 /* Invariant: argv[1..n_words) led to `table`, which is not empty. */

@@ -147,11 +147,15 @@ struct command {
     enum err (*run)(int argc, char **argv);
     const struct command *verbs;
     const char *about; /* a paragraph above the list of the verbs; NULL: the summary */
+    bool stops;        /* a request to stop ends it in order, with what it has */
 };
 
 /* The row of that name; NULL: logged, with the nearest name. `program` is "karma". */
 const struct command *command_find(const struct command *table, const char *program,
                                    const char *name);
+
+/* The row that argv[1..] runs, without a word if there is none (NULL). */
+const struct command *command_named(const struct command *root, int argc, char *const *argv);
 
 /* What the words after the program's name ask for. */
 struct command_choice {

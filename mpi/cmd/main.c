@@ -12,10 +12,14 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {.name = "train", .summary = "train a team in the configured world", .run = command_train},
+    {.name = "train",
+     .summary = "train a team in the configured world",
+     .run = command_train,
+     .stops = true},
     {.name = "eval",
      .summary = "compare controllers on held-out episodes: table and figures",
-     .run = command_eval},
+     .run = command_eval,
+     .stops = true},
     {.name = "simulate",
      .summary = "run one controller for one episode: trace and timeline",
      .run = command_simulate},
@@ -93,24 +97,10 @@ static void keep_lines_whole(void)
     }
 }
 
-/* Commands that SIGUSR1 ends in order; NULL: whatever the second word is. */
-static bool stops_in_order(int argc, char **argv)
-{
-    static const char *const commands_that_stop[][2] = {
-        {"train", NULL}, {"eval", NULL}, {"trace", "collect"}, {"twin", "fit"}};
-    for (size_t i = 0; i < sizeof commands_that_stop / sizeof *commands_that_stop; i++) {
-        const char *const *c = commands_that_stop[i];
-        if (argc > 1 && strcmp(argv[1], c[0]) == 0 &&
-            (c[1] == NULL || (argc > 2 && strcmp(argv[2], c[1]) == 0))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 int main(int argc, char **argv)
 {
-    if (stops_in_order(argc, argv)) {
+    const struct command *c = command_named(&karma, argc, argv);
+    if (c != NULL && c->stops) {
         stop_listen(); /* first: a launcher may send the signal while the ranks start */
     }
     cpu_check();

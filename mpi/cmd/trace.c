@@ -461,7 +461,8 @@ static enum err trace_merge(int argc, char **argv)
 const struct command trace_verbs[] = {
     {.name = "collect",
      .summary = "play the controllers of a configuration into a store, on all ranks",
-     .run = trace_collect},
+     .run = trace_collect,
+     .stops = true},
     {.name = "info", .summary = "what a store holds", .run = trace_info},
     {.name = "check", .summary = "a verdict on recorded tables", .run = trace_check},
     {.name = "import", .summary = "recorded tables into a store", .run = trace_import},

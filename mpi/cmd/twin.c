@@ -362,7 +362,10 @@ static enum err twin_answers(int argc, char **argv)
 /* ---- verbs ---- */
 
 const struct command twin_verbs[] = {
-    {.name = "fit", .summary = "learn a twin from stores of traces, on all ranks", .run = twin_fit},
+    {.name = "fit",
+     .summary = "learn a twin from stores of traces, on all ranks",
+     .run = twin_fit,
+     .stops = true},
     {.name = "report",
      .summary = "its accuracy on episodes that it did not learn from",
      .run = twin_report},

@@ -367,6 +367,31 @@ static void test_nested_commands(void **state)
     }
 }
 
+/* Before anything is logged: the row that the words lead to, if they do. */
+static void test_command_named(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        char *words[5];
+        const struct command *row;
+    } cases[] = {
+        {{"karma", "eval", "twin", NULL}, &COMMANDS[1]},
+        {{"karma", "twin", "fit", "x", NULL}, &VERBS[0]},
+        {{"karma", "twin", "reprot", NULL}, NULL},
+        {{"karma", "twin", NULL}, NULL},
+        {{"karma", "fit", NULL}, NULL},
+        {{"karma", NULL}, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int n = 0;
+        while (cases[i].words[n] != NULL) {
+            n++;
+        }
+        assert_ptr_equal(command_named(&ROOT, n, cases[i].words), cases[i].row);
+        assert_string_equal(f->log.text, "");
+    }
+}
+
 static void test_wrong_commands(void **state)
 {
     struct fixture *f = *state;
@@ -455,6 +480,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_help, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_help_wraps, set_up, tear_down),
         cmocka_unit_test(test_nested_commands),
+        cmocka_unit_test_setup_teardown(test_command_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_commands, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_commands, set_up, tear_down),
         cmocka_unit_test(test_distance),
