@@ -23,7 +23,7 @@ enum err jobs_run(const struct job_list *jobs)
     struct progress progress;
     struct buf record;
     buf_init(&record);
-    progress_begin(&progress, (uint64_t)jobs->n, jobs->what);
+    progress_begin(&progress, jobs->what, 0, (uint64_t)jobs->n);
     enum err e = run_all(jobs, &record, &progress);
     progress_end(&progress);
     buf_release(&record);

@@ -98,9 +98,9 @@ static double log_period_s(void)
     return period_s > 0.0 ? period_s : -1.0;
 }
 
-void progress_begin(struct progress *p, uint64_t total, const char *what)
+void progress_begin(struct progress *p, const char *what, uint64_t first, uint64_t total)
 {
-    *p = (struct progress){.what = what, .total = total, .clock = clock_s};
+    *p = (struct progress){.what = what, .first = first, .total = total, .clock = clock_s};
     p->started_s = p->drawn_s = p->clock();
     p->redrawn = log_on_terminal();
     p->visible = log_wants(LOG_INFO);
@@ -124,10 +124,7 @@ void progress_at(struct progress *p, uint64_t done, const char *fmt, ...)
     }
     const double now = p->clock();
     const bool first = !p->begun;
-    if (first) {
-        p->begun = true;
-        p->first = done > 0 ? done - 1 : 0; /* the first call tells of one piece of work */
-    }
+    p->begun = true;
     if (!is_due(p, first, done, now)) {
         return;
     }

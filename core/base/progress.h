@@ -20,7 +20,7 @@
 struct progress {
     const char *what; /* static string */
     uint64_t total;   /* 0 = unknown: no percentage, no eta */
-    uint64_t first;   /* done at the first call: what a resumed run did not do itself */
+    uint64_t first;   /* done before: what a resumed run did not do itself */
     double started_s, drawn_s;
     double period_s;       /* between two lines of a log; < 0: none */
     double (*clock)(void); /* clock_s; a test puts its own here, after progress_begin() */
@@ -28,7 +28,9 @@ struct progress {
     bool visible, begun;
 };
 
-void progress_begin(struct progress *p, uint64_t total, const char *what);
+/* `first` of `total` were done before: a resumed run's time that is left is reckoned from what it
+ * does itself. */
+void progress_begin(struct progress *p, const char *what, uint64_t first, uint64_t total);
 
 /* `done` of total; fmt: more words, "" = none. Cheap when the line is not due. */
 void progress_at(struct progress *p, uint64_t done, const char *fmt, ...)

@@ -258,7 +258,7 @@ static enum err farm_serve(struct comm *c, const struct job_list *jobs)
     arena_init(&arena);
     enum err e = comm_agree(c, server_init(&s, &arena, jobs, c->size));
     if (e == ERR_OK) {
-        progress_begin(&s.progress, (uint64_t)jobs->n, jobs->what);
+        progress_begin(&s.progress, jobs->what, 0, (uint64_t)jobs->n);
         serve_all(&s, c);
         progress_end(&s.progress);
         e = comm_agree(c, finish(&s));

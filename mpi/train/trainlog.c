@@ -213,7 +213,7 @@ void trainlog_phase(struct trainlog *l, const char *what, int steps, int done)
     l->step = (uint64_t)done;
     if (l->active) {
         progress_end(&l->progress);
-        progress_begin(&l->progress, (uint64_t)steps, what);
+        progress_begin(&l->progress, what, l->step, (uint64_t)steps);
         progress_at(&l->progress, l->step, "%s", "");
     }
 }

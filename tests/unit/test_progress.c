@@ -87,7 +87,7 @@ static size_t three_steps(int writer, int reader, char *got, size_t cap, double 
     double start = clock_s();
     struct progress p;
     dup2(writer, STDERR_FILENO);
-    progress_begin(&p, 3, "test");
+    progress_begin(&p, "test", 0, 3);
     for (uint64_t i = 1; i <= 3; i++) {
         progress_at(&p, i, "step %d", (int)i);
     }
@@ -190,22 +190,39 @@ static void hear(void *ctx, enum log_level level, const char *line)
     h->at_s[h->n++] = now_s;
 }
 
-/* `n` steps of `step_s` seconds each, on the test's clock. */
-static void run_steps(struct heard_lines *h, int n, double step_s)
+/* The steps from `first` to `n`, of `step_s` seconds each, on the test's clock. */
+static void resume_steps(struct heard_lines *h, int first, int n, double step_s)
 {
     struct progress p;
     *h = (struct heard_lines){.n = 0};
     log_set_sink(hear, h);
-    progress_begin(&p, (uint64_t)n, "train");
+    progress_begin(&p, "train", (uint64_t)first, (uint64_t)n);
     now_s = 1000.0;
     p.clock = test_clock;
     p.started_s = p.drawn_s = now_s;
-    for (int i = 1; i <= n; i++) {
+    progress_at(&p, (uint64_t)first, "%s", "");
+    for (int i = first + 1; i <= n; i++) {
         now_s += step_s;
         progress_at(&p, (uint64_t)i, "reward %d", i);
     }
     progress_end(&p);
     log_set_sink(NULL, NULL);
+}
+
+static void run_steps(struct heard_lines *h, int n, double step_s)
+{
+    resume_steps(h, 0, n, step_s);
+}
+
+/* What was done before took none of the time that is reckoned with. */
+static void a_resumed_run_reckons_with_its_own_steps(void **state)
+{
+    (void)state;
+    struct heard_lines h;
+    resume_steps(&h, 40, 44, 70.0);
+    assert_int_equal(h.n, 4);
+    assert_string_equal(h.line[0], "train  41/44   93%  eta 3m30s  reward 41");
+    assert_string_equal(h.line[1], "train  42/44   95%  eta 2m20s  reward 42");
 }
 
 static void a_log_gets_a_line_a_minute(void **state)
@@ -263,7 +280,7 @@ static void a_pipe_sees_a_line_at_once(void **state)
     assert_int_equal(pipe(ends), 0);
     int saved = dup(STDERR_FILENO);
     dup2(ends[1], STDERR_FILENO);
-    progress_begin(&p, 3, "train");
+    progress_begin(&p, "train", 0, 3);
     p.period_s = 1e-9;
     usleep(1000);
     progress_at(&p, 1, "%s", "");
@@ -289,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_pipe_sees_nothing_of_a_short_run),
         cmocka_unit_test(a_pipe_sees_a_line_at_once),
         cmocka_unit_test(a_log_gets_a_line_a_minute),
+        cmocka_unit_test(a_resumed_run_reckons_with_its_own_steps),
         cmocka_unit_test(the_period_can_be_chosen),
         cmocka_unit_test(a_terminal_sees_the_line_and_its_end),
         cmocka_unit_test(the_clock_goes_forward_and_the_date_is_iso),
