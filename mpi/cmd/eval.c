@@ -32,7 +32,7 @@ static const struct option_row rows[] = {
     OPTION_FLAG(struct options, merge, "merge", 'm',
                 "take the rows from the FILEs (eval.csv of parts) instead of measuring"),
     OPTION_FLAG(struct options, restart, "restart", 'r',
-                "measure all anew even if DIR/eval.csv has rows; it is moved aside"),
+                "measure all anew even if DIR/eval.csv has rows; it is moved aside (not with --merge)"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
@@ -346,6 +346,11 @@ static enum err run(const struct call *c)
     if (o->merge && c->n_operands == 1) {
         return command_misused(c, "--merge needs the files: karma eval CONFIG --merge A/eval.csv "
                                   "B/eval.csv");
+    }
+    if (o->merge && o->restart) {
+        return command_misused(c, "--merge takes rows from files and measures nothing, --restart "
+                                  "measures all anew; leave one of them out. If DIR/eval.csv is in "
+                                  "the way of a merge, choose another --out DIR");
     }
     if (!o->merge && c->n_operands > 1) {
         return command_misused(c, "unexpected argument '%s'; files of rows are merged with --merge",

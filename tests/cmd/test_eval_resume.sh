@@ -154,6 +154,12 @@ exits 1 "a row that is not what this program measures" evaluate "$WORK/conflict"
 says err "changed.csv:2: this program measures compliance = 0\.[0-9]+ in that episode" "is found out"
 exits 2 "files without --merge" evaluate "$WORK/x" "$WORK/a/eval.csv"
 exits 2 "--merge without files" evaluate "$WORK/x" --merge
+cksum "$WORK/a/eval.csv" >"$WORK/before"
+exits 2 "--merge with --restart" evaluate "$WORK/a" --merge "$WORK/a/eval.csv" "$WORK/b/eval.csv" --restart
+says err "--merge takes rows from files and measures nothing, --restart measures all anew; leave one" \
+    "the sentence says what each does"
+cksum "$WORK/a/eval.csv" >"$WORK/after"
+holds "and a file that was to be merged is not moved aside" cmp "$WORK/before" "$WORK/after"
 
 # ---- another configuration ----
 cp "$WORK/cut/eval.csv" "$WORK/before.csv"
