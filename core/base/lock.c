@@ -135,11 +135,13 @@ static void tell_refusal(const struct lock *l, const struct found *f, struct tim
 {
     char who[OWNER_TEXT_MAX];
     owner_describe(who, &f->owner);
-    log_error("'%s' is in use by %s; nothing was changed. Wait for it to end, or choose another "
-              "place (--set run.dir=DIR or --out). If that process is gone, remove '%s', or try "
-              "again later: a lock that is not renewed for %.0f s is taken over (last renewal %.0f "
-              "s ago)",
-              l->what, who, l->path, l->times.stale, seconds(now) - seconds(f->st.st_mtim));
+    log_error(
+        "'%s' is in use by %s; nothing was changed. Wait for it to end%s%s. If that process is "
+        "gone, remove '%s', or try again later: a lock that is not renewed for %.0f s is taken "
+        "over (last renewal %.0f s ago)",
+        l->what, who, l->elsewhere != NULL ? ", or choose another place with " : "",
+        l->elsewhere != NULL ? l->elsewhere : "", l->path, l->times.stale,
+        seconds(now) - seconds(f->st.st_mtim));
 }
 
 /* ---- writing ---- */
@@ -432,10 +434,10 @@ static enum err take(struct lock *l)
     return e;
 }
 
-static void begin(struct lock *l, const char *what, const struct owner *me,
+static void begin(struct lock *l, const char *what, const struct owner *me, const char *elsewhere,
                   const struct lock_times *times)
 {
-    *l = (struct lock){.me = *me, .times = *times, .fd = -1};
+    *l = (struct lock){.elsewhere = elsewhere, .me = *me, .times = *times, .fd = -1};
     (void)snprintf(l->what, sizeof l->what, "%s", what);
 }
 
@@ -477,19 +479,19 @@ static enum err take_dir(struct lock *l, const char *dir)
     return e;
 }
 
-enum err lock_dir(struct lock *l, const char *dir, const struct owner *me,
+enum err lock_dir(struct lock *l, const char *dir, const struct owner *me, const char *elsewhere,
                   const struct lock_times *times)
 {
-    begin(l, dir, me, times);
+    begin(l, dir, me, elsewhere, times);
     return take_dir(l, dir);
 }
 
-enum err lock_file(struct lock *l, const char *file, const struct owner *me,
+enum err lock_file(struct lock *l, const char *file, const struct owner *me, const char *elsewhere,
                    const struct lock_times *times)
 {
     char real[PATH_MAX], parent[PATH_MAX];
     const char *slash = strrchr(file, '/'), *name = slash != NULL ? slash + 1 : file;
-    begin(l, file, me, times);
+    begin(l, file, me, elsewhere, times);
     TRY(file_make_parents(file));
     if (realpath(file, real) != NULL) {
         TRY(set_path(l, real, "", ".lock"));
@@ -567,9 +569,9 @@ static enum err check_lock(const char *path, const struct lock *l, struct timesp
     }
     char who[OWNER_TEXT_MAX];
     owner_describe(who, &f.owner);
-    log_error("'%s' cannot be moved aside: %s holds '%s' in it. Wait for it to end, or choose "
-              "another place with --set run.dir=DIR",
-              l->what, who, path);
+    log_error("'%s' cannot be moved aside: %s holds '%s' in it. Wait for it to end%s%s", l->what,
+              who, path, l->elsewhere != NULL ? ", or choose another place with " : "",
+              l->elsewhere != NULL ? l->elsewhere : "");
     return ERR_BUSY;
 }
 

@@ -34,8 +34,9 @@ struct lock_times {
 extern const struct lock_times lock_usual_times; /* 30, 300, 65 */
 
 struct lock {
-    char path[PATH_MAX]; /* of the lock file */
-    char what[PATH_MAX]; /* that it protects, for messages */
+    char path[PATH_MAX];   /* of the lock file */
+    char what[PATH_MAX];   /* that it protects, for messages */
+    const char *elsewhere; /* the option that chooses another place; NULL: there is none */
     struct owner me;
     struct lock_times times;
     bool held, made_dir; /* made_dir: the directory is gone again with the lock if it is empty */
@@ -50,10 +51,12 @@ struct lock {
 
 /* The lock file of a directory, which is made if it is missing, or of a file, whose directory is
  * made. Names with symbolic links lead to one lock. `l` must stay where it is until
- * lock_release(). After an error nothing is held. ERR_BUSY: somebody else is the owner. */
-enum err lock_dir(struct lock *l, const char *dir, const struct owner *me,
+ * lock_release(). `elsewhere` (by reference): the option that chooses another place, for messages,
+ * as in "--out DIR"; NULL if there is none. After an error nothing is held. ERR_BUSY: somebody else
+ * is the owner. */
+enum err lock_dir(struct lock *l, const char *dir, const struct owner *me, const char *elsewhere,
                   const struct lock_times *times) WARN_UNUSED;
-enum err lock_file(struct lock *l, const char *file, const struct owner *me,
+enum err lock_file(struct lock *l, const char *file, const struct owner *me, const char *elsewhere,
                    const struct lock_times *times) WARN_UNUSED;
 
 /* Renews the lock and looks whether it is still ours: ERR_BUSY with a sentence if not. Due before

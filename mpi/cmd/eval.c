@@ -31,8 +31,9 @@ static const struct option_row rows[] = {
                   "where eval.csv, tables and figures go (default: run.dir)"),
     OPTION_FLAG(struct options, merge, "merge", 'm',
                 "take the rows from the FILEs (eval.csv of parts) instead of measuring"),
-    OPTION_FLAG(struct options, restart, "restart", 'r',
-                "measure all anew even if DIR/eval.csv has rows; it is moved aside (not with --merge)"),
+    OPTION_FLAG(
+        struct options, restart, "restart", 'r',
+        "measure all anew even if DIR/eval.csv has rows; it is moved aside (not with --merge)"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
@@ -300,7 +301,7 @@ static enum err report(struct session *s)
 
 static enum err evaluate(struct session *s, const struct measure_options *o)
 {
-    TRY(locking_dir(&s->lock, s->comm, s->dir, "karma eval"));
+    TRY(locking_dir(&s->lock, s->comm, s->dir, "karma eval", "--out DIR"));
     ranks_mute(s->comm, true);
     enum err e = measure_init(&s->measure, &s->arena, s->comm, s->x, s->config_path, s->dir);
     ranks_mute(s->comm, false);

@@ -154,7 +154,7 @@ static enum err draw_dir(const char *dir, struct arena *arena)
         return ERR_MEMORY;
     }
     if (file_is_dir(dir)) {
-        TRY(locking_file(&lock, NULL, drawing, "karma figure"));
+        TRY(locking_file(&lock, NULL, drawing, "karma figure", NULL));
     }
     const enum err e = find_and_draw(dir, arena);
     locking_end(&lock);

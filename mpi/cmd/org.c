@@ -282,7 +282,7 @@ static enum err draw(const struct buf *graph, const char *svg, struct arena *are
 static enum err draw_locked(const struct buf *graph, const char *svg, struct arena *arena)
 {
     struct lock lock;
-    TRY(locking_file(&lock, NULL, svg, "karma org"));
+    TRY(locking_file(&lock, NULL, svg, "karma org", "--svg FILE"));
     const enum err e = draw(graph, svg, arena);
     locking_end(&lock);
     return e;

@@ -127,7 +127,7 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     TRY(controller_new(&t->controllers[0], arena, cfg, &x->world,
                        teams->n_teams > 0 ? teams->rules[0] : &x->rules,
                        teams->n_teams > 0 ? teams->teams[0] : NULL));
-    TRY(locking_dir(&lock, NULL, dir, "karma simulate"));
+    TRY(locking_dir(&lock, NULL, dir, "karma simulate", "--out DIR"));
     arena_init(&scratch);
     enum err e = timeline_write(&m, t, dir, &scratch);
     if (e == ERR_OK && !metrics_scored(&m)) {

@@ -44,7 +44,7 @@ static enum err run_locked(const struct call *c, const char *out,
                            enum err (*write)(const struct call *c))
 {
     struct lock lock;
-    TRY(locking_file(&lock, NULL, out, "karma trace"));
+    TRY(locking_file(&lock, NULL, out, "karma trace", "--out FILE"));
     const enum err e = write(c);
     locking_end(&lock);
     return e;

@@ -81,7 +81,7 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, struct
     e = setup.features == NULL ? ERR_MEMORY : e;
     TRY(comm_agree(comm, e));
     if (!o->dry_run) {
-        TRY(locking_dir(lock, comm, x->cfg.run.dir, "karma train"));
+        TRY(locking_dir(lock, comm, x->cfg.run.dir, "karma train", "--set run.dir=DIR"));
         TRY(resume_decide(&what, &digest, comm, x, o->restart));
     }
     TRY(check_dump(comm, o, what));

@@ -167,7 +167,7 @@ static enum err run_report(const struct call *c)
                                     .seed = 1}};
     struct lock lock = {.fd = -1};
     if (o->out != NULL) {
-        TRY(locking_dir(&lock, NULL, o->out, "karma twin report"));
+        TRY(locking_dir(&lock, NULL, o->out, "karma twin report", "--out DIR"));
     }
     arena_init(&x.scratch);
     const enum err e = report(&s, &x, &cfg);

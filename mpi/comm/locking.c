@@ -5,17 +5,17 @@
 #include "mpi/comm/stop.h"
 
 typedef enum err take_lock(struct lock *l, const char *path, const struct owner *me,
-                           const struct lock_times *times);
+                           const char *elsewhere, const struct lock_times *times);
 
 static enum err take(struct lock *l, take_lock *how, struct comm *comm, const char *path,
-                     const char *command)
+                     const char *command, const char *elsewhere)
 {
     struct owner me;
     enum err e = ERR_OK;
     *l = (struct lock){.fd = -1};
     if (comm == NULL || comm->rank == 0) {
         owner_identify(&me, command);
-        e = how(l, path, &me, &lock_usual_times);
+        e = how(l, path, &me, elsewhere, &lock_usual_times);
         if (e == ERR_OK) {
             stop_lock(l);
         }
@@ -23,20 +23,22 @@ static enum err take(struct lock *l, take_lock *how, struct comm *comm, const ch
     return comm != NULL ? comm_agree(comm, e) : e;
 }
 
-enum err locking_dir(struct lock *l, struct comm *comm, const char *dir, const char *command)
+enum err locking_dir(struct lock *l, struct comm *comm, const char *dir, const char *command,
+                     const char *elsewhere)
 {
-    return take(l, lock_dir, comm, dir, command);
+    return take(l, lock_dir, comm, dir, command, elsewhere);
 }
 
 static enum err lock_regular(struct lock *l, const char *file, const struct owner *me,
-                             const struct lock_times *times)
+                             const char *elsewhere, const struct lock_times *times)
 {
-    return file_is_special(file) ? ERR_OK : lock_file(l, file, me, times);
+    return file_is_special(file) ? ERR_OK : lock_file(l, file, me, elsewhere, times);
 }
 
-enum err locking_file(struct lock *l, struct comm *comm, const char *file, const char *command)
+enum err locking_file(struct lock *l, struct comm *comm, const char *file, const char *command,
+                      const char *elsewhere)
 {
-    return take(l, lock_regular, comm, file, command);
+    return take(l, lock_regular, comm, file, command, elsewhere);
 }
 
 void locking_end(struct lock *l)

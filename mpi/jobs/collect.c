@@ -295,7 +295,7 @@ static enum err collect(struct collect *c, const char *config_path)
 {
     const bool root = c->comm->rank == 0;
     TRY(comm_agree(c->comm, init(c, config_path)));
-    TRY(locking_file(&c->lock, c->comm, c->cfg->path, "karma trace collect"));
+    TRY(locking_file(&c->lock, c->comm, c->cfg->path, "karma trace collect", "--out FILE"));
     TRY(comm_agree(c->comm, root ? open_store(c) : ERR_OK));
     TRY(share_kept(c));
     const struct job_list jobs = {.n = c->n_jobs - c->n_kept,

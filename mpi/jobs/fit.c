@@ -167,7 +167,7 @@ static enum err fit(struct fit *f)
     if (f->traces == NULL || f->pending == NULL || f->pending_file == NULL) {
         return comm_agree(f->comm, ERR_MEMORY);
     }
-    TRY(locking_file(&f->lock, f->comm, f->order->out, "karma twin fit"));
+    TRY(locking_file(&f->lock, f->comm, f->order->out, "karma twin fit", "--out FILE"));
     TRY(comm_agree(f->comm, root ? merge(f) : ERR_OK));
     TRY(comm_agree(f->comm, begin(f)));
     if (f->out->waiting) {

@@ -95,6 +95,12 @@ trace-merge d/x.lock trace merge F/store --out d/x
 twin-fit d/x.lock twin fit $small F/store --out d/x
 twin-report d/lock twin report F/twin --out d
 END
+words_of() { # ARGUMENT...: the command and its verb
+    case $1 in
+    trace | twin | org) echo "$1 $2" ;;
+    *) echo "$1" ;;
+    esac
+}
 n=0
 while read -r name place arguments; do
     n=$((n + 1)) dir=$WORK/w$n
@@ -104,6 +110,13 @@ while read -r name place arguments; do
     arguments=$(echo "$arguments" | sed "s|F/|$fixtures/|g; s|=d\$|=$dir|; s| d\$| $dir|; s| d/| $dir/|g")
     # shellcheck disable=SC2086
     refused "$name: $place" "$KARMA" $arguments
+    offered=$(sed -n 's/.*choose another place with \(--[a-z]*\) .*/\1/p' "$WORK/err")
+    # shellcheck disable=SC2086
+    case $name in
+    figure) same "$offered" "" "$name: no option is offered, because it has none" ;;
+    *) "$KARMA" $(words_of $arguments) --help | grep -q -- "$offered" && [ -n "$offered" ]
+        result $? "$name: the option that is offered is one of the command's" ;;
+    esac
     picture "$dir" >"$WORK/after"
     holds "$name: nothing was written" cmp "$WORK/before" "$WORK/after"
 done <"$WORK/writers"

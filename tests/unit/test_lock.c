@@ -56,7 +56,7 @@ static enum err try_as(struct lock *l, struct fixture *f, const struct owner *me
 {
     const struct lock_times times = quick();
     heard_forget(&f->scene.log);
-    return lock_dir(l, f->dir, me, &times);
+    return lock_dir(l, f->dir, me, NULL, &times);
 }
 
 /* A lock that `o` holds, renewed `age` seconds ago. */
@@ -166,7 +166,7 @@ static void all_names_of_a_directory_are_one_lock(void **state)
     (void)snprintf(other[2], sizeof other[2], "%s/link", f->scene.dir);
     assert_int_equal(symlink(f->dir, other[2]), 0);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(lock_dir(&second, other[i], &f->me, &times), ERR_BUSY);
+        assert_int_equal(lock_dir(&second, other[i], &f->me, NULL, &times), ERR_BUSY);
     }
     lock_release(&l);
 }
@@ -179,14 +179,14 @@ static void a_file_has_its_lock_beside_it(void **state)
     const struct lock_times times = quick();
     (void)snprintf(file, sizeof file, "%s/new/store", f->dir);
     (void)snprintf(path, sizeof path, "%s.lock", file);
-    assert_int_equal(lock_file(&l, file, &f->me, &times), ERR_OK);
+    assert_int_equal(lock_file(&l, file, &f->me, NULL, &times), ERR_OK);
     assert_true(file_exists(path));
-    assert_int_equal(lock_file(&second, file, &f->me, &times), ERR_BUSY);
+    assert_int_equal(lock_file(&second, file, &f->me, NULL, &times), ERR_BUSY);
     assert_int_equal(file_write(file, "x", 1), ERR_OK); /* it comes into being meanwhile */
-    assert_int_equal(lock_file(&second, file, &f->me, &times), ERR_BUSY);
+    assert_int_equal(lock_file(&second, file, &f->me, NULL, &times), ERR_BUSY);
     lock_release(&l);
     assert_false(file_exists(path));
-    assert_int_equal(lock_file(&second, file, &f->me, &times), ERR_OK);
+    assert_int_equal(lock_file(&second, file, &f->me, NULL, &times), ERR_OK);
     lock_release(&second);
 }
 
@@ -327,7 +327,7 @@ static void the_owner_renews(void **state)
     struct stat st;
     struct timespec old[2] = {{.tv_sec = 0}, {.tv_sec = 0}};
     const struct lock_times often = {.renew = 0.02, .stale = 300.0, .watch = 1.0};
-    assert_int_equal(lock_dir(&l, f->dir, &f->me, &often), ERR_OK);
+    assert_int_equal(lock_dir(&l, f->dir, &f->me, NULL, &often), ERR_OK);
     assert_int_equal(utimensat(AT_FDCWD, f->path, old, 0), 0);
     do {
         usleep(1000);
@@ -372,7 +372,7 @@ static void race(struct fixture *f, const struct owner *old, int age)
         owner_identify(&me, "racer");
         (void)!write(ready[1], "r", 1);
         (void)!read(go[0], &c, 1);
-        const enum err e = lock_dir(&l, f->dir, &me, &times);
+        const enum err e = lock_dir(&l, f->dir, &me, NULL, &times);
         (void)!write(won[1], e == ERR_OK ? "y" : e == ERR_BUSY ? "n" : "x", 1);
         (void)!read(end[0], &c, 1); /* nobody releases before all have tried */
         lock_release(&l);
@@ -454,7 +454,7 @@ static void a_takeover_that_was_killed_is_finished_by_another(void **state)
             struct owner me;
             const struct lock_times times = quick();
             owner_identify(&me, "victim");
-            (void)!lock_dir(&l, f->dir, &me, &times);
+            (void)!lock_dir(&l, f->dir, &me, NULL, &times);
             pause();
         }
         usleep((useconds_t)(i * 40));
@@ -486,7 +486,7 @@ static void a_directory_moves_aside_and_the_new_one_is_locked(void **state)
     assert_int_equal(try_as(&second, f, &f->me), ERR_BUSY);
     (void)snprintf(file, sizeof file, "%s/run.yaml", aside);
     assert_true(file_exists(file));
-    assert_int_equal(lock_dir(&second, aside, &f->me, &times), ERR_OK); /* nobody's */
+    assert_int_equal(lock_dir(&second, aside, &f->me, NULL, &times), ERR_OK); /* nobody's */
     lock_release(&second);
     lock_release(&l);
 }
@@ -500,7 +500,7 @@ static void a_directory_in_which_somebody_works_stays(void **state)
     assert_int_equal(try_as(&l, f, &f->me), ERR_OK);
     (void)snprintf(aside, sizeof aside, "%s.1", f->dir);
     (void)snprintf(file, sizeof file, "%s/below/twin.store", f->dir);
-    assert_int_equal(lock_file(&store, file, &f->me, &times), ERR_OK);
+    assert_int_equal(lock_file(&store, file, &f->me, NULL, &times), ERR_OK);
     assert_int_equal(lock_move_aside(&l, f->dir, aside), ERR_BUSY);
     assert_non_null(strstr(f->scene.log.last, "twin.store.lock"));
     assert_false(file_exists(aside));
@@ -514,9 +514,9 @@ static void a_place_that_cannot_be_written_is_named(void **state)
     struct fixture *f = *state;
     struct lock l;
     const struct lock_times times = quick();
-    assert_int_equal(lock_dir(&l, "/proc/run", &f->me, &times), ERR_IO);
+    assert_int_equal(lock_dir(&l, "/proc/run", &f->me, NULL, &times), ERR_IO);
     assert_non_null(strstr(f->scene.log.last, "/proc/run"));
-    assert_int_equal(lock_file(&l, "/proc/store", &f->me, &times), ERR_IO);
+    assert_int_equal(lock_file(&l, "/proc/store", &f->me, NULL, &times), ERR_IO);
     assert_non_null(strstr(f->scene.log.last, "/proc/store"));
 }
 
