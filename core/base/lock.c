@@ -419,6 +419,89 @@ static void end_renewing(struct lock *l)
     l->renewing = false;
 }
 
+/* ---- the locks of others, above and below ---- */
+
+static bool is_lock_name(const char *name, bool files)
+{
+    const size_t n = strlen(name), tail = strlen(".lock");
+    return strcmp(name, "lock") == 0 ||
+           (files && n > tail && strcmp(name + n - tail, ".lock") == 0);
+}
+
+/* What is to happen to a directory, and which locks in it forbid that. */
+struct intent {
+    const char *participle;
+    bool files; /* locks of files as well as of directories */
+};
+
+/* Is this somebody else's lock, and valid? */
+static enum err check_lock(const char *path, const struct lock *l, const struct intent *what,
+                           struct timespec now)
+{
+    struct found f;
+    const struct watched nothing = {.ino = 0};
+    TRY(look(&f, path));
+    if (!f.there || f.owner.pid == 0 || (f.st.st_ino == l->ino && f.st.st_dev == l->dev) ||
+        judge(&f, l, now, &nothing) == TAKE_OVER) {
+        return ERR_OK;
+    }
+    char who[OWNER_TEXT_MAX];
+    owner_describe(who, &f.owner);
+    log_error("'%s' cannot be %s: %s holds '%s', and a directory is locked with all that is in it. "
+              "Wait for it to end%s%s",
+              l->what, what->participle, who, path,
+              l->elsewhere != NULL ? ", or choose another place with " : "",
+              l->elsewhere != NULL ? l->elsewhere : "");
+    return ERR_BUSY;
+}
+
+static enum err check_tree(const char *dir, const struct lock *l, const struct intent *what,
+                           struct timespec now, int depth)
+{
+    DIR *d = opendir(dir);
+    if (d == NULL) {
+        return ERR_OK; /* it went away meanwhile, or is not ours to look at */
+    }
+    enum err e = ERR_OK;
+    for (const struct dirent *entry; e == ERR_OK && (entry = readdir(d)) != NULL;) {
+        char path[PATH_MAX];
+        struct stat st;
+        const int n = snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || n < 0 ||
+            (size_t)n >= sizeof path || lstat(path, &st) != 0) {
+            continue;
+        }
+        if (S_ISDIR(st.st_mode) && depth < SCAN_DEPTH) {
+            e = check_tree(path, l, what, now, depth + 1);
+        } else if (S_ISREG(st.st_mode) && is_lock_name(entry->d_name, what->files)) {
+            e = check_lock(path, l, what, now);
+        }
+    }
+    closedir(d);
+    return e;
+}
+
+/* Nobody works in a directory above ours or below it. Called with our own lock taken: of two that
+ * start at once, one at least sees the lock of the other. */
+static enum err check_neighbours(const struct lock *l)
+{
+    static const struct intent use = {.participle = "used"};
+    char dir[PATH_MAX], above[PATH_MAX + sizeof "/lock"];
+    struct stat mine;
+    if (fstat(l->fd, &mine) != 0) {
+        return cannot("look at", l->path);
+    }
+    (void)snprintf(dir, sizeof dir, "%s", l->path);
+    *strrchr(dir, '/') = '\0';
+    TRY(check_tree(dir, l, &use, mine.st_mtim, 0));
+    for (char *slash; !l->guest && (slash = strrchr(dir, '/')) != NULL;) {
+        *slash = '\0';
+        (void)snprintf(above, sizeof above, "%s/lock", dir);
+        TRY(check_lock(above, l, &use, mine.st_mtim));
+    }
+    return ERR_OK;
+}
+
 /* ---- directories and files ---- */
 
 static enum err take(struct lock *l)
@@ -472,8 +555,13 @@ static enum err take_dir(struct lock *l, const char *dir)
         return cannot("find", dir);
     }
     TRY(set_path(l, real, "/", "lock"));
-    const enum err e = take(l);
+    enum err e = take(l);
+    if (e == ERR_OK) {
+        e = check_neighbours(l);
+    }
     if (e != ERR_OK) {
+        end_renewing(l);
+        drop(l);
         unmake_dir(l);
     }
     return e;
@@ -483,6 +571,14 @@ enum err lock_dir(struct lock *l, const char *dir, const struct owner *me, const
                   const struct lock_times *times)
 {
     begin(l, dir, me, elsewhere, times);
+    return take_dir(l, dir);
+}
+
+enum err lock_guest_dir(struct lock *l, const char *dir, const struct owner *me,
+                        const char *elsewhere, const struct lock_times *times)
+{
+    begin(l, dir, me, elsewhere, times);
+    l->guest = true;
     return take_dir(l, dir);
 }
 
@@ -551,64 +647,16 @@ void lock_abandon(const struct lock *l)
 
 /* ---- moving a directory aside ---- */
 
-static bool is_lock_name(const char *name)
-{
-    const size_t n = strlen(name), tail = strlen(".lock");
-    return strcmp(name, "lock") == 0 || (n > tail && strcmp(name + n - tail, ".lock") == 0);
-}
-
-/* Is this somebody else's lock, and valid? */
-static enum err check_lock(const char *path, const struct lock *l, struct timespec now)
-{
-    struct found f;
-    const struct watched nothing = {.ino = 0};
-    TRY(look(&f, path));
-    if (!f.there || f.owner.pid == 0 || (f.st.st_ino == l->ino && f.st.st_dev == l->dev) ||
-        judge(&f, l, now, &nothing) == TAKE_OVER) {
-        return ERR_OK;
-    }
-    char who[OWNER_TEXT_MAX];
-    owner_describe(who, &f.owner);
-    log_error("'%s' cannot be moved aside: %s holds '%s' in it. Wait for it to end%s%s", l->what,
-              who, path, l->elsewhere != NULL ? ", or choose another place with " : "",
-              l->elsewhere != NULL ? l->elsewhere : "");
-    return ERR_BUSY;
-}
-
-static enum err check_tree(const char *dir, const struct lock *l, struct timespec now, int depth)
-{
-    DIR *d = opendir(dir);
-    if (d == NULL) {
-        return ERR_OK; /* it went away meanwhile, or is not ours to look at */
-    }
-    enum err e = ERR_OK;
-    for (const struct dirent *entry; e == ERR_OK && (entry = readdir(d)) != NULL;) {
-        char path[PATH_MAX];
-        struct stat st;
-        const int n = snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || n < 0 ||
-            (size_t)n >= sizeof path || lstat(path, &st) != 0) {
-            continue;
-        }
-        if (S_ISDIR(st.st_mode) && depth < SCAN_DEPTH) {
-            e = check_tree(path, l, now, depth + 1);
-        } else if (S_ISREG(st.st_mode) && is_lock_name(entry->d_name)) {
-            e = check_lock(path, l, now);
-        }
-    }
-    closedir(d);
-    return e;
-}
-
 /* The old lock moves with its directory and keeps it ours until the new one stands. */
 enum err lock_move_aside(struct lock *l, const char *dir, const char *aside)
 {
+    static const struct intent moving = {.participle = "moved aside", .files = true};
     char temporary[PATH_MAX], old[PATH_MAX];
     struct stat now;
     TRY(lock_confirm(l));
     TRY(write_mine(temporary, &now, l));
     unlink(temporary);
-    TRY(check_tree(dir, l, now.st_mtim, 0));
+    TRY(check_tree(dir, l, &moving, now.st_mtim, 0));
     end_renewing(l);
     if (rename(dir, aside) != 0) {
         log_error("%s: cannot be moved to %s: %s", dir, aside, strerror(errno));

@@ -115,7 +115,7 @@ static enum err print_metrics(const struct episode_metrics *m, const char *title
 }
 
 static enum err play(struct timeline *t, const struct experiment *x, int controller,
-                     const char *config_path, const char *dir, struct arena *arena)
+                     const char *config_path, const char *dir, bool guest, struct arena *arena)
 {
     const struct controller_cfg *cfg = &x->cfg.eval.controllers[controller];
     struct policies policies;
@@ -127,7 +127,7 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     TRY(controller_new(&t->controllers[0], arena, cfg, &x->world,
                        teams->n_teams > 0 ? teams->rules[0] : &x->rules,
                        teams->n_teams > 0 ? teams->teams[0] : NULL));
-    TRY(locking_dir(&lock, NULL, dir, "karma simulate", "--out DIR"));
+    TRY((guest ? locking_guest_dir : locking_dir)(&lock, NULL, dir, "karma simulate", "--out DIR"));
     arena_init(&scratch);
     enum err e = timeline_write(&m, t, dir, &scratch);
     if (e == ERR_OK && !metrics_scored(&m)) {
@@ -170,7 +170,8 @@ static enum err simulate(const struct experiment *x, const struct options *o,
     if (dir == NULL || t.title == NULL) {
         return ERR_MEMORY;
     }
-    return play(&t, x, controller, config_path, dir, arena);
+    const bool guest = o->out == NULL; /* a run under way writes nothing into its `simulate` */
+    return play(&t, x, controller, config_path, dir, guest, arena);
 }
 
 static enum err run(const struct call *c)

@@ -29,6 +29,12 @@ enum err locking_dir(struct lock *l, struct comm *comm, const char *dir, const c
     return take(l, lock_dir, comm, dir, command, elsewhere);
 }
 
+enum err locking_guest_dir(struct lock *l, struct comm *comm, const char *dir, const char *command,
+                           const char *elsewhere)
+{
+    return take(l, lock_guest_dir, comm, dir, command, elsewhere);
+}
+
 static enum err lock_regular(struct lock *l, const char *file, const struct owner *me,
                              const char *elsewhere, const struct lock_times *times)
 {

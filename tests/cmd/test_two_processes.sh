@@ -58,6 +58,19 @@ holds "the directory of a running process is not moved aside" test ! -e "$run.1"
 holds "the first training is still running" grep -q '^running' "$run/status"
 holds "its configuration is the first one's" grep -q '^  seed: 1$' "$run/run.yaml"
 refused "an evaluation into it" "$KARMA" eval $tiny --set run.dir="$run" --set eval.episodes=1
+# A directory is locked with those in it.
+neighbour() { # NAME COMMAND...: refused, because the first process holds a lock above or below
+    exits 2 "$@"
+    says err "cannot be used: process $first on host .* holds '$run/lock'" "$1: the lock is named"
+}
+neighbour "a training into its checkpoints" "$KARMA" train $tiny --set run.dir="$run/checkpoints"
+neighbour "an evaluation deep inside" "$KARMA" eval $tiny --set eval.episodes=1 --out "$run/policy/a/b"
+holds "which leaves nothing" test ! -e "$run/policy/a/b"
+neighbour "a simulation inside" "$KARMA" simulate "$two" --out "$run/policy/a"
+neighbour "a training above" "$KARMA" train $tiny --set run.dir="$WORK"
+holds "which leaves no lock" test ! -e "$WORK/lock"
+exits 0 "a simulation into the directory that a run has for it" "$KARMA" simulate "$two" \
+    --set run.dir="$run"
 exits 0 "--dry-run needs no lock" second 2 --dry-run
 if [ "${MPI:-1}" = 0 ]; then
     skip "a second training on three ranks" "built without MPI"
