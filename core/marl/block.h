@@ -30,7 +30,8 @@ struct block {
                           NULL if S = 0 */
     uint32_t *episode; /* (E) episode number at the first step of the block */
     uint32_t n_episodes; /* that ended in this block */
-    double *stats;       /* (n_stats) summed over these; in the block of team 0 only */
+    double *stats;       /* (2, n_stats) sums over those that have the number, and how many have it;
+                            in the block of team 0 only */
 
     /* computed by the learner */
     float *advantage; /* (E, T, A) */
@@ -40,7 +41,7 @@ struct block {
 /* Numbers that an episode leaves behind stand once, in the block of team 0. */
 static inline int block_n_stats(const struct env_spec *spec, int team)
 {
-    return team == 0 ? spec->n_stats : 0;
+    return team == 0 ? 2 * spec->n_stats : 0;
 }
 
 enum err block_init(struct block *b, struct arena *arena, const struct env_spec *spec, int team,

@@ -215,7 +215,10 @@ static enum err end_episode(struct rollout *r, const struct run *run, int e, int
     }
     const bool scored = r->spec->n_stats == 0 || !isnan(r->stats[0]);
     for (int i = 0; scored && i < r->spec->n_stats; i++) {
-        b->stats[i] += r->stats[i];
+        if (!isnan(r->stats[i])) {
+            b->stats[i] += r->stats[i];
+            b->stats[r->spec->n_stats + i] += 1.0;
+        }
     }
     for (int k = 0; scored && k < r->spec->n_teams; k++) {
         if (run->blocks[k] != NULL) {

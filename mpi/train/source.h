@@ -20,7 +20,7 @@ struct env_source {
      * rank. They demonstrate if train.init asks for it. */
     enum err (*make)(void *ctx, struct env **out, struct arena *arena, int n_env);
     /* A few words for the progress line, "" if there is nothing to say. episodes (n_stats): sums
-     * over the episodes that ended in an update. NULL: nothing ever. */
+     * over the episodes that ended in an update and have the number. NULL: nothing ever. */
     void (*tell)(const void *ctx, char text[SOURCE_TEXT], const float *episodes);
 };
 

@@ -167,7 +167,7 @@ static enum err sum_episodes(struct trainer *t, int set)
         return ERR_OK;
     }
     const struct reducer r = t->episodes;
-    const int n_stats = t->spec->n_stats;
+    const int n_stats = block_n_stats(t->spec, 0);
     for (int i = 0; i < t->n_learn; i++) {
         const struct block *b = &trainer_blocks(t, set, 0)[i];
         float *leaf = reduce_floats(r.leaf(r.ctx, b->tile));

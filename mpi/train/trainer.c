@@ -215,7 +215,7 @@ static enum err init_sums(struct trainer *t)
     for (int k = 0; k < t->spec->n_teams; k++) {
         TRY(init_team_sums(t, k));
     }
-    t->episode_shape = (struct reduce_shape){.n_floats = (size_t)t->spec->n_stats + 1};
+    t->episode_shape = (struct reduce_shape){.n_floats = (size_t)block_n_stats(t->spec, 0) + 1};
     const struct tree_op op = {
         .bytes = reduce_bytes(&t->episode_shape), .merge = reduce_merge, .ctx = &t->episode_shape};
     TRY(init_sum(t, &t->episode_sum, &t->episodes, &op));

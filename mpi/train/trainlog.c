@@ -198,7 +198,7 @@ enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *com
     l->comm = comm;
     l->arena = arena;
     l->metrics.fd = l->timing.fd = -1;
-    l->episodes = ARENA_NEW(arena, l->spec->n_stats + 1, float);
+    l->episodes = ARENA_NEW(arena, block_n_stats(l->spec, 0) + 1, float);
     l->started_s = l->last_s = clock_s();
     if (l->episodes == NULL) {
         return ERR_MEMORY;
@@ -242,13 +242,13 @@ static void put_learning(struct trainlog *l, int team)
 static enum err put_metrics(struct trainlog *l, int u)
 {
     const int n_stats = l->spec->n_stats;
-    const double n = (double)l->episodes[n_stats];
+    const float *with = l->episodes + n_stats; /* episodes that have the number */
     csv_int(&l->metrics, u);
     csv_int(&l->metrics, (int64_t)env_steps(l, u));
-    csv_int(&l->metrics, (int64_t)n);
+    csv_int(&l->metrics, (int64_t)l->episodes[2 * n_stats]);
     csv_num(&l->metrics, l->stats[0].reward);
     for (int i = 0; i < n_stats; i++) {
-        csv_num(&l->metrics, (double)l->episodes[i] / n); /* 0 / 0: no episode ended */
+        csv_num(&l->metrics, (double)l->episodes[i] / (double)with[i]); /* 0 / 0: none has it */
     }
     put_learning(l, 0);
     for (int k = 1; k < l->spec->n_teams; k++) {

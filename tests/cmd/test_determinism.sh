@@ -32,6 +32,11 @@ awk -F, '
     NR > 1 && $column != "0" { bad = 1 }
     END { exit !column || NR < 6 || bad }' "$WORK/run/metrics.csv"
 result $? "every update starts with probability ratios of exactly 1"
+awk -F, '
+    NR == 1 { for (i = 1; i <= NF; i++) if ($i == "recovery") column = i }
+    NR > 1 && !($column + 0 > 0) { bad = 1 }
+    END { exit !column || NR < 6 || bad }' "$WORK/run/metrics.csv"
+result $? "episodes without an attack, which have no recovery time, leave the mean of the others"
 sed '/^digest:/d' "$WORK/run/metrics.csv" >"$WORK/serial.csv"
 
 if [ "${MPI:-1}" = 0 ]; then

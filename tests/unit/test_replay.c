@@ -99,7 +99,7 @@ static void same_blocks(const struct fixture *f, const struct fixture *g)
         assert_memory_equal(a->boot, b->boot, rows * 2 * sizeof(float));
         assert_memory_equal(a->last_value, b->last_value, (size_t)a->n_env * 2 * sizeof(float));
         assert_memory_equal(a->episode, b->episode, (size_t)a->n_env * sizeof(uint32_t));
-        assert_memory_equal(a->stats, b->stats, 2 * sizeof(double));
+        assert_memory_equal(a->stats, b->stats, 4 * sizeof(double));
     }
 }
 

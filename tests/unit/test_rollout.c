@@ -112,6 +112,9 @@ static void test_plain_loop(void **state)
     assert_true(n_boot > 5); /* it was there to be tested */
     assert_int_equal(f.run.block[0].n_episodes + f.run.block[1].n_episodes, n_episodes);
     assert_true(f.run.block[0].stats[0] + f.run.block[1].stats[0] == steps);
+    for (int i = 2; i < 4; i++) { /* each episode has both numbers */
+        assert_true(f.run.block[0].stats[i] + f.run.block[1].stats[i] == n_episodes);
+    }
     double got = f.run.block[0].stats[1] + f.run.block[1].stats[1];
     assert_true(got - sum < 1e-9 && sum - got < 1e-9);
     assert_int_equal(f.run.block[1].tile, 1);
@@ -269,12 +272,43 @@ static void test_polls_and_allocates_nothing(void **state)
     arena_release(&f.arena);
 }
 
+/* Episodes of an odd length have no second number. */
+static void half_stats(struct env *e, int lid, double *out)
+{
+    toy_stats(e, lid, out);
+    out[1] = (int)out[0] % 2 == 1 ? (double)NAN : out[1];
+}
+
+static void test_numbers_that_some_episodes_lack(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct env_ops ops = toy_ops;
+    double n = 0.0, with = 0.0;
+    setup(&f);
+    ops.stats = half_stats;
+    for (int i = 0; i < f.run.n_tiles; i++) {
+        f.run.env[i].env.ops = &ops;
+    }
+    OK(toy_run_rollout(&f.run, &policy, 12));
+    for (int i = 0; i < f.run.n_tiles; i++) {
+        const struct block *b = &f.run.block[i];
+        assert_true(isfinite(b->stats[0]) && isfinite(b->stats[1]));
+        assert_true(b->stats[2] == b->n_episodes);
+        n += b->stats[2];
+        with += b->stats[3];
+    }
+    assert_true(with > 0.0 && with < n); /* of both lengths there are some */
+    arena_release(&f.arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_loop),
         cmocka_unit_test(test_continues),
         cmocka_unit_test(test_episodes_without_numbers),
+        cmocka_unit_test(test_numbers_that_some_episodes_lack),
         cmocka_unit_test(test_stagger),
         cmocka_unit_test(test_demonstrate),
         cmocka_unit_test(test_no_demonstrator),
