@@ -1,7 +1,8 @@
 # The job scripts on a real Slurm, which this test starts for itself on loopback (cluster.sh):
 #
 #   a training as a job, through mpirun and through srun --mpi=pmix, on one node and on two
-#   its log while it runs; the time limit; a requeue on the same node and on another one
+#   its log while it runs; the time limit; a requeue on the same node and on another one; what a
+#   cancelled job says
 #   the CPUs of two jobs on one node, where the site binds nothing and where it gives masks
 #   an evaluation as a job array that is merged; what a job says that cannot run
 #
@@ -111,7 +112,10 @@ submit --ntasks=2 --nodes=1 slurm/train.sbatch $tiny --set run.dir=runs/one
 ends "$id" 0 "a training on one node"
 same "$(digest_of "$id")" "$want" "has the digest of a training without Slurm"
 holds "its log has the job's name and number" test -s "karma-train-$id.log"
-same "$(grep -vc '^digest\|^policy written' "karma-train-$id.log")" 0 "and two lines"
+same "$(sed 's/[0-9a-f]\{16\}/HASH/; s/[0-9][0-9.]* MiB/N MiB/' "karma-train-$id.log" | sort)" \
+    "$(printf '%s\n' "digest HASH" "memory of rank 0: N MiB resident at most" \
+        "policy written to runs/one/policy/weights.bin")" \
+    "which holds the digest, the memory and the place of the policy, each once, and no more"
 KARMA_LAUNCHER=srun submit --ntasks=2 --nodes=1 slurm/train.sbatch $tiny --set run.dir=runs/srun
 ends "$id" 0 "a training through srun --mpi=pmix"
 same "$(digest_of "$id")" "$want" "has the same digest"
@@ -162,8 +166,13 @@ ends "$pair1" 5 "USR1 to the batch script ends the training with status 5"
 log_has "$pair1" "^stopped on request after update [0-9]+ of 100000; to go on: sbatch --ntasks=1 slurm/train.sbatch $tiny --set run.dir=runs/pair1 " \
     "and a sentence with the sbatch line"
 ours_only "$pair1" "and no word of the launcher"
+
+# ---- cancelled ----
 scancel "$pair2"
 await 60 over "$pair2"
+log_has "$pair2" "^ended by SIGTERM after update [0-9]+ of 100000; to go on from the checkpoint of update [0-9]+: sbatch --ntasks=1 slurm/train.sbatch $tiny --set run.dir=runs/pair2 " \
+    "scancel: the log names the checkpoint and the sbatch line"
+same "$(grep -c 'to go on' "karma-train-$pair2.log")" 1 "scancel: said once"
 
 # ---- requeued when it was stopped, on the same node or another ----
 KARMA_REQUEUE=1 KARMA_PROGRESS_S=0 submit --ntasks=2 --nodelist=n1 slurm/train.sbatch $tiny \
