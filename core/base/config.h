@@ -22,6 +22,18 @@
  * one document, tabs as indentation, bytes that are not UTF-8, more than CFG_DEPTH_MAX levels, more
  * than CFG_FILE_MAX bytes, an include cycle.
  *
+ * Kinds. A CFG_ONE_OF row stands for one of several *kinds*, each with a table of parameters of its
+ * own (a method, say). The name of the kind is a key of the surrounding map, and its parameters
+ * stand in a map below it:
+ *
+ *     - {name: tuned, khpa: {target: 0.5, down_s: 0}}
+ *     - {khpa: {}}
+ *     - khpa
+ *
+ * The last two mean the same: a map that holds nothing but a kind with its defaults may be written
+ * as the name. Two kinds in one map are refused; a later source or --set that gives another kind
+ * replaces the one that stood there, with its parameters.
+ *
  * Values. Booleans are true and false, nothing else. Integers must be exact: 1e6 and 1_000_000 are
  * integers, 1.5 is not. Numbers may not be quoted; NaN and infinity are refused. Strings may be
  * plain or quoted, and may not be left empty without quotes. The value of a --set is read in the
@@ -61,6 +73,8 @@ enum cfg_type { /* C type of the member */
                 CFG_TYPE_ENUM,   /* int or an enum without negative values */
                 CFG_TYPE_TABLE,  /* nested struct */
                 CFG_TYPE_LIST, /* pointer into the arena, and an int with the number of elements */
+                CFG_TYPE_ONE_OF,  /* struct cfg_one */
+                CFG_TYPE_RENAMED, /* none: a key of older versions */
 };
 
 /* Choices of a CFG_ENUM: ends with a row whose name is NULL. */
@@ -68,6 +82,22 @@ struct cfg_choice {
     const char *name;
     int value;
     const char *doc; /* "" or a few words */
+};
+
+/* One kind of a CFG_ONE_OF. Whoever has more to say of a kind puts this first in a struct of his
+ * own and gets back to it from the pointer. */
+struct cfg_field;
+struct cfg_kind {
+    const char *name;              /* its key in YAML */
+    const char *doc;               /* one line, no full stop */
+    const struct cfg_field *table; /* its parameters; none: only CFG_END */
+    size_t size;                   /* bytes of the struct that the table describes, at least 1 */
+};
+
+/* Member of a CFG_ONE_OF. */
+struct cfg_one {
+    const struct cfg_kind *kind; /* NULL: none was chosen */
+    const void *params;          /* (kind->size) in the arena */
 };
 
 /* One row. Written with the macros below, never by hand. A default must be a value its own row
@@ -84,7 +114,8 @@ struct cfg_field {
     unsigned effect;               /* enum cfg_effect; tables and lists of structs: unused */
     const char *doc;               /* one line, no full stop */
     const struct cfg_choice *choices;
-    const struct cfg_field *table; /* rows of a nested struct or of a list's structs */
+    const struct cfg_field *table;       /* rows of a nested struct or of a list's structs */
+    const struct cfg_kind *const *kinds; /* of a CFG_ONE_OF; ends with NULL */
 };
 
 #define CFG_END                                                                                    \
@@ -148,6 +179,22 @@ struct cfg_field {
     {                                                                                              \
         .name = #member, .type = CFG_TYPE_TABLE, .offset = offsetof(S, member), .unit = "",        \
         .doc = (doc_), .table = (table_)                                                           \
+    }
+
+/* One of several kinds, whose names are keys beside those of the other rows; at most one such row
+ * in a table. Default: the name of a kind, "" (none has to be chosen), or CFG_REQUIRED. The effect
+ * is that of choosing another kind. */
+#define CFG_ONE_OF(S, member, kinds_, def_, effect_, doc_)                                         \
+    {                                                                                              \
+        .name = #member, .type = CFG_TYPE_ONE_OF,                                                  \
+        .offset = offsetof(S, member) + CFG_IS_(S, member, struct cfg_one), .def = (def_),         \
+        .unit = "", .effect = (effect_), .doc = (doc_), .kinds = (kinds_)                          \
+    }
+
+/* A key of older versions: refused, with its new name. */
+#define CFG_RENAMED(old, new_)                                                                     \
+    {                                                                                              \
+        .name = (old), .type = CFG_TYPE_RENAMED, .def = (new_), .unit = "", .doc = ""              \
     }
 
 #define CFG_LIST_(S, member, n_member, E, T, def_, n_min_, n_max_, min_, max_, unit_, effect_,     \

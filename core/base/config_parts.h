@@ -4,6 +4,7 @@
  *     config_value.c   the text of one value <-> one C value, and the sentences about it
  *     config_place.c   a dotted key -> its row, its bytes in the struct, where it was given
  *     config_read.c    one tree, or the defaults, onto the struct
+ *     config_kind.c    the same for one of several kinds, and how older versions wrote them
  *     config.c         files with their includes and overrides, one after the other
  *     config_print.c   struct + table -> text: resolved config, documentation, digest, difference
  */
@@ -98,7 +99,8 @@ size_t cfg_key_push_index(struct cfg_key *k, int i);
 void cfg_key_pop(struct cfg_key *k, size_t before);
 
 /* Where one value was given. Invariant: a table's place has one child per row, a list's place one
- * per element; a value's place has none. */
+ * per element, that of a CFG_ONE_OF one per kind, of which only the chosen one has children; a
+ * value's place has none. */
 struct cfg_place {
     struct cfg_mark mark; /* origin NULL: not given, the default holds */
     struct cfg_place *children;
@@ -120,10 +122,16 @@ struct cfg_slot cfg_slot_row(const struct cfg_slot *parent, int row);
 struct cfg_slot cfg_slot_item(const struct cfg_slot *list, void *items, int i);
 void *cfg_slot_items(const struct cfg_slot *list);
 
-/* Index of the row of that name, or -1. */
-int cfg_find_row(const struct cfg_field *table, const char *name);
+/* Parameters of kind `k`, which must be the chosen one; its place must be there. */
+struct cfg_slot cfg_slot_kind(const struct cfg_slot *one, int k);
 
-/* Which child of the slot's place `part` names, or -1. */
+/* Index of the row that has that key, or -1. */
+int cfg_find_row(const struct cfg_field *table, const char *name);
+/* Index of the CFG_ONE_OF of a table, and of a kind; -1: there is none. */
+int cfg_find_one_of(const struct cfg_field *table);
+int cfg_find_kind(const struct cfg_kind *const *kinds, const char *name);
+
+/* Which child of the slot's place `part` names, or -1. Of a table only rows. */
 int cfg_slot_child(const struct cfg_slot *slot, const char *part);
 
 /* ---- a tree onto the struct (config_read.c) ---- */
@@ -153,6 +161,9 @@ static inline bool cfg_gave_up(const struct cfg_loading *l)
 /* Every row of the table, and of those below it, and their places. */
 enum err cfg_read_defaults(struct cfg_loading *l, const struct cfg_slot *table) WARN_UNUSED;
 
+/* Room for the places of `n` children. */
+enum err cfg_place_children(struct cfg_loading *l, struct cfg_place *place, int n) WARN_UNUSED;
+
 /* `node` into the slot. The root's key `include` is passed over. */
 enum err cfg_read(struct cfg_loading *l, const struct cfg_slot *slot,
                   const struct cfg_node *node) WARN_UNUSED;
@@ -162,5 +173,34 @@ enum err cfg_read_key(struct cfg_loading *l, char *key, const struct cfg_node *n
 
 /* Report rows without default that no source gave. `mark`: nearest place that was given. */
 void cfg_check_missing(struct cfg_loading *l, const struct cfg_slot *slot, struct cfg_mark mark);
+
+/* ---- one of several kinds (config_kind.c) ---- */
+
+/* The CFG_ONE_OF of a table's slot, if it has one; else its field is NULL. */
+struct cfg_slot cfg_slot_one_of(const struct cfg_slot *table);
+
+/* Chooses the default. */
+enum err cfg_kind_default(struct cfg_loading *l, const struct cfg_slot *one) WARN_UNUSED;
+
+/* Kind `k` with the parameters `node`, given at `mark`. */
+enum err cfg_kind_read(struct cfg_loading *l, const struct cfg_slot *one, int k,
+                       const struct cfg_node *node, struct cfg_mark mark) WARN_UNUSED;
+
+/* A word in place of a map: the kind of that name. */
+enum err cfg_kind_read_word(struct cfg_loading *l, const struct cfg_slot *one,
+                            const struct cfg_node *word) WARN_UNUSED;
+
+/* Reports a map that is written as in older versions, `kind: NAME` with the parameters beside it.
+ * False: it is not. */
+bool cfg_kind_refuse_flat(struct cfg_loading *l, const struct cfg_slot *table,
+                          const struct cfg_slot *one, const struct cfg_node *map);
+
+/* Adds where else a key may stand that is unknown beside the kinds: a parameter of some of them.
+ * False: of none. */
+bool cfg_kind_add_hint(struct cfg_text *hint, const struct cfg_loading *l,
+                       const struct cfg_field *one, const char *key);
+
+/* "nothing, khpa or ff" */
+void cfg_kind_add_names(struct cfg_text *t, const struct cfg_kind *const *kinds);
 
 #endif

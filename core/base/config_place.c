@@ -40,8 +40,28 @@ void cfg_key_pop(struct cfg_key *k, size_t before)
 int cfg_find_row(const struct cfg_field *table, const char *name)
 {
     for (int i = 0; table[i].name != NULL; i++) {
-        if (strcmp(table[i].name, name) == 0) {
+        if (table[i].type != CFG_TYPE_ONE_OF && strcmp(table[i].name, name) == 0) {
             return i;
+        }
+    }
+    return -1;
+}
+
+int cfg_find_one_of(const struct cfg_field *table)
+{
+    for (int i = 0; table[i].name != NULL; i++) {
+        if (table[i].type == CFG_TYPE_ONE_OF) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int cfg_find_kind(const struct cfg_kind *const *kinds, const char *name)
+{
+    for (int k = 0; kinds[k] != NULL; k++) {
+        if (strcmp(kinds[k]->name, name) == 0) {
+            return k;
         }
     }
     return -1;
@@ -55,6 +75,17 @@ struct cfg_slot cfg_slot_row(const struct cfg_slot *parent, int row)
                              .table = f->table,
                              .at = (char *)parent->at + f->offset,
                              .place = &parent->place->children[row]};
+}
+
+struct cfg_slot cfg_slot_kind(const struct cfg_slot *one, int k)
+{
+    struct cfg_one chosen;
+    memcpy(&chosen, one->at, sizeof chosen);
+    return (struct cfg_slot){.field = one->field,
+                             .type = CFG_TYPE_TABLE,
+                             .table = one->field->kinds[k]->table,
+                             .at = (void *)(uintptr_t)chosen.params, /* this load's own */
+                             .place = &one->place->children[k]};
 }
 
 void *cfg_slot_items(const struct cfg_slot *list)
@@ -107,6 +138,32 @@ static const char *next_part(char part[CFG_KEY_MAX], const char *key)
     return key[n] == '.' ? key + n + 1 : NULL;
 }
 
+/* Step to the part of that name, without its value; false: there is none. */
+static bool step_into(struct cfg_slot *slot, const char *part)
+{
+    const struct cfg_place *place = slot->place;
+    const bool row = slot->type == CFG_TYPE_TABLE;
+    const int i = cfg_slot_child(slot, part);
+    if (i >= 0 && i < place->n_children) {
+        const struct cfg_field *f = row ? &slot->table[i] : slot->field;
+        *slot = (struct cfg_slot){.field = f,
+                                  .type = row ? f->type : f->item_type,
+                                  .table = f->table,
+                                  .place = &place->children[i]};
+        return true;
+    }
+    const int one = row ? cfg_find_one_of(slot->table) : -1;
+    const int k = one >= 0 ? cfg_find_kind(slot->table[one].kinds, part) : -1;
+    if (k < 0 || one >= place->n_children || k >= place->children[one].n_children) {
+        return false;
+    }
+    *slot = (struct cfg_slot){.field = &slot->table[one],
+                              .type = CFG_TYPE_TABLE,
+                              .table = slot->table[one].kinds[k]->table,
+                              .place = &place->children[one].children[k]};
+    return true;
+}
+
 /* Place of the value; if it was not given, the nearest one around it and *given false. */
 static struct cfg_mark find_mark(const struct cfg *c, const char *key, bool *given)
 {
@@ -116,17 +173,10 @@ static struct cfg_mark find_mark(const struct cfg *c, const char *key, bool *giv
     *given = false;
     for (const char *rest = key; rest != NULL && slot.place != NULL;) {
         rest = next_part(part, rest);
-        int i = cfg_slot_child(&slot, part);
-        if (i < 0) {
+        if (!step_into(&slot, part)) {
             *given = false;
             return mark;
         }
-        bool row = slot.type == CFG_TYPE_TABLE;
-        const struct cfg_field *f = row ? &slot.table[i] : slot.field;
-        slot = (struct cfg_slot){.field = f,
-                                 .type = row ? f->type : f->item_type,
-                                 .table = f->table,
-                                 .place = &slot.place->children[i]};
         *given = slot.place->mark.origin != NULL;
         mark = *given ? slot.place->mark : mark;
     }
@@ -177,21 +227,37 @@ static bool is_covered(const char *key, const char *const *keys)
     return false;
 }
 
+/* Child `i` of a slot that has no value, and its part of the key. */
+static struct cfg_slot child_of(struct cfg_key *k, const struct cfg_slot *slot, int i)
+{
+    const bool row = slot->type == CFG_TYPE_TABLE;
+    const struct cfg_field *f = row ? &slot->table[i] : slot->field;
+    struct cfg_slot child = {.field = f,
+                             .type = row ? f->type : f->item_type,
+                             .table = f->table,
+                             .place = &slot->place->children[i]};
+    if (slot->type == CFG_TYPE_ONE_OF) {
+        child.type = CFG_TYPE_TABLE;
+        child.table = f->kinds[i]->table;
+        (void)cfg_key_push(k, f->kinds[i]->name);
+    } else if (row && f->type != CFG_TYPE_ONE_OF) { /* which is no part of the key */
+        (void)cfg_key_push(k, f->name);
+    } else if (!row) {
+        (void)cfg_key_push_index(k, i);
+    }
+    return child;
+}
+
 /* Depth first. A place without children is a value, or an empty list. */
 static bool find_unused(struct cfg_key *k, const struct cfg_slot *slot, const char *const *keys)
 {
     const struct cfg_place *place = slot->place;
-    const bool row = slot->type == CFG_TYPE_TABLE;
     if (place->n_children == 0) {
         return place->mark.origin != NULL && place->mark.origin->is_set && !is_covered(k->s, keys);
     }
     for (int i = 0; i < place->n_children; i++) {
-        const struct cfg_field *f = row ? &slot->table[i] : slot->field;
-        const struct cfg_slot child = {.field = f,
-                                       .type = row ? f->type : f->item_type,
-                                       .table = f->table,
-                                       .place = &place->children[i]};
-        const size_t before = row ? cfg_key_push(k, f->name) : cfg_key_push_index(k, i);
+        const size_t before = k->len;
+        const struct cfg_slot child = child_of(k, slot, i);
         if (find_unused(k, &child, keys)) {
             return true;
         }

@@ -212,6 +212,9 @@ static enum err print_value(const struct printer *p, const struct cfg_field *f, 
 /* Whether the row, or any row below it, has one of the effects. */
 static bool has_effect(const struct cfg_field *f, unsigned effects)
 {
+    if (f->type == CFG_TYPE_RENAMED) {
+        return false;
+    }
     if (f->type != CFG_TYPE_TABLE && !is_struct_list(f)) {
         return (f->effect & effects) != 0;
     }
@@ -243,11 +246,32 @@ static enum err print_structs(const struct printer *p, const struct cfg_field *f
     return ERR_OK;
 }
 
+/* "khpa:" and its parameters; nothing if no kind is chosen. */
+static enum err print_one(const struct printer *p, const struct cfg_field *f, const void *values,
+                          int indent)
+{
+    struct cfg_one one;
+    bool any = false;
+    memcpy(&one, (const char *)values + f->offset, sizeof one);
+    if (one.kind == NULL) {
+        return ERR_OK;
+    }
+    for (const struct cfg_field *row = one.kind->table; row->name != NULL; row++) {
+        any = any || has_effect(row, p->effects);
+    }
+    TRY(buf_printf(p->b, "%*s%s:%s\n", indent, "", one.kind->name, any ? "" : " {}"));
+    return print_table(p, one.kind->table, one.params, indent + 2);
+}
+
 static enum err print_table(const struct printer *p, const struct cfg_field *table,
                             const void *values, int indent)
 {
     for (const struct cfg_field *f = table; f->name != NULL; f++) {
         if (!has_effect(f, p->effects)) {
+            continue;
+        }
+        if (f->type == CFG_TYPE_ONE_OF) {
+            TRY(print_one(p, f, values, indent));
             continue;
         }
         TRY(buf_printf(p->b, "%*s%s:", indent, "", f->name));
@@ -336,6 +360,27 @@ static enum err diff_structs(struct diff *d, const struct cfg_field *f, const ch
     return ERR_OK;
 }
 
+/* Another kind, or other parameters of the same. */
+static enum err diff_one(struct diff *d, const struct cfg_field *f, const char *key, const void *a,
+                         const void *b)
+{
+    struct cfg_one one_a, one_b;
+    memcpy(&one_a, (const char *)a + f->offset, sizeof one_a);
+    memcpy(&one_b, (const char *)b + f->offset, sizeof one_b);
+    if (one_a.kind != one_b.kind) {
+        d->n++;
+        return buf_printf(d->out, "%s: %s -> %s\n", key,
+                          one_a.kind != NULL ? one_a.kind->name : "none",
+                          one_b.kind != NULL ? one_b.kind->name : "none");
+    }
+    if (one_a.kind == NULL) {
+        return ERR_OK;
+    }
+    struct cfg_text below = {.len = 0};
+    cfg_text_add(&below, "%s%s%s", key, *key != '\0' ? "." : "", one_a.kind->name);
+    return diff_table(d, one_a.kind->table, below.s, one_a.params, one_b.params);
+}
+
 static enum err diff_table(struct diff *d, const struct cfg_field *table, const char *key,
                            const void *a, const void *b)
 {
@@ -345,7 +390,9 @@ static enum err diff_table(struct diff *d, const struct cfg_field *table, const 
             continue;
         }
         cfg_text_add(&row_key, "%s%s%s", key, *key != '\0' ? "." : "", f->name);
-        if (f->type == CFG_TYPE_TABLE) {
+        if (f->type == CFG_TYPE_ONE_OF) {
+            TRY(diff_one(d, f, key, a, b));
+        } else if (f->type == CFG_TYPE_TABLE) {
             TRY(diff_table(d, f->table, row_key.s, (const char *)a + f->offset,
                            (const char *)b + f->offset));
         } else if (is_struct_list(f)) {
@@ -431,6 +478,33 @@ static enum err doc_element(struct buf *b, const struct cfg_field *f, const char
     return ERR_OK;
 }
 
+static enum err doc_kind(struct buf *b, const struct cfg_kind *kind, const char *lead, int indent,
+                         int depth)
+{
+    TRY(buf_printf(b, "%s%*s%s:%s%c%s\n", lead, indent, "", kind->name,
+                   kind->table->name != NULL ? "" : " {}", TO_COMMENT, kind->doc));
+    return doc_table(b, kind->table, lead, indent + 2, depth + 1);
+}
+
+/* A choice that has a default shows that one, so that choices inside of kinds come to an end; one
+ * that must be made shows all kinds. */
+static enum err doc_one(struct buf *b, const struct cfg_field *f, const char *lead, int indent,
+                        int depth)
+{
+    const char *commented = *lead != '\0' ? lead : "#";
+    struct cfg_text names = {.len = 0};
+    cfg_kind_add_names(&names, f->kinds);
+    TRY(buf_printf(b, "%s%*s%c%s; %s of %s\n", commented, indent, "", TO_COMMENT, f->doc,
+                   f->def == CFG_REQUIRED ? "exactly one" : "one", names.s));
+    for (int k = 0; f->kinds[k] != NULL; k++) {
+        const bool is_default = f->def != CFG_REQUIRED && strcmp(f->kinds[k]->name, f->def) == 0;
+        if (is_default || f->def == CFG_REQUIRED) {
+            TRY(doc_kind(b, f->kinds[k], is_default ? lead : commented, indent, depth));
+        }
+    }
+    return ERR_OK;
+}
+
 /* `lead` stands before every line: "#" inside what is commented out. */
 static enum err doc_table(struct buf *b, const struct cfg_field *table, const char *lead,
                           int indent, int depth)
@@ -438,6 +512,13 @@ static enum err doc_table(struct buf *b, const struct cfg_field *table, const ch
     for (const struct cfg_field *f = table; f->name != NULL && depth < CFG_DEPTH_MAX; f++) {
         struct cfg_text comment = {.len = 0};
         bool absent = f->type != CFG_TYPE_TABLE && f->def == CFG_REQUIRED && *lead == '\0';
+        if (f->type == CFG_TYPE_ONE_OF) {
+            TRY(doc_one(b, f, lead, indent, depth));
+            continue;
+        }
+        if (f->type == CFG_TYPE_RENAMED) {
+            continue;
+        }
         add_comment(&comment, f);
         TRY(buf_printf(b, "%s%*s%s:", absent ? "#" : lead, indent, "", f->name));
         TRY(doc_default(b, f));

@@ -25,7 +25,7 @@ static int count_rows(const struct cfg_field *table)
     return n;
 }
 
-static enum err place_children(struct cfg_loading *l, struct cfg_place *place, int n)
+enum err cfg_place_children(struct cfg_loading *l, struct cfg_place *place, int n)
 {
     struct cfg_place *children = ARENA_NEW(l->c->arena, n, struct cfg_place);
     if (children == NULL) {
@@ -44,6 +44,10 @@ static bool find_elsewhere(struct cfg_key *k, const struct cfg_field *table, con
 {
     for (const struct cfg_field *f = table; f->name != NULL; f++) {
         size_t before = cfg_key_push(k, f->name);
+        if (f->type == CFG_TYPE_ONE_OF || f->type == CFG_TYPE_RENAMED) {
+            cfg_key_pop(k, before);
+            continue;
+        }
         if (strcmp(f->name, name) == 0 || (f->type == CFG_TYPE_TABLE && depth < CFG_DEPTH_MAX &&
                                            find_elsewhere(k, f->table, name, depth + 1))) {
             return true;
@@ -53,28 +57,54 @@ static bool find_elsewhere(struct cfg_key *k, const struct cfg_field *table, con
     return false;
 }
 
+/* The i-th key that a table knows, those of its kinds among them; NULL behind the last. */
+static const char *known_key(const struct cfg_field *table, int i)
+{
+    for (const struct cfg_field *f = table; f->name != NULL; f++) {
+        const bool is_key = f->type != CFG_TYPE_ONE_OF && f->type != CFG_TYPE_RENAMED;
+        if (is_key && i-- == 0) {
+            return f->name;
+        }
+        for (int k = 0; f->type == CFG_TYPE_ONE_OF && f->kinds[k] != NULL; k++) {
+            if (i-- == 0) {
+                return f->kinds[k]->name;
+            }
+        }
+    }
+    return NULL;
+}
+
 static void report_unknown_key(struct cfg_loading *l, const struct cfg_field *table,
                                const char *name, struct cfg_mark mark)
 {
     struct cfg_text hint = {.len = 0};
     struct cfg_key elsewhere = {.len = 0};
     struct nearest near = nearest_to(name);
-    for (const struct cfg_field *f = table; f->name != NULL; f++) {
-        nearest_offer(&near, f->name);
+    const int one = cfg_find_one_of(table);
+    for (int i = 0; known_key(table, i) != NULL; i++) {
+        nearest_offer(&near, known_key(table, i));
     }
-    if (nearest_word(&near) != NULL) {
+    if (one >= 0 && cfg_kind_add_hint(&hint, l, &table[one], name)) {
+        /* it says all */
+    } else if (nearest_word(&near) != NULL) {
         cfg_text_add(&hint, "did you mean '%s'?", nearest_word(&near));
     } else if (find_elsewhere(&elsewhere, l->c->root, name, 0)) {
         cfg_text_add(&hint, "that key is written %s", elsewhere.s);
     } else {
         cfg_text_add(&hint, "known here:");
-        for (const struct cfg_field *f = table; f->name != NULL; f++) {
-            cfg_text_add(&hint, "%s %s", f == table ? "" : ",", f->name);
+        for (int i = 0; known_key(table, i) != NULL; i++) {
+            cfg_text_add(&hint, "%s %s", i == 0 ? "" : ",", known_key(table, i));
         }
     }
     struct cfg_text found = {.len = 0};
     cfg_text_add_excerpt(&found, name);
     cfg_report(&l->c->n_errors, mark, l->key.s, "unknown key '%s'; %s", found.s, hint.s);
+}
+
+static void report_renamed(struct cfg_loading *l, const struct cfg_field *f, struct cfg_mark mark)
+{
+    cfg_report(&l->c->n_errors, mark, l->key.s, "unknown key '%s'; it is called '%s' now", f->name,
+               f->def);
 }
 
 /* Values ------------------------------------------------------------------------------------- */
@@ -146,8 +176,17 @@ static enum err read_entry(struct cfg_loading *l, const struct cfg_slot *map,
                            const struct cfg_node *entry)
 {
     int row = cfg_find_row(map->table, entry->key);
+    const struct cfg_slot one = cfg_slot_one_of(map);
+    const int kind = one.field != NULL ? cfg_find_kind(one.field->kinds, entry->key) : -1;
+    if (row < 0 && kind >= 0) {
+        return cfg_kind_read(l, &one, kind, entry, entry->key_mark);
+    }
     if (row < 0) {
         report_unknown_key(l, map->table, entry->key, entry->key_mark);
+        return ERR_OK;
+    }
+    if (map->table[row].type == CFG_TYPE_RENAMED) {
+        report_renamed(l, &map->table[row], entry->key_mark);
         return ERR_OK;
     }
     struct cfg_slot slot = cfg_slot_row(map, row);
@@ -170,8 +209,15 @@ static enum err read_table(struct cfg_loading *l, const struct cfg_slot *slot,
     if (cfg_node_is_null(node)) {
         return ERR_OK; /* a heading whose keys are all commented out */
     }
+    const struct cfg_slot one = cfg_slot_one_of(slot);
+    if (one.field != NULL && node->kind == CFG_NODE_SCALAR) {
+        return cfg_kind_read_word(l, &one, node);
+    }
     if (node->kind != CFG_NODE_MAP) {
         report_kind(l, slot, node, "write its keys below it, indented, as key: value");
+        return ERR_OK;
+    }
+    if (one.field != NULL && cfg_kind_refuse_flat(l, slot, &one, node)) {
         return ERR_OK;
     }
     for (const struct cfg_node *n = node->first; n != NULL && !cfg_gave_up(l); n = n->next) {
@@ -200,7 +246,7 @@ static enum err read_item(struct cfg_loading *l, const struct cfg_slot *item,
 static enum err read_items(struct cfg_loading *l, const struct cfg_slot *list,
                            const struct cfg_node *node)
 {
-    TRY(place_children(l, list->place, node->n));
+    TRY(cfg_place_children(l, list->place, node->n));
     void *items = arena_alloc(l->c->arena, (size_t)node->n, list->field->item_size);
     if (items == NULL) {
         return ERR_MEMORY;
@@ -286,13 +332,15 @@ enum err cfg_read_defaults(struct cfg_loading *l, const struct cfg_slot *table)
 {
     const struct cfg_origin *outer = l->origin;
     l->origin = NULL;
-    TRY(place_children(l, table->place, count_rows(table->table)));
+    TRY(cfg_place_children(l, table->place, count_rows(table->table)));
     for (int i = 0; i < table->place->n_children; i++) {
         struct cfg_slot slot = cfg_slot_row(table, i);
         size_t before = cfg_key_push(&l->key, slot.field->name);
         if (slot.type == CFG_TYPE_TABLE) {
             TRY(cfg_read_defaults(l, &slot));
-        } else {
+        } else if (slot.type == CFG_TYPE_ONE_OF) {
+            TRY(cfg_kind_default(l, &slot));
+        } else if (slot.type != CFG_TYPE_RENAMED) {
             TRY(default_value(l, &slot));
         }
         cfg_key_pop(&l->key, before);
@@ -304,9 +352,31 @@ enum err cfg_read_defaults(struct cfg_loading *l, const struct cfg_slot *table)
 static void report_missing(struct cfg_loading *l, const struct cfg_slot *slot, struct cfg_mark mark)
 {
     struct cfg_text allowed = {.len = 0};
+    if (slot->type == CFG_TYPE_ONE_OF) {
+        cfg_kind_add_names(&allowed, slot->field->kinds);
+        cfg_report(&l->c->n_errors, mark, l->key.s, "its %s is missing; add one of %s",
+                   slot->field->doc, allowed.s);
+        return;
+    }
     cfg_text_add_allowed(&allowed, slot->field, slot->type);
     cfg_report(&l->c->n_errors, mark, l->key.s, "missing; add '%s: ...' (%s), %s",
                slot->field->name, slot->field->doc, allowed.s);
+}
+
+/* Of the chosen kind. */
+static void check_missing_params(struct cfg_loading *l, const struct cfg_slot *one,
+                                 struct cfg_mark mark)
+{
+    struct cfg_one chosen;
+    memcpy(&chosen, one->at, sizeof chosen);
+    for (int k = 0; chosen.kind != NULL && one->field->kinds[k] != NULL; k++) {
+        if (one->field->kinds[k] == chosen.kind) {
+            const struct cfg_slot params = cfg_slot_kind(one, k);
+            const size_t before = cfg_key_push(&l->key, chosen.kind->name);
+            cfg_check_missing(l, &params, mark);
+            cfg_key_pop(&l->key, before);
+        }
+    }
 }
 
 void cfg_check_missing(struct cfg_loading *l, const struct cfg_slot *slot, struct cfg_mark mark)
@@ -316,14 +386,22 @@ void cfg_check_missing(struct cfg_loading *l, const struct cfg_slot *slot, struc
     }
     bool nested = slot->type == CFG_TYPE_TABLE;
     bool of_tables = slot->type == CFG_TYPE_LIST && slot->field->item_type == CFG_TYPE_TABLE;
-    if (!nested && slot->field->def == CFG_REQUIRED && slot->place->mark.origin == NULL) {
+    if (!nested && slot->type != CFG_TYPE_RENAMED && slot->field->def == CFG_REQUIRED &&
+        slot->place->mark.origin == NULL) {
         report_missing(l, slot, mark);
+    }
+    if (slot->type == CFG_TYPE_ONE_OF) {
+        check_missing_params(l, slot, mark);
     }
     for (int i = 0; (nested || of_tables) && i < slot->place->n_children && !cfg_gave_up(l); i++) {
         struct cfg_slot child =
             nested ? cfg_slot_row(slot, i) : cfg_slot_item(slot, cfg_slot_items(slot), i);
-        size_t before =
-            nested ? cfg_key_push(&l->key, child.field->name) : cfg_key_push_index(&l->key, i);
+        size_t before = l->key.len;
+        if (of_tables) {
+            (void)cfg_key_push_index(&l->key, i);
+        } else if (child.type != CFG_TYPE_ONE_OF) {
+            (void)cfg_key_push(&l->key, child.field->name);
+        }
         cfg_check_missing(l, &child, mark);
         cfg_key_pop(&l->key, before);
     }
@@ -346,12 +424,47 @@ static void report_no_child(struct cfg_loading *l, const struct cfg_slot *slot, 
     }
 }
 
+/* To the parameters of a kind; false, and reported, if another one is chosen. */
+static bool enter_kind(struct cfg_loading *l, struct cfg_slot *slot, const struct cfg_slot *one,
+                       int k, struct cfg_mark mark)
+{
+    const struct cfg_kind *kind = one->field->kinds[k];
+    struct cfg_one chosen;
+    memcpy(&chosen, one->at, sizeof chosen);
+    if (chosen.kind == kind) {
+        *slot = cfg_slot_kind(one, k);
+        return true;
+    }
+    cfg_report(&l->c->n_errors, mark, l->key.s,
+               "the %s there is %s, so %s has no parameters to set; write --set '%s.%s={KEY: "
+               "VALUE}' to choose %s instead",
+               one->field->doc, chosen.kind != NULL ? chosen.kind->name : "not given", kind->name,
+               l->key.s, kind->name, kind->name);
+    return false;
+}
+
 enum err cfg_read_key(struct cfg_loading *l, char *key, const struct cfg_node *node)
 {
     struct cfg_slot slot = l->root;
     char *rest = key;
     for (char *part = strsep(&rest, "."); part != NULL; part = strsep(&rest, ".")) {
         int i = cfg_slot_child(&slot, part);
+        const struct cfg_slot one = cfg_slot_one_of(&slot);
+        const int kind = i < 0 && one.field != NULL ? cfg_find_kind(one.field->kinds, part) : -1;
+        if (kind >= 0 && rest == NULL) {
+            return cfg_kind_read(l, &one, kind, node, node->mark);
+        }
+        if (kind >= 0 && enter_kind(l, &slot, &one, kind, node->mark)) {
+            (void)cfg_key_push(&l->key, part);
+            continue;
+        }
+        if (kind >= 0) {
+            return ERR_OK;
+        }
+        if (i >= 0 && slot.type == CFG_TYPE_TABLE && slot.table[i].type == CFG_TYPE_RENAMED) {
+            report_renamed(l, &slot.table[i], node->mark);
+            return ERR_OK;
+        }
         if (i < 0) {
             report_no_child(l, &slot, part, node->mark);
             return ERR_OK;

@@ -183,6 +183,11 @@ void cfg_text_add_allowed(struct cfg_text *t, const struct cfg_field *f, enum cf
         cfg_text_add(t, "a list of %d to %d elements, each ", f->n_min, f->n_max);
         cfg_text_add_allowed(t, f, f->item_type);
         return;
+    case CFG_TYPE_ONE_OF:
+        cfg_text_add(t, "one of ");
+        cfg_kind_add_names(t, f->kinds);
+        return;
+    case CFG_TYPE_RENAMED:
     case CFG_TYPE_END:
         return;
     }
