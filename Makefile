@@ -53,7 +53,7 @@ TRACE       = check check_rows check_units export import layouts metric sheet st
 TWIN        = accuracy bank dataset ensemble learn lookup model nearest noise pods space space_rows \
               trial twin worlds
 GAME        = conduct conduct_values game imitate interface rules rules_interface view world
-CONTROLLERS = controller explore ff khpa nothing oracle policy scripted staffing static
+CONTROLLERS = controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
 EVAL        = agreement answers bound claims collector cut episode eval frontier judge ledger outcomes \
               pareto separation summary tracer
 REPORT      = comparison conduct_table fidelity figure gate script table timeline trace

@@ -77,7 +77,9 @@ enum cfg_type { /* C type of the member */
                 CFG_TYPE_RENAMED, /* none: a key of older versions */
 };
 
-/* Choices of a CFG_ENUM: ends with a row whose name is NULL. */
+/* Choices of a CFG_ENUM: ends with a row whose name is NULL. Words of older versions stand behind
+ * the others, with CFG_OLDER; they are refused, and `doc` is what to write instead. */
+enum { CFG_OLDER = -1 };
 struct cfg_choice {
     const char *name;
     int value;

@@ -445,7 +445,7 @@ static void add_comment(struct cfg_text *t, const struct cfg_field *f)
 static enum err doc_choices(struct buf *b, const struct cfg_field *f)
 {
     for (const struct cfg_choice *c = f->choices; c != NULL && c->name != NULL; c++) {
-        if (*c->doc != '\0') {
+        if (c->value != CFG_OLDER && *c->doc != '\0') {
             TRY(buf_printf(b, "%c  %s: %s\n", TO_COMMENT, c->name, c->doc));
         }
     }

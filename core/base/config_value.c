@@ -146,7 +146,7 @@ static void add_range(struct cfg_text *t, const struct cfg_field *f)
 static void add_choices(struct cfg_text *t, const struct cfg_choice *choices)
 {
     cfg_text_add(t, "one of ");
-    for (const struct cfg_choice *c = choices; c->name != NULL; c++) {
+    for (const struct cfg_choice *c = choices; c->name != NULL && c->value != CFG_OLDER; c++) {
         cfg_text_add(t, "%s%s", c == choices ? "" : ", ", c->name);
     }
 }
@@ -445,11 +445,18 @@ static bool read_enum(void *at, struct cfg_text *problem, const struct cfg_field
 {
     struct nearest near = nearest_to(node->text);
     for (const struct cfg_choice *c = f->choices; c->name != NULL; c++) {
+        if (strcmp(c->name, node->text) == 0 && c->value == CFG_OLDER) {
+            struct cfg_text instead = {.len = 0};
+            cfg_text_add(&instead, "write %s", c->doc);
+            return refuse(problem, f, CFG_TYPE_ENUM, node, instead.s);
+        }
         if (strcmp(c->name, node->text) == 0) {
             memcpy(at, &c->value, sizeof c->value);
             return true;
         }
-        nearest_offer(&near, c->name);
+        if (c->value != CFG_OLDER) {
+            nearest_offer(&near, c->name);
+        }
     }
     struct cfg_text remedy = {.len = 0};
     if (nearest_word(&near) != NULL) {

@@ -2,6 +2,13 @@
  *
  * One interface for rules, learned policies and references with foresight; one file per method. All
  * get the same state, the same period and the same replica bounds.
+ *
+ * A method is a row, `struct controller_kind`, at the end of its file: name, description,
+ * parameters, constructor, and what it cannot do without. The list of all methods is kinds.h.
+ * Nothing else has to change for a new one: from its row come the configuration and its messages,
+ * `karma config doc`, the list in `karma eval --help`, the loading of policies, tables and figures.
+ *
+ * In YAML a method is a key, and its parameters stand below it: {name: tuned, khpa: {target: 0.5}}.
  */
 #ifndef KARMA_CONTROLLERS_CONTROLLER_H
 #define KARMA_CONTROLLERS_CONTROLLER_H
@@ -12,71 +19,61 @@
 #include "core/game/world.h"
 #include "core/scenario/schedule.h"
 
-/*    kind                    name       what it is */
-#define CONTROLLER_LIST(X)                                                                         \
-    X(CONTROLLER_NOTHING, "nothing", "keeps the initial replicas")                                 \
-    X(CONTROLLER_STATIC, "static", "a fixed allocation")                                           \
-    X(CONTROLLER_KHPA, "khpa", "Kubernetes horizontal pod autoscaler v2")                          \
-    X(CONTROLLER_FF, "ff", "feed-forward: queueing-theory staffing from the entry rate")           \
-    X(CONTROLLER_POLICY, "policy", "a trained team")                                               \
-    X(CONTROLLER_ORACLE, "oracle",                                                                 \
-      "foresight: the staffing of ff for the load and faults to come")                             \
-    X(CONTROLLER_EXPLORE, "explore", "a rule, and random changes mixed in: for traces")            \
-    X(CONTROLLER_SCRIPTED, "scripted", "a team that learned nothing, inside its organisation")
-#define CONTROLLER_ENUM_(id, name, doc) id,
-enum controller_kind { CONTROLLER_LIST(CONTROLLER_ENUM_) CONTROLLER_KINDS };
-#undef CONTROLLER_ENUM_
-
-/* spec.behavior of a HorizontalPodAutoscaler. See khpa.c. */
-enum khpa_behavior { KHPA_BEHAVIOR_NONE, KHPA_BEHAVIOR_DEFAULT };
-
-/* One row of eval.controllers: the parameters of all kinds side by side. */
+/* One row of eval.controllers. */
 struct controller_cfg {
     const char *name; /* label in tables; "" = the kind */
-    int kind;         /* enum controller_kind */
     bool listed;      /* a row of the tables; false: a point of its kind's frontier only */
-    /* static */
-    int *replicas; /* (n_services) */
-    int n_replicas;
-    /* khpa */
-    int behavior;  /* enum khpa_behavior */
-    double target; /* utilisation: CPU used / requested */
-    double up_s;   /* stabilisation windows */
-    double down_s;
-    double tolerance;
-    /* ff, oracle */
-    double utilisation; /* staffing never plans above this */
-    double wait_share;  /* of latency_max a call may take at one service */
-    /* ff */
-    double ff_down_s; /* holds the largest plan of this long */
-    double growth;    /* look-ahead: multiplies the trend of the entry rate */
-    /* oracle */
-    double lead_s; /* has pods asked for this much earlier than they start on average */
-    double hold_s; /* keeps them this long after their last use */
-    /* policy */
-    const char **policies; /* run directories, one per training seed; none = the run's own */
-    int n_policies;
-    /* policy: the training that makes them; for the check, and for advice */
-    const char *training; /* its configuration; "" = not said */
-    const char **settings;
-    int n_settings; /* --set of the training */
-    uint64_t *seeds;
-    int n_seeds; /* train.seed of each policy; none = not said */
-    int mode;    /* enum act_mode */
-    /* explore */
-    int rule;      /* enum controller_kind: nothing, khpa or ff, with the parameters above; static:
-                      allocations that are drawn and held */
-    double random; /* share of the changes, by service, that are drawn */
-    /* scripted */
-    int choice; /* enum controller_kind: ff or oracle, with the parameters above; nothing: uniform
-                 */
+    struct cfg_one method;
 };
 extern const struct cfg_field controller_fields[];
 
+/* What a method cannot do without; it gets nothing else. */
+enum controller_needs {
+    /* Trained teams, one for each training seed; its parameters begin with trained.h. */
+    CONTROLLER_NEEDS_POLICY = 1,
+    /* The schedule of the episode: a reference, not a method that could be used. */
+    CONTROLLER_NEEDS_FORESIGHT = 2,
+    /* The rules of the experiment with its organisation: agents, masks, coins. */
+    CONTROLLER_NEEDS_ORGANISATION = 4,
+};
+
 struct controller;
+struct controller_setup;
+struct team;
+
+/* A method. */
+struct controller_kind {
+    /* Name, description, rows and size of its parameters. First: controller_kind_of(). */
+    struct cfg_kind cfg;
+    unsigned needs; /* enum controller_needs */
+    /* Other parameters of it are arms of one frontier (core/eval/frontier.h). */
+    bool sweeps;
+    const char *colour; /* in figures, "#rrggbb"; NULL: a grey */
+    /* What the rows cannot check: a sentence that begins with the label, and ERR_CONFIG. NULL:
+     * nothing. */
+    enum err (*check)(const char *label, const void *params, const struct topology_cfg *topology);
+    /* A new controller with its own memory, not reset. Parameters that passed check(). It fills in
+     * `ops` and what is its own; controller_new() does the rest. */
+    enum err (*make)(struct controller **out, struct arena *arena,
+                     const struct controller_setup *setup);
+    /* How long it keeps what it finds at the start of an episode, seconds. NULL: it does not. */
+    double (*settling_s)(const void *params);
+    /* How it acts, as part of a sentence about its policies. NULL: nothing to say. */
+    const char *(*manner)(const void *params);
+};
+
+/* What a constructor gets. By reference; all outlives the controller. */
+struct controller_setup {
+    const char *label;
+    const void *params; /* of the kind */
+    const struct world *world;
+    const struct rules *rules; /* with a policy: those it was trained under; NULL if not needed */
+    const struct team *team;   /* trained; NULL if not needed */
+};
+
 struct controller_ops {
-    /* Start an episode. `future` is the schedule: for references with foresight only, which say so
-     * in their header; everybody else ignores it. */
+    /* Start an episode. What a controller has learned in the episode before is forgotten: an
+     * episode is a function of its id. `future`: NULL, unless the kind needs foresight. */
     void (*reset)(struct controller *c, const struct episode_id *id, const struct schedule *future);
     /* delta (n_services) for the measured state (state_size). */
     void (*act)(struct controller *c, int32_t *delta, const float *state);
@@ -85,6 +82,7 @@ struct controller {
     const struct controller_ops *ops;
     const struct world *world;
     const char *name;
+    unsigned needs; /* of its kind, and of the rule inside it */
     /* of a team only; the others have NULL */
     const struct rules *rules;  /* it plays by */
     const int32_t *action;      /* (A, F) what it chose in the last act() */
@@ -93,27 +91,60 @@ struct controller {
     bool conflict;              /* the last act() had agents pulling one service both ways */
 };
 
+/* All methods, in the order of kinds.h; ends with NULL. Each points to the `cfg` of a struct
+ * controller_kind. */
+extern const struct cfg_kind *const controller_kinds[];
+
+static inline const struct controller_kind *controller_kind_of(const struct cfg_one *method)
+{
+    return (const struct controller_kind *)(const void *)method->kind;
+}
+static inline const struct controller_kind *controller_kind(const struct controller_cfg *cfg)
+{
+    return controller_kind_of(&cfg->method);
+}
+static inline bool controller_needs(const struct controller_cfg *cfg, enum controller_needs what)
+{
+    return (controller_kind(cfg)->needs & (unsigned)what) != 0;
+}
+
+/* Row i of a list that ends with NULL; NULL behind its end. */
+const struct controller_kind *controller_kind_at(int i);
+
 /* What the tables of a configuration cannot check, of `n` controllers: a sentence and ERR_CONFIG.
  * controller_new() checks it, too. */
 enum err controller_cfg_check(const struct controller_cfg *controllers, int n,
                               const struct topology_cfg *topology) WARN_UNUSED;
-
 /* rules: those that a team plays by, for a trained one those it was trained under. team: the
- * trained team for CONTROLLER_POLICY (loaded by the caller; NULL otherwise). By reference. */
-struct team;
+ * trained team for a kind that needs a policy (loaded by the caller; NULL otherwise). By
+ * reference. */
 enum err controller_new(struct controller **out, struct arena *arena,
                         const struct controller_cfg *cfg, const struct world *world,
                         const struct rules *rules, const struct team *team) WARN_UNUSED;
 
+/* The same for a method, set up by hand; unchecked. */
+enum err controller_make(struct controller **out, struct arena *arena,
+                         const struct controller_kind *kind,
+                         const struct controller_setup *setup) WARN_UNUSED;
+/* Check of a method, as controller_cfg_check(). */
+enum err controller_method_check(const char *label, const struct cfg_one *method,
+                                 const struct topology_cfg *topology) WARN_UNUSED;
+
+/* A row that holds a kind with the defaults of its parameters, under the name of the kind. */
+enum err controller_cfg_default(struct controller_cfg *out, struct arena *arena,
+                                const struct controller_kind *kind) WARN_UNUSED;
+
 /* What tables call it; static or in the configuration. */
 const char *controller_label(const struct controller_cfg *cfg);
-/* "khpa"; static. */
-const char *controller_kind_name(enum controller_kind kind);
+
+/* Replicas asked for so far, as the state shows them. */
+int controller_desired(const float *state, int service);
+int controller_clip(const struct world *world, int service, int replicas);
 
 static inline void controller_reset(struct controller *c, const struct episode_id *id,
                                     const struct schedule *future)
 {
-    c->ops->reset(c, id, future);
+    c->ops->reset(c, id, (c->needs & CONTROLLER_NEEDS_FORESIGHT) != 0 ? future : NULL);
 }
 static inline void controller_act(struct controller *c, int32_t *delta, const float *state)
 {

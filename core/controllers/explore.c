@@ -6,15 +6,26 @@
  * one of -alpha .. alpha, inside the replica bounds. What the rule does next it does from there: it
  * pulls back to where policies will be, so the detours stay near them.
  *
- * `rule: static` goes everywhere else: the replicas of each service are drawn from all that the
- * bounds allow when an episode begins, and again with probability `random` at each decision, and
- * held until then. Without it a twin knows allocations only on the way from one to another.
+ * `draw: allocations` goes everywhere else: the replicas of each service are drawn from all that
+ * the bounds allow when an episode begins, and again with probability `random` at each decision,
+ * and held until then. Without it a twin knows allocations only on the way from one to another.
  */
-#include "core/controllers/internal.h"
+#include "core/controllers/kinds.h"
+#include "core/controllers/rule.h"
+
+#include "core/base/log.h"
+
+enum explore_draw { DRAW_CHANGES, DRAW_ALLOCATIONS };
+
+struct explore_params {
+    struct controller_rule rule;
+    int draw;      /* enum explore_draw */
+    double random; /* share of the changes, by service, that are drawn */
+};
 
 struct explore {
     struct controller base;
-    const struct controller_cfg *cfg;
+    const struct explore_params *cfg;
     struct controller *rule; /* NULL: allocations are drawn and held */
     int *held;               /* (n_services) */
     struct rng_key key;
@@ -77,37 +88,70 @@ static void explore_act(struct controller *c, int32_t *delta, const float *state
 
 static const struct controller_ops explore_ops = {.reset = explore_reset, .act = explore_act};
 
-static enum err rule_new(struct controller **out, struct arena *arena,
-                         const struct controller_cfg *cfg, const struct world *world)
+static enum err explore_check(const char *label, const void *params,
+                              const struct topology_cfg *topology)
 {
-    switch ((enum controller_kind)cfg->rule) {
-    case CONTROLLER_KHPA:
-        return khpa_new(out, arena, cfg, world);
-    case CONTROLLER_FF:
-        return ff_new(out, arena, cfg, world);
-    case CONTROLLER_STATIC:
-        *out = NULL;
-        return ERR_OK;
-    default:
-        return nothing_new(out, arena, world);
-    }
+    const struct explore_params *p = params;
+    return p->draw == DRAW_ALLOCATIONS
+               ? ERR_OK /* no rule is used */
+               : controller_rule_check(label, &p->rule, CONTROLLER_NEEDS_FORESIGHT, topology);
 }
 
-enum err explore_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
-                     const struct world *world)
+/* Older versions wrote `rule: static` for drawn allocations. */
+static enum err rule_new(struct controller **out, struct arena *arena,
+                         const struct explore_params *cfg, const struct controller_setup *setup)
 {
+    const enum err e = controller_rule_new(out, arena, &cfg->rule, setup);
+    if (e == ERR_CONFIG && controller_kind_of(&cfg->rule.method) == &controller_static) {
+        log_error("controller '%s': to draw allocations and hold them, write explore: {draw: "
+                  "allocations, random: %g}",
+                  setup->label, cfg->random);
+    }
+    return e;
+}
+
+static enum err explore_make(struct controller **out, struct arena *arena,
+                             const struct controller_setup *setup)
+{
+    const struct explore_params *cfg = setup->params;
     struct explore *x = ARENA_NEW(arena, 1, struct explore);
-    int *held = ARENA_NEW(arena, world->topology.n_services, int);
-    struct controller *rule;
+    int *held = ARENA_NEW(arena, setup->world->topology.n_services, int);
+    struct controller *rule = NULL;
     if (x == NULL || held == NULL) {
         return ERR_MEMORY;
     }
-    TRY(rule_new(&rule, arena, cfg, world));
-    if (rule != NULL) {
-        rule->world = world;
+    if (cfg->draw == DRAW_CHANGES) {
+        TRY(rule_new(&rule, arena, cfg, setup));
     }
-    *x = (struct explore){
-        .base = {.ops = &explore_ops, .world = world}, .cfg = cfg, .rule = rule, .held = held};
+    *x = (struct explore){.base = {.ops = &explore_ops, .needs = rule != NULL ? rule->needs : 0},
+                          .cfg = cfg,
+                          .rule = rule,
+                          .held = held};
     *out = &x->base;
     return ERR_OK;
 }
+
+static const struct cfg_choice draws[] = {
+    {"changes", DRAW_CHANGES, "a change in place of the rule's"},
+    {"allocations", DRAW_ALLOCATIONS,
+     "replicas from all that the bounds allow, which are held; no "
+     "rule is used"},
+    {NULL, 0, NULL},
+};
+
+static const struct cfg_field explore_fields[] = {
+    CFG_ENUM(struct explore_params, draw, "changes", draws, CFG_RESULT, "what is drawn"),
+    CFG_DOUBLE(struct explore_params, random, "0.3", 0, 1, "", CFG_RESULT,
+               "share of the decisions, by service, at which it is drawn"),
+    CFG_TABLE(struct explore_params, rule, controller_rule_khpa,
+              "what it does when it does not explore"),
+    CFG_END,
+};
+
+const struct controller_kind controller_explore = {
+    .cfg = {"explore", "a rule, and random changes mixed in: for traces", explore_fields,
+            sizeof(struct explore_params)},
+    .colour = "#E69F00",
+    .check = explore_check,
+    .make = explore_make,
+};

@@ -2,10 +2,12 @@
  *
  * The entry rate seen (lagged) plus `growth` times its rise over the last 10 s is expected at the
  * entries and staffed for (staffing.h): utilisation <= `utilisation`, response of a call <=
- * wait_share x latency_max. The largest plan of the last ff_down_s is held, so that a dip does not
+ * wait_share x latency_max. The largest plan of the last down_s is held, so that a dip does not
  * undo it; plans grow with the rate, so it fits the node, too.
  */
-#include "core/controllers/internal.h"
+#include "core/controllers/ff.h"
+
+#include "core/controllers/kinds.h"
 #include "core/controllers/staffing.h"
 
 #include "core/plant/schema.h"
@@ -14,7 +16,7 @@
 
 struct ff {
     struct controller base;
-    const struct controller_cfg *cfg;
+    const struct ff_params *cfg;
     int window; /* plans kept, decisions */
     int seen;   /* decisions so far */
     int *plans; /* (window, n_services) ring */
@@ -48,7 +50,8 @@ static void ff_act(struct controller *c, int32_t *delta, const float *state)
     const double rise = (double)state[state_global_at(n, GF_ENTRY_DIFF)];
     const double base = now > mean ? now : mean;
     const double rate = base + f->cfg->growth * (rise > 0 ? rise : 0);
-    const struct staffing_rule rule = controller_staffing(f->cfg, c->world);
+    const struct staffing_rule rule =
+        staffing_rule_of(c->world, f->cfg->utilisation, f->cfg->wait_share);
     staffing_plan(f->plans + (f->seen % f->window) * n, c->world, &rule, rate, NULL);
     f->seen++;
     for (int s = 0; s < n; s++) {
@@ -58,17 +61,36 @@ static void ff_act(struct controller *c, int32_t *delta, const float *state)
 
 static const struct controller_ops ff_ops = {.reset = ff_reset, .act = ff_act};
 
-enum err ff_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
-                const struct world *world)
+static enum err ff_make(struct controller **out, struct arena *arena,
+                        const struct controller_setup *setup)
 {
-    const int window = 1 + (int)floor(cfg->ff_down_s / world->cfg.plant->period_s);
+    const struct ff_params *cfg = setup->params;
+    const struct world *world = setup->world;
+    const int window = 1 + (int)floor(cfg->down_s / world->cfg.plant->period_s);
     struct ff *f = ARENA_NEW(arena, 1, struct ff);
     int *plans = ARENA_NEW(arena, window * world->topology.n_services, int);
     if (f == NULL || plans == NULL) {
         return ERR_MEMORY;
     }
-    *f = (struct ff){
-        .base = {.ops = &ff_ops, .world = world}, .cfg = cfg, .window = window, .plans = plans};
+    *f = (struct ff){.base = {.ops = &ff_ops}, .cfg = cfg, .window = window, .plans = plans};
     *out = &f->base;
     return ERR_OK;
 }
+
+static const struct cfg_field ff_fields[] = {
+    STAFFING_FIELDS(struct ff_params),
+    CFG_DOUBLE(struct ff_params, growth, "2", 0, 20, "", CFG_RESULT,
+               "rise of the entry rate over 10 s that it expects again, so many times"),
+    CFG_DOUBLE(struct ff_params, down_s, "60", 0, 3600, "s", CFG_RESULT,
+               "holds the largest plan of this long"),
+    CFG_RENAMED("ff_down_s", "down_s"),
+    CFG_END,
+};
+
+const struct controller_kind controller_ff = {
+    .cfg = {"ff", "feed-forward: queueing-theory staffing from the entry rate", ff_fields,
+            sizeof(struct ff_params)},
+    .sweeps = true,
+    .colour = "#009E73",
+    .make = ff_make,
+};

@@ -28,7 +28,9 @@
  * The maximum over several metrics is left out: there is one. So are a target per container, other
  * policies than the default ones, and scaling to zero.
  */
-#include "core/controllers/internal.h"
+#include "core/controllers/khpa.h"
+
+#include "core/controllers/kinds.h"
 
 #include "core/base/log.h"
 #include "core/plant/schema.h"
@@ -40,7 +42,7 @@ static const double LIMIT_PERIOD_S = 15.0;
 
 struct khpa {
     struct controller base;
-    const struct controller_cfg *cfg;
+    const struct khpa_params *cfg;
     double target_percent;
     int n_services;
     int window;       /* recommendations and changes kept, decisions */
@@ -217,49 +219,51 @@ static void khpa_act(struct controller *c, int32_t *delta, const float *state)
 
 static const struct controller_ops khpa_ops = {.reset = khpa_reset, .act = khpa_act};
 
-static double whole_percent(const struct controller_cfg *cfg)
+static double whole_percent(const struct khpa_params *cfg)
 {
     return floor(100.0 * cfg->target + 0.5);
 }
 
 /* Kubernetes has whole per cents, and ceil() would turn the rounding of another into a pod. */
-enum err khpa_cfg_check(const struct controller_cfg *cfg, const struct topology_cfg *topology)
+static enum err khpa_check(const char *label, const void *params,
+                           const struct topology_cfg *topology)
 {
+    const struct khpa_params *cfg = params;
     const double nearest = whole_percent(cfg);
     if (fabs(100.0 * cfg->target - nearest) > 1e-9) {
-        log_error("controller '%s': target %g is not a whole per cent; round it",
-                  controller_label(cfg), cfg->target);
+        log_error("controller '%s': target %g is not a whole per cent; round it", label,
+                  cfg->target);
         return ERR_CONFIG;
     }
     if (nearest > 100.0 * topology->limit_ratio) {
         log_error("controller '%s': target %g is more than a pod can use: its limit is %g times "
                   "its request (topology.limit_ratio), so no pod would ever be added; lower the "
                   "target or raise limit_ratio",
-                  controller_label(cfg), cfg->target, topology->limit_ratio);
+                  label, cfg->target, topology->limit_ratio);
         return ERR_CONFIG;
     }
     if (cfg->behavior == KHPA_BEHAVIOR_NONE && cfg->up_s > 0.0) {
         log_error("controller '%s': up_s is %g s, but an HPA without spec.behavior has no window "
                   "before scaling up; set behavior: default, or up_s: 0",
-                  controller_label(cfg), cfg->up_s);
+                  label, cfg->up_s);
         return ERR_CONFIG;
     }
     return ERR_OK;
 }
 
-enum err khpa_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
-                  const struct world *world)
+static enum err khpa_make(struct controller **out, struct arena *arena,
+                          const struct controller_setup *setup)
 {
-    TRY(khpa_cfg_check(cfg, world->cfg.topology));
+    const struct khpa_params *cfg = setup->params;
     const double longest = fmax(fmax(cfg->up_s, cfg->down_s), LIMIT_PERIOD_S);
-    const int window = 1 + (int)ceil(longest / world->cfg.plant->period_s);
-    const int n = world->topology.n_services;
+    const int window = 1 + (int)ceil(longest / setup->world->cfg.plant->period_s);
+    const int n = setup->world->topology.n_services;
     struct khpa *k = ARENA_NEW(arena, 1, struct khpa);
     int *rows = ARENA_NEW(arena, (1 + 2 * window) * n, int);
     if (k == NULL || rows == NULL) {
         return ERR_MEMORY;
     }
-    *k = (struct khpa){.base = {.ops = &khpa_ops, .world = world},
+    *k = (struct khpa){.base = {.ops = &khpa_ops},
                        .cfg = cfg,
                        .target_percent = whole_percent(cfg),
                        .n_services = n,
@@ -270,3 +274,41 @@ enum err khpa_new(struct controller **out, struct arena *arena, const struct con
     *out = &k->base;
     return ERR_OK;
 }
+
+static double khpa_settling_s(const void *params)
+{
+    return ((const struct khpa_params *)params)->down_s;
+}
+
+static const struct cfg_choice behaviors[] = {
+    {"none", KHPA_BEHAVIOR_NONE,
+     "no such stanza, as kubectl autoscale makes it: a decision asks for at most max(2 n, 4) pods"},
+    {"default", KHPA_BEHAVIOR_DEFAULT,
+     "a stanza of its default values: at most max(2 n, n + 4) pods in 15 s; up_s and down_s may "
+     "differ"},
+    {NULL, 0, NULL},
+};
+
+static const struct cfg_field khpa_fields[] = {
+    CFG_ENUM(struct khpa_params, behavior, "none", behaviors, CFG_RESULT,
+             "spec.behavior of the HorizontalPodAutoscaler"),
+    CFG_DOUBLE(struct khpa_params, target, "0.8", 0.01, 100, "", CFG_RESULT,
+               "target of CPU used / requested; whole per cents, at most limit_ratio"),
+    CFG_DOUBLE(struct khpa_params, up_s, "0", 0, 3600, "s", CFG_RESULT,
+               "stabilisation window before scaling up; needs behavior: default"),
+    CFG_DOUBLE(struct khpa_params, down_s, "300", 0, 3600, "s", CFG_RESULT,
+               "stabilisation window before scaling down"),
+    CFG_DOUBLE(struct khpa_params, tolerance, "0.1", 0, 1, "", CFG_RESULT,
+               "deviation of used / target that is left alone"),
+    CFG_END,
+};
+
+const struct controller_kind controller_khpa = {
+    .cfg = {"khpa", "Kubernetes horizontal pod autoscaler v2", khpa_fields,
+            sizeof(struct khpa_params)},
+    .sweeps = true,
+    .colour = "#D55E00",
+    .check = khpa_check,
+    .make = khpa_make,
+    .settling_s = khpa_settling_s,
+};

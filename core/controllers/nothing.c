@@ -1,5 +1,5 @@
 /* Do-nothing: the initial replicas for ever. What every other controller must beat. */
-#include "core/controllers/internal.h"
+#include "core/controllers/kinds.h"
 
 #include <string.h>
 
@@ -19,13 +19,23 @@ static void nothing_act(struct controller *c, int32_t *delta, const float *state
 
 static const struct controller_ops nothing_ops = {.reset = nothing_reset, .act = nothing_act};
 
-enum err nothing_new(struct controller **out, struct arena *arena, const struct world *world)
+static enum err nothing_make(struct controller **out, struct arena *arena,
+                             const struct controller_setup *setup)
 {
+    (void)setup;
     struct controller *c = ARENA_NEW(arena, 1, struct controller);
     if (c == NULL) {
         return ERR_MEMORY;
     }
-    *c = (struct controller){.ops = &nothing_ops, .world = world};
+    *c = (struct controller){.ops = &nothing_ops};
     *out = c;
     return ERR_OK;
 }
+
+static const struct cfg_field nothing_fields[] = {CFG_END};
+
+const struct controller_kind controller_nothing = {
+    .cfg = {"nothing", "keeps the initial replicas", nothing_fields, 1},
+    .colour = "#000000",
+    .make = nothing_make,
+};

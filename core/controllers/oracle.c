@@ -15,13 +15,21 @@
  * It thus pays for safety that a clairvoyant would not need, and may lose to others; what nobody
  * can exceed is core/eval/bound.h.
  */
-#include "core/controllers/internal.h"
+#include "core/controllers/kinds.h"
+#include "core/controllers/staffing.h"
 
 #include <math.h>
 
+struct oracle_params {
+    double utilisation; /* staffing never plans above this */
+    double wait_share;  /* of latency_max a call may take at one service */
+    double lead_s;      /* has pods asked for this much earlier than they start on average */
+    double hold_s;      /* keeps them this long after their last use */
+};
+
 struct oracle {
     struct controller base;
-    const struct controller_cfg *cfg;
+    const struct oracle_params *cfg;
     const struct schedule *future;
     int seen;  /* decisions so far */
     int *plan; /* (n_services) */
@@ -74,7 +82,7 @@ static void oracle_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct oracle *o = (struct oracle *)c;
     const struct world *w = c->world;
-    const struct staffing_rule rule = controller_staffing(o->cfg, w);
+    const struct staffing_rule rule = staffing_rule_of(w, o->cfg->utilisation, o->cfg->wait_share);
     const double period_s = w->cfg.plant->period_s;
     const double now = o->seen++ * period_s;
     const double from = fmax(0.0, now - o->cfg->hold_s);
@@ -92,21 +100,39 @@ static void oracle_act(struct controller *c, int32_t *delta, const float *state)
 
 static const struct controller_ops oracle_ops = {.reset = oracle_reset, .act = oracle_act};
 
-enum err oracle_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
-                    const struct world *world)
+static enum err oracle_make(struct controller **out, struct arena *arena,
+                            const struct controller_setup *setup)
 {
-    const int n = world->topology.n_services;
+    const int n = setup->world->topology.n_services;
     struct oracle *o = ARENA_NEW(arena, 1, struct oracle);
     int *plans = ARENA_NEW(arena, 2 * n, int);
     double *factors = ARENA_NEW(arena, 2 * n, double);
     if (o == NULL || plans == NULL || factors == NULL) {
         return ERR_MEMORY;
     }
-    *o = (struct oracle){.base = {.ops = &oracle_ops, .world = world},
-                         .cfg = cfg,
+    *o = (struct oracle){.base = {.ops = &oracle_ops},
+                         .cfg = setup->params,
                          .plan = plans,
                          .most = plans + n,
                          .weather = {.slowdown = factors, .up = factors + n}};
     *out = &o->base;
     return ERR_OK;
 }
+
+static const struct cfg_field oracle_fields[] = {
+    STAFFING_FIELDS(struct oracle_params),
+    CFG_DOUBLE(struct oracle_params, lead_s, "10", 0, 600, "s", CFG_RESULT,
+               "margin of its look-ahead over a period and a mean start-up"),
+    CFG_DOUBLE(struct oracle_params, hold_s, "0", 0, 3600, "s", CFG_RESULT,
+               "keeps replicas this long after their last use"),
+    CFG_END,
+};
+
+const struct controller_kind controller_oracle = {
+    .cfg = {"oracle", "foresight: the staffing of ff for the load and faults to come",
+            oracle_fields, sizeof(struct oracle_params)},
+    .needs = CONTROLLER_NEEDS_FORESIGHT,
+    .sweeps = true,
+    .colour = "#CC79A7",
+    .make = oracle_make,
+};

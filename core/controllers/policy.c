@@ -2,9 +2,14 @@
  * organisation also what the team would do if it were free: how much of its keeping to the roles
  * was learned, and how much the masks did.
  */
-#include "core/controllers/internal.h"
-
+#include "core/controllers/kinds.h"
+#include "core/controllers/trained.h"
 #include "core/marl/team.h"
+
+struct policy_params {
+    struct trained_cfg trained;
+    int mode; /* enum act_mode */
+};
 
 struct player {
     struct controller base;
@@ -48,9 +53,11 @@ static void policy_act(struct controller *c, int32_t *delta, const float *state)
 
 static const struct controller_ops policy_ops = {.reset = policy_reset, .act = policy_act};
 
-enum err policy_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
-                    const struct world *world, const struct rules *rules, const struct team *team)
+static enum err policy_make(struct controller **out, struct arena *arena,
+                            const struct controller_setup *setup)
 {
+    const struct policy_params *cfg = setup->params;
+    const struct rules *rules = setup->rules;
     const struct team_spec *spec = &rules->spec;
     const int n_actions = spec->n_agents * spec->n_factors;
     struct player *p = ARENA_NEW(arena, 1, struct player);
@@ -58,8 +65,8 @@ enum err policy_new(struct controller **out, struct arena *arena, const struct c
         return ERR_MEMORY;
     }
     *p = (struct player){
-        .base = {.ops = &policy_ops, .world = world, .rules = rules},
-        .team = team,
+        .base = {.ops = &policy_ops, .rules = rules},
+        .team = setup->team,
         .mode = (enum act_mode)cfg->mode,
         .row = ARENA_NEW(arena, spec->n_row, float),
         .mask = ARENA_NEW(arena, n_actions * env_mask_words(spec), uint32_t),
@@ -74,7 +81,33 @@ enum err policy_new(struct controller **out, struct arena *arena, const struct c
     p->base.action = p->action;
     p->base.free_action = p->free_action;
     TRY(rules_memory_init(&p->memory, arena, rules));
-    TRY(team_scratch_init(&p->scratch, arena, team, 1));
+    TRY(team_scratch_init(&p->scratch, arena, setup->team, 1));
     *out = &p->base;
     return ERR_OK;
 }
+
+static const char *policy_manner(const void *params)
+{
+    const struct policy_params *p = params;
+    return p->mode == ACT_ARGMAX ? "the most probable choice (arg-max)" : "sampled choices";
+}
+
+static const struct cfg_choice modes[] = {
+    {"argmax", ACT_ARGMAX, "the most probable choice"},
+    {"sample", ACT_SAMPLE, "a draw from the policy, as in training"},
+    {NULL, 0, NULL},
+};
+
+static const struct cfg_field policy_fields[] = {
+    TRAINED_FIELDS,
+    CFG_ENUM(struct policy_params, mode, "argmax", modes, CFG_RESULT, "how a choice is made"),
+    CFG_END,
+};
+
+const struct controller_kind controller_policy = {
+    .cfg = {"policy", "a trained team", policy_fields, sizeof(struct policy_params)},
+    .needs = CONTROLLER_NEEDS_POLICY,
+    .colour = "#0072B2",
+    .make = policy_make,
+    .manner = policy_manner,
+};

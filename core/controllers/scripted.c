@@ -1,14 +1,19 @@
 /* scripted: the team's agents and masks, but nothing learned. What a learned team must beat to have
  * learned something: its organisation alone already decides a lot.
  *
- *   uniform     every choice of the mask is equally likely, as for an untrained team
- *   ff, oracle  the rule of that name, carried out by the agents in turn (rules_imitate())
+ *   no rule  every choice of the mask is equally likely, as for an untrained team
+ *   a rule   is carried out by the agents in turn, as far as the masks let them (rules_imitate())
  *
  * As many agents, operations and coins as the team has, under the organisation of the experiment.
  */
-#include "core/controllers/internal.h"
+#include "core/controllers/kinds.h"
+#include "core/controllers/rule.h"
 
 #include "core/plant/schema.h"
+
+struct scripted_params {
+    struct controller_rule rule;
+};
 
 struct scripted {
     struct controller base;
@@ -90,24 +95,18 @@ static void scripted_act(struct controller *c, int32_t *delta, const float *stat
 
 static const struct controller_ops scripted_ops = {.reset = scripted_reset, .act = scripted_act};
 
-static enum err rule_new(struct controller **out, struct arena *arena,
-                         const struct controller_cfg *cfg, const struct world *world)
+static enum err scripted_check(const char *label, const void *params,
+                               const struct topology_cfg *topology)
 {
-    *out = NULL;
-    switch ((enum controller_kind)cfg->choice) {
-    case CONTROLLER_FF:
-        return ff_new(out, arena, cfg, world);
-    case CONTROLLER_ORACLE:
-        return oracle_new(out, arena, cfg, world);
-    default:
-        return ERR_OK; /* uniform */
-    }
+    const struct scripted_params *p = params;
+    return controller_rule_check(label, &p->rule, CONTROLLER_NEEDS_FORESIGHT, topology);
 }
 
-enum err scripted_new(struct controller **out, struct arena *arena,
-                      const struct controller_cfg *cfg, const struct world *world,
-                      const struct rules *rules)
+static enum err scripted_make(struct controller **out, struct arena *arena,
+                              const struct controller_setup *setup)
 {
+    const struct scripted_params *cfg = setup->params;
+    const struct rules *rules = setup->rules;
     const struct team_spec *spec = &rules->spec;
     const int n_actions = spec->n_agents * spec->n_factors;
     struct scripted *x = ARENA_NEW(arena, 1, struct scripted);
@@ -125,12 +124,28 @@ enum err scripted_new(struct controller **out, struct arena *arena,
         return ERR_MEMORY;
     }
     TRY(rules_memory_init(&x->memory, arena, rules));
-    TRY(rule_new(&x->rule, arena, cfg, world));
-    if (x->rule != NULL) {
-        x->rule->world = world;
-    }
+    TRY(controller_rule_new(&x->rule, arena, &cfg->rule, setup));
+    x->base.needs = x->rule != NULL ? x->rule->needs : 0;
     x->base.rules = rules;
     x->base.action = x->action;
     *out = &x->base;
     return ERR_OK;
 }
+
+static const struct cfg_field scripted_fields[] = {
+    CFG_TABLE(struct scripted_params, rule, controller_rule_none,
+              "what the agents carry out; without one every choice of a mask is equally "
+              "likely"),
+    CFG_RENAMED("choice", "rule"),
+    CFG_END,
+};
+
+const struct controller_kind controller_scripted = {
+    .cfg = {"scripted", "a team that learned nothing, inside its organisation", scripted_fields,
+            sizeof(struct scripted_params)},
+    .needs = CONTROLLER_NEEDS_ORGANISATION,
+    .sweeps = true,
+    .colour = "#56B4E9",
+    .check = scripted_check,
+    .make = scripted_make,
+};

@@ -1,12 +1,18 @@
 /* The least staffing of a rate, and of what fits the node. See staffing.h. */
 #include "core/controllers/staffing.h"
 
-#include "core/controllers/internal.h"
+#include "core/controllers/controller.h"
 
 #include <math.h>
 
 enum { HALVINGS = 40, PODS_MAX = 1000000 };
 static const double RHO_MIN = 0.05;
+
+struct staffing_rule staffing_rule_of(const struct world *w, double utilisation, double wait_share)
+{
+    return (struct staffing_rule){.utilisation = utilisation,
+                                  .response_s = wait_share * w->cfg.plant->latency_max_ms * 1e-3};
+}
 
 static int staff(const struct world *w, const struct staffing_rule *rule, int service, double rate,
                  const struct staffing_weather *weather)

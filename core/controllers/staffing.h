@@ -10,6 +10,7 @@
 #ifndef KARMA_CONTROLLERS_STAFFING_H
 #define KARMA_CONTROLLERS_STAFFING_H
 
+#include "core/base/config.h"
 #include "core/game/world.h"
 
 #include <stdbool.h>
@@ -19,6 +20,16 @@ struct staffing_rule {
     double utilisation; /* 0 .. 1 */
     double response_s;  /* mean time of a call at one service */
 };
+
+/* That of `wait_share` of the world's latency_max. */
+struct staffing_rule staffing_rule_of(const struct world *w, double utilisation, double wait_share);
+
+/* Rows of both, members of the struct S of a method's parameters. */
+#define STAFFING_FIELDS(S)                                                                         \
+    CFG_DOUBLE(S, utilisation, "0.7", 0.01, 1, "", CFG_RESULT,                                     \
+               "share of a pod's capacity that it never plans above"),                             \
+        CFG_DOUBLE(S, wait_share, "0.25", 0.01, 1, "", CFG_RESULT,                                 \
+                   "share of latency_max a call may take at one service")
 
 /* What the pods live under. NULL in its place: fair weather, nothing taken, all pods up. */
 struct staffing_weather {

@@ -1,8 +1,13 @@
 /* A fixed allocation, whatever happens. The best one at a given cost is the reference that a
  * controller must beat to have reacted to anything. */
-#include "core/controllers/internal.h"
+#include "core/controllers/kinds.h"
 
 #include "core/base/log.h"
+
+struct fixed_params {
+    int *replicas; /* (n_services) */
+    int n_replicas;
+};
 
 struct fixed {
     struct controller base;
@@ -27,19 +32,34 @@ static void static_act(struct controller *c, int32_t *delta, const float *state)
 
 static const struct controller_ops static_ops = {.reset = static_reset, .act = static_act};
 
-enum err static_new(struct controller **out, struct arena *arena, const struct controller_cfg *cfg,
-                    const struct world *world)
+static enum err static_make(struct controller **out, struct arena *arena,
+                            const struct controller_setup *setup)
 {
-    if (cfg->n_replicas != world->topology.n_services) {
+    const struct fixed_params *p = setup->params;
+    const int n_services = setup->world->topology.n_services;
+    if (p->n_replicas != n_services) {
         log_error("controller '%s': %d values in 'replicas', the topology has %d services",
-                  controller_label(cfg), cfg->n_replicas, world->topology.n_services);
+                  setup->label, p->n_replicas, n_services);
         return ERR_CONFIG;
     }
     struct fixed *f = ARENA_NEW(arena, 1, struct fixed);
     if (f == NULL) {
         return ERR_MEMORY;
     }
-    *f = (struct fixed){.base = {.ops = &static_ops, .world = world}, .replicas = cfg->replicas};
+    *f = (struct fixed){.base = {.ops = &static_ops}, .replicas = p->replicas};
     *out = &f->base;
     return ERR_OK;
 }
+
+static const struct cfg_field static_fields[] = {
+    CFG_LIST_INT(struct fixed_params, replicas, n_replicas, "[]", 0, 256, 1, 10000, "pods",
+                 CFG_RESULT, "replicas of each service"),
+    CFG_END,
+};
+
+const struct controller_kind controller_static = {
+    .cfg = {"static", "a fixed allocation", static_fields, sizeof(struct fixed_params)},
+    .sweeps = true,
+    .colour = "#808080",
+    .make = static_make,
+};

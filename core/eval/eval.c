@@ -37,7 +37,7 @@ static const struct cfg_field primary_fields[] = {
 };
 const struct cfg_field eval_fields[] = {
     CFG_LIST(struct eval_cfg, controllers, n_controllers, struct controller_cfg, controller_fields,
-             "[{kind: nothing}, {kind: khpa}, {kind: policy}]", 1, 256, "who is compared"),
+             "[nothing, khpa, policy]", 1, 256, "who is compared"),
     CFG_INT(struct eval_cfg, episodes, "30", 1, 1000000, "", CFG_RESULT,
             "of each controller in each scenario, the same for all"),
     CFG_INT(struct eval_cfg, first, "0", 0, 1000000000, "", CFG_RESULT,
@@ -56,7 +56,7 @@ const struct cfg_field eval_fields[] = {
     CFG_DOUBLE(struct eval_cfg, effect_min, "0.02", 0, 1, "", CFG_RESULT,
                "smallest difference of answers in time that matters to a claim"),
     CFG_STRING(struct eval_cfg, reference, "policy", CFG_RESULT,
-               "name or kind of the controllers the others are compared with; the first one if "
+               "name or method of the controllers the others are compared with; the first one if "
                "there is none of it"),
     CFG_ENUM(struct eval_cfg, trajectories, "none", trajectories, CFG_OUTPUT,
              "which episodes are kept step by step"),
@@ -98,7 +98,7 @@ static int count_arms(const struct eval_cfg *cfg, const struct eval_teams *teams
 {
     int n = 0;
     for (int c = 0; c < cfg->n_controllers; c++) {
-        n += cfg->controllers[c].kind == CONTROLLER_POLICY ? teams[c].n_teams : 1;
+        n += controller_needs(&cfg->controllers[c], CONTROLLER_NEEDS_POLICY) ? teams[c].n_teams : 1;
     }
     return n;
 }
@@ -109,7 +109,7 @@ static enum err init_arms(struct eval *e, struct arena *arena, const struct rule
     int n = 0, most = 0;
     for (int c = 0; c < e->cfg->n_controllers; c++) {
         const struct controller_cfg *cfg = &e->cfg->controllers[c];
-        const bool learned = cfg->kind == CONTROLLER_POLICY;
+        const bool learned = controller_needs(cfg, CONTROLLER_NEEDS_POLICY);
         for (int t = 0; t < (learned ? teams[c].n_teams : 1); t++) {
             struct arm *arm = &e->arms[n++];
             *arm = (struct arm){

@@ -6,10 +6,29 @@
  */
 #include "core/eval/frontier.h"
 
+#include "core/controllers/kinds.h"
+
 #include <math.h>
 
-const enum controller_kind frontier_kinds[FRONTIER_KINDS] = {
-    CONTROLLER_STATIC, CONTROLLER_KHPA, CONTROLLER_FF, CONTROLLER_ORACLE, CONTROLLER_SCRIPTED};
+int frontier_n_kinds(void)
+{
+    int n = 0;
+    for (int k = 0; controller_kind_at(k) != NULL; k++) {
+        n += controller_kind_at(k)->sweeps ? 1 : 0;
+    }
+    return n;
+}
+
+const struct controller_kind *frontier_kind(int i)
+{
+    int k = 0;
+    for (;; k++) {
+        CHECK(controller_kind_at(k) != NULL);
+        if (controller_kind_at(k)->sweeps && i-- == 0) {
+            return controller_kind_at(k);
+        }
+    }
+}
 
 /* ---- hull ---- */
 
@@ -240,13 +259,13 @@ static enum err arm_init(struct arm *a, struct arena *arena, const struct outcom
 }
 
 /* Is controller c a point of that kind's frontier? */
-static bool belongs(const struct eval_cfg *cfg, int c, enum controller_kind kind)
+static bool belongs(const struct eval_cfg *cfg, int c, const struct controller_kind *kind)
 {
-    const int own = cfg->controllers[c].kind;
-    return own == (int)kind || (own == CONTROLLER_NOTHING && kind == CONTROLLER_STATIC);
+    const struct controller_kind *own = controller_kind(&cfg->controllers[c]);
+    return own == kind || (own == &controller_nothing && kind == &controller_static);
 }
 
-static int count_kind(const struct eval_cfg *cfg, enum controller_kind kind)
+static int count_kind(const struct eval_cfg *cfg, const struct controller_kind *kind)
 {
     int n = 0;
     for (int c = 0; c < cfg->n_controllers; c++) {
@@ -257,7 +276,7 @@ static int count_kind(const struct eval_cfg *cfg, enum controller_kind kind)
 
 /* Appends all arms of a kind. */
 static enum err add_arms(struct contest *c, struct arena *arena, const struct summary *s,
-                         enum controller_kind kind, int scenario, int metric)
+                         const struct controller_kind *kind, int scenario, int metric)
 {
     for (int i = 0; i < s->cfg->n_controllers; i++) {
         if (belongs(s->cfg, i, kind)) {
@@ -337,7 +356,7 @@ static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int po
     struct draw d;
     const struct stat_cfg cfg = summary_bootstrap(s->cfg, 0);
     const int metric = METRIC_OF(compliance);
-    *g = (struct frontier_gap){.n_arms = count_kind(s->cfg, frontier_kinds[kind]),
+    *g = (struct frontier_gap){.n_arms = count_kind(s->cfg, frontier_kind(kind)),
                                .cost = NAN,
                                .value = NAN,
                                .diff = {NAN, NAN, NAN},
@@ -346,7 +365,7 @@ static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int po
         return ERR_OK;
     }
     TRY(contest_init(&c, &d, scratch, s, policy, scenario, metric));
-    TRY(add_arms(&c, scratch, s, frontier_kinds[kind], scenario, metric));
+    TRY(add_arms(&c, scratch, s, frontier_kind(kind), scenario, metric));
     if (!contest_close(&c, &d)) {
         return ERR_OK;
     }
@@ -357,8 +376,8 @@ static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int po
 }
 
 static enum err fill_pair(struct frontier_pair *out, const struct summary *s,
-                          enum controller_kind a, enum controller_kind b, int anchor, int scenario,
-                          struct arena *scratch)
+                          const struct controller_kind *a, const struct controller_kind *b,
+                          int anchor, int scenario, struct arena *scratch)
 {
     struct contest c;
     struct draw d;
@@ -381,8 +400,8 @@ static enum err fill_pair(struct frontier_pair *out, const struct summary *s,
 }
 
 enum err frontiers_pair(struct frontier_pair *out, const struct summary *summary,
-                        enum controller_kind a, enum controller_kind b, int anchor, int scenario,
-                        struct arena *scratch)
+                        const struct controller_kind *a, const struct controller_kind *b,
+                        int anchor, int scenario, struct arena *scratch)
 {
     const struct stat_interval none = {NAN, NAN, NAN};
     const struct arena_mark mark = arena_mark(scratch);
@@ -407,12 +426,12 @@ static enum err fill_share(struct stat_interval *out, const struct summary *s, i
     int undefined;
     const struct stat_cfg cfg = summary_bootstrap(s->cfg, 0);
     *out = (struct stat_interval){NAN, NAN, NAN};
-    if (count_kind(s->cfg, CONTROLLER_NOTHING) != 1 || count_kind(s->cfg, CONTROLLER_FF) == 0) {
+    if (count_kind(s->cfg, &controller_nothing) != 1 || count_kind(s->cfg, &controller_ff) == 0) {
         return ERR_OK;
     }
     TRY(contest_init(&c, &d, scratch, s, policy, scenario, metric));
-    TRY(add_arms(&c, scratch, s, CONTROLLER_NOTHING, scenario, metric));
-    TRY(add_arms(&c, scratch, s, CONTROLLER_FF, scenario, metric));
+    TRY(add_arms(&c, scratch, s, &controller_nothing, scenario, metric));
+    TRY(add_arms(&c, scratch, s, &controller_ff, scenario, metric));
     if (!contest_close(&c, &d)) {
         return ERR_OK;
     }
@@ -426,8 +445,8 @@ static enum err fill_view(struct frontiers *f, int p, int view, struct arena *sc
     const int scenario = summary_scenario(s, view);
     const struct arena_mark mark = arena_mark(scratch);
     enum err e = ERR_OK;
-    for (int k = 0; k < FRONTIER_KINDS && e == ERR_OK; k++) {
-        e = fill_gap(&f->gaps[(p * FRONTIER_KINDS + k) * n_views + view], s, f->policies[p], k,
+    for (int k = 0; k < f->n_kinds && e == ERR_OK; k++) {
+        e = fill_gap(&f->gaps[(p * f->n_kinds + k) * n_views + view], s, f->policies[p], k,
                      scenario, scratch);
         arena_rewind(scratch, mark);
     }
@@ -451,7 +470,7 @@ static enum err choose_policies(struct frontiers *f, struct arena *arena)
         return ERR_MEMORY;
     }
     for (int i = 0; i < s->n_listed; i++) {
-        if (s->cfg->controllers[s->listed[i]].kind == CONTROLLER_POLICY) {
+        if (controller_needs(&s->cfg->controllers[s->listed[i]], CONTROLLER_NEEDS_POLICY)) {
             policies[f->n_policies++] = s->listed[i];
         }
     }
@@ -462,10 +481,10 @@ static enum err choose_policies(struct frontiers *f, struct arena *arena)
 enum err frontiers_init(struct frontiers *f, struct arena *arena, const struct summary *summary,
                         struct arena *scratch)
 {
-    *f = (struct frontiers){.summary = summary};
+    *f = (struct frontiers){.summary = summary, .n_kinds = frontier_n_kinds()};
     TRY(choose_policies(f, arena));
     const int n = f->n_policies * summary->n_views;
-    f->gaps = ARENA_NEW(arena, n * FRONTIER_KINDS, struct frontier_gap);
+    f->gaps = ARENA_NEW(arena, n * f->n_kinds, struct frontier_gap);
     f->headrooms = ARENA_NEW(arena, n, struct headroom);
     if (f->gaps == NULL || f->headrooms == NULL) {
         return ERR_MEMORY;
@@ -482,7 +501,7 @@ enum err frontiers_init(struct frontiers *f, struct arena *arena, const struct s
 
 const struct frontier_gap *frontiers_gap(const struct frontiers *f, int policy, int kind, int view)
 {
-    return &f->gaps[(policy * FRONTIER_KINDS + kind) * f->summary->n_views + view];
+    return &f->gaps[(policy * f->n_kinds + kind) * f->summary->n_views + view];
 }
 
 const struct headroom *frontiers_headroom(const struct frontiers *f, int policy, int view)
@@ -491,7 +510,7 @@ const struct headroom *frontiers_headroom(const struct frontiers *f, int policy,
 }
 
 int frontiers_hull(struct frontier_point *points, const struct outcomes *o,
-                   const struct eval_cfg *cfg, enum controller_kind kind, int scenario)
+                   const struct eval_cfg *cfg, const struct controller_kind *kind, int scenario)
 {
     int n = 0;
     for (int c = 0; c < cfg->n_controllers; c++) {

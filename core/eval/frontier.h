@@ -26,10 +26,12 @@ int frontier_hull(struct frontier_point *points, int n);
 /* The hull (n corners) at a cost: NaN below the first corner. */
 double frontier_at(const struct frontier_point *hull, int n, double cost);
 
-/* Kinds that form frontiers. Doing nothing is a fixed allocation, so it is a point of `static`.
- * Against that of scripted teams stands what learning adds inside the same organisation. */
-enum { FRONTIER_KINDS = 5 };
-extern const enum controller_kind frontier_kinds[FRONTIER_KINDS];
+/* Methods that form frontiers are those that say so (controller_kind.sweeps), in the order of
+ * controller_kinds. Doing nothing is a fixed allocation, so it is a point of `static`. Against that
+ * of scripted teams stands what learning adds inside the same organisation. How many there are, and
+ * the i-th: */
+int frontier_n_kinds(void);
+const struct controller_kind *frontier_kind(int i);
 
 /* A policy against one kind in one view. */
 struct frontier_gap {
@@ -47,9 +49,10 @@ struct headroom {
 
 struct frontiers {
     const struct summary *summary;
-    const int *policies; /* (n_policies) controllers of kind policy that are listed */
+    const int *policies; /* (n_policies) listed controllers that need a policy */
     int n_policies;
-    struct frontier_gap *gaps;  /* (n_policies, FRONTIER_KINDS, n_views) */
+    int n_kinds;                /* frontier_n_kinds() */
+    struct frontier_gap *gaps;  /* (n_policies, n_kinds, n_views) */
     struct headroom *headrooms; /* (n_policies, n_views) */
 };
 
@@ -72,12 +75,12 @@ struct frontier_pair {
 /* The frontier of kind a minus that of kind b, both at the cost of controller `anchor`, in a
  * scenario (or OUTCOMES_POOLED). Any kind of rules may be a or b. scratch is rewound. */
 enum err frontiers_pair(struct frontier_pair *out, const struct summary *summary,
-                        enum controller_kind a, enum controller_kind b, int anchor, int scenario,
-                        struct arena *scratch) WARN_UNUSED;
+                        const struct controller_kind *a, const struct controller_kind *b,
+                        int anchor, int scenario, struct arena *scratch) WARN_UNUSED;
 
 /* Corners of one kind's frontier in a view from all episodes: points must have room for
  * n_controllers; arm = index of the controller. Returns their number, 0 if the kind has no arms. */
 int frontiers_hull(struct frontier_point *points, const struct outcomes *o,
-                   const struct eval_cfg *cfg, enum controller_kind kind, int scenario);
+                   const struct eval_cfg *cfg, const struct controller_kind *kind, int scenario);
 
 #endif

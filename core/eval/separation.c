@@ -2,12 +2,13 @@
 #include "core/eval/separation.h"
 
 #include "core/base/log.h"
+#include "core/controllers/kinds.h"
 
 #include <math.h>
 #include <string.h>
 
 struct demand {
-    enum controller_kind better, worse;
+    const struct controller_kind *better, *worse;
     double least;
 };
 #define DEMAND_(better, worse, least) {better, worse, least},
@@ -18,7 +19,7 @@ static enum err find_anchor(int *anchor, const struct eval_cfg *cfg)
 {
     for (int c = 0; c < cfg->n_controllers; c++) {
         const struct controller_cfg *controller = &cfg->controllers[c];
-        if (controller->kind == CONTROLLER_KHPA &&
+        if (controller_kind(controller) == &controller_khpa &&
             strcmp(controller_label(controller), cfg->gate) == 0) {
             *anchor = c;
             return ERR_OK;

@@ -17,11 +17,11 @@
 
 /*    better             worse               asked for; NAN: shown, not judged */
 #define SEPARATION_LIST(X)                                                                         \
-    X(CONTROLLER_KHPA, CONTROLLER_NOTHING, 0.0)                                                    \
-    X(CONTROLLER_KHPA, CONTROLLER_STATIC, NAN)                                                     \
-    X(CONTROLLER_FF, CONTROLLER_KHPA, 0.02)                                                        \
-    X(CONTROLLER_ORACLE, CONTROLLER_FF, 0.0)                                                       \
-    X(CONTROLLER_ORACLE, CONTROLLER_KHPA, 0.05)
+    X(&controller_khpa, &controller_nothing, 0.0)                                                  \
+    X(&controller_khpa, &controller_static, NAN)                                                   \
+    X(&controller_ff, &controller_khpa, 0.02)                                                      \
+    X(&controller_oracle, &controller_ff, 0.0)                                                     \
+    X(&controller_oracle, &controller_khpa, 0.05)
 
 #define SEPARATION_COUNT_(better, worse, least) +1
 enum { SEPARATION_ROWS = 0 SEPARATION_LIST(SEPARATION_COUNT_) };
@@ -29,7 +29,7 @@ enum { SEPARATION_ROWS = 0 SEPARATION_LIST(SEPARATION_COUNT_) };
 
 struct separation_row {
     int scenario;
-    enum controller_kind better, worse;
+    const struct controller_kind *better, *worse;
     double least; /* NaN: not judged */
     struct frontier_pair pair;
     bool passes;

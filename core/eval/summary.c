@@ -26,8 +26,7 @@ static int match_references(int *out, const struct summary *s, bool by_kind)
     int n = 0;
     for (int i = 0; i < s->n_listed; i++) {
         const struct controller_cfg *c = &s->cfg->controllers[s->listed[i]];
-        const char *name =
-            by_kind ? controller_kind_name((enum controller_kind)c->kind) : controller_label(c);
+        const char *name = by_kind ? controller_kind(c)->cfg.name : controller_label(c);
         if (strcmp(name, s->cfg->reference) == 0) {
             out[n++] = i;
         }

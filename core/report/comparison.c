@@ -272,7 +272,7 @@ static void add_gap(struct table *t, const struct comparison *c, int p, int kind
     }
     table_text(t, view_name(c, view));
     table_text(t, name_of(c, f->policies[p]));
-    table_cell(t, "%s, %d %s", controller_kind_name(frontier_kinds[kind]), g->n_arms,
+    table_cell(t, "%s, %d %s", frontier_kind(kind)->cfg.name, g->n_arms,
                g->n_arms == 1 ? "arm" : "arms");
     table_cell(t, "%.3f", g->cost);
     if (isfinite(g->value)) {
@@ -295,7 +295,7 @@ static enum err print_frontiers(struct buf *out, const struct comparison *c, enu
     table_init(&t, scratch, head, 7, 3);
     for (int view = 0; view < c->summary->n_views; view++) {
         for (int p = 0; p < c->frontiers->n_policies; p++) {
-            for (int kind = 0; kind < FRONTIER_KINDS; kind++) {
+            for (int kind = 0; kind < frontier_n_kinds(); kind++) {
                 add_gap(&t, c, p, kind, view);
             }
         }

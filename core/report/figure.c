@@ -2,6 +2,8 @@
  * figure.h. */
 #include "core/report/figure.h"
 
+#include "core/controllers/kinds.h"
+
 #include "core/base/csv.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
@@ -210,7 +212,7 @@ static enum err put_arm(struct csv *csv, const struct summary *s, int controller
                         const char *role, double vcpu)
 {
     const double share = outcomes_mean(&s->outcomes, controller, scenario, METRIC_OF(compliance));
-    csv_text(csv, controller_kind_name((enum controller_kind)s->cfg->controllers[controller].kind));
+    csv_text(csv, controller_kind(&s->cfg->controllers[controller])->cfg.name);
     csv_text(csv, controller_label(&s->cfg->controllers[controller]));
     csv_text(csv, role);
     put_interval(csv, &(struct stat_interval){vcpu, NAN, NAN});
@@ -232,7 +234,7 @@ static double largest_vcpu(const struct summary *s, int scenario)
 static enum err put_kind(struct csv *csv, const struct summary *s, int scenario, int kind,
                          struct frontier_point *points)
 {
-    const enum controller_kind id = frontier_kinds[kind];
+    const struct controller_kind *id = frontier_kind(kind);
     const int n = frontiers_hull(points, &s->outcomes, s->cfg, id, scenario);
     for (int i = 0; i < n; i++) {
         const int arm = points[i].arm;
@@ -242,7 +244,7 @@ static enum err put_kind(struct csv *csv, const struct summary *s, int scenario,
         TRY(put_arm(csv, s, points[n - 1].arm, scenario, "edge", largest_vcpu(s, scenario)));
     }
     for (int c = 0; c < s->cfg->n_controllers; c++) {
-        if (s->cfg->controllers[c].kind == (int)id) {
+        if (controller_kind(&s->cfg->controllers[c]) == id) {
             TRY(put_arm(csv, s, c, scenario, "arm", mean_vcpu(s, c, scenario)));
         }
     }
@@ -253,7 +255,7 @@ static enum err put_listed(struct csv *csv, const struct summary *s, int view)
 {
     for (int i = 0; i < s->n_listed; i++) {
         const struct controller_cfg *c = &s->cfg->controllers[s->listed[i]];
-        csv_text(csv, controller_kind_name((enum controller_kind)c->kind));
+        csv_text(csv, controller_kind(c)->cfg.name);
         csv_text(csv, controller_label(c));
         csv_text(csv, "listed");
         put_interval(csv, &summary_cell(s, i, view, METRIC_OF(vcpu))->value);
@@ -276,7 +278,7 @@ static enum err write_points(const char *path, const struct summary *s, int view
     }
     TRY(csv_create(&csv, arena, path, columns, (int)(sizeof columns / sizeof *columns)));
     enum err e = ERR_OK;
-    for (int k = 0; k < FRONTIER_KINDS && e == ERR_OK; k++) {
+    for (int k = 0; k < frontier_n_kinds() && e == ERR_OK; k++) {
         e = put_kind(&csv, s, summary_scenario(s, view), k, points);
     }
     if (e == ERR_OK) {
@@ -287,39 +289,33 @@ static enum err write_points(const char *path, const struct summary *s, int view
 }
 
 /* A kind has one colour everywhere. */
-static const char *kind_colour(int kind)
+static const char *kind_colour(const struct controller_kind *kind)
 {
-    static const char *const paints[CONTROLLER_KINDS] = {
-        [CONTROLLER_NOTHING] = "#000000", [CONTROLLER_STATIC] = "#808080",
-        [CONTROLLER_KHPA] = "#D55E00",    [CONTROLLER_FF] = "#009E73",
-        [CONTROLLER_POLICY] = "#0072B2",  [CONTROLLER_ORACLE] = "#CC79A7",
-        [CONTROLLER_EXPLORE] = "#E69F00", [CONTROLLER_SCRIPTED] = "#56B4E9",
-    };
-    return paints[kind];
+    return kind->colour != NULL ? kind->colour : "#606060";
 }
 
 /* A dot for an arm, a line for the hull, of which doing nothing may be a corner. */
-static void plot_kind(struct script *s, const char *file, enum controller_kind kind)
+static void plot_kind(struct script *s, const char *file, const struct controller_kind *kind)
 {
-    const char *name = controller_kind_name(kind);
-    const char *also = kind == CONTROLLER_STATIC ? " || strcol('kind') eq 'nothing'" : "";
+    const char *name = kind->cfg.name;
+    const char *also = kind == &controller_static ? " || strcol('kind') eq 'nothing'" : "";
     script_put(
         s,
         "    %s using (strcol('kind') eq '%s' && strcol('role') eq 'arm' ? column('vcpu') : NaN):"
         "'in_time' with points pt 7 ps 0.35 lc rgb '%s' notitle, \\\n",
-        file, name, kind_colour((int)kind));
+        file, name, kind_colour(kind));
     script_put(
         s,
         "    %s using ((strcol('kind') eq '%s'%s) && (strcol('role') eq 'corner' || strcol('role') "
         "eq 'edge') ? column('vcpu') : NaN):'in_time' with lines lw 1.8 lc rgb '%s' "
         "title '%s frontier', \\\n",
-        file, name, also, kind_colour((int)kind), name);
+        file, name, also, kind_colour(kind), name);
 }
 
-static bool has_kind(const struct eval_cfg *cfg, enum controller_kind kind)
+static bool has_kind(const struct eval_cfg *cfg, const struct controller_kind *kind)
 {
     for (int c = 0; c < cfg->n_controllers; c++) {
-        if (cfg->controllers[c].kind == (int)kind) {
+        if (controller_kind(&cfg->controllers[c]) == kind) {
             return true;
         }
     }
@@ -340,11 +336,11 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
         "set key outside right top vertical maxrows %d Left reverse samplen 2 %s\n"
         "set grid xtics lc rgb '#d8d8d8' lw 1 dt 1\nset offsets graph 0.05, 0.05, 0.05, 0.05\n"
         "plot \\\n",
-        script_quoted(s, title), summary->n_listed + FRONTIER_KINDS,
+        script_quoted(s, title), summary->n_listed + frontier_n_kinds(),
         summary->n_listed > LISTED_LARGE ? "spacing 0.9 font 'Arial,8'" : "spacing 1.2");
-    for (int k = 0; k < FRONTIER_KINDS; k++) {
-        if (has_kind(summary->cfg, frontier_kinds[k])) {
-            plot_kind(s, file, frontier_kinds[k]);
+    for (int k = 0; k < frontier_n_kinds(); k++) {
+        if (has_kind(summary->cfg, frontier_kind(k))) {
+            plot_kind(s, file, frontier_kind(k));
         }
     }
     for (int i = 0; i < summary->n_listed; i++) {
@@ -354,7 +350,7 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
                    "    %s using (strcol('role') eq 'listed' && strcol('controller') eq %s ? "
                    "column('vcpu') : NaN):'in_time':'vcpu_lo':'vcpu_hi':'in_time_lo':'in_time_hi' "
                    "with xyerrorbars lw 1.3 pt %d ps 0.9 lc rgb '%s' title %s%s",
-                   file, name, markers[i % 10], kind_colour(c->kind), name,
+                   file, name, markers[i % 10], kind_colour(controller_kind(c)), name,
                    i + 1 < summary->n_listed ? ", \\\n" : "\n");
     }
 }

@@ -29,7 +29,7 @@ static void add_row(struct table *t, const struct scenario_cfg *scenarios,
 {
     const struct frontier_pair *p = &r->pair;
     table_text(t, scenarios[r->scenario].name);
-    table_cell(t, "%s - %s", controller_kind_name(r->better), controller_kind_name(r->worse));
+    table_cell(t, "%s - %s", r->better->cfg.name, r->worse->cfg.name);
     table_cell(t, "%d, %d", p->n_a, p->n_b);
     table_cell(t, "%.*f", DECIMALS, p->cost);
     table_cell(t, "%.*f", DECIMALS, p->value_a);

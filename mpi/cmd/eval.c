@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/shell.h"
+#include "core/controllers/kinds.h"
 #include "core/report/comparison.h"
 #include "core/report/conduct_table.h"
 #include "core/report/figure.h"
@@ -72,18 +73,22 @@ enum { NOTES_MAX = 300 };
 static const char *warmup_note(struct arena *arena, const struct eval_cfg *cfg)
 {
     double longest = 0.0;
+    const char *name = "";
     for (int c = 0; c < cfg->n_controllers; c++) {
-        const struct controller_cfg *k = &cfg->controllers[c];
-        longest = k->kind == CONTROLLER_KHPA && k->down_s > longest ? k->down_s : longest;
+        const struct cfg_one *method = &cfg->controllers[c].method;
+        const struct controller_kind *kind = controller_kind_of(method);
+        const double s = kind->settling_s != NULL ? kind->settling_s(method->params) : 0.0;
+        name = s > longest ? kind->cfg.name : name;
+        longest = s > longest ? s : longest;
     }
     if (cfg->warmup_s > 0.0) {
         return arena_printf(arena, "counted from %g s on (eval.warmup_s)", cfg->warmup_s);
     }
     return longest > 0.0
                ? arena_printf(arena,
-                              "counted from the start: in its first %g s khpa removes none of the "
+                              "counted from the start: in its first %g s %s removes none of the "
                               "replicas it found (eval.warmup_s=%g leaves these out)",
-                              longest, longest)
+                              longest, name, longest)
                : "counted from the start of each episode";
 }
 
@@ -207,13 +212,13 @@ static int drawn_scenario(const struct experiment_cfg *cfg)
 /* The first listed controller of each kind that readers look for. */
 static enum err choose_tracks(struct timeline *t, struct session *s)
 {
-    static const enum controller_kind kinds[TIMELINE_TRACKS_MAX] = {
-        CONTROLLER_NOTHING, CONTROLLER_KHPA, CONTROLLER_FF, CONTROLLER_POLICY};
+    static const struct controller_kind *const kinds[TIMELINE_TRACKS_MAX] = {
+        &controller_nothing, &controller_khpa, &controller_ff, &controller_policy};
     const struct experiment *x = s->x;
     for (int k = 0; k < TIMELINE_TRACKS_MAX; k++) {
         for (int c = 0; c < x->cfg.eval.n_controllers; c++) {
             const struct controller_cfg *cfg = &x->cfg.eval.controllers[c];
-            if (cfg->kind != (int)kinds[k] || !cfg->listed) {
+            if (controller_kind(cfg) != kinds[k] || !cfg->listed) {
                 continue;
             }
             const struct eval_teams *teams = &s->measure.policies.teams[c];

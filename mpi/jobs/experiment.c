@@ -102,6 +102,9 @@ static enum err build(struct experiment *x)
     TRY(rules_init_organised(&x->rules, &x->arena, &c->game, &x->world, &c->organisation,
                              &x->reader));
     TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
+    if (c->train.init == INIT_CLONE) {
+        TRY(controller_rule_check("train.clone.rule", &c->train.clone.rule, 0, &c->topology));
+    }
     TRY(episode_check_warmup(c->eval.warmup_s, &x->world));
     TRY(cfg_print_resolved(&x->resolved, experiment_fields, c, CFG_ALL));
     return buf_append(&x->resolved, "", 1);

@@ -4,6 +4,7 @@
 #include "core/base/file.h"
 #include "core/base/frame.h"
 #include "core/base/log.h"
+#include "core/controllers/trained.h"
 #include "mpi/jobs/recipe.h"
 #include "proto/weights.h"
 
@@ -115,7 +116,7 @@ static enum err load_one(struct team *team, struct rules *rules, struct policy_s
 static enum err load_controller(struct policies *p, struct arena *arena, const struct experiment *x,
                                 int c, const char *config_path)
 {
-    const struct controller_cfg *cfg = &p->cfg->controllers[c];
+    const struct trained_cfg *cfg = controller_trained(&p->cfg->controllers[c]);
     const int n = cfg->n_policies > 0 ? cfg->n_policies : 1;
     const struct team **list = ARENA_NEW(arena, n, const struct team *);
     const struct rules **rules_list = ARENA_NEW(arena, n, const struct rules *);
@@ -154,7 +155,7 @@ enum err policies_load(struct policies *p, struct arena *arena, const struct exp
     for (int c = 0; c < cfg->n_controllers; c++) {
         const bool wanted = only == POLICIES_ALL || only == c;
         TRY(recipe_check_keys(x, c));
-        if (wanted && cfg->controllers[c].kind == CONTROLLER_POLICY) {
+        if (wanted && controller_needs(&cfg->controllers[c], CONTROLLER_NEEDS_POLICY)) {
             TRY(load_controller(p, arena, x, c, path));
         }
     }
@@ -167,35 +168,37 @@ enum err policies_load(struct policies *p, struct arena *arena, const struct exp
  * may have a configuration that this one does not read; then nothing is claimed. */
 static const char *describe_training(struct arena *arena, const struct policy_source *s)
 {
-    static const char *const starts[] = {[INIT_SCRATCH] = "from scratch",
-                                         [INIT_CLONE_FF] = "after cloning the ff rule",
-                                         [INIT_CLONE_KHPA] = "after cloning the khpa rule"};
     struct experiment_cfg cfg;
     struct cfg reader;
     if (!read_config(&cfg, &reader, arena, s->run, s->config)) {
         return "by another version of this program";
     }
     const struct train_cfg *t = &cfg.train;
-    const char *roles = "";
+    const char *roles = "", *start = "from scratch";
+    if (t->init == INIT_CLONE) {
+        start = arena_printf(arena, "after cloning the %s rule", t->clone.rule.method.kind->name);
+    }
     if (cfg.organisation.n_agents > 0) {
         roles = arena_printf(arena, ", organisation %s", cfg.organisation.name);
     }
-    return roles == NULL ? NULL
-                         : arena_printf(arena, "%s, %d updates of %d env-steps%s", starts[t->init],
-                                        t->updates, t->envs * t->steps, roles);
+    return roles == NULL || start == NULL
+               ? NULL
+               : arena_printf(arena, "%s, %d updates of %d env-steps%s", start, t->updates,
+                              t->envs * t->steps, roles);
 }
 
 const char *policies_describe(const struct policies *p, struct arena *arena, int c)
 {
     const struct controller_cfg *cfg = &p->cfg->controllers[c];
+    const struct controller_kind *kind = controller_kind(cfg);
     const int n = p->teams[c].n_teams;
     if (n == 0) {
         return NULL;
     }
-    const char *text = arena_printf(
-        arena, "%s: %s; trained %s; training seed%s", controller_label(cfg),
-        cfg->mode == ACT_ARGMAX ? "the most probable choice (arg-max)" : "sampled choices",
-        describe_training(arena, &p->sources[c][0]), n == 1 ? "" : "s");
+    const char *text =
+        arena_printf(arena, "%s: %s; trained %s; training seed%s", controller_label(cfg),
+                     kind->manner != NULL ? kind->manner(cfg->method.params) : "as trained",
+                     describe_training(arena, &p->sources[c][0]), n == 1 ? "" : "s");
     for (int i = 0; i < n && text != NULL; i++) {
         text = arena_printf(arena, "%s %" PRIu64, text, p->sources[c][i].seed);
     }

@@ -5,25 +5,32 @@
 #include "core/base/log.h"
 #include "core/base/rundir.h"
 #include "core/base/shell.h"
+#include "core/controllers/trained.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-static const struct controller_cfg *arm_of(const struct recipe *r)
+static const struct trained_cfg *arm_of(const struct recipe *r)
 {
-    return &r->x->cfg.eval.controllers[r->controller];
+    return controller_trained(&r->x->cfg.eval.controllers[r->controller]);
+}
+
+static const char *label_of(const struct recipe *r)
+{
+    return controller_label(&r->x->cfg.eval.controllers[r->controller]);
 }
 
 enum err recipe_check_keys(const struct experiment *x, int controller)
 {
-    const struct controller_cfg *c = &x->cfg.eval.controllers[controller];
+    const struct controller_cfg *controller_cfg = &x->cfg.eval.controllers[controller];
+    const struct trained_cfg *c = controller_trained(controller_cfg);
     char key[64];
-    (void)snprintf(key, sizeof key, "eval.controllers.%d", controller);
-    if (c->kind != CONTROLLER_POLICY &&
-        (c->training[0] != '\0' || c->n_settings > 0 || c->n_seeds > 0)) {
-        return cfg_error(&x->reader, key, "training, settings and seeds are for kind: policy");
+    if (c == NULL) {
+        return ERR_OK;
     }
+    (void)snprintf(key, sizeof key, "eval.controllers.%d.%s", controller,
+                   controller_cfg->method.kind->name);
     if (c->training[0] == '\0' && (c->n_settings > 0 || c->n_seeds > 0)) {
         return cfg_error(&x->reader, key,
                          "settings and seeds belong to a training; name its "
@@ -37,7 +44,7 @@ enum err recipe_check_keys(const struct experiment *x, int controller)
     return ERR_OK;
 }
 
-static enum err load_declared(struct experiment_cfg *cfg, const struct controller_cfg *c,
+static enum err load_declared(struct experiment_cfg *cfg, const struct trained_cfg *c,
                               struct arena *arena)
 {
     struct cfg reader;
@@ -58,7 +65,7 @@ static const char *with_set(struct arena *arena, const char *command, const char
 /* NULL when out of memory. */
 static const char *training_command(const struct recipe *r, const char *config, struct arena *arena)
 {
-    const struct controller_cfg *c = arm_of(r);
+    const struct trained_cfg *c = arm_of(r);
     const char *file = shell_word(arena, config);
     const char *command = file != NULL ? arena_printf(arena, "karma train %s", file) : NULL;
     for (int i = 0; i < c->n_settings; i++) {
@@ -76,7 +83,7 @@ static const char *training_command(const struct recipe *r, const char *config, 
 /* The twin that the training needs, if there is no such file; NULL: it needs none, or has it. */
 static const char *missing_twin(const struct recipe *r, struct arena *arena)
 {
-    const struct controller_cfg *c = arm_of(r);
+    const struct trained_cfg *c = arm_of(r);
     struct experiment_cfg declared;
     const char *file = r->x->cfg.twin.file;
     if (c->training[0] != '\0') {
@@ -87,13 +94,14 @@ static const char *missing_twin(const struct recipe *r, struct arena *arena)
 
 void recipe_missing(const struct recipe *r, const char *path, struct arena *arena)
 {
-    const struct controller_cfg *c = arm_of(r);
-    const char *label = controller_label(c);
+    const struct trained_cfg *c = arm_of(r);
+    const char *label = label_of(r);
     if (c->training[0] == '\0' && c->n_policies > 0) {
         log_error("%s: there is no trained policy, and '%s' does not say how one is made; train it "
                   "with --set run.dir=%s, and name the configuration of that training in %s: "
-                  "training: FILE, in eval.controllers.%d",
-                  path, label, r->run, r->config_path, r->controller);
+                  "training: FILE, in eval.controllers.%d.%s",
+                  path, label, r->run, r->config_path, r->controller,
+                  r->x->cfg.eval.controllers[r->controller].method.kind->name);
         return;
     }
     if (rundir_check_name(r->run) != ERR_OK) {
@@ -186,19 +194,18 @@ static enum err warn_of_own(const struct recipe *r, const struct experiment_cfg 
 
 static enum err refuse(const struct recipe *r, const char *what, struct arena *arena)
 {
-    const struct controller_cfg *c = arm_of(r);
+    const struct trained_cfg *c = arm_of(r);
     const char *command = training_command(r, c->training, arena);
     log_error("%s: this policy was not trained as '%s' says, with %s. What differs, declared -> "
               "found: %s. Train it in a directory that is empty with: %s",
-              r->run, controller_label(c), c->training, what,
-              command != NULL ? command : "karma train");
+              r->run, label_of(r), c->training, what, command != NULL ? command : "karma train");
     return ERR_MISMATCH;
 }
 
 enum err recipe_check(const struct recipe *r, const struct experiment_cfg *found, uint64_t seed,
                       struct arena *arena)
 {
-    const struct controller_cfg *c = arm_of(r);
+    const struct trained_cfg *c = arm_of(r);
     struct experiment_cfg declared;
     const char *what;
     if (c->training[0] == '\0') {

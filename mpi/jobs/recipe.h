@@ -1,11 +1,11 @@
 /* How an arm's policies are made: the training that eval.controllers declares for a policy.
  *
  *     - name: cloned
- *       kind: policy
- *       training: frontier_clone.yaml           # the configuration
- *       settings: [twin.file=runs/twin]         # and what --set adds to it
- *       seeds: [1, 2]                           # train.seed of each policy
- *       policies: [runs/clone-1, runs/clone-2]  # where they are
+ *       policy:
+ *         training: frontier_clone.yaml           # the configuration
+ *         settings: [twin.file=runs/twin]         # and what --set adds to it
+ *         seeds: [1, 2]                           # train.seed of each policy
+ *         policies: [runs/clone-1, runs/clone-2]  # where they are
  *
  * From it follow the command that makes a policy which is missing, and the check that a policy
  * which is there was made so: the configuration in its file must equal the declared one in all rows

@@ -2,6 +2,9 @@
 #include "mpi/jobs/setting.h"
 
 #include "core/base/hash.h"
+#include "core/controllers/trained.h"
+
+#include <string.h>
 
 struct setting {
     struct topology_cfg topology;
@@ -29,14 +32,34 @@ struct setting {
 static const struct cfg_field of_rules[] = {SETTING_ROWS, CFG_END};
 static const struct cfg_field of_policies[] = {
     SETTING_ROWS, CFG_TABLE(struct setting, team, team_fields, ""), CFG_END};
-static const struct cfg_field of_scripts[] = {
+static const struct cfg_field of_organised[] = {
     SETTING_ROWS, CFG_TABLE(struct setting, organisation, org_fields, ""), CFG_END};
 
-static const struct cfg_field *fields_of(int kind)
+static const struct cfg_field *fields_of(const struct controller_cfg *cfg)
 {
-    return kind == CONTROLLER_POLICY     ? of_policies
-           : kind == CONTROLLER_SCRIPTED ? of_scripts
-                                         : of_rules;
+    return controller_needs(cfg, CONTROLLER_NEEDS_POLICY)         ? of_policies
+           : controller_needs(cfg, CONTROLLER_NEEDS_ORGANISATION) ? of_organised
+                                                                  : of_rules;
+}
+
+/* The controller without what the keys of a row say: its name and its policies. */
+static enum err without_keys(struct controller_cfg *c, struct arena *arena)
+{
+    const struct trained_cfg *trained = controller_trained(c);
+    c->name = "";
+    c->listed = true;
+    if (trained == NULL) {
+        return ERR_OK;
+    }
+    struct trained_cfg *params = arena_alloc(arena, 1, c->method.kind->size);
+    if (params == NULL) {
+        return ERR_MEMORY;
+    }
+    memcpy(params, c->method.params, c->method.kind->size);
+    params->policies = NULL;
+    params->n_policies = 0;
+    c->method.params = params;
+    return ERR_OK;
 }
 
 /* What is played in a twin depends on it, and on how it is used. */
@@ -62,10 +85,13 @@ enum err setting_digest(uint64_t *digest, const struct experiment_cfg *cfg, int 
                         .organisation = cfg->organisation,
                         .warmup_s = cfg->eval.warmup_s};
     s.scenario.name = "";
-    s.controller.name = "";
-    s.controller.listed = true;
-    s.controller.policies = NULL;
-    s.controller.n_policies = 0;
-    TRY(cfg_digest(digest, fields_of(s.controller.kind), &s, experiment_hash_file, NULL));
+    struct arena arena;
+    arena_init(&arena);
+    enum err e = without_keys(&s.controller, &arena);
+    if (e == ERR_OK) {
+        e = cfg_digest(digest, fields_of(&s.controller), &s, experiment_hash_file, NULL);
+    }
+    arena_release(&arena);
+    TRY(e);
     return cfg->eval.plant == GROUND_TWIN ? add_twin(digest, &cfg->twin) : ERR_OK;
 }

@@ -4,6 +4,7 @@
 #include "core/base/csv_read.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/controllers/kinds.h"
 #include "core/marl/mappo_learner.h"
 #include "mpi/comm/farm.h"
 #include "mpi/train/trainlog.h"
@@ -58,12 +59,12 @@ enum err convergence_init(struct convergence *c, struct arena *arena, struct com
     }
     c->team = m->team;
     for (int a = 0; a < ARMS; a++) {
-        static const enum controller_kind kinds[ARMS] = {CONTROLLER_NOTHING, CONTROLLER_FF,
-                                                         CONTROLLER_POLICY};
-        c->controllers[a] = setup->train->clone.rule; /* the parameters of ff */
-        c->controllers[a].kind = (int)kinds[a];
-        c->controllers[a].name = controller_kind_name(kinds[a]);
-        c->controllers[a].mode = ACT_ARGMAX;
+        static const struct controller_kind *const kinds[ARMS] = {
+            &controller_nothing, &controller_ff, &controller_policy};
+        TRY(controller_cfg_default(&c->controllers[a], arena, kinds[a]));
+    }
+    if (controller_kind_of(&setup->train->clone.rule.method) == &controller_ff) {
+        c->controllers[ARM_FF].method = setup->train->clone.rule.method; /* its parameters */
     }
     c->cfg = (struct eval_cfg){.controllers = c->controllers,
                                .n_controllers = ARMS,

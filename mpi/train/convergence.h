@@ -2,9 +2,9 @@
  *
  * Every train.evaluate.every updates the most probable choices are played on DEV episodes, spread
  * over all ranks, and a row goes to RUN/convergence.csv. Doing nothing and feed-forward staffing
- * (with the parameters of train.clone.rule) are played once: what lies between them is the
- * headroom. Nothing is learned from it and training never stops early: the weights are the same
- * without.
+ * (with the parameters of train.clone.rule, if that is ff) are played once: what lies between them
+ * is the headroom. Nothing is learned from it and training never stops early: the weights are the
+ * same without.
  *
  * Converged is a training at the third of three evaluations in a row that reach at least 80 % of
  * the headroom and 95 % of what its last evaluation reaches. Trapped is a policy that answers less

@@ -3,8 +3,9 @@
 
 static const struct cfg_choice init_choices[] = {
     {"scratch", INIT_SCRATCH, "random weights"},
-    {"clone_ff", INIT_CLONE_FF, "imitate the feed-forward rule first"},
-    {"clone_khpa", INIT_CLONE_KHPA, "imitate the Kubernetes autoscaler first"},
+    {"clone", INIT_CLONE, "imitate the rule clone.rule first"},
+    {"clone_ff", CFG_OLDER, "init: clone, and for the parameters clone: {rule: {ff: {...}}}"},
+    {"clone_khpa", CFG_OLDER, "init: clone, and clone: {rule: khpa} or {rule: {khpa: {...}}}"},
     {NULL, 0, NULL},
 };
 static const struct cfg_field clone_fields[] = {
@@ -18,8 +19,7 @@ static const struct cfg_field clone_fields[] = {
                "Adam step size at the start of cloning, a tenth of it at the end"),
     CFG_INT(struct clone_cfg, value_updates, "5", 0, 10000, "", CFG_RESULT,
             "updates of the critic alone before the policy learns"),
-    CFG_TABLE(struct clone_cfg, rule, controller_fields,
-              "parameters of the rule; its kind is init"),
+    CFG_TABLE(struct clone_cfg, rule, controller_rule_ff, "the rule that is imitated"),
     CFG_END,
 };
 static const struct cfg_field evaluate_fields[] = {

@@ -6,19 +6,19 @@
 
 #include "core/base/config.h"
 #include "core/base/lock.h"
-#include "core/controllers/controller.h"
+#include "core/controllers/rule.h"
 #include "core/game/rules.h"
 #include "mpi/train/source.h"
 
-enum train_init { INIT_SCRATCH, INIT_CLONE_FF, INIT_CLONE_KHPA };
+enum train_init { INIT_SCRATCH, INIT_CLONE };
 
 struct clone_cfg {
-    int samples;                /* decisions of one environment to learn from */
-    double random_share;        /* of executed actions replaced by random ones */
-    int passes;                 /* over the samples */
-    double lr;                  /* Adam step size at the start */
-    int value_updates;          /* value-only updates afterwards */
-    struct controller_cfg rule; /* parameters of the rule that is imitated */
+    int samples;                 /* decisions of one environment to learn from */
+    double random_share;         /* of executed actions replaced by random ones */
+    int passes;                  /* over the samples */
+    double lr;                   /* Adam step size at the start */
+    int value_updates;           /* value-only updates afterwards */
+    struct controller_rule rule; /* that is imitated */
 };
 /* Evaluations during training; mpi/train/convergence.h. */
 struct evaluate_cfg {

@@ -74,7 +74,7 @@ void train_game_init(struct train_game *g, const struct train_cfg *train, const 
     *g = (struct train_game){
         .rules = rules,
         .train = train,
-        .rule = train->clone.rule,
+        .rule = {.name = "train.clone.rule", .method = train->clone.rule.method},
         .mappo = {.team = team, .mappo = mappo},
         .envs = {.spec = &rules->env,
                  .horizon = rules->cfg->horizon,
@@ -82,6 +82,5 @@ void train_game_init(struct train_game *g, const struct train_cfg *train, const 
                  .make = make_tile,
                  .tell = tell_inside},
     };
-    g->rule.kind = train->init == INIT_CLONE_FF ? CONTROLLER_FF : CONTROLLER_KHPA;
     g->learners[0] = mappo_source_learner(&g->mappo);
 }

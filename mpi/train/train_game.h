@@ -20,7 +20,7 @@ struct learner_source mappo_source_learner(const struct mappo_source *s);
 struct train_game {
     const struct rules *rules;
     const struct train_cfg *train;
-    struct controller_cfg rule; /* that is imitated */
+    struct controller_cfg rule; /* that is imitated, if one is */
     struct mappo_source mappo;
     struct env_source envs;
     struct learner_source learners[1];

@@ -15,7 +15,7 @@ exits 1 "without a twin" ablate floods
 says err "twin/twin is not there: make twin" "the sentence says how to make it"
 holds "traces" "$KARMA" trace collect configs/experiments/collect.yaml --out "$WORK/store" \
     --validation 25 --held-out 10 --set game.horizon=10 --set eval.episodes=4 \
-    --set 'eval.controllers=[{kind: khpa}, {kind: explore, random: 0.3}]'
+    --set 'eval.controllers=[khpa, {explore: {random: 0.3}}]'
 holds "a twin" "$KARMA" twin fit "$WORK/store" --out "$twin" --set fit.members=1 \
     --set 'fit.hidden=[16]' --set fit.epochs=1
 exits 0 "an ablation" ablate floods --set eval.resamples=100

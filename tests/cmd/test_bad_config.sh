@@ -51,16 +51,50 @@ file range.yaml <<'EOF'
 train: {seed: 1, envs: 0}
 EOF
 refused 2 "out of range" "range\.yaml:1:24: train\.envs: .*'0'.*from 1" "$in/range.yaml"
-refused 2 "no such choice" "train\.init: .*'clone'.*scratch" $tiny --set train.init=clone
+refused 2 "no such choice" "train\.init: .*'copy'.*scratch" $tiny --set train.init=copy
+refused 2 "no such method" "eval\.controllers\.0: .*'kpha', which is no method; did you mean 'khpa'" \
+    $tiny --set 'eval.controllers=[kpha]'
+refused 2 "two methods" "eval\.controllers\.0: both khpa and ff are given" \
+    $tiny --set 'eval.controllers=[{khpa: {}, ff: {}}]'
+refused 2 "a parameter of another method" "eval\.controllers\.0\.khpa: unknown key 'growth'" \
+    $tiny --set 'eval.controllers=[{khpa: {growth: 2}}]'
+refused 2 "a rule that needs a policy" "'train\.clone\.rule': its rule is policy, which needs a trained policy" \
+    $tiny --set train.init=clone --set train.clone.rule=policy
+refused 2 "a rule with foresight to imitate" "'train\.clone\.rule': its rule is oracle, which needs foresight" \
+    $tiny --set train.init=clone --set train.clone.rule=oracle
+refused 2 "an explorer around a team" "'wild': its rule is scripted, which needs agents of its own" \
+    $tiny --set 'eval.controllers=[{name: wild, explore: {rule: scripted}}]'
+
+# Older versions had the parameters of all methods beside each other: the sentence says what to write.
+older() { # NAME OLD NEW: and what it says is accepted
+    run timeout 60 "$KARMA" config check $tiny --set "eval.controllers=[$2]"
+    [ "$rc" = 2 ] && grep -Fq "write $3" "$WORK/err"
+    result $? "older form: $1"
+    holds "the new form: $1" "$KARMA" config check $tiny --set "eval.controllers=[$3]"
+}
+older khpa '{name: khpa tuned, kind: khpa, behavior: default, target: 0.5, listed: false}' \
+    '{name: khpa tuned, listed: false, khpa: {behavior: default, target: 0.5}}'
+older ff '{kind: ff, ff_down_s: 30}' '{ff: {down_s: 30}}'
+older explore '{kind: explore, rule: khpa, down_s: 0, random: 0.2}' \
+    '{explore: {rule: {khpa: {down_s: 0}}, random: 0.2}}'
+older scripted '{kind: scripted, choice: ff, growth: 3}' '{scripted: {rule: {ff: {growth: 3}}}}'
+older "scripted at random" '{kind: scripted, choice: uniform}' '{scripted: {}}'
+older policy '{kind: policy, policies: [a, b], mode: sample}' '{policy: {policies: [a, b], mode: sample}}'
+refused 2 "older form: clone.rule" "train\.clone\.rule: unknown key 'growth'; .*write ff\.growth=VALUE" \
+    $tiny --set 'train.clone.rule={growth: 3}'
+refused 2 "older form: init" "train\.init: .*'clone_ff', allowed is one of scratch, clone; write init: clone," $tiny --set train.init=clone_ff
+exits 2 "older form: drawn allocations" "$KARMA" simulate $tiny --out "$WORK/drawn" \
+    --set 'eval.controllers=[{explore: {rule: static}}]'
+says err "write explore: \{draw: allocations, random: 0.3\}" "says what to write"
 refused 2 "decision period and scrapes" "plant\.period_s: .*multiple of scrape_s" \
     $tiny --set plant.period_s=7
 refused 2 "window and scrapes" "plant\.window_s: .*multiple of scrape_s" $tiny --set plant.window_s=7
 refused 2 "the autoscaler's window and scrapes" "plant\.hpa_window_s: .*multiple of scrape_s" \
     $tiny --set plant.hpa_window_s=7
 refused 2 "a target that no pod can reach" "'high'.*target 1\.3 .*limit is 1 times its request" \
-    $tiny --set 'eval.controllers=[{name: high, kind: khpa, target: 1.3}]'
+    $tiny --set 'eval.controllers=[{name: high, khpa: {target: 1.3}}]'
 refused 2 "an upward window without a stanza" "'slow'.*up_s is 30 s.*behavior: default" \
-    $tiny --set 'eval.controllers=[{name: slow, kind: khpa, up_s: 30}]'
+    $tiny --set 'eval.controllers=[{name: slow, khpa: {up_s: 30}}]'
 refused 2 "a service level beyond the time-out" "plant\.latency_max_ms: .*time-out" \
     $tiny --set plant.latency_max_ms=90000
 

@@ -34,7 +34,7 @@ holds "metrics.csv is the same file" cmp "$WORK/plain/metrics.csv" "$WORK/one/me
 # shellcheck disable=SC2086
 train "$WORK/six" 1 $evaluate --set train.updates=6
 "$KARMA" eval $tiny --set run.dir="$WORK/six" --set eval.episodes=2 --set eval.resamples=100 \
-    --set "eval.controllers=[{kind: nothing}, {kind: ff}, {kind: policy}]" --out "$WORK/eval" \
+    --set "eval.controllers=[nothing, ff, policy]" --out "$WORK/eval" \
     >"$WORK/out" 2>&1 || cat "$WORK/out"
 mean() { # CONTROLLER: answered in time
     awk -F, -v who="$1" '$1 == who { sum += $8; n++ } END { printf "%.6f", sum / n }' \

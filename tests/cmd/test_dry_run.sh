@@ -46,7 +46,7 @@ compare "many environments" $million --set train.envs=40000 --set train.updates=
     --set train.checkpoint_every=0
 compare "a tile that is not full" $million --set train.envs=8005 --set train.updates=1
 compare "a training from scratch" configs/experiments/tiny.yaml --set train.updates=3
-compare "cloning first" configs/experiments/tiny.yaml --set train.init=clone_ff --set train.updates=3
+compare "cloning first" configs/experiments/tiny.yaml --set train.init=clone --set train.updates=3
 compare "a pipeline" configs/experiments/tiny.yaml --set train.pipeline=1 --set train.updates=3
 compare "the quickstart on the simulator" configs/experiments/quickstart_cluster.yaml \
     --set train.init=scratch --set train.updates=2

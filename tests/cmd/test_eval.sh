@@ -3,7 +3,7 @@
 
 config=configs/experiments/quickstart_cluster.yaml
 short="--set eval.split=dev --set eval.seed=1 --set game.horizon=10 --set eval.episodes=3 --set eval.resamples=200"
-arms="eval.controllers=[{kind: nothing}, {kind: khpa}, {name: khpa 50, kind: khpa, target: 0.5, listed: false}, {kind: ff}, {kind: policy}, {name: sampled, kind: policy, mode: sample}]"
+arms="eval.controllers=[nothing, khpa, {name: khpa 50, khpa: {target: 0.5}, listed: false}, ff, policy, {name: sampled, policy: {mode: sample}}]"
 scenarios="scenarios=[{name: quiet}, {name: flood, events: [{kind: ddos, quiet_s: {lo: 10, hi: 60}, ramp_s: {lo: 20, hi: 30}, duration_s: {lo: 60, hi: 80}, magnitude: {lo: 2.5, hi: 3.5}}]}]"
 run_dir="run.dir=$WORK/run"
 
@@ -63,7 +63,7 @@ same "$(awk '$1 == "compliance" { print $2 }' "$WORK/out")" "$want" "it has the 
 # --- episodes without a request, and a warm-up that is not counted ---------------------------------
 # The DEV part of a recording, its fourth fifth, is silent, but too short for a gap.
 awk 'BEGIN { for (i = 0; i < 2500; i++) print (i >= 1500 && i < 2000) ? 0 : 50 }' >"$WORK/zero.txt"
-two="eval.controllers=[{kind: nothing}, {name: khpa default, kind: khpa}]"
+two="eval.controllers=[nothing, {name: khpa default, khpa: {}}]"
 # shellcheck disable=SC2086
 exits 0 "a load of nothing" "$KARMA" eval $config $short --set "$two" --set "$scenarios" \
     --set workload.file="$WORK/zero.txt" --set "scenarios=[{name: quiet}]" --out "$WORK/silent"
@@ -106,12 +106,12 @@ exits 2 "a claim about one controller" "$KARMA" eval $config $short --out "$WORK
     --set "eval.primary=[{better: ff, than: ff}]"
 # shellcheck disable=SC2086
 exits 2 "two controllers of one name" "$KARMA" eval $config $short --out "$WORK/twice" \
-    --set "eval.controllers=[{kind: khpa}, {kind: khpa}]"
+    --set "eval.controllers=[khpa, khpa]"
 says err "both called 'khpa'" "the sentence names them"
 : >"$WORK/file"
 # shellcheck disable=SC2086
 exits 1 "a directory that cannot be made" "$KARMA" eval $config $short --out "$WORK/file/dir" \
-    --set "eval.controllers=[{kind: nothing}]"
+    --set "eval.controllers=[nothing]"
 says err "$WORK/file" "the sentence names it"
 cp "$WORK/run/policy/weights.bin" "$WORK/weights.bin"
 printf 'x' | dd of="$WORK/run/policy/weights.bin" bs=1 seek=1000 conv=notrunc 2>/dev/null
@@ -128,7 +128,7 @@ holds "and does the same" cmp "$WORK/one.rows" "$WORK/other.rows"
 printf 'include: [%s, %s]\n' "$PWD/$config" "$PWD/configs/topologies/mesh.yaml" >"$WORK/mesh.yaml"
 # shellcheck disable=SC2086
 exits 1 "a policy of another cluster" "$KARMA" eval "$WORK/mesh.yaml" $short --set "$run_dir" \
-    --set "eval.controllers=[{kind: policy}]" --out "$WORK/mesh"
+    --set "eval.controllers=[policy]" --out "$WORK/mesh"
 says err "the policy was trained with" "the sentence names what differs"
 
 mkdir "$WORK/empty"

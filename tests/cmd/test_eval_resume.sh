@@ -13,7 +13,7 @@ draw() { # N: a number from 1 to N; the sequence follows from the seed
 
 config=configs/experiments/quickstart_cluster.yaml
 common="--set game.horizon=10 --set eval.split=dev --set eval.seed=1 --set eval.resamples=100"
-all="eval.controllers=[{kind: nothing}, {kind: khpa}, {kind: ff}, {kind: policy}]"
+all="eval.controllers=[nothing, khpa, ff, policy]"
 scenarios="scenarios=[{name: quiet}, {name: flood, events: [{kind: ddos, quiet_s: {lo: 10, hi: 60}, ramp_s: {lo: 20, hi: 30}, duration_s: {lo: 60, hi: 80}, magnitude: {lo: 2.5, hi: 3.5}}]}]"
 
 ranks=1
@@ -133,9 +133,9 @@ exits 0 "the first 13 episodes" evaluate "$WORK/a" --set eval.episodes=13
 exits 0 "and the next 7" evaluate "$WORK/b" --set eval.first=13 --set eval.episodes=7
 exits 0 "merged" evaluate "$WORK/ab" --merge "$WORK/b/eval.csv" "$WORK/a/eval.csv"
 equals_whole "$WORK/ab" "13 + 7 episodes"
-exits 0 "two controllers" evaluate "$WORK/c" --set "eval.controllers=[{kind: policy}, {kind: khpa}]"
+exits 0 "two controllers" evaluate "$WORK/c" --set "eval.controllers=[policy, khpa]"
 exits 0 "and three, one of them twice" evaluate "$WORK/d" \
-    --set "eval.controllers=[{kind: nothing}, {kind: ff}, {kind: khpa}]"
+    --set "eval.controllers=[nothing, ff, khpa]"
 rm -rf "$WORK/cd"
 exits 0 "merged" evaluate "$WORK/cd" --merge "$WORK/c/eval.csv" "$WORK/d/eval.csv"
 equals_whole "$WORK/cd" "controllers apart"
@@ -174,12 +174,12 @@ refused "another world" "eval.csv:2: controller 'nothing' in scenario 'quiet' wa
 refused "another scenario" "eval.csv:22: .*'flood' was measured under another" \
     --set "$(echo "$scenarios" | sed 's/hi: 3.5/hi: 3.6/')"
 refused "another setting of a controller" "eval.csv:42: .*'khpa'" \
-    --set "eval.controllers=[{kind: nothing}, {kind: khpa, target: 0.6}, {kind: ff}, {kind: policy}]"
+    --set "eval.controllers=[nothing, {khpa: {target: 0.6}}, ff, policy]"
 refused "another seed" "the seed '1' is not" --set eval.seed=2
 refused "another domain" "the domain 'dev' is not" --set eval.split=test
 refused "fewer episodes" "the episode '19' is not" --set eval.episodes=19
 refused "fewer controllers" "the controller 'ff' is not" \
-    --set "eval.controllers=[{kind: nothing}, {kind: khpa}, {kind: policy}]"
+    --set "eval.controllers=[nothing, khpa, policy]"
 holds "and the rows are as they were" cmp "$WORK/cut/eval.csv" "$WORK/before.csv"
 sed 's/,dev,/,train,/' "$WORK/before.csv" >"$WORK/changed.csv"
 exits 1 "rows of training episodes" evaluate "$WORK/x" --merge "$WORK/changed.csv"
@@ -188,6 +188,6 @@ exits 0 "--restart" evaluate "$WORK/cut" --restart --set eval.seed=2
 holds "keeps the old rows beside" cmp "$WORK/cut/eval.csv.1" "$WORK/before.csv"
 same "$(cut -d, -f6 "$WORK/cut/eval.csv" | sort -u | tr '\n' ' ')" "2 seed " "measures all anew"
 exits 2 "a policy that is named twice" evaluate "$WORK/x" \
-    --set "eval.controllers=[{kind: policy, policies: [$WORK/run, $WORK/run]}]"
+    --set "eval.controllers=[{policy: {policies: [$WORK/run, $WORK/run]}}]"
 says err "have the same weights" "the sentence says why"
 done_testing

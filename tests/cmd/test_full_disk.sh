@@ -117,7 +117,7 @@ run "$KARMA" train $tiny --set run.dir=/dev/full
 [ "$rc" != 0 ]
 result $? "run.dir=/dev/full: refused"
 says err "/dev/full.*Not a directory|/dev/full.*not a directory" "with a sentence"
-printf 'include: [%s]\neval: {controllers: [{kind: ff}], episodes: 2}\n' "$PWD/$tiny" >"$WORK/small.yaml"
+printf 'include: [%s]\neval: {controllers: [ff], episodes: 2}\n' "$PWD/$tiny" >"$WORK/small.yaml"
 for command in eval "simulate --controller ff"; do
     # shellcheck disable=SC2086
     run timeout 120 "$KARMA" $command "$WORK/small.yaml" --out /dev/full

@@ -21,7 +21,7 @@ else
 fi
 
 # A method beaten on purpose: feed-forward staffing that never scales.
-flat='eval.controllers=[{kind: nothing}, {name: tuned, kind: khpa, target: 0.4}, {kind: ff, utilisation: 1, wait_share: 1, growth: 0}, {kind: oracle}]'
+flat='eval.controllers=[nothing, {name: tuned, khpa: {target: 0.4}}, {ff: {utilisation: 1, wait_share: 1, growth: 0}}, oracle]'
 exits 1 "a gate that must fail" "$KARMA" eval configs/experiments/gate_ddos.yaml --set game.horizon=10 \
     --set eval.split=dev --set eval.episodes=4 --set "$flat" --set eval.gate=tuned --out "$WORK/flat"
 says out "^ddos +ff - khpa .*FAIL" "the inequality is named"
@@ -29,7 +29,7 @@ says out "^ddos +ff - khpa .*FAIL" "the inequality is named"
 result $? "the tables are written all the same"
 # shellcheck disable=SC2086
 exits 2 "a gate without its khpa" "$KARMA" eval configs/experiments/gate_ddos.yaml $short \
-    --set eval.gate=ff --set "eval.controllers=[{kind: ff}]" --out "$WORK/none"
+    --set eval.gate=ff --set "eval.controllers=[ff]" --out "$WORK/none"
 says err "eval.gate is 'ff'" "the sentence names it"
 
 # shellcheck disable=SC2086

@@ -4,7 +4,7 @@
 export OPENBLAS_NUM_THREADS=1
 
 tiny=configs/experiments/tiny.yaml
-arms='eval.controllers=[{kind: khpa}, {kind: explore, random: 0.3}]'
+arms='eval.controllers=[khpa, {explore: {random: 0.3}}]'
 twin=$WORK/twin
 in_twin="--set eval.plant=twin --set twin.file=$twin"
 

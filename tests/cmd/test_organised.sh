@@ -88,7 +88,7 @@ resumes "hard" $ranks_2
 resumes "half" $ranks_2 --set organisation.hardness=0.5
 resumes "half, ahead, three states" 1 --set organisation.hardness=0.5 --set train.pipeline=1 \
     --set game.obs.stack=3 --set game.obs.view=role --set "game.authority=[ddos]"
-resumes "cloned" 1 --set train.init=clone_ff --set organisation.hardness=0.7
+resumes "cloned" 1 --set train.init=clone --set organisation.hardness=0.7
 rm -rf "$run"
 
 # --- other teams ---------------------------------------------------------------------------------
@@ -136,12 +136,12 @@ eval:
   episodes: 3
   resamples: 200
   controllers:
-    - {kind: nothing}
-    - {name: random, kind: scripted}
-    - {name: team, kind: scripted, choice: ff}
-    - {name: hard, kind: policy, policies: [$WORK/hard]}
-    - {name: half, kind: policy, mode: sample, policies: [$WORK/half]}
-    - {name: single, kind: policy, policies: [$WORK/single]}
+    - nothing
+    - {name: random, scripted: {}}
+    - {name: team, scripted: {rule: ff}}
+    - {name: hard, policy: {policies: [$WORK/hard]}}
+    - {name: half, policy: {mode: sample, policies: [$WORK/half]}}
+    - {name: single, policy: {policies: [$WORK/single]}}
 END
 evaluate() { # RANKS DIR ARGUMENT...
     ranks=$1 dir=$2

@@ -90,7 +90,7 @@ game: {horizon: 4}
 train: {updates: 1, envs: 8, steps: 8}
 eval:
   resamples: 100
-  controllers: [{kind: nothing}, {kind: khpa}, {kind: ff}]
+  controllers: [nothing, khpa, ff]
 run: {dir: results/runs/mine}
 EOF
 prepared() { # COMMAND: in the clone

@@ -15,8 +15,8 @@ EOF
 compared() { # NAME: a configuration of an evaluation; what stands in its arm comes from standard input
     {
         printf 'include: %s\neval:\n  episodes: 1\n  resamples: 100\n  controllers:\n' "$tiny"
-        printf '    - {kind: nothing}\n    - name: learned\n      kind: policy\n'
-        sed 's/^/      /'
+        printf '    - nothing\n    - name: learned\n      policy:\n'
+        sed 's/^/        /'
         printf 'run: {dir: %s}\n' "$WORK/$1"
     } >"$WORK/$1.yaml"
 }
@@ -108,7 +108,7 @@ says err "warn: $WORK/p-4 was trained otherwise than $WORK/own.yaml says; .* map
 wrong() { # NAME PATTERN ARM
     printf "$3" | compared wrong
     exits 2 "$1" evaluate wrong
-    says err "wrong.yaml:[0-9]+.*eval.controllers.1: $2" "is a sentence with the line"
+    says err "wrong.yaml:[0-9]+.*eval.controllers.1.policy: $2" "is a sentence with the line"
 }
 wrong "seeds without a training" "settings and seeds belong to a training" 'seeds: [1]\n'
 wrong "more seeds than policies" "there are 2 seeds for 1 policies" \
@@ -116,18 +116,18 @@ wrong "more seeds than policies" "there are 2 seeds for 1 policies" \
 printf 'training: nowhere.yaml\npolicies: [%s]\n' "$WORK/p-4" | compared gone
 exits 2 "a training that is not there" evaluate gone
 says err "nowhere.yaml: cannot be read" "is named"
-exits 2 "a training of a rule" "$KARMA" eval "$WORK/any.yaml" --set "eval.controllers=[{kind: khpa, training: $tiny}]"
-says err "training, settings and seeds are for kind: policy" "is refused"
+exits 2 "a training of a rule" "$KARMA" eval "$WORK/any.yaml" --set "eval.controllers=[{khpa: {training: $tiny}}]"
+says err "eval.controllers.0.khpa: unknown key 'training'" "is refused"
 
 # --- the shipped evaluations ----------------------------------------------------------------------
 # CONFIG TRAINING SETTINGS SEED RUN, one line for each policy
 for config in $(grep -l '^ *policies:' configs/experiments/*.yaml); do
     awk -v config="$config" '
-        /^      training:/ { training = $2 }
-        /^      settings:/ { sub(/.*\[/, ""); sub(/\].*/, ""); settings = $0 }
-        /^      seeds:/ { sub(/.*\[/, ""); sub(/\].*/, ""); n = split($0, seed, ", "); i = 0 }
+        /^        training:/ { training = $2 }
+        /^        settings:/ { sub(/.*\[/, ""); sub(/\].*/, ""); settings = $0 }
+        /^        seeds:/ { sub(/.*\[/, ""); sub(/\].*/, ""); n = split($0, seed, ", "); i = 0 }
         /^    - /{ training = settings = ""; n = i = 0 }
-        /^        - results/ { print config, training, settings == "" ? "-" : settings, n ? seed[++i] : "-", $2 }' "$config"
+        /^          - results/ { print config, training, settings == "" ? "-" : settings, n ? seed[++i] : "-", $2 }' "$config"
 done >"$WORK/policies"
 same "$(awk '$2 == "" || $4 == "-" || $2 == "-"' "$WORK/policies")" "" "every policy has a training and a seed"
 same "$(awk '{ seed = $5; sub(/.*-/, "", seed); if (seed != $4) print }' "$WORK/policies")" "" \

@@ -152,7 +152,7 @@ cp -R "$run.whole" "$run"
 echo "running update 11 of $updates" >"$run/status"
 finishes "a pipeline that stopped after update 11" 1 1
 rm -rf "$run"
-train 1 1 --set train.init=clone_ff --set train.updates=2 --dump-update 1 "$WORK/dump"
+train 1 1 --set train.init=clone --set train.updates=2 --dump-update 1 "$WORK/dump"
 same $rc 2 "--dump-update in a pipeline is refused"
 says err "train.pipeline=0" "with a remedy"
 pipeline=0 want=$want_0
@@ -256,11 +256,11 @@ for place in "rollout --set train.steps=400 --set mappo.epochs=1" \
 done
 
 rm -rf "$run"
-begin --set train.init=clone_ff --set train.clone.passes=400
+begin --set train.init=clone --set train.clone.passes=400
 wait_until grep -qs . "$run/status"
 ask "SIGUSR1 before the first update"
 same "$(cat "$run/status")" "stopped before the first update of $updates" \
     "SIGUSR1 before the first update: status"
-train 1 1 --set train.init=clone_ff
+train 1 1 --set train.init=clone
 same "$rc" 0 "SIGUSR1 before the first update: the run starts anew"
 done_testing

@@ -26,7 +26,7 @@ digest() { # the one that the last command printed
 import() { # FILE... --out STORE
     "$KARMA" trace import --origin 'a test' --licence CC0 "$@"
 }
-arms='eval.controllers=[{kind: nothing}, {kind: khpa}, {kind: explore, random: 0.3}]'
+arms='eval.controllers=[nothing, khpa, {explore: {random: 0.3}}]'
 
 # --- stores and tables ---------------------------------------------------------------------------
 exits 0 "a collection" "$KARMA" trace collect $tiny --out "$WORK/store" --set eval.episodes=6 \
@@ -138,10 +138,10 @@ evaluate() { # DIR OPTION...
     "$KARMA" eval $organised --set run.dir="$run_dir" --set eval.episodes=2 --set eval.resamples=100 \
         --out "$dir" "$@"
 }
-rules='eval.controllers=[{kind: nothing}, {kind: khpa}, {kind: ff}]'
+rules='eval.controllers=[nothing, khpa, ff]'
 exits 0 "an evaluation" evaluate "$WORK/whole" --set "$rules"
-exits 0 "of one rule" evaluate "$WORK/a" --set 'eval.controllers=[{kind: nothing}]'
-exits 0 "of the others" evaluate "$WORK/b" --set 'eval.controllers=[{kind: khpa}, {kind: ff}]'
+exits 0 "of one rule" evaluate "$WORK/a" --set 'eval.controllers=[nothing]'
+exits 0 "of the others" evaluate "$WORK/b" --set 'eval.controllers=[khpa, ff]'
 exits 0 "merged" evaluate "$WORK/ab" --set "$rules" --merge "$WORK/b/eval.csv" "$WORK/a/eval.csv"
 holds "are the whole" cmp "$WORK/whole/eval.csv" "$WORK/ab/eval.csv"
 exits 0 "the whole alone merges" evaluate "$WORK/aa" --set "$rules" --merge "$WORK/whole/eval.csv"
@@ -153,7 +153,7 @@ exits 0 "a killed one goes on" evaluate "$WORK/killed-eval" --set "$rules"
 holds "to the same rows" cmp "$WORK/whole/eval.csv" "$WORK/killed-eval/eval.csv"
 exits 0 "twin agree reads them" "$KARMA" twin agree "$WORK/whole/eval.csv" "$WORK/ab/eval.csv"
 exits 0 "a policy is read" "$KARMA" eval $tiny --set run.dir="$run_dir" --set eval.episodes=1 \
-    --set eval.resamples=100 --set 'eval.controllers=[{kind: policy}]' --out "$WORK/policy"
+    --set eval.resamples=100 --set 'eval.controllers=[policy]' --out "$WORK/policy"
 
 # --- one episode ---------------------------------------------------------------------------------
 exits 0 "an episode" "$KARMA" simulate $tiny --out "$WORK/sim" --set game.horizon=40

@@ -2,7 +2,7 @@
 . tests/cmd/tap.sh
 
 config=configs/experiments/quickstart.yaml
-arms="eval.controllers=[{kind: nothing}, {name: khpa default, kind: khpa}, {kind: policy}]"
+arms="eval.controllers=[nothing, {name: khpa default, khpa: {}}, policy]"
 
 simulate() { # DIR OPTION...
     dir=$1

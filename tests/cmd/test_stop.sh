@@ -130,7 +130,7 @@ fi
 interrupt_eval() { # LAUNCHER-AND-PROGRAM...
     rm -rf "$WORK/eval"
     "$@" eval $tiny --out "$WORK/eval" --set eval.episodes=100000 \
-        --set eval.reference=ff --set 'eval.controllers=[{name: ff, kind: ff}]' \
+        --set eval.reference=ff --set 'eval.controllers=[{name: ff, ff: {}}]' \
         >"$WORK/out" 2>"$WORK/err" </dev/null &
     job=$!
     wait_until grep -Eqs "^ff," "$WORK/eval/eval.csv"
@@ -167,7 +167,7 @@ early() { # CONFIGURATION WORD...: the signal while `karma WORD... FIFO` reads i
 early $tiny "$KARMA" train "$WORK/fifo" --set run.dir="$run_dir"
 same $rc 5 "train, while it starts: exit status 5"
 holds "train, while it starts: status" grep -q '^stopped before the first update' "$run_dir/status"
-rules="eval.controllers=[{kind: nothing}, {kind: ff}]"
+rules="eval.controllers=[nothing, ff]"
 early $tiny "$KARMA" eval "$WORK/fifo" --out "$run_dir" --set "$rules"
 same $rc 5 "eval, while it starts: exit status 5"
 early $tiny "$KARMA" trace collect "$WORK/fifo" --out "$WORK/store" --set "$rules"

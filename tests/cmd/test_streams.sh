@@ -4,9 +4,9 @@
 export OPENBLAS_NUM_THREADS=1
 
 # Twelve controllers make tables of several times the size of any buffer between here and there.
-controllers="{kind: nothing}"
+controllers="nothing"
 for i in 1 2 3 4 5 6 7 8 9 10 11; do
-    controllers="$controllers, {kind: khpa, name: target-$i, target: 0.$((i + 20))}"
+    controllers="$controllers, {name: target-$i, khpa: {target: 0.$((i + 20))}}"
 done
 evaluate() { # DIR: standard output and error are the caller's
     "$KARMA" eval configs/experiments/tiny.yaml --out "$1" --set "eval.controllers=[$controllers]" \

@@ -7,7 +7,7 @@ topology:
   services: [{name: a, cpu_m: 500, capacity_rps: 100, initial_replicas: 4, entry: true}]
 workload: {mean_rps: 60, daily: 0, noise: 0, burst_per_h: 0}
 game: {horizon: 40, agents: [x]}
-eval: {controllers: [{name: khpa, kind: khpa}]}
+eval: {controllers: [{name: khpa, khpa: {}}]}
 run: {dir: $WORK/run}
 END
 simulate() { # FILE OPTION...: of an episode with that load

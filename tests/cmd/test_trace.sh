@@ -67,7 +67,7 @@ collect() { # OUT OPTION...
     out=$1
     shift
     "$KARMA" trace collect configs/experiments/tiny.yaml --out "$out" --set eval.episodes=2 \
-        --set 'eval.controllers=[{kind: khpa}, {kind: explore}]' "$@"
+        --set 'eval.controllers=[khpa, explore]' "$@"
 }
 on_ranks() { # RANKS OUT OPTION...
     ranks=$1

@@ -12,7 +12,7 @@ collect() { # OUT OPTION...
     out=$1
     shift
     "$KARMA" trace collect $tiny --out "$out" --validation 25 --held-out 10 \
-        --set 'eval.controllers=[{kind: khpa}, {kind: explore, random: 0.3}]' "$@"
+        --set 'eval.controllers=[khpa, {explore: {random: 0.3}}]' "$@"
 }
 
 fit() { # STORE... --out TWIN OPTION...
@@ -204,7 +204,7 @@ cp "$WORK/torn-twin.traces" "$WORK/lost.traces"
 wrong "is not what the twin" "a twin with another's transitions" --set twin.file="$WORK/lost"
 
 # --- the same controllers on the cluster and in it ------------------------------------------------
-three='[{kind: nothing}, {name: off 8-2-8-2, kind: static, replicas: [8, 2, 8, 2]}, {kind: khpa}]'
+three='[nothing, {name: off 8-2-8-2, static: {replicas: [8, 2, 8, 2]}}, khpa]'
 compare() { # DIR OPTION...
     dir=$1
     shift

@@ -9,7 +9,7 @@ tiny=configs/experiments/tiny.yaml
 world=configs/organisations/karma.yaml
 small='--set fit.members=2 --set fit.hidden=[16] --set fit.epochs=3 --set fit.noise_rows=64'
 two=$WORK/two.yaml # the same world and two controllers
-printf 'include: [%s]\neval: {controllers: [{kind: khpa}, {kind: nothing}]}\n' "$PWD/$tiny" >"$two"
+printf 'include: [%s]\neval: {controllers: [khpa, nothing]}\n' "$PWD/$tiny" >"$two"
 
 until_there() { # FILE: no longer than a minute
     tries=0

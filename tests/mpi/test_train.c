@@ -109,7 +109,7 @@ static void test_golden(struct ranks *r)
     struct tiny_run t = whole(NULL);
     EXPECT(r, tiny_go(r, &t) == ERR_OK);
     EXPECT(r, tiny_same("scratch", t.digest, tiny_golden("scratch")));
-    tiny_set(&t, "train.init=clone_ff");
+    tiny_set(&t, "train.init=clone");
     EXPECT(r, tiny_go(r, &t) == ERR_OK);
     EXPECT(r, tiny_same("clone_ff", t.digest, tiny_golden("clone_ff")));
     struct tiny_run ahead = whole(NULL);

@@ -2,6 +2,7 @@
 #ifndef KARMA_TESTS_EVAL_ROWS_H
 #define KARMA_TESTS_EVAL_ROWS_H
 
+#include "core/controllers/kinds.h"
 #include "core/eval/claims.h"
 #include "core/eval/eval.h"
 #include "core/eval/frontier.h"
@@ -42,11 +43,12 @@ static inline void fake_eval_init(struct fake_eval *f, int n_scenarios, int epis
                                .reference = "policy"};
 }
 
-static inline void fake_eval_add(struct fake_eval *f, const char *name, enum controller_kind kind,
-                                 bool listed, int n_train)
+static inline void fake_eval_add(struct fake_eval *f, const char *name,
+                                 const struct controller_kind *kind, bool listed, int n_train)
 {
     const int c = f->cfg.n_controllers++;
-    f->controllers[c] = (struct controller_cfg){.name = name, .kind = (int)kind, .listed = listed};
+    f->controllers[c] =
+        (struct controller_cfg){.name = name, .method = {.kind = &kind->cfg}, .listed = listed};
     f->n_train[c] = n_train;
 }
 

@@ -2,6 +2,7 @@
 #ifndef KARMA_TESTS_KHPA_FIXTURE_H
 #define KARMA_TESTS_KHPA_FIXTURE_H
 
+#include "core/controllers/khpa.h"
 #include "tests/unit/game_world.h"
 
 enum { KHPA_STATE_MAX = 256 };
@@ -10,7 +11,7 @@ enum { KHPA_STATE_MAX = 256 };
 static const char KHPA_WORLD[] =
     "topology: {node_cpu_m: 1e8, node_ram_mib: 1e8, limit_ratio: 10, services: [{name: s, "
     "cpu_m: 1000, max_replicas: 1000, initial_replicas: 3, entry: true}]}\n"
-    "controllers: [{kind: khpa}]\n";
+    "controllers: [khpa]\n";
 
 /* What the autoscaler finds at a decision. */
 struct hpa_service {
@@ -20,22 +21,21 @@ struct hpa_service {
 
 struct fixture {
     struct game_world w;
+    struct khpa_params params;
     struct controller *khpa;
     float state[KHPA_STATE_MAX];
     int current; /* replicas asked for */
 };
 
 /* A new controller that finds `current` replicas. */
-static inline void start(struct fixture *f, const struct controller_cfg *params, double period_s,
+static inline void start(struct fixture *f, const struct khpa_params *params, double period_s,
                          int current)
 {
     game_world_open(&f->w, KHPA_WORLD);
-    struct controller_cfg *cfg = &f->w.root.controllers[0];
     f->w.root.plant.period_s = period_s;
-    cfg->behavior = params->behavior;
-    cfg->target = params->target;
-    cfg->up_s = params->up_s;
-    cfg->down_s = params->down_s;
+    f->params = *params;
+    f->params.tolerance = 0.1;
+    f->w.root.controllers[0].method.params = &f->params;
     memset(f->state, 0, sizeof f->state);
     f->khpa = game_world_controller(&f->w, 0);
     f->current = current;

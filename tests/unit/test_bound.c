@@ -43,9 +43,9 @@ static void play(struct fixture *f, struct episode_metrics *m, int controller, u
 }
 
 #define EVERYBODY                                                                                  \
-    "eval.controllers=[{kind: nothing}, {kind: khpa, target: 0.4}, {kind: ff}, {kind: oracle}, "   \
-    "{kind: static, replicas: [8, 10, 6, 6]}, {kind: oracle, name: lean, utilisation: 0.95, "      \
-    "wait_share: 1}]"
+    "eval.controllers=[nothing, {khpa: {target: 0.4}}, ff, oracle, "                               \
+    "{static: {replicas: [8, 10, 6, 6]}}, {name: lean, oracle: {utilisation: 0.95, "               \
+    "wait_share: 1}}]"
 
 #define FLOOD(lo, hi)                                                                              \
     "{kind: ddos, quiet_s: {lo: 30, hi: 90}, ramp_s: {lo: 0, hi: 30}, duration_s: {lo: 90, hi: "   \
@@ -150,7 +150,7 @@ static void close_where_pods_decide(void **state)
         "workload.daily=0",
         "workload.noise=0",
         "scenarios=[{name: quiet}]",
-        "eval.controllers=[{kind: static, replicas: [10]}]",
+        "eval.controllers=[{static: {replicas: [10]}}]",
     };
     const double slower = 0.97;
     struct fixture f;
@@ -206,7 +206,7 @@ static void other_laws(void **state)
                                     "workload.mean_rps=3000",
                                     "scenarios=[{name: quiet}]",
                                     "game.horizon=10",
-                                    "eval.controllers=[{kind: static, replicas: [10]}]"};
+                                    "eval.controllers=[{static: {replicas: [10]}}]"};
         struct fixture f;
         struct episode_metrics m;
         int n;
@@ -247,7 +247,7 @@ static void needs_follow_the_graph(void **state)
                                                                  "") ", " NAMED("i",
                                                                                 "") ", " NAMED("j",
                                                                                                "") "]",
-        "topology.demand_scale=1", "eval.controllers=[{kind: nothing}]"};
+        "topology.demand_scale=1", "eval.controllers=[nothing]"};
 #undef NAMED
     /* h on both ways; f, g, i on one of them; j on none that is waited for; e, g and h at least. */
     static const double needs[] = {1, 0, 0, 1, 0, 0, 3};
@@ -268,7 +268,7 @@ static void no_statement_on_users(void **state)
                                        "scenarios=[{name: quiet}]",
                                        "game.horizon=4",
                                        "cluster.clients.kind=closed",
-                                       "eval.controllers=[{kind: static, replicas: [10]}]"};
+                                       "eval.controllers=[{static: {replicas: [10]}}]"};
     struct fixture f;
     struct episode_metrics m;
     start(&f, sets, 6);

@@ -93,9 +93,8 @@ static void put_world(struct buf *text, struct dice *d)
                                 rate_rps, is_long(d) ? 4 * HORIZON : HORIZON),
                      ERR_OK);
     put_scenario(text, d);
-    assert_int_equal(buf_printf(text,
-                                "controllers: [{kind: nothing}, {kind: khpa, target: 0.4}, "
-                                "{kind: ff}, {kind: oracle, utilisation: 0.95, wait_share: 1}]\n"),
+    assert_int_equal(buf_printf(text, "controllers: [nothing, {khpa: {target: 0.4}}, "
+                                      "ff, {oracle: {utilisation: 0.95, wait_share: 1}}]\n"),
                      ERR_OK);
     assert_int_equal(buf_append(text, "", 1), ERR_OK);
 }

@@ -34,10 +34,10 @@ static void claim(struct fixture *x, int better, int than)
 static void four(struct fixture *x, int n_train)
 {
     fake_eval_init(&x->f, 2, 40);
-    fake_eval_add(&x->f, "nothing", CONTROLLER_NOTHING, true, 1);
-    fake_eval_add(&x->f, "ff", CONTROLLER_FF, true, 1);
-    fake_eval_add(&x->f, "policy", CONTROLLER_POLICY, true, n_train);
-    fake_eval_add(&x->f, "twin", CONTROLLER_NOTHING, true, 1);
+    fake_eval_add(&x->f, "nothing", &controller_nothing, true, 1);
+    fake_eval_add(&x->f, "ff", &controller_ff, true, 1);
+    fake_eval_add(&x->f, "policy", &controller_policy, true, n_train);
+    fake_eval_add(&x->f, "twin", &controller_nothing, true, 1);
     x->f.cfg.primary = x->primary;
     x->f.cfg.effect_min = 0.02;
     fake_eval_fill(&x->f, levels);

@@ -67,7 +67,10 @@ struct page {
     int n_figures;
     struct figure cover;
     int pages;
+    int paper;
 };
+static const struct cfg_choice PAPERS[] = {
+    {"white", 0, "bright"}, {"grey", 1, ""}, {"ivory", CFG_OLDER, "paper: white"}, {NULL, 0, NULL}};
 static const struct cfg_field FIGURE_ROWS[] = {
     CFG_STRING(struct figure, name, "", CFG_OUTPUT, "below it"),
     CFG_ONE_OF(struct figure, shape, KINDS, CFG_REQUIRED, CFG_RESULT, "shape"),
@@ -82,6 +85,7 @@ static const struct cfg_field ROWS[] = {
     CFG_LIST(struct page, figures, n_figures, struct figure, FIGURE_ROWS, "[dot]", 0, 8, "drawn"),
     CFG_TABLE(struct page, cover, COVER_ROWS, "in front"),
     CFG_INT(struct page, pages, "1", 1, 9, "", CFG_RESULT, "how many"),
+    CFG_ENUM(struct page, paper, "white", PAPERS, CFG_RESULT, "colour of it"),
     CFG_END,
 };
 
@@ -288,6 +292,8 @@ static void test_older_forms(void **state)
             "cover: unknown key 'corners'; it is a parameter; write square: {corners: VALUE}");
     refused(f, "cover: {size: 3}", NULL, "write square: {size: VALUE} or circle: {size: VALUE}");
     refused(f, "", "cover.corners=3", "write square.corners=VALUE");
+    refused(f, "paper: ivory", NULL,
+            "paper: found 'ivory', allowed is one of white, grey; write paper: white");
 }
 
 static void test_out_of_memory(void **state)
@@ -335,7 +341,8 @@ static void test_round_trip(void **state)
                                "  circle:\n"
                                "    size: 0.5\n"
                                "    rings: [1]\n"
-                               "pages: 1\n");
+                               "pages: 1\n"
+                               "paper: white\n");
     loads(f, first);
     assert_string_equal(printed(f, CFG_ALL), first);
     assert_null(strstr(printed(f, CFG_RESULT), "corners"));
@@ -399,6 +406,7 @@ static void test_doc(void **state)
         }
     }
     assert_null(strstr(doc, "width"));
+    assert_null(strstr(doc, "ivory"));
     loads(f, doc);
     assert_string_equal(printed(f, CFG_ALL), defaults);
 }

@@ -6,13 +6,13 @@
 enum { SERVICES = 4, STATE_MAX = 256, PERIODS = 40 };
 
 static const char ALL_KINDS[] = "controllers:\n"
-                                "  - {kind: nothing}\n"
-                                "  - {kind: static, name: five, replicas: [5, 5, 5, 5]}\n"
-                                "  - {kind: khpa, target: 0.6, down_s: 60}\n"
-                                "  - {kind: ff}\n"
-                                "  - {kind: policy}\n"
-                                "  - {kind: policy, name: drawn, mode: sample}\n"
-                                "  - {kind: explore}\n"
+                                "  - nothing\n"
+                                "  - {name: five, static: {replicas: [5, 5, 5, 50]}}\n"
+                                "  - {khpa: {target: 0.6, down_s: 60}}\n"
+                                "  - ff\n"
+                                "  - policy\n"
+                                "  - {name: drawn, policy: {mode: sample}}\n"
+                                "  - explore\n"
                                 "game: {agents: [p, q]}\n";
 enum { NOTHING, FIVE, KHPA, FF, POLICY, DRAWN, EXPLORE, KINDS };
 
@@ -207,7 +207,6 @@ static void test_static(void **state)
     static int asked[PERIODS * SERVICES];
     struct fixture f;
     start(&f);
-    f.w.root.controllers[FIVE].replicas[3] = 50;
     play(&f, make(&f, FIVE), &ID, asked);
     for (int i = 0; i < PERIODS * SERVICES; i++) {
         assert_int_equal(asked[i], i % SERVICES == 3 ? 10 : 5);
@@ -220,8 +219,8 @@ static void test_static_needs_every_service(void **state)
     (void)state;
     struct game_world w;
     struct controller *c = NULL;
-    game_world_open(&w, "controllers: [{kind: static, name: short, replicas: [3, 3, 3]}, "
-                        "{kind: static}]\n");
+    game_world_open(&w, "controllers: [{name: short, static: {replicas: [3, 3, 3]}}, "
+                        "static]\n");
     for (int i = 0; i < 2; i++) {
         assert_int_equal(
             controller_new(&c, &w.arena, &w.root.controllers[i], &w.world, &w.rules, NULL),

@@ -17,9 +17,9 @@
 #include <cmocka.h>
 
 static const char config[] = "configs/experiments/quickstart.yaml";
-static const char *const sets[] = {
-    "game.horizon=6", "eval.episodes=3", "scenarios=[{name: quiet}, {name: calm}]",
-    "eval.controllers=[{kind: nothing}, {kind: khpa}, {kind: ff}, {name: again, kind: khpa}]"};
+static const char *const sets[] = {"game.horizon=6", "eval.episodes=3",
+                                   "scenarios=[{name: quiet}, {name: calm}]",
+                                   "eval.controllers=[nothing, khpa, ff, {name: again, khpa: {}}]"};
 enum { SETS = sizeof sets / sizeof *sets };
 
 static struct eval *make(struct experiment *x, const char *const *with, int n)
@@ -89,8 +89,7 @@ static void hear(void *ctx, enum log_level level, const char *line)
 
 static void names_are_unique(void **state)
 {
-    static const char *const twice[] = {
-        "eval.controllers=[{kind: khpa}, {kind: nothing}, {kind: khpa, target: 0.5}]"};
+    static const char *const twice[] = {"eval.controllers=[khpa, nothing, {khpa: {target: 0.5}}]"};
     (void)state;
     struct experiment x;
     struct heard heard = {.n = 0};
@@ -162,8 +161,7 @@ static void domains_share_no_episode(void **state)
 static void episodes_keep_their_numbers(void **state)
 {
     static const char *const later[] = {"game.horizon=6", "eval.episodes=1", "eval.first=2",
-                                        "scenarios=[{name: quiet}]",
-                                        "eval.controllers=[{kind: nothing}]"};
+                                        "scenarios=[{name: quiet}]", "eval.controllers=[nothing]"};
     (void)state;
     struct experiment x, y;
     int n;

@@ -8,12 +8,12 @@
 enum { SERVICES = 4, STATE_MAX = 256, STEPS = 2000, ALPHA = 3 };
 
 static const char WORLD[] = "controllers:\n"
-                            "  - {kind: ff}\n"
-                            "  - {kind: explore, name: none, rule: ff, random: 0}\n"
-                            "  - {kind: explore, name: some, rule: nothing, random: 0.3}\n"
-                            "  - {kind: explore, name: all, rule: ff, random: 1}\n"
-                            "  - {kind: explore, name: held, rule: static, random: 0.1}\n"
-                            "  - {kind: explore, name: fixed, rule: static, random: 0}\n";
+                            "  - ff\n"
+                            "  - {name: none, explore: {rule: ff, random: 0}}\n"
+                            "  - {name: some, explore: {rule: nothing, random: 0.3}}\n"
+                            "  - {name: all, explore: {rule: ff, random: 1}}\n"
+                            "  - {name: held, explore: {draw: allocations, random: 0.1}}\n"
+                            "  - {name: fixed, explore: {draw: allocations, random: 0}}\n";
 enum { RULE, NONE, SOME, ALL, HELD, FIXED };
 
 struct fixture {

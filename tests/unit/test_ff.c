@@ -1,4 +1,5 @@
 /* Feed-forward staffing against the queueing formula itself, evaluated pod by pod. */
+#include "core/controllers/ff.h"
 #include "tests/unit/game_world.h"
 
 #include <math.h>
@@ -12,21 +13,29 @@ static const char ROOMY[] =
     "  {name: b, cpu_m: 400, capacity_rps: 80, max_replicas: 1000, calls: [d]},\n"
     "  {name: c, cpu_m: 600, capacity_rps: 150, max_replicas: 1000, calls: [d]},\n"
     "  {name: d, cpu_m: 700, capacity_rps: 30, max_replicas: 1000}]}\n"
-    "controllers: [{kind: ff, ff_down_s: 0, growth: 0}]\n";
+    "controllers: [{ff: {down_s: 0, growth: 0}}]\n";
 static const double VISITS[SERVICES] = {1, 1, 1, 2};
 static const double CAPACITY[SERVICES] = {100, 80, 150, 30};
 
 struct fixture {
     struct game_world w;
+    struct ff_params params; /* of the controller; a test may change them */
     struct controller *ff;
     float state[STATE_MAX];
     int plan[SERVICES];
 };
 
-static void start(struct fixture *f, const char *text)
+static void open_world(struct fixture *f, const char *text)
 {
     game_world_open(&f->w, text);
     memset(f->state, 0, sizeof f->state);
+    memcpy(&f->params, f->w.root.controllers[0].method.params, sizeof f->params);
+    f->w.root.controllers[0].method.params = &f->params;
+}
+
+static void start(struct fixture *f, const char *text)
+{
+    open_world(f, text);
     f->ff = game_world_controller(&f->w, 0);
 }
 
@@ -79,7 +88,7 @@ static void test_least_staffing(void **state)
     for (uint32_t i = 0; i < 2000; i++) {
         const struct rng_block b = rng_philox(rng_key(3, RNG_TEST, RNG_TEST_SPLIT), i, 0, 0, 0);
         const double rate = (float)(0.5 + 2000.0 * rng_open_f64(b.v[0]));
-        struct controller_cfg *cfg = &f.w.root.controllers[0];
+        struct ff_params *cfg = &f.params;
         cfg->wait_share = shares[rng_below(b.v[1], 4)];
         cfg->utilisation = 0.3 + 0.65 * rng_open_f64(b.v[2]);
         const int *plan = plan_for(&f, rate, rate, 0);
@@ -117,7 +126,7 @@ static void test_response_out_of_reach(void **state)
     (void)state;
     struct fixture f;
     start(&f, ROOMY);
-    f.w.root.controllers[0].wait_share = 0.05;
+    f.params.wait_share = 0.05;
     assert_int_equal(plan_for(&f, 42, 42, 0)[0], 9); /* 42 / 5 */
     stop(&f);
 }
@@ -131,10 +140,10 @@ static void test_rate_expected(void **state)
     assert_int_equal(plan_for(&f, 700, 600, 0)[0], 10);
     assert_int_equal(plan_for(&f, 600, 700, 0)[0], 10);
     /* growth x rise on top; a fall is no rise. */
-    f.w.root.controllers[0].growth = 2;
+    f.params.growth = 2;
     assert_int_equal(plan_for(&f, 700, 650, 105)[0], 13);
     assert_int_equal(plan_for(&f, 700, 650, -300)[0], 10);
-    f.w.root.controllers[0].growth = 0.5;
+    f.params.growth = 0.5;
     assert_int_equal(plan_for(&f, 700, 650, 140)[0], 11);
     stop(&f);
 }
@@ -146,9 +155,8 @@ static void test_hold(void **state)
     static const int expected[] = {10, 10, 10, 10, 10, 5, 5, 5, 5, 2};
     struct fixture f;
     const struct episode_id id = {0};
-    game_world_open(&f.w, ROOMY);
-    memset(f.state, 0, sizeof f.state);
-    f.w.root.controllers[0].ff_down_s = 60;
+    open_world(&f, ROOMY);
+    f.params.down_s = 60;
     f.ff = game_world_controller(&f.w, 0);
     for (int i = 0; i < 10; i++) {
         const double rate = i == 0 ? 700 : i <= 4 ? 350 : 140;
@@ -174,7 +182,7 @@ static void test_bounds(void **state)
 }
 
 static const char SMALL_NODE[] =
-    "topology: {node_cpu_m: 16000, node_ram_mib: 1e6}\ncontrollers: [{kind: ff, growth: 0}]\n";
+    "topology: {node_cpu_m: 16000, node_ram_mib: 1e6}\ncontrollers: [{ff: {growth: 0}}]\n";
 static const double CPU_M[SERVICES] = {500, 400, 600, 700}; /* the project's diamond */
 
 static double cpu_of(const int *plan)
@@ -193,7 +201,7 @@ static void test_node(void **state)
     (void)state;
     struct fixture f;
     start(&f, SMALL_NODE);
-    f.w.root.controllers[0].wait_share = 1.0;
+    f.params.wait_share = 1.0;
     int plan[SERVICES];
     memcpy(plan, plan_for(&f, 5000, 5000, 0), sizeof plan);
     assert_true(cpu_of(plan) <= 16000);

@@ -63,12 +63,12 @@ static double fixed_points(const struct eval_row *r, int metric)
 static void arms(struct fixture *x, int n_train)
 {
     fake_eval_init(&x->f, 1, 6);
-    fake_eval_add(&x->f, "nothing", CONTROLLER_NOTHING, true, 1);
-    fake_eval_add(&x->f, "khpa 1", CONTROLLER_KHPA, true, 1);
-    fake_eval_add(&x->f, "khpa 2", CONTROLLER_KHPA, false, 1);
-    fake_eval_add(&x->f, "ff 1", CONTROLLER_FF, false, 1);
-    fake_eval_add(&x->f, "ff 2", CONTROLLER_FF, false, 1);
-    fake_eval_add(&x->f, "policy", CONTROLLER_POLICY, true, n_train);
+    fake_eval_add(&x->f, "nothing", &controller_nothing, true, 1);
+    fake_eval_add(&x->f, "khpa 1", &controller_khpa, true, 1);
+    fake_eval_add(&x->f, "khpa 2", &controller_khpa, false, 1);
+    fake_eval_add(&x->f, "ff 1", &controller_ff, false, 1);
+    fake_eval_add(&x->f, "ff 2", &controller_ff, false, 1);
+    fake_eval_add(&x->f, "policy", &controller_policy, true, n_train);
     fake_eval_fill(&x->f, fixed_points);
 }
 
@@ -187,7 +187,7 @@ static void no_rules_no_frontier(void **state)
 {
     struct fixture *x = *state;
     fake_eval_init(&x->f, 2, 4);
-    fake_eval_add(&x->f, "policy", CONTROLLER_POLICY, true, 1);
+    fake_eval_add(&x->f, "policy", &controller_policy, true, 1);
     fake_eval_fill(&x->f, fixed_points);
     compare(x);
     assert_int_equal(x->s.n_views, 3);
@@ -203,9 +203,9 @@ static void hull_of_outcomes(void **state)
     struct frontier_point points[ROWS_CONTROLLERS_MAX];
     arms(x, 1);
     compare(x);
-    assert_int_equal(frontiers_hull(points, &x->s.outcomes, &x->f.cfg, CONTROLLER_KHPA, 0), 2);
+    assert_int_equal(frontiers_hull(points, &x->s.outcomes, &x->f.cfg, &controller_khpa, 0), 2);
     assert_int_equal(points[1].arm, 2);
-    assert_int_equal(frontiers_hull(points, &x->s.outcomes, &x->f.cfg, CONTROLLER_ORACLE, 0), 0);
+    assert_int_equal(frontiers_hull(points, &x->s.outcomes, &x->f.cfg, &controller_oracle, 0), 0);
 }
 
 static double cheap_anchor(const struct eval_row *r, int metric)
@@ -220,7 +220,7 @@ static void two_kinds_at_one_cost(void **state)
     arms(x, 1);
     compare(x);
     /* At 4, the cost of the dearest khpa arm: ff stays at .9, which is .2 above its .7. */
-    assert_int_equal(frontiers_pair(&p, &x->s, CONTROLLER_FF, CONTROLLER_KHPA, 2, 0, &x->scratch),
+    assert_int_equal(frontiers_pair(&p, &x->s, &controller_ff, &controller_khpa, 2, 0, &x->scratch),
                      ERR_OK);
     assert_int_equal(p.n_a, 2);
     assert_int_equal(p.n_b, 2);
@@ -231,17 +231,17 @@ static void two_kinds_at_one_cost(void **state)
     assert_near(p.diff.lo, 0.2, 1e-12);
     assert_int_equal(p.undefined, 0);
     /* The other way round, and at 2. */
-    assert_int_equal(frontiers_pair(&p, &x->s, CONTROLLER_KHPA, CONTROLLER_FF, 1, 0, &x->scratch),
+    assert_int_equal(frontiers_pair(&p, &x->s, &controller_khpa, &controller_ff, 1, 0, &x->scratch),
                      ERR_OK);
     assert_near(p.diff.value, 0.5 - 0.6, 1e-12);
-    assert_int_equal(frontiers_pair(&p, &x->s, CONTROLLER_ORACLE, CONTROLLER_FF, 1, 0, &x->scratch),
-                     ERR_OK);
+    assert_int_equal(
+        frontiers_pair(&p, &x->s, &controller_oracle, &controller_ff, 1, 0, &x->scratch), ERR_OK);
     assert_int_equal(p.n_a, 0);
     assert_true(isnan(p.diff.value));
     /* Cheaper than every ff arm. */
     fake_eval_fill(&x->f, cheap_anchor);
     compare(x);
-    assert_int_equal(frontiers_pair(&p, &x->s, CONTROLLER_KHPA, CONTROLLER_FF, 1, 0, &x->scratch),
+    assert_int_equal(frontiers_pair(&p, &x->s, &controller_khpa, &controller_ff, 1, 0, &x->scratch),
                      ERR_OK);
     assert_true(isnan(p.diff.value));
     assert_int_equal(p.undefined, x->f.cfg.resamples);

@@ -14,7 +14,7 @@ static int decide_for(struct fixture *f, int wanted)
 
 /* With a stanza, so that steps 4 and 5 are the configurable ones. */
 #define DEFAULT_AT(percent)                                                                        \
-    (struct controller_cfg)                                                                        \
+    (struct khpa_params)                                                                           \
     {                                                                                              \
         .behavior = KHPA_BEHAVIOR_DEFAULT, .target = (percent)                                     \
     }
@@ -85,13 +85,13 @@ static void test_examples_by_hand(void **state)
 
 /* ---- step 4 ---- */
 
-static const struct controller_cfg DOWN_300 = {
+static const struct khpa_params DOWN_300 = {
     .behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5, .down_s = 300};
-static const struct controller_cfg DOWN_60 = {
+static const struct khpa_params DOWN_60 = {
     .behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5, .down_s = 60};
-static const struct controller_cfg UP_30 = {
+static const struct khpa_params UP_30 = {
     .behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5, .up_s = 30};
-static const struct controller_cfg AT_ONCE = {.behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5};
+static const struct khpa_params AT_ONCE = {.behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5};
 
 /* The ten replicas found at the start count as recommended, for 300 s: decisions 0 to 19. */
 static void test_down_window(void **state)
@@ -246,10 +246,9 @@ static void test_services_are_independent(void **state)
     struct game_world w;
     int32_t delta[2];
     float s[KHPA_STATE_MAX] = {0};
-    game_world_open(&w,
-                    "topology: {services: [{name: a, cpu_m: 500, entry: true, calls: [b]}, "
-                    "{name: b, cpu_m: 200}]}\n"
-                    "controllers: [{kind: khpa, behavior: default, target: 0.5, down_s: 60}]\n");
+    game_world_open(&w, "topology: {services: [{name: a, cpu_m: 500, entry: true, calls: [b]}, "
+                        "{name: b, cpu_m: 200}]}\n"
+                        "controllers: [{khpa: {behavior: default, target: 0.5, down_s: 60}}]\n");
     struct controller *c = game_world_controller(&w, 0);
     for (int i = 0; i < 5; i++) {
         game_world_set(&w, s, 0, SF_DESIRED, 4);
@@ -304,7 +303,7 @@ static int reference_recommends(const struct hpa_service *p, double target, int 
     return wanted;
 }
 
-static int reference_decides(struct reference *r, const struct controller_cfg *cfg, double now,
+static int reference_decides(struct reference *r, const struct khpa_params *cfg, double now,
                              const struct hpa_service *p, int current)
 {
     if (r->n_recommended == 0) {
@@ -366,7 +365,7 @@ static void test_against_lists(void **state)
     for (uint32_t h = 0; h < 400; h++) {
         const double period = periods[rng_below(word(h, 99, 0), 4)];
         const bool none = word(h, 99, 5) % 2 == 0;
-        const struct controller_cfg cfg = {
+        const struct khpa_params cfg = {
             .behavior = none ? KHPA_BEHAVIOR_NONE : KHPA_BEHAVIOR_DEFAULT,
             .target = 0.01 * (30 + rng_below(word(h, 99, 1), 70)),
             .up_s = none ? 0 : windows[rng_below(word(h, 99, 2), 4)],
@@ -397,7 +396,7 @@ static void test_no_decision_without_a_metric(void **state)
     const struct hpa_service idle = {8, 0, 0, 800}, blind = {0, 0, 8, 0};
     for (int b = KHPA_BEHAVIOR_NONE; b <= KHPA_BEHAVIOR_DEFAULT; b++) {
         struct fixture f;
-        start(&f, &(struct controller_cfg){.behavior = b, .target = 0.8, .down_s = 300}, 15, 8);
+        start(&f, &(struct khpa_params){.behavior = b, .target = 0.8, .down_s = 300}, 15, 8);
         for (int i = 0; i < 4; i++) {
             assert_int_equal(decide(&f, &idle), 8);
         }
@@ -417,7 +416,7 @@ static void test_target_beyond_the_request(void **state)
     (void)state;
     const struct hpa_service p = {4, 0, 0, 10000};
     struct fixture f;
-    start(&f, &(struct controller_cfg){.target = 1.25}, 15, 4);
+    start(&f, &(struct khpa_params){.target = 1.25}, 15, 4);
     assert_int_equal(decide(&f, &p), 8);
     stop(&f);
 }
@@ -441,9 +440,9 @@ static void refused(const char *world, const char *says)
 static void test_refusals(void **state)
 {
     (void)state;
-    refused("topology: {limit_ratio: 2}\ncontrollers: [{kind: khpa, target: 2.01}]\n",
+    refused("topology: {limit_ratio: 2}\ncontrollers: [{khpa: {target: 2.01}}]\n",
             "target 2.01 is more than a pod can use: its limit is 2 times its request");
-    refused("controllers: [{kind: khpa, up_s: 30}]\n", "set behavior: default, or up_s: 0");
+    refused("controllers: [{khpa: {up_s: 30}}]\n", "set behavior: default, or up_s: 0");
 }
 
 static void test_target_must_be_whole(void **state)
@@ -451,7 +450,7 @@ static void test_target_must_be_whole(void **state)
     (void)state;
     struct game_world w;
     struct controller *c = NULL;
-    game_world_open(&w, "controllers: [{kind: khpa, target: 0.805}, {kind: khpa, target: 0.29}]\n");
+    game_world_open(&w, "controllers: [{khpa: {target: 0.805}}, {khpa: {target: 0.29}}]\n");
     assert_int_equal(controller_new(&c, &w.arena, &w.root.controllers[0], &w.world, &w.rules, NULL),
                      ERR_CONFIG);
     assert_null(c);

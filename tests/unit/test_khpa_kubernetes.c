@@ -28,8 +28,7 @@ static void check_rows(const struct row *rows, int n, int behavior)
     for (int i = 0; i < n; i++) {
         const struct row *r = &rows[i];
         struct fixture f;
-        start(&f, &(struct controller_cfg){.behavior = behavior, .target = r->target}, 15,
-              r->current);
+        start(&f, &(struct khpa_params){.behavior = behavior, .target = r->target}, 15, r->current);
         bounds(&f, r->least > 0 ? r->least : 1, r->most > 0 ? r->most : 1000);
         const int got = decide(&f, &r->pods);
         if (got != r->expected) {
@@ -136,7 +135,7 @@ static void check_limits(const struct limit_row *rows, int n, int behavior)
     for (int i = 0; i < n; i++) {
         const struct limit_row *r = &rows[i];
         struct fixture f;
-        start(&f, &(struct controller_cfg){.behavior = behavior, .target = 0.5}, 15, r->current);
+        start(&f, &(struct khpa_params){.behavior = behavior, .target = 0.5}, 15, r->current);
         bounds(&f, r->least, r->most);
         const struct hpa_service p = pods_for(r->wanted);
         const int got = decide(&f, &p);
@@ -179,7 +178,7 @@ static void test_scale_down_after_events(void **state)
     static const int wanted[] = {24, 24, 19, 19, 10, 5};
     static const int expected[] = {24, 24, 19, 19, 10, 5};
     struct fixture f;
-    start(&f, &(struct controller_cfg){.behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5}, 20, 25);
+    start(&f, &(struct khpa_params){.behavior = KHPA_BEHAVIOR_DEFAULT, .target = 0.5}, 20, 25);
     for (int i = 0; i < 6; i++) {
         const struct hpa_service p = pods_for(wanted[i]);
         assert_int_equal(decide(&f, &p), expected[i]);
@@ -204,7 +203,7 @@ struct history_row {
 static int play_history(const struct history_row *r, int behavior)
 {
     const struct hpa_service none = {0, 0, 1, 0};
-    const struct controller_cfg params = {
+    const struct khpa_params params = {
         .behavior = behavior, .target = 0.5, .up_s = r->up_s, .down_s = r->down_s};
     struct fixture f;
     start(&f, &params, 60, 1); /* what it finds leaves every window before the end */
@@ -286,7 +285,7 @@ static void test_initial_size(void **state)
     const struct hpa_service p = {5, 0, 0, 1400};
     for (int b = 0; b < BEHAVIORS; b++) {
         struct fixture f;
-        start(&f, &(struct controller_cfg){.behavior = b, .target = 0.5, .down_s = 300}, 15, 5);
+        start(&f, &(struct khpa_params){.behavior = b, .target = 0.5, .down_s = 300}, 15, 5);
         bounds(&f, 2, 6);
         assert_int_equal(decide(&f, &p), 5);
         stop(&f);
@@ -301,7 +300,7 @@ static void test_the_maximum_counts_above_current(void **state)
     static const int expected[BEHAVIORS] = {[KHPA_BEHAVIOR_NONE] = 8, [KHPA_BEHAVIOR_DEFAULT] = 4};
     for (int b = 0; b < BEHAVIORS; b++) {
         struct fixture f;
-        start(&f, &(struct controller_cfg){.behavior = b, .target = 0.5, .down_s = 300}, 15, 8);
+        start(&f, &(struct khpa_params){.behavior = b, .target = 0.5, .down_s = 300}, 15, 8);
         const struct hpa_service eight = pods_for(8), three = pods_for(3);
         assert_int_equal(decide(&f, &eight), 8);
         f.current = 4;
@@ -319,7 +318,7 @@ static void test_first_steps(void **state)
     for (int b = 0; b < BEHAVIORS; b++) {
         for (int n = 1; n <= 3; n++) {
             struct fixture f;
-            start(&f, &(struct controller_cfg){.behavior = b, .target = 0.5}, 15, n);
+            start(&f, &(struct khpa_params){.behavior = b, .target = 0.5}, 15, n);
             const struct hpa_service p = pods_for(900);
             assert_int_equal(decide(&f, &p), first[b][n - 1]);
             stop(&f);

@@ -208,18 +208,18 @@ static void foreign_rows_are_refused(void **state)
 /* Names and lists do not decide what is measured; whatever else stands in a setting does. */
 static void settings_change_with_what_decides(void **state)
 {
-    static const char *const same[] = {
-        "scenarios=[{name: calm}]", "eval.episodes=7", "eval.resamples=500", "train.seed=5",
-        "eval.controllers=[{kind: khpa, name: other, listed: false}]"};
+    static const char *const same[] = {"scenarios=[{name: calm}]", "eval.episodes=7",
+                                       "eval.resamples=500", "train.seed=5",
+                                       "eval.controllers=[{name: other, khpa: {}, listed: false}]"};
     static const char *const other[] = {
         "cluster.start_s=21",
         "plant.period_s=30",
         "workload.mean_rps=51",
         "game.horizon=9",
         "scenarios=[{name: calm, events: [{kind: ddos, magnitude: {lo: 2, hi: 3}}]}]",
-        "eval.controllers=[{kind: khpa, target: 0.7}]",
-        "eval.controllers=[{kind: nothing}]"};
-    const char *sets[3] = {"scenarios=[{name: quiet}]", "eval.controllers=[{kind: khpa}]", NULL};
+        "eval.controllers=[{khpa: {target: 0.7}}]",
+        "eval.controllers=[nothing]"};
+    const char *sets[3] = {"scenarios=[{name: quiet}]", "eval.controllers=[khpa]", NULL};
     struct experiment x;
     uint64_t want, got;
     (void)state;

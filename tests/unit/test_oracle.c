@@ -12,7 +12,7 @@ enum { STATE_MAX = 256, SECONDS = 600, EVENTS = 4 };
     "  {name: a, cpu_m: 500, capacity_rps: 100, min_replicas: 1, initial_replicas: 3,\n"           \
     "   max_replicas: 100, entry: true}]}\n"                                                       \
     "cluster: {start_s: 20, backoff_s: 10}\n"                                                      \
-    "controllers: [{kind: oracle, utilisation: 0.7, wait_share: 1" parameters "}]\n"
+    "controllers: [{oracle: {utilisation: 0.7, wait_share: 1" parameters "}}]\n"
 
 struct fixture {
     struct game_world w;

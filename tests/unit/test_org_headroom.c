@@ -8,6 +8,7 @@
  */
 #include "tests/unit/org_world.h"
 
+#include "core/controllers/kinds.h"
 #include "core/eval/episode.h"
 #include "mpi/jobs/experiment.h"
 
@@ -79,10 +80,11 @@ struct ground {
     struct guides guides;
 };
 
-static const struct controller_cfg *find_kind(const struct experiment *x, enum controller_kind kind)
+static const struct controller_cfg *find_kind(const struct experiment *x,
+                                              const struct controller_kind *kind)
 {
     for (int i = 0; i < x->cfg.eval.n_controllers; i++) {
-        if (x->cfg.eval.controllers[i].kind == (int)kind) {
+        if (controller_kind(&x->cfg.eval.controllers[i]) == kind) {
             return &x->cfg.eval.controllers[i];
         }
     }
@@ -91,12 +93,14 @@ static const struct controller_cfg *find_kind(const struct experiment *x, enum c
 
 /* Mean compliance. */
 static double played(struct carried *k, struct ground *g, struct arena *arena,
-                     enum controller_kind kind, enum play play)
+                     const struct controller_kind *kind, enum play play)
 {
     const struct controller_cfg *cfg = find_kind(&g->x, kind);
     assert_non_null(cfg);
     *k = (struct carried){
-        .base = {.ops = &carried_ops, .world = &g->x.world}, .guides = &g->guides, .play = play};
+        .base = {.ops = &carried_ops, .world = &g->x.world, .needs = CONTROLLER_NEEDS_FORESIGHT},
+        .guides = &g->guides,
+        .play = play};
     OK(controller_new(&k->rule, arena, cfg, &g->x.world, &g->x.rules, NULL));
     OK(guides_memory_init(&k->memory, arena, &g->guides));
     double sum = 0.0;
@@ -109,7 +113,7 @@ static double played(struct carried *k, struct ground *g, struct arena *arena,
     return sum / EPISODES;
 }
 
-static void assert_room(struct ground *g, struct arena *arena, enum controller_kind kind,
+static void assert_room(struct ground *g, struct arena *arena, const struct controller_kind *kind,
                         double nothing)
 {
     struct carried k;
@@ -117,7 +121,7 @@ static void assert_room(struct ground *g, struct arena *arena, enum controller_k
     const double masked = played(&k, g, arena, kind, MASKED);
     const double share = (masked - nothing) / (team - nothing);
     print_message("# %s: team %.3f, masked %.3f, nothing %.3f: %.1f %% of the headroom\n",
-                  controller_kind_name(kind), team, masked, nothing, 100.0 * share);
+                  kind->cfg.name, team, masked, nothing, 100.0 * share);
     print_message("# mean masks of 25: bottleneck %.1f, ddos %.1f, failure %.1f, resource %.1f\n",
                   k.sizes[0] / k.n, k.sizes[1] / k.n, k.sizes[2] / k.n, k.sizes[3] / k.n);
     assert_true(team > nothing + 0.1);
@@ -138,9 +142,9 @@ static void test_masks_leave_room(void **state)
                    g.x.world.cfg.plant, &w->places, "organisation"));
     OK(episode_init(&g.episode, &w->arena, &g.x.world));
     struct carried k;
-    const double nothing = played(&k, &g, &w->arena, CONTROLLER_NOTHING, ALONE);
-    assert_room(&g, &w->arena, CONTROLLER_FF, nothing);
-    assert_room(&g, &w->arena, CONTROLLER_ORACLE, nothing);
+    const double nothing = played(&k, &g, &w->arena, &controller_nothing, ALONE);
+    assert_room(&g, &w->arena, &controller_ff, nothing);
+    assert_room(&g, &w->arena, &controller_oracle, nothing);
     experiment_release(&g.x);
 }
 

@@ -5,6 +5,7 @@
 #include "core/eval/episode.h"
 #include "core/marl/policy.h"
 #include "mpi/jobs/experiment.h"
+#include "tests/unit/controller_text.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -50,20 +51,10 @@ static void close_ground(struct ground *g)
     experiment_release(&g->x);
 }
 
-static struct controller_cfg cfg_of(const struct ground *g, enum controller_kind choice)
-{
-    const struct eval_cfg *eval = &g->x.cfg.eval;
-    for (int i = 0; i < eval->n_controllers; i++) {
-        if (eval->controllers[i].kind == CONTROLLER_FF) { /* its parameters */
-            struct controller_cfg cfg = eval->controllers[i];
-            cfg.kind = CONTROLLER_SCRIPTED;
-            cfg.choice = (int)choice;
-            return cfg;
-        }
-    }
-    fail();
-    return eval->controllers[0];
-}
+/* A scripted team under a rule with the parameters that it has in gate_ddos.yaml. */
+static const char TEAM_OF_FF[] = "scripted: {rule: {ff: {utilisation: 0.7, wait_share: 0.25, "
+                                 "growth: 2, down_s: 60}}}";
+static const char TEAM_AT_RANDOM[] = "scripted";
 
 static double played(struct ground *g, const struct controller_cfg *cfg)
 {
@@ -79,11 +70,11 @@ static double played(struct ground *g, const struct controller_cfg *cfg)
     return sum / EPISODES;
 }
 
-static double played_under(const char *organisation, const char *set, enum controller_kind choice)
+static double played_under(const char *organisation, const char *set, const char *method)
 {
     static struct ground g;
     open_ground(&g, organisation, set);
-    const struct controller_cfg cfg = cfg_of(&g, choice);
+    const struct controller_cfg cfg = controller_text(&g.x.arena, method);
     const double compliance = played(&g, &cfg);
     close_ground(&g);
     return compliance;
@@ -96,16 +87,15 @@ static void test_a_hole_shows(void **state)
     (void)state;
     static struct ground g;
     open_ground(&g, "karma.yaml", NULL);
-    struct controller_cfg nothing = cfg_of(&g, CONTROLLER_NOTHING);
-    nothing.kind = CONTROLLER_NOTHING;
+    const struct controller_cfg nothing = controller_text(&g.x.arena, "nothing");
     const double base = played(&g, &nothing);
     close_ground(&g);
-    const double free = played_under("karma.yaml", "organisation.hardness=0", CONTROLLER_FF);
-    const double hard = played_under("karma.yaml", NULL, CONTROLLER_FF);
-    const double hole = played_under("hole.yaml", NULL, CONTROLLER_FF);
-    const double half = played_under("hole.yaml", "organisation.hardness=0.5", CONTROLLER_FF);
-    const double soft = played_under("hole.yaml", "organisation.hardness=0", CONTROLLER_FF);
-    const double random = played_under("karma.yaml", NULL, CONTROLLER_NOTHING);
+    const double free = played_under("karma.yaml", "organisation.hardness=0", TEAM_OF_FF);
+    const double hard = played_under("karma.yaml", NULL, TEAM_OF_FF);
+    const double hole = played_under("hole.yaml", NULL, TEAM_OF_FF);
+    const double half = played_under("hole.yaml", "organisation.hardness=0.5", TEAM_OF_FF);
+    const double soft = played_under("hole.yaml", "organisation.hardness=0", TEAM_OF_FF);
+    const double random = played_under("karma.yaml", NULL, TEAM_AT_RANDOM);
     print_message("# team of ff: nothing %.3f, free %.3f, hard %.3f; at random %.3f; with a hole: "
                   "hard %.3f, half %.3f, soft %.3f\n",
                   base, free, hard, random, hole, half, soft);
@@ -173,7 +163,7 @@ static void test_random_is_even_and_inside(void **state)
     static struct witness w;
     struct controller *c;
     open_ground(&g, "karma.yaml", "organisation.hardness=0.5");
-    const struct controller_cfg cfg = cfg_of(&g, CONTROLLER_NOTHING);
+    const struct controller_cfg cfg = controller_text(&g.x.arena, TEAM_AT_RANDOM);
     w = (struct witness){.rules = &g.x.rules};
     OK(rules_memory_init(&w.memory, &g.x.arena, &g.x.rules));
     OK(controller_new(&c, &g.x.arena, &cfg, &g.x.world, &g.x.rules, NULL));
@@ -206,8 +196,8 @@ static void test_random_is_even_and_inside(void **state)
 static void test_without_an_organisation(void **state)
 {
     (void)state;
-    const double free = played_under("karma.yaml", "organisation.agents=[]", CONTROLLER_FF);
-    const double random = played_under("karma.yaml", "organisation.agents=[]", CONTROLLER_NOTHING);
+    const double free = played_under("karma.yaml", "organisation.agents=[]", TEAM_OF_FF);
+    const double random = played_under("karma.yaml", "organisation.agents=[]", TEAM_AT_RANDOM);
     print_message("# no organisation: team of ff %.3f, at random %.3f\n", free, random);
     assert_true(free > random + 0.05);
 }

@@ -27,10 +27,10 @@ static double doubtful(const struct eval_row *r, int metric)
 static void judge(struct fixture *x, int n_scenarios, fake_value *value)
 {
     fake_eval_init(&x->f, n_scenarios, 8);
-    fake_eval_add(&x->f, "nothing", CONTROLLER_NOTHING, true, 1);
-    fake_eval_add(&x->f, "tuned", CONTROLLER_KHPA, true, 1);
-    fake_eval_add(&x->f, "ff", CONTROLLER_FF, true, 1);
-    fake_eval_add(&x->f, "oracle", CONTROLLER_ORACLE, true, 1);
+    fake_eval_add(&x->f, "nothing", &controller_nothing, true, 1);
+    fake_eval_add(&x->f, "tuned", &controller_khpa, true, 1);
+    fake_eval_add(&x->f, "ff", &controller_ff, true, 1);
+    fake_eval_add(&x->f, "oracle", &controller_oracle, true, 1);
     x->f.cfg.gate = "tuned";
     fake_eval_fill(&x->f, value);
     assert_int_equal(fixture_summarise(x), ERR_OK);
@@ -38,7 +38,8 @@ static void judge(struct fixture *x, int n_scenarios, fake_value *value)
 }
 
 static const struct separation_row *row_of(const struct separation *g, int scenario,
-                                           enum controller_kind better, enum controller_kind worse)
+                                           const struct controller_kind *better,
+                                           const struct controller_kind *worse)
 {
     for (int i = 0; i < g->n_rows; i++) {
         const struct separation_row *r = &g->rows[i];
@@ -57,11 +58,11 @@ static void all_pass(void **state)
     assert_int_equal(x->gate.n_judged, 4);
     assert_int_equal(x->gate.n_failed, 0);
     assert_int_equal(separation_verdict(&x->gate), ERR_OK);
-    const struct separation_row *r = row_of(&x->gate, 0, CONTROLLER_ORACLE, CONTROLLER_KHPA);
+    const struct separation_row *r = row_of(&x->gate, 0, &controller_oracle, &controller_khpa);
     assert_near(r->pair.cost, 2, 1e-12);
     assert_near(r->pair.diff.value, 0.1, 1e-12);
     /* Doing nothing is the only fixed allocation: shown, not judged. */
-    r = row_of(&x->gate, 0, CONTROLLER_KHPA, CONTROLLER_STATIC);
+    r = row_of(&x->gate, 0, &controller_khpa, &controller_static);
     assert_true(isnan(r->least));
     assert_near(r->pair.diff.value, 0.2, 1e-12);
 }
@@ -74,8 +75,8 @@ static void too_small_a_difference_fails(void **state)
     judge(x, 2, fixed_points);
     assert_int_equal(x->gate.n_judged, 8);
     assert_int_equal(x->gate.n_failed, 1);
-    assert_true(row_of(&x->gate, 0, CONTROLLER_FF, CONTROLLER_KHPA)->passes);
-    assert_false(row_of(&x->gate, 1, CONTROLLER_FF, CONTROLLER_KHPA)->passes);
+    assert_true(row_of(&x->gate, 0, &controller_ff, &controller_khpa)->passes);
+    assert_false(row_of(&x->gate, 1, &controller_ff, &controller_khpa)->passes);
     heard_begin(&heard);
     assert_int_equal(separation_verdict(&x->gate), ERR_FAILED);
     heard_end();
@@ -87,7 +88,7 @@ static void the_interval_decides(void **state)
 {
     struct fixture *x = *state;
     judge(x, 1, doubtful);
-    const struct separation_row *r = row_of(&x->gate, 0, CONTROLLER_FF, CONTROLLER_KHPA);
+    const struct separation_row *r = row_of(&x->gate, 0, &controller_ff, &controller_khpa);
     assert_true(r->pair.diff.value > r->least);
     assert_true(r->pair.diff.lo < r->least);
     assert_false(r->passes);

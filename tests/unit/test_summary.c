@@ -31,8 +31,8 @@ static double graded(const struct eval_row *r, int metric)
 static void two_controllers(struct fixture *x, int n_train)
 {
     fake_eval_init(&x->f, 2, 10);
-    fake_eval_add(&x->f, "nothing", CONTROLLER_NOTHING, true, 1);
-    fake_eval_add(&x->f, "policy", CONTROLLER_POLICY, true, n_train);
+    fake_eval_add(&x->f, "nothing", &controller_nothing, true, 1);
+    fake_eval_add(&x->f, "policy", &controller_policy, true, n_train);
     fake_eval_fill(&x->f, graded);
 }
 
@@ -124,10 +124,10 @@ static void unlisted_controllers_have_no_cells(void **state)
 {
     struct fixture *x = *state;
     fake_eval_init(&x->f, 1, 4);
-    fake_eval_add(&x->f, "khpa 50", CONTROLLER_KHPA, false, 1);
-    fake_eval_add(&x->f, "khpa", CONTROLLER_KHPA, true, 1);
-    fake_eval_add(&x->f, "cloned", CONTROLLER_POLICY, true, 1);
-    fake_eval_add(&x->f, "scratch", CONTROLLER_POLICY, true, 1);
+    fake_eval_add(&x->f, "khpa 50", &controller_khpa, false, 1);
+    fake_eval_add(&x->f, "khpa", &controller_khpa, true, 1);
+    fake_eval_add(&x->f, "cloned", &controller_policy, true, 1);
+    fake_eval_add(&x->f, "scratch", &controller_policy, true, 1);
     fake_eval_fill(&x->f, graded);
     assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(x->s.n_listed, 3);

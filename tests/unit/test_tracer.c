@@ -6,6 +6,7 @@
 #include "core/marl/team.h"
 #include "core/plant/schema.h"
 #include "mpi/jobs/experiment.h"
+#include "tests/unit/controller_text.h"
 #include "tests/unit/heard.h"
 
 #include <setjmp.h>
@@ -48,23 +49,15 @@ static int teardown(void **state)
     return 0;
 }
 
-static void play(struct fixture *f, enum controller_kind kind)
+static void play(struct fixture *f, const char *method)
 {
-    const struct controller_cfg cfg = {.name = "",
-                                       .kind = (int)kind,
-                                       .target = 0.5,
-                                       .tolerance = 0.1,
-                                       .utilisation = 0.7,
-                                       .wait_share = 0.25,
-                                       .growth = 2,
-                                       .mode = ACT_SAMPLE};
+    const struct controller_cfg cfg = controller_text(&f->x.arena, method);
     const struct episode_id id = {.seed = 3, .split = RNG_DEV, .env = 1};
     const struct episode_observer observer = tracer_observer(&f->tracer);
     struct controller *c;
     struct episode_metrics m;
     assert_int_equal(team_init(&f->team, &f->x.arena, &f->x.cfg.team, &f->x.rules.spec), ERR_OK);
-    assert_int_equal(controller_new(&c, &f->x.arena, &cfg, &f->x.world, &f->x.rules,
-                                    kind == CONTROLLER_POLICY ? &f->team : NULL),
+    assert_int_equal(controller_new(&c, &f->x.arena, &cfg, &f->x.world, &f->x.rules, &f->team),
                      ERR_OK);
     assert_int_equal(episode_run(&f->e, &m, c, 0, &id, &observer), ERR_OK);
 }
@@ -92,7 +85,7 @@ static struct episode_trace described(struct fixture *f)
 static void changes_lead_from_row_to_row(void **state)
 {
     struct fixture *f = *state;
-    play(f, CONTROLLER_FF);
+    play(f, "ff: {down_s: 0}");
     const struct tracer *t = &f->tracer;
     int n_changes = 0;
     assert_int_equal(t->n_steps, HORIZON);
@@ -117,7 +110,7 @@ static void actions_explain_the_changes(void **state)
     struct rules_memory memory;
     int32_t delta[16];
     bool conflict;
-    play(f, CONTROLLER_POLICY);
+    play(f, "policy: {mode: sample}");
     const struct tracer *t = &f->tracer;
     assert_ptr_equal(t->rules, &f->x.rules);
     assert_int_equal(rules_memory_init(&memory, &f->x.arena, &f->x.rules), ERR_OK);
@@ -135,7 +128,7 @@ static void frames_read_back(void **state)
     struct episode_trace got;
     struct frame_reader r;
     struct frame frame;
-    play(f, CONTROLLER_POLICY);
+    play(f, "policy: {mode: sample}");
     const struct episode_trace t = described(f);
     assert_int_equal(codec_put_trace(&f->bytes, &t), ERR_OK);
     frame_reader_init(&r, f->bytes.data, f->bytes.len, "memory");
@@ -160,7 +153,7 @@ static void shapes_that_do_not_fit_are_refused(void **state)
 {
     struct fixture *f = *state;
     struct heard heard;
-    play(f, CONTROLLER_FF);
+    play(f, "ff: {down_s: 0}");
     heard_begin(&heard);
     for (int wrong = 0; wrong < 3; wrong++) {
         struct episode_trace t = described(f), got;

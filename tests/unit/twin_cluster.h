@@ -7,6 +7,7 @@
 #include "core/plant/schema.h"
 #include "core/twin/twin.h"
 #include "mpi/jobs/experiment.h"
+#include "tests/unit/controller_text.h"
 #include "tests/unit/twin_world.h"
 
 enum { CLUSTER_EPISODES = 40, CLUSTER_HORIZON = 16 };
@@ -74,12 +75,8 @@ static inline void cluster_episode(struct twin_cluster *c, struct store_writer *
 
 static inline void cluster_collect(struct twin_cluster *c)
 {
-    const struct controller_cfg rule = {.name = "",
-                                        .kind = CONTROLLER_EXPLORE,
-                                        .rule = CONTROLLER_KHPA,
-                                        .target = 0.5,
-                                        .tolerance = 0.1,
-                                        .random = 0.1};
+    const struct controller_cfg rule = controller_text(
+        &c->x.arena, "explore: {random: 0.1, rule: {khpa: {target: 0.5, down_s: 0}}}");
     struct episode episode;
     struct collector collector;
     struct controller *controller;
