@@ -65,6 +65,7 @@ COMMANDS    = call config cpu_built cpu_check eval figure input main org ranks s
               trace trace_collect train twin twin_fit
 FUZZED      = block checkpoint config csv error frame moments policy record sheet store \
               tile_state trusting twin weights workload
+EXTRAS      = kinds threshold
 BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_twin bench_comm bench_train
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
@@ -157,6 +158,7 @@ THEORY   = $(filter $(B)/tests/unit/test_theory_%,$(UNIT))
 WORLDS   = $(filter %_worlds,$(UNIT))
 FUZZERS  = $(FUZZED:%=$(B)/tests/fuzz/%)
 BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
+EXTRA    = $(B)/tests/extra/karma_extra
 
 # --- targets -------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
@@ -246,7 +248,7 @@ test-slurm: ## the job scripts on a real Slurm, which is installed and started o
 	@$(PMAKE) all
 	@MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) tests/slurm/test_slurm.sh
 
-test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches fuzzers)
+test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches fuzzers $(EXTRA))
 
 bench: setup ## print the speeds, each with its unit and how it was taken (V=1: every shape)
 	@$(PMAKE) benches
@@ -315,7 +317,8 @@ install: $(B)/karma ## program, launcher, configs, Slurm templates, documents to
 
 sources: # for tests/lint
 	@printf '%s\n' $(patsubst $(B)/%.o,%.c,$(filter-out $(B)/gen/%,$(CORE_O) $(MPI_O))) mpi/cmd/main.c \
-	    mpi/comm/comm_mpi.c mpi/comm/comm_serial.c $(SCHEMAS:%=proto/%.proto) $(BENCHES:%=tests/bench/%.c)
+	    mpi/comm/comm_mpi.c mpi/comm/comm_serial.c $(SCHEMAS:%=proto/%.proto) $(BENCHES:%=tests/bench/%.c) \
+	    $(EXTRAS:%=tests/extra/%.c)
 
 clean: ## remove build/
 	rm -rf build
@@ -327,6 +330,10 @@ SAY = $(if $(filter 1,$(V)),,@echo '  $@';)
 
 # --- rules ---------------------------------------------------------------------------------------
 $(B)/karma: $(B)/mpi/cmd/main.o $(RANKS_O) $(ARCHIVES)
+	$(SAY)$(LINK) -o $@ $^ $(LIBS)
+
+# karma with a registry of methods of its own in place of core/controllers/kinds.o.
+$(EXTRA): $(B)/mpi/cmd/main.o $(EXTRAS:%=$(B)/tests/extra/%.o) $(RANKS_O) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(LIBS)
 
 $(B)/libkarma.a: $(CORE_O)

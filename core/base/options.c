@@ -406,6 +406,21 @@ static enum err help_usage(struct buf *b, const struct command_line *line)
     return buf_printf(b, "\n");
 }
 
+/* Kinds that the configuration may name; `end` is the last row of the options. */
+static enum err help_kinds(struct buf *b, const struct option_row *end, size_t column)
+{
+    if (end->kinds == NULL) {
+        return ERR_OK;
+    }
+    TRY(buf_printf(b, "\n%s:\n", end->doc));
+    for (int k = 0; end->kinds[k] != NULL; k++) {
+        char term[96];
+        (void)snprintf(term, sizeof term, "  %s", end->kinds[k]->name);
+        TRY(help_line(b, term, column, end->kinds[k]->doc));
+    }
+    return ERR_OK;
+}
+
 enum err options_help(struct buf *b, const struct command_line *line)
 {
     size_t column = help_column(line);
@@ -420,10 +435,12 @@ enum err options_help(struct buf *b, const struct command_line *line)
         TRY(buf_printf(b, "\n"));
     }
     TRY(buf_printf(b, "Options:\n"));
-    for (const struct option_row *o = line->options; o->name != NULL; o++) {
+    const struct option_row *o = line->options;
+    for (; o->name != NULL; o++) {
         TRY(help_option(b, o, column));
     }
-    return help_option(b, &HELP_ROW, column);
+    TRY(help_option(b, &HELP_ROW, column));
+    return help_kinds(b, o, column);
 }
 
 /* Commands ----------------------------------------------------------------------------------- */

@@ -33,6 +33,7 @@
 #ifndef KARMA_BASE_OPTIONS_H
 #define KARMA_BASE_OPTIONS_H
 
+#include "core/base/config.h"
 #include "core/base/err.h"
 #include "core/base/mem.h"
 
@@ -56,6 +57,7 @@ struct option_row {
     const char *arg;              /* what the help calls the value: "FILE"; "" for a flag */
     int min, max;                 /* of an int */
     const char *doc;              /* one sentence fragment */
+    const struct cfg_kind *const *kinds; /* of the last row: see OPTION_END_KINDS */
 };
 
 #define OPTION_IS_(S, member, type) _Generic(((S *)0)->member, type : 0U)
@@ -89,6 +91,12 @@ struct option_row {
 #define OPTION_END                                                                                 \
     {                                                                                              \
         .name = NULL                                                                               \
+    }
+/* The same, and the help lists kinds that the configuration may name (core/base/config.h), under a
+ * title. */
+#define OPTION_END_KINDS(title, kinds_)                                                            \
+    {                                                                                              \
+        .name = NULL, .doc = (title), .kinds = (kinds_)                                            \
     }
 
 /* What stands on the command line without a name, in this order. Only the last row may have

@@ -35,7 +35,8 @@ static const struct option_row rows[] = {
     OPTION_FLAG(
         struct options, restart, "restart", 'r',
         "measure all anew even if DIR/eval.csv has rows; it is moved aside (not with --merge)"),
-    OPTION_END,
+    OPTION_END_KINDS("Methods of eval.controllers (parameters: karma config doc)",
+                     controller_kinds),
 };
 static const struct operand_row operand_rows[] = {
     {"CONFIG", "configuration file, e.g. configs/experiments/quickstart.yaml", 1, 1},
