@@ -248,17 +248,25 @@ static struct cfg_slot child_of(struct cfg_key *k, const struct cfg_slot *slot, 
     return child;
 }
 
-/* Depth first. A place without children is a value, or an empty list. */
+static bool is_unused(const struct cfg_key *k, const struct cfg_place *place,
+                      const char *const *keys)
+{
+    return place->mark.origin != NULL && place->mark.origin->is_set && !is_covered(k->s, keys);
+}
+
+/* Depth first. A place without children is a value, or an empty list. To choose a kind is a value,
+ * too, whatever its parameters. */
 static bool find_unused(struct cfg_key *k, const struct cfg_slot *slot, const char *const *keys)
 {
     const struct cfg_place *place = slot->place;
     if (place->n_children == 0) {
-        return place->mark.origin != NULL && place->mark.origin->is_set && !is_covered(k->s, keys);
+        return is_unused(k, place, keys);
     }
     for (int i = 0; i < place->n_children; i++) {
         const size_t before = k->len;
         const struct cfg_slot child = child_of(k, slot, i);
-        if (find_unused(k, &child, keys)) {
+        const bool is_kind = slot->type == CFG_TYPE_ONE_OF;
+        if (find_unused(k, &child, keys) || (is_kind && is_unused(k, child.place, keys))) {
             return true;
         }
         cfg_key_pop(k, before);

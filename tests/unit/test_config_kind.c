@@ -241,6 +241,9 @@ static void test_places(void **state)
     loads_set(f, "", "cover=dot");
     assert_true(cfg_find_unused_set(&f->cfg, key, none));
     assert_string_equal(key, "cover.dot");
+    loads_set(f, "", "figures=[square]");
+    assert_true(cfg_find_unused_set(&f->cfg, key, none));
+    assert_string_equal(key, "figures.0.square");
 }
 
 /* ---- refusals ---- */
