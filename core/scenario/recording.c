@@ -3,6 +3,7 @@
 
 #include "core/base/log.h"
 #include "core/base/plausible.h"
+#include "core/base/plural.h"
 #include "core/base/timestamp.h"
 
 #include <math.h>
@@ -129,7 +130,7 @@ static enum err judge_rates(const struct account *a, const struct recording_row 
     if (level == PLAUSIBLE_FAIL) {
         log_error("%s: the rates only grow and begin again %d time%s: this is the total of a "
                   "counter; give the rate, in Prometheus rate(NAME[1m])",
-                  a->format->path, n_resets, n_resets == 1 ? "" : "s");
+                  a->format->path, n_resets, plural_s(n_resets));
         return ERR_FORMAT;
     }
     if (level == PLAUSIBLE_WARN) {

@@ -1,5 +1,6 @@
 /* Faults of columns, each a function of its own. See check.h. */
 #include "core/trace/check.h"
+#include "core/base/plural.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -214,20 +215,21 @@ static void find_limits(struct check *c, int column, const struct cell *cells)
         max = fmax(max, cells[k].max);
     }
     if (n_below > 0) {
-        check_add(c, header, "limits", CHECK_FAIL, "%d values below %g, down to %.9g", n_below,
-                  m->min, min);
+        check_add(c, header, "limits", CHECK_FAIL, "%d value%s below %g, down to %.9g", n_below,
+                  plural_s(n_below), m->min, min);
     }
     if (n_above > 0 && m->kind == METRIC_SHARE && max <= 100.0) {
         check_add(c, header, "unit", CHECK_FAIL, "a share of up to %g: these are per cent", max);
     } else if (n_above > 0 && m->kind == METRIC_MEMORY) {
         check_add(c, header, "unit", CHECK_FAIL, "up to %.3g %s: these are bytes", max, m->unit);
     } else if (n_above > 0) {
-        check_add(c, header, "limits", CHECK_FAIL, "%d values above %g %s, up to %.9g%s", n_above,
-                  m->max, m->unit, max,
+        check_add(c, header, "limits", CHECK_FAIL, "%d value%s above %g %s, up to %.9g%s", n_above,
+                  plural_s(n_above), m->max, m->unit, max,
                   m->kind == METRIC_TIME ? ": a quotient of two rates near 0?" : "");
     }
     if (n_broken > 0 && m->kind == METRIC_PODS) {
-        check_add(c, header, "limits", CHECK_FAIL, "%d values are no whole pods", n_broken);
+        check_add(c, header, "limits", CHECK_FAIL, "%d value%s no whole number of pods", n_broken,
+                  n_broken == 1 ? " is" : "s are");
     }
 }
 

@@ -1,5 +1,6 @@
 /* Faults of the order of rows and of whole rows. See check.h. */
 #include "core/base/plausible.h"
+#include "core/base/plural.h"
 #include "core/base/timestamp.h"
 #include "core/trace/check.h"
 
@@ -41,7 +42,7 @@ static void find_irregular(struct check *c)
         }
     }
     if (n < SPACING_MIN) {
-        check_add(c, "(time)", "", CHECK_PASS, "%d rows", s->n_rows);
+        check_add(c, "(time)", "", CHECK_PASS, "%d row%s", s->n_rows, plural_s(s->n_rows));
         return;
     }
     qsort(spacing, (size_t)n, sizeof *spacing, by_value);
@@ -54,8 +55,8 @@ static void find_irregular(struct check *c)
                   "%.0f %% of the rows are not about %g s apart, up to %g s: they become gaps",
                   100.0 * n_far / n, median, spacing[n - 1]);
     } else {
-        check_add(c, "(time)", "", CHECK_PASS, "%d runs, %d rows %g s apart, from %s on (%s)",
-                  s->n_runs, s->n_rows, median, from, s->times);
+        check_add(c, "(time)", "", CHECK_PASS, "%d run%s, %d rows %g s apart, from %s on (%s)",
+                  s->n_runs, plural_s(s->n_runs), s->n_rows, median, from, s->times);
     }
 }
 
@@ -82,8 +83,8 @@ void check_time(struct check *c)
     }
     if (s->n_back > 0) {
         check_add(c, "(time)", "time", CHECK_FAIL,
-                  "it goes back %d times, first in line %d: runs were joined, or rows shuffled",
-                  s->n_back, s->back_line);
+                  "it goes back %d time%s, first in line %d: runs were joined, or rows shuffled",
+                  s->n_back, plural_s(s->n_back), s->back_line);
     }
     if (s->n_still > 0) {
         check_add(c, "(time)", "time", CHECK_FAIL,
@@ -217,9 +218,10 @@ enum err check_rows(struct check *c)
     }
     const struct check_finding *f = check_findings(c, &n);
     if (n == 0 || strcmp(f[n - 1].column, "(rows)") != 0) {
-        check_add(c, "(rows)", "", CHECK_PASS, "%d rows of %d services%s, %d columns%s", s->n_rows,
-                  sheet_services(s),
+        check_add(c, "(rows)", "", CHECK_PASS, "%d row%s of %d service%s%s, %d column%s%s",
+                  s->n_rows, plural_s(s->n_rows), sheet_services(s), plural_s(sheet_services(s)),
                   sheet_services(s) < s->n_services ? " and the application" : "", s->n_columns,
+                  plural_s(s->n_columns),
                   s->exported ? ", exported by this program: repetition, size and relations of "
                                 "values are not judged"
                               : "");

@@ -3,6 +3,7 @@
 
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/plural.h"
 #include "core/twin/model.h"
 
 #include <errno.h>
@@ -134,10 +135,10 @@ enum err trial_table(struct trial *t, struct check *c, const struct import_cfg *
                   without_path(l.warning, c->sheet->path));
     }
     check_add(c, "(import)", "", CHECK_PASS,
-              "%d episode%s, %" PRId64 " decisions of %g s; %d rows left out, %d without any "
+              "%d episode%s, %" PRId64 " decision%s of %g s; %d row%s left out, %d without any "
               "request",
-              r.n_episodes, r.n_episodes == 1 ? "" : "s", r.n_steps, r.period_s, r.n_left_out,
-              r.n_empty);
+              r.n_episodes, plural_s(r.n_episodes), r.n_steps, plural_s(r.n_steps), r.period_s,
+              r.n_left_out, plural_s(r.n_left_out), r.n_empty);
     return try_fit(c, path, history);
 }
 

@@ -2,6 +2,7 @@
  * ranks, stands in trace_collect.c. */
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/plural.h"
 #include "core/base/timestamp.h"
 #include "core/report/table.h"
 #include "core/trace/check.h"
@@ -62,8 +63,9 @@ static enum err check_out(const struct call *c, const struct options *o)
 static void print_header(const struct store *s)
 {
     const struct store_header *h = &s->header;
-    printf("%s: %s, %d episodes, %" PRId64 " decisions of %g s, %zu bytes\n", s->path, h->plant,
-           s->n_episodes, s->n_steps, h->period_s, s->intact);
+    printf("%s: %s, %d episode%s, %" PRId64 " decision%s of %g s, %zu bytes\n", s->path, h->plant,
+           s->n_episodes, plural_s(s->n_episodes), s->n_steps, plural_s(s->n_steps), h->period_s,
+           s->intact);
     printf("origin: %s\nlicence: %s\nservices:", h->origin, h->licence);
     for (int i = 0; i < h->n_services; i++) {
         printf(" %s", h->services[i]);
@@ -184,10 +186,10 @@ static void print_understood(const struct sheet *s)
 {
     char from[TIMESTAMP_BYTES], to[TIMESTAMP_BYTES];
     double first_s = s->time_s[0], last_s = s->time_s[0];
-    printf("%s: layout %s, %d services%s, %d lines, columns separated by %ss%s\n", s->path,
-           s->layout->name, sheet_services(s),
+    printf("%s: layout %s, %d service%s%s, %d line%s, columns separated by %ss%s\n", s->path,
+           s->layout->name, sheet_services(s), plural_s(sheet_services(s)),
            sheet_services(s) < s->n_services ? " and the application" : "", s->n_lines,
-           s->separator, s->decimal_commas ? ", decimal commas" : "");
+           plural_s(s->n_lines), s->separator, s->decimal_commas ? ", decimal commas" : "");
     for (int i = 0; i < s->n_rows; i++) {
         first_s = fmin(first_s, s->time_s[i]);
         last_s = fmax(last_s, s->time_s[i]);
@@ -195,8 +197,9 @@ static void print_understood(const struct sheet *s)
     if (s->timed) {
         timestamp_print(from, first_s);
         timestamp_print(to, last_s);
-        printf("%d samples in %d runs, %.9g s apart, from %s to %s, %.9g s (times: %s)\n",
-               s->n_rows, s->n_runs, s->spacing_s, from, to, last_s - first_s, s->times);
+        printf("%d sample%s in %d run%s, %.9g s apart, from %s to %s, %.9g s (times: %s)\n",
+               s->n_rows, plural_s(s->n_rows), s->n_runs, plural_s(s->n_runs), s->spacing_s, from,
+               to, last_s - first_s, s->times);
     }
 }
 
@@ -264,8 +267,8 @@ static enum err check_files(const struct call *c, struct trial *trial, int histo
         n_failed += worst == CHECK_FAIL;
     }
     if (n_failed > 0) {
-        log_error("%d of %d tables failed: a twin learned from them would be wrong", n_failed,
-                  c->n_operands);
+        log_error("%d of %d table%s failed: a twin learned from that would be wrong", n_failed,
+                  c->n_operands, plural_s(c->n_operands));
         return ERR_FAILED;
     }
     if (c->n_operands > 1) {
@@ -341,9 +344,10 @@ static enum err import_file(const struct call *c, const char *path, const struct
         return ERR_FAILED;
     }
     TRY(import_sheet(&r, o->out, &sheet, cfg, c->arena));
-    log_info("%s: %d episodes, %" PRId64 " decisions of %g s; %d rows left out, %d without any "
+    log_info("%s: %d episode%s, %" PRId64 " decision%s of %g s; %d row%s left out, %d without any "
              "request",
-             path, r.n_episodes, r.n_steps, r.period_s, r.n_left_out, r.n_empty);
+             path, r.n_episodes, plural_s(r.n_episodes), r.n_steps, plural_s(r.n_steps), r.period_s,
+             r.n_left_out, plural_s(r.n_left_out), r.n_empty);
     return ERR_OK;
 }
 

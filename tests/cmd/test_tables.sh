@@ -78,13 +78,13 @@ exits 1 "a counter fails" "$KARMA" trace check "$WORK/table.csv"
 says out "http_requests_per_second .* fail +counter " "by its name"
 metric http_requests_per_second 1 | sed '2,$s/,/000,/' >"$WORK/table.csv"
 exits 0 "times in milliseconds" "$KARMA" trace check "$WORK/table.csv"
-says out "40 samples in 1 runs, 15 s apart, from 2023-11-14 22:13:20 .*milliseconds since 1970" "are read as such"
+says out "40 samples in 1 run, 15 s apart, from 2023-11-14 22:13:20 .*milliseconds since 1970" "are read as such"
 { printf '\357\273\277sep=;\r\n'; metric http_requests_per_second 1 | sed 's/,/;/g; s/$/\r/'; } >"$WORK/table.csv"
 exits 0 "a byte-order mark, sep=, semicolons, CRLF" "$KARMA" trace check "$WORK/table.csv"
 says out "2 services, 80 lines, columns separated by semicolons" "are read"
 metric http_requests_per_second 1 | awk -F, -v OFS=, '$2 == "b" { $1 = $1 + 0.003 } { print }' OFMT=%.3f CONVFMT=%.3f >"$WORK/table.csv"
 exits 0 "services 3 ms apart" "$KARMA" trace check "$WORK/table.csv"
-says out "^40 samples in 1 runs, 15 s apart" "are one sample"
+says out "^40 samples in 1 run, 15 s apart" "are one sample"
 metric http_requests_per_minute 1 >"$WORK/table.csv"
 exits 1 "a metric without a known name" "$KARMA" trace check "$WORK/table.csv"
 says err "columns found: 'time', 'service', 'http_requests_per_minute'; missing: tidy .*needs 'http_requests_per_second'" \
@@ -109,6 +109,20 @@ metric http_requests_per_second 1 | sed 's/,b,/,c,/' >"$WORK/two.csv"
 exits 0 "check of two systems" "$KARMA" trace check "$WORK/one.csv" "$WORK/two.csv"
 says err "2 tables in one store: table-1 and table-2 are of different making" "warns that import would not take them together"
 exits 1 "which it does not" import "$WORK/one.csv" "$WORK/two.csv"
+
+# One of a kind is written in the singular, whatever is counted.
+singular() { # ROW...: what the check says of a table with one service and one metric
+    { echo time,service,http_requests_per_second; printf '%s\n' "$@"; } >"$WORK/few.csv"
+    "$KARMA" trace check "$WORK/few.csv" >"$WORK/few.out" 2>&1
+    run grep -E '(^|[^0-9.,])1 [a-z]+s( |,|;|:|$)' "$WORK/few.out"
+}
+for rows in "0,a,40" "0,a,40 15,a,-3 30,a,42 45,a,43" "0,a,40 15,a,42 10,a,43 25,a,44" \
+    "0,a,40 15,a,41 30,a,1e9 45,a,40"; do
+    # shellcheck disable=SC2086
+    singular $rows
+    [ "$rc" = 1 ] && [ -s "$WORK/few.out" ]
+    result $? "a check of $rows counts in the singular"
+done
 mkdir "$WORK/tmp"
 TMPDIR=$WORK/tmp "$KARMA" trace check "$WORK/one.csv" "$WORK/table.csv" >"$WORK/out" 2>"$WORK/err"
 holds "the check leaves nothing behind" rmdir "$WORK/tmp"

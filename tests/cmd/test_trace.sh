@@ -29,7 +29,7 @@ exits 0 "a sound one is" import "$WORK/good.csv.gz" --out "$store"
 exits 1 "import never goes over a store" import "$WORK/good.csv" --out "$store"
 exits 0 "--force imports what failed" import --force "$WORK/bad.csv" --out "$WORK/forced"
 exits 0 "info" "$KARMA" trace info "$store"
-says out "1 episodes, 199 decisions of 15 s" "counts episodes and decisions"
+says out "1 episode, 199 decisions of 15 s" "counts episodes and decisions"
 says out "^licence: CC0" "and names the licence"
 digest=$(tail -n 1 "$WORK/out")
 
