@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/plant/topology.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- columns ---- */
@@ -31,7 +32,8 @@ static struct pods_columns columns_of(const struct store_header *h, int service)
                              .id = column_of(h, service, "id"),
                              .hpa_ready = column_of(h, service, "hpa_ready"),
                              .hpa_ignored = column_of(h, service, "hpa_ignored"),
-                             .hpa_missing = column_of(h, service, "hpa_missing")};
+                             .hpa_missing = column_of(h, service, "hpa_missing"),
+                             .hpa_cpu = column_of(h, service, "hpa_cpu")};
     c.exist = c.deployed != PODS_NONE ? c.deployed : c.desired;
     return c;
 }
@@ -275,6 +277,16 @@ static void bound_hpa(float *next, const struct pods_columns *c, float room)
     *ready = all - *missing - *ignored;
 }
 
+/* A container uses no more than its limit, and the autoscaler reads it in whole milli-cores.
+ * Without this bound a network's answer can be several times what the counted pods can use, and the
+ * autoscaler, which divides one by the other, adds pods that the cluster's would not. */
+static void bound_hpa_cpu(float *next, const struct pods *p, int i)
+{
+    const struct pods_columns *c = &p->at[i];
+    const float pod_m = (float)ceil(p->limit_ratio * p->cpu_m[i]);
+    next[c->hpa_cpu] = within(next[c->hpa_cpu], 0.0F, next[c->hpa_ready] * pod_m);
+}
+
 static void bound_service(float *next, const struct pods_columns *c, float gone)
 {
     if (has_deployed(c)) {
@@ -378,6 +390,9 @@ void pods_bound(float *next, const struct pods_means *m, const struct pods *p,
     for (int i = 0; i < p->n; i++) {
         const float gone = removed(p, d, i);
         bound_service(next, &p->at[i], gone);
+        if (has_hpa(&p->at[i]) && p->at[i].hpa_cpu != PODS_NONE && p->cpu_m != NULL) {
+            bound_hpa_cpu(next, p, i);
+        }
         add_demand(&q, p, i, desired_in(p, i, next), (double)gone);
     }
     if (m != NULL) {

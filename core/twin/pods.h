@@ -8,6 +8,7 @@
  *     deployed' = desired' - gap,   0 <= deployed' <= desired' + removed
  *     ready'    = deployed' - gap,  0 <= failed' + ready' <= deployed'
  *     hpa_ready' + hpa_ignored' + hpa_missing' = desired' - gap, each >= 0, <= desired' + removed
+ *     hpa_cpu' <= hpa_ready' x the limit of a pod, rounded up to whole milli-cores
  *
  * A network answers the gaps, which are small whole numbers and 0 nearly always, instead of the
  * counts, which differ with every allocation. Where the gap of `deployed` or of the hpa_* columns
@@ -47,7 +48,7 @@ enum pods_gap {
 
 /* Columns of a service's pods in a state; PODS_NONE: the traces do not have it. */
 struct pods_columns {
-    int desired, deployed, failed, ready, hpa_ready, hpa_ignored, hpa_missing;
+    int desired, deployed, failed, ready, hpa_ready, hpa_ignored, hpa_missing, hpa_cpu;
     int id;    /* the service's number, which says nothing of its own: see pods_share() */
     int exist; /* of `deployed`, else of `desired` */
 };

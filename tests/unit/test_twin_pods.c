@@ -59,6 +59,13 @@ static void ask(struct asked *a, const float *before, const int32_t *delta)
     }
 }
 
+/* What the pods that the autoscaler counts can use, in the whole milli-cores that it reads. */
+static float most_hpa_cpu(int s, const float *f)
+{
+    const struct topology_cfg *cfg = &world.x.cfg.topology;
+    return f[SF_HPA_READY] * (float)ceil(cfg->limit_ratio * cfg->services[s].cpu_m);
+}
+
 static void assert_state(const struct asked *a, const float *state)
 {
     for (int s = 0; s < SERVICES; s++) {
@@ -72,6 +79,7 @@ static void assert_state(const struct asked *a, const float *state)
         assert_true(partition == desired);
         assert_true(f[SF_HPA_READY] >= 0.0F && f[SF_HPA_IGNORED] >= 0.0F &&
                     f[SF_HPA_MISSING] >= 0.0F);
+        assert_true(f[SF_HPA_CPU] >= 0.0F && f[SF_HPA_CPU] <= most_hpa_cpu(s, f));
         for (int k = 0; k < SERVICE_FEATURES; k++) {
             const bool pods = strcmp(service_feature_info[k].unit, "pods") == 0;
             assert_true(!pods || f[k] == floorf(f[k]));
@@ -241,6 +249,7 @@ static void test_whatever_is_said(void **state)
             assert_true(f[SF_HPA_READY] >= 0.0F && f[SF_HPA_IGNORED] >= 0.0F &&
                         f[SF_HPA_MISSING] >= 0.0F);
             assert_true(f[SF_HPA_READY] + f[SF_HPA_IGNORED] + f[SF_HPA_MISSING] <= room);
+            assert_true(f[SF_HPA_CPU] >= 0.0F && f[SF_HPA_CPU] <= most_hpa_cpu(s, f));
             sum += (double)f[SF_DESIRED];
             removed += a.removed[s];
         }
