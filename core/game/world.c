@@ -66,12 +66,7 @@ enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg 
         return ERR_OK;
     }
     if (!file_exists(cfg->file)) {
-        return plant_cfg_error(
-            places, "twin.file",
-            "there is no file '%s'; make this twin from traces: karma trace collect "
-            "CONFIG --out STORE, then karma twin fit STORE --out %s (docs/twin.md; the "
-            "commands of the quickstart are in docs/evaluation.md)",
-            cfg->file, cfg->file);
+        return plant_cfg_error(places, "twin.file", "there is no file '%s'", cfg->file);
     }
     w->twin = ARENA_NEW(arena, 1, struct twin_model);
     if (w->twin == NULL) {

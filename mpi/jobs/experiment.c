@@ -3,6 +3,7 @@
 
 #include "core/base/crc32c.h"
 #include "core/base/file.h"
+#include "core/base/shell.h"
 #include "core/eval/episode.h"
 
 #include <string.h>
@@ -113,7 +114,7 @@ static enum err build(struct experiment *x)
 enum err experiment_load(struct experiment *x, const char *path, const char *const *sets,
                          int n_sets)
 {
-    *x = (struct experiment){0};
+    *x = (struct experiment){.path = path};
     arena_init(&x->arena);
     buf_init(&x->resolved);
     cfg_init(&x->reader, experiment_fields, sizeof x->cfg, &x->arena);
@@ -127,8 +128,30 @@ enum err experiment_load(struct experiment *x, const char *path, const char *con
     return e;
 }
 
+const char *experiment_twin_commands(struct arena *arena, const char *file, const char *config)
+{
+    const char *store = arena_printf(arena, "%s.store", file);
+    const char *store_word = store != NULL ? shell_word(arena, store) : NULL;
+    const char *twin_word = shell_word(arena, file), *config_word = shell_word(arena, config);
+    if (store_word == NULL || twin_word == NULL || config_word == NULL) {
+        return NULL;
+    }
+    return arena_printf(arena,
+                        "karma trace collect COLLECT --out %s, then karma twin fit %s --config %s "
+                        "--out %s; COLLECT is a configuration whose controllers and scenarios the "
+                        "twin is to know, for the quickstart configs/experiments/collect.yaml "
+                        "(docs/twin.md)",
+                        store_word, store_word, config_word, twin_word);
+}
+
 enum err experiment_load_twin(struct experiment *x)
 {
+    const char *file = x->cfg.twin.file;
+    if (file[0] != '\0' && !file_exists(file)) {
+        const char *commands = experiment_twin_commands(&x->arena, file, x->path);
+        return cfg_error(&x->reader, "twin.file", "there is no file '%s'; make this twin with: %s",
+                         file, commands != NULL ? commands : "karma twin fit");
+    }
     return world_load_twin(&x->world, &x->arena, &x->reader);
 }
 

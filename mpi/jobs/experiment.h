@@ -42,6 +42,7 @@ extern const struct cfg_field experiment_fields[];
 extern const struct cfg_field experiment_training_fields[];
 
 struct experiment {
+    const char *path;   /* of the configuration, as it was typed; borrowed */
     struct arena arena; /* strings and lists of cfg, world, rules */
     struct cfg reader;  /* places for messages */
     struct experiment_cfg cfg;
@@ -51,13 +52,19 @@ struct experiment {
 };
 
 /* Local. Load and build; the sentences name file, line and remedy. On failure nothing is held.
- * `x` must stay where it is. */
+ * `x` must stay where it is, and `path` must outlive it. */
 enum err experiment_load(struct experiment *x, const char *path, const char *const *sets,
                          int n_sets) WARN_UNUSED;
 void experiment_release(struct experiment *x);
 
-/* Local. For commands that play in the twin: world_load_twin(). */
+/* Local. For commands that play in the twin: world_load_twin(). If the file is missing, the message
+ * names the commands that make it. */
 enum err experiment_load_twin(struct experiment *x) WARN_UNUSED;
+
+/* Local. The commands that make the twin `file` for the configuration at `config`, whose `fit` says
+ * how it is fitted: a fragment for a message, which ends without a full stop. In the arena; NULL
+ * when out of memory. */
+const char *experiment_twin_commands(struct arena *arena, const char *file, const char *config);
 
 /* Local. What decides the weights: digest of the training's rows that are results, with the
  * contents of the files they name instead of the names. */

@@ -116,10 +116,10 @@ void recipe_missing(const struct recipe *r, const char *path, struct arena *aren
     log_error("%s: there is no trained policy; make it with: %s", path,
               command != NULL ? command : "karma train");
     if (twin != NULL) {
-        log_error("that training takes place in a twin, %s, which is missing, too; make it first: "
-                  "karma trace collect CONFIG --out STORE, then karma twin fit STORE --out %s "
-                  "(docs/twin.md)",
-                  twin, twin);
+        const char *commands = experiment_twin_commands(arena, twin, config);
+        log_error("that training takes place in a twin, %s, which is missing, too; make it first "
+                  "with: %s",
+                  twin, commands != NULL ? commands : "karma twin fit");
     }
 }
 

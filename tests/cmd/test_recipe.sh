@@ -119,6 +119,46 @@ says err "nowhere.yaml: cannot be read" "is named"
 exits 2 "a training of a rule" "$KARMA" eval "$WORK/any.yaml" --set "eval.controllers=[{khpa: {training: $tiny}}]"
 says err "eval.controllers.0.khpa: unknown key 'training'" "is refused"
 
+# --- a twin that is missing ----------------------------------------------------------------------
+# Every message that says how a missing twin is made names the configuration that the twin is for:
+# its `fit` decides what the twin is.
+cat >"$WORK/collect.yaml" <<EOF
+include: $tiny
+eval: {episodes: 8, controllers: [{kind: khpa}, {kind: explore, random: 0.3}]}
+EOF
+cat >"$WORK/in twin.yaml" <<EOF
+include: $WORK/arm.yaml
+twin: {file: "$WORK/its twin"}
+fit: {members: 2, hidden: [16], epochs: 3, noise_rows: 64}
+EOF
+compared twinned <<EOF
+training: in twin.yaml
+seeds: [1]
+policies: [$WORK/p-twin]
+EOF
+making() { # the two commands that the last message named, one line each
+    sed -n 's/.* with: karma \(trace collect .*\), then karma \(twin fit .*\); COLLECT is .*/\1\n\2/p' "$WORK/err" |
+        sed "s| COLLECT | $WORK/collect.yaml |"
+}
+exits 2 "a training in a twin that is missing" "$KARMA" train "$WORK/in twin.yaml"
+says err "there is no file '$WORK/its twin'; make this twin with: karma trace collect " "is told how to make it"
+trained=$(making)
+for command in simulate eval; do
+    exits 2 "$command in a twin that is missing" "$KARMA" $command "$WORK/in twin.yaml" --set eval.plant=twin --out "$WORK/no"
+    same "$(making)" "$trained" "is told the same"
+done
+exits 1 "an evaluation whose training needs that twin" evaluate twinned
+same "$(making)" "$trained" "is told the same"
+for verb in trace twin; do
+    command=$(echo "$trained" | grep "^$verb ")
+    eval "run \"\$KARMA\" $command"
+    result "$rc" "which works: karma $command"
+done
+same "$(grep -c '^[01]  *[0-9]* ' "$WORK/out") $(grep -c '^2 ' "$WORK/out")" "2 0" "with the networks that its configuration asks for"
+evaluate twinned 2>"$WORK/err"
+follow
+exits 0 "then the training works, and the evaluation" evaluate twinned
+
 # --- the shipped evaluations ----------------------------------------------------------------------
 # CONFIG TRAINING SETTINGS SEED RUN, one line for each policy
 for config in $(grep -l '^ *policies:' configs/experiments/*.yaml); do
