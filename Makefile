@@ -39,7 +39,7 @@ endif
 SCHEMAS     = checkpoint error eval trace trace_store trajectory twin update_dump weights
 BASE        = clock config config_kind config_place config_print config_read config_value config_yaml crc32c \
               crossed csv csv_read err file fmath frame frame_file gzip jobs lock log mem nearest options \
-              owner plausible progress rng rundir shell stats tabular timestamp
+              owner plausible progress rng rundir shell stats tabular timecolumn timestamp
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trace trace_store trajectory twin update_dump weights wire

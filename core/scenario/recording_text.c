@@ -1,7 +1,7 @@
 /* File -> rows of time and rate: which columns are meant, and what they hold. See recording.h. */
 #include "core/base/log.h"
 #include "core/base/tabular.h"
-#include "core/base/timestamp.h"
+#include "core/base/timecolumn.h"
 #include "core/scenario/recording.h"
 
 #include <math.h>
@@ -20,10 +20,9 @@ struct reader {
     const struct recording_format *format;
     struct recording_text *out;
     struct tabular table;
-    int time_at, rate_at;
-    struct timescale scale;
-    size_t n_dates; /* times that are dates of ISO 8601 */
-    double last;    /* time of the row before, as it stands in the file */
+    int rate_at;
+    struct timecolumn times; /* column -1: there is none */
+    double last;             /* time of the row before, as it stands in the file */
     bool has_last;
 };
 
@@ -85,16 +84,17 @@ static enum err find_columns(struct reader *r)
 {
     const struct recording_format *f = r->format;
     if (r->table.header == NULL) {
-        r->time_at = -1;
+        r->times.column = -1;
         return ERR_OK;
     }
-    TRY(find_column(&r->time_at, r, "time", "time_column", f->time_column, tabular_time_names));
+    TRY(find_column(&r->times.column, r, "time", "time_column", f->time_column,
+                    tabular_time_names));
     if (r->table.n_columns == 2 && (f->rate_column == NULL || f->rate_column[0] == '\0')) {
-        r->rate_at = 1 - r->time_at;
+        r->rate_at = 1 - r->times.column;
         return ERR_OK;
     }
     TRY(find_column(&r->rate_at, r, "rate", "rate_column", f->rate_column, RATE_NAMES));
-    if (r->rate_at == r->time_at) {
+    if (r->rate_at == r->times.column) {
         log_error("%s:%d: '%.40s' is the column of the time and of the rate; correct "
                   "workload.time_column or workload.rate_column",
                   f->path, r->table.header_line, r->table.header[r->rate_at]);
@@ -105,26 +105,11 @@ static enum err find_columns(struct reader *r)
 
 /* ---- rows ---- */
 
-/* A number stays as it is in the file until the whole column was seen. */
 static enum err read_time(double *at, struct reader *r)
 {
-    const char *cell = r->table.cells[r->time_at];
-    if (tabular_number(&r->table, at, cell) && isfinite(*at)) {
-        timescale_look(&r->scale, *at);
-    } else if (timestamp_parse(at, cell, 1.0)) {
-        r->n_dates++;
-    } else {
-        return refuse(r, cell,
-                      "is no time; give seconds (or set workload.time_unit_s) or 2025-01-31 "
-                      "23:59:59");
-    }
-    if (r->scale.n > 0 && r->n_dates > 0) {
-        return refuse(r, cell,
-                      "is a date and other rows have numbers, or the other way round; "
-                      "write every time in the same form");
-    }
+    TRY(timecolumn_read(at, &r->times, &r->table));
     if (r->has_last && *at <= r->last) {
-        return refuse(r, cell,
+        return refuse(r, r->table.cells[r->times.column],
                       "is not after the time of the row before; sort the rows and keep "
                       "one series");
     }
@@ -150,7 +135,7 @@ static enum err keep(struct reader *r, double at_s, const char *cell)
 static enum err read_row(struct reader *r)
 {
     double at_s = (double)(r->out->rows.len / sizeof(struct recording_row)), ignored;
-    if (r->time_at >= 0) {
+    if (r->times.column >= 0) {
         TRY(read_time(&at_s, r));
     } else if (!timestamp_number(&ignored, r->table.cells[0])) {
         return refuse(
@@ -159,7 +144,7 @@ static enum err read_row(struct reader *r)
             "names a time column");
     }
     const char *cell = r->table.cells[r->rate_at];
-    if (r->time_at >= 0 && tabular_missing(cell)) {
+    if (r->times.column >= 0 && tabular_missing(cell)) {
         r->out->n_missing++;
         return ERR_OK;
     }
@@ -176,13 +161,10 @@ static enum err scale_times(struct reader *r)
     const size_t n = out->rows.len / sizeof *rows;
     const double unit_s = r->format->time_unit_s;
     const bool given = unit_s < 1.0 || unit_s > 1.0;
-    enum timescale_unit unit = given ? TIMESCALE_SECONDS : timescale_unit(&r->scale);
-    if (unit == TIMESCALE_NONE) {
-        log_error("%s: the times %.12g to %.12g are neither seconds, nor milli-, micro- or "
-                  "nanoseconds since 1970, nor dates such as YYYYMMDDHH; set "
-                  "workload.time_unit_s to the length of one unit",
-                  r->format->path, r->scale.min, r->scale.max);
-        return ERR_FORMAT;
+    enum timescale_unit unit = TIMESCALE_SECONDS;
+    if (!given) {
+        TRY(timecolumn_unit(&unit, &r->times, &r->table,
+                            "set workload.time_unit_s to the length of one unit"));
     }
     for (size_t i = 0; i < n; i++) {
         rows[i].at_s = given ? rows[i].at_s * unit_s : timescale_seconds(unit, rows[i].at_s);
@@ -190,7 +172,7 @@ static enum err scale_times(struct reader *r)
     if (given) {
         out->times = arena_printf(r->table.arena, "numbers, each unit %g s", unit_s);
     } else {
-        out->times = timescale_name(unit);
+        out->times = timecolumn_name(&r->times, unit);
     }
     return out->times != NULL ? ERR_OK : ERR_MEMORY;
 }
@@ -202,14 +184,14 @@ static enum err name_columns(struct reader *r)
     const bool plain = t->header == NULL;
     out->columns = plain ? "one rate a line"
                          : arena_printf(t->arena, "time '%.40s', rate '%.40s', separated by %ss%s",
-                                        t->header[r->time_at], t->header[r->rate_at],
+                                        t->header[r->times.column], t->header[r->rate_at],
                                         tabular_separator_name(t),
                                         t->n_decimal_commas > 0 ? ", decimal commas" : "");
     out->times = plain ? "one a second" : "dates";
     if (out->columns == NULL) {
         return ERR_MEMORY;
     }
-    return r->scale.n > 0 ? scale_times(r) : ERR_OK;
+    return r->times.scale.n > 0 ? scale_times(r) : ERR_OK;
 }
 
 static enum err read_table(struct reader *r)

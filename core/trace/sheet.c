@@ -4,7 +4,7 @@
 #include "core/base/log.h"
 #include "core/base/plausible.h"
 #include "core/base/tabular.h"
-#include "core/base/timestamp.h"
+#include "core/base/timecolumn.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -31,15 +31,14 @@ struct reader {
     struct tabular table;
     int *column_of,
         *service_of; /* (n_columns) index in the sheet, -1: not read; services of a wide one */
-    int time_at, service_at, run_at[LAYOUT_RUNS_MAX];
+    int service_at, run_at[LAYOUT_RUNS_MAX];
     int width;                   /* values of a line */
     struct buf lines;            /* struct line */
     struct buf values;           /* (lines, width) double */
     struct buf runs;             /* struct sheet_run */
     double last_s[SERVICES_MAX]; /* of the line before of the same service */
     int last_run[SERVICES_MAX];  /* -1: there was none */
-    struct timescale scale;
-    size_t n_dates; /* times that are dates of ISO 8601 */
+    struct timecolumn times;     /* column -1: there is none */
 };
 
 /* ---- the file ---- */
@@ -91,14 +90,15 @@ static enum err choose_layout(struct reader *r)
     if (s->layout == NULL) {
         return no_layout(r);
     }
-    r->time_at = s->layout->time != NULL ? tabular_find_any(&r->table, tabular_time_names) : -1;
+    r->times.column =
+        s->layout->time != NULL ? tabular_find_any(&r->table, tabular_time_names) : -1;
     r->service_at = find_header(r, s->layout->service);
     s->n_run_columns = 0;
     for (int i = 0; i < LAYOUT_RUNS_MAX; i++) {
         r->run_at[i] = find_header(r, s->layout->runs[i]);
         s->n_run_columns += r->run_at[i] >= 0;
     }
-    s->timed = r->time_at >= 0;
+    s->timed = r->times.column >= 0;
     s->header_line = r->table.header_line;
     s->separator = tabular_separator_name(&r->table);
     return ERR_OK;
@@ -157,7 +157,7 @@ static int take_column(struct sheet *s, const struct sheet_column *c)
 
 static bool names_row(const struct reader *r, int i)
 {
-    bool is = i == r->time_at || i == r->service_at;
+    bool is = i == r->times.column || i == r->service_at;
     for (int k = 0; k < LAYOUT_RUNS_MAX; k++) {
         is = is || i == r->run_at[k];
     }
@@ -286,34 +286,12 @@ static void watch_time(struct reader *r, const struct line *l)
     r->last_s[k] = l->time_s;
 }
 
-/* A number stays as it is in the file until the whole column was seen. */
-static enum err read_time(double *at, struct reader *r)
-{
-    const char *cell = r->table.cells[r->time_at];
-    if (tabular_number(&r->table, at, cell) && isfinite(*at)) {
-        timescale_look(&r->scale, *at);
-    } else if (timestamp_parse(at, cell, 1.0)) {
-        r->n_dates++;
-    } else {
-        log_error("%s:%d: '%.40s' is no time; seconds or 2025-01-31 23:59:59 were expected",
-                  r->s->path, r->table.line, cell);
-        return ERR_FORMAT;
-    }
-    if (r->scale.n > 0 && r->n_dates > 0) {
-        log_error("%s:%d: '%.40s' is a date and other rows have numbers, or the other way round; "
-                  "write every time in the same form",
-                  r->s->path, r->table.line, cell);
-        return ERR_FORMAT;
-    }
-    return ERR_OK;
-}
-
 static enum err read_line(struct reader *r, double *values, const double *factors)
 {
     struct sheet *s = r->s;
     struct line l = {.time_s = NAN, .line = r->table.line};
     if (s->timed) {
-        TRY(read_time(&l.time_s, r));
+        TRY(timecolumn_read(&l.time_s, &r->times, &r->table));
     }
     if (!s->layout->wide) {
         const char *name = r->table.cells[r->service_at];
@@ -358,21 +336,12 @@ static enum err scale_times(struct reader *r)
 {
     struct sheet *s = r->s;
     struct line *lines = (void *)r->lines.data;
-    const enum timescale_unit unit = timescale_unit(&r->scale);
-    s->times = "dates";
-    if (!s->timed || r->scale.n == 0) {
-        return ERR_OK;
-    }
-    if (unit == TIMESCALE_NONE) {
-        log_error("%s: the times %.12g to %.12g are neither seconds, nor milli-, micro- or "
-                  "nanoseconds since 1970, nor dates such as YYYYMMDDHH; write seconds",
-                  s->path, r->scale.min, r->scale.max);
-        return ERR_FORMAT;
-    }
-    for (int i = 0; i < s->n_lines; i++) {
+    enum timescale_unit unit;
+    TRY(timecolumn_unit(&unit, &r->times, &r->table, "write seconds"));
+    for (int i = 0; r->times.scale.n > 0 && i < s->n_lines; i++) {
         lines[i].time_s = timescale_seconds(unit, lines[i].time_s);
     }
-    s->times = timescale_name(unit);
+    s->times = timecolumn_name(&r->times, unit);
     return ERR_OK;
 }
 

@@ -3,6 +3,7 @@
 #include "core/base/file.h"
 #include "core/base/plausible.h"
 #include "core/base/tabular.h"
+#include "core/base/timecolumn.h"
 #include "core/base/timestamp.h"
 #include "tests/unit/scene.h"
 
@@ -218,6 +219,49 @@ static void test_timescales(void **state)
     }
 }
 
+/* A whole column: numbers or dates, and what is neither is refused where it stands. */
+static void test_time_column(void **state)
+{
+    struct scene *s = *state;
+    static const struct {
+        const char *text, *name; /* name NULL: refused */
+        const char *says;
+    } all[] = {
+        {"time,rate\n60,1\n120,2\n", "seconds", ""},
+        {"time,rate\n1614949200000,1\n1614949215000,2\n", "milliseconds since 1970", ""},
+        {"time,rate\n2021-03-05,1\n2021-03-06T12:00Z,2\n", "dates", ""},
+        {"time,rate\n60,1\nlater,2\n", NULL, ":3: 'later' is no time; give seconds, or a date"},
+        {"time,rate\n60,1\n2021-03-05,2\n", NULL,
+         ":3: '2021-03-05' is a date and the rows before have numbers"},
+        {"time,rate\n2021-03-05,1\n60,2\n", NULL,
+         ":3: '60' is a number and the rows before have dates"},
+        {"time,rate\n1e11,1\n2e11,2\n", NULL,
+         "the times 100000000000 to 200000000000 are "
+         "neither seconds, nor milli-, micro- or nanoseconds"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct timecolumn c = {.column = 0};
+        struct tabular t;
+        bool more = true;
+        double at;
+        enum timescale_unit unit;
+        OK(open_text(&t, s, all[i].text, strlen(all[i].text)));
+        enum err e = tabular_next(&t, &more);
+        while (e == ERR_OK && more) {
+            e = timecolumn_read(&at, &c, &t);
+            e = e == ERR_OK ? tabular_next(&t, &more) : e;
+        }
+        e = e == ERR_OK ? timecolumn_unit(&unit, &c, &t, "write seconds") : e;
+        tabular_close(&t);
+        assert_int_equal(e, all[i].name != NULL ? ERR_OK : ERR_FORMAT);
+        if (e == ERR_OK) {
+            assert_string_equal(timecolumn_name(&c, unit), all[i].name);
+        } else {
+            assert_non_null(strstr(s->log.last, all[i].says));
+        }
+    }
+}
+
 /* Printing is the inverse of parsing. */
 static void test_printed_times(void **state)
 {
@@ -318,10 +362,10 @@ static void test_spacings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_(test_spellings),     TEST_(test_separator), TEST_(test_quotes),
-        TEST_(test_numbers),       TEST_(test_refusals),  TEST_(test_timescales),
-        TEST_(test_printed_times), TEST_(test_medians),   TEST_(test_counters),
-        TEST_(test_spacings),
+        TEST_(test_spellings),     TEST_(test_separator),   TEST_(test_quotes),
+        TEST_(test_numbers),       TEST_(test_refusals),    TEST_(test_timescales),
+        TEST_(test_printed_times), TEST_(test_medians),     TEST_(test_counters),
+        TEST_(test_spacings),      TEST_(test_time_column),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
