@@ -38,8 +38,15 @@ enum { PLAUSIBLE_SERIES_MIN = 20 };
  * but to begin again from below half, and its steps differ. `n_resets`: how often it begins again;
  * with a reset nothing but a counter looks so (FAIL), without one it may be a load that grows
  * (WARN). Fewer than PLAUSIBLE_SERIES_MIN values, or steps that are all the same (a ramp that
- * somebody made): OK. */
-enum plausible_level plausible_rate(int *n_resets, const double *x, size_t n);
+ * somebody made): OK.
+ *
+ * `name` of the column ("": none): where it is a counter's, steps may be equal or 0, a few values
+ * are enough, and the level is FAIL. A name alone decides nothing: what falls is not a counter. */
+enum plausible_level plausible_rate(int *n_resets, const char *name, const double *x, size_t n);
+
+/* Does the name end as Prometheus' conventions say for a counter: _total or _count, in any case,
+ * labels in braces left aside? */
+bool plausible_counter_name(const char *name);
 
 /* Is that median spacing of samples (s) usual? Up to 10 minutes every spacing is, up to an hour
  * whole minutes, above it whole hours; above 31 days none. */

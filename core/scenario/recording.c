@@ -3,7 +3,6 @@
 
 #include "core/base/log.h"
 #include "core/base/plausible.h"
-#include "core/base/plural.h"
 #include "core/base/timestamp.h"
 
 #include <math.h>
@@ -123,14 +122,15 @@ static enum err judge_rates(const struct account *a, const struct recording_row 
     }
     enum plausible_level level = PLAUSIBLE_OK;
     if (e == ERR_OK) {
-        level = plausible_rate(&n_resets, (const double *)(const void *)rates.data, n);
+        level =
+            plausible_rate(&n_resets, a->text->rate, (const double *)(const void *)rates.data, n);
     }
     buf_release(&rates);
     TRY(e);
     if (level == PLAUSIBLE_FAIL) {
-        log_error("%s: the rates only grow and begin again %d time%s: this is the total of a "
-                  "counter; give the rate, in Prometheus rate(NAME[1m])",
-                  a->format->path, n_resets, plural_s(n_resets));
+        log_error("%s: the rates '%.80s' only grow%s: this is the total of a counter; give the "
+                  "rate, in Prometheus rate(NAME[1m])",
+                  a->format->path, a->text->rate, n_resets > 0 ? " and begin again" : "");
         return ERR_FORMAT;
     }
     if (level == PLAUSIBLE_WARN) {

@@ -67,6 +67,7 @@ struct recording_text {
     struct buf rows;     /* owned by the caller: struct recording_row */
     size_t n_missing;    /* rows without a rate */
     const char *columns; /* "time 'Time', rate 'Value', separated by commas" */
+    const char *rate;    /* name of the rates' column, "" without a header */
     const char *times;   /* what the times were: "dates", "seconds", "milliseconds since 1970" */
 };
 

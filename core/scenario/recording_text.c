@@ -187,8 +187,9 @@ static enum err name_columns(struct reader *r)
                                         t->header[r->times.column], t->header[r->rate_at],
                                         tabular_separator_name(t),
                                         t->n_decimal_commas > 0 ? ", decimal commas" : "");
+    out->rate = plain ? "" : arena_strdup(t->arena, t->header[r->rate_at]);
     out->times = plain ? "one a second" : "dates";
-    if (out->columns == NULL) {
+    if (out->columns == NULL || out->rate == NULL) {
         return ERR_MEMORY;
     }
     return r->times.scale.n > 0 ? scale_times(r) : ERR_OK;

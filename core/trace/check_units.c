@@ -76,6 +76,7 @@ struct series {
 static void look_at(struct series *all, const struct sheet *s, int column, int service, int begin,
                     int end, double *room)
 {
+    const char *header = s->columns[column].header;
     int n_resets;
     size_t n = 0;
     for (int row = begin; row < end; row++) {
@@ -84,8 +85,8 @@ static void look_at(struct series *all, const struct sheet *s, int column, int s
             room[n++] = v;
         }
     }
-    const enum plausible_level level = plausible_rate(&n_resets, room, n);
-    all->n += n >= PLAUSIBLE_SERIES_MIN;
+    const enum plausible_level level = plausible_rate(&n_resets, header, room, n);
+    all->n += n >= PLAUSIBLE_SERIES_MIN || level != PLAUSIBLE_OK;
     if (level != PLAUSIBLE_OK) {
         all->first = all->n_counters++ == 0 ? service : all->first;
         all->n_sure += level == PLAUSIBLE_FAIL;

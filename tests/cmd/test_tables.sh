@@ -76,6 +76,14 @@ judged "a rate passes" 0 - http_requests_per_second 1
 } >"$WORK/table.csv"
 exits 1 "a counter fails" "$KARMA" trace check "$WORK/table.csv"
 says out "http_requests_per_second .* fail +counter " "by its name"
+{
+    echo time,http_requests_total
+    awk 'BEGIN { for (i = 0; i < 400; i++) print 1700000000 + 15 * i "," 1500 * i }'
+} >"$WORK/ramp.csv"
+exits 1 "a counter with equal steps, as a load" simulate "$WORK/ramp.csv" --set workload.rate_column=http_requests_total
+says err "'http_requests_total' only grow.* the total of a counter; give the rate" "is known by its name"
+sed 1s/_total// "$WORK/ramp.csv" >"$WORK/load.csv"
+exits 0 "the same ramp, as a load" simulate "$WORK/load.csv" --set workload.rate_column=http_requests
 metric http_requests_per_second 1 | sed '2,$s/,/000,/' >"$WORK/table.csv"
 exits 0 "times in milliseconds" "$KARMA" trace check "$WORK/table.csv"
 says out "40 samples in 1 run, 15 s apart, from 2023-11-14 22:13:20 .*milliseconds since 1970" "are read as such"

@@ -320,7 +320,7 @@ static void test_medians(void **state)
 }
 
 /* A counter grows by what comes, a load goes up and down, a ramp that somebody made has equal
- * steps. */
+ * steps, unless its name is a counter's. */
 static void test_counters(void **state)
 {
     (void)state;
@@ -334,14 +334,24 @@ static void test_counters(void **state)
         ramp[i] = 10 * i;
         saw[i] = 10 * (i % 50);
     }
-    assert_int_equal(plausible_rate(&n_resets, counter, 100), PLAUSIBLE_FAIL);
+    assert_int_equal(plausible_rate(&n_resets, "rate", counter, 100), PLAUSIBLE_FAIL);
     assert_int_equal(n_resets, 1);
-    assert_int_equal(plausible_rate(&n_resets, growth, 100), PLAUSIBLE_WARN);
-    assert_int_equal(plausible_rate(&n_resets, load, 100), PLAUSIBLE_OK);
-    assert_int_equal(plausible_rate(&n_resets, ramp, 100), PLAUSIBLE_OK);
-    assert_int_equal(plausible_rate(&n_resets, saw, 100), PLAUSIBLE_OK);
-    assert_int_equal(plausible_rate(&n_resets, counter, 19), PLAUSIBLE_OK);
-    assert_int_equal(plausible_rate(&n_resets, counter, 0), PLAUSIBLE_OK);
+    assert_int_equal(plausible_rate(&n_resets, "rate", growth, 100), PLAUSIBLE_WARN);
+    assert_int_equal(plausible_rate(&n_resets, "rate", load, 100), PLAUSIBLE_OK);
+    assert_int_equal(plausible_rate(&n_resets, "rate", ramp, 100), PLAUSIBLE_OK);
+    assert_int_equal(plausible_rate(&n_resets, "rate", saw, 100), PLAUSIBLE_OK);
+    assert_int_equal(plausible_rate(&n_resets, "rate", counter, 19), PLAUSIBLE_OK);
+    assert_int_equal(plausible_rate(&n_resets, "rate", counter, 0), PLAUSIBLE_OK);
+
+    /* A counter's name decides where the values do not contradict it. */
+    assert_int_equal(plausible_rate(&n_resets, "http_requests_total", ramp, 100), PLAUSIBLE_FAIL);
+    assert_int_equal(plausible_rate(&n_resets, "Hits_Count", ramp, 5), PLAUSIBLE_FAIL);
+    assert_int_equal(plausible_rate(&n_resets, "x_total{job=\"a_b\"}", saw, 100), PLAUSIBLE_FAIL);
+    assert_int_equal(plausible_rate(&n_resets, "x_total", growth, 100), PLAUSIBLE_FAIL);
+    assert_int_equal(plausible_rate(&n_resets, "x_total", ramp, 4), PLAUSIBLE_OK);
+    assert_int_equal(plausible_rate(&n_resets, "x_total", load, 100), PLAUSIBLE_OK);
+    assert_false(plausible_counter_name("total") || plausible_counter_name("x_totals") ||
+                 plausible_counter_name("rate(x_total[1m])") || plausible_counter_name(""));
 }
 
 static void test_spacings(void **state)
