@@ -33,7 +33,10 @@
     X(scalings, "1/h", "changes of desired replicas per hour, summed over services")               \
     X(flips, "1/h", "changes of direction per hour, summed over services")                         \
     X(conflicts, "", "share of periods in which agents pulled one service both ways")              \
-    X(bound, "", "answered in time at most, whatever the controller; evaluation only")
+    X(bound, "",                                                                                   \
+      "most that any controller could answer in time / received; above 1 by what was in flight "   \
+      "at "                                                                                        \
+      "the start; evaluation only")
 
 struct episode_metrics {
 #define METRIC_FIELD_(name, unit, doc) double name;

@@ -14,6 +14,7 @@ exits 0 "--help" "$KARMA" simulate --help
 exits 0 "an episode" simulate "$WORK/a" -c "khpa default" -e 3
 says out "^khpa default, scenario ddos, dev episode 3$" "the head says what was played"
 says out "^vcpu_h +[0-9.]+ +vCPU h" "a metric has its unit"
+says out "^bound +1\.00[0-9]* .*above 1 by what was in flight at the start" "a bound above 1 is explained"
 same "$(wc -l <"$WORK/a/trace.csv")" 9 "a row per decision"
 same "$(wc -l <"$WORK/a/cohorts.csv")" 25 "a row per 5 s"
 same "$(awk -F, '{ print NF }' "$WORK/a/trace.csv" | sort -u | wc -l)" 1 "rows have all cells"
