@@ -41,7 +41,7 @@ BASE        = clock config config_kind config_place config_print config_read con
               crossed csv csv_read err file fmath frame frame_file gzip jobs lock log mem nearest options \
               owner plausible progress rng rundir shell stats tabular timecolumn timestamp
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
-PLANT       = metrics plant reward schema topology topology_gen work_law
+PLANT       = metrics outcomes plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trace trace_store trajectory twin update_dump weights wire
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
               workload

@@ -11,6 +11,7 @@ struct printer {
     unsigned effects;    /* rows to print */
     cfg_path_hash *hash; /* NULL: paths are printed as they are */
     void *hash_ctx;
+    bool digest; /* CFG_LATER rows at their defaults are left out */
 };
 
 /* Strings ------------------------------------------------------------------------------------ */
@@ -226,6 +227,29 @@ static bool has_effect(const struct cfg_field *f, unsigned effects)
     return false;
 }
 
+/* Has the row the value that stands in the table as its default? */
+static enum err at_default(bool *is, const struct cfg_field *f, const void *values)
+{
+    struct buf text;
+    const struct printer p = {.b = &text, .effects = CFG_ALL};
+    buf_init(&text);
+    const enum err e = print_value(&p, f, values);
+    *is = e == ERR_OK && text.len == strlen(f->def) && memcmp(text.data, f->def, text.len) == 0;
+    buf_release(&text);
+    return e;
+}
+
+/* Does the printer leave the row out? */
+static enum err is_left_out(bool *is, const struct printer *p, const struct cfg_field *f,
+                            const void *values)
+{
+    *is = !has_effect(f, p->effects);
+    if (*is || !p->digest || (f->effect & CFG_LATER) == 0) {
+        return ERR_OK;
+    }
+    return at_default(is, f, values);
+}
+
 static enum err print_table(const struct printer *p, const struct cfg_field *table,
                             const void *values, int indent);
 
@@ -267,7 +291,9 @@ static enum err print_table(const struct printer *p, const struct cfg_field *tab
                             const void *values, int indent)
 {
     for (const struct cfg_field *f = table; f->name != NULL; f++) {
-        if (!has_effect(f, p->effects)) {
+        bool left_out;
+        TRY(is_left_out(&left_out, p, f, values));
+        if (left_out) {
             continue;
         }
         if (f->type == CFG_TYPE_ONE_OF) {
@@ -303,7 +329,8 @@ enum err cfg_digest(uint64_t *digest, const struct cfg_field *root, const void *
 {
     struct buf b;
     buf_init(&b);
-    struct printer p = {.b = &b, .effects = CFG_RESULT, .hash = path_hash, .hash_ctx = ctx};
+    struct printer p = {
+        .b = &b, .effects = CFG_RESULT, .hash = path_hash, .hash_ctx = ctx, .digest = true};
     enum err e = print_table(&p, root, values, 0);
     if (e == ERR_OK) {
         *digest = hash_fnv1a(HASH_START, b.data, b.len);

@@ -151,7 +151,7 @@ static enum err cluster_reset(struct plant *p, int lid, const struct episode_id 
     return ERR_OK;
 }
 
-static enum err cluster_step(struct plant *p, const int32_t *delta,
+static enum err cluster_pass(struct plant *p, const int32_t *delta,
                              const struct attack_action *attack, const uint8_t *active)
 {
     struct cluster *c = (struct cluster *)p;
@@ -167,6 +167,31 @@ static enum err cluster_step(struct plant *p, const int32_t *delta,
 static const float *cluster_state(const struct plant *p, int lid)
 {
     return ((const struct cluster *)p)->sims[lid].state;
+}
+
+/* Desired replicas are known at once, and the hpa_* columns say what metrics-server has; the rest
+ * is as old as the newest scrape that did not fail. */
+static const float *cluster_age(const struct plant *p, int lid)
+{
+    const struct cluster *c = (const struct cluster *)p;
+    const struct sim *s = &c->sims[lid];
+    static const enum service_feature hpa[] = {SF_HPA_READY, SF_HPA_IGNORED, SF_HPA_MISSING,
+                                               SF_HPA_CPU};
+    for (int i = 0; i < p->n_state; i++) {
+        c->age[i] = (float)(s->now - s->seen_s);
+    }
+    for (int i = 0; i < p->topology->n_services; i++) {
+        c->age[state_service_at(i, SF_DESIRED)] = 0.0F;
+        for (size_t k = 0; k < sizeof hpa / sizeof *hpa; k++) {
+            c->age[state_service_at(i, hpa[k])] = (float)p->cfg->lag_s;
+        }
+    }
+    return c->age;
+}
+
+static double cluster_clock_s(const struct plant *p, int lid)
+{
+    return ((const struct cluster *)p)->sims[lid].now;
 }
 
 static const struct plant_truth *cluster_truth(const struct plant *p, int lid)
@@ -189,8 +214,10 @@ static const struct plant_cohort *cluster_cohorts(const struct plant *p, int lid
 static const struct plant_ops cluster_ops = {
     .kind = "cluster",
     .reset = cluster_reset,
-    .step = cluster_step,
+    .pass = cluster_pass,
     .state = cluster_state,
+    .age = cluster_age,
+    .clock_s = cluster_clock_s,
     .truth = cluster_truth,
     .attack_left = cluster_attack_left,
     .cohorts = cluster_cohorts,
@@ -205,8 +232,13 @@ enum err cluster_new(struct plant **out, struct arena *arena, const struct clust
     if (c == NULL) {
         return ERR_MEMORY;
     }
-    c->plant =
-        (struct plant){&cluster_ops, topology, plant, n_env, state_size(topology->n_services)};
+    c->plant = (struct plant){.ops = &cluster_ops,
+                              .topology = topology,
+                              .cfg = plant,
+                              .n_env = n_env,
+                              .n_state = state_size(topology->n_services),
+                              .can = PLANT_EXACT | PLANT_COHORTS | PLANT_ATTACKED | PLANT_DRIVEN |
+                                     PLANT_REPEATS};
     c->max_horizon = max_horizon;
     c->world = (struct sim_world){.cfg = cfg, .plant = plant, .topology = topology};
     c->world.least_loaded = topology->cfg->balancing == BALANCE_LEAST_LOADED;
@@ -216,7 +248,8 @@ enum err cluster_new(struct plant **out, struct arena *arena, const struct clust
     TRY(number_visits(&c->world, arena));
     size_measurement(&c->world);
     c->sims = ARENA_NEW(arena, n_env, struct sim);
-    if (c->sims == NULL) {
+    c->age = ARENA_NEW(arena, c->plant.n_state, float);
+    if (c->sims == NULL || c->age == NULL) {
         return ERR_MEMORY;
     }
     for (int i = 0; i < n_env; i++) {

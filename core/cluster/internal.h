@@ -290,6 +290,7 @@ struct sim {
     struct sim_scrape_service *ring_service; /* (n_ring, n_services) */
     double *ring_pod;                        /* (n_ring, n_pods) CPU-seconds used */
     float *state;                            /* (state_size) */
+    double seen_s;                           /* time of the scrape that `state` comes from */
 
     uint64_t hops;
 };
@@ -299,6 +300,7 @@ struct cluster {
     struct plant plant;
     struct sim_world world;
     struct sim *sims; /* (n_env) */
+    float *age;       /* (state_size) of cluster_age() */
     int max_horizon;
 };
 

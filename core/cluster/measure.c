@@ -253,6 +253,7 @@ void sim_measure(struct sim *s)
         s->state[state_service_at(i, SF_DESIRED)] = (float)s->services[i].desired;
     }
     if (!s->ring[v.newest % s->world->n_ring].failed) {
+        s->seen_s = s->world->scrape_from_s + (double)v.newest * s->world->plant->scrape_s;
         measure_scraped(s, &v);
     }
     sim_measure_hpa(s, v.newest);

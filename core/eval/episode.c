@@ -72,7 +72,7 @@ static enum err judge(struct episode *e, struct episode_metrics *m, const struct
 {
     const double rounding = 1e-9;
     int n = 0;
-    const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n);
+    const struct plant_cohort *cohorts = plant_cohorts(e->plant, 0, &n);
     if (cohorts == NULL || !metrics_scored(m) || e->warmup_s > 0.0) {
         return ERR_OK;
     }
@@ -90,7 +90,7 @@ static enum err judge(struct episode *e, struct episode_metrics *m, const struct
 static void finish(struct episode_metrics *out, const struct episode *e)
 {
     int n = 0;
-    const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n);
+    const struct plant_cohort *cohorts = plant_cohorts(e->plant, 0, &n);
     const int skipped = (int)(e->warmup_s / COHORT_S);
     double onset_s = -1.0;
     for (int i = 0; i < e->schedule.n_events && onset_s < 0.0; i++) {

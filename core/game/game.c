@@ -84,7 +84,7 @@ static void finish_episode(struct game *g, int lid)
     struct episode_metrics metrics;
     double *out = slot->stats;
     int n_cohorts = 0;
-    const struct plant_cohort *cohorts = g->plant->ops->cohorts(g->plant, lid, &n_cohorts);
+    const struct plant_cohort *cohorts = plant_cohorts(g->plant, lid, &n_cohorts);
     metrics_finish(&metrics, &slot->account, cohorts, n_cohorts, slot->schedule.onset_s,
                    g->world->cfg.plant);
     memcpy(out, &metrics, METRIC_TRAINED * sizeof *out);

@@ -1,4 +1,5 @@
-/* What all plants and controllers agree on: the table of plant_cfg and its cross-checks. */
+/* What all plants and controllers agree on: the table of plant_cfg and its cross-checks; and what
+ * is asked of a plant before it does something. */
 #include "core/plant/plant.h"
 
 #include "core/base/log.h"
@@ -31,6 +32,8 @@ const struct cfg_field plant_fields[] = {
                "budget of a learned attacker: crashes a pod under it would suffer in an episode"),
     CFG_INT(struct plant_cfg, alpha, "3", 1, 1000, "", CFG_RESULT,
             "largest change of a service's replicas by one defender action"),
+    CFG_DOUBLE(struct plant_cfg, headroom_target, "0.7", 0.01, 1, "", CFG_RESULT | CFG_LATER,
+               "CPU used / requested up to which a service has full headroom (outcome `headroom`)"),
     CFG_END,
 };
 
@@ -80,6 +83,37 @@ enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places)
                                cfg->latency_max_ms, cfg->timeout_s);
     }
     return ERR_OK;
+}
+
+/* ---- what is asked first ---- */
+
+enum err plant_reset(struct plant *p, int lid, const struct episode_id *id,
+                     const struct schedule *schedule, int horizon)
+{
+    if (schedule == NULL && plant_can(p, PLANT_DRIVEN)) {
+        log_error("the plant '%s' was to start an episode without a schedule of loads and faults; "
+                  "it needs one (core/scenario/schedule.h)",
+                  p->ops->kind);
+        return ERR_CONFIG;
+    }
+    return p->ops->reset(p, lid, id, schedule, horizon);
+}
+
+enum err plant_act(struct plant *p, const int32_t *delta, const struct attack_action *attack,
+                   const uint8_t *active)
+{
+    if (attack != NULL && !plant_can(p, PLANT_ATTACKED)) {
+        log_error("a learned attacker was to act in the plant '%s', which has no load of an "
+                  "attacker; let it act on the simulator",
+                  p->ops->kind);
+        return ERR_CONFIG;
+    }
+    return p->ops->act != NULL ? p->ops->act(p, delta, attack, active) : ERR_OK;
+}
+
+double plant_age_s(const struct plant *p, int lid, int column)
+{
+    return p->ops->age != NULL ? (double)p->ops->age(p, lid)[column] : p->cfg->lag_s;
 }
 
 /* ---- the truth ---- */

@@ -4,9 +4,21 @@
  * reported result is measured on it), the digital twin (where policies train) and the live cluster.
  * A plant instance holds a tile: n_env independent environments, local ids 0 .. n_env-1.
  *
- * Two views leave a plant. The *state* (plant/schema.h) is measured, lagged, and all that
- * controllers and policies may see. The *truth* are exact counters of the last decision period:
- * rewards and metrics use them, controllers never.
+ * Every plant has what is *measured*. The state (plant/schema.h) is lagged, and is all that
+ * controllers and policies may see; each value has an age, and a value that was never measured is
+ * unknown. The outcomes (plant/outcomes.h) are what a monitoring system shows of a period: answered
+ * share, response time, pods, CPU; each is known or unknown.
+ *
+ * Only a simulator has what is *exact*. The truth are exact counters of the last decision period;
+ * rewards and metrics may use them, controllers never. The cohorts are requests by the time of
+ * their arrival.
+ *
+ * What a plant has beyond the measured part stands in its capabilities (enum plant_can). Whoever
+ * needs more than a plant has must ask first and refuse with a sentence.
+ *
+ * A decision has two halves. plant_act() carries the changes out: on a live cluster it writes to
+ * the Kubernetes API. plant_pass() lets the decision period pass and measures: on a live cluster it
+ * waits. Both can fail. plant_step() is one after the other.
  */
 #ifndef KARMA_PLANT_PLANT_H
 #define KARMA_PLANT_PLANT_H
@@ -36,6 +48,7 @@ struct plant_cfg {
     double attack_requests; /* budget of a learned attacker for an episode: requests above the
                                legitimate ones, in multiples of those */
     double attack_crashes;  /* crash probability a minute x minutes, see attacker.h */
+    double headroom_target; /* utilisation up to which the outcome `headroom` is 1: 0.7 */
 };
 extern const struct cfg_field plant_fields[];
 
@@ -105,25 +118,52 @@ struct plant_cohort {
     float latency_sum_ms;
 };
 
+/* What a plant can do beyond what all plants can: bits of plant.can. */
+enum plant_can {
+    PLANT_EXACT = 1,    /* it has exact counters: plant_truth() */
+    PLANT_COHORTS = 2,  /* it has cohorts: plant_cohorts() */
+    PLANT_ATTACKED = 4, /* a learned attacker may act in it, within a budget: plant_attack_left() */
+    PLANT_DRIVEN = 8,   /* its load and its faults come from a schedule; it cannot start without */
+    PLANT_REPEATS = 16, /* the same episode and the same actions give the same bits again */
+    PLANT_REAL_TIME = 32 /* a period takes period_s of real time */
+};
+
 struct plant;
+struct plant_outcomes; /* core/plant/outcomes.h */
+
+/* Operations. Those that a capability announces are NULL where the plant lacks it. */
 struct plant_ops {
     const char *kind; /* "cluster", "twin", "live" */
     /* Start an episode of `horizon` periods in environment lid. `schedule` is kept by reference
-     * until the next reset. */
+     * until the next reset; it is not NULL for a plant that is PLANT_DRIVEN. */
     enum err (*reset)(struct plant *p, int lid, const struct episode_id *id,
                       const struct schedule *schedule, int horizon);
-    /* One decision period in all environments. delta (n_env, n_services): change of desired
+    /* Carry out a decision in all environments. delta (n_env, n_services): change of desired
      * replicas, already resolved between agents; the plant clips to [min, max]. attack (n_env) may
      * be NULL: the attacker's load stays as it is. Its budget is enforced by the plant.
-     * Environments whose `active` byte is 0 stand still (active NULL = all run). */
-    enum err (*step)(struct plant *p, const int32_t *delta, const struct attack_action *attack,
+     * Environments whose `active` byte is 0 stand still (active NULL = all run). Arrays are kept by
+     * reference until pass() returns. An error means that nothing is known to have been executed;
+     * a change that was refused for one service alone is no error: `desired` shows it. NULL: the
+     * plant needs no preparation, pass() carries out. */
+    enum err (*act)(struct plant *p, const int32_t *delta, const struct attack_action *attack,
+                    const uint8_t *active);
+    /* Let one decision period pass after act(), with the same arguments, and measure. After an
+     * error state and outcomes are those of the period before. */
+    enum err (*pass)(struct plant *p, const int32_t *delta, const struct attack_action *attack,
                      const uint8_t *active);
-    /* (state_size) measured state at the current decision; valid until the next step or reset. */
+    /* (state_size) measured state at the current decision; valid until the next step or reset. A
+     * value that is unknown is 0. */
     const float *(*state)(const struct plant *p, int lid);
+    /* (state_size) age of each value of the state, s; INFINITY: unknown. Valid until the next call.
+     * NULL: every value is known and lag_s old. */
+    const float *(*age)(const struct plant *p, int lid);
+    /* Outcomes of the last period as they are measured. NULL: as the state tells them
+     * (outcomes_of_state()). */
+    void (*outcomes)(struct plant_outcomes *out, const struct plant *p, int lid);
+    /* Seconds since the episode began: simulated, or real ones (PLANT_REAL_TIME). */
+    double (*clock_s)(const struct plant *p, int lid);
     const struct plant_truth *(*truth)(const struct plant *p, int lid);
-    /* What the attacker has left. NULL: the plant knows no learned attacker. */
     struct attack_budget (*attack_left)(const struct plant *p, int lid);
-    /* Cohorts of the running episode, NULL if the plant keeps none. */
     const struct plant_cohort *(*cohorts)(const struct plant *p, int lid, int *n);
 };
 
@@ -133,25 +173,63 @@ struct plant {
     const struct topology *topology;
     const struct plant_cfg *cfg;
     int n_env, n_state;
+    unsigned can; /* enum plant_can */
 };
 
-static inline enum err plant_reset(struct plant *p, int lid, const struct episode_id *id,
-                                   const struct schedule *schedule, int horizon)
+static inline bool plant_can(const struct plant *p, enum plant_can what)
 {
-    return p->ops->reset(p, lid, id, schedule, horizon);
+    return (p->can & (unsigned)what) != 0;
+}
+
+/* ERR_CONFIG with a sentence if the plant is driven and `schedule` is NULL. */
+enum err plant_reset(struct plant *p, int lid, const struct episode_id *id,
+                     const struct schedule *schedule, int horizon) WARN_UNUSED;
+
+/* ERR_CONFIG with a sentence if `attack` is not NULL and nobody can attack in this plant. */
+enum err plant_act(struct plant *p, const int32_t *delta, const struct attack_action *attack,
+                   const uint8_t *active) WARN_UNUSED;
+
+static inline enum err plant_pass(struct plant *p, const int32_t *delta,
+                                  const struct attack_action *attack, const uint8_t *active)
+{
+    return p->ops->pass(p, delta, attack, active);
 }
 static inline enum err plant_step(struct plant *p, const int32_t *delta,
                                   const struct attack_action *attack, const uint8_t *active)
 {
-    return p->ops->step(p, delta, attack, active);
+    TRY(plant_act(p, delta, attack, active));
+    return plant_pass(p, delta, attack, active);
 }
 static inline const float *plant_state(const struct plant *p, int lid)
 {
     return p->ops->state(p, lid);
 }
+static inline double plant_clock_s(const struct plant *p, int lid)
+{
+    return p->ops->clock_s(p, lid);
+}
+
+/* Age of one value of the state, s; INFINITY: unknown. */
+double plant_age_s(const struct plant *p, int lid, int column);
+
+/* Exact counters of the last period; NULL if the plant has none. */
 static inline const struct plant_truth *plant_truth(const struct plant *p, int lid)
 {
-    return p->ops->truth(p, lid);
+    return plant_can(p, PLANT_EXACT) ? p->ops->truth(p, lid) : NULL;
+}
+
+/* What a learned attacker has left; 0 if nobody can attack. */
+static inline struct attack_budget plant_attack_left(const struct plant *p, int lid)
+{
+    return plant_can(p, PLANT_ATTACKED) ? p->ops->attack_left(p, lid)
+                                        : (struct attack_budget){0.0, 0.0};
+}
+
+/* Cohorts of the running episode; NULL and 0 if the plant keeps none. */
+static inline const struct plant_cohort *plant_cohorts(const struct plant *p, int lid, int *n)
+{
+    *n = 0;
+    return plant_can(p, PLANT_COHORTS) ? p->ops->cohorts(p, lid, n) : NULL;
 }
 
 #endif

@@ -37,7 +37,7 @@ static enum err record(struct episode_metrics *out, struct figure_timeline *f, s
     const enum err played = episode_run(e, out, t->controllers[i], t->scenario, &t->id, &observer);
     trace_close(&trace);
     TRY(played);
-    const struct plant_cohort *cohorts = e->plant->ops->cohorts(e->plant, 0, &n_cohorts);
+    const struct plant_cohort *cohorts = plant_cohorts(e->plant, 0, &n_cohorts);
     TRY(cohorts != NULL
             ? trace_write_cohorts(&range, arena, cohorts_path, t->world, cohorts, n_cohorts)
             : trace_write_periods(&range, &trace, cohorts_path));

@@ -82,12 +82,12 @@ static void clip(struct twin *t, int lid, int32_t *out, const int32_t *delta)
     }
 }
 
-static enum err twin_step(struct plant *p, const int32_t *delta, const struct attack_action *attack,
+static enum err twin_pass(struct plant *p, const int32_t *delta, const struct attack_action *attack,
                           const uint8_t *active)
 {
     struct twin *t = (struct twin *)p;
     const int n = p->topology->n_services;
-    CHECK(attack == NULL);
+    CHECK(attack == NULL); /* plant_act() refused it */
     for (int i = 0; i < p->n_env; i++) {
         if (active != NULL && active[i] == 0) {
             continue; /* it may never have been reset */
@@ -116,6 +116,11 @@ static const float *twin_state(const struct plant *p, int lid)
     return worlds_state(&((const struct twin *)p)->worlds, lid);
 }
 
+static double twin_clock_s(const struct plant *p, int lid)
+{
+    return ((const struct twin *)p)->places[lid].period * p->cfg->period_s;
+}
+
 static const struct plant_truth *twin_truth(const struct plant *p, int lid)
 {
     return &((const struct twin *)p)->places[lid].truth;
@@ -127,20 +132,13 @@ const int64_t *twin_asked(const struct plant *p)
     return ((const struct twin *)p)->worlds.asked;
 }
 
-static const struct plant_cohort *twin_cohorts(const struct plant *p, int lid, int *n)
-{
-    (void)p, (void)lid;
-    *n = 0;
-    return NULL;
-}
-
 static const struct plant_ops twin_ops = {
     .kind = "twin",
     .reset = twin_reset,
-    .step = twin_step,
+    .pass = twin_pass,
     .state = twin_state,
+    .clock_s = twin_clock_s,
     .truth = twin_truth,
-    .cohorts = twin_cohorts,
 };
 
 /* ---- building ---- */
@@ -208,7 +206,8 @@ enum err twin_new(struct plant **out, struct arena *arena, const struct twin_mod
                                  .topology = topology,
                                  .cfg = cfg,
                                  .n_env = n_env,
-                                 .n_state = model->space.n_state},
+                                 .n_state = model->space.n_state,
+                                 .can = PLANT_EXACT | PLANT_DRIVEN | PLANT_REPEATS},
                        .model = model,
                        .places = ARENA_NEW(arena, n_env, struct place),
                        .load = ARENA_NEW(arena, n_env, float),

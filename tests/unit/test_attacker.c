@@ -149,7 +149,7 @@ static void test_plant_enforces_the_budget(void **state)
             attack += truth->received - truth->received_legit;
             late += t >= 50 ? truth->received - truth->received_legit : 0.0;
         }
-        struct attack_budget left = w.plant->ops->attack_left(w.plant, 0);
+        struct attack_budget left = plant_attack_left(w.plant, 0);
         assert_true(near(left.requests, run == 1 ? 0.0 : 60000.0));
         assert_true(near(left.crashes, run == 1 ? 0.0 : 0.3));
         assert_true(cluster_consistent(w.plant));

@@ -166,7 +166,7 @@ static void close_where_pods_decide(void **state)
         for (int r = 0; r < f.e.bound.n_resources; r++) {
             f.e.bound.need[r] /= slower;
         }
-        const struct plant_cohort *cohorts = f.e.plant->ops->cohorts(f.e.plant, 0, &n);
+        const struct plant_cohort *cohorts = plant_cohorts(f.e.plant, 0, &n);
         const double mutant = bound_of(&f.e.bound, &f.e.schedule, &id, cohorts, n, 0);
         assert_true(mutant < m.compliance);
         for (int r = 0; r < f.e.bound.n_resources; r++) {
@@ -220,7 +220,7 @@ static void other_laws(void **state)
         f.e.bound.end_s[0] *= 1.04 * pace; /* the true mean, 4 % slower */
         f.e.bound.rate[0] /= 1.04 * pace;
         f.e.bound.need[1] = 0.0;
-        const struct plant_cohort *cohorts = f.e.plant->ops->cohorts(f.e.plant, 0, &n);
+        const struct plant_cohort *cohorts = plant_cohorts(f.e.plant, 0, &n);
         assert_true(bound_of(&f.e.bound, &f.e.schedule, &id, cohorts, n, 0) < m.compliance);
         stop(&f);
     }

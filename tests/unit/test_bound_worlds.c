@@ -199,7 +199,7 @@ static void no_cut_is_better(struct episode *e, uint32_t number)
 {
     static double best[4096];
     int n;
-    (void)e->plant->ops->cohorts(e->plant, 0, &n);
+    (void)plant_cohorts(e->plant, 0, &n);
     assert_true(n < 4096);
     bound_ref(best, &e->bound, n);
     for (int j = 0; j <= n; j++) {

@@ -48,7 +48,7 @@ static void test_common_random_numbers(void **state)
             received[run][t] = plant_truth(w.plant, 0)->received;
         }
         int n = 0;
-        const struct plant_cohort *c = w.plant->ops->cohorts(w.plant, 0, &n);
+        const struct plant_cohort *c = plant_cohorts(w.plant, 0, &n);
         assert_int_equal(n, WORLD_HORIZON * 3);
         memcpy(cohort[run], c, sizeof cohort[run]);
     }
@@ -236,7 +236,7 @@ static void test_cohorts(void **state)
         latency += truth->latency_sum_ms;
     }
     int n = 0;
-    const struct plant_cohort *c = w.plant->ops->cohorts(w.plant, 0, &n);
+    const struct plant_cohort *c = plant_cohorts(w.plant, 0, &n);
     for (int i = 0; i < n; i++) {
         received -= c[i].received;
         answered -= c[i].answered;

@@ -205,7 +205,7 @@ static bool truth_holds(const struct random_world *r, const struct plant_truth *
 static bool cohorts_hold(const struct random_world *r)
 {
     int n = 0;
-    const struct plant_cohort *c = r->w.plant->ops->cohorts(r->w.plant, 0, &n);
+    const struct plant_cohort *c = plant_cohorts(r->w.plant, 0, &n);
     bool good = n == PERIODS * 3;
     for (int i = 0; i < n; i++) {
         good = good && c[i].compliant <= c[i].answered && c[i].answered <= c[i].received &&

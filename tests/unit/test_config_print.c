@@ -72,6 +72,44 @@ static void test_effects(void **state)
                         "title: \"\"\nthreads: 1\ntags: []\npalette: [red]\n");
 }
 
+/* A row that came later changes no digest until it has another value than its default. */
+static void test_later_rows(void **state)
+{
+    struct pair {
+        int before, later;
+        double *list;
+        int n_list;
+    };
+    static const struct cfg_field old[] = {
+        CFG_INT(struct pair, before, "1", 0, 9, "", CFG_RESULT, ""), CFG_END};
+    static const struct cfg_field new[] = {
+        CFG_INT(struct pair, before, "1", 0, 9, "", CFG_RESULT, ""),
+        CFG_INT(struct pair, later, "2", 0, 9, "", CFG_RESULT | CFG_LATER, ""),
+        CFG_LIST_DOUBLE(struct pair, list, n_list, "[0.5, 1]", 0, 9, 0, 9, "",
+                        CFG_RESULT | CFG_LATER, ""),
+        CFG_END};
+    double list[2] = {0.5, 1.0};
+    struct pair p = {1, 2, list, 2};
+    uint64_t published, now;
+    struct buf text;
+    (void)state;
+    assert_int_equal(cfg_digest(&published, old, &p, NULL, NULL), ERR_OK);
+    assert_int_equal(cfg_digest(&now, new, &p, NULL, NULL), ERR_OK);
+    assert_true(now == published);
+    p.later = 3;
+    assert_int_equal(cfg_digest(&now, new, &p, NULL, NULL), ERR_OK);
+    assert_true(now != published);
+    p.later = 2;
+    list[1] = 1.5;
+    assert_int_equal(cfg_digest(&now, new, &p, NULL, NULL), ERR_OK);
+    assert_true(now != published);
+    list[1] = 1.0;
+    buf_init(&text); /* but what is printed for people is whole */
+    assert_int_equal(cfg_print_resolved(&text, new, &p, CFG_ALL), ERR_OK);
+    assert_int_equal(text.len, strlen("before: 1\nlater: 2\nlist: [0.5, 1]\n"));
+    buf_release(&text);
+}
+
 static enum err hash_of_path(uint64_t *hash, void *ctx, const char *path)
 {
     (void)path;
@@ -187,9 +225,11 @@ static void test_choice_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip), TEST(test_round_trip_long_list), TEST(test_effects),
-        TEST(test_digest),     TEST(test_digest_value),         TEST(test_diff),
-        TEST(test_doc),        TEST(test_choice_name),
+        TEST(test_round_trip),  TEST(test_round_trip_long_list),
+        TEST(test_effects),     TEST(test_later_rows),
+        TEST(test_digest),      TEST(test_digest_value),
+        TEST(test_diff),        TEST(test_doc),
+        TEST(test_choice_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,7 +153,7 @@ static void mirror_step(struct mirror *m, const int32_t *action)
 static void mirror_finish(struct mirror *m)
 {
     int n = 0;
-    const struct plant_cohort *cohorts = m->plant->ops->cohorts(m->plant, 0, &n);
+    const struct plant_cohort *cohorts = plant_cohorts(m->plant, 0, &n);
     metrics_finish(&m->metrics, &m->account, cohorts, n, m->schedule.onset_s, m->world->cfg.plant);
 }
 

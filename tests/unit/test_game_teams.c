@@ -37,7 +37,7 @@ static void flooder_begin(void *memory, const struct interface *i, const struct 
 static void flooder_observe(void *memory, const struct interface *i, const struct sight *sight)
 {
     struct flooder *f = memory;
-    const double left = sight->plant->ops->attack_left(sight->plant, sight->lid).requests;
+    const double left = plant_attack_left(sight->plant, sight->lid).requests;
     (void)i;
     f->spent += f->left < 0.0 ? 0.0 : f->left - left;
     f->left = left;

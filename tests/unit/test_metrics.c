@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-static const struct plant_cfg CFG = {15, 5, 30, 15, 7.5, 200, 2, 0.2, 3, 0, 0};
+static const struct plant_cfg CFG = {15, 5, 30, 15, 7.5, 200, 2, 0.2, 3, 0, 0, 0.7};
 
 enum { SERVICES = 2 };
 
