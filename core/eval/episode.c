@@ -42,14 +42,14 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
 {
     const struct world *w = e->world;
     struct reward_terms terms;
+    struct plant_truth counters;
     const float *state = plant_state(e->plant, 0);
     controller_act(c, e->delta, state);
     clip_to_bounds(e, state);
     TRY(plant_step(e->plant, e->delta, NULL, NULL));
-    const struct plant_truth *truth = plant_truth(e->plant, 0);
-    reward_of(&terms, truth, w->cfg.plant, w->cfg.topology->node_cpu_m);
+    reward_of_plant(&terms, &counters, e->plant, 0);
     if (step * w->cfg.plant->period_s >= e->warmup_s) {
-        metrics_account_step(&e->account, truth, &terms, e->delta, c->conflict);
+        metrics_account_step(&e->account, &counters, &terms, e->delta, c->conflict);
     }
     if (observer == NULL) {
         return ERR_OK;
@@ -60,7 +60,7 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
                                       .rules = c->rules,
                                       .action = c->action,
                                       .free_action = c->free_action,
-                                      .truth = truth,
+                                      .truth = &counters,
                                       .reward = &terms};
     return observer->see(observer->ctx, &seen);
 }
@@ -122,8 +122,10 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
     schedule_draw(&e->schedule, &w->scenarios[scenario], id, w->n_seconds);
     metrics_account_clear(&e->account);
     controller_reset(c, id, &e->schedule);
-    TRY(plant_reset(e->plant, 0, id, &e->schedule, w->cfg.horizon));
-    const double carried = plant_truth(e->plant, 0)->inflight;
+    const bool driven = plant_can(e->plant, PLANT_DRIVEN);
+    TRY(plant_reset(e->plant, 0, id, driven ? &e->schedule : NULL, w->cfg.horizon));
+    const struct plant_truth *truth = plant_truth(e->plant, 0);
+    const double carried = truth != NULL ? truth->inflight : 0.0;
     if (observer != NULL && observer->begin != NULL) {
         observer->begin(observer->ctx, plant_state(e->plant, 0));
     }

@@ -17,7 +17,7 @@ struct episode_step {
     /* of a team; NULL for rules. See struct controller */
     const struct rules *rules;
     const int32_t *action, *free_action; /* (A, F) */
-    const struct plant_truth *truth;
+    const struct plant_truth *truth;     /* of a plant without exact counters: NaN where unknown */
     const struct reward_terms *reward;
 };
 struct episode_observer {

@@ -1,12 +1,14 @@
 /* Rows are copied as they pass. See tracer.h. */
 #include "core/eval/tracer.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static const char *const terms[] = {"sr",  "pod",        "latency", "entry",
                                     "tcr", "resilience", "cost",    "reward"};
 enum { TERMS = sizeof terms / sizeof *terms };
-_Static_assert(sizeof(struct reward_terms) == TERMS * sizeof(double), "a name for each term");
+_Static_assert(offsetof(struct reward_terms, headroom) == TERMS * sizeof(double),
+               "a name for each term but headroom");
 
 enum err tracer_init(struct tracer *t, struct arena *arena, const struct world *w,
                      const struct rules *rules)
@@ -46,7 +48,7 @@ static enum err see(void *ctx, const struct episode_step *step)
     keep_state(t, t->n_steps, step->state);
     memcpy(t->delta + row * (size_t)t->n_services, step->delta,
            (size_t)t->n_services * sizeof *step->delta);
-    memcpy(t->reward + row * TERMS, step->reward, sizeof *step->reward);
+    memcpy(t->reward + row * TERMS, step->reward, TERMS * sizeof *t->reward);
     t->rules = step->rules;
     if (t->rules != NULL) {
         const int n = t->rules->spec.n_agents * t->rules->spec.n_factors;

@@ -1,8 +1,10 @@
 /* The game as an environment of marl: plants, schedules, teams and accounts of one tile. */
 #include "core/game/game.h"
 
+#include "core/base/log.h"
 #include "core/scenario/schedule.h"
 
+#include <math.h>
 #include <string.h>
 
 /* What one environment of the tile carries through an episode. */
@@ -64,7 +66,8 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     if (g->demo != NULL) {
         g->demo->reset(g->demo->ctx, lid, &slot->id);
     }
-    TRY(plant_reset(g->plant, lid, &slot->id, &slot->schedule, horizon));
+    const bool driven = plant_can(g->plant, PLANT_DRIVEN);
+    TRY(plant_reset(g->plant, lid, &slot->id, driven ? &slot->schedule : NULL, horizon));
     observe(g, lid);
     return ERR_OK;
 }
@@ -87,6 +90,12 @@ static void finish_episode(struct game *g, int lid)
     const struct plant_cohort *cohorts = plant_cohorts(g->plant, lid, &n_cohorts);
     metrics_finish(&metrics, &slot->account, cohorts, n_cohorts, slot->schedule.onset_s,
                    g->world->cfg.plant);
+    if (isnan(metrics.reward)) { /* an episode without requests is not scored */
+        for (int i = 0; i < g->env.spec->n_stats; i++) {
+            out[i] = (double)NAN;
+        }
+        return;
+    }
     memcpy(out, &metrics, METRIC_TRAINED * sizeof *out);
     out[EPISODE_REWARD_SQUARED] = metrics.reward * metrics.reward;
     out += EPISODE_OWN;
@@ -99,15 +108,27 @@ static void finish_episode(struct game *g, int lid)
     }
 }
 
+/* A reward that is not a number would spoil every weight that learns from it. */
+static enum err no_reward(const struct game *g, const struct reward_terms *terms)
+{
+    const char *term = reward_unknown(terms, g->world->cfg.plant);
+    log_error("the reward of a period is no number: the term '%s' is unknown in the plant '%s'; "
+              "leave it out of plant.reward_terms",
+              term != NULL ? term : "reward", g->plant->ops->kind);
+    return ERR_NUMERIC;
+}
+
 /* Account for the period that just passed in one environment. */
-static void settle(struct game *g, int lid, float *const *reward, uint8_t *flag)
+static enum err settle(struct game *g, int lid, float *const *reward, uint8_t *flag)
 {
     struct slot *slot = &g->slots[lid];
-    const struct world *w = g->world;
-    const struct plant_truth *truth = plant_truth(g->plant, lid);
+    struct plant_truth counters;
     struct reward_terms terms;
-    reward_of(&terms, truth, w->cfg.plant, w->cfg.topology->node_cpu_m);
-    metrics_account_step(&slot->account, truth, &terms, slot->move.delta, slot->move.conflict);
+    reward_of_plant(&terms, &counters, g->plant, lid);
+    if (!isfinite(terms.reward)) {
+        return no_reward(g, &terms);
+    }
+    metrics_account_step(&slot->account, &counters, &terms, slot->move.delta, slot->move.conflict);
     observe(g, lid);
     const struct sight sight = sight_of(g, lid);
     for (int k = 0; k < g->env.spec->n_teams; k++) {
@@ -120,6 +141,7 @@ static void settle(struct game *g, int lid, float *const *reward, uint8_t *flag)
         finish_episode(g, lid);
         *flag = ENV_TRUNCATED;
     }
+    return ERR_OK;
 }
 
 /* The choices of all teams in one environment become its move. */
@@ -150,7 +172,7 @@ static enum err game_step(struct env *e, const int32_t *const *action, float *co
     }
     TRY(plant_step(g->plant, g->delta, g->attack, NULL));
     for (int lid = 0; lid < e->n_env; lid++) {
-        settle(g, lid, reward, flag + lid);
+        TRY(settle(g, lid, reward, flag + lid));
     }
     return ERR_OK;
 }

@@ -98,8 +98,7 @@ struct env_ops {
     enum err (*step)(struct env *e, const int32_t *const *action, float *const *reward,
                      uint8_t *flag);
     /* Numbers of the episode that just ended in lid (n_stats). NaN: the episode has no such number,
-     * and the mean is over those that have it. Is the first of them NaN, the episode has none at
-     * all and is not counted. */
+     * and the mean is over those that have it. Are all of them NaN, the episode is not counted. */
     void (*stats)(struct env *e, int lid, double *out);
     /* What a team's demonstrator would do now: action (A, F), inside the masks. NULL if there is
      * none. */

@@ -202,6 +202,16 @@ static void bootstrap(struct rollout *r, const struct run *run, int e, int t)
     }
 }
 
+/* Does the episode count? One of which nothing is known does not. */
+static bool is_scored(const double *stats, int n)
+{
+    bool scored = n == 0;
+    for (int i = 0; !scored && i < n; i++) {
+        scored = !isnan(stats[i]);
+    }
+    return scored;
+}
+
 /* The episode of slot e has just ended with step t. */
 static enum err end_episode(struct rollout *r, const struct run *run, int e, int t)
 {
@@ -213,7 +223,7 @@ static enum err end_episode(struct rollout *r, const struct run *run, int e, int
     if (r->spec->n_stats > 0) {
         env->ops->stats(env, e, r->stats);
     }
-    const bool scored = r->spec->n_stats == 0 || !isnan(r->stats[0]);
+    const bool scored = is_scored(r->stats, r->spec->n_stats);
     for (int i = 0; scored && i < r->spec->n_stats; i++) {
         if (!isnan(r->stats[i])) {
             b->stats[i] += r->stats[i];

@@ -135,7 +135,7 @@ static void finish_requests(struct episode_metrics *out, const struct metrics_ac
     out->compliance = m->compliant / m->received;
     out->success = m->answered / m->received;
     out->pending = m->waiting / m->periods / all_waiting;
-    out->latency = m->answered > 0.0 ? m->latency_sum_ms / m->answered : NAN;
+    out->latency = m->answered > 0.0 ? m->latency_sum_ms / m->answered : NAN; /* unknown, too */
 }
 
 static void finish_means(struct episode_metrics *out, const struct metrics_account *m,
@@ -201,7 +201,7 @@ void metrics_finish(struct episode_metrics *out, const struct metrics_account *m
 {
     CHECK(m->periods > 0.0);
     double seconds = m->periods * cfg->period_s;
-    if (!(m->received > 0.0)) {
+    if (!isnan(m->received) && !(m->received > 0.0)) {
         finish_unscored(out);
         return;
     }

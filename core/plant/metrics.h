@@ -71,13 +71,13 @@ void metrics_account_step(struct metrics_account *m, const struct plant_truth *t
  * that ended less than the time-out before the end are not judged, their requests may still be in
  * flight. bound is NaN: core/eval/bound.h knows it. latency is NaN if none was answered. An episode
  * that received no request is not scored: it has no shares, and what it cost bought nothing, so all
- * its metrics are NaN.
+ * its metrics are NaN. Where a plant has no exact counters, metrics that need them are NaN.
  */
 void metrics_finish(struct episode_metrics *out, const struct metrics_account *m,
                     const struct plant_cohort *cohorts, int n_cohorts, double onset_s,
                     const struct plant_cfg *cfg);
 
-/* Did the episode receive anything? */
+/* Is it known that the episode received anything, and how much of it was answered in time? */
 bool metrics_scored(const struct episode_metrics *m);
 
 /* A window meets the service level if success >= 0.95 and >= 90 % of what it received was

@@ -10,7 +10,7 @@
 const struct outcome_info outcome_info[OUTCOMES] = {OUTCOME_LIST(OUTCOME_INFO_)};
 #undef OUTCOME_INFO_
 
-void outcome_set(struct plant_outcomes *o, enum outcome i, double value)
+void outcome_set(struct plant_outcomes *o, enum plant_outcome i, double value)
 {
     const unsigned bit = 1U << i;
     const bool known = isfinite(value);

@@ -32,7 +32,7 @@
       "requested")
 
 #define OUTCOME_ENUM_(id, name, unit, doc) OUTCOME_##id,
-enum outcome { OUTCOME_LIST(OUTCOME_ENUM_) OUTCOMES };
+enum plant_outcome { OUTCOME_LIST(OUTCOME_ENUM_) OUTCOMES };
 #undef OUTCOME_ENUM_
 
 struct outcome_info {
@@ -45,13 +45,13 @@ struct plant_outcomes {
     unsigned known;         /* bit i: value[i] is known */
 };
 
-static inline bool outcome_known(const struct plant_outcomes *o, enum outcome i)
+static inline bool outcome_known(const struct plant_outcomes *o, enum plant_outcome i)
 {
     return (o->known >> i & 1U) != 0;
 }
 
 /* A value that is not finite becomes unknown. */
-void outcome_set(struct plant_outcomes *o, enum outcome i, double value);
+void outcome_set(struct plant_outcomes *o, enum plant_outcome i, double value);
 
 /* From a measured state; age (state_size): INFINITY = unknown, NULL: all is known. Where the state
  * lacks the entry point's own value, that of the entry services stands in for it: for `success`

@@ -8,6 +8,21 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static const struct cfg_choice reward_sources[] = {
+    {"exact", REWARD_EXACT, "exact counters of the period, which only a simulator has"},
+    {"measured", REWARD_MEASURED, "what a monitoring system shows"},
+    {NULL, 0, NULL},
+};
+static const struct cfg_choice reward_term_choices[] = {
+    {"success", REWARD_SUCCESS, "answered / resolved requests"},
+    {"pods", REWARD_PODS, "pods that have not failed"},
+    {"latency", REWARD_LATENCY, "response time below latency_max_ms"},
+    {"entry", REWARD_ENTRY, "available entries"},
+    {"traffic", REWARD_TRAFFIC, "legitimate requests answered"},
+    {"headroom", REWARD_HEADROOM, "CPU utilisation below headroom_target; measured only"},
+    {NULL, 0, NULL},
+};
+
 const struct cfg_field plant_fields[] = {
     CFG_DOUBLE(struct plant_cfg, period_s, "15", 1, 3600, "s", CFG_RESULT,
                "decision period of every controller; a multiple of scrape_s"),
@@ -34,6 +49,12 @@ const struct cfg_field plant_fields[] = {
             "largest change of a service's replicas by one defender action"),
     CFG_DOUBLE(struct plant_cfg, headroom_target, "0.7", 0.01, 1, "", CFG_RESULT | CFG_LATER,
                "CPU used / requested up to which a service has full headroom (outcome `headroom`)"),
+    CFG_ENUM(struct plant_cfg, reward_from, "exact", reward_sources, CFG_RESULT | CFG_LATER,
+             "what the reward is computed from"),
+    CFG_LIST_ENUM(struct plant_cfg, reward_terms, n_reward_terms, int, reward_term_choices,
+                  "[success, pods, latency, entry, traffic]", 1, REWARD_TERMS,
+                  CFG_RESULT | CFG_LATER,
+                  "terms whose mean the reward is, before the cost; the default is the paper's OR"),
     CFG_END,
 };
 
@@ -76,6 +97,13 @@ enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places)
     TRY(check_multiple(places, "plant.period_s", cfg->period_s, cfg->scrape_s));
     TRY(check_multiple(places, "plant.window_s", cfg->window_s, cfg->scrape_s));
     TRY(check_multiple(places, "plant.hpa_window_s", cfg->hpa_window_s, cfg->scrape_s));
+    for (int i = 0; i < cfg->n_reward_terms && cfg->reward_from == REWARD_EXACT; i++) {
+        if (cfg->reward_terms[i] == REWARD_HEADROOM) {
+            return plant_cfg_error(places, "plant.reward_terms",
+                                   "has 'headroom', which no exact counter holds; set "
+                                   "plant.reward_from to measured, or leave the term out");
+        }
+    }
     if (cfg->latency_max_ms > 1000.0 * cfg->timeout_s) {
         return plant_cfg_error(places, "plant.latency_max_ms",
                                "is %g ms, beyond the time-out (timeout_s, %g s): late answers "

@@ -34,6 +34,20 @@
 struct schedule; /* core/scenario/schedule.h: the load and the faults of one episode */
 struct topology;
 
+/* What the reward is computed from: exact counters, or measured outcomes (plant/outcomes.h). */
+enum reward_source { REWARD_EXACT, REWARD_MEASURED };
+
+/* The terms that a reward may have; reward.h defines them. */
+enum reward_term {
+    REWARD_SUCCESS,
+    REWARD_PODS,
+    REWARD_LATENCY,
+    REWARD_ENTRY,
+    REWARD_TRAFFIC,
+    REWARD_HEADROOM, /* measured only */
+    REWARD_TERMS
+};
+
 /* What all plants and controllers agree on. */
 struct plant_cfg {
     double period_s;        /* decision period of every controller: 15 */
@@ -49,6 +63,9 @@ struct plant_cfg {
                                legitimate ones, in multiples of those */
     double attack_crashes;  /* crash probability a minute x minutes, see attacker.h */
     double headroom_target; /* utilisation up to which the outcome `headroom` is 1: 0.7 */
+    int reward_from;        /* enum reward_source */
+    int *reward_terms;      /* (n_reward_terms) enum reward_term; none = those of OR */
+    int n_reward_terms;
 };
 extern const struct cfg_field plant_fields[];
 

@@ -2,9 +2,9 @@
  * count is part of its definition and stands in the header. */
 #include "core/plant/reward.h"
 
-#include <math.h>
+#include "core/plant/topology.h"
 
-static const double TERM_WEIGHT = 0.2;
+#include <math.h>
 
 static double clamp01(double x)
 {
@@ -25,6 +25,43 @@ static double latency_ratio(const struct plant_truth *t, double latency_max_ms)
     return t->failed > 0.0 ? 1.0 : 0.0;
 }
 
+/* ---- the chosen terms ---- */
+
+static const unsigned terms_of_or = 1U << REWARD_SUCCESS | 1U << REWARD_PODS |
+                                    1U << REWARD_LATENCY | 1U << REWARD_ENTRY |
+                                    1U << REWARD_TRAFFIC;
+
+static unsigned chosen_terms(const struct plant_cfg *cfg)
+{
+    unsigned chosen = cfg->n_reward_terms == 0 ? terms_of_or : 0;
+    for (int i = 0; i < cfg->n_reward_terms; i++) {
+        chosen |= 1U << cfg->reward_terms[i];
+    }
+    return chosen;
+}
+
+static double term_of(const struct reward_terms *r, enum reward_term i)
+{
+    const double terms[REWARD_TERMS] = {
+        [REWARD_SUCCESS] = r->sr,  [REWARD_PODS] = r->pod,    [REWARD_LATENCY] = r->latency,
+        [REWARD_ENTRY] = r->entry, [REWARD_TRAFFIC] = r->tcr, [REWARD_HEADROOM] = r->headroom};
+    return terms[i];
+}
+
+/* Mean of the chosen terms, in their order, less the cost. */
+static void sum_up(struct reward_terms *r, const struct plant_cfg *cfg)
+{
+    const unsigned chosen = chosen_terms(cfg);
+    const double weight = 1.0 / __builtin_popcount(chosen);
+    r->resilience = 0.0;
+    for (int i = 0; i < REWARD_TERMS; i++) {
+        if ((chosen >> i & 1U) != 0) {
+            r->resilience += weight * term_of(r, (enum reward_term)i);
+        }
+    }
+    r->reward = r->resilience - (cfg->cost_weight > 0.0 ? cfg->cost_weight * r->cost : 0.0);
+}
+
 void reward_of(struct reward_terms *out, const struct plant_truth *t, const struct plant_cfg *cfg,
                double node_cpu_m)
 {
@@ -36,10 +73,131 @@ void reward_of(struct reward_terms *out, const struct plant_truth *t, const stru
         .latency = 1.0 - latency_ratio(t, cfg->latency_max_ms),
         .entry = clamp01(t->entry_available_mean),
         .tcr = share(t->answered_legit, t->received_legit),
+        .headroom = (double)NAN,
         .cost = t->requested_m_mean / node_cpu_m,
     };
-    r.resilience = TERM_WEIGHT * r.sr + TERM_WEIGHT * r.pod + TERM_WEIGHT * r.latency +
-                   TERM_WEIGHT * r.entry + TERM_WEIGHT * r.tcr;
-    r.reward = r.resilience - cfg->cost_weight * r.cost;
+    sum_up(&r, cfg);
     *out = r;
+}
+
+/* ---- of measured outcomes ---- */
+
+/* clamp01() that leaves what is unknown unknown. */
+static double known01(double x)
+{
+    return isnan(x) ? x : clamp01(x);
+}
+
+/* 1 - failed / existing pods; 0 without pods. */
+static double measured_pods(const double *v)
+{
+    const double pods = v[OUTCOME_PODS], failed = v[OUTCOME_PODS_FAILED];
+    return pods > 0.0 || isnan(pods) ? 1.0 - known01(failed / pods) : 0.0;
+}
+
+/* A latency of 0 says that nothing was answered: bad if something failed. */
+static double measured_latency(const double *v, double latency_max_ms)
+{
+    const double latency_ms = v[OUTCOME_LATENCY];
+    const bool all_failed = latency_ms == 0.0 && v[OUTCOME_SUCCESS] < 1.0;
+    return all_failed ? 0.0 : 1.0 - known01(latency_ms / latency_max_ms);
+}
+
+void reward_of_outcomes(struct reward_terms *out, const struct plant_outcomes *o,
+                        const struct plant_cfg *cfg, double node_cpu_m)
+{
+    const double *v = o->value;
+    struct reward_terms r = {
+        .sr = known01(v[OUTCOME_SUCCESS]),
+        .pod = measured_pods(v),
+        .latency = measured_latency(v, cfg->latency_max_ms),
+        .entry = known01(v[OUTCOME_ENTRY]),
+        .tcr = known01(v[OUTCOME_SUCCESS]),
+        .headroom = known01(v[OUTCOME_HEADROOM]),
+        .cost = v[OUTCOME_REQUESTED] / node_cpu_m,
+    };
+    sum_up(&r, cfg);
+    *out = r;
+}
+
+/* ---- of a plant ---- */
+
+void reward_of_plant(struct reward_terms *out, struct plant_truth *counters, const struct plant *p,
+                     int lid)
+{
+    const struct plant_truth *truth = plant_truth(p, lid);
+    const double node_cpu_m = p->topology->cfg->node_cpu_m;
+    const bool exact = truth != NULL && p->cfg->reward_from == REWARD_EXACT;
+    struct plant_outcomes seen;
+    if (exact) {
+        reward_of(out, truth, p->cfg, node_cpu_m);
+    } else {
+        plant_outcomes(&seen, p, lid);
+        reward_of_outcomes(out, &seen, p->cfg, node_cpu_m);
+    }
+    if (truth != NULL) {
+        *counters = *truth;
+    } else {
+        outcomes_counters(counters, &seen, p->cfg->period_s);
+    }
+}
+
+static const char *const term_names[REWARD_TERMS] = {"success", "pods",    "latency",
+                                                     "entry",   "traffic", "headroom"};
+
+const char *reward_unknown(const struct reward_terms *r, const struct plant_cfg *cfg)
+{
+    const unsigned chosen = chosen_terms(cfg);
+    for (int i = 0; i < REWARD_TERMS; i++) {
+        if ((chosen >> i & 1U) != 0 && isnan(term_of(r, (enum reward_term)i))) {
+            return term_names[i];
+        }
+    }
+    return cfg->cost_weight > 0.0 && isnan(r->cost) ? "cost" : NULL;
+}
+
+/* The first outcome of a term that is not known; OUTCOMES: none. */
+static int missing_outcome(enum reward_term term, unsigned known)
+{
+    static const unsigned needs[REWARD_TERMS] = {[REWARD_SUCCESS] = 1U << OUTCOME_SUCCESS,
+                                                 [REWARD_PODS] =
+                                                     1U << OUTCOME_PODS | 1U << OUTCOME_PODS_FAILED,
+                                                 [REWARD_LATENCY] = 1U << OUTCOME_LATENCY,
+                                                 [REWARD_ENTRY] = 1U << OUTCOME_ENTRY,
+                                                 [REWARD_TRAFFIC] = 1U << OUTCOME_SUCCESS,
+                                                 [REWARD_HEADROOM] = 1U << OUTCOME_HEADROOM};
+    int i = 0;
+    while (i < OUTCOMES && ((needs[term] & ~known) >> i & 1U) == 0) {
+        i++;
+    }
+    return i;
+}
+
+enum err reward_check(const struct plant_cfg *cfg, bool exact, unsigned known, const char *who,
+                      const struct cfg *places)
+{
+    if (cfg->reward_from == REWARD_EXACT) {
+        return exact ? ERR_OK
+                     : plant_cfg_error(places, "plant.reward_from",
+                                       "is exact, but %s holds no exact counters; set it to "
+                                       "measured (--set plant.reward_from=measured)",
+                                       who);
+    }
+    const unsigned chosen = chosen_terms(cfg);
+    for (int i = 0; i < REWARD_TERMS; i++) {
+        const int missing = missing_outcome((enum reward_term)i, known);
+        if ((chosen >> i & 1U) != 0 && missing < OUTCOMES) {
+            return plant_cfg_error(places, "plant.reward_terms",
+                                   "has '%s', which needs the outcome '%s' (%s), and %s does not "
+                                   "tell it; leave the term out of plant.reward_terms",
+                                   term_names[i], outcome_info[missing].name,
+                                   outcome_info[missing].doc, who);
+        }
+    }
+    if (cfg->cost_weight > 0.0 && (known >> OUTCOME_REQUESTED & 1U) == 0) {
+        return plant_cfg_error(places, "plant.cost_weight",
+                               "is %g, but %s does not tell the CPU requested; set it to 0",
+                               cfg->cost_weight, who);
+    }
+    return ERR_OK;
 }

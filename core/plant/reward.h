@@ -10,20 +10,51 @@
  *   epa  available / all entry points, time mean
  *   tcr  min(1, legitimate answered / legitimate received) of the period (1 if none came)
  * OR alone has no cost term: its optimum is a constant over-provision. w_c = 0 is the paper's form.
+ *
+ * plant.reward_terms chooses other terms; their mean then stands in the place of OR.
+ *
+ * plant.reward_from: measured computes the same from outcomes (outcomes.h), as a live cluster shows
+ * them. They are means over a window that ends lag_s before the decision, not over the period, and
+ *
+ *   sr       the measured answered share
+ *   pfr, epa the pods of the newest scrape, not time means; queues are not looked at
+ *   tcr      sr, since no monitoring system knows which requests are an attacker's
+ *   headroom (a sixth term) the outcome of that name
+ *
+ * An outcome that is unknown makes its term NaN, and a reward with such a term NaN. Who trains asks
+ * reward_check() beforehand.
  */
 #ifndef KARMA_PLANT_REWARD_H
 #define KARMA_PLANT_REWARD_H
 
+#include "core/plant/outcomes.h"
 #include "core/plant/plant.h"
 
 struct reward_terms {
-    double sr, pod, latency, entry, tcr; /* each in [0, 1], 1 = good */
-    double resilience;                   /* OR, their mean */
+    double sr, pod, latency, entry, tcr; /* each in [0, 1], 1 = good; NaN = unknown */
+    double resilience;                   /* OR: mean of the chosen terms */
     double cost;                         /* requested / node CPU */
     double reward;
+    double headroom; /* a term as above; NaN where the reward is exact. Logs do not show it */
 };
 
 void reward_of(struct reward_terms *out, const struct plant_truth *t, const struct plant_cfg *cfg,
                double node_cpu_m);
+void reward_of_outcomes(struct reward_terms *out, const struct plant_outcomes *o,
+                        const struct plant_cfg *cfg, double node_cpu_m);
+
+/* Reward and counters of a plant's last period. Counters are exact where the plant has them, else
+ * as far as the outcomes tell them, NaN where unknown. */
+void reward_of_plant(struct reward_terms *out, struct plant_truth *counters, const struct plant *p,
+                     int lid);
+
+/* Can the configured reward be computed where there are exact counters (or not) and these outcomes
+ * are known (bits)? ERR_CONFIG with a sentence that names the first term that cannot, the outcome
+ * that is missing, and `who` lacks it; places may be NULL. */
+enum err reward_check(const struct plant_cfg *cfg, bool exact, unsigned known, const char *who,
+                      const struct cfg *places) WARN_UNUSED;
+
+/* The name of the first chosen term that is NaN, "cost" if that is; NULL: none is. */
+const char *reward_unknown(const struct reward_terms *r, const struct plant_cfg *cfg);
 
 #endif

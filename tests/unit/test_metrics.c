@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static const struct plant_cfg CFG = {15, 5, 30, 15, 7.5, 200, 2, 0.2, 3, 0, 0, 0.7};
+static const struct plant_cfg CFG = {15, 5, 30, 15,  7.5,          200,  2, 0.2,
+                                     3,  0, 0,  0.7, REWARD_EXACT, NULL, 0};
 
 enum { SERVICES = 2 };
 

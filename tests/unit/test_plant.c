@@ -258,7 +258,7 @@ static void test_unknown(void **state)
         plant_outcomes(&some, &m.plant, 0);
         assert_int_equal(some.known, all.known & ~needs[i].outcomes);
         for (int k = 0; k < OUTCOMES; k++) {
-            const bool known = outcome_known(&some, (enum outcome)k);
+            const bool known = outcome_known(&some, (enum plant_outcome)k);
             assert_true(known ? some.value[k] == all.value[k] : isnan(some.value[k]));
         }
     }
@@ -300,7 +300,7 @@ static void test_counters(void **state)
     struct plant_truth t;
     (void)state;
     for (int i = 0; i < OUTCOMES; i++) {
-        outcome_set(&o, (enum outcome)i, (double)NAN);
+        outcome_set(&o, (enum plant_outcome)i, (double)NAN);
     }
     outcome_set(&o, OUTCOME_RECEIVED, 20.0);
     outcome_set(&o, OUTCOME_SUCCESS, 0.75);

@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-static const struct plant_cfg CFG = {15, 5, 30, 15, 7.5, 200, 2, 0.2, 3, 0, 0, 0.7};
+static const struct plant_cfg CFG = {15, 5, 30, 15,  7.5,          200,  2, 0.2,
+                                     3,  0, 0,  0.7, REWARD_EXACT, NULL, 0};
 static const double NODE_M = 16000;
 
 /* A period without trouble: 3000 requests, 50 ms each, 15 pods. */

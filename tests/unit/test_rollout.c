@@ -127,7 +127,10 @@ static void test_plain_loop(void **state)
 static void odd_stats(struct env *e, int lid, double *out)
 {
     toy_stats(e, lid, out);
-    out[0] = (int)out[0] % 2 == 1 ? (double)NAN : out[0];
+    const bool odd = (int)out[0] % 2 == 1;
+    for (int i = 0; odd && i < e->spec->n_stats; i++) {
+        out[i] = (double)NAN;
+    }
 }
 
 static void test_episodes_without_numbers(void **state)
@@ -150,6 +153,36 @@ static void test_episodes_without_numbers(void **state)
         arena_release(&f.arena);
     }
     assert_true(n[1] > 0 && n[1] < n[0]); /* of both lengths there are some */
+}
+
+/* One number that is unknown is no reason to leave an episode out. */
+static void unknown_stats(struct env *e, int lid, double *out)
+{
+    toy_stats(e, lid, out);
+    out[0] = (double)NAN;
+}
+
+static void test_episodes_with_an_unknown_number(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint32_t n[2] = {0};
+    for (int half = 0; half < 2; half++) {
+        struct env_ops ops = toy_ops;
+        setup(&f);
+        ops.stats = half == 1 ? unknown_stats : toy_stats;
+        for (int i = 0; i < f.run.n_tiles; i++) {
+            f.run.env[i].env.ops = &ops;
+        }
+        OK(toy_run_rollout(&f.run, &policy, 12));
+        for (int i = 0; i < f.run.n_tiles; i++) {
+            n[half] += f.run.block[i].n_episodes;
+            assert_true(half == 0 || f.run.block[i].stats[2] == 0.0F);
+            assert_true(f.run.block[i].stats[3] == (float)f.run.block[i].n_episodes);
+        }
+        arena_release(&f.arena);
+    }
+    assert_true(n[1] > 0 && n[1] == n[0]);
 }
 
 /* The second block goes on where the first one ended. */
@@ -309,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_continues),
         cmocka_unit_test(test_episodes_without_numbers),
         cmocka_unit_test(test_numbers_that_some_episodes_lack),
+        cmocka_unit_test(test_episodes_with_an_unknown_number),
         cmocka_unit_test(test_stagger),
         cmocka_unit_test(test_demonstrate),
         cmocka_unit_test(test_no_demonstrator),
