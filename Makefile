@@ -50,7 +50,7 @@ MARL        = batch block gae gradient loss mappo mappo_learner policy reduce re
 CLUSTER     = arrivals attack call check clients cluster contention engine hpa_pods measure replicas sim \
               truth weather
 TRACE       = check check_rows check_units export import layouts metric sheet store
-TWIN        = accuracy bank dataset ensemble learn lookup model nearest noise pods space space_rows \
+TWIN        = accuracy bank dataset ensemble learn lookup model nearest noise pods shown space space_rows \
               trial twin worlds
 GAME        = conduct conduct_values game imitate interface rules rules_interface view world
 CONTROLLERS = controller explore ff khpa kinds nothing oracle policy rule scripted staffing static

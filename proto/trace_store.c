@@ -111,6 +111,9 @@ enum err codec_put_episode(struct buf *out, const struct store_episode *e,
     m.has_gaps = e->gaps != NULL;
     m.gaps.data = (uint8_t *)(uintptr_t)e->gaps;
     m.gaps.len = e->gaps != NULL ? store_gap_bytes(e->n_steps, h->n_columns) : 0;
+    m.has_load_gaps = e->load_gaps != NULL;
+    m.load_gaps.data = (uint8_t *)(uintptr_t)e->load_gaps;
+    m.load_gaps.len = e->load_gaps != NULL ? store_load_gap_bytes(e->n_steps) : 0;
     return wire_put(out, FRAME_TRACE_EPISODE, CODEC_STORE_VERSION, &m.base);
 }
 
@@ -132,6 +135,9 @@ static enum err check_shapes(const Karma__TraceEpisode *m, const struct store_he
     }
     if (m->has_gaps) {
         TRY(wire_expect(source, "gaps", m->gaps.len, ((steps + 1) * columns + 7) / 8));
+    }
+    if (m->has_load_gaps) {
+        TRY(wire_expect(source, "load_gaps", m->load_gaps.len, (steps + 7) / 8));
     }
     return ERR_OK;
 }
@@ -188,6 +194,7 @@ enum err codec_get_episode(struct store_episode *e, const struct store_header *h
         .load = m->load,
         .measure = m->measure,
         .gaps = m->has_gaps ? m->gaps.data : NULL,
+        .load_gaps = m->has_load_gaps ? m->load_gaps.data : NULL,
     };
     return ERR_OK;
 }

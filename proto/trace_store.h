@@ -34,18 +34,23 @@ struct store_episode {
     uint64_t policy, seed, setting;
     uint32_t episode;
     double start_s;
-    int n_steps;           /* T >= 1 */
-    const float *state;    /* (T + 1, n_columns), finite */
-    const int32_t *delta;  /* (T, n_services) */
-    const int32_t *attack; /* (T, STORE_ATTACK); NULL: nobody attacks but the scenario */
-    const float *load;     /* (T), finite, >= 0 */
-    const double *measure; /* (T, n_measures), finite */
-    const uint8_t *gaps;   /* (store_gap_bytes) bits; NULL: none */
+    int n_steps;              /* T >= 1 */
+    const float *state;       /* (T + 1, n_columns), finite */
+    const int32_t *delta;     /* (T, n_services) */
+    const int32_t *attack;    /* (T, STORE_ATTACK); NULL: nobody attacks but the scenario */
+    const float *load;        /* (T), finite, >= 0 */
+    const double *measure;    /* (T, n_measures), finite */
+    const uint8_t *gaps;      /* (store_gap_bytes) bits; NULL: none */
+    const uint8_t *load_gaps; /* (T) bits: loads that are not known; NULL: none */
 };
 /* Bytes of the gap bits. */
 static inline size_t store_gap_bytes(int n_steps, int n_columns)
 {
     return (((size_t)n_steps + 1) * (size_t)n_columns + 7) / 8;
+}
+static inline size_t store_load_gap_bytes(int n_steps)
+{
+    return ((size_t)n_steps + 7) / 8;
 }
 enum err codec_put_episode(struct buf *out, const struct store_episode *e,
                            const struct store_header *h) WARN_UNUSED;

@@ -87,10 +87,19 @@ static const struct cfg_field ff_fields[] = {
     CFG_END,
 };
 
+static void ff_reads(uint8_t *columns, const struct topology *topology)
+{
+    static const enum global_feature read[] = {GF_ENTRY_5S, GF_ENTRY_10S, GF_ENTRY_DIFF};
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++) {
+        columns[state_global_at(topology->n_services, read[i])] = 1;
+    }
+}
+
 const struct controller_kind controller_ff = {
     .cfg = {"ff", "feed-forward: queueing-theory staffing from the entry rate", ff_fields,
             sizeof(struct ff_params)},
     .sweeps = true,
     .colour = "#009E73",
     .make = ff_make,
+    .reads = ff_reads,
 };

@@ -275,6 +275,15 @@ static enum err khpa_make(struct controller **out, struct arena *arena,
     return ERR_OK;
 }
 
+static void khpa_reads(uint8_t *columns, const struct topology *topology)
+{
+    for (int i = 0; i < topology->n_services; i++) {
+        for (int f = SF_HPA_READY; f <= SF_HPA_CPU; f++) {
+            columns[state_service_at(i, (enum service_feature)f)] = 1;
+        }
+    }
+}
+
 static double khpa_settling_s(const void *params)
 {
     return ((const struct khpa_params *)params)->down_s;
@@ -311,4 +320,5 @@ const struct controller_kind controller_khpa = {
     .check = khpa_check,
     .make = khpa_make,
     .settling_s = khpa_settling_s,
+    .reads = khpa_reads,
 };

@@ -15,6 +15,13 @@ enum err episode_init_on(struct episode *e, struct arena *arena, const struct wo
                          enum world_ground ground)
 {
     const int n = w->topology.n_services;
+    if (ground == GROUND_TWIN && w->twin != NULL && w->twin->space.n_measures == 0) {
+        log_error(
+            "the twin %s of a recording has no exact counters, so the metrics of an evaluation "
+            "are unknown in it; measure on the simulator (--set eval.plant=cluster)",
+            w->cfg.twin->file);
+        return ERR_CONFIG;
+    }
     *e = (struct episode){.world = w, .delta = ARENA_NEW(arena, n, int32_t)};
     if (e->delta == NULL) {
         return ERR_MEMORY;

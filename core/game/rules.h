@@ -110,6 +110,10 @@ enum err rules_init_organised(struct rules *r, struct arena *arena, const struct
  * state's first, then "NAME, N before" of older ones. NULL when out of memory. */
 const char *const *rules_columns(const struct rules *r, struct arena *arena);
 
+/* Is input i of the networks, an observation's or the critic's, a column of the state that the
+ * plant of this training does not have (world.unknown)? */
+bool rules_input_unknown(const struct rules *r, int i);
+
 /* What an episode remembers beyond the state. */
 struct rules_memory {
     float *since_s; /* (n_services) seconds since desired last changed, at most 600 */

@@ -147,6 +147,14 @@ static void view_critic(const void *ctx, float *out, const float *row)
     }
 }
 
+/* Observations and the critic's view begin with the columns of the states. */
+bool rules_input_unknown(const struct rules *r, int i)
+{
+    const int n = view_frames(r) * r->n_obs_state;
+    return r->world->unknown != NULL && i < n &&
+           r->world->unknown[r->obs_from[i % r->n_obs_state]] != 0;
+}
+
 /* ---- building ---- */
 
 static enum err init_columns(struct rules *r, struct arena *arena)

@@ -3,7 +3,9 @@
 
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/plant/reward.h"
 #include "core/scenario/schedule.h"
+#include "core/twin/shown.h"
 #include "core/twin/twin.h"
 
 #include <math.h>
@@ -59,6 +61,28 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
     return ERR_OK;
 }
 
+/* What the twin of a recording can and cannot tell. */
+static enum err check_recording(struct world *w, struct arena *arena, const struct cfg *places)
+{
+    struct shown shown;
+    TRY(shown_init(&shown, arena, w->twin, &w->topology, w->cfg.plant));
+    TRY(reward_check(w->cfg.plant, false, shown.known, "the twin of a recording", places));
+    uint8_t *unknown = ARENA_NEW(arena, shown.n_state, uint8_t);
+    if (unknown == NULL) {
+        return ERR_MEMORY;
+    }
+    for (int i = 0; i < shown.n_state; i++) {
+        unknown[i] = isinf(shown.age[i]) ? 1 : 0;
+    }
+    w->unknown = unknown;
+    if (!w->twin->data.loaded) {
+        log_warn("the recording of the twin %s does not hold the load: the workload and the "
+                 "scenarios of the configuration have no effect in it",
+                 w->cfg.twin->file);
+    }
+    return ERR_OK;
+}
+
 enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg *places)
 {
     const struct twin_cfg *cfg = w->cfg.twin;
@@ -73,7 +97,8 @@ enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg 
         return ERR_MEMORY;
     }
     TRY(model_load(w->twin, arena, cfg, cfg->file));
-    return twin_check(w->twin, &w->topology, w->cfg.plant, cfg->file);
+    TRY(twin_check(w->twin, &w->topology, w->cfg.plant, cfg->file));
+    return w->twin->space.n_measures == 0 ? check_recording(w, arena, places) : ERR_OK;
 }
 
 enum err world_plant(struct plant **out, struct arena *arena, const struct world *w,

@@ -31,15 +31,18 @@ struct world {
     struct workload workload;
     struct scenario *scenarios; /* (cfg.n_scenarios) */
     struct twin_model *twin;    /* NULL: none is configured, or world_load_twin() was not called */
-    int n_seconds;              /* of an episode */
+    const uint8_t *unknown; /* (state_size) 1: the twin of a recording does not have this column;
+                               NULL: all are known */
+    int n_seconds;          /* of an episode */
 };
 
 /* `w` must stay where it is: its parts point at each other. */
 enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
                     const struct cfg *places) WARN_UNUSED;
 
-/* Reads cfg.twin->file, if one is named, and checks that it is a twin of this world. What trains or
- * plays in it calls this; what is measured on the cluster needs no twin. */
+/* Reads cfg.twin->file, if one is named, and checks that it is a twin of this world and can tell
+ * the configured reward. What trains or plays in it calls this; what is measured on the cluster
+ * needs no twin. */
 enum err world_load_twin(struct world *w, struct arena *arena,
                          const struct cfg *places) WARN_UNUSED;
 

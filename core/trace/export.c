@@ -145,7 +145,7 @@ static void put_causes(struct table *t, const struct store_episode *e, int row, 
     } else {
         csv_text(&t->csv, "");
     }
-    if (decided && whole) {
+    if (decided && whole && store_load_known(e, row)) {
         csv_exact(&t->csv, (double)e->load[row]);
     } else {
         csv_text(&t->csv, "");

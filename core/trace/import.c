@@ -222,8 +222,7 @@ static struct place find_load(const struct import *im)
         best = best.service < 0 || mean_at(s, p) > mean_at(s, best) ? p : best;
     }
     if (best.service < 0) {
-        log_warn("%s: no column holds a rate of requests; the offered load is stored as 0",
-                 s->path);
+        log_warn("%s: no column holds a rate of requests; the offered load is unknown", s->path);
     }
     return best;
 }
@@ -411,13 +410,18 @@ static enum err fill_causes(struct store_episode *e, const struct import *im)
     int32_t *attack = ARENA_NEW(im->arena, e->n_steps * STORE_ATTACK, int32_t);
     const int n = im->header.n_measures;
     double *measure = ARENA_NEW(im->arena, (size_t)e->n_steps * (size_t)n, double);
-    bool attacked = false;
-    if (load == NULL || attack == NULL || measure == NULL) {
+    uint8_t *gaps = ARENA_NEW(im->arena, store_load_gap_bytes(e->n_steps), uint8_t);
+    bool attacked = false, unknown = false;
+    if (load == NULL || attack == NULL || measure == NULL || gaps == NULL) {
         return ERR_MEMORY;
     }
     for (int t = 0; t < e->n_steps; t++) {
         const float v = (float)value_at(im->s, im->rows[t], im->load);
         load[t] = isfinite(v) && v > 0.0F ? v : 0.0F;
+        if (!isfinite(v)) {
+            gaps[t / 8] |= (uint8_t)(1U << (t % 8));
+            unknown = true;
+        }
         for (int i = 0; i < STORE_ATTACK; i++) {
             const double a = value_at(im->s, im->rows[t], im->attack[i]);
             attacked = attacked || !isnan(a);
@@ -429,6 +433,7 @@ static enum err fill_causes(struct store_episode *e, const struct import *im)
         }
     }
     e->load = load;
+    e->load_gaps = unknown ? gaps : NULL;
     e->attack = attacked ? attack : NULL;
     e->measure = measure;
     return ERR_OK;

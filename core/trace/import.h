@@ -8,7 +8,8 @@
  *
  * A recording knows no joint actions: the change of a service's replicas between two rows takes
  * their place (desired ones if there are any, else deployed ones, else 0). The offered load is the
- * rate received by the service that receives most, else 0, which a warning says. A tidy table that
+ * rate received by the service that receives most; where that is missing it is unknown, and where
+ * there is no such column a warning says so. A tidy table that
  * was exported has both. A table that does not name controller, scenario, seed or episode is a
  * single recording: its path stands for them. Services of recordings are sorted by name, so that
  * runs of one system fit into one store.

@@ -69,6 +69,12 @@ static inline bool store_known(const struct store_episode *e, int n_columns, int
     return e->gaps == NULL || (e->gaps[bit / 8] >> (bit % 8) & 1) == 0;
 }
 
+/* Is the load of decision t known? */
+static inline bool store_load_known(const struct store_episode *e, int t)
+{
+    return e->load_gaps == NULL || (e->load_gaps[t / 8] >> (t % 8) & 1) == 0;
+}
+
 /* ---- writing ---- */
 
 struct store_writer {

@@ -25,9 +25,10 @@ static enum err carve(struct dataset *d, struct arena *arena, const struct store
     d->episode = ARENA_NEW(arena, rows, int);
     d->whole = ARENA_NEW(arena, rows, uint8_t);
     d->gap = ARENA_NEW(arena, rows * (size_t)s->n_state, uint8_t);
+    d->held = ARENA_NEW(arena, s->n_state, uint8_t);
     bool all = d->episodes != NULL && d->scenarios != NULL && d->state != NULL &&
                d->delta != NULL && d->attack != NULL && d->load != NULL && d->measure != NULL &&
-               d->episode != NULL && d->whole != NULL && d->gap != NULL;
+               d->episode != NULL && d->whole != NULL && d->gap != NULL && d->held != NULL;
     for (int p = 0; p < STORE_PARTS; p++) {
         d->at[p] = ARENA_NEW(arena, rows, int);
         all = all && d->at[p] != NULL;
@@ -134,14 +135,59 @@ static void fill_gaps(struct dataset *d)
     }
 }
 
-/* Was at least half of the learned columns measured? */
+/* Which columns were measured in half of the rows or more; the others become 0. */
+static void hold_columns(struct dataset *d)
+{
+    const size_t n = (size_t)d->space->n_state;
+    for (int i = 0; i < d->space->n_state; i++) {
+        int known = 0;
+        for (int row = 0; row < d->n_rows; row++) {
+            known += dataset_known(d, row, i);
+        }
+        d->held[i] = 2 * known >= d->n_rows;
+        for (int row = 0; d->held[i] == 0 && row < d->n_rows; row++) {
+            d->state[(size_t)row * n + (size_t)i] = 0.0F;
+        }
+    }
+}
+
+/* Loads that are not known are NaN until here. */
+static void hold_loads(struct dataset *d)
+{
+    int known = 0, n = 0;
+    for (int e = 0; e < d->n_episodes; e++) {
+        const struct dataset_episode *at = &d->episodes[e];
+        for (int row = at->first_row; row < at->first_row + at->n_steps; row++, n++) {
+            known += !isnan(d->load[row]);
+        }
+    }
+    d->loaded = n > 0 && 2 * known >= n;
+    for (int e = 0; e < d->n_episodes; e++) {
+        const struct dataset_episode *at = &d->episodes[e];
+        float last = 0.0F;
+        for (int row = at->first_row; row < at->first_row + at->n_steps; row++) {
+            last = isnan(d->load[row]) ? last : d->load[row];
+            d->load[row] = d->loaded ? last : 0.0F;
+        }
+    }
+}
+
+/* Was at least half of the learned columns measured, and are the replicas known? */
 static bool row_known(const struct dataset *d, int row)
 {
-    int known = 0;
-    for (int i = 0; i < d->space->n_learned; i++) {
-        known += dataset_known(d, row, d->space->learned_at[i]);
+    const struct space *s = d->space;
+    int known = 0, held = 0;
+    for (int i = 0; i < s->n_learned; i++) {
+        const int column = s->learned_at[i];
+        held += d->held[column];
+        known += d->held[column] != 0 && dataset_known(d, row, column);
     }
-    return 2 * known >= d->space->n_learned;
+    bool decided = true;
+    for (int i = 0; i < s->n_services; i++) {
+        const int at = s->desired_at[i];
+        decided = decided && (at == SPACE_NONE || d->held[at] == 0 || dataset_known(d, row, at));
+    }
+    return decided && 2 * known >= held;
 }
 
 static void mark_whole(struct dataset *d)
@@ -164,7 +210,9 @@ static void copy_episode(struct dataset *d, int number, const struct store_episo
     memcpy(d->state + (size_t)first * n_state, e->state,
            ((size_t)steps + 1) * n_state * sizeof *e->state);
     memcpy(d->delta + (size_t)first * n, e->delta, (size_t)steps * n * sizeof *e->delta);
-    memcpy(d->load + first, e->load, (size_t)steps * sizeof *e->load);
+    for (int t = 0; t < steps; t++) {
+        d->load[first + t] = store_load_known(e, t) ? e->load[t] : NAN;
+    }
     if (e->attack != NULL) {
         memcpy(d->attack + (size_t)first * STORE_ATTACK, e->attack,
                (size_t)steps * STORE_ATTACK * sizeof *e->attack);
@@ -253,6 +301,8 @@ enum err dataset_read(struct dataset *d, struct arena *arena, struct store *stor
     TRY(carve(d, arena, store));
     TRY(copy_all(d, arena, store));
     fill_gaps(d);
+    hold_columns(d);
+    hold_loads(d);
     shift_measures(d);
     mark_whole(d);
     list_parts(d);
@@ -276,15 +326,27 @@ void dataset_settle(struct space *s, const struct dataset *d)
     for (int i = 0; i < s->n_learned; i++) {
         const int column = s->learned_at[i];
         struct space_column *c = &s->columns[column];
-        c->learned = (c->gap != PODS_DEPLOYED && c->gap != PODS_HPA) || !never_apart(d, column);
+        const bool held = d->held[column] != 0;
+        c->learned =
+            held && ((c->gap != PODS_DEPLOYED && c->gap != PODS_HPA) || !never_apart(d, column));
         if (c->learned) {
             s->learned_at[n_learned++] = column;
-        } else {
+        } else if (held) {
             s->exact_at[s->n_exact++] = column;
         }
     }
     s->n_target += n_learned - s->n_learned;
     s->n_learned = n_learned;
+}
+
+bool dataset_moves(const struct dataset *d, int service)
+{
+    const size_t n = (size_t)d->space->n_services;
+    bool moves = false;
+    for (int i = 0; !moves && i < d->n_at[STORE_TRAIN]; i++) {
+        moves = d->delta[(size_t)d->at[STORE_TRAIN][i] * n + (size_t)service] != 0;
+    }
+    return moves;
 }
 
 bool dataset_value_known(const struct dataset *d, int row, int column)

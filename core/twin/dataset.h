@@ -3,8 +3,13 @@
  * A transition is a decision, the state it saw and the state that followed. Rows are kept once: the
  * next state of one is the state of the other. What was not measured stands in the rows as it was
  * last known in the episode (else as it was first known there, else as the column's mean), but is
- * no target and no truth. A transition of which less than half was measured is left out. Parts
- * (train, validation, held out) are those of the episodes.
+ * no target and no truth. A transition of which less than half was measured is left out, and so is
+ * one of which it is not known what was decided. Parts (train, validation, held out) are those of
+ * the episodes.
+ *
+ * A column that was measured in less than half of the rows is not *held*: it is 0 everywhere, and
+ * nothing is learned of it. The same holds for the load: unless it is known for half of the
+ * decisions, it is 0 everywhere. A load that is missing now and then is that of before.
  */
 #ifndef KARMA_TWIN_DATASET_H
 #define KARMA_TWIN_DATASET_H
@@ -29,6 +34,8 @@ struct dataset {
     float *load;          /* (n_rows) offered in the period after the row */
     float *measure;       /* (n_rows, n_measures) of the period after the row, in coordinates */
     int *episode;         /* (n_rows) */
+    uint8_t *held;        /* (S) 1: the column was measured often enough to be learned */
+    bool loaded;          /* the same of the load */
     uint8_t *whole;       /* (n_rows) 1: a transition begins here, most of which was measured */
     int *at[STORE_PARTS]; /* (n_at) rows at which the transitions of a part begin, ascending */
     int n_at[STORE_PARTS];
@@ -40,9 +47,13 @@ enum err dataset_read(struct dataset *d, struct arena *arena, struct store *stor
                       const struct space *space) WARN_UNUSED;
 
 /* Columns of `s`, the space of the dataset, whose gap is that of deployed pods or of the
- * autoscaler's partition and is 0 in all rows: they are exact, no targets any more. Before anything
- * is learned or read from a file. */
+ * autoscaler's partition and is 0 in all rows: they are exact, no targets any more. Columns that
+ * are not held are no targets either. Before anything is learned or read from a file. */
 void dataset_settle(struct space *s, const struct dataset *d);
+
+/* Was a change of the service's replicas recorded in a training episode? If not, nothing can be
+ * learned of what such a change does. */
+bool dataset_moves(const struct dataset *d, int service);
 
 /* Periods with an offered load above 1.5 x the median of all: a store has no label of attacks, and
  * must not have one. */

@@ -90,9 +90,31 @@ static bool names_metric(const char *column, const char *metric)
     return strcmp(dot != NULL ? dot + 1 : column, metric) == 0;
 }
 
+/* "desired" is also the name of what stands in its place (pods.h). */
+static bool is_column(const struct lookup *t, int i, const char *metric)
+{
+    const struct space_column *c = &t->space->columns[i];
+    const bool desired = c->service != SPACE_NONE && t->space->desired_at[c->service] == i;
+    return names_metric(t->space->header.columns[i], metric) ||
+           (desired && strcmp(metric, "desired") == 0);
+}
+
+/* Does the key hold anything but numbers of pods? Without it, states that have nothing in common
+ * but their replicas would be one. */
+static bool measures_something(const struct lookup *t)
+{
+    bool does = false;
+    for (int i = 0; i < t->n_columns; i++) {
+        does = does || !t->space->columns[t->column[i]].whole;
+    }
+    return does;
+}
+
 static enum err choose_columns(struct lookup *t, const struct lookup_cfg *cfg)
 {
     const struct store_header *h = &t->space->header;
+    bool lacks = false; /* a metric that the traces do not have */
+    int found = -1;
     for (int i = 0; t->exact && i < h->n_columns; i++) {
         t->column[t->n_columns++] = i;
     }
@@ -103,12 +125,14 @@ static enum err choose_columns(struct lookup *t, const struct lookup_cfg *cfg)
             return ERR_CONFIG;
         }
         for (int i = 0; i < h->n_columns && t->n_columns < h->n_columns; i++) {
-            if (names_metric(h->columns[i], cfg->metrics[m])) {
+            if (is_column(t, i, cfg->metrics[m])) {
                 t->column[t->n_columns++] = i;
+                found = m;
             }
         }
+        lacks = lacks || found != m;
     }
-    if (t->n_columns == 0) {
+    if (t->n_columns == 0 || (lacks && !measures_something(t))) {
         t->n_columns = t->space->n_learned;
         memcpy(t->column, t->space->learned_at, (size_t)t->n_columns * sizeof *t->column);
     }

@@ -34,6 +34,10 @@ static struct pods_columns columns_of(const struct store_header *h, int service)
                              .hpa_ignored = column_of(h, service, "hpa_ignored"),
                              .hpa_missing = column_of(h, service, "hpa_missing"),
                              .hpa_cpu = column_of(h, service, "hpa_cpu")};
+    if (c.desired == PODS_NONE) { /* its changes are what stands for the action (import.h) */
+        c.desired = c.deployed;
+        c.deployed = PODS_NONE;
+    }
     c.exist = c.deployed != PODS_NONE ? c.deployed : c.desired;
     return c;
 }

@@ -15,6 +15,9 @@
  * is 0 in all traces, as on a cluster whose metrics never fail, it is no target: it is 0
  * (dataset_settle()).
  *
+ * A recording that has `deployed` and not `desired` counts its pods once: its changes of replicas
+ * are those of `deployed`, which then stands in the place of `desired`, and is exact.
+ *
  * Of a period, with cpu_m of the topology that the traces name, and its node:
  *
  *     pods       = sum of desired' + gap

@@ -59,7 +59,7 @@ static enum err describe(struct space *s, int i)
         return ERR_FORMAT;
     }
     const int service = service_of(&s->header, column);
-    const bool desired = service != SPACE_NONE && strcmp(name, "desired") == 0;
+    const bool desired = service != SPACE_NONE && s->pods.at[service].desired == i;
     struct space_column *c = &s->columns[i];
     *c = (struct space_column){.root = is_root(m),
                                .learned = !desired && strcmp(name, "id") != 0,

@@ -4,8 +4,11 @@
 #include "core/base/log.h"
 #include "core/plant/schema.h"
 #include "core/scenario/schedule.h"
+#include "core/twin/shown.h"
 #include "core/twin/worlds.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { TILE_WORLDS = 8, START_NEAREST = 16, DRAW_MEMBER = 100, DRAW_START = 101 };
@@ -20,12 +23,26 @@ struct place {
 struct twin {
     struct plant plant;
     const struct twin_model *model;
+    struct shown shown; /* of a recording: what of it is a state */
+    float *view;        /* (n_env, n_state) states as shown; NULL: as the worlds have them */
     struct worlds worlds;
     struct place *places; /* (n_env) */
     float *load;          /* (n_env) offered in the period that is stepped */
     double *legit;        /* (n_env) share of it that is legitimate */
-    int32_t *delta;       /* (n_env, n_services) executed in it */
+    int32_t *delta;       /* (n_env, n_services) executed in it, in the order of the traces */
 };
+
+/* What environment lid shows now. */
+static void show(struct twin *t, int lid)
+{
+    if (t->view != NULL) {
+        const int history = t->model->space.history;
+        const float *load = t->worlds.load + (ptrdiff_t)lid * history;
+        const float loads[2] = {load[0], load[history > 1 ? 1 : 0]};
+        shown_state(t->view + (ptrdiff_t)lid * t->plant.n_state, &t->shown,
+                    worlds_state(&t->worlds, lid), loads);
+    }
+}
 
 /* ---- the interface ---- */
 
@@ -40,7 +57,8 @@ static int start_near(const struct twin_model *m, double load, uint32_t k)
         lo = below ? mid + 1 : lo;
         hi = below ? hi : mid;
     }
-    const int n = m->n_starts < START_NEAREST ? m->n_starts : START_NEAREST;
+    const bool all = m->n_starts < START_NEAREST || !m->data.loaded; /* loads tell nothing */
+    const int n = all ? m->n_starts : START_NEAREST;
     int first = lo - n / 2 > 0 ? lo - n / 2 : 0;
     first = first + n > m->n_starts ? m->n_starts - n : first;
     return m->starts[first + (int)(k % (uint32_t)n)];
@@ -59,13 +77,17 @@ static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id
                                    .episode = id->episode,
                                    .member =
                                        (int)rng_below(drawn, (uint32_t)m->ensemble.n_members)};
-    double legit; /* nobody attacks before an episode */
-    const double load = schedule_load(schedule, &legit, 0, p->cfg->period_s) * legit;
+    double load = 0.0, legit = 1.0;
     (void)horizon;
+    if (schedule != NULL) { /* nobody attacks before an episode */
+        load = schedule_load(schedule, &legit, 0, p->cfg->period_s);
+        load *= legit;
+    }
     t->places[lid] = (struct place){.schedule = schedule};
     const uint32_t start = rng_philox(key, DRAW_START, id->env, id->episode, 0).v[0];
     worlds_begin(&t->worlds, lid, &world, &m->data, start_near(m, load, start));
     worlds_settle(&t->worlds, lid, (float)load);
+    show(t, lid);
     return ERR_OK;
 }
 
@@ -76,10 +98,33 @@ static void clip(struct twin *t, int lid, int32_t *out, const int32_t *delta)
     const float *state = worlds_state(&t->worlds, lid);
     for (int s = 0; s < topology->n_services; s++) {
         const struct service_cfg *cfg = &topology->cfg->services[s];
-        const int desired = (int)state[state_service_at(s, SF_DESIRED)];
+        const int traced = t->view != NULL ? t->shown.service[s] : s;
+        const int at = t->model->space.desired_at[traced];
+        const int desired = at != SPACE_NONE ? (int)state[at] : cfg->min_replicas;
         const int lo = cfg->min_replicas - desired, hi = cfg->max_replicas - desired;
-        out[s] = delta[s] < lo ? lo : delta[s] > hi ? hi : delta[s];
+        out[traced] = delta[s] < lo ? lo : delta[s] > hi ? hi : delta[s];
     }
+}
+
+/* The offered load of the coming period; 0 if the twin does not know loads. */
+static float load_of(struct twin *t, int lid)
+{
+    const struct place *at = &t->places[lid];
+    t->legit[lid] = 1.0;
+    return at->schedule == NULL ? 0.0F
+                                : (float)schedule_load(at->schedule, &t->legit[lid], at->period,
+                                                       t->plant.cfg->period_s);
+}
+
+/* Exact counters of the period that has passed, of a twin that has them. */
+static void count(struct twin *t, int lid)
+{
+    struct place *at = &t->places[lid];
+    float measure[SPACE_MEASURES];
+    memcpy(measure, t->worlds.measure + (ptrdiff_t)lid * SPACE_MEASURES, sizeof measure);
+    space_measure_back(measure, &t->model->space, worlds_state(&t->worlds, lid));
+    space_truth(&at->truth, measure, at->truth.inflight, (double)t->load[lid], t->legit[lid],
+                t->plant.cfg->period_s);
 }
 
 static enum err twin_pass(struct plant *p, const int32_t *delta, const struct attack_action *attack,
@@ -93,27 +138,38 @@ static enum err twin_pass(struct plant *p, const int32_t *delta, const struct at
             continue; /* it may never have been reset */
         }
         clip(t, i, t->delta + (ptrdiff_t)i * n, delta + (ptrdiff_t)i * n);
-        t->load[i] = (float)schedule_load(t->places[i].schedule, &t->legit[i], t->places[i].period,
-                                          p->cfg->period_s);
+        t->load[i] = load_of(t, i);
     }
     worlds_step(&t->worlds, t->delta, NULL, t->load, active);
     for (int i = 0; i < p->n_env; i++) {
-        struct place *at = &t->places[i];
-        if (active == NULL || active[i] != 0) {
-            float measure[SPACE_MEASURES];
-            memcpy(measure, t->worlds.measure + (ptrdiff_t)i * SPACE_MEASURES, sizeof measure);
-            space_measure_back(measure, &t->model->space, worlds_state(&t->worlds, i));
-            space_truth(&at->truth, measure, at->truth.inflight, (double)t->load[i], t->legit[i],
-                        p->cfg->period_s);
-            at->period++;
+        if (active != NULL && active[i] == 0) {
+            continue;
         }
+        if (plant_can(p, PLANT_EXACT)) {
+            count(t, i);
+        }
+        show(t, i);
+        t->places[i].period++;
     }
     return ERR_OK;
 }
 
 static const float *twin_state(const struct plant *p, int lid)
 {
-    return worlds_state(&((const struct twin *)p)->worlds, lid);
+    const struct twin *t = (const struct twin *)p;
+    return t->view != NULL ? t->view + (ptrdiff_t)lid * p->n_state : worlds_state(&t->worlds, lid);
+}
+
+static const float *twin_age(const struct plant *p, int lid)
+{
+    (void)lid;
+    return ((const struct twin *)p)->shown.age;
+}
+
+static void twin_outcomes(struct plant_outcomes *out, const struct plant *p, int lid)
+{
+    const struct twin *t = (const struct twin *)p;
+    shown_outcomes(out, &t->shown, twin_state(p, lid), worlds_state(&t->worlds, lid), p->cfg);
 }
 
 static double twin_clock_s(const struct plant *p, int lid)
@@ -141,6 +197,17 @@ static const struct plant_ops twin_ops = {
     .truth = twin_truth,
 };
 
+/* Of a recording. */
+static const struct plant_ops twin_ops_shown = {
+    .kind = "twin",
+    .reset = twin_reset,
+    .pass = twin_pass,
+    .state = twin_state,
+    .age = twin_age,
+    .outcomes = twin_outcomes,
+    .clock_s = twin_clock_s,
+};
+
 /* ---- building ---- */
 
 static enum err other(const char *file, const char *what)
@@ -164,10 +231,85 @@ static bool same_requests(const struct pods *p, const struct topology_cfg *t)
     return same;
 }
 
+static enum err unlike(const char *file, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* "the twin FILE of a recording SENTENCE". */
+static enum err unlike(const char *file, const char *fmt, ...)
+{
+    char sentence[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
+    va_end(ap);
+    log_error("the twin %s of a recording %s", file, sentence);
+    return ERR_MISMATCH;
+}
+
+/* Nothing can be learned from what was never done. */
+static enum err check_actions(const struct twin_model *model, const struct topology *topology,
+                              const char *file)
+{
+    for (int i = 0; i < topology->n_services; i++) {
+        const struct service_cfg *cfg = &topology->cfg->services[i];
+        const int service = shown_service(model, cfg->name), at = model->space.desired_at[service];
+        if (cfg->min_replicas == cfg->max_replicas) {
+            continue; /* nobody may scale it */
+        }
+        if (at == SPACE_NONE || model->data.held[at] == 0) {
+            return unlike(file,
+                          "cannot know what scaling '%s' does: its replicas were not recorded; "
+                          "set min_replicas and max_replicas of this service to the number it had, "
+                          "or record its replicas",
+                          cfg->name);
+        }
+        if (!dataset_moves(&model->data, service)) {
+            return unlike(file,
+                          "cannot know what scaling '%s' does: in the episodes for training its "
+                          "replicas never change; set its min_replicas and max_replicas to %g, or "
+                          "record it while it is scaled",
+                          cfg->name, (double)model->data.state[at]);
+        }
+    }
+    return ERR_OK;
+}
+
+/* A twin that has not the whole schema, or no exact counters. */
+static enum err check_recording(const struct twin_model *model, const struct topology *topology,
+                                const struct plant_cfg *cfg, const char *file)
+{
+    const struct store_header *h = &model->space.header;
+    for (int i = 0; i < topology->n_services; i++) {
+        if (shown_service(model, topology->cfg->services[i].name) == SPACE_NONE) {
+            return unlike(file, "has no service '%s', which the topology has",
+                          topology->cfg->services[i].name);
+        }
+    }
+    for (int i = 0; i < h->n_services; i++) {
+        if (topology_find(topology, h->services[i]) < 0) {
+            return unlike(file, "has the service '%s', which the topology does not have",
+                          h->services[i]);
+        }
+    }
+    if (h->period_s != cfg->period_s) {
+        return unlike(file,
+                      "has a decision every %g s, and plant.period_s is %g s; set plant.period_s "
+                      "to %g",
+                      h->period_s, cfg->period_s, h->period_s);
+    }
+    TRY(check_actions(model, topology, file));
+    return model->n_starts > 0
+               ? ERR_OK
+               : unlike(file, "has no training episode whose beginning was measured");
+}
+
 enum err twin_check(const struct twin_model *model, const struct topology *topology,
                     const struct plant_cfg *cfg, const char *file)
 {
     const struct space *s = &model->space;
+    if (s->n_measures == 0) {
+        return check_recording(model, topology, cfg, file);
+    }
     if (s->n_services != topology->n_services || s->n_state != state_size(topology->n_services)) {
         return other(file, "it has other services, or other columns of a state");
     }
@@ -186,9 +328,6 @@ enum err twin_check(const struct twin_model *model, const struct topology *topol
     if (s->header.period_s != cfg->period_s) {
         return other(file, "its decision period is another one");
     }
-    if (s->n_measures == 0) {
-        return other(file, "its traces hold no exact counters, so there are no rewards in it");
-    }
     if (model->n_starts == 0) {
         return other(file, "no training episode in its traces has a beginning that was measured");
     }
@@ -206,8 +345,8 @@ enum err twin_new(struct plant **out, struct arena *arena, const struct twin_mod
                                  .topology = topology,
                                  .cfg = cfg,
                                  .n_env = n_env,
-                                 .n_state = model->space.n_state,
-                                 .can = PLANT_EXACT | PLANT_DRIVEN | PLANT_REPEATS},
+                                 .n_state = state_size(topology->n_services),
+                                 .can = PLANT_REPEATS | (model->data.loaded ? PLANT_DRIVEN : 0U)},
                        .model = model,
                        .places = ARENA_NEW(arena, n_env, struct place),
                        .load = ARENA_NEW(arena, n_env, float),
@@ -217,6 +356,14 @@ enum err twin_new(struct plant **out, struct arena *arena, const struct twin_mod
         return ERR_MEMORY;
     }
     TRY(worlds_init(&t->worlds, arena, model, n_env));
+    if (model->space.n_measures > 0) {
+        t->plant.can |= PLANT_EXACT;
+    } else {
+        t->plant.ops = &twin_ops_shown;
+        t->view = ARENA_NEW(arena, (size_t)n_env * (size_t)t->plant.n_state, float);
+        TRY(shown_init(&t->shown, arena, model, topology, cfg));
+        TRY(t->view != NULL ? ERR_OK : ERR_MEMORY);
+    }
     *out = &t->plant;
     return ERR_OK;
 }

@@ -5,6 +5,10 @@
  * neighbours are not told to it; they are part of the noise it learned. It keeps no cohorts, so
  * recovery times are not known in it, and knows no learned attacker yet.
  *
+ * A twin of a recording shows what was recorded (shown.h). It has no exact counters. If the
+ * recording does not hold the load either, no schedule drives it: how the load moves is part of
+ * what it learned, and an episode begins in any recorded first state.
+ *
  * An episode begins in a recorded first state, one of the START_NEAREST whose load is nearest to
  * the schedule's, as if that load had been offered before, too, and follows one member of the
  * ensemble, the same for all environments of a tile (as long as they play episodes of the same
@@ -19,8 +23,11 @@
 #include "core/twin/model.h"
 
 /* Was the twin fitted to this system: the same services, requests of their pods, node, columns of a
- * state, decision period, and measures to make rewards of? ERR_MISMATCH with the sentence; `file`
- * names the twin. */
+ * state, decision period? ERR_MISMATCH with the sentence; `file` names the twin.
+ *
+ * A twin of a recording, which has no exact counters, may lack columns and have its services in
+ * another order. It is refused, by the service, if a service that may be scaled was never scaled in
+ * the recording. */
 enum err twin_check(const struct twin_model *model, const struct topology *topology,
                     const struct plant_cfg *cfg, const char *file) WARN_UNUSED;
 

@@ -5,6 +5,7 @@
 #include "core/base/file.h"
 #include "core/base/shell.h"
 #include "core/eval/episode.h"
+#include "core/plant/schema.h"
 
 #include <string.h>
 
@@ -144,6 +145,57 @@ const char *experiment_twin_commands(struct arena *arena, const char *file, cons
                         store_word, store_word, config_word, twin_word);
 }
 
+/* The first column in `wanted` (state_size) that the twin of a recording does not have; -1. */
+static int first_unknown(const struct experiment *x, const uint8_t *wanted)
+{
+    const int n = state_size(x->world.topology.n_services);
+    for (int i = 0; i < n; i++) {
+        if (wanted[i] != 0 && x->world.unknown[i] != 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Columns that the rule reads which a training imitates. */
+static void mark_rule(uint8_t *wanted, const struct experiment *x)
+{
+    const struct controller_kind *kind = controller_kind_of(&x->cfg.train.clone.rule.method);
+    if (x->cfg.train.init == INIT_CLONE && kind->reads != NULL) {
+        kind->reads(wanted, &x->world.topology);
+    }
+}
+
+/* What is read of a state, and the twin of a recording does not show. */
+static enum err check_reading(struct experiment *x)
+{
+    const char *const *names = experiment_features(x, &x->arena);
+    uint8_t *wanted = ARENA_NEW(&x->arena, state_size(x->world.topology.n_services), uint8_t);
+    if (names == NULL || wanted == NULL) {
+        return ERR_MEMORY;
+    }
+    mark_rule(wanted, x);
+    int column = first_unknown(x, wanted);
+    if (column >= 0) {
+        return cfg_error(&x->reader, "train.init",
+                         "imitates a rule that reads '%s', which the twin %s of a recording does "
+                         "not have; set it to scratch",
+                         names[column], x->cfg.twin.file);
+    }
+    for (int a = 0; x->rules.guides != NULL && a < x->rules.guides->n_agents; a++) {
+        guides_reads(wanted, x->rules.guides, a);
+        column = first_unknown(x, wanted);
+        if (column >= 0) {
+            return cfg_error(&x->reader, "organisation",
+                             "has the agent '%s', whose roles, norms or missions read '%s', which "
+                             "the twin %s of a recording does not have; leave them out",
+                             x->rules.guides->org.cfg->agents[a].name, names[column],
+                             x->cfg.twin.file);
+        }
+    }
+    return ERR_OK;
+}
+
 enum err experiment_load_twin(struct experiment *x)
 {
     const char *file = x->cfg.twin.file;
@@ -152,7 +204,8 @@ enum err experiment_load_twin(struct experiment *x)
         return cfg_error(&x->reader, "twin.file", "there is no file '%s'; make this twin with: %s",
                          file, commands != NULL ? commands : "karma twin fit");
     }
-    return world_load_twin(&x->world, &x->arena, &x->reader);
+    TRY(world_load_twin(&x->world, &x->arena, &x->reader));
+    return x->world.unknown != NULL ? check_reading(x) : ERR_OK;
 }
 
 void experiment_release(struct experiment *x)

@@ -151,8 +151,29 @@ static enum err save(struct fit *f)
     return move(f->pending_file, f->order->out);
 }
 
+/* Such a twin predicts, but nobody can learn in it what scaling these services does. */
+static enum err warn_of_actions(const struct twin_model *m, struct arena *arena)
+{
+    const char *list = "";
+    for (int i = 0; i < m->space.n_services; i++) {
+        if (!dataset_moves(&m->data, i)) {
+            list = arena_printf(arena, "%s%s'%s'", list, list[0] != '\0' ? ", " : "",
+                                m->space.header.services[i]);
+            TRY(list != NULL ? ERR_OK : ERR_MEMORY);
+        }
+    }
+    if (list[0] != '\0') {
+        log_warn("no change of replicas was recorded in an episode for training of %s: the twin "
+                 "predicts them, but it is no place to train in while they may be scaled "
+                 "(min_replicas < max_replicas)",
+                 list);
+    }
+    return ERR_OK;
+}
+
 static enum err finish(struct fit *f)
 {
+    TRY(warn_of_actions(&f->out->model, f->arena));
     TRY(model_calibrate(&f->out->model, f->arena, f->order->cfg->noise_rows, &f->scratch));
     TRY(compare(f));
     return save(f);

@@ -7,6 +7,7 @@
 #include "mpi/train/demonstrate.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- environments ---- */
 
@@ -46,6 +47,27 @@ struct networks {
     struct mappo_learner learner;
 };
 
+/* First weights of what the training cannot show are 0, and stay it, since the input is always 0
+ * there. Else they would be random, and a policy that meets these columns later, on another plant,
+ * would follow what it never learned. */
+static void blind(const struct mlp *net, float *params, const struct rules *rules)
+{
+    const size_t n = (size_t)net->shape.sizes[1];
+    for (int i = 0; i < net->shape.sizes[0]; i++) {
+        if (rules_input_unknown(rules, i)) {
+            memset(params + net->w[0] + (size_t)i * n, 0, n * sizeof *params);
+        }
+    }
+}
+
+static void blind_team(struct team *t, const struct rules *rules)
+{
+    for (int i = 0; i < t->n_actors; i++) {
+        blind(&t->actor, t->w.params + t->actor_at[i], rules);
+    }
+    blind(&t->critic, t->w.params + t->critic_at[0], rules);
+}
+
 static enum err make_learner(const void *ctx, struct learner **out, struct arena *arena,
                              const struct team_spec *spec, int team, uint64_t seed,
                              struct arena *scratch)
@@ -58,6 +80,9 @@ static enum err make_learner(const void *ctx, struct learner **out, struct arena
     TRY(team_init(&n->team, arena, s->team, spec));
     n->team.number = team;
     TRY(team_init_params(&n->team, seed, scratch));
+    if (s->rules != NULL) {
+        blind_team(&n->team, s->rules);
+    }
     TRY(mappo_learner_init(&n->learner, arena, &n->team, s->mappo));
     *out = &n->learner.base;
     return ERR_OK;
@@ -75,7 +100,7 @@ void train_game_init(struct train_game *g, const struct train_cfg *train, const 
         .rules = rules,
         .train = train,
         .rule = {.name = "train.clone.rule", .method = train->clone.rule.method},
-        .mappo = {.team = team, .mappo = mappo},
+        .mappo = {.team = team, .mappo = mappo, .rules = rules},
         .envs = {.spec = &rules->env,
                  .horizon = rules->cfg->horizon,
                  .ctx = g,

@@ -14,6 +14,7 @@
 struct mappo_source {
     const struct team_cfg *team;
     const struct mappo_cfg *mappo;
+    const struct rules *rules; /* that the team plays by; NULL: all of its inputs are known */
 };
 struct learner_source mappo_source_learner(const struct mappo_source *s);
 
