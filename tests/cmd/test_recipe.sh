@@ -124,7 +124,7 @@ says err "eval.controllers.0.khpa: unknown key 'training'" "is refused"
 # its `fit` decides what the twin is.
 cat >"$WORK/collect.yaml" <<EOF
 include: $tiny
-eval: {episodes: 8, controllers: [{kind: khpa}, {kind: explore, random: 0.3}]}
+eval: {episodes: 8, controllers: [{khpa: {}}, {explore: {random: 0.3}}]}
 EOF
 cat >"$WORK/in twin.yaml" <<EOF
 include: $WORK/arm.yaml
