@@ -51,7 +51,7 @@ else
     gives scratch "3 learners, 1 simulates" \
         "$LAUNCH" -n 4 "$KARMA" train $tiny --set train.learners=3
     holds "metrics.csv is the same file, too" cmp "$WORK/run/metrics.csv" "$WORK/serial.csv"
-    gives clone_ff "cloned on 3 ranks" "$LAUNCH" -n 3 "$KARMA" train $tiny
+    gives clone "cloned on 3 ranks" "$LAUNCH" -n 3 "$KARMA" train $tiny
 fi
 
 # --- it can differ -------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ built_by() { # COMPILER OPT CPU: makes and tries the program of that variant
     program=build/$variant/karma
     holds "builds with $*" make -s MPI=0 SAN=0 DEV=0 CC="$1" OPT="$2" ${3:+ARCH=$3} "$program"
     gives scratch "trained by $*" "$program" train $tiny
-    gives clone_ff "cloned by $*" "$program" train $tiny
+    gives clone "cloned by $*" "$program" train $tiny
 }
 
 for build in $builds; do

@@ -111,7 +111,7 @@ static void test_golden(struct ranks *r)
     EXPECT(r, tiny_same("scratch", t.digest, tiny_golden("scratch")));
     tiny_set(&t, "train.init=clone");
     EXPECT(r, tiny_go(r, &t) == ERR_OK);
-    EXPECT(r, tiny_same("clone_ff", t.digest, tiny_golden("clone_ff")));
+    EXPECT(r, tiny_same("clone", t.digest, tiny_golden("clone")));
     struct tiny_run ahead = whole(NULL);
     tiny_set(&ahead, "train.pipeline=1");
     EXPECT(r, tiny_go(r, &ahead) == ERR_OK);

@@ -78,7 +78,7 @@ static inline enum err tiny_go(struct ranks *r, struct tiny_run *t)
     return e;
 }
 
-/* The committed digest of a run that starts like `what` (scratch, clone_ff). */
+/* The committed digest of a run that starts like `what` (scratch, clone). */
 static inline uint64_t tiny_golden(const char *what)
 {
     uint64_t digest = 0;
