@@ -72,7 +72,7 @@ static enum err check_recording(struct world *w, struct arena *arena, const stru
         return ERR_MEMORY;
     }
     for (int i = 0; i < shown.n_state; i++) {
-        unknown[i] = isinf(shown.age[i]) ? 1 : 0;
+        unknown[i] = (uint8_t)(isinf(shown.age[i]) ? 1 : 0);
     }
     w->unknown = unknown;
     if (!w->twin->data.loaded) {

@@ -179,13 +179,14 @@ static bool row_known(const struct dataset *d, int row)
     int known = 0, held = 0;
     for (int i = 0; i < s->n_learned; i++) {
         const int column = s->learned_at[i];
-        held += d->held[column];
-        known += d->held[column] != 0 && dataset_known(d, row, column);
+        held += dataset_held(d, column);
+        known += dataset_held(d, column) && dataset_known(d, row, column);
     }
     bool decided = true;
     for (int i = 0; i < s->n_services; i++) {
         const int at = s->desired_at[i];
-        decided = decided && (at == SPACE_NONE || d->held[at] == 0 || dataset_known(d, row, at));
+        decided =
+            decided && (at == SPACE_NONE || !dataset_held(d, at) || dataset_known(d, row, at));
     }
     return decided && 2 * known >= held;
 }
@@ -326,7 +327,7 @@ void dataset_settle(struct space *s, const struct dataset *d)
     for (int i = 0; i < s->n_learned; i++) {
         const int column = s->learned_at[i];
         struct space_column *c = &s->columns[column];
-        const bool held = d->held[column] != 0;
+        const bool held = dataset_held(d, column);
         c->learned =
             held && ((c->gap != PODS_DEPLOYED && c->gap != PODS_HPA) || !never_apart(d, column));
         if (c->learned) {

@@ -34,7 +34,8 @@ struct dataset {
     float *load;          /* (n_rows) offered in the period after the row */
     float *measure;       /* (n_rows, n_measures) of the period after the row, in coordinates */
     int *episode;         /* (n_rows) */
-    uint8_t *held;        /* (S) 1: the column was measured often enough to be learned */
+    uint8_t *held;        /* (S) 1: the column was measured often enough to be learned; NULL:
+                             all are */
     bool loaded;          /* the same of the load */
     uint8_t *whole;       /* (n_rows) 1: a transition begins here, most of which was measured */
     int *at[STORE_PARTS]; /* (n_at) rows at which the transitions of a part begin, ascending */
@@ -65,6 +66,12 @@ static inline bool dataset_busy(const struct dataset *d, int row)
 static inline bool dataset_known(const struct dataset *d, int row, int column)
 {
     return d->gap == NULL || d->gap[(size_t)row * (size_t)d->space->n_state + (size_t)column] == 0;
+}
+
+/* Is anything learned of the column, as far as it was measured often enough? */
+static inline bool dataset_held(const struct dataset *d, int column)
+{
+    return d->held == NULL || d->held[column] != 0;
 }
 
 /* Was everything measured that space_value() of this column is made of? */

@@ -35,7 +35,7 @@ static int find(const struct twin_model *m, int service, const char *metric)
         const char *dot = strrchr(h->columns[i], '.');
         const char *name = dot != NULL ? dot + 1 : h->columns[i];
         const bool same = m->space.columns[i].service == service && strcmp(name, metric) == 0;
-        found = same && m->data.held[i] != 0 ? i : SPACE_NONE;
+        found = same && dataset_held(&m->data, i) ? i : SPACE_NONE;
     }
     return found;
 }
@@ -52,9 +52,9 @@ static int source_of_service(const struct shown *s, int service, enum service_fe
     if (found != SPACE_NONE || (f != SF_DESIRED && f != SF_DEPLOYED)) {
         return found != SPACE_NONE ? found : FROM_NOWHERE;
     }
-    return desired != SPACE_NONE && m->data.held[desired] != 0 ? desired
-           : cfg->min_replicas == cfg->max_replicas            ? FROM_BOUND
-                                                               : FROM_NOWHERE;
+    return desired != SPACE_NONE && dataset_held(&m->data, desired) ? desired
+           : cfg->min_replicas == cfg->max_replicas                 ? FROM_BOUND
+                                                                    : FROM_NOWHERE;
 }
 
 static int source_of_whole(const struct shown *s, enum global_feature f)

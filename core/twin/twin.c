@@ -256,7 +256,7 @@ static enum err check_actions(const struct twin_model *model, const struct topol
         if (cfg->min_replicas == cfg->max_replicas) {
             continue; /* nobody may scale it */
         }
-        if (at == SPACE_NONE || model->data.held[at] == 0) {
+        if (at == SPACE_NONE || !dataset_held(&model->data, at)) {
             return unlike(file,
                           "cannot know what scaling '%s' does: its replicas were not recorded; "
                           "set min_replicas and max_replicas of this service to the number it had, "
