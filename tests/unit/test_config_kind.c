@@ -304,7 +304,7 @@ static void test_out_of_memory(void **state)
     struct fixture *f = *state;
     bool done = false;
     for (int n = 1; !done; n++) {
-        mem_fail_after(n);
+        mem_fail_after((uint64_t)n);
         const enum err e = load_sets(f, "cover: {frame: {rule: {circle: {size: 1}}}}", NULL, 0);
         mem_fail_after(0);
         done = e == ERR_OK;
