@@ -1,6 +1,7 @@
 /* karma: looks the command up in nested tables and runs it. */
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/base/rundir.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/cpu_check.h"
 #include "mpi/comm/stop.h"
@@ -48,7 +49,7 @@ static const struct command karma = {
     .verbs = commands,
     .about = "Trains and evaluates teams of agents that keep a Kubernetes service cluster alive "
              "under bottlenecks, DDoS, pod crashes and resource contention (KARMA, arXiv "
-             "2505.21559).",
+             "2505.21559). `karma --version` names the revision and the build.",
 };
 
 static enum err print_overview(FILE *to, const struct command_choice *c)
@@ -66,6 +67,10 @@ static enum err print_overview(FILE *to, const struct command_choice *c)
 static enum err run(int argc, char **argv)
 {
     struct command_choice c;
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("karma %s, %s\n", rundir_revision(), rundir_build_info());
+        return ERR_OK;
+    }
     TRY(command_choose(&c, &karma, argc, argv));
     if (c.run != NULL) {
         return c.run->run(argc - (c.n_words - 1), argv + (c.n_words - 1));

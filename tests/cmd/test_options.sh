@@ -50,6 +50,9 @@ echo "$commands" | while read -r command; do
 done >"$WORK/out"
 : >"$WORK/err"
 same "$(cat "$WORK/out")" "" "each of them has a help of its own"
+exits 0 "karma --version" "$KARMA" --version
+same "$(cat "$WORK/out")" "karma $(sed 's/ /, /' "$BUILD/revision")" "names the revision and the build"
+exits 2 "karma --version with more words" "$KARMA" --version more
 for command in config org trace twin; do
     exits 2 "karma $command alone" "$KARMA" $command
     says err "^Usage: karma $command COMMAND" "lists its commands"
