@@ -148,6 +148,7 @@ cat >"$WORK/not-run" <<'EOF'
 *configs/experiments/gate_*.yaml* | a gate of two episodes means nothing; test_gate.sh runs it
 *$KARMA_DATA* | recorded data that is not part of this project
 *sockshop* | the same
+*twin fit hpa* | the same
 EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *results/runs/*/parts/* | the same
 *build/$s.yaml* | a loop over all scenarios: minutes
@@ -222,7 +223,7 @@ while read -r command; do
 done <"$WORK/commands" >"$WORK/help"
 awk -v help=1 -f tests/printed.awk "$WORK/help" >"$WORK/mentioned"
 # Adjacent string literals are one text; "%s" is what a message fills in.
-for source in core/*/*.c mpi/*.c mpi/cmd/*.c proto/*.c; do
+for source in core/*/*.c mpi/*/*.c proto/*.c; do
     tr '\n' ' ' <"$source" | sed 's/" *"//g' | grep -o '"[^"]*"'
 done | grep -oE 'karma [a-z]+( [a-z%]+)*( [A-Z]+| %s| --[a-z-]+( [A-Za-z.=%]+)?)*' >>"$WORK/mentioned"
 [ "$(wc -l <"$WORK/mentioned")" -ge 40 ]
