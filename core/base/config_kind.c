@@ -72,10 +72,16 @@ enum err cfg_kind_read(struct cfg_loading *l, const struct cfg_slot *one, int k,
                        const struct cfg_node *node, struct cfg_mark mark)
 {
     const struct cfg_kind *kind = one->field->kinds[k], *before = chosen_kind(one);
-    if (l->origin != NULL && one->place->mark.origin == l->origin && before != kind) {
-        cfg_report(&l->c->n_errors, mark, l->key.s,
-                   "both %s and %s are given, but there is one %s; remove one of the two",
-                   before != NULL ? before->name : "another", kind->name, one->field->doc);
+    if (l->origin != NULL && one->place->mark.origin == l->origin) {
+        if (before == kind) {
+            cfg_report(&l->c->n_errors, mark, l->key.s,
+                       "%s is given twice, first in line %d; remove one of the two", kind->name,
+                       one->place->mark.line);
+        } else {
+            cfg_report(&l->c->n_errors, mark, l->key.s,
+                       "both %s and %s are given, but there is one %s; remove one of the two",
+                       before != NULL ? before->name : "another", kind->name, one->field->doc);
+        }
         return ERR_OK;
     }
     if (before != kind) {

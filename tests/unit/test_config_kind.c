@@ -255,6 +255,8 @@ static void test_refusals(void **state)
             "figures.0: its shape is missing; add one of dot, square, circle or frame");
     refused(f, "figures: [{dot: {}, square: {}}]", NULL,
             "both dot and square are given, but there is one shape; remove one of the two");
+    refused(f, "figures:\n  - dot: {}\n    dot: {}", NULL,
+            "figures.0: dot is given twice, first in line 2; remove one of the two");
     refused(f, "figures: [{circle: {}}]", NULL, "figures.0.circle.size: missing; add 'size: ...'");
     refused(f, "figures: [{frame: {rule: circle}}]", NULL,
             "figures.0.frame.rule.circle.size: missing");
