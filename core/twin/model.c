@@ -53,11 +53,19 @@ const char *model_traces(struct arena *arena, const char *file)
 
 /* ---- what it remembers ---- */
 
-static enum err no_part(const char *path, const char *part)
+static enum err no_part(const char *part)
 {
-    log_error("%s has no transition for %s that was measured completely; collect more episodes, or "
-              "split them otherwise (karma trace collect --validation, --held-out)",
-              path, part);
+    log_error("the traces hold no transition for %s that was measured completely; add episodes, or "
+              "split them otherwise (--validation and --held-out of karma trace collect and of "
+              "karma trace import)",
+              part);
+    return ERR_FORMAT;
+}
+
+static enum err no_target(void)
+{
+    log_error("the traces hold nothing to learn: beside the replicas no metric was measured; "
+              "record the CPU used, the latency or the answered requests, and import that");
     return ERR_FORMAT;
 }
 
@@ -136,8 +144,11 @@ static enum err remember(struct twin_model *m, struct arena *arena, const char *
                          const char *file, uint64_t expected)
 {
     TRY(recall(m, arena, path, history, file, expected));
+    if (m->space.n_target == 0) {
+        return no_target();
+    }
     const char *part = lacking(&m->data);
-    return part != NULL ? no_part(path, part) : list_starts(m, arena);
+    return part != NULL ? no_part(part) : list_starts(m, arena);
 }
 
 enum err model_lacks(const char **part, struct arena *arena, const char *traces, int history)

@@ -78,6 +78,13 @@ refused() { # PATTERN NAME ARGUMENT...
 table 1 >"$WORK/moving.csv"
 exits 0 "the table is imported" import "$WORK/moving.csv" "$WORK/moving"
 exits 0 "a twin is fitted to it" fit "$WORK/moving" "$WORK/twin"
+cut -d, -f1-7 "$WORK/moving.csv" >"$WORK/replicas.csv"
+head -n 1 "$WORK/replicas.csv" | grep -q replicas && ! head -n 1 "$WORK/replicas.csv" | grep -q cpu
+result $? "a table of replicas and nothing else"
+exits 0 "is imported" import "$WORK/replicas.csv" "$WORK/replicas"
+run fit "$WORK/replicas" "$WORK/replicas-twin"
+[ "$rc" != 0 ] && grep -q "nothing to learn: beside the replicas no metric was measured" "$WORK/err"
+result $? "and refused by the fit, with what to record"
 ! grep -q "no change of replicas" "$WORK/err"
 result $? "and no service is missed"
 exits 0 "its accuracy is reported" "$KARMA" twin report "$WORK/twin" --horizon 5 --stride 2
