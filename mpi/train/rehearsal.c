@@ -22,8 +22,12 @@ static double scale_of(const struct trainer *t)
     return carved > 0 ? (double)all / (double)carved : 0.0;
 }
 
-/* One rollout of every carved tile, into the spare blocks. */
-static enum err play(struct trainer *t)
+/* Rollouts that even the shortest training plays: the warm-up and one update. Environments touch
+ * more of their memory in the second, when the queues of the first flood have grown. */
+enum { ROLLOUTS = 2 };
+
+/* Rollouts of every carved tile, into the spare blocks. */
+static enum err play(struct trainer *t, uint32_t rollout)
 {
     const struct train_cfg *train = t->setup->train;
     const struct rollout_cfg cfg = {
@@ -39,7 +43,7 @@ static enum err play(struct trainer *t)
                 blocks[k]->n_env = t->tiles[i].env->n_env;
             }
         }
-        TRY(rollout_run(t->rollout, blocks, &t->tiles[i], &cfg, 0, trainer_stagger(t),
+        TRY(rollout_run(t->rollout, blocks, &t->tiles[i], &cfg, rollout, trainer_stagger(t),
                         train->envs));
     }
     return ERR_OK;
@@ -64,7 +68,9 @@ enum err rehearsal_run(struct trainer *t)
     const size_t fixed = t->arena.bytes;
     const size_t blocks = (size_t)t->n_sets * (size_t)t->n_learn * (size_t)t->one_block_arena.bytes;
     const double scale = scale_of(t);
-    TRY(play(t));
+    for (uint32_t i = 0; i < ROLLOUTS; i++) {
+        TRY(play(t, i));
+    }
     const size_t sample = arena_resident(&t->sample);
     const size_t ours = arena_resident(&t->arena) + sample + arena_resident(&t->one_block_arena);
     const size_t now = mem_resident();

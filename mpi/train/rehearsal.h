@@ -1,8 +1,8 @@
 /* A rehearsal: how much memory a training will take, estimated from a few of its tiles.
  *
- * `train --dry-run` allocates a few tiles (trainer.h), plays them for one rollout, and multiplies
+ * `train --dry-run` allocates a few tiles (trainer.h), plays them for two rollouts, and multiplies
  * by the number of tiles. Everything else is reserved but not touched. So a dry run takes the
- * memory of those tiles and the time of one rollout of them, whatever train.envs is.
+ * memory of those tiles and the time of two rollouts of them, whatever train.envs is.
  *
  * It prints two sums. Reserved is every byte that is allocated. Resident is what is expected to be
  * in memory: the part of the simulator's queues that a rollout touches, all of everything else, and
