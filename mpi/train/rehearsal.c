@@ -23,7 +23,7 @@ static double scale_of(const struct trainer *t)
 }
 
 /* Rollouts that even the shortest training plays: the warm-up and one update. Environments touch
- * more of their memory in the second, when the queues of the first flood have grown. */
+ * more of their memory in the second. */
 enum { ROLLOUTS = 2 };
 
 /* Rollouts of every carved tile, into the spare blocks. */
