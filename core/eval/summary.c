@@ -67,6 +67,11 @@ int summary_scenario(const struct summary *s, int view)
     return view < s->outcomes.n_scenarios ? view : OUTCOMES_POOLED;
 }
 
+const char *summary_scenario_name(const struct summary *s, int scenario)
+{
+    return scenario == OUTCOMES_POOLED ? "(all)" : s->scenarios[scenario].name;
+}
+
 /* One axis of a number: a controller's sample of a metric. */
 struct sample {
     double *x; /* (n_train, n_episodes) */
@@ -226,10 +231,12 @@ static enum err fill_empty(struct summary *s, struct arena *arena, struct arena 
 }
 
 enum err summary_init(struct summary *s, struct arena *arena, const struct eval_cfg *cfg,
-                      int n_scenarios, const struct eval_row *rows, int n_rows,
-                      struct arena *scratch)
+                      const struct scenario_cfg *scenarios, int n_scenarios,
+                      const struct eval_row *rows, int n_rows, struct arena *scratch)
 {
-    *s = (struct summary){.cfg = cfg, .n_views = n_scenarios > 1 ? n_scenarios + 1 : n_scenarios};
+    *s = (struct summary){.cfg = cfg,
+                          .scenarios = scenarios,
+                          .n_views = n_scenarios > 1 ? n_scenarios + 1 : n_scenarios};
     TRY(outcomes_init(&s->outcomes, arena, rows, n_rows, cfg->n_controllers, n_scenarios,
                       cfg->episodes));
     TRY(choose_listed(s, arena));

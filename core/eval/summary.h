@@ -26,6 +26,7 @@ struct summary_gap {
 struct summary {
     struct outcomes outcomes;
     const struct eval_cfg *cfg;
+    const struct scenario_cfg *scenarios; /* (outcomes.n_scenarios) */
     int n_views;           /* scenarios, and the pooled one if there is more than one */
     const int *listed;     /* (n_listed) controllers that are reported */
     const int *references; /* (n_references) of the listed ones */
@@ -41,11 +42,12 @@ struct summary {
  * References: the listed controllers of the name eval.reference; if none has it, those of the kind
  * of that name; if there is none, the first. scratch is rewound. */
 enum err summary_init(struct summary *s, struct arena *arena, const struct eval_cfg *cfg,
-                      int n_scenarios, const struct eval_row *rows, int n_rows,
-                      struct arena *scratch) WARN_UNUSED;
+                      const struct scenario_cfg *scenarios, int n_scenarios,
+                      const struct eval_row *rows, int n_rows, struct arena *scratch) WARN_UNUSED;
 
 /* Scenario of a view: its index, or OUTCOMES_POOLED. */
 int summary_scenario(const struct summary *s, int view);
+const char *summary_scenario_name(const struct summary *s, int scenario); /* pooled: "(all)" */
 const struct summary_cell *summary_cell(const struct summary *s, int listed, int view, int metric);
 const struct summary_cell *summary_iqm(const struct summary *s, int listed, int view);
 const struct summary_gap *summary_gap(const struct summary *s, int reference, int listed, int view);

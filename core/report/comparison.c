@@ -50,8 +50,7 @@ static const struct layout operation = {"How the controllers work",
 
 static const char *view_name(const struct comparison *c, int view)
 {
-    const int scenario = summary_scenario(c->summary, view);
-    return scenario == OUTCOMES_POOLED ? "(all)" : c->scenarios[scenario].name;
+    return summary_scenario_name(c->summary, summary_scenario(c->summary, view));
 }
 
 static const char *name_of(const struct comparison *c, int controller)
@@ -351,8 +350,8 @@ static enum err print_all(struct buf *out, const struct comparison *c, enum tabl
     TRY(print_notes(out, c, style));
     TRY(print_means(out, c, &primary, style, scratch));
     TRY(print_empty(out, c, style));
-    TRY(gate_print_bound(out, c->summary, c->scenarios));
-    TRY(gate_print(out, c->separation, c->summary->cfg->gate, c->scenarios, style, scratch));
+    TRY(gate_print_bound(out, c->summary));
+    TRY(gate_print(out, c->separation, c->summary->cfg->gate, style, scratch));
     TRY(print_means(out, c, &terms, style, scratch));
     if (c->complete) {
         TRY(print_means(out, c, &service, style, scratch));

@@ -17,9 +17,8 @@ struct comparison {
     const struct summary *summary;
     const struct frontiers *frontiers;
     const struct claims *claims;
-    const struct separation *separation;  /* NULL: not judged */
-    const struct scenario_cfg *scenarios; /* names */
-    const char *const *notes;             /* (n_notes) sentences that stand above the tables */
+    const struct separation *separation; /* NULL: not judged */
+    const char *const *notes;            /* (n_notes) sentences that stand above the tables */
     int n_notes;
     bool complete; /* the tables of terms and of operation as well */
 };

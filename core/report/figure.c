@@ -396,14 +396,13 @@ static enum err figure_view(const char *dir, const struct summary *summary, int 
     return script_finish(&s);
 }
 
-enum err figure_frontiers(const char *dir, const struct summary *s,
-                          const struct scenario_cfg *scenarios, struct arena *scratch)
+enum err figure_frontiers(const char *dir, const struct summary *s, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     enum err e = ERR_OK;
     for (int view = 0; view < s->n_views && e == ERR_OK && s->n_listed > 0; view++) {
         const int scenario = summary_scenario(s, view);
-        const char *name = scenario == OUTCOMES_POOLED ? "all" : scenarios[scenario].name;
+        const char *name = scenario == OUTCOMES_POOLED ? "all" : summary_scenario_name(s, scenario);
         e = figure_view(dir, s, view, name, scratch);
         arena_rewind(scratch, mark);
     }

@@ -34,7 +34,7 @@ enum err figure_timeline(const char *dir, const struct figure_timeline *f,
  * are lines through their arms, listed controllers points with intervals. Of a view in which no
  * episode was scored a warning, and no .gp: gnuplot fails where there is no point. */
 enum err figure_frontiers(const char *dir, const struct summary *s,
-                          const struct scenario_cfg *scenarios, struct arena *scratch) WARN_UNUSED;
+                          struct arena *scratch) WARN_UNUSED;
 
 /* DIR/learning.gp: reward, answered in time and vCPU over env-steps, from the metrics.csv at `path`
  * (relative to DIR, or absolute), which this program reads as `file`. A warning, and no .gp, if no

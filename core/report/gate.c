@@ -5,8 +5,7 @@
 
 enum { DECIMALS = 3 };
 
-enum err gate_print_bound(struct buf *out, const struct summary *s,
-                          const struct scenario_cfg *scenarios)
+enum err gate_print_bound(struct buf *out, const struct summary *s)
 {
     bool any = false;
     for (int view = 0; view < s->n_views; view++) {
@@ -17,18 +16,17 @@ enum err gate_print_bound(struct buf *out, const struct summary *s,
         }
         TRY(buf_printf(out, "%s%s %.*f [%.*f, %.*f]",
                        any ? ", " : "\nbound (answered in time at most, whatever the controller): ",
-                       scenarios[scenario].name, DECIMALS, v->value, DECIMALS, v->lo, DECIMALS,
-                       v->hi));
+                       summary_scenario_name(s, scenario), DECIMALS, v->value, DECIMALS, v->lo,
+                       DECIMALS, v->hi));
         any = true;
     }
     return any ? buf_printf(out, "\n") : ERR_OK;
 }
 
-static void add_row(struct table *t, const struct scenario_cfg *scenarios,
-                    const struct separation_row *r)
+static void add_row(struct table *t, const struct summary *s, const struct separation_row *r)
 {
     const struct frontier_pair *p = &r->pair;
-    table_text(t, scenarios[r->scenario].name);
+    table_text(t, summary_scenario_name(s, r->scenario));
     table_cell(t, "%s - %s", r->better->cfg.name, r->worse->cfg.name);
     table_cell(t, "%d, %d", p->n_a, p->n_b);
     table_cell(t, "%.*f", DECIMALS, p->cost);
@@ -48,8 +46,7 @@ static void add_row(struct table *t, const struct scenario_cfg *scenarios,
 }
 
 enum err gate_print(struct buf *out, const struct separation *s, const char *gate,
-                    const struct scenario_cfg *scenarios, enum table_style style,
-                    struct arena *scratch)
+                    enum table_style style, struct arena *scratch)
 {
     static const char *const head[] = {"scenario", "at equal cost", "arms",  "vCPU h", "first",
                                        "second",   "difference",    "asked", "verdict"};
@@ -59,7 +56,7 @@ enum err gate_print(struct buf *out, const struct separation *s, const char *gat
     }
     table_init(&t, scratch, head, 9, 2);
     for (int i = 0; i < s->n_rows; i++) {
-        add_row(&t, scenarios, &s->rows[i]);
+        add_row(&t, s->summary, &s->rows[i]);
     }
     TRY(buf_printf(out, style == TABLE_MARKDOWN ? "\n## %s '%s'\n\n" : "\n%s '%s'\n\n",
                    "Separation: best of each method, at the vCPU h of", gate));

@@ -264,7 +264,7 @@ static enum err write_figures(struct session *s, const struct summary *summary)
         return ERR_MEMORY;
     }
     TRY(file_make_dirs(dir));
-    TRY(figure_frontiers(dir, summary, s->x->cfg.scenarios, &s->scratch));
+    TRY(figure_frontiers(dir, summary, &s->scratch));
     TRY(write_timeline(s, dir));
     const char *word = shell_word(&s->arena, s->dir);
     log_info("figures: data and scripts in %s; draw them with: karma figure %s", dir,
@@ -282,7 +282,8 @@ static enum err report(struct session *s)
     struct separation separation;
     int n_rows;
     const struct eval_row *all = eval_rows(s->measure.eval, &n_rows);
-    TRY(summary_init(&summary, &s->arena, &cfg->eval, cfg->n_scenarios, all, n_rows, &s->scratch));
+    TRY(summary_init(&summary, &s->arena, &cfg->eval, cfg->scenarios, cfg->n_scenarios, all, n_rows,
+                     &s->scratch));
     TRY(frontiers_init(&frontiers, &s->arena, &summary, &s->scratch));
     TRY(claims_init(&claims, &s->arena, &summary, &s->scratch));
     TRY(separation_init(&separation, &s->arena, &summary, &s->scratch));
@@ -290,7 +291,6 @@ static enum err report(struct session *s)
                            .summary = &summary,
                            .frontiers = &frontiers,
                            .claims = &claims,
-                           .scenarios = cfg->scenarios,
                            .notes = notes};
     TRY(make_notes(notes, &c.n_notes, s));
     TRY(print_table(s, &c));

@@ -20,7 +20,7 @@
 
 #define assert_near(a, b, tolerance) assert_true(fabs((a) - (b)) <= (tolerance))
 
-enum { ROWS_CONTROLLERS_MAX = 8, ROWS_MAX = 4096 };
+enum { ROWS_CONTROLLERS_MAX = 8, ROWS_SCENARIOS_MAX = 4, ROWS_MAX = 4096 };
 
 /* An evaluation: what its configuration says, and the rows. */
 struct fake_eval {
@@ -28,13 +28,19 @@ struct fake_eval {
     int n_train[ROWS_CONTROLLERS_MAX];
     struct eval_cfg cfg;
     struct eval_row rows[ROWS_MAX];
-    int n_rows, n_scenarios;
+    int n_rows;
+    struct scenario_cfg scenarios[ROWS_SCENARIOS_MAX]; /* s0, s1, ... */
+    int n_scenarios;
 };
 
 static inline void fake_eval_init(struct fake_eval *f, int n_scenarios, int episodes)
 {
+    static const char *const names[ROWS_SCENARIOS_MAX] = {"s0", "s1", "s2", "s3"};
     memset(f, 0, sizeof *f);
     f->n_scenarios = n_scenarios;
+    for (int s = 0; s < n_scenarios; s++) {
+        f->scenarios[s].name = names[s];
+    }
     f->cfg = (struct eval_cfg){.controllers = f->controllers,
                                .episodes = episodes,
                                .seed = 5,
@@ -108,8 +114,8 @@ static inline int teardown(void **state)
 
 static inline enum err fixture_summarise(struct fixture *x)
 {
-    return summary_init(&x->s, &x->arena, &x->f.cfg, x->f.n_scenarios, x->f.rows, x->f.n_rows,
-                        &x->scratch);
+    return summary_init(&x->s, &x->arena, &x->f.cfg, x->f.scenarios, x->f.n_scenarios, x->f.rows,
+                        x->f.n_rows, &x->scratch);
 }
 
 #endif
