@@ -8,6 +8,14 @@
 #include <math.h>
 #include <string.h>
 
+const char *crossed_name(enum crossed_what what)
+{
+    static const char *const names[] = {[CROSSED_MEAN] = "mean",
+                                        [CROSSED_IQM] = "interquartile mean",
+                                        [CROSSED_BETTER] = "probability of improvement"};
+    return names[what];
+}
+
 /* ---- bootstrap ---- */
 
 /* How often each row and column counts, and what an estimator needs beside it. */

@@ -16,6 +16,9 @@ enum crossed_what {
                       each of b on the same episode (R. Agarwal et al., 2021) */
 };
 
+/* "mean", "interquartile mean", "probability of improvement": for stat_stream(). Static. */
+const char *crossed_name(enum crossed_what what);
+
 /* Percentile interval of the nested bootstrap: training seeds of each arm and episodes (the same
  * for both arms) are drawn with replacement. CROSSED_MEAN is stat_bootstrap_nested(). b: NULL for
  * one arm. ERR_NUMERIC; scratch is rewound. */

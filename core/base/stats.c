@@ -2,12 +2,14 @@
  * order in which a table is filled. */
 #include "core/base/stats.h"
 
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/rng.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The third coordinate of a draw: what it chooses. */
 enum { ROLE_SAMPLE, ROLE_TRAIN_A = STAT_ROLE_TRAIN_A, ROLE_TRAIN_B, ROLE_EVAL, ROLE_SIGN };
@@ -123,6 +125,15 @@ static enum err check_finite(const double *x, size_t n, const char *what)
         }
     }
     return ERR_OK;
+}
+
+uint32_t stat_stream(const char *const *names)
+{
+    uint64_t hash = HASH_START;
+    for (int i = 0; names[i] != NULL; i++) {
+        hash = hash_fnv1a(hash, names[i], strlen(names[i]) + 1);
+    }
+    return (uint32_t)(hash >> 32) ^ (uint32_t)hash;
 }
 
 void stat_draw(uint32_t *out, uint32_t n, const struct stat_cfg *cfg, uint32_t resample,

@@ -48,7 +48,7 @@ enum stat_estimator { STAT_MEAN, STAT_IQM };
 
 struct stat_cfg {
     uint64_t seed;
-    uint32_t stream;    /* another number for each interval of a table */
+    uint32_t stream;    /* of the number: stat_stream(); 0 in a report of a single sample */
     uint32_t resamples; /* 10,000 is customary; at least 1 */
     double level;       /* 0.95 */
 };
@@ -57,6 +57,21 @@ struct stat_interval {
     double value;  /* the estimate from the data */
     double lo, hi; /* percentile interval (B. Efron 1979) */
 };
+
+/* The stream of a number, from its names: the statistic, then what it is taken of, for example
+ * STAT_STREAM("mean", "khpa", "flood", "vcpu_h").
+ *
+ * An interval carries the error of a finite number of resamples, so its last digits depend on the
+ * stream. If the stream were counted along a table, they would change when another controller is
+ * listed, when a metric is added, or when rows change places, though the data of the interval are
+ * the same. A stream that follows from the names changes with the names alone, and another program
+ * that knows them finds the same interval.
+ *
+ * The stream is FNV-1a over the names, each with its terminating zero (so ("a", "bc") is not
+ * ("ab", "c")), with the upper half folded onto the lower one. Two numbers have the same stream
+ * with a probability of 2^-32; they then share resamples, and each interval stays valid. */
+uint32_t stat_stream(const char *const *names); /* NULL after the last one */
+#define STAT_STREAM(...) stat_stream((const char *const[]){__VA_ARGS__, NULL})
 
 /* Parts of a bootstrap, for estimators of other modules. out (n): indices below n, drawn with
  * replacement; role: what they choose. The nested bootstrap below draws with the first three. */

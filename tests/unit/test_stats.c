@@ -253,6 +253,18 @@ static void nested_difference_keeps_the_luck_of_training(void **state)
     assert_near(out.hi, 1.96 * 0.986, 0.2);
 }
 
+/* Published: FNV-1a, 64 bits, of "foobar" and a zero is 34531ca7168b8f38 (vectors of Landon Curt
+ * Noll's test_fnv.c). */
+static void streams_of_names(void **state)
+{
+    (void)state;
+    assert_int_equal(STAT_STREAM("foobar"), 0x34531ca7U ^ 0x168b8f38U);
+    assert_int_equal(STAT_STREAM("a", "bc"), STAT_STREAM("a", "bc"));
+    assert_true(STAT_STREAM("a", "bc") != STAT_STREAM("ab", "c"));
+    assert_true(STAT_STREAM("a", "b") != STAT_STREAM("b", "a")); /* a - b is not b - a */
+    assert_true(STAT_STREAM("a", "") != STAT_STREAM("a"));
+}
+
 /* Darwin's 15 pairs of maize, R. A. Fisher, "The design of experiments", 1935, section 21: 1726 of
  * the 32,768 sign patterns reach the sum of 314 in absolute value. */
 static void sign_flip_of_darwins_maize(void **state)
@@ -346,6 +358,7 @@ int main(void)
         TEST(bootstrap_of_three_values),
         TEST(bootstrap_width_is_that_of_the_normal_theory),
         TEST(intervals_are_reproducible_and_streams_differ),
+        TEST(streams_of_names),
         TEST(pairs_are_not_torn_apart),
         TEST(nested_width_counts_training_seeds_once),
         TEST(nested_difference_cancels_what_the_arms_share),
