@@ -326,8 +326,10 @@ static enum err measure(struct agreement *g, const struct common *c, struct aren
 enum err agreement_read(struct agreement *g, struct arena *arena, const char *path_a,
                         const char *path_b, const char *metric, const struct stat_cfg *stat)
 {
+    struct stat_cfg own = *stat;
     struct sheet a = {0}, b = {0};
     struct common c = {0};
+    own.stream = STAT_STREAM("Kendall's tau", metric);
     *g = (struct agreement){0};
     TRY(read_sheet(&a, arena, path_a, metric));
     TRY(read_sheet(&b, arena, path_b, metric));
@@ -340,5 +342,5 @@ enum err agreement_read(struct agreement *g, struct arena *arena, const char *pa
             path_a, path_b, g->n_controllers, c.n_episodes, LEAST_CONTROLLERS);
         return ERR_MISMATCH;
     }
-    return measure(g, &c, arena, stat);
+    return measure(g, &c, arena, &own);
 }

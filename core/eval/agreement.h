@@ -29,8 +29,9 @@ struct agreement_gap {
     const char *worst_of; /* whose it is */
 };
 
-/* Reads two eval.csv. ERR_FORMAT, ERR_MISMATCH with a sentence: no such metric, a cell that is no
- * number, fewer than three common controllers, no common episode. */
+/* Reads two eval.csv; stat->stream is not read (stat_stream of the metric is taken). ERR_FORMAT,
+ * ERR_MISMATCH with a sentence: no such metric, a cell that is no number, fewer than three common
+ * controllers, no common episode. */
 enum err agreement_read(struct agreement *g, struct arena *arena, const char *path_a,
                         const char *path_b, const char *metric,
                         const struct stat_cfg *stat) WARN_UNUSED;

@@ -3,10 +3,7 @@
 
 #include <math.h>
 
-enum {
-    STREAM_CLAIMS = 1 << 24, /* apart from the cells and gaps of a summary */
-    PATTERNS_MIN = 10000     /* of signs, where they cannot all be counted */
-};
+enum { PATTERNS_MIN = 10000 }; /* of signs, where they cannot all be counted */
 
 const char *verdict_text(enum verdict v)
 {
@@ -45,8 +42,21 @@ static enum err gather(struct stat_arm *arm, double **values, const struct summa
     return ERR_OK;
 }
 
-static enum err test(struct claim *c, const struct stat_arm *a, const struct stat_arm *b,
-                     uint32_t n_eval, const struct stat_cfg *cfg, struct arena *scratch)
+/* Claims are about the last view: the pooled one, if there is more than one scenario. */
+static int scenario_of(const struct summary *s)
+{
+    return summary_scenario(s, s->n_views - 1);
+}
+
+static struct stat_cfg settings(const struct claim *c, const struct summary *s,
+                                const char *statistic)
+{
+    return summary_bootstrap(s->cfg, summary_stream(s, statistic, c->better, c->than,
+                                                    scenario_of(s), METRIC_OF(compliance)));
+}
+
+static enum err test(struct claim *c, const struct summary *s, const struct stat_arm *a,
+                     const struct stat_arm *b, uint32_t n_eval, struct arena *scratch)
 {
     const uint32_t n_train = a->n_train > b->n_train ? a->n_train : b->n_train;
     double *diff = ARENA_NEW(scratch, n_train > n_eval ? n_train : n_eval, double);
@@ -54,21 +64,22 @@ static enum err test(struct claim *c, const struct stat_arm *a, const struct sta
         return ERR_MEMORY;
     }
     c->n_units = (int)crossed_units(diff, a, b, n_eval);
-    struct stat_cfg patterns = *cfg;
-    patterns.resamples = cfg->resamples > PATTERNS_MIN ? cfg->resamples : PATTERNS_MIN;
-    return stat_sign_flip(&c->p, diff, (uint32_t)c->n_units, &patterns);
+    struct stat_cfg cfg = settings(c, s, "sign flips");
+    cfg.resamples = cfg.resamples > PATTERNS_MIN ? cfg.resamples : PATTERNS_MIN;
+    return stat_sign_flip(&c->p, diff, (uint32_t)c->n_units, &cfg);
 }
 
-static enum err estimate(struct claim *c, const struct stat_arm *a, const struct stat_arm *b,
-                         uint32_t n_eval, const struct stat_cfg *cfg, double level,
+static enum err estimate(struct claim *c, const struct summary *s, const struct stat_arm *a,
+                         const struct stat_arm *b, uint32_t n_eval, double level,
                          struct arena *scratch)
 {
-    struct stat_cfg together = *cfg;
+    const struct stat_cfg share = settings(c, s, crossed_name(CROSSED_BETTER));
+    struct stat_cfg together = settings(c, s, crossed_name(CROSSED_MEAN));
     together.level = level;
     TRY(crossed_bootstrap(&c->diff, a, b, n_eval, CROSSED_MEAN, &together, scratch));
     c->diff = crossed_stretched(&c->diff, crossed_stretch(a, b, n_eval, level));
-    TRY(crossed_bootstrap(&c->share, a, b, n_eval, CROSSED_BETTER, cfg, scratch));
-    return test(c, a, b, n_eval, cfg, scratch);
+    TRY(crossed_bootstrap(&c->share, a, b, n_eval, CROSSED_BETTER, &share, scratch));
+    return test(c, s, a, b, n_eval, scratch);
 }
 
 /* Episodes in which one of the two has no compliance (metrics.h) are left out; if that is all of
@@ -76,8 +87,6 @@ static enum err estimate(struct claim *c, const struct stat_arm *a, const struct
 static enum err fill(struct claim *c, const struct summary *s, int i, double level,
                      struct arena *scratch)
 {
-    const int scenario = summary_scenario(s, s->n_views - 1);
-    const struct stat_cfg cfg = summary_bootstrap(s->cfg, STREAM_CLAIMS + (uint32_t)i);
     struct stat_arm a, b;
     double *x, *y;
     *c = (struct claim){.better = s->cfg->primary[i].better_index,
@@ -85,10 +94,10 @@ static enum err fill(struct claim *c, const struct summary *s, int i, double lev
                         .diff = {NAN, NAN, NAN},
                         .share = {NAN, NAN, NAN},
                         .p = 1.0};
-    TRY(gather(&a, &x, s, c->better, scenario, scratch));
-    TRY(gather(&b, &y, s, c->than, scenario, scratch));
+    TRY(gather(&a, &x, s, c->better, scenario_of(s), scratch));
+    TRY(gather(&b, &y, s, c->than, scenario_of(s), scratch));
     const int n = outcomes_defined(x, (int)a.n_train, y, (int)b.n_train, s->outcomes.n_episodes);
-    return n > 0 ? estimate(c, &a, &b, (uint32_t)n, &cfg, level, scratch) : ERR_OK;
+    return n > 0 ? estimate(c, s, &a, &b, (uint32_t)n, level, scratch) : ERR_OK;
 }
 
 static enum err judge(struct claims *c, const struct summary *s, struct arena *scratch)

@@ -116,25 +116,10 @@ struct draw {
     int n_episodes, n_trains;
 };
 
-enum role { ROLE_EPISODES = 16, ROLE_TRAINS }; /* apart from those of core/base/stats.c */
-
-static void draw_list(uint32_t *out, int n, const struct stat_cfg *cfg, uint32_t resample,
-                      enum role role)
-{
-    const struct rng_key key = rng_key(cfg->seed, RNG_BOOTSTRAP, RNG_TEST_SPLIT);
-    struct rng_block block = {{0}};
-    for (int i = 0; i < n; i++) {
-        if (i % 4 == 0) {
-            block = rng_philox(key, (uint32_t)i / 4, resample, (uint32_t)role, cfg->stream);
-        }
-        out[i] = rng_below(block.v[i % 4], (uint32_t)n);
-    }
-}
-
 static void draw_all(struct draw *d, const struct stat_cfg *cfg, uint32_t resample)
 {
-    draw_list(d->episodes, d->n_episodes, cfg, resample, ROLE_EPISODES);
-    draw_list(d->trains, d->n_trains, cfg, resample, ROLE_TRAINS);
+    stat_draw(d->episodes, (uint32_t)d->n_episodes, cfg, resample, STAT_ROLE_EVAL);
+    stat_draw(d->trains, (uint32_t)d->n_trains, cfg, resample, STAT_ROLE_TRAIN_A);
 }
 
 /* The data themselves. */
@@ -349,13 +334,21 @@ static bool contest_close(struct contest *c, struct draw *d)
     return n > 0;
 }
 
+static const char *label_of(const struct summary *s, int controller)
+{
+    return controller_label(&s->cfg->controllers[controller]);
+}
+
 static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int policy, int kind,
                          int scenario, struct arena *scratch)
 {
     struct contest c;
     struct draw d;
-    const struct stat_cfg cfg = summary_bootstrap(s->cfg, 0);
     const int metric = METRIC_OF(compliance);
+    const uint32_t stream =
+        STAT_STREAM("policy - frontier", label_of(s, policy), frontier_kind(kind)->cfg.name,
+                    summary_scenario_name(s, scenario), metric_info[metric].name);
+    const struct stat_cfg cfg = summary_bootstrap(s->cfg, stream);
     *g = (struct frontier_gap){.n_arms = count_kind(s->cfg, frontier_kind(kind)),
                                .cost = NAN,
                                .value = NAN,
@@ -381,8 +374,11 @@ static enum err fill_pair(struct frontier_pair *out, const struct summary *s,
 {
     struct contest c;
     struct draw d;
-    const struct stat_cfg cfg = summary_bootstrap(s->cfg, 0);
     const int metric = METRIC_OF(compliance);
+    const uint32_t stream =
+        STAT_STREAM("frontier - frontier", a->cfg.name, b->cfg.name, label_of(s, anchor),
+                    summary_scenario_name(s, scenario), metric_info[metric].name);
+    const struct stat_cfg cfg = summary_bootstrap(s->cfg, stream);
     TRY(contest_init(&c, &d, scratch, s, anchor, scenario, metric));
     TRY(add_arms(&c, scratch, s, a, scenario, metric));
     c.n_first = c.n_arms;
@@ -424,7 +420,10 @@ static enum err fill_share(struct stat_interval *out, const struct summary *s, i
     struct contest c;
     struct draw d;
     int undefined;
-    const struct stat_cfg cfg = summary_bootstrap(s->cfg, 0);
+    const uint32_t stream =
+        STAT_STREAM("headroom", label_of(s, policy), summary_scenario_name(s, scenario),
+                    metric_info[metric].name);
+    const struct stat_cfg cfg = summary_bootstrap(s->cfg, stream);
     *out = (struct stat_interval){NAN, NAN, NAN};
     if (count_kind(s->cfg, &controller_nothing) != 1 || count_kind(s->cfg, &controller_ff) == 0) {
         return ERR_OK;

@@ -72,6 +72,24 @@ const char *summary_scenario_name(const struct summary *s, int scenario)
     return scenario == OUTCOMES_POOLED ? "(all)" : s->scenarios[scenario].name;
 }
 
+uint32_t summary_stream(const struct summary *s, const char *statistic, int a, int b, int scenario,
+                        int metric)
+{
+    const struct controller_cfg *controllers = s->cfg->controllers;
+    const char *names[6] = {statistic};
+    int n = 1;
+    if (a != SUMMARY_NONE) {
+        names[n++] = controller_label(&controllers[a]);
+    }
+    if (b != SUMMARY_NONE) {
+        names[n++] = controller_label(&controllers[b]);
+    }
+    names[n++] = summary_scenario_name(s, scenario);
+    names[n++] = metric_info[metric].name;
+    names[n] = NULL;
+    return stat_stream(names);
+}
+
 /* One axis of a number: a controller's sample of a metric. */
 struct sample {
     double *x; /* (n_train, n_episodes) */
@@ -125,11 +143,17 @@ static enum err fill_cell(struct summary_cell *out, const struct summary *s, int
                           int metric, enum crossed_what what, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    const int stream = (listed * s->n_views + view) * METRIC_COUNT + metric;
+    const bool is_bound = metric == METRIC_OF(bound);
+    const int whose = is_bound ? SUMMARY_NONE : s->listed[listed];
+    const uint32_t stream = summary_stream(s, crossed_name(what), whose, SUMMARY_NONE,
+                                           summary_scenario(s, view), metric);
     struct sample a;
     enum err e = take_sample(&a, s, listed, view, metric, scratch);
+    /* The bound is a number of the episodes: the same for every training seed of every controller,
+     * and so is its interval. */
+    a.n_train = is_bound ? 1 : a.n_train;
     if (e == ERR_OK) {
-        e = estimate(out, s, &a, NULL, what, (uint32_t)stream, scratch);
+        e = estimate(out, s, &a, NULL, what, stream, scratch);
     }
     arena_rewind(scratch, mark);
     return e;
@@ -140,17 +164,17 @@ static enum err fill_gap(struct summary_cell *out, const struct summary *s, int 
                          struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    const int n_cells = s->n_listed * s->n_views * METRIC_COUNT;
-    const int stream =
-        n_cells + ((reference * s->n_listed + other) * s->n_views + view) * METRIC_COUNT + metric;
+    const int own = s->references[reference];
+    const uint32_t stream = summary_stream(s, crossed_name(what), s->listed[own], s->listed[other],
+                                           summary_scenario(s, view), metric);
     struct sample a;
     struct sample b;
-    enum err e = take_sample(&a, s, s->references[reference], view, metric, scratch);
+    enum err e = take_sample(&a, s, own, view, metric, scratch);
     if (e == ERR_OK) {
         e = take_sample(&b, s, other, view, metric, scratch);
     }
     if (e == ERR_OK) {
-        e = estimate(out, s, &a, &b, what, (uint32_t)stream, scratch);
+        e = estimate(out, s, &a, &b, what, stream, scratch);
     }
     arena_rewind(scratch, mark);
     return e;

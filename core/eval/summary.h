@@ -52,8 +52,15 @@ const struct summary_cell *summary_cell(const struct summary *s, int listed, int
 const struct summary_cell *summary_iqm(const struct summary *s, int listed, int view);
 const struct summary_gap *summary_gap(const struct summary *s, int reference, int listed, int view);
 
-/* Settings of the bootstrap: eval.resamples, confidence and seed; another stream for each number.
- */
+/* The stream (stat_stream) of a statistic of controller a, or of a against b, in a scenario (or
+ * OUTCOMES_POOLED). SUMMARY_NONE: a is left out where the number is not about a controller, b
+ * where it is about one alone. A claim and the table of differences name the same number alike, so
+ * they draw the same resamples. */
+enum { SUMMARY_NONE = -1 };
+uint32_t summary_stream(const struct summary *s, const char *statistic, int a, int b, int scenario,
+                        int metric);
+
+/* Settings of the bootstrap: eval.resamples, confidence and seed, and the stream of the number. */
 struct stat_cfg summary_bootstrap(const struct eval_cfg *cfg, uint32_t stream);
 
 #endif
