@@ -1,9 +1,9 @@
 /* organisation.csv of an evaluation: how each agent kept to its organisation, episode by episode.
  *
- * A file of its own and not columns of eval.csv: how many agents there are depends on who plays,
- * and the bootstrap of every metric is drawn from its place among the metrics, so new ones would
- * move all intervals. Rows stand in the order of jobs. An evaluation that goes on keeps those that
- * are there from the start of the file; the episodes behind them are played again.
+ * A file of its own and not columns of eval.csv: eval.csv has a row for each episode, this file one
+ * for each agent of each episode, and how many agents there are depends on who plays. Rows stand in
+ * the order of jobs. An evaluation that goes on keeps those that are there from the start of the
+ * file; the episodes behind them are played again.
  */
 #ifndef KARMA_JOBS_CONDUCTLOG_H
 #define KARMA_JOBS_CONDUCTLOG_H
