@@ -7,6 +7,10 @@
 # shellcheck shell=sh
 tap_n=0
 
+# Seconds after which a command is taken to hang. It says nothing about speed: a busy machine takes
+# many times as long as an idle one.
+HANGS=900
+
 result() { # STATUS NAME: one line of TAP, and what the command said if it failed
     tap_n=$((tap_n + 1))
     if [ "$1" = 0 ]; then

@@ -15,7 +15,7 @@ refused() { # STATUS NAME PATTERN ARGUMENT...: karma train refuses its arguments
 refused_by() { # STATUS NAME PATTERN COMMAND...
     want=$1 name=$2 pattern=$3
     shift 3
-    run timeout 60 "$@"
+    run timeout "$HANGS" "$@"
     why=
     [ "$rc" = "$want" ] || why="exit status $rc, expected $want"
     [ "$(grep -c 'error: ' "$WORK/err")" = 1 ] || why="$why; not one sentence"
@@ -67,7 +67,7 @@ refused 2 "an explorer around a team" "'wild': its rule is scripted, which needs
 
 # Older versions had the parameters of all methods beside each other: the sentence says what to write.
 older() { # NAME OLD NEW: and what it says is accepted
-    run timeout 60 "$KARMA" config check $tiny --set "eval.controllers=[$2]"
+    run timeout "$HANGS" "$KARMA" config check $tiny --set "eval.controllers=[$2]"
     [ "$rc" = 2 ] && grep -Fq "write $3" "$WORK/err"
     result $? "older form: $1"
     holds "the new form: $1" "$KARMA" config check $tiny --set "eval.controllers=[$3]"

@@ -15,7 +15,7 @@ train() { # RUN RANKS ARGUMENT...: exit status in $rc
     else
         set -- "$LAUNCH" -n "$ranks" "$KARMA" train $tiny "$@"
     fi
-    run timeout 120 "$@" --set run.dir="$dir"
+    run timeout "$HANGS" "$@" --set run.dir="$dir"
     digest=$(sed -n '$s/^digest //p' "$WORK/out")
 }
 

@@ -14,7 +14,7 @@ golden() { # INIT: the committed digest
 
 trained() { # COMMAND...: the digest it prints last, in $digest
     rm -rf "$WORK/run"
-    run timeout 120 "$@" --set run.dir="$WORK/run"
+    run timeout "$HANGS" "$@" --set run.dir="$WORK/run"
     digest=$(sed -n '$s/^digest //p' "$WORK/out")
 }
 

@@ -24,7 +24,7 @@ evaluate() { # DIR ARGUMENT...: on $ranks ranks
     set -- "$KARMA" eval $config $common --set "$scenarios" --set "run.dir=$WORK/run" \
         --set "$all" --set eval.episodes=20 --out "$dir" "$@"
     [ $ranks = 1 ] || set -- "$LAUNCH" -n $ranks "$@"
-    timeout 120 "$@"
+    timeout "$HANGS" "$@"
 }
 
 # shellcheck disable=SC2086

@@ -9,7 +9,7 @@ run=$WORK/run
 updates=12
 
 train() { # ARGUMENT...: exit status in $rc, digest in $digest
-    run timeout 120 "$KARMA" train $tiny --set run.dir="$run" --set train.updates=$updates \
+    run timeout "$HANGS" "$KARMA" train $tiny --set run.dir="$run" --set train.updates=$updates \
         --set train.checkpoint_every=1 "$@"
     digest=$(sed -n '$s/^digest //p' "$WORK/out")
 }
@@ -91,7 +91,7 @@ topology:
     - {name: b, cpu_m: 400, ram_mib: 512, capacity_rps: 80,
        min_replicas: 1, max_replicas: 10, initial_replicas: 5}
 EOF
-exits 0 "two services are trained" timeout 120 "$KARMA" train "$WORK/pair.yaml" \
+exits 0 "two services are trained" timeout "$HANGS" "$KARMA" train "$WORK/pair.yaml" \
     --set run.dir="$WORK/pair" --set train.updates=2 --set train.checkpoint_every=1
 interrupted
 cp "$WORK/pair/checkpoints/update-1.ckpt" "$run/checkpoints/update-11.ckpt"
@@ -120,13 +120,13 @@ says err "/dev/full.*Not a directory|/dev/full.*not a directory" "with a sentenc
 printf 'include: [%s]\neval: {controllers: [ff], episodes: 2}\n' "$PWD/$tiny" >"$WORK/small.yaml"
 for command in eval "simulate --controller ff"; do
     # shellcheck disable=SC2086
-    run timeout 120 "$KARMA" $command "$WORK/small.yaml" --out /dev/full
+    run timeout "$HANGS" "$KARMA" $command "$WORK/small.yaml" --out /dev/full
     [ "$rc" != 0 ]
     result $? "${command%% *} --out /dev/full: refused"
     says err "/dev/full.*[Nn]ot a directory" "with a sentence"
 done
 rc=0
-timeout 60 "$KARMA" config doc >/dev/full 2>"$WORK/err" </dev/null || rc=$?
+timeout "$HANGS" "$KARMA" config doc >/dev/full 2>"$WORK/err" </dev/null || rc=$?
 [ "$rc" != 0 ]
 result $? "standard output on a full disk is an error, too"
 says err "cannot write to standard output: No space left on device" "with a sentence"

@@ -18,7 +18,7 @@ train() { # RANKS LEARNERS ARGUMENT...: exit status in $rc, the digest in $diges
     else
         set -- "$LAUNCH" -n "$ranks" "$KARMA" train $tiny "$@"
     fi
-    run timeout 120 "$@" --set run.dir="$run" --set train.learners="$learners" --restart
+    run timeout "$HANGS" "$@" --set run.dir="$run" --set train.learners="$learners" --restart
     digest=$(sed -n '$s/^digest //p' "$WORK/out")
 }
 
@@ -69,15 +69,15 @@ resumes() { # NAME RANKS ARGUMENT...: the run stopped after update 4 ends as it 
     set -- "$@" --set run.dir="$run" --set train.updates=6 --set train.checkpoint_every=1 \
         --set train.learners=0
     rm -rf "$run"
-    run timeout 120 "$KARMA" train $tiny "$@"
+    run timeout "$HANGS" "$KARMA" train $tiny "$@"
     want=$(sed -n '$s/^digest //p' "$WORK/out")
     cp "$run/metrics.csv" "$WORK/whole.csv"
     echo "running update 5 of 6" >"$run/status"
     rm "$run/checkpoints/update-5.ckpt"
     if [ "$ranks" = 1 ]; then
-        run timeout 120 "$KARMA" train $tiny "$@"
+        run timeout "$HANGS" "$KARMA" train $tiny "$@"
     else
-        run timeout 120 "$LAUNCH" -n "$ranks" "$KARMA" train $tiny "$@"
+        run timeout "$HANGS" "$LAUNCH" -n "$ranks" "$KARMA" train $tiny "$@"
     fi
     says err "resumed after update 4 of 6" "$name: it goes on"
     same "$rc $(sed -n '$s/^digest //p' "$WORK/out")" "0 $want" "$name: and ends with the same bits"

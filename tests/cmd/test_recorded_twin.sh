@@ -58,7 +58,7 @@ train() { # TWIN OPTION...
     twin=$1
     shift
     rm -rf "$WORK/run"
-    timeout 120 "$KARMA" train "$WORK/shop.yaml" --set twin.file="$twin" --set run.dir="$WORK/run" "$@"
+    timeout "$HANGS" "$KARMA" train "$WORK/shop.yaml" --set twin.file="$twin" --set run.dir="$WORK/run" "$@"
 }
 
 measured='--set plant.reward_from=measured'
@@ -105,7 +105,7 @@ if [ "${MPI:-1}" = 0 ]; then
 else
     rm -rf "$WORK/run"
     # shellcheck disable=SC2086
-    run timeout 120 "$LAUNCH" -n 2 "$KARMA" train "$WORK/shop.yaml" --set twin.file="$WORK/twin" \
+    run timeout "$HANGS" "$LAUNCH" -n 2 "$KARMA" train "$WORK/shop.yaml" --set twin.file="$WORK/twin" \
         --set run.dir="$WORK/run" $told
     same "$(sed -n '$s/.*digest //p' "$WORK/out")" "$digest" "the same policy on 2 ranks"
 fi

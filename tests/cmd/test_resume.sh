@@ -25,7 +25,7 @@ train() { # RANKS LEARNERS ARGUMENT...: in the foreground; exit status in $rc
     else
         set -- "$LAUNCH" -n "$ranks" "$KARMA" train $tiny "$@"
     fi
-    run timeout 120 "$@" --set run.dir="$run" --set train.updates=$updates \
+    run timeout "$HANGS" "$@" --set run.dir="$run" --set train.updates=$updates \
         --set train.checkpoint_every=1 --set train.learners="$learners" \
         --set train.pipeline=$pipeline
 }
@@ -67,7 +67,7 @@ resumes_from() { # N NAME
 train 1 1
 same "$rc $(digest_of "$WORK/out")" "0 $want" "a finished run prints its digest again"
 says err "this training is done" "and says that it is done"
-run timeout 60 "$KARMA" train $tiny --set run.dir="$run" --set train.updates=$updates --restart \
+run timeout "$HANGS" "$KARMA" train $tiny --set run.dir="$run" --set train.updates=$updates --restart \
     --set train.checkpoint_every=0
 same "$rc $(digest_of "$WORK/out")" "0 $want" "--restart trains anew"
 holds "and moves the old run aside" test -f "$run.1/policy/weights.bin"

@@ -15,7 +15,7 @@ fi
 train() { # RANKS [resume]: in the foreground
     np=$1
     shift
-    run timeout 300 "$LAUNCH" --for "$KARMA" -n "$np" "$program" train "$run" "$@"
+    run timeout "$HANGS" "$LAUNCH" --for "$KARMA" -n "$np" "$program" train "$run" "$@"
 }
 
 train 2

@@ -24,7 +24,7 @@ on_ranks() { # RANKS COMMAND ARGUMENT...
     ranks=$1
     shift
     # shellcheck disable=SC2086
-    timeout 120 "$LAUNCH" -n "$ranks" "$KARMA" "$@"
+    timeout "$HANGS" "$LAUNCH" -n "$ranks" "$KARMA" "$@"
 }
 
 digest() { # the one that the last command printed
@@ -142,7 +142,7 @@ train() { # RANKS OPTION...
         --set run.dir="$WORK/run" --set twin.file="$twin" --set 'twin.key=[desired]' \
         --set twin.quantum=4 "$@"
     if [ "$ranks" = 1 ]; then
-        run timeout 120 "$KARMA" "$@"
+        run timeout "$HANGS" "$KARMA" "$@"
     else
         run on_ranks "$ranks" "$@"
     fi

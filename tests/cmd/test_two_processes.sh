@@ -75,7 +75,7 @@ exits 0 "--dry-run needs no lock" second 2 --dry-run
 if [ "${MPI:-1}" = 0 ]; then
     skip "a second training on three ranks" "built without MPI"
 else
-    exits 2 "a second training on three ranks" timeout 60 "$LAUNCH" -n 3 "$KARMA" train $tiny \
+    exits 2 "a second training on three ranks" timeout "$HANGS" "$LAUNCH" -n 3 "$KARMA" train $tiny \
         --set run.dir="$run" --set train.seed=2
     same "$(grep -c 'in use by process' "$WORK/err")" 1 "one rank names the owner"
 fi
