@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Under AddressSanitizer what is not carved is poisoned, so overruns inside a chunk are found. */
+/* Under AddressSanitizer free space of a chunk is poisoned, so overruns inside it are found. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define MEM_POISON_ 1
@@ -46,7 +46,16 @@ struct mem_chunk {
 /* Counters of the process; nothing that is computed depends on them. */
 static uint64_t n_calls;
 static uint64_t n_bytes;
-static uint64_t fail_at; /* the value of n_calls that fails; 0 = never */
+static uint64_t n_pieces;
+static uint64_t fail_at;       /* the value of n_calls that fails; 0 = never */
+static uint64_t piece_fail_at; /* the value of n_pieces that fails; 0 = never */
+
+static void log_exhausted(size_t bytes)
+{
+    log_error("out of memory: %zu bytes were asked for; free memory on this machine, ask the batch "
+              "system for more, or make the configuration smaller",
+              bytes);
+}
 
 static bool call_may_succeed(size_t bytes)
 {
@@ -65,16 +74,26 @@ uint64_t mem_bytes(void)
     return n_bytes;
 }
 
+uint64_t mem_pieces(void)
+{
+    return n_pieces;
+}
+
 void mem_fail_after(uint64_t n)
 {
     fail_at = n == 0 ? 0 : n_calls + n;
+}
+
+void mem_fail_piece(uint64_t n)
+{
+    piece_fail_at = n == 0 ? 0 : n_pieces + n;
 }
 
 void *mem_alloc(size_t n)
 {
     void *p = call_may_succeed(n) ? malloc(n != 0 ? n : 1) : NULL;
     if (p == NULL) {
-        log_error("out of memory: %zu bytes were asked for", n);
+        log_exhausted(n);
     }
     return p;
 }
@@ -186,7 +205,7 @@ static struct mem_chunk *chunk_new(size_t cap)
     size_t total = sizeof(struct mem_chunk) + MEM_ALIGN + cap;
     struct mem_chunk *c = call_may_succeed(total) ? calloc(1, total) : NULL;
     if (c == NULL) {
-        log_error("out of memory: %zu bytes were asked for", total);
+        log_exhausted(total);
         return NULL;
     }
     uintptr_t after = (uintptr_t)(c + 1);
@@ -226,7 +245,7 @@ static bool open_chunk(struct arena *a, size_t need)
 }
 
 /* `need` bytes (a multiple of MEM_ALIGN) of which the first `shown` may be touched. */
-static void *carve(struct mem_chunk *c, size_t need, size_t shown)
+static void *chunk_take(struct mem_chunk *c, size_t need, size_t shown)
 {
     unsigned char *p = c->base + c->used;
     mem_unpoison(p, shown);
@@ -239,29 +258,50 @@ static void *carve(struct mem_chunk *c, size_t need, size_t shown)
     return p;
 }
 
+enum err arena_error(const struct arena *a)
+{
+    return a->failed ? ERR_MEMORY : ERR_OK;
+}
+
+static void *fail(struct arena *a)
+{
+    a->failed = true;
+    return NULL;
+}
+
 void *arena_alloc(struct arena *a, size_t n, size_t size)
 {
+    if (a->failed) {
+        return NULL;
+    }
     size_t bytes;
     if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 4) {
         log_error("out of memory: %zu elements of %zu bytes are more than can be addressed", n,
                   size);
-        return NULL;
+        return fail(a);
+    }
+    if (++n_pieces == piece_fail_at) {
+        log_exhausted(bytes);
+        return fail(a);
     }
     size_t need = bytes == 0 ? MEM_ALIGN : (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
     bool fits = a->head != NULL && a->head->cap - a->head->used >= need;
     if (!fits && !open_chunk(a, need)) {
-        return NULL;
+        return fail(a);
     }
     if (a->n_sections == 0) {
         arena_section(a, "other");
     }
     a->bytes += need;
     a->sections[a->section].bytes += need;
-    return carve(a->head, need, bytes);
+    return chunk_take(a->head, need, bytes);
 }
 
 char *arena_strdup(struct arena *a, const char *s)
 {
+    if (a->failed) {
+        return NULL;
+    }
     size_t n = strlen(s) + 1;
     char *copy = arena_alloc(a, n, 1);
     if (copy != NULL) {
@@ -272,6 +312,9 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+    if (a->failed) {
+        return NULL;
+    }
     va_list args, again;
     va_start(args, fmt);
     va_copy(again, args);
@@ -292,7 +335,8 @@ struct arena_mark arena_mark(const struct arena *a)
                            .used = a->head != NULL ? a->head->used : 0,
                            .bytes = a->bytes,
                            .n_sections = a->n_sections,
-                           .section = a->section};
+                           .section = a->section,
+                           .failed = a->failed};
     for (int i = 0; i < a->n_sections; i++) {
         m.section_bytes[i] = a->sections[i].bytes;
     }
@@ -320,6 +364,7 @@ void arena_rewind(struct arena *a, struct arena_mark m)
         chunk_rewind(a->head, m.used);
     }
     a->bytes = m.bytes;
+    a->failed = m.failed;
     a->n_sections = m.n_sections;
     a->section = m.section;
     for (int i = 0; i < a->n_sections; i++) {
@@ -347,7 +392,7 @@ enum err buf_reserve(struct buf *b, size_t cap)
     }
     unsigned char *data = call_may_succeed(cap) ? realloc(b->data, cap) : NULL;
     if (data == NULL) {
-        log_error("out of memory: %zu bytes were asked for", cap);
+        log_exhausted(cap);
         return ERR_MEMORY;
     }
     b->data = data;

@@ -8,6 +8,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "tests/unit/heard.h"
 
 #include <string.h>
 
@@ -106,7 +107,7 @@ static void a_mark_of_an_empty_arena_gives_everything_back(void **state)
 }
 
 /* 1000 bytes are 1024 after rounding to 64, 1 byte is 64. */
-static void sections_add_up_to_what_was_carved(void **state)
+static void sections_add_up_to_what_was_allocated(void **state)
 {
     (void)state;
     struct arena a;
@@ -138,8 +139,11 @@ static void a_product_that_overflows_is_refused(void **state)
     struct arena a;
     arena_init(&a);
     assert_null(arena_alloc(&a, SIZE_MAX / 2, 3));
+    assert_int_equal(arena_error(&a), ERR_MEMORY);
+    arena_release(&a);
+    assert_int_equal(arena_error(&a), ERR_OK);
     assert_null(arena_alloc(&a, SIZE_MAX - 10, 1)); /* rounding up would wrap */
-    assert_non_null(arena_alloc(&a, 1, 1));         /* and the arena is still good */
+    assert_int_equal(arena_error(&a), ERR_MEMORY);
     arena_release(&a);
 }
 
@@ -151,11 +155,59 @@ static void a_failing_allocation_changes_nothing(void **state)
     mem_fail_after(1);
     assert_null(arena_alloc(&a, 10, 1));
     assert_int_equal(a.bytes, 0);
-    assert_non_null(arena_alloc(&a, 10, 1)); /* it fails once */
+    arena_release(&a);
+    assert_non_null(arena_alloc(&a, 10, 1));
     mem_fail_after(2);
     assert_non_null(arena_alloc(&a, 1000000, 1));
     assert_null(arena_alloc(&a, 9000000, 1));
     assert_int_equal(a.bytes, MEM_ALIGN + 1000000);
+    mem_fail_after(0);
+    arena_release(&a);
+}
+
+/* malloc is not asked again: the second failure would log a second size. */
+static void an_arena_that_failed_allocates_nothing_more(void **state)
+{
+    (void)state;
+    struct heard log;
+    struct arena a;
+    arena_init(&a);
+    char *before = arena_strdup(&a, "before");
+    assert_int_equal(arena_error(&a), ERR_OK);
+    heard_begin(&log);
+    mem_fail_after(1);
+    assert_null(arena_alloc(&a, 5000000, 1));
+    mem_fail_after(0);
+    assert_int_equal(arena_error(&a), ERR_MEMORY);
+    assert_non_null(strstr(log.last, "out of memory: 5000"));
+    const uint64_t calls = mem_calls();
+    assert_null(arena_alloc(&a, 1, 1));
+    assert_null(arena_alloc(&a, 7000000, 1));
+    assert_null(arena_alloc(&a, SIZE_MAX, SIZE_MAX));
+    assert_null(arena_printf(&a, "%d", 1));
+    assert_null(arena_strdup(&a, arena_strdup(&a, "text"))); /* the inner one is NULL */
+    assert_int_equal(mem_calls(), calls);
+    assert_int_equal(log.n, 1); /* the first failure is the one that is reported */
+    assert_int_equal(arena_error(&a), ERR_MEMORY);
+    assert_string_equal(before, "before"); /* what was there is still good */
+    arena_release(&a);
+    log_set_sink(discard, NULL);
+}
+
+static void a_rewind_takes_back_the_failures_after_its_mark(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a);
+    const struct arena_mark good = arena_mark(&a);
+    mem_fail_after(1);
+    assert_null(arena_alloc(&a, 1, 1));
+    const struct arena_mark failed = arena_mark(&a);
+    arena_rewind(&a, failed);
+    assert_int_equal(arena_error(&a), ERR_MEMORY); /* it came before that mark */
+    arena_rewind(&a, good);
+    assert_int_equal(arena_error(&a), ERR_OK);
+    assert_non_null(arena_alloc(&a, 1, 1));
     mem_fail_after(0);
     arena_release(&a);
 }
@@ -222,9 +274,11 @@ int main(void)
         cmocka_unit_test(pieces_larger_than_a_chunk_are_fine),
         cmocka_unit_test(rewound_space_is_used_again_and_zero_again),
         cmocka_unit_test(a_mark_of_an_empty_arena_gives_everything_back),
-        cmocka_unit_test(sections_add_up_to_what_was_carved),
+        cmocka_unit_test(sections_add_up_to_what_was_allocated),
         cmocka_unit_test(a_product_that_overflows_is_refused),
         cmocka_unit_test(a_failing_allocation_changes_nothing),
+        cmocka_unit_test(an_arena_that_failed_allocates_nothing_more),
+        cmocka_unit_test(a_rewind_takes_back_the_failures_after_its_mark),
         cmocka_unit_test(strings_are_copied_and_printed),
         cmocka_unit_test(a_buffer_grows_and_keeps_its_bytes),
         cmocka_unit_test(a_buffer_survives_a_failing_allocation),
