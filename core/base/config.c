@@ -38,7 +38,7 @@ static struct cfg_origin *new_origin(struct cfg_loading *l, const char *label, c
 {
     struct cfg_origin *o = ARENA_NEW(l->c->arena, 1, struct cfg_origin);
     char *kept = arena_strdup(l->c->arena, label);
-    if (o == NULL || kept == NULL || dir == NULL) {
+    if (arena_error(l->c->arena) != ERR_OK) {
         return NULL;
     }
     *o = (struct cfg_origin){.label = kept, .dir = dir, .has_lines = has_lines};
@@ -159,9 +159,7 @@ static enum err apply_include(struct cfg_loading *l, const struct cfg_origin *or
     const char *path = node->text;
     if (*path != '/' && *origin->dir != '\0') {
         path = arena_printf(&l->scratch, "%s%s", origin->dir, path);
-        if (path == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(&l->scratch));
     }
     return apply_file(l, path, file, node->mark);
 }
@@ -231,9 +229,7 @@ static enum err apply_set(struct cfg_loading *l, const char *set)
     struct cfg_node scalar = {.kind = CFG_NODE_SCALAR, .text = ""};
     const char *label = arena_printf(&l->scratch, "--set %s", set);
     char *key = arena_strdup(&l->scratch, set);
-    if (label == NULL || key == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&l->scratch));
     struct cfg_origin *origin = new_origin(l, label, "", false);
     if (origin == NULL) {
         return ERR_MEMORY;
@@ -280,9 +276,8 @@ static enum err apply_all(struct cfg_loading *l, const struct cfg_source *source
 {
     struct cfg_place *place = ARENA_NEW(l->c->arena, 1, struct cfg_place);
     void *values = arena_alloc(&l->scratch, 1, l->c->root_size);
-    if (place == NULL || values == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->c->arena));
+    TRY(arena_error(&l->scratch));
     l->root = (struct cfg_slot){
         .type = CFG_TYPE_TABLE, .table = l->c->root, .at = values, .place = place};
     TRY(cfg_read_defaults(l, &l->root));

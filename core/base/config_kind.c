@@ -39,9 +39,7 @@ static enum err choose(struct cfg_loading *l, const struct cfg_slot *one, int k)
 {
     const struct cfg_kind *kind = one->field->kinds[k];
     const struct cfg_one chosen = {.kind = kind, .params = arena_alloc(l->c->arena, 1, kind->size)};
-    if (chosen.params == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->c->arena));
     for (int i = 0; i < one->place->n_children; i++) {
         one->place->children[i] = (struct cfg_place){.mark = {.origin = NULL}};
     }

@@ -28,9 +28,7 @@ static int count_rows(const struct cfg_field *table)
 enum err cfg_place_children(struct cfg_loading *l, struct cfg_place *place, int n)
 {
     struct cfg_place *children = ARENA_NEW(l->c->arena, n, struct cfg_place);
-    if (children == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->c->arena));
     place->children = children;
     place->n_children = n;
     return ERR_OK;
@@ -248,9 +246,7 @@ static enum err read_items(struct cfg_loading *l, const struct cfg_slot *list,
 {
     TRY(cfg_place_children(l, list->place, node->n));
     void *items = arena_alloc(l->c->arena, (size_t)node->n, list->field->item_size);
-    if (items == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->c->arena));
     int i = 0;
     for (const struct cfg_node *n = node->first; n != NULL && !cfg_gave_up(l); n = n->next, i++) {
         struct cfg_slot item = cfg_slot_item(list, items, i);

@@ -131,9 +131,7 @@ static const char *refused_feature(const yaml_event_t *e)
 static enum err new_node(struct reader *r, struct cfg_node **out)
 {
     struct cfg_node *node = ARENA_NEW(r->arena, 1, struct cfg_node);
-    if (node == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(r->arena));
     r->n_nodes++;
     if (r->n_nodes > NODES_MAX) {
         cfg_report(r->n_errors, mark_at(r, r->event.start_mark), "",
@@ -161,9 +159,7 @@ static enum err read_scalar(struct reader *r, struct cfg_node *node)
         return ERR_OK;
     }
     node->text = arena_strdup(r->arena, value);
-    if (node->text == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(r->arena));
     node->quoted = r->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     node->kind = CFG_NODE_SCALAR;
     return ERR_OK;

@@ -145,10 +145,7 @@ static enum err resample_init(struct resample *r, const struct stat_arm *a,
         .drawn = ARENA_NEW(scratch, largest(largest(a->n_train, n_b), n_eval), uint32_t),
         .order = order,
     };
-    if (order == NULL || r->rows_a == NULL || r->rows_b == NULL || r->columns == NULL ||
-        r->drawn == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     if (what == CROSSED_IQM) {
         stat_order(order, a->x, n);
     }
@@ -161,9 +158,7 @@ static enum err bootstrap(struct stat_interval *out, const struct stat_arm *a,
 {
     struct resample r;
     double *estimates = ARENA_NEW(scratch, cfg->resamples, double);
-    if (estimates == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     TRY(resample_init(&r, a, b, n_eval, what, scratch));
     for (uint32_t k = 0; k < cfg->resamples; k++) {
         draw_all(&r, cfg, k);

@@ -149,7 +149,7 @@ static enum err init(struct csv *c, struct arena *arena, const char *path, int n
     CHECK(n_columns > 0);
     *c = (struct csv){.fd = -1, .n_columns = n_columns, .path = arena_strdup(arena, path)};
     buf_init(&c->row);
-    return c->path != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 enum err csv_create(struct csv *c, struct arena *arena, const char *path,

@@ -118,7 +118,7 @@ static enum err read_int(const struct parse *p, const struct option_row *o, cons
     return ERR_OK;
 }
 
-/* A list is carved once, with room for every argument there is. */
+/* A list is allocated once, with room for every argument there is. */
 static enum err add_to_list(const struct parse *p, const struct option_row *o, const char *value)
 {
     const char **items = NULL;
@@ -127,9 +127,7 @@ static enum err add_to_list(const struct parse *p, const struct option_row *o, c
     memcpy(&n, (char *)p->values + o->second_offset, sizeof n);
     if (items == NULL) {
         items = ARENA_NEW(p->arena, p->argc, const char *);
-        if (items == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(p->arena));
     }
     items[n] = value;
     n++;
@@ -304,9 +302,7 @@ enum err options_parse(const struct command_line *line, struct arena *arena, voi
     struct parse p = {.line = line, .arena = arena, .argc = argc, .argv = argv, .next = 1};
     p.values = arena_alloc(arena, 1, line->size);
     p.operands.items = ARENA_NEW(arena, argc, const char *);
-    if (p.values == NULL || p.operands.items == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     memcpy(p.values, values, line->size);
     empty_lists(&p);
     TRY(take_all(&p));

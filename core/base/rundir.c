@@ -69,10 +69,9 @@ static enum err name_run(struct rundir *r, bool *exists, struct arena *arena, co
     TRY(check_name(name));
     r->name = arena_strdup(arena, name);
     r->path = file_join(arena, root, name);
-    char *config = r->path != NULL ? file_join(arena, r->path, "run.yaml") : NULL;
-    if (r->name == NULL || config == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
+    char *config = file_join(arena, r->path, "run.yaml");
+    TRY(arena_error(arena));
     *exists = file_exists(config);
     return ERR_OK;
 }
@@ -82,9 +81,7 @@ static enum err make_tree(const struct rundir *r, struct arena *arena)
     static const char *const parts[] = {"checkpoints", "policy"};
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         char *path = file_join(arena, r->path, parts[i]);
-        if (path == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
         TRY(file_make_dirs(path));
     }
     return file_check_writable(r->path);

@@ -153,9 +153,7 @@ enum err stat_percentiles(struct stat_interval *out, double value, const double 
                           const struct stat_cfg *cfg, struct arena *scratch)
 {
     uint32_t *order = ARENA_NEW(scratch, cfg->resamples, uint32_t);
-    if (order == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     double tail = 0.5 * (1.0 - cfg->level);
     stat_order(order, estimates, cfg->resamples);
     *out = (struct stat_interval){
@@ -177,9 +175,7 @@ static enum err bootstrap(struct stat_interval *out, const double *x, uint32_t n
     double *estimates = ARENA_NEW(scratch, cfg->resamples, double);
     double *sample = ARENA_NEW(scratch, n, double);
     uint32_t *index = ARENA_NEW(scratch, n, uint32_t);
-    if (estimates == NULL || sample == NULL || index == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     for (uint32_t b = 0; b < cfg->resamples; b++) {
         stat_draw(index, n, cfg, b, ROLE_SAMPLE);
         for (uint32_t i = 0; i < n; i++) {
@@ -229,15 +225,14 @@ struct nested {
     double *estimates;
 };
 
-static enum err nested_carve(struct nested *w, const struct stat_arm *a, const struct stat_arm *b,
-                             uint32_t n_eval, uint32_t resamples, struct arena *scratch)
+static enum err nested_init(struct nested *w, const struct stat_arm *a, const struct stat_arm *b,
+                            uint32_t n_eval, uint32_t resamples, struct arena *scratch)
 {
     w->train_a = ARENA_NEW(scratch, a->n_train, uint32_t);
     w->train_b = ARENA_NEW(scratch, b != NULL ? b->n_train : 0, uint32_t);
     w->eval = ARENA_NEW(scratch, n_eval, uint32_t);
     w->estimates = ARENA_NEW(scratch, resamples, double);
-    bool all = w->train_a != NULL && w->train_b != NULL && w->eval != NULL && w->estimates != NULL;
-    return all ? ERR_OK : ERR_MEMORY;
+    return arena_error(scratch);
 }
 
 /* Mean over the rows and columns drawn. */
@@ -259,7 +254,7 @@ static enum err nested(struct stat_interval *out, const struct stat_arm *a,
                        struct arena *scratch)
 {
     struct nested w;
-    TRY(nested_carve(&w, a, b, n_eval, cfg->resamples, scratch));
+    TRY(nested_init(&w, a, b, n_eval, cfg->resamples, scratch));
     for (uint32_t r = 0; r < cfg->resamples; r++) {
         stat_draw(w.eval, n_eval, cfg, r, ROLE_EVAL);
         stat_draw(w.train_a, a->n_train, cfg, r, ROLE_TRAIN_A);

@@ -78,7 +78,7 @@ uint32_t stat_stream(const char *const *names); /* NULL after the last one */
 enum stat_role { STAT_ROLE_TRAIN_A = 1, STAT_ROLE_TRAIN_B, STAT_ROLE_EVAL };
 void stat_draw(uint32_t *out, uint32_t n, const struct stat_cfg *cfg, uint32_t resample,
                uint32_t role);
-/* The interval from one estimate for each resample. Carves from scratch. */
+/* The interval from one estimate for each resample. Allocates from scratch. */
 enum err stat_percentiles(struct stat_interval *out, double value, const double *estimates,
                           const struct stat_cfg *cfg, struct arena *scratch) WARN_UNUSED;
 

@@ -281,9 +281,7 @@ static enum err read_header(struct tabular *t)
     }
     t->header = ARENA_NEW(t->arena, n, const char *);
     t->cells = ARENA_NEW(t->arena, n, const char *);
-    if (t->header == NULL || t->cells == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(t->arena));
     (void)take_row(t->header, t->at, t->separator);
     t->n_columns = n;
     t->header_line = t->next_line;
@@ -316,7 +314,7 @@ static enum err begin(struct tabular *t, size_t max_bytes)
     if (t->separator == '\0') { /* one column: a number a line */
         t->n_columns = 1;
         t->cells = ARENA_NEW(t->arena, 1, const char *);
-        return t->cells != NULL ? ERR_OK : ERR_MEMORY;
+        return arena_error(t->arena);
     }
     return read_header(t);
 }

@@ -69,9 +69,7 @@ static enum err number_visits(struct sim_world *w, struct arena *arena)
     const struct topology *t = w->topology;
     uint32_t *tree = ARENA_NEW(arena, t->n_services, uint32_t);
     uint32_t *step = ARENA_NEW(arena, t->callee_begin[t->n_services], uint32_t);
-    if (tree == NULL || step == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = t->n_services - 1; i >= 0; i--) {
         int service = t->order[i];
         tree[service] = 1;
@@ -229,9 +227,7 @@ enum err cluster_new(struct plant **out, struct arena *arena, const struct clust
 {
     arena_section(arena, "cluster");
     struct cluster *c = ARENA_NEW(arena, 1, struct cluster);
-    if (c == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     c->plant = (struct plant){.ops = &cluster_ops,
                               .topology = topology,
                               .cfg = plant,
@@ -249,9 +245,7 @@ enum err cluster_new(struct plant **out, struct arena *arena, const struct clust
     size_measurement(&c->world);
     c->sims = ARENA_NEW(arena, n_env, struct sim);
     c->age = ARENA_NEW(arena, c->plant.n_state, float);
-    if (c->sims == NULL || c->age == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < n_env; i++) {
         TRY(sim_init(&c->sims[i], arena, &c->world));
     }

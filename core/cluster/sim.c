@@ -9,9 +9,7 @@ static enum err init_services(struct sim *s, struct arena *arena)
     const struct topology_cfg *cfg = w->topology->cfg;
     s->services = ARENA_NEW(arena, cfg->n_services, struct sim_service);
     int32_t *ready = ARENA_NEW(arena, (size_t)cfg->n_services * (size_t)w->n_ready, int32_t);
-    if (s->services == NULL || ready == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < cfg->n_services; i++) {
         s->services[i].ready = ready + (size_t)i * (size_t)w->n_ready;
     }
@@ -30,10 +28,7 @@ static enum err init_pods(struct sim *s, struct arena *arena)
     s->agenda.at = ARENA_NEW(arena, n_blocks * AGENDA_BLOCK, double);
     s->agenda.least = ARENA_NEW(arena, n_blocks, double);
     s->agenda.least_i = ARENA_NEW(arena, n_blocks, int32_t);
-    if (s->pods == NULL || tag == NULL || who == NULL || s->agenda.at == NULL ||
-        s->agenda.least == NULL || s->agenda.least_i == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (size_t i = 0; i < n; i++) {
         s->pods[i].tag = tag + i * slots;
         s->pods[i].who = who + i * slots;
@@ -48,9 +43,7 @@ static enum err init_clients(struct sim *s, struct arena *arena)
     s->timers.at = ARENA_NEW(arena, n, double);
     s->timers.heap = ARENA_NEW(arena, n, int32_t);
     s->timers.place = ARENA_NEW(arena, n, int32_t);
-    bool made = s->clients != NULL && s->timers.at != NULL && s->timers.heap != NULL &&
-                s->timers.place != NULL;
-    return made ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 enum err sim_init(struct sim *s, struct arena *arena, const struct sim_world *w)
@@ -67,10 +60,7 @@ enum err sim_init(struct sim *s, struct arena *arena, const struct sim_world *w)
     s->ring_service = ARENA_NEW(arena, n_ring * n_services, struct sim_scrape_service);
     s->ring_pod = ARENA_NEW(arena, n_ring * (size_t)w->n_pods, double);
     s->state = ARENA_NEW(arena, state_size(w->topology->n_services), float);
-    if (s->calls == NULL || s->extra_rps == NULL || s->cohorts == NULL || s->ring == NULL ||
-        s->ring_service == NULL || s->ring_pod == NULL || s->state == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     return ERR_OK;
 }
 
@@ -88,7 +78,7 @@ static void clear_services(struct sim *s)
     }
 }
 
-/* As if freshly carved, but for the number of hops. */
+/* As if freshly allocated, but for the number of hops. */
 static void clear(struct sim *s)
 {
     struct sim_area from_now = {.since_s = s->now};

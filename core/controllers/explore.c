@@ -117,9 +117,7 @@ static enum err explore_make(struct controller **out, struct arena *arena,
     struct explore *x = ARENA_NEW(arena, 1, struct explore);
     int *held = ARENA_NEW(arena, setup->world->topology.n_services, int);
     struct controller *rule = NULL;
-    if (x == NULL || held == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     if (cfg->draw == DRAW_CHANGES) {
         TRY(rule_new(&rule, arena, cfg, setup));
     }

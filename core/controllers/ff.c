@@ -69,9 +69,7 @@ static enum err ff_make(struct controller **out, struct arena *arena,
     const int window = 1 + (int)floor(cfg->down_s / world->cfg.plant->period_s);
     struct ff *f = ARENA_NEW(arena, 1, struct ff);
     int *plans = ARENA_NEW(arena, window * world->topology.n_services, int);
-    if (f == NULL || plans == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *f = (struct ff){.base = {.ops = &ff_ops}, .cfg = cfg, .window = window, .plans = plans};
     *out = &f->base;
     return ERR_OK;

@@ -260,9 +260,7 @@ static enum err khpa_make(struct controller **out, struct arena *arena,
     const int n = setup->world->topology.n_services;
     struct khpa *k = ARENA_NEW(arena, 1, struct khpa);
     int *rows = ARENA_NEW(arena, (1 + 2 * window) * n, int);
-    if (k == NULL || rows == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *k = (struct khpa){.base = {.ops = &khpa_ops},
                        .cfg = cfg,
                        .target_percent = whole_percent(cfg),

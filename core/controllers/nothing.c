@@ -24,9 +24,7 @@ static enum err nothing_make(struct controller **out, struct arena *arena,
 {
     (void)setup;
     struct controller *c = ARENA_NEW(arena, 1, struct controller);
-    if (c == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *c = (struct controller){.ops = &nothing_ops};
     *out = c;
     return ERR_OK;

@@ -107,9 +107,7 @@ static enum err oracle_make(struct controller **out, struct arena *arena,
     struct oracle *o = ARENA_NEW(arena, 1, struct oracle);
     int *plans = ARENA_NEW(arena, 2 * n, int);
     double *factors = ARENA_NEW(arena, 2 * n, double);
-    if (o == NULL || plans == NULL || factors == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *o = (struct oracle){.base = {.ops = &oracle_ops},
                          .cfg = setup->params,
                          .plan = plans,

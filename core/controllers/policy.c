@@ -61,9 +61,7 @@ static enum err policy_make(struct controller **out, struct arena *arena,
     const struct team_spec *spec = &rules->spec;
     const int n_actions = spec->n_agents * spec->n_factors;
     struct player *p = ARENA_NEW(arena, 1, struct player);
-    if (p == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *p = (struct player){
         .base = {.ops = &policy_ops, .rules = rules},
         .team = setup->team,
@@ -74,10 +72,7 @@ static enum err policy_make(struct controller **out, struct arena *arena,
         .logp = ARENA_NEW(arena, spec->n_agents, float),
         .free_action = ARENA_NEW(arena, n_actions, int32_t),
     };
-    if (p->row == NULL || p->mask == NULL || p->action == NULL || p->logp == NULL ||
-        p->free_action == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     p->base.action = p->action;
     p->base.free_action = p->free_action;
     TRY(rules_memory_init(&p->memory, arena, rules));

@@ -110,9 +110,7 @@ static enum err scripted_make(struct controller **out, struct arena *arena,
     const struct team_spec *spec = &rules->spec;
     const int n_actions = spec->n_agents * spec->n_factors;
     struct scripted *x = ARENA_NEW(arena, 1, struct scripted);
-    if (x == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *x = (struct scripted){
         .base = {.ops = &scripted_ops},
         .row = ARENA_NEW(arena, spec->n_row, float),
@@ -120,9 +118,7 @@ static enum err scripted_make(struct controller **out, struct arena *arena,
         .action = ARENA_NEW(arena, n_actions, int32_t),
         .target = ARENA_NEW(arena, rules->n_services, int32_t),
     };
-    if (x->row == NULL || x->mask == NULL || x->action == NULL || x->target == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(rules_memory_init(&x->memory, arena, rules));
     TRY(controller_rule_new(&x->rule, arena, &cfg->rule, setup));
     x->base.needs = x->rule != NULL ? x->rule->needs : 0;

@@ -43,9 +43,7 @@ static enum err static_make(struct controller **out, struct arena *arena,
         return ERR_CONFIG;
     }
     struct fixed *f = ARENA_NEW(arena, 1, struct fixed);
-    if (f == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *f = (struct fixed){.base = {.ops = &static_ops}, .replicas = p->replicas};
     *out = &f->base;
     return ERR_OK;

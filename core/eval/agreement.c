@@ -59,9 +59,7 @@ static enum err read_rows(struct sheet *s, struct csv_reader *r, struct arena *a
     enum csv_status status;
     const int n_columns = count_columns(r);
     s->cells = ARENA_NEW(arena, count_lines(r), struct cell);
-    if (s->cells == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(csv_reader_next(r, cells, n_columns, &status));
     const int n_known = status == CSV_ROW ? n_columns : 0; /* else there are no cells */
     const int who = column_of(cells, n_known, "controller");
@@ -80,9 +78,7 @@ static enum err read_rows(struct sheet *s, struct csv_reader *r, struct arena *a
             (struct cell){.controller = arena_strdup(arena, cells[who]),
                           .episode = arena_printf(arena, "%s %s", cells[scenario], cells[episode])};
         TRY(csv_reader_number(&c->value, r, cells[value], metric));
-        if (c->controller == NULL || c->episode == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
         TRY(csv_reader_next(r, cells, n_columns, &status));
     }
     return ERR_OK;
@@ -104,9 +100,7 @@ static int by_place(const void *a, const void *b)
 static enum err sort_rows(struct sheet *s, struct arena *arena)
 {
     s->sorted = ARENA_NEW(arena, s->n, const struct cell *);
-    if (s->sorted == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < s->n; i++) {
         s->sorted[i] = &s->cells[i];
     }
@@ -195,9 +189,7 @@ static enum err match(struct common *c, struct agreement *g, const struct sheet 
 {
     g->controllers = ARENA_NEW(arena, a->n, const char *);
     c->episodes = ARENA_NEW(arena, a->n, const char *);
-    if (g->controllers == NULL || c->episodes == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     list_controllers(g, a, b);
     int room = 0; /* rows of the first controller */
     for (int i = 0; i < a->n && g->n_controllers > 0; i++) {
@@ -206,9 +198,7 @@ static enum err match(struct common *c, struct agreement *g, const struct sheet 
     c->n_controllers = g->n_controllers;
     c->a = ARENA_NEW(arena, (size_t)room * (size_t)g->n_controllers, double);
     c->b = ARENA_NEW(arena, (size_t)room * (size_t)g->n_controllers, double);
-    if (c->a == NULL || c->b == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < a->n && g->n_controllers > 0; i++) {
         /* Episodes in the order in which the first controller has them. */
         if (strcmp(a->cells[i].controller, g->controllers[0]) == 0 &&
@@ -305,10 +295,7 @@ static enum err measure(struct agreement *g, const struct common *c, struct aren
     double *x = ARENA_NEW(arena, n, double), *y = ARENA_NEW(arena, n, double);
     double *estimates = ARENA_NEW(arena, stat->resamples, double);
     uint32_t *drawn = ARENA_NEW(arena, c->n_episodes, uint32_t);
-    if (g->a == NULL || g->b == NULL || x == NULL || y == NULL || estimates == NULL ||
-        drawn == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     means(g->a, c->a, c, NULL, 0, 1);
     means(g->b, c->b, c, NULL, 0, 1);
     means(x, c->a, c, NULL, 0, 2);

@@ -241,24 +241,17 @@ static enum err init_starts(struct bound *b, struct arena *arena)
 {
     const struct topology_cfg *cfg = b->world->cfg.topology;
     b->start_s = ARENA_NEW(arena, cfg->n_services, double *);
-    if (b->start_s == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int s = 0; s < cfg->n_services; s++) {
         b->start_s[s] = ARENA_NEW(arena, cfg->services[s].max_replicas, double);
-        if (b->start_s[s] == NULL) {
-            return ERR_MEMORY;
-        }
     }
-    return ERR_OK;
+    return arena_error(arena);
 }
 
 static enum err init_cuts(struct bound *b, struct arena *arena)
 {
     b->cuts = ARENA_NEW(arena, b->n_resources, struct cut);
-    if (b->cuts == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int r = 0; r < b->n_resources; r++) {
         TRY(cut_init(&b->cuts[r], arena, b->n_windows));
     }
@@ -290,10 +283,7 @@ enum err bound_init(struct bound *b, struct arena *arena, const struct world *w)
                         .ends = ARENA_NEW(arena, (n + 1) * (n_windows + 1), double),
                         .arrived = ARENA_NEW(arena, n_windows + 1, double),
                         .best = ARENA_NEW(arena, n_windows + 1, double)};
-    if (scratch == NULL || b->end_s == NULL || b->need == NULL || b->rate == NULL ||
-        b->ends == NULL || b->arrived == NULL || b->best == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(init_starts(b, arena));
     TRY(init_cuts(b, arena));
     init_costs(b, scratch);

@@ -33,9 +33,7 @@ static enum err gather(struct stat_arm *arm, double **values, const struct summa
     const struct outcomes *o = &s->outcomes;
     const int n_train = o->n_train[controller];
     double *x = ARENA_NEW(scratch, n_train * o->n_episodes, double);
-    if (x == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     outcomes_gather(x, o, controller, scenario, METRIC_OF(compliance));
     *values = x;
     *arm = (struct stat_arm){x, (uint32_t)n_train};
@@ -60,9 +58,7 @@ static enum err test(struct claim *c, const struct summary *s, const struct stat
 {
     const uint32_t n_train = a->n_train > b->n_train ? a->n_train : b->n_train;
     double *diff = ARENA_NEW(scratch, n_train > n_eval ? n_train : n_eval, double);
-    if (diff == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     c->n_units = (int)crossed_units(diff, a, b, n_eval);
     struct stat_cfg cfg = settings(c, s, "sign flips");
     cfg.resamples = cfg.resamples > PATTERNS_MIN ? cfg.resamples : PATTERNS_MIN;
@@ -105,9 +101,7 @@ static enum err judge(struct claims *c, const struct summary *s, struct arena *s
     double *p = ARENA_NEW(scratch, c->n, double);
     double *adjusted = ARENA_NEW(scratch, c->n, double);
     uint32_t *order = ARENA_NEW(scratch, c->n, uint32_t);
-    if (p == NULL || adjusted == NULL || order == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     for (int i = 0; i < c->n; i++) {
         p[i] = c->items[i].p;
     }
@@ -139,9 +133,7 @@ enum err claims_init(struct claims *c, struct arena *arena, const struct summary
     *c = (struct claims){.items = ARENA_NEW(arena, n, struct claim),
                          .n = n,
                          .level = 1.0 - (1.0 - s->cfg->confidence) / (n > 0 ? n : 1)};
-    if (c->items == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     const struct arena_mark mark = arena_mark(scratch);
     const enum err e = fill_all(c, s, scratch);
     arena_rewind(scratch, mark);

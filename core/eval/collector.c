@@ -14,8 +14,7 @@ enum err collector_init(struct collector *c, struct arena *arena, const struct w
     c->load = ARENA_NEW(arena, horizon, float);
     c->delta = ARENA_NEW(arena, horizon * n, int32_t);
     c->measure = ARENA_NEW(arena, horizon * PLANT_TRUTHS, double);
-    const bool all = c->state != NULL && c->load != NULL && c->delta != NULL && c->measure != NULL;
-    return all ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 static void keep_state(struct collector *c, int row, const float *state)

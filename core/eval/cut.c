@@ -9,7 +9,7 @@ enum err cut_init(struct cut *c, struct arena *arena, int n_windows)
     *c = (struct cut){.n_windows = n_windows,
                       .start = ARENA_NEW(arena, n_windows, int),
                       .until = ARENA_NEW(arena, n_windows, int)};
-    return c->start == NULL || c->until == NULL ? ERR_MEMORY : ERR_OK;
+    return arena_error(arena);
 }
 
 void cut_begin(struct cut *c, const double *ends, const double *best, int n, double lead,

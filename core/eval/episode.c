@@ -23,9 +23,7 @@ enum err episode_init_on(struct episode *e, struct arena *arena, const struct wo
         return ERR_CONFIG;
     }
     *e = (struct episode){.world = w, .delta = ARENA_NEW(arena, n, int32_t)};
-    if (e->delta == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(schedule_init(&e->schedule, arena, w->n_seconds));
     TRY(metrics_account_init(&e->account, arena, n));
     TRY(bound_init(&e->bound, arena, w));

@@ -114,9 +114,7 @@ static enum err init_arms(struct eval *e, struct arena *arena, const struct rule
             struct arm *arm = &e->arms[n++];
             *arm = (struct arm){
                 .controller = c, .train = t, .judge = ARENA_NEW(arena, 1, struct judge)};
-            if (arm->judge == NULL) {
-                return ERR_MEMORY;
-            }
+            TRY(arena_error(arena));
             TRY(controller_new(&arm->instance, arena, cfg, e->world,
                                learned ? teams[c].rules[t] : rules,
                                learned ? teams[c].teams[t] : NULL));
@@ -126,7 +124,7 @@ static enum err init_arms(struct eval *e, struct arena *arena, const struct rule
         }
     }
     e->conduct = ARENA_NEW(arena, most, struct conduct_values);
-    return e->conduct != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 static int count_jobs(const struct eval *e)
@@ -205,16 +203,12 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
     TRY(check_names(cfg));
     TRY(find_claims(cfg));
     struct eval *e = ARENA_NEW(arena, 1, struct eval);
-    if (e == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *e = (struct eval){.cfg = cfg, .world = world, .n_arms = count_arms(cfg, teams)};
     e->arms = ARENA_NEW(arena, e->n_arms, struct arm);
     e->rows = ARENA_NEW(arena, count_jobs(e), struct eval_row);
     e->have = ARENA_NEW(arena, count_jobs(e), bool);
-    if (e->arms == NULL || e->rows == NULL || e->have == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(episode_init_on(&e->episode, arena, world, (enum world_ground)cfg->plant));
     e->episode.warmup_s = cfg->warmup_s;
     TRY(init_arms(e, arena, rules, teams));

@@ -205,9 +205,7 @@ static enum err bootstrap(struct stat_interval *out, int *undefined, const struc
     double *values = ARENA_NEW(scratch, cfg->resamples, double);
     uint32_t *order = ARENA_NEW(scratch, cfg->resamples, uint32_t);
     uint32_t n = 0;
-    if (values == NULL || order == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     for (uint32_t r = 0; r < cfg->resamples; r++) {
         draw_all(d, cfg, r);
         const double v = estimate(c, d);
@@ -235,9 +233,7 @@ static enum err arm_init(struct arm *a, struct arena *arena, const struct outcom
     *a = (struct arm){.cost = ARENA_NEW(arena, n, double),
                       .value = ARENA_NEW(arena, n, double),
                       .n_train = o->n_train[controller]};
-    if (a->cost == NULL || a->value == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     outcomes_gather(a->cost, o, controller, scenario, METRIC_OF(vcpu_h));
     outcomes_gather(a->value, o, controller, scenario, metric);
     return ERR_OK;
@@ -283,9 +279,7 @@ static enum err contest_init(struct contest *c, struct draw *d, struct arena *ar
                        .n_trains = o->n_train[policy],
                        .episodes = ARENA_NEW(arena, o->n_episodes, uint32_t),
                        .trains = ARENA_NEW(arena, o->n_train[policy], uint32_t)};
-    if (c->arms == NULL || c->points == NULL || d->episodes == NULL || d->trains == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     return arm_init(&c->policy, arena, o, policy, scenario, metric);
 }
 
@@ -465,9 +459,7 @@ static enum err choose_policies(struct frontiers *f, struct arena *arena)
 {
     const struct summary *s = f->summary;
     int *policies = ARENA_NEW(arena, s->n_listed, int);
-    if (policies == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < s->n_listed; i++) {
         if (controller_needs(&s->cfg->controllers[s->listed[i]], CONTROLLER_NEEDS_POLICY)) {
             policies[f->n_policies++] = s->listed[i];
@@ -485,9 +477,7 @@ enum err frontiers_init(struct frontiers *f, struct arena *arena, const struct s
     const int n = f->n_policies * summary->n_views;
     f->gaps = ARENA_NEW(arena, n * f->n_kinds, struct frontier_gap);
     f->headrooms = ARENA_NEW(arena, n, struct headroom);
-    if (f->gaps == NULL || f->headrooms == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int p = 0; p < f->n_policies; p++) {
         for (int view = 0; view < summary->n_views; view++) {
             TRY(fill_view(f, p, view, scratch));

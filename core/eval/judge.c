@@ -8,9 +8,7 @@ static enum err find_agents(struct judge *j, struct arena *arena, const struct r
 {
     const struct org_cfg *org = j->rules.guides->org.cfg;
     int *agent_of = ARENA_NEW(arena, org->n_agents, int);
-    if (agent_of == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int g = 0; g < org->n_agents; g++) {
         agent_of[g] = -1;
         for (int a = 0; team != NULL && a < team->spec.n_agents; a++) {
@@ -35,9 +33,7 @@ enum err judge_init(struct judge *j, struct arena *arena, const struct rules *te
         return ERR_OK;
     }
     j->state = ARENA_NEW(arena, j->rules.n_state, float);
-    if (j->state == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(find_agents(j, arena, team));
     TRY(guides_memory_init(&j->memory, arena, j->rules.guides));
     return conduct_init(&j->conduct, arena, j->rules.guides);

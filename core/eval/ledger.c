@@ -43,7 +43,7 @@ enum err ledger_init(struct ledger *l, struct arena *arena, const struct ledger_
                          .rows = ARENA_NEW(arena, n, struct eval_row),
                          .places = ARENA_NEW(arena, n, struct ledger_place),
                          .n_jobs = n};
-    return l->rows != NULL && l->places != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 /* ---- jobs ---- */
@@ -309,9 +309,7 @@ enum err ledger_read(struct ledger *l, const char *path)
 {
     struct csv_reader r;
     const char *kept = arena_strdup(l->arena, path);
-    if (kept == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->arena));
     TRY(csv_reader_open(&r, kept));
     const enum err e = read_rows(l, kept, &r);
     csv_reader_close(&r);
@@ -400,9 +398,7 @@ enum err ledger_rewrite(const struct ledger *l, const char *path, const struct e
 {
     const char *beside = arena_printf(l->arena, "%s.new", path);
     struct csv csv;
-    if (beside == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->arena));
     TRY(ledger_create(&csv, l->arena, beside));
     const enum err e = put_all(&csv, l, rows);
     csv_close(&csv);

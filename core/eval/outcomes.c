@@ -56,9 +56,7 @@ enum err outcomes_init(struct outcomes *o, struct arena *arena, const struct eva
 {
     int *first = ARENA_NEW(arena, n_controllers, int);
     int *n_train = ARENA_NEW(arena, n_controllers, int);
-    if (first == NULL || n_train == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     const struct outcomes made = {.rows = rows,
                                   .n_controllers = n_controllers,
                                   .n_scenarios = n_scenarios,

@@ -24,7 +24,7 @@ enum err pareto_of(bool *front, const struct outcomes *o, int scenario, int cost
     const struct arena_mark mark = arena_mark(scratch);
     double *values = ARENA_NEW(scratch, o->n_controllers, double);
     double *costs = ARENA_NEW(scratch, o->n_controllers, double);
-    enum err e = values != NULL && costs != NULL ? ERR_OK : ERR_MEMORY;
+    const enum err e = arena_error(scratch);
     for (int c = 0; e == ERR_OK && c < o->n_controllers; c++) {
         values[c] = outcomes_mean(o, c, scenario, METRIC_OF(compliance));
         costs[c] = outcomes_mean(o, c, scenario, cost);

@@ -62,9 +62,7 @@ enum err separation_init(struct separation *out, struct arena *arena, const stru
     }
     TRY(find_anchor(&anchor, summary->cfg));
     out->rows = ARENA_NEW(arena, n_scenarios * SEPARATION_ROWS, struct separation_row);
-    if (out->rows == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int scenario = 0; scenario < n_scenarios; scenario++) {
         TRY(judge(out, scenario, anchor, scratch));
     }

@@ -9,9 +9,7 @@
 static enum err choose_listed(struct summary *s, struct arena *arena)
 {
     int *listed = ARENA_NEW(arena, s->cfg->n_controllers, int);
-    if (listed == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int c = 0; c < s->cfg->n_controllers; c++) {
         if (s->cfg->controllers[c].listed) {
             listed[s->n_listed++] = c;
@@ -37,9 +35,7 @@ static int match_references(int *out, const struct summary *s, bool by_kind)
 static enum err choose_references(struct summary *s, struct arena *arena)
 {
     int *references = ARENA_NEW(arena, s->n_listed + 1, int);
-    if (references == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     int n = match_references(references, s, false);
     if (n == 0) {
         n = match_references(references, s, true);
@@ -103,9 +99,7 @@ static enum err take_sample(struct sample *out, const struct summary *s, int lis
     const int controller = s->listed[listed];
     out->n_train = o->n_train[controller];
     out->x = ARENA_NEW(scratch, out->n_train * o->n_episodes, double);
-    if (out->x == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     outcomes_gather(out->x, o, controller, summary_scenario(s, view), metric);
     return ERR_OK;
 }
@@ -233,17 +227,13 @@ static int count_empty(const struct summary *s, int controller, const double *x)
 static enum err fill_empty(struct summary *s, struct arena *arena, struct arena *scratch)
 {
     int *n_empty = ARENA_NEW(arena, s->n_views, int);
-    if (n_empty == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int v = 0; v < s->n_views; v++) {
         n_empty[v] = 0;
         for (int c = 0; c < s->outcomes.n_controllers; c++) {
             const struct arena_mark mark = arena_mark(scratch);
             double *x = ARENA_NEW(scratch, s->outcomes.n_train[c] * s->outcomes.n_episodes, double);
-            if (x == NULL) {
-                return ERR_MEMORY;
-            }
+            TRY(arena_error(scratch));
             outcomes_gather(x, &s->outcomes, c, summary_scenario(s, v), METRIC_OF(compliance));
             const int n = count_empty(s, c, x);
             n_empty[v] = n > n_empty[v] ? n : n_empty[v];
@@ -268,9 +258,7 @@ enum err summary_init(struct summary *s, struct arena *arena, const struct eval_
     s->cells = ARENA_NEW(arena, s->n_listed * s->n_views * METRIC_COUNT, struct summary_cell);
     s->gaps = ARENA_NEW(arena, s->n_references * s->n_listed * s->n_views, struct summary_gap);
     s->iqms = ARENA_NEW(arena, s->n_listed * s->n_views, struct summary_cell);
-    if (s->cells == NULL || s->gaps == NULL || s->iqms == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(fill_empty(s, arena, scratch));
     TRY(fill_cells(s, scratch));
     return fill_gaps(s, scratch);

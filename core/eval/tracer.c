@@ -22,8 +22,7 @@ enum err tracer_init(struct tracer *t, struct arena *arena, const struct world *
     t->delta = ARENA_NEW(arena, horizon * t->n_services, int32_t);
     t->action = ARENA_NEW(arena, horizon * t->n_action, int32_t);
     t->reward = ARENA_NEW(arena, horizon * TERMS, double);
-    const bool all = t->state != NULL && t->delta != NULL && t->action != NULL && t->reward != NULL;
-    return all ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 static void keep_state(struct tracer *t, int row, const float *state)

@@ -7,9 +7,7 @@ enum err conduct_init(struct conduct *c, struct arena *arena, const struct guide
 {
     *c = (struct conduct){.agents = ARENA_NEW(arena, g->n_agents, struct conduct_agent),
                           .n_agents = g->n_agents};
-    if (c->agents == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     conduct_clear(c);
     return ERR_OK;
 }

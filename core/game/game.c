@@ -211,9 +211,7 @@ static enum err init_slot(struct game *g, struct arena *arena, struct slot *slot
     TRY(schedule_init(&slot->schedule, arena, g->world->n_seconds));
     TRY(metrics_account_init(&slot->account, arena, g->world->topology.n_services));
     slot->stats = ARENA_NEW(arena, g->env.spec->n_stats, double);
-    if (slot->stats == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int k = 0; k < g->env.spec->n_teams; k++) {
         TRY(g->teams[k]->ops->memory(&slot->memory[k], arena, g->teams[k]));
     }
@@ -231,10 +229,7 @@ static enum err init(struct game *g, struct arena *arena)
     g->delta = ARENA_NEW(arena, n_env * n_services, int32_t);
     g->target = ARENA_NEW(arena, n_services, int32_t);
     g->attack = attacks ? ARENA_NEW(arena, n_env, struct attack_action) : NULL;
-    if (g->slots == NULL || g->delta == NULL || g->target == NULL ||
-        (attacks && g->attack == NULL)) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < n_env; i++) {
         TRY(init_slot(g, arena, &g->slots[i]));
     }
@@ -245,9 +240,7 @@ enum err game_new_teams(struct env **out, struct arena *arena, const struct game
                         int n_env, uint64_t seed, const struct demonstrator *demo)
 {
     struct game *g = ARENA_NEW(arena, 1, struct game);
-    if (g == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     const bool shown = demo != NULL && teams->interfaces[0]->ops->imitate != NULL;
     *g = (struct game){
         .env = {.ops = shown ? &game_ops_demonstrated : &game_ops,

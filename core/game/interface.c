@@ -11,9 +11,7 @@ enum err interface_env_spec(struct env_spec *out, struct arena *arena,
         made.n_stats += teams[k]->n_stats;
     }
     const char **names = ARENA_NEW(arena, made.n_stats, const char *);
-    if (names == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < METRIC_TRAINED; i++) {
         names[i] = metric_info[i].name;
     }

@@ -56,16 +56,12 @@ const struct cfg_field game_fields[] = {
 static enum err init_choices(struct rules *r, struct arena *arena)
 {
     int *at = ARENA_NEW(arena, r->n_services + 1, int);
-    if (at == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int s = 0; s < r->n_services; s++) {
         at[s + 1] = at[s] + r->world->cfg.topology->services[s].max_replicas;
     }
     int *of = ARENA_NEW(arena, at[r->n_services], int);
-    if (of == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int s = 0; s < r->n_services; s++) {
         for (int k = at[s]; k < at[s + 1]; k++) {
             of[k] = s;
@@ -100,16 +96,12 @@ static enum err init_stat_names(struct rules *r, struct arena *arena)
 {
     const int n = r->guides == NULL ? 0 : r->guides->n_agents * CONDUCT_TRAINED;
     const char **names = ARENA_NEW(arena, n, const char *);
-    if (names == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < n; i++) {
         const char *agent = r->guides->org.cfg->agents[i / CONDUCT_TRAINED].name;
         names[i] = arena_printf(arena, "%s.%s", agent, conduct_info[i % CONDUCT_TRAINED].name);
-        if (names[i] == NULL) {
-            return ERR_MEMORY;
-        }
     }
+    TRY(arena_error(arena));
     r->interface.n_stats = n;
     r->interface.stat_names = names;
     return ERR_OK;
@@ -143,9 +135,7 @@ static enum err init_guides(struct rules *r, struct arena *arena, const struct o
     const struct game_cfg *cfg = r->cfg;
     struct guides *guides = ARENA_NEW(arena, 1, struct guides);
     int *guide_of = ARENA_NEW(arena, cfg->n_agents, int);
-    if (guides == NULL || guide_of == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(guides_init(guides, arena, org, &r->world->topology, r->world->cfg.plant, places,
                     "organisation"));
     for (int a = 0; a < cfg->n_agents; a++) {
@@ -182,9 +172,7 @@ static enum err init_authority(struct rules *r, struct arena *arena, const struc
         return ERR_OK;
     }
     int *rank_of = ARENA_NEW(arena, cfg->n_agents, int);
-    if (rank_of == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int a = 0; a < cfg->n_agents; a++) {
         rank_of[a] = cfg->n_authority;
     }
@@ -258,10 +246,7 @@ enum err rules_memory_init(struct rules_memory *m, struct arena *arena, const st
         .bound = ARENA_NEW(arena, n_agents, uint8_t),
         .inside = ARENA_NEW(arena, n_agents, uint8_t),
     };
-    if (m->since_s == NULL || m->last == NULL || m->frames == NULL || m->highest == NULL ||
-        m->imitated == NULL || m->bound == NULL || m->inside == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     if (r->guides != NULL) {
         TRY(guides_memory_init(&m->guides, arena, r->guides));
     }

@@ -21,16 +21,12 @@ static enum err player_new(void **out, struct arena *arena, const struct interfa
 {
     const struct rules *r = rules_of(i);
     struct player *p = ARENA_NEW(arena, 1, struct player);
-    if (p == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(rules_memory_init(&p->memory, arena, r));
     if (r->guides != NULL) {
         TRY(conduct_init(&p->conduct, arena, r->guides));
         p->kept = ARENA_NEW(arena, r->guides->n_agents, struct conduct_values);
-        if (p->kept == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
     }
     *out = p;
     return ERR_OK;

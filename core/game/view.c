@@ -160,9 +160,7 @@ bool rules_input_unknown(const struct rules *r, int i)
 static enum err init_columns(struct rules *r, struct arena *arena)
 {
     int *from = ARENA_NEW(arena, r->n_state, int);
-    if (from == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     int n = 0;
     for (int s = 0; s < r->n_services; s++) {
         for (int f = 0; f < SERVICE_FEATURES; f++) {
@@ -196,9 +194,7 @@ static enum err init_sight(struct rules *r, struct arena *arena)
 {
     uint8_t *sight = ARENA_NEW(arena, r->spec.n_agents * r->n_obs_state, uint8_t);
     uint8_t *columns = ARENA_NEW(arena, r->n_state, uint8_t);
-    if (sight == NULL || columns == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int a = 0; a < r->spec.n_agents; a++) {
         memset(columns, 0, (size_t)r->n_state);
         see_pods(columns, r);

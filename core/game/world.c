@@ -48,9 +48,7 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
     TRY(check_load_file(cfg->workload->file, places));
     TRY(workload_init(&w->workload, arena, cfg->workload));
     w->scenarios = ARENA_NEW(arena, cfg->n_scenarios, struct scenario);
-    if (w->scenarios == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < cfg->n_scenarios; i++) {
         char key[32];
         snprintf(key, sizeof key, "scenarios.%d", i);
@@ -68,9 +66,7 @@ static enum err check_recording(struct world *w, struct arena *arena, const stru
     TRY(shown_init(&shown, arena, w->twin, &w->topology, w->cfg.plant));
     TRY(reward_check(w->cfg.plant, false, shown.known, "the twin of a recording", places));
     uint8_t *unknown = ARENA_NEW(arena, shown.n_state, uint8_t);
-    if (unknown == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < shown.n_state; i++) {
         unknown[i] = (uint8_t)(isinf(shown.age[i]) ? 1 : 0);
     }
@@ -93,9 +89,7 @@ enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg 
         return plant_cfg_error(places, "twin.file", "there is no file '%s'", cfg->file);
     }
     w->twin = ARENA_NEW(arena, 1, struct twin_model);
-    if (w->twin == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(model_load(w->twin, arena, cfg, cfg->file));
     TRY(twin_check(w->twin, &w->topology, w->cfg.plant, cfg->file));
     return w->twin->space.n_measures == 0 ? check_recording(w, arena, places) : ERR_OK;

@@ -21,9 +21,7 @@ static enum err tile_inputs_init(struct tile_inputs *in, struct arena *arena,
     in->critic = ARENA_NEW(arena, n_rows * (size_t)team->critic_ld, float);
     in->value = ARENA_NEW(arena, n_rows * agents, float);
     in->target = ARENA_NEW(arena, n_rows * agents, float);
-    bool complete =
-        in->obs != NULL && in->critic != NULL && in->value != NULL && in->target != NULL;
-    return complete ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 enum err batch_init(struct mappo *m, struct arena *arena)
@@ -38,10 +36,7 @@ enum err batch_init(struct mappo *m, struct arena *arena)
     m->column = ARENA_NEW(arena, n_rows, float);
     m->columns = ARENA_NEW(arena, stats_doubles(n_columns), double);
     m->batch_total = arena_alloc(arena, 1, reduce_bytes(&m->batch_shape));
-    if (m->tiles == NULL || m->adv_mean == NULL || m->adv_scale == NULL || m->row == NULL ||
-        m->column == NULL || m->columns == NULL || m->batch_total == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < m->n_mine; i++) {
         TRY(tile_inputs_init(&m->tiles[i], arena, m->team, (size_t)n_rows));
     }

@@ -1,8 +1,8 @@
-/* A block's arrays, carved for one shape. */
+/* A block's arrays, allocated for one shape. */
 #include "core/marl/block.h"
 
-static enum err carve_recorded(struct block *b, struct arena *arena, const struct team_spec *spec,
-                               int n_stats)
+static enum err allocate_recorded(struct block *b, struct arena *arena,
+                                  const struct team_spec *spec, int n_stats)
 {
     size_t agents = (size_t)spec->n_agents;
     size_t envs = (size_t)b->n_env;
@@ -21,11 +21,7 @@ static enum err carve_recorded(struct block *b, struct arena *arena, const struc
     b->stats = ARENA_NEW(arena, n_stats, double);
     size_t n_state = envs * agents * (size_t)spec->n_state;
     b->state = n_state > 0 ? ARENA_NEW(arena, n_state, float) : NULL;
-    bool complete = b->row != NULL && b->mask != NULL && b->action != NULL && b->logp != NULL &&
-                    b->value != NULL && b->reward != NULL && b->flag != NULL && b->boot != NULL &&
-                    b->last_value != NULL && b->episode != NULL && b->stats != NULL &&
-                    (n_state == 0 || b->state != NULL);
-    return complete ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 enum err block_init(struct block *b, struct arena *arena, const struct env_spec *spec, int team,
@@ -33,13 +29,11 @@ enum err block_init(struct block *b, struct arena *arena, const struct env_spec 
 {
     CHECK(n_env >= 1 && n_env <= TILE && n_steps >= 1);
     struct block made = {.team = team, .n_env = n_env, .n_steps = n_steps};
-    TRY(carve_recorded(&made, arena, spec->teams[team], block_n_stats(spec, team)));
+    TRY(allocate_recorded(&made, arena, spec->teams[team], block_n_stats(spec, team)));
     size_t samples = (size_t)n_env * (size_t)n_steps * (size_t)spec->teams[team]->n_agents;
     made.advantage = ARENA_NEW(arena, samples, float);
     made.target = ARENA_NEW(arena, samples, float);
-    if (made.advantage == NULL || made.target == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *b = made;
     return ERR_OK;
 }

@@ -28,9 +28,7 @@ enum err gradient_init(struct mappo *m, struct arena *arena)
     m->loss_work =
         ARENA_NEW(arena, loss_work_floats(t->spec->n_factors, t->spec->n_choices), float);
     m->grad_total = arena_alloc(arena, 1, reduce_bytes(&m->grad_shape));
-    bool complete = m->acts != NULL && m->out != NULL && m->d_out != NULL && m->work != NULL &&
-                    m->loss_work != NULL && m->grad_total != NULL;
-    return complete ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 /* Rows [begin, end) of a tile. */

@@ -50,7 +50,7 @@ void mappo_shapes(const struct team *team, struct reduce_shape *grad, struct red
     *batch = (struct reduce_shape){.n_stats = batch_columns(team)};
 }
 
-static enum err carve(struct mappo *m, struct arena *arena)
+static enum err allocate(struct mappo *m, struct arena *arena)
 {
     m->mom1 = ARENA_NEW(arena, m->team->w.n_params, float);
     m->mom2 = ARENA_NEW(arena, m->team->w.n_params, float);
@@ -59,13 +59,7 @@ static enum err carve(struct mappo *m, struct arena *arena)
     m->slice_of = ARENA_NEW(arena, m->n_env, int);
     m->agent_weight = ARENA_NEW(arena, m->team->spec->n_agents, double);
     m->agent_entropy = ARENA_NEW(arena, m->team->spec->n_agents, double);
-    if (m->agent_weight == NULL || m->agent_entropy == NULL) {
-        return ERR_MEMORY;
-    }
-    if (m->mom1 == NULL || m->mom2 == NULL || m->order == NULL || m->order_scratch == NULL ||
-        m->slice_of == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(batch_init(m, arena));
     return gradient_init(m, arena);
 }
@@ -76,9 +70,7 @@ enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_
 {
     CHECK(n_env >= 1 && n_steps >= 1 && n_mine >= 1);
     struct mappo *m = ARENA_NEW(arena, 1, struct mappo);
-    if (m == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *m = (struct mappo){.cfg = cfg,
                         .team = team,
                         .seed = seed,
@@ -91,7 +83,7 @@ enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_
     mappo_shapes(team, &m->grad_shape, &m->batch_shape);
     CHECK(grad->bytes == reduce_bytes(&m->grad_shape));
     CHECK(batch->bytes == reduce_bytes(&m->batch_shape));
-    TRY(carve(m, arena));
+    TRY(allocate(m, arena));
     *out = m;
     return ERR_OK;
 }

@@ -128,9 +128,7 @@ enum err reduce_serial(struct reducer *r, struct arena *arena, const struct redu
     }
     struct serial *s = ARENA_NEW(arena, 1, struct serial);
     unsigned char *slots = arena_alloc(arena, (size_t)n_slots, reduce_bytes(shape));
-    if (s == NULL || slots == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *s = (struct serial){.shape = *shape, .slots = slots, .n_tiles = n_tiles};
     *r = (struct reducer){.bytes = reduce_bytes(shape),
                           .ctx = s,

@@ -37,9 +37,7 @@ static enum err init_view(struct replay *r, const struct env_spec *spec, struct 
         s->n_mask = s->n_act * (size_t)env_mask_words(s->spec);
         s->row = ARENA_NEW(scratch, s->spec->n_row, float);
         s->mask = ARENA_NEW(scratch, s->n_mask, uint32_t);
-        if (s->row == NULL || s->mask == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(scratch));
     }
     return ERR_OK;
 }
@@ -50,9 +48,7 @@ static enum err init_steps(struct replay *r, struct arena *scratch)
         struct side *s = &r->sides[k];
         s->action = ARENA_NEW(scratch, TILE * s->n_act, int32_t);
         s->reward = ARENA_NEW(scratch, TILE * (size_t)s->spec->n_agents, float);
-        if (s->action == NULL || s->reward == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(scratch));
     }
     return ERR_OK;
 }

@@ -66,24 +66,17 @@ static enum err side_init(struct side *s, struct arena *arena, struct learner *l
         .n_act = n_act,
         .n_state = agents * (size_t)spec->n_state,
     };
-    bool complete = s->row != NULL && s->mask != NULL && s->action != NULL && s->execute != NULL &&
-                    s->logp != NULL && s->reward != NULL && s->row_end != NULL &&
-                    s->mask_end != NULL;
-    return complete ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 enum err rollout_init(struct rollout **out, struct arena *arena, const struct env_spec *spec,
                       struct learner *const *learners)
 {
     struct rollout *r = ARENA_NEW(arena, 1, struct rollout);
-    if (r == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     CHECK(spec->n_teams >= 1 && spec->n_teams <= ENV_TEAMS_MAX);
     *r = (struct rollout){.spec = spec, .stats = ARENA_NEW(arena, spec->n_stats, double)};
-    if (r->stats == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int k = 0; k < spec->n_teams; k++) {
         TRY(side_init(&r->sides[k], arena, learners[k]));
         r->executed[k] = r->sides[k].execute;
@@ -106,18 +99,12 @@ enum err rollout_keep_actions(struct rollout_tile *tile, struct arena *arena,
     const size_t n_act = (size_t)env_joint_actions(spec);
     tile->max_steps = max_steps;
     tile->actions = ARENA_NEW(arena, (size_t)TILE * (size_t)max_steps * n_act, uint16_t);
-    if (tile->actions == NULL) {
-        return ERR_MEMORY;
-    }
     for (int k = 0; k < spec->n_teams; k++) {
         const size_t n = TILE * state_floats(spec->teams[k]);
         CHECK(spec->teams[k]->n_choices <= UINT16_MAX);
         tile->state[k] = n > 0 ? ARENA_NEW(arena, n, float) : NULL;
-        if (n > 0 && tile->state[k] == NULL) {
-            return ERR_MEMORY;
-        }
     }
-    return ERR_OK;
+    return arena_error(arena);
 }
 
 void rollout_copy_history(struct rollout_tile *to, const struct rollout_tile *from)

@@ -102,9 +102,7 @@ static enum err parameters_init(struct team *t, struct arena *arena)
     size_t n_actors = (size_t)t->n_actors;
     t->actor_at = ARENA_NEW(arena, n_actors, size_t);
     t->critic_at = ARENA_NEW(arena, 1, size_t);
-    if (t->actor_at == NULL || t->critic_at == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     t->w = (struct weights){
         .n_params = n_actors * t->actor.n_params + t->critic.n_params,
         .n_row_stats = stats_doubles(t->spec->n_norm),
@@ -126,9 +124,7 @@ enum err team_init(struct team *t, struct arena *arena, const struct team_cfg *c
     TRY(parameters_init(&made, arena));
     float *mean = ARENA_NEW(arena, spec->n_norm, float);
     float *inv_std = ARENA_NEW(arena, spec->n_norm, float);
-    if (mean == NULL || inv_std == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     normaliser_init(&made.norm, spec->n_norm, (float)cfg->obs_clip, mean, inv_std);
     *t = made;
     return ERR_OK;
@@ -265,9 +261,7 @@ enum err team_scratch_init(struct team_scratch **out, struct arena *arena, const
     size_t n_work = larger(mlp_infer_work_floats(&t->actor), mlp_infer_work_floats(&t->critic));
     size_t ld_out = larger((size_t)t->logit_ld, (size_t)t->value_ld);
     struct team_scratch *s = ARENA_NEW(arena, 1, struct team_scratch);
-    if (s == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *s = (struct team_scratch){.n = n_env,
                                .row = ARENA_NEW(arena, t->spec->n_row, float),
                                .obs = ARENA_NEW(arena, n_obs * (size_t)t->obs_ld, float),
@@ -275,10 +269,7 @@ enum err team_scratch_init(struct team_scratch **out, struct arena *arena, const
                                .out = ARENA_NEW(arena, n_obs * ld_out, float),
                                .logp = ARENA_NEW(arena, t->spec->n_choices, float),
                                .work = ARENA_NEW(arena, n_work, float)};
-    if (s->row == NULL || s->obs == NULL || s->critic == NULL || s->out == NULL ||
-        s->logp == NULL || s->work == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *out = s;
     return ERR_OK;
 }

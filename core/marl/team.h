@@ -71,7 +71,7 @@ void team_logits(const struct team *t, float *logits, const float *obs, int n, f
 /* View of w.value_norm; beta matters to popart_update() only. */
 struct popart team_popart(const struct team *t, double beta);
 
-/* Scratch for acting in n_env environments at once. Carved once, used every step. */
+/* Scratch for acting in n_env environments at once. Allocated once, used every step. */
 struct team_scratch;
 enum err team_scratch_init(struct team_scratch **out, struct arena *arena, const struct team *t,
                            int n_env) WARN_UNUSED;

@@ -1,4 +1,4 @@
-/* Three arrays: carving, copying, hashing. See weights.h. */
+/* Three arrays: allocating, copying, hashing. See weights.h. */
 #include "core/marl/weights.h"
 
 #include "core/base/hash.h"
@@ -11,7 +11,7 @@ enum err weights_init(struct weights *w, struct arena *arena)
     w->params = ARENA_NEW(arena, w->n_params, float);
     w->row_stats = ARENA_NEW(arena, w->n_row_stats, double);
     w->value_norm = ARENA_NEW(arena, w->n_value_norm, double);
-    return w->params != NULL && w->row_stats != NULL && w->value_norm != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 /* The arrays of a message are NULL where they are empty. */

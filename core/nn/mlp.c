@@ -134,9 +134,7 @@ enum err mlp_init_params(const struct mlp *mlp, float *params, double gain_hidde
     }
     const struct arena_mark mark = arena_mark(scratch);
     double *q = ARENA_NEW(scratch, largest, double);
-    if (q == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     memset(params, 0, mlp->n_params * sizeof(float));
     for (int l = 0; l < s->n_layers; l++) {
         const double gain = l < s->n_layers - 1 ? gain_hidden : gain_output;

@@ -68,9 +68,7 @@ enum err expr_init(struct expr_program *p, struct arena *arena, const struct top
     struct expr_step *code = ARENA_NEW(arena, EXPR_CODE_MAX, struct expr_step);
     struct expr_name *names = ARENA_NEW(arena, EXPR_NAMES_MAX, struct expr_name);
     uint64_t *relation = ARENA_NEW(arena, EXPR_RELATIONS * n, uint64_t);
-    if (code == NULL || names == NULL || relation == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     fill_relations(relation, topology);
     *p = (struct expr_program){.arena = arena,
                                .topology = topology,

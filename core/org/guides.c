@@ -85,9 +85,7 @@ static enum err compile_rules(struct compiler *c, struct arena *arena)
         n += cfg->roles[r].n_rules;
     }
     struct guides_rule *rules = ARENA_NEW(arena, n, struct guides_rule);
-    if (rules == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     c->g->rules = rules;
     for (int r = 0; r < cfg->n_roles; r++) {
         for (int k = 0; k < cfg->roles[r].n_rules; k++) {
@@ -103,9 +101,7 @@ static enum err compile_goals(struct compiler *c, struct arena *arena)
     const struct org_cfg *cfg = c->g->org.cfg;
     struct guides_goal *goals = ARENA_NEW(arena, cfg->n_goals, struct guides_goal);
     int *norm_when = ARENA_NEW(arena, cfg->n_norms, int);
-    if (goals == NULL || norm_when == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int j = 0; j < cfg->n_goals; j++) {
         TRY(add(&goals[j].loss, c, cfg->goals[j].loss, EXPR_A_NUMBER | EXPR_ONE_VALUE,
                 key_of(c, "goals", j, "loss")));
@@ -144,9 +140,7 @@ static enum err check_agents(struct compiler *c, struct arena *arena)
     double *values = ARENA_NEW(arena, g->program.n_values, double);
     double *kept = ARENA_NEW(arena, g->program.n_kept, double);
     float *state = ARENA_NEW(arena, state_size(g->n_services), float);
-    if (values == NULL || kept == NULL || state == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     expr_run(values, kept, &g->program, state, 0);
     enum err e = ERR_OK;
     for (int a = 0; a < g->n_agents && e == ERR_OK; a++) {
@@ -170,9 +164,7 @@ static enum err check_agents(struct compiler *c, struct arena *arena)
 static enum err list_hardness(struct guides *g, struct arena *arena)
 {
     double *hardness = ARENA_NEW(arena, g->n_agents, double);
-    if (hardness == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int a = 0; a < g->n_agents; a++) {
         hardness[a] = org_hardness(&g->org, a);
     }
@@ -215,10 +207,7 @@ enum err guides_memory_init(struct guides_memory *m, struct arena *arena, const 
         .achieved = ARENA_NEW(arena, 2 * cfg->n_goals, uint8_t),
         .in_force = ARENA_NEW(arena, 2 * cfg->n_norms, uint8_t),
     };
-    if (made.values == NULL || made.kept == NULL || made.allowed == NULL || made.term == NULL ||
-        made.achieved == NULL || made.in_force == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     made.became = made.achieved + cfg->n_goals;
     made.in_force_before = made.in_force + cfg->n_norms;
     *m = made;

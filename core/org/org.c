@@ -532,9 +532,7 @@ enum err org_init(struct org *o, struct arena *arena, const struct org_cfg *cfg,
     int *norms = ARENA_NEW(arena, 2 * cfg->n_norms, int);
     int *begin = ARENA_NEW(arena, cfg->n_missions + 1, int);
     int *goal = ARENA_NEW(arena, count_goals(cfg), int);
-    if (role_is == NULL || agent_is == NULL || norms == NULL || begin == NULL || goal == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     const struct org made = {.cfg = cfg,
                              .places = places,
                              .prefix = prefix,

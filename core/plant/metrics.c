@@ -16,9 +16,7 @@ enum { SUCCESS_MIN_PERCENT = 95, COMPLIANCE_MIN_PERCENT = 90, RECOVERY_WINDOWS =
 enum err metrics_account_init(struct metrics_account *m, struct arena *arena, int n_services)
 {
     int8_t *last_direction = ARENA_NEW(arena, n_services, int8_t);
-    if (last_direction == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *m = (struct metrics_account){.last_direction = last_direction, .n_services = n_services};
     return ERR_OK;
 }

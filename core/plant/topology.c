@@ -461,7 +461,7 @@ static double rate_pods(struct build *b)
 
 /* ---- all of it ---- */
 
-static enum err carve(struct build *b, struct arena *arena)
+static enum err allocate(struct build *b, struct arena *arena)
 {
     size_t n = (size_t)b->n;
     size_t n_edges = 0;
@@ -471,9 +471,7 @@ static enum err carve(struct build *b, struct arena *arena)
     int *ints = ARENA_NEW(arena, 6 * n + 2 + 2 * n_edges, int);
     double *doubles = ARENA_NEW(arena, 3 * n, double);
     b->work = ARENA_NEW(arena, n, struct work_law);
-    if (ints == NULL || doubles == NULL || b->work == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     b->entries = ints;
     b->order = b->entries + n;
     b->n_unplaced_callers = b->order + n;
@@ -492,7 +490,7 @@ enum err topology_init(struct topology *t, struct arena *arena, const struct top
                        const struct cfg *places)
 {
     struct build b = {.cfg = cfg, .places = places, .n = cfg->n_services};
-    TRY(carve(&b, arena));
+    TRY(allocate(&b, arena));
     TRY(check_services(&b));
     TRY(link_callees(&b));
     link_callers(&b);

@@ -328,9 +328,7 @@ static enum err generate(struct buf *out, struct arena *arena, const struct topo
 {
     struct topology t;
     struct plan *p = ARENA_NEW(arena, 1, struct plan);
-    if (p == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     plan_init(p, gen);
     make_graph(p);
     TRY(topology_init(&t, arena, &p->cfg, NULL));

@@ -22,9 +22,7 @@ enum err work_law_init(struct work_law *law, struct arena *arena, enum work_kind
     }
     if (kind == WORK_EMPIRICAL) {
         double *scaled = ARENA_NEW(arena, n_samples, double);
-        if (scaled == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
         double sum = 0.0;
         for (int i = 0; i < n_samples; i++) {
             sum += samples[i];

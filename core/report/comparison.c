@@ -227,9 +227,7 @@ static enum err add_fronts(struct table *t, const struct comparison *c, int view
     const int scenario = summary_scenario(s, view);
     bool *by_cost = ARENA_NEW(scratch, s->outcomes.n_controllers, bool);
     bool *by_flips = ARENA_NEW(scratch, s->outcomes.n_controllers, bool);
-    if (by_cost == NULL || by_flips == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     TRY(pareto_of(by_cost, &s->outcomes, scenario, METRIC_OF(vcpu_h), scratch));
     TRY(pareto_of(by_flips, &s->outcomes, scenario, METRIC_OF(flips), scratch));
     for (int i = 0; i < s->n_listed; i++) {

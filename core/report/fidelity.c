@@ -75,12 +75,10 @@ static enum err skills(struct page *p, enum accuracy_window window, bool of_serv
     for (int part = 0; part < 3; part++) {
         static const char *const who[] = {"twin", "hold", "median"};
         for (int h = 0; h < f->n_horizons; h++) {
-            head[n] = arena_printf(p->scratch, "%s k=%d", who[part], f->horizons[h]);
-            if (head[n++] == NULL) {
-                return ERR_MEMORY;
-            }
+            head[n++] = arena_printf(p->scratch, "%s k=%d", who[part], f->horizons[h]);
         }
     }
+    TRY(arena_error(p->scratch));
     table_init(&t, p->scratch, head, n, 1);
     for (int g = 0; g < f->twins[0]->n_groups; g++) {
         if (f->twins[0]->groups[g].of_service == of_service) {
@@ -105,12 +103,10 @@ static enum err coverage(struct page *p)
     int n = 1;
     for (int wide = 0; wide < 2; wide++) {
         for (int h = 0; h < f->n_horizons; h++) {
-            head[n] = arena_printf(p->scratch, "%s %% k=%d", wide ? "90" : "50", f->horizons[h]);
-            if (head[n++] == NULL) {
-                return ERR_MEMORY;
-            }
+            head[n++] = arena_printf(p->scratch, "%s %% k=%d", wide ? "90" : "50", f->horizons[h]);
         }
     }
+    TRY(arena_error(p->scratch));
     table_init(&t, p->scratch, head, n, 1);
     for (int g = 0; g < pooled(f); g++) {
         table_text(&t, f->twins[0]->groups[g].name);
@@ -137,12 +133,10 @@ static enum err gains(struct page *p)
     int n = 1;
     for (int i = 1; i < f->n_twins; i++) {
         for (int h = 0; h < f->n_horizons; h++) {
-            head[n] = arena_printf(p->scratch, "- %s k=%d", f->names[i], f->horizons[h]);
-            if (head[n++] == NULL) {
-                return ERR_MEMORY;
-            }
+            head[n++] = arena_printf(p->scratch, "- %s k=%d", f->names[i], f->horizons[h]);
         }
     }
+    TRY(arena_error(p->scratch));
     if (f->n_twins == 1) {
         return ERR_OK;
     }
@@ -230,9 +224,7 @@ enum err fidelity_pairs_new(struct fidelity_pairs **out, struct arena *arena, co
     struct fidelity_pairs *p = ARENA_NEW(arena, 1, struct fidelity_pairs);
     struct pair *pairs = ARENA_NEW(arena, n * FIDELITY_PAIRS_MAX, struct pair);
     int64_t *seen = ARENA_NEW(arena, n, int64_t);
-    if (p == NULL || pairs == NULL || seen == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *p = (struct fidelity_pairs){
         .horizons = horizons, .n_horizons = n_horizons, .pairs = pairs, .seen = seen};
     *out = p;
@@ -462,9 +454,7 @@ enum err fidelity_figures(const char *dir, const struct fidelity *f,
     const struct arena_mark mark = arena_mark(scratch);
     const char *numbers = arena_printf(scratch, "%s/accuracy.csv", dir);
     const char *scatter = arena_printf(scratch, "%s/pairs.csv", dir);
-    if (numbers == NULL || scatter == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     TRY(file_make_dirs(dir));
     TRY(write_numbers(numbers, f, scratch));
     TRY(write_pairs(scatter, f, pairs, scratch));

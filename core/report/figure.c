@@ -273,9 +273,7 @@ static enum err write_points(const char *path, const struct summary *s, int view
                                           "in_time", "in_time_lo", "in_time_hi"};
     struct frontier_point *points = ARENA_NEW(arena, s->cfg->n_controllers, struct frontier_point);
     struct csv csv;
-    if (points == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(csv_create(&csv, arena, path, columns, (int)(sizeof columns / sizeof *columns)));
     enum err e = ERR_OK;
     for (int k = 0; k < frontier_n_kinds() && e == ERR_OK; k++) {
@@ -377,14 +375,9 @@ static enum err figure_view(const char *dir, const struct summary *summary, int 
                             const char *scenario, struct arena *arena)
 {
     const char *name = arena_printf(arena, "frontier-%s", figure_slug(arena, scenario));
-    if (name == NULL) {
-        return ERR_MEMORY;
-    }
     const char *data = arena_printf(arena, "%s.csv", name);
     const char *path = arena_printf(arena, "%s/%s.csv", dir, name);
-    if (data == NULL || path == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     struct script s;
     TRY(write_points(path, summary, view, arena));
     if (!has_points(summary, view)) {

@@ -17,7 +17,7 @@ static enum err name_track(struct figure_track *track, const struct timeline *t,
         .label = label,
         .trace = alone ? "trace.csv" : arena_printf(arena, "%s-trace.csv", slug),
         .cohorts = alone ? "cohorts.csv" : arena_printf(arena, "%s-cohorts.csv", slug)};
-    return slug != NULL && track->trace != NULL && track->cohorts != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 static enum err record(struct episode_metrics *out, struct figure_timeline *f, struct episode *e,
@@ -29,9 +29,7 @@ static enum err record(struct episode_metrics *out, struct figure_timeline *f, s
     struct trace trace;
     struct cohort_range range;
     int n_cohorts = 0;
-    if (trace_path == NULL || cohorts_path == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(trace_open(&trace, arena, trace_path, t->world));
     const struct episode_observer observer = trace_observer(&trace);
     const enum err played = episode_run(e, out, t->controllers[i], t->scenario, &t->id, &observer);

@@ -88,11 +88,6 @@ static const char **name_columns(int *n_columns, struct arena *arena, const stru
     for (int i = 0; i < REWARD_PARTS; i++) {
         *next++ = reward_parts[i].name;
     }
-    for (int i = 0; i < *n_columns; i++) {
-        if (names[i] == NULL) {
-            return NULL;
-        }
-    }
     return names;
 }
 
@@ -102,9 +97,7 @@ enum err trace_open(struct trace *t, struct arena *arena, const char *path, cons
     const char **columns = name_columns(&n_columns, arena, w);
     struct plant_truth *periods = ARENA_NEW(arena, w->cfg.horizon, struct plant_truth);
     struct csv csv;
-    if (columns == NULL || periods == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(csv_create(&csv, arena, path, columns, n_columns));
     *t = (struct trace){.arena = arena, .world = w, .csv = csv, .periods = periods};
     return ERR_OK;

@@ -254,9 +254,7 @@ static enum err make(struct recording *r, struct arena *arena, const struct reco
     const struct recording_format *format = a->format;
     struct maker m = {.samples = ARENA_NEW(arena, n, struct recording_sample),
                       .pieces = ARENA_NEW(arena, n + 1, int)};
-    if (m.samples == NULL || m.pieces == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     cut(&m, rows, n, gap_s);
     if ((size_t)m.n_pieces == n && a->n_empty == 0) {
         log_error("%s: every two rows are more than workload.gap_s = %g s apart, so there is "

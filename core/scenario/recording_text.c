@@ -174,7 +174,7 @@ static enum err scale_times(struct reader *r)
     } else {
         out->times = timecolumn_name(&r->times, unit);
     }
-    return out->times != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(r->table.arena);
 }
 
 static enum err name_columns(struct reader *r)
@@ -189,9 +189,7 @@ static enum err name_columns(struct reader *r)
                                         t->n_decimal_commas > 0 ? ", decimal commas" : "");
     out->rate = plain ? "" : arena_strdup(t->arena, t->header[r->rate_at]);
     out->times = plain ? "one a second" : "dates";
-    if (out->columns == NULL || out->rate == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(t->arena));
     return r->times.scale.n > 0 ? scale_times(r) : ERR_OK;
 }
 

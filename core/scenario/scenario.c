@@ -66,9 +66,7 @@ enum err scenario_init(struct scenario *s, struct arena *arena, const struct sce
                        const char *key, const struct cfg *places)
 {
     struct scenario_target *targets = ARENA_NEW(arena, cfg->n_events, struct scenario_target);
-    if (targets == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < cfg->n_events; i++) {
         struct scenario_place p = {cfg, &cfg->events[i], places, key, i};
         TRY(scenario_check_event(&p));

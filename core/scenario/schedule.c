@@ -17,9 +17,7 @@ enum { DRAWS_MORE = 64 };
 enum err schedule_init(struct schedule *s, struct arena *arena, int max_seconds)
 {
     float *rates = ARENA_NEW(arena, 3 * (size_t)max_seconds, float);
-    if (rates == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *s = (struct schedule){.max_seconds = max_seconds,
                            .legit_rps = rates,
                            .attack_rps = rates + max_seconds,

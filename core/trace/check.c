@@ -522,9 +522,7 @@ static enum err check_columns(struct check *c)
     const struct columns room = {
         ARENA_NEW(c->arena, (size_t)s->n_rows * (size_t)s->n_services, double),
         ARENA_NEW(c->arena, s->n_rows, double)};
-    if (cells == NULL || room.x == NULL || room.y == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(c->arena));
     for (int i = 0; i < s->n_columns; i++) {
         check_column(c, i, cells + i * s->n_services, room);
     }

@@ -205,9 +205,7 @@ enum err check_rows(struct check *c)
     int n;
     struct content *rows = ARENA_NEW(c->arena, s->n_rows, struct content);
     bool *gap = ARENA_NEW(c->arena, s->n_rows, bool);
-    if (rows == NULL || gap == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(c->arena));
     for (int i = 0; i < s->n_rows; i++) {
         rows[i] = content_of(s, i);
     }

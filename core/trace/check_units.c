@@ -122,9 +122,7 @@ enum err check_units(struct check *c)
 {
     const struct sheet *s = c->sheet;
     double *room = ARENA_NEW(c->arena, (size_t)s->n_rows * (size_t)s->n_services, double);
-    if (room == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(c->arena));
     for (int i = 0; i < s->n_columns; i++) {
         find_unit(c, i, room);
         find_counter(c, i, room);

@@ -67,9 +67,7 @@ static enum err find_columns(struct table *t)
     t->metrics = ARENA_NEW(t->arena, n, const struct metric *);
     t->measures = ARENA_NEW(t->arena, h->n_measures, const struct metric *);
     t->at = ARENA_NEW(t->arena, (size_t)(h->n_services + 1) * (size_t)n, int);
-    if (t->metrics == NULL || t->measures == NULL || t->at == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(t->arena));
     for (int i = 0; i < (h->n_services + 1) * n; i++) {
         t->at[i] = -1;
     }
@@ -103,9 +101,7 @@ static enum err begin_table(struct table *t, const char *path)
     const int n_measures = t->s->header.n_measures;
     const int n = LEADING + t->n_metrics + CAUSES + n_measures;
     const char **names = ARENA_NEW(t->arena, n, const char *);
-    if (names == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(t->arena));
     int at = 0;
     for (int i = 0; i < LEADING; i++) {
         names[at++] = leading[i];
@@ -179,9 +175,7 @@ static enum err put_episode(struct table *t, const struct store_episode *e)
     const struct store_header *h = &t->s->header;
     char seed[32];
     const char *controller = name_controller(t, e);
-    if (controller == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(t->arena));
     (void)snprintf(seed, sizeof seed, "%" PRIu64, e->seed);
     for (int row = 0; row <= e->n_steps; row++) {
         for (int k = 0; k <= h->n_services; k++) {

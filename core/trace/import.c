@@ -89,9 +89,7 @@ static enum err name_services(struct import *im)
     const struct sheet *s = im->s;
     const char **names = ARENA_NEW(im->arena, s->n_services, const char *);
     im->services = ARENA_NEW(im->arena, s->n_services, int);
-    if (names == NULL || im->services == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(im->arena));
     int n = 0;
     for (int k = 0; k < s->n_services; k++) {
         if (s->services[k][0] != '\0') {
@@ -134,11 +132,9 @@ static enum err name_columns_of(struct naming *to, struct import *im, int servic
         to->names[to->n] = arena_printf(im->arena, "%s%s", prefix, m->name);
         to->units[to->n] = m->unit;
         to->places[to->n] = (struct place){service, i};
-        if (to->names[to->n++] == NULL) {
-            return ERR_MEMORY;
-        }
+        to->n++;
     }
-    return ERR_OK;
+    return arena_error(im->arena);
 }
 
 static enum err name_columns(struct import *im)
@@ -149,14 +145,10 @@ static enum err name_columns(struct import *im)
     struct naming to = {ARENA_NEW(im->arena, max, const char *),
                         ARENA_NEW(im->arena, max, const char *),
                         ARENA_NEW(im->arena, max, struct place), 0};
-    if (to.names == NULL || to.units == NULL || to.places == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(im->arena));
     for (int k = 0; k < im->header.n_services; k++) {
         const char *prefix = arena_printf(im->arena, "%s.", im->header.services[k]);
-        if (prefix == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(im->arena));
         TRY(name_columns_of(&to, im, im->services[k], prefix));
     }
     if (whole >= 0) {
@@ -179,9 +171,7 @@ static enum err name_measures(struct import *im)
     const int whole = whole_of(s);
     const char **names = ARENA_NEW(im->arena, s->n_columns, const char *);
     im->measures = ARENA_NEW(im->arena, s->n_columns, struct place);
-    if (names == NULL || im->measures == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(im->arena));
     int n = 0;
     for (int i = 0; whole >= 0 && i < s->n_columns; i++) {
         if (is_measure(s->columns[i].metric)) {
@@ -238,9 +228,7 @@ static enum err find_causes(struct import *im)
         im->attack[i] = (struct place){whole_of(s), sheet_find(s, attack[i])};
     }
     im->replicas = ARENA_NEW(im->arena, im->header.n_services, struct place);
-    if (im->replicas == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(im->arena));
     for (int k = 0; k < im->header.n_services; k++) {
         im->replicas[k] = (struct place){im->services[k], desired >= 0 ? desired : deployed};
     }
@@ -267,9 +255,7 @@ static enum err find_period(struct import *im)
     const struct sheet *s = im->s;
     double *spacing = ARENA_NEW(im->arena, s->n_rows, double);
     int n = 0;
-    if (spacing == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(im->arena));
     if (!s->timed) {
         log_error("%s: the table has no times, so nothing is known of what follows what; it cannot "
                   "become transitions",
@@ -337,9 +323,7 @@ static enum err identify(struct store_episode *e, const struct import *im, int r
                           ? s->path
                           : arena_printf(im->arena, "%s:%s", s->path, names[0]);
     }
-    if (e->scenario == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(im->arena));
     TRY(number_of(&e->seed, s, tidy ? names[2] : "", "seed", name_hash(e->scenario)));
     TRY(number_of(&number, s, tidy ? names[3] : "", "episode", 0));
     e->episode = (uint32_t)number + (uint32_t)im->piece;
@@ -361,9 +345,7 @@ static enum err fill_state(struct store_episode *e, const struct import *im)
     float *state = ARENA_NEW(im->arena, n, float);
     uint8_t *gaps = ARENA_NEW(im->arena, store_gap_bytes(e->n_steps, h->n_columns), uint8_t);
     bool any = false;
-    if (state == NULL || gaps == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(im->arena));
     for (size_t i = 0; i < n; i++) {
         const int row = im->rows[i / (size_t)h->n_columns];
         const float v = (float)measured_at(im, row, im->columns[i % (size_t)h->n_columns]);
@@ -388,9 +370,7 @@ static enum err fill_delta(struct store_episode *e, const struct import *im)
 {
     const int n = im->header.n_services;
     int32_t *delta = ARENA_NEW(im->arena, (size_t)e->n_steps * (size_t)n, int32_t);
-    if (delta == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(im->arena));
     for (int t = 0; t < e->n_steps; t++) {
         for (int k = 0; k < n; k++) {
             const struct place change = {im->services[k], im->delta};
@@ -412,9 +392,7 @@ static enum err fill_causes(struct store_episode *e, const struct import *im)
     double *measure = ARENA_NEW(im->arena, (size_t)e->n_steps * (size_t)n, double);
     uint8_t *gaps = ARENA_NEW(im->arena, store_load_gap_bytes(e->n_steps), uint8_t);
     bool attacked = false, unknown = false;
-    if (load == NULL || attack == NULL || measure == NULL || gaps == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(im->arena));
     for (int t = 0; t < e->n_steps; t++) {
         const float v = (float)value_at(im->s, im->rows[t], im->load);
         load[t] = isfinite(v) && v > 0.0F ? v : 0.0F;
@@ -503,9 +481,7 @@ static enum err put_all(struct import *im)
     const struct sheet *s = im->s;
     im->rows = ARENA_NEW(im->arena, (size_t)s->n_rows * (size_t)(im->cfg->gap_periods + 1), int);
     im->empty = ARENA_NEW(im->arena, s->n_rows, bool);
-    if (im->rows == NULL || im->empty == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(im->arena));
     (void)sheet_empty_rows(im->empty, s);
     for (int begin = 0, end; begin < s->n_rows; begin = end) {
         for (end = begin + 1; end < s->n_rows && s->run[end] == s->run[begin]; end++) {

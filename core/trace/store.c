@@ -189,9 +189,7 @@ static enum err index_all(struct buf *entries, struct store *s, struct frame_fil
 static enum err keep_entries(struct store *s, struct arena *arena, const struct buf *entries)
 {
     s->entries = ARENA_NEW(arena, s->n_episodes, struct store_entry);
-    if (s->entries == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     if (entries->len > 0) {
         memcpy(s->entries, entries->data, entries->len);
     }
@@ -446,9 +444,7 @@ static enum err merge_open(const char *to, struct store *stores, int n_stores,
                               stores[f].path));
     }
     struct seen *seen = ARENA_NEW(scratch, n, struct seen);
-    if (seen == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     TRY(list_episodes(seen, stores, n_stores));
     TRY(drop_repeated(seen, &n, stores));
     return write_merged(to, stores, seen, n);
@@ -459,9 +455,7 @@ enum err store_merge(const char *to, const char *const *from, int n_from, struct
     int n_open = 0;
     enum err e = ERR_OK;
     struct store *stores = ARENA_NEW(scratch, n_from, struct store);
-    if (stores == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     while (e == ERR_OK && n_open < n_from) {
         e = store_open(&stores[n_open], scratch, from[n_open]);
         n_open += e == ERR_OK;

@@ -43,9 +43,7 @@ static enum err add_to_group(struct accuracy *a, struct arena *arena, const char
             (struct accuracy_group){.name = name,
                                     .unit = unit,
                                     .column = ARENA_NEW(arena, a->model->space.n_services, int)};
-        if (a->groups[g].column == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
     }
     struct accuracy_group *group = &a->groups[g];
     if (group->n < a->model->space.n_services) {
@@ -155,9 +153,7 @@ static enum err constants(struct bench *b, struct arena *scratch)
     const struct space *s = d->space;
     const int n = d->n_at[STORE_TRAIN];
     double *x = ARENA_NEW(scratch, n, double);
-    if (x == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     for (int c = 0; c < s->n_state + s->n_measures; c++) {
         double sum = 0.0;
         for (int i = 0; i < n; i++) {
@@ -184,10 +180,7 @@ static enum err bench_init(struct bench *b, struct accuracy *a, struct arena *sc
     b->mean = ARENA_NEW(scratch, n, double);
     b->median = ARENA_NEW(scratch, n, double);
     b->samples = ARENA_NEW(scratch, ACCURACY_SAMPLES, double);
-    if (b->delta == NULL || b->attack == NULL || b->load == NULL || b->mean == NULL ||
-        b->median == NULL || b->samples == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     TRY(worlds_init(&b->worlds, scratch, a->model, ACCURACY_SAMPLES));
     return constants(b, scratch);
 }
@@ -386,9 +379,7 @@ static enum err choose_episodes(struct accuracy *a, struct arena *arena)
 {
     const struct dataset *d = a->cfg.data;
     a->episode = ARENA_NEW(arena, d->n_episodes, int);
-    if (a->episode == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < d->n_episodes; i++) {
         const struct dataset_episode *e = &d->episodes[i];
         if ((a->cfg.part == ACCURACY_ALL || (int)e->part == a->cfg.part) &&
@@ -418,9 +409,7 @@ enum err accuracy_measure(struct accuracy *a, struct arena *arena, const struct 
         arena, (size_t)a->n_episodes * (size_t)cfg->horizon * WINDOWS * (size_t)a->n_groups,
         struct accuracy_sum);
     a->ratio = ARENA_NEW(arena, a->n_episodes, double);
-    if (a->sums == NULL || a->ratio == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(bench_init(&b, a, scratch));
     for (int i = 0; i < a->n_episodes; i++) {
         play_starts(&b, i);
@@ -468,9 +457,7 @@ static enum err interval(struct stat_interval *out, const struct quotient *q,
     const uint32_t n = (uint32_t)q->a->n_episodes;
     uint32_t *drawn = ARENA_NEW(scratch, n, uint32_t);
     double *estimates = ARENA_NEW(scratch, stat->resamples, double);
-    if (drawn == NULL || estimates == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     const double value = evaluate(q, NULL);
     bool defined = isfinite(value);
     for (uint32_t r = 0; defined && r < stat->resamples; r++) {

@@ -56,7 +56,7 @@ static int choose(int *out, const int *rows, int n, int most)
     return kept;
 }
 
-static enum err carve(struct filling *f, struct arena *arena)
+static enum err allocate(struct filling *f, struct arena *arena)
 {
     const size_t n = (size_t)f->n, n_target = (size_t)f->n_target;
     f->right = ARENA_NEW(arena, n * n_target, float);
@@ -66,9 +66,7 @@ static enum err carve(struct filling *f, struct arena *arena)
     f->truth = ARENA_NEW(arena, n + 1, double);
     f->noisy = ARENA_NEW(arena, SHRINKS * (n + 1), double);
     f->said = ARENA_NEW(arena, n, float);
-    const bool all = f->right != NULL && f->y != NULL && f->order != NULL && f->rank != NULL &&
-                     f->truth != NULL && f->noisy != NULL && f->said != NULL;
-    return all ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 static const float *answer(const struct filling *f, int member, int at)
@@ -81,9 +79,7 @@ static enum err predict(struct filling *f, const struct dataset *d, struct arena
     const int n_in = f->e->space->n_in, n_out = 2 * f->n_target;
     float *in = ARENA_NEW(scratch, n_in, float);
     float *work = ARENA_NEW(scratch, ensemble_work_floats(f->e, 1), float);
-    if (in == NULL || work == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     for (int i = 0; i < f->n; i++) {
         float *right = f->right + (ptrdiff_t)i * f->n_target;
         dataset_input(in, d, f->rows[i]);
@@ -229,9 +225,7 @@ static enum err find_ends(struct filling *f, struct space *s, const struct datas
           *target = ARENA_NEW(scratch, s->n_target, float);
     float *said = ARENA_NEW(scratch, (size_t)f->n * (size_t)s->n_target, float);
     struct reach *reach = ARENA_NEW(scratch, s->n_target, struct reach);
-    if (in == NULL || target == NULL || said == NULL || reach == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     for (int i = 0; i < f->n; i++) {
         const int at = f->order[i].at, row = f->rows[at];
         dataset_input(in, d, row);
@@ -270,11 +264,9 @@ enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d,
     const struct arena_mark mark = arena_mark(scratch);
     const int n = d->n_at[STORE_VALIDATION];
     struct filling f = {.e = e, .n_target = e->space->n_target, .rows = ARENA_NEW(scratch, n, int)};
-    if (f.rows == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     f.n = choose(f.rows, d->at[STORE_VALIDATION], n, most);
-    TRY(carve(&f, scratch));
+    TRY(allocate(&f, scratch));
     TRY(predict(&f, d, scratch));
     /* The first one last: find_ends() uses its order. */
     for (int m = e->n_members - 1; m >= 0; m--) {

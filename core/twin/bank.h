@@ -9,7 +9,7 @@
  * pieces spread evenly over them, each of transitions that followed each other. Sets the ends of
  * the space's columns (`least`, `most`), too, where the truth sits at an end in 5 % of them or
  * more: there predictions reach it in as many. Banks
- * are carved from the arena; scratch is another one, rewound. */
+ * are allocated from the arena; scratch is another one, rewound. */
 enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d, int most,
                    struct arena *arena, struct arena *scratch) WARN_UNUSED;
 

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-static enum err carve(struct dataset *d, struct arena *arena, const struct store *store)
+static enum err allocate(struct dataset *d, struct arena *arena, const struct store *store)
 {
     const struct space *s = d->space;
     d->n_episodes = store->n_episodes;
@@ -26,14 +26,10 @@ static enum err carve(struct dataset *d, struct arena *arena, const struct store
     d->whole = ARENA_NEW(arena, rows, uint8_t);
     d->gap = ARENA_NEW(arena, rows * (size_t)s->n_state, uint8_t);
     d->held = ARENA_NEW(arena, s->n_state, uint8_t);
-    bool all = d->episodes != NULL && d->scenarios != NULL && d->state != NULL &&
-               d->delta != NULL && d->attack != NULL && d->load != NULL && d->measure != NULL &&
-               d->episode != NULL && d->whole != NULL && d->gap != NULL && d->held != NULL;
     for (int p = 0; p < STORE_PARTS; p++) {
         d->at[p] = ARENA_NEW(arena, rows, int);
-        all = all && d->at[p] != NULL;
     }
-    return all ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 static enum err number_scenario(int *number, struct dataset *d, struct arena *arena,
@@ -45,9 +41,7 @@ static enum err number_scenario(int *number, struct dataset *d, struct arena *ar
     }
     if (i == d->n_scenarios) {
         d->scenarios[i] = arena_strdup(arena, name);
-        if (d->scenarios[i] == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
         d->n_scenarios++;
     }
     *number = i;
@@ -276,20 +270,19 @@ static void list_parts(struct dataset *d)
 
 static enum err find_busy(struct dataset *d)
 {
-    enum err e = ERR_MEMORY;
     int n = 0;
     struct arena scratch;
     arena_init(&scratch);
     double *loads = ARENA_NEW(&scratch, d->n_rows, double);
     uint32_t *order = ARENA_NEW(&scratch, d->n_rows, uint32_t);
-    if (loads != NULL && order != NULL) {
+    const enum err e = arena_error(&scratch);
+    if (e == ERR_OK) {
         for (int row = 0; row < d->n_rows; row++) {
             if (d->whole[row] != 0) {
                 loads[n++] = (double)d->load[row];
             }
         }
         d->busy_rps = n > 0 ? 1.5 * stat_quantile(loads, (uint32_t)n, 0.5, order) : 0.0;
-        e = ERR_OK;
     }
     arena_release(&scratch);
     return e;
@@ -299,7 +292,7 @@ enum err dataset_read(struct dataset *d, struct arena *arena, struct store *stor
                       const struct space *space)
 {
     *d = (struct dataset){.space = space};
-    TRY(carve(d, arena, store));
+    TRY(allocate(d, arena, store));
     TRY(copy_all(d, arena, store));
     fill_gaps(d);
     hold_columns(d);

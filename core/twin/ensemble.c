@@ -27,17 +27,11 @@ enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct spa
     e->out_mean = ARENA_NEW(arena, space->n_target, float);
     e->out_std = ARENA_NEW(arena, space->n_target, float);
     e->members = ARENA_NEW(arena, shape->n_members, struct member);
-    if (e->in_mean == NULL || e->in_inv == NULL || e->out_mean == NULL || e->out_std == NULL ||
-        e->members == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < shape->n_members; i++) {
         e->members[i].params = ARENA_NEW(arena, e->mlp.n_params, float);
-        if (e->members[i].params == NULL) {
-            return ERR_MEMORY;
-        }
     }
-    return ERR_OK;
+    return arena_error(arena);
 }
 
 /* ---- answers ---- */

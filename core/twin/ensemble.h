@@ -42,7 +42,7 @@ struct ensemble_shape {
     bool residual;
 };
 
-/* Carves everything but the banks, zeroed. ERR_CONFIG for a shape no
+/* Allocates everything but the banks, zeroed. ERR_CONFIG for a shape no
  * network can have. */
 enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct space *space,
                        const struct ensemble_shape *shape) WARN_UNUSED;

@@ -58,7 +58,7 @@ static enum err moments_init(struct moments *m, struct arena *arena, int n)
                           .sum2 = ARENA_NEW(arena, n, double),
                           .rows = ARENA_NEW(arena, n, double),
                           .n = n};
-    return m->sum != NULL && m->sum2 != NULL && m->rows != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 static void add_row(struct moments *m, const float *x)
@@ -116,9 +116,7 @@ enum err learn_scalers(struct ensemble *e, struct space *s, const struct dataset
     TRY(moments_init(&in, scratch, s->n_in));
     TRY(moments_init(&out, scratch, s->n_target));
     float *x = ARENA_NEW(scratch, s->n_in, float), *t = ARENA_NEW(scratch, s->n_target, float);
-    if (x == NULL || t == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     for (int i = 0; i < s->n_target; i++) {
         e->out_mean[i] = 0.0F, e->out_std[i] = 1.0F; /* for ensemble_residual() below */
     }
@@ -180,11 +178,7 @@ static enum err lesson_init(struct lesson *l, struct arena *arena)
     l->work = ARENA_NEW(arena, infer > back ? infer : back, float);
     l->order = ARENA_NEW(arena, n_train, uint32_t);
     l->order_work = ARENA_NEW(arena, n_train, uint64_t);
-    const bool all = l->best != NULL && l->grads != NULL && l->adam_m != NULL &&
-                     l->adam_v != NULL && l->raw != NULL && l->in != NULL && l->right != NULL &&
-                     l->y != NULL && l->dy != NULL && l->acts != NULL && l->work != NULL &&
-                     l->order != NULL && l->order_work != NULL;
-    return all ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 /* Row i of the arrays: the transition at `row`. */

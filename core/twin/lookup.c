@@ -194,7 +194,7 @@ static void index_entries(struct lookup *t)
     }
 }
 
-static enum err carve(struct lookup *t, struct arena *arena, int n)
+static enum err allocate(struct lookup *t, struct arena *arena, int n)
 {
     t->n_buckets = 2;
     while (t->n_buckets < 2 * (uint32_t)n) {
@@ -206,15 +206,14 @@ static enum err carve(struct lookup *t, struct arena *arena, int n)
     t->bucket = ARENA_NEW(arena, t->n_buckets, uint32_t);
     t->bytes = (int64_t)n * (int64_t)sizeof *t->entries +
                (int64_t)t->n_buckets * (int64_t)sizeof *t->bucket;
-    const bool all = t->column != NULL && t->inv != NULL && t->entries != NULL && t->bucket != NULL;
-    return all ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 enum err lookup_init(struct lookup *t, struct arena *arena, const struct dataset *d,
                      const int *rows, int n, const struct lookup_cfg *cfg)
 {
     *t = (struct lookup){.space = d->space, .exact = cfg->exact, .n = n};
-    TRY(carve(t, arena, n));
+    TRY(allocate(t, arena, n));
     TRY(choose_columns(t, cfg));
     choose_steps(t, d, rows, n, cfg->quantum);
     for (int i = 0; i < n; i++) {

@@ -88,9 +88,7 @@ static enum err list_starts(struct twin_model *m, struct arena *arena)
     const struct dataset *d = &m->data;
     struct start_key *keys = ARENA_NEW(arena, d->n_episodes, struct start_key);
     m->starts = ARENA_NEW(arena, d->n_episodes, int);
-    if (keys == NULL || m->starts == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < d->n_episodes; i++) {
         const int row = d->episodes[i].first_row;
         if (d->episodes[i].part == STORE_TRAIN && d->whole[row] != 0) {
@@ -154,9 +152,7 @@ static enum err remember(struct twin_model *m, struct arena *arena, const char *
 enum err model_lacks(const char **part, struct arena *arena, const char *traces, int history)
 {
     struct twin_model *m = ARENA_NEW(arena, 1, struct twin_model); /* data points to its space */
-    if (m == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(recall(m, arena, traces, history, NULL, 0));
     *part = lacking(&m->data);
     return ERR_OK;
@@ -188,9 +184,7 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
                                          .n_hidden = fit->n_hidden,
                                          .n_members = fit->members,
                                          .residual = fit->predict == PREDICT_RESIDUAL};
-    if (m->spread == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(remember(m, arena, traces, fit->history, NULL, 0));
     TRY(ensemble_init(&m->ensemble, arena, &m->space, &shape));
     if (from == NULL) {
@@ -211,9 +205,7 @@ enum err model_calibrate(struct twin_model *m, struct arena *arena, int noise_ro
     float *in = ARENA_NEW(scratch, m->space.n_in, float);
     float *y = ARENA_NEW(scratch, e->n_members * n_out, float);
     float *work = ARENA_NEW(scratch, ensemble_work_floats(e, 1), float);
-    if (spread == NULL || order == NULL || in == NULL || y == NULL || work == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     for (int i = 0; i < n; i++) {
         dataset_input(in, &m->data, m->data.at[STORE_VALIDATION][i]);
         for (int k = 0; k < e->n_members; k++) {
@@ -350,7 +342,7 @@ static enum err put_header(struct buf *out, const struct twin_model *m, uint64_t
     int32_t hidden[MLP_LAYERS_MAX];
     arena_init(&scratch);
     float *limits = ARENA_NEW(&scratch, 4 * n_columns, float);
-    enum err err = limits == NULL ? ERR_MEMORY : ERR_OK;
+    enum err err = arena_error(&scratch);
     for (int i = 0; err == ERR_OK && i < n_columns; i++) {
         const struct space_column *c = &s->columns[i];
         limits[4 * i] = c->lo, limits[4 * i + 1] = c->least;
@@ -448,9 +440,7 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
     int hidden[MLP_LAYERS_MAX];
     m->spread = ARENA_NEW(arena, MODEL_SPREADS, float);
     m->fit = arena_strdup(arena, h->fit);
-    if (m->spread == NULL || m->fit == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(remember(m, arena, traces, h->history, file, h->traces));
     struct space *s = &m->space;
     const int n_columns = s->n_state + s->n_measures;
@@ -536,9 +526,7 @@ enum err model_load(struct twin_model *m, struct arena *arena, const struct twin
 {
     struct buf bytes;
     const char *traces = model_traces(arena, file);
-    if (traces == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     buf_init(&bytes);
     enum err e = file_read(&bytes, file, FILE_MAX);
     if (e == ERR_OK) {

@@ -67,9 +67,7 @@ enum err nearest_init(struct twin_nearest *s, struct arena *arena, const struct 
     s->group = ARENA_NEW(arena, s->n, uint64_t);
     s->row = ARENA_NEW(arena, s->n, int);
     s->point = ARENA_NEW(arena, (size_t)s->n * (size_t)s->n_point, float);
-    if (places == NULL || s->group == NULL || s->row == NULL || s->point == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < s->n; i++) {
         const int row = table->entries[i].row;
         const struct space_decision at = decision_at(d, row, states, loads);

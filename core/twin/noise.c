@@ -9,7 +9,7 @@ enum err noise_init(struct noise *b, struct arena *arena, int n, int n_target)
     b->level = ARENA_NEW(arena, n, float);
     b->z = ARENA_NEW(arena, (size_t)n * (size_t)n_target, float);
     b->next = ARENA_NEW(arena, n, int32_t);
-    return b->level != NULL && b->z != NULL && b->next != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 /* Halves that are chosen without a jump: levels are as good as random, so a processor would guess

@@ -77,9 +77,7 @@ static enum err take_requests(struct pods *p, struct arena *arena, const struct 
 {
     double *cpu_m = ARENA_NEW(arena, p->n, double);
     p->ram_mib = ARENA_NEW(arena, p->n, double);
-    if (cpu_m == NULL || p->ram_mib == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < p->n; i++) {
         int at = 0;
         while (at < t->n_services && strcmp(t->services[at].name, h->services[i]) != 0) {
@@ -106,9 +104,7 @@ enum err pods_init(struct pods *p, struct arena *arena, const struct store_heade
     *p = (struct pods){.n = h->n_services,
                        .at = ARENA_NEW(arena, h->n_services, struct pods_columns),
                        .shared = ARENA_NEW(arena, h->n_services, int)};
-    if (p->at == NULL || p->shared == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < p->n; i++) {
         const struct pods_columns c = columns_of(h, i);
         p->at[i] = c;

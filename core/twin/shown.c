@@ -68,7 +68,7 @@ static int source_of_whole(const struct shown *s, enum global_feature f)
     return found != SPACE_NONE ? found : s->model->data.loaded ? of_load[f] : FROM_NOWHERE;
 }
 
-static enum err carve(struct shown *s, struct arena *arena)
+static enum err allocate(struct shown *s, struct arena *arena)
 {
     const int n = s->topology->n_services;
     s->from = ARENA_NEW(arena, s->n_state, int);
@@ -76,9 +76,7 @@ static enum err carve(struct shown *s, struct arena *arena)
     s->service = ARENA_NEW(arena, n, int);
     s->error_ratio = ARENA_NEW(arena, n, int);
     s->quantile = ARENA_NEW(arena, n, int);
-    const bool all = s->from != NULL && s->age != NULL && s->service != NULL &&
-                     s->error_ratio != NULL && s->quantile != NULL;
-    return all ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 void shown_state(float *out, const struct shown *s, const float *state, const float *loads)
@@ -141,9 +139,7 @@ static enum err find_outcomes(struct shown *s, struct arena *arena, const struct
     static const float loads[2] = {0.0F, 0.0F};
     float *view = ARENA_NEW(arena, s->n_state, float);
     struct plant_outcomes o;
-    if (view == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     shown_state(view, s, s->model->data.state, loads);
     shown_outcomes(&o, s, view, s->model->data.state, cfg);
     s->known = o.known;
@@ -155,7 +151,7 @@ enum err shown_init(struct shown *s, struct arena *arena, const struct twin_mode
 {
     *s = (struct shown){
         .topology = topology, .model = model, .n_state = state_size(topology->n_services)};
-    TRY(carve(s, arena));
+    TRY(allocate(s, arena));
     for (int i = 0; i < topology->n_services; i++) {
         s->service[i] = shown_service(model, topology->cfg->services[i].name);
         CHECK(s->service[i] != SPACE_NONE);

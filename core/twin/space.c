@@ -97,10 +97,7 @@ enum err space_init(struct space *s, struct arena *arena, const struct store_hea
     s->learned_at = ARENA_NEW(arena, s->n_state, int);
     s->exact_at = ARENA_NEW(arena, s->n_state, int);
     s->desired_at = ARENA_NEW(arena, s->n_services, int);
-    if (s->columns == NULL || s->learned_at == NULL || s->exact_at == NULL ||
-        s->desired_at == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(pods_init(&s->pods, arena, header));
     for (int i = 0; i < s->n_services; i++) {
         s->desired_at[i] = SPACE_NONE;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static enum err carve(struct space_rows *r, struct arena *arena)
+static enum err allocate(struct space_rows *r, struct arena *arena)
 {
     const int n = r->space->n_target;
     r->root = ARENA_NEW(arena, r->space->n_state, uint32_t);
@@ -16,15 +16,13 @@ static enum err carve(struct space_rows *r, struct arena *arena)
     r->most = ARENA_NEW(arena, n, float);
     r->hi = ARENA_NEW(arena, n, float);
     r->whole = ARENA_NEW(arena, n, uint32_t);
-    const bool all = r->root != NULL && r->root_out != NULL && r->lo != NULL && r->least != NULL &&
-                     r->most != NULL && r->hi != NULL && r->whole != NULL;
-    return all ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 enum err space_rows_init(struct space_rows *r, struct arena *arena, const struct space *s)
 {
     *r = (struct space_rows){.space = s};
-    TRY(carve(r, arena));
+    TRY(allocate(r, arena));
     for (int i = 0; i < s->n_state; i++) {
         r->root[i] = s->columns[i].root ? UINT32_MAX : 0;
     }

@@ -113,9 +113,7 @@ enum err trial_table(struct trial *t, struct check *c, const struct import_cfg *
     struct listener l;
     struct import_result r;
     const char *path = store_path(t, c->arena, t->n_stores);
-    if (path == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(c->arena));
     listen(&l);
     const enum err e = import_sheet(&r, path, c->sheet, cfg, c->arena);
     stop_listening(&l);
@@ -147,15 +145,11 @@ enum err trial_together(const char **why, struct trial *t, struct arena *arena, 
     struct listener l;
     const char *lacks = NULL, *path = store_path(t, arena, t->n_stores);
     const char **list = ARENA_NEW(arena, t->n_stores, const char *);
-    if (path == NULL || list == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < t->n_stores; i++) {
         list[i] = store_path(t, arena, i);
-        if (list[i] == NULL) {
-            return ERR_MEMORY;
-        }
     }
+    TRY(arena_error(arena));
     listen(&l);
     enum err e = store_merge(path, list, t->n_stores, arena);
     if (e == ERR_OK) {
@@ -172,7 +166,7 @@ enum err trial_together(const char **why, struct trial *t, struct arena *arena, 
            : lacks == NULL
                ? ""
                : arena_printf(arena, "no transition for %s that was measured completely", lacks);
-    return *why != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 void trial_end(struct trial *t)

@@ -338,9 +338,7 @@ enum err twin_new(struct plant **out, struct arena *arena, const struct twin_mod
                   const struct plant_cfg *cfg, const struct topology *topology, int n_env)
 {
     struct twin *t = ARENA_NEW(arena, 1, struct twin);
-    if (t == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *t = (struct twin){.plant = {.ops = &twin_ops,
                                  .topology = topology,
                                  .cfg = cfg,
@@ -352,9 +350,7 @@ enum err twin_new(struct plant **out, struct arena *arena, const struct twin_mod
                        .load = ARENA_NEW(arena, n_env, float),
                        .legit = ARENA_NEW(arena, n_env, double),
                        .delta = ARENA_NEW(arena, n_env * topology->n_services, int32_t)};
-    if (t->places == NULL || t->load == NULL || t->legit == NULL || t->delta == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(worlds_init(&t->worlds, arena, model, n_env));
     if (model->space.n_measures > 0) {
         t->plant.can |= PLANT_EXACT;
@@ -362,7 +358,7 @@ enum err twin_new(struct plant **out, struct arena *arena, const struct twin_mod
         t->plant.ops = &twin_ops_shown;
         t->view = ARENA_NEW(arena, (size_t)n_env * (size_t)t->plant.n_state, float);
         TRY(shown_init(&t->shown, arena, model, topology, cfg));
-        TRY(t->view != NULL ? ERR_OK : ERR_MEMORY);
+        TRY(arena_error(arena));
     }
     *out = &t->plant;
     return ERR_OK;

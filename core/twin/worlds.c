@@ -26,11 +26,8 @@ enum err worlds_init(struct worlds *w, struct arena *arena, const struct twin_mo
     w->work = ARENA_NEW(arena, ensemble_work_floats(&model->ensemble, n), float);
     w->point = ARENA_NEW(arena, s->n_state + 2, float);
     w->queue = ARENA_NEW(arena, n, int);
-    const bool all = w->id != NULL && w->state != NULL && w->load != NULL && w->measure != NULL &&
-                     w->source != NULL && w->noise_at != NULL && w->step != NULL &&
-                     w->next != NULL && w->target != NULL && w->seen != NULL && w->in != NULL &&
-                     w->y != NULL && w->work != NULL && w->point != NULL && w->queue != NULL;
-    return all ? space_rows_init(&w->rows, arena, s) : ERR_MEMORY;
+    TRY(arena_error(arena));
+    return space_rows_init(&w->rows, arena, s);
 }
 
 void worlds_begin(struct worlds *w, int i, const struct world_id *id, const struct dataset *d,

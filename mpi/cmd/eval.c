@@ -120,12 +120,7 @@ static enum err make_notes(const char **notes, int *n, struct session *s)
             notes[(*n)++] = policies_describe(&s->measure.policies, &s->arena, c);
         }
     }
-    for (int i = 0; i < *n; i++) {
-        if (notes[i] == NULL) {
-            return ERR_MEMORY;
-        }
-    }
-    return ERR_OK;
+    return arena_error(&s->arena);
 }
 
 static enum err write_table(struct session *s, struct comparison *c, const char *name,
@@ -133,9 +128,7 @@ static enum err write_table(struct session *s, struct comparison *c, const char 
 {
     const char *path = file_join(&s->arena, s->dir, name);
     struct buf b;
-    if (path == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&s->arena));
     buf_init(&b);
     enum err e = comparison_print(&b, c, style, &s->scratch);
     if (e == ERR_OK) {
@@ -251,18 +244,14 @@ static enum err write_timeline(struct session *s, const char *dir)
     t.title = arena_printf(&s->arena, "scenario %s, %s episode %u", x->cfg.scenarios[scenario].name,
                            eval_split_name(cfg), t.id.env);
     TRY(choose_tracks(&t, s));
-    if (t.title == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&s->arena));
     return t.n_controllers > 0 ? timeline_write(NULL, &t, dir, &s->scratch) : ERR_OK;
 }
 
 static enum err write_figures(struct session *s, const struct summary *summary)
 {
     const char *dir = file_join(&s->arena, s->dir, "figures");
-    if (dir == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&s->arena));
     TRY(file_make_dirs(dir));
     TRY(figure_frontiers(dir, summary, &s->scratch));
     TRY(write_timeline(s, dir));

@@ -42,9 +42,7 @@ static enum err add_script(struct scripts *s, struct arena *arena, const char *d
                            const char *file, int first)
 {
     char *name = arena_strdup(arena, file);
-    if (name == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     if (s->n == SCRIPTS_MAX) {
         log_error("%s: more than %d scripts", dir, SCRIPTS_MAX);
         return ERR_FAILED;
@@ -91,9 +89,7 @@ static enum err run_gnuplot(const char *dir, const char *script, struct arena *a
     char *argv[] = {program, (char *)(uintptr_t)script, NULL};
     const char *stays = arena_printf(arena, "scripts and data stay in %s", dir);
     const char *on = arena_printf(arena, "%s/%s", dir, script);
-    if (stays == NULL || on == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     return spawn_run(argv, dir, "gnuplot-nox", stays, on);
 }
 
@@ -113,9 +109,7 @@ static enum err draw_all(const struct scripts *s, struct arena *arena)
     TRY(set_locale_of_scripts());
     for (int i = 0; i < s->n; i++) {
         const char *script = arena_printf(arena, "%s.gp", s->name[i]);
-        if (script == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
         TRY(run_gnuplot(s->dir[i], script, arena));
         printf("%s/%s.svg\n%s/%s.png\n", s->dir[i], s->name[i], s->dir[i], s->name[i]);
     }
@@ -127,9 +121,7 @@ static enum err find_and_draw(const char *dir, struct arena *arena)
     struct scripts s = {0};
     const char *figures = file_join(arena, dir, "figures");
     const char *metrics = file_join(arena, dir, "metrics.csv");
-    if (figures == NULL || metrics == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     if (file_exists(metrics)) {
         TRY(file_make_dirs(figures));
         TRY(figure_learning(figures, "../metrics.csv", metrics, arena));
@@ -150,9 +142,7 @@ static enum err draw_dir(const char *dir, struct arena *arena)
 {
     struct lock lock = {.fd = -1};
     const char *drawing = file_join(arena, dir, "figure");
-    if (drawing == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     if (file_is_dir(dir)) {
         TRY(locking_file(&lock, NULL, drawing, "karma figure", NULL));
     }

@@ -120,9 +120,7 @@ static enum err show_roles(struct buf *out, const struct org_cfg *c, struct aren
     for (int i = 0; i < c->n_roles; i++) {
         const struct org_role_cfg *r = &c->roles[i];
         const char *parents = joined(arena, r->inherits, r->n_inherits);
-        if (parents == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
         add_rules(&t, r, parents);
     }
     return put_table(out, &t, "roles and their rules; no change is always allowed");
@@ -194,9 +192,7 @@ static enum err show_schemes(struct buf *out, const struct org_cfg *c, struct ar
         for (int k = 0; k < c->schemes[s].n_plans; k++) {
             const struct org_plan_cfg *p = &c->schemes[s].plans[k];
             const char *parts = joined(arena, p->of, p->n_of);
-            if (parts == NULL) {
-                return ERR_MEMORY;
-            }
+            TRY(arena_error(arena));
             table_text(&t, c->schemes[s].name);
             table_text(&t, p->goal);
             table_text(&t, cfg_choice_name(org_operator_choices, p->is));
@@ -238,9 +234,7 @@ static enum err show_agents(struct buf *out, const struct guides *g, struct aren
     TABLE(&t, 2, "agent", "roles", "hardness");
     for (int a = 0; a < c->n_agents; a++) {
         const char *roles = joined(arena, c->agents[a].roles, c->agents[a].n_roles);
-        if (roles == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
         table_text(&t, c->agents[a].name);
         table_text(&t, roles);
         table_number(&t, g->hardness[a]);
@@ -268,11 +262,8 @@ static enum err draw(const struct buf *graph, const char *svg, struct arena *are
 {
     char *dot_file = arena_printf(arena, "%s.dot", svg);
     char *svg_file = arena_strdup(arena, svg);
-    const char *stays =
-        dot_file != NULL ? arena_printf(arena, "the graph stays in %s", dot_file) : NULL;
-    if (stays == NULL || svg_file == NULL) {
-        return ERR_MEMORY;
-    }
+    const char *stays = arena_printf(arena, "the graph stays in %s", dot_file);
+    TRY(arena_error(arena));
     char program[] = "dot", format[] = "-Tsvg", output[] = "-o";
     char *argv[] = {program, format, output, svg_file, dot_file, NULL};
     TRY(file_write(dot_file, graph->data, graph->len));

@@ -74,9 +74,7 @@ static enum err find_name(int *out, const struct experiment_cfg *cfg, name_at *a
         }
         nearest_offer(&near, at(cfg, i));
         all = arena_printf(arena, "%s%s'%s'", all, i > 0 ? ", " : "", at(cfg, i));
-        if (all == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
     }
     if (nearest_word(&near) != NULL) {
         log_error("%s has no '%s'; did you mean '%s'?", key, typed, nearest_word(&near));
@@ -167,9 +165,7 @@ static enum err simulate(const struct experiment *x, const struct options *o,
         arena_printf(arena, "%s, scenario %s, %s episode %d%s%s", controller_at(cfg, controller),
                      scenario_at(cfg, scenario), eval_split_name(&cfg->eval), o->episode,
                      in_twin ? ", in the twin " : "", in_twin ? cfg->twin.file : "");
-    if (dir == NULL || t.title == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     const bool guest = o->out == NULL; /* a run under way writes nothing into its `simulate` */
     return play(&t, x, controller, config_path, dir, guest, arena);
 }

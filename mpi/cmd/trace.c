@@ -124,7 +124,7 @@ static enum err tell_episodes(struct table *t, struct store *s, struct arena *ar
             add_line(t, &y);
             y = (struct tally){.controller = arena_strdup(arena, found.controller),
                                .scenario = arena_strdup(arena, found.scenario)};
-            e = y.controller == NULL || y.scenario == NULL ? ERR_MEMORY : ERR_OK;
+            e = arena_error(arena);
         }
         y.n_part[s->entries[i].part]++;
         y.n_steps += found.n_steps;

@@ -132,9 +132,7 @@ static enum err report(struct session *s, struct examination *x, const struct ex
     struct fidelity f = {.horizons = horizons,
                          .n_horizons = choose_horizons(horizons, x->cfg.horizon),
                          .stat = {.seed = 1, .resamples = 1000, .level = 0.95}};
-    if (trials == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(s->arena));
     TRY(fidelity_pairs_new(&pairs, s->arena, horizons, f.n_horizons));
     const struct accuracy_watch watch = fidelity_watch(pairs);
     for (int i = 0; i < FIDELITY_TWINS_MAX; i++) {
@@ -235,9 +233,7 @@ static enum err print_gaps(const struct agreement *g, const struct agreement *co
     struct agreement_gap *gaps = ARENA_NEW(arena, g->n_controllers + 1, struct agreement_gap);
     struct agreement_gap *costs = ARENA_NEW(arena, g->n_controllers + 1, struct agreement_gap);
     struct table t;
-    if (gaps == NULL || costs == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     const int n = agreement_gaps(gaps, g);
     table_init(&t, arena, head, cost != NULL ? 7 : 5, 2);
     if (cost != NULL) {
@@ -313,9 +309,7 @@ static enum err answers_of(const struct experiment *x, const struct call *c)
     const struct eval_cfg *cfg = &x->cfg.eval;
     struct policies policies;
     struct answers *all = ARENA_NEW(c->arena, cfg->n_controllers, struct answers);
-    if (all == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(c->arena));
     TRY(policies_load(&policies, c->arena, x, POLICIES_ALL, c->operands[0]));
     TRY(answers_count(all, c->arena, cfg, &x->world, &x->rules, policies.teams));
     printf("Who answers in the twin, share of the steps; %d episodes of each scenario\n\n",

@@ -234,7 +234,7 @@ static enum err server_init(struct server *s, struct arena *arena, const struct 
     *s = (struct server){.jobs = jobs};
     s->early = ARENA_NEW(arena, jobs->n, struct buf); /* zeroed = empty */
     s->given = ARENA_NEW(arena, size, int);
-    return s->early != NULL && s->given != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 /* Every record was taken, or an error tells why not. */

@@ -65,9 +65,7 @@ enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int siz
     int n_learners = fused ? size : learners;
     int *sim = ARENA_NEW(arena, n_tiles, int);
     int *learn = ARENA_NEW(arena, n_tiles, int);
-    if (sim == NULL || learn == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     int first_sim = fused ? 0 : n_learners, n_sim = size - first_sim;
     deal(sim, n_tiles, first_sim, n_sim);
     deal(learn, n_tiles, 0, n_learners);

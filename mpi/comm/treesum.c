@@ -174,23 +174,20 @@ static void measure(struct treesum *t)
     t->merged.depth = 0;
 }
 
-static enum err carve_tables(struct treesum *t, struct arena *arena, int size)
+static enum err allocate_tables(struct treesum *t, struct arena *arena, int size)
 {
     t->ranks = ARENA_NEW(arena, size, int);
     t->plan = ARENA_NEW(arena, t->n_tiles, struct node);
     t->own.nodes = ARENA_NEW(arena, t->n_tiles, struct node);
     t->merged.nodes = ARENA_NEW(arena, t->n_tiles, struct node);
-    bool ok = t->ranks != NULL && t->plan != NULL && t->own.nodes != NULL;
-    return ok && t->merged.nodes != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
-static enum err carve_records(struct treesum *t, struct arena *arena)
+static enum err allocate_records(struct treesum *t, struct arena *arena)
 {
     unsigned char *own = arena_alloc(arena, (size_t)t->own.depth_max, t->stride);
     unsigned char *merged = arena_alloc(arena, (size_t)t->merged.depth_max, t->stride);
-    if (own == NULL || merged == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     t->own.records = own;
     t->merged.records = merged;
     return ERR_OK;
@@ -201,9 +198,7 @@ enum err treesum_init(struct treesum **out, struct arena *arena, const struct tr
 {
     CHECK(n_tiles >= 1 && op->bytes >= 1);
     struct treesum *t = ARENA_NEW(arena, 1, struct treesum);
-    if (t == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     size_t stride = (op->bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
     *t = (struct treesum){.op = *op, .stride = stride, .n_tiles = n_tiles, .owner = owner};
     t->rank = rank;
@@ -214,11 +209,11 @@ enum err treesum_init(struct treesum **out, struct arena *arena, const struct tr
     for (int tile = 0; tile < n_tiles; tile++) {
         CHECK(owner[tile] >= 0 && owner[tile] < size);
     }
-    TRY(carve_tables(t, arena, size));
+    TRY(allocate_tables(t, arena, size));
     list_ranks(t, size);
     plan_below(t, (struct node){t->root_level, 0});
     measure(t);
-    TRY(carve_records(t, arena));
+    TRY(allocate_records(t, arena));
     *out = t;
     return ERR_OK;
 }

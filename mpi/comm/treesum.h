@@ -25,12 +25,12 @@ struct tree_op {
 /* Merge for n floats: into[i] = left[i] + right[i]; ctx = &n (size_t); n * 4 <= bytes. */
 void tree_add_f32(void *ctx, void *into, const void *left, const void *right);
 
-struct treesum; /* node storage for the tiles one rank owns; carved from an arena */
+struct treesum; /* node storage for the tiles one rank owns; allocated from an arena */
 
 /* owner: (n_tiles) ranks, kept by reference, equal on all ranks. `op` is copied. Local.
- * Carves, rounded up to 64 bytes each, as many records as the table needs: for a contiguous run of
- * tiles about 2 log2 n, for interleaved tiles one for each, and on the lowest owner log2 n more for
- * merging what the others send. A rank that owns no tile gets a sum it may not use. */
+ * Allocates, rounded up to 64 bytes each, as many records as the table needs: for a contiguous run
+ * of tiles about 2 log2 n, for interleaved tiles one for each, and on the lowest owner log2 n more
+ * for merging what the others send. A rank that owns no tile gets a sum it may not use. */
 enum err treesum_init(struct treesum **out, struct arena *arena, const struct tree_op *op,
                       int n_tiles, const int *owner, int rank, int size) WARN_UNUSED;
 

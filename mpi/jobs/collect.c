@@ -79,7 +79,7 @@ static enum err describe_plant(struct store_header *h, struct collect *c)
     enum err e = cfg_print_resolved(&yaml, topology_fields, &cfg->topology, CFG_ALL);
     if (e == ERR_OK) {
         h->topology = arena_printf(&c->arena, "%.*s", (int)yaml.len, (const char *)yaml.data);
-        e = h->topology == NULL || h->origin == NULL ? ERR_MEMORY : ERR_OK;
+        e = arena_error(&c->arena);
     }
     buf_release(&yaml);
     return e;
@@ -104,9 +104,7 @@ static enum err make_header(struct collect *c)
                              .split_seed = c->cfg->split_seed,
                              .validation = c->cfg->validation,
                              .held_out = c->cfg->held_out};
-    if (services == NULL || units == NULL || h.columns == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&c->arena));
     for (int s = 0; s < n; s++) {
         services[s] = topology->services[s].name;
         for (int f = 0; f < SERVICE_FEATURES; f++) {
@@ -129,9 +127,7 @@ static enum err add_arms(struct collect *c, int controller)
     const struct eval_teams *teams = &c->policies.teams[controller];
     const bool learned = teams->n_teams > 0;
     uint64_t *settings = ARENA_NEW(&c->arena, cfg->n_scenarios, uint64_t);
-    if (settings == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&c->arena));
     for (int s = 0; s < cfg->n_scenarios; s++) {
         TRY(setting_digest(&settings[s], cfg, controller, s));
     }
@@ -157,9 +153,7 @@ static enum err init(struct collect *c, const char *config_path)
         n_arms += n_teams > 0 ? n_teams : 1;
     }
     c->arms = ARENA_NEW(&c->arena, n_arms, struct arm);
-    if (c->arms == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&c->arena));
     for (int i = 0; i < eval->n_controllers; i++) {
         TRY(add_arms(c, i));
     }

@@ -82,7 +82,7 @@ enum err conductlog_init(struct conductlog *l, struct arena *arena, const struct
         l->on = l->on || eval_n_agents(eval, i) > 0;
     }
     l->n_kept = l->n_jobs;
-    return l->path != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(arena);
 }
 
 /* ---- what is there ---- */
@@ -263,9 +263,7 @@ static enum err merge(struct conductlog *l, struct parts *p, const char *const *
 {
     for (int i = 0; i < n; i++) {
         const char *path = beside(l, files[i]);
-        if (path == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(l->arena));
         if (!file_exists(path)) {
             continue; /* a part of those whom nobody judges */
         }
@@ -284,9 +282,7 @@ enum err conductlog_merge(struct conductlog *l, const char *const *files, int n)
     if (!l->on) {
         return ERR_OK;
     }
-    if (p.readers == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->arena));
     buf_init(&p.rows);
     const enum err e = merge(l, &p, files, n);
     for (int i = 0; i < p.n; i++) {

@@ -134,9 +134,6 @@ const char *experiment_twin_commands(struct arena *arena, const char *file, cons
     const char *store = arena_printf(arena, "%s.store", file);
     const char *store_word = store != NULL ? shell_word(arena, store) : NULL;
     const char *twin_word = shell_word(arena, file), *config_word = shell_word(arena, config);
-    if (store_word == NULL || twin_word == NULL || config_word == NULL) {
-        return NULL;
-    }
     return arena_printf(arena,
                         "karma trace collect COLLECT --out %s, then karma twin fit %s --config %s "
                         "--out %s; COLLECT is a configuration whose controllers and scenarios the "
@@ -171,9 +168,7 @@ static enum err check_reading(struct experiment *x)
 {
     const char *const *names = experiment_features(x, &x->arena);
     uint8_t *wanted = ARENA_NEW(&x->arena, state_size(x->world.topology.n_services), uint8_t);
-    if (names == NULL || wanted == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&x->arena));
     mark_rule(wanted, x);
     int column = first_unknown(x, wanted);
     if (column >= 0) {

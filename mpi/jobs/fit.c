@@ -36,9 +36,7 @@ static enum err merge(struct fit *f)
     const struct fit_order *o = f->order;
     const char **list = ARENA_NEW(&f->scratch, o->n_stores + 1, const char *);
     int n = 0;
-    if (list == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&f->scratch));
     if (o->from != NULL) {
         list[n++] = model_traces(&f->scratch, o->from);
     }
@@ -159,7 +157,7 @@ static enum err warn_of_actions(const struct twin_model *m, struct arena *arena)
         if (!dataset_moves(&m->data, i)) {
             list = arena_printf(arena, "%s%s'%s'", list, list[0] != '\0' ? ", " : "",
                                 m->space.header.services[i]);
-            TRY(list != NULL ? ERR_OK : ERR_MEMORY);
+            TRY(arena_error(arena));
         }
     }
     if (list[0] != '\0') {
@@ -185,7 +183,7 @@ static enum err fit(struct fit *f)
     f->traces = model_traces(f->arena, f->order->out);
     f->pending = arena_printf(f->arena, "%s.pending", f->traces);
     f->pending_file = arena_printf(f->arena, "%s.pending", f->order->out);
-    if (f->traces == NULL || f->pending == NULL || f->pending_file == NULL) {
+    if (arena_error(f->arena) != ERR_OK) {
         return comm_agree(f->comm, ERR_MEMORY);
     }
     TRY(locking_file(&f->lock, f->comm, f->order->out, "karma twin fit", "--out FILE"));

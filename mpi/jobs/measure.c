@@ -35,9 +35,7 @@ static enum err settings_of(const uint64_t **out, const struct measure *m, int c
 {
     const int n = m->x->cfg.n_scenarios;
     uint64_t *settings = ARENA_NEW(m->arena, n, uint64_t);
-    if (settings == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(m->arena));
     for (int s = 0; s < n; s++) {
         TRY(setting_digest(&settings[s], &m->x->cfg, c, s));
     }
@@ -70,9 +68,7 @@ static enum err make_plan(struct measure *m)
     struct ledger_arm *arms = ARENA_NEW(m->arena, n_arms_max, struct ledger_arm);
     const char **names = ARENA_NEW(m->arena, cfg->n_scenarios, const char *);
     int n_arms = 0;
-    if (arms == NULL || names == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(m->arena));
     for (int s = 0; s < cfg->n_scenarios; s++) {
         names[s] = cfg->scenarios[s].name;
     }
@@ -112,9 +108,7 @@ static enum err init_trajectories(struct measure *m)
         return ERR_OK;
     }
     struct trajectories *t = ARENA_NEW(m->arena, 1, struct trajectories);
-    if (t == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(m->arena));
     TRY(trajectories_init(t, m->arena, m->x, widest_rules(m), &m->plan, m->dir));
     const struct episode_observer observer = tracer_observer(&t->tracer);
     eval_observe(m->eval, &observer);
@@ -136,9 +130,7 @@ enum err measure_init(struct measure *m, struct arena *arena, struct comm *comm,
     m->inner = eval_jobs(m->eval);
     m->csv_path = file_join(arena, dir, "eval.csv");
     m->todo = ARENA_NEW(arena, m->inner.n, int);
-    if (m->csv_path == NULL || m->todo == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(make_plan(m));
     TRY(conductlog_init(&m->conduct, arena, m->eval, &m->plan, dir));
     return init_trajectories(m);
@@ -162,9 +154,7 @@ static enum err move_aside(const struct measure *m)
     const char *to = NULL;
     for (int n = 1; to == NULL || file_exists(to); n++) {
         to = arena_printf(m->arena, "%s.%d", m->csv_path, n);
-        if (to == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(m->arena));
     }
     if (rename(m->csv_path, to) != 0) {
         log_error("cannot rename '%s' to '%s': %s", m->csv_path, to, strerror(errno));
@@ -208,9 +198,7 @@ static enum err divide(struct measure *m)
 {
     const struct ledger *l = &m->ledger;
     bool *again = ARENA_NEW(m->arena, l->n_jobs, bool);
-    if (again == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(m->arena));
     ledger_choose_probes(again, l);
     for (int i = 0; i < l->n_jobs; i++) {
         const bool known = l->places[i].path != NULL;

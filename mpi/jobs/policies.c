@@ -50,9 +50,7 @@ static enum err prepare_team(struct team *team, struct rules *rules, struct load
 {
     struct experiment_cfg *cfg = ARENA_NEW(l->arena, 1, struct experiment_cfg);
     struct cfg *reader = ARENA_NEW(l->arena, 1, struct cfg);
-    if (cfg == NULL || reader == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->arena));
     TRY(codec_get_policy_config(&source->config, l->payload, l->n, l->path, l->arena));
     const bool own = read_config(cfg, reader, l->arena, source->run, source->config);
     if (!own) {
@@ -79,9 +77,7 @@ static enum err decode(struct team *team, struct rules *rules, struct policy_sou
     l->n = f.n;
     TRY(prepare_team(team, rules, l, source));
     meta.features = rules_columns(rules, l->arena);
-    if (meta.features == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->arena));
     TRY(codec_get_policy(&team->w, team->spec, &meta, f.payload, f.n, l->path, l->arena));
     team_refresh(team);
     source->seed = meta.seed;
@@ -97,9 +93,7 @@ static enum err load_one(struct team *team, struct rules *rules, struct policy_s
                         .recipe = recipe,
                         .path = file_join(arena, source->run, "policy/weights.bin")};
     struct buf bytes;
-    if (l.path == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     if (!file_exists(l.path)) {
         recipe_missing(recipe, l.path, arena);
         return ERR_IO;
@@ -123,10 +117,7 @@ static enum err load_controller(struct policies *p, struct arena *arena, const s
     struct team *teams = ARENA_NEW(arena, n, struct team);
     struct rules *rules = ARENA_NEW(arena, n, struct rules);
     p->sources[c] = ARENA_NEW(arena, n, struct policy_source);
-    if (list == NULL || rules_list == NULL || teams == NULL || rules == NULL ||
-        p->sources[c] == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < n; i++) {
         p->sources[c][i].run = cfg->n_policies > 0 ? cfg->policies[i] : x->cfg.run.dir;
         const struct recipe recipe = {.x = x,
@@ -149,9 +140,7 @@ enum err policies_load(struct policies *p, struct arena *arena, const struct exp
     *p = (struct policies){.cfg = cfg,
                            .teams = ARENA_NEW(arena, cfg->n_controllers, struct eval_teams),
                            .sources = ARENA_NEW(arena, cfg->n_controllers, struct policy_source *)};
-    if (p->teams == NULL || p->sources == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int c = 0; c < cfg->n_controllers; c++) {
         const bool wanted = only == POLICIES_ALL || only == c;
         TRY(recipe_check_keys(x, c));
@@ -181,10 +170,8 @@ static const char *describe_training(struct arena *arena, const struct policy_so
     if (cfg.organisation.n_agents > 0) {
         roles = arena_printf(arena, ", organisation %s", cfg.organisation.name);
     }
-    return roles == NULL || start == NULL
-               ? NULL
-               : arena_printf(arena, "%s, %d updates of %d env-steps%s", start, t->updates,
-                              t->envs * t->steps, roles);
+    return arena_printf(arena, "%s, %d updates of %d env-steps%s", start, t->updates,
+                        t->envs * t->steps, roles);
 }
 
 const char *policies_describe(const struct policies *p, struct arena *arena, int c)

@@ -54,12 +54,12 @@ static enum err load_declared(struct experiment_cfg *cfg, const struct trained_c
 
 /* ---- the command ---- */
 
-/* " --set KEY=VALUE" behind `command`; NULL stays NULL. */
+/* " --set KEY=VALUE" behind `command`; NULL when out of memory, as both arguments may be. */
 static const char *with_set(struct arena *arena, const char *command, const char *set)
 {
-    const char *word = set != NULL ? shell_word(arena, set) : NULL;
-    return command != NULL && word != NULL ? arena_printf(arena, "%s --set %s", command, word)
-                                           : NULL;
+    return command != NULL && set != NULL
+               ? arena_printf(arena, "%s --set %s", command, shell_word(arena, set))
+               : NULL;
 }
 
 /* NULL when out of memory. */
@@ -220,8 +220,6 @@ enum err recipe_check(const struct recipe *r, const struct experiment_cfg *found
         what =
             arena_printf(arena, "train.seed: %" PRIu64 " -> %" PRIu64, c->seeds[r->policy], seed);
     }
-    if (what == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     return what[0] == '\0' ? ERR_OK : refuse(r, what, arena);
 }

@@ -15,9 +15,7 @@ static enum err read_status(bool *done, struct arena *arena, const char *run_dir
 {
     const char *path = file_join(arena, run_dir, "status");
     struct buf text;
-    if (path == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *done = false;
     if (!file_exists(path)) {
         return ERR_OK;
@@ -59,9 +57,7 @@ static enum err check_config(const struct experiment *x, struct arena *arena)
     struct experiment_cfg old;
     struct cfg reader;
     const char *path = file_join(arena, x->cfg.run.dir, "run.yaml");
-    if (path == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     cfg_init(&reader, experiment_fields, sizeof old, arena);
     const enum err e = cfg_load(&reader, path, NULL, 0, &old);
     if (e == ERR_CONFIG) {
@@ -81,9 +77,7 @@ static enum err read_policy(uint64_t *digest, struct arena *arena, const struct 
     struct frame_reader reader;
     struct frame f;
     struct policy_meta meta = {.features = experiment_features(x, arena)};
-    if (meta.features == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(team_init(&team, arena, &x->cfg.team, &x->rules.spec));
     frame_reader_init(&reader, bytes->data, bytes->len, path);
     TRY(frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION));
@@ -96,9 +90,7 @@ static enum err finished(uint64_t *digest, struct arena *arena, const struct exp
 {
     const char *path = file_join(arena, x->cfg.run.dir, "policy/weights.bin");
     struct buf bytes;
-    if (path == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     buf_init(&bytes);
     enum err e = file_read(&bytes, path, FRAME_BYTES_MAX);
     if (e == ERR_OK) {

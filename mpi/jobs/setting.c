@@ -52,9 +52,7 @@ static enum err without_keys(struct controller_cfg *c, struct arena *arena)
         return ERR_OK;
     }
     struct trained_cfg *params = arena_alloc(arena, 1, c->method.kind->size);
-    if (params == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     memcpy(params, c->method.params, c->method.kind->size);
     params->policies = NULL;
     params->n_policies = 0;

@@ -22,9 +22,7 @@ enum err trajectories_init(struct trajectories *t, struct arena *arena, const st
                                .columns = experiment_features(x, arena),
                                .services = services,
                                .fd = -1};
-    if (services == NULL || t->path == NULL || t->columns == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int s = 0; s < n; s++) {
         services[s] = x->cfg.topology.services[s].name;
     }

@@ -128,9 +128,7 @@ static enum err open_file(struct convergence *c, int done)
 {
     c->path = file_join(c->arena, c->setup->run_dir, "convergence.csv");
     c->timing = file_join(c->arena, c->setup->run_dir, "timing.csv");
-    if (c->path == NULL || c->timing == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(c->arena));
     const int keep = done > 0 ? done / c->setup->train->evaluate.every : 0;
     return keep > 0 ? csv_resume(&c->csv, c->arena, c->path, columns, COLUMNS, keep)
                     : csv_create(&c->csv, c->arena, c->path, columns, COLUMNS);
@@ -235,9 +233,7 @@ enum err convergence_tell(struct convergence *c)
     const int n_max = c->setup->train->updates / c->setup->train->evaluate.every;
     double *values = ARENA_NEW(c->arena, 4 * n_max + c->setup->train->updates, double);
     int n = 0;
-    if (values == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(c->arena));
     double *compliance = values, *headroom = values + n_max, *episodes = values + 2 * n_max;
     double *vcpu = values + 3 * n_max;
     TRY(csv_read_column(compliance, &n, n_max, c->path, COL_COMPLIANCE, COLUMNS));

@@ -45,13 +45,9 @@ enum err demonstrations_init(struct demonstrations **out, struct arena *arena,
                              int n_tiles)
 {
     struct demonstrations *d = ARENA_NEW(arena, 1, struct demonstrations);
-    if (d == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     d->tiles = ARENA_NEW(arena, n_tiles, struct demo_tile);
-    if (d->tiles == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < n_tiles; i++) {
         TRY(init_tile(&d->tiles[i], arena, rule, rules));
     }

@@ -94,7 +94,7 @@ enum err dump_begin(struct dump *d, const struct mappo_learner *m)
     const enum err e = weights_init(&d->before, &d->arena);
     d->adam_m = copy_of(&d->arena, mom1, n_params, sizeof(float));
     d->adam_v = copy_of(&d->arena, mom2, n_params, sizeof(float));
-    if (e != ERR_OK || d->adam_m == NULL || d->adam_v == NULL) {
+    if (e != ERR_OK || arena_error(&d->arena) != ERR_OK) {
         dump_release(d);
         return ERR_MEMORY;
     }
@@ -167,9 +167,7 @@ enum err dump_end(struct dump *d, const struct dump_parts *u, const struct train
         .update = (uint32_t)opt->dump_update,
         .seed = u->seed,
     };
-    if (update.inputs == NULL || update.slice_of == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&d->arena));
     TRY(write_update(&update, &d->arena, opt->dump_file));
     log_info("update %d written to %s", opt->dump_update, opt->dump_file);
     return ERR_OK;

@@ -1,4 +1,4 @@
-/* Carve a part, play it, multiply. See rehearsal.h. */
+/* Allocate a part, play it, multiply. See rehearsal.h. */
 #include "mpi/train/rehearsal.h"
 
 #include <stdio.h>
@@ -8,25 +8,25 @@ static double mib(size_t bytes)
     return (double)bytes / (1 << 20);
 }
 
-/* Environments that the rank will simulate, for each that is carved. */
+/* Environments that the rank will simulate, for each that is allocated. */
 static double scale_of(const struct trainer *t)
 {
-    int64_t all = 0, carved = 0;
+    int64_t all = 0, allocated = 0;
     for (int tile = 0; tile < t->owners.n_tiles; tile++) {
         const int left = t->setup->train->envs - tile * TILE;
         all += t->owners.sim[tile] != t->comm->rank ? 0 : left < TILE ? left : TILE;
     }
-    for (int i = 0; i < t->n_carved; i++) {
-        carved += t->tiles[i].env->n_env;
+    for (int i = 0; i < t->n_allocated; i++) {
+        allocated += t->tiles[i].env->n_env;
     }
-    return carved > 0 ? (double)all / (double)carved : 0.0;
+    return allocated > 0 ? (double)all / (double)allocated : 0.0;
 }
 
 /* Rollouts that even the shortest training plays: the warm-up and one update. Environments touch
  * more of their memory in the second. */
 enum { ROLLOUTS = 2 };
 
-/* Rollouts of every carved tile, into the spare blocks. */
+/* Rollouts of every allocated tile, into the spare blocks. */
 static enum err play(struct trainer *t, uint32_t rollout)
 {
     const struct train_cfg *train = t->setup->train;
@@ -35,7 +35,7 @@ static enum err play(struct trainer *t, uint32_t rollout)
         .mode = train->init == INIT_SCRATCH ? ROLLOUT_POLICY : ROLLOUT_DEMONSTRATE,
         .random_share = train->clone.random_share,
     };
-    for (int i = 0; i < t->n_carved; i++) {
+    for (int i = 0; i < t->n_allocated; i++) {
         struct block *blocks[ENV_TEAMS_MAX];
         for (int k = 0; k < t->spec->n_teams; k++) {
             blocks[k] = exchange_wants(&t->exchange, k) ? &t->teams[k].spare : NULL;

@@ -14,8 +14,8 @@
 
 #include "mpi/train/trainer.h"
 
-/* Local. Plays the carved tiles of a trainer whose options say dry_run and prints the table of rank
- * 0. The trainer cannot be used afterwards. */
+/* Local. Plays the allocated tiles of a trainer whose options say dry_run and prints the table of
+ * rank 0. The trainer cannot be used afterwards. */
 enum err rehearsal_run(struct trainer *t) WARN_UNUSED;
 
 #endif

@@ -95,9 +95,7 @@ static enum err find_whole(char **path, struct arena *arena, const struct checkp
     for (int i = 0; i < n; i++) {
         bool whole = false;
         char *candidate = shelf_path(arena, run_dir, nth(list, i));
-        if (candidate == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
         TRY(checkpoint_check(c, &whole, candidate));
         if (whole) {
             *path = candidate;

@@ -74,9 +74,7 @@ static enum err make_learner(const void *ctx, struct learner **out, struct arena
 {
     const struct mappo_source *s = ctx;
     struct networks *n = ARENA_NEW(arena, 1, struct networks);
-    if (n == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     TRY(team_init(&n->team, arena, s->team, spec));
     n->team.number = team;
     TRY(team_init_params(&n->team, seed, scratch));

@@ -1,4 +1,4 @@
-/* Carving a trainer: networks, environments, blocks, tree sums. See trainer.h. */
+/* Allocating a trainer: networks, environments, blocks, tree sums. See trainer.h. */
 #include "mpi/train/trainer.h"
 
 #include "core/base/hash.h"
@@ -42,19 +42,19 @@ static enum err init_learners(struct trainer *t)
     return ERR_OK;
 }
 
-/* Where tiles are carved. A dry run carves a few, evenly spread over those it would simulate. */
+/* Where tiles are allocated. A dry run has a few, evenly spread over those it would simulate. */
 static struct arena *tile_arena(struct trainer *t)
 {
     return t->opt->dry_run ? &t->sample : &t->arena;
 }
 
-/* The i-th carved tile is this one of those that the rank simulates. */
-static int place_of_carved(const struct trainer *t, int i)
+/* The i-th allocated tile is this one of those that the rank simulates. */
+static int allocated_index(const struct trainer *t, int i)
 {
-    return (int)((int64_t)i * t->n_sim / t->n_carved);
+    return (int)((int64_t)i * t->n_sim / t->n_allocated);
 }
 
-static enum err carve_tile(struct trainer *t, int i, int tile)
+static enum err allocate_tile(struct trainer *t, int i, int tile)
 {
     const struct env_source *envs = t->setup->envs;
     TRY(envs->make(envs->ctx, &t->tiles[i].env, tile_arena(t),
@@ -70,17 +70,15 @@ static enum err init_sim(struct trainer *t)
     arena_section(&t->arena, "environments");
     arena_section(tile_arena(t), "environments");
     t->n_sim = count_owned(t->owners.sim, t->owners.n_tiles, t->comm->rank);
-    t->n_carved = t->opt->dry_run && t->n_sim > REHEARSED ? REHEARSED : t->n_sim;
+    t->n_allocated = t->opt->dry_run && t->n_sim > REHEARSED ? REHEARSED : t->n_sim;
     t->tiles = ARENA_NEW(&t->arena, t->n_sim, struct rollout_tile);
-    if (t->tiles == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&t->arena));
     TRY(rollout_init(&t->rollout, &t->arena, t->spec, t->learners));
-    for (int tile = 0, mine = 0, i = 0; tile < t->owners.n_tiles && i < t->n_carved; tile++) {
-        if (t->owners.sim[tile] != t->comm->rank || mine++ != place_of_carved(t, i)) {
+    for (int tile = 0, mine = 0, i = 0; tile < t->owners.n_tiles && i < t->n_allocated; tile++) {
+        if (t->owners.sim[tile] != t->comm->rank || mine++ != allocated_index(t, i)) {
             continue;
         }
-        TRY(carve_tile(t, i++, tile));
+        TRY(allocate_tile(t, i++, tile));
     }
     for (int k = 0; k < t->spec->n_teams; k++) {
         if (exchange_wants(&t->exchange, k)) {
@@ -96,10 +94,8 @@ static enum err init_pipeline(struct trainer *t)
     arena_section(tile_arena(t), "pipeline");
     t->before = ARENA_NEW(&t->arena, t->n_sim, struct rollout_tile);
     t->sums = arena_alloc(&t->arena, (size_t)t->n_sim, sizeof *t->sums);
-    if (t->before == NULL || t->sums == NULL) {
-        return ERR_MEMORY;
-    }
-    for (int i = 0; i < t->n_carved; i++) {
+    TRY(arena_error(&t->arena));
+    for (int i = 0; i < t->n_allocated; i++) {
         t->before[i].env = t->tiles[i].env;
         t->before[i].tile = t->tiles[i].tile;
         TRY(rollout_keep_actions(&t->before[i], tile_arena(t), t->spec, t->tiles[i].max_steps));
@@ -147,9 +143,7 @@ static enum err init_blocks(struct trainer *t)
     t->n_learn = count_owned(t->owners.learn, t->owners.n_tiles, t->comm->rank);
     const int n = t->n_sets * t->spec->n_teams * t->n_learn;
     t->blocks = ARENA_NEW(&t->arena, n, struct block);
-    if (t->blocks == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&t->arena));
     for (int i = 0; i < n; i++) {
         t->blocks[i] = (struct block){.tile = -1}; /* of a team that does not learn */
     }
@@ -220,7 +214,7 @@ static enum err init_sums(struct trainer *t)
         .bytes = reduce_bytes(&t->episode_shape), .merge = reduce_merge, .ctx = &t->episode_shape};
     TRY(init_sum(t, &t->episode_sum, &t->episodes, &op));
     t->total = arena_alloc(&t->arena, 1, op.bytes);
-    return t->total == NULL ? ERR_MEMORY : ERR_OK;
+    return arena_error(&t->arena);
 }
 
 static enum err init_learning(struct trainer *t)

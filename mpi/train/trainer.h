@@ -1,4 +1,4 @@
-/* The trainer: what one rank has to train with, carved once before the run. Inside of train.c,
+/* The trainer: what one rank has to train with, allocated once before the run. Inside of train.c,
  * which is the script; saving.c stores it and brings it back.
  */
 #ifndef KARMA_TRAIN_TRAINER_H
@@ -14,7 +14,7 @@
 #include "mpi/train/setup.h"
 #include "mpi/train/trainlog.h"
 
-enum { REHEARSED = 4 }; /* tiles that a dry run carves and plays */
+enum { REHEARSED = 4 }; /* tiles that a dry run allocates and plays */
 
 /* A sum over tiles as a learner asks for it. */
 struct tree_sum {
@@ -36,7 +36,7 @@ struct trainer {
     const struct train_setup *setup;
     const struct train_options *opt;
     struct arena arena, scratch;
-    struct arena sample;          /* a dry run: the tiles that it carves */
+    struct arena sample;          /* a dry run: the tiles that it allocates */
     struct arena one_block_arena; /* a dry run: the blocks of one tile */
     struct owners owners;
     struct peers peers;
@@ -47,7 +47,7 @@ struct trainer {
 
     struct rollout *rollout;
     struct rollout_tile *tiles; /* (n_sim) those I simulate, ascending */
-    int n_sim, n_carved;        /* n_carved: n_sim, but for a dry run */
+    int n_sim, n_allocated;     /* n_allocated: n_sim, but for a dry run */
 
     /* train.pipeline: what the rollout that runs ahead started from. */
     struct rollout_tile *before; /* (n_sim) histories; NULL without a pipeline */
@@ -67,7 +67,8 @@ struct trainer {
     uint32_t update; /* rollouts done, all phases: a coordinate of every draw */
 };
 
-/* Local. Everything is carved here, nothing later. On an error trainer_release() is still due. */
+/* Local. Allocates everything; nothing is allocated later. On an error, too, trainer_release() is
+ * due. */
 enum err trainer_init(struct trainer *t) WARN_UNUSED;
 void trainer_release(struct trainer *t);
 

@@ -21,9 +21,7 @@ static enum err split_path(const char **root, const char **name, struct arena *a
                            const char *path)
 {
     char *copy = arena_strdup(arena, path);
-    if (copy == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     size_t n = strlen(copy);
     while (n > 1 && copy[n - 1] == '/') {
         copy[--n] = '\0';
@@ -52,17 +50,13 @@ static enum err rename_dir(const char *from, const char *to, struct lock *lock)
 static enum err move_aside(struct arena *arena, const char *path, struct lock *lock)
 {
     const char *marker = arena_printf(arena, "%s/run.yaml", path);
-    if (marker == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     if (!file_exists(marker)) {
         return ERR_OK;
     }
     for (int i = 1;; i++) {
         const char *aside = arena_printf(arena, "%s.%d", path, i);
-        if (aside == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(arena));
         if (!file_exists(aside)) {
             TRY(rename_dir(path, aside, lock));
             log_info("%s held an earlier run: moved to %s", path, aside);
@@ -76,9 +70,7 @@ static enum err open_rows(struct csv *c, struct trainlog *l, const char *file,
                           const char *const *columns, int n, int done)
 {
     const char *path = rundir_path(&l->dir, l->arena, file);
-    if (path == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->arena));
     return done >= 0 ? csv_resume(c, l->arena, path, columns, n, done)
                      : csv_create(c, l->arena, path, columns, n);
 }
@@ -92,9 +84,7 @@ static enum err open_timing(struct trainlog *l, int done)
     int n;
     TRY(open_rows(&l->timing, l, "timing.csv", columns, TIMING_COLUMNS, done));
     if (done > 0) {
-        if (seconds == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(l->arena));
         TRY(csv_read_column(seconds, &n, done, l->timing.path, TIMING_SECONDS, TIMING_COLUMNS));
         l->before_s = n == done ? seconds[n - 1] : 0.0;
     }
@@ -122,9 +112,7 @@ static enum err open_csv(struct trainlog *l, int done)
     const struct env_spec *spec = l->spec;
     const int most = 3 + spec->n_stats + spec->n_teams * (1 + LEARNER_COLUMNS_MAX);
     const char **columns = ARENA_NEW(l->arena, most, const char *);
-    if (columns == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->arena));
     int n = 0;
     columns[n++] = "update";
     columns[n++] = "env_steps";
@@ -138,11 +126,7 @@ static enum err open_csv(struct trainlog *l, int done)
         columns[n++] = team_column(l, k, "step_reward");
         n += learning_columns(columns + n, l, k);
     }
-    for (int i = 0; i < n; i++) {
-        if (columns[i] == NULL) {
-            return ERR_MEMORY;
-        }
-    }
+    TRY(arena_error(l->arena));
     TRY(open_rows(&l->metrics, l, "metrics.csv", columns, n, done));
     return open_timing(l, done);
 }
@@ -153,9 +137,7 @@ static enum err tidy(const struct trainlog *l)
     static const char *const parts[] = {"", "checkpoints", "policy"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const char *dir = rundir_path(&l->dir, l->arena, parts[i]);
-        if (dir == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(l->arena));
         TRY(file_remove_temporaries(dir));
     }
     return ERR_OK;
@@ -200,9 +182,7 @@ enum err trainlog_open(struct trainlog *l, struct arena *arena, struct comm *com
     l->metrics.fd = l->timing.fd = -1;
     l->episodes = ARENA_NEW(arena, block_n_stats(l->spec, 0) + 1, float);
     l->started_s = l->last_s = clock_s();
-    if (l->episodes == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     return l->active ? open_dir(l, done) : ERR_OK;
 }
 
@@ -436,10 +416,9 @@ static enum err put_policy(struct trainlog *l, int k)
                                      .features = column_names(l, k)};
     const char *name = k == 0 ? "policy/weights.bin"
                               : arena_printf(l->arena, "policy/%s.bin", learner->spec->name);
-    const char *path = name == NULL ? NULL : rundir_path(&l->dir, l->arena, name);
-    if (path == NULL || meta.features == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(l->arena));
+    const char *path = rundir_path(&l->dir, l->arena, name);
+    TRY(arena_error(l->arena));
     struct buf b;
     buf_init(&b);
     enum err e = codec_put_policy(&b, learner->w, learner->spec, &meta);

@@ -95,9 +95,7 @@ static enum err tiles_init(struct bench *b)
     struct arena *arena = &b->x.arena;
     b->tile = ARENA_NEW(arena, b->n_tiles, struct rollout_tile);
     b->block = ARENA_NEW(arena, b->n_tiles, struct block);
-    if (b->tile == NULL || b->block == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (int i = 0; i < b->n_tiles; i++) {
         b->tile[i].tile = i;
         TRY(game_new(&b->tile[i].env, arena, &b->x.rules, TILE, train->seed, NULL));
@@ -189,9 +187,7 @@ static enum err validate(struct bench *b, double *difference)
     struct mappo_stats stats;
     double ignored;
     float *before = ARENA_NEW(&b->x.arena, b->fixed.team.w.n_params, float);
-    if (before == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&b->x.arena));
     memcpy(before, b->fixed.team.w.params, bytes);
     TRY(learn(b, &b->fixed, MAPPO_PPO, &ignored, &stats));
     if (stats.ratio_max_dev != 0.0) {
@@ -248,9 +244,7 @@ static enum err bench_run(struct bench *b, const struct bench_options *o)
     const int runs = o->quick ? 1 : RUNS;
     TRY(bench_init(b));
     double *tiles = ARENA_NEW(&b->x.arena, b->n_tiles, double);
-    if (tiles == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&b->x.arena));
     TRY(roll(b, tiles)); /* the first has all resets at once */
     TRY(learn(b, &b->fixed, MAPPO_WARMUP, &ignored, &stats));
     TRY(learn(b, &b->blas, MAPPO_WARMUP, &ignored, &stats));

@@ -43,9 +43,7 @@ static enum err replay_init(struct replay *r, struct arena *arena, const struct 
     *r = (struct replay){.rules = rules,
                          .row = ARENA_NEW(arena, spec->n_row, float),
                          .mask = ARENA_NEW(arena, n_mask, uint32_t)};
-    if (r->row == NULL || r->mask == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     if (rules->guides != NULL) {
         TRY(conduct_init(&r->conduct, arena, rules->guides));
     }

@@ -121,9 +121,7 @@ static enum err measure_training(struct bench *b)
 {
     struct usage start, whole;
     b->usage = ARENA_NEW(&b->arena, b->c.size, struct usage);
-    if (b->usage == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&b->arena));
     TRY(train(b, 0, &start));
     TRY(train(b, b->updates, &whole));
     const struct usage updates = {whole.seconds - start.seconds, whole.waited_s - start.waited_s,
@@ -159,9 +157,7 @@ static enum err replay_init(struct bench *b)
     exchange_init(&b->exchange, &b->c, &b->x.rules.env, b->learners, &b->scratch);
     TRY(make_sample(b));
     b->blocks = ARENA_NEW(&b->arena, n_tiles, struct block);
-    if (b->blocks == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&b->arena));
     for (int tile = 0; tile < n_tiles; tile++) {
         if (b->owners.learn[tile] == b->c.rank && b->owners.sim[tile] != b->c.rank) {
             struct block *block = &b->blocks[b->n_learn++];

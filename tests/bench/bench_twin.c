@@ -45,9 +45,7 @@ static enum err describe(struct bench *b)
                                       .n_columns = state_size(n),
                                       .n_measures = PLANT_TRUTHS,
                                       .period_s = b->x.cfg.plant.period_s};
-    if (services == NULL || b->header.columns == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(&b->x.arena));
     for (int i = 0; i < n; i++) {
         services[i] = b->x.cfg.topology.services[i].name;
     }
@@ -106,10 +104,7 @@ static enum err draw_data(struct bench *b, int n)
                           .measure = ARENA_NEW(a, rows * SPACE_MEASURES, float),
                           .episode = ARENA_NEW(a, rows, int)};
     d->at[STORE_TRAIN] = ARENA_NEW(a, rows, int);
-    if (d->episodes == NULL || d->state == NULL || d->delta == NULL || d->attack == NULL ||
-        d->load == NULL || d->measure == NULL || d->episode == NULL || d->at[STORE_TRAIN] == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(a));
     for (int e = 0; e < episodes; e++) {
         d->episodes[e] = (struct dataset_episode){.first_row = e * (STEPS_OF_EPISODE + 1),
                                                   .n_steps = STEPS_OF_EPISODE};
@@ -181,9 +176,7 @@ static enum err bench_init(struct bench *b, int n)
     b->load = ARENA_NEW(a, TILE, float);
     b->query = ARENA_NEW(a, QUERIES, int);
     b->key = ARENA_NEW(a, QUERIES, struct lookup_key);
-    if (b->delta == NULL || b->load == NULL || b->query == NULL || b->key == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(a));
     for (uint32_t i = 0; i < QUERIES; i++) {
         const uint32_t u = rng_philox(rng_key(3, RNG_TWIN, RNG_TRAIN), i, 0, 0, 0).v[0];
         b->query[i] = m->data.at[STORE_TRAIN][rng_below(u, (uint32_t)m->data.n_at[STORE_TRAIN])];

@@ -41,9 +41,7 @@ static enum err threshold_make(struct controller **out, struct arena *arena,
                                const struct controller_setup *setup)
 {
     struct threshold *t = ARENA_NEW(arena, 1, struct threshold);
-    if (t == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     CHECK(setup->rules == NULL && setup->team == NULL); /* nor for a team */
     *t = (struct threshold){.base = {.ops = &threshold_ops}, .cfg = setup->params};
     *out = &t->base;

@@ -12,9 +12,7 @@ static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch
     }
     const size_t length = (size_t)bytes[0] | (size_t)bytes[1] << 8 | (size_t)bytes[2] << 16;
     unsigned char *copy = ARENA_NEW(scratch, length, unsigned char);
-    if (copy == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     memcpy(copy, bytes, length < n ? length : n);
     return ERR_OK;
 }

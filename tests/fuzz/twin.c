@@ -225,7 +225,7 @@ static void seeds(void)
 }
 
 /* A table, two models and the traces are of fixed sizes; networks are as long as their bytes, read
- * twice, unpacked and carved. */
+ * twice, unpacked and allocated. */
 const struct fuzz_reader fuzz_reader = {.fixed = 8 * 1024 * 1024,
                                         .each = 4096,
                                         .begin = begin,

@@ -202,9 +202,7 @@ static const struct env_ops duel_ops = {
 static inline enum err duel_make(void *ctx, struct env **out, struct arena *arena, int n_env)
 {
     struct duel *d = ARENA_NEW(arena, 1, struct duel);
-    if (d == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     *d = (struct duel){.env = {.ops = &duel_ops, .spec = &duel_spec, .n_env = n_env},
                        .trouble = ctx};
     *out = &d->env;

@@ -221,9 +221,7 @@ static inline enum err table_prepare(struct learner *l, struct arena *arena,
     t->best = ARENA_NEW(arena, 1, float);
     t->total = arena_alloc(arena, 1, l->sums[0].bytes);
     t->best_total = ARENA_NEW(arena, 1, struct table_best);
-    if (t->velocity == NULL || t->best == NULL || t->total == NULL || t->best_total == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     l->parts[0].values = t->velocity;
     l->parts[1].values = t->best;
     l->counter = &t->counter;
@@ -246,9 +244,7 @@ static inline enum err table_make(const void *ctx, struct learner **out, struct 
     (void)seed;
     (void)scratch;
     struct table *t = ARENA_NEW(arena, 1, struct table);
-    if (t == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     const size_t n = table_values(spec);
     *t = (struct table){.base = {.ops = &table_ops,
                                  .spec = spec,

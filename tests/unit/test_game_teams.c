@@ -24,7 +24,7 @@ static enum err flooder_new(void **out, struct arena *arena, const struct interf
 {
     (void)i;
     *out = ARENA_NEW(arena, 1, struct flooder);
-    return *out == NULL ? ERR_MEMORY : ERR_OK;
+    return arena_error(arena);
 }
 
 static void flooder_begin(void *memory, const struct interface *i, const struct episode_id *id)
