@@ -81,7 +81,7 @@ enum err codec_get_checkpoint(struct checkpoint_header *h, const struct learner 
     header_message(&own, h, l);
     const Karma__Checkpoint *m =
         (const void *)wire_get(&karma__checkpoint__descriptor, bytes, n, source, scratch);
-    const enum err e = m == NULL ? ERR_FORMAT : check_header(m, &own, source);
+    const enum err e = m == NULL ? wire_error(scratch) : check_header(m, &own, source);
     if (e == ERR_OK) {
         h->config = m->config;
         h->weights = m->weights;
@@ -110,7 +110,8 @@ enum err codec_get_moments(float *values, size_t n_values, int order, const void
     const struct arena_mark mark = arena_mark(scratch);
     const Karma__Moments *m =
         (const void *)wire_get(&karma__moments__descriptor, bytes, n, source, scratch);
-    enum err e = m == NULL ? ERR_FORMAT : wire_expect(source, "values", m->n_values, n_values);
+    enum err e =
+        m == NULL ? wire_error(scratch) : wire_expect(source, "values", m->n_values, n_values);
     if (e == ERR_OK && m->order != (uint32_t)order) {
         log_error("%s: moments of order %u stand where those of order %d should", source, m->order,
                   order);
@@ -278,7 +279,7 @@ enum err codec_get_tile_state(struct rollout_tile *tile, uint32_t *sums, const v
     const struct arena_mark mark = arena_mark(scratch);
     const Karma__TileState *m =
         (const void *)wire_get(&karma__tile_state__descriptor, bytes, n, source, scratch);
-    const enum err e = m == NULL ? ERR_FORMAT : check_tile(m, tile, source);
+    const enum err e = m == NULL ? wire_error(scratch) : check_tile(m, tile, source);
     if (e == ERR_OK) {
         take_tile(tile, sums, m);
     }

@@ -19,7 +19,7 @@ enum err codec_get_error(enum err *code, const void *bytes, size_t n, const char
     const struct arena_mark mark = arena_mark(scratch);
     const Karma__ErrorReport *m =
         (const void *)wire_get(&karma__error_report__descriptor, bytes, n, source, scratch);
-    enum err e = ERR_FORMAT;
+    enum err e = m == NULL ? wire_error(scratch) : ERR_FORMAT;
     if (m != NULL && m->code > ERR_OK && m->code < ERR_COUNT) {
         *code = (enum err)m->code;
         e = ERR_OK;

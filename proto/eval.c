@@ -26,8 +26,8 @@ enum err codec_get_record(struct eval_record *r, double *metrics, double *conduc
     const struct arena_mark mark = arena_mark(scratch);
     const Karma__EvalRecord *m =
         (const void *)wire_get(&karma__eval_record__descriptor, bytes, n, source, scratch);
-    enum err e =
-        m == NULL ? ERR_FORMAT : wire_expect(source, "metrics", m->n_metrics, (size_t)r->n_metrics);
+    enum err e = m == NULL ? wire_error(scratch)
+                           : wire_expect(source, "metrics", m->n_metrics, (size_t)r->n_metrics);
     if (e == ERR_OK) {
         e = wire_expect(source, "conduct", m->n_conduct, (size_t)r->n_conduct);
     }

@@ -51,7 +51,7 @@ enum err codec_get_trace(struct episode_trace *t, const void *bytes, size_t n, c
     const Karma__Trace *m =
         (const void *)wire_get(&karma__trace__descriptor, bytes, n, source, arena);
     if (m == NULL) {
-        return ERR_FORMAT;
+        return wire_error(arena);
     }
     TRY(check_shapes(m, source));
     *t = (struct episode_trace){

@@ -64,7 +64,7 @@ enum err codec_get_store(struct store_header *h, const void *bytes, size_t n, co
     const Karma__TraceStore *m =
         (const void *)wire_get(&karma__trace_store__descriptor, bytes, n, source, arena);
     if (m == NULL) {
-        return ERR_FORMAT;
+        return wire_error(arena);
     }
     TRY(check_header(m, source));
     *h = (struct store_header){
@@ -175,7 +175,7 @@ enum err codec_get_episode(struct store_episode *e, const struct store_header *h
     const Karma__TraceEpisode *m =
         (const void *)wire_get(&karma__trace_episode__descriptor, bytes, n, source, arena);
     if (m == NULL) {
-        return ERR_FORMAT;
+        return wire_error(arena);
     }
     TRY(check_shapes(m, h, source));
     TRY(check_values(m, source));

@@ -74,9 +74,7 @@ enum err codec_put_block(struct buf *out, const struct block *b, const struct en
     const int n_stats = block_n_stats(spec, b->team);
     const struct arena_mark mark = arena_mark(scratch);
     float *boot = ARENA_NEW(scratch, shape_of(b, team, n_stats).agent, float);
-    if (boot == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     Karma__TileBlock m;
     block_message(&m, b, team, n_stats, boot);
     const enum err e = wire_put(out, FRAME_TRAJECTORY, CODEC_TRAJECTORY_VERSION, &m.base);
@@ -189,6 +187,7 @@ enum err codec_get_block(struct block **got, struct block *blocks, int n_blocks,
     const Karma__TileBlock *m =
         (const void *)wire_get(&karma__tile_block__descriptor, bytes, n, source, scratch);
     if (m == NULL) {
+        e = wire_error(scratch);
         goto rewind;
     }
     struct block *b = find_block(blocks, n_blocks, m->tile, m->team);

@@ -63,7 +63,7 @@ enum err codec_get_twin(struct twin_header *h, const void *bytes, size_t n, cons
     const Karma__Twin *m =
         (const void *)wire_get(&karma__twin__descriptor, bytes, n, source, arena);
     if (m == NULL) {
-        return ERR_FORMAT;
+        return wire_error(arena);
     }
     TRY(check_numbers(m, source));
     *h = (struct twin_header){
@@ -125,7 +125,7 @@ enum err codec_get_member(struct twin_member *t, const void *bytes, size_t n, in
     const Karma__TwinMember *m =
         (const void *)wire_get(&karma__twin_member__descriptor, bytes, n, source, arena);
     if (m == NULL) {
-        return ERR_FORMAT;
+        return wire_error(arena);
     }
     TRY(wire_expect(source, "z", m->n_z, m->n_level * (size_t)n_target));
     TRY(wire_expect(source, "next", m->n_next, m->n_level));

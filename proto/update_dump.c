@@ -63,9 +63,7 @@ static enum err put_networks(Karma__UpdateDump *m, const struct update_dump *d,
     const size_t n_actor = (size_t)t->actor.shape.n_layers;
     const size_t n_critic = (size_t)t->critic.shape.n_layers;
     uint64_t *at = ARENA_NEW(scratch, t->n_actors, uint64_t);
-    if (at == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     for (int i = 0; i < t->n_actors; i++) {
         at[i] = t->actor_at[i];
     }
@@ -132,15 +130,11 @@ static enum err put_blocks(Karma__UpdateDump *m, const struct update_dump *d, st
     const size_t n = (size_t)d->n_blocks;
     Karma__TileBlock *blocks = ARENA_NEW(scratch, n, Karma__TileBlock);
     m->blocks = ARENA_NEW(scratch, n, Karma__TileBlock *);
-    if (blocks == NULL || m->blocks == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     for (size_t i = 0; i < n; i++) {
         const struct block *b = &d->blocks[i];
         float *boot = ARENA_NEW(scratch, b->n_env * b->n_steps * spec->n_agents, float);
-        if (boot == NULL) {
-            return ERR_MEMORY;
-        }
+        TRY(arena_error(scratch));
         block_message(&blocks[i], b, spec, d->n_stats, boot);
         m->blocks[i] = &blocks[i];
     }
@@ -156,9 +150,7 @@ static enum err put_returns(Karma__UpdateDump *m, const struct update_dump *d,
     const size_t n = count_rows(d) * agents;
     m->advantage = ARENA_NEW(scratch, n, float);
     m->target = ARENA_NEW(scratch, n, float);
-    if (m->advantage == NULL || m->target == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     size_t at = 0;
     for (int i = 0; i < d->n_blocks; i++) {
         const struct block *b = &d->blocks[i];
@@ -201,9 +193,7 @@ static enum err put_inputs(Karma__UpdateDump *m, const struct update_dump *d, st
     const size_t critic_ld = (size_t)(joint ? t->critic_ld : t->obs_ld);
     m->actor_in = join_inputs(d, false, agents, n_actor, (size_t)t->obs_ld, scratch);
     m->critic_in = join_inputs(d, joint, views, n_critic, critic_ld, scratch);
-    if (m->actor_in == NULL || m->critic_in == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(scratch));
     m->n_actor_in = agents * count_rows(d) * n_actor;
     m->n_critic_in = views * count_rows(d) * n_critic;
     m->slice_of = (uint32_t *)(uintptr_t)d->slice_of;

@@ -58,7 +58,7 @@ enum err codec_get_weights(struct weights *w, int team, const void *bytes, size_
     const struct arena_mark mark = arena_mark(scratch);
     const Karma__Weights *m =
         (const void *)wire_get(&karma__weights__descriptor, bytes, n, source, scratch);
-    enum err e = m == NULL ? ERR_FORMAT : check_weights(w, m, source);
+    enum err e = m == NULL ? wire_error(scratch) : check_weights(w, m, source);
     if (e == ERR_OK && m->team != (uint32_t)team) {
         log_error("%s: weights of team %u stand where those of team %d should", source, m->team,
                   team);
@@ -136,7 +136,7 @@ enum err codec_get_policy(struct weights *w, const struct team_spec *spec, struc
     const Karma__Policy *m =
         (const void *)wire_get(&karma__policy__descriptor, bytes, n, source, arena);
     if (m == NULL) {
-        return ERR_FORMAT;
+        return wire_error(arena);
     }
     TRY(check_policy(m, spec, meta, source));
     TRY(check_weights(w, m->weights, source));
@@ -161,7 +161,7 @@ enum err codec_get_policy_config(const char **config, const void *bytes, size_t 
     const Karma__Policy *m =
         (const void *)wire_get(&karma__policy__descriptor, bytes, n, source, arena);
     if (m == NULL) {
-        return ERR_FORMAT;
+        return wire_error(arena);
     }
     *config = m->config;
     return ERR_OK;

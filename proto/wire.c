@@ -50,6 +50,9 @@ ProtobufCMessage *wire_get(const ProtobufCMessageDescriptor *type, const void *b
     ProtobufCAllocator allocator = {
         .alloc = scratch_alloc, .free = scratch_free, .allocator_data = &budget};
     ProtobufCMessage *m = protobuf_c_message_unpack(type, &allocator, n, bytes);
+    if (arena_error(scratch) != ERR_OK) {
+        return NULL; /* the arena has logged it */
+    }
     if (m == NULL && budget.spent) {
         log_error("%s: %zu bytes that ask for more memory than any %s message of that length "
                   "needs; they were written by another program or damaged",
@@ -60,6 +63,11 @@ ProtobufCMessage *wire_get(const ProtobufCMessageDescriptor *type, const void *b
                   source, n, type->name);
     }
     return m;
+}
+
+enum err wire_error(const struct arena *scratch)
+{
+    return arena_error(scratch) != ERR_OK ? ERR_MEMORY : ERR_FORMAT;
 }
 
 enum err wire_expect(const char *source, const char *field, size_t found, size_t expected)

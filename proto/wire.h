@@ -26,9 +26,12 @@ enum err wire_put(struct buf *out, enum frame_kind kind, unsigned version,
 enum { WIRE_BYTES_FIXED = 64 * 1024, WIRE_BYTES_EACH = 8 };
 
 /* Unpack into memory of `scratch` (the caller rewinds it); NULL with a sentence if the bytes are
- * not such a message, or ask for more memory than they may. */
+ * not such a message, or ask for more memory than they may; NULL when out of memory, too. */
 ProtobufCMessage *wire_get(const ProtobufCMessageDescriptor *type, const void *bytes, size_t n,
                            const char *source, struct arena *scratch);
+
+/* What wire_get() failed for when it returned NULL: ERR_MEMORY or ERR_FORMAT. */
+enum err wire_error(const struct arena *scratch) WARN_UNUSED;
 
 /* Logs "source: field has N values instead of M" and returns ERR_FORMAT unless they are equal. */
 enum err wire_expect(const char *source, const char *field, size_t found,

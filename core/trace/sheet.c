@@ -55,7 +55,7 @@ static enum err open_file(struct reader *r, const char *path)
     }
     r->column_of = ARENA_NEW(r->arena, r->table.n_columns, int);
     r->service_of = ARENA_NEW(r->arena, r->table.n_columns, int);
-    return r->column_of != NULL && r->service_of != NULL ? ERR_OK : ERR_MEMORY;
+    return arena_error(r->arena);
 }
 
 /* ---- the header ---- */
@@ -104,22 +104,24 @@ static enum err choose_layout(struct reader *r)
     return ERR_OK;
 }
 
-/* Index of a service of that name, which is added if it is new; -1: too many, or no memory. */
-static int take_service(struct reader *r, const char *name, size_t n)
+/* Index of a service of that name, which is added if it is new. */
+static enum err take_service(int *index, struct reader *r, const char *name, size_t n)
 {
     struct sheet *s = r->s;
     for (int i = 0; i < s->n_services; i++) {
         if (strncmp(s->services[i], name, n) == 0 && s->services[i][n] == '\0') {
-            return i;
+            *index = i;
+            return ERR_OK;
         }
     }
     if (s->n_services == SERVICES_MAX) {
         log_error("%s:%d: more than %d services", s->path, r->table.line, SERVICES_MAX);
-        return -1;
+        return ERR_FORMAT;
     }
     s->services[s->n_services] = arena_printf(r->arena, "%.*s", (int)n, name);
     r->last_run[s->n_services] = -1;
-    return s->services[s->n_services] != NULL ? s->n_services++ : -1;
+    *index = s->n_services++;
+    return arena_error(r->arena);
 }
 
 /* What the layout says of a column of the file; stem: length of the service in a wide one. */
@@ -198,10 +200,7 @@ static enum err read_header(struct reader *r, double *factors)
         }
         r->column_of[i] = take_column(s, &c);
         if (s->layout->wide) {
-            r->service_of[i] = take_service(r, r->table.header[i], (size_t)stem);
-            if (r->service_of[i] < 0) {
-                return ERR_FORMAT;
-            }
+            TRY(take_service(&r->service_of[i], r, r->table.header[i], (size_t)stem));
         }
         TRY(refuse_twin(r, i));
     }
@@ -262,10 +261,8 @@ static enum err take_run(int *run, struct reader *r)
     }
     for (int k = 0; k < LAYOUT_RUNS_MAX; k++) {
         new.names[k] = new.names[k][0] != '\0' ? arena_strdup(r->arena, new.names[k]) : "";
-        if (new.names[k] == NULL) {
-            return ERR_MEMORY;
-        }
     }
+    TRY(arena_error(r->arena));
     *run = r->s->n_runs++;
     return buf_append(&r->runs, &new, sizeof new);
 }
@@ -295,10 +292,7 @@ static enum err read_line(struct reader *r, double *values, const double *factor
     }
     if (!s->layout->wide) {
         const char *name = r->table.cells[r->service_at];
-        l.service = take_service(r, name, strlen(name));
-        if (l.service < 0) {
-            return ERR_FORMAT;
-        }
+        TRY(take_service(&l.service, r, name, strlen(name)));
     }
     TRY(take_run(&l.run, r));
     TRY(read_values(r, values, factors));
@@ -312,9 +306,7 @@ static enum err read_lines(struct reader *r, const double *factors)
 {
     bool more = true;
     double *values = ARENA_NEW(r->arena, r->width, double);
-    if (values == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(r->arena));
     for (;;) {
         TRY(tabular_next(&r->table, &more));
         if (!more) {
@@ -360,9 +352,7 @@ static enum err find_spacing(struct reader *r)
     int *last = ARENA_NEW(r->arena, s->n_services, int);
     double *spacing = ARENA_NEW(r->arena, s->n_lines, double);
     int n = 0;
-    if (last == NULL || spacing == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(r->arena));
     for (int i = 0; s->timed && i < s->n_lines; i++) {
         const int k = s->layout->wide ? 0 : lines[i].service, before = last[k] - 1;
         if (before >= 0 && lines[before].run == lines[i].run &&
@@ -434,7 +424,7 @@ static int number_rows(int *rows, int *order, int *row_of, const struct sheet *s
     return a.number;
 }
 
-static enum err carve_rows(struct sheet *s, struct arena *arena, const struct reader *r)
+static enum err allocate_rows(struct sheet *s, struct arena *arena, const struct reader *r)
 {
     const double cells = (double)s->n_rows * s->n_services * s->n_columns;
     if (cells > CELLS_FREE + (double)SPARSE_MAX * s->n_lines * r->width) {
@@ -447,9 +437,7 @@ static enum err carve_rows(struct sheet *s, struct arena *arena, const struct re
     s->run = ARENA_NEW(arena, s->n_rows, int);
     s->line = ARENA_NEW(arena, s->n_rows, int);
     s->values = ARENA_NEW(arena, (size_t)cells, double);
-    if (s->time_s == NULL || s->run == NULL || s->line == NULL || s->values == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     for (size_t i = 0; i < (size_t)cells; i++) {
         s->values[i] = NAN;
     }
@@ -463,11 +451,9 @@ static enum err fill_rows(struct reader *r)
     int *rows = ARENA_NEW(r->arena, s->n_lines, int);
     int *order = ARENA_NEW(r->arena, s->n_lines, int);
     int *row_of = ARENA_NEW(r->arena, s->n_services, int);
-    if (rows == NULL || order == NULL || row_of == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(r->arena));
     s->n_rows = number_rows(rows, order, row_of, s, lines);
-    TRY(carve_rows(s, r->arena, r));
+    TRY(allocate_rows(s, r->arena, r));
     for (int i = 0; i < s->n_lines; i++) {
         const size_t row = (size_t)rows[i];
         const size_t at =
@@ -482,9 +468,7 @@ static enum err fill_rows(struct reader *r)
         s->line[row] = first || lines[i].line < s->line[row] ? lines[i].line : s->line[row];
     }
     s->runs = ARENA_NEW(r->arena, s->n_runs, struct sheet_run);
-    if (s->runs == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(r->arena));
     memcpy(s->runs, r->runs.data, r->runs.len);
     return ERR_OK;
 }
@@ -493,17 +477,11 @@ static enum err keep_names(struct sheet *s, struct arena *arena)
 {
     for (int i = 0; i < s->n_ignored; i++) {
         s->ignored[i] = arena_strdup(arena, s->ignored[i]);
-        if (s->ignored[i] == NULL) {
-            return ERR_MEMORY;
-        }
     }
     for (int i = 0; i < s->n_columns; i++) {
         s->columns[i].header = arena_strdup(arena, s->columns[i].header);
-        if (s->columns[i].header == NULL) {
-            return ERR_MEMORY;
-        }
     }
-    return ERR_OK;
+    return arena_error(arena);
 }
 
 /* `karma trace export` writes every column that names a run, and what was decided and offered. */
@@ -522,9 +500,7 @@ static enum err read_all(struct reader *r, const char *path)
     s->services = ARENA_NEW(r->arena, SERVICES_MAX, const char *);
     s->columns = ARENA_NEW(r->arena, r->table.n_columns, struct sheet_column);
     s->ignored = ARENA_NEW(r->arena, r->table.n_columns, const char *);
-    if (factors == NULL || s->services == NULL || s->columns == NULL || s->ignored == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(r->arena));
     TRY(read_header(r, factors));
     TRY(keep_names(s, r->arena));
     TRY(read_lines(r, factors));
@@ -539,9 +515,7 @@ enum err sheet_read(struct sheet *s, struct arena *arena, const char *path)
 {
     struct sheet read = {.path = path};
     struct reader *r = ARENA_NEW(arena, 1, struct reader);
-    if (r == NULL) {
-        return ERR_MEMORY;
-    }
+    TRY(arena_error(arena));
     r->s = &read;
     r->arena = arena;
     buf_init(&r->lines);

@@ -302,29 +302,39 @@ static void test_ratio(struct ranks *r)
     EXPECT(r, r->c.rank != 0 || strstr(r->logged, "ratio_max_dev") != NULL);
 }
 
-/* The last rank runs out of memory at one allocation after another: everybody leaves. (A message
- * that protobuf-c has no memory for counts as damaged.) */
-static void test_memory(struct ranks *r)
+/* The last rank runs out of memory at one allocation after another, or at one piece of an arena:
+ * everybody leaves. */
+static void test_memory_by(struct ranks *r, uint64_t (*count)(void), void (*fail)(uint64_t n))
 {
     struct tiny_run t = whole(NULL);
     tiny_set(&t, "train.updates=1");
     tiny_set(&t, "train.steps=1");
     tiny_set(&t, "game.horizon=16");
     const bool last = r->c.rank == r->c.size - 1;
-    const uint64_t before = mem_calls();
+    const uint64_t before = count();
     EXPECT(r, tiny_go(r, &t) == ERR_OK);
-    const uint64_t n = mem_calls() - before, digest = t.digest;
+    const uint64_t n = count() - before, digest = t.digest;
     int n_failed = 0;
     enum { TRIES = 40 };
     for (uint64_t i = 0; i < TRIES; i++) {
-        mem_fail_after(last ? 1 + i * n / TRIES : 0);
+        fail(last ? 1 + i * n / TRIES : 0);
         const enum err e = tiny_go(r, &t);
-        mem_fail_after(0);
+        fail(0);
         EXPECT(r, e != ERR_OK || t.digest == digest);
         n_failed += e != ERR_OK;
     }
     EXPECT(r, !last || n_failed > TRIES / 2);
     EXPECT(r, tiny_go(r, &t) == ERR_OK && t.digest == digest);
+}
+
+static void test_memory(struct ranks *r)
+{
+    test_memory_by(r, mem_calls, mem_fail_after);
+}
+
+static void test_pieces(struct ranks *r)
+{
+    test_memory_by(r, mem_pieces, mem_fail_piece);
 }
 
 static const struct ranks_test tests[] = {
@@ -335,6 +345,7 @@ static const struct ranks_test tests[] = {
     {"a reward that is not a number ends all ranks", test_nan},
     {"a probability ratio other than 1 ends all ranks", test_ratio},
     {"a rank without memory ends all ranks", test_memory},
+    {"a rank whose arena is exhausted ends all ranks", test_pieces},
 };
 
 int main(int argc, char **argv)
