@@ -421,21 +421,14 @@ static void end_renewing(struct lock *l)
 
 /* ---- the locks of others, above and below ---- */
 
-static bool is_lock_name(const char *name, bool files)
+static bool is_lock_name(const char *name)
 {
     const size_t n = strlen(name), tail = strlen(".lock");
-    return strcmp(name, "lock") == 0 ||
-           (files && n > tail && strcmp(name + n - tail, ".lock") == 0);
+    return strcmp(name, "lock") == 0 || (n > tail && strcmp(name + n - tail, ".lock") == 0);
 }
 
-/* What is to happen to a directory, and which locks in it forbid that. */
-struct intent {
-    const char *participle;
-    bool files; /* locks of files as well as of directories */
-};
-
-/* Is this somebody else's lock, and valid? */
-static enum err check_lock(const char *path, const struct lock *l, const struct intent *what,
+/* Is this somebody else's lock, and valid? Then l->what cannot be `done` to: "used", "written". */
+static enum err check_lock(const char *path, const struct lock *l, const char *done,
                            struct timespec now)
 {
     struct found f;
@@ -449,13 +442,13 @@ static enum err check_lock(const char *path, const struct lock *l, const struct 
     owner_describe(who, &f.owner);
     log_error("'%s' cannot be %s: %s holds '%s', and a directory is locked with all that is in it. "
               "Wait for it to end%s%s",
-              l->what, what->participle, who, path,
+              l->what, done, who, path,
               l->elsewhere != NULL ? ", or choose another place with " : "",
               l->elsewhere != NULL ? l->elsewhere : "");
     return ERR_BUSY;
 }
 
-static enum err check_tree(const char *dir, const struct lock *l, const struct intent *what,
+static enum err check_tree(const char *dir, const struct lock *l, const char *done,
                            struct timespec now, int depth)
 {
     DIR *d = opendir(dir);
@@ -472,34 +465,44 @@ static enum err check_tree(const char *dir, const struct lock *l, const struct i
             continue;
         }
         if (S_ISDIR(st.st_mode) && depth < SCAN_DEPTH) {
-            e = check_tree(path, l, what, now, depth + 1);
-        } else if (S_ISREG(st.st_mode) && is_lock_name(entry->d_name, what->files)) {
-            e = check_lock(path, l, what, now);
+            e = check_tree(path, l, done, now, depth + 1);
+        } else if (S_ISREG(st.st_mode) && is_lock_name(entry->d_name)) {
+            e = check_lock(path, l, done, now);
         }
     }
     closedir(d);
     return e;
 }
 
-/* Nobody works in a directory above ours or below it. Called with our own lock taken: of two that
- * start at once, one at least sees the lock of the other. */
-static enum err check_neighbours(const struct lock *l)
+/* Nobody has locked the directory of our lock file or one above it. The lock of a directory stands
+ * in that directory and is ours: check_lock() passes it over. */
+static enum err check_above(const struct lock *l, const char *done, struct timespec now)
 {
-    static const struct intent use = {.participle = "used"};
     char dir[PATH_MAX], above[PATH_MAX + sizeof "/lock"];
+    (void)snprintf(dir, sizeof dir, "%s", l->path);
+    for (char *slash; !l->guest && (slash = strrchr(dir, '/')) != NULL;) {
+        *slash = '\0';
+        (void)snprintf(above, sizeof above, "%s/lock", dir);
+        TRY(check_lock(above, l, done, now));
+    }
+    return ERR_OK;
+}
+
+/* Nobody works in a directory above ours or on anything below it. Called with our own lock taken:
+ * of two that start at once, one at least sees the lock of the other. */
+static enum err check_neighbours(const struct lock *l, bool is_dir)
+{
+    char dir[PATH_MAX];
     struct stat mine;
     if (fstat(l->fd, &mine) != 0) {
         return cannot("look at", l->path);
     }
-    (void)snprintf(dir, sizeof dir, "%s", l->path);
-    *strrchr(dir, '/') = '\0';
-    TRY(check_tree(dir, l, &use, mine.st_mtim, 0));
-    for (char *slash; !l->guest && (slash = strrchr(dir, '/')) != NULL;) {
-        *slash = '\0';
-        (void)snprintf(above, sizeof above, "%s/lock", dir);
-        TRY(check_lock(above, l, &use, mine.st_mtim));
+    if (is_dir) {
+        (void)snprintf(dir, sizeof dir, "%s", l->path);
+        *strrchr(dir, '/') = '\0';
+        TRY(check_tree(dir, l, "used", mine.st_mtim, 0));
     }
-    return ERR_OK;
+    return check_above(l, is_dir ? "used" : "written", mine.st_mtim);
 }
 
 /* ---- directories and files ---- */
@@ -534,37 +537,67 @@ static enum err set_path(struct lock *l, const char *place, const char *slash, c
     return ERR_OK;
 }
 
-/* An empty directory that was made for the lock only. */
-static void unmake_dir(const struct lock *l)
+/* How many directories of this path are missing; those before a ".." are not counted. */
+static int count_missing(const char *dir)
+{
+    char path[PATH_MAX];
+    int n = 0;
+    (void)snprintf(path, sizeof path, "%s", dir);
+    while (path[0] != '\0' && !file_exists(path)) {
+        char *slash = strrchr(path, '/');
+        const char *name = slash != NULL ? slash + 1 : path;
+        if (strcmp(name, "..") == 0) {
+            break;
+        }
+        n += *name != '\0' && strcmp(name, ".") != 0;
+        *(slash != NULL ? slash : path) = '\0';
+    }
+    return n;
+}
+
+/* The directories that were made for the lock only, as far as they are empty. */
+static void unmake_dirs(const struct lock *l)
 {
     char dir[PATH_MAX];
     (void)snprintf(dir, sizeof dir, "%s", l->path);
-    *strrchr(dir, '/') = '\0';
-    if (l->made_dir && dir[0] != '\0') {
-        (void)rmdir(dir);
+    for (int i = 0; i < l->n_made; i++) {
+        char *slash = strrchr(dir, '/');
+        if (slash == NULL || slash == dir) {
+            return;
+        }
+        *slash = '\0';
+        if (rmdir(dir) != 0) {
+            return;
+        }
     }
+}
+
+/* The lock at l->path, unless somebody works above or below it; without it nothing is left. */
+static enum err take_checked(struct lock *l, bool is_dir)
+{
+    enum err e = take(l);
+    if (e == ERR_OK) {
+        e = check_neighbours(l, is_dir);
+    }
+    if (e != ERR_OK) {
+        end_renewing(l);
+        drop(l);
+        unmake_dirs(l);
+    }
+    return e;
 }
 
 static enum err take_dir(struct lock *l, const char *dir)
 {
     char real[PATH_MAX];
-    l->made_dir = !file_exists(dir);
+    l->n_made = count_missing(dir);
     TRY(file_make_dirs(dir));
     TRY(file_check_writable(dir));
     if (realpath(dir, real) == NULL) {
         return cannot("find", dir);
     }
     TRY(set_path(l, real, "/", "lock"));
-    enum err e = take(l);
-    if (e == ERR_OK) {
-        e = check_neighbours(l);
-    }
-    if (e != ERR_OK) {
-        end_renewing(l);
-        drop(l);
-        unmake_dir(l);
-    }
-    return e;
+    return take_checked(l, true);
 }
 
 enum err lock_dir(struct lock *l, const char *dir, const struct owner *me, const char *elsewhere,
@@ -582,16 +615,13 @@ enum err lock_guest_dir(struct lock *l, const char *dir, const struct owner *me,
     return take_dir(l, dir);
 }
 
-enum err lock_file(struct lock *l, const char *file, const struct owner *me, const char *elsewhere,
-                   const struct lock_times *times)
+/* "FILE.lock" beside a file that need not be there yet. */
+static enum err set_file_path(struct lock *l, const char *file)
 {
     char real[PATH_MAX], parent[PATH_MAX];
     const char *slash = strrchr(file, '/'), *name = slash != NULL ? slash + 1 : file;
-    begin(l, file, me, elsewhere, times);
-    TRY(file_make_parents(file));
     if (realpath(file, real) != NULL) {
-        TRY(set_path(l, real, "", ".lock"));
-        return take(l);
+        return set_path(l, real, "", ".lock");
     }
     const int n = snprintf(parent, sizeof parent, "%.*s", slash != NULL ? (int)(name - file) : 1,
                            slash != NULL ? file : ".");
@@ -605,7 +635,33 @@ enum err lock_file(struct lock *l, const char *file, const struct owner *me, con
         return cannot("create a lock beside", file);
     }
     memcpy(l->path + length, ".lock", sizeof ".lock");
-    return take(l);
+    return ERR_OK;
+}
+
+static enum err take_file(struct lock *l, const char *file)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(file, '/');
+    (void)snprintf(parent, sizeof parent, "%.*s", slash != NULL ? (int)(slash - file) : 0, file);
+    l->n_made = count_missing(parent);
+    TRY(file_make_parents(file));
+    TRY(set_file_path(l, file));
+    return take_checked(l, false);
+}
+
+enum err lock_file(struct lock *l, const char *file, const struct owner *me, const char *elsewhere,
+                   const struct lock_times *times)
+{
+    begin(l, file, me, elsewhere, times);
+    return take_file(l, file);
+}
+
+enum err lock_guest_file(struct lock *l, const char *file, const struct owner *me,
+                         const char *elsewhere, const struct lock_times *times)
+{
+    begin(l, file, me, elsewhere, times);
+    l->guest = true;
+    return take_file(l, file);
 }
 
 enum err lock_confirm(struct lock *l)
@@ -633,7 +689,7 @@ void lock_release(struct lock *l)
     end_renewing(l);
     if (l->held) {
         drop(l);
-        unmake_dir(l);
+        unmake_dirs(l);
     }
 }
 
@@ -650,13 +706,12 @@ void lock_abandon(const struct lock *l)
 /* The old lock moves with its directory and keeps it ours until the new one stands. */
 enum err lock_move_aside(struct lock *l, const char *dir, const char *aside)
 {
-    static const struct intent moving = {.participle = "moved aside", .files = true};
     char temporary[PATH_MAX], old[PATH_MAX];
     struct stat now;
     TRY(lock_confirm(l));
     TRY(write_mine(temporary, &now, l));
     unlink(temporary);
-    TRY(check_tree(dir, l, &moving, now.st_mtim, 0));
+    TRY(check_tree(dir, l, "moved aside", now.st_mtim, 0));
     end_renewing(l);
     if (rename(dir, aside) != 0) {
         log_error("%s: cannot be moved to %s: %s", dir, aside, strerror(errno));

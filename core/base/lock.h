@@ -39,9 +39,10 @@ struct lock {
     const char *elsewhere; /* the option that chooses another place; NULL: there is none */
     struct owner me;
     struct lock_times times;
-    bool guest;          /* the directory may be in one that another process has locked */
-    bool held, made_dir; /* made_dir: the directory is gone again with the lock if it is empty */
-    int fd;              /* our file, whatever stands at `path` by now; -1 */
+    bool guest; /* it may be in a directory that another process has locked */
+    bool held;
+    int n_made; /* directories made for the lock; they go with it if they are empty */
+    int fd;     /* our file, whatever stands at `path` by now; -1 */
     dev_t dev;
     ino_t ino;
     bool renewing, ending; /* the thread; `ending` under `mutex` */
@@ -54,16 +55,18 @@ struct lock {
  * made. Names with symbolic links lead to one lock. `l` must stay where it is until
  * lock_release(). `elsewhere` (by reference): the option that chooses another place, for messages,
  * as in "--out DIR"; NULL if there is none. After an error nothing is held. ERR_BUSY: somebody else
- * is the owner, or has locked a directory above or below this one. */
+ * is the owner, or has locked a directory above; or, for a directory, anything below it. */
 enum err lock_dir(struct lock *l, const char *dir, const struct owner *me, const char *elsewhere,
                   const struct lock_times *times) WARN_UNUSED;
 enum err lock_file(struct lock *l, const char *file, const struct owner *me, const char *elsewhere,
                    const struct lock_times *times) WARN_UNUSED;
 
-/* The same for a directory that may be in one that another process has locked, because that process
- * writes nothing there. */
+/* The same for what may be in a directory that another process has locked, because that process
+ * does not write it. */
 enum err lock_guest_dir(struct lock *l, const char *dir, const struct owner *me,
                         const char *elsewhere, const struct lock_times *times) WARN_UNUSED;
+enum err lock_guest_file(struct lock *l, const char *file, const struct owner *me,
+                         const char *elsewhere, const struct lock_times *times) WARN_UNUSED;
 
 /* Renews the lock and looks whether it is still ours: ERR_BUSY with a sentence if not. Due before
  * something is written that a new owner would not expect. Fine if nothing is held. */

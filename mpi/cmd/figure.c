@@ -144,7 +144,7 @@ static enum err draw_dir(const char *dir, struct arena *arena)
     const char *drawing = file_join(arena, dir, "figure");
     TRY(arena_error(arena));
     if (file_is_dir(dir)) {
-        TRY(locking_file(&lock, NULL, drawing, "karma figure", NULL));
+        TRY(locking_guest_file(&lock, NULL, drawing, "karma figure", NULL));
     }
     const enum err e = find_and_draw(dir, arena);
     locking_end(&lock);

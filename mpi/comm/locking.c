@@ -47,6 +47,12 @@ enum err locking_file(struct lock *l, struct comm *comm, const char *file, const
     return take(l, lock_regular, comm, file, command, elsewhere);
 }
 
+enum err locking_guest_file(struct lock *l, struct comm *comm, const char *file,
+                            const char *command, const char *elsewhere)
+{
+    return take(l, lock_guest_file, comm, file, command, elsewhere);
+}
+
 void locking_end(struct lock *l)
 {
     if (l->held) {

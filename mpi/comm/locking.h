@@ -16,9 +16,11 @@
  * until locking_end(); on other ranks it is empty. ERR_BUSY: another process is the owner. */
 enum err locking_dir(struct lock *l, struct comm *comm, const char *dir, const char *command,
                      const char *elsewhere) WARN_UNUSED;
-/* The directory may be in one that another process has locked. */
+/* It may be in a directory that another process has locked. */
 enum err locking_guest_dir(struct lock *l, struct comm *comm, const char *dir, const char *command,
                            const char *elsewhere) WARN_UNUSED;
+enum err locking_guest_file(struct lock *l, struct comm *comm, const char *file,
+                            const char *command, const char *elsewhere) WARN_UNUSED;
 /* What is there and not a regular file (/dev/stdout, a pipe) needs no lock. */
 enum err locking_file(struct lock *l, struct comm *comm, const char *file, const char *command,
                       const char *elsewhere) WARN_UNUSED;

@@ -65,7 +65,7 @@ neighbour() { # NAME COMMAND...: refused, because the first process holds a lock
 }
 neighbour "a training into its checkpoints" "$KARMA" train $tiny --set run.dir="$run/checkpoints"
 neighbour "an evaluation deep inside" "$KARMA" eval $tiny --set eval.episodes=1 --out "$run/policy/a/b"
-holds "which leaves nothing" test ! -e "$run/policy/a/b"
+holds "which leaves nothing" test ! -e "$run/policy/a"
 neighbour "a simulation inside" "$KARMA" simulate "$two" --out "$run/policy/a"
 neighbour "a training above" "$KARMA" train $tiny --set run.dir="$WORK"
 holds "which leaves no lock" test ! -e "$WORK/lock"
@@ -133,6 +133,27 @@ while read -r name place arguments; do
     picture "$dir" >"$WORK/after"
     holds "$name: nothing was written" cmp "$WORK/before" "$WORK/after"
 done <"$WORK/writers"
+
+# ---- a file in the directory of the first process, which it may write itself ----
+into_run() { # FILE COMMAND...: refused; the file is as it was
+    file=$run/$1
+    shift
+    cksum "$file" >"$WORK/before" 2>/dev/null
+    exits 2 "$* into $file" "$KARMA" "$@" --out "$file"
+    says err "'$file' cannot be written: process $first on host .* holds '$run/lock'.*another place with --out FILE" \
+        "$1 $2: the owner is named"
+    [ "$file" = "$run/status" ] || cksum "$file" >"$WORK/after" 2>/dev/null
+    [ "$file" = "$run/status" ] || holds "$1 $2: nothing was written" cmp "$WORK/before" "$WORK/after"
+}
+into_run run.yaml trace export "$fixtures/store"
+# shellcheck disable=SC2086
+into_run status twin fit $small "$fixtures/store"
+holds "twin fit: the status is the training's" grep -q '^running' "$run/status"
+into_run policy/st trace import "$fixtures/table" --origin a --licence b
+into_run policy/st trace collect "$two" --set eval.episodes=1
+into_run new/st trace merge "$fixtures/store"
+holds "trace merge: no directory is left behind" test ! -e "$run/new"
+exits 0 "a figure of a training under way" "$KARMA" figure "$run"
 
 # A command or verb that this test does not know must be added to it.
 "$KARMA" help | awk '/^Commands:/ { on = 1; next } on && NF == 0 { exit } on { print $1 }' >"$WORK/commands"

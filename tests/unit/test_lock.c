@@ -190,6 +190,69 @@ static void a_file_has_its_lock_beside_it(void **state)
     lock_release(&second);
 }
 
+/* ---- above and below ---- */
+
+static void a_file_in_a_locked_directory_is_refused_and_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct lock l, file;
+    char path[2][200];
+    const struct lock_times times = quick();
+    assert_int_equal(try_as(&l, f, &f->me), ERR_OK);
+    (void)snprintf(path[0], sizeof path[0], "%s/metrics.csv", f->dir);
+    (void)snprintf(path[1], sizeof path[1], "%s/policy/a/store", f->dir);
+    for (int i = 0; i < 2; i++) {
+        heard_forget(&f->scene.log);
+        assert_int_equal(lock_file(&file, path[i], &f->me, "--out FILE", &times), ERR_BUSY);
+        assert_false(file.held);
+        assert_non_null(strstr(f->scene.log.last, path[i]));
+        assert_non_null(strstr(f->scene.log.last, "process "));
+        assert_non_null(strstr(f->scene.log.last, f->path));
+        assert_non_null(strstr(f->scene.log.last, "--out FILE"));
+    }
+    (void)snprintf(path[0], sizeof path[0], "%s/policy", f->dir);
+    assert_false(file_exists(path[0]));
+    assert_int_equal(count_locks(f), 1);
+    (void)snprintf(path[0], sizeof path[0], "%s/figure", f->dir);
+    assert_int_equal(lock_guest_file(&file, path[0], &f->me, NULL, &times), ERR_OK);
+    lock_release(&file);
+    lock_release(&l);
+}
+
+static void a_directory_with_a_locked_file_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct lock l, file;
+    char path[200];
+    const struct lock_times times = quick();
+    (void)snprintf(path, sizeof path, "%s/a/store", f->dir);
+    assert_int_equal(lock_file(&file, path, &f->me, NULL, &times), ERR_OK);
+    assert_int_equal(try_as(&l, f, &f->me), ERR_BUSY);
+    assert_non_null(strstr(f->scene.log.last, "store.lock"));
+    lock_release(&file);
+    assert_false(file_exists(f->dir)); /* both directories were made for the lock */
+    assert_taken(f, &f->me);
+}
+
+static void directories_that_were_made_for_a_lock_go_with_it(void **state)
+{
+    struct fixture *f = *state;
+    struct lock l, second;
+    char path[3][200];
+    const struct lock_times times = quick();
+    (void)snprintf(path[0], sizeof path[0], "%s/a/./b//c/", f->dir);
+    (void)snprintf(path[1], sizeof path[1], "%s/a", f->dir);
+    (void)snprintf(path[2], sizeof path[2], "%s/a/b/c/d/e", f->dir);
+    assert_int_equal(file_make_dirs(f->dir), ERR_OK);
+    assert_int_equal(lock_dir(&l, path[0], &f->me, NULL, &times), ERR_OK);
+    assert_int_equal(lock_dir(&second, path[2], &f->me, NULL, &times), ERR_BUSY);
+    (void)snprintf(path[2], sizeof path[2], "%s/a/b/c/d", f->dir);
+    assert_false(file_exists(path[2]));
+    lock_release(&l);
+    assert_false(file_exists(path[1]));
+    assert_true(file_exists(f->dir)); /* it was there before */
+}
+
 /* ---- takeover: the process is gone ---- */
 
 static void a_process_that_is_gone_owns_nothing(void **state)
@@ -500,7 +563,7 @@ static void a_directory_in_which_somebody_works_stays(void **state)
     assert_int_equal(try_as(&l, f, &f->me), ERR_OK);
     (void)snprintf(aside, sizeof aside, "%s.1", f->dir);
     (void)snprintf(file, sizeof file, "%s/below/twin.store", f->dir);
-    assert_int_equal(lock_file(&store, file, &f->me, NULL, &times), ERR_OK);
+    assert_int_equal(lock_guest_file(&store, file, &f->me, NULL, &times), ERR_OK);
     assert_int_equal(lock_move_aside(&l, f->dir, aside), ERR_BUSY);
     assert_non_null(strstr(f->scene.log.last, "twin.store.lock"));
     assert_false(file_exists(aside));
@@ -529,6 +592,9 @@ int main(void)
         TEST(a_second_process_is_refused_and_told_by_whom),
         TEST(all_names_of_a_directory_are_one_lock),
         TEST(a_file_has_its_lock_beside_it),
+        TEST(a_file_in_a_locked_directory_is_refused_and_leaves_nothing),
+        TEST(a_directory_with_a_locked_file_is_refused),
+        TEST(directories_that_were_made_for_a_lock_go_with_it),
         TEST(a_process_that_is_gone_owns_nothing),
         TEST(a_number_that_another_process_has_by_now_owns_nothing),
         TEST(a_number_of_another_host_says_nothing),
