@@ -33,6 +33,7 @@ static struct {
     enum words kind;           /* of a run with a status file, or of a list of jobs */
     const struct peers *peers; /* NULL: nobody else */
     char status[PATH_LEN], temporary[PATH_LEN];
+    char lock_path[PATH_LEN]; /* the run's, which rank 0 holds */
     char command[COMMAND_LEN];
     char fifo[PATH_LEN]; /* of mpi/launch, on the host where that runs; "" = there is none */
     volatile sig_atomic_t done, saved; /* saved < 0: there is no checkpoint */
@@ -190,10 +191,14 @@ static void write_status(struct line *l)
     }
 }
 
-/* Until somebody has written, or PATIENCE_MS are over. */
+/* Until somebody has written and the lock is gone, or PATIENCE_MS are over. */
 static void await_words(void)
 {
-    for (int waited = 0; waited < PATIENCE_MS && is_under_way(); waited += LOOK_MS) {
+    int waited = 0;
+    for (; waited < PATIENCE_MS && is_under_way(); waited += LOOK_MS) {
+        nap();
+    }
+    for (; waited < PATIENCE_MS && access(last.lock_path, F_OK) == 0; waited += LOOK_MS) {
         nap();
     }
 }
@@ -311,6 +316,9 @@ void stop_last_words(const struct peers *peers, const char *status, int updates)
         return; /* no file has such a name */
     }
     snprintf(last.status, PATH_LEN, "%s", status);
+    const char *slash = strrchr(status, '/');
+    snprintf(last.lock_path, PATH_LEN, "%.*slock", slash != NULL ? (int)(slash + 1 - status) : 0,
+             status);
     last.updates = updates;
     arm(WORDS_RUN, peers);
 }

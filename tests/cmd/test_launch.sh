@@ -5,6 +5,11 @@ print() {
     run "$LAUNCH" --print "$@"
 }
 
+exits 0 "--help" "$LAUNCH" --help
+says out "mpi/launch \[--print\] \[--for BINARY\] -n N PROGRAM" "shows the usage"
+says out "KARMA_LAUNCH_ARGS  more arguments" "and the variables"
+exits 2 "an unknown option" "$LAUNCH" --np 2 "$KARMA"
+says err "unknown option '--np'; '.*launch --help'" "names the one that helps"
 exits 2 "no rank count is a usage error" "$LAUNCH" "$KARMA"
 says err "-n N" "the message names the missing option"
 exits 2 "zero ranks are refused" "$LAUNCH" -n 0 "$KARMA"
@@ -117,12 +122,69 @@ END
     same "$(cat "$WORK/err")" "first words" "what a rank writes before it is killed arrives, once"
     exits 0 "and nobody has last words" env TMPDIR="$WORK/tmp" "$LAUNCH" --for "$KARMA" -n 2 true
     same "$(cat "$WORK/err")" "" "none are written"
+    nothing_left() { # NAME
+        tries=0
+        until [ -z "$(ls "$WORK/tmp" | grep '^karma-launch')" ] || [ $tries = 500 ]; do
+            tries=$((tries + 1))
+            sleep 0.02
+        done
+        same "$(ls "$WORK/tmp" | grep '^karma-launch')" "" "$1"
+    }
+    nothing_left "no file is left behind"
+    mkdir -p "$WORK/no-fifo"
+    printf '#!/bin/sh\nexit 1\n' >"$WORK/no-fifo/mkfifo"
+    chmod +x "$WORK/no-fifo/mkfifo"
+    exits 0 "without FIFOs it works, too" env PATH="$WORK/no-fifo:$PATH" TMPDIR="$WORK/tmp" "$LAUNCH" \
+        --for "$KARMA" -n 2 true
+    nothing_left "and leaves no directory"
+
+    # --- signals: a program that says which one it got, and takes its time ---
+    cat >"$WORK/signals.sh" <<'END'
+for signal in HUP INT TERM USR1; do
+    trap "trap '' HUP INT TERM; echo $signal >>$WORK/got; sleep 0.3; echo end >>$WORK/got; exit 3" $signal
+done
+[ "$OMPI_COMM_WORLD_RANK" != 0 ] || echo $$ >"$WORK/rank"
+while :; do sleep 0.05; done
+END
+    begin() { # in the background, where a script starts a program with SIGINT ignored
+        rm -f "$WORK/got" "$WORK/rank"
+        WORK=$WORK TMPDIR=$WORK/tmp "$LAUNCH" --for "$KARMA" -n 1 sh "$WORK/signals.sh" \
+            >"$WORK/out" 2>"$WORK/err" </dev/null &
+        job=$!
+        wait_until test -s "$WORK/rank"
+    }
+    for signal in HUP INT TERM USR1; do
+        begin
+        kill -$signal $job
+        wait_until test -s "$WORK/got"
+        [ $signal = USR1 ] || kill -$signal $job
+        rc=0
+        wait $job || rc=$?
+        same "$rc $(tr '\n' ' ' <"$WORK/got")" "3 $signal end " \
+            "SIG$signal reaches the ranks, and a second one does not cut them short"
+    done
+    nothing_left "and no file is left behind"
+    begin
+    relay=$(grep -ls "karma-launch-" /proc/[0-9]*/cmdline 2>/dev/null | sed 's|/proc/\(.*\)/cmdline|\1|' |
+        while read -r pid; do grep -aqs "relay.$WORK/tmp" "/proc/$pid/cmdline" && echo "$pid"; done)
+    kill -KILL $relay
+    kill -TERM $job
+    wait $job
+    nothing_left "nor if the process that passes last words on was killed"
+    begin
+    rank=$(cat "$WORK/rank")
+    mpirun=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$rank/status")
+    kill -KILL $job
+    wait $job 2>/dev/null
     tries=0
-    until [ -z "$(ls "$WORK/tmp" | grep '^karma-launch')" ] || [ $tries = 500 ]; do
+    while alive "$mpirun" && [ $tries -lt 500 ]; do
         tries=$((tries + 1))
         sleep 0.02
     done
-    same "$(ls "$WORK/tmp" | grep '^karma-launch')" "" "no file is left behind"
+    ! alive "$mpirun"
+    result $? "with this process mpirun is killed, and so are ranks that use MPI"
+    kill -KILL "$rank"
+    nothing_left "and no file is left behind then"
 fi
 
 # ---- a host whose name nobody knows ----

@@ -17,7 +17,7 @@ start_training() { # LAUNCHER-AND-PROGRAM...; more arguments in $more
 }
 
 end_training() { # SIGNAL
-    kill "-$1" $job
+    kill "-$1" $job 2>/dev/null
     rc=0
     wait $job || rc=$?
 }
@@ -83,18 +83,29 @@ else
     holds "three ranks: status" grep -q '^stopped after update' "$run_dir/status"
 
     more="--set train.checkpoint_every=1"
-    going_on='^ended by SIGTERM after update [0-9]+ of 100000; to go on from the checkpoint of update [1-9]'
-    interrupt_training() { # SIGNAL NAME: one sentence, in a file
+    interrupt_training() { # SIGNAL WORDS NAME: one sentence, in a file
+        going_on="^$2 after update [0-9]+ of 100000; to go on from the checkpoint of update [1-9]"
         rm -rf "$run_dir"
         start_training "$LAUNCH" -n 3 "$KARMA"
         wait_until grep -Eqs "update ([2-9]|[0-9][0-9])" "$run_dir/status"
+        case $3 in
+        *twice*)
+            kill "-$1" $job
+            sleep 0.02
+            ;;
+        esac
         end_training "$1"
-        same "$(grep -Ec "$going_on" "$WORK/err")" 1 "$2: one sentence names the checkpoint"
-        same "$(grep -c 'to go on' "$WORK/err")" 1 "$2: said once"
-        only_ours "$2: no word of the launcher"
+        same "$(grep -Ec "$going_on" "$WORK/err")" 1 "$3: one sentence names the checkpoint"
+        same "$(grep -c 'to go on' "$WORK/err")" 1 "$3: said once"
+        only_ours "$3: no word of the launcher"
+        same "$(grep -c "^$2 after update" "$run_dir/status")" 1 "$3: status"
+        [ ! -e "$run_dir/lock" ]
+        result $? "$3: no lock is left"
     }
-    interrupt_training TERM "three ranks, SIGTERM"
-    interrupt_training INT "three ranks, interrupted"
+    interrupt_training TERM "ended by SIGTERM" "three ranks, SIGTERM"
+    interrupt_training HUP "ended by SIGHUP" "three ranks, hung up"
+    interrupt_training INT interrupted "three ranks, interrupted twice"
+    interrupt_training INT interrupted "three ranks, interrupted"
     command=$(sed -n 's/.*to go on from the checkpoint of update [0-9]*: //p' "$WORK/err")
     sh -c "exec $command" >"$WORK/out" 2>"$WORK/err" </dev/null &
     job=$!
