@@ -311,8 +311,12 @@ install: $(B)/karma ## program, launcher, configs, Slurm templates, documents to
 	install -D -m 755 mpi/launch $(DESTDIR)$(PREFIX)/bin/karma-launch
 	cp -R configs slurm $(DATA)
 	cp -R docs README.md LICENSE $(DOCS)
-	sed -i -e 's|mpi/launch|$(PREFIX)/bin/karma-launch|' -e 's|build/karma|$(PREFIX)/bin/karma|' \
-	    -e 's|configs/|$(PREFIX)/share/karma/configs/|' \
+	install -d $(DOCS)/results
+	cp -R results/README.md results/figures results/tables $(DOCS)/results
+	ln -sfn ../../karma/configs $(DOCS)/configs
+	ln -sfn ../../karma/slurm $(DOCS)/slurm
+	sed -i -e 's|mpi/launch|$(PREFIX)/bin/karma-launch|g' -e 's|build/karma|$(PREFIX)/bin/karma|g' \
+	    -e 's|configs/|$(PREFIX)/share/karma/configs/|g' \
 	    -e 's|slurm/\([a-z_]*\.s\)|$(PREFIX)/share/karma/slurm/\1|g' $(DATA)/slurm/*
 
 sources: # for tests/lint

@@ -6,6 +6,7 @@
  * only a lack of memory, or syntax that leaves no tree, ends a source early.
  */
 #include "core/base/config_parts.h"
+#include "core/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -161,6 +162,13 @@ static enum err apply_include(struct cfg_loading *l, const struct cfg_origin *or
         path = arena_printf(&l->scratch, "%s%s", origin->dir, path);
         TRY(arena_error(&l->scratch));
     }
+    if (!file_exists(path)) {
+        const char *installed = file_installed(&l->scratch, node->text);
+        if (installed == NULL) {
+            return ERR_MEMORY;
+        }
+        path = installed != node->text ? installed : path;
+    }
     return apply_file(l, path, file, node->mark);
 }
 
@@ -265,7 +273,9 @@ static enum err apply_set(struct cfg_loading *l, const char *set)
 static enum err apply_source(struct cfg_loading *l, const struct cfg_source *source)
 {
     if (source->text == NULL) {
-        return apply_file(l, source->path, NULL, (struct cfg_mark){.origin = NULL});
+        const char *path = file_installed(&l->scratch, source->path);
+        return path != NULL ? apply_file(l, path, NULL, (struct cfg_mark){.origin = NULL})
+                            : ERR_MEMORY;
     }
     struct open_file named = {.path = source->path};
     return apply_text(l, &named, source->text, strlen(source->text));

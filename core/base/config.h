@@ -20,7 +20,8 @@
  * first, in order; what stands later overrides. Maps merge key by key; a list replaces the whole
  * list. Refused with a sentence: duplicate and unknown keys, anchors, aliases and tags, more than
  * one document, tabs as indentation, bytes that are not UTF-8, more than CFG_DEPTH_MAX levels, more
- * than CFG_FILE_MAX bytes, an include cycle.
+ * than CFG_FILE_MAX bytes, an include cycle. A file, an include or a path that is neither there nor
+ * beside the file that names it may be one that was installed with the program: file_installed().
  *
  * Kinds. A CFG_ONE_OF row stands for one of several *kinds*, each with a table of parameters of its
  * own (a method, say). The name of the kind is a key of the surrounding map, and its parameters

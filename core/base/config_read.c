@@ -4,10 +4,10 @@
  * Defaults are read like anything else, which is also their check.
  */
 #include "core/base/config_parts.h"
+#include "core/base/file.h"
 #include "core/base/nearest.h"
 
 #include <string.h>
-#include <unistd.h>
 
 const struct cfg_origin cfg_defaults = {.label = "default", .dir = ""};
 
@@ -122,18 +122,33 @@ static void report_kind(struct cfg_loading *l, const struct cfg_slot *slot,
     cfg_report(&l->c->n_errors, node->mark, l->key.s, "%s; %s", t.s, remedy);
 }
 
-/* The file beside the source if there is one, else the name as it is. */
+/* The file beside the source if there is one, else one that is there or was installed, else the
+ * name as it is. */
 static const char *resolve_path(struct cfg_loading *l, const char *path)
 {
     const char *dir = l->origin != NULL ? l->origin->dir : "";
-    if (*path == '\0' || *path == '/' || *dir == '\0') {
-        return arena_strdup(l->c->arena, path);
+    if (*path != '\0' && *path != '/' && *dir != '\0') {
+        char *beside = arena_printf(l->c->arena, "%s%s", dir, path);
+        if (beside == NULL || file_exists(beside)) {
+            return beside;
+        }
     }
-    char *beside = arena_printf(l->c->arena, "%s%s", dir, path);
-    if (beside == NULL || access(beside, F_OK) == 0) {
-        return beside;
+    const char *found = file_installed(l->c->arena, path);
+    return found == path ? arena_strdup(l->c->arena, path) : found;
+}
+
+/* A shell takes quotes away: on a command line they need quotes of their own. */
+static void report_nothing(struct cfg_loading *l, const struct cfg_slot *slot,
+                           const struct cfg_node *node)
+{
+    struct cfg_text remedy = {.len = 0};
+    const bool is_set = l->origin != NULL && l->origin->is_set;
+    if (is_set) {
+        cfg_text_add(&remedy, "for an empty one write --set '%s=\"\"'", l->key.s);
+    } else {
+        cfg_text_add(&remedy, "write \"\" for an empty one");
     }
-    return arena_strdup(l->c->arena, path);
+    report_kind(l, slot, node, remedy.s);
 }
 
 static enum err read_string(struct cfg_loading *l, const struct cfg_slot *slot,
@@ -144,7 +159,7 @@ static enum err read_string(struct cfg_loading *l, const struct cfg_slot *slot,
         return ERR_OK;
     }
     if (cfg_node_is_null(node)) {
-        report_kind(l, slot, node, "write \"\" for an empty one");
+        report_nothing(l, slot, node);
         return ERR_OK;
     }
     const char *s = slot->type == CFG_TYPE_PATH ? resolve_path(l, node->text)

@@ -393,6 +393,25 @@ enum err file_remove_temporaries(const char *dir)
     return e;
 }
 
+const char *file_installed(struct arena *arena, const char *path)
+{
+    char program[PATH_MAX];
+    if (path[0] == '/' || path[0] == '\0' || file_exists(path)) {
+        return path;
+    }
+    const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n > 0 ? n : 0] = '\0';
+    for (int up = 0; up < 2; up++) { /* to PREFIX/bin, to PREFIX */
+        char *slash = strrchr(program, '/');
+        if (slash == NULL) {
+            return path;
+        }
+        *slash = '\0';
+    }
+    const char *installed = arena_printf(arena, "%s/share/karma/%s", program, path);
+    return installed == NULL || file_exists(installed) ? installed : path;
+}
+
 char *file_join(struct arena *arena, const char *a, const char *b)
 {
     if (a[0] == '\0' || b[0] == '/') {

@@ -67,6 +67,11 @@ enum err file_check_writable(const char *dir) WARN_UNUSED;
 /* Fine if it does not exist. */
 enum err file_remove(const char *path) WARN_UNUSED;
 
+/* The path itself if it is absolute or something is there; else the file of that name that was
+ * installed with the program that runs, PREFIX/share/karma/PATH for PREFIX/bin/PROGRAM; the path if
+ * there is none. `path`, or in the arena; NULL when out of memory. */
+const char *file_installed(struct arena *arena, const char *path);
+
 /* "a/b"; `b` if it is absolute or if a is "". NULL when out of memory. */
 char *file_join(struct arena *arena, const char *a, const char *b);
 

@@ -396,6 +396,18 @@ int tabular_twin(const struct tabular *t, int column)
     return -1;
 }
 
+bool tabular_headless(const struct tabular *t)
+{
+    for (int i = 0; t->header != NULL && i < t->n_columns; i++) {
+        char *end;
+        (void)strtod(t->header[i], &end);
+        if (end == t->header[i] || *end != '\0') {
+            return false;
+        }
+    }
+    return t->header != NULL;
+}
+
 int tabular_find_any(const struct tabular *t, const char *const *names)
 {
     int column = -1;

@@ -61,6 +61,10 @@ int tabular_twin(const struct tabular *t, int column);
 /* Index of the first of these names (ends with NULL) that the header has; -1. */
 int tabular_find_any(const struct tabular *t, const char *const *names);
 
+/* There is a header, and every name in it is a number: a table without one, whose first row was
+ * taken for it. */
+bool tabular_headless(const struct tabular *t);
+
 /* Usual names of the column of times; ends with NULL. */
 extern const char *const tabular_time_names[];
 

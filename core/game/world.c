@@ -47,6 +47,7 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
     TRY(topology_init(&w->topology, arena, cfg->topology, places));
     TRY(check_load_file(cfg->workload->file, places));
     TRY(workload_init(&w->workload, arena, cfg->workload));
+    workload_warn_short(&w->workload, w->n_seconds);
     w->scenarios = ARENA_NEW(arena, cfg->n_scenarios, struct scenario);
     TRY(arena_error(arena));
     for (int i = 0; i < cfg->n_scenarios; i++) {

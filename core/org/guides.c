@@ -68,11 +68,12 @@ static enum err compile_rule(struct guides_rule *out, struct compiler *c, int ro
     out->bits = bits_of(r->from, r->to, alpha);
     out->role = role;
     out->rule = rule;
-    if ((out->bits & ~(UINT32_C(1) << alpha)) == 0) {
+    if (r->from < -alpha || r->to > alpha) {
         return plant_cfg_error(c->places, key_of(c, "roles", role, member).s,
                                "role '%s' allows changes from %d to %d, but an action changes at "
-                               "most %d (plant.alpha); narrow the rule",
-                               c->g->org.cfg->roles[role].name, r->from, r->to, alpha);
+                               "most %d (plant.alpha); write changes from %d to %d",
+                               c->g->org.cfg->roles[role].name, r->from, r->to, alpha, -alpha,
+                               alpha);
     }
     return ERR_OK;
 }

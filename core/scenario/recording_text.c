@@ -41,8 +41,15 @@ static enum err no_column(const struct reader *r, const char *what, const char *
     while (names[n] != NULL) {
         n++;
     }
+    if (tabular_headless(&r->table)) {
+        log_error(
+            "%s:%d: this line holds numbers, %s, where a header with the names of the columns "
+            "was expected; put one above it: sed -i '%di time,rate' FILE",
+            r->format->path, r->table.header_line, tabular_found(&r->table), r->table.header_line);
+        return ERR_FORMAT;
+    }
     log_error("%s:%d: no column for the %s; columns found: %s; expected one called %s (in any "
-              "case); name yours in workload.%s, or give its number as '#2'",
+              "case); name yours with --set workload.%s=NAME, or give its number: '#2'",
               r->format->path, r->table.header_line, what, tabular_found(&r->table),
               tabular_names(r->table.arena, names, n), key);
     return ERR_FORMAT;
@@ -55,8 +62,8 @@ static enum err refuse_twin(const struct reader *r, int column, const char *key)
     if (other < 0) {
         return ERR_OK;
     }
-    log_error("%s:%d: columns %d and %d are both called '%.40s'; remove one, or set "
-              "workload.%s=#%d to read the first of them",
+    log_error("%s:%d: columns %d and %d are both called '%.40s'; remove one, or "
+              "read the first of them with --set 'workload.%s=#%d'",
               r->format->path, r->table.header_line, column + 1, other + 1, r->table.header[column],
               key, column + 1);
     return ERR_FORMAT;

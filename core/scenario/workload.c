@@ -22,8 +22,11 @@
 #include "core/scenario/workload.h"
 
 #include "core/base/fmath.h"
+#include "core/base/log.h"
+#include "core/base/plural.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* First coordinate of a draw of RNG_WORKLOAD; the second is the second or the number of the burst.
@@ -119,6 +122,34 @@ static struct span piece_in(const struct recording *r, int piece, struct span sp
 static int starts_in(struct span s, int n_seconds)
 {
     return s.len >= n_seconds ? s.len - n_seconds + 1 : 0;
+}
+
+void workload_warn_short(const struct workload *w, int n_seconds)
+{
+    static const char *const names[] = {"TRAIN", "DEV", "TEST"};
+    static const enum rng_split splits[] = {RNG_TRAIN, RNG_DEV, RNG_TEST_SPLIT};
+    const struct recording *r = &w->recording;
+    char list[128] = "";
+    for (int k = 0; k < 3 && r->n_seconds > 0; k++) {
+        const struct span split = span_of(r->n_seconds, splits[k]);
+        int longest = 0;
+        for (int i = 0; i < r->n_pieces; i++) {
+            const int len = piece_in(r, i, split).len;
+            longest = len > longest ? len : longest;
+        }
+        const size_t n = strlen(list);
+        if (longest < n_seconds) {
+            (void)snprintf(list + n, sizeof list - n, "%s%d s for %s", n > 0 ? ", " : "", longest,
+                           names[k]);
+        }
+    }
+    if (list[0] != '\0') {
+        log_warn(
+            "%s: %d sample%s over %d s; an episode lasts %d s, and the longest stretch without "
+            "a gap is %s: episodes there repeat it. Give a longer recording, or shorten "
+            "game.horizon",
+            w->cfg->file, r->n_samples, plural_s(r->n_samples), r->n_seconds, n_seconds, list);
+    }
 }
 
 static struct rng_block draw(const struct episode_id *id, struct rng_key key, enum draw what,

@@ -40,6 +40,10 @@ struct workload {
 enum err workload_init(struct workload *w, struct arena *arena,
                        const struct workload_cfg *cfg) WARN_UNUSED;
 
+/* A warning if some split of the recording holds no piece as long as an episode, so that episodes
+ * there play the longest one again from its start. Silent for the model. */
+void workload_warn_short(const struct workload *w, int n_seconds);
+
 /* rps (n_seconds): the load of one episode. Pure function of (workload, id, n_seconds). */
 void workload_draw(float *rps, const struct workload *w, const struct episode_id *id,
                    int n_seconds);

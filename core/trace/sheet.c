@@ -70,6 +70,13 @@ static enum err no_layout(const struct reader *r)
 {
     const struct tabular *t = &r->table;
     const char *list = "";
+    if (tabular_headless(t)) {
+        log_error(
+            "%s:%d: this line holds numbers, %s, where a header with the names of the columns "
+            "was expected; put one above it (docs/twin.md names the columns)",
+            t->path, t->header_line, tabular_found(t));
+        return ERR_FORMAT;
+    }
     for (const struct layout *l = layouts; l->name != NULL && list != NULL; l++) {
         const char *missing = layout_missing(l, r->arena, t->header, t->n_columns);
         list = missing != NULL ? arena_printf(r->arena, "%s%s%s (%s) needs %s", list,

@@ -97,7 +97,7 @@ static enum err check_workload(const struct cfg *reader, const struct experiment
     }
     if (replays) {
         log_error("--set %s: the load is a recording (workload.file=%s), and this key is of the "
-                  "model; leave it out, or set workload.file=\"\"",
+                  "model; leave it out, or add --set 'workload.file=\"\"' to use the model",
                   key, cfg->workload.file);
     } else {
         log_error("--set %s: the load is the model, and this key is of a recording; leave it out, "

@@ -3,6 +3,7 @@
 
 #include "core/base/crc32c.h"
 #include "core/base/file.h"
+#include "core/base/log.h"
 #include "core/base/shell.h"
 #include "core/eval/episode.h"
 #include "core/plant/schema.h"
@@ -112,6 +113,26 @@ static enum err build(struct experiment *x)
     return buf_append(&x->resolved, "", 1);
 }
 
+/* A file that sets the organisation and nothing else is one of configs/organisations. */
+static enum err refuse_organisation(const struct experiment *x)
+{
+    bool others = false, organisation = false;
+    for (const struct cfg_field *f = experiment_fields; f->name != NULL; f++) {
+        const bool given = strcmp(cfg_where(&x->reader, f->name), "default") != 0;
+        const bool is_it = strcmp(f->name, "organisation") == 0;
+        organisation = organisation || (is_it && given);
+        others = others || (!is_it && given);
+    }
+    if (others || !organisation) {
+        return ERR_OK;
+    }
+    log_error("%s is an organisation, not an experiment: it sets no section but organisation. "
+              "`karma org check %s` checks it; an experiment names it under include, as "
+              "configs/experiments/ablation_multi_hard.yaml does",
+              x->path, x->path);
+    return ERR_CONFIG;
+}
+
 enum err experiment_load(struct experiment *x, const char *path, const char *const *sets,
                          int n_sets)
 {
@@ -120,6 +141,9 @@ enum err experiment_load(struct experiment *x, const char *path, const char *con
     buf_init(&x->resolved);
     cfg_init(&x->reader, experiment_fields, sizeof x->cfg, &x->arena);
     enum err e = cfg_load(&x->reader, path, sets, n_sets, &x->cfg);
+    if (e == ERR_OK) {
+        e = refuse_organisation(x);
+    }
     if (e == ERR_OK) {
         e = build(x);
     }

@@ -17,6 +17,14 @@ same "$("$KARMA" config check $quick --set train.learners=0 | sed 's/.*: //')" \
     "$("$KARMA" config check $quick | sed 's/.*: //')" "a matter of speed does not change the digest"
 ! [ "$("$KARMA" config check $quick --set train.seed=2)" = "$("$KARMA" config check $quick)" ]
 result $? "the seed does"
+exits 2 "an organisation is no experiment" "$KARMA" config check configs/organisations/single.yaml
+says err "single.yaml is an organisation, not an experiment.*karma org check configs/organisations/single.yaml" \
+    "and the command that checks it is named"
+exits 0 "which does" "$KARMA" org check configs/organisations/single.yaml
+exits 2 "an empty text on the command line" "$KARMA" config check $quick --set workload.file=
+remedy=$(sed -n "s/.*for an empty one write \(--set .*\)/\1/p" "$WORK/err")
+same "$remedy" "--set 'workload.file=\"\"'" "is shown as a shell must read it"
+holds "and so it works" sh -c "'$KARMA' config check $quick $remedy"
 exits 2 "an unknown verb" "$KARMA" config shew $quick
 exits 2 "a missing file" "$KARMA" config check
 exits 0 "--help" "$KARMA" config --help

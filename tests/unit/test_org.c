@@ -143,6 +143,10 @@ static const struct refusal WHOLE[] = {
      "t.yaml:3:", "organisation.roles.0.rules.0.from", "only 'no change'"},
     {"organisation:\n  roles:\n    - {name: a, rules: [{from: 4, to: 6}]}\n",
      "t.yaml:3:", "organisation.roles.0.rules.0.from", "an action changes at most 3 (plant.alpha)"},
+    {"organisation:\n  roles:\n    - {name: a, rules: [{from: -9, to: 9}]}\n",
+     "t.yaml:3:", "organisation.roles.0.rules.0.from", "write changes from -3 to 3"},
+    {"organisation:\n  roles:\n    - {name: a, rules: [{from: 1, to: 4}]}\n",
+     "t.yaml:3:", "organisation.roles.0.rules.0.from", "allows changes from 1 to 4"},
     {"organisation:\n  roles:\n    - name: a\n      rules:\n        - {from: 1, to: 1}\n"
      "        - on: service.quee > 3\n          from: 1\n          to: 1\n",
      "t.yaml:6:", "organisation.roles.0.rules.1.on",

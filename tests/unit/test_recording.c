@@ -340,8 +340,9 @@ static void test_refusals(void **state)
         {"time,a,b\n0,1,2\n", "no column for the rate; columns found: 'time', 'a', 'b'; expected"},
         {"time,a,b\n0,1,2\n", "workload.rate_column"},
         {"time,rate,Rate\n0,1,2\n",
-         ":1: columns 2 and 3 are both called 'rate'; remove one, or set "
-         "workload.rate_column=#2"},
+         ":1: columns 2 and 3 are both called 'rate'; remove one, or read the first of them with "
+         "--set 'workload.rate_column=#2'"},
+        {"0,10\n60,20\n", ":1: this line holds numbers, '0', '10', where a header"},
         {"time,rate,TIME\n0,1,2\n", ":1: columns 1 and 3 are both called 'time'"},
         {"time,rate\n", "0 rates; a recording needs at least 5"},
         {"time,rate\n0,1\n2,1\n", "3 rates; a recording needs"},

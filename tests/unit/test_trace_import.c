@@ -11,6 +11,7 @@ static void test_refusals(void **state)
         const char *text, *words;
     } bad[] = {
         {"", "is empty"},
+        {"5,6\n1,2\n", ":1: this line holds numbers, '5', '6', where a header"},
         {"a,b\n1,2\n", "no layout that is known; columns found: 'a', 'b'; missing: tidy"},
         {"time,service,load\n1,web,2\n", "needs 'http_requests_per_second' or another metric"},
         {"Time,http_requests_per_second\n1,2\n", "needs 'service'"},

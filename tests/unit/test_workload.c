@@ -387,6 +387,21 @@ static void test_short_splits_repeat(void **state)
     check_split(f, RNG_TEST_SPLIT, 64, 81, 100);
 }
 
+static void test_short_splits_are_told(void **state)
+{
+    struct fixture *f = *state;
+    record_numbers(f); /* 100 s: 60, 20 and 20 */
+    heard_forget(&f->log);
+    workload_warn_short(&f->workload, 20);
+    assert_string_equal(f->log.last, "");
+    workload_warn_short(&f->workload, 21);
+    assert_non_null(strstr(f->log.last, "100 samples over 100 s; an episode lasts 21 s"));
+    assert_non_null(
+        strstr(f->log.last, "is 20 s for DEV, 20 s for TEST: episodes there repeat it"));
+    workload_warn_short(&f->workload, 61);
+    assert_non_null(strstr(f->log.last, "60 s for TRAIN, 20 s for DEV"));
+}
+
 static void test_scaled_to_the_mean(void **state)
 {
     struct fixture *f = *state;
@@ -505,6 +520,7 @@ int main(void)
         TEST_(test_known_bits),
         TEST_(test_splits_share_no_second),
         TEST_(test_short_splits_repeat),
+        TEST_(test_short_splits_are_told),
         TEST_(test_scaled_to_the_mean),
         TEST_(test_bad_files),
         TEST_(test_missing_file),
