@@ -37,7 +37,7 @@ endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = checkpoint error eval trace trace_store trajectory twin update_dump weights
-BASE        = clock config config_kind config_place config_print config_read config_value config_yaml crc32c \
+BASE        = clock config config_kind config_older config_place config_print config_read config_value config_yaml crc32c \
               crossed csv csv_read err file fmath frame frame_file gzip jobs lock log mem nearest options \
               owner plausible progress rng rundir shell stats tabular timecolumn timestamp
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser

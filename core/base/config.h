@@ -205,6 +205,13 @@ struct cfg_field {
         .name = (old), .type = CFG_TYPE_RENAMED, .def = (new_), .unit = "", .doc = ""              \
     }
 
+/* A word that older versions had under a key, for the map that their maps are refused with: what
+ * stands for it now, as in "draw: allocations". Behind the row of the key. */
+#define CFG_REPLACED(key, word, now_)                                                              \
+    {                                                                                              \
+        .name = (key), .type = CFG_TYPE_RENAMED, .def = (now_), .unit = (word), .doc = ""          \
+    }
+
 #define CFG_LIST_(S, member, n_member, E, T, def_, n_min_, n_max_, min_, max_, unit_, effect_,     \
                   doc_, choices_, table_)                                                          \
     {                                                                                              \

@@ -4,8 +4,7 @@
  * says is then read over them like any other table. A kind that is given again, by a later source,
  * keeps what it has.
  *
- * Older versions wrote the kind as a value and the parameters of all kinds beside it: {kind: khpa,
- * target: 0.5}. Such a map is refused with the map to write instead.
+ * Maps that write the kind as a value are refused by config_older.c.
  */
 #include "core/base/config_parts.h"
 #include "core/base/nearest.h"
@@ -140,94 +139,4 @@ bool cfg_kind_add_hint(struct cfg_text *hint, const struct cfg_loading *l,
         n++;
     }
     return n > 0;
-}
-
-static const struct cfg_node *find_entry(const struct cfg_node *map, const char *key)
-{
-    for (const struct cfg_node *n = map->first; n != NULL; n = n->next) {
-        if (strcmp(n->key, key) == 0) {
-            return n;
-        }
-    }
-    return NULL;
-}
-
-/* The kind that an entry's word names, or -1. */
-static int named_kind(const struct cfg_kind *const *kinds, const struct cfg_node *entry)
-{
-    return entry != NULL && entry->kind == CFG_NODE_SCALAR ? cfg_find_kind(kinds, entry->text) : -1;
-}
-
-static void add_value(struct cfg_text *t, const struct cfg_node *node)
-{
-    if (node->kind == CFG_NODE_SCALAR) {
-        cfg_text_add(t, "%s%s%s", node->quoted ? "\"" : "", node->text, node->quoted ? "\"" : "");
-        return;
-    }
-    const char *comma = "";
-    cfg_text_add(t, node->kind == CFG_NODE_LIST ? "[" : "{");
-    for (const struct cfg_node *n = node->first; n != NULL; n = n->next, comma = ", ") {
-        cfg_text_add(t, "%s%s%s", comma, n->key != NULL ? n->key : "", n->key != NULL ? ": " : "");
-        add_value(t, n);
-    }
-    cfg_text_add(t, node->kind == CFG_NODE_LIST ? "]" : "}");
-}
-
-/* "khpa: {target: 0.5}" of the flat map, from the keys that the kind knows and `outer` does not. A
- * table with kinds of its own (`rule: khpa`) takes from the same map. */
-static void add_nested(struct cfg_text *t, const struct cfg_kind *kind, const struct cfg_node *map,
-                       const struct cfg_field *outer)
-{
-    const char *comma = "";
-    cfg_text_add(t, "%s: {", kind->name);
-    for (const struct cfg_node *n = map->first; n != NULL; n = n->next) {
-        int row = cfg_find_row(kind->table, n->key);
-        if (row < 0 || cfg_find_row(outer, n->key) >= 0) {
-            continue;
-        }
-        if (kind->table[row].type == CFG_TYPE_RENAMED) {
-            row = cfg_find_row(kind->table, kind->table[row].def);
-        }
-        const struct cfg_field *f = &kind->table[row];
-        const int one = f->type == CFG_TYPE_TABLE ? cfg_find_one_of(f->table) : -1;
-        const int inner = one >= 0 ? named_kind(f->table[one].kinds, n) : -1;
-        if (one >= 0 && inner < 0 && n->kind == CFG_NODE_SCALAR) {
-            continue; /* the word of an older version for none of them */
-        }
-        cfg_text_add(t, "%s%s: ", comma, f->name);
-        comma = ", ";
-        if (inner >= 0) {
-            cfg_text_add(t, "{");
-            add_nested(t, f->table[one].kinds[inner], map, kind->table);
-            cfg_text_add(t, "}");
-        } else {
-            add_value(t, n);
-        }
-    }
-    cfg_text_add(t, "}");
-}
-
-bool cfg_kind_refuse_flat(struct cfg_loading *l, const struct cfg_slot *table,
-                          const struct cfg_slot *one, const struct cfg_node *map)
-{
-    const struct cfg_node *given = find_entry(map, "kind");
-    const int k = named_kind(one->field->kinds, given);
-    if (k < 0 || cfg_find_row(table->table, "kind") >= 0) {
-        return false;
-    }
-    struct cfg_text instead = {.len = 0};
-    cfg_text_add(&instead, "{");
-    for (const struct cfg_node *n = map->first; n != NULL; n = n->next) {
-        if (cfg_find_row(table->table, n->key) >= 0) {
-            cfg_text_add(&instead, "%s: ", n->key);
-            add_value(&instead, n);
-            cfg_text_add(&instead, ", ");
-        }
-    }
-    add_nested(&instead, one->field->kinds[k], map, table->table);
-    cfg_text_add(&instead, "}");
-    one->place->mark = given->mark; /* a kind was given: it is not missing, too */
-    cfg_report(&l->c->n_errors, given->key_mark, l->key.s,
-               "the parameters of a kind stand in a map of that kind; write %s", instead.s);
-    return true;
 }

@@ -4,7 +4,8 @@
  *     config_value.c   the text of one value <-> one C value, and the sentences about it
  *     config_place.c   a dotted key -> its row, its bytes in the struct, where it was given
  *     config_read.c    one tree, or the defaults, onto the struct
- *     config_kind.c    the same for one of several kinds, and how older versions wrote them
+ *     config_kind.c    the same for one of several kinds
+ *     config_older.c   maps of older versions, and the map to write instead
  *     config.c         files with their includes and overrides, one after the other
  *     config_print.c   struct + table -> text: resolved config, documentation, digest, difference
  */
@@ -190,11 +191,6 @@ enum err cfg_kind_read(struct cfg_loading *l, const struct cfg_slot *one, int k,
 enum err cfg_kind_read_word(struct cfg_loading *l, const struct cfg_slot *one,
                             const struct cfg_node *word) WARN_UNUSED;
 
-/* Reports a map that is written as in older versions, `kind: NAME` with the parameters beside it.
- * False: it is not. */
-bool cfg_kind_refuse_flat(struct cfg_loading *l, const struct cfg_slot *table,
-                          const struct cfg_slot *one, const struct cfg_node *map);
-
 /* Adds where else a key may stand that is unknown beside the kinds: a parameter of some of them.
  * False: of none. */
 bool cfg_kind_add_hint(struct cfg_text *hint, const struct cfg_loading *l,
@@ -202,5 +198,12 @@ bool cfg_kind_add_hint(struct cfg_text *hint, const struct cfg_loading *l,
 
 /* "nothing, khpa or ff" */
 void cfg_kind_add_names(struct cfg_text *t, const struct cfg_kind *const *kinds);
+
+/* ---- maps of older versions (config_older.c) ---- */
+
+/* Reports a map that is written as in older versions, `kind: NAME` with the parameters beside it.
+ * False: it is not. */
+bool cfg_kind_refuse_flat(struct cfg_loading *l, const struct cfg_slot *table,
+                          const struct cfg_slot *one, const struct cfg_node *map);
 
 #endif

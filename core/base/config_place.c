@@ -110,7 +110,7 @@ static int parse_index(const char *part)
 {
     int i = 0;
     size_t n = strlen(part);
-    if (n == 0 || n > 8 || strspn(part, "0123456789") != n) {
+    if (n == 0 || n > 8 || strspn(part, "0123456789") != n || (n > 1 && part[0] == '0')) {
         return -1;
     }
     for (; *part != '\0'; part++) {

@@ -86,6 +86,8 @@ static void report_unknown_key(struct cfg_loading *l, const struct cfg_field *ta
         /* it says all */
     } else if (nearest_word(&near) != NULL) {
         cfg_text_add(&hint, "did you mean '%s'?", nearest_word(&near));
+    } else if (known_key(table, 0) == NULL) {
+        cfg_text_add(&hint, "there are no keys here; leave it out");
     } else if (find_elsewhere(&elsewhere, l->c->root, name, 0)) {
         cfg_text_add(&hint, "that key is written %s", elsewhere.s);
     } else {

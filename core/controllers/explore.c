@@ -143,6 +143,7 @@ static const struct cfg_field explore_fields[] = {
                "share of the decisions, by service, at which it is drawn"),
     CFG_TABLE(struct explore_params, rule, controller_rule_khpa,
               "what it does when it does not explore"),
+    CFG_REPLACED("rule", "static", "draw: allocations"),
     CFG_END,
 };
 

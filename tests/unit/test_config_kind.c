@@ -26,7 +26,7 @@ struct inner {
     struct cfg_one shape;
 };
 struct frame {
-    struct inner rule;
+    struct inner rule, mount;
     double share;
 };
 
@@ -47,8 +47,14 @@ static const struct cfg_field INNER_ROWS[] = {
     CFG_ONE_OF(struct inner, shape, KINDS, "", CFG_RESULT, "shape"),
     CFG_END,
 };
+static const struct cfg_field MOUNT_ROWS[] = {
+    CFG_ONE_OF(struct inner, shape, KINDS, "square", CFG_RESULT, "shape"),
+    CFG_END,
+};
 static const struct cfg_field FRAME_ROWS[] = {
     CFG_TABLE(struct frame, rule, INNER_ROWS, "what is framed"),
+    CFG_TABLE(struct frame, mount, MOUNT_ROWS, "what is around it"),
+    CFG_REPLACED("rule", "old", "inner: new"),
     CFG_DOUBLE(struct frame, share, "0.5", 0, 1, "", CFG_RESULT, "of the page"),
     CFG_END,
 };
@@ -265,7 +271,9 @@ static void test_refusals(void **state)
     refused(f, "cover: 7", NULL,
             "cover: found '7', which is no shape; write one of dot, square, circle or frame");
     refused(f, "figures: [{squares: {}, dot: {}}]", NULL, "did you mean 'square'?");
-    refused(f, "figures: [{dot: {size: 1}}]", NULL, "figures.0.dot: unknown key 'size'");
+    refused(f, "figures: [{dot: {size: 1}}]", NULL,
+            "figures.0.dot: unknown key 'size'; there are no keys here; leave it out");
+    refused(f, "figures: [dot, dot]", "figures.01.dot={}", "no element '01'");
     refused(f, "figures: [{square: {size: 10}}]", NULL, "figures.0.square.size: found");
     refused(f, "figures: [{square: {width: 1}}]", NULL,
             "unknown key 'width'; it is called 'size' now");
@@ -293,6 +301,25 @@ static void test_older_forms(void **state)
     refused(f, "figures: [{kind: frame, rule: uniform, share: 1}]", NULL,
             "write {frame: {share: 1}}");
     refused(f, "figures: [{kind: dot}]", NULL, "write {dot: {}}");
+    refused(f, "figures: [{kind: square, square: {size: 2}, corners: 3}]", NULL,
+            "write {square: {size: 2, corners: 3}}");
+    refused(f, "figures: [{kind: square, sise: 2, path: x, dot: {}}]", NULL,
+            "write {square: {}}; left out, because square has no such parameter: 'sise' (did you "
+            "mean 'size'?), 'path', 'dot'");
+    refused(f, "figures: [{kind: square, name: 'say \"x\" \\ y'}]", NULL,
+            "write {name: \"say \\\"x\\\" \\\\ y\", square: {}}");
+    refused(f, "figures:\n  - kind: dot\n    name: a, b\n", NULL,
+            "write {name: \"a, b\", dot: {}}");
+    refused(f, "figures: [{kind: circle, size: 3, rings: [1, 2, 3, 4, 5, 6]}]", NULL,
+            "write {circle: {size: 3, rings: [1, 2, 3, 4, and the other 2]}}");
+    refused(f, "figures: [{kind: frame, rule: old, share: 1}]", NULL,
+            "write {frame: {inner: new, share: 1}}");
+    refused(f, "figures: [{kind: frame, size: 2, share: 1}]", NULL,
+            "write {frame: {share: 1, mount: {square: {size: 2}}}}");
+    refused(f, "figures: [{kind: frame, mount: sqare, share: 1}]", NULL, "'mount' with that value");
+    refused(f, "figures: [{kind: sqare, size: 2}]", NULL,
+            "figures.0: found 'sqare', which is no shape; did you mean 'square'? Write it as a key "
+            "with its parameters in a map: square: {KEY: VALUE}");
     refused(f, "cover: {corners: 3}", NULL,
             "cover: unknown key 'corners'; it is a parameter; write square: {corners: VALUE}");
     refused(f, "cover: {size: 3}", NULL, "write square: {size: VALUE} or circle: {size: VALUE}");
@@ -337,6 +364,10 @@ static void test_round_trip(void **state)
                                "  - name: \"\"\n"
                                "    frame:\n"
                                "      rule:\n"
+                               "        square:\n"
+                               "          size: 1\n"
+                               "          corners: 4\n"
+                               "      mount:\n"
                                "        square:\n"
                                "          size: 1\n"
                                "          corners: 4\n"
