@@ -323,66 +323,115 @@ static enum err write_numbers(const char *path, const struct fidelity *f, struct
 
 /* ---- figures ---- */
 
-/* The metrics that are drawn, where the twin has them. */
-static const char *const drawn[] = {"response", "latency",         "queue",
-                                    "answered", "in time (exact)", "util_10s"};
+/* The metrics that are drawn, where the twin has them, and what they are called there. */
+static const struct {
+    const char *name, *title;
+} drawn[] = {
+    {"response", "response time"},
+    {"latency", "latency"},
+    {"queue", "queue length"},
+    {"answered", "answered / received"},
+    {"in time (exact)", "SLO attainment"},
+    {"util_10s", "CPU use / request"},
+};
 enum { DRAWN = sizeof drawn / sizeof *drawn };
 
-/* Six panels below a title. What the colours mean stands between: keys within panels would cover
- * what is drawn there. */
-static void begin_panels(struct script *s, const char *title)
+/* Curves of the twins lie upon each other where the forms of a twin agree: the first is wide with
+ * large markers, the next ones are narrow, so that all are seen. */
+static const struct {
+    double line, marker;
+} sizes[] = {{4.0, 1.0}, {1.8, 0.5}, {1.2, 0.5}};
+
+static int size_of(int twin)
 {
+    const int n = sizeof sizes / sizeof *sizes;
+    return twin < n ? twin : n - 1;
+}
+
+/* Six panels, and above them a plot without a border that is nothing but the key of all: as wide as
+ * the figure, so that its entries stand in a row, and outside of what is drawn in the panels. */
+enum { TWIN_WIDTH = 880, TWIN_HEIGHT = 620, ACROSS = 3 };
+
+static void begin_key(struct script *s, const char *title, int rows)
+{
+    script_put(
+        s,
+        "set multiplot title %s\nset lmargin at screen 0.01\nset rmargin at screen 0.99\n"
+        "set tmargin at screen 0.94\nset bmargin at screen 0.85\nunset border\nunset tics\n"
+        "set xrange [0:1]\nset yrange [0:1]\n"
+        "set key inside center vertical maxrows %d Left reverse samplen 2.5 width %d noenhanced "
+        "font ',12'\n"
+        "plot ",
+        script_quoted(s, title), rows, rows > 1 ? -6 : -1);
+}
+
+static void end_key(struct script *s)
+{
+    script_put(s, "\nunset key\nset border 3 lw 1 lc rgb '#404040'\nset tics nomirror out\n"
+                  "set xrange [*:*]\nset xlabel 'steps ahead (periods)'\n");
+}
+
+/* The next panel is metric i; `gap` is left between columns, a share of the width. */
+static void begin_panel(struct script *s, int i, double gap)
+{
+    const double left = 0.1, right = 0.985, top = 0.8, bottom = 0.12, between = 0.21;
+    const double width = (right - left - (ACROSS - 1) * gap) / ACROSS;
+    const double height = (top - bottom - between) / 2;
+    const double x = left + (i % ACROSS) * (width + gap);
+    const double y = bottom + (1 - i / ACROSS) * (height + between);
     script_put(s,
-               "set multiplot layout 2,3 margins screen 0.07,0.985,0.115,0.8 spacing screen "
-               "0.075,0.215 title %s\n"
-               "set key at screen 0.5,0.915 center horizontal samplen 2 font ',11'\n",
-               script_quoted(s, title));
+               "set lmargin at screen %.4f\nset rmargin at screen %.4f\n"
+               "set bmargin at screen %.4f\nset tmargin at screen %.4f\n"
+               "set title %s noenhanced\n",
+               x, x + width, y, y + height, script_quoted(s, drawn[i].title));
 }
 
-/* The names of the twins in their colours, and of the dashed line, in one row. */
-static void name_colours(struct script *s, const struct fidelity *f, const char *dashed)
+static void name_twin(struct script *s, const struct fidelity *f, int t, const char *note,
+                      int marker)
 {
-    for (int t = 0; t <= f->n_twins; t++) {
-        const double x = (t + 0.5) / (f->n_twins + 1);
-        const bool last = t == f->n_twins;
-        script_put(s, "set label %d %s at screen %.3f,0.9 center tc rgb '%s' font ',12'\n", t + 1,
-                   script_quoted(s, last ? dashed : f->names[t]), x,
-                   last ? "#606060" : script_colours[t]);
-    }
-    script_put(s, "unset key\n");
+    const char *name = arena_printf(s->arena, "%s%s", f->names[t], note);
+    script_put(s, "NaN with linespoints lw %g pt %d ps %g lc rgb '%s' title %s, ",
+               sizes[size_of(t)].line, marker, sizes[size_of(t)].marker, script_colours[t],
+               script_quoted(s, name != NULL ? name : ""));
 }
 
-static void plot_metric(struct script *s, const struct fidelity *f, const char *name,
-                        const char *column)
+/* A line for each twin: its column, of all windows. */
+static void plot_twins(struct script *s, const struct fidelity *f, const char *metric,
+                       const char *column, int marker)
 {
-    script_put(s, "plot ");
     for (int t = 0; t < f->n_twins; t++) {
         script_put(s,
                    "'accuracy.csv' using (strcol('twin') eq %s && strcol('metric') eq %s && "
-                   "strcol('window') eq 'all' ? column('k') : NaN):'%s' with linespoints lw 1.6 pt "
-                   "7 ps 0.4 lc rgb '%s' title %s, ",
-                   script_quoted(s, f->names[t]), script_quoted(s, name), column, script_colours[t],
-                   script_quoted(s, f->names[t]));
+                   "strcol('window') eq 'all' ? column('k') : NaN):'%s' with linespoints lw %g pt "
+                   "%d ps %g lc rgb '%s' notitle, ",
+                   script_quoted(s, f->names[t]), script_quoted(s, metric), column,
+                   sizes[size_of(t)].line, marker, sizes[size_of(t)].marker, script_colours[t]);
     }
 }
+
+#define DASHED "with lines dt 2 lw 1.5 lc rgb '#606060'"
 
 static enum err draw_horizon(const char *dir, const struct fidelity *f, struct arena *scratch)
 {
     struct script s;
-    script_begin(&s, scratch, dir, "twin-horizon", 960, 600);
-    begin_panels(&s, "open-loop skill by horizon: 1 - |gap| / |gap of the mean|");
-    name_colours(&s, f, "dashed: hold");
-    script_put(&s,
-               "set yrange [-0.2:1]\nset xtics 5\nset xlabel 'k, periods ahead' offset 0,0.5\n");
+    script_begin(&s, scratch, dir, "twin-horizon", TWIN_WIDTH, TWIN_HEIGHT);
+    begin_key(&s, "open-loop skill by horizon: 1 - |error| / |error of the mean|", 1);
+    for (int t = 0; t < f->n_twins; t++) {
+        name_twin(&s, f, t, "", 7);
+    }
+    script_put(&s, "NaN " DASHED " title 'last value held'");
+    end_key(&s);
+    script_put(&s, "set yrange [-0.2:1]\nset ytics nomirror 0.2\nset xtics 5 nomirror\n");
     for (int i = 0; i < DRAWN; i++) {
-        if (accuracy_find(f->twins[0], drawn[i]) >= 0) {
-            script_put(&s, "set title %s noenhanced\n", script_quoted(&s, drawn[i]));
-            plot_metric(&s, f, drawn[i], "skill");
+        if (accuracy_find(f->twins[0], drawn[i].name) >= 0) {
+            begin_panel(&s, i, 0.075);
+            script_put(&s, "set ylabel '%s'\nplot ", i % ACROSS == 0 ? "skill (ratio)" : "");
+            plot_twins(&s, f, drawn[i].name, "skill", 7);
             script_put(&s,
                        "'accuracy.csv' using (strcol('twin') eq %s && strcol('metric') eq %s && "
                        "strcol('window') eq 'all' ? column('k') : NaN):(1 - column('gap_hold') / "
-                       "column('gap_mean')) with lines dt 2 lc rgb '#808080' title 'hold'\n",
-                       script_quoted(&s, f->names[0]), script_quoted(&s, drawn[i]));
+                       "column('gap_mean')) " DASHED " notitle\n",
+                       script_quoted(&s, f->names[0]), script_quoted(&s, drawn[i].name));
         }
     }
     script_put(&s, "unset multiplot\n");
@@ -392,57 +441,70 @@ static enum err draw_horizon(const char *dir, const struct fidelity *f, struct a
 static enum err draw_coverage(const char *dir, const struct fidelity *f, struct arena *scratch)
 {
     struct script s;
-    script_begin(&s, scratch, dir, "twin-coverage", 960, 600);
-    begin_panels(&s, "share of what came within the 90 % (dots) and 50 % intervals (circles)");
-    name_colours(&s, f, "dashed: as it should be");
-    script_put(&s, "set yrange [0:1]\nset ytics (0, 0.25, 0.5, 0.75, 0.9)\nset xtics 5\n"
-                   "set xlabel 'k, periods ahead' offset 0,0.5\n");
+    script_begin(&s, scratch, dir, "twin-coverage", TWIN_WIDTH, TWIN_HEIGHT);
+    begin_key(&s, "observed values that lay within the twin's 90 % and 50 % intervals", 2);
+    for (int t = 0; t < f->n_twins; t++) {
+        name_twin(&s, f, t, ", 90 %", 7);
+        name_twin(&s, f, t, ", 50 %", 6);
+    }
+    script_put(&s, "NaN " DASHED " title 'nominal'");
+    end_key(&s);
+    script_put(
+        &s,
+        "set yrange [0:1]\nset ytics nomirror (0, 0.25, 0.5, 0.75, 0.9)\nset xtics 5 nomirror\n");
     for (int i = 0; i < DRAWN; i++) {
-        if (accuracy_find(f->twins[0], drawn[i]) >= 0) {
-            script_put(&s, "set title %s noenhanced\n", script_quoted(&s, drawn[i]));
-            plot_metric(&s, f, drawn[i], "inside_90");
-            script_put(&s, "0.9 with lines dt 2 lc rgb '#808080' notitle, 0.5 with lines dt 2 lc "
-                           "rgb '#808080' notitle, ");
-            for (int t = 0; t < f->n_twins; t++) {
-                script_put(&s,
-                           "'accuracy.csv' using (strcol('twin') eq %s && strcol('metric') eq %s "
-                           "&& strcol('window') eq 'all' ? column('k') : NaN):'inside_50' with "
-                           "linespoints lw 1.6 pt 6 ps 0.5 lc rgb '%s' notitle%s",
-                           script_quoted(&s, f->names[t]), script_quoted(&s, drawn[i]),
-                           script_colours[t], t + 1 < f->n_twins ? ", " : "\n");
-            }
+        if (accuracy_find(f->twins[0], drawn[i].name) >= 0) {
+            begin_panel(&s, i, 0.075);
+            script_put(&s, "set ylabel '%s'\nplot ", i % ACROSS == 0 ? "coverage (share)" : "");
+            plot_twins(&s, f, drawn[i].name, "inside_90", 7);
+            plot_twins(&s, f, drawn[i].name, "inside_50", 6);
+            script_put(&s, "0.9 " DASHED " notitle, 0.5 " DASHED " notitle\n");
         }
     }
     script_put(&s, "unset multiplot\n");
     return script_finish(&s);
 }
 
+/* The longest horizon first: the next one, whose points lie closer to the line, stays in sight. */
+static void plot_pairs(struct script *s, const struct fidelity *f, const char *metric)
+{
+    for (int h = f->n_horizons - 1; h >= 0; h -= f->n_horizons - 1 > 0 ? f->n_horizons - 1 : 1) {
+        const char *colour = script_colours[h == 0 ? 0 : 1];
+        if (metric == NULL) {
+            script_put(s, ", NaN with points pt 7 ps 0.3 lc rgb '%s' title '%d %s ahead'", colour,
+                       f->horizons[h], f->horizons[h] == 1 ? "period" : "periods");
+        } else {
+            script_put(s,
+                       ", 'pairs.csv' using (strcol('metric') eq %s && column('k') == %d ? "
+                       "column('true') : NaN):'said' with points pt 7 ps 0.3 lc rgb '%s' notitle",
+                       script_quoted(s, metric), f->horizons[h], colour);
+        }
+    }
+}
+
 static enum err draw_pairs(const char *dir, const struct fidelity *f, struct arena *scratch)
 {
     struct script s;
-    script_begin(&s, scratch, dir, "twin-pairs", 960, 660);
-    begin_panels(&s, "predicted (upwards, median of the worlds) against true");
-    script_put(&s, "set xtics font ',10' autofreq\nset ytics font ',10'\n");
+    script_begin(&s, scratch, dir, "twin-pairs", TWIN_WIDTH, TWIN_HEIGHT + 40);
+    begin_key(&s, "what the twin predicted (median of its episodes) and what was observed", 1);
+    script_put(&s, "NaN with lines lc rgb '#606060' title 'predicted = observed'");
+    plot_pairs(&s, f, NULL);
+    end_key(&s);
+    script_put(&s, "set yrange [*:*]\nset xtics nomirror font ',11' rotate by 45 right autofreq\n"
+                   "set ytics nomirror font ',11'\n");
     for (int i = 0; i < DRAWN; i++) {
-        const int group = accuracy_find(f->twins[0], drawn[i]);
-        if (group < 0) {
-            continue;
-        }
-        const char *unit = f->twins[0]->groups[group].unit;
-        script_put(&s, "set title '%s%s%s%s' noenhanced\nset xlabel 'true' offset 0,0.5\n",
-                   drawn[i], unit[0] != '\0' ? " (" : "", unit, unit[0] != '\0' ? ")" : "");
-        script_put(&s, "set xtics rotate by %d right\nplot x with lines lc rgb '#808080' notitle",
-                   unit[0] != '\0' ? 45 : 0);
-        for (int h = f->n_horizons - 1; h >= 0;
-             h -= f->n_horizons - 1 > 0 ? f->n_horizons - 1 : 1) {
+        const int group = accuracy_find(f->twins[0], drawn[i].name);
+        if (group >= 0) {
+            const char *unit = f->twins[0]->groups[group].unit;
+            unit = unit[0] != '\0' ? unit : "share";
+            begin_panel(&s, i, 0.115);
             script_put(&s,
-                       ", 'pairs.csv' using (strcol('metric') eq %s && column('k') == %d ? "
-                       "column('true') : NaN):'said' with points pt 7 ps 0.25 lc rgb '%s' title "
-                       "'k = %d'",
-                       script_quoted(&s, drawn[i]), f->horizons[h], script_colours[h == 0 ? 0 : 1],
-                       f->horizons[h]);
+                       "set xlabel 'observed (%s)'\nset ylabel 'predicted (%s)'\n"
+                       "plot x with lines lc rgb '#606060' notitle",
+                       unit, unit);
+            plot_pairs(&s, f, drawn[i].name);
+            script_put(&s, "\n");
         }
-        script_put(&s, "\nunset key\n"); /* it stands above all */
     }
     script_put(&s, "unset multiplot\n");
     return script_finish(&s);

@@ -28,11 +28,52 @@ const char *figure_slug(struct arena *arena, const char *name)
 
 /* ---- timeline ---- */
 
-enum { PANEL_WIDTH = 330, LEGEND_WIDTH = 225, TIMELINE_HEIGHT = 660, AXIS_WIDTH = 100 };
+/* In pixels. A page shows figures about 800 wide: more panels become narrower, to a limit. */
+enum {
+    PANELS_WIDTH = 580,
+    PANEL_WIDTH_MIN = 130,
+    PANEL_WIDTH_MAX = 400,
+    TIMELINE_HEIGHT = 640,
+    AXIS_WIDTH = 80,
+    LEGEND_WIDTH_MIN = 175,
+    SAMPLE_WIDTH = 50, /* of a line in the legend, with gaps */
+    GLYPH_WIDTH = 8
+};
+
+static int panels_width(const struct figure_timeline *f)
+{
+    const double each = fmin(fmax(PANELS_WIDTH / f->n_tracks, PANEL_WIDTH_MIN), PANEL_WIDTH_MAX);
+    return (int)each * f->n_tracks;
+}
+
+/* The longest name of a service has room. */
+static int legend_width(const struct figure_timeline *f)
+{
+    int width = LEGEND_WIDTH_MIN;
+    for (int i = 0; i < f->world->cfg.topology->n_services; i++) {
+        const size_t length = strlen(f->world->cfg.topology->services[i].name);
+        width = (int)fmax(width, SAMPLE_WIDTH + GLYPH_WIDTH * (double)length);
+    }
+    return width;
+}
 
 static int timeline_width(const struct figure_timeline *f)
 {
-    return AXIS_WIDTH + f->n_tracks * PANEL_WIDTH + LEGEND_WIDTH;
+    return AXIS_WIDTH + panels_width(f) + legend_width(f);
+}
+
+/* 1, 2 or 5 times a power of ten, at most four times in n seconds. */
+static int tic_step(int n)
+{
+    static const int steps[] = {1, 2, 5};
+    for (int unit = 1; unit < n; unit *= 10) {
+        for (int i = 0; i < 3; i++) {
+            if (steps[i] * unit >= (n + 3) / 4) {
+                return steps[i] * unit;
+            }
+        }
+    }
+    return 1;
 }
 
 static void shade_events(struct script *s, const struct schedule *schedule)
@@ -72,10 +113,10 @@ static void label_events(struct script *s, const struct figure_timeline *f)
     for (int i = 0; i < f->schedule->n_events; i++) {
         const struct event *e = &f->schedule->events[i];
         const bool late = e->start_s > 0.8 * until;
-        script_put(s,
-                   "set label %d %s at %.6g, graph %.2f %s font ',8' tc rgb '#7a5a2a' noenhanced\n",
-                   i + 1, script_quoted(s, event_label(s, e, f->world)), late ? until : e->start_s,
-                   1.03 + 0.05 * (i % 3), late ? "right" : "left");
+        script_put(
+            s, "set label %d %s at %.6g, graph %.2f %s font ',10' tc rgb '#7a5a2a' noenhanced\n",
+            i + 1, script_quoted(s, event_label(s, e, f->world)), late ? until : e->start_s,
+            1.03 + 0.07 * (i % 3), late ? "right" : "left");
         if (e->kind == EVENT_CRASH_ALL) {
             script_put(s,
                        "set arrow %d from %.6g, graph 0 to %.6g, graph 1 nohead lw 1 dt 3 lc rgb "
@@ -89,12 +130,12 @@ static void label_events(struct script *s, const struct figure_timeline *f)
 static void set_panel(struct script *s, const struct figure_timeline *f, int row, int track,
                       const char *label)
 {
-    static const double tops[] = {0.87, 0.607, 0.343}; /* of the rows, share of the height */
+    static const double tops[] = {0.85, 0.600, 0.350}; /* of the rows, share of the height */
     if (track == f->n_tracks - 1) {
         script_put(
             s,
             "set key at screen %.4f, screen %.4f left top Left reverse samplen 1.5 spacing 1.15\n",
-            1.0 - (double)(LEGEND_WIDTH - 10) / timeline_width(f), tops[row]);
+            1.0 - (double)(legend_width(f) - 10) / timeline_width(f), tops[row]);
     } else {
         script_put(s, "unset key\n");
     }
@@ -111,8 +152,9 @@ static void plot_load(struct script *s, const struct figure_timeline *f, int tra
 {
     static const char in_time[] = "'t_s':(column('final') > 0 ? column('in_time') : NaN)";
     const char *file = script_quoted(s, f->tracks[track].cohorts);
-    set_panel(s, f, 0, track, "requests/s");
-    script_put(s, "set title %s\nset yrange [0:%.6g]\n", script_quoted(s, f->tracks[track].label),
+    set_panel(s, f, 0, track, "load (requests/s)");
+    script_put(s, "set title %s offset 0,1.2 noenhanced\nset yrange [0:%.6g]\n",
+               script_quoted(s, f->tracks[track].label),
                f->most_rps > 0.0 ? 1.05 * f->most_rps : 1.0);
     script_put(
         s,
@@ -122,7 +164,7 @@ static void plot_load(struct script *s, const struct figure_timeline *f, int tra
     script_put(
         s,
         "    %s using 't_s':'received' with lines lw 1.2 lc rgb '#000000' title 'offered', \\\n"
-        "    %s using %s with lines lw 1.5 lc rgb '#0072B2' title 'answered in time', \\\n"
+        "    %s using %s with lines lw 1.5 lc rgb '#0072B2' title 'within the SLO', \\\n"
         "    NaN with boxes fc rgb '" SHADE "' fs solid noborder title 'attack or fault'\n"
         "unset title\n",
         file, file, in_time);
@@ -132,7 +174,7 @@ static void plot_replicas(struct script *s, const struct figure_timeline *f, int
 {
     const struct topology_cfg *t = f->world->cfg.topology;
     const char *file = script_quoted(s, f->tracks[track].trace);
-    set_panel(s, f, 1, track, "replicas");
+    set_panel(s, f, 1, track, "replicas (pods)");
     script_put(s, "set yrange [0:%.6g]\nplot ", f->most_replicas + 1);
     for (int i = 0; i < t->n_services; i++) {
         const char *name = t->services[i].name;
@@ -167,11 +209,11 @@ static void plot_timeline(struct script *s, const struct figure_timeline *f)
     const double width = timeline_width(f);
     shade_events(s, f->schedule);
     script_put(s,
-               "set xrange [0:%d]\n"
-               "set multiplot layout 3,%d margins %.4f,%.4f,0.11,0.87 spacing 0.015,0.03 title %s "
-               "font ',15'\n",
-               f->schedule->n_seconds, f->n_tracks, AXIS_WIDTH / width, 1.0 - LEGEND_WIDTH / width,
-               script_quoted(s, f->title));
+               "set xrange [0:%d]\nset xtics %d\n"
+               "set multiplot layout 3,%d margins %.4f,%.4f,0.11,0.85 spacing 0.02,0.03 title %s "
+               "font ',14' noenhanced\n",
+               f->schedule->n_seconds, tic_step(f->schedule->n_seconds), f->n_tracks,
+               AXIS_WIDTH / width, 1.0 - legend_width(f) / width, script_quoted(s, f->title));
     label_events(s, f);
     for (int row = 0; row < 3; row++) {
         for (int track = 0; track < f->n_tracks; track++) {
@@ -292,7 +334,8 @@ static const char *kind_colour(const struct controller_kind *kind)
     return kind->colour != NULL ? kind->colour : "#606060";
 }
 
-/* A dot for an arm, a line for the hull, of which doing nothing may be a corner. */
+/* A dot for an arm, a line for the hull, of which doing nothing may be a corner. The line ends at
+ * the edge, where no arm is; so line and dots are drawn apart, and the key's entry is, too. */
 static void plot_kind(struct script *s, const char *file, const struct controller_kind *kind)
 {
     const char *name = kind->cfg.name;
@@ -305,9 +348,9 @@ static void plot_kind(struct script *s, const char *file, const struct controlle
     script_put(
         s,
         "    %s using ((strcol('kind') eq '%s'%s) && (strcol('role') eq 'corner' || strcol('role') "
-        "eq 'edge') ? column('vcpu') : NaN):'in_time' with lines lw 1.8 lc rgb '%s' "
-        "title '%s frontier', \\\n",
-        file, name, also, kind_colour(kind), name);
+        "eq 'edge') ? column('vcpu') : NaN):'in_time' with lines lw 1.8 lc rgb '%s' notitle, \\\n"
+        "    NaN with linespoints lw 1.8 pt 7 ps 0.35 lc rgb '%s' title '%s frontier', \\\n",
+        file, name, also, kind_colour(kind), kind_colour(kind), name);
 }
 
 static bool has_kind(const struct eval_cfg *cfg, const struct controller_kind *kind)
@@ -320,22 +363,54 @@ static bool has_kind(const struct eval_cfg *cfg, const struct controller_kind *k
     return false;
 }
 
-enum { LISTED_LARGE = 12 }; /* controllers whose names fit beside a plot in large letters */
+/* The marker of the i-th listed controller. A kind has its shape and its colour; of two controllers
+ * of a kind that follow one another the first is small and filled, the second large and open, so
+ * that both are seen where they lie upon each other, as a policy and the same policy sampled do. */
+static void put_marker(struct script *s, const struct summary *summary, int i)
+{
+    static const int filled[] = {5, 9, 11, 13, 15}; /* no circle, as an arm; open: one less */
+    const struct eval_cfg *cfg = summary->cfg;
+    const struct controller_kind *kind = controller_kind(&cfg->controllers[summary->listed[i]]);
+    int n_before = 0, n_kinds = 0;
+    for (int k = 0; k < i; k++) {
+        const struct controller_kind *other =
+            controller_kind(&cfg->controllers[summary->listed[k]]);
+        bool first = true;
+        for (int j = 0; j < k; j++) {
+            first = first && controller_kind(&cfg->controllers[summary->listed[j]]) != other;
+        }
+        n_before += other == kind;
+        n_kinds += first && other != kind;
+    }
+    const bool open = n_before % 2 == 1;
+    const int shape = filled[(n_kinds + n_before / 2) % (int)(sizeof filled / sizeof *filled)];
+    script_put(s, "pt %d ps %s lc rgb '%s'", open ? shape - 1 : shape, open ? "1.5" : "0.8",
+               kind_colour(kind));
+}
 
-static void plot_frontiers(struct script *s, const struct summary *summary, const char *title,
+/* Rows of a key in large letters; with more rows letters are smaller and the figure is higher. */
+enum { ROWS_LARGE = 16, ROW_HEIGHT = 18, FRONTIER_WIDTH = 800, FRONTIER_HEIGHT = 480 };
+
+static int key_rows(const struct summary *summary)
+{
+    return summary->n_listed + frontier_n_kinds();
+}
+
+static void plot_frontiers(struct script *s, const struct summary *summary, const char *scenario,
                            const char *data)
 {
-    static const int markers[] = {5, 7, 9, 11, 13, 4, 6, 8, 10, 12};
     const char *file = script_quoted(s, data);
+    const char *title = arena_printf(s->arena, "scenario %s", scenario);
     script_put(
         s,
-        "set title %s\nset xlabel 'mean CPU requested (vCPU)'\n"
-        "set ylabel 'answered in time / received'\n"
-        "set key outside right top vertical maxrows %d Left reverse samplen 2 %s\n"
-        "set grid xtics lc rgb '#d8d8d8' lw 1 dt 1\nset offsets graph 0.05, 0.05, 0.05, 0.05\n"
+        "set title %s noenhanced\nset xlabel 'mean CPU requested (vCPU)'\n"
+        "set ylabel 'SLO attainment (share)'\n"
+        "set key outside right top vertical maxrows %d Left reverse noenhanced samplen 2 %s\n"
+        "set errorbars 0\nset grid xtics lc rgb '#d8d8d8' lw 1 dt 1\nset offsets graph 0.05, 0.05, "
+        "0.05, 0.05\n"
         "plot \\\n",
-        script_quoted(s, title), summary->n_listed + frontier_n_kinds(),
-        summary->n_listed > LISTED_LARGE ? "spacing 0.9 font 'Arial,8'" : "spacing 1.2");
+        script_quoted(s, title != NULL ? title : ""), key_rows(summary),
+        key_rows(summary) > ROWS_LARGE ? "spacing 1.1 font 'Arial,11'" : "spacing 1.2");
     for (int k = 0; k < frontier_n_kinds(); k++) {
         if (has_kind(summary->cfg, frontier_kind(k))) {
             plot_kind(s, file, frontier_kind(k));
@@ -347,9 +422,10 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
         script_put(s,
                    "    %s using (strcol('role') eq 'listed' && strcol('controller') eq %s ? "
                    "column('vcpu') : NaN):'in_time':'vcpu_lo':'vcpu_hi':'in_time_lo':'in_time_hi' "
-                   "with xyerrorbars lw 1.3 pt %d ps 0.9 lc rgb '%s' title %s%s",
-                   file, name, markers[i % 10], kind_colour(controller_kind(c)), name,
-                   i + 1 < summary->n_listed ? ", \\\n" : "\n");
+                   "with xyerrorbars lw 1 ",
+                   file, name);
+        put_marker(s, summary, i);
+        script_put(s, " title %s%s", name, i + 1 < summary->n_listed ? ", \\\n" : "\n");
     }
 }
 
@@ -384,7 +460,9 @@ static enum err figure_view(const char *dir, const struct summary *summary, int 
         log_warn("%s: no episode was scored, so there is no figure of its frontiers", scenario);
         return drop_script(arena, dir, name);
     }
-    script_begin(&s, arena, dir, name, 760, 480);
+    const int rows_height = ROW_HEIGHT * (key_rows(summary) + 4);
+    script_begin(&s, arena, dir, name, FRONTIER_WIDTH,
+                 rows_height > FRONTIER_HEIGHT ? rows_height : FRONTIER_HEIGHT);
     plot_frontiers(&s, summary, scenario, data);
     return script_finish(&s);
 }
@@ -465,13 +543,13 @@ enum err figure_learning(const char *dir, const char *path, const char *file, st
                  file);
         return drop_script(scratch, dir, "learning");
     }
-    script_begin(&s, scratch, dir, "learning", 700, 640);
+    script_begin(&s, scratch, dir, "learning", 760, 680);
     const char *data = script_quoted(&s, path);
-    script_put(&s, "set multiplot layout 3,1 margins 0.12,0.97,0.09,0.93 spacing 0.02,0.03 title "
+    script_put(&s, "set multiplot layout 3,1 margins 0.15,0.95,0.12,0.93 spacing 0.02,0.04 title "
                    "'training episodes: mean of each update'\n");
-    plot_curve(&s, data, "reward", "reward per step", false);
-    plot_curve(&s, data, "compliance", "answered in time", false);
-    plot_curve(&s, data, "vcpu", "mean vCPU", true);
+    plot_curve(&s, data, "reward", "reward (per step)", false);
+    plot_curve(&s, data, "compliance", "SLO attainment (share)", false);
+    plot_curve(&s, data, "vcpu", "mean CPU (vCPU)", true);
     script_put(&s, "unset multiplot\n");
     const enum err e = script_finish(&s);
     arena_rewind(scratch, mark);
@@ -535,14 +613,14 @@ enum err figure_conduct(const char *dir, const char *path, const char *file, str
         script_begin(&s, scratch, dir, "organisation", 760, 800);
         const char *data = script_quoted(&s, path);
         script_put(&s,
-                   "set multiplot layout 4,1 margins 0.14,0.97,0.09,0.90 spacing 0.02,0.03 title "
+                   "set multiplot layout 4,1 margins 0.15,0.95,0.11,0.90 spacing 0.02,0.03 title "
                    "'agents and their roles: mean of each update'\n"
                    "set key at screen 0.97,0.945 right horizontal maxrows 1 samplen 1.5\n");
-        plot_agents(&s, data, agents, n, "inside", ".open')", "inside their role", false);
+        plot_agents(&s, data, agents, n, "inside", ".open')", "compliant (share)", false);
         script_put(&s, "set key off\n");
-        plot_agents(&s, data, agents, n, "size", NULL, "changes allowed", false);
-        plot_agents(&s, data, agents, n, "improved", ".windows')", "improved", false);
-        plot_agents(&s, data, agents, n, "mission", NULL, "mission reward", true);
+        plot_agents(&s, data, agents, n, "size", NULL, "mask size (changes)", false);
+        plot_agents(&s, data, agents, n, "improved", ".windows')", "improved (share)", false);
+        plot_agents(&s, data, agents, n, "mission", NULL, "reward (per step)", true);
         script_put(&s, "unset multiplot\n");
         e = script_finish(&s);
     }

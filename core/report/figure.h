@@ -30,13 +30,13 @@ struct figure_timeline {
 enum err figure_timeline(const char *dir, const struct figure_timeline *f,
                          struct arena *scratch) WARN_UNUSED;
 
-/* DIR/frontier-SCENARIO.csv and .gp for every view: answered in time against mean vCPU. Frontiers
+/* DIR/frontier-SCENARIO.csv and .gp for every view: SLO attainment against mean vCPU. Frontiers
  * are lines through their arms, listed controllers points with intervals. Of a view in which no
  * episode was scored a warning, and no .gp: gnuplot fails where there is no point. */
 enum err figure_frontiers(const char *dir, const struct summary *s,
                           struct arena *scratch) WARN_UNUSED;
 
-/* DIR/learning.gp: reward, answered in time and vCPU over env-steps, from the metrics.csv at `path`
+/* DIR/learning.gp: reward, SLO attainment and vCPU over env-steps, from the metrics.csv at `path`
  * (relative to DIR, or absolute), which this program reads as `file`. A warning, and no .gp, if no
  * episode with a request has ended yet. */
 enum err figure_learning(const char *dir, const char *path, const char *file,
