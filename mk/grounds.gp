@@ -7,21 +7,21 @@ set tics nomirror out
 set grid ytics lc rgb '#d8d8d8' lw 1 dt 1
 do for [format in 'svg png'] {
 if (format eq 'svg') {
-    set terminal svg size 700,420 font 'Arial,13' background 'white'
+    set terminal svg size 800,460 font 'Arial,13' background 'white'
 } else {
-    set terminal pngcairo size 1400,840 font 'Arial,13' fontscale 2 linewidth 2 pointscale 2
+    set terminal pngcairo size 1600,920 font 'Arial,13' fontscale 2 linewidth 2 pointscale 2
 }
 set output 'grounds.'.format
-set xlabel 'seconds, traces and fit included'
-set ylabel 'answered in time (DEV, simulator)'
-set yrange [0.8:0.92]
+set xlabel 'wall-clock time, traces and fit included (s)'
+set ylabel 'SLO attainment (share)'
+set offsets 0, 0, 0.004, 0.004
 set xrange [0:*]
-set key bottom right samplen 1.5
+set key outside top center horizontal samplen 2
 plot for [seed = 1:5] 'curves.csv' using \
          (strcol('arm') eq 'cluster' && column('seed') == seed ? column('seconds') : NaN):'compliance' \
-         with linespoints lw 1.4 pt 7 ps 0.35 lc rgb '#D55E00' title (seed == 1 ? 'on the simulator, a line a seed' : ''), \
+         with linespoints lw 1.4 pt 6 ps 0.5 lc rgb '#56B4E9' title (seed == 1 ? 'trained on the simulator, a line for each seed' : ''), \
      for [seed = 1:5] 'curves.csv' using \
          (strcol('arm') eq 'twin' && column('seed') == seed ? column('seconds') : NaN):'compliance' \
-         with linespoints lw 1.4 pt 7 ps 0.35 lc rgb '#0072B2' title (seed == 1 ? 'in the twin' : '')
+         with linespoints lw 1.4 pt 7 ps 0.35 lc rgb '#0072B2' title (seed == 1 ? 'trained in the twin' : '')
 unset output
 }
