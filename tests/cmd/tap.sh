@@ -54,6 +54,12 @@ holds() { # NAME COMMAND...: the command succeeds
     result "$rc" "$what"
 }
 
+fit_to_print() { # SVG NAME: tests/figures.awk finds no fault in a figure
+    what=$2
+    run env LC_ALL=C awk -f tests/figures.awk "$1"
+    result "$rc" "$what: texts within the canvas, every series in the key, axes with units"
+}
+
 skip() { # NAME REASON
     tap_n=$((tap_n + 1))
     echo "ok $tap_n - $1 # SKIP $2"

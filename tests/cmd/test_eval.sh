@@ -149,10 +149,10 @@ if command -v gnuplot >/dev/null; then
     for figure in timeline frontier-flood frontier-all; do
         grep -q '</svg>' "$WORK/one/figures/$figure.svg" && [ -s "$WORK/one/figures/$figure.png" ]
         result $? "$figure is drawn twice"
+        fit_to_print "$WORK/one/figures/$figure.svg" "$figure"
     done
     exits 0 "learning curve of a run" "$KARMA" figure "$WORK/run"
-    [ -s "$WORK/run/figures/learning.svg" ]
-    result $? "it is drawn"
+    fit_to_print "$WORK/run/figures/learning.svg" "learning"
 else
     skip "figures" "gnuplot is not installed"
 fi

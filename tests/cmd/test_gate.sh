@@ -40,8 +40,7 @@ same "$(grep -c '^| .* | [01]\.[0-9]* \[.*\] | .* / .* |$' "$WORK/kept/tables/se
 same "$(awk 'NF != 14' "$WORK"/runs/sensitivity/*.dat | wc -l)" 0 "every point has its 14 columns"
 if command -v gnuplot >/dev/null; then
     for figure in gate-ddos gate-mixed sensitivity; do
-        grep -q '</svg>' "$WORK/kept/figures/$figure.svg"
-        result $? "$figure is drawn"
+        fit_to_print "$WORK/kept/figures/$figure.svg" "$figure"
     done
 else
     skip "figures" "gnuplot is not installed"

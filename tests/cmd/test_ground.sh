@@ -62,6 +62,7 @@ grep -q "unset output" "$WORK/b/timeline.gp"
 result $? "and the timeline is complete"
 if command -v gnuplot >/dev/null; then
     exits 0 "which is drawn" "$KARMA" figure "$WORK/b"
+    fit_to_print "$WORK/b/timeline.svg" "the timeline"
 else
     skip "the timeline is drawn" "gnuplot is not installed"
 fi

@@ -57,7 +57,8 @@ if command -v gnuplot >/dev/null; then
     exits 0 "figures" "$KARMA" figure "$WORK/half"
     ! grep -q iconv "$WORK/err"
     result $? "gnuplot does not complain about the locale"
-    holds "agents and their roles are drawn" grep -q '</svg>' "$WORK/half/figures/organisation.svg"
+    fit_to_print "$WORK/half/figures/organisation.svg" "agents and their roles"
+    fit_to_print "$WORK/half/figures/learning.svg" "learning"
 else
     skip "figures" "gnuplot is not installed"
 fi

@@ -84,6 +84,7 @@ if command -v gnuplot >/dev/null; then
     exits 0 "the timeline" "$KARMA" figure "$WORK/a"
     grep -q '</svg>' "$WORK/a/timeline.svg" && [ -s "$WORK/a/timeline.png" ]
     result $? "is drawn as SVG and PNG"
+    fit_to_print "$WORK/a/timeline.svg" "the timeline"
 else
     skip "the timeline" "gnuplot is not installed"
 fi
