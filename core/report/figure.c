@@ -30,11 +30,11 @@ const char *figure_slug(struct arena *arena, const char *name)
 
 /* In pixels. A page shows figures about 800 wide: more panels become narrower, to a limit. */
 enum {
-    PANELS_WIDTH = 580,
+    PANELS_WIDTH = 565,
     PANEL_WIDTH_MIN = 130,
     PANEL_WIDTH_MAX = 400,
     TIMELINE_HEIGHT = 640,
-    AXIS_WIDTH = 80,
+    AXIS_WIDTH = 95,
     LEGEND_WIDTH_MIN = 175,
     SAMPLE_WIDTH = 50, /* of a line in the legend, with gaps */
     GLYPH_WIDTH = 8
@@ -60,6 +60,14 @@ static int legend_width(const struct figure_timeline *f)
 static int timeline_width(const struct figure_timeline *f)
 {
     return AXIS_WIDTH + panels_width(f) + legend_width(f);
+}
+
+/* Letters of the title: it may name a file, and then has to be small to stay within the figure. */
+static double title_size(const struct figure_timeline *f)
+{
+    const double glyph = 0.6; /* of the size, on average */
+    const double length = (double)strlen(f->title) + 1.0;
+    return fmax(6.0, fmin(14.0, (timeline_width(f) - 10) / (glyph * length)));
 }
 
 /* 1, 2 or 5 times a power of ten, at most four times in n seconds. */
@@ -211,9 +219,10 @@ static void plot_timeline(struct script *s, const struct figure_timeline *f)
     script_put(s,
                "set xrange [0:%d]\nset xtics %d\n"
                "set multiplot layout 3,%d margins %.4f,%.4f,0.11,0.85 spacing 0.02,0.03 title %s "
-               "font ',14' noenhanced\n",
+               "font ',%.3g' noenhanced\n",
                f->schedule->n_seconds, tic_step(f->schedule->n_seconds), f->n_tracks,
-               AXIS_WIDTH / width, 1.0 - legend_width(f) / width, script_quoted(s, f->title));
+               AXIS_WIDTH / width, 1.0 - legend_width(f) / width, script_quoted(s, f->title),
+               title_size(f));
     label_events(s, f);
     for (int row = 0; row < 3; row++) {
         for (int track = 0; track < f->n_tracks; track++) {
