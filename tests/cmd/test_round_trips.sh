@@ -80,7 +80,15 @@ small='--set fit.members=2 --set fit.hidden=[16] --set fit.epochs=2 --set fit.no
 # shellcheck disable=SC2086
 exits 0 "a twin is fitted to the store" "$KARMA" twin fit $small "$WORK/store" --out "$WORK/twin"
 fitted=$(digest)
-exits 0 "its report" "$KARMA" twin report "$WORK/twin" --horizon 2
+exits 0 "its report" "$KARMA" twin report "$WORK/twin" --horizon 2 --out "$WORK/report"
+if command -v gnuplot >/dev/null; then
+    exits 0 "and its figures" "$KARMA" figure "$WORK/report"
+    for figure in horizon coverage pairs; do
+        fit_to_print "$WORK/report/twin-$figure.svg" "twin-$figure"
+    done
+else
+    skip "and its figures" "gnuplot is not installed"
+fi
 holds "its transitions are a store" "$KARMA" trace info "$WORK/twin.traces"
 same "$(digest)" "$collected" "the one it was fitted to"
 # shellcheck disable=SC2086
