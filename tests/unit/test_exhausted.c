@@ -104,8 +104,8 @@ static enum err build_tables(void *ctx, struct arena *arena)
     struct fixture *x = ctx;
     struct arena scratch;
     arena_init(&scratch);
-    enum err e =
-        summary_init(&x->s, arena, &x->f.cfg, x->f.n_scenarios, x->f.rows, x->f.n_rows, &scratch);
+    enum err e = summary_init(&x->s, arena, &x->f.cfg, x->f.scenarios, x->f.n_scenarios, x->f.rows,
+                              x->f.n_rows, &scratch);
     if (e == ERR_OK) {
         e = claims_init(&x->claims, arena, &x->s, &scratch);
     }
