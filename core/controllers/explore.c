@@ -31,7 +31,10 @@ struct explore {
     struct rng_key key;
     struct episode_id id;
     uint32_t step;
+    uint32_t depth; /* 0: no other explorer mixes this one's decisions with its own */
 };
+
+enum { DEPTH_SHIFT = 16 }; /* services have smaller numbers */
 
 static void explore_reset(struct controller *c, const struct episode_id *id,
                           const struct schedule *future)
@@ -45,10 +48,12 @@ static void explore_reset(struct controller *c, const struct episode_id *id,
     }
 }
 
-/* The draws of a service at this decision: whether, and what. */
+/* The draws of a service at this decision: whether, and what. An explorer whose rule explores, too,
+ * shares no draws with it. */
 static struct rng_block draw(const struct explore *x, int s)
 {
-    return rng_philox(x->key, (uint32_t)s, x->step, x->id.episode, x->id.env);
+    return rng_philox(x->key, (uint32_t)s | x->depth << DEPTH_SHIFT, x->step, x->id.episode,
+                      x->id.env);
 }
 
 static void act_held(struct explore *x, int32_t *delta, const float *state)
@@ -88,6 +93,16 @@ static void explore_act(struct controller *c, int32_t *delta, const float *state
 
 static const struct controller_ops explore_ops = {.reset = explore_reset, .act = explore_act};
 
+/* An explorer is made after the one that is its rule. */
+static void deepen(struct controller *c)
+{
+    while (c != NULL && c->ops == &explore_ops) {
+        struct explore *x = (struct explore *)c;
+        x->depth++;
+        c = x->rule;
+    }
+}
+
 static enum err explore_check(const char *label, const void *params,
                               const struct topology_cfg *topology)
 {
@@ -120,6 +135,7 @@ static enum err explore_make(struct controller **out, struct arena *arena,
     TRY(arena_error(arena));
     if (cfg->draw == DRAW_CHANGES) {
         TRY(rule_new(&rule, arena, cfg, setup));
+        deepen(rule);
     }
     *x = (struct explore){.base = {.ops = &explore_ops, .needs = rule != NULL ? rule->needs : 0},
                           .cfg = cfg,

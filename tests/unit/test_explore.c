@@ -13,8 +13,10 @@ static const char WORLD[] = "controllers:\n"
                             "  - {name: some, explore: {rule: nothing, random: 0.3}}\n"
                             "  - {name: all, explore: {rule: ff, random: 1}}\n"
                             "  - {name: held, explore: {draw: allocations, random: 0.1}}\n"
-                            "  - {name: fixed, explore: {draw: allocations, random: 0}}\n";
-enum { RULE, NONE, SOME, ALL, HELD, FIXED };
+                            "  - {name: fixed, explore: {draw: allocations, random: 0}}\n"
+                            "  - {name: nested, explore: {random: 0.3, rule: {explore: {rule: "
+                            "nothing, random: 0.3}}}}\n";
+enum { RULE, NONE, SOME, ALL, HELD, FIXED, NESTED };
 
 struct fixture {
     struct game_world w;
@@ -104,6 +106,20 @@ static void test_shares(void **state)
     game_world_close(&f.w);
 }
 
+/* Two explorers, one inside the other, draw independently: neither draws with 0.7 x 0.7. */
+static void test_nested(void **state)
+{
+    struct fixture f;
+    int counts[2 * ALPHA + 1];
+    (void)state;
+    start(&f);
+    count(counts, &f, NESTED, 3);
+    for (int i = 0; i <= 2 * ALPHA; i++) {
+        assert_share(counts[i], 0.51 / 7 + (i == ALPHA ? 0.49 : 0));
+    }
+    game_world_close(&f.w);
+}
+
 /* Plays `steps` decisions in which every wish comes true; counts[r]: decisions after which a
  * service had r replicas. Returns how often replicas changed after the first decision. */
 static int hold(int counts[11], struct fixture *f, int which, const struct episode_id *id,
@@ -183,9 +199,8 @@ static void test_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_drawn),
-        cmocka_unit_test(test_shares),
-        cmocka_unit_test(test_held),
+        cmocka_unit_test(test_nothing_drawn), cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_nested),        cmocka_unit_test(test_held),
         cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
