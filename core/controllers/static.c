@@ -32,16 +32,34 @@ static void static_act(struct controller *c, int32_t *delta, const float *state)
 
 static const struct controller_ops static_ops = {.reset = static_reset, .act = static_act};
 
+/* Replica bounds hold for every controller. */
+static void warn_clipped(const struct controller_setup *setup, const struct fixed_params *p)
+{
+    for (int s = 0; s < p->n_replicas; s++) {
+        const struct service_cfg *cfg = &setup->world->topology.cfg->services[s];
+        const int n = controller_clip(setup->world, s, p->replicas[s]);
+        if (n != p->replicas[s]) {
+            log_warn("controller '%s': %d replicas of '%s' become %d, because its bounds are %d to "
+                     "%d",
+                     setup->label, p->replicas[s], cfg->name, n, cfg->min_replicas,
+                     cfg->max_replicas);
+        }
+    }
+}
+
 static enum err static_make(struct controller **out, struct arena *arena,
                             const struct controller_setup *setup)
 {
     const struct fixed_params *p = setup->params;
     const int n_services = setup->world->topology.n_services;
     if (p->n_replicas != n_services) {
-        log_error("controller '%s': %d values in 'replicas', the topology has %d services",
-                  setup->label, p->n_replicas, n_services);
+        log_error(
+            "controller '%s': %d values in 'replicas', the topology has %d services; write one "
+            "number for each: static: {replicas: [...]}",
+            setup->label, p->n_replicas, n_services);
         return ERR_CONFIG;
     }
+    warn_clipped(setup, p);
     struct fixed *f = ARENA_NEW(arena, 1, struct fixed);
     TRY(arena_error(arena));
     *f = (struct fixed){.base = {.ops = &static_ops}, .replicas = p->replicas};

@@ -214,6 +214,19 @@ static void test_static(void **state)
     stop(&f);
 }
 
+static void test_static_beyond_its_bounds_is_told(void **state)
+{
+    (void)state;
+    struct game_world w;
+    struct controller *c = NULL;
+    game_world_open(&w, "controllers: [{name: many, static: {replicas: [3, 3, 3, 50]}}]\n");
+    assert_int_equal(controller_new(&c, &w.arena, &w.root.controllers[0], &w.world, &w.rules, NULL),
+                     ERR_OK);
+    assert_non_null(strstr(w.log, "'many': 50 replicas of "));
+    assert_non_null(strstr(w.log, "become 10, because its bounds are 1 to 10"));
+    game_world_close(&w);
+}
+
 static void test_static_needs_every_service(void **state)
 {
     (void)state;
@@ -355,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_static),
         cmocka_unit_test(test_static_needs_every_service),
+        cmocka_unit_test(test_static_beyond_its_bounds_is_told),
         cmocka_unit_test(test_policy),
         cmocka_unit_test(test_policy_forgets),
         cmocka_unit_test(test_policy_conflicts),
