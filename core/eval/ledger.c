@@ -87,11 +87,20 @@ static const char *setting_text(char text[NUMBER_MAX], const struct ledger *l, i
 
 /* ---- a row finds its job ---- */
 
-static enum err reject(const struct csv_reader *r, const char *what, const char *found)
+/* What to do about rows of another evaluation: in the directory of this one, or in a file that is
+ * merged into it. */
+static const char *remedy(const struct ledger *l)
 {
-    log_error("%s:%d: %s '%s' is not of this evaluation; measure into another directory (--out), "
-              "or measure all anew with --restart",
-              r->path, r->line, what, found);
+    return l->merges ? "leave the file out of --merge, or evaluate that part anew with the present "
+                       "configuration and program"
+                     : "measure into another directory (--out), or measure all anew with --restart";
+}
+
+static enum err reject(const struct ledger *l, const struct csv_reader *r, const char *what,
+                       const char *found)
+{
+    log_error("%s:%d: %s '%s' is not of this evaluation; %s", r->path, r->line, what, found,
+              remedy(l));
     return ERR_MISMATCH;
 }
 
@@ -112,8 +121,8 @@ static enum err find_arm(int *arm, const struct ledger *l, const char *const *ce
             return ERR_OK;
         }
     }
-    return named ? reject(r, "the policy with weights", cells[KEY_POLICY])
-                 : reject(r, "the controller", cells[KEY_CONTROLLER]);
+    return named ? reject(l, r, "the policy with weights", cells[KEY_POLICY])
+                 : reject(l, r, "the controller", cells[KEY_CONTROLLER]);
 }
 
 static enum err find_scenario(int *scenario, const struct ledger *l, const char *name,
@@ -125,7 +134,7 @@ static enum err find_scenario(int *scenario, const struct ledger *l, const char 
             return ERR_OK;
         }
     }
-    return reject(r, "the scenario", name);
+    return reject(l, r, "the scenario", name);
 }
 
 /* The whole of `text` as a number; false: it is none. */
@@ -150,14 +159,14 @@ static enum err find_episode(int *at, const struct ledger *l, const char *const 
     uint64_t seed, episode;
     const uint64_t first = (uint64_t)l->cfg->first;
     if (strcmp(cells[KEY_SPLIT], l->cfg->split) != 0) {
-        return reject(r, "the domain", cells[KEY_SPLIT]);
+        return reject(l, r, "the domain", cells[KEY_SPLIT]);
     }
     if (!read_whole(&seed, cells[KEY_SEED]) || seed != l->cfg->seed) {
-        return reject(r, "the seed", cells[KEY_SEED]);
+        return reject(l, r, "the seed", cells[KEY_SEED]);
     }
     if (!read_whole(&episode, cells[KEY_EPISODE]) || episode < first ||
         episode - first >= (uint64_t)l->cfg->n_episodes) {
-        return reject(r, "the episode", cells[KEY_EPISODE]);
+        return reject(l, r, "the episode", cells[KEY_EPISODE]);
     }
     *at = (int)(episode - first);
     return ERR_OK;
@@ -175,10 +184,9 @@ static enum err find_job(int *job, const struct ledger *l, const char *const *ce
     if (strcmp(setting_text(want, l, i), cells[COLUMN_SETTING]) != 0) {
         log_error(
             "%s:%d: controller '%s' in scenario '%s' was measured under another configuration "
-            "of the world, the scenario or the controller (setting %s, now %s); measure into "
-            "another directory (--out), or measure all anew with --restart",
+            "of the world, the scenario or the controller (setting %s, now %s); %s",
             r->path, r->line, cells[KEY_CONTROLLER], cells[KEY_SCENARIO], cells[COLUMN_SETTING],
-            want);
+            want, remedy(l));
         return ERR_MISMATCH;
     }
     *job = i;
@@ -224,9 +232,9 @@ enum err ledger_compare(const struct ledger *l, int i, const struct eval_row *ro
         return ERR_OK;
     }
     log_error("%s:%d: this program measures %s = %.17g in that episode, the file has %.17g; it was "
-              "made by another version or was changed; measure all anew with --restart",
+              "made by another version or was changed; %s",
               l->places[i].path, l->places[i].line, metric_info[m].name,
-              ((const double *)&row->m)[m], ((const double *)&l->rows[i].m)[m]);
+              ((const double *)&row->m)[m], ((const double *)&l->rows[i].m)[m], remedy(l));
     return ERR_MISMATCH;
 }
 
@@ -248,7 +256,7 @@ static enum err agree(const struct ledger *l, int i, const struct eval_row *row,
 
 /* ---- reading ---- */
 
-static enum err check_header(struct csv_reader *r)
+static enum err check_header(const struct ledger *l, struct csv_reader *r)
 {
     const char *want[COLUMNS], *found[COLUMNS];
     enum csv_status status;
@@ -259,9 +267,7 @@ static enum err check_header(struct csv_reader *r)
         same = strcmp(want[c], found[c]) == 0;
     }
     if (!same && (e == ERR_OK || e == ERR_FORMAT)) {
-        log_error("%s has other columns than this program writes; measure into another directory "
-                  "(--out), or measure all anew with --restart",
-                  r->path);
+        log_error("%s has other columns than this program writes; %s", r->path, remedy(l));
         return ERR_MISMATCH;
     }
     return e;
@@ -290,7 +296,7 @@ static enum err read_rows(struct ledger *l, const char *path, struct csv_reader 
     const char *cells[COLUMNS];
     enum csv_status status = CSV_ROW;
     int n_rows = 0;
-    TRY(check_header(r));
+    TRY(check_header(l, r));
     while (true) {
         TRY(csv_reader_next(r, cells, COLUMNS, &status));
         if (status != CSV_ROW) {

@@ -46,6 +46,7 @@ struct ledger {
     struct eval_row *rows;       /* (n_jobs) */
     struct ledger_place *places; /* (n_jobs) */
     int n_jobs, n_known;
+    bool merges;    /* files that are read now are merged, which messages advise on */
     int n_in_order; /* rows of the first file that stand where their job's number says */
 };
 

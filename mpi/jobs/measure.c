@@ -172,6 +172,7 @@ static enum err read_files(struct measure *m, const struct measure_options *o)
     } else if (file_exists(m->csv_path)) {
         TRY(move_aside(m));
     }
+    m->ledger.merges = true;
     for (int i = 0; i < o->n_files; i++) {
         TRY(ledger_read(&m->ledger, o->files[i]));
     }

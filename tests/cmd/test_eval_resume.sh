@@ -152,6 +152,11 @@ sed '2s/,0\.[0-9]*/,0.125/' "$WORK/whole/eval.csv" >"$WORK/changed.csv"
 exits 1 "a row that is not what this program measures" evaluate "$WORK/conflict" \
     --merge "$WORK/changed.csv"
 says err "changed.csv:2: this program measures compliance = 0\.[0-9]+ in that episode" "is found out"
+says err "was changed; leave the file out of --merge, or evaluate that part anew" "with what to do about it"
+sed '1s/^/old_/' "$WORK/whole/eval.csv" >"$WORK/old.csv"
+run evaluate "$WORK/conflict" --merge "$WORK/old.csv"
+says err "old.csv has other columns.*; leave the file out of --merge, or evaluate that part anew" \
+    "rows of an older program are told what to do, too"
 exits 2 "files without --merge" evaluate "$WORK/x" "$WORK/a/eval.csv"
 exits 2 "--merge without files" evaluate "$WORK/x" --merge
 cksum "$WORK/a/eval.csv" >"$WORK/before"
