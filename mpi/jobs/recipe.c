@@ -197,7 +197,7 @@ static enum err refuse(const struct recipe *r, const char *what, struct arena *a
     const struct trained_cfg *c = arm_of(r);
     const char *command = training_command(r, c->training, arena);
     log_error("%s: this policy was not trained as '%s' says, with %s. What differs, declared -> "
-              "found: %s. Train it in a directory that is empty with: %s",
+              "found: %s. To train it anew there, which moves it aside: %s --restart",
               r->run, label_of(r), c->training, what, command != NULL ? command : "karma train");
     return ERR_MISMATCH;
 }

@@ -26,7 +26,7 @@ evaluate() { # NAME ARGUMENT...
     "$KARMA" eval "$WORK/$name.yaml" "$@"
 }
 advice() { # the command that the last one named
-    sed -n 's/.*\(make it\|Train it in a directory that is empty\) with: karma \(.*\)$/\2/p' "$WORK/err"
+    sed -n 's/.*\(make it with\|moves it aside\): karma \(.*\)$/\2/p' "$WORK/err"
 }
 follow() {
     command=$(advice)
@@ -56,7 +56,7 @@ refused() { # NAME PATTERN: by all commands that play it
         "trace collect $WORK/two.yaml --out $WORK/no/store"; do
         # shellcheck disable=SC2086
         exits 1 "$1: karma ${command%% "$WORK"*}" "$KARMA" $command
-        says err "$WORK/p-3: this policy was not trained as 'learned' says, with $WORK/arm.yaml. What differs, declared -> found: $2\. Train it" \
+        says err "$WORK/p-3: this policy was not trained as 'learned' says, with $WORK/arm.yaml. What differs, declared -> found: $2\. To train it anew there, which moves it aside: karma train .*--restart$" \
             "says what differs"
     done
     [ ! -e "$WORK/no" ]
