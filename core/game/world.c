@@ -92,6 +92,14 @@ enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg 
     w->twin = ARENA_NEW(arena, 1, struct twin_model);
     TRY(arena_error(arena));
     TRY(model_load(w->twin, arena, cfg, cfg->file));
+    if (w->counted && w->twin->space.n_measures == 0) {
+        return plant_cfg_error(
+            places, "eval.plant",
+            "the twin %s of a recording has no exact counters, so the metrics of "
+            "an evaluation are unknown in it; play on the simulator (--set "
+            "eval.plant=cluster)",
+            cfg->file);
+    }
     TRY(twin_check(w->twin, &w->topology, w->cfg.plant, cfg->file));
     return w->twin->space.n_measures == 0 ? check_recording(w, arena, places) : ERR_OK;
 }

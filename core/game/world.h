@@ -31,6 +31,7 @@ struct world {
     struct workload workload;
     struct scenario *scenarios; /* (cfg.n_scenarios) */
     struct twin_model *twin;    /* NULL: none is configured, or world_load_twin() was not called */
+    bool counted;               /* an evaluation: a twin without exact counters is of no use */
     const uint8_t *unknown; /* (state_size) 1: the twin of a recording does not have this column;
                                NULL: all are known */
     int n_seconds;          /* of an episode */

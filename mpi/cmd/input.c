@@ -139,6 +139,7 @@ static enum err load_twin(struct experiment *x)
                          "episodes are to be played in a twin, but twin.file names none; add "
                          "--set twin.file=FILE, which karma twin fit makes");
     }
+    x->world.counted = true;
     return experiment_load_twin(x);
 }
 

@@ -130,6 +130,10 @@ refused "plant.reward_from: is exact, but the twin of a recording holds no exact
 exits 2 "an evaluation in it" "$KARMA" eval "$WORK/shop.yaml" --set run.dir="$WORK/eval2" --set eval.plant=twin \
     --set twin.file="$WORK/twin" --set 'eval.controllers=[nothing]' --set eval.episodes=1 $told
 says err "no exact counters, so the metrics of an evaluation are unknown" "is refused with the reason"
+exits 2 "an evaluation in it that is wrong in other ways, too" "$KARMA" eval "$WORK/shop.yaml" \
+    --set run.dir="$WORK/eval3" --set eval.plant=twin --set twin.file="$WORK/twin" \
+    --set 'eval.controllers=[nothing]' --set eval.episodes=1 --set plant.period_s=30
+says err "eval.plant: .*no exact counters" "is refused for the reason that decides"
 
 table 0 >"$WORK/still.csv"
 import "$WORK/still.csv" "$WORK/still" >/dev/null 2>&1
