@@ -97,6 +97,15 @@ enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places)
     TRY(check_multiple(places, "plant.period_s", cfg->period_s, cfg->scrape_s));
     TRY(check_multiple(places, "plant.window_s", cfg->window_s, cfg->scrape_s));
     TRY(check_multiple(places, "plant.hpa_window_s", cfg->hpa_window_s, cfg->scrape_s));
+    for (int i = 0; i < cfg->n_reward_terms; i++) {
+        for (int k = 0; k < i; k++) {
+            if (cfg->reward_terms[k] == cfg->reward_terms[i]) {
+                return plant_cfg_error(places, "plant.reward_terms",
+                                       "has '%s' twice; leave one out",
+                                       cfg_choice_name(reward_term_choices, cfg->reward_terms[i]));
+            }
+        }
+    }
     for (int i = 0; i < cfg->n_reward_terms && cfg->reward_from == REWARD_EXACT; i++) {
         if (cfg->reward_terms[i] == REWARD_HEADROOM) {
             return plant_cfg_error(places, "plant.reward_terms",

@@ -25,6 +25,9 @@ exits 2 "an empty text on the command line" "$KARMA" config check $quick --set w
 remedy=$(sed -n "s/.*for an empty one write \(--set .*\)/\1/p" "$WORK/err")
 same "$remedy" "--set 'workload.file=\"\"'" "is shown as a shell must read it"
 holds "and so it works" sh -c "'$KARMA' config check $quick $remedy"
+exits 2 "a reward term that is given twice" "$KARMA" config check $quick \
+    --set 'plant.reward_terms=[success, pods, success]'
+says err "plant.reward_terms: has 'success' twice" "is named"
 exits 2 "an unknown verb" "$KARMA" config shew $quick
 exits 2 "a missing file" "$KARMA" config check
 exits 0 "--help" "$KARMA" config --help
