@@ -37,9 +37,10 @@ endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = checkpoint error eval trace trace_store trajectory twin update_dump weights
-BASE        = clock config config_kind config_older config_place config_print config_read config_value config_yaml crc32c \
-              crossed csv csv_read err file fmath frame frame_file gzip jobs lock log mem nearest options \
-              owner plausible progress rng rundir shell stats tabular timecolumn timestamp
+BASE        = clock config config_kind config_older config_print config_read config_src_loc \
+              config_value config_yaml crc32c csv csv_read err file fmath frame frame_file gzip \
+              jobs lock log mem nearest options owner plausible progress rng rundir shell stats \
+              tabular timecolumn timestamp twoway
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = metrics outcomes plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trace trace_store trajectory twin update_dump weights wire

@@ -1,10 +1,9 @@
 /* Sources -> struct: one after the other onto one struct, defaults, each file after the files it
  * includes, each --set.
  *
- * A tree of places with the shape of the tables is filled alongside, so that a later check can name
- * the line of any value. What is wrong in a source is reported and counted while reading goes on;
- * only a lack of memory, or syntax that leaves no tree, ends a source early.
- */
+ * A tree of source locations with the shape of the tables is filled alongside, so that a later
+ * check can name the line of any value. What is wrong in a source is reported and counted while
+ * reading goes on; only a lack of memory, or syntax that leaves no tree, ends a source early. */
 #include "core/base/config_parts.h"
 #include "core/base/file.h"
 
@@ -38,11 +37,11 @@ static struct cfg_origin *new_origin(struct cfg_loading *l, const char *label, c
                                      bool has_lines)
 {
     struct cfg_origin *o = ARENA_NEW(l->c->arena, 1, struct cfg_origin);
-    char *kept = arena_strdup(l->c->arena, label);
+    char *copy = arena_strdup(l->c->arena, label);
     if (arena_error(l->c->arena) != ERR_OK) {
         return NULL;
     }
-    *o = (struct cfg_origin){.label = kept, .dir = dir, .has_lines = has_lines};
+    *o = (struct cfg_origin){.label = copy, .dir = dir, .has_lines = has_lines};
     return o;
 }
 
@@ -183,17 +182,17 @@ static enum err apply_include(struct cfg_loading *l, const struct cfg_origin *or
 static enum err apply_includes(struct cfg_loading *l, const struct cfg_origin *origin,
                                const struct open_file *file, const struct cfg_node *root)
 {
-    const struct cfg_node *seen = NULL;
+    const struct cfg_node *first = NULL;
     for (const struct cfg_node *n = root->first; n != NULL && !cfg_gave_up(l); n = n->next) {
         if (strcmp(n->key, "include") != 0) {
             continue;
         }
-        if (seen != NULL) {
+        if (first != NULL) {
             cfg_report(&l->c->n_errors, n->key_mark, "include",
-                       "given twice, first in line %d; write one list", seen->key_mark.line);
+                       "given twice, first in line %d; write one list", first->key_mark.line);
             continue;
         }
-        seen = n;
+        first = n;
         if (n->kind != CFG_NODE_LIST) {
             TRY(apply_include(l, origin, file, n));
         }
@@ -291,12 +290,12 @@ static enum err apply_source(struct cfg_loading *l, const struct cfg_source *sou
 static enum err apply_all(struct cfg_loading *l, const struct cfg_source *sources, int n_sources,
                           const char *const *sets, int n_sets)
 {
-    struct cfg_place *place = ARENA_NEW(l->c->arena, 1, struct cfg_place);
+    struct cfg_src_loc *src_loc = ARENA_NEW(l->c->arena, 1, struct cfg_src_loc);
     void *values = arena_alloc(&l->scratch, 1, l->c->root_size);
     TRY(arena_error(l->c->arena));
     TRY(arena_error(&l->scratch));
     l->root = (struct cfg_slot){
-        .type = CFG_TYPE_TABLE, .table = l->c->root, .at = values, .place = place};
+        .type = CFG_TYPE_TABLE, .table = l->c->root, .at = values, .src_loc = src_loc};
     TRY(cfg_read_defaults(l, &l->root));
     for (int i = 0; i < n_sources && !cfg_gave_up(l); i++) {
         TRY(apply_source(l, &sources[i]));
@@ -325,7 +324,7 @@ enum err cfg_load_sources(struct cfg *c, const struct cfg_source *sources, int n
     enum err e = apply_all(&l, sources, n_sources, sets, n_sets);
     if (e == ERR_OK) {
         memcpy(out, l.root.at, c->root_size);
-        c->places = l.root.place;
+        c->src_locs = l.root.src_loc;
     } else {
         arena_rewind(c->arena, before);
     }

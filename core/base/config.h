@@ -251,14 +251,14 @@ struct cfg_field {
     CFG_LIST_(S, member, n_member, E, CFG_TYPE_ENUM, def, n_min, n_max, 0, 0, "", effect, doc,     \
               choices, NULL)
 
-struct cfg_place; /* where each value came from; in the arena */
+struct cfg_src_loc; /* where each value came from; in the arena */
 
 /* One loaded configuration. Fields are private to config*.c. */
 struct cfg {
     const struct cfg_field *root;
     size_t root_size;    /* bytes of the struct the root table describes */
-    struct arena *arena; /* borrowed: strings, lists and places live here */
-    struct cfg_place *places;
+    struct arena *arena; /* borrowed: strings, lists and source locations live here */
+    struct cfg_src_loc *src_locs;
     int n_errors; /* of the current load */
 };
 
@@ -287,12 +287,12 @@ enum err cfg_load_sources(struct cfg *c, const struct cfg_source *sources, int n
 enum err cfg_load_text(struct cfg *c, const char *name, const char *text, const char *const *sets,
                        int n_sets, void *out) WARN_UNUSED;
 
-/* Place of a value after a load: "topo.yaml:12:7", "--set services.1.cpu_m=500", or "default". A
- * key that was not given itself, inside a map that was: the place of the map, "topo.yaml:12:3 (by
- * default)". Never NULL; in the arena or static. */
+/* Source location of a value after a load: "topo.yaml:12:7", "--set services.1.cpu_m=500", or
+ * "default". A key that was not given itself, inside a map that was: the location of the map,
+ * "topo.yaml:12:3 (by default)". Never NULL; in the arena or static. */
 const char *cfg_where(const struct cfg *c, const char *key);
 
-/* For checks that need more than one value: logs "PLACE: KEY: sentence" and returns ERR_CONFIG.
+/* For checks that need more than one value: logs "LOCATION: KEY: sentence" and returns ERR_CONFIG.
  *     return cfg_error(c, key, "calls itself through '%s'; remove one of the calls", name);  */
 enum err cfg_error(const struct cfg *c, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -39,8 +39,8 @@ static enum err choose(struct cfg_loading *l, const struct cfg_slot *one, int k)
     const struct cfg_kind *kind = one->field->kinds[k];
     const struct cfg_one chosen = {.kind = kind, .params = arena_alloc(l->c->arena, 1, kind->size)};
     TRY(arena_error(l->c->arena));
-    for (int i = 0; i < one->place->n_children; i++) {
-        one->place->children[i] = (struct cfg_place){.mark = {.origin = NULL}};
+    for (int i = 0; i < one->src_loc->n_children; i++) {
+        one->src_loc->children[i] = (struct cfg_src_loc){.mark = {.origin = NULL}};
     }
     memcpy(one->at, &chosen, sizeof chosen);
     const struct cfg_slot params = cfg_slot_kind(one, k);
@@ -56,7 +56,7 @@ enum err cfg_kind_default(struct cfg_loading *l, const struct cfg_slot *one)
         n++;
     }
     memcpy(one->at, &none, sizeof none);
-    TRY(cfg_place_children(l, one->place, n));
+    TRY(cfg_src_loc_children(l, one->src_loc, n));
     if (f->def == CFG_REQUIRED || *f->def == '\0') {
         return ERR_OK;
     }
@@ -69,11 +69,11 @@ enum err cfg_kind_read(struct cfg_loading *l, const struct cfg_slot *one, int k,
                        const struct cfg_node *node, struct cfg_mark mark)
 {
     const struct cfg_kind *kind = one->field->kinds[k], *before = chosen_kind(one);
-    if (l->origin != NULL && one->place->mark.origin == l->origin) {
+    if (l->origin != NULL && one->src_loc->mark.origin == l->origin) {
         if (before == kind) {
             cfg_report(&l->c->n_errors, mark, l->key.s,
                        "%s is given twice, first in line %d; remove one of the two", kind->name,
-                       one->place->mark.line);
+                       one->src_loc->mark.line);
         } else {
             cfg_report(&l->c->n_errors, mark, l->key.s,
                        "both %s and %s are given, but there is one %s; remove one of the two",
@@ -87,8 +87,8 @@ enum err cfg_kind_read(struct cfg_loading *l, const struct cfg_slot *one, int k,
     const struct cfg_slot params = cfg_slot_kind(one, k);
     const size_t end = cfg_key_push(&l->key, kind->name);
     const enum err e = cfg_read(l, &params, node);
-    params.place->mark = node->mark;
-    one->place->mark = node->mark;
+    params.src_loc->mark = node->mark;
+    one->src_loc->mark = node->mark;
     cfg_key_pop(&l->key, end);
     return e;
 }
@@ -113,7 +113,7 @@ enum err cfg_kind_read_word(struct cfg_loading *l, const struct cfg_slot *one,
         cfg_text_add(&remedy, "write one of ");
         cfg_kind_add_names(&remedy, one->field->kinds);
     }
-    one->place->mark = word->mark; /* a kind was given, if a wrong one */
+    one->src_loc->mark = word->mark; /* a kind was given, if a wrong one */
     cfg_report(&l->c->n_errors, word->mark, l->key.s,
                "found %s, which is no %s; %s, or a map with its parameters", found.s,
                one->field->doc, remedy.s);

@@ -290,7 +290,7 @@ bool cfg_kind_refuse_flat(struct cfg_loading *l, const struct cfg_slot *table,
     if (given == NULL || cfg_find_row(table->table, "kind") >= 0) {
         return false;
     }
-    one->place->mark = given->mark; /* a kind was given: it is not missing, too */
+    one->src_loc->mark = given->mark; /* a kind was given: it is not missing, too */
     const int k = named_kind(one->field->kinds, given);
     if (k < 0) {
         refuse_name(l, one, given);

@@ -2,7 +2,7 @@
  *
  *     config_yaml.c    YAML text -> tree of nodes with marks (the only user of libyaml)
  *     config_value.c   the text of one value <-> one C value, and the sentences about it
- *     config_place.c   a dotted key -> its row, its bytes in the struct, where it was given
+ *     config_src_loc.c   a dotted key -> its row, its bytes in the struct, where it was given
  *     config_read.c    one tree, or the defaults, onto the struct
  *     config_kind.c    the same for one of several kinds
  *     config_older.c   maps of older versions, and the map to write instead
@@ -86,7 +86,7 @@ void cfg_text_add_found(struct cfg_text *t, const struct cfg_node *node);
 /* Fewest digits that read back as the same double; `out` holds 32 bytes. */
 void cfg_double_text(char out[32], double value);
 
-/* ---- where a value is (config_place.c) ---- */
+/* ---- where a value is (config_src_loc.c) ---- */
 
 /* The dotted key of the value in hand. One that is too long is cut. */
 struct cfg_key {
@@ -99,12 +99,12 @@ size_t cfg_key_push(struct cfg_key *k, const char *part);
 size_t cfg_key_push_index(struct cfg_key *k, int i);
 void cfg_key_pop(struct cfg_key *k, size_t before);
 
-/* Where one value was given. Invariant: a table's place has one child per row, a list's place one
- * per element, that of a CFG_ONE_OF one per kind, of which only the chosen one has children; a
- * value's place has none. */
-struct cfg_place {
+/* Source location: where one value was given. Invariant: a table's location has one child per row,
+ * a list's location one per element, that of a CFG_ONE_OF one per kind, of which only the chosen
+ * one has children; a value's location has none. */
+struct cfg_src_loc {
     struct cfg_mark mark; /* origin NULL: not given, the default holds */
-    struct cfg_place *children;
+    struct cfg_src_loc *children;
     int n_children;
 };
 
@@ -114,16 +114,16 @@ struct cfg_slot {
     enum cfg_type type;            /* the field's type, or its item_type for a list element */
     const struct cfg_field *table; /* rows, if type is CFG_TYPE_TABLE */
     void *at;
-    struct cfg_place *place;
+    struct cfg_src_loc *src_loc;
 };
 
-/* Row `row` of a table, element `i` of a list; their places must be there. `items`: of the list, if
+/* Row `row` of a table, element `i` of a list; their locations must exist. `items`: of the list, if
  * they do not stand in the struct yet, else cfg_slot_items. */
 struct cfg_slot cfg_slot_row(const struct cfg_slot *parent, int row);
 struct cfg_slot cfg_slot_item(const struct cfg_slot *list, void *items, int i);
 void *cfg_slot_items(const struct cfg_slot *list);
 
-/* Parameters of kind `k`, which must be the chosen one; its place must be there. */
+/* Parameters of kind `k`, which must be the chosen one; its location must exist. */
 struct cfg_slot cfg_slot_kind(const struct cfg_slot *one, int k);
 
 /* Index of the row that has that key, or -1. */
@@ -132,7 +132,7 @@ int cfg_find_row(const struct cfg_field *table, const char *name);
 int cfg_find_one_of(const struct cfg_field *table);
 int cfg_find_kind(const struct cfg_kind *const *kinds, const char *name);
 
-/* Which child of the slot's place `part` names, or -1. Of a table only rows. */
+/* Which child of the slot's location `part` names, or -1. Of a table only rows. */
 int cfg_slot_child(const struct cfg_slot *slot, const char *part);
 
 /* ---- a tree onto the struct (config_read.c) ---- */
@@ -150,7 +150,7 @@ struct cfg_loading {
     bool incomplete;                 /* a source could not be read: other keys may be there */
 };
 
-/* Enough was said. */
+/* There were enough errors. */
 static inline bool cfg_gave_up(const struct cfg_loading *l)
 {
     return l->c->n_errors >= CFG_ERRORS_MAX;
@@ -159,11 +159,12 @@ static inline bool cfg_gave_up(const struct cfg_loading *l)
 /* What follows reports and counts errors of the user and returns ERR_OK all the same; ERR_MEMORY.
  */
 
-/* Every row of the table, and of those below it, and their places. */
+/* Every row of the table, and of those below it, and their locations. */
 enum err cfg_read_defaults(struct cfg_loading *l, const struct cfg_slot *table) WARN_UNUSED;
 
-/* Room for the places of `n` children. */
-enum err cfg_place_children(struct cfg_loading *l, struct cfg_place *place, int n) WARN_UNUSED;
+/* Room for the locations of `n` children. */
+enum err cfg_src_loc_children(struct cfg_loading *l, struct cfg_src_loc *src_loc,
+                              int n) WARN_UNUSED;
 
 /* `node` into the slot. The root's key `include` is passed over. */
 enum err cfg_read(struct cfg_loading *l, const struct cfg_slot *slot,
@@ -172,7 +173,7 @@ enum err cfg_read(struct cfg_loading *l, const struct cfg_slot *slot,
 /* Walk `key` (cut up in place) from the root, and read `node` there; l->key stays where it led. */
 enum err cfg_read_key(struct cfg_loading *l, char *key, const struct cfg_node *node) WARN_UNUSED;
 
-/* Report rows without default that no source gave. `mark`: nearest place that was given. */
+/* Report rows without default that no source gave. `mark`: nearest location that was given. */
 void cfg_check_missing(struct cfg_loading *l, const struct cfg_slot *slot, struct cfg_mark mark);
 
 /* ---- one of several kinds (config_kind.c) ---- */

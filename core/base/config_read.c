@@ -25,12 +25,12 @@ static int count_rows(const struct cfg_field *table)
     return n;
 }
 
-enum err cfg_place_children(struct cfg_loading *l, struct cfg_place *place, int n)
+enum err cfg_src_loc_children(struct cfg_loading *l, struct cfg_src_loc *src_loc, int n)
 {
-    struct cfg_place *children = ARENA_NEW(l->c->arena, n, struct cfg_place);
+    struct cfg_src_loc *children = ARENA_NEW(l->c->arena, n, struct cfg_src_loc);
     TRY(arena_error(l->c->arena));
-    place->children = children;
-    place->n_children = n;
+    src_loc->children = children;
+    src_loc->n_children = n;
     return ERR_OK;
 }
 
@@ -207,12 +207,12 @@ static enum err read_entry(struct cfg_loading *l, const struct cfg_slot *map,
     struct cfg_slot slot = cfg_slot_row(map, row);
     size_t before = cfg_key_push(&l->key, slot.field->name);
     enum err e = ERR_OK;
-    if (l->origin != NULL && slot.place->mark.origin == l->origin) {
+    if (l->origin != NULL && slot.src_loc->mark.origin == l->origin) {
         cfg_report(&l->c->n_errors, entry->key_mark, l->key.s,
-                   "given twice, first in line %d; remove one of the two", slot.place->mark.line);
+                   "given twice, first in line %d; remove one of the two", slot.src_loc->mark.line);
     } else {
         e = cfg_read(l, &slot, entry);
-        slot.place->mark = entry->mark;
+        slot.src_loc->mark = entry->mark;
     }
     cfg_key_pop(&l->key, before);
     return e;
@@ -248,7 +248,7 @@ static enum err read_item(struct cfg_loading *l, const struct cfg_slot *item,
                           const struct cfg_node *node)
 {
     static const char *const EMPTY = "";
-    item->place->mark = node->mark;
+    item->src_loc->mark = node->mark;
     if (item->type == CFG_TYPE_TABLE) {
         TRY(cfg_read_defaults(l, item));
     } else if (item->type == CFG_TYPE_STRING || item->type == CFG_TYPE_PATH) {
@@ -261,7 +261,7 @@ static enum err read_item(struct cfg_loading *l, const struct cfg_slot *item,
 static enum err read_items(struct cfg_loading *l, const struct cfg_slot *list,
                            const struct cfg_node *node)
 {
-    TRY(cfg_place_children(l, list->place, node->n));
+    TRY(cfg_src_loc_children(l, list->src_loc, node->n));
     void *items = arena_alloc(l->c->arena, (size_t)node->n, list->field->item_size);
     TRY(arena_error(l->c->arena));
     int i = 0;
@@ -345,8 +345,8 @@ enum err cfg_read_defaults(struct cfg_loading *l, const struct cfg_slot *table)
 {
     const struct cfg_origin *outer = l->origin;
     l->origin = NULL;
-    TRY(cfg_place_children(l, table->place, count_rows(table->table)));
-    for (int i = 0; i < table->place->n_children; i++) {
+    TRY(cfg_src_loc_children(l, table->src_loc, count_rows(table->table)));
+    for (int i = 0; i < table->src_loc->n_children; i++) {
         struct cfg_slot slot = cfg_slot_row(table, i);
         size_t before = cfg_key_push(&l->key, slot.field->name);
         if (slot.type == CFG_TYPE_TABLE) {
@@ -394,19 +394,20 @@ static void check_missing_params(struct cfg_loading *l, const struct cfg_slot *o
 
 void cfg_check_missing(struct cfg_loading *l, const struct cfg_slot *slot, struct cfg_mark mark)
 {
-    if (slot->place->mark.origin != NULL) {
-        mark = slot->place->mark;
+    if (slot->src_loc->mark.origin != NULL) {
+        mark = slot->src_loc->mark;
     }
     bool nested = slot->type == CFG_TYPE_TABLE;
     bool of_tables = slot->type == CFG_TYPE_LIST && slot->field->item_type == CFG_TYPE_TABLE;
     if (!nested && slot->type != CFG_TYPE_RENAMED && slot->field->def == CFG_REQUIRED &&
-        slot->place->mark.origin == NULL) {
+        slot->src_loc->mark.origin == NULL) {
         report_missing(l, slot, mark);
     }
     if (slot->type == CFG_TYPE_ONE_OF) {
         check_missing_params(l, slot, mark);
     }
-    for (int i = 0; (nested || of_tables) && i < slot->place->n_children && !cfg_gave_up(l); i++) {
+    for (int i = 0; (nested || of_tables) && i < slot->src_loc->n_children && !cfg_gave_up(l);
+         i++) {
         struct cfg_slot child =
             nested ? cfg_slot_row(slot, i) : cfg_slot_item(slot, cfg_slot_items(slot), i);
         size_t before = l->key.len;
@@ -430,7 +431,7 @@ static void report_no_child(struct cfg_loading *l, const struct cfg_slot *slot, 
     } else if (slot->type == CFG_TYPE_LIST) {
         cfg_report(&l->c->n_errors, mark, l->key.s,
                    "no element '%.60s'; the list has %d, counted from 0", part,
-                   slot->place->n_children);
+                   slot->src_loc->n_children);
     } else {
         cfg_report(&l->c->n_errors, mark, l->key.s,
                    "a single value, it has no part '%.60s'; shorten the key", part);
@@ -487,6 +488,6 @@ enum err cfg_read_key(struct cfg_loading *l, char *key, const struct cfg_node *n
         (void)cfg_key_push(&l->key, part);
     }
     enum err e = cfg_read(l, &slot, node);
-    slot.place->mark = node->mark;
+    slot.src_loc->mark = node->mark;
     return e;
 }

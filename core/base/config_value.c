@@ -72,17 +72,17 @@ void cfg_report(int *n_errors, struct cfg_mark mark, const char *key, const char
     if (*n_errors >= CFG_ERRORS_MAX) {
         return;
     }
-    struct cfg_text place = {.len = 0};
+    struct cfg_text src_loc = {.len = 0};
     char sentence[1500];
     va_list ap;
-    cfg_text_add_mark(&place, mark);
+    cfg_text_add_mark(&src_loc, mark);
     va_start(ap, fmt);
     (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
     va_end(ap);
-    log_error("%s: %s%s%s", place.s, key, *key != '\0' ? ": " : "", sentence);
+    log_error("%s: %s%s%s", src_loc.s, key, *key != '\0' ? ": " : "", sentence);
     *n_errors += 1;
     if (*n_errors == CFG_ERRORS_MAX) {
-        log_error("%s: %d errors so far; correct these first", place.s, CFG_ERRORS_MAX);
+        log_error("%s: %d errors so far; correct these first", src_loc.s, CFG_ERRORS_MAX);
     }
 }
 

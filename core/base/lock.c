@@ -527,12 +527,12 @@ static void begin(struct lock *l, const char *what, const struct owner *me, cons
     (void)snprintf(l->what, sizeof l->what, "%s", what);
 }
 
-static enum err set_path(struct lock *l, const char *place, const char *slash, const char *name)
+static enum err set_path(struct lock *l, const char *dir, const char *slash, const char *name)
 {
-    const int n = snprintf(l->path, sizeof l->path, "%s%s%s", place, slash, name);
+    const int n = snprintf(l->path, sizeof l->path, "%s%s%s", dir, slash, name);
     if (n < 0 || (size_t)n >= sizeof l->path) {
         errno = ENAMETOOLONG;
-        return cannot("create a lock in", place);
+        return cannot("create a lock in", dir);
     }
     return ERR_OK;
 }

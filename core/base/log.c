@@ -80,15 +80,15 @@ bool log_on_terminal(void)
 /* "[rank 3] error: core/x.c:12: " as far as it applies; returns its length. */
 static size_t put_prefix(char *line, size_t cap, enum log_level level, const char *file, int at)
 {
-    char rank[32] = "", place[256] = "";
+    char rank[32] = "", src_loc[256] = "";
     if (logger.rank > 0) {
         snprintf(rank, sizeof(rank), "[rank %d] ", logger.rank);
     }
     if (logger.level == LOG_DEBUG) {
-        snprintf(place, sizeof(place), "%s:%d: ", file, at);
+        snprintf(src_loc, sizeof(src_loc), "%s:%d: ", file, at);
     }
     const char *kind = level == LOG_INFO ? "" : level_names[level];
-    int n = snprintf(line, cap, "%s%s%s%s", rank, kind, kind[0] != '\0' ? ": " : "", place);
+    int n = snprintf(line, cap, "%s%s%s%s", rank, kind, kind[0] != '\0' ? ": " : "", src_loc);
     return n > 0 ? (size_t)n : 0;
 }
 

@@ -59,7 +59,7 @@ static enum err test(struct claim *c, const struct summary *s, const struct stat
     const uint32_t n_train = a->n_train > b->n_train ? a->n_train : b->n_train;
     double *diff = ARENA_NEW(scratch, n_train > n_eval ? n_train : n_eval, double);
     TRY(arena_error(scratch));
-    c->n_units = (int)crossed_units(diff, a, b, n_eval);
+    c->n_units = (int)twoway_units(diff, a, b, n_eval);
     struct stat_cfg cfg = settings(c, s, "sign flips");
     cfg.resamples = cfg.resamples > PATTERNS_MIN ? cfg.resamples : PATTERNS_MIN;
     return stat_sign_flip(&c->p, diff, (uint32_t)c->n_units, &cfg);
@@ -69,12 +69,12 @@ static enum err estimate(struct claim *c, const struct summary *s, const struct 
                          const struct stat_arm *b, uint32_t n_eval, double level,
                          struct arena *scratch)
 {
-    const struct stat_cfg share = settings(c, s, crossed_name(CROSSED_BETTER));
-    struct stat_cfg together = settings(c, s, crossed_name(CROSSED_MEAN));
+    const struct stat_cfg share = settings(c, s, crossed_name(TWOWAY_IMPROVEMENT));
+    struct stat_cfg together = settings(c, s, crossed_name(TWOWAY_MEAN));
     together.level = level;
-    TRY(crossed_bootstrap(&c->diff, a, b, n_eval, CROSSED_MEAN, &together, scratch));
-    c->diff = crossed_stretched(&c->diff, crossed_stretch(a, b, n_eval, level));
-    TRY(crossed_bootstrap(&c->share, a, b, n_eval, CROSSED_BETTER, &share, scratch));
+    TRY(twoway_bootstrap(&c->diff, a, b, n_eval, TWOWAY_MEAN, &together, scratch));
+    c->diff = twoway_ci_widen(&c->diff, twoway_satterthwaite(a, b, n_eval, level));
+    TRY(twoway_bootstrap(&c->share, a, b, n_eval, TWOWAY_IMPROVEMENT, &share, scratch));
     return test(c, s, a, b, n_eval, scratch);
 }
 

@@ -3,9 +3,9 @@
  * Claim: `better` answers more requests in time (compliance) than `than`, over all scenarios with
  * equal weights (the pooled view; the only scenario if there is one). Each has a difference with an
  * interval that covers other trainings and other episodes, and a p-value of the sign-flip test on
- * units that share nothing (crossed_units), adjusted by Holm over all claims. Intervals hold
+ * units that share nothing (twoway_units), adjusted by Holm over all claims. Intervals hold
  * together: of k claims each has the level 1 - (1 - confidence) / k (C. E. Bonferroni), stretched
- * for few training seeds (crossed_stretch).
+ * for few training seeds (twoway_satterthwaite).
  */
 #ifndef KARMA_EVAL_CLAIMS_H
 #define KARMA_EVAL_CLAIMS_H

@@ -106,7 +106,7 @@ static enum err take_sample(struct sample *out, const struct summary *s, int lis
 
 /* Of a, or of a and b, over the episodes in which both are defined. */
 static enum err estimate(struct summary_cell *out, const struct summary *s, const struct sample *a,
-                         const struct sample *b, enum crossed_what what, uint32_t stream,
+                         const struct sample *b, enum twoway_statistic what, uint32_t stream,
                          struct arena *scratch)
 {
     const int n_episodes = s->outcomes.n_episodes;
@@ -121,12 +121,12 @@ static enum err estimate(struct summary_cell *out, const struct summary *s, cons
     const struct stat_arm arm_b =
         b != NULL ? (struct stat_arm){b->x, (uint32_t)b->n_train} : (struct stat_arm){0};
     const struct stat_arm *other = b != NULL ? &arm_b : NULL;
-    TRY(crossed_bootstrap(&out->value, &arm_a, other, (uint32_t)n, what, &cfg, scratch));
+    TRY(twoway_bootstrap(&out->value, &arm_a, other, (uint32_t)n, what, &cfg, scratch));
     if (s->cfg->interval == EVAL_STRETCHED) {
-        out->value =
-            crossed_stretched(&out->value, crossed_stretch(&arm_a, other, (uint32_t)n, cfg.level));
+        out->value = twoway_ci_widen(&out->value,
+                                     twoway_satterthwaite(&arm_a, other, (uint32_t)n, cfg.level));
     }
-    if (what == CROSSED_BETTER) { /* a probability */
+    if (what == TWOWAY_IMPROVEMENT) { /* a probability */
         out->value.lo = fmax(out->value.lo, 0.0);
         out->value.hi = fmin(out->value.hi, 1.0);
     }
@@ -134,7 +134,7 @@ static enum err estimate(struct summary_cell *out, const struct summary *s, cons
 }
 
 static enum err fill_cell(struct summary_cell *out, const struct summary *s, int listed, int view,
-                          int metric, enum crossed_what what, struct arena *scratch)
+                          int metric, enum twoway_statistic what, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const bool is_bound = metric == METRIC_OF(bound);
@@ -154,7 +154,7 @@ static enum err fill_cell(struct summary_cell *out, const struct summary *s, int
 }
 
 static enum err fill_gap(struct summary_cell *out, const struct summary *s, int reference,
-                         int other, int view, int metric, enum crossed_what what,
+                         int other, int view, int metric, enum twoway_statistic what,
                          struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
@@ -180,9 +180,9 @@ static enum err fill_cells(struct summary *s, struct arena *scratch)
     for (int i = 0; i < s->n_listed; i++) {
         for (int v = 0; v < s->n_views; v++) {
             for (int m = 0; m < METRIC_COUNT; m++) {
-                TRY(fill_cell(out++, s, i, v, m, CROSSED_MEAN, scratch));
+                TRY(fill_cell(out++, s, i, v, m, TWOWAY_MEAN, scratch));
             }
-            TRY(fill_cell(&s->iqms[i * s->n_views + v], s, i, v, METRIC_OF(compliance), CROSSED_IQM,
+            TRY(fill_cell(&s->iqms[i * s->n_views + v], s, i, v, METRIC_OF(compliance), TWOWAY_IQM,
                           scratch));
         }
     }
@@ -198,10 +198,10 @@ static enum err fill_gaps(struct summary *s, struct arena *scratch)
                 if (s->references[r] == i) {
                     continue; /* a controller is not compared with itself */
                 }
-                TRY(fill_gap(&out->compliance, s, r, i, v, METRIC_OF(compliance), CROSSED_MEAN,
+                TRY(fill_gap(&out->compliance, s, r, i, v, METRIC_OF(compliance), TWOWAY_MEAN,
                              scratch));
-                TRY(fill_gap(&out->vcpu_h, s, r, i, v, METRIC_OF(vcpu_h), CROSSED_MEAN, scratch));
-                TRY(fill_gap(&out->better, s, r, i, v, METRIC_OF(compliance), CROSSED_BETTER,
+                TRY(fill_gap(&out->vcpu_h, s, r, i, v, METRIC_OF(vcpu_h), TWOWAY_MEAN, scratch));
+                TRY(fill_gap(&out->better, s, r, i, v, METRIC_OF(compliance), TWOWAY_IMPROVEMENT,
                              scratch));
             }
         }

@@ -1,13 +1,12 @@
 /* What an evaluation says: means with intervals, and differences between controllers.
  *
  * Every mean is over training seeds and episodes, every interval resamples both
- * (core/base/crossed.h), so it covers another training and other episodes. Differences are taken
- * on common episodes. Pure function of the rows and the configuration.
- */
+ * (core/base/twoway.h), so it covers another training and other episodes. Differences are taken on
+ * common episodes. Pure function of the rows and the configuration. */
 #ifndef KARMA_EVAL_SUMMARY_H
 #define KARMA_EVAL_SUMMARY_H
 
-#include "core/base/crossed.h"
+#include "core/base/twoway.h"
 #include "core/eval/outcomes.h"
 
 /* One number of a table. No episode had one: n = 0 and the interval is NaN. */

@@ -1,6 +1,6 @@
 /* Configuration: values, overrides, files that include others, the places of values, and memory
  * that runs out. */
-#include "tests/unit/config_world.h"
+#include "tests/unit/config_fixture.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

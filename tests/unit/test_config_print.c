@@ -1,6 +1,6 @@
 /* Printed configurations: what is printed loads back to the identical struct, digests, differences
  * and documentation. */
-#include "tests/unit/config_world.h"
+#include "tests/unit/config_fixture.h"
 
 static void assert_round_trip(struct fixture *f)
 {

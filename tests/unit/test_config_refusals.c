@@ -1,6 +1,6 @@
 /* Configurations that are refused: every sentence that a wrong file or override can cause, and that
  * no text, however hostile, ends otherwise. */
-#include "tests/unit/config_world.h"
+#include "tests/unit/config_fixture.h"
 
 struct refusal {
     const char *text, *lines;

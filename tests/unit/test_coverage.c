@@ -16,9 +16,9 @@
 
 #include <cmocka.h>
 
-#include "core/base/crossed.h"
 #include "core/base/fmath.h"
 #include "core/base/rng.h"
+#include "core/base/twoway.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -93,10 +93,10 @@ static bool holds_zero(const struct stat_interval *v)
 
 /* Shares of experiments whose interval held the truth. */
 struct coverage {
-    double percentile, stretched; /* difference policy - rule */
-    double two;                   /* difference of two policies, stretched */
-    double iqm;                   /* of one policy, stretched */
-    double episodes_only;         /* policy - rule, training seeds not resampled: wrong */
+    double percentile, widened; /* difference policy - rule */
+    double two;                 /* difference of two policies, stretched */
+    double iqm;                 /* of one policy, stretched */
+    double episodes_only;       /* policy - rule, training seeds not resampled: wrong */
 };
 
 /* Wrong: the networks at hand are taken for the method. */
@@ -118,11 +118,11 @@ static struct stat_interval resample_episodes_only(const struct experiment *x, u
 }
 
 static struct stat_interval interval(const struct stat_arm *a, const struct stat_arm *b,
-                                     enum crossed_what what, const struct stat_cfg *cfg,
+                                     enum twoway_statistic what, const struct stat_cfg *cfg,
                                      struct arena *scratch)
 {
     struct stat_interval out;
-    assert_int_equal(crossed_bootstrap(&out, a, b, EPISODES, what, cfg, scratch), ERR_OK);
+    assert_int_equal(twoway_bootstrap(&out, a, b, EPISODES, what, cfg, scratch), ERR_OK);
     return out;
 }
 
@@ -136,16 +136,16 @@ static struct coverage cover(const struct model *m, uint32_t n, uint32_t experim
             .seed = k, .stream = n, .resamples = RESAMPLES, .level = level};
         draw(&x, m, k, n);
         const struct stat_interval plain =
-            interval(&x.arm_a, &x.arm_rule, CROSSED_MEAN, &cfg, scratch);
-        const struct stat_interval stretched =
-            crossed_stretched(&plain, crossed_stretch(&x.arm_a, &x.arm_rule, EPISODES, level));
-        struct stat_interval two = interval(&x.arm_a, &x.arm_b, CROSSED_MEAN, &cfg, scratch);
-        two = crossed_stretched(&two, crossed_stretch(&x.arm_a, &x.arm_b, EPISODES, level));
-        struct stat_interval iqm = interval(&x.arm_a, NULL, CROSSED_IQM, &cfg, scratch);
-        iqm = crossed_stretched(&iqm, crossed_stretch(&x.arm_a, NULL, EPISODES, level));
+            interval(&x.arm_a, &x.arm_rule, TWOWAY_MEAN, &cfg, scratch);
+        const struct stat_interval widened =
+            twoway_ci_widen(&plain, twoway_satterthwaite(&x.arm_a, &x.arm_rule, EPISODES, level));
+        struct stat_interval two = interval(&x.arm_a, &x.arm_b, TWOWAY_MEAN, &cfg, scratch);
+        two = twoway_ci_widen(&two, twoway_satterthwaite(&x.arm_a, &x.arm_b, EPISODES, level));
+        struct stat_interval iqm = interval(&x.arm_a, NULL, TWOWAY_IQM, &cfg, scratch);
+        iqm = twoway_ci_widen(&iqm, twoway_satterthwaite(&x.arm_a, NULL, EPISODES, level));
         const struct stat_interval wrong = resample_episodes_only(&x, n, &cfg, scratch);
         c.percentile += holds_zero(&plain) ? 1.0 / experiments : 0.0;
-        c.stretched += holds_zero(&stretched) ? 1.0 / experiments : 0.0;
+        c.widened += holds_zero(&widened) ? 1.0 / experiments : 0.0;
         c.two += holds_zero(&two) ? 1.0 / experiments : 0.0;
         c.iqm += holds_zero(&iqm) ? 1.0 / experiments : 0.0;
         c.episodes_only += holds_zero(&wrong) ? 1.0 / experiments : 0.0;
@@ -193,9 +193,9 @@ static struct size reject(const struct model *m, uint32_t n, uint32_t experiment
             .seed = k, .stream = n, .resamples = 4 * RESAMPLES, .level = level};
         draw(&x, m, k, n);
         shared_units(by_episode, by_seed, &x, n);
-        const uint32_t against_rule = crossed_units(diff, &x.arm_a, &x.arm_rule, EPISODES);
+        const uint32_t against_rule = twoway_units(diff, &x.arm_a, &x.arm_rule, EPISODES);
         s.rule += rejects(diff, against_rule, &cfg) ? 1.0 / experiments : 0.0;
-        const uint32_t against_two = crossed_units(diff, &x.arm_a, &x.arm_b, EPISODES);
+        const uint32_t against_two = twoway_units(diff, &x.arm_a, &x.arm_b, EPISODES);
         s.two += rejects(diff, against_two, &cfg) ? 1.0 / experiments : 0.0;
         s.episodes += rejects(by_episode, EPISODES, &cfg) ? 1.0 / experiments : 0.0;
         s.seeds += rejects(by_seed, n, &cfg) ? 1.0 / experiments : 0.0;
@@ -214,20 +214,20 @@ static void intervals_hold_the_truth(void **state)
     for (int m = 0; m < MODELS; m++) {
         const struct coverage c = cover(&models[m], 10, FAST, scratch);
         print_message("%s, 10 seeds: %.3f percentile, %.3f stretched, %.3f two, %.3f IQM\n",
-                      models[m].name, c.percentile, c.stretched, c.two, c.iqm);
+                      models[m].name, c.percentile, c.widened, c.two, c.iqm);
         const double least = models[m].skewed ? 0.88 : 0.92;
-        assert_true(c.stretched >= least && c.stretched <= 0.99);
+        assert_true(c.widened >= least && c.widened <= 0.99);
         assert_true(c.two >= 0.92); /* to 1: what both kinds of luck share is counted twice */
-        assert_true(c.percentile <= c.stretched);
+        assert_true(c.percentile <= c.widened);
     }
 }
 
 static void percentile_intervals_are_too_narrow_for_five_seeds(void **state)
 {
     const struct coverage c = cover(&models[0], 5, FAST, *state);
-    print_message("5 seeds: %.3f percentile, %.3f stretched\n", c.percentile, c.stretched);
+    print_message("5 seeds: %.3f percentile, %.3f stretched\n", c.percentile, c.widened);
     assert_true(c.percentile < 0.90);
-    assert_true(c.stretched > 0.92);
+    assert_true(c.widened > 0.92);
 }
 
 /* The mutant that the bounds above must not let pass. */
@@ -270,7 +270,7 @@ static void print_tables(uint32_t experiments)
         for (int s = 0; s < 3; s++) {
             const struct coverage c = cover(&models[m], seeds[s], experiments, &scratch);
             printf("| %s | %u | %.3f | %.3f | %.3f | ", models[m].name, seeds[s], c.percentile,
-                   c.stretched, c.two);
+                   c.widened, c.two);
             if (models[m].skewed) {
                 printf("- | %.3f |\n", c.episodes_only); /* its IQM is not 0 */
             } else {

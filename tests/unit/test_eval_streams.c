@@ -250,11 +250,11 @@ static void names_are_all_that_is_needed(void **state)
                            .stream = STAT_STREAM("mean", "khpa", "flood", "vcpu_h"),
                            .resamples = 500,
                            .level = 0.95};
-    assert_int_equal(crossed_bootstrap(&want, &b, NULL, 30, CROSSED_MEAN, &cfg, &scratch), ERR_OK);
+    assert_int_equal(twoway_bootstrap(&want, &b, NULL, 30, TWOWAY_MEAN, &cfg, &scratch), ERR_OK);
     assert_same(&summary_cell(&x->s, listed(x, &all, KHPA), scenario, METRIC_OF(vcpu_h))->value,
                 &want);
     cfg.stream = STAT_STREAM("mean", "policy", "khpa", "flood", "vcpu_h");
-    assert_int_equal(crossed_bootstrap(&want, &a, &b, 30, CROSSED_MEAN, &cfg, &scratch), ERR_OK);
+    assert_int_equal(twoway_bootstrap(&want, &a, &b, 30, TWOWAY_MEAN, &cfg, &scratch), ERR_OK);
     assert_same(&summary_gap(&x->s, 0, listed(x, &all, KHPA), scenario)->vcpu_h.value, &want);
     arena_release(&scratch);
 }

@@ -74,7 +74,7 @@ struct cfg_slot cfg_slot_row(const struct cfg_slot *parent, int row)
                              .type = f->type,
                              .table = f->table,
                              .at = (char *)parent->at + f->offset,
-                             .place = &parent->place->children[row]};
+                             .src_loc = &parent->src_loc->children[row]};
 }
 
 struct cfg_slot cfg_slot_kind(const struct cfg_slot *one, int k)
@@ -85,7 +85,7 @@ struct cfg_slot cfg_slot_kind(const struct cfg_slot *one, int k)
                              .type = CFG_TYPE_TABLE,
                              .table = one->field->kinds[k]->table,
                              .at = (void *)(uintptr_t)chosen.params, /* this load's own */
-                             .place = &one->place->children[k]};
+                             .src_loc = &one->src_loc->children[k]};
 }
 
 void *cfg_slot_items(const struct cfg_slot *list)
@@ -102,7 +102,7 @@ struct cfg_slot cfg_slot_item(const struct cfg_slot *list, void *items, int i)
                              .type = f->item_type,
                              .table = f->table,
                              .at = (char *)items + (size_t)i * f->item_size,
-                             .place = &list->place->children[i]};
+                             .src_loc = &list->src_loc->children[i]};
 }
 
 /* "12" -> 12; -1 if it is no index. */
@@ -125,10 +125,10 @@ int cfg_slot_child(const struct cfg_slot *slot, const char *part)
         return cfg_find_row(slot->table, part);
     }
     int i = slot->type == CFG_TYPE_LIST ? parse_index(part) : -1;
-    return i < slot->place->n_children ? i : -1;
+    return i < slot->src_loc->n_children ? i : -1;
 }
 
-/* Places ------------------------------------------------------------------------------------- */
+/* Source locations --------------------------------------------------------------------------- */
 
 /* The part of `key` up to the next dot into `part`; what follows it, or NULL at the end. */
 static const char *next_part(char part[CFG_KEY_MAX], const char *key)
@@ -141,49 +141,49 @@ static const char *next_part(char part[CFG_KEY_MAX], const char *key)
 /* Step to the part of that name, without its value; false: there is none. */
 static bool step_into(struct cfg_slot *slot, const char *part)
 {
-    const struct cfg_place *place = slot->place;
+    const struct cfg_src_loc *src_loc = slot->src_loc;
     const bool row = slot->type == CFG_TYPE_TABLE;
     const int i = cfg_slot_child(slot, part);
-    if (i >= 0 && i < place->n_children) {
+    if (i >= 0 && i < src_loc->n_children) {
         const struct cfg_field *f = row ? &slot->table[i] : slot->field;
         *slot = (struct cfg_slot){.field = f,
                                   .type = row ? f->type : f->item_type,
                                   .table = f->table,
-                                  .place = &place->children[i]};
+                                  .src_loc = &src_loc->children[i]};
         return true;
     }
     const int one = row ? cfg_find_one_of(slot->table) : -1;
     const int k = one >= 0 ? cfg_find_kind(slot->table[one].kinds, part) : -1;
-    if (k < 0 || one >= place->n_children || k >= place->children[one].n_children) {
+    if (k < 0 || one >= src_loc->n_children || k >= src_loc->children[one].n_children) {
         return false;
     }
     *slot = (struct cfg_slot){.field = &slot->table[one],
                               .type = CFG_TYPE_TABLE,
                               .table = slot->table[one].kinds[k]->table,
-                              .place = &place->children[one].children[k]};
+                              .src_loc = &src_loc->children[one].children[k]};
     return true;
 }
 
-/* Place of the value; if it was not given, the nearest one around it and *given false. */
+/* Location of the value; if it was not given, the nearest one around it and *given false. */
 static struct cfg_mark find_mark(const struct cfg *c, const char *key, bool *given)
 {
     char part[CFG_KEY_MAX];
     struct cfg_mark mark = {.origin = NULL};
-    struct cfg_slot slot = {.type = CFG_TYPE_TABLE, .table = c->root, .place = c->places};
+    struct cfg_slot slot = {.type = CFG_TYPE_TABLE, .table = c->root, .src_loc = c->src_locs};
     *given = false;
-    for (const char *rest = key; rest != NULL && slot.place != NULL;) {
+    for (const char *rest = key; rest != NULL && slot.src_loc != NULL;) {
         rest = next_part(part, rest);
         if (!step_into(&slot, part)) {
             *given = false;
             return mark;
         }
-        *given = slot.place->mark.origin != NULL;
-        mark = *given ? slot.place->mark : mark;
+        *given = slot.src_loc->mark.origin != NULL;
+        mark = *given ? slot.src_loc->mark : mark;
     }
     return mark;
 }
 
-static void describe_place(struct cfg_text *t, const struct cfg *c, const char *key)
+static void describe_src_loc(struct cfg_text *t, const struct cfg *c, const char *key)
 {
     bool given = false;
     struct cfg_mark mark = find_mark(c, key, &given);
@@ -196,21 +196,21 @@ static void describe_place(struct cfg_text *t, const struct cfg *c, const char *
 const char *cfg_where(const struct cfg *c, const char *key)
 {
     struct cfg_text t = {.len = 0};
-    describe_place(&t, c, key);
-    const char *kept = arena_strdup(c->arena, t.s);
-    return kept != NULL ? kept : "(place unknown: out of memory)";
+    describe_src_loc(&t, c, key);
+    const char *copy = arena_strdup(c->arena, t.s);
+    return copy != NULL ? copy : "(location unknown: out of memory)";
 }
 
 enum err cfg_error(const struct cfg *c, const char *key, const char *fmt, ...)
 {
-    struct cfg_text place = {.len = 0};
+    struct cfg_text src_loc = {.len = 0};
     char sentence[1500];
     va_list ap;
-    describe_place(&place, c, key);
+    describe_src_loc(&src_loc, c, key);
     va_start(ap, fmt);
     (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
     va_end(ap);
-    log_error("%s: %s: %s", place.s, key, sentence);
+    log_error("%s: %s: %s", src_loc.s, key, sentence);
     return ERR_CONFIG;
 }
 
@@ -235,7 +235,7 @@ static struct cfg_slot child_of(struct cfg_key *k, const struct cfg_slot *slot, 
     struct cfg_slot child = {.field = f,
                              .type = row ? f->type : f->item_type,
                              .table = f->table,
-                             .place = &slot->place->children[i]};
+                             .src_loc = &slot->src_loc->children[i]};
     if (slot->type == CFG_TYPE_ONE_OF) {
         child.type = CFG_TYPE_TABLE;
         child.table = f->kinds[i]->table;
@@ -248,25 +248,25 @@ static struct cfg_slot child_of(struct cfg_key *k, const struct cfg_slot *slot, 
     return child;
 }
 
-static bool is_unused(const struct cfg_key *k, const struct cfg_place *place,
+static bool is_unused(const struct cfg_key *k, const struct cfg_src_loc *src_loc,
                       const char *const *keys)
 {
-    return place->mark.origin != NULL && place->mark.origin->is_set && !is_covered(k->s, keys);
+    return src_loc->mark.origin != NULL && src_loc->mark.origin->is_set && !is_covered(k->s, keys);
 }
 
-/* Depth first. A place without children is a value, or an empty list. To choose a kind is a value,
- * too, whatever its parameters. */
+/* Depth first. A location without children is a value, or an empty list. To choose a kind is a
+ * value, too, whatever its parameters. */
 static bool find_unused(struct cfg_key *k, const struct cfg_slot *slot, const char *const *keys)
 {
-    const struct cfg_place *place = slot->place;
-    if (place->n_children == 0) {
-        return is_unused(k, place, keys);
+    const struct cfg_src_loc *src_loc = slot->src_loc;
+    if (src_loc->n_children == 0) {
+        return is_unused(k, src_loc, keys);
     }
-    for (int i = 0; i < place->n_children; i++) {
+    for (int i = 0; i < src_loc->n_children; i++) {
         const size_t before = k->len;
         const struct cfg_slot child = child_of(k, slot, i);
         const bool is_kind = slot->type == CFG_TYPE_ONE_OF;
-        if (find_unused(k, &child, keys) || (is_kind && is_unused(k, child.place, keys))) {
+        if (find_unused(k, &child, keys) || (is_kind && is_unused(k, child.src_loc, keys))) {
             return true;
         }
         cfg_key_pop(k, before);
@@ -277,8 +277,8 @@ static bool find_unused(struct cfg_key *k, const struct cfg_slot *slot, const ch
 bool cfg_find_unused_set(const struct cfg *c, char key[CFG_KEY_MAX], const char *const *keys)
 {
     struct cfg_key k = {.len = 0};
-    const struct cfg_slot root = {.type = CFG_TYPE_TABLE, .table = c->root, .place = c->places};
-    if (c->places == NULL || !find_unused(&k, &root, keys)) {
+    const struct cfg_slot root = {.type = CFG_TYPE_TABLE, .table = c->root, .src_loc = c->src_locs};
+    if (c->src_locs == NULL || !find_unused(&k, &root, keys)) {
         return false;
     }
     memcpy(key, k.s, sizeof k.s);

@@ -1,7 +1,7 @@
 /* A configuration under test: loaded from texts, what the log said of them, and how it is printed.
  */
-#ifndef KARMA_TESTS_CONFIG_WORLD_H
-#define KARMA_TESTS_CONFIG_WORLD_H
+#ifndef KARMA_TESTS_CONFIG_FIXTURE_H
+#define KARMA_TESTS_CONFIG_FIXTURE_H
 
 #include "tests/config_rows.h"
 #include "tests/unit/heard.h"

@@ -1,4 +1,4 @@
-/* Crossed samples: worked examples, published critical values, and what flips may share. */
+/* Two-way bootstrap: worked examples, published critical values, and what flips may share. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "core/base/crossed.h"
 #include "core/base/rng.h"
+#include "core/base/twoway.h"
 #include "tests/unit/heard.h"
 
 #include <math.h>
@@ -44,11 +44,12 @@ static double noise(uint32_t i, uint32_t stream)
 
 static const struct stat_cfg cfg = {.seed = 1, .resamples = 2000, .level = 0.95};
 
-static struct stat_interval crossed(const struct stat_arm *a, const struct stat_arm *b, uint32_t n,
-                                    enum crossed_what what, struct arena *scratch)
+static struct stat_interval bootstrap(const struct stat_arm *a, const struct stat_arm *b,
+                                      uint32_t n, enum twoway_statistic statistic,
+                                      struct arena *scratch)
 {
     struct stat_interval out;
-    assert_int_equal(crossed_bootstrap(&out, a, b, n, what, &cfg, scratch), ERR_OK);
+    assert_int_equal(twoway_bootstrap(&out, a, b, n, statistic, &cfg, scratch), ERR_OK);
     return out;
 }
 
@@ -57,7 +58,7 @@ static void iqm_of_a_worked_example(void **state)
 {
     const double x[8] = {80, 1, 6, 3, 4, 5, 2, 7};
     const struct stat_arm arm = {x, 2};
-    const struct stat_interval v = crossed(&arm, NULL, 4, CROSSED_IQM, *state);
+    const struct stat_interval v = bootstrap(&arm, NULL, 4, TWOWAY_IQM, *state);
     assert_near(v.value, 4.5, 0.0);
     assert_true(v.lo <= v.value && v.value <= v.hi && v.hi < 80);
 }
@@ -88,7 +89,7 @@ static void iqm_resamples_are_those_of_copies(void **state)
     assert_int_equal(stat_percentiles(&want, stat_iqm(x, N * M, order), estimates, &few, scratch),
                      ERR_OK);
     arena_rewind(scratch, mark);
-    assert_int_equal(crossed_bootstrap(&got, &arm, NULL, M, CROSSED_IQM, &few, scratch), ERR_OK);
+    assert_int_equal(twoway_bootstrap(&got, &arm, NULL, M, TWOWAY_IQM, &few, scratch), ERR_OK);
     assert_near(got.value, want.value, 1e-15);
     assert_near(got.lo, want.lo, 1e-12);
     assert_near(got.hi, want.hi, 1e-12);
@@ -100,9 +101,9 @@ static void probability_of_improvement_of_a_worked_example(void **state)
 {
     const double x[4] = {3, 5, 1, 4}, y[2] = {2, 4};
     const struct stat_arm a = {x, 2}, b = {y, 1};
-    assert_near(crossed(&a, &b, 2, CROSSED_BETTER, *state).value, 0.625, 0.0);
-    assert_near(crossed(&b, &a, 2, CROSSED_BETTER, *state).value, 0.375, 0.0);
-    const struct stat_interval self = crossed(&b, &b, 2, CROSSED_BETTER, *state);
+    assert_near(bootstrap(&a, &b, 2, TWOWAY_IMPROVEMENT, *state).value, 0.625, 0.0);
+    assert_near(bootstrap(&b, &a, 2, TWOWAY_IMPROVEMENT, *state).value, 0.375, 0.0);
+    const struct stat_interval self = bootstrap(&b, &b, 2, TWOWAY_IMPROVEMENT, *state);
     assert_near(self.lo, 0.5, 0.0); /* all ties, in every resample */
     assert_near(self.hi, 0.5, 0.0);
 }
@@ -116,7 +117,7 @@ static void improvement_is_paired_by_episode(void **state)
         x[e] = y[e] + 0.01;
     }
     const struct stat_arm a = {x, 1}, b = {y, 1};
-    const struct stat_interval v = crossed(&a, &b, 20, CROSSED_BETTER, *state);
+    const struct stat_interval v = bootstrap(&a, &b, 20, TWOWAY_IMPROVEMENT, *state);
     assert_near(v.lo, 1.0, 0.0);
 }
 
@@ -143,7 +144,7 @@ static void critical_values_are_the_published_ones(void **state)
 /* Only training varies: the factor is Student's with n - 1, and the bootstrap's missing n / (n -
  * 1).
  */
-static void stretch_is_students_where_training_decides(void **state)
+static void widening_is_students_where_training_decides(void **state)
 {
     (void)state;
     double x[5 * 8];
@@ -152,13 +153,13 @@ static void stretch_is_students_where_training_decides(void **state)
     }
     const struct stat_arm arm = {x, 5};
     const double want = 2.776445 / 1.960201 * sqrt(5.0 / 4.0); /* df 4; df 1e4 */
-    assert_near(crossed_stretch(&arm, NULL, 8, 0.95), want, 1e-4);
+    assert_near(twoway_satterthwaite(&arm, NULL, 8, 0.95), want, 1e-4);
     const struct stat_interval plain = {.value = 1, .lo = 0, .hi = 3};
-    const struct stat_interval wide = crossed_stretched(&plain, 1.5);
+    const struct stat_interval wide = twoway_ci_widen(&plain, 1.5);
     assert_true(wide.value == 1 && wide.lo == -0.5 && wide.hi == 4);
 }
 
-static void stretch_is_near_one_where_episodes_decide(void **state)
+static void widening_is_near_one_where_episodes_decide(void **state)
 {
     (void)state;
     double x[3 * 400], same[6] = {2, 2, 2, 2, 2, 2};
@@ -166,10 +167,10 @@ static void stretch_is_near_one_where_episodes_decide(void **state)
         x[i] = 10 * noise(i % 400, 2) + 0.001 * noise(i, 3);
     }
     const struct stat_arm arm = {x, 3}, constant = {same, 2}, one = {same, 1};
-    const double factor = crossed_stretch(&arm, NULL, 400, 0.95);
+    const double factor = twoway_satterthwaite(&arm, NULL, 400, 0.95);
     assert_true(factor >= 1.0 && factor < 1.005);
-    assert_near(crossed_stretch(&constant, NULL, 3, 0.95), 1.0, 0.0);
-    assert_near(crossed_stretch(&one, NULL, 1, 0.95), 1.0, 0.0);
+    assert_near(twoway_satterthwaite(&constant, NULL, 3, 0.95), 1.0, 0.0);
+    assert_near(twoway_satterthwaite(&one, NULL, 1, 0.95), 1.0, 0.0);
 }
 
 static void units_of_worked_examples(void **state)
@@ -178,17 +179,17 @@ static void units_of_worked_examples(void **state)
     const double x[8] = {1, 2, 3, 4, 10, 20, 30, 40}, y[4] = {0, 1, 0, 1};
     const struct stat_arm two = {x, 2}, rule = {y, 1}, other = {x + 4, 1};
     double diff[8];
-    assert_int_equal(crossed_units(diff, &other, &rule, 4), 4); /* episodes */
+    assert_int_equal(twoway_units(diff, &other, &rule, 4), 4); /* episodes */
     assert_near(diff[1], 19, 0);
-    assert_int_equal(crossed_units(diff, &two, &rule, 4), 2);
+    assert_int_equal(twoway_units(diff, &two, &rule, 4), 2);
     assert_near(diff[0], 2, 0);  /* seed 0 in episodes 0 and 2: (1 - 0 + 3 - 0) / 2 */
     assert_near(diff[1], 29, 0); /* seed 1 in episodes 1 and 3: (20 - 1 + 40 - 1) / 2 */
-    assert_int_equal(crossed_units(diff, &rule, &two, 4), 2);
+    assert_int_equal(twoway_units(diff, &rule, &two, 4), 2);
     assert_near(diff[1], -29, 0);
-    assert_int_equal(crossed_units(diff, &two, &two, 4), 2);
+    assert_int_equal(twoway_units(diff, &two, &two, 4), 2);
     assert_near(diff[0], 0, 0);
     const struct stat_arm four = {x, 4}; /* (4, 2): more seeds than episodes */
-    assert_int_equal(crossed_units(diff, &four, &rule, 2), 2);
+    assert_int_equal(twoway_units(diff, &four, &rule, 2), 2);
 }
 
 /* The mean of a unit uses no episode of another unit: change one, and one unit changes. */
@@ -204,11 +205,11 @@ static void units_share_nothing(void **state)
     for (uint32_t e = 0; e < M; e++) {
         y[e] = noise(e, 5);
     }
-    assert_int_equal(crossed_units(before, &a, &b, M), N);
+    assert_int_equal(twoway_units(before, &a, &b, M), N);
     for (uint32_t e = 0; e < M; e++) {
         const double kept = y[e];
         y[e] += 1.0;
-        crossed_units(after, &a, &b, M);
+        twoway_units(after, &a, &b, M);
         int n_changed = 0;
         for (int i = 0; i < N; i++) {
             n_changed += before[i] != after[i];
@@ -225,10 +226,12 @@ static void nan_and_exhausted_memory_are_errors(void **state)
     struct stat_interval out = {7, 7, 7};
     struct heard heard;
     heard_begin(&heard);
-    assert_int_equal(crossed_bootstrap(&out, &b, NULL, 4, CROSSED_IQM, &cfg, *state), ERR_NUMERIC);
-    assert_int_equal(crossed_bootstrap(&out, &a, &b, 4, CROSSED_BETTER, &cfg, *state), ERR_NUMERIC);
+    assert_int_equal(twoway_bootstrap(&out, &b, NULL, 4, TWOWAY_IQM, &cfg, *state), ERR_NUMERIC);
+    assert_int_equal(twoway_bootstrap(&out, &a, &b, 4, TWOWAY_IMPROVEMENT, &cfg, *state),
+                     ERR_NUMERIC);
     mem_fail_after(1);
-    assert_int_equal(crossed_bootstrap(&out, &a, &a, 4, CROSSED_BETTER, &cfg, *state), ERR_MEMORY);
+    assert_int_equal(twoway_bootstrap(&out, &a, &a, 4, TWOWAY_IMPROVEMENT, &cfg, *state),
+                     ERR_MEMORY);
     mem_fail_after(0);
     heard_end();
     assert_true(out.value == 7 && out.lo == 7);
@@ -243,8 +246,8 @@ int main(void)
         TEST(probability_of_improvement_of_a_worked_example),
         TEST(improvement_is_paired_by_episode),
         TEST(critical_values_are_the_published_ones),
-        TEST(stretch_is_students_where_training_decides),
-        TEST(stretch_is_near_one_where_episodes_decide),
+        TEST(widening_is_students_where_training_decides),
+        TEST(widening_is_near_one_where_episodes_decide),
         TEST(units_of_worked_examples),
         TEST(units_share_nothing),
         TEST(nan_and_exhausted_memory_are_errors),

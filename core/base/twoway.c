@@ -1,6 +1,6 @@
 /* A resample is a multiplicity for each training seed and each episode, so nothing is copied and
- * values are sorted once. See crossed.h. */
-#include "core/base/crossed.h"
+ * values are sorted once. See twoway.h. */
+#include "core/base/twoway.h"
 
 #include "core/base/fmath.h"
 #include "core/base/log.h"
@@ -8,12 +8,12 @@
 #include <math.h>
 #include <string.h>
 
-const char *crossed_name(enum crossed_what what)
+const char *crossed_name(enum twoway_statistic statistic)
 {
-    static const char *const names[] = {[CROSSED_MEAN] = "mean",
-                                        [CROSSED_IQM] = "interquartile mean",
-                                        [CROSSED_BETTER] = "probability of improvement"};
-    return names[what];
+    static const char *const names[] = {[TWOWAY_MEAN] = "mean",
+                                        [TWOWAY_IQM] = "interquartile mean",
+                                        [TWOWAY_IMPROVEMENT] = "probability of improvement"};
+    return names[statistic];
 }
 
 /* ---- bootstrap ---- */
@@ -68,7 +68,7 @@ static void draw_identity(struct resample *r)
     }
 }
 
-/* How many of the places [at, at + n) lie in [from, to). */
+/* How many of the positions [at, at + n) lie in [from, to). */
 static uint64_t overlap(uint64_t at, uint64_t n, uint64_t from, uint64_t to)
 {
     const uint64_t lo = at > from ? at : from;
@@ -120,7 +120,7 @@ static enum err check_arm(const struct stat_arm *arm, uint32_t n_eval)
 {
     for (size_t i = 0; i < (size_t)arm->n_train * n_eval; i++) {
         if (!isfinite(arm->x[i])) {
-            log_error("crossed bootstrap: value %zu is %g; a statistic of it means nothing", i,
+            log_error("two-way bootstrap: value %zu is %g; a statistic of it means nothing", i,
                       arm->x[i]);
             return ERR_NUMERIC;
         }
@@ -129,12 +129,12 @@ static enum err check_arm(const struct stat_arm *arm, uint32_t n_eval)
 }
 
 static enum err resample_init(struct resample *r, const struct stat_arm *a,
-                              const struct stat_arm *b, uint32_t n_eval, enum crossed_what what,
-                              struct arena *scratch)
+                              const struct stat_arm *b, uint32_t n_eval,
+                              enum twoway_statistic statistic, struct arena *scratch)
 {
     const uint32_t n_b = b != NULL ? b->n_train : 0;
     const uint32_t n = a->n_train * n_eval;
-    uint32_t *order = ARENA_NEW(scratch, what == CROSSED_IQM ? n : 0, uint32_t);
+    uint32_t *order = ARENA_NEW(scratch, statistic == TWOWAY_IQM ? n : 0, uint32_t);
     *r = (struct resample){
         .a = a,
         .b = b,
@@ -146,49 +146,51 @@ static enum err resample_init(struct resample *r, const struct stat_arm *a,
         .order = order,
     };
     TRY(arena_error(scratch));
-    if (what == CROSSED_IQM) {
+    if (statistic == TWOWAY_IQM) {
         stat_order(order, a->x, n);
     }
     return ERR_OK;
 }
 
 static enum err bootstrap(struct stat_interval *out, const struct stat_arm *a,
-                          const struct stat_arm *b, uint32_t n_eval, enum crossed_what what,
-                          const struct stat_cfg *cfg, struct arena *scratch)
+                          const struct stat_arm *b, uint32_t n_eval,
+                          enum twoway_statistic statistic, const struct stat_cfg *cfg,
+                          struct arena *scratch)
 {
     struct resample r;
     double *estimates = ARENA_NEW(scratch, cfg->resamples, double);
     TRY(arena_error(scratch));
-    TRY(resample_init(&r, a, b, n_eval, what, scratch));
+    TRY(resample_init(&r, a, b, n_eval, statistic, scratch));
     for (uint32_t k = 0; k < cfg->resamples; k++) {
         draw_all(&r, cfg, k);
-        estimates[k] = what == CROSSED_IQM ? iqm_of(&r) : better_of(&r);
+        estimates[k] = statistic == TWOWAY_IQM ? iqm_of(&r) : better_of(&r);
     }
     draw_identity(&r);
-    const double value = what == CROSSED_IQM ? iqm_of(&r) : better_of(&r);
+    const double value = statistic == TWOWAY_IQM ? iqm_of(&r) : better_of(&r);
     return stat_percentiles(out, value, estimates, cfg, scratch);
 }
 
-enum err crossed_bootstrap(struct stat_interval *out, const struct stat_arm *a,
-                           const struct stat_arm *b, uint32_t n_eval, enum crossed_what what,
-                           const struct stat_cfg *cfg, struct arena *scratch)
+enum err twoway_bootstrap(struct stat_interval *out, const struct stat_arm *a,
+                          const struct stat_arm *b, uint32_t n_eval,
+                          enum twoway_statistic statistic, const struct stat_cfg *cfg,
+                          struct arena *scratch)
 {
-    if (what == CROSSED_MEAN) {
+    if (statistic == TWOWAY_MEAN) {
         return stat_bootstrap_nested(out, a, b, n_eval, cfg, scratch);
     }
     CHECK(n_eval > 0 && a->n_train > 0 && cfg->resamples > 0);
-    CHECK((what == CROSSED_BETTER) == (b != NULL && b->n_train > 0));
+    CHECK((statistic == TWOWAY_IMPROVEMENT) == (b != NULL && b->n_train > 0));
     TRY(check_arm(a, n_eval));
     if (b != NULL) {
         TRY(check_arm(b, n_eval));
     }
     const struct arena_mark mark = arena_mark(scratch);
-    const enum err e = bootstrap(out, a, b, n_eval, what, cfg, scratch);
+    const enum err e = bootstrap(out, a, b, n_eval, statistic, cfg, scratch);
     arena_rewind(scratch, mark);
     return e;
 }
 
-/* ---- stretching ---- */
+/* ---- small samples ---- */
 
 static double row_mean(const struct stat_arm *arm, uint32_t row, uint32_t n_eval)
 {
@@ -234,8 +236,8 @@ static struct source episodes(const struct stat_arm *a, const struct stat_arm *b
     return source_of(&r);
 }
 
-double crossed_stretch(const struct stat_arm *a, const struct stat_arm *b, uint32_t n_eval,
-                       double level)
+double twoway_satterthwaite(const struct stat_arm *a, const struct stat_arm *b, uint32_t n_eval,
+                            double level)
 {
     const struct source sources[3] = {training(a, n_eval), training(b, n_eval),
                                       episodes(a, b, n_eval)};
@@ -248,7 +250,7 @@ double crossed_stretch(const struct stat_arm *a, const struct stat_arm *b, uint3
             squares += v_k * v_k / (n - 1.0);
         }
     }
-    /* No variance at all: there is nothing to stretch. */
+    /* No variance at all: there is nothing to widen. */
     if (!(squares > 0.0)) {
         return 1.0;
     }
@@ -256,7 +258,7 @@ double crossed_stretch(const struct stat_arm *a, const struct stat_arm *b, uint3
            sqrt(v / v_bootstrap);
 }
 
-struct stat_interval crossed_stretched(const struct stat_interval *v, double factor)
+struct stat_interval twoway_ci_widen(const struct stat_interval *v, double factor)
 {
     return (struct stat_interval){.value = v->value,
                                   .lo = v->value - factor * (v->value - v->lo),
@@ -318,8 +320,8 @@ static double value_of(const struct stat_arm *arm, uint32_t row, uint32_t column
     return arm->x[(arm->n_train > 1 ? (size_t)row * n_eval : 0) + column];
 }
 
-uint32_t crossed_units(double *diff, const struct stat_arm *a, const struct stat_arm *b,
-                       uint32_t n_eval)
+uint32_t twoway_units(double *diff, const struct stat_arm *a, const struct stat_arm *b,
+                      uint32_t n_eval)
 {
     const uint32_t n = count_units(a, b, n_eval);
     for (uint32_t i = 0; i < n; i++) {

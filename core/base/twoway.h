@@ -1,30 +1,30 @@
-/* Statistics of crossed samples: every training seed of an arm meets every episode.
+/* Two-way bootstrap: statistics of samples in which every training seed of an arm plays every
+ * episode.
  *
- * x_ie = what policy i did in episode e. Two kinds of luck are in it, that of the training and that
- * of the episode, and a claim about a method has to survive both: another training and another day.
- * Rules are arms with one row. Samples and settings as in stats.h (struct stat_arm).
- */
-#ifndef KARMA_BASE_CROSSED_H
-#define KARMA_BASE_CROSSED_H
+ * x_ie = what policy i did in episode e. It varies with the training and with the episode, and a
+ * claim about a method has to hold for both: for another training and for other episodes. Rules are
+ * arms with one row. Samples and settings as in stats.h (struct stat_arm). */
+#ifndef KARMA_BASE_TWOWAY_H
+#define KARMA_BASE_TWOWAY_H
 
 #include "core/base/stats.h"
 
-enum crossed_what {
-    CROSSED_MEAN,  /* of a; of a minus that of b */
-    CROSSED_IQM,   /* interquartile mean over all values of a (stat_iqm); b is not read */
-    CROSSED_BETTER /* probability of improvement P(a > b) + P(a = b) / 2, each policy of a against
+enum twoway_statistic {
+    TWOWAY_MEAN,       /* of a; of a minus that of b */
+    TWOWAY_IQM,        /* interquartile mean over all values of a (stat_iqm); b is not read */
+    TWOWAY_IMPROVEMENT /* probability of improvement P(a > b) + P(a = b) / 2, each policy of a against
                       each of b on the same episode (R. Agarwal et al., 2021) */
 };
 
 /* "mean", "interquartile mean", "probability of improvement": for stat_stream(). Static. */
-const char *crossed_name(enum crossed_what what);
+const char *crossed_name(enum twoway_statistic what);
 
 /* Percentile interval of the nested bootstrap: training seeds of each arm and episodes (the same
- * for both arms) are drawn with replacement. CROSSED_MEAN is stat_bootstrap_nested(). b: NULL for
+ * for both arms) are drawn with replacement. TWOWAY_MEAN is stat_bootstrap_nested(). b: NULL for
  * one arm. ERR_NUMERIC; scratch is rewound. */
-enum err crossed_bootstrap(struct stat_interval *out, const struct stat_arm *a,
-                           const struct stat_arm *b, uint32_t n_eval, enum crossed_what what,
-                           const struct stat_cfg *cfg, struct arena *scratch) WARN_UNUSED;
+enum err twoway_bootstrap(struct stat_interval *out, const struct stat_arm *a,
+                          const struct stat_arm *b, uint32_t n_eval, enum twoway_statistic what,
+                          const struct stat_cfg *cfg, struct arena *scratch) WARN_UNUSED;
 
 /* Percentile intervals are too narrow for few training seeds: the bootstrap's variance of a mean of
  * n is short by (n - 1) / n, and its tails are the normal ones. The factor by which the distances
@@ -37,11 +37,11 @@ enum err crossed_bootstrap(struct stat_interval *out, const struct stat_arm *a,
  *
  * So it is close to 1 where episodes decide, and that of Student's t where training seeds do. A
  * source with n_k = 1 has no V_k. At least 1; 1 if nothing varies. */
-double crossed_stretch(const struct stat_arm *a, const struct stat_arm *b, uint32_t n_eval,
-                       double level);
+double twoway_satterthwaite(const struct stat_arm *a, const struct stat_arm *b, uint32_t n_eval,
+                            double level);
 
 /* The interval with both ends that much further from the estimate. */
-struct stat_interval crossed_stretched(const struct stat_interval *v, double factor);
+struct stat_interval twoway_ci_widen(const struct stat_interval *v, double factor);
 
 /* Two-sided critical value of Student's t: P(|T| <= t) = level; df in [1, 1e4], beyond 1e4 as 1e4.
  * Absolute error below 1e-6 of its value. */
@@ -61,7 +61,7 @@ double stat_t_critical(double level, double df);
  * if a and b come from the same distribution (two trainings with one method); for a policy against
  * a rule it is assumed that the difference is symmetric about 0. With unequal numbers of seeds the
  * surplus is left out, as are seeds beyond the number of episodes. */
-uint32_t crossed_units(double *diff, const struct stat_arm *a, const struct stat_arm *b,
-                       uint32_t n_eval);
+uint32_t twoway_units(double *diff, const struct stat_arm *a, const struct stat_arm *b,
+                      uint32_t n_eval);
 
 #endif
