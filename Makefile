@@ -42,14 +42,14 @@ BASE        = clock config config_kind config_older config_print config_read con
               jobs lock log mem nearest options owner plausible progress rng rundir shell stats \
               tabular timecolumn timestamp twoway
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
-PLANT       = metrics outcomes plant reward schema topology topology_gen work_law
+PLANT       = episode_metrics outcomes plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trace trace_store trajectory twin update_dump weights wire
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
               workload
 ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo mappo_learner policy reduce replay rollout team weights
-CLUSTER     = arrivals attack call check clients cluster contention engine hpa_pods measure replicas sim \
-              truth weather
+CLUSTER     = arrivals attack call check clients cluster contention disturbances engine hpa_pods \
+              replicas scrape sim truth
 TRACE       = check check_rows check_units export import layouts metric sheet store
 TWIN        = accuracy bank dataset ensemble learn lookup model nearest noise pods shown space space_rows \
               trial twin worlds
@@ -156,7 +156,7 @@ UNIT     = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
 RANKED   = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/mpi/test_*.c)))
 SHELLED  = $(sort $(wildcard tests/cmd/test_*.sh))
 THEORY   = $(filter $(B)/tests/unit/test_theory_%,$(UNIT))
-WORLDS   = $(filter %_worlds,$(UNIT))
+RANDOM   = $(filter %_random_configs,$(UNIT))
 FUZZERS  = $(FUZZED:%=$(B)/tests/fuzz/%)
 BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 EXTRA    = $(B)/tests/extra/karma_extra
@@ -167,7 +167,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable twin grounds ablation ablation-mixed \
         test test-slurm test-programs bench benches scaling lint format asan fuzz fuzzers corpus \
-        proof proof-resume proof-soak proof-theory proof-worlds random-worlds valgrind install sources \
+        proof proof-resume proof-soak proof-theory proof-random-configs random-configs valgrind install sources \
         clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -295,11 +295,11 @@ proof-theory: setup-test ## the simulator against queueing theory at loads up to
 	@$(PMAKE) $(THEORY)
 	@JOBS=$(JOBS) sh tests/theory $(THEORY)
 
-proof-worlds: setup-test ## 10,000 random worlds for the cluster and as many for the bound, under sanitizers (half an hour)
-	@$(PMAKE) SAN=1 OPT=-O2 random-worlds
+proof-random-configs: setup-test ## 10,000 random configurations for the cluster and as many for the bound, under sanitizers (half an hour)
+	@$(PMAKE) SAN=1 OPT=-O2 random-configs
 
-random-worlds: $(WORLDS)
-	@JOBS=$(JOBS) sh tests/worlds $(WORLDS)
+random-configs: $(RANDOM)
+	@JOBS=$(JOBS) sh tests/random_configs $(RANDOM)
 
 valgrind: setup-test ## a short serial training under valgrind
 	@$(PMAKE) MPI=0 build/serial/karma

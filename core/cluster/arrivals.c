@@ -19,7 +19,7 @@ static double stream_increment(const struct sim *s, struct sim_stream *a)
 static void stream_aim(struct sim_stream *a)
 {
     a->next_s = a->rate > 0.0 ? a->since_s + a->left / a->rate : SIM_NEVER;
-    if (a->next_s > a->turn_s || a->silent) {
+    if (a->next_s > a->rate_until_s || a->silent) {
         a->next_s = SIM_NEVER;
     }
 }
@@ -51,7 +51,7 @@ static double attack_excess(const struct sim *s, int64_t second, double schedule
     return all > 0.0 ? excess * scheduled / all : 0.0;
 }
 
-void sim_stream_turn(const struct sim *s, struct sim_stream *a, double now)
+void sim_stream_set_rate(const struct sim *s, struct sim_stream *a, double now)
 {
     const struct schedule *schedule = s->schedule;
     bool attack = a->bit != 0;
@@ -62,7 +62,7 @@ void sim_stream_turn(const struct sim *s, struct sim_stream *a, double now)
     a->rate = scheduled_rate(schedule, attack ? schedule->attack_rps : schedule->legit_rps, second);
     a->work = attack ? 1.0 + attack_excess(s, second, a->rate) : 1.0;
     a->rate += attack ? s->extra_total : 0.0;
-    a->turn_s = (double)(second < 0 ? 0 : second + 1);
+    a->rate_until_s = (double)(second < 0 ? 0 : second + 1);
     stream_aim(a);
 }
 
@@ -71,11 +71,11 @@ static void stream_start(struct sim *s, struct sim_stream *a, enum rng_domain do
     *a = (struct sim_stream){
         .key = rng_key(s->id.seed, domain, s->id.split),
         .bit = bit,
-        .silent = bit == 0 && s->world->cfg->clients.kind == CLIENT_CLOSED,
+        .silent = bit == 0 && s->shared->cfg->clients.kind == CLIENT_CLOSED,
         .since_s = s->now,
     };
     a->left = stream_increment(s, a);
-    sim_stream_turn(s, a, s->now);
+    sim_stream_set_rate(s, a, s->now);
 }
 
 void sim_streams_start(struct sim *s)
@@ -86,7 +86,7 @@ void sim_streams_start(struct sim *s)
         sum += (double)schedule->legit_rps[i];
     }
     double nominal_rps = schedule->n_seconds > 0 ? sum / schedule->n_seconds : 0.0;
-    attacker_start(&s->attacker, s->extra_rps, s->world->topology->n_entries, s->world->plant,
+    attacker_start(&s->attacker, s->extra_rps, s->shared->topology->n_entries, s->shared->plant,
                    nominal_rps, schedule->n_seconds);
     s->extra_total = 0.0;
     stream_start(s, &s->legit, RNG_ARRIVAL_LEGIT, 0);
@@ -95,14 +95,14 @@ void sim_streams_start(struct sim *s)
 
 void sim_attack(struct sim *s, const struct attack_action *attack)
 {
-    bool changed = attacker_load(&s->attacker, attack, s->world->plant);
+    bool changed = attacker_load(&s->attacker, attack, s->shared->plant);
     s->extra_total = s->attacker.extra_total;
     if (changed) {
-        sim_stream_turn(s, &s->attack, s->now);
+        sim_stream_set_rate(s, &s->attack, s->now);
     }
     if (attack != NULL && attack->data_change > 0) {
-        struct sim_service *service = &s->services[s->world->topology->entries[attack->entry]];
+        struct sim_service *service = &s->services[s->shared->topology->entries[attack->entry]];
         service->attacked_p = attacker_crash(&s->attacker, attack, service->attacked_p);
-        sim_weather_wake(s);
+        sim_disturbances_wake(s);
     }
 }

@@ -1,10 +1,10 @@
 /* What reaches into requests from outside, other than by sending more of them.
  *
- * Slow-loris: connections that take a place at an entry, wait in its queue like anybody, and when
- * they get a worker slot hold it for hold_s without using CPU. In the books they are no requests
- * and no calls: nothing is received, answered or failed, only slots and places are taken. They
- * come and go on the ticks of the weather, at rates held within a tick; connection n and what it
- * draws is a function of (episode, n). One that finds no place goes away.
+ * Slow-loris: connections that arrive at an entry, wait in its queue like a call, and when they get
+ * a worker slot hold it for hold_s without using CPU. They are counted neither as requests nor as
+ * calls: they are not received, answered or failed, they only occupy slots and queues. They arrive
+ * and end on the ticks of disturbances.c, at rates held within a tick; what connection n draws is a
+ * function of (episode, n). A connection that finds the queue full goes away.
  *
  * Losses: a call on a lossy link does not arrive, and its caller is told at once, as by a reset
  * connection. In the books it counts like a call that was refused, at the callee.
@@ -14,7 +14,7 @@
 /* ---- slow-loris ---- */
 
 /* The attacker's key; second coordinate 0 are his requests, see arrivals.c. */
-static struct rng_block knock_draw(const struct sim *s, uint32_t n)
+static struct rng_block loris_draw(const struct sim *s, uint32_t n)
 {
     struct rng_key key = rng_key(s->id.seed, RNG_ARRIVAL_ATTACK, s->id.split);
     return rng_philox(key, n, 1, s->id.episode, s->id.env);
@@ -22,43 +22,43 @@ static struct rng_block knock_draw(const struct sim *s, uint32_t n)
 
 void sim_loris_start(struct sim *s)
 {
-    s->n_holders = 0;
-    s->n_knocked = 0;
-    s->knock_rate = s->knock_hold_s = 0.0;
-    s->knock_left = rng_exponential(knock_draw(s, 0).v[0]);
+    s->n_held_conns = 0;
+    s->n_loris_arrived = 0;
+    s->loris_rate = s->loris_hold_s = 0.0;
+    s->loris_left = rng_exponential(loris_draw(s, 0).v[0]);
 }
 
 /* Connections arrive where the integral of the rate passes unit exponentials. */
-static void knock(struct sim *s, double passed)
+static void loris_arrive(struct sim *s, double passed)
 {
-    const struct topology *t = s->world->topology;
-    while (s->knock_left <= passed) {
-        struct rng_block draw = knock_draw(s, s->n_knocked);
+    const struct topology *t = s->shared->topology;
+    while (s->loris_left <= passed) {
+        struct rng_block draw = loris_draw(s, s->n_loris_arrived);
         int entry = t->entries[rng_below(draw.v[2], (uint32_t)t->n_entries)];
-        (void)sim_hold(s, entry, s->knock_hold_s, draw.v[1]);
-        passed -= s->knock_left;
-        s->n_knocked++;
-        s->knock_left = rng_exponential(knock_draw(s, s->n_knocked).v[0]);
+        (void)sim_conn_open(s, entry, s->loris_hold_s, draw.v[1]);
+        passed -= s->loris_left;
+        s->n_loris_arrived++;
+        s->loris_left = rng_exponential(loris_draw(s, s->n_loris_arrived).v[0]);
     }
-    s->knock_left -= passed;
+    s->loris_left -= passed;
 }
 
 /* Times of ticks carry rounding errors: what is due within 1 ns is due. */
-static void let_go(struct sim *s)
+static void close_expired(struct sim *s)
 {
     double due = s->now + 1e-9;
-    for (int32_t i = 0; s->n_holders > 0 && i < s->n_touched; i++) {
+    for (int32_t i = 0; s->n_held_conns > 0 && i < s->n_touched; i++) {
         if (s->calls[i].state == CALL_HOLDING && s->calls[i].deadline_s <= due) {
-            sim_release(s, i);
+            sim_conn_close(s, i);
         }
     }
 }
 
-void sim_loris_pass(struct sim *s, double dt)
+void sim_loris_advance(struct sim *s, double dt)
 {
-    let_go(s);
-    knock(s, s->knock_rate * dt);
-    s->knock_rate = schedule_loris(s->schedule, s->now, &s->knock_hold_s);
+    close_expired(s);
+    loris_arrive(s, s->loris_rate * dt);
+    s->loris_rate = schedule_loris(s->schedule, s->now, &s->loris_hold_s);
 }
 
 /* ---- losses ---- */

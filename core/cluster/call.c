@@ -4,13 +4,13 @@
  * once, in sequence, or one of them), holds its slot until the last has answered, and answers. A
  * failed callee makes it fail, and so does an answer after the deadline. Asynchronous callees start
  * at the same moment as orphans without a deadline: they work, and nobody hears of it. What happens
- * to one call is settled at once from there up the chain of callers; since the graph is acyclic,
- * settling never comes back to the same pod.
+ * to one call is followed up at once through the chain of callers; since the graph is acyclic, this
+ * never comes back to the same pod.
  *
- * What a call draws depends on the request and on its place in the request's call tree only (the
+ * What a call draws depends on the request and on its position in the request's call tree only (the
  * visit number, pre-order), never on the order of events.
  *
- * Only a success can call on in a sequence, and what is settled while a pod dies or its queue is
+ * Only a success can call on in a sequence, and calls that end while a pod dies or its queue is
  * cleared are failures: so no call is sent while a list of calls is being walked.
  */
 #include "core/cluster/share.h"
@@ -27,7 +27,7 @@ static int32_t call_new(struct sim *s)
     if (c != SIM_NO_CALL) {
         s->free_call = s->calls[c].next;
     } else {
-        CHECK(s->n_touched < s->world->n_calls);
+        CHECK(s->n_touched < s->shared->n_calls);
         c = s->n_touched++;
     }
     s->n_live++;
@@ -44,24 +44,24 @@ static void call_free(struct sim *s, int32_t c)
 
 /* ---- slots and queues ---- */
 
-/* The slot it has got is what a holder came for. */
-static COLD void holder_settle(struct sim *s, struct sim_call *holder)
+/* A slow-loris connection has got a slot: it holds it from now on. */
+static COLD void conn_take_slot(struct sim *s, struct sim_call *conn)
 {
-    holder->state = CALL_HOLDING;
-    holder->deadline_s = s->now + holder->work_s;
+    conn->state = CALL_HOLDING;
+    conn->deadline_s = s->now + conn->work_s;
 }
 
 /* Cold caches, code not compiled yet: from warm_factor down to 1, linearly. */
 static COLD double cold_factor(const struct sim *s, const struct sim_pod *p)
 {
-    const struct cluster_cfg *cfg = s->world->cfg;
+    const struct cluster_cfg *cfg = s->shared->cfg;
     return 1.0 + (cfg->warm_factor - 1.0) * (p->warm_until_s - s->now) / cfg->warm_s;
 }
 
 static void call_compute(struct sim *s, int32_t c, int slot)
 {
-    if (s->calls[c].parent == SIM_HOLDER) {
-        holder_settle(s, &s->calls[c]);
+    if (s->calls[c].parent == SIM_HELD_CONN) {
+        conn_take_slot(s, &s->calls[c]);
         return;
     }
     struct sim_pod *p = &s->pods[slot];
@@ -100,15 +100,15 @@ static int32_t queue_pop(struct sim *s, struct sim_pod *p)
 /* One call more or less in the pod: does it still have room? */
 static void pod_load(struct sim *s, const struct sim_pod *p, int before, int after)
 {
-    int places = s->world->places;
-    if ((before == places) != (after == places) && p->state == POD_READY) {
-        sim_room(s, p->service, after == places ? -1 : 1);
+    int capacity = s->shared->capacity;
+    if ((before == capacity) != (after == capacity) && p->state == POD_READY) {
+        sim_room(s, p->service, after == capacity ? -1 : 1);
     }
 }
 
 /* A record of the call, in a slot or in the queue of a pod that has room. Field by field: copying a
  * struct that was written in smaller pieces just before costs a stall. */
-static int32_t pod_take(struct sim *s, int slot, int service, const struct sim_errand *errand,
+static int32_t pod_take(struct sim *s, int slot, int service, const struct sim_call_ctx *ctx,
                         double work_s)
 {
     struct sim_pod *p = &s->pods[slot];
@@ -116,17 +116,17 @@ static int32_t pod_take(struct sim *s, int slot, int service, const struct sim_e
     int32_t c = call_new(s);
     struct sim_call *call = &s->calls[c];
     call->arrived_s = s->now;
-    call->deadline_s = errand->deadline_s;
+    call->deadline_s = ctx->deadline_s;
     call->work_s = work_s;
-    call->parent = errand->parent;
-    call->request = errand->request;
-    call->visit = errand->visit;
+    call->parent = ctx->parent;
+    call->request = ctx->request;
+    call->visit = ctx->visit;
     call->slot = slot;
     call->service = (int16_t)service;
     call->pending = 0;
     call->left = 0;
     call->failed = false;
-    if (p->held < s->world->topology->cfg->slots_per_pod) {
+    if (p->held < s->shared->topology->cfg->slots_per_pod) {
         p->held++;
         call_compute(s, c, slot);
     } else {
@@ -136,7 +136,7 @@ static int32_t pod_take(struct sim *s, int slot, int service, const struct sim_e
     return c;
 }
 
-/* The fewest calls, the search beginning at a drawn place so that equals share. */
+/* The fewest calls; the search begins at a drawn pod, so that equals share. */
 static COLD int least_loaded(const struct sim *s, const struct sim_service *service, uint32_t begin)
 {
     uint32_t n = (uint32_t)service->n_ready;
@@ -155,24 +155,24 @@ static COLD int least_loaded(const struct sim *s, const struct sim_service *serv
 static int choose_pod(const struct sim *s, const struct sim_service *service, uint32_t word)
 {
     uint32_t i = rng_below(word, (uint32_t)service->n_ready);
-    return s->world->least_loaded ? least_loaded(s, service, i) : service->ready[i];
+    return s->shared->least_loaded ? least_loaded(s, service, i) : service->ready[i];
 }
 
-int32_t sim_send(struct sim *s, int service_id, const struct sim_errand *errand,
+int32_t sim_send(struct sim *s, int service_id, const struct sim_call_ctx *ctx,
                  struct rng_block draw)
 {
-    const struct topology *t = s->world->topology;
+    const struct topology *t = s->shared->topology;
     struct sim_service *service = &s->services[service_id];
     service->count.received += 1.0;
-    bool lost = s->lossy && errand->from != SIM_OUTSIDE &&
-                sim_call_lost(s, errand->from, service_id, errand->request, errand->visit);
+    bool lost = s->lossy && ctx->from != SIM_OUTSIDE &&
+                sim_call_lost(s, ctx->from, service_id, ctx->request, ctx->visit);
     if (service->n_ready > 0 && !lost) {
         int slot = choose_pod(s, service, draw.v[1]);
-        if (s->pods[slot].held + s->pods[slot].queued < s->world->places) {
+        if (s->pods[slot].held + s->pods[slot].queued < s->shared->capacity) {
             double mean_s = t->demand_s[service_id] * service->slowdown;
             double work = work_law_draw(&t->work[service_id], draw.v[0], draw.v[3]);
-            work *= sim_work(s, errand->request);
-            return pod_take(s, slot, service_id, errand, work * mean_s);
+            work *= sim_work(s, ctx->request);
+            return pod_take(s, slot, service_id, ctx, work * mean_s);
         }
     }
     service->count.errors += 1.0;
@@ -234,8 +234,8 @@ static void call_finish(struct sim *s, int32_t c);
 /* A call ends without an answer of its own: expired in the queue, or lost with its pod. */
 static COLD void call_drop(struct sim *s, int32_t c)
 {
-    if (s->calls[c].parent == SIM_HOLDER) {
-        s->n_holders--;
+    if (s->calls[c].parent == SIM_HELD_CONN) {
+        s->n_held_conns--;
         call_free(s, c);
         return;
     }
@@ -252,9 +252,9 @@ static inline void pod_release(struct sim *s, int slot)
     struct sim_pod *p = &s->pods[slot];
     int load = p->held + p->queued;
     p->held--;
-    while (p->queued > 0 && p->held < s->world->topology->cfg->slots_per_pod) {
+    while (p->queued > 0 && p->held < s->shared->topology->cfg->slots_per_pod) {
         int32_t c = queue_pop(s, p);
-        if (s->world->cfg->deadline_propagation && s->now > s->calls[c].deadline_s) {
+        if (s->shared->cfg->deadline_propagation && s->now > s->calls[c].deadline_s) {
             call_drop(s, c);
         } else {
             p->held++;
@@ -283,20 +283,20 @@ static void call_finish(struct sim *s, int32_t c)
 
 /* Call along edge e of the graph for call c. False: refused. */
 static inline bool call_along(struct sim *s, const struct sim_call *call, int e,
-                              struct sim_errand *errand)
+                              struct sim_call_ctx *ctx)
 {
-    errand->visit = call->visit + s->world->visit_step[e];
-    struct rng_block draw = sim_draw(s, errand->request, errand->visit);
-    return sim_send(s, s->world->topology->callee[e], errand, draw) != SIM_NO_CALL;
+    ctx->visit = call->visit + s->shared->visit_step[e];
+    struct rng_block draw = sim_draw(s, ctx->request, ctx->visit);
+    return sim_send(s, s->shared->topology->callee[e], ctx, draw) != SIM_NO_CALL;
 }
 
 static void call_parallel(struct sim *s, int32_t c, int begin, int end)
 {
     struct sim_call *call = &s->calls[c];
-    struct sim_errand errand = {call->deadline_s, c, call->service, call->request, 0};
+    struct sim_call_ctx ctx = {call->deadline_s, c, call->service, call->request, 0};
     int16_t pending = 0;
     for (int e = begin; e < end; e++) {
-        pending += call_along(s, call, e, &errand);
+        pending += call_along(s, call, e, &ctx);
     }
     s->services[call->service].count.sent += (double)(end - begin);
     call->pending = pending;
@@ -305,7 +305,7 @@ static void call_parallel(struct sim *s, int32_t c, int begin, int end)
 
 static bool given_up(const struct sim *s, const struct sim_call *call)
 {
-    return s->world->cfg->deadline_propagation && s->now > call->deadline_s;
+    return s->shared->cfg->deadline_propagation && s->now > call->deadline_s;
 }
 
 /* The next call of a sequence. False: there is none, because the last one failed, or was refused,
@@ -316,11 +316,11 @@ static COLD bool call_next(struct sim *s, int32_t c)
     if (call->failed || given_up(s, call)) {
         return false;
     }
-    struct sim_errand errand = {call->deadline_s, c, call->service, call->request, 0};
-    int e = s->world->topology->sync_end[call->service] - call->left;
+    struct sim_call_ctx ctx = {call->deadline_s, c, call->service, call->request, 0};
+    int e = s->shared->topology->sync_end[call->service] - call->left;
     call->left--;
     s->services[call->service].count.sent += 1.0;
-    call->pending = call_along(s, call, e, &errand);
+    call->pending = call_along(s, call, e, &ctx);
     call->failed = call->pending == 0;
     return call->pending > 0;
 }
@@ -337,9 +337,9 @@ static COLD void call_split(struct sim *s, int32_t c, int begin, int end)
 
 static COLD void call_async(struct sim *s, const struct sim_call *call, int begin, int end)
 {
-    struct sim_errand errand = {SIM_NEVER, SIM_ORPHAN, call->service, call->request, 0};
+    struct sim_call_ctx ctx = {SIM_NEVER, SIM_ORPHAN, call->service, call->request, 0};
     for (int e = begin; e < end; e++) {
-        (void)call_along(s, call, e, &errand);
+        (void)call_along(s, call, e, &ctx);
     }
     s->services[call->service].count.sent += (double)(end - begin);
 }
@@ -347,7 +347,7 @@ static COLD void call_async(struct sim *s, const struct sim_call *call, int begi
 /* The call has done its own work: callees are told, or it ends. */
 static void call_fan_out(struct sim *s, int32_t c)
 {
-    const struct topology *t = s->world->topology;
+    const struct topology *t = s->shared->topology;
     struct sim_call *call = &s->calls[c];
     int begin = t->callee_begin[call->service], end = t->callee_begin[call->service + 1];
     int sync_end = t->sync_end[call->service];
@@ -376,7 +376,7 @@ void sim_computed(struct sim *s, int slot)
     int32_t c = share_leave(&s->pods[slot], s->now);
     share_demand(s, &s->pods[slot], s->pods[slot].computing);
     const struct sim_call *call = &s->calls[c];
-    const int *begin = s->world->topology->callee_begin + call->service;
+    const int *begin = s->shared->topology->callee_begin + call->service;
     if (begin[0] == begin[1] || given_up(s, call)) {
         call_finish(s, c);
     } else {
@@ -385,27 +385,27 @@ void sim_computed(struct sim *s, int slot)
     share_announce(s, slot);
 }
 
-bool sim_hold(struct sim *s, int service_id, double hold_s, uint32_t word)
+bool sim_conn_open(struct sim *s, int service_id, double hold_s, uint32_t word)
 {
     const struct sim_service *service = &s->services[service_id];
-    const struct sim_errand errand = {.deadline_s = SIM_NEVER, .parent = SIM_HOLDER};
+    const struct sim_call_ctx ctx = {.deadline_s = SIM_NEVER, .parent = SIM_HELD_CONN};
     if (service->n_ready == 0) {
         return false;
     }
     int slot = service->ready[rng_below(word, (uint32_t)service->n_ready)];
-    if (s->pods[slot].held + s->pods[slot].queued == s->world->places) {
+    if (s->pods[slot].held + s->pods[slot].queued == s->shared->capacity) {
         return false;
     }
-    s->n_holders++;
-    pod_take(s, slot, service_id, &errand, hold_s);
+    s->n_held_conns++;
+    pod_take(s, slot, service_id, &ctx, hold_s);
     return true;
 }
 
-void sim_release(struct sim *s, int32_t holder)
+void sim_conn_close(struct sim *s, int32_t conn)
 {
-    int slot = s->calls[holder].slot;
-    s->n_holders--;
-    call_free(s, holder);
+    int slot = s->calls[conn].slot;
+    s->n_held_conns--;
+    call_free(s, conn);
     pod_release(s, slot);
 }
 
@@ -433,7 +433,7 @@ void sim_lose_calls(struct sim *s, int slot)
     struct sim_pod *p = &s->pods[slot];
     int computing = p->computing;
     share_advance(p, s->now);
-    s->deal = true;
+    s->cpu_alloc_due = true;
     orphan_callees(s, slot);
     while (p->queued > 0) {
         call_drop(s, queue_pop(s, p));

@@ -40,7 +40,7 @@ static struct tally tally_of(const struct sim *s, int slot)
 static bool pod_consistent(const struct sim *s, int slot)
 {
     const struct sim_pod *p = &s->pods[slot];
-    const struct topology_cfg *cfg = s->world->topology->cfg;
+    const struct topology_cfg *cfg = s->shared->topology->cfg;
     struct tally n = tally_of(s, slot);
     int length = 0;
     for (int32_t c = p->head; length < p->queued; c = s->calls[c].next) {
@@ -58,7 +58,7 @@ static bool pod_consistent(const struct sim *s, int slot)
     POD_EXPECT(p->held == 0 || p->state == POD_READY || p->state == POD_DRAINING);
     POD_EXPECT(p->state != POD_DRAINING || p->held > 0);
     double at = share_next(p);
-    POD_EXPECT(s->agenda.at[slot] == (at < p->life_s ? at : p->life_s));
+    POD_EXPECT(s->agenda.at[slot] == (at < p->next_transition_s ? at : p->next_transition_s));
     return true;
 }
 
@@ -66,7 +66,7 @@ static bool pod_consistent(const struct sim *s, int slot)
 static int open_records(const struct sim *s)
 {
     int n = 0;
-    for (int i = 0; i < s->world->n_clients; i++) {
+    for (int i = 0; i < s->shared->n_clients; i++) {
         enum sim_client_state state = s->clients[i].state;
         n += state == CLIENT_WAITING || state == CLIENT_BACKING;
     }
@@ -75,7 +75,7 @@ static int open_records(const struct sim *s)
 
 static bool calls_consistent(const struct sim *s)
 {
-    int live = 0, roots = 0, n_free = 0, holders = 0;
+    int live = 0, roots = 0, n_free = 0, held_conns = 0;
     int64_t children = 0, pending = 0;
     for (int i = 0; i < s->n_touched; i++) {
         const struct sim_call *call = &s->calls[i];
@@ -85,7 +85,7 @@ static bool calls_consistent(const struct sim *s)
         }
         live++;
         roots += call->parent == SIM_CLIENT;
-        holders += call->parent == SIM_HOLDER;
+        held_conns += call->parent == SIM_HELD_CONN;
         children += call->parent >= 0;
         pending += call->pending;
         SIM_EXPECT((call->pending > 0) == (call->state == CALL_WAITING));
@@ -98,7 +98,7 @@ static bool calls_consistent(const struct sim *s)
     for (int32_t c = s->free_call; c != SIM_NO_CALL; c = s->calls[c].next) {
         n_free++;
     }
-    SIM_EXPECT(children == pending && holders == s->n_holders);
+    SIM_EXPECT(children == pending && held_conns == s->n_held_conns);
     SIM_EXPECT(live == s->n_live && live + n_free == s->n_touched);
     SIM_EXPECT(s->received == s->resolved + (double)roots + (double)open_records(s));
     return true;
@@ -109,14 +109,14 @@ static bool clients_consistent(const struct sim *s)
 {
     const struct sim_timers *t = &s->timers;
     int n_set = 0;
-    for (int i = 0; i < s->world->n_clients; i++) {
+    for (int i = 0; i < s->shared->n_clients; i++) {
         const struct sim_client *c = &s->clients[i];
         SIM_EXPECT((c->state == CLIENT_WAITING) == (c->call != SIM_NO_CALL));
         SIM_EXPECT(c->call == SIM_NO_CALL || s->calls[c->call].parent == SIM_RECORD - i);
-        SIM_EXPECT((c->state == CLIENT_IDLE) == (t->place[i] < 0));
-        SIM_EXPECT(t->place[i] < 0 || t->heap[t->place[i]] == i);
-        SIM_EXPECT(t->place[i] < 0 || t->at[i] >= s->now);
-        n_set += t->place[i] >= 0;
+        SIM_EXPECT((c->state == CLIENT_IDLE) == (t->heap_pos[i] < 0));
+        SIM_EXPECT(t->heap_pos[i] < 0 || t->heap[t->heap_pos[i]] == i);
+        SIM_EXPECT(t->heap_pos[i] < 0 || t->at[i] >= s->now);
+        n_set += t->heap_pos[i] >= 0;
     }
     SIM_EXPECT(n_set == t->n);
     SIM_EXPECT(t->first_s == (t->n > 0 ? t->at[t->heap[0]] : SIM_NEVER));
@@ -130,7 +130,7 @@ static bool service_consistent(const struct sim *s, int service_id)
 {
     const struct sim_service *service = &s->services[service_id];
     int n_pods = 0, n_failed = 0, n_ready = 0, n_room = 0;
-    for (int i = 0; i < s->world->n_pods; i++) {
+    for (int i = 0; i < s->shared->n_pods; i++) {
         const struct sim_pod *p = &s->pods[i];
         if (p->state == POD_FREE || p->service != service_id) {
             continue;
@@ -138,7 +138,7 @@ static bool service_consistent(const struct sim *s, int service_id)
         n_pods += p->state != POD_DRAINING;
         n_failed += p->state == POD_CRASHED;
         n_ready += p->state == POD_READY;
-        n_room += p->state == POD_READY && p->held + p->queued < s->world->places;
+        n_room += p->state == POD_READY && p->held + p->queued < s->shared->capacity;
     }
     SIM_EXPECT(n_pods == service->n_pods && n_failed == service->n_failed);
     SIM_EXPECT(n_ready == service->n_ready && n_room == service->n_room);
@@ -157,13 +157,13 @@ static bool service_consistent(const struct sim *s, int service_id)
 static bool books_consistent(const struct sim *s)
 {
     double queued = 0.0, requested = 0.0, inside = 0.0, sent = 0.0, open = 0.0;
-    for (int i = 0; i < s->world->n_pods; i++) {
+    for (int i = 0; i < s->shared->n_pods; i++) {
         const struct sim_pod *p = &s->pods[i];
-        bool placed = p->state != POD_FREE && p->state != POD_PENDING;
+        bool scheduled = p->state != POD_FREE && p->state != POD_PENDING;
         queued += p->queued;
-        requested += placed ? s->world->topology->cfg->services[p->service].cpu_m : 0.0;
+        requested += scheduled ? s->shared->topology->cfg->services[p->service].cpu_m : 0.0;
     }
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         const struct sim_counters *count = &s->services[i].count;
         inside += count->received;
         sent += count->sent;
@@ -171,9 +171,9 @@ static bool books_consistent(const struct sim *s)
     }
     SIM_EXPECT(s->waiting.value == queued);
     SIM_EXPECT(fabs(s->requested_area.value - requested) < 1e-6);
-    SIM_EXPECT(requested <= s->world->topology->cfg->node_cpu_m + 1e-6);
+    SIM_EXPECT(requested <= s->shared->topology->cfg->node_cpu_m + 1e-6);
     SIM_EXPECT(inside == sent + s->received + s->retries);
-    SIM_EXPECT(open == (double)(s->n_live - s->n_holders));
+    SIM_EXPECT(open == (double)(s->n_live - s->n_held_conns));
     return true;
 }
 
@@ -189,7 +189,7 @@ static bool little_consistent(const struct sim *s)
         bool root = call->state != CALL_FREE && call->parent == SIM_CLIENT;
         sojourn_s += root ? s->now - call->arrived_s : 0.0;
     }
-    for (int i = 0; i < s->world->n_clients; i++) {
+    for (int i = 0; i < s->shared->n_clients; i++) {
         enum sim_client_state state = s->clients[i].state;
         bool open = state == CLIENT_WAITING || state == CLIENT_BACKING;
         sojourn_s += open ? s->now - s->clients[i].first_s : 0.0;
@@ -197,18 +197,18 @@ static bool little_consistent(const struct sim *s)
     double inside_s = sim_area_at(&s->inside, s->now);
     double ulps = 4.0 * (s->received + 1.0);
     SIM_EXPECT(s->inside.value == s->received - s->resolved);
-    SIM_EXPECT(fabs(inside_s - sojourn_s) <= ulps * 0x1p-52 * (inside_s + s->world->warm_s));
+    SIM_EXPECT(fabs(inside_s - sojourn_s) <= ulps * 0x1p-52 * (inside_s + s->shared->warm_s));
     return true;
 }
 
 bool sim_consistent(const struct sim *s)
 {
-    for (int i = 0; i < s->world->n_pods; i++) {
+    for (int i = 0; i < s->shared->n_pods; i++) {
         if (!pod_consistent(s, i)) {
             return false;
         }
     }
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         if (!service_consistent(s, i)) {
             return false;
         }

@@ -11,7 +11,7 @@
  *                             BACKING --no attempt left, or no time--> resolved: failed
  *
  * During a retry storm (scenario.h) each failed request has more attempts left; an episode without
- * one does not know that its world may have one.
+ * one does not know that its configuration may have one.
  *
  * What does not fit the plain case has a record: the request's first attempt, its deadline, and the
  * root call of the running attempt. An attempt that is out of time is abandoned: its root becomes
@@ -21,7 +21,7 @@
  * Everything drawn is a function of (episode, request number, attempt); a user's k-th request has
  * the number k * requests_max + user. Attempt 0 draws as a request without retries does, so
  * behaviours can be compared with common random numbers. What an answer triggers waits for a timer,
- * be it due at once: nothing is sent while calls are being settled.
+ * be it due at once: nothing is sent while the answer of a call is passed up.
  */
 #include "core/cluster/internal.h"
 
@@ -51,7 +51,7 @@ void sim_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed)
         s->truth.failed += 1.0;
         return;
     }
-    bool compliant = latency_ms <= s->world->plant->latency_max_ms;
+    bool compliant = latency_ms <= s->shared->plant->latency_max_ms;
     s->answered += 1.0;
     s->latency_s += s->now - arrived_s;
     s->truth.answered += 1.0;
@@ -73,7 +73,7 @@ void sim_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed)
  * aims. */
 static int request_entry(const struct sim *s, const struct sim_stream *from, uint32_t word)
 {
-    const struct topology *t = s->world->topology;
+    const struct topology *t = s->shared->topology;
     if (from->bit == 0 || s->extra_total <= 0.0) {
         return t->entries[rng_below(word, (uint32_t)t->n_entries)];
     }
@@ -104,7 +104,7 @@ static uint32_t client_word(const struct sim *s, uint32_t request, uint32_t atte
  * stronger storm never means fewer attempts. */
 static uint32_t retries_allowed(const struct sim *s, uint32_t request)
 {
-    uint32_t own = (uint32_t)s->world->cfg->clients.retries;
+    uint32_t own = (uint32_t)s->shared->cfg->clients.retries;
     double more = schedule_retries(s->schedule, s->now);
     if (more <= 0.0) {
         return own;
@@ -115,7 +115,7 @@ static uint32_t retries_allowed(const struct sim *s, uint32_t request)
 
 static double backoff_s(const struct sim *s, uint32_t request, uint32_t attempt)
 {
-    const struct client_cfg *cfg = &s->world->cfg->clients;
+    const struct client_cfg *cfg = &s->shared->cfg->clients;
     double wait_s = cfg->backoff_s;
     for (uint32_t i = 1; i < attempt && wait_s < cfg->backoff_max_s; i++) {
         wait_s *= 2.0;
@@ -130,10 +130,10 @@ static double backoff_s(const struct sim *s, uint32_t request, uint32_t attempt)
 static void user_think(struct sim *s, int32_t i)
 {
     struct sim_client *c = &s->clients[i];
-    uint32_t most = (uint32_t)s->world->n_clients;
+    uint32_t most = (uint32_t)s->shared->n_clients;
     c->request = (c->n_requests++ * most + (uint32_t)i) & ~SIM_ATTACK_BIT;
     c->state = CLIENT_THINKING;
-    double think_s = s->world->cfg->clients.think_s;
+    double think_s = s->shared->cfg->clients.think_s;
     timers_set(&s->timers, i, s->now + think_s * rng_exponential(client_word(s, c->request, 0)));
 }
 
@@ -144,7 +144,7 @@ static void client_resolve(struct sim *s, int32_t i, bool failed)
     timers_cancel(&s->timers, i);
     sim_resolve(s, c->request, c->first_s, failed);
     c->state = CLIENT_IDLE;
-    if (s->world->cfg->clients.kind == CLIENT_CLOSED) {
+    if (s->shared->cfg->clients.kind == CLIENT_CLOSED) {
         if (i < s->n_users) {
             user_think(s, i);
         }
@@ -172,20 +172,20 @@ static void attempt_failed(struct sim *s, int32_t i)
 static void attempt(struct sim *s, int32_t i)
 {
     struct sim_client *c = &s->clients[i];
-    double patience_s = s->world->cfg->clients.attempt_timeout_s;
+    double patience_s = s->shared->cfg->clients.attempt_timeout_s;
     double deadline_s = c->deadline_s;
     if (patience_s > 0.0 && s->now + patience_s < deadline_s) {
         deadline_s = s->now + patience_s;
     }
-    struct sim_errand errand = {
+    struct sim_call_ctx ctx = {
         .deadline_s = deadline_s,
         .parent = SIM_RECORD - i,
         .from = SIM_OUTSIDE,
         .request = c->request,
-        .visit = c->attempt * s->world->tree_visits,
+        .visit = c->attempt * s->shared->tree_visits,
     };
     c->state = CLIENT_WAITING;
-    c->call = sim_send(s, c->entry, &errand, sim_draw(s, errand.request, errand.visit));
+    c->call = sim_send(s, c->entry, &ctx, sim_draw(s, ctx.request, ctx.visit));
     if (c->call == SIM_NO_CALL) {
         attempt_failed(s, i);
     } else {
@@ -200,7 +200,7 @@ static void client_begin(struct sim *s, int32_t i, uint32_t request)
     c->request = request;
     c->attempt = 0;
     c->first_s = s->now;
-    c->deadline_s = s->now + s->world->plant->timeout_s;
+    c->deadline_s = s->now + s->shared->plant->timeout_s;
     c->entry = request_entry(s, &s->legit, sim_draw(s, request, 0).v[2]);
     attempt(s, i);
 }
@@ -215,7 +215,7 @@ void sim_client_answered(struct sim *s, int32_t i, bool failed)
     }
 }
 
-void sim_client_turn(struct sim *s)
+void sim_client_transition(struct sim *s)
 {
     int32_t i = s->timers.heap[0];
     struct sim_client *c = &s->clients[i];
@@ -262,23 +262,23 @@ void sim_request(struct sim *s, struct sim_stream *from)
     }
     struct rng_block draw = sim_draw(s, request, 0);
     request_received(s, legit);
-    struct sim_errand errand = {
-        .deadline_s = s->now + s->world->plant->timeout_s,
+    struct sim_call_ctx ctx = {
+        .deadline_s = s->now + s->shared->plant->timeout_s,
         .parent = SIM_CLIENT,
         .from = SIM_OUTSIDE,
         .request = request,
     };
-    if (sim_send(s, request_entry(s, from, draw.v[2]), &errand, draw) == SIM_NO_CALL) {
+    if (sim_send(s, request_entry(s, from, draw.v[2]), &ctx, draw) == SIM_NO_CALL) {
         sim_resolve(s, request, s->now, true);
     }
 }
 
 void sim_users_follow(struct sim *s)
 {
-    const struct client_cfg *cfg = &s->world->cfg->clients;
+    const struct client_cfg *cfg = &s->shared->cfg->clients;
     double wanted = s->legit.rate * (cfg->think_s + cfg->nominal_ms * 1e-3);
     wanted = cfg->users > 0 ? (double)cfg->users : floor(wanted + 0.5);
-    int most = s->world->n_clients, before = s->n_users;
+    int most = s->shared->n_clients, before = s->n_users;
     s->n_users = wanted < (double)most ? (int)wanted : most;
     for (int i = 0; i < s->n_users; i++) {
         if (s->clients[i].state == CLIENT_IDLE) {
@@ -305,9 +305,9 @@ static bool storm_comes(const struct schedule *schedule)
 
 void sim_clients_start(struct sim *s)
 {
-    bool closed = s->world->cfg->clients.kind == CLIENT_CLOSED;
-    bool unused = s->world->storms_only && !storm_comes(s->schedule);
-    int n = s->world->n_clients;
+    bool closed = s->shared->cfg->clients.kind == CLIENT_CLOSED;
+    bool unused = s->shared->storms_only && !storm_comes(s->schedule);
+    int n = s->shared->n_clients;
     timers_clear(&s->timers, n);
     s->n_users = 0;
     s->idle_client = closed || unused || n == 0 ? -1 : 0;

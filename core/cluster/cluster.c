@@ -9,7 +9,7 @@
 
 static const struct cfg_choice client_choices[] = {
     {"open", CLIENT_OPEN, "arrivals come at the schedule's rate, whatever happens"},
-    {"closed", CLIENT_CLOSED, "users think, ask, and wait"},
+    {"closed", CLIENT_CLOSED, "users think, send a request, and wait"},
     {NULL, 0, NULL},
 };
 
@@ -64,7 +64,7 @@ const struct cfg_field cluster_fields[] = {
 /* Visit numbers: a call's callees follow it in pre-order, so callee k stands behind the whole trees
  * of the callees before it. Modulo 2^32: in a graph with more calls per request than that, numbers
  * repeat, which only means equal draws. */
-static enum err number_visits(struct sim_world *w, struct arena *arena)
+static enum err number_visits(struct sim_shared *w, struct arena *arena)
 {
     const struct topology *t = w->topology;
     uint32_t *tree = ARENA_NEW(arena, t->n_services, uint32_t);
@@ -84,7 +84,7 @@ static enum err number_visits(struct sim_world *w, struct arena *arena)
 }
 
 /* Rates look back over their windows, and over twice 10 s; scrapes younger than the lag wait. */
-static void size_measurement(struct sim_world *w)
+static void size_measurement(struct sim_shared *w)
 {
     const struct plant_cfg *plant = w->plant;
     int64_t window = sim_scrapes_in(plant, plant->window_s);
@@ -97,28 +97,28 @@ static void size_measurement(struct sim_world *w)
     w->warm_s = ceil(-w->scrape_from_s + plant->scrape_s);
 }
 
-static enum err size_pools(struct sim_world *w)
+static enum err size_pools(struct sim_shared *w)
 {
     const struct topology_cfg *cfg = w->topology->cfg;
     int64_t n_pods = 0;
-    int64_t places = (int64_t)cfg->slots_per_pod + cfg->queue_per_pod;
+    int64_t capacity = (int64_t)cfg->slots_per_pod + cfg->queue_per_pod;
     for (int i = 0; i < cfg->n_services; i++) {
         n_pods += 2 * (int64_t)cfg->services[i].max_replicas;
     }
-    if (cfg->n_services > INT16_MAX || n_pods * places > INT32_MAX) {
+    if (cfg->n_services > INT16_MAX || n_pods * capacity > INT32_MAX) {
         log_error("the cluster has room for %lld pods with %lld calls each; lower max_replicas, "
                   "slots_per_pod or queue_per_pod",
-                  (long long)n_pods, (long long)places);
+                  (long long)n_pods, (long long)capacity);
         return ERR_CONFIG;
     }
     w->n_pods = w->n_ready = (int)n_pods;
-    w->places = (int)places;
-    w->n_calls = (int)(n_pods * places);
+    w->capacity = (int)capacity;
+    w->n_calls = (int)(n_pods * capacity);
     return ERR_OK;
 }
 
 /* Records for clients that need them. */
-static enum err size_clients(struct sim_world *w)
+static enum err size_clients(struct sim_shared *w)
 {
     const struct client_cfg *cfg = &w->cfg->clients;
     bool closed = cfg->kind == CLIENT_CLOSED;
@@ -176,7 +176,7 @@ static const float *cluster_age(const struct plant *p, int lid)
     static const enum service_feature hpa[] = {SF_HPA_READY, SF_HPA_IGNORED, SF_HPA_MISSING,
                                                SF_HPA_CPU};
     for (int i = 0; i < p->n_state; i++) {
-        c->age[i] = (float)(s->now - s->seen_s);
+        c->age[i] = (float)(s->now - s->observed_s);
     }
     for (int i = 0; i < p->topology->n_services; i++) {
         c->age[state_service_at(i, SF_DESIRED)] = 0.0F;
@@ -236,18 +236,18 @@ enum err cluster_new(struct plant **out, struct arena *arena, const struct clust
                               .can = PLANT_EXACT | PLANT_COHORTS | PLANT_ATTACKED | PLANT_DRIVEN |
                                      PLANT_REPEATS};
     c->max_horizon = max_horizon;
-    c->world = (struct sim_world){.cfg = cfg, .plant = plant, .topology = topology};
-    c->world.least_loaded = topology->cfg->balancing == BALANCE_LEAST_LOADED;
-    c->world.n_cohorts = (int)ceil(max_horizon * plant->period_s / COHORT_S);
-    TRY(size_pools(&c->world));
-    TRY(size_clients(&c->world));
-    TRY(number_visits(&c->world, arena));
-    size_measurement(&c->world);
+    c->shared = (struct sim_shared){.cfg = cfg, .plant = plant, .topology = topology};
+    c->shared.least_loaded = topology->cfg->balancing == BALANCE_LEAST_LOADED;
+    c->shared.n_cohorts = (int)ceil(max_horizon * plant->period_s / COHORT_S);
+    TRY(size_pools(&c->shared));
+    TRY(size_clients(&c->shared));
+    TRY(number_visits(&c->shared, arena));
+    size_measurement(&c->shared);
     c->sims = ARENA_NEW(arena, n_env, struct sim);
     c->age = ARENA_NEW(arena, c->plant.n_state, float);
     TRY(arena_error(arena));
     for (int i = 0; i < n_env; i++) {
-        TRY(sim_init(&c->sims[i], arena, &c->world));
+        TRY(sim_init(&c->sims[i], arena, &c->shared));
     }
     *out = &c->plant;
     return ERR_OK;

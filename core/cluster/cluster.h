@@ -8,22 +8,23 @@
  *
  * Pod: a queue (queue_per_pod), worker slots (slots_per_pod), processor sharing of its CPU among
  * the calls that compute: each advances at min(1, cpu / n) cores, cpu = limit, cut by the node when
- * demand exceeds it (dealt out anew whenever what a pod could use changes: contention.c). Calls
+ * demand exceeds it (allocated anew whenever what a pod could use changes: contention.c). Calls
  * whose deadline has passed are dropped when dequeued (deadline_propagation). With one slot calls
  * are served first come, first served; c slots on a limit of c cores are c servers; many slots
  * share the CPU; slots + queue bound what is inside.
  *
- * A pod's life. Its container starts when it has a place on the node and could answer after start_s
- * +- start_sd_s (normal, never below 1 s). It is ready at the first probe that finds it so: probes
- * come probe_delay_s after the start of the container and every probe_s from then on; probe_s 0 =
- * at once. For warm_s after that the work of calls that begin to compute is multiplied by a factor
- * that falls linearly from warm_factor to 1 (work in the queue meanwhile is not affected). It is
- * removed gracefully: no new calls from that instant on (endpoints follow at once), its calls may
- * end within grace_s, what is left is lost. It crashes at the schedule's rate: all it holds is lost
- * and fails at once, its callees work on for nobody; it keeps its place and restarts after a
- * back-off: backoff_s, doubled with each crash up to backoff_max_s, forgotten when it had been
- * ready for backoff_reset_s (CrashLoopBackOff: 10 s, 300 s, 10 min). A restarted pod starts, is
- * probed and warms up as a new one. Probes never fail a pod that is ready, however busy it is.
+ * A pod's life. Its container starts when it is scheduled on the node and could answer after
+ * start_s +- start_sd_s (normal, never below 1 s). It is ready at the first probe that finds it so:
+ * probes come probe_delay_s after the start of the container and every probe_s from then on;
+ * probe_s 0 = at once. For warm_s after that the work of calls that begin to compute is multiplied
+ * by a factor that falls linearly from warm_factor to 1 (work in the queue meanwhile is not
+ * affected). It is removed gracefully: no new calls from that instant on (endpoints follow at
+ * once), its calls may end within grace_s, what is left is lost. It crashes at the schedule's rate:
+ * all it holds is lost and fails at once, its callees work on for nobody; it stays on the node and
+ * restarts after a back-off: backoff_s, doubled with each crash up to backoff_max_s, forgotten when
+ * it had been ready for backoff_reset_s (CrashLoopBackOff: 10 s, 300 s, 10 min). A restarted pod
+ * starts, is probed and warms up as a new one. Probes never fail a pod that is ready, however busy
+ * it is.
  *
  * Clients (legitimate ones; attack traffic is open and never tries again). Open clients send one
  * request for each arrival of the schedule's Poisson stream. Closed ones are users: each thinks for
@@ -44,22 +45,23 @@
  * Conventions. A request that will not be retried by an open client counts as resolved when its
  * first call is answered, refused or lost; if the client has given up by then it counts as failed,
  * at that moment. All others are resolved when the client has its answer or gives up. received =
- * resolved + in flight at any time. A pod without a place on the node (CPU and memory requests)
- * exists and waits. Scale-down removes pods without a place first, then starting ones, crashed
- * ones, and ready ones, the youngest first; a removed pod keeps its CPU request until it has
- * drained, 30 s at most. Before an episode some 45 s run at the legitimate rate of its first
- * second, without attack or fault (an event's time 0 is the start of the episode), with the first
- * pods already 600 s old, so that measurement windows are full at the first decision; neither truth
- * nor cohorts count them, but what they left in flight is resolved in the first period.
+ * resolved + in flight at any time. A pod for which the node has no room (CPU and memory requests)
+ * exists and waits. Scale-down removes such pending pods first, then starting ones, crashed ones,
+ * and ready ones, the youngest first; a removed pod keeps its CPU request until it has drained, 30
+ * s at most. Before an episode some 45 s run at the legitimate rate of its first second, without
+ * attack or fault (an event's time 0 is the start of the episode), with the first pods already 600
+ * s old, so that measurement windows are full at the first decision; neither truth nor cohorts
+ * count them, but what they left in flight is resolved in the first period.
  *
- * What goes wrong comes from the schedule (scenario.h) and acts at these places: floods and costly
- * requests as arrivals (arrivals.c); crashes, blows, slow-downs and the noisy neighbour on ticks of
- * 0.1 s (weather.c); slow-loris connections and lost calls in requests (attack.c); failed scrapes
- * in what is seen (measure.c). Slow-loris connections are no requests: they appear in no counter of
- * received, answered or failed, only in queues and slots. A lost call counts as a refused one. A
- * retry storm gives each failed request as many attempts more as the schedule says at that moment,
- * with the back-off of the clients, also where they do not retry otherwise (cfg.clients.storms).
- * The learned attacker acts within a budget (attacker.h); attack_left says what remains.
+ * Attacks and faults come from the schedule (scenario.h) and act here: floods and costly requests
+ * as arrivals (arrivals.c); crashes, simultaneous crashes, slow-downs and the noisy neighbour on
+ * ticks of 0.1 s (disturbances.c); slow-loris connections and lost calls in requests (attack.c);
+ * failed scrapes in the measured state (scrape.c). Slow-loris connections are no requests: they
+ * appear in no counter of received, answered or failed, only in queues and slots. A lost call
+ * counts as a refused one. A retry storm gives each failed request as many attempts more as the
+ * schedule says at that moment, with the back-off of the clients, also where they do not retry
+ * otherwise (cfg.clients.storms). The learned attacker acts within a budget (attacker.h);
+ * attack_left says what remains.
  *
  * Memory is fixed at cluster_new: every pod has room for its slots and its queue, and there are
  * twice as many pods as max_replicas in sum, for those that drain; when that is not enough, new

@@ -5,22 +5,21 @@
  * he can use: weighted max-min fairness, which CFS approaches with its weights. The neighbour is
  * not ours to throttle and takes its part first.
  *
- * It is dealt out anew at the very moment that what a pod could use changes, so that all together
- * never use more than there is and nothing lies idle that somebody wants. A pod with a limit below
- * one core wants the same whether one call computes or ten: busy pods, of which there are many
- * when CPU is short, cost nothing. While limits and neighbour fit on the node, nobody asks.
- */
+ * It is allocated anew at the very moment that what a pod could use changes, so that all together
+ * never use more than there is and no CPU is idle that a pod could use. A pod with a limit below
+ * one core wants the same whether one call computes or ten: busy pods, of which there are many when
+ * CPU is short, cost nothing. While limits and neighbour fit on the node, nothing is computed. */
 #include "core/cluster/share.h"
 
 static bool contention_possible(const struct sim *s)
 {
-    double node_cores = s->world->topology->cfg->node_cpu_m * 1e-3;
+    double node_cores = s->shared->topology->cfg->node_cpu_m * 1e-3;
     return s->limit_cores + s->neighbour_m * 1e-3 > node_cores + 1e-9;
 }
 
 static double pod_weight(const struct sim *s, const struct sim_pod *p)
 {
-    return s->world->topology->cfg->services[p->service].cpu_m;
+    return s->shared->topology->cfg->services[p->service].cpu_m;
 }
 
 /* What it could use now: its limit, but one core for each computing call at most. */
@@ -33,7 +32,7 @@ static double pod_demand(const struct sim *s, const struct sim_pod *p)
 static double demand_of_all(const struct sim *s)
 {
     double sum = 0.0;
-    for (int i = 0; i < s->world->n_pods; i++) {
+    for (int i = 0; i < s->shared->n_pods; i++) {
         const struct sim_pod *p = &s->pods[i];
         sum += p->computing > 0 ? pod_demand(s, p) : 0.0;
     }
@@ -47,7 +46,7 @@ static double fair_level(const struct sim *s, double cores)
     double level = 0.0;
     for (;;) {
         double left = cores, weight = 0.0, least = SIM_NEVER;
-        for (int i = 0; i < s->world->n_pods; i++) {
+        for (int i = 0; i < s->shared->n_pods; i++) {
             const struct sim_pod *p = &s->pods[i];
             if (p->computing == 0) {
                 continue;
@@ -73,7 +72,7 @@ static double fair_level(const struct sim *s, double cores)
 static void set_cores(struct sim *s, double level)
 {
     s->throttled = false;
-    for (int i = 0; i < s->world->n_pods; i++) {
+    for (int i = 0; i < s->shared->n_pods; i++) {
         struct sim_pod *p = &s->pods[i];
         if (p->state != POD_READY && p->state != POD_DRAINING) {
             continue;
@@ -89,11 +88,11 @@ static void set_cores(struct sim *s, double level)
     }
 }
 
-void sim_deal(struct sim *s)
+void sim_alloc_cpu(struct sim *s)
 {
-    double left_m = s->world->topology->cfg->node_cpu_m - s->neighbour_m;
+    double left_m = s->shared->topology->cfg->node_cpu_m - s->neighbour_m;
     double cores = left_m > 0.0 ? left_m * 1e-3 : 0.0;
-    s->deal = false;
+    s->cpu_alloc_due = false;
     s->scarce = contention_possible(s);
     bool enough = !s->scarce || demand_of_all(s) <= cores;
     if (!enough || s->throttled) {
@@ -105,5 +104,5 @@ void sim_contention_start(struct sim *s)
 {
     s->neighbour_m = 0.0;
     s->throttled = s->scarce = false;
-    s->deal = true;
+    s->cpu_alloc_due = true;
 }

@@ -3,7 +3,7 @@
 
 static double stream_due(const struct sim_stream *a)
 {
-    return a->next_s <= a->turn_s ? a->next_s : a->turn_s;
+    return a->next_s <= a->rate_until_s ? a->next_s : a->rate_until_s;
 }
 
 static double least(double a, double b)
@@ -13,11 +13,11 @@ static double least(double a, double b)
 
 static void stream_event(struct sim *s, struct sim_stream *a)
 {
-    if (a->next_s <= a->turn_s) {
+    if (a->next_s <= a->rate_until_s) {
         sim_request(s, a);
         sim_stream_advance(s, a);
     } else {
-        sim_stream_turn(s, a, a->turn_s);
+        sim_stream_set_rate(s, a, a->rate_until_s);
         if (a->silent) {
             sim_users_follow(s);
         }
@@ -32,9 +32,9 @@ static void other_event(struct sim *s)
     } else if (stream_due(&s->attack) == s->now) {
         stream_event(s, &s->attack);
     } else if (s->timers.first_s == s->now) {
-        sim_client_turn(s);
+        sim_client_transition(s);
     } else if (s->tick_s == s->now) {
-        sim_weather_tick(s);
+        sim_disturbances_tick(s);
     } else {
         sim_scrape_take(s);
     }
@@ -46,21 +46,21 @@ static double others_due(const struct sim *s)
     return least(least(stream_due(&s->legit), stream_due(&s->attack)), clocks);
 }
 
-/* What an event leaves to do: places for pods, CPU for their calls. */
+/* What an event leaves to do: schedule pods on the node, allocate its CPU. */
 static void follow_up(struct sim *s)
 {
-    if (s->settle) {
-        sim_settle(s);
+    if (s->schedule_pods_due) {
+        sim_schedule_pods(s);
     }
-    if (s->deal) {
-        sim_deal(s);
+    if (s->cpu_alloc_due) {
+        sim_alloc_cpu(s);
     }
 }
 
 void sim_run(struct sim *s, double until)
 {
-    if (s->deal) { /* by the decision before it */
-        sim_deal(s);
+    if (s->cpu_alloc_due) { /* by the decision before it */
+        sim_alloc_cpu(s);
     }
     double others = others_due(s);
     for (;;) {
@@ -71,8 +71,8 @@ void sim_run(struct sim *s, double until)
         }
         if (at <= others) {
             s->now = at;
-            if (s->pods[slot].life_s <= at) {
-                sim_pod_turn(s, slot);
+            if (s->pods[slot].next_transition_s <= at) {
+                sim_pod_transition(s, slot);
             } else {
                 sim_computed(s, slot);
             }
@@ -80,7 +80,7 @@ void sim_run(struct sim *s, double until)
             s->now = others;
             other_event(s);
         }
-        if (s->settle | s->deal) {
+        if (s->schedule_pods_due | s->cpu_alloc_due) {
             follow_up(s);
         }
         others = others_due(s);

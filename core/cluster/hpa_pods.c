@@ -29,11 +29,11 @@ enum hpa_group hpa_group_of(const struct hpa_pod *p, double now_s, double init_s
 /* Fills in the metric of a pod with a running container; returns its milli-cores. */
 static double metric_of(struct hpa_pod *out, const struct sim *s, int slot, int64_t newest)
 {
-    const struct plant_cfg *plant = s->world->plant;
+    const struct plant_cfg *plant = s->shared->plant;
     const struct sim_pod *p = &s->pods[slot];
     int64_t from = newest - sim_scrapes_in(plant, plant->hpa_window_s), to = newest;
     from = from > p->first_scrape ? from : p->first_scrape;
-    if (!sim_seen_between(s, &from, &to)) {
+    if (!sim_scrapes_between(s, &from, &to)) {
         return 0.0;
     }
     out->window_s = (double)(to - from) * plant->scrape_s;
@@ -67,13 +67,13 @@ static void count_pod(struct sim *s, int slot, int64_t newest)
     }
 }
 
-void sim_measure_hpa(struct sim *s, int64_t newest)
+void sim_scrape_hpa(struct sim *s, int64_t newest)
 {
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         float *f = s->state + state_service_at(i, SF_ID);
         f[SF_HPA_READY] = f[SF_HPA_IGNORED] = f[SF_HPA_MISSING] = f[SF_HPA_CPU] = 0.0f;
     }
-    for (int slot = 0; slot < s->world->n_pods; slot++) {
+    for (int slot = 0; slot < s->shared->n_pods; slot++) {
         const enum sim_pod_state state = s->pods[slot].state;
         if (state != POD_FREE && state != POD_DRAINING) {
             count_pod(s, slot, newest);

@@ -2,7 +2,7 @@
  *
  * As groupPods() of replica_calculator.go does it for CPU, in this order:
  *   - a pod that is being deleted is skipped: callers leave it out;
- *   - a pod without a place on the node is Pending: ignored;
+ *   - a pod that is not scheduled on the node is Pending: ignored;
  *   - a pod without a metric is missing. A pod whose container starts is Running, so it is missing
  *     until it has a metric, not ignored;
  *   - a pod that started less than init_s ago is ignored while it is not ready, and until one whole
@@ -26,7 +26,7 @@ enum hpa_group { HPA_GROUP_READY, HPA_GROUP_IGNORED, HPA_GROUP_MISSING };
 
 struct hpa_pod {
     bool pending, has_metric, ready;
-    double started_s;    /* it got its place on the node */
+    double started_s;    /* it was scheduled on the node */
     double transition_s; /* its readiness last changed; started_s if it was never ready */
     double sampled_s;    /* end of the metric's window */
     double window_s;     /* length of the metric's window */

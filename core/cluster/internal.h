@@ -7,15 +7,15 @@
  *   clients.c   requests and what clients do about them  timers.h    which client is next
  *   call.c      a request's walk through the call graph; slots and queues
  *   arrivals.c  when requests arrive                    replicas.c  pods come, drain, crash and go
- *   attack.c    what reaches into requests: slow-loris connections, calls lost on their way
- *   weather.c   what changes from outside: slow-downs, crash hazard, CPU contention on the node
- *   measure.c   scrapes -> measured state               check.c     invariants
+ *   attack.c    what interferes with requests: slow-loris connections, calls lost on their way
+ *   disturbances.c  what acts from outside: slow-downs, crash hazard, the neighbour's CPU
+ *   contention.c    the node's CPU among all pods
+ *   scrape.c    scrapes -> measured state               check.c     invariants
  *
  * Time is seconds from the start of the episode; a warm-up runs before 0. Events at one instant are
- * ordered: pods by slot, legitimate arrivals, attack, clients by number, weather, scrape. Calls and
- * pods are numbers into pools of fixed size, so that memory is bounded however hard the cluster is
- * flooded.
- */
+ * ordered: pods by slot, legitimate arrivals, attack, clients by number, disturbances, scrape.
+ * Calls and pods are numbers into pools of fixed size, so that memory is bounded however hard the
+ * cluster is flooded. */
 #ifndef KARMA_CLUSTER_INTERNAL_H
 #define KARMA_CLUSTER_INTERNAL_H
 
@@ -38,7 +38,7 @@
 #define SIM_ATTACK_DECAY 0.99769217652702336
 
 enum {
-    SIM_TICKS_PER_S = 10, /* what changes from outside is looked at every 0.1 s */
+    SIM_TICKS_PER_S = 10, /* disturbances are looked at every 0.1 s */
     SIM_OLD_S = 600,      /* age of the first pods, cap of the measured age */
 };
 
@@ -60,9 +60,9 @@ static inline void sim_area_add(struct sim_area *a, double now, double change)
 /* ---- calls ---- */
 
 /* Instead of a caller. Nobody waits for an orphan: its caller was lost, gave up, or never meant to
- * wait. A holder is no call but a slow-loris connection, see attack.c. A client with record i is
- * SIM_RECORD - i. */
-enum { SIM_NO_CALL = -1, SIM_CLIENT = -2, SIM_ORPHAN = -3, SIM_HOLDER = -4, SIM_RECORD = -5 };
+ * wait. A held connection is no call: it is a slow-loris connection, see attack.c. A client with
+ * record i is SIM_RECORD - i. */
+enum { SIM_NO_CALL = -1, SIM_CLIENT = -2, SIM_ORPHAN = -3, SIM_HELD_CONN = -4, SIM_RECORD = -5 };
 enum { SIM_OUTSIDE = -1 }; /* instead of a calling service: a client */
 enum sim_call_state {
     CALL_FREE,
@@ -70,7 +70,7 @@ enum sim_call_state {
     CALL_COMPUTING,
     CALL_WAITING,
     CALL_LOST,
-    CALL_HOLDING /* a holder in a slot, until deadline_s */
+    CALL_HOLDING /* a held connection in a slot, until deadline_s */
 };
 
 /* Request numbers of the attack stream have the top bit set. */
@@ -79,7 +79,7 @@ enum sim_call_state {
 struct sim_call {
     double arrived_s;  /* at this service */
     double deadline_s; /* of the request */
-    double work_s;     /* CPU-seconds of its own; of a holder: how long it will keep its slot */
+    double work_s;     /* CPU-seconds of its own; of a held connection: time in its slot */
     int32_t parent;    /* the calling call, or one of the above */
     int32_t next;      /* behind it in the pod's queue, or in the free list */
     uint32_t request, visit;
@@ -91,9 +91,9 @@ struct sim_call {
     bool failed;     /* a callee has failed */
 };
 
-/* A call on its way: what it inherits. Who called is not always who waits: an asynchronous callee
- * has a calling service, and no parent. */
-struct sim_errand {
+/* The context of a call: what it inherits from its caller. Who called is not always who waits: an
+ * asynchronous callee has a calling service, and no parent. */
+struct sim_call_ctx {
     double deadline_s;
     int32_t parent;
     int32_t from; /* calling service, or SIM_OUTSIDE */
@@ -145,16 +145,16 @@ struct sim_pod {
 
     int service;
     enum sim_pod_state state;
-    uint32_t serial; /* of its service, counts creations */
-    uint32_t born;   /* the same over all services */
-    uint32_t starts; /* container starts so far */
-    double life_s;   /* when its life takes its next turn, SIM_NEVER if only load decides */
+    uint32_t serial;          /* of its service, counts creations */
+    uint32_t born;            /* the same over all services */
+    uint32_t starts;          /* container starts so far */
+    double next_transition_s; /* next change of state by the clock; SIM_NEVER: none */
     double created_s;
-    double started_s;     /* it got its place, and its first container started */
+    double started_s;     /* scheduled on the node; its first container started */
     double transition_s;  /* readiness last changed; before, as started_s */
     double backoff_s;     /* of its last crash, 0 = none remembered */
     double warm_until_s;  /* calls begun before this are slowed down */
-    double endures;       /* crashes when the hazard of its service passes this */
+    double hazard_limit;  /* crashes when the hazard of its service passes this */
     int64_t first_scrape; /* since its container started */
 };
 
@@ -186,13 +186,13 @@ struct sim_stream {
     struct rng_key key;
     uint32_t n;   /* arrivals so far */
     uint32_t bit; /* SIM_ATTACK_BIT or 0 */
-    double rate;  /* 1/s, constant until turn_s */
+    double rate;  /* 1/s, constant until rate_until_s */
     double work;  /* factor on the CPU of its requests, likewise */
     double left;  /* unit-exponential increment still to pass at since_s */
     double since_s;
     bool silent;            /* the rate only says how many users there are */
-    double next_s;          /* next arrival at this rate, SIM_NEVER if beyond turn_s */
-    double turn_s;          /* the rate changes */
+    double next_s;          /* next arrival at this rate, SIM_NEVER if beyond rate_until_s */
+    double rate_until_s;    /* the rate changes */
     struct rng_block block; /* of increments n/4*4 .. +3 */
 };
 
@@ -213,14 +213,14 @@ struct sim_scrape {
 /* ---- one simulation ---- */
 
 /* What all simulations of a tile share; sizes follow from topology and configuration. */
-struct sim_world {
+struct sim_shared {
     const struct cluster_cfg *cfg;
     const struct plant_cfg *plant;
     const struct topology *topology;
     int n_pods, n_calls;  /* sizes of the pools */
     int n_ready;          /* room of a ready list */
-    int places;           /* slots + queue of a pod */
-    int n_ring;           /* scrapes kept */
+    int capacity;         /* slots + queue of a pod */
+    int n_ring;           /* scrapes stored */
     int n_cohorts;        /* at most */
     int n_clients;        /* records; 0 if clients are open and do nothing but wait */
     bool least_loaded;    /* balancing, else random */
@@ -232,7 +232,7 @@ struct sim_world {
 };
 
 struct sim {
-    const struct sim_world *world;
+    const struct sim_shared *shared;
     const struct schedule *schedule;
     struct episode_id id;
     struct rng_key key_service, key_route, key_client, key_pod, key_fault;
@@ -246,10 +246,10 @@ struct sim {
     struct sim_pod *pods; /* (n_pods) */
     uint32_t n_born;
     struct sim_service *services;    /* (n_services) */
-    double node_cpu_m, node_ram_mib; /* requested by pods that have their place */
+    double node_cpu_m, node_ram_mib; /* requested by pods on the node */
     double limit_cores;              /* of pods that may compute */
-    bool settle;                     /* room was made: pods may wait for it */
-    bool deal;                       /* the node's CPU has to be dealt out anew */
+    bool schedule_pods_due;          /* pods may be created or scheduled: there is room */
+    bool cpu_alloc_due;              /* the node's CPU has to be allocated anew */
     bool scarce;                     /* pods and neighbour could want more CPU than there is */
 
     struct sim_stream legit, attack;
@@ -264,15 +264,15 @@ struct sim {
     int64_t tick;            /* number of the next one */
     double tick_s, scrape_s; /* when; tick SIM_NEVER while nothing varies */
     double neighbour_m;
-    bool throttled;   /* some pod has less CPU than its limit */
-    double weather_s; /* hazards are integrated up to here */
-    bool lossy;       /* some link loses calls */
+    bool throttled;        /* some pod has less CPU than its limit */
+    double hazard_until_s; /* hazards are integrated up to here */
+    bool lossy;            /* some link loses calls */
 
-    int n_holders;      /* slow-loris connections, in slots and queues */
-    uint32_t n_knocked; /* that ever came */
-    double knock_left;  /* unit exponential until the next one */
-    double knock_rate;  /* 1/s, since the last tick */
-    double knock_hold_s;
+    int n_held_conns;         /* slow-loris connections, in slots and queues */
+    uint32_t n_loris_arrived; /* that ever came */
+    double loris_left;        /* unit exponential until the next one */
+    double loris_rate;        /* 1/s, since the last tick */
+    double loris_hold_s;
 
     /* Requests since the warm-up's start, and the areas of the truth. */
     double received, answered, resolved, latency_s;
@@ -290,7 +290,7 @@ struct sim {
     struct sim_scrape_service *ring_service; /* (n_ring, n_services) */
     double *ring_pod;                        /* (n_ring, n_pods) CPU-seconds used */
     float *state;                            /* (state_size) */
-    double seen_s;                           /* time of the scrape that `state` comes from */
+    double observed_s;                       /* time of the scrape that `state` comes from */
 
     uint64_t hops;
 };
@@ -298,14 +298,14 @@ struct sim {
 /* The plant: what struct plant * of a cluster points to. */
 struct cluster {
     struct plant plant;
-    struct sim_world world;
+    struct sim_shared shared;
     struct sim *sims; /* (n_env) */
     float *age;       /* (state_size) of cluster_age() */
     int max_horizon;
 };
 
 /* sim.c */
-enum err sim_init(struct sim *s, struct arena *arena, const struct sim_world *world) WARN_UNUSED;
+enum err sim_init(struct sim *s, struct arena *arena, const struct sim_shared *shared) WARN_UNUSED;
 void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule *schedule,
                int horizon);
 void sim_step(struct sim *s, const int32_t *delta, const struct attack_action *attack);
@@ -320,7 +320,7 @@ static inline struct plant_cohort *sim_cohort(struct sim *s, double arrived_s)
     return arrived_s >= 0.0 && i < s->n_cohorts ? &s->cohorts[i] : NULL;
 }
 
-/* What a call draws: a function of the request and of the call's place in its tree. */
+/* What a call draws: a function of the request and of the call's position in its tree. */
 static inline struct rng_block sim_draw(const struct sim *s, uint32_t request, uint32_t visit)
 {
     return rng_philox(s->key_service, visit, request, s->id.episode, s->id.env);
@@ -330,24 +330,23 @@ static inline struct rng_block sim_draw(const struct sim *s, uint32_t request, u
 void sim_clients_start(struct sim *s);                    /* after the streams */
 void sim_request(struct sim *s, struct sim_stream *from); /* a client calls an entry */
 void sim_users_follow(struct sim *s);                     /* the rate of the legitimate stream */
-void sim_client_turn(struct sim *s);                      /* the first timer is due */
+void sim_client_transition(struct sim *s);                /* the first timer is due */
 void sim_client_answered(struct sim *s, int32_t client, bool failed); /* its attempt ended */
 void sim_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed);
 
 /* call.c */
 /* Send a call to a ready pod. Returns it; SIM_NO_CALL: refused, and nothing remains of it. */
-int32_t sim_send(struct sim *s, int service, const struct sim_errand *errand,
-                 struct rng_block draw);
+int32_t sim_send(struct sim *s, int service, const struct sim_call_ctx *ctx, struct rng_block draw);
 void sim_computed(struct sim *s, int slot);   /* the pod's next call is done */
 void sim_lose_calls(struct sim *s, int slot); /* the pod died: all it held failed */
 
-/* call.c, for attack.c: a holder takes a place in a pod (false: there is none), and leaves it. */
-bool sim_hold(struct sim *s, int service, double hold_s, uint32_t word);
-void sim_release(struct sim *s, int32_t holder);
+/* call.c, for attack.c: a held connection enters a pod (false: there is no room), and leaves it. */
+bool sim_conn_open(struct sim *s, int service, double hold_s, uint32_t word);
+void sim_conn_close(struct sim *s, int32_t conn);
 
 /* attack.c */
 void sim_loris_start(struct sim *s);
-void sim_loris_pass(struct sim *s, double dt); /* dt seconds at the rates held so far */
+void sim_loris_advance(struct sim *s, double dt); /* dt seconds at the rates held so far */
 __attribute__((cold)) bool sim_call_lost(const struct sim *s, int caller, int callee,
                                          uint32_t request, uint32_t visit);
 
@@ -360,41 +359,41 @@ static inline double sim_work(const struct sim *s, uint32_t request)
 /* arrivals.c */
 void sim_streams_start(struct sim *s);
 void sim_stream_advance(const struct sim *s, struct sim_stream *a); /* past its next arrival */
-void sim_stream_turn(const struct sim *s, struct sim_stream *a, double now); /* rates changed */
+void sim_stream_set_rate(const struct sim *s, struct sim_stream *a, double now); /* rates changed */
 void sim_attack(struct sim *s, const struct attack_action *attack); /* each period, or NULL */
 
 /* replicas.c */
 void sim_pods_start(struct sim *s); /* the initial ones, ready and old */
 void sim_scale(struct sim *s, int service, int desired);
-void sim_settle(struct sim *s); /* create and place what now has room */
-void sim_pod_turn(struct sim *s, int slot);
+void sim_schedule_pods(struct sim *s); /* create pods, put those on the node that fit */
+void sim_pod_transition(struct sim *s, int slot);
 void sim_pod_crash(struct sim *s, int slot);
 void sim_pod_remove(struct sim *s, int slot);
 void sim_room(struct sim *s, int service, int change); /* pods that would take one more call */
 
 /* contention.c */
 void sim_contention_start(struct sim *s);
-void sim_deal(struct sim *s); /* the node's CPU to the pods that can use it */
+void sim_alloc_cpu(struct sim *s); /* the node's CPU to the pods that can use it */
 
-/* weather.c */
-void sim_weather_start(struct sim *s);
-void sim_weather_wake(struct sim *s); /* something began to vary: tick from the next one on */
-void sim_weather_tick(struct sim *s);
+/* disturbances.c */
+void sim_disturbances_start(struct sim *s);
+void sim_disturbances_wake(struct sim *s); /* something began to vary: tick from the next one on */
+void sim_disturbances_tick(struct sim *s);
 
-/* measure.c */
+/* scrape.c */
 int64_t sim_scrapes_in(const struct plant_cfg *plant, double seconds); /* nearest, at least 1 */
 void sim_scrape_take(struct sim *s);
-void sim_measure(struct sim *s);                            /* fills state */
+void sim_scrape_state(struct sim *s);                       /* fills state */
 double *sim_ring_pods(const struct sim *s, int64_t number); /* (n_pods) CPU-seconds at a scrape */
 /* The oldest and the newest scrape from `from` to `to` that did not fail. False: there are not two,
  * so there is no rate. */
-bool sim_seen_between(const struct sim *s, int64_t *from, int64_t *to);
+bool sim_scrapes_between(const struct sim *s, int64_t *from, int64_t *to);
 
 /* hpa_pods.c */
-void sim_measure_hpa(struct sim *s, int64_t newest); /* the hpa_* columns */
+void sim_scrape_hpa(struct sim *s, int64_t newest); /* the hpa_* columns */
 static inline double sim_scrape_at(const struct sim *s, int64_t number)
 {
-    return s->world->scrape_from_s + (double)number * s->world->plant->scrape_s;
+    return s->shared->scrape_from_s + (double)number * s->shared->plant->scrape_s;
 }
 
 /* truth.c */

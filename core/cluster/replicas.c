@@ -7,10 +7,8 @@
  * Readiness comes with the first probe that finds the pod started; probes are counted from the
  * moment its container begins to start. A pod holds its CPU and memory request from STARTING on, in
  * CRASHED too (it restarts in place), until it is gone. Removal takes, as the ReplicaSet controller
- * does, pods without a place first, then those not ready, then ready ones, the younger first. Every
- * pod has a slot in a pool of twice the sum of max_replicas; while drains fill the pool, new pods
- * wait.
- */
+ * does, pending pods first, then those not ready, then ready ones, the younger first. Every pod has
+ * a slot in a pool of twice the sum of max_replicas; while drains fill the pool, new pods wait. */
 #include "core/cluster/share.h"
 
 /* ---- accounts ---- */
@@ -21,29 +19,29 @@ void sim_room(struct sim *s, int service_id, int change)
     bool before = service->n_room > 0;
     service->n_room += change;
     bool after = service->n_room > 0;
-    if (before != after && s->world->topology->cfg->services[service_id].entry) {
+    if (before != after && s->shared->topology->cfg->services[service_id].entry) {
         sim_area_add(&s->entry_area, s->now, after ? 1.0 : -1.0);
     }
 }
 
 static const struct service_cfg *pod_cfg(const struct sim *s, const struct sim_pod *p)
 {
-    return &s->world->topology->cfg->services[p->service];
+    return &s->shared->topology->cfg->services[p->service];
 }
 
-/* sign +1: the pod takes its place on the node; -1: it gives it back. */
+/* sign +1: the pod is scheduled on the node; -1: it leaves it. */
 static void node_account(struct sim *s, const struct sim_pod *p, double sign)
 {
     const struct service_cfg *cfg = pod_cfg(s, p);
     s->node_cpu_m += sign * cfg->cpu_m;
     s->node_ram_mib += sign * cfg->ram_mib;
     sim_area_add(&s->requested_area, s->now, sign * cfg->cpu_m);
-    s->settle = true;
+    s->schedule_pods_due = true;
 }
 
 static bool node_fits(const struct sim *s, const struct sim_pod *p)
 {
-    const struct topology_cfg *node = s->world->topology->cfg;
+    const struct topology_cfg *node = s->shared->topology->cfg;
     const struct service_cfg *cfg = pod_cfg(s, p);
     return s->node_cpu_m + cfg->cpu_m <= node->node_cpu_m &&
            s->node_ram_mib + cfg->ram_mib <= node->node_ram_mib;
@@ -75,10 +73,10 @@ static void ready_enter(struct sim *s, int slot)
     }
     sim_room(s, p->service, 1);
     s->limit_cores += service->cores;
-    s->deal = true;
+    s->cpu_alloc_due = true;
     p->state = POD_READY;
     p->transition_s = s->now;
-    p->life_s = SIM_NEVER;
+    p->next_transition_s = SIM_NEVER;
 }
 
 /* No new calls from now on; what the pod does with those it has is the caller's affair. */
@@ -98,7 +96,7 @@ static void ready_leave(struct sim *s, int slot)
     if (service->n_ready == 0) {
         sim_area_add(&service->up_area, s->now, -1.0);
     }
-    if (p->held + p->queued < s->world->places) {
+    if (p->held + p->queued < s->shared->capacity) {
         sim_room(s, p->service, -1);
     }
     p->transition_s = s->now;
@@ -106,7 +104,7 @@ static void ready_leave(struct sim *s, int slot)
 
 /* ---- a pod's life ---- */
 
-/* The draws of one start: normal for the delay, exponential for the hazard it endures. */
+/* The draws of one start: normal for the delay, exponential for its hazard limit. */
 static struct rng_block pod_draw(const struct sim *s, const struct sim_pod *p)
 {
     uint32_t who = (uint32_t)p->service << 24 | (p->serial & 0xffffffu);
@@ -127,7 +125,7 @@ static double probed_s(const struct cluster_cfg *cfg, double start_s)
 static void pod_start(struct sim *s, int slot)
 {
     struct sim_pod *p = &s->pods[slot];
-    const struct cluster_cfg *cfg = s->world->cfg;
+    const struct cluster_cfg *cfg = s->shared->cfg;
     struct rng_block draw = pod_draw(s, p);
     double delay = cfg->start_s + cfg->start_sd_s * rng_normal(draw.v[0], draw.v[1]);
     p->state = POD_STARTING;
@@ -135,18 +133,18 @@ static void pod_start(struct sim *s, int slot)
         p->started_s = p->transition_s = s->now;
     }
     p->first_scrape = s->n_scrapes;
-    p->endures = rng_exponential(draw.v[2]); /* from readiness on */
-    p->life_s = s->now + probed_s(cfg, delay > 1.0 ? delay : 1.0);
+    p->hazard_limit = rng_exponential(draw.v[2]); /* from readiness on */
+    p->next_transition_s = s->now + probed_s(cfg, delay > 1.0 ? delay : 1.0);
     share_announce(s, slot);
 }
 
 static void pod_ready(struct sim *s, int slot)
 {
     struct sim_pod *p = &s->pods[slot];
-    p->endures += s->services[p->service].hazard;
+    p->hazard_limit += s->services[p->service].hazard;
     share_set_cores(p, s->services[p->service].cores, s->now);
     ready_enter(s, slot);
-    p->warm_until_s = s->now + s->world->cfg->warm_s;
+    p->warm_until_s = s->now + s->shared->cfg->warm_s;
     share_announce(s, slot);
 }
 
@@ -155,10 +153,10 @@ static int pod_new(struct sim *s, int service_id)
 {
     struct sim_service *service = &s->services[service_id];
     int slot = 0;
-    while (slot < s->world->n_pods && s->pods[slot].state != POD_FREE) {
+    while (slot < s->shared->n_pods && s->pods[slot].state != POD_FREE) {
         slot++;
     }
-    if (slot == s->world->n_pods) {
+    if (slot == s->shared->n_pods) {
         return -1;
     }
     struct sim_pod *p = &s->pods[slot];
@@ -170,7 +168,7 @@ static int pod_new(struct sim *s, int service_id)
         .state = POD_PENDING,
         .serial = service->n_created++,
         .born = s->n_born++,
-        .life_s = SIM_NEVER,
+        .next_transition_s = SIM_NEVER,
         .created_s = s->now,
         .transition_s = s->now,
     };
@@ -179,14 +177,14 @@ static int pod_new(struct sim *s, int service_id)
     return slot;
 }
 
-/* The slot is free again. Callers have settled all accounts but those of the place. */
+/* The slot is free again. Callers have updated all accounts but those of the node. */
 void sim_pod_remove(struct sim *s, int slot)
 {
     struct sim_pod *p = &s->pods[slot];
     struct sim_service *service = &s->services[p->service];
     if (p->state == POD_DRAINING) {
         s->limit_cores -= service->cores;
-        s->deal = true;
+        s->cpu_alloc_due = true;
     }
     if (p->state != POD_PENDING) {
         node_account(s, p, -1.0);
@@ -195,31 +193,31 @@ void sim_pod_remove(struct sim *s, int slot)
     service->count.used_s += p->used_s;
     p->used_s = 0.0;
     p->state = POD_FREE;
-    p->life_s = SIM_NEVER;
+    p->next_transition_s = SIM_NEVER;
     share_announce(s, slot);
-    s->settle = true;
+    s->schedule_pods_due = true;
 }
 
 void sim_pod_crash(struct sim *s, int slot)
 {
     struct sim_pod *p = &s->pods[slot];
-    const struct cluster_cfg *cfg = s->world->cfg;
+    const struct cluster_cfg *cfg = s->shared->cfg;
     double ran_s = s->now - p->transition_s;
     double doubled =
         p->backoff_s * 2.0 < cfg->backoff_max_s ? p->backoff_s * 2.0 : cfg->backoff_max_s;
     bool forgotten = p->backoff_s == 0.0 || ran_s >= cfg->backoff_reset_s;
     ready_leave(s, slot);
     s->limit_cores -= s->services[p->service].cores;
-    s->deal = true;
+    s->cpu_alloc_due = true;
     p->state = POD_CRASHED;
     p->backoff_s = forgotten ? cfg->backoff_s : doubled;
-    p->life_s = s->now + p->backoff_s;
+    p->next_transition_s = s->now + p->backoff_s;
     service_failed(s, &s->services[p->service], 1);
     sim_lose_calls(s, slot);
     share_announce(s, slot);
 }
 
-void sim_pod_turn(struct sim *s, int slot)
+void sim_pod_transition(struct sim *s, int slot)
 {
     struct sim_pod *p = &s->pods[slot];
     switch (p->state) {
@@ -252,7 +250,7 @@ static void pod_retire(struct sim *s, int slot)
     if (p->state == POD_READY) {
         ready_leave(s, slot);
         p->state = POD_DRAINING;
-        p->life_s = s->now + s->world->cfg->grace_s;
+        p->next_transition_s = s->now + s->shared->cfg->grace_s;
         share_announce(s, slot);
     }
     if (p->held == 0) {
@@ -277,7 +275,7 @@ static bool goes_before(const struct sim_pod *a, const struct sim_pod *b)
 static void retire_one(struct sim *s, int service_id)
 {
     int chosen = -1;
-    for (int i = 0; i < s->world->n_pods; i++) {
+    for (int i = 0; i < s->shared->n_pods; i++) {
         const struct sim_pod *p = &s->pods[i];
         if (p->state == POD_FREE || p->state == POD_DRAINING || p->service != service_id) {
             continue;
@@ -297,14 +295,14 @@ void sim_scale(struct sim *s, int service_id, int desired)
     while (service->n_pods > desired) {
         retire_one(s, service_id);
     }
-    s->settle = true;
+    s->schedule_pods_due = true;
 }
 
-/* The oldest pod that waits for a place and fits; -1 if none. */
-static int next_placeable(const struct sim *s)
+/* The oldest pending pod that fits on the node; -1 if none. */
+static int next_schedulable(const struct sim *s)
 {
     int chosen = -1;
-    for (int i = 0; i < s->world->n_pods; i++) {
+    for (int i = 0; i < s->shared->n_pods; i++) {
         const struct sim_pod *p = &s->pods[i];
         if (p->state == POD_PENDING && node_fits(s, p) &&
             (chosen < 0 || p->born < s->pods[chosen].born)) {
@@ -314,22 +312,22 @@ static int next_placeable(const struct sim *s)
     return chosen;
 }
 
-void sim_settle(struct sim *s)
+void sim_schedule_pods(struct sim *s)
 {
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         while (s->services[i].n_pods < s->services[i].desired && pod_new(s, i) >= 0) {
         }
     }
-    for (int slot = next_placeable(s); slot >= 0; slot = next_placeable(s)) {
+    for (int slot = next_schedulable(s); slot >= 0; slot = next_schedulable(s)) {
         node_account(s, &s->pods[slot], 1.0);
         pod_start(s, slot);
     }
-    s->settle = false;
+    s->schedule_pods_due = false;
 }
 
 void sim_pods_start(struct sim *s)
 {
-    const struct topology_cfg *cfg = s->world->topology->cfg;
+    const struct topology_cfg *cfg = s->shared->topology->cfg;
     for (int i = 0; i < cfg->n_services; i++) {
         s->services[i].desired = cfg->services[i].initial_replicas;
         for (int k = 0; k < cfg->services[i].initial_replicas; k++) {
@@ -343,5 +341,5 @@ void sim_pods_start(struct sim *s)
             s->pods[slot].warm_until_s = -SIM_OLD_S; /* long since warm */
         }
     }
-    s->settle = false;
+    s->schedule_pods_due = false;
 }

@@ -76,16 +76,16 @@ static inline void share_set_cores(struct sim_pod *p, double cores, double now)
 static inline void share_demand(struct sim *s, const struct sim_pod *p, int fewer)
 {
     if (s->scarce) {
-        s->deal = s->deal || (double)fewer < s->services[p->service].cores;
+        s->cpu_alloc_due = s->cpu_alloc_due || (double)fewer < s->services[p->service].cores;
     }
 }
 
-/* Put the pod's next turn on the agenda: a call done, or a turn of its life. */
+/* Put the pod's next event on the agenda: a call done, or a change of its state. */
 static inline void share_announce(struct sim *s, int slot)
 {
     const struct sim_pod *p = &s->pods[slot];
     double at = share_next(p);
-    agenda_set(&s->agenda, slot, at < p->life_s ? at : p->life_s);
+    agenda_set(&s->agenda, slot, at < p->next_transition_s ? at : p->next_transition_s);
 }
 
 #endif

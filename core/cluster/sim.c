@@ -5,7 +5,7 @@
 
 static enum err init_services(struct sim *s, struct arena *arena)
 {
-    const struct sim_world *w = s->world;
+    const struct sim_shared *w = s->shared;
     const struct topology_cfg *cfg = w->topology->cfg;
     s->services = ARENA_NEW(arena, cfg->n_services, struct sim_service);
     int32_t *ready = ARENA_NEW(arena, (size_t)cfg->n_services * (size_t)w->n_ready, int32_t);
@@ -18,9 +18,9 @@ static enum err init_services(struct sim *s, struct arena *arena)
 
 static enum err init_pods(struct sim *s, struct arena *arena)
 {
-    size_t n = (size_t)s->world->n_pods;
-    size_t slots = (size_t)s->world->topology->cfg->slots_per_pod;
-    int n_blocks = (s->world->n_pods + AGENDA_BLOCK - 1) / AGENDA_BLOCK;
+    size_t n = (size_t)s->shared->n_pods;
+    size_t slots = (size_t)s->shared->topology->cfg->slots_per_pod;
+    int n_blocks = (s->shared->n_pods + AGENDA_BLOCK - 1) / AGENDA_BLOCK;
     s->pods = ARENA_NEW(arena, n, struct sim_pod);
     double *tag = ARENA_NEW(arena, n * slots, double);
     int32_t *who = ARENA_NEW(arena, n * slots, int32_t);
@@ -38,18 +38,18 @@ static enum err init_pods(struct sim *s, struct arena *arena)
 
 static enum err init_clients(struct sim *s, struct arena *arena)
 {
-    int n = s->world->n_clients;
+    int n = s->shared->n_clients;
     s->clients = ARENA_NEW(arena, n, struct sim_client);
     s->timers.at = ARENA_NEW(arena, n, double);
     s->timers.heap = ARENA_NEW(arena, n, int32_t);
-    s->timers.place = ARENA_NEW(arena, n, int32_t);
+    s->timers.heap_pos = ARENA_NEW(arena, n, int32_t);
     return arena_error(arena);
 }
 
-enum err sim_init(struct sim *s, struct arena *arena, const struct sim_world *w)
+enum err sim_init(struct sim *s, struct arena *arena, const struct sim_shared *w)
 {
     size_t n_ring = (size_t)w->n_ring, n_services = (size_t)w->topology->n_services;
-    *s = (struct sim){.world = w};
+    *s = (struct sim){.shared = w};
     TRY(init_services(s, arena));
     TRY(init_pods(s, arena));
     TRY(init_clients(s, arena));
@@ -66,7 +66,7 @@ enum err sim_init(struct sim *s, struct arena *arena, const struct sim_world *w)
 
 static void clear_services(struct sim *s)
 {
-    const struct topology_cfg *cfg = s->world->topology->cfg;
+    const struct topology_cfg *cfg = s->shared->topology->cfg;
     for (int i = 0; i < cfg->n_services; i++) {
         struct sim_area from_now = {.since_s = s->now};
         s->services[i] = (struct sim_service){
@@ -94,10 +94,10 @@ static void clear(struct sim *s)
     s->period = 0;
     s->n_scrapes = 0;
     s->n_cohorts = 0;
-    for (int i = 0; i < s->world->n_pods; i++) {
+    for (int i = 0; i < s->shared->n_pods; i++) {
         s->pods[i].state = POD_FREE;
         s->pods[i].computing = s->pods[i].held = s->pods[i].queued = 0;
-        s->pods[i].life_s = SIM_NEVER;
+        s->pods[i].next_transition_s = SIM_NEVER;
     }
     agenda_clear(&s->agenda);
     clear_services(s);
@@ -124,35 +124,35 @@ void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule
     s->key_client = rng_key(id->seed, RNG_CLIENT, id->split);
     s->key_pod = rng_key(id->seed, RNG_POD, id->split);
     s->key_fault = rng_key(id->seed, RNG_FAULT, id->split);
-    s->now = -s->world->warm_s;
+    s->now = -s->shared->warm_s;
     clear(s);
-    sim_weather_start(s);
+    sim_disturbances_start(s);
     sim_pods_start(s);
     sim_streams_start(s);
     sim_clients_start(s);
     s->scrape_s = sim_scrape_at(s, 0);
-    memset(s->state, 0, sizeof *s->state * (size_t)state_size(s->world->topology->n_services));
+    memset(s->state, 0, sizeof *s->state * (size_t)state_size(s->shared->topology->n_services));
     warm_up(s);
-    s->n_cohorts = (int)ceil(horizon * s->world->plant->period_s / COHORT_S);
+    s->n_cohorts = (int)ceil(horizon * s->shared->plant->period_s / COHORT_S);
     memset(s->cohorts, 0, sizeof(*s->cohorts) * (size_t)s->n_cohorts);
     sim_truth_open(s); /* the warm-up leaves nothing but calls in flight and scrapes */
     s->truth.inflight = s->received - s->resolved;
-    sim_measure(s);
+    sim_scrape_state(s);
 }
 
 void sim_step(struct sim *s, const int32_t *delta, const struct attack_action *attack)
 {
-    const struct topology_cfg *cfg = s->world->topology->cfg;
+    const struct topology_cfg *cfg = s->shared->topology->cfg;
     sim_truth_open(s);
     for (int i = 0; i < cfg->n_services; i++) {
         int64_t wanted = (int64_t)s->services[i].desired + delta[i];
         int64_t least = cfg->services[i].min_replicas, most = cfg->services[i].max_replicas;
         sim_scale(s, i, (int)(wanted < least ? least : wanted > most ? most : wanted));
     }
-    sim_settle(s);
+    sim_schedule_pods(s);
     sim_attack(s, attack);
     s->period++;
-    sim_run(s, s->period * s->world->plant->period_s);
+    sim_run(s, s->period * s->shared->plant->period_s);
     sim_truth_close(s);
-    sim_measure(s);
+    sim_scrape_state(s);
 }

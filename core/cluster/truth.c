@@ -17,10 +17,10 @@ double sim_pod_used_s(const struct sim *s, int slot)
 static double used_by_all(const struct sim *s)
 {
     double used = 0.0;
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         used += s->services[i].count.used_s;
     }
-    for (int i = 0; i < s->world->n_pods; i++) {
+    for (int i = 0; i < s->shared->n_pods; i++) {
         used += s->pods[i].state != POD_FREE ? sim_pod_used_s(s, i) : 0.0;
     }
     return used;
@@ -44,7 +44,7 @@ void sim_truth_open(struct sim *s)
 {
     s->truth = (struct plant_truth){0};
     s->mark = integrals(s);
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         struct sim_service *service = &s->services[i];
         service->succeeded_mark = service->count.succeeded;
         service->errors_mark = service->count.errors;
@@ -63,8 +63,8 @@ static double service_available(const struct sim *s, const struct sim_service *s
 
 void sim_truth_close(struct sim *s)
 {
-    const struct topology *t = s->world->topology;
-    double per_s = 1.0 / s->world->plant->period_s, available = 0.0;
+    const struct topology *t = s->shared->topology;
+    double per_s = 1.0 / s->shared->plant->period_s, available = 0.0;
     struct plant_truth end = integrals(s);
     for (int i = 0; i < t->n_services; i++) {
         available += service_available(s, &s->services[i]);

@@ -78,8 +78,8 @@ static enum err estimate(struct claim *c, const struct summary *s, const struct 
     return test(c, s, a, b, n_eval, scratch);
 }
 
-/* Episodes in which one of the two has no compliance (metrics.h) are left out; if that is all of
- * them, nothing is claimed. */
+/* Episodes in which one of the two has no compliance (episode_metrics.h) are left out; if that is
+ * all of them, nothing is claimed. */
 static enum err fill(struct claim *c, const struct summary *s, int i, double level,
                      struct arena *scratch)
 {

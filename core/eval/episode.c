@@ -25,7 +25,7 @@ enum err episode_init_on(struct episode *e, struct arena *arena, const struct wo
     *e = (struct episode){.world = w, .delta = ARENA_NEW(arena, n, int32_t)};
     TRY(arena_error(arena));
     TRY(schedule_init(&e->schedule, arena, w->n_seconds));
-    TRY(metrics_account_init(&e->account, arena, n));
+    TRY(episode_account_init(&e->account, arena, n));
     TRY(bound_init(&e->bound, arena, w));
     return world_plant(&e->plant, arena, w, ground, 1);
 }
@@ -54,7 +54,7 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     TRY(plant_step(e->plant, e->delta, NULL, NULL));
     reward_of_plant(&terms, &counters, e->plant, 0);
     if (step * w->cfg.plant->period_s >= e->warmup_s) {
-        metrics_account_step(&e->account, &counters, &terms, e->delta, c->conflict);
+        episode_account_step(&e->account, &counters, &terms, e->delta, c->conflict);
     }
     if (observer == NULL) {
         return ERR_OK;
@@ -78,7 +78,7 @@ static enum err judge(struct episode *e, struct episode_metrics *m, const struct
     const double rounding = 1e-9;
     int n = 0;
     const struct plant_cohort *cohorts = plant_cohorts(e->plant, 0, &n);
-    if (cohorts == NULL || !metrics_scored(m) || e->warmup_s > 0.0) {
+    if (cohorts == NULL || !episode_metrics_scored(m) || e->warmup_s > 0.0) {
         return ERR_OK;
     }
     m->bound = bound_of(&e->bound, &e->schedule, id, cohorts, n, carried);
@@ -102,8 +102,8 @@ static void finish(struct episode_metrics *out, const struct episode *e)
         const double start_s = e->schedule.events[i].start_s;
         onset_s = start_s >= e->warmup_s ? start_s - e->warmup_s : onset_s;
     }
-    metrics_finish(out, &e->account, cohorts != NULL ? cohorts + skipped : NULL, n - skipped,
-                   onset_s, e->world->cfg.plant);
+    episode_metrics_finish(out, &e->account, cohorts != NULL ? cohorts + skipped : NULL,
+                           n - skipped, onset_s, e->world->cfg.plant);
 }
 
 enum err episode_check_warmup(double warmup_s, const struct world *w)
@@ -125,7 +125,7 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
 {
     const struct world *w = e->world;
     schedule_draw(&e->schedule, &w->scenarios[scenario], id, w->n_seconds);
-    metrics_account_clear(&e->account);
+    episode_account_clear(&e->account);
     controller_reset(c, id, &e->schedule);
     const bool driven = plant_can(e->plant, PLANT_DRIVEN);
     TRY(plant_reset(e->plant, 0, id, driven ? &e->schedule : NULL, w->cfg.horizon));

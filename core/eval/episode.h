@@ -6,7 +6,7 @@
 #include "core/controllers/controller.h"
 #include "core/eval/bound.h"
 #include "core/game/world.h"
-#include "core/plant/metrics.h"
+#include "core/plant/episode_metrics.h"
 #include "core/scenario/schedule.h"
 
 /* What an observer is shown after each decision period. */
@@ -31,7 +31,7 @@ struct episode {
     const struct world *world;
     struct plant *plant; /* one environment */
     struct schedule schedule;
-    struct metrics_account account;
+    struct episode_account account;
     struct bound bound;
     int32_t *delta; /* (n_services) */
     double

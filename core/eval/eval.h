@@ -13,7 +13,7 @@
 #include "core/base/mem.h"
 #include "core/controllers/controller.h"
 #include "core/game/conduct.h"
-#include "core/plant/metrics.h"
+#include "core/plant/episode_metrics.h"
 
 enum eval_trajectories { EVAL_TRAJECTORIES_NONE, EVAL_TRAJECTORIES_ALL };
 enum eval_interval { EVAL_PERCENTILE, EVAL_STRETCHED };

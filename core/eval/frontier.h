@@ -6,9 +6,8 @@
  * concave hull: not defined below its cheapest arm, flat beyond its best one (a larger budget need
  * not be spent). Intervals of the difference policy - frontier resample episodes, for all arms
  * together, and the policy's training seeds; hull and cost are made anew in every resample. An
- * episode that is not scored (metrics.h) for one of them is left out for all. The
- * hull picks the best arms on the very episodes it is judged on, which favours it, not the policy.
- */
+ * episode that is not scored (episode_metrics.h) for one of them is left out for all. The hull
+ * picks the best arms on the very episodes it is judged on, which favours it, not the policy. */
 #ifndef KARMA_EVAL_FRONTIER_H
 #define KARMA_EVAL_FRONTIER_H
 

@@ -33,7 +33,7 @@ struct summary {
     struct summary_cell *cells; /* (n_listed, n_views, METRIC_COUNT) */
     struct summary_cell *iqms;  /* (n_listed, n_views) interquartile mean of compliance */
     struct summary_gap *gaps;   /* (n_references, n_listed, n_views) */
-    const int *n_empty;         /* (n_views) episodes that are not scored (metrics.h): most of any
+    const int *n_empty; /* (n_views) episodes that are not scored (episode_metrics.h): most of any
                                    controller, listed or not */
 };
 

@@ -11,7 +11,7 @@
 struct slot {
     struct schedule schedule;
     void *memory[ENV_TEAMS_MAX]; /* of each team's interface */
-    struct metrics_account account;
+    struct episode_account account;
     struct episode_id id;
     double *stats; /* (n_stats) of the episode that ended */
     struct game_move move;
@@ -62,7 +62,7 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     for (int k = 0; k < e->spec->n_teams; k++) {
         g->teams[k]->ops->begin(slot->memory[k], g->teams[k], &slot->id);
     }
-    metrics_account_clear(&slot->account);
+    episode_account_clear(&slot->account);
     if (g->demo != NULL) {
         g->demo->reset(g->demo->ctx, lid, &slot->id);
     }
@@ -88,8 +88,8 @@ static void finish_episode(struct game *g, int lid)
     double *out = slot->stats;
     int n_cohorts = 0;
     const struct plant_cohort *cohorts = plant_cohorts(g->plant, lid, &n_cohorts);
-    metrics_finish(&metrics, &slot->account, cohorts, n_cohorts, slot->schedule.onset_s,
-                   g->world->cfg.plant);
+    episode_metrics_finish(&metrics, &slot->account, cohorts, n_cohorts, slot->schedule.onset_s,
+                           g->world->cfg.plant);
     if (isnan(metrics.reward)) { /* an episode without requests is not scored */
         for (int i = 0; i < g->env.spec->n_stats; i++) {
             out[i] = (double)NAN;
@@ -128,7 +128,7 @@ static enum err settle(struct game *g, int lid, float *const *reward, uint8_t *f
     if (!isfinite(terms.reward)) {
         return no_reward(g, &terms);
     }
-    metrics_account_step(&slot->account, &counters, &terms, slot->move.delta, slot->move.conflict);
+    episode_account_step(&slot->account, &counters, &terms, slot->move.delta, slot->move.conflict);
     observe(g, lid);
     const struct sight sight = sight_of(g, lid);
     for (int k = 0; k < g->env.spec->n_teams; k++) {
@@ -209,7 +209,7 @@ static const struct env_ops game_ops_demonstrated = {
 static enum err init_slot(struct game *g, struct arena *arena, struct slot *slot)
 {
     TRY(schedule_init(&slot->schedule, arena, g->world->n_seconds));
-    TRY(metrics_account_init(&slot->account, arena, g->world->topology.n_services));
+    TRY(episode_account_init(&slot->account, arena, g->world->topology.n_services));
     slot->stats = ARENA_NEW(arena, g->env.spec->n_stats, double);
     TRY(arena_error(arena));
     for (int k = 0; k < g->env.spec->n_teams; k++) {

@@ -20,7 +20,7 @@
 
 #include "core/base/mem.h"
 #include "core/marl/env.h"
-#include "core/plant/metrics.h"
+#include "core/plant/episode_metrics.h"
 #include "core/plant/plant.h"
 #include "core/plant/reward.h"
 

@@ -3,7 +3,7 @@
 
 #include "core/base/log.h"
 #include "core/game/conduct_values.h"
-#include "core/plant/metrics.h"
+#include "core/plant/episode_metrics.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -130,13 +130,13 @@ static int find_agent(const struct game_cfg *cfg, const char *name)
 
 /* game.agents and organisation.agents are the same names. */
 static enum err init_guides(struct rules *r, struct arena *arena, const struct org_cfg *org,
-                            const struct cfg *places)
+                            const struct cfg *src_locs)
 {
     const struct game_cfg *cfg = r->cfg;
     struct guides *guides = ARENA_NEW(arena, 1, struct guides);
     int *guide_of = ARENA_NEW(arena, cfg->n_agents, int);
     TRY(arena_error(arena));
-    TRY(guides_init(guides, arena, org, &r->world->topology, r->world->cfg.plant, places,
+    TRY(guides_init(guides, arena, org, &r->world->topology, r->world->cfg.plant, src_locs,
                     "organisation"));
     for (int a = 0; a < cfg->n_agents; a++) {
         guide_of[a] = -1;
@@ -146,14 +146,14 @@ static enum err init_guides(struct rules *r, struct arena *arena, const struct o
         const int a = find_agent(cfg, org->agents[g].name);
         (void)snprintf(key, sizeof key, "organisation.agents.%d.name", g);
         if (a < 0) {
-            return plant_cfg_error(places, key, "game.agents has no '%s'; name it there",
+            return plant_cfg_error(src_locs, key, "game.agents has no '%s'; name it there",
                                    org->agents[g].name);
         }
         guide_of[a] = g;
     }
     for (int a = 0; a < cfg->n_agents; a++) {
         if (guide_of[a] < 0) {
-            return plant_cfg_error(places, "game.agents",
+            return plant_cfg_error(src_locs, "game.agents",
                                    "agent '%s' plays no role of the organisation; add it to "
                                    "organisation.agents",
                                    cfg->agents[a]);
@@ -165,7 +165,7 @@ static enum err init_guides(struct rules *r, struct arena *arena, const struct o
 }
 
 /* Agents that are not named stand below all that are. */
-static enum err init_authority(struct rules *r, struct arena *arena, const struct cfg *places)
+static enum err init_authority(struct rules *r, struct arena *arena, const struct cfg *src_locs)
 {
     const struct game_cfg *cfg = r->cfg;
     if (cfg->n_authority == 0) {
@@ -181,7 +181,7 @@ static enum err init_authority(struct rules *r, struct arena *arena, const struc
         const int a = find_agent(cfg, cfg->authority[i]);
         (void)snprintf(key, sizeof key, "game.authority.%d", i);
         if (a < 0) {
-            return plant_cfg_error(places, key, "game.agents has no '%s'", cfg->authority[i]);
+            return plant_cfg_error(src_locs, key, "game.agents has no '%s'", cfg->authority[i]);
         }
         rank_of[a] = i;
     }
@@ -191,7 +191,7 @@ static enum err init_authority(struct rules *r, struct arena *arena, const struc
 
 enum err rules_init_organised(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
                               const struct world *world, const struct org_cfg *organisation,
-                              const struct cfg *places)
+                              const struct cfg *src_locs)
 {
     const int n = world->topology.n_services;
     const bool all = cfg->action.operations == OPERATIONS_ALL;
@@ -214,13 +214,13 @@ enum err rules_init_organised(struct rules *r, struct arena *arena, const struct
                                  .n_choices = n_choices,
                                  .agent_names = cfg->agents};
     if (organisation != NULL && organisation->n_agents > 0) {
-        TRY(init_guides(r, arena, organisation, places));
+        TRY(init_guides(r, arena, organisation, src_locs));
     } else if (cfg->obs.view == OBS_ROLE) {
-        return plant_cfg_error(places, "game.obs.view",
+        return plant_cfg_error(src_locs, "game.obs.view",
                                "role: there is no organisation; include one of "
                                "configs/organisations");
     }
-    TRY(init_authority(r, arena, places));
+    TRY(init_authority(r, arena, src_locs));
     TRY(view_init(r, arena));
     return init_interface(r, arena);
 }

@@ -104,7 +104,7 @@ enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg 
  * reference. ERR_CONFIG for what guides_init() refuses, too. */
 enum err rules_init_organised(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
                               const struct world *world, const struct org_cfg *organisation,
-                              const struct cfg *places) WARN_UNUSED;
+                              const struct cfg *src_locs) WARN_UNUSED;
 
 /* Names of the columns that are normalised (spec.n_norm): "service.feature" or "feature", the
  * state's first, then "NAME, N before" of older ones. NULL when out of memory. */

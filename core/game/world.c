@@ -12,12 +12,12 @@
 #include <stdio.h>
 
 /* workload_init() would find out, too, but does not know the place in the configuration. */
-static enum err check_load_file(const char *path, const struct cfg *places)
+static enum err check_load_file(const char *path, const struct cfg *src_locs)
 {
     if (path[0] == '\0' || file_exists(path)) {
         return ERR_OK;
     }
-    return plant_cfg_error(places, "workload.file",
+    return plant_cfg_error(src_locs, "workload.file",
                            "there is no file '%s'; a path is looked for beside the configuration "
                            "and in the working directory",
                            path);
@@ -37,15 +37,15 @@ static bool storms_possible(const struct world_cfg *cfg)
 }
 
 enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
-                    const struct cfg *places)
+                    const struct cfg *src_locs)
 {
     *w = (struct world){.cfg = *cfg, .cluster = *cfg->cluster};
     w->cluster.clients.storms = storms_possible(cfg);
     w->cfg.cluster = &w->cluster;
     w->n_seconds = (int)ceil(cfg->horizon * cfg->plant->period_s);
-    TRY(plant_cfg_check(cfg->plant, places));
-    TRY(topology_init(&w->topology, arena, cfg->topology, places));
-    TRY(check_load_file(cfg->workload->file, places));
+    TRY(plant_cfg_check(cfg->plant, src_locs));
+    TRY(topology_init(&w->topology, arena, cfg->topology, src_locs));
+    TRY(check_load_file(cfg->workload->file, src_locs));
     TRY(workload_init(&w->workload, arena, cfg->workload));
     workload_warn_short(&w->workload, w->n_seconds);
     w->scenarios = ARENA_NEW(arena, cfg->n_scenarios, struct scenario);
@@ -54,18 +54,18 @@ enum err world_init(struct world *w, struct arena *arena, const struct world_cfg
         char key[32];
         snprintf(key, sizeof key, "scenarios.%d", i);
         TRY(scenario_init(&w->scenarios[i], arena, &cfg->scenarios[i], &w->workload, &w->topology,
-                          key, places));
-        TRY(schedule_check_length(&w->scenarios[i], w->n_seconds, key, places));
+                          key, src_locs));
+        TRY(schedule_check_length(&w->scenarios[i], w->n_seconds, key, src_locs));
     }
     return ERR_OK;
 }
 
 /* What the twin of a recording can and cannot tell. */
-static enum err check_recording(struct world *w, struct arena *arena, const struct cfg *places)
+static enum err check_recording(struct world *w, struct arena *arena, const struct cfg *src_locs)
 {
     struct shown shown;
     TRY(shown_init(&shown, arena, w->twin, &w->topology, w->cfg.plant));
-    TRY(reward_check(w->cfg.plant, false, shown.known, "the twin of a recording", places));
+    TRY(reward_check(w->cfg.plant, false, shown.known, "the twin of a recording", src_locs));
     uint8_t *unknown = ARENA_NEW(arena, shown.n_state, uint8_t);
     TRY(arena_error(arena));
     for (int i = 0; i < shown.n_state; i++) {
@@ -80,28 +80,28 @@ static enum err check_recording(struct world *w, struct arena *arena, const stru
     return ERR_OK;
 }
 
-enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg *places)
+enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg *src_locs)
 {
     const struct twin_cfg *cfg = w->cfg.twin;
     if (cfg == NULL || cfg->file[0] == '\0') {
         return ERR_OK;
     }
     if (!file_exists(cfg->file)) {
-        return plant_cfg_error(places, "twin.file", "there is no file '%s'", cfg->file);
+        return plant_cfg_error(src_locs, "twin.file", "there is no file '%s'", cfg->file);
     }
     w->twin = ARENA_NEW(arena, 1, struct twin_model);
     TRY(arena_error(arena));
     TRY(model_load(w->twin, arena, cfg, cfg->file));
     if (w->counted && w->twin->space.n_measures == 0) {
         return plant_cfg_error(
-            places, "eval.plant",
+            src_locs, "eval.plant",
             "the twin %s of a recording has no exact counters, so the metrics of "
             "an evaluation are unknown in it; play on the simulator (--set "
             "eval.plant=cluster)",
             cfg->file);
     }
     TRY(twin_check(w->twin, &w->topology, w->cfg.plant, cfg->file));
-    return w->twin->space.n_measures == 0 ? check_recording(w, arena, places) : ERR_OK;
+    return w->twin->space.n_measures == 0 ? check_recording(w, arena, src_locs) : ERR_OK;
 }
 
 enum err world_plant(struct plant **out, struct arena *arena, const struct world *w,

@@ -39,13 +39,13 @@ struct world {
 
 /* `w` must stay where it is: its parts point at each other. */
 enum err world_init(struct world *w, struct arena *arena, const struct world_cfg *cfg,
-                    const struct cfg *places) WARN_UNUSED;
+                    const struct cfg *src_locs) WARN_UNUSED;
 
 /* Reads cfg.twin->file, if one is named, and checks that it is a twin of this world and can tell
  * the configured reward. What trains or plays in it calls this; what is measured on the cluster
  * needs no twin. */
 enum err world_load_twin(struct world *w, struct arena *arena,
-                         const struct cfg *places) WARN_UNUSED;
+                         const struct cfg *src_locs) WARN_UNUSED;
 
 /* Where something is played. Learned and chosen is where the configuration says; measured is on the
  * cluster, unless it is the twin itself that is measured. */

@@ -169,23 +169,23 @@ static bool is_name(const char *name)
 }
 
 enum err expr_define(struct expr_program *p, const char *name, const char *text,
-                     const struct cfg *places, const char *name_key, const char *text_key)
+                     const struct cfg *src_locs, const char *name_key, const char *text_key)
 {
     if (!is_name(name)) {
-        return plant_cfg_error(places, name_key,
+        return plant_cfg_error(src_locs, name_key,
                                "'%.80s' cannot be used in an expression; take letters, digits and "
                                "'_', no digit first, at most %d",
                                name, EXPR_WORD_MAX - 1);
     }
     if (expr_is_word(name) || is_feature_or_fact(name) || expr_find(p, name) >= 0) {
-        return plant_cfg_error(places, name_key, "'%s' has a meaning already; choose another name",
-                               name);
+        return plant_cfg_error(src_locs, name_key,
+                               "'%s' has a meaning already; choose another name", name);
     }
     if (p->n_names == EXPR_NAMES_MAX) {
-        return plant_cfg_error(places, name_key, "more than %d definitions", EXPR_NAMES_MAX);
+        return plant_cfg_error(src_locs, name_key, "more than %d definitions", EXPR_NAMES_MAX);
     }
     int step = -1;
-    TRY(expr_add(&step, p, text, EXPR_ANYTHING, places, text_key));
+    TRY(expr_add(&step, p, text, EXPR_ANYTHING, src_locs, text_key));
     p->names[p->n_names++] = (struct expr_name){.name = name, .step = step};
     return ERR_OK;
 }

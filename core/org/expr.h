@@ -171,11 +171,11 @@ enum expr_want {
 /* Compiles a text; *step is the step that holds its value. A text that is wrong is refused with
  * the place of `key` (places may be NULL), the character and the word. ERR_CONFIG, ERR_MEMORY. */
 enum err expr_add(int *step, struct expr_program *p, const char *text, unsigned want,
-                  const struct cfg *places, const char *key) WARN_UNUSED;
+                  const struct cfg *src_locs, const char *key) WARN_UNUSED;
 
 /* The same, with a name for the expressions that follow. `name` is kept. */
 enum err expr_define(struct expr_program *p, const char *name, const char *text,
-                     const struct cfg *places, const char *name_key,
+                     const struct cfg *src_locs, const char *name_key,
                      const char *text_key) WARN_UNUSED;
 
 /* The step of a definition, -1 if there is none of that name. */

@@ -25,7 +25,7 @@ enum token {
 
 struct parser {
     struct expr_program *p;
-    const struct cfg *places;
+    const struct cfg *src_locs;
     const char *key, *text;
     const char *at, *next; /* the current token begins, ends */
     enum token token;
@@ -46,7 +46,7 @@ static int wrong(struct parser *r, const char *fmt, ...)
     (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
     va_end(ap);
     if (r->e == ERR_OK) {
-        r->e = plant_cfg_error(r->places, r->key, "in '%.300s' at character %d: %s", r->text,
+        r->e = plant_cfg_error(r->src_locs, r->key, "in '%.300s' at character %d: %s", r->text,
                                (int)(r->at - r->text) + 1, sentence);
     }
     return -1;
@@ -655,9 +655,9 @@ static void check_want(struct parser *r, int step, unsigned want)
 }
 
 enum err expr_add(int *step, struct expr_program *p, const char *text, unsigned want,
-                  const struct cfg *places, const char *key)
+                  const struct cfg *src_locs, const char *key)
 {
-    struct parser r = {.p = p, .places = places, .key = key, .text = text, .next = text};
+    struct parser r = {.p = p, .src_locs = src_locs, .key = key, .text = text, .next = text};
     advance(&r);
     const int a = parse_or(&r);
     if (r.e == ERR_OK && r.token != TOKEN_END) {

@@ -15,7 +15,7 @@
 
 struct compiler {
     struct guides *g;
-    const struct cfg *places;
+    const struct cfg *src_locs;
     const char *prefix;
 };
 
@@ -32,14 +32,14 @@ static struct key key_of(const struct compiler *c, const char *list, int i, cons
 
 static enum err add(int *step, struct compiler *c, const char *text, unsigned want, struct key key)
 {
-    return expr_add(step, &c->g->program, text, want, c->places, key.s);
+    return expr_add(step, &c->g->program, text, want, c->src_locs, key.s);
 }
 
 static enum err compile_definitions(struct compiler *c)
 {
     const struct org_cfg *cfg = c->g->org.cfg;
     for (int i = 0; i < cfg->n_define; i++) {
-        TRY(expr_define(&c->g->program, cfg->define[i].name, cfg->define[i].is, c->places,
+        TRY(expr_define(&c->g->program, cfg->define[i].name, cfg->define[i].is, c->src_locs,
                         key_of(c, "define", i, "name").s, key_of(c, "define", i, "is").s));
     }
     return ERR_OK;
@@ -69,7 +69,7 @@ static enum err compile_rule(struct guides_rule *out, struct compiler *c, int ro
     out->role = role;
     out->rule = rule;
     if (r->from < -alpha || r->to > alpha) {
-        return plant_cfg_error(c->places, key_of(c, "roles", role, member).s,
+        return plant_cfg_error(c->src_locs, key_of(c, "roles", role, member).s,
                                "role '%s' allows changes from %d to %d, but an action changes at "
                                "most %d (plant.alpha); write changes from %d to %d",
                                c->g->org.cfg->roles[role].name, r->from, r->to, alpha, -alpha,
@@ -152,7 +152,7 @@ static enum err check_agents(struct compiler *c, struct arena *arena)
                               may_hold(g, values, r->when) && may_hold(g, values, r->on));
         }
         if (!opens) {
-            e = plant_cfg_error(c->places, key_of(c, "agents", a, "roles").s,
+            e = plant_cfg_error(c->src_locs, key_of(c, "agents", a, "roles").s,
                                 "the mask of agent '%s' is empty: no rule of its roles ever allows "
                                 "a change in this topology; give a role a rule that can hold",
                                 g->org.cfg->agents[a].name);
@@ -175,16 +175,16 @@ static enum err list_hardness(struct guides *g, struct arena *arena)
 
 enum err guides_init(struct guides *g, struct arena *arena, const struct org_cfg *cfg,
                      const struct topology *topology, const struct plant_cfg *plant,
-                     const struct cfg *places, const char *prefix)
+                     const struct cfg *src_locs, const char *prefix)
 {
     struct guides made = {
         .n_services = topology->n_services, .n_agents = cfg->n_agents, .alpha = plant->alpha};
-    struct compiler c = {.g = &made, .places = places, .prefix = prefix};
+    struct compiler c = {.g = &made, .src_locs = src_locs, .prefix = prefix};
     if (plant->alpha > GUIDES_ALPHA_MAX) {
-        return plant_cfg_error(places, "plant.alpha", "%d; with an organisation at most %d",
+        return plant_cfg_error(src_locs, "plant.alpha", "%d; with an organisation at most %d",
                                plant->alpha, GUIDES_ALPHA_MAX);
     }
-    TRY(org_init(&made.org, arena, cfg, places, prefix));
+    TRY(org_init(&made.org, arena, cfg, src_locs, prefix));
     TRY(expr_init(&made.program, arena, topology, plant));
     TRY(compile_definitions(&c));
     TRY(compile_rules(&c, arena));

@@ -59,7 +59,7 @@ struct guides {
  * allow a change. ERR_CONFIG, ERR_MEMORY. */
 enum err guides_init(struct guides *g, struct arena *arena, const struct org_cfg *cfg,
                      const struct topology *topology, const struct plant_cfg *plant,
-                     const struct cfg *places, const char *prefix) WARN_UNUSED;
+                     const struct cfg *src_locs, const char *prefix) WARN_UNUSED;
 
 /* What an environment remembers. */
 struct guides_memory {

@@ -84,7 +84,7 @@ enum err org_error(const struct org *o, const char *key, const char *fmt, ...)
     (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
     va_end(ap);
     (void)snprintf(whole, sizeof whole, "%s.%s", o->prefix, key);
-    return plant_cfg_error(o->places, whole, "%s", sentence);
+    return plant_cfg_error(o->src_locs, whole, "%s", sentence);
 }
 
 struct key {
@@ -525,7 +525,7 @@ static int count_goals(const struct org_cfg *c)
 }
 
 enum err org_init(struct org *o, struct arena *arena, const struct org_cfg *cfg,
-                  const struct cfg *places, const char *prefix)
+                  const struct cfg *src_locs, const char *prefix)
 {
     uint32_t *role_is = ARENA_NEW(arena, cfg->n_roles, uint32_t);
     uint32_t *agent_is = ARENA_NEW(arena, cfg->n_agents, uint32_t);
@@ -534,7 +534,7 @@ enum err org_init(struct org *o, struct arena *arena, const struct org_cfg *cfg,
     int *goal = ARENA_NEW(arena, count_goals(cfg), int);
     TRY(arena_error(arena));
     const struct org made = {.cfg = cfg,
-                             .places = places,
+                             .src_locs = src_locs,
                              .prefix = prefix,
                              .role_is = role_is,
                              .agent_is = agent_is,

@@ -170,7 +170,7 @@ extern const struct cfg_field org_fields[];
 /* Names resolved; immutable. */
 struct org {
     const struct org_cfg *cfg;           /* borrowed */
-    const struct cfg *places;            /* borrowed; may be NULL */
+    const struct cfg *src_locs;          /* borrowed; may be NULL */
     const char *prefix;                  /* of keys: "organisation" */
     const uint32_t *role_is;             /* (n_roles) bit r: the role is r or inherits from it */
     const uint32_t *agent_is;            /* (n_agents) the same, over all roles the agent plays */
@@ -184,7 +184,7 @@ struct org {
  * intervals not empty. The sentence names the element and its place. `prefix` (static) is the key
  * of the table in the file. cfg and places are kept. ERR_CONFIG, ERR_MEMORY. */
 enum err org_init(struct org *o, struct arena *arena, const struct org_cfg *cfg,
-                  const struct cfg *places, const char *prefix) WARN_UNUSED;
+                  const struct cfg *src_locs, const char *prefix) WARN_UNUSED;
 
 /* Index by name, -1 if unknown. */
 int org_find_role(const struct org_cfg *c, const char *name);

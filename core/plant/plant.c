@@ -58,15 +58,15 @@ const struct cfg_field plant_fields[] = {
     CFG_END,
 };
 
-enum err plant_cfg_error(const struct cfg *places, const char *key, const char *fmt, ...)
+enum err plant_cfg_error(const struct cfg *src_locs, const char *key, const char *fmt, ...)
 {
     char sentence[1200];
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(sentence, sizeof sentence, fmt, ap);
     va_end(ap);
-    if (places != NULL) {
-        return cfg_error(places, key, "%s", sentence);
+    if (src_locs != NULL) {
+        return cfg_error(src_locs, key, "%s", sentence);
     }
     log_error("%s: %s", key, sentence);
     return ERR_CONFIG;
@@ -78,29 +78,30 @@ static bool is_multiple(double x, double of)
     return n >= 1.0 && n == floor(n);
 }
 
-static enum err check_multiple(const struct cfg *places, const char *key, double s, double scrape_s)
+static enum err check_multiple(const struct cfg *src_locs, const char *key, double s,
+                               double scrape_s)
 {
     return is_multiple(s, scrape_s)
                ? ERR_OK
-               : plant_cfg_error(places, key,
+               : plant_cfg_error(src_locs, key,
                                  "is %g s, not a multiple of scrape_s (%g s); change one of them",
                                  s, scrape_s);
 }
 
-enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places)
+enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *src_locs)
 {
     if (cfg->period_s != floor(cfg->period_s)) {
-        return plant_cfg_error(places, "plant.period_s",
+        return plant_cfg_error(src_locs, "plant.period_s",
                                "is %g s, but loads are held per second; give whole seconds",
                                cfg->period_s);
     }
-    TRY(check_multiple(places, "plant.period_s", cfg->period_s, cfg->scrape_s));
-    TRY(check_multiple(places, "plant.window_s", cfg->window_s, cfg->scrape_s));
-    TRY(check_multiple(places, "plant.hpa_window_s", cfg->hpa_window_s, cfg->scrape_s));
+    TRY(check_multiple(src_locs, "plant.period_s", cfg->period_s, cfg->scrape_s));
+    TRY(check_multiple(src_locs, "plant.window_s", cfg->window_s, cfg->scrape_s));
+    TRY(check_multiple(src_locs, "plant.hpa_window_s", cfg->hpa_window_s, cfg->scrape_s));
     for (int i = 0; i < cfg->n_reward_terms; i++) {
         for (int k = 0; k < i; k++) {
             if (cfg->reward_terms[k] == cfg->reward_terms[i]) {
-                return plant_cfg_error(places, "plant.reward_terms",
+                return plant_cfg_error(src_locs, "plant.reward_terms",
                                        "has '%s' twice; leave one out",
                                        cfg_choice_name(reward_term_choices, cfg->reward_terms[i]));
             }
@@ -108,13 +109,13 @@ enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places)
     }
     for (int i = 0; i < cfg->n_reward_terms && cfg->reward_from == REWARD_EXACT; i++) {
         if (cfg->reward_terms[i] == REWARD_HEADROOM) {
-            return plant_cfg_error(places, "plant.reward_terms",
+            return plant_cfg_error(src_locs, "plant.reward_terms",
                                    "has 'headroom', which no exact counter holds; set "
                                    "plant.reward_from to measured, or leave the term out");
         }
     }
     if (cfg->latency_max_ms > 1000.0 * cfg->timeout_s) {
-        return plant_cfg_error(places, "plant.latency_max_ms",
+        return plant_cfg_error(src_locs, "plant.latency_max_ms",
                                "is %g ms, beyond the time-out (timeout_s, %g s): late answers "
                                "could never be seen; lower it or raise the time-out",
                                cfg->latency_max_ms, cfg->timeout_s);

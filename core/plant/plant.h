@@ -69,13 +69,13 @@ struct plant_cfg {
 };
 extern const struct cfg_field plant_fields[];
 
-/* Checks what needs more than one value: multiples of the scrape interval, L_max <= time-out.
- * Keys are those below `plant:`; places (may be NULL) finds file:line. */
-enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *places) WARN_UNUSED;
+/* Checks what needs more than one value: multiples of the scrape interval, L_max <= time-out. Keys
+ * are those below `plant:`; src_locs (may be NULL) finds file:line. */
+enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *src_locs) WARN_UNUSED;
 
-/* cfg_error(), also without places (NULL: the sentence carries the key only). Returns ERR_CONFIG.
+/* cfg_error(), also without src_locs (NULL: the sentence carries the key only). Returns ERR_CONFIG.
  */
-enum err plant_cfg_error(const struct cfg *places, const char *key, const char *fmt, ...)
+enum err plant_cfg_error(const struct cfg *src_locs, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Which episode: environment gid, its episode number, and the seed domain. Everything random in an

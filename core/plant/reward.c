@@ -128,17 +128,17 @@ void reward_of_plant(struct reward_terms *out, struct plant_truth *counters, con
     const struct plant_truth *truth = plant_truth(p, lid);
     const double node_cpu_m = p->topology->cfg->node_cpu_m;
     const bool exact = truth != NULL && p->cfg->reward_from == REWARD_EXACT;
-    struct plant_outcomes seen;
+    struct plant_outcomes measured;
     if (exact) {
         reward_of(out, truth, p->cfg, node_cpu_m);
     } else {
-        plant_outcomes(&seen, p, lid);
-        reward_of_outcomes(out, &seen, p->cfg, node_cpu_m);
+        plant_outcomes(&measured, p, lid);
+        reward_of_outcomes(out, &measured, p->cfg, node_cpu_m);
     }
     if (truth != NULL) {
         *counters = *truth;
     } else {
-        outcomes_counters(counters, &seen, p->cfg->period_s);
+        outcomes_counters(counters, &measured, p->cfg->period_s);
     }
 }
 
@@ -174,11 +174,11 @@ static int missing_outcome(enum reward_term term, unsigned known)
 }
 
 enum err reward_check(const struct plant_cfg *cfg, bool exact, unsigned known, const char *who,
-                      const struct cfg *places)
+                      const struct cfg *src_locs)
 {
     if (cfg->reward_from == REWARD_EXACT) {
         return exact ? ERR_OK
-                     : plant_cfg_error(places, "plant.reward_from",
+                     : plant_cfg_error(src_locs, "plant.reward_from",
                                        "is exact, but %s holds no exact counters; set it to "
                                        "measured (--set plant.reward_from=measured)",
                                        who);
@@ -187,7 +187,7 @@ enum err reward_check(const struct plant_cfg *cfg, bool exact, unsigned known, c
     for (int i = 0; i < REWARD_TERMS; i++) {
         const int missing = missing_outcome((enum reward_term)i, known);
         if ((chosen >> i & 1U) != 0 && missing < OUTCOMES) {
-            return plant_cfg_error(places, "plant.reward_terms",
+            return plant_cfg_error(src_locs, "plant.reward_terms",
                                    "has '%s', which needs the outcome '%s' (%s), and %s does not "
                                    "tell it; leave the term out of plant.reward_terms",
                                    term_names[i], outcome_info[missing].name,
@@ -195,7 +195,7 @@ enum err reward_check(const struct plant_cfg *cfg, bool exact, unsigned known, c
         }
     }
     if (cfg->cost_weight > 0.0 && (known >> OUTCOME_REQUESTED & 1U) == 0) {
-        return plant_cfg_error(places, "plant.cost_weight",
+        return plant_cfg_error(src_locs, "plant.cost_weight",
                                "is %g, but %s does not tell the CPU requested; set it to 0",
                                cfg->cost_weight, who);
     }

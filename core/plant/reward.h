@@ -50,9 +50,9 @@ void reward_of_plant(struct reward_terms *out, struct plant_truth *counters, con
 
 /* Can the configured reward be computed where there are exact counters (or not) and these outcomes
  * are known (bits)? ERR_CONFIG with a sentence that names the first term that cannot, the outcome
- * that is missing, and `who` lacks it; places may be NULL. */
+ * that is missing, and `who` lacks it; src_locs may be NULL. */
 enum err reward_check(const struct plant_cfg *cfg, bool exact, unsigned known, const char *who,
-                      const struct cfg *places) WARN_UNUSED;
+                      const struct cfg *src_locs) WARN_UNUSED;
 
 /* The name of the first chosen term that is NaN, "cost" if that is; NULL: none is. */
 const char *reward_unknown(const struct reward_terms *r, const struct plant_cfg *cfg);

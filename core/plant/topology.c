@@ -88,7 +88,7 @@ const struct cfg_field topology_fields[] = {
 /* The topology under construction: its arrays, still writable. */
 struct build {
     const struct topology_cfg *cfg;
-    const struct cfg *places;
+    const struct cfg *src_locs;
     int n, n_entries;
     int *entries, *callee, *callee_begin, *sync_end, *caller, *caller_begin, *order;
     int *n_unplaced_callers; /* (n) scratch of the sort; -1 = the service itself is placed */
@@ -151,18 +151,19 @@ static enum err check_name(const struct build *b, int s)
     char key[KEY_BYTES];
     service_key(key, s, "name");
     if (!is_label(name)) {
-        return plant_cfg_error(b->places, key,
+        return plant_cfg_error(b->src_locs, key,
                                "'%.80s' is not a service name: use 1 to %d lower-case letters, "
                                "digits and inner '-'",
                                name, NAME_MAX_BYTES);
     }
     if (strcmp(name, "any") == 0 || strcmp(name, "all") == 0) {
-        return plant_cfg_error(
-            b->places, key, "'%s' means several services in scenarios; choose another name", name);
+        return plant_cfg_error(b->src_locs, key,
+                               "'%s' means several services in scenarios; choose another name",
+                               name);
     }
     int first = find(b->cfg, name);
     if (first != s) {
-        return plant_cfg_error(b->places, key,
+        return plant_cfg_error(b->src_locs, key,
                                "'%s' is already the name of service %d; choose another name", name,
                                first);
     }
@@ -175,13 +176,13 @@ static enum err check_replicas(const struct build *b, int s)
     char key[KEY_BYTES];
     if (c->min_replicas > c->max_replicas) {
         service_key(key, s, "min_replicas");
-        return plant_cfg_error(b->places, key,
+        return plant_cfg_error(b->src_locs, key,
                                "'%s' has min_replicas %d above max_replicas %d; swap them", c->name,
                                c->min_replicas, c->max_replicas);
     }
     if (c->initial_replicas < c->min_replicas || c->initial_replicas > c->max_replicas) {
         service_key(key, s, "initial_replicas");
-        return plant_cfg_error(b->places, key,
+        return plant_cfg_error(b->src_locs, key,
                                "'%s' starts with %d replicas, outside its bounds %d to %d", c->name,
                                c->initial_replicas, c->min_replicas, c->max_replicas);
     }
@@ -198,7 +199,7 @@ static enum err check_work(const struct build *b, int s)
     if (c->service_time == WORK_EMPIRICAL && !(sum > 0.0)) {
         char key[KEY_BYTES];
         service_key(key, s, "samples");
-        return plant_cfg_error(b->places, key,
+        return plant_cfg_error(b->src_locs, key,
                                "'%s' has an empirical service time, but its samples %s; give "
                                "measured demands, at least one above 0",
                                c->name, c->n_samples == 0 ? "are none" : "are all 0");
@@ -216,13 +217,13 @@ static enum err check_node(const struct build *b)
         ram_mib += c->initial_replicas * c->ram_mib;
     }
     if (cpu_m > b->cfg->node_cpu_m) {
-        return plant_cfg_error(b->places, "topology.node_cpu_m",
+        return plant_cfg_error(b->src_locs, "topology.node_cpu_m",
                                "the initial replicas request %g milli-cores, the node has %g; "
                                "lower initial_replicas or enlarge the node",
                                cpu_m, b->cfg->node_cpu_m);
     }
     if (ram_mib > b->cfg->node_ram_mib) {
-        return plant_cfg_error(b->places, "topology.node_ram_mib",
+        return plant_cfg_error(b->src_locs, "topology.node_ram_mib",
                                "the initial replicas request %g MiB, the node has %g; lower "
                                "initial_replicas or enlarge the node",
                                ram_mib, b->cfg->node_ram_mib);
@@ -256,14 +257,14 @@ static enum err resolve_call(int *callee, const struct build *b, int s, int call
             nearest_offer(&near, b->cfg->services[other].name);
         }
         const char *word = nearest_word(&near);
-        return plant_cfg_error(b->places, key, "'%s' calls '%.80s', which is no service%s%s%s",
+        return plant_cfg_error(b->src_locs, key, "'%s' calls '%.80s', which is no service%s%s%s",
                                c->name, name, word != NULL ? "; did you mean '" : "",
                                word != NULL ? word : "", word != NULL ? "'?" : "");
     }
     for (int earlier = 0; earlier < call; earlier++) {
         if (strcmp(call_name(c, earlier), name) == 0) {
-            return plant_cfg_error(b->places, key, "'%s' calls '%s' twice; remove one of the calls",
-                                   c->name, name);
+            return plant_cfg_error(b->src_locs, key,
+                                   "'%s' calls '%s' twice; remove one of the calls", c->name, name);
         }
     }
     *callee = target;
@@ -310,7 +311,7 @@ static enum err list_entries(struct build *b)
         }
     }
     if (b->n_entries == 0) {
-        return plant_cfg_error(b->places, "topology.services",
+        return plant_cfg_error(b->src_locs, "topology.services",
                                "no service is an entry, so no request ever arrives; set 'entry: "
                                "true' for those that clients call");
     }
@@ -395,7 +396,7 @@ static enum err report_cycle(struct build *b)
     }
     char key[KEY_BYTES];
     call_key(key, b->cfg, first, call);
-    return plant_cfg_error(b->places, key,
+    return plant_cfg_error(b->src_locs, key,
                            "services call each other in a cycle: %s; remove one of "
                            "these calls",
                            path);
@@ -429,7 +430,7 @@ static enum err check_reached(const struct build *b)
         if (b->visits[s] == 0.0) {
             char key[KEY_BYTES];
             service_key(key, s, "name");
-            return plant_cfg_error(b->places, key,
+            return plant_cfg_error(b->src_locs, key,
                                    "no request reaches '%s'; let a service call it, or set "
                                    "'entry: true'",
                                    b->cfg->services[s].name);
@@ -487,9 +488,9 @@ static enum err allocate(struct build *b, struct arena *arena)
 }
 
 enum err topology_init(struct topology *t, struct arena *arena, const struct topology_cfg *cfg,
-                       const struct cfg *places)
+                       const struct cfg *src_locs)
 {
-    struct build b = {.cfg = cfg, .places = places, .n = cfg->n_services};
+    struct build b = {.cfg = cfg, .src_locs = src_locs, .n = cfg->n_services};
     TRY(allocate(&b, arena));
     TRY(check_services(&b));
     TRY(link_callees(&b));

@@ -86,9 +86,9 @@ struct topology {
 
 /* Builds and checks: unique names, known callees, acyclic (the sentence shows the cycle and the
  * place in the file), at least one entry, every service reachable, min <= initial <= max, initial
- * fits the node. `cfg_places` finds file:line for messages (may be NULL). */
+ * fits the node. `src_locs` finds file:line for messages (may be NULL). */
 enum err topology_init(struct topology *t, struct arena *arena, const struct topology_cfg *cfg,
-                       const struct cfg *places) WARN_UNUSED;
+                       const struct cfg *src_locs) WARN_UNUSED;
 
 /* Index of a name, -1 if unknown. */
 int topology_find(const struct topology *t, const char *name);

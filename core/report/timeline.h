@@ -4,7 +4,7 @@
 
 #include "core/controllers/controller.h"
 #include "core/eval/episode.h"
-#include "core/plant/metrics.h"
+#include "core/plant/episode_metrics.h"
 
 enum { TIMELINE_TRACKS_MAX = 4 };
 

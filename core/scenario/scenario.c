@@ -63,12 +63,12 @@ const struct cfg_field scenario_fields[] = {
 
 enum err scenario_init(struct scenario *s, struct arena *arena, const struct scenario_cfg *cfg,
                        const struct workload *workload, const struct topology *topology,
-                       const char *key, const struct cfg *places)
+                       const char *key, const struct cfg *src_locs)
 {
     struct scenario_target *targets = ARENA_NEW(arena, cfg->n_events, struct scenario_target);
     TRY(arena_error(arena));
     for (int i = 0; i < cfg->n_events; i++) {
-        struct scenario_place p = {cfg, &cfg->events[i], places, key, i};
+        struct scenario_src_loc p = {cfg, &cfg->events[i], src_locs, key, i};
         TRY(scenario_check_event(&p));
         TRY(scenario_resolve(&targets[i], &p, topology));
     }

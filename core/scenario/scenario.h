@@ -125,24 +125,24 @@ struct scenario {
  * the scenario's own, "scenarios.2"; places may be NULL. */
 enum err scenario_init(struct scenario *s, struct arena *arena, const struct scenario_cfg *cfg,
                        const struct workload *workload, const struct topology *topology,
-                       const char *key, const struct cfg *places) WARN_UNUSED;
+                       const char *key, const struct cfg *src_locs) WARN_UNUSED;
 
 /* ---- between the files of this folder ---- */
 
 /* One generator and where it stands in the configuration. */
-struct scenario_place {
+struct scenario_src_loc {
     const struct scenario_cfg *scenario;
     const struct event_cfg *event;
-    const struct cfg *places;
+    const struct cfg *src_locs;
     const char *key; /* of the scenario */
     int index;       /* of the event */
 };
 
 /* Everything about one generator that needs more than one value. */
-enum err scenario_check_event(const struct scenario_place *p) WARN_UNUSED;
+enum err scenario_check_event(const struct scenario_src_loc *p) WARN_UNUSED;
 
 /* Names -> indices. */
-enum err scenario_resolve(struct scenario_target *out, const struct scenario_place *p,
+enum err scenario_resolve(struct scenario_target *out, const struct scenario_src_loc *p,
                           const struct topology *topology) WARN_UNUSED;
 
 #endif

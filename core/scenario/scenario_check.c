@@ -9,14 +9,14 @@
 
 enum { KEY_BYTES = CFG_KEY_MAX };
 
-static void member_key(char out[KEY_BYTES], const struct scenario_place *p, const char *member)
+static void member_key(char out[KEY_BYTES], const struct scenario_src_loc *p, const char *member)
 {
     (void)snprintf(out, KEY_BYTES, "%s.events.%d.%s", p->key, p->index, member);
 }
 
 /* ---- ranges ---- */
 
-static enum err check_order(const struct scenario_place *p, const char *member,
+static enum err check_order(const struct scenario_src_loc *p, const char *member,
                             const struct range_cfg *r)
 {
     if (r->lo <= r->hi) {
@@ -24,10 +24,10 @@ static enum err check_order(const struct scenario_place *p, const char *member,
     }
     char key[KEY_BYTES];
     member_key(key, p, member);
-    return plant_cfg_error(p->places, key, "lo (%g) is above hi (%g); swap them", r->lo, r->hi);
+    return plant_cfg_error(p->src_locs, key, "lo (%g) is above hi (%g); swap them", r->lo, r->hi);
 }
 
-static enum err check_orders(const struct scenario_place *p)
+static enum err check_orders(const struct scenario_src_loc *p)
 {
     const struct event_cfg *e = p->event;
     TRY(check_order(p, "quiet_s", &e->quiet_s));
@@ -41,7 +41,7 @@ static enum err check_orders(const struct scenario_place *p)
     return check_order(p, "delay_s", &e->delay_s);
 }
 
-static enum err check_magnitude(const struct scenario_place *p)
+static enum err check_magnitude(const struct scenario_src_loc *p)
 {
     const struct event_kind_info *kind = &event_kind_info[p->event->kind];
     const struct range_cfg *r = &p->event->magnitude;
@@ -50,13 +50,13 @@ static enum err check_magnitude(const struct scenario_place *p)
     }
     char key[KEY_BYTES];
     member_key(key, p, "magnitude");
-    return plant_cfg_error(p->places, key,
+    return plant_cfg_error(p->src_locs, key,
                            "%g to %g is out of range for a %s event: %s, from %g to %g", r->lo,
                            r->hi, kind->name, kind->unit, kind->least, kind->greatest);
 }
 
 /* ramp_s must fit into the shortest time that `member` allows. */
-static enum err check_ramp(const struct scenario_place *p, const char *member, double shortest_s,
+static enum err check_ramp(const struct scenario_src_loc *p, const char *member, double shortest_s,
                            const char *what)
 {
     if (p->event->ramp_s.hi <= shortest_s) {
@@ -64,13 +64,13 @@ static enum err check_ramp(const struct scenario_place *p, const char *member, d
     }
     char key[KEY_BYTES];
     member_key(key, p, "ramp_s");
-    return plant_cfg_error(p->places, key,
+    return plant_cfg_error(p->src_locs, key,
                            "the longest rise (%g s) exceeds the shortest %s (%g s), so an "
                            "event could %s; lower hi",
                            p->event->ramp_s.hi, member, shortest_s, what);
 }
 
-static enum err check_pulses(const struct scenario_place *p)
+static enum err check_pulses(const struct scenario_src_loc *p)
 {
     const struct event_cfg *e = p->event;
     TRY(check_ramp(p, "on_s", e->on_s.lo, "fall before it reaches its magnitude"));
@@ -80,13 +80,13 @@ static enum err check_pulses(const struct scenario_place *p)
     }
     char key[KEY_BYTES];
     member_key(key, p, "on_s");
-    return plant_cfg_error(p->places, key,
+    return plant_cfg_error(p->src_locs, key,
                            "the longest pulse (%g s) exceeds the shortest duration (%g s), so an "
                            "event could end within its first pulse; lower hi or raise duration_s",
                            e->on_s.hi, e->duration_s.lo);
 }
 
-enum err scenario_check_event(const struct scenario_place *p)
+enum err scenario_check_event(const struct scenario_src_loc *p)
 {
     TRY(check_orders(p));
     TRY(check_magnitude(p));
@@ -99,7 +99,7 @@ enum err scenario_check_event(const struct scenario_place *p)
 
 /* ---- services ---- */
 
-static enum err unknown_service(const struct scenario_place *p, const char *member,
+static enum err unknown_service(const struct scenario_src_loc *p, const char *member,
                                 const char *name, const struct topology *topology)
 {
     char key[KEY_BYTES];
@@ -111,13 +111,13 @@ static enum err unknown_service(const struct scenario_place *p, const char *memb
         nearest_offer(&near, topology->cfg->services[s].name);
     }
     const char *word = nearest_word(&near);
-    return plant_cfg_error(p->places, key, "'%.80s' is no service, nor any or all%s%s%s", name,
+    return plant_cfg_error(p->src_locs, key, "'%.80s' is no service, nor any or all%s%s%s", name,
                            word != NULL ? "; did you mean '" : "", word != NULL ? word : "",
                            word != NULL ? "'?" : "");
 }
 
 /* Index, SCENARIO_ALL or SCENARIO_DRAWN. */
-static enum err resolve_name(int *out, const struct scenario_place *p, const char *member,
+static enum err resolve_name(int *out, const struct scenario_src_loc *p, const char *member,
                              const char *name, const struct topology *topology)
 {
     if (strcmp(name, "all") == 0) {
@@ -140,7 +140,8 @@ static const char *const HIT_NAMES[] = {[HITS_ENTRIES] = "entries",
                                         [HITS_CLIENTS] = "legitimate clients"};
 
 /* A target that the kind does not have must be left at its default. */
-static enum err refuse_target(const struct scenario_place *p, const char *member, const char *name)
+static enum err refuse_target(const struct scenario_src_loc *p, const char *member,
+                              const char *name)
 {
     if (strcmp(name, "any") == 0 || strcmp(name, "all") == 0) {
         return ERR_OK;
@@ -148,7 +149,7 @@ static enum err refuse_target(const struct scenario_place *p, const char *member
     const struct event_kind_info *kind = &event_kind_info[p->event->kind];
     char key[KEY_BYTES];
     member_key(key, p, member);
-    return plant_cfg_error(p->places, key,
+    return plant_cfg_error(p->src_locs, key,
                            "a %s event has no %s of its own: it hits the %s; remove the key",
                            kind->name, member, HIT_NAMES[kind->hits]);
 }
@@ -166,7 +167,7 @@ static bool link_exists(const struct scenario_target *t, const struct topology *
     return false;
 }
 
-static enum err resolve_target(struct scenario_target *out, const struct scenario_place *p,
+static enum err resolve_target(struct scenario_target *out, const struct scenario_src_loc *p,
                                const struct topology *topology)
 {
     const struct event_cfg *e = p->event;
@@ -186,13 +187,13 @@ static enum err resolve_target(struct scenario_target *out, const struct scenari
     }
     char key[KEY_BYTES];
     member_key(key, p, "callee");
-    return plant_cfg_error(p->places, key, "%s does not call %s; name a caller and its callee",
+    return plant_cfg_error(p->src_locs, key, "%s does not call %s; name a caller and its callee",
                            e->service, e->callee);
 }
 
 /* ---- leaders ---- */
 
-static enum err resolve_leader(int *out, const struct scenario_place *p)
+static enum err resolve_leader(int *out, const struct scenario_src_loc *p)
 {
     const char *wanted = p->event->follow;
     if (wanted == NULL || wanted[0] == '\0') {
@@ -215,13 +216,13 @@ static enum err resolve_leader(int *out, const struct scenario_place *p)
     member_key(key, p, "follow");
     const char *word = nearest_word(&near);
     bool hint = word != NULL && word[0] != '\0';
-    return plant_cfg_error(p->places, key,
+    return plant_cfg_error(p->src_locs, key,
                            "no generator before this one has the name or index '%.80s'%s%s%s",
                            wanted, hint ? "; did you mean '" : "", hint ? word : "",
                            hint ? "'?" : "; leaders stand before their followers");
 }
 
-enum err scenario_resolve(struct scenario_target *out, const struct scenario_place *p,
+enum err scenario_resolve(struct scenario_target *out, const struct scenario_src_loc *p,
                           const struct topology *topology)
 {
     TRY(resolve_leader(&out->leader, p));

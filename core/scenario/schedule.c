@@ -241,7 +241,7 @@ static void draw_attacks(struct schedule *s)
 }
 
 enum err schedule_check_length(const struct scenario *s, int n_seconds, const char *key,
-                               const struct cfg *places)
+                               const struct cfg *src_locs)
 {
     double n_of[SCENARIO_EVENTS_MAX], n_events = 0.0;
     for (int i = 0; i < s->cfg->n_events; i++) {
@@ -257,7 +257,7 @@ enum err schedule_check_length(const struct scenario *s, int n_seconds, const ch
     if (n_events <= SCHEDULE_EVENTS_MAX) {
         return ERR_OK;
     }
-    return plant_cfg_error(places, key,
+    return plant_cfg_error(src_locs, key,
                            "'%s' may draw %g events in an episode of %d s; at most %d are kept: "
                            "raise quiet_s.lo or shorten the episode",
                            s->cfg->name, n_events, n_seconds, SCHEDULE_EVENTS_MAX);

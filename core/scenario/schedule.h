@@ -50,7 +50,7 @@ enum err schedule_init(struct schedule *s, struct arena *arena, int max_seconds)
 
 /* Can a schedule of n_seconds hold every event the scenario may draw (SCHEDULE_EVENTS_MAX)? */
 enum err schedule_check_length(const struct scenario *s, int n_seconds, const char *key,
-                               const struct cfg *places) WARN_UNUSED;
+                               const struct cfg *src_locs) WARN_UNUSED;
 
 /* Draw the episode's schedule. Pure function of (scenario, id, n_seconds). */
 void schedule_draw(struct schedule *s, const struct scenario *scenario, const struct episode_id *id,

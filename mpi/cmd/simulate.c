@@ -128,7 +128,7 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     TRY((guest ? locking_guest_dir : locking_dir)(&lock, NULL, dir, "karma simulate", "--out DIR"));
     arena_init(&scratch);
     enum err e = timeline_write(&m, t, dir, &scratch);
-    if (e == ERR_OK && !metrics_scored(&m)) {
+    if (e == ERR_OK && !episode_metrics_scored(&m)) {
         log_warn("the episode received no request after %g s: it is not scored", t->warmup_s);
     }
     if (e == ERR_OK) {

@@ -108,10 +108,10 @@ static enum err play(struct convergence *c, enum arm arm, struct outcome *out)
     TRY(farm_run(c->comm, &jobs));
     const struct eval_row *rows = eval_rows(c->eval, &n_rows) + c->first;
     for (int i = 0; i < n && c->comm->rank == 0; i++) {
-        n_scored += metrics_scored(&rows[i].m) ? 1 : 0;
+        n_scored += episode_metrics_scored(&rows[i].m) ? 1 : 0;
     }
     for (int i = 0; i < n && c->comm->rank == 0; i++) {
-        if (metrics_scored(&rows[i].m)) {
+        if (episode_metrics_scored(&rows[i].m)) {
             out->compliance += rows[i].m.compliance / n_scored;
             out->vcpu += rows[i].m.vcpu / n_scored;
         }

@@ -1,4 +1,4 @@
-# The scripts behind `make proof-theory` and `make proof-worlds`: they must be able to fail.
+# The scripts behind `make proof-theory` and `make proof-random-configs`: they must be able to fail.
 . tests/cmd/tap.sh
 
 here=$PWD
@@ -50,15 +50,15 @@ says out "^failed: broken" "and is named"
 echo 'exit 0' | program silent
 exits 1 "no table is no success" sh "$here/tests/theory" "$WORK/silent"
 
-# ---- tests/worlds: every world once, whatever the pieces
-echo 'i=$FIRST; while [ $i -lt $((FIRST + WORLDS)) ]; do echo $i; i=$((i + 1)); done >>'"$WORK/seen.\$\$" | program worlds
+# ---- tests/random_configs: every configuration once, whatever the pieces
+echo 'i=$FIRST; while [ $i -lt $((FIRST + CONFIGS)) ]; do echo $i; i=$((i + 1)); done >>'"$WORK/seen.\$\$" | program configs
 echo '[ "$FIRST" -ne 200 ] || { echo world 217 breaks; exit 1; }' | program sick
-(cd "$here" && FIRST=50 WORLDS=250 JOBS=2 sh tests/worlds "$WORK/worlds") >"$WORK/said"
-result $? "all worlds hold"
+(cd "$here" && FIRST=50 CONFIGS=250 JOBS=2 sh tests/random_configs "$WORK/configs") >"$WORK/said"
+result $? "all configurations hold"
 same "$(sort -n "$WORK"/seen.* | uniq | wc -l) $(cat "$WORK"/seen.* | wc -l) $(sort -n "$WORK"/seen.* | tail -n 1)" "250 250 299" "each of them was run once"
-same "$(tail -n 1 "$WORK/said")" "1 programs, 250 worlds each from 50 on: 3 runs, 0 failed" "the last line counts"
-run env WORLDS=250 JOBS=2 sh "$here/tests/worlds" "$WORK/worlds" "$WORK/sick"
+same "$(tail -n 1 "$WORK/said")" "1 programs, 250 configs each from 50 on: 3 runs, 0 failed" "the last line counts"
+run env CONFIGS=250 JOBS=2 sh "$here/tests/random_configs" "$WORK/configs" "$WORK/sick"
 same "$rc" 1 "one world that breaks fails all"
 says out "world 217 breaks" "and what it said is shown"
-says out "^2 programs, 250 worlds each from 0 on: 6 runs, 1 failed$" "and counted"
+says out "^2 programs, 250 configs each from 0 on: 6 runs, 1 failed$" "and counted"
 done_testing

@@ -1,7 +1,7 @@
 /* The learned attacker's account: actions by hand, budgets under random actions, and the same on
  * the simulated cluster. */
 #include "core/scenario/attacker.h"
-#include "tests/unit/cluster_world.h"
+#include "tests/unit/cluster_fixture.h"
 
 #include <math.h>
 
@@ -136,12 +136,12 @@ static void test_plant_enforces_the_budget(void **state)
     double legit[2][60], attack = 0.0, late = 0.0;
     const struct attack_action up = action(0, 2, 2);
     for (int run = 0; run < 2; run++) {
-        struct world w;
-        world_diamond(&w);
+        struct cluster_fixture w;
+        fixture_diamond(&w);
         w.plant_cfg.attack_requests = 0.1;
         w.plant_cfg.attack_crashes = 0.3;
-        world_open_under(&w, 200, 0);
-        world_reset(&w);
+        fixture_open_under(&w, 200, 0);
+        fixture_reset(&w);
         for (int t = 0; t < 60; t++) {
             assert_int_equal(plant_step(w.plant, w.delta, run == 1 ? &up : NULL, NULL), ERR_OK);
             const struct plant_truth *truth = plant_truth(w.plant, 0);
@@ -153,7 +153,7 @@ static void test_plant_enforces_the_budget(void **state)
         assert_true(near(left.requests, run == 1 ? 0.0 : 60000.0));
         assert_true(near(left.crashes, run == 1 ? 0.0 : 0.3));
         assert_true(cluster_consistent(w.plant));
-        world_close(&w);
+        fixture_close(&w);
     }
     assert_memory_equal(legit[0], legit[1], sizeof legit[0]);
     print_message("attack requests %g, budget 60000\n", attack);
@@ -164,10 +164,10 @@ static void test_plant_enforces_the_budget(void **state)
 static void test_attack_action(void **state)
 {
     (void)state;
-    struct world w;
-    world_diamond(&w);
-    world_open_under(&w, 200, 0);
-    struct sim *s = world_reset(&w);
+    struct cluster_fixture w;
+    fixture_diamond(&w);
+    fixture_open_under(&w, 200, 0);
+    struct sim *s = fixture_reset(&w);
     struct attack_action up = {.entry = 0, .rate_change = 2, .data_change = 2};
     double legit[2];
     for (int t = 0; t < 2; t++) { /* each time 2 x 0.25 x 200 = 100/s more */
@@ -191,11 +191,11 @@ static void test_attack_action(void **state)
     }
     assert_true(near(s->extra_total, 8.0 * 200.0));
     assert_true(cluster_consistent(w.plant));
-    world_reset(&w);
+    fixture_reset(&w);
     for (int t = 0; t < 2; t++) {
-        assert_true(world_step(&w)->received_legit == legit[t]);
+        assert_true(fixture_step(&w)->received_legit == legit[t]);
     }
-    world_close(&w);
+    fixture_close(&w);
 }
 
 int main(void)

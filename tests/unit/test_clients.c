@@ -1,5 +1,5 @@
 /* Clients: retries and users worked by hand, metastable overload, floods, and the books. */
-#include "tests/unit/cluster_world.h"
+#include "tests/unit/cluster_fixture.h"
 
 #include <math.h>
 
@@ -10,9 +10,9 @@ static uint32_t draw(uint32_t i)
 
 /* One service of one slot whose calls take exactly `work_s`; clients that try again once, after 1 s
  * without jitter. */
-static void world_one(struct world *w, double work_s)
+static void fixture_one(struct cluster_fixture *w, double work_s)
 {
-    world_chain(w, 1, 1.0 / work_s);
+    fixture_chain(w, 1, 1.0 / work_s);
     w->services[0].service_time = WORK_DETERMINISTIC;
     w->topology_cfg.slots_per_pod = 1;
     w->topology_cfg.queue_per_pod = 0;
@@ -32,7 +32,7 @@ static void test_timers(void **state)
     enum { N = 37 };
     double at[N], wanted[N];
     int32_t heap[N], place[N];
-    struct sim_timers t = {.at = at, .heap = heap, .place = place};
+    struct sim_timers t = {.at = at, .heap = heap, .heap_pos = place};
     timers_clear(&t, N);
     for (int i = 0; i < N; i++) {
         wanted[i] = SIM_NEVER;
@@ -66,12 +66,12 @@ static void test_timers(void **state)
 static void test_retry(void **state)
 {
     (void)state;
-    struct world w;
-    world_one(&w, 1.5);
-    struct sim *s = world_start(&w);
-    world_request(s, 0.0);
-    world_request(s, 0.2);
-    world_request(s, 0.6);
+    struct cluster_fixture w;
+    fixture_one(&w, 1.5);
+    struct sim *s = fixture_start(&w);
+    fixture_request(s, 0.0);
+    fixture_request(s, 0.2);
+    fixture_request(s, 0.6);
     sim_run(s, 1.1);
     assert_true(s->received == 3.0 && s->resolved == 0.0 && s->truth.retries == 0.0);
     assert_true(cluster_consistent(w.plant));
@@ -82,7 +82,7 @@ static void test_retry(void **state)
     assert_true(s->truth.retries == 2.0 && s->services[0].count.received == 5.0);
     assert_true(s->timers.n == 0 && s->n_live == 0);
     assert_true(cluster_consistent(w.plant));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* Waits of 1, 2, 4, 8, 8 s before the retries at 1, 3, 7, 15, 23 s; with a client that has 20 s the
@@ -92,16 +92,16 @@ static void test_back_off(void **state)
     (void)state;
     static const double at[] = {1, 3, 7, 15, 23};
     for (int variant = 0; variant < 3; variant++) {
-        struct world w;
-        world_one(&w, 1000.0);
+        struct cluster_fixture w;
+        fixture_one(&w, 1000.0);
         w.plant_cfg.timeout_s = variant == 1 ? 20 : 100;
         w.cluster_cfg.clients.retries = 5;
         w.cluster_cfg.clients.jitter = variant == 2 ? 1.0 : 0.0;
-        struct sim *s = world_start(&w);
+        struct sim *s = fixture_start(&w);
         sim_pod_crash(s, 0);
-        s->pods[0].life_s = 1000.0; /* stays away */
+        s->pods[0].next_transition_s = 1000.0; /* stays away */
         agenda_set(&s->agenda, 0, 1000.0);
-        world_request(s, 0.0);
+        fixture_request(s, 0.0);
         for (int i = 0; i < 5; i++) {
             bool tried = variant == 0 || (variant == 1 && i < 4);
             sim_run(s, at[i] - 1e-9);
@@ -111,7 +111,7 @@ static void test_back_off(void **state)
         }
         assert_true(s->truth.failed == 1.0 && s->resolved == 1.0);
         assert_true(cluster_consistent(w.plant));
-        world_close(&w);
+        fixture_close(&w);
     }
 }
 
@@ -121,12 +121,12 @@ static void test_back_off(void **state)
 static void test_abandoned_attempts_work_on(void **state)
 {
     (void)state;
-    struct world w;
-    world_one(&w, 1.5);
+    struct cluster_fixture w;
+    fixture_one(&w, 1.5);
     w.cluster_cfg.clients.attempt_timeout_s = 1.0;
     w.cluster_cfg.deadline_propagation = false;
-    struct sim *s = world_start(&w);
-    world_request(s, 0.0);
+    struct sim *s = fixture_start(&w);
+    fixture_request(s, 0.0);
     sim_run(s, 1.2);
     assert_int_equal(s->pods[0].computing, 1);
     assert_true(s->clients[0].state == CLIENT_BACKING && cluster_consistent(w.plant));
@@ -137,7 +137,7 @@ static void test_abandoned_attempts_work_on(void **state)
     sim_run(s, 10.0);
     assert_true(s->answered == 0.0 && s->services[0].count.errors == 2.0);
     assert_true(near(sim_pod_used_s(s, 0), 3.0));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* Two attempts work at once: the first is queued behind another request when it is abandoned at 1
@@ -148,14 +148,14 @@ static void test_propagation_spares_the_pod(void **state)
     (void)state;
     double used_s[2];
     for (int propagate = 0; propagate < 2; propagate++) {
-        struct world w;
-        world_one(&w, 1.5);
+        struct cluster_fixture w;
+        fixture_one(&w, 1.5);
         w.topology_cfg.queue_per_pod = 10;
         w.cluster_cfg.clients.attempt_timeout_s = 2.0;
         w.cluster_cfg.deadline_propagation = propagate == 1;
-        struct sim *s = world_start(&w);
+        struct sim *s = fixture_start(&w);
         for (int i = 0; i < 3; i++) {
-            world_request(s, 0.0);
+            fixture_request(s, 0.0);
         }
         sim_run(s, 40.0);
         assert_true(s->resolved == 3.0 && s->n_live == 0);
@@ -167,7 +167,7 @@ static void test_propagation_spares_the_pod(void **state)
          * third's would end at 6 s and is abandoned at 5 s. Without, the third's first attempt
          * works from 3 to 4.5 s in vain, and the retries are too late. */
         assert_true(s->answered == (propagate == 1 ? 2.0 : 1.0));
-        world_close(&w);
+        fixture_close(&w);
     }
     assert_true(near(used_s[0], 5 * 1.5) && near(used_s[1], 4 * 1.5));
 }
@@ -176,71 +176,71 @@ static void test_propagation_spares_the_pod(void **state)
 static void test_crash_and_retry(void **state)
 {
     (void)state;
-    struct world w;
-    world_one(&w, 1.5);
+    struct cluster_fixture w;
+    fixture_one(&w, 1.5);
     w.services[0].initial_replicas = 2;
-    struct sim *s = world_start(&w);
-    world_request(s, 0.0);
+    struct sim *s = fixture_start(&w);
+    fixture_request(s, 0.0);
     sim_run(s, 0.5);
     int slot = s->pods[0].held > 0 ? 0 : 1;
     sim_pod_crash(s, slot);
     assert_true(s->resolved == 0.0 && cluster_consistent(w.plant));
     sim_run(s, 5.0);
     assert_true(s->answered == 1.0 && near(s->latency_s, 0.5 + 1.0 + 1.5));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* More open requests than records: the rest have one attempt. */
 static void test_records_are_bounded(void **state)
 {
     (void)state;
-    struct world w;
-    world_one(&w, 1.5);
+    struct cluster_fixture w;
+    fixture_one(&w, 1.5);
     w.cluster_cfg.clients.requests_max = 2;
-    struct sim *s = world_start(&w);
+    struct sim *s = fixture_start(&w);
     for (int i = 0; i < 5; i++) {
-        world_request(s, 0.0);
+        fixture_request(s, 0.0);
     }
     assert_true(s->resolved == 3.0); /* 0 works, 1 waits for its retry */
     assert_true(cluster_consistent(w.plant));
     sim_run(s, 50.0);
     assert_true(s->retries == 1.0 && s->resolved == 5.0);
-    world_request(s, 50.0); /* the records are free again */
+    fixture_request(s, 50.0); /* the records are free again */
     assert_true(s->clients[0].state == CLIENT_WAITING || s->clients[1].state == CLIENT_WAITING);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static void test_too_many_users(void **state)
 {
     (void)state;
-    struct world w;
+    struct cluster_fixture w;
     struct plant *plant;
-    world_diamond(&w);
-    world_open(&w, 1);
+    fixture_diamond(&w);
+    fixture_open(&w, 1);
     w.cluster_cfg.clients =
         (struct client_cfg){.kind = CLIENT_CLOSED, .users = 11, .think_s = 1.0, .requests_max = 10};
     assert_int_equal(
         cluster_new(&plant, &w.arena, &w.cluster_cfg, &w.plant_cfg, &w.topology, 1, 10),
         ERR_CONFIG);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* Patience without retries: a request is over when it ends, and its call works on. */
 static void test_patience_alone(void **state)
 {
     (void)state;
-    struct world w;
-    world_one(&w, 1.5);
+    struct cluster_fixture w;
+    fixture_one(&w, 1.5);
     w.cluster_cfg.clients.retries = 0;
     w.cluster_cfg.clients.attempt_timeout_s = 1.0;
-    struct sim *s = world_start(&w);
-    world_request(s, 0.0);
+    struct sim *s = fixture_start(&w);
+    fixture_request(s, 0.0);
     sim_run(s, 0.999);
     assert_true(s->resolved == 0.0);
     sim_run(s, 1.001);
     assert_true(s->truth.failed == 1.0 && s->n_live == 1);
     assert_true(cluster_consistent(w.plant));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* ---- users ---- */
@@ -251,18 +251,18 @@ static void test_users_by_hand(void **state)
 {
     (void)state;
     enum { USERS = 3, REQUESTS = 60 };
-    struct world w;
-    world_one(&w, 1.0);
+    struct cluster_fixture w;
+    fixture_one(&w, 1.0);
     w.topology_cfg.queue_per_pod = USERS;
     w.cluster_cfg.clients = (struct client_cfg){
         .kind = CLIENT_CLOSED, .users = USERS, .think_s = 2.0, .requests_max = 7};
-    struct sim *s = world_start(&w);
+    struct sim *s = fixture_start(&w);
     double ready_s[USERS], free_s = -SIM_NEVER, latency_s = 0.0;
     uint32_t n[USERS] = {0};
     int answered = 0;
     for (int u = 0; u < USERS; u++) {
         uint32_t word = rng_philox(s->key_client, 0, (uint32_t)u, s->id.episode, s->id.env).v[0];
-        ready_s[u] = -s->world->warm_s + 2.0 * rng_exponential(word);
+        ready_s[u] = -s->shared->warm_s + 2.0 * rng_exponential(word);
     }
     while (answered < REQUESTS) {
         int u = 0;
@@ -281,29 +281,29 @@ static void test_users_by_hand(void **state)
     assert_true(free_s > 0.0);
     assert_true(s->answered == answered && near(s->latency_s, latency_s));
     assert_true(cluster_consistent(w.plant));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* Users follow the load: 5/s x (1.9 s + 0.1 s) = 10; fewer when it falls, none when it is 0. */
 static void test_users_follow_the_load(void **state)
 {
     (void)state;
-    struct world w;
-    world_diamond(&w);
+    struct cluster_fixture w;
+    fixture_diamond(&w);
     w.cluster_cfg.clients = (struct client_cfg){
         .kind = CLIENT_CLOSED, .think_s = 1.9, .nominal_ms = 100, .requests_max = 50};
-    world_open(&w, 1);
-    world_rate(&w, 0, 300, 5, 0);
-    world_rate(&w, 300, 600, 20, 3); /* the attacker is no user */
-    world_rate(&w, 600, 900, 1000, 0);
-    world_rate(&w, 900, WORLD_SECONDS, 0, 0);
-    world_reset(&w);
+    fixture_open(&w, 1);
+    fixture_rate(&w, 0, 300, 5, 0);
+    fixture_rate(&w, 300, 600, 20, 3); /* the attacker is no user */
+    fixture_rate(&w, 600, 900, 1000, 0);
+    fixture_rate(&w, 900, FIXTURE_SECONDS, 0, 0);
+    fixture_reset(&w);
     static const int users[] = {10, 40, 50, 0};
-    struct sim *s = world_sim(&w, 0);
+    struct sim *s = fixture_sim(&w, 0);
     for (int i = 0; i < 4; i++) {
         double received = 0.0, attack = 0.0;
         for (int t = 0; t < 20; t++) {
-            const struct plant_truth *truth = world_step(&w);
+            const struct plant_truth *truth = fixture_step(&w);
             received += truth->received_legit;
             attack += truth->received - truth->received_legit;
             assert_true(cluster_consistent(w.plant));
@@ -316,7 +316,7 @@ static void test_users_follow_the_load(void **state)
         assert_true(i == 1 ? attack > 800.0 : attack == 0.0);
     }
     assert_int_equal(s->timers.n, 0);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* A closed network is the machine repairman (M/M/1//N): Q(n) = rho^n N! / (N - n)!, rho = S / Z. */
@@ -325,13 +325,13 @@ static void test_machine_repairman(void **state)
     (void)state;
     enum { USERS = 6 };
     const double think_s = 0.5, work_s = 0.1;
-    struct world w;
-    world_one(&w, work_s);
+    struct cluster_fixture w;
+    fixture_one(&w, work_s);
     w.services[0].service_time = WORK_EXPONENTIAL;
     w.topology_cfg.queue_per_pod = USERS;
     w.cluster_cfg.clients = (struct client_cfg){
         .kind = CLIENT_CLOSED, .users = USERS, .think_s = think_s, .requests_max = USERS};
-    world_open(&w, 1);
+    fixture_open(&w, 1);
     double weight = 1.0, sum = 1.0;
     for (int n = 1; n <= USERS; n++) {
         weight *= work_s / think_s * (USERS - n + 1);
@@ -341,9 +341,9 @@ static void test_machine_repairman(void **state)
     double answered = 0.0, latency_ms = 0.0, seconds = 0.0;
     for (uint32_t e = 0; e < 10; e++) {
         w.id.episode = e;
-        world_reset(&w);
-        for (int t = 0; t < WORLD_HORIZON; t++) {
-            const struct plant_truth *truth = world_step(&w);
+        fixture_reset(&w);
+        for (int t = 0; t < FIXTURE_HORIZON; t++) {
+            const struct plant_truth *truth = fixture_step(&w);
             answered += truth->answered;
             latency_ms += truth->latency_sum_ms;
             seconds += w.plant_cfg.period_s;
@@ -353,7 +353,7 @@ static void test_machine_repairman(void **state)
                   answered / seconds, rate, latency_ms * 1e-3 / answered, USERS / rate - think_s);
     assert_true(fabs(answered / seconds / rate - 1.0) < 0.01); /* about 4 standard errors */
     assert_true(fabs(latency_ms * 1e-3 / answered / (USERS / rate - think_s) - 1.0) < 0.015);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* ---- overload ---- */
@@ -364,8 +364,8 @@ static void test_machine_repairman(void **state)
  * overload feeds itself long after its cause. Without retries, or with deadlines, it recovers. */
 static double answered_share_after_spike(int retries, bool propagate)
 {
-    struct world w;
-    world_chain(&w, 1, 50.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 50.0);
     w.topology_cfg.slots_per_pod = 4;
     w.topology_cfg.queue_per_pod = 200;
     w.plant_cfg.timeout_s = 10;
@@ -376,12 +376,12 @@ static double answered_share_after_spike(int retries, bool propagate)
                                                 .backoff_max_s = 1.0,
                                                 .jitter = 1.0,
                                                 .requests_max = 10000};
-    world_open_under(&w, 30, 0);
-    world_rate(&w, 300, 360, 90, 0);
-    world_reset(&w);
+    fixture_open_under(&w, 30, 0);
+    fixture_rate(&w, 300, 360, 90, 0);
+    fixture_reset(&w);
     double answered = 0.0, received = 0.0;
-    for (int t = 0; t < WORLD_HORIZON; t++) {
-        const struct plant_truth *truth = world_step(&w);
+    for (int t = 0; t < FIXTURE_HORIZON; t++) {
+        const struct plant_truth *truth = fixture_step(&w);
         if (t < 20) { /* before the spike all is well, retries or not */
             assert_true(truth->answered > 0.95 * truth->received - 2.0);
         }
@@ -391,7 +391,7 @@ static double answered_share_after_spike(int retries, bool propagate)
         }
         assert_true(t % 20 != 0 || cluster_consistent(w.plant));
     }
-    world_close(&w);
+    fixture_close(&w);
     return answered / received;
 }
 
@@ -412,29 +412,29 @@ static void test_metastable_overload(void **state)
 static void test_flood_with_retries(void **state)
 {
     (void)state;
-    struct world w;
-    world_diamond(&w);
+    struct cluster_fixture w;
+    fixture_diamond(&w);
     w.cluster_cfg.clients = (struct client_cfg){.retries = 9,
                                                 .attempt_timeout_s = 0.3,
                                                 .backoff_s = 0.05,
                                                 .backoff_max_s = 0.4,
                                                 .jitter = 0.5,
                                                 .requests_max = 3000};
-    world_open(&w, 1);
-    world_rate(&w, 0, 60, 200, 0);
-    world_rate(&w, 60, WORLD_SECONDS, 8000, 8000);
+    fixture_open(&w, 1);
+    fixture_rate(&w, 0, 60, 200, 0);
+    fixture_rate(&w, 60, FIXTURE_SECONDS, 8000, 8000);
     uint64_t before = mem_calls();
-    const struct sim *s = world_reset(&w);
+    const struct sim *s = fixture_reset(&w);
     for (int t = 0; t < 12; t++) {
-        const struct plant_truth *truth = world_step(&w);
+        const struct plant_truth *truth = fixture_step(&w);
         assert_true(t < 5 || truth->retries > 2.0 * 3000.0);
-        assert_true(truth->inflight <= 3000.0 + s->world->n_calls);
-        assert_true(s->timers.n <= 3000 && s->n_touched <= s->world->n_calls);
+        assert_true(truth->inflight <= 3000.0 + s->shared->n_calls);
+        assert_true(s->timers.n <= 3000 && s->n_touched <= s->shared->n_calls);
         assert_true(cluster_consistent(w.plant));
     }
     assert_int_equal(s->timers.n, 3000);
     assert_int_equal(mem_calls(), before);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* ---- common random numbers ---- */
@@ -448,24 +448,24 @@ static void test_first_attempts_are_the_same(void **state)
     double received[2][20];
     for (int retries = 0; retries < 2; retries++) {
         for (int crowded = 0; crowded < 2; crowded++) {
-            struct world w;
-            world_diamond(&w);
+            struct cluster_fixture w;
+            fixture_diamond(&w);
             w.plant_cfg.timeout_s = 100.0;
             w.cluster_cfg.clients.retries = 4 * retries;
             w.cluster_cfg.clients.backoff_s = 0.2;
             w.cluster_cfg.clients.requests_max = 5000;
-            world_open_under(&w, crowded == 1 ? 420 : 150, 20);
-            world_reset(&w);
+            fixture_open_under(&w, crowded == 1 ? 420 : 150, 20);
+            fixture_reset(&w);
             for (int t = 0; t < 20; t++) {
-                const struct plant_truth *now = world_step(&w);
+                const struct plant_truth *now = fixture_step(&w);
                 if (crowded == 0) {
                     truth[retries][t] = *now;
                 } else {
                     received[retries][t] = now->received;
                 }
             }
-            assert_true((world_sim(&w, 0)->retries > 0.0) == (retries == 1 && crowded == 1));
-            world_close(&w);
+            assert_true((fixture_sim(&w, 0)->retries > 0.0) == (retries == 1 && crowded == 1));
+            fixture_close(&w);
         }
     }
     assert_memory_equal(truth[0], truth[1], sizeof truth[0]);

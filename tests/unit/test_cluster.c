@@ -1,7 +1,7 @@
 /* The cluster simulator: its parts and single requests worked by hand, the whole under nominal load
  * and under too much, and what it refuses. */
 #include "core/cluster/share.h"
-#include "tests/unit/cluster_world.h"
+#include "tests/unit/cluster_fixture.h"
 #include "tests/unit/heard.h"
 
 #include <math.h>
@@ -83,7 +83,7 @@ static void test_share_of_more_than_a_core(void **state)
 static double work_of(const struct sim *s, int service, uint32_t request, uint32_t visit)
 {
     struct rng_block b = rng_philox(s->key_service, visit, request, s->id.episode, s->id.env);
-    return rng_exponential(b.v[0]) * s->world->topology->demand_s[service];
+    return rng_exponential(b.v[0]) * s->shared->topology->demand_s[service];
 }
 
 /* s0 -> s1 with one slot each. Two requests at 1 s: the second waits until the first has been
@@ -91,13 +91,13 @@ static double work_of(const struct sim *s, int service, uint32_t request, uint32
 static void test_caller_holds_its_slot(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 2, 1.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 2, 1.0);
     w.topology_cfg.slots_per_pod = 1;
     w.plant_cfg.timeout_s = 100;
-    struct sim *s = world_start(&w);
-    world_request(s, 1.0);
-    world_request(s, 1.0);
+    struct sim *s = fixture_start(&w);
+    fixture_request(s, 1.0);
+    fixture_request(s, 1.0);
     double first_own = 1.0 + work_of(s, 0, 0, 0), first = first_own + work_of(s, 1, 0, 1);
     double second = first + work_of(s, 0, 1, 0) + work_of(s, 1, 1, 1);
     sim_run(s, 0.5 * (first_own + first));
@@ -111,7 +111,7 @@ static void test_caller_holds_its_slot(void **state)
     assert_true(near(s->services[0].count.latency_s, s->latency_s));
     assert_true(near(sim_area_at(&s->waiting, s->now), first - 1.0));
     assert_int_equal(s->n_live, 0);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* The diamond, one request: a, then b and c side by side, each followed by its own call to d. Visit
@@ -119,14 +119,14 @@ static void test_caller_holds_its_slot(void **state)
 static void test_fan_out(void **state)
 {
     (void)state;
-    struct world w;
-    world_diamond(&w);
+    struct cluster_fixture w;
+    fixture_diamond(&w);
     w.plant_cfg.timeout_s = 100;
     for (int i = 0; i < 4; i++) {
         w.services[i].cpu_m = 1000;
         w.services[i].initial_replicas = i == 3 ? 2 : 1;
     }
-    struct sim *s = world_start(&w);
+    struct sim *s = fixture_start(&w);
     uint32_t request = 0;
     for (;; request++) { /* one whose calls to d go to two pods, so that they don't share a CPU */
         struct rng_block below_b = rng_philox(s->key_service, 2, request, s->id.episode, s->id.env);
@@ -136,7 +136,7 @@ static void test_fan_out(void **state)
         }
     }
     s->legit.n = request;
-    world_request(s, 0.0);
+    fixture_request(s, 0.0);
     sim_run(s, 50.0);
     double by_b = work_of(s, 1, request, 1) + work_of(s, 3, request, 2);
     double by_c = work_of(s, 2, request, 3) + work_of(s, 3, request, 4);
@@ -144,27 +144,27 @@ static void test_fan_out(void **state)
     assert_int_equal(s->hops, 5);
     assert_true(s->services[0].count.sent == 2.0 && s->services[3].count.received == 2.0);
     assert_true(s->answered == 1.0);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* One place only: the second of two requests is refused at once, and fails. */
 static void test_refusal(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 1, 1.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 1.0);
     w.topology_cfg.slots_per_pod = 1;
     w.topology_cfg.queue_per_pod = 1;
-    struct sim *s = world_start(&w);
-    world_request(s, 1.0);
+    struct sim *s = fixture_start(&w);
+    fixture_request(s, 1.0);
     assert_true(s->entry_area.value == 1.0);
-    world_request(s, 1.0);
+    fixture_request(s, 1.0);
     assert_true(s->entry_area.value == 0.0); /* the entry is full: not available */
-    world_request(s, 1.0);
+    fixture_request(s, 1.0);
     assert_true(s->truth.failed == 1.0 && s->services[0].count.errors == 1.0);
     assert_true(s->resolved == 1.0 && s->received == 3.0);
     assert_true(sim_consistent(s));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* With a time-out of 0.1 s and calls of 1 s on average: whoever waits is dropped when its turn
@@ -173,14 +173,14 @@ static void test_deadlines(void **state)
 {
     (void)state;
     for (int propagate = 0; propagate < 2; propagate++) {
-        struct world w;
-        world_chain(&w, 2, 1.0);
+        struct cluster_fixture w;
+        fixture_chain(&w, 2, 1.0);
         w.topology_cfg.slots_per_pod = 1;
         w.plant_cfg.timeout_s = 0.1;
         w.cluster_cfg.deadline_propagation = propagate == 1;
-        struct sim *s = world_start(&w);
+        struct sim *s = fixture_start(&w);
         for (int i = 0; i < 10; i++) {
-            world_request(s, 1.0);
+            fixture_request(s, 1.0);
         }
         sim_run(s, 500.0);
         assert_int_equal(s->n_live, 0);
@@ -189,7 +189,7 @@ static void test_deadlines(void **state)
         double worked = s->services[1].count.received;
         assert_true(propagate == 1 ? worked <= 1.0 : worked == 10.0);
         assert_true(s->truth.failed >= 9.0);
-        world_close(&w);
+        fixture_close(&w);
     }
 }
 
@@ -208,23 +208,23 @@ static void test_nominal_and_overload(void **state)
         {{8, 10, 6, 6}, 600, 0.8, 0.95},
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        struct world w;
-        world_diamond(&w);
+        struct cluster_fixture w;
+        fixture_diamond(&w);
         for (int i = 0; i < 4; i++) {
             w.services[i].initial_replicas = cases[k].replicas[i];
         }
-        world_open_under(&w, cases[k].rps, 0);
-        world_reset(&w);
+        fixture_open_under(&w, cases[k].rps, 0);
+        fixture_reset(&w);
         double received = 0, compliant = 0;
         for (int t = 0; t < 10; t++) {
-            const struct plant_truth *truth = world_step(&w);
+            const struct plant_truth *truth = fixture_step(&w);
             received += truth->received;
             compliant += truth->compliant;
         }
         print_message("%g/s: compliance %.4f\n", cases[k].rps, compliant / received);
         assert_true(compliant / received > cases[k].least - 1e-12);
         assert_true(compliant / received <= cases[k].most);
-        world_close(&w);
+        fixture_close(&w);
     }
 }
 
@@ -233,12 +233,13 @@ static void test_nominal_and_overload(void **state)
 static void test_errors(void **state)
 {
     (void)state;
-    struct world w;
+    struct cluster_fixture w;
     struct heard heard;
-    world_diamond(&w);
-    world_open(&w, 1);
+    fixture_diamond(&w);
+    fixture_open(&w, 1);
     heard_begin(&heard);
-    assert_int_equal(plant_reset(w.plant, 0, &w.id, &w.schedule, WORLD_HORIZON + 1), ERR_MISMATCH);
+    assert_int_equal(plant_reset(w.plant, 0, &w.id, &w.schedule, FIXTURE_HORIZON + 1),
+                     ERR_MISMATCH);
     assert_non_null(strstr(heard.last, "201 periods"));
     struct plant *other = NULL;
     w.topology_cfg.queue_per_pod = 100000000;
@@ -254,7 +255,7 @@ static void test_errors(void **state)
     mem_fail_after(0);
     assert_null(other);
     heard_end();
-    world_close(&w);
+    fixture_close(&w);
 }
 
 int main(void)

@@ -1,21 +1,21 @@
-/* Weather and measurement: what slow services and a neighbour do, and when; lagged windows, the
- * pods that the HPA counts, exact means. */
+/* Disturbances and measurement: what slow services and a neighbour do, and when; lagged windows,
+ * the pods that the HPA counts, exact means. */
 #include "core/cluster/share.h"
-#include "tests/unit/cluster_world.h"
+#include "tests/unit/cluster_fixture.h"
 
 #include <math.h>
 
-/* ---- weather ---- */
+/* ---- disturbances ---- */
 
 /* No load, no events: no ticks. */
 static void test_calm_has_no_ticks(void **state)
 {
     (void)state;
-    struct world w;
-    world_diamond(&w);
-    world_open_under(&w, 10, 0);
-    world_event(&w, EVENT_SLOW, 2, 33.33, 10, 3.0);
-    struct sim *s = world_reset(&w);
+    struct cluster_fixture w;
+    fixture_diamond(&w);
+    fixture_open_under(&w, 10, 0);
+    fixture_event(&w, EVENT_SLOW, 2, 33.33, 10, 3.0);
+    struct sim *s = fixture_reset(&w);
     assert_true(near(s->tick_s, 33.3));
     sim_run(s, 40.0);
     assert_true(s->services[2].slowdown == 3.0 && s->services[1].slowdown == 1.0);
@@ -23,7 +23,7 @@ static void test_calm_has_no_ticks(void **state)
     sim_run(s, 50.0);
     assert_true(s->services[2].slowdown == 1.0);
     assert_true(s->tick_s == SIM_NEVER);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* 2 pods of weight 1000 and one of 500 want 1 + 1 + 0.5 cores of a node whose neighbour leaves 2:
@@ -31,8 +31,8 @@ static void test_calm_has_no_ticks(void **state)
 static void test_contention(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 3, 0.01);
+    struct cluster_fixture w;
+    fixture_chain(&w, 3, 0.01);
     w.services[2].cpu_m = 500;
     w.services[1].calls = NULL;
     w.services[1].n_calls = 0;
@@ -40,11 +40,11 @@ static void test_contention(void **state)
     w.services[0].n_calls = 0;
     w.topology_cfg.node_cpu_m = 4000;
     w.plant_cfg.timeout_s = 600;
-    world_open(&w, 1);
-    world_event(&w, EVENT_NEIGHBOUR, -1, 10, 100, 0.5);
-    struct sim *s = world_reset(&w);
+    fixture_open(&w, 1);
+    fixture_event(&w, EVENT_NEIGHBOUR, -1, 10, 100, 0.5);
+    struct sim *s = fixture_reset(&w);
     for (int i = 0; i < 30; i++) {
-        world_request(s, 9.0);
+        fixture_request(s, 9.0);
     }
     for (int i = 0; i < 3; i++) {
         assert_true(s->pods[i].computing > 1);
@@ -62,14 +62,14 @@ static void test_contention(void **state)
     assert_true(!s->throttled);
     for (int i = 0; s->pods[0].computing == 0; i++) {
         assert_in_range(i, 0, 30);
-        world_request(s, 11.04);
+        fixture_request(s, 11.04);
     }
     sim_run(s, 11.04);
     assert_true(near(s->pods[0].cores + s->pods[1].cores + s->pods[2].cores, 2.0));
     assert_true(near(s->pods[0].cores, 0.8) && s->throttled);
     sim_run(s, 120.0);
     assert_true(s->tick_s == SIM_NEVER);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* ---- measurement ---- */
@@ -78,27 +78,30 @@ static void test_contention(void **state)
 static void test_first_state(void **state)
 {
     (void)state;
-    struct world w;
-    world_diamond(&w);
-    world_open_under(&w, 200, 0);
-    world_reset(&w);
-    assert_true(fabs(world_global(&w, GF_ENTRY_30S) - 200.0) < 4.0 * sqrt(200.0 / 30.0));
-    assert_true(fabs(world_global(&w, GF_ENTRY_5S) - 200.0) < 4.0 * sqrt(200.0 / 5.0));
-    assert_true(world_global(&w, GF_ANSWERED) > 0.99);
-    assert_true(world_global(&w, GF_RESPONSE) > 40.0 && world_global(&w, GF_RESPONSE) < 80.0);
+    struct cluster_fixture w;
+    fixture_diamond(&w);
+    fixture_open_under(&w, 200, 0);
+    fixture_reset(&w);
+    assert_true(fabs(fixture_global(&w, GF_ENTRY_30S) - 200.0) < 4.0 * sqrt(200.0 / 30.0));
+    assert_true(fabs(fixture_global(&w, GF_ENTRY_5S) - 200.0) < 4.0 * sqrt(200.0 / 5.0));
+    assert_true(fixture_global(&w, GF_ANSWERED) > 0.99);
+    assert_true(fixture_global(&w, GF_RESPONSE) > 40.0 && fixture_global(&w, GF_RESPONSE) < 80.0);
     /* CPU: 200/s x 5 ms; twice as many calls at d; 10 s utilisation near 1/2 at a. */
-    assert_true(fabs(world_feature(&w, 0, SF_CPU) - 1000.0) < 100.0);
-    assert_true(fabs(world_feature(&w, 3, SF_RECEIVED) - 400.0) < 40.0);
-    assert_true(fabs(world_feature(&w, 0, SF_UTIL_10S) - 0.5) < 0.1);
-    assert_true(world_feature(&w, 0, SF_DEPLOYED) == 4.0 && world_feature(&w, 1, SF_READY) == 5.0);
-    assert_true(world_feature(&w, 2, SF_HPA_READY) == 3.0 && world_feature(&w, 3, SF_ID) == 3.0);
+    assert_true(fabs(fixture_feature(&w, 0, SF_CPU) - 1000.0) < 100.0);
+    assert_true(fabs(fixture_feature(&w, 3, SF_RECEIVED) - 400.0) < 40.0);
+    assert_true(fabs(fixture_feature(&w, 0, SF_UTIL_10S) - 0.5) < 0.1);
+    assert_true(fixture_feature(&w, 0, SF_DEPLOYED) == 4.0 &&
+                fixture_feature(&w, 1, SF_READY) == 5.0);
+    assert_true(fixture_feature(&w, 2, SF_HPA_READY) == 3.0 &&
+                fixture_feature(&w, 3, SF_ID) == 3.0);
     /* The autoscaler's window is another one, and its milli-cores are whole. */
-    assert_true(fabs(world_feature(&w, 2, SF_HPA_CPU) / world_feature(&w, 2, SF_CPU) - 1) < 0.15);
-    assert_true(world_feature(&w, 2, SF_HPA_CPU) == floor(world_feature(&w, 2, SF_HPA_CPU)));
+    assert_true(fabs(fixture_feature(&w, 2, SF_HPA_CPU) / fixture_feature(&w, 2, SF_CPU) - 1) <
+                0.15);
+    assert_true(fixture_feature(&w, 2, SF_HPA_CPU) == floor(fixture_feature(&w, 2, SF_HPA_CPU)));
     /* Traffic of d: 400 calls/s of 1000 bytes. */
-    assert_true(fabs(world_feature(&w, 3, SF_NET_IN) - 3200.0) < 320.0);
+    assert_true(fabs(fixture_feature(&w, 3, SF_NET_IN) - 3200.0) < 320.0);
     assert_true(plant_truth(w.plant, 0)->received == 0.0);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* The load steps at 30 s from 100 to 300. At 45 the newest scrape is of 37.5 s: 7.5 of the last
@@ -106,23 +109,23 @@ static void test_first_state(void **state)
 static void test_lag_and_windows(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 1, 1000.0);
-    world_open(&w, 1);
-    world_rate(&w, 0, 30, 100, 0);
-    world_rate(&w, 30, WORLD_SECONDS, 300, 0);
-    world_reset(&w);
-    world_step(&w);
-    world_step(&w);
-    world_step(&w);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 1000.0);
+    fixture_open(&w, 1);
+    fixture_rate(&w, 0, 30, 100, 0);
+    fixture_rate(&w, 30, FIXTURE_SECONDS, 300, 0);
+    fixture_reset(&w);
+    fixture_step(&w);
+    fixture_step(&w);
+    fixture_step(&w);
     double sd = sqrt(300.0);
-    assert_true(fabs(world_global(&w, GF_ENTRY_5S) - 300.0) < 4.0 * sd / sqrt(5.0));
-    assert_true(fabs(world_global(&w, GF_ENTRY_10S) - 250.0) < 4.0 * sd / sqrt(10.0));
-    assert_true(fabs(world_global(&w, GF_ENTRY_30S) - 150.0) < 4.0 * sd / sqrt(30.0));
-    assert_true(near(world_global(&w, GF_ENTRY_TREND),
-                     world_global(&w, GF_ENTRY_10S) - world_global(&w, GF_ENTRY_30S)));
-    assert_true(fabs(world_global(&w, GF_ENTRY_DIFF) - 150.0) < 4.0 * sd / sqrt(5.0));
-    world_close(&w);
+    assert_true(fabs(fixture_global(&w, GF_ENTRY_5S) - 300.0) < 4.0 * sd / sqrt(5.0));
+    assert_true(fabs(fixture_global(&w, GF_ENTRY_10S) - 250.0) < 4.0 * sd / sqrt(10.0));
+    assert_true(fabs(fixture_global(&w, GF_ENTRY_30S) - 150.0) < 4.0 * sd / sqrt(30.0));
+    assert_true(near(fixture_global(&w, GF_ENTRY_TREND),
+                     fixture_global(&w, GF_ENTRY_10S) - fixture_global(&w, GF_ENTRY_30S)));
+    assert_true(fabs(fixture_global(&w, GF_ENTRY_DIFF) - 150.0) < 4.0 * sd / sqrt(5.0));
+    fixture_close(&w);
 }
 
 /* Scaled from 1 to 3 at 0, ready at 20. Decisions and newest scrapes:
@@ -134,61 +137,61 @@ static void test_hpa_partition(void **state)
 {
     (void)state;
     static const double expected[][3] = {{1, 0, 2}, {1, 2, 0}, {3, 0, 0}, {3, 0, 0}};
-    struct world w;
-    world_chain(&w, 1, 100.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 100.0);
     w.cluster_cfg.start_sd_s = 0;
-    world_open_under(&w, 60, 0);
-    world_reset(&w);
+    fixture_open_under(&w, 60, 0);
+    fixture_reset(&w);
     w.delta[0] = 2;
     for (int t = 0; t < 4; t++) {
-        world_step(&w);
-        assert_true(world_feature(&w, 0, SF_HPA_READY) == expected[t][0]);
-        assert_true(world_feature(&w, 0, SF_HPA_IGNORED) == expected[t][1]);
-        assert_true(world_feature(&w, 0, SF_HPA_MISSING) == expected[t][2]);
+        fixture_step(&w);
+        assert_true(fixture_feature(&w, 0, SF_HPA_READY) == expected[t][0]);
+        assert_true(fixture_feature(&w, 0, SF_HPA_IGNORED) == expected[t][1]);
+        assert_true(fixture_feature(&w, 0, SF_HPA_MISSING) == expected[t][2]);
     }
-    assert_true(fabs(world_feature(&w, 0, SF_HPA_CPU) - 600.0) < 100.0);
-    assert_true(world_feature(&w, 0, SF_HPA_CPU) == floor(world_feature(&w, 0, SF_HPA_CPU)));
-    assert_true(world_feature(&w, 0, SF_DESIRED) == 3.0);
-    world_close(&w);
+    assert_true(fabs(fixture_feature(&w, 0, SF_HPA_CPU) - 600.0) < 100.0);
+    assert_true(fixture_feature(&w, 0, SF_HPA_CPU) == floor(fixture_feature(&w, 0, SF_HPA_CPU)));
+    assert_true(fixture_feature(&w, 0, SF_DESIRED) == 3.0);
+    fixture_close(&w);
 }
 
 /* Desired replicas are clipped to the service's range; the present wish is shown. */
 static void test_clipping(void **state)
 {
     (void)state;
-    struct world w;
-    world_diamond(&w);
-    world_open(&w, 1);
-    world_reset(&w);
+    struct cluster_fixture w;
+    fixture_diamond(&w);
+    fixture_open(&w, 1);
+    fixture_reset(&w);
     w.delta[0] = 100;
     w.delta[1] = -100;
     w.delta[2] = INT32_MAX;
-    world_step(&w);
-    assert_true(world_feature(&w, 0, SF_DESIRED) == 10.0);
-    assert_true(world_feature(&w, 1, SF_DESIRED) == 1.0);
-    assert_true(world_feature(&w, 2, SF_DESIRED) == 10.0);
-    world_close(&w);
+    fixture_step(&w);
+    assert_true(fixture_feature(&w, 0, SF_DESIRED) == 10.0);
+    assert_true(fixture_feature(&w, 1, SF_DESIRED) == 1.0);
+    assert_true(fixture_feature(&w, 2, SF_DESIRED) == 10.0);
+    fixture_close(&w);
 }
 
 /* Truth of a quiet period: exact means. */
 static void test_truth_means(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 2, 100.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 2, 100.0);
     w.cluster_cfg.start_sd_s = 0;
-    struct sim *s = world_start(&w);
+    struct sim *s = fixture_start(&w);
     w.delta[0] = 2;
-    const struct plant_truth *t = world_step(&w);
+    const struct plant_truth *t = fixture_step(&w);
     assert_true(near(t->pods_deployed_mean, 4.0));
     assert_true(near(t->requested_m_mean, 4000.0));
     assert_true(near(t->entry_available_mean, 1.0) && near(t->service_available_mean, 1.0));
     sim_pod_crash(s, 1); /* s1 is away for 10 + 20 s */
-    t = world_step(&w);
+    t = fixture_step(&w);
     assert_true(near(t->pods_failed_mean, 10.0 / 15.0));
     assert_true(near(t->service_available_mean, 0.5));
     assert_true(near(t->entry_available_mean, 1.0));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 int main(void)

@@ -2,7 +2,7 @@
  * drawn, who follows whom, and every refusal. */
 #include "core/base/config.h"
 #include "core/scenario/schedule.h"
-#include "tests/unit/scenario_world.h"
+#include "tests/unit/scenario_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -23,11 +23,11 @@ static enum err build(struct fixture *f, const char *events)
                    "workload: {mean_rps: 100}\n"
                    "scenarios:\n  - name: x\n    events:\n%s",
                    events);
-    TRY(cfg_load_text(&f->places, "s.yaml", text, NULL, 0, &f->root));
+    TRY(cfg_load_text(&f->src_locs, "s.yaml", text, NULL, 0, &f->root));
     TRY(topology_init(&f->topology, &f->arena, &f->root.topology, NULL));
     TRY(workload_init(&f->workload, &f->arena, &f->root.workload));
     return scenario_init(&f->scenario, &f->arena, &f->root.scenarios[0], &f->workload, &f->topology,
-                         "scenarios.0", &f->places);
+                         "scenarios.0", &f->src_locs);
 }
 
 static void build_ok(struct fixture *f, const char *events)

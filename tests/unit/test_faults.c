@@ -1,18 +1,19 @@
-/* What each kind of event does to the simulated cluster, measured in small worlds. */
-#include "tests/unit/cluster_world.h"
+/* What each kind of event does to the simulated cluster, measured in small clusters. */
+#include "tests/unit/cluster_fixture.h"
 
 #include <math.h>
 
 /* The event that was added last. */
-static struct event *last_event(struct world *w)
+static struct event *last_event(struct cluster_fixture *w)
 {
     return &w->schedule.events[w->schedule.n_events - 1];
 }
 
-static void loris(struct world *w, double start_s, double duration_s, double per_s, double hold_s)
+static void loris(struct cluster_fixture *w, double start_s, double duration_s, double per_s,
+                  double hold_s)
 {
     w->schedule.mean_rps = 100;
-    world_event(w, EVENT_LORIS, -1, start_s, duration_s, per_s / 100);
+    fixture_event(w, EVENT_LORIS, -1, start_s, duration_s, per_s / 100);
     last_event(w)->hold_s = hold_s;
 }
 
@@ -34,32 +35,32 @@ static int holding(const struct sim *s)
 static void test_loris_takes_slots_and_places(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 1, 1000.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 1000.0);
     w.topology_cfg.slots_per_pod = 2;
     w.topology_cfg.queue_per_pod = 4;
-    world_open(&w, 1);
+    fixture_open(&w, 1);
     loris(&w, 10, 20, 50, 30);
-    struct sim *s = world_reset(&w);
+    struct sim *s = fixture_reset(&w);
     sim_run(s, 15);
-    assert_int_equal(s->n_holders, 6);
+    assert_int_equal(s->n_held_conns, 6);
     assert_int_equal(holding(s), 2);
     assert_int_equal(s->pods[0].held, 2);
     assert_int_equal(s->pods[0].queued, 4);
     assert_int_equal(s->pods[0].computing, 0);
     assert_true(s->entry_area.value == 0.0);
     assert_true(sim_consistent(s));
-    world_request(s, 16);
+    fixture_request(s, 16);
     assert_true(s->received == 1.0 && s->resolved == 1.0 && s->truth.failed == 1.0);
     sim_run(s, 10 + 3 * 30 + 2); /* three pairs, one behind the other */
-    assert_int_equal(s->n_holders, 0);
+    assert_int_equal(s->n_held_conns, 0);
     assert_int_equal(s->pods[0].held + s->pods[0].queued, 0);
     assert_int_equal(s->n_live, 0);
     assert_true(s->tick_s == SIM_NEVER);
     assert_true(s->received == 1.0 && s->services[0].count.received == 1.0);
     assert_true(sim_pod_used_s(s, 0) == 0.0);
     assert_true(sim_consistent(s));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* One slot, held from its arrival at about 10 s on for 5 s: the request made at 11 s waits for it
@@ -67,26 +68,26 @@ static void test_loris_takes_slots_and_places(void **state)
 static void test_request_waits_behind_a_holder(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 1, 1e6);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 1e6);
     w.topology_cfg.slots_per_pod = 1;
     w.plant_cfg.timeout_s = 100;
-    world_open(&w, 1);
+    fixture_open(&w, 1);
     loris(&w, 10, 0.2, 50, 5);
-    struct sim *s = world_reset(&w);
+    struct sim *s = fixture_reset(&w);
     sim_run(s, 11);
-    int n = s->n_holders;
+    int n = s->n_held_conns;
     double free_s = 0.0; /* when the last of them leaves */
     assert_true(n > 1);
     for (int i = 0; i < s->n_touched; i++) {
         free_s = s->calls[i].state == CALL_HOLDING ? s->calls[i].deadline_s : free_s;
     }
-    world_request(s, 11);
+    fixture_request(s, 11);
     sim_run(s, 11 + 5 * n);
     assert_true(s->answered == 1.0);
     double expected = free_s + 5 * (n - 1) - 11; /* each a tick late at most */
     assert_true(s->latency_s > expected - 1e-3 && s->latency_s < expected + 0.1 * n + 1e-3);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* Little's law: 20 connections/s that stay 4 s each hold 80 slots on average. Their number is
@@ -95,59 +96,59 @@ static void test_request_waits_behind_a_holder(void **state)
 static void test_loris_holds_rate_times_time(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 1, 1000.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 1000.0);
     w.topology_cfg.slots_per_pod = 200;
-    world_open(&w, 1);
+    fixture_open(&w, 1);
     loris(&w, 0, 1000, 20, 4);
-    struct sim *s = world_reset(&w);
+    struct sim *s = fixture_reset(&w);
     double sum = 0.0;
     for (int i = 0; i < 950; i++) {
         sim_run(s, 10 + i);
-        sum += s->n_holders;
+        sum += s->n_held_conns;
     }
     double sd = sqrt(80.0 * 4 / 950);
     print_message("held %.2f, expected 80 +- %.2f\n", sum / 950, sd);
     assert_true(fabs(sum / 950 - 80) < 3 * sd);
-    world_close(&w);
+    fixture_close(&w);
 }
 
-/* A pod that crashes, or is out of grace, loses its holders, waiting ones, too. */
+/* A pod that crashes, or is out of grace, loses its held connections, waiting ones, too. */
 static void test_holders_die_with_their_pod(void **state)
 {
     (void)state;
     for (int drain = 0; drain < 2; drain++) {
-        struct world w;
-        world_chain(&w, 1, 1000.0);
+        struct cluster_fixture w;
+        fixture_chain(&w, 1, 1000.0);
         w.services[0].initial_replicas = 2;
         w.topology_cfg.slots_per_pod = 2;
         w.topology_cfg.queue_per_pod = 4;
-        world_open(&w, 1);
+        fixture_open(&w, 1);
         loris(&w, 0, 5, 50, 500);
-        struct sim *s = world_reset(&w);
+        struct sim *s = fixture_reset(&w);
         sim_run(s, 10);
-        assert_int_equal(s->n_holders, 12);
+        assert_int_equal(s->n_held_conns, 12);
         if (drain == 1) {
             sim_scale(s, 0, 1);
             sim_run(s, 39);
-            assert_int_equal(s->n_holders, 12);
+            assert_int_equal(s->n_held_conns, 12);
             sim_run(s, 41);
         } else {
             sim_pod_crash(s, 1);
         }
-        assert_int_equal(s->n_holders, 6);
+        assert_int_equal(s->n_held_conns, 6);
         assert_true(sim_consistent(s));
         assert_true(s->services[0].count.errors == 0.0);
-        world_close(&w);
+        fixture_close(&w);
     }
 }
 
 /* ---- requests ---- */
 
 /* From the beginning on, 0.3 of the calls of s0 to s1 are lost. */
-static void lossy_link(struct world *w, double duration_s)
+static void lossy_link(struct cluster_fixture *w, double duration_s)
 {
-    world_event(w, EVENT_NET_LOSS, 0, 0, duration_s, 0.3);
+    fixture_event(w, EVENT_NET_LOSS, 0, 0, duration_s, 0.3);
     last_event(w)->callee = 1;
 }
 
@@ -156,15 +157,15 @@ static void lossy_link(struct world *w, double duration_s)
 static void test_loss_is_the_share_of_failures(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 2, 1000.0);
-    world_open_under(&w, 20, 0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 2, 1000.0);
+    fixture_open_under(&w, 20, 0);
     lossy_link(&w, 400);
-    struct sim *s = world_reset(&w);
-    world_step(&w);
+    struct sim *s = fixture_reset(&w);
+    fixture_step(&w);
     double received = 0.0, failed = 0.0;
     for (int t = 0; t < 20; t++) {
-        const struct plant_truth *truth = world_step(&w);
+        const struct plant_truth *truth = fixture_step(&w);
         received += truth->received;
         failed += truth->failed;
     }
@@ -177,7 +178,7 @@ static void test_loss_is_the_share_of_failures(void **state)
     double before = s->services[1].count.errors;
     sim_run(s, 500);
     assert_true(s->services[1].count.errors == before && !s->lossy);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* An asynchronous callee is told over the same network: a third of what it is told does not arrive,
@@ -185,14 +186,14 @@ static void test_loss_is_the_share_of_failures(void **state)
 static void test_async_calls_are_lost_too(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 2, 1000.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 2, 1000.0);
     w.services[0].async = w.services[0].calls;
     w.services[0].n_async = 1;
     w.services[0].n_calls = 0;
-    world_open_under(&w, 20, 0);
+    fixture_open_under(&w, 20, 0);
     lossy_link(&w, 300);
-    struct sim *s = world_reset(&w);
+    struct sim *s = fixture_reset(&w);
     sim_run(s, 1);
     double told = s->services[1].count.received, lost = s->services[1].count.errors;
     sim_run(s, 299);
@@ -203,7 +204,7 @@ static void test_async_calls_are_lost_too(void **state)
     assert_true(told > 5500 && fabs(lost / told - 0.3) < 4 * sd);
     assert_true(s->truth.failed == 0.0 && s->services[0].count.errors == 0.0);
     assert_true(cluster_consistent(w.plant));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* ---- retry storms ---- */
@@ -217,17 +218,17 @@ static void test_storm_adds_attempts(void **state)
     (void)state;
     static const double begin_s[] = {0, 105, 405}, end_s[] = {90, 390, 500};
     for (int own = 0; own < 2; own++) {
-        struct world w;
-        world_chain(&w, 2, 1000.0);
+        struct cluster_fixture w;
+        fixture_chain(&w, 2, 1000.0);
         w.cluster_cfg.clients.storms = true;
         w.cluster_cfg.clients.retries = own;
         w.cluster_cfg.clients.backoff_s = 0.1;
         w.cluster_cfg.clients.backoff_max_s = 1;
         w.cluster_cfg.clients.requests_max = 1000;
-        world_open_under(&w, 40, 0);
+        fixture_open_under(&w, 40, 0);
         lossy_link(&w, 600);
-        world_event(&w, EVENT_RETRY_STORM, -1, 100, 300, 1.5);
-        struct sim *s = world_reset(&w);
+        fixture_event(&w, EVENT_RETRY_STORM, -1, 100, 300, 1.5);
+        struct sim *s = fixture_reset(&w);
         for (int part = 0; part < 3; part++) {
             double more = part == 1 ? 1.5 : 0.0;
             sim_run(s, begin_s[part]);
@@ -253,7 +254,7 @@ static void test_storm_adds_attempts(void **state)
             assert_true(fabs(again - tries) <= (tries > 0.0 ? 4 * sqrt(0.9 / received) : 0.0));
             assert_true(cluster_consistent(w.plant));
         }
-        world_close(&w);
+        fixture_close(&w);
     }
 }
 
@@ -264,24 +265,24 @@ static void test_storm_makes_a_flood_larger(void **state)
     (void)state;
     double calls[2], received[2];
     for (int storm = 0; storm < 2; storm++) {
-        struct world w;
-        world_chain(&w, 1, 50.0);
+        struct cluster_fixture w;
+        fixture_chain(&w, 1, 50.0);
         w.topology_cfg.slots_per_pod = 4;
         w.topology_cfg.queue_per_pod = 20;
         w.cluster_cfg.clients.storms = true;
         w.cluster_cfg.clients.backoff_s = 0.1;
         w.cluster_cfg.clients.backoff_max_s = 1;
         w.cluster_cfg.clients.requests_max = 10000;
-        world_open_under(&w, 100, 0);
+        fixture_open_under(&w, 100, 0);
         if (storm == 1) {
-            world_event(&w, EVENT_RETRY_STORM, -1, 0, 300, 2);
+            fixture_event(&w, EVENT_RETRY_STORM, -1, 0, 300, 2);
         }
-        struct sim *s = world_reset(&w);
+        struct sim *s = fixture_reset(&w);
         sim_run(s, 300);
         calls[storm] = s->services[0].count.received;
         received[storm] = s->received;
         assert_true(cluster_consistent(w.plant));
-        world_close(&w);
+        fixture_close(&w);
     }
     print_message("calls %.0f without the storm, %.0f with it\n", calls[0], calls[1]);
     assert_true(received[0] == received[1]);
@@ -289,8 +290,8 @@ static void test_storm_makes_a_flood_larger(void **state)
     assert_true(calls[1] > 1.8 * calls[0] && calls[1] <= 3.0 * calls[0]);
 }
 
-/* An episode without a storm does not notice that its world has some: the same bits, measured and
- * true. */
+/* An episode without a storm does not notice that its configuration has some: the same bits,
+ * measured and true. */
 static void test_without_a_storm_nothing_changes(void **state)
 {
     (void)state;
@@ -298,22 +299,22 @@ static void test_without_a_storm_nothing_changes(void **state)
     struct plant_truth truth[2][PERIODS];
     float seen[2][128];
     for (int storms = 0; storms < 2; storms++) {
-        struct world w;
-        world_diamond(&w);
+        struct cluster_fixture w;
+        fixture_diamond(&w);
         w.cluster_cfg.clients.storms = storms == 1;
         w.cluster_cfg.clients.backoff_s = 0.1;
         w.cluster_cfg.clients.requests_max = 1000;
-        world_open_under(&w, 700, 50);
-        world_event(&w, EVENT_CRASH, -1, 20, 100, 0.9);
-        world_reset(&w);
+        fixture_open_under(&w, 700, 50);
+        fixture_event(&w, EVENT_CRASH, -1, 20, 100, 0.9);
+        fixture_reset(&w);
         for (int t = 0; t < PERIODS; t++) {
-            truth[storms][t] = *world_step(&w);
+            truth[storms][t] = *fixture_step(&w);
         }
         assert_true(truth[storms][PERIODS - 1].failed > 100.0);
         assert_true((size_t)w.plant->n_state <= 128);
         memset(seen[storms], 0, sizeof seen[storms]);
         memcpy(seen[storms], plant_state(w.plant, 0), (size_t)w.plant->n_state * sizeof(float));
-        world_close(&w);
+        fixture_close(&w);
     }
     assert_memory_equal(truth[0], truth[1], sizeof truth[0]);
     assert_memory_equal(seen[0], seen[1], sizeof seen[0]);
@@ -325,51 +326,51 @@ static void test_without_a_storm_nothing_changes(void **state)
 static void test_costly_requests(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 1, 100.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 100.0);
     w.services[0].initial_replicas = 4;
-    world_open_under(&w, 40, 10);
-    for (int t = 0; t < WORLD_SECONDS; t++) {
+    fixture_open_under(&w, 40, 10);
+    for (int t = 0; t < FIXTURE_SECONDS; t++) {
         w.schedule.attack_excess[t] = 4.0f;
     }
-    world_reset(&w);
+    fixture_reset(&w);
     double used_m = 0.0;
     for (int t = 0; t < 100; t++) {
-        used_m += world_step(&w)->used_m_mean / 100;
+        used_m += fixture_step(&w)->used_m_mean / 100;
     }
     /* Per second: 40 x (2 x 10 ms^2) + 10 x (2 x 50 ms^2), exponential: sd 0.241 cores. */
     double sd = 1e3 * sqrt((40 * 2 * 1e-4 + 10 * 2 * 25e-4) / 1500);
     print_message("used %.1f m, expected 900 +- %.1f\n", used_m, sd);
     assert_true(fabs(used_m - 900) < 4 * sd);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* The learned attacker's ordinary requests thin the costly ones: 10 of 20 /s need 5 x. */
 static void test_ordinary_attack_thins_the_excess(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 1, 100.0);
-    world_open_under(&w, 40, 10);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 100.0);
+    fixture_open_under(&w, 40, 10);
     w.schedule.attack_excess[20] = 4.0f;
-    struct sim *s = world_reset(&w);
+    struct sim *s = fixture_reset(&w);
     struct attack_action up = {.entry = 0, .rate_change = 1};
     assert_int_equal(plant_step(w.plant, w.delta, &up, NULL), ERR_OK);
     assert_true(near(s->extra_total, 10.0) && s->attack.work == 1.0);
     sim_run(s, 20.5);
     assert_true(near(s->attack.work, 1.0 + 4.0 / 2.0));
     assert_true(s->legit.work == 1.0);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static void test_slow_node_slows_every_service(void **state)
 {
     (void)state;
-    struct world w;
-    world_diamond(&w);
-    world_open(&w, 1);
-    world_event(&w, EVENT_SLOW_NODE, -1, 5, 20, 2.5);
-    struct sim *s = world_reset(&w);
+    struct cluster_fixture w;
+    fixture_diamond(&w);
+    fixture_open(&w, 1);
+    fixture_event(&w, EVENT_SLOW_NODE, -1, 5, 20, 2.5);
+    struct sim *s = fixture_reset(&w);
     sim_run(s, 10);
     for (int i = 0; i < 4; i++) {
         assert_true(s->services[i].slowdown == 2.5);
@@ -378,7 +379,7 @@ static void test_slow_node_slows_every_service(void **state)
     for (int i = 0; i < 4; i++) {
         assert_true(s->services[i].slowdown == 1.0);
     }
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* ---- pods ---- */
@@ -391,25 +392,25 @@ static void test_blow(void **state)
     static const int expected[] = {2, 3, 2, 2};
     uint32_t chosen[3] = {0};
     for (uint32_t run = 0; run < 3; run++) {
-        struct world w;
-        world_diamond(&w);
+        struct cluster_fixture w;
+        fixture_diamond(&w);
         w.id.episode = run == 2 ? 77 : 5;
-        world_open(&w, 1);
-        world_event(&w, EVENT_CRASH_ALL, -1, 33.33, 1, 0.6);
-        struct sim *s = world_reset(&w);
+        fixture_open(&w, 1);
+        fixture_event(&w, EVENT_CRASH_ALL, -1, 33.33, 1, 0.6);
+        struct sim *s = fixture_reset(&w);
         sim_run(s, 33.35);
         assert_true(s->failed_area.value == 0.0);
         sim_run(s, 33.45);
         for (int i = 0; i < 4; i++) {
             assert_int_equal(s->services[i].n_failed, expected[i]);
         }
-        for (int i = 0; i < s->world->n_pods; i++) {
+        for (int i = 0; i < s->shared->n_pods; i++) {
             chosen[run] |= s->pods[i].state == POD_CRASHED ? 1u << i : 0u;
         }
         assert_true(sim_consistent(s));
         sim_run(s, 100); /* back after 10 s and a start */
         assert_true(s->failed_area.value == 0.0);
-        world_close(&w);
+        fixture_close(&w);
     }
     assert_int_equal(chosen[0], chosen[1]);
     assert_true(chosen[0] != chosen[2]);
@@ -423,23 +424,23 @@ static void test_blow(void **state)
 static void test_outage_leaves_the_state_stale(void **state)
 {
     (void)state;
-    struct world w;
-    world_diamond(&w);
-    world_open_under(&w, 200, 0);
-    world_rate(&w, 20, WORLD_SECONDS, 300, 0);
-    world_event(&w, EVENT_METRIC_OUTAGE, -1, 20, 40, 1);
-    world_reset(&w);
-    world_step(&w);
+    struct cluster_fixture w;
+    fixture_diamond(&w);
+    fixture_open_under(&w, 200, 0);
+    fixture_rate(&w, 20, FIXTURE_SECONDS, 300, 0);
+    fixture_event(&w, EVENT_METRIC_OUTAGE, -1, 20, 40, 1);
+    fixture_reset(&w);
+    fixture_step(&w);
     size_t n = (size_t)w.plant->n_state;
     float seen[128];
     assert_true(n <= 128);
     memcpy(seen, plant_state(w.plant, 0), n * sizeof *seen);
     for (int t = 2; t <= 4; t++) { /* at 30, 45, 60 */
         w.delta[0] = 1;
-        assert_true(world_step(&w)->received > 0);
+        assert_true(fixture_step(&w)->received > 0);
         for (int i = 0; i < 4; i++) { /* one's own wishes are known */
             double desired = i == 0 ? 4.0 + (t - 1) : (double)w.services[i].initial_replicas;
-            assert_true(world_feature(&w, i, SF_DESIRED) == desired);
+            assert_true(fixture_feature(&w, i, SF_DESIRED) == desired);
             seen[state_service_at(i, SF_DESIRED)] = (float)desired;
             /* The autoscaler's columns say that there is no metric (test_hpa_pods.c). */
             memcpy(&seen[state_service_at(i, SF_HPA_READY)],
@@ -448,21 +449,22 @@ static void test_outage_leaves_the_state_stale(void **state)
         }
         assert_memory_equal(plant_state(w.plant, 0), seen, n * sizeof *seen);
     }
-    world_step(&w); /* 75 */
+    fixture_step(&w); /* 75 */
     for (int i = 0; i < 4; i++) {
-        assert_true(world_feature(&w, i, SF_RECEIVED) !=
+        assert_true(fixture_feature(&w, i, SF_RECEIVED) !=
                     (double)seen[state_service_at(i, SF_RECEIVED)]);
     }
-    assert_true(fabs(world_global(&w, GF_ENTRY_5S) - 300) < 4 * sqrt(300.0 / 5));
+    assert_true(fabs(fixture_global(&w, GF_ENTRY_5S) - 300) < 4 * sqrt(300.0 / 5));
     /* The window has two scrapes, of 62.5 and 67.5: its rate is that of their 5 s. */
-    assert_true(world_global(&w, GF_ENTRY_30S) == world_global(&w, GF_ENTRY_5S));
+    assert_true(fixture_global(&w, GF_ENTRY_30S) == fixture_global(&w, GF_ENTRY_5S));
     /* 10 s before the last 10 s nothing was seen: the difference is still that of 15 s. */
-    assert_true(world_global(&w, GF_ENTRY_DIFF) == (double)seen[state_global_at(4, GF_ENTRY_DIFF)]);
-    world_step(&w);
-    world_step(&w); /* 105: 97.5 and back to 67.5, whole */
-    assert_true(fabs(world_global(&w, GF_ENTRY_30S) - 300) < 4 * sqrt(300.0 / 30));
-    assert_true(fabs(world_global(&w, GF_ENTRY_DIFF)) < 4 * sqrt(600.0 / 10));
-    world_close(&w);
+    assert_true(fixture_global(&w, GF_ENTRY_DIFF) ==
+                (double)seen[state_global_at(4, GF_ENTRY_DIFF)]);
+    fixture_step(&w);
+    fixture_step(&w); /* 105: 97.5 and back to 67.5, whole */
+    assert_true(fabs(fixture_global(&w, GF_ENTRY_30S) - 300) < 4 * sqrt(300.0 / 30));
+    assert_true(fabs(fixture_global(&w, GF_ENTRY_DIFF)) < 4 * sqrt(600.0 / 10));
+    fixture_close(&w);
 }
 
 /* Half of the scrapes fail: rates stay unbiased, and the truth does not notice. */
@@ -471,20 +473,20 @@ static void test_half_an_outage(void **state)
     (void)state;
     double answered[2];
     for (int run = 0; run < 2; run++) {
-        struct world w;
-        world_diamond(&w);
-        world_open_under(&w, 200, 0);
+        struct cluster_fixture w;
+        fixture_diamond(&w);
+        fixture_open_under(&w, 200, 0);
         if (run == 1) {
-            world_event(&w, EVENT_METRIC_OUTAGE, -1, 0, 3000, 0.5);
+            fixture_event(&w, EVENT_METRIC_OUTAGE, -1, 0, 3000, 0.5);
         }
-        world_reset(&w);
+        fixture_reset(&w);
         double sum = 0.0;
         answered[run] = 0.0;
         int stale = 0;
         float before = -1.0f;
         for (int t = 0; t < 150; t++) {
-            answered[run] += world_step(&w)->answered;
-            float now = (float)world_global(&w, GF_ENTRY_30S);
+            answered[run] += fixture_step(&w)->answered;
+            float now = (float)fixture_global(&w, GF_ENTRY_30S);
             stale += now == before;
             before = now;
             sum += (double)now / 150;
@@ -492,7 +494,7 @@ static void test_half_an_outage(void **state)
         print_message("mean of entry_30s %.2f, %d of 150 stale\n", sum, stale);
         assert_true(fabs(sum - 200) < 2);
         assert_true(run == 0 ? stale < 5 : stale > 45 && stale < 105);
-        world_close(&w);
+        fixture_close(&w);
     }
     assert_true(answered[0] == answered[1]);
 }
@@ -508,32 +510,32 @@ static void test_invariants_under_everything(void **state)
 {
     (void)state;
     for (uint32_t e = 0; e < 6; e++) {
-        struct world w;
-        world_diamond(&w);
+        struct cluster_fixture w;
+        fixture_diamond(&w);
         w.id.episode = e;
         w.topology_cfg.slots_per_pod = 8 << (e % 3);
         w.cluster_cfg.deadline_propagation = e % 2 == 0;
-        world_open_under(&w, 180, 20);
+        fixture_open_under(&w, 180, 20);
         loris(&w, 50, 400, 15, 12);
         loris(&w, 300, 100, 30, 3);
-        world_event(&w, EVENT_NET_LOSS, 1, 100, 300, 0.2);
+        fixture_event(&w, EVENT_NET_LOSS, 1, 100, 300, 0.2);
         last_event(&w)->callee = 3;
-        world_event(&w, EVENT_CRASH_ALL, -1, 150, 1, 0.5);
-        world_event(&w, EVENT_CRASH, -1, 200, 300, 0.2);
-        world_event(&w, EVENT_SLOW_NODE, -1, 250, 100, 1.7);
-        world_event(&w, EVENT_NEIGHBOUR, -1, 300, 200, 0.6);
-        world_event(&w, EVENT_METRIC_OUTAGE, -1, 100, 300, 0.5);
-        world_reset(&w);
+        fixture_event(&w, EVENT_CRASH_ALL, -1, 150, 1, 0.5);
+        fixture_event(&w, EVENT_CRASH, -1, 200, 300, 0.2);
+        fixture_event(&w, EVENT_SLOW_NODE, -1, 250, 100, 1.7);
+        fixture_event(&w, EVENT_NEIGHBOUR, -1, 300, 200, 0.6);
+        fixture_event(&w, EVENT_METRIC_OUTAGE, -1, 100, 300, 0.5);
+        fixture_reset(&w);
         for (uint32_t t = 0; t < 45; t++) {
             for (uint32_t i = 0; i < 4; i++) {
                 w.delta[i] = (int32_t)(word(e * 1000 + 4 * t + i) % 7) - 3;
             }
-            world_step(&w);
+            fixture_step(&w);
             assert_true(cluster_consistent(w.plant));
         }
-        assert_int_equal(world_sim(&w, 0)->n_holders, 0);
-        assert_true(world_sim(&w, 0)->n_knocked > 5000);
-        world_close(&w);
+        assert_int_equal(fixture_sim(&w, 0)->n_held_conns, 0);
+        assert_true(fixture_sim(&w, 0)->n_loris_arrived > 5000);
+        fixture_close(&w);
     }
 }
 

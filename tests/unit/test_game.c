@@ -1,6 +1,6 @@
 /* The game against its parts: a second loop over a plant, the rules and the account, step by step,
  * must see the same rows, rewards and metrics, bit by bit. */
-#include "core/plant/metrics.h"
+#include "core/plant/episode_metrics.h"
 #include "core/plant/reward.h"
 #include "tests/unit/game_world.h"
 
@@ -117,7 +117,7 @@ struct mirror {
     struct plant *plant; /* one environment */
     struct schedule schedule;
     struct rules_memory memory;
-    struct metrics_account account;
+    struct episode_account account;
     struct episode_metrics metrics;
     int32_t delta[4];
     double reward;
@@ -133,7 +133,7 @@ static void mirror_start(struct mirror *m, struct fixture *f, uint32_t gid, uint
     assert_int_equal(world_plant(&m->plant, arena, m->world, GROUND_CLUSTER, 1), ERR_OK);
     assert_int_equal(schedule_init(&m->schedule, arena, HORIZON * 15), ERR_OK);
     assert_int_equal(rules_memory_init(&m->memory, arena, m->rules), ERR_OK);
-    assert_int_equal(metrics_account_init(&m->account, arena, 4), ERR_OK);
+    assert_int_equal(episode_account_init(&m->account, arena, 4), ERR_OK);
     schedule_draw(&m->schedule, &m->world->scenarios[m->scenario], &id, HORIZON * 15);
     assert_int_equal(plant_reset(m->plant, 0, &id, &m->schedule, HORIZON), ERR_OK);
 }
@@ -146,7 +146,7 @@ static void mirror_step(struct mirror *m, const int32_t *action)
     assert_int_equal(plant_step(m->plant, m->delta, NULL, NULL), ERR_OK);
     reward_of(&terms, plant_truth(m->plant, 0), m->world->cfg.plant,
               m->world->cfg.topology->node_cpu_m);
-    metrics_account_step(&m->account, plant_truth(m->plant, 0), &terms, m->delta, conflict);
+    episode_account_step(&m->account, plant_truth(m->plant, 0), &terms, m->delta, conflict);
     m->reward = terms.reward;
 }
 
@@ -154,7 +154,8 @@ static void mirror_finish(struct mirror *m)
 {
     int n = 0;
     const struct plant_cohort *cohorts = plant_cohorts(m->plant, 0, &n);
-    metrics_finish(&m->metrics, &m->account, cohorts, n, m->schedule.onset_s, m->world->cfg.plant);
+    episode_metrics_finish(&m->metrics, &m->account, cohorts, n, m->schedule.onset_s,
+                           m->world->cfg.plant);
 }
 
 static void assert_same_view(struct fixture *f, int lid, const struct mirror *m)

@@ -1,7 +1,7 @@
 /* The autoscaler's partition of pods: Kubernetes' own table, and what the simulator makes of it. */
 #include "core/cluster/hpa_pods.h"
 
-#include "tests/unit/cluster_world.h"
+#include "tests/unit/cluster_fixture.h"
 
 /* ---- TestGroupPods of replica_calculator_test.go (kubernetes at 00067268967e) ---- */
 
@@ -46,10 +46,11 @@ static void test_kubernetes_table(void **state)
 
 /* ---- the simulator ---- */
 
-static void expect(const struct world *w, double ready, double ignored, double missing)
+static void expect(const struct cluster_fixture *w, double ready, double ignored, double missing)
 {
-    const double got[] = {world_feature(w, 0, SF_HPA_READY), world_feature(w, 0, SF_HPA_IGNORED),
-                          world_feature(w, 0, SF_HPA_MISSING)};
+    const double got[] = {fixture_feature(w, 0, SF_HPA_READY),
+                          fixture_feature(w, 0, SF_HPA_IGNORED),
+                          fixture_feature(w, 0, SF_HPA_MISSING)};
     if (got[0] != ready || got[1] != ignored || got[2] != missing) {
         fail_msg("%g ready, %g ignored, %g missing; expected %g, %g, %g", got[0], got[1], got[2],
                  ready, ignored, missing);
@@ -60,45 +61,45 @@ static void expect(const struct world *w, double ready, double ignored, double m
 static void test_pending_and_starting(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 1, 100.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 100.0);
     w.topology_cfg.node_cpu_m = 3 * w.services[0].cpu_m;
     w.cluster_cfg.start_s = 60;
     w.cluster_cfg.start_sd_s = 0;
-    world_open_under(&w, 60, 0);
-    world_reset(&w);
-    const double before = world_feature(&w, 0, SF_DESIRED);
+    fixture_open_under(&w, 60, 0);
+    fixture_reset(&w);
+    const double before = fixture_feature(&w, 0, SF_DESIRED);
     assert_true(before == 1.0);
     w.delta[0] = 4; /* two find room */
-    world_step(&w);
+    fixture_step(&w);
     expect(&w, 1, 2, 2);
     w.delta[0] = 0;
-    world_step(&w);
+    fixture_step(&w);
     expect(&w, 1, 4, 0); /* now they have a metric, and are not ready */
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* A crashed pod has no container, so no metric. Restarted, and old, it counts with what it uses. */
 static void test_crash_and_restart(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 1, 100.0);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 100.0);
     w.cluster_cfg.start_s = 60;
     w.cluster_cfg.start_sd_s = 0;
-    world_open_under(&w, 60, 0);
-    struct sim *s = world_reset(&w);
-    world_step(&w);
+    fixture_open_under(&w, 60, 0);
+    struct sim *s = fixture_reset(&w);
+    fixture_step(&w);
     expect(&w, 1, 0, 0);
     sim_pod_crash(s, 0); /* 10 s of back-off, then 60 s of start */
-    world_step(&w);
+    fixture_step(&w);
     expect(&w, 0, 0, 1);
-    world_step(&w);
-    world_step(&w);
+    fixture_step(&w);
+    fixture_step(&w);
     expect(&w, 1, 0, 0);
-    assert_true(world_feature(&w, 0, SF_HPA_CPU) == 0.0);
-    assert_true(world_feature(&w, 0, SF_READY) == 0.0);
-    world_close(&w);
+    assert_true(fixture_feature(&w, 0, SF_HPA_CPU) == 0.0);
+    assert_true(fixture_feature(&w, 0, SF_READY) == 0.0);
+    fixture_close(&w);
 }
 
 /* The window is the autoscaler's own: with 15 s a step of the load is seen whole after 22.5 s, with
@@ -108,19 +109,19 @@ static void test_window(void **state)
     (void)state;
     double seen[2];
     for (int i = 0; i < 2; i++) {
-        struct world w;
-        world_chain(&w, 1, 1000.0);
+        struct cluster_fixture w;
+        fixture_chain(&w, 1, 1000.0);
         w.plant_cfg.hpa_window_s = i == 0 ? 15 : 30;
-        world_open(&w, 1);
-        world_rate(&w, 0, 30, 100, 0);
-        world_rate(&w, 30, WORLD_SECONDS, 700, 0);
-        world_reset(&w);
+        fixture_open(&w, 1);
+        fixture_rate(&w, 0, 30, 100, 0);
+        fixture_rate(&w, 30, FIXTURE_SECONDS, 700, 0);
+        fixture_reset(&w);
         for (int t = 0; t < 4; t++) {
-            world_step(&w);
+            fixture_step(&w);
         }
-        seen[i] = world_feature(&w, 0, SF_HPA_CPU); /* newest scrape 52.5 s */
+        seen[i] = fixture_feature(&w, 0, SF_HPA_CPU); /* newest scrape 52.5 s */
         assert_true(seen[i] == floor(seen[i]));
-        world_close(&w);
+        fixture_close(&w);
     }
     assert_true(fabs(seen[0] - 700.0) < 60.0);
     assert_true(fabs(seen[1] - 550.0) < 60.0);
@@ -130,28 +131,28 @@ static void test_window(void **state)
 static void test_outage(void **state)
 {
     (void)state;
-    struct world w;
-    world_chain(&w, 1, 100.0);
-    world_open_under(&w, 60, 0);
-    world_event(&w, EVENT_METRIC_OUTAGE, -1, 31, 120, 1);
-    world_reset(&w);
+    struct cluster_fixture w;
+    fixture_chain(&w, 1, 100.0);
+    fixture_open_under(&w, 60, 0);
+    fixture_event(&w, EVENT_METRIC_OUTAGE, -1, 31, 120, 1);
+    fixture_reset(&w);
     for (int t = 0; t < 2; t++) {
-        world_step(&w);
+        fixture_step(&w);
     }
     expect(&w, 1, 0, 0);
-    const double cpu = world_feature(&w, 0, SF_CPU);
+    const double cpu = fixture_feature(&w, 0, SF_CPU);
     for (int t = 2; t < 10; t++) {
-        world_step(&w);
+        fixture_step(&w);
         if (t >= 3) { /* newest scrape 52.5: nothing seen since 27.5 */
             expect(&w, 0, 0, 1);
         }
     }
-    assert_true(world_feature(&w, 0, SF_READY) == 1.0 && cpu > 0.0);
+    assert_true(fixture_feature(&w, 0, SF_READY) == 1.0 && cpu > 0.0);
     for (int t = 10; t < 13; t++) {
-        world_step(&w);
+        fixture_step(&w);
     }
     expect(&w, 1, 0, 0);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 int main(void)

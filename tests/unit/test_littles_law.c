@@ -2,32 +2,32 @@
  * Little's law over all of them: the integral of their number is the sum of their times. The laws
  * are checked from inside (core/cluster/check.c, truth.c); here each account is falsified in turn.
  */
-#include "tests/unit/cluster_world.h"
+#include "tests/unit/cluster_fixture.h"
 
 /* The diamond beyond its capacity: refusals, queues, a flood, crashes, clients that try again. */
-static struct sim *busy_world(struct world *w, int retries)
+static struct sim *busy_world(struct cluster_fixture *w, int retries)
 {
-    world_diamond(w);
+    fixture_diamond(w);
     w->cluster_cfg.clients = (struct client_cfg){.retries = retries,
                                                  .attempt_timeout_s = retries > 0 ? 0.5 : 0.0,
                                                  .backoff_s = 0.2,
                                                  .backoff_max_s = 1.0,
                                                  .jitter = 1.0,
                                                  .requests_max = 300};
-    world_open(w, 1);
-    world_rate(w, 0, WORLD_SECONDS, 330, 20);
-    world_rate(w, 60, 90, 330, 300);
-    world_event(w, EVENT_CRASH, 1, 30, 120, 20.0);
-    world_reset(w);
-    return world_sim(w, 0);
+    fixture_open(w, 1);
+    fixture_rate(w, 0, FIXTURE_SECONDS, 330, 20);
+    fixture_rate(w, 60, 90, 330, 300);
+    fixture_event(w, EVENT_CRASH, 1, 30, 120, 20.0);
+    fixture_reset(w);
+    return fixture_sim(w, 0);
 }
 
-static void run(struct world *w)
+static void run(struct cluster_fixture *w)
 {
     double before = plant_truth(w->plant, 0)->inflight;
     double failed = 0.0, retries = 0.0;
     for (int t = 0; t < 20; t++) {
-        const struct plant_truth *now = world_step(w);
+        const struct plant_truth *now = fixture_step(w);
         assert_true(before + now->received == now->answered + now->failed + now->inflight);
         assert_true(cluster_consistent(w->plant));
         before = now->inflight;
@@ -39,7 +39,7 @@ static void run(struct world *w)
 }
 
 /* The account is right, wrong when falsified by `change`, and right again. */
-static void falsify(const struct world *w, double *account, double change)
+static void falsify(const struct cluster_fixture *w, double *account, double change)
 {
     double before = *account;
     assert_true(cluster_consistent(w->plant));
@@ -64,7 +64,7 @@ static struct sim_call *root_call(const struct sim *s)
 static void test_open_clients(void **state)
 {
     (void)state;
-    struct world w;
+    struct cluster_fixture w;
     struct sim *s = busy_world(&w, 0);
     run(&w);
     falsify(&w, &s->received, 1.0);
@@ -73,22 +73,22 @@ static void test_open_clients(void **state)
     falsify(&w, &s->inside.sum, 1e-3);
     falsify(&w, &s->sojourn_s, 1e-3);
     falsify(&w, &root_call(s)->arrived_s, -1e-3);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static void test_clients_with_records(void **state)
 {
     (void)state;
-    struct world w;
+    struct cluster_fixture w;
     struct sim *s = busy_world(&w, 3);
     run(&w);
     int i = 0;
     while (s->clients[i].state != CLIENT_WAITING && s->clients[i].state != CLIENT_BACKING) {
-        assert_true(++i < s->world->n_clients);
+        assert_true(++i < s->shared->n_clients);
     }
     falsify(&w, &s->clients[i].first_s, -1e-3);
     falsify(&w, &s->sojourn_s, 1e-3);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* A period that loses a request ends the program, in every build. */
@@ -101,7 +101,7 @@ static void catch (void)
 
 static bool period_ends(double lost)
 {
-    struct world w;
+    struct cluster_fixture w;
     struct sim *s = busy_world(&w, 0);
     volatile bool ended = false;
     check_set_hook(catch);
@@ -113,7 +113,7 @@ static bool period_ends(double lost)
         ended = true;
     }
     check_set_hook(NULL);
-    world_close(&w);
+    fixture_close(&w);
     return ended;
 }
 

@@ -4,7 +4,7 @@
 #include "core/plant/outcomes.h"
 
 #include "core/plant/schema.h"
-#include "tests/unit/cluster_world.h"
+#include "tests/unit/cluster_fixture.h"
 #include "tests/unit/heard.h"
 
 #include <math.h>
@@ -77,7 +77,7 @@ static const struct plant_ops measured_ops = {.kind = "measured",
                                               .clock_s = measured_clock_s};
 
 /* Of the simulator's topology, with the simulator's present state, all of it known. */
-static void measured_init(struct measured *m, const struct world *w)
+static void measured_init(struct measured *m, const struct cluster_fixture *w)
 {
     *m = (struct measured){.plant = *w->plant};
     assert_true(w->plant->n_state <= COLUMNS_MAX);
@@ -93,14 +93,14 @@ static void forget(struct measured *m, int column)
 }
 
 /* The diamond under a steady load, three periods into an episode. */
-static void play(struct world *w)
+static void play(struct cluster_fixture *w)
 {
-    world_diamond(w);
+    fixture_diamond(w);
     w->plant_cfg.headroom_target = 0.7;
-    world_open_under(w, 100, 0);
-    world_reset(w);
+    fixture_open_under(w, 100, 0);
+    fixture_reset(w);
     for (int i = 0; i < PLAYED; i++) {
-        world_step(w);
+        fixture_step(w);
     }
 }
 
@@ -108,7 +108,7 @@ static void play(struct world *w)
 
 static void test_what_it_has_not(void **state)
 {
-    struct world w;
+    struct cluster_fixture w;
     struct measured m;
     int n = 7;
     (void)state;
@@ -121,12 +121,12 @@ static void test_what_it_has_not(void **state)
     assert_non_null(plant_truth(w.plant, 0));
     assert_non_null(plant_cohorts(w.plant, 0, &n));
     assert_true(n > 0);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static void test_a_schedule(void **state)
 {
-    struct world w;
+    struct cluster_fixture w;
     struct measured m;
     static struct heard heard;
     (void)state;
@@ -137,12 +137,12 @@ static void test_a_schedule(void **state)
     assert_int_equal(plant_reset(w.plant, 0, &w.id, NULL, 4), ERR_CONFIG);
     heard_end();
     assert_non_null(strstr(heard.last, "without a schedule"));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static void test_an_attacker(void **state)
 {
-    struct world w;
+    struct cluster_fixture w;
     struct measured m;
     static struct heard heard;
     const struct attack_action none = {0, 0, 0};
@@ -155,29 +155,29 @@ static void test_an_attacker(void **state)
     assert_non_null(strstr(heard.last, "attacker"));
     assert_int_equal(m.n_acted + m.n_passed, 0);
     assert_int_equal(plant_step(w.plant, w.delta, &none, NULL), ERR_OK);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 static void test_clocks(void **state)
 {
-    struct world w;
+    struct cluster_fixture w;
     struct measured m;
     (void)state;
     play(&w);
     measured_init(&m, &w);
     assert_true(plant_clock_s(w.plant, 0) == PLAYED * w.plant->cfg->period_s);
-    world_reset(&w);
+    fixture_reset(&w);
     assert_true(plant_clock_s(w.plant, 0) == 0.0);
     assert_int_equal(plant_step(&m.plant, w.delta, NULL, NULL), ERR_OK);
     assert_true(plant_clock_s(&m.plant, 0) == 15.3);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* ---- failures ---- */
 
 static void test_acting_fails(void **state)
 {
-    struct world w;
+    struct cluster_fixture w;
     struct measured m;
     (void)state;
     play(&w);
@@ -190,14 +190,14 @@ static void test_acting_fails(void **state)
     m.pass_fails = ERR_PEER;
     assert_int_equal(plant_step(&m.plant, w.delta, NULL, NULL), ERR_PEER);
     assert_int_equal(m.n_acted, 1);
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* ---- ages and outcomes ---- */
 
 static void test_ages(void **state)
 {
-    struct world w;
+    struct cluster_fixture w;
     struct measured m;
     (void)state;
     play(&w);
@@ -209,26 +209,26 @@ static void test_ages(void **state)
     measured_init(&m, &w);
     forget(&m, cpu);
     assert_true(isinf(plant_age_s(&m.plant, 0, cpu)));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* Without scrapes what was seen grows old; what was asked for does not. */
 static void test_ages_in_an_outage(void **state)
 {
-    struct world w;
+    struct cluster_fixture w;
     (void)state;
     play(&w);
-    world_event(&w, EVENT_METRIC_OUTAGE, -1, 20.0, 600.0, 1.0);
-    world_reset(&w);
+    fixture_event(&w, EVENT_METRIC_OUTAGE, -1, 20.0, 600.0, 1.0);
+    fixture_reset(&w);
     const int cpu = state_service_at(0, SF_CPU), desired = state_service_at(0, SF_DESIRED);
     for (int i = 1; i <= 6; i++) {
-        world_step(&w);
+        fixture_step(&w);
         const double since_s = i * w.plant_cfg.period_s - 20.0;
         assert_true(plant_age_s(w.plant, 0, cpu) >= fmax(since_s, w.plant_cfg.lag_s));
         assert_true(plant_age_s(w.plant, 0, cpu) <= fmax(since_s, 0.0) + 15.0);
         assert_true(plant_age_s(w.plant, 0, desired) == 0.0);
     }
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* Every column that an outcome is made of makes it unknown, and no other outcome. */
@@ -245,7 +245,7 @@ static void test_unknown(void **state)
         {SF_CPU, 1U << OUTCOME_USED | 1U << OUTCOME_HEADROOM},
         {SF_DEPLOYED, 1U << OUTCOME_PODS | 1U << OUTCOME_REQUESTED | 1U << OUTCOME_HEADROOM},
         {SF_RAM, 0}};
-    struct world w;
+    struct cluster_fixture w;
     struct measured m;
     struct plant_outcomes all, some;
     (void)state;
@@ -262,13 +262,13 @@ static void test_unknown(void **state)
             assert_true(known ? some.value[k] == all.value[k] : isnan(some.value[k]));
         }
     }
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* The entry services stand in for the front, and without either nothing is known. */
 static void test_entries_stand_in(void **state)
 {
-    struct world w;
+    struct cluster_fixture w;
     struct measured m;
     struct plant_outcomes o;
     (void)state;
@@ -290,7 +290,7 @@ static void test_entries_stand_in(void **state)
     plant_outcomes(&o, &m.plant, 0);
     assert_false(outcome_known(&o, OUTCOME_SUCCESS));
     assert_false(outcome_known(&o, OUTCOME_LATENCY));
-    world_close(&w);
+    fixture_close(&w);
 }
 
 /* Counters of a measured period: unknown where the outcomes are. */

@@ -1,6 +1,6 @@
 /* Rules of the game: heads, masks, what actions do, imitation. By hand and, for every combination
  * of head and operations, on random states. What agents see stands in test_rules_seen.c. */
-#include "core/plant/metrics.h"
+#include "core/plant/episode_metrics.h"
 #include "tests/unit/rules_world.h"
 
 /* ---- what a choice means, decoded a second time ---- */

@@ -4,7 +4,7 @@
 #include "core/base/fmath.h"
 #include "core/scenario/scenario.h"
 #include "core/scenario/schedule.h"
-#include "tests/unit/scenario_world.h"
+#include "tests/unit/scenario_fixture.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -31,18 +31,18 @@ static enum err build(struct fixture *f)
     assert_int_equal(workload_init(&f->workload, &f->arena, &f->root.workload), ERR_OK);
     assert_true(f->root.n_scenarios > 0);
     return scenario_init(&f->scenario, &f->arena, &f->root.scenarios[0], &f->workload, &f->topology,
-                         "scenarios.0", &f->places);
+                         "scenarios.0", &f->src_locs);
 }
 
 static enum err build_text(struct fixture *f, const char *text)
 {
-    TRY(cfg_load_text(&f->places, "s.yaml", text, NULL, 0, &f->root));
+    TRY(cfg_load_text(&f->src_locs, "s.yaml", text, NULL, 0, &f->root));
     return build(f);
 }
 
 static void build_file(struct fixture *f, const char *path)
 {
-    assert_int_equal(cfg_load(&f->places, path, NULL, 0, &f->root), ERR_OK);
+    assert_int_equal(cfg_load(&f->src_locs, path, NULL, 0, &f->root), ERR_OK);
     assert_int_equal(build(f), ERR_OK);
 }
 
@@ -465,8 +465,8 @@ static void test_too_many_events(void **state)
                       "ramp_s: {lo: 0, hi: 0}, duration_s: {lo: 1, hi: 9}, "
                       "magnitude: {lo: 0.1, hi: 0.1}}]}]"),
         ERR_OK);
-    assert_int_equal(schedule_check_length(&f->scenario, 126, "scenarios.0", &f->places), ERR_OK);
-    assert_int_equal(schedule_check_length(&f->scenario, 128, "scenarios.0", &f->places),
+    assert_int_equal(schedule_check_length(&f->scenario, 126, "scenarios.0", &f->src_locs), ERR_OK);
+    assert_int_equal(schedule_check_length(&f->scenario, 128, "scenarios.0", &f->src_locs),
                      ERR_CONFIG);
     assert_non_null(strstr(f->log.last, "s.yaml:1:"));
     assert_non_null(strstr(f->log.last, "at most 64"));

@@ -101,7 +101,7 @@ static void test_rule(void **state)
 
 static struct comparisons busy_server(double expected)
 {
-    struct world w;
+    struct cluster_fixture w;
     const struct theory t = {"a server to measure", THEORY_USED, 0.1, 0.1 * THEORY_MS, expected};
     theory_world(&w, 1, THEORY_ROOM, 0);
     return theory_run(&w, &t);

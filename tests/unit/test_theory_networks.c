@@ -28,7 +28,7 @@ static double sojourn_ms(double service_ms, double load)
 
 /* ---- tandem: the second service at 0.8 of the first one's load ---- */
 
-static void tandem(struct world *w, struct theory *t, int slots, int queue, double load)
+static void tandem(struct cluster_fixture *w, struct theory *t, int slots, int queue, double load)
 {
     theory_world(w, 2, slots, queue);
     w->services[1].capacity_rps = THEORY_MS / 0.8;
@@ -37,13 +37,13 @@ static void tandem(struct world *w, struct theory *t, int slots, int queue, doub
     t->expected = sojourn_ms(1.0, load) + sojourn_ms(0.8, 0.8 * load);
 }
 
-static void tandem_ps(struct world *w, struct theory *t, double load)
+static void tandem_ps(struct cluster_fixture *w, struct theory *t, double load)
 {
     tandem(w, t, THEORY_ROOM, 0, load);
     t->system = "tandem, synchronous, PS";
 }
 
-static void tandem_fcfs(struct world *w, struct theory *t, double load)
+static void tandem_fcfs(struct cluster_fixture *w, struct theory *t, double load)
 {
     tandem(w, t, 1, THEORY_ROOM, load);
     w->services[0].async = w->services[0].calls;
@@ -57,7 +57,7 @@ static void tandem_fcfs(struct world *w, struct theory *t, double load)
 
 enum { N_FORWARD = 5 };
 
-static void feed_forward(struct world *w, struct theory *t, double load)
+static void feed_forward(struct cluster_fixture *w, struct theory *t, double load)
 {
     static const char *const names[N_FORWARD] = {"a", "b", "c", "d", "e"};
     static const char *bc[] = {"b", "c"}, *de[] = {"d", "e"};
@@ -71,17 +71,17 @@ static void feed_forward(struct world *w, struct theory *t, double load)
     t->expected = 0.0;
     for (int i = 0; i < N_FORWARD; i++) {
         double service_ms = loads[i] / (loads[0] * visits[i]);
-        w->services[i] = world_service(names[i], 1000, 100, THEORY_MS / service_ms, 1, 1);
+        w->services[i] = fixture_service(names[i], 1000, 100, THEORY_MS / service_ms, 1, 1);
         t->expected += visits[i] * sojourn_ms(service_ms, loads[i] * load);
     }
     w->services[0].entry = true;
     w->services[0].fan_out = w->services[2].fan_out = FAN_SPLIT;
-    world_calls(&w->services[0], bc, 2);
-    world_calls(&w->services[1], de, 1);
-    world_calls(&w->services[2], de, 2);
+    fixture_calls(&w->services[0], bc, 2);
+    fixture_calls(&w->services[1], de, 1);
+    fixture_calls(&w->services[2], de, 2);
 }
 
-static void feed_forward_general(struct world *w, struct theory *t, double load)
+static void feed_forward_general(struct cluster_fixture *w, struct theory *t, double load)
 {
     feed_forward(w, t, load);
     w->services[1].service_time = WORK_DETERMINISTIC;
@@ -93,7 +93,7 @@ static void feed_forward_general(struct world *w, struct theory *t, double load)
 /* ---- closed: users think 20 ms, then go through two services of 1 and 0.8 ms ---- */
 
 /* As many users as load the first service by `load`: response n users see is that of n - 1. */
-static void closed(struct world *w, struct theory *t, double load)
+static void closed(struct cluster_fixture *w, struct theory *t, double load)
 {
     const double think_ms = 20.0, service_ms[2] = {1.0, 0.8};
     double jobs[2] = {0.0, 0.0}, rate = 0.0;

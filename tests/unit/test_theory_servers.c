@@ -14,7 +14,7 @@
 
 enum { SERVERS = 4 };
 
-static void servers(struct world *w, struct theory *t, int queue, double load)
+static void servers(struct cluster_fixture *w, struct theory *t, int queue, double load)
 {
     theory_world(w, 1, SERVERS, queue);
     w->services[0].cpu_m = SERVERS * 1000.0;
@@ -41,14 +41,14 @@ static double erlang_c(int c, double offered)
     return b / (1.0 - load + load * b);
 }
 
-static void mmc(struct world *w, struct theory *t, double load)
+static void mmc(struct cluster_fixture *w, struct theory *t, double load)
 {
     servers(w, t, THEORY_ROOM, load);
     t->system = "M/M/4 (Erlang C)";
     t->expected = 1.0 + erlang_c(SERVERS, load * SERVERS) / (SERVERS * (1.0 - load));
 }
 
-static void mmc_loss(struct world *w, struct theory *t, double load)
+static void mmc_loss(struct cluster_fixture *w, struct theory *t, double load)
 {
     servers(w, t, 0, load);
     t->system = "M/M/4/4, share lost (Erlang B)";
@@ -58,7 +58,7 @@ static void mmc_loss(struct world *w, struct theory *t, double load)
 
 /* What is lost depends on the law of the service times by its mean only (B. A. Sevastyanov, Theory
  * of Probability and its Applications 2, 1957). */
-static void mgc_loss(struct world *w, struct theory *t, double load)
+static void mgc_loss(struct cluster_fixture *w, struct theory *t, double load)
 {
     mmc_loss(w, t, load);
     w->services[0].service_time = WORK_LOGNORMAL;
@@ -66,7 +66,7 @@ static void mgc_loss(struct world *w, struct theory *t, double load)
     t->system = "M/G/4/4, lognormal, cv 1.5, share lost";
 }
 
-static void mmck(struct world *w, struct theory *t, double load)
+static void mmck(struct cluster_fixture *w, struct theory *t, double load)
 {
     enum { QUEUE = 3 };
     servers(w, t, QUEUE, load);
@@ -78,7 +78,7 @@ static void mmck(struct world *w, struct theory *t, double load)
 /* ---- splitting ---- */
 
 /* A pod drawn for each request splits a Poisson stream into independent ones. */
-static void split(struct world *w, struct theory *t, double load)
+static void split(struct cluster_fixture *w, struct theory *t, double load)
 {
     enum { PODS = 4 };
     theory_world(w, 1, 1, THEORY_ROOM);

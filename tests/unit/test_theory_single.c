@@ -16,21 +16,21 @@ static double pollaczek_khinchine(double load, double cv)
     return load * (1.0 + cv * cv) / (2.0 * (1.0 - load));
 }
 
-static void one_server(struct world *w, struct theory *t, double load)
+static void one_server(struct cluster_fixture *w, struct theory *t, double load)
 {
     theory_world(w, 1, 1, THEORY_ROOM);
     t->load = load;
     t->rps = load * THEORY_MS;
 }
 
-static void mm1(struct world *w, struct theory *t, double load)
+static void mm1(struct cluster_fixture *w, struct theory *t, double load)
 {
     one_server(w, t, load);
     t->system = "M/M/1";
     t->expected = 1.0 / (1.0 - load);
 }
 
-static void md1(struct world *w, struct theory *t, double load)
+static void md1(struct cluster_fixture *w, struct theory *t, double load)
 {
     one_server(w, t, load);
     w->services[0].service_time = WORK_DETERMINISTIC;
@@ -39,7 +39,7 @@ static void md1(struct world *w, struct theory *t, double load)
 }
 
 /* By Little's law, from an integral over time. */
-static void md1_waiting(struct world *w, struct theory *t, double load)
+static void md1_waiting(struct cluster_fixture *w, struct theory *t, double load)
 {
     md1(w, t, load);
     t->system = "M/D/1, calls waiting";
@@ -47,7 +47,7 @@ static void md1_waiting(struct world *w, struct theory *t, double load)
     t->expected = load * pollaczek_khinchine(load, 0.0);
 }
 
-static void mg1(struct world *w, struct theory *t, double load)
+static void mg1(struct cluster_fixture *w, struct theory *t, double load)
 {
     enum { ROOM = 2000 }; /* a heavier tail: 400 would refuse a few */
     one_server(w, t, load);
@@ -58,7 +58,7 @@ static void mg1(struct world *w, struct theory *t, double load)
     t->expected = 1.0 + pollaczek_khinchine(load, 1.5);
 }
 
-static void sharing(struct world *w, struct theory *t, double load)
+static void sharing(struct cluster_fixture *w, struct theory *t, double load)
 {
     theory_world(w, 1, THEORY_ROOM, 0);
     t->load = load;
@@ -66,13 +66,13 @@ static void sharing(struct world *w, struct theory *t, double load)
     t->expected = 1.0 / (1.0 - load);
 }
 
-static void mm1_ps(struct world *w, struct theory *t, double load)
+static void mm1_ps(struct cluster_fixture *w, struct theory *t, double load)
 {
     sharing(w, t, load);
     t->system = "M/M/1-PS";
 }
 
-static void mg1_ps(struct world *w, struct theory *t, double load)
+static void mg1_ps(struct cluster_fixture *w, struct theory *t, double load)
 {
     sharing(w, t, load);
     w->services[0].service_time = WORK_LOGNORMAL;
@@ -80,7 +80,7 @@ static void mg1_ps(struct world *w, struct theory *t, double load)
     t->system = "M/G/1-PS, lognormal, cv 1.5";
 }
 
-static void ps_used(struct world *w, struct theory *t, double load)
+static void ps_used(struct cluster_fixture *w, struct theory *t, double load)
 {
     sharing(w, t, load);
     t->system = "M/M/1-PS, cores used";

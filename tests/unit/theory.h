@@ -1,13 +1,13 @@
 /* The simulator against a closed form: how a comparison is measured and when it is passed.
  *
- * Five worlds that differ in their seed only run side by side, period by period. A quantity is a
+ * Five clusters that differ in their seed only run side by side, period by period. A quantity is a
  * ratio of two sums over periods (milliseconds over answers, refusals over requests). Its error
  * comes from the means of batches: consecutive periods, merged in pairs whenever THEORY_BATCHES are
  * full, so that a seed has between 64 and 128 batches however long it runs. Requests that wait
  * behind each other are correlated; batches are not, as one is at least 15 s long and what is
- * simulated here forgets in a second (M/M/1 at 0.9 and 1 ms: 1 ms / (1 - sqrt 0.9)^2 = 0.4 s).
- * A. M. Law, Simulation Modeling and Analysis (2007), 9.5.3; tests/unit/test_theory_measuring.c
- * holds it to series whose error is known.
+ * simulated here forgets in a second (M/M/1 at 0.9 and 1 ms: 1 ms / (1 - sqrt 0.9)^2 = 0.4 s). A.
+ * M. Law, Simulation Modeling and Analysis (2007), 9.5.3; tests/unit/test_theory_measuring.c holds
+ * it to series whose error is known.
  *
  * The rule, for the simulator and for mutants alike, E being the closed form:
  *
@@ -49,7 +49,7 @@
 #define KARMA_TESTS_THEORY_H
 
 #include "core/base/crc32c.h"
-#include "tests/unit/cluster_world.h"
+#include "tests/unit/cluster_fixture.h"
 
 #include <math.h>
 
@@ -161,7 +161,7 @@ struct theory_seed {
     double before;                     /* received when the measurement began */
 };
 
-static inline double theory_sojourns_ms(const struct world *w, const struct sim *s)
+static inline double theory_sojourns_ms(const struct cluster_fixture *w, const struct sim *s)
 {
     double sum_s = 0.0;
     for (int i = 0; i < w->topology.n_services; i++) {
@@ -171,12 +171,12 @@ static inline double theory_sojourns_ms(const struct world *w, const struct sim 
 }
 
 /* A period is over. Received = answered + failed + what is in flight, over the whole run. */
-static inline void theory_account(struct theory_seed *seed, struct world *w, int lid,
+static inline void theory_account(struct theory_seed *seed, struct cluster_fixture *w, int lid,
                                   enum theory_quantity quantity)
 {
     const struct plant_truth *t = plant_truth(w->plant, lid);
     double before_ms = seed->sojourns_ms;
-    seed->sojourns_ms = theory_sojourns_ms(w, world_sim(w, lid));
+    seed->sojourns_ms = theory_sojourns_ms(w, fixture_sim(w, lid));
     seed->received += t->received;
     seed->ended += t->answered + t->failed;
     assert_true(seed->in_flight + seed->received == seed->ended + t->inflight);
@@ -233,13 +233,13 @@ static inline int theory_periods(double half_width)
     return n < THEORY_BATCHES ? THEORY_BATCHES : n > THEORY_CAP ? THEORY_CAP : (int)n;
 }
 
-static inline void theory_start(struct world *w, const struct theory *theory,
+static inline void theory_start(struct cluster_fixture *w, const struct theory *theory,
                                 struct theory_seed *seeds)
 {
     const char *text = getenv("SEED");
     uint64_t first = text != NULL ? strtoul(text, NULL, 10) : 1;
-    world_open(w, THEORY_SEEDS);
-    world_rate(w, 0, WORLD_SECONDS, theory->rps, 0);
+    fixture_open(w, THEORY_SEEDS);
+    fixture_rate(w, 0, FIXTURE_SECONDS, theory->rps, 0);
     for (int i = 0; i < THEORY_SEEDS; i++) {
         struct episode_id id = {
             .seed = first + (uint64_t)i,
@@ -247,19 +247,19 @@ static inline void theory_start(struct world *w, const struct theory *theory,
             .env = (uint32_t)floor(theory->load * 100.0 + 0.5),
             .episode = crc32c(0, theory->system, strlen(theory->system)),
         };
-        assert_int_equal(plant_reset(w->plant, i, &id, &w->schedule, WORLD_HORIZON), ERR_OK);
+        assert_int_equal(plant_reset(w->plant, i, &id, &w->schedule, FIXTURE_HORIZON), ERR_OK);
         seeds[i] = (struct theory_seed){
             .in_flight = plant_truth(w->plant, i)->inflight,
-            .sojourns_ms = theory_sojourns_ms(w, world_sim(w, i)),
+            .sojourns_ms = theory_sojourns_ms(w, fixture_sim(w, i)),
         };
     }
 }
 
-static inline void theory_step(struct world *w, struct theory_seed *seeds, int periods,
+static inline void theory_step(struct cluster_fixture *w, struct theory_seed *seeds, int periods,
                                enum theory_quantity quantity)
 {
     for (int period = 0; period < periods; period++) {
-        (void)world_step(w);
+        (void)fixture_step(w);
         for (int i = 0; i < THEORY_SEEDS; i++) {
             theory_account(&seeds[i], w, i, quantity);
         }
@@ -276,8 +276,9 @@ static inline void theory_afresh(struct theory_seed *seeds)
 }
 
 /* So many periods, from where the seeds stand. */
-static inline void theory_measure(struct comparison *c, struct world *w, struct theory_seed *seeds,
-                                  int periods, const struct theory *theory)
+static inline void theory_measure(struct comparison *c, struct cluster_fixture *w,
+                                  struct theory_seed *seeds, int periods,
+                                  const struct theory *theory)
 {
     theory_afresh(seeds);
     theory_step(w, seeds, periods, theory->quantity);
@@ -288,8 +289,8 @@ static inline void theory_measure(struct comparison *c, struct world *w, struct 
     }
 }
 
-/* Run a world, made but not yet opened, against a closed form; it is closed then. */
-static inline struct comparisons theory_run(struct world *w, const struct theory *theory)
+/* Run a cluster, set up but not yet opened, against a closed form; it is closed then. */
+static inline struct comparisons theory_run(struct cluster_fixture *w, const struct theory *theory)
 {
     struct comparisons c = {.n = 1};
     struct theory_seed seeds[THEORY_SEEDS];
@@ -304,21 +305,21 @@ static inline struct comparisons theory_run(struct world *w, const struct theory
         }
     }
     assert_true(cluster_consistent(w->plant)); /* Little's law, too */
-    world_close(w);
+    fixture_close(w);
     return c;
 }
 
 /* ---- systems ---- */
 
-/* Sets the world and the closed form for a load of the busiest server. */
-typedef void theory_system(struct world *w, struct theory *t, double load);
+/* Sets up the cluster and the closed form for a load of the busiest server. */
+typedef void theory_system(struct cluster_fixture *w, struct theory *t, double load);
 
 /* Service times are 1 ms in the mean; nobody gives up. */
 enum { THEORY_MS = 1000 /* calls a second of one core */, THEORY_ROOM = 400 };
 
-static inline void theory_world(struct world *w, int n_services, int slots, int queue)
+static inline void theory_world(struct cluster_fixture *w, int n_services, int slots, int queue)
 {
-    world_chain(w, n_services, THEORY_MS);
+    fixture_chain(w, n_services, THEORY_MS);
     for (int i = 0; i < n_services; i++) {
         w->services[i].max_replicas = 1;
     }
@@ -360,7 +361,7 @@ static inline bool theory_wanted(const struct theory *t)
 /* The simulator agrees, and a mutant with longer service times is found out. */
 static inline void theory_test_at(theory_system *system, double load)
 {
-    struct world w;
+    struct cluster_fixture w;
     struct theory t = {0};
     system(&w, &t, load);
     if (!theory_wanted(&t)) {

@@ -1,11 +1,11 @@
-/* Random worlds: generated call graphs, sizes, loads, faults, clients and treatments, all drawn
- * from the number of the world; whatever they are, the invariants hold.
+/* Random configurations: generated call graphs, sizes, loads, faults, clients and treatments, all
+ * drawn from the number of the configuration; whatever they are, the invariants hold.
  *
- *   WORLDS=10000 build/default/tests/unit/test_cluster_worlds    more than the usual 100
- *   FIRST=4711 WORLDS=1 ...                                      that one again
+ *   CONFIGS=10000 build/default/tests/unit/test_cluster_random_configs    more than the usual 100
+ *   FIRST=4711 CONFIGS=1 ...                                      that one again
  */
 #include "core/plant/topology_gen.h"
-#include "tests/unit/cluster_world.h"
+#include "tests/unit/cluster_fixture.h"
 
 #include <math.h>
 
@@ -19,15 +19,15 @@ static const struct cfg_field ROOT[] = {
     CFG_END,
 };
 
-/* Draws come in the order in which the world is described. */
+/* Draws come in the order in which the configuration is described. */
 struct dice {
-    uint32_t world, n;
+    uint32_t config, n;
 };
 
 static uint32_t below(struct dice *d, uint32_t n)
 {
     struct rng_key key = rng_key(20251126, RNG_TEST, RNG_DEV);
-    return rng_below(rng_philox(key, d->n++, d->world, 0, 0).v[0], n);
+    return rng_below(rng_philox(key, d->n++, d->config, 0, 0).v[0], n);
 }
 
 static double between(struct dice *d, double least, double most)
@@ -40,27 +40,27 @@ static bool chance(struct dice *d, uint32_t percent)
     return below(d, 100) < percent;
 }
 
-struct random_world {
-    struct world w; /* its own services are not used */
+struct random_config {
+    struct cluster_fixture w; /* its own services are not used */
     struct root root;
     struct cfg reader;
     double rate_rps;
 };
 
-/* ---- a world ---- */
+/* ---- a configuration ---- */
 
-static void draw_topology(struct random_world *r, struct dice *d)
+static void draw_topology(struct random_config *r, struct dice *d)
 {
     struct arena *arena = &r->w.arena;
     const struct topology_gen gen = {(enum topology_shape)below(d, SHAPES),
-                                     4 + (int)below(d, SERVICES_MAX - 3), d->world, r->rate_rps};
+                                     4 + (int)below(d, SERVICES_MAX - 3), d->config, r->rate_rps};
     struct buf text;
     buf_init(&text);
     assert_int_equal(topology_generate(&text, &gen), ERR_OK);
     assert_int_equal(buf_append(&text, "", 1), ERR_OK);
     cfg_init(&r->reader, ROOT, sizeof r->root, arena);
-    assert_int_equal(cfg_load_text(&r->reader, "world", (const char *)text.data, NULL, 0, &r->root),
-                     ERR_OK);
+    assert_int_equal(
+        cfg_load_text(&r->reader, "config", (const char *)text.data, NULL, 0, &r->root), ERR_OK);
     buf_release(&text);
     struct topology_cfg *cfg = &r->root.topology;
     cfg->slots_per_pod = 1 + (int)below(d, 12);
@@ -100,34 +100,35 @@ static void draw_cluster(struct cluster_cfg *c, struct dice *d)
     c->clients.requests_max = 40 + (int)below(d, 2000);
 }
 
-static void draw_load(struct random_world *r, struct dice *d)
+static void draw_load(struct random_config *r, struct dice *d)
 {
-    struct world *w = &r->w;
+    struct cluster_fixture *w = &r->w;
     int from = (int)below(d, 120), to = from + (int)below(d, 60);
-    world_rate(w, 0, WORLD_SECONDS, r->rate_rps, 0);
-    world_rate(w, from, to, r->rate_rps * between(d, 0.0, 5.0), r->rate_rps * between(d, 0.0, 5.0));
+    fixture_rate(w, 0, FIXTURE_SECONDS, r->rate_rps, 0);
+    fixture_rate(w, from, to, r->rate_rps * between(d, 0.0, 5.0),
+                 r->rate_rps * between(d, 0.0, 5.0));
     for (int i = (int)below(d, 3); i > 0; i--) {
         static const enum event_kind kinds[] = {EVENT_CRASH, EVENT_SLOW, EVENT_NEIGHBOUR};
         static const double most[] = {0.9, 5.0, 0.9};
         uint32_t k = below(d, 3);
         int target = k == 2 ? -1 : (int)below(d, (uint32_t)w->topology.n_services + 1) - 1;
-        world_event(w, kinds[k], target, between(d, 0.0, 100.0), between(d, 1.0, 100.0),
-                    k == 1 ? between(d, 1.0, most[k]) : between(d, 0.0, most[k]));
+        fixture_event(w, kinds[k], target, between(d, 0.0, 100.0), between(d, 1.0, 100.0),
+                      k == 1 ? between(d, 1.0, most[k]) : between(d, 0.0, most[k]));
     }
 }
 
-/* Behind all other draws, so that the worlds with known numbers stay what they are. */
-static void draw_storm(struct random_world *r, struct dice *d)
+/* Behind all other draws, so that the configurations with known numbers stay what they are. */
+static void draw_storm(struct random_config *r, struct dice *d)
 {
     if (chance(d, 25)) {
         r->w.cluster_cfg.clients.storms = true;
-        world_event(&r->w, EVENT_RETRY_STORM, -1, between(d, 0.0, 100.0), between(d, 1.0, 100.0),
-                    between(d, 0.1, 4.0));
+        fixture_event(&r->w, EVENT_RETRY_STORM, -1, between(d, 0.0, 100.0), between(d, 1.0, 100.0),
+                      between(d, 0.1, 4.0));
     }
 }
 
-/* The other kinds, in half of the worlds; attack requests may need more CPU than others. */
-static void draw_more(struct random_world *r, struct dice *d)
+/* The other kinds, in half of the configurations; attack requests may need more CPU than others. */
+static void draw_more(struct random_config *r, struct dice *d)
 {
     static const struct {
         enum event_kind kind;
@@ -142,8 +143,8 @@ static void draw_more(struct random_world *r, struct dice *d)
     for (int i = chance(d, 50) ? 1 + (int)below(d, 3) : 0; i > 0; i--) {
         uint32_t k = below(d, sizeof kinds / sizeof *kinds);
         int target = (int)below(d, (uint32_t)r->w.topology.n_services + 1) - 1;
-        world_event(&r->w, kinds[k].kind, target, between(d, 0.0, 100.0), between(d, 1.0, 100.0),
-                    between(d, kinds[k].least, kinds[k].most));
+        fixture_event(&r->w, kinds[k].kind, target, between(d, 0.0, 100.0), between(d, 1.0, 100.0),
+                      between(d, kinds[k].least, kinds[k].most));
         s->events[s->n_events - 1].hold_s = between(d, 0.5, 20.0);
         s->events[s->n_events - 1].callee = -1;
     }
@@ -153,20 +154,20 @@ static void draw_more(struct random_world *r, struct dice *d)
     }
 }
 
-static void world_draw(struct random_world *r, uint32_t number)
+static void config_draw(struct random_config *r, uint32_t number)
 {
     struct dice d = {number, 0};
-    world_diamond(&r->w);
+    fixture_diamond(&r->w);
     arena_init(&r->w.arena);
     r->rate_rps = between(&d, 5.0, 60.0);
     draw_topology(r, &d);
     draw_cluster(&r->w.cluster_cfg, &d);
     r->w.plant_cfg.timeout_s = between(&d, 0.2, 10.0);
     r->w.id.episode = number;
-    struct world *w = &r->w;
+    struct cluster_fixture *w = &r->w;
     assert_int_equal(topology_init(&w->topology, &w->arena, &r->root.topology, NULL), ERR_OK);
-    assert_int_equal(schedule_init(&w->schedule, &w->arena, WORLD_SECONDS), ERR_OK);
-    w->schedule.n_seconds = WORLD_SECONDS;
+    assert_int_equal(schedule_init(&w->schedule, &w->arena, FIXTURE_SECONDS), ERR_OK);
+    w->schedule.n_seconds = FIXTURE_SECONDS;
     w->schedule.onset_s = -1.0;
     w->schedule.node_cpu_m = r->root.topology.node_cpu_m;
     draw_load(r, &d);
@@ -180,7 +181,7 @@ static void world_draw(struct random_world *r, uint32_t number)
 /* ---- its invariants ---- */
 
 /* CPU that the neighbours left in a period, m: they are asked once a tick. */
-static double left_m(const struct random_world *r, int period)
+static double left_m(const struct random_config *r, int period)
 {
     double from_s = period * r->w.plant_cfg.period_s, neighbours_m = 0.0;
     int ticks = (int)(r->w.plant_cfg.period_s * SIM_TICKS_PER_S);
@@ -190,7 +191,7 @@ static double left_m(const struct random_world *r, int period)
     return r->root.topology.node_cpu_m - neighbours_m / ticks;
 }
 
-static bool truth_holds(const struct random_world *r, const struct plant_truth *t, double inflight)
+static bool truth_holds(const struct random_config *r, const struct plant_truth *t, double inflight)
 {
     const struct client_cfg *clients = &r->w.cluster_cfg.clients;
     return t->received == t->answered + t->failed + t->inflight - inflight &&
@@ -202,7 +203,7 @@ static bool truth_holds(const struct random_world *r, const struct plant_truth *
            t->entry_available_mean <= 1.0 + 1e-9 && t->service_available_mean <= 1.0 + 1e-9;
 }
 
-static bool cohorts_hold(const struct random_world *r)
+static bool cohorts_hold(const struct random_config *r)
 {
     int n = 0;
     const struct plant_cohort *c = plant_cohorts(r->w.plant, 0, &n);
@@ -214,7 +215,7 @@ static bool cohorts_hold(const struct random_world *r)
     return good;
 }
 
-static bool state_is_finite(const struct random_world *r)
+static bool state_is_finite(const struct random_config *r)
 {
     const float *state = plant_state(r->w.plant, 0);
     bool good = true;
@@ -225,9 +226,9 @@ static bool state_is_finite(const struct random_world *r)
 }
 
 /* One episode under drawn actions. False, with the reason logged, if an invariant breaks. */
-static bool play(struct random_world *r, uint32_t treatment, struct plant_truth *truth)
+static bool play(struct random_config *r, uint32_t treatment, struct plant_truth *truth)
 {
-    struct world *w = &r->w;
+    struct cluster_fixture *w = &r->w;
     struct dice d = {w->id.episode ^ treatment << 24, 1000};
     int32_t delta[SERVICES_MAX];
     assert_int_equal(plant_reset(w->plant, 0, &w->id, &w->schedule, PERIODS), ERR_OK);
@@ -265,19 +266,19 @@ static bool play(struct random_world *r, uint32_t treatment, struct plant_truth 
 }
 
 /* Twice the same, and with open clients the same arrivals under another treatment. */
-static bool world_holds(uint32_t number)
+static bool config_holds(uint32_t number)
 {
-    static struct random_world r;
+    static struct random_config r;
     struct plant_truth first[PERIODS], again[PERIODS], other[PERIODS];
     memset(&r, 0, sizeof r);
-    world_draw(&r, number);
+    config_draw(&r, number);
     uint64_t calls = mem_calls();
     bool good = play(&r, 0, first) && play(&r, 1, other) && play(&r, 0, again);
     good = good && memcmp(first, again, sizeof first) == 0 && mem_calls() == calls;
     for (int t = 0; good && t < PERIODS && r.w.cluster_cfg.clients.kind == CLIENT_OPEN; t++) {
         good = first[t].received == other[t].received;
     }
-    world_close(&r.w);
+    fixture_close(&r.w);
     return good;
 }
 
@@ -287,21 +288,21 @@ static uint32_t number_from(const char *name, uint32_t otherwise)
     return text != NULL ? (uint32_t)strtoul(text, NULL, 10) : otherwise;
 }
 
-static void test_worlds(void **state)
+static void test_random_configs(void **state)
 {
     (void)state;
-    uint32_t from = number_from("FIRST", 0), n = number_from("WORLDS", USUAL);
+    uint32_t from = number_from("FIRST", 0), n = number_from("CONFIGS", USUAL);
     for (uint32_t i = from; i < from + n; i++) {
-        if (!world_holds(i)) {
-            fail_msg("world %u breaks an invariant; again: FIRST=%u WORLDS=1", i, i);
+        if (!config_holds(i)) {
+            fail_msg("configuration %u breaks an invariant; again: FIRST=%u CONFIGS=1", i, i);
         }
     }
-    print_message("%u worlds from number %u hold all invariants\n", n, from);
+    print_message("%u configurations from number %u hold all invariants\n", n, from);
 }
 
 int main(void)
 {
     log_init(-1);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_worlds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_configs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

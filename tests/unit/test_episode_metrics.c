@@ -1,5 +1,5 @@
 /* Metrics of small episodes worked out by hand. */
-#include "core/plant/metrics.h"
+#include "core/plant/episode_metrics.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@ static void assert_near(double got, double want)
 
 struct fixture {
     struct arena arena;
-    struct metrics_account account;
+    struct episode_account account;
 };
 
 static int setup(void **state)
@@ -34,7 +34,7 @@ static int setup(void **state)
     f = (struct fixture){0};
     arena_init(&f.arena);
     *state = &f;
-    return metrics_account_init(&f.account, &f.arena, SERVICES) == ERR_OK ? 0 : -1;
+    return episode_account_init(&f.account, &f.arena, SERVICES) == ERR_OK ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -45,12 +45,12 @@ static int teardown(void **state)
     return 0;
 }
 
-static void step(struct metrics_account *m, const struct plant_truth *t, int32_t first,
+static void step(struct episode_account *m, const struct plant_truth *t, int32_t first,
                  int32_t second, bool conflict)
 {
     struct reward_terms r;
     reward_of(&r, t, &CFG, 16000);
-    metrics_account_step(m, t, &r, (int32_t[SERVICES]){first, second}, conflict);
+    episode_account_step(m, t, &r, (int32_t[SERVICES]){first, second}, conflict);
 }
 
 /* ---- the account ---- */
@@ -90,7 +90,7 @@ static void test_two_periods(void **state)
     step(&f->account, &GOOD, 0, 0, false);
     step(&f->account, &BAD, 0, 0, true);
     struct episode_metrics m;
-    metrics_finish(&m, &f->account, NULL, 0, 10, &CFG);
+    episode_metrics_finish(&m, &f->account, NULL, 0, 10, &CFG);
     assert_near(m.compliance, 3000.0 / 8000);
     assert_near(m.success, 5000.0 / 8000);
     /* 200 waiting on average; 8000 requests in 30 s would be 533.3 if each waited its 2 s */
@@ -121,7 +121,7 @@ static void test_scalings_and_flips(void **state)
     step(&f->account, &GOOD, 0, 0, false);
     step(&f->account, &GOOD, +1, 0, false); /* a scaling and a flip back */
     struct episode_metrics m;
-    metrics_finish(&m, &f->account, NULL, 0, -1, &CFG);
+    episode_metrics_finish(&m, &f->account, NULL, 0, -1, &CFG);
     assert_near(m.scalings, 6 / (90.0 / 3600));
     assert_near(m.flips, 2 / (90.0 / 3600));
 }
@@ -130,10 +130,10 @@ static void test_clear_forgets(void **state)
 {
     struct fixture *f = *state;
     step(&f->account, &BAD, +2, +2, true);
-    metrics_account_clear(&f->account);
+    episode_account_clear(&f->account);
     step(&f->account, &GOOD, -1, 0, false);
     struct episode_metrics m;
-    metrics_finish(&m, &f->account, NULL, 0, -1, &CFG);
+    episode_metrics_finish(&m, &f->account, NULL, 0, -1, &CFG);
     assert_near(m.compliance, 2900.0 / 3000);
     assert_near(m.scalings, 240);
     assert_near(m.flips, 0);
@@ -147,17 +147,17 @@ static void test_no_requests(void **state)
     struct plant_cohort cohorts[3] = {{0}};
     step(&f->account, &idle, 0, 0, false);
     struct episode_metrics m;
-    metrics_finish(&m, &f->account, cohorts, 3, 0, &CFG);
+    episode_metrics_finish(&m, &f->account, cohorts, 3, 0, &CFG);
     const double *values = (const double *)&m;
     for (int i = 0; i < METRIC_COUNT; i++) { /* no share of nothing, and nothing else either */
         if (!isnan(values[i])) {
             fail_msg("%s is %g", metric_info[i].name, values[i]);
         }
     }
-    assert_false(metrics_scored(&m));
+    assert_false(episode_metrics_scored(&m));
     step(&f->account, &GOOD, 0, 0, false);
-    metrics_finish(&m, &f->account, cohorts, 3, 0, &CFG);
-    assert_true(metrics_scored(&m));
+    episode_metrics_finish(&m, &f->account, cohorts, 3, 0, &CFG);
+    assert_true(episode_metrics_scored(&m));
     assert_near(m.compliance, 2900.0 / 3000);
 }
 
@@ -167,7 +167,7 @@ static void test_received_but_none_answered(void **state)
     struct plant_truth lost = {.received = 30, .failed = 20, .waiting_mean = 1};
     step(&f->account, &lost, 0, 0, false);
     struct episode_metrics m;
-    metrics_finish(&m, &f->account, NULL, 0, -1, &CFG);
+    episode_metrics_finish(&m, &f->account, NULL, 0, -1, &CFG);
     assert_near(m.compliance, 0);
     assert_near(m.success, 0);
     assert_near(m.pending, 0.25); /* 1 of 30 / 15 s x 2 s */
@@ -179,9 +179,9 @@ static void test_out_of_memory(void **state)
     struct fixture *f = *state;
     struct arena fresh;
     arena_init(&fresh);
-    struct metrics_account m = {.n_services = -7};
+    struct episode_account m = {.n_services = -7};
     mem_fail_after(1);
-    assert_int_equal(metrics_account_init(&m, &fresh, SERVICES), ERR_MEMORY);
+    assert_int_equal(episode_account_init(&m, &fresh, SERVICES), ERR_MEMORY);
     assert_int_equal(m.n_services, -7);
     arena_release(&fresh);
     (void)f;
@@ -249,7 +249,7 @@ static void test_recovery(void **state)
         double recovery_s;
         double violation_s;
         bool censored;
-        metrics_recovery(&recovery_s, &censored, &violation_s, cohorts, n, c->onset_s);
+        episode_metrics_recovery(&recovery_s, &censored, &violation_s, cohorts, n, c->onset_s);
         print_message("windows '%s', onset %g s\n", c->text, c->onset_s);
         assert_near(recovery_s, c->recovery_s);
         assert_near(violation_s, c->violation_s);
@@ -266,12 +266,12 @@ static void test_last_windows_are_not_judged(void **state)
     step(&f->account, &GOOD, 0, 0, false);
     step(&f->account, &GOOD, 0, 0, false);
     struct episode_metrics m;
-    metrics_finish(&m, &f->account, cohorts, n, 0, &CFG);
+    episode_metrics_finish(&m, &f->account, cohorts, n, 0, &CFG);
     assert_near(m.violation, 0);
     assert_near(m.recovery, 0);
     assert_near(m.censored, 0);
     n = windows(cohorts, "++++-+");
-    metrics_finish(&m, &f->account, cohorts, n, 5, &CFG);
+    episode_metrics_finish(&m, &f->account, cohorts, n, 5, &CFG);
     assert_near(m.violation, 5);
     assert_near(m.recovery, 20); /* from 5 s to the end of the judged windows, 25 s */
     assert_near(m.censored, 1);
@@ -285,7 +285,7 @@ static void test_without_onset(void **state)
     step(&f->account, &GOOD, 0, 0, false);
     step(&f->account, &GOOD, 0, 0, false);
     struct episode_metrics m;
-    metrics_finish(&m, &f->account, cohorts, n, -1, &CFG);
+    episode_metrics_finish(&m, &f->account, cohorts, n, -1, &CFG);
     assert_near(m.violation, 5);
     assert_true(isnan(m.recovery) && isnan(m.censored));
 }

@@ -1,5 +1,5 @@
 /* One account per episode: sums over decision periods, turned into metrics at the end. */
-#include "core/plant/metrics.h"
+#include "core/plant/episode_metrics.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,19 +13,19 @@ enum { SUCCESS_MIN_PERCENT = 95, COMPLIANCE_MIN_PERCENT = 90, RECOVERY_WINDOWS =
 
 /* ---- the account ---- */
 
-enum err metrics_account_init(struct metrics_account *m, struct arena *arena, int n_services)
+enum err episode_account_init(struct episode_account *m, struct arena *arena, int n_services)
 {
     int8_t *last_direction = ARENA_NEW(arena, n_services, int8_t);
     TRY(arena_error(arena));
-    *m = (struct metrics_account){.last_direction = last_direction, .n_services = n_services};
+    *m = (struct episode_account){.last_direction = last_direction, .n_services = n_services};
     return ERR_OK;
 }
 
-void metrics_account_clear(struct metrics_account *m)
+void episode_account_clear(struct episode_account *m)
 {
     int8_t *last_direction = m->last_direction;
     memset(last_direction, 0, (size_t)m->n_services);
-    *m = (struct metrics_account){.last_direction = last_direction, .n_services = m->n_services};
+    *m = (struct episode_account){.last_direction = last_direction, .n_services = m->n_services};
 }
 
 static void add_terms(struct reward_terms *sum, const struct reward_terms *r)
@@ -41,7 +41,7 @@ static void add_terms(struct reward_terms *sum, const struct reward_terms *r)
 }
 
 /* A flip is a change against the direction of the service's previous change, however long ago. */
-static void add_scalings(struct metrics_account *m, const int32_t *executed)
+static void add_scalings(struct episode_account *m, const int32_t *executed)
 {
     for (int s = 0; s < m->n_services; s++) {
         int8_t direction = (int8_t)((executed[s] > 0) - (executed[s] < 0));
@@ -53,7 +53,7 @@ static void add_scalings(struct metrics_account *m, const int32_t *executed)
     }
 }
 
-void metrics_account_step(struct metrics_account *m, const struct plant_truth *t,
+void episode_account_step(struct episode_account *m, const struct plant_truth *t,
                           const struct reward_terms *r, const int32_t *executed, bool conflict)
 {
     m->periods += 1.0;
@@ -109,8 +109,8 @@ static int first_recovery(const struct plant_cohort *cohorts, int n, int from)
     return n;
 }
 
-void metrics_recovery(double *recovery_s, bool *censored, double *violation_s,
-                      const struct plant_cohort *cohorts, int n_cohorts, double onset_s)
+void episode_metrics_recovery(double *recovery_s, bool *censored, double *violation_s,
+                              const struct plant_cohort *cohorts, int n_cohorts, double onset_s)
 {
     int n_bad = 0;
     for (int i = 0; i < n_cohorts; i++) {
@@ -126,7 +126,7 @@ void metrics_recovery(double *recovery_s, bool *censored, double *violation_s,
 
 /* ---- the metrics ---- */
 
-static void finish_requests(struct episode_metrics *out, const struct metrics_account *m,
+static void finish_requests(struct episode_metrics *out, const struct episode_account *m,
                             double seconds, double timeout_s)
 {
     double all_waiting = m->received / seconds * timeout_s; /* each until its time-out */
@@ -136,7 +136,7 @@ static void finish_requests(struct episode_metrics *out, const struct metrics_ac
     out->latency = m->answered > 0.0 ? m->latency_sum_ms / m->answered : NAN; /* unknown, too */
 }
 
-static void finish_means(struct episode_metrics *out, const struct metrics_account *m,
+static void finish_means(struct episode_metrics *out, const struct episode_account *m,
                          double seconds)
 {
     double hours = seconds / 3600.0;
@@ -170,8 +170,8 @@ static void finish_windows(struct episode_metrics *out, const struct plant_cohor
     bool censored = false;
     bool had_onset = onset_s >= 0.0;
     if (cohorts != NULL) {
-        metrics_recovery(&recovery_s, &censored, &violation_s, cohorts, n_windows,
-                         had_onset ? onset_s : 0.0);
+        episode_metrics_recovery(&recovery_s, &censored, &violation_s, cohorts, n_windows,
+                                 had_onset ? onset_s : 0.0);
     }
     bool is_defined = cohorts != NULL && had_onset;
     out->violation = violation_s;
@@ -188,14 +188,14 @@ static void finish_unscored(struct episode_metrics *out)
     }
 }
 
-bool metrics_scored(const struct episode_metrics *m)
+bool episode_metrics_scored(const struct episode_metrics *m)
 {
     return !isnan(m->compliance);
 }
 
-void metrics_finish(struct episode_metrics *out, const struct metrics_account *m,
-                    const struct plant_cohort *cohorts, int n_cohorts, double onset_s,
-                    const struct plant_cfg *cfg)
+void episode_metrics_finish(struct episode_metrics *out, const struct episode_account *m,
+                            const struct plant_cohort *cohorts, int n_cohorts, double onset_s,
+                            const struct plant_cfg *cfg)
 {
     CHECK(m->periods > 0.0);
     double seconds = m->periods * cfg->period_s;

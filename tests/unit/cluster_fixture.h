@@ -1,6 +1,6 @@
 /* A cluster under test: services given as rows, loads and events set by hand. */
-#ifndef KARMA_TESTS_CLUSTER_WORLD_H
-#define KARMA_TESTS_CLUSTER_WORLD_H
+#ifndef KARMA_TESTS_CLUSTER_FIXTURE_H
+#define KARMA_TESTS_CLUSTER_FIXTURE_H
 
 #include "core/base/log.h"
 #include "core/cluster/internal.h"
@@ -15,11 +15,11 @@
 
 #include <cmocka.h>
 
-enum { WORLD_SERVICES = 8, WORLD_SECONDS = 3000, WORLD_HORIZON = 200 };
+enum { FIXTURE_SERVICES = 8, FIXTURE_SECONDS = 3000, FIXTURE_HORIZON = 200 };
 
-struct world {
+struct cluster_fixture {
     struct arena arena;
-    struct service_cfg services[WORLD_SERVICES];
+    struct service_cfg services[FIXTURE_SERVICES];
     struct topology_cfg topology_cfg;
     struct plant_cfg plant_cfg;
     struct cluster_cfg cluster_cfg;
@@ -27,7 +27,7 @@ struct world {
     struct schedule schedule;
     struct plant *plant;
     struct episode_id id;
-    int32_t delta[4 * WORLD_SERVICES];
+    int32_t delta[4 * FIXTURE_SERVICES];
 };
 
 /* Equal but for rounding. */
@@ -37,8 +37,8 @@ static inline bool near(double a, double b)
 }
 
 /* A service; what is not said is as in the configuration. */
-static inline struct service_cfg world_service(const char *name, double cpu_m, double ram_mib,
-                                               double rate, int most, int initial)
+static inline struct service_cfg fixture_service(const char *name, double cpu_m, double ram_mib,
+                                                 double rate, int most, int initial)
 {
     return (struct service_cfg){
         .name = name,
@@ -52,21 +52,21 @@ static inline struct service_cfg world_service(const char *name, double cpu_m, d
     };
 }
 
-static inline void world_calls(struct service_cfg *service, const char **calls, int n)
+static inline void fixture_calls(struct service_cfg *service, const char **calls, int n)
 {
     service->calls = calls;
     service->n_calls = n;
 }
 
 /* Defaults of the project: the diamond a -> b, c -> d of arXiv 2505.21559 on 16 vCPU. */
-static inline void world_diamond(struct world *w)
+static inline void fixture_diamond(struct cluster_fixture *w)
 {
     static const char *bc[] = {"b", "c"}, *d[] = {"d"};
-    *w = (struct world){
-        .services = {world_service("a", 500, 256, 100, 10, 4),
-                     world_service("b", 400, 512, 80, 10, 5),
-                     world_service("c", 600, 512, 150, 10, 3),
-                     world_service("d", 700, 1024, 300, 10, 3)},
+    *w = (struct cluster_fixture){
+        .services = {fixture_service("a", 500, 256, 100, 10, 4),
+                     fixture_service("b", 400, 512, 80, 10, 5),
+                     fixture_service("c", 600, 512, 150, 10, 3),
+                     fixture_service("d", 700, 1024, 300, 10, 3)},
         .topology_cfg = {.n_services = 4,
                          .node_cpu_m = 16000,
                          .node_ram_mib = 32768,
@@ -99,49 +99,50 @@ static inline void world_diamond(struct world *w)
         .id = {.seed = 7, .split = RNG_TEST_SPLIT, .env = 3, .episode = 5},
     };
     w->services[0].entry = true;
-    world_calls(&w->services[0], bc, 2);
-    world_calls(&w->services[1], d, 1);
-    world_calls(&w->services[2], d, 1);
+    fixture_calls(&w->services[0], bc, 2);
+    fixture_calls(&w->services[1], d, 1);
+    fixture_calls(&w->services[2], d, 1);
 }
 
 /* A chain of n services, each one pod of one core that answers rate calls/s. */
-static inline void world_chain(struct world *w, int n, double rate)
+static inline void fixture_chain(struct cluster_fixture *w, int n, double rate)
 {
     static const char *const names[] = {"s0", "s1", "s2", "s3"};
     static const char *calls[] = {"s1", "s2", "s3"};
-    world_diamond(w);
+    fixture_diamond(w);
     for (int i = 0; i < n; i++) {
-        w->services[i] = world_service(names[i], 1000, 100, rate, 10, 1);
+        w->services[i] = fixture_service(names[i], 1000, 100, rate, 10, 1);
         w->services[i].entry = i == 0;
         if (i + 1 < n) {
-            world_calls(&w->services[i], &calls[i], 1);
+            fixture_calls(&w->services[i], &calls[i], 1);
         }
     }
     w->topology_cfg.n_services = n;
 }
 
 /* Make it: after the tables are as the test wants them. */
-static inline void world_open(struct world *w, int n_env)
+static inline void fixture_open(struct cluster_fixture *w, int n_env)
 {
     arena_init(&w->arena);
     w->topology_cfg.services = w->services;
     assert_int_equal(topology_init(&w->topology, &w->arena, &w->topology_cfg, NULL), ERR_OK);
-    assert_int_equal(schedule_init(&w->schedule, &w->arena, WORLD_SECONDS), ERR_OK);
-    w->schedule.n_seconds = WORLD_SECONDS;
+    assert_int_equal(schedule_init(&w->schedule, &w->arena, FIXTURE_SECONDS), ERR_OK);
+    w->schedule.n_seconds = FIXTURE_SECONDS;
     w->schedule.n_events = 0;
     w->schedule.onset_s = -1.0;
     w->schedule.node_cpu_m = w->topology_cfg.node_cpu_m;
     assert_int_equal(cluster_new(&w->plant, &w->arena, &w->cluster_cfg, &w->plant_cfg, &w->topology,
-                                 n_env, WORLD_HORIZON),
+                                 n_env, FIXTURE_HORIZON),
                      ERR_OK);
 }
 
-static inline void world_close(struct world *w)
+static inline void fixture_close(struct cluster_fixture *w)
 {
     arena_release(&w->arena);
 }
 
-static inline void world_rate(struct world *w, int from, int to, double legit, double attack)
+static inline void fixture_rate(struct cluster_fixture *w, int from, int to, double legit,
+                                double attack)
 {
     for (int t = from; t < to; t++) {
         w->schedule.legit_rps[t] = (float)legit;
@@ -150,14 +151,14 @@ static inline void world_rate(struct world *w, int from, int to, double legit, d
 }
 
 /* Make it with one environment and the same load, requests/s, all the time. */
-static inline void world_open_under(struct world *w, double legit, double attack)
+static inline void fixture_open_under(struct cluster_fixture *w, double legit, double attack)
 {
-    world_open(w, 1);
-    world_rate(w, 0, WORLD_SECONDS, legit, attack);
+    fixture_open(w, 1);
+    fixture_rate(w, 0, FIXTURE_SECONDS, legit, attack);
 }
 
-static inline void world_event(struct world *w, enum event_kind kind, int service, double start_s,
-                               double duration_s, double magnitude)
+static inline void fixture_event(struct cluster_fixture *w, enum event_kind kind, int service,
+                                 double start_s, double duration_s, double magnitude)
 {
     w->schedule.events[w->schedule.n_events++] = (struct event){
         .kind = kind,
@@ -168,29 +169,29 @@ static inline void world_event(struct world *w, enum event_kind kind, int servic
     };
 }
 
-static inline struct sim *world_sim(struct world *w, int lid)
+static inline struct sim *fixture_sim(struct cluster_fixture *w, int lid)
 {
     return &((struct cluster *)w->plant)->sims[lid];
 }
 
 /* All environments at the start of the episode; the first one. */
-static inline struct sim *world_reset(struct world *w)
+static inline struct sim *fixture_reset(struct cluster_fixture *w)
 {
     for (int i = 0; i < w->plant->n_env; i++) {
-        assert_int_equal(plant_reset(w->plant, i, &w->id, &w->schedule, WORLD_HORIZON), ERR_OK);
+        assert_int_equal(plant_reset(w->plant, i, &w->id, &w->schedule, FIXTURE_HORIZON), ERR_OK);
     }
-    return world_sim(w, 0);
+    return fixture_sim(w, 0);
 }
 
 /* One environment, at the start of its episode. */
-static inline struct sim *world_start(struct world *w)
+static inline struct sim *fixture_start(struct cluster_fixture *w)
 {
-    world_open(w, 1);
-    return world_reset(w);
+    fixture_open(w, 1);
+    return fixture_reset(w);
 }
 
 /* A legitimate request that arrives at `at`. */
-static inline void world_request(struct sim *s, double at)
+static inline void fixture_request(struct sim *s, double at)
 {
     sim_run(s, at);
     sim_request(s, &s->legit);
@@ -198,19 +199,20 @@ static inline void world_request(struct sim *s, double at)
 }
 
 /* One period; w->delta is used once. */
-static inline const struct plant_truth *world_step(struct world *w)
+static inline const struct plant_truth *fixture_step(struct cluster_fixture *w)
 {
     assert_int_equal(plant_step(w->plant, w->delta, NULL, NULL), ERR_OK);
     memset(w->delta, 0, sizeof(w->delta));
     return plant_truth(w->plant, 0);
 }
 
-static inline double world_feature(const struct world *w, int service, enum service_feature f)
+static inline double fixture_feature(const struct cluster_fixture *w, int service,
+                                     enum service_feature f)
 {
     return (double)plant_state(w->plant, 0)[state_service_at(service, f)];
 }
 
-static inline double world_global(const struct world *w, enum global_feature f)
+static inline double fixture_global(const struct cluster_fixture *w, enum global_feature f)
 {
     return (double)plant_state(w->plant, 0)[state_global_at(w->topology.n_services, f)];
 }

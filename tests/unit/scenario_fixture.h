@@ -1,6 +1,6 @@
-/* A scenario read from text, with the world it is drawn in: fixture of the tests of schedules. */
-#ifndef KARMA_TESTS_SCENARIO_WORLD_H
-#define KARMA_TESTS_SCENARIO_WORLD_H
+/* A scenario read from text, with the system it is drawn for: fixture of the tests of schedules. */
+#ifndef KARMA_TESTS_SCENARIO_FIXTURE_H
+#define KARMA_TESTS_SCENARIO_FIXTURE_H
 
 #include "core/base/config.h"
 #include "core/plant/plant.h"
@@ -28,7 +28,7 @@ static const struct cfg_field ROOT[] = {
 
 struct fixture {
     struct arena arena;
-    struct cfg places;
+    struct cfg src_locs;
     struct root root;
     struct topology topology;
     struct workload workload;
@@ -42,7 +42,7 @@ static inline int setup(void **state)
     static struct fixture f;
     f = (struct fixture){0};
     arena_init(&f.arena);
-    cfg_init(&f.places, ROOT, sizeof(struct root), &f.arena);
+    cfg_init(&f.src_locs, ROOT, sizeof(struct root), &f.arena);
     heard_begin(&f.log);
     *state = &f;
     return schedule_init(&f.schedule, &f.arena, SECONDS) == ERR_OK ? 0 : -1;

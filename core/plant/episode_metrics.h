@@ -5,8 +5,8 @@
  * quotients may exceed 1, by what was in flight at its start / received. Primary endpoint of every
  * comparison: `compliance` (answered within latency_max / received) at no more `vcpu_h`.
  */
-#ifndef KARMA_PLANT_METRICS_H
-#define KARMA_PLANT_METRICS_H
+#ifndef KARMA_PLANT_EPISODE_METRICS_H
+#define KARMA_PLANT_EPISODE_METRICS_H
 
 #include "core/plant/plant.h"
 #include "core/plant/reward.h"
@@ -51,7 +51,7 @@ enum { METRIC_TRAINED = METRIC_COUNT - 1 }; /* of an episode of training: all bu
 extern const struct metric_info metric_info[METRIC_COUNT]; /* in the order of the struct */
 
 /* Running account of one episode. */
-struct metrics_account {
+struct episode_account {
     double periods, received, answered, compliant, failed, latency_sum_ms, waiting, available;
     double requested_m;
     struct reward_terms sum;
@@ -59,12 +59,12 @@ struct metrics_account {
     int8_t *last_direction; /* (n_services), owned by the arena */
     int n_services;
 };
-enum err metrics_account_init(struct metrics_account *m, struct arena *arena,
+enum err episode_account_init(struct episode_account *m, struct arena *arena,
                               int n_services) WARN_UNUSED;
-void metrics_account_clear(struct metrics_account *m);
+void episode_account_clear(struct episode_account *m);
 /* executed (n_services): the change of desired replicas that took place; conflict: two agents asked
  * for opposite signs on one service. */
-void metrics_account_step(struct metrics_account *m, const struct plant_truth *t,
+void episode_account_step(struct episode_account *m, const struct plant_truth *t,
                           const struct reward_terms *r, const int32_t *executed, bool conflict);
 /* After one period at least. onset_s: of the first attack or fault, < 0 if none (then recovery and
  * censored are NaN). cohorts may be NULL (then recovery, violation and censored are NaN); windows
@@ -73,19 +73,19 @@ void metrics_account_step(struct metrics_account *m, const struct plant_truth *t
  * that received no request is not scored: it has no shares, and what it cost bought nothing, so all
  * its metrics are NaN. Where a plant has no exact counters, metrics that need them are NaN.
  */
-void metrics_finish(struct episode_metrics *out, const struct metrics_account *m,
-                    const struct plant_cohort *cohorts, int n_cohorts, double onset_s,
-                    const struct plant_cfg *cfg);
+void episode_metrics_finish(struct episode_metrics *out, const struct episode_account *m,
+                            const struct plant_cohort *cohorts, int n_cohorts, double onset_s,
+                            const struct plant_cfg *cfg);
 
 /* Is it known that the episode received anything, and how much of it was answered in time? */
-bool metrics_scored(const struct episode_metrics *m);
+bool episode_metrics_scored(const struct episode_metrics *m);
 
 /* A window meets the service level if success >= 0.95 and >= 90 % of what it received was
  * compliant; one without requests says nothing: it is no breach, and no part of a recovery.
  * Recovery: from onset to the start of the first 15 s of good windows after the first breach; 0 if
  * no window that starts at or after onset breaches; to the end of the windows, and censored, if
  * they end first. Violation: time in breaching windows, all of them. */
-void metrics_recovery(double *recovery_s, bool *censored, double *violation_s,
-                      const struct plant_cohort *cohorts, int n_cohorts, double onset_s);
+void episode_metrics_recovery(double *recovery_s, bool *censored, double *violation_s,
+                              const struct plant_cohort *cohorts, int n_cohorts, double onset_s);
 
 #endif

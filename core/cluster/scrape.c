@@ -16,18 +16,18 @@
 
 static struct sim_scrape_service *ring_service(const struct sim *s, int64_t number, int service)
 {
-    int64_t row = number % s->world->n_ring;
-    return &s->ring_service[row * s->world->topology->n_services + service];
+    int64_t row = number % s->shared->n_ring;
+    return &s->ring_service[row * s->shared->topology->n_services + service];
 }
 
 double *sim_ring_pods(const struct sim *s, int64_t number)
 {
-    return &s->ring_pod[number % s->world->n_ring * s->world->n_pods];
+    return &s->ring_pod[number % s->shared->n_ring * s->shared->n_pods];
 }
 
 static void gauge_pod(struct sim_gauges *g, const struct sim *s, const struct sim_pod *p)
 {
-    const struct cluster_cfg *cfg = s->world->cfg;
+    const struct cluster_cfg *cfg = s->shared->cfg;
     bool runs = p->state == POD_STARTING || p->state == POD_READY || p->state == POD_DRAINING;
     g->queue += (double)p->queued;
     g->ram_mib += runs ? cfg->ram_base_mib + cfg->ram_call_mib * (p->held + p->queued) : 0.0;
@@ -41,7 +41,7 @@ static void gauge_pod(struct sim_gauges *g, const struct sim *s, const struct si
  * which ends at 0, do not fail. */
 static bool scrape_fails(const struct sim *s)
 {
-    enum { SCRAPES = -1 }; /* in the place of a request, with the number of the scrape */
+    enum { SCRAPES = -1 }; /* instead of a request, with the number of the scrape */
     double p = s->now > 0.0 ? schedule_outage(s->schedule, s->now) : 0.0;
     struct rng_block draw = rng_philox(s->key_fault, (uint32_t)s->n_scrapes, (uint32_t)SCRAPES,
                                        s->id.episode, s->id.env);
@@ -51,7 +51,7 @@ static bool scrape_fails(const struct sim *s)
 static void scrape_all(struct sim *s)
 {
     double *pods = sim_ring_pods(s, s->n_scrapes);
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         const struct sim_service *service = &s->services[i];
         struct sim_scrape_service *row = ring_service(s, s->n_scrapes, i);
         row->count = service->count;
@@ -62,7 +62,7 @@ static void scrape_all(struct sim *s)
             .ready = service->n_ready,
         };
     }
-    for (int slot = 0; slot < s->world->n_pods; slot++) {
+    for (int slot = 0; slot < s->shared->n_pods; slot++) {
         const struct sim_pod *p = &s->pods[slot];
         if (p->state != POD_FREE) {
             struct sim_scrape_service *row = ring_service(s, s->n_scrapes, p->service);
@@ -72,14 +72,14 @@ static void scrape_all(struct sim *s)
         }
     }
     /* The front sees attempts, and each retry follows one that failed. */
-    s->ring[s->n_scrapes % s->world->n_ring] = (struct sim_scrape){
+    s->ring[s->n_scrapes % s->shared->n_ring] = (struct sim_scrape){
         s->received + s->retries, s->answered, s->resolved + s->retries, s->latency_s, false};
 }
 
 void sim_scrape_take(struct sim *s)
 {
     if (scrape_fails(s)) {
-        s->ring[s->n_scrapes % s->world->n_ring].failed = true;
+        s->ring[s->n_scrapes % s->shared->n_ring].failed = true;
     } else {
         scrape_all(s);
     }
@@ -89,7 +89,8 @@ void sim_scrape_take(struct sim *s)
 
 /* ---- rates ---- */
 
-/* The scrapes around a decision: the newest seen, and how many lie in each window. */
+/* The scrapes around a decision: the newest one that is observed, and how many lie in each window.
+ */
 struct view {
     int64_t newest, window, ten, five;
     double scrape_s;
@@ -103,10 +104,10 @@ int64_t sim_scrapes_in(const struct plant_cfg *plant, double seconds)
 
 static struct view view_now(const struct sim *s)
 {
-    const struct plant_cfg *plant = s->world->plant;
-    double seen_s = s->now - plant->lag_s - s->world->scrape_from_s;
+    const struct plant_cfg *plant = s->shared->plant;
+    double observed_s = s->now - plant->lag_s - s->shared->scrape_from_s;
     return (struct view){
-        .newest = (int64_t)floor(seen_s / plant->scrape_s + 1e-9),
+        .newest = (int64_t)floor(observed_s / plant->scrape_s + 1e-9),
         .window = sim_scrapes_in(plant, plant->window_s),
         .ten = sim_scrapes_in(plant, 10.0),
         .five = sim_scrapes_in(plant, 5.0),
@@ -130,12 +131,12 @@ static struct sim_counters increase(const struct sim *s, int service, int64_t fr
     };
 }
 
-bool sim_seen_between(const struct sim *s, int64_t *from, int64_t *to)
+bool sim_scrapes_between(const struct sim *s, int64_t *from, int64_t *to)
 {
-    while (*from < *to && s->ring[*from % s->world->n_ring].failed) {
+    while (*from < *to && s->ring[*from % s->shared->n_ring].failed) {
         ++*from;
     }
-    while (*from < *to && s->ring[*to % s->world->n_ring].failed) {
+    while (*from < *to && s->ring[*to % s->shared->n_ring].failed) {
         --*to;
     }
     return *from < *to;
@@ -149,12 +150,12 @@ static double ratio_or(double a, double b, double otherwise)
 static void measure_window(float *f, const struct sim *s, int service, const struct view *v)
 {
     int64_t from = v->newest - v->window, to = v->newest;
-    if (!sim_seen_between(s, &from, &to)) {
+    if (!sim_scrapes_between(s, &from, &to)) {
         return;
     }
     struct sim_counters w = increase(s, service, from, to);
     double per_s = 1.0 / ((double)(to - from) * v->scrape_s);
-    double kbit = s->world->cfg->bytes_per_call * 8.0 / 1e3 * per_s;
+    double kbit = s->shared->cfg->bytes_per_call * 8.0 / 1e3 * per_s;
     f[SF_CPU] = (float)(w.used_s * per_s * 1e3);
     f[SF_NET_IN] = (float)((w.received + w.sent) * kbit);
     f[SF_NET_OUT] = (float)((w.succeeded + w.errors + w.sent) * kbit);
@@ -166,9 +167,9 @@ static void measure_window(float *f, const struct sim *s, int service, const str
 
 static void measure_ten(float *f, const struct sim *s, int service, const struct view *v)
 {
-    const struct service_cfg *cfg = &s->world->topology->cfg->services[service];
+    const struct service_cfg *cfg = &s->shared->topology->cfg->services[service];
     int64_t from = v->newest - v->ten, to = v->newest;
-    if (!sim_seen_between(s, &from, &to)) {
+    if (!sim_scrapes_between(s, &from, &to)) {
         return;
     }
     struct sim_counters ten = increase(s, service, from, to);
@@ -193,12 +194,12 @@ static void measure_gauges(float *f, const struct sim *s, int service, const str
 static bool entry_rate(double *rps, const struct sim *s, int64_t from, int64_t to)
 {
     const struct sim_scrape *ring = s->ring;
-    int64_t n = s->world->n_ring;
-    if (!sim_seen_between(s, &from, &to)) {
+    int64_t n = s->shared->n_ring;
+    if (!sim_scrapes_between(s, &from, &to)) {
         return false;
     }
     *rps = (ring[to % n].received - ring[from % n].received) /
-           ((double)(to - from) * s->world->plant->scrape_s);
+           ((double)(to - from) * s->shared->plant->scrape_s);
     return true;
 }
 
@@ -222,8 +223,8 @@ static void measure_entries(float *f, const struct sim *s, const struct view *v)
 
 static void measure_answers(float *f, const struct sim *s, const struct view *v)
 {
-    int64_t from = v->newest - v->window, to = v->newest, n = s->world->n_ring;
-    if (!sim_seen_between(s, &from, &to)) {
+    int64_t from = v->newest - v->window, to = v->newest, n = s->shared->n_ring;
+    if (!sim_scrapes_between(s, &from, &to)) {
         return;
     }
     const struct sim_scrape *a = &s->ring[from % n], *b = &s->ring[to % n];
@@ -232,9 +233,9 @@ static void measure_answers(float *f, const struct sim *s, const struct view *v)
     f[GF_RESPONSE] = (float)(ratio_or(b->latency_s - a->latency_s, answered, 0.0) * 1e3);
 }
 
-static void measure_scraped(struct sim *s, const struct view *v)
+static void state_from_scrapes(struct sim *s, const struct view *v)
 {
-    int n_services = s->world->topology->n_services;
+    int n_services = s->shared->topology->n_services;
     for (int i = 0; i < n_services; i++) {
         float *f = s->state + state_service_at(i, SF_ID);
         measure_gauges(f, s, i, v);
@@ -246,15 +247,15 @@ static void measure_scraped(struct sim *s, const struct view *v)
     measure_answers(front, s, v);
 }
 
-void sim_measure(struct sim *s)
+void sim_scrape_state(struct sim *s)
 {
     struct view v = view_now(s);
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         s->state[state_service_at(i, SF_DESIRED)] = (float)s->services[i].desired;
     }
-    if (!s->ring[v.newest % s->world->n_ring].failed) {
-        s->seen_s = s->world->scrape_from_s + (double)v.newest * s->world->plant->scrape_s;
-        measure_scraped(s, &v);
+    if (!s->ring[v.newest % s->shared->n_ring].failed) {
+        s->observed_s = s->shared->scrape_from_s + (double)v.newest * s->shared->plant->scrape_s;
+        state_from_scrapes(s, &v);
     }
-    sim_measure_hpa(s, v.newest);
+    sim_scrape_hpa(s, v.newest);
 }

@@ -3,8 +3,8 @@
  * cold pods, probes. Whatever they are, no result exceeds the bound, and it is to the bit what
  * trying every cut finds.
  *
- *   WORLDS=1000 build/default/tests/unit/test_bound_worlds    more than the usual 60
- *   FIRST=4711 WORLDS=1 ...                                   that one again
+ *   CONFIGS=1000 build/default/tests/unit/test_bound_random_configs    more than the usual 60
+ *   FIRST=4711 CONFIGS=1 ...                                   that one again
  */
 #include "core/eval/episode.h"
 #include "core/plant/topology_gen.h"
@@ -221,7 +221,7 @@ static void world_holds(uint32_t number, struct tally *tally)
     for (int c = 0; c < CONTROLLERS; c++) {
         struct controller *controller = game_world_controller(&r.g, c);
         if (episode_run(&r.e, &m, controller, 0, &id, NULL) != ERR_OK) {
-            fail_msg("%s; again: FIRST=%u WORLDS=1", r.g.log, number);
+            fail_msg("%s; again: FIRST=%u CONFIGS=1", r.g.log, number);
         }
         if (c > 0 && !closed && m.bound != bound) {
             fail_msg("world %u: the bound depends on who plays: %.17g, %.17g", number, m.bound,
@@ -247,7 +247,7 @@ static uint32_t number_from(const char *name, uint32_t otherwise)
 static void nobody_exceeds_it_anywhere(void **state)
 {
     (void)state;
-    const uint32_t from = number_from("FIRST", 0), n = number_from("WORLDS", USUAL);
+    const uint32_t from = number_from("FIRST", 0), n = number_from("CONFIGS", USUAL);
     struct tally tally = {.least_gap = 1.0};
     for (uint32_t i = from; i < from + n; i++) {
         world_holds(i, &tally);

@@ -1,10 +1,10 @@
-/* Weather: what changes a pod's life from outside, held constant within a tick of 0.1 s.
+/* Disturbances: what acts on pods from outside, held constant within a tick of 0.1 s.
  *
  *   slow-down    factor on the CPU demand of calls that arrive at a service
- *   crash hazard rate per second; its integral since the start is compared with what each pod
- *                endures (a unit exponential drawn when it starts), so a crash costs no draw
- *   neighbour    takes its part of the node's CPU; what is left is dealt out in contention.c
- *   blow         at the tick that a crash_all starts in, a share of the ready pods crashes
+ *   crash hazard rate per second; its integral since the start is compared with each pod's
+ *                hazard_limit (a unit exponential drawn when it starts), so a crash costs no draw
+ *   neighbour    takes its part of the node's CPU; contention.c allocates the rest
+ *   crash share  at the tick in which a crash_all starts, a share of the ready pods crashes
  *
  * Ticks happen only while one of these varies or can happen: otherwise the next tick is the start
  * of the next event, or never.
@@ -13,7 +13,7 @@
 #include "core/cluster/share.h"
 
 /* First coordinate of a draw of RNG_POD: starts of a pod stay below. */
-#define SIM_BLOW_BIT 0x80000000u
+#define SIM_CRASH_SHARE_BIT 0x80000000u
 
 /* ---- when to tick ---- */
 
@@ -39,8 +39,8 @@ static bool event_matters(const struct event *e)
 
 static bool varies(const struct sim *s)
 {
-    bool busy = s->n_holders > 0;
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    bool busy = s->n_held_conns > 0;
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         busy = busy || s->services[i].attacked_p > 0.0 || s->services[i].crash_rate > 0.0;
     }
     for (int i = 0; i < s->schedule->n_events; i++) {
@@ -74,7 +74,7 @@ static void tick_next(struct sim *s)
     }
 }
 
-void sim_weather_wake(struct sim *s)
+void sim_disturbances_wake(struct sim *s)
 {
     int64_t next = (int64_t)floor(s->now * SIM_TICKS_PER_S) + 1;
     if (tick_at(next) < s->tick_s) {
@@ -85,18 +85,18 @@ void sim_weather_wake(struct sim *s)
 
 /* ---- crashes ---- */
 
-static void hazards_pass(struct sim *s)
+static void integrate_hazards(struct sim *s)
 {
-    double dt = s->now - s->weather_s;
+    double dt = s->now - s->hazard_until_s;
     bool any = false;
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         any = any || s->services[i].crash_rate > 0.0;
         s->services[i].hazard += s->services[i].crash_rate * dt;
     }
-    s->weather_s = s->now;
-    for (int slot = 0; any && slot < s->world->n_pods; slot++) {
+    s->hazard_until_s = s->now;
+    for (int slot = 0; any && slot < s->shared->n_pods; slot++) {
         const struct sim_pod *p = &s->pods[slot];
-        if (p->state == POD_READY && s->services[p->service].hazard >= p->endures) {
+        if (p->state == POD_READY && s->services[p->service].hazard >= p->hazard_limit) {
             sim_pod_crash(s, slot);
         }
     }
@@ -104,10 +104,10 @@ static void hazards_pass(struct sim *s)
 
 /* Of the ready pods of a service the share crashes at once, rounded half up: those with the least
  * draws, which depend on pod and tick only. */
-static void blow(struct sim *s, int service_id, double share)
+static void crash_share(struct sim *s, int service_id, double share)
 {
     int n = (int)floor(share * s->services[service_id].n_ready + 0.5);
-    uint32_t when = SIM_BLOW_BIT | (uint32_t)s->tick;
+    uint32_t when = SIM_CRASH_SHARE_BIT | (uint32_t)s->tick;
     for (; n > 0; n--) {
         int chosen = -1;
         uint32_t least = 0;
@@ -124,12 +124,12 @@ static void blow(struct sim *s, int service_id, double share)
     }
 }
 
-static void blows_fall(struct sim *s, double since_s)
+static void crash_scheduled_shares(struct sim *s, double since_s)
 {
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         double share = schedule_crash_share(s->schedule, i, since_s, s->now);
         if (share > 0.0) {
-            blow(s, i, share);
+            crash_share(s, i, share);
         }
     }
 }
@@ -154,33 +154,33 @@ static bool some_link_loses(const struct sim *s)
     return some;
 }
 
-void sim_weather_tick(struct sim *s)
+void sim_disturbances_tick(struct sim *s)
 {
-    double since_s = s->weather_s;
-    hazards_pass(s);
-    blows_fall(s, since_s);
-    sim_loris_pass(s, s->now - since_s);
+    double since_s = s->hazard_until_s;
+    integrate_hazards(s);
+    crash_scheduled_shares(s, since_s);
+    sim_loris_advance(s, s->now - since_s);
     s->lossy = some_link_loses(s);
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         struct sim_service *service = &s->services[i];
         service->slowdown = schedule_slowdown(s->schedule, i, s->now);
         service->crash_rate = schedule_crash_rate(s->schedule, i, s->now);
         service->crash_rate += attacked_rate(service);
     }
     s->neighbour_m = schedule_neighbour_m(s->schedule, s->now);
-    s->deal = true;
+    s->cpu_alloc_due = true;
     tick_next(s);
 }
 
-void sim_weather_start(struct sim *s)
+void sim_disturbances_start(struct sim *s)
 {
-    for (int i = 0; i < s->world->topology->n_services; i++) {
+    for (int i = 0; i < s->shared->topology->n_services; i++) {
         struct sim_service *service = &s->services[i];
         service->slowdown = 1.0;
         service->hazard = service->crash_rate = service->attacked_p = 0.0;
     }
     s->lossy = false;
-    s->weather_s = s->now;
+    s->hazard_until_s = s->now;
     sim_loris_start(s);
     sim_contention_start(s);
     s->tick = (int64_t)floor(s->now * SIM_TICKS_PER_S);
