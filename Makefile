@@ -50,7 +50,8 @@ ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo mappo_learner policy reduce replay rollout team weights
 CLUSTER     = arrivals attack call check clients cluster contention disturbances engine hpa_pods \
               replicas scrape sim truth
-TRACE       = check check_rows check_units export import layouts metric sheet store
+TRACE       = check check_rows check_units column_def csv_formats export import metrics_table \
+              store
 TWIN        = accuracy bank dataset ensemble learn lookup model nearest noise pods shown space space_rows \
               trial twin worlds
 GAME        = conduct conduct_values game imitate interface rules rules_interface view world
@@ -64,7 +65,7 @@ TRAIN       = checkpoint convergence demonstrate dump rehearsal saving setup she
 EXPERIMENTS = collect conductlog experiment fit measure policies recipe resume setting trajectories
 COMMANDS    = call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
               trace trace_collect train twin twin_fit
-FUZZED      = block checkpoint config csv error frame moments policy record sheet store \
+FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \
               tile_state trusting twin weights workload
 EXTRAS      = kinds threshold
 BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_twin bench_comm bench_train

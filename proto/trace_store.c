@@ -30,7 +30,7 @@ enum err codec_put_store(struct buf *out, const struct store_header *h)
     m.services = strings(h->services), m.n_services = (size_t)h->n_services;
     m.columns = strings(h->columns), m.n_columns = (size_t)h->n_columns;
     m.units = strings(h->units), m.n_units = (size_t)h->n_columns;
-    m.measures = strings(h->measures), m.n_measures = (size_t)h->n_measures;
+    m.measures = strings(h->truths), m.n_measures = (size_t)h->n_truths;
     m.period_s = h->period_s;
     m.split_seed = h->split_seed;
     m.validation = h->validation;
@@ -75,10 +75,10 @@ enum err codec_get_store(struct store_header *h, const void *bytes, size_t n, co
         .services = (const char *const *)m->services,
         .columns = (const char *const *)m->columns,
         .units = (const char *const *)m->units,
-        .measures = (const char *const *)m->measures,
+        .truths = (const char *const *)m->measures,
         .n_services = (int)m->n_services,
         .n_columns = (int)m->n_columns,
-        .n_measures = (int)m->n_measures,
+        .n_truths = (int)m->n_measures,
         .period_s = m->period_s,
         .split_seed = m->split_seed,
         .validation = m->validation,
@@ -107,7 +107,7 @@ enum err codec_put_episode(struct buf *out, const struct store_episode *e,
     m.attack = (int32_t *)(uintptr_t)e->attack;
     m.n_attack = e->attack != NULL ? steps * STORE_ATTACK : 0;
     m.load = (float *)(uintptr_t)e->load, m.n_load = steps;
-    m.measure = (double *)(uintptr_t)e->measure, m.n_measure = steps * (size_t)h->n_measures;
+    m.measure = (double *)(uintptr_t)e->truth, m.n_measure = steps * (size_t)h->n_truths;
     m.has_gaps = e->gaps != NULL;
     m.gaps.data = (uint8_t *)(uintptr_t)e->gaps;
     m.gaps.len = e->gaps != NULL ? store_gap_bytes(e->n_steps, h->n_columns) : 0;
@@ -129,7 +129,7 @@ static enum err check_shapes(const Karma__TraceEpisode *m, const struct store_he
     }
     TRY(wire_expect(source, "state", m->n_state, (steps + 1) * columns));
     TRY(wire_expect(source, "delta", m->n_delta, steps * (size_t)h->n_services));
-    TRY(wire_expect(source, "measure", m->n_measure, steps * (size_t)h->n_measures));
+    TRY(wire_expect(source, "measure", m->n_measure, steps * (size_t)h->n_truths));
     if (m->n_attack > 0) {
         TRY(wire_expect(source, "attack", m->n_attack, steps * STORE_ATTACK));
     }
@@ -192,7 +192,7 @@ enum err codec_get_episode(struct store_episode *e, const struct store_header *h
         .delta = m->delta,
         .attack = m->n_attack > 0 ? m->attack : NULL,
         .load = m->load,
-        .measure = m->measure,
+        .truth = m->measure,
         .gaps = m->has_gaps ? m->gaps.data : NULL,
         .load_gaps = m->has_load_gaps ? m->load_gaps.data : NULL,
     };

@@ -17,8 +17,8 @@ struct store_header {
     const char *const *services; /* (n_services) */
     const char *const *columns;  /* (n_columns) */
     const char *const *units;    /* (n_columns) */
-    const char *const *measures; /* (n_measures) */
-    int n_services, n_columns, n_measures;
+    const char *const *truths;   /* (n_truths) */
+    int n_services, n_columns, n_truths;
     double period_s;
     uint64_t split_seed;
     double validation, held_out; /* shares */
@@ -39,7 +39,7 @@ struct store_episode {
     const int32_t *delta;     /* (T, n_services) */
     const int32_t *attack;    /* (T, STORE_ATTACK); NULL: nobody attacks but the scenario */
     const float *load;        /* (T), finite, >= 0 */
-    const double *measure;    /* (T, n_measures), finite */
+    const double *truth;      /* (T, n_truths), finite */
     const uint8_t *gaps;      /* (store_gap_bytes) bits; NULL: none */
     const uint8_t *load_gaps; /* (T) bits: loads that are not known; NULL: none */
 };

@@ -9,7 +9,7 @@
 static inline struct store_header store_fixture_header(const char *const *services, int n_services,
                                                        const char *const *columns,
                                                        const char *const *units, int n_columns,
-                                                       const char *const *measures, int n_measures)
+                                                       const char *const *truths, int n_truths)
 {
     return (struct store_header){.plant = "p",
                                  .topology = "",
@@ -18,10 +18,10 @@ static inline struct store_header store_fixture_header(const char *const *servic
                                  .services = services,
                                  .columns = columns,
                                  .units = units,
-                                 .measures = measures,
+                                 .truths = truths,
                                  .n_services = n_services,
                                  .n_columns = n_columns,
-                                 .n_measures = n_measures,
+                                 .n_truths = n_truths,
                                  .period_s = 15.0};
 }
 

@@ -13,7 +13,7 @@ enum err collector_init(struct collector *c, struct arena *arena, const struct w
     c->state = ARENA_NEW(arena, (horizon + 1) * state_size(n), float);
     c->load = ARENA_NEW(arena, horizon, float);
     c->delta = ARENA_NEW(arena, horizon * n, int32_t);
-    c->measure = ARENA_NEW(arena, horizon * PLANT_TRUTHS, double);
+    c->truth = ARENA_NEW(arena, horizon * PLANT_TRUTHS, double);
     return arena_error(arena);
 }
 
@@ -40,7 +40,7 @@ static enum err see(void *ctx, const struct episode_step *step)
     keep_state(c, c->n_steps, step->state);
     c->load[row] = (float)schedule_load(c->schedule, NULL, step->step, period_s);
     memcpy(c->delta + row * n, step->delta, n * sizeof *step->delta);
-    memcpy(c->measure + row * PLANT_TRUTHS, step->truth, sizeof *step->truth);
+    memcpy(c->truth + row * PLANT_TRUTHS, step->truth, sizeof *step->truth);
     return ERR_OK;
 }
 
@@ -57,6 +57,6 @@ void collector_fill(struct store_episode *out, const struct collector *c)
     out->delta = c->delta;
     out->attack = NULL;
     out->load = c->load;
-    out->measure = c->measure;
+    out->truth = c->truth;
     out->gaps = NULL;
 }

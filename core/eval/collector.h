@@ -15,7 +15,7 @@ struct collector {
     float *state;                    /* (horizon + 1, n_state) */
     float *load;                     /* (horizon) */
     int32_t *delta;                  /* (horizon, n_services) */
-    double *measure;                 /* (horizon, PLANT_TRUTHS) */
+    double *truth;                   /* (horizon, PLANT_TRUTHS) */
 };
 
 /* schedule: where the episode that is played has its own. By reference. */

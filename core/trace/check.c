@@ -78,12 +78,12 @@ void check_release(struct check *c)
 
 /* ---- one column ---- */
 
-static struct cell look(const struct sheet *s, int service, int column)
+static struct cell look(const struct metrics_table *s, int service, int column)
 {
-    const struct metric *m = s->columns[column].metric;
+    const struct column_def *m = s->columns[column].def;
     struct cell c = {.min = INFINITY, .max = -INFINITY};
     for (int row = 0; row < s->n_rows; row++) {
-        const double v = sheet_at(s, row, service, column);
+        const double v = metrics_table_at(s, row, service, column);
         if (isnan(v)) {
             c.n_missing++;
             continue;
@@ -100,13 +100,13 @@ static struct cell look(const struct sheet *s, int service, int column)
 }
 
 /* Values (n_rows) of two columns where both are there. */
-static int pairs(double *x, double *y, const struct sheet *s, int service_x, int column_x,
+static int pairs(double *x, double *y, const struct metrics_table *s, int service_x, int column_x,
                  int service_y, int column_y)
 {
     int n = 0;
     for (int row = 0; row < s->n_rows; row++) {
-        x[n] = sheet_at(s, row, service_x, column_x);
-        y[n] = sheet_at(s, row, service_y, column_y);
+        x[n] = metrics_table_at(s, row, service_x, column_x);
+        y[n] = metrics_table_at(s, row, service_y, column_y);
         n += isnan(x[n]) || isnan(y[n]) ? 0 : 1;
     }
     return n;
@@ -134,14 +134,14 @@ struct columns {
 };
 
 /* Of the values that are missing, those of services that received nothing at that time. */
-static int missing_idle(const struct sheet *s, int column)
+static int missing_idle(const struct metrics_table *s, int column)
 {
-    const int received = sheet_find(s, "received");
+    const int received = metrics_table_find(s, "received");
     int n = 0;
     for (int row = 0; received >= 0 && row < s->n_rows; row++) {
         for (int k = 0; k < s->n_services; k++) {
-            const double rate = sheet_at(s, row, k, received);
-            n += isnan(sheet_at(s, row, k, column)) && rate >= 0.0 && rate <= 0.0;
+            const double rate = metrics_table_at(s, row, k, received);
+            n += isnan(metrics_table_at(s, row, k, column)) && rate >= 0.0 && rate <= 0.0;
         }
     }
     return n;
@@ -150,13 +150,13 @@ static int missing_idle(const struct sheet *s, int column)
 /* What is done to a plant may be unknown; what was measured may not. */
 static void find_missing(struct check *c, int column, const struct cell *cells)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     const char *header = s->columns[column].header;
-    const bool measured = s->columns[column].metric->kind != METRIC_LEVEL;
+    const bool measured = s->columns[column].def->kind != COLUMN_LEVEL;
     int n = 0, n_missing = 0, n_rows = 0;
     for (int k = 0; k < s->n_services; k++) {
         n += cells[k].n;
-        n_missing += cells[k].n > 0 || !s->columns[column].metric->whole ? cells[k].n_missing : 0;
+        n_missing += cells[k].n > 0 || !s->columns[column].def->whole ? cells[k].n_missing : 0;
         n_rows += s->n_rows;
     }
     const int idle = missing_idle(s, column);
@@ -175,9 +175,9 @@ static void find_missing(struct check *c, int column, const struct cell *cells)
 
 static void find_constant(struct check *c, int column, const struct cell *cells)
 {
-    const struct sheet *s = c->sheet;
-    const enum metric_kind kind = s->columns[column].metric->kind;
-    const bool measured = kind == METRIC_RATE || kind == METRIC_TIME || kind == METRIC_MEMORY;
+    const struct metrics_table *s = c->table;
+    const enum column_kind kind = s->columns[column].def->kind;
+    const bool measured = kind == COLUMN_RATE || kind == COLUMN_TIME || kind == COLUMN_MEMORY;
     int n = 0, n_constant = 0, first = -1;
     for (int k = 0; k < s->n_services; k++) {
         const bool is = cells[k].n >= CONSTANT_MIN && !(cells[k].max > cells[k].min);
@@ -196,14 +196,14 @@ static void find_constant(struct check *c, int column, const struct cell *cells)
         check_add(c, s->columns[column].header, "constant", measured ? CHECK_FAIL : CHECK_WARN,
                   "constant in every service, in %s %g in all %d samples%s", s->services[first],
                   cells[first].min, cells[first].n,
-                  kind == METRIC_PODS ? ": nothing about scaling can be learned" : "");
+                  kind == COLUMN_PODS ? ": nothing about scaling can be learned" : "");
     }
 }
 
 static void find_limits(struct check *c, int column, const struct cell *cells)
 {
-    const struct sheet *s = c->sheet;
-    const struct metric *m = s->columns[column].metric;
+    const struct metrics_table *s = c->table;
+    const struct column_def *m = s->columns[column].def;
     const char *header = s->columns[column].header;
     int n_below = 0, n_above = 0, n_broken = 0;
     double min = INFINITY, max = -INFINITY;
@@ -218,16 +218,16 @@ static void find_limits(struct check *c, int column, const struct cell *cells)
         check_add(c, header, "limits", CHECK_FAIL, "%d value%s below %g, down to %.9g", n_below,
                   plural_s(n_below), m->min, min);
     }
-    if (n_above > 0 && m->kind == METRIC_SHARE && max <= 100.0) {
+    if (n_above > 0 && m->kind == COLUMN_SHARE && max <= 100.0) {
         check_add(c, header, "unit", CHECK_FAIL, "a share of up to %g: these are per cent", max);
-    } else if (n_above > 0 && m->kind == METRIC_MEMORY) {
+    } else if (n_above > 0 && m->kind == COLUMN_MEMORY) {
         check_add(c, header, "unit", CHECK_FAIL, "up to %.3g %s: these are bytes", max, m->unit);
     } else if (n_above > 0) {
         check_add(c, header, "limits", CHECK_FAIL, "%d value%s above %g %s, up to %.9g%s", n_above,
                   plural_s(n_above), m->max, m->unit, max,
-                  m->kind == METRIC_TIME ? ": a quotient of two rates near 0?" : "");
+                  m->kind == COLUMN_TIME ? ": a quotient of two rates near 0?" : "");
     }
-    if (n_broken > 0 && m->kind == METRIC_PODS) {
+    if (n_broken > 0 && m->kind == COLUMN_PODS) {
         check_add(c, header, "limits", CHECK_FAIL, "%d value%s no whole number of pods", n_broken,
                   n_broken == 1 ? " is" : "s are");
     }
@@ -235,7 +235,7 @@ static void find_limits(struct check *c, int column, const struct cell *cells)
 
 /* ---- relations between columns ---- */
 
-static double mean_of(const struct sheet *s, int service, int column)
+static double mean_of(const struct metrics_table *s, int service, int column)
 {
     const struct cell c = look(s, service, column);
     return c.n > 0 ? c.sum / c.n : -1.0;
@@ -244,10 +244,10 @@ static double mean_of(const struct sheet *s, int service, int column)
 /* A running process always has some; whether it runs, its CPU says. */
 static void find_gauge_rate(struct check *c, int column, struct columns room)
 {
-    const struct sheet *s = c->sheet;
-    const int cpu = sheet_find(s, "cpu");
+    const struct metrics_table *s = c->table;
+    const int cpu = metrics_table_find(s, "cpu");
     int n = 0, n_zero = 0;
-    if (s->columns[column].metric->kind != METRIC_MEMORY || cpu < 0) {
+    if (s->columns[column].def->kind != COLUMN_MEMORY || cpu < 0) {
         return;
     }
     for (int k = 0; k < s->n_services; k++) {
@@ -272,7 +272,7 @@ static void find_gauge_rate(struct check *c, int column, struct columns room)
 }
 
 /* Is the column one number, whatever the service? */
-static bool one_number(const struct sheet *s, int column)
+static bool one_number(const struct metrics_table *s, int column)
 {
     int n = 0, n_same = 0;
     for (int row = 0; row < s->n_rows; row++) {
@@ -280,7 +280,7 @@ static bool one_number(const struct sheet *s, int column)
         bool same = true;
         int n_here = 0;
         for (int k = 0; k < s->n_services; k++) {
-            const double v = sheet_at(s, row, k, column);
+            const double v = metrics_table_at(s, row, k, column);
             if (!isnan(v)) {
                 first = n_here++ == 0 ? v : first;
                 same = same && !(v < first || v > first);
@@ -293,7 +293,7 @@ static bool one_number(const struct sheet *s, int column)
 }
 
 /* The service that uses most CPU: where load shows first. */
-static int busiest(const struct sheet *s, int cpu)
+static int busiest(const struct metrics_table *s, int cpu)
 {
     int best = 0;
     for (int k = 1; k < s->n_services; k++) {
@@ -319,7 +319,7 @@ static bool steps_shrink(double *ratio, const double *x, int n)
 
 static bool find_shrinking(struct check *c, int column, struct columns room)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     double ratio = 1.0;
     for (int k = 0; s->timed && s->n_runs == 1 && k < s->n_services; k++) {
         const int n = pairs(room.x, room.y, s, k, column, k, column);
@@ -336,10 +336,9 @@ static bool find_shrinking(struct check *c, int column, struct columns room)
 
 static void find_average(struct check *c, int column, bool one, struct columns room)
 {
-    const struct sheet *s = c->sheet;
-    const int cpu = sheet_find(s, "cpu");
-    if (s->columns[column].metric->kind != METRIC_TIME || find_shrinking(c, column, room) ||
-        cpu < 0) {
+    const struct metrics_table *s = c->table;
+    const int cpu = metrics_table_find(s, "cpu");
+    if (s->columns[column].def->kind != COLUMN_TIME || find_shrinking(c, column, room) || cpu < 0) {
         return;
     }
     const int k = busiest(s, cpu);
@@ -377,14 +376,14 @@ static double mode_of(int *count, const double *x, int n)
 
 static void find_censored(struct check *c, int column, struct columns room)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     int n = 0, n_mode;
-    if (s->columns[column].metric->kind != METRIC_TIME) {
+    if (s->columns[column].def->kind != COLUMN_TIME) {
         return;
     }
     for (int k = 0; k < s->n_services; k++) {
         for (int row = 0; row < s->n_rows; row++) {
-            const double v = sheet_at(s, row, k, column);
+            const double v = metrics_table_at(s, row, k, column);
             if (v > 0.0) {
                 room.x[n++] = v;
             }
@@ -404,9 +403,9 @@ static void find_censored(struct check *c, int column, struct columns room)
 
 static void find_known(struct check *c, int column)
 {
-    const struct sheet_column *k = &c->sheet->columns[column];
+    const struct metrics_table_column *k = &c->table->columns[column];
     if (k->known != NULL) {
-        check_add(c, k->header, "unit", CHECK_WARN, "%s (known of this layout)", k->known);
+        check_add(c, k->header, "unit", CHECK_WARN, "%s (known of this format)", k->known);
     }
 }
 
@@ -414,8 +413,8 @@ static void find_known(struct check *c, int column)
 static void find_disorder(struct check *c, const char *lower, const char *upper,
                           struct columns room)
 {
-    const struct sheet *s = c->sheet;
-    const int a = sheet_find(s, lower), b = sheet_find(s, upper);
+    const struct metrics_table *s = c->table;
+    const int a = metrics_table_find(s, lower), b = metrics_table_find(s, upper);
     int n = 0, n_wrong = 0;
     for (int k = 0; a >= 0 && b >= 0 && k < s->n_services; k++) {
         const int n_pairs = pairs(room.x, room.y, s, k, a, k, b);
@@ -434,9 +433,9 @@ static void find_disorder(struct check *c, const char *lower, const char *upper,
 /* Calls received are answered or fail, within a factor of two over the whole table. */
 static void find_imbalance(struct check *c)
 {
-    const struct sheet *s = c->sheet;
-    const int received = sheet_find(s, "received"), ok = sheet_find(s, "succeeded");
-    const int errors = sheet_find(s, "errors");
+    const struct metrics_table *s = c->table;
+    const int received = metrics_table_find(s, "received"), ok = metrics_table_find(s, "succeeded");
+    const int errors = metrics_table_find(s, "errors");
     double in = 0.0, out = 0.0;
     if (received < 0 || ok < 0) {
         return;
@@ -455,7 +454,7 @@ static void find_imbalance(struct check *c)
 
 const char *check_range(const struct check *c, const struct check_finding *f)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     double min = INFINITY, max = -INFINITY;
     int column = 0;
     while (column < s->n_columns && s->columns[column].header != f->column) {
@@ -468,14 +467,14 @@ const char *check_range(const struct check *c, const struct check_finding *f)
     }
     return min > max ? ""
                      : arena_printf(c->arena, "%g .. %g%s%s", min, max,
-                                    s->columns[column].metric->unit[0] != '\0' ? " " : "",
-                                    s->columns[column].metric->unit);
+                                    s->columns[column].def->unit[0] != '\0' ? " " : "",
+                                    s->columns[column].def->unit);
 }
 
 /* A column of which nothing bad was said. */
 static void say_pass(struct check *c, int column)
 {
-    const char *header = c->sheet->columns[column].header;
+    const char *header = c->table->columns[column].header;
     int n;
     const struct check_finding *f = check_findings(c, &n);
     for (int i = 0; i < n; i++) {
@@ -488,8 +487,8 @@ static void say_pass(struct check *c, int column)
 
 static void check_column(struct check *c, int column, struct cell *cells, struct columns room)
 {
-    const struct sheet *s = c->sheet;
-    const enum metric_kind kind = s->columns[column].metric->kind;
+    const struct metrics_table *s = c->table;
+    const enum column_kind kind = s->columns[column].def->kind;
     bool varies = false;
     for (int k = 0; k < s->n_services; k++) {
         cells[k] = look(s, k, column);
@@ -505,7 +504,7 @@ static void check_column(struct check *c, int column, struct cell *cells, struct
     if (!varies) {
         return;
     }
-    const bool one = (kind == METRIC_TIME || kind == METRIC_RATE) && one_number(s, column);
+    const bool one = (kind == COLUMN_TIME || kind == COLUMN_RATE) && one_number(s, column);
     if (one) {
         check_add(c, s->columns[column].header, "one number", CHECK_WARN,
                   "every service has the same value: it was not measured for each");
@@ -517,7 +516,7 @@ static void check_column(struct check *c, int column, struct cell *cells, struct
 
 static enum err check_columns(struct check *c)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     struct cell *cells = ARENA_NEW(c->arena, s->n_services * s->n_columns, struct cell);
     const struct columns room = {
         ARENA_NEW(c->arena, (size_t)s->n_rows * (size_t)s->n_services, double),
@@ -538,9 +537,9 @@ static enum err check_columns(struct check *c)
     return ERR_OK;
 }
 
-enum err check_sheet(struct check *c, struct arena *arena, const struct sheet *s)
+enum err check_table(struct check *c, struct arena *arena, const struct metrics_table *s)
 {
-    *c = (struct check){.arena = arena, .sheet = s};
+    *c = (struct check){.arena = arena, .table = s};
     buf_init(&c->findings);
     check_time(c);
     enum err e = check_rows(c);

@@ -3,12 +3,12 @@
  *
  * The faults are those that real recordings were found to have. Each is a test with a threshold
  * that stands beside its code; a table can pass all of them and still be wrong in a way that
- * numbers do not show, which is why layouts.h may know more (`known`).
+ * numbers do not show, which is why csv_formats.h may know more (`known`).
  *
  *   missing       a column has (almost) no values
  *   constant      it never changes, in all services or in some
  *   limits        values that no measurement can have
- *   unit          another unit than the label says: by what is known of the layout, by the relation
+ *   unit          another unit than the label says: by what is known of the format, by the relation
  *                 of columns (quantiles in order, received = succeeded + failed), by the median
  *                 (core/base/plausible.h: floor and ceiling of each unit)
  *   counter       the total of a counter where a rate is claimed
@@ -27,7 +27,7 @@
 #ifndef KARMA_TRACE_CHECK_H
 #define KARMA_TRACE_CHECK_H
 
-#include "core/trace/sheet.h"
+#include "core/trace/metrics_table.h"
 
 enum check_verdict { CHECK_PASS, CHECK_WARN, CHECK_FAIL };
 
@@ -42,14 +42,15 @@ struct check_finding {
 };
 struct check {
     struct arena *arena; /* borrowed: texts live here */
-    const struct sheet *sheet;
+    const struct metrics_table *table;
     struct buf findings; /* owned: struct check_finding, in order of columns */
     enum check_verdict worst;
     enum err failed; /* the first failure of check_add() */
 };
 
 /* Every column, the time and the rows have at least one finding. */
-enum err check_sheet(struct check *c, struct arena *arena, const struct sheet *s) WARN_UNUSED;
+enum err check_table(struct check *c, struct arena *arena,
+                     const struct metrics_table *s) WARN_UNUSED;
 void check_release(struct check *c);
 
 const struct check_finding *check_findings(const struct check *c, int *n);

@@ -27,7 +27,7 @@ static int by_value(const void *a, const void *b)
 
 static void find_irregular(struct check *c)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     double *spacing = ARENA_NEW(c->arena, s->n_rows, double);
     int n = 0, n_far = 0;
     char from[TIMESTAMP_BYTES];
@@ -63,7 +63,7 @@ static void find_irregular(struct check *c)
 /* Rows whose spacing no cluster is watched with: another unit than seconds, most likely. */
 static void find_spacing(struct check *c)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     const enum plausible_level level = plausible_spacing(s->spacing_s);
     if (level != PLAUSIBLE_OK) {
         check_add(c, "(time)", "time", level == PLAUSIBLE_FAIL ? CHECK_FAIL : CHECK_WARN,
@@ -75,7 +75,7 @@ static void find_spacing(struct check *c)
 
 void check_time(struct check *c)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     if (!s->timed) {
         check_add(c, "(time)", "time", CHECK_FAIL,
                   "there are no times: the order is lost, and without it what follows what");
@@ -107,14 +107,14 @@ struct content {
     bool zero, empty; /* nothing but 0; nothing at all */
 };
 
-static struct content content_of(const struct sheet *s, int row)
+static struct content content_of(const struct metrics_table *s, int row)
 {
     struct content c = {.hash = 0xCBF29CE484222325U, .row = row, .zero = true, .empty = true};
     for (int k = 0; k < s->n_services; k++) {
         for (int i = 0; i < s->n_columns; i++) {
-            const double v = sheet_at(s, row, k, i);
+            const double v = metrics_table_at(s, row, k, i);
             unsigned char bytes[sizeof v];
-            if (s->columns[i].metric->kind == METRIC_PODS) {
+            if (s->columns[i].def->kind == COLUMN_PODS) {
                 continue;
             }
             c.empty = c.empty && isnan(v);
@@ -138,7 +138,7 @@ static int by_content(const void *a, const void *b)
 /* Rows that become gaps (gap, n_rows) do no harm. */
 static void find_blocks(struct check *c, const struct content *rows, const bool *gap)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     int n = 0, longest = 0, begin = 0, total = 0;
     for (int i = 0; i < s->n_rows; i++) {
         const bool zero = rows[i].zero && !rows[i].empty && !gap[i];
@@ -162,7 +162,7 @@ static void find_blocks(struct check *c, const struct content *rows, const bool 
  * the same load. */
 static void find_repeated(struct check *c, struct content *rows)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     int n = 0, n_repeated = 0;
     for (int i = 0; i < s->n_rows; i++) {
         if (!rows[i].zero) {
@@ -185,8 +185,8 @@ static void find_repeated(struct check *c, struct content *rows)
 /* gap (n_rows): rows that become gaps. */
 static void find_empty(struct check *c, bool *gap)
 {
-    const struct sheet *s = c->sheet;
-    const int n = sheet_empty_rows(gap, s);
+    const struct metrics_table *s = c->table;
+    const int n = metrics_table_empty_rows(gap, s);
     int first = 0;
     while (n > 0 && !gap[first]) {
         first++;
@@ -201,7 +201,7 @@ static void find_empty(struct check *c, bool *gap)
 
 enum err check_rows(struct check *c)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     int n;
     struct content *rows = ARENA_NEW(c->arena, s->n_rows, struct content);
     bool *gap = ARENA_NEW(c->arena, s->n_rows, bool);
@@ -217,9 +217,10 @@ enum err check_rows(struct check *c)
     const struct check_finding *f = check_findings(c, &n);
     if (n == 0 || strcmp(f[n - 1].column, "(rows)") != 0) {
         check_add(c, "(rows)", "", CHECK_PASS, "%d row%s of %d service%s%s, %d column%s%s",
-                  s->n_rows, plural_s(s->n_rows), sheet_services(s), plural_s(sheet_services(s)),
-                  sheet_services(s) < s->n_services ? " and the application" : "", s->n_columns,
-                  plural_s(s->n_columns),
+                  s->n_rows, plural_s(s->n_rows), metrics_table_services(s),
+                  plural_s(metrics_table_services(s)),
+                  metrics_table_services(s) < s->n_services ? " and the application" : "",
+                  s->n_columns, plural_s(s->n_columns),
                   s->exported ? ", exported by this program: repetition, size and relations of "
                                 "values are not judged"
                               : "");

@@ -10,15 +10,15 @@
 static const double COUNTER_SHARE = 0.5; /* of the series of a column that look like a counter's */
 
 /* The unit in which plausible.h knows a metric; values here times metric.si are in it. */
-static enum unit unit_of(const struct metric *m)
+static enum unit unit_of(const struct column_def *m)
 {
-    if (m->kind == METRIC_TIME) {
+    if (m->kind == COLUMN_TIME) {
         return UNIT_DURATION;
     }
-    if (m->kind == METRIC_MEMORY) {
+    if (m->kind == COLUMN_MEMORY) {
         return UNIT_MEMORY;
     }
-    if (m->kind != METRIC_RATE) {
+    if (m->kind != COLUMN_RATE) {
         return UNIT_NONE;
     }
     return strcmp(m->unit, "mcpu") == 0     ? UNIT_CPU
@@ -36,14 +36,14 @@ static int by_value(const void *a, const void *b)
 /* room (n_rows n_services): scratch */
 static void find_unit(struct check *c, int column, double *room)
 {
-    const struct sheet *s = c->sheet;
-    const struct metric *m = s->columns[column].metric;
+    const struct metrics_table *s = c->table;
+    const struct column_def *m = s->columns[column].def;
     const enum unit unit = unit_of(m);
     const char *likely;
     int n = 0;
     for (int row = 0; row < s->n_rows; row++) {
         for (int k = 0; k < s->n_services; k++) {
-            const double v = sheet_at(s, row, k, column);
+            const double v = metrics_table_at(s, row, k, column);
             if (v > 0.0) {
                 room[n++] = v * m->si;
             }
@@ -73,14 +73,14 @@ struct series {
     int n, n_counters, n_sure, n_resets, first; /* first: service of the first counter */
 };
 
-static void look_at(struct series *all, const struct sheet *s, int column, int service, int begin,
-                    int end, double *room)
+static void look_at(struct series *all, const struct metrics_table *s, int column, int service,
+                    int begin, int end, double *room)
 {
     const char *header = s->columns[column].header;
     int n_resets;
     size_t n = 0;
     for (int row = begin; row < end; row++) {
-        const double v = sheet_at(s, row, service, column);
+        const double v = metrics_table_at(s, row, service, column);
         if (!isnan(v)) {
             room[n++] = v;
         }
@@ -96,9 +96,9 @@ static void look_at(struct series *all, const struct sheet *s, int column, int s
 
 static void find_counter(struct check *c, int column, double *room)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     struct series all = {0};
-    if (s->columns[column].metric->kind != METRIC_RATE || !s->timed) {
+    if (s->columns[column].def->kind != COLUMN_RATE || !s->timed) {
         return;
     }
     for (int begin = 0, end; begin < s->n_rows; begin = end) {
@@ -120,7 +120,7 @@ static void find_counter(struct check *c, int column, double *room)
 
 enum err check_units(struct check *c)
 {
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     double *room = ARENA_NEW(c->arena, (size_t)s->n_rows * (size_t)s->n_services, double);
     TRY(arena_error(c->arena));
     for (int i = 0; i < s->n_columns; i++) {

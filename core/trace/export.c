@@ -4,7 +4,7 @@
 
 #include "core/base/csv.h"
 #include "core/base/log.h"
-#include "core/trace/metric.h"
+#include "core/trace/column_def.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,41 +17,41 @@ enum { LEADING = sizeof leading / sizeof *leading };
 struct table {
     struct store *s;
     struct arena *arena;
-    const struct metric **metrics; /* (n_metrics) in order of appearance in the state */
-    int n_metrics;
+    const struct column_def **defs; /* (n_metrics) in order of appearance in the state */
+    int n_defs;
     int *at; /* (n_services + 1, n_metrics) column of the state, -1: none; last: the whole */
-    const struct metric **measures; /* (n_measures of the header) */
+    const struct column_def **truths; /* (n_measures of the header) */
     struct csv csv;
 };
 
 /* Splits "web.cpu" into service 0 and cpu; the whole is service n_services. */
-static const struct metric *split_column(int *service, const struct store_header *h,
-                                         const char *column)
+static const struct column_def *split_column(int *service, const struct store_header *h,
+                                             const char *column)
 {
     const char *dot = strrchr(column, '.');
     *service = h->n_services;
     if (dot == NULL) {
-        return metric_find(column);
+        return column_def_find(column);
     }
     for (int k = 0; k < h->n_services; k++) {
         const size_t n = (size_t)(dot - column);
         if (strncmp(h->services[k], column, n) == 0 && h->services[k][n] == '\0') {
             *service = k;
-            return metric_find(dot + 1);
+            return column_def_find(dot + 1);
         }
     }
     return NULL;
 }
 
-static int take_metric(struct table *t, const struct metric *m)
+static int take_def(struct table *t, const struct column_def *m)
 {
-    for (int i = 0; i < t->n_metrics; i++) {
-        if (t->metrics[i] == m) {
+    for (int i = 0; i < t->n_defs; i++) {
+        if (t->defs[i] == m) {
             return i;
         }
     }
-    t->metrics[t->n_metrics] = m;
-    return t->n_metrics++;
+    t->defs[t->n_defs] = m;
+    return t->n_defs++;
 }
 
 static enum err unknown(const struct table *t, const char *name)
@@ -64,8 +64,8 @@ static enum err find_columns(struct table *t)
 {
     const struct store_header *h = &t->s->header;
     const int n = h->n_columns;
-    t->metrics = ARENA_NEW(t->arena, n, const struct metric *);
-    t->measures = ARENA_NEW(t->arena, h->n_measures, const struct metric *);
+    t->defs = ARENA_NEW(t->arena, n, const struct column_def *);
+    t->truths = ARENA_NEW(t->arena, h->n_truths, const struct column_def *);
     t->at = ARENA_NEW(t->arena, (size_t)(h->n_services + 1) * (size_t)n, int);
     TRY(arena_error(t->arena));
     for (int i = 0; i < (h->n_services + 1) * n; i++) {
@@ -73,17 +73,17 @@ static enum err find_columns(struct table *t)
     }
     for (int i = 0; i < n; i++) {
         int service;
-        const struct metric *m = split_column(&service, h, h->columns[i]);
+        const struct column_def *m = split_column(&service, h, h->columns[i]);
         if (m == NULL) {
             return unknown(t, h->columns[i]);
         }
-        t->at[service * n + take_metric(t, m)] = i;
+        t->at[service * n + take_def(t, m)] = i;
     }
-    for (int i = 0; i < h->n_measures; i++) {
+    for (int i = 0; i < h->n_truths; i++) {
         char name[128];
-        (void)snprintf(name, sizeof name, "measure.%s", h->measures[i]);
-        t->measures[i] = metric_find(name);
-        if (t->measures[i] == NULL) {
+        (void)snprintf(name, sizeof name, "measure.%s", h->truths[i]);
+        t->truths[i] = column_def_find(name);
+        if (t->truths[i] == NULL) {
             return unknown(t, name);
         }
     }
@@ -98,22 +98,22 @@ enum { CAUSES = sizeof causes / sizeof *causes };
 
 static enum err begin_table(struct table *t, const char *path)
 {
-    const int n_measures = t->s->header.n_measures;
-    const int n = LEADING + t->n_metrics + CAUSES + n_measures;
+    const int n_truths = t->s->header.n_truths;
+    const int n = LEADING + t->n_defs + CAUSES + n_truths;
     const char **names = ARENA_NEW(t->arena, n, const char *);
     TRY(arena_error(t->arena));
     int at = 0;
     for (int i = 0; i < LEADING; i++) {
         names[at++] = leading[i];
     }
-    for (int i = 0; i < t->n_metrics; i++) {
-        names[at++] = t->metrics[i]->prometheus;
+    for (int i = 0; i < t->n_defs; i++) {
+        names[at++] = t->defs[i]->prometheus;
     }
     for (int i = 0; i < CAUSES; i++) {
-        names[at++] = metric_find(causes[i])->prometheus;
+        names[at++] = column_def_find(causes[i])->prometheus;
     }
-    for (int i = 0; i < n_measures; i++) {
-        names[at++] = t->measures[i]->prometheus;
+    for (int i = 0; i < n_truths; i++) {
+        names[at++] = t->truths[i]->prometheus;
     }
     return csv_create(&t->csv, t->arena, path, names, n);
 }
@@ -121,13 +121,13 @@ static enum err begin_table(struct table *t, const char *path)
 static void put_state(struct table *t, const struct store_episode *e, int row, int service)
 {
     const int n = t->s->header.n_columns;
-    for (int i = 0; i < t->n_metrics; i++) {
+    for (int i = 0; i < t->n_defs; i++) {
         const int column = t->at[service * n + i];
         if (column < 0 || !store_known(e, n, row, column)) {
             csv_text(&t->csv, "");
         } else {
             const float v = e->state[(size_t)row * (size_t)n + (size_t)column];
-            csv_exact(&t->csv, (double)v * t->metrics[i]->si);
+            csv_exact(&t->csv, (double)v * t->defs[i]->si);
         }
     }
 }
@@ -153,9 +153,9 @@ static void put_causes(struct table *t, const struct store_episode *e, int row, 
             csv_text(&t->csv, "");
         }
     }
-    for (int i = 0; i < h->n_measures; i++) {
+    for (int i = 0; i < h->n_truths; i++) {
         if (decided && whole) {
-            csv_exact(&t->csv, e->measure[row * h->n_measures + i]);
+            csv_exact(&t->csv, e->truth[row * h->n_truths + i]);
         } else {
             csv_text(&t->csv, "");
         }

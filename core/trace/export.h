@@ -1,5 +1,5 @@
 /* From a store to one tidy table: a row for each episode, time and service, SI units, Prometheus'
- * names (metric.h), and a row with an empty service for what belongs to the whole application:
+ * names (column_def.h), and a row with an empty service for what belongs to the whole application:
  * offered load, the attacker's action, what was true. Actions and load stand in the row of the
  * decision, what followed is the next row; the last row of an episode has none. A value that was
  * not measured is an empty cell. A learned policy is called NAME@DIGEST, after its weights: a store
@@ -13,7 +13,7 @@
 
 #include "core/trace/store.h"
 
-/* Replaces the file `path`. ERR_FORMAT if a column is no metric of metric.h. */
+/* Replaces the file `path`. ERR_FORMAT if a column is no metric of column_def.h. */
 enum err export_table(const char *path, struct store *s, struct arena *arena) WARN_UNUSED;
 
 #endif

@@ -9,72 +9,73 @@
 #include <string.h>
 
 /* Where a value of the store comes from. */
-struct place {
-    int service, column; /* of the sheet; -1: nowhere */
+struct source {
+    int service, column; /* of the table; -1: nowhere */
 };
 
 struct import {
-    const struct sheet *s;
+    const struct metrics_table *s;
     const struct import_cfg *cfg;
     struct arena *arena;
     struct import_result *result;
     struct store_header header;
     struct store_writer writer;
-    int *services;          /* (header.n_services) of the sheet */
-    struct place *columns;  /* (header.n_columns) */
-    struct place *measures; /* (header.n_measures) */
-    struct place *replicas; /* (header.n_services): what changes are taken from */
-    struct place load, attack[STORE_ATTACK];
-    int delta; /* column of the sheet, -1: none */
-    /* one episode, as long as the sheet */
-    int *rows; /* (n_slots) of the sheet, -1: none */
+    int *services;           /* (header.n_services) of the table */
+    struct source *columns;  /* (header.n_columns) */
+    struct source *truths;   /* (header.n_measures) */
+    struct source *replicas; /* (header.n_services): what changes are taken from */
+    struct source load, attack[STORE_ATTACK];
+    int delta; /* column of the table, -1: none */
+    /* one episode, as long as the table */
+    int *rows; /* (n_slots) of the table, -1: none */
     int n_slots;
     int piece;   /* number of the episode in its run */
-    bool *empty; /* (rows of the sheet) sheet_empty_rows() */
+    bool *empty; /* (rows of the table) metrics_table_empty_rows() */
 };
 
-static bool is_tidy(const struct sheet *s)
+static bool is_tidy(const struct metrics_table *s)
 {
-    return s->layout->columns == NULL;
+    return s->format->columns == NULL;
 }
 
-static bool is_measure(const struct metric *m)
+static bool is_truth(const struct column_def *m)
 {
     return strncmp(m->name, "measure.", 8) == 0;
 }
 
 /* Not of a state, but of what is done to it. */
-static bool is_cause(const struct metric *m)
+static bool is_cause(const struct column_def *m)
 {
     return strcmp(m->name, "delta") == 0 || strcmp(m->name, "offered") == 0 ||
            strncmp(m->name, "attack_", 7) == 0;
 }
 
-static bool has_values(const struct sheet *s, int service, int column)
+static bool has_values(const struct metrics_table *s, int service, int column)
 {
     for (int row = 0; row < s->n_rows; row++) {
-        if (!isnan(sheet_at(s, row, service, column))) {
+        if (!isnan(metrics_table_at(s, row, service, column))) {
             return true;
         }
     }
     return false;
 }
 
-static double value_at(const struct sheet *s, int row, struct place p)
+static double value_at(const struct metrics_table *s, int row, struct source p)
 {
-    return row < 0 || p.service < 0 || p.column < 0 ? NAN : sheet_at(s, row, p.service, p.column);
+    return row < 0 || p.service < 0 || p.column < 0 ? NAN
+                                                    : metrics_table_at(s, row, p.service, p.column);
 }
 
 /* ---- the header ---- */
 
 static int by_name(const void *a, const void *b, void *ctx)
 {
-    const struct sheet *s = ctx;
+    const struct metrics_table *s = ctx;
     return strcmp(s->services[*(const int *)a], s->services[*(const int *)b]);
 }
 
 /* Index of "", the whole application; -1. */
-static int whole_of(const struct sheet *s)
+static int whole_of(const struct metrics_table *s)
 {
     for (int k = 0; k < s->n_services; k++) {
         if (s->services[k][0] == '\0') {
@@ -86,7 +87,7 @@ static int whole_of(const struct sheet *s)
 
 static enum err name_services(struct import *im)
 {
-    const struct sheet *s = im->s;
+    const struct metrics_table *s = im->s;
     const char **names = ARENA_NEW(im->arena, s->n_services, const char *);
     im->services = ARENA_NEW(im->arena, s->n_services, int);
     TRY(arena_error(im->arena));
@@ -114,7 +115,7 @@ static enum err name_services(struct import *im)
 /* What is appended to while columns are named. */
 struct naming {
     const char **names, **units;
-    struct place *places;
+    struct source *sources;
     int n;
 };
 
@@ -122,16 +123,16 @@ struct naming {
 static enum err name_columns_of(struct naming *to, struct import *im, int service,
                                 const char *prefix)
 {
-    const struct sheet *s = im->s;
+    const struct metrics_table *s = im->s;
     for (int i = 0; i < s->n_columns; i++) {
-        const struct metric *m = s->columns[i].metric;
+        const struct column_def *m = s->columns[i].def;
         const bool here = is_tidy(s) ? has_values(s, service, i) : !m->whole;
-        if (is_measure(m) || is_cause(m) || !here) {
+        if (is_truth(m) || is_cause(m) || !here) {
             continue;
         }
         to->names[to->n] = arena_printf(im->arena, "%s%s", prefix, m->name);
         to->units[to->n] = m->unit;
-        to->places[to->n] = (struct place){service, i};
+        to->sources[to->n] = (struct source){service, i};
         to->n++;
     }
     return arena_error(im->arena);
@@ -139,12 +140,12 @@ static enum err name_columns_of(struct naming *to, struct import *im, int servic
 
 static enum err name_columns(struct import *im)
 {
-    const struct sheet *s = im->s;
+    const struct metrics_table *s = im->s;
     const int max = s->n_services * s->n_columns;
     const int whole = whole_of(s);
     struct naming to = {ARENA_NEW(im->arena, max, const char *),
                         ARENA_NEW(im->arena, max, const char *),
-                        ARENA_NEW(im->arena, max, struct place), 0};
+                        ARENA_NEW(im->arena, max, struct source), 0};
     TRY(arena_error(im->arena));
     for (int k = 0; k < im->header.n_services; k++) {
         const char *prefix = arena_printf(im->arena, "%s.", im->header.services[k]);
@@ -161,32 +162,32 @@ static enum err name_columns(struct import *im)
     im->header.columns = to.names;
     im->header.units = to.units;
     im->header.n_columns = to.n;
-    im->columns = to.places;
+    im->columns = to.sources;
     return ERR_OK;
 }
 
-static enum err name_measures(struct import *im)
+static enum err name_truths(struct import *im)
 {
-    const struct sheet *s = im->s;
+    const struct metrics_table *s = im->s;
     const int whole = whole_of(s);
     const char **names = ARENA_NEW(im->arena, s->n_columns, const char *);
-    im->measures = ARENA_NEW(im->arena, s->n_columns, struct place);
+    im->truths = ARENA_NEW(im->arena, s->n_columns, struct source);
     TRY(arena_error(im->arena));
     int n = 0;
     for (int i = 0; whole >= 0 && i < s->n_columns; i++) {
-        if (is_measure(s->columns[i].metric)) {
-            names[n] = s->columns[i].metric->name + strlen("measure.");
-            im->measures[n++] = (struct place){whole, i};
+        if (is_truth(s->columns[i].def)) {
+            names[n] = s->columns[i].def->name + strlen("measure.");
+            im->truths[n++] = (struct source){whole, i};
         }
     }
-    im->header.measures = names;
-    im->header.n_measures = n;
+    im->header.truths = names;
+    im->header.n_truths = n;
     return ERR_OK;
 }
 
 /* ---- causes ---- */
 
-static double mean_at(const struct sheet *s, struct place p)
+static double mean_at(const struct metrics_table *s, struct source p)
 {
     double sum = 0.0;
     int n = 0;
@@ -198,17 +199,17 @@ static double mean_at(const struct sheet *s, struct place p)
     return n > 0 ? sum / n : -1.0;
 }
 
-static struct place find_load(const struct import *im)
+static struct source find_load(const struct import *im)
 {
-    const struct sheet *s = im->s;
-    const int received = sheet_find(s, "received");
-    struct place best = {whole_of(s), sheet_find(s, "offered")};
+    const struct metrics_table *s = im->s;
+    const int received = metrics_table_find(s, "received");
+    struct source best = {whole_of(s), metrics_table_find(s, "offered")};
     if (best.service >= 0 && best.column >= 0) {
         return best;
     }
-    best = (struct place){-1, -1};
+    best = (struct source){-1, -1};
     for (int k = 0; received >= 0 && k < im->header.n_services; k++) {
-        const struct place p = {im->services[k], received};
+        const struct source p = {im->services[k], received};
         best = best.service < 0 || mean_at(s, p) > mean_at(s, best) ? p : best;
     }
     if (best.service < 0) {
@@ -220,17 +221,18 @@ static struct place find_load(const struct import *im)
 static enum err find_causes(struct import *im)
 {
     static const char *const attack[STORE_ATTACK] = {"attack_entry", "attack_rate", "attack_data"};
-    const struct sheet *s = im->s;
-    const int desired = sheet_find(s, "desired"), deployed = sheet_find(s, "deployed");
+    const struct metrics_table *s = im->s;
+    const int desired = metrics_table_find(s, "desired"),
+              deployed = metrics_table_find(s, "deployed");
     im->load = find_load(im);
-    im->delta = sheet_find(s, "delta");
+    im->delta = metrics_table_find(s, "delta");
     for (int i = 0; i < STORE_ATTACK; i++) {
-        im->attack[i] = (struct place){whole_of(s), sheet_find(s, attack[i])};
+        im->attack[i] = (struct source){whole_of(s), metrics_table_find(s, attack[i])};
     }
-    im->replicas = ARENA_NEW(im->arena, im->header.n_services, struct place);
+    im->replicas = ARENA_NEW(im->arena, im->header.n_services, struct source);
     TRY(arena_error(im->arena));
     for (int k = 0; k < im->header.n_services; k++) {
-        im->replicas[k] = (struct place){im->services[k], desired >= 0 ? desired : deployed};
+        im->replicas[k] = (struct source){im->services[k], desired >= 0 ? desired : deployed};
     }
     return ERR_OK;
 }
@@ -252,7 +254,7 @@ static double round_period(double s)
 
 static enum err find_period(struct import *im)
 {
-    const struct sheet *s = im->s;
+    const struct metrics_table *s = im->s;
     double *spacing = ARENA_NEW(im->arena, s->n_rows, double);
     int n = 0;
     TRY(arena_error(im->arena));
@@ -290,7 +292,7 @@ static uint64_t name_hash(const char *s)
 }
 
 /* A number that tells runs apart, or `missing` if the table does not say it. */
-static enum err number_of(uint64_t *out, const struct sheet *s, const char *text,
+static enum err number_of(uint64_t *out, const struct metrics_table *s, const char *text,
                           const char *column, uint64_t missing)
 {
     char *end;
@@ -312,7 +314,7 @@ static enum err number_of(uint64_t *out, const struct sheet *s, const char *text
  * name, so that files are split as episodes are. */
 static enum err identify(struct store_episode *e, const struct import *im, int run)
 {
-    const struct sheet *s = im->s;
+    const struct metrics_table *s = im->s;
     const char *const *names = s->runs[run].names;
     const bool tidy = is_tidy(s);
     uint64_t number = 0;
@@ -331,10 +333,10 @@ static enum err identify(struct store_episode *e, const struct import *im, int r
 }
 
 /* No process runs without memory: a recording's 0 is a measurement that failed. */
-static double measured_at(const struct import *im, int row, struct place p)
+static double measured_at(const struct import *im, int row, struct source p)
 {
     const double v = value_at(im->s, row, p);
-    const bool memory = im->s->columns[p.column].metric->kind == METRIC_MEMORY;
+    const bool memory = im->s->columns[p.column].def->kind == COLUMN_MEMORY;
     return memory && !is_tidy(im->s) && !(v > 0.0) ? NAN : v;
 }
 
@@ -373,7 +375,7 @@ static enum err fill_delta(struct store_episode *e, const struct import *im)
     TRY(arena_error(im->arena));
     for (int t = 0; t < e->n_steps; t++) {
         for (int k = 0; k < n; k++) {
-            const struct place change = {im->services[k], im->delta};
+            const struct source change = {im->services[k], im->delta};
             const double was = value_at(im->s, im->rows[t], im->replicas[k]);
             const double is = value_at(im->s, im->rows[t + 1], im->replicas[k]);
             delta[t * n + k] =
@@ -388,8 +390,8 @@ static enum err fill_causes(struct store_episode *e, const struct import *im)
 {
     float *load = ARENA_NEW(im->arena, e->n_steps, float);
     int32_t *attack = ARENA_NEW(im->arena, e->n_steps * STORE_ATTACK, int32_t);
-    const int n = im->header.n_measures;
-    double *measure = ARENA_NEW(im->arena, (size_t)e->n_steps * (size_t)n, double);
+    const int n = im->header.n_truths;
+    double *truth = ARENA_NEW(im->arena, (size_t)e->n_steps * (size_t)n, double);
     uint8_t *gaps = ARENA_NEW(im->arena, store_load_gap_bytes(e->n_steps), uint8_t);
     bool attacked = false, unknown = false;
     TRY(arena_error(im->arena));
@@ -406,14 +408,14 @@ static enum err fill_causes(struct store_episode *e, const struct import *im)
             attack[t * STORE_ATTACK + i] = whole_number(a);
         }
         for (int i = 0; i < n; i++) {
-            const double x = value_at(im->s, im->rows[t], im->measures[i]);
-            measure[t * n + i] = isfinite(x) ? x : 0.0;
+            const double x = value_at(im->s, im->rows[t], im->truths[i]);
+            truth[t * n + i] = isfinite(x) ? x : 0.0;
         }
     }
     e->load = load;
     e->load_gaps = unknown ? gaps : NULL;
     e->attack = attacked ? attack : NULL;
-    e->measure = measure;
+    e->truth = truth;
     return ERR_OK;
 }
 
@@ -447,7 +449,7 @@ static enum err put_piece(struct import *im, int run, double start_s)
 /* Rows [begin, end) of one run. */
 static enum err put_run(struct import *im, int begin, int end)
 {
-    const struct sheet *s = im->s;
+    const struct metrics_table *s = im->s;
     const double period_s = im->header.period_s;
     double start_s = s->time_s[begin];
     im->piece = 0;
@@ -478,11 +480,11 @@ static enum err put_run(struct import *im, int begin, int end)
 
 static enum err put_all(struct import *im)
 {
-    const struct sheet *s = im->s;
+    const struct metrics_table *s = im->s;
     im->rows = ARENA_NEW(im->arena, (size_t)s->n_rows * (size_t)(im->cfg->gap_periods + 1), int);
     im->empty = ARENA_NEW(im->arena, s->n_rows, bool);
     TRY(arena_error(im->arena));
-    (void)sheet_empty_rows(im->empty, s);
+    (void)metrics_table_empty_rows(im->empty, s);
     for (int begin = 0, end; begin < s->n_rows; begin = end) {
         for (end = begin + 1; end < s->n_rows && s->run[end] == s->run[begin]; end++) {
         }
@@ -504,11 +506,11 @@ static enum err make_header(struct import *im)
     TRY(find_period(im));
     TRY(name_services(im));
     TRY(name_columns(im));
-    TRY(name_measures(im));
+    TRY(name_truths(im));
     return find_causes(im);
 }
 
-enum err import_sheet(struct import_result *out, const char *path, const struct sheet *s,
+enum err import_table(struct import_result *out, const char *path, const struct metrics_table *s,
                       const struct import_cfg *cfg, struct arena *arena)
 {
     int n_before = 0;

@@ -84,7 +84,7 @@ enum err store_same_header(const struct store_header *a, const char *source_a,
         same_list(why, n, "services", a->services, a->n_services, b->services, b->n_services) &&
         same_list(why, n, "columns", a->columns, a->n_columns, b->columns, b->n_columns) &&
         same_list(why, n, "units", a->units, a->n_columns, b->units, b->n_columns) &&
-        same_list(why, n, "measurements", a->measures, a->n_measures, b->measures, b->n_measures) &&
+        same_list(why, n, "measurements", a->truths, a->n_truths, b->truths, b->n_truths) &&
         same_number(why, n, "decision periods", a->period_s, b->period_s) &&
         same_number(why, n, "validation shares", a->validation, b->validation) &&
         same_number(why, n, "held-out shares", a->held_out, b->held_out) &&
@@ -347,32 +347,32 @@ enum err store_finish(struct store_writer *w)
 
 /* ---- merging ---- */
 
-/* Where an episode was first seen. */
-struct seen {
+/* Where an episode of a merge stands. */
+struct merge_entry {
     uint64_t key, hash; /* who and which; all its bytes */
     int file, episode;
 };
 
 static int by_key(const void *a, const void *b)
 {
-    const struct seen *x = a, *y = b;
+    const struct merge_entry *x = a, *y = b;
     const int file = (x->file > y->file) - (x->file < y->file);
     const int episode = (x->episode > y->episode) - (x->episode < y->episode);
     return x->key < y->key ? -1 : x->key > y->key ? 1 : file != 0 ? file : episode;
 }
 
-static int by_place(const void *a, const void *b)
+static int by_position(const void *a, const void *b)
 {
-    const struct seen *x = a, *y = b;
+    const struct merge_entry *x = a, *y = b;
     return x->file != y->file ? x->file - y->file : x->episode - y->episode;
 }
 
-static enum err list_episodes(struct seen *seen, struct store *stores, int n)
+static enum err list_episodes(struct merge_entry *entries, struct store *stores, int n)
 {
     for (int f = 0, at = 0; f < n; f++) {
         for (int i = 0; i < stores[f].n_episodes; i++, at++) {
             TRY(read_frame(&stores[f], i));
-            seen[at] = (struct seen){
+            entries[at] = (struct merge_entry){
                 .key = stores[f].entries[i].key,
                 .hash = hash_fnv1a(HASH_START, stores[f].frame.data, stores[f].frame.len),
                 .file = f,
@@ -383,29 +383,30 @@ static enum err list_episodes(struct seen *seen, struct store *stores, int n)
 }
 
 /* Keeps the first of those with one key, in the order of the files. */
-static enum err drop_repeated(struct seen *seen, int *n, const struct store *stores)
+static enum err drop_repeated(struct merge_entry *entries, int *n, const struct store *stores)
 {
-    int kept = 0;
-    qsort(seen, (size_t)*n, sizeof *seen, by_key);
+    int n_unique = 0;
+    qsort(entries, (size_t)*n, sizeof *entries, by_key);
     for (int i = 0; i < *n; i++) {
-        const struct seen *last = kept > 0 ? &seen[kept - 1] : NULL;
-        if (last == NULL || last->key != seen[i].key) {
-            seen[kept++] = seen[i];
-        } else if (last->hash != seen[i].hash) {
+        const struct merge_entry *last = n_unique > 0 ? &entries[n_unique - 1] : NULL;
+        if (last == NULL || last->key != entries[i].key) {
+            entries[n_unique++] = entries[i];
+        } else if (last->hash != entries[i].hash) {
             log_error("episode %d of %s and episode %d of %s have the same controller, scenario "
                       "and number but not the same contents; they were made by different programs "
                       "or settings",
-                      last->episode, stores[last->file].path, seen[i].episode,
-                      stores[seen[i].file].path);
+                      last->episode, stores[last->file].path, entries[i].episode,
+                      stores[entries[i].file].path);
             return ERR_MISMATCH;
         }
     }
-    qsort(seen, (size_t)kept, sizeof *seen, by_place);
-    *n = kept;
+    qsort(entries, (size_t)n_unique, sizeof *entries, by_position);
+    *n = n_unique;
     return ERR_OK;
 }
 
-static enum err write_merged(const char *to, struct store *stores, const struct seen *seen, int n)
+static enum err write_merged(const char *to, struct store *stores,
+                             const struct merge_entry *entries, int n)
 {
     struct file_writer w;
     struct buf b;
@@ -420,8 +421,8 @@ static enum err write_merged(const char *to, struct store *stores, const struct 
     }
     e = file_writer_put(&w, b.data, b.len);
     for (int i = 0; e == ERR_OK && i < n; i++) {
-        struct store *s = &stores[seen[i].file];
-        e = read_frame(s, seen[i].episode);
+        struct store *s = &stores[entries[i].file];
+        e = read_frame(s, entries[i].episode);
         if (e == ERR_OK) {
             e = file_writer_put(&w, s->frame.data, s->frame.len);
         }
@@ -443,11 +444,11 @@ static enum err merge_open(const char *to, struct store *stores, int n_stores,
         TRY(store_same_header(&stores[0].header, stores[0].path, &stores[f].header,
                               stores[f].path));
     }
-    struct seen *seen = ARENA_NEW(scratch, n, struct seen);
+    struct merge_entry *entries = ARENA_NEW(scratch, n, struct merge_entry);
     TRY(arena_error(scratch));
-    TRY(list_episodes(seen, stores, n_stores));
-    TRY(drop_repeated(seen, &n, stores));
-    return write_merged(to, stores, seen, n);
+    TRY(list_episodes(entries, stores, n_stores));
+    TRY(drop_repeated(entries, &n, stores));
+    return write_merged(to, stores, entries, n);
 }
 
 enum err store_merge(const char *to, const char *const *from, int n_from, struct arena *scratch)

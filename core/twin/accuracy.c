@@ -3,7 +3,7 @@
 
 #include "core/base/log.h"
 #include "core/plant/reward.h"
-#include "core/trace/metric.h"
+#include "core/trace/column_def.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -48,11 +48,11 @@ static enum err number_scenario(int *number, struct dataset *d, struct arena *ar
     return ERR_OK;
 }
 
-static void copy_measures(struct dataset *d, int row, const double *measure)
+static void copy_measures(struct dataset *d, int row, const double *truth)
 {
     struct plant_truth t;
     if (d->space->n_measures > 0) {
-        memcpy(&t, measure, sizeof t);
+        memcpy(&t, truth, sizeof t);
         space_measure(d->measure + (size_t)row * SPACE_MEASURES, &t, (double)d->load[row],
                       d->space->header.period_s);
     }
@@ -216,7 +216,7 @@ static void copy_episode(struct dataset *d, int number, const struct store_episo
     for (int t = 0; t <= steps; t++) {
         d->episode[first + t] = number;
         if (t < steps) {
-            copy_measures(d, first + t, e->measure + (size_t)t * (size_t)s->header.n_measures);
+            copy_measures(d, first + t, e->truth + (size_t)t * (size_t)s->header.n_truths);
         }
     }
 }

@@ -2,7 +2,7 @@
 #include "core/twin/lookup.h"
 
 #include "core/base/log.h"
-#include "core/trace/metric.h"
+#include "core/trace/column_def.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -119,9 +119,10 @@ static enum err choose_columns(struct lookup *t, const struct lookup_cfg *cfg)
         t->column[t->n_columns++] = i;
     }
     for (int m = 0; !t->exact && m < cfg->n_metrics; m++) {
-        if (metric_find(cfg->metrics[m]) == NULL) {
-            log_error("twin.key names '%s', which is no metric (core/trace/metric.c lists them)",
-                      cfg->metrics[m]);
+        if (column_def_find(cfg->metrics[m]) == NULL) {
+            log_error(
+                "twin.key names '%s', which is no metric (core/trace/column_def.c lists them)",
+                cfg->metrics[m]);
             return ERR_CONFIG;
         }
         for (int i = 0; i < h->n_columns && t->n_columns < h->n_columns; i++) {

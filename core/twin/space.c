@@ -1,8 +1,8 @@
-/* Coordinates: columns by what metric.h knows of them, measures by hand. See space.h. */
+/* Coordinates: columns by what column_def.h knows of them, measures by hand. See space.h. */
 #include "core/twin/space.h"
 
 #include "core/base/log.h"
-#include "core/trace/metric.h"
+#include "core/trace/column_def.h"
 
 #include <float.h>
 #include <math.h>
@@ -36,9 +36,9 @@ static int service_of(const struct store_header *h, const char *column)
     return SPACE_NONE;
 }
 
-static bool is_root(const struct metric *m)
+static bool is_root(const struct column_def *m)
 {
-    return m->min >= 0.0 && (m->kind == METRIC_TIME || m->kind == METRIC_LEVEL);
+    return m->min >= 0.0 && (m->kind == COLUMN_TIME || m->kind == COLUMN_LEVEL);
 }
 
 static void no_limits(struct space_column *c, float lo, float hi)
@@ -50,7 +50,7 @@ static void no_limits(struct space_column *c, float lo, float hi)
 static enum err describe(struct space *s, int i)
 {
     const char *column = s->header.columns[i], *name = metric_of(column);
-    const struct metric *m = metric_find(name);
+    const struct column_def *m = column_def_find(name);
     if (m == NULL) {
         log_error(
             "a trace store with the column '%s', which is no metric known here: a twin cannot "
@@ -63,7 +63,7 @@ static enum err describe(struct space *s, int i)
     struct space_column *c = &s->columns[i];
     *c = (struct space_column){.root = is_root(m),
                                .learned = !desired && strcmp(name, "id") != 0,
-                               .whole = m->kind == METRIC_PODS || strcmp(m->unit, "requests") == 0,
+                               .whole = m->kind == COLUMN_PODS || strcmp(m->unit, "requests") == 0,
                                .service = service};
     if (service != SPACE_NONE) {
         c->gap = (int8_t)pods_kind(&s->pods, service, name);
@@ -78,9 +78,9 @@ static enum err describe(struct space *s, int i)
 /* The measures are those of a plant, all of them and in order, or not used. */
 static bool has_truth(const struct store_header *h)
 {
-    bool all = h->n_measures == PLANT_TRUTHS;
+    bool all = h->n_truths == PLANT_TRUTHS;
     for (int i = 0; all && i < PLANT_TRUTHS; i++) {
-        all = strcmp(h->measures[i], plant_truth_names[i]) == 0;
+        all = strcmp(h->truths[i], plant_truth_names[i]) == 0;
     }
     return all;
 }

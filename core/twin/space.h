@@ -78,7 +78,7 @@ struct space {
     struct pods pods;             /* of the header's services and topology */
 };
 
-/* ERR_FORMAT if a column is no metric (metric.h), or the topology cannot be read. The header's
+/* ERR_FORMAT if a column is no metric (column_def.h), or the topology cannot be read. The header's
  * parts are borrowed. */
 enum err space_init(struct space *s, struct arena *arena, const struct store_header *header,
                     int history) WARN_UNUSED;

@@ -115,10 +115,10 @@ enum err trial_table(struct trial *t, struct check *c, const struct import_cfg *
     const char *path = store_path(t, c->arena, t->n_stores);
     TRY(arena_error(c->arena));
     listen(&l);
-    const enum err e = import_sheet(&r, path, c->sheet, cfg, c->arena);
+    const enum err e = import_table(&r, path, c->table, cfg, c->arena);
     stop_listening(&l);
     if (is_refusal(e)) {
-        check_add(c, "(import)", "import", CHECK_FAIL, "%s", without_path(l.error, c->sheet->path));
+        check_add(c, "(import)", "import", CHECK_FAIL, "%s", without_path(l.error, c->table->path));
         (void)unlink(path);
         return ERR_OK;
     }
@@ -130,7 +130,7 @@ enum err trial_table(struct trial *t, struct check *c, const struct import_cfg *
     t->n_stores++;
     if (l.warning[0] != '\0') {
         check_add(c, "(import)", "import", CHECK_WARN, "%s",
-                  without_path(l.warning, c->sheet->path));
+                  without_path(l.warning, c->table->path));
     }
     check_add(c, "(import)", "", CHECK_PASS,
               "%d episode%s, %" PRId64 " decision%s of %g s; %d row%s left out, %d without any "

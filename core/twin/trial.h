@@ -21,7 +21,7 @@ struct trial {
 /* Makes a directory in $TMPDIR, else in /tmp. ERR_IO. */
 enum err trial_begin(struct trial *t) WARN_UNUSED;
 
-/* Imports the sheet that `c` checked and reads the store as fit does (history: fit.history). Only
+/* Imports the table that `c` checked and reads the store as fit does (history: fit.history). Only
  * what is no fault of the table (ERR_MEMORY, ERR_IO) is returned. */
 enum err trial_table(struct trial *t, struct check *c, const struct import_cfg *cfg,
                      int history) WARN_UNUSED;

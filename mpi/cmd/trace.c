@@ -70,7 +70,7 @@ static void print_header(const struct store *s)
     for (int i = 0; i < h->n_services; i++) {
         printf(" %s", h->services[i]);
     }
-    printf("\ncolumns: %d, measurements: %d, topology: %s\n", h->n_columns, h->n_measures,
+    printf("\ncolumns: %d, measurements: %d, topology: %s\n", h->n_columns, h->n_truths,
            h->topology[0] != '\0' ? "known" : "unknown");
     printf("split: %g validation, %g held out, seed %" PRIu64 "\n", h->validation, h->held_out,
            h->split_seed);
@@ -182,13 +182,13 @@ static struct import_cfg import_cfg(const struct options *o)
                                .gap_periods = o->gap};
 }
 
-static void print_understood(const struct sheet *s)
+static void print_understood(const struct metrics_table *s)
 {
     char from[TIMESTAMP_BYTES], to[TIMESTAMP_BYTES];
     double first_s = s->time_s[0], last_s = s->time_s[0];
-    printf("%s: layout %s, %d service%s%s, %d line%s, columns separated by %ss%s\n", s->path,
-           s->layout->name, sheet_services(s), plural_s(sheet_services(s)),
-           sheet_services(s) < s->n_services ? " and the application" : "", s->n_lines,
+    printf("%s: format %s, %d service%s%s, %d line%s, columns separated by %ss%s\n", s->path,
+           s->format->name, metrics_table_services(s), plural_s(metrics_table_services(s)),
+           metrics_table_services(s) < s->n_services ? " and the application" : "", s->n_lines,
            plural_s(s->n_lines), s->separator, s->decimal_commas ? ", decimal commas" : "");
     for (int i = 0; i < s->n_rows; i++) {
         first_s = fmin(first_s, s->time_s[i]);
@@ -206,7 +206,7 @@ static void print_understood(const struct sheet *s)
 static enum err print_check(const struct check *c, struct arena *arena)
 {
     static const char *const head[] = {"column", "range", "verdict", "fault", "why"};
-    const struct sheet *s = c->sheet;
+    const struct metrics_table *s = c->table;
     struct table t;
     int n;
     const struct check_finding *f = check_findings(c, &n);
@@ -236,13 +236,13 @@ static enum err print_check(const struct check *c, struct arena *arena)
 }
 
 /* Reads, judges, prints. With a trial, what import and fit would say is part of the verdict. */
-static enum err check_file(struct sheet *sheet, enum check_verdict *worst, const char *path,
+static enum err check_file(struct metrics_table *table, enum check_verdict *worst, const char *path,
                            struct trial *trial, int history, const struct import_cfg *cfg,
                            struct arena *arena)
 {
     struct check c;
-    TRY(sheet_read(sheet, arena, path));
-    TRY(check_sheet(&c, arena, sheet));
+    TRY(metrics_table_read(table, arena, path));
+    TRY(check_table(&c, arena, table));
     enum err e = trial != NULL ? trial_table(trial, &c, cfg, history) : ERR_OK;
     e = e == ERR_OK ? c.failed : e;
     if (e == ERR_OK) {
@@ -259,10 +259,10 @@ static enum err check_files(const struct call *c, struct trial *trial, int histo
     int n_failed = 0;
     const char *why = "";
     for (int i = 0; i < c->n_operands; i++) {
-        struct sheet sheet;
+        struct metrics_table table;
         enum check_verdict worst = CHECK_PASS;
         const struct arena_mark mark = arena_mark(c->arena);
-        TRY(check_file(&sheet, &worst, c->operands[i], trial, history, &cfg, c->arena));
+        TRY(check_file(&table, &worst, c->operands[i], trial, history, &cfg, c->arena));
         arena_rewind(c->arena, mark);
         n_failed += worst == CHECK_FAIL;
     }
@@ -335,15 +335,15 @@ static const struct command_line import_line = {
 static enum err import_file(const struct call *c, const char *path, const struct import_cfg *cfg)
 {
     const struct options *o = c->options;
-    struct sheet sheet;
+    struct metrics_table table;
     struct import_result r;
     enum check_verdict worst = CHECK_PASS;
-    TRY(check_file(&sheet, &worst, path, NULL, 0, cfg, c->arena));
+    TRY(check_file(&table, &worst, path, NULL, 0, cfg, c->arena));
     if (worst == CHECK_FAIL && !o->force) {
         log_error("%s failed the check and is not imported; --force does it nevertheless", path);
         return ERR_FAILED;
     }
-    TRY(import_sheet(&r, o->out, &sheet, cfg, c->arena));
+    TRY(import_table(&r, o->out, &table, cfg, c->arena));
     log_info("%s: %d episode%s, %" PRId64 " decision%s of %g s; %d row%s left out, %d without any "
              "request",
              path, r.n_episodes, plural_s(r.n_episodes), r.n_steps, plural_s(r.n_steps), r.period_s,

@@ -40,10 +40,10 @@ static enum err describe(struct bench *b)
     const char **services = ARENA_NEW(&b->x.arena, n, const char *);
     b->header = (struct store_header){.services = services,
                                       .columns = experiment_features(&b->x, &b->x.arena),
-                                      .measures = plant_truth_names,
+                                      .truths = plant_truth_names,
                                       .n_services = n,
                                       .n_columns = state_size(n),
-                                      .n_measures = PLANT_TRUTHS,
+                                      .n_truths = PLANT_TRUTHS,
                                       .period_s = b->x.cfg.plant.period_s};
     TRY(arena_error(&b->x.arena));
     for (int i = 0; i < n; i++) {

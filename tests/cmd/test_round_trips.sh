@@ -35,7 +35,7 @@ exits 0 "its digest" "$KARMA" trace info "$WORK/store"
 collected=$(digest)
 exits 0 "export" "$KARMA" trace export "$WORK/store" --out "$WORK/table.csv"
 exits 0 "check takes the table" "$KARMA" trace check "$WORK/table.csv"
-says out "layout tidy, 4 services and the application" "and counts its services"
+says out "format tidy, 4 services and the application" "and counts its services"
 exits 0 "import takes it" import "$WORK/table.csv" --out "$WORK/back"
 exits 0 "export again" "$KARMA" trace export "$WORK/back" --out "$WORK/again.csv"
 holds "the same table" cmp "$WORK/table.csv" "$WORK/again.csv"

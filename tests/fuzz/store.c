@@ -57,12 +57,12 @@ static void check(const unsigned char *bytes, size_t n, enum err e)
 static void seeds(void)
 {
     static const char *const services[] = {"a"}, *const columns[] = {"a.cpu", "a.ram"};
-    static const char *const units[] = {"mcpu", "MiB"}, *const measures[] = {"received"};
+    static const char *const units[] = {"mcpu", "MiB"}, *const truths[] = {"received"};
     static const float state[] = {1, 2, 3, 4, 5, 6}, load[] = {7, 8};
     static const int32_t delta[] = {1, -1}, attack[] = {0, 1, 2, 0, -2, 0};
-    static const double measure[] = {0.5, 0.25};
+    static const double truth[] = {0.5, 0.25};
     static const uint8_t gaps[] = {0x21};
-    struct store_header h = store_fixture_header(services, 1, columns, units, 2, measures, 1);
+    struct store_header h = store_fixture_header(services, 1, columns, units, 2, truths, 1);
     h.validation = h.held_out = 0.25;
     struct store_episode e = {.controller = "c",
                               .scenario = "s",
@@ -70,7 +70,7 @@ static void seeds(void)
                               .state = state,
                               .delta = delta,
                               .load = load,
-                              .measure = measure};
+                              .truth = truth};
     struct buf b;
     buf_init(&b);
     CHECK(codec_put_store(&b, &h) == ERR_OK);

@@ -38,7 +38,7 @@ static enum err put_episode(struct buf *out, const struct store_header *h, int n
 {
     float state[(STEPS + 1) * S], load[STEPS];
     int32_t delta[STEPS * N];
-    double measure[STEPS * PLANT_TRUTHS];
+    double truth[STEPS * PLANT_TRUTHS];
     for (int t = 0; t <= STEPS; t++) {
         state[t * S] = (float)(1 + t % 2);
         state[t * S + 1] = (float)((3 * t + number) % 5);
@@ -48,7 +48,7 @@ static enum err put_episode(struct buf *out, const struct store_header *h, int n
         load[t] = (float)((5 * t + number) % 13);
         delta[t] = t % 2 == 0 ? 1 : -1;
         for (int k = 0; k < PLANT_TRUTHS; k++) {
-            measure[t * PLANT_TRUTHS + k] = (double)((t + k + number) % 4) / 4.0;
+            truth[t * PLANT_TRUTHS + k] = (double)((t + k + number) % 4) / 4.0;
         }
     }
     const struct store_episode e = {.controller = "c",
@@ -58,7 +58,7 @@ static enum err put_episode(struct buf *out, const struct store_header *h, int n
                                     .state = state,
                                     .delta = delta,
                                     .load = load,
-                                    .measure = measure};
+                                    .truth = truth};
     return codec_put_episode(out, &e, h);
 }
 

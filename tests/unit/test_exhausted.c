@@ -192,10 +192,10 @@ struct table_files {
 static enum err build_check(void *ctx, struct arena *arena)
 {
     const struct table_files *f = ctx;
-    struct sheet sheet;
+    struct metrics_table sheet;
     struct check check;
-    TRY(sheet_read(&sheet, arena, f->table));
-    const enum err e = check_sheet(&check, arena, &sheet);
+    TRY(metrics_table_read(&sheet, arena, f->table));
+    const enum err e = check_table(&check, arena, &sheet);
     check_release(&check);
     return e;
 }
@@ -205,10 +205,10 @@ static enum err build_import(void *ctx, struct arena *arena)
     static const struct import_cfg cfg = {.origin = "a test", .licence = "CC0", .gap_periods = 2};
     const struct table_files *f = ctx;
     struct import_result r;
-    struct sheet sheet;
+    struct metrics_table sheet;
     (void)unlink(f->store);
-    TRY(sheet_read(&sheet, arena, f->table));
-    return import_sheet(&r, f->store, &sheet, &cfg, arena);
+    TRY(metrics_table_read(&sheet, arena, f->table));
+    return import_table(&r, f->store, &sheet, &cfg, arena);
 }
 
 static void a_table_that_is_checked_and_imported(void **state)

@@ -325,13 +325,13 @@ static struct seen read_workload(struct scene *f)
 
 static struct seen read_trace(struct scene *f)
 {
-    struct sheet s;
+    struct metrics_table s;
     struct check c;
     int n;
-    if (sheet_read(&s, &f->arena, f->path) != ERR_OK) {
+    if (metrics_table_read(&s, &f->arena, f->path) != ERR_OK) {
         return (struct seen){.outcome = REFUSED};
     }
-    OK(check_sheet(&c, &f->arena, &s));
+    OK(check_table(&c, &f->arena, &s));
     const struct check_finding *found = check_findings(&c, &n);
     for (int i = 0; i < n; i++) { /* what is said stands in the findings */
         if (found[i].verdict != CHECK_PASS) {

@@ -158,7 +158,7 @@ static void test_faults(void **state)
                          check_verdict_name(found));
             }
         }
-        assert_int_equal(check_of(&c, "traffic_in", "unit"), CHECK_WARN); /* known of the layout */
+        assert_int_equal(check_of(&c, "traffic_in", "unit"), CHECK_WARN); /* known of the format */
         assert_true(fault != NO_FAULT || c.worst == CHECK_WARN);
         check_release(&c);
     }
@@ -210,18 +210,18 @@ static void test_metrics_are_the_schema(void **state)
         const bool whole = i >= SERVICE_FEATURES;
         const struct feature_info *info =
             whole ? &global_feature_info[i - SERVICE_FEATURES] : &service_feature_info[i];
-        assert_string_equal(metrics[i].name, info->name);
-        assert_string_equal(metrics[i].unit, info->unit);
-        assert_int_equal(metrics[i].whole, whole);
+        assert_string_equal(column_defs[i].name, info->name);
+        assert_string_equal(column_defs[i].unit, info->unit);
+        assert_int_equal(column_defs[i].whole, whole);
     }
-    for (const struct metric *m = metrics; m->name != NULL; m++) {
-        assert_ptr_equal(metric_find(m->name), m); /* names are unique, both of them */
-        assert_ptr_equal(metric_find_prometheus(m->prometheus), m);
+    for (const struct column_def *m = column_defs; m->name != NULL; m++) {
+        assert_ptr_equal(column_def_find(m->name), m); /* names are unique, both of them */
+        assert_ptr_equal(column_def_find_prometheus(m->prometheus), m);
         assert_true(m->si > 0.0 && m->min < m->max);
     }
-    for (const struct layout *l = layouts; l->name != NULL; l++) {
-        for (const struct layout_column *k = l->columns; k != NULL && k->header != NULL; k++) {
-            assert_non_null(metric_find(k->metric));
+    for (const struct csv_format *l = csv_formats; l->name != NULL; l++) {
+        for (const struct csv_format_column *k = l->columns; k != NULL && k->header != NULL; k++) {
+            assert_non_null(column_def_find(k->def_name));
         }
     }
 }

@@ -13,23 +13,23 @@ struct trip {
     const char *columns[C], *units[C];
     float values[(T + 1) * C], load[T];
     int32_t delta[T * 2], attack[T * STORE_ATTACK];
-    double measure[T * 2];
+    double truth[T * 2];
     uint8_t gaps[((T + 1) * C + 7) / 8];
 };
 
 static void name_trip(struct trip *trip, struct arena *arena)
 {
     static const char *const services[] = {"web", "a.b"};
-    static const char *const measures[] = {"received", "used_m_mean"};
+    static const char *const truths[] = {"received", "used_m_mean"};
     for (int i = 0; i < C; i++) {
         const int feature = i < 2 * SERVICE_FEATURES ? i % SERVICE_FEATURES : i - SERVICE_FEATURES;
-        const struct metric *m = &metrics[feature];
+        const struct column_def *m = &column_defs[feature];
         trip->columns[i] =
             m->whole ? m->name
                      : arena_printf(arena, "%s.%s", services[i / SERVICE_FEATURES], m->name);
         trip->units[i] = m->unit;
     }
-    trip->h = store_fixture_header(services, 2, trip->columns, trip->units, C, measures, 2);
+    trip->h = store_fixture_header(services, 2, trip->columns, trip->units, C, truths, 2);
     trip->h.plant = "cluster";
 }
 
@@ -46,8 +46,8 @@ static void make_trip(struct trip *trip, struct arena *arena)
         trip->load[t] = (float)(100 * noise(t, 51));
         trip->attack[t * STORE_ATTACK + 1] = t % 5 - 2;
         trip->delta[2 * t] = t % 7 - 3;
-        trip->measure[2 * t] = t;
-        trip->measure[2 * t + 1] = noise(t, 52) / 3;
+        trip->truth[2 * t] = t;
+        trip->truth[2 * t + 1] = noise(t, 52) / 3;
     }
     trip->e = (struct store_episode){.controller = "#khpa, \"tuned\" ",
                                      .scenario = "ddos",
@@ -58,7 +58,7 @@ static void make_trip(struct trip *trip, struct arena *arena)
                                      .delta = trip->delta,
                                      .attack = trip->attack,
                                      .load = trip->load,
-                                     .measure = trip->measure,
+                                     .truth = trip->truth,
                                      .gaps = trip->gaps};
 }
 
@@ -68,7 +68,7 @@ static void assert_trip(struct fixture *f, const struct trip *trip)
     struct store_episode got;
     OK(store_open(&s, &f->scene.arena, f->store));
     assert_int_equal(s.header.n_columns, C);
-    assert_int_equal(s.header.n_measures, 2);
+    assert_int_equal(s.header.n_truths, 2);
     for (int i = 0; i < C; i++) {
         assert_string_equal(s.header.columns[i], trip->columns[i]);
         assert_string_equal(s.header.units[i], trip->units[i]);
@@ -82,7 +82,7 @@ static void assert_trip(struct fixture *f, const struct trip *trip)
     assert_memory_equal(got.delta, trip->delta, sizeof trip->delta);
     assert_memory_equal(got.attack, trip->attack, sizeof trip->attack);
     assert_memory_equal(got.load, trip->load, sizeof trip->load);
-    assert_memory_equal(got.measure, trip->measure, sizeof trip->measure);
+    assert_memory_equal(got.truth, trip->truth, sizeof trip->truth);
     assert_memory_equal(got.gaps, trip->gaps, sizeof trip->gaps);
     store_close(&s);
 }
@@ -100,10 +100,10 @@ static void test_round_trip(void **state)
     OK(export_table(f->table, &s, &f->scene.arena));
     store_close(&s);
     unlink(f->store);
-    OK(sheet_read(&f->sheet, &f->scene.arena, f->table));
-    assert_string_equal(f->sheet.layout->name, "tidy");
-    assert_true(f->sheet.exported && sheet_services(&f->sheet) == 2);
-    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->table));
+    assert_string_equal(f->parsed.format->name, "tidy");
+    assert_true(f->parsed.exported && metrics_table_services(&f->parsed) == 2);
+    OK(import_table(&r, f->store, &f->parsed, &import_cfg, &f->scene.arena));
     assert_trip(f, &trip);
 }
 
@@ -130,9 +130,9 @@ static void test_policies_of_one_name(void **state)
     OK(export_table(f->table, &s, &f->scene.arena));
     store_close(&s);
     unlink(f->store);
-    OK(sheet_read(&f->sheet, &f->scene.arena, f->table));
-    assert_int_equal(f->sheet.n_still + f->sheet.n_back, 0);
-    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->table));
+    assert_int_equal(f->parsed.n_still + f->parsed.n_back, 0);
+    OK(import_table(&r, f->store, &f->parsed, &import_cfg, &f->scene.arena));
     assert_int_equal(r.n_episodes, 2);
     assert_int_equal(r.n_steps, 2 * T);
 }

@@ -12,7 +12,7 @@ static void test_refusals(void **state)
     } bad[] = {
         {"", "is empty"},
         {"5,6\n1,2\n", ":1: this line holds numbers, '5', '6', where a header"},
-        {"a,b\n1,2\n", "no layout that is known; columns found: 'a', 'b'; missing: tidy"},
+        {"a,b\n1,2\n", "no known CSV format; columns found: 'a', 'b'; missing: tidy"},
         {"time,service,load\n1,web,2\n", "needs 'http_requests_per_second' or another metric"},
         {"Time,http_requests_per_second\n1,2\n", "needs 'service'"},
         {"date,web_cpu_usage\n", "no rows"},
@@ -29,7 +29,7 @@ static void test_refusals(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         heard_forget(&f->scene.log);
         OK(file_write(f->path, bad[i].text, strlen(bad[i].text)));
-        assert_int_equal(sheet_read(&f->sheet, &f->scene.arena, f->path), ERR_FORMAT);
+        assert_int_equal(metrics_table_read(&f->parsed, &f->scene.arena, f->path), ERR_FORMAT);
         assert_int_equal(f->scene.log.n, 1);
         assert_non_null(strstr(f->scene.log.last, bad[i].words));
     }
@@ -55,8 +55,8 @@ static void test_import(void **state)
     struct store s;
     struct store_episode e;
     OK(file_write(f->path, text, sizeof text - 1));
-    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
-    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->path));
+    OK(import_table(&r, f->store, &f->parsed, &import_cfg, &f->scene.arena));
     assert_int_equal(r.n_episodes, 2);
     assert_int_equal(r.n_left_out, 1);
     assert_true(r.period_s == 30.0);
@@ -92,8 +92,8 @@ static void test_import_wide(void **state)
     struct store s;
     struct store_episode e;
     OK(file_write(f->path, text, sizeof text - 1));
-    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
-    OK(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->path));
+    OK(import_table(&r, f->store, &f->parsed, &import_cfg, &f->scene.arena));
     assert_non_null(strstr(f->scene.log.last, "offered load is unknown"));
     OK(store_open(&s, &f->scene.arena, f->store));
     OK(store_read(&e, &s, 0, &f->scene.arena));
@@ -101,8 +101,8 @@ static void test_import_wide(void **state)
     assert_int_equal(e.delta[1], -1);
     store_close(&s);
     OK(file_write(f->path, untimed, sizeof untimed - 1));
-    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
-    assert_int_equal(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena),
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->path));
+    assert_int_equal(import_table(&r, f->store, &f->parsed, &import_cfg, &f->scene.arena),
                      ERR_FORMAT);
     assert_non_null(strstr(f->scene.log.last, "no times"));
 }
@@ -129,8 +129,8 @@ static void test_single_recording(void **state)
     store_close(&s);
     unlink(f->store);
     OK(file_write(f->path, bad, sizeof bad - 1));
-    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
-    assert_int_equal(import_sheet(&r, f->store, &f->sheet, &import_cfg, &f->scene.arena),
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->path));
+    assert_int_equal(import_table(&r, f->store, &f->parsed, &import_cfg, &f->scene.arena),
                      ERR_FORMAT);
     assert_non_null(strstr(f->scene.log.last, "'x' in column seed"));
     assert_non_null(strstr(f->scene.log.last, "controller, scenario, seed and episode"));
@@ -145,15 +145,16 @@ static void test_staggered_services(void **state)
     static const double times[] = {0, 15, 30, 34, 45, 45.5};
     struct fixture *f = *state;
     OK(file_write(f->path, text, sizeof text - 1));
-    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
-    assert_int_equal(f->sheet.n_rows, 6);
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->path));
+    assert_int_equal(f->parsed.n_rows, 6);
     for (int i = 0; i < 6; i++) {
-        assert_true(f->sheet.time_s[i] == times[i]);
+        assert_true(f->parsed.time_s[i] == times[i]);
     }
     for (int k = 0; k < 3; k++) {
-        assert_true(sheet_at(&f->sheet, 1, k, 0) == 4 + k);
+        assert_true(metrics_table_at(&f->parsed, 1, k, 0) == 4 + k);
     }
-    assert_true(isnan(sheet_at(&f->sheet, 2, 1, 0)) && sheet_at(&f->sheet, 3, 1, 0) == 8);
+    assert_true(isnan(metrics_table_at(&f->parsed, 2, 1, 0)) &&
+                metrics_table_at(&f->parsed, 3, 1, 0) == 8);
 }
 
 /* An hour in which nothing was received is said, and is a gap: the episode ends there. */

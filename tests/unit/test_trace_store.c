@@ -26,8 +26,8 @@ static struct store_header header_of_two(void)
     static const char *const services[N] = {"web", "db"};
     static const char *const columns[S] = {"web.cpu", "web.ram", "db.cpu", "db.ram", "entry_30s"};
     static const char *const units[S] = {"mcpu", "MiB", "mcpu", "MiB", "1/s"};
-    static const char *const measures[M] = {"received", "answered"};
-    struct store_header h = store_fixture_header(services, N, columns, units, S, measures, M);
+    static const char *const truths[M] = {"received", "answered"};
+    struct store_header h = store_fixture_header(services, N, columns, units, S, truths, M);
     h.split_seed = 7;
     h.validation = 0.2;
     h.held_out = 0.1;
@@ -57,7 +57,7 @@ struct made {
     struct store_episode e;
     float state[(EPISODES + 2) * S], load[EPISODES + 1];
     int32_t delta[(EPISODES + 1) * N], attack[(EPISODES + 1) * STORE_ATTACK];
-    double measure[(EPISODES + 1) * M];
+    double truth[(EPISODES + 1) * M];
     uint8_t gaps[(EPISODES + 2) * S];
 };
 
@@ -71,7 +71,7 @@ static void make(struct made *m, int i)
         m->delta[k] = k % 7 - 3;
     }
     for (int k = 0; k < (i + 1) * M; k++) {
-        m->measure[k] = 1.0 / (k + 3);
+        m->truth[k] = 1.0 / (k + 3);
     }
     for (int t = 0; t <= i; t++) {
         m->load[t] = 10.0F * (float)(t + 1);
@@ -90,7 +90,7 @@ static void make(struct made *m, int i)
                                   .delta = m->delta,
                                   .attack = i == 1 ? m->attack : NULL,
                                   .load = m->load,
-                                  .measure = m->measure,
+                                  .truth = m->truth,
                                   .gaps = i == 2 ? m->gaps : NULL};
 }
 
@@ -127,7 +127,7 @@ static void assert_episode(const struct store_episode *got, int i)
     assert_memory_equal(got->state, m.state, sizeof(float) * (size_t)(i + 2) * S);
     assert_memory_equal(got->delta, m.delta, sizeof(int32_t) * (size_t)(i + 1) * N);
     assert_memory_equal(got->load, m.load, sizeof(float) * (size_t)(i + 1));
-    assert_memory_equal(got->measure, m.measure, sizeof(double) * (size_t)(i + 1) * M);
+    assert_memory_equal(got->truth, m.truth, sizeof(double) * (size_t)(i + 1) * M);
     assert_int_equal(got->attack != NULL, i == 1);
     assert_int_equal(got->gaps != NULL, i == 2);
     assert_int_equal(store_known(got, S, 0, 1), i != 2);
@@ -241,7 +241,7 @@ static void test_bad_episodes(void **state)
         make(&m, 2);
         m.state[3] = what == 0 ? NAN : m.state[3];
         m.load[1] = what == 1 ? -1.0F : m.load[1];
-        m.measure[2] = what == 2 ? INFINITY : m.measure[2];
+        m.truth[2] = what == 2 ? INFINITY : m.truth[2];
         m.e.start_s = what == 3 ? NAN : m.e.start_s;
         m.e.n_steps = what == 4 ? 0 : m.e.n_steps;
         h.n_services = what == 5 ? 1 : h.n_services;

@@ -48,7 +48,7 @@ static void record(const char *path, const struct missing *missing)
     struct store_header h = linear_header();
     struct store_writer out;
     h.plant = "recording";
-    h.n_measures = 0;
+    h.n_truths = 0;
     (void)unlink(path);
     OK(store_create(&out, path, &h));
     for (int i = 0; i < EPISODES; i++) {

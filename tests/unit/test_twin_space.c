@@ -179,8 +179,8 @@ static void test_other_measures(void **state)
     static const char *const measures[1] = {"received"};
     struct store_header h = linear_header();
     struct space s;
-    h.measures = measures;
-    h.n_measures = 1;
+    h.truths = measures;
+    h.n_truths = 1;
     OK(space_init(&s, &w->scene.arena, &h, 1));
     assert_int_equal(s.n_measures, 0);
     assert_int_equal(s.n_target, s.n_learned);

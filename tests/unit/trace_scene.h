@@ -20,7 +20,7 @@
 
 struct fixture {
     struct scene scene;
-    struct sheet sheet;
+    struct metrics_table parsed;
     const char *path, *store, *table;
 };
 
@@ -52,8 +52,8 @@ static inline void check_path(struct check *c, struct fixture *f, const char *pa
 {
     arena_release(&f->scene.arena);
     arena_init(&f->scene.arena);
-    OK(sheet_read(&f->sheet, &f->scene.arena, path));
-    OK(check_sheet(c, &f->scene.arena, &f->sheet));
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, path));
+    OK(check_table(c, &f->scene.arena, &f->parsed));
 }
 
 static inline void check_text(struct check *c, struct fixture *f, const char *text)
@@ -73,8 +73,8 @@ static const struct import_cfg import_cfg = {.origin = "a test",
 static inline void import_text(struct fixture *f, const char *text, struct import_result *r)
 {
     OK(file_write(f->path, text, strlen(text)));
-    OK(sheet_read(&f->sheet, &f->scene.arena, f->path));
-    OK(import_sheet(r, f->store, &f->sheet, &import_cfg, &f->scene.arena));
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->path));
+    OK(import_table(r, f->store, &f->parsed, &import_cfg, &f->scene.arena));
 }
 
 #define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

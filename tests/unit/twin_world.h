@@ -56,7 +56,7 @@ struct linear_episode {
     struct store_episode e;
     float state[(LINEAR_STEPS_MAX + 1) * LINEAR_S], load[LINEAR_STEPS_MAX];
     int32_t delta[LINEAR_STEPS_MAX * LINEAR_N];
-    double measure[LINEAR_STEPS_MAX * PLANT_TRUTHS];
+    double truth[LINEAR_STEPS_MAX * PLANT_TRUTHS];
     uint8_t gaps[(LINEAR_STEPS_MAX + 1) * LINEAR_S / 8 + 1];
 };
 
@@ -131,7 +131,7 @@ static inline void linear_play(struct linear_episode *m, int number, int n_steps
                     episode);
         const struct plant_truth truth = linear_truth(now + LINEAR_S, load, before);
         before = truth.inflight;
-        memcpy(m->measure + (ptrdiff_t)t * PLANT_TRUTHS, &truth, sizeof truth);
+        memcpy(m->truth + (ptrdiff_t)t * PLANT_TRUTHS, &truth, sizeof truth);
     }
     m->e = (struct store_episode){.controller = number % 2 == 0 ? "even" : "odd",
                                   .scenario = "linear",
@@ -141,7 +141,7 @@ static inline void linear_play(struct linear_episode *m, int number, int n_steps
                                   .state = m->state,
                                   .delta = m->delta,
                                   .load = m->load,
-                                  .measure = m->measure};
+                                  .truth = m->truth};
 }
 
 /* A new store of the episodes [first, last), each changed by `change` (may be NULL). */

@@ -1,5 +1,5 @@
-/* Lines first, as they stand; then the array. See sheet.h. */
-#include "core/trace/sheet.h"
+/* Lines first, as they stand; then the array. See metrics_table.h. */
+#include "core/trace/metrics_table.h"
 
 #include "core/base/log.h"
 #include "core/base/plausible.h"
@@ -13,8 +13,8 @@
 
 enum {
     FILE_MAX = 1024 * 1024 * 1024,
-    SERVICES_MAX = 1024,    /* of a sheet */
-    RUNS_MAX = 65536,       /* of a sheet */
+    SERVICES_MAX = 1024,    /* of a table */
+    RUNS_MAX = 65536,       /* of a table */
     CELLS_FREE = 64 * 1024, /* of the array, whatever the file has */
     SPARSE_MAX = 64         /* cells of the array for each one of the file */
 };
@@ -26,16 +26,16 @@ struct line {
 };
 
 struct reader {
-    struct sheet *s;
+    struct metrics_table *s;
     struct arena *arena;
     struct tabular table;
     int *column_of,
-        *service_of; /* (n_columns) index in the sheet, -1: not read; services of a wide one */
-    int service_at, run_at[LAYOUT_RUNS_MAX];
+        *service_of; /* (n_columns) index in the table, -1: not read; services of a wide one */
+    int service_at, run_at[CSV_FORMAT_RUNS_MAX];
     int width;                   /* values of a line */
     struct buf lines;            /* struct line */
     struct buf values;           /* (lines, width) double */
-    struct buf runs;             /* struct sheet_run */
+    struct buf runs;             /* struct metrics_table_run */
     double last_s[SERVICES_MAX]; /* of the line before of the same service */
     int last_run[SERVICES_MAX];  /* -1: there was none */
     struct timecolumn times;     /* column -1: there is none */
@@ -65,8 +65,8 @@ static int find_header(const struct reader *r, const char *name)
     return name != NULL ? tabular_find(&r->table, name) : -1;
 }
 
-/* Columns found, and what each layout misses. */
-static enum err no_layout(const struct reader *r)
+/* Columns found, and what each format misses. */
+static enum err no_format(const struct reader *r)
 {
     const struct tabular *t = &r->table;
     const char *list = "";
@@ -77,32 +77,31 @@ static enum err no_layout(const struct reader *r)
             t->path, t->header_line, tabular_found(t));
         return ERR_FORMAT;
     }
-    for (const struct layout *l = layouts; l->name != NULL && list != NULL; l++) {
-        const char *missing = layout_missing(l, r->arena, t->header, t->n_columns);
+    for (const struct csv_format *l = csv_formats; l->name != NULL && list != NULL; l++) {
+        const char *missing = csv_format_missing(l, r->arena, t->header, t->n_columns);
         list = missing != NULL ? arena_printf(r->arena, "%s%s%s (%s) needs %s", list,
-                                              l > layouts ? "; " : "", l->name, l->doc, missing)
+                                              l > csv_formats ? "; " : "", l->name, l->doc, missing)
                                : NULL;
     }
-    log_error(
-        "%s:%d: the columns are those of no layout that is known; columns found: %s; missing: "
-        "%s",
-        t->path, t->header_line, tabular_found(t), list != NULL ? list : "");
+    log_error("%s:%d: the columns are those of no known CSV format; columns found: %s; missing: "
+              "%s",
+              t->path, t->header_line, tabular_found(t), list != NULL ? list : "");
     return ERR_FORMAT;
 }
 
-static enum err choose_layout(struct reader *r)
+static enum err choose_format(struct reader *r)
 {
-    struct sheet *s = r->s;
-    s->layout = layout_of(r->table.header, r->table.n_columns);
-    if (s->layout == NULL) {
-        return no_layout(r);
+    struct metrics_table *s = r->s;
+    s->format = csv_format_of(r->table.header, r->table.n_columns);
+    if (s->format == NULL) {
+        return no_format(r);
     }
     r->times.column =
-        s->layout->time != NULL ? tabular_find_any(&r->table, tabular_time_names) : -1;
-    r->service_at = find_header(r, s->layout->service);
+        s->format->time != NULL ? tabular_find_any(&r->table, tabular_time_names) : -1;
+    r->service_at = find_header(r, s->format->service);
     s->n_run_columns = 0;
-    for (int i = 0; i < LAYOUT_RUNS_MAX; i++) {
-        r->run_at[i] = find_header(r, s->layout->runs[i]);
+    for (int i = 0; i < CSV_FORMAT_RUNS_MAX; i++) {
+        r->run_at[i] = find_header(r, s->format->runs[i]);
         s->n_run_columns += r->run_at[i] >= 0;
     }
     s->timed = r->times.column >= 0;
@@ -114,7 +113,7 @@ static enum err choose_layout(struct reader *r)
 /* Index of a service of that name, which is added if it is new. */
 static enum err take_service(int *index, struct reader *r, const char *name, size_t n)
 {
-    struct sheet *s = r->s;
+    struct metrics_table *s = r->s;
     for (int i = 0; i < s->n_services; i++) {
         if (strncmp(s->services[i], name, n) == 0 && s->services[i][n] == '\0') {
             *index = i;
@@ -131,22 +130,22 @@ static enum err take_service(int *index, struct reader *r, const char *name, siz
     return arena_error(r->arena);
 }
 
-/* What the layout says of a column of the file; stem: length of the service in a wide one. */
-static struct sheet_column column_meant(double *factor, int *stem, const struct layout *l,
-                                        const char *header)
+/* What the format says of a column of the file; stem: length of the service in a wide one. */
+static struct metrics_table_column column_meant(double *factor, int *stem,
+                                                const struct csv_format *l, const char *header)
 {
-    struct sheet_column c = {.header = header};
+    struct metrics_table_column c = {.header = header};
     *stem = 0;
     if (l->columns == NULL) {
-        c.metric = metric_find_prometheus(header);
-        *factor = c.metric != NULL ? 1.0 / c.metric->si : 1.0;
+        c.def = column_def_find_prometheus(header);
+        *factor = c.def != NULL ? 1.0 / c.def->si : 1.0;
         return c;
     }
-    for (const struct layout_column *k = l->columns; k->header != NULL && c.metric == NULL; k++) {
-        *stem = l->wide ? layout_stem(header, k->header) : 0;
+    for (const struct csv_format_column *k = l->columns; k->header != NULL && c.def == NULL; k++) {
+        *stem = l->wide ? csv_format_stem(header, k->header) : 0;
         if (l->wide ? *stem > 0 : strcasecmp(header, k->header) == 0) {
-            c = (struct sheet_column){metric_find(k->metric), k->header + (l->wide ? 1 : 0),
-                                      k->known};
+            c = (struct metrics_table_column){column_def_find(k->def_name),
+                                              k->header + (l->wide ? 1 : 0), k->known};
             *factor = k->factor;
         }
     }
@@ -154,9 +153,9 @@ static struct sheet_column column_meant(double *factor, int *stem, const struct 
 }
 
 /* Index of a column of that metric, which is added if it is new. */
-static int take_column(struct sheet *s, const struct sheet_column *c)
+static int take_column(struct metrics_table *s, const struct metrics_table_column *c)
 {
-    const int i = sheet_find(s, c->metric->name);
+    const int i = metrics_table_find(s, c->def->name);
     if (i >= 0) {
         return i;
     }
@@ -167,7 +166,7 @@ static int take_column(struct sheet *s, const struct sheet_column *c)
 static bool names_row(const struct reader *r, int i)
 {
     bool is = i == r->times.column || i == r->service_at;
-    for (int k = 0; k < LAYOUT_RUNS_MAX; k++) {
+    for (int k = 0; k < CSV_FORMAT_RUNS_MAX; k++) {
         is = is || i == r->run_at[k];
     }
     return is;
@@ -192,31 +191,31 @@ static enum err refuse_twin(const struct reader *r, int column)
 /* factors (n): value here / value there. */
 static enum err read_header(struct reader *r, double *factors)
 {
-    struct sheet *s = r->s;
+    struct metrics_table *s = r->s;
     for (int i = 0; i < r->table.n_columns; i++) {
         int stem = 0;
         r->column_of[i] = r->service_of[i] = -1;
         if (names_row(r, i)) {
             continue;
         }
-        const struct sheet_column c =
-            column_meant(&factors[i], &stem, s->layout, r->table.header[i]);
-        if (c.metric == NULL) {
+        const struct metrics_table_column c =
+            column_meant(&factors[i], &stem, s->format, r->table.header[i]);
+        if (c.def == NULL) {
             s->ignored[s->n_ignored++] = r->table.header[i];
             continue;
         }
         r->column_of[i] = take_column(s, &c);
-        if (s->layout->wide) {
+        if (s->format->wide) {
             TRY(take_service(&r->service_of[i], r, r->table.header[i], (size_t)stem));
         }
         TRY(refuse_twin(r, i));
     }
     if (s->n_columns == 0) {
-        log_error("%s:%d: no column of the layout %s holds a metric; columns found: %s", s->path,
-                  s->header_line, s->layout->name, tabular_found(&r->table));
+        log_error("%s:%d: no column of the format %s holds a metric; columns found: %s", s->path,
+                  s->header_line, s->format->name, tabular_found(&r->table));
         return ERR_FORMAT;
     }
-    r->width = s->n_columns * (s->layout->wide ? s->n_services : 1);
+    r->width = s->n_columns * (s->format->wide ? s->n_services : 1);
     return ERR_OK;
 }
 
@@ -224,7 +223,7 @@ static enum err read_header(struct reader *r, double *factors)
 
 static enum err read_values(struct reader *r, double *out, const double *factors)
 {
-    const struct sheet *s = r->s;
+    const struct metrics_table *s = r->s;
     for (int i = 0; i < r->width; i++) {
         out[i] = NAN;
     }
@@ -239,7 +238,7 @@ static enum err read_values(struct reader *r, double *out, const double *factors
                       r->table.header[i], tabular_why_no_number(&r->table, cell));
             return ERR_FORMAT;
         }
-        const int service = s->layout->wide ? r->service_of[i] : 0;
+        const int service = s->format->wide ? r->service_of[i] : 0;
         out[service * s->n_columns + r->column_of[i]] = v * factors[i];
     }
     return ERR_OK;
@@ -247,14 +246,14 @@ static enum err read_values(struct reader *r, double *out, const double *factors
 
 static enum err take_run(int *run, struct reader *r)
 {
-    struct sheet_run new = {{"", "", "", ""}};
-    const struct sheet_run *runs = (const void *)r->runs.data;
-    for (int k = 0; k < LAYOUT_RUNS_MAX; k++) {
+    struct metrics_table_run new = {{"", "", "", ""}};
+    const struct metrics_table_run *runs = (const void *)r->runs.data;
+    for (int k = 0; k < CSV_FORMAT_RUNS_MAX; k++) {
         new.names[k] = r->run_at[k] >= 0 ? r->table.cells[r->run_at[k]] : "";
     }
     for (int i = r->s->n_runs - 1; i >= 0; i--) { /* most lines are of the last one */
         bool same = true;
-        for (int k = 0; k < LAYOUT_RUNS_MAX; k++) {
+        for (int k = 0; k < CSV_FORMAT_RUNS_MAX; k++) {
             same = same && strcmp(runs[i].names[k], new.names[k]) == 0;
         }
         if (same) {
@@ -266,7 +265,7 @@ static enum err take_run(int *run, struct reader *r)
         log_error("%s:%d: more than %d runs", r->s->path, r->table.line, RUNS_MAX);
         return ERR_FORMAT;
     }
-    for (int k = 0; k < LAYOUT_RUNS_MAX; k++) {
+    for (int k = 0; k < CSV_FORMAT_RUNS_MAX; k++) {
         new.names[k] = new.names[k][0] != '\0' ? arena_strdup(r->arena, new.names[k]) : "";
     }
     TRY(arena_error(r->arena));
@@ -277,7 +276,7 @@ static enum err take_run(int *run, struct reader *r)
 /* Does time advance within a run and service? */
 static void watch_time(struct reader *r, const struct line *l)
 {
-    struct sheet *s = r->s;
+    struct metrics_table *s = r->s;
     const int k = l->service;
     if (r->last_run[k] == l->run && s->timed) {
         const bool back = l->time_s < r->last_s[k], still = !back && l->time_s <= r->last_s[k];
@@ -292,12 +291,12 @@ static void watch_time(struct reader *r, const struct line *l)
 
 static enum err read_line(struct reader *r, double *values, const double *factors)
 {
-    struct sheet *s = r->s;
+    struct metrics_table *s = r->s;
     struct line l = {.time_s = NAN, .line = r->table.line};
     if (s->timed) {
         TRY(timecolumn_read(&l.time_s, &r->times, &r->table));
     }
-    if (!s->layout->wide) {
+    if (!s->format->wide) {
         const char *name = r->table.cells[r->service_at];
         TRY(take_service(&l.service, r, name, strlen(name)));
     }
@@ -333,7 +332,7 @@ static enum err read_lines(struct reader *r, const double *factors)
 /* Raw numbers -> seconds, now that it is known what they count. */
 static enum err scale_times(struct reader *r)
 {
-    struct sheet *s = r->s;
+    struct metrics_table *s = r->s;
     struct line *lines = (void *)r->lines.data;
     enum timescale_unit unit;
     TRY(timecolumn_unit(&unit, &r->times, &r->table, "write seconds"));
@@ -354,14 +353,14 @@ static int ascending(const void *a, const void *b)
  */
 static enum err find_spacing(struct reader *r)
 {
-    struct sheet *s = r->s;
+    struct metrics_table *s = r->s;
     const struct line *lines = (const void *)r->lines.data;
     int *last = ARENA_NEW(r->arena, s->n_services, int);
     double *spacing = ARENA_NEW(r->arena, s->n_lines, double);
     int n = 0;
     TRY(arena_error(r->arena));
     for (int i = 0; s->timed && i < s->n_lines; i++) {
-        const int k = s->layout->wide ? 0 : lines[i].service, before = last[k] - 1;
+        const int k = s->format->wide ? 0 : lines[i].service, before = last[k] - 1;
         if (before >= 0 && lines[before].run == lines[i].run &&
             lines[i].time_s > lines[before].time_s) {
             spacing[n++] = lines[i].time_s - lines[before].time_s;
@@ -386,8 +385,8 @@ static int by_run_and_time(const void *a, const void *b, void *ctx)
                                    : (i > j) - (i < j);
 }
 
-/* Services are asked one after the other: what was measured within this part of the spacing is one
- * sample, at the time of its first line. */
+/* Services are scraped one after the other: what was measured within this part of the spacing is
+ * one sample, at the time of its first line. */
 static const double SAMPLE_SHARE = 0.25;
 
 /* The row that is being filled. */
@@ -399,7 +398,7 @@ struct sample {
 
 /* Does the line belong to the sample? Lines ascend in run and time. A line of the very time at
  * which the sample begins always does, so samples ascend in time. */
-static bool same_sample(const struct sample *a, const struct sheet *s, const struct line *l)
+static bool same_sample(const struct sample *a, const struct metrics_table *s, const struct line *l)
 {
     const bool within = l->time_s - a->begin_s <= SAMPLE_SHARE * s->spacing_s;
     return a->number > 0 && l->run == a->run &&
@@ -407,20 +406,20 @@ static bool same_sample(const struct sample *a, const struct sheet *s, const str
 }
 
 /* rows (n_lines): the row of each line; returns their number. row_of (n_services): scratch, 0. */
-static int number_rows(int *rows, int *order, int *row_of, const struct sheet *s,
+static int number_rows(int *rows, int *order, int *row_of, const struct metrics_table *s,
                        const struct line *lines)
 {
     struct sample a = {.row_of = row_of};
     for (int i = 0; i < s->n_lines; i++) {
         order[i] = i;
     }
-    if (!s->layout->wide) {
+    if (!s->format->wide) {
         qsort_r(order, (size_t)s->n_lines, sizeof *order, by_run_and_time,
                 (void *)(uintptr_t)lines);
     }
     for (int i = 0; i < s->n_lines; i++) {
         const struct line *l = &lines[order[i]];
-        if (s->layout->wide || !same_sample(&a, s, l)) {
+        if (s->format->wide || !same_sample(&a, s, l)) {
             a.number++;
             a.run = l->run;
             a.begin_s = l->time_s;
@@ -431,7 +430,7 @@ static int number_rows(int *rows, int *order, int *row_of, const struct sheet *s
     return a.number;
 }
 
-static enum err allocate_rows(struct sheet *s, struct arena *arena, const struct reader *r)
+static enum err allocate_rows(struct metrics_table *s, struct arena *arena, const struct reader *r)
 {
     const double cells = (double)s->n_rows * s->n_services * s->n_columns;
     if (cells > CELLS_FREE + (double)SPARSE_MAX * s->n_lines * r->width) {
@@ -453,7 +452,7 @@ static enum err allocate_rows(struct sheet *s, struct arena *arena, const struct
 
 static enum err fill_rows(struct reader *r)
 {
-    struct sheet *s = r->s;
+    struct metrics_table *s = r->s;
     const struct line *lines = (const void *)r->lines.data;
     int *rows = ARENA_NEW(r->arena, s->n_lines, int);
     int *order = ARENA_NEW(r->arena, s->n_lines, int);
@@ -474,13 +473,13 @@ static enum err fill_rows(struct reader *r)
         s->run[row] = lines[i].run;
         s->line[row] = first || lines[i].line < s->line[row] ? lines[i].line : s->line[row];
     }
-    s->runs = ARENA_NEW(r->arena, s->n_runs, struct sheet_run);
+    s->runs = ARENA_NEW(r->arena, s->n_runs, struct metrics_table_run);
     TRY(arena_error(r->arena));
     memcpy(s->runs, r->runs.data, r->runs.len);
     return ERR_OK;
 }
 
-static enum err keep_names(struct sheet *s, struct arena *arena)
+static enum err keep_names(struct metrics_table *s, struct arena *arena)
 {
     for (int i = 0; i < s->n_ignored; i++) {
         s->ignored[i] = arena_strdup(arena, s->ignored[i]);
@@ -492,20 +491,20 @@ static enum err keep_names(struct sheet *s, struct arena *arena)
 }
 
 /* `karma trace export` writes every column that names a run, and what was decided and offered. */
-static bool is_exported(const struct sheet *s)
+static bool is_exported(const struct metrics_table *s)
 {
-    return s->layout->columns == NULL && s->n_run_columns == LAYOUT_RUNS_MAX &&
-           sheet_find(s, "delta") >= 0 && sheet_find(s, "offered") >= 0;
+    return s->format->columns == NULL && s->n_run_columns == CSV_FORMAT_RUNS_MAX &&
+           metrics_table_find(s, "delta") >= 0 && metrics_table_find(s, "offered") >= 0;
 }
 
 static enum err read_all(struct reader *r, const char *path)
 {
-    struct sheet *s = r->s;
+    struct metrics_table *s = r->s;
     TRY(open_file(r, path));
-    TRY(choose_layout(r));
+    TRY(choose_format(r));
     double *factors = ARENA_NEW(r->arena, r->table.n_columns, double);
     s->services = ARENA_NEW(r->arena, SERVICES_MAX, const char *);
-    s->columns = ARENA_NEW(r->arena, r->table.n_columns, struct sheet_column);
+    s->columns = ARENA_NEW(r->arena, r->table.n_columns, struct metrics_table_column);
     s->ignored = ARENA_NEW(r->arena, r->table.n_columns, const char *);
     TRY(arena_error(r->arena));
     TRY(read_header(r, factors));
@@ -518,9 +517,9 @@ static enum err read_all(struct reader *r, const char *path)
     return fill_rows(r);
 }
 
-enum err sheet_read(struct sheet *s, struct arena *arena, const char *path)
+enum err metrics_table_read(struct metrics_table *s, struct arena *arena, const char *path)
 {
-    struct sheet read = {.path = path};
+    struct metrics_table read = {.path = path};
     struct reader *r = ARENA_NEW(arena, 1, struct reader);
     TRY(arena_error(arena));
     r->s = &read;
@@ -539,17 +538,17 @@ enum err sheet_read(struct sheet *s, struct arena *arena, const char *path)
     return e;
 }
 
-int sheet_find(const struct sheet *s, const char *metric)
+int metrics_table_find(const struct metrics_table *s, const char *name)
 {
     for (int i = 0; i < s->n_columns; i++) {
-        if (strcmp(s->columns[i].metric->name, metric) == 0) {
+        if (strcmp(s->columns[i].def->name, name) == 0) {
             return i;
         }
     }
     return -1;
 }
 
-int sheet_services(const struct sheet *s)
+int metrics_table_services(const struct metrics_table *s)
 {
     int n = 0;
     for (int k = 0; k < s->n_services; k++) {
@@ -559,11 +558,11 @@ int sheet_services(const struct sheet *s)
 }
 
 /* Was a rate measured in this row, and is it 0 for every service? */
-static bool nothing_received(const struct sheet *s, int row, int received)
+static bool nothing_received(const struct metrics_table *s, int row, int received)
 {
     bool any = false;
     for (int k = 0; k < s->n_services; k++) {
-        const double rate = sheet_at(s, row, k, received);
+        const double rate = metrics_table_at(s, row, k, received);
         if (rate > 0.0) {
             return false;
         }
@@ -572,9 +571,9 @@ static bool nothing_received(const struct sheet *s, int row, int received)
     return any;
 }
 
-int sheet_empty_rows(bool *empty, const struct sheet *s)
+int metrics_table_empty_rows(bool *empty, const struct metrics_table *s)
 {
-    const int received = sheet_find(s, "received");
+    const int received = metrics_table_find(s, "received");
     int n_empty = 0;
     for (int row = 0; row < s->n_rows; row++) {
         empty[row] = false;

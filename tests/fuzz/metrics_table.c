@@ -1,7 +1,7 @@
-/* Fuzzes sheet_read() and check_sheet(): a table of measurements of any layout. What stands in a
- * packed file is read by the same code once it is unpacked; here a packed file is left out, because
- * what it unpacks to has no bound in its length. */
-#include "core/trace/sheet.h"
+/* Fuzzes metrics_table_read() and check_table(): a table of measurements of any format. What stands
+ * in a packed file is read by the same code once it is unpacked; here a packed file is left out,
+ * because what it unpacks to has no bound in its length. */
+#include "core/trace/metrics_table.h"
 #include "core/trace/check.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -9,16 +9,16 @@
 #include <string.h>
 
 enum { GZIP_MAGIC = 0x1f };
-static struct sheet sheet;
+static struct metrics_table table;
 
 static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch)
 {
     struct check c;
     const bool packed = n > 0 && bytes[0] == GZIP_MAGIC;
-    sheet = (struct sheet){.n_rows = -1};
+    table = (struct metrics_table){.n_rows = -1};
     fuzz_to_file(packed ? (const unsigned char *)"#" : bytes, packed ? 1 : n);
-    TRY(sheet_read(&sheet, scratch, fuzz_source()));
-    TRY(check_sheet(&c, scratch, &sheet));
+    TRY(metrics_table_read(&table, scratch, fuzz_source()));
+    TRY(check_table(&c, scratch, &table));
     check_release(&c);
     return ERR_OK;
 }
@@ -26,7 +26,7 @@ static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch
 /* Every row is of a run and a line that are there; long tables ascend in run and time. */
 static void check(const unsigned char *bytes, size_t n, enum err e)
 {
-    const struct sheet *s = &sheet;
+    const struct metrics_table *s = &table;
     (void)bytes;
     if (e != ERR_OK) {
         CHECK(s->n_rows == -1 && s->values == NULL);
@@ -37,7 +37,7 @@ static void check(const unsigned char *bytes, size_t n, enum err e)
     for (int i = 0; i < s->n_rows; i++) {
         CHECK(s->run[i] >= 0 && s->run[i] < s->n_runs && s->line[i] >= 2);
         CHECK(s->timed == isfinite(s->time_s[i]));
-        if (i > 0 && !s->layout->wide) {
+        if (i > 0 && !s->format->wide) {
             CHECK(s->run[i] > s->run[i - 1] ||
                   (s->run[i] == s->run[i - 1] && s->time_s[i] > s->time_s[i - 1]));
         }

@@ -1,14 +1,14 @@
-/* One table for each layout. See layouts.h. */
-#include "core/trace/layouts.h"
+/* One table for each format. See csv_formats.h. */
+#include "core/trace/csv_formats.h"
 
 #include "core/base/tabular.h"
-#include "core/trace/metric.h"
+#include "core/trace/column_def.h"
 
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
-#define LAYOUT_END                                                                                 \
+#define CSV_FORMAT_END                                                                             \
     {                                                                                              \
         NULL, NULL, 0.0, NULL                                                                      \
     }
@@ -17,7 +17,7 @@ static const char bytes_as_kbit[] =
     "labelled kbit/s, but the exporter of gym-hpa divides bytes/s by 1000: read as kB/s, times 8";
 
 /* jpedro1992/gym-hpa and what was derived from it: observations of the deployments. */
-static const struct layout_column gym_hpa[] = {
+static const struct csv_format_column gym_hpa[] = {
     {"_num_pods", "deployed", 1.0, NULL},
     {"_desired_replicas", "desired", 1.0, NULL},
     {"_cpu_usage", "cpu", 1.0, NULL},
@@ -25,26 +25,26 @@ static const struct layout_column gym_hpa[] = {
     {"_traffic_in", "net_in", 8.0, bytes_as_kbit},
     {"_traffic_out", "net_out", 8.0, bytes_as_kbit},
     {"_latency", "latency", 1.0, NULL},
-    LAYOUT_END,
+    CSV_FORMAT_END,
 };
 
 /* PHCA-Systems/proactive-microservices-autoscaler: metrics.csv. A per cent of CPU is one of a core.
  */
-static const struct layout_column sock_shop[] = {
+static const struct csv_format_column sock_shop[] = {
     {"request_rate_rps", "received", 1.0, NULL},  {"error_rate_pct", "error_ratio", 0.01, NULL},
     {"p50_latency_ms", "latency_p50", 1.0, NULL}, {"p95_latency_ms", "latency_p95", 1.0, NULL},
     {"p99_latency_ms", "latency_p99", 1.0, NULL}, {"cpu_usage_pct", "cpu", 10.0, NULL},
-    {"memory_usage_mb", "ram", 1.0, NULL},        LAYOUT_END,
+    {"memory_usage_mb", "ram", 1.0, NULL},        CSV_FORMAT_END,
 };
 
 /* The same project, its comparison of autoscalers: all runs in one table. */
-static const struct layout_column sock_shop_runs[] = {
+static const struct csv_format_column sock_shop_runs[] = {
     {"replicas", "deployed", 1.0, NULL},  {"rps", "received", 1.0, NULL},
     {"p95_ms", "latency_p95", 1.0, NULL}, {"p99_ms", "latency_p99", 1.0, NULL},
-    {"cpu_pct", "cpu", 10.0, NULL},       LAYOUT_END,
+    {"cpu_pct", "cpu", 10.0, NULL},       CSV_FORMAT_END,
 };
 
-const struct layout layouts[] = {
+const struct csv_format csv_formats[] = {
     {.name = "tidy",
      .doc = "what `karma trace export` writes: SI units, Prometheus' names",
      .time = "time",
@@ -73,7 +73,7 @@ const struct layout layouts[] = {
     {.name = NULL},
 };
 
-int layout_stem(const char *header, const char *suffix)
+int csv_format_stem(const char *header, const char *suffix)
 {
     const size_t n = strlen(header), m = strlen(suffix);
     return n > m && strcasecmp(header + n - m, suffix) == 0 ? (int)(n - m) : 0;
@@ -92,7 +92,7 @@ static bool has(const char *const *header, int n, const char *name)
 static bool has_suffix(const char *const *header, int n, const char *suffix)
 {
     for (int i = 0; i < n; i++) {
-        if (layout_stem(header[i], suffix) > 0) {
+        if (csv_format_stem(header[i], suffix) > 0) {
             return true;
         }
     }
@@ -112,22 +112,22 @@ static bool has_time(const char *const *header, int n)
 static bool has_prometheus(const char *const *header, int n)
 {
     for (int i = 0; i < n; i++) {
-        if (metric_find_prometheus(header[i]) != NULL) {
+        if (column_def_find_prometheus(header[i]) != NULL) {
             return true;
         }
     }
     return false;
 }
 
-static bool has_must(const struct layout *l, const char *const *header, int n)
+static bool has_must(const struct csv_format *l, const char *const *header, int n)
 {
     return l->must == NULL ? has_prometheus(header, n)
            : l->wide       ? has_suffix(header, n, l->must)
                            : has(header, n, l->must);
 }
 
-const char *layout_missing(const struct layout *l, struct arena *arena, const char *const *header,
-                           int n)
+const char *csv_format_missing(const struct csv_format *l, struct arena *arena,
+                               const char *const *header, int n)
 {
     const char *list = "";
     if (!l->wide && !has_time(header, n)) {
@@ -145,9 +145,9 @@ const char *layout_missing(const struct layout *l, struct arena *arena, const ch
     return list;
 }
 
-const struct layout *layout_of(const char *const *header, int n)
+const struct csv_format *csv_format_of(const char *const *header, int n)
 {
-    for (const struct layout *l = layouts; l->name != NULL; l++) {
+    for (const struct csv_format *l = csv_formats; l->name != NULL; l++) {
         if (has_must(l, header, n) &&
             (l->wide || (has_time(header, n) && has(header, n, l->service)))) {
             return l;
