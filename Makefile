@@ -52,8 +52,8 @@ CLUSTER     = arrivals attack call check clients cluster contention disturbances
               replicas scrape sim truth
 TRACE       = check check_rows check_units column_def csv_formats export import metrics_table \
               store
-TWIN        = accuracy bank dataset ensemble learn lookup model nearest noise pods shown space space_rows \
-              trial twin worlds
+TWIN        = accuracy dataset ensemble feature_rows features learn lookup model nearest pods \
+              residual_pool residual_pool_fill shown trial twin twin_batch
 GAME        = conduct conduct_values game imitate interface rules rules_interface view world
 CONTROLLERS = controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
 EVAL        = agreement answers bound claims collector cut episode eval frontier judge ledger outcomes \

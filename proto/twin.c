@@ -92,7 +92,7 @@ enum err codec_get_twin(struct twin_header *h, const void *bytes, size_t n, cons
 
 enum err codec_put_member(struct buf *out, const struct twin_member *t, int n_target)
 {
-    const size_t rows = (size_t)t->n_noise;
+    const size_t rows = (size_t)t->n_residuals;
     Karma__TwinMember m;
     karma__twin_member__init(&m);
     m.params = floats(t->params), m.n_params = t->n_params;
@@ -104,7 +104,7 @@ enum err codec_put_member(struct buf *out, const struct twin_member *t, int n_ta
     return wire_put(out, FRAME_TWIN_MEMBER, CODEC_TWIN_VERSION, &m.base);
 }
 
-static enum err check_bank(const Karma__TwinMember *m, const char *source)
+static enum err check_residuals(const Karma__TwinMember *m, const char *source)
 {
     for (size_t i = 0; i < m->n_level; i++) {
         if (i > 0 && m->level[i] < m->level[i - 1]) {
@@ -132,14 +132,14 @@ enum err codec_get_member(struct twin_member *t, const void *bytes, size_t n, in
     TRY(expect_finite(source, "params", m->params, m->n_params));
     TRY(expect_finite(source, "level", m->level, m->n_level));
     TRY(expect_finite(source, "z", m->z, m->n_z));
-    TRY(check_bank(m, source));
+    TRY(check_residuals(m, source));
     *t = (struct twin_member){
         .params = m->params,
         .level = m->level,
         .z = m->z,
         .next = m->next,
         .n_params = m->n_params,
-        .n_noise = (int)m->n_level,
+        .n_residuals = (int)m->n_level,
         .error = m->error,
         .epochs = m->epochs,
     };

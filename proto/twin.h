@@ -38,7 +38,7 @@ struct twin_member {
     const float *z;      /* (n_noise, n_target) */
     const int32_t *next; /* (n_noise) row, -1 = none */
     size_t n_params;
-    int n_noise;
+    int n_residuals;
     double error;
     int epochs;
 };

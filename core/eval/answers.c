@@ -29,15 +29,15 @@ enum err answers_count(struct answers *out, struct arena *arena, const struct ev
     for (int k = 0; k < cfg->n_controllers; k++) {
         const bool learned = teams[k].n_teams > 0;
         struct controller *c;
-        int64_t before[WORLDS_SOURCES];
+        int64_t before[TWIN_SOURCES];
         TRY(controller_new(&c, arena, &cfg->controllers[k], world,
                            learned ? teams[k].rules[0] : rules,
                            learned ? teams[k].teams[0] : NULL));
-        memcpy(before, twin_asked(episode.plant), sizeof before);
+        memcpy(before, twin_steps_by_source(episode.plant), sizeof before);
         TRY(play_one(&episode, cfg, c));
         out[k] = (struct answers){.steps = 0};
-        for (int s = 0; s < WORLDS_SOURCES; s++) {
-            out[k].asked[s] = twin_asked(episode.plant)[s] - before[s];
+        for (int s = 0; s < TWIN_SOURCES; s++) {
+            out[k].asked[s] = twin_steps_by_source(episode.plant)[s] - before[s];
             out[k].steps += out[k].asked[s];
         }
     }

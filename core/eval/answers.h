@@ -5,11 +5,11 @@
 #define KARMA_EVAL_ANSWERS_H
 
 #include "core/eval/eval.h"
-#include "core/twin/worlds.h"
+#include "core/twin/twin_batch.h"
 
 /* Steps of one controller, by source. */
 struct answers {
-    int64_t asked[WORLDS_SOURCES];
+    int64_t asked[TWIN_SOURCES];
     int64_t steps; /* sum of these */
 };
 

@@ -15,7 +15,7 @@ enum err episode_init_on(struct episode *e, struct arena *arena, const struct wo
                          enum world_ground ground)
 {
     const int n = w->topology.n_services;
-    if (ground == GROUND_TWIN && w->twin != NULL && w->twin->space.n_measures == 0) {
+    if (ground == GROUND_TWIN && w->twin != NULL && w->twin->features.n_kpis == 0) {
         log_error(
             "the twin %s of a recording has no exact counters, so the metrics of an evaluation "
             "are unknown in it; measure on the simulator (--set eval.plant=cluster)",

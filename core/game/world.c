@@ -92,7 +92,7 @@ enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg 
     w->twin = ARENA_NEW(arena, 1, struct twin_model);
     TRY(arena_error(arena));
     TRY(model_load(w->twin, arena, cfg, cfg->file));
-    if (w->counted && w->twin->space.n_measures == 0) {
+    if (w->counted && w->twin->features.n_kpis == 0) {
         return plant_cfg_error(
             src_locs, "eval.plant",
             "the twin %s of a recording has no exact counters, so the metrics of "
@@ -101,7 +101,7 @@ enum err world_load_twin(struct world *w, struct arena *arena, const struct cfg 
             cfg->file);
     }
     TRY(twin_check(w->twin, &w->topology, w->cfg.plant, cfg->file));
-    return w->twin->space.n_measures == 0 ? check_recording(w, arena, src_locs) : ERR_OK;
+    return w->twin->features.n_kpis == 0 ? check_recording(w, arena, src_locs) : ERR_OK;
 }
 
 enum err world_plant(struct plant **out, struct arena *arena, const struct world *w,

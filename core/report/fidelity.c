@@ -164,17 +164,17 @@ static enum err sources(struct page *p)
     for (int i = 0; i < f->n_twins; i++) {
         const struct accuracy *a = f->twins[i];
         double all = 0.0, ratio = 0.0;
-        for (int s = 0; s < WORLDS_SOURCES; s++) {
-            all += (double)a->asked[s];
+        for (int s = 0; s < TWIN_SOURCES; s++) {
+            all += (double)a->steps_by_source[s];
         }
         for (int e = 0; e < a->n_episodes; e++) {
             ratio += a->ratio[e] / a->n_episodes;
         }
         table_text(&t, f->names[i]);
-        for (int s = 0; s < WORLDS_SOURCES; s++) {
-            table_cell(&t, "%.1f %%", 100.0 * (double)a->asked[s] / all);
+        for (int s = 0; s < TWIN_SOURCES; s++) {
+            table_cell(&t, "%.1f %%", 100.0 * (double)a->steps_by_source[s] / all);
         }
-        table_number(&t, a->model->space.n_measures > 0 ? ratio : NAN);
+        table_number(&t, a->model->features.n_kpis > 0 ? ratio : NAN);
     }
     TRY(buf_printf(p->out, "\nWho answered (share of steps), and the paper's accuracy: smaller / "
                            "larger mean resilience\nof an episode, twin and cluster under the same "

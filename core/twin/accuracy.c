@@ -1,4 +1,4 @@
-/* Bundles of worlds against what happened. See accuracy.h. */
+/* Bundles of trajectories against what happened. See accuracy.h. */
 #include "core/twin/accuracy.h"
 
 #include "core/base/log.h"
@@ -42,29 +42,29 @@ static enum err add_to_group(struct accuracy *a, struct arena *arena, const char
         a->groups[g] =
             (struct accuracy_group){.name = name,
                                     .unit = unit,
-                                    .column = ARENA_NEW(arena, a->model->space.n_services, int)};
+                                    .column = ARENA_NEW(arena, a->model->features.n_services, int)};
         TRY(arena_error(arena));
     }
     struct accuracy_group *group = &a->groups[g];
-    if (group->n < a->model->space.n_services) {
+    if (group->n < a->model->features.n_services) {
         group->column[group->n++] = column;
     }
     return ERR_OK;
 }
 
-/* Of the measures, those that no column says. */
-static enum err group_measures(struct accuracy *a, struct arena *arena)
+/* The KPIs that no column shows. */
+static enum err group_kpis(struct accuracy *a, struct arena *arena)
 {
     static const struct {
-        enum space_measure measure;
+        enum features_kpi kpi;
         const char *name, *unit;
-    } list[] = {{SM_SUCCESS, "answered (exact)", ""},
-                {SM_COMPLIANT, "in time (exact)", ""},
-                {SM_LATENCY, "latency (exact)", "ms"},
-                {SM_REQUESTED, "CPU requested", "mcpu"}};
-    for (size_t i = 0; a->model->space.n_measures > 0 && i < sizeof list / sizeof *list; i++) {
+    } list[] = {{KPI_SUCCESS, "answered (exact)", ""},
+                {KPI_COMPLIANT, "in time (exact)", ""},
+                {KPI_LATENCY, "latency (exact)", "ms"},
+                {KPI_REQUESTED, "CPU requested", "mcpu"}};
+    for (size_t i = 0; a->model->features.n_kpis > 0 && i < sizeof list / sizeof *list; i++) {
         TRY(add_to_group(a, arena, list[i].name, list[i].unit,
-                         a->model->space.n_state + (int)list[i].measure));
+                         a->model->features.n_state + (int)list[i].kpi));
     }
     return ERR_OK;
 }
@@ -73,11 +73,12 @@ static enum err group_measures(struct accuracy *a, struct arena *arena)
 static enum err group_services(struct accuracy *a, struct arena *arena)
 {
     static const char *const apart[] = {"latency", "queue"};
-    const struct space *s = &a->model->space;
+    const struct features *s = &a->model->features;
     for (size_t m = 0; m < sizeof apart / sizeof *apart; m++) {
         for (int i = 0; i < s->n_state && a->n_groups < ACCURACY_GROUPS_MAX; i++) {
             const char *column = s->header.columns[i];
-            if (s->columns[i].service != SPACE_NONE && strcmp(metric_of(column), apart[m]) == 0) {
+            if (s->columns[i].service != FEATURES_NONE &&
+                strcmp(metric_of(column), apart[m]) == 0) {
                 TRY(add_to_group(a, arena, column, s->header.units[i], i));
                 a->groups[a->n_groups - 1].of_service = true;
             }
@@ -88,14 +89,14 @@ static enum err group_services(struct accuracy *a, struct arena *arena)
 
 static enum err group_columns(struct accuracy *a, struct arena *arena)
 {
-    const struct space *s = &a->model->space;
+    const struct features *s = &a->model->features;
     for (int i = 0; i < s->n_state; i++) {
         const char *name = metric_of(s->header.columns[i]);
         if (s->columns[i].learned && !is_exogenous(name)) {
             TRY(add_to_group(a, arena, name, s->header.units[i], i));
         }
     }
-    TRY(group_measures(a, arena));
+    TRY(group_kpis(a, arena));
     return group_services(a, arena);
 }
 
@@ -111,32 +112,31 @@ int accuracy_find(const struct accuracy *a, const char *name)
 
 /* ---- what is predicted ---- */
 
-/* A measure as it is meant: roots undone, gaps closed. state: at the end of its period. */
-static double plain(const struct space *s, const float *state, const float *measure, int i)
+/* A decoded KPI: roots undone, gaps closed. state: at the end of its period. */
+static double plain(const struct features *s, const float *state, const float *kpi, int i)
 {
-    const double x = (double)measure[i];
-    if (i == SM_DEPLOYED || i == SM_REQUESTED) {
+    const double x = (double)kpi[i];
+    if (i == KPI_DEPLOYED || i == KPI_REQUESTED) {
         const struct pods_base base = pods_base_of(&s->pods, state);
         /* As a float, for the truth is an integral over a period, whose rounding is no gap. */
-        return (double)(float)(x + (i == SM_DEPLOYED ? base.pods : base.requested_m));
+        return (double)(float)(x + (i == KPI_DEPLOYED ? base.pods : base.requested_m));
     }
-    return space_measure_is_root((enum space_measure)i) ? (x > 0.0 ? x * x : 0.0) : x;
+    return features_kpi_is_root((enum features_kpi)i) ? (x > 0.0 ? x * x : 0.0) : x;
 }
 
-/* Column of a state, or measure of the period before it. */
-static double value_of(const struct space *s, const float *state, const float *measure, int column)
+/* Column of a state, or KPI of the period before it. */
+static double value_of(const struct features *s, const float *state, const float *kpi, int column)
 {
-    return column < s->n_state ? (double)state[column]
-                               : plain(s, state, measure, column - s->n_state);
+    return column < s->n_state ? (double)state[column] : plain(s, state, kpi, column - s->n_state);
 }
 
 struct bench {
     struct accuracy *a;
     const struct dataset *d;
-    struct worlds worlds; /* ACCURACY_SAMPLES: one bundle */
+    struct twin_batch batch; /* ACCURACY_SAMPLES: one bundle */
     int32_t *delta, *attack;
     float *load;
-    double *mean, *median; /* (n_state + n_measures) of the training part */
+    double *mean, *median; /* (n_state + n_kpis) of the training part */
     double *samples;       /* (ACCURACY_SAMPLES) */
 };
 
@@ -150,16 +150,16 @@ static int by_value(const void *a, const void *b)
 static enum err constants(struct bench *b, struct arena *scratch)
 {
     const struct dataset *d = &b->a->model->data;
-    const struct space *s = d->space;
+    const struct features *s = d->features;
     const int n = d->n_at[STORE_TRAIN];
     double *x = ARENA_NEW(scratch, n, double);
     TRY(arena_error(scratch));
-    for (int c = 0; c < s->n_state + s->n_measures; c++) {
+    for (int c = 0; c < s->n_state + s->n_kpis; c++) {
         double sum = 0.0;
         for (int i = 0; i < n; i++) {
             const size_t row = (size_t)d->at[STORE_TRAIN][i];
             x[i] = value_of(s, d->state + (row + 1) * (size_t)s->n_state,
-                            d->measure + row * (size_t)s->n_measures, c);
+                            d->kpi + row * (size_t)s->n_kpis, c);
             sum += x[i];
         }
         qsort(x, (size_t)n, sizeof *x, by_value);
@@ -171,8 +171,8 @@ static enum err constants(struct bench *b, struct arena *scratch)
 
 static enum err bench_init(struct bench *b, struct accuracy *a, struct arena *scratch)
 {
-    const struct space *s = &a->model->space;
-    const int n = s->n_state + s->n_measures;
+    const struct features *s = &a->model->features;
+    const int n = s->n_state + s->n_kpis;
     *b = (struct bench){.a = a, .d = a->cfg.data};
     b->delta = ARENA_NEW(scratch, ACCURACY_SAMPLES * s->n_services, int32_t);
     b->attack = ARENA_NEW(scratch, ACCURACY_SAMPLES * STORE_ATTACK, int32_t);
@@ -181,7 +181,7 @@ static enum err bench_init(struct bench *b, struct accuracy *a, struct arena *sc
     b->median = ARENA_NEW(scratch, n, double);
     b->samples = ARENA_NEW(scratch, ACCURACY_SAMPLES, double);
     TRY(arena_error(scratch));
-    TRY(worlds_init(&b->worlds, scratch, a->model, ACCURACY_SAMPLES));
+    TRY(twin_batch_init(&b->batch, scratch, a->model, ACCURACY_SAMPLES));
     return constants(b, scratch);
 }
 
@@ -189,18 +189,18 @@ static void begin(struct bench *b, int row, int n)
 {
     const struct accuracy *a = b->a;
     for (int i = 0; i < n; i++) {
-        const struct world_id id = {.key = rng_key(a->cfg.seed, RNG_TWIN, RNG_TEST_SPLIT),
-                                    .env = (uint32_t)i,
-                                    .episode = (uint32_t)row,
-                                    .member = i % a->model->ensemble.n_members};
-        worlds_begin(&b->worlds, i, &id, b->d, row);
+        const struct twin_batch_id id = {.key = rng_key(a->cfg.seed, RNG_TWIN, RNG_TEST_SPLIT),
+                                         .env = (uint32_t)i,
+                                         .episode = (uint32_t)row,
+                                         .member = i % a->model->ensemble.n_members};
+        twin_batch_begin(&b->batch, i, &id, b->d, row);
     }
 }
 
-/* All worlds live through what was decided and offered at `row`. */
+/* All trajectories play what was decided and offered at `row`. */
 static void step(struct bench *b, int row)
 {
-    const int n = b->d->space->n_services;
+    const int n = b->d->features->n_services;
     for (int i = 0; i < ACCURACY_SAMPLES; i++) {
         memcpy(b->delta + (ptrdiff_t)i * n, b->d->delta + (ptrdiff_t)row * n,
                (size_t)n * sizeof *b->delta);
@@ -208,10 +208,10 @@ static void step(struct bench *b, int row)
                b->d->attack + (ptrdiff_t)row * STORE_ATTACK, STORE_ATTACK * sizeof *b->attack);
         b->load[i] = b->d->load[row];
     }
-    worlds_step(&b->worlds, b->delta, b->attack, b->load, NULL);
+    twin_batch_step(&b->batch, b->delta, b->attack, b->load, NULL);
 }
 
-/* ---- judging ---- */
+/* ---- scores ---- */
 
 /* How much of [lo, hi] lies within [from, to]. */
 static double overlap(double lo, double hi, double from, double to)
@@ -220,9 +220,9 @@ static double overlap(double lo, double hi, double from, double to)
     return inside > 0.0 ? inside / (hi - lo) : 0.0;
 }
 
-/* The truth's place among the samples is anywhere between those below and those not above (all
+/* The rank of the truth among the samples is anywhere between those below and those not above (all
  * alike, where values repeat); the interval is right in so far as that is within it. */
-static void judge_interval(struct accuracy_sum *s, const double *sorted, double truth)
+static void score_interval(struct accuracy_sum *s, const double *sorted, double truth)
 {
     int below = 0, equal = 0;
     for (int i = 0; i < ACCURACY_SAMPLES; i++) {
@@ -235,13 +235,15 @@ static void judge_interval(struct accuracy_sum *s, const double *sorted, double 
     s->inside_90 += overlap(lo, hi, 0.05, 0.95);
 }
 
-/* Column `c`, which came to be `truth`; `held`: its value at the start. Returns what was said. */
-static double judge(struct bench *b, struct accuracy_sum *s, int c, double truth, double held)
+/* Column `c`, which came to be `truth`; `held`: its value at the start. Returns what was predicted.
+ */
+static double score_column(struct bench *b, struct accuracy_sum *s, int c, double truth,
+                           double held)
 {
-    const struct space *space = b->d->space;
+    const struct features *features = b->d->features;
     for (int i = 0; i < ACCURACY_SAMPLES; i++) {
-        b->samples[i] = value_of(space, worlds_state(&b->worlds, i),
-                                 b->worlds.measure + (ptrdiff_t)i * space->n_measures, c);
+        b->samples[i] = value_of(features, twin_batch_state(&b->batch, i),
+                                 b->batch.kpi + (ptrdiff_t)i * features->n_kpis, c);
     }
     qsort(b->samples, ACCURACY_SAMPLES, sizeof *b->samples, by_value);
     s->gap[PREDICTOR_TWIN] += fabs(b->samples[ACCURACY_SAMPLES / 2] - truth);
@@ -249,7 +251,7 @@ static double judge(struct bench *b, struct accuracy_sum *s, int c, double truth
     s->gap[PREDICTOR_MEAN] += fabs(b->mean[c] - truth);
     s->gap[PREDICTOR_MEDIAN] += fabs(b->median[c] - truth);
     s->n += 1.0;
-    judge_interval(s, b->samples, truth);
+    score_interval(s, b->samples, truth);
     return b->samples[ACCURACY_SAMPLES / 2];
 }
 
@@ -272,17 +274,17 @@ static void add_sum(struct accuracy_sum *into, const struct accuracy_sum *from)
 }
 
 /* All groups, k periods after `start`; the last of them began at `row`. */
-static void judge_all(struct bench *b, int episode, int start, int k)
+static void score_groups(struct bench *b, int episode, int start, int k)
 {
-    const struct space *s = b->d->space;
+    const struct features *s = b->d->features;
     const int row = start + k - 1;
     const float *state = b->d->state + ((size_t)row + 1) * (size_t)s->n_state;
-    const float *measure = b->d->measure + (size_t)row * (size_t)s->n_measures;
+    const float *kpi = b->d->kpi + (size_t)row * (size_t)s->n_kpis;
     const float *held = b->d->state + (size_t)start * (size_t)s->n_state;
     const float *before =
-        b->d->measure +
+        b->d->kpi +
         (size_t)(start > b->d->episodes[b->d->episode[row]].first_row ? start - 1 : start) *
-            (size_t)s->n_measures;
+            (size_t)s->n_kpis;
     const struct accuracy_watch *watch = b->a->cfg.watch;
     const enum accuracy_window window = dataset_busy(b->d, row) ? WINDOW_BUSY : WINDOW_QUIET;
     for (int g = 0; g < b->a->n_groups; g++) {
@@ -293,10 +295,10 @@ static void judge_all(struct bench *b, int episode, int start, int k)
             if (c < s->n_state && !dataset_known(b->d, row + 1, c)) {
                 continue;
             }
-            const double truth = value_of(s, state, measure, c);
-            const double said = judge(b, &one, c, truth, value_of(s, held, before, c));
+            const double truth = value_of(s, state, kpi, c);
+            const double predicted = score_column(b, &one, c, truth, value_of(s, held, before, c));
             if (watch != NULL) {
-                watch->see(watch->ctx, g, k, truth, said);
+                watch->see(watch->ctx, g, k, truth, predicted);
             }
         }
         add_sum(&sums_of(b->a, episode, k, WINDOW_ALL)[g], &one);
@@ -324,7 +326,7 @@ static void play_starts(struct bench *b, int episode)
             begin(b, start, ACCURACY_SAMPLES);
             for (int k = 1; k <= cfg->horizon; k++) {
                 step(b, start + k - 1);
-                judge_all(b, episode, start, k);
+                score_groups(b, episode, start, k);
             }
         }
     }
@@ -334,25 +336,26 @@ static void play_starts(struct bench *b, int episode)
 
 /* OR of a period. What share of the load is legitimate does not matter to it; a small one keeps its
  * requests below all that were answered. */
-static double resilience(const struct space *s, const float *state, const float *measure,
+static double resilience(const struct features *s, const float *state, const float *kpi,
                          double *inflight, double load, const struct plant_cfg *plant)
 {
     const double any_share = 0.25, any_node_m = 1.0;
     struct plant_truth t;
     struct reward_terms r;
-    float means[SPACE_MEASURES];
-    memcpy(means, measure, sizeof means);
-    space_measure_back(means, s, state);
-    space_truth(&t, means, *inflight, load, any_share, s->header.period_s);
+    float means[FEATURES_KPIS];
+    memcpy(means, kpi, sizeof means);
+    features_kpis_decode(means, s, state);
+    features_truth(&t, means, *inflight, load, any_share, s->header.period_s);
     reward_of(&r, &t, plant, any_node_m);
     *inflight = t.inflight;
     return r.resilience;
 }
 
-/* One world plays the whole episode, for each sample; the mean of them is what the twin says. */
+/* One trajectory plays the whole episode, for each sample; the prediction of the twin is their
+ * mean. */
 static void play_whole(struct bench *b, int episode, const struct plant_cfg *plant)
 {
-    const struct space *s = b->d->space;
+    const struct features *s = b->d->features;
     const struct dataset_episode *e = &b->d->episodes[b->a->episode[episode]];
     double real = 0.0, twin = 0.0, real_inflight = 0.0, inflight[ACCURACY_SAMPLES] = {0};
     begin(b, e->first_row, ACCURACY_SAMPLES);
@@ -360,13 +363,12 @@ static void play_whole(struct bench *b, int episode, const struct plant_cfg *pla
         const int row = e->first_row + t;
         const double load = (double)b->d->load[row];
         step(b, row);
-        real += resilience(s, b->d->state + ((size_t)row + 1) * (size_t)s->n_state,
-                           b->d->measure + (size_t)row * (size_t)s->n_measures, &real_inflight,
-                           load, plant);
+        real +=
+            resilience(s, b->d->state + ((size_t)row + 1) * (size_t)s->n_state,
+                       b->d->kpi + (size_t)row * (size_t)s->n_kpis, &real_inflight, load, plant);
         for (int i = 0; i < ACCURACY_SAMPLES; i++) {
-            twin += resilience(s, worlds_state(&b->worlds, i),
-                               b->worlds.measure + (ptrdiff_t)i * s->n_measures, &inflight[i], load,
-                               plant) /
+            twin += resilience(s, twin_batch_state(&b->batch, i),
+                               b->batch.kpi + (ptrdiff_t)i * s->n_kpis, &inflight[i], load, plant) /
                     ACCURACY_SAMPLES;
         }
     }
@@ -413,11 +415,11 @@ enum err accuracy_measure(struct accuracy *a, struct arena *arena, const struct 
     TRY(bench_init(&b, a, scratch));
     for (int i = 0; i < a->n_episodes; i++) {
         play_starts(&b, i);
-        if (model->space.n_measures > 0) {
+        if (model->features.n_kpis > 0) {
             play_whole(&b, i, plant);
         }
     }
-    memcpy(a->asked, b.worlds.asked, sizeof a->asked);
+    memcpy(a->steps_by_source, b.batch.steps_by_source, sizeof a->steps_by_source);
     arena_rewind(scratch, mark);
     return ERR_OK;
 }

@@ -1,10 +1,11 @@
 /* How far a twin is from the cluster: numbers with intervals, on whole episodes it never learned
  * from.
  *
- * From every `stride`-th decision of every episode a bundle of worlds plays on, open loop: recorded
- * actions and loads, its own states. After k periods the median of the bundle is the prediction,
- * and its quantiles are the interval. Next to it stand predictions that know nothing: the state
- * stays (hold), the mean of the training part, its median (the best constant for this measure).
+ * From every `stride`-th decision of every episode a bundle of trajectories plays on, open loop:
+ * recorded actions and loads, its own states. After k periods the median of the bundle is the
+ * prediction, and its quantiles are the interval. Next to it stand predictions that know nothing:
+ * the state stays (hold), the mean of the training part, its median (the best constant for this
+ * error).
  *
  *     skill = 1 - sum |gap| / sum |gap of the mean|
  *
@@ -16,11 +17,12 @@
 #define KARMA_TWIN_ACCURACY_H
 
 #include "core/base/stats.h"
-#include "core/twin/worlds.h"
+#include "core/twin/twin_batch.h"
 
 enum {
-    ACCURACY_SAMPLES = 39, /* worlds of a bundle: order statistics 2 and 38 bound 90 %, 10 and 30
-                              50 % of what is to come (ties count in part) */
+    /* Trajectories of a bundle: order statistics 2 and 38 bound 90 %, 10 and 30 50 % of what is to
+     * come (ties count in part). */
+    ACCURACY_SAMPLES = 39,
     ACCURACY_GROUPS_MAX = 96,
     ACCURACY_ALL = -1, /* every part */
     ACCURACY_HORIZON_MAX = 100
@@ -29,12 +31,12 @@ enum {
 enum predictor { PREDICTOR_TWIN, PREDICTOR_HOLD, PREDICTOR_MEAN, PREDICTOR_MEDIAN, PREDICTORS };
 enum accuracy_window { WINDOW_ALL, WINDOW_BUSY, WINDOW_QUIET, WINDOWS };
 
-/* A metric: its columns in all services, or one measure. Of latency and queue also each service
- * alone, behind all others: a pool of services may hide the one that is misjudged. */
+/* A metric: its columns in all services, or one KPI. Of latency and queue also each service alone,
+ * behind all others: a pool of services may hide the one that is misjudged. */
 struct accuracy_group {
     const char *name, *unit; /* of one service: "service.metric" */
     bool of_service;
-    int *column; /* (n) of a state; of measures: n_state + its number */
+    int *column; /* (n) of a state; of KPIs: n_state + its number */
     int n;
 };
 
@@ -50,7 +52,7 @@ struct accuracy_watch {
 };
 
 struct accuracy_cfg {
-    const struct dataset *data; /* what happened; in the model's space */
+    const struct dataset *data; /* what happened; in the model's features */
     int part;                   /* enum store_part, ACCURACY_ALL */
     int horizon, stride;        /* periods */
     uint64_t seed;
@@ -65,8 +67,8 @@ struct accuracy {
     int *episode;              /* (n_episodes) of cfg.data */
     struct accuracy_sum *sums; /* (n_episodes, horizon, WINDOWS, n_groups) */
     double *ratio;             /* (n_episodes) the paper's: smaller / larger of the mean resilience
-                                  of the episode and of one world that plays all of it */
-    int64_t asked[WORLDS_SOURCES];
+                                  of the episode and of one trajectory that plays all of it */
+    int64_t steps_by_source[TWIN_SOURCES];
 };
 
 /* Predicts everything; can take a minute. ERR_FORMAT if the part has no episode long enough. */

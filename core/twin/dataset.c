@@ -9,7 +9,7 @@
 
 static enum err allocate(struct dataset *d, struct arena *arena, const struct store *store)
 {
-    const struct space *s = d->space;
+    const struct features *s = d->features;
     d->n_episodes = store->n_episodes;
     for (int i = 0; i < store->n_episodes; i++) {
         d->n_rows += store->entries[i].n_steps + 1;
@@ -21,7 +21,7 @@ static enum err allocate(struct dataset *d, struct arena *arena, const struct st
     d->delta = ARENA_NEW(arena, rows * (size_t)s->n_services, int32_t);
     d->attack = ARENA_NEW(arena, rows * STORE_ATTACK, int32_t);
     d->load = ARENA_NEW(arena, rows, float);
-    d->measure = ARENA_NEW(arena, rows * (size_t)s->n_measures, float);
+    d->kpi = ARENA_NEW(arena, rows * (size_t)s->n_kpis, float);
     d->episode = ARENA_NEW(arena, rows, int);
     d->whole = ARENA_NEW(arena, rows, uint8_t);
     d->gap = ARENA_NEW(arena, rows * (size_t)s->n_state, uint8_t);
@@ -48,25 +48,25 @@ static enum err number_scenario(int *number, struct dataset *d, struct arena *ar
     return ERR_OK;
 }
 
-static void copy_measures(struct dataset *d, int row, const double *truth)
+static void copy_kpis(struct dataset *d, int row, const double *truth)
 {
     struct plant_truth t;
-    if (d->space->n_measures > 0) {
+    if (d->features->n_kpis > 0) {
         memcpy(&t, truth, sizeof t);
-        space_measure(d->measure + (size_t)row * SPACE_MEASURES, &t, (double)d->load[row],
-                      d->space->header.period_s);
+        features_kpis(d->kpi + (size_t)row * FEATURES_KPIS, &t, (double)d->load[row],
+                      d->features->header.period_s);
     }
 }
 
 /* Once no state has a gap any more. */
-static void shift_measures(struct dataset *d)
+static void encode_kpis(struct dataset *d)
 {
-    const struct space *s = d->space;
-    for (int e = 0; s->n_measures > 0 && e < d->n_episodes; e++) {
+    const struct features *s = d->features;
+    for (int e = 0; s->n_kpis > 0 && e < d->n_episodes; e++) {
         const struct dataset_episode *at = &d->episodes[e];
         for (int row = at->first_row; row < at->first_row + at->n_steps; row++) {
-            space_measure_forth(d->measure + (size_t)row * SPACE_MEASURES, s,
-                                d->state + ((size_t)row + 1) * (size_t)s->n_state);
+            features_kpis_encode(d->kpi + (size_t)row * FEATURES_KPIS, s,
+                                 d->state + ((size_t)row + 1) * (size_t)s->n_state);
         }
     }
 }
@@ -75,7 +75,7 @@ static void shift_measures(struct dataset *d)
 
 static void copy_gaps(struct dataset *d, int first, const struct store_episode *e)
 {
-    const int n = d->space->n_state;
+    const int n = d->features->n_state;
     for (int i = 0; e->gaps != NULL && i < (e->n_steps + 1) * n; i++) {
         d->gap[(size_t)first * (size_t)n + (size_t)i] = !store_known(e, n, i / n, i % n);
     }
@@ -85,7 +85,7 @@ static void copy_gaps(struct dataset *d, int first, const struct store_episode *
  * False if it was never known. */
 static bool fill_column(struct dataset *d, int first, int n_rows, int column)
 {
-    const size_t n = (size_t)d->space->n_state;
+    const size_t n = (size_t)d->features->n_state;
     float *x = d->state + (size_t)first * n + (size_t)column;
     int from = 0;
     while (from < n_rows && !dataset_known(d, first + from, column)) {
@@ -106,7 +106,7 @@ static float mean_known(const struct dataset *d, int column)
     int n = 0;
     for (int row = 0; row < d->n_rows; row++) {
         if (dataset_known(d, row, column)) {
-            sum += (double)d->state[(size_t)row * (size_t)d->space->n_state + (size_t)column];
+            sum += (double)d->state[(size_t)row * (size_t)d->features->n_state + (size_t)column];
             n++;
         }
     }
@@ -115,8 +115,8 @@ static float mean_known(const struct dataset *d, int column)
 
 static void fill_gaps(struct dataset *d)
 {
-    const size_t n = (size_t)d->space->n_state;
-    for (int i = 0; i < d->space->n_state; i++) {
+    const size_t n = (size_t)d->features->n_state;
+    for (int i = 0; i < d->features->n_state; i++) {
         const float mean = mean_known(d, i);
         for (int e = 0; e < d->n_episodes; e++) {
             const struct dataset_episode *at = &d->episodes[e];
@@ -132,8 +132,8 @@ static void fill_gaps(struct dataset *d)
 /* Which columns were measured in half of the rows or more; the others become 0. */
 static void hold_columns(struct dataset *d)
 {
-    const size_t n = (size_t)d->space->n_state;
-    for (int i = 0; i < d->space->n_state; i++) {
+    const size_t n = (size_t)d->features->n_state;
+    for (int i = 0; i < d->features->n_state; i++) {
         int known = 0;
         for (int row = 0; row < d->n_rows; row++) {
             known += dataset_known(d, row, i);
@@ -169,7 +169,7 @@ static void hold_loads(struct dataset *d)
 /* Was at least half of the learned columns measured, and are the replicas known? */
 static bool row_known(const struct dataset *d, int row)
 {
-    const struct space *s = d->space;
+    const struct features *s = d->features;
     int known = 0, held = 0;
     for (int i = 0; i < s->n_learned; i++) {
         const int column = s->learned_at[i];
@@ -180,7 +180,7 @@ static bool row_known(const struct dataset *d, int row)
     for (int i = 0; i < s->n_services; i++) {
         const int at = s->desired_at[i];
         decided =
-            decided && (at == SPACE_NONE || !dataset_held(d, at) || dataset_known(d, row, at));
+            decided && (at == FEATURES_NONE || !dataset_held(d, at) || dataset_known(d, row, at));
     }
     return decided && 2 * known >= held;
 }
@@ -199,7 +199,7 @@ static void mark_whole(struct dataset *d)
 
 static void copy_episode(struct dataset *d, int number, const struct store_episode *e)
 {
-    const struct space *s = d->space;
+    const struct features *s = d->features;
     const size_t n_state = (size_t)s->n_state, n = (size_t)s->n_services;
     const int first = d->episodes[number].first_row, steps = e->n_steps;
     memcpy(d->state + (size_t)first * n_state, e->state,
@@ -216,7 +216,7 @@ static void copy_episode(struct dataset *d, int number, const struct store_episo
     for (int t = 0; t <= steps; t++) {
         d->episode[first + t] = number;
         if (t < steps) {
-            copy_measures(d, first + t, e->truth + (size_t)t * (size_t)s->header.n_truths);
+            copy_kpis(d, first + t, e->truth + (size_t)t * (size_t)s->header.n_truths);
         }
     }
 }
@@ -252,7 +252,7 @@ static bool history_whole(const struct dataset *d, int row)
 {
     const int first = d->episodes[d->episode[row]].first_row;
     bool whole = d->whole[row] != 0;
-    for (int k = 1; whole && k < d->space->history && row - k >= first; k++) {
+    for (int k = 1; whole && k < d->features->history && row - k >= first; k++) {
         whole = d->whole[row - k] != 0;
     }
     return whole;
@@ -289,15 +289,15 @@ static enum err find_busy(struct dataset *d)
 }
 
 enum err dataset_read(struct dataset *d, struct arena *arena, struct store *store,
-                      const struct space *space)
+                      const struct features *features)
 {
-    *d = (struct dataset){.space = space};
+    *d = (struct dataset){.features = features};
     TRY(allocate(d, arena, store));
     TRY(copy_all(d, arena, store));
     fill_gaps(d);
     hold_columns(d);
     hold_loads(d);
-    shift_measures(d);
+    encode_kpis(d);
     mark_whole(d);
     list_parts(d);
     return find_busy(d);
@@ -307,19 +307,19 @@ static bool never_apart(const struct dataset *d, int column)
 {
     bool never = true;
     for (int row = 0; never && row < d->n_rows; row++) {
-        const float *state = d->state + (size_t)row * (size_t)d->space->n_state;
-        never =
-            !dataset_value_known(d, row, column) || space_value(d->space, column, state) == 0.0F;
+        const float *state = d->state + (size_t)row * (size_t)d->features->n_state;
+        never = !dataset_value_known(d, row, column) ||
+                features_value(d->features, column, state) == 0.0F;
     }
     return never;
 }
 
-void dataset_settle(struct space *s, const struct dataset *d)
+void dataset_mark_exact(struct features *s, const struct dataset *d)
 {
     int n_learned = 0;
     for (int i = 0; i < s->n_learned; i++) {
         const int column = s->learned_at[i];
-        struct space_column *c = &s->columns[column];
+        struct features_column *c = &s->columns[column];
         const bool held = dataset_held(d, column);
         c->learned =
             held && ((c->gap != PODS_DEPLOYED && c->gap != PODS_HPA) || !never_apart(d, column));
@@ -335,7 +335,7 @@ void dataset_settle(struct space *s, const struct dataset *d)
 
 bool dataset_moves(const struct dataset *d, int service)
 {
-    const size_t n = (size_t)d->space->n_services;
+    const size_t n = (size_t)d->features->n_services;
     bool moves = false;
     for (int i = 0; !moves && i < d->n_at[STORE_TRAIN]; i++) {
         moves = d->delta[(size_t)d->at[STORE_TRAIN][i] * n + (size_t)service] != 0;
@@ -345,8 +345,9 @@ bool dataset_moves(const struct dataset *d, int service)
 
 bool dataset_value_known(const struct dataset *d, int row, int column)
 {
-    const struct space_column *c = &d->space->columns[column];
-    const struct pods_columns *p = c->service != SPACE_NONE ? &d->space->pods.at[c->service] : NULL;
+    const struct features_column *c = &d->features->columns[column];
+    const struct pods_columns *p =
+        c->service != FEATURES_NONE ? &d->features->pods.at[c->service] : NULL;
     bool known = dataset_known(d, row, column);
     switch ((enum pods_gap)c->gap) {
     case PODS_DEPLOYED:
@@ -364,40 +365,39 @@ bool dataset_value_known(const struct dataset *d, int row, int column)
 
 void dataset_history(const float **states, float *loads, const struct dataset *d, int row)
 {
-    const int first = d->episodes[d->episode[row]].first_row, history = d->space->history;
+    const int first = d->episodes[d->episode[row]].first_row, history = d->features->history;
     for (int k = 0; k <= history; k++) {
         const int at = row - k > first ? row - k : first;
         loads[k] = d->load[at];
         if (k < history) {
-            states[k] = d->state + (size_t)at * (size_t)d->space->n_state;
+            states[k] = d->state + (size_t)at * (size_t)d->features->n_state;
         }
     }
 }
 
 void dataset_input(float *in, const struct dataset *d, int row)
 {
-    const float *states[SPACE_HISTORY_MAX];
-    float loads[SPACE_HISTORY_MAX + 1];
+    const float *states[FEATURES_HISTORY_MAX];
+    float loads[FEATURES_HISTORY_MAX + 1];
     dataset_history(states, loads, d, row);
-    const struct space_decision decision = {
+    const struct features_decision decision = {
         .states = states,
-        .delta = d->delta + (size_t)row * (size_t)d->space->n_services,
+        .delta = d->delta + (size_t)row * (size_t)d->features->n_services,
         .attack = d->attack + (size_t)row * STORE_ATTACK,
         .loads = loads,
     };
-    space_input(in, d->space, &decision);
+    features_input(in, d->features, &decision);
 }
 
 void dataset_target(float *target, const struct dataset *d, int row)
 {
-    const struct space *s = d->space;
+    const struct features *s = d->features;
     const float *next = d->state + ((size_t)row + 1) * (size_t)s->n_state;
     for (int i = 0; i < s->n_learned; i++) {
         const int column = s->learned_at[i];
         *target++ = dataset_value_known(d, row + 1, column)
-                        ? space_forth(&s->columns[column], space_value(s, column, next))
+                        ? features_encode(&s->columns[column], features_value(s, column, next))
                         : NAN;
     }
-    memcpy(target, d->measure + (size_t)row * (size_t)s->n_measures,
-           (size_t)s->n_measures * sizeof *target);
+    memcpy(target, d->kpi + (size_t)row * (size_t)s->n_kpis, (size_t)s->n_kpis * sizeof *target);
 }

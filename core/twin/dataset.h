@@ -1,11 +1,11 @@
 /* The transitions of a store, in one piece of memory, in the order of the file.
  *
- * A transition is a decision, the state it saw and the state that followed. Rows are kept once: the
- * next state of one is the state of the other. What was not measured stands in the rows as it was
- * last known in the episode (else as it was first known there, else as the column's mean), but is
- * no target and no truth. A transition of which less than half was measured is left out, and so is
- * one of which it is not known what was decided. Parts (train, validation, held out) are those of
- * the episodes.
+ * A transition is a decision, the state it saw and the state that followed. Rows are stored once:
+ * the next state of one is the state of the other. What was not measured stands in the rows as it
+ * was last known in the episode (else as it was first known there, else as the column's mean), but
+ * is no target and no truth. A transition of which less than half was measured is left out, and so
+ * is one of which it is not known what was decided. Parts (train, validation, held out) are those
+ * of the episodes.
  *
  * A column that was measured in less than half of the rows is not *held*: it is 0 everywhere, and
  * nothing is learned of it. The same holds for the load: unless it is known for half of the
@@ -15,7 +15,7 @@
 #define KARMA_TWIN_DATASET_H
 
 #include "core/trace/store.h"
-#include "core/twin/space.h"
+#include "core/twin/features.h"
 
 struct dataset_episode {
     enum store_part part;
@@ -23,7 +23,7 @@ struct dataset_episode {
     int scenario;           /* of scenarios[] */
 };
 struct dataset {
-    const struct space *space; /* borrowed */
+    const struct features *features; /* borrowed */
     struct dataset_episode *episodes;
     const char **scenarios; /* (n_scenarios) names in order of appearance */
     int n_episodes, n_scenarios, n_rows;
@@ -32,7 +32,7 @@ struct dataset {
     int32_t *delta;       /* (n_rows, N) decided at the row; of an episode's last row 0 */
     int32_t *attack;      /* (n_rows, 3) */
     float *load;          /* (n_rows) offered in the period after the row */
-    float *measure;       /* (n_rows, n_measures) of the period after the row, in coordinates */
+    float *kpi;           /* (n_rows, n_kpis) of the period after the row, encoded */
     int *episode;         /* (n_rows) */
     uint8_t *held;        /* (S) 1: the column was measured often enough to be learned; NULL:
                              all are */
@@ -45,12 +45,12 @@ struct dataset {
 
 /* Reads all episodes. ERR_FORMAT with a sentence if a store has nothing to learn from. */
 enum err dataset_read(struct dataset *d, struct arena *arena, struct store *store,
-                      const struct space *space) WARN_UNUSED;
+                      const struct features *features) WARN_UNUSED;
 
-/* Columns of `s`, the space of the dataset, whose gap is that of deployed pods or of the
+/* Columns of `s`, the features of the dataset, whose gap is that of deployed pods or of the
  * autoscaler's partition and is 0 in all rows: they are exact, no targets any more. Columns that
  * are not held are no targets either. Before anything is learned or read from a file. */
-void dataset_settle(struct space *s, const struct dataset *d);
+void dataset_mark_exact(struct features *s, const struct dataset *d);
 
 /* Was a change of the service's replicas recorded in a training episode? If not, nothing can be
  * learned of what such a change does. */
@@ -65,7 +65,8 @@ static inline bool dataset_busy(const struct dataset *d, int row)
 
 static inline bool dataset_known(const struct dataset *d, int row, int column)
 {
-    return d->gap == NULL || d->gap[(size_t)row * (size_t)d->space->n_state + (size_t)column] == 0;
+    return d->gap == NULL ||
+           d->gap[(size_t)row * (size_t)d->features->n_state + (size_t)column] == 0;
 }
 
 /* Is anything learned of the column, as far as it was measured often enough? */
@@ -74,11 +75,11 @@ static inline bool dataset_held(const struct dataset *d, int column)
     return d->held == NULL || d->held[column] != 0;
 }
 
-/* Was everything measured that space_value() of this column is made of? */
+/* Was everything measured that features_value() of this column is made of? */
 bool dataset_value_known(const struct dataset *d, int row, int column);
 
-/* What the twin is asked (n_in), and what is right (n_target, in coordinates; NaN: not measured),
- * of the transition that begins at `row`. Before an episode's first row the first is repeated. */
+/* The input of the networks (n_in) and their target (n_target, encoded; NaN: not measured) of the
+ * transition that begins at `row`. Before an episode's first row the first is repeated. */
 void dataset_input(float *in, const struct dataset *d, int row);
 void dataset_target(float *target, const struct dataset *d, int row);
 

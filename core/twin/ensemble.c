@@ -1,4 +1,4 @@
-/* Answers of networks, and the noise that belongs to them. See ensemble.h. */
+/* Predictions of networks, and their residuals. See ensemble.h. */
 #include "core/twin/ensemble.h"
 
 #include "core/base/fmath.h"
@@ -7,25 +7,25 @@
 #include <stddef.h>
 #include <string.h>
 
-enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct space *space,
+enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct features *features,
                        const struct ensemble_shape *shape)
 {
     struct mlp_shape net = {.n_layers = shape->n_hidden + 1, .act = ACT_RELU};
     *e = (struct ensemble){
-        .space = space, .residual = shape->residual, .n_members = shape->n_members};
+        .features = features, .residual = shape->residual, .n_members = shape->n_members};
     if (shape->n_hidden >= MLP_LAYERS_MAX) {
         return ERR_CONFIG;
     }
-    net.sizes[0] = space->n_in;
+    net.sizes[0] = features->n_in;
     for (int i = 0; i < shape->n_hidden; i++) {
         net.sizes[i + 1] = shape->hidden[i];
     }
-    net.sizes[net.n_layers] = 2 * space->n_target;
+    net.sizes[net.n_layers] = 2 * features->n_target;
     TRY(mlp_init(&e->mlp, &net, GEMM_FIXED, 0));
-    e->in_mean = ARENA_NEW(arena, space->n_in, float);
-    e->in_inv = ARENA_NEW(arena, space->n_in, float);
-    e->out_mean = ARENA_NEW(arena, space->n_target, float);
-    e->out_std = ARENA_NEW(arena, space->n_target, float);
+    e->in_mean = ARENA_NEW(arena, features->n_in, float);
+    e->in_inv = ARENA_NEW(arena, features->n_in, float);
+    e->out_mean = ARENA_NEW(arena, features->n_target, float);
+    e->out_std = ARENA_NEW(arena, features->n_target, float);
     e->members = ARENA_NEW(arena, shape->n_members, struct member);
     TRY(arena_error(arena));
     for (int i = 0; i < shape->n_members; i++) {
@@ -38,12 +38,12 @@ enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct spa
 
 size_t ensemble_work_floats(const struct ensemble *e, int n)
 {
-    return (size_t)n * (size_t)e->space->n_in + mlp_infer_work_floats(&e->mlp);
+    return (size_t)n * (size_t)e->features->n_in + mlp_infer_work_floats(&e->mlp);
 }
 
 void ensemble_normalise(const struct ensemble *e, float *out, const float *in)
 {
-    for (int i = 0; i < e->space->n_in; i++) {
+    for (int i = 0; i < e->features->n_in; i++) {
         out[i] = (in[i] - e->in_mean[i]) * e->in_inv[i];
     }
 }
@@ -51,7 +51,7 @@ void ensemble_normalise(const struct ensemble *e, float *out, const float *in)
 void ensemble_predict(const struct ensemble *e, int member, float *y, const float *in, int n,
                       float *work)
 {
-    const int n_in = e->space->n_in, n_out = 2 * e->space->n_target;
+    const int n_in = e->features->n_in, n_out = 2 * e->features->n_target;
     for (int i = 0; i < n; i++) {
         ensemble_normalise(e, work + (ptrdiff_t)i * n_in, in + (ptrdiff_t)i * n_in);
     }
@@ -62,29 +62,29 @@ void ensemble_predict(const struct ensemble *e, int member, float *y, const floa
 /* What a target is measured from: the newest state stands first in an input. */
 static float base_of(const struct ensemble *e, int i, const float *in)
 {
-    return e->residual && i < e->space->n_learned ? in[e->space->learned_at[i]] : 0.0F;
+    return e->residual && i < e->features->n_learned ? in[e->features->learned_at[i]] : 0.0F;
 }
 
 /* The same of all targets. */
 static void put_base(float *restrict out, const struct ensemble *e, const float *restrict in)
 {
-    const int n = e->residual ? e->space->n_learned : 0;
+    const int n = e->residual ? e->features->n_learned : 0;
     for (int i = 0; i < n; i++) {
-        out[i] = in[e->space->learned_at[i]];
+        out[i] = in[e->features->learned_at[i]];
     }
-    memset(out + n, 0, (size_t)(e->space->n_target - n) * sizeof *out);
+    memset(out + n, 0, (size_t)(e->features->n_target - n) * sizeof *out);
 }
 
 void ensemble_residual(const struct ensemble *e, float *out, const float *target, const float *in)
 {
-    for (int i = 0; i < e->space->n_target; i++) {
+    for (int i = 0; i < e->features->n_target; i++) {
         out[i] = (target[i] - base_of(e, i, in) - e->out_mean[i]) / e->out_std[i];
     }
 }
 
 /* out[i] = exp(s[i]) z[i], s cut first: in one loop gcc would keep the cut as a jump. */
-static void scale_noise(float *restrict out, const float *restrict s, const float *restrict z,
-                        int n)
+static void scale_residual(float *restrict out, const float *restrict s, const float *restrict z,
+                           int n)
 {
     for (int i = 0; i < n; i++) {
         out[i] = ensemble_log_scale(s[i]);
@@ -94,13 +94,13 @@ static void scale_noise(float *restrict out, const float *restrict s, const floa
     }
 }
 
-/* target[i] = base + mean + std (m + noise), target: base, and what comes out. */
+/* target[i] = base + mean + std (m + residual), target: base, and what comes out. */
 static void put_together(float *restrict target, const float *restrict mean,
                          const float *restrict std, const float *restrict m,
-                         const float *restrict noise, int n)
+                         const float *restrict residual, int n)
 {
     for (int i = 0; i < n; i++) {
-        target[i] = target[i] + mean[i] + std[i] * (m[i] + noise[i]);
+        target[i] = target[i] + mean[i] + std[i] * (m[i] + residual[i]);
     }
 }
 
@@ -108,15 +108,15 @@ void ensemble_answer(const struct ensemble *e, float *target, const float *y, co
                      const float *in)
 {
     enum { PIECE = 64 };
-    const int n = e->space->n_target;
-    float noise[PIECE] = {0.0F};
+    const int n = e->features->n_target;
+    float residual[PIECE] = {0.0F};
     put_base(target, e, in);
     for (int i = 0; i < n; i += PIECE) {
         const int some = n - i < PIECE ? n - i : PIECE;
         if (z != NULL) {
-            scale_noise(noise, y + n + i, z + i, some);
+            scale_residual(residual, y + n + i, z + i, some);
         }
-        put_together(target + i, e->out_mean + i, e->out_std + i, y + i, noise, some);
+        put_together(target + i, e->out_mean + i, e->out_std + i, y + i, residual, some);
     }
 }
 
@@ -124,7 +124,7 @@ void ensemble_answer(const struct ensemble *e, float *target, const float *y, co
 float ensemble_level(const struct ensemble *e, const float *y)
 {
     enum { LANES = 8 };
-    const int n = e->space->n_target;
+    const int n = e->features->n_target;
     const float *s = y + n;
     float lane[LANES] = {0.0F}, sum = 0.0F;
     int i = 0;
@@ -144,7 +144,7 @@ float ensemble_level(const struct ensemble *e, const float *y)
 
 double ensemble_spread(const struct ensemble *e, const float *y)
 {
-    const int n = e->space->n_target, members = e->n_members;
+    const int n = e->features->n_target, members = e->n_members;
     double sum = 0.0;
     for (int i = 0; i < n; i++) {
         double mean = 0.0, square = 0.0;

@@ -1,4 +1,4 @@
-/* Passes over shuffled transitions, and what is kept of them. See learn.h. */
+/* Epochs over shuffled transitions; the best weights are stored. See learn.h. */
 #include "core/twin/learn.h"
 
 #include "core/base/fmath.h"
@@ -14,7 +14,7 @@ static const double SCALE_WEIGHT = 0.25;
 static const double GRAD_NORM = 20.0; /* longer gradients are cut: one outlier must not decide */
 
 static const struct cfg_choice predict_choices[] = {
-    {"direct", PREDICT_DIRECT, "the next state, as in the paper: what has strayed comes back"},
+    {"direct", PREDICT_DIRECT, "the next state, as in the paper: drift is corrected"},
     {"residual", PREDICT_RESIDUAL, "its change: better for one step, worse for many"},
     {NULL, 0, NULL},
 };
@@ -24,7 +24,7 @@ const struct cfg_field fit_fields[] = {
                "of the first weights, the order of transitions"),
     CFG_INT(struct fit_cfg, members, "5", 1, ENSEMBLE_MEMBERS_MAX, "", CFG_RESULT,
             "networks of the ensemble"),
-    CFG_INT(struct fit_cfg, history, "2", 1, SPACE_HISTORY_MAX, "states", CFG_RESULT,
+    CFG_INT(struct fit_cfg, history, "2", 1, FEATURES_HISTORY_MAX, "states", CFG_RESULT,
             "states a network sees, the present one included"),
     CFG_LIST_INT(struct fit_cfg, hidden, n_hidden, "[128, 128, 128]", 1, 7, 1, 4096, "units",
                  CFG_RESULT, "hidden layers of a network, ReLU"),
@@ -39,7 +39,7 @@ const struct cfg_field fit_fields[] = {
     CFG_DOUBLE(struct fit_cfg, lr, "1e-3", 1e-7, 1, "", CFG_RESULT, "step size of Adam, at first"),
     CFG_DOUBLE(struct fit_cfg, lr_end, "5e-5", 0, 1, "", CFG_RESULT,
                "step size after the last pass"),
-    CFG_INT(struct fit_cfg, noise_rows, "4096", NOISE_LEAST, 1000000, "", CFG_RESULT,
+    CFG_INT(struct fit_cfg, noise_rows, "4096", RESIDUAL_POOL_MIN, 1000000, "", CFG_RESULT,
             "most residuals that a network keeps to draw noise from"),
     CFG_END,
 };
@@ -85,19 +85,19 @@ static double deviation_of(const struct moments *m, int i)
     return var > 1e-12 * (1.0 + mean * mean) ? sqrt(var) : 1.0;
 }
 
-void learn_limits(struct space *s, const struct dataset *d)
+void learn_limits(struct features *s, const struct dataset *d)
 {
-    for (int i = 0; i < s->n_state + s->n_measures; i++) {
-        struct space_column *c = &s->columns[i];
+    for (int i = 0; i < s->n_state + s->n_kpis; i++) {
+        struct features_column *c = &s->columns[i];
         c->lo = INFINITY, c->hi = -INFINITY;
         for (int k = 0; k < d->n_at[STORE_TRAIN]; k++) {
             const size_t row = (size_t)d->at[STORE_TRAIN][k];
             if (i < s->n_state && !dataset_value_known(d, (int)row + 1, i)) {
                 continue;
             }
-            const float x =
-                i < s->n_state ? space_value(s, i, d->state + (row + 1) * (size_t)s->n_state)
-                               : d->measure[row * (size_t)s->n_measures + (size_t)(i - s->n_state)];
+            const float x = i < s->n_state
+                                ? features_value(s, i, d->state + (row + 1) * (size_t)s->n_state)
+                                : d->kpi[row * (size_t)s->n_kpis + (size_t)(i - s->n_state)];
             c->lo = x < c->lo ? x : c->lo;
             c->hi = x > c->hi ? x : c->hi;
         }
@@ -108,7 +108,7 @@ void learn_limits(struct space *s, const struct dataset *d)
     }
 }
 
-enum err learn_scalers(struct ensemble *e, struct space *s, const struct dataset *d,
+enum err learn_scalers(struct ensemble *e, struct features *s, const struct dataset *d,
                        struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
@@ -140,17 +140,17 @@ enum err learn_scalers(struct ensemble *e, struct space *s, const struct dataset
     return ERR_OK;
 }
 
-/* ---- what learning works with ---- */
+/* ---- the context of a fit ---- */
 
-struct lesson {
+struct fit_ctx {
     const struct ensemble *e;
     const struct dataset *d;
     const struct fit_cfg *cfg;
     struct rng_key key;
     int member, rows;                               /* rows: room of the arrays below */
     float *params, *best, *grads, *adam_m, *adam_v; /* (n_params) */
-    float *raw, *in;                                /* (rows, n_in) as asked, in network units */
-    float *right;                                   /* (rows, n_target) in network units */
+    float *raw, *in;                                /* (rows, n_in) inputs, in network units */
+    float *target;                                  /* (rows, n_target) in network units */
     float *y, *dy;                                  /* (rows, 2 n_target) */
     float *acts, *work;
     uint32_t *order; /* (training transitions) */
@@ -158,9 +158,9 @@ struct lesson {
     uint64_t step;
 };
 
-static enum err lesson_init(struct lesson *l, struct arena *arena)
+static enum err fit_ctx_init(struct fit_ctx *l, struct arena *arena)
 {
-    const struct space *s = l->e->space;
+    const struct features *s = l->e->features;
     const struct mlp *mlp = &l->e->mlp;
     const size_t n = mlp->n_params, rows = (size_t)l->rows;
     const size_t n_train = (size_t)l->d->n_at[STORE_TRAIN];
@@ -171,7 +171,7 @@ static enum err lesson_init(struct lesson *l, struct arena *arena)
     l->adam_v = ARENA_NEW(arena, n, float);
     l->raw = ARENA_NEW(arena, rows * (size_t)s->n_in, float);
     l->in = ARENA_NEW(arena, rows * (size_t)s->n_in, float);
-    l->right = ARENA_NEW(arena, rows * (size_t)s->n_target, float);
+    l->target = ARENA_NEW(arena, rows * (size_t)s->n_target, float);
     l->y = ARENA_NEW(arena, rows * 2 * (size_t)s->n_target, float);
     l->dy = ARENA_NEW(arena, rows * 2 * (size_t)s->n_target, float);
     l->acts = ARENA_NEW(arena, mlp_acts_floats(mlp, l->rows), float);
@@ -182,26 +182,26 @@ static enum err lesson_init(struct lesson *l, struct arena *arena)
 }
 
 /* Row i of the arrays: the transition at `row`. */
-static void ask(struct lesson *l, int i, int row)
+static void load_row(struct fit_ctx *l, int i, int row)
 {
-    const struct space *s = l->e->space;
-    float *raw = l->raw + (ptrdiff_t)i * s->n_in, *right = l->right + (ptrdiff_t)i * s->n_target;
+    const struct features *s = l->e->features;
+    float *raw = l->raw + (ptrdiff_t)i * s->n_in, *target = l->target + (ptrdiff_t)i * s->n_target;
     dataset_input(raw, l->d, row);
-    dataset_target(right, l->d, row);
-    ensemble_residual(l->e, right, right, raw);
+    dataset_target(target, l->d, row);
+    ensemble_residual(l->e, target, target, raw);
     ensemble_normalise(l->e, l->in + (ptrdiff_t)i * s->n_in, raw);
 }
 
 /* ---- one gradient step ---- */
 
-double learn_grade(float *dy, const float *y, const float *right, int n, float inv_rows)
+double learn_nll_grad(float *dy, const float *y, const float *target, int n, float inv_rows)
 {
     const float weight = (float)SCALE_WEIGHT * inv_rows;
     double error = 0.0;
     for (int i = 0; i < n; i++) {
         const float s = ensemble_log_scale(y[n + i]);
-        const float gap = y[i] - right[i], pull = 1.0F - fabsf(gap) * fm_expf(-s);
-        if (isnan(right[i])) { /* not measured: nothing to learn */
+        const float gap = y[i] - target[i], pull = 1.0F - fabsf(gap) * fm_expf(-s);
+        if (isnan(target[i])) { /* not measured: nothing to learn */
             dy[i] = dy[n + i] = 0.0F;
             continue;
         }
@@ -215,10 +215,11 @@ double learn_grade(float *dy, const float *y, const float *right, int n, float i
 /* Scales learn in the last layer alone: their gradient is full of noise, and where a target is well
  * known it is many times that of its mean, which the layers below would then not learn. Leaves that
  * of the means in dy. */
-static void backward_scales(struct lesson *l, int n)
+static void backward_scales(struct fit_ctx *l, int n)
 {
     const struct mlp *mlp = &l->e->mlp;
-    const int last = mlp->shape.n_layers - 1, n_target = l->e->space->n_target, ld = 2 * n_target;
+    const int last = mlp->shape.n_layers - 1, n_target = l->e->features->n_target,
+              ld = 2 * n_target;
     int ld_hidden;
     const float *hidden = mlp_last_hidden(mlp, l->acts, n, &ld_hidden);
     gemm_tn(mlp->gemm, l->grads + mlp->w[last] + n_target, ld, hidden, ld_hidden, l->dy + n_target,
@@ -229,16 +230,16 @@ static void backward_scales(struct lesson *l, int n)
     }
 }
 
-static double descend(struct lesson *l, int n, double lr)
+static double gradient_step(struct fit_ctx *l, int n, double lr)
 {
     const struct mlp *mlp = &l->e->mlp;
-    const int n_in = l->e->space->n_in, n_target = l->e->space->n_target;
+    const int n_in = l->e->features->n_in, n_target = l->e->features->n_target;
     double error = 0.0;
     mlp_forward(mlp, l->y, 2 * n_target, l->acts, l->params, l->in, n_in, n);
     for (int i = 0; i < n; i++) {
         error +=
-            learn_grade(l->dy + (ptrdiff_t)i * 2 * n_target, l->y + (ptrdiff_t)i * 2 * n_target,
-                        l->right + (ptrdiff_t)i * n_target, n_target, 1.0F / (float)n);
+            learn_nll_grad(l->dy + (ptrdiff_t)i * 2 * n_target, l->y + (ptrdiff_t)i * 2 * n_target,
+                           l->target + (ptrdiff_t)i * n_target, n_target, 1.0F / (float)n);
     }
     memset(l->grads, 0, mlp->n_params * sizeof *l->grads);
     backward_scales(l, n);
@@ -252,8 +253,9 @@ static double descend(struct lesson *l, int n, double lr)
     return NAN;
 }
 
-/* One pass over the training transitions; *error: their mean squared error while it went on. */
-static enum err pass(struct lesson *l, double *error, int epoch)
+/* One epoch: a pass over the training transitions; *error: their mean squared error while it went
+ * on. */
+static enum err run_epoch(struct fit_ctx *l, double *error, int epoch)
 {
     const int n = l->d->n_at[STORE_TRAIN], batch = l->cfg->batch;
     const double steps = (double)l->cfg->epochs * ((n + batch - 1) / batch);
@@ -263,12 +265,12 @@ static enum err pass(struct lesson *l, double *error, int epoch)
     for (int from = 0; from < n; from += batch) {
         const int rows = n - from < batch ? n - from : batch;
         for (int i = 0; i < rows; i++) {
-            ask(l, i, l->d->at[STORE_TRAIN][l->order[from + i]]);
+            load_row(l, i, l->d->at[STORE_TRAIN][l->order[from + i]]);
         }
         const double done = (double)l->step / steps;
-        sum += descend(l, rows, l->cfg->lr + (l->cfg->lr_end - l->cfg->lr) * done);
+        sum += gradient_step(l, rows, l->cfg->lr + (l->cfg->lr_end - l->cfg->lr) * done);
     }
-    *error = sum / n / l->e->space->n_target;
+    *error = sum / n / l->e->features->n_target;
     if (!isfinite(*error)) {
         log_error("fitting network %d: the error is no number after %d passes; lower fit.lr",
                   l->member, epoch + 1);
@@ -280,30 +282,30 @@ static enum err pass(struct lesson *l, double *error, int epoch)
 /* ---- validation ---- */
 
 /* Predictions of transitions (n <= rows) with the member's parameters as they stand. */
-static void predict(struct lesson *l, const int *rows, int n)
+static void predict(struct fit_ctx *l, const int *rows, int n)
 {
     for (int i = 0; i < n; i++) {
-        ask(l, i, rows[i]);
+        load_row(l, i, rows[i]);
     }
-    mlp_infer(&l->e->mlp, l->y, 2 * l->e->space->n_target, l->params, l->in, l->e->space->n_in, n,
-              l->work);
+    mlp_infer(&l->e->mlp, l->y, 2 * l->e->features->n_target, l->params, l->in,
+              l->e->features->n_in, n, l->work);
 }
 
-static double squared_error(const struct lesson *l, int n)
+static double squared_error(const struct fit_ctx *l, int n)
 {
-    const int n_target = l->e->space->n_target;
+    const int n_target = l->e->features->n_target;
     double sum = 0.0;
     for (int i = 0; i < n; i++) {
         for (int k = 0; k < n_target; k++) {
             const double gap = (double)l->y[(ptrdiff_t)i * 2 * n_target + k] -
-                               (double)l->right[(ptrdiff_t)i * n_target + k];
+                               (double)l->target[(ptrdiff_t)i * n_target + k];
             sum += isnan(gap) ? 0.0 : gap * gap;
         }
     }
     return sum;
 }
 
-static double error_over(struct lesson *l, const int *rows, int n)
+static double error_over(struct fit_ctx *l, const int *rows, int n)
 {
     double sum = 0.0;
     for (int from = 0; from < n; from += CHUNK) {
@@ -311,16 +313,16 @@ static double error_over(struct lesson *l, const int *rows, int n)
         predict(l, rows + from, some);
         sum += squared_error(l, some);
     }
-    return sum / n / l->e->space->n_target;
+    return sum / n / l->e->features->n_target;
 }
 
 enum err learn_error(double *error, const struct ensemble *e, int member, const struct dataset *d,
                      const int *rows, int n, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    struct lesson l = {.e = e, .d = d, .member = member, .rows = CHUNK};
+    struct fit_ctx l = {.e = e, .d = d, .member = member, .rows = CHUNK};
     l.params = e->members[member].params;
-    TRY(lesson_init(&l, scratch));
+    TRY(fit_ctx_init(&l, scratch));
     *error = error_over(&l, rows, n);
     arena_rewind(scratch, mark);
     return ERR_OK;
@@ -328,7 +330,7 @@ enum err learn_error(double *error, const struct ensemble *e, int member, const 
 
 /* ---- a member ---- */
 
-static enum err start(struct lesson *l, bool warm, struct arena *scratch)
+static enum err start(struct fit_ctx *l, bool warm, struct arena *scratch)
 {
     if (warm) {
         return ERR_OK;
@@ -339,14 +341,14 @@ static enum err start(struct lesson *l, bool warm, struct arena *scratch)
 }
 
 /* m->error: of the parameters that training starts from; no number is better than INFINITY. */
-static enum err train(struct lesson *l, struct member *m, const struct learn_watch *watch)
+static enum err train(struct fit_ctx *l, struct member *m, const struct learn_watch *watch)
 {
     const size_t bytes = l->e->mlp.n_params * sizeof *l->params;
     const int *valid = l->d->at[STORE_VALIDATION], n_valid = l->d->n_at[STORE_VALIDATION];
     memcpy(l->best, l->params, bytes);
     for (int epoch = 0; epoch < l->cfg->epochs && epoch - m->epochs < l->cfg->patience; epoch++) {
         double error;
-        TRY(pass(l, &error, epoch));
+        TRY(run_epoch(l, &error, epoch));
         const double valid_error = error_over(l, valid, n_valid);
         if (valid_error < m->error) {
             m->error = valid_error;
@@ -354,7 +356,7 @@ static enum err train(struct lesson *l, struct member *m, const struct learn_wat
             memcpy(l->best, l->params, bytes);
         }
         if (watch != NULL) {
-            watch->pass(watch->ctx, epoch, error, valid_error);
+            watch->epoch(watch->ctx, epoch, error, valid_error);
         }
     }
     if (!isfinite(m->error)) {
@@ -372,14 +374,14 @@ enum err learn_member(struct ensemble *e, int member, const struct dataset *d,
 {
     const struct arena_mark mark = arena_mark(scratch);
     struct member *m = &e->members[member];
-    struct lesson l = {.e = e,
-                       .d = d,
-                       .cfg = cfg,
-                       .member = member,
-                       .rows = cfg->batch > CHUNK ? cfg->batch : CHUNK,
-                       .params = m->params,
-                       .key = rng_key(cfg->seed, RNG_PARAM_INIT, RNG_TRAIN)};
-    TRY(lesson_init(&l, scratch));
+    struct fit_ctx l = {.e = e,
+                        .d = d,
+                        .cfg = cfg,
+                        .member = member,
+                        .rows = cfg->batch > CHUNK ? cfg->batch : CHUNK,
+                        .params = m->params,
+                        .key = rng_key(cfg->seed, RNG_PARAM_INIT, RNG_TRAIN)};
+    TRY(fit_ctx_init(&l, scratch));
     TRY(start(&l, warm, scratch));
     m->epochs = 0;
     m->error = warm ? error_over(&l, d->at[STORE_VALIDATION], d->n_at[STORE_VALIDATION]) : INFINITY;

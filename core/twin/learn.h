@@ -7,9 +7,9 @@
  * the paper's squared error for the mean, and the likelihood of a Laplace distribution for the
  * scale, in which the distance |m - t| is taken as given: the scale learns from the mean's errors,
  * in the last layer alone, and does not bend it. Adam; the step falls linearly from lr to lr_end.
- * After each pass the error on whole validation episodes decides: the best weights are kept, and
- * training ends when `patience` passes brought none better. Rows are never shuffled between parts;
- * within training their order is a permutation drawn for each pass.
+ * After each epoch the error on whole validation episodes decides: the best weights are stored, and
+ * training ends when `patience` epochs brought none better. Rows are never shuffled between parts;
+ * within training their order is a permutation drawn for each epoch.
  *
  * learn_member() is a pure function of (dataset, scalers, cfg, member), so members can be computed
  * anywhere.
@@ -35,27 +35,27 @@ struct fit_cfg {
 extern const struct cfg_field fit_fields[];
 
 /* Means, deviations and limits of the columns, over the training part: into the ensemble and its
- * space. A column that never changes has deviation 1. scratch is rewound. */
-enum err learn_scalers(struct ensemble *e, struct space *s, const struct dataset *d,
+ * features. A column that never changes has deviation 1. scratch is rewound. */
+enum err learn_scalers(struct ensemble *e, struct features *s, const struct dataset *d,
                        struct arena *scratch) WARN_UNUSED;
 
 /* Limits of the columns alone. */
-void learn_limits(struct space *s, const struct dataset *d);
+void learn_limits(struct features *s, const struct dataset *d);
 
 /* Gradient of one row's loss (above) times inv_rows: dy (2 n) with respect to y (2 n), means and
- * log scales; right (n). The gradient of a scale is cut at -10 SCALE_WEIGHT. Returns the squared
+ * log scales; target (n). The gradient of a scale is cut at -10 SCALE_WEIGHT. Returns the squared
  * error, summed over targets. */
-double learn_grade(float *dy, const float *y, const float *right, int n, float inv_rows);
+double learn_nll_grad(float *dy, const float *y, const float *target, int n, float inv_rows);
 
-/* Told after each pass; may be NULL. */
+/* Called after each epoch; may be NULL. */
 struct learn_watch {
     void *ctx;
-    void (*pass)(void *ctx, int epoch, double train_error, double validation_error);
+    void (*epoch)(void *ctx, int epoch, double train_error, double validation_error);
 };
 
-/* Parameters and error of a member; its bank is for bank_fill(). warm: start from the parameters
- * that are there, and keep them if no pass is better on the validation episodes (epochs = 0).
- * ERR_NUMERIC if the error stops being a number. scratch is rewound. */
+/* Parameters and error of a member; residual_pool_fill() fills its pool. warm: start from the
+ * parameters that are there, and keep them if no epoch is better on the validation episodes (epochs
+ * = 0). ERR_NUMERIC if the error stops being a number. scratch is rewound. */
 enum err learn_member(struct ensemble *e, int member, const struct dataset *d,
                       const struct fit_cfg *cfg, bool warm, const struct learn_watch *watch,
                       struct arena *scratch) WARN_UNUSED;

@@ -45,17 +45,17 @@ static void add_state(struct lookup_key *k, const struct lookup *t, const float 
 {
     for (int i = 0; i < t->n_columns; i++) {
         const int column = t->column[i];
-        add(k, t->exact
-                   ? bits_of(state[column])
-                   : step_of(space_forth(&t->space->columns[column], state[column]), t->inv[i]));
+        add(k, t->exact ? bits_of(state[column])
+                        : step_of(features_encode(&t->features->columns[column], state[column]),
+                                  t->inv[i]));
     }
 }
 
-struct lookup_key lookup_key(const struct lookup *t, const struct space_decision *d)
+struct lookup_key lookup_key(const struct lookup *t, const struct features_decision *d)
 {
     struct lookup_key k = {{0x243F6A8885A308D3U, 0x13198A2E03707344U}};
     add_state(&k, t, d->states[0]);
-    for (int i = 0; i < t->space->n_services; i++) {
+    for (int i = 0; i < t->features->n_services; i++) {
         add(&k, (uint64_t)(int64_t)d->delta[i]);
     }
     for (int i = 0; i < STORE_ATTACK; i++) {
@@ -93,9 +93,9 @@ static bool names_metric(const char *column, const char *metric)
 /* "desired" is also the name of what stands in its place (pods.h). */
 static bool is_column(const struct lookup *t, int i, const char *metric)
 {
-    const struct space_column *c = &t->space->columns[i];
-    const bool desired = c->service != SPACE_NONE && t->space->desired_at[c->service] == i;
-    return names_metric(t->space->header.columns[i], metric) ||
+    const struct features_column *c = &t->features->columns[i];
+    const bool desired = c->service != FEATURES_NONE && t->features->desired_at[c->service] == i;
+    return names_metric(t->features->header.columns[i], metric) ||
            (desired && strcmp(metric, "desired") == 0);
 }
 
@@ -105,14 +105,14 @@ static bool measures_something(const struct lookup *t)
 {
     bool does = false;
     for (int i = 0; i < t->n_columns; i++) {
-        does = does || !t->space->columns[t->column[i]].whole;
+        does = does || !t->features->columns[t->column[i]].whole;
     }
     return does;
 }
 
 static enum err choose_columns(struct lookup *t, const struct lookup_cfg *cfg)
 {
-    const struct store_header *h = &t->space->header;
+    const struct store_header *h = &t->features->header;
     bool lacks = false; /* a metric that the traces do not have */
     int found = -1;
     for (int i = 0; t->exact && i < h->n_columns; i++) {
@@ -134,8 +134,8 @@ static enum err choose_columns(struct lookup *t, const struct lookup_cfg *cfg)
         lacks = lacks || found != m;
     }
     if (t->n_columns == 0 || (lacks && !measures_something(t))) {
-        t->n_columns = t->space->n_learned;
-        memcpy(t->column, t->space->learned_at, (size_t)t->n_columns * sizeof *t->column);
+        t->n_columns = t->features->n_learned;
+        memcpy(t->column, t->features->learned_at, (size_t)t->n_columns * sizeof *t->column);
     }
     return ERR_OK;
 }
@@ -157,11 +157,11 @@ static void choose_steps(struct lookup *t, const struct dataset *d, const int *r
                          double quantum)
 {
     for (int i = 0; i < t->n_columns; i++) {
-        const struct space_column *c = &t->space->columns[t->column[i]];
+        const struct features_column *c = &t->features->columns[t->column[i]];
         double sum = 0.0, sum2 = 0.0;
         for (int k = 0; k < n; k++) {
-            const size_t at = (size_t)rows[k] * (size_t)t->space->n_state;
-            const double y = (double)space_forth(c, d->state[at + (size_t)t->column[i]]);
+            const size_t at = (size_t)rows[k] * (size_t)t->features->n_state;
+            const double y = (double)features_encode(c, d->state[at + (size_t)t->column[i]]);
             sum += y, sum2 += y * y;
         }
         t->inv[i] = c->whole ? 1.0F : inverse_step(deviation(sum, sum2, n), quantum);
@@ -201,8 +201,8 @@ static enum err allocate(struct lookup *t, struct arena *arena, int n)
     while (t->n_buckets < 2 * (uint32_t)n) {
         t->n_buckets *= 2;
     }
-    t->column = ARENA_NEW(arena, t->space->n_state, int);
-    t->inv = ARENA_NEW(arena, t->space->n_state, float);
+    t->column = ARENA_NEW(arena, t->features->n_state, int);
+    t->inv = ARENA_NEW(arena, t->features->n_state, float);
     t->entries = ARENA_NEW(arena, n, struct lookup_entry);
     t->bucket = ARENA_NEW(arena, t->n_buckets, uint32_t);
     t->bytes = (int64_t)n * (int64_t)sizeof *t->entries +
@@ -213,17 +213,17 @@ static enum err allocate(struct lookup *t, struct arena *arena, int n)
 enum err lookup_init(struct lookup *t, struct arena *arena, const struct dataset *d,
                      const int *rows, int n, const struct lookup_cfg *cfg)
 {
-    *t = (struct lookup){.space = d->space, .exact = cfg->exact, .n = n};
+    *t = (struct lookup){.features = d->features, .exact = cfg->exact, .n = n};
     TRY(allocate(t, arena, n));
     TRY(choose_columns(t, cfg));
     choose_steps(t, d, rows, n, cfg->quantum);
     for (int i = 0; i < n; i++) {
-        const float *states[SPACE_HISTORY_MAX];
-        float loads[SPACE_HISTORY_MAX + 1];
+        const float *states[FEATURES_HISTORY_MAX];
+        float loads[FEATURES_HISTORY_MAX + 1];
         dataset_history(states, loads, d, rows[i]);
-        const struct space_decision decision = {
+        const struct features_decision decision = {
             .states = states,
-            .delta = d->delta + (size_t)rows[i] * (size_t)d->space->n_services,
+            .delta = d->delta + (size_t)rows[i] * (size_t)d->features->n_services,
             .attack = d->attack + (size_t)rows[i] * STORE_ATTACK,
             .loads = loads,
         };

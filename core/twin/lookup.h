@@ -31,10 +31,10 @@ struct lookup_entry {
     int row; /* where the transition begins */
 };
 struct lookup {
-    const struct space *space;
+    const struct features *features;
     bool exact;
     int *column; /* (n_columns) of the key */
-    float *inv;  /* (n_columns) 1 / step, in coordinates */
+    float *inv;  /* (n_columns) 1 / step, of encoded values */
     int n_columns;
     float load_inv;
     struct lookup_entry *entries; /* (n) sorted */
@@ -50,8 +50,8 @@ struct lookup {
 enum err lookup_init(struct lookup *t, struct arena *arena, const struct dataset *d,
                      const int *rows, int n, const struct lookup_cfg *cfg) WARN_UNUSED;
 
-/* states, delta, attack, loads as in space_decision. */
-struct lookup_key lookup_key(const struct lookup *t, const struct space_decision *d);
+/* states, delta, attack, loads as in features_decision. */
+struct lookup_key lookup_key(const struct lookup *t, const struct features_decision *d);
 
 /* Entries with that key: their number, *first the index of the first. */
 int lookup_find(const struct lookup *t, const struct lookup_key *key, int *first);

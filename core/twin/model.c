@@ -5,7 +5,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/stats.h"
-#include "core/twin/bank.h"
+#include "core/twin/residual_pool_fill.h"
 #include "proto/twin.h"
 
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 enum { FILE_MAX = 1024 * 1024 * 1024 };
 
 static const struct cfg_choice lookups[] = {
-    {"none", LOOKUP_NONE, "the table is not asked"},
+    {"none", LOOKUP_NONE, "the table is not used"},
     {"exact", LOOKUP_EXACT, "every bit of the state, as the paper says it"},
     {"quantised", LOOKUP_QUANTISED, "steps of `quantum`"},
     {NULL, 0, NULL},
@@ -105,12 +105,12 @@ static enum err list_starts(struct twin_model *m, struct arena *arena)
 /* What fit must have: transitions to learn from, and enough to stop by. */
 static const char *lacking(const struct dataset *d)
 {
-    return d->n_at[STORE_TRAIN] == 0                 ? "training"
-           : d->n_at[STORE_VALIDATION] < NOISE_LEAST ? "validation"
-                                                     : NULL;
+    return d->n_at[STORE_TRAIN] == 0                       ? "training"
+           : d->n_at[STORE_VALIDATION] < RESIDUAL_POOL_MIN ? "validation"
+                                                           : NULL;
 }
 
-/* Space and transitions of the store at `path`. `file`: the twin that was fitted to it, when its
+/* Features and transitions of the store at `path`. `file`: the twin that was fitted to it, when its
  * digest was `expected`; NULL: none yet. */
 static enum err recall(struct twin_model *m, struct arena *arena, const char *path, int history,
                        const char *file, uint64_t expected)
@@ -125,13 +125,13 @@ static enum err recall(struct twin_model *m, struct arena *arena, const char *pa
         e = ERR_MISMATCH;
     }
     if (e == ERR_OK) {
-        e = space_init(&m->space, arena, &store.header, history);
+        e = features_init(&m->features, arena, &store.header, history);
     }
     if (e == ERR_OK) {
-        e = dataset_read(&m->data, arena, &store, &m->space);
+        e = dataset_read(&m->data, arena, &store, &m->features);
     }
     if (e == ERR_OK) {
-        dataset_settle(&m->space, &m->data);
+        dataset_mark_exact(&m->features, &m->data);
     }
     store_close(&store);
     return e;
@@ -142,7 +142,7 @@ static enum err remember(struct twin_model *m, struct arena *arena, const char *
                          const char *file, uint64_t expected)
 {
     TRY(recall(m, arena, path, history, file, expected));
-    if (m->space.n_target == 0) {
+    if (m->features.n_target == 0) {
         return no_target();
     }
     const char *part = lacking(&m->data);
@@ -151,7 +151,7 @@ static enum err remember(struct twin_model *m, struct arena *arena, const char *
 
 enum err model_lacks(const char **part, struct arena *arena, const char *traces, int history)
 {
-    struct twin_model *m = ARENA_NEW(arena, 1, struct twin_model); /* data points to its space */
+    struct twin_model *m = ARENA_NEW(arena, 1, struct twin_model); /* data points to its features */
     TRY(arena_error(arena));
     TRY(recall(m, arena, traces, history, NULL, 0));
     *part = lacking(&m->data);
@@ -186,9 +186,9 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
                                          .residual = fit->predict == PREDICT_RESIDUAL};
     TRY(arena_error(arena));
     TRY(remember(m, arena, traces, fit->history, NULL, 0));
-    TRY(ensemble_init(&m->ensemble, arena, &m->space, &shape));
+    TRY(ensemble_init(&m->ensemble, arena, &m->features, &shape));
     if (from == NULL) {
-        return learn_scalers(&m->ensemble, &m->space, &m->data, scratch);
+        return learn_scalers(&m->ensemble, &m->features, &m->data, scratch);
     }
     return model_adopt(m, from);
 }
@@ -196,13 +196,13 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
 enum err model_calibrate(struct twin_model *m, struct arena *arena, int noise_rows,
                          struct arena *scratch)
 {
-    TRY(bank_fill(&m->ensemble, &m->space, &m->data, noise_rows, arena, scratch));
+    TRY(residual_pool_fill(&m->ensemble, &m->features, &m->data, noise_rows, arena, scratch));
     const struct arena_mark mark = arena_mark(scratch);
     const struct ensemble *e = &m->ensemble;
-    const int n = m->data.n_at[STORE_VALIDATION], n_out = 2 * m->space.n_target;
+    const int n = m->data.n_at[STORE_VALIDATION], n_out = 2 * m->features.n_target;
     double *spread = ARENA_NEW(scratch, n, double);
     uint32_t *order = ARENA_NEW(scratch, n, uint32_t);
-    float *in = ARENA_NEW(scratch, m->space.n_in, float);
+    float *in = ARENA_NEW(scratch, m->features.n_in, float);
     float *y = ARENA_NEW(scratch, e->n_members * n_out, float);
     float *work = ARENA_NEW(scratch, ensemble_work_floats(e, 1), float);
     TRY(arena_error(scratch));
@@ -241,14 +241,14 @@ enum err model_put_member(struct buf *out, const struct twin_model *m, int membe
 {
     const struct member *from = &m->ensemble.members[member];
     const struct twin_member record = {.params = from->params,
-                                       .level = from->noise.level,
-                                       .z = from->noise.z,
-                                       .next = from->noise.next,
+                                       .level = from->residuals.level,
+                                       .z = from->residuals.z,
+                                       .next = from->residuals.next,
                                        .n_params = m->ensemble.mlp.n_params,
-                                       .n_noise = from->noise.n,
+                                       .n_residuals = from->residuals.n,
                                        .error = from->error,
                                        .epochs = from->epochs};
-    return codec_put_member(out, &record, m->space.n_target);
+    return codec_put_member(out, &record, m->features.n_target);
 }
 
 static enum err take_member(struct twin_model *m, int member, const struct twin_member *from,
@@ -260,13 +260,14 @@ static enum err take_member(struct twin_model *m, int member, const struct twin_
                   from->n_params, m->ensemble.mlp.n_params);
         return ERR_FORMAT;
     }
-    const size_t rows = (size_t)from->n_noise;
-    TRY(noise_init(&to->noise, arena, from->n_noise, m->space.n_target));
+    const size_t rows = (size_t)from->n_residuals;
+    TRY(residual_pool_init(&to->residuals, arena, from->n_residuals, m->features.n_target));
     memcpy(to->params, from->params, from->n_params * sizeof *to->params);
     if (rows > 0) { /* a member on its way from rank to rank has none, and null pointers to them */
-        memcpy(to->noise.level, from->level, rows * sizeof *to->noise.level);
-        memcpy(to->noise.next, from->next, rows * sizeof *to->noise.next);
-        memcpy(to->noise.z, from->z, rows * (size_t)m->space.n_target * sizeof *to->noise.z);
+        memcpy(to->residuals.level, from->level, rows * sizeof *to->residuals.level);
+        memcpy(to->residuals.next, from->next, rows * sizeof *to->residuals.next);
+        memcpy(to->residuals.z, from->z,
+               rows * (size_t)m->features.n_target * sizeof *to->residuals.z);
     }
     to->error = from->error;
     to->epochs = from->epochs;
@@ -278,7 +279,7 @@ enum err model_get_member(struct twin_model *m, struct arena *arena, int member,
 {
     const struct arena_mark mark = arena_mark(scratch);
     struct twin_member record;
-    enum err e = codec_get_member(&record, payload, n, m->space.n_target, source, scratch);
+    enum err e = codec_get_member(&record, payload, n, m->features.n_target, source, scratch);
     if (e == ERR_OK) {
         e = take_member(m, member, &record, arena, source);
     }
@@ -288,7 +289,7 @@ enum err model_get_member(struct twin_model *m, struct arena *arena, int member,
 
 /* ---- warm start ---- */
 
-static const char *said(const struct twin_model *m)
+static const char *predicts(const struct twin_model *m)
 {
     return m->ensemble.residual ? "change" : "next state";
 }
@@ -306,14 +307,14 @@ static bool same_networks(const struct twin_model *m, const struct twin_model *f
 
 enum err model_adopt(struct twin_model *m, const struct twin_model *from)
 {
-    const struct space *a = &m->space, *b = &from->space;
+    const struct features *a = &m->features, *b = &from->features;
     if (a->n_in != b->n_in || a->n_target != b->n_target || a->n_state != b->n_state ||
         m->ensemble.n_members != from->ensemble.n_members || !same_networks(m, from)) {
         log_error("the twin to start from has another shape: %d inputs, %d targets, %d networks of "
                   "%zu parameters that predict the %s; this one %d, %d, %d, %zu, the %s",
                   b->n_in, b->n_target, from->ensemble.n_members, from->ensemble.mlp.n_params,
-                  said(from), a->n_in, a->n_target, m->ensemble.n_members, m->ensemble.mlp.n_params,
-                  said(m));
+                  predicts(from), a->n_in, a->n_target, m->ensemble.n_members,
+                  m->ensemble.mlp.n_params, predicts(m));
         return ERR_MISMATCH;
     }
     struct ensemble *to = &m->ensemble;
@@ -325,7 +326,7 @@ enum err model_adopt(struct twin_model *m, const struct twin_model *from)
         memcpy(to->members[i].params, from->ensemble.members[i].params,
                to->mlp.n_params * sizeof *to->members[i].params);
     }
-    learn_limits(&m->space, &m->data);
+    learn_limits(&m->features, &m->data);
     return ERR_OK;
 }
 
@@ -337,14 +338,14 @@ static enum err put_header(struct buf *out, const struct twin_model *m, uint64_t
 {
     struct arena scratch;
     const struct ensemble *e = &m->ensemble;
-    const struct space *s = &m->space;
-    const int n_columns = s->n_state + s->n_measures;
+    const struct features *s = &m->features;
+    const int n_columns = s->n_state + s->n_kpis;
     int32_t hidden[MLP_LAYERS_MAX];
     arena_init(&scratch);
     float *limits = ARENA_NEW(&scratch, 4 * n_columns, float);
     enum err err = arena_error(&scratch);
     for (int i = 0; err == ERR_OK && i < n_columns; i++) {
-        const struct space_column *c = &s->columns[i];
+        const struct features_column *c = &s->columns[i];
         limits[4 * i] = c->lo, limits[4 * i + 1] = c->least;
         limits[4 * i + 2] = c->most, limits[4 * i + 3] = c->hi;
     }
@@ -404,7 +405,7 @@ static enum err wrong_shape(const char *file, const char *what, int found, int e
 
 static enum err check_shape(const struct twin_header *h, const char *file)
 {
-    bool fine = h->history >= 1 && h->history <= SPACE_HISTORY_MAX && h->members >= 1 &&
+    bool fine = h->history >= 1 && h->history <= FEATURES_HISTORY_MAX && h->members >= 1 &&
                 h->members <= ENSEMBLE_MEMBERS_MAX && h->n_hidden >= 1 &&
                 h->n_hidden < MLP_LAYERS_MAX && h->n_spread == MODEL_SPREADS;
     for (int i = 0; fine && i < h->n_hidden; i++) {
@@ -442,8 +443,8 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
     m->fit = arena_strdup(arena, h->fit);
     TRY(arena_error(arena));
     TRY(remember(m, arena, traces, h->history, file, h->traces));
-    struct space *s = &m->space;
-    const int n_columns = s->n_state + s->n_measures;
+    struct features *s = &m->features;
+    const int n_columns = s->n_state + s->n_kpis;
     if (h->n_in != s->n_in || h->n_target != s->n_target || h->n_columns != n_columns) {
         return h->n_in != s->n_in           ? wrong_shape(file, "inputs", h->n_in, s->n_in)
                : h->n_target != s->n_target ? wrong_shape(file, "targets", h->n_target, s->n_target)
@@ -463,14 +464,14 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
     memcpy(m->ensemble.out_std, h->out_std, (size_t)s->n_target * sizeof(float));
     memcpy(m->spread, h->spread, MODEL_SPREADS * sizeof(float));
     for (int i = 0; i < n_columns; i++) {
-        struct space_column *c = &s->columns[i];
+        struct features_column *c = &s->columns[i];
         c->lo = h->limits[4 * i], c->least = h->limits[4 * i + 1];
         c->most = h->limits[4 * i + 2], c->hi = h->limits[4 * i + 3];
     }
     return ERR_OK;
 }
 
-/* Version 1 had the same layout, but other meanings of what is asked and answered. */
+/* Version 1 had the same format, but other meanings of inputs and targets. */
 static enum err check_version(const struct frame *f, const char *file, const char *traces)
 {
     if (f->version == CODEC_TWIN_VERSION) {
@@ -498,7 +499,7 @@ static enum err take_file(struct twin_model *m, struct arena *arena, const struc
     for (int i = 0; i < m->ensemble.n_members; i++) {
         TRY(frame_expect(&r, &f, FRAME_TWIN_MEMBER, CODEC_TWIN_VERSION));
         TRY(model_get_member(m, arena, i, f.payload, f.n, file, scratch));
-        if (m->ensemble.members[i].noise.n < NOISE_LEAST) {
+        if (m->ensemble.members[i].residuals.n < RESIDUAL_POOL_MIN) {
             log_error("%s: network %d has no residuals to draw noise from", file, i);
             return ERR_FORMAT;
         }

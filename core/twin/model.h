@@ -34,7 +34,7 @@ extern const struct cfg_field twin_fields[];
 
 struct twin_model {
     const struct twin_cfg *cfg; /* borrowed */
-    struct space space;
+    struct features features;
     struct dataset data;
     struct ensemble ensemble;
     struct lookup table;         /* with a lookup, or a nearest fallback */
@@ -72,8 +72,8 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
 /* Scalers and parameters of another model of the same shape; limits from the data. ERR_MISMATCH. */
 enum err model_adopt(struct twin_model *m, const struct twin_model *from) WARN_UNUSED;
 
-/* What all members together know about themselves: banks of residuals (noise_rows at most each,
- * from the arena), calibration of the spread. scratch is another arena, rewound. */
+/* What all members together know about themselves: residual pools (noise_rows at most each, from
+ * the arena), calibration of the spread. scratch is another arena, rewound. */
 enum err model_calibrate(struct twin_model *m, struct arena *arena, int noise_rows,
                          struct arena *scratch) WARN_UNUSED;
 
@@ -91,7 +91,7 @@ enum err model_get_member(struct twin_model *m, struct arena *arena, int member,
                           const void *payload, size_t n, const char *source,
                           struct arena *scratch) WARN_UNUSED;
 
-/* Out-of-distribution score of a place, in [0, 1]: the share of validation transitions at which the
+/* Out-of-distribution score of a state, in [0, 1]: the share of validation transitions at which the
  * members' spread was smaller. Beyond all of them it is 1. */
 double model_score(const struct twin_model *m, double spread);
 

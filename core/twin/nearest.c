@@ -4,38 +4,38 @@
 #include <math.h>
 #include <stdlib.h>
 
-static uint64_t group_of(const struct space *s, const struct space_decision *d)
+static uint64_t group_of(const struct features *s, const struct features_decision *d)
 {
     uint64_t h = 0xCBF29CE484222325U;
     for (int i = 0; i < s->n_services; i++) {
         const int at = s->desired_at[i];
-        const int64_t desired = at != SPACE_NONE ? (int64_t)d->states[0][at] : 0;
+        const int64_t desired = at != FEATURES_NONE ? (int64_t)d->states[0][at] : 0;
         h = (h ^ (uint64_t)(int64_t)d->delta[i]) * 0x100000001B3U;
         h = (h ^ (uint64_t)desired) * 0x100000001B3U;
     }
     return h;
 }
 
-static void point_of(float *out, const struct lookup *t, const struct space_decision *d)
+static void point_of(float *out, const struct lookup *t, const struct features_decision *d)
 {
     *out++ = d->loads[0] * t->load_inv;
     *out++ = d->loads[1] * t->load_inv;
     for (int i = 0; i < t->n_columns; i++) {
         const int column = t->column[i];
-        *out++ = space_forth(&t->space->columns[column], d->states[0][column]) * t->inv[i];
+        *out++ = features_encode(&t->features->columns[column], d->states[0][column]) * t->inv[i];
     }
 }
 
-/* A place in the list, before it is sorted. */
-struct place {
+/* A point of the list, before it is sorted. */
+struct point {
     uint64_t group;
     float load;
     int row;
 };
 
-static int by_place(const void *a, const void *b)
+static int by_group_and_load(const void *a, const void *b)
 {
-    const struct place *x = a, *y = b;
+    const struct point *x = a, *y = b;
     if (x->group != y->group) {
         return x->group < y->group ? -1 : 1;
     }
@@ -46,37 +46,38 @@ static int by_place(const void *a, const void *b)
 }
 
 /* The decision that was taken at a row; the arrays are the caller's. */
-static struct space_decision decision_at(const struct dataset *d, int row, const float **states,
-                                         float *loads)
+static struct features_decision decision_at(const struct dataset *d, int row, const float **states,
+                                            float *loads)
 {
     dataset_history(states, loads, d, row);
-    return (struct space_decision){.states = states,
-                                   .delta = d->delta + (size_t)row * (size_t)d->space->n_services,
-                                   .attack = d->attack + (size_t)row * STORE_ATTACK,
-                                   .loads = loads};
+    return (struct features_decision){.states = states,
+                                      .delta =
+                                          d->delta + (size_t)row * (size_t)d->features->n_services,
+                                      .attack = d->attack + (size_t)row * STORE_ATTACK,
+                                      .loads = loads};
 }
 
 enum err nearest_init(struct twin_nearest *s, struct arena *arena, const struct lookup *table,
                       const struct dataset *d)
 {
-    const float *states[SPACE_HISTORY_MAX];
-    float loads[SPACE_HISTORY_MAX + 1];
+    const float *states[FEATURES_HISTORY_MAX];
+    float loads[FEATURES_HISTORY_MAX + 1];
     *s = (struct twin_nearest){
         .table = table, .data = d, .n = table->n, .n_point = table->n_columns + 2};
-    struct place *places = ARENA_NEW(arena, s->n, struct place);
+    struct point *places = ARENA_NEW(arena, s->n, struct point);
     s->group = ARENA_NEW(arena, s->n, uint64_t);
     s->row = ARENA_NEW(arena, s->n, int);
     s->point = ARENA_NEW(arena, (size_t)s->n * (size_t)s->n_point, float);
     TRY(arena_error(arena));
     for (int i = 0; i < s->n; i++) {
         const int row = table->entries[i].row;
-        const struct space_decision at = decision_at(d, row, states, loads);
-        places[i] = (struct place){
-            .group = group_of(d->space, &at), .load = loads[0] * table->load_inv, .row = row};
+        const struct features_decision at = decision_at(d, row, states, loads);
+        places[i] = (struct point){
+            .group = group_of(d->features, &at), .load = loads[0] * table->load_inv, .row = row};
     }
-    qsort(places, (size_t)s->n, sizeof *places, by_place);
+    qsort(places, (size_t)s->n, sizeof *places, by_group_and_load);
     for (int i = 0; i < s->n; i++) {
-        const struct space_decision at = decision_at(d, places[i].row, states, loads);
+        const struct features_decision at = decision_at(d, places[i].row, states, loads);
         s->group[i] = places[i].group;
         s->row[i] = places[i].row;
         point_of(s->point + (ptrdiff_t)i * s->n_point, table, &at);
@@ -84,7 +85,7 @@ enum err nearest_init(struct twin_nearest *s, struct arena *arena, const struct 
     return ERR_OK;
 }
 
-/* First place that is not before (group, load). */
+/* First index that is not before (group, load). */
 static int place_of(const struct twin_nearest *s, uint64_t group, float load)
 {
     int lo = 0, hi = s->n;
@@ -117,19 +118,19 @@ static void walk(int *best, float *best2, const struct twin_nearest *s, const fl
             return;
         }
         const float d2 = distance2(at, point, s->n_point, *best2);
-        if (d2 < *best2 || (d2 == *best2 && (*best == SPACE_NONE || s->row[i] < *best))) {
+        if (d2 < *best2 || (d2 == *best2 && (*best == FEATURES_NONE || s->row[i] < *best))) {
             *best = s->row[i];
             *best2 = d2;
         }
     }
 }
 
-int nearest_find(const struct twin_nearest *s, const struct space_decision *d, double radius,
+int nearest_find(const struct twin_nearest *s, const struct features_decision *d, double radius,
                  float *scratch)
 {
-    const uint64_t group = group_of(s->table->space, d);
+    const uint64_t group = group_of(s->table->features, d);
     float best2 = (float)(radius * radius);
-    int best = SPACE_NONE;
+    int best = FEATURES_NONE;
     point_of(scratch, s->table, d);
     const int at = place_of(s, group, scratch[0]);
     walk(&best, &best2, s, scratch, group, at, 1);

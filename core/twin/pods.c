@@ -128,7 +128,7 @@ enum err pods_init(struct pods *p, struct arena *arena, const struct store_heade
 
 /* ---- gaps ---- */
 
-void pods_forth(float *out, const struct pods *p, const float *state)
+void pods_encode(float *out, const struct pods *p, const float *state)
 {
     for (int i = 0; i < p->n; i++) {
         const struct pods_columns *c = &p->at[i];

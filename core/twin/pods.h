@@ -13,10 +13,10 @@
  * A network answers the gaps, which are small whole numbers and 0 nearly always, instead of the
  * counts, which differ with every allocation. Where the gap of `deployed` or of the hpa_* columns
  * is 0 in all traces, as on a cluster whose metrics never fail, it is no target: it is 0
- * (dataset_settle()).
+ * (dataset_mark_exact()).
  *
  * A recording that has `deployed` and not `desired` counts its pods once: its changes of replicas
- * are those of `deployed`, which then stands in the place of `desired`, and is exact.
+ * are those of `deployed`, which then stands for `desired`, and is exact.
  *
  * Of a period, with cpu_m of the topology that the traces name, and its node:
  *
@@ -26,7 +26,7 @@
  *                                          requested is exact where nothing was removed
  *     used      <= limit_ratio x requested, and <= node
  *
- * Where the node is too small for what was asked for, pods wait for a place. Then less than the
+ * Where the node is too small for what was asked for, pods wait for room. Then less than the
  * largest pod's CPU is left, and the rest of the gap is learned.
  */
 #ifndef KARMA_TWIN_PODS_H
@@ -87,13 +87,13 @@ static inline float pods_gap_of(const struct pods *p, int i, enum pods_gap kind,
 }
 
 /* `out` (S): the state with gaps in the columns that have one; it may be the state itself. */
-void pods_forth(float *out, const struct pods *p, const float *state);
+void pods_encode(float *out, const struct pods *p, const float *state);
 
 /* Requests/s at the entries for each pod that bears them, as its square root: what utilisation is
  * in proportion to, and the only way in which a network sees a quotient of its inputs. It stands in
- * inputs in the place of the service's number, where a state has both and `ready`: in the state
- * that the decision saw, the coming load (loads[0]) by the pods that are ready and stay; in the
- * k-th before it, loads[k] by the pods that were ready after it. row (S) of state k; d as below. */
+ * inputs instead of the service's number, where a state has both and `ready`: in the state that the
+ * decision saw, the coming load (loads[0]) by the pods that are ready and stay; in the k-th before
+ * it, loads[k] by the pods that were ready after it. row (S) of state k; d as below. */
 struct pods_decision;
 void pods_share(float *row, const struct pods *p, const struct pods_decision *d, const float *loads,
                 int k);

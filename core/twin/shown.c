@@ -17,25 +17,25 @@ enum shown_source {
 
 int shown_service(const struct twin_model *model, const char *name)
 {
-    int found = SPACE_NONE;
-    for (int i = 0; found == SPACE_NONE && i < model->space.n_services; i++) {
-        found = strcmp(model->space.header.services[i], name) == 0 ? i : SPACE_NONE;
+    int found = FEATURES_NONE;
+    for (int i = 0; found == FEATURES_NONE && i < model->features.n_services; i++) {
+        found = strcmp(model->features.header.services[i], name) == 0 ? i : FEATURES_NONE;
     }
     return found;
 }
 
 /* ---- columns ---- */
 
-/* Column of the recording that was measured: of a service, or (SPACE_NONE) of the whole. */
+/* Column of the recording that was measured: of a service, or (FEATURES_NONE) of the whole. */
 static int find(const struct twin_model *m, int service, const char *metric)
 {
-    const struct store_header *h = &m->space.header;
-    int found = SPACE_NONE;
-    for (int i = 0; found == SPACE_NONE && i < h->n_columns; i++) {
+    const struct store_header *h = &m->features.header;
+    int found = FEATURES_NONE;
+    for (int i = 0; found == FEATURES_NONE && i < h->n_columns; i++) {
         const char *dot = strrchr(h->columns[i], '.');
         const char *name = dot != NULL ? dot + 1 : h->columns[i];
-        const bool same = m->space.columns[i].service == service && strcmp(name, metric) == 0;
-        found = same && dataset_held(&m->data, i) ? i : SPACE_NONE;
+        const bool same = m->features.columns[i].service == service && strcmp(name, metric) == 0;
+        found = same && dataset_held(&m->data, i) ? i : FEATURES_NONE;
     }
     return found;
 }
@@ -45,16 +45,16 @@ static int source_of_service(const struct shown *s, int service, enum service_fe
     const struct twin_model *m = s->model;
     const struct service_cfg *cfg = &s->topology->cfg->services[service];
     const int found = find(m, s->service[service], service_feature_info[f].name);
-    const int desired = m->space.desired_at[s->service[service]];
+    const int desired = m->features.desired_at[s->service[service]];
     if (f == SF_ID) {
         return FROM_NUMBER;
     }
-    if (found != SPACE_NONE || (f != SF_DESIRED && f != SF_DEPLOYED)) {
-        return found != SPACE_NONE ? found : FROM_NOWHERE;
+    if (found != FEATURES_NONE || (f != SF_DESIRED && f != SF_DEPLOYED)) {
+        return found != FEATURES_NONE ? found : FROM_NOWHERE;
     }
-    return desired != SPACE_NONE && dataset_held(&m->data, desired) ? desired
-           : cfg->min_replicas == cfg->max_replicas                 ? FROM_BOUND
-                                                                    : FROM_NOWHERE;
+    return desired != FEATURES_NONE && dataset_held(&m->data, desired) ? desired
+           : cfg->min_replicas == cfg->max_replicas                    ? FROM_BOUND
+                                                                       : FROM_NOWHERE;
 }
 
 static int source_of_whole(const struct shown *s, enum global_feature f)
@@ -64,8 +64,8 @@ static int source_of_whole(const struct shown *s, enum global_feature f)
         [GF_ENTRY_DIFF] = FROM_RISE,  [GF_ENTRY_TREND] = FROM_RISE, [GF_ANSWERED] = FROM_NOWHERE,
         [GF_RESPONSE] = FROM_NOWHERE,
     };
-    const int found = find(s->model, SPACE_NONE, global_feature_info[f].name);
-    return found != SPACE_NONE ? found : s->model->data.loaded ? of_load[f] : FROM_NOWHERE;
+    const int found = find(s->model, FEATURES_NONE, global_feature_info[f].name);
+    return found != FEATURES_NONE ? found : s->model->data.loaded ? of_load[f] : FROM_NOWHERE;
 }
 
 static enum err allocate(struct shown *s, struct arena *arena)
@@ -114,7 +114,7 @@ static double over_entries(const struct shown *s, const int *columns, const floa
     double sum = 0.0;
     for (int i = 0; i < t->n_entries; i++) {
         const int column = columns[t->entries[i]];
-        sum += column != SPACE_NONE ? (double)state[column] : (double)NAN;
+        sum += column != FEATURES_NONE ? (double)state[column] : (double)NAN;
     }
     return sum / t->n_entries;
 }
@@ -154,9 +154,9 @@ enum err shown_init(struct shown *s, struct arena *arena, const struct twin_mode
     TRY(allocate(s, arena));
     for (int i = 0; i < topology->n_services; i++) {
         s->service[i] = shown_service(model, topology->cfg->services[i].name);
-        CHECK(s->service[i] != SPACE_NONE);
+        CHECK(s->service[i] != FEATURES_NONE);
         const int p95 = find(model, s->service[i], "latency_p95");
-        s->quantile[i] = p95 != SPACE_NONE ? p95 : find(model, s->service[i], "latency_p99");
+        s->quantile[i] = p95 != FEATURES_NONE ? p95 : find(model, s->service[i], "latency_p99");
         s->error_ratio[i] = find(model, s->service[i], "error_ratio");
         for (int f = 0; f < SERVICE_FEATURES; f++) {
             const enum service_feature feature = (enum service_feature)f;

@@ -26,7 +26,7 @@ struct shown {
     int *from;                   /* (n_state) column of the recording, or enum shown_source */
     float *age;                  /* (n_state) lag_s; INFINITY: unknown */
     int *service;                /* (n_services) of the topology: its number in the recording */
-    int *error_ratio, *quantile; /* (n_services) columns of the recording; SPACE_NONE */
+    int *error_ratio, *quantile; /* (n_services) columns of the recording; FEATURES_NONE */
     unsigned known;              /* bits of the outcomes that are known in such a twin */
 };
 
@@ -41,7 +41,7 @@ void shown_state(float *out, const struct shown *s, const float *state, const fl
 void shown_outcomes(struct plant_outcomes *out, const struct shown *s, const float *view,
                     const float *state, const struct plant_cfg *cfg);
 
-/* Number of the service in the recording; SPACE_NONE. */
+/* Number of the service in the recording; FEATURES_NONE. */
 int shown_service(const struct twin_model *model, const char *name);
 
 #endif

@@ -1,20 +1,20 @@
-/* Worlds with a schedule above them and an account below. See twin.h. */
+/* A batch of trajectories, driven by schedules, as a plant. See twin.h. */
 #include "core/twin/twin.h"
 
 #include "core/base/log.h"
 #include "core/plant/schema.h"
 #include "core/scenario/schedule.h"
 #include "core/twin/shown.h"
-#include "core/twin/worlds.h"
+#include "core/twin/twin_batch.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { TILE_WORLDS = 8, START_NEAREST = 16, DRAW_MEMBER = 100, DRAW_START = 101 };
+enum { TILE_ENVS = 8, START_NEAREST = 16, DRAW_MEMBER = 100, DRAW_START = 101 };
 
-/* What the twin keeps of an environment beside its world. */
-struct place {
+/* What the twin stores of an environment beside its trajectory. */
+struct twin_env {
     const struct schedule *schedule;
     struct plant_truth truth; /* of the last period */
     int period;               /* the next one, from 0 */
@@ -24,30 +24,30 @@ struct twin {
     struct plant plant;
     const struct twin_model *model;
     struct shown shown; /* of a recording: what of it is a state */
-    float *view;        /* (n_env, n_state) states as shown; NULL: as the worlds have them */
-    struct worlds worlds;
-    struct place *places; /* (n_env) */
-    float *load;          /* (n_env) offered in the period that is stepped */
-    double *legit;        /* (n_env) share of it that is legitimate */
-    int32_t *delta;       /* (n_env, n_services) executed in it, in the order of the traces */
+    float *view;        /* (n_env, n_state) states as shown; NULL: as the batch has them */
+    struct twin_batch batch;
+    struct twin_env *envs; /* (n_env) */
+    float *load;           /* (n_env) offered in the period that is stepped */
+    double *legit;         /* (n_env) share of it that is legitimate */
+    int32_t *delta;        /* (n_env, n_services) executed in it, in the order of the traces */
 };
 
 /* What environment lid shows now. */
 static void show(struct twin *t, int lid)
 {
     if (t->view != NULL) {
-        const int history = t->model->space.history;
-        const float *load = t->worlds.load + (ptrdiff_t)lid * history;
+        const int history = t->model->features.history;
+        const float *load = t->batch.load + (ptrdiff_t)lid * history;
         const float loads[2] = {load[0], load[history > 1 ? 1 : 0]};
         shown_state(t->view + (ptrdiff_t)lid * t->plant.n_state, &t->shown,
-                    worlds_state(&t->worlds, lid), loads);
+                    twin_batch_state(&t->batch, lid), loads);
     }
 }
 
 /* ---- the interface ---- */
 
-/* The recorded beginning whose load is k-th nearest to `load`: around its place in the sorted list.
- */
+/* The recorded beginning whose load is k-th nearest to `load`: around its position in the sorted
+ * list. */
 static int start_near(const struct twin_model *m, double load, uint32_t k)
 {
     int lo = 0, hi = m->n_starts;
@@ -70,23 +70,23 @@ static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id
     struct twin *t = (struct twin *)p;
     const struct twin_model *m = t->model;
     const struct rng_key key = rng_key(id->seed, RNG_TWIN, id->split);
-    const uint32_t tile = id->env / TILE_WORLDS;
+    const uint32_t tile = id->env / TILE_ENVS;
     const uint32_t drawn = rng_philox(key, DRAW_MEMBER, tile, id->episode, 0).v[0];
-    const struct world_id world = {.key = key,
-                                   .env = id->env,
-                                   .episode = id->episode,
-                                   .member =
-                                       (int)rng_below(drawn, (uint32_t)m->ensemble.n_members)};
+    const struct twin_batch_id trajectory = {
+        .key = key,
+        .env = id->env,
+        .episode = id->episode,
+        .member = (int)rng_below(drawn, (uint32_t)m->ensemble.n_members)};
     double load = 0.0, legit = 1.0;
     (void)horizon;
     if (schedule != NULL) { /* nobody attacks before an episode */
         load = schedule_load(schedule, &legit, 0, p->cfg->period_s);
         load *= legit;
     }
-    t->places[lid] = (struct place){.schedule = schedule};
+    t->envs[lid] = (struct twin_env){.schedule = schedule};
     const uint32_t start = rng_philox(key, DRAW_START, id->env, id->episode, 0).v[0];
-    worlds_begin(&t->worlds, lid, &world, &m->data, start_near(m, load, start));
-    worlds_settle(&t->worlds, lid, (float)load);
+    twin_batch_begin(&t->batch, lid, &trajectory, &m->data, start_near(m, load, start));
+    twin_batch_set_load(&t->batch, lid, (float)load);
     show(t, lid);
     return ERR_OK;
 }
@@ -95,12 +95,12 @@ static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id
 static void clip(struct twin *t, int lid, int32_t *out, const int32_t *delta)
 {
     const struct topology *topology = t->plant.topology;
-    const float *state = worlds_state(&t->worlds, lid);
+    const float *state = twin_batch_state(&t->batch, lid);
     for (int s = 0; s < topology->n_services; s++) {
         const struct service_cfg *cfg = &topology->cfg->services[s];
         const int traced = t->view != NULL ? t->shown.service[s] : s;
-        const int at = t->model->space.desired_at[traced];
-        const int desired = at != SPACE_NONE ? (int)state[at] : cfg->min_replicas;
+        const int at = t->model->features.desired_at[traced];
+        const int desired = at != FEATURES_NONE ? (int)state[at] : cfg->min_replicas;
         const int lo = cfg->min_replicas - desired, hi = cfg->max_replicas - desired;
         out[traced] = delta[s] < lo ? lo : delta[s] > hi ? hi : delta[s];
     }
@@ -109,7 +109,7 @@ static void clip(struct twin *t, int lid, int32_t *out, const int32_t *delta)
 /* The offered load of the coming period; 0 if the twin does not know loads. */
 static float load_of(struct twin *t, int lid)
 {
-    const struct place *at = &t->places[lid];
+    const struct twin_env *at = &t->envs[lid];
     t->legit[lid] = 1.0;
     return at->schedule == NULL ? 0.0F
                                 : (float)schedule_load(at->schedule, &t->legit[lid], at->period,
@@ -119,12 +119,12 @@ static float load_of(struct twin *t, int lid)
 /* Exact counters of the period that has passed, of a twin that has them. */
 static void count(struct twin *t, int lid)
 {
-    struct place *at = &t->places[lid];
-    float measure[SPACE_MEASURES];
-    memcpy(measure, t->worlds.measure + (ptrdiff_t)lid * SPACE_MEASURES, sizeof measure);
-    space_measure_back(measure, &t->model->space, worlds_state(&t->worlds, lid));
-    space_truth(&at->truth, measure, at->truth.inflight, (double)t->load[lid], t->legit[lid],
-                t->plant.cfg->period_s);
+    struct twin_env *at = &t->envs[lid];
+    float kpi[FEATURES_KPIS];
+    memcpy(kpi, t->batch.kpi + (ptrdiff_t)lid * FEATURES_KPIS, sizeof kpi);
+    features_kpis_decode(kpi, &t->model->features, twin_batch_state(&t->batch, lid));
+    features_truth(&at->truth, kpi, at->truth.inflight, (double)t->load[lid], t->legit[lid],
+                   t->plant.cfg->period_s);
 }
 
 static enum err twin_pass(struct plant *p, const int32_t *delta, const struct attack_action *attack,
@@ -140,7 +140,7 @@ static enum err twin_pass(struct plant *p, const int32_t *delta, const struct at
         clip(t, i, t->delta + (ptrdiff_t)i * n, delta + (ptrdiff_t)i * n);
         t->load[i] = load_of(t, i);
     }
-    worlds_step(&t->worlds, t->delta, NULL, t->load, active);
+    twin_batch_step(&t->batch, t->delta, NULL, t->load, active);
     for (int i = 0; i < p->n_env; i++) {
         if (active != NULL && active[i] == 0) {
             continue;
@@ -149,7 +149,7 @@ static enum err twin_pass(struct plant *p, const int32_t *delta, const struct at
             count(t, i);
         }
         show(t, i);
-        t->places[i].period++;
+        t->envs[i].period++;
     }
     return ERR_OK;
 }
@@ -157,7 +157,8 @@ static enum err twin_pass(struct plant *p, const int32_t *delta, const struct at
 static const float *twin_state(const struct plant *p, int lid)
 {
     const struct twin *t = (const struct twin *)p;
-    return t->view != NULL ? t->view + (ptrdiff_t)lid * p->n_state : worlds_state(&t->worlds, lid);
+    return t->view != NULL ? t->view + (ptrdiff_t)lid * p->n_state
+                           : twin_batch_state(&t->batch, lid);
 }
 
 static const float *twin_age(const struct plant *p, int lid)
@@ -169,23 +170,23 @@ static const float *twin_age(const struct plant *p, int lid)
 static void twin_outcomes(struct plant_outcomes *out, const struct plant *p, int lid)
 {
     const struct twin *t = (const struct twin *)p;
-    shown_outcomes(out, &t->shown, twin_state(p, lid), worlds_state(&t->worlds, lid), p->cfg);
+    shown_outcomes(out, &t->shown, twin_state(p, lid), twin_batch_state(&t->batch, lid), p->cfg);
 }
 
 static double twin_clock_s(const struct plant *p, int lid)
 {
-    return ((const struct twin *)p)->places[lid].period * p->cfg->period_s;
+    return ((const struct twin *)p)->envs[lid].period * p->cfg->period_s;
 }
 
 static const struct plant_truth *twin_truth(const struct plant *p, int lid)
 {
-    return &((const struct twin *)p)->places[lid].truth;
+    return &((const struct twin *)p)->envs[lid].truth;
 }
 
-const int64_t *twin_asked(const struct plant *p)
+const int64_t *twin_steps_by_source(const struct plant *p)
 {
     CHECK(p->ops->reset == twin_reset);
-    return ((const struct twin *)p)->worlds.asked;
+    return ((const struct twin *)p)->batch.steps_by_source;
 }
 
 static const struct plant_ops twin_ops = {
@@ -252,11 +253,12 @@ static enum err check_actions(const struct twin_model *model, const struct topol
 {
     for (int i = 0; i < topology->n_services; i++) {
         const struct service_cfg *cfg = &topology->cfg->services[i];
-        const int service = shown_service(model, cfg->name), at = model->space.desired_at[service];
+        const int service = shown_service(model, cfg->name),
+                  at = model->features.desired_at[service];
         if (cfg->min_replicas == cfg->max_replicas) {
             continue; /* nobody may scale it */
         }
-        if (at == SPACE_NONE || !dataset_held(&model->data, at)) {
+        if (at == FEATURES_NONE || !dataset_held(&model->data, at)) {
             return unlike(file,
                           "cannot know what scaling '%s' does: its replicas were not recorded; "
                           "set min_replicas and max_replicas of this service to the number it had, "
@@ -278,9 +280,9 @@ static enum err check_actions(const struct twin_model *model, const struct topol
 static enum err check_recording(const struct twin_model *model, const struct topology *topology,
                                 const struct plant_cfg *cfg, const char *file)
 {
-    const struct store_header *h = &model->space.header;
+    const struct store_header *h = &model->features.header;
     for (int i = 0; i < topology->n_services; i++) {
-        if (shown_service(model, topology->cfg->services[i].name) == SPACE_NONE) {
+        if (shown_service(model, topology->cfg->services[i].name) == FEATURES_NONE) {
             return unlike(file, "has no service '%s', which the topology has",
                           topology->cfg->services[i].name);
         }
@@ -306,8 +308,8 @@ static enum err check_recording(const struct twin_model *model, const struct top
 enum err twin_check(const struct twin_model *model, const struct topology *topology,
                     const struct plant_cfg *cfg, const char *file)
 {
-    const struct space *s = &model->space;
-    if (s->n_measures == 0) {
+    const struct features *s = &model->features;
+    if (s->n_kpis == 0) {
         return check_recording(model, topology, cfg, file);
     }
     if (s->n_services != topology->n_services || s->n_state != state_size(topology->n_services)) {
@@ -346,13 +348,13 @@ enum err twin_new(struct plant **out, struct arena *arena, const struct twin_mod
                                  .n_state = state_size(topology->n_services),
                                  .can = PLANT_REPEATS | (model->data.loaded ? PLANT_DRIVEN : 0U)},
                        .model = model,
-                       .places = ARENA_NEW(arena, n_env, struct place),
+                       .envs = ARENA_NEW(arena, n_env, struct twin_env),
                        .load = ARENA_NEW(arena, n_env, float),
                        .legit = ARENA_NEW(arena, n_env, double),
                        .delta = ARENA_NEW(arena, n_env * topology->n_services, int32_t)};
     TRY(arena_error(arena));
-    TRY(worlds_init(&t->worlds, arena, model, n_env));
-    if (model->space.n_measures > 0) {
+    TRY(twin_batch_init(&t->batch, arena, model, n_env));
+    if (model->features.n_kpis > 0) {
         t->plant.can |= PLANT_EXACT;
     } else {
         t->plant.ops = &twin_ops_shown;

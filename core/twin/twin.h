@@ -36,7 +36,7 @@ enum err twin_new(struct plant **out, struct arena *arena, const struct twin_mod
                   const struct plant_cfg *cfg, const struct topology *topology,
                   int n_env) WARN_UNUSED;
 
-/* (WORLDS_SOURCES, worlds.h) steps since the twin was made, by who answered. */
-const int64_t *twin_asked(const struct plant *p);
+/* (TWIN_SOURCES, twin_batch.h) steps since the twin was made, by their source. */
+const int64_t *twin_steps_by_source(const struct plant *p);
 
 #endif

@@ -66,7 +66,7 @@ struct examination {
     const struct plant_cfg *plant;
     struct accuracy_cfg cfg;
     struct dataset other;
-    struct space space;
+    struct features features;
     struct arena scratch;
 };
 
@@ -74,9 +74,9 @@ static enum err read_other(struct examination *x, const struct twin_model *m)
 {
     struct store store;
     TRY(store_open(&store, x->s->arena, x->s->o->on));
-    enum err e = store_same_header(&m->space.header, x->s->twin, &store.header, x->s->o->on);
+    enum err e = store_same_header(&m->features.header, x->s->twin, &store.header, x->s->o->on);
     if (e == ERR_OK) {
-        e = dataset_read(&x->other, x->s->arena, &store, &m->space);
+        e = dataset_read(&x->other, x->s->arena, &store, &m->features);
     }
     store_close(&store);
     return e;
@@ -86,7 +86,7 @@ static enum err examine(struct trial *t, struct examination *x)
 {
     struct accuracy_cfg cfg = x->cfg;
     TRY(model_load(&t->model, x->s->arena, &t->use, x->s->twin));
-    if (x->s->o->on != NULL && x->other.space == NULL) {
+    if (x->s->o->on != NULL && x->other.features == NULL) {
         TRY(read_other(x, &t->model));
     }
     cfg.data = x->s->o->on != NULL ? &x->other : &t->model.data;
@@ -297,7 +297,7 @@ static enum err print_answers(const struct answers *all, const struct eval_cfg *
     table_init(&t, arena, head, 5, 1);
     for (int k = 0; k < cfg->n_controllers; k++) {
         table_text(&t, controller_label(&cfg->controllers[k]));
-        for (int i = 0; i < WORLDS_SOURCES; i++) {
+        for (int i = 0; i < TWIN_SOURCES; i++) {
             table_cell(&t, "%.1f %%", 100.0 * (double)all[k].asked[i] / (double)all[k].steps);
         }
     }

@@ -58,7 +58,7 @@ static enum err tell(const struct fit_outcome *f, const struct fit_order *o, str
     }
     printf("%d transitions for training, %d for validation, %d held out; %d inputs, %d targets\n",
            d->n_at[STORE_TRAIN], d->n_at[STORE_VALIDATION], d->n_at[STORE_HELD_OUT],
-           f->model.space.n_in, f->model.space.n_target);
+           f->model.features.n_in, f->model.features.n_target);
     TRY(print_members(&f->model, arena));
     printf("error: mean squared, in units of the targets' variance, on whole episodes\n");
     if (o->from != NULL) {

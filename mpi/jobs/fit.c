@@ -153,10 +153,10 @@ static enum err save(struct fit *f)
 static enum err warn_of_actions(const struct twin_model *m, struct arena *arena)
 {
     const char *list = "";
-    for (int i = 0; i < m->space.n_services; i++) {
+    for (int i = 0; i < m->features.n_services; i++) {
         if (!dataset_moves(&m->data, i)) {
             list = arena_printf(arena, "%s%s'%s'", list, list[0] != '\0' ? ", " : "",
-                                m->space.header.services[i]);
+                                m->features.header.services[i]);
             TRY(arena_error(arena));
         }
     }

@@ -1,18 +1,18 @@
 /* Speed of the digital twin, on one core, with the quickstart's services and the networks of the
  * defaults.
  *
- * A step of a tile is timed without a table: eight worlds that ask one network. Beside it stand the
- * matrix products of that step alone, in the same run: what is left is inputs, noise, limits. Then
- * the table: a lookup of a decision that was recorded, and of one that was not: a key from a state
- * in the cache, then a search in random places of a table that no cache holds.
+ * A step of a tile is timed without a table: eight trajectories that one network predicts. Beside
+ * it stand the matrix products of that step alone, in the same run: what is left is inputs, noise,
+ * limits. Then the table: a lookup of a decision that was recorded, and of one that was not: a key
+ * from a state in the cache, then a search in random places of a table that no cache holds.
  *
  * What is learned has no influence on speed, so nothing is: weights are drawn, transitions too,
  * with the magnitudes of a cluster's. Checked before anything is timed: a tile's states are those
- * of eight worlds alone, bit by bit; every recorded decision is found, no other one.
+ * of eight trajectories alone, bit by bit; every recorded decision is found, no other one.
  */
 #include "core/plant/schema.h"
 #include "core/twin/learn.h"
-#include "core/twin/worlds.h"
+#include "core/twin/twin_batch.h"
 #include "mpi/jobs/experiment.h"
 #include "tests/bench/bench.h"
 
@@ -25,7 +25,7 @@ struct bench {
     struct buf topology; /* YAML */
     struct twin_cfg use;
     struct twin_model model;
-    struct worlds tile;
+    struct twin_batch tile;
     int32_t *delta;         /* (TILE, services) */
     float *load;            /* (TILE) */
     int *query;             /* (QUERIES) rows, in no order */
@@ -52,7 +52,7 @@ static enum err describe(struct bench *b)
     TRY(cfg_print_resolved(&b->topology, topology_fields, &b->x.cfg.topology, CFG_ALL));
     TRY(buf_append(&b->topology, "", 1));
     b->header.topology = (const char *)b->topology.data;
-    return space_init(&b->model.space, &b->x.arena, &b->header, 2);
+    return features_init(&b->model.features, &b->x.arena, &b->header, 2);
 }
 
 static float between(uint32_t word, float lo, float hi)
@@ -62,7 +62,7 @@ static float between(uint32_t word, float lo, float hi)
 
 static void draw_row(struct dataset *d, int row)
 {
-    const struct space *s = d->space;
+    const struct features *s = d->features;
     const struct rng_key key = rng_key(1, RNG_TWIN, RNG_TRAIN);
     float *state = d->state + (ptrdiff_t)row * s->n_state;
     for (int i = 0; i < s->n_state; i += 4) {
@@ -81,8 +81,8 @@ static void draw_row(struct dataset *d, int row)
     d->load[row] = between(u.v[0], 100, 600);
     d->delta[(ptrdiff_t)row * s->n_services] = (int32_t)rng_below(u.v[1], 3) - 1;
     d->episode[row] = row / (STEPS_OF_EPISODE + 1);
-    for (int i = 0; i < SPACE_MEASURES; i++) {
-        d->measure[(ptrdiff_t)row * SPACE_MEASURES + i] = between(u.v[2], 0, 1);
+    for (int i = 0; i < FEATURES_KPIS; i++) {
+        d->kpi[(ptrdiff_t)row * FEATURES_KPIS + i] = between(u.v[2], 0, 1);
     }
 }
 
@@ -90,10 +90,10 @@ static enum err draw_data(struct bench *b, int n)
 {
     struct arena *a = &b->x.arena;
     struct dataset *d = &b->model.data;
-    const struct space *s = &b->model.space;
+    const struct features *s = &b->model.features;
     const int episodes = (n + STEPS_OF_EPISODE - 1) / STEPS_OF_EPISODE;
     const size_t rows = (size_t)episodes * (STEPS_OF_EPISODE + 1);
-    *d = (struct dataset){.space = s,
+    *d = (struct dataset){.features = s,
                           .n_episodes = episodes,
                           .n_rows = (int)rows,
                           .episodes = ARENA_NEW(a, episodes, struct dataset_episode),
@@ -101,7 +101,7 @@ static enum err draw_data(struct bench *b, int n)
                           .delta = ARENA_NEW(a, rows * (size_t)s->n_services, int32_t),
                           .attack = ARENA_NEW(a, rows * STORE_ATTACK, int32_t),
                           .load = ARENA_NEW(a, rows, float),
-                          .measure = ARENA_NEW(a, rows * SPACE_MEASURES, float),
+                          .kpi = ARENA_NEW(a, rows * FEATURES_KPIS, float),
                           .episode = ARENA_NEW(a, rows, int)};
     d->at[STORE_TRAIN] = ARENA_NEW(a, rows, int);
     TRY(arena_error(a));
@@ -120,20 +120,20 @@ static enum err draw_data(struct bench *b, int n)
 
 /* ---- networks ---- */
 
-/* Weights as before training, a bank of normal residuals in a row. */
+/* Weights as before training, a pool of normal residuals in a row. */
 static enum err draw_member(struct bench *b, int i)
 {
     struct ensemble *e = &b->model.ensemble;
-    struct noise *bank = &e->members[i].noise;
+    struct residual_pool *pool = &e->members[i].residuals;
     const struct rng_key key = rng_key(2, RNG_TWIN, RNG_TRAIN);
     TRY(mlp_init_params(&e->mlp, e->members[i].params, 1.4, 0.1, key, (uint32_t)i, &b->scratch));
-    TRY(noise_init(bank, &b->x.arena, b->x.cfg.fit.noise_rows, b->model.space.n_target));
-    for (int row = 0; row < bank->n; row++) {
-        bank->level[row] = 0.02F * ((float)row / (float)bank->n - 0.5F);
-        bank->next[row] = row + 1 < bank->n ? row + 1 : NOISE_NONE;
-        for (int k = 0; k < b->model.space.n_target; k++) {
+    TRY(residual_pool_init(pool, &b->x.arena, b->x.cfg.fit.noise_rows, b->model.features.n_target));
+    for (int row = 0; row < pool->n; row++) {
+        pool->level[row] = 0.02F * ((float)row / (float)pool->n - 0.5F);
+        pool->next[row] = row + 1 < pool->n ? row + 1 : RESIDUAL_NONE;
+        for (int k = 0; k < b->model.features.n_target; k++) {
             const struct rng_block u = rng_philox(key, (uint32_t)k, (uint32_t)row, (uint32_t)i, 1);
-            bank->z[(ptrdiff_t)row * b->model.space.n_target + k] =
+            pool->z[(ptrdiff_t)row * b->model.features.n_target + k] =
                 (float)rng_normal(u.v[0], u.v[1]);
         }
     }
@@ -148,8 +148,8 @@ static enum err draw_networks(struct bench *b)
                                          .n_hidden = fit->n_hidden,
                                          .n_members = fit->members,
                                          .residual = fit->predict == PREDICT_RESIDUAL};
-    TRY(ensemble_init(&m->ensemble, &b->x.arena, &m->space, &shape));
-    TRY(learn_scalers(&m->ensemble, &m->space, &m->data, &b->scratch));
+    TRY(ensemble_init(&m->ensemble, &b->x.arena, &m->features, &shape));
+    TRY(learn_scalers(&m->ensemble, &m->features, &m->data, &b->scratch));
     for (int i = 0; i < fit->members; i++) {
         TRY(draw_member(b, i));
     }
@@ -164,15 +164,15 @@ static enum err bench_init(struct bench *b, int n)
     *m = (struct twin_model){.cfg = &b->use};
     TRY(describe(b));
     TRY(draw_data(b, n));
-    dataset_settle(&m->space, &m->data);
+    dataset_mark_exact(&m->features, &m->data);
     TRY(draw_networks(b));
     const struct lookup_cfg table = {.metrics = (const char *const *)b->use.key,
                                      .n_metrics = b->use.n_key,
                                      .quantum = b->use.quantum};
     TRY(lookup_init(&m->table, a, &m->data, m->data.at[STORE_TRAIN], m->data.n_at[STORE_TRAIN],
                     &table));
-    TRY(worlds_init(&b->tile, a, m, TILE));
-    b->delta = ARENA_NEW(a, TILE * m->space.n_services, int32_t);
+    TRY(twin_batch_init(&b->tile, a, m, TILE));
+    b->delta = ARENA_NEW(a, TILE * m->features.n_services, int32_t);
     b->load = ARENA_NEW(a, TILE, float);
     b->query = ARENA_NEW(a, QUERIES, int);
     b->key = ARENA_NEW(a, QUERIES, struct lookup_key);
@@ -186,11 +186,12 @@ static enum err bench_init(struct bench *b, int n)
 
 /* ---- a tile ---- */
 
-static void begin(struct worlds *w, int first, const struct bench *b)
+static void begin(struct twin_batch *w, int first, const struct bench *b)
 {
     for (int i = 0; i < w->n; i++) {
-        const struct world_id id = {rng_key(4, RNG_TWIN, RNG_TRAIN), (uint32_t)(first + i), 0, 1};
-        worlds_begin(w, i, &id, &b->model.data, b->query[first + i]);
+        const struct twin_batch_id id = {rng_key(4, RNG_TWIN, RNG_TRAIN), (uint32_t)(first + i), 0,
+                                         1};
+        twin_batch_begin(w, i, &id, &b->model.data, b->query[first + i]);
     }
 }
 
@@ -198,30 +199,31 @@ static void decide(const struct bench *b, int t)
 {
     for (int i = 0; i < TILE; i++) {
         b->load[i] = 200.0F + (float)((t * 7 + i * 31) % 100);
-        b->delta[(ptrdiff_t)i * b->model.space.n_services] = (t + i) % 3 - 1;
+        b->delta[(ptrdiff_t)i * b->model.features.n_services] = (t + i) % 3 - 1;
     }
 }
 
 static enum err check_tile(struct bench *b)
 {
-    const struct space *s = &b->model.space;
+    const struct features *s = &b->model.features;
     for (int lookup = LOOKUP_NONE; lookup <= LOOKUP_QUANTISED; lookup += LOOKUP_QUANTISED) {
         b->use.lookup = lookup;
         begin(&b->tile, 0, b);
-        struct worlds alone[TILE];
+        struct twin_batch alone[TILE];
         for (int i = 0; i < TILE; i++) {
-            TRY(worlds_init(&alone[i], &b->scratch, &b->model, 1));
+            TRY(twin_batch_init(&alone[i], &b->scratch, &b->model, 1));
             begin(&alone[i], i, b);
         }
         for (int t = 0; t < 40; t++) {
             decide(b, t);
-            worlds_step(&b->tile, b->delta, NULL, b->load, NULL);
+            twin_batch_step(&b->tile, b->delta, NULL, b->load, NULL);
             for (int i = 0; i < TILE; i++) {
-                worlds_step(&alone[i], b->delta + (ptrdiff_t)i * s->n_services, NULL, b->load + i,
-                            NULL);
-                if (memcmp(worlds_state(&b->tile, i), worlds_state(&alone[i], 0),
+                twin_batch_step(&alone[i], b->delta + (ptrdiff_t)i * s->n_services, NULL,
+                                b->load + i, NULL);
+                if (memcmp(twin_batch_state(&b->tile, i), twin_batch_state(&alone[i], 0),
                            (size_t)s->n_state * sizeof(float)) != 0) {
-                    fprintf(stderr, "step %d, world %d: a tile's state is another one\n", t, i);
+                    fprintf(stderr, "step %d, trajectory %d: a tile's state is another one\n", t,
+                            i);
                     return ERR_MISMATCH;
                 }
             }
@@ -238,7 +240,7 @@ static double time_tile(struct bench *b, int steps)
     decide(b, 0);
     const double start = bench_cpu_s();
     for (int t = 0; t < steps; t++) {
-        worlds_step(&b->tile, b->delta, NULL, b->load, NULL);
+        twin_batch_step(&b->tile, b->delta, NULL, b->load, NULL);
     }
     return (bench_cpu_s() - start) / steps;
 }
@@ -279,15 +281,15 @@ static double flop_of(const struct mlp *net)
 static struct lookup_key key_at(const struct bench *b, int row, float beside)
 {
     const struct dataset *d = &b->model.data;
-    const float *states[SPACE_HISTORY_MAX];
-    float loads[SPACE_HISTORY_MAX + 1];
+    const float *states[FEATURES_HISTORY_MAX];
+    float loads[FEATURES_HISTORY_MAX + 1];
     dataset_history(states, loads, d, row);
     loads[0] += beside;
-    const struct space_decision decision = {.states = states,
-                                            .delta = d->delta +
-                                                     (ptrdiff_t)row * b->model.space.n_services,
-                                            .attack = d->attack + (ptrdiff_t)row * STORE_ATTACK,
-                                            .loads = loads};
+    const struct features_decision decision = {.states = states,
+                                               .delta = d->delta + (ptrdiff_t)row *
+                                                                       b->model.features.n_services,
+                                               .attack = d->attack + (ptrdiff_t)row * STORE_ATTACK,
+                                               .loads = loads};
     return lookup_key(&b->model.table, &decision);
 }
 
@@ -350,10 +352,10 @@ static enum err bench_run(struct bench *b, const struct bench_options *o)
     const struct mlp *net = &b->model.ensemble.mlp;
     const double step_s = bench_median(tile, rounds), products_s = bench_median(products, rounds);
     const double transitions = b->model.data.n_at[STORE_TRAIN];
-    const struct space *s = &b->model.space;
-    const double row_bytes = 4.0 * (s->n_state + s->n_services + STORE_ATTACK + 1 + s->n_measures);
+    const struct features *s = &b->model.features;
+    const double row_bytes = 4.0 * (s->n_state + s->n_services + STORE_ATTACK + 1 + s->n_kpis);
     bench_row("twin, without a table", TILE / step_s, "env-steps/s",
-              "%d worlds a step, %d inputs, %d outputs, %.0f FLOP each", TILE, s->n_in,
+              "%d trajectories a step, %d inputs, %d outputs, %.0f FLOP each", TILE, s->n_in,
               2 * s->n_target, flop_of(net));
     bench_row("its matrix products alone", TILE * flop_of(net) / products_s * 1e-9, "GF/s",
               "%d rows; %.0f %% of the FMA peak", TILE,
@@ -367,7 +369,7 @@ static enum err bench_run(struct bench *b, const struct bench_options *o)
     bench_row("table", (double)b->model.table.bytes / transitions, "MB/M transitions",
               "beside %.0f MB/M for the transitions themselves", row_bytes);
     bench_checked(
-        "a tile's states are those of %d worlds alone, bit by bit; all recorded decisions "
+        "a tile's states are those of %d trajectories alone, bit by bit; all recorded decisions "
         "are found, no others; medians of %d, CPU time",
         TILE, rounds);
     return ERR_OK;

@@ -3,7 +3,7 @@
  * is written again, and read again, as the same bytes. */
 #include "core/base/crc32c.h"
 #include "core/base/frame.h"
-#include "core/twin/worlds.h"
+#include "core/twin/twin_batch.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/store_fixture.h"
 
@@ -101,17 +101,17 @@ static const struct twin_cfg uses[] = {{.lookup = LOOKUP_QUANTISED,
 
 static void step(const struct twin_model *m, struct arena *arena)
 {
-    struct worlds w;
+    struct twin_batch w;
     const int32_t delta[N] = {0};
     const float load = 3.0F;
-    CHECK(worlds_init(&w, arena, m, 1) == ERR_OK);
+    CHECK(twin_batch_init(&w, arena, m, 1) == ERR_OK);
     for (int i = 0; i < m->ensemble.n_members; i++) {
-        const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), 0, 0, i};
-        worlds_begin(&w, 0, &id, &m->data, m->starts[0]);
+        const struct twin_batch_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), 0, 0, i};
+        twin_batch_begin(&w, 0, &id, &m->data, m->starts[0]);
         for (int t = 0; t < 3; t++) {
-            worlds_step(&w, delta, NULL, &load, NULL);
+            twin_batch_step(&w, delta, NULL, &load, NULL);
             for (int k = 0; k < S; k++) {
-                CHECK(isfinite(worlds_state(&w, 0)[k]));
+                CHECK(isfinite(twin_batch_state(&w, 0)[k]));
             }
         }
     }

@@ -6,7 +6,7 @@
 #include "core/trace/import.h"
 #include "mpi/jobs/experiment.h"
 #include "tests/unit/eval_rows.h"
-#include "tests/unit/twin_world.h"
+#include "tests/unit/twin_fixture.h"
 
 static const char quickstart[] = "configs/experiments/quickstart.yaml";
 
@@ -142,7 +142,7 @@ static void tables_of_an_evaluation(void **state)
 
 /* ---- a twin ---- */
 
-static enum err fit(struct twin_world *w, struct arena *arena, struct arena *scratch)
+static enum err fit(struct twin_fixture *w, struct arena *arena, struct arena *scratch)
 {
     TRY(model_begin(&w->model, arena, w->traces, &w->fit, NULL, scratch));
     for (int i = 0; i < w->fit.members; i++) {
@@ -162,25 +162,25 @@ static enum err build_fit(void *ctx, struct arena *arena)
 
 static enum err build_twin(void *ctx, struct arena *arena)
 {
-    struct twin_world *w = ctx;
-    struct worlds worlds;
+    struct twin_fixture *w = ctx;
+    struct twin_batch worlds;
     TRY(model_load(&w->model, arena, &w->use, w->file));
-    return worlds_init(&worlds, arena, &w->model, 4);
+    return twin_batch_init(&worlds, arena, &w->model, 4);
 }
 
 static void a_twin_and_its_fit(void **state)
 {
-    static struct twin_world w;
+    static struct twin_fixture w;
     (void)state;
-    assert_int_equal(twin_world_open(&w), 0);
+    assert_int_equal(twin_fixture_open(&w), 0);
     w.hidden[0] = w.hidden[1] = 8;
     w.fit.epochs = 1;
     w.fit.noise_rows = 16;
     linear_store(w.traces, 0, 12, 6, NULL);
-    twin_world_save(&w);
+    twin_fixture_save(&w);
     assert_true(refuse_each(build_fit, &w) > 100);
     assert_true(refuse_each(build_twin, &w) > 50);
-    assert_int_equal(twin_world_close(&w), 0);
+    assert_int_equal(twin_fixture_close(&w), 0);
 }
 
 /* ---- a table of measurements ---- */

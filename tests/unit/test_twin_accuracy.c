@@ -4,7 +4,7 @@
 #include "core/twin/accuracy.h"
 
 #include "core/report/fidelity.h"
-#include "tests/unit/twin_world.h"
+#include "tests/unit/twin_fixture.h"
 
 enum { EPISODES = 60, STEPS = 60, HORIZON = 5 };
 
@@ -12,27 +12,27 @@ static const struct stat_cfg stat = {.seed = 1, .resamples = 200, .level = 0.95}
 
 static int setup(void **state)
 {
-    static struct twin_world w;
+    static struct twin_fixture w;
     *state = &w;
-    return twin_world_open(&w);
+    return twin_fixture_open(&w);
 }
 
 static int teardown(void **state)
 {
-    return twin_world_close(*state);
+    return twin_fixture_close(*state);
 }
 
-static void load(struct twin_world *w, int epochs)
+static void load(struct twin_fixture *w, int epochs)
 {
     linear_store(w->traces, 0, EPISODES, STEPS, NULL);
     w->fit.epochs = epochs;
     w->fit.predict = PREDICT_DIRECT;
     w->use.lookup = LOOKUP_NONE;
-    twin_world_save(w);
+    twin_fixture_save(w);
     OK(model_load(&w->model, &w->scene.arena, &w->use, w->file));
 }
 
-static void measure(struct accuracy *a, struct twin_world *w)
+static void measure(struct accuracy *a, struct twin_fixture *w)
 {
     static const struct plant_cfg plant = {
         .period_s = 15, .latency_max_ms = 500, .timeout_s = 5, .cost_weight = 0.2};
@@ -45,7 +45,7 @@ static void measure(struct accuracy *a, struct twin_world *w)
 static double gap_by_hand(const struct dataset *d, const int *columns, int n_columns, int k,
                           bool hold, const double *mean)
 {
-    const int n = d->space->n_state;
+    const int n = d->features->n_state;
     double sum = 0.0, count = 0.0;
     for (int e = 0; e < d->n_episodes; e++) {
         const struct dataset_episode *at = &d->episodes[e];
@@ -63,7 +63,7 @@ static double gap_by_hand(const struct dataset *d, const int *columns, int n_col
 
 static void test_trivial_predictors(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct accuracy a;
     struct stat_interval v;
     load(w, 1);
@@ -97,7 +97,7 @@ static void test_trivial_predictors(void **state)
     assert_true(v.value == 0.0);
 }
 
-static double skill(struct twin_world *w, const struct accuracy *a, int k)
+static double skill(struct twin_fixture *w, const struct accuracy *a, int k)
 {
     struct stat_interval v;
     OK(accuracy_skill(&v, a, PREDICTOR_TWIN, accuracy_find(a, "cpu"), k, WINDOW_ALL, &stat,
@@ -108,7 +108,7 @@ static double skill(struct twin_world *w, const struct accuracy *a, int k)
 /* The noise of web.cpu is a tenth of what its load moves it by: what was learned must show. */
 static void test_learned(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct accuracy a, none;
     struct stat_interval v;
     load(w, 20);
@@ -133,7 +133,7 @@ static void test_learned(void **state)
 /* All periods are those under attack and the quiet ones. */
 static void test_windows(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct accuracy a;
     load(w, 1);
     measure(&a, w);
@@ -150,7 +150,7 @@ static void test_windows(void **state)
 /* The page has every table; the files are there. */
 static void test_fidelity(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct accuracy a;
     struct buf page;
     const int horizons[2] = {1, HORIZON};

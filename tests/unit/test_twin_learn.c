@@ -1,7 +1,7 @@
 /* Learning on a system whose noise is known: how near to it the means come, whether the scales are
  * its scales, what is kept, and that the same is learned twice.
  */
-#include "tests/unit/twin_world.h"
+#include "tests/unit/twin_fixture.h"
 
 #include "core/base/fmath.h"
 
@@ -9,14 +9,14 @@ enum { EPISODES = 40, STEPS = 60, MANY = 200 };
 
 static int setup(void **state)
 {
-    static struct twin_world w;
+    static struct twin_fixture w;
     *state = &w;
-    return twin_world_open(&w);
+    return twin_fixture_open(&w);
 }
 
 static int teardown(void **state)
 {
-    return twin_world_close(*state);
+    return twin_fixture_close(*state);
 }
 
 /* ---- the gradient ---- */
@@ -50,7 +50,7 @@ static void test_gradient(void **state)
                 square += gap[i] * gap[i];
             }
         }
-        const double error = learn_grade(dy, y, right, N, 0.125F);
+        const double error = learn_nll_grad(dy, y, right, N, 0.125F);
         assert_true(fabs(error - square) < 1e-5 * (1.0 + square));
         for (int i = 0; i < 2 * N; i++) {
             const double was = x[i];
@@ -67,17 +67,17 @@ static void test_gradient(void **state)
     /* One gap that nothing explains moves its scale by a bounded step. */
     const float far[2] = {0.0F, -7.0F}, right = 1e6F;
     float dy[2];
-    (void)learn_grade(dy, far, &right, 1, 1.0F);
+    (void)learn_nll_grad(dy, far, &right, 1, 1.0F);
     assert_true(dy[1] == -2.5F);
 }
 
 /* ---- what is learned ---- */
 
-static void learn_linear(struct twin_world *w, int episodes, int epochs)
+static void learn_linear(struct twin_fixture *w, int episodes, int epochs)
 {
     linear_store(w->traces, 0, episodes, STEPS, NULL);
     w->fit.epochs = epochs;
-    twin_world_fit(w);
+    twin_fixture_fit(w);
 }
 
 /* Sums over validation transitions, of a learned column: squared error and true variance; and of
@@ -91,13 +91,13 @@ static double sd_of(int target, double load)
     return target == 0 ? linear_web_sd(load) : target == 1 ? LINEAR_DB_SD : LINEAR_ENTRY_SD;
 }
 
-static struct sums judge(struct twin_world *w, int member, int target, double lo, double hi)
+static struct sums judge(struct twin_fixture *w, int member, int target, double lo, double hi)
 {
     const struct twin_model *m = &w->model;
     const struct dataset *d = &m->data;
-    const int n = m->space.n_target;
+    const int n = m->features.n_target;
     struct sums s = {0};
-    float *in = ARENA_NEW(&w->scratch, m->space.n_in, float);
+    float *in = ARENA_NEW(&w->scratch, m->features.n_in, float);
     float *y = ARENA_NEW(&w->scratch, 2 * n, float);
     float *right = ARENA_NEW(&w->scratch, n, float), *got = ARENA_NEW(&w->scratch, n, float);
     float *work = ARENA_NEW(&w->scratch, ensemble_work_floats(&m->ensemble, 1), float);
@@ -127,7 +127,7 @@ static void assert_between(double x, double lo, double hi, const char *what)
 }
 
 /* most: how far above the noise the error may be. */
-static void assert_learned(struct twin_world *w, double most)
+static void assert_learned(struct twin_fixture *w, double most)
 {
     for (int target = 0; target < 3; target++) {
         const struct sums all = judge(w, 0, target, 0.0, 1e9);
@@ -137,8 +137,8 @@ static void assert_learned(struct twin_world *w, double most)
         assert_between(low.scale / low.truth, 0.75, 1.35, "scale at a low load");
         assert_between(high.scale / high.truth, 0.75, 1.35, "scale at a high load");
     }
-    const struct noise *b = &w->model.ensemble.members[0].noise;
-    const int n = w->model.space.n_target;
+    const struct residual_pool *b = &w->model.ensemble.members[0].residuals;
+    const int n = w->model.features.n_target;
     for (int target = 0; target < 3; target++) {
         double sum = 0.0;
         for (int i = 0; i < b->n; i++) {
@@ -156,7 +156,7 @@ static void test_noise_floor(void **state)
 
 static void test_direct(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     w->fit.predict = PREDICT_DIRECT;
     learn_linear(w, MANY, 30);
     assert_false(w->model.ensemble.residual);
@@ -179,12 +179,12 @@ static void see(void *ctx, int epoch, double train_error, double validation_erro
     s->valid[s->n++] = validation_error;
 }
 
-static void begin(struct twin_world *w)
+static void begin(struct twin_fixture *w)
 {
     OK(model_begin(&w->model, &w->scene.arena, w->traces, &w->fit, NULL, &w->scratch));
 }
 
-static enum err learn(struct twin_world *w, int member, bool warm, struct seen *seen)
+static enum err learn(struct twin_fixture *w, int member, bool warm, struct seen *seen)
 {
     const struct learn_watch watch = {seen, see};
     *seen = (struct seen){.n = 0};
@@ -196,7 +196,7 @@ static enum err learn(struct twin_world *w, int member, bool warm, struct seen *
  * waits `patience` passes for another. */
 static void test_best_is_kept(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct seen seen;
     linear_store(w->traces, 0, EPISODES, STEPS, NULL);
     w->fit.epochs = 40;
@@ -222,7 +222,7 @@ static void test_best_is_kept(void **state)
 
 static void test_warm_start(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct seen cold, long_ago, warm;
     linear_store(w->traces, 0, EPISODES, STEPS, NULL);
     w->fit.epochs = 1;
@@ -240,7 +240,7 @@ static void test_warm_start(void **state)
 /* No pass is better than what there was: it is kept, as if nothing had been learned. */
 static void test_warm_start_is_kept(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct seen seen;
     linear_store(w->traces, 0, EPISODES, STEPS, NULL);
     w->fit.epochs = 10;
@@ -263,7 +263,7 @@ static void test_warm_start_is_kept(void **state)
 
 static void test_not_a_number(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct seen seen;
     linear_store(w->traces, 0, 8, STEPS, NULL);
     w->fit.lr = 1e30;
@@ -274,7 +274,7 @@ static void test_not_a_number(void **state)
 
 /* ---- the same again ---- */
 
-static void put(struct buf *out, struct twin_world *w, int member, uint64_t seed)
+static void put(struct buf *out, struct twin_fixture *w, int member, uint64_t seed)
 {
     struct seen seen;
     w->fit.seed = seed;
@@ -285,7 +285,7 @@ static void put(struct buf *out, struct twin_world *w, int member, uint64_t seed
 
 static void test_determinism(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct buf a, b;
     buf_init(&a);
     buf_init(&b);

@@ -1,12 +1,12 @@
 /* The table of transitions: who is the same, who is found, how often each successor is drawn; and
  * the nearest transition against a search through all of them. */
-#include "tests/unit/twin_world.h"
+#include "tests/unit/twin_fixture.h"
 
 /* n transitions, each an episode of its own: the load before is the load. Row 2 i is followed by
  * row 2 i + 1. */
 struct pairs {
     struct arena arena;
-    struct space space;
+    struct features features;
     struct dataset d;
     struct store_header header;
     int *rows; /* (n) */
@@ -23,7 +23,7 @@ static int setup(void **state)
     p.header = linear_header();
     arena_init(&p.arena);
     *state = &p;
-    return space_init(&p.space, &p.arena, &p.header, 1) == ERR_OK ? 0 : -1;
+    return features_init(&p.features, &p.arena, &p.header, 1) == ERR_OK ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -38,7 +38,7 @@ static void make(struct pairs *p, int n)
     struct dataset *d = &p->d;
     const size_t rows = 2 * (size_t)n;
     p->n = n;
-    *d = (struct dataset){.space = &p->space,
+    *d = (struct dataset){.features = &p->features,
                           .n_episodes = n,
                           .n_rows = 2 * n,
                           .episodes = ARENA_NEW(a, n, struct dataset_episode),
@@ -46,7 +46,7 @@ static void make(struct pairs *p, int n)
                           .delta = ARENA_NEW(a, rows * LINEAR_N, int32_t),
                           .attack = ARENA_NEW(a, rows * STORE_ATTACK, int32_t),
                           .load = ARENA_NEW(a, rows, float),
-                          .measure = ARENA_NEW(a, rows * SPACE_MEASURES, float),
+                          .kpi = ARENA_NEW(a, rows * FEATURES_KPIS, float),
                           .episode = ARENA_NEW(a, rows, int)};
     p->rows = ARENA_NEW(a, n, int);
     for (int i = 0; i < n; i++) {
@@ -75,25 +75,26 @@ static void fill(struct pairs *p, int spread)
 }
 
 /* A decision that a test may change. */
-struct asked {
+struct steps_by_source {
     float state[LINEAR_S], loads[2];
     int32_t delta[LINEAR_N], attack[STORE_ATTACK];
     const float *states[1];
 };
 
-static struct space_decision as_recorded(struct asked *a, const struct pairs *p, int row)
+static struct features_decision as_recorded(struct steps_by_source *a, const struct pairs *p,
+                                            int row)
 {
     memcpy(a->state, p->d.state + (ptrdiff_t)row * LINEAR_S, sizeof a->state);
     memcpy(a->delta, p->d.delta + (ptrdiff_t)row * LINEAR_N, sizeof a->delta);
     memcpy(a->attack, p->d.attack + (ptrdiff_t)row * STORE_ATTACK, sizeof a->attack);
     a->loads[0] = a->loads[1] = p->d.load[row];
     a->states[0] = a->state;
-    return (struct space_decision){
+    return (struct features_decision){
         .states = a->states, .delta = a->delta, .attack = a->attack, .loads = a->loads};
 }
 
 /* How many entries has the decision's key, and is `row` among them? */
-static int found(const struct lookup *t, const struct space_decision *d, int row, bool *among)
+static int found(const struct lookup *t, const struct features_decision *d, int row, bool *among)
 {
     int first = 0;
     const struct lookup_key key = lookup_key(t, d);
@@ -115,7 +116,7 @@ static void test_exact(void **state)
 {
     struct pairs *p = *state;
     struct lookup t;
-    struct asked a;
+    struct steps_by_source a;
     bool among;
     make(p, 500);
     fill(p, 1000);
@@ -123,7 +124,7 @@ static void test_exact(void **state)
     OK(lookup_init(&t, &p->arena, &p->d, p->rows, p->n, &p->cfg));
     assert_int_equal(t.n_columns, LINEAR_S);
     for (int i = 0; i < p->n; i++) {
-        const struct space_decision d = as_recorded(&a, p, 2 * i);
+        const struct features_decision d = as_recorded(&a, p, 2 * i);
         assert_true(found(&t, &d, 2 * i, &among) >= 1 && among);
         /* The last bit of anything is another decision. */
         float *floats[LINEAR_S + 2] = {a.state,     a.state + 1, a.state + 2, a.state + 3,
@@ -158,13 +159,13 @@ static void test_steps(void **state)
 {
     struct pairs *p = *state;
     struct lookup t;
-    struct asked a, b;
+    struct steps_by_source a, b;
     bool among;
     make(p, 300);
     fill(p, 1000);
     OK(lookup_init(&t, &p->arena, &p->d, p->rows, p->n, &p->cfg));
     assert_int_equal(t.n_columns, 4);
-    const struct space_decision d = as_recorded(&a, p, 0), moved = as_recorded(&b, p, 0);
+    const struct features_decision d = as_recorded(&a, p, 0), moved = as_recorded(&b, p, 0);
     const double cpu = 0.5 * deviation_of(p, WEB_CPU), load = 0.5 * deviation_of(p, LINEAR_S);
     a.state[WEB_CPU] = (float)(3.0 * cpu);
     a.state[DB_CPU] = (float)(2.0 * 0.5 * deviation_of(p, DB_CPU));
@@ -208,7 +209,7 @@ static void test_constant(void **state)
 {
     struct pairs *p = *state;
     struct lookup t;
-    struct asked a;
+    struct steps_by_source a;
     make(p, 1000);
     fill(p, 3);
     for (int i = 0; i < p->n; i++) {
@@ -218,7 +219,7 @@ static void test_constant(void **state)
     OK(lookup_init(&t, &p->arena, &p->d, p->rows, p->n, &p->cfg));
     for (int i = 0; i < 20; i++) {
         bool among;
-        const struct space_decision d = as_recorded(&a, p, 2 * i);
+        const struct features_decision d = as_recorded(&a, p, 2 * i);
         a.state[WEB_CPU] = next_up(0.1F);
         a.loads[0] = next_up(33.3F);
         assert_true(found(&t, &d, 2 * i, &among) >= 1 && among);
@@ -231,14 +232,14 @@ static void test_all_of_a_key(void **state)
 {
     struct pairs *p = *state;
     struct lookup t, back;
-    struct asked a, b;
+    struct steps_by_source a, b;
     make(p, 700);
     fill(p, 2);
     OK(lookup_init(&t, &p->arena, &p->d, p->rows, p->n, &p->cfg));
     int several = 0;
     for (int i = 0; i < p->n; i++) {
         bool among;
-        const struct space_decision d = as_recorded(&a, p, 2 * i), e = as_recorded(&b, p, 2 * i);
+        const struct features_decision d = as_recorded(&a, p, 2 * i), e = as_recorded(&b, p, 2 * i);
         const struct lookup_key key = lookup_key(&t, &d);
         int same = 0;
         for (int k = 0; k < p->n; k++) {
@@ -280,35 +281,36 @@ static void test_unknown_metric(void **state)
 static void test_frequencies(void **state)
 {
     struct pairs *p = *state;
-    enum { WORLDS = 7000 };
+    enum { TRAJECTORIES = 7000 };
     static const float to[7] = {10, 10, 20, 10, 30, 20, 10};
-    const double expected[3] = {WORLDS * 4.0 / 7.0, WORLDS * 2.0 / 7.0, WORLDS / 7.0};
+    const double expected[3] = {TRAJECTORIES * 4.0 / 7.0, TRAJECTORIES * 2.0 / 7.0,
+                                TRAJECTORIES / 7.0};
     const struct twin_cfg use = {.lookup = LOOKUP_QUANTISED, .successors = 7};
     const int hidden[1] = {4};
     const struct ensemble_shape shape = {.hidden = hidden, .n_hidden = 1, .n_members = 1};
     struct twin_model m = {.cfg = &use};
-    struct worlds w;
+    struct twin_batch w;
     int count[3] = {0};
     make(p, 7);
-    m.space = p->space;
+    m.features = p->features;
     m.data = p->d;
     for (int i = 0; i < 7; i++) {
         p->d.state[(2 * i + 1) * LINEAR_S + WEB_CPU] = to[i];
     }
     OK(lookup_init(&m.table, &p->arena, &p->d, p->rows, p->n, &p->cfg));
-    OK(ensemble_init(&m.ensemble, &p->arena, &m.space, &shape));
-    OK(worlds_init(&w, &p->arena, &m, WORLDS));
-    int32_t *delta = ARENA_NEW(&p->arena, WORLDS * LINEAR_N, int32_t);
-    float *load = ARENA_NEW(&p->arena, WORLDS, float);
-    for (int i = 0; i < WORLDS; i++) {
-        const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)i, 3, 0};
-        worlds_begin(&w, i, &id, &m.data, 0);
+    OK(ensemble_init(&m.ensemble, &p->arena, &m.features, &shape));
+    OK(twin_batch_init(&w, &p->arena, &m, TRAJECTORIES));
+    int32_t *delta = ARENA_NEW(&p->arena, TRAJECTORIES * LINEAR_N, int32_t);
+    float *load = ARENA_NEW(&p->arena, TRAJECTORIES, float);
+    for (int i = 0; i < TRAJECTORIES; i++) {
+        const struct twin_batch_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)i, 3, 0};
+        twin_batch_begin(&w, i, &id, &m.data, 0);
     }
-    worlds_step(&w, delta, NULL, load, NULL);
-    assert_int_equal(w.asked[FROM_TABLE], WORLDS);
+    twin_batch_step(&w, delta, NULL, load, NULL);
+    assert_int_equal(w.steps_by_source[FROM_TABLE], TRAJECTORIES);
     double chi2 = 0.0;
-    for (int i = 0; i < WORLDS; i++) {
-        count[(int)worlds_state(&w, i)[WEB_CPU] / 10 - 1]++;
+    for (int i = 0; i < TRAJECTORIES; i++) {
+        count[(int)twin_batch_state(&w, i)[WEB_CPU] / 10 - 1]++;
     }
     for (int k = 0; k < 3; k++) {
         chi2 += (count[k] - expected[k]) * (count[k] - expected[k]) / expected[k];
@@ -323,10 +325,10 @@ static float square(float x)
     return x * x;
 }
 
-static int search(const struct pairs *p, const struct lookup *t, const struct space_decision *d,
+static int search(const struct pairs *p, const struct lookup *t, const struct features_decision *d,
                   float radius)
 {
-    int best = SPACE_NONE;
+    int best = FEATURES_NONE;
     float best2 = radius * radius;
     for (int i = 0; i < p->n; i++) {
         const int row = 2 * i;
@@ -342,7 +344,7 @@ static int search(const struct pairs *p, const struct lookup *t, const struct sp
             const int c = t->column[k];
             d2 += square(state[c] * t->inv[k] - d->states[0][c] * t->inv[k]);
         }
-        if (same && (d2 < best2 || (d2 == best2 && best == SPACE_NONE))) {
+        if (same && (d2 < best2 || (d2 == best2 && best == FEATURES_NONE))) {
             best = row, best2 = d2;
         }
     }
@@ -354,7 +356,7 @@ static void test_nearest(void **state)
     struct pairs *p = *state;
     struct lookup t;
     struct twin_nearest s;
-    struct asked a;
+    struct steps_by_source a;
     float point[LINEAR_S + 2];
     static const float radii[] = {0.0F, 0.5F, 1.0F, 4.0F, 1000.0F};
     int none = 0, some = 0, others = 0;
@@ -365,15 +367,15 @@ static void test_nearest(void **state)
         OK(nearest_init(&s, &p->arena, &t, &p->d));
         for (int i = 0; i < 600; i++) {
             const float radius = radii[i % 5];
-            const struct space_decision d = as_recorded(&a, p, 2 * i);
+            const struct features_decision d = as_recorded(&a, p, 2 * i);
             a.state[WEB_CPU] += (float)(i % 4);
             a.loads[0] += (float)(i % 3) * 0.5F;
             a.delta[1] += i % 50 == 0;
             const int row = nearest_find(&s, &d, (double)radius, point);
             assert_int_equal(row, search(p, &t, &d, radius));
-            none += row == SPACE_NONE;
-            some += row != SPACE_NONE;
-            others += row != SPACE_NONE && row != 2 * i;
+            none += row == FEATURES_NONE;
+            some += row != FEATURES_NONE;
+            others += row != FEATURES_NONE && row != 2 * i;
         }
     }
     assert_true(none > 100 && some > 500 && others > 100);

@@ -2,27 +2,27 @@
  * that changed, get a sentence; so does memory that is short. */
 #include "core/base/frame.h"
 #include "proto/twin.h"
-#include "tests/unit/twin_world.h"
+#include "tests/unit/twin_fixture.h"
 
 enum { EPISODES = 9, STEPS = 5 };
 
 static int setup(void **state)
 {
-    static struct twin_world w;
+    static struct twin_fixture w;
     *state = &w;
-    if (twin_world_open(&w) != 0) {
+    if (twin_fixture_open(&w) != 0) {
         return -1;
     }
     w.hidden[0] = w.hidden[1] = 4;
     w.fit.epochs = 1;
     linear_store(w.traces, 0, EPISODES, STEPS, NULL);
-    twin_world_save(&w);
+    twin_fixture_save(&w);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    return twin_world_close(*state);
+    return twin_fixture_close(*state);
 }
 
 /* ---- the round trip ---- */
@@ -35,9 +35,9 @@ static void assert_same_floats(const float *a, const float *b, size_t n)
 static void assert_same_model(const struct twin_model *a, const struct twin_model *b)
 {
     const struct ensemble *x = &a->ensemble, *y = &b->ensemble;
-    const size_t n_in = (size_t)a->space.n_in, n_target = (size_t)a->space.n_target;
+    const size_t n_in = (size_t)a->features.n_in, n_target = (size_t)a->features.n_target;
     assert_int_equal(a->digest, b->digest);
-    assert_int_equal(a->space.history, b->space.history);
+    assert_int_equal(a->features.history, b->features.history);
     assert_int_equal(x->residual, y->residual);
     assert_int_equal(x->n_members, y->n_members);
     assert_same_floats(x->in_mean, y->in_mean, n_in);
@@ -45,26 +45,26 @@ static void assert_same_model(const struct twin_model *a, const struct twin_mode
     assert_same_floats(x->out_mean, y->out_mean, n_target);
     assert_same_floats(x->out_std, y->out_std, n_target);
     assert_same_floats(a->spread, b->spread, MODEL_SPREADS);
-    for (int i = 0; i < a->space.n_state + a->space.n_measures; i++) {
-        assert_same_floats(&a->space.columns[i].lo, &b->space.columns[i].lo, 1);
-        assert_same_floats(&a->space.columns[i].least, &b->space.columns[i].least, 1);
-        assert_same_floats(&a->space.columns[i].most, &b->space.columns[i].most, 1);
-        assert_same_floats(&a->space.columns[i].hi, &b->space.columns[i].hi, 1);
+    for (int i = 0; i < a->features.n_state + a->features.n_kpis; i++) {
+        assert_same_floats(&a->features.columns[i].lo, &b->features.columns[i].lo, 1);
+        assert_same_floats(&a->features.columns[i].least, &b->features.columns[i].least, 1);
+        assert_same_floats(&a->features.columns[i].most, &b->features.columns[i].most, 1);
+        assert_same_floats(&a->features.columns[i].hi, &b->features.columns[i].hi, 1);
     }
     for (int i = 0; i < x->n_members; i++) {
         const struct member *m = &x->members[i], *k = &y->members[i];
-        const size_t rows = (size_t)m->noise.n;
-        assert_int_equal(m->noise.n, k->noise.n);
+        const size_t rows = (size_t)m->residuals.n;
+        assert_int_equal(m->residuals.n, k->residuals.n);
         assert_int_equal(m->epochs, k->epochs);
         assert_true(m->error == k->error);
         assert_same_floats(m->params, k->params, x->mlp.n_params);
-        assert_same_floats(m->noise.level, k->noise.level, rows);
-        assert_same_floats(m->noise.z, k->noise.z, rows * n_target);
-        assert_memory_equal(m->noise.next, k->noise.next, rows * sizeof *m->noise.next);
+        assert_same_floats(m->residuals.level, k->residuals.level, rows);
+        assert_same_floats(m->residuals.z, k->residuals.z, rows * n_target);
+        assert_memory_equal(m->residuals.next, k->residuals.next, rows * sizeof *m->residuals.next);
     }
 }
 
-static void assert_round_trip(struct twin_world *w)
+static void assert_round_trip(struct twin_fixture *w)
 {
     struct twin_model got;
     struct buf first, again;
@@ -75,7 +75,7 @@ static void assert_round_trip(struct twin_world *w)
     assert_string_equal(got.fit, "fit: a test\n");
     assert_int_equal(got.table.n, got.data.n_at[STORE_TRAIN]);
     OK(file_read(&first, w->file, 1 << 24));
-    OK(model_save(&got, w->other, twin_world_digest(w, w->traces), got.fit));
+    OK(model_save(&got, w->other, twin_fixture_digest(w, w->traces), got.fit));
     OK(file_read(&again, w->other, 1 << 24));
     assert_int_equal(first.len, again.len);
     assert_memory_equal(first.data, again.data, first.len);
@@ -85,20 +85,21 @@ static void assert_round_trip(struct twin_world *w)
 
 static void test_round_trip(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     assert_round_trip(w);
     w->fit.predict = PREDICT_DIRECT;
     w->fit.members = 1;
     w->fit.n_hidden = 1;
     w->fit.history = 3;
     w->fit.noise_rows = 7; /* fewer than there are */
-    twin_world_save(w);
+    twin_fixture_save(w);
     assert_round_trip(w);
 }
 
 /* ---- what is refused ---- */
 
-static void assert_refused(struct twin_world *w, const char *file, enum err want, const char *words)
+static void assert_refused(struct twin_fixture *w, const char *file, enum err want,
+                           const char *words)
 {
     struct twin_model got;
     heard_forget(&w->scene.log);
@@ -122,7 +123,7 @@ static void put_bytes(const char *path, const void *bytes, size_t n)
 }
 
 /* Put `n` bytes where the twin was; anything but success will do. */
-static void refuse_bytes(struct twin_world *w, const void *bytes, size_t n)
+static void refuse_bytes(struct twin_fixture *w, const void *bytes, size_t n)
 {
     put_bytes(w->file, bytes, n);
     const struct arena_mark mark = arena_mark(&w->scene.arena);
@@ -132,7 +133,7 @@ static void refuse_bytes(struct twin_world *w, const void *bytes, size_t n)
 
 static void test_torn_and_damaged(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct buf b;
     buf_init(&b);
     OK(file_read(&b, w->file, 1 << 24));
@@ -175,7 +176,7 @@ static void add_frame(struct buf *out, const struct frame *f)
     OK(frame_append(out, (enum frame_kind)f->kind, f->version, f->payload, f->n));
 }
 
-static void refuse(struct twin_world *w, struct buf *out, enum err e, const char *words)
+static void refuse(struct twin_fixture *w, struct buf *out, enum err e, const char *words)
 {
     put_bytes(w->file, out->data, out->len);
     assert_refused(w, w->file, e, words);
@@ -186,7 +187,7 @@ static void refuse(struct twin_world *w, struct buf *out, enum err e, const char
  */
 static void test_earlier_version(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct buf b, old;
     struct frame_reader r;
     struct frame f;
@@ -208,13 +209,13 @@ static void test_earlier_version(void **state)
 
 static void test_mixed(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct pieces p, q;
     struct buf out;
     buf_init(&out);
     take_apart(&p, w->file);
     w->fit.n_hidden = 1;
-    twin_world_save(w);
+    twin_fixture_save(w);
     take_apart(&q, w->file);
     add_frame(&out, &p.frame[1]); /* a network first */
     refuse(w, &out, ERR_FORMAT, w->file);
@@ -240,7 +241,7 @@ static void test_mixed(void **state)
 /* Headers that a checksum cannot find out: they were written so. */
 static void test_lies(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct pieces p;
     struct buf out;
     struct twin_header h, lie;
@@ -274,13 +275,13 @@ static void test_lies(void **state)
     buf_release(&p.bytes);
 }
 
-/* Banks that no fit makes. */
+/* Residual pools that no fit makes. */
 static void test_bad_banks(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct pieces p;
     struct buf out;
-    const int n = w->model.space.n_target;
+    const int n = w->model.features.n_target;
     float level[3] = {0, 1, 2}, z[3 * 32] = {0};
     int32_t next[3] = {1, -1, 0};
     static const char *const words[5] = {"'z'", "not sorted", "followed by", "residuals",
@@ -294,7 +295,7 @@ static void test_bad_banks(void **state)
                                 .level = level,
                                 .z = z,
                                 .next = next,
-                                .n_noise = what == 3 ? 1 : 3};
+                                .n_residuals = what == 3 ? 1 : 3};
         level[1] = what == 1 ? 3.0F : 1.0F;
         next[0] = what == 2 ? 3 : what == 3 ? -1 : 1;
         z[1] = what == 4 ? INFINITY : 0.0F;
@@ -311,7 +312,7 @@ static void test_bad_banks(void **state)
 
 static void test_traces(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct buf b;
     buf_init(&b);
     OK(file_read(&b, w->traces, 1 << 24));
@@ -334,7 +335,7 @@ static void test_traces(void **state)
 /* Nothing to learn from, or nothing to judge by. */
 static void test_parts(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     const struct store_header h = linear_header();
     static const char *const words[] = {"no transition for validation",
                                         "no transition for training"};
@@ -355,13 +356,13 @@ static void test_parts(void **state)
 
 static void test_adopt(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct twin_model warm;
     OK(model_begin(&warm, &w->scene.arena, w->traces, &w->fit, &w->model, &w->scratch));
     assert_same_floats(warm.ensemble.members[1].params, w->model.ensemble.members[1].params,
                        warm.ensemble.mlp.n_params);
     assert_same_floats(warm.ensemble.out_std, w->model.ensemble.out_std,
-                       (size_t)warm.space.n_target);
+                       (size_t)warm.features.n_target);
     w->fit.predict = PREDICT_DIRECT; /* the same numbers would mean something else */
     assert_int_equal(
         model_begin(&warm, &w->scene.arena, w->traces, &w->fit, &w->model, &w->scratch),
@@ -383,7 +384,7 @@ static void test_adopt(void **state)
 /* The score of a place is the share of the calibration below it. */
 static void test_score(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     float spread[MODEL_SPREADS];
     struct twin_model m = {.spread = spread};
     for (int q = 0; q < MODEL_SPREADS; q++) {
@@ -410,7 +411,7 @@ static void test_score(void **state)
 /* Wherever memory ends, the answer is an error and nothing is left behind. */
 static void test_memory(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     enum err e = ERR_MEMORY;
     int failures = 0;
     w->use.fallback = FALLBACK_NEAREST;

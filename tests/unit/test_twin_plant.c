@@ -7,12 +7,12 @@
 
 enum { ENVS = 16, STEPS = 14 };
 
-static struct twin_cluster world; /* made once: collecting takes the time */
+static struct twin_cluster fixture; /* made once: collecting takes the time */
 
 static int open_all(void **state)
 {
-    *state = &world;
-    return twin_cluster_open(&world);
+    *state = &fixture;
+    return twin_cluster_open(&fixture);
 }
 
 static int close_all(void **state)
@@ -25,7 +25,7 @@ static int close_all(void **state)
 /* Everything an environment showed, step by step. */
 struct shown {
     uint64_t hash[ENVS];
-    int64_t asked[WORLDS_SOURCES];
+    int64_t steps_by_source[TWIN_SOURCES];
 };
 
 static struct episode_id id_of(int env)
@@ -65,7 +65,7 @@ struct tile {
 
 static void reset(struct tile *t)
 {
-    const struct world *w = &world.x.world;
+    const struct world *w = &fixture.x.world;
     for (int i = 0; i < t->n; i++) {
         const struct episode_id id = id_of(t->first + i);
         schedule_draw(&t->schedule[i], &w->scenarios[(t->first + i) % 2], &id, w->n_seconds);
@@ -76,10 +76,10 @@ static void reset(struct tile *t)
 /* Environments first .. first + n - 1 in one plant. */
 static void tile_open(struct tile *t, const struct twin_cfg *use, int first, int n)
 {
-    const struct world *w = &world.x.world;
+    const struct world *w = &fixture.x.world;
     *t = (struct tile){.first = first, .n = n};
     arena_init(&t->arena);
-    OK(model_load(&t->model, &t->arena, use, world.w.file));
+    OK(model_load(&t->model, &t->arena, use, fixture.w.file));
     OK(twin_check(&t->model, &w->topology, w->cfg.plant, "twin"));
     OK(twin_new(&t->plant, &t->arena, &t->model, w->cfg.plant, &w->topology, n));
     t->delta = ARENA_NEW(&t->arena, n * w->topology.n_services, int32_t);
@@ -91,7 +91,7 @@ static void tile_open(struct tile *t, const struct twin_cfg *use, int first, int
 
 static void step(struct tile *t, int at, const uint8_t *active)
 {
-    const int n = world.x.world.topology.n_services;
+    const int n = fixture.x.world.topology.n_services;
     for (int i = 0; i < t->n; i++) {
         choose(t->delta + (ptrdiff_t)i * n, n, t->first + i, at);
     }
@@ -128,10 +128,10 @@ static struct shown play_in_groups(const struct twin_cfg *use, int group)
 enum { USES = 4 };
 static struct twin_cfg use_of(int i)
 {
-    struct twin_cfg use = world.w.use;
+    struct twin_cfg use = fixture.w.use;
     use.lookup = i == 0 ? LOOKUP_QUANTISED : i == 1 ? LOOKUP_NONE : LOOKUP_EXACT;
     use.fallback = i == 3 ? FALLBACK_NEAREST : FALLBACK_MLP;
-    if (i == 3) { /* fine, and near: worlds hold, too, some from their first step on */
+    if (i == 3) { /* fine, and near: trajectories hold, too, some from their first step on */
         use.quantum = 0.5;
         use.radius = 2.0;
     }
@@ -172,31 +172,33 @@ static double first_load(const struct schedule *s, double period_s, double *quie
     return sum / period_s;
 }
 
-/* After one step of a world that begins at `row`, as environment `env` of the tile and with
+/* After one step of a trajectory that begins at `row`, as environment `env` of the tile and with
  * `member`: is it where the tile's environment is? */
-static bool goes_along(struct worlds *w, const struct tile *t, int env, int row, int member,
+static bool goes_along(struct twin_batch *w, const struct tile *t, int env, int row, int member,
                        bool settled)
 {
     const struct episode_id id = id_of(env);
-    const struct world_id same = {rng_key(id.seed, RNG_TWIN, id.split), id.env, id.episode, member};
+    const struct twin_batch_id same = {rng_key(id.seed, RNG_TWIN, id.split), id.env, id.episode,
+                                       member};
     double quiet;
-    const float load = (float)first_load(&t->schedule[env], world.x.cfg.plant.period_s, &quiet);
+    const float load = (float)first_load(&t->schedule[env], fixture.x.cfg.plant.period_s, &quiet);
     const int32_t still[16] = {0};
-    worlds_begin(w, 0, &same, &t->model.data, row);
+    twin_batch_begin(w, 0, &same, &t->model.data, row);
     if (settled) {
-        worlds_settle(w, 0, (float)quiet);
+        twin_batch_set_load(w, 0, (float)quiet);
     }
-    worlds_step(w, still, NULL, &load, NULL);
-    return memcmp(worlds_state(w, 0), plant_state(t->plant, env),
-                  (size_t)t->model.space.n_state * sizeof(float)) == 0;
+    twin_batch_step(w, still, NULL, &load, NULL);
+    return memcmp(twin_batch_state(w, 0), plant_state(t->plant, env),
+                  (size_t)t->model.features.n_state * sizeof(float)) == 0;
 }
 
-/* Is there a recorded beginning with that state, and a member, with which a world goes along? */
-static bool explained(struct worlds *w, const struct tile *t, int env, const float *first,
+/* Is there a recorded beginning with that state, and a member, with which a trajectory goes along?
+ */
+static bool explained(struct twin_batch *w, const struct tile *t, int env, const float *first,
                       bool settled)
 {
     const struct twin_model *m = &t->model;
-    const size_t n = (size_t)m->space.n_state;
+    const size_t n = (size_t)m->features.n_state;
     bool found = false;
     for (int s = 0; s < m->n_starts; s++) {
         const float *start = m->data.state + (size_t)m->starts[s] * n;
@@ -216,14 +218,14 @@ static void test_beginning(void **state)
     (void)state;
     static struct tile t;
     static float first[ENVS][256];
-    struct worlds w;
+    struct twin_batch w;
     const struct twin_cfg use = use_of(1);
     int as_recorded = 0;
     tile_open(&t, &use, 0, ENVS);
-    OK(worlds_init(&w, &t.arena, &t.model, 1));
-    assert_true(t.model.space.n_state <= 256);
+    OK(twin_batch_init(&w, &t.arena, &t.model, 1));
+    assert_true(t.model.features.n_state <= 256);
     for (int i = 0; i < ENVS; i++) {
-        memcpy(first[i], plant_state(t.plant, i), (size_t)t.model.space.n_state * sizeof(float));
+        memcpy(first[i], plant_state(t.plant, i), (size_t)t.model.features.n_state * sizeof(float));
     }
     OK(plant_step(t.plant, t.delta, NULL, NULL));
     for (int i = 0; i < ENVS; i++) {
@@ -259,7 +261,7 @@ static void test_identity(void **state)
     (void)state;
     static struct tile t;
     const struct twin_cfg use = use_of(1);
-    const struct world *w = &world.x.world;
+    const struct world *w = &fixture.x.world;
     struct shown s = {.hash = {0}};
     const struct episode_id ids[4] = {
         {1, RNG_TRAIN, 0, 0}, {1, RNG_TRAIN, 0, 1}, {2, RNG_TRAIN, 0, 0}, {1, RNG_DEV, 0, 0}};
@@ -304,7 +306,7 @@ static void test_no_allocation(void **state)
  * less than was ever seen: fewer pods may be counted in the twin than in any trace. */
 static bool at_limit(const float *now, int i)
 {
-    const struct topology_cfg *cfg = &world.x.cfg.topology;
+    const struct topology_cfg *cfg = &fixture.x.cfg.topology;
     bool is = false;
     for (int k = 0; k < cfg->n_services; k++) {
         const float most = (float)ceil(cfg->limit_ratio * cfg->services[k].cpu_m);
@@ -316,12 +318,12 @@ static bool at_limit(const float *now, int i)
 
 static void assert_state(const struct tile *t, int lid, const float *before, const int32_t *delta)
 {
-    const struct space *s = &t->model.space;
+    const struct features *s = &t->model.features;
     const float *now = plant_state(t->plant, lid);
     for (int i = 0; i < s->n_state; i++) {
-        const struct space_column *c = &s->columns[i];
+        const struct features_column *c = &s->columns[i];
         const float value =
-            space_value(s, i, now); /* of pods: test_twin_pods.c says what they can be */
+            features_value(s, i, now); /* of pods: test_twin_pods.c says what they can be */
         if (c->learned && !c->whole && !(value >= c->lo && value <= c->hi) && !at_limit(now, i)) {
             fail_msg("%s: %g, seen were %g .. %g", s->header.columns[i], (double)value,
                      (double)c->lo, (double)c->hi);
@@ -329,7 +331,7 @@ static void assert_state(const struct tile *t, int lid, const float *before, con
         assert_true(!c->whole || now[i] == floorf(now[i]));
     }
     for (int k = 0; k < s->n_services; k++) {
-        const struct service_cfg *cfg = &world.x.cfg.topology.services[k];
+        const struct service_cfg *cfg = &fixture.x.cfg.topology.services[k];
         const int at = state_service_at(k, SF_DESIRED);
         const int wish = (int)before[at] + delta[k];
         const int want = wish < cfg->min_replicas   ? cfg->min_replicas
@@ -343,7 +345,7 @@ static void assert_state(const struct tile *t, int lid, const float *before, con
 static void test_states(void **state)
 {
     (void)state;
-    const int n = world.x.world.topology.n_services;
+    const int n = fixture.x.world.topology.n_services;
     float before[8][256];
     assert_true(state_size(n) <= 256);
     for (int u = 0; u < 2; u++) {
@@ -413,7 +415,7 @@ static void test_never_reset(void **state)
     (void)state;
     static struct tile t;
     const struct twin_cfg use = use_of(0);
-    const struct world *w = &world.x.world;
+    const struct world *w = &fixture.x.world;
     const uint8_t active[2] = {1, 0};
     struct plant *p;
     tile_open(&t, &use, 0, 2);
@@ -432,125 +434,126 @@ static void test_recorded(void **state)
     (void)state;
     struct arena arena;
     struct twin_model m;
-    struct worlds w;
+    struct twin_batch w;
     const struct twin_cfg use = use_of(2);
     arena_init(&arena);
-    OK(model_load(&m, &arena, &use, world.w.file));
-    OK(worlds_init(&w, &arena, &m, 1));
+    OK(model_load(&m, &arena, &use, fixture.w.file));
+    OK(twin_batch_init(&w, &arena, &m, 1));
     const struct dataset *d = &m.data;
     int played = 0;
     for (int e = 0; e < d->n_episodes; e++) {
         const struct dataset_episode *ep = &d->episodes[e];
-        const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)e, 0, 0};
+        const struct twin_batch_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)e, 0, 0};
         if (ep->part != STORE_TRAIN) {
             continue;
         }
-        worlds_begin(&w, 0, &id, &m.data, ep->first_row);
+        twin_batch_begin(&w, 0, &id, &m.data, ep->first_row);
         for (int t = 0; t < ep->n_steps; t++, played++) {
             const int row = ep->first_row + t;
-            worlds_step(&w, d->delta + (ptrdiff_t)row * m.space.n_services, NULL, d->load + row,
-                        NULL);
+            twin_batch_step(&w, d->delta + (ptrdiff_t)row * m.features.n_services, NULL,
+                            d->load + row, NULL);
             assert_int_equal(w.source[0], FROM_TABLE);
-            assert_memory_equal(worlds_state(&w, 0),
-                                d->state + (ptrdiff_t)(row + 1) * m.space.n_state,
-                                (size_t)m.space.n_state * sizeof(float));
-            assert_memory_equal(w.measure, d->measure + (ptrdiff_t)row * SPACE_MEASURES,
-                                SPACE_MEASURES * sizeof(float));
+            assert_memory_equal(twin_batch_state(&w, 0),
+                                d->state + (ptrdiff_t)(row + 1) * m.features.n_state,
+                                (size_t)m.features.n_state * sizeof(float));
+            assert_memory_equal(w.kpi, d->kpi + (ptrdiff_t)row * FEATURES_KPIS,
+                                FEATURES_KPIS * sizeof(float));
         }
     }
-    assert_int_equal(w.asked[FROM_TABLE], played);
+    assert_int_equal(w.steps_by_source[FROM_TABLE], played);
     assert_true(played > 100);
     const float other = d->load[0] + 1.0F;
     const int32_t still[16] = {0};
-    worlds_step(&w, still, NULL, &other, NULL);
+    twin_batch_step(&w, still, NULL, &other, NULL);
     assert_int_equal(w.source[0], FROM_NETWORK);
     arena_release(&arena);
 }
 
-/* Nobody near: the state stays, and the measures are those before its own beginning, or the means
+/* Nothing near: the state stays, and the KPIs are those before its own beginning, or the means
  * where there are none: not of whoever had the place before, nor those that followed there. */
 static void test_hold(void **state)
 {
     (void)state;
     struct arena arena;
     struct twin_model m;
-    struct worlds w;
+    struct twin_batch w;
     const int32_t far[16] = {40};
     const float load = 1.0F;
     struct twin_cfg use = use_of(3);
     use.radius = 0.0;
     arena_init(&arena);
-    OK(model_load(&m, &arena, &use, world.w.file));
-    OK(worlds_init(&w, &arena, &m, 1));
+    OK(model_load(&m, &arena, &use, fixture.w.file));
+    OK(twin_batch_init(&w, &arena, &m, 1));
     for (int i = 0; i < 2 * m.n_starts; i++) {
-        const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), 0, (uint32_t)i, 0};
+        const struct twin_batch_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), 0, (uint32_t)i, 0};
         const int row = m.starts[i / 2] + 3 * (i % 2);
-        worlds_begin(&w, 0, &id, &m.data, row);
-        worlds_step(&w, far, NULL, &load, NULL);
+        twin_batch_begin(&w, 0, &id, &m.data, row);
+        twin_batch_step(&w, far, NULL, &load, NULL);
         assert_int_equal(w.source[0], FROM_HOLD);
-        const float *held = i % 2 == 0 ? m.ensemble.out_mean + m.space.n_learned
-                                       : m.data.measure + (ptrdiff_t)(row - 1) * SPACE_MEASURES;
-        for (int k = 0; k < SPACE_MEASURES; k++) { /* forty pods more: their CPU is not held */
+        const float *held = i % 2 == 0 ? m.ensemble.out_mean + m.features.n_learned
+                                       : m.data.kpi + (ptrdiff_t)(row - 1) * FEATURES_KPIS;
+        for (int k = 0; k < FEATURES_KPIS; k++) { /* forty pods more: their CPU is not held */
             const bool of_pods =
-                k == SM_DEPLOYED || k == SM_FAILED || k == SM_REQUESTED || k == SM_USED;
-            assert_true(of_pods || w.measure[k] == held[k]);
+                k == KPI_DEPLOYED || k == KPI_FAILED || k == KPI_REQUESTED || k == KPI_USED;
+            assert_true(of_pods || w.kpi[k] == held[k]);
         }
-        const float *before = m.data.state + (ptrdiff_t)row * m.space.n_state;
-        for (int k = 0; k < m.space.n_state; k++) { /* the pods asked for exist, and start */
-            const struct pods_columns *c = &m.space.pods.at[0];
+        const float *before = m.data.state + (ptrdiff_t)row * m.features.n_state;
+        for (int k = 0; k < m.features.n_state; k++) { /* the pods asked for exist, and start */
+            const struct pods_columns *c = &m.features.pods.at[0];
             const bool more = k == c->desired || k == c->deployed || k == c->hpa_ignored;
-            assert_true(worlds_state(&w, 0)[k] == before[k] + (more ? 40.0F : 0.0F));
+            assert_true(twin_batch_state(&w, 0)[k] == before[k] + (more ? 40.0F : 0.0F));
         }
     }
     arena_release(&arena);
 }
 
-/* A step of one world against its definition, column by column: space_input(), the network, a row
- * of the bank, space_back(), space_snap(), the arithmetic of pods. Bit by bit, though the step
- * works on whole rows. */
-static void assert_by_definition(const struct worlds *w, const struct space_decision *asked,
+/* A step of one trajectory against its definition, column by column: features_input(), the network,
+ * a row of the pool, features_decode(), features_clamp(), the arithmetic of pods. Bit by bit,
+ * though the step works on whole rows. */
+static void assert_by_definition(const struct twin_batch *w,
+                                 const struct features_decision *steps_by_source,
                                  struct arena *arena)
 {
     const struct twin_model *m = w->model;
     const struct ensemble *e = &m->ensemble;
-    const struct space *s = &m->space;
-    const struct noise *bank = &e->members[w->id[0].member].noise;
+    const struct features *s = &m->features;
+    const struct residual_pool *pool = &e->members[w->id[0].member].residuals;
     float *in = ARENA_NEW(arena, s->n_in, float), *y = ARENA_NEW(arena, 2 * s->n_target, float);
     float *work = ARENA_NEW(arena, ensemble_work_floats(e, 1), float);
-    space_input(in, s, asked);
+    features_input(in, s, steps_by_source);
     assert_memory_equal(w->in, in, (size_t)s->n_in * sizeof *in);
     ensemble_predict(e, w->id[0].member, y, in, 1, work);
     double level = 0.0;
     const struct pods_decision pods = {
-        .states = asked->states, .history = s->history, .delta = asked->delta};
-    float *next = ARENA_NEW(arena, s->n_state, float), measure[SPACE_MEASURES];
-    memcpy(next, asked->states[0], (size_t)s->n_state * sizeof *next);
+        .states = steps_by_source->states, .history = s->history, .delta = steps_by_source->delta};
+    float *next = ARENA_NEW(arena, s->n_state, float), kpi[FEATURES_KPIS];
+    memcpy(next, steps_by_source->states[0], (size_t)s->n_state * sizeof *next);
     for (int k = 0; k < s->n_exact; k++) {
         next[s->exact_at[k]] = 0.0F;
     }
     for (int i = 0; i < s->n_target; i++) {
-        const float z = bank->z[(ptrdiff_t)w->noise_at[0] * s->n_target + i];
+        const float z = pool->z[(ptrdiff_t)w->residual_at[0] * s->n_target + i];
         const float scale = ensemble_log_scale(y[s->n_target + i]);
-        const float noise = fm_expf(scale) * z;
+        const float residuals = fm_expf(scale) * z;
         const float base = i < s->n_learned ? in[s->learned_at[i]] : 0.0F;
-        const float target = base + e->out_mean[i] + e->out_std[i] * (y[i] + noise);
+        const float target = base + e->out_mean[i] + e->out_std[i] * (y[i] + residuals);
         level += (double)scale;
         if (i < s->n_learned) {
             const int column = s->learned_at[i];
-            next[column] = space_back(&s->columns[column], target);
+            next[column] = features_decode(&s->columns[column], target);
         } else {
             const int k = i - s->n_learned;
-            measure[k] = space_snap(&s->columns[s->n_state + k], target);
+            kpi[k] = features_clamp(&s->columns[s->n_state + k], target);
         }
     }
-    const struct pods_means means = {.deployed = measure + SM_DEPLOYED,
-                                     .failed = measure + SM_FAILED,
-                                     .requested = measure + SM_REQUESTED,
-                                     .used = measure + SM_USED};
+    const struct pods_means means = {.deployed = kpi + KPI_DEPLOYED,
+                                     .failed = kpi + KPI_FAILED,
+                                     .requested = kpi + KPI_REQUESTED,
+                                     .used = kpi + KPI_USED};
     pods_answer(next, &s->pods, &pods);
     pods_bound(next, &means, &s->pods, &pods);
-    assert_memory_equal(worlds_state(w, 0), next, (size_t)s->n_state * sizeof *next);
-    assert_memory_equal(w->measure, measure, sizeof measure);
+    assert_memory_equal(twin_batch_state(w, 0), next, (size_t)s->n_state * sizeof *next);
+    assert_memory_equal(w->kpi, kpi, sizeof kpi);
     assert_true(fabs((double)ensemble_level(e, y) - level / s->n_target) < 1e-5);
 }
 
@@ -558,26 +561,27 @@ static void test_by_definition(void **state)
 {
     (void)state;
     static struct tile t;
-    struct worlds w;
+    struct twin_batch w;
     const struct twin_cfg use = use_of(1);
     tile_open(&t, &use, 0, 1);
-    const struct space *s = &t.model.space;
-    OK(worlds_init(&w, &t.arena, &t.model, 1));
+    const struct features *s = &t.model.features;
+    OK(twin_batch_init(&w, &t.arena, &t.model, 1));
     int32_t *delta = ARENA_NEW(&t.arena, s->n_services, int32_t);
     float *before = ARENA_NEW(&t.arena, s->history * s->n_state, float);
     assert_int_equal(s->history, 2);
     for (int e = 0; e < 12; e++) {
-        const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)e, 0, e % 3};
-        worlds_begin(&w, 0, &id, &t.model.data, t.model.starts[e % t.model.n_starts]);
+        const struct twin_batch_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)e, 0, e % 3};
+        twin_batch_begin(&w, 0, &id, &t.model.data, t.model.starts[e % t.model.n_starts]);
         for (int at = 0; at < STEPS; at++) {
             const float load = 2.0F + (float)(at % 7);
             const float loads[3] = {load, w.load[0], w.load[1]};
             memcpy(before, w.state, (size_t)(s->history * s->n_state) * sizeof *before);
             const float *states[2] = {before, before + s->n_state};
-            const struct space_decision asked = {.states = states, .delta = delta, .loads = loads};
+            const struct features_decision steps_by_source = {
+                .states = states, .delta = delta, .loads = loads};
             delta[1] = (at + e) % 3 - 1;
-            worlds_step(&w, delta, NULL, &load, NULL);
-            assert_by_definition(&w, &asked, &t.arena);
+            twin_batch_step(&w, delta, NULL, &load, NULL);
+            assert_by_definition(&w, &steps_by_source, &t.arena);
         }
     }
     arena_release(&t.arena);
@@ -588,26 +592,27 @@ static void test_sources(void **state)
 {
     (void)state;
     static struct tile t;
-    struct worlds w;
+    struct twin_batch w;
     const struct twin_cfg use = use_of(0);
     tile_open(&t, &use, 0, 1);
-    OK(worlds_init(&w, &t.arena, &t.model, ENVS));
+    OK(twin_batch_init(&w, &t.arena, &t.model, ENVS));
     const struct dataset *d = &t.model.data;
-    int32_t *delta = ARENA_NEW(&t.arena, ENVS * t.model.space.n_services, int32_t);
+    int32_t *delta = ARENA_NEW(&t.arena, ENVS * t.model.features.n_services, int32_t);
     float load[ENVS];
     for (int i = 0; i < ENVS; i++) {
-        const struct world_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)i, 0, i % 3};
-        worlds_begin(&w, i, &id, d, t.model.starts[i % t.model.n_starts]);
+        const struct twin_batch_id id = {rng_key(1, RNG_TWIN, RNG_TRAIN), (uint32_t)i, 0, i % 3};
+        twin_batch_begin(&w, i, &id, d, t.model.starts[i % t.model.n_starts]);
         load[i] = d->load[t.model.starts[i % t.model.n_starts]];
     }
     for (int at = 0; at < 30; at++) {
-        for (int i = 0; i < ENVS; i++) { /* every other world goes where nobody was */
-            delta[(ptrdiff_t)i * t.model.space.n_services] = i % 2 == 1 && at > 10;
+        for (int i = 0; i < ENVS;
+             i++) { /* every other trajectory goes where nothing was recorded */
+            delta[(ptrdiff_t)i * t.model.features.n_services] = i % 2 == 1 && at > 10;
         }
-        worlds_step(&w, delta, NULL, load, NULL);
+        twin_batch_step(&w, delta, NULL, load, NULL);
     }
-    assert_int_equal(w.asked[FROM_TABLE] + w.asked[FROM_NETWORK], 30 * ENVS);
-    assert_true(w.asked[FROM_TABLE] > 0 && w.asked[FROM_NETWORK] > 0);
+    assert_int_equal(w.steps_by_source[FROM_TABLE] + w.steps_by_source[FROM_NETWORK], 30 * ENVS);
+    assert_true(w.steps_by_source[FROM_TABLE] > 0 && w.steps_by_source[FROM_NETWORK] > 0);
     arena_release(&t.arena);
 }
 
@@ -618,7 +623,7 @@ static void test_report_by_service(void **state)
 {
     (void)state;
     static const char *const metrics[] = {"latency", "queue"};
-    const int n = world.x.world.topology.n_services;
+    const int n = fixture.x.world.topology.n_services;
     const struct twin_cfg use = use_of(1);
     struct arena arena;
     struct arena scratch;
@@ -626,18 +631,18 @@ static void test_report_by_service(void **state)
     struct accuracy a;
     arena_init(&arena);
     arena_init(&scratch);
-    OK(model_load(&model, &arena, &use, world.w.file));
+    OK(model_load(&model, &arena, &use, fixture.w.file));
     const struct accuracy_cfg cfg = {
         .data = &model.data, .part = STORE_VALIDATION, .horizon = 3, .stride = 8, .seed = 1};
-    OK(accuracy_measure(&a, &arena, &model, world.x.world.cfg.plant, &cfg, &scratch));
+    OK(accuracy_measure(&a, &arena, &model, fixture.x.world.cfg.plant, &cfg, &scratch));
     assert_int_equal(accuracy_find(&a, "deployed"), -1); /* exact */
     for (int m = 0; m < 2; m++) {
         const int pool = accuracy_find(&a, metrics[m]);
         double gap = 0.0;
         assert_true(pool >= 0 && !a.groups[pool].of_service && a.groups[pool].n == n);
         for (int s = 0; s < n; s++) {
-            const char *name =
-                arena_printf(&scratch, "%s.%s", world.x.cfg.topology.services[s].name, metrics[m]);
+            const char *name = arena_printf(&scratch, "%s.%s",
+                                            fixture.x.cfg.topology.services[s].name, metrics[m]);
             const int one = accuracy_find(&a, name);
             assert_true(one > pool && a.groups[one].of_service && a.groups[one].n == 1);
             gap += accuracy_gap(&a, PREDICTOR_TWIN, one, 2, WINDOW_ALL) / n;
@@ -656,13 +661,13 @@ static void test_other_systems(void **state)
     (void)state;
     static struct tile t;
     const struct twin_cfg use = use_of(0);
-    struct world *w = &world.x.world;
+    struct world *w = &fixture.x.world;
     struct plant_cfg plant = *w->cfg.plant;
     tile_open(&t, &use, 0, 1);
     plant.period_s = 30.0;
     assert_int_equal(twin_check(&t.model, &w->topology, &plant, "my/twin"), ERR_MISMATCH);
-    assert_non_null(strstr(world.w.scene.log.last, "my/twin"));
-    assert_non_null(strstr(world.w.scene.log.last, "decision period"));
+    assert_non_null(strstr(fixture.w.scene.log.last, "my/twin"));
+    assert_non_null(strstr(fixture.w.scene.log.last, "decision period"));
     struct topology topology = w->topology;
     struct topology_cfg cfg = *topology.cfg;
     struct service_cfg services[16];
@@ -673,20 +678,20 @@ static void test_other_systems(void **state)
     cfg.node_cpu_m *= 2.0;
     topology.cfg = &cfg;
     assert_int_equal(twin_check(&t.model, &topology, w->cfg.plant, "twin"), ERR_MISMATCH);
-    assert_non_null(strstr(world.w.scene.log.last, "other names"));
+    assert_non_null(strstr(fixture.w.scene.log.last, "other names"));
     services[1].name = topology_name;
     assert_int_equal(twin_check(&t.model, &topology, w->cfg.plant, "twin"), ERR_MISMATCH);
-    assert_non_null(strstr(world.w.scene.log.last, "other CPU"));
+    assert_non_null(strstr(fixture.w.scene.log.last, "other CPU"));
     cfg.node_cpu_m /= 2.0;
     OK(twin_check(&t.model, &topology, w->cfg.plant, "twin"));
     services[2].cpu_m += 1.0;
     assert_int_equal(twin_check(&t.model, &topology, w->cfg.plant, "twin"), ERR_MISMATCH);
-    assert_non_null(strstr(world.w.scene.log.last, "other CPU"));
+    assert_non_null(strstr(fixture.w.scene.log.last, "other CPU"));
     topology.n_services--;
     assert_int_equal(twin_check(&t.model, &topology, w->cfg.plant, "twin"), ERR_MISMATCH);
     t.model.n_starts = 0;
     assert_int_equal(twin_check(&t.model, &w->topology, w->cfg.plant, "twin"), ERR_MISMATCH);
-    assert_non_null(strstr(world.w.scene.log.last, "beginning"));
+    assert_non_null(strstr(fixture.w.scene.log.last, "beginning"));
     arena_release(&t.arena);
 }
 

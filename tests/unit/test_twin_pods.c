@@ -5,12 +5,12 @@
 
 enum { STATIC_ALLOCATIONS = 6, WALKS = 10, SERVICES = 4 };
 
-static struct twin_cluster world; /* made once: collecting takes the time */
+static struct twin_cluster fixture; /* made once: collecting takes the time */
 
 static int open_all(void **state)
 {
-    *state = &world;
-    return twin_cluster_open(&world);
+    *state = &fixture;
+    return twin_cluster_open(&fixture);
 }
 
 static int close_all(void **state)
@@ -42,14 +42,14 @@ static void decide(int32_t *delta, const float *state, int g, int t)
 
 /* What pods are asked for, and how many were removed in the last periods that a pod may drain in.
  */
-struct asked {
+struct steps_by_source {
     int desired[SERVICES], removed[SERVICES], removed_before[SERVICES];
 };
 
-static void ask(struct asked *a, const float *before, const int32_t *delta)
+static void ask(struct steps_by_source *a, const float *before, const int32_t *delta)
 {
     for (int s = 0; s < SERVICES; s++) {
-        const struct service_cfg *cfg = &world.x.cfg.topology.services[s];
+        const struct service_cfg *cfg = &fixture.x.cfg.topology.services[s];
         const int now = (int)before[state_service_at(s, SF_DESIRED)], wish = now + delta[s];
         a->desired[s] = wish < cfg->min_replicas   ? cfg->min_replicas
                         : wish > cfg->max_replicas ? cfg->max_replicas
@@ -62,11 +62,11 @@ static void ask(struct asked *a, const float *before, const int32_t *delta)
 /* What the pods that the autoscaler counts can use, in the whole milli-cores that it reads. */
 static float most_hpa_cpu(int s, const float *f)
 {
-    const struct topology_cfg *cfg = &world.x.cfg.topology;
+    const struct topology_cfg *cfg = &fixture.x.cfg.topology;
     return f[SF_HPA_READY] * (float)ceil(cfg->limit_ratio * cfg->services[s].cpu_m);
 }
 
-static void assert_state(const struct asked *a, const float *state)
+static void assert_state(const struct steps_by_source *a, const float *state)
 {
     for (int s = 0; s < SERVICES; s++) {
         const float *f = state + state_service_at(s, SF_ID);
@@ -88,9 +88,9 @@ static void assert_state(const struct asked *a, const float *state)
 }
 
 /* Periods in which the CPU requested was exact. */
-static int assert_truth(const struct asked *a, const struct plant_truth *t)
+static int assert_truth(const struct steps_by_source *a, const struct plant_truth *t)
 {
-    const struct topology_cfg *cfg = &world.x.cfg.topology;
+    const struct topology_cfg *cfg = &fixture.x.cfg.topology;
     const double node = cfg->node_cpu_m, near = 1e-6 * node;
     double pods = 0.0, draining = 0.0, cpu = 0.0, gone = 0.0, ram = 0.0, most = 0.0;
     for (int s = 0; s < SERVICES; s++) {
@@ -120,9 +120,9 @@ static int assert_truth(const struct asked *a, const struct plant_truth *t)
 /* Plays game `g`; returns the periods in which the CPU requested was exact. */
 static int play(struct plant *p, struct schedule *schedule, int g)
 {
-    const struct world *w = &world.x.world;
+    const struct world *w = &fixture.x.world;
     const struct episode_id id = {.seed = 21, .split = RNG_TRAIN, .episode = (uint32_t)g};
-    struct asked a = {{0}, {0}, {0}};
+    struct steps_by_source a = {{0}, {0}, {0}};
     float before[256];
     int32_t delta[SERVICES];
     int exact = 0;
@@ -146,7 +146,7 @@ static void play_all(struct plant *p)
     struct schedule schedule;
     int exact = 0;
     arena_init(&arena);
-    OK(schedule_init(&schedule, &arena, world.x.world.n_seconds));
+    OK(schedule_init(&schedule, &arena, fixture.x.world.n_seconds));
     for (int g = 0; g < STATIC_ALLOCATIONS + WALKS; g++) {
         exact += play(p, &schedule, g);
     }
@@ -160,7 +160,7 @@ static void test_simulator(void **state)
     struct arena arena;
     struct plant *p;
     arena_init(&arena);
-    OK(world_plant(&p, &arena, &world.x.world, GROUND_CLUSTER, 1));
+    OK(world_plant(&p, &arena, &fixture.x.world, GROUND_CLUSTER, 1));
     play_all(p);
     arena_release(&arena);
 }
@@ -173,16 +173,16 @@ static void test_twin(void **state)
     static const int ways[][2] = {{LOOKUP_NONE, FALLBACK_MLP},
                                   {LOOKUP_QUANTISED, FALLBACK_MLP},
                                   {LOOKUP_QUANTISED, FALLBACK_NEAREST}};
-    const struct world *w = &world.x.world;
+    const struct world *w = &fixture.x.world;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         struct arena arena;
         static struct twin_model model;
-        struct twin_cfg use = world.w.use;
+        struct twin_cfg use = fixture.w.use;
         struct plant *p;
         use.lookup = ways[i][0];
         use.fallback = ways[i][1];
         arena_init(&arena);
-        OK(model_load(&model, &arena, &use, world.w.file));
+        OK(model_load(&model, &arena, &use, fixture.w.file));
         OK(twin_check(&model, &w->topology, w->cfg.plant, "twin"));
         OK(twin_new(&p, &arena, &model, w->cfg.plant, &w->topology, 1));
         play_all(p);
@@ -205,11 +205,11 @@ static void test_whatever_is_said(void **state)
     struct arena arena;
     struct pods pods;
     arena_init(&arena);
-    OK(pods_init(&pods, &arena, &world.header));
+    OK(pods_init(&pods, &arena, &fixture.header));
     for (uint32_t i = 0; i < 3000; i++) {
         float states[2][256], next[256], mean[4];
         int32_t delta[SERVICES];
-        struct asked a = {{0}, {0}, {0}};
+        struct steps_by_source a = {{0}, {0}, {0}};
         const float *history[2] = {states[0], states[1]};
         const struct pods_decision d = {.states = history, .history = 2, .delta = delta};
         for (uint32_t k = 0; k < 256; k++) {
@@ -269,7 +269,7 @@ static void test_there_and_back(void **state)
     struct arena arena;
     struct pods pods;
     arena_init(&arena);
-    OK(pods_init(&pods, &arena, &world.header));
+    OK(pods_init(&pods, &arena, &fixture.header));
     for (uint32_t i = 0; i < 500; i++) {
         float now[256], gaps[256];
         const int32_t delta[SERVICES] = {0};
@@ -279,7 +279,7 @@ static void test_there_and_back(void **state)
         const float *history[1] = {now};
         const struct pods_decision d = {.states = history, .history = 1, .delta = delta};
         memcpy(gaps, now, sizeof gaps);
-        pods_forth(gaps, &pods, gaps);
+        pods_encode(gaps, &pods, gaps);
         const struct pods_columns *c = &pods.at[2];
         assert_true(gaps[c->deployed] == now[c->desired] - now[c->deployed]);
         assert_true(gaps[c->ready] == now[c->deployed] - now[c->ready]);
@@ -300,7 +300,7 @@ static void test_follow(void **state)
     const float *history[1] = {now};
     const struct pods_decision d = {.states = history, .history = 1, .delta = delta};
     arena_init(&arena);
-    OK(pods_init(&pods, &arena, &world.header));
+    OK(pods_init(&pods, &arena, &fixture.header));
     const struct pods_columns *c = &pods.at[0];
     now[c->desired] = 5.0F;
     next[c->desired] = 4.0F, next[c->deployed] = 4.0F, next[c->ready] = 3.0F;
@@ -317,7 +317,7 @@ static void test_other_headers(void **state)
     (void)state;
     static const char *const services[1] = {"web"};
     static const char *const columns[3] = {"web.desired", "web.ready", "web.cpu"};
-    struct store_header h = world.header;
+    struct store_header h = fixture.header;
     struct arena arena;
     struct pods pods;
     arena_init(&arena);
@@ -334,10 +334,10 @@ static void test_other_headers(void **state)
     assert_int_equal(pods_kind(&pods, 0, "ready"), PODS_PLAIN);
     h.topology = "services: nonsense\n";
     assert_int_equal(pods_init(&pods, &arena, &h), ERR_FORMAT);
-    assert_non_null(strstr(world.w.scene.log.last, "topology cannot be read"));
-    h.topology = world.header.topology; /* without a service called web */
+    assert_non_null(strstr(fixture.w.scene.log.last, "topology cannot be read"));
+    h.topology = fixture.header.topology; /* without a service called web */
     assert_int_equal(pods_init(&pods, &arena, &h), ERR_FORMAT);
-    assert_non_null(strstr(world.w.scene.log.last, "'web'"));
+    assert_non_null(strstr(fixture.w.scene.log.last, "'web'"));
     arena_release(&arena);
 }
 

@@ -6,7 +6,7 @@
 #include "core/scenario/schedule.h"
 #include "core/twin/twin.h"
 #include "tests/unit/heard.h"
-#include "tests/unit/twin_world.h"
+#include "tests/unit/twin_fixture.h"
 
 enum { EPISODES = 24, STEPS = 20 };
 
@@ -62,7 +62,7 @@ static void record(const char *path, const struct missing *missing)
 /* ---- the plant ---- */
 
 struct fixture {
-    struct twin_world w;
+    struct twin_fixture w;
     struct service_cfg services[LINEAR_N]; /* db first: the recording has it second */
     struct topology_cfg topology_cfg;
     struct plant_cfg cfg;
@@ -77,10 +77,10 @@ static void open_with(struct fixture *f, const struct missing *missing)
     static const char *calls[] = {"db"};
     struct arena *arena = &f->w.scene.arena;
     memset(f, 0, sizeof *f);
-    OK(twin_world_open(&f->w) == 0 ? ERR_OK : ERR_IO);
+    OK(twin_fixture_open(&f->w) == 0 ? ERR_OK : ERR_IO);
     f->w.fit.predict = PREDICT_DIRECT;
     record(f->w.traces, missing);
-    twin_world_save(&f->w);
+    twin_fixture_save(&f->w);
     OK(model_load(&f->w.model, arena, &f->w.use, f->w.file));
     for (int i = 0; i < LINEAR_N; i++) {
         f->services[i] = (struct service_cfg){.name = i == DB ? "db" : "web",
@@ -178,7 +178,7 @@ static void test_columns(void **state)
     }
     assert_true(front(&f, GF_ENTRY_5S) == 60.0F);
     assert_true(plant_clock_s(f.plant, 0) == 3.0 * LINEAR_PERIOD_S);
-    twin_world_close(&f.w);
+    twin_fixture_close(&f.w);
 }
 
 static void test_outcomes(void **state)
@@ -198,7 +198,7 @@ static void test_outcomes(void **state)
                 (double)(value(&f, DB, SF_DESIRED) + value(&f, WEB, SF_DESIRED)));
     assert_true(o.value[OUTCOME_REQUESTED] == 100.0 * o.value[OUTCOME_PODS]);
     assert_true(o.value[OUTCOME_HEADROOM] > 0.0 && o.value[OUTCOME_HEADROOM] <= 1.0);
-    twin_world_close(&f.w);
+    twin_fixture_close(&f.w);
 }
 
 /* A load that is missing now and then goes on; one that is missing mostly is unknown. */
@@ -213,7 +213,7 @@ static void test_loads(void **state)
     for (int t = 11; t < 14; t++) { /* of the first episode */
         assert_true(f.w.model.data.load[t] == f.w.model.data.load[9]);
     }
-    twin_world_close(&f.w);
+    twin_fixture_close(&f.w);
     open_with(&f, &most);
     build(&f);
     assert_false(f.w.model.data.loaded);
@@ -224,7 +224,7 @@ static void test_loads(void **state)
     reset(&f, NULL);
     const int32_t delta[2 * LINEAR_N] = {0};
     OK(plant_step(f.plant, delta, NULL, NULL));
-    twin_world_close(&f.w);
+    twin_fixture_close(&f.w);
 }
 
 static void test_columns_that_are_mostly_missing(void **state)
@@ -235,17 +235,17 @@ static void test_columns_that_are_mostly_missing(void **state)
     open_with(&f, &some);
     build(&f);
     assert_true(f.w.model.data.held[WEB_CPU] != 0);
-    const int n_target = f.w.model.space.n_target;
-    twin_world_close(&f.w);
+    const int n_target = f.w.model.features.n_target;
+    twin_fixture_close(&f.w);
     open_with(&f, &most);
     build(&f);
     assert_true(f.w.model.data.held[WEB_CPU] == 0);
-    assert_int_equal(f.w.model.space.n_target, n_target - 1);
+    assert_int_equal(f.w.model.features.n_target, n_target - 1);
     reset(&f, &f.schedule);
     assert_true(unknown(&f, state_service_at(WEB, SF_CPU)));
     assert_false(unknown(&f, state_service_at(DB, SF_CPU)));
     assert_true(value(&f, WEB, SF_CPU) == 0.0F);
-    twin_world_close(&f.w);
+    twin_fixture_close(&f.w);
 }
 
 static void test_another_service(void **state)
@@ -270,7 +270,7 @@ static void test_another_service(void **state)
     assert_non_null(strstr(heard.last, "what scaling 'db' does"));
     f.services[DB].min_replicas = f.services[DB].max_replicas = 3;
     OK(twin_check(&f.w.model, &f.topology, &f.cfg, "twin"));
-    twin_world_close(&f.w);
+    twin_fixture_close(&f.w);
 }
 
 int main(void)

@@ -8,12 +8,12 @@
 #include "core/twin/twin.h"
 #include "mpi/jobs/experiment.h"
 #include "tests/unit/controller_text.h"
-#include "tests/unit/twin_world.h"
+#include "tests/unit/twin_fixture.h"
 
 enum { CLUSTER_EPISODES = 40, CLUSTER_HORIZON = 16 };
 
 struct twin_cluster {
-    struct twin_world w;
+    struct twin_fixture w;
     struct experiment x;
     struct store_header header;
     const char *key;
@@ -91,11 +91,11 @@ static inline void cluster_collect(struct twin_cluster *c)
     OK(store_finish(&out));
 }
 
-/* The world of tiny.yaml, traces of it, and a twin of three networks on the disk. */
+/* The system of tiny.yaml, traces of it, and a twin of three networks on the disk. */
 static inline int twin_cluster_open(struct twin_cluster *c)
 {
     *c = (struct twin_cluster){.key = "desired"};
-    if (twin_world_open(&c->w) != 0 ||
+    if (twin_fixture_open(&c->w) != 0 ||
         experiment_load(&c->x, "configs/experiments/tiny.yaml", NULL, 0) != ERR_OK) {
         return -1;
     }
@@ -106,14 +106,14 @@ static inline int twin_cluster_open(struct twin_cluster *c)
     c->w.use.n_key = 1;
     c->w.use.quantum = 100.0; /* loads are all alike: the table must answer sometimes */
     cluster_collect(c);
-    twin_world_save(&c->w);
+    twin_fixture_save(&c->w);
     return 0;
 }
 
 static inline int twin_cluster_close(struct twin_cluster *c)
 {
     experiment_release(&c->x);
-    return twin_world_close(&c->w);
+    return twin_fixture_close(&c->w);
 }
 
 #endif

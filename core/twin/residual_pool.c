@@ -1,9 +1,9 @@
-/* Drawing from a sorted bank. See noise.h. */
-#include "core/twin/noise.h"
+/* Drawing from a sorted pool. See residual_pool.h. */
+#include "core/twin/residual_pool.h"
 
 #include <stddef.h>
 
-enum err noise_init(struct noise *b, struct arena *arena, int n, int n_target)
+enum err residual_pool_init(struct residual_pool *b, struct arena *arena, int n, int n_target)
 {
     b->n = n;
     b->level = ARENA_NEW(arena, n, float);
@@ -14,7 +14,7 @@ enum err noise_init(struct noise *b, struct arena *arena, int n, int n_target)
 
 /* Halves that are chosen without a jump: levels are as good as random, so a processor would guess
  * every second one wrong. */
-int noise_rank(const struct noise *b, float level, bool equal)
+int residual_pool_count_below(const struct residual_pool *b, float level, bool equal)
 {
     int below = 0;
     for (int n = b->n; n > 0; n /= 2) {
@@ -25,25 +25,25 @@ int noise_rank(const struct noise *b, float level, bool equal)
     return below;
 }
 
-void noise_prefetch(const struct noise *b, int previous, int n_target)
+void residual_pool_prefetch(const struct residual_pool *b, int previous, int n_target)
 {
     enum { LINE = 64 / sizeof(float) };
-    const int next = previous != NOISE_NONE ? b->next[previous] : NOISE_NONE;
-    for (int k = 0; next != NOISE_NONE && k < n_target; k += LINE) {
+    const int next = previous != RESIDUAL_NONE ? b->next[previous] : RESIDUAL_NONE;
+    for (int k = 0; next != RESIDUAL_NONE && k < n_target; k += LINE) {
         __builtin_prefetch(b->z + (ptrdiff_t)next * n_target + k);
     }
 }
 
-int noise_draw(const struct noise *b, int previous, float level, double u)
+int residual_pool_draw(const struct residual_pool *b, int previous, float level, double u)
 {
     /* Near: the rows of that level and some to either side; never none. */
-    const int half = noise_near(b->n);
-    const int below = noise_rank(b, level, false);
+    const int half = residual_pool_near(b->n);
+    const int below = residual_pool_count_below(b, level, false);
     const bool tied = below < b->n && b->level[below] == level;
-    const int above = tied ? noise_rank(b, level, true) : below;
+    const int above = tied ? residual_pool_count_below(b, level, true) : below;
     const int lo = below - half > 0 ? below - half : 0;
     const int hi = above + half < b->n ? above + half : b->n;
-    const int next = previous != NOISE_NONE ? b->next[previous] : NOISE_NONE;
+    const int next = previous != RESIDUAL_NONE ? b->next[previous] : RESIDUAL_NONE;
     if (next >= lo && next < hi) {
         return next;
     }

@@ -1,5 +1,5 @@
-/* Predict, standardise, sort by level, shrink. See bank.h. */
-#include "core/twin/bank.h"
+/* Predict, standardise, sort by level, shrink. See residual_pool_fill.h. */
+#include "core/twin/residual_pool_fill.h"
 
 #include "core/base/fmath.h"
 
@@ -9,82 +9,82 @@
 
 enum {
     SHRINKS = 16, /* factors of the noise that are tried: c = 1/SHRINKS .. 1 */
-    PIECE = 64    /* transitions that stay together in a bank that is too small for all */
+    PIECE = 64    /* transitions that stay together in a pool that is too small for all */
 };
 /* An end where at least this share of the transitions are is one that predictions must reach. */
 static const double END_SHARE = 0.05;
 
-struct banked {
+struct residual {
     float level;
-    int at; /* among the transitions that are banked */
+    int at; /* among the transitions of the pool */
 };
 
 /* Of n transitions, in network units. */
-struct filling {
+struct fill_ctx {
     struct ensemble *e;
     int n, n_target;
-    int *rows;            /* (n) where they begin, ascending */
-    float *right;         /* (n, n_target) */
-    float *y;             /* (members, n, 2 n_target) */
-    struct banked *order; /* (n) of one member */
-    int *rank;            /* (n) */
-    double *truth;        /* (n + 1) running sums of one target: how far the truth strays */
-    double *noisy;        /* (SHRINKS, n + 1) and how far the worlds do */
-    float *said;          /* (n) one drawn prediction each, of a target */
+    int *rows;              /* (n) where they begin, ascending */
+    float *target;          /* (n, n_target) */
+    float *y;               /* (members, n, 2 n_target) */
+    struct residual *order; /* (n) of one member */
+    int *pos;               /* (n) */
+    double *truth;          /* (n + 1) running sums of one target: |truth - mean| */
+    double *noisy;          /* (SHRINKS, n + 1) the same of trajectories, for each factor */
+    float *factor;          /* (n) of the residuals of one target, by which they shrink */
 };
 
-/* Which of the transitions at rows (n) are banked: at most `most`, in pieces of rows that follow
- * each other, spread evenly over all. A store is sorted by who played, so its beginning alone would
- * know the noise of one controller. Returns how many: at least three quarters of `most`, if there
- * are. */
+/* Which of the transitions at rows (n) go into the pool: at most `most`, in pieces of rows that
+ * follow each other, spread evenly over all. A store is sorted by who played, so its beginning
+ * alone would know the noise of one controller. Returns how many: at least three quarters of
+ * `most`, if there are. */
 static int choose(int *out, const int *rows, int n, int most)
 {
     const int quarter = most / 4 > 0 ? most / 4 : 1;
     const int piece = n <= most ? n : quarter < PIECE ? quarter : PIECE;
-    int kept = 0;
+    int n_chosen = 0;
     for (int from = 0, to = 0; from < n; from = to) {
         to = from + 1;
         while (to < n && to - from < piece && rows[to] == rows[to - 1] + 1) {
             to++;
         }
         const int64_t due = n <= most ? n : (int64_t)to * most / n;
-        if (kept + (to - from) <= due) {
-            memcpy(out + kept, rows + from, (size_t)(to - from) * sizeof *out);
-            kept += to - from;
+        if (n_chosen + (to - from) <= due) {
+            memcpy(out + n_chosen, rows + from, (size_t)(to - from) * sizeof *out);
+            n_chosen += to - from;
         }
     }
-    return kept;
+    return n_chosen;
 }
 
-static enum err allocate(struct filling *f, struct arena *arena)
+static enum err allocate(struct fill_ctx *f, struct arena *arena)
 {
     const size_t n = (size_t)f->n, n_target = (size_t)f->n_target;
-    f->right = ARENA_NEW(arena, n * n_target, float);
+    f->target = ARENA_NEW(arena, n * n_target, float);
     f->y = ARENA_NEW(arena, (size_t)f->e->n_members * n * 2 * n_target, float);
-    f->order = ARENA_NEW(arena, n, struct banked);
-    f->rank = ARENA_NEW(arena, n, int);
+    f->order = ARENA_NEW(arena, n, struct residual);
+    f->pos = ARENA_NEW(arena, n, int);
     f->truth = ARENA_NEW(arena, n + 1, double);
     f->noisy = ARENA_NEW(arena, SHRINKS * (n + 1), double);
-    f->said = ARENA_NEW(arena, n, float);
+    f->factor = ARENA_NEW(arena, n, float);
     return arena_error(arena);
 }
 
-static const float *answer(const struct filling *f, int member, int at)
+static const float *prediction(const struct fill_ctx *f, int member, int at)
 {
     return f->y + ((ptrdiff_t)member * f->n + at) * 2 * f->n_target;
 }
 
-static enum err predict(struct filling *f, const struct dataset *d, struct arena *scratch)
+static enum err predict(struct fill_ctx *f, const struct dataset *d, struct arena *scratch)
 {
-    const int n_in = f->e->space->n_in, n_out = 2 * f->n_target;
+    const int n_in = f->e->features->n_in, n_out = 2 * f->n_target;
     float *in = ARENA_NEW(scratch, n_in, float);
     float *work = ARENA_NEW(scratch, ensemble_work_floats(f->e, 1), float);
     TRY(arena_error(scratch));
     for (int i = 0; i < f->n; i++) {
-        float *right = f->right + (ptrdiff_t)i * f->n_target;
+        float *target = f->target + (ptrdiff_t)i * f->n_target;
         dataset_input(in, d, f->rows[i]);
-        dataset_target(right, d, f->rows[i]);
-        ensemble_residual(f->e, right, right, in);
+        dataset_target(target, d, f->rows[i]);
+        ensemble_residual(f->e, target, target, in);
         for (int m = 0; m < f->e->n_members; m++) {
             ensemble_predict(f->e, m, f->y + ((ptrdiff_t)m * f->n + i) * n_out, in, 1, work);
         }
@@ -96,58 +96,59 @@ static enum err predict(struct filling *f, const struct dataset *d, struct arena
 
 static int by_level(const void *a, const void *b)
 {
-    const struct banked *x = a, *y = b;
+    const struct residual *x = a, *y = b;
     if (x->level != y->level) {
         return x->level < y->level ? -1 : 1;
     }
     return (x->at > y->at) - (x->at < y->at);
 }
 
-static void sort(struct filling *f, int member)
+static void sort(struct fill_ctx *f, int member)
 {
     for (int i = 0; i < f->n; i++) {
-        f->order[i] = (struct banked){ensemble_level(f->e, answer(f, member, i)), i};
+        f->order[i] = (struct residual){ensemble_level(f->e, prediction(f, member, i)), i};
     }
     qsort(f->order, (size_t)f->n, sizeof *f->order, by_level);
     for (int i = 0; i < f->n; i++) {
-        f->rank[f->order[i].at] = i;
+        f->pos[f->order[i].at] = i;
     }
 }
 
-static void write_rows(struct filling *f, int member)
+static void write_rows(struct fill_ctx *f, int member)
 {
-    struct noise *b = &f->e->members[member].noise;
+    struct residual_pool *b = &f->e->members[member].residuals;
     for (int i = 0; i < f->n; i++) {
         const int at = f->order[i].at;
-        const float *y = answer(f, member, at), *right = f->right + (ptrdiff_t)at * f->n_target;
+        const float *y = prediction(f, member, at),
+                    *target = f->target + (ptrdiff_t)at * f->n_target;
         const bool follows = at + 1 < f->n && f->rows[at + 1] == f->rows[at] + 1;
         b->level[i] = f->order[i].level;
-        b->next[i] = follows ? f->rank[at + 1] : NOISE_NONE;
+        b->next[i] = follows ? f->pos[at + 1] : RESIDUAL_NONE;
         for (int k = 0; k < f->n_target; k++) {
-            const float off = isnan(right[k]) ? 0.0F : right[k] - y[k];
+            const float off = isnan(target[k]) ? 0.0F : target[k] - y[k];
             b->z[(ptrdiff_t)i * f->n_target + k] =
                 off * fm_expf(-ensemble_log_scale(y[f->n_target + k]));
         }
     }
 }
 
-/* Running sums by rank, in units of the member's scale. The noise of a row is that of the next one:
- * its own belongs to its own truth. */
-static void sum_up(struct filling *f, int member, int k)
+/* Running sums in the order of levels, in units of the member's scale. The noise of a row is that
+ * of the next one: its own belongs to its own truth. */
+static void sum_up(struct fill_ctx *f, int member, int k)
 {
-    const struct noise *b = &f->e->members[member].noise;
+    const struct residual_pool *b = &f->e->members[member].residuals;
     const int members = f->e->n_members, n = f->n;
     for (int i = 0; i < n; i++) {
         const int at = f->order[i].at;
-        const float *y = answer(f, member, at);
+        const float *y = prediction(f, member, at);
         const double inv = (double)fm_expf(-ensemble_log_scale(y[f->n_target + k]));
         const double z = (double)b->z[(ptrdiff_t)((i + 1) % n) * f->n_target + k];
         double mean = 0.0;
         for (int m = 0; m < members; m++) {
-            mean += (double)answer(f, m, at)[k] / members;
+            mean += (double)prediction(f, m, at)[k] / members;
         }
         const double off = ((double)y[k] - mean) * inv;
-        const double truth = ((double)f->right[(ptrdiff_t)at * f->n_target + k] - mean) * inv;
+        const double truth = ((double)f->target[(ptrdiff_t)at * f->n_target + k] - mean) * inv;
         const bool known = !isnan(truth);
         f->truth[i + 1] = f->truth[i] + (known ? fabs(truth) : 0.0);
         for (int c = 0; c < SHRINKS; c++) {
@@ -157,9 +158,9 @@ static void sum_up(struct filling *f, int member, int k)
     }
 }
 
-static void shrink(struct filling *f, int member, int k, float *factor)
+static void shrink(struct fill_ctx *f, int member, int k, float *factor)
 {
-    const int half = noise_near(f->n);
+    const int half = residual_pool_near(f->n);
     sum_up(f, member, k);
     for (int i = 0; i < f->n; i++) {
         const int lo = i - half > 0 ? i - half : 0, hi = i + half < f->n ? i + half : f->n;
@@ -174,13 +175,13 @@ static void shrink(struct filling *f, int member, int k, float *factor)
     }
 }
 
-static void shrink_all(struct filling *f, int member)
+static void shrink_all(struct fill_ctx *f, int member)
 {
-    struct noise *b = &f->e->members[member].noise;
+    struct residual_pool *b = &f->e->members[member].residuals;
     for (int k = 0; k < f->n_target; k++) {
-        shrink(f, member, k, f->said);
+        shrink(f, member, k, f->factor);
         for (int i = 0; i < f->n; i++) {
-            b->z[(ptrdiff_t)i * f->n_target + k] *= f->said[i];
+            b->z[(ptrdiff_t)i * f->n_target + k] *= f->factor[i];
         }
     }
 }
@@ -193,14 +194,14 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static struct space_column *column_of(struct space *s, int target)
+static struct features_column *column_of(struct features *s, int target)
 {
     return &s->columns[target < s->n_learned ? s->learned_at[target]
                                              : s->n_state + target - s->n_learned];
 }
 
-/* A target as it is compared with limits: columns plain, measures in coordinates. */
-static float plain(const struct space *s, const struct space_column *c, int target, float y)
+/* A target as it is compared with limits: columns decoded, KPIs encoded. */
+static float plain(const struct features *s, const struct features_column *c, int target, float y)
 {
     return target < s->n_learned && c->root ? (y <= 0.0F ? 0.0F : y * y) : y;
 }
@@ -217,13 +218,13 @@ static int share_of(int at_end, int known, int n)
 }
 
 /* Where predictions of the first member, noise and all, reach the ends as often as the truth. */
-static enum err find_ends(struct filling *f, struct space *s, const struct dataset *d,
+static enum err find_ends(struct fill_ctx *f, struct features *s, const struct dataset *d,
                           struct arena *scratch)
 {
-    const struct noise *b = &f->e->members[0].noise;
+    const struct residual_pool *b = &f->e->members[0].residuals;
     float *in = ARENA_NEW(scratch, s->n_in, float),
           *target = ARENA_NEW(scratch, s->n_target, float);
-    float *said = ARENA_NEW(scratch, (size_t)f->n * (size_t)s->n_target, float);
+    float *predicted = ARENA_NEW(scratch, (size_t)f->n * (size_t)s->n_target, float);
     struct reach *reach = ARENA_NEW(scratch, s->n_target, struct reach);
     TRY(arena_error(scratch));
     for (int i = 0; i < f->n; i++) {
@@ -231,20 +232,20 @@ static enum err find_ends(struct filling *f, struct space *s, const struct datas
         dataset_input(in, d, row);
         dataset_target(target, d, row);
         for (int k = 0; k < s->n_target; k++) {
-            const struct space_column *c = column_of(s, k);
+            const struct features_column *c = column_of(s, k);
             reach[k].lo += plain(s, c, k, target[k]) <= c->lo;
             reach[k].hi += plain(s, c, k, target[k]) >= c->hi;
             reach[k].known += !isnan(target[k]);
         }
-        ensemble_answer(f->e, target, answer(f, 0, at),
+        ensemble_answer(f->e, target, prediction(f, 0, at),
                         b->z + (ptrdiff_t)((i + 1) % f->n) * s->n_target, in);
         for (int k = 0; k < s->n_target; k++) {
-            said[(ptrdiff_t)k * f->n + i] = plain(s, column_of(s, k), k, target[k]);
+            predicted[(ptrdiff_t)k * f->n + i] = plain(s, column_of(s, k), k, target[k]);
         }
     }
     for (int k = 0; k < s->n_target; k++) {
-        struct space_column *c = column_of(s, k);
-        float *x = said + (ptrdiff_t)k * f->n;
+        struct features_column *c = column_of(s, k);
+        float *x = predicted + (ptrdiff_t)k * f->n;
         qsort(x, (size_t)f->n, sizeof *x, by_value);
         const int lo = share_of(reach[k].lo, reach[k].known, f->n);
         const int hi = share_of(reach[k].hi, reach[k].known, f->n);
@@ -258,19 +259,20 @@ static enum err find_ends(struct filling *f, struct space *s, const struct datas
     return ERR_OK;
 }
 
-enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d, int most,
-                   struct arena *arena, struct arena *scratch)
+enum err residual_pool_fill(struct ensemble *e, struct features *s, const struct dataset *d,
+                            int most, struct arena *arena, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const int n = d->n_at[STORE_VALIDATION];
-    struct filling f = {.e = e, .n_target = e->space->n_target, .rows = ARENA_NEW(scratch, n, int)};
+    struct fill_ctx f = {
+        .e = e, .n_target = e->features->n_target, .rows = ARENA_NEW(scratch, n, int)};
     TRY(arena_error(scratch));
     f.n = choose(f.rows, d->at[STORE_VALIDATION], n, most);
     TRY(allocate(&f, scratch));
     TRY(predict(&f, d, scratch));
     /* The first one last: find_ends() uses its order. */
     for (int m = e->n_members - 1; m >= 0; m--) {
-        TRY(noise_init(&e->members[m].noise, arena, f.n, f.n_target));
+        TRY(residual_pool_init(&e->members[m].residuals, arena, f.n, f.n_target));
         sort(&f, m);
         write_rows(&f, m);
         shrink_all(&f, m);

@@ -1,15 +1,15 @@
 /* Choices by masks: compilers leave loops with choices between floats as they are. See
- * space_rows.h. */
-#include "core/twin/space_rows.h"
+ * feature_rows.h. */
+#include "core/twin/feature_rows.h"
 
 #include "core/base/fmath.h"
 
 #include <string.h>
 
-static enum err allocate(struct space_rows *r, struct arena *arena)
+static enum err allocate(struct feature_rows *r, struct arena *arena)
 {
-    const int n = r->space->n_target;
-    r->root = ARENA_NEW(arena, r->space->n_state, uint32_t);
+    const int n = r->features->n_target;
+    r->root = ARENA_NEW(arena, r->features->n_state, uint32_t);
     r->root_out = ARENA_NEW(arena, n, uint32_t);
     r->lo = ARENA_NEW(arena, n, float);
     r->least = ARENA_NEW(arena, n, float);
@@ -19,9 +19,9 @@ static enum err allocate(struct space_rows *r, struct arena *arena)
     return arena_error(arena);
 }
 
-enum err space_rows_init(struct space_rows *r, struct arena *arena, const struct space *s)
+enum err feature_rows_init(struct feature_rows *r, struct arena *arena, const struct features *s)
 {
-    *r = (struct space_rows){.space = s};
+    *r = (struct feature_rows){.features = s};
     TRY(allocate(r, arena));
     for (int i = 0; i < s->n_state; i++) {
         r->root[i] = s->columns[i].root ? UINT32_MAX : 0;
@@ -29,7 +29,7 @@ enum err space_rows_init(struct space_rows *r, struct arena *arena, const struct
     for (int k = 0; k < s->n_target; k++) {
         const bool learned = k < s->n_learned;
         const int at = learned ? s->learned_at[k] : s->n_state + k - s->n_learned;
-        const struct space_column *c = &s->columns[at];
+        const struct features_column *c = &s->columns[at];
         r->root_out[k] = learned && c->root ? UINT32_MAX : 0;
         r->lo[k] = c->lo, r->least[k] = c->least;
         r->most[k] = c->most, r->hi[k] = c->hi;
@@ -61,22 +61,22 @@ static inline float whole_below(float x)
     return pick(0U - (uint32_t)(size < WHOLE), below, x);
 }
 
-/* space_forth() of a state (n). */
-static void forth(float *restrict out, const float *restrict state, const uint32_t *restrict root,
-                  int n)
+/* features_encode() of a state (n). */
+static void encode(float *restrict out, const float *restrict state, const uint32_t *restrict root,
+                   int n)
 {
     for (int i = 0; i < n; i++) {
         out[i] = pick(root[i], __builtin_sqrtf(positive(state[i])), state[i]);
     }
 }
 
-void space_rows_input(float *in, const struct space_rows *r, const struct space_decision *d)
+void feature_rows_input(float *in, const struct feature_rows *r, const struct features_decision *d)
 {
-    const struct space *s = r->space;
+    const struct features *s = r->features;
     const struct pods_decision decision = {d->states, s->history, d->delta};
     for (int k = 0; k < s->history; k++, in += s->n_state) {
-        forth(in, d->states[k], r->root, s->n_state);
-        pods_forth(in, &s->pods, d->states[k]);
+        encode(in, d->states[k], r->root, s->n_state);
+        pods_encode(in, &s->pods, d->states[k]);
         pods_share(in, &s->pods, &decision, d->loads, k);
     }
     for (int i = 0; i < s->n_services; i++) {
@@ -89,12 +89,13 @@ void space_rows_input(float *in, const struct space_rows *r, const struct space_
 }
 
 /* Squares of roots, whole numbers, and both ends; x > least is false for NaN, too. */
-void space_rows_back(float *restrict out, const struct space_rows *r, const float *restrict target)
+void feature_rows_decode(float *restrict out, const struct feature_rows *r,
+                         const float *restrict target)
 {
     const uint32_t *restrict root = r->root_out, *restrict whole = r->whole;
     const float *restrict lo = r->lo, *restrict least = r->least;
     const float *restrict most = r->most, *restrict hi = r->hi;
-    for (int i = 0; i < r->space->n_target; i++) {
+    for (int i = 0; i < r->features->n_target; i++) {
         const float y = target[i], x = pick(root[i], positive(y) * positive(y), y);
         const uint32_t above = 0U - (uint32_t)(x > least[i]), below = 0U - (uint32_t)(x < most[i]);
         const float inside = pick(whole[i], whole_below(x + 0.5F), x);

@@ -1,7 +1,7 @@
 /* Coordinates: what is measured goes into them and comes back; whatever a network says, the account
  * of a period balances and shares are shares. And the transitions of a store, in these. */
-#include "core/twin/space_rows.h"
-#include "tests/unit/twin_world.h"
+#include "core/twin/feature_rows.h"
+#include "tests/unit/twin_fixture.h"
 
 #include <float.h>
 
@@ -9,14 +9,14 @@ enum { STEPS = 12, EPISODES = 9 };
 
 static int setup(void **state)
 {
-    static struct twin_world w;
+    static struct twin_fixture w;
     *state = &w;
-    return twin_world_open(&w);
+    return twin_fixture_open(&w);
 }
 
 static int teardown(void **state)
 {
-    return twin_world_close(*state);
+    return twin_fixture_close(*state);
 }
 
 /* ---- the account ---- */
@@ -69,11 +69,11 @@ static void test_there_and_back(void **state)
     for (uint32_t i = 0; i < 3000; i++) {
         const double before = floor(400.0 * word(i, 20)), load = 300.0 * word(i, 21);
         const struct plant_truth t = any_truth(i, before);
-        float in[SPACE_MEASURES];
+        float in[FEATURES_KPIS];
         struct plant_truth got;
-        space_measure(in, &t, load, LINEAR_PERIOD_S);
-        space_truth(&got, in, before, load, t.received > 0 ? t.received_legit / t.received : 0.0,
-                    LINEAR_PERIOD_S);
+        features_kpis(in, &t, load, LINEAR_PERIOD_S);
+        features_truth(&got, in, before, load, t.received > 0 ? t.received_legit / t.received : 0.0,
+                       LINEAR_PERIOD_S);
         double a[PLANT_TRUTHS], b[PLANT_TRUTHS];
         memcpy(a, &got, sizeof a);
         memcpy(b, &t, sizeof b);
@@ -108,81 +108,81 @@ static void test_whatever_is_said(void **state)
     for (uint32_t i = 0; i < 20000; i++) {
         const double before = i % 3 == 0 ? 0.0 : 500.0 * word(i, 20);
         const double load = i % 4 == 0 ? 0.0 : 300.0 * word(i, 21);
-        float in[SPACE_MEASURES];
+        float in[FEATURES_KPIS];
         struct plant_truth t;
-        for (uint32_t k = 0; k < SPACE_MEASURES; k++) {
+        for (uint32_t k = 0; k < FEATURES_KPIS; k++) {
             const double u = word(i, k);
             in[k] = i % 2 == 0 ? odd[(int)(u * 8.99)] : (float)(6.0 * (u - 0.5));
         }
-        space_truth(&t, in, before, load, word(i, 22), LINEAR_PERIOD_S);
+        features_truth(&t, in, before, load, word(i, 22), LINEAR_PERIOD_S);
         assert_sound(&t, before);
     }
 }
 
 /* ---- columns ---- */
 
-static void open_linear(struct twin_world *w, struct space *space, struct dataset *d, int history,
-                        void (*change)(struct linear_episode *m, int number))
+static void open_linear(struct twin_fixture *w, struct features *features, struct dataset *d,
+                        int history, void (*change)(struct linear_episode *m, int number))
 {
     struct store store;
     linear_store(w->traces, 0, EPISODES, STEPS, change);
     OK(store_open(&store, &w->scene.arena, w->traces));
-    OK(space_init(space, &w->scene.arena, &store.header, history));
-    OK(dataset_read(d, &w->scene.arena, &store, space));
+    OK(features_init(features, &w->scene.arena, &store.header, history));
+    OK(dataset_read(d, &w->scene.arena, &store, features));
     store_close(&store);
 }
 
 static void test_columns(void **state)
 {
-    struct twin_world *w = *state;
-    struct space s;
+    struct twin_fixture *w = *state;
+    struct features s;
     struct dataset d;
     open_linear(w, &s, &d, 2, NULL);
     assert_int_equal(s.n_learned, 4);
-    assert_int_equal(s.n_target, 4 + SPACE_MEASURES);
+    assert_int_equal(s.n_target, 4 + FEATURES_KPIS);
     assert_int_equal(s.n_in, 2 * LINEAR_S + LINEAR_N + STORE_ATTACK + 3);
     assert_int_equal(s.desired_at[0], WEB_DESIRED);
     assert_int_equal(s.desired_at[1], DB_DESIRED);
     assert_true(s.columns[WEB_DESIRED].whole && !s.columns[WEB_DESIRED].learned);
-    const struct space_column level = {
+    const struct features_column level = {
         .root = true, .lo = 0.0F, .least = 0.0F, .most = 900.0F, .hi = 900.0F};
-    const struct space_column pods = {
+    const struct features_column pods = {
         .whole = true, .lo = 1.0F, .least = 1.0F, .most = 6.0F, .hi = 6.0F};
-    const struct space_column part = {.lo = 0.0F, .least = 0.1F, .most = 0.8F, .hi = 1.0F};
-    assert_true(space_back(&level, space_forth(&level, 400.0F)) == 400.0F);
-    assert_true(space_back(&level, 31.0F) == 900.0F);
-    assert_true(space_back(&level, -3.0F) == 0.0F);
-    assert_true(space_forth(&level, -3.0F) == 0.0F);
-    assert_true(space_back(&pods, 2.49F) == 2.0F && space_back(&pods, 2.5F) == 3.0F);
-    assert_true(space_back(&level, NAN) == 0.0F && space_back(&pods, NAN) == 1.0F);
-    assert_true(space_back(&pods, -9.0F) == 1.0F && space_back(&pods, 99.0F) == 6.0F);
-    assert_true(space_snap(&part, 0.1F) == 0.0F && space_snap(&part, 0.8F) == 1.0F);
-    assert_true(space_snap(&part, 0.11F) == 0.11F && space_snap(&part, 0.79F) == 0.79F);
+    const struct features_column part = {.lo = 0.0F, .least = 0.1F, .most = 0.8F, .hi = 1.0F};
+    assert_true(features_decode(&level, features_encode(&level, 400.0F)) == 400.0F);
+    assert_true(features_decode(&level, 31.0F) == 900.0F);
+    assert_true(features_decode(&level, -3.0F) == 0.0F);
+    assert_true(features_encode(&level, -3.0F) == 0.0F);
+    assert_true(features_decode(&pods, 2.49F) == 2.0F && features_decode(&pods, 2.5F) == 3.0F);
+    assert_true(features_decode(&level, NAN) == 0.0F && features_decode(&pods, NAN) == 1.0F);
+    assert_true(features_decode(&pods, -9.0F) == 1.0F && features_decode(&pods, 99.0F) == 6.0F);
+    assert_true(features_clamp(&part, 0.1F) == 0.0F && features_clamp(&part, 0.8F) == 1.0F);
+    assert_true(features_clamp(&part, 0.11F) == 0.11F && features_clamp(&part, 0.79F) == 0.79F);
 }
 
 static void test_unknown_column(void **state)
 {
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     static const char *const columns[LINEAR_S] = {"web.desired", "web.cpu", "db.desired",
                                                   "db.mood",     "a",       "b"};
     struct store_header h = linear_header();
-    struct space s;
+    struct features s;
     h.columns = columns;
-    assert_int_equal(space_init(&s, &w->scene.arena, &h, 1), ERR_FORMAT);
+    assert_int_equal(features_init(&s, &w->scene.arena, &h, 1), ERR_FORMAT);
     assert_non_null(strstr(w->scene.log.last, "'db.mood'"));
 }
 
-/* A recording has other measures, or none: a twin of states. */
-static void test_other_measures(void **state)
+/* A recording has other counters than plant_truth, or none: a twin of states. */
+static void test_other_truths(void **state)
 {
-    struct twin_world *w = *state;
-    static const char *const measures[1] = {"received"};
+    struct twin_fixture *w = *state;
+    static const char *const kpis[1] = {"received"};
     struct store_header h = linear_header();
-    struct space s;
-    h.truths = measures;
+    struct features s;
+    h.truths = kpis;
     h.n_truths = 1;
-    OK(space_init(&s, &w->scene.arena, &h, 1));
-    assert_int_equal(s.n_measures, 0);
+    OK(features_init(&s, &w->scene.arena, &h, 1));
+    assert_int_equal(s.n_kpis, 0);
     assert_int_equal(s.n_target, s.n_learned);
 }
 
@@ -190,8 +190,8 @@ static void test_other_measures(void **state)
 
 static void test_transitions(void **state)
 {
-    struct twin_world *w = *state;
-    struct space s;
+    struct twin_fixture *w = *state;
+    struct features s;
     struct dataset d;
     static struct linear_episode m;
     open_linear(w, &s, &d, 3, NULL);
@@ -202,8 +202,8 @@ static void test_transitions(void **state)
         for (int k = 0; k < d.n_at[p]; k++) {
             const int row = d.at[p][k], number = d.episode[row];
             const int t = row - d.episodes[number].first_row;
-            const float *states[SPACE_HISTORY_MAX];
-            float loads[SPACE_HISTORY_MAX + 1], target[4 + SPACE_MEASURES];
+            const float *states[FEATURES_HISTORY_MAX];
+            float loads[FEATURES_HISTORY_MAX + 1], target[4 + FEATURES_KPIS];
             linear_play(&m, number, STEPS);
             assert_int_equal(d.episodes[number].part, p);
             assert_true(t < STEPS);
@@ -217,8 +217,8 @@ static void test_transitions(void **state)
             dataset_target(target, &d, row);
             assert_true(target[0] == m.state[(t + 1) * LINEAR_S + WEB_CPU]);
             assert_true(target[3] == m.state[(t + 1) * LINEAR_S + ENTRY_DIFF]);
-            assert_true(target[4 + SM_LATENCY] == sqrtf(50.0F + m.load[t]) ||
-                        fabsf(target[4 + SM_LATENCY] - sqrtf(50.0F + m.load[t])) < 1e-5F);
+            assert_true(target[4 + KPI_LATENCY] == sqrtf(50.0F + m.load[t]) ||
+                        fabsf(target[4 + KPI_LATENCY] - sqrtf(50.0F + m.load[t])) < 1e-5F);
             assert_memory_equal(d.delta + (ptrdiff_t)row * LINEAR_N, m.delta + t * LINEAR_N,
                                 sizeof(int32_t) * LINEAR_N);
         }
@@ -243,14 +243,14 @@ static void test_rows_are_columns(void **state)
     static const float ends[LIMITS][4] = {{1.0F, 1.2F, 5.8F, 6.0F},
                                           {-20.0F, -19.5F, 8388607.5F, 9.0e6F},
                                           {-FLT_MAX, -FLT_MAX, FLT_MAX, FLT_MAX}};
-    struct twin_world *w = *state;
+    struct twin_fixture *w = *state;
     struct store_header h = linear_header();
-    struct space s;
-    OK(space_init(&s, &w->scene.arena, &h, 1));
+    struct features s;
+    OK(features_init(&s, &w->scene.arena, &h, 1));
     for (int v = 0; v < KINDS * KINDS * LIMITS; v++) {
-        struct space_rows r;
-        float target[4 + SPACE_MEASURES], out[4 + SPACE_MEASURES];
-        for (int i = 0; i < s.n_state + s.n_measures; i++) {
+        struct feature_rows r;
+        float target[4 + FEATURES_KPIS], out[4 + FEATURES_KPIS];
+        for (int i = 0; i < s.n_state + s.n_kpis; i++) {
             const float *end = ends[(v / 4 + i) % LIMITS];
             s.columns[i].whole = (v + i) % 2 == 0;
             s.columns[i].root = i < s.n_state && (v / 2 + i) % 2 == 0;
@@ -258,17 +258,18 @@ static void test_rows_are_columns(void **state)
             s.columns[i].lo = fmaxf(end[0], floor), s.columns[i].least = fmaxf(end[1], floor);
             s.columns[i].most = end[2], s.columns[i].hi = end[3];
         }
-        OK(space_rows_init(&r, &w->scene.arena, &s));
+        OK(feature_rows_init(&r, &w->scene.arena, &s));
         for (int o = 0; o < N_ODD; o++) {
             for (int k = 0; k < s.n_target; k++) {
                 target[k] = odd[(o + k) % N_ODD];
             }
-            space_rows_back(out, &r, target);
+            feature_rows_decode(out, &r, target);
             for (int k = 0; k < s.n_target; k++) {
                 const bool learned = k < s.n_learned;
-                const struct space_column *c =
+                const struct features_column *c =
                     &s.columns[learned ? s.learned_at[k] : s.n_state + k - s.n_learned];
-                const float one = learned ? space_back(c, target[k]) : space_snap(c, target[k]);
+                const float one =
+                    learned ? features_decode(c, target[k]) : features_clamp(c, target[k]);
                 assert_memory_equal(&out[k], &one, sizeof one);
             }
         }
@@ -289,10 +290,10 @@ static void hole(struct linear_episode *m, int number)
  * nothing else is lost: three of four columns were measured. */
 static void test_gaps(void **state)
 {
-    struct twin_world *w = *state;
-    struct space s;
+    struct twin_fixture *w = *state;
+    struct features s;
     struct dataset d;
-    float target[4 + SPACE_MEASURES];
+    float target[4 + FEATURES_KPIS];
     for (int history = 1; history <= 3; history++) {
         open_linear(w, &s, &d, history, hole);
         int n = 0;
@@ -325,8 +326,8 @@ static void holes(struct linear_episode *m, int number)
 /* What was known once holds before and after; transitions of which too little was measured go. */
 static void test_many_gaps(void **state)
 {
-    struct twin_world *w = *state;
-    struct space s;
+    struct twin_fixture *w = *state;
+    struct features s;
     struct dataset d;
     open_linear(w, &s, &d, 1, holes);
     for (int row = 0; row <= STEPS; row++) {
@@ -340,7 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_(test_there_and_back), TEST_(test_whatever_is_said), TEST_(test_columns),
-        TEST_(test_unknown_column), TEST_(test_other_measures),   TEST_(test_transitions),
+        TEST_(test_unknown_column), TEST_(test_other_truths),     TEST_(test_transitions),
         TEST_(test_gaps),           TEST_(test_many_gaps),        TEST_(test_rows_are_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

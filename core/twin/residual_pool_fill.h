@@ -1,6 +1,6 @@
-/* Filling the banks of an ensemble whose members are fitted (noise.h says with what). */
-#ifndef KARMA_TWIN_BANK_H
-#define KARMA_TWIN_BANK_H
+/* Fills the residual pools of an ensemble whose members are fitted (residual_pool.h). */
+#ifndef KARMA_TWIN_RESIDUAL_POOL_FILL_H
+#define KARMA_TWIN_RESIDUAL_POOL_FILL_H
 
 #include "core/twin/dataset.h"
 #include "core/twin/ensemble.h"
@@ -10,7 +10,7 @@
  * the space's columns (`least`, `most`), too, where the truth sits at an end in 5 % of them or
  * more: there predictions reach it in as many. Banks
  * are allocated from the arena; scratch is another one, rewound. */
-enum err bank_fill(struct ensemble *e, struct space *s, const struct dataset *d, int most,
-                   struct arena *arena, struct arena *scratch) WARN_UNUSED;
+enum err residual_pool_fill(struct ensemble *e, struct features *s, const struct dataset *d,
+                            int most, struct arena *arena, struct arena *scratch) WARN_UNUSED;
 
 #endif

@@ -7,13 +7,13 @@
  *
  * Counters are functions of these, without noise.
  */
-#ifndef KARMA_TESTS_TWIN_WORLD_H
-#define KARMA_TESTS_TWIN_WORLD_H
+#ifndef KARMA_TESTS_TWIN_FIXTURE_H
+#define KARMA_TESTS_TWIN_FIXTURE_H
 
 #include "core/base/file.h"
 #include "core/base/rng.h"
 #include "core/twin/model.h"
-#include "core/twin/worlds.h"
+#include "core/twin/twin_batch.h"
 #include "tests/store_fixture.h"
 #include "tests/unit/scene.h"
 
@@ -165,7 +165,7 @@ static inline void linear_store(const char *path, int first, int last, int n_ste
 
 /* ---- twins of it ---- */
 
-struct twin_world {
+struct twin_fixture {
     struct scene scene;
     struct arena scratch;
     const char *file, *traces, *other;
@@ -176,7 +176,7 @@ struct twin_world {
     struct twin_model model;
 };
 
-static inline int twin_world_open(struct twin_world *w)
+static inline int twin_fixture_open(struct twin_fixture *w)
 {
     memset(w, 0, sizeof *w);
     const int e = scene_open(&w->scene);
@@ -209,14 +209,14 @@ static inline int twin_world_open(struct twin_world *w)
     return e;
 }
 
-static inline int twin_world_close(struct twin_world *w)
+static inline int twin_fixture_close(struct twin_fixture *w)
 {
     arena_release(&w->scratch);
     return scene_close(&w->scene);
 }
 
 /* The digest of the store at `path`. */
-static inline uint64_t twin_world_digest(struct twin_world *w, const char *path)
+static inline uint64_t twin_fixture_digest(struct twin_fixture *w, const char *path)
 {
     struct store s;
     OK(store_open(&s, &w->scratch, path));
@@ -225,7 +225,7 @@ static inline uint64_t twin_world_digest(struct twin_world *w, const char *path)
 }
 
 /* Fits w->model to the store at w->traces. */
-static inline void twin_world_fit(struct twin_world *w)
+static inline void twin_fixture_fit(struct twin_fixture *w)
 {
     OK(model_begin(&w->model, &w->scene.arena, w->traces, &w->fit, NULL, &w->scratch));
     for (int i = 0; i < w->fit.members; i++) {
@@ -235,10 +235,10 @@ static inline void twin_world_fit(struct twin_world *w)
 }
 
 /* The same, saved as w->file. */
-static inline void twin_world_save(struct twin_world *w)
+static inline void twin_fixture_save(struct twin_fixture *w)
 {
-    twin_world_fit(w);
-    OK(model_save(&w->model, w->file, twin_world_digest(w, w->traces), "fit: a test\n"));
+    twin_fixture_fit(w);
+    OK(model_save(&w->model, w->file, twin_fixture_digest(w, w->traces), "fit: a test\n"));
 }
 
 #endif
