@@ -17,16 +17,16 @@
 struct ff {
     struct controller base;
     const struct ff_params *cfg;
-    int window; /* plans kept, decisions */
-    int seen;   /* decisions so far */
-    int *plans; /* (window, n_services) ring */
+    int window;      /* plans stored, decisions */
+    int n_decisions; /* decisions so far */
+    int *plans;      /* (window, n_services) ring */
 };
 
 static int held(const struct ff *f, int service, int n_services)
 {
-    const int kept = f->seen < f->window ? f->seen : f->window;
+    const int n_plans = f->n_decisions < f->window ? f->n_decisions : f->window;
     int largest = 0;
-    for (int i = 0; i < kept; i++) {
+    for (int i = 0; i < n_plans; i++) {
         const int plan = f->plans[i * n_services + service];
         largest = plan > largest ? plan : largest;
     }
@@ -38,7 +38,7 @@ static void ff_reset(struct controller *c, const struct episode_id *id,
 {
     (void)id;
     (void)future;
-    ((struct ff *)c)->seen = 0;
+    ((struct ff *)c)->n_decisions = 0;
 }
 
 static void ff_act(struct controller *c, int32_t *delta, const float *state)
@@ -52,8 +52,8 @@ static void ff_act(struct controller *c, int32_t *delta, const float *state)
     const double rate = base + f->cfg->growth * (rise > 0 ? rise : 0);
     const struct staffing_rule rule =
         staffing_rule_of(c->world, f->cfg->utilisation, f->cfg->wait_share);
-    staffing_plan(f->plans + (f->seen % f->window) * n, c->world, &rule, rate, NULL);
-    f->seen++;
+    staffing_plan(f->plans + (f->n_decisions % f->window) * n, c->world, &rule, rate, NULL);
+    f->n_decisions++;
     for (int s = 0; s < n; s++) {
         delta[s] = held(f, s, n) - controller_desired(state, s);
     }

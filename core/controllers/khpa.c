@@ -45,8 +45,8 @@ struct khpa {
     const struct khpa_params *cfg;
     double target_percent;
     int n_services;
-    int window;       /* recommendations and changes kept, decisions */
-    int seen;         /* decisions so far */
+    int window;       /* recommendations and changes stored, decisions */
+    int n_decisions;  /* decisions so far */
     int *found;       /* (n_services) replicas at the first decision */
     int *recommended; /* (window, n_services) ring: before steps 4 and 5, or NO_OPINION */
     int *changed;     /* (window, n_services) ring: change asked for */
@@ -118,13 +118,13 @@ static int recommend(const struct khpa *k, const struct usage *u, int current)
 /* Entry of a ring `age` decisions ago (0 = now). */
 static int *past(const struct khpa *k, int *ring, int age)
 {
-    return ring + ((k->seen - age) % k->window) * k->n_services;
+    return ring + ((k->n_decisions - age) % k->window) * k->n_services;
 }
 
 /* Is a decision of that age seen by a window of `s` seconds? One exactly as old has left it. */
 static bool within(const struct khpa *k, int age, double s)
 {
-    return age <= k->seen && age * k->base.world->cfg.plant->period_s < s;
+    return age <= k->n_decisions && age * k->base.world->cfg.plant->period_s < s;
 }
 
 /* Least (sign -1) or largest (+1) recommendation of the last `s` seconds, the present one always
@@ -137,7 +137,7 @@ static int extreme(const struct khpa *k, int service, double s, int sign)
         best = r != NO_OPINION && sign * (r - best) > 0 ? r : best;
     }
     const int found = k->found[service];
-    return within(k, k->seen, s) && sign * (found - best) > 0 ? found : best;
+    return within(k, k->n_decisions, s) && sign * (found - best) > 0 ? found : best;
 }
 
 /* Step 4. */
@@ -184,7 +184,7 @@ static void khpa_reset(struct controller *c, const struct episode_id *id,
 {
     (void)id;
     (void)future;
-    ((struct khpa *)c)->seen = 0;
+    ((struct khpa *)c)->n_decisions = 0;
 }
 
 /* Replicas wanted for one service; the caller clips them to the bounds. */
@@ -208,13 +208,13 @@ static void khpa_act(struct controller *c, int32_t *delta, const float *state)
     struct khpa *k = (struct khpa *)c;
     for (int s = 0; s < k->n_services; s++) {
         const int current = controller_desired(state, s);
-        if (k->seen == 0) {
+        if (k->n_decisions == 0) {
             k->found[s] = current;
         }
         delta[s] = controller_clip(c->world, s, khpa_decide(k, state, s, current)) - current;
         past(k, k->changed, 0)[s] = delta[s];
     }
-    k->seen++;
+    k->n_decisions++;
 }
 
 static const struct controller_ops khpa_ops = {.reset = khpa_reset, .act = khpa_act};

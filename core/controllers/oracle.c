@@ -31,10 +31,10 @@ struct oracle {
     struct controller base;
     const struct oracle_params *cfg;
     const struct schedule *future;
-    int seen;  /* decisions so far */
-    int *plan; /* (n_services) */
-    int *most; /* (n_services) largest plan of the look-ahead */
-    struct staffing_weather weather;
+    int n_decisions; /* decisions so far */
+    int *plan;       /* (n_services) */
+    int *most;       /* (n_services) largest plan of the look-ahead */
+    struct staffing_conditions conditions;
 };
 
 /* Share of the pods up under a crash rate: a crash costs the first back-off and a start-up. */
@@ -44,14 +44,14 @@ static double share_up(const struct world *w, double crash_rate)
     return 1.0 / (1.0 + crash_rate * down_s);
 }
 
-static void see_weather(struct oracle *o, double t_s)
+static void read_conditions(struct oracle *o, double t_s)
 {
     const struct world *w = o->base.world;
     for (int s = 0; s < w->topology.n_services; s++) {
-        o->weather.slowdown[s] = schedule_slowdown(o->future, s, t_s);
-        o->weather.up[s] = share_up(w, schedule_crash_rate(o->future, s, t_s));
+        o->conditions.slowdown[s] = schedule_slowdown(o->future, s, t_s);
+        o->conditions.up[s] = share_up(w, schedule_crash_rate(o->future, s, t_s));
     }
-    o->weather.taken_m = schedule_neighbour_m(o->future, t_s);
+    o->conditions.taken_m = schedule_neighbour_m(o->future, t_s);
 }
 
 /* Raises `most` to what second `u` needs; beyond the end, the last second goes on. */
@@ -61,9 +61,9 @@ static void need_second(struct oracle *o, const struct staffing_rule *rule, int 
     const int n = o->base.world->topology.n_services;
     const int last = f->n_seconds - 1;
     const int second = u < last ? u : last;
-    see_weather(o, u + 0.5);
+    read_conditions(o, u + 0.5);
     staffing_plan(o->plan, o->base.world, rule,
-                  (double)f->legit_rps[second] + (double)f->attack_rps[second], &o->weather);
+                  (double)f->legit_rps[second] + (double)f->attack_rps[second], &o->conditions);
     for (int s = 0; s < n; s++) {
         o->most[s] = o->plan[s] > o->most[s] ? o->plan[s] : o->most[s];
     }
@@ -75,7 +75,7 @@ static void oracle_reset(struct controller *c, const struct episode_id *id,
     struct oracle *o = (struct oracle *)c;
     (void)id;
     o->future = future;
-    o->seen = 0;
+    o->n_decisions = 0;
 }
 
 static void oracle_act(struct controller *c, int32_t *delta, const float *state)
@@ -84,7 +84,7 @@ static void oracle_act(struct controller *c, int32_t *delta, const float *state)
     const struct world *w = c->world;
     const struct staffing_rule rule = staffing_rule_of(w, o->cfg->utilisation, o->cfg->wait_share);
     const double period_s = w->cfg.plant->period_s;
-    const double now = o->seen++ * period_s;
+    const double now = o->n_decisions++ * period_s;
     const double from = fmax(0.0, now - o->cfg->hold_s);
     const double until = now + period_s + w->cfg.cluster->start_s + o->cfg->lead_s;
     for (int s = 0; s < w->topology.n_services; s++) {
@@ -112,7 +112,7 @@ static enum err oracle_make(struct controller **out, struct arena *arena,
                          .cfg = setup->params,
                          .plan = plans,
                          .most = plans + n,
-                         .weather = {.slowdown = factors, .up = factors + n}};
+                         .conditions = {.slowdown = factors, .up = factors + n}};
     *out = &o->base;
     return ERR_OK;
 }

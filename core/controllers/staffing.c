@@ -15,10 +15,10 @@ struct staffing_rule staffing_rule_of(const struct world *w, double utilisation,
 }
 
 static int staff(const struct world *w, const struct staffing_rule *rule, int service, double rate,
-                 const struct staffing_weather *weather)
+                 const struct staffing_conditions *conditions)
 {
-    const double slowdown = weather != NULL ? weather->slowdown[service] : 1.0;
-    const double up = weather != NULL ? weather->up[service] : 1.0;
+    const double slowdown = conditions != NULL ? conditions->slowdown[service] : 1.0;
+    const double up = conditions != NULL ? conditions->up[service] : 1.0;
     const double lambda = rate * w->topology.visits[service];
     const double mu = w->topology.pod_rps[service] / slowdown;
     double rho = 1.0 - 1.0 / (mu * rule->response_s);
@@ -30,46 +30,46 @@ static int staff(const struct world *w, const struct staffing_rule *rule, int se
 }
 
 /* CPU that one request at the entries costs the node, milli-core-seconds. */
-static double work_m(const struct topology *t, const struct staffing_weather *weather)
+static double work_m(const struct topology *t, const struct staffing_conditions *conditions)
 {
     double sum = 0.0;
     for (int s = 0; s < t->n_services; s++) {
-        sum += t->visits[s] * t->demand_s[s] * weather->slowdown[s] * 1e3;
+        sum += t->visits[s] * t->demand_s[s] * conditions->slowdown[s] * 1e3;
     }
     return sum;
 }
 
 /* Staff every service for `rate`. Does it fit? */
 static bool make_plan(int *plan, const struct world *w, const struct staffing_rule *rule,
-                      double rate, const struct staffing_weather *weather)
+                      double rate, const struct staffing_conditions *conditions)
 {
     const struct topology_cfg *node = w->cfg.topology;
     double cpu_m = 0.0, ram_mib = 0.0;
     for (int s = 0; s < w->topology.n_services; s++) {
-        plan[s] = staff(w, rule, s, rate, weather);
+        plan[s] = staff(w, rule, s, rate, conditions);
         cpu_m += plan[s] * node->services[s].cpu_m;
         ram_mib += plan[s] * node->services[s].ram_mib;
     }
-    const bool computes = weather == NULL || rate * work_m(&w->topology, weather) <=
-                                                 node->node_cpu_m - weather->taken_m;
+    const bool computes = conditions == NULL || rate * work_m(&w->topology, conditions) <=
+                                                    node->node_cpu_m - conditions->taken_m;
     return computes && cpu_m <= node->node_cpu_m && ram_mib <= node->node_ram_mib;
 }
 
 void staffing_plan(int *plan, const struct world *w, const struct staffing_rule *rule,
-                   double rate_rps, const struct staffing_weather *weather)
+                   double rate_rps, const struct staffing_conditions *conditions)
 {
-    if (make_plan(plan, w, rule, rate_rps, weather)) {
+    if (make_plan(plan, w, rule, rate_rps, conditions)) {
         return;
     }
     double fits = 0.0;
     double too_much = rate_rps;
     for (int i = 0; i < HALVINGS; i++) {
         const double middle = 0.5 * (fits + too_much);
-        if (make_plan(plan, w, rule, middle, weather)) {
+        if (make_plan(plan, w, rule, middle, conditions)) {
             fits = middle;
         } else {
             too_much = middle;
         }
     }
-    (void)make_plan(plan, w, rule, fits, weather);
+    (void)make_plan(plan, w, rule, fits, conditions);
 }

@@ -1,5 +1,5 @@
-/* Staffing: the fewest pods that keep a queueing-theory promise. What ff does with the rate it sees
- * and oracle with the one it foresees.
+/* Staffing: the fewest pods that meet a bound of queueing theory. What ff does with the rate it
+ * sees and oracle with the one it foresees.
  *
  * lambda_s = rate x visits_s calls/s arrive at service s. Calls choose pods at random, so each of n
  * pods is an M/G/1 processor-sharing queue of load rho = lambda / (n mu), whose mean response is
@@ -15,13 +15,13 @@
 
 #include <stdbool.h>
 
-/* The promise. */
+/* The bound. */
 struct staffing_rule {
     double utilisation; /* 0 .. 1 */
     double response_s;  /* mean time of a call at one service */
 };
 
-/* That of `wait_share` of the world's latency_max. */
+/* The rule whose response is `wait_share` of latency_max. */
 struct staffing_rule staffing_rule_of(const struct world *w, double utilisation, double wait_share);
 
 /* Rows of both, members of the struct S of a method's parameters. */
@@ -31,8 +31,8 @@ struct staffing_rule staffing_rule_of(const struct world *w, double utilisation,
         CFG_DOUBLE(S, wait_share, "0.25", 0.01, 1, "", CFG_RESULT,                                 \
                    "share of latency_max a call may take at one service")
 
-/* What the pods live under. NULL in its place: fair weather, nothing taken, all pods up. */
-struct staffing_weather {
+/* The conditions that the pods work under. NULL: no slow-down, no CPU taken, all pods up. */
+struct staffing_conditions {
     double *slowdown; /* (n_services) factor on the service time, >= 1 */
     double *up;       /* (n_services) share of the pods expected to be up, > 0 */
     double taken_m;   /* milli-cores of the node that others use */
@@ -43,6 +43,6 @@ struct staffing_weather {
  * plan fits if the node has room for the pods' requests, and CPU left for their work. If none does,
  * the fewest replicas. Plans grow with the rate. */
 void staffing_plan(int *plan, const struct world *w, const struct staffing_rule *rule,
-                   double rate_rps, const struct staffing_weather *weather);
+                   double rate_rps, const struct staffing_conditions *conditions);
 
 #endif
