@@ -36,14 +36,14 @@ override SAN := 1
 endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
-SCHEMAS     = checkpoint error eval trace trace_store trajectory twin update_dump weights
+SCHEMAS     = checkpoint error eval trajectory_log trace_store rollout_block twin update_dump weights
 BASE        = clock config config_kind config_older config_print config_read config_src_loc \
               config_value config_yaml crc32c csv csv_read err file fmath frame frame_file gzip \
               jobs lock log mem nearest options owner plausible progress rng rundir shell stats \
               tabular timecolumn timestamp twoway
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = episode_metrics outcomes plant reward schema topology topology_gen work_law
-PROTO       = checkpoint error eval trace trace_store trajectory twin update_dump weights wire
+PROTO       = checkpoint error eval trajectory_log trace_store rollout_block twin update_dump weights wire
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
               workload
 ORG         = expr expr_parse guides org org_dot org_fields
@@ -54,15 +54,15 @@ TRACE       = check check_rows check_units column_def csv_formats export import 
               store
 TWIN        = accuracy dataset ensemble feature_rows features learn lookup model nearest pods \
               residual_pool residual_pool_fill shown trial twin twin_batch
-GAME        = conduct conduct_values game imitate interface rules rules_interface view world
+GAME        = org_metrics org_metric_values game imitate interface rules rules_interface view env_setup
 CONTROLLERS = controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
-EVAL        = agreement answers bound claims collector cut episode eval frontier judge ledger outcomes \
-              pareto separation summary tracer
-REPORT      = comparison conduct_table fidelity figure gate script table timeline trace
+EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier org_observer eval_store outcomes \
+              pareto separation summary trajectory_recorder
+REPORT      = comparison org_metrics_table twin_report figure separation_table script table timeline episode_csv
 COMM        = exchange farm locking owners peers selfcheck stop treesum
-TRAIN       = checkpoint convergence demonstrate dump rehearsal saving setup shelf train train_game \
+TRAIN       = checkpoint convergence demonstrate dump rehearsal trainer_checkpoint setup checkpoint_dir train train_game \
               trainer trainlog
-EXPERIMENTS = collect conductlog experiment fit measure policies recipe resume setting trajectories
+EXPERIMENTS = collect org_metrics_log experiment fit eval_run policies recipe resume cell_digest trajectories
 COMMANDS    = call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
               trace trace_collect train twin twin_fit
 FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \
@@ -166,7 +166,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier gate sensitivity scenarios metastable twin grounds ablation ablation-mixed \
+.PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable twin twin-vs-sim ablation ablation-mixed \
         test test-slurm test-programs bench benches scaling lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -217,8 +217,8 @@ results/runs/frontier/%/policy/weights.bin:
 	build/karma train configs/experiments/frontier_$(firstword $(subst -, ,$*)).yaml \
 	    --set train.seed=$(lastword $(subst -, ,$*)) --set run.dir=results/runs/frontier/$* >results/runs/frontier/$*.log
 
-gate: all ## are the compared scenarios able to tell controllers apart? 1 if not (minutes)
-	@RANKS=$(RANKS) sh mk/gate
+separation: all ## are the compared scenarios able to tell controllers apart? 1 if not (minutes)
+	@RANKS=$(RANKS) sh mk/separation
 
 sensitivity: all ## the references under other conditions: one table, one figure (minutes)
 	@RANKS=$(RANKS) sh mk/sensitivity
@@ -229,8 +229,8 @@ scenarios: all ## every file of configs/scenarios as a figure: one episode, four
 twin: all ## how good is the twin: accuracy, ablation of table and networks, ranking: a table, figures (minutes)
 	@RANKS=$(RANKS) sh mk/twin
 
-grounds: all ## training in the twin against training on the simulator, five seeds each: a table, a figure (20 minutes)
-	@RANKS=$(RANKS) sh mk/grounds
+twin-vs-sim: all ## training in the twin against training on the simulator, five seeds each: a table, a figure (20 minutes)
+	@RANKS=$(RANKS) sh mk/twin_vs_sim
 
 ablation: all ## what the organisation does: its arms trained in the twin, five seeds each: a table (an hour)
 	@RANKS=$(RANKS) sh mk/ablation floods

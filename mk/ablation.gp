@@ -18,9 +18,9 @@ set xtics 0.04
 set offsets graph 0, 0, 0.7, 0.7
 set key outside top center vertical maxrows 2 Left reverse samplen 2
 set arrow from first 0, graph 0 to first 0, graph 1 nohead lc rgb '#404040'
-plot 'arms.csv' using (strcol('rule') eq 'ff' ? column('gap') : NaN):(column('place') + 0.15):'lo':'hi':ytic(2) \
+plot 'arms.csv' using (strcol('rule') eq 'ff' ? column('gap') : NaN):(column('position') + 0.15):'lo':'hi':ytic(2) \
          with xerrorbars pt 7 ps 0.7 lw 1.4 lc rgb '#009E73' title 'policy minus ff without masks', \
-     'arms.csv' using (strcol('rule') eq 'masks' ? column('gap') : NaN):(column('place') - 0.15):'lo':'hi' \
+     'arms.csv' using (strcol('rule') eq 'masks' ? column('gap') : NaN):(column('position') - 0.15):'lo':'hi' \
          with xerrorbars pt 5 ps 0.6 lw 1.4 lc rgb '#56B4E9' title 'policy minus ff under the same masks'
 unset output
 }

@@ -27,7 +27,7 @@ static void header_message(Karma__Checkpoint *m, const struct checkpoint_header 
     m->n_agents = (uint32_t)spec->n_agents;
     m->n_factors = (uint32_t)spec->n_factors;
     m->n_choices = (uint32_t)spec->n_choices;
-    m->n_row = (uint32_t)spec->n_row;
+    m->n_global_state = (uint32_t)spec->n_global_state;
     m->has_team = l->team > 0, m->team = (uint32_t)l->team;
 }
 
@@ -64,7 +64,7 @@ static enum err check_header(const Karma__Checkpoint *m, const Karma__Checkpoint
     TRY(must_be(source, "agents", m->n_agents, own->n_agents));
     TRY(must_be(source, "factors of an action", m->n_factors, own->n_factors));
     TRY(must_be(source, "choices of a factor", m->n_choices, own->n_choices));
-    TRY(must_be(source, "columns in a row", m->n_row, own->n_row));
+    TRY(must_be(source, "columns in a row", m->n_global_state, own->n_global_state));
     if (m->update > INT32_MAX) {
         log_error("%s: update %u is more than any training does", source, m->update);
         return ERR_FORMAT;
@@ -141,10 +141,10 @@ static uint32_t *join_actions(size_t *n, const struct rollout_tile *tile, struct
     *n = 0;
     uint32_t *joined = ARENA_NEW(scratch, steps * factors_of(tile), uint32_t);
     for (int e = 0; joined != NULL && e < tile->env->n_env; e++) {
-        const uint16_t *kept = rollout_kept(tile, e, 0);
+        const uint16_t *stored = rollout_stored(tile, e, 0);
         const size_t n_values = (size_t)tile->steps[e] * factors_of(tile);
         for (size_t i = 0; i < n_values; i++) {
-            joined[(*n)++] = kept[i];
+            joined[(*n)++] = stored[i];
         }
     }
     return joined;
@@ -255,12 +255,12 @@ static void take_tile(struct rollout_tile *tile, uint32_t *sums, const Karma__Ti
     const uint32_t *from = m->action;
     for (int e = 0; e < tile->env->n_env; e++) {
         const size_t n_values = (size_t)m->steps[e] * factors_of(tile);
-        uint16_t *kept = rollout_kept(tile, e, 0);
+        uint16_t *stored = rollout_stored(tile, e, 0);
         tile->episode[e] = m->episode[e];
         tile->steps[e] = (int)m->steps[e];
         sums[e] = m->sum[e];
         for (size_t i = 0; i < n_values; i++) {
-            kept[i] = (uint16_t)*from++;
+            stored[i] = (uint16_t)*from++;
         }
     }
     const float *state = m->state; /* NULL if no team carries any */

@@ -15,12 +15,12 @@ enum err codec_put_record(struct buf *out, const struct eval_record *r)
     m.episode = r->episode;
     m.metrics = (double *)(uintptr_t)r->metrics;
     m.n_metrics = (size_t)r->n_metrics;
-    m.conduct = (double *)(uintptr_t)r->conduct;
-    m.n_conduct = (size_t)r->n_conduct;
+    m.org_metrics = (double *)(uintptr_t)r->org_metrics;
+    m.n_org_metrics = (size_t)r->n_org_metrics;
     return wire_put(out, FRAME_EVAL_RECORD, CODEC_EVAL_VERSION, &m.base);
 }
 
-enum err codec_get_record(struct eval_record *r, double *metrics, double *conduct,
+enum err codec_get_record(struct eval_record *r, double *metrics, double *org_metrics,
                           const void *bytes, size_t n, const char *source, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
@@ -29,7 +29,7 @@ enum err codec_get_record(struct eval_record *r, double *metrics, double *conduc
     enum err e = m == NULL ? wire_error(scratch)
                            : wire_expect(source, "metrics", m->n_metrics, (size_t)r->n_metrics);
     if (e == ERR_OK) {
-        e = wire_expect(source, "conduct", m->n_conduct, (size_t)r->n_conduct);
+        e = wire_expect(source, "org_metrics", m->n_org_metrics, (size_t)r->n_org_metrics);
     }
     if (e == ERR_OK) {
         r->controller = m->controller;
@@ -38,10 +38,10 @@ enum err codec_get_record(struct eval_record *r, double *metrics, double *conduc
         r->episode = m->episode;
         memcpy(metrics, m->metrics, m->n_metrics * sizeof *metrics);
         r->metrics = metrics;
-        if (m->n_conduct > 0) {
-            memcpy(conduct, m->conduct, m->n_conduct * sizeof *conduct);
+        if (m->n_org_metrics > 0) {
+            memcpy(org_metrics, m->org_metrics, m->n_org_metrics * sizeof *org_metrics);
         }
-        r->conduct = conduct;
+        r->org_metrics = org_metrics;
     }
     arena_rewind(scratch, mark);
     return e;

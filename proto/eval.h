@@ -14,14 +14,14 @@ enum { CODEC_EVAL_VERSION = 1 };
 
 struct eval_record {
     uint32_t controller, train, scenario, episode;
-    const double *metrics; /* (n_metrics) */
-    const double *conduct; /* (n_conduct) */
-    int n_metrics, n_conduct;
+    const double *metrics;     /* (n_metrics) */
+    const double *org_metrics; /* (n_org_metrics) */
+    int n_metrics, n_org_metrics;
 };
 enum err codec_put_record(struct buf *out, const struct eval_record *r) WARN_UNUSED;
-/* r->n_metrics and r->n_conduct say how many are expected; they go to `metrics` and `conduct`
- * (NULL: none). scratch is rewound. */
-enum err codec_get_record(struct eval_record *r, double *metrics, double *conduct,
+/* r->n_metrics and r->n_org_metrics say how many are expected; they go to `metrics` and
+ * `org_metrics` (NULL: none). scratch is rewound. */
+enum err codec_get_record(struct eval_record *r, double *metrics, double *org_metrics,
                           const void *bytes, size_t n, const char *source,
                           struct arena *scratch) WARN_UNUSED;
 

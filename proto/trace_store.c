@@ -100,7 +100,7 @@ enum err codec_put_episode(struct buf *out, const struct store_episode *e,
     m.scenario = string(e->scenario);
     m.seed = e->seed;
     m.episode = e->episode;
-    m.setting = e->setting;
+    m.cell_digest = e->cell_digest;
     m.start_s = e->start_s;
     m.state = (float *)(uintptr_t)e->state, m.n_state = (steps + 1) * (size_t)h->n_columns;
     m.delta = (int32_t *)(uintptr_t)e->delta, m.n_delta = steps * (size_t)h->n_services;
@@ -184,7 +184,7 @@ enum err codec_get_episode(struct store_episode *e, const struct store_header *h
         .scenario = m->scenario,
         .policy = m->policy,
         .seed = m->seed,
-        .setting = m->setting,
+        .cell_digest = m->cell_digest,
         .episode = m->episode,
         .start_s = m->start_s,
         .n_steps = (int)m->n_load,

@@ -31,7 +31,7 @@ enum err codec_get_store(struct store_header *h, const void *bytes, size_t n, co
 enum { STORE_ATTACK = 3 }; /* entry, rate, data */
 struct store_episode {
     const char *controller, *scenario;
-    uint64_t policy, seed, setting;
+    uint64_t policy, seed, cell_digest;
     uint32_t episode;
     double start_s;
     int n_steps;              /* T >= 1 */

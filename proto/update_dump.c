@@ -31,7 +31,7 @@ static void put_shapes(Karma__UpdateDump *m, const struct update_dump *d)
     m->n_env = (uint32_t)count_envs(d);
     m->n_steps = (uint32_t)d->blocks[0].n_steps;
     m->n_agents = (uint32_t)spec->n_agents;
-    m->n_row = (uint32_t)spec->n_row;
+    m->n_global_state = (uint32_t)spec->n_global_state;
     m->n_norm = (uint32_t)spec->n_norm;
     m->n_factors = (uint32_t)spec->n_factors;
     m->n_choices = (uint32_t)spec->n_choices;
@@ -94,7 +94,7 @@ static void put_hyper_parameters(Karma__UpdateDump *m, const struct update_dump 
     m->entropy = cfg->entropy;
     m->lr = d->stats->lr;
     m->epochs = (uint32_t)cfg->epochs;
-    m->slices = (uint32_t)d->n_slices;
+    m->minibatches = (uint32_t)d->n_minibatches;
     m->grad_norm = cfg->grad_norm;
     m->adam_beta1 = cfg->adam_beta1;
     m->adam_beta2 = cfg->adam_beta2;
@@ -133,9 +133,9 @@ static enum err put_blocks(Karma__UpdateDump *m, const struct update_dump *d, st
     TRY(arena_error(scratch));
     for (size_t i = 0; i < n; i++) {
         const struct block *b = &d->blocks[i];
-        float *boot = ARENA_NEW(scratch, b->n_env * b->n_steps * spec->n_agents, float);
+        float *bootstrap_value = ARENA_NEW(scratch, b->n_env * b->n_steps * spec->n_agents, float);
         TRY(arena_error(scratch));
-        block_message(&blocks[i], b, spec, d->n_stats, boot);
+        block_message(&blocks[i], b, spec, d->n_stats, bootstrap_value);
         m->blocks[i] = &blocks[i];
     }
     m->n_blocks = n;
@@ -196,8 +196,8 @@ static enum err put_inputs(Karma__UpdateDump *m, const struct update_dump *d, st
     TRY(arena_error(scratch));
     m->n_actor_in = agents * count_rows(d) * n_actor;
     m->n_critic_in = views * count_rows(d) * n_critic;
-    m->slice_of = (uint32_t *)(uintptr_t)d->slice_of;
-    m->n_slice_of = (size_t)d->cfg->epochs * count_envs(d);
+    m->minibatch_of = (uint32_t *)(uintptr_t)d->minibatch_of;
+    m->n_minibatch_of = (size_t)d->cfg->epochs * count_envs(d);
     return ERR_OK;
 }
 

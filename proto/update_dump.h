@@ -24,8 +24,8 @@ struct update_dump {
     const struct mappo_stats *stats;
     const struct block *blocks;        /* (n_blocks), with advantages and targets */
     const struct mappo_inputs *inputs; /* (n_blocks) */
-    const uint32_t *slice_of;          /* (epochs, environments) */
-    int n_blocks, n_slices;
+    const uint32_t *minibatch_of;      /* (epochs, environments) */
+    int n_blocks, n_minibatches;
     int n_stats; /* of an episode */
     uint32_t update;
     uint64_t seed;

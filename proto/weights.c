@@ -14,7 +14,8 @@ void weights_message(Karma__Weights *m, const struct weights *w, int team)
     karma__weights__init(m);
     m->version = w->version;
     m->params = w->params, m->n_params = w->n_params;
-    m->row_stats = w->row_stats, m->n_row_stats = w->n_row_stats;
+    m->global_state_stats = w->global_state_stats,
+    m->n_global_state_stats = w->n_global_state_stats;
     m->value_norm = w->value_norm, m->n_value_norm = w->n_value_norm;
     m->has_team = team > 0, m->team = (uint32_t)team;
 }
@@ -22,7 +23,8 @@ void weights_message(Karma__Weights *m, const struct weights *w, int team)
 static enum err check_weights(const struct weights *w, const Karma__Weights *m, const char *source)
 {
     TRY(wire_expect(source, "params", m->n_params, w->n_params));
-    TRY(wire_expect(source, "row_stats", m->n_row_stats, w->n_row_stats));
+    TRY(wire_expect(source, "global_state_stats", m->n_global_state_stats,
+                    w->n_global_state_stats));
     return wire_expect(source, "value_norm", m->n_value_norm, w->n_value_norm);
 }
 
@@ -31,10 +33,10 @@ static struct weights weights_in(const Karma__Weights *m)
 {
     return (struct weights){.version = m->version,
                             .n_params = m->n_params,
-                            .n_row_stats = m->n_row_stats,
+                            .n_global_state_stats = m->n_global_state_stats,
                             .n_value_norm = m->n_value_norm,
                             .params = m->params,
-                            .row_stats = m->row_stats,
+                            .global_state_stats = m->global_state_stats,
                             .value_norm = m->value_norm};
 }
 

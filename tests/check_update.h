@@ -11,8 +11,8 @@
  *   Adam                Kingma & Ba 2015, arXiv 1412.6980
  *
  * Taken as given: the rows and what was made of them as inputs of the networks, the actions, the
- * rewards, the values of states that are not in the batch (last_value, boot), the dealing of
- * environments to slices.
+ * rewards, the values of states that are not in the batch (last_value, bootstrap_value), the
+ * dealing of environments to minibatches.
  *
  * Dimensions: E environments, T steps, R = E T rows, A agents, F factors, K choices, W words of a
  * mask, P parameters.
@@ -63,12 +63,12 @@ struct check {
     size_t n_actors, n_views; /* views of the critic: 1 with A outputs, or A with 1 output */
 
     /* the blocks, one behind the other */
-    double *logp, *value, *reward, *boot; /* (R, A) */
-    double *last_value;                   /* (E, A) */
-    uint8_t *flag;                        /* (R) 0 running, 1 terminated, 2 truncated */
-    uint32_t *mask;                       /* (R, A, F, W) */
-    uint32_t *action;                     /* (R, A, F) */
-    double *row;                          /* (R, n_row) */
+    double *logp, *value, *reward, *bootstrap_value; /* (R, A) */
+    double *last_value;                              /* (E, A) */
+    uint8_t *flag;                                   /* (R) 0 running, 1 terminated, 2 truncated */
+    uint32_t *mask;                                  /* (R, A, F, W) */
+    uint32_t *action;                                /* (R, A, F) */
+    double *global_state;                            /* (R, n_global_state) */
 
     double *params, *m, *v; /* (P) the learner's state, as it moves */
     double *grads;          /* (P) */
@@ -114,12 +114,13 @@ static inline double *check_copy(struct check *c, const float *from, size_t n)
 /* ---- the blocks as plain arrays ---- */
 
 /* The bootstrap values of truncated rows stand one after the other. */
-static inline void check_spread_boot(double *boot, const Karma__TileBlock *b, size_t A)
+static inline void check_spread_bootstrap_value(double *bootstrap_value, const Karma__TileBlock *b,
+                                                size_t A)
 {
     size_t at = 0;
     for (size_t r = 0; r < b->flag.len; r++) {
         for (size_t a = 0; a < A && b->flag.data[r] == 2; a++) {
-            boot[r * A + a] = (double)b->boot[at++];
+            bootstrap_value[r * A + a] = (double)b->bootstrap_value[at++];
         }
     }
 }
@@ -137,12 +138,13 @@ static inline void check_join_blocks(struct check *c)
     const size_t A = c->A, AF = c->A * c->F;
     for (size_t i = 0; i < c->d->n_blocks; i++) {
         const Karma__TileBlock *b = c->d->blocks[i];
-        check_append(c->row + r * c->d->n_row, b->row, b->n_row);
+        check_append(c->global_state + r * c->d->n_global_state, b->global_state,
+                     b->n_global_state);
         check_append(c->logp + r * A, b->logp, b->n_logp);
         check_append(c->value + r * A, b->value, b->n_value);
         check_append(c->reward + r * A, b->reward, b->n_reward);
         check_append(c->last_value + e * A, b->last_value, b->n_last_value);
-        check_spread_boot(c->boot + r * A, b, A);
+        check_spread_bootstrap_value(c->bootstrap_value + r * A, b, A);
         memcpy(c->flag + r, b->flag.data, b->flag.len);
         memcpy(c->mask + r * AF * c->W, b->mask, b->n_mask * sizeof *b->mask);
         memcpy(c->action + r * AF, b->action, b->n_action * sizeof *b->action);
@@ -160,22 +162,23 @@ static inline bool check_shapes(const struct check *c)
         const Karma__TileBlock *b = d->blocks[i];
         const size_t n = (size_t)b->n_env * c->T, truncated_max = n * c->A;
         e += b->n_env;
-        if (b->n_steps != c->T || b->n_row != n * d->n_row || b->n_logp != n * c->A ||
-            b->n_value != n * c->A || b->n_reward != n * c->A || b->flag.len != n ||
-            b->n_mask != n * c->A * c->F * c->W || b->n_action != n * c->A * c->F ||
-            b->n_boot > truncated_max || b->n_last_value != b->n_env * c->A) {
+        if (b->n_steps != c->T || b->n_global_state != n * d->n_global_state ||
+            b->n_logp != n * c->A || b->n_value != n * c->A || b->n_reward != n * c->A ||
+            b->flag.len != n || b->n_mask != n * c->A * c->F * c->W ||
+            b->n_action != n * c->A * c->F || b->n_bootstrap_value > truncated_max ||
+            b->n_last_value != b->n_env * c->A) {
             return false;
         }
     }
     return e == c->E && d->n_actor_in == c->A * c->R * d->actor_sizes[0] &&
            d->n_critic_in == c->n_views * c->R * d->critic_sizes[0] && d->n_adam_m == c->P &&
            d->n_adam_v == c->P && d->after->n_params == c->P && d->n_advantage == c->R * c->A &&
-           d->n_target == c->R * c->A && d->n_slice_of == d->epochs * c->E &&
+           d->n_target == c->R * c->A && d->n_minibatch_of == d->epochs * c->E &&
            d->n_actor_sizes == d->n_actor_w + 1 && d->n_critic_sizes == d->n_critic_w + 1 &&
            d->n_actor_w < CHECK_LAYERS_MAX && d->n_critic_w < CHECK_LAYERS_MAX &&
-           d->before->n_row_stats == 3 * (size_t)d->n_norm &&
-           d->after->n_row_stats == 3 * (size_t)d->n_norm && d->before->n_value_norm == 3 * c->A &&
-           d->after->n_value_norm == 3 * c->A;
+           d->before->n_global_state_stats == 3 * (size_t)d->n_norm &&
+           d->after->n_global_state_stats == 3 * (size_t)d->n_norm &&
+           d->before->n_value_norm == 3 * c->A && d->after->n_value_norm == 3 * c->A;
 }
 
 static inline bool check_load(struct check *c)
@@ -191,10 +194,10 @@ static inline bool check_load(struct check *c)
     }
     const size_t n = c->R * c->A;
     c->logp = check_new(c, n), c->value = check_new(c, n);
-    c->reward = check_new(c, n), c->boot = check_new(c, n);
+    c->reward = check_new(c, n), c->bootstrap_value = check_new(c, n);
     c->advantage = check_new(c, n), c->old = check_new(c, n), c->target = check_new(c, n);
     c->last_value = check_new(c, c->E * c->A);
-    c->row = check_new(c, c->R * d->n_row);
+    c->global_state = check_new(c, c->R * d->n_global_state);
     c->flag = ARENA_NEW(c->arena, c->R, uint8_t);
     c->mask = ARENA_NEW(c->arena, n * c->F * c->W, uint32_t);
     c->action = ARENA_NEW(c->arena, n * c->F, uint32_t);
@@ -415,7 +418,7 @@ static inline double check_delta(const struct check *c, size_t e, size_t t, size
     const size_t r = e * c->T + t, i = r * c->A + a;
     double next = 0; /* terminated */
     if (c->flag[r] == 2) {
-        next = c->boot[i];
+        next = c->bootstrap_value[i];
     } else if (c->flag[r] == 0) {
         next = t + 1 < c->T ? c->value[i + c->A] : c->last_value[e * c->A + a];
     }
@@ -554,22 +557,22 @@ static inline void check_normalise_values(struct check *c)
     }
 }
 
-/* row_stats (3, N) count, mean, sum of squared deviations: those of the batch join (Chan, Golub,
- * LeVeque 1979). */
+/* global_state_stats (3, N) count, mean, sum of squared deviations: those of the batch join (Chan,
+ * Golub, LeVeque 1979). */
 static inline void check_row_statistics(struct check *c)
 {
     const Karma__UpdateDump *d = c->d;
     const size_t N = d->n_norm;
-    const double *before = d->before->row_stats, *after = d->after->row_stats;
+    const double *before = d->before->global_state_stats, *after = d->after->global_state_stats;
     struct check_worst count = {0}, mean = {0}, m2 = {0};
     for (size_t k = 0; k < N; k++) {
         double sum = 0, squares = 0;
         const double n = (double)c->R, n0 = before[k];
         for (size_t r = 0; r < c->R; r++) {
-            sum += c->row[r * d->n_row + k];
+            sum += c->global_state[r * d->n_global_state + k];
         }
         for (size_t r = 0; r < c->R; r++) {
-            const double x = c->row[r * d->n_row + k] - sum / n;
+            const double x = c->global_state[r * d->n_global_state + k] - sum / n;
             squares += x * x;
         }
         const double delta = sum / n - before[N + k];
@@ -585,9 +588,9 @@ static inline void check_row_statistics(struct check *c)
     check_settle(c, "rows: squared deviations, relative", m2, check_tolerance_statistics);
 }
 
-/* ---- one slice ---- */
+/* ---- one minibatch ---- */
 
-/* Sums over the samples of a slice; means over the slices of the update. */
+/* Sums over the samples of a minibatch; means over the minibatches of the update. */
 struct check_sums {
     double *weight; /* (A) samples with a choice */
     double policy, entropy, kl, clipped;
@@ -715,17 +718,18 @@ static inline void check_epochs(struct check *c, struct check_means *means)
     struct check_net actor = check_net_new(c, true), critic = check_net_new(c, false);
     struct check_choice s = check_choice_new(c);
     struct check_sums sums = {.weight = check_new(c, c->A)};
-    for (size_t i = 0; i < (size_t)d->epochs * d->slices; i++) {
-        const uint32_t *slice_of = d->slice_of + i / d->slices * c->E;
+    for (size_t i = 0; i < (size_t)d->epochs * d->minibatches; i++) {
+        const uint32_t *minibatch_of = d->minibatch_of + i / d->minibatches * c->E;
         double *weight = sums.weight;
         memset(weight, 0, c->A * sizeof *weight);
         memset(c->grads, 0, c->P * sizeof *c->grads);
         sums = (struct check_sums){.weight = weight};
         for (size_t r = 0; r < c->R; r++) {
-            for (size_t a = 0; a < c->A && slice_of[r / c->T] == i % d->slices; a++) {
+            for (size_t a = 0; a < c->A && minibatch_of[r / c->T] == i % d->minibatches; a++) {
                 check_policy_sample(c, &actor, &s, &sums, r, a);
             }
-            for (size_t v = 0; v < c->n_views && slice_of[r / c->T] == i % d->slices; v++) {
+            for (size_t v = 0; v < c->n_views && minibatch_of[r / c->T] == i % d->minibatches;
+                 v++) {
                 check_value_sample(c, &critic, &sums, r, v);
             }
         }
@@ -758,21 +762,21 @@ static inline void check_means_of(struct check *c, const struct check_means *m)
                  d->grad_norm_mean);
 }
 
-/* Slices of an epoch differ by one environment at most. */
-static inline void check_slices(struct check *c)
+/* Minibatches of an epoch differ by one environment at most. */
+static inline void check_minibatches(struct check *c)
 {
     struct check_worst w = {.size = 1};
     for (size_t epoch = 0; epoch < c->d->epochs; epoch++) {
-        for (size_t slice = 0; slice < c->d->slices; slice++) {
+        for (size_t minibatch = 0; minibatch < c->d->minibatches; minibatch++) {
             double n = 0;
             for (size_t e = 0; e < c->E; e++) {
-                n += c->d->slice_of[epoch * c->E + e] == slice;
+                n += c->d->minibatch_of[epoch * c->E + e] == minibatch;
             }
-            check_note(&w, n, (double)c->E / c->d->slices);
+            check_note(&w, n, (double)c->E / c->d->minibatches);
         }
     }
     w.size = 1;
-    check_settle(c, "environments of a slice", w, 1 - 1e-9);
+    check_settle(c, "environments of a minibatch", w, 1 - 1e-9);
 }
 
 /* Numbers that do not agree; 0 is a dump that is right. -1: its arrays do not fit its shapes. */
@@ -789,7 +793,7 @@ static inline int check_update(const Karma__UpdateDump *d, struct arena *arena, 
     check_normalise_advantages(&c);
     check_normalise_values(&c);
     check_row_statistics(&c);
-    check_slices(&c);
+    check_minibatches(&c);
     check_epochs(&c, &means);
     check_means_of(&c, &means);
     check_movement(&c, "movement of the actors' parameters", 0, d->critic_at);

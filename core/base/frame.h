@@ -30,7 +30,7 @@ enum {
 
 /* What the payload is. Append only: the position is written to files. */
 #define FRAME_LIST(X)                                                                              \
-    X(FRAME_TRAJECTORY, "trajectory")                                                              \
+    X(FRAME_ROLLOUT_BLOCK, "rollout block")                                                        \
     X(FRAME_WEIGHTS, "weights")                                                                    \
     X(FRAME_CHECKPOINT, "checkpoint")                                                              \
     X(FRAME_UPDATE_DUMP, "update dump")                                                            \
@@ -38,7 +38,7 @@ enum {
     X(FRAME_EVAL_RECORD, "evaluation record")                                                      \
     X(FRAME_RUN_HEADER, "run header")                                                              \
     X(FRAME_POLICY, "policy")                                                                      \
-    X(FRAME_TRACE, "trace")                                                                        \
+    X(FRAME_TRAJECTORY_EPISODE, "trajectory of an episode")                                        \
     X(FRAME_TWIN, "twin")                                                                          \
     X(FRAME_MOMENTS, "optimiser moments")                                                          \
     X(FRAME_TILE_STATE, "tile state")                                                              \

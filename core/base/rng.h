@@ -17,7 +17,7 @@
 enum rng_domain {
     RNG_PARAM_INIT = 1, /* network initialisation */
     RNG_ACTION,         /* action sampling */
-    RNG_SLICE,          /* which environments form a slice of an epoch */
+    RNG_MINIBATCH,      /* which environments form a minibatch of an epoch */
     RNG_SCENARIO,       /* onsets, magnitudes, kinds of events */
     RNG_WORKLOAD,       /* noise and bursts of the offered load */
     RNG_ARRIVAL_LEGIT,  /* inter-arrival times */

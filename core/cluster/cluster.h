@@ -92,7 +92,7 @@ struct client_cfg {
     double jitter;                   /* part of a wait that is drawn */
     int requests_max;                /* records for requests that may be retried, and for users */
     bool storms; /* some scenario has a retry storm, so records are needed then; no row of the
-                    configuration: world_init() knows */
+                    configuration: env_setup_init() knows */
 };
 
 struct cluster_cfg {

@@ -5,7 +5,7 @@
 
 const struct cfg_field controller_fields[] = {
     CFG_STRING(struct controller_cfg, name, "", CFG_RESULT, "label in tables; empty = the method"),
-    CFG_BOOL(struct controller_cfg, listed, "true", CFG_RESULT,
+    CFG_BOOL(struct controller_cfg, show, "true", CFG_RESULT,
              "a row of the tables; false: only a point of the frontier of its method"),
     CFG_ONE_OF(struct controller_cfg, method, controller_kinds, CFG_REQUIRED, CFG_RESULT, "method"),
     CFG_END,
@@ -22,9 +22,9 @@ int controller_desired(const float *state, int service)
     return (int)state[state_service_at(service, SF_DESIRED)];
 }
 
-int controller_clip(const struct world *world, int service, int replicas)
+int controller_clip(const struct env_setup *env_setup, int service, int replicas)
 {
-    const struct service_cfg *s = &world->cfg.topology->services[service];
+    const struct service_cfg *s = &env_setup->cfg.topology->services[service];
     return replicas < s->min_replicas   ? s->min_replicas
            : replicas > s->max_replicas ? s->max_replicas
                                         : replicas;
@@ -66,7 +66,7 @@ enum err controller_make(struct controller **out, struct arena *arena,
     own.rules = (kind->needs & with_rules) != 0 ? setup->rules : NULL;
     own.team = (kind->needs & CONTROLLER_NEEDS_POLICY) != 0 ? setup->team : NULL;
     TRY(kind->make(&c, arena, &own));
-    c->world = setup->world;
+    c->env_setup = setup->env_setup;
     c->name = setup->label;
     c->needs |= kind->needs;
     *out = c;
@@ -74,15 +74,15 @@ enum err controller_make(struct controller **out, struct arena *arena,
 }
 
 enum err controller_new(struct controller **out, struct arena *arena,
-                        const struct controller_cfg *cfg, const struct world *world,
+                        const struct controller_cfg *cfg, const struct env_setup *env_setup,
                         const struct rules *rules, const struct team *team)
 {
     const struct controller_setup setup = {.label = controller_label(cfg),
                                            .params = cfg->method.params,
-                                           .world = world,
+                                           .env_setup = env_setup,
                                            .rules = rules,
                                            .team = team};
-    TRY(controller_cfg_check(cfg, 1, world->cfg.topology));
+    TRY(controller_cfg_check(cfg, 1, env_setup->cfg.topology));
     return controller_make(out, arena, controller_kind(cfg), &setup);
 }
 

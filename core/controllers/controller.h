@@ -15,14 +15,14 @@
 
 #include "core/base/config.h"
 #include "core/base/mem.h"
+#include "core/game/env_setup.h"
 #include "core/game/rules.h"
-#include "core/game/world.h"
 #include "core/scenario/schedule.h"
 
 /* One row of eval.controllers. */
 struct controller_cfg {
     const char *name; /* label in tables; "" = the kind */
-    bool listed;      /* a row of the tables; false: a point of its kind's frontier only */
+    bool show;        /* a row of the tables; false: a point of its kind's frontier only */
     struct cfg_one method;
 };
 extern const struct cfg_field controller_fields[];
@@ -69,7 +69,7 @@ struct controller_kind {
 struct controller_setup {
     const char *label;
     const void *params; /* of the kind */
-    const struct world *world;
+    const struct env_setup *env_setup;
     const struct rules *rules; /* with a policy: those it was trained under; NULL if not needed */
     const struct team *team;   /* trained; NULL if not needed */
 };
@@ -83,7 +83,7 @@ struct controller_ops {
 };
 struct controller {
     const struct controller_ops *ops;
-    const struct world *world;
+    const struct env_setup *env_setup;
     const char *name;
     unsigned needs; /* of its kind, and of the rule inside it */
     /* of a team only; the others have NULL */
@@ -122,7 +122,7 @@ enum err controller_cfg_check(const struct controller_cfg *controllers, int n,
  * trained team for a kind that needs a policy (loaded by the caller; NULL otherwise). By
  * reference. */
 enum err controller_new(struct controller **out, struct arena *arena,
-                        const struct controller_cfg *cfg, const struct world *world,
+                        const struct controller_cfg *cfg, const struct env_setup *env_setup,
                         const struct rules *rules, const struct team *team) WARN_UNUSED;
 
 /* The same for a method, set up by hand; unchecked. */
@@ -142,7 +142,7 @@ const char *controller_label(const struct controller_cfg *cfg);
 
 /* Replicas asked for so far, as the state shows them. */
 int controller_desired(const float *state, int service);
-int controller_clip(const struct world *world, int service, int replicas);
+int controller_clip(const struct env_setup *env_setup, int service, int replicas);
 
 static inline void controller_reset(struct controller *c, const struct episode_id *id,
                                     const struct schedule *future)

@@ -58,7 +58,7 @@ static struct rng_block draw(const struct explore *x, int s)
 
 static void act_held(struct explore *x, int32_t *delta, const float *state)
 {
-    const struct world *w = x->base.world;
+    const struct env_setup *w = x->base.env_setup;
     for (int s = 0; s < w->topology.n_services; s++) {
         const struct rng_block b = draw(x, s);
         const struct service_cfg *cfg = &w->topology.cfg->services[s];
@@ -74,18 +74,18 @@ static void act_held(struct explore *x, int32_t *delta, const float *state)
 static void explore_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct explore *x = (struct explore *)c;
-    const int alpha = c->world->cfg.plant->alpha;
+    const int alpha = c->env_setup->cfg.plant->alpha;
     if (x->rule == NULL) {
         act_held(x, delta, state);
         return;
     }
     controller_act(x->rule, delta, state);
-    for (int s = 0; s < c->world->topology.n_services; s++) {
+    for (int s = 0; s < c->env_setup->topology.n_services; s++) {
         const struct rng_block b = draw(x, s);
         if ((double)rng_f32(b.v[0]) < x->cfg->random) {
             const int desired = controller_desired(state, s);
             const int change = (int)rng_below(b.v[1], (uint32_t)(2 * alpha + 1)) - alpha;
-            delta[s] = controller_clip(c->world, s, desired + change) - desired;
+            delta[s] = controller_clip(c->env_setup, s, desired + change) - desired;
         }
     }
     x->step++;
@@ -130,7 +130,7 @@ static enum err explore_make(struct controller **out, struct arena *arena,
 {
     const struct explore_params *cfg = setup->params;
     struct explore *x = ARENA_NEW(arena, 1, struct explore);
-    int *held = ARENA_NEW(arena, setup->world->topology.n_services, int);
+    int *held = ARENA_NEW(arena, setup->env_setup->topology.n_services, int);
     struct controller *rule = NULL;
     TRY(arena_error(arena));
     if (cfg->draw == DRAW_CHANGES) {

@@ -44,15 +44,15 @@ static void ff_reset(struct controller *c, const struct episode_id *id,
 static void ff_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct ff *f = (struct ff *)c;
-    const int n = c->world->topology.n_services;
+    const int n = c->env_setup->topology.n_services;
     const double now = (double)state[state_global_at(n, GF_ENTRY_5S)];
     const double mean = (double)state[state_global_at(n, GF_ENTRY_10S)];
     const double rise = (double)state[state_global_at(n, GF_ENTRY_DIFF)];
     const double base = now > mean ? now : mean;
     const double rate = base + f->cfg->growth * (rise > 0 ? rise : 0);
     const struct staffing_rule rule =
-        staffing_rule_of(c->world, f->cfg->utilisation, f->cfg->wait_share);
-    staffing_plan(f->plans + (f->n_decisions % f->window) * n, c->world, &rule, rate, NULL);
+        staffing_rule_of(c->env_setup, f->cfg->utilisation, f->cfg->wait_share);
+    staffing_plan(f->plans + (f->n_decisions % f->window) * n, c->env_setup, &rule, rate, NULL);
     f->n_decisions++;
     for (int s = 0; s < n; s++) {
         delta[s] = held(f, s, n) - controller_desired(state, s);
@@ -65,10 +65,10 @@ static enum err ff_make(struct controller **out, struct arena *arena,
                         const struct controller_setup *setup)
 {
     const struct ff_params *cfg = setup->params;
-    const struct world *world = setup->world;
-    const int window = 1 + (int)floor(cfg->down_s / world->cfg.plant->period_s);
+    const struct env_setup *env_setup = setup->env_setup;
+    const int window = 1 + (int)floor(cfg->down_s / env_setup->cfg.plant->period_s);
     struct ff *f = ARENA_NEW(arena, 1, struct ff);
-    int *plans = ARENA_NEW(arena, window * world->topology.n_services, int);
+    int *plans = ARENA_NEW(arena, window * env_setup->topology.n_services, int);
     TRY(arena_error(arena));
     *f = (struct ff){.base = {.ops = &ff_ops}, .cfg = cfg, .window = window, .plans = plans};
     *out = &f->base;

@@ -65,7 +65,7 @@ static struct usage usage_of(const struct khpa *k, const float *state, int s)
                           .ignored = (double)f[SF_HPA_IGNORED],
                           .missing = (double)f[SF_HPA_MISSING],
                           .used_m = (double)f[SF_HPA_CPU],
-                          .request_m = k->base.world->cfg.topology->services[s].cpu_m};
+                          .request_m = k->base.env_setup->cfg.topology->services[s].cpu_m};
 }
 
 /* Step 2. Use comes in whole milli-cores. */
@@ -124,7 +124,7 @@ static int *past(const struct khpa *k, int *ring, int age)
 /* Is a decision of that age seen by a window of `s` seconds? One exactly as old has left it. */
 static bool within(const struct khpa *k, int age, double s)
 {
-    return age <= k->n_decisions && age * k->base.world->cfg.plant->period_s < s;
+    return age <= k->n_decisions && age * k->base.env_setup->cfg.plant->period_s < s;
 }
 
 /* Least (sign -1) or largest (+1) recommendation of the last `s` seconds, the present one always
@@ -192,7 +192,7 @@ static int khpa_decide(const struct khpa *k, const float *state, int s, int curr
 {
     int *recommended = &past(k, k->recommended, 0)[s];
     *recommended = NO_OPINION;
-    if (controller_clip(k->base.world, s, current) != current) {
+    if (controller_clip(k->base.env_setup, s, current) != current) {
         return current;
     }
     const struct usage u = usage_of(k, state, s);
@@ -211,7 +211,7 @@ static void khpa_act(struct controller *c, int32_t *delta, const float *state)
         if (k->n_decisions == 0) {
             k->found[s] = current;
         }
-        delta[s] = controller_clip(c->world, s, khpa_decide(k, state, s, current)) - current;
+        delta[s] = controller_clip(c->env_setup, s, khpa_decide(k, state, s, current)) - current;
         past(k, k->changed, 0)[s] = delta[s];
     }
     k->n_decisions++;
@@ -256,8 +256,8 @@ static enum err khpa_make(struct controller **out, struct arena *arena,
 {
     const struct khpa_params *cfg = setup->params;
     const double longest = fmax(fmax(cfg->up_s, cfg->down_s), LIMIT_PERIOD_S);
-    const int window = 1 + (int)ceil(longest / setup->world->cfg.plant->period_s);
-    const int n = setup->world->topology.n_services;
+    const int window = 1 + (int)ceil(longest / setup->env_setup->cfg.plant->period_s);
+    const int n = setup->env_setup->topology.n_services;
     struct khpa *k = ARENA_NEW(arena, 1, struct khpa);
     int *rows = ARENA_NEW(arena, (1 + 2 * window) * n, int);
     TRY(arena_error(arena));

@@ -14,7 +14,7 @@ static void nothing_reset(struct controller *c, const struct episode_id *id,
 static void nothing_act(struct controller *c, int32_t *delta, const float *state)
 {
     (void)state;
-    memset(delta, 0, (size_t)c->world->topology.n_services * sizeof *delta);
+    memset(delta, 0, (size_t)c->env_setup->topology.n_services * sizeof *delta);
 }
 
 static const struct controller_ops nothing_ops = {.reset = nothing_reset, .act = nothing_act};

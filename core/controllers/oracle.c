@@ -13,7 +13,7 @@
  *
  * It knows rates, hazards and factors, never the draws: arrivals, service times, which pod crashes.
  * It thus pays for safety that a clairvoyant would not need, and may lose to others; what nobody
- * can exceed is core/eval/bound.h.
+ * can exceed is core/eval/upper_bound.h.
  */
 #include "core/controllers/kinds.h"
 #include "core/controllers/staffing.h"
@@ -38,7 +38,7 @@ struct oracle {
 };
 
 /* Share of the pods up under a crash rate: a crash costs the first back-off and a start-up. */
-static double share_up(const struct world *w, double crash_rate)
+static double share_up(const struct env_setup *w, double crash_rate)
 {
     const double down_s = w->cfg.cluster->backoff_s + w->cfg.cluster->start_s;
     return 1.0 / (1.0 + crash_rate * down_s);
@@ -46,7 +46,7 @@ static double share_up(const struct world *w, double crash_rate)
 
 static void read_conditions(struct oracle *o, double t_s)
 {
-    const struct world *w = o->base.world;
+    const struct env_setup *w = o->base.env_setup;
     for (int s = 0; s < w->topology.n_services; s++) {
         o->conditions.slowdown[s] = schedule_slowdown(o->future, s, t_s);
         o->conditions.up[s] = share_up(w, schedule_crash_rate(o->future, s, t_s));
@@ -58,11 +58,11 @@ static void read_conditions(struct oracle *o, double t_s)
 static void need_second(struct oracle *o, const struct staffing_rule *rule, int u)
 {
     const struct schedule *f = o->future;
-    const int n = o->base.world->topology.n_services;
+    const int n = o->base.env_setup->topology.n_services;
     const int last = f->n_seconds - 1;
     const int second = u < last ? u : last;
     read_conditions(o, u + 0.5);
-    staffing_plan(o->plan, o->base.world, rule,
+    staffing_plan(o->plan, o->base.env_setup, rule,
                   (double)f->legit_rps[second] + (double)f->attack_rps[second], &o->conditions);
     for (int s = 0; s < n; s++) {
         o->most[s] = o->plan[s] > o->most[s] ? o->plan[s] : o->most[s];
@@ -81,7 +81,7 @@ static void oracle_reset(struct controller *c, const struct episode_id *id,
 static void oracle_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct oracle *o = (struct oracle *)c;
-    const struct world *w = c->world;
+    const struct env_setup *w = c->env_setup;
     const struct staffing_rule rule = staffing_rule_of(w, o->cfg->utilisation, o->cfg->wait_share);
     const double period_s = w->cfg.plant->period_s;
     const double now = o->n_decisions++ * period_s;
@@ -103,7 +103,7 @@ static const struct controller_ops oracle_ops = {.reset = oracle_reset, .act = o
 static enum err oracle_make(struct controller **out, struct arena *arena,
                             const struct controller_setup *setup)
 {
-    const int n = setup->world->topology.n_services;
+    const int n = setup->env_setup->topology.n_services;
     struct oracle *o = ARENA_NEW(arena, 1, struct oracle);
     int *plans = ARENA_NEW(arena, 2 * n, int);
     double *factors = ARENA_NEW(arena, 2 * n, double);

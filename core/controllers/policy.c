@@ -19,7 +19,7 @@ struct player {
     enum act_mode mode;
     struct rng_key key;
     uint32_t env, episode, step; /* coordinates of sampled choices */
-    float *row;                  /* (R) */
+    float *global_state;         /* (G) */
     uint32_t *mask;              /* (A, F, words) */
     int32_t *action;             /* (A, F) */
     float *logp;                 /* (A) */
@@ -42,13 +42,13 @@ static void policy_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct player *p = (struct player *)c;
     rules_observe(&p->memory, c->rules, state);
-    rules_row(p->row, p->mask, c->rules, &p->memory, state);
-    team_act(p->team, p->scratch, p->action, p->logp, p->row, p->mask, 1, p->mode, p->key, &p->env,
-             p->episode, p->step++);
+    rules_global_state(p->global_state, p->mask, c->rules, &p->memory, state);
+    team_act(p->team, p->scratch, p->action, p->logp, p->global_state, p->mask, 1, p->mode, p->key,
+             &p->env, p->episode, p->step++);
     rules_apply(delta, &c->conflict, &p->memory, c->rules, state, p->action);
     rules_open_mask(p->mask, c->rules, state);
-    team_act(p->team, p->scratch, p->free_action, p->logp, p->row, p->mask, 1, ACT_ARGMAX, p->key,
-             NULL, 0, 0);
+    team_act(p->team, p->scratch, p->free_action, p->logp, p->global_state, p->mask, 1, ACT_ARGMAX,
+             p->key, NULL, 0, 0);
 }
 
 static const struct controller_ops policy_ops = {.reset = policy_reset, .act = policy_act};
@@ -66,7 +66,7 @@ static enum err policy_make(struct controller **out, struct arena *arena,
         .base = {.ops = &policy_ops, .rules = rules},
         .team = setup->team,
         .mode = (enum act_mode)cfg->mode,
-        .row = ARENA_NEW(arena, spec->n_row, float),
+        .global_state = ARENA_NEW(arena, spec->n_global_state, float),
         .mask = ARENA_NEW(arena, n_actions * env_mask_words(spec), uint32_t),
         .action = ARENA_NEW(arena, n_actions, int32_t),
         .logp = ARENA_NEW(arena, spec->n_agents, float),

@@ -22,10 +22,10 @@ struct scripted {
     struct rng_key key;
     struct episode_id id;
     uint32_t step;
-    float *row;      /* (R) */
-    uint32_t *mask;  /* (A, F, words) */
-    int32_t *action; /* (A, F) */
-    int32_t *target; /* (n_services) */
+    float *global_state; /* (G) */
+    uint32_t *mask;      /* (A, F, words) */
+    int32_t *action;     /* (A, F) */
+    int32_t *target;     /* (n_services) */
 };
 
 static void scripted_reset(struct controller *c, const struct episode_id *id,
@@ -83,7 +83,7 @@ static void scripted_act(struct controller *c, int32_t *delta, const float *stat
 {
     struct scripted *x = (struct scripted *)c;
     rules_observe(&x->memory, c->rules, state);
-    rules_row(x->row, x->mask, c->rules, &x->memory, state);
+    rules_global_state(x->global_state, x->mask, c->rules, &x->memory, state);
     if (x->rule == NULL) {
         choose_uniform(x);
     } else {
@@ -113,7 +113,7 @@ static enum err scripted_make(struct controller **out, struct arena *arena,
     TRY(arena_error(arena));
     *x = (struct scripted){
         .base = {.ops = &scripted_ops},
-        .row = ARENA_NEW(arena, spec->n_row, float),
+        .global_state = ARENA_NEW(arena, spec->n_global_state, float),
         .mask = ARENA_NEW(arena, n_actions * env_mask_words(spec), uint32_t),
         .action = ARENA_NEW(arena, n_actions, int32_t),
         .target = ARENA_NEW(arena, rules->n_services, int32_t),

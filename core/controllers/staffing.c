@@ -8,14 +8,15 @@
 enum { HALVINGS = 40, PODS_MAX = 1000000 };
 static const double RHO_MIN = 0.05;
 
-struct staffing_rule staffing_rule_of(const struct world *w, double utilisation, double wait_share)
+struct staffing_rule staffing_rule_of(const struct env_setup *w, double utilisation,
+                                      double wait_share)
 {
     return (struct staffing_rule){.utilisation = utilisation,
                                   .response_s = wait_share * w->cfg.plant->latency_max_ms * 1e-3};
 }
 
-static int staff(const struct world *w, const struct staffing_rule *rule, int service, double rate,
-                 const struct staffing_conditions *conditions)
+static int staff(const struct env_setup *w, const struct staffing_rule *rule, int service,
+                 double rate, const struct staffing_conditions *conditions)
 {
     const double slowdown = conditions != NULL ? conditions->slowdown[service] : 1.0;
     const double up = conditions != NULL ? conditions->up[service] : 1.0;
@@ -40,7 +41,7 @@ static double work_m(const struct topology *t, const struct staffing_conditions 
 }
 
 /* Staff every service for `rate`. Does it fit? */
-static bool make_plan(int *plan, const struct world *w, const struct staffing_rule *rule,
+static bool make_plan(int *plan, const struct env_setup *w, const struct staffing_rule *rule,
                       double rate, const struct staffing_conditions *conditions)
 {
     const struct topology_cfg *node = w->cfg.topology;
@@ -55,7 +56,7 @@ static bool make_plan(int *plan, const struct world *w, const struct staffing_ru
     return computes && cpu_m <= node->node_cpu_m && ram_mib <= node->node_ram_mib;
 }
 
-void staffing_plan(int *plan, const struct world *w, const struct staffing_rule *rule,
+void staffing_plan(int *plan, const struct env_setup *w, const struct staffing_rule *rule,
                    double rate_rps, const struct staffing_conditions *conditions)
 {
     if (make_plan(plan, w, rule, rate_rps, conditions)) {

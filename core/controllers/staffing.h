@@ -11,7 +11,7 @@
 #define KARMA_CONTROLLERS_STAFFING_H
 
 #include "core/base/config.h"
-#include "core/game/world.h"
+#include "core/game/env_setup.h"
 
 #include <stdbool.h>
 
@@ -22,7 +22,8 @@ struct staffing_rule {
 };
 
 /* The rule whose response is `wait_share` of latency_max. */
-struct staffing_rule staffing_rule_of(const struct world *w, double utilisation, double wait_share);
+struct staffing_rule staffing_rule_of(const struct env_setup *w, double utilisation,
+                                      double wait_share);
 
 /* Rows of both, members of the struct S of a method's parameters. */
 #define STAFFING_FIELDS(S)                                                                         \
@@ -42,7 +43,7 @@ struct staffing_conditions {
  * rate whose plan does: the services share what there is instead of the first one taking all. A
  * plan fits if the node has room for the pods' requests, and CPU left for their work. If none does,
  * the fewest replicas. Plans grow with the rate. */
-void staffing_plan(int *plan, const struct world *w, const struct staffing_rule *rule,
+void staffing_plan(int *plan, const struct env_setup *w, const struct staffing_rule *rule,
                    double rate_rps, const struct staffing_conditions *conditions);
 
 #endif

@@ -25,8 +25,8 @@ static void static_reset(struct controller *c, const struct episode_id *id,
 static void static_act(struct controller *c, int32_t *delta, const float *state)
 {
     const struct fixed *f = (const struct fixed *)c;
-    for (int s = 0; s < c->world->topology.n_services; s++) {
-        delta[s] = controller_clip(c->world, s, f->replicas[s]) - controller_desired(state, s);
+    for (int s = 0; s < c->env_setup->topology.n_services; s++) {
+        delta[s] = controller_clip(c->env_setup, s, f->replicas[s]) - controller_desired(state, s);
     }
 }
 
@@ -36,8 +36,8 @@ static const struct controller_ops static_ops = {.reset = static_reset, .act = s
 static void warn_clipped(const struct controller_setup *setup, const struct fixed_params *p)
 {
     for (int s = 0; s < p->n_replicas; s++) {
-        const struct service_cfg *cfg = &setup->world->topology.cfg->services[s];
-        const int n = controller_clip(setup->world, s, p->replicas[s]);
+        const struct service_cfg *cfg = &setup->env_setup->topology.cfg->services[s];
+        const int n = controller_clip(setup->env_setup, s, p->replicas[s]);
         if (n != p->replicas[s]) {
             log_warn("controller '%s': %d replicas of '%s' become %d, because its bounds are %d to "
                      "%d",
@@ -51,7 +51,7 @@ static enum err static_make(struct controller **out, struct arena *arena,
                             const struct controller_setup *setup)
 {
     const struct fixed_params *p = setup->params;
-    const int n_services = setup->world->topology.n_services;
+    const int n_services = setup->env_setup->topology.n_services;
     if (p->n_replicas != n_services) {
         log_error(
             "controller '%s': %d values in 'replicas', the topology has %d services; write one "

@@ -9,7 +9,7 @@
 static enum err play_one(struct episode *e, const struct eval_cfg *cfg, struct controller *c)
 {
     struct episode_metrics thrown_away;
-    for (int s = 0; s < e->world->cfg.n_scenarios; s++) {
+    for (int s = 0; s < e->env_setup->cfg.n_scenarios; s++) {
         for (int i = 0; i < cfg->episodes; i++) {
             const struct episode_id id = {.seed = cfg->seed,
                                           .split = (enum rng_split)cfg->split,
@@ -21,16 +21,16 @@ static enum err play_one(struct episode *e, const struct eval_cfg *cfg, struct c
 }
 
 enum err answers_count(struct answers *out, struct arena *arena, const struct eval_cfg *cfg,
-                       const struct world *world, const struct rules *rules,
+                       const struct env_setup *env_setup, const struct rules *rules,
                        const struct eval_teams *teams)
 {
     struct episode episode;
-    TRY(episode_init_on(&episode, arena, world, GROUND_TWIN));
+    TRY(episode_init_on(&episode, arena, env_setup, PLANT_KIND_TWIN));
     for (int k = 0; k < cfg->n_controllers; k++) {
         const bool learned = teams[k].n_teams > 0;
         struct controller *c;
         int64_t before[TWIN_SOURCES];
-        TRY(controller_new(&c, arena, &cfg->controllers[k], world,
+        TRY(controller_new(&c, arena, &cfg->controllers[k], env_setup,
                            learned ? teams[k].rules[0] : rules,
                            learned ? teams[k].teams[0] : NULL));
         memcpy(before, twin_steps_by_source(episode.plant), sizeof before);

@@ -14,10 +14,10 @@ struct answers {
 };
 
 /* Plays what an evaluation in the twin would (scenarios x episodes of `cfg`; the first team of a
- * policy) on one core, and counts. out (cfg->n_controllers); world: with its twin loaded; rules,
- * teams: as for eval_new(). */
+ * policy) on one core, and counts. out (cfg->n_controllers); env_setup: with its twin loaded;
+ * rules, teams: as for eval_new(). */
 enum err answers_count(struct answers *out, struct arena *arena, const struct eval_cfg *cfg,
-                       const struct world *world, const struct rules *rules,
+                       const struct env_setup *env_setup, const struct rules *rules,
                        const struct eval_teams *teams) WARN_UNUSED;
 
 #endif

@@ -34,7 +34,7 @@ static enum err gather(struct stat_arm *arm, double **values, const struct summa
     const int n_train = o->n_train[controller];
     double *x = ARENA_NEW(scratch, n_train * o->n_episodes, double);
     TRY(arena_error(scratch));
-    outcomes_gather(x, o, controller, scenario, METRIC_OF(compliance));
+    outcomes_gather(x, o, controller, scenario, METRIC_OF(slo_attainment));
     *values = x;
     *arm = (struct stat_arm){x, (uint32_t)n_train};
     return ERR_OK;
@@ -49,8 +49,8 @@ static int scenario_of(const struct summary *s)
 static struct stat_cfg settings(const struct claim *c, const struct summary *s,
                                 const char *statistic)
 {
-    return summary_bootstrap(s->cfg, summary_stream(s, statistic, c->better, c->than,
-                                                    scenario_of(s), METRIC_OF(compliance)));
+    return summary_bootstrap(s->cfg, summary_stream(s, statistic, c->arm, c->baseline,
+                                                    scenario_of(s), METRIC_OF(slo_attainment)));
 }
 
 static enum err test(struct claim *c, const struct summary *s, const struct stat_arm *a,
@@ -78,25 +78,25 @@ static enum err estimate(struct claim *c, const struct summary *s, const struct 
     return test(c, s, a, b, n_eval, scratch);
 }
 
-/* Episodes in which one of the two has no compliance (episode_metrics.h) are left out; if that is
- * all of them, nothing is claimed. */
+/* Episodes in which one of the two has no slo_attainment (episode_metrics.h) are left out; if that
+ * is all of them, nothing is claimed. */
 static enum err fill(struct claim *c, const struct summary *s, int i, double level,
                      struct arena *scratch)
 {
     struct stat_arm a, b;
     double *x, *y;
-    *c = (struct claim){.better = s->cfg->primary[i].better_index,
-                        .than = s->cfg->primary[i].than_index,
+    *c = (struct claim){.arm = s->cfg->claims[i].arm_index,
+                        .baseline = s->cfg->claims[i].baseline_index,
                         .diff = {NAN, NAN, NAN},
                         .share = {NAN, NAN, NAN},
                         .p = 1.0};
-    TRY(gather(&a, &x, s, c->better, scenario_of(s), scratch));
-    TRY(gather(&b, &y, s, c->than, scenario_of(s), scratch));
+    TRY(gather(&a, &x, s, c->arm, scenario_of(s), scratch));
+    TRY(gather(&b, &y, s, c->baseline, scenario_of(s), scratch));
     const int n = outcomes_defined(x, (int)a.n_train, y, (int)b.n_train, s->outcomes.n_episodes);
     return n > 0 ? estimate(c, s, &a, &b, (uint32_t)n, level, scratch) : ERR_OK;
 }
 
-static enum err judge(struct claims *c, const struct summary *s, struct arena *scratch)
+static enum err decide_verdicts(struct claims *c, const struct summary *s, struct arena *scratch)
 {
     double *p = ARENA_NEW(scratch, c->n, double);
     double *adjusted = ARENA_NEW(scratch, c->n, double);
@@ -123,13 +123,13 @@ static enum err fill_all(struct claims *c, const struct summary *s, struct arena
         arena_rewind(scratch, mark);
         TRY(e);
     }
-    return c->n > 0 ? judge(c, s, scratch) : ERR_OK;
+    return c->n > 0 ? decide_verdicts(c, s, scratch) : ERR_OK;
 }
 
 enum err claims_init(struct claims *c, struct arena *arena, const struct summary *s,
                      struct arena *scratch)
 {
-    const int n = s->cfg->n_primary;
+    const int n = s->cfg->n_claims;
     *c = (struct claims){.items = ARENA_NEW(arena, n, struct claim),
                          .n = n,
                          .level = 1.0 - (1.0 - s->cfg->confidence) / (n > 0 ? n : 1)};

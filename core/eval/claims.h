@@ -1,11 +1,11 @@
-/* The primary comparisons: claims that were fixed before the evaluation, and what became of them.
+/* Claims: comparisons that were fixed before the evaluation, and what became of them.
  *
- * Claim: `better` answers more requests in time (compliance) than `than`, over all scenarios with
- * equal weights (the pooled view; the only scenario if there is one). Each has a difference with an
- * interval that covers other trainings and other episodes, and a p-value of the sign-flip test on
- * units that share nothing (twoway_units), adjusted by Holm over all claims. Intervals hold
- * together: of k claims each has the level 1 - (1 - confidence) / k (C. E. Bonferroni), stretched
- * for few training seeds (twoway_satterthwaite).
+ * Claim: `arm` has a higher SLO attainment (slo_attainment) than `baseline`, over all scenarios
+ * with equal weights (the pooled view; the only scenario if there is one). Each has a difference
+ * with an interval that covers other trainings and other episodes, and a p-value of the sign-flip
+ * test on units that share nothing (twoway_units), adjusted by Holm over all claims. Intervals hold
+ * together: of k claims each has the level 1 - (1 - confidence) / k (C. E. Bonferroni), widened for
+ * few training seeds (twoway_satterthwaite).
  */
 #ifndef KARMA_EVAL_CLAIMS_H
 #define KARMA_EVAL_CLAIMS_H
@@ -22,8 +22,8 @@ enum verdict {
 const char *verdict_text(enum verdict v); /* "supported"; static */
 
 struct claim {
-    int better, than;           /* controllers */
-    struct stat_interval diff;  /* of compliance; value NaN if no episode has one */
+    int arm, baseline;          /* controllers */
+    struct stat_interval diff;  /* of slo_attainment; value NaN if no episode has one */
     struct stat_interval share; /* probability of improvement, at the level of the evaluation */
     double p, p_holm;
     int n_units; /* of the test; n units cannot give p below 2^(1 - n) */

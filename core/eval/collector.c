@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-enum err collector_init(struct collector *c, struct arena *arena, const struct world *w,
+enum err collector_init(struct collector *c, struct arena *arena, const struct env_setup *w,
                         const struct schedule *schedule)
 {
     const int n = w->topology.n_services, horizon = w->cfg.horizon;
-    *c = (struct collector){.world = w, .schedule = schedule};
+    *c = (struct collector){.env_setup = w, .schedule = schedule};
     c->state = ARENA_NEW(arena, (horizon + 1) * state_size(n), float);
     c->load = ARENA_NEW(arena, horizon, float);
     c->delta = ARENA_NEW(arena, horizon * n, int32_t);
@@ -19,7 +19,7 @@ enum err collector_init(struct collector *c, struct arena *arena, const struct w
 
 static void keep_state(struct collector *c, int row, const float *state)
 {
-    const size_t n = (size_t)state_size(c->world->topology.n_services);
+    const size_t n = (size_t)state_size(c->env_setup->topology.n_services);
     memcpy(c->state + (size_t)row * n, state, n * sizeof *state);
 }
 
@@ -33,9 +33,9 @@ static void begin(void *ctx, const float *state)
 static enum err see(void *ctx, const struct episode_step *step)
 {
     struct collector *c = ctx;
-    const size_t n = (size_t)c->world->topology.n_services;
-    const double period_s = c->world->cfg.plant->period_s;
-    CHECK(step->step == c->n_steps && c->n_steps < c->world->cfg.horizon);
+    const size_t n = (size_t)c->env_setup->topology.n_services;
+    const double period_s = c->env_setup->cfg.plant->period_s;
+    CHECK(step->step == c->n_steps && c->n_steps < c->env_setup->cfg.horizon);
     const size_t row = (size_t)c->n_steps++;
     keep_state(c, c->n_steps, step->state);
     c->load[row] = (float)schedule_load(c->schedule, NULL, step->step, period_s);

@@ -1,6 +1,6 @@
 /* The collector: an observer that keeps one episode as the trace store wants it: states, executed
- * changes, the load that was offered and what was true. Beside the tracer (tracer.h), which keeps
- * what agents chose and were rewarded for.
+ * changes, the load that was offered and what was true. Beside the trajectory recorder
+ * (trajectory_recorder.h), which keeps what agents chose and were rewarded for.
  */
 #ifndef KARMA_EVAL_COLLECTOR_H
 #define KARMA_EVAL_COLLECTOR_H
@@ -9,7 +9,7 @@
 #include "proto/trace_store.h"
 
 struct collector {
-    const struct world *world;
+    const struct env_setup *env_setup;
     const struct schedule *schedule; /* of the running episode */
     int n_steps;                     /* kept so far */
     float *state;                    /* (horizon + 1, n_state) */
@@ -19,7 +19,7 @@ struct collector {
 };
 
 /* schedule: where the episode that is played has its own. By reference. */
-enum err collector_init(struct collector *c, struct arena *arena, const struct world *w,
+enum err collector_init(struct collector *c, struct arena *arena, const struct env_setup *w,
                         const struct schedule *schedule) WARN_UNUSED;
 
 /* For episode_run(); a new episode replaces the old one. `c` must stay where it is. */

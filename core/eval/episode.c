@@ -6,35 +6,35 @@
 
 #include <math.h>
 
-enum err episode_init(struct episode *e, struct arena *arena, const struct world *w)
+enum err episode_init(struct episode *e, struct arena *arena, const struct env_setup *w)
 {
-    return episode_init_on(e, arena, w, GROUND_CLUSTER);
+    return episode_init_on(e, arena, w, PLANT_KIND_CLUSTER);
 }
 
-enum err episode_init_on(struct episode *e, struct arena *arena, const struct world *w,
-                         enum world_ground ground)
+enum err episode_init_on(struct episode *e, struct arena *arena, const struct env_setup *w,
+                         enum plant_kind kind)
 {
     const int n = w->topology.n_services;
-    if (ground == GROUND_TWIN && w->twin != NULL && w->twin->features.n_kpis == 0) {
+    if (kind == PLANT_KIND_TWIN && w->twin != NULL && w->twin->features.n_kpis == 0) {
         log_error(
             "the twin %s of a recording has no exact counters, so the metrics of an evaluation "
             "are unknown in it; measure on the simulator (--set eval.plant=cluster)",
             w->cfg.twin->file);
         return ERR_CONFIG;
     }
-    *e = (struct episode){.world = w, .delta = ARENA_NEW(arena, n, int32_t)};
+    *e = (struct episode){.env_setup = w, .delta = ARENA_NEW(arena, n, int32_t)};
     TRY(arena_error(arena));
     TRY(schedule_init(&e->schedule, arena, w->n_seconds));
     TRY(episode_account_init(&e->account, arena, n));
-    TRY(bound_init(&e->bound, arena, w));
-    return world_plant(&e->plant, arena, w, ground, 1);
+    TRY(upper_bound_init(&e->upper_bound, arena, w));
+    return env_setup_plant(&e->plant, arena, w, kind, 1);
 }
 
 /* Replica bounds hold for every controller; the account counts what was executed. */
 static void clip_to_bounds(struct episode *e, const float *state)
 {
-    for (int s = 0; s < e->world->topology.n_services; s++) {
-        const struct service_cfg *cfg = &e->world->cfg.topology->services[s];
+    for (int s = 0; s < e->env_setup->topology.n_services; s++) {
+        const struct service_cfg *cfg = &e->env_setup->cfg.topology->services[s];
         const int desired = (int)state[state_service_at(s, SF_DESIRED)];
         const int lo = cfg->min_replicas - desired;
         const int hi = cfg->max_replicas - desired;
@@ -45,7 +45,7 @@ static void clip_to_bounds(struct episode *e, const float *state)
 static enum err play_period(struct episode *e, struct controller *c, int step,
                             const struct episode_observer *observer)
 {
-    const struct world *w = e->world;
+    const struct env_setup *w = e->env_setup;
     struct reward_terms terms;
     struct plant_truth counters;
     const float *state = plant_state(e->plant, 0);
@@ -59,21 +59,22 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     if (observer == NULL) {
         return ERR_OK;
     }
-    const struct episode_step seen = {.step = step,
-                                      .state = plant_state(e->plant, 0),
-                                      .delta = e->delta,
-                                      .rules = c->rules,
-                                      .action = c->action,
-                                      .free_action = c->free_action,
-                                      .truth = &counters,
-                                      .reward = &terms};
-    return observer->see(observer->ctx, &seen);
+    const struct episode_step shown = {.step = step,
+                                       .state = plant_state(e->plant, 0),
+                                       .delta = e->delta,
+                                       .rules = c->rules,
+                                       .action = c->action,
+                                       .free_action = c->free_action,
+                                       .truth = &counters,
+                                       .reward = &terms};
+    return observer->see(observer->ctx, &shown);
 }
 
 /* The last metric: what the pods could answer at most of all requests. A result beyond it is a bug
  * of ours. */
-static enum err judge(struct episode *e, struct episode_metrics *m, const struct controller *c,
-                      const struct episode_id *id, double carried)
+static enum err finish_metrics(struct episode *e, struct episode_metrics *m,
+                               const struct controller *c, const struct episode_id *id,
+                               double carried)
 {
     const double rounding = 1e-9;
     int n = 0;
@@ -81,11 +82,11 @@ static enum err judge(struct episode *e, struct episode_metrics *m, const struct
     if (cohorts == NULL || !episode_metrics_scored(m) || e->warmup_s > 0.0) {
         return ERR_OK;
     }
-    m->bound = bound_of(&e->bound, &e->schedule, id, cohorts, n, carried);
-    if (m->compliance > m->bound + rounding) {
+    m->upper_bound = upper_bound_of(&e->upper_bound, &e->schedule, id, cohorts, n, carried);
+    if (m->slo_attainment > m->upper_bound + rounding) {
         log_error("'%s' answered %.6f of the requests of episode %u in time, more than the %.6f "
-                  "that the pods can compute: the simulator or core/eval/bound.c is wrong",
-                  c->name, m->compliance, id->env, m->bound);
+                  "that the pods can compute: the simulator or core/eval/upper_bound.c is wrong",
+                  c->name, m->slo_attainment, id->env, m->upper_bound);
         return ERR_MISMATCH;
     }
     return ERR_OK;
@@ -103,10 +104,10 @@ static void finish(struct episode_metrics *out, const struct episode *e)
         onset_s = start_s >= e->warmup_s ? start_s - e->warmup_s : onset_s;
     }
     episode_metrics_finish(out, &e->account, cohorts != NULL ? cohorts + skipped : NULL,
-                           n - skipped, onset_s, e->world->cfg.plant);
+                           n - skipped, onset_s, e->env_setup->cfg.plant);
 }
 
-enum err episode_check_warmup(double warmup_s, const struct world *w)
+enum err episode_check_warmup(double warmup_s, const struct env_setup *w)
 {
     const double period_s = w->cfg.plant->period_s;
     const double periods = warmup_s / period_s;
@@ -123,7 +124,7 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
                      int scenario, const struct episode_id *id,
                      const struct episode_observer *observer)
 {
-    const struct world *w = e->world;
+    const struct env_setup *w = e->env_setup;
     schedule_draw(&e->schedule, &w->scenarios[scenario], id, w->n_seconds);
     episode_account_clear(&e->account);
     controller_reset(c, id, &e->schedule);
@@ -138,5 +139,5 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
         TRY(play_period(e, c, step, observer));
     }
     finish(out, e);
-    return judge(e, out, c, id, carried);
+    return finish_metrics(e, out, c, id, carried);
 }

@@ -4,8 +4,8 @@
 
 #include "core/base/mem.h"
 #include "core/controllers/controller.h"
-#include "core/eval/bound.h"
-#include "core/game/world.h"
+#include "core/eval/upper_bound.h"
+#include "core/game/env_setup.h"
 #include "core/plant/episode_metrics.h"
 #include "core/scenario/schedule.h"
 
@@ -28,22 +28,23 @@ struct episode_observer {
 
 /* Room for one episode at a time. */
 struct episode {
-    const struct world *world;
+    const struct env_setup *env_setup;
     struct plant *plant; /* one environment */
     struct schedule schedule;
     struct episode_account account;
-    struct bound bound;
+    struct upper_bound upper_bound;
     int32_t *delta; /* (n_services) */
     double
         warmup_s; /* 0, or set by the caller: metrics count from then on, and there is no bound */
 };
 /* Is it a whole number of periods and windows, shorter than an episode? Else ERR_CONFIG. */
-enum err episode_check_warmup(double warmup_s, const struct world *w) WARN_UNUSED;
-enum err episode_init(struct episode *e, struct arena *arena, const struct world *w) WARN_UNUSED;
+enum err episode_check_warmup(double warmup_s, const struct env_setup *w) WARN_UNUSED;
+enum err episode_init(struct episode *e, struct arena *arena,
+                      const struct env_setup *w) WARN_UNUSED;
 /* The same, on the twin if that is what is measured: then there are no cohorts, so no recovery and
  * no bound. */
-enum err episode_init_on(struct episode *e, struct arena *arena, const struct world *w,
-                         enum world_ground ground) WARN_UNUSED;
+enum err episode_init_on(struct episode *e, struct arena *arena, const struct env_setup *w,
+                         enum plant_kind kind) WARN_UNUSED;
 
 /* Plays scenario `scenario` as `id` under `c` to the end. observer may be NULL. The schedule and
  * the plant's cohorts stay readable until the next run. ERR_MISMATCH if the result exceeds the

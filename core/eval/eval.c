@@ -5,14 +5,14 @@
 #include "core/base/log.h"
 #include "core/base/nearest.h"
 #include "core/eval/episode.h"
-#include "core/eval/judge.h"
+#include "core/eval/org_observer.h"
 #include "proto/eval.h"
 
 #include <string.h>
 
 static const struct cfg_choice plants[] = {
-    {"cluster", GROUND_CLUSTER, "the simulator: where results are measured"},
-    {"twin", GROUND_TWIN, "twin.file, to compare it with the cluster"},
+    {"cluster", PLANT_KIND_CLUSTER, "the simulator: where results are measured"},
+    {"twin", PLANT_KIND_TWIN, "twin.file, to compare it with the cluster"},
     {NULL, 0, NULL},
 };
 static const struct cfg_choice splits[] = {
@@ -27,12 +27,12 @@ static const struct cfg_choice trajectories[] = {
 };
 static const struct cfg_choice intervals[] = {
     {"percentile", EVAL_PERCENTILE, "of the bootstrap"},
-    {"stretched", EVAL_STRETCHED, "wider, for few training seeds"},
+    {"percentile_corrected", EVAL_PERCENTILE_CORRECTED, "widened for few training seeds"},
     {NULL, 0, NULL},
 };
-static const struct cfg_field primary_fields[] = {
-    CFG_STRING(struct primary_cfg, better, CFG_REQUIRED, CFG_RESULT, "a controller"),
-    CFG_STRING(struct primary_cfg, than, CFG_REQUIRED, CFG_RESULT, "another one"),
+static const struct cfg_field claim_fields[] = {
+    CFG_STRING(struct claim_cfg, arm, CFG_REQUIRED, CFG_RESULT, "a controller"),
+    CFG_STRING(struct claim_cfg, baseline, CFG_REQUIRED, CFG_RESULT, "another one"),
     CFG_END,
 };
 const struct cfg_field eval_fields[] = {
@@ -51,16 +51,16 @@ const struct cfg_field eval_fields[] = {
     CFG_DOUBLE(struct eval_cfg, confidence, "0.95", 0.5, 0.999, "", CFG_RESULT, "of the intervals"),
     CFG_ENUM(struct eval_cfg, interval, "percentile", intervals, CFG_RESULT,
              "how intervals of means and differences are made"),
-    CFG_LIST(struct eval_cfg, primary, n_primary, struct primary_cfg, primary_fields, "[]", 0,
-             EVAL_PRIMARY_MAX, "claims about answers in time, fixed beforehand"),
+    CFG_LIST(struct eval_cfg, claims, n_claims, struct claim_cfg, claim_fields, "[]", 0,
+             EVAL_CLAIMS_MAX, "claims about SLO attainment, fixed beforehand"),
     CFG_DOUBLE(struct eval_cfg, effect_min, "0.02", 0, 1, "", CFG_RESULT,
-               "smallest difference of answers in time that matters to a claim"),
+               "smallest difference of SLO attainment that matters to a claim"),
     CFG_STRING(struct eval_cfg, reference, "policy", CFG_RESULT,
                "name or method of the controllers the others are compared with; the first one if "
                "there is none of it"),
     CFG_ENUM(struct eval_cfg, trajectories, "none", trajectories, CFG_OUTPUT,
              "which episodes are kept step by step"),
-    CFG_STRING(struct eval_cfg, gate, "", CFG_OUTPUT,
+    CFG_STRING(struct eval_cfg, separation, "", CFG_OUTPUT,
                "name of the khpa controller at whose cost nothing < khpa < ff < oracle is judged; "
                "empty = not judged"),
     CFG_INT(struct eval_cfg, figure_episode, "-1", -1, 999999, "", CFG_OUTPUT,
@@ -77,12 +77,12 @@ const char *eval_split_name(const struct eval_cfg *cfg)
 struct arm {
     int controller, train;
     struct controller *instance;
-    struct judge *judge;
+    struct org_observer *org_observer;
 };
 
 struct eval {
     const struct eval_cfg *cfg;
-    const struct world *world;
+    const struct env_setup *env_setup;
     struct episode episode;
     struct arm *arms;
     int n_arms, n_rows;
@@ -90,8 +90,9 @@ struct eval {
     bool *have;            /* (n_jobs) */
     bool observed;
     struct episode_observer observer;
-    struct conduct_values *conduct; /* (most agents of an arm) of the job that was taken last */
-    struct arena scratch;           /* of the decoder, empty between records */
+    struct org_metric_values
+        *org_metrics;     /* (most agents of an arm) of the job that was taken last */
+    struct arena scratch; /* of the decoder, empty between records */
 };
 
 static int count_arms(const struct eval_cfg *cfg, const struct eval_teams *teams)
@@ -112,24 +113,25 @@ static enum err init_arms(struct eval *e, struct arena *arena, const struct rule
         const bool learned = controller_needs(cfg, CONTROLLER_NEEDS_POLICY);
         for (int t = 0; t < (learned ? teams[c].n_teams : 1); t++) {
             struct arm *arm = &e->arms[n++];
-            *arm = (struct arm){
-                .controller = c, .train = t, .judge = ARENA_NEW(arena, 1, struct judge)};
+            *arm = (struct arm){.controller = c,
+                                .train = t,
+                                .org_observer = ARENA_NEW(arena, 1, struct org_observer)};
             TRY(arena_error(arena));
-            TRY(controller_new(&arm->instance, arena, cfg, e->world,
+            TRY(controller_new(&arm->instance, arena, cfg, e->env_setup,
                                learned ? teams[c].rules[t] : rules,
                                learned ? teams[c].teams[t] : NULL));
-            TRY(judge_init(arm->judge, arena, arm->instance->rules, rules));
-            const int n_agents = judge_n_agents(arm->judge);
+            TRY(org_observer_init(arm->org_observer, arena, arm->instance->rules, rules));
+            const int n_agents = org_observer_n_agents(arm->org_observer);
             most = n_agents > most ? n_agents : most;
         }
     }
-    e->conduct = ARENA_NEW(arena, most, struct conduct_values);
+    e->org_metrics = ARENA_NEW(arena, most, struct org_metric_values);
     return arena_error(arena);
 }
 
 static int count_jobs(const struct eval *e)
 {
-    return e->n_arms * e->world->cfg.n_scenarios * e->cfg->episodes;
+    return e->n_arms * e->env_setup->cfg.n_scenarios * e->cfg->episodes;
 }
 
 /* Rows, tables and figures tell controllers apart by their names. */
@@ -161,7 +163,7 @@ static enum err find_controller(int *out, const struct eval_cfg *cfg, const char
         }
         nearest_offer(&near, label);
     }
-    log_error("eval.primary.%d.%s: there is no controller '%s'%s%s%s", claim, key, name,
+    log_error("eval.claims.%d.%s: there is no controller '%s'%s%s%s", claim, key, name,
               nearest_word(&near) != NULL ? "; did you mean '" : "",
               nearest_word(&near) != NULL ? nearest_word(&near) : "",
               nearest_word(&near) != NULL ? "'?" : "");
@@ -170,13 +172,12 @@ static enum err find_controller(int *out, const struct eval_cfg *cfg, const char
 
 static enum err find_claims(const struct eval_cfg *cfg)
 {
-    for (int i = 0; i < cfg->n_primary; i++) {
-        struct primary_cfg *p = &cfg->primary[i];
-        TRY(find_controller(&p->better_index, cfg, p->better, i, "better"));
-        TRY(find_controller(&p->than_index, cfg, p->than, i, "than"));
-        if (p->better_index == p->than_index) {
-            log_error("eval.primary.%d compares '%s' with itself; name two controllers", i,
-                      p->better);
+    for (int i = 0; i < cfg->n_claims; i++) {
+        struct claim_cfg *p = &cfg->claims[i];
+        TRY(find_controller(&p->arm_index, cfg, p->arm, i, "arm"));
+        TRY(find_controller(&p->baseline_index, cfg, p->baseline, i, "baseline"));
+        if (p->arm_index == p->baseline_index) {
+            log_error("eval.claims.%d compares '%s' with itself; name two controllers", i, p->arm);
             return ERR_CONFIG;
         }
     }
@@ -195,28 +196,28 @@ static enum err check_split(const struct eval_cfg *cfg)
 }
 
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
-                  const struct world *world, const struct rules *rules,
+                  const struct env_setup *env_setup, const struct rules *rules,
                   const struct eval_teams *teams)
 {
     TRY(check_split(cfg));
-    TRY(episode_check_warmup(cfg->warmup_s, world));
+    TRY(episode_check_warmup(cfg->warmup_s, env_setup));
     TRY(check_names(cfg));
     TRY(find_claims(cfg));
     struct eval *e = ARENA_NEW(arena, 1, struct eval);
     TRY(arena_error(arena));
-    *e = (struct eval){.cfg = cfg, .world = world, .n_arms = count_arms(cfg, teams)};
+    *e = (struct eval){.cfg = cfg, .env_setup = env_setup, .n_arms = count_arms(cfg, teams)};
     e->arms = ARENA_NEW(arena, e->n_arms, struct arm);
     e->rows = ARENA_NEW(arena, count_jobs(e), struct eval_row);
     e->have = ARENA_NEW(arena, count_jobs(e), bool);
     TRY(arena_error(arena));
-    TRY(episode_init_on(&e->episode, arena, world, (enum world_ground)cfg->plant));
+    TRY(episode_init_on(&e->episode, arena, env_setup, (enum plant_kind)cfg->plant));
     e->episode.warmup_s = cfg->warmup_s;
     TRY(init_arms(e, arena, rules, teams));
     *out = e;
     return ERR_OK;
 }
 
-/* The judge and whoever else watches, one after the other. */
+/* The observer of the organisation's metrics and whoever else watches, one after the other. */
 struct watchers {
     struct episode_observer all[2];
     int n;
@@ -243,30 +244,30 @@ static enum err watchers_see(void *ctx, const struct episode_step *step)
 
 static const struct arm *arm_of(const struct eval *e, int i)
 {
-    return &e->arms[i / (e->cfg->episodes * e->world->cfg.n_scenarios)];
+    return &e->arms[i / (e->cfg->episodes * e->env_setup->cfg.n_scenarios)];
 }
 
 static enum err put_row(struct buf *out, const struct arm *arm, int scenario, uint32_t episode,
                         const struct episode_metrics *m)
 {
     double values[METRIC_COUNT];
-    double conduct[ORG_LIST_MAX * CONDUCT_COUNT];
-    struct conduct_values of_agents[ORG_LIST_MAX];
-    const int n_agents = judge_n_agents(arm->judge);
+    double org_metrics[ORG_LIST_MAX * ORG_METRIC_COUNT];
+    struct org_metric_values of_agents[ORG_LIST_MAX];
+    const int n_agents = org_observer_n_agents(arm->org_observer);
     CHECK(n_agents <= ORG_LIST_MAX);
     memcpy(values, m, sizeof *m);
     if (n_agents > 0) {
-        judge_finish(of_agents, arm->judge);
-        memcpy(conduct, of_agents, (size_t)n_agents * sizeof *of_agents);
+        org_observer_finish(of_agents, arm->org_observer);
+        memcpy(org_metrics, of_agents, (size_t)n_agents * sizeof *of_agents);
     }
     const struct eval_record r = {.controller = (uint32_t)arm->controller,
                                   .train = (uint32_t)arm->train,
                                   .scenario = (uint32_t)scenario,
                                   .episode = episode,
                                   .metrics = values,
-                                  .conduct = conduct,
+                                  .org_metrics = org_metrics,
                                   .n_metrics = METRIC_COUNT,
-                                  .n_conduct = n_agents * CONDUCT_COUNT};
+                                  .n_org_metrics = n_agents * ORG_METRIC_COUNT};
     return codec_put_record(out, &r);
 }
 
@@ -275,7 +276,7 @@ static enum err run_job(void *ctx, int i, struct buf *out)
     struct eval *e = ctx;
     const int episodes = e->cfg->episodes;
     const struct arm *arm = arm_of(e, i);
-    const int scenario = i / episodes % e->world->cfg.n_scenarios;
+    const int scenario = i / episodes % e->env_setup->cfg.n_scenarios;
     const struct episode_id id = {.seed = e->cfg->seed,
                                   .split = (enum rng_split)e->cfg->split,
                                   .env = (uint32_t)(e->cfg->first + i % episodes)};
@@ -283,8 +284,8 @@ static enum err run_job(void *ctx, int i, struct buf *out)
     const struct episode_observer all = {
         .ctx = &watchers, .begin = watchers_begin, .see = watchers_see};
     struct episode_metrics m;
-    if (arm->judge->on) {
-        watchers.all[watchers.n++] = judge_observer(arm->judge);
+    if (arm->org_observer->on) {
+        watchers.all[watchers.n++] = org_observer_callbacks(arm->org_observer);
     }
     if (e->observed) {
         watchers.all[watchers.n++] = e->observer;
@@ -300,11 +301,11 @@ static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
     struct frame f;
     double values[METRIC_COUNT];
     struct eval_record r = {.n_metrics = METRIC_COUNT,
-                            .n_conduct = eval_n_agents(e, i) * CONDUCT_COUNT};
+                            .n_org_metrics = eval_n_agents(e, i) * ORG_METRIC_COUNT};
     frame_reader_init(&reader, record, bytes, "evaluation record");
     TRY(frame_expect(&reader, &f, FRAME_EVAL_RECORD, CODEC_EVAL_VERSION));
     arena_init(&e->scratch);
-    const enum err got = codec_get_record(&r, values, (double *)e->conduct, f.payload, f.n,
+    const enum err got = codec_get_record(&r, values, (double *)e->org_metrics, f.payload, f.n,
                                           "evaluation record", &e->scratch);
     arena_release(&e->scratch);
     TRY(got);
@@ -319,17 +320,17 @@ static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
 
 int eval_n_agents(const struct eval *e, int i)
 {
-    return judge_n_agents(arm_of(e, i)->judge);
+    return org_observer_n_agents(arm_of(e, i)->org_observer);
 }
 
 const char *eval_agent_name(const struct eval *e, int i, int agent)
 {
-    return judge_agent_name(arm_of(e, i)->judge, agent);
+    return org_observer_agent_name(arm_of(e, i)->org_observer, agent);
 }
 
-const struct conduct_values *eval_conduct(const struct eval *e)
+const struct org_metric_values *eval_org_metrics(const struct eval *e)
 {
-    return e->conduct;
+    return e->org_metrics;
 }
 
 void eval_observe(struct eval *e, const struct episode_observer *observer)

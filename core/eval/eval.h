@@ -12,18 +12,18 @@
 #include "core/base/jobs.h"
 #include "core/base/mem.h"
 #include "core/controllers/controller.h"
-#include "core/game/conduct.h"
+#include "core/game/org_metrics.h"
 #include "core/plant/episode_metrics.h"
 
 enum eval_trajectories { EVAL_TRAJECTORIES_NONE, EVAL_TRAJECTORIES_ALL };
-enum eval_interval { EVAL_PERCENTILE, EVAL_STRETCHED };
+enum eval_interval { EVAL_PERCENTILE, EVAL_PERCENTILE_CORRECTED };
 
-/* A claim fixed beforehand: one controller answers more in time than another. */
-struct primary_cfg {
-    const char *better, *than;    /* names */
-    int better_index, than_index; /* controllers; eval_new() finds them */
+/* A claim fixed beforehand: one controller has a higher SLO attainment than another. */
+struct claim_cfg {
+    const char *arm, *baseline;    /* names */
+    int arm_index, baseline_index; /* controllers; eval_new() finds them */
 };
-enum { EVAL_PRIMARY_MAX = 8 };
+enum { EVAL_CLAIMS_MAX = 8 };
 
 struct eval_cfg {
     struct controller_cfg *controllers;
@@ -37,13 +37,13 @@ struct eval_cfg {
     int resamples;     /* of the bootstrap */
     double confidence; /* 0.95 */
     int interval;      /* enum eval_interval: of means and differences */
-    struct primary_cfg *primary;
-    int n_primary;
-    double effect_min;     /* smallest difference of compliance that matters */
-    const char *reference; /* name or kind of the controllers the others are compared with */
-    int trajectories;      /* enum eval_trajectories */
-    const char *gate;      /* name of a khpa controller: the separation is judged; "" = not */
-    int figure_episode;    /* which episode is drawn; -1 = chosen */
+    struct claim_cfg *claims;
+    int n_claims;
+    double effect_min;      /* smallest difference of slo_attainment that matters */
+    const char *reference;  /* name or kind of the controllers the others are compared with */
+    int trajectories;       /* enum eval_trajectories */
+    const char *separation; /* name of a khpa controller: the separation is judged; "" = not */
+    int figure_episode;     /* which episode is drawn; -1 = chosen */
 };
 extern const struct cfg_field eval_fields[];
 
@@ -71,7 +71,7 @@ struct eval;
 /* `teams` (n_controllers). Everything by reference. ERR_CONFIG if two controllers share a name, if
  * a primary comparison names none, for the TRAIN domain, and if the warm-up does not fit. */
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
-                  const struct world *world, const struct rules *rules,
+                  const struct env_setup *env_setup, const struct rules *rules,
                   const struct eval_teams *teams) WARN_UNUSED;
 
 /* The job list; take() stores the rows. Valid as long as `e`. Jobs are ordered by (controller,
@@ -85,12 +85,13 @@ void eval_observe(struct eval *e, const struct episode_observer *observer);
 /* Root only: the rows by the number of their job. *n = how many there are: a job's, or restored. */
 const struct eval_row *eval_rows(const struct eval *e, int *n);
 
-/* With an organisation (of the experiment, or a policy's own; core/eval/judge.h) an episode also
- * tells how its agents kept to it. How many agents that are in job i, 0 if none; their names. */
+/* With an organisation (of the experiment, or a policy's own; core/eval/org_observer.h) an episode
+ * also tells how its agents kept to it. How many agents that are in job i, 0 if none; their names.
+ */
 int eval_n_agents(const struct eval *e, int i);
 const char *eval_agent_name(const struct eval *e, int i, int agent);
 /* Root only: (eval_n_agents()) of the job that was taken last. */
-const struct conduct_values *eval_conduct(const struct eval *e);
+const struct org_metric_values *eval_org_metrics(const struct eval *e);
 
 /* Root only: row i is known from elsewhere. */
 void eval_restore(struct eval *e, int i, const struct eval_row *row);

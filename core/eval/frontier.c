@@ -338,7 +338,7 @@ static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int po
 {
     struct contest c;
     struct draw d;
-    const int metric = METRIC_OF(compliance);
+    const int metric = METRIC_OF(slo_attainment);
     const uint32_t stream =
         STAT_STREAM("policy - frontier", label_of(s, policy), frontier_kind(kind)->cfg.name,
                     summary_scenario_name(s, scenario), metric_info[metric].name);
@@ -368,7 +368,7 @@ static enum err fill_pair(struct frontier_pair *out, const struct summary *s,
 {
     struct contest c;
     struct draw d;
-    const int metric = METRIC_OF(compliance);
+    const int metric = METRIC_OF(slo_attainment);
     const uint32_t stream =
         STAT_STREAM("frontier - frontier", a->cfg.name, b->cfg.name, label_of(s, anchor),
                     summary_scenario_name(s, scenario), metric_info[metric].name);
@@ -445,7 +445,8 @@ static enum err fill_view(struct frontiers *f, int p, int view, struct arena *sc
     }
     struct headroom *h = &f->headrooms[p * n_views + view];
     if (e == ERR_OK) {
-        e = fill_share(&h->compliance, s, f->policies[p], METRIC_OF(compliance), scenario, scratch);
+        e = fill_share(&h->slo_attainment, s, f->policies[p], METRIC_OF(slo_attainment), scenario,
+                       scratch);
         arena_rewind(scratch, mark);
     }
     if (e == ERR_OK) {
@@ -458,11 +459,11 @@ static enum err fill_view(struct frontiers *f, int p, int view, struct arena *sc
 static enum err choose_policies(struct frontiers *f, struct arena *arena)
 {
     const struct summary *s = f->summary;
-    int *policies = ARENA_NEW(arena, s->n_listed, int);
+    int *policies = ARENA_NEW(arena, s->n_shown, int);
     TRY(arena_error(arena));
-    for (int i = 0; i < s->n_listed; i++) {
-        if (controller_needs(&s->cfg->controllers[s->listed[i]], CONTROLLER_NEEDS_POLICY)) {
-            policies[f->n_policies++] = s->listed[i];
+    for (int i = 0; i < s->n_shown; i++) {
+        if (controller_needs(&s->cfg->controllers[s->shown[i]], CONTROLLER_NEEDS_POLICY)) {
+            policies[f->n_policies++] = s->shown[i];
         }
     }
     f->policies = policies;
@@ -506,7 +507,7 @@ int frontiers_hull(struct frontier_point *points, const struct outcomes *o,
         if (belongs(cfg, c, kind)) {
             points[n++] = (struct frontier_point){
                 .cost = outcomes_mean(o, c, scenario, METRIC_OF(vcpu_h)),
-                .value = outcomes_mean(o, c, scenario, METRIC_OF(compliance)),
+                .value = outcomes_mean(o, c, scenario, METRIC_OF(slo_attainment)),
                 .arm = c};
         }
     }

@@ -1,10 +1,10 @@
 /* Frontiers, not points: a policy against the best that a method can do at the policy's own cost.
  *
  * The arms of one kind (a sweep over the settings of khpa, of ff, or over static allocations) give
- * points (mean vCPU-hours, mean compliance). Playing one arm in some episodes and another in the
- * rest gives everything on the line between their points, so what the method can do is the upper
- * concave hull: not defined below its cheapest arm, flat beyond its best one (a larger budget need
- * not be spent). Intervals of the difference policy - frontier resample episodes, for all arms
+ * points (mean vCPU-hours, mean slo_attainment). Playing one arm in some episodes and another in
+ * the rest gives everything on the line between their points, so what the method can do is the
+ * upper concave hull: not defined below its cheapest arm, flat beyond its best one (a larger budget
+ * need not be spent). Intervals of the difference policy - frontier resample episodes, for all arms
  * together, and the policy's training seeds; hull and cost are made anew in every resample. An
  * episode that is not scored (episode_metrics.h) for one of them is left out for all. The hull
  * picks the best arms on the very episodes it is judged on, which favours it, not the policy. */
@@ -36,14 +36,15 @@ const struct controller_kind *frontier_kind(int i);
 struct frontier_gap {
     int n_arms;                /* of that kind, 0 = there is no such frontier */
     double cost;               /* mean vCPU-hours of the policy */
-    double value;              /* compliance of the frontier at that cost; NaN */
+    double value;              /* slo_attainment of the frontier at that cost; NaN */
     struct stat_interval diff; /* policy - frontier; NaN if the policy is cheaper than every arm */
     int undefined;             /* resamples in which it was; the interval leaves them out */
 };
 
 /* (policy - nothing) / (best ff - nothing), the best ff by the metric itself. */
 struct headroom {
-    struct stat_interval compliance, resilience; /* NaN without a nothing or ff arm, or no room */
+    struct stat_interval slo_attainment,
+        resilience; /* NaN without a nothing or ff arm, or no room */
 };
 
 struct frontiers {
@@ -66,7 +67,7 @@ const struct headroom *frontiers_headroom(const struct frontiers *f, int policy,
 struct frontier_pair {
     int n_a, n_b;              /* arms, 0 = there is no such frontier */
     double cost;               /* mean vCPU-hours of the anchor */
-    double value_a, value_b;   /* compliance of the frontiers at that cost; NaN */
+    double value_a, value_b;   /* slo_attainment of the frontiers at that cost; NaN */
     struct stat_interval diff; /* a - b; NaN if the anchor is cheaper than every arm of one */
     int undefined;             /* resamples in which it was; the interval leaves them out */
 };

@@ -143,20 +143,20 @@ static void spoil_column(double *x, int n_rows, int n_columns, int column)
 /* Moves the defined values of x (n) to its front. */
 static void close_gaps(double *x, int n)
 {
-    int kept = 0;
+    int n_kept = 0;
     for (int i = 0; i < n; i++) {
         if (isfinite(x[i])) {
-            x[kept++] = x[i];
+            x[n_kept++] = x[i];
         }
     }
 }
 
 int outcomes_defined(double *a, int n_a, double *b, int n_b, int n_episodes)
 {
-    int kept = 0;
+    int n_kept = 0;
     for (int e = 0; e < n_episodes; e++) {
         if (column_defined(a, n_a, n_episodes, e) && column_defined(b, n_b, n_episodes, e)) {
-            kept++;
+            n_kept++;
         } else {
             spoil_column(a, n_a, n_episodes, e);
             spoil_column(b, n_b, n_episodes, e);
@@ -165,5 +165,5 @@ int outcomes_defined(double *a, int n_a, double *b, int n_b, int n_episodes)
     /* Now a column is undefined in all rows or in none, so what is left of each row is as long. */
     close_gaps(a, n_a * n_episodes);
     close_gaps(b, n_b * n_episodes);
-    return kept;
+    return n_kept;
 }

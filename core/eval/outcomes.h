@@ -13,7 +13,7 @@
 
 enum { OUTCOMES_POOLED = -1 }; /* a scenario: the mean of all */
 
-/* Number of a metric: METRIC_OF(compliance). */
+/* Number of a metric: METRIC_OF(slo_attainment). */
 #define METRIC_OF(name) ((int)(offsetof(struct episode_metrics, name) / sizeof(double)))
 
 struct outcomes {

@@ -26,7 +26,7 @@ enum err pareto_of(bool *front, const struct outcomes *o, int scenario, int cost
     double *costs = ARENA_NEW(scratch, o->n_controllers, double);
     const enum err e = arena_error(scratch);
     for (int c = 0; e == ERR_OK && c < o->n_controllers; c++) {
-        values[c] = outcomes_mean(o, c, scenario, METRIC_OF(compliance));
+        values[c] = outcomes_mean(o, c, scenario, METRIC_OF(slo_attainment));
         costs[c] = outcomes_mean(o, c, scenario, cost);
     }
     if (e == ERR_OK) {

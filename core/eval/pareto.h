@@ -15,7 +15,7 @@
  * points do not dominate each other. Points with NaN are never on a front. */
 void pareto_front(bool *front, const double *value, const double *cost, int n);
 
-/* Over all controllers (n_controllers), by their means of compliance and `cost` (a metric) in a
+/* Over all controllers (n_controllers), by their means of slo_attainment and `cost` (a metric) in a
  * scenario or OUTCOMES_POOLED. scratch is rewound. */
 enum err pareto_of(bool *front, const struct outcomes *o, int scenario, int cost,
                    struct arena *scratch) WARN_UNUSED;

@@ -20,13 +20,13 @@ static enum err find_anchor(int *anchor, const struct eval_cfg *cfg)
     for (int c = 0; c < cfg->n_controllers; c++) {
         const struct controller_cfg *controller = &cfg->controllers[c];
         if (controller_kind(controller) == &controller_khpa &&
-            strcmp(controller_label(controller), cfg->gate) == 0) {
+            strcmp(controller_label(controller), cfg->separation) == 0) {
             *anchor = c;
             return ERR_OK;
         }
     }
-    log_error("eval.gate is '%s', but no khpa controller of that name is in eval.controllers",
-              cfg->gate);
+    log_error("eval.separation is '%s', but no khpa controller of that name is in eval.controllers",
+              cfg->separation);
     return ERR_CONFIG;
 }
 
@@ -36,7 +36,8 @@ static bool passes(const struct separation_row *r)
     return r->pair.undefined == 0 && r->pair.diff.lo > r->least;
 }
 
-static enum err judge(struct separation *out, int scenario, int anchor, struct arena *scratch)
+static enum err check_scenario(struct separation *out, int scenario, int anchor,
+                               struct arena *scratch)
 {
     for (int k = 0; k < SEPARATION_ROWS; k++) {
         const struct demand *d = &demands[k];
@@ -57,14 +58,14 @@ enum err separation_init(struct separation *out, struct arena *arena, const stru
     const int n_scenarios = summary->outcomes.n_scenarios;
     int anchor = 0;
     *out = (struct separation){.summary = summary};
-    if (summary->cfg->gate == NULL || summary->cfg->gate[0] == '\0') {
+    if (summary->cfg->separation == NULL || summary->cfg->separation[0] == '\0') {
         return ERR_OK;
     }
     TRY(find_anchor(&anchor, summary->cfg));
     out->rows = ARENA_NEW(arena, n_scenarios * SEPARATION_ROWS, struct separation_row);
     TRY(arena_error(arena));
     for (int scenario = 0; scenario < n_scenarios; scenario++) {
-        TRY(judge(out, scenario, anchor, scratch));
+        TRY(check_scenario(out, scenario, anchor, scratch));
     }
     return ERR_OK;
 }
@@ -74,7 +75,7 @@ enum err separation_verdict(const struct separation *s)
     if (s->n_failed == 0) {
         return ERR_OK;
     }
-    log_error("%d of %d inequalities of the separation gate failed: change the scenario, not the "
+    log_error("%d of %d inequalities of the separation failed: change the scenario, not the "
               "controllers",
               s->n_failed, s->n_judged);
     return ERR_FAILED;

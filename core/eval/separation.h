@@ -1,14 +1,14 @@
-/* The separation gate: is a scenario able to tell controllers apart?
+/* Separation: is a scenario able to tell controllers apart?
  *
  * Before anything is learned, at equal vCPU-hours, the references must stand in the order
  *
  *   nothing < khpa tuned < ff < oracle
  *
- * in requests answered in time, ff by 2 points above khpa and oracle by 5. Equal cost means: each
- * method's frontier (frontier.h) is read at the mean vCPU-hours of the khpa controller that
- * eval.gate names. An inequality passes if the whole interval of the difference lies above what is
- * asked. A scenario in which one fails is changed, not the controllers: there nothing could show
- * that something was learned.
+ * in SLO attainment, ff by 2 points above khpa and oracle by 5. Equal cost means: each method's
+ * frontier (frontier.h) is read at the mean vCPU-hours of the khpa controller that eval.separation
+ * names. An inequality passes if the whole interval of the difference lies above what is asked. A
+ * scenario in which one fails is changed, not the controllers: there nothing could show that
+ * something was learned.
  */
 #ifndef KARMA_EVAL_SEPARATION_H
 #define KARMA_EVAL_SEPARATION_H
@@ -38,12 +38,12 @@ struct separation_row {
 struct separation {
     const struct summary *summary;
     struct separation_row *rows; /* (n_scenarios, SEPARATION_ROWS) */
-    int n_rows;                  /* 0 if eval.gate is empty */
+    int n_rows;                  /* 0 if eval.separation is empty */
     int n_judged, n_failed;
 };
 
-/* ERR_CONFIG if eval.gate is no khpa controller. Every scenario by itself, never pooled. scratch is
- * rewound. */
+/* ERR_CONFIG if eval.separation is no khpa controller. Every scenario by itself, never pooled.
+ * scratch is rewound. */
 enum err separation_init(struct separation *out, struct arena *arena, const struct summary *summary,
                          struct arena *scratch) WARN_UNUSED;
 

@@ -6,24 +6,24 @@
 
 /* ---- who is reported, who is compared with ---- */
 
-static enum err choose_listed(struct summary *s, struct arena *arena)
+static enum err choose_shown(struct summary *s, struct arena *arena)
 {
-    int *listed = ARENA_NEW(arena, s->cfg->n_controllers, int);
+    int *shown = ARENA_NEW(arena, s->cfg->n_controllers, int);
     TRY(arena_error(arena));
     for (int c = 0; c < s->cfg->n_controllers; c++) {
-        if (s->cfg->controllers[c].listed) {
-            listed[s->n_listed++] = c;
+        if (s->cfg->controllers[c].show) {
+            shown[s->n_shown++] = c;
         }
     }
-    s->listed = listed;
+    s->shown = shown;
     return ERR_OK;
 }
 
 static int match_references(int *out, const struct summary *s, bool by_kind)
 {
     int n = 0;
-    for (int i = 0; i < s->n_listed; i++) {
-        const struct controller_cfg *c = &s->cfg->controllers[s->listed[i]];
+    for (int i = 0; i < s->n_shown; i++) {
+        const struct controller_cfg *c = &s->cfg->controllers[s->shown[i]];
         const char *name = by_kind ? controller_kind(c)->cfg.name : controller_label(c);
         if (strcmp(name, s->cfg->reference) == 0) {
             out[n++] = i;
@@ -34,13 +34,13 @@ static int match_references(int *out, const struct summary *s, bool by_kind)
 
 static enum err choose_references(struct summary *s, struct arena *arena)
 {
-    int *references = ARENA_NEW(arena, s->n_listed + 1, int);
+    int *references = ARENA_NEW(arena, s->n_shown + 1, int);
     TRY(arena_error(arena));
     int n = match_references(references, s, false);
     if (n == 0) {
         n = match_references(references, s, true);
     }
-    if (n == 0 && s->n_listed > 0) {
+    if (n == 0 && s->n_shown > 0) {
         references[n++] = 0;
     }
     s->references = references;
@@ -92,11 +92,11 @@ struct sample {
     int n_train;
 };
 
-static enum err take_sample(struct sample *out, const struct summary *s, int listed, int view,
+static enum err take_sample(struct sample *out, const struct summary *s, int shown, int view,
                             int metric, struct arena *scratch)
 {
     const struct outcomes *o = &s->outcomes;
-    const int controller = s->listed[listed];
+    const int controller = s->shown[shown];
     out->n_train = o->n_train[controller];
     out->x = ARENA_NEW(scratch, out->n_train * o->n_episodes, double);
     TRY(arena_error(scratch));
@@ -122,7 +122,7 @@ static enum err estimate(struct summary_cell *out, const struct summary *s, cons
         b != NULL ? (struct stat_arm){b->x, (uint32_t)b->n_train} : (struct stat_arm){0};
     const struct stat_arm *other = b != NULL ? &arm_b : NULL;
     TRY(twoway_bootstrap(&out->value, &arm_a, other, (uint32_t)n, what, &cfg, scratch));
-    if (s->cfg->interval == EVAL_STRETCHED) {
+    if (s->cfg->interval == EVAL_PERCENTILE_CORRECTED) {
         out->value = twoway_ci_widen(&out->value,
                                      twoway_satterthwaite(&arm_a, other, (uint32_t)n, cfg.level));
     }
@@ -133,16 +133,16 @@ static enum err estimate(struct summary_cell *out, const struct summary *s, cons
     return ERR_OK;
 }
 
-static enum err fill_cell(struct summary_cell *out, const struct summary *s, int listed, int view,
+static enum err fill_cell(struct summary_cell *out, const struct summary *s, int shown, int view,
                           int metric, enum twoway_statistic what, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    const bool is_bound = metric == METRIC_OF(bound);
-    const int whose = is_bound ? SUMMARY_NONE : s->listed[listed];
+    const bool is_bound = metric == METRIC_OF(upper_bound);
+    const int whose = is_bound ? SUMMARY_NONE : s->shown[shown];
     const uint32_t stream = summary_stream(s, crossed_name(what), whose, SUMMARY_NONE,
                                            summary_scenario(s, view), metric);
     struct sample a;
-    enum err e = take_sample(&a, s, listed, view, metric, scratch);
+    enum err e = take_sample(&a, s, shown, view, metric, scratch);
     /* The bound is a number of the episodes: the same for every training seed of every controller,
      * and so is its interval. */
     a.n_train = is_bound ? 1 : a.n_train;
@@ -159,7 +159,7 @@ static enum err fill_gap(struct summary_cell *out, const struct summary *s, int 
 {
     const struct arena_mark mark = arena_mark(scratch);
     const int own = s->references[reference];
-    const uint32_t stream = summary_stream(s, crossed_name(what), s->listed[own], s->listed[other],
+    const uint32_t stream = summary_stream(s, crossed_name(what), s->shown[own], s->shown[other],
                                            summary_scenario(s, view), metric);
     struct sample a;
     struct sample b;
@@ -177,13 +177,13 @@ static enum err fill_gap(struct summary_cell *out, const struct summary *s, int 
 static enum err fill_cells(struct summary *s, struct arena *scratch)
 {
     struct summary_cell *out = s->cells;
-    for (int i = 0; i < s->n_listed; i++) {
+    for (int i = 0; i < s->n_shown; i++) {
         for (int v = 0; v < s->n_views; v++) {
             for (int m = 0; m < METRIC_COUNT; m++) {
                 TRY(fill_cell(out++, s, i, v, m, TWOWAY_MEAN, scratch));
             }
-            TRY(fill_cell(&s->iqms[i * s->n_views + v], s, i, v, METRIC_OF(compliance), TWOWAY_IQM,
-                          scratch));
+            TRY(fill_cell(&s->iqms[i * s->n_views + v], s, i, v, METRIC_OF(slo_attainment),
+                          TWOWAY_IQM, scratch));
         }
     }
     return ERR_OK;
@@ -193,23 +193,23 @@ static enum err fill_gaps(struct summary *s, struct arena *scratch)
 {
     struct summary_gap *out = s->gaps;
     for (int r = 0; r < s->n_references; r++) {
-        for (int i = 0; i < s->n_listed; i++) {
+        for (int i = 0; i < s->n_shown; i++) {
             for (int v = 0; v < s->n_views; v++, out++) {
                 if (s->references[r] == i) {
                     continue; /* a controller is not compared with itself */
                 }
-                TRY(fill_gap(&out->compliance, s, r, i, v, METRIC_OF(compliance), TWOWAY_MEAN,
-                             scratch));
+                TRY(fill_gap(&out->slo_attainment, s, r, i, v, METRIC_OF(slo_attainment),
+                             TWOWAY_MEAN, scratch));
                 TRY(fill_gap(&out->vcpu_h, s, r, i, v, METRIC_OF(vcpu_h), TWOWAY_MEAN, scratch));
-                TRY(fill_gap(&out->better, s, r, i, v, METRIC_OF(compliance), TWOWAY_IMPROVEMENT,
-                             scratch));
+                TRY(fill_gap(&out->better, s, r, i, v, METRIC_OF(slo_attainment),
+                             TWOWAY_IMPROVEMENT, scratch));
             }
         }
     }
     return ERR_OK;
 }
 
-/* Episodes in which a controller has no compliance under some training seed. */
+/* Episodes in which a controller has no slo_attainment under some training seed. */
 static int count_empty(const struct summary *s, int controller, const double *x)
 {
     const struct outcomes *o = &s->outcomes;
@@ -234,7 +234,7 @@ static enum err fill_empty(struct summary *s, struct arena *arena, struct arena 
             const struct arena_mark mark = arena_mark(scratch);
             double *x = ARENA_NEW(scratch, s->outcomes.n_train[c] * s->outcomes.n_episodes, double);
             TRY(arena_error(scratch));
-            outcomes_gather(x, &s->outcomes, c, summary_scenario(s, v), METRIC_OF(compliance));
+            outcomes_gather(x, &s->outcomes, c, summary_scenario(s, v), METRIC_OF(slo_attainment));
             const int n = count_empty(s, c, x);
             n_empty[v] = n > n_empty[v] ? n : n_empty[v];
             arena_rewind(scratch, mark);
@@ -253,28 +253,28 @@ enum err summary_init(struct summary *s, struct arena *arena, const struct eval_
                           .n_views = n_scenarios > 1 ? n_scenarios + 1 : n_scenarios};
     TRY(outcomes_init(&s->outcomes, arena, rows, n_rows, cfg->n_controllers, n_scenarios,
                       cfg->episodes));
-    TRY(choose_listed(s, arena));
+    TRY(choose_shown(s, arena));
     TRY(choose_references(s, arena));
-    s->cells = ARENA_NEW(arena, s->n_listed * s->n_views * METRIC_COUNT, struct summary_cell);
-    s->gaps = ARENA_NEW(arena, s->n_references * s->n_listed * s->n_views, struct summary_gap);
-    s->iqms = ARENA_NEW(arena, s->n_listed * s->n_views, struct summary_cell);
+    s->cells = ARENA_NEW(arena, s->n_shown * s->n_views * METRIC_COUNT, struct summary_cell);
+    s->gaps = ARENA_NEW(arena, s->n_references * s->n_shown * s->n_views, struct summary_gap);
+    s->iqms = ARENA_NEW(arena, s->n_shown * s->n_views, struct summary_cell);
     TRY(arena_error(arena));
     TRY(fill_empty(s, arena, scratch));
     TRY(fill_cells(s, scratch));
     return fill_gaps(s, scratch);
 }
 
-const struct summary_cell *summary_cell(const struct summary *s, int listed, int view, int metric)
+const struct summary_cell *summary_cell(const struct summary *s, int shown, int view, int metric)
 {
-    return &s->cells[(listed * s->n_views + view) * METRIC_COUNT + metric];
+    return &s->cells[(shown * s->n_views + view) * METRIC_COUNT + metric];
 }
 
-const struct summary_cell *summary_iqm(const struct summary *s, int listed, int view)
+const struct summary_cell *summary_iqm(const struct summary *s, int shown, int view)
 {
-    return &s->iqms[listed * s->n_views + view];
+    return &s->iqms[shown * s->n_views + view];
 }
 
-const struct summary_gap *summary_gap(const struct summary *s, int reference, int listed, int view)
+const struct summary_gap *summary_gap(const struct summary *s, int reference, int shown, int view)
 {
-    return &s->gaps[(reference * s->n_listed + listed) * s->n_views + view];
+    return &s->gaps[(reference * s->n_shown + shown) * s->n_views + view];
 }

@@ -18,7 +18,7 @@ struct summary_cell {
 
 /* Reference minus the other controller, on common episodes. */
 struct summary_gap {
-    struct summary_cell compliance, vcpu_h;
+    struct summary_cell slo_attainment, vcpu_h;
     struct summary_cell better; /* probability that the reference answers more in time */
 };
 
@@ -27,18 +27,18 @@ struct summary {
     const struct eval_cfg *cfg;
     const struct scenario_cfg *scenarios; /* (outcomes.n_scenarios) */
     int n_views;           /* scenarios, and the pooled one if there is more than one */
-    const int *listed;     /* (n_listed) controllers that are reported */
-    const int *references; /* (n_references) of the listed ones */
-    int n_listed, n_references;
-    struct summary_cell *cells; /* (n_listed, n_views, METRIC_COUNT) */
-    struct summary_cell *iqms;  /* (n_listed, n_views) interquartile mean of compliance */
-    struct summary_gap *gaps;   /* (n_references, n_listed, n_views) */
+    const int *shown;      /* (n_shown) controllers that are reported */
+    const int *references; /* (n_references) of the shown ones */
+    int n_shown, n_references;
+    struct summary_cell *cells; /* (n_shown, n_views, METRIC_COUNT) */
+    struct summary_cell *iqms;  /* (n_shown, n_views) interquartile mean of slo_attainment */
+    struct summary_gap *gaps;   /* (n_references, n_shown, n_views) */
     const int *n_empty; /* (n_views) episodes that are not scored (episode_metrics.h): most of any
-                                   controller, listed or not */
+                                   controller, shown or not */
 };
 
-/* `s->outcomes` is made from the rows. Controllers with `listed: false` have no cells.
- * References: the listed controllers of the name eval.reference; if none has it, those of the kind
+/* `s->outcomes` is made from the rows. Controllers with `show: false` have no cells.
+ * References: the shown controllers of the name eval.reference; if none has it, those of the kind
  * of that name; if there is none, the first. scratch is rewound. */
 enum err summary_init(struct summary *s, struct arena *arena, const struct eval_cfg *cfg,
                       const struct scenario_cfg *scenarios, int n_scenarios,
@@ -47,9 +47,9 @@ enum err summary_init(struct summary *s, struct arena *arena, const struct eval_
 /* Scenario of a view: its index, or OUTCOMES_POOLED. */
 int summary_scenario(const struct summary *s, int view);
 const char *summary_scenario_name(const struct summary *s, int scenario); /* pooled: "(all)" */
-const struct summary_cell *summary_cell(const struct summary *s, int listed, int view, int metric);
-const struct summary_cell *summary_iqm(const struct summary *s, int listed, int view);
-const struct summary_gap *summary_gap(const struct summary *s, int reference, int listed, int view);
+const struct summary_cell *summary_cell(const struct summary *s, int shown, int view, int metric);
+const struct summary_cell *summary_iqm(const struct summary *s, int shown, int view);
+const struct summary_gap *summary_gap(const struct summary *s, int reference, int shown, int view);
 
 /* The stream (stat_stream) of a statistic of controller a, or of a against b, in a scenario (or
  * OUTCOMES_POOLED). SUMMARY_NONE: a is left out where the number is not about a controller, b

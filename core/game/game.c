@@ -20,7 +20,7 @@ struct slot {
 
 struct game {
     struct env env;
-    const struct world *world;
+    const struct env_setup *env_setup;
     const struct interface *teams[ENV_TEAMS_MAX]; /* (env.spec->n_teams) */
     const struct demonstrator *demo;
     struct plant *plant;
@@ -51,7 +51,7 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
 {
     struct game *g = (struct game *)e;
     struct slot *slot = &g->slots[lid];
-    const struct world *w = g->world;
+    const struct env_setup *w = g->env_setup;
     const int horizon = w->cfg.horizon;
     const uint32_t scenario = (gid + episode) % (uint32_t)w->cfg.n_scenarios;
 
@@ -72,12 +72,12 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     return ERR_OK;
 }
 
-static void game_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
+static void game_global_state(struct env *e, int lid, int team, float *global_state, uint32_t *mask)
 {
     const struct game *g = (const struct game *)e;
     const struct sight sight = sight_of(g, lid);
     const struct interface *i = g->teams[team];
-    i->ops->row(row, mask, g->slots[lid].memory[team], i, &sight);
+    i->ops->global_state(global_state, mask, g->slots[lid].memory[team], i, &sight);
 }
 
 /* The metrics, and what each interface adds. */
@@ -89,7 +89,7 @@ static void finish_episode(struct game *g, int lid)
     int n_cohorts = 0;
     const struct plant_cohort *cohorts = plant_cohorts(g->plant, lid, &n_cohorts);
     episode_metrics_finish(&metrics, &slot->account, cohorts, n_cohorts, slot->schedule.onset_s,
-                           g->world->cfg.plant);
+                           g->env_setup->cfg.plant);
     if (isnan(metrics.reward)) { /* an episode without requests is not scored */
         for (int i = 0; i < g->env.spec->n_stats; i++) {
             out[i] = (double)NAN;
@@ -111,7 +111,7 @@ static void finish_episode(struct game *g, int lid)
 /* A reward that is not a number would spoil every weight that learns from it. */
 static enum err no_reward(const struct game *g, const struct reward_terms *terms)
 {
-    const char *term = reward_unknown(terms, g->world->cfg.plant);
+    const char *term = reward_unknown(terms, g->env_setup->cfg.plant);
     log_error("the reward of a period is no number: the term '%s' is unknown in the plant '%s'; "
               "leave it out of plant.reward_terms",
               term != NULL ? term : "reward", g->plant->ops->kind);
@@ -149,7 +149,7 @@ static void choose(struct game *g, int lid, const int32_t *const *action)
 {
     struct slot *slot = &g->slots[lid];
     const struct sight sight = sight_of(g, lid);
-    const size_t n_services = (size_t)g->world->topology.n_services;
+    const size_t n_services = (size_t)g->env_setup->topology.n_services;
     int32_t *delta = g->delta + (size_t)lid * n_services;
     slot->move = (struct game_move){.delta = delta};
     memset(delta, 0, n_services * sizeof *delta);
@@ -194,13 +194,13 @@ static void game_demonstrate(struct env *e, int lid, int team, int32_t *action)
 
 static const struct env_ops game_ops = {
     .reset = game_reset,
-    .row = game_row,
+    .global_state = game_global_state,
     .step = game_step,
     .stats = game_stats,
 };
 static const struct env_ops game_ops_demonstrated = {
     .reset = game_reset,
-    .row = game_row,
+    .global_state = game_global_state,
     .step = game_step,
     .stats = game_stats,
     .demonstrate = game_demonstrate,
@@ -208,8 +208,8 @@ static const struct env_ops game_ops_demonstrated = {
 
 static enum err init_slot(struct game *g, struct arena *arena, struct slot *slot)
 {
-    TRY(schedule_init(&slot->schedule, arena, g->world->n_seconds));
-    TRY(episode_account_init(&slot->account, arena, g->world->topology.n_services));
+    TRY(schedule_init(&slot->schedule, arena, g->env_setup->n_seconds));
+    TRY(episode_account_init(&slot->account, arena, g->env_setup->topology.n_services));
     slot->stats = ARENA_NEW(arena, g->env.spec->n_stats, double);
     TRY(arena_error(arena));
     for (int k = 0; k < g->env.spec->n_teams; k++) {
@@ -220,7 +220,7 @@ static enum err init_slot(struct game *g, struct arena *arena, struct slot *slot
 
 static enum err init(struct game *g, struct arena *arena)
 {
-    const int n_env = g->env.n_env, n_services = g->world->topology.n_services;
+    const int n_env = g->env.n_env, n_services = g->env_setup->topology.n_services;
     bool attacks = false;
     for (int k = 0; k < g->env.spec->n_teams; k++) {
         attacks = attacks || g->teams[k]->attacks;
@@ -233,7 +233,8 @@ static enum err init(struct game *g, struct arena *arena)
     for (int i = 0; i < n_env; i++) {
         TRY(init_slot(g, arena, &g->slots[i]));
     }
-    return world_plant(&g->plant, arena, g->world, world_training_ground(g->world), n_env);
+    return env_setup_plant(&g->plant, arena, g->env_setup, env_setup_training_plant(g->env_setup),
+                           n_env);
 }
 
 enum err game_new_teams(struct env **out, struct arena *arena, const struct game_teams *teams,
@@ -246,7 +247,7 @@ enum err game_new_teams(struct env **out, struct arena *arena, const struct game
         .env = {.ops = shown ? &game_ops_demonstrated : &game_ops,
                 .spec = teams->spec,
                 .n_env = n_env},
-        .world = teams->world,
+        .env_setup = teams->env_setup,
         .demo = shown ? demo : NULL,
         .seed = seed,
     };
@@ -263,6 +264,6 @@ enum err game_new(struct env **out, struct arena *arena, const struct rules *rul
 {
     const struct interface *const alone[] = {&rules->interface};
     const struct game_teams teams = {
-        .world = rules->world, .spec = &rules->env, .interfaces = alone};
+        .env_setup = rules->env_setup, .spec = &rules->env, .interfaces = alone};
     return game_new_teams(out, arena, &teams, n_env, seed, demo);
 }

@@ -22,7 +22,7 @@ struct demonstrator {
 
 /* Who plays, and where. */
 struct game_teams {
-    const struct world *world;
+    const struct env_setup *env_setup;
     const struct env_spec *spec;               /* of these interfaces (interface_env_spec()) */
     const struct interface *const *interfaces; /* (spec->n_teams) */
 };

@@ -1,4 +1,4 @@
-/* A rule's wish as the choices of a team. See rules_imitate() in rules.h. */
+/* The replicas that a rule requests as the choices of a team. See rules_imitate() in rules.h. */
 #include "core/game/rules_parts.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 /* The choice of factor f that comes closest to `target` replicas of service s. */
 static int32_t choice_for(const struct rules *r, const float *state, int s, int target)
 {
-    const int alpha = r->world->cfg.plant->alpha;
+    const int alpha = r->env_setup->cfg.plant->alpha;
     const bool all = operates_all(r);
     if (r->cfg->action.head == HEAD_LEVEL) {
         return (all ? 0 : r->choice_at[s]) + target - 1;
@@ -64,9 +64,10 @@ static void imitate_keepers(int32_t *action, const struct rules *r, const float 
 static int gain_of(const struct rules *r, const float *state, const int32_t *target,
                    const int32_t *sum, const struct op *op)
 {
-    const int alpha = r->world->cfg.plant->alpha;
-    const int wish = clip_int(target[op->service] - desired_of(state, op->service), -alpha, alpha);
-    return abs(wish - sum[op->service]) - abs(wish - sum[op->service] - op->delta);
+    const int alpha = r->env_setup->cfg.plant->alpha;
+    const int requested =
+        clip_int(target[op->service] - desired_of(state, op->service), -alpha, alpha);
+    return abs(requested - sum[op->service]) - abs(requested - sum[op->service] - op->delta);
 }
 
 /* Of the choices of factor f that the agent has, the first that gains most; one that comes to no

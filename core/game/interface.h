@@ -7,7 +7,7 @@
  *
  *     begin()                          before the first state
  *     observe()                        once for each state, the first included
- *     row()                            looks at it, as often as wanted
+  * global_state() looks at it, as often as wanted
  *     apply()                          the choices of one decision
  *     observe(), reward()              when the state they led to is there
  *     finish()                         after the last of these
@@ -47,9 +47,9 @@ struct interface_ops {
     enum err (*memory)(void **out, struct arena *arena, const struct interface *i);
     void (*begin)(void *memory, const struct interface *i, const struct episode_id *id);
     void (*observe)(void *memory, const struct interface *i, const struct sight *sight);
-    /* row (R), mask (A, F, words) as marl wants them (core/marl/env.h). */
-    void (*row)(float *row, uint32_t *mask, const void *memory, const struct interface *i,
-                const struct sight *sight);
+    /* global_state (G), mask (A, F, words) as marl wants them (core/marl/env.h). */
+    void (*global_state)(float *global_state, uint32_t *mask, const void *memory,
+                         const struct interface *i, const struct sight *sight);
     /* action (A, F). */
     void (*apply)(struct game_move *move, void *memory, const struct interface *i,
                   const struct sight *sight, const int32_t *action);

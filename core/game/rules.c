@@ -2,7 +2,7 @@
 #include "core/game/rules_parts.h"
 
 #include "core/base/log.h"
-#include "core/game/conduct_values.h"
+#include "core/game/org_metric_values.h"
 #include "core/plant/episode_metrics.h"
 
 #include <stdio.h>
@@ -58,7 +58,7 @@ static enum err init_choices(struct rules *r, struct arena *arena)
     int *at = ARENA_NEW(arena, r->n_services + 1, int);
     TRY(arena_error(arena));
     for (int s = 0; s < r->n_services; s++) {
-        at[s + 1] = at[s] + r->world->cfg.topology->services[s].max_replicas;
+        at[s + 1] = at[s] + r->env_setup->cfg.topology->services[s].max_replicas;
     }
     int *of = ARENA_NEW(arena, at[r->n_services], int);
     TRY(arena_error(arena));
@@ -75,7 +75,7 @@ static enum err init_choices(struct rules *r, struct arena *arena)
 /* Choices of one factor. */
 static int count_choices(const struct rules *r)
 {
-    const int alpha = r->world->cfg.plant->alpha;
+    const int alpha = r->env_setup->cfg.plant->alpha;
     const bool all = operates_all(r);
     if (r->cfg->action.head == HEAD_DELTA) {
         return all ? 2 * alpha + 1 : 1 + r->n_services * 2 * alpha;
@@ -85,21 +85,23 @@ static int count_choices(const struct rules *r)
     }
     int largest = 0;
     for (int s = 0; s < r->n_services; s++) {
-        const int max = r->world->cfg.topology->services[s].max_replicas;
+        const int max = r->env_setup->cfg.topology->services[s].max_replicas;
         largest = max > largest ? max : largest;
     }
     return largest;
 }
 
-/* Names of the conduct that an episode leaves behind; of an agent: "ddos.open". */
+/* Names of the organisational metrics that an episode leaves behind; of an agent: "ddos.can_act".
+ */
 static enum err init_stat_names(struct rules *r, struct arena *arena)
 {
-    const int n = r->guides == NULL ? 0 : r->guides->n_agents * CONDUCT_TRAINED;
+    const int n = r->guides == NULL ? 0 : r->guides->n_agents * ORG_METRIC_TRAINED;
     const char **names = ARENA_NEW(arena, n, const char *);
     TRY(arena_error(arena));
     for (int i = 0; i < n; i++) {
-        const char *agent = r->guides->org.cfg->agents[i / CONDUCT_TRAINED].name;
-        names[i] = arena_printf(arena, "%s.%s", agent, conduct_info[i % CONDUCT_TRAINED].name);
+        const char *agent = r->guides->org.cfg->agents[i / ORG_METRIC_TRAINED].name;
+        names[i] =
+            arena_printf(arena, "%s.%s", agent, org_metric_info[i % ORG_METRIC_TRAINED].name);
     }
     TRY(arena_error(arena));
     r->interface.n_stats = n;
@@ -136,7 +138,7 @@ static enum err init_guides(struct rules *r, struct arena *arena, const struct o
     struct guides *guides = ARENA_NEW(arena, 1, struct guides);
     int *guide_of = ARENA_NEW(arena, cfg->n_agents, int);
     TRY(arena_error(arena));
-    TRY(guides_init(guides, arena, org, &r->world->topology, r->world->cfg.plant, src_locs,
+    TRY(guides_init(guides, arena, org, &r->env_setup->topology, r->env_setup->cfg.plant, src_locs,
                     "organisation"));
     for (int a = 0; a < cfg->n_agents; a++) {
         guide_of[a] = -1;
@@ -171,10 +173,10 @@ static enum err init_authority(struct rules *r, struct arena *arena, const struc
     if (cfg->n_authority == 0) {
         return ERR_OK;
     }
-    int *rank_of = ARENA_NEW(arena, cfg->n_agents, int);
+    int *priority_of = ARENA_NEW(arena, cfg->n_agents, int);
     TRY(arena_error(arena));
     for (int a = 0; a < cfg->n_agents; a++) {
-        rank_of[a] = cfg->n_authority;
+        priority_of[a] = cfg->n_authority;
     }
     for (int i = cfg->n_authority - 1; i >= 0; i--) {
         char key[64];
@@ -183,23 +185,23 @@ static enum err init_authority(struct rules *r, struct arena *arena, const struc
         if (a < 0) {
             return plant_cfg_error(src_locs, key, "game.agents has no '%s'", cfg->authority[i]);
         }
-        rank_of[a] = i;
+        priority_of[a] = i;
     }
-    r->rank_of = rank_of;
+    r->priority_of = priority_of;
     return ERR_OK;
 }
 
 enum err rules_init_organised(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
-                              const struct world *world, const struct org_cfg *organisation,
+                              const struct env_setup *env_setup, const struct org_cfg *organisation,
                               const struct cfg *src_locs)
 {
-    const int n = world->topology.n_services;
+    const int n = env_setup->topology.n_services;
     const bool all = cfg->action.operations == OPERATIONS_ALL;
     *r = (struct rules){.cfg = cfg,
-                        .world = world,
+                        .env_setup = env_setup,
                         .n_services = n,
                         .n_state = state_size(n),
-                        .n_last = all ? n : 2};
+                        .n_last_action = all ? n : 2};
     TRY(init_choices(r, arena));
     const int n_choices = count_choices(r);
     if (n_choices > CHOICES_MAX) {
@@ -226,9 +228,9 @@ enum err rules_init_organised(struct rules *r, struct arena *arena, const struct
 }
 
 enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
-                    const struct world *world)
+                    const struct env_setup *env_setup)
 {
-    return rules_init_organised(r, arena, cfg, world, NULL, NULL);
+    return rules_init_organised(r, arena, cfg, env_setup, NULL, NULL);
 }
 
 /* ---- memory ---- */
@@ -238,13 +240,13 @@ enum err rules_memory_init(struct rules_memory *m, struct arena *arena, const st
     const int n_agents = r->spec.n_agents;
     const int n_frames = view_frames(r) > 1 ? view_frames(r) * r->n_obs_state : 0;
     *m = (struct rules_memory){
-        .since_s = ARENA_NEW(arena, r->n_services, float),
-        .last = ARENA_NEW(arena, r->n_last * n_agents, float),
+        .change_age_s = ARENA_NEW(arena, r->n_services, float),
+        .last_action = ARENA_NEW(arena, r->n_last_action * n_agents, float),
         .frames = ARENA_NEW(arena, n_frames, float),
         .highest = ARENA_NEW(arena, r->n_services, int32_t),
         .imitated = ARENA_NEW(arena, r->n_services, int32_t),
-        .bound = ARENA_NEW(arena, n_agents, uint8_t),
-        .inside = ARENA_NEW(arena, n_agents, uint8_t),
+        .mask_active = ARENA_NEW(arena, n_agents, uint8_t),
+        .compliant = ARENA_NEW(arena, n_agents, uint8_t),
     };
     TRY(arena_error(arena));
     if (r->guides != NULL) {
@@ -257,21 +259,22 @@ enum err rules_memory_init(struct rules_memory *m, struct arena *arena, const st
 /* Nobody has done anything. */
 static void forget_actions(struct rules_memory *m, const struct rules *r)
 {
-    memset(m->last, 0, (size_t)(r->n_last * r->spec.n_agents) * sizeof *m->last);
+    memset(m->last_action, 0,
+           (size_t)(r->n_last_action * r->spec.n_agents) * sizeof *m->last_action);
     for (int a = 0; a < r->spec.n_agents && !operates_all(r); a++) {
-        m->last[r->n_last * a] = -1.0F;
+        m->last_action[r->n_last_action * a] = -1.0F;
     }
 }
 
 void rules_memory_clear(struct rules_memory *m, const struct rules *r)
 {
     for (int s = 0; s < r->n_services; s++) {
-        m->since_s[s] = RULES_SINCE_MAX_S;
+        m->change_age_s[s] = RULES_CHANGE_AGE_MAX_S;
     }
     forget_actions(m, r);
-    m->seen = 0;
-    memset(m->bound, 0, (size_t)r->spec.n_agents);
-    memset(m->inside, 1, (size_t)r->spec.n_agents);
+    m->n_observed = 0;
+    memset(m->mask_active, 0, (size_t)r->spec.n_agents);
+    memset(m->compliant, 1, (size_t)r->spec.n_agents);
     if (r->guides != NULL) {
         guides_clear(&m->guides, r->guides);
     }
@@ -287,9 +290,9 @@ void rules_begin(struct rules_memory *m, const struct rules *r, const struct epi
 static void remember_frame(struct rules_memory *m, const struct rules *r, const float *state)
 {
     const int n = r->n_obs_state;
-    const int kept = view_frames(r) - 1;
-    memmove(m->frames + n, m->frames, (size_t)(kept * n) * sizeof *m->frames);
-    for (int k = 0; k < (m->seen == 0 ? kept + 1 : 1); k++) {
+    const int n_older = view_frames(r) - 1;
+    memmove(m->frames + n, m->frames, (size_t)(n_older * n) * sizeof *m->frames);
+    for (int k = 0; k < (m->n_observed == 0 ? n_older + 1 : 1); k++) {
         for (int i = 0; i < n; i++) {
             m->frames[k * n + i] = state[r->obs_from[i]];
         }
@@ -301,8 +304,8 @@ static void toss_coins(struct rules_memory *m, const struct rules *r)
     const struct rng_key key = rng_key(m->id.seed, RNG_HARDNESS, m->id.split);
     for (int a = 0; a < r->spec.n_agents; a++) {
         const struct rng_block b =
-            rng_philox(key, (uint32_t)a, (uint32_t)m->seen, m->id.episode, m->id.env);
-        m->bound[a] = guides_binds(r->guides, r->guide_of[a], rng_f64(b.v[0], b.v[1]));
+            rng_philox(key, (uint32_t)a, (uint32_t)m->n_observed, m->id.episode, m->id.env);
+        m->mask_active[a] = guides_binds(r->guides, r->guide_of[a], rng_f64(b.v[0], b.v[1]));
     }
 }
 
@@ -315,14 +318,14 @@ void rules_observe(struct rules_memory *m, const struct rules *r, const float *s
         guides_update(&m->guides, r->guides, state);
         toss_coins(m, r);
     }
-    m->seen++;
+    m->n_observed++;
 }
 
 /* ---- choices <-> (service, change) ---- */
 
 int rules_delta_to(const struct rules *r, const float *state, int service, int target)
 {
-    const int alpha = r->world->cfg.plant->alpha;
+    const int alpha = r->env_setup->cfg.plant->alpha;
     return clip_int(target - desired_of(state, service), -alpha, alpha);
 }
 
@@ -334,7 +337,7 @@ static int nonzero_delta(int p, int alpha)
 
 struct op rules_op(const struct rules *r, const float *state, int f, int k)
 {
-    const int alpha = r->world->cfg.plant->alpha;
+    const int alpha = r->env_setup->cfg.plant->alpha;
     const bool all = operates_all(r);
     if (r->cfg->action.head == HEAD_LEVEL) {
         const int s = all ? f : r->choice_of[k];
@@ -377,19 +380,19 @@ bool rules_choice_allowed(const struct rules *r, const struct rules_memory *m, c
         return false;
     }
     const struct op op = rules_op(r, state, f, k);
-    return r->guides == NULL || m->bound[agent] == 0 ||
+    return r->guides == NULL || m->mask_active[agent] == 0 ||
            permits(r, &m->guides, r->guide_of[agent], &op);
 }
 
-bool rules_inside(const struct rules *r, const struct guides_memory *m, int guide,
-                  const float *state, const int32_t *action)
+bool rules_compliant(const struct rules *r, const struct guides_memory *m, int guide,
+                     const float *state, const int32_t *action)
 {
-    bool inside = true;
+    bool compliant = true;
     for (int f = 0; f < r->spec.n_factors; f++) {
         const struct op op = rules_op(r, state, f, action[f]);
-        inside = inside && permits(r, m, guide, &op);
+        compliant = compliant && permits(r, m, guide, &op);
     }
-    return inside;
+    return compliant;
 }
 
 int rules_options(const struct rules *r, const struct guides_memory *m, int guide,
@@ -411,8 +414,8 @@ int rules_options(const struct rules *r, const struct guides_memory *m, int guid
 
 /* ---- masks ---- */
 
-/* One factor (words) of an agent that is bound: of the choices that replica bounds leave, those
- * that its roles allow. Where these all come to no change, the first of them only. */
+/* One factor (words) of an agent whose mask is active: of the choices that replica bounds leave,
+ * those that its roles allow. Where these all come to no change, the first of them only. */
 static void bind_factor(uint32_t *mask, const struct rules *r, const struct rules_memory *m,
                         const float *state, int agent, int f)
 {
@@ -455,21 +458,23 @@ void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state)
     }
 }
 
-void rules_row(float *row, uint32_t *mask, const struct rules *r, const struct rules_memory *m,
-               const float *state)
+void rules_global_state(float *global_state, uint32_t *mask, const struct rules *r,
+                        const struct rules_memory *m, const float *state)
 {
     const struct team_spec *spec = &r->spec;
     const int words = env_mask_words(spec);
-    memcpy(row, state, (size_t)r->n_state * sizeof *row);
-    memcpy(row + view_older(r), m->frames + (view_frames(r) > 1 ? r->n_obs_state : 0),
-           (size_t)(view_since(r) - view_older(r)) * sizeof *row);
-    memcpy(row + view_since(r), m->since_s, (size_t)r->n_services * sizeof *row);
-    memcpy(row + view_last(r), m->last, (size_t)(r->n_last * spec->n_agents) * sizeof *row);
-    view_put_organisation(row + view_norms(r), r, m);
+    memcpy(global_state, state, (size_t)r->n_state * sizeof *global_state);
+    memcpy(global_state + view_history(r), m->frames + (view_frames(r) > 1 ? r->n_obs_state : 0),
+           (size_t)(view_change_age(r) - view_history(r)) * sizeof *global_state);
+    memcpy(global_state + view_change_age(r), m->change_age_s,
+           (size_t)r->n_services * sizeof *global_state);
+    memcpy(global_state + view_last_action(r), m->last_action,
+           (size_t)(r->n_last_action * spec->n_agents) * sizeof *global_state);
+    view_put_organisation(global_state + view_norms(r), r, m);
 
     rules_open_mask(mask, r, state);
     for (int a = 0; a < spec->n_agents && r->guides != NULL; a++) {
-        for (int f = 0; f < spec->n_factors && m->bound[a] != 0; f++) {
+        for (int f = 0; f < spec->n_factors && m->mask_active[a] != 0; f++) {
             bind_factor(mask + (a * spec->n_factors + f) * words, r, m, state, a, f);
         }
     }
@@ -480,18 +485,18 @@ void rules_row(float *row, uint32_t *mask, const struct rules *r, const struct r
 /* As it will be at the next decision. */
 static void remember_changes(struct rules_memory *m, const struct rules *r, const int32_t *delta)
 {
-    const float period = (float)r->world->cfg.plant->period_s;
+    const float period = (float)r->env_setup->cfg.plant->period_s;
     for (int s = 0; s < r->n_services; s++) {
-        const float since = delta[s] != 0 ? period : m->since_s[s] + period;
-        m->since_s[s] = since > RULES_SINCE_MAX_S ? RULES_SINCE_MAX_S : since;
+        const float age = delta[s] != 0 ? period : m->change_age_s[s] + period;
+        m->change_age_s[s] = age > RULES_CHANGE_AGE_MAX_S ? RULES_CHANGE_AGE_MAX_S : age;
     }
 }
 
 static void remember_action(struct rules_memory *m, const struct rules *r, int agent,
                             const struct op *op)
 {
-    const float change = (float)op->delta / (float)r->world->cfg.plant->alpha;
-    float *last = m->last + r->n_last * agent;
+    const float change = (float)op->delta / (float)r->env_setup->cfg.plant->alpha;
+    float *last = m->last_action + r->n_last_action * agent;
     if (operates_all(r)) {
         last[op->service] = change;
         return;
@@ -501,14 +506,14 @@ static void remember_action(struct rules_memory *m, const struct rules *r, int a
 }
 
 /* highest[s]: +-(rank + 1) of the highest agent that asks for a change there, first among equals;
- * the sign is that of its wish. */
+ * the sign is that of the change it requests. */
 static void find_highest(struct rules_memory *m, const struct rules *r, const float *state,
                          const int32_t *action)
 {
     const struct team_spec *spec = &r->spec;
     memset(m->highest, 0, (size_t)r->n_services * sizeof *m->highest);
     for (int i = 0; i < spec->n_agents * spec->n_factors; i++) {
-        const int rank = r->rank_of[i / spec->n_factors] + 1;
+        const int rank = r->priority_of[i / spec->n_factors] + 1;
         const struct op op = rules_op(r, state, i % spec->n_factors, action[i]);
         const int now = m->highest[op.service];
         if (op.delta != 0 && (now == 0 || rank < (now < 0 ? -now : now))) {
@@ -520,10 +525,10 @@ static void find_highest(struct rules_memory *m, const struct rules *r, const fl
 /* Whether an agent that stands higher wants the opposite. */
 static bool is_overruled(const struct rules_memory *m, const struct rules *r, const struct op *op)
 {
-    return r->rank_of != NULL && (m->highest[op->service] < 0) != (op->delta < 0);
+    return r->priority_of != NULL && (m->highest[op->service] < 0) != (op->delta < 0);
 }
 
-/* Sum the changes of all agents; note opposite wishes. */
+/* Sum the changes of all agents; note opposite requests. */
 static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rules *r,
                         const float *state, const int32_t *action)
 {
@@ -531,7 +536,7 @@ static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rul
     bool conflict = false;
     memset(delta, 0, (size_t)r->n_services * sizeof *delta);
     forget_actions(m, r);
-    if (r->rank_of != NULL) {
+    if (r->priority_of != NULL) {
         find_highest(m, r, state, action);
     }
     for (int a = 0; a < spec->n_agents; a++) {
@@ -552,10 +557,10 @@ static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rul
 void rules_apply(int32_t *delta, bool *conflict, struct rules_memory *m, const struct rules *r,
                  const float *state, const int32_t *action)
 {
-    const int alpha = r->world->cfg.plant->alpha;
+    const int alpha = r->env_setup->cfg.plant->alpha;
     for (int a = 0; a < r->spec.n_agents && r->guides != NULL; a++) {
-        m->inside[a] =
-            rules_inside(r, &m->guides, r->guide_of[a], state, action + a * r->spec.n_factors);
+        m->compliant[a] =
+            rules_compliant(r, &m->guides, r->guide_of[a], state, action + a * r->spec.n_factors);
     }
     *conflict = sum_changes(delta, m, r, state, action);
     for (int s = 0; s < r->n_services; s++) {
@@ -572,6 +577,6 @@ void rules_reward(struct guides_reward *out, const struct rules_memory *m, const
 {
     *out = (struct guides_reward){0};
     if (r->guides != NULL) {
-        guides_reward(out, &m->guides, r->guides, r->guide_of[agent], m->inside[agent] != 0);
+        guides_reward(out, &m->guides, r->guides, r->guide_of[agent], m->compliant[agent] != 0);
     }
 }

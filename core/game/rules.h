@@ -4,11 +4,11 @@
  * the same ones, so what was learned is what is played. The order of an episode:
  *
  *     rules_begin()                                          before the first state
- *     rules_observe(), rules_row(), choices, rules_apply()   once for each decision
+ *     rules_observe(), rules_global_state(), choices, rules_apply()   once for each decision
  *     rules_observe(), rules_reward()                        when the next state is there
  *
  * The rules_observe() after a step is the one of the next decision: each state is observed once.
- * rules_row() only looks and may be asked as often as wanted.
+ * rules_global_state() only looks and may be asked as often as wanted.
  *
  * Heads (arXiv 2505.21559 has the action (service, change), |change| <= alpha):
  *   level  choose (service, target replicas 1..max); executed as clip(target - desired, +-alpha)
@@ -16,34 +16,35 @@
  * Operations: `one` service for each agent and step (F = 1), or `all`: one choice for each service
  * (F = n_services; the single agent with the same operations per step as a team).
  *
- * Row = [ state | older states | seconds since the last change, per service | previous action of
- * each agent | organisation ]. What is not a function of the state travels in the game part. A
+ * Global state = [ state | history | seconds since the last change, per service | previous action
+ * of each agent | organisation ]. What is not a function of the state travels in the game part. A
  * previous action is (service, change) for `one` operation and the change of every service for
- * `all`. Older states are the observed columns of the obs.stack - 1 states before, newest first
- * (the first state of the episode where there are fewer), normalised like the state.
+ * `all`. The history (the frame stack without its newest state) is the observed columns of the
+ * obs.stack - 1 states before, newest first (the first state of the episode where there are fewer),
+ * normalised like the state.
  *
  * Organisation (core/org/guides.h), if there is one: it enters as masks, as reward, and as what is
- * seen of it. For each agent and decision a coin says whether it is *bound*: its choices are then
- * masked to those whose change its roles allow. The change that counts is the one that would be
- * executed, so at the head `level` every choice that comes to an allowed change stays, and every
+ * seen of it. For each agent and decision a coin says whether its *mask is active*: its choices are
+ * then masked to those whose change its roles allow. The change that counts is the one that would
+ * be executed, so at the head `level` every choice that comes to an allowed change stays, and every
  * choice that comes to none; where nothing but no change is left, one such choice stays, so that
  * the agent has no choice and learns nothing from it. The coin is drawn before acting, from
  * RNG_HARDNESS at (agent, decision, episode, environment) under the episode's seed and split: a
- * function of the episode, so that replay, resume and evaluation see the same one. Its part of a
- * row is [ norms in force (n_norms) | for each agent: bound, services it may enlarge (n_services),
- * services it may shrink (n_services) ]; an agent sees its own, the critic all. Without an
- * organisation there is no such part.
+ * function of the episode, so that replay, resume and evaluation see the same one. Its part of the
+ * global state is [ norms in force (n_norms) | for each agent: mask active, services it may enlarge
+ * (n_services), services it may shrink (n_services) ]; an agent sees its own, the critic all.
+ * Without an organisation there is no such part.
  */
 #ifndef KARMA_GAME_RULES_H
 #define KARMA_GAME_RULES_H
 
 #include "core/base/config.h"
 #include "core/base/mem.h"
+#include "core/game/env_setup.h"
 #include "core/game/interface.h"
-#include "core/game/world.h"
 #include "core/org/guides.h"
 
-enum { RULES_SINCE_MAX_S = 600 }; /* seconds since a change are counted up to here */
+enum { RULES_CHANGE_AGE_MAX_S = 600 }; /* seconds since a change are counted up to here */
 
 enum action_head { HEAD_LEVEL, HEAD_DELTA };
 enum operations { OPERATIONS_ONE, OPERATIONS_ALL };
@@ -69,41 +70,41 @@ struct game_cfg {
     int n_agents;
     struct action_cfg action;
     struct obs_cfg obs;
-    const char **authority; /* agents, the highest first; none: wishes are summed */
+    const char **authority; /* agents, the highest first; none: requested changes are summed */
     int n_authority;
 };
 extern const struct cfg_field game_fields[];
 
-/* Compiled rules; immutable. With an organisation an episode leaves the conduct of each agent
- * (conduct_values.h) behind. */
+/* Compiled rules; immutable. With an organisation an episode leaves the organisational metrics of
+ * each agent (org_metric_values.h) behind. */
 struct rules {
     struct interface interface; /* the rules as one of a game; first */
     const struct game_cfg *cfg;
-    const struct world *world;
+    const struct env_setup *env_setup;
     const struct guides *guides; /* NULL: no organisation */
     struct team_spec spec;       /* spec.ctx points back here */
     struct env_spec env;         /* of a game that these rules play alone */
     int n_services, n_state;
-    int n_last;           /* columns of an agent's previous action in a row */
-    const int *choice_at; /* (n_services + 1): level head, first choice of a service */
-    const int *choice_of; /* (choice_at[n_services]) the service of each of these choices */
-    const int *obs_from;  /* (n_obs_state) columns of the state a policy sees */
-    const uint8_t *sight; /* (A, n_obs_state) which of them an agent sees; NULL: all */
-    const int *guide_of;  /* (A) the agent's number in the organisation; NULL without one */
-    const int *rank_of;   /* (A) in the order of authority, 0 the highest; NULL: none */
+    int n_last_action;      /* columns of an agent's previous action */
+    const int *choice_at;   /* (n_services + 1): level head, first choice of a service */
+    const int *choice_of;   /* (choice_at[n_services]) the service of each of these choices */
+    const int *obs_from;    /* (n_obs_state) columns of the state a policy sees */
+    const uint8_t *sight;   /* (A, n_obs_state) which of them an agent sees; NULL: all */
+    const int *guide_of;    /* (A) the agent's number in the organisation; NULL without one */
+    const int *priority_of; /* (A) in the order of authority, 0 the highest; NULL: none */
     int n_obs_state;
 };
 
 /* `r` must stay where it is. ERR_CONFIG if the head is too large, or for what only an organisation
  * makes possible. */
 enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
-                    const struct world *world) WARN_UNUSED;
+                    const struct env_setup *env_setup) WARN_UNUSED;
 
 /* The same with an organisation, unless it has no agents (then there is none). Its agents must be
- * the game's, in any order. places (may be NULL): where `organisation` stands, for messages. All by
- * reference. ERR_CONFIG for what guides_init() refuses, too. */
+ * the game's, in any order. src_locs (may be NULL): where `organisation` stands, for messages. All
+ * by reference. ERR_CONFIG for what guides_init() refuses, too. */
 enum err rules_init_organised(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
-                              const struct world *world, const struct org_cfg *organisation,
+                              const struct env_setup *env_setup, const struct org_cfg *organisation,
                               const struct cfg *src_locs) WARN_UNUSED;
 
 /* Names of the columns that are normalised (spec.n_norm): "service.feature" or "feature", the
@@ -111,22 +112,24 @@ enum err rules_init_organised(struct rules *r, struct arena *arena, const struct
 const char *const *rules_columns(const struct rules *r, struct arena *arena);
 
 /* Is input i of the networks, an observation's or the critic's, a column of the state that the
- * plant of this training does not have (world.unknown)? */
+ * plant of this training does not have (env_setup.unknown)? */
 bool rules_input_unknown(const struct rules *r, int i);
 
 /* What an episode remembers beyond the state. */
 struct rules_memory {
-    float *since_s; /* (n_services) seconds since desired last changed, at most 600 */
-    float *last; /* (A, n_last) one: service index (-1 = none), change / alpha; all: the changes */
+    float *change_age_s; /* (n_services) seconds since desired last changed, at most 600 */
+    float *
+        last_action; /* (A, n_last_action) one: service index (-1 = none), change / alpha; all: the changes */
     float *frames; /* (obs.stack, n_obs_state) states as observed, this one first; stack 1: none */
     struct episode_id id;
-    int seen;          /* states of this episode so far */
-    int32_t *highest;  /* (n_services) scratch: rank and sign of the wish that decides */
+    int n_observed; /* states of this episode so far */
+    int32_t
+        *highest; /* (n_services) scratch: priority and sign of the requested change that decides */
     int32_t *imitated; /* (n_services) scratch of rules_imitate() */
     /* with an organisation */
     struct guides_memory guides;
-    uint8_t *bound;  /* (A) whether its mask holds at this decision */
-    uint8_t *inside; /* (A) whether the last action was allowed */
+    uint8_t *mask_active; /* (A) whether its mask holds at this decision */
+    uint8_t *compliant;   /* (A) whether the last action was allowed */
 };
 enum err rules_memory_init(struct rules_memory *m, struct arena *arena,
                            const struct rules *r) WARN_UNUSED;
@@ -139,11 +142,11 @@ void rules_begin(struct rules_memory *m, const struct rules *r, const struct epi
  * each. */
 void rules_observe(struct rules_memory *m, const struct rules *r, const float *state);
 
-/* row (R) and mask (A, F, words) of the current state. */
-void rules_row(float *row, uint32_t *mask, const struct rules *r, const struct rules_memory *m,
-               const float *state);
+/* global_state (G) and mask (A, F, words) of the current state. */
+void rules_global_state(float *global_state, uint32_t *mask, const struct rules *r,
+                        const struct rules_memory *m, const float *state);
 
-/* mask (A, F, words) as it would be if nobody were bound. */
+/* mask (A, F, words) as it would be if no mask were active. */
 void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state);
 
 /* action (A, F) -> delta (n_services): changes summed over agents, cut to +-alpha and to the
@@ -159,8 +162,8 @@ void rules_reward(struct guides_reward *out, const struct rules_memory *m, const
                   int agent);
 
 /* Whether the organisation allows what an agent's action (F) does now; true without one. */
-bool rules_inside(const struct rules *r, const struct guides_memory *m, int guide,
-                  const float *state, const int32_t *action);
+bool rules_compliant(const struct rules *r, const struct guides_memory *m, int guide,
+                     const float *state, const int32_t *action);
 
 /* Changes (service, not 0) that an agent of the organisation has now, replica bounds included. */
 int rules_options(const struct rules *r, const struct guides_memory *m, int guide,

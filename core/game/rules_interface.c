@@ -1,6 +1,6 @@
-/* The rules as an interface: the defenders' side of a game, with the account of how they kept to
- * their organisation. See rules.h and conduct.h. */
-#include "core/game/conduct.h"
+/* The rules as an interface: the defenders' side of a game, with the metrics of their organisation.
+ * See rules.h and org_metrics.h. */
+#include "core/game/org_metrics.h"
 #include "core/game/rules_parts.h"
 
 #include <string.h>
@@ -8,8 +8,8 @@
 /* What a team of defenders remembers of an episode. */
 struct player {
     struct rules_memory memory;
-    struct conduct conduct;      /* with an organisation */
-    struct conduct_values *kept; /* (agents of the organisation) of the episode that ended */
+    struct org_metrics org_metrics;     /* with an organisation */
+    struct org_metric_values *finished; /* (agents of the organisation) of the episode that ended */
 };
 
 static const struct rules *rules_of(const struct interface *i)
@@ -24,8 +24,8 @@ static enum err player_new(void **out, struct arena *arena, const struct interfa
     TRY(arena_error(arena));
     TRY(rules_memory_init(&p->memory, arena, r));
     if (r->guides != NULL) {
-        TRY(conduct_init(&p->conduct, arena, r->guides));
-        p->kept = ARENA_NEW(arena, r->guides->n_agents, struct conduct_values);
+        TRY(org_metrics_init(&p->org_metrics, arena, r->guides));
+        p->finished = ARENA_NEW(arena, r->guides->n_agents, struct org_metric_values);
         TRY(arena_error(arena));
     }
     *out = p;
@@ -36,7 +36,7 @@ static void player_begin(void *memory, const struct interface *i, const struct e
 {
     struct player *p = memory;
     rules_begin(&p->memory, rules_of(i), id);
-    conduct_clear(&p->conduct);
+    org_metrics_clear(&p->org_metrics);
 }
 
 static void player_observe(void *memory, const struct interface *i, const struct sight *sight)
@@ -44,22 +44,23 @@ static void player_observe(void *memory, const struct interface *i, const struct
     rules_observe(&((struct player *)memory)->memory, rules_of(i), sight->state);
 }
 
-static void player_row(float *row, uint32_t *mask, const void *memory, const struct interface *i,
-                       const struct sight *sight)
+static void player_global_state(float *global_state, uint32_t *mask, const void *memory,
+                                const struct interface *i, const struct sight *sight)
 {
-    rules_row(row, mask, rules_of(i), &((const struct player *)memory)->memory, sight->state);
+    rules_global_state(global_state, mask, rules_of(i), &((const struct player *)memory)->memory,
+                       sight->state);
 }
 
 /* What the agents chose, before the plant moves. */
-static void judge_choices(struct player *p, const struct rules *r, const float *state)
+static void account_choices(struct player *p, const struct rules *r, const float *state)
 {
     if (r->guides == NULL) {
         return;
     }
-    conduct_decide(&p->conduct, r, &p->memory.guides, state);
+    org_metrics_decide(&p->org_metrics, r, &p->memory.guides, state);
     for (int a = 0; a < r->spec.n_agents; a++) {
-        const bool inside = p->memory.inside[a] != 0;
-        conduct_choice(&p->conduct, r->guide_of[a], inside, inside);
+        const bool compliant = p->memory.compliant[a] != 0;
+        org_metrics_choice(&p->org_metrics, r->guide_of[a], compliant, compliant);
     }
 }
 
@@ -69,7 +70,7 @@ static void player_apply(struct game_move *move, void *memory, const struct inte
     struct player *p = memory;
     const struct rules *r = rules_of(i);
     rules_apply(move->delta, &move->conflict, &p->memory, r, sight->state, action);
-    judge_choices(p, r, sight->state);
+    account_choices(p, r, sight->state);
 }
 
 /* The common reward, and to each agent what its organisation adds. */
@@ -84,7 +85,7 @@ static void player_reward(float *reward, void *memory, const struct interface *i
         rules_reward(&own, &p->memory, r, a);
         reward[a] = (float)(terms->reward + own.mission + own.bonus + own.penalty);
         if (r->guides != NULL) {
-            conduct_reward(&p->conduct, r->guide_of[a], &own);
+            org_metrics_reward(&p->org_metrics, r->guide_of[a], &own);
         }
     }
 }
@@ -93,9 +94,9 @@ static void player_finish(double *stats, void *memory, const struct interface *i
 {
     const struct player *p = memory;
     (void)i;
-    conduct_finish(p->kept, &p->conduct);
-    for (int a = 0; a < p->conduct.n_agents; a++, stats += CONDUCT_TRAINED) {
-        memcpy(stats, &p->kept[a], CONDUCT_TRAINED * sizeof *stats);
+    org_metrics_finish(p->finished, &p->org_metrics);
+    for (int a = 0; a < p->org_metrics.n_agents; a++, stats += ORG_METRIC_TRAINED) {
+        memcpy(stats, &p->finished[a], ORG_METRIC_TRAINED * sizeof *stats);
     }
 }
 
@@ -111,7 +112,7 @@ const struct interface_ops rules_interface_ops = {
     .memory = player_new,
     .begin = player_begin,
     .observe = player_observe,
-    .row = player_row,
+    .global_state = player_global_state,
     .apply = player_apply,
     .reward = player_reward,
     .finish = player_finish,

@@ -1,8 +1,8 @@
 /* What the files of the rules share.
  *
  *   rules.c            building, memory, choices <-> changes, masks
- *   view.c             what a row holds and what agents see of it
- *   imitate.c          a rule's wish as the choices of a team
+ *   view.c             the global state and what agents see of it
+ *   imitate.c          the replicas that a rule requests as the choices of a team
  *   rules_interface.c  the rules as an interface of a game
  *
  * Private to core/game.
@@ -35,7 +35,7 @@ static inline int desired_of(const float *state, int service)
 
 static inline const struct service_cfg *service_of(const struct rules *r, int s)
 {
-    return &r->world->cfg.topology->services[s];
+    return &r->env_setup->cfg.topology->services[s];
 }
 
 static inline bool operates_all(const struct rules *r)
@@ -53,19 +53,19 @@ bool rules_choice_open(const struct rules *r, const float *state, int f, int k);
 bool rules_choice_allowed(const struct rules *r, const struct rules_memory *m, const float *state,
                           int agent, int f, int k);
 
-/* ---- the row (view.c) ---- */
+/* ---- the global state (view.c) ---- */
 
-/* First columns of a row's parts. */
-int view_older(const struct rules *r);
-int view_since(const struct rules *r);
-int view_last(const struct rules *r);
+/* First columns of its parts. */
+int view_history(const struct rules *r);
+int view_change_age(const struct rules *r);
+int view_last_action(const struct rules *r);
 int view_norms(const struct rules *r);
 
 /* Columns of the state that are observed, shapes and functions of r->spec. What r->guides says must
  * stand already. */
 enum err view_init(struct rules *r, struct arena *arena) WARN_UNUSED;
 
-/* Columns of frames, of the organisation's part of a row; see rules.h. */
+/* Columns of frames, of the organisation's part; see rules.h. */
 int view_frames(const struct rules *r);
 void view_put_organisation(float *out, const struct rules *r, const struct rules_memory *m);
 

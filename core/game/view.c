@@ -1,8 +1,8 @@
-/* What a row holds, and what agents see of it: pure functions of a (normalised) row.
+/* The global state, and what agents see of it: pure functions of a (normalised) global state.
  *
- *   row     state | older states | since | last actions | norms | bound, may grow, may shrink: each
- *   obs     states, observed columns | since / 600 | own last action | own norms | own bound ...
- *   critic  states, observed columns | since / 600 | all last actions | all norms | all bound ...
+ *   global  state | history | change age | last actions | norms | mask, may grow, may shrink: each
+ *   obs     states, observed columns | age / 600 | own last action | own norms | own mask ...
+ *   critic  states, observed columns | age / 600 | all last actions | all norms | all masks ...
  *
  * A policy cannot tell what it is not shown from a mean: hidden columns are 0 after normalisation.
  */
@@ -10,31 +10,31 @@
 
 #include <string.h>
 
-/* ---- the parts of a row ---- */
+/* ---- its parts ---- */
 
 int view_frames(const struct rules *r)
 {
     return r->cfg->obs.stack;
 }
 
-int view_older(const struct rules *r)
+int view_history(const struct rules *r)
 {
     return r->n_state;
 }
 
-int view_since(const struct rules *r)
+int view_change_age(const struct rules *r)
 {
-    return view_older(r) + (view_frames(r) - 1) * r->n_obs_state;
+    return view_history(r) + (view_frames(r) - 1) * r->n_obs_state;
 }
 
-int view_last(const struct rules *r)
+int view_last_action(const struct rules *r)
 {
-    return view_since(r) + r->n_services;
+    return view_change_age(r) + r->n_services;
 }
 
 int view_norms(const struct rules *r)
 {
-    return view_last(r) + r->n_last * r->spec.n_agents;
+    return view_last_action(r) + r->n_last_action * r->spec.n_agents;
 }
 
 static int count_norms(const struct rules *r)
@@ -42,7 +42,7 @@ static int count_norms(const struct rules *r)
     return r->guides == NULL ? 0 : r->guides->org.cfg->n_norms;
 }
 
-/* bound, may grow, may shrink: of one agent. */
+/* mask active, may grow, may shrink: of one agent. */
 static int guidance_columns(const struct rules *r)
 {
     return r->guides == NULL ? 0 : 1 + 2 * r->n_services;
@@ -64,7 +64,7 @@ void view_put_organisation(float *out, const struct rules *r, const struct rules
     }
     for (int a = 0; a < r->spec.n_agents; a++) {
         const uint32_t *allowed = guides_allowed(&m->guides, r->guides, r->guide_of[a]);
-        *out++ = m->bound[a] != 0 ? 1.0F : 0.0F;
+        *out++ = m->mask_active[a] != 0 ? 1.0F : 0.0F;
         for (int s = 0; s < r->n_services; s++) {
             *out++ = allowed[s] > (none | (none - 1)) ? 1.0F : 0.0F;
         }
@@ -77,30 +77,32 @@ void view_put_organisation(float *out, const struct rules *r, const struct rules
 /* ---- observations ---- */
 
 /* sight (n_obs_state); NULL: everything. */
-static float *put_frames(float *out, const struct rules *r, const float *row, const uint8_t *sight)
+static float *put_frames(float *out, const struct rules *r, const float *global_state,
+                         const uint8_t *sight)
 {
-    const float *older = row + view_older(r);
+    const float *history = global_state + view_history(r);
     for (int i = 0; i < r->n_obs_state; i++) {
-        *out++ = sight == NULL || sight[i] != 0 ? row[r->obs_from[i]] : 0.0F;
+        *out++ = sight == NULL || sight[i] != 0 ? global_state[r->obs_from[i]] : 0.0F;
     }
     for (int k = 1; k < view_frames(r); k++) {
-        for (int i = 0; i < r->n_obs_state; i++, older++) {
-            *out++ = sight == NULL || sight[i] != 0 ? *older : 0.0F;
+        for (int i = 0; i < r->n_obs_state; i++, history++) {
+            *out++ = sight == NULL || sight[i] != 0 ? *history : 0.0F;
         }
     }
     for (int s = 0; s < r->n_services; s++) {
-        *out++ = row[view_since(r) + s] / (float)RULES_SINCE_MAX_S;
+        *out++ = global_state[view_change_age(r) + s] / (float)RULES_CHANGE_AGE_MAX_S;
     }
     return out;
 }
 
 /* Previous action of one agent: one-hot of the service, and the change; or all changes. */
-static float *put_last(float *out, const struct rules *r, const float *row, int agent)
+static float *put_last_action(float *out, const struct rules *r, const float *global_state,
+                              int agent)
 {
-    const float *last = row + view_last(r) + r->n_last * agent;
+    const float *last = global_state + view_last_action(r) + r->n_last_action * agent;
     if (operates_all(r)) {
-        memcpy(out, last, (size_t)r->n_last * sizeof *out);
-        return out + r->n_last;
+        memcpy(out, last, (size_t)r->n_last_action * sizeof *out);
+        return out + r->n_last_action;
     }
     for (int s = 0; s < r->n_services; s++) {
         *out++ = last[0] == (float)s ? 1.0F : 0.0F;
@@ -109,41 +111,41 @@ static float *put_last(float *out, const struct rules *r, const float *row, int 
     return out;
 }
 
-static float *put_guidance(float *out, const struct rules *r, const float *row, int agent)
+static float *put_guidance(float *out, const struct rules *r, const float *global_state, int agent)
 {
     const int n = guidance_columns(r);
-    memcpy(out, row + view_guidance(r, agent), (size_t)n * sizeof *out);
+    memcpy(out, global_state + view_guidance(r, agent), (size_t)n * sizeof *out);
     return out + n;
 }
 
 /* agent -1: the norms of all. */
-static float *put_norms(float *out, const struct rules *r, const float *row, int agent)
+static float *put_norms(float *out, const struct rules *r, const float *global_state, int agent)
 {
     for (int i = 0; i < count_norms(r); i++) {
         const bool own = agent < 0 || org_norm_binds(&r->guides->org, i, r->guide_of[agent]);
-        *out++ = own ? row[view_norms(r) + i] : 0.0F;
+        *out++ = own ? global_state[view_norms(r) + i] : 0.0F;
     }
     return out;
 }
 
-static void view_obs(const void *ctx, float *obs, int agent, const float *row)
+static void view_obs(const void *ctx, float *obs, int agent, const float *global_state)
 {
     const struct rules *r = ctx;
     const uint8_t *sight = r->sight == NULL ? NULL : r->sight + agent * r->n_obs_state;
-    obs = put_last(put_frames(obs, r, row, sight), r, row, agent);
-    put_guidance(put_norms(obs, r, row, agent), r, row, agent);
+    obs = put_last_action(put_frames(obs, r, global_state, sight), r, global_state, agent);
+    put_guidance(put_norms(obs, r, global_state, agent), r, global_state, agent);
 }
 
-static void view_critic(const void *ctx, float *out, const float *row)
+static void view_critic(const void *ctx, float *out, const float *global_state)
 {
     const struct rules *r = ctx;
-    out = put_frames(out, r, row, NULL);
+    out = put_frames(out, r, global_state, NULL);
     for (int a = 0; a < r->spec.n_agents; a++) {
-        out = put_last(out, r, row, a);
+        out = put_last_action(out, r, global_state, a);
     }
-    out = put_norms(out, r, row, -1);
+    out = put_norms(out, r, global_state, -1);
     for (int a = 0; a < r->spec.n_agents; a++) {
-        out = put_guidance(out, r, row, a);
+        out = put_guidance(out, r, global_state, a);
     }
 }
 
@@ -151,8 +153,8 @@ static void view_critic(const void *ctx, float *out, const float *row)
 bool rules_input_unknown(const struct rules *r, int i)
 {
     const int n = view_frames(r) * r->n_obs_state;
-    return r->world->unknown != NULL && i < n &&
-           r->world->unknown[r->obs_from[i % r->n_obs_state]] != 0;
+    return r->env_setup->unknown != NULL && i < n &&
+           r->env_setup->unknown[r->obs_from[i % r->n_obs_state]] != 0;
 }
 
 /* ---- building ---- */
@@ -214,14 +216,15 @@ enum err view_init(struct rules *r, struct arena *arena)
     if (r->cfg->obs.view == OBS_ROLE) {
         TRY(init_sight(r, arena));
     }
-    const int n_seen_last = operates_all(r) ? r->n_services : r->n_services + 1; /* put_last() */
+    const int n_seen_last_action =
+        operates_all(r) ? r->n_services : r->n_services + 1; /* put_last_action() */
     const int n_frames = view_frames(r) * r->n_obs_state + r->n_services;
     const int n_org = count_norms(r) + guidance_columns(r);
-    spec->n_norm = view_since(r);
-    spec->n_row = view_guidance(r, spec->n_agents);
-    spec->n_obs = n_frames + n_seen_last + n_org;
+    spec->n_norm = view_change_age(r);
+    spec->n_global_state = view_guidance(r, spec->n_agents);
+    spec->n_obs = n_frames + n_seen_last_action + n_org;
     spec->n_critic =
-        n_frames + spec->n_agents * (n_seen_last + guidance_columns(r)) + count_norms(r);
+        n_frames + spec->n_agents * (n_seen_last_action + guidance_columns(r)) + count_norms(r);
     spec->ctx = r;
     spec->obs = view_obs;
     spec->critic = view_critic;
@@ -251,8 +254,8 @@ const char *const *rules_columns(const struct rules *r, struct arena *arena)
         return NULL;
     }
     name_state(names, r, arena);
-    for (int i = view_older(r); i < n; i++) {
-        const int k = i - view_older(r);
+    for (int i = view_history(r); i < n; i++) {
+        const int k = i - view_history(r);
         const char *now = names[r->obs_from[k % r->n_obs_state]];
         names[i] =
             now == NULL ? NULL : arena_printf(arena, "%s, %d before", now, 1 + k / r->n_obs_state);

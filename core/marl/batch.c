@@ -1,6 +1,6 @@
 /* What is known of a batch before the first epoch: its statistics, merged over all tiles, and the
- * inputs of the networks, which stay the same through the epochs because the row statistics are
- * frozen.
+ * inputs of the networks, which stay the same through the epochs because the statistics of the
+ * global states are frozen.
  */
 #include "core/marl/mappo_parts.h"
 
@@ -32,7 +32,7 @@ enum err batch_init(struct mappo *m, struct arena *arena)
     m->tiles = ARENA_NEW(arena, m->n_mine, struct tile_inputs);
     m->adv_mean = ARENA_NEW(arena, spec->n_agents, float);
     m->adv_scale = ARENA_NEW(arena, spec->n_agents, float);
-    m->row = ARENA_NEW(arena, spec->n_row, float);
+    m->global_state = ARENA_NEW(arena, spec->n_global_state, float);
     m->column = ARENA_NEW(arena, n_rows, float);
     m->columns = ARENA_NEW(arena, stats_doubles(n_columns), double);
     m->batch_total = arena_alloc(arena, 1, reduce_bytes(&m->batch_shape));
@@ -93,7 +93,7 @@ static void tile_statistics(struct mappo *m, void *leaf, const struct block *b)
     int n_rows = b->n_env * b->n_steps;
     reduce_clear(&m->batch_shape, leaf);
     double *stats = reduce_stats(&m->batch_shape, leaf);
-    stats_of_rows(m->columns, spec->n_norm, b->row, spec->n_row, n_rows);
+    stats_of_rows(m->columns, spec->n_norm, b->global_state, spec->n_global_state, n_rows);
     put_columns(stats, batch_columns(m->team), 0, m->columns, spec->n_norm);
     for (int agent = 0; agent < spec->n_agents; agent++) {
         put_advantage(m, stats, b, agent);
@@ -181,7 +181,8 @@ static void tile_prepare(struct mappo *m, struct tile_inputs *in, const struct b
 {
     struct team *t = m->team;
     int n_rows = b->n_env * b->n_steps, n_agents = t->spec->n_agents;
-    team_inputs(t, in->obs, t->critic_ld > 0 ? in->critic : NULL, m->row, b->row, n_rows);
+    team_inputs(t, in->obs, t->critic_ld > 0 ? in->critic : NULL, m->global_state, b->global_state,
+                n_rows);
     for (int v = 0; v < t->n_views; v++) {
         popart_normalise(pa, in->value + v, n_agents, b->value + v, n_agents, n_rows);
         popart_normalise(pa, in->target + v, n_agents, b->target + v, n_agents, n_rows);
@@ -202,7 +203,7 @@ void batch_merge_rows(struct mappo *m)
 {
     struct team *t = m->team;
     take_columns(m->columns, t->spec->n_norm, total_stats(m), batch_columns(t), 0);
-    stats_merge(t->w.row_stats, m->columns, t->spec->n_norm);
+    stats_merge(t->w.global_state_stats, m->columns, t->spec->n_norm);
 }
 
 /* ---- the log ---- */

@@ -8,14 +8,14 @@ static enum err allocate_recorded(struct block *b, struct arena *arena,
     size_t envs = (size_t)b->n_env;
     size_t rows = envs * (size_t)b->n_steps;
     size_t factors = agents * (size_t)spec->n_factors;
-    b->row = ARENA_NEW(arena, rows * (size_t)spec->n_row, float);
+    b->global_state = ARENA_NEW(arena, rows * (size_t)spec->n_global_state, float);
     b->mask = ARENA_NEW(arena, rows * factors * (size_t)env_mask_words(spec), uint32_t);
     b->action = ARENA_NEW(arena, rows * factors, int32_t);
     b->logp = ARENA_NEW(arena, rows * agents, float);
     b->value = ARENA_NEW(arena, rows * agents, float);
     b->reward = ARENA_NEW(arena, rows * agents, float);
     b->flag = ARENA_NEW(arena, rows, uint8_t);
-    b->boot = ARENA_NEW(arena, rows * agents, float);
+    b->bootstrap_value = ARENA_NEW(arena, rows * agents, float);
     b->last_value = ARENA_NEW(arena, envs * agents, float);
     b->episode = ARENA_NEW(arena, envs, uint32_t);
     b->stats = ARENA_NEW(arena, n_stats, double);

@@ -1,8 +1,8 @@
 /* A rollout block: what one tile of environments did in T steps, for one team.
  *
  * The unit of the wire (one message per tile and update) and of learning. Environment-major: the T
- * steps of an environment lie together, so a slice of whole environments is made of contiguous rows
- * and sequences stay whole.
+ * steps of an environment lie together, so a minibatch of whole environments is made of contiguous
+ * rows and sequences stay whole.
  */
 #ifndef KARMA_MARL_BLOCK_H
 #define KARMA_MARL_BLOCK_H
@@ -17,14 +17,14 @@ struct block {
     int n_env, n_steps; /* E, T */
 
     /* written by the rollout; cross the wire */
-    float *row;        /* (E, T, R) raw */
-    uint32_t *mask;    /* (E, T, A, F, words) */
-    int32_t *action;   /* (E, T, A, F) */
-    float *logp;       /* (E, T, A) of the joint choice over the factors, when acted */
-    float *value;      /* (E, T, A) de-normalised */
-    float *reward;     /* (E, T, A) */
-    uint8_t *flag;     /* (E, T) enum env_flag */
-    float *boot;       /* (E, T, A) value of the last state of a truncated episode, else 0 */
+    float *global_state;    /* (E, T, G) raw */
+    uint32_t *mask;         /* (E, T, A, F, words) */
+    int32_t *action;        /* (E, T, A, F) */
+    float *logp;            /* (E, T, A) of the joint choice over the factors, when acted */
+    float *value;           /* (E, T, A) de-normalised */
+    float *reward;          /* (E, T, A) */
+    uint8_t *flag;          /* (E, T) enum env_flag */
+    float *bootstrap_value; /* (E, T, A) value of the last state of a truncated episode, else 0 */
     float *last_value; /* (E, A) value of the state after step T-1; unused where an episode ended */
     float *state;      /* (E, A, S) what agents carried into step 0; 0 from where an episode ends;
                           NULL if S = 0 */

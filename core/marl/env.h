@@ -1,12 +1,12 @@
-/* What marl knows of the world: rows, masks, rewards. Not clusters.
+/* What marl knows of an environment: global states, masks, rewards. Not clusters.
  *
  * One or more *teams* of agents act in an environment, all in each step. At every step it gives
- * each team a *row*: all that this team's observations are made of, and all that crosses the wire
- * for it (state first, then a small game row: previous actions, latches, counters). Observations
- * are rebuilt from rows by pure functions, so that the learner, who owns no environment, computes
- * exactly what the worker saw.
+ * each team a *global state*: all that this team's observations are made of, and all that crosses
+ * the wire for it (the plant's state first, then what the game adds: previous actions, latches,
+ * counters). Observations are rebuilt from global states by pure functions, so that the learner,
+ * who owns no environment, computes exactly what the worker saw.
  *
- *   team_spec  shapes of one team and its pure functions row -> observation; shared, immutable
+ *   team_spec  shapes of one team, pure functions global state -> observation; shared, immutable
  *   env_spec   the teams, and what an episode leaves behind
  *   env        a tile of environments: spec + state
  *
@@ -29,20 +29,20 @@ enum { ENV_TEAMS_MAX = 4 }; /* teams of an environment */
 
 struct team_spec {
     const char *name;
-    int n_agents;  /* A */
-    int n_row;     /* R */
-    int n_norm;    /* the first n_norm columns of a row are normalised before obs/critic see it */
-    int n_obs;     /* D, of one agent */
-    int n_critic;  /* C */
-    int n_factors; /* F */
-    int n_choices; /* K */
+    int n_agents;       /* A */
+    int n_global_state; /* G */
+    int n_norm;         /* the first n_norm of them are normalised before obs/critic see them */
+    int n_obs;          /* D, of one agent */
+    int n_critic;       /* C */
+    int n_factors;      /* F */
+    int n_choices;      /* K */
     int n_state; /* S, floats that an agent carries from step to step (recurrent actors); 0: none */
     const char *const *agent_names; /* (A) */
     void *ctx;                      /* for the functions below */
-    /* obs (D): what `agent` sees; row (R): normalised. */
-    void (*obs)(const void *ctx, float *obs, int agent, const float *row);
+    /* obs (D): what `agent` sees; global_state (G): normalised. */
+    void (*obs)(const void *ctx, float *obs, int agent, const float *global_state);
     /* out (C): what the centralised critic sees. */
-    void (*critic)(const void *ctx, float *out, const float *row);
+    void (*critic)(const void *ctx, float *out, const float *global_state);
 };
 
 struct env_spec {
@@ -91,8 +91,8 @@ struct env_ops {
     /* Start `episode` of global environment `gid` in slot lid; it ends after at most `steps` steps
      * (0 = the environment's own horizon): resets are staggered with it. */
     enum err (*reset)(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps);
-    /* A team's current row (R) and masks (A, F, words). */
-    void (*row)(struct env *e, int lid, int team, float *row, uint32_t *mask);
+    /* A team's current global state (G) and masks (A, F, words). */
+    void (*global_state)(struct env *e, int lid, int team, float *global_state, uint32_t *mask);
     /* One step in all slots. For each team: action (n_env, A, F), reward (n_env, A). flag (n_env).
      */
     enum err (*step)(struct env *e, const int32_t *const *action, float *const *reward,

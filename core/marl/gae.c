@@ -9,7 +9,7 @@ static double next_value(const struct block *b, int n_agents, int e, int t, int 
     case ENV_TERMINATED:
         return 0.0;
     case ENV_TRUNCATED:
-        return (double)b->boot[row * n_agents + agent];
+        return (double)b->bootstrap_value[row * n_agents + agent];
     case ENV_RUNNING:
         break;
     }

@@ -1,7 +1,7 @@
 /* One tile's gradient: forward, loss and backward over blocks of rows.
  *
- * The environments of a slice are contiguous rows, or a few runs of them. Networks see their rows
- * in the order (agent, row), whatever the runs and blocks: sums over rows are chains
+ * The environments of a minibatch are contiguous rows, or a few runs of them. Networks see their
+ * rows in the order (agent, row), whatever the runs and blocks: sums over rows are chains
  * (core/nn/gemm.h), so neither row_block nor the number of runs can change a bit.
  */
 #include "core/marl/mappo_parts.h"
@@ -36,7 +36,7 @@ struct rows {
     int begin, end;
 };
 
-/* One tile in one slice. */
+/* One tile in one minibatch. */
 struct pass {
     struct mappo *m;
     const struct block *block;
@@ -48,13 +48,13 @@ struct pass {
     struct rows runs[TILE];
 };
 
-/* The runs of neighbouring environments in the slice, ascending. */
-static void find_runs(struct pass *p, int slice)
+/* The runs of neighbouring environments in the minibatch, ascending. */
+static void find_runs(struct pass *p, int minibatch)
 {
     const struct block *b = p->block;
-    const int *slice_of = p->m->slice_of + (long)b->tile * TILE;
+    const int *minibatch_of = p->m->minibatch_of + (long)b->tile * TILE;
     for (int e = 0; e < b->n_env; e++) {
-        if (slice_of[e] != slice) {
+        if (minibatch_of[e] != minibatch) {
             continue;
         }
         int begin = e * b->n_steps;
@@ -177,7 +177,7 @@ static void critic_pass(const struct pass *p)
     record_value_sums(t, p->leaf)[SUM_VALUES] = (float)count;
 }
 
-void gradient_leaf(struct mappo *m, void *leaf, int tile_i, const struct block *b, int slice,
+void gradient_leaf(struct mappo *m, void *leaf, int tile_i, const struct block *b, int minibatch,
                    enum mappo_phase phase)
 {
     struct pass p = {.m = m,
@@ -187,7 +187,7 @@ void gradient_leaf(struct mappo *m, void *leaf, int tile_i, const struct block *
                      .phase = phase,
                      .n_rows = b->n_env * b->n_steps};
     reduce_clear(&m->grad_shape, leaf);
-    find_runs(&p, slice);
+    find_runs(&p, minibatch);
     for (int agent = 0; agent < m->team->spec->n_agents && phase != MAPPO_VALUE; agent++) {
         actor_pass(&p, agent);
     }

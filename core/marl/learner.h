@@ -54,8 +54,8 @@ struct learn_stats {
 /* What environments show to a team when it acts; row-wise: an answer may not depend on n. */
 struct learner_view {
     int n;
-    const float *row;     /* (n, R) raw */
-    const uint32_t *mask; /* (n, A, F, words) */
+    const float *global_state; /* (n, G) raw */
+    const uint32_t *mask;      /* (n, A, F, words) */
     /* Coordinates of the draws: counter (draw, step, update, gid), with draws of this team's own
      * (env_draw()). */
     struct rng_key key;
@@ -66,8 +66,8 @@ struct learner_view {
 /* Sequences of rows to be valued. */
 struct learner_rows {
     int n, n_steps;
-    const float *row;    /* (n, n_steps, R) raw */
-    const float *state;  /* (n, A, S) before the first step; NULL if S = 0 */
+    const float *global_state; /* (n, n_steps, G) raw */
+    const float *state;        /* (n, A, S) before the first step; NULL if S = 0 */
     const uint8_t *flag; /* (n, n_steps) enum env_flag: states are 0 after the end of an episode;
                             NULL: none ends */
 };

@@ -1,6 +1,6 @@
 /* The losses of MAPPO, with their gradients by the network's outputs: sums over rows, not means.
  *
- * Who divides knows the weight of the whole slice, over all tiles; here are only rows. Sums run
+ * Who divides knows the weight of the whole minibatch, over all tiles; here are only rows. Sums run
  * over the rows in order, in double, so cutting the rows anywhere and going on gives the same bits.
  * Private to core/marl.
  */

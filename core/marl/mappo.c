@@ -1,4 +1,4 @@
-/* The order of an update: statistics, epochs, slices, optimiser.
+/* The order of an update: statistics, epochs, minibatches, optimiser.
  *
  * Nothing here knows who owns which tile: leaves go to a reducer, totals come back, and every
  * learner takes the same step from the same total.
@@ -28,8 +28,7 @@ const struct cfg_field mappo_fields[] = {
     CFG_DOUBLE(S, lr, "1e-3", 0, 1, "", CFG_RESULT, "Adam step size at the start"),
     CFG_DOUBLE(S, lr_end, "1e-4", 0, 1, "", CFG_RESULT, "the same at the end, linear between"),
     CFG_INT(S, epochs, "4", 1, 1000, "", CFG_RESULT, "passes over a batch"),
-    CFG_INT(S, minibatches, "4", 1, 4096, "", CFG_RESULT,
-            "slices of a batch, of whole environments"),
+    CFG_INT(S, minibatches, "4", 1, 4096, "", CFG_RESULT, "of a batch, each of whole environments"),
     CFG_DOUBLE(S, grad_norm, "0.5", 0, 1e9, "", CFG_RESULT,
                "longest gradient of a network, 0 = any"),
     CFG_DOUBLE(S, adam_beta1, "0.9", 0, 0.999999, "", CFG_RESULT, "Adam: memory of the gradient"),
@@ -56,7 +55,7 @@ static enum err allocate(struct mappo *m, struct arena *arena)
     m->mom2 = ARENA_NEW(arena, m->team->w.n_params, float);
     m->order = ARENA_NEW(arena, m->n_env, uint32_t);
     m->order_scratch = ARENA_NEW(arena, m->n_env, uint64_t);
-    m->slice_of = ARENA_NEW(arena, m->n_env, int);
+    m->minibatch_of = ARENA_NEW(arena, m->n_env, int);
     m->agent_weight = ARENA_NEW(arena, m->team->spec->n_agents, double);
     m->agent_entropy = ARENA_NEW(arena, m->team->spec->n_agents, double);
     TRY(arena_error(arena));
@@ -77,7 +76,7 @@ enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_
                         .n_env = n_env,
                         .n_steps = n_steps,
                         .n_mine = n_mine,
-                        .n_slices = cfg->minibatches < n_env ? cfg->minibatches : n_env,
+                        .n_minibatches = cfg->minibatches < n_env ? cfg->minibatches : n_env,
                         .grad = *grad,
                         .batch = *batch};
     mappo_shapes(team, &m->grad_shape, &m->batch_shape);
@@ -126,13 +125,13 @@ static enum err network_not_finite(struct mappo *m, const char *what, int networ
                             t->spec->agent_names[network]);
 }
 
-/* ---- one slice ---- */
+/* ---- one minibatch ---- */
 
-/* Sums over the slices of an update, for the log. */
+/* Sums over the minibatches of an update, for the log. */
 struct tally {
     double policy_loss, value_loss, entropy, kl, clipped, grad_norm;
-    double ratio_dev; /* of the first slice of the first epoch */
-    int n_slices;
+    double ratio_dev; /* of the first minibatch of the first epoch */
+    int n_minibatches;
 };
 
 static double sum_of(const float *x, int n)
@@ -149,7 +148,7 @@ static double share(double part, double whole)
     return whole > 0.0 ? part / whole : 0.0;
 }
 
-static void tally_slice(struct tally *tally, struct mappo *m, float *total)
+static void tally_minibatch(struct tally *tally, struct mappo *m, float *total)
 {
     const struct team *t = m->team;
     int n = t->spec->n_agents;
@@ -164,10 +163,10 @@ static void tally_slice(struct tally *tally, struct mappo *m, float *total)
     tally->kl += share(sum_of(record_agent_sums(t, total, SUM_KL), n), weight);
     tally->clipped += share(sum_of(record_agent_sums(t, total, SUM_CLIPPED), n), weight);
     tally->value_loss += share((double)value[SUM_VALUE_LOSS], (double)value[SUM_VALUES]);
-    if (tally->n_slices == 0) {
+    if (tally->n_minibatches == 0) {
         tally->ratio_dev = (double)*record_ratio_dev(t, total);
     }
-    tally->n_slices++;
+    tally->n_minibatches++;
 }
 
 /* Sum -> mean, then cut to the longest gradient allowed. Returns the norm before the cut. */
@@ -221,36 +220,37 @@ static void optimise(struct mappo *m, const float *grads, enum mappo_phase phase
     }
 }
 
-static enum err learn_slice(struct mappo *m, const struct block *blocks, int slice,
-                            enum mappo_phase phase, double lr, struct tally *tally)
+static enum err learn_minibatch(struct mappo *m, const struct block *blocks, int minibatch,
+                                enum mappo_phase phase, double lr, struct tally *tally)
 {
     for (int i = 0; i < m->n_mine; i++) {
         void *leaf = m->grad.leaf(m->grad.ctx, blocks[i].tile);
-        gradient_leaf(m, leaf, i, &blocks[i], slice, phase);
+        gradient_leaf(m, leaf, i, &blocks[i], minibatch, phase);
         m->grad.leaf_done(m->grad.ctx, blocks[i].tile);
     }
     TRY(m->grad.total(m->grad.ctx, m->grad_total));
     float *total = reduce_floats(m->grad_total);
     TRY(finish_gradients(m, total, &tally->grad_norm));
-    tally_slice(tally, m, total);
+    tally_minibatch(tally, m, total);
     optimise(m, total, phase, lr);
     return ERR_OK;
 }
 
 /* ---- the update ---- */
 
-/* Slice s of an epoch holds the environments at s n / slices .. (s+1) n / slices of a permutation.
+/* Minibatch s of an epoch holds the environments at s n / minibatches .. (s+1) n / minibatches of a
+ * permutation.
  */
-static void deal_slices(struct mappo *m, uint32_t version, uint32_t epoch)
+static void deal_minibatches(struct mappo *m, uint32_t version, uint32_t epoch)
 {
-    struct rng_key key = rng_key(m->seed, RNG_SLICE, RNG_TRAIN);
+    struct rng_key key = rng_key(m->seed, RNG_MINIBATCH, RNG_TRAIN);
     rng_permutation(m->order, m->order_scratch, (uint32_t)m->n_env, key, version, epoch,
                     (uint32_t)m->team->number);
-    for (int slice = 0; slice < m->n_slices; slice++) {
-        int64_t begin = (int64_t)slice * m->n_env / m->n_slices;
-        int64_t end = (int64_t)(slice + 1) * m->n_env / m->n_slices;
+    for (int minibatch = 0; minibatch < m->n_minibatches; minibatch++) {
+        int64_t begin = (int64_t)minibatch * m->n_env / m->n_minibatches;
+        int64_t end = (int64_t)(minibatch + 1) * m->n_env / m->n_minibatches;
         for (int64_t i = begin; i < end; i++) {
-            m->slice_of[m->order[i]] = slice;
+            m->minibatch_of[m->order[i]] = minibatch;
         }
     }
 }
@@ -260,11 +260,11 @@ static enum err learn(struct mappo *m, const struct block *blocks, enum mappo_ph
 {
     batch_prepare(m, blocks);
     for (int epoch = 0; epoch < m->cfg->epochs; epoch++) {
-        deal_slices(m, m->team->w.version, (uint32_t)epoch);
+        deal_minibatches(m, m->team->w.version, (uint32_t)epoch);
         memset(m->agent_weight, 0, (size_t)m->team->spec->n_agents * sizeof(double));
         memset(m->agent_entropy, 0, (size_t)m->team->spec->n_agents * sizeof(double));
-        for (int slice = 0; slice < m->n_slices; slice++) {
-            TRY(learn_slice(m, blocks, slice, phase, lr, tally));
+        for (int minibatch = 0; minibatch < m->n_minibatches; minibatch++) {
+            TRY(learn_minibatch(m, blocks, minibatch, phase, lr, tally));
         }
     }
     return ERR_OK;
@@ -287,7 +287,7 @@ static int find_least_entropy(double *least, const struct mappo *m)
 
 static struct mappo_stats report(const struct mappo *m, const struct tally *tally, double lr)
 {
-    double n = tally->n_slices, least;
+    double n = tally->n_minibatches, least;
     const int agent = find_least_entropy(&least, m);
     return (struct mappo_stats){.entropy_least = least,
                                 .entropy_agent = agent,
@@ -332,13 +332,13 @@ struct mappo_inputs mappo_tile_inputs(const struct mappo *m, int tile_i)
     return (struct mappo_inputs){.obs = in->obs, .critic = local ? NULL : in->critic};
 }
 
-int mappo_n_slices(const struct mappo *m)
+int mappo_n_minibatches(const struct mappo *m)
 {
-    return m->n_slices;
+    return m->n_minibatches;
 }
 
-const int *mappo_slices(struct mappo *m, uint32_t version, int epoch)
+const int *mappo_minibatches(struct mappo *m, uint32_t version, int epoch)
 {
-    deal_slices(m, version, (uint32_t)epoch);
-    return m->slice_of;
+    deal_minibatches(m, version, (uint32_t)epoch);
+    return m->minibatch_of;
 }

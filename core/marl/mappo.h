@@ -1,9 +1,9 @@
 /* MAPPO: one update of a team from the blocks of all tiles (Yu et al. 2022, arXiv 2103.01955; PPO:
  * Schulman et al. 2017, arXiv 1707.06347).
  *
- *   advantages (GAE) -> normalised per agent over the batch -> PopArt -> epochs x slices:
+ *   advantages (GAE) -> normalised per agent over the batch -> PopArt -> epochs x minibatches:
  *     per-tile gradients -> tree sum -> mean -> clip per network -> Adam
- *   -> row statistics merged (they were frozen till here)
+ *   -> statistics of the global states merged (they were frozen till here)
  *
  *   policy loss  -mean_w min(rho A, clip(rho, 1 - eps, 1 + eps) A) - c_H mean_w H
  *                rho = pi(a) / pi_old(a) of the joint choice a over the factors, H the entropy
@@ -32,13 +32,14 @@ struct mappo_cfg {
 };
 extern const struct cfg_field mappo_fields[];
 
-/* What one pass over the batch is for. WARMUP: row statistics only. CLONE: cross-entropy to the
- * block's actions (and the critic learns too). VALUE: only the critic learns. */
+/* What one pass over the batch is for. WARMUP: statistics of the global states only. CLONE:
+ * cross-entropy to the block's actions (and the critic learns too). VALUE: only the critic learns.
+ */
 enum mappo_phase { MAPPO_WARMUP, MAPPO_CLONE, MAPPO_VALUE, MAPPO_PPO };
 
 struct mappo_stats { /* means over the update; per agent where an array */
     double policy_loss, value_loss, entropy, kl, clip_fraction, grad_norm, explained_variance;
-    double ratio_max_dev; /* max |rho - 1| in the first slice of the first epoch: exactly 0 */
+    double ratio_max_dev; /* max |rho - 1| in the first minibatch of the first epoch: exactly 0 */
     double reward;        /* mean reward per step */
     double lr;
     /* Of the last epoch: the least mean entropy of one agent's choices, and whose (-1: nobody had a
@@ -57,8 +58,8 @@ enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_
 
 /* blocks (n_mine), ascending by tile. progress in [0, 1]: of the run, for lr. Collective over all
  * learners (through the reducers). Every learner ends with the same team->w, version + 1.
- * ERR_NUMERIC with a sentence that names the agent or the critic if a row, a reward, a gradient or
- * a parameter is not finite; then the team is good for nothing. */
+ * ERR_NUMERIC with a sentence that names the agent or the critic if a global state, a reward, a
+ * gradient or a parameter is not finite; then the team is good for nothing. */
 enum err mappo_update(struct mappo *m, struct block *blocks, enum mappo_phase phase,
                       double progress, struct mappo_stats *out) WARN_UNUSED;
 
@@ -83,9 +84,9 @@ struct mappo_inputs {
 };
 struct mappo_inputs mappo_tile_inputs(const struct mappo *m, int tile_i);
 
-/* Slices of an epoch; (n_env) the slice of each environment in an epoch of the update that began
- * with weights of this version, until the next call or update. */
-int mappo_n_slices(const struct mappo *m);
-const int *mappo_slices(struct mappo *m, uint32_t version, int epoch);
+/* Minibatches of an epoch; (n_env) the minibatch of each environment in an epoch of the update that
+ * began with weights of this version, until the next call or update. */
+int mappo_n_minibatches(const struct mappo *m);
+const int *mappo_minibatches(struct mappo *m, uint32_t version, int epoch);
 
 #endif

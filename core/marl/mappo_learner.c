@@ -13,14 +13,14 @@ static void act(struct learner *l, int32_t *action, float *logp, float *state,
 {
     struct mappo_learner *m = self(l);
     (void)state;
-    team_act(m->team, m->act, action, logp, v->row, v->mask, v->n, ACT_SAMPLE, v->key, v->gid,
-             v->update, v->step);
+    team_act(m->team, m->act, action, logp, v->global_state, v->mask, v->n, ACT_SAMPLE, v->key,
+             v->gid, v->update, v->step);
 }
 
 static void value(struct learner *l, float *out, const struct learner_rows *rows)
 {
     struct mappo_learner *m = self(l);
-    team_value(m->team, m->value, out, rows->row, rows->n * rows->n_steps);
+    team_value(m->team, m->value, out, rows->global_state, rows->n * rows->n_steps);
 }
 
 static void refresh(struct learner *l)

@@ -1,6 +1,6 @@
 /* What the files of MAPPO share: its memory, its records, and the steps of an update.
  *
- *   mappo.c     the order of an update: statistics, epochs, slices, optimiser
+ *   mappo.c     the order of an update: statistics, epochs, minibatches, optimiser
  *   batch.c     what is known of the whole batch before the first epoch
  *   gradient.c  one tile's gradient leaf
  *   loss.c      the losses, row by row
@@ -62,7 +62,7 @@ struct mappo {
     const struct mappo_cfg *cfg;
     struct team *team; /* borrowed, written */
     uint64_t seed;
-    int n_env, n_steps, n_mine, n_slices;
+    int n_env, n_steps, n_mine, n_minibatches;
     struct reducer grad, batch;
     struct reduce_shape grad_shape, batch_shape;
     float *mom1, *mom2; /* (n_params) Adam */
@@ -72,18 +72,18 @@ struct mappo {
     float *adv_mean, *adv_scale; /* (A) */
     uint32_t *order;             /* (n_env) permutation of an epoch */
     uint64_t *order_scratch;     /* (n_env) */
-    int *slice_of;               /* (n_env) slice of each environment in this epoch */
+    int *minibatch_of;           /* (n_env) minibatch of each environment in this epoch */
 
     /* for one block of rows */
     float *acts, *out, *d_out, *work, *loss_work;
     /* for statistics */
-    float *row;      /* (R) */
-    float *column;   /* (TILE * T) */
-    double *columns; /* stats_doubles(max(n_norm, A)) */
+    float *global_state; /* (G) */
+    float *column;       /* (TILE * T) */
+    double *columns;     /* stats_doubles(max(n_norm, A)) */
 
     void *grad_total, *batch_total; /* records */
 
-    double *agent_weight, *agent_entropy; /* (A) sums over the slices of this epoch */
+    double *agent_weight, *agent_entropy; /* (A) sums over the minibatches of this epoch */
     char fault[FAULT_MAX];
 };
 
@@ -94,8 +94,8 @@ enum err mappo_not_finite(struct mappo *m, const char *fmt, ...) WARN_UNUSED
 /* Local. One learner's memory for a pass over its tiles, n_rows of each. */
 enum err gradient_init(struct mappo *m, struct arena *arena) WARN_UNUSED;
 /* Local. Fill the leaf (a gradient record): the sums over the rows of the tile's environments whose
- * slice is `slice`; zeros if there are none. tile_i: index among this learner's tiles. */
-void gradient_leaf(struct mappo *m, void *leaf, int tile_i, const struct block *b, int slice,
+ * minibatch is `minibatch`; zeros if there are none. tile_i: index among this learner's tiles. */
+void gradient_leaf(struct mappo *m, void *leaf, int tile_i, const struct block *b, int minibatch,
                    enum mappo_phase phase);
 
 enum err batch_init(struct mappo *m, struct arena *arena) WARN_UNUSED;
@@ -104,7 +104,7 @@ enum err batch_init(struct mappo *m, struct arena *arena) WARN_UNUSED;
 enum err batch_collect(struct mappo *m, struct block *blocks) WARN_UNUSED;
 /* Local. PopArt moves, advantages get their scale, inputs of all tiles are built. */
 void batch_prepare(struct mappo *m, const struct block *blocks);
-/* Local. The row statistics of the batch join the team's. */
+/* Local. The statistics of the batch's global states join the team's. */
 void batch_merge_rows(struct mappo *m);
 /* Local. The numbers of the log that come from the batch. */
 double batch_mean_reward(const struct mappo *m);

@@ -10,7 +10,7 @@ struct side {
     size_t n_act, n_mask; /* A*F, A*F*words */
     int32_t *action;      /* (TILE, A, F) */
     float *reward;        /* (TILE, A) */
-    float *row;           /* (R) */
+    float *global_state;  /* (G) */
     uint32_t *mask;
 };
 
@@ -35,7 +35,7 @@ static enum err init_view(struct replay *r, const struct env_spec *spec, struct 
         s->spec = spec->teams[k];
         s->n_act = (size_t)env_n_actions(s->spec);
         s->n_mask = s->n_act * (size_t)env_mask_words(s->spec);
-        s->row = ARENA_NEW(scratch, s->spec->n_row, float);
+        s->global_state = ARENA_NEW(scratch, s->spec->n_global_state, float);
         s->mask = ARENA_NEW(scratch, s->n_mask, uint32_t);
         TRY(arena_error(scratch));
     }
@@ -59,8 +59,9 @@ static uint32_t checksum(struct replay *r, struct env *env, int e)
     uint32_t crc = 0;
     for (int k = 0; k < r->n_teams; k++) {
         struct side *s = &r->sides[k];
-        env->ops->row(env, e, k, s->row, s->mask);
-        crc = crc32c(crc, s->row, (size_t)s->spec->n_row * sizeof *s->row);
+        env->ops->global_state(env, e, k, s->global_state, s->mask);
+        crc =
+            crc32c(crc, s->global_state, (size_t)s->spec->n_global_state * sizeof *s->global_state);
         crc = crc32c(crc, s->mask, s->n_mask * sizeof *s->mask);
     }
     return crc;
@@ -95,7 +96,7 @@ static void idle(struct replay *r, int e, int k)
     struct side *s = &r->sides[k];
     const int n_words = env_mask_words(s->spec);
     int32_t *action = s->action + (size_t)e * s->n_act;
-    env->ops->row(env, e, k, s->row, s->mask);
+    env->ops->global_state(env, e, k, s->global_state, s->mask);
     for (size_t i = 0; i < s->n_act; i++) {
         int choice = 0;
         while (choice < s->spec->n_choices - 1 &&
@@ -109,16 +110,16 @@ static void idle(struct replay *r, int e, int k)
 /* t: steps of slot e's episode so far; negative: it has not started. */
 static void choose(struct replay *r, int e, int t)
 {
-    const uint16_t *kept = t < 0 ? NULL : rollout_kept(r->tile, e, t);
+    const uint16_t *stored = t < 0 ? NULL : rollout_stored(r->tile, e, t);
     for (int k = 0; k < r->n_teams; k++) {
         struct side *s = &r->sides[k];
         int32_t *action = s->action + (size_t)e * s->n_act;
-        if (kept == NULL) {
+        if (stored == NULL) {
             idle(r, e, k);
             continue;
         }
         for (size_t i = 0; i < s->n_act; i++) {
-            action[i] = *kept++;
+            action[i] = *stored++;
         }
     }
 }

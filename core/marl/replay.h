@@ -1,9 +1,9 @@
 /* Replay: a tile of environments back where its history says it stood.
  *
- * No environment can write down its state. But it is a function of the seed, its episode number
- * and the joint actions of that episode so far, and rollout_tile holds those: starting the episode
- * and doing the same again leads to the same state, bit by bit, on any rank. A checksum of the row
- * and the masks, taken when the history was stored, shows that it did.
+ * No environment can write down its state. But it is a function of the seed, its episode number and
+ * the joint actions of that episode so far, and rollout_tile holds those: starting the episode and
+ * doing the same again leads to the same state, bit by bit, on any rank. A checksum of the global
+ * state and the masks, taken when the history was stored, shows that it did.
  */
 #ifndef KARMA_MARL_REPLAY_H
 #define KARMA_MARL_REPLAY_H

@@ -15,15 +15,16 @@
 struct side {
     struct learner *learner;
     const struct team_spec *spec;
-    float *row;       /* (TILE, R) */
-    uint32_t *mask;   /* (TILE, A, F, words) */
-    int32_t *action;  /* (TILE, A, F) what is recorded */
-    int32_t *execute; /* (TILE, A, F) what is done */
-    float *logp;      /* (TILE, A) */
-    float *reward;    /* (TILE, A) */
+    float *global_state; /* (TILE, G) */
+    uint32_t *mask;      /* (TILE, A, F, words) */
+    int32_t *action;     /* (TILE, A, F) what is recorded */
+    int32_t *execute;    /* (TILE, A, F) what is done */
+    float *logp;         /* (TILE, A) */
+    float *reward;       /* (TILE, A) */
     /* of one environment */
-    float *row_end;       /* (R) the state a truncated episode was left in */
-    uint32_t *mask_end;   /* (A, F, words) its masks: not needed, but env->row() gives them */
+    float *global_state_end; /* (G) the state a truncated episode was left in */
+    uint32_t
+        *mask_end; /* (A, F, words) its masks: not needed, but env->global_state() gives them */
     size_t n_mask, n_act; /* of one environment: A*F*words, A*F */
     size_t n_state;       /* of one environment: A*S */
 };
@@ -54,13 +55,13 @@ static enum err side_init(struct side *s, struct arena *arena, struct learner *l
     *s = (struct side){
         .learner = learner,
         .spec = spec,
-        .row = ARENA_NEW(arena, TILE * (size_t)spec->n_row, float),
+        .global_state = ARENA_NEW(arena, TILE * (size_t)spec->n_global_state, float),
         .mask = ARENA_NEW(arena, TILE * n_mask, uint32_t),
         .action = ARENA_NEW(arena, TILE * n_act, int32_t),
         .execute = ARENA_NEW(arena, TILE * n_act, int32_t),
         .logp = ARENA_NEW(arena, TILE * agents, float),
         .reward = ARENA_NEW(arena, TILE * agents, float),
-        .row_end = ARENA_NEW(arena, spec->n_row, float),
+        .global_state_end = ARENA_NEW(arena, spec->n_global_state, float),
         .mask_end = ARENA_NEW(arena, n_mask, uint32_t),
         .n_mask = n_mask,
         .n_act = n_act,
@@ -116,7 +117,7 @@ void rollout_copy_history(struct rollout_tile *to, const struct rollout_tile *fr
     for (int e = 0; e < from->env->n_env; e++) {
         to->episode[e] = from->episode[e];
         to->steps[e] = from->steps[e];
-        memcpy(rollout_kept(to, e, 0), rollout_kept(from, e, 0),
+        memcpy(rollout_stored(to, e, 0), rollout_stored(from, e, 0),
                (size_t)from->steps[e] * n_act * sizeof(uint16_t));
     }
     for (int k = 0; k < spec->n_teams; k++) {
@@ -182,10 +183,12 @@ static void bootstrap(struct rollout *r, const struct run *run, int e, int t)
             continue;
         }
         const size_t at = (size_t)(e * b->n_steps + t) * (size_t)s->spec->n_agents;
-        const struct learner_rows last = {
-            .n = 1, .n_steps = 1, .row = s->row_end, .state = state_of(r, run->tile, k, e)};
-        env->ops->row(env, e, k, s->row_end, s->mask_end);
-        put_values(s, b->boot + at, &last);
+        const struct learner_rows last = {.n = 1,
+                                          .n_steps = 1,
+                                          .global_state = s->global_state_end,
+                                          .state = state_of(r, run->tile, k, e)};
+        env->ops->global_state(env, e, k, s->global_state_end, s->mask_end);
+        put_values(s, b->bootstrap_value + at, &last);
     }
 }
 
@@ -303,7 +306,7 @@ static void choose(struct rollout *r, const struct run *run, int k, uint32_t t)
     }
     const struct learner_view view = {
         .n = (int)n,
-        .row = s->row,
+        .global_state = s->global_state,
         .mask = s->mask,
         .key = rng_key(run->cfg->seed, RNG_ACTION, RNG_TRAIN),
         .gid = r->gid,
@@ -321,22 +324,24 @@ static void read_rows(struct rollout *r, const struct run *run, int k)
     struct env *env = run->tile->env;
     struct side *s = &r->sides[k];
     for (int e = 0; e < env->n_env; e++) {
-        env->ops->row(env, e, k, s->row + (size_t)e * (size_t)s->spec->n_row,
-                      s->mask + (size_t)e * s->n_mask);
+        env->ops->global_state(env, e, k,
+                               s->global_state + (size_t)e * (size_t)s->spec->n_global_state,
+                               s->mask + (size_t)e * s->n_mask);
     }
 }
 
 static void record(const struct side *s, const uint8_t *flag, struct block *b, int t)
 {
-    size_t n_row = (size_t)s->spec->n_row, agents = (size_t)s->spec->n_agents;
+    size_t n_global_state = (size_t)s->spec->n_global_state, agents = (size_t)s->spec->n_agents;
     for (size_t e = 0; e < (size_t)b->n_env; e++) {
         size_t at = e * (size_t)b->n_steps + (size_t)t;
-        memcpy(b->row + at * n_row, s->row + e * n_row, n_row * sizeof(float));
+        memcpy(b->global_state + at * n_global_state, s->global_state + e * n_global_state,
+               n_global_state * sizeof(float));
         memcpy(b->mask + at * s->n_mask, s->mask + e * s->n_mask, s->n_mask * sizeof(uint32_t));
         memcpy(b->action + at * s->n_act, s->action + e * s->n_act, s->n_act * sizeof(int32_t));
         memcpy(b->logp + at * agents, s->logp + e * agents, agents * sizeof(float));
         memcpy(b->reward + at * agents, s->reward + e * agents, agents * sizeof(float));
-        memset(b->boot + at * agents, 0, agents * sizeof(float));
+        memset(b->bootstrap_value + at * agents, 0, agents * sizeof(float));
         b->flag[at] = flag[e];
     }
 }
@@ -347,12 +352,12 @@ static void keep_actions(const struct rollout *r, struct rollout_tile *tile)
     for (int e = 0; e < tile->env->n_env; e++) {
         if (tile->actions != NULL) {
             CHECK(tile->steps[e] < tile->max_steps);
-            uint16_t *kept = rollout_kept(tile, e, tile->steps[e]);
+            uint16_t *stored = rollout_stored(tile, e, tile->steps[e]);
             for (int k = 0; k < r->spec->n_teams; k++) {
                 const struct side *s = &r->sides[k];
                 const int32_t *executed = s->execute + (size_t)e * s->n_act;
                 for (size_t i = 0; i < s->n_act; i++) {
-                    *kept++ = (uint16_t)executed[i];
+                    *stored++ = (uint16_t)executed[i];
                 }
             }
         }
@@ -430,10 +435,13 @@ static void finish_block(struct rollout *r, const struct run *run, int k)
 {
     struct block *b = run->blocks[k];
     struct side *s = &r->sides[k];
-    const struct learner_rows all = {
-        .n = b->n_env, .n_steps = b->n_steps, .row = b->row, .state = b->state, .flag = b->flag};
+    const struct learner_rows all = {.n = b->n_env,
+                                     .n_steps = b->n_steps,
+                                     .global_state = b->global_state,
+                                     .state = b->state,
+                                     .flag = b->flag};
     const struct learner_rows last = {
-        .n = b->n_env, .n_steps = 1, .row = s->row, .state = run->tile->state[k]};
+        .n = b->n_env, .n_steps = 1, .global_state = s->global_state, .state = run->tile->state[k]};
     read_rows(r, run, k);
     put_values(s, b->value, &all);
     put_values(s, b->last_value, &last);

@@ -46,7 +46,7 @@ enum err rollout_keep_actions(struct rollout_tile *tile, struct arena *arena,
 void rollout_copy_history(struct rollout_tile *to, const struct rollout_tile *from);
 
 /* The joint action of step t in slot e's running episode: (A, F) of one team after the other. */
-static inline uint16_t *rollout_kept(const struct rollout_tile *tile, int e, int t)
+static inline uint16_t *rollout_stored(const struct rollout_tile *tile, int e, int t)
 {
     return tile->actions + ((size_t)e * (size_t)tile->max_steps + (size_t)t) *
                                (size_t)env_joint_actions(tile->env->spec);

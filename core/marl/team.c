@@ -105,7 +105,7 @@ static enum err parameters_init(struct team *t, struct arena *arena)
     TRY(arena_error(arena));
     t->w = (struct weights){
         .n_params = n_actors * t->actor.n_params + t->critic.n_params,
-        .n_row_stats = stats_doubles(t->spec->n_norm),
+        .n_global_state_stats = stats_doubles(t->spec->n_norm),
         .n_value_norm = popart_doubles(t->spec->n_agents),
     };
     TRY(weights_init(&t->w, arena));
@@ -150,7 +150,7 @@ enum err team_init_params(struct team *t, uint64_t seed, struct arena *scratch)
     struct popart pa = team_popart(t, 0.0);
     memset(t->w.value_norm, 0, t->w.n_value_norm * sizeof(double));
     popart_init(&pa, pa.d, pa.beta, pa.sigma_min, pa.state);
-    stats_clear(t->w.row_stats, t->spec->n_norm);
+    stats_clear(t->w.global_state_stats, t->spec->n_norm);
     t->w.version = 0;
     team_refresh(t);
     return ERR_OK;
@@ -158,7 +158,7 @@ enum err team_init_params(struct team *t, uint64_t seed, struct arena *scratch)
 
 void team_refresh(struct team *t)
 {
-    normaliser_freeze(&t->norm, t->w.row_stats, NORM_EPS);
+    normaliser_freeze(&t->norm, t->w.global_state_stats, NORM_EPS);
 }
 
 static bool all_finite(const float *x, size_t n)
@@ -187,21 +187,21 @@ uint64_t team_digest(const struct team *t)
 
 /* ---- inputs ---- */
 
-void team_normalise_row(const struct team *t, float *out, const float *row)
+void team_normalise_global_state(const struct team *t, float *out, const float *global_state)
 {
-    int n_row = t->spec->n_row, n_norm = t->spec->n_norm;
-    normaliser_apply(&t->norm, out, n_row, row, n_row, 1);
-    memcpy(out + n_norm, row + n_norm, (size_t)(n_row - n_norm) * sizeof(float));
+    int n_global_state = t->spec->n_global_state, n_norm = t->spec->n_norm;
+    normaliser_apply(&t->norm, out, n_global_state, global_state, n_global_state, 1);
+    memcpy(out + n_norm, global_state + n_norm, (size_t)(n_global_state - n_norm) * sizeof(float));
 }
 
 /* obs (A, n, obs_ld), row r of all agents. */
-static void observe(const struct team *t, float *obs, const float *row, int r, int n)
+static void observe(const struct team *t, float *obs, const float *global_state, int r, int n)
 {
     const struct team_spec *spec = t->spec;
     size_t n_tail = (size_t)(t->obs_ld - spec->n_obs);
     for (int agent = 0; agent < spec->n_agents; agent++) {
         float *o = obs + ((size_t)agent * (size_t)n + (size_t)r) * (size_t)t->obs_ld;
-        spec->obs(spec->ctx, o, agent, row);
+        spec->obs(spec->ctx, o, agent, global_state);
         if (needs_one_hot(t->cfg)) {
             memset(o + spec->n_obs, 0, n_tail * sizeof(float));
             o[spec->n_obs + agent] = 1.0f;
@@ -209,17 +209,18 @@ static void observe(const struct team *t, float *obs, const float *row, int r, i
     }
 }
 
-void team_inputs(const struct team *t, float *obs, float *critic, float *row, const float *rows,
-                 int n)
+void team_inputs(const struct team *t, float *obs, float *critic, float *global_state,
+                 const float *rows, int n)
 {
     const struct team_spec *spec = t->spec;
     for (int r = 0; r < n; r++) {
-        team_normalise_row(t, row, rows + (size_t)r * (size_t)spec->n_row);
+        team_normalise_global_state(t, global_state,
+                                    rows + (size_t)r * (size_t)spec->n_global_state);
         if (obs != NULL) {
-            observe(t, obs, row, r, n);
+            observe(t, obs, global_state, r, n);
         }
         if (critic != NULL) {
-            spec->critic(spec->ctx, critic + (size_t)r * (size_t)t->critic_ld, row);
+            spec->critic(spec->ctx, critic + (size_t)r * (size_t)t->critic_ld, global_state);
         }
     }
 }
@@ -238,13 +239,13 @@ void team_logits(const struct team *t, float *logits, const float *obs, int n, f
 /* ---- acting ---- */
 
 struct team_scratch {
-    int n;         /* rows done at once */
-    float *row;    /* (R) normalised */
-    float *obs;    /* (A, n, obs_ld) */
-    float *critic; /* (n, critic_ld) */
-    float *out;    /* (A, n, logit_ld) or (n_views, n, value_ld) */
-    float *logp;   /* (K) */
-    float *work;   /* of mlp_infer */
+    int n;               /* rows done at once */
+    float *global_state; /* (G) normalised */
+    float *obs;          /* (A, n, obs_ld) */
+    float *critic;       /* (n, critic_ld) */
+    float *out;          /* (A, n, logit_ld) or (n_views, n, value_ld) */
+    float *logp;         /* (K) */
+    float *work;         /* of mlp_infer */
 };
 
 static size_t larger(size_t a, size_t b)
@@ -263,7 +264,7 @@ enum err team_scratch_init(struct team_scratch **out, struct arena *arena, const
     struct team_scratch *s = ARENA_NEW(arena, 1, struct team_scratch);
     TRY(arena_error(arena));
     *s = (struct team_scratch){.n = n_env,
-                               .row = ARENA_NEW(arena, t->spec->n_row, float),
+                               .global_state = ARENA_NEW(arena, t->spec->n_global_state, float),
                                .obs = ARENA_NEW(arena, n_obs * (size_t)t->obs_ld, float),
                                .critic = ARENA_NEW(arena, n * (size_t)t->critic_ld, float),
                                .out = ARENA_NEW(arena, n_obs * ld_out, float),
@@ -309,7 +310,7 @@ static void act_piece(const struct team *t, struct team_scratch *s, int32_t *act
 {
     const struct team_spec *spec = t->spec;
     int n_agents = spec->n_agents, n_mask = spec->n_factors * env_mask_words(spec);
-    team_inputs(t, s->obs, NULL, s->row, rows, n);
+    team_inputs(t, s->obs, NULL, s->global_state, rows, n);
     team_logits(t, s->out, s->obs, n, s->work);
     for (int e = 0; e < n; e++) {
         for (int agent = 0; agent < n_agents; agent++) {
@@ -332,7 +333,7 @@ void team_act(const struct team *t, struct team_scratch *s, int32_t *action, flo
     for (int at = 0; at < n; at += s->n) {
         size_t e = (size_t)at;
         act_piece(t, s, action + e * (size_t)n_choice, logp + e * (size_t)spec->n_agents,
-                  rows + e * (size_t)spec->n_row,
+                  rows + e * (size_t)spec->n_global_state,
                   mask + e * (size_t)(n_choice * env_mask_words(spec)),
                   n - at < s->n ? n - at : s->n, &d, gid != NULL ? gid + at : NULL);
     }
@@ -345,7 +346,7 @@ static void value_piece(const struct team *t, struct team_scratch *s, float *val
     struct popart pa = team_popart(t, 0.0);
     bool local = t->cfg->critic == CRITIC_LOCAL;
     const float *x = local ? s->obs : s->critic;
-    team_inputs(t, local ? s->obs : NULL, local ? NULL : s->critic, s->row, rows, n);
+    team_inputs(t, local ? s->obs : NULL, local ? NULL : s->critic, s->global_state, rows, n);
     mlp_infer(&t->critic, s->out, t->value_ld, t->w.params + t->critic_at[0], x,
               local ? t->obs_ld : t->critic_ld, t->n_views * n, s->work);
     for (int v = 0; v < t->n_views; v++) {
@@ -360,6 +361,7 @@ void team_value(const struct team *t, struct team_scratch *s, float *value, cons
     const struct team_spec *spec = t->spec;
     for (int at = 0; at < n; at += s->n) {
         value_piece(t, s, value + (size_t)at * (size_t)spec->n_agents,
-                    rows + (size_t)at * (size_t)spec->n_row, n - at < s->n ? n - at : s->n);
+                    rows + (size_t)at * (size_t)spec->n_global_state,
+                    n - at < s->n ? n - at : s->n);
     }
 }

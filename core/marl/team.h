@@ -41,7 +41,7 @@ struct team {
     int logit_ld, value_ld;       /* the same of the outputs */
     int n_views, n_cols; /* of the critic: central 1 view, A columns; local A views, 1 column */
     struct weights w;
-    struct normaliser norm; /* made of w.row_stats by team_refresh() */
+    struct normaliser norm; /* made of w.global_state_stats by team_refresh() */
 };
 
 enum err team_init(struct team *t, struct arena *arena, const struct team_cfg *cfg,
@@ -53,14 +53,15 @@ void team_refresh(struct team *t);
 /* Hash of the weights (weights_hash()): what `train` prints. */
 uint64_t team_digest(const struct team *t);
 
-/* What the networks see of n rows (n, R): obs (A, n, obs_ld) with the agent's one-hot behind column
+/* What the networks see of n rows (n, G): obs (A, n, obs_ld) with the agent's one-hot behind column
  * D where a network is shared, critic (n, critic_ld) of the centralised critic. Either may be NULL:
- * not wanted. row (R): scratch. Worker and learner both call this, so they see the same bits. */
-void team_inputs(const struct team *t, float *obs, float *critic, float *row, const float *rows,
-                 int n);
+ * not wanted. global_state (G): scratch. Worker and learner both call this, so they see the same
+ * bits. */
+void team_inputs(const struct team *t, float *obs, float *critic, float *global_state,
+                 const float *rows, int n);
 
-/* One row (R) as observations see it: the first n_norm columns normalised. */
-void team_normalise_row(const struct team *t, float *out, const float *row);
+/* One global state (G) as observations see it: the first n_norm columns normalised. */
+void team_normalise_global_state(const struct team *t, float *out, const float *global_state);
 
 /* Logits (A, n, logit_ld) of all actors. work: mlp_infer_work_floats(&t->actor). */
 /* The first network with a parameter that is not finite: an actor's index, n_actors for the critic,
@@ -79,7 +80,7 @@ enum err team_scratch_init(struct team_scratch **out, struct arena *arena, const
 /* How a choice is made from the masked distribution. */
 enum act_mode { ACT_SAMPLE, ACT_ARGMAX };
 
-/* rows (n, R) raw, mask (n, A, F, words) -> action (n, A, F), logp (n, A).
+/* rows (n, G) raw, mask (n, A, F, words) -> action (n, A, F), logp (n, A).
  * gid (n): environments' global ids, step: decision number; with `key` the coordinates of the draws
  * (draw = env_draw() + agent * F + factor): counter (draw, step, update, gid), first word.
  * ACT_ARGMAX draws nothing, gid may be NULL. Row-wise: bits don't depend on n. Any n: done in

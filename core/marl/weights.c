@@ -9,7 +9,7 @@
 enum err weights_init(struct weights *w, struct arena *arena)
 {
     w->params = ARENA_NEW(arena, w->n_params, float);
-    w->row_stats = ARENA_NEW(arena, w->n_row_stats, double);
+    w->global_state_stats = ARENA_NEW(arena, w->n_global_state_stats, double);
     w->value_norm = ARENA_NEW(arena, w->n_value_norm, double);
     return arena_error(arena);
 }
@@ -24,11 +24,13 @@ static void copy(void *to, const void *from, size_t n, size_t size)
 
 void weights_copy(struct weights *to, const struct weights *from)
 {
-    CHECK(to->n_params == from->n_params && to->n_row_stats == from->n_row_stats &&
+    CHECK(to->n_params == from->n_params &&
+          to->n_global_state_stats == from->n_global_state_stats &&
           to->n_value_norm == from->n_value_norm);
     to->version = from->version;
     copy(to->params, from->params, from->n_params, sizeof *to->params);
-    copy(to->row_stats, from->row_stats, from->n_row_stats, sizeof *to->row_stats);
+    copy(to->global_state_stats, from->global_state_stats, from->n_global_state_stats,
+         sizeof *to->global_state_stats);
     copy(to->value_norm, from->value_norm, from->n_value_norm, sizeof *to->value_norm);
 }
 
@@ -44,6 +46,7 @@ bool weights_finite(const struct weights *w)
 uint64_t weights_hash(uint64_t hash, const struct weights *w)
 {
     hash = hash_fnv1a(hash, w->params, w->n_params * sizeof *w->params);
-    hash = hash_fnv1a(hash, w->row_stats, w->n_row_stats * sizeof *w->row_stats);
+    hash = hash_fnv1a(hash, w->global_state_stats,
+                      w->n_global_state_stats * sizeof *w->global_state_stats);
     return hash_fnv1a(hash, w->value_norm, w->n_value_norm * sizeof *w->value_norm);
 }

@@ -14,9 +14,10 @@
 
 struct weights {
     uint32_t version; /* updates done */
-    size_t n_params, n_row_stats, n_value_norm;
-    float *params;      /* (n_params) MAPPO: actors, then critic */
-    double *row_stats;  /* (n_row_stats) MAPPO: of the rows' columns, frozen during an update */
+    size_t n_params, n_global_state_stats, n_value_norm;
+    float *params; /* (n_params) MAPPO: actors, then critic */
+    double *
+        global_state_stats; /* (n_global_state_stats) MAPPO: of the rows' columns, frozen during an update */
     double *value_norm; /* (n_value_norm) MAPPO: PopArt */
 };
 

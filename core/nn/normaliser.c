@@ -126,13 +126,13 @@ static void popart_mix(struct popart *pa, const double *s, int c)
 {
     double *weight = pa->state + c, *mean = weight + pa->d, *var = mean + pa->d;
     const double added = pa->beta > 0.0 ? 1.0 - pa->beta : s[c];
-    const double kept = pa->beta > 0.0 ? pa->beta * *weight : *weight;
-    const double share = added / (kept + added);
+    const double old_weight = pa->beta > 0.0 ? pa->beta * *weight : *weight;
+    const double share = added / (old_weight + added);
     const double delta = s[pa->d + c] - *mean;
     *var = (1.0 - share) * *var + share * stats_var(s, pa->d, c) +
            share * (1.0 - share) * delta * delta;
     *mean += share * delta;
-    *weight = kept + added;
+    *weight = old_weight + added;
 }
 
 /* Output c of the last layer. */

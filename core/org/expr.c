@@ -130,9 +130,9 @@ int expr_append(struct expr_program *p, const struct expr_step *s)
     struct expr_step *made = &p->code[p->n_code];
     *made = *s;
     made->at = p->n_values;
-    made->kept = p->n_kept;
+    made->memory = p->n_memory;
     p->n_values += s->wide ? n : 1;
-    p->n_kept += kept_doubles(s, s->wide ? n : 1);
+    p->n_memory += kept_doubles(s, s->wide ? n : 1);
     return p->n_code++;
 }
 
@@ -313,7 +313,7 @@ static double past(enum expr_op op, double *ring, int stride, double x, int n, i
 struct run {
     const struct expr_program *p;
     const float *state;
-    double *values, *kept;
+    double *values, *memory;
     int t;
 };
 
@@ -321,18 +321,18 @@ static double step_in_time(const struct run *r, const struct expr_step *s, int i
                            double b)
 {
     const int width = s->wide ? r->p->topology->n_services : 1;
-    double *kept = r->kept + s->kept + i;
+    double *memory = r->memory + s->memory + i;
     switch (s->op) {
     case EXPR_HELD:
-        return held(kept, a != 0.0, s->n);
+        return held(memory, a != 0.0, s->n);
     case EXPR_LATCHED:
-        return latched(kept, a != 0.0, s->n);
+        return latched(memory, a != 0.0, s->n);
     case EXPR_ROSE:
-        return rose(kept, width, a, b, s->n, r->t);
+        return rose(memory, width, a, b, s->n, r->t);
     case EXPR_BEFORE:
-        return before(kept, width, a, s->n, r->t);
+        return before(memory, width, a, s->n, r->t);
     default:
-        return past(s->op, kept, width, a, s->n, r->t);
+        return past(s->op, memory, width, a, s->n, r->t);
     }
 }
 
@@ -363,9 +363,10 @@ static double step_value(const struct run *r, const struct expr_step *s, int i)
     return apply(s->op, a[i * sa], b);
 }
 
-void expr_run(double *values, double *kept, const struct expr_program *p, const float *state, int t)
+void expr_run(double *values, double *memory, const struct expr_program *p, const float *state,
+              int t)
 {
-    const struct run r = {.p = p, .state = state, .values = values, .kept = kept, .t = t};
+    const struct run r = {.p = p, .state = state, .values = values, .memory = memory, .t = t};
     for (int k = 0; k < p->n_code; k++) {
         const struct expr_step *s = &p->code[k];
         const int width = s->wide ? p->topology->n_services : 1;

@@ -100,7 +100,7 @@ enum expr_op {
     EXPR_MEAN,
     EXPR_MIN,
     EXPR_MAX,
-    EXPR_HELD, /* from here on: over n decisions, with memory at `kept` */
+    EXPR_HELD, /* from here on: over n decisions, with its memory at `memory` */
     EXPR_LATCHED,
     EXPR_ROSE,
     EXPR_BEFORE,
@@ -132,7 +132,7 @@ struct expr_step {
     int of;         /* column, feature or relation */
     int n;          /* decisions */
     int at;         /* where its values stand */
-    int kept;       /* where its memory stands */
+    int memory;     /* where its memory stands */
     double value;
     const double *fact;
 };
@@ -152,7 +152,7 @@ struct expr_program {
     const uint64_t *relation; /* (EXPR_RELATIONS, n_services) bit r: service r is in it */
     int n_code, n_names;
     int n_values; /* doubles that the values take */
-    int n_kept;   /* doubles that the memory takes; all 0 at the start of an episode */
+    int n_memory; /* doubles that the memory takes; all 0 at the start of an episode */
 };
 
 /* ERR_CONFIG if there are more than EXPR_SERVICES_MAX services; ERR_MEMORY. Topology and plant are
@@ -182,8 +182,8 @@ enum err expr_define(struct expr_program *p, const char *name, const char *text,
 int expr_find(const struct expr_program *p, const char *name);
 
 /* Values (n_values) of all steps at decision t of an episode (0, 1, ...: each once, in order), and
- * memory (n_kept) for the next one. Allocates nothing. */
-void expr_run(double *values, double *kept, const struct expr_program *p, const float *state,
+ * memory (n_memory) for the next one. Allocates nothing. */
+void expr_run(double *values, double *memory, const struct expr_program *p, const float *state,
               int t);
 
 /* Value of a step for a service (any, if it has one value). */
@@ -198,7 +198,8 @@ static inline double expr_value(const struct expr_program *p, const double *valu
 /* Whether the language has this word: an operator, a function, a relation, a unit. */
 bool expr_is_word(const char *name);
 
-/* Appends a step, or finds the equal one. `s` without at and kept. -1: EXPR_CODE_MAX is reached. */
+/* Appends a step, or finds the equal one. `s` without at and memory. -1: EXPR_CODE_MAX is reached.
+ */
 int expr_append(struct expr_program *p, const struct expr_step *s);
 
 #endif

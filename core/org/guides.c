@@ -139,10 +139,10 @@ static enum err check_agents(struct compiler *c, struct arena *arena)
     const struct guides *g = c->g;
     const struct arena_mark mark = arena_mark(arena);
     double *values = ARENA_NEW(arena, g->program.n_values, double);
-    double *kept = ARENA_NEW(arena, g->program.n_kept, double);
+    double *memory = ARENA_NEW(arena, g->program.n_memory, double);
     float *state = ARENA_NEW(arena, state_size(g->n_services), float);
     TRY(arena_error(arena));
-    expr_run(values, kept, &g->program, state, 0);
+    expr_run(values, memory, &g->program, state, 0);
     enum err e = ERR_OK;
     for (int a = 0; a < g->n_agents && e == ERR_OK; a++) {
         bool opens = g->hardness[a] == 0.0;
@@ -202,7 +202,7 @@ enum err guides_memory_init(struct guides_memory *m, struct arena *arena, const 
     const struct org_cfg *cfg = g->org.cfg;
     struct guides_memory made = {
         .values = ARENA_NEW(arena, g->program.n_values, double),
-        .kept = ARENA_NEW(arena, g->program.n_kept, double),
+        .memory = ARENA_NEW(arena, g->program.n_memory, double),
         .allowed = ARENA_NEW(arena, g->n_agents * g->n_services, uint32_t),
         .term = ARENA_NEW(arena, cfg->n_goals, double),
         .achieved = ARENA_NEW(arena, 2 * cfg->n_goals, uint8_t),
@@ -218,7 +218,7 @@ enum err guides_memory_init(struct guides_memory *m, struct arena *arena, const 
 
 void guides_clear(struct guides_memory *m, const struct guides *g)
 {
-    memset(m->kept, 0, (size_t)g->program.n_kept * sizeof *m->kept);
+    memset(m->memory, 0, (size_t)g->program.n_memory * sizeof *m->memory);
     memset(m->in_force, 0, 2 * (size_t)g->org.cfg->n_norms);
     memset(m->achieved, 0, 2 * (size_t)g->org.cfg->n_goals);
     m->t = 0;
@@ -281,7 +281,7 @@ static void update_norms(struct guides_memory *m, const struct guides *g)
 
 void guides_update(struct guides_memory *m, const struct guides *g, const float *state)
 {
-    expr_run(m->values, m->kept, &g->program, state, m->t);
+    expr_run(m->values, m->memory, &g->program, state, m->t);
     update_masks(m, g);
     update_goals(m, g);
     update_norms(m, g);

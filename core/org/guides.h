@@ -64,7 +64,7 @@ enum err guides_init(struct guides *g, struct arena *arena, const struct org_cfg
 /* What an environment remembers. */
 struct guides_memory {
     double *values;                      /* (n_values) of all expressions at the last update */
-    double *kept;                        /* (n_kept) */
+    double *memory;                      /* (n_memory) */
     uint32_t *allowed;                   /* (A, S) bit (change + alpha) */
     double *term;                        /* (n_goals) */
     uint8_t *achieved, *became;          /* (n_goals) */

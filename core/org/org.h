@@ -182,7 +182,7 @@ struct org {
 /* Checks that names are unique and known, inheritance, plans, groups and preferences acyclic,
  * cardinalities kept by the agents, roles of one agent compatible, weights of a mission at most 1,
  * intervals not empty. The sentence names the element and its place. `prefix` (static) is the key
- * of the table in the file. cfg and places are kept. ERR_CONFIG, ERR_MEMORY. */
+ * of the table in the file. cfg and src_locs are kept. ERR_CONFIG, ERR_MEMORY. */
 enum err org_init(struct org *o, struct arena *arena, const struct org_cfg *cfg,
                   const struct cfg *src_locs, const char *prefix) WARN_UNUSED;
 

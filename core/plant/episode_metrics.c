@@ -9,7 +9,7 @@ const struct metric_info metric_info[METRIC_COUNT] = {METRIC_LIST(METRIC_INFO_)}
 #undef METRIC_INFO_
 
 /* The service level of a COHORT_S window, and how many good ones in a row are a recovery (15 s). */
-enum { SUCCESS_MIN_PERCENT = 95, COMPLIANCE_MIN_PERCENT = 90, RECOVERY_WINDOWS = 3 };
+enum { SUCCESS_MIN_PERCENT = 95, SLO_MIN_PERCENT = 90, RECOVERY_WINDOWS = 3 };
 
 /* ---- the account ---- */
 
@@ -78,7 +78,7 @@ static bool is_good(const struct plant_cohort *c)
 {
     uint64_t received = c->received;
     return 100 * (uint64_t)c->answered >= SUCCESS_MIN_PERCENT * received &&
-           100 * (uint64_t)c->compliant >= COMPLIANCE_MIN_PERCENT * received;
+           100 * (uint64_t)c->compliant >= SLO_MIN_PERCENT * received;
 }
 
 /* First window from `from` on that breaches, n if none. */
@@ -130,7 +130,7 @@ static void finish_requests(struct episode_metrics *out, const struct episode_ac
                             double seconds, double timeout_s)
 {
     double all_waiting = m->received / seconds * timeout_s; /* each until its time-out */
-    out->compliance = m->compliant / m->received;
+    out->slo_attainment = m->compliant / m->received;
     out->success = m->answered / m->received;
     out->pending = m->waiting / m->periods / all_waiting;
     out->latency = m->answered > 0.0 ? m->latency_sum_ms / m->answered : NAN; /* unknown, too */
@@ -190,7 +190,7 @@ static void finish_unscored(struct episode_metrics *out)
 
 bool episode_metrics_scored(const struct episode_metrics *m)
 {
-    return !isnan(m->compliance);
+    return !isnan(m->slo_attainment);
 }
 
 void episode_metrics_finish(struct episode_metrics *out, const struct episode_account *m,
@@ -205,6 +205,6 @@ void episode_metrics_finish(struct episode_metrics *out, const struct episode_ac
     }
     finish_requests(out, m, seconds, cfg->timeout_s);
     finish_means(out, m, seconds);
-    out->bound = NAN;
+    out->upper_bound = NAN;
     finish_windows(out, cohorts, resolved_windows(n_cohorts, seconds, cfg->timeout_s), onset_s);
 }

@@ -3,7 +3,7 @@
  * Accumulated from the truth of every period, and from the cohorts at the end. Requests count in
  * received when they come, in answered and compliant when they are answered; so of one episode both
  * quotients may exceed 1, by what was in flight at its start / received. Primary endpoint of every
- * comparison: `compliance` (answered within latency_max / received) at no more `vcpu_h`.
+ * comparison: `slo_attainment` (answered within latency_max / received) at no more `vcpu_h`.
  */
 #ifndef KARMA_PLANT_EPISODE_METRICS_H
 #define KARMA_PLANT_EPISODE_METRICS_H
@@ -13,7 +13,7 @@
 
 /*    field          unit    meaning */
 #define METRIC_LIST(X)                                                                             \
-    X(compliance, "", "requests answered within latency_max / received")                           \
+    X(slo_attainment, "", "requests answered without error within latency_max / received")         \
     X(success, "", "requests answered / received")                                                 \
     X(pending, "", "time mean of waiting requests / (received rate x time-out)")                   \
     X(resilience, "", "OR, mean over periods")                                                     \
@@ -33,8 +33,8 @@
     X(scalings, "1/h", "changes of desired replicas per hour, summed over services")               \
     X(flips, "1/h", "changes of direction per hour, summed over services")                         \
     X(conflicts, "", "share of periods in which agents pulled one service both ways")              \
-    X(bound, "",                                                                                   \
-      "most that any controller could answer in time / received; above 1 by what was in flight "   \
+    X(upper_bound, "",                                                                             \
+      "the SLO attainment that no controller can exceed; above 1 by what was in flight "           \
       "at "                                                                                        \
       "the start; evaluation only")
 
@@ -69,9 +69,10 @@ void episode_account_step(struct episode_account *m, const struct plant_truth *t
 /* After one period at least. onset_s: of the first attack or fault, < 0 if none (then recovery and
  * censored are NaN). cohorts may be NULL (then recovery, violation and censored are NaN); windows
  * that ended less than the time-out before the end are not judged, their requests may still be in
- * flight. bound is NaN: core/eval/bound.h knows it. latency is NaN if none was answered. An episode
- * that received no request is not scored: it has no shares, and what it cost bought nothing, so all
- * its metrics are NaN. Where a plant has no exact counters, metrics that need them are NaN.
+ * flight. bound is NaN: core/eval/upper_bound.h knows it. latency is NaN if none was answered. An
+ * episode that received no request is not scored: it has no shares, and what it cost bought
+ * nothing, so all its metrics are NaN. Where a plant has no exact counters, metrics that need them
+ * are NaN.
  */
 void episode_metrics_finish(struct episode_metrics *out, const struct episode_account *m,
                             const struct plant_cohort *cohorts, int n_cohorts, double onset_s,

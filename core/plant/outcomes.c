@@ -83,7 +83,8 @@ static void set_requests(struct plant_outcomes *out, const struct view *v)
     outcome_set(out, OUTCOME_RECEIVED, of_front(v, GF_ENTRY_30S));
     outcome_set(out, OUTCOME_SUCCESS, either(of_front(v, GF_ANSWERED), entries_success(v)));
     outcome_set(out, OUTCOME_LATENCY, either(of_front(v, GF_RESPONSE), entries_latency(v)));
-    outcome_set(out, OUTCOME_IN_TIME, (double)NAN); /* a state holds means, no distribution */
+    outcome_set(out, OUTCOME_SLO_ATTAINMENT,
+                (double)NAN); /* a state holds means, no distribution */
     outcome_set(out, OUTCOME_WAITING, sum_of(v, SF_QUEUE));
 }
 
@@ -186,7 +187,7 @@ void outcomes_counters(struct plant_truth *out, const struct plant_outcomes *o, 
     *out = (struct plant_truth){
         .received = received,
         .answered = answered,
-        .compliant = received * v[OUTCOME_IN_TIME],
+        .compliant = received * v[OUTCOME_SLO_ATTAINMENT],
         .failed = received - answered,
         .latency_sum_ms = answered * v[OUTCOME_LATENCY],
         .received_legit = received,

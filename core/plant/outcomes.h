@@ -18,7 +18,7 @@
 #define OUTCOME_LIST(X)                                                                            \
     X(RECEIVED, "received", "1/s", "requests received at the entries, attack traffic included")    \
     X(SUCCESS, "success", "", "requests answered / resolved; 1 if none was resolved")              \
-    X(IN_TIME, "in_time", "", "requests answered within latency_max / received")                   \
+    X(SLO_ATTAINMENT, "slo_attainment", "", "requests answered within latency_max / received")     \
     X(LATENCY, "latency", "ms", "response time of answered requests; 0 if none was answered")      \
     X(WAITING, "waiting", "requests", "requests waiting in queues")                                \
     X(PODS, "pods", "pods", "pods that exist")                                                     \

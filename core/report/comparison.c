@@ -2,7 +2,7 @@
 #include "core/report/comparison.h"
 
 #include "core/eval/pareto.h"
-#include "core/report/gate.h"
+#include "core/report/separation_table.h"
 
 #include <math.h>
 
@@ -19,14 +19,15 @@ struct layout {
     int n_columns;
 };
 
-static const struct layout primary = {"What clients got, and what it cost",
-                                      {{"answered in time", METRIC_OF(compliance), SHARE_DECIMALS},
-                                       {"answered", METRIC_OF(success), SHARE_DECIMALS},
-                                       {"pending", METRIC_OF(pending), SHARE_DECIMALS},
-                                       {"resilience OR", METRIC_OF(resilience), SHARE_DECIMALS},
-                                       {"vCPU h", METRIC_OF(vcpu_h), SHARE_DECIMALS},
-                                       {"mean vCPU", METRIC_OF(vcpu), 2}},
-                                      6};
+static const struct layout primary = {
+    "What clients got, and what it cost",
+    {{"SLO attainment", METRIC_OF(slo_attainment), SHARE_DECIMALS},
+     {"answered", METRIC_OF(success), SHARE_DECIMALS},
+     {"pending", METRIC_OF(pending), SHARE_DECIMALS},
+     {"resilience OR", METRIC_OF(resilience), SHARE_DECIMALS},
+     {"vCPU h", METRIC_OF(vcpu_h), SHARE_DECIMALS},
+     {"mean vCPU", METRIC_OF(vcpu), 2}},
+    6};
 static const struct layout terms = {"The five terms of resilience OR, and the reward",
                                     {{"success", METRIC_OF(or_success), SHARE_DECIMALS},
                                      {"pods", METRIC_OF(or_pods), SHARE_DECIMALS},
@@ -84,12 +85,12 @@ static enum err print_empty(struct buf *out, const struct comparison *c, enum ta
     return ERR_OK;
 }
 
-/* Largest number of episodes, over the listed controllers, that lack a metric though they are
+/* Largest number of episodes, over the shown controllers, that lack a metric though they are
  * scored. */
 static int count_skipped(const struct summary *s, int view, int metric)
 {
     int most = 0;
-    for (int i = 0; i < s->n_listed; i++) {
+    for (int i = 0; i < s->n_shown; i++) {
         const int n = summary_cell(s, i, view, metric)->skipped;
         most = n > most ? n : most;
     }
@@ -130,9 +131,9 @@ static enum err print_means(struct buf *out, const struct comparison *c, const s
     }
     table_init(&t, scratch, head, l->n_columns + 2, 2);
     for (int view = 0; view < s->n_views; view++) {
-        for (int i = 0; i < s->n_listed; i++) {
+        for (int i = 0; i < s->n_shown; i++) {
             table_text(&t, view_name(c, view));
-            table_text(&t, name_of(c, s->listed[i]));
+            table_text(&t, name_of(c, s->shown[i]));
             for (int k = 0; k < l->n_columns; k++) {
                 table_interval(&t, &summary_cell(s, i, view, l->columns[k].metric)->value,
                                l->columns[k].decimals);
@@ -149,25 +150,25 @@ static enum err print_means(struct buf *out, const struct comparison *c, const s
 static enum err print_gaps(struct buf *out, const struct comparison *c, enum table_style style,
                            struct arena *scratch)
 {
-    static const char *const head[] = {"scenario", "difference", "answered in time", "vCPU h",
+    static const char *const head[] = {"scenario", "difference", "SLO attainment", "vCPU h",
                                        "P(first is better)"};
     const struct summary *s = c->summary;
     struct table t;
-    if (s->n_listed < 2) {
+    if (s->n_shown < 2) {
         return ERR_OK;
     }
     table_init(&t, scratch, head, 5, 2);
     for (int view = 0; view < s->n_views; view++) {
         for (int r = 0; r < s->n_references; r++) {
-            for (int i = 0; i < s->n_listed; i++) {
+            for (int i = 0; i < s->n_shown; i++) {
                 if (i == s->references[r]) {
                     continue;
                 }
                 const struct summary_gap *g = summary_gap(s, r, i, view);
                 table_text(&t, view_name(c, view));
-                table_cell(&t, "%s - %s", name_of(c, s->listed[s->references[r]]),
-                           name_of(c, s->listed[i]));
-                table_difference(&t, &g->compliance.value, SHARE_DECIMALS);
+                table_cell(&t, "%s - %s", name_of(c, s->shown[s->references[r]]),
+                           name_of(c, s->shown[i]));
+                table_difference(&t, &g->slo_attainment.value, SHARE_DECIMALS);
                 table_difference(&t, &g->vcpu_h.value, SHARE_DECIMALS);
                 table_interval(&t, &g->better.value, 2);
             }
@@ -181,7 +182,7 @@ static enum err print_gaps(struct buf *out, const struct comparison *c, enum tab
 
 static void add_claim(struct table *t, const struct comparison *c, const struct claim *claim)
 {
-    table_cell(t, "%s > %s", name_of(c, claim->better), name_of(c, claim->than));
+    table_cell(t, "%s > %s", name_of(c, claim->arm), name_of(c, claim->baseline));
     table_text(t, verdict_text(claim->verdict));
     table_difference(t, &claim->diff, SHARE_DECIMALS);
     table_interval(t, &claim->share, 2);
@@ -193,8 +194,8 @@ static void add_claim(struct table *t, const struct comparison *c, const struct 
 static enum err print_claims(struct buf *out, const struct comparison *c, enum table_style style,
                              struct arena *scratch)
 {
-    static const char *const head[] = {"claim",    "verdict", "answered in time", "P(better)", "p",
-                                       "p (Holm)", "units"};
+    static const char *const head[] = {"claim", "verdict",  "SLO attainment", "P(better)",
+                                       "p",     "p (Holm)", "units"};
     const struct summary *s = c->summary;
     struct table t;
     if (c->claims->n == 0) {
@@ -206,11 +207,12 @@ static enum err print_claims(struct buf *out, const struct comparison *c, enum t
     }
     TRY(print_title(out, "Primary comparisons, fixed beforehand", style));
     TRY(table_print(out, &t, style));
-    return buf_printf(out,
-                      "\n  %s; smallest difference that matters: %g; intervals of the differences "
-                      "hold together (each %.4g %%, stretched);\n  sign-flip tests on units that "
-                      "share neither a training nor an episode\n",
-                      view_name(c, s->n_views - 1), s->cfg->effect_min, 100.0 * c->claims->level);
+    return buf_printf(
+        out,
+        "\n  %s; smallest difference that matters: %g; intervals of the differences "
+        "hold together (each %.4g %%, percentile_corrected);\n  sign-flip tests on units that "
+        "share neither a training nor an episode\n",
+        view_name(c, s->n_views - 1), s->cfg->effect_min, 100.0 * c->claims->level);
 }
 
 /* ---- typical episodes, Pareto fronts ---- */
@@ -230,12 +232,13 @@ static enum err add_fronts(struct table *t, const struct comparison *c, int view
     TRY(arena_error(scratch));
     TRY(pareto_of(by_cost, &s->outcomes, scenario, METRIC_OF(vcpu_h), scratch));
     TRY(pareto_of(by_flips, &s->outcomes, scenario, METRIC_OF(flips), scratch));
-    for (int i = 0; i < s->n_listed; i++) {
-        const int controller = s->listed[i];
+    for (int i = 0; i < s->n_shown; i++) {
+        const int controller = s->shown[i];
         table_text(t, view_name(c, view));
         table_text(t, name_of(c, controller));
         table_text(t, front_text(by_cost[controller], by_flips[controller]));
-        table_interval(t, &summary_cell(s, i, view, METRIC_OF(compliance))->value, SHARE_DECIMALS);
+        table_interval(t, &summary_cell(s, i, view, METRIC_OF(slo_attainment))->value,
+                       SHARE_DECIMALS);
         table_interval(t, &summary_iqm(s, i, view)->value, SHARE_DECIMALS);
         table_interval(t, &summary_cell(s, i, view, METRIC_OF(vcpu_h))->value, SHARE_DECIMALS);
         table_interval(t, &summary_cell(s, i, view, METRIC_OF(flips))->value, 1);
@@ -246,14 +249,14 @@ static enum err add_fronts(struct table *t, const struct comparison *c, int view
 static enum err print_fronts(struct buf *out, const struct comparison *c, enum table_style style,
                              struct arena *scratch)
 {
-    static const char *const head[] = {"scenario", "controller", "unbeaten in", "answered in time",
+    static const char *const head[] = {"scenario", "controller", "unbeaten in", "SLO attainment",
                                        "IQM",      "vCPU h",     "flips 1/h"};
     struct table t;
     table_init(&t, scratch, head, 7, 3);
     for (int view = 0; view < c->summary->n_views; view++) {
         TRY(add_fronts(&t, c, view, scratch));
     }
-    TRY(print_title(out, "Typical episodes, and who is on the Pareto front of answers in time",
+    TRY(print_title(out, "Typical episodes, and who is on the Pareto front of SLO attainment",
                     style));
     return table_print(out, &t, style);
 }
@@ -284,9 +287,8 @@ static void add_gap(struct table *t, const struct comparison *c, int p, int kind
 static enum err print_frontiers(struct buf *out, const struct comparison *c, enum table_style style,
                                 struct arena *scratch)
 {
-    static const char *const head[] = {"scenario",           "policy",
-                                       "frontier of",        "at vCPU h",
-                                       "answered in time",   "policy - frontier",
+    static const char *const head[] = {"scenario",           "policy",         "frontier of",
+                                       "at vCPU h",          "SLO attainment", "policy - frontier",
                                        "resamples undefined"};
     struct table t;
     table_init(&t, scratch, head, 7, 3);
@@ -307,19 +309,19 @@ static enum err print_frontiers(struct buf *out, const struct comparison *c, enu
 static enum err print_headroom(struct buf *out, const struct comparison *c, enum table_style style,
                                struct arena *scratch)
 {
-    static const char *const head[] = {"scenario", "policy", "answered in time", "resilience OR"};
+    static const char *const head[] = {"scenario", "policy", "SLO attainment", "resilience OR"};
     const struct frontiers *f = c->frontiers;
     struct table t;
     table_init(&t, scratch, head, 4, 2);
     for (int view = 0; view < c->summary->n_views; view++) {
         for (int p = 0; p < f->n_policies; p++) {
             const struct headroom *h = frontiers_headroom(f, p, view);
-            if (!isfinite(h->compliance.value) && !isfinite(h->resilience.value)) {
+            if (!isfinite(h->slo_attainment.value) && !isfinite(h->resilience.value)) {
                 continue;
             }
             table_text(&t, view_name(c, view));
             table_text(&t, name_of(c, f->policies[p]));
-            table_interval(&t, &h->compliance, 2);
+            table_interval(&t, &h->slo_attainment, 2);
             table_interval(&t, &h->resilience, 2);
         }
     }
@@ -348,8 +350,8 @@ static enum err print_all(struct buf *out, const struct comparison *c, enum tabl
     TRY(print_notes(out, c, style));
     TRY(print_means(out, c, &primary, style, scratch));
     TRY(print_empty(out, c, style));
-    TRY(gate_print_bound(out, c->summary));
-    TRY(gate_print(out, c->separation, c->summary->cfg->gate, style, scratch));
+    TRY(separation_table_print_upper_bound(out, c->summary));
+    TRY(separation_table_print(out, c->separation, c->summary->cfg->separation, style, scratch));
     TRY(print_means(out, c, &terms, style, scratch));
     if (c->complete) {
         TRY(print_means(out, c, &service, style, scratch));

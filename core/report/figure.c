@@ -50,8 +50,8 @@ static int panels_width(const struct figure_timeline *f)
 static int legend_width(const struct figure_timeline *f)
 {
     int width = LEGEND_WIDTH_MIN;
-    for (int i = 0; i < f->world->cfg.topology->n_services; i++) {
-        const size_t length = strlen(f->world->cfg.topology->services[i].name);
+    for (int i = 0; i < f->env_setup->cfg.topology->n_services; i++) {
+        const size_t length = strlen(f->env_setup->cfg.topology->services[i].name);
         width = (int)fmax(width, SAMPLE_WIDTH + GLYPH_WIDTH * (double)length);
     }
     return width;
@@ -97,7 +97,7 @@ static void shade_events(struct script *s, const struct schedule *schedule)
 }
 
 /* What the event is called and whom it hits, if that is one service or one link. */
-static const char *event_label(struct script *s, const struct event *e, const struct world *w)
+static const char *event_label(struct script *s, const struct event *e, const struct env_setup *w)
 {
     const struct event_kind_info *kind = &event_kind_info[e->kind];
     const struct service_cfg *services = w->cfg.topology->services;
@@ -123,7 +123,7 @@ static void label_events(struct script *s, const struct figure_timeline *f)
         const bool late = e->start_s > 0.8 * until;
         script_put(
             s, "set label %d %s at %.6g, graph %.2f %s font ',10' tc rgb '#7a5a2a' noenhanced\n",
-            i + 1, script_quoted(s, event_label(s, e, f->world)), late ? until : e->start_s,
+            i + 1, script_quoted(s, event_label(s, e, f->env_setup)), late ? until : e->start_s,
             1.03 + 0.07 * (i % 3), late ? "right" : "left");
         if (e->kind == EVENT_CRASH_ALL) {
             script_put(s,
@@ -158,7 +158,7 @@ static void set_panel(struct script *s, const struct figure_timeline *f, int row
 
 static void plot_load(struct script *s, const struct figure_timeline *f, int track)
 {
-    static const char in_time[] = "'t_s':(column('final') > 0 ? column('in_time') : NaN)";
+    static const char compliant[] = "'t_s':(column('final') > 0 ? column('compliant') : NaN)";
     const char *file = script_quoted(s, f->tracks[track].cohorts);
     set_panel(s, f, 0, track, "load (requests/s)");
     script_put(s, "set title %s offset 0,1.2 noenhanced\nset yrange [0:%.6g]\n",
@@ -168,20 +168,20 @@ static void plot_load(struct script *s, const struct figure_timeline *f, int tra
         s,
         "plot %s using 't_s':'received' with filledcurves y1=0 fc rgb '#e3e3e3' notitle, \\\n"
         "    %s using %s with filledcurves y1=0 fc rgb '#bcd9ec' notitle, \\\n",
-        file, file, in_time);
+        file, file, compliant);
     script_put(
         s,
         "    %s using 't_s':'received' with lines lw 1.2 lc rgb '#000000' title 'offered', \\\n"
         "    %s using %s with lines lw 1.5 lc rgb '#0072B2' title 'within the SLO', \\\n"
         "    NaN with boxes fc rgb '" SHADE "' fs solid noborder title 'attack or fault'\n"
         "unset title\n",
-        file, file, in_time);
+        file, file, compliant);
 }
 
 static void plot_replicas(struct script *s, const struct figure_timeline *f, int track)
 {
-    const struct topology_cfg *t = f->world->cfg.topology;
-    const char *file = script_quoted(s, f->tracks[track].trace);
+    const struct topology_cfg *t = f->env_setup->cfg.topology;
+    const char *file = script_quoted(s, f->tracks[track].episode);
     set_panel(s, f, 1, track, "replicas (pods)");
     script_put(s, "set yrange [0:%.6g]\nplot ", f->most_replicas + 1);
     for (int i = 0; i < t->n_services; i++) {
@@ -198,7 +198,7 @@ static void plot_replicas(struct script *s, const struct figure_timeline *f, int
 
 static void plot_latency(struct script *s, const struct figure_timeline *f, int track)
 {
-    const double limit = f->world->cfg.plant->latency_max_ms;
+    const double limit = f->env_setup->cfg.plant->latency_max_ms;
     set_panel(s, f, 2, track, "latency (ms)");
     script_put(s, "set logscale y\nset yrange [%.6g:%.6g]\n", limit / 50,
                1.3 * fmax(f->most_ms, limit));
@@ -262,7 +262,8 @@ static double mean_vcpu(const struct summary *s, int controller, int scenario)
 static enum err put_arm(struct csv *csv, const struct summary *s, int controller, int scenario,
                         const char *role, double vcpu)
 {
-    const double share = outcomes_mean(&s->outcomes, controller, scenario, METRIC_OF(compliance));
+    const double share =
+        outcomes_mean(&s->outcomes, controller, scenario, METRIC_OF(slo_attainment));
     csv_text(csv, controller_kind(&s->cfg->controllers[controller])->cfg.name);
     csv_text(csv, controller_label(&s->cfg->controllers[controller]));
     csv_text(csv, role);
@@ -302,15 +303,15 @@ static enum err put_kind(struct csv *csv, const struct summary *s, int scenario,
     return ERR_OK;
 }
 
-static enum err put_listed(struct csv *csv, const struct summary *s, int view)
+static enum err put_shown(struct csv *csv, const struct summary *s, int view)
 {
-    for (int i = 0; i < s->n_listed; i++) {
-        const struct controller_cfg *c = &s->cfg->controllers[s->listed[i]];
+    for (int i = 0; i < s->n_shown; i++) {
+        const struct controller_cfg *c = &s->cfg->controllers[s->shown[i]];
         csv_text(csv, controller_kind(c)->cfg.name);
         csv_text(csv, controller_label(c));
-        csv_text(csv, "listed");
+        csv_text(csv, "shown");
         put_interval(csv, &summary_cell(s, i, view, METRIC_OF(vcpu))->value);
-        put_interval(csv, &summary_cell(s, i, view, METRIC_OF(compliance))->value);
+        put_interval(csv, &summary_cell(s, i, view, METRIC_OF(slo_attainment))->value);
         TRY(csv_end_row(csv));
     }
     return ERR_OK;
@@ -319,9 +320,10 @@ static enum err put_listed(struct csv *csv, const struct summary *s, int view)
 static enum err write_points(const char *path, const struct summary *s, int view,
                              struct arena *arena)
 {
-    static const char *const columns[] = {"kind",    "controller", "role",
-                                          "vcpu",    "vcpu_lo",    "vcpu_hi",
-                                          "in_time", "in_time_lo", "in_time_hi"};
+    static const char *const columns[] = {
+        "kind",           "controller",        "role",
+        "vcpu",           "vcpu_lo",           "vcpu_hi",
+        "slo_attainment", "slo_attainment_lo", "slo_attainment_hi"};
     struct frontier_point *points = ARENA_NEW(arena, s->cfg->n_controllers, struct frontier_point);
     struct csv csv;
     TRY(arena_error(arena));
@@ -331,7 +333,7 @@ static enum err write_points(const char *path, const struct summary *s, int view
         e = put_kind(&csv, s, summary_scenario(s, view), k, points);
     }
     if (e == ERR_OK) {
-        e = put_listed(&csv, s, view);
+        e = put_shown(&csv, s, view);
     }
     csv_close(&csv);
     return e;
@@ -352,12 +354,13 @@ static void plot_kind(struct script *s, const char *file, const struct controlle
     script_put(
         s,
         "    %s using (strcol('kind') eq '%s' && strcol('role') eq 'arm' ? column('vcpu') : NaN):"
-        "'in_time' with points pt 7 ps 0.35 lc rgb '%s' notitle, \\\n",
+        "'slo_attainment' with points pt 7 ps 0.35 lc rgb '%s' notitle, \\\n",
         file, name, kind_colour(kind));
     script_put(
         s,
         "    %s using ((strcol('kind') eq '%s'%s) && (strcol('role') eq 'corner' || strcol('role') "
-        "eq 'edge') ? column('vcpu') : NaN):'in_time' with lines lw 1.8 lc rgb '%s' notitle, \\\n"
+        "eq 'edge') ? column('vcpu') : NaN):'slo_attainment' with lines lw 1.8 lc rgb '%s' "
+        "notitle, \\\n"
         "    NaN with linespoints lw 1.8 pt 7 ps 0.35 lc rgb '%s' title '%s frontier', \\\n",
         file, name, also, kind_colour(kind), kind_colour(kind), name);
 }
@@ -372,21 +375,20 @@ static bool has_kind(const struct eval_cfg *cfg, const struct controller_kind *k
     return false;
 }
 
-/* The marker of the i-th listed controller. A kind has its shape and its colour; of two controllers
+/* The marker of the i-th shown controller. A kind has its shape and its colour; of two controllers
  * of a kind that follow one another the first is small and filled, the second large and open, so
  * that both are seen where they lie upon each other, as a policy and the same policy sampled do. */
 static void put_marker(struct script *s, const struct summary *summary, int i)
 {
     static const int filled[] = {5, 9, 11, 13, 15}; /* no circle, as an arm; open: one less */
     const struct eval_cfg *cfg = summary->cfg;
-    const struct controller_kind *kind = controller_kind(&cfg->controllers[summary->listed[i]]);
+    const struct controller_kind *kind = controller_kind(&cfg->controllers[summary->shown[i]]);
     int n_before = 0, n_kinds = 0;
     for (int k = 0; k < i; k++) {
-        const struct controller_kind *other =
-            controller_kind(&cfg->controllers[summary->listed[k]]);
+        const struct controller_kind *other = controller_kind(&cfg->controllers[summary->shown[k]]);
         bool first = true;
         for (int j = 0; j < k; j++) {
-            first = first && controller_kind(&cfg->controllers[summary->listed[j]]) != other;
+            first = first && controller_kind(&cfg->controllers[summary->shown[j]]) != other;
         }
         n_before += other == kind;
         n_kinds += first && other != kind;
@@ -402,7 +404,7 @@ enum { ROWS_LARGE = 16, ROW_HEIGHT = 18, FRONTIER_WIDTH = 800, FRONTIER_HEIGHT =
 
 static int key_rows(const struct summary *summary)
 {
-    return summary->n_listed + frontier_n_kinds();
+    return summary->n_shown + frontier_n_kinds();
 }
 
 static void plot_frontiers(struct script *s, const struct summary *summary, const char *scenario,
@@ -425,24 +427,26 @@ static void plot_frontiers(struct script *s, const struct summary *summary, cons
             plot_kind(s, file, frontier_kind(k));
         }
     }
-    for (int i = 0; i < summary->n_listed; i++) {
-        const struct controller_cfg *c = &summary->cfg->controllers[summary->listed[i]];
+    for (int i = 0; i < summary->n_shown; i++) {
+        const struct controller_cfg *c = &summary->cfg->controllers[summary->shown[i]];
         const char *name = script_quoted(s, controller_label(c));
-        script_put(s,
-                   "    %s using (strcol('role') eq 'listed' && strcol('controller') eq %s ? "
-                   "column('vcpu') : NaN):'in_time':'vcpu_lo':'vcpu_hi':'in_time_lo':'in_time_hi' "
-                   "with xyerrorbars lw 1 ",
-                   file, name);
+        script_put(
+            s,
+            "    %s using (strcol('role') eq 'shown' && strcol('controller') eq %s ? "
+            "column('vcpu') : "
+            "NaN):'slo_attainment':'vcpu_lo':'vcpu_hi':'slo_attainment_lo':'slo_attainment_hi' "
+            "with xyerrorbars lw 1 ",
+            file, name);
         put_marker(s, summary, i);
-        script_put(s, " title %s%s", name, i + 1 < summary->n_listed ? ", \\\n" : "\n");
+        script_put(s, " title %s%s", name, i + 1 < summary->n_shown ? ", \\\n" : "\n");
     }
 }
 
-/* Some listed controller was scored: else there is no point to draw. */
+/* Some shown controller was scored: else there is no point to draw. */
 static bool has_points(const struct summary *s, int view)
 {
-    for (int i = 0; i < s->n_listed; i++) {
-        if (isfinite(summary_cell(s, i, view, METRIC_OF(compliance))->value.value)) {
+    for (int i = 0; i < s->n_shown; i++) {
+        if (isfinite(summary_cell(s, i, view, METRIC_OF(slo_attainment))->value.value)) {
             return true;
         }
     }
@@ -480,7 +484,7 @@ enum err figure_frontiers(const char *dir, const struct summary *s, struct arena
 {
     const struct arena_mark mark = arena_mark(scratch);
     enum err e = ERR_OK;
-    for (int view = 0; view < s->n_views && e == ERR_OK && s->n_listed > 0; view++) {
+    for (int view = 0; view < s->n_views && e == ERR_OK && s->n_shown > 0; view++) {
         const int scenario = summary_scenario(s, view);
         const char *name = scenario == OUTCOMES_POOLED ? "all" : summary_scenario_name(s, scenario);
         e = figure_view(dir, s, view, name, scratch);
@@ -545,7 +549,7 @@ enum err figure_learning(const char *dir, const char *path, const char *file, st
     struct buf text;
     buf_init(&text);
     TRY(file_read(&text, file, METRICS_BYTES_MAX));
-    const bool drawn = text.len > 0 && has_number((const char *)text.data, "compliance");
+    const bool drawn = text.len > 0 && has_number((const char *)text.data, "slo_attainment");
     buf_release(&text);
     if (!drawn) {
         log_warn("%s: no episode with a request has ended yet, so there is no learning curve",
@@ -557,7 +561,7 @@ enum err figure_learning(const char *dir, const char *path, const char *file, st
     script_put(&s, "set multiplot layout 3,1 margins 0.15,0.95,0.12,0.93 spacing 0.02,0.04 title "
                    "'training episodes: mean of each update'\n");
     plot_curve(&s, data, "reward", "reward (per step)", false);
-    plot_curve(&s, data, "compliance", "SLO attainment (share)", false);
+    plot_curve(&s, data, "slo_attainment", "SLO attainment (share)", false);
     plot_curve(&s, data, "vcpu", "mean CPU (vCPU)", true);
     script_put(&s, "unset multiplot\n");
     const enum err e = script_finish(&s);
@@ -565,11 +569,11 @@ enum err figure_learning(const char *dir, const char *path, const char *file, st
     return e;
 }
 
-/* ---- conduct ---- */
+/* ---- organisational metrics ---- */
 
 enum { AGENTS_MAX = 64 };
 
-/* Agents that have a column "NAME.open" in the header, in order; the text is cut into them. */
+/* Agents that have a column "NAME.can_act" in the header, in order; the text is cut into them. */
 static int find_agents(const char **agents, char *header)
 {
     int n = 0;
@@ -580,7 +584,7 @@ static int find_agents(const char **agents, char *header)
             *next++ = '\0';
         }
         char *dot = strrchr(word, '.');
-        if (dot != NULL && strcmp(dot, ".open") == 0 && n < AGENTS_MAX) {
+        if (dot != NULL && strcmp(dot, ".can_act") == 0 && n < AGENTS_MAX) {
             *dot = '\0';
             agents[n++] = word;
         }
@@ -608,7 +612,8 @@ static void plot_agents(struct script *s, const char *file, const char *const *a
     }
 }
 
-enum err figure_conduct(const char *dir, const char *path, const char *file, struct arena *scratch)
+enum err figure_org_metrics(const char *dir, const char *path, const char *file,
+                            struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const char *agents[AGENTS_MAX];

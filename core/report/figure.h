@@ -10,17 +10,17 @@
 #include "core/base/err.h"
 #include "core/base/mem.h"
 #include "core/eval/frontier.h"
-#include "core/game/world.h"
+#include "core/game/env_setup.h"
 #include "core/scenario/schedule.h"
 
 /* One column of a timeline. */
 struct figure_track {
     const char *label;
-    const char *trace, *cohorts; /* file names beside the script, see trace.h */
+    const char *episode, *cohorts; /* file names beside the script, see episode_csv.h */
 };
 struct figure_timeline {
     const char *title;
-    const struct world *world;
+    const struct env_setup *env_setup;
     const struct schedule *schedule; /* shaded */
     const struct figure_track *tracks;
     int n_tracks;
@@ -31,7 +31,7 @@ enum err figure_timeline(const char *dir, const struct figure_timeline *f,
                          struct arena *scratch) WARN_UNUSED;
 
 /* DIR/frontier-SCENARIO.csv and .gp for every view: SLO attainment against mean vCPU. Frontiers
- * are lines through their arms, listed controllers points with intervals. Of a view in which no
+ * are lines through their arms, shown controllers points with intervals. Of a view in which no
  * episode was scored a warning, and no .gp: gnuplot fails where there is no point. */
 enum err figure_frontiers(const char *dir, const struct summary *s,
                           struct arena *scratch) WARN_UNUSED;
@@ -45,8 +45,8 @@ enum err figure_learning(const char *dir, const char *path, const char *file,
 /* DIR/organisation.gp: how agents keep to their roles and how their missions fare over env-steps,
  * from the same file, which this program reads as `file`. Nothing if it is of a training without an
  * organisation. */
-enum err figure_conduct(const char *dir, const char *path, const char *file,
-                        struct arena *scratch) WARN_UNUSED;
+enum err figure_org_metrics(const char *dir, const char *path, const char *file,
+                            struct arena *scratch) WARN_UNUSED;
 
 /* A name as part of a file name: letters and digits, '-' for the rest. NULL when out of memory. */
 const char *figure_slug(struct arena *arena, const char *name);

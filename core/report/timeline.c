@@ -1,8 +1,8 @@
 /* Episode -> CSV files -> script. See timeline.h. */
 #include "core/report/timeline.h"
 
+#include "core/report/episode_csv.h"
 #include "core/report/figure.h"
-#include "core/report/trace.h"
 
 #include <math.h>
 
@@ -15,7 +15,7 @@ static enum err name_track(struct figure_track *track, const struct timeline *t,
     const bool alone = t->n_controllers == 1;
     *track = (struct figure_track){
         .label = label,
-        .trace = alone ? "trace.csv" : arena_printf(arena, "%s-trace.csv", slug),
+        .episode = alone ? "episode.csv" : arena_printf(arena, "%s-episode.csv", slug),
         .cohorts = alone ? "cohorts.csv" : arena_printf(arena, "%s-cohorts.csv", slug)};
     return arena_error(arena);
 }
@@ -24,22 +24,22 @@ static enum err record(struct episode_metrics *out, struct figure_timeline *f, s
                        const struct timeline *t, int i, const char *dir, struct arena *arena)
 {
     const struct figure_track *track = &f->tracks[i];
-    const char *trace_path = arena_printf(arena, "%s/%s", dir, track->trace);
+    const char *episode_path = arena_printf(arena, "%s/%s", dir, track->episode);
     const char *cohorts_path = arena_printf(arena, "%s/%s", dir, track->cohorts);
-    struct trace trace;
+    struct episode_csv csv;
     struct cohort_range range;
     int n_cohorts = 0;
     TRY(arena_error(arena));
-    TRY(trace_open(&trace, arena, trace_path, t->world));
-    const struct episode_observer observer = trace_observer(&trace);
+    TRY(episode_csv_open(&csv, arena, episode_path, t->env_setup));
+    const struct episode_observer observer = episode_csv_observer(&csv);
     const enum err played = episode_run(e, out, t->controllers[i], t->scenario, &t->id, &observer);
-    trace_close(&trace);
+    episode_csv_close(&csv);
     TRY(played);
     const struct plant_cohort *cohorts = plant_cohorts(e->plant, 0, &n_cohorts);
-    TRY(cohorts != NULL
-            ? trace_write_cohorts(&range, arena, cohorts_path, t->world, cohorts, n_cohorts)
-            : trace_write_periods(&range, &trace, cohorts_path));
-    f->most_replicas = fmax(f->most_replicas, trace.most_replicas);
+    TRY(cohorts != NULL ? episode_csv_write_cohorts(&range, arena, cohorts_path, t->env_setup,
+                                                    cohorts, n_cohorts)
+                        : episode_csv_write_periods(&range, &csv, cohorts_path));
+    f->most_replicas = fmax(f->most_replicas, csv.most_replicas);
     f->most_rps = fmax(f->most_rps, range.most_rps);
     f->most_ms = fmax(f->most_ms, range.most_ms);
     return ERR_OK;
@@ -51,11 +51,11 @@ static enum err play_all(struct episode_metrics *out, const struct timeline *t, 
     struct figure_track tracks[TIMELINE_TRACKS_MAX];
     struct episode e;
     struct figure_timeline f = {.title = t->title,
-                                .world = t->world,
+                                .env_setup = t->env_setup,
                                 .schedule = &e.schedule,
                                 .tracks = tracks,
                                 .n_tracks = t->n_controllers};
-    TRY(episode_init_on(&e, arena, t->world, t->ground));
+    TRY(episode_init_on(&e, arena, t->env_setup, t->plant_kind));
     e.warmup_s = t->warmup_s;
     for (int i = 0; i < t->n_controllers; i++) {
         struct episode_metrics m;
@@ -77,8 +77,8 @@ enum err timeline_write(struct episode_metrics *out, const struct timeline *t, c
     return e;
 }
 
-uint32_t timeline_choose(const struct world *w, int scenario, struct episode_id id, int n_episodes,
-                         struct schedule *scratch)
+uint32_t timeline_choose(const struct env_setup *w, int scenario, struct episode_id id,
+                         int n_episodes, struct schedule *scratch)
 {
     const uint32_t first = id.env;
     for (int i = 0; i < n_episodes; i++) {

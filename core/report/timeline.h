@@ -9,8 +9,8 @@
 enum { TIMELINE_TRACKS_MAX = 4 };
 
 struct timeline {
-    const struct world *world;
-    enum world_ground ground; /* where it is played */
+    const struct env_setup *env_setup;
+    enum plant_kind plant_kind; /* where it is played */
     int scenario;
     struct episode_id id;
     const char *title;
@@ -19,15 +19,15 @@ struct timeline {
     double warmup_s; /* that the metrics leave out (eval.warmup_s) */
 };
 
-/* Plays it with each controller. DIR (exists) gets timeline.gp and, for one controller, trace.csv
- * and cohorts.csv (see trace.h); for several NAME-trace.csv and NAME-cohorts.csv each.
+/* Plays it with each controller. DIR (exists) gets timeline.gp and, for one controller, episode.csv
+ * and cohorts.csv (see episode_csv.h); for several NAME-episode.csv and NAME-cohorts.csv each.
  * out (n_controllers): metrics of the episode; may be NULL. scratch is rewound. */
 enum err timeline_write(struct episode_metrics *out, const struct timeline *t, const char *dir,
                         struct arena *scratch) WARN_UNUSED;
 
 /* The first of n_episodes episodes, from id.env on, of the scenario in which something happens in
  * the first half, so that its end can be seen; id.env if there is none. */
-uint32_t timeline_choose(const struct world *w, int scenario, struct episode_id id, int n_episodes,
-                         struct schedule *scratch);
+uint32_t timeline_choose(const struct env_setup *w, int scenario, struct episode_id id,
+                         int n_episodes, struct schedule *scratch);
 
 #endif

@@ -7,14 +7,14 @@
 #include "core/base/shell.h"
 #include "core/controllers/kinds.h"
 #include "core/report/comparison.h"
-#include "core/report/conduct_table.h"
 #include "core/report/figure.h"
+#include "core/report/org_metrics_table.h"
 #include "core/report/timeline.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/ranks.h"
 #include "mpi/comm/locking.h"
+#include "mpi/jobs/eval_run.h"
 #include "mpi/jobs/experiment.h"
-#include "mpi/jobs/measure.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -61,7 +61,7 @@ struct session {
     struct experiment *x;
     const char *config_path, *dir;
     struct arena arena, scratch;
-    struct measure measure;
+    struct eval_run run;
     struct lock lock; /* of dir, rank 0's */
 };
 
@@ -98,26 +98,26 @@ static enum err make_notes(const char **notes, int *n, struct session *s)
 {
     const struct eval_cfg *cfg = &s->x->cfg.eval;
     const struct plant_cfg *plant = &s->x->cfg.plant;
-    const struct world *w = &s->x->world;
+    const struct env_setup *w = &s->x->env_setup;
     notes[(*n)++] = arena_printf(&s->arena,
                                  "%s episodes, seed %" PRIu64
                                  ": %d of %d s in each scenario, the same for every controller",
                                  eval_split_name(cfg), cfg->seed, cfg->episodes, w->n_seconds);
     notes[(*n)++] = arena_printf(
-        &s->arena, "answered in time: within %g ms, of all requests received (time-out %g s)",
+        &s->arena, "SLO attainment: answered without error within %g ms / received (time-out %g s)",
         plant->latency_max_ms, plant->timeout_s);
     notes[(*n)++] = arena_printf(
         &s->arena,
         "mean [%g %% bootstrap interval, %d resamples of episodes and of training seeds%s]",
         100 * cfg->confidence, cfg->resamples,
-        cfg->interval == EVAL_STRETCHED ? ", stretched for few seeds" : "");
+        cfg->interval == EVAL_PERCENTILE_CORRECTED ? ", corrected for few training seeds" : "");
     notes[(*n)++] = warmup_note(&s->arena, cfg);
     if (w->cfg.n_scenarios > 1) {
         notes[(*n)++] = "(all): every scenario has the same weight";
     }
     for (int c = 0; c < cfg->n_controllers; c++) {
-        if (s->measure.policies.teams[c].n_teams > 0 && *n < NOTES_MAX) {
-            notes[(*n)++] = policies_describe(&s->measure.policies, &s->arena, c);
+        if (s->run.policies.teams[c].n_teams > 0 && *n < NOTES_MAX) {
+            notes[(*n)++] = policies_describe(&s->run.policies, &s->arena, c);
         }
     }
     return arena_error(&s->arena);
@@ -150,14 +150,15 @@ static enum err print_table(struct session *s, const struct comparison *c)
     return e;
 }
 
-/* Agents and their roles, from organisation.csv, if it is there: to standard output and files. */
-static enum err report_conduct(struct session *s)
+/* The organisational metrics of the agents, from org_metrics.csv, if it is there: to standard
+ * output and files. */
+static enum err report_org_metrics(struct session *s)
 {
     static const struct {
         const char *name;
         enum table_style style;
-    } files[] = {{"organisation.txt", TABLE_TEXT}, {"organisation.md", TABLE_MARKDOWN}};
-    const struct conductlog *log = &s->measure.conduct;
+    } files[] = {{"org_metrics.txt", TABLE_TEXT}, {"org_metrics.md", TABLE_MARKDOWN}};
+    const struct org_metrics_log *log = &s->run.org_metrics;
     enum err e = ERR_OK;
     for (size_t i = 0; log->csv.fd >= 0 && i < sizeof files / sizeof *files && e == ERR_OK; i++) {
         const char *path = file_join(&s->arena, s->dir, files[i].name);
@@ -165,7 +166,7 @@ static enum err report_conduct(struct session *s)
         buf_init(&b);
         e = path == NULL
                 ? ERR_MEMORY
-                : conduct_table(&b, log->path, &s->x->cfg.eval, files[i].style, &s->scratch);
+                : org_metrics_table(&b, log->path, &s->x->cfg.eval, files[i].style, &s->scratch);
         if (e == ERR_OK) {
             e = file_write(path, b.data, b.len);
         }
@@ -203,7 +204,7 @@ static int drawn_scenario(const struct experiment_cfg *cfg)
     return 0;
 }
 
-/* The first listed controller of each kind that readers look for. */
+/* The first shown controller of each kind that readers look for. */
 static enum err choose_tracks(struct timeline *t, struct session *s)
 {
     static const struct controller_kind *const kinds[TIMELINE_TRACKS_MAX] = {
@@ -212,11 +213,11 @@ static enum err choose_tracks(struct timeline *t, struct session *s)
     for (int k = 0; k < TIMELINE_TRACKS_MAX; k++) {
         for (int c = 0; c < x->cfg.eval.n_controllers; c++) {
             const struct controller_cfg *cfg = &x->cfg.eval.controllers[c];
-            if (controller_kind(cfg) != kinds[k] || !cfg->listed) {
+            if (controller_kind(cfg) != kinds[k] || !cfg->show) {
                 continue;
             }
-            const struct eval_teams *teams = &s->measure.policies.teams[c];
-            TRY(controller_new(&t->controllers[t->n_controllers++], &s->arena, cfg, &x->world,
+            const struct eval_teams *teams = &s->run.policies.teams[c];
+            TRY(controller_new(&t->controllers[t->n_controllers++], &s->arena, cfg, &x->env_setup,
                                teams->n_teams > 0 ? teams->rules[0] : &x->rules,
                                teams->n_teams > 0 ? teams->teams[0] : NULL));
             break;
@@ -231,16 +232,16 @@ static enum err write_timeline(struct session *s, const char *dir)
     const struct eval_cfg *cfg = &x->cfg.eval;
     const int scenario = drawn_scenario(&x->cfg);
     struct schedule schedule;
-    struct timeline t = {.world = &x->world,
-                         .ground = (enum world_ground)cfg->plant,
+    struct timeline t = {.env_setup = &x->env_setup,
+                         .plant_kind = (enum plant_kind)cfg->plant,
                          .scenario = scenario,
                          .id = {.seed = cfg->seed,
                                 .split = (enum rng_split)cfg->split,
                                 .env = (uint32_t)cfg->first}};
-    TRY(schedule_init(&schedule, &s->arena, x->world.n_seconds));
+    TRY(schedule_init(&schedule, &s->arena, x->env_setup.n_seconds));
     t.id.env = cfg->figure_episode >= 0
                    ? (uint32_t)cfg->figure_episode
-                   : timeline_choose(&x->world, scenario, t.id, cfg->episodes, &schedule);
+                   : timeline_choose(&x->env_setup, scenario, t.id, cfg->episodes, &schedule);
     t.title = arena_printf(&s->arena, "scenario %s, %s episode %u", x->cfg.scenarios[scenario].name,
                            eval_split_name(cfg), t.id.env);
     TRY(choose_tracks(&t, s));
@@ -270,7 +271,7 @@ static enum err report(struct session *s)
     struct claims claims;
     struct separation separation;
     int n_rows;
-    const struct eval_row *all = eval_rows(s->measure.eval, &n_rows);
+    const struct eval_row *all = eval_rows(s->run.eval, &n_rows);
     TRY(summary_init(&summary, &s->arena, &cfg->eval, cfg->scenarios, cfg->n_scenarios, all, n_rows,
                      &s->scratch));
     TRY(frontiers_init(&frontiers, &s->arena, &summary, &s->scratch));
@@ -286,7 +287,7 @@ static enum err report(struct session *s)
     c.complete = true;
     TRY(write_table(s, &c, "summary.txt", TABLE_TEXT));
     TRY(write_table(s, &c, "summary.md", TABLE_MARKDOWN));
-    TRY(report_conduct(s));
+    TRY(report_org_metrics(s));
     log_info("rows: %s/eval.csv, tables: %s/summary.txt and summary.md", s->dir, s->dir);
     TRY(write_figures(s, &summary));
     return separation_verdict(&separation);
@@ -294,14 +295,14 @@ static enum err report(struct session *s)
 
 /* ---- the script ---- */
 
-static enum err evaluate(struct session *s, const struct measure_options *o)
+static enum err evaluate(struct session *s, const struct eval_run_options *o)
 {
     TRY(locking_dir(&s->lock, s->comm, s->dir, "karma eval", "--out DIR"));
     ranks_mute(s->comm, true);
-    enum err e = measure_init(&s->measure, &s->arena, s->comm, s->x, s->config_path, s->dir);
+    enum err e = eval_run_init(&s->run, &s->arena, s->comm, s->x, s->config_path, s->dir);
     ranks_mute(s->comm, false);
     TRY(comm_agree(s->comm, e));
-    TRY(measure_run(&s->measure, o));
+    TRY(eval_run_execute(&s->run, o));
     e = s->comm->rank == 0 ? lock_confirm(&s->lock) : ERR_OK;
     if (s->comm->rank == 0 && e == ERR_OK) {
         e = report(s);
@@ -319,16 +320,16 @@ static enum err eval_on(struct comm *comm, const struct call *c)
                         .x = &x,
                         .config_path = in.path,
                         .dir = o->out != NULL ? o->out : x.cfg.run.dir,
-                        .measure = {.csv = {.fd = -1}, .conduct = {.csv = {.fd = -1}}},
+                        .run = {.csv = {.fd = -1}, .org_metrics = {.csv = {.fd = -1}}},
                         .lock = {.fd = -1}};
-    const struct measure_options how = {.restart = o->restart,
-                                        .files = c->operands + 1,
-                                        .n_files = o->merge ? c->n_operands - 1 : 0,
-                                        .lock = &s.lock};
+    const struct eval_run_options how = {.restart = o->restart,
+                                         .files = c->operands + 1,
+                                         .n_files = o->merge ? c->n_operands - 1 : 0,
+                                         .lock = &s.lock};
     arena_init(&s.arena);
     arena_init(&s.scratch);
     const enum err e = evaluate(&s, &how);
-    measure_release(&s.measure);
+    eval_run_release(&s.run);
     locking_end(&s.lock);
     arena_release(&s.scratch);
     arena_release(&s.arena);

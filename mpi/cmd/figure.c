@@ -25,7 +25,7 @@ static const struct command_line line = {
     "leaves "
     "NAME.svg and NAME.png beside each script. Adds the learning curve of DIR/metrics.csv and, of "
     "a training "
-    "under an organisation, how its agents kept to their roles.",
+    "under an organisation, how far its agents complied with their roles.",
     rows, operand_rows, 1};
 
 /* ---- scripts ---- */
@@ -125,7 +125,7 @@ static enum err find_and_draw(const char *dir, struct arena *arena)
     if (file_exists(metrics)) {
         TRY(file_make_dirs(figures));
         TRY(figure_learning(figures, "../metrics.csv", metrics, arena));
-        TRY(figure_conduct(figures, "../metrics.csv", metrics, arena));
+        TRY(figure_org_metrics(figures, "../metrics.csv", metrics, arena));
     }
     TRY(find_scripts(&s, arena, dir));
     TRY(find_scripts(&s, arena, figures));

@@ -7,29 +7,28 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What makes a world and those who act in it. */
-#define WORLD_BUT_WORKLOAD                                                                         \
-    "topology", "plant", "cluster", "scenarios", "game", "organisation", "team"
-#define WORLD_SECTIONS WORLD_BUT_WORKLOAD, "workload"
-#define OTHER_SECTIONS "twin", "mappo", "train", "fit", "eval", "run"
+/* What makes the environments and those who act in them. */
+#define ENV_BUT_WORKLOAD "topology", "plant", "cluster", "scenarios", "game", "organisation", "team"
+#define ENV_SECTIONS     ENV_BUT_WORKLOAD, "workload"
+#define OTHER_SECTIONS   "twin", "mappo", "train", "fit", "eval", "run"
 
 enum { SECTIONS_MAX = 24 };
 
-/* `ground`: it plays where eval.plant says, and reads `twin` only if that is the twin. */
+/* `plays`: it plays where eval.plant says, and reads `twin` only if that is the twin. */
 static const struct reads {
     const char *command;
-    bool ground;
+    bool plays;
     const char *sections[SECTIONS_MAX]; /* NULL at the end */
 } reads[] = {
-    {"karma train", false, {WORLD_SECTIONS, "twin", "mappo", "train", "run"}},
-    {"karma eval", true, {WORLD_SECTIONS, "eval", "run"}},
+    {"karma train", false, {ENV_SECTIONS, "twin", "mappo", "train", "run"}},
+    {"karma eval", true, {ENV_SECTIONS, "eval", "run"}},
     {"karma simulate",
      true,
-     {WORLD_SECTIONS, "eval.controllers", "eval.seed", "eval.split", "eval.plant", "eval.warmup_s",
+     {ENV_SECTIONS, "eval.controllers", "eval.seed", "eval.split", "eval.plant", "eval.warmup_s",
       "run"}},
     {"karma trace collect",
      true,
-     {WORLD_SECTIONS, "eval.controllers", "eval.episodes", "eval.first", "eval.seed", "eval.plant",
+     {ENV_SECTIONS, "eval.controllers", "eval.episodes", "eval.first", "eval.seed", "eval.plant",
       "run"}},
     {"karma trace check", false, {"fit"}},
     {"karma twin fit", false, {"fit"}},
@@ -39,10 +38,10 @@ static const struct reads {
       "twin.radius"}},
     {"karma twin answers",
      false,
-     {WORLD_SECTIONS, "twin", "eval.controllers", "eval.episodes", "eval.first", "eval.seed",
+     {ENV_SECTIONS, "twin", "eval.controllers", "eval.episodes", "eval.first", "eval.seed",
       "eval.split"}},
-    {"karma config show", false, {WORLD_SECTIONS, "twin", "mappo", "train", "fit", "eval", "run"}},
-    {"karma config check", false, {WORLD_SECTIONS, "twin", "mappo", "train", "fit", "eval", "run"}},
+    {"karma config show", false, {ENV_SECTIONS, "twin", "mappo", "train", "fit", "eval", "run"}},
+    {"karma config check", false, {ENV_SECTIONS, "twin", "mappo", "train", "fit", "eval", "run"}},
 };
 enum { N_READS = sizeof reads / sizeof *reads };
 
@@ -73,7 +72,7 @@ static enum err refuse(const struct reads *r, const char *key)
 /* A load is modelled or replayed: a --set of what the other one reads would change nothing. */
 static enum err check_workload(const struct cfg *reader, const struct experiment_cfg *cfg)
 {
-    static const char *const modelled[] = {WORLD_BUT_WORKLOAD,
+    static const char *const modelled[] = {ENV_BUT_WORKLOAD,
                                            OTHER_SECTIONS,
                                            "workload.mean_rps",
                                            "workload.file",
@@ -87,7 +86,7 @@ static enum err check_workload(const struct cfg *reader, const struct experiment
                                            "workload.burst_s",
                                            NULL};
     static const char *const replayed[] = {
-        WORLD_BUT_WORKLOAD,     OTHER_SECTIONS,         "workload.mean_rps",
+        ENV_BUT_WORKLOAD,       OTHER_SECTIONS,         "workload.mean_rps",
         "workload.file",        "workload.time_column", "workload.rate_column",
         "workload.time_unit_s", "workload.gap_s",       NULL};
     const bool replays = cfg->workload.file[0] != '\0';
@@ -112,7 +111,7 @@ static enum err check_sets(const struct cfg *reader, const struct experiment_cfg
                            const struct input *in)
 {
     const struct reads *r = find(in->command);
-    const bool in_twin = r->ground && cfg->eval.plant == GROUND_TWIN;
+    const bool in_twin = r->plays && cfg->eval.plant == PLANT_KIND_TWIN;
     const char *keys[SECTIONS_MAX + 1] = {NULL};
     char key[CFG_KEY_MAX];
     int n = 0;
@@ -123,7 +122,7 @@ static enum err check_sets(const struct cfg *reader, const struct experiment_cfg
     if (!cfg_find_unused_set(reader, key, keys)) {
         return check_workload(reader, cfg);
     }
-    if (r->ground && strncmp(key, "twin.", strlen("twin.")) == 0) {
+    if (r->plays && strncmp(key, "twin.", strlen("twin.")) == 0) {
         log_error("--set %s: %s plays on the simulator, which has no twin; leave it out, or play "
                   "in the twin with --set eval.plant=twin",
                   key, r->command);
@@ -139,7 +138,7 @@ static enum err load_twin(struct experiment *x)
                          "episodes are to be played in a twin, but twin.file names none; add "
                          "--set twin.file=FILE, which karma twin fit makes");
     }
-    x->world.counted = true;
+    x->env_setup.counted = true;
     return experiment_load_twin(x);
 }
 
@@ -148,7 +147,7 @@ enum err input_load(struct experiment *x, const struct input *in)
     const struct reads *r = find(in->command);
     TRY(experiment_load(x, in->path, in->sets, in->n_sets));
     enum err e = check_sets(&x->reader, &x->cfg, in);
-    if (e == ERR_OK && r->ground && x->cfg.eval.plant == GROUND_TWIN) {
+    if (e == ERR_OK && r->plays && x->cfg.eval.plant == PLANT_KIND_TWIN) {
         e = load_twin(x);
     }
     if (e != ERR_OK) {

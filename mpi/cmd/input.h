@@ -28,10 +28,10 @@ struct input {
     }
 
 /* Local. Loads and builds the experiment; for a command that plays where eval.plant says, with the
- * twin if that is the place. On failure nothing is held. */
+ * twin if it plays there. On failure nothing is held. */
 enum err input_load(struct experiment *x, const struct input *in) WARN_UNUSED;
 
-/* Local. The configuration alone, without a world; strings and lists are in the arena. */
+/* Local. The configuration alone, nothing built from it; strings and lists are in the arena. */
 enum err input_load_config(struct experiment_cfg *cfg, struct arena *arena,
                            const struct input *in) WARN_UNUSED;
 

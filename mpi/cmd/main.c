@@ -14,7 +14,7 @@
 
 static const struct command commands[] = {
     {.name = "train",
-     .summary = "train a team in the configured world",
+     .summary = "train a team in the configured environment",
      .run = command_train,
      .stops = true},
     {.name = "eval",
@@ -22,7 +22,7 @@ static const struct command commands[] = {
      .run = command_eval,
      .stops = true},
     {.name = "simulate",
-     .summary = "run one controller for one episode: trace and timeline",
+     .summary = "run one controller for one episode: every decision and a timeline",
      .run = command_simulate},
     {.name = "figure",
      .summary = "draw the figures that eval and simulate have prepared",

@@ -1,7 +1,7 @@
 /* karma org: what an organisation says: checked, as tables, as a graph.
  *
  * An organisation is compiled for a topology and a plant, so that its expressions are checked, too:
- * those of --world, or the default ones.
+ * those of --config, or the default ones.
  */
 #include "core/base/file.h"
 #include "core/base/log.h"
@@ -15,12 +15,12 @@
 #include <string.h>
 
 struct options {
-    const char *world, *svg;
+    const char *config, *svg;
     bool dot;
 };
 
-#define WORLD_OPTION                                                                               \
-    OPTION_STRING(struct options, world, "world", 'w', "FILE",                                     \
+#define CONFIG_OPTION                                                                              \
+    OPTION_STRING(struct options, config, "config", 'c', "FILE",                                   \
                   "topology and plant to compile it for (sections topology: and plant:)")
 
 static const struct operand_row operand_rows[] = {
@@ -50,11 +50,11 @@ struct compiled {
 };
 
 static enum err compile(struct compiled *c, struct arena *arena, const char *path,
-                        const char *world)
+                        const char *config)
 {
-    const struct cfg_source sources[] = {{.path = path}, {.path = world}};
+    const struct cfg_source sources[] = {{.path = path}, {.path = config}};
     cfg_init(&c->reader, root_fields, sizeof c->root, arena);
-    TRY(cfg_load_sources(&c->reader, sources, world != NULL ? 2 : 1, NULL, 0, &c->root));
+    TRY(cfg_load_sources(&c->reader, sources, config != NULL ? 2 : 1, NULL, 0, &c->root));
     TRY(plant_cfg_check(&c->root.plant, &c->reader));
     TRY(topology_init(&c->topology, arena, &c->root.topology, &c->reader));
     return guides_init(&c->guides, arena, &c->root.organisation, &c->topology, &c->root.plant,
@@ -281,7 +281,7 @@ static enum err draw_locked(const struct buf *graph, const char *svg, struct are
 
 /* ---- check ---- */
 
-static const struct option_row check_rows[] = {WORLD_OPTION, OPTION_END};
+static const struct option_row check_rows[] = {CONFIG_OPTION, OPTION_END};
 static const struct command_line check_line = {
     "karma org check",
     "Compiles an organisation and says whether it is right, or its errors with file and line.",
@@ -291,11 +291,11 @@ static enum err run_check(const struct call *call)
 {
     const struct options *o = call->options;
     struct compiled c;
-    TRY(compile(&c, call->arena, call->operands[0], o->world));
+    TRY(compile(&c, call->arena, call->operands[0], o->config));
     const struct expr_program *p = &c.guides.program;
     printf("%s is right: %d agents, %d rules, %d expressions, %zu bytes of memory an environment\n",
            call->operands[0], c.guides.n_agents, c.guides.n_rules, p->n_code,
-           (size_t)(p->n_values + p->n_kept) * sizeof(double));
+           (size_t)(p->n_values + p->n_memory) * sizeof(double));
     return ERR_OK;
 }
 
@@ -308,7 +308,7 @@ static enum err org_check(int argc, char **argv)
 /* ---- show ---- */
 
 static const struct option_row show_rows[] = {
-    WORLD_OPTION,
+    CONFIG_OPTION,
     OPTION_FLAG(struct options, dot, "dot", 0, "print the graph in Graphviz' language instead"),
     OPTION_STRING(struct options, svg, "svg", 0, "FILE",
                   "also draw it: writes FILE.dot and, with Graphviz, FILE"),
@@ -343,7 +343,7 @@ static enum err run_show(const struct call *call)
 {
     const struct options *o = call->options;
     struct compiled c;
-    TRY(compile(&c, call->arena, call->operands[0], o->world));
+    TRY(compile(&c, call->arena, call->operands[0], o->config));
     return print_shown(&c.guides, o, call->arena);
 }
 

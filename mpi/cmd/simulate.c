@@ -1,4 +1,5 @@
-/* karma simulate: one controller, one scenario, one episode -> trace, cohorts, timeline, metrics.
+/* karma simulate: one controller, one scenario, one episode -> decisions, cohorts, timeline,
+ * metrics.
  */
 #include "core/base/file.h"
 #include "core/base/log.h"
@@ -31,7 +32,7 @@ static const struct option_row rows[] = {
     OPTION_INT(struct options, episode, "episode", 'e', "N", 0, 1000000000,
                "number of the episode; the same as in eval.csv (default: 0)"),
     OPTION_STRING(struct options, out, "out", 'o', "DIR",
-                  "where trace.csv, cohorts.csv and timeline.gp go (default: run.dir/simulate)"),
+                  "where episode.csv, cohorts.csv and timeline.gp go (default: run.dir/simulate)"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
@@ -41,7 +42,8 @@ static const struct operand_row operand_rows[] = {
 static const struct command_line line = {
     "karma simulate",
     "Plays one episode of the evaluation (eval.split, eval.seed) with one controller, prints its "
-    "metrics and writes DIR/trace.csv (one row per decision), DIR/cohorts.csv (one row per 5 s of "
+    "metrics and writes DIR/episode.csv (one row per decision), DIR/cohorts.csv (one row per 5 s "
+    "of "
     "arrivals) and DIR/timeline.gp, which `karma figure DIR` draws. With eval.plant=twin it plays "
     "in "
     "the twin, and cohorts.csv has one row per decision. Needs no ranks.",
@@ -122,7 +124,7 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     struct lock lock;
     TRY(policies_load(&policies, arena, x, controller, config_path));
     const struct eval_teams *teams = &policies.teams[controller];
-    TRY(controller_new(&t->controllers[0], arena, cfg, &x->world,
+    TRY(controller_new(&t->controllers[0], arena, cfg, &x->env_setup,
                        teams->n_teams > 0 ? teams->rules[0] : &x->rules,
                        teams->n_teams > 0 ? teams->teams[0] : NULL));
     TRY((guest ? locking_guest_dir : locking_dir)(&lock, NULL, dir, "karma simulate", "--out DIR"));
@@ -138,8 +140,8 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     locking_end(&lock);
     TRY(e);
     const char *word = shell_word(arena, dir);
-    log_info("trace: %s/trace.csv and cohorts.csv; draw the timeline with: karma figure %s", dir,
-             word != NULL ? word : dir);
+    log_info("decisions: %s/episode.csv and cohorts.csv; draw the timeline with: karma figure %s",
+             dir, word != NULL ? word : dir);
     return ERR_OK;
 }
 
@@ -152,9 +154,9 @@ static enum err simulate(const struct experiment *x, const struct options *o,
                   "eval.controllers", arena));
     TRY(find_name(&scenario, cfg, scenario_at, cfg->n_scenarios, o->scenario, "scenarios", arena));
     const char *dir = o->out != NULL ? o->out : file_join(arena, cfg->run.dir, "simulate");
-    const bool in_twin = cfg->eval.plant == GROUND_TWIN;
-    struct timeline t = {.world = &x->world,
-                         .ground = (enum world_ground)cfg->eval.plant,
+    const bool in_twin = cfg->eval.plant == PLANT_KIND_TWIN;
+    struct timeline t = {.env_setup = &x->env_setup,
+                         .plant_kind = (enum plant_kind)cfg->eval.plant,
                          .scenario = scenario,
                          .id = {.seed = cfg->eval.seed,
                                 .split = (enum rng_split)cfg->eval.split,

@@ -40,7 +40,8 @@ static const struct operand_row operand_rows[] = {
 };
 static const struct command_line line = {
     "karma train",
-    "Trains a team in the configured world. Start it with mpi/launch -n RANKS (or mpirun, srun); "
+    "Trains a team in the configured environment. Start it with mpi/launch -n RANKS (or mpirun, "
+    "srun); "
     "the weights do not depend on RANKS. The last line on standard output is `digest HEX`. An "
     "interrupted run goes on from its last checkpoint, on any number of ranks. SIGUSR1 writes a "
     "checkpoint and stops the run.",

@@ -1,10 +1,10 @@
 /* karma twin: how good a twin is. Fitting, which runs on ranks, stands in twin_fit.c. */
 #include "core/base/log.h"
 #include "core/base/shell.h"
-#include "core/eval/agreement.h"
 #include "core/eval/answers.h"
-#include "core/report/fidelity.h"
+#include "core/eval/rank_agreement.h"
 #include "core/report/table.h"
+#include "core/report/twin_report.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/input.h"
 #include "mpi/comm/locking.h"
@@ -104,17 +104,17 @@ static int choose_horizons(int *out, int horizon)
     return n;
 }
 
-static enum err write_report(struct session *s, const struct fidelity *f,
-                             const struct fidelity_pairs *pairs, struct arena *scratch)
+static enum err write_report(struct session *s, const struct twin_report *f,
+                             const struct twin_report_pairs *pairs, struct arena *scratch)
 {
     struct buf out;
     buf_init(&out);
-    enum err e = fidelity_print(&out, f, scratch);
+    enum err e = twin_report_print(&out, f, scratch);
     if (e == ERR_OK) {
         fwrite(out.data, 1, out.len, stdout);
     }
     if (e == ERR_OK && s->o->out != NULL) {
-        e = fidelity_figures(s->o->out, f, pairs, scratch);
+        e = twin_report_figures(s->o->out, f, pairs, scratch);
         const char *word = shell_word(scratch, s->o->out);
         printf("\nfigures: data and scripts in %s; draw them with: karma figure %s\n", s->o->out,
                word != NULL ? word : s->o->out);
@@ -126,16 +126,16 @@ static enum err write_report(struct session *s, const struct fidelity *f,
 static enum err report(struct session *s, struct examination *x, const struct experiment_cfg *cfg)
 {
     static const char *const names[] = {"as used", "without the table", "without networks"};
-    struct trial *trials = ARENA_NEW(s->arena, FIDELITY_TWINS_MAX, struct trial);
-    struct fidelity_pairs *pairs;
+    struct trial *trials = ARENA_NEW(s->arena, TWIN_REPORT_TWINS_MAX, struct trial);
+    struct twin_report_pairs *pairs;
     int horizons[8];
-    struct fidelity f = {.horizons = horizons,
-                         .n_horizons = choose_horizons(horizons, x->cfg.horizon),
-                         .stat = {.seed = 1, .resamples = 1000, .level = 0.95}};
+    struct twin_report f = {.horizons = horizons,
+                            .n_horizons = choose_horizons(horizons, x->cfg.horizon),
+                            .stat = {.seed = 1, .resamples = 1000, .level = 0.95}};
     TRY(arena_error(s->arena));
-    TRY(fidelity_pairs_new(&pairs, s->arena, horizons, f.n_horizons));
-    const struct accuracy_watch watch = fidelity_watch(pairs);
-    for (int i = 0; i < FIDELITY_TWINS_MAX; i++) {
+    TRY(twin_report_pairs_new(&pairs, s->arena, horizons, f.n_horizons));
+    const struct accuracy_watch watch = twin_report_watch(pairs);
+    for (int i = 0; i < TWIN_REPORT_TWINS_MAX; i++) {
         trials[i].use = cfg->twin;
         trials[i].use.lookup = i == 1 ? LOOKUP_NONE : cfg->twin.lookup;
         trials[i].use.fallback = i == 2 ? FALLBACK_NEAREST : cfg->twin.fallback;
@@ -188,7 +188,7 @@ struct agree_options {
 static const struct option_row agree_rows[] = {
     OPTION_STRING(
         struct agree_options, metric, "metric", 0, "NAME",
-        "by which controllers are ranked (default: compliance); vcpu is always compared, too"),
+        "by which controllers are ranked (default: slo_attainment); vcpu is always compared, too"),
     OPTION_END,
 };
 static const struct operand_row agree_operands[] = {
@@ -202,7 +202,7 @@ static const struct command_line agree_line = {
     agree_rows, agree_operands, sizeof(struct agree_options)};
 
 /* Means of a metric in both, and how far they are apart. */
-static enum err print_means(const struct agreement *g, const struct agreement *cost,
+static enum err print_means(const struct rank_agreement *g, const struct rank_agreement *cost,
                             struct arena *arena)
 {
     static const char *const head[] = {"controller", "first",  "second",    "difference",
@@ -224,20 +224,22 @@ static enum err print_means(const struct agreement *g, const struct agreement *c
 }
 
 /* By groups: the first words of the controllers' names. */
-static enum err print_gaps(const struct agreement *g, const struct agreement *cost,
+static enum err print_gaps(const struct rank_agreement *g, const struct rank_agreement *cost,
                            struct arena *arena)
 {
     static const char *const head[] = {"group",           "worst in",    "controllers",
                                        "mean error",      "worst error", "mean vCPU error",
                                        "worst vCPU error"};
-    struct agreement_gap *gaps = ARENA_NEW(arena, g->n_controllers + 1, struct agreement_gap);
-    struct agreement_gap *costs = ARENA_NEW(arena, g->n_controllers + 1, struct agreement_gap);
+    struct rank_agreement_gap *gaps =
+        ARENA_NEW(arena, g->n_controllers + 1, struct rank_agreement_gap);
+    struct rank_agreement_gap *costs =
+        ARENA_NEW(arena, g->n_controllers + 1, struct rank_agreement_gap);
     struct table t;
     TRY(arena_error(arena));
-    const int n = agreement_gaps(gaps, g);
+    const int n = rank_agreement_gaps(gaps, g);
     table_init(&t, arena, head, cost != NULL ? 7 : 5, 2);
     if (cost != NULL) {
-        (void)agreement_gaps(costs, cost);
+        (void)rank_agreement_gaps(costs, cost);
     }
     for (int i = 0; i < n; i++) {
         if (gaps[i].group == NULL) {
@@ -261,14 +263,14 @@ static enum err run_agree(const struct call *c)
 {
     const struct agree_options *o = c->options;
     const char *const first = c->operands[0], *const second = c->operands[1];
-    const char *metric = o->metric != NULL ? o->metric : "compliance";
+    const char *metric = o->metric != NULL ? o->metric : "slo_attainment";
     const bool priced = strcmp(metric, "vcpu") != 0;
     const struct stat_cfg stat = {.seed = 1, .resamples = 10000, .level = 0.95};
     const struct stat_cfg once = {.seed = 1, .resamples = 100, .level = 0.95};
-    struct agreement g, vcpu;
-    TRY(agreement_read(&g, c->arena, first, second, metric, &stat));
+    struct rank_agreement g, vcpu;
+    TRY(rank_agreement_read(&g, c->arena, first, second, metric, &stat));
     if (priced) {
-        TRY(agreement_read(&vcpu, c->arena, first, second, "vcpu", &once));
+        TRY(rank_agreement_read(&vcpu, c->arena, first, second, "vcpu", &once));
     }
     printf("%s, means over %d common episodes\nfirst:  %s\nsecond: %s\n\n", metric, g.n_episodes,
            first, second);
@@ -311,7 +313,7 @@ static enum err answers_of(const struct experiment *x, const struct call *c)
     struct answers *all = ARENA_NEW(c->arena, cfg->n_controllers, struct answers);
     TRY(arena_error(c->arena));
     TRY(policies_load(&policies, c->arena, x, POLICIES_ALL, c->operands[0]));
-    TRY(answers_count(all, c->arena, cfg, &x->world, &x->rules, policies.teams));
+    TRY(answers_count(all, c->arena, cfg, &x->env_setup, &x->rules, policies.teams));
     printf("Who answers in the twin, share of the steps; %d episodes of each scenario\n\n",
            cfg->episodes);
     return print_answers(all, cfg, c->arena);

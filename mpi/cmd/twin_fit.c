@@ -75,7 +75,7 @@ static enum err print_settings(struct buf *yaml, const struct fit_cfg *fit)
     return buf_append(yaml, "", 1);
 }
 
-/* The configuration without a world: its twin may not be there yet. */
+/* The configuration, nothing built from it: its twin may not be there yet. */
 static enum err load(struct experiment_cfg *cfg, struct comm *comm, const struct call *c)
 {
     const struct options *o = c->options;

@@ -4,7 +4,7 @@
 #include "core/base/frame.h"
 #include "core/base/log.h"
 #include "proto/error.h"
-#include "proto/trajectory.h"
+#include "proto/rollout_block.h"
 #include "proto/weights.h"
 
 #include <stdio.h>
@@ -89,7 +89,7 @@ static enum err take_message(struct exchange *x, struct block *blocks, int n, ui
         return codec_get_error(reported, f.payload, f.n, source, x->scratch);
     }
     frame_reader_init(&reader, x->in.data, x->in.len, source);
-    TRY(frame_expect(&reader, &f, FRAME_TRAJECTORY, CODEC_TRAJECTORY_VERSION));
+    TRY(frame_expect(&reader, &f, FRAME_ROLLOUT_BLOCK, CODEC_ROLLOUT_BLOCK_VERSION));
     struct block *b = NULL;
     TRY(codec_get_block(&b, blocks, n, x->spec, f.payload, f.n, source, x->scratch));
     if (b->update != update) {

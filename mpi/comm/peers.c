@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* What a rank tells all the others. */
-struct place {
+struct process {
     uint32_t host; /* checksum of what makes a host the same host */
     int32_t pid;
 };
@@ -19,9 +19,9 @@ struct place {
 /* ---- exchange ---- */
 
 /* Rank r's place reaches everybody. Collective. */
-static enum err place_of(struct place *p, struct buf *message, struct comm *comm, int r)
+static enum err share_process(struct process *p, struct buf *message, struct comm *comm, int r)
 {
-    const struct place mine = {owner_machine(), (int32_t)getpid()};
+    const struct process mine = {owner_machine(), (int32_t)getpid()};
     enum err e = ERR_OK;
     message->len = 0;
     if (comm->rank == r) {
@@ -38,10 +38,10 @@ static enum err share_places(struct peers *p, struct buf *message, struct comm *
 {
     const uint32_t host = owner_machine();
     for (int r = 0; r < comm->size; r++) {
-        struct place place;
-        TRY(place_of(&place, message, comm, r));
-        if (r != comm->rank && place.host == host) {
-            p->here[p->n_here++] = (struct peer){r, place.pid};
+        struct process process;
+        TRY(share_process(&process, message, comm, r));
+        if (r != comm->rank && process.host == host) {
+            p->here[p->n_here++] = (struct peer){r, process.pid};
         }
     }
     return ERR_OK;

@@ -31,7 +31,7 @@ struct treesum {
     int rank;
     int *ranks; /* (n_ranks): those that own a tile, ascending; ranks[0] merges */
     int n_ranks;
-    int place; /* ranks[place] == rank, or -1 */
+    int position; /* ranks[position] == rank, or -1 */
     int n_own, n_done, last_tile;
     struct node *plan; /* (n_plan): maximal subtrees of all ranks, ascending */
     int n_plan;
@@ -145,14 +145,14 @@ static int plan_owner(const struct treesum *t, int i)
 
 static void list_ranks(struct treesum *t, int size)
 {
-    t->place = -1;
+    t->position = -1;
     for (int rank = 0; rank < size; rank++) {
         bool owns = false;
         for (int tile = 0; tile < t->n_tiles && !owns; tile++) {
             owns = t->owner[tile] == rank;
         }
         if (owns) {
-            t->place = rank == t->rank ? t->n_ranks : t->place;
+            t->position = rank == t->rank ? t->n_ranks : t->position;
             t->ranks[t->n_ranks++] = rank;
         }
     }
@@ -168,7 +168,7 @@ static void measure(struct treesum *t)
         }
     }
     t->own.depth = 0;
-    for (int i = 0; t->place == 0 && t->n_ranks > 1 && i < t->n_plan; i++) {
+    for (int i = 0; t->position == 0 && t->n_ranks > 1 && i < t->n_plan; i++) {
         push(t, &t->merged, t->plan[i]);
     }
     t->merged.depth = 0;
@@ -335,19 +335,19 @@ static enum err gather(struct treesum *t, struct comm *c)
     return e;
 }
 
-/* ---- down: the total along a binomial tree over places ---- */
+/* ---- down: the total along a binomial tree over positions ---- */
 
-/* Children of place p are p + step for the powers of two below p's lowest set bit. */
+/* Children of position p are p + step for the powers of two below p's lowest set bit. */
 static void pass_on(struct treesum *t, struct comm *c, const void *total, enum err err)
 {
-    int low = t->place == 0 ? t->n_ranks : t->place & -t->place;
+    int low = t->position == 0 ? t->n_ranks : t->position & -t->position;
     int step = 1;
     while (2 * step < low) {
         step *= 2;
     }
     for (; step >= 1; step /= 2) { /* farthest first: it has the most to pass on itself */
-        if (step < low && t->place + step < t->n_ranks) {
-            int child = t->ranks[t->place + step];
+        if (step < low && t->position + step < t->n_ranks) {
+            int child = t->ranks[t->position + step];
             struct node root = {t->root_level, 0};
             must_reach(send_node(t, c, child, root, err == ERR_OK ? total : NULL, err));
         }
@@ -356,7 +356,7 @@ static void pass_on(struct treesum *t, struct comm *c, const void *total, enum e
 
 static enum err receive_total(struct treesum *t, struct comm *c, struct buf *b, void *out)
 {
-    int parent = t->ranks[t->place & (t->place - 1)];
+    int parent = t->ranks[t->position & (t->position - 1)];
     enum err e = comm_recv(c, parent, COMM_TAG_TREE, b, NULL);
     if (e == ERR_OK) {
         e = check_message(t, b, (struct node){t->root_level, 0}, parent);
@@ -398,11 +398,11 @@ static enum err total_elsewhere(struct treesum *t, struct comm *c, void *out)
 
 enum err treesum_total(struct treesum *t, struct comm *c, void *out)
 {
-    CHECK(t->place >= 0 && t->n_done == t->n_own);
+    CHECK(t->position >= 0 && t->n_done == t->n_own);
     enum err e = ERR_OK;
     if (t->n_ranks == 1) {
         memcpy(out, t->own.records, t->op.bytes);
-    } else if (t->place == 0) {
+    } else if (t->position == 0) {
         e = total_at_root(t, c, out);
     } else {
         e = total_elsewhere(t, c, out);

@@ -7,8 +7,8 @@
 #include "mpi/comm/farm.h"
 #include "mpi/comm/locking.h"
 #include "mpi/comm/stop.h"
+#include "mpi/jobs/cell_digest.h"
 #include "mpi/jobs/policies.h"
-#include "mpi/jobs/setting.h"
 
 #include "core/plant/schema.h"
 
@@ -20,7 +20,7 @@ struct arm {
     int controller;
     const struct policy_source *source; /* NULL for rules */
     struct controller *instance;
-    const uint64_t *setting; /* (n_scenarios) */
+    const uint64_t *cell_digest; /* (n_scenarios) */
 };
 
 struct collect {
@@ -57,14 +57,14 @@ static const struct cfg_field plant_of_fields[] = {
 /* In digits; empty when out of memory. */
 static const char *twin_digest(struct collect *c)
 {
-    const char *digits = arena_printf(&c->arena, "%016" PRIx64, c->x->world.twin->digest);
+    const char *digits = arena_printf(&c->arena, "%016" PRIx64, c->x->env_setup.twin->digest);
     return digits != NULL ? digits : "";
 }
 
 static enum err describe_plant(struct store_header *h, struct collect *c)
 {
     const struct experiment_cfg *cfg = &c->x->cfg;
-    const bool in_twin = cfg->eval.plant == GROUND_TWIN;
+    const bool in_twin = cfg->eval.plant == PLANT_KIND_TWIN;
     const struct plant_of p = {.topology = cfg->topology,
                                .plant = cfg->plant,
                                .cluster = cfg->cluster,
@@ -129,15 +129,15 @@ static enum err add_arms(struct collect *c, int controller)
     uint64_t *settings = ARENA_NEW(&c->arena, cfg->n_scenarios, uint64_t);
     TRY(arena_error(&c->arena));
     for (int s = 0; s < cfg->n_scenarios; s++) {
-        TRY(setting_digest(&settings[s], cfg, controller, s));
+        TRY(cell_digest(&settings[s], cfg, controller, s));
     }
     for (int t = 0; t < (learned ? teams->n_teams : 1); t++) {
         struct arm *arm = &c->arms[c->n_arms++];
         *arm = (struct arm){.controller = controller,
                             .source = learned ? &c->policies.sources[controller][t] : NULL,
-                            .setting = settings};
+                            .cell_digest = settings};
         TRY(controller_new(&arm->instance, &c->arena, &cfg->eval.controllers[controller],
-                           &c->x->world, learned ? teams->rules[t] : &c->x->rules,
+                           &c->x->env_setup, learned ? teams->rules[t] : &c->x->rules,
                            learned ? teams->teams[t] : NULL));
     }
     return ERR_OK;
@@ -158,9 +158,9 @@ static enum err init(struct collect *c, const char *config_path)
         TRY(add_arms(c, i));
     }
     c->n_jobs = c->n_arms * c->x->cfg.n_scenarios * eval->episodes;
-    TRY(episode_init_on(&c->episode, &c->arena, &c->x->world, (enum world_ground)eval->plant));
+    TRY(episode_init_on(&c->episode, &c->arena, &c->x->env_setup, (enum plant_kind)eval->plant));
     TRY(make_header(c));
-    return collector_init(&c->collector, &c->arena, &c->x->world, &c->episode.schedule);
+    return collector_init(&c->collector, &c->arena, &c->x->env_setup, &c->episode.schedule);
 }
 
 /* What job i plays. */
@@ -187,7 +187,7 @@ static struct store_episode identity_of(const struct collect *c, const struct pa
                                   .scenario = cfg->scenarios[p->scenario].name,
                                   .seed = cfg->eval.seed,
                                   .episode = p->number,
-                                  .setting = p->arm->setting[p->scenario]};
+                                  .cell_digest = p->arm->cell_digest[p->scenario]};
 }
 
 /* ---- what is there ---- */
@@ -210,10 +210,11 @@ static enum err check_kept(struct collect *c)
             const struct part p = part_of(c, i);
             want = identity_of(c, &p);
         }
-        if (e == ERR_OK && (i >= c->n_jobs || strcmp(found.controller, want.controller) != 0 ||
-                            strcmp(found.scenario, want.scenario) != 0 ||
-                            found.policy != want.policy || found.seed != want.seed ||
-                            found.episode != want.episode || found.setting != want.setting)) {
+        if (e == ERR_OK &&
+            (i >= c->n_jobs || strcmp(found.controller, want.controller) != 0 ||
+             strcmp(found.scenario, want.scenario) != 0 || found.policy != want.policy ||
+             found.seed != want.seed || found.episode != want.episode ||
+             found.cell_digest != want.cell_digest)) {
             log_error("%s: episode %d (%s, %s, number %" PRIu32 ") is not of this collection; give "
                       "--out another name, and join the two with karma trace merge",
                       c->cfg->path, i, found.controller, found.scenario, found.episode);

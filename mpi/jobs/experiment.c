@@ -91,7 +91,7 @@ enum err experiment_diff(struct buf *out, const struct experiment_cfg *old,
 static enum err build(struct experiment *x)
 {
     const struct experiment_cfg *c = &x->cfg;
-    const struct world_cfg parts = {
+    const struct env_setup_cfg parts = {
         .topology = &c->topology,
         .plant = &c->plant,
         .workload = &c->workload,
@@ -101,14 +101,14 @@ static enum err build(struct experiment *x)
         .n_scenarios = c->n_scenarios,
         .horizon = c->game.horizon,
     };
-    TRY(world_init(&x->world, &x->arena, &parts, &x->reader));
-    TRY(rules_init_organised(&x->rules, &x->arena, &c->game, &x->world, &c->organisation,
+    TRY(env_setup_init(&x->env_setup, &x->arena, &parts, &x->reader));
+    TRY(rules_init_organised(&x->rules, &x->arena, &c->game, &x->env_setup, &c->organisation,
                              &x->reader));
     TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
     if (c->train.init == INIT_CLONE) {
         TRY(controller_rule_check("train.clone.rule", &c->train.clone.rule, 0, &c->topology));
     }
-    TRY(episode_check_warmup(c->eval.warmup_s, &x->world));
+    TRY(episode_check_warmup(c->eval.warmup_s, &x->env_setup));
     TRY(cfg_print_resolved(&x->resolved, experiment_fields, c, CFG_ALL));
     return buf_append(&x->resolved, "", 1);
 }
@@ -169,9 +169,9 @@ const char *experiment_twin_commands(struct arena *arena, const char *file, cons
 /* The first column in `wanted` (state_size) that the twin of a recording does not have; -1. */
 static int first_unknown(const struct experiment *x, const uint8_t *wanted)
 {
-    const int n = state_size(x->world.topology.n_services);
+    const int n = state_size(x->env_setup.topology.n_services);
     for (int i = 0; i < n; i++) {
-        if (wanted[i] != 0 && x->world.unknown[i] != 0) {
+        if (wanted[i] != 0 && x->env_setup.unknown[i] != 0) {
             return i;
         }
     }
@@ -183,7 +183,7 @@ static void mark_rule(uint8_t *wanted, const struct experiment *x)
 {
     const struct controller_kind *kind = controller_kind_of(&x->cfg.train.clone.rule.method);
     if (x->cfg.train.init == INIT_CLONE && kind->reads != NULL) {
-        kind->reads(wanted, &x->world.topology);
+        kind->reads(wanted, &x->env_setup.topology);
     }
 }
 
@@ -191,7 +191,7 @@ static void mark_rule(uint8_t *wanted, const struct experiment *x)
 static enum err check_reading(struct experiment *x)
 {
     const char *const *names = experiment_features(x, &x->arena);
-    uint8_t *wanted = ARENA_NEW(&x->arena, state_size(x->world.topology.n_services), uint8_t);
+    uint8_t *wanted = ARENA_NEW(&x->arena, state_size(x->env_setup.topology.n_services), uint8_t);
     TRY(arena_error(&x->arena));
     mark_rule(wanted, x);
     int column = first_unknown(x, wanted);
@@ -223,8 +223,8 @@ enum err experiment_load_twin(struct experiment *x)
         return cfg_error(&x->reader, "twin.file", "there is no file '%s'; make this twin with: %s",
                          file, commands != NULL ? commands : "karma twin fit");
     }
-    TRY(world_load_twin(&x->world, &x->arena, &x->reader));
-    return x->world.unknown != NULL ? check_reading(x) : ERR_OK;
+    TRY(env_setup_load_twin(&x->env_setup, &x->arena, &x->reader));
+    return x->env_setup.unknown != NULL ? check_reading(x) : ERR_OK;
 }
 
 void experiment_release(struct experiment *x)

@@ -10,8 +10,8 @@
 #include "core/base/mem.h"
 #include "core/base/options.h"
 #include "core/eval/eval.h"
+#include "core/game/env_setup.h"
 #include "core/game/rules.h"
-#include "core/game/world.h"
 #include "core/marl/mappo.h"
 #include "core/marl/team.h"
 #include "mpi/train/setup.h"
@@ -43,10 +43,10 @@ extern const struct cfg_field experiment_training_fields[];
 
 struct experiment {
     const char *path;   /* of the configuration, as it was typed; borrowed */
-    struct arena arena; /* strings and lists of cfg, world, rules */
+    struct arena arena; /* strings and lists of cfg, env_setup, rules */
     struct cfg reader;  /* places for messages */
     struct experiment_cfg cfg;
-    struct world world;
+    struct env_setup env_setup;
     struct rules rules;
     struct buf resolved; /* the complete configuration as YAML, NUL-terminated */
 };
@@ -57,8 +57,8 @@ enum err experiment_load(struct experiment *x, const char *path, const char *con
                          int n_sets) WARN_UNUSED;
 void experiment_release(struct experiment *x);
 
-/* Local. For commands that play in the twin: world_load_twin(). If the file is missing, the message
- * names the commands that make it. */
+/* Local. For commands that play in the twin: env_setup_load_twin(). If the file is missing, the
+ * message names the commands that make it. */
 enum err experiment_load_twin(struct experiment *x) WARN_UNUSED;
 
 /* Local. The commands that make the twin `file` for the configuration at `config`, whose `fit` says

@@ -164,12 +164,12 @@ static enum err differences(const char **out, const struct experiment_cfg *decla
 
 /* The parts of a training that do not depend on where it took place. */
 static struct experiment_cfg in_world_of(const struct experiment_cfg *found,
-                                         const struct experiment_cfg *world)
+                                         const struct experiment_cfg *env_setup)
 {
-    struct experiment_cfg c = *world;
+    struct experiment_cfg c = *env_setup;
     c.organisation = found->organisation;
     c.game = found->game;
-    c.game.horizon = world->game.horizon;
+    c.game.horizon = env_setup->game.horizon;
     c.team = found->team;
     c.mappo = found->mappo;
     c.train = found->train;

@@ -4,7 +4,7 @@
 #include "core/base/file.h"
 #include "core/base/frame.h"
 #include "core/base/log.h"
-#include "mpi/train/shelf.h"
+#include "mpi/train/checkpoint_dir.h"
 #include "proto/weights.h"
 
 #include <string.h>
@@ -115,7 +115,7 @@ static enum err look(enum resume *what, uint64_t *digest, struct arena *arena,
     bool done = false, any = false;
     const char *dir = x->cfg.run.dir;
     TRY(read_status(&done, arena, dir));
-    TRY(shelf_look(&any, dir));
+    TRY(checkpoint_dir_look(&any, dir));
     *what = done ? RESUME_DONE : any ? RESUME_CONTINUE : RESUME_FRESH;
     if (*what == RESUME_FRESH) {
         return ERR_OK;

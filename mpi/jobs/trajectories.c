@@ -1,4 +1,4 @@
-/* Who plays stands in the plan, what happened in the tracer. See trajectories.h. */
+/* The grid says who plays, the recorder what happened. See trajectories.h. */
 #include "mpi/jobs/trajectories.h"
 
 #include "core/base/file.h"
@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 enum err trajectories_init(struct trajectories *t, struct arena *arena, const struct experiment *x,
-                           const struct rules *widest, const struct ledger_cfg *plan,
+                           const struct rules *widest, const struct eval_grid *grid,
                            const char *dir)
 {
     const int n = x->rules.n_services;
     const char **services = ARENA_NEW(arena, n, const char *);
     *t = (struct trajectories){.x = x,
-                               .plan = plan,
+                               .grid = grid,
                                .path = file_join(arena, dir, "trajectories.bin"),
                                .columns = experiment_features(x, arena),
                                .services = services,
@@ -26,7 +26,7 @@ enum err trajectories_init(struct trajectories *t, struct arena *arena, const st
     for (int s = 0; s < n; s++) {
         services[s] = x->cfg.topology.services[s].name;
     }
-    return tracer_init(&t->tracer, arena, &x->world, widest);
+    return trajectory_recorder_init(&t->recorder, arena, &x->env_setup, widest);
 }
 
 void trajectories_close(struct trajectories *t)
@@ -39,39 +39,39 @@ void trajectories_close(struct trajectories *t)
 
 /* ---- who ---- */
 
-static struct episode_trace identity_of(const struct trajectories *t, int i)
+static struct trajectory_episode identity_of(const struct trajectories *t, int i)
 {
-    const struct ledger_cfg *plan = t->plan;
-    const struct ledger_arm *arm = &plan->arms[i / (plan->n_scenarios * plan->n_episodes)];
-    const int scenario = i / plan->n_episodes % plan->n_scenarios;
-    return (struct episode_trace){
+    const struct eval_grid *grid = t->grid;
+    const struct grid_arm *arm = &grid->arms[i / (grid->n_scenarios * grid->n_episodes)];
+    const int scenario = i / grid->n_episodes % grid->n_scenarios;
+    return (struct trajectory_episode){
         .controller = arm->name,
-        .scenario = plan->scenarios[scenario],
-        .split = plan->split,
+        .scenario = grid->scenarios[scenario],
+        .split = grid->split,
         .policy = arm->learned ? arm->policy : 0,
         .train_seed = arm->learned ? arm->seed : 0,
-        .seed = plan->seed,
-        .setting = arm->setting[scenario],
-        .episode = (uint32_t)(plan->first + i % plan->n_episodes),
+        .seed = grid->seed,
+        .cell_digest = arm->cell_digest[scenario],
+        .episode = (uint32_t)(grid->first + i % grid->n_episodes),
         .period_s = t->x->cfg.plant.period_s,
         .services = t->services,
         .columns = t->columns,
     };
 }
 
-static bool same_identity(const struct episode_trace *a, const struct episode_trace *b)
+static bool same_identity(const struct trajectory_episode *a, const struct trajectory_episode *b)
 {
     return strcmp(a->controller, b->controller) == 0 && strcmp(a->scenario, b->scenario) == 0 &&
            strcmp(a->split, b->split) == 0 && a->policy == b->policy &&
-           a->train_seed == b->train_seed && a->seed == b->seed && a->setting == b->setting &&
-           a->episode == b->episode;
+           a->train_seed == b->train_seed && a->seed == b->seed &&
+           a->cell_digest == b->cell_digest && a->episode == b->episode;
 }
 
 enum err trajectories_encode(struct buf *out, const struct trajectories *t, int i)
 {
-    struct episode_trace trace = identity_of(t, i);
-    tracer_fill(&trace, &t->tracer);
-    return codec_put_trace(out, &trace);
+    struct trajectory_episode trace = identity_of(t, i);
+    trajectory_recorder_fill(&trace, &t->recorder);
+    return codec_put_trajectory(out, &trace);
 }
 
 /* ---- the file ---- */
@@ -80,14 +80,14 @@ enum err trajectories_encode(struct buf *out, const struct trajectories *t, int 
 static enum err is_of_job(bool *yes, const struct trajectories *t, const struct frame *f, int i)
 {
     struct arena scratch;
-    struct episode_trace found;
-    const struct episode_trace want = identity_of(t, i);
+    struct trajectory_episode found;
+    const struct trajectory_episode want = identity_of(t, i);
     *yes = false;
-    if (f->kind != FRAME_TRACE || f->version > CODEC_TRACE_VERSION) {
+    if (f->kind != FRAME_TRAJECTORY_EPISODE || f->version > CODEC_TRAJECTORY_LOG_VERSION) {
         return ERR_OK;
     }
     arena_init(&scratch);
-    const enum err e = codec_get_trace(&found, f->payload, f->n, t->path, &scratch);
+    const enum err e = codec_get_trajectory(&found, f->payload, f->n, t->path, &scratch);
     *yes = e == ERR_OK && same_identity(&found, &want);
     arena_release(&scratch);
     return e;
@@ -96,7 +96,7 @@ static enum err is_of_job(bool *yes, const struct trajectories *t, const struct 
 /* Counts the frames that can be kept, and their bytes. */
 static enum err count_kept(size_t *bytes, struct trajectories *t, struct frame_file *f)
 {
-    const int n_jobs = t->plan->n_arms * t->plan->n_scenarios * t->plan->n_episodes;
+    const int n_jobs = t->grid->n_arms * t->grid->n_scenarios * t->grid->n_episodes;
     struct frame frame;
     enum frame_status status = FRAME_OK;
     bool is_next = true;

@@ -9,14 +9,14 @@
 #ifndef KARMA_JOBS_TRAJECTORIES_H
 #define KARMA_JOBS_TRAJECTORIES_H
 
-#include "core/eval/ledger.h"
-#include "core/eval/tracer.h"
+#include "core/eval/eval_store.h"
+#include "core/eval/trajectory_recorder.h"
 #include "mpi/jobs/experiment.h"
 
 struct trajectories {
     const struct experiment *x;
-    const struct ledger_cfg *plan;
-    struct tracer tracer;
+    const struct eval_grid *grid;
+    struct trajectory_recorder recorder;
     const char *path;
     const char *const *columns, *const *services;
     int fd;     /* rank 0; -1: not open */
@@ -26,13 +26,13 @@ struct trajectories {
 /* Local. By reference; `t` must stay where it is. widest: rules of the team with the most choices.
  */
 enum err trajectories_init(struct trajectories *t, struct arena *arena, const struct experiment *x,
-                           const struct rules *widest, const struct ledger_cfg *plan,
+                           const struct rules *widest, const struct eval_grid *grid,
                            const char *dir) WARN_UNUSED;
 
 /* Local, rank 0. Opens the file; what is there is kept if `keep`, as far as it can be used. */
 enum err trajectories_open(struct trajectories *t, bool keep) WARN_UNUSED;
 
-/* Local. Appends the frame of the episode that the tracer saw, which was job i. */
+/* Local. Appends the frame of the episode that the recorder observed, which was job i. */
 enum err trajectories_encode(struct buf *out, const struct trajectories *t, int i) WARN_UNUSED;
 
 /* Local, rank 0. The frame behind the first one of job i's record goes to the file, unless it is

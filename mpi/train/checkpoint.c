@@ -24,7 +24,7 @@ enum { PIECE = 1024 * 1024 }; /* frames are written and broadcast together up to
 
 enum frame_is { IS_HEADER, IS_WEIGHTS, IS_PART, IS_TILE, IS_ACTING };
 
-struct place {
+struct frame_part {
     enum frame_is is;
     int team; /* of all but tiles */
     int i;    /* of a part, from 0; of a tile */
@@ -50,18 +50,18 @@ static int count_frames(const struct checkpoint *c)
     return n;
 }
 
-static struct place place_of(const struct checkpoint *c, int frame_i)
+static struct frame_part frame_part_of(const struct checkpoint *c, int frame_i)
 {
     int at = frame_i;
     for (int k = 0; k < c->spec->n_teams; k++) {
         const int n = count_section(c, k);
         if (at < n) {
-            return (struct place){at < IS_PART ? (enum frame_is)at : IS_PART, k, at - IS_PART};
+            return (struct frame_part){at < IS_PART ? (enum frame_is)at : IS_PART, k, at - IS_PART};
         }
         at -= n;
     }
-    return at < count_tiles(c) ? (struct place){IS_TILE, 0, at}
-                               : (struct place){IS_ACTING, at - count_tiles(c), 0};
+    return at < count_tiles(c) ? (struct frame_part){IS_TILE, 0, at}
+                               : (struct frame_part){IS_ACTING, at - count_tiles(c), 0};
 }
 
 static const struct frame_rule {
@@ -125,7 +125,7 @@ static enum err write_out(struct output *o, size_t at_least)
 }
 
 static enum err put_section(struct buf *out, const struct checkpoint *c, int team,
-                            struct checkpoint_place at)
+                            struct checkpoint_progress at)
 {
     const struct learner *l = c->learners[team];
     const struct checkpoint_header h = {
@@ -146,7 +146,7 @@ static enum err put_section(struct buf *out, const struct checkpoint *c, int tea
 }
 
 static enum err put_learners(struct buf *out, const struct checkpoint *c,
-                             struct checkpoint_place at)
+                             struct checkpoint_progress at)
 {
     for (int k = 0; k < c->spec->n_teams; k++) {
         TRY(put_section(out, c, k, at));
@@ -243,7 +243,8 @@ static enum err gather(struct output *o, const struct checkpoint *c)
 }
 
 /* Collective. */
-static enum err write_file(struct output *o, const struct checkpoint *c, struct checkpoint_place at)
+static enum err write_file(struct output *o, const struct checkpoint *c,
+                           struct checkpoint_progress at)
 {
     const bool root = c->comm->rank == 0;
     TRY(comm_agree(c->comm, root ? put_learners(&o->bytes, c, at) : ERR_OK));
@@ -257,7 +258,8 @@ static enum err write_file(struct output *o, const struct checkpoint *c, struct 
     return comm_agree(c->comm, e);
 }
 
-enum err checkpoint_write(const struct checkpoint *c, const char *path, struct checkpoint_place at)
+enum err checkpoint_write(const struct checkpoint *c, const char *path,
+                          struct checkpoint_progress at)
 {
     struct output o = {.file = {.fd = -1}};
     const bool root = c->comm->rank == 0;
@@ -294,7 +296,7 @@ static enum err check_config(const struct checkpoint *c, const struct checkpoint
 static enum err next_frame(const struct checkpoint *c, struct frame_file *file, struct frame *f,
                            bool *whole, int frame_i)
 {
-    const struct frame_rule rule = rules[place_of(c, frame_i).is];
+    const struct frame_rule rule = rules[frame_part_of(c, frame_i).is];
     const size_t before = file->at;
     enum frame_status status = FRAME_OK;
     TRY(frame_file_next(file, f, &status));
@@ -326,7 +328,7 @@ static enum err next_frame(const struct checkpoint *c, struct frame_file *file, 
 
 /* A frame that is whole: is it of this training? Only headers tell. */
 static enum err check_header(const struct checkpoint *c, const struct frame *f, const char *path,
-                             struct place at)
+                             struct frame_part at)
 {
     struct checkpoint_header h = {.n_envs = c->n_envs, .horizon = c->horizon};
     if (at.is != IS_HEADER) {
@@ -343,7 +345,7 @@ static enum err check_file(const struct checkpoint *c, bool *whole, struct frame
     for (int i = 0; *whole && i < count_frames(c); i++) {
         TRY(next_frame(c, file, &f, whole, i));
         if (*whole) {
-            TRY(check_header(c, &f, file->path, place_of(c, i)));
+            TRY(check_header(c, &f, file->path, frame_part_of(c, i)));
         }
     }
     if (*whole) {
@@ -397,7 +399,7 @@ static enum err take_weights(const struct input *in, const struct frame *f, int 
     return ERR_OK;
 }
 
-static enum err take_part(const struct input *in, const struct frame *f, struct place at)
+static enum err take_part(const struct input *in, const struct frame *f, struct frame_part at)
 {
     const struct checkpoint *c = in->c;
     const struct learner_part *part = &c->learners[at.team]->parts[at.i];
@@ -420,7 +422,7 @@ static enum err take_tile(struct input *in, const struct frame *f, int tile)
 static enum err take_frame(struct input *in, const struct frame *f)
 {
     const struct checkpoint *c = in->c;
-    const struct place at = place_of(c, in->frame_i);
+    const struct frame_part at = frame_part_of(c, in->frame_i);
     switch (at.is) {
     case IS_HEADER:
         return take_header(in, f, at.team);
@@ -526,7 +528,8 @@ static enum err read_file(struct input *in, struct frame_file *file)
     return comm_agree(in->c->comm, replay_all(in));
 }
 
-enum err checkpoint_read(const struct checkpoint *c, struct checkpoint_place *at, const char *path)
+enum err checkpoint_read(const struct checkpoint *c, struct checkpoint_progress *at,
+                         const char *path)
 {
     const bool root = c->comm->rank == 0;
     const struct arena_mark mark = arena_mark(c->scratch);
@@ -544,7 +547,7 @@ enum err checkpoint_read(const struct checkpoint *c, struct checkpoint_place *at
     frame_file_close(&file);
     arena_rewind(c->scratch, mark);
     if (e == ERR_OK) {
-        *at = (struct checkpoint_place){(int)in.headers[0].update, in.headers[0].rollouts};
+        *at = (struct checkpoint_progress){(int)in.headers[0].update, in.headers[0].rollouts};
     }
     return e;
 }

@@ -36,7 +36,7 @@ struct checkpoint {
 };
 
 /* How far a training is. */
-struct checkpoint_place {
+struct checkpoint_progress {
     int update;        /* PPO updates done */
     uint32_t rollouts; /* of all phases */
 };
@@ -44,7 +44,7 @@ struct checkpoint_place {
 /* Collective. Replaces `path` (rank 0's) as a whole, or leaves it as it was and everybody gets the
  * error. */
 enum err checkpoint_write(const struct checkpoint *c, const char *path,
-                          struct checkpoint_place at) WARN_UNUSED;
+                          struct checkpoint_progress at) WARN_UNUSED;
 
 /* Local (rank 0). Reads all of the file. Damaged or cut off: *whole = false, with a warning. Made
  * by another training or by a newer program: an error with a sentence. */
@@ -52,7 +52,7 @@ enum err checkpoint_check(const struct checkpoint *c, bool *whole, const char *p
 
 /* Collective. Takes over what `path` (rank 0's) holds: weights, learners, environments. On an error
  * the parts are in no state to go on with. */
-enum err checkpoint_read(const struct checkpoint *c, struct checkpoint_place *at,
+enum err checkpoint_read(const struct checkpoint *c, struct checkpoint_progress *at,
                          const char *path) WARN_UNUSED;
 
 #endif

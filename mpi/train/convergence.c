@@ -16,24 +16,24 @@ enum column {
     COL_UPDATE,
     COL_ENV_STEPS,
     COL_EPISODES,
-    COL_COMPLIANCE,
+    COL_SLO_ATTAINMENT,
     COL_VCPU,
     COL_HEADROOM,
     COL_NOTHING,
     COL_FF,
-    COL_TRAPPED,
+    COL_COLLAPSED,
     COLUMNS
 };
-static const char *const columns[COLUMNS] = {"update",     "env_steps", "episodes",
-                                             "compliance", "vcpu",      "headroom",
-                                             "nothing",    "ff",        "trapped"};
+static const char *const columns[COLUMNS] = {"update",         "env_steps", "episodes",
+                                             "slo_attainment", "vcpu",      "headroom",
+                                             "nothing",        "ff",        "collapsed"};
 enum { IN_A_ROW = 3 };
 static const double HEADROOM_MIN = 0.8, OWN_MIN = 0.95, PEAK_SHARE_MAX = 0.9;
 
 /* Requested by the most pods of every service, as far as the node has room. */
-static double peak_vcpu(const struct world *world)
+static double peak_vcpu(const struct env_setup *env_setup)
 {
-    const struct topology_cfg *topology = world->cfg.topology;
+    const struct topology_cfg *topology = env_setup->cfg.topology;
     double sum_m = 0.0;
     for (int s = 0; s < topology->n_services; s++) {
         sum_m += topology->services[s].max_replicas * topology->services[s].cpu_m;
@@ -72,9 +72,9 @@ enum err convergence_init(struct convergence *c, struct arena *arena, struct com
                                .seed = e->seed,
                                .split = RNG_DEV};
     c->teams[ARM_POLICY] = (struct eval_teams){.teams = &c->team, .rules = &c->rules, .n_teams = 1};
-    TRY(eval_new(&c->eval, arena, &c->cfg, setup->rules->world, setup->rules, c->teams));
+    TRY(eval_new(&c->eval, arena, &c->cfg, setup->rules->env_setup, setup->rules, c->teams));
     c->jobs = eval_jobs(c->eval);
-    c->peak_vcpu = peak_vcpu(setup->rules->world);
+    c->peak_vcpu = peak_vcpu(setup->rules->env_setup);
     return ERR_OK;
 }
 
@@ -93,7 +93,7 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
 }
 
 struct outcome {
-    double compliance, vcpu;
+    double slo_attainment, vcpu;
 };
 
 /* Collective. Means over the scored episodes of all scenarios, known on rank 0. */
@@ -112,7 +112,7 @@ static enum err play(struct convergence *c, enum arm arm, struct outcome *out)
     }
     for (int i = 0; i < n && c->comm->rank == 0; i++) {
         if (episode_metrics_scored(&rows[i].m)) {
-            out->compliance += rows[i].m.compliance / n_scored;
+            out->slo_attainment += rows[i].m.slo_attainment / n_scored;
             out->vcpu += rows[i].m.vcpu / n_scored;
         }
     }
@@ -143,14 +143,14 @@ enum err convergence_begin(struct convergence *c, int done)
     TRY(comm_agree(c->comm, c->comm->rank == 0 ? open_file(c, done) : ERR_OK));
     TRY(play(c, ARM_NOTHING, &nothing));
     TRY(play(c, ARM_FF, &ff));
-    c->nothing = nothing.compliance;
-    c->ff = ff.compliance;
+    c->nothing = nothing.slo_attainment;
+    c->ff = ff.slo_attainment;
     return ERR_OK;
 }
 
-bool convergence_trapped(const struct convergence *c, double compliance, double vcpu)
+bool convergence_collapsed(const struct convergence *c, double slo_attainment, double vcpu)
 {
-    return vcpu > PEAK_SHARE_MAX * c->peak_vcpu || compliance < c->nothing;
+    return vcpu > PEAK_SHARE_MAX * c->peak_vcpu || slo_attainment < c->nothing;
 }
 
 static enum err put_row(struct convergence *c, int u, const struct outcome *policy)
@@ -161,12 +161,12 @@ static enum err put_row(struct convergence *c, int u, const struct outcome *poli
     csv_int(&c->csv, u);
     csv_int(&c->csv, env_steps);
     csv_int(&c->csv, env_steps / c->setup->envs->horizon);
-    csv_num(&c->csv, policy->compliance);
+    csv_num(&c->csv, policy->slo_attainment);
     csv_num(&c->csv, policy->vcpu);
-    csv_num(&c->csv, room > 0.0 ? (policy->compliance - c->nothing) / room : NAN);
+    csv_num(&c->csv, room > 0.0 ? (policy->slo_attainment - c->nothing) / room : NAN);
     csv_num(&c->csv, c->nothing);
     csv_num(&c->csv, c->ff);
-    csv_int(&c->csv, convergence_trapped(c, policy->compliance, policy->vcpu) ? 1 : 0);
+    csv_int(&c->csv, convergence_collapsed(c, policy->slo_attainment, policy->vcpu) ? 1 : 0);
     TRY(csv_end_row(&c->csv));
     return csv_sync(&c->csv);
 }
@@ -183,12 +183,12 @@ enum err convergence_update(struct convergence *c, int u)
 
 /* ---- the verdict ---- */
 
-int convergence_find(const double *compliance, const double *headroom, int n)
+int convergence_find(const double *slo_attainment, const double *headroom, int n)
 {
     int run = 0;
     for (int i = 0; i < n; i++) {
         const bool good =
-            headroom[i] >= HEADROOM_MIN && compliance[i] >= OWN_MIN * compliance[n - 1];
+            headroom[i] >= HEADROOM_MIN && slo_attainment[i] >= OWN_MIN * slo_attainment[n - 1];
         run = good ? run + 1 : 0;
         if (run == IN_A_ROW) {
             return i;
@@ -216,13 +216,13 @@ static void tell_not_converged(const struct convergence *c)
              IN_A_ROW, 100 * HEADROOM_MIN, c->nothing, c->ff, 100 * OWN_MIN);
 }
 
-static void tell_trapped(const struct convergence *c, double compliance, double vcpu)
+static void tell_collapsed(const struct convergence *c, double slo_attainment, double vcpu)
 {
-    log_warn(
-        "trapped: the last evaluation answers %.3f in time (doing nothing: %.3f) with %.1f vCPU "
-        "(the most pods of every service: %.1f); a policy for less than the one or for more "
-        "than %.0f %% of the other has learned a constant",
-        compliance, c->nothing, vcpu, c->peak_vcpu, 100 * PEAK_SHARE_MAX);
+    log_warn("collapsed: the last evaluation has an SLO attainment of %.3f (doing nothing: %.3f) "
+             "with %.1f vCPU "
+             "(the most pods of every service: %.1f); a policy for less than the one or for more "
+             "than %.0f %% of the other has learned a constant",
+             slo_attainment, c->nothing, vcpu, c->peak_vcpu, 100 * PEAK_SHARE_MAX);
 }
 
 enum err convergence_tell(struct convergence *c)
@@ -234,21 +234,21 @@ enum err convergence_tell(struct convergence *c)
     double *values = ARENA_NEW(c->arena, 4 * n_max + c->setup->train->updates, double);
     int n = 0;
     TRY(arena_error(c->arena));
-    double *compliance = values, *headroom = values + n_max, *episodes = values + 2 * n_max;
+    double *slo_attainment = values, *headroom = values + n_max, *episodes = values + 2 * n_max;
     double *vcpu = values + 3 * n_max;
-    TRY(csv_read_column(compliance, &n, n_max, c->path, COL_COMPLIANCE, COLUMNS));
+    TRY(csv_read_column(slo_attainment, &n, n_max, c->path, COL_SLO_ATTAINMENT, COLUMNS));
     TRY(csv_read_column(headroom, &n, n_max, c->path, COL_HEADROOM, COLUMNS));
     TRY(csv_read_column(episodes, &n, n_max, c->path, COL_EPISODES, COLUMNS));
     TRY(csv_read_column(vcpu, &n, n_max, c->path, COL_VCPU, COLUMNS));
-    const int at = convergence_find(compliance, headroom, n);
+    const int at = convergence_find(slo_attainment, headroom, n);
     if (at >= 0) {
         TRY(tell_converged(c, (at + 1) * c->setup->train->evaluate.every, episodes[at],
                            values + 4 * n_max));
     } else {
         tell_not_converged(c);
     }
-    if (n > 0 && convergence_trapped(c, compliance[n - 1], vcpu[n - 1])) {
-        tell_trapped(c, compliance[n - 1], vcpu[n - 1]);
+    if (n > 0 && convergence_collapsed(c, slo_attainment[n - 1], vcpu[n - 1])) {
+        tell_collapsed(c, slo_attainment[n - 1], vcpu[n - 1]);
     }
     return ERR_OK;
 }

@@ -7,9 +7,9 @@
  * same without.
  *
  * Converged is a training at the third of three evaluations in a row that reach at least 80 % of
- * the headroom and 95 % of what its last evaluation reaches. Trapped is a policy that answers less
- * in time than doing nothing, or needs more than 90 % of the CPU of the most pods of every service:
- * it has fallen into a constant.
+ * the headroom and 95 % of what its last evaluation reaches. Collapsed is a policy that answers
+ * less in time than doing nothing, or needs more than 90 % of the CPU of the most pods of every
+ * service: it has fallen into a constant.
  */
 #ifndef KARMA_TRAIN_CONVERGENCE_H
 #define KARMA_TRAIN_CONVERGENCE_H
@@ -32,7 +32,7 @@ struct convergence {
     struct eval *eval; /* NULL: nothing is evaluated */
     struct job_list jobs;
     int first;                 /* job of the list that is run */
-    double nothing, ff;        /* compliance */
+    double nothing, ff;        /* slo_attainment */
     double peak_vcpu;          /* of the most pods of every service */
     const char *path, *timing; /* rank 0 */
     struct csv csv;            /* rank 0 */
@@ -51,16 +51,16 @@ enum err convergence_begin(struct convergence *c, int done) WARN_UNUSED;
 /* Collective. After update u: if it is its turn, an evaluation and its row. */
 enum err convergence_update(struct convergence *c, int u) WARN_UNUSED;
 
-/* Local. Rank 0 says whether and when it converged, and whether it is trapped at the end. */
+/* Local. Rank 0 says whether and when it converged, and whether it is collapsed at the end. */
 enum err convergence_tell(struct convergence *c) WARN_UNUSED;
 
 void convergence_close(struct convergence *c);
 
 /* The third of the first three of n evaluations in a row that meet the criterion, -1: none. A
  * headroom that is NaN is not reached. */
-int convergence_find(const double *compliance, const double *headroom, int n);
+int convergence_find(const double *slo_attainment, const double *headroom, int n);
 
-/* Is a policy trapped that reaches this? */
-bool convergence_trapped(const struct convergence *c, double compliance, double vcpu);
+/* Is a policy collapsed that reaches this? */
+bool convergence_collapsed(const struct convergence *c, double slo_attainment, double vcpu);
 
 #endif

@@ -1,4 +1,4 @@
-/* A controller's wish as a demonstration: desired replicas plus the change it asks for. */
+/* What a controller requests as a demonstration: desired replicas plus the change it asks for. */
 #include "mpi/train/demonstrate.h"
 
 #include "core/marl/env.h"
@@ -35,7 +35,7 @@ static enum err init_tile(struct demo_tile *t, struct arena *arena,
     t->n_services = rules->n_services;
     t->demonstrator = (struct demonstrator){.ctx = t, .reset = demo_reset, .target = demo_target};
     for (int i = 0; i < TILE; i++) {
-        TRY(controller_new(&t->controller[i], arena, rule, rules->world, rules, NULL));
+        TRY(controller_new(&t->controller[i], arena, rule, rules->env_setup, rules, NULL));
     }
     return ERR_OK;
 }

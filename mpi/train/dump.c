@@ -118,18 +118,18 @@ static const struct mappo_inputs *take_inputs(struct arena *arena, const struct 
     return inputs;
 }
 
-static const uint32_t *take_slices(struct arena *arena, const struct dump_parts *u,
-                                   uint32_t version)
+static const uint32_t *take_minibatches(struct arena *arena, const struct dump_parts *u,
+                                        uint32_t version)
 {
-    uint32_t *slice_of =
+    uint32_t *minibatch_of =
         ARENA_NEW(arena, (size_t)u->learner->cfg.epochs * (size_t)u->n_env, uint32_t);
-    for (int epoch = 0; slice_of != NULL && epoch < u->learner->cfg.epochs; epoch++) {
-        const int *dealt = mappo_slices(u->learner->mappo, version, epoch);
+    for (int epoch = 0; minibatch_of != NULL && epoch < u->learner->cfg.epochs; epoch++) {
+        const int *dealt = mappo_minibatches(u->learner->mappo, version, epoch);
         for (int e = 0; e < u->n_env; e++) {
-            slice_of[(size_t)epoch * (size_t)u->n_env + (size_t)e] = (uint32_t)dealt[e];
+            minibatch_of[(size_t)epoch * (size_t)u->n_env + (size_t)e] = (uint32_t)dealt[e];
         }
     }
-    return slice_of;
+    return minibatch_of;
 }
 
 static enum err write_update(const struct update_dump *update, struct arena *arena,
@@ -160,10 +160,10 @@ enum err dump_end(struct dump *d, const struct dump_parts *u, const struct train
         .stats = &u->learner->stats,
         .blocks = u->blocks,
         .inputs = take_inputs(&d->arena, u),
-        .slice_of = take_slices(&d->arena, u, d->before.version),
+        .minibatch_of = take_minibatches(&d->arena, u, d->before.version),
         .n_blocks = u->n_blocks,
         .n_stats = u->n_stats,
-        .n_slices = mappo_n_slices(u->learner->mappo),
+        .n_minibatches = mappo_n_minibatches(u->learner->mappo),
         .update = (uint32_t)opt->dump_update,
         .seed = u->seed,
     };

@@ -8,8 +8,8 @@
 #include "mpi/comm/stop.h"
 #include "mpi/train/dump.h"
 #include "mpi/train/rehearsal.h"
-#include "mpi/train/saving.h"
 #include "mpi/train/trainer.h"
+#include "mpi/train/trainer_checkpoint.h"
 
 #include <string.h>
 

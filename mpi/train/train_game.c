@@ -1,8 +1,8 @@
 /* Tiles of the game and teams of networks for the trainer. See train_game.h. */
 #include "mpi/train/train_game.h"
 
-#include "core/game/conduct.h"
 #include "core/game/game.h"
+#include "core/game/org_metrics.h"
 #include "core/marl/mappo_learner.h"
 #include "mpi/train/demonstrate.h"
 
@@ -23,20 +23,20 @@ static enum err make_tile(void *ctx, struct env **out, struct arena *arena, int 
     return game_new(out, arena, g->rules, n_env, g->train->seed, demo);
 }
 
-/* "  inside 93 %": choices that roles allow, of those where there was something to choose; ""
+/* "  compliant 93 %": choices that roles allow, of those where there was something to choose; ""
  * without an organisation, or when no episode ended. */
-static void tell_inside(const void *ctx, char text[SOURCE_TEXT], const float *episodes)
+static void tell_compliance(const void *ctx, char text[SOURCE_TEXT], const float *episodes)
 {
     const struct guides *guides = ((const struct train_game *)ctx)->rules->guides;
-    double open = 0.0, inside = 0.0;
+    double can_act = 0.0, compliant = 0.0;
     for (int a = 0; guides != NULL && a < guides->n_agents; a++) {
-        const float *values = episodes + EPISODE_OWN + a * CONDUCT_TRAINED;
-        open += (double)values[offsetof(struct conduct_values, open) / sizeof(double)];
-        inside += (double)values[offsetof(struct conduct_values, inside) / sizeof(double)];
+        const float *values = episodes + EPISODE_OWN + a * ORG_METRIC_TRAINED;
+        can_act += (double)values[offsetof(struct org_metric_values, can_act) / sizeof(double)];
+        compliant += (double)values[offsetof(struct org_metric_values, compliant) / sizeof(double)];
     }
     text[0] = '\0';
-    if (open > 0.0) {
-        (void)snprintf(text, SOURCE_TEXT, "  inside %.0f %%", 100.0 * inside / open);
+    if (can_act > 0.0) {
+        (void)snprintf(text, SOURCE_TEXT, "  compliant %.0f %%", 100.0 * compliant / can_act);
     }
 }
 
@@ -103,7 +103,7 @@ void train_game_init(struct train_game *g, const struct train_cfg *train, const 
                  .horizon = rules->cfg->horizon,
                  .ctx = g,
                  .make = make_tile,
-                 .tell = tell_inside},
+                 .tell = tell_compliance},
     };
     g->learners[0] = mappo_source_learner(&g->mappo);
 }

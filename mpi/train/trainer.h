@@ -1,5 +1,5 @@
 /* The trainer: what one rank has to train with, allocated once before the run. Inside of train.c,
- * which is the script; saving.c stores it and brings it back.
+ * which is the script; trainer_checkpoint.c stores it and brings it back.
  */
 #ifndef KARMA_TRAIN_TRAINER_H
 #define KARMA_TRAIN_TRAINER_H

@@ -238,10 +238,10 @@ static enum err put_metrics(struct trainlog *l, int u)
     return csv_end_row(&l->metrics);
 }
 
-/* The learner recomputes what a worker computed: in the first slice of an update the weights are
- * still the worker's, so every probability is the same, bit by bit, or something is wrong with the
- * rebuilt observations, the masks or the arithmetic. In a pipeline the learner is one update ahead
- * of the worker. */
+/* The learner recomputes what a worker computed: in the first minibatch of an update the weights
+ * are still the worker's, so every probability is the same, bit by bit, or something is wrong with
+ * the rebuilt observations, the masks or the arithmetic. In a pipeline the learner is one update
+ * ahead of the worker. */
 static enum err check_acted(const struct trainlog *l, int u)
 {
     for (int k = 0; k < l->spec->n_teams && l->setup->train->pipeline == 0; k++) {
@@ -362,10 +362,10 @@ enum err trainlog_update(struct trainlog *l, int u)
     TRY(put_timing(l, u, rate));
     l->done = u;
     TRY(rundir_status(&l->dir, "running update %d of %d", u, l->setup->train->updates));
-    char steps[32], said[SOURCE_TEXT];
+    char steps[32], episodes_text[SOURCE_TEXT];
     progress_at(&l->progress, l->step, "%s env-steps/s  reward %.3f  entropy %.2f%s",
                 progress_count(steps, sizeof steps, (uint64_t)rate), l->stats[0].reward,
-                l->stats[0].entropy, progress_episodes(said, l));
+                l->stats[0].entropy, progress_episodes(episodes_text, l));
     watch_entropies(l, u);
     l->time = (struct train_time){0};
     l->waited_s = l->comm->wait_seconds;

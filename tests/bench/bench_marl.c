@@ -149,11 +149,12 @@ static double act(struct bench *b, const struct block *block)
     const double start = bench_cpu_s();
     for (uint32_t round = 0; round < ACT_ROUNDS; round++) {
         for (int at = 0; at < block->n_steps; at++) {
-            team_act(&b->fixed.team, b->act, action, logp, block->row + at * TILE * spec->n_row,
+            team_act(&b->fixed.team, b->act, action, logp,
+                     block->global_state + at * TILE * spec->n_global_state,
                      block->mask + at * TILE * n_mask, TILE, ACT_SAMPLE, key, gid, round,
                      (uint32_t)at);
         }
-        team_value(&b->fixed.team, b->value, value, block->row, TILE * block->n_steps);
+        team_value(&b->fixed.team, b->value, value, block->global_state, TILE * block->n_steps);
     }
     return (bench_cpu_s() - start) / ACT_ROUNDS;
 }

@@ -7,8 +7,8 @@
  *
  * Checked before anything is timed: the masks that come out are those of the rollout, bit by bit.
  */
-#include "core/game/conduct.h"
 #include "core/game/game.h"
+#include "core/game/org_metrics.h"
 #include "core/marl/mappo_learner.h"
 #include "core/marl/rollout.h"
 #include "mpi/jobs/experiment.h"
@@ -30,8 +30,8 @@ struct bench {
 struct replay {
     const struct rules *rules;
     struct rules_memory memory;
-    struct conduct conduct;
-    float *row;
+    struct org_metrics org_metrics;
+    float *global_state;
     uint32_t *mask;
     int32_t delta[64];
 };
@@ -41,11 +41,11 @@ static enum err replay_init(struct replay *r, struct arena *arena, const struct 
     const struct team_spec *spec = &rules->spec;
     const int n_mask = spec->n_agents * spec->n_factors * env_mask_words(spec);
     *r = (struct replay){.rules = rules,
-                         .row = ARENA_NEW(arena, spec->n_row, float),
+                         .global_state = ARENA_NEW(arena, spec->n_global_state, float),
                          .mask = ARENA_NEW(arena, n_mask, uint32_t)};
     TRY(arena_error(arena));
     if (rules->guides != NULL) {
-        TRY(conduct_init(&r->conduct, arena, rules->guides));
+        TRY(org_metrics_init(&r->org_metrics, arena, rules->guides));
     }
     return rules_memory_init(&r->memory, arena, rules);
 }
@@ -59,16 +59,16 @@ static void step_rules(struct replay *r, const float *state, const int32_t *acti
     for (int a = 0; a < spec->n_agents && r->rules->guides != NULL; a++) {
         struct guides_reward reward;
         rules_reward(&reward, &r->memory, r->rules, a);
-        conduct_reward(&r->conduct, r->rules->guide_of[a], &reward);
+        org_metrics_reward(&r->org_metrics, r->rules->guide_of[a], &reward);
     }
-    rules_row(r->row, r->mask, r->rules, &r->memory, state);
+    rules_global_state(r->global_state, r->mask, r->rules, &r->memory, state);
     rules_apply(r->delta, &conflict, &r->memory, r->rules, state, action);
     if (r->rules->guides != NULL) {
         const struct guides_memory *m = &r->memory.guides;
-        conduct_decide(&r->conduct, r->rules, m, state);
+        org_metrics_decide(&r->org_metrics, r->rules, m, state);
         for (int a = 0; a < spec->n_agents; a++) {
-            const bool inside = r->memory.inside[a] != 0;
-            conduct_choice(&r->conduct, r->rules->guide_of[a], inside, inside);
+            const bool compliant = r->memory.compliant[a] != 0;
+            org_metrics_choice(&r->org_metrics, r->rules->guide_of[a], compliant, compliant);
         }
     }
 }
@@ -86,7 +86,7 @@ static double replay(const struct bench *b, struct replay *r, int *n_wrong)
         rules_begin(&r->memory, r->rules, &id);
         for (int t = 0; t < k->n_steps; t++) {
             const int at = e * k->n_steps + t;
-            step_rules(r, k->row + at * spec->n_row, k->action + at * n_act);
+            step_rules(r, k->global_state + at * spec->n_global_state, k->action + at * n_act);
             *n_wrong +=
                 memcmp(r->mask, k->mask + (size_t)at * n_mask, n_mask * sizeof *r->mask) != 0;
         }

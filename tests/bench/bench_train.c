@@ -192,13 +192,14 @@ static bool same_block(const struct block *a, const struct block *b, const struc
     const size_t rows = (size_t)(a->n_env * a->n_steps), agents = rows * (size_t)s->n_agents;
     const size_t choices = agents * (size_t)s->n_factors;
     const size_t words = choices * (size_t)env_mask_words(s);
-    return memcmp(a->row, b->row, rows * (size_t)s->n_row * sizeof(float)) == 0 &&
+    return memcmp(a->global_state, b->global_state,
+                  rows * (size_t)s->n_global_state * sizeof(float)) == 0 &&
            memcmp(a->mask, b->mask, words * sizeof(uint32_t)) == 0 &&
            memcmp(a->action, b->action, choices * sizeof(int32_t)) == 0 &&
            memcmp(a->logp, b->logp, agents * sizeof(float)) == 0 &&
            memcmp(a->value, b->value, agents * sizeof(float)) == 0 &&
            memcmp(a->reward, b->reward, agents * sizeof(float)) == 0 &&
-           memcmp(a->boot, b->boot, agents * sizeof(float)) == 0 &&
+           memcmp(a->bootstrap_value, b->bootstrap_value, agents * sizeof(float)) == 0 &&
            memcmp(a->flag, b->flag, rows) == 0;
 }
 

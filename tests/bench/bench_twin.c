@@ -36,7 +36,7 @@ struct bench {
 
 static enum err describe(struct bench *b)
 {
-    const int n = b->x.world.topology.n_services;
+    const int n = b->x.env_setup.topology.n_services;
     const char **services = ARENA_NEW(&b->x.arena, n, const char *);
     b->header = (struct store_header){.services = services,
                                       .columns = experiment_features(&b->x, &b->x.arena),

@@ -6,7 +6,7 @@ export OPENBLAS_NUM_THREADS=1
 twin=$WORK/runs/twin/twin
 mkdir -p "$WORK/runs/twin"
 ablate() { # WHAT ARGUMENT...
-    env KARMA="$KARMA" RANKS=1 JOBS=1 RUNS="$WORK/runs" KEPT="$WORK/kept" SEEDS=2 UPDATES=1 EPISODES=2 \
+    env KARMA="$KARMA" RANKS=1 JOBS=1 RUNS="$WORK/runs" RESULTS="$WORK/results" SEEDS=2 UPDATES=1 EPISODES=2 \
         ARMS="multi_hard single_one" sh mk/ablation "$@"
 }
 
@@ -19,7 +19,7 @@ holds "traces" "$KARMA" trace collect configs/experiments/collect.yaml --out "$W
 holds "a twin" "$KARMA" twin fit "$WORK/store" --out "$twin" --set fit.members=1 \
     --set 'fit.hidden=[16]' --set fit.epochs=1
 exits 0 "an ablation" ablate floods --set eval.resamples=100
-table=$WORK/kept/tables/ablation.md
+table=$WORK/results/tables/ablation.md
 row() { # NAME: the numbers of the first table row of that name
     sed -n "s/^| $1 | //p" "$table" | head -n 1
 }

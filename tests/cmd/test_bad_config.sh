@@ -72,8 +72,8 @@ older() { # NAME OLD NEW: and what it says is accepted
     result $? "older form: $1"
     holds "the new form: $1" "$KARMA" config check $tiny --set "eval.controllers=[$3]"
 }
-older khpa '{name: khpa tuned, kind: khpa, behavior: default, target: 0.5, listed: false}' \
-    '{name: khpa tuned, listed: false, khpa: {behavior: default, target: 0.5}}'
+older khpa '{name: khpa tuned, kind: khpa, behavior: default, target: 0.5, show: false}' \
+    '{name: khpa tuned, show: false, khpa: {behavior: default, target: 0.5}}'
 older ff '{kind: ff, ff_down_s: 30}' '{ff: {down_s: 30}}'
 older explore '{kind: explore, rule: khpa, down_s: 0, random: 0.2}' \
     '{explore: {rule: {khpa: {down_s: 0}}, random: 0.2}}'

@@ -3,7 +3,7 @@
 
 config=configs/experiments/quickstart_cluster.yaml
 short="--set eval.split=dev --set eval.seed=1 --set game.horizon=10 --set eval.episodes=3 --set eval.resamples=200"
-arms="eval.controllers=[nothing, khpa, {name: khpa 50, khpa: {target: 0.5}, listed: false}, ff, policy, {name: sampled, policy: {mode: sample}}]"
+arms="eval.controllers=[nothing, khpa, {name: khpa 50, khpa: {target: 0.5}, show: false}, ff, policy, {name: sampled, policy: {mode: sample}}]"
 scenarios="scenarios=[{name: quiet}, {name: flood, events: [{kind: ddos, quiet_s: {lo: 10, hi: 60}, ramp_s: {lo: 20, hi: 30}, duration_s: {lo: 60, hi: 80}, magnitude: {lo: 2.5, hi: 3.5}}]}]"
 run_dir="run.dir=$WORK/run"
 
@@ -57,7 +57,7 @@ exits 0 "karma simulate of one episode" "$KARMA" simulate $config --set eval.spl
     --set "$scenarios" --set "$run_dir" -c policy -S flood -e 2 -o "$WORK/alone"
 want=$(awk -F, '$1 == "policy" && $4 == "flood" && $7 == 2 { printf "%.6g", $8 }' \
     "$WORK/one/eval.csv")
-same "$(awk '$1 == "compliance" { print $2 }' "$WORK/out")" "$want" "it has the numbers of eval.csv"
+same "$(awk '$1 == "slo_attainment" { print $2 }' "$WORK/out")" "$want" "it has the numbers of eval.csv"
 
 # shellcheck disable=SC2086
 # --- episodes without a request, and a warm-up that is not counted ---------------------------------
@@ -90,7 +90,7 @@ says err "eval.warmup_s is 150 s; expected a multiple" "the sentence says what f
 exits 2 "evaluation on the training domain" "$KARMA" eval $config $short --set eval.split=train
 # shellcheck disable=SC2086
 exits 0 "claims" "$KARMA" eval $config $short --set "$arms" --set "$scenarios" --set "$run_dir" \
-    --set "eval.primary=[{better: ff, than: nothing}, {better: policy, than: khpa}]" --out "$WORK/claims"
+    --set "eval.claims=[{arm: ff, baseline: nothing}, {arm: policy, baseline: khpa}]" --out "$WORK/claims"
 says out "^ff > nothing +(supported|equivalent|refuted|undecided) +[-+]0\.[0-9]+ \[.* 3$" \
     "each has a verdict, an interval, p-values and the number of units"
 says out "^\(all\) +ff +(vCPU h|flips|vCPU h, flips|-) +[0-9.]+ \[" "fronts are marked"
@@ -98,12 +98,12 @@ same "$(awk '{ if (length($0) > n) n = length($0) } END { print (n <= 155) }' "$
     "tables fit a screen"
 # shellcheck disable=SC2086
 exits 2 "a claim about nobody" "$KARMA" eval $config $short --out "$WORK/x" --set "$run_dir" \
-    --set "eval.primary=[{better: nothing, than: khpa defaul}]"
-says err "eval.primary.0.than: there is no controller 'khpa defaul'; did you mean 'khpa default'" \
+    --set "eval.claims=[{arm: nothing, baseline: khpa defaul}]"
+says err "eval.claims.0.baseline: there is no controller 'khpa defaul'; did you mean 'khpa default'" \
     "the sentence has the nearest name"
 # shellcheck disable=SC2086
 exits 2 "a claim about one controller" "$KARMA" eval $config $short --out "$WORK/x" --set "$run_dir" \
-    --set "eval.primary=[{better: ff, than: ff}]"
+    --set "eval.claims=[{arm: ff, baseline: ff}]"
 # shellcheck disable=SC2086
 exits 2 "two controllers of one name" "$KARMA" eval $config $short --out "$WORK/twice" \
     --set "eval.controllers=[khpa, khpa]"

@@ -146,12 +146,12 @@ says err "104 of 160 rows are in none of the files.*controller 'nothing', scenar
 sed '5s/,0\.[0-9]*/,0.125/' "$WORK/a/eval.csv" >"$WORK/changed.csv"
 exits 1 "rows that contradict each other" evaluate "$WORK/conflict" \
     --merge "$WORK/whole/eval.csv" "$WORK/changed.csv"
-says err "changed.csv:5: the same episode as in $WORK/whole/eval.csv:5, but compliance is 0.125 here" \
+says err "changed.csv:5: the same episode as in $WORK/whole/eval.csv:5, but slo_attainment is 0.125 here" \
     "the sentence names both lines"
 sed '2s/,0\.[0-9]*/,0.125/' "$WORK/whole/eval.csv" >"$WORK/changed.csv"
 exits 1 "a row that is not what this program measures" evaluate "$WORK/conflict" \
     --merge "$WORK/changed.csv"
-says err "changed.csv:2: this program measures compliance = 0\.[0-9]+ in that episode" "is found out"
+says err "changed.csv:2: this program measures slo_attainment = 0\.[0-9]+ in that episode" "is found out"
 says err "was changed; leave the file out of --merge, or evaluate that part anew" "with what to do about it"
 sed '1s/^/old_/' "$WORK/whole/eval.csv" >"$WORK/old.csv"
 run evaluate "$WORK/conflict" --merge "$WORK/old.csv"

@@ -6,10 +6,10 @@ export OPENBLAS_NUM_THREADS=1
 config=configs/experiments/quickstart_cluster.yaml
 quiet="{name: quiet}"
 flood="{name: flood, events: [{kind: ddos, quiet_s: {lo: 10, hi: 60}, ramp_s: {lo: 20, hi: 30}, duration_s: {lo: 60, hi: 80}, magnitude: {lo: 2.5, hi: 3.5}}]}"
-khpa_50="{name: khpa 50, khpa: {target: 0.5}, listed: false}"
+khpa_50="{name: khpa 50, khpa: {target: 0.5}, show: false}"
 sampled="{name: sampled, policy: {mode: sample}}"
-claims="eval.primary=[{better: ff, than: khpa}, {better: policy, than: nothing}]"
-turned="eval.primary=[{better: policy, than: nothing}, {better: ff, than: khpa}]"
+claims="eval.claims=[{arm: ff, baseline: khpa}, {arm: policy, baseline: nothing}]"
+turned="eval.claims=[{arm: policy, baseline: nothing}, {arm: ff, baseline: khpa}]"
 
 # shellcheck disable=SC2086
 holds "a short training" "$KARMA" train $config --set game.horizon=10 --set "run.dir=$WORK/run" \

@@ -3,10 +3,10 @@
 . tests/cmd/tap.sh
 
 scenarios() { # DIR
-    RUNS="$1/runs" KEPT="$1" ONLY="ddos unseen_crash_all quiet" sh mk/scenarios
+    RUNS="$1/runs" RESULTS="$1" ONLY="ddos unseen_crash_all quiet" sh mk/scenarios
 }
 metastable() { # DIR
-    RUNS="$1/runs" KEPT="$1" sh mk/metastable
+    RUNS="$1/runs" RESULTS="$1" sh mk/metastable
 }
 export KARMA
 
@@ -51,7 +51,7 @@ drawn_again() { # FIGURE SCRIPT ARGUMENT...
     shift
     mkdir -p "$WORK/again/tables" "$WORK/again/figures"
     cp "results/tables/$figure.md" "$WORK/again/tables/"
-    exits 0 "$figure is drawn from its table" env DRAW=only RUNS="$WORK/again/runs" KEPT="$WORK/again" sh "$@"
+    exits 0 "$figure is drawn from its table" env DRAW=only RUNS="$WORK/again/runs" RESULTS="$WORK/again" sh "$@"
     cmp -s "results/tables/$figure.md" "$WORK/again/tables/$figure.md"
     result $? "$figure: the table is left alone"
     if command -v gnuplot >/dev/null; then
@@ -73,7 +73,7 @@ exits 0 "three scenarios" scenarios "$WORK/a"
 result $? "gnuplot does not complain about the locale"
 for scenario in ddos unseen_crash_all quiet; do
     same "$(wc -l <"$WORK/a/runs/scenarios/$scenario/oracle/load.dat")" 50 "$scenario: a point each 15 s"
-    same "$(awk 'NF != 2' "$WORK/a/runs/scenarios/$scenario/oracle/trace.dat" | wc -l)" 0 "$scenario: CPU of each period"
+    same "$(awk 'NF != 2' "$WORK/a/runs/scenarios/$scenario/oracle/episode.dat" | wc -l)" 0 "$scenario: CPU of each period"
 done
 grep -q "^set object 1 rect" "$WORK/a/runs/scenarios/ddos/figure.gp"
 result $? "the flood is shaded"
@@ -82,10 +82,10 @@ cmp -s "$WORK/a/runs/scenarios/ddos/ff/load.dat" "$WORK/b/runs/scenarios/ddos/ff
 result $? "gives the same data"
 
 exits 0 "an overload that outlives its cause" metastable "$WORK/a"
-says out "^retries +answered in time after 900 s: 0[.]0[0-4]" "with retries nobody is answered ten minutes after it"
-says out "^none +answered in time after 900 s: (0[.]9[89]|1[.]0)" "without retries all are"
-says out "^deadlines +answered in time after 900 s: (0[.]9[89]|1[.]0)" "and with deadlines"
-says out "^khpa +answered in time after 900 s: (0[.]9[89]|1[.]0)" "and with an autoscaler"
+says out "^retries +SLO attainment after 900 s: 0[.]0[0-4]" "with retries nobody is answered ten minutes after it"
+says out "^none +SLO attainment after 900 s: (0[.]9[89]|1[.]0)" "without retries all are"
+says out "^deadlines +SLO attainment after 900 s: (0[.]9[89]|1[.]0)" "and with deadlines"
+says out "^khpa +SLO attainment after 900 s: (0[.]9[89]|1[.]0)" "and with an autoscaler"
 
 if command -v gnuplot >/dev/null; then
     for figure in scenario-ddos scenario-unseen_crash_all scenario-quiet metastable; do

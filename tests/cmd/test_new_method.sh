@@ -22,7 +22,7 @@ sed -i 's/ or scripted/, scripted/; s/ or threshold//' "$WORK/doc"
 holds "config doc is otherwise the same" cmp "$WORK/doc" "$WORK/own"
 
 # --- evaluation: rows, tables, frontiers, figures ---
-all='eval.controllers=[nothing, threshold, {name: eager, threshold: {high: 0.5, low: 0.4}, listed: false}, policy]'
+all='eval.controllers=[nothing, threshold, {name: eager, threshold: {high: 0.5, low: 0.4}, show: false}, policy]'
 exits 0 "a policy to compare with" "$extra" train $tiny --set run.dir="$WORK/run" --set train.updates=1
 exits 0 "evaluation" "$extra" eval $tiny --set run.dir="$WORK/run" --set "$all" --set eval.resamples=100 \
     --set eval.reference=threshold --out "$WORK/eval"

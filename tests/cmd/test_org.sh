@@ -4,8 +4,8 @@
 
 for file in configs/organisations/*.yaml; do
     exits 0 "$file is right" "$KARMA" org check "$file"
-    for world in configs/topologies/*.yaml; do
-        exits 0 "$file on $world" "$KARMA" org check "$file" --world "$world"
+    for topology in configs/topologies/*.yaml; do
+        exits 0 "$file on $topology" "$KARMA" org check "$file" --config "$topology"
     done
 done
 

@@ -47,10 +47,10 @@ column() { # FILE NAME: its values, one a line
     awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i }
         NR > 1 { print $c }' "$1"
 }
-same "$(column "$WORK/hard.csv" failure.outside | sort -u)" 0 "hard: nobody chooses outside"
+same "$(column "$WORK/hard.csv" failure.violation | sort -u)" 0 "hard: nobody chooses outside"
 same "$(column "$WORK/hard.csv" ratio_max_dev | sort -u)" 0 "hard: probabilities agree to the bit"
 same "$(column "$WORK/half.csv" ratio_max_dev | sort -u)" 0 "half: probabilities agree to the bit"
-[ "$(column "$WORK/half.csv" failure.outside | sort -n | head -n 1)" != 0 ]
+[ "$(column "$WORK/half.csv" failure.violation | sort -n | head -n 1)" != 0 ]
 result $? "half: some do"
 
 if command -v gnuplot >/dev/null; then
@@ -155,31 +155,31 @@ evaluate() { # RANKS DIR ARGUMENT...
 }
 exits 0 "an evaluation" evaluate 1 "$WORK/one" --set eval.trajectories=all
 says out "^  hard: .* organisation karma; training seed 1$" "the head names the organisation"
-csv=$WORK/one/organisation.csv
+csv=$WORK/one/org_metrics.csv
 same "$(awk -F, 'NR > 1 { n[$1]++ } END { print n["nothing"], n["random"], n["hard"], n["single"] }' "$csv")" \
-    "24 24 24 6" "organisation.csv has a row for each agent and episode"
+    "24 24 24 6" "org_metrics.csv has a row for each agent and episode"
 of() { # CONTROLLER COLUMN: its values
     awk -F, -v who="$1" -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i }
         NR > 1 && $1 == who { print $c }' "$csv"
 }
-same "$(of hard outside | sort -u)" 0 "hard: no choice outside"
-same "$(of random outside | sort -u)" 0 "neither of a scripted team"
-same "$(of single outside | sort -u)" 0 "nor of one agent with four roles"
-same "$(of nothing outside | sort -u)" nan "a rule is not judged"
-[ "$(of half outside | sort -n | tail -n 1)" != 0 ]
+same "$(of hard violation | sort -u)" 0 "hard: no choice outside"
+same "$(of random violation | sort -u)" 0 "neither of a scripted team"
+same "$(of single violation | sort -u)" 0 "nor of one agent with four roles"
+same "$(of nothing violation | sort -u)" nan "a rule is not judged"
+[ "$(of half violation | sort -n | tail -n 1)" != 0 ]
 result $? "half: some are outside"
-[ "$(of hard inside)" != "$(of hard inside_free)" ]
+[ "$(of hard compliant)" != "$(of hard compliant_unmasked)" ]
 result $? "hard: without masks it would have been another share"
 
 says out "^Agents and their roles" "a table of means is printed"
 ratio=$(awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
-    $1 == "half" && $9 == "ddos" { inside += $c["inside"]; open += $c["open"] }
+    $1 == "half" && $9 == "ddos" { inside += $c["compliant"]; open += $c["can_act"] }
     END { printf "%.3f", inside / open }' "$csv")
-same "$(awk '$1 == "half" && $2 == "ddos" { print $4 }' "$WORK/one/organisation.txt")" "$ratio" \
-    "aligned is inside / open"
-same "$(awk '$1 == "nothing" && $2 == "ddos" { print $4, $7 }' "$WORK/one/organisation.txt")" "- -" \
+same "$(awk '$1 == "half" && $2 == "ddos" { print $4 }' "$WORK/one/org_metrics.txt")" "$ratio" \
+    "the table has compliant / can_act"
+same "$(awk '$1 == "nothing" && $2 == "ddos" { print $4, $7 }' "$WORK/one/org_metrics.txt")" "- -" \
     "what is not judged has no number"
-holds "the same as Markdown" grep -q '^| half  *| ddos ' "$WORK/one/organisation.md"
+holds "the same as Markdown" grep -q '^| half  *| ddos ' "$WORK/one/org_metrics.md"
 
 # The experiment may have another organisation, or none.
 printf 'include: [%s]\norganisation: {agents: []}\n' "$WORK/eval.yaml" >"$WORK/plain.yaml"
@@ -190,22 +190,22 @@ policies() { # DIR FILE COLUMNS: of the policies' rows
 }
 same "$(policies "$WORK/plain" eval.csv 1-28)" "$(policies "$WORK/one" eval.csv 1-28)" \
     "they do the same: coins and masks are theirs"
-same "$(policies "$WORK/plain" organisation.csv 1-7,9-20)" \
-    "$(policies "$WORK/one" organisation.csv 1-7,9-20)" "and keep to their own organisation"
+same "$(policies "$WORK/plain" org_metrics.csv 1-7,9-20)" \
+    "$(policies "$WORK/one" org_metrics.csv 1-7,9-20)" "and keep to their own organisation"
 
 same_rows() { # NAME DIR
-    holds "$1: organisation.csv" cmp "$csv" "$2/organisation.csv"
+    holds "$1: org_metrics.csv" cmp "$csv" "$2/org_metrics.csv"
     holds "$1: eval.csv" cmp "$WORK/one/eval.csv" "$2/eval.csv"
 }
 if [ "${MPI:-1}" != 0 ]; then
     exits 0 "an evaluation on three ranks" evaluate 3 "$WORK/three"
     same_rows "three ranks" "$WORK/three"
-    holds "three ranks: organisation.txt" cmp "$WORK/one/organisation.txt" \
-        "$WORK/three/organisation.txt"
+    holds "three ranks: org_metrics.txt" cmp "$WORK/one/org_metrics.txt" \
+        "$WORK/three/org_metrics.txt"
 fi
 cp -R "$WORK/one" "$WORK/torn"
-head -c 5000 "$csv" >"$WORK/torn/organisation.csv"
-exits 0 "half of organisation.csv is lost" evaluate 1 "$WORK/torn" --set eval.trajectories=all
+head -c 5000 "$csv" >"$WORK/torn/org_metrics.csv"
+exits 0 "half of org_metrics.csv is lost" evaluate 1 "$WORK/torn" --set eval.trajectories=all
 same_rows "what is lost is played again" "$WORK/torn"
 cp -R "$WORK/one" "$WORK/cut"
 head -n 20 "$WORK/one/eval.csv" >"$WORK/cut/eval.csv"
@@ -217,10 +217,10 @@ exits 0 "two episodes" evaluate 1 "$WORK/a" --set eval.episodes=2
 exits 0 "and the third" evaluate 1 "$WORK/b" --set eval.first=2 --set eval.episodes=1
 exits 0 "merged" evaluate 1 "$WORK/ab" --merge "$WORK/b/eval.csv" "$WORK/a/eval.csv"
 same_rows "merged" "$WORK/ab"
-holds "merged: organisation.txt" cmp "$WORK/one/organisation.txt" "$WORK/ab/organisation.txt"
-rm "$WORK/b/organisation.csv"
+holds "merged: org_metrics.txt" cmp "$WORK/one/org_metrics.txt" "$WORK/ab/org_metrics.txt"
+rm "$WORK/b/org_metrics.csv"
 exits 0 "without one of them" evaluate 1 "$WORK/less" --merge "$WORK/b/eval.csv" "$WORK/a/eval.csv"
-says err "organisation.csv is not merged: no part has the row of nothing, .*, episode 2, agent" \
+says err "org_metrics.csv is not merged: no part has the row of nothing, .*, episode 2, agent" \
     "it says what is missing"
-holds "and writes none" sh -c "! [ -e '$WORK/less/organisation.csv' ]"
+holds "and writes none" sh -c "! [ -e '$WORK/less/org_metrics.csv' ]"
 done_testing

@@ -145,7 +145,7 @@ typed() { # COMMAND
 # A pattern of the shell, a bar, the reason.
 cat >"$WORK/not-run" <<'EOF'
 *configs/experiments/million.yaml* | a million environments: minutes and gigabytes
-*configs/experiments/gate_*.yaml* | a gate of two episodes means nothing; test_gate.sh runs it
+*configs/experiments/separation_*.yaml* | a gate of two episodes means nothing; test_separation.sh runs it
 *$KARMA_DATA* | recorded data that is not part of this project
 *sockshop* | the same
 *twin fit hpa* | the same
@@ -153,7 +153,7 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *results/runs/*/parts/* | the same
 *build/$s.yaml* | a loop over all scenarios: minutes
 *build/default/tests/unit/test_bound* | a test program; make test runs it
-sh mk/* | minutes to hours; test_ablation.sh, test_gate.sh and test_unseen.sh run them small
+sh mk/* | minutes to hours; test_ablation.sh, test_separation.sh and test_unseen.sh run them small
 EOF
 reason() { # COMMAND: why it is not run; nothing if it is
     while read -r row; do

@@ -52,13 +52,13 @@ exits 1 "no table is no success" sh "$here/tests/theory" "$WORK/silent"
 
 # ---- tests/random_configs: every configuration once, whatever the pieces
 echo 'i=$FIRST; while [ $i -lt $((FIRST + CONFIGS)) ]; do echo $i; i=$((i + 1)); done >>'"$WORK/seen.\$\$" | program configs
-echo '[ "$FIRST" -ne 200 ] || { echo world 217 breaks; exit 1; }' | program sick
+echo '[ "$FIRST" -ne 200 ] || { echo config 217 breaks; exit 1; }' | program sick
 (cd "$here" && FIRST=50 CONFIGS=250 JOBS=2 sh tests/random_configs "$WORK/configs") >"$WORK/said"
 result $? "all configurations hold"
 same "$(sort -n "$WORK"/seen.* | uniq | wc -l) $(cat "$WORK"/seen.* | wc -l) $(sort -n "$WORK"/seen.* | tail -n 1)" "250 250 299" "each of them was run once"
 same "$(tail -n 1 "$WORK/said")" "1 programs, 250 configs each from 50 on: 3 runs, 0 failed" "the last line counts"
 run env CONFIGS=250 JOBS=2 sh "$here/tests/random_configs" "$WORK/configs" "$WORK/sick"
-same "$rc" 1 "one world that breaks fails all"
-says out "world 217 breaks" "and what it said is shown"
+same "$rc" 1 "one config that breaks fails all"
+says out "config 217 breaks" "and what it said is shown"
 says out "^2 programs, 250 configs each from 0 on: 6 runs, 1 failed$" "and counted"
 done_testing

@@ -181,7 +181,7 @@ sort -u -k 2,3 "$WORK/policies" | while read -r config training settings _; do
 done >"$WORK/out"
 same "$(cat "$WORK/out")" "" "each training is a right configuration"
 cp -r configs "$WORK/configs"
-for config in frontier ablation grounds; do
+for config in frontier ablation twin_vs_sim; do
     exits 1 "$config on a fresh clone" env -C "$WORK" "$KARMA" eval configs/experiments/$config.yaml
     training=$(awk -v c="configs/experiments/$config.yaml" '$1 == c { print $2; exit }' "$WORK/policies")
     says err "make it with: karma train configs/experiments/$training " "advises the training of the arm"

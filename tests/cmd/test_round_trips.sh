@@ -11,10 +11,10 @@
 #                                   run.yaml                 config check, config show, train
 #   config show, config doc         YAML                     every command
 #   topology                        YAML                     every command
-#   eval                            eval.csv, organisation.csv   eval (resume), eval --merge, twin agree
+#   eval                            eval.csv, org_metrics.csv   eval (resume), eval --merge, twin agree
 #   twin fit                        twin, twin.traces        twin report, fit --from; train, eval
 #   simulate                        cohorts.csv              workload.file
-#                                   trace.csv, cohorts.csv   figure
+#                                   episode.csv, cohorts.csv   figure
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 

@@ -14,11 +14,11 @@ exits 0 "--help" "$KARMA" simulate --help
 exits 0 "an episode" simulate "$WORK/a" -c "khpa default" -e 3
 says out "^khpa default, scenario ddos, dev episode 3$" "the head says what was played"
 says out "^vcpu_h +[0-9.]+ +vCPU h" "a metric has its unit"
-says out "^bound +1\.00[0-9]* .*above 1 by what was in flight at the start" "a bound above 1 is explained"
-same "$(wc -l <"$WORK/a/trace.csv")" 9 "a row per decision"
+says out "^upper_bound +1\.00[0-9]* .*above 1 by what was in flight at the start" "a bound above 1 is explained"
+same "$(wc -l <"$WORK/a/episode.csv")" 9 "a row per decision"
 same "$(wc -l <"$WORK/a/cohorts.csv")" 25 "a row per 5 s"
-same "$(awk -F, '{ print NF }' "$WORK/a/trace.csv" | sort -u | wc -l)" 1 "rows have all cells"
-header=$(head -n 1 "$WORK/a/trace.csv")
+same "$(awk -F, '{ print NF }' "$WORK/a/episode.csv" | sort -u | wc -l)" 1 "rows have all cells"
+header=$(head -n 1 "$WORK/a/episode.csv")
 for column in step t_s a.deployed b.util_10s entry_5s delta.a truth.received truth.used_m_mean truth.retries \
     reward.resilience reward.reward; do
     case ,$header, in
@@ -26,7 +26,7 @@ for column in step t_s a.deployed b.util_10s entry_5s delta.a truth.received tru
     *) result 1 "column $column" ;;
     esac
 done
-same "$(tail -n 1 "$WORK/a/trace.csv" | cut -d, -f 1,2)" "7,120" "the last period ends at 120 s"
+same "$(tail -n 1 "$WORK/a/episode.csv" | cut -d, -f 1,2)" "7,120" "the last period ends at 120 s"
 grep -q "unset output" "$WORK/a/timeline.gp"
 result $? "timeline.gp is complete"
 
@@ -44,7 +44,7 @@ storm="[{name: x, events: [{kind: ddos, quiet_s: {lo: 5, hi: 5}, ramp_s: {lo: 0,
     magnitude: {lo: 8, hi: 8}}, {kind: retry_storm, follow: 0, magnitude: {lo: 2, hi: 2}}]}]"
 retries() { # DIR: attempts after the first, whole episode
     awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "truth.retries") at = i }
-        NR > 1 { n += $at } END { print n + 0 }' "$1/trace.csv"
+        NR > 1 { n += $at } END { print n + 0 }' "$1/episode.csv"
 }
 same "$(retries "$WORK/a")" 0 "nobody tries again without being told to"
 exits 0 "an episode with a retry storm" simulate "$WORK/storm" -c nothing --set "scenarios=$storm"

@@ -72,7 +72,7 @@ for bad in '' 0 five 1.5 -3; do
 done
 same "$(cat "$WORK/out")" "" "eval_array.sbatch: MPI was not started"
 exits 0 "eval_array.sbatch" env EPISODES=5 PARTS=p sh slurm/eval_array.sbatch $tiny
-says out " --out p/3 .*--set eval.gate=\"\" .*--set eval.episodes=5 --set eval.first=15$" \
+says out " --out p/3 .*--set eval.separation=\"\" .*--set eval.episodes=5 --set eval.first=15$" \
     "measures its part, which is judged by no gate"
 exits 2 "eval.sbatch as an array is refused" sh slurm/eval.sbatch $tiny
 says err "use slurm/eval_array.sbatch" "a sentence"

@@ -12,7 +12,7 @@ for shape in chain diamond tree mesh; do
     "$KARMA" topology $shape --services 6 --seed 3 --rate 40 >"$WORK/made.yaml"
     exits 0 "a $shape of 6 can be simulated" "$KARMA" simulate "$WORK/made.yaml" \
         --set workload.mean_rps=40 --controller khpa --out "$WORK/$shape"
-    holds "and leaves its trace" test -s "$WORK/$shape/trace.csv"
+    holds "and leaves its trace" test -s "$WORK/$shape/episode.csv"
 done
 exits 2 "an unknown shape" "$KARMA" topology ring
 says err "unknown shape 'ring'; chain, diamond, tree or mesh" "is named, with the known ones"

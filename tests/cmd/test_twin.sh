@@ -220,7 +220,7 @@ awk '/^Errors/ { exit } /^(nothing|off 8-2-8-2) .*\./ && NF > 6 { n++; d = $NF; 
 result $? "the CPU that fixed allocations request is about the same" # but for pods that drain at first
 exits 0 "by another metric" "$KARMA" twin agree --metric vcpu "$WORK/cluster/eval.csv" "$WORK/twin-eval/eval.csv"
 says out "^vcpu, means over" "it is said which"
-for bad in compliance vcpu; do
+for bad in slo_attainment vcpu; do
     awk -F, -v OFS=, -v name=$bad 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i }
         NR == 3 { $at = "garbage" } { print }' "$WORK/cluster/eval.csv" >"$WORK/garbage.csv"
     exits 1 "no number for $bad" "$KARMA" twin agree "$WORK/garbage.csv" "$WORK/twin-eval/eval.csv"

@@ -27,9 +27,9 @@ static void threshold_reset(struct controller *c, const struct episode_id *id,
 static void threshold_act(struct controller *c, int32_t *delta, const float *state)
 {
     const struct threshold *t = (const struct threshold *)c;
-    for (int s = 0; s < c->world->topology.n_services; s++) {
+    for (int s = 0; s < c->env_setup->topology.n_services; s++) {
         const double ready = (double)state[state_service_at(s, SF_HPA_READY)];
-        const double requested = ready * c->world->cfg.topology->services[s].cpu_m;
+        const double requested = ready * c->env_setup->cfg.topology->services[s].cpu_m;
         const double used = (double)state[state_service_at(s, SF_HPA_CPU)];
         delta[s] = used > t->cfg->high * requested ? 1 : used < t->cfg->low * requested ? -1 : 0;
     }

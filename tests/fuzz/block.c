@@ -1,5 +1,5 @@
 /* Fuzzes codec_get_block(): trajectories, from a rank that simulates to a rank that learns. */
-#include "proto/trajectory.h"
+#include "proto/rollout_block.h"
 #include "tests/fuzz/toy.h"
 
 static struct toy_team toy;

@@ -2,8 +2,8 @@
 #include "proto/eval.h"
 #include "tests/fuzz/toy.h"
 
-enum { N_METRICS = 3, N_CONDUCT = 2 };
-static double metrics[N_METRICS], conduct[N_CONDUCT];
+enum { N_METRICS = 3, N_ORG_METRICS = 2 };
+static double metrics[N_METRICS], org_metrics[N_ORG_METRICS];
 static struct eval_record record;
 
 static enum err begin(struct arena *arena, int variant)
@@ -11,23 +11,23 @@ static enum err begin(struct arena *arena, int variant)
     (void)arena;
     for (int i = 0; i < N_METRICS; i++) {
         metrics[i] = 0.25 * (i + variant);
-        conduct[i % N_CONDUCT] = -metrics[i];
+        org_metrics[i % N_ORG_METRICS] = -metrics[i];
     }
     record = (struct eval_record){.controller = 1,
                                   .train = (uint32_t)variant,
                                   .scenario = 300,
                                   .episode = 70000,
                                   .metrics = metrics,
-                                  .conduct = conduct,
+                                  .org_metrics = org_metrics,
                                   .n_metrics = N_METRICS,
-                                  .n_conduct = variant == 2 ? N_CONDUCT : 0};
+                                  .n_org_metrics = variant == 2 ? N_ORG_METRICS : 0};
     return ERR_OK;
 }
 
 static enum err read(const unsigned char *bytes, size_t n, struct arena *scratch)
 {
     const enum err e =
-        codec_get_record(&record, metrics, conduct, bytes, n, fuzz_source(), scratch);
+        codec_get_record(&record, metrics, org_metrics, bytes, n, fuzz_source(), scratch);
     CHECK(record.metrics == metrics && record.n_metrics == N_METRICS);
     CHECK(scratch->bytes == 0); /* rewound */
     return e;

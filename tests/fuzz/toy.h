@@ -20,7 +20,7 @@ enum {
 static const struct toy_shape toy_small = {.n_agents = 2,
                                            .n_factors = 2,
                                            .n_choices = 40,
-                                           .n_row = 4,
+                                           .n_global_state = 4,
                                            .n_norm = 2,
                                            .n_obs = 3,
                                            .n_critic = 4,

@@ -21,11 +21,11 @@ enum { GUARDS, RAIDERS };
 enum {
     GUARD_AGENTS = 2,
     GUARD_CHOICES = 4, /* how hard to hold */
-    GUARD_ROW = 3,
+    GUARD_STATE = 3,
     RAID_AGENTS = 3,
     RAID_FACTORS = 2,
     RAID_CHOICES = 5, /* how hard to push; doubled or not */
-    RAID_ROW = 6,
+    RAID_STATE = 6,
     DUEL_TOP = 9,
     DUEL_HORIZON = 7
 };
@@ -66,22 +66,23 @@ static inline enum err duel_reset(struct env *e, int lid, uint32_t gid, uint32_t
     return now ? t->on_reset() : ERR_OK;
 }
 
-static inline void duel_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
+static inline void duel_global_state(struct env *e, int lid, int team, float *global_state,
+                                     uint32_t *mask)
 {
     const struct duel_slot *s = &((struct duel *)e)->slot[lid];
     const float left = (float)(s->limit - s->step);
     if (team == GUARDS) {
-        const float seen[GUARD_ROW] = {(float)s->level, (float)s->pushed, left};
-        memcpy(row, seen, sizeof seen);
+        const float seen[GUARD_STATE] = {(float)s->level, (float)s->pushed, left};
+        memcpy(global_state, seen, sizeof seen);
         for (int a = 0; a < GUARD_AGENTS; a++) {
             mask[a] = s->level == DUEL_TOP ? 0x3 : 0xF; /* a whole gate needs little */
         }
         return;
     }
     const float noisy = (float)(s->level / 2 + (int)duel_draw(s, 2, 2));
-    const float seen[RAID_ROW] = {
+    const float seen[RAID_STATE] = {
         noisy, left, (float)s->pushed, (float)duel_draw(s, 3, 5), (float)(s->step % 2), 1.0F};
-    memcpy(row, seen, sizeof seen);
+    memcpy(global_state, seen, sizeof seen);
     for (int a = 0; a < RAID_AGENTS; a++) {
         mask[a * RAID_FACTORS] = 0x1F;
         mask[a * RAID_FACTORS + 1] = (s->step + a) % 2 == 0 ? 0x3 : 0x1;
@@ -137,40 +138,40 @@ static inline void duel_stats(struct env *e, int lid, double *out)
 }
 
 /* Each agent sees the row, a raider without its last column. */
-static inline void guard_obs(const void *ctx, float *obs, int agent, const float *row)
+static inline void guard_obs(const void *ctx, float *obs, int agent, const float *global_state)
 {
     (void)ctx;
-    memcpy(obs, row, GUARD_ROW * sizeof *obs);
-    obs[GUARD_ROW] = (float)agent;
+    memcpy(obs, global_state, GUARD_STATE * sizeof *obs);
+    obs[GUARD_STATE] = (float)agent;
 }
 
-static inline void guard_critic(const void *ctx, float *out, const float *row)
+static inline void guard_critic(const void *ctx, float *out, const float *global_state)
 {
     (void)ctx;
-    memcpy(out, row, GUARD_ROW * sizeof *out);
+    memcpy(out, global_state, GUARD_STATE * sizeof *out);
 }
 
-static inline void raid_obs(const void *ctx, float *obs, int agent, const float *row)
+static inline void raid_obs(const void *ctx, float *obs, int agent, const float *global_state)
 {
     (void)ctx;
     (void)agent;
-    memcpy(obs, row, (RAID_ROW - 1) * sizeof *obs);
+    memcpy(obs, global_state, (RAID_STATE - 1) * sizeof *obs);
 }
 
-static inline void raid_critic(const void *ctx, float *out, const float *row)
+static inline void raid_critic(const void *ctx, float *out, const float *global_state)
 {
     (void)ctx;
-    memcpy(out, row, RAID_ROW * sizeof *out);
+    memcpy(out, global_state, RAID_STATE * sizeof *out);
 }
 
 static const char *const guard_names[] = {"left", "right"};
 static const char *const raid_names[] = {"one", "two", "three"};
 static const struct team_spec duel_guards = {.name = "guards",
                                              .n_agents = GUARD_AGENTS,
-                                             .n_row = GUARD_ROW,
-                                             .n_norm = GUARD_ROW,
-                                             .n_obs = GUARD_ROW + 1,
-                                             .n_critic = GUARD_ROW,
+                                             .n_global_state = GUARD_STATE,
+                                             .n_norm = GUARD_STATE,
+                                             .n_obs = GUARD_STATE + 1,
+                                             .n_critic = GUARD_STATE,
                                              .n_factors = 1,
                                              .n_choices = GUARD_CHOICES,
                                              .agent_names = guard_names,
@@ -179,10 +180,10 @@ static const struct team_spec duel_guards = {.name = "guards",
 /* They may remember their last push: see table.h. Networks do not use it. */
 static const struct team_spec duel_raiders = {.name = "raiders",
                                               .n_agents = RAID_AGENTS,
-                                              .n_row = RAID_ROW,
+                                              .n_global_state = RAID_STATE,
                                               .n_norm = 4,
-                                              .n_obs = RAID_ROW - 1,
-                                              .n_critic = RAID_ROW,
+                                              .n_obs = RAID_STATE - 1,
+                                              .n_critic = RAID_STATE,
                                               .n_factors = RAID_FACTORS,
                                               .n_choices = RAID_CHOICES,
                                               .n_state = 1,
@@ -196,7 +197,7 @@ static const struct env_spec duel_spec = {.name = "duel",
                                           .n_stats = 2,
                                           .stat_names = duel_stat_names};
 static const struct env_ops duel_ops = {
-    .reset = duel_reset, .row = duel_row, .step = duel_step, .stats = duel_stats};
+    .reset = duel_reset, .global_state = duel_global_state, .step = duel_step, .stats = duel_stats};
 
 /* ctx: a struct duel_trouble. */
 static inline enum err duel_make(void *ctx, struct env **out, struct arena *arena, int n_env)

@@ -22,7 +22,7 @@ enum { TABLE_SEEN = 6 }; /* values of the column, cut to 0..5 */
 
 struct table {
     struct learner base; /* first */
-    struct weights w;    /* params: Q; row_stats: visits */
+    struct weights w;    /* params: Q; global_state_stats: visits */
     struct reduce_shape shape;
     struct learner_batch batch;
     float *velocity, *best; /* parts: (n_params), (1) */
@@ -95,7 +95,9 @@ static inline void table_act(struct learner *l, int32_t *action, float *logp, fl
         const int e = i / s->n_agents, agent = i % s->n_agents;
         for (int f = 0; f < s->n_factors; f++) {
             const int at = i * s->n_factors + f;
-            const float *q = t->w.params + table_at(s, agent, f, v->row[e * s->n_row], state[i]);
+            const float *q =
+                t->w.params +
+                table_at(s, agent, f, v->global_state[e * s->n_global_state], state[i]);
             action[at] = table_choose(t, q, v->mask + at * env_mask_words(s), v, e,
                                       agent * s->n_factors + f);
         }
@@ -122,11 +124,13 @@ static inline void table_sample(const struct table *t, float *leaf, const struct
             const int next = at + env_n_actions(s);
             const float carried = (float)b->action[i * s->n_factors] + 1.0F;
             const float *q =
-                t->w.params + table_at(s, agent, f, b->row[(row + 1) * s->n_row], carried);
+                t->w.params +
+                table_at(s, agent, f, b->global_state[(row + 1) * s->n_global_state], carried);
             target += 0.9F * q[table_greedy(q, b->mask + next * env_mask_words(s), s->n_choices)];
         }
         const size_t cell =
-            table_at(s, agent, f, b->row[row * s->n_row], before) + (size_t)b->action[at];
+            table_at(s, agent, f, b->global_state[row * s->n_global_state], before) +
+            (size_t)b->action[at];
         leaf[cell] += target;
         leaf[n + cell] += 1.0F;
     }
@@ -171,7 +175,7 @@ static inline void table_move(struct table *t, const float *total, struct learn_
         const float error = visits > 0.0F ? total[i] / visits - t->w.params[i] : 0.0F;
         t->velocity[i] = 0.5F * t->velocity[i] + 0.5F * error;
         t->w.params[i] += 0.2F * t->velocity[i];
-        t->w.row_stats[i] += (double)visits;
+        t->w.global_state_stats[i] += (double)visits;
         moved += fabs((double)t->velocity[i]);
     }
     out->columns[0] = moved;
@@ -253,7 +257,7 @@ static inline enum err table_make(const void *ctx, struct learner **out, struct 
                                  .n_sums = 2,
                                  .n_parts = 2,
                                  .parts = {{.n = n}, {.n = 1}}},
-                        .w = {.n_params = n, .n_row_stats = n},
+                        .w = {.n_params = n, .n_global_state_stats = n},
                         .shape = {.n_floats = 2 * n + 2}};
     t->base.sums[0] = (struct learner_sum){reduce_bytes(&t->shape), reduce_merge, &t->shape};
     t->base.sums[1] = (struct learner_sum){sizeof(struct table_best), table_keep_best, NULL};

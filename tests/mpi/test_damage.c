@@ -6,7 +6,7 @@
 #include "core/base/file.h"
 #include "core/base/frame.h"
 #include "core/marl/mappo_learner.h"
-#include "mpi/train/shelf.h"
+#include "mpi/train/checkpoint_dir.h"
 #include "tests/mpi/tiny.h"
 #include "tests/unit/heard.h"
 
@@ -15,7 +15,7 @@
 enum { FILE_MAX = 64 * 1024 * 1024, FRAMES_MAX = 64, NEWEST = 2 };
 
 /* A run whose newest checkpoint is `whole`, and what it takes to look at it. */
-struct shelf {
+struct damaged_dir {
     struct tiny_run run;
     struct experiment x;
     struct arena arena;
@@ -31,7 +31,7 @@ struct shelf {
     struct heard log;
 };
 
-static enum err find_frames(struct shelf *s)
+static enum err find_frames(struct damaged_dir *s)
 {
     struct frame_reader reader;
     frame_reader_init(&reader, s->whole.data, s->whole.len, s->path);
@@ -42,7 +42,7 @@ static enum err find_frames(struct shelf *s)
     return reader.at == reader.n ? ERR_OK : ERR_FORMAT;
 }
 
-static enum err shelf_begin(struct shelf *s, struct ranks *r)
+static enum err damaged_dir_begin(struct damaged_dir *s, struct ranks *r)
 {
     memset(s, 0, sizeof *s);
     tiny_set(&s->run, "train.updates=3");
@@ -62,12 +62,12 @@ static enum err shelf_begin(struct shelf *s, struct ranks *r)
                                .scratch = &s->arena,
                                .n_envs = s->x.cfg.train.envs,
                                .horizon = s->x.rules.cfg->horizon};
-    s->path = shelf_path(&s->arena, s->run.dir, NEWEST);
+    s->path = checkpoint_dir_path(&s->arena, s->run.dir, NEWEST);
     TRY(file_read(&s->whole, s->path, FILE_MAX));
     return find_frames(s);
 }
 
-static void shelf_end(struct shelf *s, const struct ranks *r)
+static void damaged_dir_end(struct damaged_dir *s, const struct ranks *r)
 {
     buf_release(&s->bad);
     buf_release(&s->whole);
@@ -77,12 +77,12 @@ static void shelf_end(struct shelf *s, const struct ranks *r)
 }
 
 /* The newest that is whole is update `n`; the log is listened to meanwhile. */
-static enum err finds(struct shelf *s, bool *found, int n)
+static enum err finds(struct damaged_dir *s, bool *found, int n)
 {
     char *path = NULL;
-    const char *want = shelf_path(&s->arena, s->run.dir, n);
+    const char *want = checkpoint_dir_path(&s->arena, s->run.dir, n);
     heard_begin(&s->log);
-    const enum err e = shelf_newest(&path, &s->arena, &s->c, s->run.dir);
+    const enum err e = checkpoint_dir_newest(&path, &s->arena, &s->c, s->run.dir);
     heard_end();
     *found = e == ERR_OK && strcmp(path, want) == 0;
     return e;
@@ -90,7 +90,7 @@ static enum err finds(struct shelf *s, bool *found, int n)
 
 /* With s->bad in its place the newest is passed over, and two sentences say why and what follows.
  */
-static bool passed_over(struct shelf *s, const char *what, int frame_i)
+static bool passed_over(struct damaged_dir *s, const char *what, int frame_i)
 {
     bool found = false;
     enum err e = file_write(s->path, s->bad.data, s->bad.len);
@@ -103,7 +103,7 @@ static bool passed_over(struct shelf *s, const char *what, int frame_i)
     return good;
 }
 
-static bool copy_whole(struct shelf *s)
+static bool copy_whole(struct damaged_dir *s)
 {
     s->bad.len = 0;
     return buf_append(&s->bad, s->whole.data, s->whole.len) == ERR_OK;
@@ -111,9 +111,9 @@ static bool copy_whole(struct shelf *s)
 
 static void test_truncation(struct ranks *r)
 {
-    static struct shelf s;
+    static struct damaged_dir s;
     bool found = false;
-    EXPECT(r, shelf_begin(&s, r) == ERR_OK);
+    EXPECT(r, damaged_dir_begin(&s, r) == ERR_OK);
     EXPECT(r, s.n_frames == 4 + s.owners.n_tiles);
     EXPECT(r, finds(&s, &found, NEWEST) == ERR_OK && found && s.log.n == 0);
     for (int i = 0; i < s.n_frames && r->n_faults == 0; i++) {
@@ -130,16 +130,16 @@ static void test_truncation(struct ranks *r)
             EXPECT(r, passed_over(&s, "cut", i));
         }
     }
-    shelf_end(&s, r);
+    damaged_dir_end(&s, r);
 }
 
 static void test_bit_flips(struct ranks *r)
 {
-    static struct shelf s;
+    static struct damaged_dir s;
     /* first and last byte of magic, kind, version, length, payload CRC, header CRC */
     static const size_t fields[] = {0, 3, 4, 5, 6, 7, 8, 11, 12, 15, 16, 19};
     enum { N_FIELDS = sizeof fields / sizeof *fields };
-    EXPECT(r, shelf_begin(&s, r) == ERR_OK);
+    EXPECT(r, damaged_dir_begin(&s, r) == ERR_OK);
     for (int i = 0; i < s.n_frames && r->n_faults == 0; i++) {
         const size_t at = s.frame[i].offset, body = at + FRAME_HEADER_BYTES, n = s.frame[i].n;
         const size_t payload[] = {body, body + n / 3, body + n / 2, body + n - 1};
@@ -150,7 +150,7 @@ static void test_bit_flips(struct ranks *r)
             EXPECT(r, passed_over(&s, "flip", i));
         }
     }
-    shelf_end(&s, r);
+    damaged_dir_end(&s, r);
 }
 
 static void put_u32(unsigned char *p, uint32_t v)
@@ -163,9 +163,9 @@ static void put_u32(unsigned char *p, uint32_t v)
 /* Headers with the right CRC: lengths and kinds that nobody wrote. */
 static void test_wrong_headers(struct ranks *r)
 {
-    static struct shelf s;
+    static struct damaged_dir s;
     static const uint32_t lengths[] = {0, 1, FRAME_PAYLOAD_MAX, FRAME_PAYLOAD_MAX + 1, UINT32_MAX};
-    EXPECT(r, shelf_begin(&s, r) == ERR_OK);
+    EXPECT(r, damaged_dir_begin(&s, r) == ERR_OK);
     for (int i = 0; i < s.n_frames && r->n_faults == 0; i++) {
         for (size_t k = 0; k < 6; k++) {
             EXPECT(r, copy_whole(&s));
@@ -181,13 +181,13 @@ static void test_wrong_headers(struct ranks *r)
             EXPECT(r, mem_bytes() - before < 4 * s.whole.len + ((uint64_t)4 << 20));
         }
     }
-    shelf_end(&s, r);
+    damaged_dir_end(&s, r);
 }
 
 static void test_sizes(struct ranks *r)
 {
-    static struct shelf s;
-    EXPECT(r, shelf_begin(&s, r) == ERR_OK);
+    static struct damaged_dir s;
+    EXPECT(r, damaged_dir_begin(&s, r) == ERR_OK);
     s.bad.len = 0;
     EXPECT(r, passed_over(&s, "empty", 0));
     const uint64_t before = mem_bytes();
@@ -199,7 +199,7 @@ static void test_sizes(struct ranks *r)
         EXPECT(r, strstr(s.log.text, s.path) != NULL);
     }
     EXPECT(r, mem_bytes() - before < (uint64_t)8 << 20);
-    shelf_end(&s, r);
+    damaged_dir_end(&s, r);
 }
 
 int main(int argc, char **argv)

@@ -10,7 +10,7 @@
 
 enum { NOBODY = -1 };
 
-struct world {
+struct fixture {
     struct ranks *r;
     int n_run;                       /* here */
     int next;                        /* the record whose turn it is */
@@ -19,16 +19,16 @@ struct world {
     bool slow_first;
 };
 
-static struct world world_new(struct ranks *r)
+static struct fixture fixture_new(struct ranks *r)
 {
-    return (struct world){
+    return (struct fixture){
         .r = r, .fail_run = NOBODY, .fail_take = NOBODY, .mutter = NOBODY, .slow_first = false};
 }
 
 /* Record i: i % 5 numbers (none for some), a function of i alone. */
 static enum err run_job(void *ctx, int i, struct buf *out)
 {
-    struct world *w = ctx;
+    struct fixture *w = ctx;
     w->n_run++;
     if (i == w->fail_run) {
         log_error("trace %d.pb: torn at byte 17; record it again", i);
@@ -47,7 +47,7 @@ static enum err run_job(void *ctx, int i, struct buf *out)
 
 static enum err take_record(void *ctx, int i, const void *record, size_t bytes)
 {
-    struct world *w = ctx;
+    struct fixture *w = ctx;
     EXPECT(w->r, w->r->c.rank == 0);
     EXPECT(w->r, i == w->next);
     EXPECT(w->r, bytes == (size_t)(i % 5) * sizeof(float));
@@ -60,7 +60,7 @@ static enum err take_record(void *ctx, int i, const void *record, size_t bytes)
     return ERR_OK;
 }
 
-static struct job_list jobs_of(struct world *w, int n)
+static struct job_list jobs_of(struct fixture *w, int n)
 {
     return (struct job_list){
         .n = n, .ctx = w, .what = "evaluate", .run = run_job, .take = take_record};
@@ -91,7 +91,7 @@ static int sum_to_root(struct ranks *r, int mine)
 /* All jobs through the farm, and again through the plain loop on rank 0: the same digest. */
 static void check_farm(struct ranks *r, int n, bool slow_first)
 {
-    struct world w = world_new(r);
+    struct fixture w = fixture_new(r);
     w.slow_first = slow_first;
     struct job_list jobs = jobs_of(&w, n);
     EXPECT(r, farm_run(&r->c, &jobs) == ERR_OK);
@@ -100,7 +100,7 @@ static void check_farm(struct ranks *r, int n, bool slow_first)
         EXPECT(r, n_run == n);
         EXPECT(r, w.next == n);
         EXPECT(r, r->c.size == 1 || w.n_run == 0);
-        struct world plain = world_new(r);
+        struct fixture plain = fixture_new(r);
         struct job_list same = jobs_of(&plain, n);
         EXPECT(r, jobs_run(&same) == ERR_OK);
         EXPECT(r, plain.digest == w.digest);
@@ -124,7 +124,7 @@ static void test_records_wait_for_their_turn(struct ranks *r)
 static void test_failed_job_ends_it_everywhere(struct ranks *r)
 {
     enum { N = 400, BAD = 5 };
-    struct world w = world_new(r);
+    struct fixture w = fixture_new(r);
     w.fail_run = BAD;
     struct job_list jobs = jobs_of(&w, N);
     EXPECT(r, farm_run(&r->c, &jobs) == ERR_FORMAT);
@@ -143,7 +143,7 @@ static void test_failed_job_ends_it_everywhere(struct ranks *r)
 
 static void test_failed_take_ends_it_everywhere(struct ranks *r)
 {
-    struct world w = world_new(r);
+    struct fixture w = fixture_new(r);
     w.fail_take = 3;
     struct job_list jobs = jobs_of(&w, 100);
     EXPECT(r, farm_run(&r->c, &jobs) == ERR_IO);
@@ -165,7 +165,7 @@ static enum err always_fails(void *ctx, int i, struct buf *out)
 
 static void test_everything_fails(struct ranks *r)
 {
-    struct world w = world_new(r);
+    struct fixture w = fixture_new(r);
     struct job_list jobs = jobs_of(&w, 50);
     jobs.run = always_fails;
     enum err e = farm_run(&r->c, &jobs);
@@ -185,7 +185,7 @@ static enum err fails_silently(void *ctx, int i, struct buf *out)
 
 static void test_silent_failure(struct ranks *r)
 {
-    struct world w = world_new(r);
+    struct fixture w = fixture_new(r);
     struct job_list jobs = jobs_of(&w, 9);
     jobs.run = fails_silently;
     EXPECT(r, farm_run(&r->c, &jobs) == ERR_NUMERIC);
@@ -211,7 +211,7 @@ static void test_many_words(struct ranks *r)
     if (r->c.size == 1) {
         return; /* the plain loop logs directly */
     }
-    struct world w = world_new(r);
+    struct fixture w = fixture_new(r);
     struct job_list jobs = jobs_of(&w, 1);
     jobs.run = fails_at_length;
     EXPECT(r, farm_run(&r->c, &jobs) == ERR_IO);
@@ -220,7 +220,7 @@ static void test_many_words(struct ranks *r)
 
 static void test_complaint_is_not_a_failure(struct ranks *r)
 {
-    struct world w = world_new(r);
+    struct fixture w = fixture_new(r);
     w.mutter = 2;
     struct job_list jobs = jobs_of(&w, 10);
     EXPECT(r, farm_run(&r->c, &jobs) == ERR_OK);
@@ -229,13 +229,13 @@ static void test_complaint_is_not_a_failure(struct ranks *r)
 
 static bool after_seven(void *ctx)
 {
-    return ((const struct world *)ctx)->next >= 7;
+    return ((const struct fixture *)ctx)->next >= 7;
 }
 
 /* Nothing new begins; what was handed out is taken, so the records taken are the first ones. */
 static void test_stopped_on_request(struct ranks *r)
 {
-    struct world w = world_new(r);
+    struct fixture w = fixture_new(r);
     struct job_list jobs = jobs_of(&w, 5000);
     jobs.stop = after_seven;
     EXPECT(r, farm_run(&r->c, &jobs) == ERR_STOPPED);

@@ -61,7 +61,7 @@ static enum err add_ranks(struct treesum *t, struct comm *c)
 enum err treesum_total(struct treesum *t, struct comm *c, void *out)
 {
     add_own(t);
-    if (t->place == 0) {
+    if (t->position == 0) {
         TRY(add_ranks(t, c));
     } else {
         TRY(send_record(t, c, t->ranks[0]));

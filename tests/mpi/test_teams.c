@@ -89,7 +89,7 @@ static void remove_run(const struct ranks *r, const char *dir)
 /* Collective. Anew, unless it is to be resumed. */
 static enum err fight(struct ranks *r, struct bout *b)
 {
-    static const char *const features[GUARD_ROW] = {"level", "pushed", "left"};
+    static const char *const features[GUARD_STATE] = {"level", "pushed", "left"};
     const struct mappo_cfg mappo = mappo_cfg();
     const struct team_cfg left = toy_team_cfg(hidden, 1, 16), right = toy_team_cfg(hidden, 1, 8);
     const struct mappo_source sources[] = {

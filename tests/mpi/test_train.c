@@ -277,13 +277,13 @@ static void test_nan(struct ranks *r)
 }
 
 /* Observations that are no function of the row: every one differs a little from the last. */
-static void (*pure_obs)(const void *ctx, float *obs, int agent, const float *row);
+static void (*pure_obs)(const void *ctx, float *obs, int agent, const float *global_state);
 
-static void drifting_obs(const void *ctx, float *obs, int agent, const float *row)
+static void drifting_obs(const void *ctx, float *obs, int agent, const float *global_state)
 {
     static float drift;
     drift += 1e-3F;
-    pure_obs(ctx, obs, agent, row);
+    pure_obs(ctx, obs, agent, global_state);
     obs[0] += drift;
 }
 

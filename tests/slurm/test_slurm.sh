@@ -214,7 +214,7 @@ result $? "the sbatch line that it names goes on"
 scancel "$id"
 
 # ---- an evaluation in parts, with a gate that they have too few episodes for ----
-gate=configs/experiments/gate_ddos.yaml
+gate=configs/experiments/separation_ddos.yaml
 set -- $gate --set run.dir=runs/gate --set game.horizon=4 --set eval.split=dev --set eval.resamples=100
 EPISODES=2 PARTS=runs/parts submit --ntasks=1 --array=0-2%2 slurm/eval_array.sbatch "$@"
 for i in 0 1 2; do

@@ -50,15 +50,15 @@ static inline void fake_eval_init(struct fake_eval *f, int n_scenarios, int epis
 }
 
 static inline void fake_eval_add(struct fake_eval *f, const char *name,
-                                 const struct controller_kind *kind, bool listed, int n_train)
+                                 const struct controller_kind *kind, bool show, int n_train)
 {
     const int c = f->cfg.n_controllers++;
     f->controllers[c] =
-        (struct controller_cfg){.name = name, .method = {.kind = &kind->cfg}, .listed = listed};
+        (struct controller_cfg){.name = name, .method = {.kind = &kind->cfg}, .show = show};
     f->n_train[c] = n_train;
 }
 
-/* All metrics of a row: value(ctx, row, metric); only compliance, vcpu_h and what the test asks
+/* All metrics of a row: value(ctx, row, metric); only slo_attainment, vcpu_h and what the test asks
  * for differ from 0. */
 typedef double fake_value(const struct eval_row *row, int metric);
 
@@ -86,12 +86,12 @@ static inline void fake_eval_fill(struct fake_eval *f, fake_value *value)
 /* What is made of the rows; a test uses what it is about. */
 struct fixture {
     struct fake_eval f;
-    struct primary_cfg primary[EVAL_PRIMARY_MAX];
+    struct claim_cfg claim_cfgs[EVAL_CLAIMS_MAX];
     struct arena arena, scratch;
     struct summary s;
     struct claims claims;
     struct frontiers fr;
-    struct separation gate;
+    struct separation separation;
 };
 
 static inline int setup(void **state)

@@ -3,7 +3,7 @@
 #define KARMA_TESTS_KHPA_FIXTURE_H
 
 #include "core/controllers/khpa.h"
-#include "tests/unit/game_world.h"
+#include "tests/unit/game_fixture.h"
 
 enum { KHPA_STATE_MAX = 256 };
 
@@ -20,7 +20,7 @@ struct hpa_service {
 };
 
 struct fixture {
-    struct game_world w;
+    struct game_fixture w;
     struct khpa_params params;
     struct controller *khpa;
     float state[KHPA_STATE_MAX];
@@ -31,13 +31,13 @@ struct fixture {
 static inline void start(struct fixture *f, const struct khpa_params *params, double period_s,
                          int current)
 {
-    game_world_open(&f->w, KHPA_WORLD);
+    game_fixture_open(&f->w, KHPA_WORLD);
     f->w.root.plant.period_s = period_s;
     f->params = *params;
     f->params.tolerance = 0.1;
     f->w.root.controllers[0].method.params = &f->params;
     memset(f->state, 0, sizeof f->state);
-    f->khpa = game_world_controller(&f->w, 0);
+    f->khpa = game_fixture_controller(&f->w, 0);
     f->current = current;
 }
 
@@ -49,18 +49,18 @@ static inline void bounds(struct fixture *f, int least, int most)
 
 static inline void stop(struct fixture *f)
 {
-    game_world_close(&f->w);
+    game_fixture_close(&f->w);
 }
 
 /* One decision; what it asks for is done. */
 static inline int decide(struct fixture *f, const struct hpa_service *p)
 {
     int32_t delta[1];
-    game_world_set(&f->w, f->state, 0, SF_DESIRED, f->current);
-    game_world_set(&f->w, f->state, 0, SF_HPA_READY, p->ready);
-    game_world_set(&f->w, f->state, 0, SF_HPA_IGNORED, p->ignored);
-    game_world_set(&f->w, f->state, 0, SF_HPA_MISSING, p->missing);
-    game_world_set(&f->w, f->state, 0, SF_HPA_CPU, p->used_m);
+    game_fixture_set(&f->w, f->state, 0, SF_DESIRED, f->current);
+    game_fixture_set(&f->w, f->state, 0, SF_HPA_READY, p->ready);
+    game_fixture_set(&f->w, f->state, 0, SF_HPA_IGNORED, p->ignored);
+    game_fixture_set(&f->w, f->state, 0, SF_HPA_MISSING, p->missing);
+    game_fixture_set(&f->w, f->state, 0, SF_HPA_CPU, p->used_m);
     controller_act(f->khpa, delta, f->state);
     f->current += delta[0];
     return f->current;

@@ -8,7 +8,7 @@ enum { N_ENV = 11, T = 9, HORIZON = 12, N_ACT = 4 };
 static const struct toy_shape shape = {.n_agents = 2,
                                        .n_factors = 2,
                                        .n_choices = 300, /* more than a byte holds */
-                                       .n_row = 9,
+                                       .n_global_state = 9,
                                        .n_norm = 4,
                                        .n_obs = 7,
                                        .n_critic = 9,
@@ -95,7 +95,7 @@ static void test_header_of_another_training(void **state)
         spec.n_agents += i == 3;
         spec.n_factors += i == 4;
         spec.n_choices += i == 5;
-        spec.n_row += i == 6;
+        spec.n_global_state += i == 6;
         const struct checkpoint_header before = h;
         assert_int_equal(get_header(f, &h, &other), ERR_MISMATCH);
         assert_non_null(strstr(f->framed.log.last, names[i]));
@@ -114,13 +114,13 @@ static void test_moments(void **state)
     const struct frame frame = framed_only(&f->framed, FRAME_MOMENTS);
     OK(codec_get_moments(got, 5, 2, frame.payload, frame.n, "test", &f->framed.scratch));
     assert_memory_equal(got, values, sizeof values);
-    const float kept[5] = {9, 9, 9, 9, 9};
-    memcpy(got, kept, sizeof got);
+    const float stored[5] = {9, 9, 9, 9, 9};
+    memcpy(got, stored, sizeof got);
     assert_int_equal(codec_get_moments(got, 5, 1, frame.payload, frame.n, "t", &f->framed.scratch),
                      ERR_FORMAT);
     assert_int_equal(codec_get_moments(got, 4, 2, frame.payload, frame.n, "t", &f->framed.scratch),
                      ERR_FORMAT);
-    assert_memory_equal(got, kept, sizeof kept);
+    assert_memory_equal(got, stored, sizeof stored);
 }
 
 /* ---- tile state ---- */
@@ -157,10 +157,10 @@ static void test_tile(void **state)
         assert_memory_equal(to.episode, from->episode, n_env * sizeof *to.episode);
         assert_memory_equal(to.steps, from->steps, n_env * sizeof *to.steps);
         for (int e = 0; e < (int)n_env; e++) {
-            assert_memory_equal(rollout_kept(&to, e, 0), rollout_kept(from, e, 0),
+            assert_memory_equal(rollout_stored(&to, e, 0), rollout_stored(from, e, 0),
                                 (size_t)from->steps[e] * N_ACT * sizeof(uint16_t));
             for (int k = 0; k < from->steps[e] * N_ACT; k++) {
-                const int choice = rollout_kept(from, e, 0)[k];
+                const int choice = rollout_stored(from, e, 0)[k];
                 most = choice > most ? choice : most;
             }
         }

@@ -15,7 +15,7 @@ static double levels(const struct eval_row *r, int metric)
 {
     static const double level[] = {0.5, 0.6, 0.505, 0.5};
     static const double cost[] = {2, 3, 4, 2}, flips[] = {0, 9, 5, 0};
-    if (metric == METRIC_OF(compliance)) {
+    if (metric == METRIC_OF(slo_attainment)) {
         return level[r->controller] + 0.02 * (r->episode % 5) + ripple(r);
     }
     if (metric == METRIC_OF(vcpu_h)) {
@@ -26,8 +26,8 @@ static double levels(const struct eval_row *r, int metric)
 
 static void claim(struct fixture *x, int better, int than)
 {
-    x->primary[x->f.cfg.n_primary++] =
-        (struct primary_cfg){.better_index = better, .than_index = than};
+    x->claim_cfgs[x->f.cfg.n_claims++] =
+        (struct claim_cfg){.arm_index = better, .baseline_index = than};
 }
 
 /* nothing, ff (a rule each), policy with n_train seeds, and nothing again. */
@@ -38,7 +38,7 @@ static void four(struct fixture *x, int n_train)
     fake_eval_add(&x->f, "ff", &controller_ff, true, 1);
     fake_eval_add(&x->f, "policy", &controller_policy, true, n_train);
     fake_eval_add(&x->f, "twin", &controller_nothing, true, 1);
-    x->f.cfg.primary = x->primary;
+    x->f.cfg.claims = x->claim_cfgs;
     x->f.cfg.effect_min = 0.02;
     fake_eval_fill(&x->f, levels);
 }
@@ -80,7 +80,7 @@ static void five_training_seeds_do_not_decide(void **state)
     struct fixture *x = *state;
     four(x, 5);
     for (int i = 0; i < x->f.n_rows; i++) {
-        x->f.rows[i].m.compliance += x->f.rows[i].controller == 2 ? 0.3 : 0.0;
+        x->f.rows[i].m.slo_attainment += x->f.rows[i].controller == 2 ? 0.3 : 0.0;
     }
     claim(x, 2, 0);
     summarise(x);
@@ -88,7 +88,7 @@ static void five_training_seeds_do_not_decide(void **state)
     assert_int_equal(x->claims.items[0].verdict, VERDICT_UNDECIDED);
 }
 
-/* An episode that received nothing has no compliance: the claim rests on the others. */
+/* An episode that received nothing has no slo_attainment: the claim rests on the others. */
 static void unscored_episodes_are_left_out(void **state)
 {
     struct fixture *x = *state;
@@ -98,7 +98,7 @@ static void unscored_episodes_are_left_out(void **state)
     const double whole = x->claims.items[0].diff.value;
     for (int i = 0; i < x->f.n_rows; i++) {
         if (x->f.rows[i].episode < 4) {
-            x->f.rows[i].m.compliance = (double)NAN;
+            x->f.rows[i].m.slo_attainment = (double)NAN;
         }
     }
     summarise(x);
@@ -106,7 +106,7 @@ static void unscored_episodes_are_left_out(void **state)
     assert_int_equal(x->claims.items[0].n_units, x->f.cfg.episodes - 4);
     assert_int_equal(x->s.n_empty[0], 4);
     for (int i = 0; i < x->f.n_rows; i++) {
-        x->f.rows[i].m.compliance = (double)NAN;
+        x->f.rows[i].m.slo_attainment = (double)NAN;
     }
     summarise(x);
     assert_true(isnan(x->claims.items[0].diff.value));
@@ -157,7 +157,7 @@ static void fronts_of_rows(void **state)
     bool front[4];
     four(x, 2);
     summarise(x);
-    x->f.cfg.controllers[0].listed = false; /* who is not listed still beats others */
+    x->f.cfg.controllers[0].show = false; /* who is not shown still beats others */
     assert_int_equal(
         pareto_of(front, &x->s.outcomes, OUTCOMES_POOLED, METRIC_OF(vcpu_h), &x->scratch), ERR_OK);
     assert_true(front[1] && !front[2]);
@@ -179,18 +179,19 @@ static void summaries_have_them_too(void **state)
     }
 }
 
-static void stretched_intervals_are_wider_where_training_decides(void **state)
+static void corrected_intervals_are_wider_where_training_decides(void **state)
 {
     struct fixture *x = *state;
     four(x, 3);
     for (int i = 0; i < x->f.n_rows; i++) {
-        x->f.rows[i].m.compliance += x->f.rows[i].controller == 2 ? 0.1 * x->f.rows[i].train : 0.0;
+        x->f.rows[i].m.slo_attainment +=
+            x->f.rows[i].controller == 2 ? 0.1 * x->f.rows[i].train : 0.0;
     }
     summarise(x);
-    const struct stat_interval plain = summary_cell(&x->s, 2, 2, METRIC_OF(compliance))->value;
-    x->f.cfg.interval = EVAL_STRETCHED;
+    const struct stat_interval plain = summary_cell(&x->s, 2, 2, METRIC_OF(slo_attainment))->value;
+    x->f.cfg.interval = EVAL_PERCENTILE_CORRECTED;
     summarise(x);
-    const struct stat_interval wide = summary_cell(&x->s, 2, 2, METRIC_OF(compliance))->value;
+    const struct stat_interval wide = summary_cell(&x->s, 2, 2, METRIC_OF(slo_attainment))->value;
     assert_near(wide.value, plain.value, 0.0);
     /* Student's t with 2 degrees of freedom is 2.195 times the normal quantile, and sqrt(3 / 2). */
     assert_near((wide.hi - wide.lo) / (plain.hi - plain.lo), 2.195 * 1.2247, 0.06);
@@ -248,7 +249,7 @@ int main(void)
         TEST(front_of_a_worked_example),
         TEST(fronts_of_rows),
         TEST(summaries_have_them_too),
-        TEST(stretched_intervals_are_wider_where_training_decides),
+        TEST(corrected_intervals_are_wider_where_training_decides),
         TEST(tables_fit),
         TEST(no_memory_is_an_error),
     };

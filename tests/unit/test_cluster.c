@@ -221,7 +221,7 @@ static void test_nominal_and_overload(void **state)
             received += truth->received;
             compliant += truth->compliant;
         }
-        print_message("%g/s: compliance %.4f\n", cases[k].rps, compliant / received);
+        print_message("%g/s: slo_attainment %.4f\n", cases[k].rps, compliant / received);
         assert_true(compliant / received > cases[k].least - 1e-12);
         assert_true(compliant / received <= cases[k].most);
         fixture_close(&w);

@@ -1,7 +1,7 @@
 /* What all controllers have in common: choice by kind, names, bounds, episodes that do not leak
  * into each other, no allocation; and the simple ones and the policy in full. */
 #include "core/marl/team.h"
-#include "tests/unit/game_world.h"
+#include "tests/unit/game_fixture.h"
 
 enum { SERVICES = 4, STATE_MAX = 256, PERIODS = 40 };
 
@@ -25,7 +25,7 @@ static const struct cfg_field TEAM_ROOT[] = {
 };
 
 struct fixture {
-    struct game_world w;
+    struct game_fixture w;
     struct team_root networks;
     struct team team;
     float state[STATE_MAX];
@@ -52,19 +52,19 @@ static void start_team(struct fixture *f)
 static void start(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
-    game_world_open(&f->w, ALL_KINDS);
+    game_fixture_open(&f->w, ALL_KINDS);
     start_team(f);
 }
 
 static void stop(struct fixture *f)
 {
-    game_world_close(&f->w);
+    game_fixture_close(&f->w);
 }
 
 static struct controller *make(struct fixture *f, int kind)
 {
     struct controller *c = NULL;
-    assert_int_equal(controller_new(&c, &f->w.arena, &f->w.root.controllers[kind], &f->w.world,
+    assert_int_equal(controller_new(&c, &f->w.arena, &f->w.root.controllers[kind], &f->w.env_setup,
                                     &f->w.rules, &f->team),
                      ERR_OK);
     return c;
@@ -82,9 +82,10 @@ static void draw_state(struct fixture *f, uint32_t i, const int *desired)
         f->state[k] = 50.0F * rng_f32(word(i, 100 + (uint32_t)k));
     }
     for (int s = 0; s < SERVICES; s++) {
-        game_world_set(&f->w, f->state, s, SF_DESIRED, desired[s]);
-        game_world_set(&f->w, f->state, s, SF_HPA_READY, rng_below(word(i, (uint32_t)s), 6));
-        game_world_set(&f->w, f->state, s, SF_HPA_CPU, rng_below(word(i, 10 + (uint32_t)s), 3000));
+        game_fixture_set(&f->w, f->state, s, SF_DESIRED, desired[s]);
+        game_fixture_set(&f->w, f->state, s, SF_HPA_READY, rng_below(word(i, (uint32_t)s), 6));
+        game_fixture_set(&f->w, f->state, s, SF_HPA_CPU,
+                         rng_below(word(i, 10 + (uint32_t)s), 3000));
     }
 }
 
@@ -120,7 +121,7 @@ static void test_names(void **state)
         struct controller *c = make(&f, k);
         assert_string_equal(c->name, names[k]);
         assert_string_equal(controller_label(&f.w.root.controllers[k]), names[k]);
-        assert_ptr_equal(c->world, &f.w.world);
+        assert_ptr_equal(c->env_setup, &f.w.env_setup);
         assert_false(c->conflict);
     }
     stop(&f);
@@ -175,9 +176,9 @@ static void test_failing_allocations(void **state)
         struct controller *c = NULL;
         arena_init(&arena);
         mem_fail_after(1);
-        assert_int_equal(
-            controller_new(&c, &arena, &f.w.root.controllers[k], &f.w.world, &f.w.rules, &f.team),
-            ERR_MEMORY);
+        assert_int_equal(controller_new(&c, &arena, &f.w.root.controllers[k], &f.w.env_setup,
+                                        &f.w.rules, &f.team),
+                         ERR_MEMORY);
         assert_null(c);
         arena_release(&arena);
     }
@@ -217,32 +218,32 @@ static void test_static(void **state)
 static void test_static_beyond_its_bounds_is_told(void **state)
 {
     (void)state;
-    struct game_world w;
+    struct game_fixture w;
     struct controller *c = NULL;
-    game_world_open(&w, "controllers: [{name: many, static: {replicas: [3, 3, 3, 50]}}]\n");
-    assert_int_equal(controller_new(&c, &w.arena, &w.root.controllers[0], &w.world, &w.rules, NULL),
-                     ERR_OK);
+    game_fixture_open(&w, "controllers: [{name: many, static: {replicas: [3, 3, 3, 50]}}]\n");
+    assert_int_equal(
+        controller_new(&c, &w.arena, &w.root.controllers[0], &w.env_setup, &w.rules, NULL), ERR_OK);
     assert_non_null(strstr(w.log, "'many': 50 replicas of "));
     assert_non_null(strstr(w.log, "become 10, because its bounds are 1 to 10"));
-    game_world_close(&w);
+    game_fixture_close(&w);
 }
 
 static void test_static_needs_every_service(void **state)
 {
     (void)state;
-    struct game_world w;
+    struct game_fixture w;
     struct controller *c = NULL;
-    game_world_open(&w, "controllers: [{name: short, static: {replicas: [3, 3, 3]}}, "
-                        "static]\n");
+    game_fixture_open(&w, "controllers: [{name: short, static: {replicas: [3, 3, 3]}}, "
+                          "static]\n");
     for (int i = 0; i < 2; i++) {
         assert_int_equal(
-            controller_new(&c, &w.arena, &w.root.controllers[i], &w.world, &w.rules, NULL),
+            controller_new(&c, &w.arena, &w.root.controllers[i], &w.env_setup, &w.rules, NULL),
             ERR_CONFIG);
         assert_null(c);
         assert_non_null(strstr(w.log, i == 0 ? "'short': 3 values" : "'static': 0 values"));
         assert_non_null(strstr(w.log, "4 services"));
     }
-    game_world_close(&w);
+    game_fixture_close(&w);
 }
 
 /* ---- policy ---- */
@@ -253,7 +254,7 @@ static void play_policy(struct fixture *f, enum act_mode mode, int *asked, bool 
     const struct rules *r = &f->w.rules;
     struct rules_memory memory;
     struct team_scratch *scratch = NULL;
-    float row[STATE_MAX], logp[2];
+    float global_state[STATE_MAX], logp[2];
     uint32_t mask[16];
     int32_t action[2], delta[SERVICES];
     int desired[SERVICES] = {4, 5, 3, 3};
@@ -261,8 +262,8 @@ static void play_policy(struct fixture *f, enum act_mode mode, int *asked, bool 
     assert_int_equal(team_scratch_init(&scratch, &f->w.arena, &f->team, 1), ERR_OK);
     for (uint32_t t = 0; t < PERIODS; t++) {
         draw_state(f, t, desired);
-        rules_row(row, mask, r, &memory, f->state);
-        team_act(&f->team, scratch, action, logp, row, mask, 1, mode,
+        rules_global_state(global_state, mask, r, &memory, f->state);
+        team_act(&f->team, scratch, action, logp, global_state, mask, 1, mode,
                  rng_key(ID.seed, RNG_ACTION, ID.split), &ID.env, ID.episode, t);
         rules_apply(delta, &conflicts[t], &memory, r, f->state, action);
         for (int s = 0; s < SERVICES; s++) {
@@ -300,8 +301,8 @@ static void test_policy_forgets(void **state)
     struct controller *c = make(&f, POLICY);
     for (int i = 0; i < 1000; i++) {
         for (int s = 0; s < SERVICES; s++) {
-            game_world_set(&f.w, f.state, s, SF_DESIRED,
-                           1 + rng_below(word((uint32_t)i, (uint32_t)s), 10));
+            game_fixture_set(&f.w, f.state, s, SF_DESIRED,
+                             1 + rng_below(word((uint32_t)i, (uint32_t)s), 10));
         }
         controller_reset(c, &ID, NULL);
         controller_act(c, first, f.state);

@@ -33,13 +33,13 @@ static void test_three_in_a_row(void **state)
     assert_int_equal(convergence_find(same, same, 0), -1);
 }
 
-static void test_trapped(void **state)
+static void test_collapsed(void **state)
 {
     (void)state;
     const struct convergence c = {.nothing = 0.5, .peak_vcpu = 16.0};
-    assert_false(convergence_trapped(&c, 0.5, 14.4));
-    assert_true(convergence_trapped(&c, 0.49, 8.0));
-    assert_true(convergence_trapped(&c, 0.99, 14.41));
+    assert_false(convergence_collapsed(&c, 0.5, 14.4));
+    assert_true(convergence_collapsed(&c, 0.49, 8.0));
+    assert_true(convergence_collapsed(&c, 0.99, 14.41));
 }
 
 static void put(const char *path, const char *text)
@@ -75,24 +75,25 @@ static void test_the_sentence(void **state)
     put(timing, "update,seconds,rollout_s,learn_s,checkpoint_s,wait_s,sent_bytes,env_steps_per_s\n"
                 "1,1.5,0,0,0,0,0,0\n2,2.5,0,0,0,0,0,0\n3,3.5,0,0,0,0,0,0\n4,4.5,0,0,0,0,0,0\n"
                 "5,5.5,0,0,0,0,0,0\n6,66,0,0,0,0,0,0\n7,7,0,0,0,0,0,0\n8,8,0,0,0,0,0,0\n");
-    put(path, "update,env_steps,episodes,compliance,vcpu,headroom,nothing,ff,trapped\n"
+    put(path, "update,env_steps,episodes,slo_attainment,vcpu,headroom,nothing,ff,collapsed\n"
               "2,160,3,0.85,9,0.9,0.5,0.9,0\n4,320,6,0.85,9,0.9,0.5,0.9,0\n"
               "6,480,9,0.85,9,0.9,0.5,0.9,0\n8,640,12,0.85,9,0.9,0.5,0.9,0\n");
     heard_begin(&heard);
     assert_int_equal(convergence_tell(&c), ERR_OK);
     assert_non_null(strstr(
         heard.text, "converged after update 6: 480 env-steps, 9 episodes, 66 s of training"));
-    assert_null(strstr(heard.text, "trapped"));
-    put(path, "update,env_steps,episodes,compliance,vcpu,headroom,nothing,ff,trapped\n"
+    assert_null(strstr(heard.text, "collapsed"));
+    put(path, "update,env_steps,episodes,slo_attainment,vcpu,headroom,nothing,ff,collapsed\n"
               "2,160,3,0.5,9,0.1,0.5,0.9,0\n");
     assert_int_equal(convergence_tell(&c), ERR_OK);
     assert_non_null(strstr(heard.text, "not converged"));
-    assert_null(strstr(heard.text, "trapped"));
-    put(path, "update,env_steps,episodes,compliance,vcpu,headroom,nothing,ff,trapped\n"
+    assert_null(strstr(heard.text, "collapsed"));
+    put(path, "update,env_steps,episodes,slo_attainment,vcpu,headroom,nothing,ff,collapsed\n"
               "2,160,3,0.97,15,1.1,0.5,0.9,1\n");
     assert_int_equal(convergence_tell(&c), ERR_OK);
-    assert_non_null(strstr(heard.text, "trapped: the last evaluation answers 0.970 in time (doing "
-                                       "nothing: 0.500) with 15.0 vCPU"));
+    assert_non_null(strstr(heard.text,
+                           "collapsed: the last evaluation has an SLO attainment of 0.970 (doing "
+                           "nothing: 0.500) with 15.0 vCPU"));
     comm.rank = 1;
     assert_int_equal(convergence_tell(&c), ERR_OK);
     heard_end();
@@ -106,7 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_three_in_a_row),
-        cmocka_unit_test(test_trapped),
+        cmocka_unit_test(test_collapsed),
         cmocka_unit_test(test_the_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

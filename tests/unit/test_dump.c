@@ -236,7 +236,7 @@ static void test_another_number_is_noticed(void **state)
     expect_noticed(d, &last->value[7], 0.01f);
     expect_noticed(d, &last->logp[7], 0.01f);
     expect_noticed(d, &last->last_value[1], 0.01f);
-    expect_noticed(d, &last->row[0], 1.0f);
+    expect_noticed(d, &last->global_state[0], 1.0f);
     expect_noticed(d, &d->actor_in[d->n_actor_in / 2], 0.1f);
     expect_noticed(d, &d->critic_in[d->n_critic_in / 2], 0.1f);
     expect_noticed(d, &d->advantage[100], 0.01f);
@@ -248,11 +248,11 @@ static void test_another_number_is_noticed(void **state)
     last->flag.data[3] ^= 1;
     assert_true(count_wrong(d, NULL) > 0);
     last->flag.data[3] ^= 1;
-    uint32_t first = d->slice_of[0], e = 0;
-    while (d->slice_of[e] == first) {
+    uint32_t first = d->minibatch_of[0], e = 0;
+    while (d->minibatch_of[e] == first) {
         e++;
     }
-    d->slice_of[0] = d->slice_of[e], d->slice_of[e] = first; /* as large, but others */
+    d->minibatch_of[0] = d->minibatch_of[e], d->minibatch_of[e] = first; /* as large, but others */
     assert_true(count_wrong(d, NULL) > 0);
     karma__update_dump__free_unpacked(d, NULL);
 }

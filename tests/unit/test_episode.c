@@ -30,8 +30,8 @@ static int setup(void **state)
     static struct fixture f;
     static const char *const sets[] = {"game.horizon=12"};
     assert_int_equal(experiment_load(&f.x, "configs/experiments/quickstart.yaml", sets, 1), ERR_OK);
-    assert_int_equal(episode_init(&f.e, &f.x.arena, &f.x.world), ERR_OK);
-    f.n_services = f.x.world.topology.n_services;
+    assert_int_equal(episode_init(&f.e, &f.x.arena, &f.x.env_setup), ERR_OK);
+    f.n_services = f.x.env_setup.topology.n_services;
     *state = &f;
     return 0;
 }
@@ -45,7 +45,7 @@ static int teardown(void **state)
 /* Wants more than there can be, then less than there may be. */
 struct greedy {
     struct controller base;
-    int32_t wish;
+    int32_t requested;
 };
 
 static void greedy_reset(struct controller *c, const struct episode_id *episode,
@@ -59,14 +59,14 @@ static void greedy_reset(struct controller *c, const struct episode_id *episode,
 static void greedy_act(struct controller *c, int32_t *delta, const float *state)
 {
     (void)state;
-    for (int s = 0; s < c->world->topology.n_services; s++) {
-        delta[s] = ((struct greedy *)c)->wish;
+    for (int s = 0; s < c->env_setup->topology.n_services; s++) {
+        delta[s] = ((struct greedy *)c)->requested;
     }
 }
 
 static const struct controller_ops greedy_ops = {.reset = greedy_reset, .act = greedy_act};
 
-struct seen {
+struct observed {
     const struct fixture *f;
     int n_steps;
     double received, delta_sum;
@@ -76,7 +76,7 @@ struct seen {
 
 static enum err see(void *ctx, const struct episode_step *step)
 {
-    struct seen *s = ctx;
+    struct observed *s = ctx;
     assert_int_equal(step->step, s->n_steps++);
     s->received += step->truth->received;
     for (int i = 0; i < s->f->n_services; i++) {
@@ -86,28 +86,29 @@ static enum err see(void *ctx, const struct episode_step *step)
     return s->n_steps == 5 ? s->fails : ERR_OK;
 }
 
-static enum err play(struct fixture *f, struct episode_metrics *m, struct seen *seen, int32_t wish)
+static enum err play(struct fixture *f, struct episode_metrics *m, struct observed *observed,
+                     int32_t requested)
 {
-    struct greedy c = {.base = {.ops = &greedy_ops, .world = &f->x.world, .name = "greedy"},
-                       .wish = wish};
-    const struct episode_observer observer = {.ctx = seen, .see = see};
-    return episode_run(&f->e, m, &c.base, 0, &id, seen == NULL ? NULL : &observer);
+    struct greedy c = {.base = {.ops = &greedy_ops, .env_setup = &f->x.env_setup, .name = "greedy"},
+                       .requested = requested};
+    const struct episode_observer observer = {.ctx = observed, .see = see};
+    return episode_run(&f->e, m, &c.base, 0, &id, observed == NULL ? NULL : &observer);
 }
 
 static void no_change_costs_the_initial_replicas(void **state)
 {
     struct fixture *f = *state;
     struct episode_metrics m;
-    struct seen seen = {.f = f};
+    struct observed observed = {.f = f};
     double initial_m = 0;
     for (int s = 0; s < f->n_services; s++) {
         const struct service_cfg *c = &f->x.cfg.topology.services[s];
         initial_m += c->initial_replicas * c->cpu_m;
     }
-    assert_int_equal(play(f, &m, &seen, 0), ERR_OK);
-    assert_int_equal(seen.n_steps, 12);
-    assert_near(seen.delta_sum, 0, 0);
-    assert_true(seen.received > 0);
+    assert_int_equal(play(f, &m, &observed, 0), ERR_OK);
+    assert_int_equal(observed.n_steps, 12);
+    assert_near(observed.delta_sum, 0, 0);
+    assert_true(observed.received > 0);
     assert_near(m.vcpu, initial_m / 1000, 1e-9);
     assert_near(m.vcpu_h, m.vcpu * 12 * f->x.cfg.plant.period_s / 3600, 1e-9);
     assert_near(m.scalings, 0, 0);
@@ -118,8 +119,8 @@ static void bounds_hold_for_everybody(void **state)
     struct fixture *f = *state;
     const struct service_cfg *service = &f->x.cfg.topology.services[0];
     struct episode_metrics m;
-    struct seen up = {.f = f};
-    struct seen down = {.f = f};
+    struct observed up = {.f = f};
+    struct observed down = {.f = f};
     assert_int_equal(play(f, &m, &up, 1000), ERR_OK);
     assert_true(up.desired == (float)service->max_replicas);
     assert_int_equal(play(f, &m, &down, -1000), ERR_OK);
@@ -145,8 +146,8 @@ static void arrivals_do_not_depend_on_the_controller(void **state)
 {
     struct fixture *f = *state;
     struct episode_metrics m;
-    struct seen idle = {.f = f};
-    struct seen busy = {.f = f};
+    struct observed idle = {.f = f};
+    struct observed busy = {.f = f};
     assert_int_equal(play(f, &m, &idle, 0), ERR_OK);
     assert_int_equal(play(f, &m, &busy, 1), ERR_OK);
     assert_near(idle.received, busy.received, 0);
@@ -168,33 +169,34 @@ static enum err see_late(void *ctx, const struct episode_step *step)
 static void a_warm_up_is_played_and_not_counted(void **state)
 {
     struct fixture *f = *state;
-    struct greedy c = {.base = {.ops = &greedy_ops, .world = &f->x.world, .name = "greedy"},
-                       .wish = 1};
+    struct greedy c = {.base = {.ops = &greedy_ops, .env_setup = &f->x.env_setup, .name = "greedy"},
+                       .requested = 1};
     struct episode_metrics whole, late;
-    struct late seen = {0};
-    const struct episode_observer observer = {.ctx = &seen, .see = see_late};
+    struct late observed = {0};
+    const struct episode_observer observer = {.ctx = &observed, .see = see_late};
     assert_int_equal(play(f, &whole, NULL, 1), ERR_OK);
     f->e.warmup_s = 90;
     const enum err e = episode_run(&f->e, &late, &c.base, 0, &id, &observer);
     f->e.warmup_s = 0;
     assert_int_equal(e, ERR_OK);
-    assert_near(late.compliance, seen.compliant / seen.received, 1e-12);
+    assert_near(late.slo_attainment, observed.compliant / observed.received, 1e-12);
     assert_true(late.vcpu > whole.vcpu); /* it had more pods by then */
     assert_near(late.vcpu_h, late.vcpu * 6 * f->x.cfg.plant.period_s / 3600, 1e-9);
-    assert_true(isfinite(whole.bound) && isnan(late.bound));
-    assert_int_equal(episode_check_warmup(90, &f->x.world), ERR_OK);
-    assert_int_equal(episode_check_warmup(0, &f->x.world), ERR_OK);
-    assert_int_equal(episode_check_warmup(95, &f->x.world), ERR_CONFIG);
-    assert_int_equal(episode_check_warmup(180, &f->x.world), ERR_CONFIG); /* the whole episode */
+    assert_true(isfinite(whole.upper_bound) && isnan(late.upper_bound));
+    assert_int_equal(episode_check_warmup(90, &f->x.env_setup), ERR_OK);
+    assert_int_equal(episode_check_warmup(0, &f->x.env_setup), ERR_OK);
+    assert_int_equal(episode_check_warmup(95, &f->x.env_setup), ERR_CONFIG);
+    assert_int_equal(episode_check_warmup(180, &f->x.env_setup),
+                     ERR_CONFIG); /* the whole episode */
 }
 
 static void an_observer_can_stop_it(void **state)
 {
     struct fixture *f = *state;
     struct episode_metrics m;
-    struct seen seen = {.f = f, .fails = ERR_IO};
-    assert_int_equal(play(f, &m, &seen, 0), ERR_IO);
-    assert_int_equal(seen.n_steps, 5);
+    struct observed observed = {.f = f, .fails = ERR_IO};
+    assert_int_equal(play(f, &m, &observed, 0), ERR_IO);
+    assert_int_equal(observed.n_steps, 5);
 }
 
 int main(void)

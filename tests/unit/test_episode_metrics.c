@@ -91,7 +91,7 @@ static void test_two_periods(void **state)
     step(&f->account, &BAD, 0, 0, true);
     struct episode_metrics m;
     episode_metrics_finish(&m, &f->account, NULL, 0, 10, &CFG);
-    assert_near(m.compliance, 3000.0 / 8000);
+    assert_near(m.slo_attainment, 3000.0 / 8000);
     assert_near(m.success, 5000.0 / 8000);
     /* 200 waiting on average; 8000 requests in 30 s would be 533.3 if each waited its 2 s */
     assert_near(m.pending, 200 / (8000.0 / 30 * 2));
@@ -134,7 +134,7 @@ static void test_clear_forgets(void **state)
     step(&f->account, &GOOD, -1, 0, false);
     struct episode_metrics m;
     episode_metrics_finish(&m, &f->account, NULL, 0, -1, &CFG);
-    assert_near(m.compliance, 2900.0 / 3000);
+    assert_near(m.slo_attainment, 2900.0 / 3000);
     assert_near(m.scalings, 240);
     assert_near(m.flips, 0);
     assert_near(m.conflicts, 0);
@@ -158,7 +158,7 @@ static void test_no_requests(void **state)
     step(&f->account, &GOOD, 0, 0, false);
     episode_metrics_finish(&m, &f->account, cohorts, 3, 0, &CFG);
     assert_true(episode_metrics_scored(&m));
-    assert_near(m.compliance, 2900.0 / 3000);
+    assert_near(m.slo_attainment, 2900.0 / 3000);
 }
 
 static void test_received_but_none_answered(void **state)
@@ -168,7 +168,7 @@ static void test_received_but_none_answered(void **state)
     step(&f->account, &lost, 0, 0, false);
     struct episode_metrics m;
     episode_metrics_finish(&m, &f->account, NULL, 0, -1, &CFG);
-    assert_near(m.compliance, 0);
+    assert_near(m.slo_attainment, 0);
     assert_near(m.success, 0);
     assert_near(m.pending, 0.25); /* 1 of 30 / 15 s x 2 s */
     assert_true(isnan(m.latency));
@@ -296,19 +296,19 @@ static void test_names_follow_the_struct(void **state)
 {
     (void)state;
     struct episode_metrics m = {0};
-    m.compliance = 1;
+    m.slo_attainment = 1;
     m.latency = 2;
     m.conflicts = 3;
     const double *values = (const double *)&m;
     for (int i = 0; i < METRIC_COUNT; i++) {
-        double want = strcmp(metric_info[i].name, "compliance") == 0  ? 1
-                      : strcmp(metric_info[i].name, "latency") == 0   ? 2
-                      : strcmp(metric_info[i].name, "conflicts") == 0 ? 3
-                                                                      : 0;
+        double want = strcmp(metric_info[i].name, "slo_attainment") == 0 ? 1
+                      : strcmp(metric_info[i].name, "latency") == 0      ? 2
+                      : strcmp(metric_info[i].name, "conflicts") == 0    ? 3
+                                                                         : 0;
         assert_near(values[i], want);
         assert_true(strlen(metric_info[i].doc) > 0);
     }
-    assert_string_equal(metric_info[0].name, "compliance");
+    assert_string_equal(metric_info[0].name, "slo_attainment");
 }
 
 #define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

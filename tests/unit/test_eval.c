@@ -27,7 +27,8 @@ static struct eval *make(struct experiment *x, const char *const *with, int n)
     struct eval *e = NULL;
     assert_int_equal(experiment_load(x, config, with, n), ERR_OK);
     struct eval_teams *teams = ARENA_NEW(&x->arena, x->cfg.eval.n_controllers, struct eval_teams);
-    assert_int_equal(eval_new(&e, &x->arena, &x->cfg.eval, &x->world, &x->rules, teams), ERR_OK);
+    assert_int_equal(eval_new(&e, &x->arena, &x->cfg.eval, &x->env_setup, &x->rules, teams),
+                     ERR_OK);
     return e;
 }
 
@@ -97,7 +98,8 @@ static void names_are_unique(void **state)
     struct eval_teams teams[3] = {{NULL, NULL, 0}};
     assert_int_equal(experiment_load(&x, config, twice, 1), ERR_OK);
     log_set_sink(hear, &heard);
-    assert_int_equal(eval_new(&e, &x.arena, &x.cfg.eval, &x.world, &x.rules, teams), ERR_CONFIG);
+    assert_int_equal(eval_new(&e, &x.arena, &x.cfg.eval, &x.env_setup, &x.rules, teams),
+                     ERR_CONFIG);
     log_set_sink(NULL, NULL);
     assert_int_equal(heard.n, 1);
     assert_non_null(strstr(heard.line, "eval.controllers.0 and .2 are both called 'khpa'"));
@@ -128,7 +130,8 @@ static void the_training_domain_is_refused_below_the_configuration(void **state)
     assert_int_equal(experiment_load(&x, config, sets, SETS), ERR_OK);
     x.cfg.eval.split = RNG_TRAIN;
     log_set_sink(hear, &heard);
-    assert_int_equal(eval_new(&e, &x.arena, &x.cfg.eval, &x.world, &x.rules, teams), ERR_CONFIG);
+    assert_int_equal(eval_new(&e, &x.arena, &x.cfg.eval, &x.env_setup, &x.rules, teams),
+                     ERR_CONFIG);
     log_set_sink(NULL, NULL);
     assert_non_null(strstr(heard.line, "never from those that policies were trained on"));
     experiment_release(&x);
@@ -145,9 +148,10 @@ static void domains_share_no_episode(void **state)
     struct episode_metrics m[3];
     static const enum rng_split splits[3] = {RNG_TRAIN, RNG_DEV, RNG_TEST_SPLIT};
     assert_int_equal(experiment_load(&x, config, sets, SETS), ERR_OK);
-    assert_int_equal(episode_init(&e, &x.arena, &x.world), ERR_OK);
+    assert_int_equal(episode_init(&e, &x.arena, &x.env_setup), ERR_OK);
     assert_int_equal(
-        controller_new(&c, &x.arena, &x.cfg.eval.controllers[0], &x.world, &x.rules, NULL), ERR_OK);
+        controller_new(&c, &x.arena, &x.cfg.eval.controllers[0], &x.env_setup, &x.rules, NULL),
+        ERR_OK);
     for (int i = 0; i < 3; i++) {
         const struct episode_id id = {.seed = 1, .split = splits[i], .env = 2};
         assert_int_equal(episode_run(&e, &m[i], c, 0, &id, NULL), ERR_OK);

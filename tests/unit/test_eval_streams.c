@@ -1,4 +1,4 @@
-/* An interval follows from the names of its number. Its bits are the same whoever else is listed,
+/* An interval follows from the names of its number. Its bits are the same whoever else is shown,
  * whatever other scenarios there are, in which order they stand and how many metrics there are. */
 #include "core/base/rng.h"
 #include "tests/unit/eval_rows.h"
@@ -38,11 +38,11 @@ static int index_of(const int *list, int n, int who)
 static const struct selection *current; /* for noisy(), which has no argument for it */
 
 /* A value of the names, the training seed and the episode. Rules cost less than policies, which
- * makes frontiers defined, and nothing is worse than ff, which leaves headroom. The bound does not
- * know controllers. */
+ * makes frontiers defined, and nothing is worse than ff, which leaves headroom. The upper bound
+ * does not know controllers. */
 static double noisy(const struct eval_row *r, int metric)
 {
-    const bool bound = metric == METRIC_OF(bound);
+    const bool bound = metric == METRIC_OF(upper_bound);
     const int who = bound ? 0 : current->controllers[r->controller];
     const uint32_t row = (uint32_t)(who * 16 + (bound ? 0 : r->train));
     const uint32_t scenario = (uint32_t)current->scenarios[r->scenario];
@@ -55,9 +55,9 @@ static double noisy(const struct eval_row *r, int metric)
 static void claim(struct fixture *x, int arm, int baseline)
 {
     const struct selection *c = current;
-    x->primary[x->f.cfg.n_primary++] =
-        (struct primary_cfg){.better_index = index_of(c->controllers, c->n_controllers, arm),
-                             .than_index = index_of(c->controllers, c->n_controllers, baseline)};
+    x->claim_cfgs[x->f.cfg.n_claims++] =
+        (struct claim_cfg){.arm_index = index_of(c->controllers, c->n_controllers, arm),
+                           .baseline_index = index_of(c->controllers, c->n_controllers, baseline)};
 }
 
 static void evaluate(struct fixture *x, const struct selection *selected)
@@ -72,17 +72,17 @@ static void evaluate(struct fixture *x, const struct selection *selected)
         fake_eval_add(&x->f, controller_names[who], kinds[who], who != KHPA_50,
                       kinds[who] == kinds[POLICY] ? 3 : 1);
     }
-    x->f.cfg.primary = x->primary;
+    x->f.cfg.claims = x->claim_cfgs;
     x->f.cfg.effect_min = 0.02;
     fake_eval_fill(&x->f, noisy);
     assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(frontiers_init(&x->fr, &x->arena, &x->s, &x->scratch), ERR_OK);
 }
 
-/* Number of a controller among those that are listed. */
-static int listed(const struct fixture *x, const struct selection *selected, int who)
+/* Number of a controller among those that are shown. */
+static int shown_at(const struct fixture *x, const struct selection *selected, int who)
 {
-    return index_of(x->s.listed, x->s.n_listed,
+    return index_of(x->s.shown, x->s.n_shown,
                     index_of(selected->controllers, selected->n_controllers, who));
 }
 
@@ -133,7 +133,7 @@ static void means_do_not_move(void **state)
     static const int both[] = {NOTHING, KHPA, FF, POLICY};
     const struct fixture *x = *state;
     for (int i = 0; i < 4 * 2; i++) {
-        const int a = listed(x, &all, both[i / 2]), b = listed(&other, &some, both[i / 2]);
+        const int a = shown_at(x, &all, both[i / 2]), b = shown_at(&other, &some, both[i / 2]);
         const int u = scenario_index(&all, FLOOD + i % 2), v = scenario_index(&some, FLOOD + i % 2);
         for (int m = 0; m < METRIC_COUNT; m++) {
             assert_same(&summary_cell(&x->s, a, u, m)->value,
@@ -143,13 +143,13 @@ static void means_do_not_move(void **state)
     }
 }
 
-/* A table shows the bound of the controller that is listed first, whoever that is. */
-static void the_bound_is_the_same_for_all(void **state)
+/* A table shows the upper bound of the controller that is shown first, whoever that is. */
+static void the_upper_bound_is_the_same_for_all(void **state)
 {
     const struct fixture *x = *state;
-    for (int i = 1; i < x->s.n_listed; i++) {
-        assert_same(&summary_cell(&x->s, i, 0, METRIC_OF(bound))->value,
-                    &summary_cell(&x->s, 0, 0, METRIC_OF(bound))->value);
+    for (int i = 1; i < x->s.n_shown; i++) {
+        assert_same(&summary_cell(&x->s, i, 0, METRIC_OF(upper_bound))->value,
+                    &summary_cell(&x->s, 0, 0, METRIC_OF(upper_bound))->value);
     }
 }
 
@@ -158,11 +158,11 @@ static void differences_do_not_move(void **state)
     static const int both[] = {NOTHING, KHPA, FF};
     const struct fixture *x = *state;
     for (int i = 0; i < 3 * 2; i++) {
-        const struct summary_gap *a = summary_gap(&x->s, 0, listed(x, &all, both[i / 2]),
+        const struct summary_gap *a = summary_gap(&x->s, 0, shown_at(x, &all, both[i / 2]),
                                                   scenario_index(&all, FLOOD + i % 2));
-        const struct summary_gap *b = summary_gap(&other.s, 0, listed(&other, &some, both[i / 2]),
+        const struct summary_gap *b = summary_gap(&other.s, 0, shown_at(&other, &some, both[i / 2]),
                                                   scenario_index(&some, FLOOD + i % 2));
-        assert_same(&a->compliance.value, &b->compliance.value);
+        assert_same(&a->slo_attainment.value, &b->slo_attainment.value);
         assert_same(&a->vcpu_h.value, &b->vcpu_h.value);
         assert_same(&a->better.value, &b->better.value);
     }
@@ -182,8 +182,8 @@ static void frontiers_do_not_move(void **state)
                 assert_same(&a->diff, &b->diff);
             }
         }
-        assert_same(&frontiers_headroom(&x->fr, p, u)->compliance,
-                    &frontiers_headroom(&other.fr, q, v)->compliance);
+        assert_same(&frontiers_headroom(&x->fr, p, u)->slo_attainment,
+                    &frontiers_headroom(&other.fr, q, v)->slo_attainment);
         assert_same(&frontiers_headroom(&x->fr, p, u)->resilience,
                     &frontiers_headroom(&other.fr, q, v)->resilience);
     }
@@ -230,7 +230,7 @@ static void claims_do_not_move(void **state)
     assert_true(x->claims.items[0].p > 0.001 && x->claims.items[0].p < 1.0);
     /* The table of differences has the second claim as well: the same number, the same interval. */
     assert_same(&x->claims.items[1].share,
-                &summary_gap(&x->s, 0, listed(x, &one, FF), 0)->better.value);
+                &summary_gap(&x->s, 0, shown_at(x, &one, FF), 0)->better.value);
 }
 
 /* Neither the number of metrics nor their order is in a stream: it can be had from names alone. */
@@ -251,11 +251,11 @@ static void names_are_all_that_is_needed(void **state)
                            .resamples = 500,
                            .level = 0.95};
     assert_int_equal(twoway_bootstrap(&want, &b, NULL, 30, TWOWAY_MEAN, &cfg, &scratch), ERR_OK);
-    assert_same(&summary_cell(&x->s, listed(x, &all, KHPA), scenario, METRIC_OF(vcpu_h))->value,
+    assert_same(&summary_cell(&x->s, shown_at(x, &all, KHPA), scenario, METRIC_OF(vcpu_h))->value,
                 &want);
     cfg.stream = STAT_STREAM("mean", "policy", "khpa", "flood", "vcpu_h");
     assert_int_equal(twoway_bootstrap(&want, &a, &b, 30, TWOWAY_MEAN, &cfg, &scratch), ERR_OK);
-    assert_same(&summary_gap(&x->s, 0, listed(x, &all, KHPA), scenario)->vcpu_h.value, &want);
+    assert_same(&summary_gap(&x->s, 0, shown_at(x, &all, KHPA), scenario)->vcpu_h.value, &want);
     arena_release(&scratch);
 }
 
@@ -293,7 +293,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_two, teardown_two)
     const struct CMUnitTest tests[] = {
         TEST(means_do_not_move),
-        TEST(the_bound_is_the_same_for_all),
+        TEST(the_upper_bound_is_the_same_for_all),
         TEST(differences_do_not_move),
         TEST(frontiers_do_not_move),
         TEST(separations_do_not_move),

@@ -77,7 +77,7 @@ static enum err build_eval(void *ctx, struct arena *arena)
     struct eval *e;
     struct eval_teams *teams = ARENA_NEW(arena, x->cfg.eval.n_controllers, struct eval_teams);
     TRY(arena_error(arena));
-    return eval_new(&e, arena, &x->cfg.eval, &x->world, &x->rules, teams);
+    return eval_new(&e, arena, &x->cfg.eval, &x->env_setup, &x->rules, teams);
 }
 
 static void a_game_and_an_evaluation(void **state)
@@ -113,7 +113,7 @@ static enum err build_tables(void *ctx, struct arena *arena)
         e = frontiers_init(&x->fr, arena, &x->s, &scratch);
     }
     if (e == ERR_OK) {
-        e = separation_init(&x->gate, arena, &x->s, &scratch);
+        e = separation_init(&x->separation, arena, &x->s, &scratch);
     }
     arena_release(&scratch);
     return e;
@@ -126,10 +126,10 @@ static void tables_of_an_evaluation(void **state)
     x = *state;
     fake_eval_init(&x->f, 2, 3);
     x->f.cfg.resamples = 10;
-    x->f.cfg.gate = "khpa";
-    x->primary[0] = (struct primary_cfg){.better = "policy", .than = "khpa"};
-    x->f.cfg.primary = x->primary;
-    x->f.cfg.n_primary = 1;
+    x->f.cfg.separation = "khpa";
+    x->claim_cfgs[0] = (struct claim_cfg){.arm = "policy", .baseline = "khpa"};
+    x->f.cfg.claims = x->claim_cfgs;
+    x->f.cfg.n_claims = 1;
     fake_eval_add(&x->f, "nothing", &controller_nothing, true, 1);
     fake_eval_add(&x->f, "khpa", &controller_khpa, true, 1);
     fake_eval_add(&x->f, "ff", &controller_ff, true, 1);

@@ -1,7 +1,7 @@
 /* explore: the rule when nothing is drawn, uniform changes when everything is, the share in
  * between; always inside the bounds, and a pure function of the episode. */
 #include "core/plant/schema.h"
-#include "tests/unit/game_world.h"
+#include "tests/unit/game_fixture.h"
 
 #include <math.h>
 
@@ -19,15 +19,15 @@ static const char WORLD[] = "controllers:\n"
 enum { RULE, NONE, SOME, ALL, HELD, FIXED, NESTED };
 
 struct fixture {
-    struct game_world w;
+    struct game_fixture w;
     float state[STATE_MAX];
 };
 
 static void start(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
-    game_world_open(&f->w, WORLD);
-    assert_int_equal(f->w.world.topology.n_services, SERVICES);
+    game_fixture_open(&f->w, WORLD);
+    assert_int_equal(f->w.env_setup.topology.n_services, SERVICES);
 }
 
 /* A state in which service s has `desired` replicas, and requests come. */
@@ -45,8 +45,8 @@ static void test_nothing_drawn(void **state)
     struct fixture f;
     (void)state;
     start(&f);
-    struct controller *rule = game_world_controller(&f.w, RULE);
-    struct controller *none = game_world_controller(&f.w, NONE);
+    struct controller *rule = game_fixture_controller(&f.w, RULE);
+    struct controller *none = game_fixture_controller(&f.w, NONE);
     const struct episode_id id = {.seed = 3, .env = 1};
     controller_reset(rule, &id, NULL);
     controller_reset(none, &id, NULL);
@@ -57,13 +57,13 @@ static void test_nothing_drawn(void **state)
         controller_act(none, b, f.state);
         assert_memory_equal(a, b, sizeof a);
     }
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 /* How often each change was made, -ALPHA .. ALPHA, by a controller that always sees 5 replicas. */
 static void count(int counts[2 * ALPHA + 1], struct fixture *f, int which, uint64_t seed)
 {
-    struct controller *c = game_world_controller(&f->w, which);
+    struct controller *c = game_fixture_controller(&f->w, which);
     const struct episode_id id = {.seed = seed, .env = 7};
     memset(counts, 0, (2 * ALPHA + 1) * sizeof *counts);
     controller_reset(c, &id, NULL);
@@ -103,7 +103,7 @@ static void test_shares(void **state)
     assert_memory_equal(again, counts, sizeof counts);
     count(again, &f, SOME, 4);
     assert_memory_not_equal(again, counts, sizeof counts);
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 /* Two explorers, one inside the other, draw independently: neither draws with 0.7 x 0.7. */
@@ -117,7 +117,7 @@ static void test_nested(void **state)
     for (int i = 0; i <= 2 * ALPHA; i++) {
         assert_share(counts[i], 0.51 / 7 + (i == ALPHA ? 0.49 : 0));
     }
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 /* Plays `steps` decisions in which every wish comes true; counts[r]: decisions after which a
@@ -125,7 +125,7 @@ static void test_nested(void **state)
 static int hold(int counts[11], struct fixture *f, int which, const struct episode_id *id,
                 int steps)
 {
-    struct controller *c = game_world_controller(&f->w, which);
+    struct controller *c = game_fixture_controller(&f->w, which);
     int changed = 0;
     memset(counts, 0, 11 * sizeof *counts);
     controller_reset(c, id, NULL);
@@ -172,7 +172,7 @@ static void test_held(void **state)
     for (int r = 1; r <= 10; r++) {
         assert_in_range(seen[r], 15, 65); /* 40 of 400 expected */
     }
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 static void test_bounds(void **state)
@@ -180,7 +180,7 @@ static void test_bounds(void **state)
     struct fixture f;
     (void)state;
     start(&f);
-    struct controller *c = game_world_controller(&f.w, ALL);
+    struct controller *c = game_fixture_controller(&f.w, ALL);
     const struct episode_id id = {.seed = 3};
     controller_reset(c, &id, NULL);
     for (int t = 0; t < STEPS; t++) {
@@ -193,7 +193,7 @@ static void test_bounds(void **state)
             assert_in_range(desired + delta[s], cfg->min_replicas, cfg->max_replicas);
         }
     }
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 int main(void)

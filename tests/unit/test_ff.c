@@ -1,6 +1,6 @@
 /* Feed-forward staffing against the queueing formula itself, evaluated pod by pod. */
 #include "core/controllers/ff.h"
-#include "tests/unit/game_world.h"
+#include "tests/unit/game_fixture.h"
 
 #include <math.h>
 
@@ -18,7 +18,7 @@ static const double VISITS[SERVICES] = {1, 1, 1, 2};
 static const double CAPACITY[SERVICES] = {100, 80, 150, 30};
 
 struct fixture {
-    struct game_world w;
+    struct game_fixture w;
     struct ff_params params; /* of the controller; a test may change them */
     struct controller *ff;
     float state[STATE_MAX];
@@ -27,7 +27,7 @@ struct fixture {
 
 static void open_world(struct fixture *f, const char *text)
 {
-    game_world_open(&f->w, text);
+    game_fixture_open(&f->w, text);
     memset(f->state, 0, sizeof f->state);
     memcpy(&f->params, f->w.root.controllers[0].method.params, sizeof f->params);
     f->w.root.controllers[0].method.params = &f->params;
@@ -36,23 +36,23 @@ static void open_world(struct fixture *f, const char *text)
 static void start(struct fixture *f, const char *text)
 {
     open_world(f, text);
-    f->ff = game_world_controller(&f->w, 0);
+    f->ff = game_fixture_controller(&f->w, 0);
 }
 
 static void stop(struct fixture *f)
 {
-    game_world_close(&f->w);
+    game_fixture_close(&f->w);
 }
 
 /* Replicas it asks for when the entry rate is constant over 10 s but for `rise`. */
 static const int *plan_for(struct fixture *f, double rate_5s, double rate_10s, double rise)
 {
     int32_t delta[SERVICES];
-    game_world_set_global(&f->w, f->state, GF_ENTRY_5S, rate_5s);
-    game_world_set_global(&f->w, f->state, GF_ENTRY_10S, rate_10s);
-    game_world_set_global(&f->w, f->state, GF_ENTRY_DIFF, rise);
+    game_fixture_set_global(&f->w, f->state, GF_ENTRY_5S, rate_5s);
+    game_fixture_set_global(&f->w, f->state, GF_ENTRY_10S, rate_10s);
+    game_fixture_set_global(&f->w, f->state, GF_ENTRY_DIFF, rise);
     for (int s = 0; s < SERVICES; s++) {
-        game_world_set(&f->w, f->state, s, SF_DESIRED, s + 2);
+        game_fixture_set(&f->w, f->state, s, SF_DESIRED, s + 2);
     }
     controller_act(f->ff, delta, f->state);
     for (int s = 0; s < SERVICES; s++) {
@@ -157,7 +157,7 @@ static void test_hold(void **state)
     const struct episode_id id = {0};
     open_world(&f, ROOMY);
     f.params.down_s = 60;
-    f.ff = game_world_controller(&f.w, 0);
+    f.ff = game_fixture_controller(&f.w, 0);
     for (int i = 0; i < 10; i++) {
         const double rate = i == 0 ? 700 : i <= 4 ? 350 : 140;
         assert_int_equal(plan_for(&f, rate, rate, 0)[0], expected[i]);

@@ -65,7 +65,7 @@ static void the_layout_is_the_documented_one(void **state)
 static void kinds_keep_their_numbers(void **state)
 {
     (void)state;
-    assert_int_equal(FRAME_TRAJECTORY, 1);
+    assert_int_equal(FRAME_ROLLOUT_BLOCK, 1);
     assert_int_equal(FRAME_WEIGHTS, 2);
     assert_int_equal(FRAME_CHECKPOINT, 3);
     assert_int_equal(FRAME_UPDATE_DUMP, 4);
@@ -199,10 +199,10 @@ static void expecting_names_source_place_and_reason(void **state)
     struct frame_reader r;
     struct frame f;
     frame_reader_init(&r, b.data, b.len, "policy/weights.bin");
-    assert_int_equal(frame_expect(&r, &f, FRAME_TRAJECTORY, 9), ERR_FORMAT);
+    assert_int_equal(frame_expect(&r, &f, FRAME_ROLLOUT_BLOCK, 9), ERR_FORMAT);
     assert_string_equal(log->last,
                         "error: policy/weights.bin, byte 0: a frame (weights) stands where "
-                        "another (trajectory) should");
+                        "another (rollout block) should");
     assert_int_equal(frame_expect(&r, &f, FRAME_WEIGHTS, 2), ERR_VERSION);
     assert_non_null(strstr(log->last, "weights frame of version 3, this program knows 1 to 2"));
     assert_int_equal(frame_expect(&r, &f, FRAME_WEIGHTS, 3), ERR_OK); /* none of it moved on */

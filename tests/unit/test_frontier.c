@@ -54,7 +54,7 @@ static double fixed_points(const struct eval_row *r, int metric)
     if (metric == METRIC_OF(vcpu_h)) {
         return cost[r->controller];
     }
-    if (metric == METRIC_OF(compliance) || metric == METRIC_OF(resilience)) {
+    if (metric == METRIC_OF(slo_attainment) || metric == METRIC_OF(resilience)) {
         return value[r->controller] + 0.1 * r->train;
     }
     return 0;
@@ -92,7 +92,7 @@ static void a_policy_at_its_own_cost(void **state)
     const struct frontier_gap *ff = frontiers_gap(&x->fr, 0, 2, 0);
     assert_near(ff->diff.value, -0.1, 1e-12);
     /* (.8 - .4) / (.9 - .4) */
-    assert_near(frontiers_headroom(&x->fr, 0, 0)->compliance.value, 0.8, 1e-12);
+    assert_near(frontiers_headroom(&x->fr, 0, 0)->slo_attainment.value, 0.8, 1e-12);
     assert_near(frontiers_headroom(&x->fr, 0, 0)->resilience.value, 0.8, 1e-12);
 }
 
@@ -137,13 +137,14 @@ static void episodes_without_a_value_are_left_out(void **state)
     assert_near(khpa->diff.value, whole.diff.value, 1e-12);
     assert_near(khpa->diff.hi, whole.diff.hi, 1e-12);
     assert_int_equal(khpa->undefined, 0);
-    assert_near(frontiers_headroom(&x->fr, 0, 0)->compliance.value, room.compliance.value, 1e-12);
+    assert_near(frontiers_headroom(&x->fr, 0, 0)->slo_attainment.value, room.slo_attainment.value,
+                1e-12);
     fake_eval_fill(&x->f, nothing_at_all);
     compare(x);
     khpa = frontiers_gap(&x->fr, 0, 1, 0);
     assert_true(isnan(khpa->cost) && isnan(khpa->value) && isnan(khpa->diff.value));
     assert_int_equal(khpa->undefined, x->f.cfg.resamples);
-    assert_true(isnan(frontiers_headroom(&x->fr, 0, 0)->compliance.value));
+    assert_true(isnan(frontiers_headroom(&x->fr, 0, 0)->slo_attainment.value));
 }
 
 static double cheap_policy(const struct eval_row *r, int metric)
@@ -193,7 +194,7 @@ static void no_rules_no_frontier(void **state)
     assert_int_equal(x->s.n_views, 3);
     for (int v = 0; v < 3; v++) {
         assert_int_equal(frontiers_gap(&x->fr, 0, 2, v)->n_arms, 0);
-        assert_true(isnan(frontiers_headroom(&x->fr, 0, v)->compliance.value));
+        assert_true(isnan(frontiers_headroom(&x->fr, 0, v)->slo_attainment.value));
     }
 }
 

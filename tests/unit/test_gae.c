@@ -11,7 +11,7 @@
 
 static const struct team_spec team = {.name = "none",
                                       .n_agents = 3,
-                                      .n_row = 1,
+                                      .n_global_state = 1,
                                       .n_obs = 1,
                                       .n_critic = 1,
                                       .n_factors = 1,
@@ -31,7 +31,7 @@ static void fill(struct block *b)
     for (int i = 0; i < E * T * A; i++) {
         b->reward[i] = draw(key, 0, i);
         b->value[i] = draw(key, 1, i);
-        b->boot[i] = draw(key, 2, i);
+        b->bootstrap_value[i] = draw(key, 2, i);
     }
     for (int i = 0; i < E * A; i++) {
         b->last_value[i] = draw(key, 3, i);
@@ -52,7 +52,7 @@ static double delta(const struct block *b, int e, int t, int a, double gamma)
     if (b->flag[e * T + t] == ENV_TERMINATED) {
         next = 0.0;
     } else if (b->flag[e * T + t] == ENV_TRUNCATED) {
-        next = (double)b->boot[i];
+        next = (double)b->bootstrap_value[i];
     }
     return (double)b->reward[i] + gamma * next - (double)b->value[i];
 }
@@ -105,7 +105,7 @@ static void test_by_hand(void **state)
     arena_init(&arena);
     assert_int_equal(block_init(&b, &arena, &spec, 0, 1, 3), ERR_OK);
     b.last_value[0] = 16.0f;
-    b.boot[A] = 6.0f;
+    b.bootstrap_value[A] = 6.0f;
     for (int t = 0; t < 3; t++) {
         b.reward[t * A] = (float[]){1, 2, 3}[t];
         b.value[t * A] = (float[]){4, 2, 8}[t];

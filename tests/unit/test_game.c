@@ -2,11 +2,11 @@
  * must see the same rows, rewards and metrics, bit by bit. */
 #include "core/plant/episode_metrics.h"
 #include "core/plant/reward.h"
-#include "tests/unit/game_world.h"
+#include "tests/unit/game_fixture.h"
 
 #include <math.h>
 
-enum { N_ENV = 3, HORIZON = 6, ROW_MAX = 256, MASK_MAX = 16, ACTION_MAX = 8, AGENTS = 4 };
+enum { N_ENV = 3, HORIZON = 6, GLOBAL_STATE_MAX = 256, MASK_MAX = 16, ACTION_MAX = 8, AGENTS = 4 };
 static const uint64_t SEED = 17;
 
 /* Episodes of 90 s; whatever is drawn, an attack or a fault begins within them. */
@@ -24,7 +24,7 @@ static const char WORLD[] =
 struct witness {
     struct episode_id id[N_ENV];
     int n_resets, n_targets, lid;
-    float state[ROW_MAX];
+    float state[GLOBAL_STATE_MAX];
     int n_state;
 };
 
@@ -47,11 +47,11 @@ static void witness_target(void *ctx, int lid, int32_t *target, const float *sta
 }
 
 struct fixture {
-    struct game_world w;
+    struct game_fixture w;
     struct env *env;
     struct witness witness;
     struct demonstrator demo;
-    float row[ROW_MAX];
+    float global_state[GLOBAL_STATE_MAX];
     uint32_t mask[MASK_MAX];
     int32_t action[N_ENV * ACTION_MAX];
     float reward[N_ENV * AGENTS];
@@ -70,17 +70,17 @@ static struct env *new_game(struct fixture *f, uint64_t seed, bool demonstrated)
 static void start(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
-    game_world_open(&f->w, WORLD);
+    game_fixture_open(&f->w, WORLD);
     f->witness.n_state = f->w.rules.n_state;
     f->demo = (struct demonstrator){&f->witness, witness_reset, witness_target};
     f->env = new_game(f, SEED, false);
-    assert_true(f->env->spec->teams[0]->n_row <= ROW_MAX &&
+    assert_true(f->env->spec->teams[0]->n_global_state <= GLOBAL_STATE_MAX &&
                 f->env->spec->teams[0]->n_agents == AGENTS);
 }
 
 static void stop(struct fixture *f)
 {
-    game_world_close(&f->w);
+    game_fixture_close(&f->w);
 }
 
 static void reset(struct env *env, int lid, uint32_t gid, uint32_t episode, int steps)
@@ -112,7 +112,7 @@ static void step(struct fixture *f, struct env *env)
 /* ---- the second loop ---- */
 
 struct mirror {
-    const struct world *world;
+    const struct env_setup *env_setup;
     const struct rules *rules;
     struct plant *plant; /* one environment */
     struct schedule schedule;
@@ -128,13 +128,14 @@ static void mirror_start(struct mirror *m, struct fixture *f, uint32_t gid, uint
 {
     struct arena *arena = &f->w.arena;
     const struct episode_id id = {SEED, RNG_TRAIN, gid, episode};
-    *m = (struct mirror){.world = &f->w.world, .rules = &f->w.rules};
+    *m = (struct mirror){.env_setup = &f->w.env_setup, .rules = &f->w.rules};
     m->scenario = (int)((gid + episode) % 3);
-    assert_int_equal(world_plant(&m->plant, arena, m->world, GROUND_CLUSTER, 1), ERR_OK);
+    assert_int_equal(env_setup_plant(&m->plant, arena, m->env_setup, PLANT_KIND_CLUSTER, 1),
+                     ERR_OK);
     assert_int_equal(schedule_init(&m->schedule, arena, HORIZON * 15), ERR_OK);
     assert_int_equal(rules_memory_init(&m->memory, arena, m->rules), ERR_OK);
     assert_int_equal(episode_account_init(&m->account, arena, 4), ERR_OK);
-    schedule_draw(&m->schedule, &m->world->scenarios[m->scenario], &id, HORIZON * 15);
+    schedule_draw(&m->schedule, &m->env_setup->scenarios[m->scenario], &id, HORIZON * 15);
     assert_int_equal(plant_reset(m->plant, 0, &id, &m->schedule, HORIZON), ERR_OK);
 }
 
@@ -144,8 +145,8 @@ static void mirror_step(struct mirror *m, const int32_t *action)
     struct reward_terms terms;
     rules_apply(m->delta, &conflict, &m->memory, m->rules, plant_state(m->plant, 0), action);
     assert_int_equal(plant_step(m->plant, m->delta, NULL, NULL), ERR_OK);
-    reward_of(&terms, plant_truth(m->plant, 0), m->world->cfg.plant,
-              m->world->cfg.topology->node_cpu_m);
+    reward_of(&terms, plant_truth(m->plant, 0), m->env_setup->cfg.plant,
+              m->env_setup->cfg.topology->node_cpu_m);
     episode_account_step(&m->account, plant_truth(m->plant, 0), &terms, m->delta, conflict);
     m->reward = terms.reward;
 }
@@ -155,17 +156,18 @@ static void mirror_finish(struct mirror *m)
     int n = 0;
     const struct plant_cohort *cohorts = plant_cohorts(m->plant, 0, &n);
     episode_metrics_finish(&m->metrics, &m->account, cohorts, n, m->schedule.onset_s,
-                           m->world->cfg.plant);
+                           m->env_setup->cfg.plant);
 }
 
 static void assert_same_view(struct fixture *f, int lid, const struct mirror *m)
 {
-    float row[ROW_MAX];
+    float global_state[GLOBAL_STATE_MAX];
     uint32_t mask[MASK_MAX];
     const struct team_spec *spec = f->env->spec->teams[0];
-    f->env->ops->row(f->env, lid, 0, f->row, f->mask);
-    rules_row(row, mask, m->rules, &m->memory, plant_state(m->plant, 0));
-    assert_memory_equal(f->row, row, (size_t)spec->n_row * sizeof *row);
+    f->env->ops->global_state(f->env, lid, 0, f->global_state, f->mask);
+    rules_global_state(global_state, mask, m->rules, &m->memory, plant_state(m->plant, 0));
+    assert_memory_equal(f->global_state, global_state,
+                        (size_t)spec->n_global_state * sizeof *global_state);
     assert_memory_equal(f->mask, mask, (size_t)(AGENTS * env_mask_words(spec)) * sizeof *mask);
 }
 
@@ -262,10 +264,11 @@ static uint64_t trace(struct fixture *f, struct env *env, int lid, uint32_t gid,
     for (uint32_t t = 0; t < HORIZON; t++) {
         choose(f, lid, gid, episode, t);
         step(f, env);
-        env->ops->row(env, lid, 0, f->row, f->mask);
-        f->row[env->spec->teams[0]->n_row] = f->reward[lid * AGENTS];
-        const unsigned char *bytes = (const unsigned char *)f->row;
-        for (size_t i = 0; i < (size_t)(env->spec->teams[0]->n_row + 1) * sizeof(float); i++) {
+        env->ops->global_state(env, lid, 0, f->global_state, f->mask);
+        f->global_state[env->spec->teams[0]->n_global_state] = f->reward[lid * AGENTS];
+        const unsigned char *bytes = (const unsigned char *)f->global_state;
+        for (size_t i = 0; i < (size_t)(env->spec->teams[0]->n_global_state + 1) * sizeof(float);
+             i++) {
             hash = (hash ^ bytes[i]) * 1099511628211u;
         }
     }
@@ -307,18 +310,19 @@ static void test_demonstrator(void **state)
     assert_int_equal(f.witness.n_resets, N_ENV);
     for (int t = 0; t < HORIZON; t++) {
         for (int e = 0; e < N_ENV; e++) {
-            env->ops->row(env, e, 0, f.row, f.mask);
+            env->ops->global_state(env, e, 0, f.global_state, f.mask);
             env->ops->demonstrate(env, e, 0, f.action + e * AGENTS);
             assert_int_equal(f.witness.lid, e);
-            assert_memory_equal(f.witness.state, f.row, (size_t)f.witness.n_state * sizeof(float));
-            rules_imitate(expected, &f.w.rules, NULL, f.row, two);
+            assert_memory_equal(f.witness.state, f.global_state,
+                                (size_t)f.witness.n_state * sizeof(float));
+            rules_imitate(expected, &f.w.rules, NULL, f.global_state, two);
             assert_memory_equal(f.action + e * AGENTS, expected, sizeof expected);
         }
         step(&f, env);
     }
     assert_int_equal(f.witness.n_targets, HORIZON * N_ENV);
     for (int s = 0; s < 4; s++) { /* four agents, four services: the wish came true */
-        assert_true(f.row[state_service_at(s, SF_DESIRED)] == 2);
+        assert_true(f.global_state[state_service_at(s, SF_DESIRED)] == 2);
     }
     stop(&f);
 }
@@ -339,7 +343,7 @@ static void test_no_allocation(void **state)
         }
         for (uint32_t t = 0; t < HORIZON; t++) {
             for (int e = 0; e < N_ENV; e++) {
-                env->ops->row(env, e, 0, f.row, f.mask);
+                env->ops->global_state(env, e, 0, f.global_state, f.mask);
                 env->ops->demonstrate(env, e, 0, f.action + e * AGENTS);
                 choose(&f, e, (uint32_t)e, episode, t);
             }

@@ -1,11 +1,19 @@
 /* A game of two teams that meet the plant by different interfaces: the rules, and an attacker that
  * the game does not know. What it does reaches the plant; what it leaves alone stays as it is, bit
  * by bit. */
-#include "tests/unit/game_world.h"
+#include "tests/unit/game_fixture.h"
 
 #include <math.h>
 
-enum { N_ENV = 2, HORIZON = 12, ROW_MAX = 256, MASK_MAX = 16, AGENTS = 4, RATES = 3, LOOKS = 2 };
+enum {
+    N_ENV = 2,
+    HORIZON = 12,
+    GLOBAL_STATE_MAX = 256,
+    MASK_MAX = 16,
+    AGENTS = 4,
+    RATES = 3,
+    LOOKS = 2
+};
 enum { DEFENDERS, ATTACKERS, TEAMS };
 static const uint64_t SEED = 17;
 static const char WORLD[] = "workload: {mean_rps: 30}\n"
@@ -43,14 +51,14 @@ static void flooder_observe(void *memory, const struct interface *i, const struc
     f->left = left;
 }
 
-static void flooder_row(float *row, uint32_t *mask, const void *memory, const struct interface *i,
-                        const struct sight *sight)
+static void flooder_global_state(float *global_state, uint32_t *mask, const void *memory,
+                                 const struct interface *i, const struct sight *sight)
 {
     const struct flooder *f = memory;
     (void)i;
     (void)sight;
-    row[0] = (float)f->left;
-    row[1] = (float)f->n_decisions;
+    global_state[0] = (float)f->left;
+    global_state[1] = (float)f->n_decisions;
     mask[0] = (1U << RATES) - 1U;
 }
 
@@ -82,13 +90,13 @@ static const struct interface_ops flooder_ops = {.name = "flooder",
                                                  .memory = flooder_new,
                                                  .begin = flooder_begin,
                                                  .observe = flooder_observe,
-                                                 .row = flooder_row,
+                                                 .global_state = flooder_global_state,
                                                  .apply = flooder_apply,
                                                  .reward = flooder_reward,
                                                  .finish = flooder_finish};
 static const struct team_spec flooder_spec = {.name = "flooder",
                                               .n_agents = 1,
-                                              .n_row = LOOKS,
+                                              .n_global_state = LOOKS,
                                               .n_norm = LOOKS,
                                               .n_obs = LOOKS,
                                               .n_critic = LOOKS,
@@ -104,14 +112,14 @@ static const struct interface flooder = {.ops = &flooder_ops,
 /* ---- both games beside each other ---- */
 
 struct fixture {
-    struct game_world w;
+    struct game_fixture w;
     struct env_spec spec;
     struct env *alone, *both;
 };
 
 /* What one of them shows and pays. */
-struct seen {
-    float row[N_ENV][ROW_MAX];
+struct observed {
+    float global_state[N_ENV][GLOBAL_STATE_MAX];
     uint32_t mask[N_ENV][MASK_MAX];
     float reward[N_ENV * AGENTS], paid[N_ENV];
     uint8_t flag[N_ENV];
@@ -120,11 +128,11 @@ struct seen {
 static void start(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
-    game_world_open(&f->w, WORLD);
+    game_fixture_open(&f->w, WORLD);
     const struct interface *const interfaces[TEAMS] = {&f->w.rules.interface, &flooder};
     assert_int_equal(interface_env_spec(&f->spec, &f->w.arena, interfaces, TEAMS), ERR_OK);
     const struct game_teams teams = {
-        .world = &f->w.world, .spec = &f->spec, .interfaces = interfaces};
+        .env_setup = &f->w.env_setup, .spec = &f->spec, .interfaces = interfaces};
     assert_int_equal(game_new(&f->alone, &f->w.arena, &f->w.rules, N_ENV, SEED, NULL), ERR_OK);
     assert_int_equal(game_new_teams(&f->both, &f->w.arena, &teams, N_ENV, SEED, NULL), ERR_OK);
     for (int lid = 0; lid < N_ENV; lid++) {
@@ -133,15 +141,15 @@ static void start(struct fixture *f)
     }
 }
 
-static void look(struct seen *s, struct env *env)
+static void look(struct observed *s, struct env *env)
 {
     for (int lid = 0; lid < N_ENV; lid++) {
-        env->ops->row(env, lid, DEFENDERS, s->row[lid], s->mask[lid]);
+        env->ops->global_state(env, lid, DEFENDERS, s->global_state[lid], s->mask[lid]);
     }
 }
 
 /* Any choices inside the masks of s; the attacker's is `rate`. */
-static void step(struct seen *s, struct env *env, int t, int rate)
+static void step(struct observed *s, struct env *env, int t, int rate)
 {
     int32_t defend[N_ENV * AGENTS], attack[N_ENV];
     const int words = env_mask_words(env->spec->teams[DEFENDERS]);
@@ -169,8 +177,8 @@ static void test_specs(void **state)
     assert_int_equal(two->n_stats, one->n_stats + 1);
     assert_string_equal(two->stat_names[EPISODE_REWARD_SQUARED], "reward_squared");
     assert_string_equal(two->stat_names[two->n_stats - 1], "flooder.spent");
-    assert_true(one->teams[DEFENDERS]->n_row <= ROW_MAX);
-    game_world_close(&f.w);
+    assert_true(one->teams[DEFENDERS]->n_global_state <= GLOBAL_STATE_MAX);
+    game_fixture_close(&f.w);
 }
 
 /* An attacker that does nothing changes nothing. */
@@ -178,13 +186,13 @@ static void test_idle_attacker(void **state)
 {
     (void)state;
     struct fixture f;
-    static struct seen a, b;
+    static struct observed a, b;
     double stats[2][64] = {{0}};
     start(&f);
     for (int t = 0; t < HORIZON; t++) {
         look(&a, f.alone);
         look(&b, f.both);
-        assert_memory_equal(a.row, b.row, sizeof a.row);
+        assert_memory_equal(a.global_state, b.global_state, sizeof a.global_state);
         assert_memory_equal(a.mask, b.mask, sizeof a.mask);
         step(&a, f.alone, t, 0);
         step(&b, f.both, t, 0);
@@ -200,7 +208,7 @@ static void test_idle_attacker(void **state)
     const size_t n = (size_t)f.alone->spec->n_stats;
     assert_memory_equal(stats[0], stats[1], n * sizeof **stats);
     assert_true(stats[1][n] == 0.0);
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 /* One that attacks spends its budget, and the defenders pay. */
@@ -208,13 +216,13 @@ static void test_attack(void **state)
 {
     (void)state;
     struct fixture f;
-    static struct seen a, b;
+    static struct observed a, b;
     double stats[64] = {0}, quiet = 0.0, attacked = 0.0;
-    float row[LOOKS], before;
+    float global_state[LOOKS], before;
     uint32_t mask[1];
     start(&f);
-    f.both->ops->row(f.both, 0, ATTACKERS, row, mask);
-    before = row[0];
+    f.both->ops->global_state(f.both, 0, ATTACKERS, global_state, mask);
+    before = global_state[0];
     assert_true(before > 0.0F && mask[0] == 0x7);
     for (int t = 0; t < HORIZON; t++) {
         look(&a, f.alone);
@@ -224,12 +232,12 @@ static void test_attack(void **state)
         quiet += (double)a.reward[0];
         attacked += (double)b.reward[0];
     }
-    f.both->ops->row(f.both, 0, ATTACKERS, row, mask);
-    assert_true(row[0] < before && row[1] == (float)HORIZON);
+    f.both->ops->global_state(f.both, 0, ATTACKERS, global_state, mask);
+    assert_true(global_state[0] < before && global_state[1] == (float)HORIZON);
     f.both->ops->stats(f.both, 0, stats);
-    assert_true(fabs(stats[f.both->spec->n_stats - 1] - (double)(before - row[0])) < 1.0);
+    assert_true(fabs(stats[f.both->spec->n_stats - 1] - (double)(before - global_state[0])) < 1.0);
     assert_true(attacked < quiet - 0.1);
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 /* Each interface's memory is made, or nothing is. */
@@ -240,7 +248,7 @@ static void test_memory(void **state)
     start(&f);
     const struct interface *const interfaces[TEAMS] = {&f.w.rules.interface, &flooder};
     const struct game_teams teams = {
-        .world = &f.w.world, .spec = &f.spec, .interfaces = interfaces};
+        .env_setup = &f.w.env_setup, .spec = &f.spec, .interfaces = interfaces};
     int failures = 0;
     for (uint64_t n = 1; n < 4; n++) {
         struct arena arena;
@@ -254,7 +262,7 @@ static void test_memory(void **state)
         arena_release(&arena);
     }
     assert_true(failures > 0);
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 int main(void)

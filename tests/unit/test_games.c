@@ -18,7 +18,7 @@ enum { AGENTS = 2, SEED = 5 };
  * uniform partner is greatest for the best row, so the optimum can be climbed to; next to it stand
  * penalties. */
 static const float payoff[3][3] = {{11, -1, 0}, {-1, 7, 2}, {0, 0, 5}};
-enum { MATRIX_ROW = 2, MATRIX_FACTORS = 2, MATRIX_CHOICES = 4 };
+enum { MATRIX_STATE = 2, MATRIX_FACTORS = 2, MATRIX_CHOICES = 4 };
 static const double MATRIX_BEST = 11 + 2;
 
 struct matrix {
@@ -26,16 +26,16 @@ struct matrix {
     int context[TILE];
 };
 
-static void matrix_see(const void *ctx, float *out, const float *row)
+static void matrix_see(const void *ctx, float *out, const float *global_state)
 {
     (void)ctx;
-    memcpy(out, row, MATRIX_ROW * sizeof(float));
+    memcpy(out, global_state, MATRIX_STATE * sizeof(float));
 }
 
-static void matrix_obs(const void *ctx, float *obs, int agent, const float *row)
+static void matrix_obs(const void *ctx, float *obs, int agent, const float *global_state)
 {
     (void)agent;
-    matrix_see(ctx, obs, row);
+    matrix_see(ctx, obs, global_state);
 }
 
 static enum err matrix_reset(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps)
@@ -46,11 +46,12 @@ static enum err matrix_reset(struct env *e, int lid, uint32_t gid, uint32_t epis
     return ERR_OK;
 }
 
-static void matrix_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
+static void matrix_global_state(struct env *e, int lid, int team, float *global_state,
+                                uint32_t *mask)
 {
     (void)team;
-    row[0] = (float)((struct matrix *)e)->context[lid];
-    row[1] = 1.0f - row[0];
+    global_state[0] = (float)((struct matrix *)e)->context[lid];
+    global_state[1] = 1.0f - global_state[0];
     for (int agent = 0; agent < AGENTS; agent++) {
         mask[agent * MATRIX_FACTORS] = 0x7; /* choice 3 is forbidden */
         mask[agent * MATRIX_FACTORS + 1] = 0x3;
@@ -80,13 +81,13 @@ static enum err matrix_step(struct env *e, const int32_t *const *actions, float 
 }
 
 static const struct env_ops matrix_ops = {
-    .reset = matrix_reset, .row = matrix_row, .step = matrix_step};
+    .reset = matrix_reset, .global_state = matrix_global_state, .step = matrix_step};
 static const struct team_spec matrix_team = {.name = "matrix",
                                              .n_agents = AGENTS,
-                                             .n_row = MATRIX_ROW,
-                                             .n_norm = MATRIX_ROW,
-                                             .n_obs = MATRIX_ROW,
-                                             .n_critic = MATRIX_ROW,
+                                             .n_global_state = MATRIX_STATE,
+                                             .n_norm = MATRIX_STATE,
+                                             .n_obs = MATRIX_STATE,
+                                             .n_critic = MATRIX_STATE,
                                              .n_factors = MATRIX_FACTORS,
                                              .n_choices = MATRIX_CHOICES,
                                              .obs = matrix_obs,
@@ -101,12 +102,12 @@ static double matrix_score(const struct team *team, struct team_scratch *s)
     double sum = 0.0;
     for (int context = 0; context < 2; context++) {
         struct matrix m = {.env = {.n_env = 1}, .context = {context}};
-        float row[MATRIX_ROW], logp[AGENTS];
+        float global_state[MATRIX_STATE], logp[AGENTS];
         uint32_t mask[AGENTS * MATRIX_FACTORS];
         int32_t action[AGENTS * MATRIX_FACTORS];
-        matrix_row(&m.env, 0, 0, row, mask);
-        team_act(team, s, action, logp, row, mask, 1, ACT_ARGMAX, (struct rng_key){{0}}, NULL, 0,
-                 0);
+        matrix_global_state(&m.env, 0, 0, global_state, mask);
+        team_act(team, s, action, logp, global_state, mask, 1, ACT_ARGMAX, (struct rng_key){{0}},
+                 NULL, 0, 0);
         sum += matrix_payoff(context, action);
     }
     return sum / 2;
@@ -114,23 +115,23 @@ static double matrix_score(const struct team *team, struct team_scratch *s)
 
 /* ---- the meeting game ---- */
 
-enum { LINE = 7, LINE_ROW = 2 + 2 * LINE, LINE_HORIZON = 12, LEFT = 0, STAY = 1, RIGHT = 2 };
+enum { LINE = 7, LINE_STATE = 2 + 2 * LINE, LINE_HORIZON = 12, LEFT = 0, STAY = 1, RIGHT = 2 };
 
 struct meeting {
     struct env env;
     int at[TILE][AGENTS], left[TILE];
 };
 
-static void line_see(const void *ctx, float *out, const float *row)
+static void line_see(const void *ctx, float *out, const float *global_state)
 {
     (void)ctx;
-    memcpy(out, row, LINE_ROW * sizeof(float));
+    memcpy(out, global_state, LINE_STATE * sizeof(float));
 }
 
-static void line_obs(const void *ctx, float *obs, int agent, const float *row)
+static void line_obs(const void *ctx, float *obs, int agent, const float *global_state)
 {
     (void)agent;
-    line_see(ctx, obs, row);
+    line_see(ctx, obs, global_state);
 }
 
 static enum err line_reset(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps)
@@ -143,15 +144,15 @@ static enum err line_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     return ERR_OK;
 }
 
-static void line_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
+static void line_global_state(struct env *e, int lid, int team, float *global_state, uint32_t *mask)
 {
     (void)team;
     const struct meeting *m = (struct meeting *)e;
-    memset(row, 0, LINE_ROW * sizeof(float));
+    memset(global_state, 0, LINE_STATE * sizeof(float));
     for (int agent = 0; agent < AGENTS; agent++) {
         int at = m->at[lid][agent];
-        row[agent] = (float)at;
-        row[2 + agent * LINE + at] = 1.0f;
+        global_state[agent] = (float)at;
+        global_state[2 + agent * LINE + at] = 1.0f;
         mask[agent] = (at > 0 ? 1U << LEFT : 0U) | 1U << STAY | (at < LINE - 1 ? 1U << RIGHT : 0U);
     }
 }
@@ -187,14 +188,16 @@ static void line_demonstrate(struct env *e, int lid, int team, int32_t *action)
     action[1] = gap == 1 || gap == -1 ? STAY : gap > 0 ? LEFT : RIGHT;
 }
 
-static const struct env_ops line_ops = {
-    .reset = line_reset, .row = line_row, .step = line_step, .demonstrate = line_demonstrate};
+static const struct env_ops line_ops = {.reset = line_reset,
+                                        .global_state = line_global_state,
+                                        .step = line_step,
+                                        .demonstrate = line_demonstrate};
 static const struct team_spec line_team = {.name = "meeting",
                                            .n_agents = AGENTS,
-                                           .n_row = LINE_ROW,
+                                           .n_global_state = LINE_STATE,
                                            .n_norm = 2,
-                                           .n_obs = LINE_ROW,
-                                           .n_critic = LINE_ROW,
+                                           .n_obs = LINE_STATE,
+                                           .n_critic = LINE_STATE,
                                            .n_factors = 1,
                                            .n_choices = 3,
                                            .obs = line_obs,
@@ -221,12 +224,12 @@ static double line_return(const struct team *team, struct team_scratch *s, int a
     double sum = 0.0;
     uint8_t flag = ENV_RUNNING;
     while (flag == ENV_RUNNING) {
-        float row[LINE_ROW], logp[AGENTS], reward[AGENTS];
+        float global_state[LINE_STATE], logp[AGENTS], reward[AGENTS];
         uint32_t mask[AGENTS];
         int32_t action[AGENTS];
-        line_row(&m.env, 0, 0, row, mask);
-        team_act(team, s, action, logp, row, mask, 1, ACT_ARGMAX, (struct rng_key){{0}}, NULL, 0,
-                 0);
+        line_global_state(&m.env, 0, 0, global_state, mask);
+        team_act(team, s, action, logp, global_state, mask, 1, ACT_ARGMAX, (struct rng_key){{0}},
+                 NULL, 0, 0);
         OK(line_step(&m.env, (const int32_t *const[]){action}, (float *const[]){reward}, &flag));
         sum += (double)reward[0];
     }

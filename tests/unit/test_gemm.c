@@ -15,7 +15,7 @@
 
 enum { ELEMENTS = 1 << 18 };
 
-struct world {
+struct fixture {
     struct arena arena;
     float *x, *y, *w, *b, *got, *want;
 };
@@ -35,7 +35,7 @@ static void fill(float *p, size_t n, uint32_t stream)
 
 static int setup(void **state)
 {
-    static struct world s;
+    static struct fixture s;
     float **const arrays[] = {&s.x, &s.y, &s.w, &s.b, &s.got, &s.want};
     arena_init(&s.arena);
     for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
@@ -51,7 +51,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    arena_release(&((struct world *)*state)->arena);
+    arena_release(&((struct fixture *)*state)->arena);
     return 0;
 }
 
@@ -61,7 +61,7 @@ struct shape {
 };
 
 /* The outputs start equal and are compared whole: gaps and what lies behind must stay too. */
-static void assert_same(struct world *s, size_t n, const char *form, const struct shape *c)
+static void assert_same(struct fixture *s, size_t n, const char *form, const struct shape *c)
 {
     if (memcmp(s->got, s->want, n * sizeof(float)) == 0) {
         return;
@@ -81,14 +81,14 @@ static size_t extent(int rows, int ld, int shift)
     return n;
 }
 
-static void restart(struct world *s, size_t n)
+static void restart(struct fixture *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         s->got[i] = s->want[i] = (float)(i % 13) * 0.125F - 0.5F;
     }
 }
 
-static void compare(struct world *s, const struct shape *c, const float *bias, bool add)
+static void compare(struct fixture *s, const struct shape *c, const float *bias, bool add)
 {
     const int ldk = c->k + c->gap, ldn = c->n + c->gap, at = c->shift;
     const float *x = s->x + at, *w = s->w + at, *dy = s->y + at;
@@ -119,7 +119,7 @@ static void compare(struct world *s, const struct shape *c, const float *bias, b
 /* Every remainder of rows and columns that a tile can meet. */
 static void test_remainders(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     for (int m = 1; m <= 26; m++) {
         for (int n = 1; n <= 68; n += m % 4 == 1 ? 1 : 5) {
             compare(s, &(struct shape){m, 7, n, 0, 0}, s->b, false);
@@ -133,7 +133,7 @@ static void test_remainders(void **state)
 /* Random sizes, leading dimensions and misalignment. */
 static void test_random_shapes(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     const struct rng_key key = rng_key(11, RNG_TEST, RNG_TRAIN);
     for (uint32_t i = 0; i < 120; i++) {
         const struct rng_block r = rng_philox(key, i, 0, 0, 0), q = rng_philox(key, i, 1, 0, 0);
@@ -152,7 +152,7 @@ static void test_large_shapes(void **state)
         {32, 128, 128, 0, 0}, {130, 300, 9, 5, 1},  {129, 33, 390, 2, 3}, {3, 512, 70, 0, 0},
         {5, 70, 512, 0, 0},   {1500, 12, 12, 0, 0}, {1, 512, 1, 0, 0},    {150, 200, 12, 1, 0},
     };
-    struct world *s = *state;
+    struct fixture *s = *state;
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         compare(s, &shapes[i], i % 2 ? NULL : s->b, i % 3 == 0);
     }
@@ -160,7 +160,7 @@ static void test_large_shapes(void **state)
 
 static void test_empty(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     compare(s, &(struct shape){0, 5, 5, 0, 0}, s->b, true);
     compare(s, &(struct shape){5, 0, 5, 0, 0}, s->b, true);
     compare(s, &(struct shape){5, 5, 0, 0, 0}, s->b, true);
@@ -201,7 +201,7 @@ static void test_special_values(void **state)
 {
     static const float odd[] = {-0.0F,    0x1p-149F, -0x1p-130F, 0x1p-75F,  0x1p100F,
                                 0x1p127F, 0.0F,      1.0F,       -0x1p-74F, 3.0F};
-    struct world *s = *state;
+    struct fixture *s = *state;
     float *const arrays[] = {s->x, s->y, s->w, s->b};
     for (size_t a = 0; a < 4; a++) {
         for (size_t i = 0; i < 8192; i++) {
@@ -227,7 +227,7 @@ static void test_special_values(void **state)
 /* The rows of a weight gradient may arrive in slices of any size. */
 static void test_slices_of_rows(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     enum { M = 67, K = 50, N = 41 };
     for (int slice = 1; slice <= M; slice += 3) {
         for (int few = 0; few < 2; few++) {
@@ -246,7 +246,7 @@ static void test_slices_of_rows(void **state)
 /* A row alone has the bits it has among others. */
 static void test_rows_alone(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     enum { M = 150, K = 61, N = 43 };
     restart(s, M * N);
     gemm_nn(GEMM_FIXED, s->want, N, s->x, K, s->w, N, s->b, M, K, N);
@@ -259,7 +259,7 @@ static void test_rows_alone(void **state)
 /* Two heads on one trunk: dx of both is one chain over both. */
 static void test_add_continues(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     enum { M = 20, K = 35, N = 30, HEAD = 13 };
     restart(s, M * K);
     gemm_nt(GEMM_FIXED, s->want, K, s->y, N, s->w, N, false, M, K, N);
@@ -269,7 +269,7 @@ static void test_add_continues(void **state)
 }
 
 /* |blas - ref| <= 2 K eps sum |a b|: the usual bound on a sum in any order. */
-static void assert_close(const struct world *s, int count, int depth)
+static void assert_close(const struct fixture *s, int count, int depth)
 {
     const float bound = 2.0F * (float)(depth + 1) * 0x1p-24F * (float)(depth + 1);
     for (int i = 0; i < count; i++) {
@@ -280,7 +280,7 @@ static void assert_close(const struct world *s, int count, int depth)
 static void test_blas_agrees(void **state)
 {
     static const int shapes[][3] = {{64, 110, 64}, {8, 64, 9}, {33, 17, 40}, {1, 5, 1}};
-    struct world *s = *state;
+    struct fixture *s = *state;
     gemm_init(GEMM_BLAS);
     for (size_t i = 0; i < 4; i++) {
         const int m = shapes[i][0], k = shapes[i][1], n = shapes[i][2];
@@ -303,7 +303,7 @@ static void test_blas_agrees(void **state)
  * gcc, clang, any -O. First computed by gemm_ref_nn. */
 static void test_digest(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     enum { M = 50, K = 70, N = 43 };
     uint64_t h = 14695981039346656037U;
     gemm_nn(GEMM_FIXED, s->got, N, s->x, K, s->w, N, s->b, M, K, N);

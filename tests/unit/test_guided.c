@@ -7,7 +7,7 @@
 #include "core/marl/loss.h"
 #include "core/marl/policy.h"
 #include "core/plant/reward.h"
-#include "tests/unit/guided_world.h"
+#include "tests/unit/guided_fixture.h"
 
 /* What choice k would execute, from the definition of the heads; alpha 3, bounds 1 to 10. */
 static int executed(const struct fixture *f, int k, int *service)
@@ -127,7 +127,7 @@ static void check_hard(const char *head, uint32_t n_episodes)
             }
             rules_apply(delta, &conflict, &f.memory, &f.w.rules, f.state, f.action);
             for (int a = 0; a < AGENTS; a++) {
-                assert_int_equal(f.memory.inside[a], 1);
+                assert_int_equal(f.memory.compliant[a], 1);
             }
         }
     }
@@ -136,7 +136,7 @@ static void check_hard(const char *head, uint32_t n_episodes)
     assert_int_equal(t.pairs, 4L * 50 * n_episodes);
     assert_true(t.refused > 5 * t.pairs && t.moved > t.pairs / 4);
     assert_true(t.forced == t.closed && t.forced > t.pairs / 100);
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 static void test_million_choices_inside(void **state)
@@ -166,10 +166,11 @@ static void test_free_is_untouched(void **state)
         observe(&plain);
         assert_memory_equal(f.mask, plain.mask, 2 * AGENTS * sizeof *f.mask);
         /* and what was seen before is seen now */
-        assert_memory_equal(f.row, plain.row, (size_t)plain.w.rules.spec.n_row * sizeof *f.row);
+        assert_memory_equal(f.global_state, plain.global_state,
+                            (size_t)plain.w.rules.spec.n_global_state * sizeof *f.global_state);
     }
-    game_world_close(&f.w);
-    game_world_close(&plain.w);
+    game_fixture_close(&f.w);
+    game_fixture_close(&plain.w);
 }
 
 /* The game, and its parts beside it: a plant and guides of their own. */
@@ -189,29 +190,29 @@ static void check_rewards(const char *more, double penalty, bool *was_outside)
     struct arena *arena = &f.w.arena;
     const struct rules *r = &f.w.rules;
     assert_int_equal(game_new(&env, arena, r, N, 9, NULL), ERR_OK);
-    assert_int_equal(world_plant(&plant, arena, &f.w.world, GROUND_CLUSTER, 1), ERR_OK);
-    assert_int_equal(schedule_init(&schedule, arena, f.w.world.n_seconds), ERR_OK);
+    assert_int_equal(env_setup_plant(&plant, arena, &f.w.env_setup, PLANT_KIND_CLUSTER, 1), ERR_OK);
+    assert_int_equal(schedule_init(&schedule, arena, f.w.env_setup.n_seconds), ERR_OK);
     assert_int_equal(guides_memory_init(&guides, arena, r->guides), ERR_OK);
     assert_int_equal(rules_memory_init(&memory, arena, r), ERR_OK);
     const struct episode_id id = {9, RNG_TRAIN, 1, 0};
-    schedule_draw(&schedule, &f.w.world.scenarios[0], &id, f.w.world.n_seconds);
-    assert_int_equal(plant_reset(plant, 0, &id, &schedule, f.w.world.cfg.horizon), ERR_OK);
+    schedule_draw(&schedule, &f.w.env_setup.scenarios[0], &id, f.w.env_setup.n_seconds);
+    assert_int_equal(plant_reset(plant, 0, &id, &schedule, f.w.env_setup.cfg.horizon), ERR_OK);
     for (int lid = 0; lid < N; lid++) {
         assert_int_equal(env->ops->reset(env, lid, (uint32_t)lid, 0, 0), ERR_OK);
     }
     guides_clear(&guides, r->guides);
     guides_update(&guides, r->guides, plant_state(plant, 0));
     for (uint32_t t = 0; t < STEPS; t++) {
-        bool inside[AGENTS], conflict;
-        env->ops->row(env, 1, 0, f.row, f.mask);
+        bool compliant[AGENTS], conflict;
+        env->ops->global_state(env, 1, 0, f.global_state, f.mask);
         memcpy(f.state, plant_state(plant, 0), (size_t)r->n_state * sizeof(float));
         for (int a = 0; a < AGENTS; a++) {
             float logits[CHOICES_MAX];
             int service;
             action[AGENTS + a] = sample(&f, logits, a, 0, t);
             const int change = executed(&f, action[AGENTS + a], &service);
-            inside[a] = change == 0 || guides_permits(&guides, r->guides, a, service, change);
-            *was_outside = *was_outside || !inside[a];
+            compliant[a] = change == 0 || guides_permits(&guides, r->guides, a, service, change);
+            *was_outside = *was_outside || !compliant[a];
         }
         assert_int_equal(
             env->ops->step(env, (const int32_t *const[]){action}, (float *const[]){reward}, flag),
@@ -220,18 +221,18 @@ static void check_rewards(const char *more, double penalty, bool *was_outside)
         assert_int_equal(plant_step(plant, delta, NULL, NULL), ERR_OK);
         guides_update(&guides, r->guides, plant_state(plant, 0));
         struct reward_terms terms;
-        reward_of(&terms, plant_truth(plant, 0), f.w.world.cfg.plant,
-                  f.w.world.topology.cfg->node_cpu_m);
+        reward_of(&terms, plant_truth(plant, 0), f.w.env_setup.cfg.plant,
+                  f.w.env_setup.topology.cfg->node_cpu_m);
         for (int a = 0; a < AGENTS; a++) {
             struct guides_reward own;
-            guides_reward(&own, &guides, r->guides, a, inside[a]);
-            assert_true(own.penalty == (inside[a] ? 0.0 : -penalty));
+            guides_reward(&own, &guides, r->guides, a, compliant[a]);
+            assert_true(own.penalty == (compliant[a] ? 0.0 : -penalty));
             assert_true(own.mission <= 0.0 && own.mission >= -0.25);
             const float want = (float)(terms.reward + own.mission + own.bonus + own.penalty);
             assert_memory_equal(&reward[AGENTS + a], &want, sizeof want);
         }
     }
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 static void test_reward_is_shifted_by_the_guide(void **state)
@@ -254,7 +255,7 @@ static void test_half_is_half(void **state)
     (void)state;
     enum { EPISODES = 1000, STEPS = 50 };
     static struct fixture f;
-    long bound[AGENTS] = {0}, both = 0, again = 0;
+    long active[AGENTS] = {0}, both = 0, again = 0;
     uint8_t first[AGENTS];
     open_world(&f, KARMA, "organisation: {hardness: 0.5}\n");
     const size_t n_mask = 2 * sizeof *f.mask;
@@ -264,27 +265,27 @@ static void test_half_is_half(void **state)
         for (int step = 0; step < STEPS; step++) {
             observe(&f);
             for (int a = 0; a < AGENTS; a++) {
-                bound[a] += f.memory.bound[a];
-                if (f.memory.bound[a] == 0) {
+                active[a] += f.memory.mask_active[a];
+                if (f.memory.mask_active[a] == 0) {
                     assert_memory_equal(f.mask + 2 * a, f.open + 2 * a, n_mask);
                 }
             }
-            both += f.memory.bound[0] & f.memory.bound[1];
+            both += f.memory.mask_active[0] & f.memory.mask_active[1];
             if (step == 0) {
-                memcpy(first, f.memory.bound, sizeof first);
+                memcpy(first, f.memory.mask_active, sizeof first);
             }
         }
         begin(&f, e % 10, e / 10); /* the same episode has the same coins */
         observe(&f);
-        again += memcmp(first, f.memory.bound, sizeof first) == 0 ? 1 : 0;
+        again += memcmp(first, f.memory.mask_active, sizeof first) == 0 ? 1 : 0;
     }
     const double n = (double)EPISODES * STEPS;
     for (int a = 0; a < AGENTS; a++) {
-        assert_true(fabs((double)bound[a] / n - 0.5) < 5.0 * 0.5 / sqrt(n));
+        assert_true(fabs((double)active[a] / n - 0.5) < 5.0 * 0.5 / sqrt(n));
     }
     assert_true(fabs((double)both / n - 0.25) < 5.0 * sqrt(0.25 * 0.75 / n));
     assert_int_equal(again, EPISODES);
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 static void test_coins_are_the_episodes(void **state)
@@ -304,7 +305,7 @@ static void test_coins_are_the_episodes(void **state)
                     for (int bit = 0; bit < 64; bit += AGENTS) {
                         rules_observe(&f.memory, &f.w.rules, f.state);
                         for (int a = 0; a < AGENTS; a++) {
-                            seen[seed][split][env][episode] |= (uint64_t)f.memory.bound[a]
+                            seen[seed][split][env][episode] |= (uint64_t)f.memory.mask_active[a]
                                                                << (bit + a);
                         }
                     }
@@ -318,7 +319,7 @@ static void test_coins_are_the_episodes(void **state)
             assert_true(all[i] != all[k]);
         }
     }
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 /* ---- forced choices teach nothing ---- */
@@ -333,11 +334,11 @@ static void test_one_choice_has_no_weight(void **state)
     open_world(&f, KARMA, "");
     begin(&f, 0, 0);
     for (int s = 0; s < S; s++) { /* busy, but nothing is wrong: nobody may do anything */
-        game_world_set(&f.w, f.state, s, SF_DESIRED, 3);
-        game_world_set(&f.w, f.state, s, SF_UTIL_10S, 0.5);
+        game_fixture_set(&f.w, f.state, s, SF_DESIRED, 3);
+        game_fixture_set(&f.w, f.state, s, SF_UTIL_10S, 0.5);
     }
-    game_world_set_global(&f.w, f.state, GF_ENTRY_10S, 30);
-    game_world_set_global(&f.w, f.state, GF_ENTRY_30S, 30);
+    game_fixture_set_global(&f.w, f.state, GF_ENTRY_10S, 30);
+    game_fixture_set_global(&f.w, f.state, GF_ENTRY_30S, 30);
     observe(&f);
     const struct team_spec *spec = &f.w.rules.spec;
     for (int a = 0; a < AGENTS; a++) {
@@ -364,7 +365,7 @@ static void test_one_choice_has_no_weight(void **state)
         }
     }
     assert_true(sums.weight == 0.0 && sums.loss == 0.0 && sums.entropy == 0.0);
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 /* ---- one agent, authority ---- */
@@ -401,8 +402,8 @@ static void test_one_agent_has_the_union(void **state)
         }
     }
     assert_true(open > 2000);
-    game_world_close(&f.w);
-    game_world_close(&four.w);
+    game_fixture_close(&f.w);
+    game_fixture_close(&four.w);
 }
 
 static void test_authority(void **state)
@@ -410,7 +411,7 @@ static void test_authority(void **state)
     (void)state;
     static struct fixture f;
     struct {
-        int wish[AGENTS], sum, ranked;
+        int requested[AGENTS], sum, ranked;
         bool conflict;
     } cases[] = {
         {{3, -1, 0, 0}, 2, -1, true}, /* ddos (1) stands above bottleneck (0) */
@@ -426,23 +427,23 @@ static void test_authority(void **state)
             int32_t delta[S];
             bool conflict = false;
             begin(&f, 0, 0);
-            game_world_set(&f.w, f.state, 1, SF_DESIRED, 5);
+            game_fixture_set(&f.w, f.state, 1, SF_DESIRED, 5);
             observe(&f);
             for (int a = 0; a < AGENTS; a++) {
-                const int d = cases[i].wish[a];
+                const int d = cases[i].requested[a];
                 f.action[a] = d == 0 ? 0 : 1 + 6 + (d < 0 ? d + 3 : d + 2);
             }
             rules_apply(delta, &conflict, &f.memory, &f.w.rules, f.state, f.action);
             assert_int_equal(delta[1], ranked ? cases[i].ranked : cases[i].sum);
             assert_int_equal(conflict, cases[i].conflict);
-            assert_true(f.memory.last[0] == (cases[i].wish[0] != 0 ? 1.0F : -1.0F));
+            assert_true(f.memory.last_action[0] == (cases[i].requested[0] != 0 ? 1.0F : -1.0F));
         }
-        game_world_close(&f.w);
+        game_fixture_close(&f.w);
     }
-    assert_int_equal(game_world_try(&f.w, text_of(&f, "", "game: {authority: [nobody]}\n")),
+    assert_int_equal(game_fixture_try(&f.w, text_of(&f, "", "game: {authority: [nobody]}\n")),
                      ERR_CONFIG);
     assert_non_null(strstr(f.w.log, "nobody"));
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 /* ---- errors, memory ---- */
@@ -452,20 +453,20 @@ static void test_agents_must_agree(void **state)
     (void)state;
     static struct fixture f;
     assert_int_equal(
-        game_world_try(&f.w, text_of(&f, KARMA, "game: {agents: [bottleneck, ddos, failure]}\n")),
+        game_fixture_try(&f.w, text_of(&f, KARMA, "game: {agents: [bottleneck, ddos, failure]}\n")),
         ERR_CONFIG);
     assert_non_null(strstr(f.w.log, "game.agents has no 'resource'"));
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
     assert_int_equal(
-        game_world_try(
+        game_fixture_try(
             &f.w, text_of(&f, KARMA, "game: {agents: [bottleneck, ddos, failure, resource, x]}\n")),
         ERR_CONFIG);
     assert_non_null(strstr(f.w.log, "agent 'x' plays no role"));
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
     open_world(&f, KARMA, "game: {agents: [resource, ddos, failure, bottleneck]}\n");
     assert_int_equal(f.w.rules.guide_of[0], 3);
     assert_int_equal(f.w.rules.guide_of[3], 0);
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 static void test_decisions_allocate_nothing(void **state)
@@ -486,7 +487,7 @@ static void test_decisions_allocate_nothing(void **state)
         rules_reward(&reward, &f.memory, &f.w.rules, 0);
     }
     assert_int_equal(mem_calls(), before);
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 /* A demonstration stays inside what the mask leaves, or cloning would meet log 0. */
@@ -512,7 +513,7 @@ static void test_demonstrations_keep_inside(void **state)
         }
     }
     assert_true(moved > 5000);
-    game_world_close(&f.w);
+    game_fixture_close(&f.w);
 }
 
 int main(void)

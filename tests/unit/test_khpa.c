@@ -243,25 +243,25 @@ static void test_bounds(void **state)
 static void test_services_are_independent(void **state)
 {
     (void)state;
-    struct game_world w;
+    struct game_fixture w;
     int32_t delta[2];
     float s[KHPA_STATE_MAX] = {0};
-    game_world_open(&w, "topology: {services: [{name: a, cpu_m: 500, entry: true, calls: [b]}, "
-                        "{name: b, cpu_m: 200}]}\n"
-                        "controllers: [{khpa: {behavior: default, target: 0.5, down_s: 60}}]\n");
-    struct controller *c = game_world_controller(&w, 0);
+    game_fixture_open(&w, "topology: {services: [{name: a, cpu_m: 500, entry: true, calls: [b]}, "
+                          "{name: b, cpu_m: 200}]}\n"
+                          "controllers: [{khpa: {behavior: default, target: 0.5, down_s: 60}}]\n");
+    struct controller *c = game_fixture_controller(&w, 0);
     for (int i = 0; i < 5; i++) {
-        game_world_set(&w, s, 0, SF_DESIRED, 4);
-        game_world_set(&w, s, 0, SF_HPA_READY, 4);
-        game_world_set(&w, s, 0, SF_HPA_CPU, 500); /* 25 % of 4 x 500: 2 */
-        game_world_set(&w, s, 1, SF_DESIRED, 4);
-        game_world_set(&w, s, 1, SF_HPA_READY, 4);
-        game_world_set(&w, s, 1, SF_HPA_CPU, 500); /* 62 % of 4 x 200: 1.24 x 4 = 4.96 */
+        game_fixture_set(&w, s, 0, SF_DESIRED, 4);
+        game_fixture_set(&w, s, 0, SF_HPA_READY, 4);
+        game_fixture_set(&w, s, 0, SF_HPA_CPU, 500); /* 25 % of 4 x 500: 2 */
+        game_fixture_set(&w, s, 1, SF_DESIRED, 4);
+        game_fixture_set(&w, s, 1, SF_HPA_READY, 4);
+        game_fixture_set(&w, s, 1, SF_HPA_CPU, 500); /* 62 % of 4 x 200: 1.24 x 4 = 4.96 */
         controller_act(c, delta, s);
         assert_int_equal(delta[0], i < 4 ? 0 : -2);
         assert_int_equal(delta[1], 1);
     }
-    game_world_close(&w);
+    game_fixture_close(&w);
 }
 
 /* ---- a second implementation ---- */
@@ -425,16 +425,17 @@ static void test_target_beyond_the_request(void **state)
 
 static void refused(const char *world, const char *says)
 {
-    struct game_world w;
+    struct game_fixture w;
     struct controller *c = NULL;
-    game_world_open(&w, world);
-    assert_int_equal(controller_new(&c, &w.arena, &w.root.controllers[0], &w.world, &w.rules, NULL),
-                     ERR_CONFIG);
+    game_fixture_open(&w, world);
+    assert_int_equal(
+        controller_new(&c, &w.arena, &w.root.controllers[0], &w.env_setup, &w.rules, NULL),
+        ERR_CONFIG);
     assert_null(c);
     if (strstr(w.log, says) == NULL) {
         fail_msg("says '%s', expected '%s'", w.log, says);
     }
-    game_world_close(&w);
+    game_fixture_close(&w);
 }
 
 static void test_refusals(void **state)
@@ -448,15 +449,16 @@ static void test_refusals(void **state)
 static void test_target_must_be_whole(void **state)
 {
     (void)state;
-    struct game_world w;
+    struct game_fixture w;
     struct controller *c = NULL;
-    game_world_open(&w, "controllers: [{khpa: {target: 0.805}}, {khpa: {target: 0.29}}]\n");
-    assert_int_equal(controller_new(&c, &w.arena, &w.root.controllers[0], &w.world, &w.rules, NULL),
-                     ERR_CONFIG);
+    game_fixture_open(&w, "controllers: [{khpa: {target: 0.805}}, {khpa: {target: 0.29}}]\n");
+    assert_int_equal(
+        controller_new(&c, &w.arena, &w.root.controllers[0], &w.env_setup, &w.rules, NULL),
+        ERR_CONFIG);
     assert_null(c);
     assert_non_null(strstr(w.log, "0.805"));
-    assert_non_null(game_world_controller(&w, 1));
-    game_world_close(&w);
+    assert_non_null(game_fixture_controller(&w, 1));
+    game_fixture_close(&w);
 }
 
 int main(void)

@@ -10,7 +10,7 @@
 #include "tests/unit/toy_learner.h"
 
 #include "proto/checkpoint.h"
-#include "proto/trajectory.h"
+#include "proto/rollout_block.h"
 #include "proto/weights.h"
 
 enum { N_ENV = 5, T = 9, HORIZON = 11, TEAMS = 2, A = 3, STATE = 2 };
@@ -29,11 +29,11 @@ static enum err pair_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     return toy_reset(e, lid, gid, episode, steps);
 }
 
-static void pair_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
+static void pair_global_state(struct env *e, int lid, int team, float *global_state, uint32_t *mask)
 {
     (void)team;
-    toy_row(e, lid, 0, row, mask);
-    row[0] += (float)((struct pair *)e)->sum[lid];
+    toy_global_state(e, lid, 0, global_state, mask);
+    global_state[0] += (float)((struct pair *)e)->sum[lid];
 }
 
 static enum err pair_step(struct env *e, const int32_t *const *action, float *const *reward,
@@ -52,7 +52,7 @@ static enum err pair_step(struct env *e, const int32_t *const *action, float *co
 }
 
 static const struct env_ops pair_ops = {
-    .reset = pair_reset, .row = pair_row, .step = pair_step, .stats = toy_stats};
+    .reset = pair_reset, .global_state = pair_global_state, .step = pair_step, .stats = toy_stats};
 
 /* ---- a player that counts its steps ---- */
 
@@ -143,7 +143,7 @@ static void test_teams_draw_apart(void **state)
     roll(&f, 3);
     const struct block *a = &f.blocks[0], *b = &f.blocks[1];
     int n_apart = 0;
-    assert_memory_equal(a->row, b->row, sizeof(float) * N_ENV * T * 10);
+    assert_memory_equal(a->global_state, b->global_state, sizeof(float) * N_ENV * T * 10);
     for (int i = 0; i < N_ENV * T * A; i++) {
         n_apart += memcmp(a->action + 2 * i, b->action + 2 * i, 2 * sizeof(int32_t)) != 0;
         assert_true(a->reward[i] == -b->reward[i]);
@@ -216,7 +216,8 @@ static void test_going_on(void **state)
         const size_t n = N_ENV * T * A;
         assert_memory_equal(f.blocks[k].action, g.blocks[k].action, 2 * n * sizeof(int32_t));
         assert_memory_equal(f.blocks[k].reward, g.blocks[k].reward, n * sizeof(float));
-        assert_memory_equal(f.blocks[k].row, g.blocks[k].row, N_ENV * T * 10 * sizeof(float));
+        assert_memory_equal(f.blocks[k].global_state, g.blocks[k].global_state,
+                            N_ENV * T * 10 * sizeof(float));
     }
     const size_t n_state = sizeof(float) * N_ENV * A * STATE;
     assert_memory_equal(f.blocks[1].state, g.blocks[1].state, n_state);
@@ -236,7 +237,7 @@ static void test_block_message(void **state)
     roll(&f, 1);
     g.blocks[0].tile = g.blocks[1].tile = 2;
     OK(codec_put_block(&f.framed.bytes, &f.blocks[1], &f.env_spec, &f.framed.scratch));
-    const struct frame frame = framed_only(&f.framed, FRAME_TRAJECTORY);
+    const struct frame frame = framed_only(&f.framed, FRAME_ROLLOUT_BLOCK);
     OK(codec_get_block(&got, g.blocks, TEAMS, &g.env_spec, frame.payload, frame.n, "rank 3",
                        &g.framed.scratch));
     assert_ptr_equal(got, &g.blocks[1]);

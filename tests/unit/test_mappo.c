@@ -246,7 +246,7 @@ static void test_first_ratio_is_one(void **state)
         struct setting s = variant(v);
         struct outcome out = run_setting(&s);
         assert_true(out.stats[3].ratio_max_dev == 0.0);
-        assert_true(out.stats[3].kl > 0.0); /* later slices do differ */
+        assert_true(out.stats[3].kl > 0.0); /* later minibatches do differ */
         assert_true(out.stats[3].clip_fraction >= 0.0 && out.stats[3].entropy > 0.0);
         assert_true(fabs(out.stats[3].lr - (3e-3 + 0.25 * (3e-4 - 3e-3))) < 1e-15);
     }
@@ -276,7 +276,7 @@ static void test_allocates_nothing(void **state)
     arena_release(&f.arena);
 }
 
-/* Loss of one tile's leaf: all its environments are in slice 0. */
+/* Loss of one tile's leaf: all its environments are in minibatch 0. */
 static double leaf_loss(struct toy_learner *f, float *leaf, enum mappo_phase phase)
 {
     const struct team *t = &f->run.team;
@@ -418,7 +418,7 @@ static void test_batch_statistics(void **state)
             reward += (double)b->reward[j] / 3;
         }
         for (int row = 0; row < b->n_env * T; row++) {
-            column += (double)b->row[row * 10 + 4];
+            column += (double)b->global_state[row * 10 + 4];
             rows += 1.0;
         }
     }
@@ -429,8 +429,8 @@ static void test_batch_statistics(void **state)
     }
     assert_true(fabs(stats.reward - reward / rows) < 1e-6);
     const struct weights *w = &f.run.team.w;
-    assert_true(w->row_stats[4] == rows); /* merged at the end of the update */
-    assert_true(fabs(w->row_stats[6 + 4] - column / rows) < 1e-6);
+    assert_true(w->global_state_stats[4] == rows); /* merged at the end of the update */
+    assert_true(fabs(w->global_state_stats[6 + 4] - column / rows) < 1e-6);
     assert_true(fabs((double)f.run.team.norm.mean[4] - column / rows) < 1e-5); /* and in force */
     arena_release(&f.arena);
 }
@@ -448,7 +448,7 @@ static void test_phases(void **state)
     memcpy(before, t->w.params, n_bytes);
     OK(mappo_update(f.mappo, f.run.block, MAPPO_WARMUP, 0.0, &stats));
     assert_memory_equal(before, t->w.params, n_bytes);
-    assert_true(t->w.value_norm[0] == 0.0 && t->w.row_stats[0] == N_ENV * T);
+    assert_true(t->w.value_norm[0] == 0.0 && t->w.global_state_stats[0] == N_ENV * T);
     assert_int_equal(t->w.version, 1);
 
     size_t critic = t->critic_at[0];
@@ -461,7 +461,7 @@ static void test_phases(void **state)
     float *m1, *m2;
     uint64_t *steps;
     mappo_optimiser(f.mappo, &m1, &m2, &steps);
-    assert_true(*steps == 8); /* 2 epochs x 4 slices of the critic, none of the actors */
+    assert_true(*steps == 8); /* 2 epochs x 4 minibatches of the critic, none of the actors */
     assert_true(m1[0] == 0.0f && m2[critic] > 0.0f);
     arena_release(&f.arena);
 }
@@ -479,10 +479,10 @@ static void test_popart_keeps_values(void **state)
         f.cfg.lr = f.cfg.lr_end = 0.0;
         OK(mappo_update(f.mappo, f.run.block, MAPPO_WARMUP, 0.0, &stats));
         OK(team_scratch_init(&s, &f.arena, t, TILE));
-        team_value(t, s, before, f.run.block[0].row, TILE);
+        team_value(t, s, before, f.run.block[0].global_state, TILE);
         OK(batch_collect(f.mappo, f.run.block));
         batch_prepare(f.mappo, f.run.block);
-        team_value(t, s, after, f.run.block[0].row, TILE);
+        team_value(t, s, after, f.run.block[0].global_state, TILE);
         assert_true(t->w.value_norm[t->n_cols] != 0.0); /* the mean did move */
         for (int i = 0; i < TILE * 3; i++) {
             assert_true(fabsf(before[i] - after[i]) < 1e-5f);
@@ -491,8 +491,8 @@ static void test_popart_keeps_values(void **state)
     }
 }
 
-/* Every environment is in one slice of each epoch, and epochs differ. */
-static void test_slices(void **state)
+/* Every environment is in one minibatch of each epoch, and epochs differ. */
+static void test_minibatches(void **state)
 {
     (void)state;
     struct setting s = setting();
@@ -502,7 +502,7 @@ static void test_slices(void **state)
     s.cfg.epochs = 1;
     setup(&f, s);
     OK(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats));
-    memcpy(first, f.mappo->slice_of, sizeof(first));
+    memcpy(first, f.mappo->minibatch_of, sizeof(first));
     for (int i = 0; i < N_ENV; i++) {
         assert_true(first[i] >= 0 && first[i] < 4);
         count[first[i]]++;
@@ -511,7 +511,7 @@ static void test_slices(void **state)
         assert_in_range(count[i], N_ENV / 4, N_ENV / 4 + 1);
     }
     OK(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats));
-    assert_memory_not_equal(first, f.mappo->slice_of, sizeof(first));
+    assert_memory_not_equal(first, f.mappo->minibatch_of, sizeof(first));
     arena_release(&f.arena);
 }
 
@@ -611,7 +611,7 @@ int main(void)
         cmocka_unit_test(test_batch_statistics),
         cmocka_unit_test(test_phases),
         cmocka_unit_test(test_popart_keeps_values),
-        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_minibatches),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_last_step_not_finite),
         cmocka_unit_test(test_collapsed_agent),

@@ -29,9 +29,9 @@ static int setup(void **state)
     static struct fixture f;
     static const char *const sets[] = {"game.horizon=60", "eval.controllers=[{khpa: {}}]"};
     assert_int_equal(experiment_load(&f.x, "configs/experiments/quickstart.yaml", sets, 2), ERR_OK);
-    assert_int_equal(episode_init(&f.e, &f.x.arena, &f.x.world), ERR_OK);
-    assert_int_equal(controller_new(&f.khpa, &f.x.arena, &f.x.cfg.eval.controllers[0], &f.x.world,
-                                    &f.x.rules, NULL),
+    assert_int_equal(episode_init(&f.e, &f.x.arena, &f.x.env_setup), ERR_OK);
+    assert_int_equal(controller_new(&f.khpa, &f.x.arena, &f.x.cfg.eval.controllers[0],
+                                    &f.x.env_setup, &f.x.rules, NULL),
                      ERR_OK);
     *state = &f;
     return 0;
@@ -73,7 +73,7 @@ static void fill(double *t, const struct reward_terms *r)
 static enum err see(void *ctx, const struct episode_step *step)
 {
     struct gaps *g = ctx;
-    const struct world *w = &g->f->x.world;
+    const struct env_setup *w = &g->f->x.env_setup;
     struct plant_outcomes seen;
     struct reward_terms measured;
     double a[TERMS], b[TERMS];
@@ -136,7 +136,7 @@ static struct plant_outcomes known_outcomes(void)
     struct plant_outcomes o = {.known = 0};
     outcome_set(&o, OUTCOME_RECEIVED, 100);
     outcome_set(&o, OUTCOME_SUCCESS, 0.75);
-    outcome_set(&o, OUTCOME_IN_TIME, (double)NAN);
+    outcome_set(&o, OUTCOME_SLO_ATTAINMENT, (double)NAN);
     outcome_set(&o, OUTCOME_LATENCY, 60);
     outcome_set(&o, OUTCOME_WAITING, 3);
     outcome_set(&o, OUTCOME_PODS, 15);
@@ -337,7 +337,7 @@ static void test_episode_without_counters(void **state)
     assert_int_equal(episode_run(&f->e, &exact, f->khpa, 0, &id, NULL), ERR_OK);
     hide(&h, f);
     assert_int_equal(episode_run(&f->e, &seen, f->khpa, 0, &id, NULL), ERR_OK);
-    assert_true(isnan(seen.compliance) && isnan(seen.recovery) && isnan(seen.bound));
+    assert_true(isnan(seen.slo_attainment) && isnan(seen.recovery) && isnan(seen.upper_bound));
     assert_true(fabs(seen.reward - exact.reward) < 0.03);
     assert_true(fabs(seen.success - exact.success) < 0.05);
     assert_true(fabs(seen.vcpu - exact.vcpu) < 0.6);

@@ -1,7 +1,7 @@
 /* Messages that nobody here would write: refused with a sentence, the output as it was, and no more
  * memory than their length justifies. What fuzzing and reading for it found; see tests/fuzz/. */
 #include "proto/checkpoint.h"
-#include "proto/trajectory.h"
+#include "proto/rollout_block.h"
 #include "proto/weights.h"
 #include "proto/wire.h"
 #include "tests/fuzz/toy.h"
@@ -165,7 +165,7 @@ static void test_action_outside_its_mask(void **state)
     const int words = env_mask_words(&f->toy.spec);
     b->mask[3 * words + b->action[3] / 32] &= ~(UINT32_C(1) << b->action[3] % 32);
     OK(codec_put_block(&f->framed.bytes, b, &f->toy.env, &f->framed.scratch));
-    const struct frame frame = framed_only(&f->framed, FRAME_TRAJECTORY);
+    const struct frame frame = framed_only(&f->framed, FRAME_ROLLOUT_BLOCK);
     assert_int_equal(codec_get_block(&got, b, 1, &f->toy.env, frame.payload, frame.n, "rank 3",
                                      &f->framed.scratch),
                      ERR_FORMAT);

@@ -14,14 +14,14 @@
 
 enum { PARAMS_MAX = 1 << 15, ROWS_MAX = 80, WIDTH_MAX = 160 };
 
-struct world {
+struct fixture {
     struct arena arena;
     float *params, *grads, *other, *x, *y, *y2, *dy, *dx, *dx2, *acts, *work;
 };
 
 static int setup(void **state)
 {
-    static struct world s;
+    static struct fixture s;
     arena_init(&s.arena);
     s.params = ARENA_NEW(&s.arena, PARAMS_MAX, float);
     s.grads = ARENA_NEW(&s.arena, PARAMS_MAX, float);
@@ -38,7 +38,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    arena_release(&((struct world *)*state)->arena);
+    arena_release(&((struct fixture *)*state)->arena);
     return 0;
 }
 
@@ -135,7 +135,7 @@ enum { N_SMALL = sizeof(small_shapes) / sizeof(small_shapes[0]) };
 /* Every parameter and every input: central differences of the double network. */
 static void test_finite_differences(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     enum { ROWS = 6, BLOCK = 4 };
     static double params[4096], x[ROWS * 8];
     const double h = 1e-5;
@@ -170,7 +170,7 @@ static void test_finite_differences(void **state)
 
 static void test_forward_agrees_with_double(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     static double params[PARAMS_MAX], x[WIDTH_MAX], y[WIDTH_MAX];
     const struct mlp_shape shape = {.n_layers = 3, .sizes = {110, 64, 64, 40}, .act = ACT_TANH};
     const struct mlp mlp = make(&shape, 16);
@@ -192,7 +192,7 @@ static void test_forward_agrees_with_double(void **state)
  * d z = (6, 0), dW_0 = (6 0; 12 0), db_0 = (6, 0), dx = (6, 3). */
 static void test_worked_example(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     const struct mlp_shape shape = {.n_layers = 2, .sizes = {2, 2, 1}, .act = ACT_RELU};
     const struct mlp mlp = make(&shape, 0);
     const float x[2] = {1.0F, 2.0F}, dy[1] = {3.0F};
@@ -223,7 +223,7 @@ static void test_worked_example(void **state)
 static void test_blocks_and_slices(void **state)
 {
     static const int blocks[] = {1, 2, 7, 8, 32, 64, 100};
-    struct world *s = *state;
+    struct fixture *s = *state;
     enum { ROWS = 75, D = 30, N = 9, LDX = 33, LDY = 16 };
     const struct mlp_shape shape = {.n_layers = 3, .sizes = {D, 40, 24, N}, .act = ACT_TANH};
     const struct mlp ref = make(&shape, ROWS);
@@ -260,7 +260,7 @@ static void test_blocks_and_slices(void **state)
 /* Gaps of a gradient block stay zero, whatever lies in the gaps of the work arrays. */
 static void test_gaps_stay_zero(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     const struct mlp mlp = make(&small_shapes[0], 4);
     random_params(&mlp, s->params);
     fill(s->x, 10 * 5, 1);
@@ -310,7 +310,7 @@ static void assert_orthogonal(const float *w, int k, int n, double gain)
 
 static void test_orthogonal_init(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     const struct mlp_shape shape = {.n_layers = 3, .sizes = {110, 64, 80, 9}, .act = ACT_TANH};
     const struct mlp mlp = make(&shape, 0);
     const struct rng_key key = rng_key(1, RNG_PARAM_INIT, RNG_TRAIN);
@@ -361,7 +361,7 @@ static void test_bad_shapes(void **state)
 
 static void test_no_memory(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     const struct mlp mlp = make(&small_shapes[0], 0);
     struct arena scratch;
     int n_errors = 0;
@@ -383,7 +383,7 @@ static void test_no_memory(void **state)
 /* Hot functions allocate nothing. */
 static void test_no_allocation(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     const struct mlp mlp = make(&small_shapes[0], 4);
     const uint64_t before = mem_calls();
     mlp_forward(&mlp, s->y, 3, s->acts, s->params, s->x, 5, 20);
@@ -423,7 +423,7 @@ static void test_activations(void **state)
 /* With BLAS the numbers agree to rounding. */
 static void test_blas_network(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     struct mlp mlp = make(&small_shapes[0], 8), blas;
     assert_int_equal(mlp_init(&blas, &small_shapes[0], GEMM_BLAS, 8), ERR_OK);
     gemm_init(GEMM_BLAS);
@@ -447,7 +447,7 @@ static void test_blas_network(void **state)
 /* FNV-1a over initial weights, outputs and gradients: the same in every build. */
 static void test_digest(void **state)
 {
-    struct world *s = *state;
+    struct fixture *s = *state;
     const struct mlp mlp = make(&small_shapes[0], 8);
     uint64_t h = 14695981039346656037U;
     assert_int_equal(mlp_init_params(&mlp, s->params, sqrt(2.0), 1.0,

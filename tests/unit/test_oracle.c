@@ -1,5 +1,5 @@
 /* The oracle on schedules written by hand, where the right answer is known at every decision. */
-#include "tests/unit/game_world.h"
+#include "tests/unit/game_fixture.h"
 
 #include <math.h>
 
@@ -15,7 +15,7 @@ enum { STATE_MAX = 256, SECONDS = 600, EVENTS = 4 };
     "controllers: [{oracle: {utilisation: 0.7, wait_share: 1" parameters "}}]\n"
 
 struct fixture {
-    struct game_world w;
+    struct game_fixture w;
     struct controller *oracle;
     struct schedule schedule;
     float rates[2 * SECONDS];
@@ -26,8 +26,8 @@ struct fixture {
 static void start(struct fixture *f, const char *text)
 {
     memset(f, 0, sizeof *f);
-    game_world_open(&f->w, text);
-    f->oracle = game_world_controller(&f->w, 0);
+    game_fixture_open(&f->w, text);
+    f->oracle = game_fixture_controller(&f->w, 0);
     f->schedule = (struct schedule){.n_seconds = SECONDS,
                                     .max_seconds = SECONDS,
                                     .legit_rps = f->rates,
@@ -58,7 +58,7 @@ static void flood(struct fixture *f, int from, int to, double rps)
 static int decide(struct fixture *f)
 {
     int32_t delta[1];
-    game_world_set(&f->w, f->state, 0, SF_DESIRED, 5);
+    game_fixture_set(&f->w, f->state, 0, SF_DESIRED, 5);
     controller_act(f->oracle, delta, f->state);
     return 5 + delta[0];
 }
@@ -75,7 +75,7 @@ static void expect(struct fixture *f, int n, int calm, int first, int last, int 
             fail_msg("decision %d, %d s: %d replicas, %d by hand", k, 15 * k, got, want);
         }
     }
-    game_world_close(&f->w);
+    game_fixture_close(&f->w);
 }
 
 /* 200/s need 200 / 70 = 2.9: 3 pods; 600/s in [100, 160) need 8.6: 9. A decision at t sees the

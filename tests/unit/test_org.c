@@ -1,6 +1,6 @@
 /* The organisation as data: the shipped files, every malformed one with its sentence and place, and
  * the graph. */
-#include "tests/unit/org_world.h"
+#include "tests/unit/org_fixture.h"
 
 #include <stdio.h>
 
@@ -17,11 +17,11 @@ static const struct {
 
 static void test_shipped_files(void **state)
 {
-    struct org_world *w = *state;
+    struct org_fixture *w = *state;
     for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++) {
         char path[80];
         (void)snprintf(path, sizeof path, "configs/organisations/%s.yaml", FILES[i].name);
-        if (org_world_file(w, path) != ERR_OK) {
+        if (org_fixture_file(w, path) != ERR_OK) {
             fail_msg("%s: %s", path, w->log.text);
         }
         const struct org_cfg *c = &w->root.organisation;
@@ -40,14 +40,14 @@ static void test_shipped_files(void **state)
 /* Other topologies need no other file. */
 static void test_other_topologies(void **state)
 {
-    struct org_world *w = *state;
+    struct org_fixture *w = *state;
     static const char *const names[] = {"chain", "diamond", "tree", "mesh"};
     for (int i = 0; i < 4; i++) {
         char text[160];
         (void)snprintf(text, sizeof text,
                        "include: [configs/organisations/karma.yaml, configs/topologies/%s.yaml]\n",
                        names[i]);
-        if (org_world_text(w, text) != ERR_OK) {
+        if (org_fixture_text(w, text) != ERR_OK) {
             fail_msg("%s: %s", names[i], w->log.text);
         }
     }
@@ -195,11 +195,11 @@ static const struct refusal WHOLE[] = {
     {"plant: {alpha: 16}\n", "t.yaml:1:", "plant.alpha", "with an organisation at most 15"},
 };
 
-static void assert_refused(struct org_world *w, const char *text, const struct refusal *r)
+static void assert_refused(struct org_fixture *w, const char *text, const struct refusal *r)
 {
     heard_forget(&w->log);
     w->guides.n_rules = -7;
-    if (org_world_text(w, text) != ERR_CONFIG) {
+    if (org_fixture_text(w, text) != ERR_CONFIG) {
         fail_msg("accepted: %s", text);
     }
     assert_int_equal(w->guides.n_rules, -7); /* outputs only on success */
@@ -214,8 +214,8 @@ static void assert_refused(struct org_world *w, const char *text, const struct r
 
 static void test_refusals(void **state)
 {
-    struct org_world *w = *state;
-    OK(org_world_text(w, TEAM));
+    struct org_fixture *w = *state;
+    OK(org_fixture_text(w, TEAM));
     for (size_t i = 0; i < sizeof REFUSALS / sizeof *REFUSALS; i++) {
         char text[2048];
         (void)snprintf(text, sizeof text, "%s%s", TEAM, REFUSALS[i].text);
@@ -229,30 +229,31 @@ static void test_refusals(void **state)
 /* An unreadable mask costs nothing where nobody must keep to it. */
 static void test_an_empty_mask_may_be_soft(void **state)
 {
-    struct org_world *w = *state;
-    OK(org_world_text(w, "organisation:\n  hardness: 0\n  roles: [{name: a}]\n"
-                         "  agents: [{name: x, roles: [a]}]\n"));
+    struct org_fixture *w = *state;
+    OK(org_fixture_text(w, "organisation:\n  hardness: 0\n  roles: [{name: a}]\n"
+                           "  agents: [{name: x, roles: [a]}]\n"));
 }
 
 /* ---- inheritance, compatibility, hardness ---- */
 
 static void test_inherited(void **state)
 {
-    struct org_world *w = *state;
-    OK(org_world_text(w, "organisation:\n"
-                         "  hardness: 0.5\n"
-                         "  roles:\n"
-                         "    - {name: leaf, inherits: [mid], hardness: 0.25}\n"
-                         "    - {name: mid, inherits: [top]}\n"
-                         "    - {name: top, rules: [{from: 1, to: 1}]}\n"
-                         "    - {name: other, hardness: 0.75}\n"
-                         "  groups:\n"
-                         "    - {name: t, roles: [{role: top, min: 2}, {role: other}],\n"
-                         "       compatible: [{from: other, to: top}]}\n"
-                         "  goals: [{name: g}]\n"
-                         "  missions: [{name: m, goals: [{goal: g}], min: 2, max: 2}]\n"
-                         "  norms: [{role: top, mission: m}]\n"
-                         "  agents: [{name: x, roles: [leaf]}, {name: y, roles: [other, mid]}]\n"));
+    struct org_fixture *w = *state;
+    OK(org_fixture_text(w,
+                        "organisation:\n"
+                        "  hardness: 0.5\n"
+                        "  roles:\n"
+                        "    - {name: leaf, inherits: [mid], hardness: 0.25}\n"
+                        "    - {name: mid, inherits: [top]}\n"
+                        "    - {name: top, rules: [{from: 1, to: 1}]}\n"
+                        "    - {name: other, hardness: 0.75}\n"
+                        "  groups:\n"
+                        "    - {name: t, roles: [{role: top, min: 2}, {role: other}],\n"
+                        "       compatible: [{from: other, to: top}]}\n"
+                        "  goals: [{name: g}]\n"
+                        "  missions: [{name: m, goals: [{goal: g}], min: 2, max: 2}]\n"
+                        "  norms: [{role: top, mission: m}]\n"
+                        "  agents: [{name: x, roles: [leaf]}, {name: y, roles: [other, mid]}]\n"));
     const struct org *o = &w->guides.org;
     assert_int_equal(o->role_is[0], 7);
     assert_int_equal(o->role_is[1], 6);
@@ -276,9 +277,9 @@ static int occurrences(const char *text, const char *word)
 
 static void test_graph(void **state)
 {
-    struct org_world *w = *state;
+    struct org_fixture *w = *state;
     struct buf b;
-    OK(org_world_file(w, "configs/organisations/karma.yaml"));
+    OK(org_fixture_file(w, "configs/organisations/karma.yaml"));
     buf_init(&b);
     OK(org_dot(&b, &w->guides.org));
     OK(buf_append(&b, "", 1));
@@ -297,9 +298,9 @@ static void test_graph(void **state)
 
 static void test_graph_quotes(void **state)
 {
-    struct org_world *w = *state;
+    struct org_fixture *w = *state;
     struct buf b;
-    OK(org_world_text(w, "organisation: {roles: [{name: 'a\"b\\c'}]}"));
+    OK(org_fixture_text(w, "organisation: {roles: [{name: 'a\"b\\c'}]}"));
     buf_init(&b);
     OK(org_dot(&b, &w->guides.org));
     OK(buf_append(&b, "", 1));
@@ -309,8 +310,8 @@ static void test_graph_quotes(void **state)
 
 static void test_out_of_memory(void **state)
 {
-    struct org_world *w = *state;
-    OK(org_world_file(w, "configs/organisations/karma.yaml"));
+    struct org_fixture *w = *state;
+    OK(org_fixture_file(w, "configs/organisations/karma.yaml"));
     const struct org_root root = w->root;
     int refused = 0;
     for (uint64_t n = 1; n < 64; n++) {

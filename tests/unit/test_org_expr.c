@@ -1,6 +1,6 @@
 /* The language of conditions: every operator, relation and function against values worked out by
  * hand, temporal ones over series, and every sentence about a text that is wrong. */
-#include "tests/unit/org_world.h"
+#include "tests/unit/org_fixture.h"
 
 #include "core/base/rng.h"
 
@@ -8,16 +8,16 @@
 #include <stdio.h>
 
 struct fixture {
-    struct org_world *w;
+    struct org_fixture *w;
     struct expr_program p;
-    double *values, *kept;
+    double *values, *memory;
 };
 
 /* A program on the diamond; expressions are added to it. */
 static void begin(struct fixture *f, void **state)
 {
     f->w = *state;
-    OK(org_world_text(f->w, ""));
+    OK(org_fixture_text(f->w, ""));
     OK(expr_init(&f->p, &f->w->arena, &f->w->topology, &f->w->root.plant));
 }
 
@@ -33,9 +33,9 @@ static int added(struct fixture *f, const char *text)
 static void start(struct fixture *f)
 {
     f->values = ARENA_NEW(&f->w->arena, f->p.n_values, double);
-    f->kept = ARENA_NEW(&f->w->arena, f->p.n_kept, double);
+    f->memory = ARENA_NEW(&f->w->arena, f->p.n_memory, double);
     assert_non_null(f->values);
-    assert_non_null(f->kept);
+    assert_non_null(f->memory);
 }
 
 static double value(const struct fixture *f, int step, int service)
@@ -45,7 +45,7 @@ static double value(const struct fixture *f, int step, int service)
 
 static void run(struct fixture *f, int t)
 {
-    expr_run(f->values, f->kept, &f->p, f->w->state, t);
+    expr_run(f->values, f->memory, &f->p, f->w->state, t);
 }
 
 /* ---- one moment ---- */
@@ -100,7 +100,7 @@ static const struct single SINGLES[] = {
 };
 
 /* Queues 10, 20, 30, 40. */
-static void fill(struct org_world *w)
+static void fill(struct org_fixture *w)
 {
     for (int s = 0; s < N_SERVICES; s++) {
         set_service(w, s, SF_QUEUE, 10.0 * (s + 1));
@@ -232,7 +232,7 @@ static void test_series(void **state)
     }
     start(&f);
     play(&f, step);
-    memset(f.kept, 0, (size_t)f.p.n_kept * sizeof *f.kept);
+    memset(f.memory, 0, (size_t)f.p.n_memory * sizeof *f.memory);
     play(&f, step);
 }
 
@@ -272,10 +272,10 @@ static void test_equal_parts_are_computed_once(void **state)
     struct fixture f;
     begin(&f, state);
     const int a = added(&f, "held(service.queue > 30, 60s)");
-    const int n = f.p.n_code, kept = f.p.n_kept;
+    const int n = f.p.n_code, memory = f.p.n_memory;
     assert_int_equal(added(&f, "held((service.queue) > 30, 4 steps)"), a);
     assert_int_equal(f.p.n_code, n);
-    assert_int_equal(f.p.n_kept, kept);
+    assert_int_equal(f.p.n_memory, memory);
     assert_int_not_equal(added(&f, "held(service.queue > 30, 5 steps)"), a);
 }
 
@@ -436,8 +436,8 @@ static void test_random_texts(void **state)
         struct fixture f;
         char text[400] = "";
         if (i % 200 == 0) {
-            org_world_teardown(state);
-            org_world_setup(state);
+            org_fixture_teardown(state);
+            org_fixture_setup(state);
         }
         begin(&f, state);
         heard_forget(&f.w->log);

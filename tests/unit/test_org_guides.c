@@ -1,6 +1,6 @@
 /* Guides at work: norms in time and the reward by hand (the examples of MOISE+MARL's modified
  * step), and the masks of the four KARMA roles on hand-made states of the diamond. */
-#include "tests/unit/org_world.h"
+#include "tests/unit/org_fixture.h"
 
 #include "core/base/rng.h"
 
@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <time.h>
 
-static void update(struct org_world *w)
+static void update(struct org_fixture *w)
 {
     guides_update(&w->memory, &w->guides, w->state);
 }
 
-static struct guides_reward reward(const struct org_world *w, int agent, bool inside)
+static struct guides_reward reward(const struct org_fixture *w, int agent, bool inside)
 {
     struct guides_reward r;
     guides_reward(&r, &w->memory, &w->guides, agent, inside);
@@ -65,8 +65,8 @@ static const double SEEN[][2] = {{10, 200}, {20, 60}, {40, 40}, {400, 40}, {-5, 
  */
 static void test_norms_in_time(void **state)
 {
-    struct org_world *w = *state;
-    OK(org_world_text(w, NORMS));
+    struct org_fixture *w = *state;
+    OK(org_fixture_text(w, NORMS));
     static const double m[] = {0, 0, 1, 1, 0};
     static const double n_y[] = {1, 0.5, 0.5, 0.5, 0.5};
     static const double term_m[] = {-0.165, -0.31, -0.76, -0.015, -0.01};
@@ -95,8 +95,8 @@ static void test_norms_in_time(void **state)
 
 static void test_penalty_is_what_hardness_leaves(void **state)
 {
-    struct org_world *w = *state;
-    OK(org_world_text(w, NORMS));
+    struct org_fixture *w = *state;
+    OK(org_fixture_text(w, NORMS));
     update(w);
     update(w);
     assert_near(reward(w, 0, false).penalty, -0.75 * 0.1);
@@ -107,16 +107,16 @@ static void test_penalty_is_what_hardness_leaves(void **state)
 /* ch = 1 always binds and never costs, ch = 0 the reverse. */
 static void test_hard_and_soft(void **state)
 {
-    struct org_world *w = *state;
-    OK(org_world_file(w, "configs/organisations/hard.yaml"));
+    struct org_fixture *w = *state;
+    OK(org_fixture_file(w, "configs/organisations/hard.yaml"));
     update(w);
     assert_true(guides_binds(&w->guides, 2, 0.99999999));
     assert_true(reward(w, 2, false).penalty == 0.0);
-    OK(org_world_file(w, "configs/organisations/soft.yaml"));
+    OK(org_fixture_file(w, "configs/organisations/soft.yaml"));
     update(w);
     assert_true(!guides_binds(&w->guides, 2, 0.0));
     assert_near(reward(w, 2, false).penalty, -0.1);
-    OK(org_world_file(w, "configs/organisations/none.yaml"));
+    OK(org_fixture_file(w, "configs/organisations/none.yaml"));
     update(w);
     update(w);
     assert_true(!guides_binds(&w->guides, 2, 0.0));
@@ -129,7 +129,7 @@ static void test_hard_and_soft(void **state)
 enum { BOTTLENECK, DDOS, FAILURE, RESOURCE };
 
 /* A quiet diamond: 200 requests/s, initial replicas, half used. */
-static void quiet(struct org_world *w)
+static void quiet(struct org_fixture *w)
 {
     for (int s = 0; s < N_SERVICES; s++) {
         const struct service_cfg *c = &w->root.topology.services[s];
@@ -150,7 +150,7 @@ static void quiet(struct org_world *w)
 }
 
 /* Expected sets, one word a service: the allowed changes, "-3..3"; "" = no change only. */
-static void assert_mask(const struct org_world *w, int agent, const char *const want[N_SERVICES])
+static void assert_mask(const struct org_fixture *w, int agent, const char *const want[N_SERVICES])
 {
     for (int s = 0; s < N_SERVICES; s++) {
         int from = 0, to = 0;
@@ -169,17 +169,17 @@ static void assert_mask(const struct org_world *w, int agent, const char *const 
 
 #define MASK(agent, ...) assert_mask(w, agent, (const char *const[N_SERVICES]){__VA_ARGS__})
 
-static struct org_world *karma(void **state)
+static struct org_fixture *karma(void **state)
 {
-    struct org_world *w = *state;
-    OK(org_world_file(w, "configs/organisations/karma.yaml"));
+    struct org_fixture *w = *state;
+    OK(org_fixture_file(w, "configs/organisations/karma.yaml"));
     quiet(w);
     return w;
 }
 
 static void test_idle_services_may_shrink(void **state)
 {
-    struct org_world *w = karma(state);
+    struct org_fixture *w = karma(state);
     set_service(w, C, SF_UTIL_10S, 0.39);
     set_service(w, D, SF_UTIL_10S, 0.39);
     set_service(w, D, SF_QUEUE, 1);
@@ -193,7 +193,7 @@ static void test_idle_services_may_shrink(void **state)
 /* Congested b: itself, its caller a and its callee d, not its sibling c. */
 static void test_bottleneck(void **state)
 {
-    struct org_world *w = karma(state);
+    struct org_fixture *w = karma(state);
     update(w);
     MASK(BOTTLENECK, "", "", "", "");
     set_service(w, B, SF_QUEUE, 31);
@@ -212,7 +212,7 @@ static void test_bottleneck(void **state)
 /* 231 is just above 1.15 x 200. Four decisions are 60 s, for the latch and for calm. */
 static void test_ddos(void **state)
 {
-    struct org_world *w = karma(state);
+    struct org_fixture *w = karma(state);
     for (int t = 0; t < 3; t++) {
         update(w);
         MASK(DDOS, "", "", "", "");
@@ -243,7 +243,7 @@ static void test_ddos(void **state)
 /* The rate of one entry alone is enough. */
 static void test_ddos_at_one_entry(void **state)
 {
-    struct org_world *w = karma(state);
+    struct org_fixture *w = karma(state);
     update(w);
     set_service(w, A, SF_RECEIVED, 231);
     update(w);
@@ -253,14 +253,14 @@ static void test_ddos_at_one_entry(void **state)
 /* Two entries, x -> z and y -> z: a flood at y leaves x alone. */
 static void test_ddos_follows_paths(void **state)
 {
-    struct org_world *w = *state;
-    OK(org_world_text(w, "include: [configs/organisations/karma.yaml]\n"
-                         "topology:\n"
-                         "  services:\n"
-                         "    - {name: x, entry: true, calls: [z]}\n"
-                         "    - {name: y, entry: true, calls: [w, z]}\n"
-                         "    - {name: z}\n"
-                         "    - {name: w}\n"));
+    struct org_fixture *w = *state;
+    OK(org_fixture_text(w, "include: [configs/organisations/karma.yaml]\n"
+                           "topology:\n"
+                           "  services:\n"
+                           "    - {name: x, entry: true, calls: [z]}\n"
+                           "    - {name: y, entry: true, calls: [w, z]}\n"
+                           "    - {name: z}\n"
+                           "    - {name: w}\n"));
     for (int s = 0; s < 4; s++) {
         set_service(w, s, SF_RECEIVED, 100);
         set_service(w, s, SF_UTIL_10S, 0.5);
@@ -273,7 +273,7 @@ static void test_ddos_follows_paths(void **state)
 
 static void test_failure(void **state)
 {
-    struct org_world *w = karma(state);
+    struct org_fixture *w = karma(state);
     set_service(w, B, SF_READY, 3); /* pods that start are not failed */
     update(w);
     MASK(FAILURE, "", "", "", "");
@@ -292,7 +292,7 @@ static void test_failure(void **state)
 /* Critical are a (the entry) and d (called twice a request). The node has 16000 m. */
 static void test_resource(void **state)
 {
-    struct org_world *w = karma(state);
+    struct org_fixture *w = karma(state);
     update(w);
     MASK(RESOURCE, "", "", "", "");
     /* 5000 + 4000 + 3600 + 2100 = 14700 of 16000 m requested: above 90 % */
@@ -313,7 +313,7 @@ static void test_resource(void **state)
 /* One full queue a service, nothing answered, all late, all failed, all used: each term is -1. */
 static void test_mission_terms(void **state)
 {
-    struct org_world *w = karma(state);
+    struct org_fixture *w = karma(state);
     const struct org_cfg *c = &w->root.organisation;
     update(w);
     assert_near(w->memory.term[org_find_goal(c, "short_queues")], 0);
@@ -334,7 +334,7 @@ static void test_mission_terms(void **state)
 
 /* ---- memory and cost ---- */
 
-static void random_state(struct org_world *w, uint32_t t)
+static void random_state(struct org_fixture *w, uint32_t t)
 {
     const struct rng_key key = rng_key(42, RNG_TEST, RNG_TRAIN);
     const int n = state_size(N_SERVICES);
@@ -346,7 +346,7 @@ static void random_state(struct org_world *w, uint32_t t)
 
 static void test_updates_allocate_nothing(void **state)
 {
-    struct org_world *w = karma(state);
+    struct org_fixture *w = karma(state);
     const uint64_t before = mem_calls();
     for (uint32_t t = 0; t < 300; t++) {
         random_state(w, t);
@@ -362,7 +362,7 @@ static void test_updates_allocate_nothing(void **state)
 /* Another environment, and the same after guides_clear(), get the same masks and rewards. */
 static void test_replayed(void **state)
 {
-    struct org_world *w = karma(state);
+    struct org_fixture *w = karma(state);
     struct guides_memory other;
     OK(guides_memory_init(&other, &w->arena, &w->guides));
     for (uint32_t t = 0; t < 50; t++) {
@@ -387,7 +387,7 @@ static void test_replayed(void **state)
 /* Printed, not judged: the machine may be busy. */
 static void test_cost(void **state)
 {
-    struct org_world *w = karma(state);
+    struct org_fixture *w = karma(state);
     enum { N = 20000 };
     struct timespec from, to;
     for (uint32_t t = 0; t < 100; t++) {
@@ -401,7 +401,7 @@ static void test_cost(void **state)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
     const double ns = 1e9 * (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec);
     print_message("# karma on the diamond: %d steps, %d values, %d remembered, %.2f us an update\n",
-                  w->guides.program.n_code, w->guides.program.n_values, w->guides.program.n_kept,
+                  w->guides.program.n_code, w->guides.program.n_values, w->guides.program.n_memory,
                   1e-3 * ns / N);
     assert_true(ns > 0.0);
 }

@@ -6,7 +6,7 @@
  * roles forbid what is needed, and no learning can help. Feed-forward staffing sees what agents
  * see; the oracle also acts before a flood can be seen, which no mask made of measurements allows.
  */
-#include "tests/unit/org_world.h"
+#include "tests/unit/org_fixture.h"
 
 #include "core/controllers/kinds.h"
 #include "core/eval/episode.h"
@@ -74,7 +74,7 @@ static void carried_act(struct controller *c, int32_t *delta, const float *state
 
 static const struct controller_ops carried_ops = {.reset = carried_reset, .act = carried_act};
 
-struct ground {
+struct fixture {
     struct experiment x;
     struct episode episode;
     struct guides guides;
@@ -91,29 +91,30 @@ static const struct controller_cfg *find_kind(const struct experiment *x,
     return NULL;
 }
 
-/* Mean compliance. */
-static double played(struct carried *k, struct ground *g, struct arena *arena,
+/* Mean slo_attainment. */
+static double played(struct carried *k, struct fixture *g, struct arena *arena,
                      const struct controller_kind *kind, enum play play)
 {
     const struct controller_cfg *cfg = find_kind(&g->x, kind);
     assert_non_null(cfg);
-    *k = (struct carried){
-        .base = {.ops = &carried_ops, .world = &g->x.world, .needs = CONTROLLER_NEEDS_FORESIGHT},
-        .guides = &g->guides,
-        .play = play};
-    OK(controller_new(&k->rule, arena, cfg, &g->x.world, &g->x.rules, NULL));
+    *k = (struct carried){.base = {.ops = &carried_ops,
+                                   .env_setup = &g->x.env_setup,
+                                   .needs = CONTROLLER_NEEDS_FORESIGHT},
+                          .guides = &g->guides,
+                          .play = play};
+    OK(controller_new(&k->rule, arena, cfg, &g->x.env_setup, &g->x.rules, NULL));
     OK(guides_memory_init(&k->memory, arena, &g->guides));
     double sum = 0.0;
     for (uint32_t i = 0; i < EPISODES; i++) {
         const struct episode_id id = {.seed = 1, .split = RNG_DEV, .env = i};
         struct episode_metrics m;
         OK(episode_run(&g->episode, &m, &k->base, 0, &id, NULL));
-        sum += m.compliance;
+        sum += m.slo_attainment;
     }
     return sum / EPISODES;
 }
 
-static void assert_room(struct ground *g, struct arena *arena, const struct controller_kind *kind,
+static void assert_room(struct fixture *g, struct arena *arena, const struct controller_kind *kind,
                         double nothing)
 {
     struct carried k;
@@ -134,13 +135,13 @@ static void assert_room(struct ground *g, struct arena *arena, const struct cont
 
 static void test_masks_leave_room(void **state)
 {
-    struct org_world *w = *state;
-    static struct ground g;
+    struct org_fixture *w = *state;
+    static struct fixture g;
     OK(cfg_load(&w->places, "configs/organisations/karma.yaml", NULL, 0, &w->root));
-    OK(experiment_load(&g.x, "configs/experiments/gate_ddos.yaml", NULL, 0));
-    OK(guides_init(&g.guides, &w->arena, &w->root.organisation, &g.x.world.topology,
-                   g.x.world.cfg.plant, &w->places, "organisation"));
-    OK(episode_init(&g.episode, &w->arena, &g.x.world));
+    OK(experiment_load(&g.x, "configs/experiments/separation_ddos.yaml", NULL, 0));
+    OK(guides_init(&g.guides, &w->arena, &w->root.organisation, &g.x.env_setup.topology,
+                   g.x.env_setup.cfg.plant, &w->places, "organisation"));
+    OK(episode_init(&g.episode, &w->arena, &g.x.env_setup));
     struct carried k;
     const double nothing = played(&k, &g, &w->arena, &controller_nothing, ALONE);
     assert_room(&g, &w->arena, &controller_ff, nothing);

@@ -251,7 +251,7 @@ static void test_unknown(void **state)
     (void)state;
     play(&w);
     plant_outcomes(&all, w.plant, 0);
-    assert_int_equal(all.known, (1U << OUTCOMES) - 1U - (1U << OUTCOME_IN_TIME));
+    assert_int_equal(all.known, (1U << OUTCOMES) - 1U - (1U << OUTCOME_SLO_ATTAINMENT));
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
         measured_init(&m, &w);
         forget(&m, state_service_at(w.topology.entries[0], needs[i].column));

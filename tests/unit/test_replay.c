@@ -17,17 +17,18 @@ enum { N_ENV = 19, N_TILES = 3, T = 7, HORIZON = 12, STAGGER = HORIZON };
 static const struct toy_shape shape = {.n_agents = 2,
                                        .n_factors = 2,
                                        .n_choices = 40,
-                                       .n_row = 9,
+                                       .n_global_state = 9,
                                        .n_norm = 4,
                                        .n_obs = 7,
                                        .n_critic = 9,
                                        .horizon = HORIZON};
 
 /* Rows that remember all actions of the episode. */
-static void remembering_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
+static void remembering_global_state(struct env *e, int lid, int team, float *global_state,
+                                     uint32_t *mask)
 {
-    toy_row(e, lid, team, row, mask);
-    row[0] += (float)((struct toy *)e)->slot[lid].sum;
+    toy_global_state(e, lid, team, global_state, mask);
+    global_state[0] += (float)((struct toy *)e)->slot[lid].sum;
 }
 
 struct fixture {
@@ -48,7 +49,7 @@ static void setup(struct fixture *f)
     f->spec = toy_spec(&shape);
     f->env = toy_env_spec(&f->spec);
     f->ops = toy_ops;
-    f->ops.row = remembering_row;
+    f->ops.global_state = remembering_global_state;
     f->cfg = toy_team_cfg(hidden, 1, 16);
     OK(toy_run_init(&f->run, &f->arena, &f->cfg, &shape, &f->env, N_ENV, T));
     for (int i = 0; i < N_TILES; i++) {
@@ -90,13 +91,13 @@ static void same_blocks(const struct fixture *f, const struct fixture *g)
     for (int i = 0; i < N_TILES; i++) {
         const struct block *a = &f->run.block[i], *b = &g->run.block[i];
         const size_t rows = (size_t)a->n_env * T;
-        assert_memory_equal(a->row, b->row, rows * 9 * sizeof(float));
+        assert_memory_equal(a->global_state, b->global_state, rows * 9 * sizeof(float));
         assert_memory_equal(a->mask, b->mask, rows * 8 * sizeof(uint32_t));
         assert_memory_equal(a->action, b->action, rows * 4 * sizeof(int32_t));
         assert_memory_equal(a->logp, b->logp, rows * 2 * sizeof(float));
         assert_memory_equal(a->reward, b->reward, rows * 2 * sizeof(float));
         assert_memory_equal(a->flag, b->flag, rows);
-        assert_memory_equal(a->boot, b->boot, rows * 2 * sizeof(float));
+        assert_memory_equal(a->bootstrap_value, b->bootstrap_value, rows * 2 * sizeof(float));
         assert_memory_equal(a->last_value, b->last_value, (size_t)a->n_env * 2 * sizeof(float));
         assert_memory_equal(a->episode, b->episode, (size_t)a->n_env * sizeof(uint32_t));
         assert_memory_equal(a->stats, b->stats, 4 * sizeof(double));
@@ -180,8 +181,8 @@ static void test_notices(void **state)
         const int e = longest(&f, 1);
         assert_true(tile->steps[e] > 0);
         if (kind == OTHER_ACTION) {
-            uint16_t *kept = rollout_kept(tile, e, 0);
-            kept[3] = (uint16_t)(kept[3] == 0 ? 1 : kept[3] - 1);
+            uint16_t *stored = rollout_stored(tile, e, 0);
+            stored[3] = (uint16_t)(stored[3] == 0 ? 1 : stored[3] - 1);
         } else if (kind == OTHER_EPISODE) {
             tile->episode[e]++;
         } else {

@@ -159,7 +159,7 @@ static void permutation_is_that_of_qsort(void **state)
     static const uint32_t sizes[] = {0, 1, 2, 3, 4, 5, 7, 8, 64, 127, 128, 129, 1000, 4096, 4097};
     static uint32_t out[4097];
     static uint64_t words[4097], scratch[4097];
-    const struct rng_key key = rng_key(9, RNG_SLICE, RNG_TRAIN);
+    const struct rng_key key = rng_key(9, RNG_MINIBATCH, RNG_TRAIN);
     for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
         const uint32_t n = sizes[s];
         for (uint32_t i = 0; i < n; i++) {
@@ -179,7 +179,7 @@ static void permutation_holds_every_index_once(void **state)
     enum { N = 1001 };
     static uint32_t out[N];
     static uint64_t scratch[N];
-    struct rng_key key = rng_key(7, RNG_SLICE, RNG_TRAIN);
+    struct rng_key key = rng_key(7, RNG_MINIBATCH, RNG_TRAIN);
     for (uint32_t n = 0; n <= N; n += 77) {
         char seen[N] = {0};
         rng_permutation(out, scratch, n, key, 0, 0, 0);
@@ -196,7 +196,7 @@ static void permutations_are_equally_likely(void **state)
 {
     (void)state;
     int count[256] = {0};
-    struct rng_key key = rng_key(8, RNG_SLICE, RNG_TRAIN);
+    struct rng_key key = rng_key(8, RNG_MINIBATCH, RNG_TRAIN);
     for (uint32_t draw = 0; draw < 24000; draw++) {
         uint32_t o[4];
         uint64_t scratch[4];

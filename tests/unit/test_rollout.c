@@ -16,7 +16,7 @@
 static const struct toy_shape shape = {.n_agents = 2,
                                        .n_factors = 2,
                                        .n_choices = 5,
-                                       .n_row = 9,
+                                       .n_global_state = 9,
                                        .n_norm = 4,
                                        .n_obs = 7,
                                        .n_critic = 9,
@@ -50,20 +50,20 @@ static void plain_loop(struct fixture *f, struct block *b, uint32_t gid, uint32_
     struct team_scratch *s;
     struct rng_key key = rng_key(policy.seed, RNG_ACTION, RNG_TRAIN);
     uint32_t episode = 0, mask[A * F];
-    float row[R];
+    float global_state[R];
     OK(team_scratch_init(&s, &f->arena, &f->run.team, 1));
     OK(toy_reset(&toy.env, 0, gid, 0, 0));
     for (int t = 0; t < T; t++) {
-        toy_row(&toy.env, 0, 0, b->row + t * R, b->mask + t * A * F);
-        team_act(&f->run.team, s, b->action + t * A * F, b->logp + t * A, b->row + t * R,
+        toy_global_state(&toy.env, 0, 0, b->global_state + t * R, b->mask + t * A * F);
+        team_act(&f->run.team, s, b->action + t * A * F, b->logp + t * A, b->global_state + t * R,
                  b->mask + t * A * F, 1, ACT_SAMPLE, key, &gid, update, (uint32_t)t);
-        team_value(&f->run.team, s, b->value + t * A, b->row + t * R, 1);
+        team_value(&f->run.team, s, b->value + t * A, b->global_state + t * R, 1);
         const int32_t *action[] = {b->action + t * A * F};
         float *reward[] = {b->reward + t * A};
         OK(toy_step(&toy.env, action, reward, b->flag + t));
-        toy_row(&toy.env, 0, 0, row, mask);
+        toy_global_state(&toy.env, 0, 0, global_state, mask);
         if (b->flag[t] == ENV_TRUNCATED) {
-            team_value(&f->run.team, s, b->boot + t * A, row, 1);
+            team_value(&f->run.team, s, b->bootstrap_value + t * A, global_state, 1);
         }
         if (b->flag[t] != ENV_RUNNING) {
             double stats[2];
@@ -72,10 +72,10 @@ static void plain_loop(struct fixture *f, struct block *b, uint32_t gid, uint32_
             b->stats[1] += stats[1];
             b->n_episodes++;
             OK(toy_reset(&toy.env, 0, gid, ++episode, 0));
-            toy_row(&toy.env, 0, 0, row, mask);
+            toy_global_state(&toy.env, 0, 0, global_state, mask);
         }
     }
-    team_value(&f->run.team, s, b->last_value, row, 1);
+    team_value(&f->run.team, s, b->last_value, global_state, 1);
 }
 
 static void test_plain_loop(void **state)
@@ -86,30 +86,31 @@ static void test_plain_loop(void **state)
     OK(toy_run_rollout(&f.run, &policy, 12));
     double steps = 0.0, sum = 0.0;
     uint32_t n_episodes = 0;
-    int n_boot = 0;
+    int n_bootstrap_value = 0;
     for (int gid = 0; gid < N_ENV; gid++) {
         struct block one;
         const struct block *b = &f.run.block[gid / TILE];
         int e = gid % TILE, first = e * T;
         OK(block_init(&one, &f.arena, &f.env, 0, 1, T));
         plain_loop(&f, &one, (uint32_t)gid, 12);
-        assert_memory_equal(b->row + first * R, one.row, T * R * sizeof(float));
+        assert_memory_equal(b->global_state + first * R, one.global_state, T * R * sizeof(float));
         assert_memory_equal(b->mask + first * A * F, one.mask, T * A * F * sizeof(uint32_t));
         assert_memory_equal(b->action + first * A * F, one.action, T * A * F * sizeof(int32_t));
         assert_memory_equal(b->logp + first * A, one.logp, T * A * sizeof(float));
         assert_memory_equal(b->value + first * A, one.value, T * A * sizeof(float));
         assert_memory_equal(b->reward + first * A, one.reward, T * A * sizeof(float));
-        assert_memory_equal(b->boot + first * A, one.boot, T * A * sizeof(float));
+        assert_memory_equal(b->bootstrap_value + first * A, one.bootstrap_value,
+                            T * A * sizeof(float));
         assert_memory_equal(b->flag + first, one.flag, T);
         assert_memory_equal(b->last_value + e * A, one.last_value, A * sizeof(float));
         steps += one.stats[0];
         sum += one.stats[1];
         n_episodes += one.n_episodes;
         for (int t = 0; t < T; t++) {
-            n_boot += one.flag[t] == ENV_TRUNCATED;
+            n_bootstrap_value += one.flag[t] == ENV_TRUNCATED;
         }
     }
-    assert_true(n_boot > 5); /* it was there to be tested */
+    assert_true(n_bootstrap_value > 5); /* it was there to be tested */
     assert_int_equal(f.run.block[0].n_episodes + f.run.block[1].n_episodes, n_episodes);
     assert_true(f.run.block[0].stats[0] + f.run.block[1].stats[0] == steps);
     for (int i = 2; i < 4; i++) { /* each episode has both numbers */

@@ -1,7 +1,7 @@
 /* Rules of the game: heads, masks, what actions do, imitation. By hand and, for every combination
  * of head and operations, on random states. What agents see stands in test_rules_seen.c. */
 #include "core/plant/episode_metrics.h"
-#include "tests/unit/rules_world.h"
+#include "tests/unit/rules_fixture.h"
 
 /* ---- what a choice means, decoded a second time ---- */
 
@@ -66,11 +66,11 @@ static void test_sizes(void **state)
         assert_int_equal(spec->n_choices, choices[v]);
         assert_int_equal(spec->n_factors, VARIANTS[v].all ? SERVICES : 1);
         assert_int_equal(spec->n_norm, state_size(SERVICES));
-        assert_int_equal(spec->n_row, state_size(SERVICES) + SERVICES + n_agents * last);
+        assert_int_equal(spec->n_global_state, state_size(SERVICES) + SERVICES + n_agents * last);
         assert_int_equal(spec->n_obs, n_seen + SERVICES + last_seen);
         assert_int_equal(spec->n_critic, n_seen + SERVICES + n_agents * last_seen);
         assert_int_equal(f.r->env.n_stats, EPISODE_OWN);
-        assert_string_equal(f.r->env.stat_names[0], "compliance");
+        assert_string_equal(f.r->env.stat_names[0], "slo_attainment");
         assert_string_equal(f.r->env.stat_names[METRIC_TRAINED - 1], "conflicts");
         assert_string_equal(f.r->env.stat_names[EPISODE_REWARD_SQUARED], "reward_squared");
         assert_int_equal(spec->agent_names[n_agents - 1][0], "pqrstu"[n_agents - 1]);
@@ -81,49 +81,50 @@ static void test_sizes(void **state)
 static void test_too_many_choices(void **state)
 {
     (void)state;
-    struct game_world w;
-    assert_int_equal(game_world_try(&w,
-                                    "topology: {services: [{name: a, entry: true, calls: [b, c]}, "
-                                    "{name: b}, {name: c}]}\n"
-                                    "plant: {alpha: 700}\ngame: {action: {head: delta}}\n"),
-                     ERR_CONFIG); /* 1 + 3 x 1400 */
-    assert_non_null(strstr(w.log, "4201 choices"));
-    game_world_close(&w);
+    struct game_fixture w;
     assert_int_equal(
-        game_world_try(&w, "topology: {services: [{name: a, entry: true, calls: [b, c]}, "
-                           "{name: b}, {name: c}]}\n"
-                           "plant: {alpha: 700}\ngame: {action: {head: delta, operations: all}}\n"),
+        game_fixture_try(&w, "topology: {services: [{name: a, entry: true, calls: [b, c]}, "
+                             "{name: b}, {name: c}]}\n"
+                             "plant: {alpha: 700}\ngame: {action: {head: delta}}\n"),
+        ERR_CONFIG); /* 1 + 3 x 1400 */
+    assert_non_null(strstr(w.log, "4201 choices"));
+    game_fixture_close(&w);
+    assert_int_equal(
+        game_fixture_try(&w,
+                         "topology: {services: [{name: a, entry: true, calls: [b, c]}, "
+                         "{name: b}, {name: c}]}\n"
+                         "plant: {alpha: 700}\ngame: {action: {head: delta, operations: all}}\n"),
         ERR_OK);
     assert_int_equal(w.rules.spec.n_choices, 1401);
-    game_world_close(&w);
+    game_fixture_close(&w);
 }
 
 /* A period that is no multiple of the scrape interval never becomes a world. */
 static void test_world_checks_the_plant(void **state)
 {
     (void)state;
-    struct game_world w;
-    assert_int_equal(game_world_try(&w, "plant: {period_s: 12}\n"), ERR_CONFIG);
+    struct game_fixture w;
+    assert_int_equal(game_fixture_try(&w, "plant: {period_s: 12}\n"), ERR_CONFIG);
     assert_non_null(strstr(w.log, "world.yaml:1"));
     assert_non_null(strstr(w.log, "period_s"));
-    game_world_close(&w);
+    game_fixture_close(&w);
 }
 
 static void test_failing_allocations(void **state)
 {
     (void)state;
-    struct game_world w;
+    struct game_fixture w;
     struct rules r;
     struct rules_memory m;
     struct arena arena;
-    game_world_open(&w, VARIANTS[0].text);
+    game_fixture_open(&w, VARIANTS[0].text);
     arena_init(&arena);
     mem_fail_after(1);
-    assert_int_equal(rules_init(&r, &arena, &w.root.game, &w.world), ERR_MEMORY);
+    assert_int_equal(rules_init(&r, &arena, &w.root.game, &w.env_setup), ERR_MEMORY);
     mem_fail_after(1);
     assert_int_equal(rules_memory_init(&m, &arena, &w.rules), ERR_MEMORY);
     arena_release(&arena);
-    game_world_close(&w);
+    game_fixture_close(&w);
 }
 
 /* ---- masks ---- */
@@ -318,9 +319,9 @@ static void test_imitation(void **state)
             act(&f);
             assert_false(f.conflict);
             for (int s = 0; s < SERVICES; s++) {
-                const int wish = clipped(target[s], LEAST[s], MOST[s]) - desired_of(&f, s);
+                const int requested = clipped(target[s], LEAST[s], MOST[s]) - desired_of(&f, s);
                 const int moved = is_moved(&f, &VARIANTS[v], target, s);
-                assert_int_equal(f.delta[s], moved ? clipped(wish, -ALPHA, ALPHA) : 0);
+                assert_int_equal(f.delta[s], moved ? clipped(requested, -ALPHA, ALPHA) : 0);
                 n_moved += f.delta[s] != 0;
             }
         }
@@ -370,7 +371,7 @@ static void test_one_service(void **state)
         struct fixture f;
         const int32_t target[] = {5};
         start(&f, texts[i]);
-        game_world_set(&f.w, f.state, 0, SF_DESIRED, 1);
+        game_fixture_set(&f.w, f.state, 0, SF_DESIRED, 1);
         look(&f);
         assert_int_equal(f.r->spec.n_factors, 1);
         assert_int_equal(f.mask[0], 63);

@@ -1,6 +1,6 @@
 /* What agents of the game see: rows that remember, observations column by column, and that they are
  * functions of state, memory and action alone. */
-#include "tests/unit/rules_world.h"
+#include "tests/unit/rules_fixture.h"
 
 static void test_since(void **state)
 {
@@ -9,7 +9,7 @@ static void test_since(void **state)
     start(&f, VARIANTS[1].text);
     set_desired(&f, 5, 4, 4, 3);
     look(&f);
-    const float *since = f.row + f.r->n_state;
+    const float *since = f.global_state + f.r->n_state;
     assert_true(since[0] == 600 && since[3] == 600);
     f.action[0] = 1 + 3; /* a + 1 */
     act(&f);
@@ -39,7 +39,7 @@ static void test_previous_action_of_one(void **state)
     start(&f, VARIANTS[0].text);
     set_desired(&f, 4, 5, 4, 3);
     look(&f);
-    const float *last = f.row + f.r->n_state + SERVICES;
+    const float *last = f.global_state + f.r->n_state + SERVICES;
     assert_true(last[0] == -1 && last[1] == 0 && last[6] == -1);
     const int32_t action[] = {9, 10 + 3, 10 + 4, 10 + 9 + 4}; /* a to 10, b to 4, b to 5, c to 5 */
     memcpy(f.action, action, sizeof action);
@@ -49,10 +49,10 @@ static void test_previous_action_of_one(void **state)
     assert_memory_equal(last, expected, sizeof expected);
     float obs[STATE_MAX];
     const int at = f.r->spec.n_obs - SERVICES - 1;
-    f.r->spec.obs(f.r, obs, 1, f.row);
+    f.r->spec.obs(f.r, obs, 1, f.global_state);
     const float seen[] = {0, 1, 0, 0, -1.0F / 3};
     assert_memory_equal(obs + at, seen, sizeof seen);
-    f.r->spec.obs(f.r, obs, 2, f.row);
+    f.r->spec.obs(f.r, obs, 2, f.global_state);
     const float nothing[] = {0, 0, 0, 0, 0};
     assert_memory_equal(obs + at, nothing, sizeof nothing);
     stop(&f);
@@ -69,9 +69,9 @@ static void test_previous_action_of_all(void **state)
     act(&f);
     look(&f);
     const float expected[] = {1, -1.0F / 3, 1.0F / 3, 0};
-    assert_memory_equal(f.row + f.r->n_state + SERVICES, expected, sizeof expected);
+    assert_memory_equal(f.global_state + f.r->n_state + SERVICES, expected, sizeof expected);
     float obs[STATE_MAX];
-    f.r->spec.obs(f.r, obs, 0, f.row);
+    f.r->spec.obs(f.r, obs, 0, f.global_state);
     assert_memory_equal(obs + f.r->spec.n_obs - SERVICES, expected, sizeof expected);
     stop(&f);
 }
@@ -84,12 +84,12 @@ static void test_observation_columns(void **state)
     float obs[STATE_MAX], critic[STATE_MAX], again[STATE_MAX];
     start(&f, VARIANTS[0].text);
     const struct team_spec *spec = &f.r->spec;
-    for (int i = 0; i < spec->n_row; i++) {
-        f.row[i] = (float)(1000 + i);
+    for (int i = 0; i < spec->n_global_state; i++) {
+        f.global_state[i] = (float)(1000 + i);
     }
-    f.row[f.r->n_state + SERVICES + 2 * 3] = 2; /* the last agent: service c */
-    spec->obs(f.r, obs, 3, f.row);
-    spec->critic(f.r, critic, f.row);
+    f.global_state[f.r->n_state + SERVICES + 2 * 3] = 2; /* the last agent: service c */
+    spec->obs(f.r, obs, 3, f.global_state);
+    spec->critic(f.r, critic, f.global_state);
     int n = 0;
     for (int s = 0; s < SERVICES; s++) {
         for (int i = 0; i < SERVICE_FEATURES; i++) {
@@ -111,7 +111,7 @@ static void test_observation_columns(void **state)
     assert_true(obs[n + 4] == (float)(1000 + f.r->n_state + SERVICES + 7));
     assert_int_equal(n + 5, spec->n_obs);
     for (int a = 0; a < 4; a++) { /* the critic sees what each agent did */
-        spec->obs(f.r, again, a, f.row);
+        spec->obs(f.r, again, a, f.global_state);
         assert_memory_equal(critic + n + 5 * a, again + n, 5 * sizeof *again);
     }
     assert_int_equal(n + 5 * 4, spec->n_critic);
@@ -127,14 +127,14 @@ static void test_hidden_columns(void **state)
     start(&f, VARIANTS[2].text);
     draw_state(&f, 1, 1);
     look(&f);
-    f.r->spec.obs(f.r, a, 0, f.row);
+    f.r->spec.obs(f.r, a, 0, f.global_state);
     for (int s = 0; s < SERVICES; s++) {
         for (int i = SF_HPA_READY; i <= SF_HPA_CPU; i++) {
             f.state[state_service_at(s, (enum service_feature)i)] += 7;
         }
     }
     look(&f);
-    f.r->spec.obs(f.r, b, 0, f.row);
+    f.r->spec.obs(f.r, b, 0, f.global_state);
     assert_memory_equal(a, b, (size_t)f.r->spec.n_obs * sizeof *a);
     stop(&f);
 }
@@ -152,19 +152,21 @@ static void test_purity(void **state)
     for (uint32_t i = 0; i < 200; i++) {
         draw_state(&f, 9, i);
         memcpy(g.state, f.state, sizeof f.state);
-        memset(g.row, (int)i, sizeof g.row);
+        memset(g.global_state, (int)i, sizeof g.global_state);
         memset(g.mask, (int)i, sizeof g.mask);
         memset(g.delta, (int)i, sizeof g.delta);
         memset(obs_g, (int)i, sizeof obs_g);
         look(&f);
         look(&g);
-        const size_t n_row = (size_t)f.r->spec.n_row;
-        assert_memory_equal(f.row, g.row, n_row * sizeof *f.row);
+        const size_t n_global_state = (size_t)f.r->spec.n_global_state;
+        assert_memory_equal(f.global_state, g.global_state,
+                            n_global_state * sizeof *f.global_state);
         assert_memory_equal(f.mask, g.mask,
                             (size_t)(4 * env_mask_words(&f.r->spec)) * sizeof *f.mask);
-        assert_memory_equal((unsigned char *)&g.row[n_row], &(unsigned char){(unsigned char)i}, 1);
-        f.r->spec.obs(f.r, obs_f, 2, f.row);
-        g.r->spec.obs(g.r, obs_g, 2, g.row);
+        assert_memory_equal((unsigned char *)&g.global_state[n_global_state],
+                            &(unsigned char){(unsigned char)i}, 1);
+        f.r->spec.obs(f.r, obs_f, 2, f.global_state);
+        g.r->spec.obs(g.r, obs_g, 2, g.global_state);
         assert_memory_equal(obs_f, obs_g, n_obs * sizeof *obs_f);
         assert_memory_equal((unsigned char *)&obs_g[n_obs], &(unsigned char){(unsigned char)i}, 1);
         draw_action(&f, 9, i);

@@ -21,14 +21,14 @@
 #define OK(call) assert_int_equal((call), ERR_OK)
 enum { EPISODES = 8, AGENTS = 4 };
 
-struct ground {
+struct fixture {
     struct experiment x;
     struct episode episode;
     char path[64];
 };
 
-/* gate_ddos.yaml under an organisation. */
-static void open_ground(struct ground *g, const char *organisation, const char *set)
+/* separation_ddos.yaml under an organisation. */
+static void open_fixture(struct fixture *g, const char *organisation, const char *set)
 {
     char here[512], text[1400];
     const char *const sets[] = {set};
@@ -36,48 +36,48 @@ static void open_ground(struct ground *g, const char *organisation, const char *
     const int fd = mkstemp(g->path);
     assert_true(fd >= 0 && getcwd(here, sizeof here) != NULL);
     const int n = snprintf(text, sizeof text,
-                           "include: [%s/configs/experiments/gate_ddos.yaml, "
+                           "include: [%s/configs/experiments/separation_ddos.yaml, "
                            "%s/configs/organisations/%s]\n",
                            here, here, organisation);
     assert_int_equal(write(fd, text, (size_t)n), n);
     close(fd);
     OK(experiment_load(&g->x, g->path, sets, set != NULL ? 1 : 0));
-    OK(episode_init(&g->episode, &g->x.arena, &g->x.world));
+    OK(episode_init(&g->episode, &g->x.arena, &g->x.env_setup));
 }
 
-static void close_ground(struct ground *g)
+static void close_fixture(struct fixture *g)
 {
     unlink(g->path);
     experiment_release(&g->x);
 }
 
-/* A scripted team under a rule with the parameters that it has in gate_ddos.yaml. */
+/* A scripted team under a rule with the parameters that it has in separation_ddos.yaml. */
 static const char TEAM_OF_FF[] = "scripted: {rule: {ff: {utilisation: 0.7, wait_share: 0.25, "
                                  "growth: 2, down_s: 60}}}";
 static const char TEAM_AT_RANDOM[] = "scripted";
 
-static double played(struct ground *g, const struct controller_cfg *cfg)
+static double played(struct fixture *g, const struct controller_cfg *cfg)
 {
     struct controller *c;
     double sum = 0.0;
-    OK(controller_new(&c, &g->x.arena, cfg, &g->x.world, &g->x.rules, NULL));
+    OK(controller_new(&c, &g->x.arena, cfg, &g->x.env_setup, &g->x.rules, NULL));
     for (uint32_t i = 0; i < EPISODES; i++) {
         const struct episode_id id = {.seed = 1, .split = RNG_DEV, .env = i};
         struct episode_metrics m;
         OK(episode_run(&g->episode, &m, c, 0, &id, NULL));
-        sum += m.compliance;
+        sum += m.slo_attainment;
     }
     return sum / EPISODES;
 }
 
 static double played_under(const char *organisation, const char *set, const char *method)
 {
-    static struct ground g;
-    open_ground(&g, organisation, set);
+    static struct fixture g;
+    open_fixture(&g, organisation, set);
     const struct controller_cfg cfg = controller_text(&g.x.arena, method);
-    const double compliance = played(&g, &cfg);
-    close_ground(&g);
-    return compliance;
+    const double slo_attainment = played(&g, &cfg);
+    close_fixture(&g);
+    return slo_attainment;
 }
 
 /* The roles leave a rule most of what it wins; with a hole in them it wins next to nothing, unless
@@ -85,16 +85,16 @@ static double played_under(const char *organisation, const char *set, const char
 static void test_a_hole_shows(void **state)
 {
     (void)state;
-    static struct ground g;
-    open_ground(&g, "karma.yaml", NULL);
+    static struct fixture g;
+    open_fixture(&g, "karma.yaml", NULL);
     const struct controller_cfg nothing = controller_text(&g.x.arena, "nothing");
     const double base = played(&g, &nothing);
-    close_ground(&g);
+    close_fixture(&g);
     const double free = played_under("karma.yaml", "organisation.hardness=0", TEAM_OF_FF);
     const double hard = played_under("karma.yaml", NULL, TEAM_OF_FF);
-    const double hole = played_under("hole.yaml", NULL, TEAM_OF_FF);
-    const double half = played_under("hole.yaml", "organisation.hardness=0.5", TEAM_OF_FF);
-    const double soft = played_under("hole.yaml", "organisation.hardness=0", TEAM_OF_FF);
+    const double hole = played_under("misspecified.yaml", NULL, TEAM_OF_FF);
+    const double half = played_under("misspecified.yaml", "organisation.hardness=0.5", TEAM_OF_FF);
+    const double soft = played_under("misspecified.yaml", "organisation.hardness=0", TEAM_OF_FF);
     const double random = played_under("karma.yaml", NULL, TEAM_AT_RANDOM);
     print_message("# team of ff: nothing %.3f, free %.3f, hard %.3f; at random %.3f; with a hole: "
                   "hard %.3f, half %.3f, soft %.3f\n",
@@ -114,7 +114,7 @@ struct witness {
     struct rules_memory memory;
     float state[512];
     uint32_t mask[64];
-    float row[1024];
+    float global_state[1024];
     long n, n_draws, n_rank[8];
 };
 
@@ -122,7 +122,7 @@ static void decide(struct witness *w, const float *state)
 {
     memcpy(w->state, state, (size_t)w->rules->n_state * sizeof *state);
     rules_observe(&w->memory, w->rules, state);
-    rules_row(w->row, w->mask, w->rules, &w->memory, state);
+    rules_global_state(w->global_state, w->mask, w->rules, &w->memory, state);
 }
 
 static void see_begin(void *ctx, const float *state)
@@ -159,14 +159,14 @@ static enum err see_step(void *ctx, const struct episode_step *step)
 static void test_random_is_even_and_inside(void **state)
 {
     (void)state;
-    static struct ground g;
+    static struct fixture g;
     static struct witness w;
     struct controller *c;
-    open_ground(&g, "karma.yaml", "organisation.hardness=0.5");
+    open_fixture(&g, "karma.yaml", "organisation.hardness=0.5");
     const struct controller_cfg cfg = controller_text(&g.x.arena, TEAM_AT_RANDOM);
     w = (struct witness){.rules = &g.x.rules};
     OK(rules_memory_init(&w.memory, &g.x.arena, &g.x.rules));
-    OK(controller_new(&c, &g.x.arena, &cfg, &g.x.world, &g.x.rules, NULL));
+    OK(controller_new(&c, &g.x.arena, &cfg, &g.x.env_setup, &g.x.rules, NULL));
     assert_ptr_equal(c->rules, &g.x.rules);
     assert_null(c->free_action);
     const struct episode_observer observer = {.ctx = &w, .begin = see_begin, .see = see_step};
@@ -176,8 +176,8 @@ static void test_random_is_even_and_inside(void **state)
         struct episode_metrics m;
         rules_begin(&w.memory, &g.x.rules, &id);
         OK(episode_run(&g.episode, &m, c, 0, &id, &observer));
-        first = i == 0 ? m.compliance : first;
-        assert_true(i != 24 || m.compliance == first); /* the same episode again */
+        first = i == 0 ? m.slo_attainment : first;
+        assert_true(i != 24 || m.slo_attainment == first); /* the same episode again */
     }
     assert_int_equal(w.n, 25L * 50 * AGENTS);
     double chi2 = 0.0;
@@ -187,7 +187,7 @@ static void test_random_is_even_and_inside(void **state)
     }
     print_message("# %ld draws from masks of eight, chi2 of 7: %.1f\n", w.n_draws, chi2);
     assert_true(w.n_draws > 100 && chi2 < 24.3); /* 99.9 % */
-    close_ground(&g);
+    close_fixture(&g);
 }
 
 /* ---- without an organisation ---- */

@@ -1,4 +1,4 @@
-/* The gate's verdicts on rows without chance, and what it refuses. */
+/* The verdicts of the separation on rows without chance, and what it refuses. */
 #include "tests/unit/eval_rows.h"
 #include "tests/unit/heard.h"
 
@@ -10,7 +10,7 @@ static double fixed_points(const struct eval_row *r, int metric)
     if (metric == METRIC_OF(vcpu_h)) {
         return cost[r->controller];
     }
-    return metric != METRIC_OF(compliance)          ? 0
+    return metric != METRIC_OF(slo_attainment)      ? 0
            : r->controller == 2 && r->scenario == 1 ? 0.61
                                                     : value[r->controller];
 }
@@ -18,23 +18,23 @@ static double fixed_points(const struct eval_row *r, int metric)
 /* khpa is ahead of ff in one episode of eight: better on average, but nobody can be sure. */
 static double doubtful(const struct eval_row *r, int metric)
 {
-    if (r->controller == 2 && metric == METRIC_OF(compliance)) {
+    if (r->controller == 2 && metric == METRIC_OF(slo_attainment)) {
         return r->episode == 0 ? 0.5 : 0.65;
     }
     return fixed_points(r, metric);
 }
 
-static void judge(struct fixture *x, int n_scenarios, fake_value *value)
+static void decide(struct fixture *x, int n_scenarios, fake_value *value)
 {
     fake_eval_init(&x->f, n_scenarios, 8);
     fake_eval_add(&x->f, "nothing", &controller_nothing, true, 1);
     fake_eval_add(&x->f, "tuned", &controller_khpa, true, 1);
     fake_eval_add(&x->f, "ff", &controller_ff, true, 1);
     fake_eval_add(&x->f, "oracle", &controller_oracle, true, 1);
-    x->f.cfg.gate = "tuned";
+    x->f.cfg.separation = "tuned";
     fake_eval_fill(&x->f, value);
     assert_int_equal(fixture_summarise(x), ERR_OK);
-    assert_int_equal(separation_init(&x->gate, &x->arena, &x->s, &x->scratch), ERR_OK);
+    assert_int_equal(separation_init(&x->separation, &x->arena, &x->s, &x->scratch), ERR_OK);
 }
 
 static const struct separation_row *row_of(const struct separation *g, int scenario,
@@ -54,15 +54,16 @@ static const struct separation_row *row_of(const struct separation *g, int scena
 static void all_pass(void **state)
 {
     struct fixture *x = *state;
-    judge(x, 1, fixed_points);
-    assert_int_equal(x->gate.n_judged, 4);
-    assert_int_equal(x->gate.n_failed, 0);
-    assert_int_equal(separation_verdict(&x->gate), ERR_OK);
-    const struct separation_row *r = row_of(&x->gate, 0, &controller_oracle, &controller_khpa);
+    decide(x, 1, fixed_points);
+    assert_int_equal(x->separation.n_judged, 4);
+    assert_int_equal(x->separation.n_failed, 0);
+    assert_int_equal(separation_verdict(&x->separation), ERR_OK);
+    const struct separation_row *r =
+        row_of(&x->separation, 0, &controller_oracle, &controller_khpa);
     assert_near(r->pair.cost, 2, 1e-12);
     assert_near(r->pair.diff.value, 0.1, 1e-12);
     /* Doing nothing is the only fixed allocation: shown, not judged. */
-    r = row_of(&x->gate, 0, &controller_khpa, &controller_static);
+    r = row_of(&x->separation, 0, &controller_khpa, &controller_static);
     assert_true(isnan(r->least));
     assert_near(r->pair.diff.value, 0.2, 1e-12);
 }
@@ -72,13 +73,13 @@ static void too_small_a_difference_fails(void **state)
 {
     struct fixture *x = *state;
     struct heard heard;
-    judge(x, 2, fixed_points);
-    assert_int_equal(x->gate.n_judged, 8);
-    assert_int_equal(x->gate.n_failed, 1);
-    assert_true(row_of(&x->gate, 0, &controller_ff, &controller_khpa)->passes);
-    assert_false(row_of(&x->gate, 1, &controller_ff, &controller_khpa)->passes);
+    decide(x, 2, fixed_points);
+    assert_int_equal(x->separation.n_judged, 8);
+    assert_int_equal(x->separation.n_failed, 1);
+    assert_true(row_of(&x->separation, 0, &controller_ff, &controller_khpa)->passes);
+    assert_false(row_of(&x->separation, 1, &controller_ff, &controller_khpa)->passes);
     heard_begin(&heard);
-    assert_int_equal(separation_verdict(&x->gate), ERR_FAILED);
+    assert_int_equal(separation_verdict(&x->separation), ERR_FAILED);
     heard_end();
     assert_non_null(strstr(heard.text, "1 of 8 inequalities"));
 }
@@ -87,8 +88,8 @@ static void too_small_a_difference_fails(void **state)
 static void the_interval_decides(void **state)
 {
     struct fixture *x = *state;
-    judge(x, 1, doubtful);
-    const struct separation_row *r = row_of(&x->gate, 0, &controller_ff, &controller_khpa);
+    decide(x, 1, doubtful);
+    const struct separation_row *r = row_of(&x->separation, 0, &controller_ff, &controller_khpa);
     assert_true(r->pair.diff.value > r->least);
     assert_true(r->pair.diff.lo < r->least);
     assert_false(r->passes);
@@ -98,16 +99,16 @@ static void without_an_anchor(void **state)
 {
     struct fixture *x = *state;
     struct heard heard;
-    judge(x, 1, fixed_points);
-    x->f.cfg.gate = "";
-    assert_int_equal(separation_init(&x->gate, &x->arena, &x->s, &x->scratch), ERR_OK);
-    assert_int_equal(x->gate.n_rows, 0);
-    assert_int_equal(separation_verdict(&x->gate), ERR_OK);
-    x->f.cfg.gate = "ff"; /* there is one, but it is no khpa */
+    decide(x, 1, fixed_points);
+    x->f.cfg.separation = "";
+    assert_int_equal(separation_init(&x->separation, &x->arena, &x->s, &x->scratch), ERR_OK);
+    assert_int_equal(x->separation.n_rows, 0);
+    assert_int_equal(separation_verdict(&x->separation), ERR_OK);
+    x->f.cfg.separation = "ff"; /* there is one, but it is no khpa */
     heard_begin(&heard);
-    assert_int_equal(separation_init(&x->gate, &x->arena, &x->s, &x->scratch), ERR_CONFIG);
+    assert_int_equal(separation_init(&x->separation, &x->arena, &x->s, &x->scratch), ERR_CONFIG);
     heard_end();
-    assert_non_null(strstr(heard.text, "eval.gate is 'ff'"));
+    assert_non_null(strstr(heard.text, "eval.separation is 'ff'"));
 }
 
 int main(void)

@@ -15,7 +15,7 @@ static void ignore_line(void *ctx, enum log_level level, const char *line)
  * policy. Recovery: not defined in scenario 0, and in episodes 0 and 1 of scenario 1. */
 static double graded(const struct eval_row *r, int metric)
 {
-    if (metric == METRIC_OF(compliance)) {
+    if (metric == METRIC_OF(slo_attainment)) {
         const double base = 0.5 + r->scenario / 10.0 + r->episode / 100.0;
         return r->controller == 0 ? base : base + 0.2 + r->train / 10.0;
     }
@@ -47,7 +47,7 @@ static void means_of_every_view(void **state)
     const double expected[2][3] = {{0.545, 0.645, 0.595}, {0.795, 0.895, 0.845}};
     for (int c = 0; c < 2; c++) {
         for (int v = 0; v < 3; v++) {
-            const struct summary_cell *cell = summary_cell(&x->s, c, v, METRIC_OF(compliance));
+            const struct summary_cell *cell = summary_cell(&x->s, c, v, METRIC_OF(slo_attainment));
             assert_near(cell->value.value, expected[c][v], 1e-12);
             assert_int_equal(cell->n, 10);
             assert_int_equal(cell->skipped, 0);
@@ -63,8 +63,9 @@ static void training_seeds_widen_the_interval(void **state)
     struct fixture *x = *state;
     two_controllers(x, 2);
     assert_int_equal(fixture_summarise(x), ERR_OK);
-    const struct stat_interval *rule = &summary_cell(&x->s, 0, 0, METRIC_OF(compliance))->value;
-    const struct stat_interval *policy = &summary_cell(&x->s, 1, 0, METRIC_OF(compliance))->value;
+    const struct stat_interval *rule = &summary_cell(&x->s, 0, 0, METRIC_OF(slo_attainment))->value;
+    const struct stat_interval *policy =
+        &summary_cell(&x->s, 1, 0, METRIC_OF(slo_attainment))->value;
     assert_true(rule->hi - rule->lo < 0.05);
     assert_true(policy->hi - policy->lo > 0.1);
 }
@@ -80,9 +81,9 @@ static void differences_are_paired(void **state)
     assert_int_equal(x->s.references[0], 1);
     for (int v = 0; v < 3; v++) {
         const struct summary_gap *g = summary_gap(&x->s, 0, 0, v);
-        assert_near(g->compliance.value.value, 0.2, 1e-12);
-        assert_near(g->compliance.value.lo, 0.2, 1e-12);
-        assert_near(g->compliance.value.hi, 0.2, 1e-12);
+        assert_near(g->slo_attainment.value.value, 0.2, 1e-12);
+        assert_near(g->slo_attainment.value.lo, 0.2, 1e-12);
+        assert_near(g->slo_attainment.value.hi, 0.2, 1e-12);
         assert_near(g->vcpu_h.value.value, 1.0, 1e-12);
     }
 }
@@ -120,7 +121,7 @@ static void columns_go_together(void **state)
     assert_near(c[3], 4, 0);
 }
 
-static void unlisted_controllers_have_no_cells(void **state)
+static void hidden_controllers_have_no_cells(void **state)
 {
     struct fixture *x = *state;
     fake_eval_init(&x->f, 1, 4);
@@ -130,8 +131,8 @@ static void unlisted_controllers_have_no_cells(void **state)
     fake_eval_add(&x->f, "scratch", &controller_policy, true, 1);
     fake_eval_fill(&x->f, graded);
     assert_int_equal(fixture_summarise(x), ERR_OK);
-    assert_int_equal(x->s.n_listed, 3);
-    assert_int_equal(x->s.listed[0], 1);
+    assert_int_equal(x->s.n_shown, 3);
+    assert_int_equal(x->s.shown[0], 1);
     assert_int_equal(x->s.n_views, 1);
     /* no controller is called policy: both of that kind are references */
     assert_int_equal(x->s.n_references, 2);
@@ -141,7 +142,7 @@ static void unlisted_controllers_have_no_cells(void **state)
     assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(x->s.n_references, 1);
     assert_int_equal(x->s.references[0], 0);
-    x->f.cfg.reference = "oracle"; /* unknown: the first listed one */
+    x->f.cfg.reference = "oracle"; /* unknown: the first shown one */
     assert_int_equal(fixture_summarise(x), ERR_OK);
     assert_int_equal(x->s.n_references, 1);
     assert_int_equal(x->s.references[0], 0);
@@ -196,7 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(means_of_every_view),    TEST(training_seeds_widen_the_interval),
         TEST(differences_are_paired), TEST(undefined_values_are_left_out_and_counted),
-        TEST(columns_go_together),    TEST(unlisted_controllers_have_no_cells),
+        TEST(columns_go_together),    TEST(hidden_controllers_have_no_cells),
         TEST(same_rows_same_bits),    TEST(wrong_rows_are_refused),
         TEST(no_memory_is_an_error),
     };

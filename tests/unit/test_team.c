@@ -15,7 +15,7 @@
 static const struct toy_shape shape = {.n_agents = 3,
                                        .n_factors = 2,
                                        .n_choices = 35,
-                                       .n_row = 20,
+                                       .n_global_state = 20,
                                        .n_norm = 13,
                                        .n_obs = 17,
                                        .n_critic = 20,
@@ -31,7 +31,7 @@ static struct team_cfg config(void)
 }
 
 struct inputs {
-    float row[N * R];
+    float global_state[N * R];
     uint32_t mask[N * A * F * WORDS], gid[N];
 };
 
@@ -42,7 +42,7 @@ static void make_inputs(struct inputs *in, const struct team_spec *spec)
         struct toy toy = toy_env(&shape, &env, 1);
         in->gid[i] = (uint32_t)(100 + i);
         OK(toy_reset(&toy.env, 0, in->gid[i], 0, 0));
-        toy_row(&toy.env, 0, 0, in->row + i * R, in->mask + i * A * F * WORDS);
+        toy_global_state(&toy.env, 0, 0, in->global_state + i * R, in->mask + i * A * F * WORDS);
     }
 }
 
@@ -62,7 +62,7 @@ static struct outputs act(const struct team_cfg *cfg, const struct team_spec *sp
     arena_init(&arena);
     OK(team_init(&team, &arena, cfg, spec));
     OK(team_init_params(&team, 9, &arena));
-    stats_of_rows(team.w.row_stats, spec->n_norm, in->row, R, N);
+    stats_of_rows(team.w.global_state_stats, spec->n_norm, in->global_state, R, N);
     for (int c = 0; c < 3 * A; c++) {
         team.w.value_norm[c] = 1.0 + c; /* any state of the value scale */
     }
@@ -70,9 +70,9 @@ static struct outputs act(const struct team_cfg *cfg, const struct team_spec *sp
     OK(team_scratch_init(&s, &arena, &team, capacity));
     struct rng_key key = rng_key(4, RNG_ACTION, RNG_TRAIN);
     for (int at = 0; at < N; at += piece) {
-        team_act(&team, s, out.action + at * A * F, out.logp + at * A, in->row + at * R,
+        team_act(&team, s, out.action + at * A * F, out.logp + at * A, in->global_state + at * R,
                  in->mask + at * A * F * WORDS, piece, mode, key, in->gid + at, 3, 5);
-        team_value(&team, s, out.value + at * A, in->row + at * R, piece);
+        team_value(&team, s, out.value + at * A, in->global_state + at * R, piece);
     }
     arena_release(&arena);
     return out;
@@ -138,16 +138,18 @@ static void test_against_parts(void **state)
     arena_init(&arena);
     OK(team_init(&t, &arena, &cfg, &spec));
     OK(team_init_params(&t, 9, &arena));
-    stats_of_rows(t.w.row_stats, spec.n_norm, in.row, R, N);
-    float row[R], obs[17], logits[F * 35], logp[35], value[A], joint = 0.0f;
+    stats_of_rows(t.w.global_state_stats, spec.n_norm, in.global_state, R, N);
+    float global_state[R], obs[17], logits[F * 35], logp[35], value[A], joint = 0.0f;
     float *work = ARENA_NEW(&arena, mlp_infer_work_floats(&t.actor), float);
     const int agent = 2, e = 6;
     for (int c = 0; c < R; c++) {
-        double sd = sqrt(stats_var(t.w.row_stats, spec.n_norm, c % spec.n_norm) + 1e-6);
-        double z = ((double)in.row[e * R + c] - t.w.row_stats[spec.n_norm + c % spec.n_norm]) / sd;
-        row[c] = c < spec.n_norm ? (float)z : in.row[e * R + c];
+        double sd = sqrt(stats_var(t.w.global_state_stats, spec.n_norm, c % spec.n_norm) + 1e-6);
+        double z = ((double)in.global_state[e * R + c] -
+                    t.w.global_state_stats[spec.n_norm + c % spec.n_norm]) /
+                   sd;
+        global_state[c] = c < spec.n_norm ? (float)z : in.global_state[e * R + c];
     }
-    toy_obs(&shape, obs, agent, row);
+    toy_obs(&shape, obs, agent, global_state);
     mlp_infer(&t.actor, logits, F * 35, t.w.params + t.actor_at[agent], obs, 17, 1, work);
     for (int f = 0; f < F; f++) {
         const uint32_t *mask = in.mask + ((e * A + agent) * F + f) * WORDS;
@@ -155,7 +157,7 @@ static void test_against_parts(void **state)
         joint += logp[policy_argmax(logp, mask, 35)];
     }
     assert_true(fabsf(joint - out.logp[e * A + agent]) < 1e-5f);
-    mlp_infer(&t.critic, value, A, t.w.params + t.critic_at[0], row, R, 1, work);
+    mlp_infer(&t.critic, value, A, t.w.params + t.critic_at[0], global_state, R, 1, work);
     double sigma = sqrt(1.0 + 2 * A + agent), mean = 1.0 + A + agent; /* as set in act() */
     assert_true(fabs((double)value[agent] * sigma + mean - (double)out.value[e * A + agent]) <
                 1e-4);
@@ -181,7 +183,7 @@ static void test_agents_differ(void **state)
     assert_true(digest != team_digest(&t));
     OK(team_init_params(&t, 9, &arena));
     assert_true(digest == team_digest(&t));
-    t.w.row_stats[0] = 1.0;
+    t.w.global_state_stats[0] = 1.0;
     assert_true(digest != team_digest(&t));
     OK(team_init_params(&t, 10, &arena));
     assert_true(digest != team_digest(&t));
@@ -207,8 +209,8 @@ static void test_one_hot(void **state)
     assert_int_equal(t.actor.shape.sizes[0], 17 + A);
     assert_int_equal(t.critic.shape.sizes[0], 17 + A);
     assert_int_equal(t.critic.shape.sizes[2], 1);
-    float row[R], *obs = ARENA_NEW(&arena, A * 2 * t.obs_ld, float);
-    team_inputs(&t, obs, NULL, row, in.row, 2);
+    float global_state[R], *obs = ARENA_NEW(&arena, A * 2 * t.obs_ld, float);
+    team_inputs(&t, obs, NULL, global_state, in.global_state, 2);
     for (int i = 0; i < A * 2; i++) {
         for (int c = 0; c < A; c++) {
             assert_true(obs[i * t.obs_ld + 17 + c] == (c == i / 2 ? 1.0f : 0.0f));

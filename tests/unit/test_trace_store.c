@@ -82,7 +82,7 @@ static void make(struct made *m, int i)
                                   .scenario = "ddos",
                                   .policy = (uint64_t)i,
                                   .seed = 11,
-                                  .setting = 99,
+                                  .cell_digest = 99,
                                   .episode = (uint32_t)i,
                                   .start_s = 0.25 * i,
                                   .n_steps = i + 1,
@@ -120,7 +120,7 @@ static void assert_episode(const struct store_episode *got, int i)
     assert_string_equal(got->scenario, m.e.scenario);
     assert_int_equal(got->policy, m.e.policy);
     assert_int_equal(got->seed, m.e.seed);
-    assert_int_equal(got->setting, m.e.setting);
+    assert_int_equal(got->cell_digest, m.e.cell_digest);
     assert_int_equal(got->episode, m.e.episode);
     assert_true(got->start_s == m.e.start_s);
     assert_int_equal(got->n_steps, i + 1);

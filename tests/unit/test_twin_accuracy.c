@@ -3,7 +3,7 @@
  */
 #include "core/twin/accuracy.h"
 
-#include "core/report/fidelity.h"
+#include "core/report/twin_report.h"
 #include "tests/unit/twin_fixture.h"
 
 enum { EPISODES = 60, STEPS = 60, HORIZON = 5 };
@@ -148,7 +148,7 @@ static void test_windows(void **state)
 }
 
 /* The page has every table; the files are there. */
-static void test_fidelity(void **state)
+static void test_twin_report(void **state)
 {
     struct twin_fixture *w = *state;
     struct accuracy a;
@@ -157,18 +157,18 @@ static void test_fidelity(void **state)
     const char *dir = arena_printf(&w->scene.arena, "%s/report", w->scene.dir);
     static const char *const files[] = {"accuracy.csv", "pairs.csv", "twin-horizon.gp",
                                         "twin-coverage.gp", "twin-pairs.gp"};
-    struct fidelity_pairs *pairs;
+    struct twin_report_pairs *pairs;
     load(w, 1);
     measure(&a, w);
-    const struct fidelity f = {.names = {"as used", "the same"},
-                               .twins = {&a, &a},
-                               .n_twins = 2,
-                               .horizons = horizons,
-                               .n_horizons = 2,
-                               .stat = stat};
-    OK(fidelity_pairs_new(&pairs, &w->scene.arena, horizons, 2));
+    const struct twin_report f = {.names = {"as used", "the same"},
+                                  .twins = {&a, &a},
+                                  .n_twins = 2,
+                                  .horizons = horizons,
+                                  .n_horizons = 2,
+                                  .stat = stat};
+    OK(twin_report_pairs_new(&pairs, &w->scene.arena, horizons, 2));
     buf_init(&page);
-    OK(fidelity_print(&page, &f, &w->scratch));
+    OK(twin_report_print(&page, &f, &w->scratch));
     OK(buf_append(&page, "", 1));
     const char *text = (const char *)page.data;
     assert_non_null(strstr(text, "Skill, all periods"));
@@ -177,7 +177,7 @@ static void test_fidelity(void **state)
     assert_non_null(strstr(text, "- the same k=5"));
     assert_non_null(strstr(text, "Who answered"));
     buf_release(&page);
-    OK(fidelity_figures(dir, &f, pairs, &w->scratch));
+    OK(twin_report_figures(dir, &f, pairs, &w->scratch));
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         const char *path = arena_printf(&w->scene.arena, "%s/%s", dir, files[i]);
         assert_true(file_exists(path));
@@ -193,7 +193,7 @@ int main(void)
         TEST_(test_trivial_predictors),
         TEST_(test_learned),
         TEST_(test_windows),
-        TEST_(test_fidelity),
+        TEST_(test_twin_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

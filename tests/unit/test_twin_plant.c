@@ -65,7 +65,7 @@ struct tile {
 
 static void reset(struct tile *t)
 {
-    const struct world *w = &fixture.x.world;
+    const struct env_setup *w = &fixture.x.env_setup;
     for (int i = 0; i < t->n; i++) {
         const struct episode_id id = id_of(t->first + i);
         schedule_draw(&t->schedule[i], &w->scenarios[(t->first + i) % 2], &id, w->n_seconds);
@@ -76,7 +76,7 @@ static void reset(struct tile *t)
 /* Environments first .. first + n - 1 in one plant. */
 static void tile_open(struct tile *t, const struct twin_cfg *use, int first, int n)
 {
-    const struct world *w = &fixture.x.world;
+    const struct env_setup *w = &fixture.x.env_setup;
     *t = (struct tile){.first = first, .n = n};
     arena_init(&t->arena);
     OK(model_load(&t->model, &t->arena, use, fixture.w.file));
@@ -91,7 +91,7 @@ static void tile_open(struct tile *t, const struct twin_cfg *use, int first, int
 
 static void step(struct tile *t, int at, const uint8_t *active)
 {
-    const int n = fixture.x.world.topology.n_services;
+    const int n = fixture.x.env_setup.topology.n_services;
     for (int i = 0; i < t->n; i++) {
         choose(t->delta + (ptrdiff_t)i * n, n, t->first + i, at);
     }
@@ -261,7 +261,7 @@ static void test_identity(void **state)
     (void)state;
     static struct tile t;
     const struct twin_cfg use = use_of(1);
-    const struct world *w = &fixture.x.world;
+    const struct env_setup *w = &fixture.x.env_setup;
     struct shown s = {.hash = {0}};
     const struct episode_id ids[4] = {
         {1, RNG_TRAIN, 0, 0}, {1, RNG_TRAIN, 0, 1}, {2, RNG_TRAIN, 0, 0}, {1, RNG_DEV, 0, 0}};
@@ -345,7 +345,7 @@ static void assert_state(const struct tile *t, int lid, const float *before, con
 static void test_states(void **state)
 {
     (void)state;
-    const int n = fixture.x.world.topology.n_services;
+    const int n = fixture.x.env_setup.topology.n_services;
     float before[8][256];
     assert_true(state_size(n) <= 256);
     for (int u = 0; u < 2; u++) {
@@ -415,7 +415,7 @@ static void test_never_reset(void **state)
     (void)state;
     static struct tile t;
     const struct twin_cfg use = use_of(0);
-    const struct world *w = &fixture.x.world;
+    const struct env_setup *w = &fixture.x.env_setup;
     const uint8_t active[2] = {1, 0};
     struct plant *p;
     tile_open(&t, &use, 0, 2);
@@ -623,7 +623,7 @@ static void test_report_by_service(void **state)
 {
     (void)state;
     static const char *const metrics[] = {"latency", "queue"};
-    const int n = fixture.x.world.topology.n_services;
+    const int n = fixture.x.env_setup.topology.n_services;
     const struct twin_cfg use = use_of(1);
     struct arena arena;
     struct arena scratch;
@@ -634,7 +634,7 @@ static void test_report_by_service(void **state)
     OK(model_load(&model, &arena, &use, fixture.w.file));
     const struct accuracy_cfg cfg = {
         .data = &model.data, .part = STORE_VALIDATION, .horizon = 3, .stride = 8, .seed = 1};
-    OK(accuracy_measure(&a, &arena, &model, fixture.x.world.cfg.plant, &cfg, &scratch));
+    OK(accuracy_measure(&a, &arena, &model, fixture.x.env_setup.cfg.plant, &cfg, &scratch));
     assert_int_equal(accuracy_find(&a, "deployed"), -1); /* exact */
     for (int m = 0; m < 2; m++) {
         const int pool = accuracy_find(&a, metrics[m]);
@@ -661,7 +661,7 @@ static void test_other_systems(void **state)
     (void)state;
     static struct tile t;
     const struct twin_cfg use = use_of(0);
-    struct world *w = &fixture.x.world;
+    struct env_setup *w = &fixture.x.env_setup;
     struct plant_cfg plant = *w->cfg.plant;
     tile_open(&t, &use, 0, 1);
     plant.period_s = 30.0;

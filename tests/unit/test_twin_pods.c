@@ -1,6 +1,6 @@
 /* The arithmetic of pods: it holds on the simulator in every episode, in the twin whatever its
  * networks and its table say, and for any numbers whatever. */
-#include "core/game/world.h"
+#include "core/game/env_setup.h"
 #include "tests/unit/twin_cluster.h"
 
 enum { STATIC_ALLOCATIONS = 6, WALKS = 10, SERVICES = 4 };
@@ -120,7 +120,7 @@ static int assert_truth(const struct steps_by_source *a, const struct plant_trut
 /* Plays game `g`; returns the periods in which the CPU requested was exact. */
 static int play(struct plant *p, struct schedule *schedule, int g)
 {
-    const struct world *w = &fixture.x.world;
+    const struct env_setup *w = &fixture.x.env_setup;
     const struct episode_id id = {.seed = 21, .split = RNG_TRAIN, .episode = (uint32_t)g};
     struct steps_by_source a = {{0}, {0}, {0}};
     float before[256];
@@ -146,7 +146,7 @@ static void play_all(struct plant *p)
     struct schedule schedule;
     int exact = 0;
     arena_init(&arena);
-    OK(schedule_init(&schedule, &arena, fixture.x.world.n_seconds));
+    OK(schedule_init(&schedule, &arena, fixture.x.env_setup.n_seconds));
     for (int g = 0; g < STATIC_ALLOCATIONS + WALKS; g++) {
         exact += play(p, &schedule, g);
     }
@@ -160,7 +160,7 @@ static void test_simulator(void **state)
     struct arena arena;
     struct plant *p;
     arena_init(&arena);
-    OK(world_plant(&p, &arena, &fixture.x.world, GROUND_CLUSTER, 1));
+    OK(env_setup_plant(&p, &arena, &fixture.x.env_setup, PLANT_KIND_CLUSTER, 1));
     play_all(p);
     arena_release(&arena);
 }
@@ -173,7 +173,7 @@ static void test_twin(void **state)
     static const int ways[][2] = {{LOOKUP_NONE, FALLBACK_MLP},
                                   {LOOKUP_QUANTISED, FALLBACK_MLP},
                                   {LOOKUP_QUANTISED, FALLBACK_NEAREST}};
-    const struct world *w = &fixture.x.world;
+    const struct env_setup *w = &fixture.x.env_setup;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         struct arena arena;
         static struct twin_model model;

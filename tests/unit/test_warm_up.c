@@ -1,7 +1,7 @@
 /* An event's time 0 is the start of the measured episode: before it the cluster is quiet, whatever
  * is scheduled, and from it on the event acts. For every kind of event, and for monitoring with and
  * without a lag. */
-#include "tests/unit/game_world.h"
+#include "tests/unit/game_fixture.h"
 
 #include "core/plant/plant.h"
 
@@ -67,25 +67,25 @@ static void see(struct seen *out, struct plant *p, int step)
 }
 
 /* The event starts within the first half second; a start of exactly 0 is drawn once in 2^32. */
-static void draw(struct schedule *s, struct game_world *w, int scenario,
+static void draw(struct schedule *s, struct game_fixture *w, int scenario,
                  const struct episode_id *id)
 {
-    assert_int_equal(schedule_init(s, &w->arena, w->world.n_seconds), ERR_OK);
-    schedule_draw(s, &w->world.scenarios[scenario], id, w->world.n_seconds);
+    assert_int_equal(schedule_init(s, &w->arena, w->env_setup.n_seconds), ERR_OK);
+    schedule_draw(s, &w->env_setup.scenarios[scenario], id, w->env_setup.n_seconds);
     if (s->n_events > 0) {
         assert_true(s->events[0].start_s < 0.5);
         s->events[0].start_s = s->onset_s = 0.0;
     }
 }
 
-static void play(struct seen *out, struct game_world *w, int scenario)
+static void play(struct seen *out, struct game_fixture *w, int scenario)
 {
     const struct episode_id id = {7, RNG_TEST_SPLIT, 3, 0};
     int32_t delta[2] = {0};
     struct schedule schedule;
     struct plant *p;
     draw(&schedule, w, scenario, &id);
-    assert_int_equal(world_plant(&p, &w->arena, &w->world, GROUND_CLUSTER, 1), ERR_OK);
+    assert_int_equal(env_setup_plant(&p, &w->arena, &w->env_setup, PLANT_KIND_CLUSTER, 1), ERR_OK);
     assert_int_equal(plant_reset(p, 0, &id, &schedule, STEPS), ERR_OK);
     *out = (struct seen){.n = (size_t)p->n_state};
     assert_true(out->n <= 256);
@@ -98,12 +98,12 @@ static void play(struct seen *out, struct game_world *w, int scenario)
 
 static void check_kind(int kind, double lag_s)
 {
-    struct game_world w;
+    struct game_fixture w;
     static struct seen quiet, loud;
     struct buf text;
     buf_init(&text);
     put_world(&text, kind, lag_s);
-    game_world_open(&w, (const char *)text.data);
+    game_fixture_open(&w, (const char *)text.data);
     play(&quiet, &w, 0);
     play(&loud, &w, 1);
     const char *name = event_kind_info[kind].name;
@@ -118,7 +118,7 @@ static void check_kind(int kind, double lag_s)
         memcmp(loud.state[1], quiet.state[1], STEPS * sizeof loud.state[0]) == 0) {
         fail_msg("%s, lag %g s: it does not happen at all", name, lag_s);
     }
-    game_world_close(&w);
+    game_fixture_close(&w);
     buf_release(&text);
 }
 
@@ -136,7 +136,7 @@ static void test_every_kind(void **state)
 static void test_no_memory_of_the_last_episode(void **state)
 {
     (void)state;
-    struct game_world w;
+    struct game_fixture w;
     struct schedule schedule[2];
     struct plant *p;
     static float first[256];
@@ -145,18 +145,18 @@ static void test_no_memory_of_the_last_episode(void **state)
     struct buf text;
     buf_init(&text);
     put_world(&text, EVENT_METRIC_OUTAGE, 0);
-    game_world_open(&w, (const char *)text.data);
+    game_fixture_open(&w, (const char *)text.data);
     for (int i = 0; i < 2; i++) {
         draw(&schedule[i], &w, 1, i == 0 ? &id : &other);
     }
-    assert_int_equal(world_plant(&p, &w.arena, &w.world, GROUND_CLUSTER, 1), ERR_OK);
+    assert_int_equal(env_setup_plant(&p, &w.arena, &w.env_setup, PLANT_KIND_CLUSTER, 1), ERR_OK);
     assert_int_equal(plant_reset(p, 0, &id, &schedule[0], STEPS), ERR_OK);
     memcpy(first, plant_state(p, 0), (size_t)p->n_state * sizeof *first);
     assert_int_equal(plant_reset(p, 0, &other, &schedule[1], STEPS), ERR_OK);
     assert_int_equal(plant_step(p, delta, NULL, NULL), ERR_OK);
     assert_int_equal(plant_reset(p, 0, &id, &schedule[0], STEPS), ERR_OK);
     assert_memory_equal(first, plant_state(p, 0), (size_t)p->n_state * sizeof *first);
-    game_world_close(&w);
+    game_fixture_close(&w);
     buf_release(&text);
 }
 

@@ -16,7 +16,7 @@
 #include <string.h>
 
 struct toy_shape {
-    int n_agents, n_factors, n_choices, n_row, n_norm, n_obs, n_critic, horizon;
+    int n_agents, n_factors, n_choices, n_global_state, n_norm, n_obs, n_critic, horizon;
 };
 
 struct toy_slot {
@@ -37,18 +37,19 @@ static inline struct rng_block toy_draw(uint32_t what, uint32_t i, const struct 
     return rng_philox(key, i, s->step, s->episode, s->gid);
 }
 
-static inline void toy_obs(const void *ctx, float *obs, int agent, const float *row)
+static inline void toy_obs(const void *ctx, float *obs, int agent, const float *global_state)
 {
-    const struct toy_shape *shape = ctx; /* n_row >= n_obs, n_row > agent */
-    int n = shape->n_row - agent < shape->n_obs ? shape->n_row - agent : shape->n_obs;
-    memcpy(obs, row + agent, (size_t)n * sizeof(float));
-    memcpy(obs + n, row, (size_t)(shape->n_obs - n) * sizeof(float));
+    const struct toy_shape *shape = ctx; /* n_global_state >= n_obs, n_global_state > agent */
+    int n =
+        shape->n_global_state - agent < shape->n_obs ? shape->n_global_state - agent : shape->n_obs;
+    memcpy(obs, global_state + agent, (size_t)n * sizeof(float));
+    memcpy(obs + n, global_state, (size_t)(shape->n_obs - n) * sizeof(float));
 }
 
-static inline void toy_critic(const void *ctx, float *out, const float *row)
+static inline void toy_critic(const void *ctx, float *out, const float *global_state)
 {
-    const struct toy_shape *shape = ctx; /* n_row >= n_critic */
-    memcpy(out, row, (size_t)shape->n_critic * sizeof(float));
+    const struct toy_shape *shape = ctx; /* n_global_state >= n_critic */
+    memcpy(out, global_state, (size_t)shape->n_critic * sizeof(float));
 }
 
 static inline enum err toy_reset(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps)
@@ -77,14 +78,15 @@ static inline void toy_masks(const struct toy *t, const struct toy_slot *s, uint
     }
 }
 
-static inline void toy_row(struct env *e, int lid, int team, float *row, uint32_t *mask)
+static inline void toy_global_state(struct env *e, int lid, int team, float *global_state,
+                                    uint32_t *mask)
 {
     (void)team;
     const struct toy *t = (struct toy *)e;
     const struct toy_slot *s = &t->slot[lid];
-    for (int i = 0; i < t->shape->n_row; i++) {
+    for (int i = 0; i < t->shape->n_global_state; i++) {
         struct rng_block b = toy_draw(0, (uint32_t)i, s);
-        row[i] = 3.0f * rng_f32(b.v[0]) + (float)i;
+        global_state[i] = 3.0f * rng_f32(b.v[0]) + (float)i;
     }
     toy_masks(t, s, mask);
 }
@@ -143,7 +145,7 @@ static inline void toy_demonstrate(struct env *e, int lid, int team, int32_t *ac
 }
 
 static const struct env_ops toy_ops = {.reset = toy_reset,
-                                       .row = toy_row,
+                                       .global_state = toy_global_state,
                                        .step = toy_step,
                                        .stats = toy_stats,
                                        .demonstrate = toy_demonstrate};
@@ -153,7 +155,7 @@ static inline struct team_spec toy_spec(const struct toy_shape *shape)
     static const char *const agent_names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
     return (struct team_spec){.name = "toy",
                               .n_agents = shape->n_agents,
-                              .n_row = shape->n_row,
+                              .n_global_state = shape->n_global_state,
                               .n_norm = shape->n_norm,
                               .n_obs = shape->n_obs,
                               .n_critic = shape->n_critic,

@@ -34,7 +34,7 @@ static inline const char *cluster_topology(struct twin_cluster *c)
 static inline struct store_header cluster_header(struct twin_cluster *c)
 {
     struct arena *arena = &c->x.arena;
-    const int n = c->x.world.topology.n_services;
+    const int n = c->x.env_setup.topology.n_services;
     const char **services = ARENA_NEW(arena, n, const char *);
     const char **units = ARENA_NEW(arena, state_size(n), const char *);
     for (int i = 0; i < n; i++) {
@@ -81,9 +81,9 @@ static inline void cluster_collect(struct twin_cluster *c)
     struct collector collector;
     struct controller *controller;
     struct store_writer out;
-    OK(episode_init(&episode, &c->x.arena, &c->x.world));
-    OK(collector_init(&collector, &c->x.arena, &c->x.world, &episode.schedule));
-    OK(controller_new(&controller, &c->x.arena, &rule, &c->x.world, &c->x.rules, NULL));
+    OK(episode_init(&episode, &c->x.arena, &c->x.env_setup));
+    OK(collector_init(&collector, &c->x.arena, &c->x.env_setup, &episode.schedule));
+    OK(controller_new(&controller, &c->x.arena, &rule, &c->x.env_setup, &c->x.rules, NULL));
     OK(store_create(&out, c->w.traces, &c->header));
     for (int i = 0; i < CLUSTER_EPISODES; i++) {
         cluster_episode(c, &out, &episode, &collector, controller, i);

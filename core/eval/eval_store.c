@@ -1,0 +1,419 @@
+/* Rows to text and back; a row finds its job by its names. See eval_store.h. */
+#include "core/eval/eval_store.h"
+
+#include "core/base/csv_read.h"
+#include "core/base/file.h"
+#include "core/base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum key {
+    KEY_CONTROLLER,
+    KEY_POLICY,
+    KEY_TRAIN_SEED,
+    KEY_SCENARIO,
+    KEY_SPLIT,
+    KEY_SEED,
+    KEY_EPISODE,
+    KEYS
+};
+enum { COLUMN_CELL_DIGEST = KEYS + METRIC_COUNT, COLUMNS, NUMBER_MAX = 32 };
+
+static void name_columns(const char *columns[COLUMNS])
+{
+    static const char *const keys[KEYS] = {"controller", "policy", "train_seed", "scenario",
+                                           "split",      "seed",   "episode"};
+    memcpy(columns, keys, sizeof keys);
+    for (int m = 0; m < METRIC_COUNT; m++) {
+        columns[KEYS + m] = metric_info[m].name;
+    }
+    columns[COLUMN_CELL_DIGEST] = "cell_digest";
+}
+
+enum err eval_store_init(struct eval_store *l, struct arena *arena, const struct eval_grid *cfg)
+{
+    const int n = cfg->n_arms * cfg->n_scenarios * cfg->n_episodes;
+    *l = (struct eval_store){.cfg = cfg,
+                             .arena = arena,
+                             .rows = ARENA_NEW(arena, n, struct eval_row),
+                             .sources = ARENA_NEW(arena, n, struct row_source),
+                             .n_jobs = n};
+    return arena_error(arena);
+}
+
+/* ---- jobs ---- */
+
+static const struct grid_arm *arm_of(const struct eval_store *l, int i)
+{
+    return &l->cfg->arms[i / (l->cfg->n_scenarios * l->cfg->n_episodes)];
+}
+
+static int scenario_of(const struct eval_store *l, int i)
+{
+    return i / l->cfg->n_episodes % l->cfg->n_scenarios;
+}
+
+static uint32_t episode_of(const struct eval_store *l, int i)
+{
+    return (uint32_t)(l->cfg->first + i % l->cfg->n_episodes);
+}
+
+/* ---- text of the keys ---- */
+
+struct arm_text {
+    char policy[NUMBER_MAX], seed[NUMBER_MAX];
+};
+
+static struct arm_text text_of(const struct grid_arm *arm)
+{
+    struct arm_text t = {"", ""};
+    if (arm->learned) {
+        snprintf(t.policy, sizeof t.policy, "%016" PRIx64, arm->policy);
+        snprintf(t.seed, sizeof t.seed, "%" PRIu64, arm->seed);
+    }
+    return t;
+}
+
+static const char *cell_digest_text(char text[NUMBER_MAX], const struct eval_store *l, int i)
+{
+    snprintf(text, NUMBER_MAX, "%016" PRIx64, arm_of(l, i)->cell_digest[scenario_of(l, i)]);
+    return text;
+}
+
+/* ---- a row finds its job ---- */
+
+/* What to do about rows of another evaluation: in the directory of this one, or in a file that is
+ * merged into it. */
+static const char *remedy(const struct eval_store *l)
+{
+    return l->merges ? "leave the file out of --merge, or evaluate that part anew with the present "
+                       "configuration and program"
+                     : "measure into another directory (--out), or measure all anew with --restart";
+}
+
+static enum err reject(const struct eval_store *l, const struct csv_reader *r, const char *what,
+                       const char *found)
+{
+    log_error("%s:%d: %s '%s' is not of this evaluation; %s", r->path, r->line, what, found,
+              remedy(l));
+    return ERR_MISMATCH;
+}
+
+/* The arm of that name and those weights. */
+static enum err find_arm(int *arm, const struct eval_store *l, const char *const *cells,
+                         const struct csv_reader *r)
+{
+    bool named = false;
+    for (int a = 0; a < l->cfg->n_arms; a++) {
+        const struct arm_text t = text_of(&l->cfg->arms[a]);
+        if (strcmp(l->cfg->arms[a].name, cells[KEY_CONTROLLER]) != 0) {
+            continue;
+        }
+        named = true;
+        if (strcmp(t.policy, cells[KEY_POLICY]) == 0 &&
+            strcmp(t.seed, cells[KEY_TRAIN_SEED]) == 0) {
+            *arm = a;
+            return ERR_OK;
+        }
+    }
+    return named ? reject(l, r, "the policy with weights", cells[KEY_POLICY])
+                 : reject(l, r, "the controller", cells[KEY_CONTROLLER]);
+}
+
+static enum err find_scenario(int *scenario, const struct eval_store *l, const char *name,
+                              const struct csv_reader *r)
+{
+    for (int s = 0; s < l->cfg->n_scenarios; s++) {
+        if (strcmp(l->cfg->scenarios[s], name) == 0) {
+            *scenario = s;
+            return ERR_OK;
+        }
+    }
+    return reject(l, r, "the scenario", name);
+}
+
+/* The whole of `text` as a number; false: it is none. */
+static bool read_number(double *out, const char *text)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && *end == '\0';
+}
+
+static bool read_whole(uint64_t *out, const char *text)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
+}
+
+static enum err find_episode(int *at, const struct eval_store *l, const char *const *cells,
+                             const struct csv_reader *r)
+{
+    uint64_t seed, episode;
+    const uint64_t first = (uint64_t)l->cfg->first;
+    if (strcmp(cells[KEY_SPLIT], l->cfg->split) != 0) {
+        return reject(l, r, "the domain", cells[KEY_SPLIT]);
+    }
+    if (!read_whole(&seed, cells[KEY_SEED]) || seed != l->cfg->seed) {
+        return reject(l, r, "the seed", cells[KEY_SEED]);
+    }
+    if (!read_whole(&episode, cells[KEY_EPISODE]) || episode < first ||
+        episode - first >= (uint64_t)l->cfg->n_episodes) {
+        return reject(l, r, "the episode", cells[KEY_EPISODE]);
+    }
+    *at = (int)(episode - first);
+    return ERR_OK;
+}
+
+static enum err find_job(int *job, const struct eval_store *l, const char *const *cells,
+                         const struct csv_reader *r)
+{
+    int arm, scenario, episode;
+    char want[NUMBER_MAX];
+    TRY(find_arm(&arm, l, cells, r));
+    TRY(find_scenario(&scenario, l, cells[KEY_SCENARIO], r));
+    TRY(find_episode(&episode, l, cells, r));
+    const int i = (arm * l->cfg->n_scenarios + scenario) * l->cfg->n_episodes + episode;
+    if (strcmp(cell_digest_text(want, l, i), cells[COLUMN_CELL_DIGEST]) != 0) {
+        log_error(
+            "%s:%d: controller '%s' in scenario '%s' was measured under another configuration "
+            "of the environment, the scenario or the controller (cell_digest %s, now %s); %s",
+            r->path, r->line, cells[KEY_CONTROLLER], cells[KEY_SCENARIO], cells[COLUMN_CELL_DIGEST],
+            want, remedy(l));
+        return ERR_MISMATCH;
+    }
+    *job = i;
+    return ERR_OK;
+}
+
+static enum err read_row(struct eval_row *row, const struct eval_store *l, int i,
+                         const char *const *cells, const struct csv_reader *r)
+{
+    double values[METRIC_COUNT];
+    for (int m = 0; m < METRIC_COUNT; m++) {
+        if (!read_number(&values[m], cells[KEYS + m])) {
+            log_error("%s:%d: %s is '%s', which is no number; the file was damaged", r->path,
+                      r->line, metric_info[m].name, cells[KEYS + m]);
+            return ERR_FORMAT;
+        }
+    }
+    *row = (struct eval_row){.controller = arm_of(l, i)->controller,
+                             .train = arm_of(l, i)->train,
+                             .scenario = scenario_of(l, i),
+                             .episode = episode_of(l, i)};
+    memcpy(&row->m, values, sizeof row->m);
+    return ERR_OK;
+}
+
+/* ---- comparing rows ---- */
+
+/* The first metric in which two rows differ, METRIC_COUNT if none. NaN equals NaN. */
+static int first_difference(const struct eval_row *a, const struct eval_row *b)
+{
+    const double *x = (const double *)&a->m, *y = (const double *)&b->m;
+    int m = 0;
+    while (m < METRIC_COUNT && (x[m] == y[m] || (isnan(x[m]) && isnan(y[m])))) {
+        m++;
+    }
+    return m;
+}
+
+enum err eval_store_compare(const struct eval_store *l, int i, const struct eval_row *row)
+{
+    const int m = first_difference(&l->rows[i], row);
+    if (m == METRIC_COUNT) {
+        return ERR_OK;
+    }
+    log_error("%s:%d: this program measures %s = %.17g in that episode, the file has %.17g; it was "
+              "made by another version or was changed; %s",
+              l->sources[i].path, l->sources[i].line, metric_info[m].name,
+              ((const double *)&row->m)[m], ((const double *)&l->rows[i].m)[m], remedy(l));
+    return ERR_MISMATCH;
+}
+
+/* A row that is there already must be the same. */
+static enum err agree(const struct eval_store *l, int i, const struct eval_row *row,
+                      const struct csv_reader *r)
+{
+    const int m = first_difference(&l->rows[i], row);
+    if (m == METRIC_COUNT) {
+        return ERR_OK;
+    }
+    log_error(
+        "%s:%d: the same episode as in %s:%d, but %s is %.17g here and %.17g there; one of the "
+        "files was made by another version or was changed",
+        r->path, r->line, l->sources[i].path, l->sources[i].line, metric_info[m].name,
+        ((const double *)&row->m)[m], ((const double *)&l->rows[i].m)[m]);
+    return ERR_MISMATCH;
+}
+
+/* ---- reading ---- */
+
+static enum err check_header(const struct eval_store *l, struct csv_reader *r)
+{
+    const char *want[COLUMNS], *found[COLUMNS];
+    enum csv_status status;
+    name_columns(want);
+    const enum err e = csv_reader_next(r, found, COLUMNS, &status);
+    bool same = e == ERR_OK && status == CSV_ROW;
+    for (int c = 0; same && c < COLUMNS; c++) {
+        same = strcmp(want[c], found[c]) == 0;
+    }
+    if (!same && (e == ERR_OK || e == ERR_FORMAT)) {
+        log_error("%s has other columns than this program writes; %s", r->path, remedy(l));
+        return ERR_MISMATCH;
+    }
+    return e;
+}
+
+static enum err take_cells(struct eval_store *l, const char *path, const char *const *cells,
+                           const struct csv_reader *r, int *n_rows)
+{
+    int i;
+    struct eval_row row;
+    TRY(find_job(&i, l, cells, r));
+    TRY(read_row(&row, l, i, cells, r));
+    if (l->sources[i].path != NULL) {
+        return agree(l, i, &row, r);
+    }
+    l->n_in_order += i == *n_rows && l->n_in_order == i ? 1 : 0;
+    l->rows[i] = row;
+    l->sources[i] = (struct row_source){path, r->line};
+    l->n_known++;
+    ++*n_rows;
+    return ERR_OK;
+}
+
+static enum err read_rows(struct eval_store *l, const char *path, struct csv_reader *r)
+{
+    const char *cells[COLUMNS];
+    enum csv_status status = CSV_ROW;
+    int n_rows = 0;
+    TRY(check_header(l, r));
+    while (true) {
+        TRY(csv_reader_next(r, cells, COLUMNS, &status));
+        if (status != CSV_ROW) {
+            break;
+        }
+        TRY(take_cells(l, path, cells, r, &n_rows));
+    }
+    if (status == CSV_TORN) {
+        log_warn("%s:%d: the last row is torn, as by a process that was killed; it is left out",
+                 path, r->line);
+    }
+    return ERR_OK;
+}
+
+enum err eval_store_read(struct eval_store *l, const char *path)
+{
+    struct csv_reader r;
+    const char *own_path = arena_strdup(l->arena, path);
+    TRY(arena_error(l->arena));
+    TRY(csv_reader_open(&r, own_path));
+    const enum err e = read_rows(l, own_path, &r);
+    csv_reader_close(&r);
+    return e;
+}
+
+void eval_store_choose_rechecks(bool *again, const struct eval_store *l)
+{
+    const int block = l->cfg->n_scenarios * l->cfg->n_episodes;
+    for (int a = 0; a < l->cfg->n_arms; a++) {
+        const char *last = NULL;
+        for (int i = a * block; i < (a + 1) * block; i++) {
+            const char *path = l->sources[i].path;
+            again[i] = path != NULL && path != last;
+            last = path != NULL ? path : last;
+        }
+    }
+}
+
+enum err eval_store_check_complete(const struct eval_store *l)
+{
+    int i = 0;
+    while (i < l->n_jobs && l->sources[i].path != NULL) {
+        i++;
+    }
+    if (i == l->n_jobs) {
+        return ERR_OK;
+    }
+    log_error(
+        "%d of %d rows are in none of the files; the first that is missing: controller '%s'%s, "
+        "scenario '%s', episode %u",
+        l->n_jobs - l->n_known, l->n_jobs, arm_of(l, i)->name,
+        arm_of(l, i)->learned
+            ? arena_printf(l->arena, " (training seed %" PRIu64 ")", arm_of(l, i)->seed)
+            : "",
+        l->cfg->scenarios[scenario_of(l, i)], episode_of(l, i));
+    return ERR_MISMATCH;
+}
+
+/* ---- writing ---- */
+
+enum err eval_store_create(struct csv *csv, struct arena *arena, const char *path)
+{
+    const char *columns[COLUMNS];
+    name_columns(columns);
+    return csv_create(csv, arena, path, columns, COLUMNS);
+}
+
+enum err eval_store_continue(struct csv *csv, struct arena *arena, const char *path)
+{
+    const char *columns[COLUMNS];
+    name_columns(columns);
+    return csv_resume(csv, arena, path, columns, COLUMNS, CSV_KEEP_ALL);
+}
+
+enum err eval_store_put(struct csv *csv, const struct eval_store *l, int i,
+                        const struct eval_row *row)
+{
+    const struct grid_arm *arm = arm_of(l, i);
+    const struct arm_text t = text_of(arm);
+    const double *values = (const double *)&row->m;
+    char seed[NUMBER_MAX], digest[NUMBER_MAX];
+    snprintf(seed, sizeof seed, "%" PRIu64, l->cfg->seed);
+    csv_text(csv, arm->name);
+    csv_text(csv, t.policy);
+    csv_text(csv, t.seed);
+    csv_text(csv, l->cfg->scenarios[row->scenario]);
+    csv_text(csv, l->cfg->split);
+    csv_text(csv, seed);
+    csv_int(csv, row->episode);
+    for (int m = 0; m < METRIC_COUNT; m++) {
+        csv_exact(csv, values[m]);
+    }
+    csv_text(csv, cell_digest_text(digest, l, i));
+    return csv_end_row(csv);
+}
+
+static enum err put_all(struct csv *csv, const struct eval_store *l, const struct eval_row *rows)
+{
+    for (int i = 0; i < l->n_jobs; i++) {
+        TRY(eval_store_put(csv, l, i, &rows[i]));
+    }
+    return csv_sync(csv);
+}
+
+enum err eval_store_rewrite(const struct eval_store *l, const char *path,
+                            const struct eval_row *rows)
+{
+    const char *beside = arena_printf(l->arena, "%s.new", path);
+    struct csv csv;
+    TRY(arena_error(l->arena));
+    TRY(eval_store_create(&csv, l->arena, beside));
+    const enum err e = put_all(&csv, l, rows);
+    csv_close(&csv);
+    TRY(e);
+    if (rename(beside, path) != 0) {
+        log_error("cannot rename '%s' to '%s': %s", beside, path, strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}

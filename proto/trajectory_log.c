@@ -1,0 +1,83 @@
+/* Codec of one episode, step by step. */
+#include "proto/trajectory_log.h"
+#include "proto/trajectory_log.pb-c.h"
+#include "proto/wire.h"
+
+static char **strings(const char *const *list)
+{
+    return (char **)(uintptr_t)list;
+}
+
+enum err codec_put_trajectory(struct buf *out, const struct trajectory_episode *t)
+{
+    const size_t steps = (size_t)t->n_steps;
+    Karma__TrajectoryEpisode m;
+    karma__trajectory_episode__init(&m);
+    m.controller = (char *)(uintptr_t)t->controller;
+    m.policy = t->policy;
+    m.train_seed = t->train_seed;
+    m.scenario = (char *)(uintptr_t)t->scenario;
+    m.split = (char *)(uintptr_t)t->split;
+    m.seed = t->seed;
+    m.episode = t->episode;
+    m.cell_digest = t->cell_digest;
+    m.period_s = t->period_s;
+    m.services = strings(t->services), m.n_services = (size_t)t->n_services;
+    m.columns = strings(t->columns), m.n_columns = (size_t)t->n_columns;
+    m.agents = strings(t->agents), m.n_agents = (size_t)t->n_agents;
+    m.terms = strings(t->terms), m.n_terms = (size_t)t->n_terms;
+    m.choices = (uint32_t)t->n_choices;
+    m.state = (float *)(uintptr_t)t->state, m.n_state = (steps + 1) * m.n_columns;
+    m.delta = (int32_t *)(uintptr_t)t->delta, m.n_delta = steps * m.n_services;
+    m.action = (int32_t *)(uintptr_t)t->action, m.n_action = steps * m.n_agents * m.choices;
+    m.reward = (double *)(uintptr_t)t->reward, m.n_reward = steps * m.n_terms;
+    return wire_put(out, FRAME_TRAJECTORY_EPISODE, CODEC_TRAJECTORY_LOG_VERSION, &m.base);
+}
+
+/* T follows from the changes; everything else must have it, too. */
+static enum err check_shapes(const Karma__TrajectoryEpisode *m, const char *source)
+{
+    TRY(wire_expect(source, "services", m->n_services > 0, 1));
+    const size_t steps = m->n_delta / m->n_services;
+    TRY(wire_expect(source, "delta", m->n_delta, steps * m->n_services));
+    TRY(wire_expect(source, "state", m->n_state, (steps + 1) * m->n_columns));
+    TRY(wire_expect(source, "action", m->n_action, steps * m->n_agents * m->choices));
+    return wire_expect(source, "reward", m->n_reward, steps * m->n_terms);
+}
+
+enum err codec_get_trajectory(struct trajectory_episode *t, const void *bytes, size_t n,
+                              const char *source, struct arena *arena)
+{
+    const Karma__TrajectoryEpisode *m =
+        (const void *)wire_get(&karma__trajectory_episode__descriptor, bytes, n, source, arena);
+    if (m == NULL) {
+        return wire_error(arena);
+    }
+    TRY(check_shapes(m, source));
+    *t = (struct trajectory_episode){
+        .controller = m->controller,
+        .scenario = m->scenario,
+        .split = m->split,
+        .policy = m->policy,
+        .train_seed = m->train_seed,
+        .seed = m->seed,
+        .cell_digest = m->cell_digest,
+        .episode = m->episode,
+        .period_s = m->period_s,
+        .services = (const char *const *)m->services,
+        .columns = (const char *const *)m->columns,
+        .agents = (const char *const *)m->agents,
+        .terms = (const char *const *)m->terms,
+        .n_steps = (int)(m->n_delta / m->n_services),
+        .n_services = (int)m->n_services,
+        .n_columns = (int)m->n_columns,
+        .n_agents = (int)m->n_agents,
+        .n_terms = (int)m->n_terms,
+        .n_choices = (int)m->choices,
+        .state = m->state,
+        .delta = m->delta,
+        .action = m->action,
+        .reward = m->reward,
+    };
+    return ERR_OK;
+}
