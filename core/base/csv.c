@@ -183,15 +183,38 @@ static size_t line_bytes(const struct buf *text, size_t at)
     return 0;
 }
 
+/* Names the first column that is another one. Neither header has quotes. */
+static enum err other_columns(const struct csv *c, const struct buf *text)
+{
+    const char *found = (const char *)text->data, *want = (const char *)c->row.data;
+    int n_found = 0, n_want = 0;
+    for (size_t at = 0; at < c->row.len; at += (size_t)n_want + 1) {
+        const int left = at < text->len ? (int)(text->len - at) : 0;
+        n_want = (int)strcspn(want + at, ",\n");
+        n_found = 0;
+        while (n_found < left && strchr(",\n", found[at + (size_t)n_found]) == NULL) {
+            n_found++;
+        }
+        if (n_found != n_want || memcmp(found + at, want + at, (size_t)n_want) != 0) {
+            log_error("'%s' has %s'%.*s' where this program writes the column '%.*s'; move it "
+                      "away or resume with the program that wrote it",
+                      c->path, left > 0 ? "" : "nothing, ", n_found, left > 0 ? found + at : "",
+                      n_want, want + at);
+            return ERR_MISMATCH;
+        }
+    }
+    log_error("'%s' has more columns than this program writes; move it away or resume with the "
+              "program that wrote it",
+              c->path);
+    return ERR_MISMATCH;
+}
+
 /* Where `keep` rows after the header end. */
 static enum err find_cut(size_t *cut, const struct csv *c, const struct buf *text, int64_t keep)
 {
     bool same = text->len >= c->row.len && memcmp(text->data, c->row.data, c->row.len) == 0;
     if (!same) {
-        log_error("'%s' has other columns than this program writes; move it away or resume with "
-                  "the program that wrote it",
-                  c->path);
-        return ERR_MISMATCH;
+        return other_columns(c, text);
     }
     size_t at = c->row.len;
     int64_t rows = 0;

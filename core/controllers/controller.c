@@ -7,6 +7,7 @@ const struct cfg_field controller_fields[] = {
     CFG_STRING(struct controller_cfg, name, "", CFG_RESULT, "label in tables; empty = the method"),
     CFG_BOOL(struct controller_cfg, show, "true", CFG_RESULT,
              "a row of the tables; false: only a point of the frontier of its method"),
+    CFG_RENAMED("listed", "show"),
     CFG_ONE_OF(struct controller_cfg, method, controller_kinds, CFG_REQUIRED, CFG_RESULT, "method"),
     CFG_END,
 };

@@ -28,11 +28,14 @@ static const struct cfg_choice trajectories[] = {
 static const struct cfg_choice intervals[] = {
     {"percentile", EVAL_PERCENTILE, "of the bootstrap"},
     {"percentile_corrected", EVAL_PERCENTILE_CORRECTED, "widened for few training seeds"},
+    {"stretched", CFG_OLDER, "percentile_corrected"},
     {NULL, 0, NULL},
 };
 static const struct cfg_field claim_fields[] = {
     CFG_STRING(struct claim_cfg, arm, CFG_REQUIRED, CFG_RESULT, "a controller"),
     CFG_STRING(struct claim_cfg, baseline, CFG_REQUIRED, CFG_RESULT, "another one"),
+    CFG_RENAMED("better", "arm"),
+    CFG_RENAMED("than", "baseline"),
     CFG_END,
 };
 const struct cfg_field eval_fields[] = {
@@ -65,6 +68,8 @@ const struct cfg_field eval_fields[] = {
                "empty = not judged"),
     CFG_INT(struct eval_cfg, figure_episode, "-1", -1, 999999, "", CFG_OUTPUT,
             "which episode is drawn; -1 = the first in which an attack or fault has time to pass"),
+    CFG_RENAMED("primary", "claims"),
+    CFG_RENAMED("gate", "separation"),
     CFG_END,
 };
 

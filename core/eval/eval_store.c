@@ -262,11 +262,17 @@ static enum err check_header(const struct eval_store *l, struct csv_reader *r)
     enum csv_status status;
     name_columns(want);
     const enum err e = csv_reader_next(r, found, COLUMNS, &status);
-    bool same = e == ERR_OK && status == CSV_ROW;
-    for (int c = 0; same && c < COLUMNS; c++) {
-        same = strcmp(want[c], found[c]) == 0;
+    const bool whole = e == ERR_OK && status == CSV_ROW;
+    int c = 0;
+    while (whole && c < COLUMNS && strcmp(want[c], found[c]) == 0) {
+        c++;
     }
-    if (!same && (e == ERR_OK || e == ERR_FORMAT)) {
+    if (whole && c < COLUMNS) {
+        log_error("%s has the column '%s' where this program writes '%s'; %s", r->path, found[c],
+                  want[c], remedy(l));
+        return ERR_MISMATCH;
+    }
+    if (!whole && (e == ERR_OK || e == ERR_FORMAT)) {
         log_error("%s has other columns than this program writes; %s", r->path, remedy(l));
         return ERR_MISMATCH;
     }

@@ -3,6 +3,7 @@
 
 #include "core/base/csv_read.h"
 #include "core/base/log.h"
+#include "core/eval/old_columns.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -66,6 +67,13 @@ static enum err read_rows(struct score_table *s, struct csv_reader *r, struct ar
     const int scenario = column_of(cells, n_known, "scenario");
     const int episode = column_of(cells, n_known, "episode");
     const int value = column_of(cells, n_known, metric);
+    const char *old = old_column_name(metric);
+    if (value < 0 && old != NULL && column_of(cells, n_known, old) >= 0) {
+        log_error("%s: the column '%s' is called '%s' now; write the new name into the first line, "
+                  "or measure anew",
+                  r->path, old, metric);
+        return ERR_FORMAT;
+    }
     if (who < 0 || scenario < 0 || episode < 0 || value < 0) {
         log_error("%s: no eval.csv with the columns controller, scenario, episode and %s", r->path,
                   metric);

@@ -7,6 +7,7 @@
 #include "core/base/csv.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/eval/old_columns.h"
 #include "core/report/script.h"
 
 #include <math.h>
@@ -550,7 +551,15 @@ enum err figure_learning(const char *dir, const char *path, const char *file, st
     buf_init(&text);
     TRY(file_read(&text, file, METRICS_BYTES_MAX));
     const bool drawn = text.len > 0 && has_number((const char *)text.data, "slo_attainment");
+    const char *old = old_column_name("slo_attainment");
+    const bool is_old = !drawn && text.len > 0 && has_number((const char *)text.data, old);
     buf_release(&text);
+    if (is_old) {
+        log_error("%s: the column '%s' is called 'slo_attainment' now; write the new name into the "
+                  "first line, or train anew",
+                  file, old);
+        return ERR_FORMAT;
+    }
     if (!drawn) {
         log_warn("%s: no episode with a request has ended yet, so there is no learning curve",
                  file);

@@ -83,6 +83,17 @@ older policy '{kind: policy, policies: [a, b], mode: sample}' '{policy: {policie
 refused 2 "older form: clone.rule" "train\.clone\.rule: unknown key 'growth'; .*write ff\.growth=VALUE" \
     $tiny --set 'train.clone.rule={growth: 3}'
 refused 2 "older form: init" "train\.init: .*'clone_ff', allowed is one of scratch, clone; write init: clone," $tiny --set train.init=clone_ff
+refused 2 "older form: eval.gate" "eval: unknown key 'gate'; it is called 'separation' now" $tiny --set eval.gate=khpa
+refused 2 "older form: eval.primary" "eval: unknown key 'primary'; it is called 'claims' now" $tiny \
+    --set 'eval.primary=[{arm: khpa, baseline: nothing}]'
+refused 2 "older form: better" "eval\.claims\.0: unknown key 'better'; it is called 'arm' now" $tiny \
+    --set 'eval.claims=[{arm: khpa, baseline: nothing, better: khpa}]'
+refused 2 "older form: than" "eval\.claims\.0: unknown key 'than'; it is called 'baseline' now" $tiny \
+    --set 'eval.claims=[{arm: khpa, baseline: nothing, than: nothing}]'
+refused 2 "older form: listed" "eval\.controllers\.0: unknown key 'listed'; it is called 'show' now" $tiny \
+    --set 'eval.controllers=[{khpa: {}, listed: false}]'
+refused 2 "older form: stretched" "eval\.interval: .*'stretched', .*write percentile_corrected" $tiny \
+    --set eval.interval=stretched
 exits 2 "older form: drawn allocations" "$KARMA" simulate $tiny --out "$WORK/drawn" \
     --set 'eval.controllers=[{explore: {rule: static}}]'
 says err "write explore: \{draw: allocations, random: 0.3\}" "says what to write"

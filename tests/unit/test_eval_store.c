@@ -193,7 +193,12 @@ static void foreign_rows_are_refused(void **state)
         {",9,5,", ",9,5x,", ":2: the episode '5x'"},
         {",0000000000000011\n", ",0000000000000012\n", ":2: controller 'khpa, tuned' in scenario"},
         {",nan,", ",none,", ":2: recovery is 'none', which is no number"},
-        {"controller,", "controllers,", "has other columns"},
+        {"controller,", "controllers,", "has the column 'controllers' where"},
+        {"slo_attainment,", "compliance,",
+         "has the column 'compliance' where this program writes 'slo_attainment'"},
+        {",cell_digest\n", ",setting\n",
+         "has the column 'setting' where this program writes 'cell_digest'"},
+        {",cell_digest\n", "\n", "has other columns"},
     };
     struct scene *s = *state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -206,8 +211,8 @@ static void foreign_rows_are_refused(void **state)
     }
 }
 
-/* Names and lists do not decide what is measured; whatever else stands in a setting does. */
-static void settings_change_with_what_decides(void **state)
+/* Names and lists do not decide what is measured; whatever else stands in a cell does. */
+static void cell_digests_change_with_what_decides(void **state)
 {
     static const char *const same[] = {"scenarios=[{name: calm}]", "eval.episodes=7",
                                        "eval.resamples=500", "train.seed=5",
@@ -245,7 +250,7 @@ int main(void)
         TEST(rows_find_their_jobs),
         TEST(a_row_of_each_arm_and_file_is_measured_again),
         TEST(foreign_rows_are_refused),
-        TEST(settings_change_with_what_decides),
+        TEST(cell_digests_change_with_what_decides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,6 +96,9 @@ static void test_files(void **state)
     assert_true(fabs(g.tau.value - 0.8) < 1e-12); /* one of ten pairs */
 }
 
+/* As earlier versions wrote it. */
+#define OLD_FILE "controller,scenario,episode,compliance\nff,ddos,0,0.9\n"
+
 static void test_nothing_to_compare(void **state)
 {
     struct room *r = *state;
@@ -112,6 +115,11 @@ static void test_nothing_to_compare(void **state)
     assert_int_equal(rank_agreement_read(&g, &r->arena, first, second, "beauty", &stat),
                      ERR_FORMAT);
     assert_non_null(strstr(r->log.text, "beauty"));
+    assert_int_equal(file_write(second, OLD_FILE, strlen(OLD_FILE)), ERR_OK);
+    assert_int_equal(rank_agreement_read(&g, &r->arena, first, second, "slo_attainment", &stat),
+                     ERR_FORMAT);
+    assert_non_null(
+        strstr(r->log.last, "the column 'compliance' is called 'slo_attainment' now; write"));
     assert_int_equal(file_write(second, "no table", 8), ERR_OK);
     assert_int_not_equal(rank_agreement_read(&g, &r->arena, first, second, "slo_attainment", &stat),
                          ERR_OK);
