@@ -140,7 +140,7 @@ const char *csv_format_missing(const struct csv_format *l, struct arena *arena,
         list = arena_printf(arena, "%s%s'%s%s'%s", list, list[0] != '\0' ? ", " : "",
                             l->wide ? "SERVICE" : "",
                             l->must != NULL ? l->must : "http_requests_per_second",
-                            l->must != NULL ? "" : " or another metric of docs/twin.md");
+                            l->must != NULL ? "" : " or another metric of docs/traces.md");
     }
     return list;
 }

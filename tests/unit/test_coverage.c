@@ -2,7 +2,7 @@
  * hypothesis in 5 %? Simulated, because theory answers for many training seeds only.
  *
  *   test_coverage                    a fast version with fixed seeds and bounds
- *   test_coverage --table [N]        the tables of docs/evaluation.md, from N experiments each
+ *   test_coverage --table [N]        the tables of docs/statistics.md, from N experiments each
  *
  * x_ie = sd_t t_i + v_e + sd_w w_ie: luck of the training, of the episode, of both together. A rule
  * has y_e = v_e + sd_w w'_e. All truths are 0. The wrong methods that are easily chosen (resample

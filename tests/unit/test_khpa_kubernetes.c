@@ -3,7 +3,7 @@
  * Numbers from pkg/controller/podautoscaler of kubernetes/kubernetes, named as there:
  * replica_calculator_test.go at 00067268967e, horizontal_test.go at 003e86297d18. Rows are played
  * through the whole rule, not through one of its steps. What is left out, and why, stands in
- * docs/evaluation.md ("Kubernetes' own tables"); a count below keeps that table true.
+ * docs/evaluation.md ("Test tables of Kubernetes"); a count below keeps that table true.
  */
 #include "tests/unit/khpa_fixture.h"
 

@@ -101,7 +101,7 @@ static double correlation(const struct gaps *g)
 }
 
 /* Period by period they differ, since the measured one looks at a window that ended before; over an
- * episode the differences nearly cancel. docs/simulator.md quotes what this prints. */
+ * episode the differences nearly cancel. */
 static void test_distance(void **state)
 {
     struct fixture *f = *state;
