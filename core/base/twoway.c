@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-const char *crossed_name(enum twoway_statistic statistic)
+const char *twoway_name(enum twoway_statistic statistic)
 {
     static const char *const names[] = {[TWOWAY_MEAN] = "mean",
                                         [TWOWAY_IQM] = "interquartile mean",

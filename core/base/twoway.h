@@ -17,14 +17,15 @@ enum twoway_statistic {
 };
 
 /* "mean", "interquartile mean", "probability of improvement": for stat_stream(). Static. */
-const char *crossed_name(enum twoway_statistic what);
+const char *twoway_name(enum twoway_statistic statistic);
 
 /* Percentile interval of the nested bootstrap: training seeds of each arm and episodes (the same
  * for both arms) are drawn with replacement. TWOWAY_MEAN is stat_bootstrap_nested(). b: NULL for
  * one arm. ERR_NUMERIC; scratch is rewound. */
 enum err twoway_bootstrap(struct stat_interval *out, const struct stat_arm *a,
-                          const struct stat_arm *b, uint32_t n_eval, enum twoway_statistic what,
-                          const struct stat_cfg *cfg, struct arena *scratch) WARN_UNUSED;
+                          const struct stat_arm *b, uint32_t n_eval,
+                          enum twoway_statistic statistic, const struct stat_cfg *cfg,
+                          struct arena *scratch) WARN_UNUSED;
 
 /* Percentile intervals are too narrow for few training seeds: the bootstrap's variance of a mean of
  * n is short by (n - 1) / n, and its tails are the normal ones. The factor by which the distances

@@ -69,8 +69,8 @@ static enum err estimate(struct claim *c, const struct summary *s, const struct 
                          const struct stat_arm *b, uint32_t n_eval, double level,
                          struct arena *scratch)
 {
-    const struct stat_cfg share = settings(c, s, crossed_name(TWOWAY_IMPROVEMENT));
-    struct stat_cfg together = settings(c, s, crossed_name(TWOWAY_MEAN));
+    const struct stat_cfg share = settings(c, s, twoway_name(TWOWAY_IMPROVEMENT));
+    struct stat_cfg together = settings(c, s, twoway_name(TWOWAY_MEAN));
     together.level = level;
     TRY(twoway_bootstrap(&c->diff, a, b, n_eval, TWOWAY_MEAN, &together, scratch));
     c->diff = twoway_ci_widen(&c->diff, twoway_satterthwaite(a, b, n_eval, level));

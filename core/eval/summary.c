@@ -139,7 +139,7 @@ static enum err fill_cell(struct summary_cell *out, const struct summary *s, int
     const struct arena_mark mark = arena_mark(scratch);
     const bool is_bound = metric == METRIC_OF(upper_bound);
     const int whose = is_bound ? SUMMARY_NONE : s->shown[shown];
-    const uint32_t stream = summary_stream(s, crossed_name(what), whose, SUMMARY_NONE,
+    const uint32_t stream = summary_stream(s, twoway_name(what), whose, SUMMARY_NONE,
                                            summary_scenario(s, view), metric);
     struct sample a;
     enum err e = take_sample(&a, s, shown, view, metric, scratch);
@@ -159,7 +159,7 @@ static enum err fill_gap(struct summary_cell *out, const struct summary *s, int 
 {
     const struct arena_mark mark = arena_mark(scratch);
     const int own = s->references[reference];
-    const uint32_t stream = summary_stream(s, crossed_name(what), s->shown[own], s->shown[other],
+    const uint32_t stream = summary_stream(s, twoway_name(what), s->shown[own], s->shown[other],
                                            summary_scenario(s, view), metric);
     struct sample a;
     struct sample b;

@@ -42,8 +42,8 @@ struct ensemble_shape {
     bool residual;
 };
 
-/* Allocates everything but the banks, zeroed. ERR_CONFIG for a shape no
- * network can have. */
+/* Allocates everything but the residual pools, zeroed. ERR_CONFIG for a shape no network can have.
+ */
 enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct features *features,
                        const struct ensemble_shape *shape) WARN_UNUSED;
 

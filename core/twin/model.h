@@ -85,7 +85,8 @@ enum err model_put(struct buf *out, const struct twin_model *m, uint64_t traces,
 enum err model_save(struct twin_model *m, const char *file, uint64_t traces,
                     const char *fit) WARN_UNUSED;
 
-/* A member as bytes, and back: what a rank sends that fitted it. Its bank is in the arena. */
+/* A member as bytes, and back: what a rank sends that fitted it. Its residual pool is in the arena.
+ */
 enum err model_put_member(struct buf *out, const struct twin_model *m, int member) WARN_UNUSED;
 enum err model_get_member(struct twin_model *m, struct arena *arena, int member,
                           const void *payload, size_t n, const char *source,

@@ -6,10 +6,10 @@
 #include "core/twin/ensemble.h"
 
 /* From transitions of the validation part: all of them, or, where there are more than `most`,
- * pieces spread evenly over them, each of transitions that followed each other. Sets the ends of
- * the space's columns (`least`, `most`), too, where the truth sits at an end in 5 % of them or
- * more: there predictions reach it in as many. Banks
- * are allocated from the arena; scratch is another one, rewound. */
+ * pieces spread evenly over them, each of transitions that followed each other. Also sets the ends
+ * of the columns (`least`, `most`) where the truth is at an end in 5 % of them or more: there
+ * predictions reach it equally often. Pools are allocated from the arena; scratch is another one,
+ * rewound. */
 enum err residual_pool_fill(struct ensemble *e, struct features *s, const struct dataset *d,
                             int most, struct arena *arena, struct arena *scratch) WARN_UNUSED;
 

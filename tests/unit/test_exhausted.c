@@ -163,9 +163,9 @@ static enum err build_fit(void *ctx, struct arena *arena)
 static enum err build_twin(void *ctx, struct arena *arena)
 {
     struct twin_fixture *w = ctx;
-    struct twin_batch worlds;
+    struct twin_batch batch;
     TRY(model_load(&w->model, arena, &w->use, w->file));
-    return twin_batch_init(&worlds, arena, &w->model, 4);
+    return twin_batch_init(&batch, arena, &w->model, 4);
 }
 
 static void a_twin_and_its_fit(void **state)
@@ -192,10 +192,10 @@ struct table_files {
 static enum err build_check(void *ctx, struct arena *arena)
 {
     const struct table_files *f = ctx;
-    struct metrics_table sheet;
+    struct metrics_table table;
     struct check check;
-    TRY(metrics_table_read(&sheet, arena, f->table));
-    const enum err e = check_table(&check, arena, &sheet);
+    TRY(metrics_table_read(&table, arena, f->table));
+    const enum err e = check_table(&check, arena, &table);
     check_release(&check);
     return e;
 }
@@ -205,10 +205,10 @@ static enum err build_import(void *ctx, struct arena *arena)
     static const struct import_cfg cfg = {.origin = "a test", .licence = "CC0", .gap_periods = 2};
     const struct table_files *f = ctx;
     struct import_result r;
-    struct metrics_table sheet;
+    struct metrics_table table;
     (void)unlink(f->store);
-    TRY(metrics_table_read(&sheet, arena, f->table));
-    return import_table(&r, f->store, &sheet, &cfg, arena);
+    TRY(metrics_table_read(&table, arena, f->table));
+    return import_table(&r, f->store, &table, &cfg, arena);
 }
 
 static void a_table_that_is_checked_and_imported(void **state)

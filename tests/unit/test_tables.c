@@ -302,34 +302,34 @@ static void write_table(struct scene *f, const struct spelling *s, enum reader r
 /* ---- reading ---- */
 
 /* What a reader made of a table. */
-struct seen {
+struct observed {
     enum outcome outcome;
     double spacing_s, span_s; /* of a table that was read */
     int n;                    /* samples */
 };
 
-static struct seen read_workload(struct scene *f)
+static struct observed read_workload(struct scene *f)
 {
     const struct workload_cfg cfg = {
         .mean_rps = 100, .file = f->path, .time_column = "", .rate_column = "", .time_unit_s = 1};
     struct workload w = {0};
     if (workload_init(&w, &f->arena, &cfg) != ERR_OK) {
-        return (struct seen){.outcome = REFUSED};
+        return (struct observed){.outcome = REFUSED};
     }
     const struct recording *r = &w.recording;
-    return (struct seen){.outcome = strstr(f->log.text, "warn") != NULL ? WARNED : READ,
-                         .n = r->n_samples,
-                         .spacing_s = r->samples[1].from - r->samples[0].from,
-                         .span_s = r->n_seconds - 1};
+    return (struct observed){.outcome = strstr(f->log.text, "warn") != NULL ? WARNED : READ,
+                             .n = r->n_samples,
+                             .spacing_s = r->samples[1].from - r->samples[0].from,
+                             .span_s = r->n_seconds - 1};
 }
 
-static struct seen read_trace(struct scene *f)
+static struct observed read_trace(struct scene *f)
 {
     struct metrics_table s;
     struct check c;
     int n;
     if (metrics_table_read(&s, &f->arena, f->path) != ERR_OK) {
-        return (struct seen){.outcome = REFUSED};
+        return (struct observed){.outcome = REFUSED};
     }
     OK(check_table(&c, &f->arena, &s));
     const struct check_finding *found = check_findings(&c, &n);
@@ -339,24 +339,24 @@ static struct seen read_trace(struct scene *f)
             (void)snprintf(f->log.text + used, sizeof f->log.text - used, "%s\n", found[i].why);
         }
     }
-    const struct seen seen = {.outcome = c.worst == CHECK_FAIL   ? REFUSED
-                                         : c.worst == CHECK_WARN ? WARNED
-                                                                 : READ,
-                              .n = s.n_rows,
-                              .spacing_s = s.spacing_s,
-                              .span_s = s.time_s[s.n_rows - 1] - s.time_s[0]};
+    const struct observed observed = {.outcome = c.worst == CHECK_FAIL   ? REFUSED
+                                                 : c.worst == CHECK_WARN ? WARNED
+                                                                         : READ,
+                                      .n = s.n_rows,
+                                      .spacing_s = s.spacing_s,
+                                      .span_s = s.time_s[s.n_rows - 1] - s.time_s[0]};
     check_release(&c);
-    return seen;
+    return observed;
 }
 
 static void check_cell(struct scene *f, const struct spelling *s, enum reader reader)
 {
     heard_forget(&f->log);
     write_table(f, s, reader);
-    const struct seen seen = reader == WORKLOAD ? read_workload(f) : read_trace(f);
-    if (seen.outcome != s->outcome) {
+    const struct observed observed = reader == WORKLOAD ? read_workload(f) : read_trace(f);
+    if (observed.outcome != s->outcome) {
         fail_msg("%s, %s: %s, not %s: %s", s->name, reader_names[reader],
-                 outcome_names[seen.outcome], outcome_names[s->outcome], f->log.text);
+                 outcome_names[observed.outcome], outcome_names[s->outcome], f->log.text);
     }
     if (s->says != NULL && strstr(f->log.text, s->says) == NULL) {
         fail_msg("%s, %s: '%s' is missing in: %s", s->name, reader_names[reader], s->says,
@@ -364,10 +364,10 @@ static void check_cell(struct scene *f, const struct spelling *s, enum reader re
     }
     if (s->outcome == READ) {
         const double spacing_s = s->hours ? 3600 : s->days ? 86400 : 15;
-        assert_true(seen.spacing_s == spacing_s);
-        assert_true(seen.n == ROWS || (seen.n == ROWS - 1 && s->odd_rate != NULL));
-        if (seen.span_s != spacing_s * (ROWS - 1)) {
-            fail_msg("%s, %s: %g s", s->name, reader_names[reader], seen.span_s);
+        assert_true(observed.spacing_s == spacing_s);
+        assert_true(observed.n == ROWS || (observed.n == ROWS - 1 && s->odd_rate != NULL));
+        if (observed.span_s != spacing_s * (ROWS - 1)) {
+            fail_msg("%s, %s: %g s", s->name, reader_names[reader], observed.span_s);
         }
     }
 }

@@ -166,14 +166,14 @@ static void test_direct(void **state)
 /* ---- what is kept ---- */
 
 enum { PASSES_MAX = 64 };
-struct seen {
+struct observed {
     double valid[PASSES_MAX];
     int n;
 };
 
 static void see(void *ctx, int epoch, double train_error, double validation_error)
 {
-    struct seen *s = ctx;
+    struct observed *s = ctx;
     assert_int_equal(epoch, s->n);
     assert_true(isfinite(train_error));
     s->valid[s->n++] = validation_error;
@@ -184,10 +184,10 @@ static void begin(struct twin_fixture *w)
     OK(model_begin(&w->model, &w->scene.arena, w->traces, &w->fit, NULL, &w->scratch));
 }
 
-static enum err learn(struct twin_fixture *w, int member, bool warm, struct seen *seen)
+static enum err learn(struct twin_fixture *w, int member, bool warm, struct observed *observed)
 {
-    const struct learn_watch watch = {seen, see};
-    *seen = (struct seen){.n = 0};
+    const struct learn_watch watch = {observed, see};
+    *observed = (struct observed){.n = 0};
     return learn_member(&w->model.ensemble, member, &w->model.data, &w->fit, warm, &watch,
                         &w->scratch);
 }
@@ -197,22 +197,22 @@ static enum err learn(struct twin_fixture *w, int member, bool warm, struct seen
 static void test_best_is_kept(void **state)
 {
     struct twin_fixture *w = *state;
-    struct seen seen;
+    struct observed observed;
     linear_store(w->traces, 0, EPISODES, STEPS, NULL);
     w->fit.epochs = 40;
     w->fit.patience = 4;
     w->fit.lr = w->fit.lr_end = 0.03;
     begin(w);
-    OK(learn(w, 0, false, &seen));
+    OK(learn(w, 0, false, &observed));
     const struct member *m = &w->model.ensemble.members[0];
     int best = 0;
-    for (int i = 1; i < seen.n; i++) {
-        best = seen.valid[i] < seen.valid[best] ? i : best;
+    for (int i = 1; i < observed.n; i++) {
+        best = observed.valid[i] < observed.valid[best] ? i : best;
     }
     assert_int_equal(m->epochs, best + 1);
-    assert_true(m->error == seen.valid[best]);
-    assert_int_equal(seen.n, best + 1 + 4 < 40 ? best + 1 + 4 : 40);
-    assert_true(best + 1 < seen.n); /* or this test shows nothing */
+    assert_true(m->error == observed.valid[best]);
+    assert_int_equal(observed.n, best + 1 + 4 < 40 ? best + 1 + 4 : 40);
+    assert_true(best + 1 < observed.n); /* or this test shows nothing */
     double again;
     const struct dataset *d = &w->model.data;
     OK(learn_error(&again, &w->model.ensemble, 0, d, d->at[STORE_VALIDATION],
@@ -223,7 +223,7 @@ static void test_best_is_kept(void **state)
 static void test_warm_start(void **state)
 {
     struct twin_fixture *w = *state;
-    struct seen cold, long_ago, warm;
+    struct observed cold, long_ago, warm;
     linear_store(w->traces, 0, EPISODES, STEPS, NULL);
     w->fit.epochs = 1;
     begin(w);
@@ -241,11 +241,11 @@ static void test_warm_start(void **state)
 static void test_warm_start_is_kept(void **state)
 {
     struct twin_fixture *w = *state;
-    struct seen seen;
+    struct observed observed;
     linear_store(w->traces, 0, EPISODES, STEPS, NULL);
     w->fit.epochs = 10;
     begin(w);
-    OK(learn(w, 0, false, &seen));
+    OK(learn(w, 0, false, &observed));
     const struct member *m = &w->model.ensemble.members[0];
     const size_t n = w->model.ensemble.mlp.n_params;
     const double error = m->error;
@@ -253,9 +253,10 @@ static void test_warm_start_is_kept(void **state)
     memcpy(params, m->params, n * sizeof *params);
     w->fit.patience = 3;
     w->fit.lr = w->fit.lr_end = 0.1;
-    OK(learn(w, 0, true, &seen));
-    assert_int_equal(seen.n, 3);
-    assert_true(seen.valid[0] > error && seen.valid[1] > error && seen.valid[2] > error);
+    OK(learn(w, 0, true, &observed));
+    assert_int_equal(observed.n, 3);
+    assert_true(observed.valid[0] > error && observed.valid[1] > error &&
+                observed.valid[2] > error);
     assert_int_equal(m->epochs, 0);
     assert_true(m->error == error);
     assert_memory_equal(m->params, params, n * sizeof *params);
@@ -264,11 +265,11 @@ static void test_warm_start_is_kept(void **state)
 static void test_not_a_number(void **state)
 {
     struct twin_fixture *w = *state;
-    struct seen seen;
+    struct observed observed;
     linear_store(w->traces, 0, 8, STEPS, NULL);
     w->fit.lr = 1e30;
     begin(w);
-    assert_int_equal(learn(w, 0, false, &seen), ERR_NUMERIC);
+    assert_int_equal(learn(w, 0, false, &observed), ERR_NUMERIC);
     assert_non_null(strstr(w->scene.log.last, "lower fit.lr"));
 }
 
@@ -276,9 +277,9 @@ static void test_not_a_number(void **state)
 
 static void put(struct buf *out, struct twin_fixture *w, int member, uint64_t seed)
 {
-    struct seen seen;
+    struct observed observed;
     w->fit.seed = seed;
-    OK(learn(w, member, false, &seen));
+    OK(learn(w, member, false, &observed));
     out->len = 0;
     OK(model_put_member(out, &w->model, member));
 }

@@ -38,7 +38,7 @@ static bool chance(struct dice *d, uint32_t percent)
 
 /* ---- a config ---- */
 
-struct random_world {
+struct random_config {
     struct game_fixture g;
     struct episode e;
     double samples[4];
@@ -83,7 +83,7 @@ static void put_scenario(struct buf *text, struct dice *d)
     }
 }
 
-static void put_world(struct buf *text, struct dice *d)
+static void put_config(struct buf *text, struct dice *d)
 {
     const double rate_rps = between(d, 20.0, 60.0);
     const struct topology_gen gen = {(enum topology_shape)below(d, SHAPES), 4 + (int)below(d, 4),
@@ -100,7 +100,7 @@ static void put_world(struct buf *text, struct dice *d)
 }
 
 /* What the generator never makes: all pods from the start, few slots, other laws. */
-static void change_topology(struct random_world *r, struct dice *d)
+static void change_topology(struct random_config *r, struct dice *d)
 {
     struct topology_cfg *cfg = &r->g.root.topology;
     const bool crowded = chance(d, 60), lean = chance(d, 50);
@@ -123,7 +123,7 @@ static void change_topology(struct random_world *r, struct dice *d)
     cfg->node_ram_mib = crowded ? 1e6 : cfg->node_ram_mib;
 }
 
-static void change_cluster(struct random_world *r, struct dice *d)
+static void change_cluster(struct random_config *r, struct dice *d)
 {
     struct cluster_cfg *c = &r->g.root.cluster;
     c->start_s = between(d, 1.0, 20.0);
@@ -140,7 +140,7 @@ static void change_cluster(struct random_world *r, struct dice *d)
 }
 
 /* Behind all other draws, so that the rest of a config with a known number stays what it is. */
-static void change_workload(struct random_world *r, struct dice *d)
+static void change_workload(struct random_config *r, struct dice *d)
 {
     struct workload_cfg *c = &r->g.root.workload;
     c->daily = between(d, 0.0, 0.8);
@@ -153,20 +153,20 @@ static void change_workload(struct random_world *r, struct dice *d)
     c->burst_s = between(d, 5.0, 60.0);
 }
 
-static void world_draw(struct random_world *r, uint32_t number)
+static void config_draw(struct random_config *r, uint32_t number)
 {
     struct dice d = {number, 0};
     struct game_fixture *g = &r->g;
     struct buf text;
     const double samples[] = {1.0, 2.0, 3.0, 14.0};
-    *r = (struct random_world){0};
+    *r = (struct random_config){0};
     memcpy(r->samples, samples, sizeof samples);
     r->samples[0] = chance(&d, 20) ? 0.0 : 1.0; /* no least draw, no statement */
     arena_init(&g->arena);
     log_set_sink(game_fixture_line, g);
     cfg_init(&g->places, GAME_ROOT, sizeof(struct game_root), &g->arena);
     buf_init(&text);
-    put_world(&text, &d);
+    put_config(&text, &d);
     if (cfg_load_text(&g->places, "config", (const char *)text.data, NULL, 0, &g->root) != ERR_OK) {
         fail_msg("config %u cannot be read: %s", number, g->log);
     }
@@ -210,13 +210,13 @@ static void no_cut_is_better(struct episode *e, uint32_t number)
     }
 }
 
-static void world_holds(uint32_t number, struct tally *tally)
+static void config_holds(uint32_t number, struct tally *tally)
 {
-    static struct random_world r;
+    static struct random_config r;
     const struct episode_id id = {.seed = 5, .split = RNG_DEV, .env = number};
     struct episode_metrics m = {0};
     double best = 0.0, bound = 0.0;
-    world_draw(&r, number);
+    config_draw(&r, number);
     const bool closed = r.g.root.cluster.clients.kind == CLIENT_CLOSED;
     for (int c = 0; c < CONTROLLERS; c++) {
         struct controller *controller = game_fixture_controller(&r.g, c);
@@ -250,7 +250,7 @@ static void nobody_exceeds_it_anywhere(void **state)
     const uint32_t from = number_from("FIRST", 0), n = number_from("CONFIGS", USUAL);
     struct tally tally = {.least_gap = 1.0};
     for (uint32_t i = from; i < from + n; i++) {
-        world_holds(i, &tally);
+        config_holds(i, &tally);
     }
     print_message("# %d configs: bound below 1 in %d, the closest %.3f above the best result\n",
                   tally.configs, tally.binding, tally.least_gap);

@@ -104,8 +104,8 @@ static inline void linear_step(float *next, const float *now, const int32_t *del
 /* A change that keeps 1 .. 6 replicas. */
 static inline int32_t linear_delta(float desired, uint32_t word)
 {
-    const int32_t wish = (int32_t)rng_below(word, 3) - 1, next = (int32_t)desired + wish;
-    return next < 1 || next > 6 ? 0 : wish;
+    const int32_t requested = (int32_t)rng_below(word, 3) - 1, next = (int32_t)desired + requested;
+    return next < 1 || next > 6 ? 0 : requested;
 }
 
 /* Episode `number` of n_steps decisions; a function of its number alone. */
