@@ -639,10 +639,11 @@ enum err figure_org_metrics(const char *dir, const char *path, const char *file,
                    "set multiplot layout 4,1 margins 0.15,0.95,0.11,0.90 spacing 0.02,0.03 title "
                    "'agents and their roles: mean of each update'\n"
                    "set key at screen 0.97,0.945 right horizontal maxrows 1 samplen 1.5\n");
-        plot_agents(&s, data, agents, n, "inside", ".open')", "compliant (share)", false);
+        plot_agents(&s, data, agents, n, "compliant", ".can_act')", "compliant (share)", false);
         script_put(&s, "set key off\n");
-        plot_agents(&s, data, agents, n, "size", NULL, "mask size (changes)", false);
-        plot_agents(&s, data, agents, n, "improved", ".windows')", "improved (share)", false);
+        plot_agents(&s, data, agents, n, "mask_size", NULL, "mask size (changes)", false);
+        plot_agents(&s, data, agents, n, "mission_improved", ".mission_windows')",
+                    "improved (share)", false);
         plot_agents(&s, data, agents, n, "mission", NULL, "reward (per step)", true);
         script_put(&s, "unset multiplot\n");
         e = script_finish(&s);

@@ -153,7 +153,7 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *results/runs/*/parts/* | the same
 *build/$s.yaml* | a loop over all scenarios: minutes
 *build/default/tests/unit/test_upper_bound* | a test program; make test runs it
-sh mk/* | minutes to hours; test_ablation.sh, test_gate.sh and test_unseen.sh run them small
+sh mk/* | minutes to hours; test_ablation.sh, test_separation.sh and test_unseen.sh run them small
 EOF
 reason() { # COMMAND: why it is not run; nothing if it is
     while read -r row; do
