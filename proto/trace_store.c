@@ -7,11 +7,6 @@
 
 #include <math.h>
 
-static char **strings(const char *const *list)
-{
-    return (char **)(uintptr_t)list;
-}
-
 static char *string(const char *s)
 {
     return (char *)(uintptr_t)s;
@@ -27,10 +22,10 @@ enum err codec_put_store(struct buf *out, const struct store_header *h)
     m.topology = string(h->topology);
     m.origin = string(h->origin);
     m.licence = string(h->licence);
-    m.services = strings(h->services), m.n_services = (size_t)h->n_services;
-    m.columns = strings(h->columns), m.n_columns = (size_t)h->n_columns;
-    m.units = strings(h->units), m.n_units = (size_t)h->n_columns;
-    m.measures = strings(h->truths), m.n_measures = (size_t)h->n_truths;
+    m.services = wire_strings(h->services), m.n_services = (size_t)h->n_services;
+    m.columns = wire_strings(h->columns), m.n_columns = (size_t)h->n_columns;
+    m.units = wire_strings(h->units), m.n_units = (size_t)h->n_columns;
+    m.measures = wire_strings(h->truths), m.n_measures = (size_t)h->n_truths;
     m.period_s = h->period_s;
     m.split_seed = h->split_seed;
     m.validation = h->validation;

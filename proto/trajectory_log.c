@@ -3,11 +3,6 @@
 #include "proto/trajectory_log.pb-c.h"
 #include "proto/wire.h"
 
-static char **strings(const char *const *list)
-{
-    return (char **)(uintptr_t)list;
-}
-
 enum err codec_put_trajectory(struct buf *out, const struct trajectory_episode *t)
 {
     const size_t steps = (size_t)t->n_steps;
@@ -22,10 +17,10 @@ enum err codec_put_trajectory(struct buf *out, const struct trajectory_episode *
     m.episode = t->episode;
     m.cell_digest = t->cell_digest;
     m.period_s = t->period_s;
-    m.services = strings(t->services), m.n_services = (size_t)t->n_services;
-    m.columns = strings(t->columns), m.n_columns = (size_t)t->n_columns;
-    m.agents = strings(t->agents), m.n_agents = (size_t)t->n_agents;
-    m.terms = strings(t->terms), m.n_terms = (size_t)t->n_terms;
+    m.services = wire_strings(t->services), m.n_services = (size_t)t->n_services;
+    m.columns = wire_strings(t->columns), m.n_columns = (size_t)t->n_columns;
+    m.agents = wire_strings(t->agents), m.n_agents = (size_t)t->n_agents;
+    m.terms = wire_strings(t->terms), m.n_terms = (size_t)t->n_terms;
     m.choices = (uint32_t)t->n_choices;
     m.state = (float *)(uintptr_t)t->state, m.n_state = (steps + 1) * m.n_columns;
     m.delta = (int32_t *)(uintptr_t)t->delta, m.n_delta = steps * m.n_services;

@@ -33,6 +33,12 @@ ProtobufCMessage *wire_get(const ProtobufCMessageDescriptor *type, const void *b
 /* What wire_get() failed for when it returned NULL: ERR_MEMORY or ERR_FORMAT. */
 enum err wire_error(const struct arena *scratch) WARN_UNUSED;
 
+/* A list of strings as generated structs want it: they are read only. */
+static inline char **wire_strings(const char *const *list)
+{
+    return (char **)(uintptr_t)list;
+}
+
 /* Logs "source: field has N values instead of M" and returns ERR_FORMAT unless they are equal. */
 enum err wire_expect(const char *source, const char *field, size_t found,
                      size_t expected) WARN_UNUSED;

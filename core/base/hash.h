@@ -8,14 +8,21 @@
 #include <stdint.h>
 
 #define HASH_START 0xCBF29CE484222325U /* the hash of nothing */
+#define HASH_PRIME 0x100000001B3U
 
 static inline uint64_t hash_fnv1a(uint64_t hash, const void *bytes, size_t n)
 {
     const unsigned char *b = bytes;
     for (size_t i = 0; i < n; i++) {
-        hash = (hash ^ b[i]) * 0x100000001B3U;
+        hash = (hash ^ b[i]) * HASH_PRIME;
     }
     return hash;
+}
+
+/* The same with words for bytes: for numbers whose bytes would have another order elsewhere. */
+static inline uint64_t hash_word(uint64_t hash, uint64_t word)
+{
+    return (hash ^ word) * HASH_PRIME;
 }
 
 #endif

@@ -33,6 +33,9 @@ bool log_on_terminal(void);
 /* Redirect every line to `sink` (tests); NULL = standard error again. `line` has no newline. */
 void log_set_sink(void (*sink)(void *ctx, enum log_level level, const char *line), void *ctx);
 
+/* A sink that drops every line. */
+void log_discard(void *ctx, enum log_level level, const char *line);
+
 /* Where lines go now, to be set again. */
 struct log_sink {
     void (*sink)(void *ctx, enum log_level level, const char *line);

@@ -2,19 +2,11 @@
  * dynamic programming over three rows. */
 #include "core/base/nearest.h"
 
+#include "core/base/minmax.h"
+
 #include <string.h>
 
 enum { WORD_MAX = 63 };
-
-static int min_int(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int max_int(int a, int b)
-{
-    return a > b ? a : b;
-}
 
 static char fold(char c)
 {
@@ -31,10 +23,10 @@ static int cell(const int *before, const int *above, const int *row, const char 
     char ca = fold(a[i - 1]);
     char cb = fold(b[j - 1]);
     int cost = above[j - 1] + (ca == cb ? 0 : 1);
-    cost = min_int(cost, above[j] + 1);
-    cost = min_int(cost, row[j - 1] + 1);
+    cost = int_min(cost, above[j] + 1);
+    cost = int_min(cost, row[j - 1] + 1);
     if (i > 1 && j > 1 && ca == fold(b[j - 2]) && fold(a[i - 2]) == cb) {
-        cost = min_int(cost, before[j - 2] + 1);
+        cost = int_min(cost, before[j - 2] + 1);
     }
     return cost;
 }
@@ -44,7 +36,7 @@ int nearest_distance(const char *a, const char *b)
     size_t len_a = strlen(a);
     size_t len_b = strlen(b);
     if (len_a > WORD_MAX || len_b > WORD_MAX) {
-        return (int)(min_int(1 << 20, (int)(len_a > len_b ? len_a : len_b)));
+        return (int)(int_min(1 << 20, (int)(len_a > len_b ? len_a : len_b)));
     }
     int rows[3][WORD_MAX + 1];
     int n = (int)len_b;
@@ -64,7 +56,7 @@ int nearest_distance(const char *a, const char *b)
 struct nearest nearest_to(const char *typed)
 {
     /* A third of the letters may be wrong: more is another word, not a slip. */
-    int allowed = max_int(1, min_int(WORD_MAX, (int)strnlen(typed, WORD_MAX)) / 3);
+    int allowed = int_max(1, int_min(WORD_MAX, (int)strnlen(typed, WORD_MAX)) / 3);
     return (struct nearest){.typed = typed, .best = NULL, .distance = allowed + 1};
 }
 

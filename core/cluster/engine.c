@@ -6,11 +6,6 @@ static double stream_due(const struct sim_stream *a)
     return a->next_s <= a->rate_until_s ? a->next_s : a->rate_until_s;
 }
 
-static double least(double a, double b)
-{
-    return b < a ? b : a;
-}
-
 static void stream_event(struct sim *s, struct sim_stream *a)
 {
     if (a->next_s <= a->rate_until_s) {
@@ -42,8 +37,8 @@ static void other_event(struct sim *s)
 
 static double others_due(const struct sim *s)
 {
-    double clocks = least(s->timers.first_s, least(s->tick_s, s->scrape_s));
-    return least(least(stream_due(&s->legit), stream_due(&s->attack)), clocks);
+    double clocks = agenda_min(s->timers.first_s, agenda_min(s->tick_s, s->scrape_s));
+    return agenda_min(agenda_min(stream_due(&s->legit), stream_due(&s->attack)), clocks);
 }
 
 /* What an event leaves to do: schedule pods on the node, allocate its CPU. */
@@ -66,7 +61,7 @@ void sim_run(struct sim *s, double until)
     for (;;) {
         double at;
         int slot = agenda_first(&s->agenda, &at);
-        if (least(at, others) > until) {
+        if (agenda_min(at, others) > until) {
             break;
         }
         if (at <= others) {

@@ -4,23 +4,19 @@
  * rows in the order (agent, row), whatever the runs and blocks: sums over rows are chains
  * (core/nn/gemm.h), so neither row_block nor the number of runs can change a bit.
  */
+#include "core/base/minmax.h"
 #include "core/marl/mappo_parts.h"
 
 #include "core/marl/loss.h"
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
 
 enum err gradient_init(struct mappo *m, struct arena *arena)
 {
     const struct team *t = m->team;
     int n = t->cfg->row_block;
-    size_t n_out = (size_t)n * larger((size_t)t->logit_ld, (size_t)t->value_ld);
-    size_t n_acts = larger(mlp_acts_floats(&t->actor, n), mlp_acts_floats(&t->critic, n));
+    size_t n_out = (size_t)n * size_max((size_t)t->logit_ld, (size_t)t->value_ld);
+    size_t n_acts = size_max(mlp_acts_floats(&t->actor, n), mlp_acts_floats(&t->critic, n));
     size_t n_work =
-        larger(mlp_backward_work_floats(&t->actor), mlp_backward_work_floats(&t->critic));
+        size_max(mlp_backward_work_floats(&t->actor), mlp_backward_work_floats(&t->critic));
     m->acts = ARENA_NEW(arena, n_acts, float);
     m->out = ARENA_NEW(arena, n_out, float);
     m->d_out = ARENA_NEW(arena, n_out, float);

@@ -6,6 +6,7 @@
 #include "core/marl/team.h"
 
 #include "core/base/hash.h"
+#include "core/base/minmax.h"
 #include "core/marl/policy.h"
 
 #include <math.h>
@@ -49,11 +50,6 @@ static const double NORM_EPS = 1e-6;
 /* Values are scaled by at least this: returns that never vary are not blown up. */
 static const double VALUE_SIGMA_MIN = 1e-2;
 
-static int padded(int n)
-{
-    return (n + MLP_PAD - 1) / MLP_PAD * MLP_PAD;
-}
-
 /* ---- shape ---- */
 
 static enum err network_init(struct mlp *mlp, const struct team_cfg *cfg, int n_in,
@@ -87,10 +83,10 @@ static enum err networks_init(struct team *t)
     t->n_critics = 1;
     t->n_views = local ? spec->n_agents : 1;
     t->n_cols = local ? 1 : spec->n_agents;
-    t->obs_ld = padded(spec->n_obs + (needs_one_hot(cfg) ? one_hot : 0));
-    t->critic_ld = local ? 0 : padded(spec->n_critic);
-    t->logit_ld = padded(spec->n_factors * spec->n_choices);
-    t->value_ld = padded(t->n_cols);
+    t->obs_ld = (int)mlp_pad((size_t)(spec->n_obs + (needs_one_hot(cfg) ? one_hot : 0)));
+    t->critic_ld = local ? 0 : (int)mlp_pad((size_t)(spec->n_critic));
+    t->logit_ld = (int)mlp_pad((size_t)(spec->n_factors * spec->n_choices));
+    t->value_ld = (int)mlp_pad((size_t)(t->n_cols));
     TRY(network_init(&t->actor, cfg, n_actor_in, cfg->actor_hidden, cfg->n_actor_hidden,
                      spec->n_factors * spec->n_choices));
     return network_init(&t->critic, cfg, n_critic_in, cfg->critic_hidden, cfg->n_critic_hidden,
@@ -248,19 +244,14 @@ struct team_scratch {
     float *work;         /* of mlp_infer */
 };
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 enum err team_scratch_init(struct team_scratch **out, struct arena *arena, const struct team *t,
                            int n_env)
 {
     CHECK(n_env >= 1);
     size_t n = (size_t)n_env;
     size_t n_obs = (size_t)t->spec->n_agents * n;
-    size_t n_work = larger(mlp_infer_work_floats(&t->actor), mlp_infer_work_floats(&t->critic));
-    size_t ld_out = larger((size_t)t->logit_ld, (size_t)t->value_ld);
+    size_t n_work = size_max(mlp_infer_work_floats(&t->actor), mlp_infer_work_floats(&t->critic));
+    size_t ld_out = size_max((size_t)t->logit_ld, (size_t)t->value_ld);
     struct team_scratch *s = ARENA_NEW(arena, 1, struct team_scratch);
     TRY(arena_error(arena));
     *s = (struct team_scratch){.n = n_env,

@@ -7,21 +7,17 @@
 #include "core/nn/mlp.h"
 
 #include "core/base/log.h"
+#include "core/base/minmax.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { MLP_SIZE_MAX = 1 << 14 };
 
-static size_t pad(size_t n)
-{
-    return (n + MLP_PAD - 1) / MLP_PAD * MLP_PAD;
-}
-
 /* Leading dimension of the activations of width n: rows start at cache lines. */
 static int ld(int n)
 {
-    return (int)pad((size_t)n);
+    return (int)mlp_pad((size_t)n);
 }
 
 /* ---- shape and table ---- */
@@ -46,9 +42,9 @@ static size_t lay_out(const struct mlp_shape *s, size_t *w, size_t *b)
     for (int l = 0; l < s->n_layers; l++) {
         const size_t n = (size_t)s->sizes[l + 1];
         w[l] = at;
-        at += pad((size_t)s->sizes[l] * n);
+        at += mlp_pad((size_t)s->sizes[l] * n);
         b[l] = at;
-        at += pad(n);
+        at += mlp_pad(n);
     }
     return at;
 }
@@ -151,7 +147,7 @@ static size_t widest_hidden(const struct mlp *mlp)
 {
     size_t widest = 0;
     for (int l = 1; l < mlp->shape.n_layers; l++) {
-        const size_t n = pad((size_t)mlp->shape.sizes[l]);
+        const size_t n = mlp_pad((size_t)mlp->shape.sizes[l]);
         widest = n > widest ? n : widest;
     }
     return widest;
@@ -162,7 +158,7 @@ size_t mlp_acts_floats(const struct mlp *mlp, int rows)
 {
     size_t width = 0;
     for (int l = 1; l < mlp->shape.n_layers; l++) {
-        width += pad((size_t)mlp->shape.sizes[l]);
+        width += mlp_pad((size_t)mlp->shape.sizes[l]);
     }
     return width * (size_t)rows;
 }
@@ -182,17 +178,12 @@ static size_t acts_at(const struct mlp *mlp, int l, int rows)
 {
     size_t width = 0;
     for (int i = 1; i < l; i++) {
-        width += pad((size_t)mlp->shape.sizes[i]);
+        width += mlp_pad((size_t)mlp->shape.sizes[i]);
     }
     return width * (size_t)rows;
 }
 
 /* ---- forward ---- */
-
-static int min_int(int a, int b)
-{
-    return a < b ? a : b;
-}
 
 /* a(rows, n) through the activation, in place; the gap behind a row stays untouched. */
 static void activate(enum activation act, float *a, int lda, int rows, int n)
@@ -222,7 +213,7 @@ void mlp_forward(const struct mlp *mlp, float *y, int ldy, float *acts, const fl
 {
     const int last = mlp->shape.n_layers - 1;
     for (int r = 0; r < rows; r += mlp->block) {
-        const int n = min_int(mlp->block, rows - r);
+        const int n = int_min(mlp->block, rows - r);
         const float *in = x + (ptrdiff_t)r * ldx;
         int ldi = ldx;
         for (int l = 0; l < last; l++) {
@@ -249,7 +240,7 @@ void mlp_infer(const struct mlp *mlp, float *y, int ldy, const float *params, co
     const int last = mlp->shape.n_layers - 1;
     float *out = work, *other = work + (size_t)mlp->block * widest_hidden(mlp);
     for (int r = 0; r < rows; r += mlp->block) {
-        const int n = min_int(mlp->block, rows - r);
+        const int n = int_min(mlp->block, rows - r);
         const float *in = x + (ptrdiff_t)r * ldx;
         int ldi = ldx;
         for (int l = 0; l < last; l++) {
@@ -302,7 +293,7 @@ void mlp_backward(const struct mlp *mlp, float *grads, float *dx, int lddx, cons
 {
     float *const half = work + (size_t)mlp->block * widest_hidden(mlp);
     for (int r = 0; r < rows; r += mlp->block) {
-        const int n = min_int(mlp->block, rows - r);
+        const int n = int_min(mlp->block, rows - r);
         const float *d = dy + (ptrdiff_t)r * lddy;
         int ldd = lddy;
         for (int l = mlp->shape.n_layers - 1; l > 0; l--) {

@@ -26,6 +26,12 @@
 
 enum { MLP_LAYERS_MAX = 8, MLP_BLOCK_DEFAULT = 64, MLP_PAD = 16 };
 
+/* n floats rounded up to whole cache lines: the distance of rows, and of parts of a block. */
+static inline size_t mlp_pad(size_t n)
+{
+    return (n + MLP_PAD - 1) / MLP_PAD * MLP_PAD;
+}
+
 struct mlp_shape {
     int n_layers;                  /* weight matrices, 1 .. MLP_LAYERS_MAX */
     int sizes[MLP_LAYERS_MAX + 1]; /* inputs, hidden ..., outputs; each >= 1 */

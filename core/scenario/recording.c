@@ -2,6 +2,7 @@
 #include "core/scenario/recording.h"
 
 #include "core/base/log.h"
+#include "core/base/order.h"
 #include "core/base/plausible.h"
 #include "core/base/timestamp.h"
 
@@ -20,12 +21,6 @@ static double second_of(const struct recording_row *rows, size_t i)
     return ceil(rows[i].at_s - rows[0].at_s - 1e-6); /* times of 1/3 s are not exact */
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The upper one of two. n >= 2. */
 static enum err median_spacing(double *median_s, const struct recording_row *rows, size_t n)
 {
@@ -37,7 +32,7 @@ static enum err median_spacing(double *median_s, const struct recording_row *row
         e = buf_append(&spacings, &spacing, sizeof spacing);
     }
     if (e == ERR_OK) {
-        qsort(spacings.data, n - 1, sizeof(double), ascending);
+        qsort(spacings.data, n - 1, sizeof(double), order_doubles);
         *median_s = ((const double *)(const void *)spacings.data)[(n - 1) / 2];
     }
     buf_release(&spacings);

@@ -1,5 +1,6 @@
 /* Faults of columns, each a function of its own. See check.h. */
 #include "core/trace/check.h"
+#include "core/base/order.h"
 #include "core/base/plural.h"
 
 #include <math.h>
@@ -353,12 +354,6 @@ static void find_average(struct check *c, int column, bool one, struct columns r
     }
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The most frequent of n sorted values. */
 static double mode_of(int *count, const double *x, int n)
 {
@@ -389,7 +384,7 @@ static void find_censored(struct check *c, int column, struct columns room)
             }
         }
     }
-    qsort(room.x, (size_t)n, sizeof *room.x, by_value);
+    qsort(room.x, (size_t)n, sizeof *room.x, order_doubles);
     const double mode = mode_of(&n_mode, room.x, n);
     if (n >= CONSTANT_MIN && n_mode < n && n_mode > CENSORED_SHARE * n) {
         check_add(c, s->columns[column].header, "censored", CHECK_WARN,

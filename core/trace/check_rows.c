@@ -1,4 +1,6 @@
 /* Faults of the order of rows and of whole rows. See check.h. */
+#include "core/base/hash.h"
+#include "core/base/order.h"
 #include "core/base/plausible.h"
 #include "core/base/plural.h"
 #include "core/base/timestamp.h"
@@ -18,12 +20,6 @@ static const double IRREGULAR_SHARE = 0.05;                /* of the spacings ..
 static const double IRREGULAR = 0.5; /* ... further from the median than this part of it */
 
 /* ---- time ---- */
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void find_irregular(struct check *c)
 {
@@ -45,7 +41,7 @@ static void find_irregular(struct check *c)
         check_add(c, "(time)", "", CHECK_PASS, "%d row%s", s->n_rows, plural_s(s->n_rows));
         return;
     }
-    qsort(spacing, (size_t)n, sizeof *spacing, by_value);
+    qsort(spacing, (size_t)n, sizeof *spacing, order_doubles);
     const double median = spacing[n / 2];
     for (int i = 0; i < n; i++) {
         n_far += fabs(spacing[i] - median) > IRREGULAR * median;
@@ -109,20 +105,16 @@ struct content {
 
 static struct content content_of(const struct metrics_table *s, int row)
 {
-    struct content c = {.hash = 0xCBF29CE484222325U, .row = row, .zero = true, .empty = true};
+    struct content c = {.hash = HASH_START, .row = row, .zero = true, .empty = true};
     for (int k = 0; k < s->n_services; k++) {
         for (int i = 0; i < s->n_columns; i++) {
             const double v = metrics_table_at(s, row, k, i);
-            unsigned char bytes[sizeof v];
             if (s->columns[i].def->kind == COLUMN_PODS) {
                 continue;
             }
             c.empty = c.empty && isnan(v);
             c.zero = c.zero && !(v < 0.0 || v > 0.0);
-            memcpy(bytes, &v, sizeof v);
-            for (size_t b = 0; b < sizeof v; b++) {
-                c.hash = (c.hash ^ bytes[b]) * 0x100000001B3U;
-            }
+            c.hash = hash_fnv1a(c.hash, &v, sizeof v);
         }
     }
     return c;

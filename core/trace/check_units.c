@@ -1,5 +1,6 @@
 /* Faults of size: a column whose numbers are another unit's, or the total of a counter. The limits
  * are those of core/base/plausible.h, for all readers the same. See check.h. */
+#include "core/base/order.h"
 #include "core/base/plausible.h"
 #include "core/trace/check.h"
 
@@ -27,12 +28,6 @@ static enum unit unit_of(const struct column_def *m)
                                             : UNIT_NONE;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* room (n_rows n_services): scratch */
 static void find_unit(struct check *c, int column, double *room)
 {
@@ -52,7 +47,7 @@ static void find_unit(struct check *c, int column, double *room)
     if (n == 0) {
         return;
     }
-    qsort(room, (size_t)n, sizeof *room, by_value);
+    qsort(room, (size_t)n, sizeof *room, order_doubles);
     const double median = room[n / 2];
     const enum plausible_level level = plausible_median(&likely, unit, median);
     if (level != PLAUSIBLE_OK) {

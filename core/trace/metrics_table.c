@@ -2,6 +2,7 @@
 #include "core/trace/metrics_table.h"
 
 #include "core/base/log.h"
+#include "core/base/order.h"
 #include "core/base/plausible.h"
 #include "core/base/tabular.h"
 #include "core/base/timecolumn.h"
@@ -343,12 +344,6 @@ static enum err scale_times(struct reader *r)
     return ERR_OK;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median time between lines of the same run and service, as they follow each other; 0 if none do.
  */
 static enum err find_spacing(struct reader *r)
@@ -367,7 +362,7 @@ static enum err find_spacing(struct reader *r)
         }
         last[k] = i + 1;
     }
-    qsort(spacing, (size_t)n, sizeof *spacing, ascending);
+    qsort(spacing, (size_t)n, sizeof *spacing, order_doubles);
     s->spacing_s = n > 0 ? spacing[n / 2] : 0.0;
     return ERR_OK;
 }

@@ -2,6 +2,7 @@
 #include "core/twin/accuracy.h"
 
 #include "core/base/log.h"
+#include "core/base/order.h"
 #include "core/plant/reward.h"
 #include "core/trace/column_def.h"
 
@@ -20,12 +21,6 @@ static bool is_exogenous(const char *name)
         is = strcmp(name, names[i]) == 0;
     }
     return is;
-}
-
-static const char *metric_of(const char *column)
-{
-    const char *dot = strrchr(column, '.');
-    return dot != NULL ? dot + 1 : column;
 }
 
 /* ---- groups ---- */
@@ -78,7 +73,7 @@ static enum err group_services(struct accuracy *a, struct arena *arena)
         for (int i = 0; i < s->n_state && a->n_groups < ACCURACY_GROUPS_MAX; i++) {
             const char *column = s->header.columns[i];
             if (s->columns[i].service != FEATURES_NONE &&
-                strcmp(metric_of(column), apart[m]) == 0) {
+                strcmp(features_metric_of(column), apart[m]) == 0) {
                 TRY(add_to_group(a, arena, column, s->header.units[i], i));
                 a->groups[a->n_groups - 1].of_service = true;
             }
@@ -91,7 +86,7 @@ static enum err group_columns(struct accuracy *a, struct arena *arena)
 {
     const struct features *s = &a->model->features;
     for (int i = 0; i < s->n_state; i++) {
-        const char *name = metric_of(s->header.columns[i]);
+        const char *name = features_metric_of(s->header.columns[i]);
         if (s->columns[i].learned && !is_exogenous(name)) {
             TRY(add_to_group(a, arena, name, s->header.units[i], i));
         }
@@ -140,12 +135,6 @@ struct bench {
     double *samples;       /* (ACCURACY_SAMPLES) */
 };
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Mean and median of every column over what followed the training transitions. */
 static enum err constants(struct bench *b, struct arena *scratch)
 {
@@ -162,7 +151,7 @@ static enum err constants(struct bench *b, struct arena *scratch)
                             d->kpi + row * (size_t)s->n_kpis, c);
             sum += x[i];
         }
-        qsort(x, (size_t)n, sizeof *x, by_value);
+        qsort(x, (size_t)n, sizeof *x, order_doubles);
         b->mean[c] = sum / n;
         b->median[c] = x[n / 2];
     }
@@ -245,7 +234,7 @@ static double score_column(struct bench *b, struct accuracy_sum *s, int c, doubl
         b->samples[i] = value_of(features, twin_batch_state(&b->batch, i),
                                  b->batch.kpi + (ptrdiff_t)i * features->n_kpis, c);
     }
-    qsort(b->samples, ACCURACY_SAMPLES, sizeof *b->samples, by_value);
+    qsort(b->samples, ACCURACY_SAMPLES, sizeof *b->samples, order_doubles);
     s->gap[PREDICTOR_TWIN] += fabs(b->samples[ACCURACY_SAMPLES / 2] - truth);
     s->gap[PREDICTOR_HOLD] += fabs(held - truth);
     s->gap[PREDICTOR_MEAN] += fabs(b->mean[c] - truth);

@@ -18,7 +18,7 @@ static const bool kpi_root[FEATURES_KPIS] = {FEATURES_KPI_LIST(ROOT_)};
 /* ---- columns ---- */
 
 /* "service.metric" -> "metric", "metric" of the whole application -> itself. */
-static const char *metric_of(const char *column)
+const char *features_metric_of(const char *column)
 {
     const char *dot = strrchr(column, '.');
     return dot != NULL ? dot + 1 : column;
@@ -49,7 +49,7 @@ static void no_limits(struct features_column *c, float lo, float hi)
 
 static enum err describe(struct features *s, int i)
 {
-    const char *column = s->header.columns[i], *name = metric_of(column);
+    const char *column = s->header.columns[i], *name = features_metric_of(column);
     const struct column_def *m = column_def_find(name);
     if (m == NULL) {
         log_error(

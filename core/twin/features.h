@@ -78,6 +78,9 @@ struct features {
     struct pods pods;                /* of the header's services and topology */
 };
 
+/* "cpu" of "web.cpu"; a name without a service is its own metric. */
+const char *features_metric_of(const char *column);
+
 /* ERR_FORMAT if a column is not in column_def.h, or the topology cannot be read. The header's parts
  * are borrowed. */
 enum err features_init(struct features *s, struct arena *arena, const struct store_header *header,

@@ -1,17 +1,19 @@
 /* A sorted list for each group, walked outwards. See nearest.h. */
 #include "core/twin/nearest.h"
 
+#include "core/base/hash.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 static uint64_t group_of(const struct features *s, const struct features_decision *d)
 {
-    uint64_t h = 0xCBF29CE484222325U;
+    uint64_t h = HASH_START;
     for (int i = 0; i < s->n_services; i++) {
         const int at = s->desired_at[i];
         const int64_t desired = at != FEATURES_NONE ? (int64_t)d->states[0][at] : 0;
-        h = (h ^ (uint64_t)(int64_t)d->delta[i]) * 0x100000001B3U;
-        h = (h ^ (uint64_t)desired) * 0x100000001B3U;
+        h = hash_word(h, (uint64_t)(int64_t)d->delta[i]);
+        h = hash_word(h, (uint64_t)desired);
     }
     return h;
 }

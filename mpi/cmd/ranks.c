@@ -14,17 +14,10 @@ enum err ranks_run(const struct call *c, enum err (*run)(struct comm *comm, cons
     return e;
 }
 
-static void ignore_line(void *ctx, enum log_level level, const char *text)
-{
-    (void)ctx;
-    (void)level;
-    (void)text;
-}
-
 void ranks_mute(const struct comm *comm, bool on)
 {
     if (comm->rank != 0) {
-        log_set_sink(on ? ignore_line : NULL, NULL);
+        log_set_sink(on ? log_discard : NULL, NULL);
     }
 }
 

@@ -53,6 +53,14 @@ void comm_watch(struct comm *c, enum err (*watch)(void *ctx), void *ctx);
 void comm_finalize(struct comm *c);
 /* Local, never returns: ends every rank of the job (MPI_Abort). For failed CHECKs. */
 _Noreturn void comm_abort(int exit_code);
+/* Local. Ends every rank if `e` is an error: for messages without which the others would wait for
+ * ever. */
+static inline void comm_must(enum err e)
+{
+    if (e != ERR_OK) {
+        comm_abort(err_exit_code(e));
+    }
+}
 
 /* Local. Let the library make progress; cheap (~0.2 us), call once per decision step. */
 void comm_poll(struct comm *c);

@@ -24,14 +24,6 @@ struct head {
     int32_t err; /* enum err */
 };
 
-/* A rank that cannot even tell the others what happened would leave them waiting for ever. */
-static void must_reach(enum err e)
-{
-    if (e != ERR_OK) {
-        comm_abort(err_exit_code(e));
-    }
-}
-
 /* ---- worker ---- */
 
 /* Error lines of the running job. */
@@ -97,7 +89,7 @@ static enum err answer(struct comm *c, const struct job_list *jobs, int i, struc
     TRY(comm_buf_take(c, &out, sizeof(struct head) + CAUSE_MAX));
     enum err e = run_job(jobs, i, &out, cause);
     if (e != ERR_OK) {
-        must_reach(explain(&out, cause));
+        comm_must(explain(&out, cause));
     }
     struct head head = {i, (int32_t)e};
     memcpy(out.data, &head, sizeof(head));
@@ -125,7 +117,7 @@ static void work(struct comm *c, const struct job_list *jobs)
     struct buf in;
     buf_init(&in);
     for (bool more = true; more;) {
-        must_reach(next_job(c, jobs, &in, &more));
+        comm_must(next_job(c, jobs, &in, &more));
     }
     buf_release(&in);
 }
@@ -213,17 +205,17 @@ static void serve_all(struct server *s, struct comm *c)
     struct buf in;
     buf_init(&in);
     for (int rank = 1; rank < c->size; rank++) {
-        must_reach(hand_out(s, c, rank));
+        comm_must(hand_out(s, c, rank));
     }
     for (uint64_t n_done = 1; s->n_busy > 0; n_done++) {
         int src = 0;
-        must_reach(comm_recv(c, COMM_ANY, COMM_TAG_RECORD, &in, &src));
+        comm_must(comm_recv(c, COMM_ANY, COMM_TAG_RECORD, &in, &src));
         s->n_busy--;
         progress_at(&s->progress, n_done, "%s", "");
         if (s->err == ERR_OK) { /* else its record is of no use, and one message is enough */
             s->err = file_answer(s, &in, src);
         }
-        must_reach(hand_out(s, c, src));
+        comm_must(hand_out(s, c, src));
     }
     buf_release(&in);
 }

@@ -62,6 +62,12 @@ bool stop_requested(void)
     return requested != 0;
 }
 
+bool stop_of_jobs(void *ctx)
+{
+    (void)ctx;
+    return stop_requested();
+}
+
 /* ---- last words ---- */
 
 struct line {

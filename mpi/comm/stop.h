@@ -30,6 +30,8 @@ void stop_listen(void);
 
 /* Local. Ranks must agree before they act on it: the signal reaches them at different moments. */
 bool stop_requested(void);
+/* The same as the `stop` of a job_list. */
+bool stop_of_jobs(void *ctx);
 
 /* Local. From now on SIGTERM, SIGINT and SIGHUP leave last words in the file `status` (copied),
  * until stop_forget(). `peers` by reference. */

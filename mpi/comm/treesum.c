@@ -242,14 +242,6 @@ void treesum_leaf_done(struct treesum *t, int tile)
 
 /* ---- messages ---- */
 
-/* A rank that cannot even tell the others what happened would leave them waiting for ever. */
-static void must_reach(enum err e)
-{
-    if (e != ERR_OK) {
-        comm_abort(err_exit_code(e));
-    }
-}
-
 /* record == NULL: the message tells of the error `err`. */
 static enum err send_node(struct treesum *t, struct comm *c, int dst, struct node at,
                           const void *record, enum err err)
@@ -349,7 +341,7 @@ static void pass_on(struct treesum *t, struct comm *c, const void *total, enum e
         if (step < low && t->position + step < t->n_ranks) {
             int child = t->ranks[t->position + step];
             struct node root = {t->root_level, 0};
-            must_reach(send_node(t, c, child, root, err == ERR_OK ? total : NULL, err));
+            comm_must(send_node(t, c, child, root, err == ERR_OK ? total : NULL, err));
         }
     }
 }
@@ -389,7 +381,7 @@ static enum err total_elsewhere(struct treesum *t, struct comm *c, void *out)
         e = send_subtrees(t, c);
     }
     if (e != ERR_OK) {
-        must_reach(send_node(t, c, t->ranks[0], (struct node){0, 0}, NULL, e));
+        comm_must(send_node(t, c, t->ranks[0], (struct node){0, 0}, NULL, e));
     }
     e = receive_total(t, c, &b, out);
     comm_buf_give(c, &b);

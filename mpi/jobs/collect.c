@@ -280,12 +280,6 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
     return store_put(&c->writer, record, bytes);
 }
 
-static bool asked_to_stop(void *ctx)
-{
-    (void)ctx;
-    return stop_requested();
-}
-
 static enum err collect(struct collect *c, const char *config_path)
 {
     const bool root = c->comm->rank == 0;
@@ -298,7 +292,7 @@ static enum err collect(struct collect *c, const char *config_path)
                                   .what = "collect",
                                   .run = run_job,
                                   .take = take_job,
-                                  .stop = asked_to_stop};
+                                  .stop = stop_of_jobs};
     const enum err e = farm_run(c->comm, &jobs);
     if (root && e == ERR_STOPPED) {
         log_info("stopped on request; to go on: %s", stop_command());

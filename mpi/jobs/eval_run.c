@@ -277,12 +277,6 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
     return eval_store_put(&m->csv, &m->store, i, row);
 }
 
-static bool asked_to_stop(void *ctx)
-{
-    (void)ctx;
-    return stop_requested();
-}
-
 /* The file in the order of jobs. */
 static enum err finish(struct eval_run *m)
 {
@@ -315,7 +309,7 @@ enum err eval_run_execute(struct eval_run *m, const struct eval_run_options *o)
                                   .what = m->inner.what,
                                   .run = run_job,
                                   .take = take_job,
-                                  .stop = asked_to_stop};
+                                  .stop = stop_of_jobs};
     enum err e = farm_run(m->comm, &jobs);
     if (root && e == ERR_STOPPED) {
         const enum err told = tell_stop(m);

@@ -94,12 +94,6 @@ static enum err take_job(void *ctx, int i, const void *record, size_t bytes)
                             &f->scratch);
 }
 
-static bool asked_to_stop(void *ctx)
-{
-    (void)ctx;
-    return stop_requested();
-}
-
 /* ---- the old and the new ---- */
 
 static enum err mean_error(double *error, struct fit *f, const struct ensemble *e)
@@ -197,7 +191,7 @@ static enum err fit(struct fit *f)
                                   .what = "fit",
                                   .run = run_job,
                                   .take = take_job,
-                                  .stop = asked_to_stop};
+                                  .stop = stop_of_jobs};
     const enum err e = farm_run(f->comm, &jobs);
     if (root && e == ERR_STOPPED) {
         log_info("stopped on request before all %d networks were fitted, so none is kept; to start "

@@ -12,20 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static void ignore_line(void *ctx, enum log_level level, const char *text)
-{
-    (void)ctx;
-    (void)level;
-    (void)text;
-}
-
 /* The configuration that a policy carries; false if this program does not read it. */
 static bool read_config(struct experiment_cfg *cfg, struct cfg *reader, struct arena *arena,
                         const char *run, const char *text)
 {
     cfg_init(reader, experiment_fields, sizeof *cfg, arena);
     const struct log_sink before = log_sink_now();
-    log_set_sink(ignore_line, NULL);
+    log_set_sink(log_discard, NULL);
     const enum err e = cfg_load_text(reader, run, text, NULL, 0, cfg);
     log_set_sink(before.sink, before.ctx);
     return e == ERR_OK;

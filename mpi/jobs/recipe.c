@@ -125,19 +125,12 @@ void recipe_missing(const struct recipe *r, const char *path, struct arena *aren
 
 /* ---- the check ---- */
 
-static void ignore_line(void *ctx, enum log_level level, const char *text)
-{
-    (void)ctx;
-    (void)level;
-    (void)text;
-}
-
 /* By the contents of the files they name; false if one cannot be read. */
 static bool same_digest(const struct experiment_cfg *a, const struct experiment_cfg *b)
 {
     const struct log_sink before = log_sink_now();
     uint64_t digest_a = 0, digest_b = 1;
-    log_set_sink(ignore_line, NULL);
+    log_set_sink(log_discard, NULL);
     enum err e = experiment_training_digest(&digest_a, a);
     if (e == ERR_OK) {
         e = experiment_training_digest(&digest_b, b);

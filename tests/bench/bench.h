@@ -7,6 +7,8 @@
 #ifndef KARMA_TESTS_BENCH_H
 #define KARMA_TESTS_BENCH_H
 
+#include "core/base/order.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -44,16 +46,10 @@ static inline double bench_cpu_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static inline int bench_order(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The upper one of an even number; x is sorted. */
 static inline double bench_median(double *x, int n)
 {
-    qsort(x, (size_t)n, sizeof(double), bench_order);
+    qsort(x, (size_t)n, sizeof(double), order_doubles);
     return x[n / 2];
 }
 

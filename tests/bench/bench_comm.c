@@ -26,15 +26,15 @@ static const struct size sizes[] = {{8, "8 B", true},
 static void send_filled(struct comm *c, int dst, size_t n, int byte)
 {
     struct buf b;
-    bench_must(comm_buf_take(c, &b, n));
+    comm_must(comm_buf_take(c, &b, n));
     memset(b.data, byte, n);
     b.len = n;
-    bench_must(comm_send(c, dst, COMM_TAG_TEST, &b));
+    comm_must(comm_send(c, dst, COMM_TAG_TEST, &b));
 }
 
 static void receive_filled(struct comm *c, int src, struct buf *in, size_t n, int byte)
 {
-    bench_must(comm_recv(c, src, COMM_TAG_TEST, in, NULL));
+    comm_must(comm_recv(c, src, COMM_TAG_TEST, in, NULL));
     CHECK(in->len == n && in->data[0] == byte && in->data[n - 1] == byte);
 }
 
@@ -55,8 +55,8 @@ static double ping_pong(struct comm *c, size_t n, int rounds)
         }
         t[i] = 0.5 * (clock_s() - start);
     }
-    bench_must(comm_flush(c));
-    bench_must(comm_barrier(c));
+    comm_must(comm_flush(c));
+    comm_must(comm_barrier(c));
     buf_release(&in);
     return bench_median(t, rounds);
 }
@@ -68,14 +68,14 @@ static double broadcast(struct comm *c, size_t n, int rounds)
     double t[ROUNDS];
     struct buf b;
     buf_init(&b);
-    bench_must(buf_reserve(&b, n));
+    comm_must(buf_reserve(&b, n));
     for (int i = 0; i < rounds; i++) {
         memset(b.data, c->rank == 0 ? i : 255, n);
         b.len = n;
-        bench_must(comm_barrier(c));
+        comm_must(comm_barrier(c));
         double start = clock_s();
-        bench_must(comm_bcast(c, 0, &b));
-        bench_must(comm_barrier(c));
+        comm_must(comm_bcast(c, 0, &b));
+        comm_must(comm_barrier(c));
         t[i] = clock_s() - start;
         CHECK(b.len == n && b.data[0] == i && b.data[n - 1] == i);
     }
@@ -103,7 +103,7 @@ static void measure_tree_sum(struct comm *c, int rounds)
     struct arena arena;
     struct owners o;
     arena_init(&arena);
-    bench_must(owners_init(&o, &arena, TILES, c->size, 0));
+    comm_must(owners_init(&o, &arena, TILES, c->size, 0));
     report(c, "tree sum", &size, bench_tree_sum(c, &o, GRADIENT, rounds), rounds);
     arena_release(&arena);
 }

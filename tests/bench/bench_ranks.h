@@ -13,17 +13,9 @@
 
 enum { BENCH_ROUNDS_MAX = 101 };
 
-/* A failure here is the end: a bench has nobody to tell. */
-static inline void bench_must(enum err e)
-{
-    if (e != ERR_OK) {
-        comm_abort(err_exit_code(e));
-    }
-}
-
 static inline void bench_start(struct comm *c, int *argc, char ***argv)
 {
-    bench_must(comm_init(c, argc, argv));
+    comm_must(comm_init(c, argc, argv));
     log_init(c->rank);
     log_set_level(LOG_WARN);
 }
@@ -41,10 +33,10 @@ static inline double bench_sum_once(struct treesum *t, struct comm *c, const str
             treesum_leaf_done(t, tile);
         }
     }
-    bench_must(comm_barrier(c));
+    comm_must(comm_barrier(c));
     const double start = clock_s();
-    bench_must(treesum_total(t, c, total));
-    bench_must(comm_barrier(c));
+    comm_must(treesum_total(t, c, total));
+    comm_must(comm_barrier(c));
     const float sum = 0.5F * (float)o->n_tiles * (float)(o->n_tiles + 1);
     CHECK(total[0] == sum && total[n_floats - 1] == sum);
     return clock_s() - start;
@@ -60,8 +52,8 @@ static inline double bench_tree_sum(struct comm *c, const struct owners *o, size
     struct arena arena;
     arena_init(&arena);
     float *total = ARENA_NEW(&arena, n_floats, float);
-    bench_must(total == NULL ? ERR_MEMORY : ERR_OK);
-    bench_must(treesum_init(&sum, &arena, &op, o->n_tiles, o->learn, c->rank, c->size));
+    comm_must(total == NULL ? ERR_MEMORY : ERR_OK);
+    comm_must(treesum_init(&sum, &arena, &op, o->n_tiles, o->learn, c->rank, c->size));
     for (int i = 0; i < rounds; i++) {
         t[i] = bench_sum_once(sum, c, o, n_floats, total);
     }

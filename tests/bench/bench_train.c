@@ -328,8 +328,8 @@ int main(int argc, char **argv)
     if (b.c.rank == 0) {
         title(&b.c);
     }
-    bench_must(experiment_load(&b.x, config, sets, b.options.quick ? 4 : 2));
-    bench_must(bench_run(&b));
+    comm_must(experiment_load(&b.x, config, sets, b.options.quick ? 4 : 2));
+    comm_must(bench_run(&b));
     exchange_release(&b.exchange);
     arena_release(&b.scratch);
     arena_release(&b.arena);

@@ -1,5 +1,6 @@
 /* The game against its parts: a second loop over a plant, the rules and the account, step by step,
  * must see the same rows, rewards and metrics, bit by bit. */
+#include "core/base/hash.h"
 #include "core/plant/episode_metrics.h"
 #include "core/plant/reward.h"
 #include "tests/unit/game_fixture.h"
@@ -266,11 +267,8 @@ static uint64_t trace(struct fixture *f, struct env *env, int lid, uint32_t gid,
         step(f, env);
         env->ops->global_state(env, lid, 0, f->global_state, f->mask);
         f->global_state[env->spec->teams[0]->n_global_state] = f->reward[lid * AGENTS];
-        const unsigned char *bytes = (const unsigned char *)f->global_state;
-        for (size_t i = 0; i < (size_t)(env->spec->teams[0]->n_global_state + 1) * sizeof(float);
-             i++) {
-            hash = (hash ^ bytes[i]) * 1099511628211u;
-        }
+        hash = hash_fnv1a(hash, f->global_state,
+                          (size_t)(env->spec->teams[0]->n_global_state + 1) * sizeof(float));
     }
     return hash;
 }

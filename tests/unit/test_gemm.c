@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/hash.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
 #include "core/nn/gemm.h"
@@ -305,12 +306,12 @@ static void test_digest(void **state)
 {
     struct fixture *s = *state;
     enum { M = 50, K = 70, N = 43 };
-    uint64_t h = 14695981039346656037U;
+    uint64_t h = HASH_START;
     gemm_nn(GEMM_FIXED, s->got, N, s->x, K, s->w, N, s->b, M, K, N);
     for (int i = 0; i < M * N; i++) {
         uint32_t bits;
         memcpy(&bits, &s->got[i], sizeof(bits));
-        h = (h ^ bits) * 1099511628211U;
+        h = hash_word(h, bits);
     }
     print_message("kernel %s, digest %016llx\n", gemm_kernel_name(GEMM_FIXED),
                   (unsigned long long)h);

@@ -12,17 +12,10 @@
 
 #include <string.h>
 
-static void discard(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
-
 static int quiet(void **state)
 {
     (void)state;
-    log_set_sink(discard, NULL);
+    log_set_sink(log_discard, NULL);
     return 0;
 }
 
@@ -191,7 +184,7 @@ static void an_arena_that_failed_allocates_nothing_more(void **state)
     assert_int_equal(arena_error(&a), ERR_MEMORY);
     assert_string_equal(before, "before"); /* what was there is still good */
     arena_release(&a);
-    log_set_sink(discard, NULL);
+    log_set_sink(log_discard, NULL);
 }
 
 static void a_rewind_takes_back_the_failures_after_its_mark(void **state)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "core/base/fmath.h"
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/nn/mlp.h"
 
@@ -449,7 +450,7 @@ static void test_digest(void **state)
 {
     struct fixture *s = *state;
     const struct mlp mlp = make(&small_shapes[0], 8);
-    uint64_t h = 14695981039346656037U;
+    uint64_t h = HASH_START;
     assert_int_equal(mlp_init_params(&mlp, s->params, sqrt(2.0), 1.0,
                                      rng_key(1, RNG_PARAM_INIT, RNG_TRAIN), 3, &s->arena),
                      ERR_OK);
@@ -464,7 +465,7 @@ static void test_digest(void **state)
         for (size_t i = 0; i < sizes[p]; i++) {
             uint32_t bits;
             memcpy(&bits, &parts[p][i], sizeof(bits));
-            h = (h ^ bits) * 1099511628211U;
+            h = hash_word(h, bits);
         }
     }
     print_message("digest %016llx\n", (unsigned long long)h);

@@ -12,18 +12,11 @@
 
 #include <math.h>
 
-static void discard(void *ctx, enum log_level level, const char *line)
-{
-    (void)ctx;
-    (void)level;
-    (void)line;
-}
-
 static int start(void **state)
 {
     static struct arena scratch;
     arena_init(&scratch);
-    log_set_sink(discard, NULL);
+    log_set_sink(log_discard, NULL);
     *state = &scratch;
     return 0;
 }

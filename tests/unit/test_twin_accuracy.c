@@ -10,18 +10,6 @@ enum { EPISODES = 60, STEPS = 60, HORIZON = 5 };
 
 static const struct stat_cfg stat = {.seed = 1, .resamples = 200, .level = 0.95};
 
-static int setup(void **state)
-{
-    static struct twin_fixture w;
-    *state = &w;
-    return twin_fixture_open(&w);
-}
-
-static int teardown(void **state)
-{
-    return twin_fixture_close(*state);
-}
-
 static void load(struct twin_fixture *w, int epochs)
 {
     linear_store(w->traces, 0, EPISODES, STEPS, NULL);
@@ -186,7 +174,7 @@ static void test_twin_report(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
-#define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_(name) cmocka_unit_test_setup_teardown(name, twin_fixture_setup, twin_fixture_teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -7,18 +7,6 @@
 
 enum { STEPS = 12, EPISODES = 9 };
 
-static int setup(void **state)
-{
-    static struct twin_fixture w;
-    *state = &w;
-    return twin_fixture_open(&w);
-}
-
-static int teardown(void **state)
-{
-    return twin_fixture_close(*state);
-}
-
 /* ---- the account ---- */
 
 static double word(uint32_t i, uint32_t k)
@@ -336,7 +324,7 @@ static void test_many_gaps(void **state)
     }
 }
 
-#define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_(name) cmocka_unit_test_setup_teardown(name, twin_fixture_setup, twin_fixture_teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

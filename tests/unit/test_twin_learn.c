@@ -7,18 +7,6 @@
 
 enum { EPISODES = 40, STEPS = 60, MANY = 200 };
 
-static int setup(void **state)
-{
-    static struct twin_fixture w;
-    *state = &w;
-    return twin_fixture_open(&w);
-}
-
-static int teardown(void **state)
-{
-    return twin_fixture_close(*state);
-}
-
 /* ---- the gradient ---- */
 
 /* The loss of learn.h in double; `gap`: the distance that the scale takes as given. */
@@ -304,7 +292,7 @@ static void test_determinism(void **state)
     buf_release(&b);
 }
 
-#define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_(name) cmocka_unit_test_setup_teardown(name, twin_fixture_setup, twin_fixture_teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

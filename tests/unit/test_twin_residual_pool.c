@@ -7,18 +7,6 @@
 
 enum { EPISODES = 40, STEPS = 60 };
 
-static int setup(void **state)
-{
-    static struct twin_fixture w;
-    *state = &w;
-    return twin_fixture_open(&w);
-}
-
-static int teardown(void **state)
-{
-    return twin_fixture_close(*state);
-}
-
 static void assert_between(double x, double lo, double hi, const char *what)
 {
     if (!(x >= lo && x <= hi)) {
@@ -293,7 +281,7 @@ static void test_ties(void **state)
     }
 }
 
-#define TEST_(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST_(name) cmocka_unit_test_setup_teardown(name, twin_fixture_setup, twin_fixture_teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {

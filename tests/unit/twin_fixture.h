@@ -215,6 +215,19 @@ static inline int twin_fixture_close(struct twin_fixture *w)
     return scene_close(&w->scene);
 }
 
+/* For cmocka. */
+static inline int twin_fixture_setup(void **state)
+{
+    static struct twin_fixture w;
+    *state = &w;
+    return twin_fixture_open(&w);
+}
+
+static inline int twin_fixture_teardown(void **state)
+{
+    return twin_fixture_close(*state);
+}
+
 /* The digest of the store at `path`. */
 static inline uint64_t twin_fixture_digest(struct twin_fixture *w, const char *path)
 {
