@@ -39,7 +39,7 @@ endif
 SCHEMAS     = checkpoint error eval trajectory_log trace_store rollout_block twin update_dump weights
 BASE        = clock config config_kind config_older config_print config_read config_src_loc \
               config_value config_yaml crc32c csv csv_read err file fmath frame frame_file gzip \
-              jobs lock log mem nearest options owner plausible progress rng rundir shell stats \
+              jobs lock log mem nearest number options owner plausible progress rng rundir shell stats \
               tabular timecolumn timestamp twoway
 NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
 PLANT       = episode_metrics outcomes plant reward schema topology topology_gen work_law

@@ -3,6 +3,7 @@
 
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/number.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -116,14 +117,11 @@ enum err csv_reader_next(struct csv_reader *r, const char **cells, int n_columns
 enum err csv_reader_number(double *out, const struct csv_reader *r, const char *cell,
                            const char *column)
 {
-    char *end;
-    const double value = strtod(cell, &end);
-    if (end == cell || *end != '\0') {
+    if (!number_real(out, cell)) {
         log_error("%s:%d: '%s' in the column %s; a number was expected", r->path, r->line, cell,
                   column);
         return ERR_FORMAT;
     }
-    *out = value;
     return ERR_OK;
 }
 

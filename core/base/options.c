@@ -3,6 +3,7 @@
 
 #include "core/base/log.h"
 #include "core/base/nearest.h"
+#include "core/base/number.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -105,11 +106,8 @@ static enum err unknown_name(const struct parse *p, const char *name, size_t len
 
 static enum err read_int(const struct parse *p, const struct option_row *o, const char *value)
 {
-    char *end = NULL;
-    errno = 0;
-    long n = strtol(value, &end, 10);
-    bool plain = end != value && *end == '\0' && strspn(value, " \t\n+") == 0;
-    if (!plain || errno != 0 || n < o->min || n > o->max) {
+    int64_t n;
+    if (!number_whole(&n, value, o->min, o->max)) {
         return usage_error(p, "--%s: found '%s', allowed is a whole number from %d to %d", o->name,
                            value, o->min, o->max);
     }

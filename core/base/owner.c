@@ -2,10 +2,12 @@
 #include "core/base/owner.h"
 
 #include "core/base/crc32c.h"
+#include "core/base/number.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,7 +96,8 @@ void owner_identify(struct owner *me, const char *command)
     copy_word(me->job, getenv("SLURM_JOB_ID"));
     copy_word(me->task, getenv("SLURM_ARRAY_TASK_ID"));
     const char *restarts = getenv("SLURM_RESTART_COUNT");
-    me->restarts = restarts != NULL ? (int)strtol(restarts, NULL, 10) : 0;
+    int64_t n = 0;
+    me->restarts = restarts != NULL && number_whole(&n, restarts, 0, INT_MAX) ? (int)n : 0;
     me->process_start = process_start(me->pid);
     me->instance = (uint64_t)now.tv_sec << 30 ^ (uint64_t)now.tv_nsec;
 }
@@ -144,14 +147,18 @@ bool owner_parse(struct owner *o, const char *text)
         !take_line(instance, &at, "instance") || !take_line(p.command, &at, "command")) {
         return false;
     }
-    p.machine = (uint32_t)strtoul(machine, NULL, 16);
-    p.pid = (int)strtol(pid, NULL, 10);
-    p.process_start = strtoull(start, NULL, 10);
-    p.restarts = (int)strtol(restarts, NULL, 10);
-    p.instance = strtoull(instance, NULL, 16);
-    if (p.pid <= 0) {
+    uint64_t machine_at;
+    int64_t pid_at, restarts_at;
+    if (!number_unsigned(&machine_at, machine, 16, UINT32_MAX) ||
+        !number_whole(&pid_at, pid, 1, INT_MAX) ||
+        !number_unsigned(&p.process_start, start, 10, UINT64_MAX) ||
+        !number_whole(&restarts_at, restarts, 0, INT_MAX) ||
+        !number_unsigned(&p.instance, instance, 16, UINT64_MAX)) {
         return false;
     }
+    p.machine = (uint32_t)machine_at;
+    p.pid = (int)pid_at;
+    p.restarts = (int)restarts_at;
     *o = p;
     return true;
 }

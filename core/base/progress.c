@@ -5,6 +5,7 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
+#include "core/base/number.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -85,12 +86,11 @@ static size_t line_cap(void)
 static double log_period_s(void)
 {
     const char *text = getenv("KARMA_PROGRESS_S");
-    char *end = NULL;
     if (text == NULL || text[0] == '\0') {
         return log_every_s;
     }
-    const double period_s = strtod(text, &end);
-    if (*end != '\0' || !(period_s >= 0.0)) {
+    double period_s;
+    if (!number_real(&period_s, text) || !(period_s >= 0.0)) {
         log_warn("KARMA_PROGRESS_S=%s is not a number of seconds, 0 or more. Using %g", text,
                  log_every_s);
         return log_every_s;

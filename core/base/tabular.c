@@ -3,6 +3,7 @@
 
 #include "core/base/gzip.h"
 #include "core/base/log.h"
+#include "core/base/number.h"
 #include "core/base/timestamp.h"
 
 #include <stdlib.h>
@@ -374,9 +375,8 @@ enum err tabular_next(struct tabular *t, bool *more)
 int tabular_find(const struct tabular *t, const char *name)
 {
     if (name[0] == '#') {
-        char *end;
-        const long number = strtol(name + 1, &end, 10);
-        return *end == '\0' && number >= 1 && number <= t->n_columns ? (int)number - 1 : -1;
+        int64_t number;
+        return number_whole(&number, name + 1, 1, t->n_columns) ? (int)number - 1 : -1;
     }
     for (int i = 0; t->header != NULL && i < t->n_columns; i++) {
         if (strcasecmp(name, t->header[i]) == 0) {
@@ -399,9 +399,8 @@ int tabular_twin(const struct tabular *t, int column)
 bool tabular_headless(const struct tabular *t)
 {
     for (int i = 0; t->header != NULL && i < t->n_columns; i++) {
-        char *end;
-        (void)strtod(t->header[i], &end);
-        if (end == t->header[i] || *end != '\0') {
+        double ignored;
+        if (!number_real(&ignored, t->header[i])) {
             return false;
         }
     }

@@ -1,6 +1,8 @@
 /* See timestamp.h. Every reader takes a cursor and moves it behind what it has read. */
 #include "core/base/timestamp.h"
 
+#include "core/base/number.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,16 +11,7 @@
 
 bool timestamp_number(double *out, const char *text)
 {
-    if (strspn(text, "0123456789+-.eE") != strlen(text)) {
-        return false;
-    }
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end != '\0') {
-        return false;
-    }
-    *out = value;
-    return true;
+    return strspn(text, "0123456789+-.eE") == strlen(text) && number_real(out, text);
 }
 
 /* Exactly n digits, a number from lo to hi. */

@@ -4,6 +4,7 @@
 #include "core/base/csv_read.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/base/number.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -137,22 +138,6 @@ static enum err find_scenario(int *scenario, const struct eval_store *l, const c
     return reject(l, r, "the scenario", name);
 }
 
-/* The whole of `text` as a number; false: it is none. */
-static bool read_number(double *out, const char *text)
-{
-    char *end;
-    *out = strtod(text, &end);
-    return end != text && *end == '\0';
-}
-
-static bool read_whole(uint64_t *out, const char *text)
-{
-    char *end;
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
-}
-
 static enum err find_episode(int *at, const struct eval_store *l, const char *const *cells,
                              const struct csv_reader *r)
 {
@@ -161,10 +146,10 @@ static enum err find_episode(int *at, const struct eval_store *l, const char *co
     if (strcmp(cells[KEY_SPLIT], l->cfg->split) != 0) {
         return reject(l, r, "the domain", cells[KEY_SPLIT]);
     }
-    if (!read_whole(&seed, cells[KEY_SEED]) || seed != l->cfg->seed) {
+    if (!number_unsigned(&seed, cells[KEY_SEED], 10, UINT64_MAX) || seed != l->cfg->seed) {
         return reject(l, r, "the seed", cells[KEY_SEED]);
     }
-    if (!read_whole(&episode, cells[KEY_EPISODE]) || episode < first ||
+    if (!number_unsigned(&episode, cells[KEY_EPISODE], 10, UINT64_MAX) || episode < first ||
         episode - first >= (uint64_t)l->cfg->n_episodes) {
         return reject(l, r, "the episode", cells[KEY_EPISODE]);
     }
@@ -198,7 +183,7 @@ static enum err read_row(struct eval_row *row, const struct eval_store *l, int i
 {
     double values[METRIC_COUNT];
     for (int m = 0; m < METRIC_COUNT; m++) {
-        if (!read_number(&values[m], cells[KEYS + m])) {
+        if (!number_real(&values[m], cells[KEYS + m])) {
             log_error("%s:%d: %s is '%s', which is no number; the file was damaged", r->path,
                       r->line, metric_info[m].name, cells[KEYS + m]);
             return ERR_FORMAT;

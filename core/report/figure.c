@@ -534,7 +534,7 @@ static bool has_number(const char *text, const char *column)
         const char *cell = cell_of(end + 1, n);
         char *rest;
         const double value = cell != NULL ? strtod(cell, &rest) : NAN;
-        if (isfinite(value) && rest > cell) {
+        if (isfinite(value) && rest > cell && (*rest == ',' || *rest == '\n')) {
             return true;
         }
     }

@@ -1,5 +1,6 @@
 /* What more than one value of a generator must agree on, and what its names mean. */
 #include "core/base/nearest.h"
+#include "core/base/number.h"
 #include "core/plant/plant.h"
 #include "core/scenario/scenario.h"
 
@@ -200,10 +201,10 @@ static enum err resolve_leader(int *out, const struct scenario_src_loc *p)
         *out = SCENARIO_LEADS_ITSELF;
         return ERR_OK;
     }
-    char *end;
-    long number = strtol(wanted, &end, 10);
+    int64_t number;
+    const bool indexed = number_whole(&number, wanted, 0, p->index - 1);
     for (int i = 0; i < p->index; i++) {
-        if (strcmp(p->scenario->events[i].name, wanted) == 0 || (*end == '\0' && number == i)) {
+        if (strcmp(p->scenario->events[i].name, wanted) == 0 || (indexed && number == i)) {
             *out = i;
             return ERR_OK;
         }

@@ -1,7 +1,10 @@
 /* Header from the columns, then run by run. See import.h. */
 #include "core/trace/import.h"
 
+#include "core/base/hash.h"
 #include "core/base/log.h"
+#include "core/base/number.h"
+#include "core/base/order.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -239,12 +242,6 @@ static enum err find_causes(struct import *im)
 
 /* ---- time ---- */
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* A clock that is read every 30 s says 30.0004: within 1 % a whole second is meant. */
 static double round_period(double s)
 {
@@ -273,7 +270,7 @@ static enum err find_period(struct import *im)
         log_error("%s: no two rows follow each other in time", s->path);
         return ERR_FORMAT;
     }
-    qsort(spacing, (size_t)n, sizeof *spacing, by_value);
+    qsort(spacing, (size_t)n, sizeof *spacing, order_doubles);
     im->header.period_s = round_period(spacing[n / 2]);
     im->result->period_s = im->header.period_s;
     return ERR_OK;
@@ -281,33 +278,36 @@ static enum err find_period(struct import *im)
 
 /* ---- episodes ---- */
 
-/* FNV-1a, 64 bits: a recording's seed, so that files are split as episodes are. */
+/* A recording's seed, so that files are split as episodes are. */
 static uint64_t name_hash(const char *s)
 {
-    uint64_t hash = 0xCBF29CE484222325U;
-    for (; *s != '\0'; s++) {
-        hash = (hash ^ (unsigned char)*s) * 0x100000001B3U;
-    }
-    return hash;
+    return hash_fnv1a(HASH_START, s, strlen(s));
 }
 
 /* A number that tells runs apart, or `missing` if the table does not say it. */
-static enum err number_of(uint64_t *out, const struct metrics_table *s, const char *text,
+static enum err number_of(uint64_t *out, const struct metrics_table *s, int line, const char *text,
                           const char *column, uint64_t missing)
 {
-    char *end;
     if (*text == '\0') {
         *out = missing;
         return ERR_OK;
     }
-    *out = strtoull(text, &end, 10);
-    if (*end != '\0' || *text == '-') {
-        log_error("%s: '%.40s' in column %s is no whole number; a single recording needs none of "
-                  "the columns controller, scenario, seed and episode",
-                  s->path, text, column);
+    if (!number_unsigned(out, text, 10, UINT64_MAX)) {
+        log_error("%s:%d: '%.40s' in column %s; a whole number, 0 or more, was expected; a single "
+                  "recording needs none of the columns controller, scenario, seed and episode",
+                  s->path, line, text, column);
         return ERR_FORMAT;
     }
     return ERR_OK;
+}
+
+static int first_line(const struct metrics_table *s, int run)
+{
+    int row = 0;
+    while (row + 1 < s->n_rows && s->run[row] != run) {
+        row++;
+    }
+    return s->line[row];
 }
 
 /* A table that does not say who played is a recording: named for its file, with a seed of that
@@ -317,6 +317,7 @@ static enum err identify(struct store_episode *e, const struct import *im, int r
     const struct metrics_table *s = im->s;
     const char *const *names = s->runs[run].names;
     const bool tidy = is_tidy(s);
+    const int line = first_line(s, run);
     uint64_t number = 0;
     e->controller = tidy && names[0][0] != '\0' ? names[0] : "recording";
     e->scenario = tidy ? names[1] : "";
@@ -326,8 +327,8 @@ static enum err identify(struct store_episode *e, const struct import *im, int r
                           : arena_printf(im->arena, "%s:%s", s->path, names[0]);
     }
     TRY(arena_error(im->arena));
-    TRY(number_of(&e->seed, s, tidy ? names[2] : "", "seed", name_hash(e->scenario)));
-    TRY(number_of(&number, s, tidy ? names[3] : "", "episode", 0));
+    TRY(number_of(&e->seed, s, line, tidy ? names[2] : "", "seed", name_hash(e->scenario)));
+    TRY(number_of(&number, s, line, tidy ? names[3] : "", "episode", 0));
     e->episode = (uint32_t)number + (uint32_t)im->piece;
     return ERR_OK;
 }

@@ -41,7 +41,7 @@ void *bad(float x)
         return 0;
     free(malloc((int)expf(x) + (int)tanh(x)));
     strcpy(0, 0);
-    exit(atoi("1") + rand() + clock());
+    exit(atoi("1") + rand() + clock() + strtod("1", 0));
 }
 C
 finds 'bad.c:1: a file opens with a comment' "the opening comment is missing"
@@ -54,6 +54,7 @@ finds 'bad.c:9: expf()' "a function of libm whose bits vary"
 finds 'bad.c:10: strcpy()' "a call without a bound"
 finds 'bad.c:11: exit()' "core ends the process"
 finds 'bad.c:11: atoi()' "a reader without errors"
+finds 'bad.c:11: strtod()' "a reader that takes garbage for 0"
 finds 'bad.c:11: rand()' "a hidden random state"
 finds 'bad.c:11: clock()' "a clock in the method"
 

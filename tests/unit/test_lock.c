@@ -137,6 +137,23 @@ static void an_owner_reads_back_as_written(void **state)
     }
 }
 
+/* A letter in front of a number: strtol() would make 0 of it. */
+static void an_owner_with_garbage_for_a_number_is_none(void **state)
+{
+    static const char *const keys[] = {
+        "machine: ", "pid: ", "process_start: ", "restarts: ", "instance: "};
+    struct fixture *f = *state;
+    struct owner back;
+    char text[OWNER_TEXT_MAX], bad[OWNER_TEXT_MAX + 1];
+    owner_print(text, &f->me);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *number = strstr(text, keys[i]) + strlen(keys[i]);
+        (void)snprintf(bad, sizeof bad, "%.*sx%s", (int)(number - text), text, number);
+        assert_false(owner_parse(&back, bad));
+        assert_int_equal(back.pid, 0);
+    }
+}
+
 static void a_second_process_is_refused_and_told_by_whom(void **state)
 {
     struct fixture *f = *state;
@@ -589,6 +606,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_owner_reads_back_as_written),
+        TEST(an_owner_with_garbage_for_a_number_is_none),
         TEST(a_second_process_is_refused_and_told_by_whom),
         TEST(all_names_of_a_directory_are_one_lock),
         TEST(a_file_has_its_lock_beside_it),

@@ -1,0 +1,57 @@
+/* Reading numbers from unchecked text. See number.h. */
+#include "core/base/number.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* nan, inf, -inf */
+static bool is_word(const char *text)
+{
+    const char *word = text[0] == '-' ? text + 1 : text;
+    return strcmp(word, "nan") == 0 || strcmp(word, "inf") == 0;
+}
+
+bool number_real(double *out, const char *text)
+{
+    char *end;
+    if (!is_word(text) && text[strspn(text, "0123456789+-.eE")] != '\0') {
+        return false;
+    }
+    const double value = strtod(text, &end);
+    if (end == text || *end != '\0') {
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool number_whole(int64_t *out, const char *text, int64_t lo, int64_t hi)
+{
+    const char *digits = text[0] == '-' ? text + 1 : text;
+    if (digits[0] == '\0' || digits[strspn(digits, "0123456789")] != '\0') {
+        return false;
+    }
+    errno = 0;
+    const long long value = strtoll(text, NULL, 10);
+    if (errno != 0 || value < lo || value > hi) {
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool number_unsigned(uint64_t *out, const char *text, int base, uint64_t hi)
+{
+    const char *digits = base == 16 ? "0123456789abcdefABCDEF" : "0123456789";
+    if (text[0] == '\0' || text[strspn(text, digits)] != '\0') {
+        return false;
+    }
+    errno = 0;
+    const unsigned long long value = strtoull(text, NULL, base);
+    if (errno != 0 || value > hi) {
+        return false;
+    }
+    *out = value;
+    return true;
+}
