@@ -304,7 +304,8 @@ static void test_ratio(struct ranks *r)
 
 /* The last rank runs out of memory at one allocation after another, or at one piece of an arena:
  * everybody leaves. */
-static void test_memory_by(struct ranks *r, uint64_t (*count)(void), void (*fail)(uint64_t n))
+static void test_memory_by(struct ranks *r, uint64_t tries, uint64_t (*count)(void),
+                           void (*fail)(uint64_t n))
 {
     struct tiny_run t = whole(NULL);
     tiny_set(&t, "train.updates=1");
@@ -314,27 +315,26 @@ static void test_memory_by(struct ranks *r, uint64_t (*count)(void), void (*fail
     const uint64_t before = count();
     EXPECT(r, tiny_go(r, &t) == ERR_OK);
     const uint64_t n = count() - before, digest = t.digest;
-    int n_failed = 0;
-    enum { TRIES = 40 };
-    for (uint64_t i = 0; i < TRIES; i++) {
-        fail(last ? 1 + i * n / TRIES : 0);
+    uint64_t n_failed = 0;
+    for (uint64_t i = 0; i < tries; i++) {
+        fail(last ? 1 + i * n / tries : 0);
         const enum err e = tiny_go(r, &t);
         fail(0);
         EXPECT(r, e != ERR_OK || t.digest == digest);
         n_failed += e != ERR_OK;
     }
-    EXPECT(r, !last || n_failed > TRIES / 2);
+    EXPECT(r, !last || n_failed > tries / 2);
     EXPECT(r, tiny_go(r, &t) == ERR_OK && t.digest == digest);
 }
 
 static void test_memory(struct ranks *r)
 {
-    test_memory_by(r, mem_calls, mem_fail_after);
+    test_memory_by(r, 40, mem_calls, mem_fail_after);
 }
 
 static void test_pieces(struct ranks *r)
 {
-    test_memory_by(r, mem_pieces, mem_fail_piece);
+    test_memory_by(r, 10, mem_pieces, mem_fail_piece);
 }
 
 static const struct ranks_test tests[] = {
