@@ -155,7 +155,7 @@ says err "changed.csv:2: this program measures slo_attainment = 0\.[0-9]+ in tha
 says err "was changed; leave the file out of --merge, or evaluate that part anew" "with what to do about it"
 sed '1s/^/old_/' "$WORK/whole/eval.csv" >"$WORK/old.csv"
 run evaluate "$WORK/conflict" --merge "$WORK/old.csv"
-says err "old.csv has other columns.*; leave the file out of --merge, or evaluate that part anew" \
+says err "old.csv has the column .old_[a-z_]+. where this program writes .*; leave the file out of --merge, or evaluate that part anew" \
     "rows of an older program are told what to do, too"
 exits 2 "files without --merge" evaluate "$WORK/x" "$WORK/a/eval.csv"
 exits 2 "--merge without files" evaluate "$WORK/x" --merge
