@@ -1,4 +1,9 @@
-/* Bundles of trajectories against what happened. See accuracy.h. */
+/* Bundles of trajectories against what happened. See accuracy.h.
+ *
+ * Columns are put into groups first. Then play_starts() plays a bundle from every start and adds
+ * scores to one struct accuracy_sum for each episode, horizon, window and group. Sums of episodes
+ * are kept apart, because the intervals at the end resample whole episodes: periods of one episode
+ * depend on each other. */
 #include "core/twin/accuracy.h"
 
 #include "core/base/log.h"
@@ -10,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Decided by the load alone, or exact: nothing to be proud of. */
+/* Columns that the load alone decides, or that are exact: predicting them is no merit of the
+ * twin. */
 static bool is_exogenous(const char *name)
 {
     static const char *const names[] = {"id",        "desired",     "deployed",    "received",
@@ -25,6 +31,8 @@ static bool is_exogenous(const char *name)
 
 /* ---- groups ---- */
 
+/* Adds the column to the group of that name, which is made if it is new. A group has at most one
+ * column for each service. What does not fit (ACCURACY_GROUPS_MAX) is left out. */
 static enum err add_to_group(struct accuracy *a, struct arena *arena, const char *name,
                              const char *unit, int column)
 {
@@ -135,7 +143,8 @@ struct bench {
     double *samples;       /* (ACCURACY_SAMPLES) */
 };
 
-/* Mean and median of every column over what followed the training transitions. */
+/* Mean and median of every column over what followed the training transitions, gaps filled. For an
+ * even number the upper of the two middle values is the median. */
 static enum err constants(struct bench *b, struct arena *scratch)
 {
     const struct dataset *d = &b->a->model->data;
@@ -174,6 +183,9 @@ static enum err bench_init(struct bench *b, struct accuracy *a, struct arena *sc
     return constants(b, scratch);
 }
 
+/* Trajectory i of a bundle: member i modulo the number of members, and i as the environment of its
+ * random draws. The row stands for the episode, so bundles of different starts draw independently,
+ * and a start gives the same bits whatever other starts are played. */
 static void begin(struct bench *b, int row, int n)
 {
     const struct accuracy *a = b->a;
@@ -202,15 +214,19 @@ static void step(struct bench *b, int row)
 
 /* ---- scores ---- */
 
-/* How much of [lo, hi] lies within [from, to]. */
+/* The share of [lo, hi] that lies within [from, to]; lo < hi. */
 static double overlap(double lo, double hi, double from, double to)
 {
     const double inside = fmin(hi, to) - fmax(lo, from);
     return inside > 0.0 ? inside / (hi - lo) : 0.0;
 }
 
-/* The rank of the truth among the samples is anywhere between those below and those not above (all
- * alike, where values repeat); the interval is right in so far as that is within it. */
+/* A calibrated twin: the truth is one more draw like the n = 39 samples, so its rank among them is
+ * uniform over the n + 1 = 40 cells [j / 40, (j + 1) / 40) of [0, 1]. `below` samples are less than
+ * the truth, `equal` are the same: where values repeat, the rank is any of the cells from `below`
+ * to below + equal, all alike (the randomised probability integral transform, in expectation). The
+ * ends 0.05, 0.25, 0.75 and 0.95 are ends of cells, so that without ties a truth counts 0 or 1 and
+ * the expected coverage is exactly 0.5 and 0.9. */
 static void score_interval(struct accuracy_sum *s, const double *sorted, double truth)
 {
     int below = 0, equal = 0;
@@ -224,8 +240,8 @@ static void score_interval(struct accuracy_sum *s, const double *sorted, double 
     s->inside_90 += overlap(lo, hi, 0.05, 0.95);
 }
 
-/* Column `c`, which came to be `truth`; `held`: its value at the start. Returns what was predicted.
- */
+/* Column `c`, which came to be `truth`; `held`: its value at the start. The prediction is the
+ * median of the bundle, the sample that minimises the mean |gap|. Returns it. */
 static double score_column(struct bench *b, struct accuracy_sum *s, int c, double truth,
                            double held)
 {
@@ -244,6 +260,7 @@ static double score_column(struct bench *b, struct accuracy_sum *s, int c, doubl
     return b->samples[ACCURACY_SAMPLES / 2];
 }
 
+/* The sums of all groups (n_groups) of that episode, horizon k (from 1) and window. */
 static struct accuracy_sum *sums_of(const struct accuracy *a, int episode, int k,
                                     enum accuracy_window window)
 {
@@ -305,6 +322,8 @@ static bool measured(const struct dataset *d, int row, int n)
     return all;
 }
 
+/* Starts at which the whole horizon was measured, every cfg->stride periods. All horizons of a
+ * start come from one run of its bundle. */
 static void play_starts(struct bench *b, int episode)
 {
     const struct accuracy_cfg *cfg = &b->a->cfg;
@@ -323,8 +342,9 @@ static void play_starts(struct bench *b, int episode)
 
 /* ---- the paper's ratio ---- */
 
-/* OR of a period. What share of the load is legitimate does not matter to it; a small one keeps its
- * requests below all that were answered. */
+/* OR of a period; *inflight: requests in flight before it, then after it. The share of the load
+ * that is legitimate does not enter OR (any_share: a small one keeps the legitimate requests below
+ * all that were answered), nor does the node (any_node_m), which only scales the cost. */
 static double resilience(const struct features *s, const float *state, const float *kpi,
                          double *inflight, double load, const struct plant_cfg *plant)
 {
@@ -340,8 +360,9 @@ static double resilience(const struct features *s, const float *state, const flo
     return r.resilience;
 }
 
-/* One trajectory plays the whole episode, for each sample; the prediction of the twin is their
- * mean. */
+/* The paper's ratio: a trajectory for each sample plays the whole episode, and the prediction of
+ * the twin is the mean of their sums of OR. The quotient of smaller and larger is at most 1,
+ * whichever of the two is the larger. */
 static void play_whole(struct bench *b, int episode, const struct plant_cfg *plant)
 {
     const struct features *s = b->d->features;
@@ -435,12 +456,17 @@ static double evaluate_one(const struct quotient *q, const struct accuracy *a,
     return q->of(&sum, q->which);
 }
 
+/* With b, the difference over the same drawn episodes: a paired comparison, in which what an
+ * episode has of difficulty for both cancels. */
 static double evaluate(const struct quotient *q, const uint32_t *drawn)
 {
     const double a = evaluate_one(q, q->a, drawn);
     return q->b != NULL ? a - evaluate_one(q, q->b, drawn) : a;
 }
 
+/* Percentile bootstrap over episodes. A resample with a quotient that is not defined (no
+ * prediction, or a constant that is always right) makes the interval unknown (NaN): leaving it out
+ * would bias the rest. */
 static enum err interval(struct stat_interval *out, const struct quotient *q,
                          const struct stat_cfg *stat, struct arena *scratch)
 {

@@ -1,4 +1,9 @@
-/* Reading is two passes: count, then copy. See dataset.h. */
+/* Reading is two passes: count, then copy. See dataset.h.
+ *
+ * An episode of n_steps decisions has n_steps + 1 states, and takes that many rows. The arrays of
+ * decisions, loads and KPIs have a row for the last state, too, which stays 0 and at which no
+ * transition begins. After the copy the gaps are filled, and only then are the KPIs encoded,
+ * because their encoding reads the states. */
 #include "core/twin/dataset.h"
 
 #include "core/base/log.h"
@@ -7,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+/* Sizes follow from the index of the store, before any episode is read. Memory is zeroed. */
 static enum err allocate(struct dataset *d, struct arena *arena, const struct store *store)
 {
     const struct features *s = d->features;
@@ -32,6 +38,7 @@ static enum err allocate(struct dataset *d, struct arena *arena, const struct st
     return arena_error(arena);
 }
 
+/* Linear search: a store has a few scenarios, and at most one for each episode. */
 static enum err number_scenario(int *number, struct dataset *d, struct arena *arena,
                                 const char *name)
 {
@@ -48,6 +55,8 @@ static enum err number_scenario(int *number, struct dataset *d, struct arena *ar
     return ERR_OK;
 }
 
+/* KPIs of the period after `row`, pods and CPU not yet as gaps. The store's truth has the fields of
+ * struct plant_truth in their order; features_init() has compared their names. */
 static void copy_kpis(struct dataset *d, int row, const double *truth)
 {
     struct plant_truth t;
@@ -58,7 +67,8 @@ static void copy_kpis(struct dataset *d, int row, const double *truth)
     }
 }
 
-/* Once no state has a gap any more. */
+/* Pods and CPU requested become gaps from the state at the end of the period, row + 1. Called once
+ * no state has a gap any more. */
 static void encode_kpis(struct dataset *d)
 {
     const struct features *s = d->features;
@@ -81,8 +91,9 @@ static void copy_gaps(struct dataset *d, int first, const struct store_episode *
     }
 }
 
-/* A column of an episode: the last known value goes on; before the first known one that holds.
- * False if it was never known. */
+/* A column of an episode: the last known value goes on; before the first known one, `from`, that
+ * one holds. The loop ascends, so x at t - 1 is known or already filled when t copies it. False if
+ * the column was never known in this episode; then nothing is written. */
 static bool fill_column(struct dataset *d, int first, int n_rows, int column)
 {
     const size_t n = (size_t)d->features->n_state;
@@ -113,6 +124,8 @@ static float mean_known(const struct dataset *d, int column)
     return n > 0 ? (float)(sum / n) : 0.0F;
 }
 
+/* The mean is computed before the first episode is filled, and from known values only, so it does
+ * not depend on the order of the episodes' fillings. */
 static void fill_gaps(struct dataset *d)
 {
     const size_t n = (size_t)d->features->n_state;
@@ -129,7 +142,8 @@ static void fill_gaps(struct dataset *d)
     }
 }
 
-/* Which columns were measured in half of the rows or more; the others become 0. */
+/* Which columns were measured in half of the rows or more; the others become 0. A column that is
+ * mostly filled would teach the networks how gaps are filled. */
 static void hold_columns(struct dataset *d)
 {
     const size_t n = (size_t)d->features->n_state;
@@ -145,7 +159,8 @@ static void hold_columns(struct dataset *d)
     }
 }
 
-/* Loads that are not known are NaN until here. */
+/* Loads that are not known are NaN until here. A missing load becomes that of the period before, 0
+ * at the beginning of an episode. The last row of an episode has no period and is not counted. */
 static void hold_loads(struct dataset *d)
 {
     int known = 0, n = 0;
@@ -185,6 +200,8 @@ static bool row_known(const struct dataset *d, int row)
     return decided && 2 * known >= held;
 }
 
+/* A transition needs both of its states. The last row of an episode keeps 0: nothing begins
+ * there. */
 static void mark_whole(struct dataset *d)
 {
     for (int e = 0; e < d->n_episodes; e++) {
@@ -197,6 +214,7 @@ static void mark_whole(struct dataset *d)
 
 /* ---- episodes ---- */
 
+/* Copies episode `number` to its rows, as it stands in the store, with NaN for an unknown load. */
 static void copy_episode(struct dataset *d, int number, const struct store_episode *e)
 {
     const struct features *s = d->features;
@@ -221,6 +239,9 @@ static void copy_episode(struct dataset *d, int number, const struct store_episo
     }
 }
 
+/* One episode at a time through a scratch arena, so that the peak is the arrays and one episode.
+ * `row` is the first row of the next episode; it ends at n_rows, because allocate() counted the
+ * same steps. */
 static enum err copy_all(struct dataset *d, struct arena *arena, struct store *store)
 {
     int row = 0;
@@ -258,6 +279,8 @@ static bool history_whole(const struct dataset *d, int row)
     return whole;
 }
 
+/* Rows are visited in ascending order, so each list ascends; transitions that followed each other
+ * in an episode are neighbours in it (residual_pool_fill.c relies on that). */
 static void list_parts(struct dataset *d)
 {
     for (int row = 0; row < d->n_rows; row++) {
@@ -268,6 +291,7 @@ static void list_parts(struct dataset *d)
     }
 }
 
+/* 1.5 x the median of the offered loads, over the periods that begin a transition of any part. */
 static enum err find_busy(struct dataset *d)
 {
     int n = 0;
@@ -303,6 +327,7 @@ enum err dataset_read(struct dataset *d, struct arena *arena, struct store *stor
     return find_busy(d);
 }
 
+/* Is the gap of the column 0 in every row in which it was measured? */
 static bool never_apart(const struct dataset *d, int column)
 {
     bool never = true;
@@ -314,6 +339,9 @@ static bool never_apart(const struct dataset *d, int column)
     return never;
 }
 
+/* Removes columns from the list of targets in place: n_learned <= i throughout, so no entry is
+ * overwritten before it is read. A column that is not held is removed, and is not exact either:
+ * nothing is known of its gap. The networks' inputs do not change. */
 void dataset_mark_exact(struct features *s, const struct dataset *d)
 {
     int n_learned = 0;
@@ -363,6 +391,8 @@ bool dataset_value_known(const struct dataset *d, int row, int column)
     return known;
 }
 
+/* Rows before the first of the episode are replaced by the first, its load included: an episode
+ * begins as if its first load had been offered before. */
 void dataset_history(const float **states, float *loads, const struct dataset *d, int row)
 {
     const int first = d->episodes[d->episode[row]].first_row, history = d->features->history;
@@ -389,6 +419,8 @@ void dataset_input(float *in, const struct dataset *d, int row)
     features_input(in, d->features, &decision);
 }
 
+/* First the learned columns of the next state, then the KPIs; the encoding is that of the
+ * inputs. */
 void dataset_target(float *target, const struct dataset *d, int row)
 {
     const struct features *s = d->features;

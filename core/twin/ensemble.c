@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
+/* GEMM_FIXED: the product whose bits do not depend on the number of rows (gemm.h), so a trajectory
+ * is the same whether it is predicted alone or with a tile. */
 enum err ensemble_init(struct ensemble *e, struct arena *arena, const struct features *features,
                        const struct ensemble_shape *shape)
 {
@@ -82,7 +84,8 @@ void ensemble_residual(const struct ensemble *e, float *out, const float *target
     }
 }
 
-/* out[i] = exp(s[i]) z[i], s cut first: in one loop gcc would keep the cut as a jump. */
+/* out[i] = exp(s[i]) z[i], s cut first. Two loops: in one, gcc would keep the cut as a jump and not
+ * vectorise. */
 static void scale_residual(float *restrict out, const float *restrict s, const float *restrict z,
                            int n)
 {
@@ -104,6 +107,8 @@ static void put_together(float *restrict target, const float *restrict mean,
     }
 }
 
+/* In pieces, so that the residuals stay in a small array on the stack. Elements are independent of
+ * each other: the size of a piece does not change the bits. Without z the residuals stay 0. */
 void ensemble_answer(const struct ensemble *e, float *target, const float *y, const float *z,
                      const float *in)
 {
@@ -120,7 +125,10 @@ void ensemble_answer(const struct ensemble *e, float *target, const float *y, co
     }
 }
 
-/* Eight sums by index modulo 8, each ascending, then these. */
+/* Mean of the log scales as eight sums: lane k adds s[k], s[k + 8], ... in ascending order, then
+ * lanes 0 .. 7 are added. A single chain could not be vectorised without reordering it, which the
+ * compiler must not do; here the order is written down, so scalar and vector code give the same
+ * bits. */
 float ensemble_level(const struct ensemble *e, const float *y)
 {
     enum { LANES = 8 };
@@ -142,6 +150,8 @@ float ensemble_level(const struct ensemble *e, const float *y)
     return sum / (float)n;
 }
 
+/* sqrt of the mean over targets of the members' variance (divided by the number of members). Only
+ * the first half of each row of y, the means, counts. 0 for an ensemble of one. */
 double ensemble_spread(const struct ensemble *e, const float *y)
 {
     const int n = e->features->n_target, members = e->n_members;

@@ -70,6 +70,8 @@ static void encode(float *restrict out, const float *restrict state, const uint3
     }
 }
 
+/* features_input(), column by column: first all columns as they are, then the gaps and the load by
+ * pod over those that have one. The gaps are computed from the state, not from `in`. */
 void feature_rows_input(float *in, const struct feature_rows *r, const struct features_decision *d)
 {
     const struct features *s = r->features;

@@ -36,17 +36,24 @@ static int service_of(const struct store_header *h, const char *column)
     return FEATURES_NONE;
 }
 
+/* Times and levels that cannot be negative: those with a long tail, whose variance grows with
+ * them. */
 static bool is_root(const struct column_def *m)
 {
     return m->min >= 0.0 && (m->kind == COLUMN_TIME || m->kind == COLUMN_LEVEL);
 }
 
+/* Limits before anything was fitted: lo = least and hi = most, so that no value is moved to an
+ * end. */
 static void no_limits(struct features_column *c, float lo, float hi)
 {
     c->lo = c->least = lo;
     c->hi = c->most = hi;
 }
 
+/* Fills s->columns[i] from column_def.h. A gap may be negative (more pods deployed than desired,
+ * while some drain), so its lower limit is -max. `desired` and the service's number are not
+ * learned: the first is exact, the second constant. */
 static enum err describe(struct features *s, int i)
 {
     const char *column = s->header.columns[i], *name = features_metric_of(column);
@@ -86,6 +93,8 @@ static bool has_truth(const struct store_header *h)
     return all;
 }
 
+/* Sizes of inputs and targets. dataset_mark_exact() may take targets off later. pods_init() comes
+ * before describe(), which asks it for the gap of each column. */
 enum err features_init(struct features *s, struct arena *arena, const struct store_header *header,
                        int history)
 {
@@ -122,6 +131,7 @@ enum err features_init(struct features *s, struct arena *arena, const struct sto
 
 /* ---- inputs ---- */
 
+/* The reference of feature_rows_input(), which computes the same bits in loops that vectorise. */
 void features_input(float *in, const struct features *s, const struct features_decision *d)
 {
     const struct pods_decision decision = {d->states, s->history, d->delta};
@@ -170,6 +180,8 @@ static double share(double n, double of, double if_none)
     return of > 0.0 ? n / of : if_none;
 }
 
+/* The order of the enum; a share of nothing takes the value at which the service is not blamed: 1
+ * for answered, and 0 for what is multiplied by a count of 0 when it is decoded. */
 void features_kpis(float out[FEATURES_KPIS], const struct plant_truth *t, double load,
                    double period_s)
 {
@@ -200,6 +212,13 @@ static double clamp(double x, double lo, double hi)
     return x > lo ? (x < hi ? x : hi) : lo;
 }
 
+/* Counters from shares. Any input, NaN included, gives an account that balances:
+ *
+ *     received  =  resolved + (inflight - before),    resolved = answered + failed
+ *
+ * inflight is at most before + received, so resolved >= 0, and it is a square, so >= 0; fmin() and
+ * fmax() prefer the number to a NaN, and clamp() turns a NaN into its lower end. Shares are cut to
+ * [0, 1], so compliant <= answered <= resolved. */
 void features_truth(struct plant_truth *t, const float in[FEATURES_KPIS], double before,
                     double load, double legit, double period_s)
 {

@@ -46,7 +46,9 @@ const struct cfg_field fit_fields[] = {
 
 /* ---- scalers ---- */
 
-/* Sums in the order of the rows, in double, over what was measured. */
+/* Sums over the rows of the training part in ascending order, in double, of what is known: a target
+ * that was not measured is NaN and is left out (inputs have no gaps), and rows[i] counts the values
+ * of column i. The order is fixed, so the scalers have the same bits on every rank. */
 struct moments {
     double *sum, *sum2, *rows; /* (n) */
     int n;
@@ -72,11 +74,13 @@ static void add_row(struct moments *m, const float *x)
     }
 }
 
+/* 0 for a target that was never measured. */
 static double mean_of(const struct moments *m, int i)
 {
     return m->rows[i] > 0.0 ? m->sum[i] / m->rows[i] : 0.0;
 }
 
+/* sqrt(E[x^2] - E[x]^2); 1 for a constant, so that a division by it changes nothing. */
 static double deviation_of(const struct moments *m, int i)
 {
     const double mean = mean_of(m, i), rows = m->rows[i] > 0.0 ? m->rows[i] : 1.0;
@@ -85,6 +89,10 @@ static double deviation_of(const struct moments *m, int i)
     return var > 1e-12 * (1.0 + mean * mean) ? sqrt(var) : 1.0;
 }
 
+/* Minimum and maximum over what followed the training transitions: the next states and the KPIs of
+ * the periods. These are the ranges of the predictions, so states from which no transition follows
+ * do not count. A NaN fails both comparisons and leaves the limits as they are. `least` and `most`
+ * become the limits themselves; residual_pool_fill() moves them inwards later. */
 void learn_limits(struct features *s, const struct dataset *d)
 {
     for (int i = 0; i < s->n_state + s->n_kpis; i++) {
@@ -108,6 +116,9 @@ void learn_limits(struct features *s, const struct dataset *d)
     }
 }
 
+/* The targets are standardised in the form in which the networks predict them: base subtracted
+ * first, where there is one. ensemble_residual() computes (target - base - mean) / std; with mean 0
+ * and std 1 it returns target - base, whose moments are summed here. */
 enum err learn_scalers(struct ensemble *e, struct features *s, const struct dataset *d,
                        struct arena *scratch)
 {
@@ -142,6 +153,9 @@ enum err learn_scalers(struct ensemble *e, struct features *s, const struct data
 
 /* ---- the context of a fit ---- */
 
+/* The arrays of one fit. They are allocated once; no gradient step allocates. `acts` is filled by
+ * the forward pass and read by the backward pass; `work` serves the backward pass and the
+ * validation, which never run at the same time, so it has the larger size of the two. */
 struct fit_ctx {
     const struct ensemble *e;
     const struct dataset *d;
@@ -194,6 +208,16 @@ static void load_row(struct fit_ctx *l, int i, int row)
 
 /* ---- one gradient step ---- */
 
+/* The gradient of the loss of learn.h. With d = m - t, and |d| in the second term taken as a
+ * constant:
+ *
+ *     d/dm  (d^2 / 2)                                =  d
+ *     d/ds  SCALE_WEIGHT (s + |d| exp(-s))           =  SCALE_WEIGHT (1 - |d| exp(-s))
+ *
+ * The second is 0 where exp(s) is the mean of |d|, the maximum-likelihood scale of a Laplace
+ * distribution. `pull` is that bracket. It is unbounded below: an error of 1000 scales would give
+ * -999, so it is cut at -10. Where s was cut (ensemble_log_scale()) the gradient at the cut is used
+ * and not 0, so a scale that is too small for its errors comes back. */
 double learn_nll_grad(float *dy, const float *y, const float *target, int n, float inv_rows)
 {
     const float weight = (float)SCALE_WEIGHT * inv_rows;
@@ -212,9 +236,12 @@ double learn_nll_grad(float *dy, const float *y, const float *target, int n, flo
     return error;
 }
 
-/* Scales learn in the last layer alone: their gradient is full of noise, and where a target is well
- * known it is many times that of its mean, which the layers below would then not learn. Leaves that
- * of the means in dy. */
+/* The outputs n_target .. 2 n_target - 1 are the log scales. Their gradient reaches the weights and
+ * biases of the last layer only (w[last] is (hidden, 2 n_target), so their columns begin at
+ * n_target). It is noisy, and where a target is well known it is many times that of the mean; the
+ * layers below would follow it and not learn the mean. The function then sets that half of dy to 0:
+ * mlp_backward(), which adds to the gradients, adds nothing to those columns and passes only the
+ * gradients of the means down. */
 static void backward_scales(struct fit_ctx *l, int n)
 {
     const struct mlp *mlp = &l->e->mlp;
@@ -230,6 +257,9 @@ static void backward_scales(struct fit_ctx *l, int n)
     }
 }
 
+/* One step of Adam on the n rows that are loaded; returns their squared error before the step. A
+ * gradient that is not finite would destroy the parameters and both moments of Adam, so no step is
+ * made; NaN is returned and run_epoch() ends the fit with ERR_NUMERIC. */
 static double gradient_step(struct fit_ctx *l, int n, double lr)
 {
     const struct mlp *mlp = &l->e->mlp;
@@ -253,8 +283,13 @@ static double gradient_step(struct fit_ctx *l, int n, double lr)
     return NAN;
 }
 
-/* One epoch: a pass over the training transitions; *error: their mean squared error while it went
- * on. */
+/* One epoch: a pass over the training transitions in a drawn order. *error is their mean squared
+ * error, each row's before the step that used it. Unknown targets count as 0 in the sum and as one
+ * in the divisor, in training and in validation alike: epochs of one fit are comparable.
+ *
+ * The order is a function of (seed, epoch, member). Its draws have 1 as the third word of their
+ * counter and those of the first weights (mlp_init_params()) 0, so no random number is used twice.
+ * The step size falls linearly over all planned steps; an early end does not speed it up. */
 static enum err run_epoch(struct fit_ctx *l, double *error, int epoch)
 {
     const int n = l->d->n_at[STORE_TRAIN], batch = l->cfg->batch;
@@ -291,6 +326,7 @@ static void predict(struct fit_ctx *l, const int *rows, int n)
               l->e->features->n_in, n, l->work);
 }
 
+/* Over the n rows that predict() has just computed; targets that were not measured are left out. */
 static double squared_error(const struct fit_ctx *l, int n)
 {
     const int n_target = l->e->features->n_target;
@@ -305,6 +341,8 @@ static double squared_error(const struct fit_ctx *l, int n)
     return sum;
 }
 
+/* Mean over transitions and targets, CHUNK rows at a time: a row's prediction does not depend on
+ * the others (ensemble.h) and the sum runs in the order of the rows. */
 static double error_over(struct fit_ctx *l, const int *rows, int n)
 {
     double sum = 0.0;
@@ -330,6 +368,8 @@ enum err learn_error(double *error, const struct ensemble *e, int member, const 
 
 /* ---- a member ---- */
 
+/* First weights, unless they are there already. The output layer is small (gain 0.1): the first
+ * predictions are near 0, the mean of the standardised targets. */
 static enum err start(struct fit_ctx *l, bool warm, struct arena *scratch)
 {
     if (warm) {
@@ -340,7 +380,12 @@ static enum err start(struct fit_ctx *l, bool warm, struct arena *scratch)
                            (uint32_t)l->member, scratch);
 }
 
-/* m->error: of the parameters that training starts from; no number is better than INFINITY. */
+/* m->error and m->epochs describe the parameters in `best`, at first those that training starts
+ * from (with an error of INFINITY, unless it is a warm start). An epoch replaces them only if its
+ * validation error is smaller, so m->error never rises and `epoch - m->epochs` counts the epochs
+ * since the last improvement; the loop ends when these reach `patience`, at the latest after
+ * cfg->epochs. A NaN is never smaller: if every epoch gives one, m->error stays INFINITY and the
+ * fit fails. */
 static enum err train(struct fit_ctx *l, struct member *m, const struct learn_watch *watch)
 {
     const size_t bytes = l->e->mlp.n_params * sizeof *l->params;

@@ -10,7 +10,10 @@
 
 /* ---- keys ---- */
 
-/* Two chains over the same words, with the finaliser of MurmurHash3 (A. Appleby) between them. */
+/* Two chains over the same words, with the finaliser of MurmurHash3 (A. Appleby) between them. Each
+ * step of it can be undone (a shift-xor by more than half the word; a product with an odd number),
+ * so it maps 64 bits one to one: two keys that differ in a single word never agree in either
+ * chain. */
 static uint64_t mix(uint64_t h)
 {
     h ^= h >> 33;
@@ -75,6 +78,8 @@ static int compare(const struct lookup_key *a, const struct lookup_key *b)
     return a->h[1] == b->h[1] ? 0 : a->h[1] < b->h[1] ? -1 : 1;
 }
 
+/* A total order, because no two entries have the same row: the result does not depend on
+ * qsort(). */
 static int by_key(const void *a, const void *b)
 {
     const struct lookup_entry *x = a, *y = b;
@@ -181,6 +186,8 @@ static uint32_t home(const struct lookup *t, const struct lookup_key *k)
     return (uint32_t)k->h[0] & (t->n_buckets - 1);
 }
 
+/* Equal keys stand next to each other, so one entry of the index, that of the first, is enough for
+ * a key. Linear probing ends: there are at least two buckets for each entry, so one is free. */
 static void index_entries(struct lookup *t)
 {
     for (int i = 0; i < t->n; i++) {
@@ -234,6 +241,8 @@ enum err lookup_init(struct lookup *t, struct arena *arena, const struct dataset
     return ERR_OK;
 }
 
+/* Probes from the key's home as index_entries() did, until the key or a free bucket, which proves
+ * that the key was never entered: nothing is ever removed. Equal keys follow the first. */
 int lookup_find(const struct lookup *t, const struct lookup_key *key, int *first)
 {
     uint32_t b = home(t, key);

@@ -1,4 +1,9 @@
-/* A twin on disk and in memory. See model.h. */
+/* A twin on disk and in memory. See model.h.
+ *
+ * model_begin() makes a twin to be fitted, model_calibrate() completes it when all members are
+ * fitted, and model_save() writes it. model_load() reads it: the file gives networks, scalers and
+ * limits; features and transitions are always made from the trace store, as they were for the fit,
+ * and the sizes of both must agree. */
 #include "core/twin/model.h"
 
 #include "core/base/file.h"
@@ -74,6 +79,7 @@ struct start_key {
     int row;
 };
 
+/* Ties in the order of rows, so that the sorted list does not depend on qsort(). */
 static int by_load(const void *a, const void *b)
 {
     const struct start_key *x = a, *y = b;
@@ -83,6 +89,8 @@ static int by_load(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
+/* The first rows of the training episodes, ascending in load: twin.c searches this list for
+ * beginnings. A beginning that was not measured is no state to start from. */
 static enum err list_starts(struct twin_model *m, struct arena *arena)
 {
     const struct dataset *d = &m->data;
@@ -111,7 +119,9 @@ static const char *lacking(const struct dataset *d)
 }
 
 /* Features and transitions of the store at `path`. `file`: the twin that was fitted to it, when its
- * digest was `expected`; NULL: none yet. */
+ * digest was `expected`; NULL: none yet. The features come first, then the transitions, then which
+ * targets are exact, which only the transitions show. With the same store the result is the same,
+ * so a loaded twin has the targets that it was fitted with. */
 static enum err recall(struct twin_model *m, struct arena *arena, const char *path, int history,
                        const char *file, uint64_t expected)
 {
@@ -193,6 +203,8 @@ enum err model_begin(struct twin_model *m, struct arena *arena, const char *trac
     return model_adopt(m, from);
 }
 
+/* The spread of the members at each validation transition, as MODEL_SPREADS quantiles. Validation
+ * episodes were not trained on, so the spread there is that of known, but not memorised, states. */
 enum err model_calibrate(struct twin_model *m, struct arena *arena, int noise_rows,
                          struct arena *scratch)
 {
@@ -221,6 +233,9 @@ enum err model_calibrate(struct twin_model *m, struct arena *arena, int noise_ro
     return ERR_OK;
 }
 
+/* The inverse of the quantile function, linear between quantiles. q ends as the largest index with
+ * spread[q] <= spread, or 0: quantiles ascend. Between q and q + 1 the part is in [0, 1); equal
+ * quantiles cannot remain there, for then q would be larger. A NaN gives 0. */
 double model_score(const struct twin_model *m, double spread)
 {
     int q = 0;
@@ -251,6 +266,8 @@ enum err model_put_member(struct buf *out, const struct twin_model *m, int membe
     return codec_put_member(out, &record, m->features.n_target);
 }
 
+/* The sizes in the record were checked against each other (codec_get_member()); here the number of
+ * parameters is checked against the network. The pool's `next` entries were checked there, too. */
 static enum err take_member(struct twin_model *m, int member, const struct twin_member *from,
                             struct arena *arena, const char *source)
 {
@@ -305,6 +322,9 @@ static bool same_networks(const struct twin_model *m, const struct twin_model *f
     return same;
 }
 
+/* Parameters mean something only with the scalers with which they were trained, so both are copied.
+ * The limits are those of the new data: a range that was never seen in the old data must be
+ * reachable. */
 enum err model_adopt(struct twin_model *m, const struct twin_model *from)
 {
     const struct features *a = &m->features, *b = &from->features;
@@ -396,6 +416,8 @@ enum err model_save(struct twin_model *m, const char *file, uint64_t traces, con
     return e;
 }
 
+/* The traces decide how many inputs, targets and columns there are; another number means that file
+ * and traces do not belong together. */
 static enum err wrong_shape(const char *file, const char *what, int found, int expected)
 {
     log_error("%s has %d %s, the traces beside it ask for %d; fit again", file, found, what,
@@ -403,6 +425,7 @@ static enum err wrong_shape(const char *file, const char *what, int found, int e
     return ERR_MISMATCH;
 }
 
+/* Numbers from a file, before anything is allocated or indexed by them. */
 static enum err check_shape(const struct twin_header *h, const char *file)
 {
     bool fine = h->history >= 1 && h->history <= FEATURES_HISTORY_MAX && h->members >= 1 &&
@@ -418,7 +441,9 @@ static enum err check_shape(const struct twin_header *h, const char *file)
     return ERR_OK;
 }
 
-/* Networks that a file of so many bytes cannot hold are made no room for. */
+/* A file of `bytes` bytes holds at most bytes / 4 weights. A header that claims more is refused
+ * before memory for its networks is allocated. No overflow: after check_shape() a layer has at most
+ * 2^16 units, so n stays far below 2^64 / members. */
 static enum err check_room(const struct twin_header *h, size_t bytes, const char *file)
 {
     size_t n = 0;
@@ -483,6 +508,8 @@ static enum err check_version(const struct frame *f, const char *file, const cha
     return ERR_VERSION;
 }
 
+/* Frames in the order in which model_put() writes them: the header, then each member. Nothing may
+ * follow. Each check comes before the first use of what it checks. */
 static enum err take_file(struct twin_model *m, struct arena *arena, const struct buf *bytes,
                           const char *file, const char *traces, struct arena *scratch)
 {

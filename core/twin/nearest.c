@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* FNV-1a over the changes and the desired replicas, a word at a time. Groups are told apart by this
+ * hash alone; that two of them share its 64 bits is left out of account. */
 static uint64_t group_of(const struct features *s, const struct features_decision *d)
 {
     uint64_t h = HASH_START;
@@ -18,6 +20,7 @@ static uint64_t group_of(const struct features *s, const struct features_decisio
     return h;
 }
 
+/* Coordinates in steps of the key: the two loads first, because the list is sorted by the first. */
 static void point_of(float *out, const struct lookup *t, const struct features_decision *d)
 {
     *out++ = d->loads[0] * t->load_inv;
@@ -87,7 +90,8 @@ enum err nearest_init(struct twin_nearest *s, struct arena *arena, const struct 
     return ERR_OK;
 }
 
-/* First index that is not before (group, load). */
+/* First index that is not before (group, load), n if all are. Everything below lo is before,
+ * nothing from hi on; the interval halves. */
 static int place_of(const struct twin_nearest *s, uint64_t group, float load)
 {
     int lo = 0, hi = s->n;
@@ -101,6 +105,8 @@ static int place_of(const struct twin_nearest *s, uint64_t group, float load)
     return lo;
 }
 
+/* Squared distance; a sum that exceeds `enough` is returned unfinished. Terms are not negative, so
+ * the whole would exceed it, too. */
 static float distance2(const float *a, const float *b, int n, float enough)
 {
     float sum = 0.0F;
@@ -110,7 +116,10 @@ static float distance2(const float *a, const float *b, int n, float enough)
     return sum;
 }
 
-/* One direction of the walk. Ties go to the smaller row, so the answer has no order. */
+/* One direction of the walk, within the group. Loads ascend, so the first coordinate's distance
+ * never falls on the way: where it alone exceeds the best distance, no later point can be nearer.
+ * Equality goes on, and ties go to the smaller row, so the answer does not depend on the direction
+ * that is walked first. *best2 begins as the squared radius. */
 static void walk(int *best, float *best2, const struct twin_nearest *s, const float *point,
                  uint64_t group, int from, int step)
 {

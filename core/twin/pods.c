@@ -11,6 +11,8 @@
 
 /* ---- columns ---- */
 
+/* Index of "SERVICE.METRIC" in the header; PODS_NONE if there is none. The dot is compared too, so
+ * that "web" does not find a column of "web2". */
 static int column_of(const struct store_header *h, int service, const char *metric)
 {
     const size_t n = strlen(h->services[service]);
@@ -72,6 +74,7 @@ enum pods_gap pods_kind(const struct pods *p, int i, const char *metric)
 
 /* ---- requests ---- */
 
+/* Requests of a pod by service, in the order of the header, from the topology that it names. */
 static enum err take_requests(struct pods *p, struct arena *arena, const struct topology_cfg *t,
                               const struct store_header *h)
 {
@@ -99,6 +102,7 @@ static enum err take_requests(struct pods *p, struct arena *arena, const struct 
     return ERR_OK;
 }
 
+/* A header without a topology (a recording) leaves cpu_m NULL: bounds that need it do not apply. */
 enum err pods_init(struct pods *p, struct arena *arena, const struct store_header *h)
 {
     *p = (struct pods){.n = h->n_services,
@@ -195,6 +199,10 @@ static float asked_for(const struct pods *p, const struct pods_decision *d, int 
     return d->states[0][p->at[i].desired] + (float)d->delta[i];
 }
 
+/* The order of the assignments matters: each count is made from counts that are final. desired'
+ * comes first; deployed' = desired' - gap; ready' = exist' - gap, where exist' is one of these two;
+ * hpa_ready' is what is left of desired' after the other two of the partition and the gap. Columns
+ * that have a gap hold it before this call and a count after it. */
 void pods_answer(float *next, const struct pods *p, const struct pods_decision *d)
 {
     for (int i = 0; i < p->n; i++) {
@@ -222,6 +230,9 @@ static void add(float *next, int column, float change)
     }
 }
 
+/* The recorded successor had another number of desired replicas, perhaps. All counts move by the
+ * same difference, so the gaps between them, which are what is taken over, stay as recorded. Failed
+ * pods are a count of their own and stay. */
 void pods_follow(float *next, const struct pods *p, const struct pods_decision *d)
 {
     for (int i = 0; i < p->n; i++) {
@@ -237,6 +248,9 @@ void pods_follow(float *next, const struct pods *p, const struct pods_decision *
     }
 }
 
+/* Pods that were asked for in addition exist and are not ready yet, so the autoscaler ignores them;
+ * those that are removed leave its ready ones. `ready` stays: pods_bound() cuts it to the pods that
+ * exist. */
 void pods_hold(float *next, const struct pods *p, const struct pods_decision *d)
 {
     for (int i = 0; i < p->n; i++) {
@@ -254,7 +268,9 @@ void pods_hold(float *next, const struct pods *p, const struct pods_decision *d)
 
 /* ---- inequalities ---- */
 
-/* Pods of service i that were asked to go and may still drain. */
+/* Pods of service i that were asked to go and may still drain: the decrease of this decision and
+ * those between the states that are looked back on. Increases do not count against them: a new pod
+ * does not bring a draining one back. */
 static float removed(const struct pods *p, const struct pods_decision *d, int i)
 {
     const int at = p->at[i].desired;
@@ -266,7 +282,9 @@ static float removed(const struct pods *p, const struct pods_decision *d, int i)
     return sum;
 }
 
-/* Who is in the autoscaler's partition is counted once. */
+/* The autoscaler's partition: ready + ignored + missing = all <= room, each >= 0. `missing` is cut
+ * first, `ignored` gets what is left, and `ready` the rest, so that the three sum to `all` exactly
+ * (whole numbers in floats). */
 static void bound_hpa(float *next, const struct pods_columns *c, float room)
 {
     float *ready = &next[c->hpa_ready], *ignored = &next[c->hpa_ignored];
@@ -287,6 +305,9 @@ static void bound_hpa_cpu(float *next, const struct pods *p, int i)
     next[c->hpa_cpu] = within(next[c->hpa_cpu], 0.0F, next[c->hpa_ready] * pod_m);
 }
 
+/* In this order: deployed', then failed' <= exist', then ready' <= exist' - failed'. Each upper end
+ * is >= 0, because it is a bounded count minus a smaller one. Values that satisfy the bounds do not
+ * change. */
 static void bound_service(float *next, const struct pods_columns *c, float gone)
 {
     if (has_deployed(c)) {
@@ -352,9 +373,14 @@ struct pods_base pods_base_of(const struct pods *p, const float *next)
     return base_of(p, &q);
 }
 
-/* Where all fit, what is requested is what is asked for and what drains. Else pods wait: a node
- * that is short of CPU has less left than the largest pod wants; of one that is short of memory
- * nothing is known from below. */
+/* Bounds of the gap of the CPU requested, given what is asked for (cpu_m), what drains and the
+ * node.
+ *
+ * Where all fit, everything asked for is placed: cpu_m <= requested <= cpu_m + draining. Where the
+ * node is short of CPU, either all of cpu_m is placed, or a pod waits. A pod waits only while the
+ * free CPU is less than it wants, so requested > node - cpu_most. Hence requested >= min(cpu_m,
+ * node - cpu_most). Of a node that is short of memory nothing is known from below. From above the
+ * node bounds it in every case. */
 static void bound_requested(float *gap, const struct pods *p, const struct demand *q, double base)
 {
     const bool memory = q->ram_mib + q->draining_mib <= p->node_ram_mib;
@@ -383,6 +409,8 @@ static void bound_means(const struct pods_means *m, const struct pods *p, const 
     }
 }
 
+/* First the counts of each service, then the means of the period, whose bounds need the sums over
+ * all services. */
 void pods_bound(float *next, const struct pods_means *m, const struct pods *p,
                 const struct pods_decision *d)
 {

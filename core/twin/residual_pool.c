@@ -12,8 +12,15 @@ enum err residual_pool_init(struct residual_pool *b, struct arena *arena, int n,
     return arena_error(arena);
 }
 
-/* Halves that are chosen without a jump: levels are as good as random, so a processor would guess
- * every second one wrong. */
+/* Binary search without a jump: levels are as good as random, so a processor would guess every
+ * second branch wrong.
+ *
+ * Invariant: the answer lies in [below, below + n]. The row below + half - 1 is compared. If it
+ * counts (its level is below, or equal where `equal`), so do all before it, for levels ascend: the
+ * answer is at least below + half, and n - half = n / 2 candidates remain. If not, the answer is at
+ * most below + half - 1 <= below + n / 2. Either way the interval has length n / 2 (rounded down),
+ * so the loop ends after about log2(n) rounds whatever the level is. The row compared is below +
+ * half - 1 < below + n <= b->n. */
 int residual_pool_count_below(const struct residual_pool *b, float level, bool equal)
 {
     int below = 0;
@@ -25,6 +32,9 @@ int residual_pool_count_below(const struct residual_pool *b, float level, bool e
     return below;
 }
 
+/* The successor of the previous row is the most likely draw; its z is n_target floats that are
+ * rarely in a cache, and the product of matrices that follows hides the wait. Nothing is
+ * changed. */
 void residual_pool_prefetch(const struct residual_pool *b, int previous, int n_target)
 {
     enum { LINE = 64 / sizeof(float) };
@@ -34,6 +44,10 @@ void residual_pool_prefetch(const struct residual_pool *b, int previous, int n_t
     }
 }
 
+/* [lo, hi) are the rows near the level. It is never empty: half >= 1, and below <= above, so either
+ * lo < below or, where below is 0, hi >= 1. The row that followed the previous one is taken while
+ * it lies in there, without a random number; else u chooses one of hi - lo rows, all with
+ * probability 1 / (hi - lo). u < 1 gives drawn < hi; the last line holds that for u = 1 as well. */
 int residual_pool_draw(const struct residual_pool *b, int previous, float level, double u)
 {
     /* Near: the rows of that level and some to either side; never none. */

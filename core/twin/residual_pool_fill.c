@@ -1,4 +1,11 @@
-/* Predict, standardise, sort by level, shrink. See residual_pool_fill.h. */
+/* Predict, standardise, sort by level, shrink. See residual_pool_fill.h.
+ *
+ * predict() computes, once for all members, the targets and the predictions of the chosen
+ * transitions. Then each member gets its pool: sort() orders the transitions by the level that this
+ * member predicts, write_rows() writes the residuals in that order with the row that followed each,
+ * and shrink_all() multiplies them, target by target. find_ends() last looks at what the first
+ * member and its noise predict, and sets the ends of the columns. All sums run in a fixed order, so
+ * a pool has the same bits wherever it is filled. */
 #include "core/twin/residual_pool_fill.h"
 
 #include "core/base/fmath.h"
@@ -35,8 +42,14 @@ struct fill_ctx {
 
 /* Which of the transitions at rows (n) go into the pool: at most `most`, in pieces of rows that
  * follow each other, spread evenly over all. A store is sorted by who played, so its beginning
- * alone would know the noise of one controller. Returns how many: at least three quarters of
- * `most`, if there are. */
+ * alone would know the noise of one controller. Returns how many.
+ *
+ * After the piece that ends at `to`, due = to * most / n of them may have been chosen; a piece is
+ * taken only if that holds, so the result is at most `most`. It is more than most - quarter: let
+ * the deficit be due - n_chosen. A piece that is taken cannot raise it (due grows by no more than
+ * the piece, as most < n). A piece that is refused leaves a deficit smaller than itself, and no
+ * piece is longer than `quarter`. So the deficit stays below `quarter`, and at the end due = most.
+ * If n <= most, one bound is never reached and all are chosen. */
 static int choose(int *out, const int *rows, int n, int most)
 {
     const int quarter = most / 4 > 0 ? most / 4 : 1;
@@ -69,11 +82,14 @@ static enum err allocate(struct fill_ctx *f, struct arena *arena)
     return arena_error(arena);
 }
 
+/* Means and log scales (2 n_target) of transition `at` of the pool by a member. */
 static const float *prediction(const struct fill_ctx *f, int member, int at)
 {
     return f->y + ((ptrdiff_t)member * f->n + at) * 2 * f->n_target;
 }
 
+/* Row by row: validation is short, and a row's bits do not depend on how many are computed at
+ * once. */
 static enum err predict(struct fill_ctx *f, const struct dataset *d, struct arena *scratch)
 {
     const int n_in = f->e->features->n_in, n_out = 2 * f->n_target;
@@ -103,6 +119,8 @@ static int by_level(const void *a, const void *b)
     return (x->at > y->at) - (x->at < y->at);
 }
 
+/* order: positions of the pool -> transitions, ascending in level, ties in the order of time. pos
+ * is its inverse. */
 static void sort(struct fill_ctx *f, int member)
 {
     for (int i = 0; i < f->n; i++) {
@@ -114,6 +132,10 @@ static void sort(struct fill_ctx *f, int member)
     }
 }
 
+/* z = (t - m) exp(-s), so that m + exp(s) z restores the target. A target that was not measured has
+ * residual 0: the trajectory then follows the mean. `next` points to the transition of the row
+ * after, if it is in the pool and of the same episode: an episode's last row begins no transition,
+ * so row numbers of two episodes are never consecutive. */
 static void write_rows(struct fill_ctx *f, int member)
 {
     struct residual_pool *b = &f->e->members[member].residuals;
@@ -132,8 +154,15 @@ static void write_rows(struct fill_ctx *f, int member)
     }
 }
 
-/* Running sums in the order of levels, in units of the member's scale. The noise of a row is that
- * of the next one: its own belongs to its own truth. */
+/* Prefix sums of target k in the order of levels, in units of the member's scale: truth[i] and
+ * noisy[c][i] are sums over the first i rows, so the sum over any window [lo, hi) is one
+ * difference, and a window costs O(1) for each factor instead of O(window).
+ *
+ *     truth       |t - mean of the members| exp(-s)
+ *     noisy[c]    |m - mean of the members + (c + 1) / SHRINKS * exp(s) z| exp(-s)
+ *
+ * The noise of a row is that of the next one: with its own, m + exp(s) z is its own truth and no
+ * factor below 1 would ever be found. Targets that were not measured add 0 to all sums. */
 static void sum_up(struct fill_ctx *f, int member, int k)
 {
     const struct residual_pool *b = &f->e->members[member].residuals;
@@ -158,6 +187,10 @@ static void sum_up(struct fill_ctx *f, int member, int k)
     }
 }
 
+/* For each row the largest factor with which the trajectories of its neighbourhood deviate no
+ * further than the truth did (residual_pool.h). The mean of |a + c z| is convex in c and need not
+ * rise from c = 0 on, so the factors are tried from 1 downwards; 1 / SHRINKS is taken where none is
+ * small enough. z is not changed before all sums of this target exist. */
 static void shrink(struct fill_ctx *f, int member, int k, float *factor)
 {
     const int half = residual_pool_near(f->n);
@@ -194,6 +227,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Targets are the learned columns, then the KPIs; s->columns has all columns, then the KPIs. */
 static struct features_column *column_of(struct features *s, int target)
 {
     return &s->columns[target < s->n_learned ? s->learned_at[target]
@@ -217,7 +251,14 @@ static int share_of(int at_end, int known, int n)
     return known > 0 ? (int)((int64_t)at_end * n / known) : 0;
 }
 
-/* Where predictions of the first member, noise and all, reach the ends as often as the truth. */
+/* Where predictions of the first member, noise and all, reach the ends as often as the truth.
+ *
+ * Let a share p of the truths be at the lower end lo. A network with continuous noise is at exactly
+ * lo almost never. The p-quantile of its predictions is made `least`: what is predicted at or below
+ * it becomes lo (features_clamp()), which is then the share p of the predictions. The upper end is
+ * the mirror image. x is sorted, so x[lo - 1] is the lo-th smallest and x[n - hi] the hi-th
+ * largest. An end at which all truths are (lo = n) is left: the range of the column is that one
+ * value. */
 static enum err find_ends(struct fill_ctx *f, struct features *s, const struct dataset *d,
                           struct arena *scratch)
 {

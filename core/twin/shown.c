@@ -40,6 +40,9 @@ static int find(const struct twin_model *m, int service, const char *metric)
     return found;
 }
 
+/* Where feature f of a service comes from: its number; else the column of that name; else, for
+ * `desired` and `deployed`, the one that was recorded, or the number that min_replicas =
+ * max_replicas fixes; else nowhere. */
 static int source_of_service(const struct shown *s, int service, enum service_feature f)
 {
     const struct twin_model *m = s->model;
@@ -57,6 +60,8 @@ static int source_of_service(const struct shown *s, int service, enum service_fe
                                                                        : FROM_NOWHERE;
 }
 
+/* The same of a feature of the whole application. Rates at the entries can be computed from the
+ * offered load, if it is known; answered share and response time cannot. */
 static int source_of_whole(const struct shown *s, enum global_feature f)
 {
     static const int of_load[GLOBAL_FEATURES] = {
@@ -107,7 +112,8 @@ void shown_state(float *out, const struct shown *s, const float *state, const fl
 
 /* ---- outcomes ---- */
 
-/* Mean over the entries of a column of the recording; NaN if one of them has none. */
+/* Mean over the entries of a column of the recording; NaN, an unknown outcome, if one of them has
+ * none: a mean over the others would be another quantity. */
 static double over_entries(const struct shown *s, const int *columns, const float *state)
 {
     const struct topology *t = s->topology;

@@ -19,6 +19,8 @@ struct listener {
     struct log_sink before;
 };
 
+/* A line is "error: TEXT" or "warning: TEXT"; the text is kept, cut to the buffer. Each replaces
+ * the one before: the last error is the one for which a step failed. */
 static void take_line(void *ctx, enum log_level level, const char *line)
 {
     struct listener *l = ctx;
@@ -108,6 +110,9 @@ static enum err try_fit(struct check *c, const char *path, int history)
     return ERR_OK;
 }
 
+/* A refusal becomes a finding and the trial goes on. The store of a table that was refused is
+ * removed, and its number is used again: the stores are table-1 .. table-n_stores, without
+ * holes. */
 enum err trial_table(struct trial *t, struct check *c, const struct import_cfg *cfg, int history)
 {
     struct listener l;
@@ -140,6 +145,7 @@ enum err trial_table(struct trial *t, struct check *c, const struct import_cfg *
     return try_fit(c, path, history);
 }
 
+/* The merged store has the first number that is not used, and is removed again. */
 enum err trial_together(const char **why, struct trial *t, struct arena *arena, int history)
 {
     struct listener l;

@@ -46,8 +46,11 @@ static void show(struct twin *t, int lid)
 
 /* ---- the interface ---- */
 
-/* The recorded beginning whose load is k-th nearest to `load`: around its position in the sorted
- * list. */
+/* The k-th (modulo their number) of the START_NEAREST recorded beginnings around `load`, in the
+ * list sorted by load. Binary search: starts before lo have a smaller load, starts from hi on do
+ * not; the interval [lo, hi) shrinks in every round. The window of n starts is centred at lo and
+ * moved into the list where it would leave it. Where loads are not known, or the list is short, the
+ * window is the whole list. k has 32 bits: the modulo favours no start by more than n / 2^32. */
 static int start_near(const struct twin_model *m, double load, uint32_t k)
 {
     int lo = 0, hi = m->n_starts;
@@ -64,6 +67,9 @@ static int start_near(const struct twin_model *m, double load, uint32_t k)
     return m->starts[first + (int)(k % (uint32_t)n)];
 }
 
+/* Both draws are functions of (seed, split, episode, tile or environment), so an episode begins
+ * alike whatever was played before it and on whichever rank. Their first words (DRAW_*) differ from
+ * those of twin_batch.c and of store_part_of(), which use the same domain. */
 static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id,
                            const struct schedule *schedule, int horizon)
 {
@@ -91,7 +97,9 @@ static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id
     return ERR_OK;
 }
 
-/* Changes that the bounds do not allow are not executed. */
+/* Changes that the bounds do not allow are not executed. delta: in the order of the topology; out:
+ * in that of the traces (n_services each; twin_check() made sure that both have the same services).
+ * Where the replicas are not recorded the service cannot be scaled: min = max, and out is 0. */
 static void clip(struct twin *t, int lid, int32_t *out, const int32_t *delta)
 {
     const struct topology *topology = t->plant.topology;
@@ -116,7 +124,8 @@ static float load_of(struct twin *t, int lid)
                                                        t->plant.cfg->period_s);
 }
 
-/* Exact counters of the period that has passed, of a twin that has them. */
+/* Exact counters of the period that has passed, of a twin that has them. The requests in flight
+ * before it are those at the end of the period before, 0 after a reset. */
 static void count(struct twin *t, int lid)
 {
     struct twin_env *at = &t->envs[lid];

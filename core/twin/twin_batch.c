@@ -1,5 +1,10 @@
 /* A step: a trajectory whose decision is in the table takes a recorded successor, the others are
- * predicted, member by member. See twin_batch.h. */
+ * predicted, member by member. See twin_batch.h.
+ *
+ * A trajectory reads and writes only its own state, loads, KPIs and place in the pool, and its
+ * draws are functions of its identity and its step. So trajectories may be moved in any order and
+ * grouped in any way, and each has the same bits as if it were alone in the batch. w->next,
+ * w->target and w->decoded are scratch of the one that is being moved. */
 #include "core/twin/twin_batch.h"
 
 #include <string.h>
@@ -71,6 +76,8 @@ static float *newest(const struct twin_batch *w, int i)
     return w->state + (ptrdiff_t)i * w->model->features.history * w->model->features.n_state;
 }
 
+/* Counter (what, step, episode, environment): one block for each purpose and step. advance() counts
+ * the step, so a step draws each `what` at most once. */
 static struct rng_block draw(const struct twin_batch *w, int i, uint32_t what)
 {
     const struct twin_batch_id *id = &w->id[i];
@@ -102,7 +109,9 @@ static struct pods_decision of_pods(const struct twin_batch *w, const struct fea
         .states = d->states, .history = w->model->features.history, .delta = d->delta};
 }
 
-/* The trajectory moves on to w->next and its KPIs, within what pods can be. */
+/* The trajectory moves on to w->next and its KPIs, within what pods can be. `d` points into the
+ * history of the trajectory, which the moves below shift by one period: what they need of it is
+ * read before. */
 static void advance(struct twin_batch *w, int i, const struct features_decision *d,
                     enum twin_source source)
 {
@@ -126,7 +135,9 @@ static void advance(struct twin_batch *w, int i, const struct features_decision 
 
 /* ---- what is recorded ---- */
 
-/* The successor of the transition at `row`. */
+/* The successor of the transition at `row`. Its KPIs were recorded as gaps from what its own state
+ * requests, and are decoded with the state that the trajectory has now. Whatever residual came
+ * before, the next prediction draws a new one: a recorded period belongs to another sequence. */
 static void follow(struct twin_batch *w, int i, const struct features_decision *d, int row,
                    enum twin_source source)
 {
@@ -175,7 +186,8 @@ static void step_from_nearest(struct twin_batch *w, int i, const struct features
 
 /* ---- what is predicted ---- */
 
-/* Trajectory i takes the prediction in row `at` of y. */
+/* Trajectory i takes the prediction in row `at` of y. Columns that are neither learned nor exact
+ * stay as they are; exact ones get a gap of 0; then pods_answer() turns gaps into counts. */
 static void apply_prediction(struct twin_batch *w, int i, int at, const struct features_decision *d)
 {
     const struct features *s = &w->model->features;
@@ -202,7 +214,9 @@ static void apply_prediction(struct twin_batch *w, int i, int at, const struct f
     advance(w, i, d, FROM_NETWORK);
 }
 
-/* The trajectories of the queue (n) that follow `member`, in one product. */
+/* The trajectories of the queue (n) that follow `member`, in one product. Both loops visit them in
+ * the same order, so row k of the inputs and row k of y belong together. The second loop moves a
+ * trajectory only after its own decision was read again. */
 static void predict_member(struct twin_batch *w, int member, int n, const int32_t *delta,
                            const int32_t *attack, const float *load)
 {
