@@ -1,4 +1,9 @@
-/* Faults of columns, each a function of its own. See check.h. */
+/* Faults of columns, each a function of its own. See check.h.
+ *
+ * A find_*() function looks for one fault in one column (or in a pair of columns) and adds a
+ * finding if it is there. look() makes the counts and limits of a column and service once; the
+ * others read them or go over the values again. Thresholds stand at the top. A threshold for a fail
+ * is one that no intact recording is known to reach; a warning leaves the decision to the user. */
 #include "core/trace/check.h"
 #include "core/base/order.h"
 #include "core/base/plural.h"
@@ -37,6 +42,8 @@ const char *check_verdict_name(enum check_verdict v)
 
 /* ---- findings ---- */
 
+/* A failure to store a finding is remembered in c->failed, not returned, so that the many callers
+ * need not ask; check_table() asks once at the end. */
 void check_add(struct check *c, const char *column, const char *fault, enum check_verdict v,
                const char *fmt, ...)
 {
@@ -79,6 +86,8 @@ void check_release(struct check *c)
 
 /* ---- one column ---- */
 
+/* A value that is missing is NaN and only counted. `broken` counts values with a fractional
+ * part. */
 static struct cell look(const struct metrics_table *s, int service, int column)
 {
     const struct column_def *m = s->columns[column].def;
@@ -100,7 +109,9 @@ static struct cell look(const struct metrics_table *s, int service, int column)
     return c;
 }
 
-/* Values (n_rows) of two columns where both are there. */
+/* Values (n_rows) of two columns in the rows where both are there; returns how many. A pair is
+ * written at x[n], y[n] and n moves on only if both are numbers: the next pair overwrites
+ * others. */
 static int pairs(double *x, double *y, const struct metrics_table *s, int service_x, int column_x,
                  int service_y, int column_y)
 {
@@ -113,7 +124,8 @@ static int pairs(double *x, double *y, const struct metrics_table *s, int servic
     return n;
 }
 
-/* Pearson's; 0 if one of them is constant. */
+/* Pearson's, in two passes: the means first, so that no large sums of squares are subtracted. 0 if
+ * one of the two is constant. */
 static double correlation(const double *x, const double *y, int n)
 {
     double mx = 0.0, my = 0.0, xx = 0.0, yy = 0.0, xy = 0.0;
@@ -174,6 +186,9 @@ static void find_missing(struct check *c, int column, const struct cell *cells)
     }
 }
 
+/* A rate, a time or a memory that never changes was not measured: fail if all services are so, warn
+ * if some are. Other columns may rest in some services; if they do in all, that is a warning.
+ * Services with fewer than CONSTANT_MIN values are not judged. */
 static void find_constant(struct check *c, int column, const struct cell *cells)
 {
     const struct metrics_table *s = c->table;
@@ -201,6 +216,8 @@ static void find_constant(struct check *c, int column, const struct cell *cells)
     }
 }
 
+/* What exceeds a physical limit by the factor between two units gets a finding that names the
+ * unit. */
 static void find_limits(struct check *c, int column, const struct cell *cells)
 {
     const struct metrics_table *s = c->table;
@@ -242,7 +259,9 @@ static double mean_of(const struct metrics_table *s, int service, int column)
     return c.n > 0 ? c.sum / c.n : -1.0;
 }
 
-/* A running process always has some; whether it runs, its CPU says. */
+/* A running process always has some memory; whether it runs, its CPU says. The rate of a gauge is 0
+ * whenever the gauge rests, so many zeros beside a CPU above 0 mean that the column is such a rate;
+ * a few are measurements that failed. */
 static void find_gauge_rate(struct check *c, int column, struct columns room)
 {
     const struct metrics_table *s = c->table;
@@ -303,7 +322,14 @@ static int busiest(const struct metrics_table *s, int cpu)
     return best;
 }
 
-/* A mean over k samples moves by 1/k: its steps shrink, its neighbours are alike. */
+/* A mean over the first k samples moves by about 1/k of the distance of sample k. The sums of steps
+ * over the last and the first third of n samples are then in the proportion
+ *
+ *     ln(3 / 2) / (ln(n / 3) + 0.58)
+ *
+ * 0.11 for n = 60 and less for more; a mean over a window has 1. SHRUNK = 0.25 lies between.
+ * Neighbours of a running mean are alike, so their correlation must be high as well: a series that
+ * merely calms down is not enough. */
 static bool steps_shrink(double *ratio, const double *x, int n)
 {
     double first = 0.0, last = 0.0;
@@ -335,6 +361,9 @@ static bool find_shrinking(struct check *c, int column, struct columns room)
     return false;
 }
 
+/* CPU stands for load here, because every recording has it. Of n unrelated pairs |r| is below 2 /
+ * sqrt(n) in 95 of 100 cases, 0.14 for RELATION_MIN. An |r| below UNRELATED can therefore not be
+ * told from 0. */
 static void find_average(struct check *c, int column, bool one, struct columns room)
 {
     const struct metrics_table *s = c->table;
@@ -354,7 +383,8 @@ static void find_average(struct check *c, int column, bool one, struct columns r
     }
 }
 
-/* The most frequent of n sorted values. */
+/* The most frequent of n sorted values, the smallest of those if several are; NaN for n = 0. Equal
+ * values are neighbours; `run` counts those up to x[i]. */
 static double mode_of(int *count, const double *x, int n)
 {
     double mode = NAN;
@@ -369,6 +399,8 @@ static double mode_of(int *count, const double *x, int n)
     return mode;
 }
 
+/* A histogram quantile inside the first bucket is interpolated to the same number whatever the
+ * truth is, so that one value is far too frequent. */
 static void find_censored(struct check *c, int column, struct columns room)
 {
     const struct metrics_table *s = c->table;
@@ -447,6 +479,8 @@ static void find_imbalance(struct check *c)
 
 /* ---- all ---- */
 
+/* A finding points to the header of its column itself, so pointers are compared. For other findings
+ * the search ends behind the last column. */
 const char *check_range(const struct check *c, const struct check_finding *f)
 {
     const struct metrics_table *s = c->table;
@@ -480,6 +514,7 @@ static void say_pass(struct check *c, int column)
     check_add(c, header, "", CHECK_PASS, "nothing unusual");
 }
 
+/* A column that never varies has no relation to others, and would make their denominators 0. */
 static void check_column(struct check *c, int column, struct cell *cells, struct columns room)
 {
     const struct metrics_table *s = c->table;

@@ -21,6 +21,9 @@ static const double IRREGULAR = 0.5; /* ... further from the median than this pa
 
 /* ---- time ---- */
 
+/* How many spacings within runs differ from their median by more than half of it. Such rows are not
+ * wrong: import puts rows on a grid of the median and marks the holes as gaps. Fewer than
+ * SPACING_MIN spacings have no median worth the name, and pass. */
 static void find_irregular(struct check *c)
 {
     const struct metrics_table *s = c->table;
@@ -69,6 +72,8 @@ static void find_spacing(struct check *c)
     }
 }
 
+/* Times that go back or stand still fail, whatever else holds; only where they ascend does a
+ * spacing mean something. */
 void check_time(struct check *c)
 {
     const struct metrics_table *s = c->table;
@@ -103,6 +108,9 @@ struct content {
     bool zero, empty; /* nothing but 0; nothing at all */
 };
 
+/* Numbers of pods are left out: they are decided, and rest for long stretches in every intact
+ * table. A missing value enters the hash as the bits of NaN, so rows with the same gaps can be
+ * equal. */
 static struct content content_of(const struct metrics_table *s, int row)
 {
     struct content c = {.hash = HASH_START, .row = row, .zero = true, .empty = true};
@@ -127,7 +135,8 @@ static int by_content(const void *a, const void *b)
                               : (x->row > y->row) - (x->row < y->row);
 }
 
-/* Rows that become gaps (gap, n_rows) do no harm. */
+/* The longest stretch of rows of nothing but 0 within a run; n is the length of the stretch that
+ * ends at row i. Rows that become gaps (gap, n_rows) do no harm and end a stretch. */
 static void find_blocks(struct check *c, const struct content *rows, const bool *gap)
 {
     const struct metrics_table *s = c->table;
@@ -150,8 +159,10 @@ static void find_blocks(struct check *c, const struct content *rows, const bool 
     }
 }
 
-/* Sorts `rows`. Rows of nothing but 0 have their own fault. Other runs may begin alike: they met
- * the same load. */
+/* Sorts `rows`. Rows of nothing but 0 have their own fault. After the sort by (content, row), rows
+ * of one content and run are neighbours, because the rows of a run are neighbours in the table;
+ * every one but the first of them counts as repeated. Other runs may begin alike: they met the same
+ * load. */
 static void find_repeated(struct check *c, struct content *rows)
 {
     const struct metrics_table *s = c->table;
@@ -191,6 +202,9 @@ static void find_empty(struct check *c, bool *gap)
     }
 }
 
+/* The contents are computed once, in the order of the rows, which find_blocks() needs;
+ * find_repeated() sorts them and comes last. A table without a finding here gets a pass with its
+ * size. */
 enum err check_rows(struct check *c)
 {
     const struct metrics_table *s = c->table;

@@ -28,7 +28,9 @@ static enum unit unit_of(const struct column_def *m)
                                             : UNIT_NONE;
 }
 
-/* room (n_rows n_services): scratch */
+/* The median of the values above 0, of all services together, in the unit in which plausible.h
+ * knows the metric. The median, because one outlier does not make a unit wrong; above 0, because an
+ * idle service has many zeros. room (n_rows n_services): scratch. */
 static void find_unit(struct check *c, int column, double *room)
 {
     const struct metrics_table *s = c->table;
@@ -68,6 +70,8 @@ struct series {
     int n, n_counters, n_sure, n_resets, first; /* first: service of the first counter */
 };
 
+/* One series: rows [begin, end) of one run, one service, missing values left out. A series counts
+ * if it is long enough to judge, or if its name already told. */
 static void look_at(struct series *all, const struct metrics_table *s, int column, int service,
                     int begin, int end, double *room)
 {
@@ -89,6 +93,8 @@ static void look_at(struct series *all, const struct metrics_table *s, int colum
     }
 }
 
+/* Only if most series of the column look like a counter: a single service may have a load that
+ * grows during the whole run. */
 static void find_counter(struct check *c, int column, double *room)
 {
     const struct metrics_table *s = c->table;

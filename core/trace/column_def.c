@@ -1,4 +1,8 @@
-/* The table. Limits are generous on purpose: beyond them a value is wrong, not rare. */
+/* The table. Limits are generous on purpose: beyond them a value is wrong, not rare.
+ *
+ * The macros below fill in unit, factor to SI, kind and limits of the quantities that occur more
+ * than once. All searches are linear: the table is short, and names are looked up once for each
+ * column. */
 #include "core/trace/column_def.h"
 
 #include <stddef.h>
@@ -9,7 +13,7 @@ enum { PODS_MAX = 100000 };
 #define MCPU_MAX    1e7  /* ten thousand cores */
 #define MIB_MAX     1e8  /* 100 TiB */
 #define KBIT_MAX    1e10 /* 10 Tbit/s */
-#define RPS_MAX     1e9  /* */
+#define RPS_MAX     1e9  /* a billion requests a second */
 #define LATENCY_MAX 6e5  /* ten minutes: no client waits longer */
 #define MIB         1048576.0
 #define KBIT        125.0 /* bytes */

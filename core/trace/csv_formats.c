@@ -119,6 +119,8 @@ static bool has_prometheus(const char *const *header, int n)
     return false;
 }
 
+/* Does the header have the column that no other format has? For the tidy table that is any metric
+ * by its name in Prometheus. */
 static bool has_must(const struct csv_format *l, const char *const *header, int n)
 {
     return l->must == NULL ? has_prometheus(header, n)
@@ -145,6 +147,8 @@ const char *csv_format_missing(const struct csv_format *l, struct arena *arena,
     return list;
 }
 
+/* The first format that fits. A wide one needs no time: a table without times can be checked,
+ * though not imported. */
 const struct csv_format *csv_format_of(const char *const *header, int n)
 {
     for (const struct csv_format *l = csv_formats; l->name != NULL; l++) {

@@ -43,6 +43,7 @@ static const struct column_def *split_column(int *service, const struct store_he
     return NULL;
 }
 
+/* Index of the metric among the columns of the table, which it joins at its first appearance. */
 static int take_def(struct table *t, const struct column_def *m)
 {
     for (int i = 0; i < t->n_defs; i++) {
@@ -60,6 +61,8 @@ static enum err unknown(const struct table *t, const char *name)
     return ERR_FORMAT;
 }
 
+/* at[(service, metric)] = column of the state. The last service stands for the whole application. A
+ * state has at most n_columns different metrics, so the arrays of n_columns are long enough. */
 static enum err find_columns(struct table *t)
 {
     const struct store_header *h = &t->s->header;
@@ -132,6 +135,10 @@ static void put_state(struct table *t, const struct store_episode *e, int row, i
     }
 }
 
+/* Cells of one service (or, for number n_services, of the whole application) in a row of an
+ * episode. The change belongs to a service; load, attack and truth belong to the whole. The last
+ * row of an episode is a state without a decision. Each cell is written, empty or not, so that all
+ * rows have the same columns. */
 static void put_causes(struct table *t, const struct store_episode *e, int row, int service)
 {
     const struct store_header *h = &t->s->header;
@@ -163,7 +170,7 @@ static void put_causes(struct table *t, const struct store_episode *e, int row, 
 }
 
 /* Two policies of one name may have played the same episode: the digest of the weights tells their
- * rows apart. */
+ * rows apart. NULL without memory; the caller asks the arena. */
 static const char *name_controller(struct table *t, const struct store_episode *e)
 {
     return e->policy == 0 ? e->controller
@@ -193,6 +200,8 @@ static enum err put_episode(struct table *t, const struct store_episode *e)
     return ERR_OK;
 }
 
+/* One episode in memory at a time. csv_exact() writes numbers so that reading them gives the same
+ * bits; values of a state are scaled to SI units in double. */
 static enum err put_all(struct table *t)
 {
     for (int i = 0; i < t->s->n_episodes; i++) {

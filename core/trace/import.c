@@ -1,4 +1,10 @@
-/* Header from the columns, then run by run. See import.h. */
+/* Header from the columns, then run by run. See import.h.
+ *
+ * make_header() decides once, for the whole table, which column of which service each value of the
+ * store comes from (struct source). put_run() then places the rows of a run on the grid of
+ * decisions and cuts it into episodes; put_piece() reads the values of one episode through the
+ * sources and appends it. `rows` maps the decisions of the present episode to rows of the table, -1
+ * for a gap. */
 #include "core/trace/import.h"
 
 #include "core/base/hash.h"
@@ -36,6 +42,8 @@ struct import {
     bool *empty; /* (rows of the table) metrics_table_empty_rows() */
 };
 
+/* Does the table use Prometheus' names? Then it may have been exported, and may name the whole
+ * application, causes and truths. Else it is a recording. */
 static bool is_tidy(const struct metrics_table *s)
 {
     return s->format->columns == NULL;
@@ -88,6 +96,9 @@ static int whole_of(const struct metrics_table *s)
     return -1;
 }
 
+/* Services of the header, the application ("") left out. A tidy table keeps its order, which is
+ * that of the store from which it came; recordings are sorted, because their order of appearance
+ * may differ from run to run. */
 static enum err name_services(struct import *im)
 {
     const struct metrics_table *s = im->s;
@@ -122,7 +133,9 @@ struct naming {
     int n;
 };
 
-/* Columns of one service (prefix "web."), or of the whole ("") behind those that are there. */
+/* Columns of one service (prefix "web."), or of the whole ("") behind those that are there. A tidy
+ * table has a cell for every service and metric, most of them empty: a column exists for a service
+ * if it has a value anywhere. In a recording every metric of a service exists for all. */
 static enum err name_columns_of(struct naming *to, struct import *im, int service,
                                 const char *prefix)
 {
@@ -190,6 +203,7 @@ static enum err name_truths(struct import *im)
 
 /* ---- causes ---- */
 
+/* Mean over the rows in which there is a value; -1, less than any rate, if there is none. */
 static double mean_at(const struct metrics_table *s, struct source p)
 {
     double sum = 0.0;
@@ -202,6 +216,8 @@ static double mean_at(const struct metrics_table *s, struct source p)
     return n > 0 ? sum / n : -1.0;
 }
 
+/* `offered` of the whole application, else `received` of the service with the largest mean. The
+ * first wins a tie. */
 static struct source find_load(const struct import *im)
 {
     const struct metrics_table *s = im->s;
@@ -249,6 +265,8 @@ static double round_period(double s)
     return whole >= 1.0 && fabs(s - whole) < 0.01 * s ? whole : s;
 }
 
+/* The median of the positive spacings within runs. A few gaps and repeated times do not move it, as
+ * they would move a mean. */
 static enum err find_period(struct import *im)
 {
     const struct metrics_table *s = im->s;
@@ -341,6 +359,8 @@ static double measured_at(const struct import *im, int row, struct source p)
     return memory && !is_tidy(im->s) && !(v > 0.0) ? NAN : v;
 }
 
+/* Value i belongs to decision i / n_columns and column i % n_columns; bit i of `gaps` says that it
+ * was not measured, and 0 stands in its place. Without any gap the store has no bits at all. */
 static enum err fill_state(struct store_episode *e, const struct import *im)
 {
     const struct store_header *h = &im->header;
@@ -369,6 +389,9 @@ static int32_t whole_number(double v)
     return isnan(v) || fabs(v) > 1e6 ? 0 : (int32_t)floor(v + 0.5);
 }
 
+/* Without a column of changes, the difference of the replicas of two neighbouring decisions. Where
+ * either is a gap the difference is NaN and the change 0; such a transition is not learned from,
+ * because the twin demands known replicas at both ends (dataset.c). */
 static enum err fill_delta(struct store_episode *e, const struct import *im)
 {
     const int n = im->header.n_services;
@@ -387,6 +410,8 @@ static enum err fill_delta(struct store_episode *e, const struct import *im)
     return ERR_OK;
 }
 
+/* Load, attack and truth of the n_steps decisions; the last row of an episode has none. A load that
+ * is missing is 0 with its bit in load_gaps set; without an attack in any row there is no array. */
 static enum err fill_causes(struct store_episode *e, const struct import *im)
 {
     float *load = ARENA_NEW(im->arena, e->n_steps, float);
@@ -447,7 +472,17 @@ static enum err put_piece(struct import *im, int run, double start_s)
     return err;
 }
 
-/* Rows [begin, end) of one run. */
+/* Rows [begin, end) of one run.
+ *
+ * The slot of a row is its time since the first row of the episode, in periods, rounded. It is
+ * computed from the start and not from the row before, so rounding errors do not add up. n_slots is
+ * the first slot that is free; three cases:
+ *
+ *     slot < n_slots                  the decision has its row already: this one is left out
+ *     slot > n_slots + gap_periods    too many are missing: the episode ends, a new one starts here
+ *     else                            the slots in between become gaps, and the row takes its own
+ *
+ * A row thus adds at most gap_periods + 1 slots, for which put_all() made room. */
 static enum err put_run(struct import *im, int begin, int end)
 {
     const struct metrics_table *s = im->s;
@@ -479,6 +514,7 @@ static enum err put_run(struct import *im, int begin, int end)
     return put_piece(im, s->run[begin], start_s);
 }
 
+/* Rows of one run are neighbours (metrics_table.h), so each run is one stretch [begin, end). */
 static enum err put_all(struct import *im)
 {
     const struct metrics_table *s = im->s;
@@ -511,6 +547,9 @@ static enum err make_header(struct import *im)
     return find_causes(im);
 }
 
+/* The header is complete before the store is touched, so a table that is refused for its columns or
+ * times leaves no file. Episodes are appended one by one; after an error those before it stay in
+ * the store. */
 enum err import_table(struct import_result *out, const char *path, const struct metrics_table *s,
                       const struct import_cfg *cfg, struct arena *arena)
 {

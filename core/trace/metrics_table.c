@@ -1,4 +1,10 @@
-/* Lines first, as they stand; then the array. See metrics_table.h. */
+/* Lines first, as they stand; then the array. See metrics_table.h.
+ *
+ * A line of a long table has one time and one service; a line of a wide table one time and all
+ * services. Lines are stored as they are read (struct line, and `width` values), because neither
+ * the number of services nor the unit of the times is known before the last line. Then times become
+ * seconds, the median spacing is found, lines are numbered into rows, and each line's values are
+ * copied to (row, service). */
 #include "core/trace/metrics_table.h"
 
 #include "core/base/log.h"
@@ -44,6 +50,7 @@ struct reader {
 
 /* ---- the file ---- */
 
+/* FILE_MAX bounds the size after unpacking, so a small archive cannot fill the memory. */
 static enum err open_file(struct reader *r, const char *path)
 {
     TRY(tabular_open(&r->table, r->arena, path, FILE_MAX));
@@ -61,6 +68,7 @@ static enum err open_file(struct reader *r, const char *path)
 
 /* ---- the header ---- */
 
+/* Column of the file with that name, -1 if there is none or the format has no such column. */
 static int find_header(const struct reader *r, const char *name)
 {
     return name != NULL ? tabular_find(&r->table, name) : -1;
@@ -90,6 +98,7 @@ static enum err no_format(const struct reader *r)
     return ERR_FORMAT;
 }
 
+/* Which columns of the file are the time, the service and the run. */
 static enum err choose_format(struct reader *r)
 {
     struct metrics_table *s = r->s;
@@ -245,6 +254,8 @@ static enum err read_values(struct reader *r, double *out, const double *factors
     return ERR_OK;
 }
 
+/* Index of the run that the columns of the line name, which is added if it is new. Cells are valid
+ * until the next line, so names that are kept are copied. */
 static enum err take_run(int *run, struct reader *r)
 {
     struct metrics_table_run new = {{"", "", "", ""}};
@@ -274,7 +285,8 @@ static enum err take_run(int *run, struct reader *r)
     return buf_append(&r->runs, &new, sizeof new);
 }
 
-/* Does time advance within a run and service? */
+/* Does time advance within a run and service? Times may still be in the unit of the file: whatever
+ * it is, later times are larger numbers. */
 static void watch_time(struct reader *r, const struct line *l)
 {
     struct metrics_table *s = r->s;
@@ -345,7 +357,8 @@ static enum err scale_times(struct reader *r)
 }
 
 /* Median time between lines of the same run and service, as they follow each other; 0 if none do.
- */
+ * last[k]: 1 + the line before of service k, 0 if there was none. A wide line has all services, so
+ * there k is 0. */
 static enum err find_spacing(struct reader *r)
 {
     struct metrics_table *s = r->s;
@@ -369,6 +382,8 @@ static enum err find_spacing(struct reader *r)
 
 /* ---- the array ---- */
 
+/* A total order: lines of one run and time keep the order of the file. Runs are numbered in their
+ * order of appearance. */
 static int by_run_and_time(const void *a, const void *b, void *ctx)
 {
     const struct line *lines = ctx;
@@ -400,7 +415,14 @@ static bool same_sample(const struct sample *a, const struct metrics_table *s, c
            (!(l->time_s > a->begin_s) || (within && a->row_of[l->service] != a->number));
 }
 
-/* rows (n_lines): the row of each line; returns their number. row_of (n_services): scratch, 0. */
+/* rows (n_lines): the row of each line; returns their number. order (n_lines) and row_of
+ * (n_services, 0): scratch.
+ *
+ * Lines are visited by run and time. A line opens a new row unless it belongs to the present
+ * sample. row_of[k] is the number, from 1, of the last row with a line of service k, so a sample
+ * takes each service once. Samples ascend in time within a run: a sample begins at the time of its
+ * first line, and the next one begins with a later line. A wide table has a row for each line, in
+ * the order of the file. */
 static int number_rows(int *rows, int *order, int *row_of, const struct metrics_table *s,
                        const struct line *lines)
 {
@@ -425,6 +447,10 @@ static int number_rows(int *rows, int *order, int *row_of, const struct metrics_
     return a.number;
 }
 
+/* The array has a cell for every row, service and metric. If each service has times of its own,
+ * almost all cells are empty and the array is about n_services times the file: such a table is
+ * refused before memory for it is asked for. The product is formed in double, where it cannot
+ * overflow. */
 static enum err allocate_rows(struct metrics_table *s, struct arena *arena, const struct reader *r)
 {
     const double cells = (double)s->n_rows * s->n_services * s->n_columns;
@@ -445,6 +471,8 @@ static enum err allocate_rows(struct metrics_table *s, struct arena *arena, cons
     return ERR_OK;
 }
 
+/* The row's time and line are the least of its lines', whatever their order in the file. Of two
+ * lines of one service in a row the later one in the file is kept; watch_time() has counted it. */
 static enum err fill_rows(struct reader *r)
 {
     struct metrics_table *s = r->s;
@@ -566,6 +594,9 @@ static bool nothing_received(const struct metrics_table *s, int row, int receive
     return any;
 }
 
+/* Stretches are maximal: `end` is the first row after i that received something or is of another
+ * run, and the next one is looked for from there. A stretch lasts until one spacing after its last
+ * row. */
 int metrics_table_empty_rows(bool *empty, const struct metrics_table *s)
 {
     const int received = metrics_table_find(s, "received");

@@ -1,4 +1,9 @@
-/* One pass over the frames makes the index; episodes are read where it says. See store.h. */
+/* One pass over the frames makes the index; episodes are read where it says. See store.h.
+ *
+ * Recovery after a crash: an episode is one frame with a checksum, appended by one writer. A writer
+ * that is killed leaves a prefix of a frame at the end and nothing else, which frame_file_next()
+ * reports as torn. A reader stops before it; store_append() cuts it off and goes on there. Damage
+ * anywhere else is an error: what stands behind it could not be trusted to be in place. */
 #include "core/trace/store.h"
 
 #include "core/base/hash.h"
@@ -20,6 +25,10 @@ const char *store_part_name(enum store_part part)
     return names[part];
 }
 
+/* A uniform number for the load (seed, episode) decides; [0, 1) is cut into held out, validation
+ * and training. Nothing else enters, so appending episodes never moves one to another part. The
+ * first word of the counter is 0; the draws of a twin, in the same domain, have others
+ * (twin_batch.c). */
 enum store_part store_part_of(const struct store_header *h, uint64_t seed, uint32_t episode)
 {
     const struct rng_key key = rng_key(h->split_seed, RNG_TWIN, RNG_TRAIN);
@@ -42,6 +51,9 @@ static int first_difference(const char *const *a, const char *const *b, int n)
     return i;
 }
 
+/* The functions same_*() compare one field of two headers. Where it differs they write the
+ * difference into `why` (size) and return false, so in a chain of && `why` names the first
+ * difference. */
 static bool same_list(char *why, size_t size, const char *what, const char *const *a, int n_a,
                       const char *const *b, int n_b)
 {
@@ -66,6 +78,7 @@ static bool same_text(char *why, size_t size, const char *what, const char *a, c
     return false;
 }
 
+/* Numbers without an order (NaN) count as the same, so that a header always equals itself. */
 static bool same_number(char *why, size_t size, const char *what, double a, double b)
 {
     if (!(a < b || a > b)) {
@@ -75,6 +88,7 @@ static bool same_number(char *why, size_t size, const char *what, double a, doub
     return false;
 }
 
+/* `why` begins with the sentence for the only field that no same_*() compares, which comes last. */
 enum err store_same_header(const struct store_header *a, const char *source_a,
                            const struct store_header *b, const char *source_b)
 {
@@ -100,6 +114,7 @@ enum err store_same_header(const struct store_header *a, const char *source_a,
 
 /* ---- reading ---- */
 
+/* f->at: bytes of the intact frames before the bad one, from which a user can rescue the file. */
 static enum err bad_frame(const struct frame_file *f, enum frame_status status)
 {
     log_error("%s; %zu bytes before it are intact", f->reader.why, f->at);
@@ -128,6 +143,7 @@ static enum err read_header(struct store *s, struct arena *arena, struct frame_f
     return codec_get_store(&s->header, frame.payload, frame.n, s->path, arena);
 }
 
+/* Names are hashed with their final NUL, so that "a", "bc" and "ab", "c" differ. */
 static uint64_t key_of(const struct store_episode *e)
 {
     uint64_t hash = hash_fnv1a(HASH_START, e->controller, strlen(e->controller) + 1);
@@ -137,6 +153,9 @@ static uint64_t key_of(const struct store_episode *e)
     return hash_fnv1a(hash, &e->episode, sizeof e->episode);
 }
 
+/* Decodes the episode to check it and to learn its length and identity; only the entry is kept. The
+ * digest runs over header and episodes in the order of the file, which is the digest of the intact
+ * bytes. */
 static enum err index_episode(struct buf *entries, struct store *s, const struct frame *frame,
                               const struct frame_file *f, struct arena *scratch)
 {
@@ -159,6 +178,8 @@ static enum err index_episode(struct buf *entries, struct store *s, const struct
     return buf_append(entries, &entry, sizeof entry);
 }
 
+/* Until the end of the file or a torn frame. Each turn reads one frame and moves s->intact behind
+ * it, so the loop ends with the file. Scratch holds one episode at a time. */
 static enum err index_all(struct buf *entries, struct store *s, struct frame_file *f,
                           struct arena *scratch)
 {
@@ -196,6 +217,8 @@ static enum err keep_entries(struct store *s, struct arena *arena, const struct 
     return ERR_OK;
 }
 
+/* Works on a copy: *s is written only when all is well. The file stays open in the store, so that a
+ * file that is replaced later (rename) is still the one that was indexed. */
 enum err store_open(struct store *s, struct arena *arena, const char *path)
 {
     struct frame_file f;
@@ -233,7 +256,9 @@ void store_close(struct store *s)
     buf_release(&s->frame);
 }
 
-/* The frame of episode i into s->frame. */
+/* The frame of episode i into s->frame. pread() may give fewer bytes than were asked for; each turn
+ * gets at least one, or the function ends. It uses no file position, so readers do not disturb each
+ * other. */
 static enum err read_frame(struct store *s, int i)
 {
     const struct store_entry *at = &s->entries[i];
@@ -274,6 +299,8 @@ static enum err failed(const char *verb, const char *path)
     return ERR_IO;
 }
 
+/* O_EXCL: two writers cannot both believe that they made the file. O_APPEND: each write goes to the
+ * end, wherever that is by then. */
 enum err store_create(struct store_writer *w, const char *path, const struct store_header *h)
 {
     struct buf b;
@@ -295,6 +322,8 @@ enum err store_create(struct store_writer *w, const char *path, const struct sto
     return e;
 }
 
+/* The file is checked as a whole first (store_open()); only then is it opened for writing and its
+ * torn end cut off, so a refusal changes nothing. *n_episodes is written on success only. */
 enum err store_append(struct store_writer *w, int *n_episodes, const char *path,
                       const struct store_header *h)
 {
@@ -329,6 +358,8 @@ enum err store_put(struct store_writer *w, const void *frame, size_t bytes)
     return file_write_fd(w->fd, w->path, frame, bytes);
 }
 
+/* EINVAL and EROFS of fsync(): a pipe or a device has nothing to flush. The descriptor is closed
+ * whatever happened before, and the first error is the one returned. */
 enum err store_finish(struct store_writer *w)
 {
     enum err e = ERR_OK;
@@ -347,12 +378,15 @@ enum err store_finish(struct store_writer *w)
 
 /* ---- merging ---- */
 
-/* Where an episode of a merge stands. */
+/* Where an episode of a merge stands. Key and hash are 64 bits each: that two different episodes
+ * share one is left out of account. */
 struct merge_entry {
     uint64_t key, hash; /* who and which; all its bytes */
     int file, episode;
 };
 
+/* Ascending in key; among equal keys in the order of files and episodes, so that the first of them
+ * in that order comes first. A total order: the result does not depend on qsort(). */
 static int by_key(const void *a, const void *b)
 {
     const struct merge_entry *x = a, *y = b;
@@ -367,6 +401,7 @@ static int by_position(const void *a, const void *b)
     return x->file != y->file ? x->file - y->file : x->episode - y->episode;
 }
 
+/* Hashes whole frames, header of the frame included: equal hashes mean equal bytes. */
 static enum err list_episodes(struct merge_entry *entries, struct store *stores, int n)
 {
     for (int f = 0, at = 0; f < n; f++) {
@@ -382,7 +417,10 @@ static enum err list_episodes(struct merge_entry *entries, struct store *stores,
     return ERR_OK;
 }
 
-/* Keeps the first of those with one key, in the order of the files. */
+/* Keeps the first of those with one key, in the order of the files. After the sort equal keys are
+ * neighbours; the kept ones fill the front of the array in place (n_unique <= i), and `last` is the
+ * kept one of the present key, if that was seen before. The second sort restores the order of the
+ * files. */
 static enum err drop_repeated(struct merge_entry *entries, int *n, const struct store *stores)
 {
     int n_unique = 0;
@@ -405,6 +443,8 @@ static enum err drop_repeated(struct merge_entry *entries, int *n, const struct 
     return ERR_OK;
 }
 
+/* Copies frames as they are: no episode is decoded and encoded again, so its bytes and its digest
+ * stay. The temporary file becomes `to` at the commit, or is removed. */
 static enum err write_merged(const char *to, struct store *stores,
                              const struct merge_entry *entries, int n)
 {
@@ -451,6 +491,7 @@ static enum err merge_open(const char *to, struct store *stores, int n_stores,
     return write_merged(to, stores, entries, n);
 }
 
+/* n_open counts the stores that have to be closed, whichever step failed. */
 enum err store_merge(const char *to, const char *const *from, int n_from, struct arena *scratch)
 {
     int n_open = 0;
