@@ -20,6 +20,8 @@
         }                                                                                          \
     } while (0)
 
+/* Calls of one pod by what they do there, counted over the pool: the pod's own numbers must
+ * agree. */
 struct tally {
     int computing, waiting, queued;
 };
@@ -37,6 +39,8 @@ static struct tally tally_of(const struct sim *s, int slot)
     return n;
 }
 
+/* The lists of the pod against the pool, the order of its tags, and its due time on the agenda. A
+ * queue exists only while all slots are in use; only pods that are ready or drain hold calls. */
 static bool pod_consistent(const struct sim *s, int slot)
 {
     const struct sim_pod *p = &s->pods[slot];
@@ -73,6 +77,9 @@ static int open_records(const struct sim *s)
     return n;
 }
 
+/* Each call that waits has as many callees alive as it has pending (`children`, `pending`), and
+ * each request that was received is resolved, has a root call, or belongs to a client with a
+ * record. */
 static bool calls_consistent(const struct sim *s)
 {
     int live = 0, roots = 0, n_free = 0, held_conns = 0;
@@ -126,6 +133,8 @@ static bool clients_consistent(const struct sim *s)
     return true;
 }
 
+/* The service's counts and areas against its pods. There may be fewer pods than desired, while the
+ * pool is full of draining ones, but never more. */
 static bool service_consistent(const struct sim *s, int service_id)
 {
     const struct sim_service *service = &s->services[service_id];
@@ -152,8 +161,9 @@ static bool service_consistent(const struct sim *s, int service_id)
     return true;
 }
 
-/* Calls are never lost between the books: sent inside or by clients = received, received = answered
- * + alive. */
+/* The counters agree with the calls that exist. Calls received by services = calls sent by services
+ * + attempts of clients; calls received - calls that ended = calls alive, held connections not
+ * counted. The node's CPU requests are the sum over the pods on it. */
 static bool books_consistent(const struct sim *s)
 {
     double queued = 0.0, requested = 0.0, inside = 0.0, sent = 0.0, open = 0.0;

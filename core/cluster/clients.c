@@ -70,7 +70,10 @@ void sim_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed)
 /* ---- draws ---- */
 
 /* The entry of a request: evenly among the entries, but the learned attacker's share goes where it
- * aims. */
+ * aims. x is uniform over [0, rate) minus the part of the rate that the schedule gives: below 0 the
+ * request is of the schedule, else x falls into the piece of [0, extra_total) that belongs to an
+ * entry. The remainder of the word, which chooses among the entries for the schedule, is nearly
+ * independent of its size. */
 static int request_entry(const struct sim *s, const struct sim_stream *from, uint32_t word)
 {
     const struct topology *t = s->shared->topology;
@@ -154,6 +157,9 @@ static void client_resolve(struct sim *s, int32_t i, bool failed)
     }
 }
 
+/* Waits and tries again if an attempt is left and the wait ends before the request's deadline; else
+ * the request has failed. It never sends at once, so it may be called while an answer is passed
+ * up. */
 static void attempt_failed(struct sim *s, int32_t i)
 {
     struct sim_client *c = &s->clients[i];
@@ -273,6 +279,8 @@ void sim_request(struct sim *s, struct sim_stream *from)
     }
 }
 
+/* Users 0 .. n_users - 1 go on. A user beyond them who is thinking leaves at once; one who waits
+ * for an answer leaves when the request is resolved (client_resolve()). */
 void sim_users_follow(struct sim *s)
 {
     const struct client_cfg *cfg = &s->shared->cfg->clients;

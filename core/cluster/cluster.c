@@ -62,8 +62,9 @@ const struct cfg_field cluster_fields[] = {
 /* ---- sizes ---- */
 
 /* Visit numbers: a call's callees follow it in pre-order, so callee k stands behind the whole trees
- * of the callees before it. Modulo 2^32: in a graph with more calls per request than that, numbers
- * repeat, which only means equal draws. */
+ * of the callees before it. tree[s]: calls of one request from service s on. Services are visited
+ * in reverse topological order, so the trees of all callees are complete. Modulo 2^32: in a graph
+ * with more calls per request than that, numbers repeat, which only means equal draws. */
 static enum err number_visits(struct sim_shared *w, struct arena *arena)
 {
     const struct topology *t = w->topology;
@@ -83,7 +84,12 @@ static enum err number_visits(struct sim_shared *w, struct arena *arena)
     return ERR_OK;
 }
 
-/* Rates look back over their windows, and over twice 10 s; scrapes younger than the lag wait. */
+/* Rates look back over their windows, and over twice 10 s; scrapes younger than the lag wait.
+ *
+ * The newest scrape that a decision may see is lag_s old, so at most ceil(lag_s / scrape_s) newer
+ * ones were taken, and at most `back` older ones are read: n_ring holds these, the newest itself
+ * and a spare. Scrape 0 is taken `back` intervals and the lag before time 0, so at the first
+ * decision all windows are full. The warm-up begins at least one interval before it. */
 static void size_measurement(struct sim_shared *w)
 {
     const struct plant_cfg *plant = w->plant;
@@ -97,6 +103,8 @@ static void size_measurement(struct sim_shared *w)
     w->warm_s = ceil(-w->scrape_from_s + plant->scrape_s);
 }
 
+/* Twice max_replicas: a service may replace all its pods while the old ones drain. A pod holds at
+ * most slots_per_pod + queue_per_pod calls, so the pool of calls cannot run out (call_new()). */
 static enum err size_pools(struct sim_shared *w)
 {
     const struct topology_cfg *cfg = w->topology->cfg;

@@ -1,14 +1,15 @@
 /* Contention: one node's CPU among all pods.
  *
- * When the pods' CPU limits and the noisy neighbour exceed the node, what the node has left is
- * shared among the pods that compute in proportion to their CPU requests, nobody getting more than
- * he can use: weighted max-min fairness, which CFS approaches with its weights. The neighbour is
- * not ours to throttle and takes its part first.
+ * When the pods' CPU limits and the noisy neighbour exceed the node, the CPU that is left is shared
+ * among the computing pods by weighted max-min fairness. The weight of a pod is its CPU request,
+ * and no pod is given more than it demands. The kernel's scheduler (CFS) approaches this with its
+ * weights. The neighbour cannot be throttled by the cluster and takes its part first.
  *
- * It is allocated anew at the very moment that what a pod could use changes, so that all together
- * never use more than there is and no CPU is idle that a pod could use. A pod with a limit below
- * one core wants the same whether one call computes or ten: busy pods, of which there are many when
- * CPU is short, cost nothing. While limits and neighbour fit on the node, nothing is computed. */
+ * The shares are computed anew at the moment at which a pod's demand changes. So the pods together
+ * never use more than there is, and no CPU is idle that a pod could use. A pod with a limit below
+ * one core demands the same whether one call computes or ten: calls of busy pods, of which there
+ * are many when CPU is short, cause no new computation. While limits and neighbour fit on the node,
+ * nothing is computed. */
 #include "core/cluster/share.h"
 
 static bool contention_possible(const struct sim *s)
@@ -39,8 +40,15 @@ static double demand_of_all(const struct sim *s)
     return sum;
 }
 
-/* Cores per unit of weight that hand out exactly `cores`: those who demand less than their part
- * leave the rest to the others. SIM_NEVER if there is enough for all. */
+/* The level: cores per unit of weight with which the pods together get exactly `cores`, each
+ * min(demand, level x weight). SIM_NEVER if there is enough for all demands.
+ *
+ * Invariant: the pods get at most `cores` at the present level (at 0 they get nothing). Those with
+ * full_at <= level are satisfied; the others share `left` in proportion to their weights. If left /
+ * weight exceeds none of their demands, it is the level, and all of `cores` is given away. Else
+ * left > least x weight, so the pods get less than `cores` at the level `least`, too, and the
+ * invariant holds there. Each round satisfies one pod more at least, so there are at most n_pods +
+ * 1. */
 static double fair_level(const struct sim *s, double cores)
 {
     double level = 0.0;

@@ -1,4 +1,9 @@
-/* The event loop: whatever is due first, until the end of the period. */
+/* The event loop: whatever is due first, until the end of the period.
+ *
+ * Pods have an agenda of their own, because their events are by far the most frequent; the five
+ * other sources have one due time each. At equal times pods come first, then the sources in the
+ * order of other_event(). The order is total and depends on times and numbers only, so a simulation
+ * has the same events in the same order wherever it runs. */
 #include "core/cluster/internal.h"
 
 static double stream_due(const struct sim_stream *a)
@@ -19,7 +24,9 @@ static void stream_event(struct sim *s, struct sim_stream *a)
     }
 }
 
-/* What is due at s->now and is not a pod's. */
+/* What is due at s->now and is not a pod's. Times are compared for equality on purpose: s->now is a
+ * copy of the least of them, not a computed value. If none of the first four is equal, it is the
+ * scrape. */
 static void other_event(struct sim *s)
 {
     if (stream_due(&s->legit) == s->now) {
@@ -52,6 +59,10 @@ static void follow_up(struct sim *s)
     }
 }
 
+/* Every event moves the due time of its source on or sets it to SIM_NEVER (a timer that is due at
+ * once belongs to one of finitely many attempts), so the loop passes `until`. An event may leave
+ * pods to be scheduled or CPU to be allocated; both are done before the next event, at the same
+ * time, because they change what is due next. */
 void sim_run(struct sim *s, double until)
 {
     if (s->cpu_alloc_due) { /* by the decision before it */

@@ -258,7 +258,8 @@ static void pod_retire(struct sim *s, int slot)
     }
 }
 
-/* Does `a` go before `b`? Both exist and are of one service. */
+/* Does `a` go before `b`? Both exist and are of one service. Serial numbers differ, so the order is
+ * total and the pod that goes does not depend on its slot. */
 static bool goes_before(const struct sim_pod *a, const struct sim_pod *b)
 {
     static const int rank[] = {
@@ -312,6 +313,9 @@ static int next_schedulable(const struct sim *s)
     return chosen;
 }
 
+/* Both loops end: each turn of the first creates a pod, of the second schedules one. The oldest pod
+ * that fits goes first; an older one that does not fit does not hold up those behind it, as in the
+ * scheduler of Kubernetes. */
 void sim_schedule_pods(struct sim *s)
 {
     for (int i = 0; i < s->shared->topology->n_services; i++) {

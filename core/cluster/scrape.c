@@ -102,6 +102,7 @@ int64_t sim_scrapes_in(const struct plant_cfg *plant, double seconds)
     return n > 0 ? n : 1;
 }
 
+/* 1e-9 of an interval: a scrape that is due exactly lag_s ago must not be missed by a rounding. */
 static struct view view_now(const struct sim *s)
 {
     const struct plant_cfg *plant = s->shared->plant;
@@ -131,6 +132,7 @@ static struct sim_counters increase(const struct sim *s, int service, int64_t fr
     };
 }
 
+/* The ring holds both ends (size_measurement()). Each turn shortens the stretch by one scrape. */
 bool sim_scrapes_between(const struct sim *s, int64_t *from, int64_t *to)
 {
     while (*from < *to && s->ring[*from % s->shared->n_ring].failed) {

@@ -46,6 +46,8 @@ static enum err init_clients(struct sim *s, struct arena *arena)
     return arena_error(arena);
 }
 
+/* All memory of a simulation, for the largest numbers that can occur (struct sim_shared); an
+ * episode allocates nothing. */
 enum err sim_init(struct sim *s, struct arena *arena, const struct sim_shared *w)
 {
     size_t n_ring = (size_t)w->n_ring, n_services = (size_t)w->topology->n_services;
@@ -114,6 +116,9 @@ static void warm_up(struct sim *s)
     s->tick_s = tick_s;
 }
 
+/* The order matters: pods become ready with the hazard and the CPU that the disturbances begin
+ * with, and users are numbered by the rate of the legitimate stream. Cohorts do not exist during
+ * the warm-up (n_cohorts is 0), so its requests are in none. */
 void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule *schedule,
                int horizon)
 {
@@ -140,6 +145,8 @@ void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule
     sim_scrape_state(s);
 }
 
+/* One decision period. The end is computed as a multiple of period_s and not by adding it up, so it
+ * carries one rounding however many periods there were. */
 void sim_step(struct sim *s, const int32_t *delta, const struct attack_action *attack)
 {
     const struct topology_cfg *cfg = s->shared->topology->cfg;
