@@ -56,6 +56,8 @@ static struct rng_block draw(const struct explore *x, int s)
                       x->id.env);
 }
 
+/* Allocations drawn and held. Each service draws both words at every step, used or not, so its
+ * draws are the same functions of the step whatever was drawn before. */
 static void act_held(struct explore *x, int32_t *delta, const float *state)
 {
     const struct env_setup *w = x->base.env_setup;

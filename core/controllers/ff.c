@@ -22,6 +22,7 @@ struct ff {
     int *plans;      /* (window, n_services) ring */
 };
 
+/* The largest plan in the ring. Before it is full only the first n_decisions rows hold plans. */
 static int held(const struct ff *f, int service, int n_services)
 {
     const int n_plans = f->n_decisions < f->window ? f->n_decisions : f->window;
@@ -41,6 +42,8 @@ static void ff_reset(struct controller *c, const struct episode_id *id,
     ((struct ff *)c)->n_decisions = 0;
 }
 
+/* The rate is the larger of the means over 5 s and 10 s: a rise counts at once, a dip only when the
+ * longer mean falls. The expected rise is added; a fall is not extrapolated. */
 static void ff_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct ff *f = (struct ff *)c;

@@ -251,6 +251,9 @@ static enum err khpa_check(const char *label, const void *params,
     return ERR_OK;
 }
 
+/* Rings of `window` rows: a look back at `age` decisions is within a window of s seconds only if
+ * age x period_s < s, so age <= ceil(longest / period_s) - 1 and no row that is read was
+ * overwritten. */
 static enum err khpa_make(struct controller **out, struct arena *arena,
                           const struct controller_setup *setup)
 {

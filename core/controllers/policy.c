@@ -38,6 +38,9 @@ static void policy_reset(struct controller *c, const struct episode_id *id,
     p->step = 0;
 }
 
+/* First the decision, as in training. Then the free action: the masks are opened and the same
+ * networks are asked again, by arg-max, which draws nothing. The free action has no effect on the
+ * plant. */
 static void policy_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct player *p = (struct player *)c;

@@ -40,6 +40,8 @@ enum err controller_rule_check(const char *label, const struct controller_rule *
     return kind != NULL ? controller_method_check(label, &rule->method, topology) : ERR_OK;
 }
 
+/* *out is NULL without a rule. The inner controller gets its own parameters and everything else of
+ * the outer one's setup. */
 enum err controller_rule_new(struct controller **out, struct arena *arena,
                              const struct controller_rule *rule,
                              const struct controller_setup *setup)

@@ -54,6 +54,9 @@ static int32_t nth_choice(const uint32_t *mask, int n_choices, uint32_t n)
     return found;
 }
 
+/* One draw for each factor of each agent, at coordinates (factor, step, episode, environment): what
+ * one agent draws does not depend on how many choices another has. A mask without any choice would
+ * be our bug: nth_choice() checks it. */
 static void choose_uniform(struct scripted *x)
 {
     const struct team_spec *spec = &x->base.rules->spec;
@@ -70,6 +73,7 @@ static void choose_uniform(struct scripted *x)
     }
 }
 
+/* The rule's changes become numbers of replicas, which the agents approach as far as they may. */
 static void follow_rule(struct scripted *x, const float *state)
 {
     controller_act(x->rule, x->target, state);

@@ -15,6 +15,13 @@ struct staffing_rule staffing_rule_of(const struct env_setup *w, double utilisat
                                   .response_s = wait_share * w->cfg.plant->latency_max_ms * 1e-3};
 }
 
+/* The fewest pods of one service. With service rate mu of a pod and load rho, the mean response
+ *
+ *     (1 / mu) / (1 - rho) <= response_s    if and only if    rho <= 1 - 1 / (mu response_s)
+ *
+ * so rho is the smaller of that bound and `utilisation`. RHO_MIN stands for bounds near or below 0,
+ * which no number of pods meets. lambda / (mu rho) pods must be up, hence that many / up must
+ * exist. The result never falls when the rate grows. */
 static int staff(const struct env_setup *w, const struct staffing_rule *rule, int service,
                  double rate, const struct staffing_conditions *conditions)
 {
@@ -56,6 +63,10 @@ static bool make_plan(int *plan, const struct env_setup *w, const struct staffin
     return computes && cpu_m <= node->node_cpu_m && ram_mib <= node->node_ram_mib;
 }
 
+/* Bisection for the largest rate whose plan fits. Invariant: `fits` is 0 or a rate whose plan fits,
+ * and the plan of `too_much` does not. What a plan needs never falls when the rate grows, so there
+ * is one boundary between the two. 40 halvings leave 1e-12 of the rate between them. If not even
+ * the plan of 0 fits, the last call leaves it: the fewest replicas. */
 void staffing_plan(int *plan, const struct env_setup *w, const struct staffing_rule *rule,
                    double rate_rps, const struct staffing_conditions *conditions)
 {
