@@ -38,6 +38,7 @@ void gemm_blas_nn(float *y, int ldy, const float *x, int ldx, const float *w, in
             memcpy(y + i * ldy, bias, (size_t)n * sizeof(float));
         }
     }
+    /* beta = 0 must overwrite y without reading it (BLAS standard), so y may hold NaN before. */
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0F, x, ldx, w, ldw,
                 bias != NULL ? 1.0F : 0.0F, y, ldy);
 }

@@ -153,6 +153,9 @@ INLINE void tile(const struct product *p, int mr, int nv)
     const float *const start = p->start;
     float *const c = p->c;
     const ptrdiff_t start_row = p->start_row, c_row = p->c_row;
+    /* Lane l of acc[i][j] is the chain of output (i, j LANES + l). It starts from `start` and takes
+     * one FMA for each k, in ascending order; no lane is ever added to another. In the last vector
+     * the lanes behind p->n are loaded as zeros and are not stored. */
     vec acc[MR_LIMIT][NV_LIMIT];
     UNROLL
     for (int i = 0; i < mr; i++) {
@@ -167,6 +170,9 @@ INLINE void tile(const struct product *p, int mr, int nv)
     }
     const float *a = p->a, *b = p->b;
     const ptrdiff_t a_row = p->a_row, a_step = p->a_step, b_step = p->b_step;
+    /* Invariant: before the step that `a` and `b` point at, every chain holds start plus the
+     * products of all earlier steps. mr and nv do not occur in a chain, therefore they change no
+     * bit of it. */
     for (int k = p->depth; k > 0; k--) {
         vec bv[NV_LIMIT];
         UNROLL
@@ -225,6 +231,10 @@ static void (*const tiles[MR_LIMIT + 1][NV_LIMIT + 1])(const struct product *) =
 static void panel_rows(const struct product *panel, int nv)
 {
     struct product t = *panel;
+    /* With n tiles to come for `rows` rows, rows <= n mr_max. The next tile takes
+     * mr = ceil(rows / n) <= mr_max, and the rest rows - mr <= rows (n - 1) / n <= (n - 1) mr_max,
+     * so the bound holds again and the last tile (n = 1) takes what is left. n is the least
+     * possible, so mr >= 1. */
     int n_tiles = (panel->m + mr_max[nv] - 1) / mr_max[nv];
     for (int rows = panel->m; n_tiles > 0; n_tiles--) {
         const int mr = (rows + n_tiles - 1) / n_tiles;
@@ -261,6 +271,8 @@ INLINE void transpose_4x4(float *out, ptrdiff_t out_row, const float *w, ptrdiff
 static void transpose(float *restrict out, ptrdiff_t out_row, const float *restrict w,
                       ptrdiff_t w_row, int rows, int cols)
 {
+    /* The 4 x 4 blocks cover rows [0, rows4) x columns [0, cols4). The second loop copies the rest:
+     * the columns from cols4 on in the covered rows, and every column in the rows below them. */
     const int rows4 = rows & ~3, cols4 = cols & ~3;
     for (int r = 0; r < rows4; r += 4) {
         for (int c = 0; c < cols4; c += 4) {
@@ -278,6 +290,8 @@ static void transpose(float *restrict out, ptrdiff_t out_row, const float *restr
  * never read. */
 static void pack(float *restrict panel, ptrdiff_t width, const struct product *p)
 {
+    /* b_step == 1 says that b is stored column by column (gemm_nt). Copying a float is exact. If
+     * both strides are 1, n or depth is 1 and the transposition is the same copy. */
     if (p->b_step == 1) {
         transpose(panel, width, p->b, p->b_col, p->n, p->depth);
         return;
@@ -292,6 +306,9 @@ static void panel_packed(const struct product *panel, int nv)
 {
     _Alignas(64) float packed[PANEL_DEPTH * PANEL_WIDTH];
     struct product part = *panel;
+    /* Each pass continues the chains over the next PANEL_DEPTH steps at most. After the first pass
+     * the chains continue from c, where the pass has stored them. The second condition makes one
+     * pass for depth 0, which copies `start` to c; after it start == c, so the loop ends. */
     for (int left = panel->depth; left > 0 || part.start != part.c; left -= part.depth) {
         part.depth = left < PANEL_DEPTH ? left : PANEL_DEPTH;
         pack(packed, (ptrdiff_t)nv * LANES, &part);
@@ -311,6 +328,9 @@ static void product_run(const struct product *p)
 {
     struct product panel = *p;
     int vectors = (p->n + LANES - 1) / LANES;
+    /* As in panel_rows(), nv <= NV_MAX in each panel. Only the last vector of all may be partly
+     * filled, so every panel has (nv - 1) LANES < panel.n <= nv LANES, which tile() needs for its
+     * mask. */
     int n_panels = (vectors + NV_MAX - 1) / NV_MAX;
     for (int left = p->n; left > 0; left -= panel.n) {
         const int nv = (vectors + n_panels - 1) / n_panels;
@@ -377,6 +397,8 @@ static void tn_swapped(float *dw, int lddw, const float *x, int ldx, const float
     for (int l = 0; l < k; l += SWAP_STRIP) {
         const int width = k - l < SWAP_STRIP ? k - l : SWAP_STRIP;
         float *part = dw + (ptrdiff_t)l * lddw;
+        /* The strip holds dw^T: it is copied out, the chains continue in it, and it is copied back.
+         * Its columns from `width` on are neither written nor read. */
         transpose(strip, SWAP_STRIP, part, lddw, width, n);
         tn_run(strip, SWAP_STRIP, dy, lddy, x + l, ldx, m, n, width);
         transpose(part, lddw, strip, SWAP_STRIP, n, width);
@@ -386,6 +408,8 @@ static void tn_swapped(float *dw, int lddw, const float *x, int ldx, const float
 void gemm_fixed_tn(float *dw, int lddw, const float *x, int ldx, const float *dy, int lddy, int m,
                    int k, int n)
 {
+    /* fma(a, b, c) = fma(b, a, c) and both forms add the rows m in ascending order, so the choice
+     * is one of speed. */
     if (n <= SWAP_MAX_N && k > n) {
         tn_swapped(dw, lddw, x, ldx, dy, lddy, m, k, n);
     } else {

@@ -12,6 +12,8 @@ void gemm_ref_nn(float *y, int ldy, const float *x, int ldx, const float *w, int
 {
     for (ptrdiff_t i = 0; i < m; i++) {
         for (ptrdiff_t j = 0; j < n; j++) {
+            /* The order of the loops over outputs is free, since no chain reads another. The order
+             * within a chain is the definition. */
             float chain = bias == NULL ? 0.0F : bias[j];
             for (ptrdiff_t l = 0; l < k; l++) {
                 chain = fmaf(x[i * ldx + l], w[l * ldw + j], chain);

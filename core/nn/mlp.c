@@ -22,6 +22,8 @@ static int ld(int n)
 
 /* ---- shape and table ---- */
 
+/* The limits also bound the arithmetic: a layer has at most 2^28 weights and a network less than
+ * 2^32 parameters, so counts of elements fit uint32_t, which is a coordinate of a draw. */
 static int shape_ok(const struct mlp_shape *s)
 {
     if (s->n_layers < 1 || s->n_layers > MLP_LAYERS_MAX) {
@@ -38,6 +40,8 @@ static int shape_ok(const struct mlp_shape *s)
 /* The only place that knows the layout of a block. */
 static size_t lay_out(const struct mlp_shape *s, size_t *w, size_t *b)
 {
+    /* Invariant: `at` is a multiple of MLP_PAD, so every array starts at a cache line if the block
+     * does. */
     size_t at = 0;
     for (int l = 0; l < s->n_layers; l++) {
         const size_t n = (size_t)s->sizes[l + 1];
@@ -79,8 +83,16 @@ static double dot(const double *a, const double *b, int n)
     return sum;
 }
 
-/* Modified Gram-Schmidt on the rows of q (n_vectors, length); each vector passes twice, which makes
- * it orthogonal to rounding (Giraud, Langou, Rozloznik 2005). */
+/* Modified Gram-Schmidt on the rows of q (n_vectors, length): vector i loses its components along
+ * vectors 0 .. i-1, which are orthonormal already.
+ *
+ * One pass leaves components of the order of (condition number) x (rounding error). A second pass
+ * over the same vectors removes them to the level of rounding, unless the vectors are numerically
+ * dependent (Giraud, Langou, Rozloznik 2005). The inner loop makes both passes: j runs over 2 i
+ * steps, and j % i names the vector.
+ *
+ * n_vectors <= length, and the vectors are normal draws, so they are independent with probability 1
+ * and norm > 0. */
 static void orthonormalise(double *q, int n_vectors, int length)
 {
     for (int i = 0; i < n_vectors; i++) {
@@ -108,6 +120,9 @@ static void init_layer(float *w, int k, int n, double gain, struct rng_key key, 
     const uint32_t count = (uint32_t)k * (uint32_t)n;
     for (uint32_t i = 0; i < count; i++) {
         const struct rng_block r = rng_philox(key, i, layer, 0, net);
+        /* Element i is a function of (key, i, layer, net). The values of a layer do not depend on
+         * the shapes of other layers. The rows of a Gaussian matrix, orthonormalised, are uniformly
+         * distributed over all orthonormal systems. */
         q[i] = rng_normal(r.v[0], r.v[1]);
     }
     orthonormalise(q, n_vectors, length);
@@ -131,6 +146,8 @@ enum err mlp_init_params(const struct mlp *mlp, float *params, double gain_hidde
     const struct arena_mark mark = arena_mark(scratch);
     double *q = ARENA_NEW(scratch, largest, double);
     TRY(arena_error(scratch));
+    /* Biases are zero. The gaps have to be zero, too: they take part in digests and in sums over
+     * blocks. */
     memset(params, 0, mlp->n_params * sizeof(float));
     for (int l = 0; l < s->n_layers; l++) {
         const double gain = l < s->n_layers - 1 ? gain_hidden : gain_output;
@@ -153,7 +170,9 @@ static size_t widest_hidden(const struct mlp *mlp)
     return widest;
 }
 
-/* acts holds a_1, ..., a_{L-1} one after the other, each (rows, ld(sizes[l])). */
+/* acts holds a_1, ..., a_{L-1} one after the other, each (rows, ld(sizes[l])). The activation
+ * functions have derivatives that are functions of their value (tanh' = 1 - a^2; relu' = 1 if
+ * a > 0), so the inputs of the activations are not kept. */
 size_t mlp_acts_floats(const struct mlp *mlp, int rows)
 {
     size_t width = 0;
@@ -214,6 +233,9 @@ void mlp_forward(const struct mlp *mlp, float *y, int ldy, float *acts, const fl
     const int last = mlp->shape.n_layers - 1;
     for (int r = 0; r < rows; r += mlp->block) {
         const int n = int_min(mlp->block, rows - r);
+        /* `in` is a_l of these rows and the layer writes a_{l+1} to its place in acts. A row of the
+         * output depends on its row of the input only, hence any block size gives the same bits
+         * (GEMM_FIXED). */
         const float *in = x + (ptrdiff_t)r * ldx;
         int ldi = ldx;
         for (int l = 0; l < last; l++) {
@@ -246,6 +268,8 @@ void mlp_infer(const struct mlp *mlp, float *y, int ldy, const float *params, co
         for (int l = 0; l < last; l++) {
             const int ldo = ld(mlp->shape.sizes[l + 1]);
             layer_forward(mlp, l, out, ldo, params, in, ldi, n);
+            /* Two arrays suffice: a layer reads the one that the layer before has filled and fills
+             * the other. */
             float *const filled = out;
             out = other;
             other = filled;
@@ -291,6 +315,17 @@ void mlp_backward(const struct mlp *mlp, float *grads, float *dx, int lddx, cons
                   const float *x, int ldx, const float *acts, const float *dy, int lddy, int rows,
                   float *work)
 {
+    /* Backpropagation. Let d_l be the gradient with respect to z_l = a_l W_l + b_l, the output of
+     * layer l before its activation. The last layer has no activation, so d_{L-1} = dy, and then
+     *
+     *     dW_l += a_l^T d_l,    db_l += sum over rows of d_l,    d_{l-1} = (d_l W_l^T) act'(a_l)
+     *
+     * with the product by act' taken element by element. Layer 0 has no layer below it: dx = d_0
+     * W_0^T.
+     *
+     * d_{l-1} is written to the half of `work` that d_l does not use; dy is in neither half. The
+     * gradients of one block are added row by row before those of the next block, so each is one
+     * chain over all rows in ascending order, whatever the block size. */
     float *const half = work + (size_t)mlp->block * widest_hidden(mlp);
     for (int r = 0; r < rows; r += mlp->block) {
         const int n = int_min(mlp->block, rows - r);

@@ -15,6 +15,8 @@ void stats_clear(double *s, int d)
 
 void stats_of_rows(double *s, int d, const float *x, int ldx, int rows)
 {
+    /* Two passes: subtracting the mean before squaring avoids the cancellation of E[x^2] - E[x]^2,
+     * which has no correct digit left where the mean is large against the deviation. */
     double *restrict count = s, *restrict mean = s + d, *restrict m2 = s + 2 * (ptrdiff_t)d;
     stats_clear(s, d);
     if (rows <= 0) {
@@ -42,6 +44,9 @@ void stats_merge(double *into, const double *from, int d)
     double *count = into, *mean = into + d, *m2 = into + 2 * (ptrdiff_t)d;
     const double *f_count = from, *f_mean = from + d, *f_m2 = from + 2 * (ptrdiff_t)d;
     for (ptrdiff_t c = 0; c < d; c++) {
+        /* An empty side carries a mean of 0 that means nothing. Copying the other side instead of
+         * computing with n = count keeps its bits, so empty leaves of a tree can be left out or put
+         * in. */
         if (f_count[c] == 0.0) {
             continue;
         }
@@ -53,6 +58,9 @@ void stats_merge(double *into, const double *from, int d)
         }
         const double n = count[c] + f_count[c];
         const double delta = f_mean[c] - mean[c];
+        /* With n = n1 + n2, mean = mean1 + delta n2 / n. The deviations of side 1 from the new mean
+         * sum to m2_1 + n1 (delta n2 / n)^2, those of side 2 to m2_2 + n2 (delta n1 / n)^2, and the
+         * two added terms together are delta^2 n1 n2 / n. */
         m2[c] += f_m2[c] + delta * delta * (count[c] * f_count[c] / n);
         mean[c] += delta * (f_count[c] / n);
         count[c] = n;
@@ -78,6 +86,7 @@ void normaliser_init(struct normaliser *nz, int d, float clip, float *mean, floa
 void normaliser_freeze(struct normaliser *nz, const double *s, double eps)
 {
     for (int c = 0; c < nz->d; c++) {
+        /* One value has variance 0, and dividing by sqrt(eps) would blow up the next difference. */
         const int known = s[c] >= 2.0;
         nz->mean[c] = known ? (float)s[nz->d + c] : 0.0F;
         nz->inv_std[c] = known ? (float)(1.0 / sqrt(stats_var(s, nz->d, c) + eps)) : 1.0F;
@@ -127,6 +136,10 @@ static void popart_mix(struct popart *pa, const double *s, int c)
     double *weight = pa->state + c, *mean = weight + pa->d, *var = mean + pa->d;
     const double added = pa->beta > 0.0 ? 1.0 - pa->beta : s[c];
     const double old_weight = pa->beta > 0.0 ? pa->beta * *weight : *weight;
+    /* The mixture of two distributions with shares 1 - p and p has the mean m0 + p delta and the
+     * variance (1 - p) v0 + p v1 + p (1 - p) delta^2, where delta = m1 - m0. For the moving average
+     * the weights obey w' = beta w + (1 - beta) from w = 0, so w = 1 - beta^t after t updates. At
+     * the first update w = 0 and p = 1: the initial mean and variance leave no trace. */
     const double share = added / (old_weight + added);
     const double delta = s[pa->d + c] - *mean;
     *var = (1.0 - share) * *var + share * stats_var(s, pa->d, c) +
@@ -135,7 +148,13 @@ static void popart_mix(struct popart *pa, const double *s, int c)
     *weight = old_weight + added;
 }
 
-/* Output c of the last layer. */
+/* Output c of the last layer, y = w h + b, so that the prediction in the units of the targets
+ * stays:
+ *
+ *     sigma' (w' h + b') + mean' = sigma (w h + b) + mean    for every h
+ *
+ * Comparing the coefficients of h gives w' = w sigma / sigma'; the rest gives b'. Computed in
+ * double and rounded once, so the prediction moves by the rounding of the new weights only. */
 static void popart_rescale(const struct mlp *mlp, float *params, int c, double old_mean,
                            double old_sigma, double mean, double sigma)
 {
