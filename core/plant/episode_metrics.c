@@ -1,4 +1,8 @@
-/* One account per episode: sums over decision periods, turned into metrics at the end. */
+/* One account per episode: sums over decision periods, turned into metrics at the end.
+ *
+ * Everything is a sum until episode_metrics_finish() divides, once. So a quotient of an episode
+ * weighs periods by their requests, and an unknown value (NaN) in one period makes exactly the
+ * metrics unknown that contain it. */
 #include "core/plant/episode_metrics.h"
 
 #include <math.h>
@@ -23,6 +27,7 @@ enum err episode_account_init(struct episode_account *m, struct arena *arena, in
 
 void episode_account_clear(struct episode_account *m)
 {
+    /* The storage survives, since an arena cannot give single pieces back. */
     int8_t *last_direction = m->last_direction;
     memset(last_direction, 0, (size_t)m->n_services);
     *m = (struct episode_account){.last_direction = last_direction, .n_services = m->n_services};
@@ -44,6 +49,8 @@ static void add_terms(struct reward_terms *sum, const struct reward_terms *r)
 static void add_scalings(struct episode_account *m, const int32_t *executed)
 {
     for (int s = 0; s < m->n_services; s++) {
+        /* The sign of the change: -1, 0, 1. last_direction is 0 before the first change, and
+         * direction is not 0 here, so the first change is no flip. */
         int8_t direction = (int8_t)((executed[s] > 0) - (executed[s] < 0));
         if (direction != 0) {
             m->scalings += 1.0;
@@ -72,8 +79,9 @@ void episode_account_step(struct episode_account *m, const struct plant_truth *t
 
 /* ---- recovery ---- */
 
-/* In integers, so that a window exactly on the level meets it. One without requests breaches
- * nothing. */
+/* answered / received >= 95 % and compliant / received >= 90 %, multiplied out in integers, so that
+ * a window exactly on the level meets it. Factors of 100 fit: counts are 32 bits, products 64. One
+ * without requests breaches nothing: 0 >= 0. */
 static bool is_good(const struct plant_cohort *c)
 {
     uint64_t received = c->received;
@@ -95,6 +103,8 @@ static int first_breach(const struct plant_cohort *cohorts, int n, int from)
  * requests neither make a run of good ones longer nor end it. */
 static int first_recovery(const struct plant_cohort *cohorts, int n, int from)
 {
+    /* Invariant: the last n_good windows with requests before i are good, and the first of them is
+     * `first`. */
     int n_good = 0, first = n;
     for (int i = from; i < n; i++) {
         if (cohorts[i].received == 0) {
@@ -116,6 +126,10 @@ void episode_metrics_recovery(double *recovery_s, bool *censored, double *violat
     for (int i = 0; i < n_cohorts; i++) {
         n_bad += is_good(&cohorts[i]) ? 0 : 1;
     }
+    /* The first window that begins at or after the onset: an earlier one holds requests from before
+     * it. The search for a recovery begins at the breach, which is no good window, so a recovery
+     * lies after it and the time is above 0. Without a recovery `recovery` is n_cohorts, and the
+     * time is the lower bound that a censored observation has. */
     double onset_window = fmin(ceil(onset_s / COHORT_S), n_cohorts);
     int breach = first_breach(cohorts, n_cohorts, (int)onset_window);
     int recovery = first_recovery(cohorts, n_cohorts, breach);
@@ -129,6 +143,8 @@ void episode_metrics_recovery(double *recovery_s, bool *censored, double *violat
 static void finish_requests(struct episode_metrics *out, const struct episode_account *m,
                             double seconds, double timeout_s)
 {
+    /* By Little's law rate x time is the mean number of requests that wait; this is the one if each
+     * waited until its time-out, so `pending` lies between 0 and about 1. */
     double all_waiting = m->received / seconds * timeout_s; /* each until its time-out */
     out->slo_attainment = m->compliant / m->received;
     out->success = m->answered / m->received;
@@ -158,6 +174,9 @@ static void finish_means(struct episode_metrics *out, const struct episode_accou
 /* Windows whose requests have all been resolved: the clients of later ones may still wait. */
 static int resolved_windows(int n_cohorts, double seconds, double timeout_s)
 {
+    /* A request of window i arrives before (i + 1) COHORT_S and is resolved within timeout_s, so
+     * window i is complete at the end if (i + 1) COHORT_S + timeout_s <= seconds: true for the
+     * first n. */
     double n = floor((seconds - timeout_s) / COHORT_S);
     return (int)fmax(0.0, fmin(n, n_cohorts));
 }
@@ -179,7 +198,8 @@ static void finish_windows(struct episode_metrics *out, const struct plant_cohor
     out->censored = is_defined ? (censored ? 1.0 : 0.0) : NAN;
 }
 
-/* Nothing was asked for, so nothing can be said. */
+/* All metrics NaN: without a request there is no share. The struct is METRIC_COUNT doubles and
+ * nothing else, by the list that declares it. */
 static void finish_unscored(struct episode_metrics *out)
 {
     double *values = (double *)out;
@@ -199,6 +219,8 @@ void episode_metrics_finish(struct episode_metrics *out, const struct episode_ac
 {
     CHECK(m->periods > 0.0);
     double seconds = m->periods * cfg->period_s;
+    /* received NaN means that the plant does not tell it: then the metrics that do not need it are
+     * known. */
     if (!isnan(m->received) && !(m->received > 0.0)) {
         finish_unscored(out);
         return;

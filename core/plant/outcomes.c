@@ -1,5 +1,10 @@
 /* Measured outcomes: sums and quotients of the columns of a state, unknown where one of the columns
- * is. See outcomes.h. */
+ * is. See outcomes.h.
+ *
+ * Unknown is NaN inside this file. Sums, products and quotients of NaN are NaN, so most formulas
+ * need no case of their own. Comparisons with NaN are false and fmin() and fmax() drop it;
+ * therefore each function that compares tests isnan() first, or compares so that "false" leaves the
+ * NaN in place. */
 #include "core/plant/outcomes.h"
 
 #include "core/plant/topology.h"
@@ -13,6 +18,7 @@ const struct outcome_info outcome_info[OUTCOMES] = {OUTCOME_LIST(OUTCOME_INFO_)}
 void outcome_set(struct plant_outcomes *o, enum plant_outcome i, double value)
 {
     const unsigned bit = 1U << i;
+    /* Infinity may come from a division by a count of 0 and is no measurement, either. */
     const bool known = isfinite(value);
     o->value[i] = known ? value : (double)NAN;
     o->known = known ? o->known | bit : o->known & ~bit;
@@ -20,6 +26,7 @@ void outcome_set(struct plant_outcomes *o, enum plant_outcome i, double value)
 
 /* ---- the state, NaN where unknown ---- */
 
+/* A state with its ages (NULL: all known), read in the order of the topology. */
 struct view {
     const float *state, *age;
     const struct topology *topology;
@@ -61,9 +68,12 @@ static double entries_success(const struct view *v)
         errors += of_service(v, v->topology->entries[i], SF_ERRORS);
     }
     const double resolved = succeeded + errors;
+    /* The second condition lets a NaN through to the quotient. */
     return resolved > 0.0 || isnan(resolved) ? succeeded / resolved : 1.0;
 }
 
+/* Unweighted mean over the entry services. Each latency is that of calls at the service, which for
+ * an entry includes the synchronous calls below it. */
 static double entries_latency(const struct view *v)
 {
     double sum = 0.0;
@@ -73,6 +83,7 @@ static double entries_latency(const struct view *v)
     return sum / v->topology->n_entries;
 }
 
+/* The first if it is known, else the second. */
 static double either(double first, double second)
 {
     return isnan(first) ? second : first;
@@ -105,6 +116,8 @@ static double is_available(const struct view *v, int service)
     if (isnan(ready) || isnan(errors) || isnan(succeeded)) {
         return (double)NAN;
     }
+    /* Error ratio errors / (errors + succeeded) < 1/2 in the definition of an available service is
+     * the same as errors < succeeded, and needs no division. No call at all is no error. */
     return errors > 0.0 && errors >= succeeded ? 0.0 : ready;
 }
 
@@ -124,6 +137,8 @@ static void set_availability(struct plant_outcomes *out, const struct view *v)
 
 /* ---- pods and CPU ---- */
 
+/* CPU requests of existing pods, at most what the node has: pods beyond it cannot be scheduled. NaN
+ * passes the comparison. */
 static double requested(const struct view *v)
 {
     const struct topology_cfg *t = v->topology->cfg;
@@ -139,6 +154,9 @@ static double headroom_of(const struct view *v, int service, double target)
 {
     const double requested_m = v->topology->cfg->services[service].cpu_m;
     const double used_m = of_service(v, service, SF_CPU);
+    /* utilisation = used / requested, so target / utilisation = aim / used. The form below needs no
+     * division by a request of 0, which a service without pods has: then 0 > 0 is false, and the
+     * result 1. */
     const double aim_m = target * requested_m * of_service(v, service, SF_DEPLOYED);
     if (isnan(used_m) || isnan(aim_m)) {
         return (double)NAN;
@@ -182,6 +200,8 @@ void plant_outcomes(struct plant_outcomes *out, const struct plant *p, int lid)
 void outcomes_counters(struct plant_truth *out, const struct plant_outcomes *o, double period_s)
 {
     const double *v = o->value;
+    /* Rates become counts of a period. A failed request is one that was resolved without an answer,
+     * and success = answered / resolved; with requests in flight neglected, received = resolved. */
     const double received = v[OUTCOME_RECEIVED] * period_s;
     const double answered = received * v[OUTCOME_SUCCESS];
     *out = (struct plant_truth){

@@ -1,5 +1,5 @@
-/* What all plants and controllers agree on: the table of plant_cfg and its cross-checks; and what
- * is asked of a plant before it does something. */
+/* What all plants and controllers agree on: the table of plant_cfg and its cross-checks; the
+ * refusal of a call that a plant has no capability for; the names of the exact counters. */
 #include "core/plant/plant.h"
 
 #include "core/base/log.h"
@@ -72,6 +72,8 @@ enum err plant_cfg_error(const struct cfg *src_locs, const char *key, const char
     return ERR_CONFIG;
 }
 
+/* The quotient is compared without a tolerance. For numbers without a finite binary form it can
+ * miss a whole number by a rounding error (3.3 / 1.1 < 3), and then a true multiple is refused. */
 static bool is_multiple(double x, double of)
 {
     double n = x / of;
@@ -95,6 +97,8 @@ enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *src_locs
                                "is %g s, but loads are held per second; give whole seconds",
                                cfg->period_s);
     }
+    /* Rates and means are differences of the counters of two scrapes, so a window that is no
+     * multiple of the interval would begin or end between scrapes. */
     TRY(check_multiple(src_locs, "plant.period_s", cfg->period_s, cfg->scrape_s));
     TRY(check_multiple(src_locs, "plant.window_s", cfg->window_s, cfg->scrape_s));
     TRY(check_multiple(src_locs, "plant.hpa_window_s", cfg->hpa_window_s, cfg->scrape_s));
@@ -146,6 +150,8 @@ enum err plant_act(struct plant *p, const int32_t *delta, const struct attack_ac
                   p->ops->kind);
         return ERR_CONFIG;
     }
+    /* A plant without this operation carries the change out in pass(), which gets the same
+     * arguments. */
     return p->ops->act != NULL ? p->ops->act(p, delta, attack, active) : ERR_OK;
 }
 

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+/* NaN becomes 0 here (fmax() drops it): exact counters are never NaN, and measured ones go through
+ * known01(). */
 static double clamp01(double x)
 {
     return fmin(1.0, fmax(0.0, x));
@@ -17,6 +19,8 @@ static double share(double n, double of)
     return of > 0.0 ? clamp01(n / of) : 1.0;
 }
 
+/* Mean latency over its limit, at most 1. Nothing answered: the worst value if requests failed, the
+ * best if there were none. */
 static double latency_ratio(const struct plant_truth *t, double latency_max_ms)
 {
     if (t->answered > 0.0) {
@@ -52,6 +56,9 @@ static double term_of(const struct reward_terms *r, enum reward_term i)
 static void sum_up(struct reward_terms *r, const struct plant_cfg *cfg)
 {
     const unsigned chosen = chosen_terms(cfg);
+    /* `chosen` is a set: the order in which the configuration lists terms changes no bit of the
+     * sum, which runs in the order of enum reward_term. At least one term is chosen, so the weight
+     * is finite. */
     const double weight = 1.0 / __builtin_popcount(chosen);
     r->resilience = 0.0;
     for (int i = 0; i < REWARD_TERMS; i++) {
@@ -59,6 +66,8 @@ static void sum_up(struct reward_terms *r, const struct plant_cfg *cfg)
             r->resilience += weight * term_of(r, (enum reward_term)i);
         }
     }
+    /* With weight 0 the cost is not multiplied: an unknown cost (NaN) must not make the reward
+     * unknown. */
     r->reward = r->resilience - (cfg->cost_weight > 0.0 ? cfg->cost_weight * r->cost : 0.0);
 }
 
@@ -92,6 +101,7 @@ static double known01(double x)
 static double measured_pods(const double *v)
 {
     const double pods = v[OUTCOME_PODS], failed = v[OUTCOME_PODS_FAILED];
+    /* pods = 0 is known and means that nothing answers. The second condition lets NaN through. */
     return pods > 0.0 || isnan(pods) ? 1.0 - known01(failed / pods) : 0.0;
 }
 
@@ -135,6 +145,8 @@ void reward_of_plant(struct reward_terms *out, struct plant_truth *counters, con
         plant_outcomes(&measured, p, lid);
         reward_of_outcomes(out, &measured, p->cfg, node_cpu_m);
     }
+    /* A plant with exact counters reports them even if its reward is measured. Without them the
+     * reward was measured, too, so `measured` has been filled above. */
     if (truth != NULL) {
         *counters = *truth;
     } else {
@@ -156,7 +168,8 @@ const char *reward_unknown(const struct reward_terms *r, const struct plant_cfg 
     return cfg->cost_weight > 0.0 && isnan(r->cost) ? "cost" : NULL;
 }
 
-/* The first outcome of a term that is not known; OUTCOMES: none. */
+/* The first outcome of a term that is not known; OUTCOMES: none. needs[term] & ~known are the
+ * missing ones, as a set of bits; the loop finds the lowest. */
 static int missing_outcome(enum reward_term term, unsigned known)
 {
     static const unsigned needs[REWARD_TERMS] = {[REWARD_SUCCESS] = 1U << OUTCOME_SUCCESS,
@@ -183,6 +196,8 @@ enum err reward_check(const struct plant_cfg *cfg, bool exact, unsigned known, c
                                        "measured (--set plant.reward_from=measured)",
                                        who);
     }
+    /* A sum with one NaN is NaN, so one missing outcome would make every reward NaN. That is
+     * refused before the training starts, with the first term that needs it. */
     const unsigned chosen = chosen_terms(cfg);
     for (int i = 0; i < REWARD_TERMS; i++) {
         const int missing = missing_outcome((enum reward_term)i, known);

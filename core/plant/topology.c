@@ -141,6 +141,7 @@ static bool is_label(const char *name)
 {
     size_t len = strlen(name);
     size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    /* A label of RFC 1123, which is what Kubernetes takes as the name of a service. */
     return len >= 1 && len <= NAME_MAX_BYTES && good == len && name[0] != '-' &&
            name[len - 1] != '-';
 }
@@ -161,6 +162,7 @@ static enum err check_name(const struct build *b, int s)
                                "'%s' means several services in scenarios; choose another name",
                                name);
     }
+    /* find() returns the first service of that name, so the later one of two is reported. */
     int first = find(b->cfg, name);
     if (first != s) {
         return plant_cfg_error(b->src_locs, key,
@@ -275,6 +277,8 @@ static enum err link_callees(struct build *b)
 {
     int at = 0;
     for (int s = 0; s < b->n; s++) {
+        /* Callees of s occupy [callee_begin[s], callee_begin[s + 1]), the synchronous ones first:
+         * n_calls() counts in that order. */
         b->callee_begin[s] = at;
         b->sync_end[s] = at + b->cfg->services[s].n_calls;
         for (int call = 0; call < n_calls(&b->cfg->services[s]); call++) {
@@ -289,6 +293,8 @@ static enum err link_callees(struct build *b)
 /* The same edges by callee; callers of one service in the order of their index. */
 static void link_callers(struct build *b)
 {
+    /* The number of edges is at most 64 x 64, and a topology is built once: a pass over all edges
+     * for each callee is fast enough, and leaves callers in ascending order without a sort. */
     int at = 0;
     for (int s = 0; s < b->n; s++) {
         b->caller_begin[s] = at;
@@ -336,6 +342,11 @@ static int sort_services(struct build *b)
     for (int s = 0; s < b->n; s++) {
         b->n_unplaced_callers[s] = b->caller_begin[s + 1] - b->caller_begin[s];
     }
+    /* Invariant: n_unplaced_callers[s] counts the calls to s from services that are not placed yet,
+     * or is -1 if s is placed. Each round places one service, so there are n rounds at most. If
+     * none has count 0, each service left has a caller that is left, too. Following callers among
+     * finitely many services must repeat one, so there is a cycle; conversely no service on a cycle
+     * can ever reach count 0. */
     int n_placed = 0;
     for (int s = next_ready(b); s >= 0; s = next_ready(b)) {
         b->order[n_placed++] = s;
@@ -347,6 +358,7 @@ static int sort_services(struct build *b)
     return n_placed;
 }
 
+/* The first caller of s that is not placed; a service that is left has one. */
 static int unplaced_caller(const struct build *b, int s)
 {
     for (int i = b->caller_begin[s]; i < b->caller_begin[s + 1]; i++) {
@@ -357,8 +369,9 @@ static int unplaced_caller(const struct build *b, int s)
     return -1;
 }
 
-/* The smallest service on a cycle. Each unplaced service has an unplaced caller, so n steps upwards
- * from any of them end on a cycle. */
+/* The smallest service on a cycle. "First unplaced caller" maps unplaced services to unplaced
+ * services. Iterated n times on a set of at most n, it has left the part that leads into the cycle,
+ * so s is on the cycle; one more round visits exactly its members. */
 static int find_cycle(const struct build *b)
 {
     int s = 0;
@@ -377,6 +390,9 @@ static int find_cycle(const struct build *b)
 
 static enum err report_cycle(struct build *b)
 {
+    /* up[0] = first, and up[i + 1] calls up[i]; up[n - 1] is called by `first`. So the calls run
+     * through `up` backwards, from first over up[n - 1] down to up[0] = first. A service that calls
+     * itself has n = 1. At most n services are on the cycle, so `up` has room. */
     int first = find_cycle(b);
     int *up = b->order; /* of no other use now */
     int n = 0;
@@ -411,6 +427,9 @@ static double calls_through(const struct build *b, int s, int i)
     return c->fan_out == FAN_SPLIT && i < b->sync_end[s] ? 1.0 / c->n_calls : 1.0;
 }
 
+/* visits[s] = (1 / n_entries if s is an entry) + sum over callers c of visits[c] x calls per call.
+ * Callers stand before s in the order, so visits[s] is final when its callees are visited. The sums
+ * run in that order, which is unique. `visits` begins at 0, as the arena gives it. */
 static void count_visits(struct build *b)
 {
     for (int i = 0; i < b->n_entries; i++) {
@@ -448,6 +467,9 @@ static enum err make_work(struct build *b, struct arena *arena)
     return ERR_OK;
 }
 
+/* Sets what one call needs and what one pod can do. At the entry rate r service s gets r visits[s]
+ * calls a second, so it bears r = max_replicas pod_rps / visits at most. Returns the least of these
+ * over all services. visits > 0: check_reached() has looked. */
 static double rate_pods(struct build *b)
 {
     double critical_rps = HUGE_VAL;
@@ -469,6 +491,8 @@ static enum err allocate(struct build *b, struct arena *arena)
     for (int s = 0; s < b->n; s++) {
         n_edges += (size_t)n_calls(&b->cfg->services[s]);
     }
+    /* One block, cut below: four arrays of n (entries, order, unplaced callers, ends), two of n + 1
+     * (beginnings), two of n_edges. */
     int *ints = ARENA_NEW(arena, 6 * n + 2 + 2 * n_edges, int);
     double *doubles = ARENA_NEW(arena, 3 * n, double);
     b->work = ARENA_NEW(arena, n, struct work_law);
@@ -492,6 +516,8 @@ enum err topology_init(struct topology *t, struct arena *arena, const struct top
 {
     struct build b = {.cfg = cfg, .src_locs = src_locs, .n = cfg->n_services};
     TRY(allocate(&b, arena));
+    /* The order matters: names must be unique before calls are resolved, and the sort needs the
+     * callers. t is written last, so it is unchanged after an error. */
     TRY(check_services(&b));
     TRY(link_callees(&b));
     link_callers(&b);

@@ -62,6 +62,8 @@ int topology_shape_find(const char *name)
 static uint32_t draw_below(const struct plan *p, int service, enum draw_of what, int n)
 {
     struct rng_key key = rng_key(p->gen->seed, RNG_TOPOLOGY, RNG_TRAIN);
+    /* Only one word of a block is used. In return a draw depends on no other draw: a new purpose at
+     * the end of enum draw_of leaves all topologies as they are. */
     struct rng_block b =
         rng_philox(key, (uint32_t)what, (uint32_t)service, (uint32_t)p->gen->shape, (uint32_t)p->n);
     return rng_below(b.v[0], (uint32_t)n);
@@ -99,6 +101,8 @@ static void make_diamond(struct plan *p)
 static void make_tree(struct plan *p)
 {
     for (int s = 1; s < p->n; s++) {
+        /* s services exist and s - 1 calls lead to them. Were all of them full, there would be 3 s
+         * calls, so one at least is free and n_free >= 1. */
         int free_callers[N_MAX], n_free = 0;
         for (int i = 0; i < s; i++) {
             if (p->services[i].n_calls < 3) {
@@ -109,7 +113,8 @@ static void make_tree(struct plan *p)
     }
 }
 
-/* Where layer k of a mesh begins. */
+/* Where layer k of a mesh begins, 0 <= k <= 4; layer 4 would begin at n. With n >= 4 at least three
+ * services are no entries, so no layer is empty and each has a layer above it to be called from. */
 static int layer_begin(const struct plan *p, int k)
 {
     int n_entries = (p->n + 7) / 8;
@@ -122,6 +127,9 @@ static void make_mesh(struct plan *p)
         int above = layer_begin(p, k - 1), begin = layer_begin(p, k), end = layer_begin(p, k + 1);
         int n_above = begin - above;
         for (int s = begin; s < end; s++) {
+            /* `other` is drawn from twice as many numbers as there are services above: half of the
+             * services have a second candidate, which is dropped if it is the first one again. By
+             * induction over the layers every service can be reached from an entry. */
             int first = (int)draw_below(p, s, DRAW_CALLER, n_above);
             int other = (int)draw_below(p, s, DRAW_SECOND, 2 * n_above);
             bool told = (s - layer_begin(p, 1)) % 5 == 4;
@@ -151,6 +159,7 @@ static void vary(struct plan *p)
     }
 }
 
+/* The graph alone: sizes come later, and only a mesh varies in fan-out and work. */
 static void make_graph(struct plan *p)
 {
     switch (p->gen->shape) {
@@ -192,6 +201,7 @@ static void plan_init(struct plan *p, const struct topology_gen *gen)
             .cv = 1,
         };
     }
+    /* A node without limits, so that topology_init() accepts the graph before it has sizes. */
     p->cfg = (struct topology_cfg){
         .services = p->services,
         .n_services = p->n,
@@ -204,7 +214,8 @@ static void plan_init(struct plan *p, const struct topology_gen *gen)
     };
 }
 
-/* To two digits, so that a reader can compare: within 5 %. */
+/* To two digits, so that a reader can compare. x > 0, so both loops end; then x / unit lies in
+ * [9.95, 99.5), is rounded by at most 0.5, and the error is within 0.5 / 9.95 = 5 %. */
 static double two_digits(double x)
 {
     double unit = 1.0;
@@ -230,6 +241,8 @@ static void size_services(struct plan *p, const double *visits)
         int pods = 3 + (int)draw_below(p, s, DRAW_PODS, 3);
         c->initial_replicas = pods;
         c->max_replicas = 2 * pods + (int)draw_below(p, s, DRAW_ROOM, pods + 1);
+        /* Service s gets rate x visits calls a second. With this capacity `pods` pods are used to
+         * one half, before the rounding. */
         c->capacity_rps = two_digits(p->gen->rate_rps * visits[s] / (0.5 * pods));
         cpu_m += c->max_replicas * c->cpu_m;
         ram_mib += c->max_replicas * c->ram_mib;
@@ -331,6 +344,9 @@ static enum err generate(struct buf *out, struct arena *arena, const struct topo
     TRY(arena_error(arena));
     plan_init(p, gen);
     make_graph(p);
+    /* The visits of a graph do not depend on sizes, so those of the bare graph are those of the
+     * finished one. The second call checks the sizes and computes the rates that the text
+     * quotes. */
     TRY(topology_init(&t, arena, &p->cfg, NULL));
     size_services(p, t.visits);
     TRY(topology_init(&t, arena, &p->cfg, NULL));

@@ -25,6 +25,8 @@ static double trapezoid(double t_s, double top_s, double ramp_s)
     if (t_s < 0.0 || t_s >= end_s) {
         return 0.0;
     }
+    /* edge_s is the distance to the nearer end. With ramp_s = 0 it is never below the ramp, so
+     * nothing is divided by 0. */
     double edge_s = fmin(t_s, end_s - t_s);
     return edge_s < ramp_s ? edge_s / ramp_s : 1.0;
 }
@@ -37,6 +39,9 @@ static double event_share(const struct event *e, double t_s)
         return 0.0;
     }
     if (e->kind == EVENT_YOYO) {
+        /* Pulse k begins at k every_s. It takes place if its top ends within the duration; then its
+         * fall ends at duration + ramp at the latest, where the event ends. Pulses do not overlap:
+         * the ramp is at most off_s (scenario_check.c). */
         double every_s = e->on_s + e->off_s;
         double began_s = floor((t_s - e->start_s) / every_s) * every_s;
         bool whole = began_s + e->on_s <= e->duration_s;
@@ -50,10 +55,14 @@ double event_at(const struct event *e, double t_s)
 {
     double neutral = event_kind_info[e->kind].neutral;
     double share = event_share(e, t_s);
+    /* What ramps in a cost event is the rate of its requests. Each request needs the whole
+     * magnitude. */
     share = e->kind == EVENT_COST && share > 0.0 ? 1.0 : share;
     return neutral + (e->magnitude - neutral) * share;
 }
 
+/* The magnitude of a flood is the peak of the total rate in multiples of the mean, the legitimate
+ * load being 1 of it, so the attacker adds magnitude - 1. */
 double event_requests(const struct event *e, double t_s)
 {
     switch (e->kind) {
@@ -69,6 +78,8 @@ double event_requests(const struct event *e, double t_s)
 
 /* ---- all events ---- */
 
+/* Of that kind, aimed at that service, and not over at t. A caller that means no service passes
+ * SCENARIO_ALL; kinds without a target have SCENARIO_ALL in the event. */
 static bool is_active(const struct event *e, enum event_kind kind, int service, double t_s)
 {
     return e->kind == kind && (e->service == SCENARIO_ALL || e->service == service) &&
@@ -113,6 +124,8 @@ double schedule_crash_rate(const struct schedule *s, int service, double t_s)
 
 double schedule_crash_share(const struct schedule *s, int service, double after_s, double until_s)
 {
+    /* Each event takes its share of the pods that the others leave. The interval is half open, so a
+     * plant that asks for consecutive intervals counts each event once. */
     double survive = 1.0;
     for (int i = 0; i < s->n_events; i++) {
         const struct event *e = &s->events[i];
@@ -126,6 +139,8 @@ double schedule_crash_share(const struct schedule *s, int service, double after_
 
 double schedule_loris(const struct schedule *s, double t_s, double *hold_s)
 {
+    /* Connections of several events are one stream; a random one of it holds its slot for the mean
+     * of the events' hold times, weighted by their rates. */
     double rate = 0.0, held = 0.0;
     for (int i = 0; i < s->n_events; i++) {
         const struct event *e = &s->events[i];

@@ -1,4 +1,8 @@
-/* Rows -> seconds: gaps are cut out, the rest is scaled and numbered through. See recording.h. */
+/* Rows -> seconds: gaps are cut out, the rest is scaled and numbered through. See recording.h.
+ *
+ * In order: the rows of the file are measured and judged; rows of empty stretches are dropped;
+ * cut() turns rows into samples that begin at whole seconds; scale() gives them their rates. cut()
+ * and scale() ask the same function held_s(), so both see the same samples. */
 #include "core/scenario/recording.h"
 
 #include "core/base/log.h"
@@ -142,6 +146,8 @@ static enum err judge_rates(const struct account *a, const struct recording_row 
 static size_t zeros_from(double *span_s, const struct recording_row *rows, size_t n, size_t i,
                          double gap_s)
 {
+    /* Zeros belong to one stretch while no gap lies between them. The last zero holds up to the row
+     * behind it, or for one second if a gap or nothing follows. */
     size_t end = i + 1;
     while (end < n && !(rows[end].rate > 0.0) && rows[end].at_s - rows[end - 1].at_s <= gap_s) {
         end++;
@@ -159,12 +165,16 @@ static size_t drop_empty(struct account *a, struct recording_row *rows, size_t n
     if (!(a->max > 0.0)) {
         return n;
     }
+    /* Invariant: rows[0 .. kept) are the rows kept of rows[0 .. i), and kept <= i, so the copy
+     * forward never overwrites a row that is still to be read. Each round moves on: end > i. */
     for (size_t i = 0, end; i < n; i = end) {
         double span_s = 0.0;
         end = rows[i].rate > 0.0 ? i + 1 : zeros_from(&span_s, rows, n, i, gap_s);
         if (span_s >= PLAUSIBLE_EMPTY_S) {
             a->empty_line = a->n_empty++ == 0 ? rows[i].line : a->empty_line;
             a->empty_s += span_s;
+            /* The row before holds up to the zeros. Without the mark it would hold up to the row
+             * behind them, or, if that is too far away, for one second only. */
             if (kept > 0 && rows[i].at_s - rows[kept - 1].at_s <= gap_s) {
                 rows[kept - 1].ends_s = rows[i].at_s;
             }
@@ -193,6 +203,8 @@ static int held_s(bool *gap, const struct recording_row *rows, size_t n, size_t 
         *gap = true;
         return held > 1 ? held : 1;
     }
+    /* Without a gap the seconds of a piece add up to a difference of whole seconds: consecutive
+     * rows share an end, so nothing is lost or counted twice however uneven the spacing is. */
     *gap = i + 1 < n && rows[i + 1].at_s - rows[i].at_s > gap_s;
     if (i + 1 == n || *gap) {
         return 1;
@@ -200,7 +212,9 @@ static int held_s(bool *gap, const struct recording_row *rows, size_t n, size_t 
     return (int)(second_of(rows, i + 1) - second_of(rows, i));
 }
 
-/* Rows that are overtaken within their second leave no sample. */
+/* Rows that are overtaken within their second leave no sample. The last row of a piece holds for
+ * one second at least, so no piece is empty and samples begin at strictly ascending seconds. There
+ * are at most n samples and n pieces, as make() allocates. */
 static void cut(struct maker *m, const struct recording_row *rows, size_t n, double gap_s)
 {
     bool begins = true;
@@ -223,6 +237,9 @@ static void cut(struct maker *m, const struct recording_row *rows, size_t n, dou
 static void scale(struct maker *m, const struct recording_row *rows, size_t n, double gap_s,
                   double mean_rps)
 {
+    /* mean over seconds of rate x factor = sum / n_seconds x factor = mean_rps. Each sample lasts
+     * one second at least, so a scaled rate is at most mean_rps x n_seconds, which is a finite
+     * float. */
     double factor = mean_rps * (double)m->n_seconds / m->sum;
     int k = 0;
     for (size_t i = 0; i < n; i++) {
@@ -318,6 +335,8 @@ enum err recording_read(struct recording *r, struct arena *arena,
 /* The sample that covers second `at`: the last that begins at or before it. */
 static int sample_at(const struct recording *r, int at)
 {
+    /* Invariant: samples[lo].from <= at, and hi is the end or samples[hi].from > at. It holds at
+     * the start, because the first sample begins at 0. hi - lo shrinks in every round. */
     int lo = 0, hi = r->n_samples;
     while (hi - lo > 1) {
         int middle = lo + (hi - lo) / 2;
@@ -332,6 +351,8 @@ static int sample_at(const struct recording *r, int at)
 
 void recording_play(float *rps, const struct recording *r, int at, int begin, int len, int n)
 {
+    /* Invariant: sample i covers second `at`. Samples begin at different seconds, so one step in
+     * time passes one beginning at most. */
     int i = sample_at(r, at);
     for (int t = 0; t < n; t++) {
         rps[t] = r->samples[i].rps;

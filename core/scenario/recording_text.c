@@ -96,6 +96,7 @@ static enum err find_columns(struct reader *r)
     }
     TRY(find_column(&r->times.column, r, "time", "time_column", f->time_column,
                     tabular_time_names));
+    /* Of two columns the one that is not the time is the rate, whatever its name. */
     if (r->table.n_columns == 2 && (f->rate_column == NULL || f->rate_column[0] == '\0')) {
         r->rate_at = 1 - r->times.column;
         return ERR_OK;
@@ -120,6 +121,8 @@ static enum err read_time(double *at, struct reader *r)
                       "is not after the time of the row before; sort the rows and keep "
                       "one series");
     }
+    /* Times are compared as they stand in the file. Every unit grows with its numbers, so the order
+     * in seconds is the same, and a message can quote the cell. */
     r->last = *at;
     r->has_last = true;
     return ERR_OK;
@@ -141,6 +144,7 @@ static enum err keep(struct reader *r, double at_s, const char *cell)
 
 static enum err read_row(struct reader *r)
 {
+    /* Without a column of times row i is second i. */
     double at_s = (double)(r->out->rows.len / sizeof(struct recording_row)), ignored;
     if (r->times.column >= 0) {
         TRY(read_time(&at_s, r));

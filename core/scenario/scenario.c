@@ -75,5 +75,3 @@ enum err scenario_init(struct scenario *s, struct arena *arena, const struct sce
     *s = (struct scenario){cfg, workload, topology, targets};
     return ERR_OK;
 }
-
-/* Generator i starts its k-th event no sooner than after k shortest events and quiet times. */

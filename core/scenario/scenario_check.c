@@ -71,6 +71,8 @@ static enum err check_ramp(const struct scenario_src_loc *p, const char *member,
                            p->event->ramp_s.hi, member, shortest_s, what);
 }
 
+/* Of a yoyo: pulses must be trapezoids that do not overlap, and the first one must fit into the
+ * event. */
 static enum err check_pulses(const struct scenario_src_loc *p)
 {
     const struct event_cfg *e = p->event;
@@ -155,6 +157,8 @@ static enum err refuse_target(const struct scenario_src_loc *p, const char *memb
                            kind->name, member, HIT_NAMES[kind->hits]);
 }
 
+/* Does any call of the topology fit the target? A negative index stands for every service. So a
+ * draw among the fitting calls (schedule.c) always has one to choose from. */
 static bool link_exists(const struct scenario_target *t, const struct topology *topology)
 {
     for (int s = 0; s < topology->n_services; s++) {
@@ -202,6 +206,8 @@ static enum err resolve_leader(int *out, const struct scenario_src_loc *p)
         return ERR_OK;
     }
     int64_t number;
+    /* Only generators before this one are searched. So leaders stand before their followers, chains
+     * of followers have no cycle, and one pass in the order of the list draws all of them. */
     const bool indexed = number_whole(&number, wanted, 0, p->index - 1);
     for (int i = 0; i < p->index; i++) {
         if (strcmp(p->scenario->events[i].name, wanted) == 0 || (indexed && number == i)) {

@@ -45,6 +45,9 @@ struct event_draw {
 
 static struct event_draw event_draws(const struct episode_id *id, int g, uint32_t number)
 {
+    /* Generators g < 16 use the coordinates 2g and 2g + 1, below DRAWS_MORE, and DRAWS_MORE + g.
+     * No two of them meet, so an event is independent of all others and of how many were drawn
+     * before. */
     struct rng_key key = rng_key(id->seed, RNG_SCENARIO, id->split);
     uint32_t a = 2 * (uint32_t)g;
     return (struct event_draw){
@@ -59,7 +62,9 @@ static bool link_fits(const struct scenario_target *t, int caller, int callee)
     return (t->service < 0 || t->service == caller) && (t->callee < 0 || t->callee == callee);
 }
 
-/* One of the links that fit the target; what the target says is kept. */
+/* One of the links that fit the target, each as likely: the first pass counts them (at least one,
+ * see scenario_check.c), the second takes the one with the drawn number. What the target says is
+ * kept. */
 static void draw_link(struct event *e, const struct scenario_target *t, const struct topology *top,
                       uint32_t word)
 {
@@ -153,6 +158,10 @@ static int earliest(const struct event *next, int n)
 static void draw_leaders(struct schedule *s, const struct scenario *scenario,
                          const struct episode_id *id)
 {
+    /* Merge of sorted streams: events of one generator follow each other in time, so the earliest
+     * of the heads is the earliest of all that are left. The list comes out sorted by start. The
+     * loop ends, because an event and its quiet time last at least a second each (scenario.c),
+     * except that the first quiet time may be 0. */
     struct event next[SCENARIO_EVENTS_MAX]; /* of each generator */
     int n = 0;
     CHECK(scenario->cfg->n_events <= SCENARIO_EVENTS_MAX);
@@ -177,6 +186,8 @@ static void draw_leaders(struct schedule *s, const struct scenario *scenario,
 /* Behind all that do not start later; a full list loses its last. */
 static void insert(struct schedule *s, const struct event *e)
 {
+    /* Insertion into the sorted list: later events move one place up. schedule_check_length() keeps
+     * scenarios from filling it. */
     int i = s->n_events < SCHEDULE_EVENTS_MAX ? s->n_events++ : SCHEDULE_EVENTS_MAX - 1;
     for (; i > 0 && s->events[i - 1].start_s > e->start_s; i--) {
         s->events[i] = s->events[i - 1];
@@ -188,6 +199,9 @@ static void draw_followers(struct schedule *s, const struct scenario *scenario,
                            const struct episode_id *id, int g)
 {
     const struct event_cfg *cfg = &scenario->cfg->events[g];
+    /* Collected first and inserted afterwards, because an insertion moves the leaders that are
+     * walked over. Event k of a follower has the number k of its leader's event and draws by it.
+     * Whether another event is followed does not change what this one is. */
     struct event found[SCHEDULE_EVENTS_MAX];
     int n = 0;
     for (int i = 0; i < s->n_events; i++) {
@@ -233,6 +247,8 @@ static void draw_attacks(struct schedule *s)
             add_attack(s, &s->events[i]);
         }
     }
+    /* From a sum of rate x excess to the mean excess of a request. attack_rps is above 0 there:
+     * each term of the sum has added its rate, and the magnitude of a cost is at least 1. */
     for (int t = 0; t < s->n_seconds; t++) {
         if (s->attack_excess[t] > 0.0f) {
             s->attack_excess[t] /= s->attack_rps[t];
@@ -243,6 +259,10 @@ static void draw_attacks(struct schedule *s)
 enum err schedule_check_length(const struct scenario *s, int n_seconds, const char *key,
                                const struct cfg *src_locs)
 {
+    /* An upper bound. Before event k (from 0) of a generator there are k events and k full quiet
+     * times; only the quiet time before event 0 is cut, possibly to 0. So k
+     * (quiet + shortest) < n_seconds for every event that starts in the episode. A follower has at
+     * most as many events as its leader, which stands before it in the list. */
     double n_of[SCENARIO_EVENTS_MAX], n_events = 0.0;
     for (int i = 0; i < s->cfg->n_events; i++) {
         const struct event_cfg *e = &s->cfg->events[i];
@@ -288,6 +308,7 @@ double schedule_load(const struct schedule *s, double *legit_share, int period, 
     double legit = 0.0, all = 0.0;
     int n = 0;
     for (int u = (int)(period * period_s); u < (period + 1) * period_s; u++, n++) {
+        /* Behind the end the last second goes on. */
         const int second = u < s->n_seconds ? u : s->n_seconds - 1;
         legit += (double)s->legit_rps[second];
         all += (double)s->legit_rps[second] + (double)s->attack_rps[second];

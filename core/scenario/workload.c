@@ -103,6 +103,7 @@ struct span {
 
 static struct span span_of(int n_recorded, enum rng_split split)
 {
+    /* The three spans meet and do not overlap, so no split sees a second of another one. */
     int dev = (int)(TRAIN_SHARE * n_recorded);
     int test = (int)((TRAIN_SHARE + DEV_SHARE) * n_recorded);
     int begin = split == RNG_TRAIN ? 0 : split == RNG_DEV ? dev : test;
@@ -172,6 +173,9 @@ static void replay(float *rps, const struct workload *w, const struct episode_id
         at = s.len > at.len ? s : at;
     }
     uint32_t word = draw(id, key, DRAW_OFFSET, 0).v[0];
+    /* One number among all starts, counted through the pieces in order; the loop below subtracts
+     * the starts of each piece until the number falls into one. If there is no start, `at` is the
+     * longest piece, and the number is a second of it. */
     int start = (int)rng_below(word, (uint32_t)(n_starts > 0 ? n_starts : at.len));
     for (int i = 0; n_starts > 0 && i < r->n_pieces; i++) {
         at = piece_in(r, i, split);
@@ -206,6 +210,10 @@ static void draw_bursts(float *share, const struct workload_cfg *cfg, const stru
     if (cfg->burst_per_h == 0.0) {
         return;
     }
+    /* Exponential gaps are memoryless, so a Poisson process may be begun anywhere. A burst lasts at
+     * most BURST_LONGEST x burst_s and then falls for BURST_EDGE of that: one that starts before
+     * start_s is over at 0. The loop ends with probability 1, after about
+     * burst_per_h x length / 3600 steps. */
     double mean_gap_s = 3600.0 / cfg->burst_per_h;
     double start_s = -BURST_LONGEST * cfg->burst_s * (1.0 + BURST_EDGE);
     for (uint32_t i = 0;; i++) {
@@ -223,6 +231,8 @@ static void draw_bursts(float *share, const struct workload_cfg *cfg, const stru
 /* Days since the start of the week, in units of 2^-32, over 7. */
 static uint32_t week_turn(uint64_t weekday, uint32_t day_turn, int t)
 {
+    /* Adding a week adds 7 x 2^32 to `days` and 2^32 to the quotient, which the conversion to 32
+     * bits drops: the turn repeats exactly every week. */
     uint64_t days = (weekday << 32) + day_turn + ((uint64_t)t << 32) / DAY_S;
     return (uint32_t)(days / WEEK_DAYS);
 }
@@ -231,6 +241,9 @@ static uint32_t week_turn(uint64_t weekday, uint32_t day_turn, int t)
 static void model_load(float *rps, const struct workload_cfg *cfg, const struct episode_id *id,
                        struct rng_key key, double mean, int n_seconds)
 {
+    /* x' = keep x + kick z with keep = exp(-1 / noise_s) and kick^2 = 1 - keep^2 keeps the variance
+     * 1: keep^2 + kick^2 = 1. x starts from its stationary law, so every second has it. The
+     * covariance over t seconds is keep^t = exp(-t / noise_s). */
     double s2 = fm_log(1.0 + cfg->noise * cfg->noise);
     double s = sqrt(s2);
     double keep = fm_exp(-1.0 / cfg->noise_s);
