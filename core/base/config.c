@@ -49,6 +49,8 @@ static struct cfg_origin *new_origin(struct cfg_loading *l, const char *label, c
 static enum err read_all(struct buf *b, int fd)
 {
     unsigned char block[16 * 1024];
+    /* Ends with more than CFG_FILE_MAX bytes at most one block later, so an endless file (a device)
+     * is not read into memory; the caller sees the length and refuses. */
     while (b->len <= CFG_FILE_MAX) {
         ssize_t n = read(fd, block, sizeof block);
         if (n < 0 && errno == EINTR) {
@@ -80,7 +82,9 @@ static void report_unreadable(struct cfg_loading *l, const char *path, struct cf
     }
 }
 
-/* Whether `file` is being read already, further out; reports the chain. */
+/* Whether `file` is being read already, further out; reports the chain. Compared by device and
+ * inode: names may differ. With this check the depth of includes is bounded by the number of
+ * files. */
 static bool is_cycle(struct cfg_loading *l, const struct open_file *file, struct cfg_mark from)
 {
     struct cfg_text chain = {.len = 0};
@@ -157,6 +161,9 @@ static enum err apply_include(struct cfg_loading *l, const struct cfg_origin *or
         return ERR_OK;
     }
     const char *path = node->text;
+    /* Paths are relative to the file that includes. Where nothing is there, the file that was
+     * installed with the program serves; the message about a missing file names the first of the
+     * two. */
     if (*path != '/' && *origin->dir != '\0') {
         path = arena_printf(&l->scratch, "%s%s", origin->dir, path);
         TRY(arena_error(&l->scratch));
@@ -214,6 +221,8 @@ static enum err apply_text(struct cfg_loading *l, const struct open_file *file, 
     if (origin == NULL) {
         return ERR_MEMORY;
     }
+    /* The first text is where a key that is missing everywhere is reported: the user will look
+     * there. */
     if (l->start.origin == NULL) {
         l->start = (struct cfg_mark){.origin = origin};
     }
@@ -226,6 +235,8 @@ static enum err apply_text(struct cfg_loading *l, const struct open_file *file, 
         return e;
     }
     if (root->kind == CFG_NODE_MAP) {
+        /* Included files first, whatever their place in the map: the file that includes has the
+         * last word. */
         TRY(apply_includes(l, origin, file, root));
     }
     l->origin = origin;
@@ -249,6 +260,8 @@ static enum err apply_set(struct cfg_loading *l, const char *set)
         return ERR_MEMORY;
     }
     origin->is_set = true;
+    /* The first '=' separates, so the value may contain others. The value is YAML like that of a
+     * file: --set seeds=[1,2,3] gives a list. */
     char *equals = strchr(key, '=');
     if (equals == NULL || equals == key) {
         cfg_report(&l->c->n_errors, (struct cfg_mark){.origin = origin}, "",
@@ -296,6 +309,9 @@ static enum err apply_all(struct cfg_loading *l, const struct cfg_source *source
     TRY(arena_error(&l->scratch));
     l->root = (struct cfg_slot){
         .type = CFG_TYPE_TABLE, .table = l->c->root, .at = values, .src_loc = src_loc};
+    /* Later sources overwrite earlier ones: defaults, files in order, --set in order. Missing keys
+     * are asked for at the end, when every source had its turn, and not at all if one could not be
+     * read. */
     TRY(cfg_read_defaults(l, &l->root));
     for (int i = 0; i < n_sources && !cfg_gave_up(l); i++) {
         TRY(apply_source(l, &sources[i]));
@@ -318,6 +334,8 @@ enum err cfg_load_sources(struct cfg *c, const struct cfg_source *sources, int n
                           const char *const *sets, int n_sets, void *out)
 {
     struct cfg_loading l = {.c = c};
+    /* The struct is filled in scratch memory and copied on success, so *out is unchanged after an
+     * error. The arena of `c`, to which strings and locations went, is rewound. */
     struct arena_mark before = arena_mark(c->arena);
     arena_init(&l.scratch);
     c->n_errors = 0;

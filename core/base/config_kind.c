@@ -39,6 +39,7 @@ static enum err choose(struct cfg_loading *l, const struct cfg_slot *one, int k)
     const struct cfg_kind *kind = one->field->kinds[k];
     const struct cfg_one chosen = {.kind = kind, .params = arena_alloc(l->c->arena, 1, kind->size)};
     TRY(arena_error(l->c->arena));
+    /* Locations of the kind that was chosen before are forgotten with its parameters. */
     for (int i = 0; i < one->src_loc->n_children; i++) {
         one->src_loc->children[i] = (struct cfg_src_loc){.mark = {.origin = NULL}};
     }
@@ -69,6 +70,8 @@ enum err cfg_kind_read(struct cfg_loading *l, const struct cfg_slot *one, int k,
                        const struct cfg_node *node, struct cfg_mark mark)
 {
     const struct cfg_kind *kind = one->field->kinds[k], *before = chosen_kind(one);
+    /* The same origin gave a kind already: twice in one map. Another origin is a later source,
+     * which may choose anew. Defaults have no origin. */
     if (l->origin != NULL && one->src_loc->mark.origin == l->origin) {
         if (before == kind) {
             cfg_report(&l->c->n_errors, mark, l->key.s,
@@ -96,6 +99,7 @@ enum err cfg_kind_read(struct cfg_loading *l, const struct cfg_slot *one, int k,
 enum err cfg_kind_read_word(struct cfg_loading *l, const struct cfg_slot *one,
                             const struct cfg_node *word)
 {
+    /* A word stands for an empty map of that kind: all parameters at their defaults. */
     const struct cfg_node defaults = {.kind = CFG_NODE_MAP, .mark = word->mark};
     const int k = word->quoted ? -1 : cfg_find_kind(one->field->kinds, word->text);
     struct nearest near = nearest_to(word->text);

@@ -96,6 +96,8 @@ static const struct cfg_kind *kind_inside(const struct cfg_kind *kind, const str
 {
     const struct cfg_field *one = kinds_inside(f);
     const struct cfg_node *entry = one != NULL ? find_entry(map, f->name) : NULL;
+    /* The default counts only if the map names no kind under any row: otherwise keys of the flat
+     * map would also be tried on a kind that nobody chose. */
     bool named = false;
     for (const struct cfg_field *row = kind->table; row->name != NULL; row++) {
         named = named || (kinds_inside(row) != NULL && find_entry(map, row->name) != NULL);
@@ -120,8 +122,8 @@ static const char *replacement(const struct cfg_kind *kind, const struct cfg_nod
     return NULL;
 }
 
-/* The row that a flat entry becomes in a map of this kind; NULL: none. A word that names no kind is
- * dropped where there need not be one: there it said so. */
+/* The row that a flat entry becomes in a map of this kind; NULL: none. The old name of a row that
+ * was renamed leads to the row of today. */
 static const struct cfg_field *row_of(const struct cfg_kind *kind, const struct cfg_node *n)
 {
     int row = cfg_find_row(kind->table, n->key);
@@ -131,13 +133,16 @@ static const struct cfg_field *row_of(const struct cfg_kind *kind, const struct 
     return row >= 0 ? &kind->table[row] : NULL;
 }
 
+/* The row holds a kind of its own, and the entry's word names none of those kinds. */
 static bool is_wrong_word(const struct cfg_field *f, const struct cfg_node *n)
 {
     const struct cfg_field *one = kinds_inside(f);
     return one != NULL && n->kind == CFG_NODE_SCALAR && cfg_find_kind(one->kinds, n->text) < 0;
 }
 
-/* Has this entry a place in a map of the kind, or in that of a kind inside it? */
+/* Has this entry a place in a map of the kind, or in that of a kind inside it? Where a kind inside
+ * is optional (default ""), a word that names none was the way to say so, and add_entry() drops it.
+ * The recursion ends, because kinds inside of kinds do. */
 static bool takes(const struct cfg_kind *kind, const struct cfg_node *map, const struct cfg_node *n)
 {
     const struct cfg_field *own = row_of(kind, n);

@@ -34,6 +34,9 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+/* A text that begins with a letter, / or _ and goes on with these characters is no number, comment
+ * or structure of YAML, and no reserved word. Everything else is quoted: more often than needed,
+ * never too rarely. */
 static bool can_be_plain(const char *s)
 {
     if (!is_letter(*s) && *s != '/' && *s != '_') {
@@ -51,6 +54,8 @@ static bool can_be_plain(const char *s)
 static size_t decode_utf8(uint32_t *code, const unsigned char *s)
 {
     size_t n = s[0] < 0xC0 ? 1 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+    /* The first byte tells the length n and holds 7, 5, 4 or 3 bits of the code; each further byte
+     * is 10xxxxxx and adds 6. A byte that breaks this pattern stands for itself. */
     static const unsigned char lead_mask[] = {0, 0xFF, 0x1F, 0x0F, 0x07};
     *code = s[0] & lead_mask[n];
     for (size_t i = 1; i < n; i++) {
@@ -116,6 +121,8 @@ static enum err print_path(const struct printer *p, const char *path)
     if (p->hash == NULL || *path == '\0') {
         return print_string(p->b, path);
     }
+    /* A digest must not depend on where a file stands, only on what it holds: the caller's function
+     * hashes its contents. */
     uint64_t hash = 0;
     TRY(p->hash(&hash, p->hash_ctx, path));
     return buf_printf(p->b, "%016llx", (unsigned long long)hash);
@@ -220,6 +227,8 @@ static bool has_effect(const struct cfg_field *f, unsigned effects)
         return (f->effect & effects) != 0;
     }
     for (const struct cfg_field *row = f->table; row->name != NULL; row++) {
+        /* A list of structs may contain lists of the same structs (a tree). Such a row has the
+         * effects of the table it is in, and following it would not end. */
         if (row->table != f->table && has_effect(row, effects)) {
             return true;
         }
@@ -239,7 +248,8 @@ static enum err at_default(bool *is, const struct cfg_field *f, const void *valu
     return e;
 }
 
-/* Does the printer leave the row out? */
+/* Does the printer leave the row out? A digest leaves out rows that were added later (CFG_LATER)
+ * while they have their defaults: a configuration of before has the same digest as today. */
 static enum err is_left_out(bool *is, const struct printer *p, const struct cfg_field *f,
                             const void *values)
 {
@@ -265,6 +275,8 @@ static enum err print_structs(const struct printer *p, const struct cfg_field *f
     for (int i = 0; i < n; i++) {
         size_t start = p->b->len;
         TRY(print_table(p, f->table, items + (size_t)i * f->item_size, indent + 4));
+        /* The element was printed indented by indent + 4, so its first row begins with blanks and
+         * the dash replaces one of them. */
         p->b->data[start + (size_t)indent + 2] = '-'; /* in the indentation of its first row */
     }
     return ERR_OK;
@@ -280,6 +292,7 @@ static enum err print_one(const struct printer *p, const struct cfg_field *f, co
     if (one.kind == NULL) {
         return ERR_OK;
     }
+    /* A kind without printed parameters must be a map all the same, so that it loads back. */
     for (const struct cfg_field *row = one.kind->table; row->name != NULL; row++) {
         any = any || has_effect(row, p->effects);
     }
@@ -353,6 +366,8 @@ static enum err diff_table(struct diff *d, const struct cfg_field *table, const 
 static enum err diff_value(struct diff *d, const struct cfg_field *f, const char *key,
                            const void *a, const void *b)
 {
+    /* Values are compared as they print. Two values with one text load back to the same value, so
+     * nothing that differs is missed. */
     struct printer pa = {.b = &d->a, .effects = CFG_RESULT};
     struct printer pb = {.b = &d->b, .effects = CFG_RESULT};
     d->a.len = 0;
@@ -374,6 +389,8 @@ static enum err diff_structs(struct diff *d, const struct cfg_field *f, const ch
     int n_b = 0;
     const char *items_a = list_items(&n_a, f, a);
     const char *items_b = list_items(&n_b, f, b);
+    /* A different length is told once, and the elements that both have are compared in their
+     * order. */
     if (n_a != n_b) {
         d->n++;
         TRY(buf_printf(d->out, "%s: %d elements -> %d elements\n", key, n_a, n_b));
@@ -496,6 +513,8 @@ static enum err doc_table(struct buf *b, const struct cfg_field *table, const ch
 static enum err doc_element(struct buf *b, const struct cfg_field *f, const char *lead, int indent,
                             int depth)
 {
+    /* A list is empty by default, so its element is an example: it stands in comments, with a dash
+     * in front of its first key. */
     const char *commented = *lead != '\0' ? lead : "#";
     size_t start = b->len;
     TRY(doc_table(b, f->table, commented, indent + 4, depth));
@@ -538,6 +557,8 @@ static enum err doc_table(struct buf *b, const struct cfg_field *table, const ch
 {
     for (const struct cfg_field *f = table; f->name != NULL && depth < CFG_DEPTH_MAX; f++) {
         struct cfg_text comment = {.len = 0};
+        /* A required key has no default to print; it is shown commented out, with an empty
+         * value. */
         bool absent = f->type != CFG_TYPE_TABLE && f->def == CFG_REQUIRED && *lead == '\0';
         if (f->type == CFG_TYPE_ONE_OF) {
             TRY(doc_one(b, f, lead, indent, depth));
@@ -579,6 +600,8 @@ static size_t line_length(const char *line, const char *end)
 static enum err align_comments(struct buf *b, const struct buf *raw)
 {
     const char *end = (const char *)raw->data + raw->len;
+    /* Two passes: the common column is the widest line that is not too wide; wider lines get their
+     * comment one blank behind their end. p moves behind each line end, so the loops end. */
     size_t column = 0;
     size_t rest = 0;
     for (const char *p = (const char *)raw->data; p < end; p += line_length(p, end) + 1) {

@@ -13,6 +13,8 @@ const struct cfg_origin cfg_defaults = {.label = "default", .dir = ""};
 
 static int *list_count(const struct cfg_slot *list)
 {
+    /* The struct holds the pointer at `offset` and the count at `count_offset`; list->at is the
+     * address of the pointer, so the struct begins `offset` before it. */
     return (int *)(void *)((char *)list->at - list->field->offset + list->field->count_offset);
 }
 
@@ -82,6 +84,9 @@ static void report_unknown_key(struct cfg_loading *l, const struct cfg_field *ta
     for (int i = 0; known_key(table, i) != NULL; i++) {
         nearest_offer(&near, known_key(table, i));
     }
+    /* The hints in the order in which they probably help: a parameter that stands beside its
+     * kind; a slip of the pen; a key that is right in another place; else all keys that are known
+     * here. */
     if (one >= 0 && cfg_kind_add_hint(&hint, l, &table[one], name)) {
         /* it says all */
     } else if (nearest_word(&near) != NULL) {
@@ -207,6 +212,8 @@ static enum err read_entry(struct cfg_loading *l, const struct cfg_slot *map,
     struct cfg_slot slot = cfg_slot_row(map, row);
     size_t before = cfg_key_push(&l->key, slot.field->name);
     enum err e = ERR_OK;
+    /* Each source has an origin of its own, so an equal one means twice in one map. A value of an
+     * earlier source is simply replaced. */
     if (l->origin != NULL && slot.src_loc->mark.origin == l->origin) {
         cfg_report(&l->c->n_errors, entry->key_mark, l->key.s,
                    "given twice, first in line %d; remove one of the two", slot.src_loc->mark.line);
@@ -236,6 +243,7 @@ static enum err read_table(struct cfg_loading *l, const struct cfg_slot *slot,
         return ERR_OK;
     }
     for (const struct cfg_node *n = node->first; n != NULL && !cfg_gave_up(l); n = n->next) {
+        /* `include` was read by config.c already, before this map. */
         bool is_include = slot->field == NULL && strcmp(n->key, "include") == 0;
         if (!is_include) {
             TRY(read_entry(l, slot, n));
@@ -248,6 +256,8 @@ static enum err read_item(struct cfg_loading *l, const struct cfg_slot *item,
                           const struct cfg_node *node)
 {
     static const char *const EMPTY = "";
+    /* An element begins with the defaults of its table. A text that is refused must still be a
+     * valid string, since reading goes on. */
     item->src_loc->mark = node->mark;
     if (item->type == CFG_TYPE_TABLE) {
         TRY(cfg_read_defaults(l, item));
@@ -264,6 +274,9 @@ static enum err read_items(struct cfg_loading *l, const struct cfg_slot *list,
     TRY(cfg_src_loc_children(l, list->src_loc, node->n));
     void *items = arena_alloc(l->c->arena, (size_t)node->n, list->field->item_size);
     TRY(arena_error(l->c->arena));
+    /* Elements go to memory of their own and replace the old list as a whole, count included.
+     * *list_count() is set even if an element was refused: the load has failed then, and *out is
+     * not written. */
     int i = 0;
     for (const struct cfg_node *n = node->first; n != NULL && !cfg_gave_up(l); n = n->next, i++) {
         struct cfg_slot item = cfg_slot_item(list, items, i);
@@ -326,6 +339,7 @@ static enum err default_value(struct cfg_loading *l, const struct cfg_slot *slot
 {
     const struct cfg_field *f = slot->field;
     if (slot->type == CFG_TYPE_STRING || slot->type == CFG_TYPE_PATH) {
+        /* Static text of the table: it needs no copy, and is never NULL. */
         const char *s = f->def != CFG_REQUIRED ? f->def : "";
         memcpy(slot->at, &s, sizeof s);
         return ERR_OK;
@@ -336,6 +350,7 @@ static enum err default_value(struct cfg_loading *l, const struct cfg_slot *slot
     if (slot->type == CFG_TYPE_LIST) {
         return default_list(l, slot);
     }
+    /* A default is read by the same code as a value of the user, so a wrong default is found. */
     struct cfg_node node = {
         .kind = CFG_NODE_SCALAR, .text = f->def, .mark = {.origin = &cfg_defaults}};
     return read_scalar(l, slot, &node);
@@ -343,6 +358,7 @@ static enum err default_value(struct cfg_loading *l, const struct cfg_slot *slot
 
 enum err cfg_read_defaults(struct cfg_loading *l, const struct cfg_slot *table)
 {
+    /* With origin NULL no value counts as given, so a source may give the key still. */
     const struct cfg_origin *outer = l->origin;
     l->origin = NULL;
     TRY(cfg_src_loc_children(l, table->src_loc, count_rows(table->table)));
@@ -394,10 +410,15 @@ static void check_missing_params(struct cfg_loading *l, const struct cfg_slot *o
 
 void cfg_check_missing(struct cfg_loading *l, const struct cfg_slot *slot, struct cfg_mark mark)
 {
+    /* `mark` is the nearest location around this value that was given: the line under which the
+     * missing key belongs. */
     if (slot->src_loc->mark.origin != NULL) {
         mark = slot->src_loc->mark;
     }
     bool nested = slot->type == CFG_TYPE_TABLE;
+    /* Only tables can lack a key, so the walk goes through tables, lists of tables, and the
+     * parameters of the chosen kind. The kind itself is no part of the key: it is named by its own
+     * word. */
     bool of_tables = slot->type == CFG_TYPE_LIST && slot->field->item_type == CFG_TYPE_TABLE;
     if (!nested && slot->type != CFG_TYPE_RENAMED && slot->field->def == CFG_REQUIRED &&
         slot->src_loc->mark.origin == NULL) {
@@ -461,6 +482,8 @@ enum err cfg_read_key(struct cfg_loading *l, char *key, const struct cfg_node *n
 {
     struct cfg_slot slot = l->root;
     char *rest = key;
+    /* Invariant: l->key spells the parts that were walked, and `slot` is where they led. A kind as
+     * the last part is chosen; a kind further in front must be the chosen one. */
     for (char *part = strsep(&rest, "."); part != NULL; part = strsep(&rest, ".")) {
         int i = cfg_slot_child(&slot, part);
         const struct cfg_slot one = cfg_slot_one_of(&slot);

@@ -13,6 +13,8 @@
 
 size_t cfg_key_push(struct cfg_key *k, const char *part)
 {
+    /* A key that is too long is cut, and k->len stays the length of what is there. cfg_key_pop()
+     * restores any earlier length, so pushes and pops nest. */
     size_t before = k->len;
     int n = snprintf(k->s + k->len, sizeof k->s - k->len, "%s%s", k->len > 0 ? "." : "", part);
     k->len += n > 0 ? (size_t)n : 0;
@@ -110,6 +112,7 @@ static int parse_index(const char *part)
 {
     int i = 0;
     size_t n = strlen(part);
+    /* At most 8 digits fit an int. A leading zero is refused, so an element has one spelling. */
     if (n == 0 || n > 8 || strspn(part, "0123456789") != n || (n > 1 && part[0] == '0')) {
         return -1;
     }
@@ -124,6 +127,7 @@ int cfg_slot_child(const struct cfg_slot *slot, const char *part)
     if (slot->type == CFG_TYPE_TABLE) {
         return cfg_find_row(slot->table, part);
     }
+    /* parse_index() gives -1 for what is no index, which passes the comparison. */
     int i = slot->type == CFG_TYPE_LIST ? parse_index(part) : -1;
     return i < slot->src_loc->n_children ? i : -1;
 }
@@ -172,6 +176,8 @@ static struct cfg_mark find_mark(const struct cfg *c, const char *key, bool *giv
     struct cfg_slot slot = {.type = CFG_TYPE_TABLE, .table = c->root, .src_loc = c->src_locs};
     *given = false;
     for (const char *rest = key; rest != NULL && slot.src_loc != NULL;) {
+        /* Invariant: `slot` is the value that the parts before `rest` lead to, and mark the
+         * location of the last one of them that was given. */
         rest = next_part(part, rest);
         if (!step_into(&slot, part)) {
             *given = false;
@@ -220,6 +226,7 @@ static bool is_covered(const char *key, const char *const *keys)
 {
     for (; *keys != NULL; keys++) {
         const size_t n = strlen(*keys);
+        /* A whole part must match: "eval" covers "eval" and "eval.seed", not "evaluate". */
         if (strncmp(key, *keys, n) == 0 && (key[n] == '\0' || key[n] == '.')) {
             return true;
         }
@@ -265,6 +272,7 @@ static bool find_unused(struct cfg_key *k, const struct cfg_slot *slot, const ch
     for (int i = 0; i < src_loc->n_children; i++) {
         const size_t before = k->len;
         const struct cfg_slot child = child_of(k, slot, i);
+        /* After `true` the key stays pushed: it is the answer. */
         const bool is_kind = slot->type == CFG_TYPE_ONE_OF;
         if (find_unused(k, &child, keys) || (is_kind && is_unused(k, child.src_loc, keys))) {
             return true;

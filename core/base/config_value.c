@@ -33,6 +33,8 @@ void cfg_text_add(struct cfg_text *t, const char *fmt, ...)
         t->len += (size_t)n;
     }
     if (t->len >= sizeof t->s) {
+        /* vsnprintf() returns the length that the whole text would have had. Three dots show the
+         * cut; further texts are then dropped, since no room is left. */
         t->len = sizeof t->s - 1;
         memcpy(t->s + t->len - 3, "...", 3);
     }
@@ -69,6 +71,8 @@ void cfg_text_add_mark(struct cfg_text *t, struct cfg_mark mark)
 
 void cfg_report(int *n_errors, struct cfg_mark mark, const char *key, const char *fmt, ...)
 {
+    /* Reading goes on after an error, and one mistake can make hundreds of lines. The first ones
+     * are told, and the callers stop when they see the count (cfg_gave_up()). */
     if (*n_errors >= CFG_ERRORS_MAX) {
         return;
     }
@@ -117,6 +121,7 @@ void cfg_text_add_found(struct cfg_text *t, const struct cfg_node *node)
 
 void cfg_double_text(char out[32], double value)
 {
+    /* 17 digits always tell a double, 15 are enough for numbers that people write. */
     for (int digits = 15; digits <= 17; digits++) {
         (void)snprintf(out, 32, "%.*g", digits, value);
         if (strtod(out, NULL) == value) {
@@ -228,7 +233,8 @@ static void keep(struct decimal *d, char c)
     }
 }
 
-/* Digits with single '_' between them; how many, or -1. */
+/* Digits with single '_' between them; how many, or -1. After an overflow d->digits is meaningless,
+ * and `overflow` says so. (*p)[-1] exists where it is read: n > 0 digits stand before. */
 static int scan_digits(struct decimal *d, const char **p)
 {
     int n = 0;
@@ -259,6 +265,8 @@ static bool scan_exponent(struct decimal *d, const char **p)
         keep(d, **p);
         (*p)++;
     }
+    /* Bounded, so that no number of digits overflows an int: beyond EXPONENT_MAX a number is too
+     * large or vanishes for every type here. */
     int exponent = 0;
     int n = 0;
     for (; is_digit(**p); (*p)++, n++) {
@@ -281,9 +289,14 @@ static bool scan_decimal(struct decimal *d, const char *s)
         keep(d, *p);
         p++;
     }
+    /* YAML 1.1 reads 010 as eight and a person as ten, so neither is guessed. 0, 0.5 and 0e3 begin
+     * with one zero and are fine. */
     if (p[0] == '0' && (is_digit(p[1]) || p[1] == '_')) {
         return false;
     }
+    /* Digits before and after the point are collected into one integer, and the exponent says how
+     * many were behind the point: 1.5e3 is 15 x 10^(-1 + 3). ".5" and "5." are numbers, "." is
+     * none. */
     int whole = scan_digits(d, &p);
     int fraction = 0;
     if (whole >= 0 && *p == '.') {
@@ -303,6 +316,9 @@ enum whole { WHOLE_OK, WHOLE_FRACTION, WHOLE_TOO_LARGE };
 /* The absolute value as an integer, exactly. */
 static enum whole decimal_magnitude(const struct decimal *d, uint64_t *magnitude)
 {
+    /* |number| = value x 10^exponent throughout. First trailing zeros cancel a negative exponent;
+     * if it is still negative, there is a fraction. Then a positive exponent is multiplied in, at
+     * most 20 times before 64 bits overflow. value = 0 is 0 with every exponent. */
     uint64_t value = d->digits;
     int exponent = d->exponent;
     if (d->overflow) {
@@ -342,6 +358,8 @@ static bool refuse_size(struct cfg_text *problem, const struct cfg_field *f, enu
 
 static bool read_signed(int64_t *out, const struct decimal *d, uint64_t magnitude, int64_t limit)
 {
+    /* Two's complement holds one negative number more: -limit - 1. Negation in unsigned arithmetic
+     * is exact for it, too. */
     uint64_t most = (uint64_t)limit + (d->negative ? 1U : 0U);
     if (magnitude > most) {
         return false;
@@ -359,6 +377,7 @@ static bool read_integer(void *at, struct cfg_text *problem, const struct cfg_fi
         return refuse(problem, f, type, node, "write it without a fraction");
     }
     if (type == CFG_TYPE_UINT64) {
+        /* -0 is 0 and therefore no negative number. */
         if (whole != WHOLE_OK || (d->negative && magnitude > 0)) {
             return refuse_size(problem, f, type, node);
         }
@@ -386,6 +405,7 @@ static bool read_double(void *at, struct cfg_text *problem, const struct cfg_fie
                         const struct cfg_node *node, const struct decimal *d)
 {
     double value = strtod(d->text, NULL);
+    /* A number that is not 0 and reads as 0 would silently be another one. */
     bool vanished = value == 0 && (d->digits != 0 || d->overflow);
     if (!isfinite(value) || vanished) {
         return refuse_size(problem, f, CFG_TYPE_DOUBLE, node);
@@ -481,6 +501,8 @@ bool cfg_value_read(void *at, struct cfg_text *problem, const struct cfg_field *
     if (type == CFG_TYPE_ENUM) {
         return read_enum(at, problem, f, node);
     }
+    /* Quotes make a text: "5" is refused where a number is wanted, as a reader of YAML with types
+     * would do. Words of an enum may stand in quotes, because they are texts. */
     if (node->quoted) {
         return refuse(problem, f, type, node, "remove the quotes");
     }

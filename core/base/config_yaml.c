@@ -48,6 +48,7 @@ static struct cfg_mark mark_of_byte(const struct reader *r, size_t offset)
 static bool line_has_tab_indent(const struct reader *r, size_t line)
 {
     size_t i = 0;
+    /* Moves i behind `line` line ends, to the beginning of that line (from 0). */
     for (; line > 0 && i < r->len; i++) {
         line -= r->text[i] == '\n';
     }
@@ -75,6 +76,8 @@ static enum err report_syntax(struct reader *r)
         log_error("%s: out of memory while parsing", r->origin->label);
         return ERR_MEMORY;
     }
+    /* A tab at the start of a line gives libyaml messages that do not mention it, so the line is
+     * looked at. */
     if (p->error == YAML_READER_ERROR) {
         report_bad_bytes(r);
     } else if (line_has_tab_indent(r, p->problem_mark.line)) {
@@ -89,6 +92,9 @@ static enum err report_syntax(struct reader *r)
     return ERR_CONFIG;
 }
 
+/* Invariant of the reader: r->event is the current event and is deleted before the next one; the
+ * last one is deleted by cfg_yaml_parse(), also after an error. yaml_event_delete() of a zeroed
+ * event is allowed. */
 static enum err next_event(struct reader *r)
 {
     yaml_event_delete(&r->event);
@@ -154,6 +160,7 @@ static enum err new_node(struct reader *r, struct cfg_node **out)
 static enum err read_scalar(struct reader *r, struct cfg_node *node)
 {
     const char *value = (const char *)r->event.data.scalar.value;
+    /* "\0" in double quotes is a NUL, which would cut the C string. */
     if (strlen(value) != r->event.data.scalar.length) {
         cfg_report(r->n_errors, node->mark, "", "the text contains a NUL character; remove \\0");
         return ERR_OK;
@@ -180,6 +187,8 @@ static enum err check_depth(struct reader *r, struct cfg_mark mark, int depth)
 static enum err read_list(struct reader *r, struct cfg_node *node, int depth)
 {
     TRY(check_depth(r, node->mark, depth));
+    /* `tail` is where the next entry is to be linked, so entries keep their order. Each node costs
+     * at least one event, and the depth is bounded, so the recursion is, too. */
     node->kind = CFG_NODE_LIST;
     struct cfg_node **tail = &node->first;
     TRY(next_event(r));
@@ -216,6 +225,7 @@ static enum err read_map(struct reader *r, struct cfg_node *node, int depth)
     while (r->event.type != YAML_MAPPING_END_EVENT) {
         const char *key = NULL;
         struct cfg_mark key_mark;
+        /* Keys may repeat here; config_read.c knows where one was given first. */
         TRY(read_key(r, &key, &key_mark));
         TRY(next_event(r));
         TRY(read_node(r, tail, depth + 1));
@@ -249,6 +259,8 @@ static enum err read_node(struct reader *r, struct cfg_node **out, int depth)
 static enum err read_stream(struct reader *r, struct cfg_node **root)
 {
     *root = NULL;
+    /* Events come as: stream start, then for each document its start, one node and its end, then
+     * stream end. A text without a document is an empty configuration. */
     TRY(next_event(r)); /* stream start */
     TRY(next_event(r));
     if (r->event.type == YAML_STREAM_END_EVENT) {
@@ -275,6 +287,7 @@ enum err cfg_yaml_parse(struct cfg_node **root, int *n_errors, struct arena *are
         log_error("%s: out of memory while parsing", origin->label);
         return ERR_MEMORY;
     }
+    /* Otherwise libyaml would guess the encoding from the first bytes. */
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)(len > 0 ? text : ""), len);
     struct cfg_node *tree = NULL;

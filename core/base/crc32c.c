@@ -38,6 +38,7 @@ static const uint32_t table[8][256] = {
 };
 /* clang-format on */
 
+/* The first byte is the lowest on every machine, so CRCs do not depend on its byte order. */
 static uint32_t load_le32(const unsigned char *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
@@ -47,6 +48,9 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t n)
 {
     const unsigned char *p = bytes;
     crc = ~crc;
+    /* The old CRC is XORed into the first four bytes, and then the eight bytes contribute
+     * independently: by linearity the new CRC is the XOR of what each contributes, byte i as one
+     * that has 7-i bytes behind it. */
     for (; n >= 8; n -= 8, p += 8) {
         uint32_t a = load_le32(p) ^ crc;
         uint32_t b = load_le32(p + 4);

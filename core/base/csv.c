@@ -1,4 +1,7 @@
-/* CSV: a row is collected in a buffer and leaves in one write. */
+/* CSV: a row is collected in a buffer and leaves in one write.
+ *
+ * The first failure in a row is kept in `failed` and returned by csv_end_row(), so cells need no
+ * check of their own. A row that failed is dropped as a whole, and the next one begins afresh. */
 #include "core/base/csv.h"
 
 #include "core/base/file.h"
@@ -77,6 +80,8 @@ void csv_num(struct csv *c, double v)
 
 void csv_exact(struct csv *c, double v)
 {
+    /* 17 digits tell every double, so the loop ends with a text that reads back as v. Infinities
+     * print as inf and read back. */
     char text[40] = "nan";
     begin_cell(c);
     for (int digits = 9; !isnan(v) && digits <= 17; digits++) {
@@ -90,6 +95,8 @@ void csv_exact(struct csv *c, double v)
 
 enum err csv_end_row(struct csv *c)
 {
+    /* One write() for a row: with O_APPEND a reader sees whole rows. After a failure the state is
+     * that of an empty row. */
     CHECK(c->column == c->n_columns);
     keep_first_failure(c, buf_append(&c->row, "\n", 1));
     enum err e = c->failed;
@@ -172,6 +179,7 @@ close_csv:
  * of its cell. */
 static size_t line_bytes(const struct buf *text, size_t at)
 {
+    /* A doubled quote inside quotes flips the state twice, so it needs no case of its own. */
     bool quoted = false;
     for (size_t i = at; i < text->len; i++) {
         if (text->data[i] == '"') {
@@ -188,6 +196,8 @@ static enum err other_columns(const struct csv *c, const struct buf *text)
 {
     const char *found = (const char *)text->data, *want = (const char *)c->row.data;
     int n_found = 0, n_want = 0;
+    /* `at` is the same in both headers: all columns before it were equal, separators included. So
+     * the loop stops at the first difference at the latest. */
     for (size_t at = 0; at < c->row.len; at += (size_t)n_want + 1) {
         const int left = at < text->len ? (int)(text->len - at) : 0;
         n_want = (int)strcspn(want + at, ",\n");
@@ -218,6 +228,8 @@ static enum err find_cut(size_t *cut, const struct csv *c, const struct buf *tex
     }
     size_t at = c->row.len;
     int64_t rows = 0;
+    /* CSV_KEEP_ALL is -1, which `rows` never is: then all complete rows are kept, and a torn last
+     * one is behind the cut. */
     for (size_t n; rows != keep && (n = line_bytes(text, at)) > 0; rows++) {
         at += n;
     }

@@ -30,6 +30,7 @@ static bool find_end(size_t *end, int *n_lines, const struct csv_reader *r)
     *n_lines = 0;
     for (size_t i = r->at; i < r->text.len; i++) {
         const char c = (char)r->text.data[i];
+        /* Line ends in quotes count as lines of the file, though not as ends of the row. */
         quoted = c == '"' ? !quoted : quoted;
         *n_lines += c == '\n';
         if (c == '\n' && !quoted) {
@@ -44,8 +45,13 @@ static bool find_end(size_t *end, int *n_lines, const struct csv_reader *r)
  * a quote inside a plain cell, or text behind a closing one. */
 static char *take_cell(char *in, const char *end)
 {
+    /* out <= in holds throughout: a cell only becomes shorter, so nothing is overwritten before it
+     * is read. If out == in at the end, there was no quote, and split() writes the NUL over the
+     * separator. */
     char *out = in;
     if (in < end && *in == '"') {
+        /* In quotes the cell goes on until a quote that is not doubled. Of a doubled one the first
+         * is skipped and the second copied. */
         for (in++; in < end && (*in != '"' || (in + 1 < end && in[1] == '"')); in++) {
             in += *in == '"' ? 1 : 0;
             *out++ = *in;

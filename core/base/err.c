@@ -10,6 +10,7 @@
 #define ERR_TEXT_(name, exit_code, text) text,
 #define ERR_EXIT_(name, exit_code, text) exit_code,
 
+/* Three arrays from one list: name, sentence and exit code of an error cannot get out of step. */
 static const char *const err_names[ERR_COUNT] = {ERR_LIST(ERR_NAME_)};
 static const char *const err_texts[ERR_COUNT] = {ERR_LIST(ERR_TEXT_)};
 static const int err_exits[ERR_COUNT] = {ERR_LIST(ERR_EXIT_)};

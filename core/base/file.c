@@ -1,5 +1,10 @@
-/* Files. The order of the steps in file_write() is the whole point: the new bytes are on the disk
- * before the name points to them, and the directory is on the disk before we say that it worked. */
+/* Files. The order of the steps in file_write(): the new bytes are on the disk before the name
+ * points to them, and the directory is on the disk before success is reported.
+ *
+ * So after a crash at any moment the name leads to the old file or to the complete new one. What
+ * can be left over is a temporary file, which file_remove_temporaries() recognises by its name.
+ * rename() replaces in one step only within a file system, therefore the temporary file stands
+ * beside the target. */
 #include "core/base/file.h"
 
 #include "core/base/log.h"
@@ -38,6 +43,8 @@ static enum err too_long(const char *path, size_t max)
 static enum err read_all(struct buf *out, int fd, const char *path, size_t max)
 {
     for (;;) {
+        /* Room for one byte and the NUL at least. The buffer doubles, so a file is copied less than
+         * twice; a size from fstat() would be wrong for pipes and files of /proc. */
         if (out->cap - out->len < 2) {
             TRY(buf_reserve(out, out->cap < READ_FIRST ? READ_FIRST : 2 * out->cap));
         }
@@ -68,6 +75,8 @@ enum err file_read(struct buf *out, const char *path, size_t max)
     }
     struct stat st;
     enum err e = ERR_OK;
+    /* The size of a regular file is known before it is read. It may still grow meanwhile, and other
+     * kinds of files have none, so read_all() counts, too. */
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uintmax_t)st.st_size > max) {
         e = too_long(path, max); /* before anything is read */
     } else {
@@ -84,6 +93,7 @@ enum err file_read(struct buf *out, const char *path, size_t max)
 
 static ssize_t write_some(int fd, const unsigned char *bytes, size_t n)
 {
+    /* Linux writes at most 0x7ffff000 bytes in one call, and tells how many it wrote. */
     size_t piece = n < (size_t)INT_MAX ? n : (size_t)INT_MAX;
     ssize_t wrote;
     do {
@@ -94,12 +104,16 @@ static ssize_t write_some(int fd, const unsigned char *bytes, size_t n)
 
 enum err file_write_fd(int fd, const char *path, const void *bytes, size_t n)
 {
+    /* With the signal ignored, write() beyond the limit returns EFBIG, which is an error like any
+     * other. */
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     sigaction(SIGXFSZ, &ignore, &before);
     enum err e = ERR_OK;
     for (size_t done = 0; e == ERR_OK && done < n;) {
         ssize_t wrote = write_some(fd, (const unsigned char *)bytes + done, n - done);
         if (wrote <= 0) {
+            /* write() of more than 0 bytes returns 0 on no sane device; going on would loop for
+             * ever. */
             errno = wrote == 0 ? EIO : errno;
             e = failed("write", path);
         } else {
@@ -119,7 +133,8 @@ static enum err sync_fd(int fd, const char *path)
     return ERR_OK;
 }
 
-/* Close tells of errors too: on NFS it is the place where a full disk shows. */
+/* Closes in any case and returns the first error. Close tells of errors, too: on NFS it is the
+ * place where a full disk shows. */
 static enum err close_fd(int fd, const char *path, enum err so_far)
 {
     if (close(fd) != 0 && so_far == ERR_OK) {
@@ -204,6 +219,7 @@ enum err file_writer_put(struct file_writer *w, const void *bytes, size_t n)
 
 enum err file_writer_commit(struct file_writer *w)
 {
+    /* From here on the descriptor is closed, whatever happens, and the writer holds nothing. */
     enum err e = close_fd(w->fd, w->path, sync_fd(w->fd, w->path));
     w->fd = -1;
     if (e == ERR_OK && rename(w->temporary, w->path) != 0) {
@@ -240,6 +256,7 @@ static enum err write_special(const char *path, const void *bytes, size_t n)
 enum err file_write(const char *path, const void *bytes, size_t n)
 {
     struct stat st;
+    /* A rename over /dev/stdout would replace the device by a file. */
     bool special = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
     return special ? write_special(path, bytes, n) : replace(path, bytes, n);
 }
@@ -250,6 +267,8 @@ enum err file_append(const char *path, const void *bytes, size_t n)
     if (fd < 0) {
         return failed("open", path);
     }
+    /* After an error the file gets its old length back, so a half-written record does not stay in
+     * the middle once others follow. This assumes one writer at a time. */
     off_t old_length = lseek(fd, 0, SEEK_END);
     enum err e = file_write_fd(fd, path, bytes, n);
     if (e == ERR_OK) {
@@ -305,6 +324,7 @@ static enum err make_dir(const char *path)
     if (file_is_dir(path)) {
         return ERR_OK;
     }
+    /* EEXIST without a directory: something else has the name. */
     errno = why == EEXIST ? ENOTDIR : why;
     return no_dir("create the directory", path);
 }
@@ -317,6 +337,8 @@ enum err file_make_dirs(const char *path)
         errno = n == 0 ? ENOENT : ENAMETOOLONG;
         return no_dir("create the directory", path);
     }
+    /* Directories from the outside in: at each slash that ends a part. i begins at 1, so the root
+     * of an absolute path is not made. */
     for (size_t i = 1; i < n; i++) {
         if (path[i] != '/' || path[i - 1] == '/') {
             continue;
@@ -372,6 +394,7 @@ enum err file_remove(const char *path)
 
 static bool is_temporary(const char *name)
 {
+    /* "NAME.tmp-" and six characters; the name itself has one at least. */
     const size_t n = strlen(name), tail = strlen(temporary_mark) + 6;
     return n > tail && strncmp(name + n - tail, temporary_mark, strlen(temporary_mark)) == 0;
 }
@@ -400,6 +423,7 @@ const char *file_installed(struct arena *arena, const char *path)
         return path;
     }
     const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    /* Empty if the system does not tell the program's path; then no slash is found below. */
     program[n > 0 ? n : 0] = '\0';
     for (int up = 0; up < 2; up++) { /* to PREFIX/bin, to PREFIX */
         char *slash = strrchr(program, '/');

@@ -35,13 +35,15 @@ void fm_tanh_f32(float *out, const float *in, size_t n)
     }
 }
 
-/* 2^n, -1022 <= n <= 1023. */
+/* 2^n, -1022 <= n <= 1023: the exponent field of a double is n + 1023, the other bits are 0. */
 static double pow2_f64(int64_t n)
 {
     return fm_from_bits_f64_((uint64_t)(n + 1023) << 52);
 }
 
-/* exp(r) - 1 - r for |r| <= 0.347: the Taylor series to r^13, rest below 2^-57. */
+/* exp(r) - 1 - r for |r| <= 0.347: the Taylor series to r^13, rest below 2^-57. The terms are
+ * paired (Estrin), so that the additions do not form one long chain; the order is fixed by the
+ * parentheses. */
 static double exp_tail(double r)
 {
     double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
@@ -54,7 +56,16 @@ static double exp_tail(double r)
     return r2 * ((a + r4 * b) + r8 * c);
 }
 
-/* x = n log 2 + r + r_lo: the upper part of log 2 has 32 bits, so n times it is exact. */
+/* exp(x) = 2^n exp(r + r_lo) with x = n log 2 + r + r_lo.
+ *
+ * Adding 1.5 x 2^52 rounds x / log 2 to an integer, which then stands in the low bits of t: n is
+ * the difference of the bit patterns. The upper part of log 2 has 32 bits, so n times it is exact,
+ * and so is the subtraction, since both numbers are close. r_lo is what the second subtraction
+ * lost.
+ *
+ * exp(r + r_lo) = 1 + r + tail + r_lo: s = 1 + r is rounded, (1 - s) + r is what it lost, and the
+ * small terms are added to that before they meet s. 2^n is applied in two halves, so that neither
+ * leaves the range of exponents; a result that is denormal is rounded by the last product only. */
 double fm_exp(double x)
 {
     const double magic = 0x1.8p52;
@@ -77,6 +88,7 @@ double fm_exp(double x)
 
 double fm_pow(double x, double y)
 {
+    /* x^y = exp(y log x). x = 0: log gives -inf, and exp of -inf or inf is 0 or inf. */
     return y == 0.0 ? 1.0 : fm_exp(y * fm_log(x));
 }
 
@@ -119,12 +131,16 @@ static double cos_kernel(double r, double lo)
                          z * (-0x1.27e4fb7789f5cp-22 +
                               z * (0x1.1eed8eff8d898p-29 +
                                    z * (-0x1.93974a8c07c9dp-37 + z * 0x1.ae7f3e733b81fp-45)))));
+    /* 1 - z / 2 loses low bits when it is rounded to w. (1 - w) - half is exactly what was lost,
+     * and it is added to the small terms. cos(r + lo) = cos r - lo sin r, and r stands for sin r,
+     * which suffices in a term of the size of lo. */
     double half = 0.5 * z;
     double w = 1.0 - half;
     return w + (((1.0 - w) - half) + ((z * z) * c - r * lo));
 }
 
-/* cos((q pi / 2) + r + lo). */
+/* cos((q pi / 2) + r + lo). Modulo 4, q = 0, 1, 2, 3 gives cos, -sin, -cos, sin: an odd q takes the
+ * sine, and the sign is minus for q = 1 and 2, that is where q + 1 has bit 1. */
 static double cos_of_quarter(uint32_t q, double r, double lo)
 {
     double v = (q & 1u) != 0 ? sin_kernel(r, lo) : cos_kernel(r, lo);
@@ -172,6 +188,9 @@ double fm_sin(double x)
 
 double fm_cos_turn(uint32_t turn)
 {
+    /* A turn is 2^32, a quarter 2^30. Adding half a quarter and shifting rounds to the nearest
+     * quarter; the sum may wrap, which drops a whole turn. rest lies within half a quarter and is
+     * exact. */
     uint32_t q = (turn + 0x20000000u) >> 30; /* nearest quarter */
     double rest = (double)(int32_t)(turn - (q << 30));
     return cos_of_quarter(q, rest * 0x1.921fb54442d18p-30, 0.0);

@@ -21,6 +21,7 @@ const char *frame_kind_text(unsigned kind)
     return kind > FRAME_NONE && kind < FRAME_KINDS ? kind_texts[kind] : "unknown";
 }
 
+/* Byte by byte, lowest first: the same file on every machine, and no alignment is needed. */
 static void put_u16(unsigned char *p, unsigned v)
 {
     p[0] = (unsigned char)v;
@@ -48,6 +49,7 @@ static uint32_t get_u32(const unsigned char *p)
 static void put_header(unsigned char h[FRAME_HEADER_BYTES], enum frame_kind kind, unsigned version,
                        const void *payload, size_t n)
 {
+    /* n fits 32 bits: check_payload() has looked. */
     CHECK(kind > FRAME_NONE && kind < FRAME_KINDS);
     CHECK(version >= 1 && version <= UINT16_MAX);
     memcpy(h, magic, sizeof(magic));
@@ -55,6 +57,7 @@ static void put_header(unsigned char h[FRAME_HEADER_BYTES], enum frame_kind kind
     put_u16(h + AT_VERSION, version);
     put_u32(h + AT_LENGTH, (uint32_t)n);
     put_u32(h + AT_PAYLOAD_CRC, crc32c(0, payload, n));
+    /* Last, because it covers all fields before it. */
     put_u32(h + AT_HEADER_CRC, crc32c(0, h, AT_HEADER_CRC));
 }
 
@@ -75,6 +78,8 @@ enum err frame_append(struct buf *out, enum frame_kind kind, unsigned version, c
     unsigned char header[FRAME_HEADER_BYTES];
     TRY(check_payload(kind, n));
     put_header(header, kind, version, payload, n);
+    /* Either the whole frame is appended or nothing: a header without its payload is cut off
+     * again. */
     size_t before = out->len;
     TRY(buf_append(out, header, sizeof(header)));
     enum err e = buf_append(out, payload, n);
@@ -86,6 +91,8 @@ enum err frame_append(struct buf *out, enum frame_kind kind, unsigned version, c
 
 enum err frame_begin(struct buf *out, size_t *at)
 {
+    /* The header needs the payload's length and CRC, so its place is kept free until frame_end().
+     * The payload may move `out->data`, therefore the place is remembered as an offset. */
     static const unsigned char room[FRAME_HEADER_BYTES];
     size_t before = out->len;
     TRY(buf_append(out, room, sizeof(room)));
@@ -129,6 +136,7 @@ refuse(struct frame_reader *r, enum frame_status status, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);
+    /* The sentence is kept, not logged: the caller knows whether a torn tail was expected. */
     const size_t length = strlen(r->source);
     const char *tail = length > SOURCE_SHOWN ? r->source + (length - SOURCE_SHOWN) : r->source;
     snprintf(r->why, sizeof(r->why), "%s, byte %zu: %s", tail, r->at, what);
@@ -137,6 +145,8 @@ refuse(struct frame_reader *r, enum frame_status status, const char *fmt, ...)
 
 static enum frame_status check_header(struct frame_reader *r, const unsigned char *h, size_t left)
 {
+    /* The magic number comes first: a file of another kind is called so, and not "torn", even if it
+     * is shorter than a header. */
     size_t shown = left < sizeof(magic) ? left : sizeof(magic);
     if (memcmp(h, magic, shown) != 0) {
         return refuse(r, FRAME_BAD_MAGIC,
@@ -150,6 +160,8 @@ static enum frame_status check_header(struct frame_reader *r, const unsigned cha
     if (get_u32(h + AT_HEADER_CRC) != crc32c(0, h, AT_HEADER_CRC)) {
         return refuse(r, FRAME_BAD_CRC, "the frame header is damaged (its CRC does not match)");
     }
+    /* From here on the header is what was written, so an unknown kind comes from a newer program
+     * and is no damage. */
     unsigned kind = get_u16(h + AT_KIND);
     if (kind == FRAME_NONE || kind >= FRAME_KINDS) {
         return refuse(r, FRAME_BAD_VERSION,
@@ -167,6 +179,8 @@ static enum frame_status check_body(struct frame_reader *r, const unsigned char 
         return refuse(r, FRAME_TOO_LONG, "%s frame of %zu bytes, more than the %d allowed", kind, n,
                       FRAME_PAYLOAD_MAX);
     }
+    /* left >= FRAME_HEADER_BYTES, as check_header() found. The payload's CRC is asked only when all
+     * its bytes are there, so a torn frame is not reported as a damaged one. */
     if (left - FRAME_HEADER_BYTES < n) {
         return refuse(r, FRAME_TORN, "ends after %zu of %zu bytes of a %s frame",
                       left - FRAME_HEADER_BYTES, n, kind);
@@ -224,6 +238,7 @@ enum err frame_expect(struct frame_reader *r, struct frame *f, enum frame_kind k
     size_t before = r->at;
     enum frame_status s = frame_next(r, &found);
     if (s == FRAME_OK) {
+        /* A frame that is not the wanted one is not consumed: r->at stays before it. */
         size_t after = r->at;
         r->at = before; /* the place that a refusal names */
         s = check_wanted(r, &found, kind, version_max);

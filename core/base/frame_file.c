@@ -31,7 +31,8 @@ void frame_file_close(struct frame_file *f)
     f->fd = -1;
 }
 
-/* Append up to n bytes; fewer at the end of the file. */
+/* Append up to n bytes; fewer at the end of the file. Memory grows with what is there (doubling
+ * from READ_PIECE), never with n, which a damaged header may claim to be large. */
 static enum err read_more(struct frame_file *f, size_t n)
 {
     for (size_t left = n; left > 0;) {
@@ -70,7 +71,8 @@ enum err frame_file_next(struct frame_file *f, struct frame *out, enum frame_sta
     TRY(read_more(f, FRAME_HEADER_BYTES));
     struct frame found = {0};
     *status = look(f, &found);
-    /* A whole header whose payload is missing: its length is what was written. */
+    /* Of a whole header frame_next() says TORN only after its CRC and its length were found good,
+     * so the length may be believed. A short file has fewer bytes and stays torn. */
     if (*status == FRAME_TORN && f->bytes.len == FRAME_HEADER_BYTES) {
         TRY(read_more(f, frame_length(f->bytes.data)));
         *status = look(f, &found);

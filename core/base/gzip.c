@@ -37,6 +37,7 @@ static enum err unpack_piece(int *status, struct buf *out, z_stream *z, const ch
     if (*status == Z_MEM_ERROR) {
         return ERR_MEMORY;
     }
+    /* There is room for output, so no progress means that no input is left. */
     if (*status == Z_BUF_ERROR) {
         return refuse(path, "the gzip data end in the middle");
     }
@@ -44,6 +45,7 @@ static enum err unpack_piece(int *status, struct buf *out, z_stream *z, const ch
         return refuse(path, z->msg != NULL ? z->msg : "the gzip data are damaged");
     }
     const size_t n = PIECE - z->avail_out;
+    /* out->len <= max holds before and after, so the subtraction does not wrap. */
     if (n > max - out->len) {
         log_error("%s: unpacks to more than %zu bytes; cut it into smaller files", path, max);
         return ERR_FORMAT;
@@ -56,6 +58,8 @@ static enum err unpack_members(struct buf *out, z_stream *z, const char *path, s
     for (;;) {
         int status;
         TRY(unpack_piece(&status, out, z, path, max));
+        /* Each round consumes input or fills a piece, and output is bounded by `max`, so the loop
+         * ends. Input behind the end of a member is the next member (RFC 1952, 2.2). */
         if (status == Z_STREAM_END && z->avail_in == 0) {
             return ERR_OK;
         }
@@ -90,6 +94,7 @@ enum err gzip_read(struct buf *out, const char *path, size_t max)
 {
     struct buf packed;
     TRY(file_read(out, path, max));
+    /* The magic number of RFC 1952. No text file begins with 0x1f. */
     if (out->len < 2 || out->data[0] != 0x1f || out->data[1] != 0x8b) {
         return ERR_OK;
     }

@@ -9,6 +9,7 @@ static enum err run_all(const struct job_list *jobs, struct buf *record, struct 
         if (jobs->stop != NULL && jobs->stop(jobs->ctx)) {
             return ERR_STOPPED;
         }
+        /* One buffer for all records: it keeps its capacity, so it soon stops allocating. */
         record->len = 0;
         TRY(jobs->run(jobs->ctx, i, record));
         TRY(jobs->take(jobs->ctx, i, record->data, record->len));

@@ -62,6 +62,8 @@ struct watched {
     bool over; /* it was not renewed while it was watched */
 };
 
+/* What one attempt led to. AGAIN: somebody else changed something meanwhile, look anew. REFUSED:
+ * the lock has an owner. FAILED: an error of the system, logged. */
 enum outcome { TAKEN, AGAIN, REFUSED, FAILED };
 enum verdict { TAKE_OVER, WATCH, REFUSE };
 
@@ -91,10 +93,13 @@ static enum outcome give_up(const char *verb, const char *path)
 
 /* ---- reading and judging ---- */
 
+/* Reads what stands at the path; f->there false if nothing does. A text that is no owner's leaves
+ * pid 0: it may be half written, or of another program, and only its age counts. */
 static enum err look(struct found *f, const char *path)
 {
     *f = (struct found){.there = false};
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* ESTALE: the file was replaced on an NFS server between look-up and open. */
     if (fd < 0 && (errno == ENOENT || errno == ESTALE)) {
         return ERR_OK;
     }
@@ -113,7 +118,13 @@ static enum err look(struct found *f, const char *path)
     return ERR_OK;
 }
 
-/* `now`: a time of the same file system. */
+/* May the lock be taken over? `now`: a time of the same file system.
+ *
+ * In this order: an owner that is known to be gone, or a lock that is too old, may be; an owner
+ * that is alive, or one of another job, keeps the lock. What is left is an owner of our own Slurm
+ * job on another machine. If it started before a requeue, Slurm has ended it. With the same number
+ * of restarts it may be a sibling that lives, so the lock is watched: a living owner renews it
+ * within `renew` seconds, and `watch` is longer than that. */
 static enum verdict judge(const struct found *f, const struct lock *l, struct timespec now,
                           const struct watched *w)
 {
@@ -164,6 +175,8 @@ static enum err write_mine(char temporary[PATH_MAX], struct stat *st, const stru
     if (e == ERR_OK && (fchmod(fd, 0644) != 0 || fsync(fd) != 0 || futimens(fd, NULL) != 0 ||
                         fstat(fd, st) != 0)) {
         log_debug("'%s': %s", temporary, strerror(errno));
+        /* A failure of mode, flush or time is no error: the lock works without them. Only *st is
+         * needed. */
         e = fstat(fd, st) == 0 ? ERR_OK : cannot("look at", temporary);
     }
     if (close(fd) != 0 && e == ERR_OK) {
@@ -180,6 +193,8 @@ static enum outcome hold(struct lock *l, const struct stat *st)
 {
     struct stat now;
     const int fd = open(l->path, O_RDWR | O_CLOEXEC);
+    /* Between link() or rename() and this open() another process may have taken over a lock that it
+     * judged stale. The inode shows it. */
     if (fd < 0 || fstat(fd, &now) != 0 || now.st_ino != st->st_ino || now.st_dev != st->st_dev) {
         if (fd >= 0) {
             close(fd);
@@ -257,6 +272,8 @@ static enum outcome take_over(struct lock *l, const struct found *old, const cha
     const uint32_t sum =
         crc32c(crc32c(0, old->text, strlen(old->text)), &old->st.st_ino, sizeof old->st.st_ino);
     const int n = snprintf(claim.path, sizeof claim.path, "%s.claim-%08" PRIx32, l->path, sum);
+    /* The inode in the checksum gives two locks with one text different claims. If two texts share
+     * a checksum, their claims exclude each other needlessly, and nothing else happens. */
     if (n < 0 || (size_t)n >= sizeof claim.path || depth == NEST_MAX) {
         return REFUSED;
     }
@@ -280,11 +297,14 @@ static enum outcome attempt(struct lock *l, const char *temporary, const struct 
 {
     struct found f;
     struct stat st;
+    /* The reply to link() can get lost and the request be repeated; the second one fails with
+     * EEXIST though the first succeeded. nlink == 2 proves that our file has both names. */
     const bool linked = link(temporary, l->path) == 0;
     const int why = errno;
     if (linked || (stat(temporary, &st) == 0 && st.st_nlink == 2)) {
         return hold(l, mine);
     }
+    /* ENOENT: our temporary file was cleaned away; the next attempt writes a new one. */
     if (why != EEXIST && why != ENOENT) {
         return create_directly(l);
     }
@@ -298,6 +318,9 @@ static enum outcome attempt(struct lock *l, const char *temporary, const struct 
     if (v == TAKE_OVER) {
         return take_over(l, &f, temporary, mine, w, depth);
     }
+    /* A lock is watched once. If it was renewed meanwhile, w->ino is the same, w->over is false,
+     * and the verdict WATCH ends in a refusal below. Another inode is another lock and is watched
+     * anew. Claims are not watched: they are held for moments. */
     if (v == WATCH && depth == 0 && w->ino != f.st.st_ino) {
         *w = (struct watched){.ino = f.st.st_ino, .renewed = f.st.st_mtim};
         return AGAIN;
@@ -332,6 +355,10 @@ static void watch(struct watched *w, const struct lock *l)
 
 static enum outcome acquire(struct lock *l, int depth)
 {
+    /* Each round writes a new temporary file: its time is the file system's present, which judge()
+     * compares with the lock's. It is unlinked in any case; after success the lock's own name keeps
+     * the file. Rounds are bounded, so two processes that hinder each other for ever end with a
+     * message. */
     struct watched w = {.ino = 0};
     for (int i = 0; i < TRIES_MAX; i++) {
         char temporary[PATH_MAX];
@@ -367,6 +394,8 @@ static void *renew(void *lock)
     while (!l->ending) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
+        /* A wake-up by end_renewing() or by nothing at all is no time-out: the loop asks `ending`
+         * again. The mutex is held but while waiting, so no signal of the end is missed. */
         const double at = seconds(until) + l->times.renew;
         until.tv_sec = (time_t)at;
         until.tv_nsec = (long)((at - (double)until.tv_sec) * 1e9);
@@ -391,6 +420,7 @@ static enum err start_renewing(struct lock *l)
     pthread_condattr_destroy(&monotonic);
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, STACK_BYTES);
+    /* A new thread inherits the mask, so there is no moment in which it takes a signal. */
     sigfillset(&all); /* signals are for the thread that computes */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     const int error = pthread_create(&l->thread, &small, renew, l);
@@ -434,6 +464,8 @@ static enum err check_lock(const char *path, const struct lock *l, const char *d
     struct found f;
     const struct watched nothing = {.ino = 0};
     TRY(look(&f, path));
+    /* Passed over: what is no lock of this program, our own lock, and a lock that could be taken
+     * over. WATCH counts as valid here, since nothing waits in this check. */
     if (!f.there || f.owner.pid == 0 || (f.st.st_ino == l->ino && f.st.st_dev == l->dev) ||
         judge(&f, l, now, &nothing) == TAKE_OVER) {
         return ERR_OK;
@@ -478,6 +510,8 @@ static enum err check_tree(const char *dir, const struct lock *l, const char *do
  * in that directory and is ours: check_lock() passes it over. */
 static enum err check_above(const struct lock *l, const char *done, struct timespec now)
 {
+    /* l->path is absolute and without symbolic links (realpath), so cutting it at each slash gives
+     * exactly the directories above. The loop ends at the root, where no slash is left. */
     char dir[PATH_MAX], above[PATH_MAX + sizeof "/lock"];
     (void)snprintf(dir, sizeof dir, "%s", l->path);
     for (char *slash; !l->guest && (slash = strrchr(dir, '/')) != NULL;) {
@@ -489,7 +523,9 @@ static enum err check_above(const struct lock *l, const char *done, struct times
 }
 
 /* Nobody works in a directory above ours or on anything below it. Called with our own lock taken:
- * of two that start at once, one at least sees the lock of the other. */
+ * of two that start at once, each writes its lock first and looks afterwards, so the one that looks
+ * later sees the lock of the other. Both may see each other and refuse; that neither sees the other
+ * cannot happen. */
 static enum err check_neighbours(const struct lock *l, bool is_dir)
 {
     char dir[PATH_MAX];
@@ -543,6 +579,8 @@ static int count_missing(const char *dir)
     char path[PATH_MAX];
     int n = 0;
     (void)snprintf(path, sizeof path, "%s", dir);
+    /* Each round cuts the last part off, so the loop ends. A part that is empty or "." names no
+     * directory of its own. */
     while (path[0] != '\0' && !file_exists(path)) {
         char *slash = strrchr(path, '/');
         const char *name = slash != NULL ? slash + 1 : path;
@@ -560,6 +598,7 @@ static void unmake_dirs(const struct lock *l)
 {
     char dir[PATH_MAX];
     (void)snprintf(dir, sizeof dir, "%s", l->path);
+    /* rmdir() refuses a directory that is not empty, so nothing of anybody is lost. */
     for (int i = 0; i < l->n_made; i++) {
         char *slash = strrchr(dir, '/');
         if (slash == NULL || slash == dir) {
@@ -590,6 +629,8 @@ static enum err take_checked(struct lock *l, bool is_dir)
 static enum err take_dir(struct lock *l, const char *dir)
 {
     char real[PATH_MAX];
+    /* Another process may make some of these directories at the same moment; n_made then counts too
+     * many. That is harmless: rmdir() takes empty directories only. */
     l->n_made = count_missing(dir);
     TRY(file_make_dirs(dir));
     TRY(file_check_writable(dir));
@@ -620,6 +661,8 @@ static enum err set_file_path(struct lock *l, const char *file)
 {
     char real[PATH_MAX], parent[PATH_MAX];
     const char *slash = strrchr(file, '/'), *name = slash != NULL ? slash + 1 : file;
+    /* A file that is there is resolved as a whole, a missing one through its directory. So two
+     * names of one file, over a symbolic link, lead to one lock. */
     if (realpath(file, real) != NULL) {
         return set_path(l, real, "", ".lock");
     }
@@ -673,6 +716,7 @@ enum err lock_confirm(struct lock *l)
     }
     (void)futimens(l->fd, NULL);
     TRY(look(&f, l->path));
+    /* The file at the path is compared with the one that we hold open, not with its text. */
     if (f.there && f.st.st_ino == l->ino && f.st.st_dev == l->dev) {
         return ERR_OK;
     }
@@ -696,6 +740,7 @@ void lock_release(struct lock *l)
 void lock_abandon(const struct lock *l)
 {
     struct stat st;
+    /* stat() and unlink() are async-signal-safe; the thread, mutex and memory are left alone. */
     if (l->held && stat(l->path, &st) == 0 && st.st_ino == l->ino && st.st_dev == l->dev) {
         unlink(l->path);
     }
@@ -717,6 +762,9 @@ enum err lock_move_aside(struct lock *l, const char *dir, const char *aside)
         log_error("%s: cannot be moved to %s: %s", dir, aside, strerror(errno));
         return ERR_IO;
     }
+    /* `before` is the old lock under its new name. It stays locked until take_dir() has ended, so
+     * nobody can take the moved directory meanwhile. The next instance number makes the text of the
+     * new lock differ from that of the old one. */
     struct lock before = *l;
     (void)snprintf(old, sizeof old, "%s/lock", aside);
     memcpy(before.path, old, sizeof old);

@@ -45,6 +45,7 @@ void log_init(int rank)
 {
     logger.rank = rank;
     logger.fd = fd_from_env();
+    /* level_from_env() may warn, and the warning must pass. */
     logger.level = LOG_INFO;
     logger.level = level_from_env();
 }
@@ -67,6 +68,8 @@ void log_set_sink(void (*sink)(void *ctx, enum log_level level, const char *line
 
 bool log_wants(enum log_level level)
 {
+    /* Information is the same on all ranks and rank 0 tells it. Errors, warnings and debugging
+     * lines may differ, so every rank writes its own. The rank is -1 before log_init(). */
     bool other_rank_tells = level == LOG_INFO && logger.rank > 0;
     return level <= logger.level && !other_rank_tells;
 }
@@ -113,6 +116,7 @@ static void write_line(char *out, size_t n)
         n += ERASE_BYTES;
     }
     (void)fflush(stdout); /* a failure is remembered, and found at the end of main */
+    /* write() may take a part of the line only, for example of a full pipe, or be interrupted. */
     for (size_t done = 0; done < n;) {
         ssize_t wrote = write(logger.fd, line + done, n - done);
         if (wrote < 0 && errno != EINTR) {
@@ -134,6 +138,7 @@ void log_at(enum log_level level, const char *file, int line, const char *fmt, .
     if (!log_wants(level)) {
         return;
     }
+    /* A message may stand between a failing call and the code that looks at errno. */
     int saved_errno = errno;
     char out[ERASE_BYTES + LINE_MAX_BYTES + 1]; /* room for the newline */
     char *text = out + ERASE_BYTES;
@@ -142,6 +147,8 @@ void log_at(enum log_level level, const char *file, int line, const char *fmt, .
     va_start(args, fmt);
     int n = vsnprintf(text + at, LINE_MAX_BYTES - at, fmt, args);
     va_end(args);
+    /* vsnprintf() has cut the line; its last three bytes become dots. The terminating NUL is
+     * copied, too. */
     if (n >= 0 && (size_t)n >= LINE_MAX_BYTES - at) {
         memcpy(text + LINE_MAX_BYTES - 4, "...", 4);
     }

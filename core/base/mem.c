@@ -57,6 +57,7 @@ static void log_exhausted(size_t bytes)
               bytes);
 }
 
+/* Counts a request; false for the one that a test chose to fail. */
 static bool call_may_succeed(size_t bytes)
 {
     n_calls++;
@@ -142,6 +143,8 @@ void arena_section(struct arena *a, const char *name)
 
 void arena_count(struct arena *a, const char *name, size_t bytes)
 {
+    /* The current section stays what it was. If there was none, the new one becomes the current
+     * one, so that `section` is a valid index. */
     const int before = a->n_sections > 0 ? a->section : -1;
     arena_section(a, name);
     a->sections[a->section].bytes += bytes;
@@ -155,6 +158,8 @@ enum { PAGES_AT_ONCE = 4096 };
 
 static size_t range_resident(uintptr_t begin, uintptr_t end)
 {
+    /* mincore() tells one byte for each page, so the range is asked in portions that fit the stack.
+     * Pages at the two ends count as a whole, though others may share them. */
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     unsigned char in_memory[PAGES_AT_ONCE];
     size_t n = 0;
@@ -208,6 +213,8 @@ static struct mem_chunk *chunk_new(size_t cap)
         log_exhausted(total);
         return NULL;
     }
+    /* The header stands in front. MEM_ALIGN bytes more than needed were asked for, so after
+     * rounding up to a multiple of MEM_ALIGN `cap` bytes are left. */
     uintptr_t after = (uintptr_t)(c + 1);
     c->base = (unsigned char *)(c + 1) + (MEM_ALIGN - after % MEM_ALIGN) % MEM_ALIGN;
     c->cap = cap;
@@ -232,6 +239,9 @@ static bool open_chunk(struct arena *a, size_t need)
 {
     struct mem_chunk *c = take_spare(a, need);
     if (c == NULL) {
+        /* Doubling up to CHUNK_MAX: few chunks for a large arena, little waste for a small one. A
+         * larger piece gets a chunk of its own size. What is left of the chunk before is not used
+         * again until a rewind. */
         size_t grown = a->head != NULL ? 2 * a->head->cap : CHUNK_MIN;
         size_t cap = grown < CHUNK_MAX ? grown : CHUNK_MAX;
         c = chunk_new(cap > need ? cap : need);
@@ -249,6 +259,9 @@ static void *chunk_take(struct mem_chunk *c, size_t need, size_t shown)
 {
     unsigned char *p = c->base + c->used;
     mem_unpoison(p, shown);
+    /* Only the bytes that were handed out before (below `dirty`) can hold something; those above
+     * are zero by the invariant at the top. The rest of `need` behind `shown` is padding: it is
+     * below `dirty` from now on, and is cleared when it is handed out again. */
     if (c->used < c->dirty) {
         size_t stale = c->dirty - c->used;
         memset(p, 0, stale < shown ? stale : shown);
@@ -275,6 +288,8 @@ void *arena_alloc(struct arena *a, size_t n, size_t size)
         return NULL;
     }
     size_t bytes;
+    /* A quarter of the address space is far beyond any memory, and keeps the roundings and sums
+     * below from overflowing. */
     if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 4) {
         log_error("out of memory: %zu elements of %zu bytes are more than can be addressed", n,
                   size);
@@ -315,6 +330,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     if (a->failed) {
         return NULL;
     }
+    /* A list of arguments can be walked once: the first walk measures, the second one writes. */
     va_list args, again;
     va_start(args, fmt);
     va_copy(again, args);
@@ -331,6 +347,8 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 
 struct arena_mark arena_mark(const struct arena *a)
 {
+    /* A mark is the state by value. Memory after it is what newer chunks hold, and what is above
+     * `used` in the chunk that was the newest then. */
     struct arena_mark m = {.chunk = a->head,
                            .used = a->head != NULL ? a->head->used : 0,
                            .bytes = a->bytes,
@@ -351,6 +369,8 @@ static void chunk_rewind(struct mem_chunk *c, size_t used)
 
 void arena_rewind(struct arena *a, struct arena_mark m)
 {
+    /* Chunks are listed newest first, so those in front of the marked one are exactly those opened
+     * after the mark. They are kept as spares; `dirty` stays, which tells chunk_take() to clear. */
     while (a->head != m.chunk) {
         struct mem_chunk *c = a->head;
         CHECK(c != NULL); /* else the mark is of another arena, or older than a release */
@@ -411,6 +431,7 @@ static enum err buf_grow(struct buf *b, size_t n)
     if (need <= b->cap) {
         return ERR_OK;
     }
+    /* With capacities that at least double, appending n bytes copies less than 2 n bytes in all. */
     size_t doubled = b->cap <= SIZE_MAX / 2 ? 2 * b->cap : need;
     size_t cap = doubled > BUF_MIN ? doubled : BUF_MIN;
     return buf_reserve(b, cap > need ? cap : need);

@@ -15,6 +15,9 @@ static bool is_word(const char *text)
 bool number_real(double *out, const char *text)
 {
     char *end;
+    /* The characters of a decimal number keep blanks, hexadecimal digits and other words away from
+     * strtod(). Whether they are in a sensible order ("1e+-") strtod() decides: it must stop at the
+     * end of the text. */
     if (!is_word(text) && text[strspn(text, "0123456789+-.eE")] != '\0') {
         return false;
     }
@@ -28,6 +31,8 @@ bool number_real(double *out, const char *text)
 
 bool number_whole(int64_t *out, const char *text, int64_t lo, int64_t hi)
 {
+    /* Only digits are left after the sign, so strtoll() reads all of them; errno tells if they are
+     * too many for 64 bits. */
     const char *digits = text[0] == '-' ? text + 1 : text;
     if (digits[0] == '\0' || digits[strspn(digits, "0123456789")] != '\0') {
         return false;

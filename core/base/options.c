@@ -34,6 +34,7 @@ static void name_list_add(struct name_list *l, const char *prefix, const char *n
 {
     const int n = snprintf(l->text + l->len, sizeof l->text - l->len, "%s%s%s",
                            l->len > 0 ? ", " : "", prefix, name);
+    /* snprintf() tells the length without the cut, so len is brought back to what is there. */
     l->len += n > 0 ? (size_t)n : 0U;
     l->len = l->len < sizeof l->text ? l->len : sizeof l->text - 1;
 }
@@ -116,7 +117,8 @@ static enum err read_int(const struct parse *p, const struct option_row *o, cons
     return ERR_OK;
 }
 
-/* A list is allocated once, with room for every argument there is. */
+/* A list is allocated once, with room for every argument there is: each value comes from an
+ * argument of its own, or is the rest of one, so there are at most argc. */
 static enum err add_to_list(const struct parse *p, const struct option_row *o, const char *value)
 {
     const char **items = NULL;
@@ -207,6 +209,8 @@ static enum err take_letters(struct parse *p, const char *text)
 {
     struct name_list known;
     for (const char *c = text; *c != '\0'; c++) {
+        /* Letters without a value may stand together. The first one with a value takes the rest of
+         * the word as its value, or the next argument if nothing is left. */
         const struct option_row *o = find_letter(p, *c);
         if (o == NULL && *c == 'h') {
             p->operands.help = true;
@@ -232,6 +236,8 @@ static void take_operand(struct parse *p, const char *text)
 
 static enum err take_all(struct parse *p)
 {
+    /* Each round looks at one argument at least, and at the values that it takes. "-" alone is an
+     * operand, by custom the name of the standard input; "--" makes all that follow operands. */
     bool only_operands = false;
     while (p->next < p->argc && !p->operands.help) {
         const char *text = p->argv[p->next];
@@ -251,6 +257,9 @@ static enum err take_all(struct parse *p)
 
 static enum err check_operands(const struct parse *p)
 {
+    /* Operands go to the rows in order, each row taking as many as it may. So only the last row of
+     * a table may have a variable number. Something is left over only if every row is full: the
+     * first operand that is too much is then number `most`. */
     int64_t most = 0; /* wide: a row may allow INT_MAX */
     int left = p->operands.n;
     for (const struct operand_row *o = p->line->operands; o->name != NULL; o++) {
@@ -286,6 +295,7 @@ static void keep_default_lists(const struct parse *p, const void *defaults)
         if (o->type == OPTION_TYPE_LIST) {
             memcpy(&items, (const char *)p->values + o->offset, sizeof items);
         }
+        /* An option that was not given keeps its default; one that was given replaces it. */
         if (o->type == OPTION_TYPE_LIST && items == NULL) {
             memcpy((char *)p->values + o->offset, (const char *)defaults + o->offset, sizeof items);
             memcpy((char *)p->values + o->second_offset, (const char *)defaults + o->second_offset,
@@ -298,6 +308,7 @@ enum err options_parse(const struct command_line *line, struct arena *arena, voi
                        struct operands *operands, int argc, char *const *argv)
 {
     struct parse p = {.line = line, .arena = arena, .argc = argc, .argv = argv, .next = 1};
+    /* All is read into a copy. After an error, or for --help, the caller's struct is as it was. */
     p.values = arena_alloc(arena, 1, line->size);
     p.operands.items = ARENA_NEW(arena, argc, const char *);
     TRY(arena_error(arena));
@@ -320,6 +331,7 @@ static enum err help_line(struct buf *b, const char *term, size_t column, const 
 {
     size_t used = strlen(term);
     TRY(buf_printf(b, "%s", term));
+    /* A term that is too long has a line of its own. */
     if (used > 0 && used + 2 > column) {
         TRY(buf_printf(b, "\n"));
         used = 0;
@@ -327,6 +339,9 @@ static enum err help_line(struct buf *b, const char *term, size_t column, const 
     TRY(buf_printf(b, "%*s", (int)(column - used), ""));
     used = column;
     for (const char *word = doc; *word != '\0';) {
+        /* A word goes on the line if it fits, or if the line is empty: a word longer than the line
+         * is not cut. Every round moves `word` on, since a word and the blanks behind it are not
+         * both empty. */
         size_t len = strcspn(word, " ");
         if (used > column && used + 1 + len > HELP_WIDTH) {
             TRY(buf_printf(b, "\n%*s", (int)column, ""));
@@ -490,6 +505,8 @@ static void enter(struct command_choice *out, const struct command *c, int n)
 const struct command *command_named(const struct command *root, int argc, char *const *argv)
 {
     const struct command *row = root;
+    /* Follows the words of the command through the tables. Options in front, unknown words or too
+     * few of them lead to no command: NULL, without a message. */
     for (int i = 1; i < argc && row != NULL && row->verbs != NULL; i++) {
         row = row_named(row->verbs, argv[i]);
     }

@@ -24,6 +24,8 @@ static uint32_t add_text(uint32_t crc, const char *text, long n)
 
 uint32_t owner_machine(void)
 {
+    /* Host name, boot and process namespace in one checksum. Containers on one host have namespaces
+     * of their own. A source that the system does not offer adds nothing. */
     char text[256];
     uint32_t crc = 0;
     if (gethostname(text, sizeof text) == 0) {
@@ -66,6 +68,9 @@ static bool read_stat(char *state, uint64_t *started, int pid)
         return false;
     }
     *state = at[2];
+    /* `at` is the ')' two bytes before field 3 at first, and then the blank before the field number
+     * `field`. A field has one byte at least, so the next blank is at at + 2 or behind it in both
+     * cases. */
     for (int field = STATE; at != NULL && field < STARTED; field++) {
         at = strchr(at + 2, ' ');
     }
@@ -99,6 +104,7 @@ void owner_identify(struct owner *me, const char *command)
     int64_t n = 0;
     me->restarts = restarts != NULL && number_whole(&n, restarts, 0, INT_MAX) ? (int)n : 0;
     me->process_start = process_start(me->pid);
+    /* Nanoseconds are below 2^30, so two different times give two numbers. */
     me->instance = (uint64_t)now.tv_sec << 30 ^ (uint64_t)now.tv_nsec;
 }
 
@@ -172,12 +178,16 @@ enum owner_life owner_life(const struct owner *o, const struct owner *me)
     if (o->machine != me->machine || strcmp(o->host, me->host) != 0) {
         return OWNER_UNKNOWN;
     }
+    /* Signal 0 is never delivered, only checked. EPERM means that the process exists and belongs to
+     * another user. */
     if (kill(o->pid, 0) != 0 && errno == ESRCH) {
         return OWNER_GONE;
     }
     if (!read_stat(&state, &started, o->pid)) {
         return OWNER_ALIVE; /* hidden from us, but it takes signals */
     }
+    /* A process number is used again after its process has ended; the start time in clock ticks
+     * after boot tells the two apart. */
     const bool dead = state == 'Z' || state == 'X';
     const bool other = o->process_start != 0 && started != 0 && started != o->process_start;
     return dead || other ? OWNER_GONE : OWNER_ALIVE;

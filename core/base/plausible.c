@@ -30,6 +30,7 @@ const struct unit_info unit_table[UNITS] = {
 enum plausible_level plausible_median(const char **likely, enum unit unit, double median)
 {
     const struct unit_info *u = &unit_table[unit];
+    /* Limits are ordered: fail_below <= warn_below <= warn_above <= fail_above. */
     *likely = median < u->warn_below ? u->below : median > u->warn_above ? u->above : "";
     return median < u->fail_below || median > u->fail_above   ? PLAUSIBLE_FAIL
            : median < u->warn_below || median > u->warn_above ? PLAUSIBLE_WARN
@@ -48,6 +49,7 @@ enum {
 bool plausible_counter_name(const char *name)
 {
     static const char *const endings[] = {"_total", "_count"};
+    /* Labels stand in braces behind the name: http_requests_total{code="200"}. */
     const size_t n = strcspn(name, "{");
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         const size_t k = strlen(endings[i]);
@@ -60,6 +62,9 @@ bool plausible_counter_name(const char *name)
 
 enum plausible_level plausible_rate(int *n_resets, const char *name, const double *x, size_t n)
 {
+    /* One pass. A step down to more than half of the value before shows a rate: counters begin
+     * again near 0. The other steps down are counted as resets and are no steps of the counter,
+     * whose mean and variance are taken over the steps of 0 or more. */
     size_t n_up = 0, n_steps = 0;
     double sum = 0.0, squares = 0.0;
     *n_resets = 0;
@@ -79,6 +84,9 @@ enum plausible_level plausible_rate(int *n_resets, const char *name, const doubl
     if (n_up >= NAMED_UP && plausible_counter_name(name)) {
         return PLAUSIBLE_FAIL;
     }
+    /* Without the name of a counter the evidence must be stronger: enough values, at most one reset
+     * for ten values, and nearly every step above 0. Requests of a real service rise by different
+     * amounts, so steps that are all the same are a ramp that somebody made. */
     if (n < PLAUSIBLE_SERIES_MIN || n_steps == 0 ||
         (size_t)*n_resets * PLAUSIBLE_SERIES_MIN / 2 > n ||
         (double)n_up < GROWING * (double)n_steps) {

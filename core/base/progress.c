@@ -44,6 +44,7 @@ char *progress_count(char *out, size_t cap, uint64_t n)
     int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
     size_t at = 0;
     for (int i = 0; i < len && at + 2 < cap; i++) {
+        /* A comma stands where a multiple of three digits follows. */
         if (i > 0 && (len - i) % 3 == 0) {
             out[at++] = ',';
         }
@@ -59,6 +60,9 @@ void progress_line(char *out, size_t cap, const char *what, uint64_t done, uint6
     char count[32], of[32], eta[32], middle[96] = "";
     progress_count(count, sizeof(count), done);
     if (total > 0) {
+        /* Only what this process has done tells how fast it is: `first` units were there at the
+         * start of a resumed run. Nothing done yet: the duration is negative, which prints as
+         * "?". */
         double own = done > first ? (double)(done - first) : 0.0;
         double left = done < total ? (double)(total - done) : 0.0;
         double left_s = own > 0.0 ? elapsed_s * left / own : -1.0;
@@ -95,6 +99,7 @@ static double log_period_s(void)
                  log_every_s);
         return log_every_s;
     }
+    /* 0 asks for no lines at all, which is_due() knows as a negative period. */
     return period_s > 0.0 ? period_s : -1.0;
 }
 
@@ -128,6 +133,7 @@ void progress_at(struct progress *p, uint64_t done, const char *fmt, ...)
     if (!is_due(p, first, done, now)) {
         return;
     }
+    /* The period counts from the last line shown, not from the last call. */
     p->drawn_s = now;
     char more[LINE_BYTES], line[LINE_BYTES];
     va_list args;

@@ -15,18 +15,24 @@ struct rng_key rng_key(uint64_t seed, enum rng_domain domain, enum rng_split spl
     return (struct rng_key){{b.v[0], b.v[1]}};
 }
 
+/* Inversion: if U is uniform on (0, 1], -log U is exponential with mean 1. U >= 2^-32, so a draw is
+ * at most 32 log 2 = 22.2. */
 double rng_exponential(uint32_t v)
 {
     return -fm_log(rng_open_f64(v));
 }
 
-/* G. E. P. Box and M. E. Muller, "A note on the generation of random normal deviates", 1958. */
+/* G. E. P. Box and M. E. Muller, "A note on the generation of random normal deviates", 1958. The
+ * square of the radius is twice an exponential, the angle is uniform; one of the two coordinates is
+ * used. A draw stays within sqrt(64 log 2) < 6.67. */
 double rng_normal(uint32_t v0, uint32_t v1)
 {
     return sqrt(-2.0 * fm_log(rng_open_f64(v0))) * fm_cos_turn(v1);
 }
 
-/* Lets x[i] sink until the heap below it, x[0 .. n), has its largest word on top. */
+/* Lets x[i] sink until the heap below it, x[0 .. n), has its largest word on top. The heaps below
+ * its two children must be in order. The larger child moves up, so it is above its brother; the
+ * sinking word stops where no child is larger. i at least doubles in each round. */
 static void sift(uint64_t *x, uint32_t i, uint32_t n)
 {
     const uint64_t sinking = x[i];
@@ -45,6 +51,9 @@ static void sift(uint64_t *x, uint32_t i, uint32_t n)
 /* Heapsort: in place, where qsort of the C library may allocate. */
 static void sort_words(uint64_t *x, uint32_t n)
 {
+    /* From the last word that has a child upwards, so the heaps below a word are in order when it
+     * sinks. Then x[0] is the largest of x[0 .. n) and goes behind it; x[n ..] is sorted and above
+     * all others. */
     for (uint32_t i = n / 2; i > 0; i--) {
         sift(x, i - 1, n);
     }
@@ -57,8 +66,9 @@ static void sort_words(uint64_t *x, uint32_t n)
     }
 }
 
-/* The value stands above the index in one word, so all words differ and any sort gives one order.
- */
+/* A uniform permutation: indices are sorted by independent random words. The word stands above the
+ * index, so all keys differ and every sort gives one order. Equal words are ordered by index, which
+ * biases the permutation with a probability of about n^2 / 2^33. */
 void rng_permutation(uint32_t *out, uint64_t *scratch, uint32_t n, struct rng_key key, uint32_t b,
                      uint32_t c, uint32_t d)
 {

@@ -24,7 +24,7 @@ enum rng_domain {
     RNG_ARRIVAL_ATTACK,
     RNG_SERVICE,  /* service demand and pod choice of a call */
     RNG_POD,      /* start-up delay, crashes */
-    RNG_HARDNESS, /* coin of soft constraints */
+    RNG_HARDNESS, /* does a role bind its agent at this decision? */
     RNG_CLONE,    /* behaviour of the demonstrator: random actions mixed in */
     RNG_TWIN,     /* successor and noise */
     RNG_BOOTSTRAP,

@@ -55,6 +55,7 @@ enum err rundir_check_name(const char *path)
     while (n > 1 && path[n - 1] == '/') {
         n--;
     }
+    /* The last part of the path, slashes at its end left aside. */
     size_t from = n;
     while (from > 0 && path[from - 1] != '/') {
         from--;
@@ -76,6 +77,7 @@ static enum err name_run(struct rundir *r, bool *exists, struct arena *arena, co
     return ERR_OK;
 }
 
+/* The sub-directories and a probe that files can be created, before anything is computed. */
 static enum err make_tree(const struct rundir *r, struct arena *arena)
 {
     static const char *const parts[] = {"checkpoints", "policy"};
@@ -126,6 +128,8 @@ char *rundir_path(const struct rundir *r, struct arena *arena, const char *file)
 
 static enum err put_bytes(const struct rundir *r, const char *file, const void *bytes, size_t n)
 {
+    /* The path lives as long as the write, so the arena of the run does not grow with every
+     * status. */
     struct arena scratch;
     arena_init(&scratch);
     char *path = file_join(&scratch, r->path, file);
@@ -146,6 +150,8 @@ enum err rundir_status(const struct rundir *r, const char *fmt, ...)
     va_start(args, fmt);
     int n = vsnprintf(line, sizeof(line) - 1, fmt, args);
     va_end(args);
+    /* A status that is too long is cut; line[len] is inside, because vsnprintf had one byte
+     * less. */
     CHECK(n >= 0);
     size_t len = strlen(line);
     line[len] = '\n';
@@ -159,6 +165,9 @@ static enum err put_quoted(struct buf *out, const char *key, const char *s, size
 {
     TRY(buf_printf(out, "%s: \"", key));
     for (size_t i = 0; i < n; i++) {
+        /* Text of the system (model names, compiler versions) may hold any byte. Quote and
+         * backslash are escaped, control bytes become \xNN; all others are valid in double
+         * quotes. */
         unsigned char c = (unsigned char)s[i];
         bool special = c == '"' || c == '\\';
         TRY(c < ' ' || c == 0x7f ? buf_printf(out, "\\x%02X", c)
@@ -170,6 +179,8 @@ static enum err put_quoted(struct buf *out, const char *key, const char *s, size
 /* The value behind "model name" in the text of /proc/cpuinfo; its length in *n. */
 static const char *model_name(size_t *n, const struct buf *info)
 {
+    /* file_read() has put a NUL behind the text. On CPUs that name their model otherwise the value
+     * is "unknown". */
     const char *line = info->len > 0 ? strstr((const char *)info->data, "model name") : NULL;
     const char *colon = line != NULL ? strchr(line, ':') : NULL;
     const char *value = colon != NULL ? colon + 1 + strspn(colon + 1, " \t") : "unknown";

@@ -10,6 +10,9 @@ const char *shell_word(struct arena *arena, const char *word)
     if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
         return word;
     }
+    /* Inside single quotes a shell takes every byte as it is, but for the single quote itself. It
+     * is written as '\'': the quoted text ends, an escaped quote follows, and the next quoted text
+     * begins. */
     const char *out = "'";
     for (const char *c = word; *c != '\0' && out != NULL; c++) {
         out =

@@ -18,6 +18,12 @@ enum { ROLE_SAMPLE, ROLE_TRAIN_A = STAT_ROLE_TRAIN_A, ROLE_TRAIN_B, ROLE_EVAL, R
 
 void running_add(struct running *r, double x)
 {
+    /* With d = x - mean and n the new count, the new mean is mean + d / n, and the sum of squares
+     * grows by
+     *
+     *     d^2 (n - 1) / n = d (x - new mean)
+     *
+     * No large squares are subtracted, so nothing cancels. */
     double delta = x - r->mean;
     r->n++;
     r->mean += delta / (double)r->n;
@@ -33,6 +39,8 @@ void running_merge(struct running *into, const struct running *from)
         *into = *from;
         return;
     }
+    /* The formulas of stats_merge() in core/nn/normaliser.c: deviations of both sides from the
+     * common mean add delta^2 na nb / (na + nb) to the sum of squares. */
     double na = (double)into->n, nb = (double)from->n;
     double delta = from->mean - into->mean;
     into->n += from->n;
@@ -57,6 +65,7 @@ double stat_mean(const double *x, size_t n)
 
 double stat_variance(const double *x, size_t n)
 {
+    /* Two passes: the mean is subtracted before squaring, so nothing cancels. */
     double mean = stat_mean(x, n), sum = 0.0;
     for (size_t i = 0; i < n; i++) {
         sum += (x[i] - mean) * (x[i] - mean);
@@ -70,6 +79,7 @@ static int by_value_then_index(const void *pa, const void *pb, void *ctx)
 {
     const double *x = ctx;
     uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+    /* No two indices are equal, so the order is total and qsort_r() may use any algorithm. */
     if (x[a] != x[b]) {
         return x[a] < x[b] ? -1 : 1;
     }
@@ -87,6 +97,8 @@ void stat_order(uint32_t *order, const double *x, uint32_t n)
 
 static double quantile_of_order(const double *x, const uint32_t *order, uint32_t n, double q)
 {
+    /* Type 7: quantile q stands at position q (n - 1) of the sorted values, between two of them in
+     * proportion. At q = 1 there is none above the last, and share is 0. */
     double at = q * (double)(n - 1);
     uint32_t below = (uint32_t)at;
     uint32_t above = below + 1 < n ? below + 1 : below;
@@ -105,6 +117,7 @@ double stat_iqm(const double *x, uint32_t n, uint32_t *order)
 {
     CHECK(n > 0);
     stat_order(order, x, n);
+    /* 2 cut <= n / 2 < n, so at least one value is left. */
     uint32_t cut = n / 4;
     double sum = 0.0;
     for (uint32_t i = cut; i < n - cut; i++) {
@@ -139,6 +152,9 @@ uint32_t stat_stream(const char *const *names)
 void stat_draw(uint32_t *out, uint32_t n, const struct stat_cfg *cfg, uint32_t resample,
                uint32_t role)
 {
+    /* Index i of resample b is word i % 4 of the block (i / 4, b, role, stream): a function of its
+     * coordinates. So resamples may be made in any order, and two statistics with different streams
+     * or roles draw independently. */
     struct rng_key key = rng_key(cfg->seed, RNG_BOOTSTRAP, RNG_TEST_SPLIT);
     struct rng_block block = {{0}};
     for (uint32_t i = 0; i < n; i++) {
@@ -154,6 +170,7 @@ enum err stat_percentiles(struct stat_interval *out, double value, const double 
 {
     uint32_t *order = ARENA_NEW(scratch, cfg->resamples, uint32_t);
     TRY(arena_error(scratch));
+    /* The percentile interval leaves out the same share of the resamples at both ends. */
     double tail = 0.5 * (1.0 - cfg->level);
     stat_order(order, estimates, cfg->resamples);
     *out = (struct stat_interval){
@@ -181,6 +198,7 @@ static enum err bootstrap(struct stat_interval *out, const double *x, uint32_t n
         for (uint32_t i = 0; i < n; i++) {
             sample[i] = x[index[i]];
         }
+        /* The resample is made, so `index` is free to serve the estimator as scratch. */
         estimates[b] = estimate(sample, n, what, index);
     }
     double value = estimate(x, n, what, index);
@@ -210,6 +228,8 @@ enum err stat_bootstrap_paired(struct stat_interval *out, const double *a, const
     TRY(check_finite(a, n, "paired bootstrap, first arm"));
     TRY(check_finite(b, n, "paired bootstrap, second arm"));
     struct arena_mark mark = arena_mark(scratch);
+    /* A pair is one measurement of the difference: what both halves have in common (the episode)
+     * cancels in it. Resampling the halves apart would add that variance again. */
     double *diff = ARENA_NEW(scratch, n, double);
     for (uint32_t i = 0; diff != NULL && i < n; i++) {
         diff[i] = a[i] - b[i];
@@ -256,6 +276,8 @@ static enum err nested(struct stat_interval *out, const struct stat_arm *a,
     struct nested w;
     TRY(nested_init(&w, a, b, n_eval, cfg->resamples, scratch));
     for (uint32_t r = 0; r < cfg->resamples; r++) {
+        /* One draw of episodes serves both arms: they were measured on the same ones, so their luck
+         * with the episodes cancels in the difference, as it does in the data. */
         stat_draw(w.eval, n_eval, cfg, r, ROLE_EVAL);
         stat_draw(w.train_a, a->n_train, cfg, r, ROLE_TRAIN_A);
         w.estimates[r] = nested_mean(a, w.train_a, w.eval, n_eval);
@@ -302,10 +324,14 @@ static struct sign_test sign_test_of(const double *diff, uint32_t n)
         sum += diff[i];
         size += fabs(diff[i]);
     }
+    /* Rounding of a sum of n terms is at most about n 2^-53 times the sum of their sizes; 1e-12 of
+     * it is enough for thousands of pairs. */
     return (struct sign_test){diff, n, fabs(sum) - 1e-12 * size};
 }
 
-/* The last difference keeps its sign: a pattern and its opposite have the same |sum|. */
+/* All sign patterns, each as likely under the hypothesis. The last difference keeps its sign: a
+ * pattern and its opposite have the same |sum|, so half of the 2^n patterns gives the same share.
+ * The pattern without flips is a hit, hence p >= 2^(1-n). */
 static double exact_p(const struct sign_test *t)
 {
     uint32_t patterns = 1u << (t->n - 1), hits = 0;
@@ -324,6 +350,7 @@ static double random_p(const struct sign_test *t, const struct stat_cfg *cfg)
     struct rng_key key = rng_key(cfg->seed, RNG_BOOTSTRAP, RNG_TEST_SPLIT);
     uint32_t hits = 0;
     for (uint32_t r = 0; r < cfg->resamples; r++) {
+        /* A block holds 128 fair bits: bit i % 128 is the sign of difference i. */
         struct rng_block block = {{0}};
         double sum = 0.0;
         for (uint32_t i = 0; i < t->n; i++) {
@@ -335,6 +362,8 @@ static double random_p(const struct sign_test *t, const struct stat_cfg *cfg)
         }
         hits += fabs(sum) >= t->least;
     }
+    /* The observed pattern counts as one of the patterns. So p is never 0, and under the hypothesis
+     * p is at most alpha with probability at most alpha, for any number of resamples. */
     return (1.0 + (double)hits) / (1.0 + (double)cfg->resamples);
 }
 
@@ -349,6 +378,9 @@ enum err stat_sign_flip(double *p, const double *diff, uint32_t n, const struct 
 
 void stat_holm(double *adjusted, const double *p, uint32_t n, uint32_t *order)
 {
+    /* Step-down: the i-th smallest p-value (from 0) competes with the n - i hypotheses that are not
+     * rejected yet, so Bonferroni's factor for it is n - i. A hypothesis is rejected only if all
+     * with smaller p-values are, which the running maximum expresses. */
     stat_order(order, p, n);
     double largest = 0.0; /* adjusted values never fall along the order */
     for (uint32_t i = 0; i < n; i++) {

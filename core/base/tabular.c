@@ -1,4 +1,9 @@
-/* The text is made uniform once; then each row is cut where it stands. See tabular.h. */
+/* The text is made uniform once; then each row is cut where it stands. See tabular.h.
+ *
+ * unify_ends() guarantees that a text that is not empty ends in a line end with a NUL behind it,
+ * and read_text() that there is no other NUL. The loops below rely on it: a search for a line end
+ * always finds one, and inside quotes only the end of the text is a NUL. Rows are measured first
+ * (count_cells()) and cut afterwards (take_row()), so a separator can be tried without damage. */
 #include "core/base/tabular.h"
 
 #include "core/base/gzip.h"
@@ -56,6 +61,9 @@ static int line_of_nul(const struct buf *b)
 /* Line ends of every make become \n, and the last line has one; a NUL stands behind it. */
 static enum err unify_ends(struct buf *text)
 {
+    /* Without any \n a \r is a line end of its own (Mac OS 9). Otherwise \r\n becomes \n, and a
+     * lone \r stays and is dropped at the end of a cell. The text only becomes shorter, so it is
+     * rewritten in place: n <= i. */
     const bool old_mac = text->len > 0 && memchr(text->data, '\n', text->len) == NULL;
     size_t n = 0;
     for (size_t i = 0; i < text->len; i++) {
@@ -120,6 +128,8 @@ static enum cut measure_cell(char **end, int *n_lines, char *at, char separator)
         *end = at;
         return CUT_OK;
     }
+    /* Up to a quote that is not doubled. The second of a doubled pair is the byte that the loop
+     * steps over. */
     for (at++; *at != '\0' && (*at != '"' || at[1] == '"'); at++) {
         at += *at == '"';
         *n_lines += *at == '\n';
@@ -226,6 +236,7 @@ static char separator_line(const char *at)
 /* Cells of the first row below the header, for this separator. */
 static int count_below(const struct tabular *t, char *header_end, char separator)
 {
+    /* A copy with a position of its own: looking ahead changes nothing in *t. */
     struct tabular ahead = *t;
     int n, n_lines;
     char *end;
@@ -250,6 +261,9 @@ static char find_separator(const struct tabular *t)
         if (count_cells(&n, &end, &n_lines, t->at, *s) != CUT_OK || n < 2) {
             continue;
         }
+        /* n <= TABULAR_COLUMNS_MAX for tables that are read, so agreement with the first row
+         * outweighs every number of cells, and among separators that agree the one with most cells
+         * wins. Of equals the first in `separators` does. */
         const int score = n + (count_below(t, end, *s) == n ? TABULAR_COLUMNS_MAX : 0);
         if (score > best_score) {
             best = *s;
@@ -340,6 +354,8 @@ void tabular_close(struct tabular *t)
 
 enum err tabular_next(struct tabular *t, bool *more)
 {
+    /* A table without a header has one cell a line: a line end as the separator never ends a cell
+     * earlier. */
     const char separator = t->separator != '\0' ? t->separator : '\n';
     for (;;) {
         int n, n_lines;
@@ -459,6 +475,8 @@ bool tabular_number(struct tabular *t, double *out, const char *cell)
     if (comma == NULL || t->separator == ',') {
         return timestamp_number(out, cell);
     }
+    /* One comma and no point is a decimal comma. Two commas, or both signs, are thousands
+     * separators, whose meaning depends on the country: refused. */
     const size_t n = strlen(cell);
     if (n >= sizeof text || strchr(comma + 1, ',') != NULL || strchr(cell, '.') != NULL) {
         return false;

@@ -19,6 +19,7 @@ enum err timecolumn_read(double *at, struct timecolumn *c, struct tabular *t)
                   t->path, t->line, cell);
         return ERR_FORMAT;
     }
+    /* The count of this row is in already, so the first row of the second kind is refused. */
     if (c->scale.n > 0 && c->n_dates > 0) {
         log_error("%s:%d: '%.40s' is a %s and the rows before have %ss; write every time in the "
                   "same form",

@@ -11,6 +11,7 @@
 
 bool timestamp_number(double *out, const char *text)
 {
+    /* The characters leave out nan and inf, which number_real() takes. */
     return strspn(text, "0123456789+-.eE") == strlen(text) && number_real(out, text);
 }
 
@@ -49,6 +50,8 @@ static int days_in_month(int year, int month)
 /* Days since 1970-01-01: whole years before this one with their leap days, then whole months. */
 static int days_since_1970(int year, int month, int day)
 {
+    /* Leap days up to year y: y/4 - y/100 + y/400. Up to 1969 they are 492 - 19 + 4 = 477, which is
+     * subtracted. */
     int before = year - 1;
     int days = 365 * (year - 1970) + (before / 4 - before / 100 + before / 400) - 477;
     for (int m = 1; m < month; m++) {
@@ -145,11 +148,15 @@ void timestamp_print(char text[TIMESTAMP_BYTES], double seconds)
         (void)snprintf(text, TIMESTAMP_BYTES, "%.9g s", seconds);
         return;
     }
+    /* C rounds quotients towards 0; the correction makes `days` the floor and s the seconds of that
+     * day, in [0, DAY_S), for times before 1970, too. */
     int64_t s = (int64_t)floor(seconds), days = s / DAY_S;
     days -= s % DAY_S < 0;
     s -= days * DAY_S;
     int year = 1970 + (int)(days / 366), month = 1; /* never too late: no year is longer */
     year -= days < 0;
+    /* After both loops the day lies in `year`. The guess is off by about one year in 480, so they
+     * are short. */
     while (days >= days_since_1970(year + 1, 1, 1)) {
         year++;
     }
@@ -186,6 +193,7 @@ static bool calendar(double *seconds, double number, int digits)
 {
     char text[DIGITS_MAX + 2];
     int year, month, day, hour = 0, minute = 0, second = 0;
+    /* Whole numbers below 1e14 are exact in double and have at most 14 digits. */
     if (!(number >= 0.0 && number < 1e14 && !(number > floor(number))) ||
         snprintf(text, sizeof text, "%.0f", number) != digits) {
         return false;
@@ -215,6 +223,10 @@ void timescale_look(struct timescale *t, double number)
 
 enum timescale_unit timescale_unit(const struct timescale *t)
 {
+    /* The forms differ in their number of digits, and an epoch in milliseconds that has 12 digits
+     * would be a date after the year 9000. The epochs differ by factors of 1000, while 2000 to 2101
+     * is a factor of 4.4, so one unit at most fits. So only seconds and dates could be taken for
+     * each other, and numbers are dates only if every one of them is. */
     for (int i = 0; t->n > 0 && i < FORMS; i++) {
         if (!t->not_calendar[i]) {
             return (enum timescale_unit)(TIMESCALE_DAY + i);

@@ -68,7 +68,7 @@ static void draw_identity(struct resample *r)
     }
 }
 
-/* How many of the positions [at, at + n) lie in [from, to). */
+/* How many of the positions [at, at + n) lie in [from, to): the intersection of two intervals. */
 static uint64_t overlap(uint64_t at, uint64_t n, uint64_t from, uint64_t to)
 {
     const uint64_t lo = at > from ? at : from;
@@ -78,6 +78,10 @@ static uint64_t overlap(uint64_t at, uint64_t n, uint64_t from, uint64_t to)
 
 static double iqm_of(const struct resample *r)
 {
+    /* Think of the resample as sorted: value k of the sorted data occupies `count` positions, from
+     * `at` on. The counts of all cells add up to n, because the multiplicities of rows add up to
+     * n_train and those of columns to n_eval. Positions [cut, n - cut) are the middle half, so the
+     * sum is that of stat_iqm() on the resample up to rounding, without sorting it. */
     const uint64_t n = (uint64_t)r->a->n_train * r->n_eval;
     const uint64_t cut = n / 4;
     uint64_t at = 0;
@@ -96,6 +100,7 @@ static uint64_t score_rows(const double *x, const double *y, const uint32_t *col
 {
     uint64_t score = 0;
     for (uint32_t e = 0; e < n; e++) {
+        /* (x > y) + (x >= y) is 2, 1 or 0 for better, equal and worse. */
         score += columns[e] * (uint32_t)((x[e] > y[e]) + (x[e] >= y[e]));
     }
     return score;
@@ -113,6 +118,8 @@ static double better_of(const struct resample *r)
             }
         }
     }
+    /* The score is an integer and exact. The multiplicities of all comparisons add up to the
+     * denominator without the 2. */
     return (double)score / (2.0 * r->a->n_train * r->b->n_train * r->n_eval);
 }
 
@@ -132,6 +139,8 @@ static enum err resample_init(struct resample *r, const struct stat_arm *a,
                               const struct stat_arm *b, uint32_t n_eval,
                               enum twoway_statistic statistic, struct arena *scratch)
 {
+    /* Only the interquartile mean needs the order of the values; it stays the same for all
+     * resamples, so it is sorted once. */
     const uint32_t n_b = b != NULL ? b->n_train : 0;
     const uint32_t n = a->n_train * n_eval;
     uint32_t *order = ARENA_NEW(scratch, statistic == TWOWAY_IQM ? n : 0, uint32_t);
@@ -215,6 +224,7 @@ struct source {
 static struct source source_of(const struct running *r)
 {
     const uint32_t n = (uint32_t)r->n;
+    /* The variance of a mean of n is that of one value over n. */
     return (struct source){n > 1 ? running_variance(r) / n : 0.0, n};
 }
 
@@ -241,6 +251,9 @@ double twoway_satterthwaite(const struct stat_arm *a, const struct stat_arm *b, 
 {
     const struct source sources[3] = {training(a, n_eval), training(b, n_eval),
                                       episodes(a, b, n_eval)};
+    /* The symbols of twoway.h: V, V' and the sum in df. Each source in the sums has n >= 2, so
+     * V' >= V / 2. squares <= V^2, hence df >= 1, and all divisions are by positive numbers. The
+     * factor is at least 1, because t falls with df and V >= V'. */
     double v = 0.0, v_bootstrap = 0.0, squares = 0.0;
     for (int k = 0; k < 3; k++) {
         const double n = sources[k].n, v_k = sources[k].variance;
@@ -265,7 +278,15 @@ struct stat_interval twoway_ci_widen(const struct stat_interval *v, double facto
                                   .hi = v->value + factor * (v->hi - v->value)};
 }
 
-/* With t = sqrt(df) tan(angle) the density of |T| is cos(angle)^(df - 1), up to a constant. */
+/* The density of Student's t is (1 + t^2 / df)^(-(df + 1) / 2), up to a constant. Substitute, with
+ * a the angle,
+ *
+ *     t = sqrt(df) tan(a),   1 + t^2 / df = 1 / cos(a)^2,   dt / da = sqrt(df) / cos(a)^2
+ *
+ * Then the density of the angle, which is bounded by a quarter turn, is, up to a constant,
+ *
+ *     cos(a)^(df + 1) / cos(a)^2 = cos(a)^(df - 1)
+ */
 static double density(double angle, double df)
 {
     const double c = fm_cos(angle);
@@ -287,6 +308,10 @@ double stat_t_critical(double level, double df_given)
     const double width = quarter_turn / PANELS;
     double whole = 0.0, sum = 0.0;
     CHECK(level > 0.0 && level < 1.0 && df >= 1.0);
+    /* The constant of the density: the integral over all angles. */
+    /* Panels 0 .. i-1 have the integral `sum`, and the wanted angle lies in the first panel that
+     * would take it to level x whole. There is one: all panels, added in the same order, give
+     * `whole` itself, and level < 1. */
     for (int i = 0; i < PANELS; i++) {
         whole += panel(i * width, width, df);
     }
@@ -298,6 +323,9 @@ double stat_t_critical(double level, double df_given)
     }
     double share = 0.5 * width; /* of the panel in which it lies */
     for (int k = 0; k < NEWTON; k++) {
+        /* Newton on the integral up to the angle. Its derivative is the density, which changes
+         * little over one of 2048 panels, so each step about doubles the number of correct
+         * digits. */
         const double excess = sum + panel(i * width, share, df) - level * whole;
         share -= excess / density(i * width + share, df);
     }
@@ -309,6 +337,8 @@ double stat_t_critical(double level, double df_given)
 
 static uint32_t count_units(const struct stat_arm *a, const struct stat_arm *b, uint32_t n_eval)
 {
+    /* An arm with one row has no training to be paired: then the rows of the other one count. One
+     * unit, or more units than episodes, cannot be dealt: each episode is a unit. */
     const bool both = a->n_train > 1 && b->n_train > 1;
     const uint32_t fewer = a->n_train < b->n_train ? a->n_train : b->n_train;
     const uint32_t n = both ? fewer : largest(a->n_train, b->n_train);
@@ -325,6 +355,8 @@ uint32_t twoway_units(double *diff, const struct stat_arm *a, const struct stat_
 {
     const uint32_t n = count_units(a, b, n_eval);
     for (uint32_t i = 0; i < n; i++) {
+        /* Episodes i, i + n, i + 2 n, ... belong to unit i. n <= n_eval, so every unit has one at
+         * least, and no episode is in two units, and no row of an arm that has several. */
         double sum = 0.0;
         uint32_t n_dealt = 0;
         for (uint32_t e = i; e < n_eval; e += n, n_dealt++) {

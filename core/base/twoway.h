@@ -56,12 +56,13 @@ double stat_t_critical(double level, double df);
  *                              are dealt out in turn, unit i is the mean of a_ie - b_ie over those
  *                              dealt to i (an arm with one row has it everywhere)
  *
- * Episodes of one policy share the luck of its training, and policies that meet the same episodes
- * share those, so neither alone may be flipped one by one. Units made this way share nothing, at
- * the price of fewer episodes for each. Under the hypothesis the sign of each is a coin: exactly,
- * if a and b come from the same distribution (two trainings with one method); for a policy against
- * a rule it is assumed that the difference is symmetric about 0. With unequal numbers of seeds the
- * surplus is left out, as are seeds beyond the number of episodes. */
+ * Episodes of one policy share the luck of its training, and policies that meet the same
+ * episodes share those, so neither alone may be flipped one by one. Units made this way share
+ * nothing, at the price of fewer episodes for each. Under the hypothesis both signs of each are
+ * equally likely: exactly, if a and b come from the same distribution (two trainings with one
+ * method); for a policy against a rule it is assumed that the difference is symmetric about 0.
+ * With unequal numbers of seeds the surplus is left out, as are seeds beyond the number of
+ * episodes. */
 uint32_t twoway_units(double *diff, const struct stat_arm *a, const struct stat_arm *b,
                       uint32_t n_eval);
 
