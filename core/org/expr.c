@@ -16,7 +16,13 @@
 
 /* ---- relations ---- */
 
-/* reach (n, n) as bit sets, one call away -> one call or more away (Warshall 1962). */
+/* Closes a relation over n services, given as bit sets (bit r of direct[s]: s has an edge to r):
+ * bit r of plus[s] says that a path of one edge or more leads from s to r (S. Warshall, 1962).
+ *
+ * Invariant: after the round of `via`, plus[s] contains r exactly if a path leads from s to r whose
+ * inner nodes are all <= via. A path that passes `via` consists of one to `via` and one from `via`,
+ * both with inner nodes < via, which the rounds before have found. The round works in place because
+ * row `via` does not change in it: its own step would add the row to itself. */
 static void close_relation(uint64_t *plus, const uint64_t *direct, int n)
 {
     memcpy(plus, direct, (size_t)n * sizeof *plus);
@@ -29,6 +35,10 @@ static void close_relation(uint64_t *plus, const uint64_t *direct, int n)
     }
 }
 
+/* The rows of all relations, in the order of enum expr_relation; `all` is zeroed. Callers are the
+ * transposed callees. A relation with * adds the service itself to that with +, and entries* keeps
+ * the entries of callers*, so an entry is among its own entries*. The two relations with one value
+ * for all have the same set in every row. */
 static void fill_relations(uint64_t *all, const struct topology *t)
 {
     const int n = t->n_services;
@@ -91,11 +101,13 @@ int expr_find(const struct expr_program *p, const char *name)
 
 /* ---- appending ---- */
 
+/* Each mention of a fact makes an array of its own, so equal facts are found by their values. */
 static bool same_fact(const double *a, const double *b, int n)
 {
     return a == b || (a != NULL && b != NULL && memcmp(a, b, (size_t)n * sizeof *a) == 0);
 }
 
+/* Doubles of memory: a counter for each value, or a ring of the last n values for each value. */
 static int kept_doubles(const struct expr_step *s, int width)
 {
     switch (s->op) {
@@ -113,6 +125,11 @@ static int kept_doubles(const struct expr_step *s, int width)
     }
 }
 
+/* Linear search for an equal step: a program has at most EXPR_CODE_MAX steps and is built once.
+ *
+ * `wide` and `varies` are not compared because they follow from the operation, its operands and its
+ * fact. Steps with memory may be shared as well: every step runs once for each decision, so two
+ * equal ones would always hold the same memory. */
 int expr_append(struct expr_program *p, const struct expr_step *s)
 {
     const int n = p->topology->n_services;
@@ -138,6 +155,8 @@ int expr_append(struct expr_program *p, const struct expr_step *s)
 
 /* ---- definitions ---- */
 
+/* The parser looks among the definitions first, so a definition of such a name would hide what the
+ * name means everywhere else. */
 static bool is_feature_or_fact(const char *name)
 {
     for (int f = 0; f < GLOBAL_FEATURES; f++) {
@@ -159,6 +178,7 @@ static bool is_name_char(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+/* A definition must read as one word for the parser (take_word() in expr_parse.c). */
 static bool is_name(const char *name)
 {
     size_t n = 0;
@@ -186,17 +206,23 @@ enum err expr_define(struct expr_program *p, const char *name, const char *text,
     }
     int step = -1;
     TRY(expr_add(&step, p, text, EXPR_ANYTHING, src_locs, text_key));
+    /* Only now does the name exist, so an expression cannot refer to itself. */
     p->names[p->n_names++] = (struct expr_name){.name = name, .step = step};
     return ERR_OK;
 }
 
 /* ---- running ---- */
 
+/* x / 0 is 0 in the language: no infinity and no NaN can arise from a division and reach a reward.
+ */
 static double divide(double a, double b)
 {
     return b == 0.0 ? 0.0 : a / b;
 }
 
+/* Operators of one or two values; b is 0 for those of one. Conditions have the values 0.0 and 1.0,
+ * so as a number a condition is its own value. LESSER and GREATER are comparisons and not fmin()
+ * and fmax(), which may return either of 0 and -0. */
 static double apply(enum expr_op op, double a, double b)
 {
     switch (op) {
@@ -236,7 +262,13 @@ static double apply(enum expr_op op, double a, double b)
     }
 }
 
-/* Over the services of a set, in their order. x has stride sx. */
+/* Over the services of a set. x has stride sx: 1, or 0 for a single value that counts once for each
+ * member.
+ *
+ * `set >> s` becomes 0 behind the highest member, and s < 64 keeps the shift defined. Members are
+ * visited in the order of services, so a sum has the same bits in every run. Of a condition the sum
+ * is the number of members for which it holds: any is sum > 0, all is sum == n, count is the sum
+ * itself. Over an empty set the loop leaves sum = n = 0, so all is true and the others are 0. */
 static double reduce(enum expr_op op, const double *x, int sx, uint64_t set)
 {
     double sum = 0.0, least = HUGE_VAL, greatest = -HUGE_VAL;
@@ -266,19 +298,26 @@ static double reduce(enum expr_op op, const double *x, int sx, uint64_t set)
     }
 }
 
+/* *since = min(n, length of the run of true values that ends at this decision), 0 if the value is
+ * false. It is n exactly if the condition is true now and was at the n - 1 decisions before. */
 static double held(double *since, bool now, int n)
 {
     *since = now ? fmin(*since + 1.0, n) : 0.0;
     return *since == n;
 }
 
+/* A true value sets *left to n + 1, and k decisions later it is max(n + 1 - k, 0): positive for k
+ * <= n, so exactly while the condition is true now or was at one of the n decisions before. */
 static double latched(double *left, bool now, int n)
 {
     *left = now ? n + 1.0 : fmax(*left - 1.0, 0.0);
     return *left > 0.0;
 }
 
-/* ring: slot k * stride holds decision k % n; before this decision's value is written. */
+/* Slot d % n of the ring, at ring[d % n * stride], holds the value of decision d. Before the value
+ * of decision t is written, the slots 0 .. min(n, t) - 1 hold decisions max(0, t - n) .. t - 1,
+ * which are the decisions of the window. The loop compares all of them, so their order does not
+ * matter. */
 static double rose(double *ring, int stride, double x, double by, int n, int t)
 {
     double answer = 0.0;
@@ -289,6 +328,8 @@ static double rose(double *ring, int stride, double x, double by, int n, int t)
     return answer;
 }
 
+/* Slot t % n still holds decision t - n. While t < n there is no such decision, and slot 0 holds
+ * decision 0, the oldest one. */
 static double before(double *ring, int stride, double x, int n, int t)
 {
     const double answer = t == 0 ? x : ring[(t < n ? 0 : t % n) * stride];
@@ -296,6 +337,9 @@ static double before(double *ring, int stride, double x, int n, int t)
     return answer;
 }
 
+/* The window is decisions t - m + 1 .. t, where m = min(n, t + 1). Those are m <= n consecutive
+ * decisions, so their slots differ, and none was overwritten since. The sum goes from the oldest
+ * on: its bits depend on the values alone, not on where the ring begins. */
 static double past(enum expr_op op, double *ring, int stride, double x, int n, int t)
 {
     ring[t % n * stride] = x;
@@ -317,6 +361,8 @@ struct run {
     int t;
 };
 
+/* The memory of a wide step is interleaved: slot k of value i stands at k * width + i. So value i
+ * begins at the address + i, and `width` is the stride of its ring; counters have slot 0 only. */
 static double step_in_time(const struct run *r, const struct expr_step *s, int i, double a,
                            double b)
 {
@@ -336,6 +382,8 @@ static double step_in_time(const struct run *r, const struct expr_step *s, int i
     }
 }
 
+/* Value i of a step: of service i, or the only one (i = 0). A reduction reads its whole operand;
+ * all other operations read the operand's value i, or its only value, by stride 0. */
 static double step_value(const struct run *r, const struct expr_step *s, int i)
 {
     const struct expr_step *code = r->p->code;
@@ -363,6 +411,9 @@ static double step_value(const struct run *r, const struct expr_step *s, int i)
     return apply(s->op, a[i * sa], b);
 }
 
+/* Operands stand before the steps that use them, since expr_append() adds a step after its
+ * operands. So one pass in order finds every operand of this decision computed. Counters and rings
+ * advance by one decision with each call, so t has to be 0, 1, 2, ... */
 void expr_run(double *values, double *memory, const struct expr_program *p, const float *state,
               int t)
 {

@@ -1,9 +1,23 @@
-/* From the text of an expression to steps of a program: recursive descent, one function a level.
+/* From the text of an expression to steps of a program: recursive descent, one function a rule.
  *
- * Each function returns the step that holds its value, or -1 after the first thing that is wrong
- * was reported; nothing is read after that. Steps appended by a text that turns out wrong stay in
- * the program, which is of no use then anyway.
- */
+ *     or         = and { "or" and }
+ *     and        = not { "and" not }
+ *     not        = { "not" } comparison
+ *     comparison = sum [ ( "<" | "<=" | ">" | ">=" | "==" | "!=" ) sum ]
+ *     sum        = product { ( "+" | "-" ) product }
+ *     product    = minus { ( "*" | "/" ) minus }
+ *     minus      = { "-" } primary
+ *     primary    = number | "true" | "false" | "(" or ")" | word
+ *     word       = name | name "." feature | function "(" arguments ")"
+ *
+ * The current token decides how a rule goes on, so the parser never goes back. It terminates: each
+ * round of a loop takes a token, and `or` is entered again only after a "(" was taken, at most
+ * EXPR_DEPTH_MAX levels deep.
+ *
+ * Each function returns the step that holds its value, or -1. After the first thing that is wrong
+ * was reported, every token reads as the end of the text: all loops end, no rule matches, no step
+ * is appended, and nothing else is reported. Steps appended by a text that turns out wrong stay in
+ * the program, which is of no use then anyway. */
 #include "core/org/expr.h"
 
 #include "core/base/nearest.h"
@@ -38,6 +52,7 @@ struct parser {
 /* ---- sentences ---- */
 
 static int wrong(struct parser *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Reports what is wrong at the current token, unless something was reported before. Returns -1. */
 static int wrong(struct parser *r, const char *fmt, ...)
 {
     char sentence[600];
@@ -52,6 +67,7 @@ static int wrong(struct parser *r, const char *fmt, ...)
     return -1;
 }
 
+/* The current token stands where `wanted` should. */
 static int unexpected(struct parser *r, const char *wanted)
 {
     if (r->token == TOKEN_END) {
@@ -72,6 +88,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* The first character is a digit, so strtod() reads at least that and cannot meet a sign, "nan" or
+ * "inf". It stops before a letter that belongs to no number: `60s` is a number and a unit. */
 static void take_number(struct parser *r)
 {
     char *end = NULL;
@@ -83,6 +101,8 @@ static void take_number(struct parser *r)
     }
 }
 
+/* Letters, digits and '_'; or a name in single quotes, which may hold any character but the quote,
+ * because names of services may hold a '-'. */
 static void take_word(struct parser *r)
 {
     const bool quoted = *r->at == '\'';
@@ -104,6 +124,7 @@ static void take_word(struct parser *r)
     }
 }
 
+/* Signs of two characters come first in the list, so "<=" is never read as "<" and "=". */
 static void take_sign(struct parser *r)
 {
     static const char *const signs[] = {"<=", ">=", "==", "!=", "<", ">", "+",
@@ -120,6 +141,8 @@ static void take_sign(struct parser *r)
     (void)wrong(r, "'%c' has no meaning here", *r->at);
 }
 
+/* The next token: [at, next) in the text. At the end of the text, and after an error, it is
+ * TOKEN_END however often it is asked for. */
 static void advance(struct parser *r)
 {
     r->at = r->next;
@@ -144,6 +167,7 @@ static bool is(const struct parser *r, enum token token, const char *word)
     return r->e == ERR_OK && r->token == token && strcmp(r->word, word) == 0;
 }
 
+/* Takes the token if it is this one. */
 static bool accept(struct parser *r, enum token token, const char *word)
 {
     if (!is(r, token, word)) {
@@ -166,6 +190,7 @@ static bool expect(struct parser *r, const char *sign)
 
 /* ---- steps ---- */
 
+/* The number of the step, or -1; expr_append() fails only when the program is full. */
 static int append(struct parser *r, struct expr_step s)
 {
     const int step = r->e == ERR_OK ? expr_append(r->p, &s) : -1;
@@ -183,7 +208,8 @@ static int number_step(struct parser *r, double value)
     return append(r, (struct expr_step){.op = EXPR_NUMBER, .a = -1, .b = -1, .value = value});
 }
 
-/* Operator with one or two operands, which must all be conditions or all be numbers. */
+/* Operator with one (b = -1) or two operands, which must all be conditions or all be numbers. The
+ * result has a value for each service if an operand has, and varies if an operand does. */
 static int operate(struct parser *r, enum expr_op op, int a, int b, bool from_conditions,
                    bool to_condition)
 {
@@ -204,6 +230,9 @@ static int operate(struct parser *r, enum expr_op op, int a, int b, bool from_co
 
 /* ---- names ---- */
 
+/* A fact of the topology. The list of facts is expanded twice: into one comparison for each name,
+ * which returns, then into the candidates for "did you mean". Of a given service a fact is a number
+ * that is known now; of the service in question (-1) it is an array over all services. */
 static int fact_step(struct parser *r, const char *name, int service)
 {
     const struct topology *topology = r->p->topology;
@@ -241,7 +270,9 @@ static int fact_step(struct parser *r, const char *name, int service)
                  word != NULL ? "'?" : "");
 }
 
-/* service -1: of the one in question. */
+/* What stands behind the '.': a feature of the state, else a fact. service -1: of each service in
+ * question, a wide step that adds the service's offset when it runs; else the column is known now.
+ */
 static int feature_step(struct parser *r, int service)
 {
     if (r->token != TOKEN_WORD) {
@@ -292,6 +323,7 @@ static int of_service(struct parser *r, const char *name, bool quoted)
     return expect(r, ".") ? feature_step(r, service) : -1;
 }
 
+/* The usual mistake, a feature of a service without its service, has a sentence of its own. */
 static int unknown_name(struct parser *r, const char *name)
 {
     struct nearest near = nearest_to(name);
@@ -340,6 +372,7 @@ static int named(struct parser *r, const char *name, const char *at)
     }
     EXPR_PLANT_FACTS(FACT_)
 #undef FACT_
+    /* The token behind the name was read already; the message is to show the place of the name. */
     r->next = r->e == ERR_OK ? at + strlen(name) : r->next;
     r->at = r->e == ERR_OK ? at : r->at;
     return unknown_name(r, name);
@@ -349,6 +382,8 @@ static int named(struct parser *r, const char *name, const char *at)
 
 enum form { FORM_PLAIN, FORM_RELATION, FORM_WINDOW, FORM_ROSE };
 
+/* `form` says how the arguments are read, `from` whether they are conditions, `to` whether the
+ * result is one. EXPR_NUMBER, which is 0, stands for "none" in `reduced`. */
 struct function {
     const char *name;
     enum form form;
@@ -389,6 +424,7 @@ static const struct {
 };
 enum { RELATION_WORDS = sizeof relations / sizeof *relations };
 
+/* Row of the relation that the current token names, -1 if it names none. */
 static int relation_word(const struct parser *r)
 {
     for (int i = 0; i < RELATION_WORDS; i++) {
@@ -401,6 +437,9 @@ static int relation_word(const struct parser *r)
 
 static int parse_or(struct parser *r);
 
+/* RELATION ',' expression ')'. Behind a relation only a ',' may follow, so a '*' or '+' there
+ * belongs to its name. The result has a value for each service if the relation differs between
+ * them: enum expr_relation has those behind EXPR_ENTRIES. */
 static int reduction(struct parser *r, enum expr_op op, bool from, bool to)
 {
     const int word = relation_word(r);
@@ -432,7 +471,8 @@ static int reduction(struct parser *r, enum expr_op op, bool from, bool to)
                                         .of = of});
 }
 
-/* A window in decisions; 0 after an error. */
+/* A window in decisions; 0 after an error. Seconds are rounded up, so a window is never shorter
+ * than was asked for. The comparisons are false for NaN, which is therefore refused. */
 static int window(struct parser *r)
 {
     if (r->token != TOKEN_NUMBER) {
@@ -455,6 +495,9 @@ static int window(struct parser *r)
     return (int)n;
 }
 
+/* x [',' by] ',' window ')'. The result varies even if x is constant: held(true, 4 steps) is false
+ * at the first three decisions, so a value at one decision must not be taken for all (may_hold() in
+ * guides.c). */
 static int over_time(struct parser *r, const struct function *f)
 {
     const int x = parse_or(r);
@@ -477,6 +520,8 @@ static int over_time(struct parser *r, const struct function *f)
     return append(r, s);
 }
 
+/* min and max have two meanings: of two numbers, and over a relation. A relation as first word
+ * decides, since no definition may have such a name (expr_is_word()). */
 static int plain_call(struct parser *r, const struct function *f)
 {
     if (f->reduced != EXPR_NUMBER && relation_word(r) >= 0) {
@@ -512,6 +557,8 @@ static int call(struct parser *r, const char *name)
 
 /* ---- levels ---- */
 
+/* A quoted name, or one before '.', is a service; before '(' a function; else a definition, a
+ * global feature or a fact. The name is copied because the next token overwrites it. */
 static int parse_word(struct parser *r)
 {
     char name[EXPR_WORD_MAX];
@@ -549,6 +596,8 @@ static int parse_primary(struct parser *r)
     return unexpected(r, "a value");
 }
 
+/* Signs are counted in a loop, so a long row of them takes no stack. Two of them cancel exactly, in
+ * floating point as well. */
 static int parse_minus(struct parser *r)
 {
     bool negative = false;
@@ -583,6 +632,8 @@ static int parse_sum(struct parser *r)
     return a;
 }
 
+/* At most one comparison: a < b < c would compare a condition with a number. a > b is compiled as b
+ * < a, so that equal comparisons become one step however they are written. */
 static int parse_comparison(struct parser *r)
 {
     static const struct {
@@ -623,6 +674,7 @@ static int parse_and(struct parser *r)
     return a;
 }
 
+/* The only rule that is entered again from within itself, so its depth bounds the stack. */
 static int parse_or(struct parser *r)
 {
     if (r->depth == EXPR_DEPTH_MAX) {
@@ -640,6 +692,8 @@ static int parse_or(struct parser *r)
 
 /* ---- whole texts ---- */
 
+/* A text that is right in itself may be of the wrong kind for its place in the configuration. The
+ * message points at the beginning, because it is about the whole text. */
 static void check_want(struct parser *r, int step, unsigned want)
 {
     const struct expr_step *s = &r->p->code[step];

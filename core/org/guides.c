@@ -13,6 +13,8 @@
 
 /* ---- compiling ---- */
 
+/* Turns the texts of one organisation into steps; keys say where in the configuration a text
+ * stands. */
 struct compiler {
     struct guides *g;
     const struct cfg *src_locs;
@@ -45,6 +47,7 @@ static enum err compile_definitions(struct compiler *c)
     return ERR_OK;
 }
 
+/* Bit d + alpha for each change d in from .. to that an action can make. 2 alpha + 1 <= 31 bits. */
 static uint32_t bits_of(int from, int to, int alpha)
 {
     uint32_t bits = 0;
@@ -68,6 +71,7 @@ static enum err compile_rule(struct guides_rule *out, struct compiler *c, int ro
     out->bits = bits_of(r->from, r->to, alpha);
     out->role = role;
     out->rule = rule;
+    /* A change that no action can make would silently be left out by bits_of(). */
     if (r->from < -alpha || r->to > alpha) {
         return plant_cfg_error(c->src_locs, key_of(c, "roles", role, member).s,
                                "role '%s' allows changes from %d to %d, but an action changes at "
@@ -97,6 +101,7 @@ static enum err compile_rules(struct compiler *c, struct arena *arena)
     return ERR_OK;
 }
 
+/* Goals and conditions of norms, which have one value each: a reward is not one of a service. */
 static enum err compile_goals(struct compiler *c, struct arena *arena)
 {
     const struct org_cfg *cfg = c->g->org.cfg;
@@ -134,6 +139,10 @@ static bool may_hold(const struct guides *g, const double *values, int step)
     return may;
 }
 
+/* An agent of hardness above 0 whose rules can never hold would be masked to 'no change': a mistake
+ * in the configuration. One run on a state of zeros computes all steps that do not vary, and
+ * may_hold() takes those that vary for true, so no agent is refused that could ever act. A rule
+ * opens the mask only if its `when` and its `on` may both hold. */
 static enum err check_agents(struct compiler *c, struct arena *arena)
 {
     const struct guides *g = c->g;
@@ -197,6 +206,8 @@ enum err guides_init(struct guides *g, struct arena *arena, const struct org_cfg
 
 /* ---- memory ---- */
 
+/* `became` shares an allocation with `achieved`, and `in_force_before` with `in_force`:
+ * guides_clear() sets each pair at once. */
 enum err guides_memory_init(struct guides_memory *m, struct arena *arena, const struct guides *g)
 {
     const struct org_cfg *cfg = g->org.cfg;
@@ -216,6 +227,7 @@ enum err guides_memory_init(struct guides_memory *m, struct arena *arena, const 
     return ERR_OK;
 }
 
+/* values, allowed and term need no clearing: each update writes them before anyone reads them. */
 void guides_clear(struct guides_memory *m, const struct guides *g)
 {
     memset(m->memory, 0, (size_t)g->program.n_memory * sizeof *m->memory);
@@ -231,6 +243,9 @@ static double value(const struct guides_memory *m, const struct guides *g, int s
     return expr_value(&g->program, m->values, step, service);
 }
 
+/* allowed = {no change}, united with the changes of every rule that holds now. A union does not
+ * depend on the order of the rules, and a rule can only add, so no role takes away what another one
+ * allows. */
 static void update_masks(struct guides_memory *m, const struct guides *g)
 {
     for (int i = 0; i < g->n_agents * g->n_services; i++) {
@@ -253,12 +268,16 @@ static void update_masks(struct guides_memory *m, const struct guides *g)
     }
 }
 
+/* -loss / divisor, cut to [-1, 0]; 0 if the divisor is 0, like every division of the language. */
 static double term_of(double loss, double divisor)
 {
     const double x = divisor == 0.0 ? 0.0 : -loss / divisor;
     return x < -1.0 ? -1.0 : x > 0.0 ? 0.0 : x;
 }
 
+/* `became` is true at the one decision at which a goal turns from not achieved to achieved. The
+ * first decision (t = 0) has no decision before it, so a goal that the first state already achieves
+ * pays no bonus. */
 static void update_goals(struct guides_memory *m, const struct guides *g)
 {
     for (int j = 0; j < g->org.cfg->n_goals; j++) {
@@ -270,6 +289,8 @@ static void update_goals(struct guides_memory *m, const struct guides *g)
     }
 }
 
+/* A step is paid under the norms in force at the decision at which the agent chose. When its reward
+ * is asked for, the next update is already done, so that decision is `in_force_before`. */
 static void update_norms(struct guides_memory *m, const struct guides *g)
 {
     for (int i = 0; i < g->org.cfg->n_norms; i++) {
@@ -279,6 +300,8 @@ static void update_norms(struct guides_memory *m, const struct guides *g)
     }
 }
 
+/* The three updates read the values of this run only. t counts on at the end: until then it is the
+ * number of this decision, which norms with an interval compare. */
 void guides_update(struct guides_memory *m, const struct guides *g, const float *state)
 {
     expr_run(m->values, m->memory, &g->program, state, m->t);
@@ -288,6 +311,7 @@ void guides_update(struct guides_memory *m, const struct guides *g, const float 
     m->t++;
 }
 
+/* The set of each service contains 'no change', which is counted once for all services. */
 int guides_mask_size(const struct guides_memory *m, const struct guides *g, int agent)
 {
     const uint32_t *allowed = guides_allowed(m, g, agent);
@@ -300,7 +324,9 @@ int guides_mask_size(const struct guides_memory *m, const struct guides *g, int 
 
 /* ---- reward ---- */
 
-/* 1 / (1 - p + eps) of the strongest norm in force (n_norms); see guides.h. */
+/* 1 / (1 - p + eps) of the strongest norm in force (n_norms) that binds the agent to the mission;
+ * see guides.h. With eps = 1 that is 1 for an obligation and 1/2 for a permission. Norms do not add
+ * up, so the weight stays in [0, 1]; 0: the agent is bound by none. */
 static double mission_weight(const uint8_t *in_force, const struct guides *g, int agent,
                              int mission)
 {
@@ -317,6 +343,9 @@ static double mission_weight(const uint8_t *in_force, const struct guides *g, in
     return greatest;
 }
 
+/* The sums of guides.h in the order of the configuration, so their bits do not depend on anything
+ * else. The terms of a mission lie in [-1, 0] and their weights sum to at most 1 (org.c checks it),
+ * so each mission adds a value in [-kappa, 0]. Bonuses are not scaled by kappa. */
 void guides_reward(struct guides_reward *out, const struct guides_memory *m, const struct guides *g,
                    int agent, bool inside)
 {
@@ -353,6 +382,9 @@ double guides_progress(const struct guides_memory *m, const struct guides *g, in
 
 /* ---- what an agent looks at ---- */
 
+/* The columns that a step reads, itself or through its operands. Operands are earlier steps, so the
+ * numbers fall along every path and the recursion ends. A reduction reads its operand for all
+ * services, and a wide feature marks all services, too. */
 static void mark_step(uint8_t *columns, const struct guides *g, int step)
 {
     if (step < 0) {
@@ -379,6 +411,8 @@ static void mark_mission(uint8_t *columns, const struct guides *g, int mission)
     }
 }
 
+/* Norms count whether or not they are in force: what an agent sees must not change in an episode.
+ */
 void guides_reads(uint8_t *columns, const struct guides *g, int agent)
 {
     for (int k = 0; k < g->n_rules; k++) {

@@ -15,10 +15,10 @@
  *     term_j = -loss_j / divisor_j, cut to [-1, 0]
  *
  * Use, in an environment: guides_clear() at the start of an episode; at each decision
- * guides_update() with the state that agents see, then, for each agent, a coin:
+ * guides_update() with the state that agents see, then, for each agent, a random draw:
  * guides_binds(g, agent, u) with a fresh u in [0, 1) says whether the agent's choices are masked by
  * guides_allowed() this time (so ch = 1 is a mask, ch = 0 none); and after the step, when the next
- * update is done, guides_reward(). A mask belongs into the distribution: no choice is overwritten.
+ * update is done, guides_reward(). A mask belongs in the distribution: no choice is overwritten.
  *
  * Everything is a function of the states seen so far, so an episode that is replayed gets the same
  * masks. Nothing is allocated after guides_memory_init().

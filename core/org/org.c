@@ -1,10 +1,9 @@
 /* From names to a checked organisation: what MOISE+ calls well formed.
  *
- * Every list has names of its own; a reference is looked up in one of them (enum list), and what is
- * not found gets the nearest name. Inheritance, plans, subgroups and preferences are graphs on at
- * most 64 nodes, kept as bit sets and closed by Warshall's rule; who reaches itself stands on a
- * cycle.
- */
+ * Every list has names of its own; a reference is looked up in one of them (enum list), and for
+ * what is not found the nearest name is suggested. Inheritance, plans, subgroups and preferences
+ * are graphs on at most 64 nodes, stored as bit sets and closed by Warshall's algorithm; a node
+ * that reaches itself lies on a cycle. Lists are so short that every look-up is a linear search. */
 #include "core/org/org.h"
 
 #include "core/base/nearest.h"
@@ -123,6 +122,8 @@ static enum err resolve(int *out, const struct org *o, enum list l, const char *
 
 /* ---- names ---- */
 
+/* list_find() returns the first element of a name, so an element that is not found at its own index
+ * has the name of an earlier one. */
 static enum err check_names(const struct org *o)
 {
     for (int l = 0; l < LISTS; l++) {
@@ -145,7 +146,9 @@ static enum err check_names(const struct org *o)
 
 /* ---- graphs ---- */
 
-/* Closes `reach` (n); the smallest node that reaches itself, or -1. */
+/* Closes `reach` (n, bit j of reach[i]: an edge from i to j) in place to paths of one edge or more;
+ * close_relation() in expr.c has the proof. A graph has a cycle exactly if a node then reaches
+ * itself: the smallest such node, or -1. */
 static int close_graph(uint64_t *reach, int n)
 {
     for (int via = 0; via < n; via++) {
@@ -184,6 +187,9 @@ static enum err check_rule(const struct org *o, int role, int rule)
     return ERR_OK;
 }
 
+/* up[i] holds the parents of role i, then, closed, all ancestors; role_is adds the role itself. So
+ * whether a role is another one, and with it all inherited rules and norms, is one bit afterwards.
+ * At most ORG_ROLES_MAX = 32 roles exist, so the upper halves of the closed rows are empty. */
 static enum err check_roles(uint32_t *role_is, const struct org *o)
 {
     const int n = o->cfg->n_roles;
@@ -218,7 +224,9 @@ static enum err check_roles(uint32_t *role_is, const struct org *o)
 
 /* ---- agents and groups ---- */
 
-/* Whether some group lets one agent play both. */
+/* Whether some group lets one agent play both roles. A declaration holds for all roles that inherit
+ * from those it names, and in both directions. check_groups() has resolved the names, so both are
+ * found. */
 static bool are_compatible(const struct org *o, int a, int b)
 {
     for (int g = 0; g < o->cfg->n_groups; g++) {
@@ -235,6 +243,8 @@ static bool are_compatible(const struct org *o, int a, int b)
     return false;
 }
 
+/* Whether a group has the role, or one that it inherits from. An organisation without groups says
+ * nothing about membership, so every role has its place. */
 static bool has_group(const struct org *o, int role)
 {
     bool found = o->cfg->n_groups == 0;
@@ -247,6 +257,8 @@ static bool has_group(const struct org *o, int role)
     return found;
 }
 
+/* *is: all that the agent's roles are, inherited roles included. Each pair of roles is checked
+ * once, when the later of them is met. */
 static enum err check_agent(const struct org *o, uint32_t *is, int agent)
 {
     const struct org_agent_cfg *c = &o->cfg->agents[agent];
@@ -274,6 +286,8 @@ static enum err check_agent(const struct org *o, uint32_t *is, int agent)
     return ERR_OK;
 }
 
+/* n agents against the cardinality min .. max. n = -1: there is nothing to count, and only the
+ * cardinality itself is checked. */
 static enum err check_count(const struct org *o, struct key key, const char *what, const char *name,
                             int n, int min, int max)
 {
@@ -300,6 +314,7 @@ static int count_players(const struct org *o, int role)
     return o->cfg->n_agents > 0 ? n : -1;
 }
 
+/* Both ends of a link or of a compatibility are roles. */
 static enum err check_pair(const struct org *o, const char *from, const char *to, int g,
                            const char *list, int k)
 {
@@ -308,6 +323,7 @@ static enum err check_pair(const struct org *o, const char *from, const char *to
     return resolve(&ignored, o, ROLES, to, key_of("groups.%d.%s.%d.to", g, list, k));
 }
 
+/* Instances of subgroups are not modelled, so of their cardinality only min <= max is checked. */
 static enum err check_groups(const struct org *o)
 {
     uint64_t inside[ORG_LIST_MAX] = {0};
@@ -339,6 +355,7 @@ static enum err check_groups(const struct org *o)
                                   o->cfg->groups[cyclic].name);
 }
 
+/* An agent counts for a role if it plays the role or one that inherits from it. */
 static enum err check_cardinalities(const struct org *o)
 {
     for (int g = 0; g < o->cfg->n_groups; g++) {
@@ -354,6 +371,8 @@ static enum err check_cardinalities(const struct org *o)
 
 /* ---- missions ---- */
 
+/* goal (n_goals): the indices. A goal that stands twice would count twice. The tolerance is for
+ * decimal weights, such as ten times 0.1, whose sum in binary differs from 1 in the last digits. */
 static enum err check_mission(int *goal, const struct org *o, int m)
 {
     const struct org_mission_cfg *c = &o->cfg->missions[m];
@@ -378,6 +397,7 @@ static enum err check_mission(int *goal, const struct org *o, int m)
     return ERR_OK;
 }
 
+/* begin holds prefix sums: the goals of mission m are goal[begin[m]] .. goal[begin[m + 1] - 1]. */
 static enum err check_missions(int *begin, int *goal, const struct org *o)
 {
     int at = 0;
@@ -390,6 +410,9 @@ static enum err check_missions(int *begin, int *goal, const struct org *o)
     return ERR_OK;
 }
 
+/* below[g]: the goals in the plan of g, at the end closed to all goals that g is made of, at any
+ * depth. A plan has at least one part (org_fields.c), so a row that is not empty tells that the
+ * goal already has a plan in this scheme. */
 static enum err check_plans(uint64_t *below, const struct org *o, int s)
 {
     const struct org_scheme_cfg *c = &o->cfg->schemes[s];
@@ -414,6 +437,8 @@ static enum err check_plans(uint64_t *below, const struct org *o, int s)
                                   o->cfg->goals[cyclic].name, c->name);
 }
 
+/* A mission of a scheme may only hold goals that lie below the root: no plan would lead to others.
+ */
 static enum err check_scheme(const struct org *o, int s)
 {
     const struct org_scheme_cfg *c = &o->cfg->schemes[s];
@@ -477,6 +502,7 @@ static enum err check_norms(int *role, int *mission, const struct org *o)
     return ERR_OK;
 }
 
+/* By any norm, obligation or permission, whenever it is in force. */
 static bool is_committed(const struct org *o, int agent, int mission)
 {
     for (int i = 0; i < o->cfg->n_norms; i++) {
@@ -515,6 +541,7 @@ double org_hardness(const struct org *o, int agent)
     return greatest;
 }
 
+/* Over all missions: goals that stand in two missions count twice. */
 static int count_goals(const struct org_cfg *c)
 {
     int n = 0;
@@ -542,6 +569,10 @@ enum err org_init(struct org *o, struct arena *arena, const struct org_cfg *cfg,
                              .norm_mission = norms + cfg->n_norms,
                              .goal_begin = begin,
                              .goal = goal};
+    /* Each check relies on those before it: look-ups need names that are unique; groups and agents
+     * need closed roles; compatibility needs the roles that groups name; cardinalities need
+     * agent_is; schemes need the goals of missions; commitments need norms. The arrays of `made`
+     * are filled on the way, each before it is first read. */
     TRY(check_names(&made));
     TRY(check_roles(role_is, &made));
     TRY(check_groups(&made));

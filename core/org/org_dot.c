@@ -1,13 +1,13 @@
 /* The organisation as a picture: text for Graphviz.
  *
  * Boxes are roles, ellipses missions, notes goals, diamonds agents, folders groups. Inheritance
- * points from the special role to the general one, with an open head as in UML.
- */
+ * points from the special role to the general one, with an open head as in UML. Names are unique in
+ * their own list only, so the identity of a node is "kind:name". */
 #include "core/org/org.h"
 
 #include <stdio.h>
 
-/* Graphviz quotes: only '"' and '\' need care. */
+/* "kind:name" in quotes, inside which Graphviz treats only '"' and '\' specially. */
 static enum err put_quoted(struct buf *out, const char *kind, const char *name)
 {
     TRY(buf_printf(out, "\"%s:", kind));
@@ -20,6 +20,7 @@ static enum err put_quoted(struct buf *out, const char *kind, const char *name)
     return buf_append(out, "\"", 1);
 }
 
+/* `look`: attributes of Graphviz that follow the label. */
 static enum err put_node(struct buf *out, const char *kind, const char *name, const char *look)
 {
     TRY(buf_printf(out, "    "));
@@ -59,6 +60,7 @@ static enum err put_roles(struct buf *out, const struct org_cfg *c)
     return ERR_OK;
 }
 
+/* Links and compatibilities are drawn between the roles; the group has no edge for them. */
 static enum err put_groups(struct buf *out, const struct org_cfg *c)
 {
     for (int g = 0; g < c->n_groups; g++) {
@@ -88,6 +90,7 @@ static enum err put_groups(struct buf *out, const struct org_cfg *c)
     return ERR_OK;
 }
 
+/* Goals, missions with the weights of their goals, plans, and the order of missions. */
 static enum err put_missions(struct buf *out, const struct org_cfg *c)
 {
     for (int j = 0; j < c->n_goals; j++) {
@@ -121,6 +124,8 @@ static enum err put_missions(struct buf *out, const struct org_cfg *c)
     return ERR_OK;
 }
 
+/* An obligation is a thick line and a permission a dashed one. Conditions are left out: they would
+ * not fit. */
 static enum err put_norms(struct buf *out, const struct org_cfg *c)
 {
     for (int i = 0; i < c->n_norms; i++) {

@@ -1,4 +1,6 @@
-/* The tables of the organisation: what may stand in its YAML. */
+/* The tables of the organisation: what may stand in its YAML. A table stands before those that
+ * contain it. Rows marked CFG_OUTPUT (names and sentences for people) do not enter the digests of a
+ * run; all others do. */
 #include "core/org/org.h"
 
 #include <limits.h>
@@ -33,6 +35,8 @@ static const struct cfg_field define_fields[] = {
     CFG_END,
 };
 
+/* The range of from and to is wide on purpose: plant.alpha limits them, and guides.c, which knows
+ * it, says so in its message. */
 static const struct cfg_field rule_fields[] = {
     CFG_STRING(struct org_rule_cfg, when, "true", CFG_RESULT, "condition on the state as a whole"),
     CFG_STRING(struct org_rule_cfg, on, "true", CFG_RESULT,
@@ -153,6 +157,7 @@ static const struct cfg_field preference_fields[] = {
     CFG_END,
 };
 
+/* `steps` is a list of 0 to 2 numbers; org.c refuses one, which is no interval. */
 static const struct cfg_field norm_fields[] = {
     CFG_STRING(struct org_norm_cfg, role, CFG_REQUIRED, CFG_RESULT, "whom it binds"),
     CFG_STRING(struct org_norm_cfg, mission, CFG_REQUIRED, CFG_RESULT, "to what"),
@@ -163,6 +168,7 @@ static const struct cfg_field norm_fields[] = {
     CFG_END,
 };
 
+/* Agents may be none: then the organisation is checked and drawn, but binds nobody. */
 static const struct cfg_field agent_fields[] = {
     CFG_STRING(struct org_agent_cfg, name, CFG_REQUIRED, CFG_RESULT, "of the agent"),
     CFG_LIST_STRING(struct org_agent_cfg, roles, n_roles, CFG_REQUIRED, 1, ORG_ROLES_MAX,
