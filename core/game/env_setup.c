@@ -37,6 +37,9 @@ static bool storms_possible(const struct env_setup_cfg *cfg)
     return false;
 }
 
+/* w->cfg is a copy whose cluster points at w->cluster, which was told whether retry storms can
+ * happen. Each part is checked before the next one reads it: scenarios name services and scale the
+ * mean of the workload. */
 enum err env_setup_init(struct env_setup *w, struct arena *arena, const struct env_setup_cfg *cfg,
                         const struct cfg *src_locs)
 {
@@ -61,7 +64,9 @@ enum err env_setup_init(struct env_setup *w, struct arena *arena, const struct e
     return ERR_OK;
 }
 
-/* What the twin of a recording can and cannot tell. */
+/* What the twin of a recording can and cannot tell. The reward may only use what it knows. A column
+ * that was never measured has an infinite age; `unknown` marks it, and a
+ * training gives such an input no weight (mpi/train/train_game.c). */
 static enum err check_recording(struct env_setup *w, struct arena *arena,
                                 const struct cfg *src_locs)
 {
@@ -82,6 +87,7 @@ static enum err check_recording(struct env_setup *w, struct arena *arena,
     return ERR_OK;
 }
 
+/* A twin without KPIs is one of a recording: it predicts what was measured and has no counters. */
 enum err env_setup_load_twin(struct env_setup *w, struct arena *arena, const struct cfg *src_locs)
 {
     const struct twin_cfg *cfg = w->cfg.twin;

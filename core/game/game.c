@@ -1,4 +1,9 @@
-/* The game as an environment of marl: plants, schedules, teams and accounts of one tile. */
+/* The game as an environment of marl: plants, schedules, teams and accounts of one tile.
+ *
+ * A step has three parts. Every environment turns the choices of its teams into a move (choose);
+ * the plant advances all environments together; then every environment is accounted for and its
+ * teams observe the new state (settle). Environments share no state, so their results do not depend
+ * on which tile, and so on which rank, plays them. */
 #include "core/game/game.h"
 
 #include "core/base/log.h"
@@ -31,6 +36,7 @@ struct game {
     uint64_t seed;
 };
 
+/* plant_state() may differ after each step, so a sight is made where it is used. */
 static struct sight sight_of(const struct game *g, int lid)
 {
     return (struct sight){.state = plant_state(g->plant, lid),
@@ -47,6 +53,9 @@ static void observe(struct game *g, int lid)
     }
 }
 
+/* Everything is drawn from the identity of the episode, which has no rank in it. `steps` cuts the
+ * first episode short, so that environments do not all end at the same time. A plant that is not
+ * driven (the twin of a recording without load) ignores the schedule, so it is given none. */
 static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps)
 {
     struct game *g = (struct game *)e;
@@ -80,7 +89,9 @@ static void game_global_state(struct env *e, int lid, int team, float *global_st
     i->ops->global_state(global_state, mask, g->slots[lid].memory[team], i, &sight);
 }
 
-/* The metrics, and what each interface adds. */
+/* The metrics, the square of the reward, and what each interface adds, in the order of
+ * interface_env_spec(). An episode without requests is not scored: all its numbers are NaN, which
+ * env.h defines as not counted. */
 static void finish_episode(struct game *g, int lid)
 {
     struct slot *slot = &g->slots[lid];
@@ -118,7 +129,9 @@ static enum err no_reward(const struct game *g, const struct reward_terms *terms
     return ERR_NUMERIC;
 }
 
-/* Account for the period that just passed in one environment. */
+/* Accounts for the period that just passed in one environment. Teams observe the new state before
+ * they are asked for rewards: the missions of an organisation are paid by the state that a step led
+ * to. The account needs the move of this step, which choose() overwrites only in the next one. */
 static enum err settle(struct game *g, int lid, float *const *reward, uint8_t *flag)
 {
     struct slot *slot = &g->slots[lid];
@@ -144,7 +157,8 @@ static enum err settle(struct game *g, int lid, float *const *reward, uint8_t *f
     return ERR_OK;
 }
 
-/* The choices of all teams in one environment become its move. */
+/* The choices of all teams in one environment become its move. One team changes replicas and one
+ * may attack, so no team overwrites what another one wrote. */
 static void choose(struct game *g, int lid, const int32_t *const *action)
 {
     struct slot *slot = &g->slots[lid];
@@ -163,6 +177,7 @@ static void choose(struct game *g, int lid, const int32_t *const *action)
     }
 }
 
+/* Environment after environment, in order: an error is always that of the first that has one. */
 static enum err game_step(struct env *e, const int32_t *const *action, float *const *reward,
                           uint8_t *flag)
 {
@@ -192,6 +207,7 @@ static void game_demonstrate(struct env *e, int lid, int team, int32_t *action)
     i->ops->imitate(action, g->slots[lid].memory[team], i, &sight, g->target);
 }
 
+/* Two tables, because a NULL for .demonstrate tells marl that there is no demonstrator. */
 static const struct env_ops game_ops = {
     .reset = game_reset,
     .global_state = game_global_state,

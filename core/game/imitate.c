@@ -6,7 +6,10 @@
 
 /* ---- without an organisation: a service has one keeper ---- */
 
-/* The choice of factor f that comes closest to `target` replicas of service s. */
+/* The choice of factor f that comes closest to `target` replicas of service s: the inverse of
+ * rules_op(). A level is chosen even if one decision cannot reach it; rules_op() cuts the change.
+ * With the head `delta` and one operation, the changes -alpha .. -1 and 1 .. alpha of a service are
+ * its positions 0 .. 2 alpha - 1. */
 static int32_t choice_for(const struct rules *r, const float *state, int s, int target)
 {
     const int alpha = r->env_setup->cfg.plant->alpha;
@@ -24,6 +27,9 @@ static int32_t choice_for(const struct rules *r, const float *state, int s, int 
     return 1 + s * 2 * alpha + (delta < 0 ? delta + alpha : delta + alpha - 1);
 }
 
+/* Of the services s with s % A == agent the one furthest from its target, the first among equals.
+ * An agent that keeps no service (agent >= n_services) gets another's, which imitate_keepers() then
+ * leaves as it is. */
 static int furthest_service(const struct rules *r, const float *state, const int32_t *target,
                             int agent)
 {
@@ -60,7 +66,8 @@ static void imitate_keepers(int32_t *action, const struct rules *r, const float 
 
 /* ---- with one: in turn, whoever may ---- */
 
-/* How much nearer a change brings `sum` (n_services) to the target. */
+/* How much nearer a change brings `sum` (n_services), the changes that were chosen so far, to the
+ * change that one decision can make towards the target. */
 static int gain_of(const struct rules *r, const float *state, const int32_t *target,
                    const int32_t *sum, const struct op *op)
 {
@@ -70,8 +77,9 @@ static int gain_of(const struct rules *r, const float *state, const int32_t *tar
     return abs(requested - sum[op->service]) - abs(requested - sum[op->service] - op->delta);
 }
 
-/* Of the choices of factor f that the agent has, the first that gains most; one that comes to no
- * change is always there and gains 0. */
+/* Of the choices of factor f that the agent has, the first that gains most. A change must gain
+ * something; one choice that comes to no change is always allowed (bind_factor() in rules.c) and
+ * gains 0, so the search never fails. */
 static int32_t best_choice(struct op *done, const struct rules *r, const struct rules_memory *m,
                            const float *state, const int32_t *target, const int32_t *sum, int agent,
                            int f)
@@ -95,6 +103,8 @@ static int32_t best_choice(struct op *done, const struct rules *r, const struct 
     return best;
 }
 
+/* Greedy: each factor of each agent in turn. A change is taken only if it gains, so the distance
+ * |requested - sum| of a service never grows, and no agent undoes what an earlier one did well. */
 static void imitate_in_turn(int32_t *action, const struct rules *r, const struct rules_memory *m,
                             const float *state, const int32_t *target)
 {

@@ -1,6 +1,7 @@
 /* The environment that interfaces make up. See interface.h. */
 #include "core/game/interface.h"
 
+/* The names stand in the order in which an episode of the game writes its numbers (game.c). */
 enum err interface_env_spec(struct env_spec *out, struct arena *arena,
                             const struct interface *const *teams, int n_teams)
 {

@@ -7,7 +7,7 @@
  *
  *     begin()                          before the first state
  *     observe()                        once for each state, the first included
-  * global_state() looks at it, as often as wanted
+ *     global_state()                   looks at that state, as often as wanted
  *     apply()                          the choices of one decision
  *     observe(), reward()              when the state they led to is there
  *     finish()                         after the last of these

@@ -4,7 +4,7 @@
 #ifndef KARMA_GAME_ORG_METRIC_VALUES_H
 #define KARMA_GAME_ORG_METRIC_VALUES_H
 
-/*    field        meaning; means over decisions but windows and improved */
+/*    field        meaning; means over decisions, but counts of mission_windows, mission_improved */
 #define ORG_METRIC_LIST(X)                                                                         \
     X(can_act, "share of decisions at which it might change something")                            \
     X(compliant, "share at which it might, and chose what its roles allow")                        \
@@ -29,7 +29,7 @@ struct org_metric_values {
 enum { ORG_METRIC_COUNT = sizeof(struct org_metric_values) / sizeof(double) };
 enum {
     ORG_METRIC_TRAINED = ORG_METRIC_COUNT - 1
-}; /* of an episode of training: all but inside_free */
+}; /* of an episode of training: all but compliant_unmasked */
 struct org_metric_info {
     const char *name, *doc;
 };

@@ -20,7 +20,8 @@ void org_metrics_clear(struct org_metrics *c)
     }
 }
 
-/* Changes (service, not 0) that replica bounds leave. */
+/* Changes (service, not 0) that replica bounds leave: of each service up to alpha in either
+ * direction. */
 static int count_changes(const struct rules *r, const float *state)
 {
     const int alpha = r->guides->alpha;
@@ -34,6 +35,10 @@ static int count_changes(const struct rules *r, const float *state)
     return n;
 }
 
+/* age counts the decisions of the window that is under way, -1: none. A window that ends at this
+ * decision is counted first, so the next one may begin at the same decision: its last progress is
+ * the new first one. It ends in MISSION_WINDOW calls at the latest; one that the episode cuts never
+ * reaches the first branch. */
 static void advance_window(struct org_metrics_agent *a, double progress)
 {
     if (a->age >= 0 && ++a->age == MISSION_WINDOW) {
@@ -47,6 +52,8 @@ static void advance_window(struct org_metrics_agent *a, double progress)
     }
 }
 
+/* n + 1 and n_all + 1 count no change as a choice, which everybody has. Their ratio is the
+ * probability that a choice drawn evenly from all open changes is one that the roles allow. */
 void org_metrics_decide(struct org_metrics *c, const struct rules *r, const struct guides_memory *m,
                         const float *state)
 {
@@ -79,6 +86,8 @@ void org_metrics_reward(struct org_metrics *c, int agent, const struct guides_re
     sum->penalty += reward->penalty;
 }
 
+/* Sums become means over decisions, except the two counts of windows: their ratio is formed over
+ * many episodes, where the sums of both are known. */
 void org_metrics_finish(struct org_metric_values *out, const struct org_metrics *c)
 {
     CHECK(c->n_decisions > 0);

@@ -1,5 +1,5 @@
-/* Conduct: how the agents of an organisation kept to it, and how their missions fared, in one
- * episode. An account like plant/episode_metrics.h, of each agent.
+/* Organisational metrics: how the agents of an organisation complied with it in one episode, and
+ * how their missions developed. An account like plant/episode_metrics.h, of each agent.
  *
  * The organisation may be that under which a team plays, or one that a controller is measured by
  * and knows nothing of: rules and teams without roles are measured by their changes as well.

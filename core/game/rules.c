@@ -53,6 +53,9 @@ const struct cfg_field game_fields[] = {
 
 /* ---- building ---- */
 
+/* The choices of the head `level` with one operation: prefix sums of max_replicas. Choices
+ * choice_at[s] .. choice_at[s + 1] - 1 are the target replicas 1 .. max_replicas of service s, and
+ * choice_of gives the service back. */
 static enum err init_choices(struct rules *r, struct arena *arena)
 {
     int *at = ARENA_NEW(arena, r->n_services + 1, int);
@@ -72,7 +75,12 @@ static enum err init_choices(struct rules *r, struct arena *arena)
     return ERR_OK;
 }
 
-/* Choices of one factor. */
+/* Choices K of one factor; R_s is max_replicas of service s, S the number of services.
+ *
+ *     head     operations: one     all
+ *     level    sum of R_s          largest R_s (the surplus of smaller services stays masked)
+ *     delta    1 + S * 2 alpha     2 alpha + 1
+ */
 static int count_choices(const struct rules *r)
 {
     const int alpha = r->env_setup->cfg.plant->alpha;
@@ -130,7 +138,9 @@ static int find_agent(const struct game_cfg *cfg, const char *name)
     return found;
 }
 
-/* game.agents and organisation.agents are the same names. */
+/* game.agents and organisation.agents are the same names, in any order. The first loop refuses an
+ * agent of the organisation that the game does not have, the second an agent of the game that has
+ * no number in the organisation; together the two lists name the same agents. */
 static enum err init_guides(struct rules *r, struct arena *arena, const struct org_cfg *org,
                             const struct cfg *src_locs)
 {
@@ -166,7 +176,8 @@ static enum err init_guides(struct rules *r, struct arena *arena, const struct o
     return ERR_OK;
 }
 
-/* Agents that are not named stand below all that are. */
+/* Agents that are not named stand below all that are, and equal among themselves. The list is read
+ * from its end, so an agent that is named twice has the higher place. */
 static enum err init_authority(struct rules *r, struct arena *arena, const struct cfg *src_locs)
 {
     const struct game_cfg *cfg = r->cfg;
@@ -191,6 +202,8 @@ static enum err init_authority(struct rules *r, struct arena *arena, const struc
     return ERR_OK;
 }
 
+/* The order matters: view_init() takes the shapes from the choices and the guides, and the names of
+ * an episode's metrics are those of the guides' agents. */
 enum err rules_init_organised(struct rules *r, struct arena *arena, const struct game_cfg *cfg,
                               const struct env_setup *env_setup, const struct org_cfg *organisation,
                               const struct cfg *src_locs)
@@ -256,7 +269,7 @@ enum err rules_memory_init(struct rules_memory *m, struct arena *arena, const st
     return ERR_OK;
 }
 
-/* Nobody has done anything. */
+/* The previous action becomes 'none': all changes 0, and for one operation the service -1. */
 static void forget_actions(struct rules_memory *m, const struct rules *r)
 {
     memset(m->last_action, 0,
@@ -286,7 +299,9 @@ void rules_begin(struct rules_memory *m, const struct rules *r, const struct epi
     m->id = *id;
 }
 
-/* The state as observed becomes the newest frame; the first one stands for all before it. */
+/* frames (stack, n): frame k is what was observed k decisions ago. All move one place back, which
+ * drops the oldest, and the new state becomes frame 0. The first state of an episode stands for all
+ * before it and fills every frame. */
 static void remember_frame(struct rules_memory *m, const struct rules *r, const float *state)
 {
     const int n = r->n_obs_state;
@@ -299,6 +314,10 @@ static void remember_frame(struct rules_memory *m, const struct rules *r, const 
     }
 }
 
+/* Draws for each agent whether it is bound at this decision. The draw is a pure function of its
+ * coordinates (agent, decision, episode, environment) under the seed and split of the episode, so a
+ * replay, a resumed training, an evaluation and any number of ranks bind the same agents. u lies in
+ * [0, 1): u < hardness always holds for hardness 1 and never for 0, which need no case. */
 static void toss_coins(struct rules_memory *m, const struct rules *r)
 {
     const struct rng_key key = rng_key(m->id.seed, RNG_HARDNESS, m->id.split);
@@ -335,6 +354,15 @@ static int nonzero_delta(int p, int alpha)
     return p < alpha ? p - alpha : p - alpha + 1;
 }
 
+/* What choice k of factor f comes to, as (service, change):
+ *
+ *     level, one    s = choice_of[k], target 1 + k - choice_at[s]
+ *     level, all    s = f, target 1 + k
+ *     delta, one    k = 0 nothing; else k - 1 = s * 2 alpha + p, change nonzero_delta(p)
+ *     delta, all    s = f, change k - alpha
+ *
+ * A target is cut to the change that one decision can make, so several targets may come to the same
+ * change. */
 struct op rules_op(const struct rules *r, const float *state, int f, int k)
 {
     const int alpha = r->env_setup->cfg.plant->alpha;
@@ -367,6 +395,7 @@ bool rules_choice_open(const struct rules *r, const float *state, int f, int k)
     return op.delta == 0 || (next >= s->min_replicas && next <= s->max_replicas);
 }
 
+/* No change is always permitted; it also needs no service to look up. */
 static bool permits(const struct rules *r, const struct guides_memory *m, int guide,
                     const struct op *op)
 {
@@ -415,7 +444,12 @@ int rules_options(const struct rules *r, const struct guides_memory *m, int guid
 /* ---- masks ---- */
 
 /* One factor (words) of an agent whose mask is active: of the choices that replica bounds leave,
- * those that its roles allow. Where these all come to no change, the first of them only. */
+ * those that its roles allow. Where these all come to no change, the first of them only: a single
+ * choice has probability 1 whatever the weights are, so its gradient is 0.
+ *
+ * `first` is set whenever nothing moves. rules_apply() keeps the desired replicas within the
+ * bounds, so a choice that comes to no change is open in every factor (the present number as a
+ * target, or the change 0), and permits() lets it stay. Hence a mask is never empty. */
 static void bind_factor(uint32_t *mask, const struct rules *r, const struct rules_memory *m,
                         const float *state, int agent, int f)
 {
@@ -440,6 +474,7 @@ static void bind_factor(uint32_t *mask, const struct rules *r, const struct rule
     }
 }
 
+/* Replica bounds are the same for all agents: the mask of the first one is copied. */
 void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state)
 {
     const struct team_spec *spec = &r->spec;
@@ -458,6 +493,8 @@ void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state)
     }
 }
 
+/* Parts in the order of view.c. Frame 0 is left out of the history, because the state itself is
+ * there. */
 void rules_global_state(float *global_state, uint32_t *mask, const struct rules *r,
                         const struct rules_memory *m, const float *state)
 {
@@ -482,7 +519,7 @@ void rules_global_state(float *global_state, uint32_t *mask, const struct rules 
 
 /* ---- applying ---- */
 
-/* As it will be at the next decision. */
+/* The ages as they will be at the next decision, one period from now; capped. */
 static void remember_changes(struct rules_memory *m, const struct rules *r, const int32_t *delta)
 {
     const float period = (float)r->env_setup->cfg.plant->period_s;
@@ -492,6 +529,8 @@ static void remember_changes(struct rules_memory *m, const struct rules *r, cons
     }
 }
 
+/* What the agent requested, whether or not it took place. For `all` operations a service has one
+ * factor, so its change is written once. */
 static void remember_action(struct rules_memory *m, const struct rules *r, int agent,
                             const struct op *op)
 {
@@ -505,8 +544,9 @@ static void remember_action(struct rules_memory *m, const struct rules *r, int a
     last[1] = change;
 }
 
-/* highest[s]: +-(rank + 1) of the highest agent that asks for a change there, first among equals;
- * the sign is that of the change it requests. */
+/* highest[s]: 0 if no agent requests a change of s; else +-(priority + 1) of the agent with the
+ * most authority that does, with the sign of its change. Adding 1 gives the priority 0 a sign, too.
+ * The comparison is strict, so among agents of equal priority the first one decides. */
 static void find_highest(struct rules_memory *m, const struct rules *r, const float *state,
                          const int32_t *action)
 {
@@ -522,13 +562,19 @@ static void find_highest(struct rules_memory *m, const struct rules *r, const fl
     }
 }
 
-/* Whether an agent that stands higher wants the opposite. */
+/* Whether an agent with more authority wants the opposite. For a request of a change, highest is
+ * not 0, since find_highest() has counted that request itself. */
 static bool is_overruled(const struct rules_memory *m, const struct rules *r, const struct op *op)
 {
     return r->priority_of != NULL && (m->highest[op->service] < 0) != (op->delta < 0);
 }
 
-/* Sum the changes of all agents; note opposite requests. */
+/* Sums the changes of all agents; returns whether two requested opposite changes of one service.
+ *
+ * The sum so far is enough to see that. Let a request be the first of a service that contradicts an
+ * earlier one. Until then all requests had one sign and none was 0, so their sum has that sign and
+ * is not 0, and its product with the new request is negative. A request that is overruled
+ * contradicts the one that overrules it. */
 static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rules *r,
                         const float *state, const int32_t *action)
 {
@@ -554,6 +600,9 @@ static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rul
     return conflict;
 }
 
+/* Whether actions were allowed is noted first, by the guides of this decision; the reward asks for
+ * it when the guides have moved on. The desired replicas lie within the bounds, so the interval of
+ * the second cut contains 0 and the change stays within +-alpha. */
 void rules_apply(int32_t *delta, bool *conflict, struct rules_memory *m, const struct rules *r,
                  const float *state, const int32_t *action)
 {

@@ -24,16 +24,16 @@
  * normalised like the state.
  *
  * Organisation (core/org/guides.h), if there is one: it enters as masks, as reward, and as what is
- * seen of it. For each agent and decision a coin says whether its *mask is active*: its choices are
- * then masked to those whose change its roles allow. The change that counts is the one that would
- * be executed, so at the head `level` every choice that comes to an allowed change stays, and every
- * choice that comes to none; where nothing but no change is left, one such choice stays, so that
- * the agent has no choice and learns nothing from it. The coin is drawn before acting, from
- * RNG_HARDNESS at (agent, decision, episode, environment) under the episode's seed and split: a
- * function of the episode, so that replay, resume and evaluation see the same one. Its part of the
- * global state is [ norms in force (n_norms) | for each agent: mask active, services it may enlarge
- * (n_services), services it may shrink (n_services) ]; an agent sees its own, the critic all.
- * Without an organisation there is no such part.
+ * seen of it. For each agent and decision a random draw says whether its *mask is active*: its
+ * choices are then masked to those whose change its roles allow. The change that counts is the one
+ * that would be executed, so at the head `level` every choice that comes to an allowed change
+ * stays, and every choice that comes to none; where nothing but no change is left, one such choice
+ * stays, so that the agent has no choice and learns nothing from it. The draw is made before
+ * acting, from RNG_HARDNESS at (agent, decision, episode, environment) under the episode's seed and
+ * split: a function of the episode, so that replay, resume and evaluation see the same one. Its
+ * part of the global state is [ norms in force (n_norms) | for each agent: mask active, services it
+ * may enlarge (n_services), services it may shrink (n_services) ]; an agent sees its own, the
+ * critic all. Without an organisation there is no such part.
  */
 #ifndef KARMA_GAME_RULES_H
 #define KARMA_GAME_RULES_H
@@ -119,7 +119,7 @@ bool rules_input_unknown(const struct rules *r, int i);
 struct rules_memory {
     float *change_age_s; /* (n_services) seconds since desired last changed, at most 600 */
     float *
-        last_action; /* (A, n_last_action) one: service index (-1 = none), change / alpha; all: the changes */
+        last_action; /* (A, n_last_action) one: service (-1 = none), change / alpha; all: changes */
     float *frames; /* (obs.stack, n_obs_state) states as observed, this one first; stack 1: none */
     struct episode_id id;
     int n_observed; /* states of this episode so far */
@@ -135,7 +135,7 @@ enum err rules_memory_init(struct rules_memory *m, struct arena *arena,
                            const struct rules *r) WARN_UNUSED;
 void rules_memory_clear(struct rules_memory *m, const struct rules *r);
 
-/* An episode starts: clears, and fixes its coins. */
+/* An episode starts: clears, and fixes the coordinates of its random draws. */
 void rules_begin(struct rules_memory *m, const struct rules *r, const struct episode_id *id);
 
 /* The state of the next decision, the one that the last action of an episode led to included. Once

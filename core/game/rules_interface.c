@@ -12,6 +12,7 @@ struct player {
     struct org_metric_values *finished; /* (agents of the organisation) of the episode that ended */
 };
 
+/* The interface is the first member of struct rules, so both have the same address. */
 static const struct rules *rules_of(const struct interface *i)
 {
     return (const struct rules *)(const void *)i;
@@ -51,7 +52,8 @@ static void player_global_state(float *global_state, uint32_t *mask, const void 
                        sight->state);
 }
 
-/* What the agents chose, before the plant moves. */
+/* What the agents chose, before the plant moves: the guides still stand at the decision that the
+ * choice belongs to. In training the sampled choice stands for the one without a mask, too. */
 static void account_choices(struct player *p, const struct rules *r, const float *state)
 {
     if (r->guides == NULL) {
@@ -90,6 +92,7 @@ static void player_reward(float *reward, void *memory, const struct interface *i
     }
 }
 
+/* ORG_METRIC_TRAINED numbers for each agent: the last field of the struct is left out. */
 static void player_finish(double *stats, void *memory, const struct interface *i)
 {
     const struct player *p = memory;

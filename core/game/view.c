@@ -1,17 +1,21 @@
 /* The global state, and what agents see of it: pure functions of a (normalised) global state.
  *
- *   global  state | history | change age | last actions | norms | mask, may grow, may shrink: each
- *   obs     states, observed columns | age / 600 | own last action | own norms | own mask ...
- *   critic  states, observed columns | age / 600 | all last actions | all norms | all masks ...
+ *     global  state | history | change age | last actions | norms | masks of all agents
+ *     obs     states, observed columns | age / 600 | own last action | own norms | own mask ...
+ *     critic  states, observed columns | age / 600 | all last actions | all norms | all masks ...
  *
- * A policy cannot tell what it is not shown from a mean: hidden columns are 0 after normalisation.
- */
+ * A mask has 1 + 2 S columns: mask active, services that may grow, services that may shrink. The
+ * rank that learns rebuilds observations from global states by the same functions as the rank that
+ * simulates, so both feed the networks the same bits. A policy cannot tell what it is not shown
+ * from a mean: hidden columns are 0 after normalisation. */
 #include "core/game/rules_parts.h"
 
 #include <string.h>
 
 /* ---- its parts ---- */
 
+/* Each of the next functions returns the first column of its part: the start of the part before,
+ * plus its width. Everything before view_change_age() is states, and is normalised. */
 int view_frames(const struct rules *r)
 {
     return r->cfg->obs.stack;
@@ -53,6 +57,9 @@ static int view_guidance(const struct rules *r, int agent)
     return view_norms(r) + count_norms(r) + agent * guidance_columns(r);
 }
 
+/* Bit d + alpha of `allowed` is the change d and `none` is the bit of no change. Lower bits shrink
+ * the service; a number beyond none | (none - 1), which is all bits up to `none`, has a bit that
+ * enlarges it. */
 void view_put_organisation(float *out, const struct rules *r, const struct rules_memory *m)
 {
     if (r->guides == NULL) {
@@ -76,7 +83,9 @@ void view_put_organisation(float *out, const struct rules *r, const struct rules
 
 /* ---- observations ---- */
 
-/* sight (n_obs_state); NULL: everything. */
+/* All put_ functions return where the next part begins. The newest state is picked out of the
+ * plant's state; the older ones were stored as observed columns (remember_frame()) and are already
+ * in that order. sight (n_obs_state); NULL: everything. */
 static float *put_frames(float *out, const struct rules *r, const float *global_state,
                          const uint8_t *sight)
 {
@@ -95,7 +104,9 @@ static float *put_frames(float *out, const struct rules *r, const float *global_
     return out;
 }
 
-/* Previous action of one agent: one-hot of the service, and the change; or all changes. */
+/* Previous action of one agent: one-hot of the service, and the change; or all changes. A service's
+ * number is a small integer, which a float holds exactly; -1 matches none and leaves the one-hot 0.
+ */
 static float *put_last_action(float *out, const struct rules *r, const float *global_state,
                               int agent)
 {
@@ -159,6 +170,7 @@ bool rules_input_unknown(const struct rules *r, int i)
 
 /* ---- building ---- */
 
+/* The columns that a policy may see (feature_info.obs), in the order of the state. */
 static enum err init_columns(struct rules *r, struct arena *arena)
 {
     int *from = ARENA_NEW(arena, r->n_state, int);
@@ -192,6 +204,7 @@ static void see_pods(uint8_t *columns, const struct rules *r)
     }
 }
 
+/* Marks columns of the state for each agent, then keeps those that a policy may see at all. */
 static enum err init_sight(struct rules *r, struct arena *arena)
 {
     uint8_t *sight = ARENA_NEW(arena, r->spec.n_agents * r->n_obs_state, uint8_t);
@@ -209,6 +222,8 @@ static enum err init_sight(struct rules *r, struct arena *arena)
     return ERR_OK;
 }
 
+/* The widths must be those that view_obs() and view_critic() write; the critic sees norms once, and
+ * the parts of all agents. */
 enum err view_init(struct rules *r, struct arena *arena)
 {
     struct team_spec *spec = &r->spec;
@@ -246,6 +261,8 @@ static void name_state(const char **names, const struct rules *r, struct arena *
     }
 }
 
+/* Column k of the history is observed column k % n of the state 1 + k / n decisions ago. The
+ * state's names stand first, so those of the history can be made from them. */
 const char *const *rules_columns(const struct rules *r, struct arena *arena)
 {
     const int n = r->spec.n_norm;
