@@ -20,6 +20,8 @@ static enum err play_one(struct episode *e, const struct eval_cfg *cfg, struct c
     return ERR_OK;
 }
 
+/* The twin counts steps over its whole life, so a controller's share is a difference of two
+ * readings. */
 enum err answers_count(struct answers *out, struct arena *arena, const struct eval_cfg *cfg,
                        const struct env_setup *env_setup, const struct rules *rules,
                        const struct eval_teams *teams)

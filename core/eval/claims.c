@@ -14,6 +14,9 @@ const char *verdict_text(enum verdict v)
     return texts[v];
 }
 
+/* The verdicts exclude each other in this order: inside +-effect_min; below +effect_min but not
+ * inside; then at least +effect_min is possible. A difference that is NaN fails every comparison
+ * and is undecided. */
 enum verdict claims_verdict(const struct stat_interval *diff, double p_holm, double alpha,
                             double effect_min)
 {
@@ -46,6 +49,7 @@ static int scenario_of(const struct summary *s)
     return summary_scenario(s, s->n_views - 1);
 }
 
+/* A stream of the names of statistic, arm, baseline, scenario and metric: summary.h says why. */
 static struct stat_cfg settings(const struct claim *c, const struct summary *s,
                                 const char *statistic)
 {
@@ -53,6 +57,8 @@ static struct stat_cfg settings(const struct claim *c, const struct summary *s,
                                                     scenario_of(s), METRIC_OF(slo_attainment)));
 }
 
+/* The units of twoway_units() share neither training nor episode, so their signs may be flipped one
+ * by one. Their number is at most the larger of the two numbers that size `diff`. */
 static enum err test(struct claim *c, const struct summary *s, const struct stat_arm *a,
                      const struct stat_arm *b, uint32_t n_eval, struct arena *scratch)
 {
@@ -65,6 +71,8 @@ static enum err test(struct claim *c, const struct summary *s, const struct stat
     return stat_sign_flip(&c->p, diff, (uint32_t)c->n_units, &cfg);
 }
 
+/* The interval of the difference has the level of all claims together and is widened for few seeds;
+ * that of the probability of improvement, which decides nothing, keeps the evaluation's level. */
 static enum err estimate(struct claim *c, const struct summary *s, const struct stat_arm *a,
                          const struct stat_arm *b, uint32_t n_eval, double level,
                          struct arena *scratch)
@@ -96,6 +104,7 @@ static enum err fill(struct claim *c, const struct summary *s, int i, double lev
     return n > 0 ? estimate(c, s, &a, &b, (uint32_t)n, level, scratch) : ERR_OK;
 }
 
+/* Holm's adjustment needs all p-values, so verdicts come after the last claim was computed. */
 static enum err decide_verdicts(struct claims *c, const struct summary *s, struct arena *scratch)
 {
     double *p = ARENA_NEW(scratch, c->n, double);

@@ -30,6 +30,8 @@ static void begin(void *ctx, const float *state)
     keep_state(c, 0, state);
 }
 
+/* Row t + 1 of `state` is the state after decision t; all other rows t are of the period between.
+ * The load is the number that a twin is driven by, to the bit (schedule_load()). */
 static enum err see(void *ctx, const struct episode_step *step)
 {
     struct collector *c = ctx;
@@ -49,6 +51,7 @@ struct episode_observer collector_observer(struct collector *c)
     return (struct episode_observer){.ctx = c, .begin = begin, .see = see};
 }
 
+/* A simulator measures everything, so there are no gaps; its attacks are part of the load. */
 void collector_fill(struct store_episode *out, const struct collector *c)
 {
     out->n_steps = c->n_steps;

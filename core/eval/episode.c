@@ -42,6 +42,8 @@ static void clip_to_bounds(struct episode *e, const float *state)
     }
 }
 
+/* The observer is shown the state after the period; the action belongs to the state before it,
+ * which begin() or the last call has shown. */
 static enum err play_period(struct episode *e, struct controller *c, int step,
                             const struct episode_observer *observer)
 {
@@ -70,8 +72,10 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     return observer->see(observer->ctx, &shown);
 }
 
-/* The last metric: what the pods could answer at most of all requests. A result beyond it is a bug
- * of ours. */
+/* The last metric: what the pods could answer at most of all requests. It stays unknown on a plant
+ * without cohorts, for an episode that is not scored, and with a warm-up, because the bound counts
+ * from the first request on. A result beyond it is a bug of ours, so the run ends; the margin
+ * covers the rounding of two quotients. */
 static enum err finish_metrics(struct episode *e, struct episode_metrics *m,
                                const struct controller *c, const struct episode_id *id,
                                double carried)
@@ -92,7 +96,9 @@ static enum err finish_metrics(struct episode *e, struct episode_metrics *m,
     return ERR_OK;
 }
 
-/* Metrics of what came after the warm-up; its windows and events are left out with it. */
+/* Metrics of what came after the warm-up; its windows and events are left out with it. Events are
+ * sorted by their start, so the first one that is not skipped is the onset. The warm-up is a whole
+ * number of windows (episode_check_warmup()). */
 static void finish(struct episode_metrics *out, const struct episode *e)
 {
     int n = 0;
@@ -120,6 +126,9 @@ enum err episode_check_warmup(double warmup_s, const struct env_setup *w)
     return ERR_OK;
 }
 
+/* The controller is reset before the plant, since the oracle reads the schedule. Requests that are
+ * in flight when the episode begins are answered in it although they were not received in it; the
+ * upper bound adds them. */
 enum err episode_run(struct episode *e, struct episode_metrics *out, struct controller *c,
                      int scenario, const struct episode_id *id,
                      const struct episode_observer *observer)

@@ -100,6 +100,7 @@ struct eval {
     struct arena scratch; /* of the decoder, empty between records */
 };
 
+/* A rule is one arm; a learned controller is one for each of its training seeds. */
 static int count_arms(const struct eval_cfg *cfg, const struct eval_teams *teams)
 {
     int n = 0;
@@ -109,6 +110,8 @@ static int count_arms(const struct eval_cfg *cfg, const struct eval_teams *teams
     return n;
 }
 
+/* Arms in the order of jobs: controllers, then their training seeds. A policy plays by the rules
+ * that it was trained under, which need not be those of the experiment. */
 static enum err init_arms(struct eval *e, struct arena *arena, const struct rules *rules,
                           const struct eval_teams *teams)
 {
@@ -175,6 +178,7 @@ static enum err find_controller(int *out, const struct eval_cfg *cfg, const char
     return ERR_CONFIG;
 }
 
+/* Writes the controllers' indices into cfg->claims, so tables need not look for names again. */
 static enum err find_claims(const struct eval_cfg *cfg)
 {
     for (int i = 0; i < cfg->n_claims; i++) {
@@ -247,11 +251,13 @@ static enum err watchers_see(void *ctx, const struct episode_step *step)
     return ERR_OK;
 }
 
+/* Job i = (arm * n_scenarios + scenario) * episodes + episode. */
 static const struct arm *arm_of(const struct eval *e, int i)
 {
     return &e->arms[i / (e->cfg->episodes * e->env_setup->cfg.n_scenarios)];
 }
 
+/* The structs of metrics hold doubles only, so a row travels as their arrays. */
 static enum err put_row(struct buf *out, const struct arm *arm, int scenario, uint32_t episode,
                         const struct episode_metrics *m)
 {
@@ -276,6 +282,8 @@ static enum err put_row(struct buf *out, const struct arm *arm, int scenario, ui
     return codec_put_record(out, &r);
 }
 
+/* The identity of an episode has neither the controller nor the rank in it, so all controllers meet
+ * the same arrivals and faults, wherever they are played. */
 static enum err run_job(void *ctx, int i, struct buf *out)
 {
     struct eval *e = ctx;
@@ -299,6 +307,9 @@ static enum err run_job(void *ctx, int i, struct buf *out)
     return put_row(out, arm, scenario, id.env, &m);
 }
 
+/* On the root, once for each record, in any order: a row is stored under its job. The
+ * organisation's metrics are only stored until the next record, because their log takes them at
+ * once. */
 static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
 {
     struct eval *e = ctx;
@@ -344,6 +355,7 @@ void eval_observe(struct eval *e, const struct episode_observer *observer)
     e->observed = true;
 }
 
+/* A row may come twice (it was read, then played again to check it) and is counted once. */
 void eval_restore(struct eval *e, int i, const struct eval_row *row)
 {
     e->rows[i] = *row;

@@ -33,7 +33,7 @@ struct eval_cfg {
     double warmup_s; /* of each episode: played, not counted */
     uint64_t seed;
     int split;         /* RNG_DEV or RNG_TEST_SPLIT */
-    int plant;         /* enum world_ground */
+    int plant;         /* enum plant_kind */
     int resamples;     /* of the bootstrap */
     double confidence; /* 0.95 */
     int interval;      /* enum eval_interval: of means and differences */
@@ -69,7 +69,7 @@ struct eval_teams {
 
 struct eval;
 /* `teams` (n_controllers). Everything by reference. ERR_CONFIG if two controllers share a name, if
- * a primary comparison names none, for the TRAIN domain, and if the warm-up does not fit. */
+ * a claim names none, for the TRAIN domain, and if the warm-up does not fit. */
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
                   const struct env_setup *env_setup, const struct rules *rules,
                   const struct eval_teams *teams) WARN_UNUSED;

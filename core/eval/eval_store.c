@@ -1,4 +1,8 @@
-/* Rows to text and back; a row finds its job by its names. See eval_store.h. */
+/* Rows to text and back; a row finds its job by its names. See eval_store.h.
+ *
+ * Rows are read in any order and from any number of files. A row whose job is known becomes that
+ * job's row, or, if there is one already, must equal it in every metric. So reading is idempotent,
+ * and the order of files changes only which of them is named in a message. */
 #include "core/eval/eval_store.h"
 
 #include "core/base/csv_read.h"
@@ -25,6 +29,7 @@ enum key {
 };
 enum { COLUMN_CELL_DIGEST = KEYS + METRIC_COUNT, COLUMNS, NUMBER_MAX = 32 };
 
+/* Keys, metrics in the order of the struct, cell_digest last. */
 static void name_columns(const char *columns[COLUMNS])
 {
     static const char *const keys[KEYS] = {"controller", "policy", "train_seed", "scenario",
@@ -49,6 +54,7 @@ enum err eval_store_init(struct eval_store *l, struct arena *arena, const struct
 
 /* ---- jobs ---- */
 
+/* Job i = (arm * n_scenarios + scenario) * n_episodes + episode; the next three take it apart. */
 static const struct grid_arm *arm_of(const struct eval_store *l, int i)
 {
     return &l->cfg->arms[i / (l->cfg->n_scenarios * l->cfg->n_episodes)];
@@ -70,6 +76,8 @@ struct arm_text {
     char policy[NUMBER_MAX], seed[NUMBER_MAX];
 };
 
+/* As they stand in a file: empty for rules. 64-bit numbers stay text, since a double cannot hold
+ * them. */
 static struct arm_text text_of(const struct grid_arm *arm)
 {
     struct arm_text t = {"", ""};
@@ -105,7 +113,8 @@ static enum err reject(const struct eval_store *l, const struct csv_reader *r, c
     return ERR_MISMATCH;
 }
 
-/* The arm of that name and those weights. */
+/* The arm of that name and those weights. A known name with other weights has a message of its own:
+ * the policy was trained anew. */
 static enum err find_arm(int *arm, const struct eval_store *l, const char *const *cells,
                          const struct csv_reader *r)
 {
@@ -157,6 +166,8 @@ static enum err find_episode(int *at, const struct eval_store *l, const char *co
     return ERR_OK;
 }
 
+/* The keys say which job a row belongs to, the digest that everything else which decides a row was
+ * the same. A row with another digest is not that job's, although its keys are. */
 static enum err find_job(int *job, const struct eval_store *l, const char *const *cells,
                          const struct csv_reader *r)
 {
@@ -199,7 +210,8 @@ static enum err read_row(struct eval_row *row, const struct eval_store *l, int i
 
 /* ---- comparing rows ---- */
 
-/* The first metric in which two rows differ, METRIC_COUNT if none. NaN equals NaN. */
+/* The first metric in which two rows differ, METRIC_COUNT if none. NaN equals NaN. Exact comparison
+ * is right: numbers are written so that they read back as the same double. */
 static int first_difference(const struct eval_row *a, const struct eval_row *b)
 {
     const double *x = (const double *)&a->m, *y = (const double *)&b->m;
@@ -241,6 +253,8 @@ static enum err agree(const struct eval_store *l, int i, const struct eval_row *
 
 /* ---- reading ---- */
 
+/* The first line must have exactly these columns. A reader that finds another number of cells says
+ * ERR_FORMAT; here that means other columns, too. Other errors (I/O, memory) are passed on. */
 static enum err check_header(const struct eval_store *l, struct csv_reader *r)
 {
     const char *want[COLUMNS], *found[COLUMNS];
@@ -264,6 +278,9 @@ static enum err check_header(const struct eval_store *l, struct csv_reader *r)
     return e;
 }
 
+/* n_in_order counts while row k of the file is job k, from the start on; it stops for good at the
+ * first row that is not. If it ends equal to n_known, the rows stand in the order of jobs already.
+ */
 static enum err take_cells(struct eval_store *l, const char *path, const char *const *cells,
                            const struct csv_reader *r, int *n_rows)
 {
@@ -282,6 +299,8 @@ static enum err take_cells(struct eval_store *l, const char *path, const char *c
     return ERR_OK;
 }
 
+/* A writer that is killed leaves at most its last row without an end: rows are appended. That row
+ * is measured again; everything before it is whole. */
 static enum err read_rows(struct eval_store *l, const char *path, struct csv_reader *r)
 {
     const char *cells[COLUMNS];
@@ -302,6 +321,7 @@ static enum err read_rows(struct eval_store *l, const char *path, struct csv_rea
     return ERR_OK;
 }
 
+/* The path is copied because sources point at it as long as the store exists. */
 enum err eval_store_read(struct eval_store *l, const char *path)
 {
     struct csv_reader r;
@@ -313,6 +333,9 @@ enum err eval_store_read(struct eval_store *l, const char *path)
     return e;
 }
 
+/* Jobs of an arm are consecutive, so `last`, the file of the latest known row, changes at each new
+ * file. Paths are compared as pointers: each file that was read has one copy of its path. Where
+ * rows of two files alternate more rows are played again than needed, never fewer. */
 void eval_store_choose_rechecks(bool *again, const struct eval_store *l)
 {
     const int block = l->cfg->n_scenarios * l->cfg->n_episodes;
@@ -392,6 +415,8 @@ static enum err put_all(struct csv *csv, const struct eval_store *l, const struc
     return csv_sync(csv);
 }
 
+/* The new file is written and synchronised under another name before it replaces the old one: after
+ * a crash there is either the old file or the whole new one. */
 enum err eval_store_rewrite(const struct eval_store *l, const char *path,
                             const struct eval_row *rows)
 {

@@ -19,6 +19,7 @@ int frontier_n_kinds(void)
     return n;
 }
 
+/* i < frontier_n_kinds(); the CHECK stops a larger i at the end of the list. */
 const struct controller_kind *frontier_kind(int i)
 {
     int k = 0;
@@ -32,6 +33,8 @@ const struct controller_kind *frontier_kind(int i)
 
 /* ---- hull ---- */
 
+/* A total order: by cost, the higher value first, then by number, so that the hull of equal points
+ * is the same whatever order they come in. */
 static bool before(const struct frontier_point *a, const struct frontier_point *b)
 {
     if (a->cost != b->cost) {
@@ -53,7 +56,9 @@ static void sort_points(struct frontier_point *p, int n)
     }
 }
 
-/* Does b lie on or below the line from a to c? */
+/* Does b lie on or below the line from a to c? The slope from a to b is compared with that from a
+ * to c; both costs are larger than that of a, so multiplying by them keeps the inequality, and
+ * there is no division. */
 static bool is_below(const struct frontier_point *a, const struct frontier_point *b,
                      const struct frontier_point *c)
 {
@@ -61,7 +66,15 @@ static bool is_below(const struct frontier_point *a, const struct frontier_point
            (c->value - a->value) * (b->cost - a->cost);
 }
 
-/* Andrew's monotone chain, upper half, without what no longer rises. */
+/* Upper hull by the monotone chain of A. M. Andrew (1979), without what no longer rises.
+ *
+ * Invariant: p[0 .. top) are the corners of the hull of the points seen so far, cut off behind the
+ * best one: costs and values rise strictly and slopes fall strictly. A point that is no better than
+ * the last corner costs at least as much (the order) and is left out; of points of equal cost the
+ * best comes first, so the others are left out here, too. Any other point is better than all before
+ * it and becomes the last corner, after the corners that now lie on or below a line of the hull
+ * were removed. top <= i, so nothing that is still to be read is overwritten. Each point is added
+ * and removed at most once: O(n) after the sort. */
 int frontier_hull(struct frontier_point *p, int n)
 {
     int top = 0;
@@ -78,6 +91,8 @@ int frontier_hull(struct frontier_point *p, int n)
     return top;
 }
 
+/* Linear between corners: on the line lie the mixtures of the two arms. The negation also catches a
+ * cost that is NaN. */
 double frontier_at(const struct frontier_point *hull, int n, double cost)
 {
     if (!(cost >= hull[0].cost)) {
@@ -116,13 +131,16 @@ struct draw {
     int n_episodes, n_trains;
 };
 
+/* A resample: episodes and training seeds, each drawn with replacement. stat_draw() is a function
+ * of (seed, stream, resample, role), so resample r draws the same episodes for every arm and on any
+ * number of ranks. */
 static void draw_all(struct draw *d, const struct stat_cfg *cfg, uint32_t resample)
 {
     stat_draw(d->episodes, (uint32_t)d->n_episodes, cfg, resample, STAT_ROLE_EVAL);
     stat_draw(d->trains, (uint32_t)d->n_trains, cfg, resample, STAT_ROLE_TRAIN_A);
 }
 
-/* The data themselves. */
+/* The data themselves: every episode and every seed once. */
 static void draw_identity(struct draw *d)
 {
     for (int i = 0; i < d->n_episodes; i++) {
@@ -142,6 +160,8 @@ static double mean_rule(const double *x, const struct draw *d)
     return sum / d->n_episodes;
 }
 
+/* Over the product of the seeds and the episodes that were drawn: all policies play the same ones.
+ */
 static double mean_policy(const double *x, const struct draw *d)
 {
     double sum = 0;
@@ -153,7 +173,9 @@ static double mean_policy(const double *x, const struct draw *d)
 
 /* ---- estimates: functions of (contest, draw) ---- */
 
-/* The frontier of arms from .. to-1 at a cost. */
+/* The frontier of arms from .. to-1 at a cost. The hull is built from the means of this draw, so an
+ * interval covers the choice of the best arms as well. frontier_hull() sorts the points, which are
+ * made anew in each call. */
 static double group_value(const struct contest *c, const struct draw *d, int from, int to,
                           double cost)
 {
@@ -197,7 +219,10 @@ static double estimate_headroom(const struct contest *c, const struct draw *d)
     return best > nothing ? (mean_policy(c->policy.value, d) - nothing) / (best - nothing) : NAN;
 }
 
-/* Percentile interval of an estimate; resamples in which it is not defined are counted. */
+/* Percentile interval of an estimate; resamples in which it is not defined are counted. They occur
+ * where the policy is about as cheap as the cheapest arm: in some draws it is cheaper than all, and
+ * a frontier has no value there. The quantiles are those of the others, hence the count beside the
+ * interval. Without a single value, or without one for the data, both ends stay NaN. */
 static enum err bootstrap(struct stat_interval *out, int *undefined, const struct contest *c,
                           double (*estimate)(const struct contest *, const struct draw *),
                           struct draw *d, const struct stat_cfg *cfg, struct arena *scratch)
@@ -283,6 +308,7 @@ static enum err contest_init(struct contest *c, struct draw *d, struct arena *ar
     return arm_init(&c->policy, arena, o, policy, scenario, metric);
 }
 
+/* In episode e, under every training seed. */
 static bool arm_has(const struct arm *a, int n_episodes, int e)
 {
     bool has = true;
@@ -293,7 +319,9 @@ static bool arm_has(const struct arm *a, int n_episodes, int e)
     return has;
 }
 
-/* Keeps the columns of `kept` (n_kept, ascending). */
+/* Keeps the columns of `kept` (n_kept, ascending) and closes the rows up to n_kept values. kept[i]
+ * >= i and n_kept <= n_episodes give from >= to; both rise, so no value is overwritten before it
+ * was read. */
 static void arm_keep(struct arm *a, int n_episodes, const uint32_t *kept, int n_kept)
 {
     for (int t = 0; t < a->n_train; t++) {
@@ -306,8 +334,9 @@ static void arm_keep(struct arm *a, int n_episodes, const uint32_t *kept, int n_
     }
 }
 
-/* Episodes that somebody has no value in are left out for all. After the last arm was added. False:
- * none is left. */
+/* Episodes that some arm has no value in are left out for all, so that every arm is measured on the
+ * same ones. To be called after the last arm was added; d->episodes is used as scratch. False: none
+ * is left. */
 static bool contest_close(struct contest *c, struct draw *d)
 {
     int n = 0;
@@ -333,6 +362,8 @@ static const char *label_of(const struct summary *s, int controller)
     return controller_label(&s->cfg->controllers[controller]);
 }
 
+/* The stream is made of names, not of positions, so the interval does not move when another arm or
+ * another method is listed. */
 static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int policy, int kind,
                          int scenario, struct arena *scratch)
 {
@@ -408,6 +439,7 @@ enum err frontiers_pair(struct frontier_pair *out, const struct summary *summary
     return e;
 }
 
+/* Left NaN unless there is exactly one nothing, which is arm 0, and some ff. */
 static enum err fill_share(struct stat_interval *out, const struct summary *s, int policy,
                            int metric, int scenario, struct arena *scratch)
 {
@@ -456,6 +488,7 @@ static enum err fill_view(struct frontiers *f, int p, int view, struct arena *sc
     return e;
 }
 
+/* Policies are compared with frontiers if they are shown; the arms of frontiers need not be. */
 static enum err choose_policies(struct frontiers *f, struct arena *arena)
 {
     const struct summary *s = f->summary;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+/* Agents of the organisation and of the team are the same if they have the same name. */
 static enum err find_agents(struct org_observer *j, struct arena *arena, const struct rules *team)
 {
     const struct org_cfg *org = j->rules.guides->org.cfg;
@@ -52,6 +53,8 @@ const char *org_observer_agent_name(const struct org_observer *j, int agent)
 
 /* ---- watching ---- */
 
+/* The state is copied: what is allowed and what a choice comes to are asked for after the plant has
+ * moved on. */
 static void next_decision(struct org_observer *j, const float *state)
 {
     memcpy(j->state, state, (size_t)j->rules.n_state * sizeof *state);
@@ -66,12 +69,17 @@ static void begin(void *ctx, const float *state)
     next_decision(j, state);
 }
 
+/* As rules_apply() would judge the action, by the guides and the state of the decision under way.
+ */
 static bool is_compliant(const struct org_observer *j, int guide, const int32_t *action)
 {
     const int32_t *own = action + j->agent_of[guide] * j->rules.spec.n_factors;
     return rules_compliant(&j->rules, &j->memory, guide, j->state, own);
 }
 
+/* First the decision that has just been played, with the guides as they stood then; then the guides
+ * move on to the new state; then the rewards, which compare both. An agent that is not measured
+ * counts as compliant, so it pays no penalty. */
 static enum err see(void *ctx, const struct episode_step *step)
 {
     struct org_observer *j = ctx;
@@ -103,6 +111,8 @@ struct episode_observer org_observer_callbacks(struct org_observer *j)
     return (struct episode_observer){.ctx = j, .begin = begin, .see = see};
 }
 
+/* Of a rule, or of an agent that the team lacks, no choice is known: what rests on choices is NaN,
+ * and what the organisation offered and how the missions fared stays. */
 void org_observer_finish(struct org_metric_values *out, const struct org_observer *j)
 {
     org_metrics_finish(out, &j->org_metrics);

@@ -16,7 +16,11 @@ static enum err unexpected(const struct eval_row *r, int i)
     return ERR_MISMATCH;
 }
 
-/* Every controller has whole blocks (scenario, episode), one for each training seed. */
+/* Every controller has whole blocks (scenario, episode), one for each training seed, controllers in
+ * order. Row i must be number i % block of its block, so its scenario and its episode are known in
+ * advance, and its training seed is the number of blocks that the controller has had before. A
+ * controller may only follow the one before it. If all rows pass and the last block is whole,
+ * value_at() finds any value by arithmetic. first and n_train are zeroed by the arena. */
 static enum err find_blocks(int *first, int *n_train, const struct eval_row *rows, int n_rows,
                             const struct outcomes *o)
 {
@@ -78,6 +82,7 @@ static double value_at(const struct outcomes *o, int controller, int train, int 
     return ((const double *)&o->rows[i].m)[metric];
 }
 
+/* Equal weights for all scenarios in which the episode has the metric. */
 static double pooled_at(const struct outcomes *o, int controller, int train, int episode,
                         int metric)
 {
@@ -109,6 +114,7 @@ void outcomes_gather(double *x, const struct outcomes *o, int controller, int sc
     }
 }
 
+/* In the order of the rows, so the same bits however the rows came about. */
 double outcomes_mean(const struct outcomes *o, int controller, int scenario, int metric)
 {
     double sum = 0;
@@ -140,7 +146,7 @@ static void spoil_column(double *x, int n_rows, int n_columns, int column)
     }
 }
 
-/* Moves the defined values of x (n) to its front. */
+/* Moves the defined values of x (n) to its front, in order. */
 static void close_gaps(double *x, int n)
 {
     int n_kept = 0;
@@ -151,6 +157,8 @@ static void close_gaps(double *x, int n)
     }
 }
 
+/* A column is defined if all values of both arms are. Columns of an arm that was spoilt are
+ * undefined in all its rows, which is what lets close_gaps() treat a table as one list. */
 int outcomes_defined(double *a, int n_a, double *b, int n_b, int n_episodes)
 {
     int n_kept = 0;

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+/* Equal points fail the last condition, so neither dominates the other; every comparison with NaN
+ * is false, so a point that is not defined dominates nobody. */
 static bool dominates(double value, double cost, double other_value, double other_cost)
 {
     return value >= other_value && cost <= other_cost && (value > other_value || cost < other_cost);

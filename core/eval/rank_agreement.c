@@ -34,7 +34,8 @@ static int column_of(const char *const *head, int n, const char *name)
     return -1;
 }
 
-/* Columns in the first line: their number is not known before. */
+/* Columns in the first line: their number is not known before. Names of columns hold no comma, so
+ * commas are counted without regard to quotes. */
 static int count_columns(const struct csv_reader *r)
 {
     int n = 1;
@@ -44,6 +45,7 @@ static int count_columns(const struct csv_reader *r)
     return n < COLUMNS_MAX ? n : COLUMNS_MAX;
 }
 
+/* Room for the rows: no row is shorter than a line. */
 static int count_lines(const struct csv_reader *r)
 {
     int n = 0;
@@ -98,6 +100,8 @@ static int by_key(const struct score *a, const struct score *b)
     return who != 0 ? who : strcmp(a->episode, b->episode);
 }
 
+/* Pointers into one array compare as positions in the file, so the order is total and the result of
+ * qsort(), which is not stable, is determined. */
 static int by_key_and_position(const void *a, const void *b)
 {
     const struct score *x = *(const struct score *const *)a, *y = *(const struct score *const *)b;
@@ -135,7 +139,8 @@ struct common {
     int n_controllers, n_episodes;
 };
 
-/* The first row that is not before (controller, episode), NULL if there is none. */
+/* The first row that is not before (controller, episode), NULL if there is none. Invariant of the
+ * bisection: rows below lo are before the key, rows from hi on are not. */
 static const struct score *at_or_behind(const struct score_table *s, const char *controller,
                                         const char *episode)
 {
@@ -165,6 +170,8 @@ static bool has_controller(const struct score_table *s, const char *name)
     return c != NULL && strcmp(c->controller, name) == 0;
 }
 
+/* Those that both files have, in order of appearance. Files are usually grouped by controller; the
+ * comparison with the row before spares most searches, column_of() decides. */
 static void list_controllers(struct rank_agreement *g, const struct score_table *a,
                              const struct score_table *b)
 {
@@ -178,7 +185,8 @@ static void list_controllers(struct rank_agreement *g, const struct score_table 
     }
 }
 
-/* Does everybody have this episode, in both, as a number? Then its values are kept. */
+/* Does every controller have this episode, in both files, as a number? Then its values are column
+ * n_episodes of both tables. If not, what was written there is overwritten by the next episode. */
 static bool keep_episode(struct common *c, const struct rank_agreement *g,
                          const struct score_table *a, const struct score_table *b,
                          const char *episode, int room)
@@ -195,6 +203,10 @@ static bool keep_episode(struct common *c, const struct rank_agreement *g,
     return true;
 }
 
+/* An episode that all controllers have is one of the first controller's, so its rows are the
+ * candidates, and their number is the room of each table row. At the end rows are moved from stride
+ * `room` to stride n_episodes <= room: to the left, in rising order, so none is overwritten before
+ * it was moved. */
 static enum err match(struct common *c, struct rank_agreement *g, const struct score_table *a,
                       const struct score_table *b, struct arena *arena)
 {
@@ -228,6 +240,10 @@ static enum err match(struct common *c, struct rank_agreement *g, const struct s
 
 /* ---- tau ---- */
 
+/* tau-b = (C - D) / sqrt((C + D + T_a) (C + D + T_b)) over all pairs: C agree, D differ, T_a are
+ * tied in a alone and T_b in b alone. The first factor counts the pairs that b does not tie, the
+ * second those that a does not tie. Pairs tied in both lists count nowhere. All counts are whole,
+ * so the result does not depend on their order. */
 double kendall_tau(const double *a, const double *b, int n)
 {
     double agree = 0.0, differ = 0.0, tied_a = 0.0, tied_b = 0.0;
@@ -249,6 +265,7 @@ static int word_length(const char *name)
     return (int)strcspn(name, " ");
 }
 
+/* The running mean after n + 1 gaps. */
 static void add_gap(struct rank_agreement_gap *to, const char *name, double gap)
 {
     to->mean = (to->mean * to->n + gap) / (to->n + 1);
@@ -259,6 +276,8 @@ static void add_gap(struct rank_agreement_gap *to, const char *name, double gap)
     }
 }
 
+/* out[0] is the group of all; the search among the others starts at 1. Every controller opens at
+ * most one group, so n_controllers + 1 places are enough. */
 int rank_agreement_gaps(struct rank_agreement_gap *out, const struct rank_agreement *g)
 {
     int n = 1;
@@ -297,6 +316,9 @@ static void means(double *out, const double *x, const struct common *c, const ui
     }
 }
 
+/* Each resample draws the same episodes for both evaluations, which played the same ones. The
+ * halves are even and odd episodes of the first: two disjoint samples of the same controllers,
+ * whose tau says what noise alone leaves of the agreement. */
 static enum err compute_tau(struct rank_agreement *g, const struct common *c, struct arena *arena,
                             const struct stat_cfg *stat)
 {

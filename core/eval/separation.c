@@ -36,6 +36,8 @@ static bool passes(const struct separation_row *r)
     return r->pair.undefined == 0 && r->pair.diff.lo > r->least;
 }
 
+/* An inequality without a number to reach (NaN) is shown only, and counts neither as judged nor as
+ * failed. */
 static enum err check_scenario(struct separation *out, int scenario, int anchor,
                                struct arena *scratch)
 {

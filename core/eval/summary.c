@@ -19,6 +19,7 @@ static enum err choose_shown(struct summary *s, struct arena *arena)
     return ERR_OK;
 }
 
+/* References are numbers among the shown controllers, not among all. */
 static int match_references(int *out, const struct summary *s, bool by_kind)
 {
     int n = 0;
@@ -32,6 +33,8 @@ static int match_references(int *out, const struct summary *s, bool by_kind)
     return n;
 }
 
+/* A name is more specific than a kind, so it is tried first. n_shown + 1 places: at least one even
+ * if nothing is shown. */
 static enum err choose_references(struct summary *s, struct arena *arena)
 {
     int *references = ARENA_NEW(arena, s->n_shown + 1, int);
@@ -68,6 +71,8 @@ const char *summary_scenario_name(const struct summary *s, int scenario)
     return scenario == OUTCOMES_POOLED ? "(all)" : s->scenarios[scenario].name;
 }
 
+/* The names in a fixed order: statistic, the controllers that the number is about, scenario,
+ * metric. */
 uint32_t summary_stream(const struct summary *s, const char *statistic, int a, int b, int scenario,
                         int metric)
 {
@@ -104,7 +109,9 @@ static enum err take_sample(struct sample *out, const struct summary *s, int sho
     return ERR_OK;
 }
 
-/* Of a, or of a and b, over the episodes in which both are defined. */
+/* Of a, or of a and b, over the episodes in which both are defined. outcomes_defined() closes the
+ * samples up in place, so they are used once. Widening may push the interval of a probability over
+ * 0 or 1, where it is cut. */
 static enum err estimate(struct summary_cell *out, const struct summary *s, const struct sample *a,
                          const struct sample *b, enum twoway_statistic what, uint32_t stream,
                          struct arena *scratch)
@@ -153,6 +160,7 @@ static enum err fill_cell(struct summary_cell *out, const struct summary *s, int
     return e;
 }
 
+/* Both samples are of the same episodes and stay aligned: a pair that lacks a value is dropped. */
 static enum err fill_gap(struct summary_cell *out, const struct summary *s, int reference,
                          int other, int view, int metric, enum twoway_statistic what,
                          struct arena *scratch)
@@ -174,6 +182,7 @@ static enum err fill_gap(struct summary_cell *out, const struct summary *s, int 
     return e;
 }
 
+/* cells is filled in the order of summary_cell(): controller, view, metric. */
 static enum err fill_cells(struct summary *s, struct arena *scratch)
 {
     struct summary_cell *out = s->cells;
@@ -194,6 +203,7 @@ static enum err fill_gaps(struct summary *s, struct arena *scratch)
     struct summary_gap *out = s->gaps;
     for (int r = 0; r < s->n_references; r++) {
         for (int i = 0; i < s->n_shown; i++) {
+            /* out moves on for the reference itself, too: its place in the table stays empty. */
             for (int v = 0; v < s->n_views; v++, out++) {
                 if (s->references[r] == i) {
                     continue; /* a controller is not compared with itself */
@@ -224,6 +234,7 @@ static int count_empty(const struct summary *s, int controller, const double *x)
     return n;
 }
 
+/* The largest number over all controllers, shown or not. */
 static enum err fill_empty(struct summary *s, struct arena *arena, struct arena *scratch)
 {
     int *n_empty = ARENA_NEW(arena, s->n_views, int);

@@ -10,6 +10,8 @@ enum { TERMS = sizeof terms / sizeof *terms };
 _Static_assert(offsetof(struct reward_terms, headroom) == TERMS * sizeof(double),
                "a name for each term but headroom");
 
+/* Room for the team with the most choices; rows are as wide as the choices of the team that plays.
+ */
 enum err trajectory_recorder_init(struct trajectory_recorder *t, struct arena *arena,
                                   const struct env_setup *w, const struct rules *rules)
 {
@@ -39,6 +41,8 @@ static void begin(void *ctx, const float *state)
     keep_state(t, 0, state);
 }
 
+/* The terms are the first members of struct reward_terms, in the order of `terms`; the assertion
+ * above notices a new one. Rows of actions have the width of this team, so the array is dense. */
 static enum err see(void *ctx, const struct episode_step *step)
 {
     struct trajectory_recorder *t = ctx;

@@ -1,4 +1,6 @@
-/* Capacity of windows, and the cut into windows that limits most. See upper_bound.h. */
+/* Capacity of windows, and the cut into windows that limits most. See upper_bound.h, whose numbered
+ * steps the parts of this file compute: what a request needs (1, 4), what there is (2, 3), windows
+ * (5). Everything is rounded to the side that makes the bound larger. */
 #include "core/eval/upper_bound.h"
 
 #include "core/base/fmath.h"
@@ -13,7 +15,10 @@ static const double ATTEMPTS_MOST = 1e3; /* of a request, more than any client m
 
 /* ---- what a request needs ---- */
 
-/* Calls of a request that draw alike, because their numbers do (modulo 2^32)? */
+/* Calls of a request that draw alike, because their numbers do (modulo 2^32)? Then their work is
+ * the same and step 3, which takes draws for independent, says nothing. tree[s]: calls that one
+ * call of s causes, itself and asynchronous ones included. Callees come later in t->order, so the
+ * loop from its end finds theirs computed. In double the product cannot wrap. */
 static bool draws_repeat(double *tree, const struct topology *t)
 {
     bool repeat = false;
@@ -28,7 +33,8 @@ static bool draws_repeat(double *tree, const struct topology *t)
     return repeat;
 }
 
-/* scratch (n_services). */
+/* end_s: CPU of a call per end that it can contribute, mean / pace. 0 where the bound says nothing:
+ * pace may be infinite, and x / HUGE_VAL is 0. scratch (n_services). */
 static void init_costs(struct upper_bound *b, double *scratch)
 {
     const struct env_setup *w = b->env_setup;
@@ -48,7 +54,9 @@ static double largest_cost(const struct upper_bound *b)
     return largest;
 }
 
-/* Of resource r, what a call at s needs for itself. */
+/* Of resource r, what a call at s needs for itself: of the pods of s one end, of the node its
+ * weight. Weights are end_s over the largest, so at most 1, as Bernstein's inequality needs for
+ * jumps. */
 static double own_need(const struct upper_bound *b, int r, int s)
 {
     const bool node = r == b->env_setup->topology.n_services;
@@ -59,7 +67,9 @@ static double own_need(const struct upper_bound *b, int r, int s)
 }
 
 /* least (n_services): what a call at each service needs at least of resource r, with all that it
- * waits for. Callees first. */
+ * waits for. A split makes one of its synchronous calls, so it needs the least of them; any other
+ * call makes all of them, so it needs their sum. Callees stand later in t->order: from its end on
+ * they are known. */
 static void needs_below(double *least, const struct upper_bound *b, int r)
 {
     const struct topology *t = &b->env_setup->topology;
@@ -76,7 +86,9 @@ static void needs_below(double *least, const struct upper_bound *b, int r)
     }
 }
 
-/* The least over the entries, of each resource for itself. scratch (n_services). */
+/* A request may come at any entry, and its cheapest entry differs from resource to resource: the
+ * least is taken for each resource by itself, which can only make the bound larger. scratch
+ * (n_services). */
 static void init_needs(struct upper_bound *b, double *scratch)
 {
     const struct topology *t = &b->env_setup->topology;
@@ -102,13 +114,18 @@ static double latency_max_s(const struct env_setup *w)
     return w->cfg.plant->latency_max_ms * 1e-3;
 }
 
-/* At any time. */
+/* Pods that may work at any time for requests that are still in time. A pod that drains counts for
+ * L = latency_max after its removal, and a successor needs START_LEAST_S; so in L as many
+ * generations follow the first one as whole starts fit into L. */
 static int pods_most(const struct env_setup *w, int service)
 {
     const int generations = 1 + (int)floor(latency_max_s(w) / START_LEAST_S);
     return w->cfg.topology->services[service].max_replicas * generations;
 }
 
+/* Until the second decision's pods may be ready, one period and the least start later, only the
+ * initial pods and those that the first decision may have started can work. All of the latter are
+ * assumed to have been requested, each ready after the delay that the episode draws for it. */
 int upper_bound_pods(const struct upper_bound *b, int service, double t_s)
 {
     const struct service_cfg *cfg = &b->env_setup->cfg.topology->services[service];
@@ -154,13 +171,19 @@ static double least_slowdown(const struct schedule *s, int service, double from_
     return factor;
 }
 
-/* Ends of calls that take end_s of CPU each, 0 if nothing is known of them. */
+/* Ends of calls in a budget of CPU, at end_s of CPU each; 0 if nothing is known of them. A resource
+ * with 0 ends is never read: init_needs() gives it the need 0, and least_until() leaves it out. */
 static double ends_of(double cpu_s, double end_s)
 {
     return end_s > 0.0 ? cpu_s / end_s : 0.0;
 }
 
-/* Sums K over the windows, resource by resource. */
+/* Prefix sums of K for each resource: ends[r][k] is what is possible before window k, so that of
+ * windows i .. j-1 is a difference. Pods never become fewer in upper_bound_pods(), so their number
+ * at the end of a window is the largest in it. The slow-down is the least since L before the
+ * window: the work of a call was drawn at most that long ago, and a slow-down takes effect up to
+ * TICK_S late. The node has all cores of the pods or its own, whichever is less; calls slow down
+ * there as well, but leaving that out is on the safe side. */
 static void fill_ends(struct upper_bound *b, const struct schedule *schedule)
 {
     const struct env_setup *w = b->env_setup;
@@ -189,6 +212,9 @@ static void fill_ends(struct upper_bound *b, const struct schedule *schedule)
 
 /* ---- windows ---- */
 
+/* There are n (n + 1) / 2 windows [i, j) for each resource, and one inequality for each. Each fails
+ * with probability exp(-l) at most, so together with at most n_inequalities exp(-l) = FAILS. Work
+ * on requests of a window may go on for L after it: lead = L x the largest rate. */
 static void begin_cuts(struct upper_bound *b, int n)
 {
     const double late_s = latency_max_s(b->env_setup);
@@ -219,6 +245,8 @@ static double least_until(struct upper_bound *b, int j)
     return least;
 }
 
+/* best[j] bounds the answers in time to the requests of the first j windows and to those carried
+ * in: best[0] is the latter. All summands are whole numbers below 2^53, so the sums are exact. */
 double upper_bound_of(struct upper_bound *b, const struct schedule *s, const struct episode_id *id,
                       const struct plant_cohort *cohorts, int n, double carried)
 {
@@ -258,6 +286,7 @@ static enum err init_cuts(struct upper_bound *b, struct arena *arena)
     return ERR_OK;
 }
 
+/* Ends per second that a resource never exceeds, for the time behind a window. */
 static void init_rates(struct upper_bound *b)
 {
     const struct env_setup *w = b->env_setup;
