@@ -1,4 +1,8 @@
-/* Summary and frontiers as tables. See comparison.h. */
+/* Summary and frontiers as tables. See comparison.h.
+ *
+ * Apart from the Pareto fronts nothing is computed here: cells are read from the summary, the
+ * frontiers, the claims and the separation, so text and Markdown show the same numbers. A table
+ * without rows, or whose parts were not configured, is left out together with its title. */
 #include "core/report/comparison.h"
 
 #include "core/eval/pareto.h"
@@ -13,6 +17,7 @@ struct column {
     const char *head;
     int metric, decimals;
 };
+/* One table of means: its title and the metrics that it shows. */
 struct layout {
     const char *title;
     struct column columns[COLUMNS];
@@ -67,7 +72,8 @@ static enum err print_title(struct buf *out, const char *title, enum table_style
 
 /* ---- means ---- */
 
-/* Episodes without a request, which no number of this evaluation rests on. */
+/* Episodes without a request, which no number of this evaluation rests on. The blank line stands
+ * before the first sentence only. */
 static enum err print_empty(struct buf *out, const struct comparison *c, enum table_style style)
 {
     const struct summary *s = c->summary;
@@ -85,8 +91,9 @@ static enum err print_empty(struct buf *out, const struct comparison *c, enum ta
     return ERR_OK;
 }
 
-/* Largest number of episodes, over the shown controllers, that lack a metric though they are
- * scored. */
+/* The largest number of episodes, over the shown controllers, that lack a metric though they are
+ * scored. Episodes that are not scored lack every metric and have a line of their own
+ * (print_empty()), so they are subtracted. */
 static int count_skipped(const struct summary *s, int view, int metric)
 {
     int most = 0;
@@ -97,6 +104,8 @@ static int count_skipped(const struct summary *s, int view, int metric)
     return most - s->n_empty[view];
 }
 
+/* One line for each metric and view that rests on fewer episodes. Markdown would join the lines, so
+ * they are separated by <br>. */
 static enum err print_skipped(struct buf *out, const struct comparison *c, const struct layout *l,
                               enum table_style style)
 {
@@ -147,6 +156,7 @@ static enum err print_means(struct buf *out, const struct comparison *c, const s
 
 /* ---- differences ---- */
 
+/* A row for each reference against each other shown controller: reference minus the other one. */
 static enum err print_gaps(struct buf *out, const struct comparison *c, enum table_style style,
                            struct arena *scratch)
 {
@@ -180,6 +190,7 @@ static enum err print_gaps(struct buf *out, const struct comparison *c, enum tab
 
 /* ---- claims ---- */
 
+/* The verdict rests on the difference and on p (Holm); the other numbers stand beside it. */
 static void add_claim(struct table *t, const struct comparison *c, const struct claim *claim)
 {
     table_cell(t, "%s > %s", name_of(c, claim->arm), name_of(c, claim->baseline));
@@ -191,6 +202,8 @@ static void add_claim(struct table *t, const struct comparison *c, const struct 
     table_cell(t, "%d", claim->n_units);
 }
 
+/* The note gives the level of the intervals, which is higher than the evaluation's when there are
+ * several claims, so that they hold together. */
 static enum err print_claims(struct buf *out, const struct comparison *c, enum table_style style,
                              struct arena *scratch)
 {
@@ -222,6 +235,8 @@ static const char *front_text(bool cost, bool flips)
     return cost ? (flips ? "vCPU h, flips" : "vCPU h") : flips ? "flips" : "-";
 }
 
+/* The fronts are those of all controllers, so a controller that is not shown may dominate one that
+ * is. */
 static enum err add_fronts(struct table *t, const struct comparison *c, int view,
                            struct arena *scratch)
 {
@@ -263,6 +278,9 @@ static enum err print_fronts(struct buf *out, const struct comparison *c, enum t
 
 /* ---- frontiers ---- */
 
+/* A frontier without a value at the policy's cost says so; its interval is then not defined either.
+ * A frontier that has a value may still have none in some resamples, whose share stands in the last
+ * column. */
 static void add_gap(struct table *t, const struct comparison *c, int p, int kind, int view)
 {
     const struct frontiers *f = c->frontiers;
@@ -284,6 +302,8 @@ static void add_gap(struct table *t, const struct comparison *c, int p, int kind
     table_cell(t, "%.1f %%", 100.0 * g->undefined / c->summary->cfg->resamples);
 }
 
+/* A row for each policy and each method that forms a frontier here. n_cells == n_columns means that
+ * nothing but the head was added. */
 static enum err print_frontiers(struct buf *out, const struct comparison *c, enum table_style style,
                                 struct arena *scratch)
 {
@@ -306,6 +326,8 @@ static enum err print_frontiers(struct buf *out, const struct comparison *c, enu
     return table_print(out, &t, style);
 }
 
+/* A row needs one of the two shares: without nothing or ff among the controllers, or where ff
+ * attains no more than nothing, both are undefined. */
 static enum err print_headroom(struct buf *out, const struct comparison *c, enum table_style style,
                                struct arena *scratch)
 {
@@ -344,6 +366,7 @@ static enum err print_notes(struct buf *out, const struct comparison *c, enum ta
     return ERR_OK;
 }
 
+/* What clients got stands first, the comparisons that rest on it last. */
 static enum err print_all(struct buf *out, const struct comparison *c, enum table_style style,
                           struct arena *scratch)
 {

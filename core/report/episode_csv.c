@@ -6,7 +6,8 @@
 #include <math.h>
 #include <stddef.h>
 
-/* A double of a struct, by name. */
+/* A double of a struct, by name. The macros below make name and offset from one word, so they
+ * cannot disagree. reward.headroom is not written: it is unknown where the reward is exact. */
 struct part {
     const char *name;
     size_t offset;
@@ -50,6 +51,7 @@ enum {
 
 /* ---- decisions ---- */
 
+/* Names at the places that the schema gives to their columns, whatever the order of these loops. */
 static void name_state(const char **out, struct arena *arena, const struct env_setup *w)
 {
     const int n = w->topology.n_services;
@@ -65,6 +67,8 @@ static void name_state(const char **out, struct arena *arena, const struct env_s
     }
 }
 
+/* The columns in the order in which see() writes a row. NULL when out of memory; a name may be NULL
+ * as well then, and the caller asks the arena before it uses any. */
 static const char **name_columns(int *n_columns, struct arena *arena, const struct env_setup *w)
 {
     const int n = w->topology.n_services;
@@ -91,6 +95,7 @@ static const char **name_columns(int *n_columns, struct arena *arena, const stru
     return names;
 }
 
+/* Names are allocated first and asked for once, before the file is created. */
 enum err episode_csv_open(struct episode_csv *t, struct arena *arena, const char *path,
                           const struct env_setup *w)
 {
@@ -109,6 +114,7 @@ void episode_csv_close(struct episode_csv *t)
     csv_close(&t->csv);
 }
 
+/* The doubles of a struct at the offsets of `parts`. */
 static void put_parts(struct csv *csv, const void *from, const struct part *parts, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -116,6 +122,8 @@ static void put_parts(struct csv *csv, const void *from, const struct part *part
     }
 }
 
+/* Row t holds the state at the end of period t, the change that was executed at its beginning, and
+ * what was true during it. Periods are kept for a plant without cohorts. */
 static enum err see(void *ctx, const struct episode_step *step)
 {
     struct episode_csv *t = ctx;
@@ -144,6 +152,7 @@ struct episode_observer episode_csv_observer(struct episode_csv *t)
 
 /* ---- cohorts ---- */
 
+/* Both writers below fill one struct window for each row, so their files have the same columns. */
 static const char *const cohort_columns[] = {"t_s",        "received",       "answered",
                                              "compliant",  "received_legit", "answered_legit",
                                              "latency_ms", "final"};
@@ -157,6 +166,8 @@ struct window {
     bool final;
 };
 
+/* Counts become rates. A window in which nothing was answered has no latency; fmax() ignores NaN,
+ * so the range stays a number. */
 static enum err put_window(struct cohort_range *range, struct csv *csv, const struct window *v)
 {
     const double latency = v->answered > 0 ? v->latency_sum_ms / v->answered : NAN;
@@ -177,6 +188,7 @@ enum err episode_csv_write_cohorts(struct cohort_range *range, struct arena *are
                                    const char *path, const struct env_setup *w,
                                    const struct plant_cohort *cohorts, int n)
 {
+    /* A request that arrived at this time or earlier had its whole time-out within the episode. */
     const double last_s = w->cfg.horizon * w->cfg.plant->period_s - w->cfg.plant->timeout_s;
     struct csv csv;
     struct cohort_range found = {0};
@@ -201,6 +213,8 @@ enum err episode_csv_write_cohorts(struct cohort_range *range, struct arena *are
     return ERR_OK;
 }
 
+/* Requests are counted in the period in which they are answered, not in that of their arrival, so
+ * all rows are final, and `answered` may exceed `received`. */
 enum err episode_csv_write_periods(struct cohort_range *range, const struct episode_csv *t,
                                    const char *path)
 {

@@ -1,5 +1,9 @@
 /* Scripts are written with the values that gnuplot cannot know; the rest is in the CSV files. See
- * figure.h. */
+ * figure.h.
+ *
+ * A script selects its rows by conditions inside `using`: a row that does not belong gives NaN,
+ * which gnuplot does not draw. So one CSV file serves all curves of a figure. Entries of a key that
+ * have no curve of their own are plots of NaN with the line or the point to be shown. */
 #include "core/report/figure.h"
 
 #include "core/controllers/kinds.h"
@@ -15,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Two names that differ in other characters only get the same file name. */
 const char *figure_slug(struct arena *arena, const char *name)
 {
     static const char kept[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
@@ -29,7 +34,8 @@ const char *figure_slug(struct arena *arena, const char *name)
 
 /* ---- timeline ---- */
 
-/* In pixels. A page shows figures about 800 wide: more panels become narrower, to a limit. */
+/* In pixels. A page shows figures about 800 wide: with more panels each becomes narrower, down to
+ * PANEL_WIDTH_MIN, from where on the figure becomes wider. */
 enum {
     PANELS_WIDTH = 565,
     PANEL_WIDTH_MIN = 130,
@@ -47,7 +53,8 @@ static int panels_width(const struct figure_timeline *f)
     return (int)each * f->n_tracks;
 }
 
-/* The longest name of a service has room. */
+/* The longest name of a service has room. GLYPH_WIDTH is the width of a letter of the script's
+ * font, on the large side. */
 static int legend_width(const struct figure_timeline *f)
 {
     int width = LEGEND_WIDTH_MIN;
@@ -63,7 +70,9 @@ static int timeline_width(const struct figure_timeline *f)
     return AXIS_WIDTH + panels_width(f) + legend_width(f);
 }
 
-/* Letters of the title: it may name a file, and then has to be small to stay within the figure. */
+/* Size of the letters of the title, such that it stays within the figure: it may name a file and be
+ * long. A title of n letters of this size is about 0.6 x size x n wide; 14 is the usual size, and
+ * below 6 nobody could read it, so a very long title does not fit. */
 static double title_size(const struct figure_timeline *f)
 {
     const double glyph = 0.6; /* of the size, on average */
@@ -71,7 +80,9 @@ static double title_size(const struct figure_timeline *f)
     return fmax(6.0, fmin(14.0, (timeline_width(f) - 10) / (glyph * length)));
 }
 
-/* 1, 2 or 5 times a power of ten, at most four times in n seconds. */
+/* The distance of tics for n seconds: the smallest of 1, 2, 5, 10, 20, 50, ... of which at most
+ * four fit into n. It is at least n / 4, rounded up. `unit` grows tenfold, and 5 x the last unit
+ * below n is at least n / 2, so the search succeeds for every n > 1; else 1. */
 static int tic_step(int n)
 {
     static const int steps[] = {1, 2, 5};
@@ -85,6 +96,8 @@ static int tic_step(int n)
     return 1;
 }
 
+/* A rectangle over the whole height behind the curves, from the onset to the end of the falling
+ * ramp; cut at the end of the episode, beyond which it would widen the axis. */
 static void shade_events(struct script *s, const struct schedule *schedule)
 {
     for (int i = 0; i < schedule->n_events; i++) {
@@ -97,7 +110,8 @@ static void shade_events(struct script *s, const struct schedule *schedule)
     }
 }
 
-/* What the event is called and whom it hits, if that is one service or one link. */
+/* What the event is called and whom it hits, if that is one service or one link; "*" for any end of
+ * a link. A failed allocation is remembered in the script, so callers need not ask. */
 static const char *event_label(struct script *s, const struct event *e, const struct env_setup *w)
 {
     const struct event_kind_info *kind = &event_kind_info[e->kind];
@@ -115,7 +129,7 @@ static const char *event_label(struct script *s, const struct event *e, const st
 
 /* Names above the panel that is drawn next, on three levels because events overlap; those late in
  * the episode end where it ends. An instant is too thin to be seen as a shade, so it gets a line.
- */
+ * Labels belong to the first row of panels: plot_timeline() removes them after it. */
 static void label_events(struct script *s, const struct figure_timeline *f)
 {
     const double until = f->schedule->n_seconds;
@@ -135,7 +149,9 @@ static void label_events(struct script *s, const struct figure_timeline *f)
     }
 }
 
-/* The legend of a row stands right of its last column; y labels stand left of its first. */
+/* The legend of a row stands right of its last column; y labels stand left of its first, x labels
+ * below the last row. Axes are common, so inner panels need no numbers. `tops` are the upper ends
+ * of the rows, as the multiplot below lays them out. */
 static void set_panel(struct script *s, const struct figure_timeline *f, int row, int track,
                       const char *label)
 {
@@ -157,6 +173,9 @@ static void set_panel(struct script *s, const struct figure_timeline *f, int row
                            : "unset xlabel\nset format x ''\n");
 }
 
+/* The area of offered requests lies behind that of those within the SLO; what stays visible of it
+ * was not answered in time. Windows that are not final are left out of the latter: their requests
+ * may still have been under way at the end. */
 static void plot_load(struct script *s, const struct figure_timeline *f, int track)
 {
     static const char compliant[] = "'t_s':(column('final') > 0 ? column('compliant') : NaN)";
@@ -179,6 +198,8 @@ static void plot_load(struct script *s, const struct figure_timeline *f, int tra
         file, file, compliant);
 }
 
+/* Services repeat the colours with another dash pattern when there are more of them than colours.
+ */
 static void plot_replicas(struct script *s, const struct figure_timeline *f, int track)
 {
     const struct topology_cfg *t = f->env_setup->cfg.topology;
@@ -197,6 +218,8 @@ static void plot_replicas(struct script *s, const struct figure_timeline *f, int
     }
 }
 
+/* Logarithmic, from a fiftieth of the limit: an overload may be powers of ten above it. A window
+ * without an answer has no latency and leaves a gap. */
 static void plot_latency(struct script *s, const struct figure_timeline *f, int track)
 {
     const double limit = f->env_setup->cfg.plant->latency_max_ms;
@@ -211,6 +234,9 @@ static void plot_latency(struct script *s, const struct figure_timeline *f, int 
         script_quoted(s, f->tracks[track].cohorts), limit, limit);
 }
 
+/* Three rows of panels, one column for each controller. The margins leave AXIS_WIDTH and the width
+ * of the legend free, as shares of the width, since gnuplot places panels in units of the figure.
+ */
 static void plot_timeline(struct script *s, const struct figure_timeline *f)
 {
     typedef void plot_panel(struct script *, const struct figure_timeline *, int);
@@ -259,7 +285,8 @@ static double mean_vcpu(const struct summary *s, int controller, int scenario)
     return outcomes_mean(&s->outcomes, controller, scenario, METRIC_OF(vcpu));
 }
 
-/* An arm of a sweep, at its own cost or at another: means only. */
+/* An arm of a sweep, at its own cost or at another: means only. Intervals of single arms would hide
+ * the line, and no claim rests on them. */
 static enum err put_arm(struct csv *csv, const struct summary *s, int controller, int scenario,
                         const char *role, double vcpu)
 {
@@ -283,7 +310,9 @@ static double largest_vcpu(const struct summary *s, int scenario)
 }
 
 /* The corners in order, so that a line can join them, on to the right edge, where more is of no
- * use; then the arms. */
+ * use; then the arms. gnuplot joins points in the order of rows, and the rows of a kind are
+ * consecutive. The hull is that of vCPU-hours; episodes have one length, so mean vCPU, which the
+ * axis shows, is in proportion to it and has the same corners. */
 static enum err put_kind(struct csv *csv, const struct summary *s, int scenario, int kind,
                          struct frontier_point *points)
 {
@@ -318,6 +347,8 @@ static enum err put_shown(struct csv *csv, const struct summary *s, int view)
     return ERR_OK;
 }
 
+/* Column `role` says what a row is drawn as: corner and edge of a line, arm, or shown controller.
+ */
 static enum err write_points(const char *path, const struct summary *s, int view,
                              struct arena *arena)
 {
@@ -378,7 +409,10 @@ static bool has_kind(const struct eval_cfg *cfg, const struct controller_kind *k
 
 /* The marker of the i-th shown controller. A kind has its shape and its colour; of two controllers
  * of a kind that follow one another the first is small and filled, the second large and open, so
- * that both are seen where they lie upon each other, as a policy and the same policy sampled do. */
+ * that both are seen where they lie upon each other, as a policy and the same policy sampled do.
+ *
+ * n_before: controllers of this kind before i. n_kinds: other kinds that were met before i; each is
+ * counted once, at its first controller. Every second controller of a kind takes the next shape. */
 static void put_marker(struct script *s, const struct summary *summary, int i)
 {
     static const int filled[] = {5, 9, 11, 13, 15}; /* no circle, as an arm; open: one less */
@@ -408,6 +442,8 @@ static int key_rows(const struct summary *summary)
     return summary->n_shown + frontier_n_kinds();
 }
 
+/* The key stands outside in one column: it has a row for each curve, and the figure is made as high
+ * as the key needs (figure_view()). */
 static void plot_frontiers(struct script *s, const struct summary *summary, const char *scenario,
                            const char *data)
 {
@@ -454,13 +490,14 @@ static bool has_points(const struct summary *s, int view)
     return false;
 }
 
-/* The script of an earlier evaluation would draw data that is no more. */
+/* The script of an earlier evaluation in this directory would draw data that is no more. */
 static enum err drop_script(struct arena *arena, const char *dir, const char *name)
 {
     const char *path = arena_printf(arena, "%s/%s.gp", dir, name);
     return path != NULL ? file_remove(path) : ERR_MEMORY;
 }
 
+/* The CSV file is written in any case; only the figure needs a point. */
 static enum err figure_view(const char *dir, const struct summary *summary, int view,
                             const char *scenario, struct arena *arena)
 {
@@ -496,6 +533,7 @@ enum err figure_frontiers(const char *dir, const struct summary *s, struct arena
 
 /* ---- learning ---- */
 
+/* One panel of a column over env-steps; the last panel has the common x axis. */
 static void plot_curve(struct script *s, const char *file, const char *column, const char *label,
                        bool last)
 {
@@ -519,7 +557,9 @@ static const char *cell_of(const char *line, int n)
     return line;
 }
 
-/* A line below the header has a number in that column. */
+/* Does a line below the header have a number in that column? A name of the header must match as a
+ * whole: it ends at a comma or at the end of the line. A number must fill its cell, and "nan" is
+ * none that can be drawn. The text ends with a NUL (file_read()). */
 static bool has_number(const char *text, const char *column)
 {
     const size_t length = strlen(column);
@@ -582,7 +622,8 @@ enum err figure_learning(const char *dir, const char *path, const char *file, st
 
 enum { AGENTS_MAX = 64 };
 
-/* Agents that have a column "NAME.can_act" in the header, in order; the text is cut into them. */
+/* Agents that have a column "NAME.can_act" in the header, in order; the text is cut into them. The
+ * last '.' separates, since a name may hold one itself. */
 static int find_agents(const char **agents, char *header)
 {
     int n = 0;
@@ -621,6 +662,7 @@ static void plot_agents(struct script *s, const char *file, const char *const *a
     }
 }
 
+/* Panels share one key above the first, which is switched off for the others. */
 enum err figure_org_metrics(const char *dir, const char *path, const char *file,
                             struct arena *scratch)
 {

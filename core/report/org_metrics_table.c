@@ -1,4 +1,8 @@
-/* Sums by controller and agent, then their ratios. See org_metrics_table.h. */
+/* Sums by controller and agent, then their ratios. See org_metrics_table.h.
+ *
+ * A row of the file holds one episode of one agent. Shares are quotients of sums over episodes, for
+ * example compliant / can_act, and not means of quotients: in an episode in which an agent could
+ * never act its quotient would be 0 / 0. */
 #include "core/report/org_metrics_table.h"
 
 #include "core/base/csv_read.h"
@@ -20,6 +24,8 @@ struct lines {
     struct arena *arena;
 };
 
+/* The line of a controller's agent; a new one goes to the end, so lines stand in the order of the
+ * file. There are tens of them: a linear search is enough. NULL when out of memory. */
 static struct line *find_line(struct lines *l, const char *controller, const char *agent)
 {
     struct line *i = l->first;
@@ -39,7 +45,8 @@ static struct line *find_line(struct lines *l, const char *controller, const cha
     return i;
 }
 
-/* The reader's cells stay where they are until it is closed. */
+/* Adds every row to its line. A metric that was not measured is NaN, and so is then the sum, which
+ * is printed as "-". The reader's cells stay where they are until it is closed. */
 static enum err add_rows(struct lines *l, struct csv_reader *r)
 {
     const char *cells[ORG_METRICS_COLUMNS];
@@ -66,7 +73,8 @@ static enum err add_rows(struct lines *l, struct csv_reader *r)
     return ERR_OK;
 }
 
-/* "0.934"; "-" if it is not defined, as 0 / 0. */
+/* "0.934"; "-" if it is not defined, as 0 / 0. Ratios are of sums over episodes, so an episode
+ * counts by how often the agent could act in it, or by its number of windows. */
 static void put_ratio(struct table *t, double part, double whole)
 {
     const double ratio = part / whole;
@@ -77,6 +85,8 @@ static void put_ratio(struct table *t, double part, double whole)
     }
 }
 
+/* Means over decisions are divided by the number of episodes n, shares of what an agent could do by
+ * the sum of can_act, and improved windows by all windows. */
 static void put_line(struct table *t, const struct line *i)
 {
     const struct org_metric_values *s = &i->sum;
@@ -95,6 +105,7 @@ static void put_line(struct table *t, const struct line *i)
     put_ratio(t, s->penalty, i->n);
 }
 
+/* A controller that the configuration does not know (from a merged file) is shown. */
 static bool is_shown(const struct eval_cfg *cfg, const char *controller)
 {
     for (int i = 0; i < cfg->n_controllers; i++) {

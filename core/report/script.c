@@ -1,4 +1,6 @@
-/* Text that grows, between a head that opens a loop and a foot that closes it. See script.h. */
+/* Text that grows, between a head that opens a loop and a foot that closes it. See script.h. Errors
+ * stick: after the first one nothing is added, and script_finish() returns it without writing a
+ * file, so that no script exists that is only a part. */
 #include "core/report/script.h"
 
 #include "core/base/file.h"
@@ -12,6 +14,8 @@ const char *const script_colours[SCRIPT_COLOURS] = {"#0072B2", "#D55E00", "#009E
 
 enum { PUT_MAX = 4096 };
 
+/* A piece that does not fit into PUT_MAX bytes is an error and not cut off: a script that ends in
+ * the middle of a line would draw something else. */
 void script_put(struct script *s, const char *fmt, ...)
 {
     char text[PUT_MAX];
@@ -24,7 +28,8 @@ void script_put(struct script *s, const char *fmt, ...)
     }
 }
 
-/* In single quotes, where gnuplot wants a quote doubled. */
+/* In single quotes, where gnuplot wants a quote doubled. At worst every character is one: 2 n, the
+ * two quotes around it, and the NUL. A line break would end the command, so it becomes a blank. */
 const char *script_quoted(struct script *s, const char *text)
 {
     char *out = ARENA_NEW(s->arena, 2 * strlen(text) + 3, char);

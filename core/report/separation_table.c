@@ -1,10 +1,14 @@
-/* Upper bound and separation as text. See separation_table.h. */
+/* Upper bound and separation as text. See separation_table.h. A row of the second table says: the
+ * frontier of the first method minus that of the second, both read at the vCPU-hours of one khpa
+ * controller, and whether the whole interval of the difference lies above what is asked. */
 #include "core/report/separation_table.h"
 
 #include <math.h>
 
 enum { DECIMALS = 3 };
 
+/* The bound is the same for all controllers, so the first shown one's is read; the pooled view is
+ * left out, because each scenario has a bound of its own. */
 enum err separation_table_print_upper_bound(struct buf *out, const struct summary *s)
 {
     bool any = false;
@@ -23,6 +27,7 @@ enum err separation_table_print_upper_bound(struct buf *out, const struct summar
     return any ? buf_printf(out, "\n") : ERR_OK;
 }
 
+/* An inequality whose difference is undefined in some resamples fails, and says why. */
 static void add_row(struct table *t, const struct summary *s, const struct separation_row *r)
 {
     const struct frontier_pair *p = &r->pair;
@@ -45,6 +50,8 @@ static void add_row(struct table *t, const struct summary *s, const struct separ
     }
 }
 
+/* Columns in the order of add_row(): whose frontiers and of how many arms, the common cost, both
+ * values, their difference, what is asked, the verdict. */
 enum err separation_table_print(struct buf *out, const struct separation *s, const char *at_cost_of,
                                 enum table_style style, struct arena *scratch)
 {

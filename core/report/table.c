@@ -1,4 +1,6 @@
-/* Cells first, layout last: a column is as wide as its widest cell. See table.h. */
+/* Cells first, layout last: a column is as wide as its widest cell. See table.h. Cells lie row by
+ * row in one list, the head first, so row r of column c is cell r * n_columns + c. After a failure
+ * no cell is added, and table_print() returns it. */
 #include "core/report/table.h"
 
 #include <math.h>
@@ -9,6 +11,8 @@
 
 enum { CELL_MAX = 512, ROWS_AT_FIRST = 16 };
 
+/* The list doubles when it is full. The arena keeps the old lists until it is rewound: together
+ * they are shorter than the last one. */
 static void put(struct table *t, const char *text)
 {
     const char *copy = arena_strdup(t->arena, text);
@@ -30,6 +34,7 @@ static void put(struct table *t, const char *text)
     t->cells[t->n_cells++] = copy;
 }
 
+/* A failure is remembered and not returned, so rows can be added without asking after each cell. */
 void table_init(struct table *t, struct arena *arena, const char *const *head, int n_columns,
                 int n_left)
 {
@@ -74,7 +79,8 @@ void table_number(struct table *t, double v)
     }
 }
 
-/* -0.0001 with three decimals is "0.000", not "-0.000": a sign is said only of what is shown. */
+/* -0.0001 with three decimals is "0.000", not "-0.000": a sign is said only of what is shown. A
+ * text of nothing but '-', '0' and '.' is a zero after rounding, whatever v was. */
 static double shown(double v, int decimals)
 {
     char text[64];
@@ -82,6 +88,7 @@ static double shown(double v, int decimals)
     return text[strspn(text, "-0.")] == '\0' ? 0.0 : v;
 }
 
+/* Value and ends are rounded by printf(), each to the nearest number with these decimals. */
 static void put_interval(struct table *t, const struct stat_interval *v, int decimals, bool sign)
 {
     if (!isfinite(v->value)) {
@@ -108,7 +115,7 @@ void table_difference(struct table *t, const struct stat_interval *v, int decima
 
 /* ---- layout ---- */
 
-/* Characters: bytes that do not continue one. */
+/* Characters, not bytes: in UTF-8 every byte but the first of a character has the form 10xxxxxx. */
 static int width_of(const char *s)
 {
     int n = 0;
@@ -118,6 +125,7 @@ static int width_of(const char *s)
     return n;
 }
 
+/* Markdown needs three dashes below each head, hence `least`. */
 static void find_widths(int *width, const struct table *t, int least)
 {
     for (int c = 0; c < t->n_columns; c++) {
@@ -129,6 +137,7 @@ static void find_widths(int *width, const struct table *t, int least)
     }
 }
 
+/* printf() pads by bytes; so the blanks are computed and printed by themselves. */
 static enum err print_padded(struct buf *out, const char *text, int width, bool left)
 {
     const int room = width - width_of(text);
@@ -136,6 +145,7 @@ static enum err print_padded(struct buf *out, const char *text, int width, bool 
     return left ? buf_printf(out, "%s%*s", text, pad, "") : buf_printf(out, "%*s%s", pad, "", text);
 }
 
+/* Columns of words are padded on the right, columns of numbers on the left. */
 static enum err print_row(struct buf *out, const struct table *t, const int *width, int row,
                           enum table_style style)
 {
@@ -151,6 +161,7 @@ static enum err print_row(struct buf *out, const struct table *t, const int *wid
     return buf_printf(out, "%s", style == TABLE_MARKDOWN ? " |\n" : "\n");
 }
 
+/* In Markdown a ':' at the end of the dashes aligns a column to the right; it replaces a dash. */
 static enum err print_rule(struct buf *out, const struct table *t, const int *width,
                            enum table_style style)
 {

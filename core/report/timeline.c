@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-/* Names the files of controller i. */
+/* Names the files of controller i; a controller that is alone needs no name in them. */
 static enum err name_track(struct figure_track *track, const struct timeline *t, int i,
                            struct arena *arena)
 {
@@ -20,6 +20,8 @@ static enum err name_track(struct figure_track *track, const struct timeline *t,
     return arena_error(arena);
 }
 
+/* The cohorts belong to the plant and are written before the next controller is played on it.
+ * Ranges grow over all controllers, because their panels have common axes. */
 static enum err record(struct episode_metrics *out, struct figure_timeline *f, struct episode *e,
                        const struct timeline *t, int i, const char *dir, struct arena *arena)
 {
@@ -45,6 +47,8 @@ static enum err record(struct episode_metrics *out, struct figure_timeline *f, s
     return ERR_OK;
 }
 
+/* All controllers play in one struct episode, one after the other; its schedule, which depends on
+ * the episode's identity alone, is that of each of them and is shaded in the figure. */
 static enum err play_all(struct episode_metrics *out, const struct timeline *t, const char *dir,
                          struct arena *arena)
 {
@@ -77,6 +81,7 @@ enum err timeline_write(struct episode_metrics *out, const struct timeline *t, c
     return e;
 }
 
+/* Only schedules are drawn, nothing is simulated, so looking through many episodes is cheap. */
 uint32_t timeline_choose(const struct env_setup *w, int scenario, struct episode_id id,
                          int n_episodes, struct schedule *scratch)
 {

@@ -1,4 +1,5 @@
-/* Six tables and three figures. See twin_report.h. */
+/* Tables and three figures of a twin's accuracy. See twin_report.h. Every number is computed by
+ * core/twin/accuracy.h; this file chooses and arranges them. */
 #include "core/report/twin_report.h"
 
 #include "core/base/csv.h"
@@ -20,7 +21,8 @@ struct page {
     struct arena *scratch;
 };
 
-/* Groups over all services; those of one service stand behind them. */
+/* The number of groups over all services; those of one service stand behind them. All twins of a
+ * report have the same groups, as they were measured on the same episodes. */
 static int pooled(const struct twin_report *f)
 {
     int n = 0;
@@ -30,6 +32,7 @@ static int pooled(const struct twin_report *f)
     return n;
 }
 
+/* A value that some resample leaves undefined has no interval and stands alone. */
 static enum err add_interval(struct table *t, const struct stat_interval *v)
 {
     if (isfinite(v->value) && !isfinite(v->lo)) {
@@ -40,6 +43,9 @@ static enum err add_interval(struct table *t, const struct stat_interval *v)
     return t->failed;
 }
 
+/* The twin's skill with its interval at each horizon, then the skill of the simple predictors: 1 -
+ * gap / gap of the mean. The mean itself is left out, since its skill is 0 by definition; where
+ * even the mean makes no error (a constant) there is no skill. */
 static enum err skill_row(struct page *p, struct table *t, int group, enum accuracy_window window)
 {
     const struct twin_report *f = p->f;
@@ -65,7 +71,8 @@ static enum err skill_row(struct page *p, struct table *t, int group, enum accur
     return t->failed;
 }
 
-/* Of metrics over all services, or of services one by one. */
+/* Of metrics over all services, or of services one by one. Three parts of n_horizons columns each,
+ * in the order of enum predictor without the mean. */
 static enum err skills(struct page *p, enum accuracy_window window, bool of_service)
 {
     const struct twin_report *f = p->f;
@@ -94,6 +101,8 @@ static enum err skills(struct page *p, enum accuracy_window window, bool of_serv
     return table_print(p->out, &t, TABLE_TEXT);
 }
 
+/* Of a well calibrated twin the columns are 0.5 for the 50 % intervals, which stand first, and 0.9
+ * for the others. */
 static enum err coverage(struct page *p)
 {
     const struct twin_report *f = p->f;
@@ -155,6 +164,8 @@ static enum err gains(struct page *p)
     return table_print(p->out, &t, TABLE_TEXT);
 }
 
+/* The ratio of mean resilience is one number for each episode, and their mean stands here. A twin
+ * of a recording has no exact counters, so it has no resilience. */
 static enum err sources(struct page *p)
 {
     static const char *const head[] = {"twin", "table", "networks", "nearest", "hold", "OR ratio"};
@@ -182,6 +193,7 @@ static enum err sources(struct page *p)
     return table_print(p->out, &t, TABLE_TEXT);
 }
 
+/* Tables without rows (no groups of services, a single twin) print nothing. */
 enum err twin_report_print(struct buf *out, const struct twin_report *f, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
@@ -204,7 +216,9 @@ enum err twin_report_print(struct buf *out, const struct twin_report *f, struct 
 
 /* ---- predicted against true ---- */
 
-/* Of many, every STRIDE-th: a prime that has nothing in common with services or episodes. */
+/* Every STRIDE-th prediction is kept, so that the points spread over the whole evaluation.
+ * Predictions come in an order that repeats with the services and the decisions of an episode; a
+ * prime that divides neither does not always meet the same ones. */
 enum { STRIDE = 17 };
 
 struct pair {
@@ -231,6 +245,9 @@ enum err twin_report_pairs_new(struct twin_report_pairs **out, struct arena *are
     return ERR_OK;
 }
 
+/* n counts all predictions of this group and horizon; number n is pair n / STRIDE if n is a
+ * multiple of STRIDE, as long as there is room. So which pairs are kept depends on the order alone.
+ */
 static void see(void *ctx, int group, int k, double truth, double predicted)
 {
     struct twin_report_pairs *p = ctx;
@@ -251,6 +268,7 @@ struct accuracy_watch twin_report_watch(struct twin_report_pairs *p)
     return (struct accuracy_watch){.ctx = p, .see = see};
 }
 
+/* The pairs 0 .. min(ceil(n_observed / STRIDE), TWIN_REPORT_PAIRS_MAX) - 1 exist, see above. */
 static enum err write_pairs(const char *path, const struct twin_report *f,
                             const struct twin_report_pairs *p, struct arena *scratch)
 {
@@ -278,6 +296,7 @@ static enum err write_pairs(const char *path, const struct twin_report *f,
 
 /* ---- every number ---- */
 
+/* Without a check for a mean gap of 0: the skill is then not finite, and gnuplot draws nothing. */
 static enum err write_row(struct csv *csv, const struct twin_report *f, int twin, int group, int k,
                           enum accuracy_window window, struct arena *scratch)
 {
@@ -302,6 +321,8 @@ static enum err write_row(struct csv *csv, const struct twin_report *f, int twin
     return csv_end_row(csv);
 }
 
+/* i counts (group, window, horizon) with the horizon fastest, so a curve's rows are consecutive and
+ * in order. */
 static enum err write_numbers(const char *path, const struct twin_report *f, struct arena *scratch)
 {
     static const char *const columns[] = {"twin",       "metric",   "unit",      "window",
@@ -342,6 +363,7 @@ static const struct {
     double line, marker;
 } sizes[] = {{4.0, 1.0}, {1.8, 0.5}, {1.2, 0.5}};
 
+/* Width of the lines and size of the markers; further twins look like the last. */
 static int size_of(int twin)
 {
     const int n = sizeof sizes / sizeof *sizes;
@@ -352,6 +374,8 @@ static int size_of(int twin)
  * the figure, so that its entries stand in a row, and outside of what is drawn in the panels. */
 enum { TWIN_WIDTH = 880, TWIN_HEIGHT = 620, ACROSS = 3 };
 
+/* A plot without axes over the whole width, between 0.85 and 0.94 of the height. `width` makes
+ * entries narrower, so that a row of long names fits. */
 static void begin_key(struct script *s, const char *title, int rows)
 {
     script_put(
@@ -371,7 +395,9 @@ static void end_key(struct script *s)
                   "set xrange [*:*]\nset xlabel 'steps ahead (periods)'\n");
 }
 
-/* The next panel is metric i; `gap` is left between columns, a share of the width. */
+/* The next panel is metric i; `gap` is left between columns, a share of the width. Two rows of
+ * ACROSS panels fill left .. right and bottom .. top; a metric that the twin does not have leaves
+ * its place empty, so that a metric has the same place in all figures. */
 static void begin_panel(struct script *s, int i, double gap)
 {
     const double left = 0.1, right = 0.985, top = 0.8, bottom = 0.12, between = 0.21;
@@ -386,6 +412,8 @@ static void begin_panel(struct script *s, int i, double gap)
                x, x + width, y, y + height, script_quoted(s, drawn[i].title));
 }
 
+/* Entry of the key for a twin, with its line and marker but no curve. A comma follows in any case:
+ * the caller adds a last entry. */
 static void name_twin(struct script *s, const struct twin_report *f, int t, const char *note,
                       int marker)
 {
@@ -465,7 +493,8 @@ static enum err draw_coverage(const char *dir, const struct twin_report *f, stru
     return script_finish(&s);
 }
 
-/* The longest horizon first: the next one, whose points lie closer to the line, stays in sight. */
+/* The longest and the shortest horizon. The longest first: the other one, whose points lie closer
+ * to the line, stays in sight. With metric NULL only the entries of the key are written. */
 static void plot_pairs(struct script *s, const struct twin_report *f, const char *metric)
 {
     for (int h = f->n_horizons - 1; h >= 0; h -= f->n_horizons - 1 > 0 ? f->n_horizons - 1 : 1) {
@@ -511,6 +540,7 @@ static enum err draw_pairs(const char *dir, const struct twin_report *f, struct 
     return script_finish(&s);
 }
 
+/* Data before scripts: a script that exists finds its files. */
 enum err twin_report_figures(const char *dir, const struct twin_report *f,
                              const struct twin_report_pairs *pairs, struct arena *scratch)
 {

@@ -1,4 +1,4 @@
-/* Fidelity of a twin: its accuracy (core/twin/accuracy.h) as tables and figures.
+/* The report of a twin: its accuracy (core/twin/accuracy.h) as tables and figures.
  *
  * Up to three twins that differ only in how they are used are compared on the same episodes: as
  * configured, without the table, without the networks.
@@ -23,8 +23,8 @@ struct twin_report {
 enum err twin_report_print(struct buf *out, const struct twin_report *f,
                            struct arena *scratch) WARN_UNUSED;
 
-/* Said against true, for a scatter plot: at most TWIN_REPORT_PAIRS_MAX of each group and horizon.
- */
+/* Predicted against true, for a scatter plot: at most TWIN_REPORT_PAIRS_MAX of each group and
+ * horizon. */
 struct twin_report_pairs;
 enum err twin_report_pairs_new(struct twin_report_pairs **out, struct arena *arena,
                                const int *horizons, int n_horizons) WARN_UNUSED;
