@@ -1,4 +1,8 @@
-/* Checkpoint codec: the frames of a checkpoint but for the weights. See checkpoint.proto. */
+/* Checkpoint codec: the frames of a checkpoint but for the weights. See checkpoint.proto.
+ *
+ * A header says for which training the rest is; the same function fills it when a checkpoint is
+ * written and when one is compared with this training, so no field can be forgotten in one of them.
+ * Nothing here depends on ranks: frames are of teams and of tiles. */
 #include "proto/checkpoint.h"
 #include "proto/checkpoint.pb-c.h"
 #include "proto/wire.h"
@@ -10,6 +14,8 @@
 
 /* ---- header ---- */
 
+/* Team 0 leaves its number out: an absent field reads as 0, and the message of a single team does
+ * not mention teams. */
 static void header_message(Karma__Checkpoint *m, const struct checkpoint_header *h,
                            const struct learner *l)
 {
@@ -39,6 +45,7 @@ enum err codec_put_checkpoint(struct buf *out, const struct checkpoint_header *h
     return wire_put(out, FRAME_CHECKPOINT, CODEC_CHECKPOINT_VERSION, &m.base);
 }
 
+/* ERR_MISMATCH, not ERR_FORMAT: the file is whole, but it belongs to another training. */
 static enum err must_be(const char *source, const char *what, uint64_t found, uint64_t expected)
 {
     if (found == expected) {
@@ -50,6 +57,8 @@ static enum err must_be(const char *source, const char *what, uint64_t found, ui
     return ERR_MISMATCH;
 }
 
+/* The digests are left to the caller. A team at the wrong place is damage, since this program
+ * writes them in order; so is an update beyond int. */
 static enum err check_header(const Karma__Checkpoint *m, const Karma__Checkpoint *own,
                              const char *source)
 {
@@ -95,6 +104,8 @@ enum err codec_get_checkpoint(struct checkpoint_header *h, const struct learner 
 
 /* ---- moments ---- */
 
+/* protobuf-c has no const in its structs; casts by uintptr_t, here and in the other codecs, take it
+ * away from arrays that packing only reads. */
 enum err codec_put_moments(struct buf *out, int order, const float *values, size_t n_values)
 {
     Karma__Moments m;
@@ -131,7 +142,9 @@ static size_t factors_of(const struct rollout_tile *tile)
     return (size_t)env_joint_actions(tile->env->spec);
 }
 
-/* The actions of all environments, one after the other; their number of values in *n. */
+/* The actions of all environments, one after the other; their number of values in *n. Each
+ * environment has steps[e] joint actions of factors_of() values: those of its running episode,
+ * which is all that replay needs to restore its state. NULL when out of memory. */
 static uint32_t *join_actions(size_t *n, const struct rollout_tile *tile, struct arena *scratch)
 {
     size_t steps = 0;
@@ -166,7 +179,8 @@ static size_t carried_by_all(const struct rollout_tile *tile)
     return n;
 }
 
-/* What they carry, team after team; NULL when out of memory. */
+/* What agents carry, team after team; NULL when out of memory. A team that carries nothing may have
+ * no array, so memcpy() is not called for it. */
 static float *join_states(const struct rollout_tile *tile, struct arena *scratch)
 {
     float *joined = ARENA_NEW(scratch, carried_by_all(tile), float), *to = joined;
@@ -180,6 +194,8 @@ static float *join_states(const struct rollout_tile *tile, struct arena *scratch
     return joined;
 }
 
+/* The message points into the tile and into scratch, which is rewound after packing. An empty array
+ * has a valid pointer (arena_alloc()), so NULL means that memory is exhausted. */
 enum err codec_put_tile_state(struct buf *out, const struct rollout_tile *tile,
                               const uint32_t *sums, struct arena *scratch)
 {
@@ -205,7 +221,10 @@ enum err codec_put_tile_state(struct buf *out, const struct rollout_tile *tile,
     return e;
 }
 
-/* Each step holds the choices of one team after the other. */
+/* Each step holds the choices of one team after the other, so the inner loops advance i by the
+ * values of a whole step. check_tile() has made n_action a multiple of that, hence i ends exactly
+ * at n_action and never reads behind it. A choice that passes fits into the 16 bits in which tiles
+ * store it. */
 static enum err check_choices(const Karma__TileState *m, const struct rollout_tile *tile,
                               const char *source)
 {
@@ -225,6 +244,8 @@ static enum err check_choices(const Karma__TileState *m, const struct rollout_ti
     return ERR_OK;
 }
 
+/* Lengths first, since the later checks index by them. An environment whose episode is over has
+ * begun the next one, so steps is below max_steps; with that the sum cannot overflow. */
 static enum err check_tile(const Karma__TileState *m, const struct rollout_tile *tile,
                            const char *source)
 {
@@ -250,6 +271,7 @@ static enum err check_tile(const Karma__TileState *m, const struct rollout_tile 
     return check_choices(m, tile, source);
 }
 
+/* The inverse of join_actions() and join_states(), for a message that check_tile() let pass. */
 static void take_tile(struct rollout_tile *tile, uint32_t *sums, const Karma__TileState *m)
 {
     const uint32_t *from = m->action;
@@ -273,6 +295,7 @@ static void take_tile(struct rollout_tile *tile, uint32_t *sums, const Karma__Ti
     }
 }
 
+/* The tile is written only after all checks, so a damaged file leaves it as it was. */
 enum err codec_get_tile_state(struct rollout_tile *tile, uint32_t *sums, const void *bytes,
                               size_t n, const char *source, struct arena *scratch)
 {

@@ -1,4 +1,5 @@
-/* Error codec: what a worker that failed sends in place of a tile. */
+/* Error codec: what a worker that failed sends in place of a tile, so that the rank that waits for
+ * the tile ends with the same error and does not wait for ever. */
 #include "proto/error.h"
 #include "proto/error.pb-c.h"
 #include "proto/wire.h"
@@ -20,6 +21,7 @@ enum err codec_get_error(enum err *code, const void *bytes, size_t n, const char
     const Karma__ErrorReport *m =
         (const void *)wire_get(&karma__error_report__descriptor, bytes, n, source, scratch);
     enum err e = m == NULL ? wire_error(scratch) : ERR_FORMAT;
+    /* ERR_OK is no error, and a code beyond the list would have no message. */
     if (m != NULL && m->code > ERR_OK && m->code < ERR_COUNT) {
         *code = (enum err)m->code;
         e = ERR_OK;

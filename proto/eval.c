@@ -1,4 +1,5 @@
-/* Evaluation record codec. */
+/* Evaluation record codec. Which metrics a record holds is not written in it: sender and receiver
+ * are ranks of one program, and the number of values is checked. */
 #include "proto/eval.h"
 #include "proto/eval.pb-c.h"
 #include "proto/wire.h"
@@ -38,6 +39,7 @@ enum err codec_get_record(struct eval_record *r, double *metrics, double *org_me
         r->episode = m->episode;
         memcpy(metrics, m->metrics, m->n_metrics * sizeof *metrics);
         r->metrics = metrics;
+        /* Without an organisation both pointers may be NULL, which memcpy() must not be given. */
         if (m->n_org_metrics > 0) {
             memcpy(org_metrics, m->org_metrics, m->n_org_metrics * sizeof *org_metrics);
         }

@@ -1,4 +1,8 @@
-/* Trajectory codec: a rollout block as one TileBlock message. */
+/* Rollout block codec: a block as one TileBlock message.
+ *
+ * Sending needs no copy but for the bootstrap values, which are sparse: only truncated steps have
+ * one. Both sides know where they belong from the flags. The receiver checks every length against
+ * the shape of the block that it expects, and every number that is used as an index. */
 #include "proto/rollout_block.h"
 #include "proto/block_message.h"
 #include "proto/wire.h"
@@ -12,6 +16,8 @@ struct shape {
     size_t steps, global_state, mask, action, agent, state, stats;
 };
 
+/* Lengths of the arrays of one block, in values, from E, T, A, F, W, G and C of
+ * rollout_block.proto. */
 static struct shape shape_of(const struct block *b, const struct team_spec *s, int n_stats)
 {
     const size_t steps = (size_t)b->n_env * (size_t)b->n_steps;
@@ -28,7 +34,8 @@ static struct shape shape_of(const struct block *b, const struct team_spec *s, i
     };
 }
 
-/* The bootstrap values of truncated steps, one after the other. */
+/* The bootstrap values of truncated steps, one after the other; returns their number. Steps are
+ * passed in order of (E, T), so n <= i * agents and the output never needs more than all steps. */
 static size_t pack_bootstrap_value(float *out, const struct block *b, size_t steps, size_t agents)
 {
     size_t n = 0;
@@ -84,6 +91,8 @@ enum err codec_put_block(struct buf *out, const struct block *b, const struct en
     return e;
 }
 
+/* The number of bootstrap values follows from the flags, which have the right length by then. A
+ * flag outside the enum counts as not truncated here and is refused by check_values(). */
 static enum err check_lengths(const Karma__TileBlock *m, const struct block *b,
                               const struct team_spec *spec, int n_stats, const char *source)
 {
@@ -110,8 +119,9 @@ static enum err check_lengths(const Karma__TileBlock *m, const struct block *b,
                        truncated * (size_t)spec->n_agents);
 }
 
-/* Indices that will be used as such. A choice outside its mask has probability 0, which the learner
- * would take the logarithm of. */
+/* Indices that will be used as such. Action i has the mask words i * words .. (i + 1) * words - 1,
+ * because masks are (E, T, A, F, W) where actions are (E, T, A, F). A choice outside its mask has
+ * probability 0, which the learner would take the logarithm of. */
 static enum err check_values(const Karma__TileBlock *m, const struct team_spec *spec,
                              const char *source)
 {
@@ -136,6 +146,8 @@ static enum err check_values(const Karma__TileBlock *m, const struct team_spec *
     return ERR_OK;
 }
 
+/* The inverse of pack_bootstrap_value(); steps that were not truncated get 0. check_lengths() has
+ * counted as many values as this loop takes. */
 static void unpack_bootstrap_value(struct block *b, const Karma__TileBlock *m, size_t agents)
 {
     const float *from = m->bootstrap_value;
@@ -148,6 +160,8 @@ static void unpack_bootstrap_value(struct block *b, const Karma__TileBlock *m, s
     }
 }
 
+/* Arrays that may be empty have no pointer in the message and are copied only if they hold values.
+ */
 static void copy_block(struct block *b, const Karma__TileBlock *m, const struct team_spec *spec)
 {
     b->tile = (int)m->tile;
@@ -171,6 +185,7 @@ static void copy_block(struct block *b, const Karma__TileBlock *m, const struct 
     }
 }
 
+/* Blocks may arrive in any order; tile and team say which one a message is. NULL: none of these. */
 static struct block *find_block(struct block *blocks, int n_blocks, uint32_t tile, uint32_t team)
 {
     for (int i = 0; i < n_blocks; i++) {

@@ -1,5 +1,9 @@
-/* Codec of the store of transitions. Numbers that are no numbers never enter a store: what was not
- * measured is a bit of the gaps, and its value is 0. */
+/* Codec of the store of transitions: a header, which says once what all episodes share, and one
+ * frame for each episode, whose shapes the header decides.
+ *
+ * Numbers that are no numbers never enter a store: what was not measured is a bit of the gaps, and
+ * its value is 0. Both directions keep to that, since an episode that was read may be written
+ * again. Strings and arrays that were read point into the arena and live as long as it does. */
 #include "proto/trace_store.h"
 #include "core/base/log.h"
 #include "proto/trace_store.pb-c.h"
@@ -33,6 +37,7 @@ enum err codec_put_store(struct buf *out, const struct store_header *h)
     return wire_put(out, FRAME_TRACE_STORE, CODEC_STORE_VERSION, &m.base);
 }
 
+/* The conditions are written so that NaN fails them. */
 static enum err check_header(const Karma__TraceStore *m, const char *source)
 {
     if (m->n_services == 0 || m->n_columns == 0) {
@@ -53,6 +58,7 @@ static enum err check_header(const Karma__TraceStore *m, const char *source)
     return ERR_OK;
 }
 
+/* The field of the exact counters is called measures in the message, truths in the program. */
 enum err codec_get_store(struct store_header *h, const void *bytes, size_t n, const char *source,
                          struct arena *arena)
 {
@@ -84,6 +90,8 @@ enum err codec_get_store(struct store_header *h, const void *bytes, size_t n, co
 
 /* ---- episode ---- */
 
+/* An array that is absent (NULL) has the length 0; bits of gaps are an optional field, so that none
+ * at all and no gap in a recording stay different things. */
 enum err codec_put_episode(struct buf *out, const struct store_episode *e,
                            const struct store_header *h)
 {
@@ -112,7 +120,8 @@ enum err codec_put_episode(struct buf *out, const struct store_episode *e,
     return wire_put(out, FRAME_TRACE_EPISODE, CODEC_STORE_VERSION, &m.base);
 }
 
-/* T follows from the load; everything else must have it, too. */
+/* T follows from the load, which every episode has; everything else must have it, too. Bits are
+ * packed eight to a byte and rounded up, as store_gap_bytes() does. */
 static enum err check_shapes(const Karma__TraceEpisode *m, const struct store_header *h,
                              const char *source)
 {
@@ -137,6 +146,7 @@ static enum err check_shapes(const Karma__TraceEpisode *m, const struct store_he
     return ERR_OK;
 }
 
+/* positive: negative values are refused as well. */
 static bool all_finite(const float *x, size_t n, bool positive)
 {
     for (size_t i = 0; i < n; i++) {
@@ -147,6 +157,8 @@ static bool all_finite(const float *x, size_t n, bool positive)
     return true;
 }
 
+/* A NaN that entered here would spread through the normalisation of a fit to every weight, so it is
+ * refused where the file and the array can still be named. */
 static enum err check_values(const Karma__TraceEpisode *m, const char *source)
 {
     const char *bad = !isfinite(m->start_s)                      ? "start"
@@ -173,6 +185,7 @@ enum err codec_get_episode(struct store_episode *e, const struct store_header *h
         return wire_error(arena);
     }
     TRY(check_shapes(m, h, source));
+    /* Shapes before values: each loop over values then ends within its array. */
     TRY(check_values(m, source));
     *e = (struct store_episode){
         .controller = m->controller,

@@ -1,8 +1,12 @@
-/* Codec of one episode, step by step. */
+/* Codec of one episode, step by step. The log is read to find out which episodes it holds, and by
+ * programs outside; so a frame names its services, columns, agents and terms itself. */
 #include "proto/trajectory_log.h"
 #include "proto/trajectory_log.pb-c.h"
 #include "proto/wire.h"
 
+/* Lengths follow from T, N, S, A, F and R of trajectory_log.proto. Rules have no agents and no
+ * choices, so their array of actions is empty. State has one row more than the others: the row
+ * after the last decision. */
 enum err codec_put_trajectory(struct buf *out, const struct trajectory_episode *t)
 {
     const size_t steps = (size_t)t->n_steps;
@@ -29,7 +33,8 @@ enum err codec_put_trajectory(struct buf *out, const struct trajectory_episode *
     return wire_put(out, FRAME_TRAJECTORY_EPISODE, CODEC_TRAJECTORY_LOG_VERSION, &m.base);
 }
 
-/* T follows from the changes; everything else must have it, too. */
+/* T follows from the changes; everything else must have it, too. The first check keeps the division
+ * defined. The division rounds down, and the second check refuses what it left over. */
 static enum err check_shapes(const Karma__TrajectoryEpisode *m, const char *source)
 {
     TRY(wire_expect(source, "services", m->n_services > 0, 1));
@@ -40,6 +45,8 @@ static enum err check_shapes(const Karma__TrajectoryEpisode *m, const char *sour
     return wire_expect(source, "reward", m->n_reward, steps * m->n_terms);
 }
 
+/* What was read points into the arena. Values are not checked: nothing is computed from them here.
+ */
 enum err codec_get_trajectory(struct trajectory_episode *t, const void *bytes, size_t n,
                               const char *source, struct arena *arena)
 {

@@ -1,4 +1,6 @@
-/* Codec of a fitted twin. Every number in it reaches a state, so none may be NaN or infinite. */
+/* Codec of a fitted twin. Every number in it reaches a state, so none may be NaN or infinite. Which
+ * shapes belong to the store beside it the caller knows and compares; here the arrays of one
+ * message must fit each other. */
 #include "proto/twin.h"
 #include "core/base/log.h"
 #include "proto/twin.pb-c.h"
@@ -11,6 +13,8 @@ static float *floats(const float *x)
     return (float *)(uintptr_t)x;
 }
 
+/* A NaN in a mean or a weight would make every predicted state NaN, long after the file was read.
+ */
 static enum err expect_finite(const char *source, const char *field, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -44,6 +48,8 @@ enum err codec_put_twin(struct buf *out, const struct twin_header *h)
     return wire_put(out, FRAME_TWIN, CODEC_TWIN_VERSION, &m.base);
 }
 
+/* The third line compares n_limits with itself rounded down to a multiple of 4: a column has four.
+ */
 static enum err check_numbers(const Karma__Twin *m, const char *source)
 {
     TRY(wire_expect(source, "in_inv", m->n_in_inv, m->n_in_mean));
@@ -90,6 +96,8 @@ enum err codec_get_twin(struct twin_header *h, const void *bytes, size_t n, cons
 
 /* ---- members ---- */
 
+/* One network and its residual pool: rows sorted by level, each with one residual for each target
+ * and the row that followed it in the recording. */
 enum err codec_put_member(struct buf *out, const struct twin_member *t, int n_target)
 {
     const size_t rows = (size_t)t->n_residuals;
@@ -104,6 +112,8 @@ enum err codec_put_member(struct buf *out, const struct twin_member *t, int n_ta
     return wire_put(out, FRAME_TWIN_MEMBER, CODEC_TWIN_VERSION, &m.base);
 }
 
+/* The pool is searched by bisection on its level, which needs it sorted; `next` is followed as an
+ * index, with -1 for the end. The lengths were compared before, so one loop reads both arrays. */
 static enum err check_residuals(const Karma__TwinMember *m, const char *source)
 {
     for (size_t i = 0; i < m->n_level; i++) {
@@ -132,6 +142,7 @@ enum err codec_get_member(struct twin_member *t, const void *bytes, size_t n, in
     TRY(expect_finite(source, "params", m->params, m->n_params));
     TRY(expect_finite(source, "level", m->level, m->n_level));
     TRY(expect_finite(source, "z", m->z, m->n_z));
+    /* Last, because it reads `level` and `next` side by side. */
     TRY(check_residuals(m, source));
     *t = (struct twin_member){
         .params = m->params,

@@ -34,9 +34,9 @@ enum err codec_get_twin(struct twin_header *h, const void *bytes, size_t n, cons
 
 struct twin_member {
     const float *params; /* (n_params) */
-    const float *level;  /* (n_noise) ascending */
-    const float *z;      /* (n_noise, n_target) */
-    const int32_t *next; /* (n_noise) row, -1 = none */
+    const float *level;  /* (n_residuals) ascending */
+    const float *z;      /* (n_residuals, n_target) */
+    const int32_t *next; /* (n_residuals) row, -1 = none */
     size_t n_params;
     int n_residuals;
     double error;

@@ -1,4 +1,6 @@
-/* Update codec: everything an outside implementation needs to make one update again. */
+/* Update codec: everything an outside implementation needs to make one update again. It is written
+ * once in a training and never read back by this program, so there is only a put; arrays that the
+ * message needs in another order are built in scratch. */
 #include "proto/update_dump.h"
 #include "proto/block_message.h"
 #include "proto/update_dump.pb-c.h"
@@ -18,6 +20,7 @@ static size_t count_envs(const struct update_dump *d)
     return n;
 }
 
+/* Rows (environment, step) of the batch; all blocks have the same number of steps. */
 static size_t count_rows(const struct update_dump *d)
 {
     return count_envs(d) * (size_t)d->blocks[0].n_steps;
@@ -56,6 +59,7 @@ static struct layout layout_of(const struct mlp *net)
     return l;
 }
 
+/* The message borrows from *actor and *critic, which must live until it is packed. */
 static enum err put_networks(Karma__UpdateDump *m, const struct update_dump *d,
                              struct layout *actor, struct layout *critic, struct arena *scratch)
 {
@@ -83,6 +87,8 @@ static enum err put_networks(Karma__UpdateDump *m, const struct update_dump *d,
 
 /* ---- numbers ---- */
 
+/* lr is that of this update, after its schedule; sigma_min and advantage_eps are constants of the
+ * program. */
 static void put_hyper_parameters(Karma__UpdateDump *m, const struct update_dump *d)
 {
     const struct mappo_cfg *cfg = d->cfg;
@@ -104,6 +110,7 @@ static void put_hyper_parameters(Karma__UpdateDump *m, const struct update_dump 
     m->advantage_eps = mappo_advantage_eps;
 }
 
+/* adam_t packs two counters: steps of the actors in the upper half, of the critic in the lower. */
 static void put_optimiser(Karma__UpdateDump *m, const struct update_dump *d)
 {
     m->adam_m = (float *)(uintptr_t)d->adam_m, m->n_adam_m = d->before->n_params;
@@ -112,6 +119,7 @@ static void put_optimiser(Karma__UpdateDump *m, const struct update_dump *d)
     m->adam_t_critic = d->adam_t & UINT32_MAX;
 }
 
+/* Means over all minibatches of all epochs, as the training log shows them. */
 static void put_losses(Karma__UpdateDump *m, const struct mappo_stats *s)
 {
     m->policy_loss = s->policy_loss;
@@ -163,8 +171,12 @@ static enum err put_returns(Karma__UpdateDump *m, const struct update_dump *d,
     return ERR_OK;
 }
 
-/* Inputs as the learner keeps them, (views, rows of a tile, ld) for each tile, become
- * (views, all rows, width): what stands behind a row's inputs is left out. NULL without memory. */
+/* Inputs as the learner keeps them, (views, rows of a tile, ld) for each tile, become (views, all
+ * rows, width): what stands behind a row's inputs is left out. NULL without memory.
+ *
+ * Source row k of a tile is view k / rows, row k % rows. Its place in the whole is that view's part
+ * of `all` rows, at `first`, the number of rows of the tiles before, plus its own number. Tiles
+ * ascend, so rows come out in the order of environments. */
 static float *join_inputs(const struct update_dump *d, bool critic, size_t views, size_t width,
                           size_t ld, struct arena *scratch)
 {
@@ -183,6 +195,8 @@ static float *join_inputs(const struct update_dump *d, bool critic, size_t views
     return joined;
 }
 
+/* A local critic sees what its agent observes, so it has no inputs of its own and shares the
+ * actors'. */
 static enum err put_inputs(Karma__UpdateDump *m, const struct update_dump *d, struct arena *scratch)
 {
     const struct team *t = d->team;

@@ -1,4 +1,6 @@
-/* Weights codec: what is broadcast after an update, and the policy file that embeds it. */
+/* Weights codec: what is broadcast after an update, and the policy file that embeds it. Both are
+ * checked before *w is written: by length, by team, and, for a file, by the digest of the weights.
+ */
 #include "proto/weights.h"
 #include "proto/weights_message.h"
 #include "proto/wire.h"
@@ -9,6 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Team 0 leaves its number out, which reads as 0. The message borrows the arrays of w. */
 void weights_message(Karma__Weights *m, const struct weights *w, int team)
 {
     karma__weights__init(m);
@@ -20,6 +23,7 @@ void weights_message(Karma__Weights *m, const struct weights *w, int team)
     m->has_team = team > 0, m->team = (uint32_t)team;
 }
 
+/* *w was built for this game, so its lengths are the expected ones. */
 static enum err check_weights(const struct weights *w, const Karma__Weights *m, const char *source)
 {
     TRY(wire_expect(source, "params", m->n_params, w->n_params));
@@ -106,7 +110,8 @@ static enum err must_match(const char *source, const char *what, uint32_t found,
     return ERR_MISMATCH;
 }
 
-/* The columns must be the same ones, not only as many. */
+/* The columns must be the same ones, not only as many: a network would take one for another. Their
+ * numbers were compared before, so both lists have n_features names. */
 static enum err check_features(const Karma__Policy *m, const struct policy_meta *meta,
                                const char *source)
 {
@@ -142,6 +147,8 @@ enum err codec_get_policy(struct weights *w, const struct team_spec *spec, struc
     }
     TRY(check_policy(m, spec, meta, source));
     TRY(check_weights(w, m->weights, source));
+    /* The CRC of the frame finds damage on the disk; the digest also finds a file that was edited
+     * and framed again, and it is the identity of the policy in the tables of an evaluation. */
     const struct weights in = weights_in(m->weights);
     const uint64_t digest = weights_hash(HASH_START, &in);
     if (digest != m->digest) {
@@ -157,6 +164,8 @@ enum err codec_get_policy(struct weights *w, const struct team_spec *spec, struc
     return ERR_OK;
 }
 
+/* Read before a policy can be: the shapes that codec_get_policy() compares follow from this text.
+ */
 enum err codec_get_policy_config(const char **config, const void *bytes, size_t n,
                                  const char *source, struct arena *arena)
 {

@@ -1,4 +1,8 @@
-/* Packing and unpacking one protobuf message inside one frame. */
+/* Packing and unpacking one protobuf message inside one frame.
+ *
+ * The frame has checked the payload against its CRC, so damage is found before these functions run.
+ * What is left are bytes of another program, or bytes that somebody chose: lengths inside a message
+ * are believed only after a check. */
 #include "proto/wire.h"
 
 #include "core/base/log.h"
@@ -15,6 +19,9 @@ struct budget {
     bool spent;
 };
 
+/* The first condition keeps `left - n` from wrapping. MEM_ALIGN is charged for each piece, because
+ * an arena rounds every allocation up by less than that: so the arena never gives more than the
+ * budget. */
 static void *scratch_alloc(void *ctx, size_t n)
 {
     struct budget *b = ctx;
@@ -26,12 +33,15 @@ static void *scratch_alloc(void *ctx, size_t n)
     return arena_alloc(b->arena, n, 1);
 }
 
+/* The arena takes everything back at once when the caller rewinds it. */
 static void scratch_free(void *ctx, void *p)
 {
     (void)ctx;
     (void)p;
 }
 
+/* The size is known before, so the message is packed directly behind the header of its frame,
+ * without a copy. buf_reserve() makes room for exactly n bytes, which is what pack() writes. */
 enum err wire_put(struct buf *out, enum frame_kind kind, unsigned version,
                   const ProtobufCMessage *message)
 {
@@ -43,6 +53,10 @@ enum err wire_put(struct buf *out, enum frame_kind kind, unsigned version,
     return frame_end(out, at, kind, version);
 }
 
+/* protobuf-c returns NULL both for a malformed message and when its allocator does. The three
+ * causes are told apart by what the allocator has seen: the arena failed, the budget was spent, or
+ * neither. `budget` and `allocator` may end with this function, since nothing is freed through
+ * them. */
 ProtobufCMessage *wire_get(const ProtobufCMessageDescriptor *type, const void *bytes, size_t n,
                            const char *source, struct arena *scratch)
 {
@@ -65,6 +79,7 @@ ProtobufCMessage *wire_get(const ProtobufCMessageDescriptor *type, const void *b
     return m;
 }
 
+/* An arena remembers a failure until it is rewound, so this must be asked before. */
 enum err wire_error(const struct arena *scratch)
 {
     return arena_error(scratch) != ERR_OK ? ERR_MEMORY : ERR_FORMAT;
