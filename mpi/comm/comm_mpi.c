@@ -48,6 +48,8 @@ struct comm_impl {
 
 /* ---- errors ---- */
 
+/* A wrong argument would be our bug and would show in every run, so the sentence names what else
+ * can fail: another rank or the network. */
 static enum err mpi_result(int rc, const char *call)
 {
     if (rc == MPI_SUCCESS) {
@@ -61,6 +63,8 @@ static enum err mpi_result(int rc, const char *call)
     return ERR_PEER;
 }
 
+/* MPI-3.1 counts bytes in int. Every length passes here before it is cast, so a message that is too
+ * long is refused and never cut off. */
 static enum err check_count(size_t n)
 {
     if (n > INT_MAX) {
@@ -76,7 +80,17 @@ static enum err check_count(size_t n)
 
 /* Between two polls of a wait that began at `start_s`. Naps grow with the wait, so a message is
  * noticed at most a quarter late; a tree sum of 0.5 MB on two ranks took 1.4 ms with naps of a
- * fixed 200 us and takes 0.5 to 1.1 ms so. */
+ * fixed 200 us and takes 0.5 to 1.1 ms so.
+ *
+ * A nap of a quarter of the time w waited so far makes the next poll come at 5/4 w. From 50 us
+ * on these times grow geometrically until the naps reach their limit of 500 us at w = 2 ms,
+ * after ln(40) / ln(5/4), about 17, polls; later there are 2000 polls a second. A message that
+ * arrives during a nap is noticed at its end, so the delay is at most the nap: a quarter of the
+ * wait before it.
+ *
+ * The watch is asked once a wait has lasted a second, and at most twice a second in all waits
+ * together. Its error is kept: a rank that is lost does not come back, so each later wait would
+ * last for ever. */
 static enum err pause_since(struct comm *c, double start_s)
 {
     double now_s = clock_s(), waited_ns = (now_s - start_s) * 1e9;
@@ -110,7 +124,10 @@ static void count_wait(struct comm *c, double start_s)
     c->wait_seconds += clock_s() - start_s;
 }
 
-/* Polls until `request` is complete; `call` names what started it. */
+/* Polls until `request` is complete; `call` names what started it. The request is tested once more
+ * after the pause that ended the wait: if it is complete by then, the wait has succeeded. A request
+ * that is given up still belongs to the library, with the memory that it reads or writes; after
+ * such an error the caller must end the job (comm_abort()). */
 static enum err await(struct comm *c, MPI_Request *request, const char *call)
 {
     double start = clock_s();
@@ -160,6 +177,9 @@ static int init_library(int *argc, char ***argv)
     return rc;
 }
 
+/* MPI_Comm_dup reports its errors through the communicator that is duplicated, so
+ * MPI_COMM_WORLD gets the handler that returns them, too. A library that was up before is not
+ * ended here either. */
 static enum err open_world(struct comm *c, struct comm_impl *impl, int *argc, char ***argv)
 {
     int is_up = 0;
@@ -225,7 +245,12 @@ static enum err discard_one(struct comm *c)
 static enum err retire_sends(struct comm *c);
 
 /* Nobody leaves before everybody's sends have left, and nobody's send waits for a receiver that is
- * already on its way out. */
+ * already on its way out.
+ *
+ * Why the loop ends on every rank: a rank enters the barrier as soon as its own sends have left,
+ * and until the barrier is over it receives whatever arrives. So no send lacks a receiver, each of
+ * them leaves, all ranks enter, and the barrier completes. The exception is a rank that is lost:
+ * then the watch, if there is one, ends the pause with an error. */
 static enum err leave_together(struct comm *c)
 {
     double start = clock_s();
@@ -273,6 +298,8 @@ void comm_finalize(struct comm *c)
 
 /* ---- sending ---- */
 
+/* The storage comes from realloc(), which aligns it for any type. It may move when it grows:
+ * requests are handles and may be copied. */
 static struct pending *pending_array(struct comm_impl *impl)
 {
     return (struct pending *)(void *)impl->pending_bytes.data;
@@ -289,7 +316,13 @@ void comm_buf_give(struct comm *c, struct buf *b)
     }
 }
 
-/* Takes every send that has left off the list; this also lets the library make progress. */
+/* Takes every send that has left off the list; this also lets the library make progress.
+ *
+ * Invariant: the entries before i are pending and were tested in this call. The last entry,
+ * which was not tested yet, takes the place of one that is done, so i stays; n_pending - i falls
+ * by one in each turn, so the loop ends. The order of the list means nothing. A send that failed
+ * counts as done, because its buffer is free again; the error stays in send_err until a caller
+ * can return it. */
 static enum err retire_sends(struct comm *c)
 {
     struct comm_impl *impl = c->impl;
@@ -311,6 +344,8 @@ static enum err retire_sends(struct comm *c)
     return impl->send_err;
 }
 
+/* MPI moves messages only inside its calls. Where there is no send to be tested, the call is a
+ * probe. */
 void comm_poll(struct comm *c)
 {
     if (c->impl->n_pending > 0) {
@@ -354,6 +389,7 @@ enum err comm_buf_take(struct comm *c, struct buf *out, size_t cap)
     return ERR_OK;
 }
 
+/* Room for one entry more. Growing to twice the need keeps the copies of n sends at O(n) in all. */
 static enum err reserve_pending(struct comm_impl *impl)
 {
     size_t need = (impl->n_pending + 1) * sizeof(struct pending);
@@ -363,6 +399,8 @@ static enum err reserve_pending(struct comm_impl *impl)
     return buf_reserve(&impl->pending_bytes, 2 * need);
 }
 
+/* The entry counts from the moment that MPI_Isend has accepted the bytes. After an error they are
+ * still the caller's: no entry refers to them. */
 static enum err start_send(struct comm *c, int dst, enum comm_tag tag, struct buf bytes)
 {
     struct comm_impl *impl = c->impl;
@@ -390,6 +428,8 @@ enum err comm_send(struct comm *c, int dst, enum comm_tag tag, struct buf *moved
     return e;
 }
 
+/* retire_sends() inside the loop is what lets the library send, so the loop ends when the receivers
+ * take their messages. */
 enum err comm_flush(struct comm *c)
 {
     double start = clock_s();
@@ -455,7 +495,9 @@ enum err comm_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out, 
 
 /* ---- collectives ---- */
 
-/* v[i] becomes the largest v[i] of all ranks, n <= 2. */
+/* v[i] becomes the largest v[i] of all ranks, n <= 2. The only reduction of this module. A maximum
+ * of integers is exact and does not depend on the order in which the library combines the ranks.
+ * Complements turn it into a minimum: min x = ~max(~x). */
 static enum err max_u64(struct comm *c, uint64_t *v, int n)
 {
     uint64_t mine[2];
@@ -466,8 +508,11 @@ static enum err max_u64(struct comm *c, uint64_t *v, int n)
     return await(c, &request, "MPI_Iallreduce");
 }
 
-/* The size travels by a maximum together with the smallest room: when everybody has room, which
- * is so in every update but the first, nobody needs to ask whether the others found memory. */
+/* The two maxima are the size of the message, to which all ranks but the root contribute 0, and
+ * the complement of the smallest room of any rank. If that room suffices, which is so in every
+ * update but the first, each rank knows that each of them can receive. Otherwise all make room
+ * and agree on whether it succeeded. All ranks take the same branch, because they decide by the
+ * same two numbers. */
 static enum err agree_on_room(struct comm *c, int root, struct buf *b, size_t *n)
 {
     uint64_t v[2] = {c->rank == root ? b->len : 0, ~(uint64_t)b->cap};
@@ -496,6 +541,7 @@ enum err comm_bcast(struct comm *c, int root, struct buf *b)
     return ERR_OK;
 }
 
+/* ERR_OK is 0 and the smallest code, so the result is ERR_OK only if every rank passes it. */
 enum err comm_agree(struct comm *c, enum err mine)
 {
     uint64_t v = (uint64_t)mine;
@@ -503,7 +549,9 @@ enum err comm_agree(struct comm *c, enum err mine)
     return (enum err)v;
 }
 
-/* Logs, on rank 0, the first rank with the largest value and the first with the smallest. */
+/* Logs, on rank 0, the first rank with the largest value and the first with the smallest. Each rank
+ * that has the extreme value bids ~rank, the others bid 0, which is less than any of these: the
+ * maximum is the complement of the lowest such rank. */
 static enum err name_the_ranks(struct comm *c, const char *what, uint64_t value, uint64_t largest,
                                uint64_t smallest)
 {
@@ -519,6 +567,8 @@ static enum err name_the_ranks(struct comm *c, const char *what, uint64_t value,
     return ERR_MISMATCH;
 }
 
+/* Values are equal if and only if the largest is the smallest. All ranks get both, so all of them
+ * go on to name_the_ranks(), which is collective, or none does. */
 enum err comm_same_u64(struct comm *c, const char *what, uint64_t value)
 {
     uint64_t v[2] = {value, ~value};

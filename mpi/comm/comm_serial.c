@@ -34,6 +34,7 @@ enum err comm_init(struct comm *c, int *argc, char ***argv)
     return ERR_OK;
 }
 
+/* Never asked: nothing in this file waits. */
 void comm_watch(struct comm *c, enum err (*watch)(void *ctx), void *ctx)
 {
     c->watch = watch;
@@ -70,6 +71,7 @@ void comm_poll(struct comm *c)
     (void)c;
 }
 
+/* A queued message keeps its own buffer until it is received, so there is nothing to use again. */
 enum err comm_buf_take(struct comm *c, struct buf *out, size_t cap)
 {
     (void)c;
@@ -86,6 +88,9 @@ void comm_buf_give(struct comm *c, struct buf *b)
     buf_release(b);
 }
 
+/* At the end of the list: comm_try_recv() looks from the oldest on, so messages of one tag are
+ * received in the order in which they were sent, as with MPI. The limit is MPI's, so that a run
+ * which is too large for MPI fails here in the same way. */
 static enum err enqueue(struct comm *c, enum comm_tag tag, struct buf bytes)
 {
     if (bytes.len > INT_MAX) {
@@ -126,6 +131,9 @@ enum err comm_flush(struct comm *c)
     return ERR_OK;
 }
 
+/* `at` points to the link that leads to the message, so the first, a middle and the last one leave
+ * the list in the same way. The two buffers change owners: `out` gets the bytes, and what it held
+ * before goes with the message. */
 enum err comm_try_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out, int *from,
                        bool *got)
 {
@@ -158,6 +166,7 @@ enum err comm_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out, 
     return ERR_OK;
 }
 
+/* Counted as on the root with MPI, so that timing.csv has the same column. */
 enum err comm_bcast(struct comm *c, int root, struct buf *b)
 {
     CHECK(root == 0);

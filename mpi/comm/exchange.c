@@ -1,4 +1,10 @@
-/* Blocks to the learner, weights to everybody. See exchange.h. */
+/* Blocks to the learner, weights to everybody. See exchange.h.
+ *
+ * How many messages a learner waits for is known beforehand: exchange_per_tile() of each tile that
+ * another rank simulates and this one learns. Each is a block or, where the simulating rank
+ * failed, an error in its place. So receiving ends whatever goes wrong, as long as all ranks are
+ * there and can send. The order in which messages arrive has no influence: a block says which tile
+ * and team it is of. */
 #include "mpi/comm/exchange.h"
 
 #include "core/base/frame.h"
@@ -35,6 +41,8 @@ void exchange_release(struct exchange *x)
     buf_release(&x->in);
 }
 
+/* The block is copied into the message, so it may be overwritten while the message is under way.
+ * After comm_send() `out` is empty; the release is for the case that encoding failed. */
 enum err exchange_send_block(struct exchange *x, int learner, const struct block *b)
 {
     struct buf out;
@@ -59,6 +67,10 @@ static void send_error(struct exchange *x, int learner, enum err why)
     buf_release(&out);
 }
 
+/* `missing` is the number of messages that the learner of the tile still waits for: of the first
+ * tile without those that are on their way, of each later tile all. Together with the blocks that
+ * were sent, every learner gets exactly the number it expects. Of tiles that this rank learns
+ * itself no message is expected. */
 void exchange_send_errors(struct exchange *x, const struct owners *o, int first_sim, int sent,
                           enum err why)
 {
@@ -78,7 +90,10 @@ void exchange_send_errors(struct exchange *x, const struct owners *o, int first_
     }
 }
 
-/* One message: a block, or the error that stands in its place. */
+/* One message: a block, or the error that stands in its place. The first reader only looks
+ * whether it is an error; the second one says in words what is wrong with any other message. The
+ * number of the rollout is compared because a block of another one would be a valid message of
+ * the right shape. */
 static enum err take_message(struct exchange *x, struct block *blocks, int n, uint32_t update,
                              enum err *reported, const char *source)
 {
@@ -100,6 +115,9 @@ static enum err take_message(struct exchange *x, struct block *blocks, int n, ui
     return ERR_OK;
 }
 
+/* After an error the remaining messages are taken all the same: one that stayed would be received
+ * in the place of a block of a later rollout. The largest error is returned, so the result does not
+ * depend on the order of arrival. */
 enum err exchange_receive_blocks(struct exchange *x, struct block *blocks, int n, int expected,
                                  uint32_t update)
 {
@@ -126,6 +144,7 @@ static enum err pack_weights(struct buf *message, const struct exchange *x)
     return ERR_OK;
 }
 
+/* Rank 0 packed the teams in ascending order, so frame k is team k. */
 static enum err unpack_weights(struct exchange *x, const struct buf *message)
 {
     static const char source[] = "weights from rank 0";
@@ -140,6 +159,8 @@ static enum err unpack_weights(struct exchange *x, const struct buf *message)
     return ERR_OK;
 }
 
+/* The first agreement keeps the other ranks from waiting for a broadcast that rank 0 cannot make;
+ * the second one keeps rank 0 from going on when some rank could not use what it received. */
 enum err exchange_weights(struct exchange *x)
 {
     const bool root = x->comm->rank == 0;

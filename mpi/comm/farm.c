@@ -38,7 +38,8 @@ static void print_line(const char *line)
 }
 
 /* Holds error lines back, lets the others through, and the last words of a failed CHECK as well:
- * after those nobody comes back to tell. */
+ * after those nobody comes back to tell. Several lines are joined by "; ". A line for which there
+ * is no room is printed here, by the worker. */
 static void hold_errors(void *ctx, enum log_level level, const char *line)
 {
     struct cause *cause = ctx;
@@ -83,6 +84,9 @@ static enum err explain(struct buf *out, const struct cause *cause)
     return buf_append(out, cause->text, cause->len);
 }
 
+/* The message of job i: head, then the record or the cause. The buffer has room for the longest
+ * cause before the job runs, so that explaining a failure needs no memory, not even when the
+ * failure is that there is none. */
 static enum err answer(struct comm *c, const struct job_list *jobs, int i, struct cause *cause)
 {
     struct buf out;
@@ -136,7 +140,9 @@ struct server {
     struct progress progress;
 };
 
-/* Hands rank `dst` its next job, or sends it away. */
+/* Hands rank `dst` its next job, or sends it away. Called once for each worker at the start and
+ * once after each of its answers. So a worker has either one job for which it owes an answer, or it
+ * was sent away; n_busy counts the former. Jobs are handed out in the order of their index. */
 static enum err hand_out(struct server *s, struct comm *c, int dst)
 {
     s->stopped = s->stopped || (s->jobs->stop != NULL && s->jobs->stop(s->jobs->ctx));
@@ -150,7 +156,9 @@ static enum err hand_out(struct server *s, struct comm *c, int dst)
     return comm_send(c, dst, COMM_TAG_JOB, &b);
 }
 
-/* Takes the records whose turn has come. */
+/* Takes the records whose turn has come. Invariant: the records before next_record were taken, and
+ * of the others early[i] holds what has come so far. A record that has come contains at least its
+ * head, so an empty buffer means that it has not. */
 static enum err take_in_order(struct server *s)
 {
     const struct job_list *jobs = s->jobs;
@@ -178,7 +186,9 @@ static enum err report_failure(const struct server *s, const struct buf *b, int 
     return e;
 }
 
-/* Files the answer in `b` (left empty when it was kept). */
+/* Files the answer in `b` (left empty when it was kept). The index in an answer is not
+ * trusted: only the job that was handed to this rank may be answered. This also bounds the
+ * index into `early`. */
 static enum err file_answer(struct server *s, struct buf *b, int src)
 {
     struct head head = {NO_MORE, ERR_OK};
@@ -199,7 +209,11 @@ static enum err file_answer(struct server *s, struct buf *b, int src)
     return take_in_order(s);
 }
 
-/* Rank 0 until nobody owes an answer. What cannot be told to the workers ends the job. */
+/* Rank 0 until nobody owes an answer. What cannot be told to the workers ends the job.
+ *
+ * Why it ends: each turn takes one answer and hands out at most one job. Jobs are handed out at
+ * most n times in all, so there are at most n answers, and n_busy reaches 0. A worker is sent away
+ * in the reply to its last answer (or at the start), so all workers have been sent away by then. */
 static void serve_all(struct server *s, struct comm *c)
 {
     struct buf in;
@@ -229,7 +243,10 @@ static enum err server_init(struct server *s, struct arena *arena, const struct 
     return arena_error(arena);
 }
 
-/* Every record was taken, or an error tells why not. */
+/* Every record was taken, or an error tells why not. Without an error every job that was handed out
+ * was answered, and jobs are handed out in order: the records before next_job have all been taken,
+ * and nothing that was computed is lost by a stop. If no stop came before the last job, these are
+ * all records. After an error some may be left, and are released. */
 static enum err finish(struct server *s)
 {
     const struct job_list *jobs = s->jobs;
@@ -243,6 +260,8 @@ static enum err finish(struct server *s)
     return s->err;
 }
 
+/* Two agreements, as in farm_work(), with which they pair: before the first job, that rank 0 has
+ * memory, and after the last one, how the farm ended. */
 static enum err farm_serve(struct comm *c, const struct job_list *jobs)
 {
     struct arena arena;

@@ -7,6 +7,8 @@
 typedef enum err take_lock(struct lock *l, const char *path, const struct owner *me,
                            const char *elsewhere, const struct lock_times *times);
 
+/* Only rank 0 can fail, so the agreement either lets all ranks go on with the lock held or makes
+ * all of them leave without it. From stop_lock() on a signal removes the lock file. */
 static enum err take(struct lock *l, take_lock *how, struct comm *comm, const char *path,
                      const char *command, const char *elsewhere)
 {

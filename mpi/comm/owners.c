@@ -7,7 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Deals tiles to the ranks first .. first + n_ranks - 1. */
+/* Deals tiles to the ranks first .. first + n_ranks - 1. For n tiles and K ranks, n = q K + r with
+ * r < K, the cut before run k is
+ *
+ *   c(k) = floor(k n / K) = k q + floor(k r / K)
+ *
+ * Run k is [c(k), c(k + 1)). It begins where run k - 1 ends, and c(0) = 0, c(K) = n, so each tile
+ * is dealt once. The last term grows by 0 or 1 from one k to the next, so runs have q or q + 1
+ * tiles. The product is computed in 64 bits. */
 static void deal(int *table, int n_tiles, int first, int n_ranks)
 {
     for (int k = 0; k < n_ranks; k++) {
@@ -36,6 +43,8 @@ static enum err check_sizes(int n_tiles, int size, int learners)
     return ERR_OK;
 }
 
+/* A learner without a tile would not take part in the tree sums, which are collective
+ * over the owners. */
 static enum err check_learners(int n_tiles, int n_learners)
 {
     if (n_learners > n_tiles) {
@@ -58,6 +67,8 @@ enum err owners_check(int n_tiles, int size, int learners)
     return check_learners(n_tiles, is_fused(size, learners) ? size : learners);
 }
 
+/* Fused: both tables are dealt to the same ranks and are therefore equal, so no block
+ * leaves its rank. */
 enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size, int learners)
 {
     TRY(owners_check(n_tiles, size, learners));

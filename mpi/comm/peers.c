@@ -18,7 +18,8 @@ struct process {
 
 /* ---- exchange ---- */
 
-/* Rank r's place reaches everybody. Collective. */
+/* Rank r's place reaches everybody. Collective. comm.h has no gather; a broadcast by each rank in
+ * turn does the same and is needed once in a run. */
 static enum err share_process(struct process *p, struct buf *message, struct comm *comm, int r)
 {
     const struct process mine = {owner_machine(), (int32_t)getpid()};
@@ -34,6 +35,7 @@ static enum err share_process(struct process *p, struct buf *message, struct com
     return ERR_OK;
 }
 
+/* In the order of the ranks, which leaves `here` ascending. */
 static enum err share_places(struct peers *p, struct buf *message, struct comm *comm)
 {
     const uint32_t host = owner_machine();
@@ -61,7 +63,9 @@ enum err peers_init(struct peers *p, struct arena *arena, struct comm *comm)
 
 /* ---- who is gone? ---- */
 
-/* "123 (name) Z ...": the state stands behind the last parenthesis. */
+/* "123 (name) Z ...": the state stands behind the last parenthesis. The name in the parentheses may
+ * itself contain parentheses and spaces, so the last one is looked for from the end. stat[n + 1] is
+ * inside the array: is_gone() reads two bytes less than it has room for, and zeroed the rest. */
 static bool is_zombie(const char *stat, long n)
 {
     while (n > 0 && stat[n - 1] != ')') {
@@ -70,7 +74,9 @@ static bool is_zombie(const char *stat, long n)
     return n > 0 && (stat[n + 1] == 'Z' || stat[n + 1] == 'X');
 }
 
-/* In decimal digits, with the functions that a handler may call: none. */
+/* In decimal digits, with the functions that a handler may call: none. Digits come out lowest first
+ * and are turned round. A pid has at most 10 digits, so the path has 22 bytes with its NUL; the
+ * caller has 32. */
 static void path_of_stat(char *path, int pid)
 {
     char digits[16];
@@ -87,6 +93,10 @@ static void path_of_stat(char *path, int pid)
     memcpy(path, "/stat", 6);
 }
 
+/* Signal 0 is not sent; kill() only says whether the process exists. A process that was killed but
+ * not yet waited for by its parent (mpirun) still exists as a zombie, so its state is read as
+ * well. Where /proc cannot be read, a zombie counts as alive. errno belongs to the code that a
+ * signal handler interrupts. */
 static bool is_gone(int pid)
 {
     char path[32], stat[512] = "";
@@ -113,6 +123,7 @@ int peers_lost(const struct peers *p)
     return -1;
 }
 
+/* `here` ascends, so the loop visits the ranks below mine and no others. */
 bool peers_lowest(const struct peers *p)
 {
     for (int i = 0; i < p->n_here && p->here[i].rank < p->me; i++) {

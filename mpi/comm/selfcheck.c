@@ -39,6 +39,7 @@ static void fill_all(struct matrices *a)
     fill(a->dw, K * N, 5); /* accumulated into */
 }
 
+/* The three products of a layer: forward, gradient of the weights, gradient of the input. */
 static void multiply(struct matrices *a, enum gemm_kind kind)
 {
     fill_all(a);
@@ -55,6 +56,8 @@ static void multiply_ref(struct matrices *a)
     gemm_ref_nt(a->dx, K, a->dy, N, a->w, N, false, M, K, N);
 }
 
+/* Both structs begin with the same inputs. All members are floats, so there is no padding, and
+ * bytes are equal exactly if the results have the same bits. */
 static bool kernel_is_exact(void)
 {
     struct matrices fixed, ref;
@@ -65,7 +68,15 @@ static bool kernel_is_exact(void)
 
 /* ---- what a rank sees by itself; volatile, or the compiler would calculate ---- */
 
-/* Halfway cases go to even, and 3/4 of a unit goes up on both sides of zero. */
+/* Let u be the distance of 1 to the next number, 2^-23 in float and 2^-52 in double.
+ *
+ *   half = u/2,  more = 3u/4
+ *
+ *   to nearest:   1 + u/2 = 1 (halfway, to even),  1 + 3u/4 = 1 + u,  -1 - 3u/4 = -1 - u
+ *   upward:       1 + u/2 = 1 + u
+ *   downward, or toward zero:   1 + 3u/4 = 1
+ *
+ * So each other mode fails one of the conditions. */
 static bool rounds_to_nearest(void)
 {
     volatile float one = 1.0F, half = 0x1p-24F, more = 0x1.8p-24F;
@@ -74,6 +85,7 @@ static bool rounds_to_nearest(void)
     return f32 && one64 + half64 == 1.0 && one64 + more64 > 1.0 && -one64 - more64 < -1.0;
 }
 
+/* Half of the least normal number is denormal; it is 0 where the CPU flushes results to zero. */
 static bool makes_denormals(void)
 {
     volatile float small = FLT_MIN;
@@ -81,6 +93,9 @@ static bool makes_denormals(void)
     return small * 0.5F != 0.0F && small64 * 0.5 != 0.0;
 }
 
+/* The least denormal (2^-149, double 2^-1074) times 2^40. The product is 0 where the CPU reads
+ * denormal arguments as zero. In float the product is normal, so that only the argument is tested;
+ * in double the first test has shown that denormal results are made. */
 static bool takes_denormals(void)
 {
     volatile float tiny = FLT_TRUE_MIN;
@@ -122,7 +137,8 @@ static uint32_t crc_of_products(uint32_t crc, enum gemm_kind kind)
 }
 
 /* Arguments from -100 to 100, so that exp reaches denormals on one side and infinity on the other;
- * logarithms of their squares. */
+ * logarithms of their squares. The double functions get 7 times the argument, up to 700, which is
+ * about as far as exp stays finite. */
 static uint32_t crc_of_functions(uint32_t crc)
 {
     float x[N_POINTS], square[N_POINTS], y[N_POINTS];
@@ -143,7 +159,9 @@ static uint32_t crc_of_functions(uint32_t crc)
     return crc;
 }
 
-/* As results and as arguments. */
+/* The product of about 2^-140 (double: 2^-1060) is denormal and has lost bits, by the rounding of
+ * denormals. Raised by 2^60 it is an argument, and the result is a normal number that shows which
+ * bits are left. */
 static uint32_t crc_of_denormals(uint32_t crc)
 {
     volatile float small = 0x1.9p-120F, factor = 0x1.3p-20F, up = 0x1p60F;
@@ -155,6 +173,8 @@ static uint32_t crc_of_denormals(uint32_t crc)
     return crc32c(crc32c(crc, f32, sizeof(f32)), f64, sizeof(f64));
 }
 
+/* The fixed kernel is part of every CRC, so ranks with different builds of it are found whatever
+ * kernel the run uses. */
 uint32_t selfcheck_crc(enum gemm_kind kind)
 {
     uint32_t crc = crc_of_products(0, GEMM_FIXED);
@@ -164,6 +184,8 @@ uint32_t selfcheck_crc(enum gemm_kind kind)
     return crc_of_denormals(crc_of_functions(crc));
 }
 
+/* The agreement comes before the comparison: a rank that has complained would give another CRC as
+ * well, and its own sentence says more. */
 enum err selfcheck(struct comm *c, enum gemm_kind kind)
 {
     gemm_init(kind);

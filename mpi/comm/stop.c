@@ -1,8 +1,14 @@
-/* The flag and the last words that signal handlers may write. See stop.h.
+/* The flag that SIGUSR1 sets, and the last words of the other signals. See stop.h.
  *
- * A handler has no argument through which it could reach anything, and may call very little: all
- * that it needs is prepared here beforehand, and written with open, write and rename.
- */
+ * A handler has no argument through which it could reach anything, and may call only functions that
+ * are safe in a signal handler. So all that it needs is prepared here beforehand in static storage,
+ * and it writes with open, write and rename.
+ *
+ * Who speaks, of the ranks that get the signal at the same time: of a run, on each host, the lowest
+ * rank that is left, if the status still says that the run is under way; of a list of jobs, the
+ * lowest one that is left on the host of rank 0. The others on that host wait until it has spoken,
+ * at most PATIENCE_MS. Two may speak if one is held up: each writes a temporary file of its own and
+ * renames it, so the status is whole in any case, and mpi/launch passes on one line only. */
 #include "mpi/comm/stop.h"
 
 #include <errno.h>
@@ -49,6 +55,8 @@ static void note(int signal)
     requested = 1;
 }
 
+/* SA_RESTART: reads and writes that the signal interrupts go on; only stop_requested() tells that
+ * it came. */
 void stop_listen(void)
 {
     struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
@@ -75,6 +83,7 @@ struct line {
     size_t n;
 };
 
+/* Cut at the end of the line's room; without a NUL behind it, since its length is known. */
 static void say(struct line *l, const char *text)
 {
     while (*text != '\0' && l->n < LINE_LEN) {
@@ -131,7 +140,9 @@ static void nap(void)
 }
 
 /* mpi/launch passes the first line on and removes the FIFO: then it has reached the user. A FIFO
- * that is gone means that another rank has spoken. */
+ * that is gone means that another rank has spoken. O_NONBLOCK makes open() fail at once where
+ * nobody reads the FIFO; the line goes to standard error then. After writing, the rank waits until
+ * the FIFO is gone, which shows that the line was read, or until HEARD_MS are over. */
 static void hand_over(const struct line *l)
 {
     const int fd = open(last.fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -183,6 +194,8 @@ static bool is_under_way(void)
     return n >= 8 && (memcmp(text, "running ", 8) == 0 || memcmp(text, "starting", 8) == 0);
 }
 
+/* Readers find the old status or the new one, because rename() is atomic. If the disk is full, the
+ * old one stays. */
 static void write_status(struct line *l)
 {
     const int fd = open(last.temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -197,7 +210,8 @@ static void write_status(struct line *l)
     }
 }
 
-/* Until somebody has written and the lock is gone, or PATIENCE_MS are over. */
+/* Until somebody has written and the lock is gone, or PATIENCE_MS are over. Both loops count the
+ * same time, so PATIENCE_MS is the limit of both together. */
 static void await_words(void)
 {
     int waited = 0;
@@ -258,9 +272,9 @@ static void leave_jobs(int signal)
     nanosleep(&linger, NULL); /* gone earlier, this rank would count as lost */
 }
 
-/* The signal reaches all ranks at once. Who is not the one to write stays until it is written: gone
- * earlier, it would be taken for the rank that was lost. A writer who is held up, by a slow disk
- * say, finds that another has written for it. */
+/* The signal reaches all ranks at once. A rank that is not to write stays until the words are
+ * written: if it ended earlier, the writer would take it for the rank that was lost. A writer that
+ * was held up, for example by a slow disk, finds that another rank has written in its place. */
 static void leave(int signal)
 {
     if (last.kind == WORDS_RUN) {
@@ -279,7 +293,9 @@ static void leave(int signal)
     raise(signal); /* SA_RESETHAND: the default action, once this handler returns */
 }
 
-/* nohup has SIGHUP ignored, and it stays so. */
+/* While the handler runs the other two signals are blocked, so it is not interrupted by itself.
+ * SA_RESETHAND makes the raise() at its end fatal. SIGHUP stays ignored where it was ignored
+ * before, as under nohup. */
 static void on_leaving(void (*handler)(int))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND}, hangup;
@@ -302,6 +318,8 @@ const char *stop_command(void)
                : "the same command";
 }
 
+/* `kind` is set after all that it makes the handler read: where a lock is held, the handler is in
+ * place already. A FIFO that does not exist on this host is mpi/launch's on another one. */
 static void arm(enum words kind, const struct peers *peers)
 {
     const char *fifo = getenv("KARMA_LAST_WORDS");
@@ -315,6 +333,8 @@ static void arm(enum words kind, const struct peers *peers)
     on_leaving(leave);
 }
 
+/* The lock of a run lies beside its status. The temporary name contains the rank, so ranks that
+ * write at the same time do not write one file. */
 void stop_last_words(const struct peers *peers, const char *status, int updates)
 {
     const int n = snprintf(last.temporary, PATH_LEN, "%s.tmp-last-words-%d", status, peers->me);
@@ -351,6 +371,8 @@ void stop_lost(int rank)
     }
 }
 
+/* A lock that is still held keeps the handler, which removes it; without one the
+ * default actions return. */
 void stop_forget(void)
 {
     last.kind = WORDS_NONE;
