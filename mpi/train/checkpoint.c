@@ -3,7 +3,13 @@
  * The file's frames are numbered: for each team a header, its weights and the parts of its learner;
  * one for each tile in order; and, where a rollout runs ahead, the weights that each team acts with
  * in it. What a frame must be follows from its number alone.
- */
+ *
+ * Why the bytes do not depend on the ranks: frames stand in the order of teams and tiles, a tile's
+ * frame is made by its owner from the tile alone, and rank 0 copies it into the file as it came.
+ *
+ * Recovery: the file gets its name when it is complete (core/base/file.h), so a crash while it is
+ * written leaves the older checkpoint. Before anything of a file is taken over, checkpoint_check()
+ * has read all of it; a damaged file is left aside for the one before it. */
 #include "mpi/train/checkpoint.h"
 
 #include "core/base/file.h"
@@ -50,6 +56,9 @@ static int count_frames(const struct checkpoint *c)
     return n;
 }
 
+/* Invariant: `at` is the number of the frame counted from the start of team k's section, after the
+ * last team from the first tile. In a section the header is frame 0, the weights are frame 1 and
+ * part i is frame 2 + i: the values of IS_HEADER, IS_WEIGHTS and IS_PART. */
 static struct frame_part frame_part_of(const struct checkpoint *c, int frame_i)
 {
     int at = frame_i;
@@ -77,6 +86,8 @@ static const struct frame_rule {
 
 /* ---- writing: what a tile is ---- */
 
+/* With a rollout that runs ahead c->tiles are histories from before it, and the environments have
+ * moved on since. Their checksums from that time were kept in c->sums. */
 static enum err put_tile(struct buf *out, const struct checkpoint *c, int lid)
 {
     uint32_t now[TILE];
@@ -89,7 +100,9 @@ static enum err put_tile(struct buf *out, const struct checkpoint *c, int lid)
     return codec_put_tile_state(out, &c->tiles[lid], sums, c->scratch);
 }
 
-/* A tile, or the error that stands in its place, to rank 0. */
+/* A tile, or the error that stands in its place, to rank 0. Exactly one message leaves, since
+ * rank 0 waits for one. If not even the error can be encoded, it is no whole frame, and rank
+ * 0 refuses it. */
 static enum err send_tile(const struct checkpoint *c, int lid)
 {
     struct buf out;
@@ -114,6 +127,7 @@ struct output {
     struct buf in;
 };
 
+/* Frames collect in `bytes` until there are `at_least` bytes of them; 0 writes whatever is left. */
 static enum err write_out(struct output *o, size_t at_least)
 {
     if (o->bytes.len < at_least) {
@@ -124,6 +138,8 @@ static enum err write_out(struct output *o, size_t at_least)
     return e;
 }
 
+/* In the order of frame_part_of(). The digest of the weights in the header is compared after a
+ * resume with that of the weights which were read. */
 static enum err put_section(struct buf *out, const struct checkpoint *c, int team,
                             struct checkpoint_progress at)
 {
@@ -181,7 +197,8 @@ static enum err take_message(struct output *o, const struct checkpoint *c, int f
     return write_out(o, PIECE);
 }
 
-/* After an error nothing is written any more, but all messages of the run are received. */
+/* After an error nothing is written any more, but all messages of the run are received. A message
+ * that stayed would be taken for one of the next checkpoint. */
 static enum err receive_run(struct output *o, const struct checkpoint *c, int owner, int n_tiles)
 {
     enum err e = ERR_OK;
@@ -221,7 +238,9 @@ static int end_of_run(const struct owners *o, int first)
 }
 
 /* Collective. One owner's run of tiles after the other, all ranks in step: rank 0 never has more
- * than one run under way to it, and whatever fails, all leave together. */
+ * than one run under way to it, and whatever fails, all leave together. Invariant: `lid` is the
+ * number of tiles before `first` that I simulate. Both the runs and my tiles are in ascending
+ * order, so my tile `lid` is the first one of my next run. */
 static enum err gather(struct output *o, const struct checkpoint *c)
 {
     const struct owners *owners = c->owners;
@@ -242,7 +261,8 @@ static enum err gather(struct output *o, const struct checkpoint *c)
     return ERR_OK;
 }
 
-/* Collective. */
+/* Collective. The commit comes after gather() has succeeded on all ranks, so no file that lacks a
+ * tile gets its name. */
 static enum err write_file(struct output *o, const struct checkpoint *c,
                            struct checkpoint_progress at)
 {
@@ -291,8 +311,15 @@ static enum err check_config(const struct checkpoint *c, const struct checkpoint
     return ERR_CONFIG;
 }
 
-/* Rank 0. Frame frame_i of the file. *whole = false, with a warning, where the bytes are damaged.
- */
+/* Rank 0. Frame frame_i of the file. There are three outcomes:
+ *
+ *   error            the frame is intact but of a newer program, or reading failed
+ *   *whole = false   the bytes are damaged, cut off or in the wrong order; a warning says where
+ *   *whole = true    the frame that must stand here
+ *
+ * A version counts only where the checksum of the frame's header is right, so a damaged byte is
+ * never taken for a newer version. The distinction matters: of a damaged file the checkpoint before
+ * it can be used, but going back from a newer program's file would lose work without a word. */
 static enum err next_frame(const struct checkpoint *c, struct frame_file *file, struct frame *f,
                            bool *whole, int frame_i)
 {
@@ -326,7 +353,8 @@ static enum err next_frame(const struct checkpoint *c, struct frame_file *file, 
     return ERR_OK;
 }
 
-/* A frame that is whole: is it of this training? Only headers tell. */
+/* A frame that is whole: is it of this training? Only headers tell. n_envs, horizon and the shapes
+ * of the learner are compared by the codec, the configuration here. */
 static enum err check_header(const struct checkpoint *c, const struct frame *f, const char *path,
                              struct frame_part at)
 {
@@ -338,6 +366,8 @@ static enum err check_header(const struct checkpoint *c, const struct frame *f, 
     return check_config(c, &h, path);
 }
 
+/* Whole means: each frame that this training needs, in its place, and the end of the file behind
+ * the last one. The loop stops at the first frame that is not. */
 static enum err check_file(const struct checkpoint *c, bool *whole, struct frame_file *file)
 {
     struct frame f;
@@ -399,6 +429,7 @@ static enum err take_weights(const struct input *in, const struct frame *f, int 
     return ERR_OK;
 }
 
+/* Ranks that only simulate have no memory for parts and skip them. */
 static enum err take_part(const struct input *in, const struct frame *f, struct frame_part at)
 {
     const struct checkpoint *c = in->c;
@@ -408,6 +439,8 @@ static enum err take_part(const struct input *in, const struct frame *f, struct 
                                           in->source, c->scratch);
 }
 
+/* Tile frames come in ascending order, as my tiles stand, so counting those of mine
+ * gives their index. */
 static enum err take_tile(struct input *in, const struct frame *f, int tile)
 {
     const struct checkpoint *c = in->c;
@@ -438,8 +471,9 @@ static enum err take_frame(struct input *in, const struct frame *f)
     return codec_get_weights(c->acting[at.team], at.team, f->payload, f->n, in->source, c->scratch);
 }
 
-/* Rank 0: the next frames of the file, at least one. What goes wrong goes to everybody in place of
- * a frame. */
+/* Rank 0: the next frames of the file, at least one. What goes wrong goes to everybody in place
+ * of a frame. The batch is empty at first, so the loop adds a frame or an error; share_file()
+ * relies on it. */
 static enum err fill(struct buf *batch, const struct checkpoint *c, struct frame_file *file,
                      int frame_i)
 {
@@ -460,6 +494,7 @@ static enum err fill(struct buf *batch, const struct checkpoint *c, struct frame
     return ERR_OK;
 }
 
+/* frame_i counts all frames, those of other ranks too, so it stays equal on all ranks. */
 static enum err take_batch(struct input *in, const struct buf *batch)
 {
     struct frame_reader reader;
@@ -482,7 +517,9 @@ static enum err take_batch(struct input *in, const struct buf *batch)
     return ERR_OK;
 }
 
-/* Every rank sees every frame and takes what is its own. */
+/* Every rank sees every frame and takes what is its own. All ranks leave the loop in the same turn:
+ * frame_i is equal on all of them and e is agreed on. It ends, because each batch advances frame_i
+ * or brings an error. */
 static enum err share_file(struct input *in, struct frame_file *file)
 {
     struct comm *comm = in->c->comm;
@@ -504,6 +541,8 @@ static enum err share_file(struct input *in, struct frame_file *file)
     return e;
 }
 
+/* Proves that what was read is what was written: the weights by their digest, the environments by
+ * replaying their actions and comparing checksums of the states that result. */
 static enum err replay_all(const struct input *in)
 {
     const struct checkpoint *c = in->c;

@@ -17,7 +17,9 @@ char *checkpoint_dir_path(struct arena *arena, const char *run_dir, int update)
     return arena_printf(arena, "%s/%s/update-%d.ckpt", run_dir, folder, update);
 }
 
-/* N of "update-N.ckpt" as checkpoint_dir_path() writes it, else -1. */
+/* N of "update-N.ckpt" as checkpoint_dir_path() writes it, else -1. Writing the name again refuses
+ * what sscanf() lets pass: signs, leading zeros, and text behind ".ckpt" as in the name of a
+ * temporary file. Nine digits hold the largest train.updates. */
 static int update_of(const char *name)
 {
     char again[64];
@@ -29,6 +31,7 @@ static int update_of(const char *name)
     return strcmp(name, again) == 0 ? update : -1;
 }
 
+/* By comparison: a difference of two ints might not fit into an int. */
 static int descending(const void *a, const void *b)
 {
     const int x = *(const int *)a, y = *(const int *)b;
@@ -47,7 +50,8 @@ static enum err read_names(struct buf *list, DIR *d)
     return ERR_OK;
 }
 
-/* The numbers, newest first; `list` (initialised) holds *n ints. */
+/* The numbers, newest first; `list` (initialised) holds *n ints. errno is set beforehand for a path
+ * that is too long, which opendir() never sees. */
 static enum err list_updates(struct buf *list, int *n, const char *run_dir)
 {
     char dir[PATH_MAX];
@@ -71,6 +75,7 @@ static enum err list_updates(struct buf *list, int *n, const char *run_dir)
     return e;
 }
 
+/* By memcpy, since the bytes of a buffer are not an array of int. */
 static int nth(const struct buf *list, int i)
 {
     int update;
@@ -89,6 +94,8 @@ enum err checkpoint_dir_look(bool *any, const char *run_dir)
     return e;
 }
 
+/* From the newest to the oldest, up to the first that is whole. An error ends the search: a
+ * checkpoint of another training or a newer program is no reason to go back to an older one. */
 static enum err find_whole(char **path, struct arena *arena, const struct checkpoint *c,
                            const char *run_dir, const struct buf *list, int n)
 {
@@ -127,6 +134,9 @@ enum err checkpoint_dir_newest(char **path, struct arena *arena, const struct ch
     return e;
 }
 
+/* `list` is in descending order. n_kept counts checkpoints up to `newest`, so that the first `keep`
+ * of these stay, `newest` itself among them. Whoever is killed here leaves more files than needed;
+ * the next call removes them. */
 static enum err remove_old(const char *run_dir, int newest, int keep, const struct buf *list, int n)
 {
     struct arena scratch;

@@ -1,4 +1,8 @@
-/* An evaluation of three arms, run an arm at a time. See convergence.h. */
+/* An evaluation of three arms, run an arm at a time. See convergence.h.
+ *
+ * The jobs of an evaluation are ordered by controller, training seed, scenario and episode. Each of
+ * the three controllers has one training seed here, so the jobs of arm a are a*n .. a*n + n - 1 for
+ * n jobs an arm, and one list of jobs with an offset (`first`) plays any arm. */
 #include "mpi/train/convergence.h"
 
 #include "core/base/csv_read.h"
@@ -96,7 +100,9 @@ struct outcome {
     double slo_attainment, vcpu;
 };
 
-/* Collective. Means over the scored episodes of all scenarios, known on rank 0. */
+/* Collective. Means over the scored episodes of all scenarios, known on rank 0. An episode that
+ * received no request has no SLO attainment and counts for nothing; on ranks without rows, and
+ * where no episode counts, the outcome is NaN. */
 static enum err play(struct convergence *c, enum arm arm, struct outcome *out)
 {
     const int n = c->jobs.n / ARMS;
@@ -124,6 +130,8 @@ static enum err play(struct convergence *c, enum arm arm, struct outcome *out)
 
 /* ---- during the run ---- */
 
+/* A row was written after each update that is a multiple of `every`, so a run of `done` updates has
+ * done / every of them, if `every` was the same; later rows are cut off and written again. */
 static enum err open_file(struct convergence *c, int done)
 {
     c->path = file_join(c->arena, c->setup->run_dir, "convergence.csv");
@@ -153,6 +161,9 @@ bool convergence_collapsed(const struct convergence *c, double slo_attainment, d
     return vcpu > PEAK_SHARE_MAX * c->peak_vcpu || slo_attainment < c->nothing;
 }
 
+/* The headroom that the policy has reached is (policy - nothing) / (ff - nothing) of the SLO
+ * attainments: 0 is doing nothing, 1 is as good as staffing. Where staffing gains nothing there is
+ * no scale, and it is NaN. */
 static enum err put_row(struct convergence *c, int u, const struct outcome *policy)
 {
     const struct train_cfg *train = c->setup->train;
@@ -183,6 +194,9 @@ enum err convergence_update(struct convergence *c, int u)
 
 /* ---- the verdict ---- */
 
+/* Invariant: before turn i `run` evaluations in a row, up to i - 1, are good. A comparison with NaN
+ * is false, so NaN ends a row. What counts as good depends on the last evaluation, therefore it is
+ * asked at the end of the run and not during it. */
 int convergence_find(const double *slo_attainment, const double *headroom, int n)
 {
     int run = 0;
@@ -225,6 +239,9 @@ static void tell_collapsed(const struct convergence *c, double slo_attainment, d
              slo_attainment, c->nothing, vcpu, c->peak_vcpu, 100 * PEAK_SHARE_MAX);
 }
 
+/* The file is read back, because a resumed run has the earlier rows nowhere else. Row i is
+ * of update (i + 1) * every. `values` holds the four columns (n_max each), then the seconds
+ * of all updates. */
 enum err convergence_tell(struct convergence *c)
 {
     if (c->eval == NULL || c->comm->rank != 0) {

@@ -20,6 +20,8 @@ static void demo_reset(void *ctx, int lid, const struct episode_id *id)
     controller_reset(t->controller[lid], id, NULL);
 }
 
+/* controller_act() writes changes of replicas. The state counts desired replicas in float, which
+ * holds integers exactly up to 2^24. */
 static void demo_target(void *ctx, int lid, int32_t *target, const float *state)
 {
     struct demo_tile *t = ctx;
@@ -29,6 +31,8 @@ static void demo_target(void *ctx, int lid, int32_t *target, const float *state)
     }
 }
 
+/* A controller of its own for each environment, because a rule remembers earlier decisions
+ * of its episode. */
 static enum err init_tile(struct demo_tile *t, struct arena *arena,
                           const struct controller_cfg *rule, const struct rules *rules)
 {

@@ -1,4 +1,9 @@
-/* Copies before the update, one message after it. See dump.h. */
+/* Copies before the update, one message after it. See dump.h.
+ *
+ * An outside check needs what the update began with (weights, moments, their step count), what it
+ * read (blocks, inputs, minibatches) and what came out. The first are overwritten by the update and
+ * are copied before it; blocks and inputs stay until the next update begins, and minibatches are
+ * drawn again from the version of the weights that the update began with. */
 #include "mpi/train/dump.h"
 
 #include "core/base/file.h"
@@ -81,6 +86,8 @@ static void *copy_of(struct arena *arena, const void *from, size_t n, size_t siz
     return to;
 }
 
+/* `before` starts as a copy of the struct, which has the right lengths and the team's own arrays;
+ * weights_init() replaces the arrays by new ones, and only then contents are copied. */
 enum err dump_begin(struct dump *d, const struct mappo_learner *m)
 {
     float *mom1;
@@ -118,6 +125,8 @@ static const struct mappo_inputs *take_inputs(struct arena *arena, const struct 
     return inputs;
 }
 
+/* (epochs, n_env): the minibatch of each environment in each epoch. mappo_minibatches() returns one
+ * epoch in memory that its next call overwrites, hence the copies. */
 static const uint32_t *take_minibatches(struct arena *arena, const struct dump_parts *u,
                                         uint32_t version)
 {

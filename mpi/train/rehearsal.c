@@ -8,7 +8,8 @@ static double mib(size_t bytes)
     return (double)bytes / (1 << 20);
 }
 
-/* Environments that the rank will simulate, for each that is allocated. */
+/* Environments that the rank will simulate, for each that is allocated. Environments are counted
+ * and not tiles, since the last tile may have fewer than TILE. */
 static double scale_of(const struct trainer *t)
 {
     int64_t all = 0, allocated = 0;
@@ -63,6 +64,15 @@ static void print_table(const struct trainer *t, size_t resident)
     printf("  %-24s %12.3f MiB\n", "this dry run itself", mib(mem_resident_most()));
 }
 
+/* What the training will have in memory, from what this process has now:
+ *
+ *   program    now - ours, with `ours` the resident pages of the three arenas
+ *   fixed      all of t->arena: networks, sums and buffers; counted in full
+ *   blocks     sets x tiles learned x bytes of the blocks of one tile; counted in full
+ *   sample     resident pages of the sample's tiles x scale: queues are touched in part
+ *
+ * The sections of the sample are then added to those of t->arena, scaled, so that the table shows
+ * what the training would reserve. `fixed` is read before that. */
 enum err rehearsal_run(struct trainer *t)
 {
     const size_t fixed = t->arena.bytes;

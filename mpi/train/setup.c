@@ -1,4 +1,7 @@
-/* The fields of section `train`: names, units, defaults, ranges. See setup.h. */
+/* The fields of section `train`: names, units, defaults, ranges. See setup.h.
+ *
+ * The effect of each row decides what may change when a run is resumed: rows that are results make
+ * up the digest of a run, which must stay; rows of speed and output may have other values. */
 #include "mpi/train/setup.h"
 
 static const struct cfg_choice init_choices[] = {

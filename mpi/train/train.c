@@ -1,4 +1,9 @@
-/* Training: the script of phases, and one update from rollout to broadcast. See train.h. */
+/* Training: the script of phases, and one update from rollout to broadcast. See train.h.
+ *
+ * Every function that is collective ends in comm_agree() or calls one that does, so all ranks
+ * leave with the same error. Where a rank fails between two agreements, it goes on sending
+ * what others wait for: an error in the place of each block (exchange_send_errors()), its part
+ * in a tree sum. */
 #include "mpi/train/train.h"
 
 #include "core/base/clock.h"
@@ -39,7 +44,8 @@ static void choose_blocks(struct trainer *t, struct block **blocks, const struct
     }
 }
 
-/* Simulate one of my tiles; its blocks stay here or leave. *sent: of them have left. */
+/* Simulate one of my tiles; its blocks stay here or leave. *sent: how many of them have left, which
+ * the caller must know after an error to send the right number of errors. */
 static enum err simulate_tile(struct trainer *t, struct rollout_tile *tile, int set,
                               const struct rollout_cfg *cfg, int *sent)
 {
@@ -58,6 +64,7 @@ static enum err simulate_tile(struct trainer *t, struct rollout_tile *tile, int 
     return ERR_OK;
 }
 
+/* After the first error the tiles that are left are not simulated; their learners get the error. */
 static enum err simulate_all(struct trainer *t, int set, enum rollout_mode mode)
 {
     const struct rollout_cfg cfg = {
@@ -80,6 +87,8 @@ static enum err simulate_all(struct trainer *t, int set, enum rollout_mode mode)
     return e;
 }
 
+/* Blocks come of those tiles that I learn and another rank simulates. A rank that learns nothing
+ * waits for none. */
 static enum err receive_all(struct trainer *t, int set)
 {
     struct block *blocks = trainer_blocks(t, set, 0);
@@ -91,7 +100,9 @@ static enum err receive_all(struct trainer *t, int set)
                                    n_tiles * exchange_per_tile(&t->exchange), t->update);
 }
 
-/* All tiles advance T steps; the blocks of `set` are full where they are learned. Collective. */
+/* All tiles advance T steps; the blocks of `set` are full where they are learned.
+ * Collective. t->update, a coordinate of all draws of a rollout, grows on every rank, so it
+ * stays equal everywhere. */
 static enum err rollout_all(struct trainer *t, int set, enum rollout_mode mode)
 {
     enum err e = simulate_all(t, set, mode);
@@ -123,7 +134,8 @@ static enum err learn_teams(struct trainer *t, int set, const struct learn_args 
     return ERR_OK;
 }
 
-/* Learners improve the weights with the blocks of `set`. Collective. */
+/* Learners improve the weights with the blocks of `set`. Collective. Ranks that only simulate go
+ * straight to the agreement and wait there. */
 static enum err learn_as(struct trainer *t, int set, const struct learn_args *args)
 {
     const double start = clock_s();
@@ -161,6 +173,10 @@ static enum err learn_and_dump(struct trainer *t, double progress)
     return comm_agree(t->comm, e);
 }
 
+/* What the episodes that ended in this rollout leave behind, summed along the tile tree: the
+ * same floats for any number of ranks. A leaf has n_stats sums and counts (block.h) and the
+ * number of episodes, which a float holds exactly up to 2^24; it contains an older leaf's
+ * numbers before it is cleared. */
 static enum err sum_episodes(struct trainer *t, int set)
 {
     if (t->n_learn == 0) {
@@ -205,6 +221,8 @@ static enum err end_step(struct trainer *t)
     return go_on(t);
 }
 
+/* Fills every set with demonstrations. The sets are kept, so that each pass of cloning sees
+ * all of them. */
 static enum err demonstrate(struct trainer *t, int sets)
 {
     for (int set = 0; set < sets; set++) {
@@ -216,6 +234,10 @@ static enum err demonstrate(struct trainer *t, int sets)
     return ERR_OK;
 }
 
+/* Demonstrations, then passes over them, then value-only updates of the critic, which cloning does
+ * not train. The passes need no exchange of weights: learners read blocks that they have, and
+ * nobody simulates meanwhile. Progress runs from 0 to (passes - 1) / passes, along which the step
+ * size falls from lr to lr / 10. */
 static enum err clone_rule(struct trainer *t)
 {
     const struct clone_cfg *cfg = &t->setup->train->clone;
@@ -252,7 +274,8 @@ static enum err prepare(struct trainer *t)
     return t->setup->train->checkpoint_every > 0 ? trainer_save(t, 0) : ERR_OK;
 }
 
-/* The set that holds the rollout which update u learns from. */
+/* The set that holds the rollout which update u learns from. In a pipeline update u reads one of
+ * two sets while the rollout of update u + 1 fills the other. */
 static int set_of(const struct trainer *t, int u)
 {
     return t->before == NULL ? 0 : u % 2;
@@ -277,8 +300,14 @@ static enum err update_in_turn(struct trainer *t, int u)
 }
 
 /* train.pipeline 1: simulating ranks are at the rollout of update u + 1 while learners make update
- * u; a rank that does both simulates first, with the same weights. Blocks wait in the messages
- * until they are asked for. Collective. */
+ * u; a rank that does both simulates first, with the same weights. Collective.
+ *
+ * Why the weights do not depend on the ranks: the rollout of u + 1 acts everywhere with the
+ * weights after update u - 1, because exchange_weights() comes at the end, whether a rank
+ * simulates before or while others learn. Why nobody waits for ever: sends do not block, so
+ * simulating ranks reach the agreement without a receiver; blocks wait in the messages until
+ * receive_all(), after update u, asks for them. trainer_remember() keeps what the rollout starts
+ * from, for a checkpoint of update u. */
 static enum err update_ahead(struct trainer *t, int u)
 {
     const bool ahead = u < t->setup->train->updates;
@@ -297,7 +326,9 @@ static enum err update_ahead(struct trainer *t, int u)
     return exchange_weights(&t->exchange);
 }
 
-/* Learned weights and those that the rollout ahead acts with change places. */
+/* Learned weights and those that the rollout ahead acts with change places: the structs that
+ * point to the arrays are exchanged, not the arrays. What a learner derives from its weights
+ * is made anew. */
 static void swap_acting(struct trainer *t)
 {
     for (int k = 0; k < t->spec->n_teams; k++) {
@@ -310,7 +341,9 @@ static void swap_acting(struct trainer *t)
 }
 
 /* The rollout that is ahead of update `done` + 1, made for the first time or, after a resume,
- * again: with the weights it acted with then. Collective. */
+ * again: with the weights it acted with then. Collective. Before the first update both are the same
+ * weights (trainer_remember() in prepare()); after a resume the checkpoint has brought the acting
+ * ones, and t->update counts the rollouts before this one, so the draws are the same again. */
 static enum err start_ahead(struct trainer *t, int done)
 {
     swap_acting(t);
@@ -319,7 +352,10 @@ static enum err start_ahead(struct trainer *t, int done)
     return e;
 }
 
-/* Collective. */
+/* Row, evaluation, checkpoint, in this order: a checkpoint of update u counts on the rows up
+ * to u. A request to stop makes a checkpoint even where none is due, so nothing is done
+ * twice. After the last update there is nothing to go on with: the policy is written and the
+ * run is done. Collective. */
 static enum err end_update(struct trainer *t, int u)
 {
     const struct train_cfg *cfg = t->setup->train;
@@ -336,6 +372,8 @@ static enum err end_update(struct trainer *t, int u)
     return e;
 }
 
+/* The updates that are left after `done`. All ranks make the same calls, since both numbers are
+ * equal on all. */
 static enum err improve(struct trainer *t, int done)
 {
     const int updates = t->setup->train->updates;
@@ -370,7 +408,9 @@ static void stand_down(struct trainer *t)
     stop_forget();
 }
 
-/* The training, or the rest of it, with its files. Collective. */
+/* The training, or the rest of it, with its files. Collective. A stop before the first update
+ * leaves no checkpoint and no policy; a stop later is an orderly end, whose files are written as
+ * those of a run that is done. */
 static enum err run_logged(struct trainer *t, int done)
 {
     enum err e = ERR_OK;
@@ -392,6 +432,8 @@ static enum err run_logged(struct trainer *t, int done)
     return e;
 }
 
+/* ERR_STOPPED is no failure. After a lost rank the status gets last words that say which one; after
+ * ERR_BUSY nothing may be written, because the directory is another process's by now. */
 static enum err run(struct trainer *t)
 {
     int done = TRAINLOG_NEW;
@@ -414,6 +456,9 @@ static enum err run(struct trainer *t)
     return e;
 }
 
+/* With a rank lost the others can neither agree nor leave together, so the job is aborted; the
+ * lock is removed before, as nobody comes back to do it. At the end all ranks compare the digest
+ * of their weights. */
 enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup *setup,
                    const struct train_options *opt)
 {

@@ -24,7 +24,10 @@ static enum err make_tile(void *ctx, struct env **out, struct arena *arena, int 
 }
 
 /* "  compliant 93 %": choices that roles allow, of those where there was something to choose; ""
- * without an organisation, or when no episode ended. */
+ * without an organisation, or when no episode ended. Each agent has ORG_METRIC_TRAINED values
+ * behind the EPISODE_OWN of the game, in the order of struct org_metric_values, which has doubles
+ * only: an offset in it over sizeof(double) is an index here. Both numbers are sums over episodes
+ * of a share of decisions; in their ratio an episode counts by how often the agent could act. */
 static void tell_compliance(const void *ctx, char text[SOURCE_TEXT], const float *episodes)
 {
     const struct guides *guides = ((const struct train_game *)ctx)->rules->guides;
@@ -47,9 +50,11 @@ struct networks {
     struct mappo_learner learner;
 };
 
-/* First weights of what the training cannot show are 0, and stay it, since the input is always 0
- * there. Else they would be random, and a policy that meets these columns later, on another plant,
- * would follow what it never learned. */
+/* Sets to 0 the first-layer weights of the inputs that the plant of this training does not have.
+ * Such an input is always 0, and so is the gradient of its weights, input times error of the unit:
+ * the weights stay 0. Random ones would stay, too, and a policy that meets these inputs on another
+ * plant would follow weights that were never trained. Row i of the first matrix (inputs, units)
+ * belongs to input i. */
 static void blind(const struct mlp *net, float *params, const struct rules *rules)
 {
     const size_t n = (size_t)net->shape.sizes[1];

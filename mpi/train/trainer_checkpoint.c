@@ -30,6 +30,13 @@ static struct checkpoint checkpoint_of(struct trainer *t)
     return c;
 }
 
+/* In an order in which a crash at any point loses nothing. The rows up to u are on the disk before
+ * the checkpoint that counts on them; rows that are more than a checkpoint knows are cut off by a
+ * resume. The new checkpoint is whole before older ones are removed. stop_saved() comes last, when
+ * all ranks know of it.
+ *
+ * With a rollout ahead the histories and the counter are those from before it: whoever resumes
+ * makes that rollout again. */
 enum err trainer_save(struct trainer *t, int u)
 {
     const char *dir = t->setup->run_dir;
@@ -58,6 +65,8 @@ enum err trainer_save(struct trainer *t, int u)
     return e;
 }
 
+/* Rank 0 alone chooses the file and knows its path. All ranks get the same at.update, so they
+ * refuse a dump of an update that is already done together. */
 enum err trainer_load(struct trainer *t, int *done)
 {
     struct checkpoint_progress at = {0};

@@ -16,7 +16,8 @@
 
 /* ---- opening ---- */
 
-/* "a/b/c" -> "a/b" and "c". */
+/* "a/b/c" -> "a/b" and "c". Slashes at the end do not count. "c" is "." and "c", "/c" is
+ * "/" and "c". */
 static enum err split_path(const char **root, const char **name, struct arena *arena,
                            const char *path)
 {
@@ -35,6 +36,7 @@ static enum err split_path(const char **root, const char **name, struct arena *a
     return ERR_OK;
 }
 
+/* A locked directory goes with its lock, and the new one gets a lock: see lock_move_aside(). */
 static enum err rename_dir(const char *from, const char *to, struct lock *lock)
 {
     if (lock != NULL) {
@@ -47,6 +49,8 @@ static enum err rename_dir(const char *from, const char *to, struct lock *lock)
     return ERR_OK;
 }
 
+/* A directory without run.yaml holds no run and is used as it is. The first number that is
+ * free is taken. */
 static enum err move_aside(struct arena *arena, const char *path, struct lock *lock)
 {
     const char *marker = arena_printf(arena, "%s/run.yaml", path);
@@ -75,6 +79,7 @@ static enum err open_rows(struct csv *c, struct trainlog *l, const char *file,
                      : csv_create(c, l->arena, path, columns, n);
 }
 
+/* A resumed run counts its seconds on from those in the row of update `done`. */
 static enum err open_timing(struct trainlog *l, int done)
 {
     static const char *const columns[TIMING_COLUMNS] = {"update",     "seconds",        "rollout_s",
@@ -131,7 +136,8 @@ static enum err open_csv(struct trainlog *l, int done)
     return open_timing(l, done);
 }
 
-/* What a process that was killed left half written. */
+/* What a process that was killed left half written. In the three folders into which files are
+ * written under a temporary name. */
 static enum err tidy(const struct trainlog *l)
 {
     static const char *const parts[] = {"", "checkpoints", "policy"};
@@ -219,6 +225,8 @@ static void put_learning(struct trainlog *l, int team)
     }
 }
 
+/* Of n_stats numbers, l->episodes holds the sums, then how many episodes have each number, then the
+ * number of episodes. */
 static enum err put_metrics(struct trainlog *l, int u)
 {
     const int n_stats = l->spec->n_stats;
@@ -296,6 +304,8 @@ static const char *collapsed_agent(const struct trainlog *l, int team)
     return l->spec->teams[team]->agent_names[l->collapsed_agent[team]];
 }
 
+/* collapsed_at is 0 or the first update of the present collapse, so each collapse is told once and
+ * one that is over counts no more. */
 static void watch_entropy(struct trainlog *l, int team, int u)
 {
     const struct learn_stats *s = &l->stats[team];
@@ -348,6 +358,9 @@ static void warn_collapsed(const struct trainlog *l)
     }
 }
 
+/* The lock is confirmed before anything is written: a process that was suspended may have lost the
+ * directory. The rows of both files and the status are not written as one; a resume cuts both files
+ * to the update of its checkpoint, so a crash in between does no harm. */
 enum err trainlog_update(struct trainlog *l, int u)
 {
     l->step++;
@@ -432,6 +445,7 @@ static enum err put_policy(struct trainlog *l, int k)
     return e;
 }
 
+/* The status comes last: "done" promises that the policies are there. */
 enum err trainlog_finish(struct trainlog *l, bool stopped)
 {
     if (!l->active) {
