@@ -1,4 +1,9 @@
-/* The parts as one table of their own, so that cfg_digest() sees them and nothing else. */
+/* The parts as one table of their own, so that cfg_digest() sees them and nothing else.
+ *
+ * cfg_digest() hashes the resolved text of the rows that are results, and the contents of files in
+ * the place of their names. So the parts are copied into one struct with a table of its own; what a
+ * row of the evaluation has as a column (names, seeds, policies) is emptied first. Equal digests
+ * mean that a row measured before is the row that would be measured now. */
 #include "mpi/jobs/cell_digest.h"
 
 #include "core/base/hash.h"
@@ -35,6 +40,7 @@ static const struct cfg_field of_policies[] = {
 static const struct cfg_field of_organised[] = {
     CELL_ROWS, CFG_TABLE(struct cell, organisation, org_fields, ""), CFG_END};
 
+/* Only what the controller uses: a change of the networks leaves the rows of rules valid. */
 static const struct cfg_field *fields_of(const struct controller_cfg *cfg)
 {
     return controller_needs(cfg, CONTROLLER_NEEDS_POLICY)         ? of_policies
@@ -42,7 +48,9 @@ static const struct cfg_field *fields_of(const struct controller_cfg *cfg)
                                                                   : of_rules;
 }
 
-/* The controller without what the keys of a row say: its name and its policies. */
+/* The controller without what the keys of a row say: its name and its policies. The parameters
+ * belong to the configuration, so those of the copy are copied before they are changed. Whether
+ * tables show the controller decides nothing. */
 static enum err without_keys(struct controller_cfg *c, struct arena *arena)
 {
     const struct trained_cfg *trained = controller_trained(c);
@@ -60,7 +68,8 @@ static enum err without_keys(struct controller_cfg *c, struct arena *arena)
     return ERR_OK;
 }
 
-/* What is played in a twin depends on it, and on how it is used. */
+/* What is played in a twin depends on it, and on how it is used. Added to the digest only there, so
+ * the digests of rows of the simulator do not depend on the section `twin`. */
 static enum err add_twin(uint64_t *digest, const struct twin_cfg *cfg)
 {
     uint64_t twin;

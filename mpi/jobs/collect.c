@@ -1,4 +1,8 @@
-/* Who plays stands in the configuration, what happened in the collector. See collect.h. */
+/* Who plays stands in the configuration, what happened in the collector. See collect.h.
+ *
+ * Recovery: rank 0 appends episodes in the order of jobs, and store_append() cuts off a torn one,
+ * so what is in the file is a prefix of the list: episode i is job i. A collection that goes on
+ * verifies that and gives the farm the jobs from n_kept on. */
 #include "mpi/jobs/collect.h"
 
 #include "core/base/log.h"
@@ -85,6 +89,8 @@ static enum err describe_plant(struct store_header *h, struct collect *c)
     return e;
 }
 
+/* Columns and units stand in the order of the state: the features of each service, then
+ * the global ones. */
 static enum err make_header(struct collect *c)
 {
     const struct topology_cfg *topology = &c->x->cfg.topology;
@@ -121,6 +127,8 @@ static enum err make_header(struct collect *c)
 
 /* ---- who plays ---- */
 
+/* A rule is one arm; a learned controller is one arm for each of its policies, with
+ * that policy's rules. */
 static enum err add_arms(struct collect *c, int controller)
 {
     const struct experiment_cfg *cfg = &c->x->cfg;
@@ -170,6 +178,7 @@ struct part {
     uint32_t number;
 };
 
+/* i = (arm * n_scenarios + scenario) * episodes + number - first. */
 static struct part part_of(const struct collect *c, int i)
 {
     const int episodes = c->x->cfg.eval.episodes, n_scenarios = c->x->cfg.n_scenarios;
@@ -178,6 +187,7 @@ static struct part part_of(const struct collect *c, int i)
                          .number = (uint32_t)(c->x->cfg.eval.first + i % episodes)};
 }
 
+/* All that decides the bytes of an episode: equal identities are equal episodes. */
 static struct store_episode identity_of(const struct collect *c, const struct part *p)
 {
     const struct experiment_cfg *cfg = &c->x->cfg;
@@ -192,6 +202,9 @@ static struct store_episode identity_of(const struct collect *c, const struct pa
 
 /* ---- what is there ---- */
 
+/* Compares each episode of the file with the job of its index. `want` stays empty for an index
+ * behind the last job, where any episode is one too many. The memory of one episode is given back
+ * before the next one is read. */
 static enum err check_kept(struct collect *c)
 {
     struct store s;
@@ -239,7 +252,7 @@ static enum err open_store(struct collect *c)
     return ERR_OK;
 }
 
-/* Rank 0's count to all. */
+/* Rank 0's count to all. All ranks need it, because job k of the farm is episode n_kept + k. */
 static enum err share_kept(struct collect *c)
 {
     struct buf b;
@@ -259,6 +272,8 @@ static enum err share_kept(struct collect *c)
 
 /* ---- the farm ---- */
 
+/* Everything random is drawn by (seed, TRAIN, number of the episode), so the record does not depend
+ * on the rank or on what the rank has played before. */
 static enum err run_job(void *ctx, int k, struct buf *out)
 {
     struct collect *c = ctx;
@@ -272,6 +287,8 @@ static enum err run_job(void *ctx, int k, struct buf *out)
     return codec_put_episode(out, &e, &c->header);
 }
 
+/* Called in the order of k. A process that was suspended may have lost the lock to another one,
+ * which would append to the same file. */
 static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
 {
     struct collect *c = ctx;
@@ -280,6 +297,8 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
     return store_put(&c->writer, record, bytes);
 }
 
+/* Everything that can be refused without a file is refused in init(); the lock comes before
+ * the first write. */
 static enum err collect(struct collect *c, const char *config_path)
 {
     const bool root = c->comm->rank == 0;

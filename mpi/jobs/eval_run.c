@@ -1,4 +1,9 @@
-/* What is known, what is left, and the farm in between. See eval_run.h. */
+/* What is known, what is left, and the farm in between. See eval_run.h.
+ *
+ * A job must be played if any part of its result is missing: its row in eval.csv, its frame in
+ * trajectories.bin, its rows in org_metrics.csv. Each of the files remembers what it has by itself,
+ * and a job that is played writes only where something is missing. So it does not matter between
+ * which two writes a run was killed. */
 #include "mpi/jobs/eval_run.h"
 
 #include "core/base/file.h"
@@ -61,6 +66,9 @@ static enum err add_arms(struct grid_arm *arms, int *n_arms, const struct eval_r
     return ERR_OK;
 }
 
+/* Jobs are ordered by arm, scenario and episode, the last one fastest, as those of the
+ * evaluation; so job i of the grid is job i of m->inner, and the number of arms follows from the
+ * number of jobs. */
 static enum err make_grid(struct eval_run *m)
 {
     const struct experiment_cfg *cfg = &m->x->cfg;
@@ -86,7 +94,8 @@ static enum err make_grid(struct eval_run *m)
     return ERR_OK;
 }
 
-/* Rules of the team with the most choices in a step. */
+/* Rules of the team with the most choices in a step. The buffers of the recorder are made for it,
+ * and hold every other team's choices as well. */
 static const struct rules *widest_rules(const struct eval_run *m)
 {
     const struct rules *widest = &m->x->rules;
@@ -147,8 +156,9 @@ void eval_run_release(struct eval_run *m)
 
 /* ---- what is known ---- */
 
-/* A file that took hours is not thrown away: eval.csv becomes eval.csv.1, or the next free number.
- */
+/* A file that took hours is not thrown away: eval.csv becomes eval.csv.1, or the next free
+ * number. The lock of DIR is held, so no other process takes the number between the test
+ * and the renaming. */
 static enum err move_aside(const struct eval_run *m)
 {
     const char *to = NULL;
@@ -164,6 +174,8 @@ static enum err move_aside(const struct eval_run *m)
     return ERR_OK;
 }
 
+/* DIR/eval.csv first: eval_store_read() counts the rows of the first file that stand in order, by
+ * which finish() decides whether the file must be written again. */
 static enum err read_files(struct eval_run *m, const struct eval_run_options *o)
 {
     const bool resumes = file_exists(m->csv_path) && !o->restart;
@@ -194,7 +206,8 @@ static enum err read_files(struct eval_run *m, const struct eval_run_options *o)
 }
 
 /* Known rows to the evaluation; to the list of jobs what is unknown, not kept step by step or agent
- * by agent, or a recheck. */
+ * by agent, or a recheck. `todo` ascends, so the farm hands over records in the order of jobs and
+ * each file is appended in that order. */
 static enum err divide(struct eval_run *m)
 {
     const struct eval_store *l = &m->store;
@@ -219,6 +232,8 @@ static enum err divide(struct eval_run *m)
     return ERR_OK;
 }
 
+/* Rank 0, before the first job. A directory that cannot be written is noticed here and
+ * not after hours. */
 static enum err prepare(struct eval_run *m, const struct eval_run_options *o)
 {
     TRY(file_make_dirs(m->dir));
@@ -228,7 +243,8 @@ static enum err prepare(struct eval_run *m, const struct eval_run_options *o)
     return divide(m);
 }
 
-/* Rank 0's list of jobs to all. */
+/* Rank 0's list of jobs to all. The other ranks take the length of the list from the length
+ * of the message. */
 static enum err share_todo(struct eval_run *m)
 {
     struct buf b;
@@ -250,6 +266,8 @@ static enum err share_todo(struct eval_run *m)
 
 /* ---- the farm ---- */
 
+/* The record is the frame of the row and, behind it, the frame of the trajectory if
+ * trajectories are kept. */
 static enum err run_job(void *ctx, int k, struct buf *out)
 {
     const struct eval_run *m = ctx;
@@ -257,6 +275,8 @@ static enum err run_job(void *ctx, int k, struct buf *out)
     return m->trajectories != NULL ? trajectories_encode(out, m->trajectories, m->todo[k]) : ERR_OK;
 }
 
+/* A row that was known is compared with the one that was just measured, and not written again. When
+ * parts are merged no file is open for rows: only rechecks are played then, and compared. */
 static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
 {
     struct eval_run *m = ctx;
@@ -277,7 +297,9 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
     return eval_store_put(&m->csv, &m->store, i, row);
 }
 
-/* The file in the order of jobs. */
+/* The file in the order of jobs. If row k of the file that was read was job k for all of its rows,
+ * these were the first jobs; the new rows were appended behind them in the order of jobs, so the
+ * file is in order. Otherwise it is written again. */
 static enum err finish(struct eval_run *m)
 {
     int n;
@@ -298,6 +320,9 @@ static enum err tell_stop(struct eval_run *m)
     return m->csv.fd >= 0 ? csv_sync(&m->csv) : ERR_OK;
 }
 
+/* Rank 0 reads and writes all files; the others only learn which jobs are left. ERR_STOPPED
+ * from the farm is known to all ranks, and what was measured until then is on the disk
+ * before they leave. */
 enum err eval_run_execute(struct eval_run *m, const struct eval_run_options *o)
 {
     const bool root = m->comm->rank == 0;

@@ -44,6 +44,7 @@ const struct cfg_field experiment_fields[] = {
     CFG_END,
 };
 
+/* Length in the upper half, CRC in the lower one: INPUT_FILE_MAX keeps the length below 2^31. */
 enum err experiment_hash_file(uint64_t *hash, void *ctx, const char *path)
 {
     (void)ctx;
@@ -62,7 +63,8 @@ enum err experiment_training_digest(uint64_t *digest, const struct experiment_cf
     return cfg_digest(digest, experiment_training_fields, cfg, experiment_hash_file, NULL);
 }
 
-/* "key: old -> new" for each difference, on one line. */
+/* "key: old -> new" for each difference, on one line. cfg_diff() ends each line with a newline, so
+ * memchr() finds one. `out` is NUL-terminated at the end. */
 static enum err join_lines(struct buf *out, const struct buf *lines)
 {
     const char *at = (const char *)lines->data, *end = at + lines->len;
@@ -88,6 +90,8 @@ enum err experiment_diff(struct buf *out, const struct experiment_cfg *old,
     return e;
 }
 
+/* Builds what all commands need, and finds with that what a single row of a table cannot:
+ * contradictions between rows. The twin is not read here; see experiment_load_twin(). */
 static enum err build(struct experiment *x)
 {
     const struct experiment_cfg *c = &x->cfg;
@@ -113,7 +117,8 @@ static enum err build(struct experiment *x)
     return buf_append(&x->resolved, "", 1);
 }
 
-/* A file that sets the organisation and nothing else is one of configs/organisations. */
+/* A file that sets the organisation and nothing else is one of configs/organisations. As an
+ * experiment it would train with the defaults of everything else, without a word. */
 static enum err refuse_organisation(const struct experiment *x)
 {
     bool others = false, organisation = false;
@@ -153,6 +158,7 @@ enum err experiment_load(struct experiment *x, const char *path, const char *con
     return e;
 }
 
+/* Each word is quoted for a shell where it must be, so that the line can be pasted. */
 const char *experiment_twin_commands(struct arena *arena, const char *file, const char *config)
 {
     const char *store = arena_printf(arena, "%s.store", file);
@@ -187,7 +193,9 @@ static void mark_rule(uint8_t *wanted, const struct experiment *x)
     }
 }
 
-/* What is read of a state, and the twin of a recording does not show. */
+/* What is read of a state, and the twin of a recording does not show. `wanted` grows from reader to
+ * reader. Columns that were wanted before have passed, so the first unknown one is read by the
+ * reader that was added last, whom the message names. */
 static enum err check_reading(struct experiment *x)
 {
     const char *const *names = experiment_features(x, &x->arena);

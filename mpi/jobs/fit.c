@@ -1,4 +1,12 @@
-/* Merge what is to be learned from, let the farm fit the networks, compare, save. See fit.h. */
+/* Merge what is to be learned from, let the farm fit the networks, compare, save. See fit.h.
+ *
+ * Why the twin does not depend on the ranks: every rank reads the same merged store and makes the
+ * same untrained networks; network i is then a function of the store, the settings and i alone;
+ * rank 0 takes the fitted networks in the order of i and does the rest by itself. The ranks must
+ * see one file system, because the merged store is read by each of them.
+ *
+ * Recovery: networks and transitions are made under temporary names. A fit that was killed or
+ * stopped before save() renames them leaves the old twin as it was; the next one begins anew. */
 #include "mpi/jobs/fit.h"
 
 #include "core/base/file.h"
@@ -30,7 +38,8 @@ struct fit {
 
 /* ---- the transitions ---- */
 
-/* Rank 0: all stores in one, beside the twin. */
+/* Rank 0: all stores in one, beside the twin. The old twin's transitions come first. store_merge()
+ * keeps an episode that is in several stores once. */
 static enum err merge(struct fit *f)
 {
     const struct fit_order *o = f->order;
@@ -47,6 +56,7 @@ static enum err merge(struct fit *f)
     return store_merge(f->pending, list, n, &f->scratch);
 }
 
+/* Its networks alone are compared and adopted, so no table of its transitions is built. */
 static enum err load_old(struct fit *f)
 {
     if (f->order->from == NULL) {
@@ -75,6 +85,7 @@ static enum err begin(struct fit *f)
 
 /* ---- the farm ---- */
 
+/* A refit starts from the old parameters, which model_begin() has copied into the new networks. */
 static enum err run_job(void *ctx, int i, struct buf *out)
 {
     struct fit *f = ctx;
@@ -96,6 +107,7 @@ static enum err take_job(void *ctx, int i, const void *record, size_t bytes)
 
 /* ---- the old and the new ---- */
 
+/* Of all networks, on the validation episodes of the merged store. */
 static enum err mean_error(double *error, struct fit *f, const struct ensemble *e)
 {
     const struct dataset *d = &f->out->model.data;
@@ -110,6 +122,11 @@ static enum err mean_error(double *error, struct fit *f, const struct ensemble *
     return ERR_OK;
 }
 
+/* Why the check holds, bit by bit. learn_member() keeps the old parameters unless an epoch is
+ * better by the same function on the same transitions, so for each network after_i <= before_i.
+ * Both sums add in the order of i, rounding keeps the order of two numbers, and both are divided by
+ * the same count; therefore the means are in this order, too. The scalers of inputs and targets are
+ * the old twin's (model_adopt()). */
 static enum err compare(struct fit *f)
 {
     struct fit_outcome *out = f->out;
@@ -130,7 +147,9 @@ static enum err move(const char *from, const char *to)
     return ERR_OK;
 }
 
-/* Both files are there before the first one takes its place: a full disk costs no old twin. */
+/* Both files are there before the first one takes its place: a full disk costs no old twin. The
+ * twin holds the digest of its store. A crash between the two renamings leaves new transitions with
+ * the old networks, which do not fit: loading such a twin is refused, never wrong. */
 static enum err save(struct fit *f)
 {
     struct store store;
@@ -171,6 +190,8 @@ static enum err finish(struct fit *f)
     return save(f);
 }
 
+/* Every rank takes the same way: whether a refit waits follows from the store that all have
+ * read. */
 static enum err fit(struct fit *f)
 {
     const bool root = f->comm->rank == 0;

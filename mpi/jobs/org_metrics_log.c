@@ -46,6 +46,12 @@ struct keys {
     const char *text[KEYS];
 };
 
+/* The keys of agent `agent` in job i, where
+ *
+ *   i = (arm * n_scenarios + scenario) * n_episodes + episode - first
+ *
+ * They point into `k`, the grid and the evaluation. Policy and training seed are empty for
+ * rules. */
 static void keys_of(struct keys *k, const struct org_metrics_log *l, int i, int agent)
 {
     const struct eval_grid *p = l->grid;
@@ -89,7 +95,8 @@ enum err org_metrics_log_init(struct org_metrics_log *l, struct arena *arena,
 
 /* ---- what is there ---- */
 
-/* Whether the next rows are those of job i; *n_rows grows by them. */
+/* Whether the next rows are those of job i; *n_rows grows by them. A job counts only with the rows
+ * of all its agents, so the file can be cut behind it. */
 static bool next_is_job(struct csv_reader *r, const struct org_metrics_log *l, int i,
                         int64_t *n_rows)
 {
@@ -112,7 +119,9 @@ static bool next_is_job(struct csv_reader *r, const struct org_metrics_log *l, i
     return true;
 }
 
-/* Jobs, and their rows, from the start of the file that can be kept. */
+/* Jobs, and their rows, from the start of the file that can be kept. Invariant: the first *n_rows
+ * rows are exactly those of the jobs 0 .. n_kept - 1. The first row that is read is the header;
+ * csv_resume() compares it with the columns. */
 static enum err count_kept(struct org_metrics_log *l, int64_t *n_rows)
 {
     struct csv_reader r;
@@ -159,6 +168,7 @@ struct parts {
     struct buf rows;
 };
 
+/* The NUL of each key is hashed, too, so that "ab", "c" and "a", "bc" differ. */
 static uint64_t hash_of(const char *const *keys)
 {
     uint64_t hash = HASH_START;
@@ -174,6 +184,8 @@ static int by_hash(const void *a, const void *b)
     return (x->hash > y->hash) - (x->hash < y->hash);
 }
 
+/* Rows point into the text that the reader keeps, so the readers stay open until the
+ * file is written. */
 static enum err read_part(struct parts *p, struct csv_reader *r)
 {
     struct found row;
@@ -189,7 +201,10 @@ static enum err read_part(struct parts *p, struct csv_reader *r)
     return ERR_OK;
 }
 
-/* The cells of the row with these keys, NULL: there is none. */
+/* The cells of the row with these keys, NULL: there is none. Invariant of the search: rows before
+ * `lo` have a smaller hash, rows from `hi` on have none that is smaller. At its end `lo` is the
+ * first row with this hash, if there is one. Different keys may share a hash, so the keys of each
+ * such row are compared. */
 static const char *const *find_row(const struct parts *p, const char *const *keys)
 {
     const struct found *rows = (const struct found *)(const void *)p->rows.data;
@@ -216,7 +231,8 @@ static const char *const *find_row(const struct parts *p, const char *const *key
     return NULL;
 }
 
-/* Is there a row for each agent of each job? */
+/* Is there a row for each agent of each job? Asked before the first row is written: a file is
+ * complete or is not made. */
 static bool have_all(const struct org_metrics_log *l, const struct parts *p)
 {
     for (int i = 0; i < l->n_jobs; i++) {
@@ -295,6 +311,7 @@ enum err org_metrics_log_merge(struct org_metrics_log *l, const char *const *fil
     return e;
 }
 
+/* struct org_metric_values has doubles only, in the order of the columns. */
 enum err org_metrics_log_take(struct org_metrics_log *l, int i)
 {
     const struct org_metric_values *values = eval_org_metrics(l->eval);

@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The configuration that a policy carries; false if this program does not read it. */
+/* The configuration that a policy carries; false if this program does not read it. What is wrong
+ * with it is not logged: a configuration of another version is no mistake of the user. */
 static bool read_config(struct experiment_cfg *cfg, struct cfg *reader, struct arena *arena,
                         const char *run, const char *text)
 {
@@ -58,6 +59,9 @@ static enum err prepare_team(struct team *team, struct rules *rules, struct load
     return team_init(team, l->arena, &c->team, &rules->spec);
 }
 
+/* The configuration comes first, as it says which shape the weights must have. The names of
+ * the columns are compared by codec_get_policy(), so a policy never reads a column that it was
+ * not trained with. */
 static enum err decode(struct team *team, struct rules *rules, struct policy_source *source,
                        struct loading *l, const struct buf *bytes)
 {
@@ -100,6 +104,7 @@ static enum err load_one(struct team *team, struct rules *rules, struct policy_s
     return e;
 }
 
+/* A controller that names no policy plays the one of the experiment's own run. */
 static enum err load_controller(struct policies *p, struct arena *arena, const struct experiment *x,
                                 int c, const char *config_path)
 {

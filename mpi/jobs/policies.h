@@ -1,10 +1,11 @@
 /* Trained policies for evaluation: RUN/policy/weights.bin -> teams, each with the rules it knows.
  *
- * A policy is played as it was trained: with the agents, heads, observations, networks and the
- * organisation of the configuration that its file carries, masks and coins included, in the
- * environment of the experiment that evaluates it. So policies of different games can be compared
- * in one evaluation. What the experiment says of these does not matter. (A configuration that this
- * program does not read, of another version, is replaced by the experiment's.)
+ * A policy is played as it was trained: with the agents, heads, observations, networks and
+ * the organisation of the configuration that its file carries, masks and random draws of the
+ * roles included, in the environment of the experiment that evaluates it. So policies of
+ * different games can be compared in one evaluation. What the experiment says of these does
+ * not matter. (A configuration that this program does not read, of another version, is
+ * replaced by the experiment's.)
  */
 #ifndef KARMA_JOBS_POLICIES_H
 #define KARMA_JOBS_POLICIES_H

@@ -44,6 +44,7 @@ enum err recipe_check_keys(const struct experiment *x, int controller)
     return ERR_OK;
 }
 
+/* The configuration that `training` and `settings` name; nothing is built from it. */
 static enum err load_declared(struct experiment_cfg *cfg, const struct trained_cfg *c,
                               struct arena *arena)
 {
@@ -62,7 +63,9 @@ static const char *with_set(struct arena *arena, const char *command, const char
                : NULL;
 }
 
-/* NULL when out of memory. */
+/* The command that makes this policy, in words that a shell takes as they are. Without declared
+ * seeds several policies get the seeds 1, 2, ..., because equal seeds would give equal policies.
+ * NULL when out of memory. */
 static const char *training_command(const struct recipe *r, const char *config, struct arena *arena)
 {
     const struct trained_cfg *c = arm_of(r);
@@ -92,6 +95,9 @@ static const char *missing_twin(const struct recipe *r, struct arena *arena)
     return file[0] != '\0' && !file_exists(file) ? file : NULL;
 }
 
+/* Three cases: nothing says how the policy is made; its directory is none that a training may
+ * write; or the command is known, and before it perhaps those of the twin in which the
+ * training takes place. */
 void recipe_missing(const struct recipe *r, const char *path, struct arena *arena)
 {
     const struct trained_cfg *c = arm_of(r);
@@ -139,8 +145,10 @@ static bool same_digest(const struct experiment_cfg *a, const struct experiment_
     return e == ERR_OK && digest_a == digest_b;
 }
 
-/* What differs, the seed left aside; "" if nothing does. Two names of files with the same contents
- * are no difference. In the arena. */
+/* What differs, the seed left aside; "" if nothing does. Two names of files with the same
+ * contents are no difference. In the arena. The text of experiment_diff() is "" with its NUL,
+ * one byte, if all rows are equal. The digests are compared only where rows differ, because they
+ * read the files. */
 static enum err differences(const char **out, const struct experiment_cfg *declared,
                             const struct experiment_cfg *found, struct arena *arena)
 {
@@ -155,7 +163,9 @@ static enum err differences(const char **out, const struct experiment_cfg *decla
     return e == ERR_OK && *out == NULL ? ERR_MEMORY : e;
 }
 
-/* The parts of a training that do not depend on where it took place. */
+/* What a policy was trained as (organisation, game, networks, algorithm), with the plant of this
+ * experiment: a policy may be trained on one plant and evaluated on another, which is no difference
+ * to be warned of. */
 static struct experiment_cfg in_world_of(const struct experiment_cfg *found,
                                          const struct experiment_cfg *env_setup)
 {
@@ -195,6 +205,8 @@ static enum err refuse(const struct recipe *r, const char *what, struct arena *a
     return ERR_MISMATCH;
 }
 
+/* The seed is compared by itself, since differences() leaves it aside: it is declared by `seeds`,
+ * not by the configuration. */
 enum err recipe_check(const struct recipe *r, const struct experiment_cfg *found, uint64_t seed,
                       struct arena *arena)
 {

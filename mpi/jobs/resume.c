@@ -11,6 +11,7 @@
 
 enum { STATUS_MAX = 4096 };
 
+/* A status that begins with "done", such as "done; agent 'x' collapsed since update 3". */
 static enum err read_status(bool *done, struct arena *arena, const char *run_dir)
 {
     const char *path = file_join(arena, run_dir, "status");
@@ -29,6 +30,8 @@ static enum err read_status(bool *done, struct arena *arena, const char *run_dir
 
 /* ---- the same configuration? ---- */
 
+/* Digests decide, since they see the contents of files; the differences by row are for the
+ * message. */
 static enum err compare(const struct experiment *x, const struct experiment_cfg *old)
 {
     uint64_t digest_old = 0, digest_new = 0;
@@ -51,7 +54,8 @@ static enum err compare(const struct experiment *x, const struct experiment_cfg 
     return e;
 }
 
-/* RUN/run.yaml against the experiment. */
+/* RUN/run.yaml against the experiment. run.yaml is the resolved configuration, so it does not
+ * depend on the defaults of this program. */
 static enum err check_config(const struct experiment *x, struct arena *arena)
 {
     struct experiment_cfg old;
@@ -86,6 +90,7 @@ static enum err read_policy(uint64_t *digest, struct arena *arena, const struct 
     return ERR_OK;
 }
 
+/* The digest is that of the policy's weights, which codec_get_policy() has verified. */
 static enum err finished(uint64_t *digest, struct arena *arena, const struct experiment *x)
 {
     const char *path = file_join(arena, x->cfg.run.dir, "policy/weights.bin");
@@ -109,6 +114,8 @@ static enum err finished(uint64_t *digest, struct arena *arena, const struct exp
 
 /* ---- deciding ---- */
 
+/* A run that is neither done nor has a checkpoint has nothing to be continued,
+ * whatever its configuration. */
 static enum err look(enum resume *what, uint64_t *digest, struct arena *arena,
                      const struct experiment *x)
 {
@@ -146,6 +153,8 @@ static enum err share(struct answer *a, struct comm *comm)
     return e;
 }
 
+/* Errors are agreed on before the answer is broadcast, so share() begins on all ranks or on
+ * none. */
 enum err resume_decide(enum resume *what, uint64_t *digest, struct comm *comm,
                        const struct experiment *x, bool restart)
 {

@@ -39,6 +39,11 @@ void trajectories_close(struct trajectories *t)
 
 /* ---- who ---- */
 
+/* What job i plays, where
+ *
+ *   i = (arm * n_scenarios + scenario) * n_episodes + episode - first
+ *
+ * It decides every byte of the episode, so a frame with this identity need not be played again. */
 static struct trajectory_episode identity_of(const struct trajectories *t, int i)
 {
     const struct eval_grid *grid = t->grid;
@@ -76,7 +81,7 @@ enum err trajectories_encode(struct buf *out, const struct trajectories *t, int 
 
 /* ---- the file ---- */
 
-/* Is the frame that of job i? */
+/* Is the frame that of job i? A frame that cannot be decoded is not: its job is played again. */
 static enum err is_of_job(bool *yes, const struct trajectories *t, const struct frame *f, int i)
 {
     struct arena scratch;
@@ -93,7 +98,10 @@ static enum err is_of_job(bool *yes, const struct trajectories *t, const struct 
     return e;
 }
 
-/* Counts the frames that can be kept, and their bytes. */
+/* Counts the frames that can be kept, and their bytes. Invariant: the first *bytes bytes of the
+ * file are the frames of the jobs 0 .. n_kept - 1. The loop ends when all jobs have theirs, at the
+ * end of the file, or at the first frame that is torn or of another job; what is behind that is cut
+ * off by trajectories_open(). The warning is for the last case only. */
 static enum err count_kept(size_t *bytes, struct trajectories *t, struct frame_file *f)
 {
     const int n_jobs = t->grid->n_arms * t->grid->n_scenarios * t->grid->n_episodes;
@@ -130,6 +138,7 @@ static enum err find_kept(size_t *bytes, struct trajectories *t)
     return e;
 }
 
+/* O_APPEND after the file was cut to the frames that are kept: writes go behind them. */
 enum err trajectories_open(struct trajectories *t, bool keep)
 {
     size_t bytes = 0;
@@ -145,6 +154,8 @@ enum err trajectories_open(struct trajectories *t, bool keep)
     return ERR_OK;
 }
 
+/* The record is the frame of the row, whose header says its length, and the frame of the
+ * trajectory, which goes into the file as it came. */
 enum err trajectories_take(struct trajectories *t, int i, const void *record, size_t bytes)
 {
     if (i < t->n_kept) {
