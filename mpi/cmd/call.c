@@ -1,4 +1,8 @@
-/* One call of a command: options and operands from argv, then the command or its help. */
+/* One call of a command: options and operands from argv, then the command or its help.
+ *
+ * A command has tables of its options and operands (core/base/options.h), an options struct that
+ * holds the defaults, and a function. command_call() puts argv into the struct and calls the
+ * function, so a command never reads argv itself. */
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "mpi/cmd/commands.h"
@@ -16,6 +20,8 @@ static enum err print_help(const struct command_line *line)
     return e;
 }
 
+/* The arena lives as long as the call: lists of options, and whatever the command allocates in it,
+ * need no release of their own. */
 enum err command_call(const struct command_line *line, void *options,
                       enum err (*run)(const struct call *c), int argc, char **argv)
 {
@@ -51,6 +57,8 @@ enum err command_misused(const struct call *c, const char *fmt, ...)
     return ERR_USAGE;
 }
 
+/* Compared as files and not as names, since ./a and a are one file. A pipe or a
+ * terminal loses nothing. */
 enum err command_spares_operands(const struct call *c, const char *out)
 {
     for (int i = 0; i < c->n_operands; i++) {

@@ -1,4 +1,8 @@
-/* karma config: what a configuration says, and what it could say. */
+/* karma config: what a configuration says, and what it could say.
+ *
+ * `doc` prints the tables themselves, `show` a configuration after includes, --set and
+ * defaults, `check` builds everything from it that can be built without a run, which finds
+ * contradictions between keys. */
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/input.h"
 
@@ -84,6 +88,9 @@ static const struct command_line check_line = {
     "of what decides the result: the same digest, the same results.",
     rows, operand_rows, sizeof(struct options)};
 
+/* input_load() has logged all errors that there are. The digest is over names of files,
+ * not over their contents, and over all sections: it tells configurations apart, not
+ * results of one command. */
 static enum err run_check(const struct call *c)
 {
     struct experiment x;

@@ -1,5 +1,9 @@
 /* karma eval: controllers x scenarios x episodes over all ranks -> eval.csv, tables, figure data.
- */
+ *
+ * The script is evaluate(): lock the directory, load what plays, let mpi/jobs/eval_run.h collect
+ * the rows on all ranks, then report on rank 0. The report is made from the rows alone, so an
+ * evaluation whose rows are all there prints the same tables without playing an episode again, but
+ * for the few that are rechecked and the one that is drawn. */
 #include "core/eval/eval.h"
 
 #include "core/base/file.h"
@@ -70,7 +74,8 @@ struct session {
 enum { NOTES_MAX = 300 };
 
 /* From when on is counted. An autoscaler counts the replicas it finds as recommended, so it removes
- * none at the start of an episode: readers must know whether that is in the numbers. */
+ * none at the start of an episode: readers must know whether that is in the numbers. The note names
+ * the controller that takes longest to settle. */
 static const char *warmup_note(struct arena *arena, const struct eval_cfg *cfg)
 {
     double longest = 0.0;
@@ -93,7 +98,8 @@ static const char *warmup_note(struct arena *arena, const struct eval_cfg *cfg)
                : "counted from the start of each episode";
 }
 
-/* What the reader must know to read the numbers. */
+/* What the reader must know to read the numbers. At most NOTES_MAX lines: five here, then one for
+ * each learned controller as far as there is room. */
 static enum err make_notes(const char **notes, int *n, struct session *s)
 {
     const struct eval_cfg *cfg = &s->x->cfg.eval;
@@ -123,6 +129,7 @@ static enum err make_notes(const char **notes, int *n, struct session *s)
     return arena_error(&s->arena);
 }
 
+/* Writes the tables to DIR/name; the file is replaced as a whole. */
 static enum err write_table(struct session *s, struct comparison *c, const char *name,
                             enum table_style style)
 {
@@ -138,6 +145,7 @@ static enum err write_table(struct session *s, struct comparison *c, const char 
     return e;
 }
 
+/* The same on standard output. Printed into a buffer first, so that it leaves in one piece. */
 static enum err print_table(struct session *s, const struct comparison *c)
 {
     struct buf b;
@@ -180,6 +188,7 @@ static enum err report_org_metrics(struct session *s)
 
 /* ---- figures ---- */
 
+/* Has the scenario an event of this kind? EVENT_KINDS, which is no kind, stands for any. */
 static bool has_kind(const struct scenario_cfg *s, int kind)
 {
     for (int i = 0; i < s->n_events; i++) {
@@ -204,7 +213,8 @@ static int drawn_scenario(const struct experiment_cfg *cfg)
     return 0;
 }
 
-/* The first shown controller of each kind that readers look for. */
+/* The first shown controller of each kind that readers look for. At most one for each kind, so
+ * TIMELINE_TRACKS_MAX tracks suffice. A learned controller plays with its first policy. */
 static enum err choose_tracks(struct timeline *t, struct session *s)
 {
     static const struct controller_kind *const kinds[TIMELINE_TRACKS_MAX] = {
@@ -226,6 +236,8 @@ static enum err choose_tracks(struct timeline *t, struct session *s)
     return ERR_OK;
 }
 
+/* The episode is played again, by each track, since rows have no steps. eval.figure_episode -1
+ * leaves the choice to timeline_choose(). */
 static enum err write_timeline(struct session *s, const char *dir)
 {
     const struct experiment *x = s->x;
@@ -249,6 +261,8 @@ static enum err write_timeline(struct session *s, const char *dir)
     return t.n_controllers > 0 ? timeline_write(NULL, &t, dir, &s->scratch) : ERR_OK;
 }
 
+/* Data and scripts only. Drawing them starts another program, which a process of MPI must not
+ * do. */
 static enum err write_figures(struct session *s, const struct summary *summary)
 {
     const char *dir = file_join(&s->arena, s->dir, "figures");
@@ -262,6 +276,9 @@ static enum err write_figures(struct session *s, const struct summary *summary)
     return ERR_OK;
 }
 
+/* Rank 0. Means and intervals first (summary), then what is derived from them: frontiers,
+ * claims, the separation. The separation is returned at the end, as an error if it failed, when
+ * all files are written. */
 static enum err report(struct session *s)
 {
     const struct experiment_cfg *cfg = &s->x->cfg;
@@ -295,6 +312,8 @@ static enum err report(struct session *s)
 
 /* ---- the script ---- */
 
+/* All ranks load the same configuration and policies; rank 0 logs for all. The lock is confirmed
+ * before the report, which replaces files. */
 static enum err evaluate(struct session *s, const struct eval_run_options *o)
 {
     TRY(locking_dir(&s->lock, s->comm, s->dir, "karma eval", "--out DIR"));
@@ -310,6 +329,8 @@ static enum err evaluate(struct session *s, const struct eval_run_options *o)
     return comm_agree(s->comm, e);
 }
 
+/* Whatever fails, everything is released: both descriptors of files are -1 until they are
+ * opened. */
 static enum err eval_on(struct comm *comm, const struct call *c)
 {
     const struct options *o = c->options;
@@ -337,6 +358,8 @@ static enum err eval_on(struct comm *comm, const struct call *c)
     return e;
 }
 
+/* What the option table cannot say: operands and options that exclude each other. Checked before
+ * the ranks start. */
 static enum err run(const struct call *c)
 {
     const struct options *o = c->options;

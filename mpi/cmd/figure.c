@@ -37,7 +37,9 @@ struct scripts {
     int n;
 };
 
-/* By name, so that the output has one order on every file system. */
+/* By name, so that the output has one order on every file system. One step of an insertion sort:
+ * the names from `first` to the end ascend before and after it. Only names move, because all
+ * scripts from `first` on lie in the same directory. */
 static enum err add_script(struct scripts *s, struct arena *arena, const char *dir,
                            const char *file, int first)
 {
@@ -63,6 +65,8 @@ static bool is_script(const char *file)
     return n > 3 && file[0] != '.' && strcmp(file + n - 3, ".gp") == 0;
 }
 
+/* Adds the scripts of `dir` behind those that are there. A directory that does not exist has
+ * none. */
 static enum err find_scripts(struct scripts *s, struct arena *arena, const char *dir)
 {
     DIR *d = opendir(dir);
@@ -116,6 +120,8 @@ static enum err draw_all(const struct scripts *s, struct arena *arena)
     return ERR_OK;
 }
 
+/* First the scripts that are made from DIR/metrics.csv of a training, then all that are there. Data
+ * files are named relative to the script, so a directory may be moved. */
 static enum err find_and_draw(const char *dir, struct arena *arena)
 {
     struct scripts s = {0};
@@ -137,7 +143,8 @@ static enum err find_and_draw(const char *dir, struct arena *arena)
     return draw_all(&s, arena);
 }
 
-/* One process draws. It takes a lock of its own: a training under way may be drawn. */
+/* One process draws. It takes a lock of its own: a training under way may be drawn. The lock file
+ * is DIR/figure.lock. Two calls on one directory would write the same pictures. */
 static enum err draw_dir(const char *dir, struct arena *arena)
 {
     struct lock lock = {.fd = -1};

@@ -1,5 +1,8 @@
 /* Which sections of the configuration a command reads, and loading with a check of it. See input.h.
- */
+ *
+ * A --set that a command does not read is refused, in three steps: keys outside the command's
+ * sections, keys of a twin where none is played in, and keys of a load that is not used (model or
+ * recording). Keys of files are never refused, because commands share a file. */
 #include "mpi/cmd/input.h"
 
 #include "core/base/log.h"
@@ -45,6 +48,8 @@ static const struct reads {
 };
 enum { N_READS = sizeof reads / sizeof *reads };
 
+/* NULL only for a command that is missing in the table, which would be a bug: each caller is a
+ * row of it. */
 static const struct reads *find(const char *command)
 {
     for (int i = 0; i < N_READS; i++) {
@@ -55,6 +60,8 @@ static const struct reads *find(const char *command)
     return NULL;
 }
 
+/* snprintf() returns the length that the text would have, so `len` passes the end of `all` when it
+ * does not fit, and the loop ends; the message is then cut. */
 static enum err refuse(const struct reads *r, const char *key)
 {
     char all[512];
@@ -69,7 +76,9 @@ static enum err refuse(const struct reads *r, const char *key)
     return ERR_USAGE;
 }
 
-/* A load is modelled or replayed: a --set of what the other one reads would change nothing. */
+/* A load is modelled or replayed: a --set of what the other one reads would change nothing. Each of
+ * the two lists names every section but workload as a whole, and of workload the keys that the load
+ * in use reads; cfg_find_unused_set() returns a key that is in none of them. */
 static enum err check_workload(const struct cfg *reader, const struct experiment_cfg *cfg)
 {
     static const char *const modelled[] = {ENV_BUT_WORKLOAD,
@@ -106,7 +115,8 @@ static enum err check_workload(const struct cfg *reader, const struct experiment
     return ERR_USAGE;
 }
 
-/* ERR_USAGE for a --set of what the command does not read. */
+/* ERR_USAGE for a --set of what the command does not read. keys[] has room for one more than the
+ * sections of a row and is NULL at its end: the initialiser has set the element behind `twin`. */
 static enum err check_sets(const struct cfg *reader, const struct experiment_cfg *cfg,
                            const struct input *in)
 {
@@ -131,6 +141,8 @@ static enum err check_sets(const struct cfg *reader, const struct experiment_cfg
     return refuse(r, key);
 }
 
+/* The commands that play where eval.plant says print metrics, which need exact counters: `counted`
+ * makes a twin that has none an error. */
 static enum err load_twin(struct experiment *x)
 {
     if (x->cfg.twin.file[0] == '\0') {

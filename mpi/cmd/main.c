@@ -1,4 +1,8 @@
-/* karma: looks the command up in nested tables and runs it. */
+/* karma: looks the command up in nested tables and runs it.
+ *
+ * main() prepares the process, in an order that matters: first the handler of SIGUSR1, then the
+ * check of the CPU, whose code must run before any instruction that the CPU may lack, then standard
+ * output and the log. The rank is not known yet (-1); a command with ranks sets it. */
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/rundir.h"
@@ -52,6 +56,7 @@ static const struct command karma = {
              "2505.21559). `karma --version` names the revision and the build.",
 };
 
+/* The list of commands or verbs with their summaries. */
 static enum err print_overview(FILE *to, const struct command_choice *c)
 {
     struct buf b;
@@ -63,7 +68,8 @@ static enum err print_overview(FILE *to, const struct command_choice *c)
 }
 
 /* A row's command, or the overview of the table that was reached: on standard error, as a mistake,
- * if nobody asked for it. */
+ * if nobody asked for it. The command gets argv from its own name on: n_words counts the words up
+ * to it, "karma" included. */
 static enum err run(int argc, char **argv)
 {
     struct command_choice c;

@@ -2,7 +2,10 @@
  *
  * An organisation is compiled for a topology and a plant, so that its expressions are checked, too:
  * those of --config, or the default ones.
- */
+ *
+ * `check` only compiles. `show` prints the definitions of the file as one table for each kind, each
+ * made by a function show_*(), or the graph in the language of Graphviz; --svg has Graphviz draw
+ * that graph, too. */
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/org/guides.h"
@@ -49,6 +52,8 @@ struct compiled {
     struct guides guides;
 };
 
+/* The file of the organisation and, if given, a configuration of which only the sections of
+ * root_fields are read. Everything is in the arena of the call. */
 static enum err compile(struct compiled *c, struct arena *arena, const char *path,
                         const char *config)
 {
@@ -96,6 +101,8 @@ static enum err show_definitions(struct buf *out, const struct org_cfg *c, struc
     return put_table(out, &t, "definitions");
 }
 
+/* One line for each rule, the name of the role on the first. A role without rules has a
+ * line with dashes. */
 static void add_rules(struct table *t, const struct org_role_cfg *r, const char *parents)
 {
     for (int k = 0; k < r->n_rules || k == 0; k++) {
@@ -126,6 +133,9 @@ static enum err show_roles(struct buf *out, const struct org_cfg *c, struct aren
     return put_table(out, &t, "roles and their rules; no change is always allowed");
 }
 
+/* One line for each statement about a group, its kind in the second column: roles and
+ * subgroups with the number of agents that may have them, then links, then pairs of roles that
+ * one agent may have. */
 static enum err show_groups(struct buf *out, const struct org_cfg *c, struct arena *arena)
 {
     struct table t;
@@ -164,6 +174,8 @@ static enum err show_groups(struct buf *out, const struct org_cfg *c, struct are
     return put_table(out, &t, "groups, links, compatibilities");
 }
 
+/* Goals stand at each mission that contains them, with the weight that they have there. The
+ * compiler has found every goal, so org_find_goal() does. */
 static enum err show_missions(struct buf *out, const struct org_cfg *c, struct arena *arena)
 {
     struct table t;
@@ -184,6 +196,8 @@ static enum err show_missions(struct buf *out, const struct org_cfg *c, struct a
     return put_table(out, &t, "missions; the term of a goal is -loss / divisor in [-1, 0]");
 }
 
+/* Plans say how a goal is made of others. Preferences of missions stand in the same
+ * table, under "(missions)". */
 static enum err show_schemes(struct buf *out, const struct org_cfg *c, struct arena *arena)
 {
     struct table t;
@@ -208,6 +222,7 @@ static enum err show_schemes(struct buf *out, const struct org_cfg *c, struct ar
     return put_table(out, &t, "plans and preferences");
 }
 
+/* Decisions are a half-open range; a norm without steps holds at any decision. */
 static enum err show_norms(struct buf *out, const struct org_cfg *c, struct arena *arena)
 {
     struct table t;
@@ -258,6 +273,8 @@ static enum err show(struct buf *out, const struct guides *g, struct arena *aren
 
 /* ---- drawing ---- */
 
+/* FILE.dot is written first and stays, so that without Graphviz there is a result that can
+ * be drawn elsewhere. */
 static enum err draw(const struct buf *graph, const char *svg, struct arena *arena)
 {
     char *dot_file = arena_printf(arena, "%s.dot", svg);
@@ -287,6 +304,8 @@ static const struct command_line check_line = {
     "Compiles an organisation and says whether it is right, or its errors with file and line.",
     check_rows, operand_rows, sizeof(struct options)};
 
+/* The memory is that of the program of all expressions: values of one decision, and
+ * what they remember. */
 static enum err run_check(const struct call *call)
 {
     const struct options *o = call->options;
@@ -318,6 +337,7 @@ static const struct command_line show_line = {
     "karma org show", "Prints an organisation as tables (roles, missions, norms), or as a graph.",
     show_rows, operand_rows, sizeof(struct options)};
 
+/* Both texts are complete before the first byte is printed. */
 static enum err print_shown(const struct guides *g, const struct options *o, struct arena *arena)
 {
     struct buf graph, tables;

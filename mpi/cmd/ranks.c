@@ -4,6 +4,8 @@
 #include "core/base/log.h"
 #include "mpi/comm/selfcheck.h"
 
+/* From log_init() on the log knows the rank. comm_finalize() comes after every error too, because
+ * all ranks must leave together. */
 enum err ranks_run(const struct call *c, enum err (*run)(struct comm *comm, const struct call *c))
 {
     struct comm comm;
@@ -32,6 +34,9 @@ static enum err load(struct experiment *x, const struct comm *comm, const struct
     return e;
 }
 
+/* All ranks read the same files, so normally all succeed or all fail with the same message, of
+ * which rank 0's is enough. Where only another rank fails, for example because a file is missing on
+ * its host, the agreement makes all leave, and a rank that had loaded releases what it holds. */
 enum err ranks_load(struct experiment *x, struct comm *comm, const struct input *in,
                     enum err (*check)(struct experiment *x, const struct comm *comm))
 {

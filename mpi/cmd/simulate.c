@@ -63,7 +63,9 @@ static const char *scenario_at(const struct experiment_cfg *cfg, int i)
     return cfg->scenarios[i].name;
 }
 
-/* Index of `typed` (NULL: the first), or a sentence with the nearest name or with all of them. */
+/* Index of `typed` (NULL: the first), or a sentence with the nearest name or with all of
+ * them. Every name is offered as the nearest until one is equal; where none is near, the
+ * message lists all. */
 static enum err find_name(int *out, const struct experiment_cfg *cfg, name_at *at, int n,
                           const char *typed, const char *key, struct arena *arena)
 {
@@ -88,6 +90,7 @@ static enum err find_name(int *out, const struct experiment_cfg *cfg, name_at *a
 
 /* ---- the episode ---- */
 
+/* struct episode_metrics has doubles only, in the order of metric_info. */
 static enum err print_metrics(const struct episode_metrics *m, const char *title,
                               struct arena *arena)
 {
@@ -114,6 +117,9 @@ static enum err print_metrics(const struct episode_metrics *m, const char *title
     return e;
 }
 
+/* Only the chosen controller's policies are loaded, so others may be missing. A learned
+ * controller plays with its first policy. `guest`: the directory lies in one that another process
+ * may have locked. */
 static enum err play(struct timeline *t, const struct experiment *x, int controller,
                      const char *config_path, const char *dir, bool guest, struct arena *arena)
 {
@@ -145,6 +151,9 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     return ERR_OK;
 }
 
+/* The episode is that of eval.csv with the same number: the same seed and split, and
+ * numbers do not depend on how many episodes an evaluation has. Without --out the
+ * directory is run.dir/simulate. */
 static enum err simulate(const struct experiment *x, const struct options *o,
                          const char *config_path, struct arena *arena)
 {

@@ -10,6 +10,10 @@
 
 extern char **environ;
 
+/* glibc's posix_spawnp() returns the error of the child's chdir or exec, so a program that is not
+ * installed is known here as ENOENT. A directory that does not exist would look the same; callers
+ * have read or written files in it. A signal that this process handles only interrupts waitpid(),
+ * which is called again. */
 enum err spawn_run(char *const argv[], const char *dir, const char *package, const char *stays,
                    const char *on)
 {

@@ -1,4 +1,7 @@
-/* karma topology: makes a call graph of a given shape and size, with services that suit it. */
+/* karma topology: makes a call graph of a given shape and size, with services that suit it.
+ *
+ * core/plant/topology_gen.h says what the shapes are and how sizes and capacities are drawn; this
+ * file has the options and their defaults. */
 #include "core/base/log.h"
 #include "core/plant/topology_gen.h"
 #include "mpi/cmd/commands.h"
@@ -29,6 +32,8 @@ static const struct command_line line = {
     "text.",
     rows, operand_rows, sizeof(struct topology_options)};
 
+/* The text is complete before it is printed, so an error leaves no half topology in
+ * a redirected file. */
 static enum err print_generated(const char *shape, const struct topology_options *o)
 {
     int found = topology_shape_find(shape);

@@ -1,5 +1,8 @@
 /* karma trace: stores of transitions, and tables that may become some. Collecting, which runs on
- * ranks, stands in trace_collect.c. */
+ * ranks, stands in trace_collect.c.
+ *
+ * Verbs that write a file lock it first (run_locked()); a verb that makes a store of several tables
+ * removes the store when one of them fails. */
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/plural.h"
@@ -40,7 +43,8 @@ static const struct operand_row table_operands[] = {
     OPERAND_END,
 };
 
-/* What a verb writes is its own while it runs. */
+/* What a verb writes is its own while it runs. The lock comes before `write` looks whether the file
+ * is there, and is released after its last write. */
 static enum err run_locked(const struct call *c, const char *out,
                            enum err (*write)(const struct call *c))
 {
@@ -51,6 +55,7 @@ static enum err run_locked(const struct call *c, const char *out,
     return e;
 }
 
+/* --out is an option in the table and must be given all the same. */
 static enum err check_out(const struct call *c, const struct options *o)
 {
     return o->out != NULL ? ERR_OK
@@ -83,6 +88,8 @@ struct tally {
     int64_t n_steps, n_gaps, n_values;
 };
 
+/* One bit for each value that is missing; bits behind the last value of the last byte are 0.
+ * NULL: no gaps. */
 static int64_t count_gaps(const struct store_episode *e, int n_columns)
 {
     int64_t n = 0;
@@ -92,6 +99,7 @@ static int64_t count_gaps(const struct store_episode *e, int n_columns)
     return n;
 }
 
+/* A tally without a controller is that from before the first episode. */
 static void add_line(struct table *t, const struct tally *y)
 {
     if (y->controller == NULL) {
@@ -106,6 +114,9 @@ static void add_line(struct table *t, const struct tally *y)
     table_cell(t, "%.1f %%", 100.0 * (double)y->n_gaps / (double)y->n_values);
 }
 
+/* Invariant: `y` counts the episodes since the controller or the scenario changed last; its line is
+ * added when they change again, and for the last ones behind the loop. Names are copied, since an
+ * episode's memory is given back. n decisions have n + 1 states. */
 static enum err tell_episodes(struct table *t, struct store *s, struct arena *arena)
 {
     struct tally y = {0};
@@ -145,6 +156,7 @@ static const struct command_line info_line = {
     "the number of episodes, decisions and gaps.",
     no_rows, store_operand, 1};
 
+/* The digest is that of the store's bytes, which a twin that is fitted to it keeps. */
 static enum err run_info(const struct call *c)
 {
     static const char *const head[] = {"controller", "scenario",  "train", "validation",
@@ -182,6 +194,8 @@ static struct import_cfg import_cfg(const struct options *o)
                                .gap_periods = o->gap};
 }
 
+/* What the reader took the file for: with a wrong format or time unit the verdicts below mean
+ * nothing. Rows need not be in the order of their times. */
 static void print_understood(const struct metrics_table *s)
 {
     char from[TIMESTAMP_BYTES], to[TIMESTAMP_BYTES];
@@ -203,6 +217,7 @@ static void print_understood(const struct metrics_table *s)
     }
 }
 
+/* One line for each finding, then columns that were not read, then the worst verdict. */
 static enum err print_check(const struct check *c, struct arena *arena)
 {
     static const char *const head[] = {"column", "range", "verdict", "fault", "why"};
@@ -235,7 +250,9 @@ static enum err print_check(const struct check *c, struct arena *arena)
     return ERR_OK;
 }
 
-/* Reads, judges, prints. With a trial, what import and fit would say is part of the verdict. */
+/* Reads, judges, prints. With a trial, what import and fit would say is part of the verdict.
+ * c.failed is a failure of the check itself, such as no memory. It is returned as an error, while a
+ * table that is bad is a verdict. */
 static enum err check_file(struct metrics_table *table, enum check_verdict *worst, const char *path,
                            struct trial *trial, int history, const struct import_cfg *cfg,
                            struct arena *arena)
@@ -253,6 +270,9 @@ static enum err check_file(struct metrics_table *table, enum check_verdict *wors
     return e;
 }
 
+/* One table at a time, whose memory is given back before the next. A table that fails does not end
+ * the loop, so that all findings are seen at once. If each table passes, they are tried as one
+ * store, which `import` of all of them would make: together they may have what each alone lacks. */
 static enum err check_files(const struct call *c, struct trial *trial, int history)
 {
     const struct import_cfg cfg = import_cfg(c->options);
@@ -293,6 +313,9 @@ static const struct command_line check_line = {
     "import` and what `karma twin fit` needs. Ends with status 1 if one failed.",
     check_options, table_operands, sizeof(struct options)};
 
+/* No configuration file is read: the defaults and --set give fit.history, the states before
+ * a decision that a twin needs. The trial imports into a directory of its own, which is
+ * removed whatever happens. */
 static enum err run_check(const struct call *c)
 {
     const struct options *o = c->options;
@@ -332,6 +355,7 @@ static const struct command_line import_line = {
     "given.",
     import_rows, table_operands, sizeof(struct options)};
 
+/* Appends the table's episodes to the store, which the first table makes. */
 static enum err import_file(const struct call *c, const char *path, const struct import_cfg *cfg)
 {
     const struct options *o = c->options;
@@ -351,6 +375,8 @@ static enum err import_file(const struct call *c, const char *path, const struct
     return ERR_OK;
 }
 
+/* A store that exists is refused, so the one that is removed after an error was made by this
+ * call. */
 static enum err import_all(const struct call *c)
 {
     const struct options *o = c->options;
@@ -447,6 +473,8 @@ static enum err merge_stores(const struct call *c)
     return store_merge(o->out, c->operands, c->n_operands, c->arena);
 }
 
+/* --out may be one of the stores: the merged one takes its name when it
+ * is complete (store_merge()). */
 static enum err run_merge(const struct call *c)
 {
     const struct options *o = c->options;

@@ -1,4 +1,8 @@
-/* karma trace collect: the controllers of a configuration play on all ranks into one store. */
+/* karma trace collect: the controllers of a configuration play on all ranks into one store.
+ *
+ * The options are read here; what is played, and why the store does not depend on the ranks,
+ * stands in mpi/jobs/collect.h. Whatever is wrong with the options is said before the ranks start,
+ * and so once. */
 #include "mpi/cmd/ranks.h"
 #include "mpi/cmd/trace_split.h"
 #include "mpi/jobs/collect.h"
@@ -30,6 +34,7 @@ static const struct command_line line = {
     "eval.plant=twin it plays in the twin, and the store's origin says so.",
     rows, operand_rows, sizeof(struct options)};
 
+/* Shares are typed in percent and stored as fractions. */
 static enum err collect_on(struct comm *comm, const struct call *c)
 {
     const struct options *o = c->options;

@@ -1,4 +1,8 @@
-/* karma train: an experiment file in, a run directory and the digest of the weights out. */
+/* karma train: an experiment file in, a run directory and the digest of the weights out.
+ *
+ * The order: configuration (every rank), lock, what the run directory holds (mpi/jobs/resume.h),
+ * training. Of a training only the line with the digest goes to standard output, so a script reads
+ * it from there. */
 #include "mpi/train/train.h"
 #include "core/base/log.h"
 #include "core/base/rundir.h"
@@ -59,6 +63,8 @@ static enum err check_dump(const struct comm *comm, const struct options *o, enu
     return ERR_USAGE;
 }
 
+/* A dry run takes no lock and looks at no earlier run, because it writes nothing. The digest of a
+ * run that is done comes from its policy. */
 static enum err train_experiment(struct comm *comm, struct experiment *x, struct lock *lock,
                                  const struct options *o)
 {
@@ -96,6 +102,7 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, struct
     return ERR_OK;
 }
 
+/* What can be refused before anything is written; every rank comes to the same answer. */
 static enum err check(struct experiment *x, const struct comm *comm)
 {
     TRY(rundir_check_name(x->cfg.run.dir));
@@ -103,6 +110,8 @@ static enum err check(struct experiment *x, const struct comm *comm)
     return experiment_load_twin(x);
 }
 
+/* The lock is held from before the first look at the run directory until all files of the
+ * run are closed. */
 static enum err train_on(struct comm *comm, const struct call *c)
 {
     const struct options *o = c->options;

@@ -70,6 +70,8 @@ struct examination {
     struct arena scratch;
 };
 
+/* The episodes of --on as the twin's networks see them. The store must have the columns of
+ * the twin's own. */
 static enum err read_other(struct examination *x, const struct twin_model *m)
 {
     struct store store;
@@ -82,6 +84,9 @@ static enum err read_other(struct examination *x, const struct twin_model *m)
     return e;
 }
 
+/* Each trial loads the twin anew, because how it is used (table, fallback) is part of loading.
+ * The other store is read once, with the features of the first: they do not depend on how the
+ * twin is used. */
 static enum err examine(struct trial *t, struct examination *x)
 {
     struct accuracy_cfg cfg = x->cfg;
@@ -93,7 +98,8 @@ static enum err examine(struct trial *t, struct examination *x)
     return accuracy_measure(&t->accuracy, x->s->arena, &t->model, x->plant, &cfg, &x->scratch);
 }
 
-/* Horizons of the tables: 1, 5, 20, as far as they go. */
+/* Horizons of the tables: 1, 5, 20, as far as they go. Then `horizon` itself. ACCURACY_HORIZON_MAX
+ * is 100, so there are at most 1, 5, 20, 80 and the last: 5, of 8. */
 static int choose_horizons(int *out, int horizon)
 {
     int n = 0;
@@ -104,6 +110,7 @@ static int choose_horizons(int *out, int horizon)
     return n;
 }
 
+/* Tables to standard output; figures only with --out. */
 static enum err write_report(struct session *s, const struct twin_report *f,
                              const struct twin_report_pairs *pairs, struct arena *scratch)
 {
@@ -123,6 +130,9 @@ static enum err write_report(struct session *s, const struct twin_report *f,
     return e;
 }
 
+/* Three trials of one twin, in the order of `names`: as configured, without its table of
+ * transitions, and with the nearest recorded transition in the place of its networks. Pairs for the
+ * figures are collected in the first. */
 static enum err report(struct session *s, struct examination *x, const struct experiment_cfg *cfg)
 {
     static const char *const names[] = {"as used", "without the table", "without networks"};
@@ -149,6 +159,8 @@ static enum err report(struct session *s, struct examination *x, const struct ex
     return write_report(s, &f, pairs, &x->scratch);
 }
 
+/* The twin is judged on its own held-out episodes, or on all of another store, which it did
+ * not learn from. */
 static enum err run_report(const struct call *c)
 {
     const struct options *o = c->options;
@@ -223,7 +235,8 @@ static enum err print_means(const struct rank_agreement *g, const struct rank_ag
     return table_show(&t);
 }
 
-/* By groups: the first words of the controllers' names. */
+/* By groups: the first words of the controllers' names. Groups depend on names only, so row i of
+ * `gaps` and row i of `costs` are the same group. */
 static enum err print_gaps(const struct rank_agreement *g, const struct rank_agreement *cost,
                            struct arena *arena)
 {
@@ -259,6 +272,7 @@ static enum err print_gaps(const struct rank_agreement *g, const struct rank_agr
     return table_show(&t);
 }
 
+/* Of vcpu only means and their differences are printed and no interval, so few resamples do. */
 static enum err run_agree(const struct call *c)
 {
     const struct agree_options *o = c->options;
@@ -291,6 +305,7 @@ static enum err twin_agree(int argc, char **argv)
 
 /* ---- answers ---- */
 
+/* Shares of all steps that the twin made for a controller, by who answered them. */
 static enum err print_answers(const struct answers *all, const struct eval_cfg *cfg,
                               struct arena *arena)
 {
@@ -306,6 +321,7 @@ static enum err print_answers(const struct answers *all, const struct eval_cfg *
     return table_show(&t);
 }
 
+/* Episodes are played for the counts alone; their metrics are not looked at. */
 static enum err answers_of(const struct experiment *x, const struct call *c)
 {
     const struct eval_cfg *cfg = &x->cfg.eval;
@@ -337,6 +353,7 @@ static const struct command_line answers_line = {
     "share of the steps the twin's table and its networks answer.",
     answers_rows, answers_operands, sizeof(struct answers_options)};
 
+/* The twin is loaded whatever eval.plant says, since the answers asked for are the twin's. */
 static enum err run_answers(const struct call *c)
 {
     const struct answers_options *o = c->options;

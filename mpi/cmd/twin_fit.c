@@ -1,4 +1,8 @@
-/* karma twin fit: stores of traces in, a twin out, on all ranks. */
+/* karma twin fit: stores of traces in, a twin out, on all ranks.
+ *
+ * The configuration is read on every rank, its section `fit` alone is used. What is fitted, and why
+ * the result does not depend on the ranks, stands in mpi/jobs/fit.h; this file prints what came of
+ * it, on rank 0. */
 #include "mpi/jobs/fit.h"
 
 #include "core/report/table.h"
@@ -35,6 +39,8 @@ static const struct command_line line = {
     "depend on RANKS.",
     rows, operand_rows, sizeof(struct options)};
 
+/* passes: epochs until the network was best on the validation episodes; 0 in a refit that kept
+ * the old one. */
 static enum err print_members(const struct twin_model *m, struct arena *arena)
 {
     static const char *const head[] = {"network", "passes", "validation error"};
@@ -48,6 +54,7 @@ static enum err print_members(const struct twin_model *m, struct arena *arena)
     return table_show(&t);
 }
 
+/* A refit that waits has no new networks, so there is nothing more to print. */
 static enum err tell(const struct fit_outcome *f, const struct fit_order *o, struct arena *arena)
 {
     const struct dataset *d = &f->model.data;
@@ -88,6 +95,7 @@ static enum err load(struct experiment_cfg *cfg, struct comm *comm, const struct
     return selfcheck(comm, GEMM_FIXED);
 }
 
+/* `yaml` is kept in the twin: with which settings it was fitted. */
 static enum err fit_on(struct comm *comm, const struct call *c)
 {
     const struct options *o = c->options;
@@ -113,6 +121,8 @@ static enum err fit_on(struct comm *comm, const struct call *c)
     return e;
 }
 
+/* --out may be the twin of --from, which is replaced when the new one is complete, but not one
+ * of the stores. */
 static enum err run(const struct call *c)
 {
     const struct options *o = c->options;
