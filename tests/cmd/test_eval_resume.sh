@@ -174,7 +174,7 @@ refused() { # NAME SENTENCE ARGUMENT...
     exits 1 "$what: refused" evaluate "$WORK/cut" "$@"
     says err "$sentence" "$what: the sentence"
 }
-refused "another world" "eval.csv:2: controller 'nothing' in scenario 'quiet' was measured under another" \
+refused "another environment" "eval.csv:2: controller 'nothing' in scenario 'quiet' was measured under another" \
     --set cluster.start_s=21
 refused "another scenario" "eval.csv:22: .*'flood' was measured under another" \
     --set "$(echo "$scenarios" | sed 's/hi: 3.5/hi: 3.6/')"

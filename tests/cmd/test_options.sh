@@ -116,17 +116,17 @@ keys='topology.demand_scale=2 plant.lag_s=5 cluster.start_s=21 twin.quantum=4 wo
 game.horizon=4 scenarios=[{"name":x}] organisation.penalty=0.2 team.row_block=8 mappo.lr=0.02 train.seed=3 fit.seed=3
 eval.controllers=[khpa] eval.seed=3 eval.first=1 eval.resamples=150 eval.episodes=2
 eval.split=dev eval.interval=percentile_corrected eval.figure_episode=1 run.dir=never'
-world="topology plant cluster workload scenarios game organisation team"
+environment="topology plant cluster workload scenarios game organisation team"
 used() { # COMMAND: prefixes of the keys that it uses
     case $1 in
-    train) echo "$world twin mappo train run" ;;
-    eval) echo "$world eval run" ;;
-    simulate) echo "$world eval.controllers eval.seed eval.split run" ;;
-    'trace collect') echo "$world eval.controllers eval.seed eval.first eval.episodes run" ;;
+    train) echo "$environment twin mappo train run" ;;
+    eval) echo "$environment eval run" ;;
+    simulate) echo "$environment eval.controllers eval.seed eval.split run" ;;
+    'trace collect') echo "$environment eval.controllers eval.seed eval.first eval.episodes run" ;;
     'trace check' | 'twin fit') echo fit ;;
     'twin report') echo "plant twin" ;;
-    'twin answers') echo "$world twin eval.controllers eval.seed eval.first eval.episodes eval.split" ;;
-    config*) echo "$world twin mappo train fit eval run" ;;
+    'twin answers') echo "$environment twin eval.controllers eval.seed eval.first eval.episodes eval.split" ;;
+    config*) echo "$environment twin mappo train fit eval run" ;;
     esac
 }
 try() { # COMMAND KEY=VALUE: such that a key that is used gets past the check of keys

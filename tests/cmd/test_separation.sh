@@ -1,5 +1,5 @@
 # mk/separation and mk/sensitivity with a handful of short episodes: everything is made, and the exit
-# status of the gate is the verdict of its table. What the verdict is, `make separation` says.
+# status of the separation is the verdict of its table. What the verdict is, `make separation` says.
 . tests/cmd/tap.sh
 
 short="--set game.horizon=4 --set eval.episodes=2 --set eval.split=dev --set eval.resamples=100"
@@ -15,20 +15,20 @@ grep -q "| *FAIL" "$WORK/results/tables/separation.md"
 case $? in 0) failed=1 ;; *) failed=0 ;; esac
 same "$judged" "$failed" "the exit status is the verdict"
 if [ "$failed" = 1 ]; then
-    says err "inequalities of the separation gate failed" "a sentence says so"
+    says err "inequalities of the separation failed" "a sentence says so"
 else
     skip "a sentence" "all passed"
 fi
 
 # A method beaten on purpose: feed-forward staffing that never scales.
 flat='eval.controllers=[nothing, {name: tuned, khpa: {target: 0.4}}, {ff: {utilisation: 1, wait_share: 1, growth: 0}}, oracle]'
-exits 1 "a gate that must fail" "$KARMA" eval configs/experiments/separation_ddos.yaml --set game.horizon=10 \
+exits 1 "a separation that must fail" "$KARMA" eval configs/experiments/separation_ddos.yaml --set game.horizon=10 \
     --set eval.split=dev --set eval.episodes=4 --set "$flat" --set eval.separation=tuned --out "$WORK/flat"
 says out "^ddos +ff - khpa .*FAIL" "the inequality is named"
 [ -s "$WORK/flat/summary.md" ]
 result $? "the tables are written all the same"
 # shellcheck disable=SC2086
-exits 2 "a gate without its khpa" "$KARMA" eval configs/experiments/separation_ddos.yaml $short \
+exits 2 "a separation without its khpa" "$KARMA" eval configs/experiments/separation_ddos.yaml $short \
     --set eval.separation=ff --set "eval.controllers=[ff]" --out "$WORK/none"
 says err "eval.separation is 'ff'" "the sentence names it"
 

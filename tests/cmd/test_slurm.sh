@@ -73,7 +73,7 @@ done
 same "$(cat "$WORK/out")" "" "eval_array.sbatch: MPI was not started"
 exits 0 "eval_array.sbatch" env EPISODES=5 PARTS=p sh slurm/eval_array.sbatch $tiny
 says out " --out p/3 .*--set eval.separation=\"\" .*--set eval.episodes=5 --set eval.first=15$" \
-    "measures its part, which is judged by no gate"
+    "measures its part, whose separation is not checked"
 exits 2 "eval.sbatch as an array is refused" sh slurm/eval.sbatch $tiny
 says err "use slurm/eval_array.sbatch" "a sentence"
 unset SLURM_ARRAY_TASK_ID

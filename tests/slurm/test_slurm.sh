@@ -213,9 +213,9 @@ await 300 grep -q "resumed after update" "karma-train-$id.log"
 result $? "the sbatch line that it names goes on"
 scancel "$id"
 
-# ---- an evaluation in parts, with a gate that they have too few episodes for ----
-gate=configs/experiments/separation_ddos.yaml
-set -- $gate --set run.dir=runs/gate --set game.horizon=4 --set eval.split=dev --set eval.resamples=100
+# ---- an evaluation in parts, with a separation that they have too few episodes for ----
+separation=configs/experiments/separation_ddos.yaml
+set -- $separation --set run.dir=runs/separation --set game.horizon=4 --set eval.split=dev --set eval.resamples=100
 EPISODES=2 PARTS=runs/parts submit --ntasks=1 --array=0-2%2 slurm/eval_array.sbatch "$@"
 for i in 0 1 2; do
     await 600 over "${id}_$i"
@@ -225,7 +225,7 @@ done
 run "$KARMA" eval "$@" --set eval.episodes=6 --out runs/merged --merge runs/parts/*/eval.csv
 merged=$rc
 run "$KARMA" eval "$@" --set eval.episodes=6 --out runs/whole
-same "$merged" "$rc" "the parts merged: the gate's verdict is that of one evaluation"
+same "$merged" "$rc" "the parts merged: the verdict of the separation is that of one evaluation"
 holds "the parts merged: the same bytes" cmp runs/merged/eval.csv runs/whole/eval.csv
 submit --ntasks=1 --array=0-0 slurm/eval_array.sbatch "$@"
 await 300 over "${id}_0"
