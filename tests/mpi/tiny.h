@@ -44,7 +44,8 @@ static inline enum err tiny_train(struct ranks *r, struct tiny_run *t, struct ex
         t->change(x, t->ctx);
     }
     train_game_init(&game, &x->cfg.train, &x->rules, &x->cfg.team, &x->cfg.mappo);
-    return setup.features == NULL ? ERR_MEMORY : train_run(&r->c, &t->digest, &setup, &opt);
+    TRY(comm_agree(&r->c, arena_error(&x->arena)));
+    return train_run(&r->c, &t->digest, &setup, &opt);
 }
 
 static inline void tiny_remove(const struct ranks *r, const char *dir)
