@@ -91,6 +91,9 @@ enum err comm_try_recv(struct comm *c, int src, enum comm_tag tag, struct buf *o
 /* Collective. `b` of root reaches everybody (resized on the others). Ranks that cannot make room,
  * or a root with more than INT_MAX bytes, are an error on all ranks. */
 enum err comm_bcast(struct comm *c, int root, struct buf *b) WARN_UNUSED;
+/* Collective. all (size, bytes): the `bytes` at `mine` of every rank, in the order of the ranks;
+ * `bytes` is the same on all ranks and small. ERR_PEER as in other collectives. */
+enum err comm_gather_all(struct comm *c, void *all, const void *mine, size_t bytes) WARN_UNUSED;
 /* Collective. Everybody leaves with the worst (largest) error of all ranks: the one place where
  * ranks agree that something went wrong and leave together. */
 enum err comm_agree(struct comm *c, enum err mine) WARN_UNUSED;

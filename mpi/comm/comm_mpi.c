@@ -541,6 +541,16 @@ enum err comm_bcast(struct comm *c, int root, struct buf *b)
     return ERR_OK;
 }
 
+enum err comm_gather_all(struct comm *c, void *all, const void *mine, size_t bytes)
+{
+    CHECK(bytes <= INT_MAX);
+    MPI_Request request;
+    int rc = MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, c->impl->world,
+                            &request);
+    TRY(mpi_result(rc, "MPI_Iallgather"));
+    return await(c, &request, "MPI_Iallgather");
+}
+
 /* ERR_OK is 0 and the smallest code, so the result is ERR_OK only if every rank passes it. */
 enum err comm_agree(struct comm *c, enum err mine)
 {

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct message {
     struct message *next;
@@ -171,6 +172,13 @@ enum err comm_bcast(struct comm *c, int root, struct buf *b)
 {
     CHECK(root == 0);
     c->bytes_sent += b->len;
+    return ERR_OK;
+}
+
+enum err comm_gather_all(struct comm *c, void *all, const void *mine, size_t bytes)
+{
+    (void)c;
+    memcpy(all, mine, bytes);
     return ERR_OK;
 }
 

@@ -16,49 +16,22 @@ struct process {
     int32_t pid;
 };
 
-/* ---- exchange ---- */
-
-/* Rank r's place reaches everybody. Collective. comm.h has no gather; a broadcast by each rank in
- * turn does the same and is needed once in a run. */
-static enum err share_process(struct process *p, struct buf *message, struct comm *comm, int r)
+/* One gather, whatever the number of ranks. Going through the processes in the order of the ranks
+ * leaves `here` ascending. */
+enum err peers_init(struct peers *p, struct arena *arena, struct comm *comm)
 {
     const struct process mine = {owner_machine(), (int32_t)getpid()};
-    enum err e = ERR_OK;
-    message->len = 0;
-    if (comm->rank == r) {
-        e = buf_append(message, &mine, sizeof mine);
-    }
-    TRY(comm_agree(comm, e));
-    TRY(comm_bcast(comm, r, message));
-    CHECK(message->len == sizeof *p);
-    memcpy(p, message->data, sizeof *p);
-    return ERR_OK;
-}
-
-/* In the order of the ranks, which leaves `here` ascending. */
-static enum err share_places(struct peers *p, struct buf *message, struct comm *comm)
-{
-    const uint32_t host = owner_machine();
+    *p = (struct peers){
+        .me = comm->rank, .lost = -1, .here = ARENA_NEW(arena, comm->size, struct peer)};
+    struct process *all = ARENA_NEW(arena, comm->size, struct process);
+    TRY(comm_agree(comm, arena_error(arena)));
+    TRY(comm_gather_all(comm, all, &mine, sizeof mine));
     for (int r = 0; r < comm->size; r++) {
-        struct process process;
-        TRY(share_process(&process, message, comm, r));
-        if (r != comm->rank && process.host == host) {
-            p->here[p->n_here++] = (struct peer){r, process.pid};
+        if (r != comm->rank && all[r].host == mine.host) {
+            p->here[p->n_here++] = (struct peer){r, all[r].pid};
         }
     }
     return ERR_OK;
-}
-
-enum err peers_init(struct peers *p, struct arena *arena, struct comm *comm)
-{
-    struct buf message;
-    *p = (struct peers){
-        .me = comm->rank, .lost = -1, .here = ARENA_NEW(arena, comm->size, struct peer)};
-    TRY(comm_agree(comm, p->here == NULL ? ERR_MEMORY : ERR_OK));
-    buf_init(&message);
-    const enum err e = share_places(p, &message, comm);
-    buf_release(&message);
-    return e;
 }
 
 /* ---- who is gone? ---- */

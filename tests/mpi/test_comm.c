@@ -169,6 +169,26 @@ static void test_bcast_without_memory(struct ranks *r)
     buf_release(&b);
 }
 
+/* Every rank's bytes, in the order of the ranks, of several sizes. */
+static void test_gather_all(struct ranks *r)
+{
+    enum { LONGEST = 300, RANKS_MAX = 16 };
+    static unsigned char mine[LONGEST], all[RANKS_MAX * LONGEST + 1];
+    struct comm *c = &r->c;
+    EXPECT(r, c->size <= RANKS_MAX);
+    for (size_t n = 1; n <= LONGEST; n += 23) {
+        memset(all, 0xff, sizeof all);
+        for (size_t i = 0; i < n; i++) {
+            mine[i] = (unsigned char)(31 * c->rank + 7 * (int)i);
+        }
+        EXPECT(r, comm_gather_all(c, all, mine, n) == ERR_OK);
+        for (size_t i = 0; i < n * (size_t)c->size; i++) {
+            EXPECT(r, all[i] == (unsigned char)(31 * (int)(i / n) + 7 * (int)(i % n)));
+        }
+        EXPECT(r, all[n * (size_t)c->size] == 0xff);
+    }
+}
+
 static void test_agree_takes_the_worst(struct ranks *r)
 {
     struct comm *c = &r->c;
@@ -298,6 +318,7 @@ int main(int argc, char **argv)
         {"a steady stream allocates nothing", test_steady_stream_allocates_nothing},
         {"broadcast", test_bcast},
         {"broadcast without memory", test_bcast_without_memory},
+        {"every rank gets the bytes of all", test_gather_all},
         {"agree takes the worst", test_agree_takes_the_worst},
         {"same value", test_same_u64},
         {"barrier waits", test_barrier_waits},
