@@ -382,32 +382,39 @@ double guides_progress(const struct guides_memory *m, const struct guides *g, in
 
 /* ---- what an agent looks at ---- */
 
-/* The columns that a step reads, itself or through its operands. Operands are earlier steps, so the
- * numbers fall along every path and the recursion ends. A reduction reads its operand for all
- * services, and a wide feature marks all services, too. */
-static void mark_step(uint8_t *columns, const struct guides *g, int step)
+/* The columns that steps read, themselves or through their operands; read[step]: it is one of them.
+ * Operands are earlier steps, so one walk from the last step to the first meets every step before
+ * its operands, and looks once at a step that is an operand of many. A reduction reads its operand
+ * for all services, and a wide feature marks all services, too. */
+static void mark_columns(uint8_t *columns, const struct guides *g, bool *read)
 {
-    if (step < 0) {
-        return;
+    for (int step = g->program.n_code - 1; step >= 0; step--) {
+        const struct expr_step *s = &g->program.code[step];
+        if (!read[step]) {
+            continue;
+        }
+        if (s->op == EXPR_COLUMN) {
+            columns[s->of] = 1;
+        }
+        for (int i = 0; s->op == EXPR_FEATURE && i < g->n_services; i++) {
+            columns[state_service_at(i, (enum service_feature)s->of)] = 1;
+        }
+        if (s->a >= 0) {
+            read[s->a] = true;
+        }
+        if (s->b >= 0) {
+            read[s->b] = true;
+        }
     }
-    const struct expr_step *s = &g->program.code[step];
-    if (s->op == EXPR_COLUMN) {
-        columns[s->of] = 1;
-    }
-    for (int i = 0; s->op == EXPR_FEATURE && i < g->n_services; i++) {
-        columns[state_service_at(i, (enum service_feature)s->of)] = 1;
-    }
-    mark_step(columns, g, s->a);
-    mark_step(columns, g, s->b);
 }
 
-static void mark_mission(uint8_t *columns, const struct guides *g, int mission)
+static void read_mission(bool *read, const struct guides *g, int mission)
 {
     for (int i = 0; i < g->org.cfg->missions[mission].n_goals; i++) {
         const struct guides_goal *goal = &g->goals[g->org.goal[g->org.goal_begin[mission] + i]];
-        mark_step(columns, g, goal->loss);
-        mark_step(columns, g, goal->divisor);
-        mark_step(columns, g, goal->achieved);
+        read[goal->loss] = true;
+        read[goal->divisor] = true;
+        read[goal->achieved] = true;
     }
 }
 
@@ -415,16 +422,18 @@ static void mark_mission(uint8_t *columns, const struct guides *g, int mission)
  */
 void guides_reads(uint8_t *columns, const struct guides *g, int agent)
 {
+    bool read[EXPR_CODE_MAX] = {false};
     for (int k = 0; k < g->n_rules; k++) {
         if ((g->org.agent_is[agent] >> g->rules[k].role & 1U) != 0) {
-            mark_step(columns, g, g->rules[k].when);
-            mark_step(columns, g, g->rules[k].on);
+            read[g->rules[k].when] = true;
+            read[g->rules[k].on] = true;
         }
     }
     for (int i = 0; i < g->org.cfg->n_norms; i++) {
         if (org_norm_binds(&g->org, i, agent)) {
-            mark_step(columns, g, g->norm_when[i]);
-            mark_mission(columns, g, g->org.norm_mission[i]);
+            read[g->norm_when[i]] = true;
+            read_mission(read, g, g->org.norm_mission[i]);
         }
     }
+    mark_columns(columns, g, read);
 }

@@ -332,6 +332,34 @@ static void test_mission_terms(void **state)
     assert_near(reward(w, BOTTLENECK, true).mission, 0.25 * -0.25);
 }
 
+/* ---- columns that an agent reads ---- */
+
+/* d60 reads the queue of every service along 2^60 paths, but only through 60 steps. */
+static void test_reads_steps_once(void **state)
+{
+    struct org_fixture *w = *state;
+    enum { DEFINITIONS = 60 };
+    char text[DEFINITIONS * 40 + 400] = "organisation:\n  define:\n"
+                                        "    - {name: d0, is: service.queue}\n";
+    size_t n = strlen(text);
+    for (int i = 1; i <= DEFINITIONS; i++) {
+        n += (size_t)snprintf(text + n, sizeof text - n, "    - {name: d%d, is: d%d + d%d}\n", i,
+                              i - 1, i - 1);
+    }
+    (void)snprintf(text + n, sizeof text - n,
+                   "  roles: [{name: one, rules: [{on: d%d > 0, from: 1, to: 1}]}]\n"
+                   "  agents: [{name: x, roles: [one]}]\n",
+                   DEFINITIONS);
+    OK(org_fixture_text(w, text));
+    uint8_t columns[N_SERVICES * SERVICE_FEATURES + GLOBAL_FEATURES] = {0};
+    guides_reads(columns, &w->guides, 0);
+    for (int s = 0; s < N_SERVICES; s++) {
+        for (int f = 0; f < SERVICE_FEATURES; f++) {
+            assert_int_equal(columns[state_service_at(s, (enum service_feature)f)], f == SF_QUEUE);
+        }
+    }
+}
+
 /* ---- memory and cost ---- */
 
 static void random_state(struct org_fixture *w, uint32_t t)
@@ -416,6 +444,7 @@ int main(void)
         TEST(test_failure),           TEST(test_resource),
         TEST(test_mission_terms),     TEST(test_updates_allocate_nothing),
         TEST(test_replayed),          TEST(test_cost),
+        TEST(test_reads_steps_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
