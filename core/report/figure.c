@@ -19,8 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two names that differ in other characters only get the same file name. */
-const char *figure_slug(struct arena *arena, const char *name)
+static const char *slug_of(struct arena *arena, const char *name)
 {
     static const char kept[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     char *slug = arena_strdup(arena, name);
@@ -28,6 +27,31 @@ const char *figure_slug(struct arena *arena, const char *name)
         *c = strchr(kept, *c) != NULL ? *c : '-';
     }
     return slug;
+}
+
+static bool is_taken(const char *const *slugs, int n, const char *slug)
+{
+    for (int i = 0; i < n; i++) {
+        if (strcmp(slugs[i], slug) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "ff 0.5" and "ff-0.5" lead to one slug: the second gets a number behind it, the first that makes
+ * another name than all slugs before. */
+enum err figure_slugs(const char **slugs, struct arena *arena, const char *const *names, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const char *slug = slug_of(arena, names[i]);
+        slugs[i] = slug;
+        for (int k = 2; slugs[i] != NULL && is_taken(slugs, i, slugs[i]); k++) {
+            slugs[i] = arena_printf(arena, "%s-%d", slug, k);
+        }
+        TRY(arena_error(arena));
+    }
+    return ERR_OK;
 }
 
 #define SHADE "#fdebd3"
@@ -499,9 +523,9 @@ static enum err drop_script(struct arena *arena, const char *dir, const char *na
 
 /* The CSV file is written in any case; only the figure needs a point. */
 static enum err figure_view(const char *dir, const struct summary *summary, int view,
-                            const char *scenario, struct arena *arena)
+                            const char *scenario, const char *slug, struct arena *arena)
 {
-    const char *name = arena_printf(arena, "frontier-%s", figure_slug(arena, scenario));
+    const char *name = arena_printf(arena, "frontier-%s", slug);
     const char *data = arena_printf(arena, "%s.csv", name);
     const char *path = arena_printf(arena, "%s/%s.csv", dir, name);
     TRY(arena_error(arena));
@@ -518,16 +542,30 @@ static enum err figure_view(const char *dir, const struct summary *summary, int 
     return script_finish(&s);
 }
 
-enum err figure_frontiers(const char *dir, const struct summary *s, struct arena *scratch)
+static enum err figure_views(const char *dir, const struct summary *s, struct arena *scratch)
 {
+    const char **names = ARENA_NEW(scratch, s->n_views, const char *);
+    const char **slugs = ARENA_NEW(scratch, s->n_views, const char *);
+    TRY(arena_error(scratch));
+    for (int view = 0; view < s->n_views; view++) {
+        const int scenario = summary_scenario(s, view);
+        names[view] = scenario == OUTCOMES_POOLED ? "all" : summary_scenario_name(s, scenario);
+    }
+    TRY(figure_slugs(slugs, scratch, names, s->n_views));
     const struct arena_mark mark = arena_mark(scratch);
     enum err e = ERR_OK;
     for (int view = 0; view < s->n_views && e == ERR_OK && s->n_shown > 0; view++) {
-        const int scenario = summary_scenario(s, view);
-        const char *name = scenario == OUTCOMES_POOLED ? "all" : summary_scenario_name(s, scenario);
-        e = figure_view(dir, s, view, name, scratch);
+        e = figure_view(dir, s, view, names[view], slugs[view], scratch);
         arena_rewind(scratch, mark);
     }
+    return e;
+}
+
+enum err figure_frontiers(const char *dir, const struct summary *s, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const enum err e = figure_views(dir, s, scratch);
+    arena_rewind(scratch, mark);
     return e;
 }
 
@@ -583,28 +621,28 @@ static bool has_number(const char *text, const char *column)
 
 enum { METRICS_BYTES_MAX = 1024 * 1024 * 1024 };
 
-enum err figure_learning(const char *dir, const char *path, const char *file, struct arena *scratch)
+/* Whether the file has a number to draw. ERR_FORMAT: it has, but in a column of an older name. */
+static enum err find_learning(bool *drawn, const char *file)
 {
-    const struct arena_mark mark = arena_mark(scratch);
-    struct script s;
     struct buf text;
     buf_init(&text);
-    TRY(file_read(&text, file, METRICS_BYTES_MAX));
-    const bool drawn = text.len > 0 && has_number((const char *)text.data, "slo_attainment");
+    enum err e = file_read(&text, file, METRICS_BYTES_MAX);
+    const bool any = e == ERR_OK && text.len > 0;
     const char *old = old_column_name("slo_attainment");
-    const bool is_old = !drawn && text.len > 0 && has_number((const char *)text.data, old);
-    buf_release(&text);
-    if (is_old) {
+    *drawn = any && has_number((const char *)text.data, "slo_attainment");
+    if (any && !*drawn && has_number((const char *)text.data, old)) {
         log_error("%s: the column '%s' is called 'slo_attainment' now; write the new name into the "
                   "first line, or train anew",
                   file, old);
-        return ERR_FORMAT;
+        e = ERR_FORMAT;
     }
-    if (!drawn) {
-        log_warn("%s: no episode with a request has ended yet, so there is no learning curve",
-                 file);
-        return drop_script(scratch, dir, "learning");
-    }
+    buf_release(&text);
+    return e;
+}
+
+static enum err draw_learning(const char *dir, const char *path, struct arena *scratch)
+{
+    struct script s;
     script_begin(&s, scratch, dir, "learning", 760, 680);
     const char *data = script_quoted(&s, path);
     script_put(&s, "set multiplot layout 3,1 margins 0.15,0.95,0.12,0.93 spacing 0.02,0.04 title "
@@ -613,7 +651,20 @@ enum err figure_learning(const char *dir, const char *path, const char *file, st
     plot_curve(&s, data, "slo_attainment", "SLO attainment (share)", false);
     plot_curve(&s, data, "vcpu", "mean CPU (vCPU)", true);
     script_put(&s, "unset multiplot\n");
-    const enum err e = script_finish(&s);
+    return script_finish(&s);
+}
+
+enum err figure_learning(const char *dir, const char *path, const char *file, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    bool drawn = false;
+    TRY(find_learning(&drawn, file));
+    if (!drawn) {
+        log_warn("%s: no episode with a request has ended yet, so there is no learning curve",
+                 file);
+    }
+    const enum err e =
+        drawn ? draw_learning(dir, path, scratch) : drop_script(scratch, dir, "learning");
     arena_rewind(scratch, mark);
     return e;
 }

@@ -48,7 +48,10 @@ enum err figure_learning(const char *dir, const char *path, const char *file,
 enum err figure_org_metrics(const char *dir, const char *path, const char *file,
                             struct arena *scratch) WARN_UNUSED;
 
-/* A name as part of a file name: letters and digits, '-' for the rest. NULL when out of memory. */
-const char *figure_slug(struct arena *arena, const char *name);
+/* Names as parts of file names: letters and digits, '-' for the rest. All n slugs differ, also
+ * where two names are equal or differ only in other characters: the later one ends with -2, -3 ...
+ * ERR_MEMORY. */
+enum err figure_slugs(const char **slugs, struct arena *arena, const char *const *names,
+                      int n) WARN_UNUSED;
 
 #endif

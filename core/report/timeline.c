@@ -6,17 +6,22 @@
 
 #include <math.h>
 
-/* Names the files of controller i; a controller that is alone needs no name in them. */
-static enum err name_track(struct figure_track *track, const struct timeline *t, int i,
-                           struct arena *arena)
+/* Names the files of all controllers; a controller that is alone needs no name in them. */
+static enum err name_tracks(struct figure_track *tracks, const struct timeline *t,
+                            struct arena *arena)
 {
-    const char *label = t->controllers[i]->name;
-    const char *slug = figure_slug(arena, label);
+    const char *labels[TIMELINE_TRACKS_MAX], *slugs[TIMELINE_TRACKS_MAX];
     const bool alone = t->n_controllers == 1;
-    *track = (struct figure_track){
-        .label = label,
-        .episode = alone ? "episode.csv" : arena_printf(arena, "%s-episode.csv", slug),
-        .cohorts = alone ? "cohorts.csv" : arena_printf(arena, "%s-cohorts.csv", slug)};
+    for (int i = 0; i < t->n_controllers; i++) {
+        labels[i] = t->controllers[i]->name;
+    }
+    TRY(figure_slugs(slugs, arena, labels, t->n_controllers));
+    for (int i = 0; i < t->n_controllers; i++) {
+        tracks[i] = (struct figure_track){
+            .label = labels[i],
+            .episode = alone ? "episode.csv" : arena_printf(arena, "%s-episode.csv", slugs[i]),
+            .cohorts = alone ? "cohorts.csv" : arena_printf(arena, "%s-cohorts.csv", slugs[i])};
+    }
     return arena_error(arena);
 }
 
@@ -61,9 +66,9 @@ static enum err play_all(struct episode_metrics *out, const struct timeline *t, 
                                 .n_tracks = t->n_controllers};
     TRY(episode_init_on(&e, arena, t->env_setup, t->plant_kind));
     e.warmup_s = t->warmup_s;
+    TRY(name_tracks(tracks, t, arena));
     for (int i = 0; i < t->n_controllers; i++) {
         struct episode_metrics m;
-        TRY(name_track(&tracks[i], t, i, arena));
         TRY(record(&m, &f, &e, t, i, dir, arena));
         if (out != NULL) {
             out[i] = m;
