@@ -279,8 +279,8 @@ static enum err check_header(const struct eval_store *l, struct csv_reader *r)
 }
 
 /* n_in_order counts while row k of the file is job k, from the start on; it stops for good at the
- * first row that is not. If it ends equal to n_known, the rows stand in the order of jobs already.
- */
+ * first row that is not. A row that the same file has already is one too many, wherever it stands.
+ * Paths are compared as pointers: each file that was read has one copy of its path. */
 static enum err take_cells(struct eval_store *l, const char *path, const char *const *cells,
                            const struct csv_reader *r, int *n_rows)
 {
@@ -289,6 +289,7 @@ static enum err take_cells(struct eval_store *l, const char *path, const char *c
     TRY(find_job(&i, l, cells, r));
     TRY(read_row(&row, l, i, cells, r));
     if (l->sources[i].path != NULL) {
+        l->repeats = l->repeats || l->sources[i].path == path;
         return agree(l, i, &row, r);
     }
     l->n_in_order += i == *n_rows && l->n_in_order == i ? 1 : 0;
@@ -347,6 +348,11 @@ void eval_store_choose_rechecks(bool *again, const struct eval_store *l)
             last = path != NULL ? path : last;
         }
     }
+}
+
+bool eval_store_in_order(const struct eval_store *l)
+{
+    return l->n_in_order == l->n_known && !l->repeats;
 }
 
 enum err eval_store_check_complete(const struct eval_store *l)

@@ -49,6 +49,7 @@ struct eval_store {
     int n_jobs, n_known;
     bool merges;    /* files that are read now are merged, which messages advise on */
     int n_in_order; /* rows of the first file that stand where their job's number says */
+    bool repeats;   /* a file has a row twice */
 };
 
 enum err eval_store_init(struct eval_store *l, struct arena *arena,
@@ -66,6 +67,10 @@ enum err eval_store_compare(const struct eval_store *l, int i,
 /* One job of each arm and file whose row was read: to be measured again and compared, because a
  * changed program may measure something else. again (n_jobs) is set. */
 void eval_store_choose_rechecks(bool *again, const struct eval_store *l);
+
+/* Whether the rows that were read, of one file, are those of the first jobs, each once, in the
+ * order of jobs. */
+bool eval_store_in_order(const struct eval_store *l);
 
 /* ERR_MISMATCH with a sentence that counts and names what is missing. */
 enum err eval_store_check_complete(const struct eval_store *l) WARN_UNUSED;

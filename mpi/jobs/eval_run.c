@@ -298,14 +298,14 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
 }
 
 /* The file in the order of jobs. If row k of the file that was read was job k for all of its rows,
- * these were the first jobs; the new rows were appended behind them in the order of jobs, so the
- * file is in order. Otherwise it is written again. */
+ * these were the first jobs, each once; the new rows were appended behind them in the order of
+ * jobs, so the file is in order. Otherwise it is written again. */
 static enum err finish(struct eval_run *m)
 {
     int n;
     const struct eval_row *rows = eval_rows(m->eval, &n);
     CHECK(n == m->inner.n);
-    if (m->csv.fd >= 0 && m->store.n_in_order == m->store.n_known) {
+    if (m->csv.fd >= 0 && eval_store_in_order(&m->store)) {
         return csv_sync(&m->csv); /* it is */
     }
     return eval_store_rewrite(&m->store, m->csv_path, rows);

@@ -142,6 +142,32 @@ static void rows_find_their_jobs(void **state)
     assert_int_equal(again.n_in_order, JOBS);
 }
 
+/* A complete file in order that has one row twice, in the middle or at the end, has a row more than
+ * an evaluation. */
+static void a_row_that_stands_twice_is_out_of_order(void **state)
+{
+    struct scene *s = *state;
+    for (int twice = 3; twice < JOBS; twice += JOBS - 4) {
+        struct eval_store l;
+        struct csv csv;
+        assert_int_equal(eval_store_create(&csv, &s->arena, s->path), ERR_OK);
+        for (int i = 0; i < JOBS; i++) {
+            for (int times = i == twice ? 2 : 1; times > 0; times--) {
+                assert_int_equal(eval_store_put(&csv, &s->l, i, &s->rows[i]), ERR_OK);
+            }
+        }
+        csv_close(&csv);
+        assert_int_equal(eval_store_init(&l, &s->arena, &grid), ERR_OK);
+        assert_int_equal(eval_store_read(&l, s->path), ERR_OK);
+        assert_int_equal(l.n_known, JOBS);
+        assert_false(eval_store_in_order(&l));
+        assert_int_equal(eval_store_rewrite(&l, s->path, l.rows), ERR_OK);
+        assert_int_equal(eval_store_init(&l, &s->arena, &grid), ERR_OK);
+        assert_int_equal(eval_store_read(&l, s->path), ERR_OK);
+        assert_true(eval_store_in_order(&l));
+    }
+}
+
 static void a_row_of_each_arm_and_file_is_measured_again(void **state)
 {
     struct scene *s = *state;
@@ -248,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(rows_come_back_to_the_bit),
         TEST(rows_find_their_jobs),
+        TEST(a_row_that_stands_twice_is_out_of_order),
         TEST(a_row_of_each_arm_and_file_is_measured_again),
         TEST(foreign_rows_are_refused),
         TEST(cell_digests_change_with_what_decides),
