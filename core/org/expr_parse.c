@@ -208,6 +208,18 @@ static int number_step(struct parser *r, double value)
     return append(r, (struct expr_step){.op = EXPR_NUMBER, .a = -1, .b = -1, .value = value});
 }
 
+/* Whether an operand is a condition, or a number, as it must be; says so if not. Nothing is asked
+ * of the operand (-1) of a text that is wrong already. */
+static bool fits(struct parser *r, int operand, bool condition)
+{
+    if (operand < 0 || r->e != ERR_OK || r->p->code[operand].condition == condition) {
+        return true;
+    }
+    (void)wrong(r, "%s stands where %s is needed", condition ? "a number" : "a condition",
+                condition ? "a condition, such as x > 1" : "a number");
+    return false;
+}
+
 /* Operator with one (b = -1) or two operands, which must all be conditions or all be numbers. The
  * result has a value for each service if an operand has, and varies if an operand does. */
 static int operate(struct parser *r, enum expr_op op, int a, int b, bool from_conditions,
@@ -217,10 +229,8 @@ static int operate(struct parser *r, enum expr_op op, int a, int b, bool from_co
     struct expr_step s = {.op = op, .a = a, .b = b, .condition = to_condition};
     for (int i = 0; i < 2 && operands[i] >= 0 && r->e == ERR_OK; i++) {
         const struct expr_step *o = &r->p->code[operands[i]];
-        if (o->condition != from_conditions) {
-            return wrong(r, "%s stands where %s is needed",
-                         o->condition ? "a condition" : "a number",
-                         from_conditions ? "a condition, such as x > 1" : "a number");
+        if (!fits(r, operands[i], from_conditions)) {
+            return -1;
         }
         s.wide = s.wide || o->wide;
         s.varies = s.varies || o->varies;
@@ -597,15 +607,18 @@ static int parse_primary(struct parser *r)
 }
 
 /* Signs are counted in a loop, so a long row of them takes no stack. Two of them cancel exactly, in
- * floating point as well. */
+ * floating point as well; what they stand before must be a number all the same. */
 static int parse_minus(struct parser *r)
 {
-    bool negative = false;
+    int n = 0;
     while (accept(r, TOKEN_SIGN, "-")) {
-        negative = !negative;
+        n++;
     }
     const int a = parse_primary(r);
-    return negative ? operate(r, EXPR_NEG, a, -1, false, false) : a;
+    if (n > 0 && !fits(r, a, false)) {
+        return -1;
+    }
+    return n % 2 == 1 ? operate(r, EXPR_NEG, a, -1, false, false) : a;
 }
 
 static int parse_product(struct parser *r)
@@ -655,13 +668,15 @@ static int parse_comparison(struct parser *r)
 
 static int parse_not(struct parser *r)
 {
-    bool negative = false, any = false;
+    int n = 0;
     while (accept(r, TOKEN_WORD, "not")) {
-        negative = !negative;
-        any = true;
+        n++;
     }
     const int a = parse_comparison(r);
-    return any && negative ? operate(r, EXPR_NOT, a, -1, true, true) : a;
+    if (n > 0 && !fits(r, a, true)) {
+        return -1;
+    }
+    return n % 2 == 1 ? operate(r, EXPR_NOT, a, -1, true, true) : a;
 }
 
 static int parse_and(struct parser *r)

@@ -308,6 +308,9 @@ static const struct {
 } REFUSALS[] = {
     {"", 0, "the text ends where a value should stand"},
     {"1 +", 0, "the text ends where a value should stand"},
+    {"not not 5", 0, "a number stands where a condition, such as x > 1 is needed"},
+    {"not not not not service.queue", 0, "a number stands where a condition"},
+    {"--(service.queue > 1)", 0, "a condition stands where a number is needed"},
     {"1 2", 0, "at character 3: '2' where an operator or the end should stand"},
     {"(1", 0, "the text ends where ')' should stand"},
     {"1 < 2 < 3", 0, "at character 7: '<' where an operator"},
