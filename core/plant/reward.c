@@ -105,12 +105,15 @@ static double measured_pods(const double *v)
     return pods > 0.0 || isnan(pods) ? 1.0 - known01(failed / pods) : 0.0;
 }
 
-/* A latency of 0 says that nothing was answered: bad if something failed. */
+/* A latency of 0 says that nothing was answered: bad if something failed, good if nothing was asked
+ * for. `success` tells the two apart; without it the term is unknown. */
 static double measured_latency(const double *v, double latency_max_ms)
 {
-    const double latency_ms = v[OUTCOME_LATENCY];
-    const bool all_failed = latency_ms == 0.0 && v[OUTCOME_SUCCESS] < 1.0;
-    return all_failed ? 0.0 : 1.0 - known01(latency_ms / latency_max_ms);
+    const double latency_ms = v[OUTCOME_LATENCY], success = v[OUTCOME_SUCCESS];
+    if (latency_ms == 0.0) {
+        return isnan(success) ? success : success < 1.0 ? 0.0 : 1.0;
+    }
+    return 1.0 - known01(latency_ms / latency_max_ms);
 }
 
 void reward_of_outcomes(struct reward_terms *out, const struct plant_outcomes *o,

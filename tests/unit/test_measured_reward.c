@@ -181,6 +181,13 @@ static void test_worked_example(void **state)
     outcome_set(&o, OUTCOME_SUCCESS, 1.0); /* nothing to answer */
     reward_of_outcomes(&r, &o, &cfg, 16000);
     assert_near(r.latency, 1.0);
+    outcome_set(&o, OUTCOME_SUCCESS, (double)NAN); /* one or the other */
+    reward_of_outcomes(&r, &o, &cfg, 16000);
+    assert_true(isnan(r.latency) && isnan(r.reward));
+    assert_string_equal(reward_unknown(&r, &cfg), "latency");
+    outcome_set(&o, OUTCOME_LATENCY, 60); /* something was answered, so `success` is not asked */
+    reward_of_outcomes(&r, &o, &cfg, 16000);
+    assert_near(r.latency, 0.7);
 }
 
 /* Chosen terms of exact counters, in any order: the default five are the paper's, bit by bit. */
