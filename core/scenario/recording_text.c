@@ -178,7 +178,14 @@ static enum err scale_times(struct reader *r)
                             "set workload.time_unit_s to the length of one unit"));
     }
     for (size_t i = 0; i < n; i++) {
-        rows[i].at_s = given ? rows[i].at_s * unit_s : timescale_seconds(unit, rows[i].at_s);
+        const double raw = rows[i].at_s;
+        rows[i].at_s = given ? raw * unit_s : timescale_seconds(unit, raw);
+        if (!isfinite(rows[i].at_s)) {
+            log_error("%s: the time %g, in units of %g s (workload.time_unit_s), is more seconds "
+                      "than a number can hold; correct workload.time_unit_s or the time",
+                      r->format->path, raw, unit_s);
+            return ERR_FORMAT;
+        }
     }
     if (given) {
         out->times = arena_printf(r->table.arena, "numbers, each unit %g s", unit_s);

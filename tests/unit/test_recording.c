@@ -373,6 +373,18 @@ static void test_refusals(void **state)
     assert_non_null(strstr(f->log.last, "is the column of the time and of the rate"));
 }
 
+/* Finite as they stand, infinite in seconds: their differences are not defined. */
+static void test_times_too_large(void **state)
+{
+    struct fixture *f = *state;
+    f->cfg.time_unit_s = 1e6;
+    assert_int_equal(
+        read_text(f, "time,rate\n1e305,1\n2e305,1\n3e305,1\n4e305,1\n5e305,1\n6e305,1\n", 1),
+        ERR_FORMAT);
+    assert_non_null(strstr(f->log.last, "the time 1e+305, in units of 1e+06 s"));
+    assert_non_null(strstr(f->log.last, "correct workload.time_unit_s"));
+}
+
 /* ---- real recordings ---- */
 
 struct real {
@@ -459,6 +471,7 @@ int main(void)
         TEST_(test_packed),
         TEST_(test_bomb),
         TEST_(test_refusals),
+        TEST_(test_times_too_large),
         TEST_(test_real_recordings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
