@@ -72,12 +72,12 @@ enum err plant_cfg_error(const struct cfg *src_locs, const char *key, const char
     return ERR_CONFIG;
 }
 
-/* The quotient is compared without a tolerance. For numbers without a finite binary form it can
- * miss a whole number by a rounding error (3.3 / 1.1 < 3), and then a true multiple is refused. */
+/* Numbers without a finite binary form miss a whole quotient by a rounding error (3.3 / 1.1 < 3),
+ * so it is compared with a tolerance, as scrapes are counted with one (core/cluster/scrape.c). */
 static bool is_multiple(double x, double of)
 {
-    double n = x / of;
-    return n >= 1.0 && n == floor(n);
+    const double n = x / of;
+    return n > 0.5 && fabs(n - round(n)) <= 1e-9 * n;
 }
 
 static enum err check_multiple(const struct cfg *src_locs, const char *key, double s,

@@ -280,6 +280,18 @@ static void test_plant_cross_checks(void **state)
     }
 }
 
+/* 3.3 / 1.1 is a rounding error below 3, and 7.7 / 1.1 one off 7; 3.4 is no multiple. */
+static void test_multiples_of_a_decimal_fraction(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(build(f, "plant: {scrape_s: 1.1, period_s: 11, window_s: 3.3, "
+                              "hpa_window_s: 7.7}"),
+                     ERR_OK);
+    assert_int_equal(plant_cfg_check(&f->root.plant, &f->places), ERR_OK);
+    f->root.plant.window_s = 3.4;
+    assert_int_equal(plant_cfg_check(&f->root.plant, &f->places), ERR_CONFIG);
+}
+
 static void test_out_of_memory(void **state)
 {
     struct fixture *f = *state;
@@ -376,6 +388,7 @@ int main(void)
         TEST_(test_refusals),
         TEST_(test_messages_without_places),
         TEST_(test_plant_cross_checks),
+        TEST_(test_multiples_of_a_decimal_fraction),
         TEST_(test_out_of_memory),
         TEST_(test_random_graphs),
     };
