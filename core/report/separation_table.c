@@ -7,12 +7,12 @@
 
 enum { DECIMALS = 3 };
 
-/* The bound is the same for all controllers, so the first shown one's is read; the pooled view is
- * left out, because each scenario has a bound of its own. */
+/* The bound is the same for all controllers, so the first shown one's is read; if none is shown
+ * there is no line. The pooled view is left out, because each scenario has a bound of its own. */
 enum err separation_table_print_upper_bound(struct buf *out, const struct summary *s)
 {
     bool any = false;
-    for (int view = 0; view < s->n_views; view++) {
+    for (int view = 0; view < s->n_views && s->n_shown > 0; view++) {
         const int scenario = summary_scenario(s, view);
         const struct stat_interval *v = &summary_cell(s, 0, view, METRIC_OF(upper_bound))->value;
         if (scenario == OUTCOMES_POOLED || !isfinite(v->value)) {

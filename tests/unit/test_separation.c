@@ -1,4 +1,5 @@
 /* The verdicts of the separation on rows without chance, and what it refuses. */
+#include "core/report/separation_table.h"
 #include "tests/unit/eval_rows.h"
 #include "tests/unit/heard.h"
 
@@ -111,6 +112,25 @@ static void without_an_anchor(void **state)
     assert_non_null(strstr(heard.text, "eval.separation is 'ff'"));
 }
 
+/* The bound is that of the first shown controller, so without one there is no cell to read. */
+static void the_bound_needs_a_shown_controller(void **state)
+{
+    struct fixture *x = *state;
+    for (int shown = 0; shown < 2; shown++) {
+        struct buf out;
+        buf_init(&out);
+        fake_eval_init(&x->f, 1, 8);
+        fake_eval_add(&x->f, "nothing", &controller_nothing, shown == 1, 1);
+        fake_eval_fill(&x->f, fixed_points);
+        assert_int_equal(fixture_summarise(x), ERR_OK);
+        assert_int_equal(x->s.n_shown, shown);
+        x->s.cells = shown == 1 ? x->s.cells : NULL;
+        assert_int_equal(separation_table_print_upper_bound(&out, &x->s), ERR_OK);
+        assert_true((out.len > 0) == (shown == 1));
+        buf_release(&out);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -119,6 +139,7 @@ int main(void)
         TEST(too_small_a_difference_fails),
         TEST(the_interval_decides),
         TEST(without_an_anchor),
+        TEST(the_bound_needs_a_shown_controller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
