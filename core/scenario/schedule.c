@@ -183,12 +183,17 @@ static void draw_leaders(struct schedule *s, const struct scenario *scenario,
 
 /* ---- followers ---- */
 
-/* Behind all that do not start later; a full list loses its last. */
+/* Behind all that do not start later; a full list loses the event that starts last, which may be
+ * the new one. */
 static void insert(struct schedule *s, const struct event *e)
 {
     /* Insertion into the sorted list: later events move one place up. schedule_check_length() keeps
      * scenarios from filling it. */
-    int i = s->n_events < SCHEDULE_EVENTS_MAX ? s->n_events++ : SCHEDULE_EVENTS_MAX - 1;
+    const bool full = s->n_events == SCHEDULE_EVENTS_MAX;
+    if (full && s->events[s->n_events - 1].start_s <= e->start_s) {
+        return;
+    }
+    int i = full ? SCHEDULE_EVENTS_MAX - 1 : s->n_events++;
     for (; i > 0 && s->events[i - 1].start_s > e->start_s; i--) {
         s->events[i] = s->events[i - 1];
     }

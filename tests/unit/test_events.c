@@ -339,6 +339,29 @@ static void test_followers_leave_leaders_alone(void **state)
     assert_true(s->n_events > n);
 }
 
+/* A full list keeps the events that start first. Here they are the leaders: every follower begins
+ * after the last of them. */
+static void test_late_followers_do_not_replace_leaders(void **state)
+{
+    struct fixture *f = *state;
+    struct event alone[SCHEDULE_EVENTS_MAX];
+    static const char leader[] = "      - {kind: crash, name: one, quiet_s: {lo: 1, hi: 2},\n"
+                                 "         ramp_s: {lo: 0, hi: 0}, duration_s: {lo: 1, hi: 2},\n"
+                                 "         magnitude: {lo: 0.1, hi: 0.1}}\n";
+    char both[600];
+    build_ok(f, leader);
+    assert_int_equal(draw(f, 4)->n_events, SCHEDULE_EVENTS_MAX);
+    memcpy(alone, f->schedule.events, sizeof alone);
+    (void)snprintf(both, sizeof both, "%s%s", leader,
+                   "      - {kind: slow, follow: one, delay_s: {lo: 300, hi: 310},\n"
+                   "         magnitude: {lo: 2, hi: 3}}\n");
+    build_ok(f, both);
+    const struct schedule *s = draw(f, 4);
+    assert_true(alone[SCHEDULE_EVENTS_MAX - 1].start_s < 300 && SECONDS > 610);
+    assert_int_equal(s->n_events, SCHEDULE_EVENTS_MAX);
+    assert_memory_equal(s->events, alone, sizeof alone);
+}
+
 /* ---- refusals ---- */
 
 static void test_refusals(void **state)
@@ -409,13 +432,21 @@ static void test_length_counts_followers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_(test_yoyo),           TEST_(test_loris),
-        TEST_(test_cost),           TEST_(test_slow_node),
-        TEST_(test_loss),           TEST_(test_outage_and_retries),
-        TEST_(test_crash_share),    TEST_(test_excess_is_the_mean),
-        TEST_(test_draws_of_kinds), TEST_(test_links),
-        TEST_(test_cascade),        TEST_(test_followers_leave_leaders_alone),
-        TEST_(test_refusals),       TEST_(test_length_counts_followers),
+        TEST_(test_yoyo),
+        TEST_(test_loris),
+        TEST_(test_cost),
+        TEST_(test_slow_node),
+        TEST_(test_loss),
+        TEST_(test_outage_and_retries),
+        TEST_(test_crash_share),
+        TEST_(test_excess_is_the_mean),
+        TEST_(test_draws_of_kinds),
+        TEST_(test_links),
+        TEST_(test_cascade),
+        TEST_(test_followers_leave_leaders_alone),
+        TEST_(test_late_followers_do_not_replace_leaders),
+        TEST_(test_refusals),
+        TEST_(test_length_counts_followers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
