@@ -59,6 +59,7 @@ struct found {
 struct watched {
     ino_t ino;
     struct timespec renewed;
+    bool due;  /* it is to be watched next */
     bool over; /* it was not renewed while it was watched */
 };
 
@@ -322,7 +323,7 @@ static enum outcome attempt(struct lock *l, const char *temporary, const struct 
      * and the verdict WATCH ends in a refusal below. Another inode is another lock and is watched
      * anew. Claims are not watched: they are held for moments. */
     if (v == WATCH && depth == 0 && w->ino != f.st.st_ino) {
-        *w = (struct watched){.ino = f.st.st_ino, .renewed = f.st.st_mtim};
+        *w = (struct watched){.ino = f.st.st_ino, .renewed = f.st.st_mtim, .due = true};
         return AGAIN;
     }
     if (depth == 0) {
@@ -336,6 +337,7 @@ static void watch(struct watched *w, const struct lock *l)
 {
     struct stat st;
     const double until = clock_s() + l->times.watch;
+    w->due = false;
     log_info("'%s' is locked from another host by the same Slurm job; watching for up to %.0f s "
              "whether that process still renews the lock",
              l->what, l->times.watch);
@@ -363,7 +365,7 @@ static enum outcome acquire(struct lock *l, int depth)
     for (int i = 0; i < TRIES_MAX; i++) {
         char temporary[PATH_MAX];
         struct stat mine;
-        if (w.ino != 0 && !w.over) {
+        if (w.due) {
             watch(&w, l);
         }
         if (write_mine(temporary, &mine, l) != ERR_OK) {
@@ -374,7 +376,7 @@ static enum outcome acquire(struct lock *l, int depth)
         if (o != AGAIN) {
             return o;
         }
-        if (w.ino == 0) {
+        if (!w.due) {
             nap_ms(NAP_MS);
         }
     }
@@ -760,6 +762,8 @@ enum err lock_move_aside(struct lock *l, const char *dir, const char *aside)
     end_renewing(l);
     if (rename(dir, aside) != 0) {
         log_error("%s: cannot be moved to %s: %s", dir, aside, strerror(errno));
+        /* The lock is still held. If no thread can renew it, lock_confirm() does. */
+        (void)!start_renewing(l);
         return ERR_IO;
     }
     /* `before` is the old lock under its new name. It stays locked until take_dir() has ended, so

@@ -376,6 +376,32 @@ static void without_a_count_of_restarts_the_lock_is_watched(void **state)
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
+/* A lock that was watched in vain is taken over when the claim on it, which a living process holds
+ * for three seconds, is free: tries are spaced out after the watch, too. */
+static void a_watched_lock_waits_for_the_claim_of_another(void **state)
+{
+    struct fixture *f = *state;
+    const struct owner old = in_job(on_another_host(f), "90210", "", 0);
+    const struct owner again = in_job(f->me, "90210", "", 0);
+    char claim[400], text[OWNER_TEXT_MAX];
+    struct stat st;
+    leave(f, &old, 0);
+    owner_print(text, &old);
+    assert_int_equal(stat(f->path, &st), 0);
+    (void)snprintf(claim, sizeof claim, "%s.claim-%08" PRIx32, f->path,
+                   crc32c(crc32c(0, text, strlen(text)), &st.st_ino, sizeof st.st_ino));
+    owner_print(text, &f->me);
+    assert_int_equal(file_write(claim, text, strlen(text)), ERR_OK);
+    const pid_t child = fork();
+    if (child == 0) {
+        usleep(3000 * 1000);
+        (void)unlink(claim);
+        _exit(0);
+    }
+    assert_taken(f, &again);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 /* ---- takeover: not renewed ---- */
 
 static void a_lock_that_was_not_renewed_belongs_to_nobody(void **state)
@@ -571,6 +597,29 @@ static void a_directory_moves_aside_and_the_new_one_is_locked(void **state)
     lock_release(&l);
 }
 
+/* The lock of a directory that stayed is renewed as before. */
+static void a_directory_that_cannot_be_moved_stays_locked(void **state)
+{
+    struct fixture *f = *state;
+    struct lock l, second;
+    struct stat st;
+    char aside[200];
+    struct timespec old[2] = {{.tv_sec = 0}, {.tv_sec = 0}};
+    const struct lock_times often = {.renew = 0.02, .stale = 300.0, .watch = 1.0};
+    assert_int_equal(lock_dir(&l, f->dir, &f->me, NULL, &often), ERR_OK);
+    (void)snprintf(aside, sizeof aside, "%s/nowhere/run.1", f->scene.dir);
+    assert_int_equal(lock_move_aside(&l, f->dir, aside), ERR_IO);
+    assert_non_null(strstr(f->scene.log.last, "cannot be moved to"));
+    assert_true(l.held && l.renewing);
+    assert_int_equal(utimensat(AT_FDCWD, f->path, old, 0), 0);
+    do {
+        usleep(1000);
+        assert_int_equal(stat(f->path, &st), 0);
+    } while (st.st_mtim.tv_sec == 0);
+    assert_int_equal(try_as(&second, f, &f->me), ERR_BUSY);
+    lock_release(&l);
+}
+
 static void a_directory_in_which_somebody_works_stays(void **state)
 {
     struct fixture *f = *state;
@@ -620,6 +669,7 @@ int main(void)
         TEST(other_jobs_and_tasks_are_refused),
         TEST(a_living_step_of_the_same_job_on_this_host_is_refused),
         TEST(without_a_count_of_restarts_the_lock_is_watched),
+        TEST(a_watched_lock_waits_for_the_claim_of_another),
         TEST(a_lock_that_was_not_renewed_belongs_to_nobody),
         TEST(a_lock_that_cannot_be_read_is_respected_for_a_while),
         TEST(the_owner_renews),
@@ -629,6 +679,7 @@ int main(void)
         TEST(a_takeover_that_was_killed_is_finished_by_another),
         TEST(a_directory_moves_aside_and_the_new_one_is_locked),
         TEST(a_directory_in_which_somebody_works_stays),
+        TEST(a_directory_that_cannot_be_moved_stays_locked),
         TEST(a_place_that_cannot_be_written_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
