@@ -175,13 +175,6 @@ static enum err apply_include(struct cfg_loading *l, const struct cfg_origin *or
         }
         path = installed != node->text ? installed : path;
     }
-    if (!file_exists(path)) {
-        const char *installed = file_installed(&l->scratch, node->text);
-        if (installed == NULL) {
-            return ERR_MEMORY;
-        }
-        path = installed != node->text ? installed : path;
-    }
     return apply_file(l, path, file, node->mark);
 }
 

@@ -275,6 +275,10 @@ static enum err print_structs(const struct printer *p, const struct cfg_field *f
     for (int i = 0; i < n; i++) {
         size_t start = p->b->len;
         TRY(print_table(p, f->table, items + (size_t)i * f->item_size, indent + 4));
+        if (p->b->len == start) { /* all its rows are left out */
+            TRY(buf_printf(p->b, "%*s- {}\n", indent + 2, ""));
+            continue;
+        }
         /* The element was printed indented by indent + 4, so its first row begins with blanks and
          * the dash replaces one of them. */
         p->b->data[start + (size_t)indent + 2] = '-'; /* in the indentation of its first row */

@@ -72,6 +72,38 @@ static void test_effects(void **state)
                         "title: \"\"\nthreads: 1\ntags: []\npalette: [red]\n");
 }
 
+/* An element of which nothing is printed is an element all the same, wherever it stands. */
+static void test_element_without_rows(void **state)
+{
+    struct item {
+        int n;
+        struct cfg_one shape;
+    };
+    struct list {
+        struct item *items;
+        int n_items;
+    };
+    static const struct cfg_field none[] = {CFG_END};
+    static const struct cfg_kind square = {"square", "four sides", none, 1};
+    static const struct cfg_kind *const kinds[] = {&square, NULL};
+    static const struct cfg_field item_rows[] = {
+        CFG_INT(struct item, n, "1", 0, 9, "", CFG_SPEED, "number"),
+        CFG_ONE_OF(struct item, shape, kinds, "", CFG_RESULT, "shape"),
+        CFG_END,
+    };
+    static const struct cfg_field rows[] = {
+        CFG_LIST(struct list, items, n_items, struct item, item_rows, "[]", 0, 3, "items"),
+        CFG_END,
+    };
+    struct fixture *f = *state;
+    struct item items[3] = {{.n = 1}, {.n = 2, .shape = {&square, ""}}, {.n = 3}};
+    const struct list list = {items, 3};
+    f->buf.len = 0;
+    assert_int_equal(cfg_print_resolved(&f->buf, rows, &list, CFG_RESULT), ERR_OK);
+    assert_int_equal(buf_append(&f->buf, "", 1), ERR_OK);
+    assert_string_equal((const char *)f->buf.data, "items:\n  - {}\n  - square: {}\n  - {}\n");
+}
+
 /* A row that came later changes no digest until it has another value than its default. */
 static void test_later_rows(void **state)
 {
@@ -229,7 +261,7 @@ int main(void)
         TEST(test_effects),     TEST(test_later_rows),
         TEST(test_digest),      TEST(test_digest_value),
         TEST(test_diff),        TEST(test_doc),
-        TEST(test_choice_name),
+        TEST(test_choice_name), TEST(test_element_without_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
