@@ -4,6 +4,8 @@
 #include "proto/trajectory_log.pb-c.h"
 #include "proto/wire.h"
 
+#include "core/base/log.h"
+
 /* Lengths follow from T, N, S, A, F and R of trajectory_log.proto. Rules have no agents and no
  * choices, so their array of actions is empty. State has one row more than the others: the row
  * after the last decision. */
@@ -34,14 +36,23 @@ enum err codec_put_trajectory(struct buf *out, const struct trajectory_episode *
 }
 
 /* T follows from the changes; everything else must have it, too. The first check keeps the division
- * defined. The division rounds down, and the second check refuses what it left over. */
+ * defined. The division rounds down, and the second check refuses what it left over. Steps, agents
+ * and columns are elements of the frame, so two of them multiply without a wrap; choices are a bare
+ * number, which may be anything. */
 static enum err check_shapes(const Karma__TrajectoryEpisode *m, const char *source)
 {
     TRY(wire_expect(source, "services", m->n_services > 0, 1));
     const size_t steps = m->n_delta / m->n_services;
     TRY(wire_expect(source, "delta", m->n_delta, steps * m->n_services));
     TRY(wire_expect(source, "state", m->n_state, (steps + 1) * m->n_columns));
-    TRY(wire_expect(source, "action", m->n_action, steps * m->n_agents * m->choices));
+    size_t n_action = 0;
+    if (m->choices > INT32_MAX ||
+        __builtin_mul_overflow(steps * m->n_agents, (size_t)m->choices, &n_action)) {
+        log_error("%s: %u choices of each of %zu agents in %zu steps are more than any episode has",
+                  source, m->choices, m->n_agents, steps);
+        return ERR_FORMAT;
+    }
+    TRY(wire_expect(source, "action", m->n_action, n_action));
     return wire_expect(source, "reward", m->n_reward, steps * m->n_terms);
 }
 

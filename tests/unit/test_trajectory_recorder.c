@@ -179,6 +179,44 @@ static void shapes_that_do_not_fit_are_refused(void **state)
     assert_true(heard.n >= 3);
 }
 
+/* 2^18 steps x 2^16 agents x 2^30 choices are 2^64 actions, which wrap to none, as the frame has;
+ * whoever plays it back would read beyond the empty array. 2^31 choices are more than an int holds.
+ */
+static void a_product_that_wraps_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    enum { STEPS = 1 << 18, AGENTS = 1 << 16 };
+    static const char *agents[AGENTS];
+    static int32_t delta[STEPS];
+    static const int choices[] = {1 << 30, INT32_MIN}; /* INT32_MIN is written as 2^31 */
+    struct heard heard;
+    for (int i = 0; i < AGENTS; i++) {
+        agents[i] = "long enough for the memory that a string is allowed";
+    }
+    play(f, "ff: {down_s: 0}");
+    heard_begin(&heard);
+    for (int i = 0; i < 2; i++) {
+        struct trajectory_episode t = described(f), got;
+        struct frame_reader r;
+        struct frame frame;
+        t.n_steps = STEPS, t.delta = delta;
+        t.n_services = 1;
+        t.agents = agents, t.n_agents = AGENTS;
+        t.n_columns = t.n_terms = 0;
+        t.n_choices = choices[i];
+        f->bytes.len = 0;
+        assert_int_equal(codec_put_trajectory(&f->bytes, &t), ERR_OK);
+        frame_reader_init(&r, f->bytes.data, f->bytes.len, "memory");
+        assert_int_equal(
+            frame_expect(&r, &frame, FRAME_TRAJECTORY_EPISODE, CODEC_TRAJECTORY_LOG_VERSION),
+            ERR_OK);
+        assert_int_equal(codec_get_trajectory(&got, frame.payload, frame.n, "memory", &f->x.arena),
+                         ERR_FORMAT);
+        assert_non_null(strstr(heard.last, "are more than any episode has"));
+    }
+    heard_end();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -187,6 +225,7 @@ int main(void)
         TEST(actions_explain_the_changes),
         TEST(frames_read_back),
         TEST(shapes_that_do_not_fit_are_refused),
+        TEST(a_product_that_wraps_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
