@@ -366,10 +366,11 @@ enum err file_make_parents(const char *path)
     return file_make_dirs(dir);
 }
 
+/* The probe has a temporary file's name, so file_remove_temporaries() removes one that was left. */
 enum err file_check_writable(const char *dir)
 {
     char probe[PATH_MAX];
-    int n = snprintf(probe, sizeof(probe), "%s/.writable-XXXXXX", dir);
+    int n = snprintf(probe, sizeof(probe), "%s/.writable.tmp-XXXXXX", dir);
     if (n < 0 || n >= PATH_MAX) {
         errno = ENAMETOOLONG;
         return no_dir("write into", dir);

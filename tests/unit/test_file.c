@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,26 @@ static void what_a_killed_writer_left_is_removed(void **state)
     assert_non_null(strstr(s->log.last, "/nowhere"));
 }
 
+/* A process that is killed while it tries whether it can write. Most kills hit it between making
+ * its probe and removing it, so some of many do. */
+static void the_probe_of_a_killed_process_is_removed(void **state)
+{
+    struct scene *s = *state;
+    const int before = entries(s->dir);
+    for (unsigned i = 0; i < 200 && entries(s->dir) == before; i++) {
+        const pid_t child = fork();
+        while (child == 0) {
+            (void)!file_check_writable(s->dir);
+        }
+        usleep(500 + 37 * i);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+    }
+    assert_int_equal(entries(s->dir), before + 1);
+    assert_int_equal(file_remove_temporaries(s->dir), ERR_OK);
+    assert_int_equal(entries(s->dir), before);
+}
+
 static void append_adds_and_creates(void **state)
 {
     struct scene *s = *state;
@@ -271,6 +292,7 @@ int main(void)
         TEST(a_short_write_leaves_the_old_file),
         TEST(pieces_appear_when_they_are_committed),
         TEST(what_a_killed_writer_left_is_removed),
+        TEST(the_probe_of_a_killed_process_is_removed),
         TEST(append_adds_and_creates),
         TEST(directories_are_made_with_their_parents),
         TEST(a_directory_is_tried_for_writing),
