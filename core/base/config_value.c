@@ -3,7 +3,8 @@
  *
  * Numbers are scanned by one grammar of our own before strtod sees them, because strtod also takes
  * hexadecimal, "inf" and "nan", and YAML 1.1 would read 010 as eight:
- *     [+-] digits [. digits] [e [+-] digits]     no leading zero; '_' may stand between digits
+ *     [+-] (digits [. [digits]] | . digits) [e [+-] digits]
+ *         no leading zero; '_' may stand between digits
  * An integer is the same decimal, evaluated exactly: 1e6 and 1.5e3 are integers, 1.5 is not.
  */
 #include "core/base/config_parts.h"
