@@ -73,7 +73,7 @@ static enum err check_header(const Karma__Checkpoint *m, const Karma__Checkpoint
     TRY(must_be(source, "agents", m->n_agents, own->n_agents));
     TRY(must_be(source, "factors of an action", m->n_factors, own->n_factors));
     TRY(must_be(source, "choices of a factor", m->n_choices, own->n_choices));
-    TRY(must_be(source, "columns in a row", m->n_global_state, own->n_global_state));
+    TRY(must_be(source, "columns of a state", m->n_global_state, own->n_global_state));
     if (m->update > INT32_MAX) {
         log_error("%s: update %u is more than any training does", source, m->update);
         return ERR_FORMAT;

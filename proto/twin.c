@@ -118,7 +118,7 @@ static enum err check_residuals(const Karma__TwinMember *m, const char *source)
 {
     for (size_t i = 0; i < m->n_level; i++) {
         if (i > 0 && m->level[i] < m->level[i - 1]) {
-            log_error("%s: the bank of residuals is not sorted by its level", source);
+            log_error("%s: the pool of residuals is not sorted by its level", source);
             return ERR_FORMAT;
         }
         if (m->next[i] < -1 || m->next[i] >= (int32_t)m->n_next) {

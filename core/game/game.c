@@ -2,8 +2,8 @@
  *
  * A step has three parts. Every environment turns the choices of its teams into a move (choose);
  * the plant advances all environments together; then every environment is accounted for and its
- * teams observe the new state (settle). Environments share no state, so their results do not depend
- * on which tile, and so on which rank, plays them. */
+ * teams observe the new state (end_period). Environments share no state, so their results do not
+ * depend on which tile, and so on which rank, plays them. */
 #include "core/game/game.h"
 
 #include "core/base/log.h"
@@ -132,7 +132,7 @@ static enum err no_reward(const struct game *g, const struct reward_terms *terms
 /* Accounts for the period that just passed in one environment. Teams observe the new state before
  * they are asked for rewards: the missions of an organisation are paid by the state that a step led
  * to. The account needs the move of this step, which choose() overwrites only in the next one. */
-static enum err settle(struct game *g, int lid, float *const *reward, uint8_t *flag)
+static enum err end_period(struct game *g, int lid, float *const *reward, uint8_t *flag)
 {
     struct slot *slot = &g->slots[lid];
     struct plant_truth counters;
@@ -187,7 +187,7 @@ static enum err game_step(struct env *e, const int32_t *const *action, float *co
     }
     TRY(plant_step(g->plant, g->delta, g->attack, NULL));
     for (int lid = 0; lid < e->n_env; lid++) {
-        TRY(settle(g, lid, reward, flag + lid));
+        TRY(end_period(g, lid, reward, flag + lid));
     }
     return ERR_OK;
 }

@@ -318,7 +318,7 @@ static void remember_frame(struct rules_memory *m, const struct rules *r, const 
  * coordinates (agent, decision, episode, environment) under the seed and split of the episode, so a
  * replay, a resumed training, an evaluation and any number of ranks bind the same agents. u lies in
  * [0, 1): u < hardness always holds for hardness 1 and never for 0, which need no case. */
-static void toss_coins(struct rules_memory *m, const struct rules *r)
+static void draw_masks(struct rules_memory *m, const struct rules *r)
 {
     const struct rng_key key = rng_key(m->id.seed, RNG_HARDNESS, m->id.split);
     for (int a = 0; a < r->spec.n_agents; a++) {
@@ -335,7 +335,7 @@ void rules_observe(struct rules_memory *m, const struct rules *r, const float *s
     }
     if (r->guides != NULL) {
         guides_update(&m->guides, r->guides, state);
-        toss_coins(m, r);
+        draw_masks(m, r);
     }
     m->n_observed++;
 }
@@ -553,11 +553,11 @@ static void find_highest(struct rules_memory *m, const struct rules *r, const fl
     const struct team_spec *spec = &r->spec;
     memset(m->highest, 0, (size_t)r->n_services * sizeof *m->highest);
     for (int i = 0; i < spec->n_agents * spec->n_factors; i++) {
-        const int rank = r->priority_of[i / spec->n_factors] + 1;
+        const int level = r->priority_of[i / spec->n_factors] + 1;
         const struct op op = rules_op(r, state, i % spec->n_factors, action[i]);
         const int now = m->highest[op.service];
-        if (op.delta != 0 && (now == 0 || rank < (now < 0 ? -now : now))) {
-            m->highest[op.service] = op.delta < 0 ? -rank : rank;
+        if (op.delta != 0 && (now == 0 || level < (now < 0 ? -now : now))) {
+            m->highest[op.service] = op.delta < 0 ? -level : level;
         }
     }
 }

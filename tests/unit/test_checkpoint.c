@@ -83,7 +83,7 @@ static void test_header_of_another_training(void **state)
     const struct checkpoint_header own = {.n_envs = N_ENV, .horizon = HORIZON};
     OK(codec_put_checkpoint(&f->framed.bytes, &header, &f->run.player.base));
     const char *const names[] = {"parameters", "environments", "episode", "agents",
-                                 "factors",    "choices",      "row"};
+                                 "factors",    "choices",      "state"};
     for (int i = 0; i < 7; i++) {
         struct checkpoint_header h = own;
         struct team_spec spec = f->spec;
