@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/clock.h"
 #include "core/base/crc32c.h"
 #include "core/base/file.h"
 #include "core/base/lock.h"
@@ -16,6 +17,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -376,8 +378,24 @@ static void without_a_count_of_restarts_the_lock_is_watched(void **state)
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
+/* Files that were made in the directory since the watch began. */
+static int count_made(int watch)
+{
+    char events[64 * 1024] __attribute__((aligned(8)));
+    int n = 0;
+    for (long got; (got = read(watch, events, sizeof events)) > 0;) {
+        for (const char *at = events; at < events + got;) {
+            const struct inotify_event *e = (const void *)at;
+            n++;
+            at += sizeof *e + e->len;
+        }
+    }
+    return n;
+}
+
 /* A lock that was watched in vain is taken over when the claim on it, which a living process holds
- * for three seconds, is free: tries are spaced out after the watch, too. */
+ * for two seconds more, is free. Tries are 20 ms apart after the watch, too, and each makes two
+ * files: its own for the lock and one for the claim. */
 static void a_watched_lock_waits_for_the_claim_of_another(void **state)
 {
     struct fixture *f = *state;
@@ -392,13 +410,19 @@ static void a_watched_lock_waits_for_the_claim_of_another(void **state)
                    crc32c(crc32c(0, text, strlen(text)), &st.st_ino, sizeof st.st_ino));
     owner_print(text, &f->me);
     assert_int_equal(file_write(claim, text, strlen(text)), ERR_OK);
+    const int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(watch >= 0 && inotify_add_watch(watch, f->dir, IN_CREATE) >= 0);
+    const double from_s = clock_s();
     const pid_t child = fork();
     if (child == 0) {
-        usleep(3000 * 1000);
+        usleep(2600 * 1000); /* the watch takes 0.6 s of it */
         (void)unlink(claim);
         _exit(0);
     }
     assert_taken(f, &again);
+    const int n_made = count_made(watch);
+    assert_true(n_made >= 3 && n_made <= 2 * (clock_s() - from_s - quick().watch) / 0.02 + 10);
+    assert_int_equal(close(watch), 0);
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
