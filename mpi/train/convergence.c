@@ -130,16 +130,37 @@ static enum err play(struct convergence *c, enum arm arm, struct outcome *out)
 
 /* ---- during the run ---- */
 
-/* A row was written after each update that is a multiple of `every`, so a run of `done` updates has
- * done / every of them, if `every` was the same; later rows are cut off and written again. */
-static enum err open_file(struct convergence *c, int done)
+/* Rows of the file up to update `done`. They are counted by their column `update` and not as done /
+ * every, because train.evaluate.every may be another one since the run began. Updates ascend, so
+ * these rows come first, and they are no more than `done`. */
+static enum err count_rows(int *keep, const struct convergence *c, int done)
 {
+    const struct arena_mark mark = arena_mark(c->arena);
+    double *updates = ARENA_NEW(c->arena, done, double);
+    int n = 0;
+    enum err e = arena_error(c->arena);
+    e = e == ERR_OK ? csv_read_column(updates, &n, done, c->path, COL_UPDATE, COLUMNS) : e;
+    for (*keep = 0; e == ERR_OK && *keep < n && updates[*keep] <= done; (*keep)++) {
+    }
+    arena_rewind(c->arena, mark);
+    return e;
+}
+
+/* Opened twice: the first time checks the header and cuts off a torn row, so that the rows can be
+ * counted. A run that did not evaluate before has no file. */
+enum err convergence_open(struct convergence *c, int done)
+{
+    int keep;
     c->path = file_join(c->arena, c->setup->run_dir, "convergence.csv");
     c->timing = file_join(c->arena, c->setup->run_dir, "timing.csv");
     TRY(arena_error(c->arena));
-    const int keep = done > 0 ? done / c->setup->train->evaluate.every : 0;
-    return keep > 0 ? csv_resume(&c->csv, c->arena, c->path, columns, COLUMNS, keep)
-                    : csv_create(&c->csv, c->arena, c->path, columns, COLUMNS);
+    if (done <= 0 || !file_exists(c->path)) {
+        return csv_create(&c->csv, c->arena, c->path, columns, COLUMNS);
+    }
+    TRY(csv_resume(&c->csv, c->arena, c->path, columns, COLUMNS, CSV_KEEP_ALL));
+    csv_close(&c->csv);
+    TRY(count_rows(&keep, c, done));
+    return csv_resume(&c->csv, c->arena, c->path, columns, COLUMNS, keep);
 }
 
 enum err convergence_begin(struct convergence *c, int done)
@@ -148,7 +169,7 @@ enum err convergence_begin(struct convergence *c, int done)
     if (c->eval == NULL) {
         return ERR_OK;
     }
-    TRY(comm_agree(c->comm, c->comm->rank == 0 ? open_file(c, done) : ERR_OK));
+    TRY(comm_agree(c->comm, c->comm->rank == 0 ? convergence_open(c, done) : ERR_OK));
     TRY(play(c, ARM_NOTHING, &nothing));
     TRY(play(c, ARM_FF, &ff));
     c->nothing = nothing.slo_attainment;
@@ -239,28 +260,32 @@ static void tell_collapsed(const struct convergence *c, double slo_attainment, d
              slo_attainment, c->nothing, vcpu, c->peak_vcpu, 100 * PEAK_SHARE_MAX);
 }
 
-/* The file is read back, because a resumed run has the earlier rows nowhere else. Row i is
- * of update (i + 1) * every. `values` holds the four columns (n_max each), then the seconds
- * of all updates. */
+/* The file is read back, because a resumed run has the earlier rows nowhere else. `updates` and
+ * then the seconds of all updates have place for a row after every update; the other columns
+ * have the number of rows that there are. */
 enum err convergence_tell(struct convergence *c)
 {
     if (c->eval == NULL || c->comm->rank != 0) {
         return ERR_OK;
     }
-    const int n_max = c->setup->train->updates / c->setup->train->evaluate.every;
-    double *values = ARENA_NEW(c->arena, 4 * n_max + c->setup->train->updates, double);
+    const int n_max = c->setup->train->updates;
+    double *updates = ARENA_NEW(c->arena, n_max, double);
+    double *seconds = ARENA_NEW(c->arena, n_max, double);
     int n = 0;
     TRY(arena_error(c->arena));
-    double *slo_attainment = values, *headroom = values + n_max, *episodes = values + 2 * n_max;
-    double *vcpu = values + 3 * n_max;
-    TRY(csv_read_column(slo_attainment, &n, n_max, c->path, COL_SLO_ATTAINMENT, COLUMNS));
-    TRY(csv_read_column(headroom, &n, n_max, c->path, COL_HEADROOM, COLUMNS));
-    TRY(csv_read_column(episodes, &n, n_max, c->path, COL_EPISODES, COLUMNS));
-    TRY(csv_read_column(vcpu, &n, n_max, c->path, COL_VCPU, COLUMNS));
+    TRY(csv_read_column(updates, &n, n_max, c->path, COL_UPDATE, COLUMNS));
+    double *slo_attainment = ARENA_NEW(c->arena, n, double);
+    double *headroom = ARENA_NEW(c->arena, n, double);
+    double *episodes = ARENA_NEW(c->arena, n, double);
+    double *vcpu = ARENA_NEW(c->arena, n, double);
+    TRY(arena_error(c->arena));
+    TRY(csv_read_column(slo_attainment, &n, n, c->path, COL_SLO_ATTAINMENT, COLUMNS));
+    TRY(csv_read_column(headroom, &n, n, c->path, COL_HEADROOM, COLUMNS));
+    TRY(csv_read_column(episodes, &n, n, c->path, COL_EPISODES, COLUMNS));
+    TRY(csv_read_column(vcpu, &n, n, c->path, COL_VCPU, COLUMNS));
     const int at = convergence_find(slo_attainment, headroom, n);
     if (at >= 0) {
-        TRY(tell_converged(c, (at + 1) * c->setup->train->evaluate.every, episodes[at],
-                           values + 4 * n_max));
+        TRY(tell_converged(c, (int)updates[at], episodes[at], seconds));
     } else {
         tell_not_converged(c);
     }

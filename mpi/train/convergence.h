@@ -44,8 +44,12 @@ struct convergence {
 enum err convergence_init(struct convergence *c, struct arena *arena, struct comm *comm,
                           const struct train_setup *setup, struct learner *learner) WARN_UNUSED;
 
-/* Collective. Opens the file, with the rows up to update `done` (< 0: a new one), and plays the
- * references. */
+/* Local. Rank 0: opens RUN/convergence.csv with its rows up to update `done`; a new file if `done`
+ * is 0 or less, or if there is none. train.evaluate.every may have changed since the rows were
+ * written. */
+enum err convergence_open(struct convergence *c, int done) WARN_UNUSED;
+
+/* Collective. Opens the file (convergence_open()) and plays the references. */
 enum err convergence_begin(struct convergence *c, int done) WARN_UNUSED;
 
 /* Collective. After update u: if it is its turn, an evaluation and its row. */

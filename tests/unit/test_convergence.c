@@ -1,6 +1,7 @@
 /* When a training counts as converged: rows by hand, and the sentence that comes of them. */
 #include "mpi/train/convergence.h"
 
+#include "core/base/csv_read.h"
 #include "core/base/file.h"
 #include "tests/unit/heard.h"
 
@@ -103,12 +104,70 @@ static void test_the_sentence(void **state)
     arena_release(&arena);
 }
 
+/* A run evaluated every 2 updates, then every 5, and was not evaluated at all before. */
+static void test_every_changes(void **state)
+{
+    (void)state;
+    static const char head[] =
+        "update,env_steps,episodes,slo_attainment,vcpu,headroom,nothing,ff,collapsed\n";
+    char dir[] = "/tmp/karma_convergence_XXXXXX", path[64], timing[64], text[1024];
+    double updates[16];
+    struct heard heard;
+    struct arena arena;
+    int n = 0, dummy;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/convergence.csv", dir);
+    snprintf(timing, sizeof timing, "%s/timing.csv", dir);
+    arena_init(&arena);
+    const struct train_cfg train = {
+        .updates = 15, .envs = 16, .steps = 5, .evaluate = {.every = 5}};
+    const struct train_setup setup = {.train = &train, .run_dir = dir};
+    struct comm comm = {.rank = 0, .size = 1};
+    struct convergence c = {.comm = &comm,
+                            .setup = &setup,
+                            .arena = &arena,
+                            .eval = (struct eval *)(void *)&dummy, /* only whether there is one */
+                            .nothing = 0.5,
+                            .ff = 0.9,
+                            .peak_vcpu = 16.0,
+                            .csv = {.fd = -1}};
+    assert_int_equal(convergence_open(&c, 7), ERR_OK); /* no file yet: the header only */
+    convergence_close(&c);
+    assert_int_equal(csv_read_column(updates, &n, 16, path, 0, 9), ERR_OK);
+    assert_int_equal(n, 0);
+    snprintf(text, sizeof text, "%s%s", head,
+             "2,160,3,0.85,9,0.1,0.5,0.9,0\n4,320,6,0.85,9,0.9,0.5,0.9,0\n"
+             "6,480,9,0.85,9,0.9,0.5,0.9,0\n8,640,12,0.85,9,0.9,0.5,0.9,0\n10,80");
+    put(path, text);
+    assert_int_equal(convergence_open(&c, 7), ERR_OK); /* three rows, though 7 / 5 is 1 */
+    convergence_close(&c);
+    assert_int_equal(csv_read_column(updates, &n, 16, path, 0, 9), ERR_OK);
+    assert_int_equal(n, 3);
+    assert_true(updates[2] == 6.0);
+    snprintf(text, sizeof text, "%s%s", head,
+             "2,160,3,0.85,9,0.1,0.5,0.9,0\n4,320,6,0.85,9,0.9,0.5,0.9,0\n"
+             "6,480,9,0.85,9,0.9,0.5,0.9,0\n10,800,15,0.85,9,0.9,0.5,0.9,0\n"
+             "15,1200,22,0.85,9,0.9,0.5,0.9,0\n");
+    put(path, text);
+    put(timing, "update,seconds,rollout_s,learn_s,checkpoint_s,wait_s,sent_bytes,env_steps_per_s\n"
+                "1,1,0,0,0,0,0,0\n");
+    heard_begin(&heard);
+    assert_int_equal(convergence_tell(&c), ERR_OK); /* five rows, though 15 / 5 is 3 */
+    heard_end();
+    assert_non_null(strstr(heard.text, "converged after update 10: 800 env-steps, 15 episodes"));
+    unlink(path);
+    unlink(timing);
+    rmdir(dir);
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_three_in_a_row),
         cmocka_unit_test(test_collapsed),
         cmocka_unit_test(test_the_sentence),
+        cmocka_unit_test(test_every_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
