@@ -302,18 +302,19 @@ static uint64_t name_hash(const char *s)
     return hash_fnv1a(HASH_START, s, strlen(s));
 }
 
-/* A number that tells runs apart, or `missing` if the table does not say it. */
+/* A number that tells runs apart, at most `max`, or `missing` if the table does not say it. */
 static enum err number_of(uint64_t *out, const struct metrics_table *s, int line, const char *text,
-                          const char *column, uint64_t missing)
+                          const char *column, uint64_t max, uint64_t missing)
 {
     if (*text == '\0') {
         *out = missing;
         return ERR_OK;
     }
-    if (!number_unsigned(out, text, 10, UINT64_MAX)) {
-        log_error("%s:%d: '%.40s' in column %s; a whole number, 0 or more, was expected; a single "
-                  "recording needs none of the columns controller, scenario, seed and episode",
-                  s->path, line, text, column);
+    if (!number_unsigned(out, text, 10, max)) {
+        log_error("%s:%d: '%.40s' in column %s; a whole number, 0 to %" PRIu64
+                  ", was expected; a single recording needs none of the columns controller, "
+                  "scenario, seed and episode",
+                  s->path, line, text, column, max);
         return ERR_FORMAT;
     }
     return ERR_OK;
@@ -328,6 +329,24 @@ static int first_line(const struct metrics_table *s, int run)
     return s->line[row];
 }
 
+/* Seed and number of the present piece of a run. Where the table does not number its episodes, the
+ * pieces are counted. Where it does, number + piece could be the number of another episode; so the
+ * first piece keeps the table's number, and later ones are counted under a seed of their own, made
+ * from the episode's seed and number. The same table has the same numbers at every import. */
+static enum err number_piece(struct store_episode *e, const struct import *im, int line,
+                             const char *text)
+{
+    uint64_t number;
+    TRY(number_of(&number, im->s, line, text, "episode", UINT32_MAX, (uint64_t)im->piece));
+    const bool later = *text != '\0' && im->piece > 0;
+    if (later) {
+        e->seed =
+            hash_fnv1a(hash_fnv1a(HASH_START, &e->seed, sizeof e->seed), &number, sizeof number);
+    }
+    e->episode = later ? (uint32_t)im->piece : (uint32_t)number;
+    return ERR_OK;
+}
+
 /* A table that does not say who played is a recording: named for its file, with a seed of that
  * name, so that files are split as episodes are. */
 static enum err identify(struct store_episode *e, const struct import *im, int run)
@@ -336,7 +355,6 @@ static enum err identify(struct store_episode *e, const struct import *im, int r
     const char *const *names = s->runs[run].names;
     const bool tidy = is_tidy(s);
     const int line = first_line(s, run);
-    uint64_t number = 0;
     e->controller = tidy && names[0][0] != '\0' ? names[0] : "recording";
     e->scenario = tidy ? names[1] : "";
     if (e->scenario[0] == '\0') {
@@ -345,10 +363,9 @@ static enum err identify(struct store_episode *e, const struct import *im, int r
                           : arena_printf(im->arena, "%s:%s", s->path, names[0]);
     }
     TRY(arena_error(im->arena));
-    TRY(number_of(&e->seed, s, line, tidy ? names[2] : "", "seed", name_hash(e->scenario)));
-    TRY(number_of(&number, s, line, tidy ? names[3] : "", "episode", 0));
-    e->episode = (uint32_t)number + (uint32_t)im->piece;
-    return ERR_OK;
+    TRY(number_of(&e->seed, s, line, tidy ? names[2] : "", "seed", UINT64_MAX,
+                  name_hash(e->scenario)));
+    return number_piece(e, im, line, tidy ? names[3] : "");
 }
 
 /* No process runs without memory: a recording's 0 is a measurement that failed. */

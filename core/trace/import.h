@@ -10,7 +10,9 @@
  * rate received by the service that receives most; where that is missing it is unknown, and where
  * there is no such column a warning says so. A tidy table that was exported has both. A table that
  * does not name controller, scenario, seed or episode is a single recording: its path stands for
- * them. Services of recordings are sorted by name, so that runs of one system fit into one store.
+ * them. Of a numbered episode that a hole cuts into pieces, the first keeps seed and number; later
+ * ones are counted from 1 under a seed made from both. Services of recordings are sorted
+ * by name, so that runs of one system fit into one store.
  */
 #ifndef KARMA_TRACE_IMPORT_H
 #define KARMA_TRACE_IMPORT_H

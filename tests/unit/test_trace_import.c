@@ -136,6 +136,43 @@ static void test_single_recording(void **state)
     assert_non_null(strstr(f->scene.log.last, "controller, scenario, seed and episode"));
 }
 
+/* Controller, seed and number of episode i. */
+static struct store_episode episode_at(struct fixture *f, int i)
+{
+    struct store s;
+    struct store_episode e;
+    OK(store_open(&s, &f->scene.arena, f->store));
+    OK(store_read(&e, &s, i, &f->scene.arena));
+    store_close(&s);
+    return e;
+}
+
+/* The second piece of a table's episode 0 is not the table's episode 1, in no store. */
+static void test_pieces_of_numbered_episodes(void **state)
+{
+    static const char text[] = "time,service,seed,episode,http_requests_per_second\n"
+                               "0,web,7,0,1\n15,web,7,0,2\n30,web,7,0,3\n900,web,7,0,4\n"
+                               "915,web,7,0,5\n930,web,7,0,6\n0,web,7,1,1\n15,web,7,1,2\n";
+    static const char big[] = "time,service,seed,episode,http_requests_per_second\n"
+                              "0,web,7,4294967296,1\n15,web,7,4294967296,2\n";
+    struct fixture *f = *state;
+    struct import_result r;
+    import_text(f, text, &r);
+    assert_int_equal(r.n_episodes, 3);
+    const struct store_episode first = episode_at(f, 0), later = episode_at(f, 1),
+                               other = episode_at(f, 2);
+    assert_true(first.seed == 7 && first.episode == 0);
+    assert_true(later.seed != 7 && later.episode == 1);
+    assert_true(other.seed == 7 && other.episode == 1);
+    const char *const from[] = {f->store};
+    OK(store_merge(scene_file(&f->scene, "merged"), from, 1, &f->scene.arena));
+    OK(file_write(f->path, big, sizeof big - 1));
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->path));
+    assert_int_equal(import_table(&r, f->store, &f->parsed, &import_cfg, &f->scene.arena),
+                     ERR_FORMAT);
+    assert_non_null(strstr(f->scene.log.last, "a whole number, 0 to 4294967295, was expected"));
+}
+
 /* Services that are asked one after the other are one sample; the same service again is another. */
 static void test_staggered_services(void **state)
 {
@@ -215,6 +252,7 @@ int main(void)
         TEST_(test_import),
         TEST_(test_import_wide),
         TEST_(test_single_recording),
+        TEST_(test_pieces_of_numbered_episodes),
         TEST_(test_staggered_services),
         TEST_(test_empty_hour),
         TEST_(test_trial),
