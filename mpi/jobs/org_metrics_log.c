@@ -159,6 +159,8 @@ enum err org_metrics_log_open(struct org_metrics_log *l, bool keep)
 struct found {
     uint64_t hash;
     const char *cells[COLUMNS]; /* valid as long as the reader is open */
+    const char *path;
+    int line;
 };
 
 /* Parts and their rows, sorted by hash. */
@@ -194,6 +196,8 @@ static enum err read_part(struct parts *p, struct csv_reader *r)
     while (status == CSV_ROW) {
         TRY(csv_reader_next(r, row.cells, COLUMNS, &status));
         row.hash = hash_of(row.cells);
+        row.path = r->path;
+        row.line = r->line;
         if (status == CSV_ROW) {
             TRY(buf_append(&p->rows, &row, sizeof row));
         }
@@ -229,6 +233,39 @@ static const char *const *find_row(const struct parts *p, const char *const *key
         }
     }
     return NULL;
+}
+
+/* How many cells from the left are the same in both. */
+static int n_equal(const struct found *a, const struct found *b)
+{
+    int c = 0;
+    while (c < COLUMNS && strcmp(a->cells[c], b->cells[c]) == 0) {
+        c++;
+    }
+    return c;
+}
+
+/* Parts may repeat each other's rows, but not contradict them. Rows with the same keys have the
+ * same hash, and so stand together; each is compared with all of its hash that follow. */
+static enum err check_repeated(const struct parts *p)
+{
+    const struct found *rows = (const struct found *)(const void *)p->rows.data;
+    const size_t n = p->rows.len / sizeof *rows;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = i + 1; j < n && rows[j].hash == rows[i].hash; j++) {
+            const int c = n_equal(&rows[i], &rows[j]);
+            if (c >= KEYS && c < COLUMNS) {
+                log_error("%s:%d and %s:%d are both of %s, %s, episode %s, agent %s, but %s is %s "
+                          "in one and %s in the other; they were made by different programs",
+                          rows[i].path, rows[i].line, rows[j].path, rows[j].line,
+                          rows[i].cells[KEY_CONTROLLER], rows[i].cells[KEY_SCENARIO],
+                          rows[i].cells[KEY_EPISODE], rows[i].cells[KEY_AGENT],
+                          org_metric_info[c - KEYS].name, rows[i].cells[c], rows[j].cells[c]);
+                return ERR_MISMATCH;
+            }
+        }
+    }
+    return ERR_OK;
 }
 
 /* Is there a row for each agent of each job? Asked before the first row is written: a file is
@@ -292,6 +329,7 @@ static enum err merge(struct org_metrics_log *l, struct parts *p, const char *co
     if (p->rows.len > 0) {
         qsort(p->rows.data, p->rows.len / sizeof(struct found), sizeof(struct found), by_hash);
     }
+    TRY(check_repeated(p));
     return have_all(l, p) ? write_rows(l, p) : ERR_OK;
 }
 

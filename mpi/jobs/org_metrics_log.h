@@ -31,7 +31,8 @@ enum err org_metrics_log_init(struct org_metrics_log *l, struct arena *arena,
 enum err org_metrics_log_open(struct org_metrics_log *l, bool keep) WARN_UNUSED;
 
 /* Local, rank 0. The file from those beside `files` (n), each the eval.csv of a part, all of whose
- * rows together must be there: if not, none is written, and a sentence says what was missing. */
+ * rows together must be there: if not, none is written, and a sentence says what was missing. Two
+ * parts may have the same row; ERR_MISMATCH if they have different values in it. */
 enum err org_metrics_log_merge(struct org_metrics_log *l, const char *const *files,
                                int n) WARN_UNUSED;
 
