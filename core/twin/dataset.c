@@ -339,12 +339,18 @@ static bool never_apart(const struct dataset *d, int column)
     return never;
 }
 
-/* Removes columns from the list of targets in place: n_learned <= i throughout, so no entry is
- * overwritten before it is read. A column that is not held is removed, and is not exact either:
- * nothing is known of its gap. The networks' inputs do not change. */
+/* Columns that are not held are forgotten first, because the gaps of others may be distances from
+ * them. Then columns are removed from the list of targets in place: n_learned <= i throughout, so
+ * no entry is overwritten before it is read. A column that is not held is removed, and is not exact
+ * either: nothing is known of its gap. The networks have as many inputs as before. */
 void dataset_mark_exact(struct features *s, const struct dataset *d)
 {
     int n_learned = 0;
+    for (int i = 0; i < s->n_state; i++) {
+        if (!dataset_held(d, i)) {
+            features_forget(s, i);
+        }
+    }
     for (int i = 0; i < s->n_learned; i++) {
         const int column = s->learned_at[i];
         struct features_column *c = &s->columns[column];

@@ -49,7 +49,8 @@ enum err dataset_read(struct dataset *d, struct arena *arena, struct store *stor
 
 /* Columns of `s`, the features of the dataset, whose gap is that of deployed pods or of the
  * autoscaler's partition and is 0 in all rows: they are exact, no targets any more. Columns that
- * are not held are no targets either. Before anything is learned or read from a file. */
+ * are not held are no targets either, and no gap is counted from them. Before
+ * anything is learned or read from a file. */
 void dataset_mark_exact(struct features *s, const struct dataset *d);
 
 /* Was a change of the service's replicas recorded in a training episode? If not, nothing can be

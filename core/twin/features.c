@@ -51,9 +51,34 @@ static void no_limits(struct features_column *c, float lo, float hi)
     c->hi = c->most = hi;
 }
 
-/* Fills s->columns[i] from column_def.h. A gap may be negative (more pods deployed than desired,
- * while some drain), so its lower limit is -max. `desired` and the service's number are not
- * learned: the first is exact, the second constant. */
+/* A gap may be negative (more pods deployed than desired, while some drain), so its lower limit is
+ * -max. */
+static void take_gap(struct features *s, int i, const struct column_def *m)
+{
+    struct features_column *c = &s->columns[i];
+    c->gap = c->service != FEATURES_NONE
+                 ? (int8_t)pods_kind(&s->pods, c->service, features_metric_of(s->header.columns[i]))
+                 : PODS_PLAIN;
+    no_limits(c, c->gap == PODS_PLAIN ? (float)m->min : -(float)m->max, (float)m->max);
+}
+
+/* Other columns of the service may have been distances from this one. */
+void features_forget(struct features *s, int column)
+{
+    const int service = s->columns[column].service;
+    if (service == FEATURES_NONE) {
+        return;
+    }
+    pods_forget(&s->pods, service, column);
+    for (int i = 0; i < s->n_state; i++) {
+        if (s->columns[i].service == service) {
+            take_gap(s, i, column_def_find(features_metric_of(s->header.columns[i])));
+        }
+    }
+}
+
+/* Fills s->columns[i] from column_def.h. `desired` and the service's number are not learned: the
+ * first is exact, the second constant. */
 static enum err describe(struct features *s, int i)
 {
     const char *column = s->header.columns[i], *name = features_metric_of(column);
@@ -73,10 +98,7 @@ static enum err describe(struct features *s, int i)
                                   .whole =
                                       m->kind == COLUMN_PODS || strcmp(m->unit, "requests") == 0,
                                   .service = service};
-    if (service != FEATURES_NONE) {
-        c->gap = (int8_t)pods_kind(&s->pods, service, name);
-    }
-    no_limits(c, c->gap == PODS_PLAIN ? (float)m->min : -(float)m->max, (float)m->max);
+    take_gap(s, i, m);
     if (desired) {
         s->desired_at[service] = i;
     }

@@ -86,6 +86,10 @@ const char *features_metric_of(const char *column);
 enum err features_init(struct features *s, struct arena *arena, const struct store_header *header,
                        int history) WARN_UNUSED;
 
+/* The column was measured too rarely to be worked with (dataset.h): no other column's distance is
+ * taken from it, nor its own from another. Its place in a state stays. */
+void features_forget(struct features *s, int column);
+
 /* What happens between one decision and the next. */
 struct features_decision {
     const float *const *states; /* (history) newest first, each (S) as measured */

@@ -40,8 +40,31 @@ static struct pods_columns columns_of(const struct store_header *h, int service)
         c.desired = c.deployed;
         c.deployed = PODS_NONE;
     }
-    c.exist = c.deployed != PODS_NONE ? c.deployed : c.desired;
     return c;
+}
+
+/* What follows from which columns there are. */
+static void take_stock(struct pods *p)
+{
+    p->n_shared = 0;
+    for (int i = 0; i < p->n; i++) {
+        struct pods_columns *c = &p->at[i];
+        c->exist = c->deployed != PODS_NONE ? c->deployed : c->desired;
+        if (c->id != PODS_NONE && c->ready != PODS_NONE && c->desired != PODS_NONE) {
+            p->shared[p->n_shared++] = i;
+        }
+    }
+}
+
+void pods_forget(struct pods *p, int i, int column)
+{
+    struct pods_columns *c = &p->at[i];
+    int *const all[] = {&c->desired,   &c->deployed,    &c->failed,      &c->ready,  &c->id,
+                        &c->hpa_ready, &c->hpa_ignored, &c->hpa_missing, &c->hpa_cpu};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        *all[k] = *all[k] == column ? PODS_NONE : *all[k];
+    }
+    take_stock(p);
 }
 
 static bool has_hpa(const struct pods_columns *c)
@@ -110,12 +133,9 @@ enum err pods_init(struct pods *p, struct arena *arena, const struct store_heade
                        .shared = ARENA_NEW(arena, h->n_services, int)};
     TRY(arena_error(arena));
     for (int i = 0; i < p->n; i++) {
-        const struct pods_columns c = columns_of(h, i);
-        p->at[i] = c;
-        if (c.id != PODS_NONE && c.ready != PODS_NONE && c.desired != PODS_NONE) {
-            p->shared[p->n_shared++] = i;
-        }
+        p->at[i] = columns_of(h, i);
     }
+    take_stock(p);
     if (h->topology == NULL || h->topology[0] == '\0') {
         return ERR_OK;
     }
@@ -397,7 +417,10 @@ static void bound_requested(float *gap, const struct pods *p, const struct deman
 static void bound_means(const struct pods_means *m, const struct pods *p, const struct demand *q)
 {
     const struct pods_base base = base_of(p, q);
-    const bool counted = p->n > 0 && p->at[0].desired != PODS_NONE;
+    bool counted = p->n > 0;
+    for (int i = 0; i < p->n; i++) {
+        counted = counted && p->at[i].desired != PODS_NONE;
+    }
     if (counted) {
         *m->deployed = within(*m->deployed, (float)-base.pods, (float)q->draining);
         *m->failed = within(*m->failed, 0.0F, (float)base.pods + *m->deployed);

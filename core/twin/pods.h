@@ -49,7 +49,7 @@ enum pods_gap {
     PODS_HPA       /* desired - hpa_ready - hpa_ignored - hpa_missing, instead of hpa_ready */
 };
 
-/* Columns of a service's pods in a state; PODS_NONE: the traces do not have it. */
+/* Columns of a service's pods in a state; PODS_NONE: the traces do not have it, or too rarely. */
 struct pods_columns {
     int desired, deployed, failed, ready, hpa_ready, hpa_ignored, hpa_missing, hpa_cpu;
     int id;    /* the service's number, which says nothing of its own: see pods_share() */
@@ -67,6 +67,10 @@ struct pods {
 
 /* Columns by their names, requests from the header's topology. ERR_FORMAT if it cannot be read. */
 enum err pods_init(struct pods *p, struct arena *arena, const struct store_header *h) WARN_UNUSED;
+
+/* `column` is none of service i any more: too little of it was measured, and a count that stands
+ * for the others must not be made from it. */
+void pods_forget(struct pods *p, int i, int column);
 
 /* How the column `metric` of service i is worked with. */
 enum pods_gap pods_kind(const struct pods *p, int i, const char *metric);

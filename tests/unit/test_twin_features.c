@@ -174,6 +174,43 @@ static void test_other_truths(void **state)
     assert_int_equal(s.n_target, s.n_learned);
 }
 
+/* `deployed` was measured too rarely: it stays 0, and `ready` is counted from `desired`. */
+static void test_count_not_held(void **state)
+{
+    struct twin_fixture *w = *state;
+    static const char *const columns[LINEAR_S] = {"web.desired", "web.deployed", "web.ready",
+                                                  "db.desired",  "db.ready",     "entry_30s"};
+    uint8_t held[LINEAR_S] = {1, 0, 1, 0, 1, 1};
+    struct store_header h = linear_header();
+    struct features s;
+    h.columns = columns;
+    h.n_truths = 0;
+    OK(features_init(&s, &w->scene.arena, &h, 1));
+    assert_int_equal(s.columns[1].gap, PODS_DEPLOYED);
+    const struct dataset d = {.features = &s, .held = held};
+    dataset_mark_exact(&s, &d);
+    assert_int_equal(s.columns[1].gap, PODS_PLAIN);
+    assert_int_equal(s.columns[2].gap, PODS_READY);
+    assert_int_equal(s.columns[4].gap, PODS_PLAIN); /* nothing is left to count from */
+    assert_true(s.columns[4].lo == 0.0F);
+    assert_int_equal(s.n_learned, 3);
+    float now[LINEAR_S] = {5, 0, 3, 0, 2, 10};
+    assert_true(features_value(&s, 2, now) == 2.0F);
+    for (int t = 0; t < 3; t++) {
+        const int32_t delta[LINEAR_N] = {1, 1};
+        const float *states[1] = {now};
+        float next[LINEAR_S];
+        const struct pods_decision decision = {.states = states, .history = 1, .delta = delta};
+        memcpy(next, now, sizeof next);
+        next[2] = 1.0F; /* its gap */
+        pods_answer(next, &s.pods, &decision);
+        pods_bound(next, NULL, &s.pods, &decision);
+        assert_true(next[0] == now[0] + 1.0F && next[1] == 0.0F && next[2] == next[0] - 1.0F);
+        assert_true(next[3] == 0.0F && next[4] == 2.0F);
+        memcpy(now, next, sizeof now);
+    }
+}
+
 /* ---- transitions ---- */
 
 static void test_transitions(void **state)
@@ -328,9 +365,11 @@ static void test_many_gaps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_(test_there_and_back), TEST_(test_whatever_is_said), TEST_(test_columns),
-        TEST_(test_unknown_column), TEST_(test_other_truths),     TEST_(test_transitions),
-        TEST_(test_gaps),           TEST_(test_many_gaps),        TEST_(test_rows_are_columns),
+        TEST_(test_there_and_back), TEST_(test_whatever_is_said),
+        TEST_(test_columns),        TEST_(test_unknown_column),
+        TEST_(test_other_truths),   TEST_(test_count_not_held),
+        TEST_(test_transitions),    TEST_(test_gaps),
+        TEST_(test_many_gaps),      TEST_(test_rows_are_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
