@@ -14,6 +14,7 @@
 #include "proto/twin.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,42 @@ const struct cfg_field twin_fields[] = {
 const char *model_traces(struct arena *arena, const char *file)
 {
     return arena_printf(arena, "%s.traces", file);
+}
+
+const char *model_pending(struct arena *arena, const char *file)
+{
+    return arena_printf(arena, "%s.traces.pending", file);
+}
+
+/* Has the file this digest? A store's digest is that of all its bytes (store.h). Silent: a file
+ * that cannot be read has not. */
+static bool has_digest(const char *path, uint64_t digest)
+{
+    unsigned char piece[65536];
+    uint64_t hash = HASH_START;
+    FILE *f = fopen(path, "rbe");
+    if (f == NULL) {
+        return false;
+    }
+    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;) {
+        hash = hash_fnv1a(hash, piece, n);
+    }
+    const bool whole = ferror(f) == 0;
+    (void)fclose(f);
+    return whole && hash == digest;
+}
+
+/* Without a file of that name, which is the rule, nothing is read. Else the digests decide: while
+ * a fit runs there may be pending transitions of a twin that is still to come. NULL: no memory. */
+static const char *choose_traces(struct arena *arena, const char *traces, uint64_t digest)
+{
+    const char *pending = arena_printf(arena, "%s.pending", traces); /* model_pending() */
+    if (arena_error(arena) != ERR_OK) {
+        return NULL;
+    }
+    const bool interrupted =
+        file_exists(pending) && has_digest(pending, digest) && !has_digest(traces, digest);
+    return interrupted ? pending : traces;
 }
 
 /* ---- what it remembers ---- */
@@ -466,6 +503,7 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
     int hidden[MLP_LAYERS_MAX];
     m->spread = ARENA_NEW(arena, MODEL_SPREADS, float);
     m->fit = arena_strdup(arena, h->fit);
+    traces = choose_traces(arena, traces, h->traces);
     TRY(arena_error(arena));
     TRY(remember(m, arena, traces, h->history, file, h->traces));
     struct features *s = &m->features;
@@ -547,6 +585,42 @@ enum err model_read(struct twin_model *m, struct arena *arena, const struct twin
         e = build_table(m, arena);
     }
     return e;
+}
+
+static enum err read_digest(uint64_t *digest, const struct buf *bytes, const char *file,
+                            const char *traces, struct arena *scratch)
+{
+    struct frame_reader r;
+    struct frame f;
+    struct twin_header h;
+    frame_reader_init(&r, bytes->data, bytes->len, file);
+    TRY(frame_expect(&r, &f, FRAME_TWIN, CODEC_TWIN_VERSION));
+    TRY(check_version(&f, file, traces));
+    TRY(codec_get_twin(&h, f.payload, f.n, file, scratch));
+    *digest = h.traces;
+    return ERR_OK;
+}
+
+enum err model_find_traces(const char **traces, struct arena *arena, const char *file)
+{
+    struct buf bytes;
+    struct arena scratch;
+    uint64_t digest = 0;
+    const char *plain = model_traces(arena, file), *pending = model_pending(arena, file);
+    TRY(arena_error(arena));
+    if (!file_exists(pending)) {
+        *traces = plain;
+        return ERR_OK;
+    }
+    buf_init(&bytes);
+    arena_init(&scratch);
+    enum err e = file_read(&bytes, file, FILE_MAX);
+    e = e == ERR_OK ? read_digest(&digest, &bytes, file, plain, &scratch) : e;
+    const char *found = e == ERR_OK ? choose_traces(arena, plain, digest) : NULL;
+    *traces = found != NULL ? found : plain;
+    arena_release(&scratch);
+    buf_release(&bytes);
+    return e == ERR_OK ? arena_error(arena) : e;
 }
 
 enum err model_load(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,

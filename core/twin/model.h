@@ -4,8 +4,10 @@
  *             (arXiv 2505.21559, phase 1)
  *
  * On disk it is two files: FILE with the networks (proto/twin.proto) and FILE.traces, a trace
- * store, with the transitions; the first names the digest of the second. The store keeps its parts:
- * the table holds training episodes only, validation and held-out ones are for reports and refits.
+ * store, with the transitions; the first names the digest of the second. A new twin's transitions
+ * are FILE.traces.pending until FILE has taken its place, and are found there if a fit ended
+ * between the two. The store keeps its parts: the table holds training episodes only, validation
+ * and held-out ones are for reports and refits.
  */
 #ifndef KARMA_TWIN_MODEL_H
 #define KARMA_TWIN_MODEL_H
@@ -46,15 +48,21 @@ struct twin_model {
     const char *fit; /* YAML: the settings of its fit */
 };
 
-/* "FILE.traces", in the arena. */
+/* "FILE.traces" and "FILE.traces.pending", in the arena. */
 const char *model_traces(struct arena *arena, const char *file);
+const char *model_pending(struct arena *arena, const char *file);
+
+/* Which of the two holds the transitions that the twin `file` was fitted to; the first if neither
+ * does. Errors as model_load(), but nothing is said of the transitions. */
+enum err model_find_traces(const char **traces, struct arena *arena, const char *file) WARN_UNUSED;
 
 /* ERR_IO, ERR_FORMAT, ERR_MISMATCH with the sentence; ERR_VERSION for a twin of an earlier version,
  * which has to be fitted again. `m` must stay where it is. */
 enum err model_load(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
                     const char *file) WARN_UNUSED;
 
-/* The same from the bytes of a file; `file` names them in messages, traces: path of the store. */
+/* The same from the bytes of a file; `file` names them in messages, traces: path of the store, or
+ * that without ".pending". */
 enum err model_read(struct twin_model *m, struct arena *arena, const struct twin_cfg *cfg,
                     const struct buf *bytes, const char *file, const char *traces) WARN_UNUSED;
 

@@ -6,7 +6,9 @@
  * see one file system, because the merged store is read by each of them.
  *
  * Recovery: networks and transitions are made under temporary names. A fit that was killed or
- * stopped before save() renames them leaves the old twin as it was; the next one begins anew. */
+ * stopped before save() renames them leaves the old twin as it was; the next one begins anew. One
+ * that was killed between the two renamings leaves the new twin, whose transitions are found under
+ * their temporary name (model.h); the next one begins by renaming them. */
 #include "mpi/jobs/fit.h"
 
 #include "core/base/file.h"
@@ -34,9 +36,31 @@ struct fit {
     struct twin_model old;
     bool has_old;
     struct lock lock; /* of the twin's file, rank 0's */
+    bool saved;       /* the new twin needs f->pending, whatever name it has */
 };
 
 /* ---- the transitions ---- */
+
+static enum err move(const char *from, const char *to)
+{
+    if (rename(from, to) != 0) {
+        log_error("%s cannot become %s: %s", from, to, strerror(errno));
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
+/* Rank 0: what save() of an earlier fit could not finish. Then the pending transitions are those of
+ * the twin that is there, and must not be overwritten. A twin that cannot be read has none. */
+static enum err finish_earlier(struct fit *f)
+{
+    const char *traces;
+    if (!file_exists(f->order->out) || !file_exists(f->pending)) {
+        return ERR_OK;
+    }
+    const enum err e = model_find_traces(&traces, &f->scratch, f->order->out);
+    return e == ERR_OK && strcmp(traces, f->pending) == 0 ? move(f->pending, f->traces) : ERR_OK;
+}
 
 /* Rank 0: all stores in one, beside the twin. The old twin's transitions come first. store_merge()
  * keeps an episode that is in several stores once. */
@@ -46,8 +70,9 @@ static enum err merge(struct fit *f)
     const char **list = ARENA_NEW(&f->scratch, o->n_stores + 1, const char *);
     int n = 0;
     TRY(arena_error(&f->scratch));
+    TRY(finish_earlier(f));
     if (o->from != NULL) {
-        list[n++] = model_traces(&f->scratch, o->from);
+        TRY(model_find_traces(&list[n++], &f->scratch, o->from));
     }
     for (int i = 0; i < o->n_stores; i++) {
         list[n++] = o->stores[i];
@@ -138,18 +163,9 @@ static enum err compare(struct fit *f)
     return ERR_OK;
 }
 
-static enum err move(const char *from, const char *to)
-{
-    if (rename(from, to) != 0) {
-        log_error("%s cannot become %s: %s", from, to, strerror(errno));
-        return ERR_IO;
-    }
-    return ERR_OK;
-}
-
 /* Both files are there before the first one takes its place: a full disk costs no old twin. The
- * twin holds the digest of its store. A crash between the two renamings leaves new transitions with
- * the old networks, which do not fit: loading such a twin is refused, never wrong. */
+ * networks go first, because they hold the digest of their transitions: until then the old twin is
+ * whole, from then on the new one is, with its transitions under either name. */
 static enum err save(struct fit *f)
 {
     struct store store;
@@ -158,8 +174,9 @@ static enum err save(struct fit *f)
     const uint64_t digest = store.digest;
     store_close(&store);
     TRY(model_save(&f->out->model, f->pending_file, digest, f->order->yaml));
-    TRY(move(f->pending, f->traces));
-    return move(f->pending_file, f->order->out);
+    TRY(move(f->pending_file, f->order->out));
+    f->saved = true;
+    return move(f->pending, f->traces);
 }
 
 /* Such a twin predicts, but nobody can learn in it what scaling these services does. */
@@ -196,7 +213,7 @@ static enum err fit(struct fit *f)
 {
     const bool root = f->comm->rank == 0;
     f->traces = model_traces(f->arena, f->order->out);
-    f->pending = arena_printf(f->arena, "%s.pending", f->traces);
+    f->pending = model_pending(f->arena, f->order->out);
     f->pending_file = arena_printf(f->arena, "%s.pending", f->order->out);
     if (arena_error(f->arena) != ERR_OK) {
         return comm_agree(f->comm, ERR_MEMORY);
@@ -231,7 +248,7 @@ enum err fit_run(struct comm *comm, struct fit_outcome *outcome, struct arena *a
     *outcome = (struct fit_outcome){0};
     arena_init(&f.scratch);
     const enum err e = fit(&f);
-    if (f.lock.held && e != ERR_BUSY) { /* else they are another process's */
+    if (f.lock.held && e != ERR_BUSY && !f.saved) { /* else they are another process's */
         (void)remove(f.pending);
         (void)remove(f.pending_file);
     }

@@ -70,6 +70,14 @@ same "$(digest)" "$fitted" "does not matter"
 [ ! -e "$WORK/ranks.pending" ] && [ ! -e "$WORK/ranks.traces.pending" ]
 result $? "and is gone"
 
+mv "$WORK/ranks.traces" "$WORK/ranks.traces.pending"
+echo "of the old twin" >"$WORK/ranks.traces"
+exits 0 "a refit of one that was killed between its two files" \
+    fit "$WORK/one" --from "$WORK/ranks" --out "$WORK/ranks"
+holds "its transitions take their place first" cmp "$WORK/ranks.traces" "$twin.traces"
+[ ! -e "$WORK/ranks.traces.pending" ]
+result $? "and nothing else is left"
+
 # --- traces that are none ------------------------------------------------------------------------
 refused() { # STATUS PATTERN NAME ARGUMENT...: fit says so and makes nothing
     status=$1 pattern=$2 name=$3

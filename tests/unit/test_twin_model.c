@@ -332,6 +332,39 @@ static void test_traces(void **state)
     buf_release(&b);
 }
 
+static void copy(const char *from, const char *to)
+{
+    struct buf b;
+    buf_init(&b);
+    OK(file_read(&b, from, 1 << 24));
+    OK(file_write(to, b.data, b.len));
+    buf_release(&b);
+}
+
+/* A fit that ended between its two renamings: the new transitions have their temporary name. */
+static void test_interrupted_save(void **state)
+{
+    struct twin_fixture *w = *state;
+    const char *pending = scene_file(&w->scene, "twin.traces.pending"), *found;
+    struct twin_model got;
+    assert_string_equal(model_pending(&w->scene.arena, w->file), pending);
+    OK(model_find_traces(&found, &w->scene.arena, w->file));
+    assert_string_equal(found, w->traces);
+    assert_int_equal(rename(w->traces, pending), 0);
+    OK(model_load(&got, &w->scene.arena, &w->use, w->file)); /* of a first fit */
+    linear_store(w->traces, 0, EPISODES + 1, STEPS, NULL);   /* the old twin's */
+    OK(model_load(&got, &w->scene.arena, &w->use, w->file));
+    assert_same_model(&w->model, &got);
+    OK(model_find_traces(&found, &w->scene.arena, w->file));
+    assert_string_equal(found, pending);
+    copy(w->traces, w->other);
+    copy(pending, w->traces);
+    copy(w->other, pending); /* of a fit that is still going on */
+    OK(model_load(&got, &w->scene.arena, &w->use, w->file));
+    OK(model_find_traces(&found, &w->scene.arena, w->file));
+    assert_string_equal(found, w->traces);
+}
+
 /* Nothing to learn from, or nothing to judge by. */
 static void test_parts(void **state)
 {
@@ -441,6 +474,7 @@ int main(void)
         TEST_(test_lies),
         TEST_(test_bad_banks),
         TEST_(test_traces),
+        TEST_(test_interrupted_save),
         TEST_(test_parts),
         TEST_(test_adopt),
         TEST_(test_score),
