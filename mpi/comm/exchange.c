@@ -2,9 +2,9 @@
  *
  * How many messages a learner waits for is known beforehand: exchange_per_tile() of each tile that
  * another rank simulates and this one learns. Each is a block or, where the simulating rank
- * failed, an error in its place. So receiving ends whatever goes wrong, as long as all ranks are
- * there and can send. The order in which messages arrive has no influence: a block says which tile
- * and team it is of. */
+ * failed, an error in its place; where not even that can be sent, the job ends. So receiving ends
+ * whatever goes wrong, as long as all ranks are there. The order in which messages
+ * arrive has no influence: a block says which tile and team it is of. */
 #include "mpi/comm/exchange.h"
 
 #include "core/base/frame.h"
@@ -55,16 +55,18 @@ enum err exchange_send_block(struct exchange *x, int learner, const struct block
     return e;
 }
 
-/* Best effort: if even this fails there is nothing left to say. */
+/* The learner waits for this message, so without it the job ends. */
 static void send_error(struct exchange *x, int learner, enum err why)
 {
     struct buf out;
     buf_init(&out);
-    if (codec_put_error(&out, why) != ERR_OK ||
-        comm_send(x->comm, learner, COMM_TAG_TILE, &out) != ERR_OK) {
-        log_error("rank %d cannot be told of this error", learner);
+    enum err e = codec_put_error(&out, why);
+    e = e == ERR_OK ? comm_send(x->comm, learner, COMM_TAG_TILE, &out) : e;
+    if (e != ERR_OK) {
+        log_error("rank %d cannot be told of this error, and would wait for ever: the job ends",
+                  learner);
     }
-    buf_release(&out);
+    comm_must(e);
 }
 
 /* `missing` is the number of messages that the learner of the tile still waits for: of the first

@@ -101,8 +101,8 @@ static enum err put_tile(struct buf *out, const struct checkpoint *c, int lid)
 }
 
 /* A tile, or the error that stands in its place, to rank 0. Exactly one message leaves, since
- * rank 0 waits for one. If not even the error can be encoded, it is no whole frame, and rank
- * 0 refuses it. */
+ * rank 0 waits for one: if it cannot be sent, the job ends. If not even the error can be encoded,
+ * it is no whole frame, and rank 0 refuses it. */
 static enum err send_tile(const struct checkpoint *c, int lid)
 {
     struct buf out;
@@ -113,9 +113,8 @@ static enum err send_tile(const struct checkpoint *c, int lid)
         const enum err told = codec_put_error(&out, e);
         e = told == ERR_OK ? e : told;
     }
-    const enum err sent = comm_send(c->comm, 0, COMM_TAG_STATE, &out);
-    buf_release(&out);
-    return e == ERR_OK ? sent : e;
+    comm_must(comm_send(c->comm, 0, COMM_TAG_STATE, &out));
+    return e;
 }
 
 /* ---- writing: the file ---- */
