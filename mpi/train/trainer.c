@@ -222,8 +222,6 @@ static enum err init_learning(struct trainer *t)
     const struct train_cfg *cfg = t->setup->train;
     TRY(init_blocks(t));
     if (t->n_learn == 0) {
-        arena_init(&t->sample);
-        arena_init(&t->one_block_arena);
         return ERR_OK;
     }
     TRY(init_sums(t));
@@ -246,6 +244,8 @@ enum err trainer_init(struct trainer *t)
     const struct train_setup *s = t->setup;
     arena_init(&t->arena);
     arena_init(&t->scratch);
+    arena_init(&t->sample);
+    arena_init(&t->one_block_arena);
     t->spec = s->envs->spec;
     exchange_init(&t->exchange, t->comm, t->spec, t->learners, &t->scratch);
     TRY(owners_init(&t->owners, &t->arena, trainer_count_tiles(s->train), t->comm->size,
