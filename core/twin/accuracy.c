@@ -287,10 +287,7 @@ static void score_groups(struct bench *b, int episode, int start, int k)
     const float *state = b->d->state + ((size_t)row + 1) * (size_t)s->n_state;
     const float *kpi = b->d->kpi + (size_t)row * (size_t)s->n_kpis;
     const float *held = b->d->state + (size_t)start * (size_t)s->n_state;
-    const float *before =
-        b->d->kpi +
-        (size_t)(start > b->d->episodes[b->d->episode[row]].first_row ? start - 1 : start) *
-            (size_t)s->n_kpis;
+    const float *before = twin_batch_kpis_before(b->a->model, b->d, start);
     const struct accuracy_watch *watch = b->a->cfg.watch;
     const enum accuracy_window window = dataset_busy(b->d, row) ? WINDOW_BUSY : WINDOW_QUIET;
     for (int g = 0; g < b->a->n_groups; g++) {

@@ -36,6 +36,16 @@ enum err twin_batch_init(struct twin_batch *w, struct arena *arena, const struct
     return feature_rows_init(&w->rows, arena, s);
 }
 
+/* A trajectory that holds its state from the first step on returns these KPIs. Those that follow at
+ * `row` would leak the result that a report compares with. */
+const float *twin_batch_kpis_before(const struct twin_model *model, const struct dataset *d,
+                                    int row)
+{
+    const bool first = row == d->episodes[d->episode[row]].first_row;
+    return first ? model->ensemble.out_mean + model->features.n_learned
+                 : d->kpi + ((size_t)row - 1) * (size_t)model->features.n_kpis;
+}
+
 void twin_batch_begin(struct twin_batch *w, int i, const struct twin_batch_id *id,
                       const struct dataset *d, int row)
 {
@@ -48,12 +58,7 @@ void twin_batch_begin(struct twin_batch *w, int i, const struct twin_batch_id *i
                (size_t)s->n_state * sizeof *w->state);
         w->load[(ptrdiff_t)i * s->history + k] = loads[k + 1];
     }
-    /* A trajectory that holds its state from the first step on returns these KPIs. Those that
-     * follow at `row` would leak the result that a report compares with. */
-    const bool first = row == d->episodes[d->episode[row]].first_row;
-    memcpy(w->kpi + (ptrdiff_t)i * s->n_kpis,
-           first ? w->model->ensemble.out_mean + s->n_learned
-                 : d->kpi + ((size_t)row - 1) * (size_t)s->n_kpis,
+    memcpy(w->kpi + (ptrdiff_t)i * s->n_kpis, twin_batch_kpis_before(w->model, d, row),
            (size_t)s->n_kpis * sizeof *w->kpi);
     w->id[i] = *id;
     w->source[i] = FROM_HOLD;

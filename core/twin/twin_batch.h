@@ -43,9 +43,13 @@ struct twin_batch {
 enum err twin_batch_init(struct twin_batch *w, struct arena *arena, const struct twin_model *model,
                          int n) WARN_UNUSED;
 
+/* KPIs (n_kpis, encoded) of the period before `row` of the data; where an episode begins there is
+ * none, and they are the means of the training part. */
+const float *twin_batch_kpis_before(const struct twin_model *model, const struct dataset *d,
+                                    int row);
+
 /* Trajectory i begins in the state of the decision at `row` of the data, in the features of the
- * model. Its KPIs are those of the period before; where an episode begins there is none, and they
- * are the means of the training part. */
+ * model. Its KPIs are twin_batch_kpis_before(). */
 void twin_batch_begin(struct twin_batch *w, int i, const struct twin_batch_id *id,
                       const struct dataset *d, int row);
 

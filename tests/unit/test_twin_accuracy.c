@@ -85,6 +85,23 @@ static void test_trivial_predictors(void **state)
     assert_true(v.value == 0.0);
 }
 
+/* Only starts at which an episode begins: no period went before. To hold the KPIs of the period
+ * that is to be predicted would be no gap at all. */
+static void test_hold_without_a_past(void **state)
+{
+    struct twin_fixture *w = *state;
+    static const struct plant_cfg plant = {
+        .period_s = 15, .latency_max_ms = 500, .timeout_s = 5, .cost_weight = 0.2};
+    const struct accuracy_cfg cfg = {
+        .data = &w->model.data, .part = STORE_HELD_OUT, .horizon = 1, .stride = STEPS, .seed = 3};
+    struct accuracy a;
+    load(w, 1);
+    OK(accuracy_measure(&a, &w->scene.arena, &w->model, &plant, &cfg, &w->scratch));
+    const int latency = accuracy_find(&a, "latency (exact)");
+    assert_true(latency >= 0);
+    assert_true(accuracy_gap(&a, PREDICTOR_HOLD, latency, 1, WINDOW_ALL) > 0.1);
+}
+
 static double skill(struct twin_fixture *w, const struct accuracy *a, int k)
 {
     struct stat_interval v;
@@ -179,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_(test_trivial_predictors),
+        TEST_(test_hold_without_a_past),
         TEST_(test_learned),
         TEST_(test_windows),
         TEST_(test_twin_report),
