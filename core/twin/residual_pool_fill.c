@@ -240,6 +240,14 @@ static float plain(const struct features *s, const struct features_column *c, in
     return target < s->n_learned && c->root ? (y <= 0.0F ? 0.0F : y * y) : y;
 }
 
+/* An end as the truth is compared with it: encoded, like the truth. A root that is squared again
+ * need not be the number it was taken of. */
+static float encoded(const struct features *s, const struct features_column *c, int target,
+                     float end)
+{
+    return target < s->n_learned ? features_encode(c, end) : end;
+}
+
 /* How many of the values that were measured sit at an end. */
 struct reach {
     int lo, hi, known;
@@ -274,8 +282,8 @@ static enum err find_ends(struct fill_ctx *f, struct features *s, const struct d
         dataset_target(target, d, row);
         for (int k = 0; k < s->n_target; k++) {
             const struct features_column *c = column_of(s, k);
-            reach[k].lo += plain(s, c, k, target[k]) <= c->lo;
-            reach[k].hi += plain(s, c, k, target[k]) >= c->hi;
+            reach[k].lo += target[k] <= encoded(s, c, k, c->lo);
+            reach[k].hi += target[k] >= encoded(s, c, k, c->hi);
             reach[k].known += !isnan(target[k]);
         }
         ensemble_answer(f->e, target, prediction(f, 0, at),

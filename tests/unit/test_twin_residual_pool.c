@@ -198,6 +198,35 @@ static void test_ends(void **state)
     assert_between((double)said_at / true_at, 0.9, 1.1, "at the end, said / true");
 }
 
+/* A column of which networks see the root, and which is shown as 445 where it is more: the root of
+ * that, squared in floats, is less. */
+static void test_end_that_is_no_square(void **state)
+{
+    struct twin_fixture *w = *state;
+    static struct linear_episode m;
+    const char *columns[LINEAR_S];
+    struct store_header h = linear_header();
+    struct store_writer to;
+    memcpy(columns, linear_columns, sizeof columns);
+    columns[DB_CPU] = "db.util_10s";
+    h.columns = columns;
+    OK(store_create(&to, w->traces, &h));
+    for (int i = 0; i < EPISODES; i++) {
+        linear_play(&m, i, STEPS);
+        for (int t = 0; t <= STEPS; t++) {
+            float *x = &m.state[t * LINEAR_S + DB_CPU];
+            *x = *x > 445.0F ? 445.0F : *x;
+        }
+        OK(store_fixture_put(&to, &h, &m.e));
+    }
+    OK(store_finish(&to));
+    twin_fixture_fit(w);
+    const struct features_column *c = &w->model.features.columns[DB_CPU];
+    const float root = features_encode(c, 445.0F);
+    assert_true(c->root && root * root < 445.0F);
+    assert_true(c->hi == 445.0F && c->most < c->hi);
+}
+
 /* ---- drawing ---- */
 
 enum { ROWS = 64 };
@@ -285,8 +314,14 @@ static void test_ties(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST_(test_bank), TEST_(test_bank_spread), TEST_(test_shrunk), TEST_(test_ends),
-        TEST_(test_draw), TEST_(test_small_banks), TEST_(test_ties),
+        TEST_(test_bank),
+        TEST_(test_bank_spread),
+        TEST_(test_shrunk),
+        TEST_(test_ends),
+        TEST_(test_end_that_is_no_square),
+        TEST_(test_draw),
+        TEST_(test_small_banks),
+        TEST_(test_ties),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
