@@ -379,7 +379,7 @@ static void play_whole(struct bench *b, int episode, const struct plant_cfg *pla
                     ACCURACY_SAMPLES;
         }
     }
-    b->a->ratio[episode] = real < twin ? real / twin : twin / real;
+    b->a->ratio[episode] = accuracy_ratio(real, twin);
 }
 
 /* ---- measuring ---- */

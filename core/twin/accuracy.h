@@ -71,6 +71,12 @@ struct accuracy {
     int64_t steps_by_source[TWIN_SOURCES];
 };
 
+/* Smaller / larger of two sums of what is never negative; 1 if both are 0. */
+static inline double accuracy_ratio(double a, double b)
+{
+    return a == b ? 1.0 : a < b ? a / b : b / a;
+}
+
 /* Predicts everything; can take a minute. ERR_FORMAT if the part has no episode long enough. */
 enum err accuracy_measure(struct accuracy *a, struct arena *arena, const struct twin_model *model,
                           const struct plant_cfg *plant, const struct accuracy_cfg *cfg,

@@ -14,6 +14,7 @@
 #include "proto/twin.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,6 +277,9 @@ enum err model_calibrate(struct twin_model *m, struct arena *arena, int noise_ro
 double model_score(const struct twin_model *m, double spread)
 {
     int q = 0;
+    if (isnan(spread)) {
+        return 1.0; /* comparisons with it are all false, as for one below all quantiles */
+    }
     while (q < MODEL_SPREADS - 1 && (double)m->spread[q + 1] <= spread) {
         q++;
     }

@@ -101,7 +101,8 @@ enum err model_get_member(struct twin_model *m, struct arena *arena, int member,
                           struct arena *scratch) WARN_UNUSED;
 
 /* Out-of-distribution score of a state, in [0, 1]: the share of validation transitions at which the
- * members' spread was smaller. Beyond all of them it is 1. */
+ * members' spread was smaller. Beyond all of them, and where the spread is not a
+ * number, it is 1. */
 double model_score(const struct twin_model *m, double spread);
 
 #endif

@@ -135,6 +135,15 @@ static void test_learned(void **state)
     assert_true(v.lo > 0.3);
 }
 
+/* The ratio of two episodes in which nothing was answered is known: they are the same. */
+static void test_ratio(void **state)
+{
+    (void)state;
+    assert_true(accuracy_ratio(2.0, 4.0) == 0.5 && accuracy_ratio(4.0, 2.0) == 0.5);
+    assert_true(accuracy_ratio(0.0, 3.0) == 0.0 && accuracy_ratio(3.0, 0.0) == 0.0);
+    assert_true(accuracy_ratio(0.0, 0.0) == 1.0);
+}
+
 /* All periods are those under attack and the quiet ones. */
 static void test_windows(void **state)
 {
@@ -198,6 +207,7 @@ int main(void)
         TEST_(test_trivial_predictors),
         TEST_(test_hold_without_a_past),
         TEST_(test_learned),
+        cmocka_unit_test(test_ratio),
         TEST_(test_windows),
         TEST_(test_twin_report),
     };

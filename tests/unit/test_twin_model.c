@@ -433,6 +433,7 @@ static void test_score(void **state)
         before = score;
     }
     assert_true(before == 1.0);
+    assert_true(model_score(&m, NAN) == 1.0); /* networks that answer no numbers know nothing */
     /* A calibration of its own: half of the validation transitions lie below the middle. */
     assert_true(model_score(&w->model, (double)w->model.spread[MODEL_SPREADS / 2]) >= 0.5);
     assert_true(model_score(&w->model, 1e9) == 1.0);
