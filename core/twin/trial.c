@@ -41,9 +41,10 @@ static const char *without_path(const char *text, const char *path)
 /* Takes the directory out of a sentence: "table-1" says enough, and is gone when it is read. */
 static void drop_dir(char *text, const struct trial *t)
 {
-    const size_t n = strlen(t->dir) + 1;
+    const size_t n = strlen(t->dir);
     for (char *at = strstr(text, t->dir); at != NULL; at = strstr(at, t->dir)) {
-        memmove(at, at + n, strlen(at + n) + 1);
+        const char *rest = at + n + (at[n] == '/' ? 1 : 0);
+        memmove(at, rest, strlen(rest) + 1);
     }
 }
 
