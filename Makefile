@@ -380,8 +380,8 @@ $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto $(SCHEMAS:%=proto/%.p
 	$(SAY)$(PROTOC) --c_out=$(GEN) $<
 
 $(B)/mpi/comm/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MD -MP -c -o $@ $<
-# The check for the CPU, and what main() does before it, must themselves run on any CPU.
-$(B)/mpi/cmd/main.o $(B)/mpi/cmd/cpu_check.o $(B)/mpi/comm/stop.o: private MARCH = $(if $(filter x86%,$(ARCH)),-march=x86-64)
+# The check for the CPU, and main(), which begins with it, must themselves run on any CPU.
+$(B)/mpi/cmd/main.o $(B)/mpi/cmd/cpu_check.o: private MARCH = $(if $(filter x86%,$(ARCH)),-march=x86-64)
 $(B)/core/base/rundir.o: private FLAGS += -DKARMA_BUILD_INFO='"$(INFO)"' -DKARMA_REVISION='"$(REVISION)"'
 $(B)/core/base/rundir.o: $(B)/revision
 

@@ -1,8 +1,8 @@
 /* karma: looks the command up in nested tables and runs it.
  *
- * main() prepares the process, in an order that matters: first the handler of SIGUSR1, then the
- * check of the CPU, whose code must run before any instruction that the CPU may lack, then standard
- * output and the log. The rank is not known yet (-1); a command with ranks sets it. */
+ * main() prepares the process, in an order that matters: first the check of the CPU, which must run
+ * before any instruction that the CPU may lack, then the handler of SIGUSR1, standard output and
+ * the log. The rank is not known yet (-1); a command with ranks sets it. */
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/base/rundir.h"
@@ -110,11 +110,11 @@ static void keep_lines_whole(void)
 
 int main(int argc, char **argv)
 {
+    cpu_check(); /* before all code that was compiled with the build's own flags */
     const struct command *c = command_named(&karma, argc, argv);
     if (c != NULL && c->stops) {
-        stop_listen(); /* first: a launcher may send the signal while the ranks start */
+        stop_listen(); /* early: a launcher may send the signal while the ranks start */
     }
-    cpu_check();
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of the write */
     keep_lines_whole();
     log_init(-1);
