@@ -7,6 +7,7 @@
 #include "core/twin/shown.h"
 #include "core/twin/twin_batch.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -256,6 +257,53 @@ static enum err unlike(const char *file, const char *fmt, ...)
     return ERR_MISMATCH;
 }
 
+struct replicas {
+    float fewest, most;
+};
+
+/* Of column `at` over the training episodes, where they were measured. */
+static struct replicas recorded(const struct dataset *d, int at)
+{
+    const size_t n = (size_t)d->features->n_state;
+    struct replicas r = {INFINITY, -INFINITY};
+    for (int row = 0; row < d->n_rows; row++) {
+        const float x = d->state[(size_t)row * n + (size_t)at];
+        if (d->episodes[d->episode[row]].part == STORE_TRAIN && dataset_known(d, row, at)) {
+            r = (struct replicas){fminf(r.fewest, x), fmaxf(r.most, x)};
+        }
+    }
+    return r;
+}
+
+/* A service has 1 replica or more, so 0 is no number to set. */
+static enum err never_scaled(const char *file, const char *name, float replicas)
+{
+    if (replicas < 1.0F) {
+        return unlike(file,
+                      "cannot know what scaling '%s' does: in the episodes for training it has "
+                      "%g replicas throughout; record it while it runs and is scaled, or leave it "
+                      "out of the recording and of the topology",
+                      name, (double)replicas);
+    }
+    return unlike(file,
+                  "cannot know what scaling '%s' does: in the episodes for training its replicas "
+                  "never change; set its min_replicas, max_replicas and initial_replicas to %g, or "
+                  "record it while it is scaled",
+                  name, (double)replicas);
+}
+
+/* Networks answer beyond what they were fitted to as well, but nobody knows how well. */
+static void warn_of_range(const char *file, const struct service_cfg *cfg, struct replicas r)
+{
+    if ((float)cfg->min_replicas < r.fewest || (float)cfg->max_replicas > r.most) {
+        log_warn("the twin %s was fitted to %g to %g replicas of '%s', and the topology allows %d "
+                 "to %d: beyond what was recorded its answers are guesses; narrow min_replicas and "
+                 "max_replicas, or record the service at these numbers",
+                 file, (double)r.fewest, (double)r.most, cfg->name, cfg->min_replicas,
+                 cfg->max_replicas);
+    }
+}
+
 /* Nothing can be learned from what was never done. */
 static enum err check_actions(const struct twin_model *model, const struct topology *topology,
                               const char *file)
@@ -270,17 +318,14 @@ static enum err check_actions(const struct twin_model *model, const struct topol
         if (at == FEATURES_NONE || !dataset_held(&model->data, at)) {
             return unlike(file,
                           "cannot know what scaling '%s' does: its replicas were not recorded; "
-                          "set min_replicas and max_replicas of this service to the number it had, "
-                          "or record its replicas",
+                          "set its min_replicas, max_replicas and initial_replicas to the number "
+                          "it had, or record its replicas",
                           cfg->name);
         }
         if (!dataset_moves(&model->data, service)) {
-            return unlike(file,
-                          "cannot know what scaling '%s' does: in the episodes for training its "
-                          "replicas never change; set its min_replicas and max_replicas to %g, or "
-                          "record it while it is scaled",
-                          cfg->name, (double)model->data.state[at]);
+            return never_scaled(file, cfg->name, recorded(&model->data, at).most);
         }
+        warn_of_range(file, cfg, recorded(&model->data, at));
     }
     return ERR_OK;
 }

@@ -27,7 +27,8 @@
  *
  * A twin of a recording, which has no exact counters, may lack columns and have its services in
  * another order. It is refused, by the service, if a service that may be scaled was never scaled in
- * the recording. */
+ * the recording; a warning says of which services the topology allows other numbers of replicas
+ * than were recorded. */
 enum err twin_check(const struct twin_model *model, const struct topology *topology,
                     const struct plant_cfg *cfg, const char *file) WARN_UNUSED;
 

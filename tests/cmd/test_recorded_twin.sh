@@ -141,7 +141,7 @@ exits 0 "replicas of db never change" fit "$WORK/still" "$WORK/still-twin"
 says err "no change of replicas was recorded in an episode for training of 'db'" "fit says of which service"
 # shellcheck disable=SC2086
 {
-    refused "cannot know what scaling 'db' does: in the episodes for training its replicas never change; set its min_replicas and max_replicas to 3" \
+    refused "cannot know what scaling 'db' does: in the episodes for training its replicas never change; set its min_replicas, max_replicas and initial_replicas to 3" \
         "scaling db" "$WORK/still-twin" $told
     exits 0 "where db may not be scaled" train "$WORK/still-twin" $told --set topology.services.1.min_replicas=3 \
         --set topology.services.1.max_replicas=3

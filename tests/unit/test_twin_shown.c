@@ -273,6 +273,42 @@ static void test_another_service(void **state)
     twin_fixture_close(&f.w);
 }
 
+/* The replicas of db stay at `replicas` in all episodes. */
+static void never_scale_db(struct fixture *f, float replicas)
+{
+    struct dataset *d = &f->w.model.data;
+    for (int row = 0; row < d->n_rows; row++) {
+        d->delta[row * LINEAR_N + 1] = 0;
+        d->state[row * LINEAR_S + DB_DESIRED] = replicas;
+    }
+}
+
+/* Replicas that were never recorded are warned of; a number to set is one that can be set. */
+static void test_replicas(void **state)
+{
+    static const struct missing none = {0, 0};
+    static struct fixture f;
+    (void)state;
+    open_with(&f, &none);
+    heard_forget(&f.w.scene.log);
+    OK(twin_check(&f.w.model, &f.topology, &f.cfg, "twin"));
+    assert_int_equal(f.w.scene.log.n, 0);
+    f.services[DB].max_replicas = 9;
+    OK(twin_check(&f.w.model, &f.topology, &f.cfg, "twin"));
+    assert_int_equal(f.w.scene.log.n, 1);
+    assert_non_null(strstr(f.w.scene.log.last, "1 to 6 replicas of 'db', and the topology allows "
+                                               "1 to 9"));
+    never_scale_db(&f, 3.0F);
+    assert_int_equal(twin_check(&f.w.model, &f.topology, &f.cfg, "twin"), ERR_MISMATCH);
+    assert_non_null(
+        strstr(f.w.scene.log.last, "set its min_replicas, max_replicas and initial_replicas to 3"));
+    never_scale_db(&f, 0.0F);
+    assert_int_equal(twin_check(&f.w.model, &f.topology, &f.cfg, "twin"), ERR_MISMATCH);
+    assert_non_null(strstr(f.w.scene.log.last, "0 replicas throughout"));
+    assert_null(strstr(f.w.scene.log.last, "replicas to 0"));
+    twin_fixture_close(&f.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_loads),
         cmocka_unit_test(test_columns_that_are_mostly_missing),
         cmocka_unit_test(test_another_service),
+        cmocka_unit_test(test_replicas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
