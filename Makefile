@@ -41,7 +41,8 @@ BASE        = clock config config_kind config_older config_print config_read con
               config_value config_yaml crc32c csv csv_read err file fmath frame frame_file gzip \
               jobs lock log mem nearest number options owner plausible progress rng rundir shell stats \
               tabular timecolumn timestamp twoway
-NN          = activation adam gemm gemm_blas gemm_fixed gemm_ref mlp normaliser
+NN          = activation adam gemm gemm_blas gemm_ref kernel kernel_avx2 kernel_avx512 kernel_plain \
+              mlp normaliser
 PLANT       = episode_metrics outcomes plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trajectory_log trace_store rollout_block twin update_dump weights wire
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
@@ -382,6 +383,12 @@ $(GEN)/proto/%.pb-c.c $(GEN)/proto/%.pb-c.h: proto/%.proto $(SCHEMAS:%=proto/%.p
 $(B)/mpi/comm/comm_mpi.o: private COMPILE = $(MPIWRAP) $(FLAGS) $(MARCH) $(FP) -MD -MP -c -o $@ $<
 # The check for the CPU, and main(), which begins with it, must themselves run on any CPU.
 $(B)/mpi/cmd/main.o $(B)/mpi/cmd/cpu_check.o: private MARCH = $(if $(filter x86%,$(ARCH)),-march=x86-64)
+# One vector kernel for each instruction set; core/nn/kernel.c takes the widest the CPU has.
+ifneq ($(filter x86_64 amd64,$(HOST)),)
+$(B)/core/nn/kernel_avx512.o: private MARCH = -march=x86-64-v4 -mprefer-vector-width=512
+$(B)/core/nn/kernel_avx2.o: private MARCH = -march=x86-64-v3
+$(B)/core/nn/kernel_plain.o: private MARCH = -march=x86-64
+endif
 $(B)/core/base/rundir.o: private FLAGS += -DKARMA_BUILD_INFO='"$(INFO)"' -DKARMA_REVISION='"$(REVISION)"'
 $(B)/core/base/rundir.o: $(B)/revision
 

@@ -1,7 +1,7 @@
-/* Activations: one loop each, without branches, so they vectorise. */
+/* Activations: one loop each, without branches, so they vectorise; tanh is a vector kernel's. */
 #include "core/nn/activation.h"
 
-#include "core/base/fmath.h"
+#include "core/nn/kernel.h"
 
 #include <string.h>
 
@@ -25,7 +25,7 @@ void act_forward(enum activation act, float *y, const float *x, size_t n)
         identity(y, x, n);
         break;
     case ACT_TANH:
-        fm_tanh_f32(y, x, n);
+        kernel_chosen()->tanh(y, x, n);
         break;
     case ACT_RELU:
         for (size_t i = 0; i < n; i++) {
@@ -42,9 +42,7 @@ void act_backward(enum activation act, float *dx, const float *dy, const float *
         identity(dx, dy, n);
         break;
     case ACT_TANH:
-        for (size_t i = 0; i < n; i++) {
-            dx[i] = dy[i] * (1.0F - y[i] * y[i]);
-        }
+        kernel_chosen()->tanh_back(dx, dy, y, n);
         break;
     case ACT_RELU:
         for (size_t i = 0; i < n; i++) {

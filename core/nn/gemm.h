@@ -27,7 +27,7 @@ enum gemm_kind { GEMM_FIXED, GEMM_BLAS };
 /* "fixed", "blas": the words of the config. Static storage. */
 const char *gemm_kind_name(enum gemm_kind kind);
 
-/* Which instructions carry the kernel: "avx512f", "avx2+fma", "scalar fmaf", or the name OpenBLAS
+/* Which instructions carry the kernel: "avx512", "avx2+fma", "scalar fmaf", or the name OpenBLAS
  * gives its kernel. For machine.yaml and benchmarks. Static storage. */
 const char *gemm_kernel_name(enum gemm_kind kind);
 
@@ -53,15 +53,7 @@ void gemm_nt(enum gemm_kind kind, float *dx, int lddx, const float *dy, int lddy
 /* Bias gradient.  db(N) += sum over rows m ascending of dy(M,N), continued from db. */
 void gemm_bias_grad(float *db, const float *dy, int lddy, int m, int n);
 
-/* The two implementations and the oracle; call the functions above. */
-void gemm_fixed_nn(float *y, int ldy, const float *x, int ldx, const float *w, int ldw,
-                   const float *bias, int m, int k, int n);
-void gemm_fixed_tn(float *dw, int lddw, const float *x, int ldx, const float *dy, int lddy, int m,
-                   int k, int n);
-void gemm_fixed_nt(float *dx, int lddx, const float *dy, int lddy, const float *w, int ldw,
-                   bool add, int m, int k, int n);
-const char *gemm_fixed_kernel_name(void);
-
+/* OpenBLAS, and the oracle; call the functions above. The fixed-order kernels: kernel.h. */
 void gemm_blas_nn(float *y, int ldy, const float *x, int ldx, const float *w, int ldw,
                   const float *bias, int m, int k, int n);
 void gemm_blas_tn(float *dw, int lddw, const float *x, int ldx, const float *dy, int lddy, int m,

@@ -16,9 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
+#if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+#include "core/nn/kernel.h"
 
 /* -v: every shape and size, not only the summary. -q: check everything, hardly time anything: the
  * numbers are worth nothing, for tests of the bench itself. */
@@ -53,49 +55,62 @@ static inline double bench_median(double *x, int n)
     return x[n / 2];
 }
 
-/* ---- the peak: independent chains of the widest FMA this build may use, on registers ---- */
+/* ---- the peak: independent chains of the kernel's FMA on registers ---- */
 
-#if defined(__AVX512F__)
-#define BENCH_VECTOR       __m512
-#define BENCH_SPREAD(x)    _mm512_set1_ps(x)
-#define BENCH_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define BENCH_FIRST(v)     ((double)(v)[0])
-#elif defined(__AVX2__) && defined(__FMA__)
-#define BENCH_VECTOR       __m256
-#define BENCH_SPREAD(x)    _mm256_set1_ps(x)
-#define BENCH_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define BENCH_FIRST(v)     ((double)(v)[0])
-#else
-#define BENCH_VECTOR       float
-#define BENCH_SPREAD(x)    (x)
-#define BENCH_FMA(a, b, c) fmaf(a, b, c)
-#define BENCH_FIRST(v)     ((double)(v))
+enum { BENCH_CHAINS = 12, BENCH_FMA_STEPS = 200000 };
+
+/* One round: `vector` accumulators, `spread` and `fma` of that vector. Unknown to the compiler are
+ * the factors, or it would fold chains that never change. */
+#define BENCH_PEAK_ROUND(vector, spread, fma)                                                      \
+    const volatile float hidden[2] = {0.999F, 1e-3F};                                              \
+    const vector a = spread(hidden[0]), b = spread(hidden[1]);                                     \
+    vector acc[BENCH_CHAINS];                                                                      \
+    for (int j = 0; j < BENCH_CHAINS; j++) {                                                       \
+        acc[j] = spread((float)j);                                                                 \
+    }                                                                                              \
+    const double start = bench_cpu_s();                                                            \
+    for (int i = 0; i < BENCH_FMA_STEPS; i++) {                                                    \
+        _Pragma("GCC unroll 12") for (int j = 0; j < BENCH_CHAINS; j++)                            \
+        {                                                                                          \
+            acc[j] = fma(acc[j], a, b);                                                            \
+        }                                                                                          \
+    }                                                                                              \
+    const double took_s = bench_cpu_s() - start;                                                   \
+    for (int j = 0; j < BENCH_CHAINS; j++) {                                                       \
+        *sink += (double)((const float *)&acc[j])[0];                                              \
+    }                                                                                              \
+    return 2e-9 * BENCH_CHAINS * (sizeof(vector) / sizeof(float)) * BENCH_FMA_STEPS / took_s
+
+#define BENCH_SAME(x) (x)
+static inline double bench_fma_round_1(double *sink)
+{
+    BENCH_PEAK_ROUND(float, BENCH_SAME, fmaf);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma"))) static inline double bench_fma_round_8(double *sink)
+{
+    BENCH_PEAK_ROUND(__m256, _mm256_set1_ps, _mm256_fmadd_ps);
+}
+
+__attribute__((target("avx512f"))) static inline double bench_fma_round_16(double *sink)
+{
+    BENCH_PEAK_ROUND(__m512, _mm512_set1_ps, _mm512_fmadd_ps);
+}
 #endif
 
-enum { BENCH_CHAINS = 12 };
-
+/* With the vectors of the kernel that kernel_chosen() gives (core/nn/kernel.h). */
 static inline double bench_fma_round(double *sink)
 {
-    const int n = 200000;
-    /* Unknown to the compiler, or it folds chains that never change. */
-    const volatile float hidden[2] = {0.999F, 1e-3F};
-    const BENCH_VECTOR a = BENCH_SPREAD(hidden[0]), b = BENCH_SPREAD(hidden[1]);
-    BENCH_VECTOR acc[BENCH_CHAINS];
-    for (int j = 0; j < BENCH_CHAINS; j++) {
-        acc[j] = BENCH_SPREAD((float)j);
+#if defined(__x86_64__)
+    if (kernel_chosen() == &kernel_avx512) {
+        return bench_fma_round_16(sink);
     }
-    const double start = bench_cpu_s();
-    for (int i = 0; i < n; i++) {
-#pragma GCC unroll 12
-        for (int j = 0; j < BENCH_CHAINS; j++) {
-            acc[j] = BENCH_FMA(acc[j], a, b);
-        }
+    if (kernel_chosen() == &kernel_avx2) {
+        return bench_fma_round_8(sink);
     }
-    const double took_s = bench_cpu_s() - start;
-    for (int j = 0; j < BENCH_CHAINS; j++) {
-        *sink += BENCH_FIRST(acc[j]);
-    }
-    return 2.0 * BENCH_CHAINS * (double)(sizeof(BENCH_VECTOR) / sizeof(float)) * n / took_s * 1e-9;
+#endif
+    return bench_fma_round_1(sink);
 }
 
 /* GF/s of one core, best of 20 rounds of about a millisecond. */

@@ -221,7 +221,7 @@ static void report(const struct bench *b, const struct rates *r)
     const double peak = bench_fma_peak();
     const double percent = 100e-9 / peak;
     const double whole = r->rollout / of_tile + r->update / of_all;
-    bench_row("FMA peak of this build", peak, "GF/s", "best of 20 loops on registers");
+    bench_row("FMA peak of the kernel", peak, "GF/s", "best of 20 loops on registers");
     bench_row("rollout: simulator and acting", of_tile / r->rollout, "env-steps/s",
               "%.2f %% of peak; median of %d tiles of %.0f steps",
               of_tile / r->rollout * act_flop(t) * percent, b->n_tiles, of_tile);

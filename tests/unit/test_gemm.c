@@ -13,6 +13,7 @@
 #include "core/base/mem.h"
 #include "core/base/rng.h"
 #include "core/nn/gemm.h"
+#include "core/nn/kernel.h"
 
 enum { ELEMENTS = 1 << 18 };
 
@@ -89,32 +90,43 @@ static void restart(struct fixture *s, size_t n)
     }
 }
 
-static void compare(struct fixture *s, const struct shape *c, const float *bias, bool add)
+static void compare_kernel(struct fixture *s, const struct kernel *kernel, const struct shape *c,
+                           const float *bias, bool add)
 {
     const int ldk = c->k + c->gap, ldn = c->n + c->gap, at = c->shift;
     const float *x = s->x + at, *w = s->w + at, *dy = s->y + at;
     size_t size = extent(c->m, ldn, at);
     restart(s, size);
-    gemm_nn(GEMM_FIXED, s->got + at, ldn, x, ldk, w, ldn, bias, c->m, c->k, c->n);
+    kernel->nn(s->got + at, ldn, x, ldk, w, ldn, bias, c->m, c->k, c->n);
     gemm_ref_nn(s->want + at, ldn, x, ldk, w, ldn, bias, c->m, c->k, c->n);
     assert_same(s, size, "nn", c);
 
     size = extent(c->k, ldn, at);
     restart(s, size);
-    gemm_tn(GEMM_FIXED, s->got + at, ldn, x, ldk, dy, ldn, c->m, c->k, c->n);
+    kernel->tn(s->got + at, ldn, x, ldk, dy, ldn, c->m, c->k, c->n);
     gemm_ref_tn(s->want + at, ldn, x, ldk, dy, ldn, c->m, c->k, c->n);
     assert_same(s, size, "tn", c);
 
     size = extent(c->m, ldk, at);
     restart(s, size);
-    gemm_nt(GEMM_FIXED, s->got + at, ldk, dy, ldn, w, ldn, add, c->m, c->k, c->n);
+    kernel->nt(s->got + at, ldk, dy, ldn, w, ldn, add, c->m, c->k, c->n);
     gemm_ref_nt(s->want + at, ldk, dy, ldn, w, ldn, add, c->m, c->k, c->n);
     assert_same(s, size, add ? "nt add" : "nt", c);
 
     restart(s, extent(1, c->n, 0));
-    gemm_bias_grad(s->got, dy, ldn, c->m, c->n);
+    kernel->bias_grad(s->got, dy, ldn, c->m, c->n);
     gemm_ref_bias_grad(s->want, dy, ldn, c->m, c->n);
     assert_same(s, extent(1, c->n, 0), "bias", c);
+}
+
+/* Every kernel that this CPU can run against the scalar reference. */
+static void compare(struct fixture *s, const struct shape *c, const float *bias, bool add)
+{
+    int n;
+    const struct kernel *const *list = kernel_list(&n);
+    for (int i = 0; i < n; i++) {
+        compare_kernel(s, list[i], c, bias, add);
+    }
 }
 
 /* Every remainder of rows and columns that a tile can meet. */

@@ -1,4 +1,7 @@
-/* The fixed-order GEMM: a register tile of outputs, each lane its own chain of FMAs.
+/* The body of a vector kernel: matrix products in a fixed order, bias gradient, tanh.
+ *
+ * Included by kernel_avx512.c, kernel_avx2.c and kernel_plain.c, each of which is compiled for its
+ * own instruction set (see the Makefile) and names its struct in KERNEL.
  *
  * The three forms of gemm.h are one product  c(m,n) = start + sum_k a(:,k) b(k,:)  with different
  * strides. A tile of MR rows x NV vectors of c lives in registers while k runs upwards once; each
@@ -11,7 +14,8 @@
  * bits would depend on the optimisation level. Without hardware FMA the lanes call fmaf: the same
  * bits, some fifty times slower.
  */
-#include "core/nn/gemm.h"
+#include "core/base/fmath.h"
+#include "core/nn/kernel.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -19,7 +23,7 @@
 /* Registers: MR x NV accumulators, NV vectors of b, one broadcast. */
 #if defined(__AVX512F__)
 #include <immintrin.h>
-#define KERNEL_NAME "avx512f"
+#define KERNEL_NAME "avx512"
 enum { LANES = 16, NV_MAX = 4 };
 static const int mr_max[NV_MAX + 1] = {0, 12, 12, 8, 6};
 typedef __mmask16 mask;
@@ -350,9 +354,16 @@ static void product_run(const struct product *p)
     }
 }
 
-void gemm_fixed_nn(float *y, int ldy, const float *x, int ldx, const float *w, int ldw,
-                   const float *bias, int m, int k, int n)
+static void nn(float *y, int ldy, const float *x, int ldx, const float *w, int ldw,
+               const float *bias, int m, int k, int n)
 {
+#if defined(__AVX512F__)
+    /* Half a vector of outputs or less: some CPUs issue twice as many short FMAs. */
+    if (n <= LANES / 2) {
+        kernel_avx2.nn(y, ldy, x, ldx, w, ldw, bias, m, k, n);
+        return;
+    }
+#endif
     const struct product p = {.c = y,
                               .c_row = ldy,
                               .start = bias,
@@ -405,8 +416,8 @@ static void tn_swapped(float *dw, int lddw, const float *x, int ldx, const float
     }
 }
 
-void gemm_fixed_tn(float *dw, int lddw, const float *x, int ldx, const float *dy, int lddy, int m,
-                   int k, int n)
+static void tn(float *dw, int lddw, const float *x, int ldx, const float *dy, int lddy, int m,
+               int k, int n)
 {
     /* fma(a, b, c) = fma(b, a, c) and both forms add the rows m in ascending order, so the choice
      * is one of speed. */
@@ -417,8 +428,8 @@ void gemm_fixed_tn(float *dw, int lddw, const float *x, int ldx, const float *dy
     }
 }
 
-void gemm_fixed_nt(float *dx, int lddx, const float *dy, int lddy, const float *w, int ldw,
-                   bool add, int m, int k, int n)
+static void nt(float *dx, int lddx, const float *dy, int lddy, const float *w, int ldw, int add,
+               int m, int k, int n)
 {
     const struct product p = {
         .c = dx,
@@ -438,7 +449,82 @@ void gemm_fixed_nt(float *dx, int lddx, const float *dy, int lddy, const float *
     product_run(&p);
 }
 
-const char *gemm_fixed_kernel_name(void)
+/* db(N) += rows of dy, in chains ascending over the rows. The sums of up to four vectors stay in
+ * registers while the rows pass: in memory each row would wait for the store of the one before. */
+INLINE void bias_columns(float *db, const float *dy, ptrdiff_t lddy, int m, int n, int nv)
 {
-    return KERNEL_NAME;
+    const mask first = mask_first(n - (nv - 1) * LANES);
+    vec acc[NV_LIMIT];
+    UNROLL
+    for (int j = 0; j < nv; j++) {
+        acc[j] = j < nv - 1 ? vec_load(db + j * LANES) : vec_load_first(db + j * LANES, first);
+    }
+    for (int i = 0; i < m; i++, dy += lddy) {
+        UNROLL
+        for (int j = 0; j < nv; j++) {
+            acc[j] += j < nv - 1 ? vec_load(dy + j * LANES) : vec_load_first(dy + j * LANES, first);
+        }
+    }
+    UNROLL
+    for (int j = 0; j < nv - 1; j++) {
+        vec_store(db + j * LANES, acc[j]);
+    }
+    vec_store_first(db + (nv - 1) * LANES, acc[nv - 1], first);
 }
+
+static void bias_grad(float *db, const float *dy, int lddy, int m, int n)
+{
+    for (; n > 4 * LANES; n -= 4 * LANES, db += 4 * LANES, dy += 4 * LANES) {
+        bias_columns(db, dy, lddy, m, 4 * LANES, 4);
+    }
+    switch ((n + LANES - 1) / LANES) {
+    case 4:
+        bias_columns(db, dy, lddy, m, n, 4);
+        break;
+    case 3:
+        bias_columns(db, dy, lddy, m, n, 3);
+        break;
+    case 2:
+        bias_columns(db, dy, lddy, m, n, 2);
+        break;
+    case 1:
+        bias_columns(db, dy, lddy, m, n, 1);
+        break;
+    default: /* no columns */
+        break;
+    }
+}
+
+/* out[i] depends on in[i] only, and out may be in: said to the compiler, because the check of clang
+ * at run time takes out == in for an overlap and falls back to a scalar loop. */
+#if defined(__clang__)
+#define EACH_ALONE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define EACH_ALONE _Pragma("GCC ivdep")
+#endif
+
+static void tanh_each(float *y, const float *x, size_t n)
+{
+    EACH_ALONE
+    for (size_t i = 0; i < n; i++) {
+        y[i] = fm_tanhf(x[i]);
+    }
+}
+
+static void tanh_back(float *dx, const float *dy, const float *y, size_t n)
+{
+    EACH_ALONE
+    for (size_t i = 0; i < n; i++) {
+        dx[i] = dy[i] * (1.0F - y[i] * y[i]);
+    }
+}
+
+const struct kernel KERNEL = {
+    .name = KERNEL_NAME,
+    .nn = nn,
+    .tn = tn,
+    .nt = nt,
+    .bias_grad = bias_grad,
+    .tanh = tanh_each,
+    .tanh_back = tanh_back,
+};
