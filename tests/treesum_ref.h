@@ -34,19 +34,31 @@ static inline void ref_add(float *into, const float *x)
     }
 }
 
-/* Node (level, i) of the header's definition. */
-static inline void ref_node(float *out, int level, int i, int n_tiles)
+/* Node (level, i) of the header's definition; false: it is empty. skipped (n_tiles): leaves that are
+ * not there; NULL: none. */
+static inline bool ref_node_of(float *out, int level, int i, int n_tiles, const bool *skipped)
 {
     if (level == 0) {
         ref_leaf(out, i);
-        return;
+        return skipped == NULL || !skipped[i];
     }
-    ref_node(out, level - 1, 2 * i, n_tiles);
-    if ((2 * i + 1) << (level - 1) < n_tiles) {
-        float right[REF_DIM];
-        ref_node(right, level - 1, 2 * i + 1, n_tiles);
+    const bool has_left = ref_node_of(out, level - 1, 2 * i, n_tiles, skipped);
+    if ((2 * i + 1) << (level - 1) >= n_tiles) {
+        return has_left;
+    }
+    float right[REF_DIM];
+    const bool has_right = ref_node_of(right, level - 1, 2 * i + 1, n_tiles, skipped);
+    if (has_left && has_right) {
         ref_add(out, right);
+    } else if (has_right) {
+        memcpy(out, right, sizeof(right));
     }
+    return has_left || has_right;
+}
+
+static inline void ref_node(float *out, int level, int i, int n_tiles)
+{
+    (void)ref_node_of(out, level, i, n_tiles, NULL);
 }
 
 static inline int ref_root_level(int n_tiles)

@@ -71,6 +71,7 @@ void reduce_merge(void *ctx, void *into, const void *left, const void *right)
 struct serial {
     struct reduce_shape shape;
     unsigned char *slots;  /* records; slot i holds the i-th pending node, the last one is newest */
+    bool empty[32];        /* of the pending nodes: all of their leaves were skipped */
     int n_tiles, n_leaves; /* expected, and handed over so far in this sum */
     int n_pending;
 };
@@ -82,9 +83,18 @@ static void *slot(const struct serial *s, int i)
 
 static void merge_last_two(struct serial *s)
 {
-    void *left = slot(s, s->n_pending - 2);
-    reduce_merge(&s->shape, left, left, slot(s, s->n_pending - 1));
-    s->n_pending--;
+    const int right_i = --s->n_pending, left_i = right_i - 1;
+    void *left = slot(s, left_i);
+    const void *right = slot(s, right_i);
+    if (s->empty[right_i]) {
+        return;
+    }
+    if (s->empty[left_i]) {
+        memcpy(left, right, reduce_bytes(&s->shape));
+        s->empty[left_i] = false;
+    } else {
+        reduce_merge(&s->shape, left, left, right);
+    }
 }
 
 static void *serial_leaf(void *ctx, int tile)
@@ -94,15 +104,24 @@ static void *serial_leaf(void *ctx, int tile)
     return slot(s, s->n_pending);
 }
 
-static void serial_leaf_done(void *ctx, int tile)
+static void finish_leaf(struct serial *s, int tile, bool empty)
 {
-    struct serial *s = ctx;
     CHECK(tile == s->n_leaves);
     s->n_leaves++;
-    s->n_pending++;
+    s->empty[s->n_pending++] = empty;
     for (int n = s->n_leaves; n % 2 == 0; n /= 2) {
         merge_last_two(s);
     }
+}
+
+static void serial_leaf_done(void *ctx, int tile)
+{
+    finish_leaf(ctx, tile, false);
+}
+
+static void serial_leaf_skip(void *ctx, int tile)
+{
+    finish_leaf(ctx, tile, true);
 }
 
 static enum err serial_total(void *ctx, void *out)
@@ -112,6 +131,7 @@ static enum err serial_total(void *ctx, void *out)
     while (s->n_pending > 1) {
         merge_last_two(s);
     }
+    CHECK(!s->empty[0]);
     memcpy(out, slot(s, 0), reduce_bytes(&s->shape));
     s->n_leaves = 0;
     s->n_pending = 0;
@@ -134,6 +154,7 @@ enum err reduce_serial(struct reducer *r, struct arena *arena, const struct redu
                           .ctx = s,
                           .leaf = serial_leaf,
                           .leaf_done = serial_leaf_done,
+                          .leaf_skip = serial_leaf_skip,
                           .total = serial_total};
     return ERR_OK;
 }

@@ -1,7 +1,7 @@
 /* Sums over tiles, as marl sees them: a leaf per tile, a total for everybody.
  *
- * marl does not know who owns which tile. It fills leaves in ascending tile order and asks for the
- * total; mpi/comm/treesum.h implements this over ranks, reduce_serial() in one process. Both merge
+ * marl does not know who owns which tile. It fills or skips leaves in ascending tile order and asks
+ * for the total, to which at least one tile must add; mpi/comm/treesum.h implements this over ranks, reduce_serial() in one process. Both merge
  * along the same binary tree over global tile indices, so the bits agree.
  */
 #ifndef KARMA_MARL_REDUCE_H
@@ -14,6 +14,7 @@ struct reducer {
     void *ctx;
     void *(*leaf)(void *ctx, int tile); /* where to put it; contents undefined */
     void (*leaf_done)(void *ctx, int tile);
+    void (*leaf_skip)(void *ctx, int tile);  /* instead of both: the tile has nothing to add */
     enum err (*total)(void *ctx, void *out); /* Collective over all learners */
 };
 

@@ -15,6 +15,7 @@
 
 struct node {
     int level, index; /* tiles [index << level, (index + 1) << level), cut at n_tiles */
+    bool empty;       /* all of its leaves were skipped: its record means nothing */
 };
 
 struct node_stack {
@@ -42,7 +43,7 @@ struct treesum {
 struct head {
     int32_t level, index;
     int32_t err; /* enum err */
-    int32_t unused;
+    int32_t empty;
 };
 
 void tree_add_f32(void *ctx, void *into, const void *left, const void *right)
@@ -80,8 +81,27 @@ static bool top_has_sibling(const struct node_stack *s)
 static bool top_is_alone(const struct treesum *t, const struct node_stack *s)
 {
     struct node top = s->nodes[s->depth - 1];
-    struct node right = {top.level, top.index + 1};
+    struct node right = {top.level, top.index + 1, false};
     return top.index % 2 == 0 && first_tile(right) >= t->n_tiles;
+}
+
+/* The two topmost nodes become one, still with the name of the left one. */
+static void join_top(const struct treesum *t, struct node_stack *s)
+{
+    struct node *left = &s->nodes[s->depth - 2];
+    const struct node *right = &s->nodes[s->depth - 1];
+    s->depth--;
+    if (right->empty || s->records == NULL) {
+        return;
+    }
+    void *sum = record_of(t, s, s->depth - 1);
+    const void *added = record_of(t, s, s->depth);
+    if (left->empty) {
+        memcpy(sum, added, t->op.bytes);
+        left->empty = false;
+    } else {
+        t->op.merge(t->op.ctx, sum, sum, added);
+    }
 }
 
 /* Replaces the top by its parent for as long as the parent is complete. */
@@ -89,16 +109,12 @@ static void settle(const struct treesum *t, struct node_stack *s)
 {
     while (s->nodes[s->depth - 1].level < t->root_level) {
         if (top_has_sibling(s)) {
-            s->depth--;
-            if (s->records != NULL) {
-                void *left = record_of(t, s, s->depth - 1);
-                t->op.merge(t->op.ctx, left, left, record_of(t, s, s->depth));
-            }
+            join_top(t, s);
         } else if (!top_is_alone(t, s)) {
             return;
         }
         struct node *top = &s->nodes[s->depth - 1];
-        *top = (struct node){top->level + 1, top->index / 2};
+        *top = (struct node){top->level + 1, top->index / 2, top->empty};
     }
 }
 
@@ -114,7 +130,7 @@ static void push(const struct treesum *t, struct node_stack *s, struct node at)
 
 static bool has_one_owner(const struct treesum *t, struct node at)
 {
-    int64_t end = first_tile((struct node){at.level, at.index + 1});
+    int64_t end = first_tile((struct node){at.level, at.index + 1, false});
     int64_t first = first_tile(at);
     for (int64_t tile = first; tile < end && tile < t->n_tiles; tile++) {
         if (t->owner[tile] != t->owner[first]) {
@@ -134,8 +150,8 @@ static void plan_below(struct treesum *t, struct node at)
         t->plan[t->n_plan++] = at;
         return;
     }
-    plan_below(t, (struct node){at.level - 1, 2 * at.index});
-    plan_below(t, (struct node){at.level - 1, 2 * at.index + 1});
+    plan_below(t, (struct node){at.level - 1, 2 * at.index, false});
+    plan_below(t, (struct node){at.level - 1, 2 * at.index + 1, false});
 }
 
 static int plan_owner(const struct treesum *t, int i)
@@ -163,7 +179,7 @@ static void measure(struct treesum *t)
 {
     for (int tile = 0; tile < t->n_tiles; tile++) {
         if (t->owner[tile] == t->rank) {
-            push(t, &t->own, (struct node){0, tile});
+            push(t, &t->own, (struct node){0, tile, false});
             t->n_own++;
         }
     }
@@ -211,7 +227,7 @@ enum err treesum_init(struct treesum **out, struct arena *arena, const struct tr
     }
     TRY(allocate_tables(t, arena, size));
     list_ranks(t, size);
-    plan_below(t, (struct node){t->root_level, 0});
+    plan_below(t, (struct node){t->root_level, 0, false});
     measure(t);
     TRY(allocate_records(t, arena));
     *out = t;
@@ -232,34 +248,45 @@ void *treesum_leaf(struct treesum *t, int tile)
     return record_of(t, &t->own, t->own.depth);
 }
 
-void treesum_leaf_done(struct treesum *t, int tile)
+static void finish_leaf(struct treesum *t, int tile, bool empty)
 {
     check_turn(t, tile);
     t->last_tile = tile;
     t->n_done++;
-    push(t, &t->own, (struct node){0, tile});
+    push(t, &t->own, (struct node){0, tile, empty});
+}
+
+void treesum_leaf_done(struct treesum *t, int tile)
+{
+    finish_leaf(t, tile, false);
+}
+
+void treesum_leaf_skip(struct treesum *t, int tile)
+{
+    finish_leaf(t, tile, true);
 }
 
 /* ---- messages ---- */
 
-/* record == NULL: the message tells of the error `err`. */
+/* err != ERR_OK: the message tells of that error and has no record. */
 static enum err send_node(struct treesum *t, struct comm *c, int dst, struct node at,
                           const void *record, enum err err)
 {
-    struct head head = {at.level, at.index, (int32_t)err, 0};
-    size_t n = record != NULL ? t->op.bytes : 0;
+    struct head head = {at.level, at.index, (int32_t)err, at.empty ? 1 : 0};
+    size_t n = err == ERR_OK && !at.empty ? t->op.bytes : 0;
     struct buf b;
     TRY(comm_buf_take(c, &b, sizeof(head) + n));
     memcpy(b.data, &head, sizeof(head));
-    if (record != NULL) {
+    if (n > 0) {
         memcpy(b.data + sizeof(head), record, n);
     }
     b.len = sizeof(head) + n;
     return comm_send(c, dst, COMM_TAG_TREE, &b);
 }
 
-/* The message in `b` must be node `at`, or tell of an error. */
-static enum err check_message(const struct treesum *t, const struct buf *b, struct node at, int src)
+/* The message in `b` must be node `at`, or tell of an error. *empty: the node has no record. */
+static enum err check_message(const struct treesum *t, const struct buf *b, struct node at, int src,
+                              bool *empty)
 {
     struct head head = {0};
     if (b->len >= sizeof(head)) {
@@ -268,7 +295,9 @@ static enum err check_message(const struct treesum *t, const struct buf *b, stru
     if (b->len == sizeof(head) && head.err > ERR_OK && head.err < ERR_COUNT) {
         return (enum err)head.err;
     }
-    if (b->len != sizeof(head) + t->op.bytes || head.level != at.level || head.index != at.index) {
+    *empty = head.empty != 0;
+    size_t n = *empty ? 0 : t->op.bytes;
+    if (b->len != sizeof(head) + n || head.level != at.level || head.index != at.index) {
         log_error("rank %d sent node (%d, %d) of a sum in %zu bytes where (%d, %d) in %zu was due; "
                   "start the same program with the same configuration on every host",
                   src, (int)head.level, (int)head.index, b->len, at.level, at.index,
@@ -295,9 +324,11 @@ static enum err merge_received(struct treesum *t, struct comm *c, int i, struct 
     struct node at = t->plan[i];
     int src = plan_owner(t, i);
     TRY(comm_recv(c, src, COMM_TAG_TREE, b, NULL));
-    TRY(check_message(t, b, at, src));
-    void *slot = record_of(t, &t->merged, t->merged.depth);
-    memcpy(slot, b->data + sizeof(struct head), t->op.bytes);
+    TRY(check_message(t, b, at, src, &at.empty));
+    if (!at.empty) {
+        void *slot = record_of(t, &t->merged, t->merged.depth);
+        memcpy(slot, b->data + sizeof(struct head), t->op.bytes);
+    }
     push(t, &t->merged, at);
     return ERR_OK;
 }
@@ -307,14 +338,16 @@ static enum err merge_all(struct treesum *t, struct comm *c, struct buf *b)
     int i_own = 0;
     for (int i = 0; i < t->n_plan; i++) {
         if (plan_owner(t, i) == t->rank) {
+            const struct node at = t->own.nodes[i_own];
             void *slot = record_of(t, &t->merged, t->merged.depth);
             memcpy(slot, record_of(t, &t->own, i_own++), t->op.bytes);
-            push(t, &t->merged, t->plan[i]);
+            push(t, &t->merged, at);
         } else {
             TRY(merge_received(t, c, i, b));
         }
     }
     CHECK(t->merged.depth == 1 && t->merged.nodes[0].level == t->root_level);
+    CHECK(!t->merged.nodes[0].empty);
     return ERR_OK;
 }
 
@@ -340,8 +373,8 @@ static void pass_on(struct treesum *t, struct comm *c, const void *total, enum e
     for (; step >= 1; step /= 2) { /* farthest first: it has the most to pass on itself */
         if (step < low && t->position + step < t->n_ranks) {
             int child = t->ranks[t->position + step];
-            struct node root = {t->root_level, 0};
-            comm_must(send_node(t, c, child, root, err == ERR_OK ? total : NULL, err));
+            struct node root = {t->root_level, 0, false};
+            comm_must(send_node(t, c, child, root, total, err));
         }
     }
 }
@@ -350,8 +383,9 @@ static enum err receive_total(struct treesum *t, struct comm *c, struct buf *b, 
 {
     int parent = t->ranks[t->position & (t->position - 1)];
     enum err e = comm_recv(c, parent, COMM_TAG_TREE, b, NULL);
+    bool empty = false;
     if (e == ERR_OK) {
-        e = check_message(t, b, (struct node){t->root_level, 0}, parent);
+        e = check_message(t, b, (struct node){t->root_level, 0, false}, parent, &empty);
     }
     const void *total = e == ERR_OK ? b->data + sizeof(struct head) : NULL;
     pass_on(t, c, total, e);
@@ -381,7 +415,7 @@ static enum err total_elsewhere(struct treesum *t, struct comm *c, void *out)
         e = send_subtrees(t, c);
     }
     if (e != ERR_OK) {
-        comm_must(send_node(t, c, t->ranks[0], (struct node){0, 0}, NULL, e));
+        comm_must(send_node(t, c, t->ranks[0], (struct node){0, 0, false}, NULL, e));
     }
     e = receive_total(t, c, &b, out);
     comm_buf_give(c, &b);
@@ -393,6 +427,7 @@ enum err treesum_total(struct treesum *t, struct comm *c, void *out)
     CHECK(t->position >= 0 && t->n_done == t->n_own);
     enum err e = ERR_OK;
     if (t->n_ranks == 1) {
+        CHECK(!t->own.nodes[0].empty);
         memcpy(out, t->own.records, t->op.bytes);
     } else if (t->position == 0) {
         e = total_at_root(t, c, out);

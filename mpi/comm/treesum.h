@@ -6,6 +6,11 @@
  * completely (at most 2 log2 n of them), and the root merges by node. "Own tiles first, then ranks"
  * would be another sum.
  *
+ * A leaf may be skipped: the tile has nothing to add. A node of which all leaves were skipped is
+ * empty; the sum of an empty node and another one is the other one, and an empty node travels as a
+ * message without a record. So the additions follow from the number of tiles and from which tiles
+ * were skipped, never from the owner table.
+ *
  * Works on float vectors (gradients) and on opaque records with a merge function (normalisers).
  */
 #ifndef KARMA_COMM_TREESUM_H
@@ -41,6 +46,10 @@ enum err treesum_init(struct treesum **out, struct arena *arena, const struct tr
  * and fails a CHECK. */
 void *treesum_leaf(struct treesum *t, int tile);
 void treesum_leaf_done(struct treesum *t, int tile);
+
+/* Local. Instead of the two calls above: leaf `tile` is empty. At least one leaf of a sum must not
+ * be; treesum_total() checks that. */
+void treesum_leaf_skip(struct treesum *t, int tile);
 
 /* Collective over all ranks that own a tile (others may not call): everybody in the table leaves
  * with the total in `out` (op->bytes), and the next sum may begin; or everybody with the same error

@@ -171,6 +171,11 @@ static void sum_leaf_done(void *ctx, int tile)
     treesum_leaf_done(((struct tree_sum *)ctx)->tree, tile);
 }
 
+static void sum_leaf_skip(void *ctx, int tile)
+{
+    treesum_leaf_skip(((struct tree_sum *)ctx)->tree, tile);
+}
+
 static enum err sum_total(void *ctx, void *out)
 {
     struct tree_sum *s = ctx;
@@ -187,6 +192,7 @@ static enum err init_sum(struct trainer *t, struct tree_sum *s, struct reducer *
                           .ctx = s,
                           .leaf = sum_leaf,
                           .leaf_done = sum_leaf_done,
+                          .leaf_skip = sum_leaf_skip,
                           .total = sum_total};
     return treesum_init(&s->tree, &t->arena, &s->op, t->owners.n_tiles, t->owners.learn,
                         t->comm->rank, t->comm->size);

@@ -82,6 +82,52 @@ static void test_any_table(struct ranks *r)
     }
 }
 
+/* The sum over the tiles that are not skipped; every rank skips the same. */
+static void check_skipping(struct ranks *r, int n_tiles, const int *owner, const bool *skipped)
+{
+    size_t dim = REF_DIM;
+    struct tree_op add = {REF_DIM * sizeof(float), tree_add_f32, &dim};
+    struct treesum *t;
+    struct arena arena;
+    arena_init(&arena);
+    EXPECT(r, treesum_init(&t, &arena, &add, n_tiles, owner, r->c.rank, r->c.size) == ERR_OK);
+    float want[REF_DIM], got[REF_DIM];
+    EXPECT(r, ref_node_of(want, ref_root_level(n_tiles), 0, n_tiles, skipped));
+    if (owners_count(owner, n_tiles, r->c.rank) > 0) {
+        for (int tile = 0; tile < n_tiles; tile++) {
+            if (owner[tile] == r->c.rank && skipped[tile]) {
+                treesum_leaf_skip(t, tile);
+            } else if (owner[tile] == r->c.rank) {
+                ref_leaf(treesum_leaf(t, tile), tile);
+                treesum_leaf_done(t, tile);
+            }
+        }
+        memset(got, 0xff, sizeof(got));
+        EXPECT(r, treesum_total(t, &r->c, got) == ERR_OK);
+        EXPECT(r, memcmp(got, want, sizeof(want)) == 0);
+    }
+    arena_release(&arena);
+}
+
+/* Random leaves are skipped, from few to all but one, so that ranks have nothing to add at all. */
+static void test_skipped_leaves(struct ranks *r)
+{
+    const struct rng_key key = rng_key(31, RNG_TEST, RNG_TRAIN);
+    int owner[REF_TILES_MAX];
+    bool skipped[REF_TILES_MAX];
+    for (uint32_t i = 0; i < 120; i++) {
+        const struct rng_block b = rng_philox(key, i, 0, 0, 0);
+        const int n = 1 + (int)rng_below(b.v[0], REF_TILES_MAX);
+        const uint32_t share = rng_below(b.v[1], 101);
+        for (int tile = 0; tile < n; tile++) {
+            skipped[tile] = rng_below(rng_philox(key, i, 1, (uint32_t)tile, 0).v[0], 100) < share;
+        }
+        skipped[rng_below(b.v[2], (uint32_t)n)] = false;
+        fill_table(owner, (enum table)(i % N_TABLES), n, r->c.size);
+        check_skipping(r, n, owner, skipped);
+    }
+}
+
 /* What a rank would get that adds its own tiles first is another sum of these 10 tiles. */
 static void test_can_fail(struct ranks *r)
 {
@@ -218,6 +264,7 @@ int main(int argc, char **argv)
 {
     static const struct ranks_test tests[] = {
         {"any number of tiles, any table", test_any_table},
+        {"skipped leaves", test_skipped_leaves},
         {"own tiles first would be noticed", test_can_fail},
         {"half a megabyte, in few buffers", test_gradient_size},
         {"an error reaches everybody", test_error_reaches_everybody},

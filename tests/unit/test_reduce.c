@@ -28,24 +28,31 @@ static void fill_leaf(void *leaf, int tile)
     stats_of_rows(reduce_stats(&shape, leaf), N_STATS, rows, N_STATS, tile % 6); /* one is empty */
 }
 
-/* Node (level, i): tiles [i << level, (i+1) << level) cut at n. */
-static void *node(struct arena *arena, int level, int i, int n)
+/* Node (level, i): tiles [i << level, (i+1) << level) cut at n; NULL if all of them are skipped.
+ * Bit `tile` of `skipped`: the tile adds nothing. */
+static void *node(struct arena *arena, int level, int i, int n, uint64_t skipped)
 {
-    void *out = arena_alloc(arena, 1, reduce_bytes(&shape));
-    assert_non_null(out);
     if (level == 0) {
-        fill_leaf(out, i);
-        return out;
+        void *leaf = arena_alloc(arena, 1, reduce_bytes(&shape));
+        assert_non_null(leaf);
+        fill_leaf(leaf, i);
+        return (skipped >> i & 1) != 0 ? NULL : leaf;
     }
-    void *left = node(arena, level - 1, 2 * i, n);
+    void *left = node(arena, level - 1, 2 * i, n, skipped);
     if (((2 * i + 1) << (level - 1)) >= n) {
         return left;
     }
-    reduce_merge((void *)(uintptr_t)&shape, out, left, node(arena, level - 1, 2 * i + 1, n));
+    void *right = node(arena, level - 1, 2 * i + 1, n, skipped);
+    if (left == NULL || right == NULL) {
+        return left == NULL ? right : left;
+    }
+    void *out = arena_alloc(arena, 1, reduce_bytes(&shape));
+    assert_non_null(out);
+    reduce_merge((void *)(uintptr_t)&shape, out, left, right);
     return out;
 }
 
-static void *serial_sum(struct arena *arena, int n, int times)
+static void *serial_sum(struct arena *arena, int n, int times, uint64_t skipped)
 {
     struct reducer r;
     void *out = arena_alloc(arena, 1, reduce_bytes(&shape));
@@ -53,6 +60,10 @@ static void *serial_sum(struct arena *arena, int n, int times)
     assert_int_equal(r.bytes, reduce_bytes(&shape));
     for (int k = 0; k < times; k++) {
         for (int tile = 0; tile < n; tile++) {
+            if ((skipped >> tile & 1) != 0) {
+                r.leaf_skip(r.ctx, tile);
+                continue;
+            }
             fill_leaf(r.leaf(r.ctx, tile), tile);
             r.leaf_done(r.ctx, tile);
         }
@@ -67,9 +78,28 @@ static void test_tree(void **state)
     for (int n = 1; n <= TILES_MAX; n++) {
         struct arena arena;
         arena_init(&arena);
-        void *expected = node(&arena, 6, 0, n);
-        assert_memory_equal(serial_sum(&arena, n, 1), expected, reduce_bytes(&shape));
-        assert_memory_equal(serial_sum(&arena, n, 3), expected, reduce_bytes(&shape));
+        void *expected = node(&arena, 6, 0, n, 0);
+        assert_memory_equal(serial_sum(&arena, n, 1, 0), expected, reduce_bytes(&shape));
+        assert_memory_equal(serial_sum(&arena, n, 3, 0), expected, reduce_bytes(&shape));
+        arena_release(&arena);
+    }
+}
+
+/* Random sets of tiles add nothing; at least one adds. */
+static void test_skipped(void **state)
+{
+    (void)state;
+    const struct rng_key key = rng_key(12, RNG_TEST, RNG_TRAIN);
+    for (uint32_t i = 0; i < 200; i++) {
+        const struct rng_block b = rng_philox(key, i, 0, 0, 0);
+        const int n = 1 + (int)rng_below(b.v[0], TILES_MAX);
+        const uint64_t few = i % 2 == 0 ? ~UINT64_C(0) : b.v[3];
+        const uint64_t skipped = ((uint64_t)b.v[1] << 32 | b.v[2] | (i % 3 == 0 ? few : 0)) &
+                                 ~(UINT64_C(1) << rng_below(b.v[3], (uint32_t)n));
+        struct arena arena;
+        arena_init(&arena);
+        void *expected = node(&arena, 6, 0, n, skipped);
+        assert_memory_equal(serial_sum(&arena, n, 2, skipped), expected, reduce_bytes(&shape));
         arena_release(&arena);
     }
 }
@@ -81,7 +111,7 @@ static void test_order_matters(void **state)
     enum { N = 10 };
     struct arena arena;
     arena_init(&arena);
-    float *tree = reduce_floats(serial_sum(&arena, N, 1));
+    float *tree = reduce_floats(serial_sum(&arena, N, 1, 0));
     float *leaf = arena_alloc(&arena, 1, reduce_bytes(&shape)), row[N_FLOATS] = {0};
     for (int tile = 0; tile < N; tile++) {
         fill_leaf(leaf, tile);
@@ -128,9 +158,8 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_order_matters),
-        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_tree),          cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_order_matters), cmocka_unit_test(test_parts),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
