@@ -28,7 +28,9 @@ const struct cfg_field mappo_fields[] = {
     CFG_DOUBLE(S, lr, "1e-3", 0, 1, "", CFG_RESULT, "Adam step size at the start"),
     CFG_DOUBLE(S, lr_end, "1e-4", 0, 1, "", CFG_RESULT, "the same at the end, linear between"),
     CFG_INT(S, epochs, "4", 1, 1000, "", CFG_RESULT, "passes over a batch"),
-    CFG_INT(S, minibatches, "4", 1, 4096, "", CFG_RESULT, "of a batch, each of whole environments"),
+    CFG_INT(S, minibatches, "4", 1, 4096, "", CFG_RESULT,
+            "parts of a batch, one step of Adam each: whole tiles of 8 environments if they can be "
+            "dealt evenly, else environments"),
     CFG_DOUBLE(S, grad_norm, "0.5", 0, 1e9, "", CFG_RESULT,
                "longest gradient of a network, 0 = any"),
     CFG_DOUBLE(S, adam_beta1, "0.9", 0, 0.999999, "", CFG_RESULT, "Adam: memory of the gradient"),
@@ -56,6 +58,7 @@ static enum err allocate(struct mappo *m, struct arena *arena)
     m->order = ARENA_NEW(arena, m->n_env, uint32_t);
     m->order_scratch = ARENA_NEW(arena, m->n_env, uint64_t);
     m->minibatch_of = ARENA_NEW(arena, m->n_env, int);
+    m->n_dealt = ARENA_NEW(arena, m->n_tiles, int);
     m->agent_weight = ARENA_NEW(arena, m->team->spec->n_agents, double);
     m->agent_entropy = ARENA_NEW(arena, m->team->spec->n_agents, double);
     TRY(arena_error(arena));
@@ -76,6 +79,7 @@ enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_
                         .n_env = n_env,
                         .n_steps = n_steps,
                         .n_mine = n_mine,
+                        .n_tiles = (n_env + TILE - 1) / TILE,
                         .n_minibatches = cfg->minibatches < n_env ? cfg->minibatches : n_env,
                         .grad = *grad,
                         .batch = *batch};
@@ -220,10 +224,25 @@ static void optimise(struct mappo *m, const float *grads, enum mappo_phase phase
     }
 }
 
+static bool tile_has_minibatch(const struct mappo *m, const struct block *b, int minibatch)
+{
+    const int *minibatch_of = m->minibatch_of + (long)b->tile * TILE;
+    for (int e = 0; e < b->n_env; e++) {
+        if (minibatch_of[e] == minibatch) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum err learn_minibatch(struct mappo *m, const struct block *blocks, int minibatch,
                                 enum mappo_phase phase, double lr, struct tally *tally)
 {
     for (int i = 0; i < m->n_mine; i++) {
+        if (!tile_has_minibatch(m, &blocks[i], minibatch)) {
+            m->grad.leaf_skip(m->grad.ctx, blocks[i].tile);
+            continue;
+        }
         void *leaf = m->grad.leaf(m->grad.ctx, blocks[i].tile);
         gradient_leaf(m, leaf, i, &blocks[i], minibatch, phase);
         m->grad.leaf_done(m->grad.ctx, blocks[i].tile);
@@ -241,17 +260,48 @@ static enum err learn_minibatch(struct mappo *m, const struct block *blocks, int
 /* Minibatch s of an epoch holds the environments at s n / minibatches .. (s+1) n / minibatches of a
  * permutation.
  */
-static void deal_minibatches(struct mappo *m, uint32_t version, uint32_t epoch)
+static void deal_environments(struct mappo *m)
 {
-    struct rng_key key = rng_key(m->seed, RNG_MINIBATCH, RNG_TRAIN);
-    rng_permutation(m->order, m->order_scratch, (uint32_t)m->n_env, key, version, epoch,
-                    (uint32_t)m->team->number);
     for (int minibatch = 0; minibatch < m->n_minibatches; minibatch++) {
         int64_t begin = (int64_t)minibatch * m->n_env / m->n_minibatches;
         int64_t end = (int64_t)(minibatch + 1) * m->n_env / m->n_minibatches;
         for (int64_t i = begin; i < end; i++) {
             m->minibatch_of[m->order[i]] = minibatch;
         }
+    }
+}
+
+/* Of every n_minibatches consecutive tiles each minibatch gets one: the first of them in the permutation
+ * goes to minibatch 0, the second to minibatch 1, and so on.
+ *
+ * Learners own runs of consecutive tiles. If the permutation were cut as it is, a minibatch would often
+ * get the tiles of one learner only, and the others would wait. This way every learner that owns a
+ * multiple of n_minibatches tiles has the same work in each minibatch. */
+static void deal_tiles(struct mappo *m)
+{
+    memset(m->n_dealt, 0, (size_t)m->n_tiles * sizeof(int));
+    for (int i = 0; i < m->n_tiles; i++) {
+        const int tile = (int)m->order[i];
+        const int minibatch = m->n_dealt[tile / m->n_minibatches]++;
+        for (int e = tile * TILE; e < (tile + 1) * TILE && e < m->n_env; e++) {
+            m->minibatch_of[e] = minibatch;
+        }
+    }
+}
+
+/* Minibatches get whole tiles if the number of tiles is a multiple of theirs: then a tile is one long run
+ * of rows (gradient.c) and a single leaf of the sum over tiles, not many short runs and a leaf for
+ * each minibatch. Otherwise they get environments, so that their sizes differ by one at most. */
+static void deal_minibatches(struct mappo *m, uint32_t version, uint32_t epoch)
+{
+    const bool whole_tiles = m->n_tiles % m->n_minibatches == 0;
+    struct rng_key key = rng_key(m->seed, RNG_MINIBATCH, RNG_TRAIN);
+    rng_permutation(m->order, m->order_scratch, (uint32_t)(whole_tiles ? m->n_tiles : m->n_env),
+                    key, version, epoch, (uint32_t)m->team->number);
+    if (whole_tiles) {
+        deal_tiles(m);
+    } else {
+        deal_environments(m);
     }
 }
 

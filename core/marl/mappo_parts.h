@@ -62,7 +62,7 @@ struct mappo {
     const struct mappo_cfg *cfg;
     struct team *team; /* borrowed, written */
     uint64_t seed;
-    int n_env, n_steps, n_mine, n_minibatches;
+    int n_env, n_tiles, n_steps, n_mine, n_minibatches;
     struct reducer grad, batch;
     struct reduce_shape grad_shape, batch_shape;
     float *mom1, *mom2; /* (n_params) Adam */
@@ -73,6 +73,7 @@ struct mappo {
     uint32_t *order;             /* (n_env) permutation of an epoch */
     uint64_t *order_scratch;     /* (n_env) */
     int *minibatch_of;           /* (n_env) minibatch of each environment in this epoch */
+    int *n_dealt; /* (n_tiles) of each run of n_minibatches tiles: tiles dealt so far */
 
     /* for one block of rows */
     float *acts, *out, *d_out, *work, *loss_work;

@@ -13,12 +13,26 @@ enum err treesum_total(struct treesum *t, struct comm *c, void *out);
 
 #include "tests/mpi/tiny.h"
 
-/* The subtrees that one rank owns, from the left: its share of the sum, in its first record. */
+/* The subtrees that one rank owns, from the left: its share of the sum, in its first record; zeros if
+ * all of its tiles were skipped. */
 static void add_own(struct treesum *t)
 {
     void *sum = record_of(t, &t->own, 0);
-    for (int i = 1; i < t->own.depth; i++) {
-        t->op.merge(t->op.ctx, sum, sum, record_of(t, &t->own, i));
+    bool any = false;
+    for (int i = 0; i < t->own.depth; i++) {
+        const void *part = record_of(t, &t->own, i);
+        if (t->own.nodes[i].empty) {
+            continue;
+        }
+        if (any) {
+            t->op.merge(t->op.ctx, sum, sum, part);
+        } else if (i > 0) {
+            memcpy(sum, part, t->op.bytes);
+        }
+        any = true;
+    }
+    if (!any) {
+        memset(sum, 0, t->op.bytes);
     }
 }
 

@@ -19,6 +19,7 @@ static int hidden[] = {20, 12};
 struct meeting { /* what all learners share */
     struct reduce_shape shape;
     unsigned char *leaves; /* (N_TILES) records */
+    bool *empty;           /* (N_TILES) */
     int n_tiles;
     pthread_barrier_t barrier;
 };
@@ -31,8 +32,12 @@ static void *meeting_leaf(void *ctx, int tile)
 
 static void meeting_leaf_done(void *ctx, int tile)
 {
-    (void)ctx;
-    (void)tile;
+    ((struct meeting *)ctx)->empty[tile] = false;
+}
+
+static void meeting_leaf_skip(void *ctx, int tile)
+{
+    ((struct meeting *)ctx)->empty[tile] = true;
 }
 
 /* Node (level, i) into the place of its first leaf. */
@@ -41,12 +46,19 @@ static void sum_node(struct meeting *m, int level, int i)
     if (level == 0) {
         return;
     }
-    int right = (2 * i + 1) << (level - 1);
+    const int left = (2 * i) << (level - 1), right = (2 * i + 1) << (level - 1);
     sum_node(m, level - 1, 2 * i);
-    if (right < m->n_tiles) {
-        sum_node(m, level - 1, 2 * i + 1);
-        void *left = meeting_leaf(m, (2 * i) << (level - 1));
-        reduce_merge(&m->shape, left, left, meeting_leaf(m, right));
+    if (right >= m->n_tiles) {
+        return;
+    }
+    sum_node(m, level - 1, 2 * i + 1);
+    void *sum = meeting_leaf(m, left);
+    const void *added = meeting_leaf(m, right);
+    if (!m->empty[left] && !m->empty[right]) {
+        reduce_merge(&m->shape, sum, sum, added);
+    } else if (!m->empty[right]) {
+        memcpy(sum, added, reduce_bytes(&m->shape));
+        m->empty[left] = false;
     }
 }
 
@@ -67,11 +79,13 @@ static struct reducer meeting_init(struct meeting *m, struct arena *arena,
 {
     *m = (struct meeting){.shape = *s, .n_tiles = n_tiles};
     m->leaves = arena_alloc(arena, (size_t)n_tiles, reduce_bytes(s));
+    m->empty = ARENA_NEW(arena, n_tiles, bool);
     pthread_barrier_init(&m->barrier, NULL, (unsigned)n_learners);
     return (struct reducer){.bytes = reduce_bytes(s),
                             .ctx = m,
                             .leaf = meeting_leaf,
                             .leaf_done = meeting_leaf_done,
+                            .leaf_skip = meeting_leaf_skip,
                             .total = meeting_total};
 }
 
@@ -515,6 +529,41 @@ static void test_minibatches(void **state)
     arena_release(&f.arena);
 }
 
+/* 6 tiles, the last one of 5 environments, in 3 minibatches: each minibatch gets one whole tile of the first
+ * three and one of the last three, every deal is met, and the two halves are dealt apart. */
+static void test_minibatches_of_tiles(void **state)
+{
+    (void)state;
+    enum { ENVS = 5 * TILE + 5, MINIBATCHES = 3, EPOCHS = 200 };
+    struct setting s = setting();
+    struct toy_learner f = {.cfg = s.cfg, .team_cfg = s.team};
+    int met[MINIBATCHES] = {0}, together = 0;
+    f.cfg.minibatches = MINIBATCHES;
+    arena_init(&f.arena);
+    toy_learner_init(&f, s.shape, ENVS, T);
+    assert_int_equal(mappo_n_minibatches(f.mappo), MINIBATCHES);
+    for (int epoch = 0; epoch < EPOCHS; epoch++) {
+        const int *minibatch_of = mappo_minibatches(f.mappo, 3, epoch);
+        for (int e = 0; e < ENVS; e++) {
+            assert_int_equal(minibatch_of[e], minibatch_of[e / TILE * TILE]);
+        }
+        for (int half = 0; half < 2; half++) {
+            int sum = 0;
+            for (int tile = 3 * half; tile < 3 * half + 3; tile++) {
+                sum += 1 << 2 * minibatch_of[tile * TILE];
+            }
+            assert_int_equal(sum, 1 + 4 + 16);
+        }
+        met[minibatch_of[0]]++;
+        together += minibatch_of[0] == minibatch_of[3 * TILE];
+    }
+    for (int minibatch = 0; minibatch < MINIBATCHES; minibatch++) {
+        assert_in_range(met[minibatch], EPOCHS / 3 - 30, EPOCHS / 3 + 30); /* 4.5 deviations */
+    }
+    assert_in_range(together, EPOCHS / 3 - 30, EPOCHS / 3 + 30);
+    arena_release(&f.arena);
+}
+
 /* ---- trouble ---- */
 
 static void test_not_finite(void **state)
@@ -612,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_phases),
         cmocka_unit_test(test_popart_keeps_values),
         cmocka_unit_test(test_minibatches),
+        cmocka_unit_test(test_minibatches_of_tiles),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_last_step_not_finite),
         cmocka_unit_test(test_collapsed_agent),
