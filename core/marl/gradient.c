@@ -8,12 +8,13 @@
 #include "core/marl/mappo_parts.h"
 
 #include "core/marl/loss.h"
+#include "core/marl/policy.h"
 
 enum err gradient_init(struct mappo *m, struct arena *arena)
 {
     const struct team *t = m->team;
     int n = t->cfg->row_block;
-    size_t n_out = (size_t)n * size_max((size_t)t->logit_ld, (size_t)t->value_ld);
+    size_t n_out = (size_t)n * size_max((size_t)t->logit_ld, (size_t)t->value_ld) + POLICY_SLACK;
     size_t n_acts = size_max(mlp_acts_floats(&t->actor, n), mlp_acts_floats(&t->critic, n));
     size_t n_work =
         size_max(mlp_backward_work_floats(&t->actor), mlp_backward_work_floats(&t->critic));

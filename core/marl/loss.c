@@ -33,23 +33,25 @@ bool loss_has_choice(const uint32_t *mask, int n_factors, int n_choices)
 struct sample {
     const uint32_t *mask; /* (F, words) */
     const int32_t *action;
-    float *logp;    /* (F, K) */
-    float *entropy; /* (F) */
+    float *logp, *prob; /* (F, K) */
+    float *entropy;     /* (F) */
     float joint_logp, joint_entropy;
 };
 
 static struct sample evaluate(const struct policy_rows *rows, int i, float *work)
 {
     int n_factors = rows->n_factors, n_choices = rows->n_choices;
+    int n = n_factors * n_choices + POLICY_SLACK;
     struct sample s = {.mask = rows->mask + (long)i * rows->mask_stride,
                        .action = rows->action + (long)i * rows->action_stride,
                        .logp = work,
-                       .entropy = work + n_factors * n_choices};
+                       .prob = work + n,
+                       .entropy = work + 2 * n};
     const float *logits = rows->logits + (long)i * rows->logit_ld;
     for (int f = 0; f < n_factors; f++) {
         float *logp = s.logp + f * n_choices;
-        s.entropy[f] = policy_log_softmax(logp, logits + f * n_choices,
-                                          s.mask + f * mask_words(n_choices), n_choices);
+        s.entropy[f] = policy_softmax(logp, s.prob + f * n_choices, logits + f * n_choices,
+                                      s.mask + f * mask_words(n_choices), n_choices);
         s.joint_logp += logp[s.action[f]];
         s.joint_entropy += s.entropy[f];
     }
@@ -62,9 +64,8 @@ static void backward(float *dlogits, const struct policy_rows *rows, const struc
 {
     int n_choices = rows->n_choices;
     for (int f = 0; f < rows->n_factors; f++) {
-        policy_gradient(dlogits + f * n_choices, s->logp + f * n_choices,
-                        s->mask + f * mask_words(n_choices), n_choices, s->action[f], a, b,
-                        s->entropy[f]);
+        policy_gradient(dlogits + f * n_choices, s->logp + f * n_choices, s->prob + f * n_choices,
+                        n_choices, s->action[f], a, b, s->entropy[f]);
     }
 }
 

@@ -7,6 +7,8 @@
 #ifndef KARMA_MARL_LOSS_H
 #define KARMA_MARL_LOSS_H
 
+#include "core/marl/policy.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,13 +35,15 @@ struct policy_sums {
 /* Floats of `work` below. */
 static inline int loss_work_floats(int n_factors, int n_choices)
 {
-    return n_factors * (n_choices + 1);
+    return 2 * (n_factors * n_choices + POLICY_SLACK) + n_factors;
 }
 
 /* Is there a factor with more than one allowed choice? mask (F, words). */
 bool loss_has_choice(const uint32_t *mask, int n_factors, int n_choices);
 
-/* PPO: loss = -min(rho A, clip(rho, 1-clip, 1+clip) A), and dlogits (n, F, K; stride logit_ld) of
+/* Behind the last row of dlogits there are POLICY_SLACK floats (policy.h).
+ *
+ * PPO: loss = -min(rho A, clip(rho, 1-clip, 1+clip) A), and dlogits (n, F, K; stride logit_ld) of
  * loss - entropy_coef * H, H summed over the factors. Adds to *sums. */
 void loss_ppo(struct policy_sums *sums, float *dlogits, float *work, const struct policy_rows *rows,
               float clip, float entropy_coef);

@@ -27,38 +27,27 @@ static inline lanes_f pick(lanes_i keep, lanes_f yes, lanes_f no)
     return (lanes_f)(((lanes_i)yes & keep) | ((lanes_i)no & ~keep));
 }
 
-static inline int block_width(int n_choices, int at)
-{
-    return n_choices - at < LANES ? n_choices - at : LANES;
-}
-
-/* The allowed ones of the n choices from `at`, a multiple of LANES. */
-static inline lanes_i allowed(const uint32_t *mask, int at, int n)
+/* The allowed ones of the eight choices from `at`, a multiple of LANES, that are below n_choices. */
+static inline lanes_i allowed(const uint32_t *mask, int at, int n_choices)
 {
     const lanes_i lane = {1, 2, 4, 8, 16, 32, 64, 128};
-    int32_t bits = (int32_t)((mask[at / 32] >> (at % 32)) & ((1U << n) - 1U));
-    lanes_i all = {bits, bits, bits, bits, bits, bits, bits, bits};
+    const int n = n_choices - at;
+    const uint32_t there = n < LANES ? (1U << n) - 1U : 0xffU;
+    const int32_t bits = (int32_t)((mask[at / 32] >> (at % 32)) & there);
+    const lanes_i all = {bits, bits, bits, bits, bits, bits, bits, bits};
     return (all & lane) == lane;
 }
 
-static inline lanes_f load(const float *x, int n)
+static inline lanes_f load(const float *x)
 {
-    lanes_f z = splat(0.0f);
-    if (n == LANES) {
-        memcpy(&z, x, sizeof(z));
-    } else {
-        memcpy(&z, x, (size_t)n * sizeof(float));
-    }
+    lanes_f z;
+    memcpy(&z, x, sizeof(z));
     return z;
 }
 
-static inline void store(float *out, lanes_f z, int n)
+static inline void store(float *out, lanes_f z)
 {
-    if (n == LANES) {
-        memcpy(out, &z, sizeof(z));
-    } else {
-        memcpy(out, &z, (size_t)n * sizeof(float));
-    }
+    memcpy(out, &z, sizeof(z));
 }
 
 /* exp where kept, else 0. */
@@ -74,11 +63,11 @@ static inline lanes_f exp_kept(lanes_i keep, lanes_f x)
     return pick(keep, y, splat(0.0f));
 }
 
-/* x where it is finite and kept, else a number whose exp is 0: fit for products with exp(x). */
-static inline lanes_f lift(lanes_i keep, lanes_f x)
+/* x, or the least number whose exp is not 0: fit for products with exp(x), even if x is -inf. */
+static inline lanes_f lift(lanes_f x)
 {
     const lanes_f low = splat(-104.0f);
-    return pick(keep & (x > low), x, low);
+    return pick(x > low, x, low);
 }
 
 /* ((0+4)+(2+6)) + ((1+5)+(3+7)) */
@@ -87,59 +76,91 @@ static inline float lane_sum(lanes_f x)
     return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
 }
 
-static float largest_allowed(const float *x, const uint32_t *mask, int n_choices)
+static inline float lane_max(lanes_f x)
+{
+    float top = x[0];
+    for (int j = 1; j < LANES; j++) {
+        top = x[j] > top ? x[j] : top;
+    }
+    return top;
+}
+
+static inline float largest_allowed(const float *x, const uint32_t *mask, int n_choices)
 {
     lanes_f top = splat(-HUGE_VALF);
     for (int at = 0; at < n_choices; at += LANES) {
-        int n = block_width(n_choices, at);
-        lanes_f z = load(x + at, n);
-        top = pick(allowed(mask, at, n) & (z > top), z, top);
+        lanes_f z = load(x + at);
+        top = pick(allowed(mask, at, n_choices) & (z > top), z, top);
     }
-    float all = top[0];
-    for (int j = 1; j < LANES; j++) {
-        all = top[j] > all ? top[j] : all;
-    }
-    return all;
+    return lane_max(top);
 }
 
-float policy_log_softmax(float *logp, const float *logits, const uint32_t *mask, int n_choices)
+/* With d = z - max, e = exp(d) and s = sum of e:  log p = d - log s,  p = e / s, and
+ * H = - sum of p log p = log s - (sum of e d) / s. */
+float policy_softmax(float *logp, float *prob, const float *logits, const uint32_t *mask,
+                     int n_choices)
 {
-    float top = largest_allowed(logits, mask, n_choices);
-    lanes_f sums = splat(0.0f), moments = splat(0.0f); /* of exp(d) and d exp(d), d = z - top */
+    const float top = largest_allowed(logits, mask, n_choices);
+    lanes_f sums = splat(0.0f), moments = splat(0.0f); /* of e and e d */
     for (int at = 0; at < n_choices; at += LANES) {
-        int n = block_width(n_choices, at);
-        lanes_i keep = allowed(mask, at, n);
-        lanes_f d = load(logits + at, n) - splat(top);
+        lanes_i keep = allowed(mask, at, n_choices);
+        lanes_f d = pick(keep, load(logits + at) - splat(top), splat(-HUGE_VALF));
         lanes_f e = exp_kept(keep, d);
         sums += e;
-        moments += e * lift(keep, d);
-        store(logp + at, pick(keep, d, splat(-HUGE_VALF)), n);
+        moments += e * lift(d);
+        store(logp + at, d);
+        store(prob + at, e);
     }
-    float sum = lane_sum(sums);
-    float log_sum = fm_logf(sum);
+    const float sum = lane_sum(sums), log_sum = fm_logf(sum), scale = 1.0f / sum;
     for (int at = 0; at < n_choices; at += LANES) {
-        int n = block_width(n_choices, at);
-        store(logp + at, load(logp + at, n) - splat(log_sum), n);
+        store(logp + at, load(logp + at) - splat(log_sum));
+        store(prob + at, load(prob + at) * splat(scale));
     }
-    return log_sum - lane_sum(moments) / sum;
+    return log_sum - lane_sum(moments) * scale;
 }
 
-int policy_sample(const float *logp, const uint32_t *mask, int n_choices, float u)
+/* x moved up by n lanes; zeros come in below. */
+#define LANES_UP_1(x) __builtin_shufflevector(x, splat(0.0f), 8, 0, 1, 2, 3, 4, 5, 6)
+#define LANES_UP_2(x) __builtin_shufflevector(x, splat(0.0f), 8, 9, 0, 1, 2, 3, 4, 5)
+#define LANES_UP_4(x) __builtin_shufflevector(x, splat(0.0f), 8, 9, 10, 11, 0, 1, 2, 3)
+
+/* The first lane that is set; LANES if there is none. */
+static inline int first_lane(lanes_i set)
+{
+    int first = LANES;
+    for (int j = LANES - 1; j >= 0; j--) {
+        first = set[j] != 0 ? j : first;
+    }
+    return first;
+}
+
+/* Cumulative sums of eight probabilities in three steps: after the step by n every lane holds the
+ * sum of 2 n lanes that end with it. */
+static inline lanes_f prefix_sums(lanes_f x)
+{
+    x += LANES_UP_1(x);
+    x += LANES_UP_2(x);
+    return x + LANES_UP_4(x);
+}
+
+int policy_sample(const float *prob, const uint32_t *mask, int n_choices, float u)
 {
     int last = -1; /* rounding may leave the sum below u: then the last possible choice */
-    float cumulative = 0.0f;
+    float before = 0.0f;
     for (int at = 0; at < n_choices; at += LANES) {
-        int n = block_width(n_choices, at);
-        lanes_f p = exp_kept(allowed(mask, at, n), load(logp + at, n));
-        for (int j = 0; j < n; j++) {
-            last = p[j] > 0.0f ? at + j : last;
-            cumulative += p[j];
-            if (u < cumulative) {
-                return last;
-            }
+        const lanes_f p = load(prob + at);
+        const lanes_i possible = allowed(mask, at, n_choices) & (p > splat(0.0f));
+        const lanes_f cumulative = prefix_sums(pick(possible, p, splat(0.0f))) + splat(before);
+        const int first = first_lane(possible & (cumulative > splat(u)));
+        if (first < LANES) {
+            return at + first;
         }
+        for (int j = 0; j < LANES; j++) {
+            last = possible[j] != 0 ? at + j : last;
+        }
+        before = cumulative[LANES - 1];
     }
-    return last >= 0 ? last : policy_argmax(logp, mask, n_choices);
+    return last >= 0 ? last : policy_argmax(prob, mask, n_choices);
 }
 
 int policy_argmax(const float *logp, const uint32_t *mask, int n_choices)
@@ -153,15 +174,13 @@ int policy_argmax(const float *logp, const uint32_t *mask, int n_choices)
     return best;
 }
 
-void policy_gradient(float *grad, const float *logp, const uint32_t *mask, int n_choices,
-                     int choice, float a, float b, float entropy)
+/* d log p_c / d z_k = [k = c] - p_k and d H / d z_k = - p_k (log p_k + H). */
+void policy_gradient(float *grad, const float *logp, const float *prob, int n_choices, int choice,
+                     float a, float b, float entropy)
 {
     for (int at = 0; at < n_choices; at += LANES) {
-        int n = block_width(n_choices, at);
-        lanes_i keep = allowed(mask, at, n);
-        lanes_f l = load(logp + at, n);
-        lanes_f by_logp = splat(a) + splat(b) * (lift(keep, l) + splat(entropy));
-        store(grad + at, splat(0.0f) - exp_kept(keep, l) * by_logp, n);
+        lanes_f by_logp = splat(a) + splat(b) * (lift(load(logp + at)) + splat(entropy));
+        store(grad + at, splat(0.0f) - load(prob + at) * by_logp);
     }
     grad[choice] += a;
 }

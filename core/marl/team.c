@@ -240,7 +240,7 @@ struct team_scratch {
     float *obs;          /* (A, n, obs_ld) */
     float *critic;       /* (n, critic_ld) */
     float *out;          /* (A, n, logit_ld) or (n_views, n, value_ld) */
-    float *logp;         /* (K) */
+    float *logp, *prob;  /* (K + POLICY_SLACK) */
     float *work;         /* of mlp_infer */
 };
 
@@ -258,8 +258,9 @@ enum err team_scratch_init(struct team_scratch **out, struct arena *arena, const
                                .global_state = ARENA_NEW(arena, t->spec->n_global_state, float),
                                .obs = ARENA_NEW(arena, n_obs * (size_t)t->obs_ld, float),
                                .critic = ARENA_NEW(arena, n * (size_t)t->critic_ld, float),
-                               .out = ARENA_NEW(arena, n_obs * ld_out, float),
-                               .logp = ARENA_NEW(arena, t->spec->n_choices, float),
+                               .out = ARENA_NEW(arena, n_obs * ld_out + POLICY_SLACK, float),
+                               .logp = ARENA_NEW(arena, t->spec->n_choices + POLICY_SLACK, float),
+                               .prob = ARENA_NEW(arena, t->spec->n_choices + POLICY_SLACK, float),
                                .work = ARENA_NEW(arena, n_work, float)};
     TRY(arena_error(arena));
     *out = s;
@@ -274,22 +275,23 @@ struct draws {
 };
 
 /* One agent in one environment: action (F); returns the joint log-probability. */
-static float choose(const struct team_spec *spec, float *logp, int32_t *action, const float *logits,
-                    const uint32_t *mask, int agent, const struct draws *d, uint32_t gid)
+static float choose(const struct team_spec *spec, const struct team_scratch *s, int32_t *action,
+                    const float *logits, const uint32_t *mask, int agent, const struct draws *d,
+                    uint32_t gid)
 {
     int n_words = env_mask_words(spec);
     float joint = 0.0f;
     for (int f = 0; f < spec->n_factors; f++) {
         const uint32_t *m = mask + f * n_words;
-        policy_log_softmax(logp, logits + f * spec->n_choices, m, spec->n_choices);
+        policy_softmax(s->logp, s->prob, logits + f * spec->n_choices, m, spec->n_choices);
         if (d->mode == ACT_ARGMAX) {
-            action[f] = policy_argmax(logp, m, spec->n_choices);
+            action[f] = policy_argmax(s->logp, m, spec->n_choices);
         } else {
             uint32_t draw = d->first + (uint32_t)(agent * spec->n_factors + f);
             struct rng_block v = rng_philox(d->key, draw, d->step, d->update, gid);
-            action[f] = policy_sample(logp, m, spec->n_choices, rng_f32(v.v[0]));
+            action[f] = policy_sample(s->prob, m, spec->n_choices, rng_f32(v.v[0]));
         }
-        joint += logp[action[f]];
+        joint += s->logp[action[f]];
     }
     return joint;
 }
@@ -307,7 +309,7 @@ static void act_piece(const struct team *t, struct team_scratch *s, int32_t *act
         for (int agent = 0; agent < n_agents; agent++) {
             int i = e * n_agents + agent;
             const float *logits = s->out + (size_t)(agent * n + e) * (size_t)t->logit_ld;
-            logp[i] = choose(spec, s->logp, action + i * spec->n_factors, logits, mask + i * n_mask,
+            logp[i] = choose(spec, s, action + i * spec->n_factors, logits, mask + i * n_mask,
                              agent, d, gid != NULL ? gid[e] : 0);
         }
     }

@@ -36,10 +36,10 @@ static bool may(const struct fixture *f, int agent, int k)
 static void assert_renormalised(const float *logits, const uint32_t *mask, const uint32_t *open,
                                 int n)
 {
-    float masked[CHOICES_MAX], free_logp[CHOICES_MAX];
+    float masked[CHOICES_MAX], free_logp[CHOICES_MAX], prob[CHOICES_MAX];
     double sum = 0.0, total = 0.0;
-    policy_log_softmax(masked, logits, mask, n);
-    policy_log_softmax(free_logp, logits, open, n);
+    policy_softmax(masked, prob, logits, mask, n);
+    policy_softmax(free_logp, prob, logits, open, n);
     for (int k = 0; k < n; k++) {
         sum += mask_has(mask, k) ? exp((double)free_logp[k]) : 0.0;
     }
@@ -59,7 +59,7 @@ static int sample(const struct fixture *f, float *logits, int agent, uint32_t ep
 {
     const struct team_spec *spec = &f->w.rules.spec;
     const struct rng_key key = rng_key(4, RNG_TEST, RNG_DEV);
-    float logp[CHOICES_MAX];
+    float logp[CHOICES_MAX], prob[CHOICES_MAX];
     for (int k = 0; k < spec->n_choices; k += 4) {
         const struct rng_block b = rng_philox(key, (uint32_t)(agent * 64 + k), step, episode, 0);
         for (int i = 0; i < 4 && k + i < spec->n_choices; i++) {
@@ -67,8 +67,8 @@ static int sample(const struct fixture *f, float *logits, int agent, uint32_t ep
         }
     }
     const uint32_t *mask = f->mask + agent * env_mask_words(spec);
-    policy_log_softmax(logp, logits, mask, spec->n_choices);
-    return policy_sample(logp, mask, spec->n_choices,
+    policy_softmax(logp, prob, logits, mask, spec->n_choices);
+    return policy_sample(prob, mask, spec->n_choices,
                          rng_f32(rng_philox(key, (uint32_t)agent, step, episode, 1).v[0]));
 }
 
@@ -328,7 +328,7 @@ static void test_one_choice_has_no_weight(void **state)
 {
     (void)state;
     static struct fixture f;
-    float logits[CHOICES_MAX] = {0}, grad[CHOICES_MAX], work[512];
+    float logits[CHOICES_MAX] = {0}, grad[CHOICES_MAX], work[1024];
     const float logp = 0.0F, advantage = 3.0F;
     struct policy_sums sums = {0};
     open_world(&f, KARMA, "");

@@ -16,7 +16,7 @@ enum { N = 24, F = 2, K = 5, LD = 16 };
 static const double CLIP = 0.2, ENTROPY = 0.05;
 
 struct samples {
-    float logits[N * LD], logp[N], advantage[N];
+    float logits[N * LD + POLICY_SLACK], logp[N], advantage[N];
     uint32_t mask[N * F];
     int32_t action[N * F];
 };
@@ -115,7 +115,7 @@ static double reference(const struct samples *s, const double *z, bool clone)
 static void check_policy(bool clone)
 {
     struct samples s;
-    float d[N * LD], work[F * (K + 1)];
+    float d[N * LD + POLICY_SLACK], work[2 * (F * K + POLICY_SLACK) + F];
     double z[N * LD];
     struct policy_sums sums = {0};
     const double h = 1e-6;
@@ -168,7 +168,7 @@ static void test_ppo_by_hand(void **state)
     static const float advantage[] = {1, 1, -1, -1}, loss[] = {-1.2f, -0.5f, 1.5f, 0.8f};
     static const float gradient[] = {0, -0.25f, 0.75f, 0};
     for (int i = 0; i < 4; i++) {
-        float logits[2] = {0.3f, 0.3f}, d[2], work[3];
+        float logits[8] = {0.3f, 0.3f}, d[8], work[32];
         float logp = (float)(log(0.5) - log(ratio[i]));
         uint32_t mask = 0x3;
         int32_t action = 0;
@@ -257,7 +257,8 @@ static void test_split_rows(void **state)
 {
     (void)state;
     struct samples s;
-    float whole[N * LD], parts[N * LD], work[F * (K + 1)];
+    float whole[N * LD + POLICY_SLACK], parts[N * LD + POLICY_SLACK];
+    float work[2 * (F * K + POLICY_SLACK) + F];
     struct policy_sums a = {0}, b = {0};
     make_samples(&s);
     struct policy_rows rows = rows_of(&s);
