@@ -25,6 +25,15 @@ gives() { # INIT NAME COMMAND...: the command trains the committed weights
     same "$digest" "$(golden "$init")" "$what"
 }
 
+# The 10 tiles of tiny.yaml are dealt evenly to its 2 minibatches; 9 tiles cannot be, so environments
+# are, and every tile has a part in each minibatch.
+gives_environments() { # NAME COMMAND...
+    what=$1
+    shift
+    trained "$@" --set train.envs=72
+    same "$digest" "$(golden environments)" "$what"
+}
+
 # --- ranks ---------------------------------------------------------------------------------------
 gives scratch "one rank" "$KARMA" train $tiny
 awk -F, '
@@ -52,7 +61,21 @@ else
         "$LAUNCH" -n 4 "$KARMA" train $tiny --set train.learners=3
     holds "metrics.csv is the same file, too" cmp "$WORK/run/metrics.csv" "$WORK/serial.csv"
     gives clone "cloned on 3 ranks" "$LAUNCH" -n 3 "$KARMA" train $tiny
+    gives_environments "minibatches of environments, 3 ranks, all learn" \
+        "$LAUNCH" -n 3 "$KARMA" train $tiny --set train.learners=0
+    gives_environments "minibatches of environments, 2 learners, 1 simulates" \
+        "$LAUNCH" -n 3 "$KARMA" train $tiny --set train.learners=2
 fi
+gives_environments "minibatches of environments, one rank" "$KARMA" train $tiny
+
+# --- vector kernels ------------------------------------------------------------------------------
+# One program has them all; without the variable the widest that the CPU has is used.
+kernels="avx2+fma"
+[ "${PROOF:-0}" = 0 ] || kernels="avx2+fma scalar_fmaf"
+for kernel in $kernels; do
+    gives scratch "the kernel '$kernel'" \
+        env KARMA_KERNEL="$(echo "$kernel" | tr _ ' ')" "$KARMA" train $tiny
+done
 
 # --- it can differ -------------------------------------------------------------------------------
 trained "$KARMA" train $tiny --set train.seed=2
