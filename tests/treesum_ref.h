@@ -34,8 +34,8 @@ static inline void ref_add(float *into, const float *x)
     }
 }
 
-/* Node (level, i) of the header's definition; false: it is empty. skipped (n_tiles): leaves that are
- * not there; NULL: none. */
+/* Node (level, i) of the header's definition; false: it is empty. skipped (n_tiles): leaves that
+ * are not there; NULL: none. */
 static inline bool ref_node_of(float *out, int level, int i, int n_tiles, const bool *skipped)
 {
     if (level == 0) {

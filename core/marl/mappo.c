@@ -271,12 +271,12 @@ static void deal_environments(struct mappo *m)
     }
 }
 
-/* Of every n_minibatches consecutive tiles each minibatch gets one: the first of them in the permutation
- * goes to minibatch 0, the second to minibatch 1, and so on.
+/* Of every n_minibatches consecutive tiles each minibatch gets one: the first of them in the
+ * permutation goes to minibatch 0, the second to minibatch 1, and so on.
  *
- * Learners own runs of consecutive tiles. If the permutation were cut as it is, a minibatch would often
- * get the tiles of one learner only, and the others would wait. This way every learner that owns a
- * multiple of n_minibatches tiles has the same work in each minibatch. */
+ * Learners own runs of consecutive tiles. If the permutation were cut as it is, a minibatch would
+ * often get the tiles of one learner only, and the others would wait. This way every learner that
+ * owns a multiple of n_minibatches tiles has the same work in each minibatch. */
 static void deal_tiles(struct mappo *m)
 {
     memset(m->n_dealt, 0, (size_t)m->n_tiles * sizeof(int));
@@ -289,9 +289,10 @@ static void deal_tiles(struct mappo *m)
     }
 }
 
-/* Minibatches get whole tiles if the number of tiles is a multiple of theirs: then a tile is one long run
- * of rows (gradient.c) and a single leaf of the sum over tiles, not many short runs and a leaf for
- * each minibatch. Otherwise they get environments, so that their sizes differ by one at most. */
+/* Minibatches get whole tiles if the number of tiles is a multiple of theirs: then a tile is one
+ * long run of rows (gradient.c) and a single leaf of the sum over tiles, not many short runs and a
+ * leaf for each minibatch. Otherwise they get environments, so that their sizes differ by one at
+ * most. */
 static void deal_minibatches(struct mappo *m, uint32_t version, uint32_t epoch)
 {
     const bool whole_tiles = m->n_tiles % m->n_minibatches == 0;

@@ -27,7 +27,7 @@ static inline lanes_f pick(lanes_i keep, lanes_f yes, lanes_f no)
     return (lanes_f)(((lanes_i)yes & keep) | ((lanes_i)no & ~keep));
 }
 
-/* The allowed ones of the eight choices from `at`, a multiple of LANES, that are below n_choices. */
+/* The allowed ones of the eight choices from `at`, a multiple of LANES; none from n_choices on. */
 static inline lanes_i allowed(const uint32_t *mask, int at, int n_choices)
 {
     const lanes_i lane = {1, 2, 4, 8, 16, 32, 64, 128};

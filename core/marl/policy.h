@@ -17,7 +17,7 @@
 
 enum { POLICY_SLACK = 7 };
 
-/* logp (K): log-probabilities, -inf where forbidden; prob (K): probabilities. Returns the entropy. */
+/* logp (K): log-probabilities, -inf where forbidden; prob (K): probabilities. Returns entropy. */
 float policy_softmax(float *logp, float *prob, const float *logits, const uint32_t *mask,
                      int n_choices);
 

@@ -1,9 +1,9 @@
 /* Sums over tiles, as marl sees them: a leaf per tile, a total for everybody.
  *
  * marl does not know who owns which tile. It fills or skips leaves in ascending tile order and asks
- * for the total, to which at least one tile must add; mpi/comm/treesum.h implements this over ranks, reduce_serial() in one process. Both merge
- * along the same binary tree over global tile indices, so the bits agree.
- */
+ * for the total, to which at least one tile must add; mpi/comm/treesum.h implements this over
+ * ranks, reduce_serial() in one process. Both merge along the same binary tree over global tile
+ * indices, so the bits agree. */
 #ifndef KARMA_MARL_REDUCE_H
 #define KARMA_MARL_REDUCE_H
 

@@ -1,7 +1,7 @@
 /* The definition of the fixed-order GEMM: scalar loops over fmaf, one chain for each output.
  *
- * Kept for ever: tests compare the vector kernels with it bit by bit, benchmarks do so before they time.
- */
+ * Kept for ever: tests compare the vector kernels with it bit by bit, benchmarks do so before they
+ * time. */
 #include "core/nn/gemm.h"
 
 #include <math.h>

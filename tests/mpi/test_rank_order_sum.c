@@ -13,8 +13,8 @@ enum err treesum_total(struct treesum *t, struct comm *c, void *out);
 
 #include "tests/mpi/tiny.h"
 
-/* The subtrees that one rank owns, from the left: its share of the sum, in its first record; zeros if
- * all of its tiles were skipped. */
+/* The subtrees that one rank owns, from the left: its share of the sum, in its first record; zeros
+ * if all of its tiles were skipped. */
 static void add_own(struct treesum *t)
 {
     void *sum = record_of(t, &t->own, 0);

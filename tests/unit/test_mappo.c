@@ -529,8 +529,8 @@ static void test_minibatches(void **state)
     arena_release(&f.arena);
 }
 
-/* 6 tiles, the last one of 5 environments, in 3 minibatches: each minibatch gets one whole tile of the first
- * three and one of the last three, every deal is met, and the two halves are dealt apart. */
+/* 6 tiles, the last one of 5 environments, in 3 minibatches: each minibatch gets one whole tile of
+ * the first three and one of the last three. Every deal is met; the halves are dealt apart. */
 static void test_minibatches_of_tiles(void **state)
 {
     (void)state;
