@@ -34,7 +34,7 @@ static const struct option_row rows[] = {
                 "train anew even if the run directory holds a run of this configuration"),
     OPTION_FLAG(
         struct options, dry_run, "dry-run", 'n',
-        "check everything, play one rollout of a few environments, print how much memory the "
+        "check everything, play two rollouts of a few environments, print how much memory the "
         "training will take; train nothing"),
     OPTION_END,
 };
