@@ -145,7 +145,6 @@ typed() { # COMMAND
 # A pattern of the shell, a bar, the reason.
 cat >"$WORK/not-run" <<'EOF'
 *configs/experiments/million.yaml* | a million environments: minutes and gigabytes
-*configs/experiments/separation_*.yaml* | a separation of two episodes means nothing; test_separation.sh runs it
 *$KARMA_DATA* | recorded data that is not part of this project
 *sockshop* | the same
 *twin fit hpa* | the same
