@@ -263,9 +263,10 @@ static void print_tables(uint32_t experiments)
     static const uint32_t seeds[] = {5, 10, 20};
     struct arena scratch;
     arena_init(&scratch);
-    printf("| luck of | training seeds | percentile | stretched | two policies, stretched | "
-           "IQM, stretched | episodes only (wrong) |\n| --- | ---: | ---: | ---: | ---: | ---: | "
-           "---: |\n");
+    printf(
+        "| what dominates the variance | training seeds | percentile | corrected | two policies, "
+        "corrected | IQM, corrected | episodes only (wrong) |\n| --- | ---: | ---: | ---: | ---: "
+        "| ---: | ---: |\n");
     for (int m = 0; m < MODELS; m++) {
         for (int s = 0; s < 3; s++) {
             const struct coverage c = cover(&models[m], seeds[s], experiments, &scratch);
@@ -278,8 +279,9 @@ static void print_tables(uint32_t experiments)
             }
         }
     }
-    printf("\n| luck of | training seeds | policy - rule | policy - policy | flips of episodes "
-           "(wrong) | of seeds (wrong) |\n| --- | ---: | ---: | ---: | ---: | ---: |\n");
+    printf("\n| what dominates the variance | training seeds | policy - rule | policy - policy | "
+           "units are episodes (wrong) | units are seeds (wrong) |\n| --- | ---: | ---: | ---: | "
+           "---: | ---: |\n");
     for (int m = 0; m < MODELS; m++) {
         for (int s = 0; s < 3; s++) {
             const struct size r = reject(&models[m], seeds[s], experiments);
