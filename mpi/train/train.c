@@ -235,9 +235,9 @@ static enum err demonstrate(struct trainer *t, int sets)
 }
 
 /* Demonstrations, then passes over them, then value-only updates of the critic: in the passes it
- * learns the returns of the rule, not yet those of the team. The passes need no exchange of weights:
- * learners read blocks that they have, and nobody simulates meanwhile. Progress runs from 0 to
- * (passes - 1) / passes, along which the step size falls from lr to lr / 10. */
+ * learns the returns of the rule, not yet those of the team. The passes need no exchange of
+ * weights: learners read blocks that they have, and nobody simulates meanwhile. Progress runs from
+ * 0 to (passes - 1) / passes, along which the step size falls from lr to lr / 10. */
 static enum err clone_rule(struct trainer *t)
 {
     const struct clone_cfg *cfg = &t->setup->train->clone;
