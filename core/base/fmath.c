@@ -3,17 +3,9 @@
 
 #include <math.h>
 
-/* out[i] depends on in[i] only, and out may be in: said to the compiler, because the check of clang
- * at run time takes out == in for an overlap and falls back to a scalar loop. */
-#if defined(__clang__)
-#define EACH_ALONE _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define EACH_ALONE _Pragma("GCC ivdep")
-#endif
-
 void fm_exp_f32(float *out, const float *in, size_t n)
 {
-    EACH_ALONE
+    FM_EACH_ALONE
     for (size_t i = 0; i < n; i++) {
         out[i] = fm_expf(in[i]);
     }
@@ -21,7 +13,7 @@ void fm_exp_f32(float *out, const float *in, size_t n)
 
 void fm_log_f32(float *out, const float *in, size_t n)
 {
-    EACH_ALONE
+    FM_EACH_ALONE
     for (size_t i = 0; i < n; i++) {
         out[i] = fm_logf(in[i]);
     }
@@ -29,7 +21,7 @@ void fm_log_f32(float *out, const float *in, size_t n)
 
 void fm_tanh_f32(float *out, const float *in, size_t n)
 {
-    EACH_ALONE
+    FM_EACH_ALONE
     for (size_t i = 0; i < n; i++) {
         out[i] = fm_tanhf(in[i]);
     }

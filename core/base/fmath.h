@@ -25,6 +25,15 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Before a loop over arrays: out[i] depends on in[i] only, and out may be in. The compiler is told,
+ * because the check of clang at run time takes out == in for an overlap and falls back to a scalar
+ * loop. */
+#if defined(__clang__)
+#define FM_EACH_ALONE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define FM_EACH_ALONE _Pragma("GCC ivdep")
+#endif
+
 /* out[i] = f(in[i]), i < n; out may be in (no other overlap). */
 void fm_exp_f32(float *out, const float *in, size_t n);
 void fm_log_f32(float *out, const float *in, size_t n);

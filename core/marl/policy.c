@@ -145,7 +145,6 @@ static inline lanes_f prefix_sums(lanes_f x)
 
 int policy_sample(const float *prob, const uint32_t *mask, int n_choices, float u)
 {
-    int last = -1; /* rounding may leave the sum below u: then the last possible choice */
     float before = 0.0f;
     for (int at = 0; at < n_choices; at += LANES) {
         const lanes_f p = load(prob + at);
@@ -155,12 +154,15 @@ int policy_sample(const float *prob, const uint32_t *mask, int n_choices, float 
         if (first < LANES) {
             return at + first;
         }
-        for (int j = 0; j < LANES; j++) {
-            last = possible[j] != 0 ? at + j : last;
-        }
         before = cumulative[LANES - 1];
     }
-    return last >= 0 ? last : policy_argmax(prob, mask, n_choices);
+    /* Rounding left the sum at u or below: the last possible choice. */
+    for (int k = n_choices - 1; k >= 0; k--) {
+        if (mask_has(mask, k) && prob[k] > 0.0f) {
+            return k;
+        }
+    }
+    return policy_argmax(prob, mask, n_choices);
 }
 
 int policy_argmax(const float *logp, const uint32_t *mask, int n_choices)

@@ -495,17 +495,9 @@ static void bias_grad(float *db, const float *dy, int lddy, int m, int n)
     }
 }
 
-/* out[i] depends on in[i] only, and out may be in: said to the compiler, because the check of clang
- * at run time takes out == in for an overlap and falls back to a scalar loop. */
-#if defined(__clang__)
-#define EACH_ALONE _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define EACH_ALONE _Pragma("GCC ivdep")
-#endif
-
 static void tanh_each(float *y, const float *x, size_t n)
 {
-    EACH_ALONE
+    FM_EACH_ALONE
     for (size_t i = 0; i < n; i++) {
         y[i] = fm_tanhf(x[i]);
     }
@@ -513,7 +505,7 @@ static void tanh_each(float *y, const float *x, size_t n)
 
 static void tanh_back(float *dx, const float *dy, const float *y, size_t n)
 {
-    EACH_ALONE
+    FM_EACH_ALONE
     for (size_t i = 0; i < n; i++) {
         dx[i] = dy[i] * (1.0F - y[i] * y[i]);
     }

@@ -81,6 +81,17 @@ static void test_import(void **state)
     store_close(&s);
 }
 
+/* The table of n bytes is read, and import refuses it with a sentence that contains `why`. */
+static void assert_refused(struct fixture *f, const char *text, size_t n, const char *why)
+{
+    struct import_result r;
+    OK(file_write(f->path, text, n));
+    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->path));
+    assert_int_equal(import_table(&r, f->store, &f->parsed, &import_cfg, &f->scene.arena),
+                     ERR_FORMAT);
+    assert_non_null(strstr(f->scene.log.last, why));
+}
+
 /* Changes of replicas are the desired ones'; without times nothing is imported. */
 static void test_import_wide(void **state)
 {
@@ -100,11 +111,7 @@ static void test_import_wide(void **state)
     assert_int_equal(e.delta[0], 2);
     assert_int_equal(e.delta[1], -1);
     store_close(&s);
-    OK(file_write(f->path, untimed, sizeof untimed - 1));
-    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->path));
-    assert_int_equal(import_table(&r, f->store, &f->parsed, &import_cfg, &f->scene.arena),
-                     ERR_FORMAT);
-    assert_non_null(strstr(f->scene.log.last, "no times"));
+    assert_refused(f, untimed, sizeof untimed - 1, "no times");
 }
 
 /* ---- recordings as they come ---- */
@@ -166,11 +173,7 @@ static void test_pieces_of_numbered_episodes(void **state)
     assert_true(other.seed == 7 && other.episode == 1);
     const char *const from[] = {f->store};
     OK(store_merge(scene_file(&f->scene, "merged"), from, 1, &f->scene.arena));
-    OK(file_write(f->path, big, sizeof big - 1));
-    OK(metrics_table_read(&f->parsed, &f->scene.arena, f->path));
-    assert_int_equal(import_table(&r, f->store, &f->parsed, &import_cfg, &f->scene.arena),
-                     ERR_FORMAT);
-    assert_non_null(strstr(f->scene.log.last, "a whole number, 0 to 4294967295, was expected"));
+    assert_refused(f, big, sizeof big - 1, "a whole number, 0 to 4294967295, was expected");
 }
 
 /* Services that are asked one after the other are one sample; the same service again is another. */
