@@ -63,7 +63,7 @@ REPORT      = comparison org_metrics_table twin_report figure separation_table s
 COMM        = exchange farm locking owners peers selfcheck stop treesum
 TRAIN       = checkpoint convergence demonstrate dump rehearsal trainer_checkpoint setup checkpoint_dir train train_game \
               trainer trainlog
-EXPERIMENTS = collect org_metrics_log experiment fit eval_run policies recipe resume cell_digest trajectories
+EXPERIMENTS = collect org_metrics_log experiment fit eval_run policies recipe resume cell_digest stages trajectories
 COMMANDS    = call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
               trace trace_collect train twin twin_fit
 FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \

@@ -11,6 +11,7 @@
 #include "mpi/comm/locking.h"
 #include "mpi/jobs/experiment.h"
 #include "mpi/jobs/resume.h"
+#include "mpi/jobs/stages.h"
 #include "mpi/train/train_game.h"
 
 #include <inttypes.h>
@@ -69,6 +70,7 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, struct
                                  const struct options *o)
 {
     struct train_game game;
+    struct stages stages;
     struct train_setup setup = {
         .train = &x->cfg.train,
         .envs = &game.envs,
@@ -86,6 +88,7 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, struct
     train_game_init(&game, &x->cfg.train, &x->rules, &x->cfg.team, &x->cfg.mappo);
     enum err e = experiment_training_digest(&setup.config_digest, &x->cfg);
     e = setup.features == NULL ? ERR_MEMORY : e;
+    e = e == ERR_OK ? stages_init(&stages, &setup, x) : e;
     TRY(comm_agree(comm, e));
     if (!o->dry_run) {
         TRY(locking_dir(lock, comm, x->cfg.run.dir, "karma train", "--set run.dir=DIR"));

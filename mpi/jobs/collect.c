@@ -303,7 +303,8 @@ static enum err collect(struct collect *c, const char *config_path)
 {
     const bool root = c->comm->rank == 0;
     TRY(comm_agree(c->comm, init(c, config_path)));
-    TRY(locking_file(&c->lock, c->comm, c->cfg->path, "karma trace collect", "--out FILE"));
+    TRY((c->cfg->in_locked_dir ? locking_guest_file : locking_file)(
+        &c->lock, c->comm, c->cfg->path, "karma trace collect", "--out FILE"));
     TRY(comm_agree(c->comm, root ? open_store(c) : ERR_OK));
     TRY(share_kept(c));
     const struct job_list jobs = {.n = c->n_jobs - c->n_kept,

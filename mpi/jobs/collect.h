@@ -17,6 +17,7 @@ struct collect_cfg {
     const char *path, *licence;
     uint64_t split_seed;
     double validation, held_out; /* shares */
+    bool in_locked_dir;          /* the caller has locked the directory that `path` is in */
 };
 
 /* Collective. config_path: for messages. ERR_STOPPED after SIGUSR1; ERR_MISMATCH if the file holds

@@ -90,6 +90,41 @@ enum err experiment_diff(struct buf *out, const struct experiment_cfg *old,
     return e;
 }
 
+/* train.rounds and train.finish divide the updates of a training in a twin (mpi/jobs/stages.h). */
+static enum err check_stages(const struct experiment *x)
+{
+    const struct train_cfg *train = &x->cfg.train;
+    const char *key = train->rounds > 1 ? "train.rounds" : "train.finish";
+    const int in_twin = train->updates - train->finish;
+    if (train->rounds == 1 && train->finish == 0) {
+        return ERR_OK;
+    }
+    if (x->cfg.twin.file[0] == '\0') {
+        return cfg_error(&x->reader, key,
+                         "is about a training in a twin, but this one is on the simulator from the "
+                         "start; name a twin with twin.file, or leave the key out");
+    }
+    if (in_twin < 0) {
+        return cfg_error(&x->reader, "train.finish",
+                         "is %d, more than the %d updates there are "
+                         "(train.updates)",
+                         train->finish, train->updates);
+    }
+    if (train->rounds > 1 && train->rounds > in_twin) {
+        return cfg_error(&x->reader, "train.rounds",
+                         "is %d, more than the %d updates in the twin (train.updates - "
+                         "train.finish)",
+                         train->rounds, in_twin);
+    }
+    if (train->rounds > 1 && train->pipeline > 0) {
+        return cfg_error(&x->reader, "train.rounds",
+                         "is %d: a refit waits for the weights of the update before it, so no "
+                         "rollout can run ahead; set train.pipeline to 0",
+                         train->rounds);
+    }
+    return ERR_OK;
+}
+
 /* Builds what all commands need, and finds with that what a single row of a table cannot:
  * contradictions between rows. The twin is not read here; see experiment_load_twin(). */
 static enum err build(struct experiment *x)
@@ -108,6 +143,7 @@ static enum err build(struct experiment *x)
     TRY(env_setup_init(&x->env_setup, &x->arena, &parts, &x->reader));
     TRY(rules_init_organised(&x->rules, &x->arena, &c->game, &x->env_setup, &c->organisation,
                              &x->reader));
+    TRY(check_stages(x));
     TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
     if (c->train.init == INIT_CLONE) {
         TRY(controller_rule_check("train.clone.rule", &c->train.clone.rule, 0, &c->topology));

@@ -218,7 +218,8 @@ static enum err fit(struct fit *f)
     if (arena_error(f->arena) != ERR_OK) {
         return comm_agree(f->comm, ERR_MEMORY);
     }
-    TRY(locking_file(&f->lock, f->comm, f->order->out, "karma twin fit", "--out FILE"));
+    TRY((f->order->in_locked_dir ? locking_guest_file : locking_file)(
+        &f->lock, f->comm, f->order->out, "karma twin fit", "--out FILE"));
     TRY(comm_agree(f->comm, root ? merge(f) : ERR_OK));
     TRY(comm_agree(f->comm, begin(f)));
     if (f->out->waiting) {

@@ -20,7 +20,8 @@ struct fit_order {
     const char *out;  /* the twin: out and out.traces */
     const char *from; /* a twin to refit; NULL: from scratch */
     const struct fit_cfg *cfg;
-    const char *yaml; /* of cfg, kept in the twin */
+    const char *yaml;   /* of cfg, kept in the twin */
+    bool in_locked_dir; /* the caller has locked the directory that `out` is in */
 };
 
 /* What came of it; rank 0's. */

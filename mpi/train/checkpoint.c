@@ -563,6 +563,9 @@ static enum err replay_all(const struct input *in)
 static enum err read_file(struct input *in, struct frame_file *file)
 {
     TRY(share_file(in, file));
+    if (in->c->enter != NULL) {
+        TRY(in->c->enter(in->c->ctx, (int)in->headers[0].update));
+    }
     return comm_agree(in->c->comm, replay_all(in));
 }
 

@@ -33,6 +33,10 @@ struct checkpoint {
     const uint32_t (*sums)[TILE]; /* (n_sim) checksums of `tiles`, histories from before it */
     int stagger;                  /* as in rollout_run() */
     uint64_t config;              /* digest of what decides the training */
+    /* Collective. Makes the environments in which the tiles stand after update u. A checkpoint is
+     * replayed in them. */
+    enum err (*enter)(void *ctx, int u);
+    void *ctx;
 };
 
 /* How far a training is. */

@@ -81,12 +81,12 @@ enum err rehearsal_run(struct trainer *t)
     for (uint32_t i = 0; i < ROLLOUTS; i++) {
         TRY(play(t, i));
     }
-    const size_t sample = arena_resident(&t->sample);
+    const size_t sample = arena_resident(&t->plants);
     const size_t ours = arena_resident(&t->arena) + sample + arena_resident(&t->one_block_arena);
     const size_t now = mem_resident();
     const size_t program = now > ours ? now - ours : 0;
-    for (int i = 0; i < t->sample.n_sections; i++) {
-        const struct mem_section *s = &t->sample.sections[i];
+    for (int i = 0; i < t->plants.n_sections; i++) {
+        const struct mem_section *s = &t->plants.sections[i];
         arena_count(&t->arena, s->name, (size_t)((double)s->bytes * scale));
     }
     arena_count(&t->arena, "rollout blocks", blocks);

@@ -54,5 +54,12 @@ const struct cfg_field train_fields[] = {
             "checkpoints that are kept, the newest ones"),
     CFG_TABLE(struct train_cfg, evaluate, evaluate_fields,
               "how good the policy is meanwhile: convergence.csv"),
+    CFG_INT(struct train_cfg, rounds, "1", 1, 1000, "", CFG_RESULT,
+            "rounds of training in the twin; before each but the first the team plays on the "
+            "simulator, and the twin is refitted to all transitions"),
+    CFG_INT(struct train_cfg, round_episodes, "20", 1, 1000000, "", CFG_RESULT,
+            "episodes of each scenario that are played for a refit"),
+    CFG_INT(struct train_cfg, finish, "0", 0, 100000000, "updates", CFG_RESULT,
+            "last updates, made on the simulator instead of in the twin"),
     CFG_END,
 };

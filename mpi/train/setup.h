@@ -10,6 +10,8 @@
 #include "core/game/rules.h"
 #include "mpi/train/source.h"
 
+struct comm;
+
 enum train_init { INIT_SCRATCH, INIT_CLONE };
 
 struct clone_cfg {
@@ -39,13 +41,31 @@ struct train_cfg {
     int checkpoint_every; /* updates; 0 = only on request */
     int checkpoint_keep;  /* that many */
     struct evaluate_cfg evaluate;
+    int rounds;         /* of training in the twin, which is refitted before each but the first */
+    int round_episodes; /* of each scenario, that the team plays on the simulator for a refit */
+    int finish;         /* last updates, made on the simulator */
 };
 extern const struct cfg_field train_fields[];
+
+/* A stage of a training: the updates after update `after` are made on these environments. Their
+ * spec and their horizon are equal to those of the first stage. */
+struct train_stage {
+    int after;
+    const struct env_source *envs;
+    const char *where; /* for the log: "on the simulator" */
+    /* Collective. Called before the environments are made, also by a run that is resumed in this
+     * stage. learners: as they are after update `after`, unless it is resumed. NULL: nothing is to
+     * do. */
+    enum err (*begin)(void *ctx, struct comm *comm, struct learner *const *learners);
+    void *ctx;
+};
 
 /* What is trained; borrowed. */
 struct train_setup {
     const struct train_cfg *train;
-    const struct env_source *envs;
+    const struct env_source *envs;   /* of the first stage */
+    const struct train_stage *later; /* (n_later) the other stages, `after` ascending */
+    int n_later;
     const struct learner_source *learners; /* (envs->spec->n_teams) */
     const struct rules *rules;             /* by which train.evaluate plays; NULL: it must be off */
     const char *run_dir;                   /* results/runs/NAME */

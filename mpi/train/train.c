@@ -294,6 +294,7 @@ static enum err learn_update(struct trainer *t, int u)
 /* train.pipeline 0: one after the other. Collective. */
 static enum err update_in_turn(struct trainer *t, int u)
 {
+    TRY(trainer_enter(t, u));
     TRY(rollout_all(t, set_of(t, u), ROLLOUT_POLICY));
     TRY(learn_update(t, u));
     return exchange_weights(&t->exchange);
@@ -313,8 +314,9 @@ static enum err update_ahead(struct trainer *t, int u)
     const bool ahead = u < t->setup->train->updates;
     enum err e = ERR_OK;
     if (ahead) {
-        e = trainer_remember(t);
-        e = e == ERR_OK ? simulate_all(t, set_of(t, u + 1), ROLLOUT_POLICY) : e;
+        TRY(comm_agree(t->comm, trainer_remember(t)));
+        TRY(trainer_enter(t, u + 1));
+        e = simulate_all(t, set_of(t, u + 1), ROLLOUT_POLICY);
     }
     const enum err learned = learn_update(t, u); /* others count on this rank, whatever e is */
     TRY(comm_agree(t->comm, learned == ERR_OK ? e : learned));
@@ -347,15 +349,18 @@ static void swap_acting(struct trainer *t)
 static enum err start_ahead(struct trainer *t, int done)
 {
     swap_acting(t);
-    const enum err e = rollout_all(t, set_of(t, done + 1), ROLLOUT_POLICY);
+    enum err e = trainer_enter(t, done + 1);
+    if (e == ERR_OK) {
+        e = rollout_all(t, set_of(t, done + 1), ROLLOUT_POLICY);
+    }
     swap_acting(t);
     return e;
 }
 
-/* Row, evaluation, checkpoint, in this order: a checkpoint of update u counts on the rows up
- * to u. A request to stop makes a checkpoint even where none is due, so nothing is done
- * twice. After the last update there is nothing to go on with: the policy is written and the
- * run is done. Collective. */
+/* Row, evaluation, checkpoint, in this order: a checkpoint of update u counts on the rows up to u.
+ * At the end of a stage one is due, because the next stage may begin with long work. A request to
+ * stop makes a checkpoint even where none is due, so nothing is done twice. After the last update
+ * there is nothing to go on with: the policy is written and the run is done. Collective. */
 static enum err end_update(struct trainer *t, int u)
 {
     const struct train_cfg *cfg = t->setup->train;
@@ -364,7 +369,8 @@ static enum err end_update(struct trainer *t, int u)
     trainlog_restart_clock(&t->log);
     stop_at(u);
     const bool last = u == cfg->updates;
-    const bool due = cfg->checkpoint_every > 0 && u % cfg->checkpoint_every == 0;
+    const bool due =
+        cfg->checkpoint_every > 0 && (u % cfg->checkpoint_every == 0 || trainer_ends_stage(t, u));
     e = e == ERR_OK && !last ? go_on(t) : e;
     if (e == ERR_STOPPED || (e == ERR_OK && due && !last)) {
         TRY(trainer_save(t, u));

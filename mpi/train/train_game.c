@@ -13,7 +13,7 @@
 
 static enum err make_tile(void *ctx, struct env **out, struct arena *arena, int n_env)
 {
-    const struct train_game *g = ctx;
+    const struct game_source *g = ctx;
     const struct demonstrator *demo = NULL;
     struct demonstrations *demos;
     if (g->train->init != INIT_SCRATCH) {
@@ -30,7 +30,7 @@ static enum err make_tile(void *ctx, struct env **out, struct arena *arena, int 
  * of a share of decisions; in their ratio an episode counts by how often the agent could act. */
 static void tell_compliance(const void *ctx, char text[SOURCE_TEXT], const float *episodes)
 {
-    const struct guides *guides = ((const struct train_game *)ctx)->rules->guides;
+    const struct guides *guides = ((const struct game_source *)ctx)->rules->guides;
     double can_act = 0.0, compliant = 0.0;
     for (int a = 0; guides != NULL && a < guides->n_agents; a++) {
         const float *values = episodes + EPISODE_OWN + a * ORG_METRIC_TRAINED;
@@ -96,19 +96,25 @@ struct learner_source mappo_source_learner(const struct mappo_source *s)
     return (struct learner_source){.ctx = s, .make = make_learner};
 }
 
-void train_game_init(struct train_game *g, const struct train_cfg *train, const struct rules *rules,
-                     const struct team_cfg *team, const struct mappo_cfg *mappo)
+struct env_source game_source_envs(struct game_source *g, const struct train_cfg *train,
+                                   const struct rules *rules)
 {
-    *g = (struct train_game){
+    *g = (struct game_source){
         .rules = rules,
         .train = train,
         .rule = {.name = "train.clone.rule", .method = train->clone.rule.method},
-        .mappo = {.team = team, .mappo = mappo, .rules = rules},
-        .envs = {.spec = &rules->env,
-                 .horizon = rules->cfg->horizon,
-                 .ctx = g,
-                 .make = make_tile,
-                 .tell = tell_compliance},
     };
+    return (struct env_source){.spec = &rules->env,
+                               .horizon = rules->cfg->horizon,
+                               .ctx = g,
+                               .make = make_tile,
+                               .tell = tell_compliance};
+}
+
+void train_game_init(struct train_game *g, const struct train_cfg *train, const struct rules *rules,
+                     const struct team_cfg *team, const struct mappo_cfg *mappo)
+{
+    *g = (struct train_game){.mappo = {.team = team, .mappo = mappo, .rules = rules}};
+    g->envs = game_source_envs(&g->game, train, rules);
     g->learners[0] = mappo_source_learner(&g->mappo);
 }

@@ -2,6 +2,7 @@
 #include "mpi/train/trainer.h"
 
 #include "core/base/hash.h"
+#include "core/base/log.h"
 #include "core/marl/replay.h"
 #include "mpi/train/dump.h"
 
@@ -42,10 +43,11 @@ static enum err init_learners(struct trainer *t)
     return ERR_OK;
 }
 
-/* Where tiles are allocated. A dry run has a few, evenly spread over those it would simulate. */
+/* Where histories of tiles are allocated. A dry run has a few tiles, evenly spread over those it
+ * would simulate, and measures the memory of a whole tile. */
 static struct arena *tile_arena(struct trainer *t)
 {
-    return t->opt->dry_run ? &t->sample : &t->arena;
+    return t->opt->dry_run ? &t->plants : &t->arena;
 }
 
 /* The i-th allocated tile is this one of those that the rank simulates. */
@@ -56,11 +58,82 @@ static int allocated_index(const struct trainer *t, int i)
 
 static enum err allocate_tile(struct trainer *t, int i, int tile)
 {
-    const struct env_source *envs = t->setup->envs;
-    TRY(envs->make(envs->ctx, &t->tiles[i].env, tile_arena(t),
-                   envs_of_tile(t->setup->train, tile)));
-    TRY(rollout_keep_actions(&t->tiles[i], tile_arena(t), t->spec, envs->horizon));
+    TRY(rollout_keep_actions(&t->tiles[i], tile_arena(t), t->spec, t->setup->envs->horizon));
     t->tiles[i].tile = tile;
+    return ERR_OK;
+}
+
+/* Updates count from 1. Stage k, k > 0, is setup->later[k - 1]. */
+static int stage_of(const struct train_setup *setup, int u)
+{
+    int stage = 0;
+    while (stage < setup->n_later && u > setup->later[stage].after) {
+        stage++;
+    }
+    return stage;
+}
+
+bool trainer_ends_stage(const struct trainer *t, int u)
+{
+    return stage_of(t->setup, u) != stage_of(t->setup, u + 1);
+}
+
+static const struct env_source *envs_of(const struct train_setup *setup, int stage)
+{
+    return stage == 0 ? setup->envs : setup->later[stage - 1].envs;
+}
+
+/* Of what is stored and sent. */
+static bool same_shapes(const struct env_spec *a, const struct env_spec *b)
+{
+    bool same = a->n_teams == b->n_teams && a->n_stats == b->n_stats;
+    for (int k = 0; same && k < a->n_teams; k++) {
+        const struct team_spec *s = a->teams[k], *z = b->teams[k];
+        same = s->n_agents == z->n_agents && s->n_global_state == z->n_global_state &&
+               s->n_norm == z->n_norm && s->n_obs == z->n_obs && s->n_critic == z->n_critic &&
+               s->n_factors == z->n_factors && s->n_choices == z->n_choices &&
+               s->n_state == z->n_state;
+    }
+    return same;
+}
+
+/* The environments of `stage`, in which all tiles start anew. */
+static enum err make_environments(struct trainer *t, int stage)
+{
+    const struct env_source *envs = envs_of(t->setup, stage);
+    CHECK(same_shapes(envs->spec, t->spec) && envs->horizon == t->setup->envs->horizon);
+    arena_section(&t->plants, "environments");
+    for (int i = 0; i < t->n_allocated; i++) {
+        struct rollout_tile *tile = &t->tiles[i];
+        TRY(envs->make(envs->ctx, &tile->env, &t->plants,
+                       envs_of_tile(t->setup->train, tile->tile)));
+        tile->started = false;
+    }
+    t->stage = stage;
+    return ERR_OK;
+}
+
+/* The memory of the environments before is released first, so no two stages are in memory. The
+ * histories in t->before stay: a checkpoint of the last update of a stage consists of them. */
+enum err trainer_enter(struct trainer *t, int u)
+{
+    const int stage = stage_of(t->setup, u);
+    if (stage == t->stage) {
+        return ERR_OK;
+    }
+    const struct train_stage *to = stage > 0 ? &t->setup->later[stage - 1] : NULL;
+    if (to != NULL && to->begin != NULL) {
+        TRY(to->begin(to->ctx, t->comm, t->learners));
+    }
+    arena_release(&t->plants);
+    arena_init(&t->plants);
+    TRY(comm_agree(t->comm, make_environments(t, stage)));
+    for (int i = 0; t->before != NULL && i < t->n_sim; i++) {
+        t->before[i].env = t->tiles[i].env;
+    }
+    if (t->comm->rank == 0 && to != NULL) {
+        log_info("update %d and those after it are made %s", to->after + 1, to->where);
+    }
     return ERR_OK;
 }
 
@@ -80,6 +153,7 @@ static enum err init_sim(struct trainer *t)
         }
         TRY(allocate_tile(t, i++, tile));
     }
+    TRY(make_environments(t, t->opt->dry_run ? t->setup->n_later : 0));
     for (int k = 0; k < t->spec->n_teams; k++) {
         if (exchange_wants(&t->exchange, k)) {
             TRY(block_init(&t->teams[k].spare, &t->arena, t->spec, k, TILE, s->train->steps));
@@ -250,7 +324,7 @@ enum err trainer_init(struct trainer *t)
     const struct train_setup *s = t->setup;
     arena_init(&t->arena);
     arena_init(&t->scratch);
-    arena_init(&t->sample);
+    arena_init(&t->plants);
     arena_init(&t->one_block_arena);
     t->spec = s->envs->spec;
     exchange_init(&t->exchange, t->comm, t->spec, t->learners, &t->scratch);
@@ -278,7 +352,7 @@ void trainer_release(struct trainer *t)
     exchange_release(&t->exchange);
     convergence_close(&t->convergence);
     arena_release(&t->one_block_arena);
-    arena_release(&t->sample);
+    arena_release(&t->plants);
     arena_release(&t->scratch);
     arena_release(&t->arena);
 }

@@ -36,7 +36,7 @@ struct trainer {
     const struct train_setup *setup;
     const struct train_options *opt;
     struct arena arena, scratch;
-    struct arena sample;          /* a dry run: the tiles that it allocates */
+    struct arena plants;          /* environments of the stage; a dry run: all of its tiles */
     struct arena one_block_arena; /* a dry run: the blocks of one tile */
     struct owners owners;
     struct peers peers;
@@ -48,6 +48,7 @@ struct trainer {
     struct rollout *rollout;
     struct rollout_tile *tiles; /* (n_sim) those I simulate, ascending */
     int n_sim, n_allocated;     /* n_allocated: n_sim, but for a dry run */
+    int stage;                  /* of the environments in use; 0 = the first one */
 
     /* train.pipeline: what the rollout that runs ahead started from. */
     struct rollout_tile *before; /* (n_sim) histories; NULL without a pipeline */
@@ -76,6 +77,13 @@ int trainer_count_tiles(const struct train_cfg *cfg);
 
 /* Rollouts of demonstrations that are kept for cloning, 0 without it. */
 int trainer_clone_rollouts(const struct train_cfg *cfg);
+
+/* Collective. The environments become those of the stage that update u belongs to: episodes start
+ * anew where it is another stage than before. Update 0 belongs to the first stage. */
+enum err trainer_enter(struct trainer *t, int u) WARN_UNUSED;
+
+/* Local. Update u is the last one of its stage, and not of the training. */
+bool trainer_ends_stage(const struct trainer *t, int u);
 
 /* As rollout_run() wants it: the horizon if first episodes are staggered, else 0. */
 int trainer_stagger(const struct trainer *t);

@@ -7,6 +7,11 @@
 #include "mpi/train/checkpoint.h"
 #include "mpi/train/checkpoint_dir.h"
 
+static enum err enter(void *ctx, int u)
+{
+    return trainer_enter(ctx, u);
+}
+
 static struct checkpoint checkpoint_of(struct trainer *t)
 {
     struct checkpoint c = {
@@ -23,6 +28,8 @@ static struct checkpoint checkpoint_of(struct trainer *t)
         .horizon = t->setup->envs->horizon,
         .stagger = trainer_stagger(t),
         .config = t->setup->config_digest,
+        .enter = enter,
+        .ctx = t,
     };
     for (int k = 0; k < t->spec->n_teams; k++) {
         c.acting[k] = &t->teams[k].acting;

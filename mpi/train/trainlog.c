@@ -420,18 +420,13 @@ static const char *const *column_names(struct trainlog *l, int k)
     return names;
 }
 
-static enum err put_policy(struct trainlog *l, int k)
+enum err trainlog_write_policy(const char *path, const struct train_setup *setup,
+                               const struct learner *learner, const char *const *columns)
 {
-    const struct learner *learner = l->learners[k];
-    const struct policy_meta meta = {.seed = l->setup->train->seed,
+    const struct policy_meta meta = {.seed = setup->train->seed,
                                      .digest = weights_hash(HASH_START, learner->w),
-                                     .config = l->setup->config,
-                                     .features = column_names(l, k)};
-    const char *name = k == 0 ? "policy/weights.bin"
-                              : arena_printf(l->arena, "policy/%s.bin", learner->spec->name);
-    TRY(arena_error(l->arena));
-    const char *path = rundir_path(&l->dir, l->arena, name);
-    TRY(arena_error(l->arena));
+                                     .config = setup->config,
+                                     .features = columns};
     struct buf b;
     buf_init(&b);
     enum err e = codec_put_policy(&b, learner->w, learner->spec, &meta);
@@ -439,10 +434,21 @@ static enum err put_policy(struct trainlog *l, int k)
         e = file_write(path, b.data, b.len);
     }
     buf_release(&b);
-    if (e == ERR_OK) {
-        log_info("policy written to %s", path);
-    }
     return e;
+}
+
+static enum err put_policy(struct trainlog *l, int k)
+{
+    const struct learner *learner = l->learners[k];
+    const char *const *columns = column_names(l, k);
+    const char *name = k == 0 ? "policy/weights.bin"
+                              : arena_printf(l->arena, "policy/%s.bin", learner->spec->name);
+    TRY(arena_error(l->arena));
+    const char *path = rundir_path(&l->dir, l->arena, name);
+    TRY(arena_error(l->arena));
+    TRY(trainlog_write_policy(path, l->setup, learner, columns));
+    log_info("policy written to %s", path);
+    return ERR_OK;
 }
 
 /* The status comes last: "done" promises that the policies are there. */

@@ -58,6 +58,10 @@ enum err trainlog_update(struct trainlog *l, int u) WARN_UNUSED;
 void trainlog_restart_clock(struct trainlog *l);
 /* Rows written so far are on the disk when this returns: a checkpoint counts on them. */
 enum err trainlog_sync(struct trainlog *l) WARN_UNUSED;
+/* Local. The policy file of a learner as it is now. columns (spec->n_norm): their names. */
+enum err trainlog_write_policy(const char *path, const struct train_setup *setup,
+                               const struct learner *learner,
+                               const char *const *columns) WARN_UNUSED;
 /* policy/weights.bin as it is now (of further teams policy/TEAM.bin), status; a warning if an
  * agent's choices have collapsed. stopped: before the last update, on request. */
 enum err trainlog_finish(struct trainlog *l, bool stopped) WARN_UNUSED;
