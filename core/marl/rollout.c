@@ -145,10 +145,10 @@ static enum err start(struct rollout *r, const struct run *run, int stagger, int
 {
     struct rollout_tile *tile = run->tile;
     for (int e = 0; e < tile->env->n_env; e++) {
-        tile->episode[e] = 0;
+        tile->episode[e] = tile->first_episode;
         tile->steps[e] = 0;
         forget_states(r, tile, e);
-        TRY(tile->env->ops->reset(tile->env, e, r->gid[e], 0,
+        TRY(tile->env->ops->reset(tile->env, e, r->gid[e], tile->first_episode,
                                   rollout_first_steps(r->gid[e], stagger, n_env_total)));
     }
     tile->started = true;

@@ -24,11 +24,16 @@ struct rollout_cfg {
     void *poll_ctx;
 };
 
+/* Episodes of an environment are numbered from k 2^20 in stage k of a training (mpi/train/setup.h),
+ * so no two stages play the same ones, and the number tells which is the first of a stage. */
+enum { ROLLOUT_STAGE_EPISODES = 1 << 20 };
+
 /* The tile's place in its history. An environment is its episode number and the joint actions so
  * far: replay.h brings it back from them. */
 struct rollout_tile {
     struct env *env;
     int tile;
+    uint32_t first_episode; /* that its environments play when it starts */
     uint32_t episode[TILE];
     bool started;
     int steps[TILE];   /* that the running episodes have taken */
@@ -52,8 +57,8 @@ static inline uint16_t *rollout_stored(const struct rollout_tile *tile, int e, i
                                (size_t)env_joint_actions(tile->env->spec);
 }
 
-/* Length of an environment's first episode when resets are staggered over `stagger` steps: so many
- * that resets do not coincide. stagger 0: not cut, 0. */
+/* Length of an environment's first episode in a stage when resets are staggered over `stagger`
+ * steps: so many that resets do not coincide. stagger 0: not cut, 0. */
 static inline int rollout_first_steps(uint32_t gid, int stagger, int n_env_total)
 {
     return stagger > 0 ? (int)(1 + (int64_t)gid * stagger / n_env_total) : 0;

@@ -108,6 +108,7 @@ static enum err make_environments(struct trainer *t, int stage)
         TRY(envs->make(envs->ctx, &tile->env, &t->plants,
                        envs_of_tile(t->setup->train, tile->tile)));
         tile->started = false;
+        tile->first_episode = (uint32_t)stage * ROLLOUT_STAGE_EPISODES;
     }
     t->stage = stage;
     return ERR_OK;
