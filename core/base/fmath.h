@@ -84,14 +84,33 @@ static inline uint32_t fm_pick_(int cond, uint32_t yes, uint32_t no)
 }
 
 /* |x| > limit -> limit with the sign of x; NaN passes. For positive floats the order of the bits is
- * the order of the numbers, and NaN stands above infinity. */
+ * the order of the numbers, and NaN stands above infinity. The addend moves infinity to the largest
+ * int32_t, so a NaN wraps around to a negative number, and the smaller of two integers (a single
+ * instruction for a whole vector) is the limit for numbers only. */
 static inline float fm_clamp_f32_(float x, float limit)
 {
-    uint32_t u = fm_bits_f32_(x), top = fm_bits_f32_(limit);
-    uint32_t a = u & 0x7fffffffu;
-    uint32_t clamped = fm_pick_(a > top, top, a);
-    return fm_from_bits_f32_(fm_pick_(a > 0x7f800000u, a, clamped) | (u & 0x80000000u));
+    const uint32_t addend = 0x7fffffffu - 0x7f800000u;
+    uint32_t u = fm_bits_f32_(x);
+    int32_t a = (int32_t)((u & 0x7fffffffu) + addend);
+    int32_t top = (int32_t)(fm_bits_f32_(limit) + addend);
+    uint32_t clamped = (uint32_t)(a < top ? a : top) - addend;
+    return fm_from_bits_f32_(clamped | (u & 0x80000000u));
 }
+
+/* The constants of exp, here and in fmath_vec.h. Adding 1.5 * 2^23 leaves the nearest integer in
+ * the low bits of the sum. The upper part of log 2 has 16 bits. The coefficients are a Chebyshev
+ * fit of (exp(r) - 1 - r) / r^2 for |r| <= 0.347, highest power first. */
+#define FM_LOG2_E_     0x1.715476p0f
+#define FM_LOG_2_HI_   0x1.62e4p-1f
+#define FM_LOG_2_LO_   0x1.7f7d1cp-20f
+#define FM_ROUND_      0x1.8p23f
+#define FM_ROUND_BITS_ 0x4b400000u
+#define FM_EXP_C7_     0x1.a1258cp-13f
+#define FM_EXP_C6_     0x1.6d43d2p-10f
+#define FM_EXP_C5_     0x1.1110ep-7f
+#define FM_EXP_C4_     0x1.5554e8p-5f
+#define FM_EXP_C3_     0x1.555556p-3f
+#define FM_EXP_C2_     0.5f
 
 /* Argument reduction of exp: x = n log 2 + r, |r| <= 0.347. */
 struct fm_split_f32_ {
@@ -99,26 +118,24 @@ struct fm_split_f32_ {
     float r;
 };
 
-/* Needs |x| <= 104: then n < 2^8, and n times the 16-bit upper part of log 2 is exact. Adding 1.5 *
- * 2^23 leaves the nearest integer in the low bits of the sum. */
+/* Needs |x| <= 104: then n < 2^8, and n times the upper part of log 2 is exact. */
 static inline struct fm_split_f32_ fm_split_f32_(float x)
 {
-    const float magic = 0x1.8p23f;
-    float t = x * 0x1.715476p0f + magic;
-    float n = t - magic;
-    float r = (x - n * 0x1.62e4p-1f) - n * 0x1.7f7d1cp-20f;
-    return (struct fm_split_f32_){fm_bits_f32_(t) - fm_bits_f32_(magic), r};
+    float t = x * FM_LOG2_E_ + FM_ROUND_;
+    float n = t - FM_ROUND_;
+    float r = (x - n * FM_LOG_2_HI_) - n * FM_LOG_2_LO_;
+    return (struct fm_split_f32_){fm_bits_f32_(t) - FM_ROUND_BITS_, r};
 }
 
-/* exp(r) - 1 for |r| <= 0.347: Chebyshev fit of (exp(r) - 1 - r) / r^2, degree 5. */
+/* exp(r) - 1 for |r| <= 0.347. */
 static inline float fm_expm1_poly_f32_(float r)
 {
-    float q = 0x1.a1258cp-13f;
-    q = q * r + 0x1.6d43d2p-10f;
-    q = q * r + 0x1.1110ep-7f;
-    q = q * r + 0x1.5554e8p-5f;
-    q = q * r + 0x1.555556p-3f;
-    q = q * r + 0.5f;
+    float q = FM_EXP_C7_;
+    q = q * r + FM_EXP_C6_;
+    q = q * r + FM_EXP_C5_;
+    q = q * r + FM_EXP_C4_;
+    q = q * r + FM_EXP_C3_;
+    q = q * r + FM_EXP_C2_;
     return r + (r * r) * q;
 }
 

@@ -14,36 +14,45 @@
  * bits would depend on the optimisation level. Without hardware FMA the lanes call fmaf: the same
  * bits, some fifty times slower.
  */
-#include "core/base/fmath.h"
 #include "core/nn/kernel.h"
 
 #include <stddef.h>
 #include <string.h>
 
-/* Registers: MR x NV accumulators, NV vectors of b, one broadcast. */
+/* Registers of a tile: MR x NV accumulators, NV vectors of b, one broadcast. MR_MAX_n is the height
+ * of a tile of n vectors; GROUPS_MAX_n is that of a tile of n quads (see there). 0: not used. */
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #define KERNEL_NAME "avx512"
-enum { LANES = 16, NV_MAX = 4 };
-static const int mr_max[NV_MAX + 1] = {0, 12, 12, 8, 6};
+#define FM_LANES    16
+enum { MR_MAX_1 = 12, MR_MAX_2 = 12, MR_MAX_3 = 8, MR_MAX_4 = 6, NV_MAX = 4 };
+enum { GROUPS_MAX_1 = 8, GROUPS_MAX_2 = 6, GROUPS_MAX_3 = 5, QUADS_MAX = 3 };
 typedef __mmask16 mask;
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 #define KERNEL_NAME "avx2+fma"
-enum { LANES = 8, NV_MAX = 3 };
-static const int mr_max[NV_MAX + 1] = {0, 8, 6, 4};
+#define FM_LANES    8
+enum { MR_MAX_1 = 8, MR_MAX_2 = 6, MR_MAX_3 = 4, MR_MAX_4 = 0, NV_MAX = 3 };
+enum { GROUPS_MAX_1 = 7, GROUPS_MAX_2 = 0, GROUPS_MAX_3 = 0, QUADS_MAX = 1 };
 typedef __m256i mask;
 #else
 #define KERNEL_NAME "scalar fmaf"
-enum { LANES = 4, NV_MAX = 3 };
-static const int mr_max[NV_MAX + 1] = {0, 4, 4, 4};
+#define FM_LANES    4
+enum { MR_MAX_1 = 4, MR_MAX_2 = 4, MR_MAX_3 = 4, MR_MAX_4 = 0, NV_MAX = 3 };
+enum { GROUPS_MAX_1 = 0, GROUPS_MAX_2 = 0, GROUPS_MAX_3 = 0, QUADS_MAX = 0 };
 typedef int mask;
 #endif
+#include "core/base/fmath_vec.h"
+enum { LANES = FM_LANES };
 typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
 typedef float vec_u __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+typedef float quad __attribute__((vector_size(16)));
+typedef float quad_u __attribute__((vector_size(16), aligned(4), may_alias));
 
-/* What is instantiated below; every mr_max stays within. */
-enum { MR_LIMIT = 12, NV_LIMIT = 4 };
+/* What is instantiated below; all of the above stay within. */
+enum { MR_LIMIT = 12, NV_LIMIT = 4, GROUPS_LIMIT = 8, QUADS_LIMIT = 3 };
+static const int mr_max[NV_LIMIT + 1] = {0, MR_MAX_1, MR_MAX_2, MR_MAX_3, MR_MAX_4};
+static const int groups_max[QUADS_LIMIT + 1] = {0, GROUPS_MAX_1, GROUPS_MAX_2, GROUPS_MAX_3};
 
 /* Columns and steps of a copied panel of b. */
 enum { PANEL_DEPTH = 128, PANEL_WIDTH = NV_MAX * LANES };
@@ -149,11 +158,13 @@ INLINE void vec_store_first(float *p, vec v, mask first)
 #endif
 }
 
-/* One tile: mr rows, nv vectors, the last with p->n - (nv-1) LANES live lanes. mr and nv are
- * constants wherever this is inlined. */
-INLINE void tile(const struct product *p, int mr, int nv)
+/* One tile: mr rows, nv vectors, the last with p->n - (nv-1) LANES live lanes; `whole`: all LANES.
+ * mr, nv and `whole` are constants wherever this is inlined. A whole vector needs no mask: the
+ * mask would take one of the 16 registers of AVX2, and storing through it is slow on AMD. */
+INLINE void tile(const struct product *p, int mr, int nv, int whole)
 {
-    const mask first = mask_first(p->n - (nv - 1) * LANES);
+    const mask first = mask_first(whole ? LANES : p->n - (nv - 1) * LANES);
+    const int n_whole = whole ? nv : nv - 1;
     const float *const start = p->start;
     float *const c = p->c;
     const ptrdiff_t start_row = p->start_row, c_row = p->c_row;
@@ -168,7 +179,7 @@ INLINE void tile(const struct product *p, int mr, int nv)
             acc[i][j] = vec_set(0.0F);
             if (start != NULL) {
                 const float *s = start + i * start_row + j * LANES;
-                acc[i][j] = j < nv - 1 ? vec_load(s) : vec_load_first(s, first);
+                acc[i][j] = j < n_whole ? vec_load(s) : vec_load_first(s, first);
             }
         }
     }
@@ -181,7 +192,7 @@ INLINE void tile(const struct product *p, int mr, int nv)
         vec bv[NV_LIMIT];
         UNROLL
         for (int j = 0; j < nv; j++) {
-            bv[j] = j < nv - 1 ? vec_load(b + j * LANES) : vec_load_first(b + j * LANES, first);
+            bv[j] = j < n_whole ? vec_load(b + j * LANES) : vec_load_first(b + j * LANES, first);
         }
         UNROLL
         for (int i = 0; i < mr; i++) {
@@ -199,7 +210,7 @@ INLINE void tile(const struct product *p, int mr, int nv)
         UNROLL
         for (int j = 0; j < nv; j++) {
             float *to = c + i * c_row + j * LANES;
-            if (j < nv - 1) {
+            if (j < n_whole) {
                 vec_store(to, acc[i][j]);
             } else {
                 vec_store_first(to, acc[i][j], first);
@@ -208,10 +219,20 @@ INLINE void tile(const struct product *p, int mr, int nv)
     }
 }
 
+/* Each size twice: with a cut last vector, and with whole vectors. Sizes that this instruction set
+ * does not use are empty. */
 #define TILE(mr, nv)                                                                               \
     static void tile_##mr##x##nv(const struct product *p)                                          \
     {                                                                                              \
-        tile(p, mr, nv);                                                                           \
+        if (mr <= MR_MAX_##nv) {                                                                   \
+            tile(p, mr, nv, 0);                                                                    \
+        }                                                                                          \
+    }                                                                                              \
+    static void whole_##mr##x##nv(const struct product *p)                                         \
+    {                                                                                              \
+        if (mr <= MR_MAX_##nv) {                                                                   \
+            tile(p, mr, nv, 1);                                                                    \
+        }                                                                                          \
     }
 #define TILES_2(mr) TILE(mr, 1) TILE(mr, 2)
 #define TILES_3(mr) TILES_2(mr) TILE(mr, 3)
@@ -221,11 +242,12 @@ TILES_4(1) TILES_4(2) TILES_4(3) TILES_4(4) TILES_4(5) TILES_4(6)
 TILES_3(7) TILES_3(8)
 TILES_2(9) TILES_2(10) TILES_2(11) TILES_2(12)
 
-#define ROW_2(mr) {NULL, tile_##mr##x1, tile_##mr##x2, NULL, NULL}
-#define ROW_3(mr) {NULL, tile_##mr##x1, tile_##mr##x2, tile_##mr##x3, NULL}
-#define ROW_4(mr) {NULL, tile_##mr##x1, tile_##mr##x2, tile_##mr##x3, tile_##mr##x4}
-static void (*const tiles[MR_LIMIT + 1][NV_LIMIT + 1])(const struct product *) = {
-    {NULL},   ROW_4(1), ROW_4(2), ROW_4(3), ROW_4(4),  ROW_4(5),  ROW_4(6),
+#define PAIR(mr, nv) {tile_##mr##x##nv, whole_##mr##x##nv}
+#define ROW_2(mr) {{NULL}, PAIR(mr, 1), PAIR(mr, 2)}
+#define ROW_3(mr) {{NULL}, PAIR(mr, 1), PAIR(mr, 2), PAIR(mr, 3)}
+#define ROW_4(mr) {{NULL}, PAIR(mr, 1), PAIR(mr, 2), PAIR(mr, 3), PAIR(mr, 4)}
+static void (*const tiles[MR_LIMIT + 1][NV_LIMIT + 1][2])(const struct product *) = {
+    {{NULL}}, ROW_4(1), ROW_4(2), ROW_4(3), ROW_4(4),  ROW_4(5),  ROW_4(6),
     ROW_3(7), ROW_3(8), ROW_2(9), ROW_2(10), ROW_2(11), ROW_2(12),
 };
 // clang-format on
@@ -240,9 +262,10 @@ static void panel_rows(const struct product *panel, int nv)
      * so the bound holds again and the last tile (n = 1) takes what is left. n is the least
      * possible, so mr >= 1. */
     int n_tiles = (panel->m + mr_max[nv] - 1) / mr_max[nv];
+    const int whole = panel->n == nv * LANES;
     for (int rows = panel->m; n_tiles > 0; n_tiles--) {
         const int mr = (rows + n_tiles - 1) / n_tiles;
-        tiles[mr][nv](&t);
+        tiles[mr][nv][whole](&t);
         rows -= mr;
         t.a += mr * t.a_row;
         t.c += mr * t.c_row;
@@ -252,11 +275,244 @@ static void panel_rows(const struct product *panel, int nv)
     }
 }
 
+/* ---- a few columns: several rows in one vector ---- */
+
+/* A product of few columns leaves most lanes of a vector empty. Here a vector holds QUAD columns of
+ * a group of GROUP rows: a quad for each row. In a step all rows take the same quad of b, and each
+ * row its own element of a. Four steps share one load of a, whose element s is then spread over the
+ * quad. The chain of an output is that of tile(). */
+enum { QUAD = 4, GROUP = LANES / QUAD };
+
+/* The first n floats of p, 1 .. QUAD, the others zero. */
+INLINE quad quad_load_first(const float *p, int n)
+{
+#if defined(__AVX2__) && defined(__FMA__)
+    const __m128i lane = _mm_setr_epi32(0, 1, 2, 3);
+    return (quad)_mm_maskload_ps(p, _mm_cmpgt_epi32(_mm_set1_epi32(n), lane));
+#else
+    quad q = {0};
+    memcpy(&q, p, (size_t)n * sizeof(float));
+    return q;
+#endif
+}
+
+INLINE quad quad_load(const float *p, int n)
+{
+    return n == QUAD ? (quad) * (const quad_u *)p : quad_load_first(p, n);
+}
+
+/* row (GROUP): a quad for each row. */
+INLINE vec vec_of_quads(const quad *row)
+{
+#if defined(__AVX512F__)
+    const __m512 first = _mm512_castps128_ps512((__m128)row[0]);
+    const __m512 half = _mm512_insertf32x4(first, (__m128)row[1], 1);
+    return (vec)_mm512_insertf32x4(_mm512_insertf32x4(half, (__m128)row[2], 2), (__m128)row[3], 3);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vec)_mm256_insertf128_ps(_mm256_castps128_ps256((__m128)row[0]), (__m128)row[1], 1);
+#else
+    return (vec)row[0];
+#endif
+}
+
+/* The same quad for every row. */
+INLINE vec vec_of_quad(quad q)
+{
+#if defined(__AVX512F__)
+    return (vec)_mm512_broadcast_f32x4((__m128)q);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (vec)_mm256_broadcast_ps((const __m128 *)&q);
+#else
+    return (vec)q;
+#endif
+}
+
+/* Element s of every quad in all lanes of the quad. */
+INLINE vec quads_spread(vec v, int s)
+{
+#if defined(__AVX512F__)
+#define SPREAD(s)                                                                                  \
+    __builtin_shufflevector(v, v, s, s, s, s, 4 + s, 4 + s, 4 + s, 4 + s, 8 + s, 8 + s, 8 + s,     \
+                            8 + s, 12 + s, 12 + s, 12 + s, 12 + s)
+#elif defined(__AVX2__) && defined(__FMA__)
+#define SPREAD(s) __builtin_shufflevector(v, v, s, s, s, s, 4 + s, 4 + s, 4 + s, 4 + s)
+#else
+#define SPREAD(s) __builtin_shufflevector(v, v, s, s, s, s)
+#endif
+    return s == 0 ? SPREAD(0) : s == 1 ? SPREAD(1) : s == 2 ? SPREAD(2) : SPREAD(3);
+#undef SPREAD
+}
+
+/* A tile of quads: groups x n_quads vectors. Rows of the last group that p does not have are copies
+ * of its last row: they are computed and not stored. */
+struct quads {
+    const struct product *p;
+    int groups, n_quads, n_last; /* n_last: live columns of the last quad, 1 .. QUAD */
+};
+
+INLINE int quads_columns(const struct quads *t, int q)
+{
+    return q < t->n_quads - 1 ? QUAD : t->n_last;
+}
+
+INLINE ptrdiff_t quads_row(const struct quads *t, int row)
+{
+    return row < t->p->m ? row : t->p->m - 1;
+}
+
+INLINE void quads_start(vec acc[GROUPS_LIMIT][QUADS_LIMIT], const struct quads *t)
+{
+    const struct product *p = t->p;
+    UNROLL
+    for (int g = 0; g < t->groups; g++) {
+        UNROLL
+        for (int q = 0; q < t->n_quads; q++) {
+            acc[g][q] = vec_set(0.0F);
+            if (p->start != NULL) {
+                quad row[GROUP];
+                UNROLL
+                for (int r = 0; r < GROUP; r++) {
+                    const ptrdiff_t at = quads_row(t, g * GROUP + r) * p->start_row + q * QUAD;
+                    row[r] = quad_load(p->start + at, quads_columns(t, q));
+                }
+                acc[g][q] = vec_of_quads(row);
+            }
+        }
+    }
+}
+
+/* The steps k .. k + n_steps - 1, at most QUAD, of all chains. a: the rows. */
+INLINE void quads_steps(vec acc[GROUPS_LIMIT][QUADS_LIMIT], const struct quads *t,
+                        const float *const *a, int k, int n_steps)
+{
+    vec av[GROUPS_LIMIT];
+    UNROLL
+    for (int g = 0; g < t->groups; g++) {
+        quad row[GROUP];
+        UNROLL
+        for (int r = 0; r < GROUP; r++) {
+            row[r] = quad_load(a[g * GROUP + r] + k, n_steps);
+        }
+        av[g] = vec_of_quads(row);
+    }
+    UNROLL
+    for (int s = 0; s < QUAD; s++) {
+        if (s == n_steps) {
+            break;
+        }
+        const float *b = t->p->b + (k + s) * t->p->b_step;
+        vec bv[QUADS_LIMIT];
+        UNROLL
+        for (int q = 0; q < t->n_quads; q++) {
+            bv[q] = vec_of_quad(quad_load(b + q * QUAD, quads_columns(t, q)));
+        }
+        UNROLL
+        for (int g = 0; g < t->groups; g++) {
+            UNROLL
+            for (int q = 0; q < t->n_quads; q++) {
+                acc[g][q] = vec_fma(quads_spread(av[g], s), bv[q], acc[g][q]);
+            }
+        }
+    }
+}
+
+INLINE void quads_store(const struct quads *t, vec acc[GROUPS_LIMIT][QUADS_LIMIT])
+{
+    const struct product *p = t->p;
+    float out[GROUP][QUAD];
+    UNROLL
+    for (int g = 0; g < t->groups; g++) {
+        UNROLL
+        for (int q = 0; q < t->n_quads; q++) {
+            vec_store(&out[0][0], acc[g][q]);
+            for (int r = 0; r < GROUP && g * GROUP + r < p->m; r++) {
+                float *to = p->c + (g * GROUP + r) * p->c_row + q * QUAD;
+                for (int l = 0; l < quads_columns(t, q); l++) {
+                    to[l] = out[r][l];
+                }
+            }
+        }
+    }
+}
+
+/* p->a_step == 1; (groups - 1) GROUP < p->m <= groups GROUP. groups, n_quads and `whole` (the last
+ * quad, too, has QUAD live columns) are constants wherever this is inlined. */
+INLINE void quads(const struct product *p, int groups, int n_quads, int whole)
+{
+    const int n_last = whole ? QUAD : p->n - (n_quads - 1) * QUAD;
+    const struct quads t = {.p = p, .groups = groups, .n_quads = n_quads, .n_last = n_last};
+    const float *a[GROUPS_LIMIT * GROUP];
+    vec acc[GROUPS_LIMIT][QUADS_LIMIT];
+    for (int i = 0; i < groups * GROUP; i++) {
+        a[i] = p->a + quads_row(&t, i) * p->a_row;
+    }
+    quads_start(acc, &t);
+    int k = 0;
+    for (; k + QUAD <= p->depth; k += QUAD) {
+        quads_steps(acc, &t, a, k, QUAD);
+    }
+    if (k < p->depth) {
+        quads_steps(acc, &t, a, k, p->depth - k);
+    }
+    quads_store(&t, acc);
+}
+
+#define QUADS(groups, few)                                                                         \
+    static void quads_##groups##x##few(const struct product *p)                                    \
+    {                                                                                              \
+        if (groups <= GROUPS_MAX_##few && p->n == few * QUAD) {                                    \
+            quads(p, groups, few, 1);                                                              \
+        } else if (groups <= GROUPS_MAX_##few) {                                                   \
+            quads(p, groups, few, 0);                                                              \
+        }                                                                                          \
+    }
+// clang-format off
+QUADS(1, 1) QUADS(2, 1) QUADS(3, 1) QUADS(4, 1) QUADS(5, 1) QUADS(6, 1) QUADS(7, 1) QUADS(8, 1)
+QUADS(1, 2) QUADS(2, 2) QUADS(3, 2) QUADS(4, 2) QUADS(5, 2) QUADS(6, 2)
+QUADS(1, 3) QUADS(2, 3) QUADS(3, 3) QUADS(4, 3) QUADS(5, 3)
+
+static void (*const quad_tiles[QUADS_LIMIT + 1][GROUPS_LIMIT + 1])(const struct product *) = {
+    {NULL},
+    {NULL, quads_1x1, quads_2x1, quads_3x1, quads_4x1, quads_5x1, quads_6x1, quads_7x1, quads_8x1},
+    {NULL, quads_1x2, quads_2x2, quads_3x2, quads_4x2, quads_5x2, quads_6x2},
+    {NULL, quads_1x3, quads_2x3, quads_3x3, quads_4x3, quads_5x3},
+};
+// clang-format on
+
+/* Columns at the right end of c that are computed as quads, since they fill a vector badly. With
+ * few rows there are too few quads to fill the FMA pipeline. */
+static int quad_columns(const struct product *p)
+{
+    const int cut = p->n % LANES;
+    const int enough = p->m >= 2 * GROUP || p->n < LANES;
+    return p->a_step == 1 && enough && cut <= QUADS_MAX * QUAD ? cut : 0;
+}
+
+/* All rows of a panel of at most QUADS_MAX quads; groups of rows are dealt evenly as in
+ * panel_rows(). */
+static void panel_quads(const struct product *panel)
+{
+    struct product t = *panel;
+    const int n_quads = (panel->n + QUAD - 1) / QUAD, most = groups_max[n_quads];
+    int groups = (panel->m + GROUP - 1) / GROUP;
+    int n_tiles = (groups + most - 1) / most;
+    for (int rows = panel->m; n_tiles > 0; n_tiles--) {
+        const int some = (groups + n_tiles - 1) / n_tiles;
+        t.m = rows < some * GROUP ? rows : some * GROUP;
+        quad_tiles[n_quads][some](&t);
+        groups -= some;
+        rows -= t.m;
+        t.a += t.m * t.a_row;
+        t.c += t.m * t.c_row;
+        if (t.start != NULL) {
+            t.start += t.m * t.start_row;
+        }
+    }
+}
+
 /* Four rows of w become four columns: out[c][r] = w[r][c]. */
 INLINE void transpose_4x4(float *out, ptrdiff_t out_row, const float *w, ptrdiff_t w_row)
 {
-    typedef float quad __attribute__((vector_size(16)));
-    typedef float quad_u __attribute__((vector_size(16), aligned(4), may_alias));
     const quad r0 = (quad) * (const quad_u *)w;
     const quad r1 = (quad) * (const quad_u *)(w + w_row);
     const quad r2 = (quad) * (const quad_u *)(w + 2 * w_row);
@@ -305,21 +561,32 @@ static void pack(float *restrict panel, ptrdiff_t width, const struct product *p
     }
 }
 
+/* A panel of nv vectors; 0: of quads. */
+static void panel_in_place(const struct product *panel, int nv)
+{
+    if (nv > 0) {
+        panel_rows(panel, nv);
+    } else {
+        panel_quads(panel);
+    }
+}
+
 /* A panel whose b is copied first: it is transposed, or there are enough rows to pay for it. */
 static void panel_packed(const struct product *panel, int nv)
 {
     _Alignas(64) float packed[PANEL_DEPTH * PANEL_WIDTH];
+    const ptrdiff_t width = (nv > 0 ? nv : 1) * LANES;
     struct product part = *panel;
     /* Each pass continues the chains over the next PANEL_DEPTH steps at most. After the first pass
      * the chains continue from c, where the pass has stored them. The second condition makes one
      * pass for depth 0, which copies `start` to c; after it start == c, so the loop ends. */
     for (int left = panel->depth; left > 0 || part.start != part.c; left -= part.depth) {
         part.depth = left < PANEL_DEPTH ? left : PANEL_DEPTH;
-        pack(packed, (ptrdiff_t)nv * LANES, &part);
+        pack(packed, width, &part);
         struct product t = part;
         t.b = packed;
-        t.b_step = (ptrdiff_t)nv * LANES;
-        panel_rows(&t, nv);
+        t.b_step = width;
+        panel_in_place(&t, nv);
         part.a += part.depth * part.a_step;
         part.b += part.depth * part.b_step;
         part.start = part.c;
@@ -327,23 +594,29 @@ static void panel_packed(const struct product *panel, int nv)
     }
 }
 
-/* Panels of columns; vectors are dealt evenly as rows are. */
+static void panel_run(const struct product *panel, int nv)
+{
+    if (panel->b_col != 1 || panel->m >= PACK_MIN_ROWS) {
+        panel_packed(panel, nv);
+    } else {
+        panel_in_place(panel, nv);
+    }
+}
+
+/* Panels of columns; vectors are dealt evenly as rows are. The last columns may be quads. */
 static void product_run(const struct product *p)
 {
     struct product panel = *p;
-    int vectors = (p->n + LANES - 1) / LANES;
+    const int tail = quad_columns(p);
+    int left = p->n - tail, vectors = (left + LANES - 1) / LANES;
     /* As in panel_rows(), nv <= NV_MAX in each panel. Only the last vector of all may be partly
      * filled, so every panel has (nv - 1) LANES < panel.n <= nv LANES, which tile() needs for its
-     * mask. */
+     * mask. When no vector is left, the panel of quads remains. */
     int n_panels = (vectors + NV_MAX - 1) / NV_MAX;
-    for (int left = p->n; left > 0; left -= panel.n) {
-        const int nv = (vectors + n_panels - 1) / n_panels;
-        panel.n = left < nv * LANES ? left : nv * LANES;
-        if (p->b_col != 1 || p->m >= PACK_MIN_ROWS) {
-            panel_packed(&panel, nv);
-        } else {
-            panel_rows(&panel, nv);
-        }
+    while (left > 0 || (left == 0 && tail > 0)) {
+        const int nv = left > 0 ? (vectors + n_panels - 1) / n_panels : 0;
+        panel.n = left == 0 ? tail : left < nv * LANES ? left : nv * LANES;
+        panel_run(&panel, nv);
         panel.c += panel.n;
         panel.b += panel.n * p->b_col;
         if (panel.start != NULL) {
@@ -351,19 +624,13 @@ static void product_run(const struct product *p)
         }
         vectors -= nv;
         n_panels--;
+        left -= panel.n;
     }
 }
 
 static void nn(float *y, int ldy, const float *x, int ldx, const float *w, int ldw,
                const float *bias, int m, int k, int n)
 {
-#if defined(__AVX512F__)
-    /* Half a vector of outputs or less: some CPUs issue twice as many short FMAs. */
-    if (n <= LANES / 2) {
-        kernel_avx2.nn(y, ldy, x, ldx, w, ldw, bias, m, k, n);
-        return;
-    }
-#endif
     const struct product p = {.c = y,
                               .c_row = ldy,
                               .start = bias,
@@ -497,10 +764,7 @@ static void bias_grad(float *db, const float *dy, int lddy, int m, int n)
 
 static void tanh_each(float *y, const float *x, size_t n)
 {
-    FM_EACH_ALONE
-    for (size_t i = 0; i < n; i++) {
-        y[i] = fm_tanhf(x[i]);
-    }
+    fm_vec_array(y, x, n, FM_VEC_TANH);
 }
 
 static void tanh_back(float *dx, const float *dy, const float *y, size_t n)

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/fmath.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
@@ -126,6 +127,25 @@ static void compare(struct fixture *s, const struct shape *c, const float *bias,
     const struct kernel *const *list = kernel_list(&n);
     for (int i = 0; i < n; i++) {
         compare_kernel(s, list[i], c, bias, add);
+    }
+}
+
+/* Few columns, alone and to the right of whole vectors: all remainders of rows, steps and columns
+ * of a quad, a depth that is cut for the cache, and the chain that goes on from dx. */
+static void test_few_columns(void **state)
+{
+    static const int rows[] = {1, 2, 3, 5, 8, 13, 16, 31, 33, 65, 130};
+    static const int columns[] = {1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 18, 25, 28, 40, 43};
+    struct fixture *s = *state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t j = 0; j < sizeof(columns) / sizeof(columns[0]); j++) {
+            for (int k = 0; k <= 9; k++) {
+                const int gap = (k + (int)j) % 3, depth = k == 9 ? 133 : k;
+                const float *bias = j % 2 == 0 ? s->b : NULL;
+                compare(s, &(struct shape){rows[i], depth, columns[j], gap, k % 4}, bias, true);
+                compare(s, &(struct shape){rows[i], columns[j], depth, gap, k % 4}, bias, k > 4);
+            }
+        }
     }
 }
 
@@ -338,6 +358,27 @@ static void test_names(void **state)
     assert_true(strlen(gemm_kernel_name(GEMM_BLAS)) > 0);
 }
 
+/* tanh of every kernel has the bits of fm_tanhf(): any length, in place, all kinds of floats. */
+static void test_tanh(void **state)
+{
+    struct fixture *s = *state;
+    int n_kernels;
+    const struct kernel *const *list = kernel_list(&n_kernels);
+    for (int k = 0; k < n_kernels; k++) {
+        for (uint32_t n = 0; n < 150; n++) {
+            for (uint32_t i = 0; i < 150; i++) {
+                s->got[i] = fm_from_bits_f32_((n * 150 + i) * 190901u);
+                s->want[i] = i < n ? fm_tanhf(s->got[i]) : s->got[i];
+            }
+            list[k]->tanh(s->got, s->got, n);
+            for (uint32_t i = 0; i < 150; i++) {
+                assert_true(fm_bits_f32_(s->got[i]) == fm_bits_f32_(s->want[i]) ||
+                            (isnan(s->got[i]) && isnan(s->want[i])));
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,7 +388,8 @@ int main(void)
         cmocka_unit_test(test_special_values), cmocka_unit_test(test_slices_of_rows),
         cmocka_unit_test(test_rows_alone),     cmocka_unit_test(test_add_continues),
         cmocka_unit_test(test_blas_agrees),    cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_names),          cmocka_unit_test(test_few_columns),
+        cmocka_unit_test(test_tanh),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
