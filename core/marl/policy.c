@@ -7,14 +7,15 @@
  */
 #include "core/marl/policy.h"
 
-#include "core/base/fmath.h"
+#define FM_LANES 8
+#include "core/base/fmath_vec.h"
 #include "core/marl/env.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { LANES = 8 };
-typedef float lanes_f __attribute__((vector_size(LANES * sizeof(float))));
+enum { LANES = FM_LANES };
+typedef fm_vec lanes_f;
 typedef int32_t lanes_i __attribute__((vector_size(LANES * sizeof(float)))); /* masks: -1 or 0 */
 
 static inline lanes_f splat(float x)
@@ -50,19 +51,6 @@ static inline void store(float *out, lanes_f z)
     memcpy(out, &z, sizeof(z));
 }
 
-/* exp where kept, else 0. */
-static inline lanes_f exp_kept(lanes_i keep, lanes_f x)
-{
-    float in[LANES], out[LANES];
-    lanes_f y = pick(keep, x, splat(0.0f));
-    memcpy(in, &y, sizeof(in));
-    for (int j = 0; j < LANES; j++) {
-        out[j] = fm_expf(in[j]);
-    }
-    memcpy(&y, out, sizeof(y));
-    return pick(keep, y, splat(0.0f));
-}
-
 /* x, or the least number whose exp is not 0: fit for products with exp(x), even if x is -inf. */
 static inline lanes_f lift(lanes_f x)
 {
@@ -76,13 +64,19 @@ static inline float lane_sum(lanes_f x)
     return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
 }
 
+/* `apart` lanes away: the larger one of each pair in both of its lanes. */
+#define LANES_MAX(x, ...)                                                                          \
+    do {                                                                                           \
+        const lanes_f other = __builtin_shufflevector(x, x, __VA_ARGS__);                          \
+        x = pick(other > (x), other, x);                                                           \
+    } while (0)
+
 static inline float lane_max(lanes_f x)
 {
-    float top = x[0];
-    for (int j = 1; j < LANES; j++) {
-        top = x[j] > top ? x[j] : top;
-    }
-    return top;
+    LANES_MAX(x, 4, 5, 6, 7, 0, 1, 2, 3);
+    LANES_MAX(x, 2, 3, 0, 1, 6, 7, 4, 5);
+    LANES_MAX(x, 1, 0, 3, 2, 5, 4, 7, 6);
+    return x[0];
 }
 
 static inline float largest_allowed(const float *x, const uint32_t *mask, int n_choices)
@@ -95,28 +89,79 @@ static inline float largest_allowed(const float *x, const uint32_t *mask, int n_
     return lane_max(top);
 }
 
-/* With d = z - max, e = exp(d) and s = sum of e:  log p = d - log s,  p = e / s, and
+/* Sums of e = exp(d) and of e d, d = z - max, over the choices so far: one for each lane. */
+struct sums {
+    lanes_f e, moment;
+};
+
+/* d into logp and e into prob, for n blocks of choices from `at` on. n is a constant wherever this
+ * is inlined. */
+static inline __attribute__((always_inline)) void
+softmax_blocks(struct sums *sums, float *logp, float *prob, const float *logits,
+               const uint32_t *mask, int n_choices, float top, int at, int n)
+{
+    lanes_i keep[FM_VECS_MAX];
+    lanes_f d[FM_VECS_MAX], e[FM_VECS_MAX];
+    FM_EACH_VEC(j, n)
+    {
+        keep[j] = allowed(mask, at + j * LANES, n_choices);
+        d[j] = pick(keep[j], load(logits + at + j * LANES) - splat(top), splat(-HUGE_VALF));
+        e[j] = pick(keep[j], d[j], splat(0.0f));
+    }
+    fm_vec_exp(e, n);
+    FM_EACH_VEC(j, n)
+    {
+        e[j] = pick(keep[j], e[j], splat(0.0f));
+        sums->e += e[j];
+        sums->moment += e[j] * lift(d[j]);
+        store(logp + at + j * LANES, d[j]);
+        store(prob + at + j * LANES, e[j]);
+    }
+}
+
+/* The same for all choices. The blocks are dealt evenly: 5 blocks are 3 + 2 side by side, not
+ * 4 + 1. */
+static struct sums softmax_sums(float *logp, float *prob, const float *logits, const uint32_t *mask,
+                                int n_choices, float top)
+{
+    struct sums sums = {splat(0.0f), splat(0.0f)};
+    int left = (n_choices + LANES - 1) / LANES;
+    int n_parts = (left + FM_VECS_MAX - 1) / FM_VECS_MAX;
+    for (int at = 0; n_parts > 0; n_parts--) {
+        const int n = (left + n_parts - 1) / n_parts;
+        switch (n) {
+        case 1:
+            softmax_blocks(&sums, logp, prob, logits, mask, n_choices, top, at, 1);
+            break;
+        case 2:
+            softmax_blocks(&sums, logp, prob, logits, mask, n_choices, top, at, 2);
+            break;
+        case 3:
+            softmax_blocks(&sums, logp, prob, logits, mask, n_choices, top, at, 3);
+            break;
+        default:
+            softmax_blocks(&sums, logp, prob, logits, mask, n_choices, top, at, 4);
+            break;
+        }
+        left -= n;
+        at += n * LANES;
+    }
+    return sums;
+}
+
+/* With s = sum of e:  log p = d - log s,  p = e / s, and
  * H = - sum of p log p = log s - (sum of e d) / s. */
 float policy_softmax(float *logp, float *prob, const float *logits, const uint32_t *mask,
                      int n_choices)
 {
     const float top = largest_allowed(logits, mask, n_choices);
-    lanes_f sums = splat(0.0f), moments = splat(0.0f); /* of e and e d */
-    for (int at = 0; at < n_choices; at += LANES) {
-        lanes_i keep = allowed(mask, at, n_choices);
-        lanes_f d = pick(keep, load(logits + at) - splat(top), splat(-HUGE_VALF));
-        lanes_f e = exp_kept(keep, d);
-        sums += e;
-        moments += e * lift(d);
-        store(logp + at, d);
-        store(prob + at, e);
-    }
-    const float sum = lane_sum(sums), log_sum = fm_logf(sum), scale = 1.0f / sum;
+    const struct sums sums = softmax_sums(logp, prob, logits, mask, n_choices, top);
+    const float sum = lane_sum(sums.e), log_sum = fm_logf(sum), scale = 1.0f / sum;
     for (int at = 0; at < n_choices; at += LANES) {
         store(logp + at, load(logp + at) - splat(log_sum));
         store(prob + at, load(prob + at) * splat(scale));
     }
-    return log_sum - lane_sum(moments) * scale;
+    return log_sum - lane_sum(sums.moment) * scale;
 }
 
 /* x moved up by n lanes; zeros come in below. */
@@ -127,11 +172,15 @@ float policy_softmax(float *logp, float *prob, const float *logits, const uint32
 /* The first lane that is set; LANES if there is none. */
 static inline int first_lane(lanes_i set)
 {
+#if defined(__AVX__)
+    return __builtin_ctz((unsigned)_mm256_movemask_ps((__m256)set) | 1U << LANES);
+#else
     int first = LANES;
     for (int j = LANES - 1; j >= 0; j--) {
         first = set[j] != 0 ? j : first;
     }
     return first;
+#endif
 }
 
 /* Cumulative sums of eight probabilities in three steps: after the step by n every lane holds the
