@@ -55,6 +55,17 @@ static inline double bench_median(double *x, int n)
     return x[n / 2];
 }
 
+/* The median with its spread; x is sorted. */
+struct bench_range {
+    double least, median, most;
+};
+
+static inline struct bench_range bench_range(double *x, int n)
+{
+    const double median = bench_median(x, n);
+    return (struct bench_range){x[0], median, x[n - 1]};
+}
+
 /* ---- the peak: independent chains of the kernel's FMA on registers ---- */
 
 enum { BENCH_CHAINS = 12, BENCH_FMA_STEPS = 200000 };

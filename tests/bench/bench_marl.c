@@ -208,8 +208,10 @@ static enum err validate(struct bench *b, double *difference)
 
 /* ---- the report ---- */
 
+/* Seconds for the environment steps of one tile; of all tiles. */
 struct rates {
-    double rollout, act, update; /* seconds for the environment steps of one tile; of all tiles */
+    double rollout;
+    struct bench_range act, update;
 };
 
 static void report(const struct bench *b, const struct rates *r)
@@ -220,22 +222,26 @@ static void report(const struct bench *b, const struct rates *r)
     const double of_tile = TILE * train->steps, of_all = of_tile * b->n_tiles;
     const double peak = bench_fma_peak();
     const double percent = 100e-9 / peak;
-    const double whole = r->rollout / of_tile + r->update / of_all;
-    bench_row("FMA peak of the kernel", peak, "GF/s", "best of 20 loops on registers");
+    const double act_s = r->act.median, update_s = r->update.median;
+    const double act_share = of_tile * act_flop(t) * percent; /* of one second */
+    const double update_share = of_all * epochs * learn_flop(t) * percent;
+    const double whole = r->rollout / of_tile + update_s / of_all;
+    bench_row("FMA peak of the kernel", peak, "GF/s", "%s; best of 20 loops on registers",
+              kernel_chosen()->name);
     bench_row("rollout: simulator and acting", of_tile / r->rollout, "env-steps/s",
               "%.2f %% of peak; median of %d tiles of %.0f steps",
               of_tile / r->rollout * act_flop(t) * percent, b->n_tiles, of_tile);
-    bench_row("acting alone", of_tile / r->act, "env-steps/s",
-              "%.0f %% of peak, %.0f FLOP each; actors, sampling, critic",
-              of_tile / r->act * act_flop(t) * percent, act_flop(t));
-    bench_row("update", of_all * agents * epochs / r->update, "sample-epochs/s",
-              "%.0f %% of peak, %.0f FLOP each; %.0f x %d samples, %d epochs",
-              of_all * epochs / r->update * learn_flop(t) * percent, learn_flop(t) / agents, of_all,
-              agents, epochs);
+    bench_row("acting alone", of_tile / act_s, "env-steps/s",
+              "%.0f %% of peak (%.0f to %.0f), %.0f FLOP each; actors, sampling, critic",
+              act_share / act_s, act_share / r->act.most, act_share / r->act.least, act_flop(t));
+    bench_row("update", of_all * agents * epochs / update_s, "sample-epochs/s",
+              "%.0f %% of peak (%.0f to %.0f), %.0f FLOP each; %.0f x %d samples, %d epochs",
+              update_share / update_s, update_share / r->update.most,
+              update_share / r->update.least, learn_flop(t) / agents, of_all, agents, epochs);
     bench_row("rollout and update", 1.0 / whole, "env-steps/s",
               "both together: simulator %.0f %%, acting %.0f %%, update %.0f %% of it",
-              100.0 * (r->rollout - r->act) / of_tile / whole, 100.0 * r->act / of_tile / whole,
-              100.0 * r->update / of_all / whole);
+              100.0 * (r->rollout - act_s) / of_tile / whole, 100.0 * act_s / of_tile / whole,
+              100.0 * update_s / of_all / whole);
 }
 
 static enum err bench_run(struct bench *b, const struct bench_options *o)
@@ -255,8 +261,8 @@ static enum err bench_run(struct bench *b, const struct bench_options *o)
         acting[i] = act(b, &b->block[0]);
         TRY(learn(b, &b->fixed, MAPPO_PPO, &update[i], &stats));
     }
-    const struct rates rates = {bench_median(tiles, b->n_tiles), bench_median(acting, runs),
-                                bench_median(update, runs)};
+    const struct rates rates = {bench_median(tiles, b->n_tiles), bench_range(acting, runs),
+                                bench_range(update, runs)};
     report(b, &rates);
     bench_checked("ratios of the update exactly 1; its step is OpenBLAS's within %.1g; medians of "
                   "%d, CPU time",

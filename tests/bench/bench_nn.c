@@ -5,7 +5,8 @@
  * so a disturbance hits all of them. The peak is a loop of FMAs on registers in the same run with
  * the same instruction set: compare ratios within one run, not GF/s between machines.
  *
- * The summary has geometric means over 40 shapes for each form; -v prints every shape and block.
+ * The summary has geometric means over 40 shapes for each form and over all of them (the price of
+ * equal bits, a speed relative to OpenBLAS); -v prints every shape and block.
  */
 #include "core/nn/gemm.h"
 #include "core/nn/mlp.h"
@@ -32,6 +33,13 @@ struct effort {
     struct bench_options options;
     int rounds;
     double seconds_per_round, peak;
+};
+
+/* The price of equal bits: logarithms of the speed relative to OpenBLAS, summed over n shapes; one
+ * sum for each round. */
+struct price {
+    double log_ratio[ROUNDS];
+    int n;
 };
 
 static void run(enum contestant who, enum form f, struct matrices *s, int m, int k, int n)
@@ -118,8 +126,8 @@ static int net_valid(struct net *s)
 }
 
 /* GF/s of both, each the median of the rounds, in turns. */
-static void measure(double gf[2], const struct effort *effort, enum form f, struct matrices *s,
-                    int m, int k, int n)
+static void measure(double gf[2], struct price *price, const struct effort *effort, enum form f,
+                    struct matrices *s, int m, int k, int n)
 {
     const double flop = 2.0 * m * k * n;
     const int reps = (int)fmax(1.0, effort->seconds_per_round * 80e9 / flop);
@@ -133,7 +141,9 @@ static void measure(double gf[2], const struct effort *effort, enum form f, stru
             }
             t[who][r] = bench_cpu_s() - start;
         }
+        price->log_ratio[r] += log(t[BLAS][r] / t[FIXED][r]);
     }
+    price->n++;
     for (int who = FIXED; who <= BLAS; who++) {
         gf[who] = flop * reps / bench_median(t[who], effort->rounds) * 1e-9;
     }
@@ -176,14 +186,14 @@ enum {
     N_SHAPES = N_ROW_COUNTS * N_LAYERS
 };
 
-static int bench_shape(double log_gf[2], const struct effort *effort, enum form f,
-                       struct matrices *s, int m, int k, int n)
+static int bench_shape(double log_gf[2], struct price *price, const struct effort *effort,
+                       enum form f, struct matrices *s, int m, int k, int n)
 {
     double gf[2];
     if (!valid(f, s, m, k, n)) {
         return 1;
     }
-    measure(gf, effort, f, s, m, k, n);
+    measure(gf, price, effort, f, s, m, k, n);
     log_gf[FIXED] += log(gf[FIXED]);
     log_gf[BLAS] += log(gf[BLAS]);
     if (effort->options.all) {
@@ -207,7 +217,8 @@ static void form_row(const struct effort *effort, const char *name, const double
               100.0 * fixed / effort->peak, fixed / blas, n, what);
 }
 
-static int bench_form(const struct effort *effort, enum form f, struct matrices *s)
+static int bench_form(struct price *price, const struct effort *effort, enum form f,
+                      struct matrices *s)
 {
     static const char *const names[FORM_COUNT] = {"forward (nn), fixed order",
                                                   "weight gradient (tn), fixed order",
@@ -221,7 +232,8 @@ static int bench_form(const struct effort *effort, enum form f, struct matrices 
     for (int j = 0; j < N_LAYERS; j++) {
         double log_gf[2] = {0, 0};
         for (int i = 0; i < N_ROW_COUNTS; i++) {
-            if (bench_shape(log_gf, effort, f, s, row_counts[i], layers[j][0], layers[j][1])) {
+            if (bench_shape(log_gf, price, effort, f, s, row_counts[i], layers[j][0],
+                            layers[j][1])) {
                 return 1;
             }
         }
@@ -234,6 +246,18 @@ static int bench_form(const struct effort *effort, enum form f, struct matrices 
     form_row(effort, names[f], all, N_SHAPES, "");
     form_row(effort, "", wide, n_wide, " of 16 outputs or more");
     return 0;
+}
+
+static void price_row(const struct effort *effort, const struct price *price)
+{
+    double ratio[ROUNDS];
+    for (int r = 0; r < effort->rounds; r++) {
+        ratio[r] = exp(price->log_ratio[r] / price->n);
+    }
+    const struct bench_range range = bench_range(ratio, effort->rounds);
+    bench_row("price of equal bits", range.median, "x OpenBLAS",
+              "%.2f to %.2f; geometric mean, %d shapes and forms; OpenBLAS's kernel: %s",
+              range.least, range.most, price->n, gemm_kernel_name(GEMM_BLAS));
 }
 
 /* ---- whole networks ---- */
@@ -326,12 +350,15 @@ int main(int argc, char **argv)
     fill(s.b, SIZE_MAX_KN, 4);
     gemm_init(GEMM_BLAS);
     bench_title("Matrix products and networks, one core");
-    bench_row("FMA peak of the kernel", effort.peak, "GF/s", "best of 20 loops on registers");
+    bench_row("FMA peak of the kernel", effort.peak, "GF/s", "%s; best of 20 loops on registers",
+              kernel_chosen()->name);
+    struct price price = {.n = 0};
     for (int f = 0; f < FORM_COUNT; f++) {
-        if (bench_form(&effort, (enum form)f, &s)) {
+        if (bench_form(&price, &effort, (enum form)f, &s)) {
             return 1;
         }
     }
+    price_row(&effort, &price);
     if (bench_nets(&effort)) {
         return 1;
     }

@@ -337,7 +337,8 @@ static enum err bench_run(struct bench *b, const struct bench_options *o)
 {
     const int n = o->quick ? 2000 : 200000, steps = o->quick ? 10 : 3000;
     const int rounds = o->quick ? 1 : ROUNDS;
-    double tile[ROUNDS], products[ROUNDS], key[ROUNDS], hit[ROUNDS], miss[ROUNDS];
+    double tile[ROUNDS], products[ROUNDS], share[ROUNDS];
+    double key[ROUNDS], hit[ROUNDS], miss[ROUNDS];
     int found;
     TRY(bench_init(b, n));
     TRY(check_tile(b));
@@ -345,12 +346,14 @@ static enum err bench_run(struct bench *b, const struct bench_options *o)
     for (int r = 0; r < rounds; r++) { /* in turns: a disturbance hits all of them */
         tile[r] = time_tile(b, steps);
         products[r] = time_products(b, steps);
+        share[r] = 100.0 * products[r] / tile[r];
         key[r] = time_keys(b);
         hit[r] = key[r] + time_finds(b, 0.0F, &found);
         miss[r] = key[r] + time_finds(b, 1e6F, &found);
     }
     const struct mlp *net = &b->model.ensemble.mlp;
     const double step_s = bench_median(tile, rounds), products_s = bench_median(products, rounds);
+    const struct bench_range part = bench_range(share, rounds);
     const double transitions = b->model.data.n_at[STORE_TRAIN];
     const struct features *s = &b->model.features;
     const double row_bytes = 4.0 * (s->n_state + s->n_services + STORE_ATTACK + 1 + s->n_kpis);
@@ -360,8 +363,8 @@ static enum err bench_run(struct bench *b, const struct bench_options *o)
     bench_row("its matrix products alone", TILE * flop_of(net) / products_s * 1e-9, "GF/s",
               "%d rows; %.0f %% of the FMA peak", TILE,
               TILE * flop_of(net) / products_s * 1e-7 / bench_fma_peak());
-    bench_row("their share of a step", 100.0 * products_s / step_s, "%",
-              "the rest: inputs, noise, limits");
+    bench_row("their share of a step", part.median, "%",
+              "%.1f to %.1f; the rest: inputs, noise, limits", part.least, part.most);
     bench_row("lookup, recorded", bench_median(hit, rounds) * 1e9, "ns",
               "of %.0f transitions; %.0f ns of it for the key of %d columns", transitions,
               bench_median(key, rounds) * 1e9, b->model.table.n_columns);
