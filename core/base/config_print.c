@@ -304,6 +304,31 @@ static enum err print_one(const struct printer *p, const struct cfg_field *f, co
     return print_table(p, one.kind->table, one.params, indent + 2);
 }
 
+/* Did the whole table come after results were published? */
+static bool is_later(const struct cfg_field *table)
+{
+    bool later = table->name != NULL;
+    for (const struct cfg_field *f = table; f->name != NULL; f++) {
+        later = later && (f->effect & CFG_LATER) != 0;
+    }
+    return later;
+}
+
+/* "name:" and the rows of a nested table. A digest leaves out a table that came later and of which
+ * all rows are left out. */
+static enum err print_nested(const struct printer *p, const struct cfg_field *f, const void *values,
+                             int indent)
+{
+    const size_t start = p->b->len;
+    TRY(buf_printf(p->b, "%*s%s:\n", indent, "", f->name));
+    const size_t rows = p->b->len;
+    TRY(print_table(p, f->table, (const char *)values + f->offset, indent + 2));
+    if (p->digest && is_later(f->table) && p->b->len == rows) {
+        p->b->len = start;
+    }
+    return ERR_OK;
+}
+
 static enum err print_table(const struct printer *p, const struct cfg_field *table,
                             const void *values, int indent)
 {
@@ -317,11 +342,12 @@ static enum err print_table(const struct printer *p, const struct cfg_field *tab
             TRY(print_one(p, f, values, indent));
             continue;
         }
-        TRY(buf_printf(p->b, "%*s%s:", indent, "", f->name));
         if (f->type == CFG_TYPE_TABLE) {
-            TRY(buf_printf(p->b, "\n"));
-            TRY(print_table(p, f->table, (const char *)values + f->offset, indent + 2));
-        } else if (is_struct_list(f)) {
+            TRY(print_nested(p, f, values, indent));
+            continue;
+        }
+        TRY(buf_printf(p->b, "%*s%s:", indent, "", f->name));
+        if (is_struct_list(f)) {
             TRY(print_structs(p, f, values, indent));
         } else {
             TRY(buf_printf(p->b, " "));

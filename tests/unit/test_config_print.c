@@ -142,6 +142,34 @@ static void test_later_rows(void **state)
     buf_release(&text);
 }
 
+/* Nor does a table that came later, while all its rows have their defaults. */
+static void test_later_table(void **state)
+{
+    struct inner {
+        int later;
+    };
+    struct outer {
+        int before;
+        struct inner inner;
+    };
+    static const struct cfg_field rows[] = {
+        CFG_INT(struct inner, later, "2", 0, 9, "", CFG_RESULT | CFG_LATER, ""), CFG_END};
+    static const struct cfg_field old[] = {
+        CFG_INT(struct outer, before, "1", 0, 9, "", CFG_RESULT, ""), CFG_END};
+    static const struct cfg_field new[] = {
+        CFG_INT(struct outer, before, "1", 0, 9, "", CFG_RESULT, ""),
+        CFG_TABLE(struct outer, inner, rows, ""), CFG_END};
+    struct outer o = {1, {2}};
+    uint64_t published, now;
+    (void)state;
+    assert_int_equal(cfg_digest(&published, old, &o, NULL, NULL), ERR_OK);
+    assert_int_equal(cfg_digest(&now, new, &o, NULL, NULL), ERR_OK);
+    assert_true(now == published);
+    o.inner.later = 3;
+    assert_int_equal(cfg_digest(&now, new, &o, NULL, NULL), ERR_OK);
+    assert_true(now != published);
+}
+
 static enum err hash_of_path(uint64_t *hash, void *ctx, const char *path)
 {
     (void)path;
@@ -257,11 +285,17 @@ static void test_choice_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip),  TEST(test_round_trip_long_list),
-        TEST(test_effects),     TEST(test_later_rows),
-        TEST(test_digest),      TEST(test_digest_value),
-        TEST(test_diff),        TEST(test_doc),
-        TEST(test_choice_name), TEST(test_element_without_rows),
+        TEST(test_round_trip),
+        TEST(test_round_trip_long_list),
+        TEST(test_effects),
+        TEST(test_later_rows),
+        TEST(test_later_table),
+        TEST(test_digest),
+        TEST(test_digest_value),
+        TEST(test_diff),
+        TEST(test_doc),
+        TEST(test_choice_name),
+        TEST(test_element_without_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
