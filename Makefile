@@ -50,7 +50,7 @@ SCENARIO    = attacker intensity recording recording_text scenario scenario_chec
 ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo mappo_learner policy reduce replay rollout team weights
 CLUSTER     = arrivals attack call check clients cluster contention disturbances engine hpa_pods \
-              replicas scrape sim truth
+              liveness replicas scrape sim truth
 TRACE       = check check_rows check_units column_def csv_formats export import metrics_table \
               store
 TWIN        = accuracy dataset ensemble feature_rows features learn lookup model nearest pods \
@@ -167,7 +167,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable twin twin-vs-sim ablation ablation-mixed \
+.PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable twin twin-vs-sim ablation ablation-mixed cascade \
         test test-slurm test-programs bench benches scaling lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -238,6 +238,9 @@ ablation: all ## what the organisation does: its arms trained in the twin, five 
 
 ablation-mixed: all ## the same under floods and faults, three seeds each, in a twin of that: a table (half an hour)
 	@RANKS=$(RANKS) sh mk/ablation mixed
+
+cascade: all ## do role borders blur when failures are correlated? three couplings, three teams, five seeds: a table (hours)
+	@RANKS=$(RANKS) sh mk/cascade
 
 metastable: all ## an overload that outlives its cause, with retries and without, as a figure (seconds)
 	@sh mk/metastable

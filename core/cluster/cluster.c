@@ -35,6 +35,19 @@ static const struct cfg_field client_fields[] = {
     CFG_END,
 };
 
+#define LIVENESS_DOUBLE(member, def, min, max, unit, doc)                                          \
+    CFG_DOUBLE(struct liveness_cfg, member, def, min, max, unit, CFG_RESULT | CFG_LATER, doc)
+
+static const struct cfg_field liveness_fields[] = {
+    LIVENESS_DOUBLE(coupling, "0", 0, 1, "",
+                    "factor on the crash rate of a busy pod; 0 = liveness probes never fail"),
+    LIVENESS_DOUBLE(timeout_s, "1", 0.001, 600, "s", "a probe fails if it takes longer"),
+    LIVENESS_DOUBLE(period_s, "10", 0.1, 600, "s", "interval of the probes"),
+    CFG_INT(struct liveness_cfg, failures, "3", 1, 100, "", CFG_RESULT | CFG_LATER,
+            "probes in a row that fail before a container is restarted"),
+    CFG_END,
+};
+
 const struct cfg_field cluster_fields[] = {
     CLUSTER_DOUBLE(start_s, "20", 1, 3600, "s", "mean start-up delay of a pod"),
     CLUSTER_DOUBLE(start_sd_s, "6", 0, 600, "s", "its standard deviation; no delay is below 1 s"),
@@ -56,6 +69,7 @@ const struct cfg_field cluster_fields[] = {
     CLUSTER_DOUBLE(ram_base_mib, "120", 0, 1e6, "MiB", "memory of a running pod without calls"),
     CLUSTER_DOUBLE(ram_call_mib, "1", 0, 1e4, "MiB", "memory of each call a pod holds"),
     CFG_TABLE(struct cluster_cfg, clients, client_fields, "legitimate clients"),
+    CFG_TABLE(struct cluster_cfg, liveness, liveness_fields, "liveness probes of busy pods"),
     CFG_END,
 };
 

@@ -23,8 +23,9 @@
  * all it holds is lost and fails at once, its callees work on for nobody; it stays on the node and
  * restarts after a back-off: backoff_s, doubled with each crash up to backoff_max_s, forgotten when
  * it had been ready for backoff_reset_s (CrashLoopBackOff: 10 s, 300 s, 10 min). A restarted pod
- * starts, is probed and warms up as a new one. Probes never fail a pod that is ready, however busy
- * it is.
+ * starts, is probed and warms up as a new one. Readiness probes never fail a pod that is ready,
+ * however busy it is; with liveness.coupling > 0 liveness probes do, and it crashes at a rate that
+ * grows with the work it holds (liveness.c).
  *
  * Clients (legitimate ones; attack traffic is open and never tries again). Open clients send one
  * request for each arrival of the schedule's Poisson stream. Closed ones are users: each thinks for
@@ -95,6 +96,13 @@ struct client_cfg {
                     configuration: env_setup_init() knows */
 };
 
+/* Liveness probes, and how strongly a pod's load crashes it (liveness.c has the law). */
+struct liveness_cfg {
+    double coupling; /* factor on the crash rate, 0 = probes never fail */
+    double timeout_s, period_s;
+    int failures; /* in a row, that restart a container */
+};
+
 struct cluster_cfg {
     double start_s, start_sd_s;        /* pod start-up delay: mean, standard deviation */
     double backoff_s, backoff_max_s;   /* CrashLoopBackOff */
@@ -106,6 +114,7 @@ struct cluster_cfg {
     double bytes_per_call;             /* network traffic of one call, each way */
     double ram_base_mib, ram_call_mib; /* memory of a pod: base + per call it holds */
     struct client_cfg clients;
+    struct liveness_cfg liveness;
 };
 extern const struct cfg_field cluster_fields[];
 

@@ -3,6 +3,7 @@
  *   slow-down    factor on the CPU demand of calls that arrive at a service
  *   crash hazard rate per second; its integral since the start is compared with each pod's
  *                hazard_limit (a unit exponential drawn when it starts), so a crash costs no draw
+ *   liveness     busy pods fail their probes (liveness.c)
  *   neighbour    takes its part of the node's CPU; contention.c allocates the rest
  *   crash share  at the tick in which a crash_all starts, a share of the ready pods crashes
  *
@@ -39,7 +40,7 @@ static bool event_matters(const struct event *e)
 
 static bool varies(const struct sim *s)
 {
-    bool busy = s->n_held_conns > 0;
+    bool busy = s->n_held_conns > 0 || s->shared->cfg->liveness.coupling > 0.0;
     for (int i = 0; i < s->shared->topology->n_services; i++) {
         busy = busy || s->services[i].attacked_p > 0.0 || s->services[i].crash_rate > 0.0;
     }
@@ -158,6 +159,7 @@ void sim_disturbances_tick(struct sim *s)
 {
     double since_s = s->hazard_until_s;
     integrate_hazards(s);
+    sim_liveness_advance(s, since_s);
     crash_scheduled_shares(s, since_s);
     sim_loris_advance(s, s->now - since_s);
     s->lossy = some_link_loses(s);

@@ -9,6 +9,7 @@
  *   arrivals.c  when requests arrive                    replicas.c  pods come, drain, crash and go
  *   attack.c    what interferes with requests: slow-loris connections, calls lost on their way
  *   disturbances.c  what acts from outside: slow-downs, crash hazard, the neighbour's CPU
+ *   liveness.c  busy pods that fail their liveness probes and are restarted
  *   contention.c    the node's CPU among all pods
  *   scrape.c    scrapes -> measured state               check.c     invariants
  *
@@ -155,6 +156,7 @@ struct sim_pod {
     double backoff_s;     /* of its last crash, 0 = none remembered */
     double warm_until_s;  /* calls begun before this are slowed down */
     double hazard_limit;  /* crashes when the hazard of its service passes this */
+    double liveness_left; /* crashes when the hazard of its own load has used this up */
     int64_t first_scrape; /* since its container started */
 };
 
@@ -235,7 +237,7 @@ struct sim {
     const struct sim_shared *shared;
     const struct schedule *schedule;
     struct episode_id id;
-    struct rng_key key_service, key_route, key_client, key_pod, key_fault;
+    struct rng_key key_service, key_route, key_client, key_pod, key_fault, key_liveness;
     double now;
     int period; /* decision periods done */
 
@@ -379,6 +381,11 @@ void sim_alloc_cpu(struct sim *s); /* the node's CPU to the pods that can use it
 void sim_disturbances_start(struct sim *s);
 void sim_disturbances_wake(struct sim *s); /* something began to vary: tick from the next one on */
 void sim_disturbances_tick(struct sim *s);
+
+/* liveness.c */
+double liveness_hazard(const struct liveness_cfg *cfg, double work_s); /* 1/s, see there */
+void sim_liveness_arm(struct sim *s, int slot);                        /* the pod becomes ready */
+void sim_liveness_advance(struct sim *s, double since_s); /* from since_s (a tick) to now */
 
 /* scrape.c */
 int64_t sim_scrapes_in(const struct plant_cfg *plant, double seconds); /* nearest, at least 1 */

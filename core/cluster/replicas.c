@@ -142,6 +142,7 @@ static void pod_ready(struct sim *s, int slot)
 {
     struct sim_pod *p = &s->pods[slot];
     p->hazard_limit += s->services[p->service].hazard;
+    sim_liveness_arm(s, slot);
     share_set_cores(p, s->services[p->service].cores, s->now);
     ready_enter(s, slot);
     p->warm_until_s = s->now + s->shared->cfg->warm_s;

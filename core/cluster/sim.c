@@ -129,6 +129,7 @@ void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule
     s->key_client = rng_key(id->seed, RNG_CLIENT, id->split);
     s->key_pod = rng_key(id->seed, RNG_POD, id->split);
     s->key_fault = rng_key(id->seed, RNG_FAULT, id->split);
+    s->key_liveness = rng_key(id->seed, RNG_LIVENESS, id->split);
     s->now = -s->shared->warm_s;
     clear(s);
     sim_disturbances_start(s);

@@ -154,6 +154,17 @@ static void draw_more(struct random_config *r, struct dice *d)
     }
 }
 
+/* Liveness probes that busy pods fail, in a quarter of the configurations; behind all others. */
+static void draw_liveness(struct random_config *r, struct dice *d)
+{
+    if (chance(d, 25)) {
+        r->w.cluster_cfg.liveness = (struct liveness_cfg){.coupling = between(d, 0.1, 1.0),
+                                                          .timeout_s = between(d, 0.01, 1.0),
+                                                          .period_s = between(d, 1.0, 10.0),
+                                                          .failures = 1 + (int)below(d, 3)};
+    }
+}
+
 static void config_draw(struct random_config *r, uint32_t number)
 {
     struct dice d = {number, 0};
@@ -173,6 +184,7 @@ static void config_draw(struct random_config *r, uint32_t number)
     draw_load(r, &d);
     draw_storm(r, &d);
     draw_more(r, &d);
+    draw_liveness(r, &d);
     assert_int_equal(
         cluster_new(&w->plant, &w->arena, &w->cluster_cfg, &w->plant_cfg, &w->topology, 1, PERIODS),
         ERR_OK);
