@@ -56,7 +56,7 @@ TRACE       = check check_rows check_units column_def csv_formats export import 
 TWIN        = accuracy dataset ensemble feature_rows features learn lookup model nearest pods \
               residual_pool residual_pool_fill shown trial twin twin_batch
 GAME        = org_metrics org_metric_values game imitate interface rules rules_interface view env_setup
-CONTROLLERS = controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
+CONTROLLERS = capacity controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
 EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier org_observer eval_store outcomes \
               pareto separation summary trajectory_recorder
 REPORT      = comparison org_metrics_table twin_report figure separation_table script table timeline episode_csv

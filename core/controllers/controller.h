@@ -60,7 +60,7 @@ struct controller_kind {
     double (*settling_s)(const void *params);
     /* columns (state_size) = 1 for the measured ones without which it cannot act, beside desired
      * replicas; the others stay as they are. NULL: it reads none, or those of its rules. */
-    void (*reads)(uint8_t *columns, const struct topology *topology);
+    void (*reads)(uint8_t *columns, const void *params, const struct topology *topology);
     /* How it acts, as part of a sentence about its policies. NULL: nothing to say. */
     const char *(*manner)(const void *params);
 };

@@ -49,7 +49,7 @@ struct khpa {
     int n_decisions;  /* decisions so far */
     int *found;       /* (n_services) replicas at the first decision */
     int *recommended; /* (window, n_services) ring: before steps 4 and 5, or NO_OPINION */
-    int *changed;     /* (window, n_services) ring: change asked for */
+    int *asked;       /* (window, n_services) ring: replicas before the decision */
 };
 
 /* What the metric says about one service. */
@@ -163,7 +163,7 @@ static int most_in_period(const struct khpa *k, int service, int current)
 {
     int start = current;
     for (int age = 1; within(k, age, LIMIT_PERIOD_S); age++) {
-        start -= past(k, k->changed, age)[service];
+        start = past(k, k->asked, age)[service];
     }
     const int scaled = LIMIT_FACTOR * start;
     const int added = start + LIMIT_PODS;
@@ -212,7 +212,7 @@ static void khpa_act(struct controller *c, int32_t *delta, const float *state)
             k->found[s] = current;
         }
         delta[s] = controller_clip(c->env_setup, s, khpa_decide(k, state, s, current)) - current;
-        past(k, k->changed, 0)[s] = delta[s];
+        past(k, k->asked, 0)[s] = current;
     }
     k->n_decisions++;
 }
@@ -271,13 +271,14 @@ static enum err khpa_make(struct controller **out, struct arena *arena,
                        .window = window,
                        .found = rows,
                        .recommended = rows + n,
-                       .changed = rows + (1 + window) * n};
+                       .asked = rows + (1 + window) * n};
     *out = &k->base;
     return ERR_OK;
 }
 
-static void khpa_reads(uint8_t *columns, const struct topology *topology)
+static void khpa_reads(uint8_t *columns, const void *params, const struct topology *topology)
 {
+    (void)params;
     for (int i = 0; i < topology->n_services; i++) {
         for (int f = SF_HPA_READY; f <= SF_HPA_CPU; f++) {
             columns[state_service_at(i, (enum service_feature)f)] = 1;

@@ -12,7 +12,9 @@ struct staffing_rule staffing_rule_of(const struct env_setup *w, double utilisat
                                       double wait_share)
 {
     return (struct staffing_rule){.utilisation = utilisation,
-                                  .response_s = wait_share * w->cfg.plant->latency_max_ms * 1e-3};
+                                  .response_s = wait_share * w->cfg.plant->latency_max_ms * 1e-3,
+                                  .visits = w->topology.visits,
+                                  .pod_rps = w->topology.pod_rps};
 }
 
 /* The fewest pods of one service. With service rate mu of a pod and load rho, the mean response
@@ -27,8 +29,8 @@ static int staff(const struct env_setup *w, const struct staffing_rule *rule, in
 {
     const double slowdown = conditions != NULL ? conditions->slowdown[service] : 1.0;
     const double up = conditions != NULL ? conditions->up[service] : 1.0;
-    const double lambda = rate * w->topology.visits[service];
-    const double mu = w->topology.pod_rps[service] / slowdown;
+    const double lambda = rate * rule->visits[service];
+    const double mu = rule->pod_rps[service] / slowdown;
     double rho = 1.0 - 1.0 / (mu * rule->response_s);
     if (!(rho < rule->utilisation)) {
         rho = rule->utilisation;

@@ -15,13 +15,16 @@
 
 #include <stdbool.h>
 
-/* The bound. */
+/* The bound, and what a planner believes of the services. */
 struct staffing_rule {
-    double utilisation; /* 0 .. 1 */
-    double response_s;  /* mean time of a call at one service */
+    double utilisation;    /* 0 .. 1 */
+    double response_s;     /* mean time of a call at one service */
+    const double *visits;  /* (n_services) calls per request at the entries */
+    const double *pod_rps; /* (n_services) mu: calls/s of a pod at full use of its CPU request */
 };
 
-/* The rule whose response is `wait_share` of latency_max. */
+/* The rule whose response is `wait_share` of latency_max, with the visits and capacities of the
+ * topology. */
 struct staffing_rule staffing_rule_of(const struct env_setup *w, double utilisation,
                                       double wait_share);
 

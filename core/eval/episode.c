@@ -30,14 +30,17 @@ enum err episode_init_on(struct episode *e, struct arena *arena, const struct en
     return env_setup_plant(&e->plant, arena, w, kind, 1);
 }
 
-/* Replica bounds hold for every controller; the account counts what was executed. */
+/* Replica bounds and the step bound hold for every controller; the account counts what was
+ * executed. */
 static void clip_to_bounds(struct episode *e, const float *state)
 {
+    const int most = e->step_bound > 0 ? e->step_bound : INT32_MAX;
     for (int s = 0; s < e->env_setup->topology.n_services; s++) {
         const struct service_cfg *cfg = &e->env_setup->cfg.topology->services[s];
         const int desired = (int)state[state_service_at(s, SF_DESIRED)];
         const int lo = cfg->min_replicas - desired;
         const int hi = cfg->max_replicas - desired;
+        e->delta[s] = e->delta[s] < -most ? -most : e->delta[s] > most ? most : e->delta[s];
         e->delta[s] = e->delta[s] < lo ? lo : e->delta[s] > hi ? hi : e->delta[s];
     }
 }

@@ -34,6 +34,7 @@ struct episode {
     struct episode_account account;
     struct upper_bound upper_bound;
     int32_t *delta; /* (n_services) */
+    int step_bound; /* 0, or set by the caller: no service changes by more at a decision */
     double
         warmup_s; /* 0, or set by the caller: metrics count from then on, and there is no bound */
 };

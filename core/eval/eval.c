@@ -41,12 +41,16 @@ static const struct cfg_field claim_fields[] = {
 const struct cfg_field eval_fields[] = {
     CFG_LIST(struct eval_cfg, controllers, n_controllers, struct controller_cfg, controller_fields,
              "[nothing, khpa, policy]", 1, 256, "who is compared"),
+    CFG_LIST(struct eval_cfg, frontier, n_frontier, struct controller_cfg, controller_fields, "[]",
+             0, 256, "more points of frontiers, as controllers with show: false"),
     CFG_INT(struct eval_cfg, episodes, "30", 1, 1000000, "", CFG_RESULT,
             "of each controller in each scenario, the same for all"),
     CFG_INT(struct eval_cfg, first, "0", 0, 1000000000, "", CFG_RESULT,
             "number of the first episode, so that parts can be merged"),
     CFG_DOUBLE(struct eval_cfg, warmup_s, "0", 0, 86400, "s", CFG_RESULT,
                "of each episode: controllers act, but nothing is counted"),
+    CFG_INT(struct eval_cfg, step_bound, "0", 0, 1000, "pods", CFG_RESULT | CFG_LATER,
+            "largest change of a service's replicas at one decision, of rules and teams; 0 = none"),
     CFG_UINT64(struct eval_cfg, seed, "1", CFG_RESULT, "of the episodes; never meets training's"),
     CFG_ENUM(struct eval_cfg, split, "dev", splits, CFG_RESULT, "domain of the episodes"),
     CFG_ENUM(struct eval_cfg, plant, "cluster", plants, CFG_RESULT, "where they are played"),
@@ -76,6 +80,23 @@ const struct cfg_field eval_fields[] = {
 const char *eval_split_name(const struct eval_cfg *cfg)
 {
     return cfg_choice_name(splits, cfg->split);
+}
+
+enum err eval_join_frontier(struct eval_cfg *cfg, struct arena *arena)
+{
+    const int n = cfg->n_controllers + cfg->n_frontier;
+    struct controller_cfg *all = ARENA_NEW(arena, n, struct controller_cfg);
+    TRY(arena_error(arena));
+    for (int i = 0; i < n; i++) {
+        const bool listed = i < cfg->n_controllers;
+        all[i] = listed ? cfg->controllers[i] : cfg->frontier[i - cfg->n_controllers];
+        all[i].show = listed && all[i].show;
+    }
+    cfg->controllers = all;
+    cfg->n_controllers = n;
+    cfg->frontier = NULL;
+    cfg->n_frontier = 0;
+    return ERR_OK;
 }
 
 /* One controller with one training seed. */
@@ -221,6 +242,7 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
     TRY(arena_error(arena));
     TRY(episode_init_on(&e->episode, arena, env_setup, (enum plant_kind)cfg->plant));
     e->episode.warmup_s = cfg->warmup_s;
+    e->episode.step_bound = cfg->step_bound;
     TRY(init_arms(e, arena, rules, teams));
     *out = e;
     return ERR_OK;

@@ -28,9 +28,12 @@ enum { EVAL_CLAIMS_MAX = 8 };
 struct eval_cfg {
     struct controller_cfg *controllers;
     int n_controllers;
+    struct controller_cfg *frontier; /* eval_join_frontier() appends them to the controllers */
+    int n_frontier;
     int episodes;    /* of each controller in each scenario (and training seed) */
     int first;       /* number of the first one */
     double warmup_s; /* of each episode: played, not counted */
+    int step_bound;  /* largest change of a service's replicas at one decision; 0 = none */
     uint64_t seed;
     int split;         /* RNG_DEV or RNG_TEST_SPLIT */
     int plant;         /* enum plant_kind */
@@ -49,6 +52,10 @@ extern const struct cfg_field eval_fields[];
 
 /* "dev", "test". */
 const char *eval_split_name(const struct eval_cfg *cfg);
+
+/* Appends the rows of `frontier` to the controllers, as points of frontiers that no table shows,
+ * and empties it: a grid stands in a list of its own, so that a file with it can be included. */
+enum err eval_join_frontier(struct eval_cfg *cfg, struct arena *arena) WARN_UNUSED;
 
 /* One episode of one arm. */
 struct eval_row {

@@ -326,6 +326,48 @@ static enum err print_frontiers(struct buf *out, const struct comparison *c, enu
     return table_print(out, &t, style);
 }
 
+/* Corners of the hull of one method, cheapest first: the settings that are worth choosing. A method
+ * with a single corner forms no frontier. */
+static enum err add_corners(struct table *t, const struct comparison *c, int kind, int view,
+                            struct arena *scratch)
+{
+    const struct summary *s = c->summary;
+    const int scenario = summary_scenario(s, view);
+    struct frontier_point *points =
+        ARENA_NEW(scratch, s->cfg->n_controllers, struct frontier_point);
+    TRY(arena_error(scratch));
+    const int n = frontiers_hull(points, &s->outcomes, s->cfg, frontier_kind(kind), scenario);
+    for (int i = 0; n > 1 && i < n; i++) {
+        const int arm = points[i].arm;
+        table_text(t, view_name(c, view));
+        table_text(t, frontier_kind(kind)->cfg.name);
+        table_text(t, name_of(c, arm));
+        table_cell(t, "%.2f", outcomes_mean(&s->outcomes, arm, scenario, METRIC_OF(vcpu)));
+        table_cell(t, "%.4f", points[i].value);
+        table_cell(t, "%.1f", outcomes_mean(&s->outcomes, arm, scenario, METRIC_OF(flips)));
+    }
+    return ERR_OK;
+}
+
+static enum err print_corners(struct buf *out, const struct comparison *c, enum table_style style,
+                              struct arena *scratch)
+{
+    static const char *const head[] = {"scenario",  "frontier of",    "corner",
+                                       "mean vCPU", "SLO attainment", "flips 1/h"};
+    struct table t;
+    table_init(&t, scratch, head, 6, 3);
+    for (int view = 0; view < c->summary->n_views; view++) {
+        for (int kind = 0; kind < frontier_n_kinds(); kind++) {
+            TRY(add_corners(&t, c, kind, view, scratch));
+        }
+    }
+    if (t.n_cells == t.n_columns) {
+        return ERR_OK;
+    }
+    TRY(print_title(out, "Corners of the frontiers", style));
+    return table_print(out, &t, style);
+}
+
 /* A row needs one of the two shares: without nothing or ff among the controllers, or where ff
  * attains no more than nothing, both are undefined. */
 static enum err print_headroom(struct buf *out, const struct comparison *c, enum table_style style,
@@ -384,6 +426,7 @@ static enum err print_all(struct buf *out, const struct comparison *c, enum tabl
     TRY(print_claims(out, c, style, scratch));
     TRY(print_gaps(out, c, style, scratch));
     TRY(print_frontiers(out, c, style, scratch));
+    TRY(print_corners(out, c, style, scratch));
     return print_headroom(out, c, style, scratch);
 }
 

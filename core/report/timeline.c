@@ -66,6 +66,7 @@ static enum err play_all(struct episode_metrics *out, const struct timeline *t, 
                                 .n_tracks = t->n_controllers};
     TRY(episode_init_on(&e, arena, t->env_setup, t->plant_kind));
     e.warmup_s = t->warmup_s;
+    e.step_bound = t->step_bound;
     TRY(name_tracks(tracks, t, arena));
     for (int i = 0; i < t->n_controllers; i++) {
         struct episode_metrics m;

@@ -17,6 +17,7 @@ struct timeline {
     struct controller *controllers[TIMELINE_TRACKS_MAX]; /* all meet the same episode */
     int n_controllers;
     double warmup_s; /* that the metrics leave out (eval.warmup_s) */
+    int step_bound;  /* eval.step_bound */
 };
 
 /* Plays it with each controller. DIR (exists) gets timeline.gp and, for one controller, episode.csv

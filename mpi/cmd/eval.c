@@ -98,7 +98,7 @@ static const char *warmup_note(struct arena *arena, const struct eval_cfg *cfg)
                : "counted from the start of each episode";
 }
 
-/* What the reader must know to read the numbers. At most NOTES_MAX lines: five here, then one for
+/* What the reader must know to read the numbers. At most NOTES_MAX lines: six here, then one for
  * each learned controller as far as there is room. */
 static enum err make_notes(const char **notes, int *n, struct session *s)
 {
@@ -118,6 +118,12 @@ static enum err make_notes(const char **notes, int *n, struct session *s)
         100 * cfg->confidence, cfg->resamples,
         cfg->interval == EVAL_PERCENTILE_CORRECTED ? ", corrected for few training seeds" : "");
     notes[(*n)++] = warmup_note(&s->arena, cfg);
+    if (cfg->step_bound > 0) {
+        notes[(*n)++] = arena_printf(&s->arena,
+                                     "step bound of rules and teams: %d pods of a service at a "
+                                     "decision (eval.step_bound)",
+                                     cfg->step_bound);
+    }
     if (w->cfg.n_scenarios > 1) {
         notes[(*n)++] = "(all): every scenario has the same weight";
     }
@@ -244,12 +250,12 @@ static enum err write_timeline(struct session *s, const char *dir)
     const struct eval_cfg *cfg = &x->cfg.eval;
     const int scenario = drawn_scenario(&x->cfg);
     struct schedule schedule;
-    struct timeline t = {.env_setup = &x->env_setup,
-                         .plant_kind = (enum plant_kind)cfg->plant,
-                         .scenario = scenario,
-                         .id = {.seed = cfg->seed,
-                                .split = (enum rng_split)cfg->split,
-                                .env = (uint32_t)cfg->first}};
+    struct timeline t = {
+        .env_setup = &x->env_setup,
+        .plant_kind = (enum plant_kind)cfg->plant,
+        .scenario = scenario,
+        .id = {.seed = cfg->seed, .split = (enum rng_split)cfg->split, .env = (uint32_t)cfg->first},
+        .step_bound = cfg->step_bound};
     TRY(schedule_init(&schedule, &s->arena, x->env_setup.n_seconds));
     t.id.env = cfg->figure_episode >= 0
                    ? (uint32_t)cfg->figure_episode

@@ -28,7 +28,7 @@ static const struct reads {
     {"karma simulate",
      true,
      {ENV_SECTIONS, "eval.controllers", "eval.seed", "eval.split", "eval.plant", "eval.warmup_s",
-      "run"}},
+      "eval.step_bound", "eval.frontier", "run"}},
     {"karma trace collect",
      true,
      {ENV_SECTIONS, "eval.controllers", "eval.episodes", "eval.first", "eval.seed", "eval.plant",

@@ -171,7 +171,8 @@ static enum err simulate(const struct experiment *x, const struct options *o,
                                 .split = (enum rng_split)cfg->eval.split,
                                 .env = (uint32_t)o->episode},
                          .n_controllers = 1,
-                         .warmup_s = cfg->eval.warmup_s};
+                         .warmup_s = cfg->eval.warmup_s,
+                         .step_bound = cfg->eval.step_bound};
     t.title =
         arena_printf(arena, "%s, scenario %s, %s episode %d%s%s", controller_at(cfg, controller),
                      scenario_at(cfg, scenario), eval_split_name(&cfg->eval), o->episode,

@@ -22,6 +22,7 @@ struct cell {
     struct team_cfg team;
     struct org_cfg organisation;
     double warmup_s;
+    int step_bound;
 };
 
 #define CELL_ROWS                                                                                  \
@@ -32,7 +33,8 @@ struct cell {
         CFG_TABLE(struct cell, game, game_fields, ""),                                             \
         CFG_TABLE(struct cell, scenario, scenario_fields, ""),                                     \
         CFG_TABLE(struct cell, controller, controller_fields, ""),                                 \
-        CFG_DOUBLE(struct cell, warmup_s, "0", 0, 86400, "s", CFG_RESULT, "")
+        CFG_DOUBLE(struct cell, warmup_s, "0", 0, 86400, "s", CFG_RESULT, ""),                     \
+        CFG_INT(struct cell, step_bound, "0", 0, 1000, "pods", CFG_RESULT | CFG_LATER, "")
 
 static const struct cfg_field of_rules[] = {CELL_ROWS, CFG_END};
 static const struct cfg_field of_policies[] = {
@@ -90,7 +92,8 @@ enum err cell_digest(uint64_t *digest, const struct experiment_cfg *cfg, int con
                      .controller = cfg->eval.controllers[controller],
                      .team = cfg->team,
                      .organisation = cfg->organisation,
-                     .warmup_s = cfg->eval.warmup_s};
+                     .warmup_s = cfg->eval.warmup_s,
+                     .step_bound = cfg->eval.step_bound};
     s.scenario.name = "";
     struct arena arena;
     arena_init(&arena);

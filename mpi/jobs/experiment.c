@@ -144,6 +144,7 @@ static enum err build(struct experiment *x)
     TRY(rules_init_organised(&x->rules, &x->arena, &c->game, &x->env_setup, &c->organisation,
                              &x->reader));
     TRY(check_stages(x));
+    TRY(eval_join_frontier(&x->cfg.eval, &x->arena));
     TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
     if (c->train.init == INIT_CLONE) {
         TRY(controller_rule_check("train.clone.rule", &c->train.clone.rule, 0, &c->topology));
@@ -223,9 +224,10 @@ static int first_unknown(const struct experiment *x, const uint8_t *wanted)
 /* Columns that the rule reads which a training imitates. */
 static void mark_rule(uint8_t *wanted, const struct experiment *x)
 {
-    const struct controller_kind *kind = controller_kind_of(&x->cfg.train.clone.rule.method);
+    const struct cfg_one *rule = &x->cfg.train.clone.rule.method;
+    const struct controller_kind *kind = controller_kind_of(rule);
     if (x->cfg.train.init == INIT_CLONE && kind->reads != NULL) {
-        kind->reads(wanted, &x->env_setup.topology);
+        kind->reads(wanted, rule->params, &x->env_setup.topology);
     }
 }
 

@@ -127,6 +127,26 @@ static void bounds_hold_for_everybody(void **state)
     assert_true(down.desired == (float)service->min_replicas);
 }
 
+/* The step bound holds for everybody, too: a pod a decision, in either direction. */
+static void steps_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    const struct service_cfg *service = &f->x.cfg.topology.services[0];
+    struct episode_metrics m;
+    struct observed up = {.f = f, .fails = ERR_IO}, all = {.f = f},
+                    down = {.f = f, .fails = ERR_IO};
+    f->e.step_bound = 1;
+    assert_int_equal(play(f, &m, &up, 1000), ERR_IO); /* after 5 decisions */
+    assert_true(up.desired == (float)(service->initial_replicas + 5));
+    assert_int_equal(play(f, &m, &down, -1000), ERR_IO);
+    assert_true(down.desired == (float)service->min_replicas ||
+                down.desired == (float)(service->initial_replicas - 5));
+    f->e.step_bound = 1000;
+    assert_int_equal(play(f, &m, &all, 1000), ERR_OK);
+    assert_true(all.desired == (float)service->max_replicas);
+    f->e.step_bound = 0;
+}
+
 /* An episode is a function of its identity and of what the controller does. */
 static void the_same_again(void **state)
 {
@@ -204,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_change_costs_the_initial_replicas),
         cmocka_unit_test(bounds_hold_for_everybody),
+        cmocka_unit_test(steps_are_bounded),
         cmocka_unit_test(the_same_again),
         cmocka_unit_test(arrivals_do_not_depend_on_the_controller),
         cmocka_unit_test(an_observer_can_stop_it),

@@ -106,6 +106,47 @@ static void names_are_unique(void **state)
     experiment_release(&x);
 }
 
+/* Rows of eval.frontier stand behind the controllers and in no table; the resolved configuration
+ * holds them once. */
+static void frontiers_are_appended(void **state)
+{
+    static const char *const grid[] = {
+        "eval.controllers=[nothing, {name: a, khpa: {}, show: false}]",
+        "eval.frontier=[{name: b, ff: {growth: 5}}, {name: c, khpa: {target: 0.3}}]"};
+    (void)state;
+    struct experiment x;
+    assert_int_equal(experiment_load(&x, config, grid, 2), ERR_OK);
+    const struct eval_cfg *e = &x.cfg.eval;
+    assert_int_equal(e->n_controllers, 4);
+    assert_int_equal(e->n_frontier, 0);
+    assert_true(e->controllers[0].show && !e->controllers[1].show);
+    assert_true(!e->controllers[2].show && !e->controllers[3].show);
+    assert_string_equal(e->controllers[2].name, "b");
+    assert_string_equal(controller_kind(&e->controllers[3])->cfg.name, "khpa");
+    assert_non_null(strstr((const char *)x.resolved.data, "  frontier: []"));
+    experiment_release(&x);
+}
+
+/* An ff that asks for several pods at once gets one a decision; doing nothing stays what it is. */
+static void the_step_bound_reaches_episodes(void **state)
+{
+    static const char *const both[] = {
+        "game.horizon=6", "eval.episodes=1", "scenarios=[{name: quiet}]",
+        "eval.controllers=[nothing, {ff: {utilisation: 0.2}}]", "eval.step_bound=1"};
+    (void)state;
+    struct experiment x, y;
+    int n;
+    struct eval *unbounded = make(&x, both, 4), *bounded = make(&y, both, 5);
+    const struct job_list a = eval_jobs(unbounded), b = eval_jobs(bounded);
+    assert_int_equal(jobs_run(&a), ERR_OK);
+    assert_int_equal(jobs_run(&b), ERR_OK);
+    const struct eval_row *p = eval_rows(unbounded, &n), *q = eval_rows(bounded, &n);
+    assert_memory_equal(&p[0].m, &q[0].m, sizeof p->m);
+    assert_true(q[1].m.vcpu < p[1].m.vcpu);
+    experiment_release(&x);
+    experiment_release(&y);
+}
+
 /* The training domain has no name, so no configuration can evaluate on it. */
 static void training_episodes_cannot_be_evaluated(void **state)
 {
@@ -210,6 +251,8 @@ int main(void)
         cmocka_unit_test(rows_come_in_order),
         cmocka_unit_test(jobs_are_pure),
         cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(frontiers_are_appended),
+        cmocka_unit_test(the_step_bound_reaches_episodes),
         cmocka_unit_test(training_episodes_cannot_be_evaluated),
         cmocka_unit_test(the_training_domain_is_refused_below_the_configuration),
         cmocka_unit_test(domains_share_no_episode),
