@@ -167,7 +167,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable twin twin-vs-sim ablation ablation-mixed cascade \
+.PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable twin twin-vs-sim ablation ablation-mixed cascade rules \
         test test-slurm test-programs bench benches scaling lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -241,6 +241,9 @@ ablation-mixed: all ## the same under floods and faults, three seeds each, in a 
 
 cascade: all ## do role borders blur when failures are correlated? three couplings, three teams, five seeds: a table (hours)
 	@RANKS=$(RANKS) sh mk/cascade
+
+rules: all ## rules at their best: wide and published grids of ff and khpa, with and without a step bound (minutes)
+	@RANKS=$(RANKS) sh mk/rules
 
 metastable: all ## an overload that outlives its cause, with retries and without, as a figure (seconds)
 	@sh mk/metastable
