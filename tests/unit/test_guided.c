@@ -134,8 +134,8 @@ static void check_hard(const char *head, uint32_t n_episodes)
     print_message("# %s: %ld pairs, %ld choices forbidden, %ld changes, %ld without a choice\n",
                   head, t.pairs, t.refused, t.moved, t.forced);
     assert_int_equal(t.pairs, 4L * 50 * n_episodes);
-    assert_true(t.refused > 5 * t.pairs && t.moved > t.pairs / 4);
-    assert_true(t.forced == t.closed && t.forced > t.pairs / 100);
+    assert_true(t.refused > 4 * t.pairs && t.moved > t.pairs / 4);
+    assert_true(t.forced == t.closed && t.forced > t.pairs / 500);
     game_fixture_close(&f.w);
 }
 
@@ -335,6 +335,7 @@ static void test_one_choice_has_no_weight(void **state)
     begin(&f, 0, 0);
     for (int s = 0; s < S; s++) { /* busy, but nothing is wrong: nobody may do anything */
         game_fixture_set(&f.w, f.state, s, SF_DESIRED, 3);
+        game_fixture_set(&f.w, f.state, s, SF_READY, 3);
         game_fixture_set(&f.w, f.state, s, SF_UTIL_10S, 0.5);
     }
     game_fixture_set_global(&f.w, f.state, GF_ENTRY_10S, 30);

@@ -70,7 +70,7 @@ static void test_role_view(void **state)
                                    g == GF_RESPONSE));
             }
             if (a == 2) {
-                sees = sees || (!global && sf == SF_FAILED_PODS);
+                sees = sees || (!global && (sf == SF_FAILED_PODS || sf == SF_CPU));
             }
             if (a != 3) { /* resource sees more: not repeated here */
                 assert_true(role[i] == (sees ? full[i] : 0.0F));

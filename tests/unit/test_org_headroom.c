@@ -2,9 +2,11 @@
  * inside its masks, on the floods that controllers are compared on (DEV episodes).
  *
  * The headroom of a rule is what it answers in time beyond doing nothing, when four agents carry it
- * out with one change each and no masks. Inside the masks at least 90 % of it must remain: else the
+ * out with one change each and no masks. Inside the masks at least 97 % of it must remain: else the
  * roles forbid what is needed, and no learning can help. Feed-forward staffing sees what agents
- * see; the oracle also acts before a flood can be seen, which no mask made of measurements allows.
+ * see; the oracle also acts before a flood can be seen.
+ *
+ *   ORGANISATION=FILE EPISODES=40 build/default/tests/unit/test_org_headroom    of another file
  */
 #include "tests/unit/org_fixture.h"
 
@@ -14,8 +16,8 @@
 
 #include <stdlib.h>
 
-enum { EPISODES = 20, AGENTS = 4 };
-static const double LEAST_SHARE = 0.9;
+enum { AGENTS = 4 };
+static const double LEAST_SHARE = 0.97;
 
 enum play { ALONE, TEAM, MASKED };
 
@@ -29,6 +31,7 @@ struct carried {
     int32_t want[N_SERVICES];
     double sizes[AGENTS]; /* sums of mask sizes */
     int n;
+    double vcpu; /* mean of the episodes */
 };
 
 static void carried_reset(struct controller *c, const struct episode_id *id,
@@ -78,6 +81,7 @@ struct fixture {
     struct experiment x;
     struct episode episode;
     struct guides guides;
+    uint32_t episodes;
 };
 
 static const struct controller_cfg *find_kind(const struct experiment *x,
@@ -105,48 +109,54 @@ static double played(struct carried *k, struct fixture *g, struct arena *arena,
     OK(controller_new(&k->rule, arena, cfg, &g->x.env_setup, &g->x.rules, NULL));
     OK(guides_memory_init(&k->memory, arena, &g->guides));
     double sum = 0.0;
-    for (uint32_t i = 0; i < EPISODES; i++) {
+    for (uint32_t i = 0; i < g->episodes; i++) {
         const struct episode_id id = {.seed = 1, .split = RNG_DEV, .env = i};
         struct episode_metrics m;
         OK(episode_run(&g->episode, &m, &k->base, 0, &id, NULL));
         sum += m.slo_attainment;
+        k->vcpu += m.vcpu / g->episodes;
     }
-    return sum / EPISODES;
+    return sum / g->episodes;
 }
 
-static void assert_room(struct fixture *g, struct arena *arena, const struct controller_kind *kind,
-                        double nothing)
+static bool has_room(struct fixture *g, struct arena *arena, const struct controller_kind *kind,
+                     double nothing)
 {
     struct carried k;
-    const double team = played(&k, g, arena, kind, TEAM);
+    const double team = played(&k, g, arena, kind, TEAM), team_vcpu = k.vcpu;
     const double masked = played(&k, g, arena, kind, MASKED);
     const double share = (masked - nothing) / (team - nothing);
-    print_message("# %s: team %.3f, masked %.3f, nothing %.3f: %.1f %% of the headroom\n",
-                  kind->cfg.name, team, masked, nothing, 100.0 * share);
+    print_message("# %s: team %.3f at %.2f vCPU, masked %.3f at %.2f, nothing %.3f: %.1f %% of the "
+                  "headroom\n",
+                  kind->cfg.name, team, team_vcpu, masked, k.vcpu, nothing, 100.0 * share);
     print_message("# mean masks of 25: bottleneck %.1f, ddos %.1f, failure %.1f, resource %.1f\n",
                   k.sizes[0] / k.n, k.sizes[1] / k.n, k.sizes[2] / k.n, k.sizes[3] / k.n);
-    assert_true(team > nothing + 0.1);
-    assert_true(share >= LEAST_SHARE);
+    bool room = team > nothing + 0.1 && share >= LEAST_SHARE;
     for (int agent = 0; agent < AGENTS; agent++) {
-        assert_true(k.sizes[agent] > 1.0 * k.n);  /* sometimes there is a choice, */
-        assert_true(k.sizes[agent] < 20.0 * k.n); /* and not everything is allowed */
+        room = room && k.sizes[agent] > 1.0 * k.n;  /* sometimes there is a choice, */
+        room = room && k.sizes[agent] < 20.0 * k.n; /* and not everything is allowed */
     }
+    return room;
 }
 
 static void test_masks_leave_room(void **state)
 {
     struct org_fixture *w = *state;
     static struct fixture g;
-    OK(cfg_load(&w->places, "configs/organisations/karma.yaml", NULL, 0, &w->root));
+    const char *file = getenv("ORGANISATION"), *episodes = getenv("EPISODES");
+    file = file != NULL ? file : "configs/organisations/karma.yaml";
+    g.episodes = episodes != NULL ? (uint32_t)strtoul(episodes, NULL, 10) : 20;
+    OK(cfg_load(&w->places, file, NULL, 0, &w->root));
     OK(experiment_load(&g.x, "configs/experiments/separation_ddos.yaml", NULL, 0));
     OK(guides_init(&g.guides, &w->arena, &w->root.organisation, &g.x.env_setup.topology,
                    g.x.env_setup.cfg.plant, &w->places, "organisation"));
     OK(episode_init(&g.episode, &w->arena, &g.x.env_setup));
     struct carried k;
     const double nothing = played(&k, &g, &w->arena, &controller_nothing, ALONE);
-    assert_room(&g, &w->arena, &controller_ff, nothing);
-    assert_room(&g, &w->arena, &controller_oracle, nothing);
+    const bool of_ff = has_room(&g, &w->arena, &controller_ff, nothing);
+    const bool of_oracle = has_room(&g, &w->arena, &controller_oracle, nothing);
     experiment_release(&g.x);
+    assert_true(of_ff && of_oracle);
 }
 
 int main(void)
