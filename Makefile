@@ -53,7 +53,7 @@ CLUSTER     = arrivals attack call check clients cluster contention disturbances
               liveness replicas scrape sim truth
 TRACE       = check check_rows check_units column_def csv_formats export import metrics_table \
               store
-TWIN        = accuracy dataset ensemble feature_rows features learn lookup model nearest pods \
+TWIN        = accuracy dataset ensemble feature_rows features fit_rows learn lookup model nearest pods \
               residual_pool residual_pool_fill shown trial twin twin_batch
 GAME        = org_metrics org_metric_values game imitate interface rules rules_interface view env_setup
 CONTROLLERS = capacity controller explore ff khpa kinds nothing oracle policy rule scripted staffing static

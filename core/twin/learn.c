@@ -5,11 +5,12 @@
 #include "core/base/log.h"
 #include "core/base/rng.h"
 #include "core/nn/adam.h"
+#include "core/twin/fit_rows.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { CHUNK = 64 }; /* rows predicted at a time when nothing is learned */
+enum { CHUNK = 64 }; /* rows predicted at a time in the validation */
 static const double SCALE_WEIGHT = 0.25;
 static const double GRAD_NORM = 20.0; /* longer gradients are cut: one outlier must not decide */
 
@@ -158,55 +159,91 @@ enum err learn_scalers(struct ensemble *e, struct features *s, const struct data
  * validation, which never run at the same time, so it has the larger size of the two. */
 struct fit_ctx {
     const struct ensemble *e;
-    const struct dataset *d;
     const struct fit_cfg *cfg;
     struct rng_key key;
-    int member, rows;                               /* rows: room of the arrays below */
+    int member;
+    struct fit_rows train, valid;                   /* the transitions of both parts */
+    struct fit_rows batch;                          /* those of a gradient step */
     float *params, *best, *grads, *adam_m, *adam_v; /* (n_params) */
-    float *raw, *in;                                /* (rows, n_in) inputs, in network units */
-    float *target;                                  /* (rows, n_target) in network units */
-    float *y, *dy;                                  /* (rows, 2 n_target) */
+    float *y, *dy;                                  /* (batch, 2 n_target) */
     float *acts, *work;
+    float *below;    /* (batch, hidden) gradient of the last hidden layer */
     uint32_t *order; /* (training transitions) */
     uint64_t *order_work;
     uint64_t step;
 };
 
-static enum err fit_ctx_init(struct fit_ctx *l, struct arena *arena)
+static enum err prepare(struct fit_rows *r, struct arena *arena, const struct ensemble *e,
+                        const struct dataset *d, enum store_part part)
 {
-    const struct features *s = l->e->features;
+    TRY(fit_rows_init(r, arena, e, d->n_at[part]));
+    fit_rows_fill(r, e, d, d->at[part], d->n_at[part]);
+    return ERR_OK;
+}
+
+static enum err fit_ctx_init(struct fit_ctx *l, struct arena *arena, const struct dataset *d)
+{
     const struct mlp *mlp = &l->e->mlp;
-    const size_t n = mlp->n_params, rows = (size_t)l->rows;
-    const size_t n_train = (size_t)l->d->n_at[STORE_TRAIN];
-    const size_t infer = ensemble_work_floats(l->e, l->rows), back = mlp_backward_work_floats(mlp);
+    const int batch = l->cfg->batch, rows = batch > CHUNK ? batch : CHUNK;
+    const size_t n = mlp->n_params, n_out = 2 * (size_t)l->e->features->n_target;
+    const size_t n_train = (size_t)d->n_at[STORE_TRAIN];
+    const size_t hidden = mlp_pad((size_t)mlp->shape.sizes[mlp->shape.n_layers - 1]);
+    const size_t infer = mlp_infer_work_floats(mlp), back = mlp_backward_work_floats(mlp);
+    TRY(prepare(&l->train, arena, l->e, d, STORE_TRAIN));
+    TRY(prepare(&l->valid, arena, l->e, d, STORE_VALIDATION));
+    TRY(fit_rows_init(&l->batch, arena, l->e, batch));
     l->best = ARENA_NEW(arena, n, float);
     l->grads = ARENA_NEW(arena, n, float);
     l->adam_m = ARENA_NEW(arena, n, float);
     l->adam_v = ARENA_NEW(arena, n, float);
-    l->raw = ARENA_NEW(arena, rows * (size_t)s->n_in, float);
-    l->in = ARENA_NEW(arena, rows * (size_t)s->n_in, float);
-    l->target = ARENA_NEW(arena, rows * (size_t)s->n_target, float);
-    l->y = ARENA_NEW(arena, rows * 2 * (size_t)s->n_target, float);
-    l->dy = ARENA_NEW(arena, rows * 2 * (size_t)s->n_target, float);
-    l->acts = ARENA_NEW(arena, mlp_acts_floats(mlp, l->rows), float);
+    l->y = ARENA_NEW(arena, (size_t)rows * n_out, float);
+    l->dy = ARENA_NEW(arena, (size_t)batch * n_out, float);
+    l->acts = ARENA_NEW(arena, mlp_acts_floats(mlp, batch), float);
     l->work = ARENA_NEW(arena, infer > back ? infer : back, float);
+    l->below = ARENA_NEW(arena, (size_t)batch * hidden, float);
     l->order = ARENA_NEW(arena, n_train, uint32_t);
     l->order_work = ARENA_NEW(arena, n_train, uint64_t);
     return arena_error(arena);
 }
 
-/* Row i of the arrays: the transition at `row`. */
-static void load_row(struct fit_ctx *l, int i, int row)
+/* ---- one gradient step ---- */
+
+/* x, or 0 where the target was not measured: nothing to learn there. By a mask, as below: gcc
+ * leaves choices between floats as jumps and does not vectorise their loop. */
+static inline float known(float target, float x)
 {
-    const struct features *s = l->e->features;
-    float *raw = l->raw + (ptrdiff_t)i * s->n_in, *target = l->target + (ptrdiff_t)i * s->n_target;
-    dataset_input(raw, l->d, row);
-    dataset_target(target, l->d, row);
-    ensemble_residual(l->e, target, target, raw);
-    ensemble_normalise(l->e, l->in + (ptrdiff_t)i * s->n_in, raw);
+    return fm_from_bits_f32_(fm_pick_(target == target, fm_bits_f32_(x), 0));
 }
 
-/* ---- one gradient step ---- */
+/* x, or -10 if it is below; a NaN stays. */
+static inline float cut(float x)
+{
+    const float least = -10.0F;
+    return fm_from_bits_f32_(fm_pick_(x < least, fm_bits_f32_(least), fm_bits_f32_(x)));
+}
+
+/* out[i] = exp(-s[i]), s cut first. Two loops: in one, gcc would keep the cut as a jump and not
+ * vectorise. */
+static void inverse_scales(float *restrict out, const float *restrict s, int n)
+{
+    for (int i = 0; i < n; i++) {
+        out[i] = -ensemble_log_scale(s[i]);
+    }
+    for (int i = 0; i < n; i++) {
+        out[i] = fm_expf(out[i]);
+    }
+}
+
+/* In four chains that do not wait for each other. */
+static double sum_of_squares(const float *x, int n)
+{
+    enum { CHAINS = 4 };
+    double sum[CHAINS] = {0.0};
+    for (int i = 0; i < n; i++) {
+        sum[i % CHAINS] += (double)x[i] * (double)x[i];
+    }
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
 
 /* The gradient of the loss of learn.h. With d = m - t, and |d| in the second term taken as a
  * constant:
@@ -218,63 +255,67 @@ static void load_row(struct fit_ctx *l, int i, int row)
  * distribution. `pull` is that bracket. It is unbounded below: an error of 1000 scales would give
  * -999, so it is cut at -10. Where s was cut (ensemble_log_scale()) the gradient at the cut is used
  * and not 0, so a scale that is too small for its errors comes back. */
-double learn_nll_grad(float *dy, const float *y, const float *target, int n, float inv_rows)
+double learn_nll_grad(float *restrict dy, const float *restrict y, const float *restrict target,
+                      int n, float inv_rows)
 {
     const float weight = (float)SCALE_WEIGHT * inv_rows;
-    double error = 0.0;
+    inverse_scales(dy + n, y + n, n);
     for (int i = 0; i < n; i++) {
-        const float s = ensemble_log_scale(y[n + i]);
-        const float gap = y[i] - target[i], pull = 1.0F - fabsf(gap) * fm_expf(-s);
-        if (isnan(target[i])) { /* not measured: nothing to learn */
-            dy[i] = dy[n + i] = 0.0F;
-            continue;
-        }
-        error += (double)gap * (double)gap;
-        dy[i] = gap * inv_rows;
-        dy[n + i] = weight * (pull < -10.0F ? -10.0F : pull);
+        const float gap = y[i] - target[i], pull = 1.0F - fabsf(gap) * dy[n + i];
+        dy[i] = known(target[i], gap);
+        dy[n + i] = known(target[i], weight * cut(pull));
+    }
+    const double error = sum_of_squares(dy, n);
+    for (int i = 0; i < n; i++) {
+        dy[i] *= inv_rows;
     }
     return error;
 }
 
-/* The outputs n_target .. 2 n_target - 1 are the log scales. Their gradient reaches the weights and
- * biases of the last layer only (w[last] is (hidden, 2 n_target), so their columns begin at
- * n_target). It is noisy, and where a target is well known it is many times that of the mean; the
- * layers below would follow it and not learn the mean. The function then sets that half of dy to 0:
- * mlp_backward(), which adds to the gradients, adds nothing to those columns and passes only the
- * gradients of the means down. */
-static void backward_scales(struct fit_ctx *l, int n)
+/* grads += the gradient of the loss, given dy. The outputs n_target .. 2 n_target - 1 are the log
+ * scales. Their gradient reaches the weights and biases of the last layer only. It is noisy, and
+ * where a target is well known it is many times that of the mean; the layers below would follow it
+ * and not learn the mean. So the last layer (w[last] is (hidden, 2 n_target)) learns from all
+ * columns of dy, and the gradient of its inputs comes from the first n_target columns. The layers
+ * below are a network of their own: `body`, whose last layer has no activation, like that of every
+ * network, so the derivative of the activation is applied here. */
+static void backward(struct fit_ctx *l, int n)
 {
     const struct mlp *mlp = &l->e->mlp;
-    const int last = mlp->shape.n_layers - 1, n_target = l->e->features->n_target,
-              ld = 2 * n_target;
+    const int last = mlp->shape.n_layers - 1, n_target = l->e->features->n_target;
+    const int width = mlp->shape.sizes[last], ld = 2 * n_target;
     int ld_hidden;
     const float *hidden = mlp_last_hidden(mlp, l->acts, n, &ld_hidden);
-    gemm_tn(mlp->gemm, l->grads + mlp->w[last] + n_target, ld, hidden, ld_hidden, l->dy + n_target,
-            ld, n, mlp->shape.sizes[last], n_target);
-    gemm_bias_grad(l->grads + mlp->b[last] + n_target, l->dy + n_target, ld, n, n_target);
-    for (int i = 0; i < n; i++) {
-        memset(l->dy + (ptrdiff_t)i * ld + n_target, 0, (size_t)n_target * sizeof *l->dy);
+    struct mlp body = *mlp;
+    body.shape.n_layers = last;
+    gemm_tn(mlp->gemm, l->grads + mlp->w[last], ld, hidden, ld_hidden, l->dy, ld, n, width, ld);
+    gemm_bias_grad(l->grads + mlp->b[last], l->dy, ld, n, ld);
+    gemm_nt(mlp->gemm, l->below, ld_hidden, l->dy, ld, l->params + mlp->w[last], ld, false, n,
+            width, n_target);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        float *below = l->below + i * ld_hidden;
+        act_backward(mlp->shape.act, below, below, hidden + i * ld_hidden, (size_t)width);
     }
+    mlp_backward(&body, l->grads, NULL, 0, l->params, l->batch.rows, l->batch.ld, l->acts, l->below,
+                 ld_hidden, n, l->work);
 }
 
-/* One step of Adam on the n rows that are loaded; returns their squared error before the step. A
+/* One step of Adam on the n rows of the batch; returns their squared error before the step. A
  * gradient that is not finite would destroy the parameters and both moments of Adam, so no step is
  * made; NaN is returned and run_epoch() ends the fit with ERR_NUMERIC. */
 static double gradient_step(struct fit_ctx *l, int n, double lr)
 {
     const struct mlp *mlp = &l->e->mlp;
-    const int n_in = l->e->features->n_in, n_target = l->e->features->n_target;
+    const int n_target = l->e->features->n_target;
     double error = 0.0;
-    mlp_forward(mlp, l->y, 2 * n_target, l->acts, l->params, l->in, n_in, n);
+    mlp_forward(mlp, l->y, 2 * n_target, l->acts, l->params, l->batch.rows, l->batch.ld, n);
     for (int i = 0; i < n; i++) {
         error +=
             learn_nll_grad(l->dy + (ptrdiff_t)i * 2 * n_target, l->y + (ptrdiff_t)i * 2 * n_target,
-                           l->target + (ptrdiff_t)i * n_target, n_target, 1.0F / (float)n);
+                           fit_rows_target(&l->batch, i), n_target, 1.0F / (float)n);
     }
     memset(l->grads, 0, mlp->n_params * sizeof *l->grads);
-    backward_scales(l, n);
-    mlp_backward(mlp, l->grads, NULL, 0, l->params, l->in, n_in, l->acts, l->dy, 2 * n_target, n,
-                 l->work);
+    backward(l, n);
     if (isfinite(grad_clip(l->grads, mlp->n_params, GRAD_NORM))) {
         const struct adam_config adam = {.lr = lr, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
         adam_step(l->params, l->adam_m, l->adam_v, l->grads, mlp->n_params, &adam, ++l->step);
@@ -292,20 +333,18 @@ static double gradient_step(struct fit_ctx *l, int n, double lr)
  * The step size falls linearly over all planned steps; an early end does not speed it up. */
 static enum err run_epoch(struct fit_ctx *l, double *error, int epoch)
 {
-    const int n = l->d->n_at[STORE_TRAIN], batch = l->cfg->batch;
+    const int n = l->train.n, batch = l->cfg->batch;
     const double steps = (double)l->cfg->epochs * ((n + batch - 1) / batch);
     double sum = 0.0;
     rng_permutation(l->order, l->order_work, (uint32_t)n, l->key, (uint32_t)epoch, 1,
                     (uint32_t)l->member);
     for (int from = 0; from < n; from += batch) {
         const int rows = n - from < batch ? n - from : batch;
-        for (int i = 0; i < rows; i++) {
-            load_row(l, i, l->d->at[STORE_TRAIN][l->order[from + i]]);
-        }
+        fit_rows_gather(&l->batch, &l->train, l->order + from, rows);
         const double done = (double)l->step / steps;
         sum += gradient_step(l, rows, l->cfg->lr + (l->cfg->lr_end - l->cfg->lr) * done);
     }
-    *error = sum / n / l->e->features->n_target;
+    *error = sum / n / l->train.n_target;
     if (!isfinite(*error)) {
         log_error("fitting network %d: the error is no number after %d passes; lower fit.lr",
                   l->member, epoch + 1);
@@ -316,25 +355,15 @@ static enum err run_epoch(struct fit_ctx *l, double *error, int epoch)
 
 /* ---- validation ---- */
 
-/* Predictions of transitions (n <= rows) with the member's parameters as they stand. */
-static void predict(struct fit_ctx *l, const int *rows, int n)
+/* Over the rows from .. from + n - 1, with their predictions y (n, 2 n_target); targets that were
+ * not measured are left out. */
+static double squared_error(const struct fit_rows *r, int from, int n, const float *y)
 {
-    for (int i = 0; i < n; i++) {
-        load_row(l, i, rows[i]);
-    }
-    mlp_infer(&l->e->mlp, l->y, 2 * l->e->features->n_target, l->params, l->in,
-              l->e->features->n_in, n, l->work);
-}
-
-/* Over the n rows that predict() has just computed; targets that were not measured are left out. */
-static double squared_error(const struct fit_ctx *l, int n)
-{
-    const int n_target = l->e->features->n_target;
     double sum = 0.0;
-    for (int i = 0; i < n; i++) {
-        for (int k = 0; k < n_target; k++) {
-            const double gap = (double)l->y[(ptrdiff_t)i * 2 * n_target + k] -
-                               (double)l->target[(ptrdiff_t)i * n_target + k];
+    for (int i = 0; i < n; i++, y += 2 * r->n_target) {
+        const float *target = fit_rows_target(r, from + i);
+        for (int k = 0; k < r->n_target; k++) {
+            const double gap = (double)y[k] - (double)target[k];
             sum += isnan(gap) ? 0.0 : gap * gap;
         }
     }
@@ -342,26 +371,35 @@ static double squared_error(const struct fit_ctx *l, int n)
 }
 
 /* Mean over transitions and targets, CHUNK rows at a time: a row's prediction does not depend on
- * the others (ensemble.h) and the sum runs in the order of the rows. */
-static double error_over(struct fit_ctx *l, const int *rows, int n)
+ * the others (ensemble.h) and the sum runs in the order of the rows. y: (CHUNK, 2 n_target). */
+static double error_over(const struct mlp *mlp, const float *params, const struct fit_rows *r,
+                         float *y, float *work)
 {
     double sum = 0.0;
-    for (int from = 0; from < n; from += CHUNK) {
-        const int some = n - from < CHUNK ? n - from : CHUNK;
-        predict(l, rows + from, some);
-        sum += squared_error(l, some);
+    for (int from = 0; from < r->n; from += CHUNK) {
+        const int some = r->n - from < CHUNK ? r->n - from : CHUNK;
+        mlp_infer(mlp, y, 2 * r->n_target, params, fit_rows_input(r, from), r->ld, some, work);
+        sum += squared_error(r, from, some, y);
     }
-    return sum / n / l->e->features->n_target;
+    return sum / r->n / r->n_target;
+}
+
+static double validation_error(struct fit_ctx *l)
+{
+    return error_over(&l->e->mlp, l->params, &l->valid, l->y, l->work);
 }
 
 enum err learn_error(double *error, const struct ensemble *e, int member, const struct dataset *d,
                      const int *rows, int n, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    struct fit_ctx l = {.e = e, .d = d, .member = member, .rows = CHUNK};
-    l.params = e->members[member].params;
-    TRY(fit_ctx_init(&l, scratch));
-    *error = error_over(&l, rows, n);
+    struct fit_rows r;
+    TRY(fit_rows_init(&r, scratch, e, n));
+    float *y = ARENA_NEW(scratch, (size_t)CHUNK * 2 * (size_t)r.n_target, float);
+    float *work = ARENA_NEW(scratch, mlp_infer_work_floats(&e->mlp), float);
+    TRY(arena_error(scratch));
+    fit_rows_fill(&r, e, d, rows, n);
+    *error = error_over(&e->mlp, e->members[member].params, &r, y, work);
     arena_rewind(scratch, mark);
     return ERR_OK;
 }
@@ -389,12 +427,11 @@ static enum err start(struct fit_ctx *l, bool warm, struct arena *scratch)
 static enum err train(struct fit_ctx *l, struct member *m, const struct learn_watch *watch)
 {
     const size_t bytes = l->e->mlp.n_params * sizeof *l->params;
-    const int *valid = l->d->at[STORE_VALIDATION], n_valid = l->d->n_at[STORE_VALIDATION];
     memcpy(l->best, l->params, bytes);
     for (int epoch = 0; epoch < l->cfg->epochs && epoch - m->epochs < l->cfg->patience; epoch++) {
         double error;
         TRY(run_epoch(l, &error, epoch));
-        const double valid_error = error_over(l, valid, n_valid);
+        const double valid_error = validation_error(l);
         if (valid_error < m->error) {
             m->error = valid_error;
             m->epochs = epoch + 1;
@@ -420,16 +457,14 @@ enum err learn_member(struct ensemble *e, int member, const struct dataset *d,
     const struct arena_mark mark = arena_mark(scratch);
     struct member *m = &e->members[member];
     struct fit_ctx l = {.e = e,
-                        .d = d,
                         .cfg = cfg,
                         .member = member,
-                        .rows = cfg->batch > CHUNK ? cfg->batch : CHUNK,
                         .params = m->params,
                         .key = rng_key(cfg->seed, RNG_PARAM_INIT, RNG_TRAIN)};
-    TRY(fit_ctx_init(&l, scratch));
+    TRY(fit_ctx_init(&l, scratch, d));
     TRY(start(&l, warm, scratch));
     m->epochs = 0;
-    m->error = warm ? error_over(&l, d->at[STORE_VALIDATION], d->n_at[STORE_VALIDATION]) : INFINITY;
+    m->error = warm ? validation_error(&l) : INFINITY;
     TRY(train(&l, m, watch));
     arena_rewind(scratch, mark);
     return ERR_OK;

@@ -4,6 +4,8 @@
 #include "tests/unit/twin_fixture.h"
 
 #include "core/base/fmath.h"
+#include "core/base/hash.h"
+#include "core/twin/fit_rows.h"
 
 enum { EPISODES = 40, STEPS = 60, MANY = 200 };
 
@@ -57,6 +59,13 @@ static void test_gradient(void **state)
     float dy[2];
     (void)learn_nll_grad(dy, far, &right, 1, 1.0F);
     assert_true(dy[1] == -2.5F);
+    /* A target that was not measured counts nowhere. */
+    const float y[6] = {1.0F, 2.0F, 3.0F, 0.0F, 0.0F, 0.0F}, some[3] = {0.5F, NAN, 1.0F};
+    float of_some[6];
+    assert_true(learn_nll_grad(of_some, y, some, 3, 1.0F) == 0.25 + 4.0);
+    assert_true(of_some[1] == 0.0F && of_some[4] == 0.0F);
+    assert_true(of_some[0] == 0.5F && of_some[2] == 2.0F);
+    assert_true(of_some[3] == 0.125F && of_some[5] == -0.25F);
 }
 
 /* ---- what is learned ---- */
@@ -261,6 +270,59 @@ static void test_not_a_number(void **state)
     assert_non_null(strstr(w->scene.log.last, "lower fit.lr"));
 }
 
+/* ---- rows that are prepared ---- */
+
+/* Every seventh value of a column was not measured. */
+static void with_gaps(struct linear_episode *m, int number)
+{
+    for (int t = number % 7; t <= m->e.n_steps; t += 7) {
+        const int bit = t * LINEAR_S + WEB_CPU;
+        m->gaps[bit / 8] = (uint8_t)(m->gaps[bit / 8] | 1 << bit % 8);
+        m->e.gaps = m->gaps;
+    }
+}
+
+/* What fit_rows.h says of row i, computed anew. */
+static void assert_row(struct twin_fixture *w, const struct fit_rows *r, int i, int row)
+{
+    const struct ensemble *e = &w->model.ensemble;
+    float raw[64], in[64], target[64];
+    assert_true(r->n_in <= 64 && r->n_target <= 64);
+    dataset_input(raw, &w->model.data, row);
+    dataset_target(target, &w->model.data, row);
+    ensemble_residual(e, target, target, raw);
+    ensemble_normalise(e, in, raw);
+    assert_memory_equal(fit_rows_input(r, i), in, (size_t)r->n_in * sizeof *in);
+    assert_memory_equal(fit_rows_target(r, i), target, (size_t)r->n_target * sizeof *target);
+}
+
+static void test_rows(void **state)
+{
+    struct twin_fixture *w = *state;
+    const struct dataset *d = &w->model.data;
+    struct fit_rows all, some;
+    linear_store(w->traces, 0, 12, STEPS, with_gaps);
+    begin(w);
+    const int n = d->n_at[STORE_TRAIN], *first = d->at[STORE_TRAIN];
+    OK(fit_rows_init(&all, &w->scratch, &w->model.ensemble, n));
+    OK(fit_rows_init(&some, &w->scratch, &w->model.ensemble, 20));
+    fit_rows_fill(&all, &w->model.ensemble, d, first, n);
+    int unknown = 0;
+    for (int i = 0; i < n; i++) {
+        assert_row(w, &all, i, first[i]);
+        unknown += isnan(fit_rows_target(&all, i)[0]);
+    }
+    assert_in_range(unknown, n / 10, n / 5); /* or the gaps show nothing */
+    uint32_t pick[20];
+    for (uint32_t i = 0; i < 20; i++) {
+        pick[i] = (i * 37 + 11) % (uint32_t)n;
+    }
+    fit_rows_gather(&some, &all, pick, 20);
+    for (int i = 0; i < 20; i++) {
+        assert_row(w, &some, i, first[pick[i]]);
+    }
+}
+
 /* ---- the same again ---- */
 
 static void put(struct buf *out, struct twin_fixture *w, int member, uint64_t seed)
@@ -292,13 +354,35 @@ static void test_determinism(void **state)
     buf_release(&b);
 }
 
+/* The bits of fitted weights, with every instruction set and compiler: a minibatch of more rows
+ * than a block of the network, a last one that is shorter, targets that were not measured. */
+static void test_golden(void **state)
+{
+    struct twin_fixture *w = *state;
+    struct observed observed;
+    linear_store(w->traces, 0, 12, STEPS, with_gaps);
+    w->fit.batch = 80;
+    begin(w);
+    OK(learn(w, 1, false, &observed));
+    const struct member *m = &w->model.ensemble.members[1];
+    uint64_t h = HASH_START;
+    for (size_t i = 0; i < w->model.ensemble.mlp.n_params; i++) {
+        uint32_t bits;
+        memcpy(&bits, &m->params[i], sizeof bits);
+        h = hash_word(h, bits);
+    }
+    print_message("digest %016llx, error %.17g\n", (unsigned long long)h, m->error);
+    assert_true(h == 0x95df3fb8d81e00d4U);
+}
+
 #define TEST_(name) cmocka_unit_test_setup_teardown(name, twin_fixture_setup, twin_fixture_teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST_(test_gradient),     TEST_(test_noise_floor), TEST_(test_direct),
         TEST_(test_best_is_kept), TEST_(test_warm_start),  TEST_(test_warm_start_is_kept),
-        TEST_(test_not_a_number), TEST_(test_determinism),
+        TEST_(test_not_a_number), TEST_(test_rows),        TEST_(test_determinism),
+        TEST_(test_golden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
