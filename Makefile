@@ -168,7 +168,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable twin twin-vs-sim ablation ablation-mixed cascade rules \
-        test test-slurm test-programs bench benches scaling lint format asan fuzz fuzzers corpus \
+        test test-slurm test-programs bench benches bench-compare bench-torch scaling lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-random-configs random-configs valgrind install sources \
         clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
@@ -262,6 +262,10 @@ test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches fuzzers $(EX
 bench: setup ## print the speeds, each with its unit and how it was taken (V=1: every shape)
 	@$(PMAKE) benches
 	@MPI=$(MPI) sh tests/bench/run $(B) $(if $(filter 1,$(V)),-v) $(BENCHES)
+
+bench-compare: setup ## REV=HEAD~1: benches of that revision and of this tree in turn, ratios with intervals (minutes)
+	@BUILD='$(B)' BENCHES='$(BENCHES)' REV='$(REV)' NEW='$(NEW)' ROUNDS='$(or $(ROUNDS),5)' SLOWER='$(SLOWER)' \
+	    MPI=$(MPI) MAKE='$(PMAKE)' sh mk/bench_compare
 
 scaling: all ## CPU time of the commands at once and ten times their usual size, and the exponent (minutes)
 	@KARMA=build/karma sh tests/scaling 10

@@ -136,9 +136,23 @@ static inline double bench_fma_peak(void)
 
 /* ---- the report ---- */
 
+/* For programs: if the environment variable BENCH_ROWS names a file, a line is appended to it for
+ * each title (`# ` and the title) and for each row: name, value with all digits, unit, separated by
+ * tabs. As in the report, a row without a name has that of the row above. */
+static inline FILE *bench_rows(void)
+{
+    const char *path = getenv("BENCH_ROWS");
+    return path != NULL && path[0] != '\0' ? fopen(path, "ae") : NULL;
+}
+
 static inline void bench_title(const char *title)
 {
+    FILE *rows = bench_rows();
     printf("\n%s\n", title);
+    if (rows != NULL) {
+        fprintf(rows, "# %s\n", title);
+        (void)fclose(rows);
+    }
 }
 
 /* Three or four significant digits, thousands apart: 1 329 000 is easier to read than 1.329e+06. */
@@ -171,6 +185,11 @@ static inline void bench_row(const char *what, double value, const char *unit, c
     va_end(args);
     bench_number(number, value);
     printf("  %-36s %11s %-18s %s\n", what, number, unit, text);
+    FILE *rows = bench_rows();
+    if (rows != NULL) {
+        fprintf(rows, "%s\t%.17g\t%s\n", what, value, unit);
+        (void)fclose(rows);
+    }
 }
 
 /* What was compared before anything was timed. */

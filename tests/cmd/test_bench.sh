@@ -5,7 +5,7 @@
 
 names=$(sed -n 's/^BENCHES *= *//p' Makefile)
 # shellcheck disable=SC2086
-exits 0 "all benches pass their checks" sh tests/bench/run "$BUILD" -q $names
+exits 0 "all benches pass their checks" env BENCH_ROWS="$WORK/rows" sh tests/bench/run "$BUILD" -q $names
 says out '^ +checked: .*gemm_ref bit by bit' "products equal the reference"
 says out '^  diamond, 200/s \(nominal\) .* M request-hops/s ' "request-hops at the nominal load"
 says out '^  diamond, 600/s \(overload\) .* M request-hops/s ' "request-hops under overload"
@@ -29,4 +29,13 @@ else
     says out '^  time in MPI, learner .* % ' "time in MPI, split"
     says out '^  time in MPI  .* % ' "time in MPI, fused"
 fi
+# BENCH_ROWS: every row of the report, in its order; of a value, the digits that the report shows.
+# The tabs are those of bench.h.
+numbers='substr($0, 1, 2) == "  " && substr($0, 40, 11) ~ /^ *[0-9][0-9 ]*(\.[0-9]+)?$/'
+awk "$numbers"' { print substr($0, 3, 36) "|" substr($0, 52, 18) "|" }' "$WORK/out" >"$WORK/report.txt"
+awk -F '\t' 'NF == 3 && $2 + 0 == $2 { printf "%-36s|%-18s|\n", $1, $3 }' "$WORK/rows" >"$WORK/rows.txt"
+[ "$(wc -l <"$WORK/rows.txt")" -ge 20 ]
+result $? "BENCH_ROWS has rows"
+holds "they are those of the report" cmp "$WORK/report.txt" "$WORK/rows.txt"
+says rows '^# Digital twin, one core' "under its titles"
 done_testing
