@@ -4,10 +4,11 @@
  * A step of a tile is timed without a table: eight trajectories that one network predicts. Beside
  * it stand the matrix products of that step alone, in the same run: what is left is inputs, noise,
  * limits. Then the table: a lookup of a decision that was recorded, and of one that was not: a key
- * from a state in the cache, then a search in random places of a table that no cache holds.
+ * from a state in the cache, then a search in random places of a table that no cache holds. Last a
+ * fit: some passes of one network over a part of the transitions.
  *
- * What is learned has no influence on speed, so nothing is: weights are drawn, transitions too,
- * with the magnitudes of a cluster's. Checked before anything is timed: a tile's states are those
+ * What is learned has no influence on speed: weights are drawn, transitions too, with the
+ * magnitudes of a cluster's. Checked before anything is timed: a tile's states are those
  * of eight trajectories alone, bit by bit; every recorded decision is found, no other one.
  */
 #include "core/plant/schema.h"
@@ -331,6 +332,47 @@ static enum err check_lookups(struct bench *b)
     return ERR_OK;
 }
 
+/* ---- a fit ---- */
+
+/* FLOP of a transition in a pass: forward, all dW, and dX of all layers but the first; the last one
+ * passes the gradients of the means down, half of its columns. */
+static double fit_flop(const struct mlp *net)
+{
+    const int last = net->shape.n_layers - 1;
+    const double first = 2.0 * net->shape.sizes[0] * net->shape.sizes[1];
+    return 3.0 * flop_of(net) - first - net->shape.sizes[last] * net->shape.sizes[last + 1];
+}
+
+/* Seconds for each transition and pass, of the first member, whose weights it changes. */
+static enum err time_fit(struct bench *b, double *seconds, int n, int passes)
+{
+    struct fit_cfg fit = b->x.cfg.fit;
+    struct dataset part = b->model.data;
+    part.n_at[STORE_TRAIN] = n;
+    part.at[STORE_VALIDATION] = part.at[STORE_TRAIN] + n;
+    part.n_at[STORE_VALIDATION] = n / 20;
+    fit.epochs = fit.patience = passes;
+    const double start = bench_cpu_s();
+    TRY(learn_member(&b->model.ensemble, 0, &part, &fit, false, NULL, &b->scratch));
+    *seconds = (bench_cpu_s() - start) / n / passes;
+    return ERR_OK;
+}
+
+static enum err report_fit(struct bench *b, bool quick)
+{
+    enum { FITS = 3 };
+    const int n = quick ? 640 : 12800, passes = quick ? 1 : 4, fits = quick ? 1 : FITS;
+    double seconds[FITS];
+    for (int i = 0; i < fits; i++) {
+        TRY(time_fit(b, &seconds[i], n, passes));
+    }
+    const double flop = fit_flop(&b->model.ensemble.mlp), s = bench_median(seconds, fits);
+    bench_row("fit of a network", 1.0 / s, "transitions/s",
+              "%.0f %% of peak, %.0f FLOP each; %d passes over %d, validation on %d",
+              100.0 * flop / s * 1e-9 / bench_fma_peak(), flop, passes, n, n / 20);
+    return ERR_OK;
+}
+
 /* ---- the report ---- */
 
 static enum err bench_run(struct bench *b, const struct bench_options *o)
@@ -371,6 +413,7 @@ static enum err bench_run(struct bench *b, const struct bench_options *o)
     bench_row("lookup, not recorded", bench_median(miss, rounds) * 1e9, "ns", "the same");
     bench_row("table", (double)b->model.table.bytes / transitions, "MB/M transitions",
               "beside %.0f MB/M for the transitions themselves", row_bytes);
+    TRY(report_fit(b, o->quick));
     bench_checked(
         "a tile's states are those of %d trajectories alone, bit by bit; all recorded decisions "
         "are found, no others; medians of %d, CPU time",

@@ -20,6 +20,7 @@ says out '^  their share of a step .* % ' "beside its matrix products"
 says out '^  lookup, recorded .* ns ' "lookups that are hits"
 says out '^  lookup, not recorded .* ns ' "and misses"
 says out '^  table .* MB/M transitions ' "memory of the table"
+says out '^  fit of a network .* transitions/s .* % of peak' "a fit"
 says out '^  training, end to end .* env-steps/s ' "a whole training"
 if [ "${MPI:-1}" = 0 ]; then
     skip "bytes on the wire, time in MPI" "built without MPI"
