@@ -108,7 +108,7 @@ function direction(unit) {
 }
 
 function note(lo, hi, way) {
-    if (lo <= 1 && hi >= 1) {
+    if (lo < 1.0005 && hi >= 0.9995) { # as it is printed
         return ""
     }
     if (way == 0) {

@@ -79,6 +79,7 @@ rates old 1
 rates new 0.5
 compare ROUNDS=5
 says out '^  the rate +100\.?0? +50 steps/s +0\.500 .* slower$' "an old tree is read from its report"
+says out '^old: its rows are those of its report' "which the output says"
 says out '^  the rate .* hops/s ' "rows without a name, too"
 ! grep -q 'cores\|checked' "$WORK/out"
 result $? "and nothing else of it is a row"
