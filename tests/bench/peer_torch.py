@@ -379,7 +379,7 @@ class Peer:
 
 
 def median_and_range(x):
-    return f"{statistics.median(x):.3g} ({min(x):.3g} to {max(x):.3g})"
+    return f"{statistics.median(x):.4g} ({min(x):.4g} to {max(x):.4g})"
 
 
 def compare(karma, twin, setting, rounds, directory):
