@@ -34,6 +34,39 @@
 #define FM_EACH_ALONE _Pragma("GCC ivdep")
 #endif
 
+/* b < a ? b : a; b > a ? b : a; and a < b as a mask, all ones or zero. Compilers turn conditions
+ * into branches now and then. These functions have none: they are for comparisons that are as good
+ * as random, where every second branch would be predicted wrongly. */
+#if defined(__AVX__)
+static inline double fm_min(double a, double b)
+{
+    double least;
+    __asm__("vminsd %2, %1, %0" : "=x"(least) : "x"(b), "xm"(a));
+    return least;
+}
+static inline double fm_max(double a, double b)
+{
+    double most;
+    __asm__("vmaxsd %2, %1, %0" : "=x"(most) : "x"(b), "xm"(a));
+    return most;
+}
+#else
+static inline double fm_min(double a, double b)
+{
+    return b < a ? b : a;
+}
+static inline double fm_max(double a, double b)
+{
+    return b > a ? b : a;
+}
+#endif
+static inline int fm_less(double a, double b)
+{
+    int less = a < b;
+    __asm__("" : "+r"(less)); /* the compiler no longer knows that it is a condition */
+    return -less;
+}
+
 /* out[i] = f(in[i]), i < n; out may be in (no other overlap). */
 void fm_exp_f32(float *out, const float *in, size_t n);
 void fm_log_f32(float *out, const float *in, size_t n);

@@ -93,6 +93,17 @@ static inline uint32_t rng_below(uint32_t v, uint32_t n)
 double rng_exponential(uint32_t v);
 double rng_normal(uint32_t v0, uint32_t v1);
 
+/* RNG_LANES draws at a time, in vector instructions: the same bits as the functions above give, for
+ * about a third of their time.
+ *
+ *   out[w][i] = rng_philox(key, a[i], b[i], c, d).v[w],  w < 4      out[i] = rng_exponential(v[i])
+ *
+ * The arrays do not overlap. */
+enum { RNG_LANES = 8 };
+void rng_philox_lanes(uint32_t out[4][RNG_LANES], struct rng_key key, const uint32_t a[RNG_LANES],
+                      const uint32_t b[RNG_LANES], uint32_t c, uint32_t d);
+void rng_exponential_lanes(double out[RNG_LANES], const uint32_t v[RNG_LANES]);
+
 /* A permutation of 0..n-1 into out: sort by (Philox value of i, i). scratch: n uint64_t. */
 void rng_permutation(uint32_t *out, uint64_t *scratch, uint32_t n, struct rng_key key, uint32_t b,
                      uint32_t c, uint32_t d);

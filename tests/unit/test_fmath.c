@@ -300,6 +300,23 @@ static uint32_t digest_f64(double (*f)(double), double scale)
 }
 
 /* Made with gcc 12.2 -O3 -march=x86-64-v3; clang, -O0 and any other x86-64 must agree. */
+static void comparisons_without_branches(void **state)
+{
+    (void)state;
+    const double inf = (double)INFINITY;
+    const double x[] = {-inf,      -2.5, -0x1p-1074,          -0.0, 0.0,
+                        0x1p-1074, 1.0,  0x1.0000000000001p0, inf,  (double)NAN};
+    const int n = sizeof x / sizeof *x;
+    for (int i = 0; i < n * n; i++) {
+        const double a = x[i / n], b = x[i % n];
+        const double least = fm_min(a, b), most = fm_max(a, b);
+        const double least_expected = b < a ? b : a, most_expected = b > a ? b : a;
+        assert_memory_equal(&least, &least_expected, sizeof least);
+        assert_memory_equal(&most, &most_expected, sizeof most);
+        assert_int_equal(fm_less(a, b), a < b ? -1 : 0);
+    }
+}
+
 static void bits_do_not_depend_on_the_compiler(void **state)
 {
     (void)state;
@@ -326,6 +343,7 @@ int main(void)
         cmocka_unit_test(pow_keeps_its_error),
         cmocka_unit_test(double_special_values),
         cmocka_unit_test(arrays_have_the_bits_of_the_scalars),
+        cmocka_unit_test(comparisons_without_branches),
         cmocka_unit_test(bits_do_not_depend_on_the_compiler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

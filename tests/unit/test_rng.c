@@ -34,6 +34,48 @@ static void philox_gives_the_published_vectors(void **state)
                 0x03707344u, digits);
 }
 
+/* Coordinates that differ in every lane, small ones and ones with all bits. */
+static void lanes_have_the_bits_of_single_draws(void **state)
+{
+    (void)state;
+    for (uint32_t n = 0; n < 2000; n++) {
+        const struct rng_key key = rng_key(n, RNG_TEST, RNG_TRAIN);
+        const struct rng_block e = rng_philox(key, n, 0, 0, 1);
+        uint32_t a[RNG_LANES], b[RNG_LANES], out[4][RNG_LANES];
+        double exponential[RNG_LANES];
+        for (uint32_t i = 0; i < RNG_LANES; i++) {
+            a[i] = n % 2 == 0 ? n + i : e.v[0] * (i + 1);
+            b[i] = n % 3 == 0 ? 7 : e.v[1] ^ (0x80000001u * i);
+        }
+        rng_philox_lanes(out, key, a, b, e.v[2], e.v[3]);
+        rng_exponential_lanes(exponential, out[n % 4]);
+        for (int i = 0; i < RNG_LANES; i++) {
+            const struct rng_block one = rng_philox(key, a[i], b[i], e.v[2], e.v[3]);
+            for (int w = 0; w < 4; w++) {
+                assert_int_equal(out[w][i], one.v[w]);
+            }
+            const double expected = rng_exponential(one.v[n % 4]);
+            assert_memory_equal(&exponential[i], &expected, sizeof expected);
+        }
+    }
+}
+
+/* The ends of the range, powers of two and their neighbours. */
+static void exponential_lanes_at_the_ends(void **state)
+{
+    (void)state;
+    for (int bit = 0; bit < 32; bit++) {
+        const uint32_t p = 1u << bit;
+        const uint32_t v[RNG_LANES] = {p, p - 1, p + 1, ~p, 0u - p, 0, UINT32_MAX, UINT32_MAX / 3};
+        double out[RNG_LANES];
+        rng_exponential_lanes(out, v);
+        for (int i = 0; i < RNG_LANES; i++) {
+            const double expected = rng_exponential(v[i]);
+            assert_memory_equal(&out[i], &expected, sizeof expected);
+        }
+    }
+}
+
 /* Computed from the definition in rng.c with a Python Philox. A change here changes every run. */
 static void keys_are_pinned(void **state)
 {
@@ -217,6 +259,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_gives_the_published_vectors),
+        cmocka_unit_test(lanes_have_the_bits_of_single_draws),
+        cmocka_unit_test(exponential_lanes_at_the_ends),
         cmocka_unit_test(keys_are_pinned),
         cmocka_unit_test(purposes_have_different_keys),
         cmocka_unit_test(numbers_stay_in_their_ranges),
