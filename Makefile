@@ -49,7 +49,7 @@ SCENARIO    = attacker intensity recording recording_text scenario scenario_chec
               workload
 ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo mappo_learner policy reduce replay rollout team weights
-CLUSTER     = arrivals attack call check clients cluster contention disturbances engine hpa_pods \
+CLUSTER     = arrivals attack call check clients cluster contention disturbances draws engine hpa_pods \
               liveness replicas scrape sim truth
 TRACE       = check check_rows check_units column_def csv_formats export import metrics_table \
               store

@@ -8,12 +8,29 @@
  */
 #include "core/cluster/internal.h"
 
+/* The next increments: number n is word n % 4 of block n / 4. */
+static void stream_draw(const struct sim *s, struct sim_stream *a)
+{
+    uint32_t blocks[RNG_LANES], zeros[RNG_LANES] = {0}, word[4][RNG_LANES];
+    double increments[RNG_LANES];
+    for (uint32_t i = 0; i < RNG_LANES; i++) {
+        blocks[i] = a->n / 4 + i;
+    }
+    rng_philox_lanes(word, a->key, blocks, zeros, s->id.episode, s->id.env);
+    for (int w = 0; w < 4; w++) {
+        rng_exponential_lanes(increments, word[w]);
+        for (int i = 0; i < RNG_LANES; i++) {
+            a->increments[4 * i + w] = increments[i];
+        }
+    }
+}
+
 static double stream_increment(const struct sim *s, struct sim_stream *a)
 {
-    if (a->n % 4 == 0) {
-        a->block = rng_philox(a->key, a->n / 4, 0, s->id.episode, s->id.env);
+    if (a->n % SIM_INCREMENTS == 0) {
+        stream_draw(s, a);
     }
-    return rng_exponential(a->block.v[a->n % 4]);
+    return a->increments[a->n % SIM_INCREMENTS];
 }
 
 static void stream_aim(struct sim_stream *a)

@@ -158,8 +158,16 @@ static int choose_pod(const struct sim *s, const struct sim_service *service, ui
     return s->shared->least_loaded ? least_loaded(s, service, i) : service->ready[i];
 }
 
-int32_t sim_send(struct sim *s, int service_id, const struct sim_call_ctx *ctx,
-                 struct rng_block draw)
+/* CPU demand of mean 1. */
+static inline double call_work(const struct work_law *law, struct draw draw)
+{
+    if (law->kind == WORK_EXPONENTIAL) {
+        return draw.row->exponential[draw.lane];
+    }
+    return work_law_draw(law, draw.row->word[0][draw.lane], draw.row->word[3][draw.lane]);
+}
+
+int32_t sim_send(struct sim *s, int service_id, const struct sim_call_ctx *ctx, struct draw draw)
 {
     const struct topology *t = s->shared->topology;
     struct sim_service *service = &s->services[service_id];
@@ -167,11 +175,10 @@ int32_t sim_send(struct sim *s, int service_id, const struct sim_call_ctx *ctx,
     bool lost = s->lossy && ctx->from != SIM_OUTSIDE &&
                 sim_call_lost(s, ctx->from, service_id, ctx->request, ctx->visit);
     if (service->n_ready > 0 && !lost) {
-        int slot = choose_pod(s, service, draw.v[1]);
+        int slot = choose_pod(s, service, draw.row->word[1][draw.lane]);
         if (s->pods[slot].held + s->pods[slot].queued < s->shared->capacity) {
             double mean_s = t->demand_s[service_id] * service->slowdown;
-            double work = work_law_draw(&t->work[service_id], draw.v[0], draw.v[3]);
-            work *= sim_work(s, ctx->request);
+            double work = call_work(&t->work[service_id], draw) * sim_work(s, ctx->request);
             return pod_take(s, slot, service_id, ctx, work * mean_s);
         }
     }
@@ -286,7 +293,7 @@ static inline bool call_along(struct sim *s, const struct sim_call *call, int e,
                               struct sim_call_ctx *ctx)
 {
     ctx->visit = call->visit + s->shared->visit_step[e];
-    struct rng_block draw = sim_draw(s, ctx->request, ctx->visit);
+    struct draw draw = draws_get(&s->draws, ctx->request, ctx->visit);
     return sim_send(s, s->shared->topology->callee[e], ctx, draw) != SIM_NO_CALL;
 }
 

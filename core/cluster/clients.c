@@ -91,6 +91,11 @@ static int request_entry(const struct sim *s, const struct sim_stream *from, uin
     return t->entries[e];
 }
 
+static uint32_t entry_word(struct draw draw)
+{
+    return draw.row->word[2][draw.lane];
+}
+
 /* Attempt 0: the think time before the request; attempt k: the jitter of the wait before it. */
 static struct rng_block client_draw(const struct sim *s, uint32_t request, uint32_t attempt)
 {
@@ -191,7 +196,7 @@ static void attempt(struct sim *s, int32_t i)
         .visit = c->attempt * s->shared->tree_visits,
     };
     c->state = CLIENT_WAITING;
-    c->call = sim_send(s, c->entry, &ctx, sim_draw(s, ctx.request, ctx.visit));
+    c->call = sim_send(s, c->entry, &ctx, draws_get(&s->draws, ctx.request, ctx.visit));
     if (c->call == SIM_NO_CALL) {
         attempt_failed(s, i);
     } else {
@@ -207,7 +212,7 @@ static void client_begin(struct sim *s, int32_t i, uint32_t request)
     c->attempt = 0;
     c->first_s = s->now;
     c->deadline_s = s->now + s->shared->plant->timeout_s;
-    c->entry = request_entry(s, &s->legit, sim_draw(s, request, 0).v[2]);
+    c->entry = request_entry(s, &s->legit, entry_word(draws_get(&s->draws, request, 0)));
     attempt(s, i);
 }
 
@@ -266,7 +271,7 @@ void sim_request(struct sim *s, struct sim_stream *from)
         client_begin(s, i, request);
         return;
     }
-    struct rng_block draw = sim_draw(s, request, 0);
+    struct draw draw = draws_get(&s->draws, request, 0);
     request_received(s, legit);
     struct sim_call_ctx ctx = {
         .deadline_s = s->now + s->shared->plant->timeout_s,
@@ -274,7 +279,7 @@ void sim_request(struct sim *s, struct sim_stream *from)
         .from = SIM_OUTSIDE,
         .request = request,
     };
-    if (sim_send(s, request_entry(s, from, draw.v[2]), &ctx, draw) == SIM_NO_CALL) {
+    if (sim_send(s, request_entry(s, from, entry_word(draw)), &ctx, draw) == SIM_NO_CALL) {
         sim_resolve(s, request, s->now, true);
     }
 }

@@ -4,6 +4,7 @@
  *   sim.c       one simulation: its memory, its start, one decision period
  *   engine.c    the event loop
  *   agenda.h    which pod is next                       share.h   processor sharing of a pod's CPU
+ *   draws.c     what calls draw, made ahead in vectors
  *   clients.c   requests and what clients do about them  timers.h    which client is next
  *   call.c      a request's walk through the call graph; slots and queues
  *   arrivals.c  when requests arrive                    replicas.c  pods come, drain, crash and go
@@ -23,6 +24,7 @@
 #include "core/base/rng.h"
 #include "core/cluster/agenda.h"
 #include "core/cluster/cluster.h"
+#include "core/cluster/draws.h"
 #include "core/cluster/timers.h"
 #include "core/plant/schema.h"
 #include "core/scenario/attacker.h"
@@ -184,6 +186,8 @@ struct sim_service {
 
 /* ---- arrivals: one Poisson stream ---- */
 
+enum { SIM_INCREMENTS = 4 * RNG_LANES }; /* a block of four numbers in each lane */
+
 struct sim_stream {
     struct rng_key key;
     uint32_t n;   /* arrivals so far */
@@ -192,10 +196,10 @@ struct sim_stream {
     double work;  /* factor on the CPU of its requests, likewise */
     double left;  /* unit-exponential increment still to pass at since_s */
     double since_s;
-    bool silent;            /* the rate only says how many users there are */
-    double next_s;          /* next arrival at this rate, SIM_NEVER if beyond rate_until_s */
-    double rate_until_s;    /* the rate changes */
-    struct rng_block block; /* of increments n/4*4 .. +3 */
+    bool silent;         /* the rate only says how many users there are */
+    double next_s;       /* next arrival at this rate, SIM_NEVER if beyond rate_until_s */
+    double rate_until_s; /* the rate changes */
+    double increments[SIM_INCREMENTS]; /* n/SIM_INCREMENTS*SIM_INCREMENTS .. +SIM_INCREMENTS-1 */
 };
 
 /* ---- measurement ---- */
@@ -237,7 +241,8 @@ struct sim {
     const struct sim_shared *shared;
     const struct schedule *schedule;
     struct episode_id id;
-    struct rng_key key_service, key_route, key_client, key_pod, key_fault, key_liveness;
+    struct rng_key key_route, key_client, key_pod, key_fault, key_liveness;
+    struct sim_draws draws; /* of RNG_SERVICE */
     double now;
     int period; /* decision periods done */
 
@@ -322,12 +327,6 @@ static inline struct plant_cohort *sim_cohort(struct sim *s, double arrived_s)
     return arrived_s >= 0.0 && i < s->n_cohorts ? &s->cohorts[i] : NULL;
 }
 
-/* What a call draws: a function of the request and of the call's position in its tree. */
-static inline struct rng_block sim_draw(const struct sim *s, uint32_t request, uint32_t visit)
-{
-    return rng_philox(s->key_service, visit, request, s->id.episode, s->id.env);
-}
-
 /* clients.c */
 void sim_clients_start(struct sim *s);                    /* after the streams */
 void sim_request(struct sim *s, struct sim_stream *from); /* a client calls an entry */
@@ -338,7 +337,7 @@ void sim_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed)
 
 /* call.c */
 /* Send a call to a ready pod. Returns it; SIM_NO_CALL: refused, and nothing remains of it. */
-int32_t sim_send(struct sim *s, int service, const struct sim_call_ctx *ctx, struct rng_block draw);
+int32_t sim_send(struct sim *s, int service, const struct sim_call_ctx *ctx, struct draw draw);
 void sim_computed(struct sim *s, int slot);   /* the pod's next call is done */
 void sim_lose_calls(struct sim *s, int slot); /* the pod died: all it held failed */
 

@@ -46,6 +46,17 @@ static enum err init_clients(struct sim *s, struct arena *arena)
     return arena_error(arena);
 }
 
+/* The requests of users are not numbered as they arrive: neighbours are far apart in time. */
+static enum err init_draws(struct sim *s, struct arena *arena)
+{
+    const struct sim_shared *w = s->shared;
+    bool in_order = w->cfg->clients.kind != CLIENT_CLOSED;
+    uint32_t n = w->tree_visits < DRAWS_VISITS_MAX ? w->tree_visits : DRAWS_VISITS_MAX;
+    s->draws.n_visits = in_order ? n : 0;
+    s->draws.rows = ARENA_NEW(arena, draws_n_rows(s->draws.n_visits), struct draws_row);
+    return arena_error(arena);
+}
+
 /* All memory of a simulation, for the largest numbers that can occur (struct sim_shared); an
  * episode allocates nothing. */
 enum err sim_init(struct sim *s, struct arena *arena, const struct sim_shared *w)
@@ -55,6 +66,7 @@ enum err sim_init(struct sim *s, struct arena *arena, const struct sim_shared *w
     TRY(init_services(s, arena));
     TRY(init_pods(s, arena));
     TRY(init_clients(s, arena));
+    TRY(init_draws(s, arena));
     s->calls = ARENA_NEW(arena, w->n_calls, struct sim_call);
     s->extra_rps = ARENA_NEW(arena, w->topology->n_entries, double);
     s->cohorts = ARENA_NEW(arena, w->n_cohorts, struct plant_cohort);
@@ -124,7 +136,7 @@ void sim_reset(struct sim *s, const struct episode_id *id, const struct schedule
 {
     s->id = *id;
     s->schedule = schedule;
-    s->key_service = rng_key(id->seed, RNG_SERVICE, id->split);
+    draws_clear(&s->draws, rng_key(id->seed, RNG_SERVICE, id->split), id->episode, id->env);
     s->key_route = rng_key(id->seed, RNG_ROUTE, id->split);
     s->key_client = rng_key(id->seed, RNG_CLIENT, id->split);
     s->key_pod = rng_key(id->seed, RNG_POD, id->split);

@@ -82,7 +82,7 @@ static void test_share_of_more_than_a_core(void **state)
 /* CPU-seconds of a call, from the generator itself. */
 static double work_of(const struct sim *s, int service, uint32_t request, uint32_t visit)
 {
-    struct rng_block b = rng_philox(s->key_service, visit, request, s->id.episode, s->id.env);
+    struct rng_block b = rng_philox(s->draws.key, visit, request, s->id.episode, s->id.env);
     return rng_exponential(b.v[0]) * s->shared->topology->demand_s[service];
 }
 
@@ -129,8 +129,8 @@ static void test_fan_out(void **state)
     struct sim *s = fixture_start(&w);
     uint32_t request = 0;
     for (;; request++) { /* one whose calls to d go to two pods, so that they don't share a CPU */
-        struct rng_block below_b = rng_philox(s->key_service, 2, request, s->id.episode, s->id.env);
-        struct rng_block below_c = rng_philox(s->key_service, 4, request, s->id.episode, s->id.env);
+        struct rng_block below_b = rng_philox(s->draws.key, 2, request, s->id.episode, s->id.env);
+        struct rng_block below_c = rng_philox(s->draws.key, 4, request, s->id.episode, s->id.env);
         if (rng_below(below_b.v[1], 2) != rng_below(below_c.v[1], 2)) {
             break;
         }

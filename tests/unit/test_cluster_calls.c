@@ -191,7 +191,7 @@ static void test_async_is_on_its_own(void **state)
         if (dead == 1) {
             sim_pod_crash(s, 3);
         }
-        while (rng_below(rng_philox(s->key_service, 0, s->legit.n, 5, 3).v[2], 2) != 0) {
+        while (rng_below(rng_philox(s->draws.key, 0, s->legit.n, 5, 3).v[2], 2) != 0) {
             s->legit.n++; /* the first request that goes to s0 */
         }
         fixture_request(s, 0.0);
