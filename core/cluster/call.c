@@ -97,12 +97,11 @@ static int32_t queue_pop(struct sim *s, struct sim_pod *p)
     return c;
 }
 
-/* One call more or less in the pod: does it still have room? */
-static void pod_load(struct sim *s, const struct sim_pod *p, int before, int after)
+/* The pod has become full (-1), or is full no longer (+1). */
+static COLD void pod_room(struct sim *s, const struct sim_pod *p, int change)
 {
-    int capacity = s->shared->capacity;
-    if ((before == capacity) != (after == capacity) && p->state == POD_READY) {
-        sim_room(s, p->service, after == capacity ? -1 : 1);
+    if (p->state == POD_READY) {
+        sim_room(s, p->service, change);
     }
 }
 
@@ -132,7 +131,9 @@ static int32_t pod_take(struct sim *s, int slot, int service, const struct sim_c
     } else {
         queue_push(s, p, c);
     }
-    pod_load(s, p, load, load + 1);
+    if (load + 1 == s->shared->capacity) {
+        pod_room(s, p, -1);
+    }
     return c;
 }
 
@@ -268,7 +269,9 @@ static inline void pod_release(struct sim *s, int slot)
             call_compute(s, c, slot);
         }
     }
-    pod_load(s, p, load, p->held + p->queued);
+    if (load == s->shared->capacity && p->held + p->queued < load) {
+        pod_room(s, p, 1);
+    }
     if (p->state == POD_DRAINING && p->held == 0) {
         sim_pod_remove(s, slot);
     }

@@ -51,6 +51,9 @@ static bool pod_consistent(const struct sim *s, int slot)
         POD_EXPECT(c >= 0 && s->calls[c].state == CALL_QUEUED && s->calls[c].slot == slot);
         length++;
     }
+    for (int k = 1; k <= SHARE_STEP; k++) {
+        POD_EXPECT(p->tag[-k] == SIM_NEVER);
+    }
     for (int i = 0; i < p->computing; i++) {
         POD_EXPECT(s->calls[p->who[i]].state == CALL_COMPUTING);
         POD_EXPECT(i == 0 || p->tag[i - 1] >= p->tag[i]);

@@ -42,10 +42,11 @@ static void other_event(struct sim *s)
     }
 }
 
-static double others_due(const struct sim *s)
+/* Of the sources that only their own events move. */
+static double clocks_due(const struct sim *s)
 {
-    double clocks = agenda_min(s->timers.first_s, agenda_min(s->tick_s, s->scrape_s));
-    return agenda_min(agenda_min(stream_due(&s->legit), stream_due(&s->attack)), clocks);
+    double streams = fm_min(stream_due(&s->legit), stream_due(&s->attack));
+    return fm_min(streams, fm_min(s->tick_s, s->scrape_s));
 }
 
 /* What an event leaves to do: schedule pods on the node, allocate its CPU. */
@@ -68,15 +69,16 @@ void sim_run(struct sim *s, double until)
     if (s->cpu_alloc_due) { /* by the decision before it */
         sim_alloc_cpu(s);
     }
-    double others = others_due(s);
+    double clocks = clocks_due(s);
     for (;;) {
-        double at;
+        double at, others = fm_min(clocks, s->timers.first_s);
         int slot = agenda_first(&s->agenda, &at);
-        if (agenda_min(at, others) > until) {
+        if (fm_min(at, others) > until) {
             break;
         }
         if (at <= others) {
             s->now = at;
+            agenda_take(&s->agenda, slot);
             if (s->pods[slot].next_transition_s <= at) {
                 sim_pod_transition(s, slot);
             } else {
@@ -85,11 +87,11 @@ void sim_run(struct sim *s, double until)
         } else {
             s->now = others;
             other_event(s);
+            clocks = clocks_due(s);
         }
         if (s->schedule_pods_due | s->cpu_alloc_due) {
             follow_up(s);
         }
-        others = others_due(s);
     }
     s->now = until;
 }

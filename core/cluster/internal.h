@@ -135,11 +135,13 @@ enum sim_pod_state {
     POD_DRAINING /* removed: no new calls */
 };
 
+enum { SHARE_STEP = 2 }; /* calls that are moved at once, see share.h */
+
 struct sim_pod {
     /* Processor sharing, see share.h. */
     double virtual_s, since_s, rate, cores, cores_inverse, used_s;
-    double *tag;  /* (slots_per_pod) descending */
-    int32_t *who; /* (slots_per_pod) the call of each tag */
+    double *tag; /* (slots_per_pod) descending; SHARE_STEP times SIM_NEVER stand before the first */
+    int32_t *who; /* (slots_per_pod) the call of each tag; likewise, without meaning */
     int computing;
 
     int held;   /* slots in use: computing, or waiting for callees */

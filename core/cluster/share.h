@@ -9,13 +9,22 @@
 #ifndef KARMA_CLUSTER_SHARE_H
 #define KARMA_CLUSTER_SHARE_H
 
+#include "core/base/fmath.h"
 #include "core/cluster/internal.h"
 
-/* Rate for the number of computing calls; needs v up to date. */
+/* 1 if calls compute, else 0. A table, because compilers turn a condition into a branch, and
+ * whether a pod is idle is as good as random. */
+static inline double share_busy(int computing)
+{
+    static const double busy[2] = {0.0, 1.0};
+    return busy[computing > 0];
+}
+
+/* Rate for the number of computing calls, 0 if there are none; needs v up to date. */
 static inline void share_pace(struct sim_pod *p)
 {
-    double n = (double)p->computing;
-    p->rate = n > p->cores ? p->cores / n : 1.0;
+    double part = p->cores / (double)p->computing; /* infinite if nothing computes */
+    p->rate = fm_min(share_busy(p->computing), part);
 }
 
 /* v, and the CPU used, up to now. */
@@ -23,30 +32,54 @@ static inline void share_advance(struct sim_pod *p, double now)
 {
     double dv = (now - p->since_s) * p->rate;
     double n = (double)p->computing;
-    p->virtual_s += p->computing > 0 ? dv : 0.0;
+    p->virtual_s += dv;
     p->used_s += n * dv;
     p->since_s = now;
 }
 
-/* When the next call finishes if nothing changes; v must be up to date. */
+/* When the next call finishes if nothing changes; v must be up to date. For an idle pod, the tag
+ * before the first makes it SIM_NEVER. */
 static inline double share_next(const struct sim_pod *p)
 {
-    if (p->computing == 0) {
-        return SIM_NEVER;
-    }
     double n = (double)p->computing * p->cores_inverse;
     double left = p->tag[p->computing - 1] - p->virtual_s;
-    return p->since_s + left * (n > 1.0 ? n : 1.0);
+    return p->since_s + left * fm_max(1.0, n);
+}
+
+/* Makes room for a call that finishes at `limit`: those of the last SHARE_STEP calls before `tag`,
+ * `who` that finish before it, or with it, move by one place towards the end; they are the last
+ * ones, since tags descend. Returns their number, which is as good as random: so there are no
+ * branches. A place receives the tag before it if that moves, else its own if that stays, else
+ * `limit`: in each case the middle one of the three. The last place is free. */
+static inline int share_shift(double *tag, int32_t *who, double limit)
+{
+    double old_tag[SHARE_STEP + 1] = {0.0};
+    int32_t old_who[SHARE_STEP + 1] = {0};
+    int moved = 0;
+    for (int k = 1; k <= SHARE_STEP; k++) {
+        old_tag[k] = tag[-k];
+        old_who[k] = who[-k];
+    }
+    for (int k = 0; k < SHARE_STEP; k++) {
+        int stays = fm_less(limit, old_tag[k + 1]);
+        tag[-k] = fm_max(old_tag[k], fm_min(limit, old_tag[k + 1]));
+        who[-k] = old_who[k + 1] ^ ((old_who[k + 1] ^ old_who[k]) & stays);
+        moved += 1 + stays;
+    }
+    return moved;
 }
 
 static inline void share_enter(struct sim_pod *p, int32_t who, double work, double now)
 {
     share_advance(p, now);
-    double tag = p->virtual_s + work;
-    int i = p->computing++;
-    for (; i > 0 && p->tag[i - 1] <= tag; i--) {
-        p->tag[i] = p->tag[i - 1];
-        p->who[i] = p->who[i - 1];
+    const double tag = p->virtual_s + work;
+    const int n = p->computing++;
+    int i = n - share_shift(p->tag + n, p->who + n, tag);
+    if (i == n - SHARE_STEP) {
+        for (; i > 0 && p->tag[i - 1] <= tag; i--) {
+            p->tag[i] = p->tag[i - 1];
+            p->who[i] = p->who[i - 1];
+        }
     }
     p->tag[i] = tag;
     p->who[i] = who;
@@ -58,7 +91,7 @@ static inline int32_t share_leave(struct sim_pod *p, double now)
 {
     share_advance(p, now);
     int i = --p->computing;
-    p->virtual_s = i > 0 ? p->tag[i] : 0.0; /* exactly: no drift from one to the next */
+    p->virtual_s = p->tag[i] * share_busy(i); /* exactly: no drift from one to the next */
     share_pace(p);
     return p->who[i];
 }
@@ -84,8 +117,7 @@ static inline void share_demand(struct sim *s, const struct sim_pod *p, int fewe
 static inline void share_announce(struct sim *s, int slot)
 {
     const struct sim_pod *p = &s->pods[slot];
-    double at = share_next(p);
-    agenda_set(&s->agenda, slot, at < p->next_transition_s ? at : p->next_transition_s);
+    agenda_set(&s->agenda, slot, fm_min(p->next_transition_s, share_next(p)));
 }
 
 #endif

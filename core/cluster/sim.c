@@ -19,7 +19,7 @@ static enum err init_services(struct sim *s, struct arena *arena)
 static enum err init_pods(struct sim *s, struct arena *arena)
 {
     size_t n = (size_t)s->shared->n_pods;
-    size_t slots = (size_t)s->shared->topology->cfg->slots_per_pod;
+    size_t slots = SHARE_STEP + (size_t)s->shared->topology->cfg->slots_per_pod;
     int n_blocks = (s->shared->n_pods + AGENDA_BLOCK - 1) / AGENDA_BLOCK;
     s->pods = ARENA_NEW(arena, n, struct sim_pod);
     double *tag = ARENA_NEW(arena, n * slots, double);
@@ -30,8 +30,11 @@ static enum err init_pods(struct sim *s, struct arena *arena)
     s->agenda.least_i = ARENA_NEW(arena, n_blocks, int32_t);
     TRY(arena_error(arena));
     for (size_t i = 0; i < n; i++) {
-        s->pods[i].tag = tag + i * slots;
-        s->pods[i].who = who + i * slots;
+        s->pods[i].tag = tag + i * slots + SHARE_STEP;
+        s->pods[i].who = who + i * slots + SHARE_STEP;
+        for (int k = 1; k <= SHARE_STEP; k++) {
+            s->pods[i].tag[-k] = SIM_NEVER;
+        }
     }
     return ERR_OK;
 }

@@ -33,15 +33,100 @@ static void test_agenda(void **state)
     }
 }
 
+/* What acts is taken off first; others may be set before it is set again. */
+static void test_agenda_take(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 2, N = BLOCKS * AGENDA_BLOCK };
+    double at[N], least[BLOCKS];
+    int32_t least_i[BLOCKS];
+    struct sim_agenda a = {at, least, least_i, BLOCKS, 1};
+    const struct rng_key key = rng_key(2, RNG_TEST, RNG_TEST_SPLIT);
+    agenda_clear(&a);
+    agenda_set(&a, 3, 0.0);
+    for (uint32_t i = 0; i < 20000; i++) {
+        struct rng_block draw = rng_philox(key, i, 0, 0, 0);
+        double now = 0.0, next;
+        const int slot = agenda_first(&a, &now);
+        agenda_take(&a, slot);
+        assert_true(at[slot] == SIM_NEVER);
+        for (uint32_t k = 0; k < draw.v[0] % 3; k++) {
+            agenda_set(&a, (int)(draw.v[1 + k] % N), now + (double)(draw.v[1 + k] >> 28));
+        }
+        agenda_set(&a, slot, now + (double)(draw.v[3] % 5));
+        int expected = 0;
+        for (int k = 1; k < N; k++) {
+            expected = at[k] < at[expected] ? k : expected;
+        }
+        assert_int_equal(agenda_first(&a, &next), expected);
+        assert_true(next == at[expected]);
+    }
+}
+
+enum { TAGS = 40 };
+struct tags {
+    double tag[SHARE_STEP + TAGS];
+    int32_t who[SHARE_STEP + TAGS];
+};
+
+static struct sim_pod idle_pod(struct tags *tags)
+{
+    *tags = (struct tags){0};
+    for (int k = 0; k < SHARE_STEP; k++) {
+        tags->tag[k] = SIM_NEVER;
+    }
+    return (struct sim_pod){.tag = tags->tag + SHARE_STEP, .who = tags->who + SHARE_STEP};
+}
+
+/* Calls that enter and leave at random, few different amounts of work so that ties abound, against
+ * a list that is searched for the first of the least tags. With 2^-k as work and a rate of 1, all
+ * sums are exact. */
+static void test_share_against_a_list(void **state)
+{
+    (void)state;
+    const struct rng_key key = rng_key(3, RNG_TEST, RNG_TEST_SPLIT);
+    double left[TAGS], now = 0.0;
+    int32_t who[TAGS], n = 0;
+    struct tags tags;
+    struct sim_pod p = idle_pod(&tags);
+    share_set_cores(&p, TAGS, now);
+    for (uint32_t i = 0; i < 50000; i++) {
+        struct rng_block draw = rng_philox(key, i, 0, 0, 0);
+        const uint32_t rising =
+            i / 1000 % 2 == 0 ? 5 : 3; /* of 8: up to many calls, down to none */
+        if (n == 0 || (n < TAGS - 1 && draw.v[0] % 8 < rising)) {
+            who[n] = (int32_t)i;
+            left[n++] = (double)(1 + draw.v[1] % 6) * 0x1p-4;
+            share_enter(&p, (int32_t)i, left[n - 1], now);
+        } else {
+            int first = 0;
+            for (int k = 1; k < n; k++) {
+                first = left[k] < left[first] ? k : first;
+            }
+            const double passed = left[first];
+            const int32_t expected = who[first];
+            n--;
+            for (int k = 0; k < n; k++) {
+                left[k] = left[k + (k >= first)] - passed;
+                who[k] = who[k + (k >= first)];
+            }
+            assert_true(share_next(&p) == now + passed);
+            now += passed;
+            assert_int_equal(share_leave(&p, now), expected);
+        }
+        assert_int_equal(p.computing, n);
+        assert_true(n > 0 || (p.virtual_s == 0.0 && share_next(&p) == SIM_NEVER));
+    }
+}
+
 /* Half a core. Job 0 of 1 CPU-second enters at 0, job 1 of 0.5 at 1: by then job 0 has 0.5 left, so
  * each needs 0.5 at 0.25/s: both end at 3, job 0 first. Job 2 of 0.25 enters at 2, when both have
  * 0.25 left: three at 1/6 /s end at 3.5. */
 static void test_share_by_hand(void **state)
 {
     (void)state;
-    double tag[4];
-    int32_t who[4];
-    struct sim_pod p = {.tag = tag, .who = who};
+    struct tags tags;
+    struct sim_pod p = idle_pod(&tags);
     share_set_cores(&p, 0.5, 0.0);
     assert_true(share_next(&p) == SIM_NEVER);
     share_enter(&p, 0, 1.0, 0.0);
@@ -62,9 +147,8 @@ static void test_share_by_hand(void **state)
 static void test_share_of_more_than_a_core(void **state)
 {
     (void)state;
-    double tag[4];
-    int32_t who[4];
-    struct sim_pod p = {.tag = tag, .who = who};
+    struct tags tags;
+    struct sim_pod p = idle_pod(&tags);
     share_set_cores(&p, 1.5, 10.0);
     share_enter(&p, 5, 2.0, 10.0);
     assert_true(near(share_next(&p), 12.0));
@@ -262,6 +346,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_agenda),
+        cmocka_unit_test(test_agenda_take),
+        cmocka_unit_test(test_share_against_a_list),
         cmocka_unit_test(test_share_by_hand),
         cmocka_unit_test(test_share_of_more_than_a_core),
         cmocka_unit_test(test_caller_holds_its_slot),
