@@ -120,8 +120,11 @@ enum err env_setup_plant(struct plant **out, struct arena *arena, const struct e
         return ERR_CONFIG;
     }
     if (kind == PLANT_KIND_TWIN) {
-        return twin_new(out, arena, w->twin, w->cfg.plant, &w->topology, n_env);
+        TRY(twin_new(out, arena, w->twin, w->cfg.plant, &w->topology, n_env));
+    } else {
+        TRY(cluster_new(out, arena, w->cfg.cluster, w->cfg.plant, &w->topology, n_env,
+                        w->cfg.horizon));
     }
-    return cluster_new(out, arena, w->cfg.cluster, w->cfg.plant, &w->topology, n_env,
-                       w->cfg.horizon);
+    (*out)->nominal_rps = w->cfg.workload->mean_rps;
+    return ERR_OK;
 }

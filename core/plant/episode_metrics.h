@@ -22,7 +22,7 @@
     X(or_latency, "", "its term 1 - lr")                                                           \
     X(or_entry, "", "its term epa")                                                                \
     X(or_traffic, "", "its term tcr")                                                              \
-    X(reward, "", "OR - w_c cost, mean over periods")                                              \
+    X(reward, "", "OR, or what plant.reward chooses, - w_c cost, mean over periods")               \
     X(vcpu, "vCPU", "mean CPU requested by existing pods")                                         \
     X(vcpu_h, "vCPU h", "its integral over the episode")                                           \
     X(availability, "", "time mean share of available services")                                   \

@@ -13,6 +13,11 @@ static const struct cfg_choice reward_sources[] = {
     {"measured", REWARD_MEASURED, "what a monitoring system shows"},
     {NULL, 0, NULL},
 };
+static const struct cfg_choice reward_kinds[] = {
+    {"resilience", REWARD_RESILIENCE, "mean of reward_terms, the paper's OR"},
+    {"slo", REWARD_SLO, "requests answered in time, as slo_attainment counts them"},
+    {NULL, 0, NULL},
+};
 static const struct cfg_choice reward_term_choices[] = {
     {"success", REWARD_SUCCESS, "answered / resolved requests"},
     {"pods", REWARD_PODS, "pods that have not failed"},
@@ -49,12 +54,14 @@ const struct cfg_field plant_fields[] = {
             "largest change of a service's replicas by one defender action"),
     CFG_DOUBLE(struct plant_cfg, headroom_target, "0.7", 0.01, 1, "", CFG_RESULT | CFG_LATER,
                "CPU used / requested up to which a service has full headroom (outcome `headroom`)"),
+    CFG_ENUM(struct plant_cfg, reward, "resilience", reward_kinds, CFG_RESULT | CFG_LATER,
+             "what the reward measures, before the cost"),
     CFG_ENUM(struct plant_cfg, reward_from, "exact", reward_sources, CFG_RESULT | CFG_LATER,
              "what the reward is computed from"),
     CFG_LIST_ENUM(struct plant_cfg, reward_terms, n_reward_terms, int, reward_term_choices,
                   "[success, pods, latency, entry, traffic]", 1, REWARD_TERMS,
                   CFG_RESULT | CFG_LATER,
-                  "terms whose mean the reward is, before the cost; the default is the paper's OR"),
+                  "terms whose mean resilience is; the default is the paper's OR"),
     CFG_END,
 };
 
@@ -102,6 +109,11 @@ enum err plant_cfg_check(const struct plant_cfg *cfg, const struct cfg *src_locs
     TRY(check_multiple(src_locs, "plant.period_s", cfg->period_s, cfg->scrape_s));
     TRY(check_multiple(src_locs, "plant.window_s", cfg->window_s, cfg->scrape_s));
     TRY(check_multiple(src_locs, "plant.hpa_window_s", cfg->hpa_window_s, cfg->scrape_s));
+    if (cfg->reward == REWARD_SLO && cfg->reward_from == REWARD_MEASURED) {
+        return plant_cfg_error(src_locs, "plant.reward",
+                               "is slo, which is computed from exact counters only; set "
+                               "plant.reward_from to exact or plant.reward to resilience");
+    }
     for (int i = 0; i < cfg->n_reward_terms; i++) {
         for (int k = 0; k < i; k++) {
             if (cfg->reward_terms[k] == cfg->reward_terms[i]) {

@@ -37,7 +37,10 @@ struct topology;
 /* What the reward is computed from: exact counters, or measured outcomes (plant/outcomes.h). */
 enum reward_source { REWARD_EXACT, REWARD_MEASURED };
 
-/* The terms that a reward may have; reward.h defines them. */
+/* What the reward measures before the cost; reward.h defines both. */
+enum reward_kind { REWARD_RESILIENCE, REWARD_SLO };
+
+/* The terms that resilience may have; reward.h defines them. */
 enum reward_term {
     REWARD_SUCCESS,
     REWARD_PODS,
@@ -66,6 +69,7 @@ struct plant_cfg {
     int reward_from;        /* enum reward_source */
     int *reward_terms;      /* (n_reward_terms) enum reward_term; none = those of OR */
     int n_reward_terms;
+    int reward; /* enum reward_kind */
 };
 extern const struct cfg_field plant_fields[];
 
@@ -190,7 +194,9 @@ struct plant {
     const struct topology *topology;
     const struct plant_cfg *cfg;
     int n_env, n_state;
-    unsigned can; /* enum plant_can */
+    unsigned can;       /* enum plant_can */
+    double nominal_rps; /* mean of the workload, requests/s: the unit of the reward `slo`; whoever
+                           makes a plant sets it (env_setup_plant()), 0 = not known */
 };
 
 static inline bool plant_can(const struct plant *p, enum plant_can what)

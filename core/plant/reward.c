@@ -52,7 +52,15 @@ static double term_of(const struct reward_terms *r, enum reward_term i)
     return terms[i];
 }
 
-/* Mean of the chosen terms, in their order, less the cost. */
+double reward_at(const struct reward_terms *r, const struct plant_cfg *cfg, double cost_weight)
+{
+    const double achieved = cfg->reward == REWARD_SLO ? r->slo : r->resilience;
+    /* With weight 0 the cost is not multiplied: an unknown cost (NaN) must not make the reward
+     * unknown. */
+    return achieved - (cost_weight > 0.0 ? cost_weight * r->cost : 0.0);
+}
+
+/* Mean of the chosen terms, in their order, and the reward. */
 static void sum_up(struct reward_terms *r, const struct plant_cfg *cfg)
 {
     const unsigned chosen = chosen_terms(cfg);
@@ -66,13 +74,11 @@ static void sum_up(struct reward_terms *r, const struct plant_cfg *cfg)
             r->resilience += weight * term_of(r, (enum reward_term)i);
         }
     }
-    /* With weight 0 the cost is not multiplied: an unknown cost (NaN) must not make the reward
-     * unknown. */
-    r->reward = r->resilience - (cfg->cost_weight > 0.0 ? cfg->cost_weight * r->cost : 0.0);
+    r->reward = reward_at(r, cfg, cfg->cost_weight);
 }
 
 void reward_of(struct reward_terms *out, const struct plant_truth *t, const struct plant_cfg *cfg,
-               double node_cpu_m)
+               double node_cpu_m, double nominal_rps)
 {
     struct reward_terms r = {
         .sr = share(t->answered, t->answered + t->failed),
@@ -84,6 +90,7 @@ void reward_of(struct reward_terms *out, const struct plant_truth *t, const stru
         .tcr = share(t->answered_legit, t->received_legit),
         .headroom = (double)NAN,
         .cost = t->requested_m_mean / node_cpu_m,
+        .slo = 1.0 - (t->received - t->compliant) / (nominal_rps * cfg->period_s),
     };
     sum_up(&r, cfg);
     *out = r;
@@ -128,6 +135,7 @@ void reward_of_outcomes(struct reward_terms *out, const struct plant_outcomes *o
         .tcr = known01(v[OUTCOME_SUCCESS]),
         .headroom = known01(v[OUTCOME_HEADROOM]),
         .cost = v[OUTCOME_REQUESTED] / node_cpu_m,
+        .slo = (double)NAN,
     };
     sum_up(&r, cfg);
     *out = r;
@@ -143,7 +151,7 @@ void reward_of_plant(struct reward_terms *out, struct plant_truth *counters, con
     const bool exact = truth != NULL && p->cfg->reward_from == REWARD_EXACT;
     struct plant_outcomes measured;
     if (exact) {
-        reward_of(out, truth, p->cfg, node_cpu_m);
+        reward_of(out, truth, p->cfg, node_cpu_m, p->nominal_rps);
     } else {
         plant_outcomes(&measured, p, lid);
         reward_of_outcomes(out, &measured, p->cfg, node_cpu_m);

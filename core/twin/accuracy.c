@@ -341,18 +341,19 @@ static void play_starts(struct bench *b, int episode)
 
 /* OR of a period; *inflight: requests in flight before it, then after it. The share of the load
  * that is legitimate does not enter OR (any_share: a small one keeps the legitimate requests below
- * all that were answered), nor does the node (any_node_m), which only scales the cost. */
+ * all that were answered), nor do the node (any_node_m), which only scales the cost,
+ * and the nominal load (any_rps), which only scales slo. */
 static double resilience(const struct features *s, const float *state, const float *kpi,
                          double *inflight, double load, const struct plant_cfg *plant)
 {
-    const double any_share = 0.25, any_node_m = 1.0;
+    const double any_share = 0.25, any_node_m = 1.0, any_rps = 1.0;
     struct plant_truth t;
     struct reward_terms r;
     float means[FEATURES_KPIS];
     memcpy(means, kpi, sizeof means);
     features_kpis_decode(means, s, state);
     features_truth(&t, means, *inflight, load, any_share, s->header.period_s);
-    reward_of(&r, &t, plant, any_node_m);
+    reward_of(&r, &t, plant, any_node_m, any_rps);
     *inflight = t.inflight;
     return r.resilience;
 }

@@ -28,6 +28,9 @@ holds "and so it works" sh -c "'$KARMA' config check $quick $remedy"
 exits 2 "a reward term that is given twice" "$KARMA" config check $quick \
     --set 'plant.reward_terms=[success, pods, success]'
 says err "plant.reward_terms: has 'success' twice" "is named"
+exits 2 "a reward that counts what was not measured" "$KARMA" config check $quick \
+    --set plant.reward=slo --set plant.reward_from=measured
+says err "plant.reward_from to exact or plant.reward to resilience" "is refused with its remedy"
 exits 2 "an unknown verb" "$KARMA" config shew $quick
 exits 2 "a missing file" "$KARMA" config check
 exits 0 "--help" "$KARMA" config --help

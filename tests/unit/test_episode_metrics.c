@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 static const struct plant_cfg CFG = {15, 5, 30, 15,  7.5,          200,  2, 0.2,
-                                     3,  0, 0,  0.7, REWARD_EXACT, NULL, 0};
+                                     3,  0, 0,  0.7, REWARD_EXACT, NULL, 0, REWARD_RESILIENCE};
 
 enum { SERVICES = 2 };
 
@@ -49,7 +49,7 @@ static void step(struct episode_account *m, const struct plant_truth *t, int32_t
                  int32_t second, bool conflict)
 {
     struct reward_terms r;
-    reward_of(&r, t, &CFG, 16000);
+    reward_of(&r, t, &CFG, 16000, 200);
     episode_account_step(m, t, &r, (int32_t[SERVICES]){first, second}, conflict);
 }
 

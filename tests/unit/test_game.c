@@ -147,7 +147,7 @@ static void mirror_step(struct mirror *m, const int32_t *action)
     rules_apply(m->delta, &conflict, &m->memory, m->rules, plant_state(m->plant, 0), action);
     assert_int_equal(plant_step(m->plant, m->delta, NULL, NULL), ERR_OK);
     reward_of(&terms, plant_truth(m->plant, 0), m->env_setup->cfg.plant,
-              m->env_setup->cfg.topology->node_cpu_m);
+              m->env_setup->cfg.topology->node_cpu_m, m->env_setup->cfg.workload->mean_rps);
     episode_account_step(&m->account, plant_truth(m->plant, 0), &terms, m->delta, conflict);
     m->reward = terms.reward;
 }

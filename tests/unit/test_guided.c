@@ -222,7 +222,7 @@ static void check_rewards(const char *more, double penalty, bool *was_outside)
         guides_update(&guides, r->guides, plant_state(plant, 0));
         struct reward_terms terms;
         reward_of(&terms, plant_truth(plant, 0), f.w.env_setup.cfg.plant,
-                  f.w.env_setup.topology.cfg->node_cpu_m);
+                  f.w.env_setup.topology.cfg->node_cpu_m, 1.0);
         for (int a = 0; a < AGENTS; a++) {
             struct guides_reward own;
             guides_reward(&own, &guides, r->guides, a, compliant[a]);

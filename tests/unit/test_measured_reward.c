@@ -207,17 +207,17 @@ static void test_chosen_exact(void **state)
     struct plant_cfg cfg = {.latency_max_ms = 200, .cost_weight = 0.2};
     struct reward_terms plain, chosen;
     (void)state;
-    reward_of(&plain, &t, &cfg, 16000);
+    reward_of(&plain, &t, &cfg, 16000, 200);
     const double resilience = 0.2 * plain.sr + 0.2 * plain.pod + 0.2 * plain.latency +
                               0.2 * plain.entry + 0.2 * plain.tcr;
     assert_true(plain.resilience == resilience);
     assert_true(plain.reward == resilience - 0.2 * plain.cost);
     cfg.reward_terms = five;
     cfg.n_reward_terms = 5;
-    reward_of(&chosen, &t, &cfg, 16000);
+    reward_of(&chosen, &t, &cfg, 16000, 200);
     assert_true(chosen.reward == plain.reward);
     cfg.n_reward_terms = 2;
-    reward_of(&chosen, &t, &cfg, 16000);
+    reward_of(&chosen, &t, &cfg, 16000, 200);
     assert_near(chosen.resilience, 0.5 * (plain.tcr + plain.latency));
 }
 

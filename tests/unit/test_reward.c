@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 static const struct plant_cfg CFG = {15, 5, 30, 15,  7.5,          200,  2, 0.2,
-                                     3,  0, 0,  0.7, REWARD_EXACT, NULL, 0};
-static const double NODE_M = 16000;
+                                     3,  0, 0,  0.7, REWARD_EXACT, NULL, 0, REWARD_RESILIENCE};
+static const double NODE_M = 16000, NOMINAL_RPS = 200;
 
 /* A period without trouble: 3000 requests, 50 ms each, 15 pods. */
 static struct plant_truth healthy(void)
@@ -33,7 +33,7 @@ static struct plant_truth healthy(void)
 static struct reward_terms terms_of(const struct plant_truth *t, const struct plant_cfg *cfg)
 {
     struct reward_terms r;
-    reward_of(&r, t, cfg, NODE_M);
+    reward_of(&r, t, cfg, NODE_M, NOMINAL_RPS);
     return r;
 }
 
@@ -126,6 +126,81 @@ static void test_attack_traffic_is_not_expected_traffic(void **state)
     assert_near(r.sr, 1.0 / 3);
 }
 
+/* 1 - (3000 - 2100) / (200 x 15) by hand; OR is what it was. */
+static void test_slo_by_hand(void **state)
+{
+    (void)state;
+    struct plant_truth t = healthy();
+    struct plant_cfg slo = CFG;
+    t.compliant = 2100;
+    t.latency_sum_ms = 3000 * 60.0;
+    slo.reward = REWARD_SLO;
+    const struct reward_terms r = terms_of(&t, &slo), or = terms_of(&t, &CFG);
+    assert_near(r.slo, 0.7);
+    assert_near(r.reward, 0.7 - 0.2 * 0.49375);
+    assert_true(r.resilience == or.resilience);
+    t.compliant = 3000;
+    assert_near(terms_of(&t, &slo).slo, 1);
+}
+
+/* A request that is not answered in time costs the same under a flood as in a quiet period: three
+ * times the nominal load unanswered are -2. */
+static void test_slo_of_a_flood(void **state)
+{
+    (void)state;
+    struct plant_truth t = healthy();
+    struct plant_cfg slo = CFG;
+    slo.reward = REWARD_SLO;
+    t.received = 9000;
+    t.compliant = 0;
+    assert_near(terms_of(&t, &slo).slo, -2);
+    t.compliant = 1;
+    assert_near(terms_of(&t, &slo).slo, -2 + 1.0 / 3000);
+}
+
+/* Over an episode: mean slo = 1 - (1 - attainment) x received / (n x nominal). */
+static void test_slo_is_the_endpoint(void **state)
+{
+    static const double received[] = {3000, 9000, 2500}, compliant[] = {3000, 4000, 2400};
+    double slo = 0.0, all = 0.0, in_time = 0.0;
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct plant_truth t = healthy();
+        t.received = received[i];
+        t.compliant = compliant[i];
+        slo += terms_of(&t, &CFG).slo / 3;
+        all += received[i];
+        in_time += compliant[i];
+    }
+    assert_near(slo, 1 - (1 - in_time / all) * all / (3 * 3000.0));
+}
+
+/* Another weight than that of the configuration; the configured one gives the reward, to the bit.
+ */
+static void test_reward_at_another_weight(void **state)
+{
+    (void)state;
+    struct plant_truth t = healthy();
+    struct plant_cfg slo = CFG;
+    slo.reward = REWARD_SLO;
+    t.compliant = 2100;
+    const struct reward_terms r = terms_of(&t, &slo), or = terms_of(&t, &CFG);
+    assert_near(reward_at(&r, &slo, 0.6), 0.7 - 0.6 * 0.49375);
+    assert_near(reward_at(& or, &CFG, 0.0), or.resilience);
+    assert_true(reward_at(&r, &slo, 0.2) == r.reward);
+    assert_true(reward_at(& or, &CFG, 0.2) == or.reward);
+}
+
+static void test_slo_needs_exact_counters(void **state)
+{
+    (void)state;
+    struct plant_cfg cfg = CFG;
+    cfg.reward = REWARD_SLO;
+    assert_int_equal(plant_cfg_check(&cfg, NULL), ERR_OK);
+    cfg.reward_from = REWARD_MEASURED;
+    assert_int_equal(plant_cfg_check(&cfg, NULL), ERR_CONFIG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +210,11 @@ int main(void)
         cmocka_unit_test(test_everything_failed),
         cmocka_unit_test(test_terms_stay_in_their_range),
         cmocka_unit_test(test_attack_traffic_is_not_expected_traffic),
+        cmocka_unit_test(test_slo_by_hand),
+        cmocka_unit_test(test_slo_of_a_flood),
+        cmocka_unit_test(test_slo_is_the_endpoint),
+        cmocka_unit_test(test_reward_at_another_weight),
+        cmocka_unit_test(test_slo_needs_exact_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
