@@ -13,7 +13,7 @@
 
 /* Lengths of the arrays of one block. */
 struct shape {
-    size_t steps, global_state, mask, action, agent, state, stats;
+    size_t steps, global_state, privileged, mask, action, agent, state, stats;
 };
 
 /* Lengths of the arrays of one block, in values, from E, T, A, F, W, G and C of
@@ -26,6 +26,7 @@ static struct shape shape_of(const struct block *b, const struct team_spec *s, i
     return (struct shape){
         .steps = steps,
         .global_state = steps * (size_t)s->n_global_state,
+        .privileged = steps * (size_t)s->n_privileged,
         .mask = steps * agents * factors * (size_t)env_mask_words(s),
         .action = steps * agents * factors,
         .agent = steps * agents,
@@ -74,6 +75,7 @@ void block_message(Karma__TileBlock *m, const struct block *b, const struct team
     m->stats = b->stats, m->n_stats = n.stats;
     m->has_team = b->team > 0, m->team = (uint32_t)b->team;
     m->state = b->state, m->n_state = n.state;
+    m->privileged = b->privileged, m->n_privileged = n.privileged;
 }
 
 enum err codec_put_block(struct buf *out, const struct block *b, const struct env_spec *spec,
@@ -101,6 +103,7 @@ static enum err check_lengths(const Karma__TileBlock *m, const struct block *b,
     TRY(wire_expect(source, "n_env", m->n_env, envs));
     TRY(wire_expect(source, "n_steps", m->n_steps, (size_t)b->n_steps));
     TRY(wire_expect(source, "global_state", m->n_global_state, n.global_state));
+    TRY(wire_expect(source, "privileged", m->n_privileged, n.privileged));
     TRY(wire_expect(source, "mask", m->n_mask, n.mask));
     TRY(wire_expect(source, "action", m->n_action, n.action));
     TRY(wire_expect(source, "logp", m->n_logp, n.agent));
@@ -177,6 +180,9 @@ static void copy_block(struct block *b, const Karma__TileBlock *m, const struct 
     memcpy(b->last_value, m->last_value, m->n_last_value * sizeof *b->last_value);
     memcpy(b->episode, m->episode, m->n_episode * sizeof *b->episode);
     b->n_episodes = m->n_episodes;
+    if (m->n_privileged > 0) {
+        memcpy(b->privileged, m->privileged, m->n_privileged * sizeof *b->privileged);
+    }
     if (m->n_state > 0) {
         memcpy(b->state, m->state, m->n_state * sizeof *b->state);
     }

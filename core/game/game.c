@@ -7,6 +7,7 @@
 #include "core/game/game.h"
 
 #include "core/base/log.h"
+#include "core/game/privileged.h"
 #include "core/scenario/schedule.h"
 
 #include <math.h>
@@ -15,6 +16,7 @@
 /* What one environment of the tile carries through an episode. */
 struct slot {
     struct schedule schedule;
+    struct schedule ahead; /* the same, beyond the end; only for critics with a privileged part */
     void *memory[ENV_TEAMS_MAX]; /* of each team's interface */
     struct episode_account account;
     struct episode_id id;
@@ -34,6 +36,7 @@ struct game {
     struct attack_action *attack; /* (n_env); NULL: no team attacks */
     int32_t *target;              /* (n_services) */
     uint64_t seed;
+    bool privileged; /* some team's critic sees what lies ahead */
 };
 
 /* plant_state() may differ after each step, so a sight is made where it is used. */
@@ -68,6 +71,10 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
         (struct episode_id){.seed = g->seed, .split = RNG_TRAIN, .env = gid, .episode = episode};
     slot->steps_left = steps > 0 && steps < horizon ? steps : horizon;
     schedule_draw(&slot->schedule, &w->scenarios[scenario], &slot->id, w->n_seconds);
+    if (g->privileged) {
+        schedule_draw_ahead(&slot->ahead, &w->scenarios[scenario], &slot->id, w->n_seconds,
+                            PRIVILEGED_AHEAD_S);
+    }
     for (int k = 0; k < e->spec->n_teams; k++) {
         g->teams[k]->ops->begin(slot->memory[k], g->teams[k], &slot->id);
     }
@@ -87,6 +94,14 @@ static void game_global_state(struct env *e, int lid, int team, float *global_st
     const struct sight sight = sight_of(g, lid);
     const struct interface *i = g->teams[team];
     i->ops->global_state(global_state, mask, g->slots[lid].memory[team], i, &sight);
+}
+
+/* The same for every team: what lies ahead does not depend on who looks. */
+static void game_privileged(struct env *e, int lid, int team, float *out)
+{
+    const struct game *g = (const struct game *)e;
+    (void)team;
+    privileged_fill(out, &g->slots[lid].ahead, g->env_setup, plant_clock_s(g->plant, lid));
 }
 
 /* The metrics, the square of the reward, and what each interface adds, in the order of
@@ -211,12 +226,14 @@ static void game_demonstrate(struct env *e, int lid, int team, int32_t *action)
 static const struct env_ops game_ops = {
     .reset = game_reset,
     .global_state = game_global_state,
+    .privileged = game_privileged,
     .step = game_step,
     .stats = game_stats,
 };
 static const struct env_ops game_ops_demonstrated = {
     .reset = game_reset,
     .global_state = game_global_state,
+    .privileged = game_privileged,
     .step = game_step,
     .stats = game_stats,
     .demonstrate = game_demonstrate,
@@ -224,7 +241,11 @@ static const struct env_ops game_ops_demonstrated = {
 
 static enum err init_slot(struct game *g, struct arena *arena, struct slot *slot)
 {
-    TRY(schedule_init(&slot->schedule, arena, g->env_setup->n_seconds));
+    const int n_seconds = g->env_setup->n_seconds;
+    TRY(schedule_init(&slot->schedule, arena, n_seconds));
+    if (g->privileged) {
+        TRY(schedule_init(&slot->ahead, arena, n_seconds + PRIVILEGED_AHEAD_S));
+    }
     TRY(episode_account_init(&slot->account, arena, g->env_setup->topology.n_services));
     slot->stats = ARENA_NEW(arena, g->env.spec->n_stats, double);
     TRY(arena_error(arena));
@@ -269,6 +290,7 @@ enum err game_new_teams(struct env **out, struct arena *arena, const struct game
     };
     for (int k = 0; k < teams->spec->n_teams; k++) {
         g->teams[k] = teams->interfaces[k];
+        g->privileged = g->privileged || teams->spec->teams[k]->n_privileged > 0;
     }
     TRY(init(g, arena));
     *out = &g->env;

@@ -5,7 +5,9 @@
  * rewards. All defenders share the reward (plant/reward.h); an organisation adds to each what its
  * missions and its choices are worth (core/org/guides.h). Episodes are cut by the clock, never
  * terminated. Episode e of environment g plays scenario (g + e) mod n. An episode leaves its
- * metrics and what the interfaces add (interface.h).
+ * metrics and what the interfaces add (interface.h). Where a team's critic is shown a privileged
+ * part (team_spec.n_privileged), the schedule of an episode is drawn a second time, beyond its end
+ * (privileged.h); what the plant is given stays as it is.
  */
 #ifndef KARMA_GAME_GAME_H
 #define KARMA_GAME_GAME_H

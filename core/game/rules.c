@@ -3,6 +3,7 @@
 
 #include "core/base/log.h"
 #include "core/game/org_metric_values.h"
+#include "core/game/privileged.h"
 #include "core/plant/episode_metrics.h"
 
 #include <stdio.h>
@@ -244,6 +245,11 @@ enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg 
                     const struct env_setup *env_setup)
 {
     return rules_init_organised(r, arena, cfg, env_setup, NULL, NULL);
+}
+
+void rules_show_privileged(struct rules *r)
+{
+    r->spec.n_privileged = privileged_columns(r->n_services);
 }
 
 /* ---- memory ---- */

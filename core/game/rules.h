@@ -107,6 +107,10 @@ enum err rules_init_organised(struct rules *r, struct arena *arena, const struct
                               const struct env_setup *env_setup, const struct org_cfg *organisation,
                               const struct cfg *src_locs) WARN_UNUSED;
 
+/* The critic of a team that plays by these rules is shown the privileged part (privileged.h). Right
+ * after initialisation: the shapes of r->spec change. */
+void rules_show_privileged(struct rules *r);
+
 /* Names of the columns that are normalised (spec.n_norm): "service.feature" or "feature", the
  * state's first, then "NAME, N before" of older ones. NULL when out of memory. */
 const char *const *rules_columns(const struct rules *r, struct arena *arena);

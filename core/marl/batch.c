@@ -182,7 +182,7 @@ static void tile_prepare(struct mappo *m, struct tile_inputs *in, const struct b
     struct team *t = m->team;
     int n_rows = b->n_env * b->n_steps, n_agents = t->spec->n_agents;
     team_inputs(t, in->obs, t->critic_ld > 0 ? in->critic : NULL, m->global_state, b->global_state,
-                n_rows);
+                t->cfg->critic == CRITIC_PRIVILEGED ? b->privileged : NULL, n_rows);
     for (int v = 0; v < t->n_views; v++) {
         popart_normalise(pa, in->value + v, n_agents, b->value + v, n_agents, n_rows);
         popart_normalise(pa, in->target + v, n_agents, b->target + v, n_agents, n_rows);

@@ -9,6 +9,8 @@ static enum err allocate_recorded(struct block *b, struct arena *arena,
     size_t rows = envs * (size_t)b->n_steps;
     size_t factors = agents * (size_t)spec->n_factors;
     b->global_state = ARENA_NEW(arena, rows * (size_t)spec->n_global_state, float);
+    size_t n_privileged = rows * (size_t)spec->n_privileged;
+    b->privileged = n_privileged > 0 ? ARENA_NEW(arena, n_privileged, float) : NULL;
     b->mask = ARENA_NEW(arena, rows * factors * (size_t)env_mask_words(spec), uint32_t);
     b->action = ARENA_NEW(arena, rows * factors, int32_t);
     b->logp = ARENA_NEW(arena, rows * agents, float);

@@ -18,6 +18,7 @@ struct block {
 
     /* written by the rollout; cross the wire */
     float *global_state;    /* (E, T, G) raw */
+    float *privileged;      /* (E, T, P), for critics alone; NULL if P = 0 */
     uint32_t *mask;         /* (E, T, A, F, words) */
     int32_t *action;        /* (E, T, A, F) */
     float *logp;            /* (E, T, A) of the joint choice over the factors, when acted */

@@ -34,6 +34,7 @@ struct team_spec {
     int n_norm;         /* the first n_norm of them are normalised before obs/critic see them */
     int n_obs;          /* D, of one agent */
     int n_critic;       /* C */
+    int n_privileged;   /* P, what only a critic sees, in training; 0: nothing */
     int n_factors;      /* F */
     int n_choices;      /* K */
     int n_state; /* S, floats that an agent carries from step to step (recurrent actors); 0: none */
@@ -93,6 +94,9 @@ struct env_ops {
     enum err (*reset)(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps);
     /* A team's current global state (G) and masks (A, F, words). */
     void (*global_state)(struct env *e, int lid, int team, float *global_state, uint32_t *mask);
+    /* What a team's critic sees beside the global state (P): of the current state, in the
+     * environment's own scale about 0. NULL if no team has such a part. */
+    void (*privileged)(struct env *e, int lid, int team, float *out);
     /* One step in all slots. For each team: action (n_env, A, F), reward (n_env, A). flag (n_env).
      */
     enum err (*step)(struct env *e, const int32_t *const *action, float *const *reward,

@@ -51,7 +51,8 @@ struct learn_stats {
     double columns[LEARNER_COLUMNS_MAX]; /* (ops->n_columns) for metrics.csv */
 };
 
-/* What environments show to a team when it acts; row-wise: an answer may not depend on n. */
+/* What environments show to a team when it acts; row-wise: an answer may not depend on n. It has
+ * no privileged part: that is for values alone. */
 struct learner_view {
     int n;
     const float *global_state; /* (n, G) raw */
@@ -67,6 +68,7 @@ struct learner_view {
 struct learner_rows {
     int n, n_steps;
     const float *global_state; /* (n, n_steps, G) raw */
+    const float *privileged;   /* (n, n_steps, P); NULL if P = 0 */
     const float *state;        /* (n, A, S) before the first step; NULL if S = 0 */
     const uint8_t *flag; /* (n, n_steps) enum env_flag: states are 0 after the end of an episode;
                             NULL: none ends */

@@ -20,7 +20,8 @@ static void act(struct learner *l, int32_t *action, float *logp, float *state,
 static void value(struct learner *l, float *out, const struct learner_rows *rows)
 {
     struct mappo_learner *m = self(l);
-    team_value(m->team, m->value, out, rows->global_state, rows->n * rows->n_steps);
+    team_value(m->team, m->value, out, rows->global_state, rows->privileged,
+               rows->n * rows->n_steps);
 }
 
 static void refresh(struct learner *l)

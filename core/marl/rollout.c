@@ -16,6 +16,7 @@ struct side {
     struct learner *learner;
     const struct team_spec *spec;
     float *global_state; /* (TILE, G) */
+    float *privileged;   /* (TILE, P); NULL if P = 0 */
     uint32_t *mask;      /* (TILE, A, F, words) */
     int32_t *action;     /* (TILE, A, F) what is recorded */
     int32_t *execute;    /* (TILE, A, F) what is done */
@@ -23,6 +24,7 @@ struct side {
     float *reward;       /* (TILE, A) */
     /* of one environment */
     float *global_state_end; /* (G) the state a truncated episode was left in */
+    float *privileged_end;   /* (P) its privileged part; NULL if P = 0 */
     uint32_t
         *mask_end; /* (A, F, words) its masks: not needed, but env->global_state() gives them */
     size_t n_mask, n_act; /* of one environment: A*F*words, A*F */
@@ -52,6 +54,7 @@ static enum err side_init(struct side *s, struct arena *arena, struct learner *l
     const struct team_spec *spec = learner->spec;
     const size_t agents = (size_t)spec->n_agents, n_act = (size_t)env_n_actions(spec);
     const size_t n_mask = n_act * (size_t)env_mask_words(spec);
+    const size_t n_privileged = (size_t)spec->n_privileged;
     *s = (struct side){
         .learner = learner,
         .spec = spec,
@@ -67,6 +70,10 @@ static enum err side_init(struct side *s, struct arena *arena, struct learner *l
         .n_act = n_act,
         .n_state = agents * (size_t)spec->n_state,
     };
+    if (n_privileged > 0) {
+        s->privileged = ARENA_NEW(arena, TILE * n_privileged, float);
+        s->privileged_end = ARENA_NEW(arena, n_privileged, float);
+    }
     return arena_error(arena);
 }
 
@@ -186,8 +193,12 @@ static void bootstrap(struct rollout *r, const struct run *run, int e, int t)
         const struct learner_rows last = {.n = 1,
                                           .n_steps = 1,
                                           .global_state = s->global_state_end,
+                                          .privileged = s->privileged_end,
                                           .state = state_of(r, run->tile, k, e)};
         env->ops->global_state(env, e, k, s->global_state_end, s->mask_end);
+        if (s->privileged_end != NULL) {
+            env->ops->privileged(env, e, k, s->privileged_end);
+        }
         put_values(s, b->bootstrap_value + at, &last);
     }
 }
@@ -327,6 +338,10 @@ static void read_rows(struct rollout *r, const struct run *run, int k)
         env->ops->global_state(env, e, k,
                                s->global_state + (size_t)e * (size_t)s->spec->n_global_state,
                                s->mask + (size_t)e * s->n_mask);
+        if (s->privileged != NULL) {
+            env->ops->privileged(env, e, k,
+                                 s->privileged + (size_t)e * (size_t)s->spec->n_privileged);
+        }
     }
 }
 
@@ -337,6 +352,10 @@ static void record(const struct side *s, const uint8_t *flag, struct block *b, i
         size_t at = e * (size_t)b->n_steps + (size_t)t;
         memcpy(b->global_state + at * n_global_state, s->global_state + e * n_global_state,
                n_global_state * sizeof(float));
+        if (b->privileged != NULL) {
+            const size_t n = (size_t)s->spec->n_privileged;
+            memcpy(b->privileged + at * n, s->privileged + e * n, n * sizeof(float));
+        }
         memcpy(b->mask + at * s->n_mask, s->mask + e * s->n_mask, s->n_mask * sizeof(uint32_t));
         memcpy(b->action + at * s->n_act, s->action + e * s->n_act, s->n_act * sizeof(int32_t));
         memcpy(b->logp + at * agents, s->logp + e * agents, agents * sizeof(float));
@@ -438,10 +457,14 @@ static void finish_block(struct rollout *r, const struct run *run, int k)
     const struct learner_rows all = {.n = b->n_env,
                                      .n_steps = b->n_steps,
                                      .global_state = b->global_state,
+                                     .privileged = b->privileged,
                                      .state = b->state,
                                      .flag = b->flag};
-    const struct learner_rows last = {
-        .n = b->n_env, .n_steps = 1, .global_state = s->global_state, .state = run->tile->state[k]};
+    const struct learner_rows last = {.n = b->n_env,
+                                      .n_steps = 1,
+                                      .global_state = s->global_state,
+                                      .privileged = s->privileged,
+                                      .state = run->tile->state[k]};
     read_rows(r, run, k);
     put_values(s, b->value, &all);
     put_values(s, b->last_value, &last);

@@ -6,6 +6,7 @@
 #include "core/marl/team.h"
 
 #include "core/base/hash.h"
+#include "core/base/log.h"
 #include "core/base/minmax.h"
 #include "core/marl/policy.h"
 
@@ -20,6 +21,8 @@ static const struct cfg_choice activations[] = {
 static const struct cfg_choice critics[] = {
     {"central", CRITIC_CENTRAL, "joint view, one output per agent"},
     {"local", CRITIC_LOCAL, "sees what the agent sees (IPPO)"},
+    {"privileged", CRITIC_PRIVILEGED,
+     "central, and sees the load and the faults of the next 180 s; in training only"},
     {NULL, 0, NULL},
 };
 static const struct cfg_choice gemms[] = {
@@ -71,6 +74,12 @@ static bool needs_one_hot(const struct team_cfg *cfg)
     return cfg->share_actor || cfg->critic == CRITIC_LOCAL;
 }
 
+/* Inputs of the critic behind its view of the global state. */
+static int critic_only_columns(const struct team *t)
+{
+    return t->cfg->critic == CRITIC_PRIVILEGED ? t->spec->n_privileged : 0;
+}
+
 static enum err networks_init(struct team *t)
 {
     const struct team_cfg *cfg = t->cfg;
@@ -78,13 +87,13 @@ static enum err networks_init(struct team *t)
     bool local = cfg->critic == CRITIC_LOCAL;
     int one_hot = spec->n_agents;
     int n_actor_in = spec->n_obs + (cfg->share_actor ? one_hot : 0);
-    int n_critic_in = local ? spec->n_obs + one_hot : spec->n_critic;
+    int n_critic_in = local ? spec->n_obs + one_hot : spec->n_critic + critic_only_columns(t);
     t->n_actors = cfg->share_actor ? 1 : spec->n_agents;
     t->n_critics = 1;
     t->n_views = local ? spec->n_agents : 1;
     t->n_cols = local ? 1 : spec->n_agents;
     t->obs_ld = (int)mlp_pad((size_t)(spec->n_obs + (needs_one_hot(cfg) ? one_hot : 0)));
-    t->critic_ld = local ? 0 : (int)mlp_pad((size_t)(spec->n_critic));
+    t->critic_ld = local ? 0 : (int)mlp_pad((size_t)n_critic_in);
     t->logit_ld = (int)mlp_pad((size_t)(spec->n_factors * spec->n_choices));
     t->value_ld = (int)mlp_pad((size_t)(t->n_cols));
     TRY(network_init(&t->actor, cfg, n_actor_in, cfg->actor_hidden, cfg->n_actor_hidden,
@@ -116,6 +125,12 @@ enum err team_init(struct team *t, struct arena *arena, const struct team_cfg *c
                    const struct team_spec *spec)
 {
     struct team made = {.cfg = cfg, .spec = spec};
+    if (cfg->critic == CRITIC_PRIVILEGED && spec->n_privileged == 0) {
+        log_error("team.critic is privileged, but the environment of team '%s' shows nothing to "
+                  "critics alone; set it to central",
+                  spec->name);
+        return ERR_CONFIG;
+    }
     TRY(networks_init(&made));
     TRY(parameters_init(&made, arena));
     float *mean = ARENA_NEW(arena, spec->n_norm, float);
@@ -206,9 +221,11 @@ static void observe(const struct team *t, float *obs, const float *global_state,
 }
 
 void team_inputs(const struct team *t, float *obs, float *critic, float *global_state,
-                 const float *rows, int n)
+                 const float *rows, const float *privileged, int n)
 {
     const struct team_spec *spec = t->spec;
+    const size_t n_privileged = (size_t)critic_only_columns(t);
+    CHECK(critic == NULL || (privileged != NULL) == (n_privileged > 0));
     for (int r = 0; r < n; r++) {
         team_normalise_global_state(t, global_state,
                                     rows + (size_t)r * (size_t)spec->n_global_state);
@@ -216,7 +233,12 @@ void team_inputs(const struct team *t, float *obs, float *critic, float *global_
             observe(t, obs, global_state, r, n);
         }
         if (critic != NULL) {
-            spec->critic(spec->ctx, critic + (size_t)r * (size_t)t->critic_ld, global_state);
+            float *in = critic + (size_t)r * (size_t)t->critic_ld;
+            spec->critic(spec->ctx, in, global_state);
+            if (n_privileged > 0) {
+                memcpy(in + spec->n_critic, privileged + (size_t)r * n_privileged,
+                       n_privileged * sizeof *in);
+            }
         }
     }
 }
@@ -303,7 +325,7 @@ static void act_piece(const struct team *t, struct team_scratch *s, int32_t *act
 {
     const struct team_spec *spec = t->spec;
     int n_agents = spec->n_agents, n_mask = spec->n_factors * env_mask_words(spec);
-    team_inputs(t, s->obs, NULL, s->global_state, rows, n);
+    team_inputs(t, s->obs, NULL, s->global_state, rows, NULL, n);
     team_logits(t, s->out, s->obs, n, s->work);
     for (int e = 0; e < n; e++) {
         for (int agent = 0; agent < n_agents; agent++) {
@@ -334,12 +356,13 @@ void team_act(const struct team *t, struct team_scratch *s, int32_t *action, flo
 
 /* team_value for at most s->n rows. */
 static void value_piece(const struct team *t, struct team_scratch *s, float *value,
-                        const float *rows, int n)
+                        const float *rows, const float *privileged, int n)
 {
     struct popart pa = team_popart(t, 0.0);
     bool local = t->cfg->critic == CRITIC_LOCAL;
     const float *x = local ? s->obs : s->critic;
-    team_inputs(t, local ? s->obs : NULL, local ? NULL : s->critic, s->global_state, rows, n);
+    team_inputs(t, local ? s->obs : NULL, local ? NULL : s->critic, s->global_state, rows,
+                privileged, n);
     mlp_infer(&t->critic, s->out, t->value_ld, t->w.params + t->critic_at[0], x,
               local ? t->obs_ld : t->critic_ld, t->n_views * n, s->work);
     for (int v = 0; v < t->n_views; v++) {
@@ -349,12 +372,14 @@ static void value_piece(const struct team *t, struct team_scratch *s, float *val
 }
 
 void team_value(const struct team *t, struct team_scratch *s, float *value, const float *rows,
-                int n)
+                const float *privileged, int n)
 {
     const struct team_spec *spec = t->spec;
+    const size_t n_privileged = (size_t)critic_only_columns(t);
     for (int at = 0; at < n; at += s->n) {
         value_piece(t, s, value + (size_t)at * (size_t)spec->n_agents,
                     rows + (size_t)at * (size_t)spec->n_global_state,
+                    n_privileged > 0 ? privileged + (size_t)at * n_privileged : NULL,
                     n - at < s->n ? n - at : s->n);
     }
 }

@@ -27,8 +27,9 @@ struct team_cfg {
 extern const struct cfg_field team_fields[];
 
 /* central: one trunk on the joint view, one output per agent. local: the critic sees what the agent
- * sees (IPPO), one network shared by the agents with their one-hot. */
-enum critic_kind { CRITIC_CENTRAL, CRITIC_LOCAL };
+ * sees (IPPO), one network shared by the agents with their one-hot. privileged: the central one,
+ * which also sees what the environment shows to critics alone (team_spec.n_privileged). */
+enum critic_kind { CRITIC_CENTRAL, CRITIC_LOCAL, CRITIC_PRIVILEGED };
 
 struct team {
     const struct team_cfg *cfg;
@@ -44,6 +45,7 @@ struct team {
     struct normaliser norm; /* made of w.global_state_stats by team_refresh() */
 };
 
+/* ERR_CONFIG with a sentence if the critic is privileged and the environment shows it nothing. */
 enum err team_init(struct team *t, struct arena *arena, const struct team_cfg *cfg,
                    const struct team_spec *spec) WARN_UNUSED;
 /* Orthogonal parameters, statistics cleared. scratch is rewound. */
@@ -55,10 +57,11 @@ uint64_t team_digest(const struct team *t);
 
 /* What the networks see of n rows (n, G): obs (A, n, obs_ld) with the agent's one-hot behind column
  * D where a network is shared, critic (n, critic_ld) of the centralised critic. Either may be NULL:
- * not wanted. global_state (G): scratch. Worker and learner both call this, so they see the same
- * bits. */
+ * not wanted. global_state (G): scratch. privileged (n, P): behind the critic's view of the rows;
+ * NULL unless the critic is privileged and wanted; obs is no function of it. Worker and learner
+ * both call this, so they see the same bits. */
 void team_inputs(const struct team *t, float *obs, float *critic, float *global_state,
-                 const float *rows, int n);
+                 const float *rows, const float *privileged, int n);
 
 /* One global state (G) as observations see it: the first n_norm columns normalised. */
 void team_normalise_global_state(const struct team *t, float *out, const float *global_state);
@@ -89,8 +92,8 @@ void team_act(const struct team *t, struct team_scratch *s, int32_t *action, flo
               const float *rows, const uint32_t *mask, int n, enum act_mode mode,
               struct rng_key key, const uint32_t *gid, uint32_t update, uint32_t step);
 
-/* value (n, A), de-normalised. Any n. */
+/* value (n, A), de-normalised. privileged (n, P), NULL unless the critic is privileged. Any n. */
 void team_value(const struct team *t, struct team_scratch *s, float *value, const float *rows,
-                int n);
+                const float *privileged, int n);
 
 #endif

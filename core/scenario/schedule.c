@@ -288,14 +288,16 @@ enum err schedule_check_length(const struct scenario *s, int n_seconds, const ch
                            s->cfg->name, n_events, n_seconds, SCHEDULE_EVENTS_MAX);
 }
 
-void schedule_draw(struct schedule *s, const struct scenario *scenario, const struct episode_id *id,
-                   int n_seconds)
+void schedule_draw_ahead(struct schedule *s, const struct scenario *scenario,
+                         const struct episode_id *id, int n_seconds, int ahead_s)
 {
-    CHECK(n_seconds <= s->max_seconds);
-    s->n_seconds = n_seconds;
+    /* Nothing that is drawn depends on how far: loads are drawn second by second, events by their
+     * numbers, and later ones change no earlier second. */
+    CHECK(n_seconds + ahead_s <= s->max_seconds);
+    s->n_seconds = n_seconds + ahead_s;
     s->node_cpu_m = scenario->topology->cfg->node_cpu_m;
     s->mean_rps = scenario->workload->cfg->mean_rps;
-    workload_draw(s->legit_rps, scenario->workload, id, n_seconds);
+    workload_draw_ahead(s->legit_rps, scenario->workload, id, n_seconds, ahead_s);
     draw_leaders(s, scenario, id);
     for (int g = 0; g < scenario->cfg->n_events; g++) {
         if (scenario->targets[g].leader != SCENARIO_LEADS_ITSELF) {
@@ -304,6 +306,12 @@ void schedule_draw(struct schedule *s, const struct scenario *scenario, const st
     }
     s->onset_s = s->n_events > 0 ? s->events[0].start_s : -1.0;
     draw_attacks(s);
+}
+
+void schedule_draw(struct schedule *s, const struct scenario *scenario, const struct episode_id *id,
+                   int n_seconds)
+{
+    schedule_draw_ahead(s, scenario, id, n_seconds, 0);
 }
 
 /* ---- means over a decision period ---- */

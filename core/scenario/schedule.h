@@ -56,6 +56,12 @@ enum err schedule_check_length(const struct scenario *s, int n_seconds, const ch
 void schedule_draw(struct schedule *s, const struct scenario *scenario, const struct episode_id *id,
                    int n_seconds);
 
+/* The same episode and how it would go on: n_seconds + ahead_s seconds, of which the first
+ * n_seconds are those of schedule_draw(), to the bit, and the events that start in them, too. No
+ * plant is given this one: it is for those who must see beyond an end (core/game/privileged.h). */
+void schedule_draw_ahead(struct schedule *s, const struct scenario *scenario,
+                         const struct episode_id *id, int n_seconds, int ahead_s);
+
 /* What is offered in decision period `period` (from 0), requests/s: the mean of legit_rps +
  * attack_rps over the seconds that begin in it; behind the schedule's end its last second goes on.
  * legit_share: how much of it is legitimate, in [0, 1], 1 if nothing is offered; may be NULL. What

@@ -162,7 +162,7 @@ static struct rng_block draw(const struct episode_id *id, struct rng_key key, en
 /* Uniformly among all starts from which the episode stays inside a piece of its split. If it fits
  * in none, it goes round in the longest, from anywhere. */
 static void replay(float *rps, const struct workload *w, const struct episode_id *id,
-                   struct rng_key key, int n_seconds)
+                   struct rng_key key, int n_seconds, int ahead_s)
 {
     const struct recording *r = &w->recording;
     struct span split = span_of(r->n_seconds, id->split), at = {0, 0};
@@ -185,7 +185,7 @@ static void replay(float *rps, const struct workload *w, const struct episode_id
         }
         start -= here;
     }
-    recording_play(rps, r, at.begin + start, at.begin, at.len, n_seconds);
+    recording_play(rps, r, at.begin + start, at.begin, at.len, n_seconds + ahead_s);
 }
 
 /* ---- an episode of the model ---- */
@@ -237,9 +237,9 @@ static uint32_t week_turn(uint64_t weekday, uint32_t day_turn, int t)
     return (uint32_t)(days / WEEK_DAYS);
 }
 
-/* rps holds the bursts' share on entry and the load on return. */
+/* rps (n_seconds + ahead_s) holds the bursts' share on entry and the load on return. */
 static void model_load(float *rps, const struct workload_cfg *cfg, const struct episode_id *id,
-                       struct rng_key key, double mean, int n_seconds)
+                       struct rng_key key, double mean, int n_seconds, int ahead_s)
 {
     /* x' = keep x + kick z with keep = exp(-1 / noise_s) and kick^2 = 1 - keep^2 keeps the variance
      * 1: keep^2 + kick^2 = 1. x starts from its stationary law, so every second has it. The
@@ -252,7 +252,7 @@ static void model_load(float *rps, const struct workload_cfg *cfg, const struct 
     double x = rng_normal(start.v[1], start.v[2]);
     struct rng_block block = {{0}};
     uint64_t weekday = rng_below(start.v[3], WEEK_DAYS);
-    for (int t = 0; t < n_seconds; t++) {
+    for (int t = 0; t < n_seconds + ahead_s; t++) {
         uint32_t turn = start.v[0] + (uint32_t)(((uint64_t)(t % DAY_S) << 32) / DAY_S);
         double day = 1.0 + cfg->daily * fm_cos_turn(turn);
         double week = 1.0 + cfg->weekly * fm_cos_turn(week_turn(weekday, start.v[0], t));
@@ -266,16 +266,23 @@ static void model_load(float *rps, const struct workload_cfg *cfg, const struct 
     }
 }
 
-void workload_draw(float *rps, const struct workload *w, const struct episode_id *id, int n_seconds)
+void workload_draw_ahead(float *rps, const struct workload *w, const struct episode_id *id,
+                         int n_seconds, int ahead_s)
 {
+    const int n = n_seconds + ahead_s;
     const struct workload_cfg *cfg = w->cfg;
     struct rng_key key = rng_key(id->seed, RNG_WORKLOAD, id->split);
     if (w->recording.n_seconds > 0) {
-        replay(rps, w, id, key, n_seconds);
+        replay(rps, w, id, key, n_seconds, ahead_s);
         return;
     }
-    memset(rps, 0, (size_t)n_seconds * sizeof *rps);
-    draw_bursts(rps, cfg, id, key, n_seconds);
+    memset(rps, 0, (size_t)n * sizeof *rps);
+    draw_bursts(rps, cfg, id, key, n);
     double burst_mean = cfg->burst_per_h / 3600.0 * 0.5 * (cfg->burst_factor - 1.0) * cfg->burst_s;
-    model_load(rps, cfg, id, key, cfg->mean_rps / (1.0 + burst_mean), n_seconds);
+    model_load(rps, cfg, id, key, cfg->mean_rps / (1.0 + burst_mean), n_seconds, ahead_s);
+}
+
+void workload_draw(float *rps, const struct workload *w, const struct episode_id *id, int n_seconds)
+{
+    workload_draw_ahead(rps, w, id, n_seconds, 0);
 }

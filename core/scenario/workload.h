@@ -48,4 +48,9 @@ void workload_warn_short(const struct workload *w, int n_seconds);
 void workload_draw(float *rps, const struct workload *w, const struct episode_id *id,
                    int n_seconds);
 
+/* rps (n_seconds + ahead_s): the same load to the bit, and how it would go on. An episode of a
+ * recording is one that fits without what lies ahead, which may begin the piece again. */
+void workload_draw_ahead(float *rps, const struct workload *w, const struct episode_id *id,
+                         int n_seconds, int ahead_s);
+
 #endif

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/shell.h"
 #include "core/eval/episode.h"
+#include "core/game/privileged.h"
 #include "core/plant/schema.h"
 
 #include <string.h>
@@ -125,6 +126,16 @@ static enum err check_stages(const struct experiment *x)
     return ERR_OK;
 }
 
+enum err experiment_rules(struct rules *r, struct arena *arena, const struct experiment_cfg *cfg,
+                          const struct env_setup *env_setup, const struct cfg *src_locs)
+{
+    TRY(rules_init_organised(r, arena, &cfg->game, env_setup, &cfg->organisation, src_locs));
+    if (cfg->team.critic == CRITIC_PRIVILEGED) {
+        rules_show_privileged(r);
+    }
+    return ERR_OK;
+}
+
 /* Builds what all commands need, and finds with that what a single row of a table cannot:
  * contradictions between rows. The twin is not read here; see experiment_load_twin(). */
 static enum err build(struct experiment *x)
@@ -141,8 +152,10 @@ static enum err build(struct experiment *x)
         .horizon = c->game.horizon,
     };
     TRY(env_setup_init(&x->env_setup, &x->arena, &parts, &x->reader));
-    TRY(rules_init_organised(&x->rules, &x->arena, &c->game, &x->env_setup, &c->organisation,
-                             &x->reader));
+    TRY(experiment_rules(&x->rules, &x->arena, c, &x->env_setup, &x->reader));
+    if (c->team.critic == CRITIC_PRIVILEGED) {
+        TRY(privileged_check(&x->env_setup, &x->reader));
+    }
     TRY(check_stages(x));
     TRY(eval_join_frontier(&x->cfg.eval, &x->arena));
     TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
@@ -270,6 +283,9 @@ enum err experiment_load_twin(struct experiment *x)
                          file, commands != NULL ? commands : "karma twin fit");
     }
     TRY(env_setup_load_twin(&x->env_setup, &x->arena, &x->reader));
+    if (x->cfg.team.critic == CRITIC_PRIVILEGED) {
+        TRY(privileged_check(&x->env_setup, &x->reader));
+    }
     return x->env_setup.unknown != NULL ? check_reading(x) : ERR_OK;
 }
 

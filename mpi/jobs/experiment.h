@@ -57,6 +57,12 @@ enum err experiment_load(struct experiment *x, const char *path, const char *con
                          int n_sets) WARN_UNUSED;
 void experiment_release(struct experiment *x);
 
+/* Local. The rules of a configuration in an environment, with what its training adds to the shapes
+ * of the team. src_locs: of that configuration. By reference; `r` must stay where it is. */
+enum err experiment_rules(struct rules *r, struct arena *arena, const struct experiment_cfg *cfg,
+                          const struct env_setup *env_setup,
+                          const struct cfg *src_locs) WARN_UNUSED;
+
 /* Local. For commands that play in the twin: env_setup_load_twin(). If the file is missing, the
  * message names the commands that make it. */
 enum err experiment_load_twin(struct experiment *x) WARN_UNUSED;

@@ -54,8 +54,7 @@ static enum err prepare_team(struct team *team, struct rules *rules, struct load
     }
     l->found = own ? cfg : NULL;
     const struct experiment_cfg *c = own ? cfg : &l->x->cfg;
-    TRY(rules_init_organised(rules, l->arena, &c->game, &l->x->env_setup, &c->organisation,
-                             own ? reader : &l->x->reader));
+    TRY(experiment_rules(rules, l->arena, c, &l->x->env_setup, own ? reader : &l->x->reader));
     return team_init(team, l->arena, &c->team, &rules->spec);
 }
 

@@ -30,8 +30,7 @@ static enum err make_place(struct env_setup *w, struct rules *rules, struct expe
     parts.twin = twin;
     TRY(env_setup_init(w, &x->arena, &parts, &x->reader));
     TRY(env_setup_load_twin(w, &x->arena, &x->reader));
-    return rules_init_organised(rules, &x->arena, &x->cfg.game, w, &x->cfg.organisation,
-                                &x->reader);
+    return experiment_rules(rules, &x->arena, &x->cfg, w, &x->reader);
 }
 
 /* ---- a round ---- */

@@ -154,7 +154,8 @@ static double act(struct bench *b, const struct block *block)
                      block->mask + at * TILE * n_mask, TILE, ACT_SAMPLE, key, gid, round,
                      (uint32_t)at);
         }
-        team_value(&b->fixed.team, b->value, value, block->global_state, TILE * block->n_steps);
+        team_value(&b->fixed.team, b->value, value, block->global_state, block->privileged,
+                   TILE * block->n_steps);
     }
     return (bench_cpu_s() - start) / ACT_ROUNDS;
 }

@@ -493,10 +493,10 @@ static void test_popart_keeps_values(void **state)
         f.cfg.lr = f.cfg.lr_end = 0.0;
         OK(mappo_update(f.mappo, f.run.block, MAPPO_WARMUP, 0.0, &stats));
         OK(team_scratch_init(&s, &f.arena, t, TILE));
-        team_value(t, s, before, f.run.block[0].global_state, TILE);
+        team_value(t, s, before, f.run.block[0].global_state, NULL, TILE);
         OK(batch_collect(f.mappo, f.run.block));
         batch_prepare(f.mappo, f.run.block);
-        team_value(t, s, after, f.run.block[0].global_state, TILE);
+        team_value(t, s, after, f.run.block[0].global_state, NULL, TILE);
         assert_true(t->w.value_norm[t->n_cols] != 0.0); /* the mean did move */
         for (int i = 0; i < TILE * 3; i++) {
             assert_true(fabsf(before[i] - after[i]) < 1e-5f);

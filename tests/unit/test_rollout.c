@@ -57,13 +57,13 @@ static void plain_loop(struct fixture *f, struct block *b, uint32_t gid, uint32_
         toy_global_state(&toy.env, 0, 0, b->global_state + t * R, b->mask + t * A * F);
         team_act(&f->run.team, s, b->action + t * A * F, b->logp + t * A, b->global_state + t * R,
                  b->mask + t * A * F, 1, ACT_SAMPLE, key, &gid, update, (uint32_t)t);
-        team_value(&f->run.team, s, b->value + t * A, b->global_state + t * R, 1);
+        team_value(&f->run.team, s, b->value + t * A, b->global_state + t * R, NULL, 1);
         const int32_t *action[] = {b->action + t * A * F};
         float *reward[] = {b->reward + t * A};
         OK(toy_step(&toy.env, action, reward, b->flag + t));
         toy_global_state(&toy.env, 0, 0, global_state, mask);
         if (b->flag[t] == ENV_TRUNCATED) {
-            team_value(&f->run.team, s, b->bootstrap_value + t * A, global_state, 1);
+            team_value(&f->run.team, s, b->bootstrap_value + t * A, global_state, NULL, 1);
         }
         if (b->flag[t] != ENV_RUNNING) {
             double stats[2];
@@ -75,7 +75,7 @@ static void plain_loop(struct fixture *f, struct block *b, uint32_t gid, uint32_
             toy_global_state(&toy.env, 0, 0, global_state, mask);
         }
     }
-    team_value(&f->run.team, s, b->last_value, global_state, 1);
+    team_value(&f->run.team, s, b->last_value, global_state, NULL, 1);
 }
 
 static void test_plain_loop(void **state)

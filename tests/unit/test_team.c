@@ -72,7 +72,7 @@ static struct outputs act(const struct team_cfg *cfg, const struct team_spec *sp
     for (int at = 0; at < N; at += piece) {
         team_act(&team, s, out.action + at * A * F, out.logp + at * A, in->global_state + at * R,
                  in->mask + at * A * F * WORDS, piece, mode, key, in->gid + at, 3, 5);
-        team_value(&team, s, out.value + at * A, in->global_state + at * R, piece);
+        team_value(&team, s, out.value + at * A, in->global_state + at * R, NULL, piece);
     }
     arena_release(&arena);
     return out;
@@ -211,7 +211,7 @@ static void test_one_hot(void **state)
     assert_int_equal(t.critic.shape.sizes[0], 17 + A);
     assert_int_equal(t.critic.shape.sizes[2], 1);
     float global_state[R], *obs = ARENA_NEW(&arena, A * 2 * t.obs_ld, float);
-    team_inputs(&t, obs, NULL, global_state, in.global_state, 2);
+    team_inputs(&t, obs, NULL, global_state, in.global_state, NULL, 2);
     for (int i = 0; i < A * 2; i++) {
         for (int c = 0; c < A; c++) {
             assert_true(obs[i * t.obs_ld + 17 + c] == (c == i / 2 ? 1.0f : 0.0f));
