@@ -108,6 +108,7 @@ static void put_hyper_parameters(Karma__UpdateDump *m, const struct update_dump 
     m->value_beta = cfg->value_beta;
     m->value_sigma_min = team_popart(d->team, cfg->value_beta).sigma_min;
     m->advantage_eps = mappo_advantage_eps;
+    m->has_group = d->group > 1, m->group = (uint32_t)d->group;
 }
 
 /* adam_t packs two counters: steps of the actors in the upper half, of the critic in the lower. */

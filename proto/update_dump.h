@@ -27,6 +27,7 @@ struct update_dump {
     const uint32_t *minibatch_of;      /* (epochs, environments) */
     int n_blocks, n_minibatches;
     int n_stats; /* of an episode */
+    int group;   /* mappo_group() */
     uint32_t update;
     uint64_t seed;
 };

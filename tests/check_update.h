@@ -438,14 +438,26 @@ static inline double check_advantage(const struct check *c, size_t e, size_t t, 
     return sum;
 }
 
+/* Less the mean over the group at the same step; environments of a group are neighbours. */
+static inline double check_centred(const struct check *c, size_t r, size_t a)
+{
+    const size_t group = c->d->has_group ? c->d->group : 1;
+    const size_t e = r / c->T, t = r % c->T, first = e - e % group;
+    double sum = 0;
+    for (size_t k = first; k < first + group; k++) {
+        sum += check_advantage(c, k, t, a);
+    }
+    return group == 1 ? check_advantage(c, e, t, a) : check_advantage(c, e, t, a) - sum / group;
+}
+
 static inline void check_returns(struct check *c)
 {
     struct check_worst advantage = {0}, target = {0};
     for (size_t r = 0; r < c->R; r++) {
         for (size_t a = 0; a < c->A; a++) {
             const size_t i = r * c->A + a;
-            c->advantage[i] = check_advantage(c, r / c->T, r % c->T, a);
-            c->target[i] = c->advantage[i] + c->value[i];
+            c->target[i] = check_advantage(c, r / c->T, r % c->T, a) + c->value[i];
+            c->advantage[i] = check_centred(c, r, a);
             check_note(&advantage, c->advantage[i], (double)c->d->advantage[i]);
             check_note(&target, c->target[i], (double)c->d->target[i]);
         }

@@ -65,10 +65,12 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     struct slot *slot = &g->slots[lid];
     const struct env_setup *w = g->env_setup;
     const int horizon = w->cfg.horizon;
-    const uint32_t scenario = (gid + episode) % (uint32_t)w->cfg.n_scenarios;
+    const uint32_t env =
+        gid / (uint32_t)env_group(e->spec); /* the episodes of a run without groups */
+    const uint32_t scenario = (env + episode) % (uint32_t)w->cfg.n_scenarios;
 
     slot->id =
-        (struct episode_id){.seed = g->seed, .split = RNG_TRAIN, .env = gid, .episode = episode};
+        (struct episode_id){.seed = g->seed, .split = RNG_TRAIN, .env = env, .episode = episode};
     slot->steps_left = steps > 0 && steps < horizon ? steps : horizon;
     schedule_draw(&slot->schedule, &w->scenarios[scenario], &slot->id, w->n_seconds);
     if (g->privileged) {
@@ -76,7 +78,7 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
                             PRIVILEGED_AHEAD_S);
     }
     for (int k = 0; k < e->spec->n_teams; k++) {
-        g->teams[k]->ops->begin(slot->memory[k], g->teams[k], &slot->id);
+        g->teams[k]->ops->begin(slot->memory[k], g->teams[k], &slot->id, gid);
     }
     episode_account_clear(&slot->account);
     if (g->demo != NULL) {

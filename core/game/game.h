@@ -4,10 +4,12 @@
  * One step = one decision period: joint action -> change of replicas, attack -> plant -> truth ->
  * rewards. All defenders share the reward (plant/reward.h); an organisation adds to each what its
  * missions and its choices are worth (core/org/guides.h). Episodes are cut by the clock, never
- * terminated. Episode e of environment g plays scenario (g + e) mod n. An episode leaves its
- * metrics and what the interfaces add (interface.h). Where a team's critic is shown a privileged
- * part (team_spec.n_privileged), the schedule of an episode is drawn a second time, beyond its end
- * (privileged.h); what the plant is given stays as it is.
+ * terminated. Episode e of environment g plays scenario (g + e) mod n. In groups of G
+ * (env_spec.group) all members of group g play the episodes of environment g, and since episodes
+ * end by the clock alone, they end together; each member draws its own coins of active masks. An
+ * episode leaves its metrics and what the interfaces add (interface.h). Where a team's critic is
+ * shown a privileged part (team_spec.n_privileged), the schedule of an episode is drawn a second
+ * time, beyond its end (privileged.h); what the plant is given stays as it is.
  */
 #ifndef KARMA_GAME_GAME_H
 #define KARMA_GAME_GAME_H

@@ -45,7 +45,10 @@ struct interface;
 struct interface_ops {
     const char *name;
     enum err (*memory)(void **out, struct arena *arena, const struct interface *i);
-    void (*begin)(void *memory, const struct interface *i, const struct episode_id *id);
+    /* id: of the episode, the same for all members of a group (env_spec.group); gid: the
+     * environment, a coordinate of draws that members do not share. */
+    void (*begin)(void *memory, const struct interface *i, const struct episode_id *id,
+                  uint32_t gid);
     void (*observe)(void *memory, const struct interface *i, const struct sight *sight);
     /* global_state (G), mask (A, F, words) as marl wants them (core/marl/env.h). */
     void (*global_state)(float *global_state, uint32_t *mask, const void *memory,

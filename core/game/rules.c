@@ -303,6 +303,7 @@ void rules_begin(struct rules_memory *m, const struct rules *r, const struct epi
 {
     rules_memory_clear(m, r);
     m->id = *id;
+    m->coins = id->env;
 }
 
 /* frames (stack, n): frame k is what was observed k decisions ago. All move one place back, which
@@ -329,7 +330,7 @@ static void draw_masks(struct rules_memory *m, const struct rules *r)
     const struct rng_key key = rng_key(m->id.seed, RNG_HARDNESS, m->id.split);
     for (int a = 0; a < r->spec.n_agents; a++) {
         const struct rng_block b =
-            rng_philox(key, (uint32_t)a, (uint32_t)m->n_observed, m->id.episode, m->id.env);
+            rng_philox(key, (uint32_t)a, (uint32_t)m->n_observed, m->id.episode, m->coins);
         m->mask_active[a] = guides_binds(r->guides, r->guide_of[a], rng_f64(b.v[0], b.v[1]));
     }
 }

@@ -29,7 +29,8 @@
  * that would be executed, so at the head `level` every choice that comes to an allowed change
  * stays, and every choice that comes to none; where nothing but no change is left, one such choice
  * stays, so that the agent has no choice and learns nothing from it. The draw is made before
- * acting, from RNG_HARDNESS at (agent, decision, episode, environment) under the episode's seed and
+ * acting, from RNG_HARDNESS at (agent, decision, episode, environment; each member of a group of
+ * environments has its own) under the episode's seed and
  * split: a function of the episode, so that replay, resume and evaluation see the same one. Its
  * part of the global state is [ norms in force (n_norms) | for each agent: mask active, services it
  * may enlarge (n_services), services it may shrink (n_services) ]; an agent sees its own, the
@@ -126,6 +127,8 @@ struct rules_memory {
         last_action; /* (A, n_last_action) one: service (-1 = none), change / alpha; all: changes */
     float *frames; /* (obs.stack, n_obs_state) states as observed, this one first; stack 1: none */
     struct episode_id id;
+    uint32_t
+        coins; /* environment that the draws of active masks belong to: id.env, but in a group */
     int n_observed; /* states of this episode so far */
     int32_t
         *highest; /* (n_services) scratch: priority and sign of the requested change that decides */

@@ -33,10 +33,12 @@ static enum err player_new(void **out, struct arena *arena, const struct interfa
     return ERR_OK;
 }
 
-static void player_begin(void *memory, const struct interface *i, const struct episode_id *id)
+static void player_begin(void *memory, const struct interface *i, const struct episode_id *id,
+                         uint32_t gid)
 {
     struct player *p = memory;
     rules_begin(&p->memory, rules_of(i), id);
+    p->memory.coins = gid;
     org_metrics_clear(&p->org_metrics);
 }
 

@@ -87,7 +87,8 @@ static void put_advantage(struct mappo *m, double *stats, const struct block *b,
                 m->columns, 1);
 }
 
-static void tile_statistics(struct mappo *m, void *leaf, const struct block *b)
+/* Advantages of groups are centred on the way. */
+static void tile_statistics(struct mappo *m, void *leaf, struct block *b)
 {
     const struct team_spec *spec = m->team->spec;
     int n_rows = b->n_env * b->n_steps;
@@ -95,11 +96,13 @@ static void tile_statistics(struct mappo *m, void *leaf, const struct block *b)
     double *stats = reduce_stats(&m->batch_shape, leaf);
     stats_of_rows(m->columns, spec->n_norm, b->global_state, spec->n_global_state, n_rows);
     put_columns(stats, batch_columns(m->team), 0, m->columns, spec->n_norm);
+    /* The critic is judged by target - value, which the advantage is until groups are centred. */
+    put_per_agent(m, stats, COL_RESIDUAL, b->advantage, n_rows);
+    gae_centre_groups(b, spec->n_agents, m->group);
     for (int agent = 0; agent < spec->n_agents; agent++) {
         put_advantage(m, stats, b, agent);
     }
     put_per_agent(m, stats, COL_TARGET, b->target, n_rows);
-    put_per_agent(m, stats, COL_RESIDUAL, b->advantage, n_rows); /* target - value */
     put_per_agent(m, stats, COL_REWARD, b->reward, n_rows);
 }
 

@@ -48,12 +48,20 @@ struct team_spec {
 
 struct env_spec {
     const char *name;
+    /* Consecutive environments gid that form a group, from 0 on: a divisor of TILE; 0 as 1. Members
+     * play the same episodes: what happens to them is the same, and they end with the same step.
+     * What their agents draw is not, nor are coins that decide what an agent may choose. */
+    int group;
     int n_teams;
     const struct team_spec *teams[ENV_TEAMS_MAX]; /* (n_teams) */
     int n_stats;                                  /* numbers an episode leaves behind for the log */
     const char *const *stat_names;                /* (n_stats) */
 };
 
+static inline int env_group(const struct env_spec *s)
+{
+    return s->group > 1 ? s->group : 1;
+}
 static inline int env_mask_words(const struct team_spec *s)
 {
     return (s->n_choices + 31) / 32; /* of one factor */
@@ -89,8 +97,8 @@ enum env_flag { ENV_RUNNING, ENV_TERMINATED, ENV_TRUNCATED };
 
 struct env;
 struct env_ops {
-    /* Start `episode` of global environment `gid` in slot lid; it ends after at most `steps` steps
-     * (0 = the environment's own horizon): resets are staggered with it. */
+    /* Start `episode` of global environment `gid` (of its group) in slot lid; it ends after at most
+     * `steps` steps (0 = the environment's own horizon): resets are staggered with it. */
     enum err (*reset)(struct env *e, int lid, uint32_t gid, uint32_t episode, int steps);
     /* A team's current global state (G) and masks (A, F, words). */
     void (*global_state)(struct env *e, int lid, int team, float *global_state, uint32_t *mask);

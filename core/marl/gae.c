@@ -1,6 +1,8 @@
 /* GAE, backwards in time, one environment and agent after the other, in double. */
 #include "core/marl/gae.h"
 
+#include <string.h>
+
 /* Value of what follows step t: nothing, the bootstrap, or the next value recorded. */
 static double next_value(const struct block *b, int n_agents, int e, int t, int agent)
 {
@@ -32,6 +34,37 @@ static void gae_sequence(struct block *b, int n_agents, int e, int agent, double
         carried = delta + gamma * lambda * carried;
         b->advantage[i] = (float)carried;
         b->target[i] = (float)(carried + value);
+    }
+}
+
+static void check_same_steps(const struct block *b, int first, int group)
+{
+    const uint8_t *flag = b->flag + first * b->n_steps;
+    for (int e = 1; e < group; e++) {
+        CHECK(memcmp(flag, flag + e * b->n_steps, (size_t)b->n_steps) == 0);
+    }
+}
+
+void gae_centre_groups(struct block *b, int n_agents, int group)
+{
+    const int n = b->n_steps * n_agents; /* of one environment */
+    if (group <= 1) {
+        return;
+    }
+    CHECK(b->n_env % group == 0);
+    for (int first = 0; first < b->n_env; first += group) {
+        float *advantage = b->advantage + (long)first * n;
+        check_same_steps(b, first, group);
+        for (int i = 0; i < n; i++) {
+            double sum = 0.0;
+            for (int e = 0; e < group; e++) {
+                sum += (double)advantage[(long)e * n + i];
+            }
+            const double mean = sum / group;
+            for (int e = 0; e < group; e++) {
+                advantage[(long)e * n + i] = (float)((double)advantage[(long)e * n + i] - mean);
+            }
+        }
     }
 }
 

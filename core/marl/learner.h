@@ -78,6 +78,7 @@ struct learner_rows {
 struct learner_batch {
     uint64_t seed;
     int n_env, n_steps;         /* of the whole run */
+    int group;                  /* env_group() */
     int n_mine;                 /* tiles this rank learns */
     const struct reducer *sums; /* (n_sums) */
 };

@@ -79,6 +79,7 @@ enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_
                         .n_env = n_env,
                         .n_steps = n_steps,
                         .n_mine = n_mine,
+                        .group = 1,
                         .n_tiles = (n_env + TILE - 1) / TILE,
                         .n_minibatches = cfg->minibatches < n_env ? cfg->minibatches : n_env,
                         .grad = *grad,
@@ -89,6 +90,17 @@ enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_
     TRY(allocate(m, arena));
     *out = m;
     return ERR_OK;
+}
+
+void mappo_set_group(struct mappo *m, int group)
+{
+    CHECK(group >= 1 && TILE % group == 0 && m->n_env % group == 0);
+    m->group = group;
+}
+
+int mappo_group(const struct mappo *m)
+{
+    return m->group;
 }
 
 void mappo_optimiser(struct mappo *m, float **mom1, float **mom2, uint64_t **t)

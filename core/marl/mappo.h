@@ -1,7 +1,8 @@
 /* MAPPO: one update of a team from the blocks of all tiles (Yu et al. 2022, arXiv 2103.01955; PPO:
  * Schulman et al. 2017, arXiv 1707.06347).
  *
- *   advantages (GAE) -> normalised per agent over the batch -> PopArt -> epochs x minibatches:
+ *   advantages (GAE) -> centred in groups -> normalised per agent over the batch -> PopArt
+ *   -> epochs x minibatches:
  *     per-tile gradients -> tree sum -> mean -> clip per network -> Adam
  *   -> statistics of the global states merged (they were frozen till here)
  *
@@ -55,6 +56,11 @@ void mappo_shapes(const struct team *team, struct reduce_shape *grad, struct red
 enum err mappo_init(struct mappo **out, struct arena *arena, const struct mappo_cfg *cfg,
                     struct team *team, uint64_t seed, int n_env, int n_steps, int n_mine,
                     const struct reducer *grad, const struct reducer *batch) WARN_UNUSED;
+
+/* Environments form groups of so many (env_spec.group): their mean is a baseline of the advantage
+ * (gae_centre_groups()). 1 after mappo_init(). */
+void mappo_set_group(struct mappo *m, int group);
+int mappo_group(const struct mappo *m);
 
 /* blocks (n_mine), ascending by tile. progress in [0, 1]: of the run, for lr. Collective over all
  * learners (through the reducers). Every learner ends with the same team->w, version + 1.

@@ -34,6 +34,7 @@ static enum err prepare(struct learner *l, struct arena *arena, const struct lea
     struct mappo_learner *m = self(l);
     TRY(mappo_init(&m->mappo, arena, &m->cfg, m->team, batch->seed, batch->n_env, batch->n_steps,
                    batch->n_mine, &batch->sums[0], &batch->sums[1]));
+    mappo_set_group(m->mappo, batch->group > 1 ? batch->group : 1);
     mappo_optimiser(m->mappo, &l->parts[0].values, &l->parts[1].values, &l->counter);
     return ERR_OK;
 }

@@ -63,6 +63,7 @@ struct mappo {
     struct team *team; /* borrowed, written */
     uint64_t seed;
     int n_env, n_tiles, n_steps, n_mine, n_minibatches;
+    int group; /* environments that play the same episodes; 1: each plays its own */
     struct reducer grad, batch;
     struct reduce_shape grad_shape, batch_shape;
     float *mom1, *mom2; /* (n_params) Adam */

@@ -85,8 +85,9 @@ static enum err start(struct replay *r, int e)
 {
     struct rollout_tile *tile = r->tile;
     const uint32_t gid = gid_of(tile, e), episode = tile->episode[e];
+    const int group = env_group(tile->env->spec);
     const bool first = episode % ROLLOUT_STAGE_EPISODES == 0;
-    const int cut = first ? rollout_first_steps(gid, r->stagger, r->n_env_total) : 0;
+    const int cut = first ? rollout_first_steps(gid, r->stagger, r->n_env_total, group) : 0;
     return tile->env->ops->reset(tile->env, e, gid, episode, cut);
 }
 

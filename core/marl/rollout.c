@@ -155,8 +155,9 @@ static enum err start(struct rollout *r, const struct run *run, int stagger, int
         tile->episode[e] = tile->first_episode;
         tile->steps[e] = 0;
         forget_states(r, tile, e);
-        TRY(tile->env->ops->reset(tile->env, e, r->gid[e], tile->first_episode,
-                                  rollout_first_steps(r->gid[e], stagger, n_env_total)));
+        TRY(tile->env->ops->reset(
+            tile->env, e, r->gid[e], tile->first_episode,
+            rollout_first_steps(r->gid[e], stagger, n_env_total, env_group(r->spec))));
     }
     tile->started = true;
     return ERR_OK;

@@ -58,10 +58,11 @@ static inline uint16_t *rollout_stored(const struct rollout_tile *tile, int e, i
 }
 
 /* Length of an environment's first episode in a stage when resets are staggered over `stagger`
- * steps: so many that resets do not coincide. stagger 0: not cut, 0. */
-static inline int rollout_first_steps(uint32_t gid, int stagger, int n_env_total)
+ * steps: so many that resets do not coincide, but those of a group. stagger 0: not cut, 0. */
+static inline int rollout_first_steps(uint32_t gid, int stagger, int n_env_total, int group)
 {
-    return stagger > 0 ? (int)(1 + (int64_t)gid * stagger / n_env_total) : 0;
+    const int64_t g = gid / (uint32_t)group, n_groups = n_env_total / group;
+    return stagger > 0 ? (int)(1 + g * stagger / n_groups) : 0;
 }
 
 struct rollout; /* buffers for one tile */

@@ -133,7 +133,25 @@ enum err experiment_rules(struct rules *r, struct arena *arena, const struct exp
     if (cfg->team.critic == CRITIC_PRIVILEGED) {
         rules_show_privileged(r);
     }
+    r->env.group = cfg->train.group;
     return ERR_OK;
+}
+
+/* A group lies in one tile, and all groups are whole. */
+static enum err check_group(const struct experiment *x)
+{
+    const int group = x->cfg.train.group, envs = x->cfg.train.envs;
+    if (TILE % group != 0) {
+        return cfg_error(&x->reader, "train.group",
+                         "is %d, which does not divide a tile of %d environments; set it to 1, 2, "
+                         "4 or 8",
+                         group, TILE);
+    }
+    return envs % group == 0
+               ? ERR_OK
+               : cfg_error(&x->reader, "train.envs",
+                           "is %d, which is no multiple of train.group (%d); set it to %d", envs,
+                           group, envs + group - envs % group);
 }
 
 /* Builds what all commands need, and finds with that what a single row of a table cannot:
@@ -159,6 +177,7 @@ static enum err build(struct experiment *x)
     TRY(check_stages(x));
     TRY(eval_join_frontier(&x->cfg.eval, &x->arena));
     TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
+    TRY(check_group(x));
     if (c->train.init == INIT_CLONE) {
         TRY(controller_rule_check("train.clone.rule", &c->train.clone.rule, 0, &c->topology));
     }

@@ -172,6 +172,7 @@ enum err dump_end(struct dump *d, const struct dump_parts *u, const struct train
         .minibatch_of = take_minibatches(&d->arena, u, d->before.version),
         .n_blocks = u->n_blocks,
         .n_stats = u->n_stats,
+        .group = mappo_group(u->learner->mappo),
         .n_minibatches = mappo_n_minibatches(u->learner->mappo),
         .update = (uint32_t)opt->dump_update,
         .seed = u->seed,

@@ -40,6 +40,9 @@ const struct cfg_field train_fields[] = {
             "environments, in tiles of 8"),
     CFG_INT(struct train_cfg, steps, "50", 1, 100000, "decisions", CFG_RESULT,
             "length of a rollout"),
+    CFG_INT(struct train_cfg, group, "1", 1, TILE, "", CFG_RESULT | CFG_LATER,
+            "environments that play the same episodes, whose mean advantage is subtracted: 1, 2, 4 "
+            "or 8; 1 = each plays its own"),
     CFG_INT(struct train_cfg, learners, "1", 0, 1000000, "ranks", CFG_SPEED,
             "ranks that learn while the others simulate; 0 = every rank does both"),
     CFG_INT(struct train_cfg, pipeline, "0", 0, 1, "updates", CFG_RESULT,
@@ -63,3 +66,16 @@ const struct cfg_field train_fields[] = {
             "last updates, made on the simulator instead of in the twin"),
     CFG_END,
 };
+
+int train_clone_rollouts(const struct train_cfg *cfg)
+{
+    const int per_rollout = cfg->envs * cfg->steps;
+    return cfg->init == INIT_SCRATCH ? 0 : (cfg->clone.samples + per_rollout - 1) / per_rollout;
+}
+
+int train_rollouts(const struct train_cfg *cfg)
+{
+    const int warm_up =
+        cfg->init == INIT_SCRATCH ? 1 : train_clone_rollouts(cfg) + cfg->clone.value_updates;
+    return warm_up + cfg->updates;
+}

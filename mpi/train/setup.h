@@ -33,6 +33,7 @@ struct train_cfg {
     int updates;  /* of PPO */
     int envs;     /* environments in all */
     int steps;    /* T, decisions of a rollout */
+    int group;    /* environments that play the same episodes; see core/marl/gae.h */
     int learners; /* ranks that learn; 0 = every rank does both */
     int pipeline; /* 1: the next rollout runs while this one is learned from, with older weights */
     int init;     /* enum train_init */
@@ -46,6 +47,11 @@ struct train_cfg {
     int finish;         /* last updates, made on the simulator */
 };
 extern const struct cfg_field train_fields[];
+
+/* Rollouts of demonstrations that are kept for cloning, 0 without it. */
+int train_clone_rollouts(const struct train_cfg *cfg);
+/* Rollouts of all phases. */
+int train_rollouts(const struct train_cfg *cfg);
 
 /* A stage of a training: the updates after update `after` are made on these environments. Their
  * spec and their horizon are equal to those of the first stage. */

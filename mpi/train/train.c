@@ -241,7 +241,7 @@ static enum err demonstrate(struct trainer *t, int sets)
 static enum err clone_rule(struct trainer *t)
 {
     const struct clone_cfg *cfg = &t->setup->train->clone;
-    const int sets = trainer_clone_rollouts(t->setup->train);
+    const int sets = train_clone_rollouts(t->setup->train);
     trainlog_phase(&t->log, "clone", cfg->passes + sets + cfg->value_updates, 0);
     TRY(demonstrate(t, sets));
     for (int pass = 0; pass < cfg->passes; pass++) {

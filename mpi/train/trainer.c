@@ -26,12 +26,6 @@ static int count_owned(const int *owner, int n_tiles, int rank)
     return n;
 }
 
-int trainer_clone_rollouts(const struct train_cfg *cfg)
-{
-    const int per_rollout = cfg->envs * cfg->steps;
-    return cfg->init == INIT_SCRATCH ? 0 : (cfg->clone.samples + per_rollout - 1) / per_rollout;
-}
-
 static enum err init_learners(struct trainer *t)
 {
     const struct train_setup *s = t->setup;
@@ -212,7 +206,7 @@ static enum err init_blocks(struct trainer *t)
 {
     const struct train_cfg *cfg = t->setup->train;
     arena_section(&t->arena, "rollout blocks");
-    const int sets = trainer_clone_rollouts(cfg);
+    const int sets = train_clone_rollouts(cfg);
     const int least = 1 + cfg->pipeline; /* one is learned from while another is filled */
     t->n_sets = sets > least ? sets : least;
     t->n_learn = count_owned(t->owners.learn, t->owners.n_tiles, t->comm->rank);
@@ -311,6 +305,7 @@ static enum err init_learning(struct trainer *t)
         const struct learner_batch batch = {.seed = cfg->seed,
                                             .n_env = cfg->envs,
                                             .n_steps = cfg->steps,
+                                            .group = env_group(t->spec),
                                             .n_mine = t->n_learn,
                                             .sums = t->teams[k].reducers};
         if (learner_learns(t->learners[k])) {

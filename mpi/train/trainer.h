@@ -75,9 +75,6 @@ void trainer_release(struct trainer *t);
 
 int trainer_count_tiles(const struct train_cfg *cfg);
 
-/* Rollouts of demonstrations that are kept for cloning, 0 without it. */
-int trainer_clone_rollouts(const struct train_cfg *cfg);
-
 /* Collective. The environments become those of the stage that update u belongs to: episodes start
  * anew where it is another stage than before. Update 0 belongs to the first stage. */
 enum err trainer_enter(struct trainer *t, int u) WARN_UNUSED;

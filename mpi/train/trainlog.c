@@ -6,6 +6,7 @@
 #include "core/base/file.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
+#include "core/marl/rollout.h"
 #include "mpi/comm/stop.h"
 #include "proto/weights.h"
 
@@ -149,6 +150,44 @@ static enum err tidy(const struct trainlog *l)
     return ERR_OK;
 }
 
+/* Episodes that one environment, or one group, begins in `steps` decisions, the first of which has
+ * `first` (0: the horizon). */
+static int64_t count_episodes(int64_t steps, int64_t first, int64_t horizon)
+{
+    const int64_t cut = first > 0 && first < horizon ? first : horizon;
+    return steps > cut ? 2 + (steps - cut - 1) / horizon : 1;
+}
+
+/* Decisions of an environment in stage k; what precedes the updates belongs to the first. */
+static int64_t steps_of_stage(const struct train_setup *s, int k)
+{
+    const struct train_cfg *t = s->train;
+    const int begin = k == 0 ? 0 : s->later[k - 1].after;
+    const int end = k == s->n_later ? t->updates : s->later[k].after;
+    const int before = k == 0 ? train_rollouts(t) - t->updates : 0;
+    return (int64_t)(end - begin + before) * t->steps;
+}
+
+/* Members of a group play the same episodes, so a run has as many different ones as its groups
+ * begin. A stage begins new ones. */
+static void tell_episodes(const struct trainlog *l)
+{
+    const struct train_cfg *t = l->setup->train;
+    const int group = env_group(l->spec), n_groups = t->envs / group;
+    const int horizon = l->setup->envs->horizon;
+    int64_t n = 0;
+    for (int g = 0; g < n_groups; g++) {
+        const int first =
+            rollout_first_steps((uint32_t)(g * group), t->stagger ? horizon : 0, t->envs, group);
+        for (int k = 0; k <= l->setup->n_later; k++) {
+            n += count_episodes(steps_of_stage(l->setup, k), first, horizon);
+        }
+    }
+    log_info("train.group %d: %d environments play %d distinct episodes at a time, %" PRId64
+             " in the whole training",
+             group, t->envs, n_groups, n);
+}
+
 static enum err open_dir(struct trainlog *l, int done)
 {
     const char *root;
@@ -166,6 +205,7 @@ static enum err open_dir(struct trainlog *l, int done)
         log_info("train.pipeline 1: rollouts act with weights one update old; another algorithm, "
                  "with another digest, than pipeline 0");
     }
+    tell_episodes(l);
     TRY(rundir_put(&l->dir, "run.yaml", l->setup->config));
     snprintf(more, sizeof more, "mpi: %s\n", comm_library());
     TRY(rundir_put_machine(&l->dir, l->comm->size, more));

@@ -85,8 +85,10 @@ static enum err learner_init(struct networks *l, struct bench *b, enum gemm_kind
     mappo_shapes(&l->team, &grad_shape, &batch_shape);
     TRY(reduce_serial(&grad, arena, &grad_shape, b->n_tiles));
     TRY(reduce_serial(&batch, arena, &batch_shape, b->n_tiles));
-    return mappo_init(&l->mappo, arena, &b->x.cfg.mappo, &l->team, train->seed, train->envs,
-                      train->steps, b->n_tiles, &grad, &batch);
+    TRY(mappo_init(&l->mappo, arena, &b->x.cfg.mappo, &l->team, train->seed, train->envs,
+                   train->steps, b->n_tiles, &grad, &batch));
+    mappo_set_group(l->mappo, env_group(&b->x.rules.env));
+    return ERR_OK;
 }
 
 static enum err tiles_init(struct bench *b)

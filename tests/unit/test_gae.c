@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 /* cmocka wants these first */
 #include <cmocka.h>
 
@@ -121,6 +122,50 @@ static void test_by_hand(void **state)
     arena_release(&arena);
 }
 
+/* Two groups of two environments. Means by hand: the first group has advantages 1 and 3, 2 and -2
+ * at its two steps, the second 5 and 5, 0 and 1. Targets stay. */
+static void test_groups_by_hand(void **state)
+{
+    static const float before[] = {1, 2, 3, -2, 5, 0, 5, 1};
+    static const float after[] = {-1, 2, 1, -2, 0, -0.5F, 0, 0.5F};
+    struct arena arena;
+    struct block b;
+    (void)state;
+    arena_init(&arena);
+    assert_int_equal(block_init(&b, &arena, &spec, 0, 4, 2), ERR_OK);
+    for (int i = 0; i < 8; i++) {
+        for (int a = 0; a < A; a++) {
+            b.advantage[i * A + a] = before[i] * (float)(a + 1);
+            b.target[i * A + a] = 7;
+        }
+    }
+    gae_centre_groups(&b, A, 2);
+    for (int i = 0; i < 8; i++) {
+        for (int a = 0; a < A; a++) {
+            assert_true(b.advantage[i * A + a] == after[i] * (float)(a + 1));
+            assert_true(b.target[i * A + a] == 7);
+        }
+    }
+    arena_release(&arena);
+}
+
+/* Groups of one are nothing: no bit changes. */
+static void test_groups_of_one(void **state)
+{
+    struct arena arena;
+    struct block b;
+    float kept[E * T * A];
+    (void)state;
+    arena_init(&arena);
+    assert_int_equal(block_init(&b, &arena, &spec, 0, E, T), ERR_OK);
+    fill(&b);
+    gae_block(&b, A, 0.97, 0.9);
+    memcpy(kept, b.advantage, sizeof kept);
+    gae_centre_groups(&b, A, 1);
+    assert_memory_equal(kept, b.advantage, sizeof kept);
+    arena_release(&arena);
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -137,8 +182,8 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_sum),
-        cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_plain_sum),     cmocka_unit_test(test_groups_by_hand),
+        cmocka_unit_test(test_groups_of_one), cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,10 +35,12 @@ static enum err flooder_new(void **out, struct arena *arena, const struct interf
     return arena_error(arena);
 }
 
-static void flooder_begin(void *memory, const struct interface *i, const struct episode_id *id)
+static void flooder_begin(void *memory, const struct interface *i, const struct episode_id *id,
+                          uint32_t gid)
 {
     (void)i;
     (void)id;
+    (void)gid;
     *(struct flooder *)memory = (struct flooder){.left = -1.0};
 }
 

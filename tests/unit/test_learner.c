@@ -292,7 +292,7 @@ static void test_mappo_behind_the_interface(void **state)
         OK(reduce_serial(&sums[i], &other.arena, shape, other.run.n_tiles));
         assert_true(sums[i].bytes == l->sums[i].bytes);
     }
-    const struct learner_batch batch = {17, 13, T, other.run.n_tiles, sums};
+    const struct learner_batch batch = {17, 13, T, 1, other.run.n_tiles, sums};
     OK(l->ops->prepare(l, &other.arena, &batch));
     static const enum mappo_phase phases[] = {MAPPO_WARMUP, MAPPO_VALUE, MAPPO_PPO};
     static const enum learn_phase asked[] = {LEARN_WARMUP, LEARN_VALUE, LEARN_ALL};

@@ -1,0 +1,95 @@
+# Training with a critic that sees ahead, groups of environments and the reward of the endpoint: one
+# digest for any ranks, in a pipeline, after a kill; an evaluation that needs none of it; refusals.
+. tests/cmd/tap.sh
+export OPENBLAS_NUM_THREADS=1
+
+tiny=configs/experiments/tiny.yaml
+run=$WORK/run
+all="--set team.critic=privileged --set train.group=4 --set plant.reward=slo"
+
+trained() { # COMMAND...: the digest it prints last, in $digest
+    rm -rf "$run"
+    run timeout "$HANGS" "$@" $all --set run.dir="$run"
+    digest=$(sed -n '$s/^digest //p' "$WORK/out")
+}
+
+column() { # NAME: of metrics.csv, without the head
+    awk -F, -v name="$1" '
+        NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) column = i }
+        NR > 1 { print $column }' "$run/metrics.csv"
+}
+
+# --- ranks ---------------------------------------------------------------------------------------
+trained "$KARMA" train $tiny --set train.evaluate.every=2 --set train.evaluate.episodes=1
+want=$digest
+same "${#want}" 16 "a training with all of it prints its digest"
+says err "train.group 4: 80 environments play 20 distinct episodes at a time, 199 in the whole" \
+    "and how many distinct episodes it plays"
+column explained_variance | awk 'NR > 1 && !($1 > 0.2) { bad = 1 } END { exit bad || NR != 5 }'
+result $? "the critic explains most of the returns after a few updates"
+column ratio_max_dev | awk '$1 != 0 { bad = 1 } END { exit bad }'
+result $? "every update starts with probability ratios of exactly 1"
+cp "$run/metrics.csv" "$WORK/serial.csv"
+cp -R "$run" "$WORK/whole"
+
+trained "$KARMA" train $tiny --set train.pipeline=1
+piped=$digest
+! [ "$piped" = "$want" ]
+result $? "a pipeline is another algorithm"
+if [ "${MPI:-1}" = 0 ]; then
+    skip "ranks and learners" "built without MPI"
+else
+    for ranks in 2 3 4; do
+        trained "$LAUNCH" -n $ranks "$KARMA" train $tiny --set train.learners=0
+        same "$digest" "$want" "$ranks ranks, all learn: the digest"
+        holds "and metrics.csv" cmp "$run/metrics.csv" "$WORK/serial.csv"
+    done
+    trained "$LAUNCH" -n 4 "$KARMA" train $tiny
+    same "$digest" "$want" "1 learner, 3 simulate: the digest"
+    trained "$LAUNCH" -n 3 "$KARMA" train $tiny --set train.learners=2
+    same "$digest" "$want" "2 learners, 1 simulates: the digest"
+    trained "$LAUNCH" -n 3 "$KARMA" train $tiny --set train.pipeline=1
+    same "$digest" "$piped" "in a pipeline, 3 ranks: the digest"
+fi
+
+# --- killed --------------------------------------------------------------------------------------
+rm -rf "$run"
+"$KARMA" train $tiny $all --set run.dir="$run" --set train.checkpoint_every=1 \
+    >"$WORK/killed.out" 2>&1 &
+pid=$!
+for _ in $(seq 600); do
+    [ -e "$run/checkpoints/update-2.ckpt" ] && break
+    sleep 0.05
+done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+run timeout "$HANGS" "$KARMA" train $tiny $all --set run.dir="$run" --set train.checkpoint_every=1
+same "$(sed -n '$s/^digest //p' "$WORK/out")" "$want" "after a kill and a resume: the digest"
+holds "and metrics.csv" cmp "$run/metrics.csv" "$WORK/serial.csv"
+
+# --- each alone ----------------------------------------------------------------------------------
+for key in team.critic=privileged train.group=8 plant.reward=slo; do
+    all="--set $key"
+    trained "$KARMA" train $tiny
+    [ "${#digest}" = 16 ] && ! [ "$digest" = "$want" ] &&
+        ! [ "$digest" = "$(sed -n 's/^scratch //p' tests/golden/tiny.txt)" ]
+    result $? "$key alone trains other weights"
+done
+all="--set team.critic=central --set train.group=1 --set plant.reward=resilience"
+trained "$KARMA" train $tiny
+same "$digest" "$(sed -n 's/^scratch //p' tests/golden/tiny.txt)" "all off: the committed weights"
+
+# --- evaluation ----------------------------------------------------------------------------------
+exits 0 "a policy with a privileged critic plays where nothing of it is known" "$KARMA" eval $tiny \
+    --set run.dir="$WORK/whole" --set 'eval.controllers=[{policy: {}}]' --set eval.episodes=1
+
+# --- refusals ------------------------------------------------------------------------------------
+printf 'include: [%s]\ntrain:\n  group: 3\n' "$PWD/$tiny" >"$WORK/three.yaml"
+exits 2 "a group that divides no tile" "$KARMA" config check "$WORK/three.yaml"
+says err "three.yaml:3:10: train.group: is 3, which does not divide a tile of 8.*1, 2, 4 or 8" \
+    "is refused with place and remedy"
+exits 2 "environments that are no whole groups" "$KARMA" config check $tiny \
+    --set train.envs=76 --set train.group=8
+says err "train.envs: is 76, which is no multiple of train.group .8.; set it to 80" \
+    "are refused with the next number that fits"
+done_testing
