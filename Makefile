@@ -55,7 +55,7 @@ TRACE       = check check_rows check_units column_def csv_formats export import 
               store
 TWIN        = accuracy dataset ensemble feature_rows features fit_rows learn lookup model nearest pods \
               residual_pool residual_pool_fill shown trial twin twin_batch
-GAME        = org_metrics org_metric_values game privileged imitate interface rules rules_interface view env_setup
+GAME        = org_metrics org_metric_values game privileged cost imitate interface rules rules_interface view env_setup
 CONTROLLERS = capacity controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
 EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier org_observer eval_store outcomes \
               pareto separation summary trajectory_recorder

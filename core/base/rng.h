@@ -35,7 +35,8 @@ enum rng_domain {
     RNG_FAULT,    /* calls lost between services, failed scrapes */
     RNG_EXPLORE,  /* changes that the controller explore mixes in */
     RNG_SCRIPTED, /* choices of a scripted team */
-    RNG_LIVENESS  /* liveness probes that busy pods fail */
+    RNG_LIVENESS, /* liveness probes that busy pods fail */
+    RNG_COST      /* cost weight of an episode */
 };
 
 /* TRAIN, DEV and TEST never share a number, whatever the seed. */

@@ -17,6 +17,7 @@ struct player {
     struct team_scratch *scratch;
     struct rules_memory memory;
     enum act_mode mode;
+    double cost_weight; /* it acts for, if it was trained to be told */
     struct rng_key key;
     uint32_t env, episode, step; /* coordinates of sampled choices */
     float *global_state;         /* (G) */
@@ -32,6 +33,7 @@ static void policy_reset(struct controller *c, const struct episode_id *id,
     struct player *p = (struct player *)c;
     (void)future;
     rules_begin(&p->memory, c->rules, id);
+    p->memory.cost_weight = p->cost_weight;
     p->key = rng_key(id->seed, RNG_ACTION, id->split);
     p->env = id->env;
     p->episode = id->episode;
@@ -69,6 +71,7 @@ static enum err policy_make(struct controller **out, struct arena *arena,
         .base = {.ops = &policy_ops, .rules = rules},
         .team = setup->team,
         .mode = (enum act_mode)cfg->mode,
+        .cost_weight = trained_cost(&cfg->trained, setup->env_setup->cfg.plant),
         .global_state = ARENA_NEW(arena, spec->n_global_state, float),
         .mask = ARENA_NEW(arena, n_actions * env_mask_words(spec), uint32_t),
         .action = ARENA_NEW(arena, n_actions, int32_t),

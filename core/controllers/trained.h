@@ -20,7 +20,10 @@ struct trained_cfg {
     int n_settings; /* --set of the training */
     uint64_t *seeds;
     int n_seeds; /* train.seed of each policy; none = not said */
+    double cost; /* weight it acts for, where the training drew it; TRAINED_COST_OF_PLANT */
 };
+
+enum { TRAINED_COST_OF_PLANT = -1 }; /* plant.cost_weight */
 
 /* Rows of a struct that begins with a struct trained_cfg. */
 #define TRAINED_FIELDS                                                                             \
@@ -31,7 +34,16 @@ struct trained_cfg {
         CFG_LIST_STRING(struct trained_cfg, settings, n_settings, "[]", 0, 64, CFG_OUTPUT,         \
                         "what --set added to that configuration, KEY=VALUE each"),                 \
         CFG_LIST_UINT64(struct trained_cfg, seeds, n_seeds, "[]", 0, 1000, CFG_OUTPUT,             \
-                        "train.seed of each of policies; none = any")
+                        "train.seed of each of policies; none = any"),                             \
+        CFG_DOUBLE(struct trained_cfg, cost, "-1", -1, 10, "", CFG_RESULT | CFG_LATER,             \
+                   "cost weight to act for, of a policy with train.cost: conditioned; -1 = "       \
+                   "plant.cost_weight")
+
+/* The weight as a number. */
+static inline double trained_cost(const struct trained_cfg *cfg, const struct plant_cfg *plant)
+{
+    return cfg->cost < 0.0 ? plant->cost_weight : cfg->cost;
+}
 
 /* Of a kind that needs a policy; NULL of any other. */
 static inline const struct trained_cfg *controller_trained(const struct controller_cfg *cfg)

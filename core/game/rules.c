@@ -215,6 +215,7 @@ enum err rules_init_organised(struct rules *r, struct arena *arena, const struct
                         .env_setup = env_setup,
                         .n_services = n,
                         .n_state = state_size(n),
+                        .cost = {.kind = COST_FIXED, .weight = env_setup->cfg.plant->cost_weight},
                         .n_last_action = all ? n : 2};
     TRY(init_choices(r, arena));
     const int n_choices = count_choices(r);
@@ -250,6 +251,15 @@ enum err rules_init(struct rules *r, struct arena *arena, const struct game_cfg 
 void rules_show_privileged(struct rules *r)
 {
     r->spec.n_privileged = privileged_columns(r->n_services);
+}
+
+void rules_weigh_cost(struct rules *r, const struct cost_law *law)
+{
+    const int n = law->kind == COST_CONDITIONED ? 1 : 0; /* column, see view.c */
+    r->cost = *law;
+    r->spec.n_global_state += n;
+    r->spec.n_obs += n;
+    r->spec.n_critic += n;
 }
 
 /* ---- memory ---- */
@@ -304,6 +314,7 @@ void rules_begin(struct rules_memory *m, const struct rules *r, const struct epi
     rules_memory_clear(m, r);
     m->id = *id;
     m->coins = id->env;
+    m->cost_weight = cost_law_weight(&r->cost, id);
 }
 
 /* frames (stack, n): frame k is what was observed k decisions ago. All move one place back, which
@@ -515,6 +526,9 @@ void rules_global_state(float *global_state, uint32_t *mask, const struct rules 
     memcpy(global_state + view_last_action(r), m->last_action,
            (size_t)(r->n_last_action * spec->n_agents) * sizeof *global_state);
     view_put_organisation(global_state + view_norms(r), r, m);
+    if (r->cost.kind == COST_CONDITIONED) {
+        global_state[view_cost(r)] = cost_law_input(&r->cost, m->cost_weight);
+    }
 
     rules_open_mask(mask, r, state);
     for (int a = 0; a < spec->n_agents && r->guides != NULL; a++) {

@@ -17,11 +17,14 @@
  * (F = n_services; the single agent with the same operations per step as a team).
  *
  * Global state = [ state | history | seconds since the last change, per service | previous action
- * of each agent | organisation ]. What is not a function of the state travels in the game part. A
- * previous action is (service, change) for `one` operation and the change of every service for
- * `all`. The history (the frame stack without its newest state) is the observed columns of the
- * obs.stack - 1 states before, newest first (the first state of the episode where there are fewer),
- * normalised like the state.
+ * of each agent | organisation | cost weight ]. What is not a function of the state travels in the
+ * game part. A previous action is (service, change) for `one` operation and the change of every
+ * service for `all`. The history (the frame stack without its newest state) is the observed columns
+ * of the obs.stack - 1 states before, newest first (the first state of the episode where there are
+ * fewer), normalised like the state.
+ *
+ * The cost weight is there only in a training that draws it (cost.h, conditioned); agents and
+ * critic see it. What an episode pays is reward_at() its weight, whatever the law.
  *
  * Organisation (core/org/guides.h), if there is one: it enters as masks, as reward, and as what is
  * seen of it. For each agent and decision a random draw says whether its *mask is active*: its
@@ -29,18 +32,19 @@
  * that would be executed, so at the head `level` every choice that comes to an allowed change
  * stays, and every choice that comes to none; where nothing but no change is left, one such choice
  * stays, so that the agent has no choice and learns nothing from it. The draw is made before
- * acting, from RNG_HARDNESS at (agent, decision, episode, environment; each member of a group of
- * environments has its own) under the episode's seed and
- * split: a function of the episode, so that replay, resume and evaluation see the same one. Its
- * part of the global state is [ norms in force (n_norms) | for each agent: mask active, services it
- * may enlarge (n_services), services it may shrink (n_services) ]; an agent sees its own, the
- * critic all. Without an organisation there is no such part.
+ * acting, from RNG_HARDNESS at (agent, decision, episode, environment) under the episode's seed and
+ * split, each member of a group of environments by its own number: a function of the episode, so
+ * that replay, resume and evaluation see the same one. Its part of the global state is [ norms in
+ * force (n_norms) | for each agent: mask active, services it may enlarge (n_services), services it
+ * may shrink (n_services) ]; an agent sees its own, the critic all. Without an organisation there
+ * is no such part.
  */
 #ifndef KARMA_GAME_RULES_H
 #define KARMA_GAME_RULES_H
 
 #include "core/base/config.h"
 #include "core/base/mem.h"
+#include "core/game/cost.h"
 #include "core/game/env_setup.h"
 #include "core/game/interface.h"
 #include "core/org/guides.h"
@@ -85,6 +89,7 @@ struct rules {
     const struct guides *guides; /* NULL: no organisation */
     struct team_spec spec;       /* spec.ctx points back here */
     struct env_spec env;         /* of a game that these rules play alone */
+    struct cost_law cost;        /* fixed at plant.cost_weight, unless rules_weigh_cost() */
     int n_services, n_state;
     int n_last_action;      /* columns of an agent's previous action */
     const int *choice_at;   /* (n_services + 1): level head, first choice of a service */
@@ -112,6 +117,10 @@ enum err rules_init_organised(struct rules *r, struct arena *arena, const struct
  * after initialisation: the shapes of r->spec change. */
 void rules_show_privileged(struct rules *r);
 
+/* Episodes get their cost weight by this law; conditioned, it is seen, too. Right after
+ * initialisation: the shapes of r->spec change. */
+void rules_weigh_cost(struct rules *r, const struct cost_law *law);
+
 /* Names of the columns that are normalised (spec.n_norm): "service.feature" or "feature", the
  * state's first, then "NAME, N before" of older ones. NULL when out of memory. */
 const char *const *rules_columns(const struct rules *r, struct arena *arena);
@@ -129,7 +138,8 @@ struct rules_memory {
     struct episode_id id;
     uint32_t
         coins; /* environment that the draws of active masks belong to: id.env, but in a group */
-    int n_observed; /* states of this episode so far */
+    double cost_weight; /* of this episode, by r->cost; who plays may set another one */
+    int n_observed;     /* states of this episode so far */
     int32_t
         *highest; /* (n_services) scratch: priority and sign of the requested change that decides */
     int32_t *imitated; /* (n_services) scratch of rules_imitate() */

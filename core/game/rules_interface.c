@@ -77,17 +77,18 @@ static void player_apply(struct game_move *move, void *memory, const struct inte
     account_choices(p, r, sight->state);
 }
 
-/* The common reward, and to each agent what its organisation adds. */
+/* The common reward at the cost weight of the episode; to each agent what its organisation adds. */
 static void player_reward(float *reward, void *memory, const struct interface *i,
                           const struct sight *sight, const struct reward_terms *terms)
 {
     struct player *p = memory;
     const struct rules *r = rules_of(i);
+    const double common = reward_at(terms, r->env_setup->cfg.plant, p->memory.cost_weight);
     (void)sight;
     for (int a = 0; a < r->spec.n_agents; a++) {
         struct guides_reward own;
         rules_reward(&own, &p->memory, r, a);
-        reward[a] = (float)(terms->reward + own.mission + own.bonus + own.penalty);
+        reward[a] = (float)(common + own.mission + own.bonus + own.penalty);
         if (r->guides != NULL) {
             org_metrics_reward(&p->org_metrics, r->guide_of[a], &own);
         }

@@ -60,6 +60,7 @@ int view_history(const struct rules *r);
 int view_change_age(const struct rules *r);
 int view_last_action(const struct rules *r);
 int view_norms(const struct rules *r);
+int view_cost(const struct rules *r);
 
 /* Columns of the state that are observed, shapes and functions of r->spec. What r->guides says must
  * stand already. */

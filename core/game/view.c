@@ -1,8 +1,8 @@
 /* The global state, and what agents see of it: pure functions of a (normalised) global state.
  *
- *     global  state | history | change age | last actions | norms | masks of all agents
- *     obs     states, observed columns | age / 600 | own last action | own norms | own mask ...
- *     critic  states, observed columns | age / 600 | all last actions | all norms | all masks ...
+ *     global  state | history | change age | last actions | norms | masks of all agents | cost
+ *     obs     states, observed columns | age / 600 | own last action | own norms | own mask | cost
+ *     critic  states, observed columns | age / 600 | all last actions | all norms | masks | cost
  *
  * A mask has 1 + 2 S columns: mask active, services that may grow, services that may shrink. The
  * rank that learns rebuilds observations from global states by the same functions as the rank that
@@ -55,6 +55,12 @@ static int guidance_columns(const struct rules *r)
 static int view_guidance(const struct rules *r, int agent)
 {
     return view_norms(r) + count_norms(r) + agent * guidance_columns(r);
+}
+
+/* The cost weight stands last, where there is one. */
+int view_cost(const struct rules *r)
+{
+    return view_guidance(r, r->spec.n_agents);
 }
 
 /* Bit d + alpha of `allowed` is the change d and `none` is the bit of no change. Lower bits shrink
@@ -139,12 +145,20 @@ static float *put_norms(float *out, const struct rules *r, const float *global_s
     return out;
 }
 
+static void put_cost(float *out, const struct rules *r, const float *global_state)
+{
+    if (r->cost.kind == COST_CONDITIONED) {
+        *out = global_state[view_cost(r)];
+    }
+}
+
 static void view_obs(const void *ctx, float *obs, int agent, const float *global_state)
 {
     const struct rules *r = ctx;
     const uint8_t *sight = r->sight == NULL ? NULL : r->sight + agent * r->n_obs_state;
     obs = put_last_action(put_frames(obs, r, global_state, sight), r, global_state, agent);
-    put_guidance(put_norms(obs, r, global_state, agent), r, global_state, agent);
+    obs = put_guidance(put_norms(obs, r, global_state, agent), r, global_state, agent);
+    put_cost(obs, r, global_state);
 }
 
 static void view_critic(const void *ctx, float *out, const float *global_state)
@@ -158,6 +172,7 @@ static void view_critic(const void *ctx, float *out, const float *global_state)
     for (int a = 0; a < r->spec.n_agents; a++) {
         out = put_guidance(out, r, global_state, a);
     }
+    put_cost(out, r, global_state);
 }
 
 /* Observations and the critic's view begin with the columns of the states. */

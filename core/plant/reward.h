@@ -2,7 +2,8 @@
  *
  *   r = achieved - w_c * requested mCPU / node mCPU
  *
- * w_c is plant.cost_weight, and plant.reward says what `achieved` is.
+ * w_c is plant.cost_weight, unless a training sets another one for an episode (core/game/cost.h).
+ * plant.reward says what `achieved` is.
  *
  * resilience (the default): operational resilience of the paper.
  *

@@ -126,6 +126,20 @@ static enum err check_stages(const struct experiment *x)
     return ERR_OK;
 }
 
+/* An environment plays updates * steps / horizon episodes, the cut first one aside. */
+static struct cost_law cost_law(const struct experiment_cfg *cfg)
+{
+    const struct train_cfg *t = &cfg->train;
+    return (struct cost_law){
+        .kind = (enum cost_kind)t->cost,
+        .weight = cfg->plant.cost_weight,
+        .start = t->cost_start,
+        .episodes = t->cost_share * t->updates * t->steps / cfg->game.horizon,
+        .lo = t->cost_range[0],
+        .hi = t->cost_range[1],
+    };
+}
+
 enum err experiment_rules(struct rules *r, struct arena *arena, const struct experiment_cfg *cfg,
                           const struct env_setup *env_setup, const struct cfg *src_locs)
 {
@@ -133,6 +147,8 @@ enum err experiment_rules(struct rules *r, struct arena *arena, const struct exp
     if (cfg->team.critic == CRITIC_PRIVILEGED) {
         rules_show_privileged(r);
     }
+    const struct cost_law law = cost_law(cfg);
+    rules_weigh_cost(r, &law);
     r->env.group = cfg->train.group;
     return ERR_OK;
 }
@@ -152,6 +168,26 @@ static enum err check_group(const struct experiment *x)
                : cfg_error(&x->reader, "train.envs",
                            "is %d, which is no multiple of train.group (%d); set it to %d", envs,
                            group, envs + group - envs % group);
+}
+
+/* An evaluation during training plays at plant.cost_weight. */
+static enum err check_cost(const struct experiment *x)
+{
+    const struct train_cfg *t = &x->cfg.train;
+    if (t->cost != COST_CONDITIONED) {
+        return ERR_OK;
+    }
+    if (!(t->cost_range[0] < t->cost_range[1])) {
+        return cfg_error(&x->reader, "train.cost_range",
+                         "is [%g, %g]; the first number must be the smaller one", t->cost_range[0],
+                         t->cost_range[1]);
+    }
+    return t->evaluate.every == 0 || cost_law_covers(&x->rules.cost, x->cfg.plant.cost_weight)
+               ? ERR_OK
+               : cfg_error(&x->reader, "plant.cost_weight",
+                           "is %g, at which train.evaluate would play, and train.cost_range is "
+                           "[%g, %g]; set it to a weight in between, or train.evaluate.every to 0",
+                           x->cfg.plant.cost_weight, t->cost_range[0], t->cost_range[1]);
 }
 
 /* Builds what all commands need, and finds with that what a single row of a table cannot:
@@ -178,6 +214,7 @@ static enum err build(struct experiment *x)
     TRY(eval_join_frontier(&x->cfg.eval, &x->arena));
     TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
     TRY(check_group(x));
+    TRY(check_cost(x));
     if (c->train.init == INIT_CLONE) {
         TRY(controller_rule_check("train.clone.rule", &c->train.clone.rule, 0, &c->topology));
     }

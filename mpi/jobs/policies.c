@@ -103,6 +103,32 @@ static enum err load_one(struct team *team, struct rules *rules, struct policy_s
     return e;
 }
 
+/* A policy that was told the cost weight is told one that it has met; another one cannot be. */
+static enum err check_cost(const struct experiment *x, int c, const struct rules *rules,
+                           const char *run)
+{
+    const struct trained_cfg *cfg = controller_trained(&x->cfg.eval.controllers[c]);
+    const struct cost_law *law = &rules->cost;
+    const double weight = trained_cost(cfg, &x->cfg.plant);
+    const char *kind = controller_kind(&x->cfg.eval.controllers[c])->cfg.name;
+    char key[CFG_KEY_MAX];
+    (void)snprintf(key, sizeof key, "eval.controllers.%d.%s.cost", c, kind);
+    if (law->kind != COST_CONDITIONED && cfg->cost >= 0.0) {
+        return cfg_error(&x->reader, key,
+                         "is %g, but the policy of %s was trained for one cost weight (%g) and is "
+                         "told none; leave it out, or train with train.cost: conditioned",
+                         cfg->cost, run, law->weight);
+    }
+    if (law->kind == COST_CONDITIONED && !cost_law_covers(law, weight)) {
+        return cfg_error(&x->reader, key,
+                         "is %g%s, and the policy of %s was trained for cost weights from %g to "
+                         "%g; give one of these",
+                         weight, cfg->cost < 0.0 ? " (plant.cost_weight)" : "", run, law->lo,
+                         law->hi);
+    }
+    return ERR_OK;
+}
+
 /* A controller that names no policy plays the one of the experiment's own run. */
 static enum err load_controller(struct policies *p, struct arena *arena, const struct experiment *x,
                                 int c, const char *config_path)
@@ -123,6 +149,7 @@ static enum err load_controller(struct policies *p, struct arena *arena, const s
                                       .policy = i,
                                       .run = p->sources[c][i].run};
         TRY(load_one(&teams[i], &rules[i], &p->sources[c][i], arena, &recipe));
+        TRY(check_cost(x, c, &rules[i], recipe.run));
         list[i] = &teams[i];
         rules_list[i] = &rules[i];
     }
@@ -160,15 +187,19 @@ static const char *describe_training(struct arena *arena, const struct policy_so
         return "by another version of this program";
     }
     const struct train_cfg *t = &cfg.train;
-    const char *roles = "", *start = "from scratch";
+    const char *roles = "", *start = "from scratch", *cost = "";
     if (t->init == INIT_CLONE) {
         start = arena_printf(arena, "after cloning the %s rule", t->clone.rule.method.kind->name);
     }
     if (cfg.organisation.n_agents > 0) {
         roles = arena_printf(arena, ", organisation %s", cfg.organisation.name);
     }
-    return arena_printf(arena, "%s, %d updates of %d env-steps%s", start, t->updates,
-                        t->envs * t->steps, roles);
+    if (t->cost == COST_CONDITIONED) {
+        cost = arena_printf(arena, ", told the cost weight (%g to %g)", t->cost_range[0],
+                            t->cost_range[1]);
+    }
+    return arena_printf(arena, "%s, %d updates of %d env-steps%s%s", start, t->updates,
+                        t->envs * t->steps, roles, cost);
 }
 
 const char *policies_describe(const struct policies *p, struct arena *arena, int c)

@@ -11,6 +11,12 @@ static const struct cfg_choice init_choices[] = {
     {"clone_khpa", CFG_OLDER, "init: clone, and clone: {rule: khpa} or {rule: {khpa: {...}}}"},
     {NULL, 0, NULL},
 };
+static const struct cfg_choice cost_choices[] = {
+    {"fixed", COST_FIXED, "plant.cost_weight"},
+    {"annealed", COST_ANNEALED, "from cost_start to plant.cost_weight"},
+    {"conditioned", COST_CONDITIONED, "drawn for each episode from cost_range, and seen"},
+    {NULL, 0, NULL},
+};
 static const struct cfg_field clone_fields[] = {
     CFG_INT(struct clone_cfg, samples, "25000", 1, 100000000, "decisions", CFG_RESULT,
             "demonstrations to learn from"),
@@ -49,6 +55,14 @@ const struct cfg_field train_fields[] = {
             "age of the weights that act: 1 = a rollout runs while the one before is learned from"),
     CFG_ENUM(struct train_cfg, init, "scratch", init_choices, CFG_RESULT, "where training starts"),
     CFG_TABLE(struct train_cfg, clone, clone_fields, "imitation of a rule"),
+    CFG_ENUM(struct train_cfg, cost, "fixed", cost_choices, CFG_RESULT | CFG_LATER,
+             "weight of the cost in the reward of an episode"),
+    CFG_DOUBLE(struct train_cfg, cost_start, "0.05", 0, 10, "", CFG_RESULT | CFG_LATER,
+               "annealed: weight in the first episodes"),
+    CFG_DOUBLE(struct train_cfg, cost_share, "0.5", 0, 1, "", CFG_RESULT | CFG_LATER,
+               "annealed: share of the updates until the weight is plant.cost_weight"),
+    CFG_LIST_DOUBLE(struct train_cfg, cost_range, n_cost_range, "[0.1, 0.8]", 2, 2, 0.001, 10, "",
+                    CFG_RESULT | CFG_LATER, "conditioned: least and greatest weight"),
     CFG_BOOL(struct train_cfg, stagger, "true", CFG_RESULT,
              "first episodes of different length, so that resets do not coincide"),
     CFG_INT(struct train_cfg, checkpoint_every, "10", 0, 100000000, "updates", CFG_OUTPUT,

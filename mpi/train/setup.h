@@ -45,6 +45,11 @@ struct train_cfg {
     int rounds;         /* of training in the twin, which is refitted before each but the first */
     int round_episodes; /* of each scenario, that the team plays on the simulator for a refit */
     int finish;         /* last updates, made on the simulator */
+    int cost;           /* enum cost_kind */
+    double cost_start;  /* annealed: weight at the start */
+    double cost_share;  /* annealed: share of the updates until plant.cost_weight */
+    double *cost_range; /* (2) conditioned: least and greatest */
+    int n_cost_range;
 };
 extern const struct cfg_field train_fields[];
 

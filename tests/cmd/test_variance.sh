@@ -79,7 +79,43 @@ all="--set team.critic=central --set train.group=1 --set plant.reward=resilience
 trained "$KARMA" train $tiny
 same "$digest" "$(sed -n 's/^scratch //p' tests/golden/tiny.txt)" "all off: the committed weights"
 
+# --- cost weights --------------------------------------------------------------------------------
+all="--set train.cost=conditioned --set team.critic=privileged --set train.group=4"
+trained "$KARMA" train $tiny
+drawn=$digest
+cp -R "$run" "$WORK/conditioned"
+if [ "${MPI:-1}" = 0 ]; then
+    skip "drawn cost weights on 3 ranks" "built without MPI"
+else
+    trained "$LAUNCH" -n 3 "$KARMA" train $tiny
+    same "$digest" "$drawn" "drawn cost weights, 3 ranks: the digest"
+fi
+all="--set train.cost=annealed"
+trained "$KARMA" train $tiny
+[ "${#digest}" = 16 ] && ! [ "$digest" = "$(sed -n 's/^scratch //p' tests/golden/tiny.txt)" ]
+result $? "an annealed cost weight trains other weights"
+all="--set train.cost=annealed --set train.cost_start=0.2"
+trained "$KARMA" train $tiny
+same "$digest" "$(sed -n 's/^scratch //p' tests/golden/tiny.txt)" \
+    "annealed from plant.cost_weight itself: the committed weights"
+
 # --- evaluation ----------------------------------------------------------------------------------
+play() { # DIR CONTROLLERS: an evaluation of two episodes
+    "$KARMA" eval $tiny --set run.dir="$1" --set "eval.controllers=$2" --set eval.episodes=1
+}
+exits 0 "one policy plays at two cost weights" play "$WORK/conditioned" \
+    '[{name: cheap, policy: {cost: 0.8}}, {name: dear, policy: {cost: 0.1}}]'
+awk -F, '
+    NR == 1 { for (i = 1; i <= NF; i++) { if ($i == "vcpu") v = i; if ($i == "controller") c = i } }
+    NR > 1 { sum[$c] += $v }
+    END { exit !(sum["cheap"] != sum["dear"] && sum["cheap"] > 0) }' "$WORK/conditioned/eval.csv"
+result $? "and plays differently"
+exits 2 "a cost weight that was never drawn" play "$WORK/conditioned" '[{policy: {cost: 0.9}}]'
+says err "controllers.0.policy.cost: is 0.9, and the policy of .* from 0.1 to 0.8; give one of these" \
+    "is refused with the range"
+exits 2 "a cost weight for a policy that is told none" play "$WORK/whole" '[{policy: {cost: 0.3}}]'
+says err "policy.cost: is 0.3, but the policy of .* one cost weight .0.2.*train.cost: conditioned" \
+    "is refused with the remedy"
 exits 0 "a policy with a privileged critic plays where nothing of it is known" "$KARMA" eval $tiny \
     --set run.dir="$WORK/whole" --set 'eval.controllers=[{policy: {}}]' --set eval.episodes=1
 
@@ -92,4 +128,10 @@ exits 2 "environments that are no whole groups" "$KARMA" config check $tiny \
     --set train.envs=76 --set train.group=8
 says err "train.envs: is 76, which is no multiple of train.group .8.; set it to 80" \
     "are refused with the next number that fits"
+exits 2 "a range of cost weights that is none" "$KARMA" config check $tiny \
+    --set train.cost=conditioned --set 'train.cost_range=[0.5, 0.2]'
+says err "train.cost_range: is .0.5, 0.2.; the first number must be the smaller one" "is refused"
+exits 2 "an evaluation at a cost weight that is not drawn" "$KARMA" config check $tiny \
+    --set train.cost=conditioned --set plant.cost_weight=2 --set train.evaluate.every=1
+says err "plant.cost_weight: is 2, at which train.evaluate would play" "is refused"
 done_testing
