@@ -621,8 +621,9 @@ static bool has_number(const char *text, const char *column)
 
 enum { METRICS_BYTES_MAX = 1024 * 1024 * 1024 };
 
-/* Whether the file has a number to draw. ERR_FORMAT: it has, but in a column of an older name. */
-static enum err find_learning(bool *drawn, const char *file)
+/* Whether the file has a number to draw, and whether its learner has a critic that was judged.
+ * ERR_FORMAT: it has a number, but in a column of an older name. */
+static enum err find_learning(bool *drawn, bool *judged, const char *file)
 {
     struct buf text;
     buf_init(&text);
@@ -630,6 +631,7 @@ static enum err find_learning(bool *drawn, const char *file)
     const bool any = e == ERR_OK && text.len > 0;
     const char *old = old_column_name("slo_attainment");
     *drawn = any && has_number((const char *)text.data, "slo_attainment");
+    *judged = any && has_number((const char *)text.data, "explained_variance");
     if (any && !*drawn && has_number((const char *)text.data, old)) {
         log_error("%s: the column '%s' is called 'slo_attainment' now; write the new name into the "
                   "first line, or train anew",
@@ -640,16 +642,22 @@ static enum err find_learning(bool *drawn, const char *file)
     return e;
 }
 
-static enum err draw_learning(const char *dir, const char *path, struct arena *scratch)
+static enum err draw_learning(const char *dir, const char *path, bool judged, struct arena *scratch)
 {
     struct script s;
-    script_begin(&s, scratch, dir, "learning", 760, 680);
+    const int panels = judged ? 4 : 3;
+    script_begin(&s, scratch, dir, "learning", 760, 200 * panels + 80);
     const char *data = script_quoted(&s, path);
-    script_put(&s, "set multiplot layout 3,1 margins 0.15,0.95,0.12,0.93 spacing 0.02,0.04 title "
-                   "'training episodes: mean of each update'\n");
+    script_put(&s,
+               "set multiplot layout %d,1 margins 0.15,0.95,0.12,0.93 spacing 0.02,0.04 title "
+               "'training episodes: mean of each update'\n",
+               panels);
     plot_curve(&s, data, "reward", "reward (per step)", false);
     plot_curve(&s, data, "slo_attainment", "SLO attainment (share)", false);
-    plot_curve(&s, data, "vcpu", "mean CPU (vCPU)", true);
+    plot_curve(&s, data, "vcpu", "mean CPU (vCPU)", !judged);
+    if (judged) {
+        plot_curve(&s, data, "explained_variance", "explained variance (critic)", true);
+    }
     script_put(&s, "unset multiplot\n");
     return script_finish(&s);
 }
@@ -657,14 +665,14 @@ static enum err draw_learning(const char *dir, const char *path, struct arena *s
 enum err figure_learning(const char *dir, const char *path, const char *file, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    bool drawn = false;
-    TRY(find_learning(&drawn, file));
+    bool drawn = false, judged = false;
+    TRY(find_learning(&drawn, &judged, file));
     if (!drawn) {
         log_warn("%s: no episode with a request has ended yet, so there is no learning curve",
                  file);
     }
     const enum err e =
-        drawn ? draw_learning(dir, path, scratch) : drop_script(scratch, dir, "learning");
+        drawn ? draw_learning(dir, path, judged, scratch) : drop_script(scratch, dir, "learning");
     arena_rewind(scratch, mark);
     return e;
 }

@@ -58,6 +58,7 @@ static void a_learning_curve_leaves_no_scratch(void **state)
         enum err e;
     } cases[] = {
         {"env_steps,reward,slo_attainment,vcpu\n1,0,0.5,2\n", ERR_OK},
+        {"env_steps,reward,slo_attainment,vcpu,explained_variance\n1,0,0.5,2,0.9\n", ERR_OK},
         {"env_steps,reward,slo_attainment,vcpu\n1,0,nan,2\n", ERR_OK},
         {"env_steps,reward,compliance,vcpu\n1,0,0.5,2\n", ERR_FORMAT},
         {NULL, ERR_IO},
