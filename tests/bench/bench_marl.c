@@ -4,6 +4,9 @@
  * and team_value alone, on the rows of that rollout. Update: mappo_update; a sample-epoch is one
  * agent's sample in one epoch, the critic's share included.
  *
+ * Recipe: the same with a privileged critic and groups of 4 (docs/training.md), its updates between
+ * those of the other, so that both meet the same machine.
+ *
  * FLOP are those of the matrix products, counted from the layers: an environment step acts with all
  * actors and the critic once; an epoch of learning goes forward, makes dW of every layer and dX of
  * all but the first. Shares are of the FMA peak of the same run.
@@ -247,26 +250,52 @@ static void report(const struct bench *b, const struct rates *r)
               100.0 * update_s / of_all / whole);
 }
 
-static enum err bench_run(struct bench *b, const struct bench_options *o)
+static void report_recipe(const struct bench *b, const struct rates *r, const struct rates *base)
+{
+    const double of_tile = TILE * b->x.cfg.train.steps, of_all = of_tile * b->n_tiles;
+    const int epochs = b->x.cfg.mappo.epochs, agents = b->x.rules.spec.n_agents;
+    bench_row("recipe: rollout", of_tile / r->rollout, "env-steps/s",
+              "%+.1f %% time; privileged critic, groups of 4",
+              100.0 * (r->rollout / base->rollout - 1.0));
+    bench_row("recipe: update", of_all * agents * epochs / r->update.median, "sample-epochs/s",
+              "%+.1f %% time; %d columns for the critic alone",
+              100.0 * (r->update.median / base->update.median - 1.0), b->x.rules.spec.n_privileged);
+}
+
+/* Ready to learn: the second rollout, because the first has all resets at once. tiles (n_tiles):
+ * seconds of each. */
+static enum err begin(struct bench *b, double **tiles)
 {
     struct mappo_stats stats;
-    double ignored, difference, acting[RUNS], update[RUNS];
-    const int runs = o->quick ? 1 : RUNS;
+    double ignored;
     TRY(bench_init(b));
-    double *tiles = ARENA_NEW(&b->x.arena, b->n_tiles, double);
+    *tiles = ARENA_NEW(&b->x.arena, b->n_tiles, double);
     TRY(arena_error(&b->x.arena));
-    TRY(roll(b, tiles)); /* the first has all resets at once */
+    TRY(roll(b, *tiles));
     TRY(learn(b, &b->fixed, MAPPO_WARMUP, &ignored, &stats));
     TRY(learn(b, &b->blas, MAPPO_WARMUP, &ignored, &stats));
-    TRY(roll(b, tiles));
+    return roll(b, *tiles);
+}
+
+static enum err bench_run(struct bench *b, struct bench *recipe, const struct bench_options *o)
+{
+    struct mappo_stats stats;
+    double difference, acting[RUNS], update[RUNS], update_recipe[RUNS], *tiles, *tiles_recipe;
+    const int runs = o->quick ? 1 : RUNS;
+    TRY(begin(b, &tiles));
+    TRY(begin(recipe, &tiles_recipe));
     TRY(validate(b, &difference));
     for (int i = 0; i < runs; i++) {
         acting[i] = act(b, &b->block[0]);
         TRY(learn(b, &b->fixed, MAPPO_PPO, &update[i], &stats));
+        TRY(learn(recipe, &recipe->fixed, MAPPO_PPO, &update_recipe[i], &stats));
     }
     const struct rates rates = {bench_median(tiles, b->n_tiles), bench_range(acting, runs),
                                 bench_range(update, runs)};
+    const struct rates rates_recipe = {.rollout = bench_median(tiles_recipe, recipe->n_tiles),
+                                       .update = bench_range(update_recipe, runs)};
     report(b, &rates);
+    report_recipe(recipe, &rates_recipe, &rates);
     bench_checked("ratios of the update exactly 1; its step is OpenBLAS's within %.1g; medians of "
                   "%d, CPU time",
                   difference, runs);
@@ -275,13 +304,19 @@ static enum err bench_run(struct bench *b, const struct bench_options *o)
 
 int main(int argc, char **argv)
 {
-    static struct bench b;
-    static const char *const small[] = {"train.envs=16", "train.steps=5"};
+    static struct bench b, recipe;
+    static const char *const sets[] = {"team.critic=privileged", "train.group=4", "train.envs=16",
+                                       "train.steps=5"};
+    const char *const *small = sets + 2;
     const struct bench_options o = bench_options(argc, argv);
     bench_title("Rollout and update, one core, quickstart's world and networks");
     enum err e = experiment_load(&b.x, config, small, o.quick ? 2 : 0);
     if (e == ERR_OK) {
-        e = bench_run(&b, &o);
+        e = experiment_load(&recipe.x, config, sets, o.quick ? 4 : 2);
+        if (e == ERR_OK) {
+            e = bench_run(&b, &recipe, &o);
+            experiment_release(&recipe.x);
+        }
         experiment_release(&b.x);
     }
     return err_exit_code(e);
