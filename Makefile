@@ -53,8 +53,9 @@ CLUSTER     = arrivals attack call check clients cluster contention disturbances
               liveness replicas scrape sim truth
 TRACE       = check check_rows check_units column_def csv_formats export import metrics_table \
               store
-TWIN        = accuracy dataset ensemble feature_rows features fit_rows learn lookup model nearest pods \
-              residual_pool residual_pool_fill shown trial twin twin_batch
+TWIN        = accuracy bundle dataset ensemble feature_rows features fit_rows fluid fluid_pods \
+              fluid_scrape learn lookup model nearest pods queueing queueing_fit queueing_plant \
+              residual_pool residual_pool_fill shown sojourn trial twin twin_batch
 GAME        = org_metrics org_metric_values game privileged cost imitate interface rules rules_interface view env_setup
 CONTROLLERS = capacity controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
 EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier org_observer eval_store outcomes \

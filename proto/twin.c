@@ -156,3 +156,47 @@ enum err codec_get_member(struct twin_member *t, const void *bytes, size_t n, in
     };
     return ERR_OK;
 }
+
+/* ---- a queueing twin ---- */
+
+static double *doubles(const double *x)
+{
+    return (double *)(uintptr_t)x;
+}
+
+enum err codec_put_queueing(struct buf *out, const struct twin_queueing *q)
+{
+    const size_t n = (size_t)q->n;
+    Karma__TwinQueueing m;
+    karma__twin_queueing__init(&m);
+    m.traces = q->traces;
+    m.fit = (char *)(uintptr_t)q->fit;
+    m.names = wire_strings(q->names), m.n_names = n;
+    m.value = doubles(q->value), m.n_value = n;
+    m.lo = doubles(q->lo), m.n_lo = n;
+    m.hi = doubles(q->hi), m.n_hi = n;
+    m.episodes = q->episodes;
+    return wire_put(out, FRAME_TWIN_QUEUEING, CODEC_TWIN_QUEUEING_VERSION, &m.base);
+}
+
+enum err codec_get_queueing(struct twin_queueing *q, const void *bytes, size_t n,
+                            const char *source, struct arena *arena)
+{
+    const Karma__TwinQueueing *m =
+        (const void *)wire_get(&karma__twin_queueing__descriptor, bytes, n, source, arena);
+    if (m == NULL) {
+        return wire_error(arena);
+    }
+    TRY(wire_expect(source, "value", m->n_value, m->n_names));
+    TRY(wire_expect(source, "lo", m->n_lo, m->n_names));
+    TRY(wire_expect(source, "hi", m->n_hi, m->n_names));
+    *q = (struct twin_queueing){.traces = m->traces,
+                                .fit = m->fit,
+                                .names = (const char *const *)m->names,
+                                .value = m->value,
+                                .lo = m->lo,
+                                .hi = m->hi,
+                                .n = (int)m->n_names,
+                                .episodes = m->episodes};
+    return ERR_OK;
+}

@@ -1,5 +1,5 @@
-/* The frames of a fitted twin: a header, then a network each (proto/twin.proto; conventions:
- * proto/wire.h). */
+/* The frames of a fitted twin: a header, then a network each; or the parameters of a queueing twin
+ * alone (proto/twin.proto; conventions: proto/wire.h). */
 #ifndef KARMA_PROTO_TWIN_H
 #define KARMA_PROTO_TWIN_H
 
@@ -46,5 +46,21 @@ enum err codec_put_member(struct buf *out, const struct twin_member *m, int n_ta
 /* The same; z has n_target columns, and no row is followed by one that is not there. */
 enum err codec_get_member(struct twin_member *m, const void *bytes, size_t n, int n_target,
                           const char *source, struct arena *arena) WARN_UNUSED;
+
+/* Layout version of a queueing twin. */
+enum { CODEC_TWIN_QUEUEING_VERSION = 1 };
+
+struct twin_queueing {
+    uint64_t traces;               /* digest of the store beside it */
+    const char *fit;               /* YAML */
+    const char *const *names;      /* (n) of the parameters */
+    const double *value, *lo, *hi; /* (n) */
+    int n, episodes;
+};
+enum err codec_put_queueing(struct buf *out, const struct twin_queueing *q) WARN_UNUSED;
+/* Everything points into `arena`; the arrays have one length, names and limits are for the caller
+ * to compare. */
+enum err codec_get_queueing(struct twin_queueing *q, const void *bytes, size_t n,
+                            const char *source, struct arena *arena) WARN_UNUSED;
 
 #endif

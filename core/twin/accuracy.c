@@ -136,9 +136,7 @@ static double value_of(const struct features *s, const float *state, const float
 struct bench {
     struct accuracy *a;
     const struct dataset *d;
-    struct twin_batch batch; /* ACCURACY_SAMPLES: one bundle */
-    int32_t *delta, *attack;
-    float *load;
+    struct bundle bundle;
     double *mean, *median; /* (n_state + n_kpis) of the training part */
     double *samples;       /* (ACCURACY_SAMPLES) */
 };
@@ -167,49 +165,18 @@ static enum err constants(struct bench *b, struct arena *scratch)
     return ERR_OK;
 }
 
-static enum err bench_init(struct bench *b, struct accuracy *a, struct arena *scratch)
+static enum err bench_init(struct bench *b, struct accuracy *a, const struct plant_cfg *plant,
+                           struct arena *scratch)
 {
     const struct features *s = &a->model->features;
     const int n = s->n_state + s->n_kpis;
     *b = (struct bench){.a = a, .d = a->cfg.data};
-    b->delta = ARENA_NEW(scratch, ACCURACY_SAMPLES * s->n_services, int32_t);
-    b->attack = ARENA_NEW(scratch, ACCURACY_SAMPLES * STORE_ATTACK, int32_t);
-    b->load = ARENA_NEW(scratch, ACCURACY_SAMPLES, float);
     b->mean = ARENA_NEW(scratch, n, double);
     b->median = ARENA_NEW(scratch, n, double);
     b->samples = ARENA_NEW(scratch, ACCURACY_SAMPLES, double);
     TRY(arena_error(scratch));
-    TRY(twin_batch_init(&b->batch, scratch, a->model, ACCURACY_SAMPLES));
+    TRY(bundle_init(&b->bundle, scratch, a->model, plant, ACCURACY_SAMPLES));
     return constants(b, scratch);
-}
-
-/* Trajectory i of a bundle: member i modulo the number of members, and i as the environment of its
- * random draws. The row stands for the episode, so bundles of different starts draw independently,
- * and a start gives the same bits whatever other starts are played. */
-static void begin(struct bench *b, int row, int n)
-{
-    const struct accuracy *a = b->a;
-    for (int i = 0; i < n; i++) {
-        const struct twin_batch_id id = {.key = rng_key(a->cfg.seed, RNG_TWIN, RNG_TEST_SPLIT),
-                                         .env = (uint32_t)i,
-                                         .episode = (uint32_t)row,
-                                         .member = i % a->model->ensemble.n_members};
-        twin_batch_begin(&b->batch, i, &id, b->d, row);
-    }
-}
-
-/* All trajectories play what was decided and offered at `row`. */
-static void step(struct bench *b, int row)
-{
-    const int n = b->d->features->n_services;
-    for (int i = 0; i < ACCURACY_SAMPLES; i++) {
-        memcpy(b->delta + (ptrdiff_t)i * n, b->d->delta + (ptrdiff_t)row * n,
-               (size_t)n * sizeof *b->delta);
-        memcpy(b->attack + (ptrdiff_t)i * STORE_ATTACK,
-               b->d->attack + (ptrdiff_t)row * STORE_ATTACK, STORE_ATTACK * sizeof *b->attack);
-        b->load[i] = b->d->load[row];
-    }
-    twin_batch_step(&b->batch, b->delta, b->attack, b->load, NULL);
 }
 
 /* ---- scores ---- */
@@ -247,8 +214,8 @@ static double score_column(struct bench *b, struct accuracy_sum *s, int c, doubl
 {
     const struct features *features = b->d->features;
     for (int i = 0; i < ACCURACY_SAMPLES; i++) {
-        b->samples[i] = value_of(features, twin_batch_state(&b->batch, i),
-                                 b->batch.kpi + (ptrdiff_t)i * features->n_kpis, c);
+        b->samples[i] =
+            value_of(features, bundle_state(&b->bundle, i), bundle_kpis(&b->bundle, i), c);
     }
     qsort(b->samples, ACCURACY_SAMPLES, sizeof *b->samples, order_doubles);
     s->gap[PREDICTOR_TWIN] += fabs(b->samples[ACCURACY_SAMPLES / 2] - truth);
@@ -328,9 +295,9 @@ static void play_starts(struct bench *b, int episode)
     for (int t = 0; t + cfg->horizon <= e->n_steps; t += cfg->stride) {
         const int start = e->first_row + t;
         if (measured(b->d, start, cfg->horizon)) {
-            begin(b, start, ACCURACY_SAMPLES);
+            bundle_begin(&b->bundle, b->d, start, cfg->seed);
             for (int k = 1; k <= cfg->horizon; k++) {
-                step(b, start + k - 1);
+                bundle_step(&b->bundle, b->d, start + k - 1);
                 score_groups(b, episode, start, k);
             }
         }
@@ -366,17 +333,17 @@ static void play_whole(struct bench *b, int episode, const struct plant_cfg *pla
     const struct features *s = b->d->features;
     const struct dataset_episode *e = &b->d->episodes[b->a->episode[episode]];
     double real = 0.0, twin = 0.0, real_inflight = 0.0, inflight[ACCURACY_SAMPLES] = {0};
-    begin(b, e->first_row, ACCURACY_SAMPLES);
+    bundle_begin(&b->bundle, b->d, e->first_row, b->a->cfg.seed);
     for (int t = 0; t < e->n_steps; t++) {
         const int row = e->first_row + t;
         const double load = (double)b->d->load[row];
-        step(b, row);
+        bundle_step(&b->bundle, b->d, row);
         real +=
             resilience(s, b->d->state + ((size_t)row + 1) * (size_t)s->n_state,
                        b->d->kpi + (size_t)row * (size_t)s->n_kpis, &real_inflight, load, plant);
         for (int i = 0; i < ACCURACY_SAMPLES; i++) {
-            twin += resilience(s, twin_batch_state(&b->batch, i),
-                               b->batch.kpi + (ptrdiff_t)i * s->n_kpis, &inflight[i], load, plant) /
+            twin += resilience(s, bundle_state(&b->bundle, i), bundle_kpis(&b->bundle, i),
+                               &inflight[i], load, plant) /
                     ACCURACY_SAMPLES;
         }
     }
@@ -420,14 +387,14 @@ enum err accuracy_measure(struct accuracy *a, struct arena *arena, const struct 
         struct accuracy_sum);
     a->ratio = ARENA_NEW(arena, a->n_episodes, double);
     TRY(arena_error(arena));
-    TRY(bench_init(&b, a, scratch));
+    TRY(bench_init(&b, a, plant, scratch));
     for (int i = 0; i < a->n_episodes; i++) {
         play_starts(&b, i);
         if (model->features.n_kpis > 0) {
             play_whole(&b, i, plant);
         }
     }
-    memcpy(a->steps_by_source, b.batch.steps_by_source, sizeof a->steps_by_source);
+    memcpy(a->steps_by_source, b.bundle.batch.steps_by_source, sizeof a->steps_by_source);
     arena_rewind(scratch, mark);
     return ERR_OK;
 }

@@ -17,7 +17,7 @@
 #define KARMA_TWIN_ACCURACY_H
 
 #include "core/base/stats.h"
-#include "core/twin/twin_batch.h"
+#include "core/twin/bundle.h"
 
 enum {
     /* Trajectories of a bundle: order statistics 2 and 38 bound 90 %, 10 and 30 50 % of what is to

@@ -33,6 +33,12 @@ static const struct cfg_choice fallbacks[] = {
     {NULL, 0, NULL},
 };
 
+static const struct cfg_choice kinds[] = {
+    {"mlp", TWIN_MLP, "networks, and a table of recorded transitions"},
+    {"queueing", TWIN_QUEUEING, "a fluid network of queues whose parameters are fitted"},
+    {NULL, 0, NULL},
+};
+
 const struct cfg_field twin_fields[] = {
     CFG_PATH(struct twin_cfg, file, "", CFG_RESULT,
              "a fitted twin (karma twin fit): train in it; \"\" = train on the simulator"),
@@ -50,6 +56,18 @@ const struct cfg_field twin_fields[] = {
                "steps of measured metrics in a key"),
     CFG_DOUBLE(struct twin_cfg, radius, "4", 0, 1e6, "steps", CFG_RESULT,
                "how far the nearest transition may be"),
+    CFG_ENUM(struct twin_cfg, kind, "mlp", kinds, CFG_RESULT | CFG_LATER,
+             "what karma twin fit makes, and what `file` must be"),
+    CFG_DOUBLE(struct twin_cfg, noise, "0.3", 0, 10, "", CFG_RESULT | CFG_LATER,
+               "queueing: random changes of the calls in a pod; 1 = those of a Poisson process"),
+    CFG_DOUBLE(struct twin_cfg, draw, "1", 0, 100, "intervals", CFG_RESULT | CFG_LATER,
+               "queueing, in training: each episode draws its parameters from this much of their "
+               "intervals"),
+    CFG_DOUBLE(struct twin_cfg, demand_sd, "0.05", 0, 1, "", CFG_RESULT | CFG_LATER,
+               "queueing, in training: standard deviation of log CPU per call, drawn for each "
+               "service and episode"),
+    CFG_DOUBLE(struct twin_cfg, load_sd, "0.05", 0, 1, "", CFG_RESULT | CFG_LATER,
+               "queueing, in training: standard deviation of log load, drawn for each period"),
     CFG_END,
 };
 
@@ -345,6 +363,110 @@ enum err model_get_member(struct twin_model *m, struct arena *arena, int member,
     return e;
 }
 
+/* ---- a queueing twin ---- */
+
+/* The call graph, the pods' requests and the node, which the header of the traces has. */
+static enum err take_topology(struct twin_model *m, struct arena *arena)
+{
+    struct cfg reader;
+    const char *text = m->features.header.topology;
+    if (text == NULL || text[0] == '\0') {
+        log_error("a queueing twin needs the call graph, and these traces are of a recording, "
+                  "which has none; fit networks (twin.kind: mlp)");
+        return ERR_FORMAT;
+    }
+    struct topology_cfg *cfg = ARENA_NEW(arena, 1, struct topology_cfg);
+    m->topology = ARENA_NEW(arena, 1, struct topology);
+    m->queueing = ARENA_NEW(arena, 1, struct queueing);
+    TRY(arena_error(arena));
+    cfg_init(&reader, topology_fields, sizeof *cfg, arena);
+    TRY(cfg_load_text(&reader, "topology of the trace store", text, NULL, 0, cfg));
+    TRY(topology_init(m->topology, arena, cfg, NULL));
+    return queueing_init(m->queueing, arena, m->features.header.services, m->features.n_services);
+}
+
+enum err model_fit_queueing(struct twin_model *m, struct queueing_errors *errors,
+                            struct arena *arena, const char *traces, const struct plant_cfg *plant,
+                            const struct fluid_cfg *cfg, const struct fit_cfg *fit,
+                            struct arena *scratch)
+{
+    *m = (struct twin_model){0};
+    TRY(remember(m, arena, traces, fit->history, NULL, 0));
+    TRY(take_topology(m, arena));
+    return queueing_fit(m->queueing, errors, &m->data, m->topology, plant, cfg, fit->seed, scratch);
+}
+
+static enum err put_queueing(struct buf *out, const struct twin_model *m, uint64_t traces,
+                             const char *fit)
+{
+    struct arena scratch;
+    const struct queueing *q = m->queueing;
+    arena_init(&scratch);
+    const char **names = ARENA_NEW(&scratch, q->n, const char *);
+    double *values = ARENA_NEW(&scratch, 3 * q->n, double);
+    enum err e = arena_error(&scratch);
+    for (int i = 0; e == ERR_OK && i < q->n; i++) {
+        names[i] = queueing_name(q, i, &scratch);
+        values[i] = q->params[i].value;
+        values[q->n + i] = q->params[i].lo;
+        values[2 * q->n + i] = q->params[i].hi;
+        e = arena_error(&scratch);
+    }
+    if (e == ERR_OK) {
+        const struct twin_queueing record = {.traces = traces,
+                                             .fit = fit,
+                                             .names = names,
+                                             .value = values,
+                                             .lo = values + q->n,
+                                             .hi = values + 2 * q->n,
+                                             .n = q->n,
+                                             .episodes = q->n_episodes};
+        e = codec_put_queueing(out, &record);
+    }
+    arena_release(&scratch);
+    return e;
+}
+
+/* Values are taken only under the name that this program gives them. */
+static enum err take_params(struct queueing *q, const struct twin_queueing *record,
+                            const char *file, struct arena *scratch)
+{
+    if (record->n != q->n) {
+        log_error("%s has %d parameters, its services ask for %d; fit again", file, record->n,
+                  q->n);
+        return ERR_MISMATCH;
+    }
+    for (int i = 0; i < q->n; i++) {
+        const char *name = queueing_name(q, i, scratch);
+        TRY(arena_error(scratch));
+        if (strcmp(record->names[i], name) != 0) {
+            log_error("%s has a parameter '%s' in the place of '%s'; fit again", file,
+                      record->names[i], name);
+            return ERR_MISMATCH;
+        }
+        q->params[i] = (struct queueing_param){record->value[i], record->lo[i], record->hi[i]};
+    }
+    q->n_episodes = record->episodes;
+    return queueing_check(q, file);
+}
+
+static enum err take_queueing(struct twin_model *m, struct arena *arena, struct frame_reader *r,
+                              const char *traces, struct arena *scratch)
+{
+    enum { HISTORY = 2 }; /* of the features in which a report reads the transitions */
+    struct frame f;
+    struct twin_queueing record;
+    TRY(frame_expect(r, &f, FRAME_TWIN_QUEUEING, CODEC_TWIN_QUEUEING_VERSION));
+    TRY(codec_get_queueing(&record, f.payload, f.n, r->source, scratch));
+    m->fit = arena_strdup(arena, record.fit);
+    traces = choose_traces(arena, traces, record.traces);
+    TRY(arena_error(arena));
+    TRY(remember(m, arena, traces, HISTORY, r->source, record.traces));
+    TRY(take_topology(m, arena));
+    TRY(take_params(m->queueing, &record, r->source, scratch));
+    return frame_expect_end(r);
+}
+
 /* ---- warm start ---- */
 
 static const char *predicts(const struct twin_model *m)
@@ -437,6 +559,9 @@ static enum err put_header(struct buf *out, const struct twin_model *m, uint64_t
 
 enum err model_put(struct buf *out, const struct twin_model *m, uint64_t traces, const char *fit)
 {
+    if (m->queueing != NULL) {
+        return put_queueing(out, m, traces, fit);
+    }
     TRY(put_header(out, m, traces, fit));
     for (int i = 0; i < m->ensemble.n_members; i++) {
         TRY(model_put_member(out, m, i));
@@ -455,6 +580,28 @@ enum err model_save(struct twin_model *m, const char *file, uint64_t traces, con
     }
     buf_release(&out);
     return e;
+}
+
+/* Is it a queueing twin? Silent: what is no frame at all is none. */
+static bool is_queueing(const struct buf *bytes)
+{
+    struct frame_reader r;
+    struct frame f;
+    frame_reader_init(&r, bytes->data, bytes->len, "a twin");
+    return frame_next(&r, &f) == FRAME_OK && f.kind == FRAME_TWIN_QUEUEING;
+}
+
+static enum err check_kind(const struct twin_cfg *cfg, const struct buf *bytes, const char *file)
+{
+    const bool is = is_queueing(bytes);
+    if (is != (cfg->kind == TWIN_QUEUEING)) {
+        const char *found = kinds[is ? TWIN_QUEUEING : TWIN_MLP].name;
+        log_error("the twin %s is of kind %s, and twin.kind is %s; write --set twin.kind=%s, or "
+                  "fit another twin (karma twin fit)",
+                  file, found, kinds[cfg->kind].name, found);
+        return ERR_MISMATCH;
+    }
+    return ERR_OK;
 }
 
 /* The traces decide how many inputs, targets and columns there are; another number means that file
@@ -558,7 +705,11 @@ static enum err take_file(struct twin_model *m, struct arena *arena, const struc
     struct frame_reader r;
     struct frame f;
     struct twin_header h;
+    TRY(check_kind(m->cfg, bytes, file));
     frame_reader_init(&r, bytes->data, bytes->len, file);
+    if (m->cfg->kind == TWIN_QUEUEING) {
+        return take_queueing(m, arena, &r, traces, scratch);
+    }
     TRY(frame_expect(&r, &f, FRAME_TWIN, CODEC_TWIN_VERSION));
     TRY(check_version(&f, file, traces));
     TRY(codec_get_twin(&h, f.payload, f.n, file, scratch));
@@ -586,7 +737,7 @@ enum err model_read(struct twin_model *m, struct arena *arena, const struct twin
     arena_release(&scratch);
     if (e == ERR_OK) {
         m->digest = hash_fnv1a(HASH_START, bytes->data, bytes->len);
-        e = build_table(m, arena);
+        e = m->queueing == NULL ? build_table(m, arena) : ERR_OK;
     }
     return e;
 }
@@ -597,7 +748,14 @@ static enum err read_digest(uint64_t *digest, const struct buf *bytes, const cha
     struct frame_reader r;
     struct frame f;
     struct twin_header h;
+    struct twin_queueing q;
     frame_reader_init(&r, bytes->data, bytes->len, file);
+    if (is_queueing(bytes)) {
+        TRY(frame_expect(&r, &f, FRAME_TWIN_QUEUEING, CODEC_TWIN_QUEUEING_VERSION));
+        TRY(codec_get_queueing(&q, f.payload, f.n, file, scratch));
+        *digest = q.traces;
+        return ERR_OK;
+    }
     TRY(frame_expect(&r, &f, FRAME_TWIN, CODEC_TWIN_VERSION));
     TRY(check_version(&f, file, traces));
     TRY(codec_get_twin(&h, f.payload, f.n, file, scratch));

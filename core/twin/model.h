@@ -4,7 +4,8 @@
  *             (arXiv 2505.21559, phase 1)
  *
  * On disk it is two files: FILE with the networks (proto/twin.proto) and FILE.traces, a trace
- * store, with the transitions; the first names the digest of the second. A new twin's transitions
+ * store, with the transitions; the first names the digest of the second. FILE of a queueing twin
+ * holds the parameters of its network, and FILE.csv shows them. A new twin's transitions
  * are FILE.traces.pending until FILE has taken its place, and are found there if a fit ended
  * between the two. The store keeps its parts: the table holds training episodes only, validation
  * and held-out ones are for reports and refits.
@@ -17,22 +18,33 @@
 #include "core/twin/learn.h"
 #include "core/twin/lookup.h"
 #include "core/twin/nearest.h"
+#include "core/twin/queueing_fit.h"
 
 enum lookup_kind { LOOKUP_NONE, LOOKUP_EXACT, LOOKUP_QUANTISED };
 enum fallback_kind { FALLBACK_MLP, FALLBACK_NEAREST };
+
+/* What a twin is made of: networks and the table, or a network of queues (queueing.h). */
+enum twin_kind { TWIN_MLP, TWIN_QUEUEING };
 enum { MODEL_SPREADS = 201 }; /* quantiles 0, 0.5 %, ... 100 % */
 
 /* How a twin is used. */
 struct twin_cfg {
     const char *file; /* "": no twin */
+    int kind;         /* enum twin_kind */
     int lookup;       /* enum lookup_kind */
     int fallback;     /* enum fallback_kind */
     const char **key;
     int n_key;
     int successors; /* fewest that the table must have recorded to be believed */
     double quantum, radius;
+    double noise, draw, demand_sd, load_sd; /* of a queueing twin: struct fluid_cfg */
 };
 extern const struct cfg_field twin_fields[];
+
+static inline struct fluid_cfg twin_fluid_cfg(const struct twin_cfg *cfg)
+{
+    return (struct fluid_cfg){cfg->noise, cfg->draw, cfg->demand_sd, cfg->load_sd};
+}
 
 struct twin_model {
     const struct twin_cfg *cfg; /* borrowed */
@@ -44,8 +56,11 @@ struct twin_model {
     float *spread;               /* (MODEL_SPREADS) quantiles of ensemble_spread() on validation */
     int *starts;                 /* (n_starts) first rows of training episodes, by their load */
     int n_starts;
-    uint64_t digest; /* FNV-1a, 64 bits, over the file of the networks */
-    const char *fit; /* YAML: the settings of its fit */
+    struct queueing *queueing; /* NULL: a twin of networks; else ensemble, table and nearest are
+                                  empty */
+    struct topology *topology; /* of the traces; of a queueing twin */
+    uint64_t digest;           /* FNV-1a, 64 bits, over the file of the networks */
+    const char *fit;           /* YAML: the settings of its fit */
 };
 
 /* "FILE.traces" and "FILE.traces.pending", in the arena. */
@@ -76,6 +91,12 @@ enum err model_lacks(const char **part, struct arena *arena, const char *traces,
 enum err model_begin(struct twin_model *m, struct arena *arena, const char *traces,
                      const struct fit_cfg *fit, const struct twin_model *from,
                      struct arena *scratch) WARN_UNUSED;
+
+/* A queueing twin of the store at `traces`, fitted. plant, cfg: as queueing_fit() takes them. */
+enum err model_fit_queueing(struct twin_model *m, struct queueing_errors *errors,
+                            struct arena *arena, const char *traces, const struct plant_cfg *plant,
+                            const struct fluid_cfg *cfg, const struct fit_cfg *fit,
+                            struct arena *scratch) WARN_UNUSED;
 
 /* Scalers and parameters of another model of the same shape; limits from the data. ERR_MISMATCH. */
 enum err model_adopt(struct twin_model *m, const struct twin_model *from) WARN_UNUSED;

@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/plant/schema.h"
 #include "core/scenario/schedule.h"
+#include "core/twin/queueing_plant.h"
 #include "core/twin/shown.h"
 #include "core/twin/twin_batch.h"
 
@@ -393,6 +394,10 @@ enum err twin_check(const struct twin_model *model, const struct topology *topol
 enum err twin_new(struct plant **out, struct arena *arena, const struct twin_model *model,
                   const struct plant_cfg *cfg, const struct topology *topology, int n_env)
 {
+    if (model->queueing != NULL) {
+        const struct fluid_cfg fluid = twin_fluid_cfg(model->cfg);
+        return queueing_plant_new(out, arena, model->queueing, &fluid, cfg, topology, n_env);
+    }
     struct twin *t = ARENA_NEW(arena, 1, struct twin);
     TRY(arena_error(arena));
     *t = (struct twin){.plant = {.ops = &twin_ops,

@@ -42,6 +42,10 @@ const float *twin_batch_kpis_before(const struct twin_model *model, const struct
                                     int row)
 {
     const bool first = row == d->episodes[d->episode[row]].first_row;
+    if (first && model->queueing != NULL) { /* no means are kept: any other period */
+        return model->data.kpi +
+               (size_t)model->data.at[STORE_TRAIN][0] * (size_t)model->features.n_kpis;
+    }
     return first ? model->ensemble.out_mean + model->features.n_learned
                  : d->kpi + ((size_t)row - 1) * (size_t)model->features.n_kpis;
 }

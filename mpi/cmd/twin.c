@@ -131,8 +131,8 @@ static enum err write_report(struct session *s, const struct twin_report *f,
 }
 
 /* Three trials of one twin, in the order of `names`: as configured, without its table of
- * transitions, and with the nearest recorded transition in the place of its networks. Pairs for the
- * figures are collected in the first. */
+ * transitions, and with the nearest recorded transition in the place of its networks. A queueing
+ * twin has neither, and is tried once. Pairs for the figures are collected in the first. */
 static enum err report(struct session *s, struct examination *x, const struct experiment_cfg *cfg)
 {
     static const char *const names[] = {"as used", "without the table", "without networks"};
@@ -145,7 +145,8 @@ static enum err report(struct session *s, struct examination *x, const struct ex
     TRY(arena_error(s->arena));
     TRY(twin_report_pairs_new(&pairs, s->arena, horizons, f.n_horizons));
     const struct accuracy_watch watch = twin_report_watch(pairs);
-    for (int i = 0; i < TWIN_REPORT_TWINS_MAX; i++) {
+    const int n_trials = cfg->twin.kind == TWIN_QUEUEING ? 1 : TWIN_REPORT_TWINS_MAX;
+    for (int i = 0; i < n_trials; i++) {
         trials[i].use = cfg->twin;
         trials[i].use.lookup = i == 1 ? LOOKUP_NONE : cfg->twin.lookup;
         trials[i].use.fallback = i == 2 ? FALLBACK_NEAREST : cfg->twin.fallback;
@@ -361,6 +362,13 @@ static enum err run_answers(const struct call *c)
     struct experiment x;
     TRY(input_load(&x, &in));
     enum err e = experiment_load_twin(&x);
+    if (e == ERR_OK && x.env_setup.twin->queueing != NULL) {
+        log_error(
+            "the twin %s is of kind queueing: it has neither a table nor networks, so nothing "
+            "else answers; its accuracy: karma twin report %s",
+            x.cfg.twin.file, x.cfg.twin.file);
+        e = ERR_CONFIG;
+    }
     e = e == ERR_OK ? answers_of(&x, c) : e;
     experiment_release(&x);
     return e;

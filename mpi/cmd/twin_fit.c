@@ -1,8 +1,9 @@
 /* karma twin fit: stores of traces in, a twin out, on all ranks.
  *
- * The configuration is read on every rank, its section `fit` alone is used. What is fitted, and why
- * the result does not depend on the ranks, stands in mpi/jobs/fit.h; this file prints what came of
- * it, on rank 0. */
+ * The configuration is read on every rank. Its sections `fit` and `twin` (the kind) are used, and
+ * for a queueing twin `plant`: the windows of the monitoring, the time-out and the limit of
+ * latency. What is fitted, and why the result does not depend on the ranks, stands in
+ * mpi/jobs/fit.h; this file prints what came of it, on rank 0. */
 #include "mpi/jobs/fit.h"
 
 #include "core/report/table.h"
@@ -20,8 +21,9 @@ struct options {
 
 static const struct option_row rows[] = {
     EXPERIMENT_SET_OPTION(struct options),
-    OPTION_STRING(struct options, config, "config", 'c', "CONFIG",
-                  "where `fit` stands (default: the defaults)"),
+    OPTION_STRING(
+        struct options, config, "config", 'c', "CONFIG",
+        "where `fit`, `twin` and, for a queueing twin, `plant` stand (default: the defaults)"),
     OPTION_STRING(struct options, out, "out", 'o', "TWIN",
                   "the twin that is written: TWIN and TWIN.traces"),
     OPTION_STRING(struct options, from, "from", 0, "TWIN",
@@ -54,6 +56,35 @@ static enum err print_members(const struct twin_model *m, struct arena *arena)
     return table_show(&t);
 }
 
+/* The parameters, as TWIN.csv has them. */
+static enum err tell_queueing(const struct fit_outcome *f, const struct fit_order *o,
+                              struct arena *arena)
+{
+    static const char *const head[] = {"parameter", "unit", "value", "interval"};
+    const struct dataset *d = &f->model.data;
+    const struct queueing *q = f->model.queueing;
+    struct table t;
+    printf("%d transitions for training, %d for validation, %d held out\n", d->n_at[STORE_TRAIN],
+           d->n_at[STORE_VALIDATION], d->n_at[STORE_HELD_OUT]);
+    table_init(&t, arena, head, 4, 2);
+    for (int i = 0; i < q->n; i++) {
+        const struct queueing_param *p = &q->params[i];
+        const char *name = queueing_name(q, i, arena);
+        TRY(arena_error(arena));
+        table_text(&t, name);
+        table_text(&t, queueing_limits_of(q, i)->unit);
+        table_cell(&t, "%.4g", p->value);
+        table_cell(&t, "[%.4g, %.4g]", p->lo, p->hi);
+    }
+    TRY(table_show(&t));
+    printf("intervals: 95 %%, %d training episodes resampled\n", q->n_episodes);
+    printf("on %d validation episodes, from their first decision on: mean error of the share "
+           "answered in time %.4f, of the CPU used %.0f mcpu\n",
+           f->errors.n_episodes, f->errors.in_time, f->errors.used_m);
+    printf("%s, digest %016" PRIx64 "\n", o->out, f->model.digest);
+    return ERR_OK;
+}
+
 /* A refit that waits has no new networks, so there is nothing more to print. */
 static enum err tell(const struct fit_outcome *f, const struct fit_order *o, struct arena *arena)
 {
@@ -62,6 +93,9 @@ static enum err tell(const struct fit_outcome *f, const struct fit_order *o, str
         printf("%d new transitions, a refit waits for %d: nothing is changed\n", f->n_new,
                REFIT_TRANSITIONS);
         return ERR_OK;
+    }
+    if (f->model.queueing != NULL) {
+        return tell_queueing(f, o, arena);
     }
     printf("%d transitions for training, %d for validation, %d held out; %d inputs, %d targets\n",
            d->n_at[STORE_TRAIN], d->n_at[STORE_VALIDATION], d->n_at[STORE_HELD_OUT],
@@ -106,7 +140,11 @@ static enum err fit_on(struct comm *comm, const struct call *c)
     buf_init(&yaml);
     enum err e = comm_agree(comm, print_settings(&yaml, &cfg.fit));
     if (e == ERR_OK) {
-        const struct fit_order order = {.stores = c->operands,
+        const struct fluid_cfg fluid = twin_fluid_cfg(&cfg.twin);
+        const struct fit_order order = {.kind = (enum twin_kind)cfg.twin.kind,
+                                        .plant = &cfg.plant,
+                                        .fluid = &fluid,
+                                        .stores = c->operands,
                                         .n_stores = c->n_operands,
                                         .out = o->out,
                                         .from = o->from,

@@ -87,7 +87,8 @@ static enum err load_old(struct fit *f)
     if (f->order->from == NULL) {
         return ERR_OK;
     }
-    f->as_it_is = (struct twin_cfg){.lookup = LOOKUP_NONE, .fallback = FALLBACK_MLP};
+    f->as_it_is = (struct twin_cfg){
+        .kind = (int)f->order->kind, .lookup = LOOKUP_NONE, .fallback = FALLBACK_MLP};
     f->has_old = true;
     return model_load(&f->old, f->arena, &f->as_it_is, f->order->from);
 }
@@ -207,20 +208,10 @@ static enum err finish(struct fit *f)
     return save(f);
 }
 
-/* Every rank takes the same way: whether a refit waits follows from the store that all have
- * read. */
-static enum err fit(struct fit *f)
+/* Networks in parallel, and what rank 0 does with them. */
+static enum err fit_networks(struct fit *f)
 {
     const bool root = f->comm->rank == 0;
-    f->traces = model_traces(f->arena, f->order->out);
-    f->pending = model_pending(f->arena, f->order->out);
-    f->pending_file = arena_printf(f->arena, "%s.pending", f->order->out);
-    if (arena_error(f->arena) != ERR_OK) {
-        return comm_agree(f->comm, ERR_MEMORY);
-    }
-    TRY((f->order->in_locked_dir ? locking_guest_file : locking_file)(
-        &f->lock, f->comm, f->order->out, "karma twin fit", "--out FILE"));
-    TRY(comm_agree(f->comm, root ? merge(f) : ERR_OK));
     TRY(comm_agree(f->comm, begin(f)));
     if (f->out->waiting) {
         return ERR_OK;
@@ -239,6 +230,39 @@ static enum err fit(struct fit *f)
     }
     TRY(e);
     return comm_agree(f->comm, root ? finish(f) : ERR_OK);
+}
+
+/* A refit has the old transitions and the new ones, and needs nothing else of the old twin. */
+static enum err fit_queues(struct fit *f)
+{
+    const struct fit_order *o = f->order;
+    struct fit_outcome *out = f->out;
+    TRY(load_old(f));
+    TRY(model_fit_queueing(&out->model, &out->errors, f->arena, f->pending, o->plant, o->fluid,
+                           o->cfg, &f->scratch));
+    out->n_new = transitions(&out->model.data) - (f->has_old ? transitions(&f->old.data) : 0);
+    const char *table = arena_printf(f->arena, "%s.csv", o->out);
+    TRY(arena_error(f->arena));
+    TRY(save(f));
+    return queueing_write_csv(out->model.queueing, table);
+}
+
+/* Every rank takes the same way: whether a refit waits follows from the store that all have
+ * read. */
+static enum err fit(struct fit *f)
+{
+    const bool root = f->comm->rank == 0;
+    f->traces = model_traces(f->arena, f->order->out);
+    f->pending = model_pending(f->arena, f->order->out);
+    f->pending_file = arena_printf(f->arena, "%s.pending", f->order->out);
+    if (arena_error(f->arena) != ERR_OK) {
+        return comm_agree(f->comm, ERR_MEMORY);
+    }
+    TRY((f->order->in_locked_dir ? locking_guest_file : locking_file)(
+        &f->lock, f->comm, f->order->out, "karma twin fit", "--out FILE"));
+    TRY(comm_agree(f->comm, root ? merge(f) : ERR_OK));
+    return f->order->kind == TWIN_QUEUEING ? comm_agree(f->comm, root ? fit_queues(f) : ERR_OK)
+                                           : fit_networks(f);
 }
 
 enum err fit_run(struct comm *comm, struct fit_outcome *outcome, struct arena *arena,

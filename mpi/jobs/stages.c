@@ -98,7 +98,11 @@ static enum err refit(struct round *r, struct comm *comm)
     struct fit_outcome outcome;
     cfg_init(&reader, fit_fields, sizeof cfg, &x->arena);
     TRY(comm_agree(comm, cfg_load_text(&reader, x->cfg.twin.file, yaml, NULL, 0, &cfg)));
-    const struct fit_order order = {.stores = &r->store,
+    const struct fluid_cfg fluid = twin_fluid_cfg(&x->cfg.twin);
+    const struct fit_order order = {.kind = (enum twin_kind)x->cfg.twin.kind,
+                                    .plant = &x->cfg.plant,
+                                    .fluid = &fluid,
+                                    .stores = &r->store,
                                     .n_stores = 1,
                                     .out = r->twin.file,
                                     .from = r->before,
@@ -114,7 +118,11 @@ static enum err refit(struct round *r, struct comm *comm)
         }
         return ERR_CONFIG;
     }
-    if (comm->rank == 0) {
+    if (comm->rank == 0 && order.kind == TWIN_QUEUEING) {
+        log_info("round %d: %d new transitions; error of the twin on validation episodes %.4f of "
+                 "the share answered in time",
+                 r->number, outcome.n_new, outcome.errors.in_time);
+    } else if (comm->rank == 0) {
         log_info("round %d: %d new transitions; error of the twin on validation episodes %.4f "
                  "before, %.4f now",
                  r->number, outcome.n_new, outcome.before, outcome.after);

@@ -123,7 +123,8 @@ used() { # COMMAND: prefixes of the keys that it uses
     eval) echo "$environment eval run" ;;
     simulate) echo "$environment eval.controllers eval.seed eval.split run" ;;
     'trace collect') echo "$environment eval.controllers eval.seed eval.first eval.episodes run" ;;
-    'trace check' | 'twin fit') echo fit ;;
+    'trace check') echo fit ;;
+    'twin fit') echo fit plant ;;
     'twin report') echo "plant twin" ;;
     'twin answers') echo "$environment twin eval.controllers eval.seed eval.first eval.episodes eval.split" ;;
     config*) echo "$environment twin mappo train fit eval run" ;;

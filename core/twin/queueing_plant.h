@@ -1,0 +1,19 @@
+/* The queueing twin as a plant: fluid networks (fluid.h), driven by schedules.
+ *
+ * Like the twin of networks it is told what a cluster would be seen to be offered: requests at the
+ * entries, all of them together. Crashes, slow-downs and neighbours of the schedule have no effect.
+ * It keeps no cohorts and knows no learned attacker. An episode begins as the simulator's does:
+ * with initial_replicas at the legitimate load of its first second.
+ */
+#ifndef KARMA_TWIN_QUEUEING_PLANT_H
+#define KARMA_TWIN_QUEUEING_PLANT_H
+
+#include "core/twin/fluid.h"
+
+/* A tile of n_env. All arguments are kept by reference. */
+enum err queueing_plant_new(struct plant **out, struct arena *arena,
+                            const struct queueing *queueing, const struct fluid_cfg *fluid,
+                            const struct plant_cfg *cfg, const struct topology *topology,
+                            int n_env) WARN_UNUSED;
+
+#endif
