@@ -14,6 +14,16 @@
  * always while there are many slots, hardly ever when nearly all of them wait for callees. */
 static const double DT_S = 0.5, OLD_WARM_S = 15.0, CROWD = 4.0;
 
+/* Numbers only, never NaN: cheaper than fmin() and fmax(). */
+static inline double lesser(double a, double b)
+{
+    return a < b ? a : b;
+}
+static inline double greater(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* ---- what environments share ---- */
 
 /* Sakasegawa's number of calls at utilisation u. */
@@ -94,7 +104,7 @@ enum err fluid_net_init(struct fluid_net *net, struct arena *arena, const struct
                         const struct fluid_cfg *cfg)
 {
     const int n = topology->n_services;
-    const double longest = fmax(fmax(plant->window_s, plant->hpa_window_s), 20.0);
+    const double longest = greater(greater(plant->window_s, plant->hpa_window_s), 20.0);
     *net = (struct fluid_net){.topology = topology,
                               .plant = plant,
                               .queueing = queueing,
@@ -158,7 +168,7 @@ static struct sojourn at_pods(const struct fluid *f, int s, double room)
         if (p->state == FLUID_READY) {
             double slope;
             const double busy = p->x < room ? p->x : room;
-            const double u = fluid_utilisation(f->net, fmin(p->x, CROWD * room), &slope);
+            const double u = fluid_utilisation(f->net, lesser(p->x, CROWD * room), &slope);
             const double rate = service->rate * f->share;
             const double shared = busy > 1e-6 ? busy / (rate * u) : 1.0 / (rate * slope);
             const double mean = shared + (p->x > busy ? (p->x - busy) / (rate * u) : 0.0);
@@ -179,14 +189,14 @@ static struct sojourn at_pods(const struct fluid *f, int s, double room)
 static double room_of(const struct fluid *f, int s, int n_pods)
 {
     const double taken = n_pods > 0 ? f->services[s].waiting / n_pods : 0.0;
-    return fmax(0.02, f->net->topology->cfg->slots_per_pod - taken);
+    return greater(0.02, f->net->topology->cfg->slots_per_pod - taken);
 }
 
 /* Parallel calls: the fitted part of what two independent times have beyond the longer mean. */
 static struct sojourn joined(const struct fluid *f, struct sojourn a, struct sojourn b)
 {
     struct sojourn last = sojourn_last(a, b);
-    const double longer = fmax(a.mean, b.mean);
+    const double longer = greater(a.mean, b.mean);
     last.mean = longer + param(f->net, QUEUEING_JOIN) * (last.mean - longer);
     return last;
 }
@@ -215,7 +225,7 @@ static void respond(struct fluid *f, int s)
     const bool split = how == FAN_SPLIT && end > first;
     service->down = split ? sojourn_mixed(down) : down;
     service->failing = 1.0 - (1.0 - service->refused) * (split ? 1.0 - mixed : fine);
-    service->own = at_pods(f, s, room_of(f, s, fluid_ready(f, s)));
+    service->own = at_pods(f, s, room_of(f, s, service->n_ready));
     service->whole = sojourn_sum(service->own, service->down);
 }
 
@@ -234,14 +244,15 @@ static void flow_pod(struct fluid *f, struct fluid_pod *p, const struct fluid_se
 {
     const struct topology_cfg *t = f->net->topology->cfg;
     const double dt = f->net->dt, rate = service->rate * f->share;
-    const double cap = fmax(1.0, fmin(room + t->queue_per_pod, f->net->plant->timeout_s * rate));
+    const double cap =
+        greater(1.0, lesser(room + t->queue_per_pod, f->net->plant->timeout_s * rate));
     double slope;
-    const double out = rate * fluid_utilisation(f->net, fmin(p->x, CROWD * room), &slope);
+    const double out = rate * fluid_utilisation(f->net, lesser(p->x, CROWD * room), &slope);
     const double stiff = 1.0 + (p->x < CROWD * room ? dt * rate * slope : 0.0);
     double change = dt * (arrive - out) / stiff;
     change += f->net->cfg.noise * noise * sqrt(0.5 * dt * (arrive + out)) / stiff;
-    change = fmin(fmax(change, -p->x), dt * arrive);
-    const double over = fmax(0.0, p->x + change - cap);
+    change = lesser(greater(change, -p->x), dt * arrive);
+    const double over = greater(0.0, p->x + change - cap);
     flow->in += dt * arrive;
     flow->out += dt * arrive - change;
     flow->refused += over;
@@ -258,7 +269,7 @@ static struct flow flow_service(struct fluid *f, int s)
 {
     struct fluid_service *service = &f->services[s];
     const int first = f->net->first_pod[s], end = f->net->first_pod[s + 1];
-    const int ready = fluid_ready(f, s);
+    const int ready = f->services[s].n_ready;
     struct flow flow = {0};
     struct rng_block u = {{0}};
     int serving = 0;
@@ -284,7 +295,7 @@ static struct flow flow_service(struct fluid *f, int s)
     }
     const double most = serving * f->net->dt * service->rate * f->share;
     flow.used = flow.out * service->demand_s;
-    flow.idle = most > 0.0 ? fmax(0.0, 1.0 - flow.out / most) : 0.0;
+    flow.idle = most > 0.0 ? greater(0.0, 1.0 - flow.out / most) : 0.0;
     return flow;
 }
 
@@ -300,14 +311,14 @@ static void account(struct fluid *f, int s, const struct flow *flow, double coun
     const double answered = flow->out - (service->waiting - before);
     const double own = 1.0 - service->refused;
     const double failed = own > 0.0 ? 1.0 - (1.0 - service->failing) / own : 1.0;
-    const double fine = fmax(0.0, answered * (1.0 - fmin(1.0, failed)));
-    const double errors = flow->refused + fmax(0.0, answered - fine);
+    const double fine = greater(0.0, answered * (1.0 - lesser(1.0, failed)));
+    const double errors = flow->refused + greater(0.0, answered - fine);
     const struct rng_block u = fluid_block(f, FLUID_DRAW_CPU + (uint32_t)s, f->step);
-    const double spread = flow->out > 0.0 ? 1.0 / sqrt(fmax(1.0, flow->out)) : 0.0;
+    const double spread = flow->out > 0.0 ? 1.0 / sqrt(greater(1.0, flow->out)) : 0.0;
     /* A pod that is full uses all of its CPU, however many calls come in. */
     const double vary = (count - 1.0 + spread * fluid_noise(u.v[0], u.v[1])) * flow->idle;
-    const double used = flow->used * fmax(0.0, 1.0 + vary);
-    const int ready = fluid_ready(f, s);
+    const double used = flow->used * greater(0.0, 1.0 + vary);
+    const int ready = f->services[s].n_ready;
     r->received += count * flow->in;
     r->succeeded += count * fine;
     r->errors += count * errors;
@@ -318,7 +329,7 @@ static void account(struct fluid *f, int s, const struct flow *flow, double coun
     service->succeeded += fine;
     service->errors += errors;
     service->out = flow->out / dt;
-    service->refused = flow->in > 0.0 ? fmin(1.0, flow->refused / flow->in) : (ready == 0);
+    service->refused = flow->in > 0.0 ? lesser(1.0, flow->refused / flow->in) : (ready == 0);
     f->truth.used_m_mean += used * 1e3 / f->net->plant->period_s;
 }
 
@@ -353,12 +364,12 @@ static void resolve(struct fluid *f, double received, double legit)
     }
     whole = sojourn_mixed(whole);
     const double mean = sojourn_mean_within(whole, plant->timeout_s);
-    const double left = (f->inflight + received) / (1.0 + f->net->dt / fmax(mean, 1e-6));
+    const double left = (f->inflight + received) / (1.0 + f->net->dt / greater(mean, 1e-6));
     const double resolved = f->inflight + received - left;
     const double in_time = sojourn_within(whole, plant->timeout_s);
     const double answered = resolved * fine * in_time;
     const double compliant =
-        resolved * fine * fmin(in_time, sojourn_within(whole, plant->latency_max_ms * 1e-3));
+        resolved * fine * lesser(in_time, sojourn_within(whole, plant->latency_max_ms * 1e-3));
     struct plant_truth *u = &f->truth;
     f->inflight = left;
     u->received += received;
@@ -381,22 +392,25 @@ static void observe(struct fluid *f)
 {
     const struct topology *t = f->net->topology;
     const double part = f->net->dt / f->net->plant->period_s;
-    double potential = 0.0;
+    double potential = 0.0, requested_m = 0.0;
     for (int s = 0; s < t->n_services; s++) {
         const struct service_cfg *cfg = &t->cfg->services[s];
         bool open = false;
         for (int i = f->net->first_pod[s]; i < f->net->first_pod[s + 1]; i++) {
             const struct fluid_pod *p = &f->pods[i];
             const bool up = p->state == FLUID_READY;
-            f->truth.waiting_mean += part * fmax(0.0, p->x - t->cfg->slots_per_pod);
-            f->truth.pods_deployed_mean +=
-                p->state != FLUID_FREE && p->state != FLUID_DRAINING ? part : 0.0;
+            if (p->state == FLUID_FREE) {
+                continue;
+            }
+            requested_m += p->state != FLUID_PENDING ? cfg->cpu_m : 0.0;
+            f->truth.waiting_mean += part * greater(0.0, p->x - t->cfg->slots_per_pod);
+            f->truth.pods_deployed_mean += p->state != FLUID_DRAINING ? part : 0.0;
             open |= up && p->x < t->cfg->slots_per_pod + t->cfg->queue_per_pod;
             potential += serves(p) ? cfg->cpu_m * t->cfg->limit_ratio * p->x / (1.0 + p->x) : 0.0;
         }
         f->truth.entry_available_mean += cfg->entry && open ? part / t->n_entries : 0.0;
     }
-    f->truth.requested_m_mean += part * fluid_requested_m(f);
+    f->truth.requested_m_mean += part * requested_m;
     f->share = potential > t->cfg->node_cpu_m ? t->cfg->node_cpu_m / potential : 1.0;
 }
 
@@ -406,7 +420,8 @@ static void step(struct fluid *f, const struct fluid_load *load)
     const double rps = load->rps * f->load_factor, sent = rps * f->net->dt;
     const struct rng_block u = fluid_block(f, FLUID_DRAW_COUNT, f->step);
     const double count =
-        sent > 0.0 ? fmax(0.0, 1.0 + fluid_noise(u.v[0], u.v[1]) / sqrt(fmax(1.0, sent))) : 1.0;
+        sent > 0.0 ? greater(0.0, 1.0 + fluid_noise(u.v[0], u.v[1]) / sqrt(greater(1.0, sent)))
+                   : 1.0;
     fluid_pods_step(f);
     for (int i = t->n_services - 1; i >= 0; i--) {
         respond(f, t->order[i]);
@@ -463,7 +478,7 @@ static void draw_params(struct fluid *f, bool train)
 static void place_scrapes(struct fluid *f)
 {
     const struct plant_cfg *plant = f->net->plant;
-    const double longest = fmax(fmax(plant->window_s, plant->hpa_window_s), 20.0);
+    const double longest = greater(greater(plant->window_s, plant->hpa_window_s), 20.0);
     f->scrape_s = -f->lag_s - ceil(longest / plant->scrape_s) * plant->scrape_s;
 }
 

@@ -95,6 +95,7 @@ struct fluid_reading {
 struct fluid_service {
     int desired;
     uint32_t n_created;
+    int n_ready;                     /* pods, in the running step */
     double demand_s, rate;           /* of this episode: of a call; calls/s of a pod, mu */
     double in, out;                  /* calls/s of the last step */
     double waiting;                  /* calls that wait for callees */
@@ -183,8 +184,6 @@ static inline struct rng_block fluid_block(const struct fluid *f, uint32_t what,
 void fluid_pods_begin(struct fluid *f);
 void fluid_scale(struct fluid *f, int service, int desired);
 void fluid_pods_step(struct fluid *f);
-int fluid_ready(const struct fluid *f, int service);
-double fluid_requested_m(const struct fluid *f);
 
 /* fluid_scrape.c: takes the scrapes that are due; measures the state. */
 void fluid_scrape(struct fluid *f);

@@ -20,15 +20,6 @@ static bool placed(const struct fluid_pod *p)
     return p->state >= FLUID_STARTING;
 }
 
-int fluid_ready(const struct fluid *f, int service)
-{
-    int n = 0;
-    for (int p = f->net->first_pod[service]; p < f->net->first_pod[service + 1]; p++) {
-        n += f->pods[p].state == FLUID_READY;
-    }
-    return n;
-}
-
 struct room {
     double cpu_m, ram_mib;
 };
@@ -45,11 +36,6 @@ static struct room used_room(const struct fluid *f)
         }
     }
     return used;
-}
-
-double fluid_requested_m(const struct fluid *f)
-{
-    return used_room(f).cpu_m;
 }
 
 static void start(struct fluid *f, int service, struct fluid_pod *p)
@@ -156,6 +142,7 @@ void fluid_pods_step(struct fluid *f)
 {
     bool room = f->step == 0;
     for (int s = 0; s < f->net->topology->n_services; s++) {
+        int ready = 0;
         for (int n = count(f, s); n < f->services[s].desired && new_pod(f, s) != NULL; n++) {
             room = true;
         }
@@ -171,7 +158,9 @@ void fluid_pods_step(struct fluid *f)
                 room = true;
             }
             room |= p->state == FLUID_PENDING;
+            ready += p->state == FLUID_READY;
         }
+        f->services[s].n_ready = ready;
     }
     if (room) {
         place_pending(f);
