@@ -12,6 +12,7 @@
  * of eight trajectories alone, bit by bit; every recorded decision is found, no other one.
  */
 #include "core/plant/schema.h"
+#include "core/twin/fluid.h"
 #include "core/twin/learn.h"
 #include "core/twin/twin_batch.h"
 #include "mpi/jobs/experiment.h"
@@ -373,6 +374,87 @@ static enum err report_fit(struct bench *b, bool quick)
     return ERR_OK;
 }
 
+/* ---- the queueing twin ---- */
+
+enum { QUEUES_MAX = 16 };
+
+/* n services of 4 pods each, one calling the next, at 60 % utilisation: what a decision costs does
+ * not depend on parameters. */
+struct queues {
+    struct topology_cfg cfg;
+    struct service_cfg services[QUEUES_MAX];
+    const char *names[QUEUES_MAX];
+    struct topology topology;
+    struct queueing queueing;
+    struct fluid_net net;
+    struct fluid fluid;
+};
+
+static enum err make_queues(struct queues *q, struct bench *b, int n)
+{
+    const struct fluid_cfg fluid = twin_fluid_cfg(&b->x.cfg.twin);
+    struct arena *a = &b->scratch;
+    q->cfg = b->x.cfg.topology;
+    q->cfg.services = q->services;
+    q->cfg.n_services = n;
+    q->cfg.node_cpu_m = 500.0 * QUEUES_MAX * 10;
+    for (int i = 0; i < n; i++) {
+        q->names[i] = arena_printf(a, "s%d", i);
+        TRY(arena_error(a));
+        q->services[i] = b->x.cfg.topology.services[0];
+        q->services[i].name = q->names[i];
+        q->services[i].entry = i == 0;
+        q->services[i].calls = &q->names[i + 1];
+        q->services[i].n_calls = i + 1 < n ? 1 : 0;
+        q->services[i].initial_replicas = 4;
+    }
+    TRY(topology_init(&q->topology, a, &q->cfg, NULL));
+    TRY(queueing_init(&q->queueing, a, q->names, n));
+    for (int i = 0; i < q->queueing.n; i++) {
+        q->queueing.params[i] = (struct queueing_param){1.0, 1.0, 1.0};
+    }
+    for (int i = 0; i < n; i++) {
+        q->queueing.params[queueing_at_service(i, QUEUEING_DEMAND)] =
+            (struct queueing_param){0.02, 0.02, 0.02};
+    }
+    TRY(fluid_net_init(&q->net, a, &q->queueing, &q->topology, &b->x.cfg.plant, &fluid));
+    return fluid_init(&q->fluid, a, &q->net);
+}
+
+/* Seconds of a decision of one environment. */
+static double time_queues(struct queues *q, int steps)
+{
+    static const int32_t none[QUEUES_MAX] = {0};
+    struct fluid_load load[256];
+    const struct episode_id id = {.seed = 1, .split = RNG_TRAIN};
+    const double rps = 0.6 * 4.0 * q->services[0].cpu_m * 1e-3 / 0.02;
+    for (int i = 0; i < q->net.n_steps; i++) {
+        load[i] = (struct fluid_load){rps, 1.0};
+    }
+    fluid_begin(&q->fluid, &id, rps);
+    const double start = bench_cpu_s();
+    for (int t = 0; t < steps; t++) {
+        fluid_period(&q->fluid, none, load);
+    }
+    return (bench_cpu_s() - start) / steps;
+}
+
+static enum err report_queues(struct bench *b, int rounds, int steps)
+{
+    static struct queues q[2];
+    double four[ROUNDS], sixteen[ROUNDS];
+    TRY(make_queues(&q[0], b, 4));
+    TRY(make_queues(&q[1], b, 16));
+    for (int r = 0; r < rounds; r++) {
+        four[r] = time_queues(&q[0], steps);
+        sixteen[r] = time_queues(&q[1], steps);
+    }
+    const double four_s = bench_median(four, rounds), sixteen_s = bench_median(sixteen, rounds);
+    bench_row("queueing twin", four_s * 1e6, "us/decision",
+              "4 services of 4 pods; 16 services: %.1f times as long", sixteen_s / four_s);
+    return ERR_OK;
+}
+
 /* ---- the report ---- */
 
 static enum err bench_run(struct bench *b, const struct bench_options *o)
@@ -414,6 +496,7 @@ static enum err bench_run(struct bench *b, const struct bench_options *o)
     bench_row("table", (double)b->model.table.bytes / transitions, "MB/M transitions",
               "beside %.0f MB/M for the transitions themselves", row_bytes);
     TRY(report_fit(b, o->quick));
+    TRY(report_queues(b, rounds, steps));
     bench_checked(
         "a tile's states are those of %d trajectories alone, bit by bit; all recorded decisions "
         "are found, no others; medians of %d, CPU time",

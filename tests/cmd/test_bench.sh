@@ -16,6 +16,7 @@ says out '^  update .* sample-epochs/s .* % of peak \([0-9]+ to [0-9]+\)' \
     "update, as a share of the FMA peak"
 says out '^  organisation .* % of a rollout' "the organisation, as a share of a rollout"
 says out '^  twin, without a table .* env-steps/s ' "steps in the twin"
+says out '^  queueing twin .* us/decision ' "decisions of the queueing twin"
 says out '^  their share of a step .* % ' "beside its matrix products"
 says out '^  lookup, recorded .* ns ' "lookups that are hits"
 says out '^  lookup, not recorded .* ns ' "and misses"
