@@ -168,8 +168,9 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable twin twin-vs-sim ablation ablation-mixed cascade rules \
-        test test-slurm test-programs bench benches bench-compare bench-torch scaling lint format asan fuzz fuzzers corpus \
+.PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable twin queueing-twin \
+        twin-vs-sim ablation ablation-mixed cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
+        scaling lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-random-configs random-configs valgrind install sources \
         clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
@@ -230,6 +231,9 @@ scenarios: all ## every file of configs/scenarios as a figure: one episode, four
 
 twin: all ## how good is the twin: accuracy, ablation of table and networks, ranking: a table, figures (minutes)
 	@RANKS=$(RANKS) sh mk/twin
+
+queueing-twin: all ## how good is a queueing twin: fit, accuracy, 38 controllers: a table (minutes)
+	@RANKS=$(RANKS) sh mk/queueing_twin
 
 twin-vs-sim: all ## training in the twin against training on the simulator, five seeds each: a table, a figure (20 minutes)
 	@RANKS=$(RANKS) sh mk/twin_vs_sim
