@@ -47,6 +47,7 @@ PLANT       = episode_metrics outcomes plant reward schema topology topology_gen
 PROTO       = checkpoint error eval trajectory_log trace_store rollout_block twin update_dump weights wire
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
               workload
+SHIELD      = bounds capacity health history limits shield
 ORG         = expr expr_parse guides org org_dot org_fields
 MARL        = batch block gae gradient loss mappo mappo_learner policy reduce replay rollout team weights
 CLUSTER     = arrivals attack call check clients cluster contention disturbances draws engine hpa_pods \
@@ -143,6 +144,7 @@ INFO     := $(notdir $(CC)) $(INFO) $(OPT) $(MARCH) MPI=$(MPI) SAN=$(SAN)
 in       = $(patsubst %,$(B)/$(1)/%.o,$(2))
 CORE_O   = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/plant,$(PLANT)) \
            $(call in,core/scenario,$(SCENARIO)) $(call in,core/org,$(ORG)) \
+           $(call in,core/shield,$(SHIELD)) \
            $(call in,core/marl,$(MARL)) $(call in,core/cluster,$(CLUSTER)) \
            $(call in,core/trace,$(TRACE)) $(call in,core/twin,$(TWIN)) $(call in,core/game,$(GAME)) \
            $(call in,core/controllers,$(CONTROLLERS)) $(call in,core/eval,$(EVAL)) \
@@ -160,6 +162,7 @@ RANKED   = $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/mpi/test_*.c)))
 SHELLED  = $(sort $(wildcard tests/cmd/test_*.sh))
 THEORY   = $(filter $(B)/tests/unit/test_theory_%,$(UNIT))
 RANDOM   = $(filter %_random_configs,$(UNIT))
+SHIELDED = $(filter $(B)/tests/unit/test_shield_%,$(UNIT))
 FUZZERS  = $(FUZZED:%=$(B)/tests/fuzz/%)
 BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 EXTRA    = $(B)/tests/extra/karma_extra
@@ -171,7 +174,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable twin queueing-twin \
         twin-vs-sim ablation ablation-mixed cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
-        proof proof-resume proof-soak proof-theory proof-random-configs random-configs valgrind install sources \
+        proof proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -314,6 +317,12 @@ proof-soak: setup-test ## half an hour of training that is stopped every minute
 proof-theory: setup-test ## the simulator against queueing theory at loads up to 0.9; prints the table (minutes)
 	@$(PMAKE) $(THEORY)
 	@JOBS=$(JOBS) sh tests/theory $(THEORY)
+
+proof-shield: setup-test ## the shield under 10,000,000 hostile states, and all states of small bounds (minutes)
+	@$(PMAKE) $(SHIELDED)
+	STATES=10000000 $(B)/tests/unit/test_shield_fuzz
+	EXHAUSTIVE=1 $(B)/tests/unit/test_shield_exhaustive
+	TRIALS=5000 $(B)/tests/unit/test_shield_backlog
 
 proof-random-configs: setup-test ## 10,000 random configurations for the cluster and as many for the bound, under sanitizers (half an hour)
 	@$(PMAKE) SAN=1 OPT=-O2 random-configs
