@@ -59,8 +59,8 @@ TWIN        = accuracy bundle dataset ensemble feature_rows features fit_rows fl
               residual_pool residual_pool_fill shown sojourn trial twin twin_batch
 GAME        = org_metrics org_metric_values game privileged cost imitate interface rules rules_interface view env_setup
 CONTROLLERS = capacity controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
-EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier org_observer eval_store outcomes \
-              pareto separation summary trajectory_recorder
+EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier lie org_observer eval_store outcomes \
+              pareto separation shielding summary trajectory_recorder
 REPORT      = comparison org_metrics_table twin_report figure separation_table script table timeline episode_csv
 COMM        = exchange farm locking owners peers selfcheck stop treesum
 TRAIN       = checkpoint convergence demonstrate dump rehearsal trainer_checkpoint setup checkpoint_dir train train_game \
@@ -71,7 +71,7 @@ COMMANDS    = call config cpu_built cpu_check eval figure input main org ranks s
 FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \
               tile_state trusting twin weights workload
 EXTRAS      = kinds threshold
-BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_twin bench_comm bench_train
+BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_shield bench_twin bench_comm bench_train
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
 define PACKAGES
@@ -171,8 +171,8 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable twin queueing-twin \
-        twin-vs-sim ablation ablation-mixed cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
+.PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable shield twin \
+        queueing-twin twin-vs-sim ablation ablation-mixed cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -231,6 +231,9 @@ sensitivity: all ## the references under other conditions: one table, one figure
 
 scenarios: all ## every file of configs/scenarios as a figure: one episode, four rules (a minute)
 	@sh mk/scenarios
+
+shield: all ## what the shield costs and saves, under floods, crashes, outages, lies: a table (an hour)
+	@RANKS=$(RANKS) sh mk/shield
 
 twin: all ## how good is the twin: accuracy, ablation of table and networks, ranking: a table, figures (minutes)
 	@RANKS=$(RANKS) sh mk/twin

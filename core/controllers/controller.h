@@ -86,9 +86,14 @@ struct controller {
     const struct env_setup *env_setup;
     const char *name;
     unsigned needs; /* of its kind, and of the rule inside it */
+    /* What is seen at a decision, with its ages: set before act() by whoever plays it. Read only
+     * where rules->shield is not NULL. */
+    struct shield_view view;
     /* of a team only; the others have NULL */
-    const struct rules *rules;  /* it plays by */
-    const int32_t *action;      /* (A, F) what it chose in the last act() */
+    const struct rules *rules; /* it plays by */
+    const int32_t *action;     /* (A, F) what it chose in the last act() */
+    const int32_t *wanted; /* (n_services) what that came to before the shield of its rules; NULL
+                              without one */
     const int32_t *free_action; /* (A, F) its most probable choice without masks of an
                                    organisation; a scripted team has none */
     bool conflict;              /* the last act() had agents pulling one service both ways */

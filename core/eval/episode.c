@@ -30,6 +30,27 @@ enum err episode_init_on(struct episode *e, struct arena *arena, const struct en
     return env_setup_plant(&e->plant, arena, w, kind, 1);
 }
 
+enum err episode_shield(struct episode *e, struct arena *arena, const struct shield *shield)
+{
+    struct shielding *g = ARENA_NEW(arena, 1, struct shielding);
+    TRY(arena_error(arena));
+    TRY(shielding_init(g, arena, shield, e->env_setup->cfg.plant->period_s));
+    e->shielding = g;
+    return ERR_OK;
+}
+
+enum err episode_lie(struct episode *e, struct arena *arena, const struct lie_cfg *cfg)
+{
+    if (cfg->kind == LIE_NONE) {
+        return ERR_OK;
+    }
+    struct lie *l = ARENA_NEW(arena, 1, struct lie);
+    TRY(arena_error(arena));
+    TRY(lie_init(l, arena, cfg, e->env_setup->topology.n_services));
+    e->lie = l;
+    return ERR_OK;
+}
+
 /* Replica bounds and the step bound hold for every controller; the account counts what was
  * executed. */
 static void clip_to_bounds(struct episode *e, const float *state)
@@ -45,6 +66,23 @@ static void clip_to_bounds(struct episode *e, const float *state)
     }
 }
 
+/* e->delta: what is executed. The controller and the shield see the same, lies included. */
+static void decide(struct episode *e, struct controller *c, bool counted)
+{
+    struct shield_view v = shield_view_of(e->plant, 0);
+    const float *state = v.state;
+    if (e->lie != NULL) {
+        v.state = lie_shown(e->lie, state, v.now_s);
+    }
+    c->view = v;
+    controller_act(c, e->delta, v.state);
+    clip_to_bounds(e, state);
+    if (e->shielding != NULL) {
+        shielding_act(e->shielding, e->delta, c->wanted, &v, counted);
+        clip_to_bounds(e, state);
+    }
+}
+
 /* The observer is shown the state after the period; the action belongs to the state before it,
  * which begin() or the last call has shown. */
 static enum err play_period(struct episode *e, struct controller *c, int step,
@@ -53,12 +91,11 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     const struct env_setup *w = e->env_setup;
     struct reward_terms terms;
     struct plant_truth counters;
-    const float *state = plant_state(e->plant, 0);
-    controller_act(c, e->delta, state);
-    clip_to_bounds(e, state);
+    const bool counted = step * w->cfg.plant->period_s >= e->warmup_s;
+    decide(e, c, counted);
     TRY(plant_step(e->plant, e->delta, NULL, NULL));
     reward_of_plant(&terms, &counters, e->plant, 0);
-    if (step * w->cfg.plant->period_s >= e->warmup_s) {
+    if (counted) {
         episode_account_step(&e->account, &counters, &terms, e->delta, c->conflict);
     }
     if (observer == NULL) {
@@ -70,6 +107,7 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
                                        .rules = c->rules,
                                        .action = c->action,
                                        .free_action = c->free_action,
+                                       .shielding = e->shielding,
                                        .truth = &counters,
                                        .reward = &terms};
     return observer->see(observer->ctx, &shown);
@@ -140,6 +178,9 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
     schedule_draw(&e->schedule, &w->scenarios[scenario], id, w->n_seconds);
     episode_account_clear(&e->account);
     controller_reset(c, id, &e->schedule);
+    if (e->shielding != NULL) {
+        shielding_begin(e->shielding);
+    }
     const bool driven = plant_can(e->plant, PLANT_DRIVEN);
     TRY(plant_reset(e->plant, 0, id, driven ? &e->schedule : NULL, w->cfg.horizon));
     const struct plant_truth *truth = plant_truth(e->plant, 0);

@@ -4,6 +4,8 @@
 
 #include "core/base/mem.h"
 #include "core/controllers/controller.h"
+#include "core/eval/lie.h"
+#include "core/eval/shielding.h"
 #include "core/eval/upper_bound.h"
 #include "core/game/env_setup.h"
 #include "core/plant/episode_metrics.h"
@@ -17,6 +19,7 @@ struct episode_step {
     /* of a team; NULL for rules. See struct controller */
     const struct rules *rules;
     const int32_t *action, *free_action; /* (A, F) */
+    const struct shielding *shielding;   /* what it altered in this decision; NULL: no shield */
     const struct plant_truth *truth;     /* of a plant without exact counters: NaN where unknown */
     const struct reward_terms *reward;
 };
@@ -33,7 +36,9 @@ struct episode {
     struct schedule schedule;
     struct episode_account account;
     struct upper_bound upper_bound;
-    int32_t *delta; /* (n_services) */
+    int32_t *delta;              /* (n_services) */
+    struct shielding *shielding; /* NULL: no shield; episode_shield() */
+    struct lie *lie;             /* NULL: metrics tell the truth; episode_lie() */
     int step_bound; /* 0, or set by the caller: no service changes by more at a decision */
     double
         warmup_s; /* 0, or set by the caller: metrics count from then on, and there is no bound */
@@ -46,6 +51,12 @@ enum err episode_init(struct episode *e, struct arena *arena,
  * no bound. */
 enum err episode_init_on(struct episode *e, struct arena *arena, const struct env_setup *w,
                          enum plant_kind kind) WARN_UNUSED;
+
+/* From now on a shield stands behind the controllers. ERR_MEMORY. */
+enum err episode_shield(struct episode *e, struct arena *arena,
+                        const struct shield *shield) WARN_UNUSED;
+/* From now on controllers and shield are shown a lie, unless it is of the kind none. ERR_MEMORY. */
+enum err episode_lie(struct episode *e, struct arena *arena, const struct lie_cfg *cfg) WARN_UNUSED;
 
 /* Plays scenario `scenario` as `id` under `c` to the end. observer may be NULL. The schedule and
  * the plant's cohorts stay readable until the next run. ERR_MISMATCH if the result exceeds the

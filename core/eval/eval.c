@@ -51,6 +51,9 @@ const struct cfg_field eval_fields[] = {
                "of each episode: controllers act, but nothing is counted"),
     CFG_INT(struct eval_cfg, step_bound, "0", 0, 1000, "pods", CFG_RESULT | CFG_LATER,
             "largest change of a service's replicas at one decision, of rules and teams; 0 = none"),
+    CFG_BOOL(struct eval_cfg, shield, "false", CFG_RESULT,
+             "the shield stands behind every controller (section shield); columns shield_*"),
+    CFG_TABLE(struct eval_cfg, lie, lie_fields, "metrics that lie to controllers and shield"),
     CFG_UINT64(struct eval_cfg, seed, "1", CFG_RESULT, "of the episodes; never meets training's"),
     CFG_ENUM(struct eval_cfg, split, "dev", splits, CFG_RESULT, "domain of the episodes"),
     CFG_ENUM(struct eval_cfg, plant, "cluster", plants, CFG_RESULT, "where they are played"),
@@ -243,6 +246,11 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
     TRY(episode_init_on(&e->episode, arena, env_setup, (enum plant_kind)cfg->plant));
     e->episode.warmup_s = cfg->warmup_s;
     e->episode.step_bound = cfg->step_bound;
+    TRY(episode_lie(&e->episode, arena, &cfg->lie));
+    if (cfg->shield) {
+        CHECK(env_setup->shield != NULL);
+        TRY(episode_shield(&e->episode, arena, env_setup->shield));
+    }
     TRY(init_arms(e, arena, rules, teams));
     *out = e;
     return ERR_OK;
@@ -279,16 +287,25 @@ static const struct arm *arm_of(const struct eval *e, int i)
     return &e->arms[i / (e->cfg->episodes * e->env_setup->cfg.n_scenarios)];
 }
 
-/* The structs of metrics hold doubles only, so a row travels as their arrays. */
-static enum err put_row(struct buf *out, const struct arm *arm, int scenario, uint32_t episode,
-                        const struct episode_metrics *m)
+/* Of a row: metrics, and behind them the columns of the shield. */
+static int count_values(const struct eval *e)
 {
-    double values[METRIC_COUNT];
+    return METRIC_COUNT + (e->episode.shielding != NULL ? SHIELDING_COLUMNS : 0);
+}
+
+/* The structs of metrics hold doubles only, so a row travels as their arrays. */
+static enum err put_row(struct buf *out, const struct eval *e, const struct arm *arm, int scenario,
+                        uint32_t episode, const struct episode_metrics *m)
+{
+    double values[METRIC_COUNT + SHIELDING_COLUMNS];
     double org_metrics[ORG_LIST_MAX * ORG_METRIC_COUNT];
     struct org_metric_values of_agents[ORG_LIST_MAX];
     const int n_agents = org_observer_n_agents(arm->org_observer);
     CHECK(n_agents <= ORG_LIST_MAX);
     memcpy(values, m, sizeof *m);
+    if (e->episode.shielding != NULL) {
+        shielding_finish(values + METRIC_COUNT, e->episode.shielding);
+    }
     if (n_agents > 0) {
         org_observer_finish(of_agents, arm->org_observer);
         memcpy(org_metrics, of_agents, (size_t)n_agents * sizeof *of_agents);
@@ -299,7 +316,7 @@ static enum err put_row(struct buf *out, const struct arm *arm, int scenario, ui
                                   .episode = episode,
                                   .metrics = values,
                                   .org_metrics = org_metrics,
-                                  .n_metrics = METRIC_COUNT,
+                                  .n_metrics = count_values(e),
                                   .n_org_metrics = n_agents * ORG_METRIC_COUNT};
     return codec_put_record(out, &r);
 }
@@ -326,7 +343,7 @@ static enum err run_job(void *ctx, int i, struct buf *out)
         watchers.all[watchers.n++] = e->observer;
     }
     TRY(episode_run(&e->episode, &m, arm->instance, scenario, &id, watchers.n > 0 ? &all : NULL));
-    return put_row(out, arm, scenario, id.env, &m);
+    return put_row(out, e, arm, scenario, id.env, &m);
 }
 
 /* On the root, once for each record, in any order: a row is stored under its job. The
@@ -337,8 +354,8 @@ static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
     struct eval *e = ctx;
     struct frame_reader reader;
     struct frame f;
-    double values[METRIC_COUNT];
-    struct eval_record r = {.n_metrics = METRIC_COUNT,
+    double values[METRIC_COUNT + SHIELDING_COLUMNS] = {0};
+    struct eval_record r = {.n_metrics = count_values(e),
                             .n_org_metrics = eval_n_agents(e, i) * ORG_METRIC_COUNT};
     frame_reader_init(&reader, record, bytes, "evaluation record");
     TRY(frame_expect(&reader, &f, FRAME_EVAL_RECORD, CODEC_EVAL_VERSION));
@@ -352,6 +369,7 @@ static enum err take_row(void *ctx, int i, const void *record, size_t bytes)
                            .scenario = (int)r.scenario,
                            .episode = r.episode};
     memcpy(&row.m, values, sizeof row.m);
+    memcpy(row.shield, values + METRIC_COUNT, sizeof row.shield);
     eval_restore(e, i, &row);
     return ERR_OK;
 }

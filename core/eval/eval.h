@@ -12,6 +12,8 @@
 #include "core/base/jobs.h"
 #include "core/base/mem.h"
 #include "core/controllers/controller.h"
+#include "core/eval/lie.h"
+#include "core/eval/shielding.h"
 #include "core/game/org_metrics.h"
 #include "core/plant/episode_metrics.h"
 
@@ -34,6 +36,8 @@ struct eval_cfg {
     int first;       /* number of the first one */
     double warmup_s; /* of each episode: played, not counted */
     int step_bound;  /* largest change of a service's replicas at one decision; 0 = none */
+    bool shield;     /* behind every controller (section shield) */
+    struct lie_cfg lie;
     uint64_t seed;
     int split;         /* RNG_DEV or RNG_TEST_SPLIT */
     int plant;         /* enum plant_kind */
@@ -64,6 +68,7 @@ struct eval_row {
     int scenario;
     uint32_t episode;
     struct episode_metrics m;
+    double shield[SHIELDING_COLUMNS]; /* with eval.shield; else zeros */
 };
 
 /* The trained teams of controller i, and the rules each was trained under; none for rules. By

@@ -27,18 +27,48 @@ enum key {
     KEY_EPISODE,
     KEYS
 };
-enum { COLUMN_CELL_DIGEST = KEYS + METRIC_COUNT, COLUMNS, NUMBER_MAX = 32 };
+enum {
+    VALUES_MAX = METRIC_COUNT + SHIELDING_COLUMNS,
+    COLUMNS_MAX = KEYS + VALUES_MAX + 1,
+    NUMBER_MAX = 32
+};
 
-/* Keys, metrics in the order of the struct, cell_digest last. */
-static void name_columns(const char *columns[COLUMNS])
+/* The numbers of a row: its metrics, and with a shield the columns of that. */
+static int count_values(const struct eval_store *l)
+{
+    return l->cfg->shielded ? VALUES_MAX : METRIC_COUNT;
+}
+
+static const char *value_name(int i)
+{
+    return i < METRIC_COUNT ? metric_info[i].name : shielding_columns[i - METRIC_COUNT].name;
+}
+
+static double value_of(const struct eval_row *row, int i)
+{
+    return i < METRIC_COUNT ? ((const double *)&row->m)[i] : row->shield[i - METRIC_COUNT];
+}
+
+static int column_cell_digest(const struct eval_store *l)
+{
+    return KEYS + count_values(l);
+}
+
+static int count_columns(const struct eval_store *l)
+{
+    return column_cell_digest(l) + 1;
+}
+
+/* Keys, values, cell_digest last. */
+static void name_columns(const char *columns[COLUMNS_MAX], const struct eval_store *l)
 {
     static const char *const keys[KEYS] = {"controller", "policy", "train_seed", "scenario",
                                            "split",      "seed",   "episode"};
     memcpy(columns, keys, sizeof keys);
-    for (int m = 0; m < METRIC_COUNT; m++) {
-        columns[KEYS + m] = metric_info[m].name;
+    for (int i = 0; i < count_values(l); i++) {
+        columns[KEYS + i] = value_name(i);
     }
-    columns[COLUMN_CELL_DIGEST] = "cell_digest";
+    columns[column_cell_digest(l)] = "cell_digest";
 }
 
 enum err eval_store_init(struct eval_store *l, struct arena *arena, const struct eval_grid *cfg)
@@ -177,12 +207,12 @@ static enum err find_job(int *job, const struct eval_store *l, const char *const
     TRY(find_scenario(&scenario, l, cells[KEY_SCENARIO], r));
     TRY(find_episode(&episode, l, cells, r));
     const int i = (arm * l->cfg->n_scenarios + scenario) * l->cfg->n_episodes + episode;
-    if (strcmp(cell_digest_text(want, l, i), cells[COLUMN_CELL_DIGEST]) != 0) {
+    const char *found = cells[column_cell_digest(l)];
+    if (strcmp(cell_digest_text(want, l, i), found) != 0) {
         log_error(
             "%s:%d: controller '%s' in scenario '%s' was measured under another configuration "
             "of the environment, the scenario or the controller (cell_digest %s, now %s); %s",
-            r->path, r->line, cells[KEY_CONTROLLER], cells[KEY_SCENARIO], cells[COLUMN_CELL_DIGEST],
-            want, remedy(l));
+            r->path, r->line, cells[KEY_CONTROLLER], cells[KEY_SCENARIO], found, want, remedy(l));
         return ERR_MISMATCH;
     }
     *job = i;
@@ -192,11 +222,11 @@ static enum err find_job(int *job, const struct eval_store *l, const char *const
 static enum err read_row(struct eval_row *row, const struct eval_store *l, int i,
                          const char *const *cells, const struct csv_reader *r)
 {
-    double values[METRIC_COUNT];
-    for (int m = 0; m < METRIC_COUNT; m++) {
-        if (!number_real(&values[m], cells[KEYS + m])) {
+    double values[VALUES_MAX] = {0};
+    for (int k = 0; k < count_values(l); k++) {
+        if (!number_real(&values[k], cells[KEYS + k])) {
             log_error("%s:%d: %s is '%s', which is no number; the file was damaged", r->path,
-                      r->line, metric_info[m].name, cells[KEYS + m]);
+                      r->line, value_name(k), cells[KEYS + k]);
             return ERR_FORMAT;
         }
     }
@@ -205,33 +235,38 @@ static enum err read_row(struct eval_row *row, const struct eval_store *l, int i
                              .scenario = scenario_of(l, i),
                              .episode = episode_of(l, i)};
     memcpy(&row->m, values, sizeof row->m);
+    memcpy(row->shield, values + METRIC_COUNT, sizeof row->shield);
     return ERR_OK;
 }
 
 /* ---- comparing rows ---- */
 
-/* The first metric in which two rows differ, METRIC_COUNT if none. NaN equals NaN. Exact comparison
+/* The first value in which two rows differ, their number if none. NaN equals NaN. Exact comparison
  * is right: numbers are written so that they read back as the same double. */
-static int first_difference(const struct eval_row *a, const struct eval_row *b)
+static int first_difference(const struct eval_store *l, const struct eval_row *a,
+                            const struct eval_row *b)
 {
-    const double *x = (const double *)&a->m, *y = (const double *)&b->m;
-    int m = 0;
-    while (m < METRIC_COUNT && (x[m] == y[m] || (isnan(x[m]) && isnan(y[m])))) {
-        m++;
+    int i = 0;
+    while (i < count_values(l)) {
+        const double x = value_of(a, i), y = value_of(b, i);
+        if (x != y && !(isnan(x) && isnan(y))) {
+            return i;
+        }
+        i++;
     }
-    return m;
+    return i;
 }
 
 enum err eval_store_compare(const struct eval_store *l, int i, const struct eval_row *row)
 {
-    const int m = first_difference(&l->rows[i], row);
-    if (m == METRIC_COUNT) {
+    const int m = first_difference(l, &l->rows[i], row);
+    if (m == count_values(l)) {
         return ERR_OK;
     }
     log_error("%s:%d: this program measures %s = %.17g in that episode, the file has %.17g; it was "
               "made by another version or was changed; %s",
-              l->sources[i].path, l->sources[i].line, metric_info[m].name,
-              ((const double *)&row->m)[m], ((const double *)&l->rows[i].m)[m], remedy(l));
+              l->sources[i].path, l->sources[i].line, value_name(m), value_of(row, m),
+              value_of(&l->rows[i], m), remedy(l));
     return ERR_MISMATCH;
 }
 
@@ -239,15 +274,15 @@ enum err eval_store_compare(const struct eval_store *l, int i, const struct eval
 static enum err agree(const struct eval_store *l, int i, const struct eval_row *row,
                       const struct csv_reader *r)
 {
-    const int m = first_difference(&l->rows[i], row);
-    if (m == METRIC_COUNT) {
+    const int m = first_difference(l, &l->rows[i], row);
+    if (m == count_values(l)) {
         return ERR_OK;
     }
     log_error(
         "%s:%d: the same episode as in %s:%d, but %s is %.17g here and %.17g there; one of the "
         "files was made by another version or was changed",
-        r->path, r->line, l->sources[i].path, l->sources[i].line, metric_info[m].name,
-        ((const double *)&row->m)[m], ((const double *)&l->rows[i].m)[m]);
+        r->path, r->line, l->sources[i].path, l->sources[i].line, value_name(m), value_of(row, m),
+        value_of(&l->rows[i], m));
     return ERR_MISMATCH;
 }
 
@@ -257,16 +292,17 @@ static enum err agree(const struct eval_store *l, int i, const struct eval_row *
  * ERR_FORMAT; here that means other columns, too. Other errors (I/O, memory) are passed on. */
 static enum err check_header(const struct eval_store *l, struct csv_reader *r)
 {
-    const char *want[COLUMNS], *found[COLUMNS];
+    const char *want[COLUMNS_MAX], *found[COLUMNS_MAX];
+    const int n = count_columns(l);
     enum csv_status status;
-    name_columns(want);
-    const enum err e = csv_reader_next(r, found, COLUMNS, &status);
+    name_columns(want, l);
+    const enum err e = csv_reader_next(r, found, n, &status);
     const bool whole = e == ERR_OK && status == CSV_ROW;
     int c = 0;
-    while (whole && c < COLUMNS && strcmp(want[c], found[c]) == 0) {
+    while (whole && c < n && strcmp(want[c], found[c]) == 0) {
         c++;
     }
-    if (whole && c < COLUMNS) {
+    if (whole && c < n) {
         log_error("%s has the column '%s' where this program writes '%s'; %s", r->path, found[c],
                   want[c], remedy(l));
         return ERR_MISMATCH;
@@ -304,12 +340,12 @@ static enum err take_cells(struct eval_store *l, const char *path, const char *c
  * is measured again; everything before it is whole. */
 static enum err read_rows(struct eval_store *l, const char *path, struct csv_reader *r)
 {
-    const char *cells[COLUMNS];
+    const char *cells[COLUMNS_MAX];
     enum csv_status status = CSV_ROW;
     int n_rows = 0;
     TRY(check_header(l, r));
     while (true) {
-        TRY(csv_reader_next(r, cells, COLUMNS, &status));
+        TRY(csv_reader_next(r, cells, count_columns(l), &status));
         if (status != CSV_ROW) {
             break;
         }
@@ -377,18 +413,18 @@ enum err eval_store_check_complete(const struct eval_store *l)
 
 /* ---- writing ---- */
 
-enum err eval_store_create(struct csv *csv, struct arena *arena, const char *path)
+enum err eval_store_create(struct csv *csv, const struct eval_store *l, const char *path)
 {
-    const char *columns[COLUMNS];
-    name_columns(columns);
-    return csv_create(csv, arena, path, columns, COLUMNS);
+    const char *columns[COLUMNS_MAX];
+    name_columns(columns, l);
+    return csv_create(csv, l->arena, path, columns, count_columns(l));
 }
 
-enum err eval_store_continue(struct csv *csv, struct arena *arena, const char *path)
+enum err eval_store_continue(struct csv *csv, const struct eval_store *l, const char *path)
 {
-    const char *columns[COLUMNS];
-    name_columns(columns);
-    return csv_resume(csv, arena, path, columns, COLUMNS, CSV_KEEP_ALL);
+    const char *columns[COLUMNS_MAX];
+    name_columns(columns, l);
+    return csv_resume(csv, l->arena, path, columns, count_columns(l), CSV_KEEP_ALL);
 }
 
 enum err eval_store_put(struct csv *csv, const struct eval_store *l, int i,
@@ -396,7 +432,6 @@ enum err eval_store_put(struct csv *csv, const struct eval_store *l, int i,
 {
     const struct grid_arm *arm = arm_of(l, i);
     const struct arm_text t = text_of(arm);
-    const double *values = (const double *)&row->m;
     char seed[NUMBER_MAX], digest[NUMBER_MAX];
     snprintf(seed, sizeof seed, "%" PRIu64, l->cfg->seed);
     csv_text(csv, arm->name);
@@ -406,8 +441,8 @@ enum err eval_store_put(struct csv *csv, const struct eval_store *l, int i,
     csv_text(csv, l->cfg->split);
     csv_text(csv, seed);
     csv_int(csv, row->episode);
-    for (int m = 0; m < METRIC_COUNT; m++) {
-        csv_exact(csv, values[m]);
+    for (int k = 0; k < count_values(l); k++) {
+        csv_exact(csv, value_of(row, k));
     }
     csv_text(csv, cell_digest_text(digest, l, i));
     return csv_end_row(csv);
@@ -429,7 +464,7 @@ enum err eval_store_rewrite(const struct eval_store *l, const char *path,
     const char *beside = arena_printf(l->arena, "%s.new", path);
     struct csv csv;
     TRY(arena_error(l->arena));
-    TRY(eval_store_create(&csv, l->arena, beside));
+    TRY(eval_store_create(&csv, l, beside));
     const enum err e = put_all(&csv, l, rows);
     csv_close(&csv);
     TRY(e);

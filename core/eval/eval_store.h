@@ -33,6 +33,7 @@ struct eval_grid {
     const char *split;
     uint64_t seed;
     int n_arms, n_scenarios, first, n_episodes;
+    bool shielded; /* rows have the columns of the shield (core/eval/shielding.h), too */
 };
 
 /* Where a row was read: the file (NULL: nowhere) and its line. */
@@ -76,8 +77,10 @@ bool eval_store_in_order(const struct eval_store *l);
 enum err eval_store_check_complete(const struct eval_store *l) WARN_UNUSED;
 
 /* A new file / one that is continued behind its last whole row. */
-enum err eval_store_create(struct csv *csv, struct arena *arena, const char *path) WARN_UNUSED;
-enum err eval_store_continue(struct csv *csv, struct arena *arena, const char *path) WARN_UNUSED;
+enum err eval_store_create(struct csv *csv, const struct eval_store *l,
+                           const char *path) WARN_UNUSED;
+enum err eval_store_continue(struct csv *csv, const struct eval_store *l,
+                             const char *path) WARN_UNUSED;
 enum err eval_store_put(struct csv *csv, const struct eval_store *l, int i,
                         const struct eval_row *row) WARN_UNUSED;
 

@@ -37,6 +37,18 @@ static bool storms_possible(const struct env_setup_cfg *cfg)
     return false;
 }
 
+static enum err init_shield(struct env_setup *w, struct arena *arena, const struct cfg *src_locs)
+{
+    if (w->cfg.shield == NULL) {
+        return ERR_OK;
+    }
+    struct shield *shield = ARENA_NEW(arena, 1, struct shield);
+    TRY(arena_error(arena));
+    TRY(shield_init(shield, arena, w->cfg.shield, &w->topology, w->cfg.plant, src_locs));
+    w->shield = shield;
+    return ERR_OK;
+}
+
 /* w->cfg is a copy whose cluster points at w->cluster, which was told whether retry storms can
  * happen. Each part is checked before the next one reads it: scenarios name services and scale the
  * mean of the workload. */
@@ -49,6 +61,7 @@ enum err env_setup_init(struct env_setup *w, struct arena *arena, const struct e
     w->n_seconds = (int)ceil(cfg->horizon * cfg->plant->period_s);
     TRY(plant_cfg_check(cfg->plant, src_locs));
     TRY(topology_init(&w->topology, arena, cfg->topology, src_locs));
+    TRY(init_shield(w, arena, src_locs));
     TRY(check_load_file(cfg->workload->file, src_locs));
     TRY(workload_init(&w->workload, arena, cfg->workload));
     workload_warn_short(&w->workload, w->n_seconds);

@@ -11,6 +11,7 @@
 #include "core/plant/topology.h"
 #include "core/scenario/scenario.h"
 #include "core/scenario/workload.h"
+#include "core/shield/shield.h"
 #include "core/twin/model.h"
 
 /* The parts of the configuration it is built from; borrowed. */
@@ -19,7 +20,8 @@ struct env_setup_cfg {
     const struct plant_cfg *plant;
     const struct workload_cfg *workload;
     const struct cluster_cfg *cluster;
-    const struct twin_cfg *twin; /* NULL: there is none */
+    const struct twin_cfg *twin;     /* NULL: there is none */
+    const struct shield_cfg *shield; /* NULL: there is none */
     const struct scenario_cfg *scenarios;
     int n_scenarios;
     int horizon; /* decisions of an episode */
@@ -30,7 +32,8 @@ struct env_setup {
     struct cluster_cfg cluster; /* the given one, told of its scenarios; cfg.cluster is this */
     struct topology topology;
     struct workload workload;
-    struct scenario *scenarios; /* (cfg.n_scenarios) */
+    struct scenario *scenarios;  /* (cfg.n_scenarios) */
+    const struct shield *shield; /* NULL: none is configured; whether it is used is not said here */
     struct twin_model *twin; /* NULL: none is configured, or env_setup_load_twin() was not called */
     bool counted;            /* an evaluation: a twin without exact counters is of no use */
     const uint8_t *unknown;  /* (state_size) 1: the twin of a recording does not have this column;

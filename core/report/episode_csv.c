@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* A double of a struct, by name. The macros below make name and offset from one word, so they
  * cannot disagree. reward.headroom is not written: it is unknown where the reward is exact. */
@@ -69,11 +70,12 @@ static void name_state(const char **out, struct arena *arena, const struct env_s
 
 /* The columns in the order in which see() writes a row. NULL when out of memory; a name may be NULL
  * as well then, and the caller asks the arena before it uses any. */
-static const char **name_columns(int *n_columns, struct arena *arena, const struct env_setup *w)
+static const char **name_columns(int *n_columns, struct arena *arena, const struct env_setup *w,
+                                 bool shielded)
 {
     const int n = w->topology.n_services;
     const int n_state = state_size(n);
-    *n_columns = 2 + n_state + n + TRUTH_PARTS + REWARD_PARTS;
+    *n_columns = 2 + n_state + n + TRUTH_PARTS + REWARD_PARTS + (shielded ? 2 * n : 0);
     const char **names = ARENA_NEW(arena, *n_columns, const char *);
     if (names == NULL) {
         return NULL;
@@ -92,20 +94,25 @@ static const char **name_columns(int *n_columns, struct arena *arena, const stru
     for (int i = 0; i < REWARD_PARTS; i++) {
         *next++ = reward_parts[i].name;
     }
+    for (int s = 0; s < n && shielded; s++) {
+        *next++ = arena_printf(arena, "proposed.%s", w->cfg.topology->services[s].name);
+        *next++ = arena_printf(arena, "shield.%s", w->cfg.topology->services[s].name);
+    }
     return names;
 }
 
 /* Names are allocated first and asked for once, before the file is created. */
 enum err episode_csv_open(struct episode_csv *t, struct arena *arena, const char *path,
-                          const struct env_setup *w)
+                          const struct env_setup *w, bool shielded)
 {
     int n_columns;
-    const char **columns = name_columns(&n_columns, arena, w);
+    const char **columns = name_columns(&n_columns, arena, w, shielded);
     struct plant_truth *periods = ARENA_NEW(arena, w->cfg.horizon, struct plant_truth);
     struct csv csv;
     TRY(arena_error(arena));
     TRY(csv_create(&csv, arena, path, columns, n_columns));
-    *t = (struct episode_csv){.arena = arena, .env_setup = w, .csv = csv, .periods = periods};
+    *t = (struct episode_csv){
+        .arena = arena, .env_setup = w, .csv = csv, .shielded = shielded, .periods = periods};
     return ERR_OK;
 }
 
@@ -120,6 +127,20 @@ static void put_parts(struct csv *csv, const void *from, const struct part *part
     for (int i = 0; i < n; i++) {
         csv_num(csv, *(const double *)((const char *)from + parts[i].offset));
     }
+}
+
+/* "step+stale". The names of all reasons together are far shorter than the text. */
+static void put_reasons(struct csv *csv, uint32_t reasons)
+{
+    char text[512] = "";
+    size_t len = 0;
+    for (int i = 0; i < SHIELD_REASONS; i++) {
+        if ((reasons >> i & 1U) != 0) {
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", len > 0 ? "+" : "",
+                                    shield_reason_info[i].name);
+        }
+    }
+    csv_text(csv, text);
 }
 
 /* Row t holds the state at the end of period t, the change that was executed at its beginning, and
@@ -142,6 +163,10 @@ static enum err see(void *ctx, const struct episode_step *step)
     }
     put_parts(&t->csv, step->truth, truth_parts, TRUTH_PARTS);
     put_parts(&t->csv, step->reward, reward_parts, REWARD_PARTS);
+    for (int s = 0; s < n && t->shielded; s++) {
+        csv_int(&t->csv, step->shielding->proposed[s]);
+        put_reasons(&t->csv, step->shielding->verdict.reasons[s]);
+    }
     return csv_end_row(&t->csv);
 }
 

@@ -1,7 +1,9 @@
 /* One episode as two CSV files: what was measured, decided and true.
  *
  * episode  one row per decision: step, t_s (end of the period), every feature of the state
- *          (service.feature), delta.SERVICE (executed), truth.*, reward.*
+ *          (service.feature), delta.SERVICE (executed), truth.*, reward.*; behind a shield also
+ *          proposed.SERVICE (the change the controller asked for) and shield.SERVICE (the reasons
+ *          why another one was executed, joined by +; empty: as proposed)
  * cohorts  one row per 5 s window of arrival: t_s (its start), rates in 1/s, latency_ms (nan if
  * none was answered), final (0: some of its requests may still have been under way at the end).
  * A plant that keeps no cohorts (the twin): one row per decision, what was received and what was
@@ -17,6 +19,7 @@ struct episode_csv {
     struct arena *arena; /* borrowed */
     const struct env_setup *env_setup;
     struct csv csv;
+    bool shielded;               /* columns of the shield */
     struct plant_truth *periods; /* (n_periods) of the decisions so far; room for a horizon */
     int n_periods;
     double most_replicas; /* of any service so far: for the axis of a figure */
@@ -24,7 +27,7 @@ struct episode_csv {
 
 /* Replaces the file. */
 enum err episode_csv_open(struct episode_csv *t, struct arena *arena, const char *path,
-                          const struct env_setup *w) WARN_UNUSED;
+                          const struct env_setup *w, bool shielded) WARN_UNUSED;
 void episode_csv_close(struct episode_csv *t);
 
 /* Writes a row per decision; `t` must stay where it is. */

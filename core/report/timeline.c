@@ -37,7 +37,7 @@ static enum err record(struct episode_metrics *out, struct figure_timeline *f, s
     struct cohort_range range;
     int n_cohorts = 0;
     TRY(arena_error(arena));
-    TRY(episode_csv_open(&csv, arena, episode_path, t->env_setup));
+    TRY(episode_csv_open(&csv, arena, episode_path, t->env_setup, e->shielding != NULL));
     const struct episode_observer observer = episode_csv_observer(&csv);
     const enum err played = episode_run(e, out, t->controllers[i], t->scenario, &t->id, &observer);
     episode_csv_close(&csv);
@@ -67,12 +67,21 @@ static enum err play_all(struct episode_metrics *out, const struct timeline *t, 
     TRY(episode_init_on(&e, arena, t->env_setup, t->plant_kind));
     e.warmup_s = t->warmup_s;
     e.step_bound = t->step_bound;
+    if (t->shield) {
+        TRY(episode_shield(&e, arena, t->env_setup->shield));
+    }
+    if (t->lie != NULL) {
+        TRY(episode_lie(&e, arena, t->lie));
+    }
     TRY(name_tracks(tracks, t, arena));
     for (int i = 0; i < t->n_controllers; i++) {
         struct episode_metrics m;
         TRY(record(&m, &f, &e, t, i, dir, arena));
         if (out != NULL) {
             out[i] = m;
+        }
+        if (t->shielded != NULL && e.shielding != NULL) {
+            shielding_finish(t->shielded + i * SHIELDING_COLUMNS, e.shielding);
         }
     }
     return figure_timeline(dir, &f, arena);

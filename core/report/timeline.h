@@ -16,8 +16,11 @@ struct timeline {
     const char *title;
     struct controller *controllers[TIMELINE_TRACKS_MAX]; /* all meet the same episode */
     int n_controllers;
-    double warmup_s; /* that the metrics leave out (eval.warmup_s) */
-    int step_bound;  /* eval.step_bound */
+    double warmup_s;           /* that the metrics leave out (eval.warmup_s) */
+    bool shield;               /* behind the controllers (eval.shield) */
+    const struct lie_cfg *lie; /* NULL: none */
+    double *shielded; /* (n_controllers, SHIELDING_COLUMNS) of the episode; NULL: not wanted */
+    int step_bound;   /* eval.step_bound */
 };
 
 /* Plays it with each controller. DIR (exists) gets timeline.gp and, for one controller, episode.csv

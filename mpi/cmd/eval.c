@@ -250,12 +250,15 @@ static enum err write_timeline(struct session *s, const char *dir)
     const struct eval_cfg *cfg = &x->cfg.eval;
     const int scenario = drawn_scenario(&x->cfg);
     struct schedule schedule;
-    struct timeline t = {
-        .env_setup = &x->env_setup,
-        .plant_kind = (enum plant_kind)cfg->plant,
-        .scenario = scenario,
-        .id = {.seed = cfg->seed, .split = (enum rng_split)cfg->split, .env = (uint32_t)cfg->first},
-        .step_bound = cfg->step_bound};
+    struct timeline t = {.env_setup = &x->env_setup,
+                         .shield = cfg->shield,
+                         .step_bound = cfg->step_bound,
+                         .lie = &cfg->lie,
+                         .plant_kind = (enum plant_kind)cfg->plant,
+                         .scenario = scenario,
+                         .id = {.seed = cfg->seed,
+                                .split = (enum rng_split)cfg->split,
+                                .env = (uint32_t)cfg->first}};
     TRY(schedule_init(&schedule, &s->arena, x->env_setup.n_seconds));
     t.id.env = cfg->figure_episode >= 0
                    ? (uint32_t)cfg->figure_episode

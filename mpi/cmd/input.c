@@ -13,7 +13,7 @@
 /* What makes the environments and those who act in them. */
 #define ENV_BUT_WORKLOAD "topology", "plant", "cluster", "scenarios", "game", "organisation", "team"
 #define ENV_SECTIONS     ENV_BUT_WORKLOAD, "workload"
-#define OTHER_SECTIONS   "twin", "mappo", "train", "fit", "eval", "run"
+#define OTHER_SECTIONS   "shield", "twin", "mappo", "train", "fit", "eval", "run"
 
 enum { SECTIONS_MAX = 24 };
 
@@ -23,12 +23,12 @@ static const struct reads {
     bool plays;
     const char *sections[SECTIONS_MAX]; /* NULL at the end */
 } reads[] = {
-    {"karma train", false, {ENV_SECTIONS, "twin", "mappo", "train", "run"}},
-    {"karma eval", true, {ENV_SECTIONS, "eval", "run"}},
+    {"karma train", false, {ENV_SECTIONS, "shield", "twin", "mappo", "train", "run"}},
+    {"karma eval", true, {ENV_SECTIONS, "shield", "eval", "run"}},
     {"karma simulate",
      true,
-     {ENV_SECTIONS, "eval.controllers", "eval.seed", "eval.split", "eval.plant", "eval.warmup_s",
-      "eval.step_bound", "eval.frontier", "run"}},
+     {ENV_SECTIONS, "shield", "eval.controllers", "eval.seed", "eval.split", "eval.plant",
+      "eval.warmup_s", "eval.step_bound", "eval.frontier", "eval.shield", "eval.lie", "run"}},
     {"karma trace collect",
      true,
      {ENV_SECTIONS, "eval.controllers", "eval.episodes", "eval.first", "eval.seed", "eval.plant",
@@ -43,8 +43,12 @@ static const struct reads {
      false,
      {ENV_SECTIONS, "twin", "eval.controllers", "eval.episodes", "eval.first", "eval.seed",
       "eval.split"}},
-    {"karma config show", false, {ENV_SECTIONS, "twin", "mappo", "train", "fit", "eval", "run"}},
-    {"karma config check", false, {ENV_SECTIONS, "twin", "mappo", "train", "fit", "eval", "run"}},
+    {"karma config show",
+     false,
+     {ENV_SECTIONS, "shield", "twin", "mappo", "train", "fit", "eval", "run"}},
+    {"karma config check",
+     false,
+     {ENV_SECTIONS, "shield", "twin", "mappo", "train", "fit", "eval", "run"}},
 };
 enum { N_READS = sizeof reads / sizeof *reads };
 

@@ -91,8 +91,8 @@ static enum err find_name(int *out, const struct experiment_cfg *cfg, name_at *a
 /* ---- the episode ---- */
 
 /* struct episode_metrics has doubles only, in the order of metric_info. */
-static enum err print_metrics(const struct episode_metrics *m, const char *title,
-                              struct arena *arena)
+static enum err print_metrics(const struct episode_metrics *m, const double *shielded,
+                              const char *title, struct arena *arena)
 {
     static const char *const head[] = {"metric", "value", "unit", "meaning"};
     const double *values = (const double *)m;
@@ -104,6 +104,12 @@ static enum err print_metrics(const struct episode_metrics *m, const char *title
         table_number(&t, values[i]);
         table_text(&t, metric_info[i].unit);
         table_text(&t, metric_info[i].doc);
+    }
+    for (int i = 0; i < SHIELDING_COLUMNS && shielded != NULL; i++) {
+        table_text(&t, shielding_columns[i].name);
+        table_number(&t, shielded[i]);
+        table_text(&t, shielding_columns[i].unit);
+        table_text(&t, shielding_columns[i].doc);
     }
     buf_init(&b);
     enum err e = buf_printf(&b, "%s\n\n", title);
@@ -128,6 +134,8 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     struct arena scratch;
     struct episode_metrics m;
     struct lock lock;
+    double shielded[SHIELDING_COLUMNS];
+    t->shielded = shielded;
     TRY(policies_load(&policies, arena, x, controller, config_path));
     const struct eval_teams *teams = &policies.teams[controller];
     TRY(controller_new(&t->controllers[0], arena, cfg, &x->env_setup,
@@ -140,7 +148,7 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
         log_warn("the episode received no request after %g s: it is not scored", t->warmup_s);
     }
     if (e == ERR_OK) {
-        e = print_metrics(&m, t->title, &scratch);
+        e = print_metrics(&m, t->shield ? shielded : NULL, t->title, &scratch);
     }
     arena_release(&scratch);
     locking_end(&lock);
@@ -172,7 +180,9 @@ static enum err simulate(const struct experiment *x, const struct options *o,
                                 .env = (uint32_t)o->episode},
                          .n_controllers = 1,
                          .warmup_s = cfg->eval.warmup_s,
-                         .step_bound = cfg->eval.step_bound};
+                         .step_bound = cfg->eval.step_bound,
+                         .shield = cfg->eval.shield,
+                         .lie = &cfg->eval.lie};
     t.title =
         arena_printf(arena, "%s, scenario %s, %s episode %d%s%s", controller_at(cfg, controller),
                      scenario_at(cfg, scenario), eval_split_name(&cfg->eval), o->episode,

@@ -80,6 +80,22 @@ static enum err add_twin(uint64_t *digest, const struct twin_cfg *cfg)
     return ERR_OK;
 }
 
+/* What stands between controllers and plant: the shield, and lies of the metrics. Added only where
+ * there is one, so the digests of rows without stay as they were. */
+static enum err add_between(uint64_t *digest, const struct experiment_cfg *cfg)
+{
+    uint64_t own;
+    if (cfg->eval.shield) {
+        TRY(cfg_digest(&own, shield_fields, &cfg->shield, NULL, NULL));
+        *digest = hash_fnv1a(*digest, &own, sizeof own);
+    }
+    if (cfg->eval.lie.kind != LIE_NONE) {
+        TRY(cfg_digest(&own, lie_fields, &cfg->eval.lie, NULL, NULL));
+        *digest = hash_fnv1a(*digest, &own, sizeof own);
+    }
+    return ERR_OK;
+}
+
 enum err cell_digest(uint64_t *digest, const struct experiment_cfg *cfg, int controller,
                      int scenario)
 {
@@ -103,5 +119,6 @@ enum err cell_digest(uint64_t *digest, const struct experiment_cfg *cfg, int con
     }
     arena_release(&arena);
     TRY(e);
+    TRY(add_between(digest, cfg));
     return cfg->eval.plant == PLANT_KIND_TWIN ? add_twin(digest, &cfg->twin) : ERR_OK;
 }

@@ -90,7 +90,8 @@ static enum err make_grid(struct eval_run *m)
                                  .n_arms = n_arms,
                                  .n_scenarios = cfg->n_scenarios,
                                  .first = cfg->eval.first,
-                                 .n_episodes = cfg->eval.episodes};
+                                 .n_episodes = cfg->eval.episodes,
+                                 .shielded = cfg->eval.shield};
     return ERR_OK;
 }
 
@@ -201,8 +202,8 @@ static enum err read_files(struct eval_run *m, const struct eval_run_options *o)
         return org_metrics_log_merge(&m->org_metrics, o->files, o->n_files);
     }
     TRY(org_metrics_log_open(&m->org_metrics, !o->restart));
-    return resumes ? eval_store_continue(&m->csv, m->arena, m->csv_path)
-                   : eval_store_create(&m->csv, m->arena, m->csv_path);
+    return resumes ? eval_store_continue(&m->csv, &m->store, m->csv_path)
+                   : eval_store_create(&m->csv, &m->store, m->csv_path);
 }
 
 /* Known rows to the evaluation; to the list of jobs what is unknown, not kept step by step or agent

@@ -32,6 +32,8 @@ static const struct cfg_field run_fields[] = {
         CFG_TABLE(struct experiment_cfg, game, game_fields, "agents and their actions"),           \
         CFG_TABLE(struct experiment_cfg, organisation, org_fields,                                 \
                   "roles and missions of the agents; none without agents"),                        \
+        CFG_TABLE(struct experiment_cfg, shield, shield_fields,                                    \
+                  "what no controller may do (eval.shield, train.shield)"),                        \
         CFG_TABLE(struct experiment_cfg, team, team_fields, "networks"),                           \
         CFG_TABLE(struct experiment_cfg, mappo, mappo_fields, "learning algorithm"),               \
         CFG_TABLE(struct experiment_cfg, train, train_fields, "training")
@@ -201,6 +203,7 @@ static enum err build(struct experiment *x)
         .workload = &c->workload,
         .cluster = &c->cluster,
         .twin = &c->twin,
+        .shield = &c->shield,
         .scenarios = c->scenarios,
         .n_scenarios = c->n_scenarios,
         .horizon = c->game.horizon,

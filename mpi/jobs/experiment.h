@@ -30,6 +30,7 @@ struct experiment_cfg {
     int n_scenarios;
     struct game_cfg game;
     struct org_cfg organisation; /* no agents: none */
+    struct shield_cfg shield;    /* used where eval.shield and train.shield say so */
     struct team_cfg team;
     struct mappo_cfg mappo;
     struct train_cfg train;

@@ -95,7 +95,7 @@ static int teardown(void **state)
 static void write_rows(struct scene *s, int from, int to, int by)
 {
     struct csv csv;
-    assert_int_equal(eval_store_create(&csv, &s->arena, s->path), ERR_OK);
+    assert_int_equal(eval_store_create(&csv, &s->l, s->path), ERR_OK);
     for (int i = from; i != to; i += by) {
         assert_int_equal(eval_store_put(&csv, &s->l, i, &s->rows[i]), ERR_OK);
     }
@@ -150,7 +150,7 @@ static void a_row_that_stands_twice_is_out_of_order(void **state)
     for (int twice = 3; twice < JOBS; twice += JOBS - 4) {
         struct eval_store l;
         struct csv csv;
-        assert_int_equal(eval_store_create(&csv, &s->arena, s->path), ERR_OK);
+        assert_int_equal(eval_store_create(&csv, &s->l, s->path), ERR_OK);
         for (int i = 0; i < JOBS; i++) {
             for (int times = i == twice ? 2 : 1; times > 0; times--) {
                 assert_int_equal(eval_store_put(&csv, &s->l, i, &s->rows[i]), ERR_OK);
