@@ -47,6 +47,7 @@ static void policy_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct player *p = (struct player *)c;
     rules_observe(&p->memory, c->rules, state);
+    rules_shield_observe(&p->memory, c->rules, &c->view);
     rules_global_state(p->global_state, p->mask, c->rules, &p->memory, state);
     team_act(p->team, p->scratch, p->action, p->logp, p->global_state, p->mask, 1, p->mode, p->key,
              &p->env, p->episode, p->step++);
@@ -82,6 +83,7 @@ static enum err policy_make(struct controller **out, struct arena *arena,
     p->base.action = p->action;
     p->base.free_action = p->free_action;
     TRY(rules_memory_init(&p->memory, arena, rules));
+    p->base.wanted = p->memory.wanted;
     TRY(team_scratch_init(&p->scratch, arena, setup->team, 1));
     *out = &p->base;
     return ERR_OK;

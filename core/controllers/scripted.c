@@ -87,6 +87,7 @@ static void scripted_act(struct controller *c, int32_t *delta, const float *stat
 {
     struct scripted *x = (struct scripted *)c;
     rules_observe(&x->memory, c->rules, state);
+    rules_shield_observe(&x->memory, c->rules, &c->view);
     rules_global_state(x->global_state, x->mask, c->rules, &x->memory, state);
     if (x->rule == NULL) {
         choose_uniform(x);
@@ -124,6 +125,7 @@ static enum err scripted_make(struct controller **out, struct arena *arena,
     };
     TRY(arena_error(arena));
     TRY(rules_memory_init(&x->memory, arena, rules));
+    x->base.wanted = x->memory.wanted;
     TRY(controller_rule_new(&x->rule, arena, &cfg->rule, setup));
     x->base.needs = x->rule != NULL ? x->rule->needs : 0;
     x->base.rules = rules;

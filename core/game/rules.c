@@ -281,6 +281,14 @@ enum err rules_memory_init(struct rules_memory *m, struct arena *arena, const st
     if (r->guides != NULL) {
         TRY(guides_memory_init(&m->guides, arena, r->guides));
     }
+    if (r->shield != NULL) {
+        TRY(shield_history_init(&m->past, arena, r->n_services));
+        TRY(shield_verdict_init(&m->verdict, arena, r->n_services));
+        m->least = ARENA_NEW(arena, r->n_services, int32_t);
+        m->most = ARENA_NEW(arena, r->n_services, int32_t);
+        m->wanted = ARENA_NEW(arena, r->n_services, int32_t);
+        TRY(arena_error(arena));
+    }
     rules_memory_clear(m, r);
     return ERR_OK;
 }
@@ -306,6 +314,9 @@ void rules_memory_clear(struct rules_memory *m, const struct rules *r)
     memset(m->compliant, 1, (size_t)r->spec.n_agents);
     if (r->guides != NULL) {
         guides_clear(&m->guides, r->guides);
+    }
+    if (r->shield != NULL) {
+        shield_history_clear(&m->past, r->n_services);
     }
 }
 
@@ -356,6 +367,23 @@ void rules_observe(struct rules_memory *m, const struct rules *r, const float *s
         draw_masks(m, r);
     }
     m->n_observed++;
+}
+
+/* No change is open whatever the shield requires; so is a part of a change that it requires, since
+ * other agents may add the rest. */
+void rules_shield_observe(struct rules_memory *m, const struct rules *r,
+                          const struct shield_view *view)
+{
+    if (r->shield == NULL) {
+        return;
+    }
+    m->view = *view;
+    shield_observe(&m->past, r->shield, view);
+    shield_limits(m->least, m->most, &m->verdict, r->shield, &m->past, view);
+    for (int s = 0; s < r->n_services; s++) {
+        m->least[s] = m->least[s] < 0 ? m->least[s] : 0;
+        m->most[s] = m->most[s] > 0 ? m->most[s] : 0;
+    }
 }
 
 /* ---- choices <-> (service, change) ---- */
@@ -420,6 +448,13 @@ static bool permits(const struct rules *r, const struct guides_memory *m, int gu
     return op->delta == 0 || guides_permits(m, r->guides, guide, op->service, op->delta);
 }
 
+/* Whether the shield lets this change pass alone. */
+static bool passes(const struct rules *r, const struct rules_memory *m, const struct op *op)
+{
+    return r->shield == NULL ||
+           (op->delta >= m->least[op->service] && op->delta <= m->most[op->service]);
+}
+
 bool rules_choice_allowed(const struct rules *r, const struct rules_memory *m, const float *state,
                           int agent, int f, int k)
 {
@@ -427,6 +462,9 @@ bool rules_choice_allowed(const struct rules *r, const struct rules_memory *m, c
         return false;
     }
     const struct op op = rules_op(r, state, f, k);
+    if (!passes(r, m, &op)) {
+        return false;
+    }
     return r->guides == NULL || m->mask_active[agent] == 0 ||
            permits(r, &m->guides, r->guide_of[agent], &op);
 }
@@ -511,6 +549,27 @@ void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state)
     }
 }
 
+/* Takes out of the masks of all agents, which are equal, what the shield does not let pass. A
+ * choice that comes to no change passes, so no mask becomes empty. */
+static void shield_mask(uint32_t *mask, const struct rules *r, const struct rules_memory *m,
+                        const float *state)
+{
+    const struct team_spec *spec = &r->spec;
+    const int words = env_mask_words(spec);
+    const size_t agent_words = (size_t)spec->n_factors * (size_t)words;
+    for (int f = 0; f < spec->n_factors; f++) {
+        for (int k = 0; k < spec->n_choices; k++) {
+            const struct op op = rules_op(r, state, f, k);
+            if (!passes(r, m, &op)) {
+                mask[f * words + k / 32] &= ~(1U << (k % 32));
+            }
+        }
+    }
+    for (int a = 1; a < spec->n_agents; a++) {
+        memcpy(mask + (size_t)a * agent_words, mask, agent_words * sizeof *mask);
+    }
+}
+
 /* Parts in the order of view.c. Frame 0 is left out of the history, because the state itself is
  * there. */
 void rules_global_state(float *global_state, uint32_t *mask, const struct rules *r,
@@ -531,6 +590,9 @@ void rules_global_state(float *global_state, uint32_t *mask, const struct rules 
     }
 
     rules_open_mask(mask, r, state);
+    if (r->shield != NULL) {
+        shield_mask(mask, r, m, state);
+    }
     for (int a = 0; a < spec->n_agents && r->guides != NULL; a++) {
         for (int f = 0; f < spec->n_factors && m->mask_active[a] != 0; f++) {
             bind_factor(mask + (a * spec->n_factors + f) * words, r, m, state, a, f);
@@ -621,6 +683,15 @@ static bool sum_changes(int32_t *delta, struct rules_memory *m, const struct rul
     return conflict;
 }
 
+/* The joint change: agents that were each allowed a part may ask for too much together. */
+static void pass_shield(int32_t *delta, struct rules_memory *m, const struct rules *r)
+{
+    memcpy(m->wanted, delta, (size_t)r->n_services * sizeof *delta);
+    shield_decide(&m->verdict, r->shield, &m->past, &m->view, delta);
+    memcpy(delta, m->verdict.delta, (size_t)r->n_services * sizeof *delta);
+    shield_executed(&m->past, r->shield, delta);
+}
+
 /* Whether actions were allowed is noted first, by the guides of this decision; the reward asks for
  * it when the guides have moved on. The desired replicas lie within the bounds, so the interval of
  * the second cut contains 0 and the change stays within +-alpha. */
@@ -638,6 +709,9 @@ void rules_apply(int32_t *delta, bool *conflict, struct rules_memory *m, const s
         const int desired = desired_of(state, s);
         delta[s] = clip_int(clip_int(delta[s], -alpha, alpha), svc->min_replicas - desired,
                             svc->max_replicas - desired);
+    }
+    if (r->shield != NULL) {
+        pass_shield(delta, m, r);
     }
     remember_changes(m, r, delta);
 }

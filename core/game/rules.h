@@ -38,6 +38,13 @@
  * force (n_norms) | for each agent: mask active, services it may enlarge (n_services), services it
  * may shrink (n_services) ]; an agent sees its own, the critic all. Without an organisation there
  * is no such part.
+ *
+ * Shield (core/shield/shield.h), if there is one: no agent may choose a change that the shield
+ * would alter if it were the only one; no change is always open. What the agents' choices come to
+ * together passes the shield, too, so what is executed is what may be done. Its limits need the
+ * ages of the state: rules_shield_observe() after each rules_observe(). Its history is a part of
+ * the memory, and like the rest of it a function of the episode and its actions: a replay makes it
+ * anew.
  */
 #ifndef KARMA_GAME_RULES_H
 #define KARMA_GAME_RULES_H
@@ -48,6 +55,7 @@
 #include "core/game/env_setup.h"
 #include "core/game/interface.h"
 #include "core/org/guides.h"
+#include "core/shield/shield.h"
 
 enum { RULES_CHANGE_AGE_MAX_S = 600 }; /* seconds since a change are counted up to here */
 
@@ -87,6 +95,7 @@ struct rules {
     const struct game_cfg *cfg;
     const struct env_setup *env_setup;
     const struct guides *guides; /* NULL: no organisation */
+    const struct shield *shield; /* NULL: none; set before the first memory is made */
     struct team_spec spec;       /* spec.ctx points back here */
     struct env_spec env;         /* of a game that these rules play alone */
     struct cost_law cost;        /* fixed at plant.cost_weight, unless rules_weigh_cost() */
@@ -147,6 +156,12 @@ struct rules_memory {
     struct guides_memory guides;
     uint8_t *mask_active; /* (A) whether its mask holds at this decision */
     uint8_t *compliant;   /* (A) whether the last action was allowed */
+    /* with a shield */
+    struct shield_history past;
+    struct shield_verdict verdict;
+    struct shield_view view; /* the last one */
+    int32_t *least, *most;   /* (n_services) changes that pass alone, 0 included */
+    int32_t *wanted;         /* (n_services) what the last action came to before the shield */
 };
 enum err rules_memory_init(struct rules_memory *m, struct arena *arena,
                            const struct rules *r) WARN_UNUSED;
@@ -159,11 +174,17 @@ void rules_begin(struct rules_memory *m, const struct rules *r, const struct epi
  * each. */
 void rules_observe(struct rules_memory *m, const struct rules *r, const float *state);
 
+/* What the shield sees of it; its state is kept by reference until the next one. Nothing happens
+ * without a shield. */
+void rules_shield_observe(struct rules_memory *m, const struct rules *r,
+                          const struct shield_view *view);
+
 /* global_state (G) and mask (A, F, words) of the current state. */
 void rules_global_state(float *global_state, uint32_t *mask, const struct rules *r,
                         const struct rules_memory *m, const float *state);
 
-/* mask (A, F, words) as it would be if no mask were active. */
+/* mask (A, F, words) as it would be if no mask of the organisation were active and there were no
+ * shield. */
 void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state);
 
 /* action (A, F) -> delta (n_services): changes summed over agents, cut to +-alpha and to the

@@ -44,7 +44,12 @@ static void player_begin(void *memory, const struct interface *i, const struct e
 
 static void player_observe(void *memory, const struct interface *i, const struct sight *sight)
 {
-    rules_observe(&((struct player *)memory)->memory, rules_of(i), sight->state);
+    struct player *p = memory;
+    rules_observe(&p->memory, rules_of(i), sight->state);
+    if (rules_of(i)->shield != NULL) {
+        const struct shield_view v = shield_view_of(sight->plant, sight->lid);
+        rules_shield_observe(&p->memory, rules_of(i), &v);
+    }
 }
 
 static void player_global_state(float *global_state, uint32_t *mask, const void *memory,

@@ -152,6 +152,7 @@ enum err experiment_rules(struct rules *r, struct arena *arena, const struct exp
     const struct cost_law law = cost_law(cfg);
     rules_weigh_cost(r, &law);
     r->env.group = cfg->train.group;
+    r->shield = cfg->train.shield == TRAIN_SHIELD_MASK ? env_setup->shield : NULL;
     return ERR_OK;
 }
 
@@ -317,6 +318,16 @@ static enum err check_reading(struct experiment *x)
         return cfg_error(&x->reader, "train.init",
                          "imitates a rule that reads '%s', which the twin %s of a recording does "
                          "not have; set it to scratch",
+                         names[column], x->cfg.twin.file);
+    }
+    if (x->rules.shield != NULL) {
+        shield_reads(wanted, &x->env_setup.topology);
+    }
+    column = first_unknown(x, wanted);
+    if (column >= 0) {
+        return cfg_error(&x->reader, "train.shield",
+                         "the shield reads '%s', which the twin %s of a recording does not have; "
+                         "set it to none",
                          names[column], x->cfg.twin.file);
     }
     for (int a = 0; x->rules.guides != NULL && a < x->rules.guides->n_agents; a++) {

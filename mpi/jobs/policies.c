@@ -38,6 +38,18 @@ struct loading {
     const struct experiment_cfg *found; /* that it was trained with; NULL: unreadable */
 };
 
+/* The limits that a policy was trained under, on the cluster of this experiment. */
+static enum err own_shield(struct rules *rules, struct loading *l, const struct experiment_cfg *c,
+                           const struct cfg *src_locs)
+{
+    struct shield *shield = ARENA_NEW(l->arena, 1, struct shield);
+    TRY(arena_error(l->arena));
+    TRY(shield_init(shield, l->arena, &c->shield, &l->x->env_setup.topology,
+                    l->x->env_setup.cfg.plant, src_locs));
+    rules->shield = shield;
+    return ERR_OK;
+}
+
 /* The rules and the shape of the team. */
 static enum err prepare_team(struct team *team, struct rules *rules, struct loading *l,
                              struct policy_source *source)
@@ -55,6 +67,9 @@ static enum err prepare_team(struct team *team, struct rules *rules, struct load
     l->found = own ? cfg : NULL;
     const struct experiment_cfg *c = own ? cfg : &l->x->cfg;
     TRY(experiment_rules(rules, l->arena, c, &l->x->env_setup, own ? reader : &l->x->reader));
+    if (c->train.shield == TRAIN_SHIELD_MASK) {
+        TRY(own_shield(rules, l, c, own ? reader : &l->x->reader));
+    }
     return team_init(team, l->arena, &c->team, &rules->spec);
 }
 

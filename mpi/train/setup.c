@@ -17,6 +17,11 @@ static const struct cfg_choice cost_choices[] = {
     {"conditioned", COST_CONDITIONED, "drawn for each episode from cost_range, and seen"},
     {NULL, 0, NULL},
 };
+static const struct cfg_choice shield_choices[] = {
+    {"none", TRAIN_SHIELD_NONE, "agents may choose what the replica bounds allow"},
+    {"mask", TRAIN_SHIELD_MASK, "only what the shield lets pass (section shield)"},
+    {NULL, 0, NULL},
+};
 static const struct cfg_field clone_fields[] = {
     CFG_INT(struct clone_cfg, samples, "25000", 1, 100000000, "decisions", CFG_RESULT,
             "demonstrations to learn from"),
@@ -63,6 +68,8 @@ const struct cfg_field train_fields[] = {
                "annealed: share of the updates until the weight is plant.cost_weight"),
     CFG_LIST_DOUBLE(struct train_cfg, cost_range, n_cost_range, "[0.1, 0.8]", 2, 2, 0.001, 10, "",
                     CFG_RESULT | CFG_LATER, "conditioned: least and greatest weight"),
+    CFG_ENUM(struct train_cfg, shield, "none", shield_choices, CFG_RESULT,
+             "what agents may choose, in training and when the policy is played"),
     CFG_BOOL(struct train_cfg, stagger, "true", CFG_RESULT,
              "first episodes of different length, so that resets do not coincide"),
     CFG_INT(struct train_cfg, checkpoint_every, "10", 0, 100000000, "updates", CFG_OUTPUT,

@@ -13,6 +13,7 @@
 struct comm;
 
 enum train_init { INIT_SCRATCH, INIT_CLONE };
+enum train_shield { TRAIN_SHIELD_NONE, TRAIN_SHIELD_MASK };
 
 struct clone_cfg {
     int samples;                 /* decisions of one environment to learn from */
@@ -38,6 +39,7 @@ struct train_cfg {
     int pipeline; /* 1: the next rollout runs while this one is learned from, with older weights */
     int init;     /* enum train_init */
     struct clone_cfg clone;
+    int shield;           /* enum train_shield: what the rules of the game are given */
     bool stagger;         /* first episodes of different length */
     int checkpoint_every; /* updates; 0 = only on request */
     int checkpoint_keep;  /* that many */
