@@ -119,6 +119,25 @@ static enum err check_workload(const struct cfg *reader, const struct experiment
     return ERR_USAGE;
 }
 
+/* Limits of a shield that stands nowhere would change nothing. The commands that only print a
+ * configuration have no use for one. */
+static enum err check_shield(const struct cfg *reader, const struct experiment_cfg *cfg,
+                             const struct reads *r)
+{
+    static const char *const others[] = {ENV_SECTIONS, "twin", "mappo", "train",
+                                         "fit",        "eval", "run",   NULL};
+    const bool trains = strcmp(r->command, "karma train") == 0;
+    char key[CFG_KEY_MAX];
+    if ((!r->plays && !trains) || (r->plays && cfg->eval.shield) ||
+        cfg->train.shield == TRAIN_SHIELD_MASK || !cfg_find_unused_set(reader, key, others) ||
+        strncmp(key, "shield.", strlen("shield.")) != 0) {
+        return ERR_OK;
+    }
+    log_error("--set %s: %s uses no shield; leave it out, or add --set %s", key, r->command,
+              trains ? "train.shield=mask" : "eval.shield=true");
+    return ERR_USAGE;
+}
+
 /* ERR_USAGE for a --set of what the command does not read. keys[] has room for one more than the
  * sections of a row and is NULL at its end: the initialiser has set the element behind `twin`. */
 static enum err check_sets(const struct cfg *reader, const struct experiment_cfg *cfg,
@@ -134,6 +153,7 @@ static enum err check_sets(const struct cfg *reader, const struct experiment_cfg
     }
     keys[n] = in_twin ? "twin" : NULL;
     if (!cfg_find_unused_set(reader, key, keys)) {
+        TRY(check_shield(reader, cfg, r));
         return check_workload(reader, cfg);
     }
     if (r->plays && strncmp(key, "twin.", strlen("twin.")) == 0) {

@@ -63,6 +63,8 @@ result $? "the monitor finds the violations of that one"
 # --- bad input -----------------------------------------------------------------------------------
 exits 2 "a limit that every value exceeds" short eval $few --out "$WORK/x" --set shield.stale_s=1
 says err "shield.stale_s: 1 s: every value is older than that.*set it above" "the remedy is named"
+exits 2 "limits of no shield" short eval $few --out "$WORK/x" --set shield.step_in=1
+says err "uses no shield; leave it out, or add --set eval.shield=true" "the remedy is named"
 exits 2 "a lie that does not exist" short eval $few --out "$WORK/x" --set eval.lie.kind=factr
 says err "did you mean '?factor" "the nearest word is named"
 
