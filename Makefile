@@ -62,7 +62,7 @@ CONTROLLERS = capacity controller explore ff khpa kinds nothing oracle policy ru
 EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier lie org_observer eval_store outcomes \
               pareto separation shielding summary trajectory_recorder
 REPORT      = comparison org_metrics_table twin_report figure separation_table script table timeline episode_csv
-COMM        = exchange farm locking owners peers selfcheck stop treesum
+COMM        = exchange farm locking owners peers selfcheck stop treeplan treesum
 TRAIN       = checkpoint convergence demonstrate dump rehearsal trainer_checkpoint setup checkpoint_dir train train_game \
               trainer trainlog
 EXPERIMENTS = collect org_metrics_log experiment fit eval_run policies recipe resume cell_digest stages trajectories

@@ -122,6 +122,9 @@ struct learner_sum {
     size_t bytes;
     void (*merge)(void *ctx, void *into, const void *left, const void *right);
     void *ctx;
+    /* Of bytes [from, to), if records can be cut; else NULL. */
+    void (*merge_part)(void *ctx, void *into, const void *left, const void *right, size_t from,
+                       size_t to);
 };
 
 struct learner_part {

@@ -136,8 +136,11 @@ static void describe_learning(struct mappo_learner *m)
     struct reduce_shape *shapes[] = {&m->grad, &m->batch};
     mappo_shapes(m->team, &m->grad, &m->batch);
     for (int i = 0; i < 2; i++) {
-        l->sums[i] = (struct learner_sum){
-            .bytes = reduce_bytes(shapes[i]), .merge = reduce_merge, .ctx = shapes[i]};
+        l->sums[i] =
+            (struct learner_sum){.bytes = reduce_bytes(shapes[i]),
+                                 .merge = reduce_merge,
+                                 .ctx = shapes[i],
+                                 .merge_part = shapes[i]->n_stats == 0 ? reduce_merge_part : NULL};
         l->parts[i].n = m->team->w.n_params; /* the moments of Adam */
     }
     l->n_sums = l->n_parts = 2;

@@ -66,6 +66,22 @@ void reduce_merge(void *ctx, void *into, const void *left, const void *right)
                 s->n_stats);
 }
 
+void reduce_merge_part(void *ctx, void *into, const void *left, const void *right, size_t from,
+                       size_t to)
+{
+    const struct reduce_shape *s = ctx;
+    const float *a = left, *b = right;
+    float *sum = into;
+    const size_t first = from / sizeof(float), n = (to - from) / sizeof(float);
+    const size_t n_added = s->n_floats > first ? s->n_floats - first : 0;
+    for (size_t i = 0; i < n && i < n_added; i++) {
+        sum[i] = a[i] + b[i];
+    }
+    for (size_t i = n_added; i < n; i++) {
+        sum[i] = a[i] > b[i] ? a[i] : b[i];
+    }
+}
+
 /* ---- one process owns every tile ---- */
 
 struct serial {

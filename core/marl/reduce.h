@@ -33,6 +33,10 @@ double *reduce_stats(const struct reduce_shape *s, void *record);
 void reduce_clear(const struct reduce_shape *s, void *record);
 /* into = left (+) right; ctx is the shape; into may be left. Fits mpi/comm/treesum.h. */
 void reduce_merge(void *ctx, void *into, const void *left, const void *right);
+/* The same for bytes [from, to) of records without stats; the pointers point to byte `from`, a
+ * multiple of MEM_ALIGN, and into may be either. */
+void reduce_merge_part(void *ctx, void *into, const void *left, const void *right, size_t from,
+                       size_t to);
 
 /* One process owns every tile. */
 enum err reduce_serial(struct reducer *r, struct arena *arena, const struct reduce_shape *s,

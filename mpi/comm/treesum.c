@@ -1,15 +1,14 @@
 /* The exact tree sum: which additions are made is a property of the number of tiles alone.
  *
- * Both halves rest on one stack of nodes with disjoint, ascending ranges of tiles. A node joins its
- * left sibling as soon as that one is below it, and moves up alone where the tree was cut and there
- * is no right sibling. Pushing the leaves of one rank leaves its maximal subtrees on the stack;
- * pushing all ranks' maximal subtrees in ascending tile order leaves the root. Everybody derives
- * the list of these subtrees (the plan) from the owner table, so the messages need no order of
- * their own: the next one from a rank is the next one of the plan.
+ * A rank's own tiles are added on a stack of nodes with disjoint, ascending ranges of tiles. A node
+ * joins its left sibling as soon as that one is below it, and moves up alone where the tree was cut
+ * and there is no right sibling. Pushing all leaves of a rank leaves its maximal subtrees on the
+ * stack; these are the slots of the plan (treeplan.h), whose moves make the rest of the tree.
  */
 #include "mpi/comm/treesum.h"
 
 #include "core/base/log.h"
+#include "mpi/comm/treeplan.h"
 
 #include <string.h>
 
@@ -30,30 +29,36 @@ struct treesum {
     int n_tiles, root_level;
     const int *owner; /* (n_tiles), not owned */
     int rank;
-    int *ranks; /* (n_ranks): those that own a tile, ascending; ranks[0] merges */
-    int n_ranks;
-    int position; /* ranks[position] == rank, or -1 */
     int n_own, n_done, last_tile;
-    struct node *plan; /* (n_plan): maximal subtrees of all ranks, ascending */
-    int n_plan;
-    struct node_stack own, merged;
+    struct node_stack own;
+    struct treeplan plan;
+    bool sibling_empty; /* the last message was of an empty node */
 };
 
-/* What precedes the record in a message; a message that only tells of an error has no record. */
+/* What precedes the part of a record in a message; a message that only tells of an error, or of an
+ * empty node, has no part. */
 struct head {
     int32_t level, index;
-    int32_t err; /* enum err */
+    uint64_t from, to; /* bytes of the record */
+    int32_t err;       /* enum err */
     int32_t empty;
 };
 
-void tree_add_f32(void *ctx, void *into, const void *left, const void *right)
+void tree_add_part_f32(void *ctx, void *into, const void *left, const void *right, size_t from,
+                       size_t to)
 {
-    size_t n = *(const size_t *)ctx;
+    const size_t n = *(const size_t *)ctx * sizeof(float); /* what follows is padding */
     float *sum = into;
     const float *a = left, *b = right;
-    for (size_t i = 0; i < n; i++) {
+    to = to < n ? to : n;
+    for (size_t i = 0; from + i * sizeof(float) < to; i++) {
         sum[i] = a[i] + b[i];
     }
+}
+
+void tree_add_f32(void *ctx, void *into, const void *left, const void *right)
+{
+    tree_add_part_f32(ctx, into, left, right, 0, *(const size_t *)ctx * sizeof(float));
 }
 
 /* ---- the tree ---- */
@@ -126,55 +131,9 @@ static void push(const struct treesum *t, struct node_stack *s, struct node at)
     settle(t, s);
 }
 
-/* ---- the plan ---- */
+/* ---- allocation ---- */
 
-static bool has_one_owner(const struct treesum *t, struct node at)
-{
-    int64_t end = first_tile((struct node){at.level, at.index + 1, false});
-    int64_t first = first_tile(at);
-    for (int64_t tile = first; tile < end && tile < t->n_tiles; tile++) {
-        if (t->owner[tile] != t->owner[first]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Appends the maximal subtrees below `at`; the depth of the recursion is its level. */
-static void plan_below(struct treesum *t, struct node at)
-{
-    if (first_tile(at) >= t->n_tiles) {
-        return;
-    }
-    if (has_one_owner(t, at)) {
-        t->plan[t->n_plan++] = at;
-        return;
-    }
-    plan_below(t, (struct node){at.level - 1, 2 * at.index, false});
-    plan_below(t, (struct node){at.level - 1, 2 * at.index + 1, false});
-}
-
-static int plan_owner(const struct treesum *t, int i)
-{
-    return t->owner[first_tile(t->plan[i])];
-}
-
-static void list_ranks(struct treesum *t, int size)
-{
-    t->position = -1;
-    for (int rank = 0; rank < size; rank++) {
-        bool owns = false;
-        for (int tile = 0; tile < t->n_tiles && !owns; tile++) {
-            owns = t->owner[tile] == rank;
-        }
-        if (owns) {
-            t->position = rank == t->rank ? t->n_ranks : t->position;
-            t->ranks[t->n_ranks++] = rank;
-        }
-    }
-}
-
-/* Pushes without records: how deep do the stacks get? */
+/* Pushes without records: how deep does the stack get? */
 static void measure(struct treesum *t)
 {
     for (int tile = 0; tile < t->n_tiles; tile++) {
@@ -183,30 +142,8 @@ static void measure(struct treesum *t)
             t->n_own++;
         }
     }
+    CHECK(t->own.depth == t->plan.n_slots);
     t->own.depth = 0;
-    for (int i = 0; t->position == 0 && t->n_ranks > 1 && i < t->n_plan; i++) {
-        push(t, &t->merged, t->plan[i]);
-    }
-    t->merged.depth = 0;
-}
-
-static enum err allocate_tables(struct treesum *t, struct arena *arena, int size)
-{
-    t->ranks = ARENA_NEW(arena, size, int);
-    t->plan = ARENA_NEW(arena, t->n_tiles, struct node);
-    t->own.nodes = ARENA_NEW(arena, t->n_tiles, struct node);
-    t->merged.nodes = ARENA_NEW(arena, t->n_tiles, struct node);
-    return arena_error(arena);
-}
-
-static enum err allocate_records(struct treesum *t, struct arena *arena)
-{
-    unsigned char *own = arena_alloc(arena, (size_t)t->own.depth_max, t->stride);
-    unsigned char *merged = arena_alloc(arena, (size_t)t->merged.depth_max, t->stride);
-    TRY(arena_error(arena));
-    t->own.records = own;
-    t->merged.records = merged;
-    return ERR_OK;
 }
 
 enum err treesum_init(struct treesum **out, struct arena *arena, const struct tree_op *op,
@@ -219,17 +156,18 @@ enum err treesum_init(struct treesum **out, struct arena *arena, const struct tr
     *t = (struct treesum){.op = *op, .stride = stride, .n_tiles = n_tiles, .owner = owner};
     t->rank = rank;
     t->last_tile = -1;
-    while ((int64_t)1 << t->root_level < n_tiles) {
-        t->root_level++;
-    }
     for (int tile = 0; tile < n_tiles; tile++) {
         CHECK(owner[tile] >= 0 && owner[tile] < size);
     }
-    TRY(allocate_tables(t, arena, size));
-    list_ranks(t, size);
-    plan_below(t, (struct node){t->root_level, 0, false});
+    TRY(treeplan_init(&t->plan, arena, op->bytes, op->merge_part != NULL, n_tiles, owner, rank,
+                      size));
+    t->root_level = t->plan.root_level;
+    t->own.nodes = ARENA_NEW(arena, n_tiles, struct node);
+    TRY(arena_error(arena));
     measure(t);
-    TRY(allocate_records(t, arena));
+    unsigned char *records = arena_alloc(arena, (size_t)t->own.depth_max, t->stride);
+    TRY(arena_error(arena));
+    t->own.records = records;
     *out = t;
     return ERR_OK;
 }
@@ -268,25 +206,27 @@ void treesum_leaf_skip(struct treesum *t, int tile)
 
 /* ---- messages ---- */
 
-/* err != ERR_OK: the message tells of that error and has no record. */
-static enum err send_node(struct treesum *t, struct comm *c, int dst, struct node at,
-                          const void *record, enum err err)
+/* Part [from, to) of `record`, a pointer to byte `from` of it. err != ERR_OK: the message tells of
+ * that error and has no part. */
+static enum err send_part(struct treesum *t, struct comm *c, const struct tree_move *m,
+                          struct tree_node at, const unsigned char *part, bool empty, enum err err)
 {
-    struct head head = {at.level, at.index, (int32_t)err, at.empty ? 1 : 0};
-    size_t n = err == ERR_OK && !at.empty ? t->op.bytes : 0;
+    struct head head = {at.level, at.index, m->from, m->to, (int32_t)err, empty ? 1 : 0};
+    size_t n = err == ERR_OK && !empty ? m->to - m->from : 0;
     struct buf b;
+    (void)t;
     TRY(comm_buf_take(c, &b, sizeof(head) + n));
     memcpy(b.data, &head, sizeof(head));
     if (n > 0) {
-        memcpy(b.data + sizeof(head), record, n);
+        memcpy(b.data + sizeof(head), part, n);
     }
     b.len = sizeof(head) + n;
-    return comm_send(c, dst, COMM_TAG_TREE, &b);
+    return comm_send(c, m->peer, COMM_TAG_TREE, &b);
 }
 
-/* The message in `b` must be node `at`, or tell of an error. *empty: the node has no record. */
-static enum err check_message(const struct treesum *t, const struct buf *b, struct node at, int src,
-                              bool *empty)
+/* The message in `b` must be the part of node `at` that is due, or tell of an error. */
+static enum err check_message(struct treesum *t, const struct buf *b, const struct tree_move *m,
+                              struct tree_node at)
 {
     struct head head = {0};
     if (b->len >= sizeof(head)) {
@@ -295,147 +235,157 @@ static enum err check_message(const struct treesum *t, const struct buf *b, stru
     if (b->len == sizeof(head) && head.err > ERR_OK && head.err < ERR_COUNT) {
         return (enum err)head.err;
     }
-    *empty = head.empty != 0;
-    size_t n = *empty ? 0 : t->op.bytes;
-    if (b->len != sizeof(head) + n || head.level != at.level || head.index != at.index) {
+    t->sibling_empty = head.empty != 0;
+    size_t n = t->sibling_empty ? 0 : m->to - m->from;
+    if (b->len != sizeof(head) + n || head.level != at.level || head.index != at.index ||
+        head.from != m->from || head.to != m->to) {
         log_error("rank %d sent node (%d, %d) of a sum in %zu bytes where (%d, %d) in %zu was due; "
                   "start the same program with the same configuration on every host",
-                  src, (int)head.level, (int)head.index, b->len, at.level, at.index,
-                  sizeof(head) + t->op.bytes);
+                  m->peer, (int)head.level, (int)head.index, b->len, at.level, at.index,
+                  sizeof(head) + m->to - m->from);
         return ERR_MISMATCH;
     }
     return ERR_OK;
 }
 
-/* ---- up: subtrees to the lowest owner ---- */
-
-static enum err send_subtrees(struct treesum *t, struct comm *c)
+static enum err receive_part(struct treesum *t, struct comm *c, const struct tree_move *m,
+                             struct tree_node at, struct buf *b)
 {
-    for (int i = 0; i < t->own.depth; i++) {
-        void *record = record_of(t, &t->own, i);
-        TRY(send_node(t, c, t->ranks[0], t->own.nodes[i], record, ERR_OK));
-    }
-    return ERR_OK;
+    TRY(comm_recv(c, m->peer, COMM_TAG_TREE, b, NULL));
+    return check_message(t, b, m, at);
 }
 
-/* Puts node i of the plan, received from its owner, on top of the merged ones. */
-static enum err merge_received(struct treesum *t, struct comm *c, int i, struct buf *b)
+/* ---- up: the sums of nodes with several owners ---- */
+
+static void merge_part(const struct treesum *t, unsigned char *into, const unsigned char *left,
+                       const unsigned char *right, const struct tree_move *m)
 {
-    struct node at = t->plan[i];
-    int src = plan_owner(t, i);
-    TRY(comm_recv(c, src, COMM_TAG_TREE, b, NULL));
-    TRY(check_message(t, b, at, src, &at.empty));
-    if (!at.empty) {
-        void *slot = record_of(t, &t->merged, t->merged.depth);
-        memcpy(slot, b->data + sizeof(struct head), t->op.bytes);
+    if (t->op.merge_part != NULL) {
+        t->op.merge_part(t->op.ctx, into, left, right, m->from, m->to);
+    } else {
+        t->op.merge(t->op.ctx, into, left, right);
     }
-    push(t, &t->merged, at);
-    return ERR_OK;
 }
 
-static enum err merge_all(struct treesum *t, struct comm *c, struct buf *b)
+/* The sum of an empty node and another one is the other one. */
+static void put_sum(struct treesum *t, unsigned char *into, const unsigned char *left,
+                    const unsigned char *right, const struct tree_move *m, bool left_empty,
+                    bool right_empty)
 {
-    int i_own = 0;
-    for (int i = 0; i < t->n_plan; i++) {
-        if (plan_owner(t, i) == t->rank) {
-            const struct node at = t->own.nodes[i_own];
-            void *slot = record_of(t, &t->merged, t->merged.depth);
-            memcpy(slot, record_of(t, &t->own, i_own++), t->op.bytes);
-            push(t, &t->merged, at);
-        } else {
-            TRY(merge_received(t, c, i, b));
-        }
-    }
-    CHECK(t->merged.depth == 1 && t->merged.nodes[0].level == t->root_level);
-    CHECK(!t->merged.nodes[0].empty);
-    return ERR_OK;
-}
-
-static enum err gather(struct treesum *t, struct comm *c)
-{
-    struct buf b;
-    TRY(comm_buf_take(c, &b, sizeof(struct head) + t->op.bytes));
-    enum err e = merge_all(t, c, &b);
-    comm_buf_give(c, &b);
-    return e;
-}
-
-/* ---- down: the total along a binomial tree over positions ---- */
-
-/* Children of position p are p + step for the powers of two below p's lowest set bit. */
-static void pass_on(struct treesum *t, struct comm *c, const void *total, enum err err)
-{
-    int low = t->position == 0 ? t->n_ranks : t->position & -t->position;
-    int step = 1;
-    while (2 * step < low) {
-        step *= 2;
-    }
-    for (; step >= 1; step /= 2) { /* farthest first: it has the most to pass on itself */
-        if (step < low && t->position + step < t->n_ranks) {
-            int child = t->ranks[t->position + step];
-            struct node root = {t->root_level, 0, false};
-            comm_must(send_node(t, c, child, root, total, err));
+    if (!left_empty && !right_empty) {
+        merge_part(t, into, left, right, m);
+    } else if (!left_empty || !right_empty) {
+        const unsigned char *only = left_empty ? right : left;
+        if (into != only) {
+            memcpy(into, only, m->to - m->from);
         }
     }
 }
 
-static enum err receive_total(struct treesum *t, struct comm *c, struct buf *b, void *out)
+/* Byte `from` of a slot; NULL if there is none. */
+static unsigned char *part_of(const struct treesum *t, int slot, const struct tree_move *m)
 {
-    int parent = t->ranks[t->position & (t->position - 1)];
-    enum err e = comm_recv(c, parent, COMM_TAG_TREE, b, NULL);
-    bool empty = false;
-    if (e == ERR_OK) {
-        e = check_message(t, b, (struct node){t->root_level, 0, false}, parent, &empty);
+    return slot < 0 ? NULL : (unsigned char *)record_of(t, &t->own, slot) + m->from;
+}
+
+/* The flags of the slots are those of the children until the last move for the node. */
+static void merge(struct treesum *t, const struct tree_move *m, const struct buf *b,
+                  unsigned char *out)
+{
+    const unsigned char *received = m->peer < 0 ? NULL : b->data + sizeof(struct head);
+    const unsigned char *left = m->left < 0 ? received : part_of(t, m->left, m);
+    const unsigned char *right = m->right < 0 ? received : part_of(t, m->right, m);
+    const bool left_empty = m->left < 0 ? t->sibling_empty : t->own.nodes[m->left].empty;
+    const bool right_empty = m->right < 0 ? t->sibling_empty : t->own.nodes[m->right].empty;
+    put_sum(t, m->into < 0 ? out + m->from : part_of(t, m->into, m), left, right, m, left_empty,
+            right_empty);
+    CHECK(!m->top || !left_empty || !right_empty);
+    if (m->ends && m->into >= 0) {
+        t->own.nodes[m->into].empty = left_empty && right_empty;
     }
-    const void *total = e == ERR_OK ? b->data + sizeof(struct head) : NULL;
-    pass_on(t, c, total, e);
-    if (e == ERR_OK) {
-        memcpy(out, total, t->op.bytes);
+}
+
+/* From the first error on a rank sends errors in the place of parts, and still receives what is
+ * sent to it, so that everybody hears of the error and nobody waits. */
+static enum err climb(struct treesum *t, struct comm *c, struct buf *b, unsigned char *out,
+                      enum err e)
+{
+    for (int i = 0; i < t->plan.n_moves; i++) {
+        const struct tree_move *m = &t->plan.moves[i];
+        if (m->sends) {
+            const int slot = m->left >= 0 ? m->left : m->right;
+            const bool empty = t->own.nodes[slot].empty;
+            e = e == ERR_OK ? send_part(t, c, m, m->at, part_of(t, slot, m), empty, e) : e;
+            if (e != ERR_OK) {
+                comm_must(send_part(t, c, m, m->at, NULL, empty, e));
+            }
+            continue;
+        }
+        const enum err received = m->peer < 0 ? ERR_OK : receive_part(t, c, m, m->at, b);
+        if (received == ERR_PEER) {
+            return received;
+        }
+        e = e == ERR_OK ? received : e;
+        if (e == ERR_OK) {
+            merge(t, m, b, out);
+        }
     }
     return e;
 }
 
-static enum err total_at_root(struct treesum *t, struct comm *c, void *out)
+/* ---- down: the total, along the same edges ---- */
+
+/* Who received a part of a node sends that part of the total back. */
+static enum err descend(struct treesum *t, struct comm *c, struct buf *b, unsigned char *out,
+                        enum err e)
 {
-    enum err e = gather(t, c);
-    pass_on(t, c, t->merged.records, e);
-    if (e == ERR_OK) {
-        memcpy(out, t->merged.records, t->op.bytes);
+    const struct tree_node root = {t->root_level, 0};
+    for (int i = t->plan.n_moves - 1; i >= 0; i--) {
+        const struct tree_move *m = &t->plan.moves[i];
+        if (m->top || m->peer < 0) {
+            continue;
+        }
+        if (!m->sends) {
+            comm_must(send_part(t, c, m, root, out + m->from, false, e));
+            continue;
+        }
+        const enum err received = receive_part(t, c, m, root, b);
+        if (received == ERR_PEER) {
+            return received;
+        }
+        e = e == ERR_OK ? received : e;
+        if (e == ERR_OK) {
+            memcpy(out + m->from, b->data + sizeof(struct head), m->to - m->from);
+        }
     }
     return e;
 }
 
-/* Room for the total is made before anything is sent: a lack of it can still reach everybody. */
-static enum err total_elsewhere(struct treesum *t, struct comm *c, void *out)
+/* Room for a message is made before anything is sent: a lack of it can still reach everybody. */
+static enum err total(struct treesum *t, struct comm *c, unsigned char *out)
 {
     struct buf b;
     buf_init(&b);
     enum err e = comm_buf_take(c, &b, sizeof(struct head) + t->op.bytes);
-    if (e == ERR_OK) {
-        e = send_subtrees(t, c);
+    e = climb(t, c, &b, out, e);
+    if (e != ERR_PEER) {
+        e = descend(t, c, &b, out, e);
     }
-    if (e != ERR_OK) {
-        comm_must(send_node(t, c, t->ranks[0], (struct node){0, 0, false}, NULL, e));
-    }
-    e = receive_total(t, c, &b, out);
     comm_buf_give(c, &b);
     return e;
 }
 
 enum err treesum_total(struct treesum *t, struct comm *c, void *out)
 {
-    CHECK(t->position >= 0 && t->n_done == t->n_own);
+    CHECK(t->n_own > 0 && t->n_done == t->n_own);
     enum err e = ERR_OK;
-    if (t->n_ranks == 1) {
+    if (t->plan.n_owners == 1) {
         CHECK(!t->own.nodes[0].empty);
         memcpy(out, t->own.records, t->op.bytes);
-    } else if (t->position == 0) {
-        e = total_at_root(t, c, out);
     } else {
-        e = total_elsewhere(t, c, out);
+        e = total(t, c, out);
     }
     t->own.depth = 0;
-    t->merged.depth = 0;
     t->n_done = 0;
     t->last_tile = -1;
     return e;

@@ -3,8 +3,8 @@
  * Leaves are tiles 0 .. n-1. Node (level, i) covers tiles [i << level, (i+1) << level) cut at n and
  * is the sum left + right, element by element, of its two children (a missing right child: the left
  * one itself). The value of the root is the sum. A rank sends the maximal aligned subtrees it owns
- * completely (at most 2 log2 n of them), and the root merges by node. "Own tiles first, then ranks"
- * would be another sum.
+ * completely (at most 2 log2 n of them), or parts of them, and the nodes above are made by several
+ * ranks (treeplan.h). "Own tiles first, then ranks" would be another sum.
  *
  * A leaf may be skipped: the tile has nothing to add. A node of which all leaves were skipped is
  * empty; the sum of an empty node and another one is the other one, and an empty node travels as a
@@ -25,17 +25,24 @@ struct tree_op {
     size_t bytes;
     void (*merge)(void *ctx, void *into, const void *left, const void *right);
     void *ctx;
+    /* The same for bytes [from, to) of the records, where all pointers point to byte `from`; into
+     * may alias either. from is a multiple of MEM_ALIGN. NULL: records cannot be cut, and with many
+     * owners the sum takes more bytes. */
+    void (*merge_part)(void *ctx, void *into, const void *left, const void *right, size_t from,
+                       size_t to);
 };
 
-/* Merge for n floats: into[i] = left[i] + right[i]; ctx = &n (size_t); n * 4 <= bytes. */
+/* Merges for n floats: into[i] = left[i] + right[i]; ctx = &n (size_t); n * 4 <= bytes. */
 void tree_add_f32(void *ctx, void *into, const void *left, const void *right);
+void tree_add_part_f32(void *ctx, void *into, const void *left, const void *right, size_t from,
+                       size_t to);
 
 struct treesum; /* node storage for the tiles one rank owns; allocated from an arena */
 
 /* owner: (n_tiles) ranks, kept by reference, equal on all ranks. `op` is copied. Local.
  * Allocates, rounded up to 64 bytes each, as many records as the table needs: for a contiguous run
- * of tiles about 2 log2 n, for interleaved tiles one for each, and on the lowest owner log2 n more
- * for merging what the others send. A rank that owns no tile gets a sum it may not use. */
+ * of tiles about 2 log2 n, for interleaved tiles one for each. A rank that owns no tile gets a sum
+ * it may not use. */
 enum err treesum_init(struct treesum **out, struct arena *arena, const struct tree_op *op,
                       int n_tiles, const int *owner, int rank, int size) WARN_UNUSED;
 
@@ -52,8 +59,8 @@ void treesum_leaf_done(struct treesum *t, int tile);
 void treesum_leaf_skip(struct treesum *t, int tile);
 
 /* Collective over all ranks that own a tile (others may not call): everybody in the table leaves
- * with the total in `out` (op->bytes), and the next sum may begin; or everybody with the same error
- * and `out` untouched, and the run must end, because messages of this sum may still be under way.
+ * with the total in `out` (op->bytes), and the next sum may begin; or everybody with an error, the
+ * contents of `out` are undefined, and the run must end. `out` is none of the leaves.
  * Buffers of messages are used again: from the second sum on hardly anything is allocated. */
 enum err treesum_total(struct treesum *t, struct comm *c, void *out) WARN_UNUSED;
 

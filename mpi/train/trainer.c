@@ -271,8 +271,10 @@ static enum err init_team_sums(struct trainer *t, int k)
 {
     const struct learner *l = t->learners[k];
     for (int i = 0; i < l->n_sums; i++) {
-        const struct tree_op op = {
-            .bytes = l->sums[i].bytes, .merge = l->sums[i].merge, .ctx = l->sums[i].ctx};
+        const struct tree_op op = {.bytes = l->sums[i].bytes,
+                                   .merge = l->sums[i].merge,
+                                   .ctx = l->sums[i].ctx,
+                                   .merge_part = l->sums[i].merge_part};
         TRY(init_sum(t, &t->teams[k].sums[i], &t->teams[k].reducers[i], &op));
     }
     return ERR_OK;

@@ -259,8 +259,9 @@ static inline enum err table_make(const void *ctx, struct learner **out, struct 
                                  .parts = {{.n = n}, {.n = 1}}},
                         .w = {.n_params = n, .n_global_state_stats = n},
                         .shape = {.n_floats = 2 * n + 2}};
-    t->base.sums[0] = (struct learner_sum){reduce_bytes(&t->shape), reduce_merge, &t->shape};
-    t->base.sums[1] = (struct learner_sum){sizeof(struct table_best), table_keep_best, NULL};
+    t->base.sums[0] =
+        (struct learner_sum){reduce_bytes(&t->shape), reduce_merge, &t->shape, reduce_merge_part};
+    t->base.sums[1] = (struct learner_sum){sizeof(struct table_best), table_keep_best, NULL, NULL};
     TRY(weights_init(&t->w, arena));
     *out = &t->base;
     return ERR_OK;

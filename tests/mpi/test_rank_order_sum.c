@@ -61,13 +61,14 @@ static enum err receive_record(struct treesum *t, struct comm *c, int src, bool 
     return ERR_OK;
 }
 
+/* Learners are the lowest ranks. */
 static enum err add_ranks(struct treesum *t, struct comm *c)
 {
-    for (int i = 1; i < t->n_ranks; i++) {
-        TRY(receive_record(t, c, t->ranks[i], true));
+    for (int i = 1; i < t->plan.n_owners; i++) {
+        TRY(receive_record(t, c, i, true));
     }
-    for (int i = 1; i < t->n_ranks; i++) {
-        TRY(send_record(t, c, t->ranks[i]));
+    for (int i = 1; i < t->plan.n_owners; i++) {
+        TRY(send_record(t, c, i));
     }
     return ERR_OK;
 }
@@ -75,11 +76,11 @@ static enum err add_ranks(struct treesum *t, struct comm *c)
 enum err treesum_total(struct treesum *t, struct comm *c, void *out)
 {
     add_own(t);
-    if (t->position == 0) {
+    if (t->rank == 0) {
         TRY(add_ranks(t, c));
     } else {
-        TRY(send_record(t, c, t->ranks[0]));
-        TRY(receive_record(t, c, t->ranks[0], false));
+        TRY(send_record(t, c, 0));
+        TRY(receive_record(t, c, 0, false));
     }
     memcpy(out, record_of(t, &t->own, 0), t->op.bytes);
     t->own.depth = 0;

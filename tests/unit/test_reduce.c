@@ -155,12 +155,41 @@ static void test_memory(void **state)
     arena_release(&arena);
 }
 
+/* A record cut anywhere at multiples of MEM_ALIGN, floats and maxima, into either side. */
+static void test_cut_record(void **state)
+{
+    (void)state;
+    enum { N = 70 };
+    struct reduce_shape cut = {.n_floats = N - 3, .n_max = 3};
+    const struct rng_key key = rng_key(13, RNG_TEST, RNG_TRAIN);
+    struct arena arena;
+    arena_init(&arena);
+    const size_t bytes = reduce_bytes(&cut);
+    float *rows[4];
+    for (int k = 0; k < 4; k++) {
+        rows[k] = arena_alloc(&arena, 1, bytes);
+        for (uint32_t i = 0; i < N; i++) {
+            rows[k][i] = rng_f32(rng_philox(key, i, (uint32_t)(k % 2), 0, 0).v[0]);
+        }
+    }
+    float *want = arena_alloc(&arena, 1, bytes);
+    reduce_merge(&cut, want, rows[0], rows[1]);
+    for (size_t from = 0; from < bytes; from += MEM_ALIGN) {
+        const size_t i = from / sizeof(float), to = from + MEM_ALIGN;
+        reduce_merge_part(&cut, rows[2] + i, rows[2] + i, rows[1] + i, from, to);
+        reduce_merge_part(&cut, rows[3] + i, rows[0] + i, rows[3] + i, from, to);
+    }
+    assert_memory_equal(rows[2], want, N * sizeof(float));
+    assert_memory_equal(rows[3], want, N * sizeof(float));
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree),          cmocka_unit_test(test_skipped),
         cmocka_unit_test(test_order_matters), cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory),        cmocka_unit_test(test_cut_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

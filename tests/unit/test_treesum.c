@@ -19,7 +19,7 @@ static size_t ref_dim = REF_DIM;
 
 static struct tree_op add_op(void)
 {
-    return (struct tree_op){REF_DIM * sizeof(float), tree_add_f32, &ref_dim};
+    return (struct tree_op){REF_DIM * sizeof(float), tree_add_f32, &ref_dim, NULL};
 }
 
 static struct treesum *sum_new(struct arena *arena, const struct tree_op *op, int n_tiles,
@@ -65,7 +65,7 @@ static void test_five_tiles_by_hand(void **state)
     struct arena arena;
     int n_merges = 0;
     uint64_t got = 0, want = ref_join(ref_join(ref_join(1, 2), ref_join(3, 4)), 5);
-    struct tree_op op = {sizeof(uint64_t), ref_merge_shape, &n_merges};
+    struct tree_op op = {sizeof(uint64_t), ref_merge_shape, &n_merges, NULL};
     assert_int_equal(comm_init(&c, NULL, NULL), ERR_OK);
     arena_init(&arena);
     struct treesum *t = sum_new(&arena, &op, 5, all_mine, 0, 1);
@@ -87,7 +87,7 @@ static void test_memory_is_logarithmic(void **state)
 {
     (void)state;
     enum { N = 1000, BYTES = 65536 };
-    struct tree_op op = {BYTES, tree_add_f32, NULL};
+    struct tree_op op = {BYTES, tree_add_f32, NULL, NULL};
     for (int rank = 0; rank < 3; rank++) {
         struct arena arena;
         struct owners o;
@@ -129,7 +129,7 @@ static void test_other_orders_are_other_sums(void **state)
 static void test_without_memory(void **state)
 {
     (void)state;
-    struct tree_op op = {1 << 20, tree_add_f32, NULL};
+    struct tree_op op = {1 << 20, tree_add_f32, NULL, NULL};
     for (uint64_t nth = 1; nth <= 2; nth++) {
         struct arena arena;
         struct treesum *t = NULL;
