@@ -5,10 +5,11 @@
  *   status         one line: "running update 12", "done", "failed: ..."     rundir_status
  *   lock           while a process writes here: whose it is                 core/base/lock.h
  *   metrics.csv    results, one row per update                              csv_*
- *   timing.csv     seconds; the other file that may differ between equal runs
+ *   timing.csv     seconds; may differ between equal runs, like machine.yaml and ranks.csv
+ *   ranks.csv      seconds of each rank in each phase, at the end of a training
  *   checkpoints/   policy/
  *
- * Results are byte-identical when made again; times and hosts stand in machine.yaml and timing.csv
+ * Results are byte-identical when made again; times and hosts stand in the three files just named
  * only. Files are replaced as a whole, rows are appended as a whole. Local: rank 0 calls this.
  */
 #ifndef KARMA_BASE_RUNDIR_H

@@ -6,6 +6,7 @@
  */
 #include "core/marl/rollout.h"
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 
 #include <math.h>
@@ -385,12 +386,27 @@ static void keep_actions(const struct rollout *r, struct rollout_tile *tile)
     }
 }
 
+/* 0 if nobody wants to know. */
+static double infer_begins(const struct run *run)
+{
+    return run->cfg->infer_s != NULL ? clock_s() : 0.0;
+}
+
+static void infer_ends(const struct run *run, double began_s)
+{
+    if (run->cfg->infer_s != NULL) {
+        *run->cfg->infer_s += clock_s() - began_s;
+    }
+}
+
 static enum err step(struct rollout *r, const struct run *run, int t)
 {
     struct env *env = run->tile->env;
     for (int k = 0; k < r->spec->n_teams; k++) {
         read_rows(r, run, k);
+        const double began_s = infer_begins(run);
         choose(r, run, k, (uint32_t)t);
+        infer_ends(run, began_s);
     }
     TRY(env->ops->step(env, r->executed, r->rewards, r->flag));
     keep_actions(r, run->tile);
@@ -467,8 +483,10 @@ static void finish_block(struct rollout *r, const struct run *run, int k)
                                       .privileged = s->privileged,
                                       .state = run->tile->state[k]};
     read_rows(r, run, k);
+    const double began_s = infer_begins(run);
     put_values(s, b->value, &all);
     put_values(s, b->last_value, &last);
+    infer_ends(run, began_s);
 }
 
 enum err rollout_run(struct rollout *r, struct block *const *blocks, struct rollout_tile *tile,

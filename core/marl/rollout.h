@@ -22,6 +22,7 @@ struct rollout_cfg {
     double random_share;
     void (*poll)(void *ctx); /* called once per step; may be NULL */
     void *poll_ctx;
+    double *infer_s; /* seconds in which networks were computed are added; NULL: not measured */
 };
 
 /* Episodes of an environment are numbered from k 2^20 in stage k of a training (mpi/train/setup.h),

@@ -35,6 +35,8 @@ enum comm_tag {
 struct comm {
     int rank, size;
     double wait_seconds; /* time spent waiting in this module, for the bench and timing.csv */
+    double wait_cpu_s;   /* CPU time of these waits: polls and naps */
+    uint64_t n_sent;     /* messages handed to comm_send() */
     uint64_t bytes_sent; /* payload handed to sends and broadcasts of which this rank is the root */
     /* Looked at about twice a second in waits that have taken a second: an error ends the wait.
      * The library itself would wait for a lost rank for ever. NULL: nobody watches. */

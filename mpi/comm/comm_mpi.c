@@ -119,9 +119,19 @@ static void ask_for_short_naps(void)
 #endif
 }
 
-static void count_wait(struct comm *c, double start_s)
+struct wait {
+    double start_s, start_cpu_s;
+};
+
+static struct wait begin_wait(void)
 {
-    c->wait_seconds += clock_s() - start_s;
+    return (struct wait){clock_s(), clock_cpu_s()};
+}
+
+static void count_wait(struct comm *c, struct wait w)
+{
+    c->wait_seconds += clock_s() - w.start_s;
+    c->wait_cpu_s += clock_cpu_s() - w.start_cpu_s;
 }
 
 /* Polls until `request` is complete; `call` names what started it. The request is tested once more
@@ -130,15 +140,15 @@ static void count_wait(struct comm *c, double start_s)
  * such an error the caller must end the job (comm_abort()). */
 static enum err await(struct comm *c, MPI_Request *request, const char *call)
 {
-    double start = clock_s();
+    const struct wait w = begin_wait();
     int done = 0;
     int rc = MPI_Test(request, &done, MPI_STATUS_IGNORE);
     enum err e = ERR_OK;
     while (e == ERR_OK && rc == MPI_SUCCESS && !done) {
-        e = pause_since(c, start);
+        e = pause_since(c, w.start_s);
         rc = MPI_Test(request, &done, MPI_STATUS_IGNORE);
     }
-    count_wait(c, start);
+    count_wait(c, w);
     return e != ERR_OK && !done ? e : mpi_result(rc, call);
 }
 
@@ -414,6 +424,7 @@ static enum err start_send(struct comm *c, int dst, enum comm_tag tag, struct bu
         "MPI_Isend"));
     impl->n_pending++;
     c->bytes_sent += bytes.len;
+    c->n_sent++;
     return ERR_OK;
 }
 
@@ -432,13 +443,13 @@ enum err comm_send(struct comm *c, int dst, enum comm_tag tag, struct buf *moved
  * take their messages. */
 enum err comm_flush(struct comm *c)
 {
-    double start = clock_s();
+    const struct wait w = begin_wait();
     enum err e = retire_sends(c);
     while (e == ERR_OK && c->impl->n_pending > 0) {
-        e = pause_since(c, start);
+        e = pause_since(c, w.start_s);
         e = e == ERR_OK ? retire_sends(c) : e;
     }
-    count_wait(c, start);
+    count_wait(c, w);
     return e;
 }
 
@@ -480,16 +491,17 @@ enum err comm_try_recv(struct comm *c, int src, enum comm_tag tag, struct buf *o
 
 enum err comm_recv(struct comm *c, int src, enum comm_tag tag, struct buf *out, int *from)
 {
-    double start = clock_s();
-    double waited = c->wait_seconds;
+    const struct wait w = begin_wait();
+    const double waited = c->wait_seconds, waited_cpu = c->wait_cpu_s;
     bool got = false;
     enum err e = comm_try_recv(c, src, tag, out, from, &got);
     while (e == ERR_OK && !got) {
-        e = pause_since(c, start);
+        e = pause_since(c, w.start_s);
         e = e == ERR_OK ? comm_try_recv(c, src, tag, out, from, &got) : e;
     }
     c->wait_seconds = waited; /* the wait inside is part of this one */
-    count_wait(c, start);
+    c->wait_cpu_s = waited_cpu;
+    count_wait(c, w);
     return e;
 }
 

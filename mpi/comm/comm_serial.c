@@ -111,6 +111,7 @@ static enum err enqueue(struct comm *c, enum comm_tag tag, struct buf bytes)
     }
     *end = m;
     c->bytes_sent += bytes.len;
+    c->n_sent++;
     return ERR_OK;
 }
 

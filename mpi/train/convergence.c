@@ -203,10 +203,15 @@ static enum err put_row(struct convergence *c, int u, const struct outcome *poli
     return csv_sync(&c->csv);
 }
 
+bool convergence_due(const struct convergence *c, int u)
+{
+    return c->eval != NULL && u % c->setup->train->evaluate.every == 0;
+}
+
 enum err convergence_update(struct convergence *c, int u)
 {
     struct outcome policy;
-    if (c->eval == NULL || u % c->setup->train->evaluate.every != 0) {
+    if (!convergence_due(c, u)) {
         return ERR_OK;
     }
     TRY(play(c, ARM_POLICY, &policy));

@@ -52,6 +52,9 @@ enum err convergence_open(struct convergence *c, int done) WARN_UNUSED;
 /* Collective. Opens the file (convergence_open()) and plays the references. */
 enum err convergence_begin(struct convergence *c, int done) WARN_UNUSED;
 
+/* Local. Is there an evaluation after update u? */
+bool convergence_due(const struct convergence *c, int u);
+
 /* Collective. After update u: if it is its turn, an evaluation and its row. */
 enum err convergence_update(struct convergence *c, int u) WARN_UNUSED;
 

@@ -55,12 +55,17 @@ static enum err simulate_tile(struct trainer *t, struct rollout_tile *tile, int 
     choose_blocks(t, blocks, tile, set);
     TRY(rollout_run(t->rollout, blocks, tile, cfg, t->update, trainer_stagger(t),
                     t->setup->train->envs));
-    for (int k = 0; k < t->spec->n_teams && learner != t->comm->rank; k++) {
+    if (learner == t->comm->rank) {
+        return ERR_OK;
+    }
+    const enum phase before = phases_enter(&t->phases, PHASE_SEND);
+    for (int k = 0; k < t->spec->n_teams; k++) {
         if (blocks[k] != NULL) {
             TRY(exchange_send_block(&t->exchange, learner, blocks[k]));
             ++*sent;
         }
     }
+    phases_enter(&t->phases, before);
     return ERR_OK;
 }
 
@@ -73,8 +78,10 @@ static enum err simulate_all(struct trainer *t, int set, enum rollout_mode mode)
         .random_share = t->setup->train->clone.random_share,
         .poll = poll_comm,
         .poll_ctx = t->comm,
+        .infer_s = &t->phases.infer_s,
     };
     const double start = clock_s();
+    const enum phase before = phases_enter(&t->phases, PHASE_SIMULATE);
     enum err e = ERR_OK;
     for (int i = 0; e == ERR_OK && i < t->n_sim; i++) {
         int sent;
@@ -83,6 +90,7 @@ static enum err simulate_all(struct trainer *t, int set, enum rollout_mode mode)
             exchange_send_errors(&t->exchange, &t->owners, i, sent, e);
         }
     }
+    phases_enter(&t->phases, before);
     t->log.time.rollout += clock_s() - start;
     return e;
 }
@@ -96,8 +104,12 @@ static enum err receive_all(struct trainer *t, int set)
     for (int i = 0; i < t->n_learn; i++) {
         n_tiles += t->owners.sim[blocks[i].tile] != t->comm->rank;
     }
-    return exchange_receive_blocks(&t->exchange, blocks, t->spec->n_teams * t->n_learn,
-                                   n_tiles * exchange_per_tile(&t->exchange), t->update);
+    const enum phase before = phases_enter(&t->phases, PHASE_SEND);
+    const enum err e =
+        exchange_receive_blocks(&t->exchange, blocks, t->spec->n_teams * t->n_learn,
+                                n_tiles * exchange_per_tile(&t->exchange), t->update);
+    phases_enter(&t->phases, before);
+    return e;
 }
 
 /* All tiles advance T steps; the blocks of `set` are full where they are learned.
@@ -120,9 +132,36 @@ static struct learn_args learn_args(enum learn_phase phase, double progress)
     return (struct learn_args){.phase = phase, .progress = progress, .lr = -1.0, .lr_end = -1.0};
 }
 
-/* One team after the other, so that their sums do not meet. */
+/* What the episodes that ended in this rollout leave behind, summed along the tile tree: the
+ * same floats for any number of ranks. A leaf has n_stats sums and counts (block.h) and the
+ * number of episodes, which a float holds exactly up to 2^24; it contains an older leaf's
+ * numbers before it is cleared. */
+static enum err sum_episodes(struct trainer *t, int set)
+{
+    const struct reducer r = t->episodes;
+    const int n_stats = block_n_stats(t->spec, 0);
+    for (int i = 0; i < t->n_learn; i++) {
+        const struct block *b = &trainer_blocks(t, set, 0)[i];
+        float *leaf = reduce_floats(r.leaf(r.ctx, b->tile));
+        memset(leaf, 0, r.bytes);
+        for (int k = 0; k < n_stats; k++) {
+            leaf[k] = (float)b->stats[k];
+        }
+        leaf[n_stats] = (float)b->n_episodes;
+        r.leaf_done(r.ctx, b->tile);
+    }
+    TRY(r.total(r.ctx, t->total));
+    memcpy(t->log.episodes, reduce_floats(t->total), ((size_t)n_stats + 1) * sizeof(float));
+    return ERR_OK;
+}
+
+/* One team after the other, so that their sums do not meet. A row of metrics.csv counts the
+ * episodes of its update. */
 static enum err learn_teams(struct trainer *t, int set, const struct learn_args *args)
 {
+    if (args->phase == LEARN_ALL) {
+        TRY(sum_episodes(t, set));
+    }
     for (int k = 0; k < t->spec->n_teams; k++) {
         struct learner *l = t->learners[k];
         const bool cloned =
@@ -139,7 +178,9 @@ static enum err learn_teams(struct trainer *t, int set, const struct learn_args 
 static enum err learn_as(struct trainer *t, int set, const struct learn_args *args)
 {
     const double start = clock_s();
+    const enum phase before = phases_enter(&t->phases, PHASE_UPDATE);
     const enum err e = t->n_learn > 0 ? learn_teams(t, set, args) : ERR_OK;
+    phases_enter(&t->phases, before);
     t->log.time.learn += clock_s() - start;
     return comm_agree(t->comm, e);
 }
@@ -173,33 +214,20 @@ static enum err learn_and_dump(struct trainer *t, double progress)
     return comm_agree(t->comm, e);
 }
 
-/* What the episodes that ended in this rollout leave behind, summed along the tile tree: the
- * same floats for any number of ranks. A leaf has n_stats sums and counts (block.h) and the
- * number of episodes, which a float holds exactly up to 2^24; it contains an older leaf's
- * numbers before it is cleared. */
-static enum err sum_episodes(struct trainer *t, int set)
+/* ---- the script ---- */
+
+/* Rank 0's weights reach everybody. Where all ranks learn, all have them: each has made the same
+ * step from the same sum. train_run() compares the digests at the end. Collective. */
+static enum err broadcast(struct trainer *t)
 {
-    if (t->n_learn == 0) {
+    if (t->owners.n_learners == t->comm->size) {
         return ERR_OK;
     }
-    const struct reducer r = t->episodes;
-    const int n_stats = block_n_stats(t->spec, 0);
-    for (int i = 0; i < t->n_learn; i++) {
-        const struct block *b = &trainer_blocks(t, set, 0)[i];
-        float *leaf = reduce_floats(r.leaf(r.ctx, b->tile));
-        memset(leaf, 0, r.bytes);
-        for (int k = 0; k < n_stats; k++) {
-            leaf[k] = (float)b->stats[k];
-        }
-        leaf[n_stats] = (float)b->n_episodes;
-        r.leaf_done(r.ctx, b->tile);
-    }
-    TRY(r.total(r.ctx, t->total));
-    memcpy(t->log.episodes, reduce_floats(t->total), ((size_t)n_stats + 1) * sizeof(float));
-    return ERR_OK;
+    const enum phase before = phases_enter(&t->phases, PHASE_BROADCAST);
+    const enum err e = exchange_weights(&t->exchange);
+    phases_enter(&t->phases, before);
+    return e;
 }
-
-/* ---- the script ---- */
 
 /* Collective. A signal reaches ranks at different moments; one that has it is enough. */
 static enum err go_on(struct trainer *t)
@@ -211,7 +239,7 @@ static enum err warm_up(struct trainer *t)
 {
     TRY(rollout_all(t, 0, ROLLOUT_POLICY));
     TRY(learn(t, 0, LEARN_WARMUP, 0));
-    return exchange_weights(&t->exchange);
+    return broadcast(t);
 }
 
 /* Collective. One step of cloning is done. */
@@ -228,7 +256,7 @@ static enum err demonstrate(struct trainer *t, int sets)
     for (int set = 0; set < sets; set++) {
         TRY(rollout_all(t, set, ROLLOUT_DEMONSTRATE));
         TRY(learn(t, set, LEARN_WARMUP, 0));
-        TRY(exchange_weights(&t->exchange)); /* the next rollout sees the row statistics */
+        TRY(broadcast(t)); /* the next rollout sees the row statistics */
         TRY(end_step(t));
     }
     return ERR_OK;
@@ -253,11 +281,11 @@ static enum err clone_rule(struct trainer *t)
         }
         TRY(end_step(t));
     }
-    TRY(exchange_weights(&t->exchange));
+    TRY(broadcast(t));
     for (int i = 0; i < cfg->value_updates; i++) {
         TRY(rollout_all(t, 0, ROLLOUT_POLICY));
         TRY(learn(t, 0, LEARN_VALUE, 0));
-        TRY(exchange_weights(&t->exchange));
+        TRY(broadcast(t));
         TRY(end_step(t));
     }
     return ERR_OK;
@@ -286,7 +314,6 @@ static enum err learn_update(struct trainer *t, int u)
 {
     const int set = set_of(t, u);
     const double progress = (double)(u - 1) / t->setup->train->updates;
-    TRY(comm_agree(t->comm, sum_episodes(t, set)));
     return u == t->opt->dump_update ? learn_and_dump(t, progress)
                                     : learn(t, set, LEARN_ALL, progress);
 }
@@ -297,14 +324,14 @@ static enum err update_in_turn(struct trainer *t, int u)
     TRY(trainer_enter(t, u));
     TRY(rollout_all(t, set_of(t, u), ROLLOUT_POLICY));
     TRY(learn_update(t, u));
-    return exchange_weights(&t->exchange);
+    return broadcast(t);
 }
 
 /* train.pipeline 1: simulating ranks are at the rollout of update u + 1 while learners make update
  * u; a rank that does both simulates first, with the same weights. Collective.
  *
  * Why the weights do not depend on the ranks: the rollout of u + 1 acts everywhere with the
- * weights after update u - 1, because exchange_weights() comes at the end, whether a rank
+ * weights after update u - 1, because broadcast() comes at the end, whether a rank
  * simulates before or while others learn. Why nobody waits for ever: sends do not block, so
  * simulating ranks reach the agreement without a receiver; blocks wait in the messages until
  * receive_all(), after update u, asks for them. trainer_remember() keeps what the rollout starts
@@ -325,7 +352,7 @@ static enum err update_ahead(struct trainer *t, int u)
         t->update++;
         TRY(comm_agree(t->comm, e));
     }
-    return exchange_weights(&t->exchange);
+    return broadcast(t);
 }
 
 /* Learned weights and those that the rollout ahead acts with change places: the structs that
@@ -357,6 +384,20 @@ static enum err start_ahead(struct trainer *t, int done)
     return e;
 }
 
+/* go_on() and the agreement on `mine` in one, because an update of a few milliseconds notices each
+ * collective. ERR_STOPPED is the largest error: it could hide another one, so ranks that learn of a
+ * request ask once more. Collective. */
+static enum err agree_or_stop(struct trainer *t, enum err mine, bool may_stop)
+{
+    const bool stop = mine == ERR_OK && may_stop && stop_requested();
+    enum err e = comm_agree(t->comm, stop ? ERR_STOPPED : mine);
+    if (e == ERR_STOPPED) {
+        const enum err other = comm_agree(t->comm, mine);
+        e = other == ERR_OK ? ERR_STOPPED : other;
+    }
+    return e;
+}
+
 /* Row, evaluation, checkpoint, in this order: a checkpoint of update u counts on the rows up to u.
  * At the end of a stage one is due, because the next stage may begin with long work. A request to
  * stop makes a checkpoint even where none is due, so nothing is done twice. After the last update
@@ -364,14 +405,17 @@ static enum err start_ahead(struct trainer *t, int done)
 static enum err end_update(struct trainer *t, int u)
 {
     const struct train_cfg *cfg = t->setup->train;
-    enum err e = comm_agree(t->comm, trainlog_update(&t->log, u));
-    e = e == ERR_OK ? convergence_update(&t->convergence, u) : e;
+    enum err e = trainlog_update(&t->log, u);
+    if (convergence_due(&t->convergence, u)) {
+        TRY(comm_agree(t->comm, e));
+        e = convergence_update(&t->convergence, u);
+    }
     trainlog_restart_clock(&t->log);
     stop_at(u);
     const bool last = u == cfg->updates;
     const bool due =
         cfg->checkpoint_every > 0 && (u % cfg->checkpoint_every == 0 || trainer_ends_stage(t, u));
-    e = e == ERR_OK && !last ? go_on(t) : e;
+    e = agree_or_stop(t, e, !last);
     if (e == ERR_STOPPED || (e == ERR_OK && due && !last)) {
         TRY(trainer_save(t, u));
     }
@@ -432,7 +476,9 @@ static enum err run_logged(struct trainer *t, int done)
     } else if (e == ERR_OK || e == ERR_STOPPED) {
         enum err saved = trainlog_finish(&t->log, e == ERR_STOPPED);
         saved = saved == ERR_OK && e == ERR_OK ? convergence_tell(&t->convergence) : saved;
-        saved = comm_agree(t->comm, saved);
+        TRY(comm_agree(t->comm, saved));
+        const bool ended = e == ERR_OK; /* who stops a run wants a single message */
+        saved = comm_agree(t->comm, phases_report(&t->phases, &t->arena, &t->log.dir, ended));
         e = saved == ERR_OK ? e : saved;
     }
     return e;
@@ -447,6 +493,7 @@ static enum err run(struct trainer *t)
         TRY(trainer_load(t, &done));
         stop_at(done);
     }
+    phases_begin(&t->phases, t->comm);
     const enum err opened = trainlog_open(&t->log, &t->arena, t->comm, t->setup, t->learners, done);
     enum err e = comm_agree(t->comm, opened);
     if (e == ERR_OK) {

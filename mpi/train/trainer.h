@@ -11,6 +11,7 @@
 #include "mpi/comm/peers.h"
 #include "mpi/comm/treesum.h"
 #include "mpi/train/convergence.h"
+#include "mpi/train/phases.h"
 #include "mpi/train/setup.h"
 #include "mpi/train/trainlog.h"
 
@@ -64,6 +65,7 @@ struct trainer {
     struct reducer episodes;
     void *total; /* a record of it */
     struct trainlog log;
+    struct phases phases; /* where this rank's time goes */
     struct convergence convergence;
     uint32_t update; /* rollouts done, all phases: a coordinate of every draw */
 };

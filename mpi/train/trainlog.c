@@ -398,6 +398,10 @@ static void warn_collapsed(const struct trainlog *l)
     }
 }
 
+/* The status is written with fsync(), while all other ranks wait: an update in the twin takes a few
+ * milliseconds. A run that is stopped or loses a rank tells its last update anyway (stop.h). */
+#define STATUS_S 0.25
+
 /* The lock is confirmed before anything is written: a process that was suspended may have lost the
  * directory. The rows of both files and the status are not written as one; a resume cuts both files
  * to the update of its checkpoint, so a crash in between does no harm. */
@@ -414,7 +418,10 @@ enum err trainlog_update(struct trainlog *l, int u)
     TRY(put_metrics(l, u));
     TRY(put_timing(l, u, rate));
     l->done = u;
-    TRY(rundir_status(&l->dir, "running update %d of %d", u, l->setup->train->updates));
+    if (now >= l->told_s + STATUS_S) {
+        TRY(rundir_status(&l->dir, "running update %d of %d", u, l->setup->train->updates));
+        l->told_s = now;
+    }
     char steps[32], episodes_text[SOURCE_TEXT];
     progress_at(&l->progress, l->step, "%s env-steps/s  reward %.3f  entropy %.2f%s",
                 progress_count(steps, sizeof steps, (uint64_t)rate), l->stats[0].reward,

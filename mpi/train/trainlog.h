@@ -31,7 +31,7 @@ struct trainlog {
     struct train_time {
         double rollout, learn, checkpoint; /* seconds since the last row */
     } time;
-    double started_s, last_s, waited_s;
+    double started_s, last_s, waited_s, told_s; /* told_s: when the status was written */
     /* Of each team. collapsed_at: update since which, 0: nobody is. */
     int collapsed_at[ENV_TEAMS_MAX], collapsed_agent[ENV_TEAMS_MAX];
     double before_s; /* seconds of training before this program took over */
