@@ -153,6 +153,13 @@ struct cfg_field {
     CFG_NUMBER_(S, member, CFG_TYPE_DOUBLE, double, def, min, max, unit, effect, doc)
 #define CFG_INT(S, member, def, min, max, unit, effect, doc)                                       \
     CFG_NUMBER_(S, member, CFG_TYPE_INT, int, def, min, max, unit, effect, doc)
+/* The same, or one of a few words, each of which stands for a number outside of the range. */
+#define CFG_INT_OR(S, member, def_, min_, max_, unit_, words_, effect_, doc_)                      \
+    {                                                                                              \
+        .name = #member, .type = CFG_TYPE_INT,                                                     \
+        .offset = offsetof(S, member) + CFG_IS_(S, member, int), .def = (def_), .min = (min_),     \
+        .max = (max_), .unit = (unit_), .effect = (effect_), .doc = (doc_), .choices = (words_)    \
+    }
 #define CFG_INT64(S, member, def, min, max, unit, effect, doc)                                     \
     CFG_NUMBER_(S, member, CFG_TYPE_INT64, int64_t, def, min, max, unit, effect, doc)
 /* Any 64 bits: seeds. */

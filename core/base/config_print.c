@@ -139,7 +139,8 @@ static enum err print_double(struct buf *b, const void *at)
     return buf_printf(b, "%s", text);
 }
 
-static enum err print_integer(struct buf *b, enum cfg_type type, const void *at)
+static enum err print_integer(struct buf *b, const struct cfg_field *f, enum cfg_type type,
+                              const void *at)
 {
     int narrow = 0;
     int64_t wide = 0;
@@ -147,6 +148,11 @@ static enum err print_integer(struct buf *b, enum cfg_type type, const void *at)
     switch (type) {
     case CFG_TYPE_INT:
         memcpy(&narrow, at, sizeof narrow);
+        for (const struct cfg_choice *c = f->choices; c != NULL && c->name != NULL; c++) {
+            if (c->value == narrow) {
+                return buf_printf(b, "%s", c->name);
+            }
+        }
         return buf_printf(b, "%d", narrow);
     case CFG_TYPE_INT64:
         memcpy(&wide, at, sizeof wide);
@@ -179,7 +185,7 @@ static enum err print_scalar(const struct printer *p, const struct cfg_field *f,
         memcpy(&s, at, sizeof s);
         return print_path(p, s);
     default:
-        return print_integer(p->b, type, at);
+        return print_integer(p->b, f, type, at);
     }
 }
 

@@ -168,6 +168,9 @@ void cfg_text_add_allowed(struct cfg_text *t, const struct cfg_field *f, enum cf
     case CFG_TYPE_UINT64:
         cfg_text_add(t, "a whole number");
         add_range(t, f);
+        for (const struct cfg_choice *c = f->choices; c != NULL && c->name != NULL; c++) {
+            cfg_text_add(t, " or %s", c->name);
+        }
         return;
     case CFG_TYPE_DOUBLE:
         cfg_text_add(t, "a number");
@@ -488,6 +491,18 @@ static bool read_enum(void *at, struct cfg_text *problem, const struct cfg_field
     return refuse(problem, f, CFG_TYPE_ENUM, node, remedy.s);
 }
 
+/* The number that a word of a CFG_INT_OR stands for. */
+static bool read_word(void *at, const struct cfg_field *f, const struct cfg_node *node)
+{
+    for (const struct cfg_choice *c = f->choices; c != NULL && c->name != NULL; c++) {
+        if (strcmp(c->name, node->text) == 0) {
+            memcpy(at, &c->value, sizeof c->value);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool cfg_value_read(void *at, struct cfg_text *problem, const struct cfg_field *f,
                     enum cfg_type type, const struct cfg_node *node)
 {
@@ -506,6 +521,9 @@ bool cfg_value_read(void *at, struct cfg_text *problem, const struct cfg_field *
      * would do. Words of an enum may stand in quotes, because they are texts. */
     if (node->quoted) {
         return refuse(problem, f, type, node, "remove the quotes");
+    }
+    if (type == CFG_TYPE_INT && read_word(at, f, node)) {
+        return true;
     }
     return type == CFG_TYPE_BOOL ? read_bool(at, problem, f, node)
                                  : read_number(at, problem, f, type, node);

@@ -138,6 +138,9 @@ struct learner {
     int team; /* its number in the environment */
     struct weights *w;
 
+    /* An update goes through the tiles in so many parts of equal size, if the number of tiles is a
+     * multiple, and ranks wait for each other after each; 0: as if it were 1. For predictions. */
+    int turns;
     int n_sums, n_parts; /* both known before prepare() */
     struct learner_sum sums[LEARNER_SUMS_MAX];
     struct learner_part parts[LEARNER_PARTS_MAX];

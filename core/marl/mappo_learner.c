@@ -160,6 +160,7 @@ enum err mappo_learner_init(struct mappo_learner *m, struct arena *arena, struct
     };
     if (cfg != NULL) {
         m->cfg = *cfg;
+        m->base.turns = cfg->minibatches;
         describe_learning(m);
     }
     TRY(team_scratch_init(&m->act, arena, team, TILE));

@@ -67,9 +67,37 @@ enum err owners_check(int n_tiles, int size, int learners)
     return check_learners(n_tiles, is_fused(size, learners) ? size : learners);
 }
 
+/* Learner k keeps its share of `simulated`, the first of its tiles, as far as it has so many. The
+ * tiles that are left are dealt to the other ranks, in ascending order: the i-th of n of them goes
+ * where deal() would put tile i of n. */
+static void deal_simulated(int *sim, const int *learn, int n_tiles, int size, int n_learners,
+                           int simulated)
+{
+    int n_left = 0, i = 0;
+    for (int k = 0; k < n_learners; k++) {
+        int keeps =
+            (int)((k + 1) * (int64_t)simulated / n_learners - k * (int64_t)simulated / n_learners);
+        for (int tile = 0; tile < n_tiles; tile++) {
+            if (learn[tile] == k) {
+                sim[tile] = keeps-- > 0 ? k : -1;
+                n_left += sim[tile] < 0;
+            }
+        }
+    }
+    const int n_ranks = size - n_learners;
+    for (int tile = 0; tile < n_tiles; tile++) {
+        if (sim[tile] < 0) {
+            /* run k ends before (k + 1) n / K */
+            sim[tile] = n_learners + (int)((((int64_t)i + 1) * n_ranks - 1) / n_left);
+            i++;
+        }
+    }
+}
+
 /* Fused: both tables are dealt to the same ranks and are therefore equal, so no block
  * leaves its rank. */
-enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size, int learners)
+enum err owners_deal(struct owners *o, struct arena *arena, int n_tiles, int size, int learners,
+                     int simulated)
 {
     TRY(owners_check(n_tiles, size, learners));
     bool fused = is_fused(size, learners);
@@ -78,13 +106,24 @@ enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int siz
     int *learn = ARENA_NEW(arena, n_tiles, int);
     TRY(arena_error(arena));
     int first_sim = fused ? 0 : n_learners, n_sim = size - first_sim;
-    deal(sim, n_tiles, first_sim, n_sim);
     deal(learn, n_tiles, 0, n_learners);
+    if (fused || simulated == 0) {
+        deal(sim, n_tiles, first_sim, n_sim);
+    } else {
+        deal_simulated(sim, learn, n_tiles, size, n_learners, simulated);
+    }
+    *o = (struct owners){n_tiles, size, sim, learn, n_learners};
+    return ERR_OK;
+}
+
+enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size, int learners)
+{
+    TRY(owners_deal(o, arena, n_tiles, size, learners, 0));
+    const int n_sim = o->n_learners == size ? size : size - o->n_learners;
     if (n_sim > n_tiles) {
         log_info("%d of %d simulating ranks have no tile: fewer ranks would be as fast",
                  n_sim - n_tiles, n_sim);
     }
-    *o = (struct owners){n_tiles, size, sim, learn, n_learners};
     return ERR_OK;
 }
 

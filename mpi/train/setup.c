@@ -4,6 +4,10 @@
  * up the digest of a run, which must stay; rows of speed and output may have other values. */
 #include "mpi/train/setup.h"
 
+static const struct cfg_choice learners_words[] = {
+    {"auto", LEARNERS_AUTO, ""},
+    {NULL, 0, NULL},
+};
 static const struct cfg_choice init_choices[] = {
     {"scratch", INIT_SCRATCH, "random weights"},
     {"clone", INIT_CLONE, "imitate the rule clone.rule first"},
@@ -54,8 +58,12 @@ const struct cfg_field train_fields[] = {
     CFG_INT(struct train_cfg, group, "1", 1, TILE, "", CFG_RESULT | CFG_LATER,
             "environments that play the same episodes, whose mean advantage is subtracted: 1, 2, 4 "
             "or 8; 1 = each plays its own"),
-    CFG_INT(struct train_cfg, learners, "1", 0, 1000000, "ranks", CFG_SPEED,
-            "ranks that learn while the others simulate; 0 = every rank does both"),
+    CFG_INT_OR(
+        struct train_cfg, learners, "1", 0, 1000000, "ranks", learners_words, CFG_SPEED,
+        "ranks that learn while the others simulate; 0 = every rank does both; auto = chosen "
+        "from the times of the first update"),
+    CFG_INT(struct train_cfg, learners_simulate, "0", 0, 2000000, "tiles", CFG_SPEED,
+            "tiles that learning ranks simulate, in all, while other ranks simulate the rest"),
     CFG_INT(struct train_cfg, pipeline, "0", 0, 1, "updates", CFG_RESULT,
             "age of the weights that act: 1 = a rollout runs while the one before is learned from"),
     CFG_ENUM(struct train_cfg, init, "scratch", init_choices, CFG_RESULT, "where training starts"),

@@ -12,6 +12,7 @@
 
 struct comm;
 
+enum { LEARNERS_AUTO = -1 }; /* chosen from measured times: mpi/train/auto_table.h */
 enum train_init { INIT_SCRATCH, INIT_CLONE };
 enum train_shield { TRAIN_SHIELD_NONE, TRAIN_SHIELD_MASK };
 
@@ -31,11 +32,12 @@ struct evaluate_cfg {
 };
 struct train_cfg {
     uint64_t seed;
-    int updates;  /* of PPO */
-    int envs;     /* environments in all */
-    int steps;    /* T, decisions of a rollout */
-    int group;    /* environments that play the same episodes; see core/marl/gae.h */
-    int learners; /* ranks that learn; 0 = every rank does both */
+    int updates;           /* of PPO */
+    int envs;              /* environments in all */
+    int steps;             /* T, decisions of a rollout */
+    int group;             /* environments that play the same episodes; see core/marl/gae.h */
+    int learners;          /* ranks that learn; 0 = every rank does both; LEARNERS_AUTO */
+    int learners_simulate; /* tiles that these ranks simulate, in all, if others simulate, too */
     int pipeline; /* 1: the next rollout runs while this one is learned from, with older weights */
     int init;     /* enum train_init */
     struct clone_cfg clone;

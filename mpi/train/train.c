@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/marl/mappo_learner.h"
 #include "mpi/comm/stop.h"
+#include "mpi/train/auto_table.h"
 #include "mpi/train/dump.h"
 #include "mpi/train/rehearsal.h"
 #include "mpi/train/trainer.h"
@@ -20,7 +21,9 @@
 
 enum err train_check(const struct train_cfg *cfg, int size)
 {
-    return owners_check(trainer_count_tiles(cfg), size, cfg->learners);
+    const int learners =
+        cfg->learners == LEARNERS_AUTO ? auto_table_provisional(cfg, size) : cfg->learners;
+    return owners_check(trainer_count_tiles(cfg), size, learners);
 }
 
 /* ---- one rollout: simulate, ship, receive ---- */
@@ -398,13 +401,18 @@ static enum err agree_or_stop(struct trainer *t, enum err mine, bool may_stop)
     return e;
 }
 
+static bool checkpoint_due(const struct trainer *t, int u)
+{
+    const int every = t->setup->train->checkpoint_every;
+    return every > 0 && (u % every == 0 || trainer_ends_stage(t, u));
+}
+
 /* Row, evaluation, checkpoint, in this order: a checkpoint of update u counts on the rows up to u.
  * At the end of a stage one is due, because the next stage may begin with long work. A request to
  * stop makes a checkpoint even where none is due, so nothing is done twice. After the last update
  * there is nothing to go on with: the policy is written and the run is done. Collective. */
 static enum err end_update(struct trainer *t, int u)
 {
-    const struct train_cfg *cfg = t->setup->train;
     enum err e = trainlog_update(&t->log, u);
     if (convergence_due(&t->convergence, u)) {
         TRY(comm_agree(t->comm, e));
@@ -412,14 +420,27 @@ static enum err end_update(struct trainer *t, int u)
     }
     trainlog_restart_clock(&t->log);
     stop_at(u);
-    const bool last = u == cfg->updates;
-    const bool due =
-        cfg->checkpoint_every > 0 && (u % cfg->checkpoint_every == 0 || trainer_ends_stage(t, u));
+    const bool last = u == t->setup->train->updates;
     e = agree_or_stop(t, e, !last);
-    if (e == ERR_STOPPED || (e == ERR_OK && due && !last)) {
+    if (e == ERR_STOPPED || (e == ERR_OK && checkpoint_due(t, u) && !last)) {
         TRY(trainer_save(t, u));
     }
     return e;
+}
+
+/* The first updates, of which the costs are wanted. With a checkpoint of the last one another
+ * trainer can go on. Collective. */
+static enum err measure_updates(struct trainer *t, int done)
+{
+    struct auto_table_start start;
+    const int last = done + t->measures;
+    auto_table_begin(&start, t);
+    for (int u = done + 1; u <= last; u++) {
+        TRY(t->before == NULL ? update_in_turn(t, u) : update_ahead(t, u));
+        TRY(u < last ? end_update(t, u) : auto_table_measure(t, &start, t->measures));
+    }
+    TRY(end_update(t, last));
+    return checkpoint_due(t, last) ? ERR_OK : trainer_save(t, last);
 }
 
 /* The updates that are left after `done`. All ranks make the same calls, since both numbers are
@@ -427,10 +448,16 @@ static enum err end_update(struct trainer *t, int u)
 static enum err improve(struct trainer *t, int done)
 {
     const int updates = t->setup->train->updates;
-    TRY(convergence_begin(&t->convergence, done));
+    t->measures = updates - done > t->measures ? t->measures : 0;
+    if (t->measures == 0 || convergence_due(&t->convergence, done + 1)) {
+        TRY(convergence_begin(&t->convergence, done));
+    }
     trainlog_phase(&t->log, "train", updates, done);
     if (t->before != NULL && done < updates) {
         TRY(start_ahead(t, done));
+    }
+    if (t->measures > 0) {
+        return measure_updates(t, done);
     }
     for (int u = done + 1; u <= updates; u++) {
         TRY(t->before == NULL ? update_in_turn(t, u) : update_ahead(t, u));
@@ -471,7 +498,9 @@ static enum err run_logged(struct trainer *t, int done)
     if (e == ERR_OK) {
         e = improve(t, done);
     }
-    if (e == ERR_STOPPED && done == TRAINLOG_NEW) {
+    if (e == ERR_OK && t->measures > 0) {
+        trainlog_pause(&t->log);
+    } else if (e == ERR_STOPPED && done == TRAINLOG_NEW) {
         trainlog_unprepared(&t->log);
     } else if (e == ERR_OK || e == ERR_STOPPED) {
         enum err saved = trainlog_finish(&t->log, e == ERR_STOPPED);
@@ -510,32 +539,87 @@ static enum err run(struct trainer *t)
 }
 
 /* With a rank lost the others can neither agree nor leave together, so the job is aborted; the
- * lock is removed before, as nobody comes back to do it. At the end all ranks compare the digest
- * of their weights. */
+ * lock is removed before, as nobody comes back to do it. */
+static enum err run_guarded(struct trainer *t)
+{
+    enum err e = stand_guard(t);
+    e = e == ERR_OK ? run(t) : e;
+    if (e == ERR_PEER) {
+        if (t->setup->lock != NULL) {
+            lock_abandon(t->setup->lock);
+        }
+        comm_abort(err_exit_code(e)); /* with a rank lost nobody can leave together */
+    }
+    stand_down(t);
+    return e;
+}
+
+/* At the end all ranks compare the digest of their weights. */
+static enum err finish(struct trainer *t, uint64_t *digest)
+{
+    *digest = trainer_digest(t);
+    log_info("memory of rank %d: %.1f MiB resident at most", t->comm->rank,
+             (double)mem_resident_most() / (1 << 20));
+    return comm_same_u64(t->comm, "digest of the weights", *digest);
+}
+
+/* One trainer from beginning to end, or, if t->measures, until the costs are known. */
+static enum err train_with(struct trainer *t, uint64_t *digest)
+{
+    enum err e = comm_agree(t->comm, trainer_init(t));
+    if (e == ERR_OK && t->opt->dry_run) {
+        e = comm_agree(t->comm, rehearsal_run(t));
+    } else if (e == ERR_OK) {
+        e = run_guarded(t);
+        e = e == ERR_OK && t->measures == 0 ? finish(t, digest) : e;
+    }
+    trainer_release(t);
+    return e;
+}
+
+/* train.learners: auto. A dump needs one learner, so there is nothing to choose. */
+static enum err train_auto(struct comm *comm, uint64_t *digest, const struct train_setup *setup,
+                           const struct train_options *opt)
+{
+    struct train_cfg cfg = *setup->train;
+    struct train_setup own = *setup;
+    struct train_options resumed = *opt;
+    struct trainer first = {.comm = comm, .setup = &own, .opt = opt};
+    const bool chooses = opt->dump_update == 0 && !opt->dry_run && comm->size > 1;
+    own.train = &cfg;
+    cfg.learners_simulate = 0;
+    cfg.learners = opt->dump_update > 0 ? 1 : auto_table_provisional(&cfg, comm->size);
+    first.measures = chooses ? 1 : 0;
+    TRY(train_with(&first, digest));
+    if (first.measures == 0) {
+        return ERR_OK;
+    }
+    struct balance_table chosen;
+    TRY(comm_agree(comm, auto_table_choose(&chosen, &first.costs, comm->rank == 0)));
+    cfg.learners = chosen.learners;
+    cfg.learners_simulate = chosen.simulated;
+    resumed.resume = true;
+    struct trainer second = {.comm = comm, .setup = &own, .opt = &resumed};
+    return train_with(&second, digest);
+}
+
 enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup *setup,
                    const struct train_options *opt)
 {
     struct trainer t = {.comm = comm, .setup = setup, .opt = opt};
-    enum err e = comm_agree(comm, trainer_init(&t));
-    if (e == ERR_OK && opt->dry_run) {
-        e = comm_agree(comm, rehearsal_run(&t));
-    } else if (e == ERR_OK) {
-        e = stand_guard(&t);
-        e = e == ERR_OK ? run(&t) : e;
-        if (e == ERR_PEER) {
-            if (setup->lock != NULL) {
-                lock_abandon(setup->lock);
-            }
-            comm_abort(err_exit_code(e)); /* with a rank lost nobody can leave together */
-        }
-        stand_down(&t);
-    }
-    if (e == ERR_OK && !opt->dry_run) {
-        *digest = trainer_digest(&t);
-        log_info("memory of rank %d: %.1f MiB resident at most", comm->rank,
-                 (double)mem_resident_most() / (1 << 20));
-        e = comm_same_u64(comm, "digest of the weights", *digest);
-    }
-    trainer_release(&t);
-    return e;
+    return setup->train->learners == LEARNERS_AUTO ? train_auto(comm, digest, setup, opt)
+                                                   : train_with(&t, digest);
+}
+
+enum err train_measure(struct comm *comm, struct train_measured *out,
+                       const struct train_setup *setup)
+{
+    static const struct train_options none;
+    struct trainer t = {
+        .comm = comm, .setup = setup, .opt = &none, .measures = setup->train->updates - 1};
+    uint64_t digest;
+    CHECK(setup->train->updates > 1 && setup->train->learners != LEARNERS_AUTO);
+    TRY(train_with(&t, &digest));
+    *out = (struct train_measured){.costs = t.costs, .update = t.measured};
+    return ERR_OK;
 }

@@ -17,6 +17,7 @@
 
 #include "core/base/err.h"
 #include "mpi/comm/comm.h"
+#include "mpi/train/balance.h"
 #include "mpi/train/setup.h"
 
 /* Local. Can `size` ranks share this training? If not, a sentence and ERR_CONFIG. */
@@ -26,5 +27,16 @@ enum err train_check(const struct train_cfg *cfg, int size) WARN_UNUSED;
  * request with a checkpoint. */
 enum err train_run(struct comm *comm, uint64_t *digest, const struct train_setup *setup,
                    const struct train_options *opt) WARN_UNUSED;
+
+/* What a short training measured, for one update; the same on all ranks. */
+struct train_measured {
+    struct balance_costs costs;
+    struct balance_forecast update; /* as it was: nothing in it is predicted */
+};
+
+/* Collective. Makes setup->train->updates - 1 updates in run_dir and stops: it trains nothing that
+ * anybody wants. At least 2 updates; learners not LEARNERS_AUTO. */
+enum err train_measure(struct comm *comm, struct train_measured *out,
+                       const struct train_setup *setup) WARN_UNUSED;
 
 #endif

@@ -248,6 +248,7 @@ static void sum_leaf_skip(void *ctx, int tile)
 static enum err sum_total(void *ctx, void *out)
 {
     struct tree_sum *s = ctx;
+    s->n_totals += 1.0;
     return treesum_total(s->tree, s->comm, out);
 }
 
@@ -317,6 +318,17 @@ static enum err init_learning(struct trainer *t)
     return ERR_OK;
 }
 
+static enum err init_owners(struct trainer *t)
+{
+    const struct train_cfg *cfg = t->setup->train;
+    const int n_tiles = trainer_count_tiles(cfg);
+    if (cfg->learners_simulate > 0) {
+        return owners_deal(&t->owners, &t->arena, n_tiles, t->comm->size, cfg->learners,
+                           cfg->learners_simulate);
+    }
+    return owners_init(&t->owners, &t->arena, n_tiles, t->comm->size, cfg->learners);
+}
+
 enum err trainer_init(struct trainer *t)
 {
     const struct train_setup *s = t->setup;
@@ -326,8 +338,7 @@ enum err trainer_init(struct trainer *t)
     arena_init(&t->one_block_arena);
     t->spec = s->envs->spec;
     exchange_init(&t->exchange, t->comm, t->spec, t->learners, &t->scratch);
-    TRY(owners_init(&t->owners, &t->arena, trainer_count_tiles(s->train), t->comm->size,
-                    s->train->learners));
+    TRY(init_owners(t));
     arena_section(&t->arena, "networks");
     TRY(init_learners(t));
     TRY(init_sim(t));

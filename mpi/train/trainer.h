@@ -10,6 +10,7 @@
 #include "mpi/comm/owners.h"
 #include "mpi/comm/peers.h"
 #include "mpi/comm/treesum.h"
+#include "mpi/train/balance.h"
 #include "mpi/train/convergence.h"
 #include "mpi/train/phases.h"
 #include "mpi/train/setup.h"
@@ -22,6 +23,7 @@ struct tree_sum {
     struct tree_op op;
     struct treesum *tree;
     struct comm *comm;
+    double n_totals; /* made so far */
 };
 
 /* What is there for each team. */
@@ -67,7 +69,10 @@ struct trainer {
     struct trainlog log;
     struct phases phases; /* where this rank's time goes */
     struct convergence convergence;
-    uint32_t update; /* rollouts done, all phases: a coordinate of every draw */
+    int measures; /* updates after which this trainer ends, and costs are known; 0: it goes on */
+    struct balance_costs costs;
+    struct balance_forecast measured; /* one of these updates as it was */
+    uint32_t update;                  /* rollouts done, all phases: a coordinate of every draw */
 };
 
 /* Local. Allocates everything; nothing is allocated later. On an error, too, trainer_release() is

@@ -522,6 +522,13 @@ enum err trainlog_finish(struct trainlog *l, bool stopped)
     return rundir_status(&l->dir, "done%s", note);
 }
 
+void trainlog_pause(struct trainlog *l)
+{
+    if (l->active) {
+        progress_end(&l->progress);
+    }
+}
+
 void trainlog_unprepared(struct trainlog *l)
 {
     if (!l->active) {

@@ -65,6 +65,8 @@ enum err trainlog_write_policy(const char *path, const struct train_setup *setup
 /* policy/weights.bin as it is now (of further teams policy/TEAM.bin), status; a warning if an
  * agent's choices have collapsed. stopped: before the last update, on request. */
 enum err trainlog_finish(struct trainlog *l, bool stopped) WARN_UNUSED;
+/* Another trainer goes on with this run. */
+void trainlog_pause(struct trainlog *l);
 /* Stopped on request while there was nothing to go on from. */
 void trainlog_unprepared(struct trainlog *l);
 /* Why a learner could not go on (learner_fault()) goes into the status. */

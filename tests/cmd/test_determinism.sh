@@ -59,6 +59,17 @@ else
     gives scratch "1 learner, 3 simulate" "$LAUNCH" -n 4 "$KARMA" train $tiny
     gives scratch "3 learners, 1 simulates" \
         "$LAUNCH" -n 4 "$KARMA" train $tiny --set train.learners=3
+    gives scratch "2 learners that simulate 3 tiles, 2 simulate the rest" \
+        "$LAUNCH" -n 4 "$KARMA" train $tiny --set train.learners=2 --set train.learners_simulate=3
+    for ranks in 2 4; do
+        gives scratch "$ranks ranks, learners chosen after the first update" \
+            "$LAUNCH" -n $ranks "$KARMA" train $tiny --set train.learners=auto
+        says err "^train.learners auto: a tile takes .* of CPU" "the choice is logged"
+    done
+    gives pipeline "the same in a pipeline" \
+        "$LAUNCH" -n 2 "$KARMA" train $tiny --set train.pipeline=1 --set train.learners=auto
+    gives scratch "one rank, where there is no choice" \
+        "$KARMA" train $tiny --set train.learners=auto
     holds "metrics.csv is the same file, too" cmp "$WORK/run/metrics.csv" "$WORK/serial.csv"
     gives clone "cloned on 3 ranks" "$LAUNCH" -n 3 "$KARMA" train $tiny
     gives_environments "minibatches of environments, 3 ranks, all learn" \

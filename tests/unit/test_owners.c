@@ -40,6 +40,28 @@ static void test_worked_examples(void **state)
     expect_tables(6, 3, 3, fused, fused);
 }
 
+/* Learners that simulate keep the first of their own tiles; others share the rest. */
+static void test_learners_that_simulate(void **state)
+{
+    (void)state;
+    static const struct {
+        int learners, simulated, sim[6];
+    } cases[] = {
+        {1, 0, {1, 1, 1, 2, 2, 2}}, {1, 2, {0, 0, 1, 1, 2, 2}}, {1, 6, {0, 0, 0, 0, 0, 0}},
+        {1, 9, {0, 0, 0, 0, 0, 0}}, {2, 2, {0, 2, 2, 1, 2, 2}}, {2, 3, {0, 2, 2, 1, 1, 2}},
+        {0, 3, {0, 0, 1, 1, 2, 2}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct arena arena;
+        struct owners o;
+        arena_init(&arena);
+        assert_int_equal(owners_deal(&o, &arena, 6, 3, cases[i].learners, cases[i].simulated),
+                         ERR_OK);
+        assert_memory_equal(o.sim, cases[i].sim, sizeof cases[i].sim);
+        arena_release(&arena);
+    }
+}
+
 /* Ascending, nearly equal runs of ranks first .. first + n_ranks - 1. */
 static void check_table(const int *table, int n_tiles, int first, int n_ranks)
 {
@@ -153,9 +175,9 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_worked_examples),         cmocka_unit_test(test_small_worlds),
-        cmocka_unit_test(test_refusals_have_sentences), cmocka_unit_test(test_idle_ranks_are_said),
-        cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_worked_examples),     cmocka_unit_test(test_learners_that_simulate),
+        cmocka_unit_test(test_small_worlds),        cmocka_unit_test(test_refusals_have_sentences),
+        cmocka_unit_test(test_idle_ranks_are_said), cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
