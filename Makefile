@@ -61,12 +61,12 @@ GAME        = org_metrics org_metric_values game privileged cost imitate interfa
 CONTROLLERS = capacity controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
 EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier lie org_observer eval_store outcomes \
               pareto separation shielding summary trajectory_recorder
-REPORT      = comparison org_metrics_table twin_report figure separation_table script table timeline episode_csv
+REPORT      = comparison org_metrics_table twin_report figure scale_figure separation_table script table timeline episode_csv
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_game \
               trainer trainlog
-EXPERIMENTS = collect org_metrics_log experiment fit eval_run policies recipe resume cell_digest stages trajectories
-COMMANDS    = call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
+EXPERIMENTS = collect org_metrics_log experiment fit eval_run policies recipe resume cell_digest scale stages trajectories
+COMMANDS    = bench_scale call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
               trace trace_collect train twin twin_fit
 FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \
               tile_state trusting twin weights workload

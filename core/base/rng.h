@@ -36,7 +36,8 @@ enum rng_domain {
     RNG_EXPLORE,  /* changes that the controller explore mixes in */
     RNG_SCRIPTED, /* choices of a scripted team */
     RNG_LIVENESS, /* liveness probes that busy pods fail */
-    RNG_COST      /* cost weight of an episode */
+    RNG_COST,     /* cost weight of an episode */
+    RNG_SCALE     /* stragglers and preemptions of the model of a farm */
 };
 
 /* TRAIN, DEV and TEST never share a number, whatever the seed. */

@@ -13,6 +13,8 @@
 #include "core/game/env_setup.h"
 #include "core/scenario/schedule.h"
 
+#include <stdbool.h>
+
 /* One column of a timeline. */
 struct figure_track {
     const char *label;
@@ -47,6 +49,10 @@ enum err figure_learning(const char *dir, const char *path, const char *file,
  * organisation. */
 enum err figure_org_metrics(const char *dir, const char *path, const char *file,
                             struct arena *scratch) WARN_UNUSED;
+
+/* DIR/scale.gp: how a training and a farm of trainings scale, from scale.csv beside it, whose
+ * columns are named in mpi/cmd/bench_scale.c. measured: there are rows of kind "check", too. */
+enum err figure_scale(const char *dir, bool measured, struct arena *scratch) WARN_UNUSED;
 
 /* Names as parts of file names: letters and digits, '-' for the rest. All n slugs differ, also
  * where two names are equal or differ only in other characters: the later one ends with -2, -3 ...

@@ -24,6 +24,7 @@ static const struct reads {
     const char *sections[SECTIONS_MAX]; /* NULL at the end */
 } reads[] = {
     {"karma train", false, {ENV_SECTIONS, "shield", "twin", "mappo", "train", "run"}},
+    {"karma bench scale", false, {ENV_SECTIONS, "shield", "twin", "mappo", "train"}},
     {"karma eval", true, {ENV_SECTIONS, "shield", "eval", "run"}},
     {"karma simulate",
      true,

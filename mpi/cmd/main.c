@@ -46,6 +46,10 @@ static const struct command commands[] = {
      .verbs = twin_verbs,
      .about = "Digital twins: recorded transitions, else an ensemble of networks. Policies train "
               "in a twin where a configuration says twin.file."},
+    {.name = "bench",
+     .summary = "predict how trainings scale: scale",
+     .verbs = bench_verbs,
+     .about = "Measures a few updates on this machine and predicts trainings on others."},
     {.name = NULL},
 };
 static const struct command karma = {

@@ -13,6 +13,7 @@ topology
 config doc
 config show
 config check
+bench scale
 org check
 org show
 trace collect
@@ -53,7 +54,7 @@ same "$(cat "$WORK/out")" "" "each of them has a help of its own"
 exits 0 "karma --version" "$KARMA" --version
 same "$(cat "$WORK/out")" "karma $(sed 's/ /, /' "$BUILD/revision")" "names the revision and the build"
 exits 2 "karma --version with more words" "$KARMA" --version more
-for command in config org trace twin; do
+for command in bench config org trace twin; do
     exits 2 "karma $command alone" "$KARMA" $command
     says err "^Usage: karma $command COMMAND" "lists its commands"
     exits 0 "karma $command --help" "$KARMA" $command --help
@@ -120,6 +121,7 @@ environment="topology plant cluster workload scenarios game organisation team"
 used() { # COMMAND: prefixes of the keys that it uses
     case $1 in
     train) echo "$environment twin mappo train run" ;;
+    'bench scale') echo "$environment twin mappo train" ;;
     eval) echo "$environment eval run" ;;
     simulate) echo "$environment eval.controllers eval.seed eval.split run" ;;
     'trace collect') echo "$environment eval.controllers eval.seed eval.first eval.episodes run" ;;
@@ -133,6 +135,7 @@ used() { # COMMAND: prefixes of the keys that it uses
 try() { # COMMAND KEY=VALUE: such that a key that is used gets past the check of keys
     case $1 in
     train) set -- "$1" --set "$2" --dry-run $tiny ;;
+    'bench scale') set -- bench scale --set "$2" --out "$WORK/file/scale" $tiny ;;
     simulate) set -- "$1" --set "$2" -c nobody $tiny ;;
     'trace collect') set -- trace collect --set "$2" --out "$WORK/file/store" $tiny ;;
     'twin fit') set -- twin fit --set "$2" --config $tiny --out "$WORK/file/twin" "$WORK/absent" ;;
