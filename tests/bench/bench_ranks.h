@@ -47,7 +47,7 @@ static inline double bench_tree_sum(struct comm *c, const struct owners *o, size
                                     int rounds)
 {
     double t[BENCH_ROUNDS_MAX];
-    struct tree_op op = {n_floats * sizeof(float), tree_add_f32, &n_floats};
+    struct tree_op op = {n_floats * sizeof(float), tree_add_f32, &n_floats, tree_add_part_f32};
     struct treesum *sum;
     struct arena arena;
     arena_init(&arena);

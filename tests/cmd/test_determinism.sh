@@ -66,8 +66,8 @@ else
             "$LAUNCH" -n $ranks "$KARMA" train $tiny --set train.learners=auto
         says err "^train.learners auto: a tile takes .* of CPU" "the choice is logged"
     done
-    gives pipeline "the same in a pipeline" \
-        "$LAUNCH" -n 2 "$KARMA" train $tiny --set train.pipeline=1 --set train.learners=auto
+    trained "$LAUNCH" -n 2 "$KARMA" train $tiny --set train.pipeline=1 --set train.learners=auto
+    same "$digest" "$(golden pipeline)" "the same in a pipeline"
     gives scratch "one rank, where there is no choice" \
         "$KARMA" train $tiny --set train.learners=auto
     holds "metrics.csv is the same file, too" cmp "$WORK/run/metrics.csv" "$WORK/serial.csv"
