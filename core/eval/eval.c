@@ -51,7 +51,7 @@ const struct cfg_field eval_fields[] = {
                "of each episode: controllers act, but nothing is counted"),
     CFG_INT(struct eval_cfg, step_bound, "0", 0, 1000, "pods", CFG_RESULT | CFG_LATER,
             "largest change of a service's replicas at one decision, of rules and teams; 0 = none"),
-    CFG_BOOL(struct eval_cfg, shield, "false", CFG_RESULT,
+    CFG_BOOL(struct eval_cfg, shield, "false", CFG_RESULT | CFG_LATER,
              "the shield stands behind every controller (section shield); columns shield_*"),
     CFG_TABLE(struct eval_cfg, lie, lie_fields, "metrics that lie to controllers and shield"),
     CFG_UINT64(struct eval_cfg, seed, "1", CFG_RESULT, "of the episodes; never meets training's"),

@@ -14,12 +14,15 @@ static const struct cfg_choice kinds[] = {
     {NULL, 0, NULL},
 };
 const struct cfg_field lie_fields[] = {
-    CFG_ENUM(struct lie_cfg, kind, "none", kinds, CFG_RESULT,
+    CFG_ENUM(struct lie_cfg, kind, "none", kinds, CFG_RESULT | CFG_LATER,
              "what metrics show instead of the load"),
-    CFG_DOUBLE(struct lie_cfg, factor, "0.1", 0, 1000, "", CFG_RESULT, "of the kind factor"),
-    CFG_DOUBLE(struct lie_cfg, start_s, "600", 0, 86400, "s", CFG_RESULT, "when it begins"),
-    CFG_DOUBLE(struct lie_cfg, duration_s, "300", 0, 86400, "s", CFG_RESULT, "how long it lasts"),
-    CFG_DOUBLE(struct lie_cfg, every_s, "900", 1, 86400, "s", CFG_RESULT,
+    CFG_DOUBLE(struct lie_cfg, factor, "0.1", 0, 1000, "", CFG_RESULT | CFG_LATER,
+               "of the kind factor"),
+    CFG_DOUBLE(struct lie_cfg, start_s, "600", 0, 86400, "s", CFG_RESULT | CFG_LATER,
+               "when it begins"),
+    CFG_DOUBLE(struct lie_cfg, duration_s, "300", 0, 86400, "s", CFG_RESULT | CFG_LATER,
+               "how long it lasts"),
+    CFG_DOUBLE(struct lie_cfg, every_s, "900", 1, 86400, "s", CFG_RESULT | CFG_LATER,
                "from one beginning to the next"),
     CFG_END,
 };
