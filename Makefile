@@ -389,8 +389,8 @@ $(RANKED): %: %.o $(RANKS_O) $(ARCHIVES)
 FUZZ_MAIN = $(if $(filter 1,$(FUZZ)),,$(B)/tests/fuzz/replay.o)
 FUZZ_O    = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/plant,$(PLANT)) \
             $(call in,core/scenario,$(SCENARIO)) $(call in,core/marl,$(MARL)) $(call in,proto,$(PROTO)) \
-            $(call in,core/trace,$(TRACE)) $(call in,core/twin,$(TWIN)) \
-            $(call in,gen/proto,$(SCHEMAS:=.pb-c))
+            $(call in,core/cluster,$(CLUSTER)) $(call in,core/trace,$(TRACE)) \
+            $(call in,core/twin,$(TWIN)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 $(FUZZERS): %: %.o $(B)/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(FUZZ_O)
 	$(SAY)$(CC) $(FLAGS) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 
