@@ -16,7 +16,7 @@
 /* What one environment of the tile carries through an episode. */
 struct slot {
     struct schedule schedule;
-    struct schedule ahead; /* the same, beyond the end; only for critics with a privileged part */
+    struct schedule *ahead; /* the same, beyond the end; NULL: no critic has a privileged part */
     void *memory[ENV_TEAMS_MAX]; /* of each team's interface */
     struct episode_account account;
     struct episode_id id;
@@ -74,7 +74,7 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     slot->steps_left = steps > 0 && steps < horizon ? steps : horizon;
     schedule_draw(&slot->schedule, &w->scenarios[scenario], &slot->id, w->n_seconds);
     if (g->privileged) {
-        schedule_draw_ahead(&slot->ahead, &w->scenarios[scenario], &slot->id, w->n_seconds,
+        schedule_draw_ahead(slot->ahead, &w->scenarios[scenario], &slot->id, w->n_seconds,
                             PRIVILEGED_AHEAD_S);
     }
     for (int k = 0; k < e->spec->n_teams; k++) {
@@ -103,7 +103,7 @@ static void game_privileged(struct env *e, int lid, int team, float *out)
 {
     const struct game *g = (const struct game *)e;
     (void)team;
-    privileged_fill(out, &g->slots[lid].ahead, g->env_setup, plant_clock_s(g->plant, lid));
+    privileged_fill(out, g->slots[lid].ahead, g->env_setup, plant_clock_s(g->plant, lid));
 }
 
 /* The metrics, the square of the reward, and what each interface adds, in the order of
@@ -246,7 +246,9 @@ static enum err init_slot(struct game *g, struct arena *arena, struct slot *slot
     const int n_seconds = g->env_setup->n_seconds;
     TRY(schedule_init(&slot->schedule, arena, n_seconds));
     if (g->privileged) {
-        TRY(schedule_init(&slot->ahead, arena, n_seconds + PRIVILEGED_AHEAD_S));
+        slot->ahead = ARENA_NEW(arena, 1, struct schedule);
+        TRY(arena_error(arena));
+        TRY(schedule_init(slot->ahead, arena, n_seconds + PRIVILEGED_AHEAD_S));
     }
     TRY(episode_account_init(&slot->account, arena, g->env_setup->topology.n_services));
     slot->stats = ARENA_NEW(arena, g->env.spec->n_stats, double);

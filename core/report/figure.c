@@ -656,7 +656,8 @@ static enum err draw_learning(const char *dir, const char *path, bool judged, st
     plot_curve(&s, data, "slo_attainment", "SLO attainment (share)", false);
     plot_curve(&s, data, "vcpu", "mean CPU (vCPU)", !judged);
     if (judged) {
-        plot_curve(&s, data, "explained_variance", "explained variance (critic)", true);
+        plot_curve(&s, data, "explained_variance", "explained variance of the critic (share)",
+                   true);
     }
     script_put(&s, "unset multiplot\n");
     return script_finish(&s);
