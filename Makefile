@@ -171,7 +171,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier separation sensitivity scenarios metastable shield twin \
+.PHONY: all setup setup-run setup-test run quickstart frontier improved separation sensitivity scenarios metastable shield twin \
         queueing-twin twin-vs-sim ablation ablation-mixed cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
@@ -222,6 +222,19 @@ results/runs/frontier/%/policy/weights.bin:
 	@mkdir -p results/runs/frontier
 	build/karma train configs/experiments/frontier_$(firstword $(subst -, ,$*)).yaml \
 	    --set train.seed=$(lastword $(subst -, ,$*)) --set run.dir=results/runs/frontier/$* >results/runs/frontier/$*.log
+
+# Policies of improved.yaml, two at a time, and only those that are missing.
+IMPROVED = results/runs/improved
+improved: all $(foreach i,1 2 3 4 5 6 7 8 9 10,$(IMPROVED)/policy-$(i)/policy/weights.bin) ## ten policies from scratch against every tuned rule: table, figures (an hour)
+	mpi/launch -n $(RANKS) build/karma eval configs/experiments/improved_compared.yaml
+	build/karma figure $(IMPROVED)/eval
+
+$(IMPROVED)/twin: | all
+	mpi/launch -n $(RANKS) build/karma trace collect $(COLLECT) --out $(IMPROVED)/store
+	build/karma twin fit $(IMPROVED)/store --config configs/experiments/improved.yaml --out $@
+
+$(IMPROVED)/policy-%/policy/weights.bin: $(IMPROVED)/twin
+	build/karma train configs/experiments/improved.yaml --set train.seed=$* --set run.dir=$(IMPROVED)/policy-$* >$(IMPROVED)/policy-$*.log
 
 separation: all ## are the compared scenarios able to tell controllers apart? 1 if not (minutes)
 	@RANKS=$(RANKS) sh mk/separation
