@@ -8,6 +8,7 @@
 #include "core/eval/org_observer.h"
 #include "proto/eval.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct cfg_choice plants[] = {
@@ -97,9 +98,19 @@ enum err eval_join_frontier(struct eval_cfg *cfg, struct arena *arena)
     }
     cfg->controllers = all;
     cfg->n_controllers = n;
+    cfg->n_joined = cfg->n_frontier;
     cfg->frontier = NULL;
     cfg->n_frontier = 0;
     return ERR_OK;
+}
+
+struct eval_key eval_key_of(const struct eval_cfg *cfg, int c)
+{
+    const int n_listed = cfg->n_controllers - cfg->n_joined;
+    struct eval_key key;
+    (void)snprintf(key.text, sizeof key.text, "eval.%s.%d",
+                   c < n_listed ? "controllers" : "frontier", c < n_listed ? c : c - n_listed);
+    return key;
 }
 
 /* One controller with one training seed. */
@@ -173,9 +184,8 @@ static enum err check_names(const struct eval_cfg *cfg)
         for (int b = 0; b < a; b++) {
             const char *name = controller_label(&cfg->controllers[a]);
             if (strcmp(name, controller_label(&cfg->controllers[b])) == 0) {
-                log_error("eval.controllers.%d and .%d are both called '%s'; give each a name of "
-                          "its own",
-                          b, a, name);
+                log_error("%s and %s are both called '%s'; give each a name of its own",
+                          eval_key_of(cfg, b).text, eval_key_of(cfg, a).text, name);
                 return ERR_CONFIG;
             }
         }

@@ -32,6 +32,7 @@ struct eval_cfg {
     int n_controllers;
     struct controller_cfg *frontier; /* eval_join_frontier() appends them to the controllers */
     int n_frontier;
+    int n_joined;    /* the last ones of `controllers`, which came from `frontier` */
     int episodes;    /* of each controller in each scenario (and training seed) */
     int first;       /* number of the first one */
     double warmup_s; /* of each episode: played, not counted */
@@ -60,6 +61,13 @@ const char *eval_split_name(const struct eval_cfg *cfg);
 /* Appends the rows of `frontier` to the controllers, as points of frontiers that no table shows,
  * and empties it: a grid stands in a list of its own, so that a file with it can be included. */
 enum err eval_join_frontier(struct eval_cfg *cfg, struct arena *arena) WARN_UNUSED;
+
+/* The key of controller c in the file, whatever list it came from: eval.controllers.3 or
+ * eval.frontier.0. */
+struct eval_key {
+    char text[40];
+};
+struct eval_key eval_key_of(const struct eval_cfg *cfg, int c);
 
 /* One episode of one arm. */
 struct eval_row {

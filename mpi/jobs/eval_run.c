@@ -26,7 +26,7 @@ static enum err check_distinct(const struct eval_run *m, int c)
     for (int a = 0; a < m->policies.teams[c].n_teams; a++) {
         for (int b = 0; b < a; b++) {
             if (sources[a].digest == sources[b].digest) {
-                return cfg_error(&m->x->reader, arena_printf(m->arena, "eval.controllers.%d", c),
+                return cfg_error(&m->x->reader, eval_key_of(&m->x->cfg.eval, c).text,
                                  "the policies of %s and %s have the same weights (%016" PRIx64
                                  "); name each once",
                                  sources[b].run, sources[a].run, sources[a].digest);

@@ -127,7 +127,7 @@ static enum err check_cost(const struct experiment *x, int c, const struct rules
     const double weight = trained_cost(cfg, &x->cfg.plant);
     const char *kind = controller_kind(&x->cfg.eval.controllers[c])->cfg.name;
     char key[CFG_KEY_MAX];
-    (void)snprintf(key, sizeof key, "eval.controllers.%d.%s.cost", c, kind);
+    (void)snprintf(key, sizeof key, "%s.%s.cost", eval_key_of(&x->cfg.eval, c).text, kind);
     if (law->kind != COST_CONDITIONED && cfg->cost >= 0.0) {
         return cfg_error(&x->reader, key,
                          "is %g, but the policy of %s was trained for one cost weight (%g) and is "

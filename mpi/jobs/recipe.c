@@ -29,7 +29,7 @@ enum err recipe_check_keys(const struct experiment *x, int controller)
     if (c == NULL) {
         return ERR_OK;
     }
-    (void)snprintf(key, sizeof key, "eval.controllers.%d.%s", controller,
+    (void)snprintf(key, sizeof key, "%s.%s", eval_key_of(&x->cfg.eval, controller).text,
                    controller_cfg->method.kind->name);
     if (c->training[0] == '\0' && (c->n_settings > 0 || c->n_seeds > 0)) {
         return cfg_error(&x->reader, key,
@@ -105,8 +105,9 @@ void recipe_missing(const struct recipe *r, const char *path, struct arena *aren
     if (c->training[0] == '\0' && c->n_policies > 0) {
         log_error("%s: there is no trained policy, and '%s' does not say how one is made; train it "
                   "with --set run.dir=%s, and name the configuration of that training in %s: "
-                  "training: FILE, in eval.controllers.%d.%s",
-                  path, label, r->run, r->config_path, r->controller,
+                  "training: FILE, in %s.%s",
+                  path, label, r->run, r->config_path,
+                  eval_key_of(&r->x->cfg.eval, r->controller).text,
                   r->x->cfg.eval.controllers[r->controller].method.kind->name);
         return;
     }

@@ -81,6 +81,7 @@ static enum err play(struct round *r, struct comm *comm)
     on_simulator.cfg.run.dir = r->dir;
     on_simulator.cfg.eval.controllers = &team;
     on_simulator.cfg.eval.n_controllers = 1;
+    on_simulator.cfg.eval.n_joined = 0;
     on_simulator.cfg.eval.episodes = train->round_episodes;
     on_simulator.cfg.eval.first = (r->number - 2) * train->round_episodes;
     on_simulator.cfg.eval.seed = train->seed;

@@ -102,7 +102,29 @@ static void names_are_unique(void **state)
                      ERR_CONFIG);
     log_set_sink(NULL, NULL);
     assert_int_equal(heard.n, 1);
-    assert_non_null(strstr(heard.line, "eval.controllers.0 and .2 are both called 'khpa'"));
+    assert_non_null(
+        strstr(heard.line, "eval.controllers.0 and eval.controllers.2 are both called 'khpa'"));
+    experiment_release(&x);
+}
+
+/* A row of eval.frontier is named as such, although it stands behind the controllers by then. */
+static void names_are_unique_across_lists(void **state)
+{
+    static const char *const twice[] = {"eval.controllers=[nothing, khpa]",
+                                        "eval.frontier=[{name: f, ff: {}}, {khpa: {target: 0.5}}]"};
+    (void)state;
+    struct experiment x;
+    struct heard heard = {.n = 0};
+    struct eval *e;
+    struct eval_teams teams[4] = {{NULL, NULL, 0}};
+    assert_int_equal(experiment_load(&x, config, twice, 2), ERR_OK);
+    log_set_sink(hear, &heard);
+    assert_int_equal(eval_new(&e, &x.arena, &x.cfg.eval, &x.env_setup, &x.rules, teams),
+                     ERR_CONFIG);
+    log_set_sink(NULL, NULL);
+    assert_non_null(strstr(heard.line, "eval.controllers.1 and eval.frontier.1 are both called"));
+    assert_string_equal(eval_key_of(&x.cfg.eval, 0).text, "eval.controllers.0");
+    assert_string_equal(eval_key_of(&x.cfg.eval, 2).text, "eval.frontier.0");
     experiment_release(&x);
 }
 
@@ -251,6 +273,7 @@ int main(void)
         cmocka_unit_test(rows_come_in_order),
         cmocka_unit_test(jobs_are_pure),
         cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(names_are_unique_across_lists),
         cmocka_unit_test(frontiers_are_appended),
         cmocka_unit_test(the_step_bound_reaches_episodes),
         cmocka_unit_test(training_episodes_cannot_be_evaluated),
