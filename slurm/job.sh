@@ -35,7 +35,7 @@ job_begin() {
         job_refuse "this is a batch job for Slurm; type: $(job_line "$@")"
     fi
     job_options=${job_options:---ntasks=${SLURM_NTASKS:-1}}
-    KARMA_COMMAND=$(job_line "$@")
+    KARMA_COMMAND=$(job_line "$@" | sed 's/ --restart\( \|$\)/\1/') # it goes on
     export KARMA_COMMAND
     [ -n "$usage" ] || return 0
     case ${1:-} in
@@ -65,6 +65,12 @@ job_end() { # STATUS
 # command: after USR1 it makes a checkpoint and ends with status 5, and only then wait returns that
 # status and not the one of the signal.
 job_run() {
+    if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then # requeued: it goes on and does not begin anew
+        for word; do
+            shift
+            [ "$word" = --restart ] || set -- "$@" "$word"
+        done
+    fi
     mpi/launch -n "${SLURM_NTASKS:-1}" "$@" &
     job=$!
     trap 'kill -USR1 $job' USR1

@@ -41,7 +41,8 @@ static struct {
     char status[PATH_LEN], temporary[PATH_LEN];
     char lock_path[PATH_LEN]; /* the run's, which rank 0 holds */
     char command[COMMAND_LEN];
-    char fifo[PATH_LEN]; /* of mpi/launch, on the host where that runs; "" = there is none */
+    char goes_on[COMMAND_LEN]; /* of stop_command(); the handler does not read it */
+    char fifo[PATH_LEN];       /* of mpi/launch, on the host where that runs; "" = there is none */
     volatile sig_atomic_t done, saved; /* saved < 0: there is no checkpoint */
     int updates;
     const struct lock *lock; /* NULL: none */
@@ -310,12 +311,31 @@ static void on_leaving(void (*handler)(int))
     }
 }
 
+/* Without the word --restart, with which the command would begin anew instead of going on. */
+static void drop_restart(char *to, const char *command)
+{
+    static const char word[] = " --restart";
+    size_t n = 0;
+    while (*command != '\0') {
+        const char behind =
+            strncmp(command, word, sizeof word - 1) == 0 ? command[sizeof word - 1] : 'x';
+        if (behind == ' ' || behind == '\0') {
+            command += sizeof word - 1;
+        } else {
+            to[n++] = *command++;
+        }
+    }
+    to[n] = '\0';
+}
+
 const char *stop_command(void)
 {
     const char *command = getenv("KARMA_COMMAND");
-    return command != NULL && command[0] != '\0' && strlen(command) < COMMAND_LEN
-               ? command
-               : "the same command";
+    if (command == NULL || command[0] == '\0' || strlen(command) >= COMMAND_LEN) {
+        return "the same command, without --restart";
+    }
+    drop_restart(last.goes_on, command);
+    return last.goes_on;
 }
 
 /* `kind` is set after all that it makes the handler read: where a lock is held, the handler is in

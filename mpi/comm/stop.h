@@ -48,7 +48,8 @@ void stop_saved(int done);
 void stop_resumable(const struct peers *peers);
 
 /* Local. The command that goes on: the environment variable KARMA_COMMAND, which mpi/launch and
- * slurm/job.sh set, else "the same command". Static storage, or the environment's. */
+ * slurm/job.sh set, without the word --restart; else "the same command, without --restart". Static
+ * storage. */
 const char *stop_command(void);
 /* Local. Says the same of a rank that was found gone, before this one ends the job. */
 void stop_lost(int rank);

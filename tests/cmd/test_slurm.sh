@@ -87,6 +87,13 @@ says err "^slurm/train.sbatch: ended by signal 9; .*To go on: sbatch --ntasks=4 
     "a sentence"
 exits 5 "stopped on request" env STATUS=5 sh slurm/train.sbatch $tiny
 same "$(cat "$WORK/err")" "" "is told by the program alone"
+exits 0 "with --restart" sh slurm/train.sbatch $tiny --restart --set run.dir=a
+says out "^launch -n 4 build/karma train $tiny --restart --set run.dir=a$" "it begins anew"
+says out "^again sbatch --ntasks=4 slurm/train.sbatch $tiny --set run.dir=a$" \
+    "but the command that goes on has no --restart"
+exits 0 "with --restart, requeued" env SLURM_RESTART_COUNT=1 sh slurm/train.sbatch $tiny --restart \
+    --set run.dir=a
+says out "^launch -n 4 build/karma train $tiny --set run.dir=a$" "it goes on"
 exits 5 "stopped on request, KARMA_REQUEUE=1" env KARMA_REQUEUE=1 STATUS=5 sh slurm/train.sbatch $tiny
 says out "^scontrol requeue 77$" "requeues the job"
 for status in 0 1 137; do

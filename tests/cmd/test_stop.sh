@@ -37,7 +37,7 @@ only_ours() { # NAME: the launcher adds nothing to what the program says
 
 stop_training "$KARMA"
 same $rc 5 "one rank: exit status 5"
-says err "^stopped on request after update [0-9]+ of 100000; to go on: the same command$" \
+says err "^stopped on request after update [0-9]+ of 100000; to go on: the same command, without --restart$" \
     "one rank: a sentence"
 holds "one rank: status" grep -Eq '^stopped after update [0-9]+ of 100000$' "$run_dir/status"
 holds "one rank: a policy" test -s "$run_dir/policy/weights.bin"
@@ -117,6 +117,16 @@ else
     end_training USR1
     says err "resumed after update" "three ranks, interrupted: the command that it names goes on"
     same $rc 5 "three ranks, interrupted: and can be stopped"
+
+    # With --restart the command would begin anew.
+    rm -rf "$run_dir"
+    KARMA_COMMAND="again --restart --set x=--restarted --restart" "$LAUNCH" -n 3 "$KARMA" train $tiny \
+        --restart $more --set train.updates=100000 --set run.dir="$run_dir" \
+        >"$WORK/out" 2>"$WORK/err" </dev/null &
+    job=$!
+    wait_until grep -Eqs "update ([2-9]|[0-9][0-9])" "$run_dir/status"
+    end_training USR1
+    says err "to go on: again --set x=--restarted$" "the command that goes on does not say --restart"
 
     # At a terminal Ctrl-C reaches every process of the launcher's group, and so the one that passes
     # the sentence on.
