@@ -48,9 +48,10 @@ static enum err check_sizes(int n_tiles, int size, int learners)
 static enum err check_learners(int n_tiles, int n_learners)
 {
     if (n_learners > n_tiles) {
-        log_error("%d learners share %d tiles, so some would own none; use at most %d learners "
-                  "(or ranks, where each learns), more environments, or smaller tiles",
-                  n_learners, n_tiles, n_tiles);
+        log_error("%d learners share %d tile%s, so some would own none; start at most %d ranks, or "
+                  "set train.learners to auto or to at most %d, or train.envs to %d (a tile has 8 "
+                  "environments)",
+                  n_learners, n_tiles, n_tiles == 1 ? "" : "s", n_tiles, n_tiles, 8 * n_learners);
         return ERR_CONFIG;
     }
     return ERR_OK;
@@ -118,13 +119,7 @@ enum err owners_deal(struct owners *o, struct arena *arena, int n_tiles, int siz
 
 enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size, int learners)
 {
-    TRY(owners_deal(o, arena, n_tiles, size, learners, 0));
-    const int n_sim = o->n_learners == size ? size : size - o->n_learners;
-    if (n_sim > n_tiles) {
-        log_info("%d of %d simulating ranks have no tile: fewer ranks would be as fast",
-                 n_sim - n_tiles, n_sim);
-    }
-    return ERR_OK;
+    return owners_deal(o, arena, n_tiles, size, learners, 0);
 }
 
 int owners_count(const int *table, int n_tiles, int rank)

@@ -21,13 +21,12 @@ struct owners {
  * learner ranks, the rest simulate; learners == size means fused too. size == 1 is always fused.
  * Tiles are dealt in contiguous, nearly equal runs. ERR_CONFIG with a sentence if no rank would be
  * left to simulate or a learner would own no tile. More simulating ranks than tiles is allowed:
- * some idle, which is said once (rank 0, info).
+ * some are idle (train.c warns).
  * Local; every rank computes the same tables. Nothing is written to `o` on failure. */
 enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size,
                      int learners) WARN_UNUSED;
 
-/* The same without a word about idle ranks, where learners simulate `simulated` tiles beside
- * learning, in all: each the first of those that it learns, so that their blocks need no message;
+/* The same where learners simulate `simulated` tiles beside learning, in all: each the first of those that it learns, so that their blocks need no message;
  * 0 .. n_tiles. The other tiles are dealt to the ranks that do not learn. Without such ranks
  * `simulated` means nothing. Local. */
 enum err owners_deal(struct owners *o, struct arena *arena, int n_tiles, int size, int learners,

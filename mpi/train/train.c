@@ -563,6 +563,25 @@ static enum err finish(struct trainer *t, uint64_t *digest)
     return comm_same_u64(t->comm, "digest of the weights", *digest);
 }
 
+/* Local, rank 0. Ranks without a tile cost processors and do nothing but wait. */
+static void tell_idle(const struct trainer *t)
+{
+    const struct owners *o = &t->owners;
+    int n_idle = 0;
+    for (int rank = 0; rank < o->size; rank++) {
+        bool busy = false;
+        for (int tile = 0; tile < o->n_tiles && !busy; tile++) {
+            busy = o->sim[tile] == rank || o->learn[tile] == rank;
+        }
+        n_idle += !busy;
+    }
+    if (n_idle > 0) {
+        log_warn("%d of %d ranks have nothing to do: %d environments (train.envs) are %d tile%s, "
+                 "the unit of work; start fewer ranks, or set train.envs higher",
+                 n_idle, o->size, t->setup->train->envs, o->n_tiles, o->n_tiles == 1 ? "" : "s");
+    }
+}
+
 /* One trainer from beginning to end, or, if t->measures, until the costs are known. */
 static enum err train_with(struct trainer *t, uint64_t *digest)
 {
@@ -570,6 +589,9 @@ static enum err train_with(struct trainer *t, uint64_t *digest)
     if (e == ERR_OK && t->opt->dry_run) {
         e = comm_agree(t->comm, rehearsal_run(t));
     } else if (e == ERR_OK) {
+        if (t->measures == 0 && t->comm->rank == 0) {
+            tell_idle(t);
+        }
         e = run_guarded(t);
         e = e == ERR_OK && t->measures == 0 ? finish(t, digest) : e;
     }

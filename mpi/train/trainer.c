@@ -322,11 +322,8 @@ static enum err init_owners(struct trainer *t)
 {
     const struct train_cfg *cfg = t->setup->train;
     const int n_tiles = trainer_count_tiles(cfg);
-    if (cfg->learners_simulate > 0) {
-        return owners_deal(&t->owners, &t->arena, n_tiles, t->comm->size, cfg->learners,
-                           cfg->learners_simulate);
-    }
-    return owners_init(&t->owners, &t->arena, n_tiles, t->comm->size, cfg->learners);
+    return owners_deal(&t->owners, &t->arena, n_tiles, t->comm->size, cfg->learners,
+                       cfg->learners_simulate);
 }
 
 enum err trainer_init(struct trainer *t)

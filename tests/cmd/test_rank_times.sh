@@ -37,6 +37,10 @@ if [ "${MPI:-1}" = 1 ]; then
     holds "rank 1 learns" more "$(column update_cpu_s 1)" 0
     same "$(column broadcast_s 0) $(column broadcast_s 1)" "0 0" "nobody sends weights that all have"
 
+    train "$WORK/idle" 3 --set train.learners=1 --set train.envs=8 --set train.updates=1
+    says err "1 of 3 ranks have nothing to do: 8 environments .* are 1 tile, .*start fewer ranks" \
+        "ranks without work are counted"
+
     KARMA_LOG=error train "$WORK/quiet" 2
     same "$rc $(wc -c <"$WORK/err" | tr -d ' ')" "0 0" "KARMA_LOG=error: no table"
     holds "but the file" test -s "$dir/ranks.csv"
