@@ -8,7 +8,9 @@
 #include "core/eval/episode.h"
 #include "core/game/privileged.h"
 #include "core/plant/schema.h"
+#include "mpi/jobs/fit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { INPUT_FILE_MAX = 1024 * 1024 * 1024 }; /* that a configuration names */
@@ -119,6 +121,16 @@ static enum err check_stages(const struct experiment *x)
                          "train.finish)",
                          train->rounds, in_twin);
     }
+    const int64_t played =
+        (int64_t)train->round_episodes * x->cfg.n_scenarios * x->cfg.game.horizon;
+    if (train->rounds > 1 && played < REFIT_TRANSITIONS) {
+        return cfg_error(&x->reader, "train.round_episodes",
+                         "is %d: %d episodes of %d decisions in each of %d scenarios are %d "
+                         "transitions, and a refit needs %d; set it to %d",
+                         train->round_episodes, train->round_episodes, x->cfg.game.horizon,
+                         x->cfg.n_scenarios, (int)played, REFIT_TRANSITIONS,
+                         (REFIT_TRANSITIONS - 1) / (x->cfg.n_scenarios * x->cfg.game.horizon) + 1);
+    }
     if (train->rounds > 1 && train->pipeline > 0) {
         return cfg_error(&x->reader, "train.rounds",
                          "is %d: a refit waits for the weights of the update before it, so no "
@@ -173,6 +185,53 @@ static enum err check_group(const struct experiment *x)
                            group, envs + group - envs % group);
 }
 
+/* Tiles that learning ranks are to simulate: there cannot be more of them than tiles. */
+static enum err check_learners_simulate(const struct experiment *x)
+{
+    const struct train_cfg *t = &x->cfg.train;
+    const int n_tiles = (t->envs + TILE - 1) / TILE;
+    return t->learners_simulate <= n_tiles
+               ? ERR_OK
+               : cfg_error(&x->reader, "train.learners_simulate",
+                           "is %d, but %d environments (train.envs) are %d tile%s of %d; set it to "
+                           "at most %d",
+                           t->learners_simulate, t->envs, n_tiles, n_tiles == 1 ? "" : "s", TILE,
+                           n_tiles);
+}
+
+static enum err refuse_cost_key(const struct experiment *x, const char *key, const char *kind)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "train.%s", key);
+    return cfg_error(&x->reader, name,
+                     "has no effect unless train.cost is %s; set train.cost to %s, or leave the "
+                     "key out",
+                     kind, kind);
+}
+
+/* A key of a kind of train.cost that was not chosen is refused if its value is not the default: a
+ * resolved configuration contains all keys. */
+static enum err check_cost_keys(struct experiment *x)
+{
+    const struct train_cfg *t = &x->cfg.train;
+    const bool annealed = t->cost == COST_ANNEALED, conditioned = t->cost == COST_CONDITIONED;
+    struct train_cfg usual;
+    struct cfg reader;
+    cfg_init(&reader, train_fields, sizeof usual, &x->arena);
+    TRY(cfg_load_text(&reader, "train", "{}", NULL, 0, &usual));
+    if (!annealed && t->cost_start != usual.cost_start) {
+        return refuse_cost_key(x, "cost_start", "annealed");
+    }
+    if (!annealed && t->cost_share != usual.cost_share) {
+        return refuse_cost_key(x, "cost_share", "annealed");
+    }
+    if (!conditioned &&
+        (t->cost_range[0] != usual.cost_range[0] || t->cost_range[1] != usual.cost_range[1])) {
+        return refuse_cost_key(x, "cost_range", "conditioned");
+    }
+    return ERR_OK;
+}
+
 /* An evaluation during training plays at plant.cost_weight. */
 static enum err check_cost(const struct experiment *x)
 {
@@ -218,6 +277,8 @@ static enum err build(struct experiment *x)
     TRY(eval_join_frontier(&x->cfg.eval, &x->arena));
     TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
     TRY(check_group(x));
+    TRY(check_learners_simulate(x));
+    TRY(check_cost_keys(x));
     TRY(check_cost(x));
     if (c->train.init == INIT_CLONE) {
         TRY(controller_rule_check("train.clone.rule", &c->train.clone.rule, 0, &c->topology));

@@ -180,6 +180,9 @@ refused_on 3 2 "no rank left to simulate" "learners: 4, .*3 ranks.*at most 2" \
     $tiny --set train.learners=4
 refused_on 3 2 "more learners than tiles" "2 learners share 1 tile.*at most 1" \
     $tiny --set train.learners=2 --set train.envs=8
+refused_on 3 2 "more tiles for learners than there are" \
+    "train.learners_simulate: is 11, but 80 environments .* are 10 tiles of 8; set it to at most 10" \
+    $tiny --set train.learners_simulate=11
 refused_on 3 2 "unknown key on 3 ranks" "unknown\.yaml:3:3: .*'sede'" "$in/unknown.yaml"
 refused_on 3 2 "no such load on 3 ranks" "load\.yaml:2:9: " "$in/load.yaml"
 refused_on 3 1 "a run below a file on 3 ranks" "'$tiny': Not a directory" \

@@ -144,7 +144,10 @@ says err "train.rounds: is 5, more than the 4 updates in the twin" "are refused"
 rm -rf "$run"
 exits 2 "a round of few episodes" "$KARMA" train $tiny --set run.dir="$run" \
     --set twin.file="$twin" --set train.rounds=2 --set train.round_episodes=2
-says err "a refit needs 512; raise train.round_episodes" "names the remedy"
+says err "train.round_episodes: is 2: .* are 64 transitions, and a refit needs 512; set it to 16" \
+    "is refused with the least number"
+[ ! -e "$run" ]
+result $? "before the first round"
 exits 0 "a dry run" "$KARMA" train $tiny --dry-run --set twin.file="$twin" --set train.finish=1
 exits 2 "without a twin" "$KARMA" train $tiny --dry-run --set train.finish=1
 says err "train.finish: .*twin.file" "a training that is on the simulator anyway is refused"

@@ -134,4 +134,16 @@ says err "train.cost_range: is .0.5, 0.2.; the first number must be the smaller 
 exits 2 "an evaluation at a cost weight that is not drawn" "$KARMA" config check $tiny \
     --set train.cost=conditioned --set plant.cost_weight=2 --set train.evaluate.every=1
 says err "plant.cost_weight: is 2, at which train.evaluate would play" "is refused"
+refused() { # KEY=VALUE NAME KIND [ARGUMENT...]: a key of another kind of train.cost
+    setting=$1 key=$2 kind=$3
+    shift 3
+    exits 2 "$setting $*" "$KARMA" config check $tiny --set "train.$setting" "$@"
+    says err "train.$key: has no effect unless train.cost is $kind; set train.cost to $kind" \
+        "is refused with the kind that it belongs to"
+}
+refused cost_start=0.3 cost_start annealed
+refused cost_share=0.1 cost_share annealed --set train.cost=conditioned
+refused 'cost_range=[0.1, 0.9]' cost_range conditioned --set train.cost=annealed
+exits 0 "their defaults may be written" "$KARMA" config check $tiny --set train.cost_start=0.05 \
+    --set train.cost_share=0.5 --set 'train.cost_range=[0.1, 0.8]'
 done_testing
