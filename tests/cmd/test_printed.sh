@@ -133,6 +133,7 @@ typed() { # COMMAND
         s/-n RANKS (build\/karma) \.\.\.$/-n 1 \1 config doc/
         s/fit FILE\.traces --out NEW/fit TWIN.traces --out build\/again/
         s/\$window\b/15/g
+        s/\$c\b/0.4/g
         s/\$horizon\b/8/g
         s/\$warmup\b/0/g
         s/--out STORE$/--out build\/store/
@@ -151,6 +152,9 @@ cat >"$WORK/not-run" <<'EOF'
 EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *results/runs/*/parts/* | the same
 *build/$s.yaml* | a loop over all scenarios: minutes
+*bench scale* | needs two ranks, this launcher starts one; test_scale.sh runs it
+*figure results/scale* | the same
+*build/default/tests/bench/bench_cluster* | a benchmark; make bench runs it
 *build/default/tests/unit/test_upper_bound* | a test program; make test runs it
 sh mk/* | minutes to hours; test_ablation.sh, test_separation.sh and test_unseen.sh run them small
 EOF
