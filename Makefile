@@ -334,11 +334,13 @@ proof-theory: setup-test ## the simulator against queueing theory at loads up to
 	@$(PMAKE) $(THEORY)
 	@JOBS=$(JOBS) sh tests/theory $(THEORY)
 
+proof-shield: STATES = 10000000
+proof-shield: TRIALS = 5000
 proof-shield: setup-test ## the shield under 10,000,000 hostile states, and all states of small bounds (minutes)
 	@$(PMAKE) $(SHIELDED)
-	STATES=10000000 $(B)/tests/unit/test_shield_fuzz
+	STATES=$(STATES) $(B)/tests/unit/test_shield_fuzz
 	EXHAUSTIVE=1 $(B)/tests/unit/test_shield_exhaustive
-	TRIALS=5000 $(B)/tests/unit/test_shield_backlog
+	TRIALS=$(TRIALS) $(B)/tests/unit/test_shield_backlog
 
 proof-random-configs: setup-test ## 10,000 random configurations for the cluster and as many for the bound, under sanitizers (half an hour)
 	@$(PMAKE) SAN=1 OPT=-O2 random-configs

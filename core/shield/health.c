@@ -108,6 +108,9 @@ enum shield_reason shield_blindness(const struct shield *s, const struct shield_
                                     const struct shield_view *v, int service)
 {
     enum shield_reason why = judge_values(s, v, service);
+    if (isnan(shield_past(h)->now_s)) { /* no time yet: nothing that lasts can be judged */
+        why = worse(why, SHIELD_REASON_MISSING);
+    }
     if (why > SHIELD_REASON_IMPLAUSIBLE && contradictory(v, service)) {
         why = SHIELD_REASON_IMPLAUSIBLE;
     }

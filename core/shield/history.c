@@ -70,7 +70,8 @@ void shield_observe(struct shield_history *h, const struct shield *s, const stru
     struct shield_past *all = shield_past(h);
     const double entry[3] = {shield_global(s, v, GF_ENTRY_30S), shield_global(s, v, GF_ENTRY_10S),
                              shield_global(s, v, GF_ENTRY_DIFF)};
-    all->now_s = v->now_s > all->now_s || isnan(all->now_s) ? v->now_s : all->now_s;
+    const bool later = isfinite(v->now_s) && !(v->now_s <= all->now_s); /* than NaN, too */
+    all->now_s = later ? v->now_s : all->now_s;
     if (!unchanged(all->entry, entry, 3) || isnan(all->entry_same_s)) {
         all->entry_same_s = all->now_s;
     }

@@ -1,4 +1,5 @@
 /* The limits as they are configured, and compiled for a topology. See shield.h. */
+#include "core/base/minmax.h"
 #include "core/shield/shield_parts.h"
 
 #include <math.h>
@@ -73,21 +74,52 @@ static enum err init_floor(struct shield *s, struct arena *arena)
     return ERR_OK;
 }
 
+static bool is_quota(double quota, double node)
+{
+    return quota > 0.0 && quota < node;
+}
+
+/* A quota below min_replicas of all services would forbid every increase for ever. */
+static enum err check_quotas(const struct shield_cfg *cfg, const struct topology *topology,
+                             const struct cfg *src_locs)
+{
+    static const char *const keys[3] = {"shield.quota_pods", "shield.quota_cpu_m",
+                                        "shield.quota_ram_mib"};
+    const double quota[3] = {cfg->quota_pods, cfg->quota_cpu_m, cfg->quota_ram_mib};
+    double need[3] = {0};
+    for (int i = 0; i < topology->n_services; i++) {
+        const struct service_cfg *c = &topology->cfg->services[i];
+        need[0] += c->min_replicas;
+        need[1] += c->min_replicas * c->cpu_m;
+        need[2] += c->min_replicas * c->ram_mib;
+    }
+    for (int k = 0; k < 3; k++) {
+        if (quota[k] > 0.0 && quota[k] < need[k]) {
+            return plant_cfg_error(src_locs, keys[k],
+                                   "%g is less than min_replicas of all services ask for (%g), so "
+                                   "no service could ever grow; set it to at least that, or to 0 "
+                                   "for none",
+                                   quota[k], need[k]);
+        }
+    }
+    return ERR_OK;
+}
+
 enum err shield_init(struct shield *s, struct arena *arena, const struct shield_cfg *cfg,
                      const struct topology *topology, const struct plant_cfg *plant,
                      const struct cfg *src_locs)
 {
     const struct topology_cfg *node = topology->cfg;
-    *s = (struct shield){
-        .cfg = cfg,
-        .topology = topology,
-        .n_services = topology->n_services,
-        .lag_s = plant->lag_s,
-        .window_s = plant->window_s,
-        .answer_s = plant->latency_max_ms / 1000.0,
-        .quota_cpu = cfg->quota_cpu_m > 0.0 &&
-                     cfg->quota_cpu_m<node->node_cpu_m, .quota_ram = cfg->quota_ram_mib> 0.0 &&
-                     cfg->quota_ram_mib < node->node_ram_mib};
+    *s = (struct shield){.cfg = cfg,
+                         .topology = topology,
+                         .n_services = topology->n_services,
+                         .step_out = cfg->step_out,
+                         .step_in = cfg->step_in,
+                         .lag_s = plant->lag_s,
+                         .window_s = plant->window_s,
+                         .answer_s = plant->latency_max_ms / 1000.0,
+                         .quota_cpu = is_quota(cfg->quota_cpu_m, node->node_cpu_m),
+                         .quota_ram = is_quota(cfg->quota_ram_mib, node->node_ram_mib)};
     s->cpu_max_m = s->quota_cpu ? cfg->quota_cpu_m : node->node_cpu_m;
     s->ram_max = s->quota_ram ? cfg->quota_ram_mib : node->node_ram_mib;
     if (cfg->stale_s < plant->lag_s) {
@@ -102,6 +134,15 @@ enum err shield_init(struct shield *s, struct arena *arena, const struct shield_
                                "would be added again; set it to at most that",
                                cfg->scale_in_utilisation, cfg->utilisation);
     }
+    TRY(check_quotas(cfg, topology, src_locs));
     bound_level_init(&s->level, cfg->confidence);
     return init_floor(s, arena);
+}
+
+void shield_bound_steps(struct shield *s, int most)
+{
+    if (most > 0) {
+        s->step_out = int_min(s->step_out, most);
+        s->step_in = int_min(s->step_in, most);
+    }
 }

@@ -14,6 +14,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Products and their sums have rounding errors of some 1e-16 of their size: 0.07 * 100 > 7. */
+static const double ROUNDING = 1e-9;
+
 struct shield_trial {
     bool known;                   /* `desired` is */
     int d;                        /* it, or what is assumed of it for the budget */
@@ -75,7 +78,7 @@ static struct allowed fresh(const struct shield *s, const struct shield_history 
                        why == SHIELD_REASONS ? SHIELD_REASON_UNREADY : why);
     }
     const double since = shield_past(h)->now_s - shield_service_past(h, service)->blind_s;
-    if (since < s->cfg->hold_s || d >= s->floor[service]) {
+    if (!(since >= s->cfg->hold_s) || d >= s->floor[service]) { /* NaN: the clock is unknown */
         return between(d, d, blind);
     }
     return (struct allowed){d + 1, d + 1, SHIELD_REASON_FLOOR, blind};
@@ -128,7 +131,7 @@ static struct allowed undisturbed(const struct shield *s, const struct shield_hi
 static struct allowed undisrupted(const struct shield *s, const struct shield_view *v, int service,
                                   int d)
 {
-    const double budget = ceil(s->cfg->disruption * d);
+    const double budget = ceil(s->cfg->disruption * d * (1.0 - ROUNDING));
     const double unready = d - shield_value(v, service, SF_READY);
     const double left = unready > 0.0 && unready <= d ? budget - unready : budget;
     return between(d - (left > 0.0 ? (int)left : 0), SHIELD_ANY, SHIELD_REASON_DISRUPTION);
@@ -155,8 +158,7 @@ static void try_service(struct shield_trial *t, const struct shield *s,
         t->least[i] = -SHIELD_ANY;
     }
     narrow(t, s, SHIELD_BOUNDS, between(c->min_replicas, c->max_replicas, SHIELD_REASON_REPLICAS));
-    narrow(t, s, SHIELD_STEP,
-           between(d - s->cfg->step_in, d + s->cfg->step_out, SHIELD_REASON_STEP));
+    narrow(t, s, SHIELD_STEP, between(d - s->step_in, d + s->step_out, SHIELD_REASON_STEP));
     narrow(t, s, SHIELD_FRESHNESS, fresh(s, h, v, service, d));
     narrow(t, s, SHIELD_CAPACITY, capacity(s, h, v, load, service, d));
     narrow(t, s, SHIELD_FLAPS, steady(s, h, service, d));
@@ -178,9 +180,6 @@ static void take(struct room *r, const struct shield *s, int service, int pods)
     r->cpu_m += pods * c->cpu_m;
     r->ram_mib += pods * c->ram_mib;
 }
-
-/* Sums of products have rounding errors of some 1e-16 of their size. */
-static const double ROUNDING = 1e-9;
 
 /* The first limit that `r` and one more pod would pass; SHIELD_REASONS: none. */
 static enum shield_reason passed(const struct shield *s, const struct room *r,

@@ -56,6 +56,10 @@
  *
  * The result is idempotent: shielded again, it is itself.
  *
+ * The clock. A time that is not finite, or before the last one, counts as the last one. Until a
+ * finite time has been seen every service is blind, with a missing value. Assumes that a finite
+ * time is right: one in the far future would stop the clock until then.
+ *
  * Use, at each decision: shield_observe() once; shield_decide(); shield_executed() with what was
  * written. docs/shield.md has the proofs and the price. tests/unit/shield_monitor.h judges without
  * this code.
@@ -137,6 +141,7 @@ struct shield {
     const struct shield_cfg *cfg;
     const struct topology *topology;
     int n_services;
+    int step_out, step_in;     /* of the configuration, or shield_bound_steps() */
     double lag_s, window_s;    /* of the plant's monitoring */
     double answer_s;           /* latency_max */
     double cpu_max_m, ram_max; /* of requests: the smaller of quota and node */
@@ -151,6 +156,10 @@ enum err shield_init(struct shield *s, struct arena *arena, const struct shield_
                      const struct topology *topology, const struct plant_cfg *plant,
                      const struct cfg *src_locs) WARN_UNUSED;
 
+/* Changes are executed only up to `most` pods a decision (eval.step_bound): the step cap is at most
+ * that, so what is allowed is what is executed. 0: no bound. Before the first decision. */
+void shield_bound_steps(struct shield *s, int most);
+
 /* columns (state_size) = 1 for those that it reads; the others stay as they are. */
 void shield_reads(uint8_t *columns, const struct topology *topology);
 
@@ -158,7 +167,7 @@ void shield_reads(uint8_t *columns, const struct topology *topology);
 struct shield_view {
     const float *state; /* (state_size) measured */
     const float *age;   /* (state_size) s, INFINITY: unknown; NULL: every value is lag_s old */
-    double now_s;       /* a time before the last one counts as the last one */
+    double now_s;       /* see "The clock" above */
 };
 struct shield_view shield_view_of(const struct plant *p, int lid);
 

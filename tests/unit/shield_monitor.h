@@ -62,7 +62,7 @@ struct monitor {
     const struct plant_cfg *plant;
     double z, z_path, log_path;
     double now, last_entry[3], entry_since;
-    bool looked;
+    bool looked, clock; /* clock: a finite time has been seen */
     struct monitor_service service[MONITOR_SERVICES];
     long judged, ambiguous, violations[MONITOR_KINDS];
     char first[256]; /* violation, in words */
@@ -85,7 +85,7 @@ static inline double monitor_quantile(double p)
 
 static inline void monitor_begin(struct monitor *m)
 {
-    m->looked = false;
+    m->looked = m->clock = false;
     m->now = 0.0;
     for (int i = 0; i < m->topology->n_services; i++) {
         struct monitor_service *s = &m->service[i];
@@ -131,7 +131,7 @@ static inline bool monitor_blind(const struct monitor *m, int i, const float *st
     static const int values[] = {SF_QUEUE, SF_CPU, SF_RECEIVED};
     const float *f = state + i * SERVICE_FEATURES;
     const int all = m->topology->n_services * SERVICE_FEATURES;
-    bool good = m->service[i].known;
+    bool good = m->service[i].known && m->clock;
     for (int k = 0; k < 4; k++) {
         good = good && monitor_good(m, state, age, i * SERVICE_FEATURES + pods[k], 0.0, 1e6);
     }
@@ -225,20 +225,20 @@ static inline double monitor_need(const struct monitor *m, int i, const float *s
 /* ---- looking ---- */
 
 static inline void monitor_service_look(struct monitor *m, int i, const float *state,
-                                        const float *age)
+                                        const float *age, bool timed)
 {
     struct monitor_service *s = &m->service[i];
     const struct topology *t = m->topology;
     const float *f = state + i * SERVICE_FEATURES;
     const double seen[3] = {(double)f[SF_RECEIVED], (double)f[SF_CPU], (double)f[SF_QUEUE]};
     const double d = (double)f[SF_DESIRED];
-    monitor_since(&s->same_since, s->last_seen, seen, m->now, s->looked);
+    monitor_since(&s->same_since, s->last_seen, seen, m->now, s->looked && timed);
     s->looked = true;
     s->known =
         monitor_good(m, state, age, i * SERVICE_FEATURES + SF_DESIRED, 0.0, 1e6) && d == floor(d);
     if (s->known) {
         if (s->wrote && d != s->expected && d != s->before) {
-            s->foreign = m->now;
+            s->foreign = m->clock ? m->now : -INFINITY;
         }
         s->before = s->expected = s->d = d;
         s->wrote = true;
@@ -246,7 +246,7 @@ static inline void monitor_service_look(struct monitor *m, int i, const float *s
         s->d = s->wrote ? s->expected : t->cfg->services[i].max_replicas;
     }
     const bool blind = monitor_blind(m, i, state, age);
-    if (blind && !s->blind) {
+    if (blind && (!s->blind || !timed)) {
         s->blind_since = m->now;
     }
     s->blind = blind;
@@ -265,17 +265,21 @@ static inline void monitor_service_look(struct monitor *m, int i, const float *s
     }
 }
 
-/* The state of the next decision. */
+/* The state of the next decision. timed: there was a time at the last one. */
 static inline void monitor_look(struct monitor *m, const float *state, const float *age, double now)
 {
     const float *g = state + m->topology->n_services * SERVICE_FEATURES;
     const double entry[3] = {(double)g[GF_ENTRY_30S], (double)g[GF_ENTRY_10S],
                              (double)g[GF_ENTRY_DIFF]};
-    m->now = m->looked ? fmax(m->now, now) : now;
-    monitor_since(&m->entry_since, m->last_entry, entry, m->now, m->looked);
+    const bool timed = m->clock;
+    if (isfinite(now)) {
+        m->now = timed ? fmax(m->now, now) : now;
+        m->clock = true;
+    }
+    monitor_since(&m->entry_since, m->last_entry, entry, m->now, m->looked && timed);
     m->looked = true;
     for (int i = 0; i < m->topology->n_services; i++) {
-        monitor_service_look(m, i, state, age);
+        monitor_service_look(m, i, state, age, timed);
     }
 }
 
@@ -313,7 +317,7 @@ static inline void monitor_allows(double *lo, double *hi, const struct monitor *
         *lo = d - cfg->step_in;
         *hi = d + cfg->step_out;
     } else if (kind == MONITOR_FRESHNESS && s->blind) {
-        const bool held = m->now - s->blind_since < cfg->hold_s || d >= s->floor;
+        const bool held = !m->clock || m->now - s->blind_since < cfg->hold_s || d >= s->floor;
         *lo = *hi = held ? d : d + 1.0;
     } else if (kind == MONITOR_FRESHNESS && s->incomplete) {
         *lo = d;
@@ -327,7 +331,9 @@ static inline void monitor_allows(double *lo, double *hi, const struct monitor *
         *lo = *hi = d;
     } else if (kind == MONITOR_DISRUPTION) {
         const double gone = d - (double)state[i * SERVICE_FEATURES + SF_READY];
-        const double may = ceil(cfg->disruption * d) - (gone > 0.0 && gone <= d ? gone : 0.0);
+        const double share = cfg->disruption * d, whole = round(share);
+        const double up = fabs(share - whole) < 1e-6 ? whole : ceil(share);
+        const double may = up - (gone > 0.0 && gone <= d ? gone : 0.0);
         *lo = d - fmax(0.0, may);
     }
 }
@@ -470,7 +476,7 @@ static inline void monitor_done(struct monitor *m, const int32_t *delta)
         struct monitor_service *s = &m->service[i];
         const int direction = (delta[i] > 0) - (delta[i] < 0);
         if (direction != 0) {
-            if (direction * s->direction < 0 && s->n_reversals < MONITOR_REVERSALS) {
+            if (direction * s->direction < 0 && s->n_reversals < MONITOR_REVERSALS && m->clock) {
                 s->reversal[s->n_reversals++] = m->now;
             }
             s->direction = direction;

@@ -247,6 +247,41 @@ static void disruptions_have_a_budget(void **state)
     assert_decides(-3, -2, BIT(SHIELD_REASON_DISRUPTION)); /* a quarter of 5, rounded up */
 }
 
+/* 0.07 * 100 is above 7 in binary; Kubernetes computes 7 % of 100 pods in whole numbers. */
+static void a_whole_share_is_not_rounded_up(void **state)
+{
+    (void)state;
+    open_with("topology: {node_cpu_m: 160000, node_ram_mib: 1e6, services: [\n"
+              "  {name: web, min_replicas: 1, max_replicas: 200, entry: true}]}\n"
+              "shield: {disruption: 0.07, step_in: 100}\n",
+              100);
+    assert_decides(-20, -7, BIT(SHIELD_REASON_DISRUPTION));
+}
+
+/* A clock that fails does not end what lasts, and without any time every service is blind. */
+static void a_clock_that_fails_forgets_nothing(void **state)
+{
+    (void)state;
+    open_with(ONE("hold_s: 60, cooldown_s: 60"), 4);
+    f.now_s = (double)INFINITY;
+    assert_decides(-1, 0, BIT(SHIELD_REASON_MISSING));
+    f.now_s = (double)NAN;
+    shield_fixture_calm(&f, 50.0, 1);
+    assert_decides(-1, 0, BIT(SHIELD_REASON_MISSING));
+    f.now_s = 100.0;
+    shield_fixture_calm(&f, 50.0, 2);
+    assert_decides(-1, -1, 0);
+    shield_fixture_set(&f, 0, SF_DESIRED, 7);
+    shield_fixture_calm(&f, 50.0, 3);
+    assert_decides(-1, 0, BIT(SHIELD_REASON_FOREIGN));
+    f.now_s = (double)INFINITY;
+    shield_fixture_calm(&f, 50.0, 4);
+    assert_decides(-1, 0, BIT(SHIELD_REASON_FOREIGN));
+    f.now_s = 160.0;
+    shield_fixture_calm(&f, 50.0, 5);
+    assert_decides(-1, -1, 0);
+}
+
 /* 8 pods of 500 m fit. The increase that is needed comes before the one that is wished. */
 static void budget_is_shared_by_need(void **state)
 {
@@ -336,6 +371,12 @@ static void limits_that_contradict_are_refused(void **state)
     assert_heard("0.9 is above shield.utilisation (0.8)");
     shield_fixture_close(&f);
     assert_err(shield_fixture_try(&f, ONE("flips_max: 1")), ERR_CONFIG);
+    shield_fixture_close(&f);
+    assert_err(shield_fixture_try(&f, TWO("quota_pods: 1")), ERR_CONFIG);
+    assert_heard("shield.quota_pods: 1 is less than min_replicas of all services ask for (2)");
+    shield_fixture_close(&f);
+    assert_err(shield_fixture_try(&f, TWO("quota_cpu_m: 900")), ERR_CONFIG);
+    assert_heard("shield.quota_cpu_m: 900 is less than");
 }
 
 static void nothing_is_allocated_at_a_decision(void **state)
@@ -368,6 +409,8 @@ int main(void)
         CASE(flaps_have_a_budget),
         CASE(foreign_changes_are_left_alone),
         CASE(disruptions_have_a_budget),
+        CASE(a_whole_share_is_not_rounded_up),
+        CASE(a_clock_that_fails_forgets_nothing),
         CASE(budget_is_shared_by_need),
         CASE(quota_wins_over_capacity_and_says_so),
         CASE(limits_are_what_passes_alone),
