@@ -47,6 +47,18 @@ static int furthest_service(const struct rules *r, const float *state, const int
     return best;
 }
 
+/* out (n_services): the targets, each drawn towards the replicas that are there until its change
+ * passes the shield. least <= 0 <= most (rules_shield_observe()), so no change always remains. */
+static void shield_targets(int32_t *out, const struct rules *r, const struct rules_memory *m,
+                           const float *state, const int32_t *target)
+{
+    for (int s = 0; s < r->n_services; s++) {
+        const int delta = rules_delta_to(r, state, s, target[s]);
+        const int allowed = clip_int(delta, m->least[s], m->most[s]);
+        out[s] = allowed == delta ? target[s] : desired_of(state, s) + allowed;
+    }
+}
+
 static void imitate_keepers(int32_t *action, const struct rules *r, const float *state,
                             const int32_t *target)
 {
@@ -121,7 +133,10 @@ static void imitate_in_turn(int32_t *action, const struct rules *r, const struct
 void rules_imitate(int32_t *action, const struct rules *r, const struct rules_memory *m,
                    const float *state, const int32_t *target)
 {
-    if (r->guides == NULL) {
+    if (r->guides == NULL && r->shield != NULL) {
+        shield_targets(m->imitated, r, m, state, target);
+        imitate_keepers(action, r, state, m->imitated);
+    } else if (r->guides == NULL) {
         imitate_keepers(action, r, state, target);
     } else {
         imitate_in_turn(action, r, m, state, target);

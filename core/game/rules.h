@@ -209,7 +209,8 @@ int rules_options(const struct rules *r, const struct guides_memory *m, int guid
 
 /* The team's imitation of a rule that wants target (n_services) replicas: action (A, F), inside the
  * masks. Without an organisation agent i takes care of those services s with s % A == i, with one
- * operation of the one furthest from its target, and leaves the others as they are. With one, whose
+ * operation of the one furthest from its target, and leaves the others as they are; behind a shield
+ * a target is drawn in until its change passes. With one, whose
  * roles say who may do what, agents choose in turn, each the allowed choice that brings the sum so
  * far nearest to the target, none if nothing helps. */
 void rules_imitate(int32_t *action, const struct rules *r, const struct rules_memory *m,
