@@ -33,8 +33,11 @@ enum err episode_init_on(struct episode *e, struct arena *arena, const struct en
 enum err episode_shield(struct episode *e, struct arena *arena, const struct shield *shield)
 {
     struct shielding *g = ARENA_NEW(arena, 1, struct shielding);
+    struct shield *own = ARENA_NEW(arena, 1, struct shield);
     TRY(arena_error(arena));
-    TRY(shielding_init(g, arena, shield, e->env_setup->cfg.plant->period_s));
+    *own = *shield;
+    shield_bound_steps(own, e->step_bound);
+    TRY(shielding_init(g, arena, own, e->env_setup->cfg.plant->period_s));
     e->shielding = g;
     return ERR_OK;
 }
@@ -180,6 +183,9 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
     controller_reset(c, id, &e->schedule);
     if (e->shielding != NULL) {
         shielding_begin(e->shielding);
+    }
+    if (e->lie != NULL) {
+        lie_begin(e->lie);
     }
     const bool driven = plant_can(e->plant, PLANT_DRIVEN);
     TRY(plant_reset(e->plant, 0, id, driven ? &e->schedule : NULL, w->cfg.horizon));

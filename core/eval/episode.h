@@ -52,7 +52,8 @@ enum err episode_init(struct episode *e, struct arena *arena,
 enum err episode_init_on(struct episode *e, struct arena *arena, const struct env_setup *w,
                          enum plant_kind kind) WARN_UNUSED;
 
-/* From now on a shield stands behind the controllers. ERR_MEMORY. */
+/* From now on a shield stands behind the controllers; its step cap is at most step_bound, which the
+ * caller has set before. ERR_MEMORY. */
 enum err episode_shield(struct episode *e, struct arena *arena,
                         const struct shield *shield) WARN_UNUSED;
 /* From now on controllers and shield are shown a lie, unless it is of the kind none. ERR_MEMORY. */

@@ -42,6 +42,11 @@ enum err lie_init(struct lie *l, struct arena *arena, const struct lie_cfg *cfg,
     return arena_error(arena);
 }
 
+void lie_begin(struct lie *l)
+{
+    l->began = false;
+}
+
 static void falsify(struct lie *l, int column)
 {
     const float factor = l->cfg->kind == LIE_SIGN ? -1.0F : (float)l->cfg->factor;

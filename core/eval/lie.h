@@ -34,8 +34,11 @@ struct lie {
 enum err lie_init(struct lie *l, struct arena *arena, const struct lie_cfg *cfg,
                   int n_services) WARN_UNUSED;
 
+/* An episode starts: what was shown in the last one is forgotten. */
+void lie_begin(struct lie *l);
+
 /* What is shown of `state` at time t_s of an episode: `state` itself while nobody lies, else the
- * lie's own memory. The first call of an episode is for t_s = 0. */
+ * lie's own memory. */
 const float *lie_shown(struct lie *l, const float *state, double t_s);
 
 #endif

@@ -257,13 +257,14 @@ static enum err check_cost(const struct experiment *x)
 static enum err build(struct experiment *x)
 {
     const struct experiment_cfg *c = &x->cfg;
+    const bool shielded = c->eval.shield || c->train.shield == TRAIN_SHIELD_MASK;
     const struct env_setup_cfg parts = {
         .topology = &c->topology,
         .plant = &c->plant,
         .workload = &c->workload,
         .cluster = &c->cluster,
         .twin = &c->twin,
-        .shield = &c->shield,
+        .shield = shielded ? &c->shield : NULL,
         .scenarios = c->scenarios,
         .n_scenarios = c->n_scenarios,
         .horizon = c->game.horizon,

@@ -38,14 +38,23 @@ struct loading {
     const struct experiment_cfg *found; /* that it was trained with; NULL: unreadable */
 };
 
-/* The limits that a policy was trained under, on the cluster of this experiment. */
+/* The limits that a policy was trained under, on the cluster of this experiment and within its
+ * step bound. */
 static enum err own_shield(struct rules *rules, struct loading *l, const struct experiment_cfg *c,
                            const struct cfg *src_locs)
 {
     struct shield *shield = ARENA_NEW(l->arena, 1, struct shield);
     TRY(arena_error(l->arena));
-    TRY(shield_init(shield, l->arena, &c->shield, &l->x->env_setup.topology,
-                    l->x->env_setup.cfg.plant, src_locs));
+    const enum err e = shield_init(shield, l->arena, &c->shield, &l->x->env_setup.topology,
+                                   l->x->env_setup.cfg.plant, src_locs);
+    if (e == ERR_CONFIG) {
+        log_error(
+            "%s: trained with train.shield=mask, so it is played under these limits; leave it "
+            "out, or play it on a cluster that they fit",
+            l->path);
+    }
+    TRY(e);
+    shield_bound_steps(shield, l->x->cfg.eval.step_bound);
     rules->shield = shield;
     return ERR_OK;
 }

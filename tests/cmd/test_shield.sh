@@ -38,6 +38,18 @@ says err "measured under another configuration" "the message says so"
 exits 1 "rows without the shield are other rows" short eval $few --out "$WORK/on"
 says err "other columns than this program writes|has the column" "the message says so"
 
+frozen="--set eval.lie.kind=frozen --set eval.lie.start_s=0"
+exits 0 "metrics that are frozen from the start" short eval $few --out "$WORK/frozen" --set eval.shield=true $frozen
+head -n 1 "$WORK/frozen/eval.csv" >"$WORK/parts.csv"
+for episode in 0 1; do
+    exits 0 "episode $episode of these" short eval --set eval.episodes=1 --set eval.first=$episode \
+        --out "$WORK/frozen$episode" --set eval.shield=true $frozen
+    sed 1d "$WORK/frozen$episode/eval.csv" >>"$WORK/parts.csv"
+done
+sort "$WORK/parts.csv" >"$WORK/parts.sorted"
+sort "$WORK/frozen/eval.csv" | cmp -s - "$WORK/parts.sorted"
+result $? "what is frozen is of the same episode"
+
 # --- one episode, judged by its log --------------------------------------------------------------
 judge() { # DIR
     awk -f tests/shield_log.awk -v services="$services" -v node=16000 -v step_out=2 -v step_in=1 \
@@ -61,8 +73,13 @@ judge "$WORK/bare" | grep -Eq 'violations [1-9].* step [1-9]'
 result $? "the monitor finds the violations of that one"
 
 # --- bad input -----------------------------------------------------------------------------------
-exits 2 "a limit that every value exceeds" short eval $few --out "$WORK/x" --set shield.stale_s=1
+exits 2 "a limit that every value exceeds" short eval $few --out "$WORK/x" --set eval.shield=true \
+    --set shield.stale_s=1
 says err "shield.stale_s: 1 s: every value is older than that.*set it above" "the remedy is named"
+exits 2 "a quota below the smallest cluster" short eval $few --out "$WORK/x" --set eval.shield=true \
+    --set shield.quota_pods=2
+says err "shield.quota_pods: 2 is less than min_replicas of all services ask for .4." "the key is named"
+exits 0 "a lag that only a shield would refuse" short eval $few --out "$WORK/lag" --set plant.lag_s=40
 exits 2 "limits of no shield" short eval $few --out "$WORK/x" --set shield.step_in=1
 says err "uses no shield; leave it out, or add --set eval.shield=true" "the remedy is named"
 exits 2 "a lie that does not exist" short eval $few --out "$WORK/x" --set eval.lie.kind=factr
@@ -81,12 +98,15 @@ case $masked in
 esac
 [ "$masked" != "$(sed -n 's/^scratch //p' tests/golden/tiny.txt)" ]
 result $? "learns something else"
+cloned=$(trained "$KARMA" train $tiny --set train.init=clone)
 if [ "${MPI:-1}" = 0 ]; then
     skip "ranks" "built without MPI"
 else
     for ranks in 2 3; do
         same "$(trained "$LAUNCH" -n $ranks "$KARMA" train $tiny)" "$masked" "the same on $ranks ranks"
     done
+    same "$(trained "$LAUNCH" -n 2 "$KARMA" train $tiny --set train.init=clone)" "$cloned" \
+        "a rule is imitated inside the mask, the same on 2 ranks"
 fi
 part() {
     run timeout "$HANGS" "$KARMA" train $tiny --set run.dir="$WORK/part" --set train.shield=mask \

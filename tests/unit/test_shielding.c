@@ -27,8 +27,8 @@ struct fixture {
 
 static void start(struct fixture *f, const char *config, const char *set)
 {
-    const char *sets[] = {"game.horizon=40", set};
-    assert_int_equal(experiment_load(&f->x, config, sets, set != NULL ? 2 : 1), ERR_OK);
+    const char *sets[] = {"game.horizon=40", "eval.shield=true", set};
+    assert_int_equal(experiment_load(&f->x, config, sets, set != NULL ? 3 : 2), ERR_OK);
     assert_int_equal(episode_init(&f->e, &f->x.arena, &f->x.env_setup), ERR_OK);
 }
 
@@ -128,6 +128,46 @@ static void episodes_hold_every_invariant(void **state)
     assert_int_equal(counted & wanted, wanted);
 }
 
+/* With a step bound the shield allows no more than is executed, so it takes none of its own writes
+ * for a foreign change. */
+static void a_step_bound_is_a_step_cap(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    static struct judged j;
+    struct episode_metrics m;
+    start(&f, DIAMOND, scenarios[2]);
+    struct wild w = {.base = {.ops = &wild_ops, .env_setup = &f.x.env_setup, .name = "wild"}};
+    const struct episode_observer observer = {.ctx = &j, .see = judge};
+    struct shield_cfg limits = f.x.cfg.shield;
+    limits.step_out = limits.step_in = 1;
+    f.e.step_bound = 1;
+    assert_int_equal(episode_shield(&f.e, &f.x.arena, f.x.env_setup.shield), ERR_OK);
+    j = (struct judged){.wild = &w};
+    monitor_init(&j.monitor, &limits, &f.x.env_setup.topology, &f.x.cfg.plant);
+    assert_int_equal(episode_run(&f.e, &m, &w.base, 0, &id, &observer), ERR_OK);
+    if (monitor_total(&j.monitor) > 0) {
+        fail_msg("%s", j.monitor.first);
+    }
+    for (int s = 0; s < f.x.env_setup.topology.n_services; s++) {
+        assert_true(isnan(shield_service_past(&f.e.shielding->history, s)->foreign_s));
+    }
+    experiment_release(&f.x);
+}
+
+/* Limits of a shield that stands nowhere bind nobody: this lag is longer than shield.stale_s. */
+static void unused_limits_refuse_nothing(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    const char *off[] = {"plant.lag_s=40"}, *on[] = {"plant.lag_s=40", "eval.shield=true"};
+    assert_int_equal(experiment_load(&f.x, DIAMOND, off, 1), ERR_OK);
+    assert_null(f.x.env_setup.shield);
+    experiment_release(&f.x);
+    assert_int_equal(experiment_load(&f.x, DIAMOND, on, 2), ERR_CONFIG);
+    experiment_release(&f.x);
+}
+
 /* Where the shield alters nothing, an episode behind it is the same to the bit. */
 static void nothing_altered_is_nothing_changed(void **state)
 {
@@ -169,6 +209,7 @@ static void lies_show_other_loads_and_true_pods(void **state)
         const struct lie_cfg cfg = {
             .kind = kind, .factor = 0.5, .start_s = 30, .duration_s = 30, .every_s = 90};
         assert_int_equal(lie_init(&l, &arena, &cfg, 2), ERR_OK);
+        lie_begin(&l);
         for (int t = 0; t < 12; t++) {
             for (int i = 0; i < N; i++) {
                 truth[i] = (float)(100 * t + i);
@@ -187,6 +228,34 @@ static void lies_show_other_loads_and_true_pods(void **state)
         }
     }
     arena_release(&arena);
+}
+
+/* A lie that begins with the episode freezes values of this one, not of the one before: results do
+ * not depend on which rank plays what. */
+static void a_lie_ends_with_its_episode(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    struct controller *c;
+    struct episode_metrics m[2];
+    const struct episode_id other = {.seed = 3, .split = RNG_DEV, .env = 9};
+    const struct lie_cfg cfg = {
+        .kind = LIE_FROZEN, .start_s = 0, .duration_s = 86400, .every_s = 86400};
+    start(&f, DIAMOND, scenarios[2]);
+    assert_int_equal(episode_lie(&f.e, &f.x.arena, &cfg), ERR_OK);
+    assert_int_equal(controller_new(&c, &f.x.arena, &f.x.cfg.eval.controllers[1], &f.x.env_setup,
+                                    &f.x.rules, NULL),
+                     ERR_OK);
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(episode_run(&f.e, &m[k], c, 0, &id, NULL), ERR_OK);
+        if (k == 0) {
+            struct episode_metrics ignored;
+            assert_int_equal(episode_run(&f.e, &ignored, c, 0, &other, NULL), ERR_OK);
+        }
+    }
+    assert_memory_equal(&m[0].slo_attainment, &m[1].slo_attainment, sizeof(double));
+    assert_memory_equal(&m[0].vcpu, &m[1].vcpu, sizeof(double));
+    experiment_release(&f.x);
 }
 
 /* ---- as a mask ---- */
@@ -256,19 +325,40 @@ static int check_choices(const uint32_t *mask, const struct rules *r, const stru
     return n;
 }
 
-static void masked_choices_pass(void **state)
+/* A rule is imitated inside the mask, whatever it wants. */
+static void check_imitation(const uint32_t *mask, const struct rules *r,
+                            const struct rules_memory *m, const float *state, int32_t *action)
 {
-    (void)state;
+    const int words = env_mask_words(&r->spec);
+    for (int target = 0; target <= 14; target += 2) {
+        int32_t all[8];
+        for (int s = 0; s < r->n_services; s++) {
+            all[s] = s % 2 == 0 ? target : 14 - target;
+        }
+        rules_imitate(action, r, m, state, all);
+        for (int i = 0; i < r->spec.n_agents * r->spec.n_factors; i++) {
+            assert_true(mask_has(mask + i * words, action[i]));
+        }
+    }
+}
+
+/* head: game.action, as KEY=VALUE. levels: check_choices() knows its choices. */
+static void play_masked(const char *head, bool levels)
+{
     static struct fixture f;
     struct rules_memory m;
     struct plant *plant;
     struct schedule schedule;
-    start(&f, DIAMOND, "train.shield=mask");
+    const char *sets[] = {"game.horizon=40", "train.shield=mask", "shield.step_in=1",
+                          "shield.step_out=1", head};
+    assert_int_equal(experiment_load(&f.x, DIAMOND, sets, 5), ERR_OK);
     const struct rules *r = &f.x.rules;
     const struct team_spec *spec = &r->spec;
+    const int n_action = spec->n_agents * spec->n_factors;
+    const int words = env_mask_words(spec);
     float *row = ARENA_NEW(&f.x.arena, spec->n_global_state, float);
-    uint32_t *mask = ARENA_NEW(&f.x.arena, spec->n_agents * env_mask_words(spec), uint32_t);
-    int32_t delta[8], *action = ARENA_NEW(&f.x.arena, spec->n_agents, int32_t);
+    uint32_t *mask = ARENA_NEW(&f.x.arena, n_action * words, uint32_t);
+    int32_t delta[8], *action = ARENA_NEW(&f.x.arena, n_action, int32_t);
     bool conflict;
     assert_non_null(r->shield);
     assert_int_equal(rules_memory_init(&m, &f.x.arena, r), ERR_OK);
@@ -284,12 +374,13 @@ static void masked_choices_pass(void **state)
         rules_observe(&m, r, v.state);
         rules_shield_observe(&m, r, &v);
         rules_global_state(row, mask, r, &m, v.state);
-        n_masked += check_choices(mask, r, &m, &v);
-        for (int a = 0; a < spec->n_agents; a++) {
+        n_masked += levels ? check_choices(mask, r, &m, &v) : 0;
+        check_imitation(mask, r, &m, v.state, action);
+        for (int a = 0; a < n_action; a++) {
             action[a] = -1;
             for (int k = 0; k < spec->n_choices; k++) {
                 const int choice = (k + 7 * t + 13 * a) % spec->n_choices;
-                if (action[a] < 0 && mask_has(mask + a * env_mask_words(spec), choice)) {
+                if (action[a] < 0 && mask_has(mask + a * words, choice)) {
                     action[a] = choice;
                 }
             }
@@ -301,8 +392,17 @@ static void masked_choices_pass(void **state)
         }
         assert_int_equal(plant_step(plant, delta, NULL, NULL), ERR_OK);
     }
-    assert_true(n_masked > 40);
+    assert_true(n_masked > 40 || !levels);
     experiment_release(&f.x);
+}
+
+static void masked_choices_pass(void **state)
+{
+    (void)state;
+    play_masked("game.action={head: level, operations: one}", true);
+    play_masked("game.action={head: level, operations: all}", false);
+    play_masked("game.action={head: delta, operations: one}", false);
+    play_masked("game.action={head: delta, operations: all}", false);
 }
 
 int main(void)
@@ -310,8 +410,11 @@ int main(void)
     log_init(-1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(episodes_hold_every_invariant),
+        cmocka_unit_test(a_step_bound_is_a_step_cap),
+        cmocka_unit_test(unused_limits_refuse_nothing),
         cmocka_unit_test(nothing_altered_is_nothing_changed),
         cmocka_unit_test(lies_show_other_loads_and_true_pods),
+        cmocka_unit_test(a_lie_ends_with_its_episode),
         cmocka_unit_test(masks_leave_less_to_alter),
         cmocka_unit_test(masked_choices_pass),
     };
