@@ -26,9 +26,9 @@ struct owners {
 enum err owners_init(struct owners *o, struct arena *arena, int n_tiles, int size,
                      int learners) WARN_UNUSED;
 
-/* The same where learners simulate `simulated` tiles beside learning, in all: each the first of those that it learns, so that their blocks need no message;
- * 0 .. n_tiles. The other tiles are dealt to the ranks that do not learn. Without such ranks
- * `simulated` means nothing. Local. */
+/* The same where learners simulate `simulated` tiles beside learning, in all: each the first of
+ * those that it learns, so that their blocks need no message; 0 .. n_tiles. The other tiles are
+ * dealt to the ranks that do not learn. Without such ranks `simulated` means nothing. Local. */
 enum err owners_deal(struct owners *o, struct arena *arena, int n_tiles, int size, int learners,
                      int simulated) WARN_UNUSED;
 

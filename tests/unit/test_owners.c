@@ -161,8 +161,9 @@ static void test_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_worked_examples),     cmocka_unit_test(test_learners_that_simulate),
-        cmocka_unit_test(test_small_worlds),        cmocka_unit_test(test_refusals_have_sentences), cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_worked_examples), cmocka_unit_test(test_learners_that_simulate),
+        cmocka_unit_test(test_small_worlds),    cmocka_unit_test(test_refusals_have_sentences),
+        cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
