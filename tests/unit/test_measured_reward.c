@@ -318,12 +318,18 @@ static const float *hiding_age(const struct plant *p, int lid)
     return ((const struct hiding *)p)->age;
 }
 
+static double hiding_clock_s(const struct plant *p, int lid)
+{
+    return plant_clock_s(((const struct hiding *)p)->real, lid);
+}
+
 static const struct plant_ops hiding_ops = {.kind = "measured",
                                             .reset = hiding_reset,
                                             .act = hiding_act,
                                             .pass = hiding_pass,
                                             .state = hiding_state,
-                                            .age = hiding_age};
+                                            .age = hiding_age,
+                                            .clock_s = hiding_clock_s};
 
 static void hide(struct hiding *h, struct fixture *f)
 {
