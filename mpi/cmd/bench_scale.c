@@ -70,6 +70,8 @@ static const struct command_line line = {"karma bench scale",
                                          "prediction with what they measure.",
                                          rows, operand_rows, sizeof(struct options)};
 
+enum { TRAININGS_MAX = 10 * 1000 * 1000 }; /* of a farm: seconds of drawing */
+
 /* ---- constants.csv ---- */
 
 /* Numbers that a file keeps, by name. */
@@ -209,7 +211,12 @@ static enum err measure_all(struct bench *b)
     const int n_tiles = (b->x->cfg.train.envs + 7) / 8;
     const int learners = comm->size > n_tiles ? 1 : 0;
     if (!b->known && (comm->size < 2 || learners != 0)) {
-        if (comm->rank == 0) {
+        if (comm->rank == 0 && n_tiles < 2) {
+            log_error(
+                "train.envs is %d, which is a single tile of 8 environments: there is nothing "
+                "that two ranks could share; set train.envs to at least 16",
+                b->x->cfg.train.envs);
+        } else if (comm->rank == 0) {
             log_error(
                 "%s does not exist yet, and %d rank%s cannot measure it: the first call needs "
                 "2 to %d ranks (mpi/launch -n 2 karma bench scale ...)",
@@ -476,6 +483,12 @@ static enum err report(const struct bench *b)
     TRY(show_runs(r, arena));
     printf("\n");
     TRY(show_farms(r, arena));
+    if (r->n_farms > 0 && r->farms[r->n_farms - 1].endless > 0) {
+        const struct scale_farm *f = &r->farms[r->n_farms - 1];
+        log_warn("%d of %d trainings of the largest farm lose so much to preemptions that they do "
+                 "not end; the rows of the farm are too optimistic. Give a smaller --checkpoint",
+                 f->endless, f->trainings);
+    }
     printf("\n");
     TRY(show_checks(r, arena));
     printf("\ntable and script in %s; draw the figure with: karma figure %s\n", b->o->out,
@@ -488,6 +501,11 @@ static enum err report(const struct bench *b)
 static enum err check(struct experiment *x, const struct comm *comm)
 {
     (void)comm;
+    if (x->cfg.train.updates == 0) {
+        return cfg_error(&x->reader, "train.updates",
+                         "is 0: a training without updates has no time to predict; set it to the "
+                         "updates until convergence");
+    }
     return experiment_load_twin(x);
 }
 
@@ -535,6 +553,18 @@ static enum err run(const struct call *c)
     const struct options *o = c->options;
     if (o->out == NULL) {
         return command_misused(c, "--out is missing; write --out DIR, where the constants stay");
+    }
+    if (o->each > o->ranks) {
+        return command_misused(c,
+                               "--each %d is more than the %d ranks of the largest farm; give "
+                               "--ranks at least %d",
+                               o->each, o->ranks, o->each);
+    }
+    if ((int64_t)(o->ranks / o->each) * o->per_place > TRAININGS_MAX) {
+        return command_misused(c,
+                               "the largest farm has %d places with %d trainings each, more than "
+                               "the %d that can be played; give a smaller --ranks or --per-place",
+                               o->ranks / o->each, o->per_place, TRAININGS_MAX);
     }
     return ranks_run(c, bench_on);
 }

@@ -114,6 +114,7 @@ static void play_farm(struct scale_farm *row, const struct scale_farm_cfg *f, do
         lost_s += c.lost_s;
         busy_s += c.seconds;
         row->preemptions += c.preemptions;
+        row->endless += c.preemptions == PREEMPTIONS_MAX;
         sink(heap, places, 0);
     }
     row->seconds = end_s;

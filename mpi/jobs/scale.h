@@ -55,6 +55,7 @@ struct scale_farm {
     double seconds, efficiency;
     double preemptions; /* of all trainings */
     double lost_share;  /* time lost to them, of all time in which trainings ran */
+    int endless;        /* trainings that lose more to preemptions than they make; see scale.c */
 };
 
 /* Local. run_s: T(p), undisturbed. Rows for p, 2 p, 4 p, ... ranks and ranks_most. */

@@ -18,6 +18,15 @@ cell() { # FILE KIND-or-RANKS COLUMN: of the first row that begins with it
 
 exits 2 "without --out" "$KARMA" bench scale $tiny
 says err "--out is missing; write --out DIR" "says what to write"
+exits 2 "a farm smaller than a training" "$KARMA" bench scale $tiny --out "$out" --ranks 4 --each 64
+says err "--each 64 is more than the 4 ranks of the largest farm" "is refused"
+exits 2 "a farm of a billion trainings" "$KARMA" bench scale $tiny --out "$out" --ranks 1000000 \
+    --per-place 1000
+says err "1000000 places with 1000 trainings each, more than the 10000000" "is refused"
+exits 2 "no updates" "$KARMA" bench scale $tiny --out "$out" --set train.updates=0
+says err "train.updates: is 0: .*set it to the updates until convergence" "are refused"
+exits 2 "a single tile" "$KARMA" bench scale $tiny --out "$out" --set train.envs=8
+says err "train.envs is 8, which is a single tile .*at least 16" "is refused"
 exits 2 "one rank, no constants" "$KARMA" bench scale $tiny --out "$out"
 says err "constants.csv does not exist yet.*mpi/launch -n 2 karma bench scale" "says how to begin"
 if [ "${MPI:-1}" = 0 ]; then
@@ -53,6 +62,9 @@ if command -v gnuplot >/dev/null 2>&1; then
 else
     skip "the figure" "gnuplot is not installed"
 fi
+
+bench 2 --out "$out" --ranks 4 --updates 100000 --preempt 1000000 --checkpoint 1000000
+says err "16 of 16 trainings of the largest farm .* do not end" "trainings that never end are counted"
 
 sed 's/^update_s/updates/' "$WORK/before" >"$out/constants.csv"
 bench 2 --out "$out"
