@@ -89,9 +89,11 @@ exits 2 "no such bench" sh tests/bench/compare "$WORK/old" "$WORK/new" b bench_y
 says err 'bench_y\.c; their benches: bench_x$' "the message names those there are"
 exits 2 "no rounds" env ROUNDS=0 sh tests/bench/compare "$WORK/old" "$WORK/new" b bench_x
 says err "ROUNDS='0', expected a whole number from 1 on" "the message says what was expected"
-compare ROUNDS=1 SLOWER=0.9
-same "$rc" 2 "a factor below 1"
-says err 'SLOWER=0.9: expected a factor from 1 on' "the message says what was expected"
+for factor in 0.9 fast; do
+    compare ROUNDS=1 SLOWER=$factor
+    same "$rc $(wc -c <"$WORK/out" | tr -d ' ')" "2 0" "SLOWER=$factor is refused before anything runs"
+    says err "SLOWER=$factor: expected a factor from 1 on" "the message says what was expected"
+done
 echo 'echo "no kernel"; exit 3' >"$WORK/new/tests/bench/run"
 compare ROUNDS=1
 same "$rc" 2 "a bench that fails"
