@@ -134,6 +134,8 @@ typed() { # COMMAND
         s/fit FILE\.traces --out NEW/fit TWIN.traces --out build\/again/
         s/\$window\b/15/g
         s/\$c\b/0.4/g
+        s/\$config\b/my.yaml/g
+        s/"\$rules"/"eval.controllers=[{khpa: {}}, {ff: {}}]"/g
         s/\$horizon\b/8/g
         s/\$warmup\b/0/g
         s/--out STORE$/--out build\/store/
@@ -194,7 +196,7 @@ while read -r command; do
     else
         line=$(typed "$command")
     fi
-    rm -rf "$clone/build/imported" "$clone/results/runs/tiny" "$clone/results/runs/mine"
+    rm -rf "$clone/build/imported" "$clone/build/shielded" "$clone/results/runs/tiny" "$clone/results/runs/mine"
     prepared "$line"
     result $? "$command$([ "$line" = "$command" ] || echo "  as: $line")"
     n_run=$((n_run + 1))
