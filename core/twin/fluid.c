@@ -57,10 +57,10 @@ static void tabulate(struct fluid_net *net, double servers)
 
 double fluid_utilisation(const struct fluid_net *net, double x, double *slope)
 {
-    const double y = x / (1.0 + x), at = y * FLUID_CLOSURE;
+    const double left = 1.0 / (1.0 + x), at = x * left * FLUID_CLOSURE;
     const int i = (int)at < FLUID_CLOSURE ? (int)at : FLUID_CLOSURE - 1;
     const double a = net->closure[i], rise = net->closure[i + 1] - a;
-    *slope = rise * FLUID_CLOSURE / ((1.0 + x) * (1.0 + x));
+    *slope = rise * FLUID_CLOSURE * left * left;
     return a + rise * (at - i);
 }
 
@@ -155,40 +155,62 @@ void fluid_copy(struct fluid *to, const struct fluid *from, uint32_t env)
 
 /* ---- response times ---- */
 
-/* Mean and variance of the time at a pod of the service, over its ready pods alike. */
+/* What x and excess imply of a pod with that room: see fluid.h. Calls that find no room vary as in
+ * a steady state. LEAST bounds s / x away from 0, where their number is Poisson distributed. */
+static void look_at(const struct fluid *f, struct fluid_pod *p, double room)
+{
+    static const double LEAST = 1e-3;
+    double slope;
+    const double u = fluid_utilisation(f->net, lesser(p->x, CROWD * room), &slope);
+    const double idle = 1.0 / (1.0 - u), y = greater(u * idle, 1e-6);
+    const bool fits = p->x < CROWD * room;
+    const double q = fits ? greater(p->excess / y, LEAST) : y;
+    const double per_q = 1.0 / q, past = 1.0 / (1.0 + q), log_q = fm_log(1.0 + q) * per_q;
+    const double p0 = fm_exp(-y * log_q), y_by_x = fits ? slope * idle * idle : 0.0;
+    p->now = (struct fluid_crowd){.y = y,
+                                  .vary = lesser(1.0, (1.0 + q) * (1.0 - u)),
+                                  .y_by_x = y_by_x,
+                                  .p0 = p0,
+                                  .u_by_x = p0 * (2.0 * log_q - past) * y_by_x,
+                                  .p0_by_excess = fits ? p0 * (log_q - past) * per_q : 0.0};
+}
+
+static struct sojourn at_pod(const struct fluid *f, const struct fluid_pod *p, double rate,
+                             double room)
+{
+    const double tail = param(f->net, QUEUEING_TAIL), u = 1.0 - p->now.p0;
+    const double busy = lesser(p->x, room);
+    const double each = 1.0 / (busy > 1e-6 ? rate * u : rate * p->now.u_by_x);
+    const double shared = busy > 1e-6 ? busy * each : each;
+    const double var = tail * (1.0 + p->now.vary * 2.0 * u / (2.0 - u)) * shared * shared;
+    return (struct sojourn){shared + (p->x > busy ? (p->x - busy) * each : 0.0), var,
+                            p->now.vary * var};
+}
+
+/* Over the ready pods of the service alike; looks at all that serve. */
 static struct sojourn at_pods(const struct fluid *f, int s, double room)
 {
     const struct fluid_service *service = &f->services[s];
-    const double tail = param(f->net, QUEUEING_TAIL);
-    const double slots = f->net->topology->cfg->slots_per_pod;
-    struct sojourn sum = {0.0, 0.0};
-    int n = 0;
+    struct sojourn sum = {0.0, 0.0, 0.0};
+    const double part = service->n_ready > 0 ? 1.0 / service->n_ready : 0.0;
     for (int i = f->net->first_pod[s]; i < f->net->first_pod[s + 1]; i++) {
-        const struct fluid_pod *p = &f->pods[i];
+        struct fluid_pod *p = &f->pods[i];
+        if (fluid_serves(p)) {
+            look_at(f, p, room);
+        }
         if (p->state == FLUID_READY) {
-            double slope;
-            const double busy = p->x < room ? p->x : room;
-            const double u = fluid_utilisation(f->net, lesser(p->x, CROWD * room), &slope);
-            const double rate = service->rate * f->share;
-            const double shared = busy > 1e-6 ? busy / (rate * u) : 1.0 / (rate * slope);
-            const double mean = shared + (p->x > busy ? (p->x - busy) / (rate * u) : 0.0);
-            const double crowd = 2.0 * u / (2.0 - u) * (1.0 - busy / slots);
-            const double var = tail * (1.0 + crowd) * shared * shared;
-            sum.mean += mean;
-            sum.var += var + mean * mean;
-            n++;
+            sojourn_mix(&sum, part, at_pod(f, p, service->rate * f->share, room));
         }
     }
-    if (n == 0) {
-        return (struct sojourn){f->net->plant->timeout_s, 0.0};
-    }
-    return sojourn_mixed((struct sojourn){sum.mean / n, sum.var / n});
+    return service->n_ready > 0 ? sojourn_mixed(sum)
+                                : (struct sojourn){f->net->plant->timeout_s, 0.0, 0.0};
 }
 
 /* Slots of a pod that its waiting calls leave to those that compute, above 0. */
-static double room_of(const struct fluid *f, int s, int n_pods)
+static double room_of(const struct fluid *f, int s)
 {
-    const double taken = n_pods > 0 ? f->services[s].waiting / n_pods : 0.0;
+    const struct fluid_service *service = &f->services[s];
+    const double taken = service->n_serving > 0 ? service->waiting / service->n_serving : 0.0;
     return greater(0.02, f->net->topology->cfg->slots_per_pod - taken);
 }
 
@@ -207,7 +229,7 @@ static void respond(struct fluid *f, int s)
     const enum fan_out how = t->cfg->services[s].fan_out;
     struct fluid_service *service = &f->services[s];
     const int first = t->callee_begin[s], end = t->sync_end[s];
-    struct sojourn down = {0.0, 0.0};
+    struct sojourn down = {0.0, 0.0, 0.0};
     double fine = 1.0, mixed = 0.0;
     for (int e = first; e < end; e++) {
         const struct fluid_service *callee = &f->services[t->callee[e]];
@@ -225,7 +247,7 @@ static void respond(struct fluid *f, int s)
     const bool split = how == FAN_SPLIT && end > first;
     service->down = split ? sojourn_mixed(down) : down;
     service->failing = 1.0 - (1.0 - service->refused) * (split ? 1.0 - mixed : fine);
-    service->own = at_pods(f, s, room_of(f, s, service->n_ready));
+    service->own = at_pods(f, s, room_of(f, s));
     service->whole = sojourn_sum(service->own, service->down);
 }
 
@@ -237,31 +259,34 @@ struct flow {
     double idle;             /* share of the CPU that pods did not use */
 };
 
-/* The linearly implicit step of dx/dt = in - out(x): stable for any dt, since out' >= 0. Departures
- * are what is left of the balance, so calls are conserved to the last bit of the sum. */
-static void flow_pod(struct fluid *f, struct fluid_pod *p, const struct fluid_service *service,
-                     struct flow *flow, double arrive, double room, double noise)
+/* The linearly implicit step of dx/dt, ds/dt, both solved together: it rests where both are 0, for
+ * any dt. Departures are what is left of the balance, so calls are conserved to the last bit of the
+ * sum. Of numbers between 0 and cap the variance is at most x (cap - x). */
+static void flow_pod(const struct fluid *f, struct fluid_pod *p,
+                     const struct fluid_service *service, struct flow *flow, double arrive,
+                     double room, double noise)
 {
     const struct topology_cfg *t = f->net->topology->cfg;
-    const double dt = f->net->dt, rate = service->rate * f->share;
+    const struct fluid_crowd *c = &p->now;
+    const double dt = f->net->dt, rate = service->rate * f->share, many = dt * rate;
     const double cap =
         greater(1.0, lesser(room + t->queue_per_pod, f->net->plant->timeout_s * rate));
-    double slope;
-    const double out = rate * fluid_utilisation(f->net, lesser(p->x, CROWD * room), &slope);
-    const double stiff = 1.0 + (p->x < CROWD * room ? dt * rate * slope : 0.0);
-    double change = dt * (arrive - out) / stiff;
-    change += f->net->cfg.noise * noise * sqrt(0.5 * dt * (arrive + out)) / stiff;
-    change = lesser(greater(change, -p->x), dt * arrive);
+    const double out = rate * (1.0 - c->p0);
+    const double jolt = f->net->cfg.noise * noise * sqrt(0.5 * dt * (arrive + out));
+    const double by_x = 1.0 + many * c->u_by_x, by_s = -many * c->p0_by_excess;
+    const double s_by_x = 2.0 * many * (c->p0 * c->y_by_x - (1.0 + c->y) * c->u_by_x);
+    const double s_by_s = 1.0 + 2.0 * many * (1.0 + c->y) * c->p0_by_excess;
+    const double dx = dt * (arrive - out) + jolt, ds = 2.0 * many * (1.0 - (1.0 + c->y) * c->p0);
+    const double per_det = 1.0 / (by_x * s_by_s - by_s * s_by_x);
+    const double wanted = (dx * s_by_s - by_s * ds) * per_det;
+    const double change = lesser(greater(wanted, -p->x), dt * arrive);
     const double over = greater(0.0, p->x + change - cap);
     flow->in += dt * arrive;
     flow->out += dt * arrive - change;
     flow->refused += over;
     p->x += change - over;
-}
-
-static bool serves(const struct fluid_pod *p)
-{
-    return p->state == FLUID_READY || p->state == FLUID_DRAINING;
+    p->excess = greater(0.0, p->excess + (by_x * ds - s_by_x * dx) * per_det);
+    p->excess = lesser(p->excess, p->x * greater(0.02 * p->x, cap - p->x));
 }
 
 /* Two pods share a block of random words. */
@@ -272,14 +297,10 @@ static struct flow flow_service(struct fluid *f, int s)
     const int ready = f->services[s].n_ready;
     struct flow flow = {0};
     struct rng_block u = {{0}};
-    int serving = 0;
-    for (int i = first; i < end; i++) {
-        serving += serves(&f->pods[i]);
-    }
-    const double room = room_of(f, s, serving);
+    const double room = room_of(f, s);
     const double each = ready > 0 ? service->in / ready : 0.0;
     for (int i = first, k = 0; i < end; i++) {
-        if (serves(&f->pods[i])) {
+        if (fluid_serves(&f->pods[i])) {
             if (k % 2 == 0 && f->net->cfg.noise > 0.0) {
                 u = fluid_block(f, FLUID_DRAW_X + (uint32_t)(first + k), f->step);
             }
@@ -293,7 +314,7 @@ static struct flow flow_service(struct fluid *f, int s)
     if (ready == 0) {
         flow.in = flow.refused = service->in * f->net->dt;
     }
-    const double most = serving * f->net->dt * service->rate * f->share;
+    const double most = service->n_serving * f->net->dt * service->rate * f->share;
     flow.used = flow.out * service->demand_s;
     flow.idle = most > 0.0 ? greater(0.0, 1.0 - flow.out / most) : 0.0;
     return flow;
@@ -355,7 +376,7 @@ static void resolve(struct fluid *f, double received, double legit)
 {
     const struct topology *t = f->net->topology;
     const struct plant_cfg *plant = f->net->plant;
-    struct sojourn whole = {0.0, 0.0};
+    struct sojourn whole = {0.0, 0.0, 0.0};
     double fine = 0.0;
     for (int i = 0; i < t->n_entries; i++) {
         const struct fluid_service *entry = &f->services[t->entries[i]];
@@ -406,7 +427,8 @@ static void observe(struct fluid *f)
             f->truth.waiting_mean += part * greater(0.0, p->x - t->cfg->slots_per_pod);
             f->truth.pods_deployed_mean += p->state != FLUID_DRAINING ? part : 0.0;
             open |= up && p->x < t->cfg->slots_per_pod + t->cfg->queue_per_pod;
-            potential += serves(p) ? cfg->cpu_m * t->cfg->limit_ratio * p->x / (1.0 + p->x) : 0.0;
+            potential +=
+                fluid_serves(p) ? cfg->cpu_m * t->cfg->limit_ratio * p->x / (1.0 + p->x) : 0.0;
         }
         f->truth.entry_available_mean += cfg->entry && open ? part / t->n_entries : 0.0;
     }

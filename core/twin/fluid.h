@@ -1,34 +1,40 @@
 /* The queueing twin's dynamics: a fluid network of processor-sharing pods.
  *
  * Time runs in steps of dt (0.5 s or a little less, a whole number of them in a decision period).
- * x is the mean number of calls in a pod that compute or wait to. With mu = usable x CPU limit /
- * demand, and u(x) the utilisation at which a stationary pod holds x calls,
+ * x is the mean number of calls in a pod that compute or wait to, x + s their variance. With mu =
+ * usable x CPU limit / demand and p0 the probability that a pod is empty,
  *
- *     dx/dt = lambda / pods - out,      out = mu u(x),      u(x) = x / (1 + x)
+ *     dx/dt = lambda / pods - out,      out = mu (1 - p0)
+ *     ds/dt = 2 mu (1 - (1 + x) p0)                   p0 = (1 + s / x)^(-x^2 / s)
  *
- * the pointwise stationary fluid approximation (W.-P. Wang, D. Tipper, S. Banerjee, "A simple
- * approximation for modeling nonstationary queues", INFOCOM 1996): in a steady state it is exact
- * for M/G/1 with processor sharing, whose mean number depends on the mean demand alone; under
- * overload it fills at lambda - mu. For `servers` c > 1 u(x) solves x = c u + u^k / (1 - u),
- * k = sqrt(2 (c + 1)) (H. Sakasegawa 1977), divided by c.
+ * the equations of mean and variance of M/M/1, closed by a negative binomial number of calls
+ * (M. H. Rothkopf, S. S. Oren, "A closure approximation for the nonstationary M/M/s queue",
+ * Management Science 1979). In a steady state s = x^2, so 1 - p0 = x / (1 + x), exact for M/G/1
+ * with processor sharing, whose mean number depends on the mean demand alone; under overload x
+ * grows at lambda - mu. While a queue grows, its calls vary less than in a steady state: with p0
+ * equal to 1 / (1 + x) at all times, x would overshoot by up to 6 %. For `servers` c > 1 the
+ * equations hold for y instead of x, the number of calls at one server that is as busy:
+ * y = u / (1 - u), where u solves x = c u + u^k / (1 - u), k = sqrt(2 (c + 1)) (H. Sakasegawa
+ * 1977).
  *
  * Calls that have computed wait for the synchronous callees of their service and keep their slot:
  * w of them, dw/dt = out - w / D, D the mean response of the callees. What waits leaves
  * room = slots - w / pods of a pod's slots to calls that compute; with little room a pod computes
- * less, u(min(x, 4 room)), so a slow service fills its callers. A pod holds room + queue calls, and
- * none longer than the clients' time-out; more is refused. Departures of a caller are the arrivals
- * of its callees, at the fitted visit ratios. Nothing is lost: arrivals = departures + refused +
- * change of x.
+ * less, as one with min(x, 4 room) calls, so a slow service fills its callers. A pod holds room +
+ * queue calls, and none longer than the clients' time-out; more is refused. Departures of a caller
+ * are the arrivals of its callees, at the fitted visit ratios. Nothing is lost: arrivals =
+ * departures + refused + change of x.
  *
  * Response times are moments over the call graph (sojourn.h): at a pod the mean is x / (mu u) and
  * the variance of what is shared
  *
- *     tail (1 + 2 u / (2 - u) (1 - busy / slots)) mean^2
+ *     tail (1 + r 2 u / (2 - u)) mean^2,      u = 1 - p0,      r = (x + s) / (x + x^2)
  *
- * with few calls that of M/M/1 processor sharing (E. G. Coffman, R. R. Muntz, H. Trotter 1970)
- * times a fitted factor; in a pod whose slots are all taken their number no longer varies, and a
- * response varies as its demand does. Waiting for a slot varies little. Answered in time is the
- * probability that the sum over the path is below the limit.
+ * in a steady state (r = 1) that of M/M/1 processor sharing (E. G. Coffman, R. R. Muntz, H.
+ * Trotter 1970) times a fitted factor; where the number of calls hardly varies (r near 0, overload)
+ * a response varies as its demand does. The part r of the variance has a heavy tail: short and long
+ * waits are mixed. Waiting for a slot varies little. Answered in time is the probability that the
+ * sum over the path is below the limit.
  *
  * The life of pods is the simulator's (core/cluster/replicas.c): room on the node, a normal
  * start-up delay, removal of the youngest, draining. Node CPU is shared when more is asked for.
@@ -83,8 +89,21 @@ struct fluid_pod {
     double created_s, started_s;
     double changed_s; /* it became ready */
     double next_s;    /* starting: becomes ready; draining: out of grace */
-    double x;
+    double x, excess; /* calls: mean; variance beyond it (of y, if servers > 1) */
+    struct fluid_crowd {
+        double y;      /* calls at one server that is as busy */
+        double vary;   /* their variance / that in a steady state, at most 1 */
+        double y_by_x; /* derivative */
+        double p0;     /* it is empty */
+        double u_by_x; /* of u = 1 - p0 */
+        double p0_by_excess;
+    } now;
 };
+
+static inline bool fluid_serves(const struct fluid_pod *p)
+{
+    return p->state == FLUID_READY || p->state == FLUID_DRAINING;
+}
 
 /* What a monitoring system reads off a service: counters, then gauges. */
 struct fluid_reading {
@@ -96,6 +115,7 @@ struct fluid_service {
     int desired;
     uint32_t n_created;
     int n_ready;                     /* pods, in the running step */
+    int n_serving;                   /* those and the draining ones */
     double demand_s, rate;           /* of this episode: of a call; calls/s of a pod, mu */
     double in, out;                  /* calls/s of the last step */
     double waiting;                  /* calls that wait for callees */

@@ -142,7 +142,7 @@ void fluid_pods_step(struct fluid *f)
 {
     bool room = f->step == 0;
     for (int s = 0; s < f->net->topology->n_services; s++) {
-        int ready = 0;
+        int ready = 0, serving = 0;
         for (int n = count(f, s); n < f->services[s].desired && new_pod(f, s) != NULL; n++) {
             room = true;
         }
@@ -152,15 +152,17 @@ void fluid_pods_step(struct fluid *f)
             if (p->state == FLUID_STARTING && due) {
                 p->state = FLUID_READY;
                 p->changed_s = f->now;
-                p->x = 0.0;
+                p->x = p->excess = 0.0;
             } else if (p->state == FLUID_DRAINING && (due || p->x < EMPTY)) {
                 p->state = FLUID_FREE;
                 room = true;
             }
             room |= p->state == FLUID_PENDING;
             ready += p->state == FLUID_READY;
+            serving += fluid_serves(p);
         }
         f->services[s].n_ready = ready;
+        f->services[s].n_serving = serving;
     }
     if (room) {
         place_pending(f);
@@ -177,6 +179,7 @@ void fluid_pods_begin(struct fluid *f)
             p->state = FLUID_READY;
             p->created_s = p->started_s = p->changed_s = -OLD_S;
             p->x = 0.5;
+            p->excess = 0.25;
         }
     }
 }
