@@ -232,6 +232,18 @@ static enum err check_cost_keys(struct experiment *x)
     return ERR_OK;
 }
 
+/* A queueing twin is told the load alone; pods that crash under it are no part of the model. */
+static enum err check_coupling(const struct experiment *x)
+{
+    if (x->cfg.twin.kind != TWIN_QUEUEING || !(x->cfg.cluster.liveness.coupling > 0.0)) {
+        return ERR_OK;
+    }
+    return cfg_error(&x->reader, "cluster.liveness.coupling",
+                     "is %g, but pods of a queueing twin never crash; set it to 0, or learn these "
+                     "crashes with networks (twin.kind: mlp)",
+                     x->cfg.cluster.liveness.coupling);
+}
+
 /* An evaluation during training plays at plant.cost_weight. */
 static enum err check_cost(const struct experiment *x)
 {
@@ -281,6 +293,7 @@ static enum err build(struct experiment *x)
     TRY(check_learners_simulate(x));
     TRY(check_cost_keys(x));
     TRY(check_cost(x));
+    TRY(check_coupling(x));
     if (c->train.init == INIT_CLONE) {
         TRY(controller_rule_check("train.clone.rule", &c->train.clone.rule, 0, &c->topology));
     }

@@ -105,6 +105,10 @@ rm -rf "$WORK/run"
 train 1 --set plant.period_s=30
 [ "$rc" != 0 ] && grep -Eq "decision period" "$WORK/err"
 result $? "another decision period is refused"
+rm -rf "$WORK/run"
+train 1 --set cluster.liveness.coupling=0.4
+[ "$rc" = 2 ] && grep -Eq "cluster.liveness.coupling.*never crash" "$WORK/err"
+result $? "crashes that load causes are refused"
 
 # --- controllers on the cluster and in it ---------------------------------------------------------
 compare() { # DIR OPTION...
