@@ -13,6 +13,7 @@
 #include "core/report/table.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/ranks.h"
+#include "mpi/comm/locking.h"
 #include "mpi/jobs/experiment.h"
 #include "mpi/jobs/scale.h"
 #include "mpi/train/train.h"
@@ -519,7 +520,7 @@ static void shorten(struct train_cfg *t, int updates)
     t->learners_simulate = 0;
 }
 
-static enum err bench_on_experiment(struct comm *comm, struct experiment *x,
+static enum err bench_on_experiment(struct comm *comm, struct experiment *x, struct lock *lock,
                                     const struct options *o)
 {
     struct bench b = {.comm = comm,
@@ -527,9 +528,8 @@ static enum err bench_on_experiment(struct comm *comm, struct experiment *x,
                       .o = o,
                       .converged = o->updates > 0 ? o->updates : x->cfg.train.updates};
     b.constants_path = arena_printf(&x->arena, "%s/constants.csv", o->out);
-    enum err e = arena_error(&x->arena);
-    e = e == ERR_OK && comm->rank == 0 ? file_make_dirs(o->out) : e;
-    TRY(comm_agree(comm, e));
+    TRY(comm_agree(comm, arena_error(&x->arena)));
+    TRY(locking_dir(lock, comm, o->out, "karma bench scale", "--out DIR"));
     b.known = file_exists(b.constants_path);
     TRY(comm_same_u64(comm, "whether constants.csv exists", b.known));
     shorten(&x->cfg.train, o->measured);
@@ -542,8 +542,10 @@ static enum err bench_on(struct comm *comm, const struct call *c)
     const struct options *o = c->options;
     const struct input in = INPUT_OF(c, o);
     struct experiment x;
+    struct lock lock = {.fd = -1};
     TRY(ranks_load(&x, comm, &in, check));
-    const enum err e = bench_on_experiment(comm, &x, o);
+    const enum err e = bench_on_experiment(comm, &x, &lock, o);
+    locking_end(&lock);
     experiment_release(&x);
     return e;
 }

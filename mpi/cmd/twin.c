@@ -362,7 +362,7 @@ static enum err run_answers(const struct call *c)
     struct experiment x;
     TRY(input_load(&x, &in));
     enum err e = experiment_load_twin(&x);
-    if (e == ERR_OK && x.env_setup.twin->queueing != NULL) {
+    if (e == ERR_OK && x.env_setup.twin != NULL && x.env_setup.twin->queueing != NULL) {
         log_error(
             "the twin %s is of kind queueing: it has neither a table nor networks, so nothing "
             "else answers; its accuracy: karma twin report %s",

@@ -107,10 +107,11 @@ trace-export d/x.lock trace export F/store --out d/x
 trace-merge d/x.lock trace merge F/store --out d/x
 twin-fit d/x.lock twin fit $small F/store --out d/x
 twin-report d/lock twin report F/twin --out d
+bench-scale d/lock bench scale $tiny --out d
 END
 words_of() { # ARGUMENT...: the command and its verb
     case $1 in
-    trace | twin | org) echo "$1 $2" ;;
+    bench | trace | twin | org) echo "$1 $2" ;;
     *) echo "$1" ;;
     esac
 }
