@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ enum {
 };
 
 static volatile sig_atomic_t requested;
+static atomic_flag is_leaving = ATOMIC_FLAG_INIT;
 
 enum words { WORDS_NONE, WORDS_RUN, WORDS_JOBS };
 
@@ -278,6 +280,9 @@ static void leave_jobs(int signal)
  * was held up, for example by a slow disk, finds that another rank has written in its place. */
 static void leave(int signal)
 {
+    if (atomic_flag_test_and_set(&is_leaving)) {
+        return; /* the same signal again, in another thread */
+    }
     if (last.kind == WORDS_RUN) {
         if (!peers_lowest(last.peers)) {
             await_words();
@@ -291,15 +296,19 @@ static void leave(int signal)
     if (last.lock != NULL) {
         lock_abandon(last.lock);
     }
-    raise(signal); /* SA_RESETHAND: the default action, once this handler returns */
+    const struct sigaction fatal = {.sa_handler = SIG_DFL};
+    sigaction(signal, &fatal, NULL);
+    raise(signal); /* the default action, once this handler returns */
 }
 
-/* While the handler runs the other two signals are blocked, so it is not interrupted by itself.
- * SA_RESETHAND makes the raise() at its end fatal. SIGHUP stays ignored where it was ignored
- * before, as under nohup. */
+/* While the handler runs its thread blocks the three signals. A second signal can still reach a
+ * thread of the MPI library, which blocks none: there it must find this handler, which then returns
+ * at once, and not the default action, which would end the process before its last words. So the
+ * default action comes back only at the end of the handler. SIGHUP stays ignored where it was
+ * ignored before, as under nohup. */
 static void on_leaving(void (*handler)(int))
 {
-    struct sigaction action = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND}, hangup;
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART}, hangup;
     sigemptyset(&action.sa_mask);
     sigaddset(&action.sa_mask, SIGTERM);
     sigaddset(&action.sa_mask, SIGINT);

@@ -33,7 +33,7 @@ else
 fi
 # BENCH_ROWS: every row of the report, in its order; of a value, the digits that the report shows.
 # The tabs are those of bench.h.
-numbers='substr($0, 1, 2) == "  " && substr($0, 40, 11) ~ /^ *[0-9][0-9 ]*(\.[0-9]+)?$/'
+numbers='substr($0, 1, 2) == "  " && substr($0, 40, 11) ~ /^ *-?[0-9][0-9 ]*(\.[0-9]+)?$/'
 awk "$numbers"' { print substr($0, 3, 36) "|" substr($0, 52, 18) "|" }' "$WORK/out" >"$WORK/report.txt"
 awk -F '\t' 'NF == 3 && $2 + 0 == $2 { printf "%-36s|%-18s|\n", $1, $3 }' "$WORK/rows" >"$WORK/rows.txt"
 [ "$(wc -l <"$WORK/rows.txt")" -ge 20 ]
