@@ -291,8 +291,8 @@ bench-compare: setup ## REV=HEAD~1: benches of that revision and of this tree in
 	@BUILD='$(B)' BENCHES='$(BENCHES)' REV='$(REV)' NEW='$(NEW)' ROUNDS='$(or $(ROUNDS),5)' SLOWER='$(SLOWER)' \
 	    MPI=$(MPI) MAKE='$(PMAKE)' sh mk/bench_compare
 
-bench-torch: all ## a PyTorch program of the same mathematics beside karma, in a twin; needs python3-torch (minutes)
-	@python3 tests/bench/peer_torch.py build/karma '$(TWIN_FILE)' '$(or $(ROUNDS),5)'
+bench-torch: all ## a PyTorch program of the same mathematics beside karma, in a twin; needs python3-torch; PYTHON=/usr/bin/python3 (minutes)
+	@$(or $(PYTHON),python3) tests/bench/peer_torch.py build/karma '$(TWIN_FILE)' '$(or $(ROUNDS),5)'
 
 scaling: all ## CPU time of the commands at once and ten times their usual size, and the exponent (minutes)
 	@KARMA=build/karma sh tests/scaling 10

@@ -41,7 +41,8 @@ try:
 except ImportError as missing:
     sys.exit(
         f"peer_torch: {missing}; on Debian:"
-        " apt-get install python3-torch python3-numpy python3-protobuf protobuf-compiler"
+        " apt-get install python3-torch python3-numpy python3-protobuf protobuf-compiler; for another"
+        " interpreter than the first python3 of the PATH: make bench-torch PYTHON=/usr/bin/python3"
     )
 
 CONFIG = "configs/experiments/quickstart.yaml"
