@@ -281,7 +281,7 @@ static void leave_jobs(int signal)
 static void leave(int signal)
 {
     if (atomic_flag_test_and_set(&is_leaving)) {
-        return; /* the same signal again, in another thread */
+        return; /* a second signal, before the first one was blocked */
     }
     if (last.kind == WORDS_RUN) {
         if (!peers_lowest(last.peers)) {
@@ -301,11 +301,11 @@ static void leave(int signal)
     raise(signal); /* the default action, once this handler returns */
 }
 
-/* While the handler runs its thread blocks the three signals. A second signal can still reach a
- * thread of the MPI library, which blocks none: there it must find this handler, which then returns
- * at once, and not the default action, which would end the process before its last words. So the
- * default action comes back only at the end of the handler. SIGHUP stays ignored where it was
- * ignored before, as under nohup. */
+/* While the handler runs the three signals are blocked. The default action comes back only at the
+ * end of the handler, and not with SA_RESETHAND at its start: the kernel resets the action when it
+ * takes the signal, and blocks further ones a moment later, when the frame of the handler stands. A
+ * second signal in between would meet the default action and end the process before its last
+ * words. SIGHUP stays ignored where it was ignored before, as under nohup. */
 static void on_leaving(void (*handler)(int))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART}, hangup;
