@@ -59,6 +59,7 @@ TWIN        = accuracy bundle dataset ensemble feature_rows features fit_rows fl
               residual_pool residual_pool_fill shown sojourn trial twin twin_batch
 GAME        = org_metrics org_metric_values game privileged cost imitate interface rules rules_interface view env_setup
 CONTROLLERS = capacity controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
+METHODS     = karma kinds method
 EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier lie org_observer eval_store outcomes \
               pareto separation shielding summary trajectory_recorder
 REPORT      = comparison org_metrics_table twin_report figure scale_figure separation_table script table timeline episode_csv
@@ -70,7 +71,7 @@ COMMANDS    = bench_scale call config cpu_built cpu_check eval figure input main
               trace trace_collect train twin twin_fit
 FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \
               tile_state trusting twin weights workload
-EXTRAS      = kinds threshold
+EXTRAS      = bandit kinds method_kinds threshold
 BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_shield bench_twin bench_comm bench_train
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
@@ -147,7 +148,8 @@ CORE_O   = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/
            $(call in,core/shield,$(SHIELD)) \
            $(call in,core/marl,$(MARL)) $(call in,core/cluster,$(CLUSTER)) \
            $(call in,core/trace,$(TRACE)) $(call in,core/twin,$(TWIN)) $(call in,core/game,$(GAME)) \
-           $(call in,core/controllers,$(CONTROLLERS)) $(call in,core/eval,$(EVAL)) \
+           $(call in,core/controllers,$(CONTROLLERS)) $(call in,core/methods,$(METHODS)) \
+           $(call in,core/eval,$(EVAL)) \
            $(call in,core/report,$(REPORT)) $(call in,proto,$(PROTO)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 MPI_O    = $(call in,mpi/comm,$(COMM)) $(call in,mpi/train,$(TRAIN)) \
            $(call in,mpi/jobs,$(EXPERIMENTS)) $(call in,mpi/cmd,$(filter-out main,$(COMMANDS)))
@@ -384,7 +386,7 @@ SAY = $(if $(filter 1,$(V)),,@echo '  $@';)
 $(B)/karma: $(B)/mpi/cmd/main.o $(RANKS_O) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(LIBS)
 
-# karma with a registry of methods of its own in place of core/controllers/kinds.o.
+# karma with registries of its own in place of core/controllers/kinds.o and core/methods/kinds.o.
 $(EXTRA): $(B)/mpi/cmd/main.o $(EXTRAS:%=$(B)/tests/extra/%.o) $(RANKS_O) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(LIBS)
 

@@ -117,7 +117,7 @@ struct cfg_field {
     size_t item_size;              /* bytes of one list element */
     const char *def;               /* YAML flow text; CFG_REQUIRED: must be given */
     double min, max;               /* inclusive; of each element for a list of numbers */
-    int n_min, n_max;              /* of a list */
+    int n_min, n_max;              /* of a list; n_min of a CFG_ONE_OF_DOCUMENTED */
     const char *unit;              /* "ms", "1/s"; "" = none */
     unsigned effect;               /* enum cfg_effect; tables and lists of structs: unused */
     const char *doc;               /* one line, no full stop */
@@ -204,6 +204,17 @@ struct cfg_field {
         .name = #member, .type = CFG_TYPE_ONE_OF,                                                  \
         .offset = offsetof(S, member) + CFG_IS_(S, member, struct cfg_one), .def = (def_),         \
         .unit = "", .effect = (effect_), .doc = (doc_), .kinds = (kinds_)                          \
+    }
+
+/* The same; cfg_doc() shows the parameters of every kind, not of the default alone. For kinds that
+ * contain no such row themselves. */
+enum { CFG_KINDS_DOCUMENTED = 1 };
+#define CFG_ONE_OF_DOCUMENTED(S, member, kinds_, def_, effect_, doc_)                              \
+    {                                                                                              \
+        .name = #member, .type = CFG_TYPE_ONE_OF,                                                  \
+        .offset = offsetof(S, member) + CFG_IS_(S, member, struct cfg_one), .def = (def_),         \
+        .n_min = CFG_KINDS_DOCUMENTED, .unit = "", .effect = (effect_), .doc = (doc_),             \
+        .kinds = (kinds_)                                                                          \
     }
 
 /* A key of older versions: refused, with its new name. */

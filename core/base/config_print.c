@@ -242,10 +242,23 @@ static bool has_effect(const struct cfg_field *f, unsigned effects)
     return false;
 }
 
+/* Is the default kind chosen? It must have no parameters, since their values are not compared. */
+static bool is_default_kind(const struct cfg_field *f, const void *values)
+{
+    struct cfg_one one;
+    memcpy(&one, (const char *)values + f->offset, sizeof one);
+    const bool named = one.kind != NULL && strcmp(one.kind->name, f->def) == 0;
+    return named && one.kind->table->name == NULL;
+}
+
 /* Has the row the value that stands in the table as its default? */
 static enum err at_default(bool *is, const struct cfg_field *f, const void *values)
 {
     struct buf text;
+    if (f->type == CFG_TYPE_ONE_OF) {
+        *is = is_default_kind(f, values);
+        return ERR_OK;
+    }
     const struct printer p = {.b = &text, .effects = CFG_ALL};
     buf_init(&text);
     const enum err e = print_value(&p, f, values);
@@ -569,7 +582,7 @@ static enum err doc_kind(struct buf *b, const struct cfg_kind *kind, const char 
 }
 
 /* A choice that has a default shows that one, so that choices inside of kinds come to an end; one
- * that must be made shows all kinds. */
+ * that must be made, or whose table asks for it, shows all kinds. */
 static enum err doc_one(struct buf *b, const struct cfg_field *f, const char *lead, int indent,
                         int depth)
 {
@@ -580,7 +593,7 @@ static enum err doc_one(struct buf *b, const struct cfg_field *f, const char *le
                    f->def == CFG_REQUIRED ? "exactly one" : "one", names.s));
     for (int k = 0; f->kinds[k] != NULL; k++) {
         const bool is_default = f->def != CFG_REQUIRED && strcmp(f->kinds[k]->name, f->def) == 0;
-        if (is_default || f->def == CFG_REQUIRED) {
+        if (is_default || f->def == CFG_REQUIRED || f->n_min == CFG_KINDS_DOCUMENTED) {
             TRY(doc_kind(b, f->kinds[k], is_default ? lead : commented, indent, depth));
         }
     }

@@ -61,10 +61,9 @@ enum err controller_cfg_check(const struct controller_cfg *controllers, int n,
 enum err controller_make(struct controller **out, struct arena *arena,
                          const struct controller_kind *kind, const struct controller_setup *setup)
 {
-    const unsigned with_rules = CONTROLLER_NEEDS_POLICY | CONTROLLER_NEEDS_ORGANISATION;
     struct controller_setup own = *setup;
     struct controller *c;
-    own.rules = (kind->needs & with_rules) != 0 ? setup->rules : NULL;
+    own.rules = (kind->needs & CONTROLLER_NEEDS_ORGANISATION) != 0 ? setup->rules : NULL;
     own.team = (kind->needs & CONTROLLER_NEEDS_POLICY) != 0 ? setup->team : NULL;
     TRY(kind->make(&c, arena, &own));
     c->env_setup = setup->env_setup;
@@ -76,7 +75,7 @@ enum err controller_make(struct controller **out, struct arena *arena,
 
 enum err controller_new(struct controller **out, struct arena *arena,
                         const struct controller_cfg *cfg, const struct env_setup *env_setup,
-                        const struct rules *rules, const struct team *team)
+                        const struct rules *rules, const struct trained_team *team)
 {
     const struct controller_setup setup = {.label = controller_label(cfg),
                                            .params = cfg->method.params,

@@ -17,6 +17,7 @@
 #include "core/base/mem.h"
 #include "core/game/env_setup.h"
 #include "core/game/rules.h"
+#include "core/marl/learner.h"
 #include "core/scenario/schedule.h"
 
 /* One row of eval.controllers. */
@@ -39,7 +40,13 @@ enum controller_needs {
 
 struct controller;
 struct controller_setup;
-struct team;
+
+/* A trained team: how it meets the plant, and what acts for it. Borrowed. A learner may act for
+ * several controllers in turn. */
+struct trained_team {
+    const struct interface *interface;
+    struct learner *learner;
+};
 
 /* A method. */
 struct controller_kind {
@@ -70,8 +77,8 @@ struct controller_setup {
     const char *label;
     const void *params; /* of the kind */
     const struct env_setup *env_setup;
-    const struct rules *rules; /* with a policy: those it was trained under; NULL if not needed */
-    const struct team *team;   /* trained; NULL if not needed */
+    const struct rules *rules;       /* of the experiment; NULL if not needed */
+    const struct trained_team *team; /* NULL if not needed */
 };
 
 struct controller_ops {
@@ -87,11 +94,13 @@ struct controller {
     const char *name;
     unsigned needs; /* of its kind, and of the rule inside it */
     /* What is seen at a decision, with its ages: set before act() by whoever plays it. Read only
-     * where rules->shield is not NULL. */
+     * where rules->shield is not NULL, and by interfaces of other methods. */
     struct shield_view view;
     /* of a team only; the others have NULL */
-    const struct rules *rules; /* it plays by */
-    const int32_t *action;     /* (A, F) what it chose in the last act() */
+    const struct team_spec *spec; /* its agents and choices */
+    const struct rules
+        *rules;            /* it plays by; NULL: by an interface of another method of training */
+    const int32_t *action; /* (A, F) what it chose in the last act() */
     const int32_t *wanted; /* (n_services) what that came to before the shield of its rules; NULL
                               without one */
     const int32_t *free_action; /* (A, F) its most probable choice without masks of an
@@ -123,12 +132,11 @@ const struct controller_kind *controller_kind_at(int i);
  * controller_new() checks it, too. */
 enum err controller_cfg_check(const struct controller_cfg *controllers, int n,
                               const struct topology_cfg *topology) WARN_UNUSED;
-/* rules: those that a team plays by, for a trained one those it was trained under. team: the
- * trained team for a kind that needs a policy (loaded by the caller; NULL otherwise). By
- * reference. */
+/* rules: of the experiment, for a team that is not trained. team: the trained one for a kind that
+ * needs a policy (loaded by the caller; NULL otherwise). By reference; *team is copied. */
 enum err controller_new(struct controller **out, struct arena *arena,
                         const struct controller_cfg *cfg, const struct env_setup *env_setup,
-                        const struct rules *rules, const struct team *team) WARN_UNUSED;
+                        const struct rules *rules, const struct trained_team *team) WARN_UNUSED;
 
 /* The same for a method, set up by hand; unchecked. */
 enum err controller_make(struct controller **out, struct arena *arena,

@@ -1,22 +1,26 @@
-/* A trained team as a controller: the same rows, masks, coins and rules as in training. With an
- * organisation also what the team would do if it were free: how much of its keeping to the roles
- * was learned, and how much the masks did.
+/* A trained team as a controller: the same rows, masks, coins and interface as in training,
+ * whatever method trained it. A team that plays by the rules of the game also tells what it would
+ * do if it were free: how much of its keeping to the roles was learned, and how much the masks did.
  */
 #include "core/controllers/kinds.h"
 #include "core/controllers/trained.h"
-#include "core/marl/team.h"
+
+#include <string.h>
+
+enum policy_mode { MODE_SAMPLE, MODE_ARGMAX };
 
 struct policy_params {
     struct trained_cfg trained;
-    int mode; /* enum act_mode */
+    int mode; /* enum policy_mode */
 };
 
 struct player {
     struct controller base;
-    const struct team *team;
-    struct team_scratch *scratch;
-    struct rules_memory memory;
-    enum act_mode mode;
+    const struct interface *interface;
+    struct learner *learner;
+    void *memory;               /* of the interface */
+    struct rules_memory *rules; /* what stands in it; NULL: other interfaces */
+    bool greedy;
     double cost_weight; /* it acts for, if it was trained to be told */
     struct rng_key key;
     uint32_t env, episode, step; /* coordinates of sampled choices */
@@ -24,7 +28,8 @@ struct player {
     uint32_t *mask;              /* (A, F, words) */
     int32_t *action;             /* (A, F) */
     float *logp;                 /* (A) */
-    int32_t *free_action;        /* (A, F) */
+    float *state;                /* (A, S) recurrent; NULL if S = 0 */
+    int32_t *free_action;        /* (A, F); NULL without rules */
 };
 
 static void policy_reset(struct controller *c, const struct episode_id *id,
@@ -32,8 +37,14 @@ static void policy_reset(struct controller *c, const struct episode_id *id,
 {
     struct player *p = (struct player *)c;
     (void)future;
-    rules_begin(&p->memory, c->rules, id);
-    p->memory.cost_weight = p->cost_weight;
+    p->interface->ops->begin(p->memory, p->interface, id, id->env);
+    if (p->rules != NULL) {
+        p->rules->cost_weight = p->cost_weight;
+    }
+    if (p->state != NULL) {
+        const struct team_spec *spec = p->interface->spec;
+        memset(p->state, 0, (size_t)(spec->n_agents * spec->n_state) * sizeof *p->state);
+    }
     p->key = rng_key(id->seed, RNG_ACTION, id->split);
     p->env = id->env;
     p->episode = id->episode;
@@ -41,20 +52,33 @@ static void policy_reset(struct controller *c, const struct episode_id *id,
 }
 
 /* First the decision, as in training. Then the free action: the masks are opened and the same
- * networks are asked again, by arg-max, which draws nothing. The free action has no effect on the
- * plant. */
+ * learner is asked again for what it thinks best, which draws nothing. The free action has no
+ * effect on the plant. */
 static void policy_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct player *p = (struct player *)c;
-    rules_observe(&p->memory, c->rules, state);
-    rules_shield_observe(&p->memory, c->rules, &c->view);
-    rules_global_state(p->global_state, p->mask, c->rules, &p->memory, state);
-    team_act(p->team, p->scratch, p->action, p->logp, p->global_state, p->mask, 1, p->mode, p->key,
-             &p->env, p->episode, p->step++);
-    rules_apply(delta, &c->conflict, &p->memory, c->rules, state, p->action);
-    rules_open_mask(p->mask, c->rules, state);
-    team_act(p->team, p->scratch, p->free_action, p->logp, p->global_state, p->mask, 1, ACT_ARGMAX,
-             p->key, NULL, 0, 0);
+    const struct interface *i = p->interface;
+    const struct sight sight = {.state = state, .view = &c->view};
+    struct learner_view view = {.n = 1,
+                                .global_state = p->global_state,
+                                .mask = p->mask,
+                                .key = p->key,
+                                .gid = &p->env,
+                                .update = p->episode,
+                                .step = p->step++,
+                                .greedy = p->greedy};
+    struct game_move move = {.delta = delta};
+    i->ops->observe(p->memory, i, &sight);
+    i->ops->global_state(p->global_state, p->mask, p->memory, i, &sight);
+    p->learner->ops->act(p->learner, p->action, p->logp, p->state, &view);
+    memset(delta, 0, (size_t)c->env_setup->topology.n_services * sizeof *delta);
+    i->ops->apply(&move, p->memory, i, &sight, p->action);
+    c->conflict = move.conflict;
+    if (p->rules != NULL) {
+        view.greedy = true;
+        rules_open_mask(p->mask, c->rules, state);
+        p->learner->ops->act(p->learner, p->free_action, p->logp, p->state, &view);
+    }
 }
 
 static const struct controller_ops policy_ops = {.reset = policy_reset, .act = policy_act};
@@ -63,41 +87,45 @@ static enum err policy_make(struct controller **out, struct arena *arena,
                             const struct controller_setup *setup)
 {
     const struct policy_params *cfg = setup->params;
-    const struct rules *rules = setup->rules;
-    const struct team_spec *spec = &rules->spec;
-    const int n_actions = spec->n_agents * spec->n_factors;
+    const struct interface *interface = setup->team->interface;
+    const struct team_spec *spec = interface->spec;
+    const int n_actions = env_n_actions(spec);
     struct player *p = ARENA_NEW(arena, 1, struct player);
     TRY(arena_error(arena));
     *p = (struct player){
-        .base = {.ops = &policy_ops, .rules = rules},
-        .team = setup->team,
-        .mode = (enum act_mode)cfg->mode,
+        .base = {.ops = &policy_ops, .spec = spec, .rules = rules_of(interface)},
+        .interface = interface,
+        .learner = setup->team->learner,
+        .greedy = cfg->mode == MODE_ARGMAX,
         .cost_weight = trained_cost(&cfg->trained, setup->env_setup->cfg.plant),
         .global_state = ARENA_NEW(arena, spec->n_global_state, float),
         .mask = ARENA_NEW(arena, n_actions * env_mask_words(spec), uint32_t),
         .action = ARENA_NEW(arena, n_actions, int32_t),
         .logp = ARENA_NEW(arena, spec->n_agents, float),
-        .free_action = ARENA_NEW(arena, n_actions, int32_t),
     };
+    p->state = spec->n_state > 0 ? ARENA_NEW(arena, spec->n_agents * spec->n_state, float) : NULL;
     TRY(arena_error(arena));
+    TRY(interface->ops->memory(&p->memory, arena, interface));
     p->base.action = p->action;
-    p->base.free_action = p->free_action;
-    TRY(rules_memory_init(&p->memory, arena, rules));
-    p->base.wanted = p->memory.wanted;
-    TRY(team_scratch_init(&p->scratch, arena, setup->team, 1));
+    p->rules = rules_memory_of(p->memory, interface);
+    if (p->rules != NULL) {
+        p->free_action = ARENA_NEW(arena, n_actions, int32_t);
+        p->base.free_action = p->free_action;
+        p->base.wanted = p->rules->wanted;
+    }
     *out = &p->base;
-    return ERR_OK;
+    return arena_error(arena);
 }
 
 static const char *policy_manner(const void *params)
 {
     const struct policy_params *p = params;
-    return p->mode == ACT_ARGMAX ? "the most probable choice (arg-max)" : "sampled choices";
+    return p->mode == MODE_ARGMAX ? "the most probable choice (arg-max)" : "sampled choices";
 }
 
 static const struct cfg_choice modes[] = {
-    {"argmax", ACT_ARGMAX, "the most probable choice"},
-    {"sample", ACT_SAMPLE, "a draw from the policy, as in training"},
+    {"argmax", MODE_ARGMAX, "the most probable choice"},
+    {"sample", MODE_SAMPLE, "a draw from the policy, as in training"},
     {NULL, 0, NULL},
 };
 

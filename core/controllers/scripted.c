@@ -128,6 +128,7 @@ static enum err scripted_make(struct controller **out, struct arena *arena,
     x->base.wanted = x->memory.wanted;
     TRY(controller_rule_new(&x->rule, arena, &cfg->rule, setup));
     x->base.needs = x->rule != NULL ? x->rule->needs : 0;
+    x->base.spec = spec;
     x->base.rules = rules;
     x->base.action = x->action;
     *out = &x->base;

@@ -32,9 +32,8 @@ enum err answers_count(struct answers *out, struct arena *arena, const struct ev
         const bool learned = teams[k].n_teams > 0;
         struct controller *c;
         int64_t before[TWIN_SOURCES];
-        TRY(controller_new(&c, arena, &cfg->controllers[k], env_setup,
-                           learned ? teams[k].rules[0] : rules,
-                           learned ? teams[k].teams[0] : NULL));
+        TRY(controller_new(&c, arena, &cfg->controllers[k], env_setup, rules,
+                           learned ? teams[k].teams : NULL));
         memcpy(before, twin_steps_by_source(episode.plant), sizeof before);
         TRY(play_one(&episode, cfg, c));
         out[k] = (struct answers){.steps = 0};

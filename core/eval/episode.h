@@ -17,7 +17,7 @@ struct episode_step {
     const float *state;   /* measured at the end of the period */
     const int32_t *delta; /* (n_services) executed */
     /* of a team; NULL for rules. See struct controller */
-    const struct rules *rules;
+    const struct team_spec *spec;
     const int32_t *action, *free_action; /* (A, F) */
     const struct shielding *shielding;   /* what it altered in this decision; NULL: no shield */
     const struct plant_truth *truth;     /* of a plant without exact counters: NaN where unknown */

@@ -145,8 +145,8 @@ static int count_arms(const struct eval_cfg *cfg, const struct eval_teams *teams
     return n;
 }
 
-/* Arms in the order of jobs: controllers, then their training seeds. A policy plays by the rules
- * that it was trained under, which need not be those of the experiment. */
+/* Arms in the order of jobs: controllers, then their training seeds. A policy meets the plant as it
+ * was trained, which need not be by the rules of the experiment. */
 static enum err init_arms(struct eval *e, struct arena *arena, const struct rules *rules,
                           const struct eval_teams *teams)
 {
@@ -160,9 +160,8 @@ static enum err init_arms(struct eval *e, struct arena *arena, const struct rule
                                 .train = t,
                                 .org_observer = ARENA_NEW(arena, 1, struct org_observer)};
             TRY(arena_error(arena));
-            TRY(controller_new(&arm->instance, arena, cfg, e->env_setup,
-                               learned ? teams[c].rules[t] : rules,
-                               learned ? teams[c].teams[t] : NULL));
+            TRY(controller_new(&arm->instance, arena, cfg, e->env_setup, rules,
+                               learned ? &teams[c].teams[t] : NULL));
             TRY(org_observer_init(arm->org_observer, arena, arm->instance->rules, rules));
             const int n_agents = org_observer_n_agents(arm->org_observer);
             most = n_agents > most ? n_agents : most;

@@ -79,11 +79,9 @@ struct eval_row {
     double shield[SHIELDING_COLUMNS]; /* with eval.shield; else zeros */
 };
 
-/* The trained teams of controller i, and the rules each was trained under; none for rules. By
- * reference. */
+/* The trained teams of controller i; none for rules. By reference. */
 struct eval_teams {
-    const struct team *const *teams;  /* (n_teams) */
-    const struct rules *const *rules; /* (n_teams) */
+    const struct trained_team *teams; /* (n_teams) */
     int n_teams;
 };
 

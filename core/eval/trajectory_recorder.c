@@ -1,6 +1,8 @@
 /* Rows are copied as they pass. See trajectory_recorder.h. */
 #include "core/eval/trajectory_recorder.h"
 
+#include "core/plant/schema.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -13,12 +15,12 @@ _Static_assert(offsetof(struct reward_terms, headroom) == TERMS * sizeof(double)
 /* Room for the team with the most choices; rows are as wide as the choices of the team that plays.
  */
 enum err trajectory_recorder_init(struct trajectory_recorder *t, struct arena *arena,
-                                  const struct env_setup *w, const struct rules *rules)
+                                  const struct env_setup *w, int n_action)
 {
-    const int horizon = w->cfg.horizon;
-    *t = (struct trajectory_recorder){.n_services = rules->n_services,
-                                      .n_columns = rules->n_state,
-                                      .n_action = rules->spec.n_agents * rules->spec.n_factors,
+    const int horizon = w->cfg.horizon, n_services = w->topology.n_services;
+    *t = (struct trajectory_recorder){.n_services = n_services,
+                                      .n_columns = state_size(n_services),
+                                      .n_action = n_action,
                                       .horizon = horizon};
     t->state = ARENA_NEW(arena, (horizon + 1) * t->n_columns, float);
     t->delta = ARENA_NEW(arena, horizon * t->n_services, int32_t);
@@ -37,7 +39,7 @@ static void begin(void *ctx, const float *state)
 {
     struct trajectory_recorder *t = ctx;
     t->n_steps = 0;
-    t->rules = NULL;
+    t->spec = NULL;
     keep_state(t, 0, state);
 }
 
@@ -52,9 +54,9 @@ static enum err see(void *ctx, const struct episode_step *step)
     memcpy(t->delta + row * (size_t)t->n_services, step->delta,
            (size_t)t->n_services * sizeof *step->delta);
     memcpy(t->reward + row * TERMS, step->reward, TERMS * sizeof *t->reward);
-    t->rules = step->rules;
-    if (t->rules != NULL) {
-        const int n = t->rules->spec.n_agents * t->rules->spec.n_factors;
+    t->spec = step->spec;
+    if (t->spec != NULL) {
+        const int n = env_n_actions(t->spec);
         CHECK(n <= t->n_action);
         memcpy(t->action + row * (size_t)n, step->action, (size_t)n * sizeof *step->action);
     }
@@ -73,9 +75,9 @@ void trajectory_recorder_fill(struct trajectory_episode *out, const struct traje
     out->n_steps = t->n_steps;
     out->n_services = t->n_services;
     out->n_columns = t->n_columns;
-    out->agents = t->rules != NULL ? t->rules->spec.agent_names : NULL;
-    out->n_agents = t->rules != NULL ? t->rules->spec.n_agents : 0;
-    out->n_choices = t->rules != NULL ? t->rules->spec.n_factors : 0;
+    out->agents = t->spec != NULL ? t->spec->agent_names : NULL;
+    out->n_agents = t->spec != NULL ? t->spec->n_agents : 0;
+    out->n_choices = t->spec != NULL ? t->spec->n_factors : 0;
     out->state = t->state;
     out->delta = t->delta;
     out->action = t->action;

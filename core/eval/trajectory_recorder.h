@@ -7,17 +7,17 @@
 
 struct trajectory_recorder {
     int n_services, n_columns, n_action,
-        horizon;               /* n_action: the most that a team chooses a step */
-    int n_steps;               /* kept so far */
-    const struct rules *rules; /* of the team that acts; NULL: none */
-    float *state;              /* (horizon + 1, n_columns) */
-    int32_t *delta;            /* (horizon, n_services) */
-    int32_t *action;           /* (horizon, n_action) */
-    double *reward;            /* (horizon, terms) */
+        horizon;                  /* n_action: the most that a team chooses a step */
+    int n_steps;                  /* kept so far */
+    const struct team_spec *spec; /* of the team that acts; NULL: none */
+    float *state;                 /* (horizon + 1, n_columns) */
+    int32_t *delta;               /* (horizon, n_services) */
+    int32_t *action;              /* (horizon, n_action) */
+    double *reward;               /* (horizon, terms) */
 };
-/* rules: of the team with the most choices. */
+/* n_action: choices of a step of the team with the most. */
 enum err trajectory_recorder_init(struct trajectory_recorder *t, struct arena *arena,
-                                  const struct env_setup *w, const struct rules *rules) WARN_UNUSED;
+                                  const struct env_setup *w, int n_action) WARN_UNUSED;
 
 /* For episode_run(); a new episode replaces the old one. `t` must stay where it is. */
 struct episode_observer trajectory_recorder_observer(struct trajectory_recorder *t);

@@ -23,14 +23,20 @@
 #include "core/plant/episode_metrics.h"
 #include "core/plant/plant.h"
 #include "core/plant/reward.h"
+#include "core/shield/shield.h"
 
 /* Where one looks: an environment at a decision. An interface shows its agents of it what their
  * method measures, and may show its critic more. */
 struct sight {
     const float *state;              /* measured (core/plant/schema.h) */
     const struct schedule *schedule; /* of the episode; NULL where the future is not known */
-    const struct plant *plant;       /* e.g. for attack_left() and the truth of the last period */
-    int lid;                         /* in that plant */
+    /* e.g. for attack_left() and the truth of the last period; NULL where a policy is played: it is
+     * shown what is measured. */
+    const struct plant *plant;
+    int lid; /* in that plant */
+    /* Where a policy is played: the state with the ages of its values. NULL: they are the plant's.
+     */
+    const struct shield_view *view;
 };
 
 /* What the choices of the teams come to in one environment. Nothing to begin with; one team changes

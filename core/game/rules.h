@@ -130,6 +130,9 @@ void rules_show_privileged(struct rules *r);
  * initialisation: the shapes of r->spec change. */
 void rules_weigh_cost(struct rules *r, const struct cost_law *law);
 
+/* The rules behind an interface; NULL if it is another one. */
+const struct rules *rules_of(const struct interface *i);
+
 /* Names of the columns that are normalised (spec.n_norm): "service.feature" or "feature", the
  * state's first, then "NAME, N before" of older ones. NULL when out of memory. */
 const char *const *rules_columns(const struct rules *r, struct arena *arena);
@@ -165,6 +168,8 @@ struct rules_memory {
 };
 enum err rules_memory_init(struct rules_memory *m, struct arena *arena,
                            const struct rules *r) WARN_UNUSED;
+/* What stands in the memory that rules as an interface have made; NULL if it is another one. */
+struct rules_memory *rules_memory_of(void *memory, const struct interface *i);
 void rules_memory_clear(struct rules_memory *m, const struct rules *r);
 
 /* An episode starts: clears, and fixes the coordinates of its random draws. */

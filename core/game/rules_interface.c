@@ -13,9 +13,14 @@ struct player {
 };
 
 /* The interface is the first member of struct rules, so both have the same address. */
-static const struct rules *rules_of(const struct interface *i)
+const struct rules *rules_of(const struct interface *i)
 {
-    return (const struct rules *)(const void *)i;
+    return i->ops == &rules_interface_ops ? (const struct rules *)(const void *)i : NULL;
+}
+
+struct rules_memory *rules_memory_of(void *memory, const struct interface *i)
+{
+    return rules_of(i) != NULL ? &((struct player *)memory)->memory : NULL;
 }
 
 static enum err player_new(void **out, struct arena *arena, const struct interface *i)
@@ -47,7 +52,8 @@ static void player_observe(void *memory, const struct interface *i, const struct
     struct player *p = memory;
     rules_observe(&p->memory, rules_of(i), sight->state);
     if (rules_of(i)->shield != NULL) {
-        const struct shield_view v = shield_view_of(sight->plant, sight->lid);
+        const struct shield_view v =
+            sight->view != NULL ? *sight->view : shield_view_of(sight->plant, sight->lid);
         rules_shield_observe(&p->memory, rules_of(i), &v);
     }
 }

@@ -62,6 +62,9 @@ struct learner_view {
     struct rng_key key;
     const uint32_t *gid; /* (n) */
     uint32_t update, step;
+    /* What the learner thinks best, by which a policy is played: no draws, gid may be NULL.
+     * Rollouts leave it false: as the learner explores. */
+    bool greedy;
 };
 
 /* Sequences of rows to be valued. */

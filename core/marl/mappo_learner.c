@@ -13,8 +13,8 @@ static void act(struct learner *l, int32_t *action, float *logp, float *state,
 {
     struct mappo_learner *m = self(l);
     (void)state;
-    team_act(m->team, m->act, action, logp, v->global_state, v->mask, v->n, ACT_SAMPLE, v->key,
-             v->gid, v->update, v->step);
+    team_act(m->team, m->act, action, logp, v->global_state, v->mask, v->n,
+             v->greedy ? ACT_ARGMAX : ACT_SAMPLE, v->key, v->gid, v->update, v->step);
 }
 
 static void value(struct learner *l, float *out, const struct learner_rows *rows)
@@ -165,6 +165,24 @@ enum err mappo_learner_init(struct mappo_learner *m, struct arena *arena, struct
     }
     TRY(team_scratch_init(&m->act, arena, team, TILE));
     return team_scratch_init(&m->value, arena, team, n_value);
+}
+
+struct networks {
+    struct team team;
+    struct mappo_learner learner;
+};
+
+enum err mappo_learner_new(struct mappo_learner **out, struct arena *arena,
+                           const struct mappo_plan *plan, uint64_t seed, struct arena *scratch)
+{
+    struct networks *n = ARENA_NEW(arena, 1, struct networks);
+    TRY(arena_error(arena));
+    TRY(team_init(&n->team, arena, plan->team, plan->spec));
+    n->team.number = plan->number;
+    TRY(team_init_params(&n->team, seed, scratch));
+    TRY(mappo_learner_init(&n->learner, arena, &n->team, plan->mappo));
+    *out = &n->learner;
+    return ERR_OK;
 }
 
 struct mappo_learner *mappo_of(struct learner *l)

@@ -25,6 +25,20 @@ struct mappo_learner {
 enum err mappo_learner_init(struct mappo_learner *m, struct arena *arena, struct team *team,
                             const struct mappo_cfg *cfg) WARN_UNUSED;
 
+/* What a team is made of, together with its learner. */
+struct mappo_plan {
+    const struct team_cfg *team;
+    const struct mappo_cfg *mappo; /* NULL: it only plays */
+    const struct team_spec *spec;
+    int number; /* of the team in its environment */
+};
+
+/* A new team with random parameters from `seed`, and its learner. By reference, but for *plan.
+ * scratch is rewound. */
+enum err mappo_learner_new(struct mappo_learner **out, struct arena *arena,
+                           const struct mappo_plan *plan, uint64_t seed,
+                           struct arena *scratch) WARN_UNUSED;
+
 /* The MAPPO behind a learner, NULL if it is another one. */
 struct mappo_learner *mappo_of(struct learner *l);
 

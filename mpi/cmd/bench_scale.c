@@ -160,12 +160,13 @@ static enum err measure(struct bench *b, struct train_measured *out, int learner
     struct train_setup setup = {.train = &x->cfg.train,
                                 .envs = &game.envs,
                                 .learners = game.learners,
+                                .interface = x->method.interface,
                                 .rules = &x->rules,
                                 .config = (const char *)x->resolved.data,
-                                .features = experiment_features(x, &x->arena)};
+                                .features = x->method.columns};
     x->cfg.train.learners = learners;
     setup.run_dir = arena_printf(&x->arena, "%s/run", b->o->out);
-    train_game_init(&game, &x->cfg.train, &x->rules, &x->cfg.team, &x->cfg.mappo);
+    train_game_init(&game, &x->cfg.train, &x->method);
     enum err e = experiment_training_digest(&setup.config_digest, &x->cfg);
     e = e == ERR_OK ? arena_error(&x->arena) : e;
     TRY(comm_agree(b->comm, e));

@@ -234,8 +234,7 @@ static enum err choose_tracks(struct timeline *t, struct session *s)
             }
             const struct eval_teams *teams = &s->run.policies.teams[c];
             TRY(controller_new(&t->controllers[t->n_controllers++], &s->arena, cfg, &x->env_setup,
-                               teams->n_teams > 0 ? teams->rules[0] : &x->rules,
-                               teams->n_teams > 0 ? teams->teams[0] : NULL));
+                               &x->rules, teams->n_teams > 0 ? teams->teams : NULL));
             break;
         }
     }

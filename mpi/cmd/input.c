@@ -11,9 +11,10 @@
 #include <string.h>
 
 /* What makes the environments and those who act in them. */
-#define ENV_BUT_WORKLOAD "topology", "plant", "cluster", "scenarios", "game", "organisation", "team"
-#define ENV_SECTIONS     ENV_BUT_WORKLOAD, "workload"
-#define OTHER_SECTIONS   "shield", "twin", "mappo", "train", "fit", "eval", "run"
+#define ENV_BUT_WORKLOAD                                                                           \
+    "topology", "plant", "cluster", "scenarios", "game", "organisation", "method", "team"
+#define ENV_SECTIONS   ENV_BUT_WORKLOAD, "workload"
+#define OTHER_SECTIONS "shield", "twin", "mappo", "train", "fit", "eval", "run"
 
 enum { SECTIONS_MAX = 24 };
 

@@ -138,9 +138,8 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     t->shielded = shielded;
     TRY(policies_load(&policies, arena, x, controller, config_path));
     const struct eval_teams *teams = &policies.teams[controller];
-    TRY(controller_new(&t->controllers[0], arena, cfg, &x->env_setup,
-                       teams->n_teams > 0 ? teams->rules[0] : &x->rules,
-                       teams->n_teams > 0 ? teams->teams[0] : NULL));
+    TRY(controller_new(&t->controllers[0], arena, cfg, &x->env_setup, &x->rules,
+                       teams->n_teams > 0 ? teams->teams : NULL));
     TRY((guest ? locking_guest_dir : locking_dir)(&lock, NULL, dir, "karma simulate", "--out DIR"));
     arena_init(&scratch);
     enum err e = timeline_write(&m, t, dir, &scratch);

@@ -75,19 +75,19 @@ static enum err train_experiment(struct comm *comm, struct experiment *x, struct
         .train = &x->cfg.train,
         .envs = &game.envs,
         .learners = game.learners,
+        .interface = x->method.interface,
         .rules = &x->rules,
         .run_dir = x->cfg.run.dir,
         .config = (const char *)x->resolved.data,
-        .features = experiment_features(x, &x->arena),
+        .features = x->method.columns,
         .lock = lock,
     };
     struct train_options opt = {
         .dump_update = o->dump_update, .dump_file = o->dump_file, .dry_run = o->dry_run};
     enum resume what = RESUME_FRESH;
     uint64_t digest = 0;
-    train_game_init(&game, &x->cfg.train, &x->rules, &x->cfg.team, &x->cfg.mappo);
+    train_game_init(&game, &x->cfg.train, &x->method);
     enum err e = experiment_training_digest(&setup.config_digest, &x->cfg);
-    e = setup.features == NULL ? ERR_MEMORY : e;
     e = e == ERR_OK ? stages_init(&stages, &setup, x) : e;
     TRY(comm_agree(comm, e));
     if (!o->dry_run) {

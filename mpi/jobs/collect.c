@@ -127,8 +127,7 @@ static enum err make_header(struct collect *c)
 
 /* ---- who plays ---- */
 
-/* A rule is one arm; a learned controller is one arm for each of its policies, with
- * that policy's rules. */
+/* A rule is one arm; a learned controller is one arm for each of its policies. */
 static enum err add_arms(struct collect *c, int controller)
 {
     const struct experiment_cfg *cfg = &c->x->cfg;
@@ -145,8 +144,7 @@ static enum err add_arms(struct collect *c, int controller)
                             .source = learned ? &c->policies.sources[controller][t] : NULL,
                             .cell_digest = settings};
         TRY(controller_new(&arm->instance, &c->arena, &cfg->eval.controllers[controller],
-                           &c->x->env_setup, learned ? teams->rules[t] : &c->x->rules,
-                           learned ? teams->teams[t] : NULL));
+                           &c->x->env_setup, &c->x->rules, learned ? &teams->teams[t] : NULL));
     }
     return ERR_OK;
 }

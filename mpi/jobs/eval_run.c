@@ -95,21 +95,19 @@ static enum err make_grid(struct eval_run *m)
     return ERR_OK;
 }
 
-/* Rules of the team with the most choices in a step. The buffers of the recorder are made for it,
- * and hold every other team's choices as well. */
-static const struct rules *widest_rules(const struct eval_run *m)
+/* Choices of the team with the most in a step. The buffers of the recorder are made for it, and
+ * hold every other team's choices as well. */
+static int most_actions(const struct eval_run *m)
 {
-    const struct rules *widest = &m->x->rules;
+    int most = env_n_actions(&m->x->rules.spec);
     for (int c = 0; c < m->x->cfg.eval.n_controllers; c++) {
         const struct eval_teams *teams = &m->policies.teams[c];
         for (int t = 0; t < teams->n_teams; t++) {
-            const struct team_spec *now = &widest->spec, *other = &teams->rules[t]->spec;
-            if (other->n_agents * other->n_factors > now->n_agents * now->n_factors) {
-                widest = teams->rules[t];
-            }
+            const int n = env_n_actions(teams->teams[t].interface->spec);
+            most = n > most ? n : most;
         }
     }
-    return widest;
+    return most;
 }
 
 static enum err init_trajectories(struct eval_run *m)
@@ -119,7 +117,7 @@ static enum err init_trajectories(struct eval_run *m)
     }
     struct trajectories *t = ARENA_NEW(m->arena, 1, struct trajectories);
     TRY(arena_error(m->arena));
-    TRY(trajectories_init(t, m->arena, m->x, widest_rules(m), &m->grid, m->dir));
+    TRY(trajectories_init(t, m->arena, m->x, most_actions(m), &m->grid, m->dir));
     const struct episode_observer observer = trajectory_recorder_observer(&t->recorder);
     eval_observe(m->eval, &observer);
     m->trajectories = t;

@@ -36,6 +36,7 @@ static const struct cfg_field run_fields[] = {
                   "roles and missions of the agents; none without agents"),                        \
         CFG_TABLE(struct experiment_cfg, shield, shield_fields,                                    \
                   "what no controller may do (eval.shield, train.shield)"),                        \
+        CFG_TABLE(struct experiment_cfg, method, method_fields, "how a team is trained"),          \
         CFG_TABLE(struct experiment_cfg, team, team_fields, "networks"),                           \
         CFG_TABLE(struct experiment_cfg, mappo, mappo_fields, "learning algorithm"),               \
         CFG_TABLE(struct experiment_cfg, train, train_fields, "training")
@@ -168,6 +169,50 @@ enum err experiment_rules(struct rules *r, struct arena *arena, const struct exp
     return ERR_OK;
 }
 
+/* What other sections ask for, and only teams that play by the rules of the game can do. */
+static enum err check_interface(const struct method *m, const struct experiment_cfg *cfg,
+                                const struct cfg *src_locs)
+{
+    const char *name = method_name(m);
+    if (cfg->organisation.n_agents > 0) {
+        return cfg_error(src_locs, "organisation",
+                         "has agents, but a team that is trained by %s has no roles and missions; "
+                         "leave it out (include configs/organisations/none.yaml behind it), or set "
+                         "method to karma",
+                         name);
+    }
+    if (cfg->train.shield == TRAIN_SHIELD_MASK) {
+        return cfg_error(src_locs, "train.shield",
+                         "is mask, which %s knows nothing of; set it to none: eval.shield puts the "
+                         "shield behind the policy",
+                         name);
+    }
+    if (cfg->train.cost != COST_FIXED) {
+        return cfg_error(src_locs, "train.cost",
+                         "is not fixed, but %s is told no cost weight; set it to fixed", name);
+    }
+    return ERR_OK;
+}
+
+enum err experiment_method(struct method *m, struct arena *arena, const struct experiment_cfg *cfg,
+                           const struct rules *rules, const struct cfg *src_locs)
+{
+    const struct method_setup setup = {.env_setup = rules->env_setup,
+                                       .rules = rules,
+                                       .team = &cfg->team,
+                                       .mappo = &cfg->mappo,
+                                       .group = cfg->train.group,
+                                       .src_locs = src_locs};
+    TRY(method_init(m, arena, &cfg->method, &setup));
+    if (cfg->train.init == INIT_CLONE && m->interface->ops->imitate == NULL) {
+        return cfg_error(src_locs, "train.init",
+                         "is clone, but a team that is trained by %s imitates nobody; set it to "
+                         "scratch",
+                         method_name(m));
+    }
+    return method_plays_rules(m) ? ERR_OK : check_interface(m, cfg, src_locs);
+}
+
 /* A group lies in one tile, and all groups are whole. */
 static enum err check_group(const struct experiment *x)
 {
@@ -283,6 +328,7 @@ static enum err build(struct experiment *x)
     };
     TRY(env_setup_init(&x->env_setup, &x->arena, &parts, &x->reader));
     TRY(experiment_rules(&x->rules, &x->arena, c, &x->env_setup, &x->reader));
+    TRY(experiment_method(&x->method, &x->arena, c, &x->rules, &x->reader));
     if (c->team.critic == CRITIC_PRIVILEGED) {
         TRY(privileged_check(&x->env_setup, &x->reader));
     }
@@ -394,6 +440,16 @@ static enum err check_reading(struct experiment *x)
                          "imitates a rule that reads '%s', which the twin %s of a recording does "
                          "not have; set it to scratch",
                          names[column], x->cfg.twin.file);
+    }
+    if (x->method.kind->reads != NULL) {
+        x->method.kind->reads(wanted, &x->method);
+    }
+    column = first_unknown(x, wanted);
+    if (column >= 0) {
+        return cfg_error(&x->reader, "method",
+                         "%s reads '%s', which the twin %s of a recording does not have; train it "
+                         "in another one, or on the simulator",
+                         method_name(&x->method), names[column], x->cfg.twin.file);
     }
     if (x->rules.shield != NULL) {
         shield_reads(wanted, &x->env_setup.topology);

@@ -14,6 +14,7 @@
 #include "core/game/rules.h"
 #include "core/marl/mappo.h"
 #include "core/marl/team.h"
+#include "core/methods/method.h"
 #include "mpi/train/setup.h"
 
 struct run_cfg {
@@ -31,6 +32,7 @@ struct experiment_cfg {
     struct game_cfg game;
     struct org_cfg organisation; /* no agents: none */
     struct shield_cfg shield;    /* used where eval.shield and train.shield say so */
+    struct method_cfg method;
     struct team_cfg team;
     struct mappo_cfg mappo;
     struct train_cfg train;
@@ -44,12 +46,13 @@ extern const struct cfg_field experiment_training_fields[];
 
 struct experiment {
     const char *path;   /* of the configuration, as it was typed; borrowed */
-    struct arena arena; /* strings and lists of cfg, env_setup, rules */
+    struct arena arena; /* strings and lists of cfg, env_setup, rules, method */
     struct cfg reader;  /* places for messages */
     struct experiment_cfg cfg;
     struct env_setup env_setup;
     struct rules rules;
-    struct buf resolved; /* the complete configuration as YAML, NUL-terminated */
+    struct method method; /* in this environment */
+    struct buf resolved;  /* the complete configuration as YAML, NUL-terminated */
 };
 
 /* Local. Load and build; the sentences name file, line and remedy. On failure nothing is held.
@@ -63,6 +66,12 @@ void experiment_release(struct experiment *x);
 enum err experiment_rules(struct rules *r, struct arena *arena, const struct experiment_cfg *cfg,
                           const struct env_setup *env_setup,
                           const struct cfg *src_locs) WARN_UNUSED;
+
+/* Local. The method of a configuration in the environment of these rules, which are those of the
+ * configuration (experiment_rules()). src_locs: likewise. By reference; `m` must stay where it is.
+ * ERR_CONFIG, with file and line, for what other sections ask of it and it cannot do. */
+enum err experiment_method(struct method *m, struct arena *arena, const struct experiment_cfg *cfg,
+                           const struct rules *rules, const struct cfg *src_locs) WARN_UNUSED;
 
 /* Local. For commands that play in the twin: env_setup_load_twin(). If the file is missing, the
  * message names the commands that make it. */
@@ -89,8 +98,8 @@ enum err experiment_hash_file(uint64_t *hash, void *ctx, const char *path) WARN_
 #define EXPERIMENT_SET_OPTION(S)                                                                   \
     OPTION_LIST(S, sets, n_sets, "set", 's', "KEY=VALUE", "override a key of the configuration")
 
-/* rules_columns(): the state's columns, and behind them those of older states. NULL when out of
- * memory. */
+/* rules_columns() of the experiment's rules, whatever its method: the state's columns, and behind
+ * them those of older states. NULL when out of memory. */
 const char *const *experiment_features(const struct experiment *x, struct arena *arena);
 
 #endif

@@ -5,6 +5,7 @@
 #include "core/base/frame.h"
 #include "core/base/log.h"
 #include "core/controllers/trained.h"
+#include "core/methods/kinds.h"
 #include "mpi/jobs/recipe.h"
 #include "proto/weights.h"
 
@@ -33,9 +34,11 @@ struct loading {
     const struct experiment *x;
     const char *path;
     const struct recipe *recipe;
+    struct arena *scratch;
     const void *payload;
     size_t n;
     const struct experiment_cfg *found; /* that it was trained with; NULL: unreadable */
+    struct method *method;
 };
 
 /* The limits that a policy was trained under, on the cluster of this experiment and within its
@@ -59,12 +62,32 @@ static enum err own_shield(struct rules *rules, struct loading *l, const struct 
     return ERR_OK;
 }
 
-/* The rules and the shape of the team. */
-static enum err prepare_team(struct team *team, struct rules *rules, struct loading *l,
-                             struct policy_source *source)
+/* Where the interface itself does not name what it sees: are the services those it was trained on?
+ */
+static enum err check_services(const struct loading *l, const struct experiment_cfg *c)
+{
+    const struct topology_cfg *own = &c->topology, *here = &l->x->cfg.topology;
+    bool same = own->n_services == here->n_services;
+    for (int s = 0; same && s < own->n_services; s++) {
+        same = strcmp(own->services[s].name, here->services[s].name) == 0;
+    }
+    if (same) {
+        return ERR_OK;
+    }
+    log_error("%s: this policy (%s) was trained on another topology: it scales %d services, '%s' "
+              "first, and here are %d, '%s' first; evaluate it on its own, or train one here",
+              l->path, l->method->kind->cfg.name, own->n_services, own->services[0].name,
+              here->n_services, here->services[0].name);
+    return ERR_MISMATCH;
+}
+
+/* The method with its interface, and a learner of the right shape. */
+static enum err prepare_team(struct loading *l, struct policy_source *source)
 {
     struct experiment_cfg *cfg = ARENA_NEW(l->arena, 1, struct experiment_cfg);
     struct cfg *reader = ARENA_NEW(l->arena, 1, struct cfg);
+    struct rules *rules = ARENA_NEW(l->arena, 1, struct rules);
+    l->method = ARENA_NEW(l->arena, 1, struct method);
     TRY(arena_error(l->arena));
     TRY(codec_get_policy_config(&source->config, l->payload, l->n, l->path, l->arena));
     const bool own = read_config(cfg, reader, l->arena, source->run, source->config);
@@ -75,18 +98,20 @@ static enum err prepare_team(struct team *team, struct rules *rules, struct load
     }
     l->found = own ? cfg : NULL;
     const struct experiment_cfg *c = own ? cfg : &l->x->cfg;
-    TRY(experiment_rules(rules, l->arena, c, &l->x->env_setup, own ? reader : &l->x->reader));
+    const struct cfg *src_locs = own ? reader : &l->x->reader;
+    TRY(experiment_rules(rules, l->arena, c, &l->x->env_setup, src_locs));
     if (c->train.shield == TRAIN_SHIELD_MASK) {
-        TRY(own_shield(rules, l, c, own ? reader : &l->x->reader));
+        TRY(own_shield(rules, l, c, src_locs));
     }
-    return team_init(team, l->arena, &c->team, &rules->spec);
+    TRY(experiment_method(l->method, l->arena, c, rules, src_locs));
+    return method_plays_rules(l->method) ? ERR_OK : check_services(l, c);
 }
 
 /* The configuration comes first, as it says which shape the weights must have. The names of
  * the columns are compared by codec_get_policy(), so a policy never reads a column that it was
  * not trained with. */
-static enum err decode(struct team *team, struct rules *rules, struct policy_source *source,
-                       struct loading *l, const struct buf *bytes)
+static enum err decode(struct trained_team *team, struct policy_source *source, struct loading *l,
+                       const struct buf *bytes)
 {
     struct policy_meta meta = {0};
     struct frame_reader reader;
@@ -95,20 +120,25 @@ static enum err decode(struct team *team, struct rules *rules, struct policy_sou
     TRY(frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION));
     l->payload = f.payload;
     l->n = f.n;
-    TRY(prepare_team(team, rules, l, source));
-    meta.features = rules_columns(rules, l->arena);
-    TRY(arena_error(l->arena));
-    TRY(codec_get_policy(&team->w, team->spec, &meta, f.payload, f.n, l->path, l->arena));
-    team_refresh(team);
+    TRY(prepare_team(l, source));
+    team->interface = l->method->interface;
+    TRY(method_learner(&team->learner, l->arena, l->method, 0, false, 0, l->scratch));
+    meta.features = l->method->columns;
+    TRY(codec_get_policy(team->learner->w, team->interface->spec, &meta, f.payload, f.n, l->path,
+                         l->arena));
+    learner_refresh(team->learner);
     source->seed = meta.seed;
     source->digest = meta.digest;
+    source->method = l->method;
     return recipe_check(l->recipe, l->found, meta.seed, l->arena);
 }
 
-static enum err load_one(struct team *team, struct rules *rules, struct policy_source *source,
+static enum err load_one(struct trained_team *team, struct policy_source *source,
                          struct arena *arena, const struct recipe *recipe)
 {
+    struct arena scratch;
     struct loading l = {.arena = arena,
+                        .scratch = &scratch,
                         .x = recipe->x,
                         .recipe = recipe,
                         .path = file_join(arena, source->run, "policy/weights.bin")};
@@ -119,20 +149,22 @@ static enum err load_one(struct team *team, struct rules *rules, struct policy_s
         return ERR_IO;
     }
     buf_init(&bytes);
+    arena_init(&scratch);
     enum err e = file_read(&bytes, l.path, FRAME_BYTES_MAX);
     if (e == ERR_OK) {
-        e = decode(team, rules, source, &l, &bytes);
+        e = decode(team, source, &l, &bytes);
     }
+    arena_release(&scratch);
     buf_release(&bytes);
     return e;
 }
 
 /* A policy that was told the cost weight is told one that it has met; another one cannot be. */
-static enum err check_cost(const struct experiment *x, int c, const struct rules *rules,
+static enum err check_cost(const struct experiment *x, int c, const struct method *method,
                            const char *run)
 {
     const struct trained_cfg *cfg = controller_trained(&x->cfg.eval.controllers[c]);
-    const struct cost_law *law = &rules->cost;
+    const struct cost_law *law = &method->setup.rules->cost;
     const double weight = trained_cost(cfg, &x->cfg.plant);
     const char *kind = controller_kind(&x->cfg.eval.controllers[c])->cfg.name;
     char key[CFG_KEY_MAX];
@@ -159,10 +191,7 @@ static enum err load_controller(struct policies *p, struct arena *arena, const s
 {
     const struct trained_cfg *cfg = controller_trained(&p->cfg->controllers[c]);
     const int n = cfg->n_policies > 0 ? cfg->n_policies : 1;
-    const struct team **list = ARENA_NEW(arena, n, const struct team *);
-    const struct rules **rules_list = ARENA_NEW(arena, n, const struct rules *);
-    struct team *teams = ARENA_NEW(arena, n, struct team);
-    struct rules *rules = ARENA_NEW(arena, n, struct rules);
+    struct trained_team *teams = ARENA_NEW(arena, n, struct trained_team);
     p->sources[c] = ARENA_NEW(arena, n, struct policy_source);
     TRY(arena_error(arena));
     for (int i = 0; i < n; i++) {
@@ -172,12 +201,10 @@ static enum err load_controller(struct policies *p, struct arena *arena, const s
                                       .controller = c,
                                       .policy = i,
                                       .run = p->sources[c][i].run};
-        TRY(load_one(&teams[i], &rules[i], &p->sources[c][i], arena, &recipe));
-        TRY(check_cost(x, c, &rules[i], recipe.run));
-        list[i] = &teams[i];
-        rules_list[i] = &rules[i];
+        TRY(load_one(&teams[i], &p->sources[c][i], arena, &recipe));
+        TRY(check_cost(x, c, p->sources[c][i].method, recipe.run));
     }
-    p->teams[c] = (struct eval_teams){.teams = list, .rules = rules_list, .n_teams = n};
+    p->teams[c] = (struct eval_teams){.teams = teams, .n_teams = n};
     return ERR_OK;
 }
 
@@ -201,7 +228,8 @@ enum err policies_load(struct policies *p, struct arena *arena, const struct exp
 
 /* ---- words ---- */
 
-/* "from scratch, 160 updates of 6400 env-steps, organisation hard". A policy of an older program
+/* "from scratch, 160 updates of 6400 env-steps, organisation hard"; a method other than KARMA's own
+ * comes first, "by gym_hpa from scratch". A policy of an older program
  * may have a configuration that this one does not read; then nothing is claimed. */
 static const char *describe_training(struct arena *arena, const struct policy_source *s)
 {
@@ -211,7 +239,11 @@ static const char *describe_training(struct arena *arena, const struct policy_so
         return "by another version of this program";
     }
     const struct train_cfg *t = &cfg.train;
-    const char *roles = "", *start = "from scratch", *cost = "";
+    const struct method_kind *method = method_kind_of(&cfg.method);
+    const char *roles = "", *start = "from scratch", *cost = "", *by = "";
+    if (method != &method_karma) {
+        by = arena_printf(arena, "by %s ", method->cfg.name);
+    }
     if (t->init == INIT_CLONE) {
         start = arena_printf(arena, "after cloning the %s rule", t->clone.rule.method.kind->name);
     }
@@ -222,7 +254,7 @@ static const char *describe_training(struct arena *arena, const struct policy_so
         cost = arena_printf(arena, ", told the cost weight (%g to %g)", t->cost_range[0],
                             t->cost_range[1]);
     }
-    return arena_printf(arena, "%s, %d updates of %d env-steps%s%s", start, t->updates,
+    return arena_printf(arena, "%s%s, %d updates of %d env-steps%s%s", by, start, t->updates,
                         t->envs * t->steps, roles, cost);
 }
 

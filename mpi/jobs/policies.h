@@ -1,11 +1,11 @@
-/* Trained policies for evaluation: RUN/policy/weights.bin -> teams, each with the rules it knows.
+/* Trained policies for evaluation: RUN/policy/weights.bin -> teams, each with its own interface.
  *
- * A policy is played as it was trained: with the agents, heads, observations, networks and
- * the organisation of the configuration that its file carries, masks and random draws of the
- * roles included, in the environment of the experiment that evaluates it. So policies of
- * different games can be compared in one evaluation. What the experiment says of these does
- * not matter. (A configuration that this program does not read, of another version, is
- * replaced by the experiment's.)
+ * A policy is played as it was trained: by the method of training, with the agents, heads,
+ * observations, networks and the organisation of the configuration that its file carries, masks and
+ * random draws of the roles included, in the environment of the experiment that evaluates it. So
+ * policies of different games and methods can be compared in one evaluation. What the experiment
+ * says of these does not matter. (A configuration that this program does not read, of another
+ * version, is replaced by the experiment's.)
  */
 #ifndef KARMA_JOBS_POLICIES_H
 #define KARMA_JOBS_POLICIES_H
@@ -18,6 +18,7 @@ struct policy_source {
     const char *run;       /* its run directory */
     uint64_t seed, digest; /* of the training; of the weights */
     const char *config;    /* the resolved configuration it was trained with */
+    const struct method *method;
 };
 struct policies {
     const struct eval_cfg *cfg;
@@ -26,9 +27,9 @@ struct policies {
 };
 
 /* Local. Loads what eval.controllers name (no run named: the experiment's own run.dir), for
- * controller `only` or for all of them. A policy that was not trained as its controller declares is
- * refused, and for one that is missing the command is named that makes it (mpi/jobs/recipe.h).
- * `path`: of the configuration. By reference: `x`. */
+ * controller `only` or for all of them. A policy that was not trained as its controller declares,
+ * or for other services, is refused, and for one that is missing the command is named that makes it
+ * (mpi/jobs/recipe.h). `path`: of the configuration. By reference: `x`. */
 enum { POLICIES_ALL = -1 };
 enum err policies_load(struct policies *p, struct arena *arena, const struct experiment *x,
                        int only, const char *path) WARN_UNUSED;

@@ -164,9 +164,9 @@ static enum err differences(const char **out, const struct experiment_cfg *decla
     return e == ERR_OK && *out == NULL ? ERR_MEMORY : e;
 }
 
-/* What a policy was trained as (organisation, game, networks, algorithm), with the plant of this
- * experiment: a policy may be trained on one plant and evaluated on another, which is no difference
- * to be warned of. */
+/* What a policy was trained as (organisation, game, method, networks, algorithm), with the plant of
+ * this experiment: a policy may be trained on one plant and evaluated on another, which is no
+ * difference to be warned of. */
 static struct experiment_cfg in_world_of(const struct experiment_cfg *found,
                                          const struct experiment_cfg *env_setup)
 {
@@ -174,6 +174,7 @@ static struct experiment_cfg in_world_of(const struct experiment_cfg *found,
     c.organisation = found->organisation;
     c.game = found->game;
     c.game.horizon = env_setup->game.horizon;
+    c.method = found->method;
     c.team = found->team;
     c.mappo = found->mappo;
     c.train = found->train;

@@ -77,15 +77,14 @@ static enum err check_config(const struct experiment *x, struct arena *arena)
 static enum err read_policy(uint64_t *digest, struct arena *arena, const struct experiment *x,
                             const struct buf *bytes, const char *path)
 {
-    struct team team;
+    struct learner *learner;
     struct frame_reader reader;
     struct frame f;
-    struct policy_meta meta = {.features = experiment_features(x, arena)};
-    TRY(arena_error(arena));
-    TRY(team_init(&team, arena, &x->cfg.team, &x->rules.spec));
+    struct policy_meta meta = {.features = x->method.columns};
+    TRY(method_learner(&learner, arena, &x->method, 0, false, 0, arena));
     frame_reader_init(&reader, bytes->data, bytes->len, path);
     TRY(frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION));
-    TRY(codec_get_policy(&team.w, team.spec, &meta, f.payload, f.n, path, arena));
+    TRY(codec_get_policy(learner->w, learner->spec, &meta, f.payload, f.n, path, arena));
     *digest = meta.digest;
     return ERR_OK;
 }

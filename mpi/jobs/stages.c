@@ -17,20 +17,22 @@ struct round {
     struct twin_cfg twin; /* the configured one, but for its file */
     struct env_setup env_setup;
     struct rules rules;
+    struct method method;
     struct game_source game;
     struct env_source envs;
 };
 
 /* The configuration with another twin, or none, as a place to train. */
-static enum err make_place(struct env_setup *w, struct rules *rules, struct experiment *x,
-                           const struct twin_cfg *twin)
+static enum err make_place(struct env_setup *w, struct rules *rules, struct method *method,
+                           struct experiment *x, const struct twin_cfg *twin)
 {
     struct env_setup_cfg parts = x->env_setup.cfg;
     parts.cluster = &x->cfg.cluster;
     parts.twin = twin;
     TRY(env_setup_init(w, &x->arena, &parts, &x->reader));
     TRY(env_setup_load_twin(w, &x->arena, &x->reader));
-    return experiment_rules(rules, &x->arena, &x->cfg, w, &x->reader);
+    TRY(experiment_rules(rules, &x->arena, &x->cfg, w, &x->reader));
+    return experiment_method(method, &x->arena, &x->cfg, rules, &x->reader);
 }
 
 /* ---- a round ---- */
@@ -144,8 +146,8 @@ static enum err begin_round(void *ctx, struct comm *comm, struct learner *const 
         TRY(play(r, comm));
         TRY(refit(r, comm));
     }
-    TRY(comm_agree(comm, make_place(&r->env_setup, &r->rules, x, &r->twin)));
-    r->envs = game_source_envs(&r->game, &x->cfg.train, &r->rules);
+    TRY(comm_agree(comm, make_place(&r->env_setup, &r->rules, &r->method, x, &r->twin)));
+    r->envs = game_source_envs(&r->game, &x->cfg.train, &r->method);
     return ERR_OK;
 }
 
@@ -191,8 +193,8 @@ static enum err add_finish(struct stages *s)
     if (train->finish == 0) {
         return ERR_OK;
     }
-    TRY(make_place(&s->simulator, &s->rules, x, NULL));
-    s->envs = game_source_envs(&s->game, train, &s->rules);
+    TRY(make_place(&s->simulator, &s->rules, &s->method, x, NULL));
+    s->envs = game_source_envs(&s->game, train, &s->method);
     s->list[s->setup->n_later++] = (struct train_stage){
         .after = train->updates - train->finish, .envs = &s->envs, .where = "on the simulator"};
     return ERR_OK;

@@ -28,6 +28,7 @@ struct stages {
     /* of train.finish: */
     struct env_setup simulator; /* without a twin */
     struct rules rules;
+    struct method method;
     struct game_source game;
     struct env_source envs;
 };

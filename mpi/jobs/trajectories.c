@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 enum err trajectories_init(struct trajectories *t, struct arena *arena, const struct experiment *x,
-                           const struct rules *widest, const struct eval_grid *grid,
-                           const char *dir)
+                           int n_action, const struct eval_grid *grid, const char *dir)
 {
     const int n = x->rules.n_services;
     const char **services = ARENA_NEW(arena, n, const char *);
@@ -26,7 +25,7 @@ enum err trajectories_init(struct trajectories *t, struct arena *arena, const st
     for (int s = 0; s < n; s++) {
         services[s] = x->cfg.topology.services[s].name;
     }
-    return trajectory_recorder_init(&t->recorder, arena, &x->env_setup, widest);
+    return trajectory_recorder_init(&t->recorder, arena, &x->env_setup, n_action);
 }
 
 void trajectories_close(struct trajectories *t)

@@ -23,11 +23,10 @@ struct trajectories {
     int n_kept; /* rank 0: frames that were there */
 };
 
-/* Local. By reference; `t` must stay where it is. widest: rules of the team with the most choices.
- */
+/* Local. By reference; `t` must stay where it is. n_action: choices of a step of the team with the
+ * most. */
 enum err trajectories_init(struct trajectories *t, struct arena *arena, const struct experiment *x,
-                           const struct rules *widest, const struct eval_grid *grid,
-                           const char *dir) WARN_UNUSED;
+                           int n_action, const struct eval_grid *grid, const char *dir) WARN_UNUSED;
 
 /* Local, rank 0. Opens the file; what is there is kept if `keep`, as far as it can be used. */
 enum err trajectories_open(struct trajectories *t, bool keep) WARN_UNUSED;

@@ -9,7 +9,6 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/controllers/kinds.h"
-#include "core/marl/mappo_learner.h"
 #include "mpi/comm/farm.h"
 #include "mpi/train/trainlog.h"
 
@@ -49,19 +48,16 @@ enum err convergence_init(struct convergence *c, struct arena *arena, struct com
                           const struct train_setup *setup, struct learner *learner)
 {
     const struct evaluate_cfg *e = &setup->train->evaluate;
-    *c = (struct convergence){
-        .comm = comm, .setup = setup, .arena = arena, .rules = setup->rules, .csv = {.fd = -1}};
+    *c = (struct convergence){.comm = comm, .setup = setup, .arena = arena, .csv = {.fd = -1}};
     if (e->every == 0) {
         return ERR_OK;
     }
-    const struct mappo_learner *m = mappo_of(learner);
-    if (m == NULL || setup->rules == NULL) {
-        log_error(
-            "train.evaluate: only teams of networks that play by the rules of the game can be "
-            "evaluated; set train.evaluate.every to 0");
+    if (setup->interface == NULL || setup->rules == NULL) {
+        log_error("train.evaluate: only teams that meet a plant can be evaluated; set "
+                  "train.evaluate.every to 0");
         return ERR_CONFIG;
     }
-    c->team = m->team;
+    c->team = (struct trained_team){.interface = setup->interface, .learner = learner};
     for (int a = 0; a < ARMS; a++) {
         static const struct controller_kind *const kinds[ARMS] = {
             &controller_nothing, &controller_ff, &controller_policy};
@@ -75,7 +71,7 @@ enum err convergence_init(struct convergence *c, struct arena *arena, struct com
                                .episodes = e->episodes,
                                .seed = e->seed,
                                .split = RNG_DEV};
-    c->teams[ARM_POLICY] = (struct eval_teams){.teams = &c->team, .rules = &c->rules, .n_teams = 1};
+    c->teams[ARM_POLICY] = (struct eval_teams){.teams = &c->team, .n_teams = 1};
     TRY(eval_new(&c->eval, arena, &c->cfg, setup->rules->env_setup, setup->rules, c->teams));
     c->jobs = eval_jobs(c->eval);
     c->peak_vcpu = peak_vcpu(setup->rules->env_setup);

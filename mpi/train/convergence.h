@@ -26,8 +26,7 @@ struct convergence {
     struct arena *arena; /* borrowed */
     struct controller_cfg controllers[3];
     struct eval_cfg cfg;
-    const struct team *team;
-    const struct rules *rules;
+    struct trained_team team;
     struct eval_teams teams[3];
     struct eval *eval; /* NULL: nothing is evaluated */
     struct job_list jobs;
@@ -39,8 +38,8 @@ struct convergence {
 };
 
 /* Local. `learner` is that of team 0, evaluated as it is at the moment. By reference; `c` must stay
- * where it is. ERR_CONFIG with a sentence if train.evaluate asks for what cannot be played: another
- * learner than MAPPO, or no game. */
+ * where it is. ERR_CONFIG with a sentence if train.evaluate asks for what cannot be played: a team
+ * that meets no plant. */
 enum err convergence_init(struct convergence *c, struct arena *arena, struct comm *comm,
                           const struct train_setup *setup, struct learner *learner) WARN_UNUSED;
 

@@ -82,9 +82,12 @@ struct train_setup {
     const struct train_stage *later; /* (n_later) the other stages, `after` ascending */
     int n_later;
     const struct learner_source *learners; /* (envs->spec->n_teams) */
-    const struct rules *rules;             /* by which train.evaluate plays; NULL: it must be off */
-    const char *run_dir;                   /* results/runs/NAME */
-    const char *config;                    /* resolved, YAML: goes into the run and the policy */
+    /* For train.evaluate, which must be off where they are NULL: how team 0 meets the plant, and
+     * the rules of the references. */
+    const struct interface *interface;
+    const struct rules *rules;
+    const char *run_dir;         /* results/runs/NAME */
+    const char *config;          /* resolved, YAML: goes into the run and the policy */
     uint64_t config_digest;      /* of what decides the weights: a checkpoint is of one only */
     const char *const *features; /* names of the columns of team 0's rows, for its policy file */
     struct lock *lock;           /* of run_dir, rank 0's; NULL: nobody else can be there */

@@ -1,4 +1,4 @@
-/* Tiles of the game and teams of networks for the trainer. See train_game.h. */
+/* Tiles of the game and learners of a method for the trainer. See train_game.h. */
 #include "mpi/train/train_game.h"
 
 #include "core/game/game.h"
@@ -7,7 +7,6 @@
 #include "mpi/train/demonstrate.h"
 
 #include <stdio.h>
-#include <string.h>
 
 /* ---- environments ---- */
 
@@ -15,12 +14,15 @@ static enum err make_tile(void *ctx, struct env **out, struct arena *arena, int 
 {
     const struct game_source *g = ctx;
     const struct demonstrator *demo = NULL;
+    const struct method *m = g->method;
+    const struct game_teams teams = {
+        .env_setup = m->setup.env_setup, .spec = &m->env, .interfaces = &m->interface};
     struct demonstrations *demos;
     if (g->train->init != INIT_SCRATCH) {
-        TRY(demonstrations_init(&demos, arena, &g->rule, g->rules, 1));
+        TRY(demonstrations_init(&demos, arena, &g->rule, m->setup.rules, 1));
         demo = demonstrations_tile(demos, 0);
     }
-    return game_new(out, arena, g->rules, n_env, g->train->seed, demo);
+    return game_new_teams(out, arena, &teams, n_env, g->train->seed, demo);
 }
 
 /* "  compliant 93 %": choices that roles allow, of those where there was something to choose; ""
@@ -30,7 +32,8 @@ static enum err make_tile(void *ctx, struct env **out, struct arena *arena, int 
  * of a share of decisions; in their ratio an episode counts by how often the agent could act. */
 static void tell_compliance(const void *ctx, char text[SOURCE_TEXT], const float *episodes)
 {
-    const struct guides *guides = ((const struct game_source *)ctx)->rules->guides;
+    const struct rules *rules = rules_of(((const struct game_source *)ctx)->method->interface);
+    const struct guides *guides = rules != NULL ? rules->guides : NULL;
     double can_act = 0.0, compliant = 0.0;
     for (int a = 0; guides != NULL && a < guides->n_agents; a++) {
         const float *values = episodes + EPISODE_OWN + a * ORG_METRIC_TRAINED;
@@ -45,76 +48,52 @@ static void tell_compliance(const void *ctx, char text[SOURCE_TEXT], const float
 
 /* ---- learners ---- */
 
-struct networks {
-    struct team team;
-    struct mappo_learner learner;
-};
-
-/* Sets to 0 the first-layer weights of the inputs that the plant of this training does not have.
- * Such an input is always 0, and so is the gradient of its weights, input times error of the unit:
- * the weights stay 0. Random ones would stay, too, and a policy that meets these inputs on another
- * plant would follow weights that were never trained. Row i of the first matrix (inputs, units)
- * belongs to input i. */
-static void blind(const struct mlp *net, float *params, const struct rules *rules)
-{
-    const size_t n = (size_t)net->shape.sizes[1];
-    for (int i = 0; i < net->shape.sizes[0]; i++) {
-        if (rules_input_unknown(rules, i)) {
-            memset(params + net->w[0] + (size_t)i * n, 0, n * sizeof *params);
-        }
-    }
-}
-
-static void blind_team(struct team *t, const struct rules *rules)
-{
-    for (int i = 0; i < t->n_actors; i++) {
-        blind(&t->actor, t->w.params + t->actor_at[i], rules);
-    }
-    blind(&t->critic, t->w.params + t->critic_at[0], rules);
-}
-
-static enum err make_learner(const void *ctx, struct learner **out, struct arena *arena,
-                             const struct team_spec *spec, int team, uint64_t seed,
-                             struct arena *scratch)
+static enum err make_networks(const void *ctx, struct learner **out, struct arena *arena,
+                              const struct team_spec *spec, int team, uint64_t seed,
+                              struct arena *scratch)
 {
     const struct mappo_source *s = ctx;
-    struct networks *n = ARENA_NEW(arena, 1, struct networks);
-    TRY(arena_error(arena));
-    TRY(team_init(&n->team, arena, s->team, spec));
-    n->team.number = team;
-    TRY(team_init_params(&n->team, seed, scratch));
-    if (s->rules != NULL) {
-        blind_team(&n->team, s->rules);
-    }
-    TRY(mappo_learner_init(&n->learner, arena, &n->team, s->mappo));
-    *out = &n->learner.base;
+    const struct mappo_plan plan = {
+        .team = s->team, .mappo = s->mappo, .spec = spec, .number = team};
+    struct mappo_learner *learner;
+    TRY(mappo_learner_new(&learner, arena, &plan, seed, scratch));
+    *out = &learner->base;
     return ERR_OK;
 }
 
 struct learner_source mappo_source_learner(const struct mappo_source *s)
 {
-    return (struct learner_source){.ctx = s, .make = make_learner};
+    return (struct learner_source){.ctx = s, .make = make_networks};
+}
+
+/* The team's shape is that of the method's interface, as the environments are. */
+static enum err make_learner(const void *ctx, struct learner **out, struct arena *arena,
+                             const struct team_spec *spec, int team, uint64_t seed,
+                             struct arena *scratch)
+{
+    const struct method *m = ctx;
+    CHECK(spec == m->interface->spec);
+    return method_learner(out, arena, m, team, true, seed, scratch);
 }
 
 struct env_source game_source_envs(struct game_source *g, const struct train_cfg *train,
-                                   const struct rules *rules)
+                                   const struct method *method)
 {
     *g = (struct game_source){
-        .rules = rules,
+        .method = method,
         .train = train,
         .rule = {.name = "train.clone.rule", .method = train->clone.rule.method},
     };
-    return (struct env_source){.spec = &rules->env,
-                               .horizon = rules->cfg->horizon,
+    return (struct env_source){.spec = &method->env,
+                               .horizon = method->setup.env_setup->cfg.horizon,
                                .ctx = g,
                                .make = make_tile,
                                .tell = tell_compliance};
 }
 
-void train_game_init(struct train_game *g, const struct train_cfg *train, const struct rules *rules,
-                     const struct team_cfg *team, const struct mappo_cfg *mappo)
+void train_game_init(struct train_game *g, const struct train_cfg *train,
+                     const struct method *method)
 {
-    *g = (struct train_game){.mappo = {.team = team, .mappo = mappo, .rules = rules}};
-    g->envs = game_source_envs(&g->game, train, rules);
-    g->learners[0] = mappo_source_learner(&g->mappo);
+    *g = (struct train_game){.learners = {{.ctx = method, .make = make_learner}}};
+    g->envs = game_source_envs(&g->game, train, method);
 }

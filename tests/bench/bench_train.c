@@ -73,18 +73,16 @@ static enum err train(struct bench *b, int updates, struct usage *out)
         .train = &b->x.cfg.train,
         .envs = &game.envs,
         .learners = game.learners,
+        .interface = b->x.method.interface,
         .rules = &b->x.rules,
         .run_dir = dir,
         .config = (const char *)b->x.resolved.data,
-        .features = experiment_features(&b->x, &b->x.arena),
+        .features = b->x.method.columns,
     };
     const struct train_options none = {0};
     uint64_t digest;
-    if (setup.features == NULL) {
-        return ERR_MEMORY;
-    }
     b->x.cfg.train.updates = updates;
-    train_game_init(&game, &b->x.cfg.train, &b->x.rules, &b->x.cfg.team, &b->x.cfg.mappo);
+    train_game_init(&game, &b->x.cfg.train, &b->x.method);
     remove_run(b, dir);
     TRY(comm_barrier(&b->c));
     *out = (struct usage){-clock_s(), -b->c.wait_seconds, -(double)b->c.bytes_sent};

@@ -16,9 +16,10 @@ result $? "but not that one"
 exits 0 "config doc" "$extra" config doc
 says out "^# +threshold: +# a pod more or fewer outside a band" "documents the method"
 says out "^# +high: 0\.7 +# adds a pod above; a number from 0 to 1" "and its parameters"
-"$extra" config doc | grep -v '^# *\(threshold\|high\|low\):' | sed 's/, threshold//; s/, scripted or threshold/ or scripted/' >"$WORK/doc"
+"$extra" config doc | grep -v '^# *\(threshold\|bandit\|high\|low\|price\):' | sed 's/, threshold//; s/, scripted or threshold/ or scripted/' >"$WORK/doc"
 "$KARMA" config doc | sed 's/ or scripted/, scripted/' >"$WORK/own"
 sed -i 's/ or scripted/, scripted/; s/ or threshold//' "$WORK/doc"
+sed -i 's/method of training; one of .*/method of training/' "$WORK/doc" "$WORK/own"
 holds "config doc is otherwise the same" cmp "$WORK/doc" "$WORK/own"
 
 # --- evaluation: rows, tables, frontiers, figures ---

@@ -34,16 +34,17 @@ static inline enum err tiny_train(struct ranks *r, struct tiny_run *t, struct ex
         .train = &x->cfg.train,
         .envs = &game.envs,
         .learners = game.learners,
+        .interface = x->method.interface,
         .rules = &x->rules,
         .run_dir = x->cfg.run.dir,
         .config = (const char *)x->resolved.data,
-        .features = experiment_features(x, &x->arena),
+        .features = x->method.columns,
     };
     const struct train_options opt = {0};
     if (t->change != NULL) {
         t->change(x, t->ctx);
     }
-    train_game_init(&game, &x->cfg.train, &x->rules, &x->cfg.team, &x->cfg.mappo);
+    train_game_init(&game, &x->cfg.train, &x->method);
     TRY(comm_agree(&r->c, arena_error(&x->arena)));
     return train_run(&r->c, &t->digest, &setup, &opt);
 }

@@ -1,6 +1,6 @@
 /* What all controllers have in common: choice by kind, names, bounds, episodes that do not leak
  * into each other, no allocation; and the simple ones and the policy in full. */
-#include "core/marl/team.h"
+#include "core/marl/mappo_learner.h"
 #include "tests/unit/game_fixture.h"
 
 enum { SERVICES = 4, STATE_MAX = 256, PERIODS = 40 };
@@ -28,6 +28,8 @@ struct fixture {
     struct game_fixture w;
     struct team_root networks;
     struct team team;
+    struct mappo_learner player;
+    struct trained_team trained;
     float state[STATE_MAX];
 };
 
@@ -46,6 +48,9 @@ static void start_team(struct fixture *f)
     for (size_t i = 0; i < f->team.w.n_params; i++) { /* so that choices hang on what is seen */
         f->team.w.params[i] *= 10;
     }
+    assert_int_equal(mappo_learner_init(&f->player, &f->w.arena, &f->team, NULL), ERR_OK);
+    f->trained =
+        (struct trained_team){.interface = &f->w.rules.interface, .learner = &f->player.base};
     arena_release(&scratch);
 }
 
@@ -65,7 +70,7 @@ static struct controller *make(struct fixture *f, int kind)
 {
     struct controller *c = NULL;
     assert_int_equal(controller_new(&c, &f->w.arena, &f->w.root.controllers[kind], &f->w.env_setup,
-                                    &f->w.rules, &f->team),
+                                    &f->w.rules, &f->trained),
                      ERR_OK);
     return c;
 }
@@ -177,7 +182,7 @@ static void test_failing_allocations(void **state)
         arena_init(&arena);
         mem_fail_after(1);
         assert_int_equal(controller_new(&c, &arena, &f.w.root.controllers[k], &f.w.env_setup,
-                                        &f.w.rules, &f.team),
+                                        &f.w.rules, &f.trained),
                          ERR_MEMORY);
         assert_null(c);
         arena_release(&arena);

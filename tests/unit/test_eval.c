@@ -95,7 +95,7 @@ static void names_are_unique(void **state)
     struct experiment x;
     struct heard heard = {.n = 0};
     struct eval *e;
-    struct eval_teams teams[3] = {{NULL, NULL, 0}};
+    struct eval_teams teams[3] = {{NULL, 0}};
     assert_int_equal(experiment_load(&x, config, twice, 1), ERR_OK);
     log_set_sink(hear, &heard);
     assert_int_equal(eval_new(&e, &x.arena, &x.cfg.eval, &x.env_setup, &x.rules, teams),
@@ -116,7 +116,7 @@ static void names_are_unique_across_lists(void **state)
     struct experiment x;
     struct heard heard = {.n = 0};
     struct eval *e;
-    struct eval_teams teams[4] = {{NULL, NULL, 0}};
+    struct eval_teams teams[4] = {{NULL, 0}};
     assert_int_equal(experiment_load(&x, config, twice, 2), ERR_OK);
     log_set_sink(hear, &heard);
     assert_int_equal(eval_new(&e, &x.arena, &x.cfg.eval, &x.env_setup, &x.rules, teams),
@@ -189,7 +189,7 @@ static void the_training_domain_is_refused_below_the_configuration(void **state)
     struct experiment x;
     struct heard heard = {.n = 0};
     struct eval *e;
-    struct eval_teams teams[4] = {{NULL, NULL, 0}};
+    struct eval_teams teams[4] = {{NULL, 0}};
     assert_int_equal(experiment_load(&x, config, sets, SETS), ERR_OK);
     x.cfg.eval.split = RNG_TRAIN;
     log_set_sink(hear, &heard);

@@ -1,9 +1,9 @@
 /* An episode step by step: what the recorder keeps is what the controller saw and did, and survives
  * the way into a frame and back. */
 #include "core/eval/trajectory_recorder.h"
+#include "core/marl/mappo_learner.h"
 
 #include "core/base/frame.h"
-#include "core/marl/team.h"
 #include "core/plant/schema.h"
 #include "mpi/jobs/experiment.h"
 #include "tests/unit/controller_text.h"
@@ -24,6 +24,7 @@ struct fixture {
     struct episode e;
     struct trajectory_recorder recorder;
     struct team team;
+    struct mappo_learner player;
     struct buf bytes;
 };
 
@@ -36,8 +37,8 @@ static int setup(void **state)
     *state = &f;
     return experiment_load(&f.x, "configs/experiments/quickstart.yaml", sets, 1) == ERR_OK &&
                    episode_init(&f.e, &f.x.arena, &f.x.env_setup) == ERR_OK &&
-                   trajectory_recorder_init(&f.recorder, &f.x.arena, &f.x.env_setup, &f.x.rules) ==
-                       ERR_OK
+                   trajectory_recorder_init(&f.recorder, &f.x.arena, &f.x.env_setup,
+                                            env_n_actions(&f.x.rules.spec)) == ERR_OK
                ? 0
                : -1;
 }
@@ -58,7 +59,10 @@ static void play(struct fixture *f, const char *method)
     struct controller *c;
     struct episode_metrics m;
     assert_int_equal(team_init(&f->team, &f->x.arena, &f->x.cfg.team, &f->x.rules.spec), ERR_OK);
-    assert_int_equal(controller_new(&c, &f->x.arena, &cfg, &f->x.env_setup, &f->x.rules, &f->team),
+    assert_int_equal(mappo_learner_init(&f->player, &f->x.arena, &f->team, NULL), ERR_OK);
+    const struct trained_team trained = {.interface = &f->x.rules.interface,
+                                         .learner = &f->player.base};
+    assert_int_equal(controller_new(&c, &f->x.arena, &cfg, &f->x.env_setup, &f->x.rules, &trained),
                      ERR_OK);
     assert_int_equal(episode_run(&f->e, &m, c, 0, &id, &observer), ERR_OK);
 }
@@ -90,7 +94,7 @@ static void changes_lead_from_row_to_row(void **state)
     const struct trajectory_recorder *t = &f->recorder;
     int n_changes = 0;
     assert_int_equal(t->n_steps, HORIZON);
-    assert_null(t->rules);
+    assert_null(t->spec);
     for (int step = 0; step < HORIZON; step++) {
         for (int s = 0; s < t->n_services; s++) {
             const int column = state_service_at(s, SF_DESIRED);
@@ -113,7 +117,7 @@ static void actions_explain_the_changes(void **state)
     bool conflict;
     play(f, "policy: {mode: sample}");
     const struct trajectory_recorder *t = &f->recorder;
-    assert_ptr_equal(t->rules, &f->x.rules);
+    assert_ptr_equal(t->spec, &f->x.rules.spec);
     assert_int_equal(rules_memory_init(&memory, &f->x.arena, &f->x.rules), ERR_OK);
     for (int step = 0; step < HORIZON; step++) {
         rules_apply(delta, &conflict, &memory, &f->x.rules, t->state + step * t->n_columns,
