@@ -4,9 +4,9 @@
  * This program is core/game/game.c with one function put around: every tile of environments is
  * meddled with before the trainer gets it. (The linker leaves the library's game.o alone.)
  */
-#define game_new game_new_untouched
+#define game_new_teams game_new_untouched
 #include "core/game/game.c"
-#undef game_new
+#undef game_new_teams
 
 #include "tests/mpi/tiny.h"
 
@@ -59,13 +59,13 @@ static enum err meddled_step(struct env *e, const int32_t *const *action, float 
     return ERR_OK;
 }
 
-enum err game_new(struct env **out, struct arena *arena, const struct rules *rules, int n_env,
-                  uint64_t seed, const struct demonstrator *demo);
+enum err game_new_teams(struct env **out, struct arena *arena, const struct game_teams *teams,
+                        int n_env, uint64_t seed, const struct demonstrator *demo);
 
-enum err game_new(struct env **out, struct arena *arena, const struct rules *rules, int n_env,
-                  uint64_t seed, const struct demonstrator *demo)
+enum err game_new_teams(struct env **out, struct arena *arena, const struct game_teams *teams,
+                        int n_env, uint64_t seed, const struct demonstrator *demo)
 {
-    TRY(game_new_untouched(out, arena, rules, n_env, seed, demo));
+    TRY(game_new_untouched(out, arena, teams, n_env, seed, demo));
     real_ops = (*out)->ops;
     meddled_ops = *real_ops;
     meddled_ops.reset = meddled_reset;
