@@ -195,7 +195,9 @@ static void tile_prepare(struct mappo *m, struct tile_inputs *in, const struct b
 void batch_prepare(struct mappo *m, const struct block *blocks)
 {
     struct popart pa = team_popart(m->team, m->cfg->value_beta);
-    move_popart(m, &pa);
+    if (!m->cfg->raw_values) { /* else mean 0 and deviation 1, as at the start */
+        move_popart(m, &pa);
+    }
     scale_advantages(m);
     for (int i = 0; i < m->n_mine; i++) {
         tile_prepare(m, &m->tiles[i], &blocks[i], &pa);

@@ -38,6 +38,8 @@ const struct cfg_field mappo_fields[] = {
     CFG_DOUBLE(S, adam_eps, "1e-5", 1e-12, 1, "", CFG_RESULT, "Adam: added to the root"),
     CFG_DOUBLE(S, value_beta, "0.9", 0, 0.999999, "", CFG_RESULT,
                "PopArt: memory of the returns' scale over updates, 0 = all ever seen"),
+    CFG_BOOL(S, raw_values, "false", CFG_RESULT | CFG_LATER,
+             "no PopArt: the critic predicts returns in their own unit"),
     CFG_END,
 };
 #undef S

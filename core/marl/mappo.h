@@ -30,6 +30,7 @@ struct mappo_cfg {
     double grad_norm; /* per network */
     double adam_beta1, adam_beta2, adam_eps;
     double value_beta; /* PopArt memory */
+    bool raw_values;   /* no PopArt: values and their clip are in the unit of the returns */
 };
 extern const struct cfg_field mappo_fields[];
 

@@ -7,7 +7,9 @@
 
 #include "core/methods/method.h"
 
-#define METHOD_KINDS(X) X(karma)
+#define METHOD_KINDS(X)                                                                            \
+    X(karma)                                                                                       \
+    X(gym_hpa)
 
 #define METHOD_DECLARE_(name) extern const struct method_kind method_##name;
 METHOD_KINDS(METHOD_DECLARE_)

@@ -39,6 +39,7 @@ struct method_setup {
     const struct team_cfg *team;   /* section `team`, likewise */
     const struct mappo_cfg *mappo; /* section `mappo`, likewise */
     int group;                     /* env_spec.group */
+    int n_env, n_steps;            /* of the training: environments, decisions of a rollout */
     const struct cfg *src_locs;    /* where the keys stand, for messages */
 };
 

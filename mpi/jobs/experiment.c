@@ -202,6 +202,8 @@ enum err experiment_method(struct method *m, struct arena *arena, const struct e
                                        .team = &cfg->team,
                                        .mappo = &cfg->mappo,
                                        .group = cfg->train.group,
+                                       .n_env = cfg->train.envs,
+                                       .n_steps = cfg->train.steps,
                                        .src_locs = src_locs};
     TRY(method_init(m, arena, &cfg->method, &setup));
     if (cfg->train.init == INIT_CLONE && m->interface->ops->imitate == NULL) {

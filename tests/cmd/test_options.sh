@@ -114,10 +114,10 @@ result $? "there were some ($(wc -l <"$WORK/tried") tries)"
 # --- keys --------------------------------------------------------------------------------------
 # One key of each section, with a value other than the default.
 keys='topology.demand_scale=2 plant.lag_s=5 cluster.start_s=21 twin.quantum=4 workload.mean_rps=6
-game.horizon=4 scenarios=[{"name":x}] organisation.penalty=0.2 team.row_block=8 mappo.lr=0.02 train.seed=3 fit.seed=3
+game.horizon=4 scenarios=[{"name":x}] organisation.penalty=0.2 method=gym_hpa team.row_block=8 mappo.lr=0.02 train.seed=3 fit.seed=3
 eval.controllers=[khpa] eval.seed=3 eval.first=1 eval.resamples=150 eval.episodes=2
 eval.split=dev eval.interval=percentile_corrected eval.figure_episode=1 run.dir=never'
-environment="topology plant cluster workload scenarios game organisation team"
+environment="topology plant cluster workload scenarios game organisation method team"
 used() { # COMMAND: prefixes of the keys that it uses
     case $1 in
     train) echo "$environment twin mappo train run" ;;

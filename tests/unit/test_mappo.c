@@ -505,6 +505,25 @@ static void test_popart_keeps_values(void **state)
     }
 }
 
+/* Without PopArt the critic learns the returns themselves. */
+static void test_raw_values(void **state)
+{
+    (void)state;
+    struct toy_learner f;
+    struct mappo_stats stats;
+    setup(&f, setting());
+    const struct weights *w = &f.run.team.w;
+    f.cfg.raw_values = true;
+    OK(mappo_update(f.mappo, f.run.block, MAPPO_PPO, 0.0, &stats));
+    for (size_t i = 0; i < w->n_value_norm; i++) {
+        assert_true(w->value_norm[i] == 0.0);
+    }
+    const struct block *b = &f.run.block[0];
+    assert_memory_equal(f.mappo->tiles[0].target, b->target,
+                        (size_t)(b->n_env * b->n_steps * 3) * sizeof(float));
+    arena_release(&f.arena);
+}
+
 /* Every environment is in one minibatch of each epoch, and epochs differ. */
 static void test_minibatches(void **state)
 {
@@ -660,6 +679,7 @@ int main(void)
         cmocka_unit_test(test_batch_statistics),
         cmocka_unit_test(test_phases),
         cmocka_unit_test(test_popart_keeps_values),
+        cmocka_unit_test(test_raw_values),
         cmocka_unit_test(test_minibatches),
         cmocka_unit_test(test_minibatches_of_tiles),
         cmocka_unit_test(test_not_finite),
