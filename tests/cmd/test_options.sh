@@ -159,7 +159,7 @@ echo "$commands" | while read -r command; do
         try "$command" "$key"
         found=used
         # a list is named by its first element
-        ! grep -q "^error: --set $name[.0-9a-z]*: karma $command " "$WORK/e" || found=refused
+        ! grep -q "^error: --set $name[._0-9a-z]*: karma $command " "$WORK/e" || found=refused
         [ $found = $want ] || echo "karma $command --set $key: $found, expected $want"
         echo tried >>"$WORK/keys"
     done
