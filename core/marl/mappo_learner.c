@@ -95,18 +95,18 @@ static void advise(const struct learner *l, char text[LEARNER_TEXT], enum learne
     case LEARNER_COLLAPSES:
         (void)snprintf(
             text, LEARNER_TEXT,
-            "If this is early, the step is too large (mappo.lr %g) or mappo.entropy (%g) "
-            "too small",
-            m->stats.lr, m->own->entropy);
+            "If this is early, the step is too large (%s.lr %g) or %s.entropy (%g) too small",
+            m->section, m->stats.lr, m->section, m->own->entropy);
         return;
     case LEARNER_COLLAPSED:
         (void)snprintf(text, LEARNER_TEXT,
-                       "train anew with a smaller step: --restart --set mappo.lr=%g", lr / 10);
+                       "train anew with a smaller step: --restart --set %s.lr=%g", m->section,
+                       lr / 10);
         return;
     case LEARNER_NOT_FINITE:
         (void)snprintf(text, LEARNER_TEXT,
-                       "train anew with a smaller step, --restart --set mappo.lr=%g (it is %g)",
-                       lr / 10, lr);
+                       "train anew with a smaller step, --restart --set %s.lr=%g (it is %g)",
+                       m->section, lr / 10, lr);
         return;
     }
 }
@@ -157,6 +157,7 @@ enum err mappo_learner_init(struct mappo_learner *m, struct arena *arena, struct
                  .w = &team->w},
         .team = team,
         .own = cfg,
+        .section = "mappo",
     };
     if (cfg != NULL) {
         m->cfg = *cfg;
@@ -181,6 +182,7 @@ enum err mappo_learner_new(struct mappo_learner **out, struct arena *arena,
     n->team.number = plan->number;
     TRY(team_init_params(&n->team, seed, scratch));
     TRY(mappo_learner_init(&n->learner, arena, &n->team, plan->mappo));
+    n->learner.section = plan->section != NULL ? plan->section : "mappo";
     *out = &n->learner;
     return ERR_OK;
 }

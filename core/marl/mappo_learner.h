@@ -15,6 +15,7 @@ struct mappo_learner {
     struct team_scratch *act, *value;
     struct mappo_cfg cfg;        /* phases have step sizes of their own */
     const struct mappo_cfg *own; /* those of the configuration */
+    const char *section;         /* where lr and entropy stand there, for advice */
     struct mappo *mappo;         /* NULL before prepare() */
     struct mappo_stats stats;    /* of the last update */
     struct reduce_shape grad, batch;
@@ -30,7 +31,8 @@ struct mappo_plan {
     const struct team_cfg *team;
     const struct mappo_cfg *mappo; /* NULL: it only plays */
     const struct team_spec *spec;
-    int number; /* of the team in its environment */
+    int number;          /* of the team in its environment */
+    const char *section; /* of the configuration, where lr and entropy stand; NULL: mappo */
 };
 
 /* A new team with random parameters from `seed`, and its learner. By reference, but for *plan.

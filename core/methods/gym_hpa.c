@@ -316,8 +316,11 @@ static enum err gym_hpa_learner(struct learner **out, struct arena *arena, const
                                 int team, bool learns, uint64_t seed, struct arena *scratch)
 {
     const struct gym_hpa *g = self(m->interface);
-    const struct mappo_plan plan = {
-        .team = &g->team, .mappo = learns ? &g->mappo : NULL, .spec = &g->spec, .number = team};
+    const struct mappo_plan plan = {.team = &g->team,
+                                    .mappo = learns ? &g->mappo : NULL,
+                                    .spec = &g->spec,
+                                    .number = team,
+                                    .section = "method.gym_hpa.ppo"};
     struct mappo_learner *learner;
     TRY(mappo_learner_new(&learner, arena, &plan, seed, scratch));
     *out = &learner->base;

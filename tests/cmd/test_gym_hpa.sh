@@ -54,6 +54,9 @@ exits 2 "a batch shorter than a rollout" train no --set train.steps=65
 says err "method.gym_hpa.ppo.batch.*set train.steps to 64 or less" "says what to set"
 exits 2 "groups" train no --set train.group=2
 says err "train.group: is 2, but the PPO of gym_hpa knows no groups; set it to 1" "are refused"
+exits 0 "a step of 1" train huge --set 'method={gym_hpa: {normalise: true, ppo: {lr: 1}}}'
+says err "warn: agent 'gym_hpa' has made one choice with near certainty .*--set method.gym_hpa.ppo.lr=0.1" \
+    "advises in its own keys"
 exits 2 "a parameter of another method" train no --set 'method={karma: {goal: cost}}'
 holds "nothing was written" test ! -e "$WORK/no"
 done_testing
