@@ -3,7 +3,7 @@
 
 "$KARMA" config doc >"$WORK/default.yaml"
 holds "configs/default.yaml is what 'karma config doc' prints" cmp "$WORK/default.yaml" configs/default.yaml
-for file in configs/default.yaml configs/experiments/*.yaml; do
+for file in configs/default.yaml configs/experiments/*.yaml configs/experiments/*/*.yaml; do
     exits 0 "$file is right" "$KARMA" config check "$file"
 done
 

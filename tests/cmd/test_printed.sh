@@ -178,7 +178,7 @@ is_name() { # COMMAND: nothing but the name of a command, as in a sentence
 # --- every printed command -------------------------------------------------------------------------
 docs=$(ls README.md docs/*.md slurm/*.sbatch mk/*)
 # shellcheck disable=SC2086
-awk -f tests/printed.awk $docs configs/*/*.yaml | awk '!seen[$0]++' >"$WORK/printed"
+awk -f tests/printed.awk $docs configs/*/*.yaml configs/*/*/*.yaml | awk '!seen[$0]++' >"$WORK/printed"
 [ "$(wc -l <"$WORK/printed")" -ge 90 ]
 result $? "there are commands ($(wc -l <"$WORK/printed"))"
 n_run=0

@@ -161,7 +161,7 @@ exits 0 "then the training works, and the evaluation" evaluate twinned
 
 # --- the shipped evaluations ----------------------------------------------------------------------
 # CONFIG TRAINING SETTINGS SEED RUN, one line for each policy
-for config in $(grep -l '^ *policies:' configs/experiments/*.yaml); do
+for config in $(grep -l '^ *policies:' configs/experiments/*.yaml configs/experiments/*/*.yaml); do
     awk -v config="$config" '
         /^        training:/ { training = $2 }
         /^        settings:/ { sub(/.*\[/, ""); sub(/\].*/, ""); settings = $0 }

@@ -4,7 +4,7 @@
 . tests/cmd/tap.sh
 
 checked=0
-for file in configs/experiments/*.yaml; do
+for file in configs/experiments/*.yaml configs/experiments/*/*.yaml; do
     grep -q '^train:' "$file" || continue
     "$KARMA" config show "$file" >"$WORK/shown" 2>"$WORK/err"
     result $? "$file can be read"
