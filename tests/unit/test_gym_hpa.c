@@ -1,11 +1,13 @@
 /* Gym-HPA: its rule, moves, observation and rewards against numbers worked out by hand, and the
  * settings of its library. */
+#include "core/game/game.h"
 #include "core/marl/mappo_learner.h"
 #include "core/methods/gym_hpa.h"
 #include "core/plant/schema.h"
 #include "mpi/jobs/experiment.h"
 #include "tests/unit/heard.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -253,6 +255,87 @@ static void test_library(void **state)
     stop(&f);
 }
 
+/* ---- what there is to gain ---- */
+
+enum { PLAYED = 25, HORIZON = 25 };
+
+static void do_nothing(int32_t *action, const float *seen, uint32_t draw)
+{
+    (void)seen;
+    (void)draw;
+    action[0] = action[1] = 0;
+}
+
+static void do_anything(int32_t *action, const float *seen, uint32_t draw)
+{
+    const struct rng_block r = rng_philox(rng_key(5, RNG_TEST, RNG_TRAIN), draw, 0, 0, 0);
+    (void)seen;
+    action[0] = (int32_t)rng_below(r.v[0], SERVICES);
+    action[1] = (int32_t)rng_below(r.v[1], GYM_HPA_MOVES);
+}
+
+/* The deployment that is furthest from its desired replicas goes there. */
+static void do_the_rule(int32_t *action, const float *seen, uint32_t draw)
+{
+    float most = 0.0F;
+    (void)draw;
+    action[0] = action[1] = 0;
+    for (int s = 0; s < SERVICES; s++) {
+        const float gap = seen[s * GYM_HPA_SEEN + 1] - seen[s * GYM_HPA_SEEN];
+        if (fabsf(gap) > most) {
+            most = fabsf(gap);
+            action[0] = s;
+            action[1] = (int32_t)(gap > 0.0F ? gap : GYM_HPA_MOST - gap);
+        }
+    }
+}
+
+/* Mean reward of a decision over PLAYED episodes in each of TILE environments. */
+static double play(struct fixture *f,
+                   void (*choose_by)(int32_t *action, const float *seen, uint32_t draw))
+{
+    const struct game_teams teams = {.env_setup = &f->x.env_setup,
+                                     .spec = &f->x.method.env,
+                                     .interfaces = &f->x.method.interface};
+    struct env *env;
+    double sum = 0.0;
+    assert_int_equal(game_new_teams(&env, &f->x.arena, &teams, TILE, 1, NULL), ERR_OK);
+    for (uint32_t t = 0; t < PLAYED * HORIZON; t++) {
+        int32_t action[TILE * 2];
+        const int32_t *const actions[] = {action};
+        float reward[TILE], *const rewards[] = {reward};
+        uint8_t flag[TILE];
+        for (int e = 0; e < TILE; e++) {
+            float seen[SERVICES * GYM_HPA_SEEN];
+            uint32_t mask[2];
+            if (t % HORIZON == 0) {
+                assert_int_equal(env->ops->reset(env, e, (uint32_t)e, t / HORIZON, 0), ERR_OK);
+            }
+            env->ops->global_state(env, e, 0, seen, mask);
+            choose_by(action + (ptrdiff_t)e * 2, seen, t * TILE + (uint32_t)e);
+        }
+        assert_int_equal(env->ops->step(env, actions, rewards, flag), ERR_OK);
+        for (int e = 0; e < TILE; e++) {
+            sum += (double)reward[e] / (PLAYED * HORIZON * TILE);
+        }
+    }
+    return sum;
+}
+
+/* The scale on which docs/baselines.md judges what it learns. */
+static void test_scale(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, "");
+    const double nothing = play(&f, do_nothing), anything = play(&f, do_anything);
+    const double rule = play(&f, do_the_rule);
+    print_message("points a decision: nothing %.2f, any moves %.2f, its rule %.2f\n", nothing,
+                  anything, rule);
+    assert_true(rule > nothing + 0.5 && rule > anything + 0.5 && rule <= 2.0);
+    stop(&f);
+}
+
 /* ---- what it refuses ---- */
 
 static void refuses(const char *sentence, const char *const *sets, int n)
@@ -292,7 +375,8 @@ int main(void)
         cmocka_unit_test(test_rule),        cmocka_unit_test(test_moves),
         cmocka_unit_test(test_observation), cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_rewards),     cmocka_unit_test(test_stats),
-        cmocka_unit_test(test_library),     cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_library),     cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
