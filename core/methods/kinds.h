@@ -9,7 +9,8 @@
 
 #define METHOD_KINDS(X)                                                                            \
     X(karma)                                                                                       \
-    X(gym_hpa)
+    X(gym_hpa)                                                                                     \
+    X(rlad)
 
 #define METHOD_DECLARE_(name) extern const struct method_kind method_##name;
 METHOD_KINDS(METHOD_DECLARE_)

@@ -195,6 +195,7 @@ static enum err init_services(struct rlad_interface *r, struct arena *arena)
     return ERR_OK;
 }
 
+/* The bounds stand in a name, because a table fits no others: a policy is refused with it. */
 static enum err init_names(struct rlad_interface *r, struct arena *arena)
 {
     static const char *const names[RLAD_COLUMNS] = {"replicas",        "utilisation bin",
@@ -206,7 +207,10 @@ static enum err init_names(struct rlad_interface *r, struct arena *arena)
     for (int i = 0; i < r->n_services * RLAD_COLUMNS; i++) {
         const int s = i / RLAD_COLUMNS;
         agents[s] = r->env_setup->cfg.topology->services[s].name;
-        columns[i] = arena_printf(arena, "%s.%s", agents[s], names[i % RLAD_COLUMNS]);
+        columns[i] = i % RLAD_COLUMNS == RLAD_REPLICAS
+                         ? arena_printf(arena, "%s.%s of %d to %d", agents[s], names[RLAD_REPLICAS],
+                                        r->services[s].least, r->services[s].most)
+                         : arena_printf(arena, "%s.%s", agents[s], names[i % RLAD_COLUMNS]);
     }
     r->spec.agent_names = agents;
     r->columns = columns;

@@ -54,7 +54,7 @@ struct rlad_interface {
     const struct env_setup *env_setup;
     const struct rlad_service *services; /* (n_services) bounds and known costs */
     const double *response_max_ms;       /* (n_services) */
-    const char *const *columns;          /* (n_global_state) "a.replicas", ... */
+    const char *const *columns;          /* (n_global_state) "a.replicas of 1 to 10", ... */
     int n_services;
 };
 

@@ -118,7 +118,7 @@ static void test_response_bounds(void **state)
     for (int s = 0; s < SERVICES; s++) {
         assert_near(f.rlad.response_max_ms[s], want[s]);
     }
-    assert_string_equal(f.rlad.columns[RLAD_COLUMNS], "b.replicas");
+    assert_string_equal(f.rlad.columns[RLAD_COLUMNS], "b.replicas of 2 to 4");
     assert_string_equal(f.rlad.spec.agent_names[D], "d");
     finish(&f);
 }
