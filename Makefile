@@ -41,7 +41,7 @@ BASE        = clock config config_kind config_older config_print config_read con
               config_value config_yaml crc32c csv csv_read err file fmath frame frame_file gzip \
               jobs lock log mem nearest number options owner plausible progress rng rundir shell stats \
               tabular timecolumn timestamp twoway
-NN          = activation adam gemm gemm_blas gemm_ref kernel kernel_avx2 kernel_avx512 kernel_plain \
+NN          = activation adam gemm gemm_blas gemm_ref gru kernel kernel_avx2 kernel_avx512 kernel_plain \
               mlp normaliser
 PLANT       = episode_metrics outcomes plant reward schema topology topology_gen work_law
 PROTO       = checkpoint error eval trajectory_log trace_store rollout_block twin update_dump weights wire
