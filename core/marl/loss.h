@@ -2,7 +2,7 @@
  *
  * Who divides knows the weight of the whole minibatch, over all tiles; here are only rows. Sums run
  * over the rows in order, in double, so cutting the rows anywhere and going on gives the same bits.
- * Private to core/marl.
+ * Shared by the learners of this folder and of core/methods.
  */
 #ifndef KARMA_MARL_LOSS_H
 #define KARMA_MARL_LOSS_H
