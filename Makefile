@@ -59,8 +59,8 @@ TWIN        = accuracy bundle dataset ensemble feature_rows features fit_rows fl
               residual_pool residual_pool_fill shown sojourn trial twin twin_batch
 GAME        = org_metrics org_metric_values game privileged cost imitate interface rules rules_interface view env_setup
 CONTROLLERS = capacity controller explore ff khpa kinds nothing oracle policy rule scripted staffing static
-METHODS     = aware_best aware_cfg aware_gradient aware_learner aware_net aware_update gym_hpa \
-              karma kinds method rlad rlad_interface rlad_learner rlad_table
+METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \
+              aware_update gym_hpa karma kinds method rlad rlad_interface rlad_learner rlad_table
 EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier lie org_observer eval_store outcomes \
               pareto separation shielding summary trajectory_recorder
 REPORT      = comparison org_metrics_table twin_report figure scale_figure separation_table script table timeline episode_csv

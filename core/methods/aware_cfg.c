@@ -51,7 +51,7 @@ const struct cfg_field aware_fields[] = {
                "own reward: subtracted if a choice takes back the one before"),
     CFG_LIST_INT(S, hidden, n_hidden, "[64, 64]", 0, MLP_LAYERS_MAX - 1, 1, 4096, "", CFG_RESULT,
                  "hidden layers of actor and critic, ReLU"),
-    CFG_INT(S, encoder_units, "64", 1, 4096, "", CFG_RESULT,
+    CFG_INT(S, encoder_units, "32", 1, 4096, "", CFG_RESULT,
             "recurrent units of each layer and direction of the encoder (published: 256)"),
     CFG_INT(S, encoder_layers, "2", 1, GRU_LAYERS_MAX, "", CFG_RESULT, "layers of the encoder"),
     CFG_INT(S, embedding, "32", 1, 4096, "", CFG_RESULT, "length of an embedding"),

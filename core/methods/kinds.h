@@ -10,6 +10,7 @@
 #define METHOD_KINDS(X)                                                                            \
     X(karma)                                                                                       \
     X(gym_hpa)                                                                                     \
+    X(aware)                                                                                       \
     X(rlad)
 
 #define METHOD_DECLARE_(name) extern const struct method_kind method_##name;
