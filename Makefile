@@ -73,7 +73,7 @@ COMMANDS    = bench_scale call config cpu_built cpu_check eval figure input main
 FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \
               tile_state trusting twin weights workload
 EXTRAS      = bandit kinds method_kinds threshold
-BENCHES     = bench_nn bench_cluster bench_marl bench_org bench_shield bench_twin bench_comm bench_train
+BENCHES     = bench_aware bench_nn bench_cluster bench_marl bench_org bench_shield bench_twin bench_comm bench_train
 
 # --- packages: needed for | probe | apt | dnf | brew | spack -------------------------------------
 define PACKAGES

@@ -15,6 +15,7 @@ says out '^  acting alone .* env-steps/s .* % of peak \([0-9]+ to [0-9]+\)' "act
 says out '^  update .* sample-epochs/s .* % of peak \([0-9]+ to [0-9]+\)' \
     "update, as a share of the FMA peak"
 says out '^  organisation .* % of a rollout' "the organisation, as a share of a rollout"
+says out '^  encoders of 256 units .* ms/gradient ' "the encoder of AWARE"
 says out '^  twin, without a table .* env-steps/s ' "steps in the twin"
 says out '^  queueing twin .* us/decision ' "decisions of the queueing twin"
 says out '^  their share of a step .* % ' "beside its matrix products"
