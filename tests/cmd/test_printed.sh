@@ -34,7 +34,7 @@ case " $* " in
 esac
 case "$1 $2" in
 "train "*)
-    set -- "$@" --set train.updates=2 --set train.envs=8 --set train.steps=8 --set train.init=scratch \
+    set -- "$@" --set train.updates=2 --set train.envs=8 --set train.steps=10 --set train.init=scratch \
         --set train.learners=1
     ;;
 "eval "*) set -- "$@" --set eval.episodes=2 --set eval.resamples=100 --set game.horizon=8 ;;
