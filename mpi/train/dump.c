@@ -56,6 +56,11 @@ enum err dump_check(const struct train_options *opt, const struct train_cfg *cfg
             learner->ops->name);
         return ERR_USAGE;
     }
+    if (mappo_of(learner)->cfg.raw_values) {
+        log_error("--dump-update: a dump has no word for values without PopArt (raw_values); let "
+                  "the critic predict normalised ones");
+        return ERR_USAGE;
+    }
     if (cfg->pipeline > 0) {
         log_error("--dump-update: with train.pipeline the batch was made with older weights than "
                   "the update begins with, and cannot be checked from outside; add --set "

@@ -57,6 +57,8 @@ says err "train.group: is 2, but the PPO of gym_hpa knows no groups; set it to 1
 exits 0 "a step of 1" train huge --set 'method={gym_hpa: {normalise: true, ppo: {lr: 1}}}'
 says err "warn: agent 'gym_hpa' has made one choice with near certainty .*--set method.gym_hpa.ppo.lr=0.1" \
     "advises in its own keys"
+exits 2 "a dump of raw values" train no --dump-update 1 "$WORK/dump"
+says err "--dump-update: a dump has no word for values without PopArt" "is refused"
 exits 2 "a parameter of another method" train no --set 'method={karma: {goal: cost}}'
 holds "nothing was written" test ! -e "$WORK/no"
 done_testing

@@ -123,6 +123,8 @@ refused "plant.reward_from: is exact, but the twin of a recording holds no exact
     done
     refused "imitates a rule that reads 'web.hpa_ready'" "the Kubernetes rule" \
         "$WORK/twin" $told --set train.init=clone --set train.clone.rule=khpa
+    refused "method: gym_hpa reads 'web\.[a-z_]*', which the twin .* does not have" "Gym-HPA" \
+        "$WORK/twin" $told --set method=gym_hpa
     refused "set plant.period_s to 15" "another period" "$WORK/twin" $told --set plant.period_s=30
     refused "has no service 'cache', which the topology has" "another service" "$WORK/twin" $told \
         --set topology.services.1.name=cache --set 'topology.services.0.calls=[cache]'
