@@ -90,6 +90,7 @@ static int choose(const struct aware_learner *a, const struct learner_view *v, i
     return policy_sample(a->prob, mask, spec->n_choices, rng_f32(r.v[0]));
 }
 
+/* A choice that is not drawn has probability 1. */
 static void act(struct learner *l, int32_t *action, float *logp, float *state,
                 const struct learner_view *v)
 {
@@ -107,7 +108,7 @@ static void act(struct learner *l, int32_t *action, float *logp, float *state,
             const float *logits = a->out + (size_t)(agent * n + e) * (size_t)a->nets.net[0].out_ld;
             policy_softmax(a->logp, a->prob, logits, mask, spec->n_choices);
             action[out] = choose(a, v, at + e, agent, mask);
-            logp[out] = a->logp[action[out]];
+            logp[out] = manner_of(a, v, at + e) == MANNER_SAMPLE ? a->logp[action[out]] : 0.0f;
         }
     }
 }

@@ -33,6 +33,7 @@ enum aware_column {
     COL_TARGET,
     COL_RESIDUAL, /* target - value */
     COL_REWARD,
+    COL_LOGP,
     COL_HEURISTIC, /* returns of whole episodes in which the heuristic acted ... */
     COL_AGENTS,    /* ... and the agents; of an episode the mean over agents */
     N_COLUMNS

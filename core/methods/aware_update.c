@@ -143,13 +143,15 @@ static void returns_of_block(const struct aware_cfg *cfg, struct block *b, int n
 
 /* ---- what is known of the batch ---- */
 
-static const char *const column_names[N_COLUMNS] = {"an advantage",
-                                                    "a return",
-                                                    "the error of a value",
-                                                    "a reward",
-                                                    "the return of an episode of "
-                                                    "the heuristic",
-                                                    "the return of an episode of the agents"};
+static const char *const column_names[N_COLUMNS] = {
+    "an advantage",
+    "a return",
+    "the error of a value",
+    "a reward",
+    "the probability of a choice",
+    "the return of an episode of the heuristic",
+    "the return of an episode of the agents",
+};
 
 static void put_column(const struct aware_update *u, void *leaf, enum aware_column c,
                        const float *x, int n)
@@ -190,6 +192,7 @@ static void tile_statistics(struct aware_update *u, void *leaf, const struct blo
     put_column(u, leaf, COL_ADVANTAGE, b->advantage, n);
     put_column(u, leaf, COL_TARGET, b->target, n);
     put_column(u, leaf, COL_REWARD, b->reward, n);
+    put_column(u, leaf, COL_LOGP, b->logp, n);
     for (int i = 0; i < n; i++) {
         u->column[i] = b->target[i] - b->value[i];
     }
@@ -522,14 +525,35 @@ static void tell(struct learn_stats *out, const struct aware_update *u, const st
     }
 }
 
+/* Was at least one of the choices drawn? In a pipeline (train.pipeline) blocks were acted with the
+ * weights of the update before: when the agents take over from the heuristic, or learn again, one
+ * more batch comes whose choices were not. It would teach PPO nothing. */
+static bool were_drawn(const struct aware_update *u)
+{
+    return column_mean(u, COL_LOGP) < 0.0;
+}
+
 /* Cloning of a rule by the trainer and value-only updates mean nothing to AWARE, which bootstraps
  * by itself. */
-static enum aware_phase phase_of(enum learn_phase phase, enum aware_mode mode)
+static enum aware_phase phase_of(const struct aware_update *u, enum learn_phase phase,
+                                 enum aware_mode mode)
 {
     if (phase != LEARN_ALL || mode == AWARE_SERVING) {
         return PHASE_NOTHING;
     }
-    return mode == AWARE_BOOTSTRAP ? PHASE_CLONE : PHASE_PPO;
+    if (mode == AWARE_BOOTSTRAP) {
+        return PHASE_CLONE;
+    }
+    return were_drawn(u) ? PHASE_PPO : PHASE_NOTHING;
+}
+
+static void consider_mode(struct aware_update *u, enum aware_mode acted)
+{
+    if (acted == AWARE_BOOTSTRAP) {
+        consider_handover(u);
+    } else if (acted == AWARE_SERVING || were_drawn(u)) {
+        monitor(u);
+    }
 }
 
 /* The blocks were acted with embeddings of the episodes kept until now, so these make the
@@ -542,10 +566,10 @@ enum err aware_learn(struct learner *l, struct block *blocks, const struct learn
     const enum aware_mode acted = aware_learner_mode(l);
     const double lr = args->lr < 0.0 ? a->plan.cfg->lr : args->lr;
     struct tally tally = {0};
-    u->phase = phase_of(args->phase, acted);
     u->trials = acted == AWARE_BOOTSTRAP;
     aware_sequences_fill(&u->sequences, u->kept);
     TRY(aware_collect(u, blocks));
+    u->phase = phase_of(u, args->phase, acted);
     if (u->phase != PHASE_NOTHING) {
         TRY(epochs(u, blocks, lr, &tally));
     }
@@ -553,11 +577,7 @@ enum err aware_learn(struct learner *l, struct block *blocks, const struct learn
     aware_sequences_fill(&u->sequences, u->kept);
     embed(u);
     if (args->phase == LEARN_ALL) {
-        if (acted == AWARE_BOOTSTRAP) {
-            consider_handover(u);
-        } else {
-            monitor(u);
-        }
+        consider_mode(u, acted);
     }
     a->w.version++;
     tell(out, u, &tally, acted, lr);

@@ -21,6 +21,12 @@ if [ "${MPI:-1}" = 1 ]; then
     exits 0 "split into simulating and learning ranks" mpi/launch -n 3 "$KARMA" train $tiny \
         --set method=aware $small --set train.learners=1 --set run.dir="$WORK/split"
     same "$(digest)" "$trained" "the same digest with one learner of three ranks"
+    for ranks in 1 3; do
+        exits 0 "in a pipeline on $ranks ranks" mpi/launch -n $ranks "$KARMA" train $tiny \
+            --set method=aware $small --set train.pipeline=1 --set run.dir="$WORK/ahead$ranks"
+        digest >"$WORK/ahead$ranks.txt"
+    done
+    same "$(cat "$WORK/ahead3.txt")" "$(cat "$WORK/ahead1.txt")" "the same digest on both"
 fi
 exits 0 "in two parts: the first" "$KARMA" train $tiny --set method=aware $small \
     --set run.dir="$WORK/parts" --set train.checkpoint_every=2

@@ -501,6 +501,27 @@ static void test_bootstrap(void **state)
     arena_release(&t.arena);
 }
 
+/* In a pipeline a batch of the heuristic comes after the agents took over: PPO leaves it alone. */
+static void test_batch_of_the_heuristic(void **state)
+{
+    (void)state;
+    static struct training t;
+    const struct learn_args args = {.phase = LEARN_ALL, .lr = -1.0, .lr_end = -1.0};
+    struct learn_stats stats;
+    t.cfg = small_cfg();
+    training_init(&t, TILE, 2);
+    OK(training_prepare(&t, TILE));
+    training_rollout(&t);
+    struct aware_learner *a = (struct aware_learner *)t.learner;
+    const uint64_t before = hash_fnv1a(HASH_START, a->w.params, a->nets.n_learned * sizeof(float));
+    aware_state_of(a)[AWARE_MODE] = AWARE_LEARNING;
+    OK(t.learner->ops->learn(t.learner, t.block, &args, &stats));
+    assert_true(before == hash_fnv1a(HASH_START, a->w.params, a->nets.n_learned * sizeof(float)));
+    (void)training_update(&t, LEARN_ALL);
+    assert_true(before != hash_fnv1a(HASH_START, a->w.params, a->nets.n_learned * sizeof(float)));
+    arena_release(&t.arena);
+}
+
 /* Serves where the returns are good and steady enough, with weights that stay. */
 static void test_monitor(void **state)
 {
@@ -598,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_acted_as_recorded),
         cmocka_unit_test(test_embedding_tells_families),
         cmocka_unit_test(test_bootstrap),
+        cmocka_unit_test(test_batch_of_the_heuristic),
         cmocka_unit_test(test_monitor),
         cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_refused),
