@@ -246,6 +246,10 @@ enum { CFG_KINDS_DOCUMENTED = 1 };
 #define CFG_LIST(S, member, n_member, E, table, def, n_min, n_max, doc)                            \
     CFG_LIST_(S, member, n_member, E, CFG_TYPE_TABLE, def, n_min, n_max, 0, 0, "", 0U, doc, NULL,  \
               table)
+/* The same, empty by default, for a list that came after results were published (CFG_LATER). */
+#define CFG_LIST_LATER(S, member, n_member, E, table, n_max, doc)                                  \
+    CFG_LIST_(S, member, n_member, E, CFG_TYPE_TABLE, "[]", 0, n_max, 0, 0, "", CFG_LATER, doc,    \
+              NULL, table)
 
 /* Lists of numbers: the bounds hold for each element. */
 #define CFG_LIST_DOUBLE(S, member, n_member, def, n_min, n_max, min, max, unit, effect, doc)       \

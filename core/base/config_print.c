@@ -251,12 +251,19 @@ static bool is_default_kind(const struct cfg_field *f, const void *values)
     return named && one.kind->table->name == NULL;
 }
 
-/* Has the row the value that stands in the table as its default? */
+/* Has the row the value that stands in the table as its default? The default of a list of structs
+ * that came later is the empty one. */
 static enum err at_default(bool *is, const struct cfg_field *f, const void *values)
 {
     struct buf text;
     if (f->type == CFG_TYPE_ONE_OF) {
         *is = is_default_kind(f, values);
+        return ERR_OK;
+    }
+    if (is_struct_list(f)) {
+        int n = 0;
+        (void)list_items(&n, f, values);
+        *is = n == 0;
         return ERR_OK;
     }
     const struct printer p = {.b = &text, .effects = CFG_ALL};

@@ -142,6 +142,39 @@ static void test_later_rows(void **state)
     buf_release(&text);
 }
 
+/* Nor does a list of structs that came later, while it is empty. */
+static void test_later_list(void **state)
+{
+    struct item {
+        int n;
+    };
+    struct outer {
+        int before;
+        struct item *items;
+        int n_items;
+    };
+    static const struct cfg_field rows[] = {
+        CFG_INT(struct item, n, CFG_REQUIRED, 0, 9, "", CFG_RESULT, ""), CFG_END};
+    static const struct cfg_field old[] = {
+        CFG_INT(struct outer, before, "1", 0, 9, "", CFG_RESULT, ""), CFG_END};
+    static const struct cfg_field new[] = {
+        CFG_INT(struct outer, before, "1", 0, 9, "", CFG_RESULT, ""),
+        CFG_LIST_LATER(struct outer, items, n_items, struct item, rows, 9, ""), CFG_END};
+    struct item item = {3};
+    struct outer o = {1, &item, 0};
+    uint64_t published, now, other;
+    (void)state;
+    assert_int_equal(cfg_digest(&published, old, &o, NULL, NULL), ERR_OK);
+    assert_int_equal(cfg_digest(&now, new, &o, NULL, NULL), ERR_OK);
+    assert_true(now == published);
+    o.n_items = 1;
+    assert_int_equal(cfg_digest(&now, new, &o, NULL, NULL), ERR_OK);
+    assert_true(now != published);
+    item.n = 4;
+    assert_int_equal(cfg_digest(&other, new, &o, NULL, NULL), ERR_OK);
+    assert_true(other != now);
+}
+
 /* Nor does a table that came later, while all its rows have their defaults. */
 static void test_later_table(void **state)
 {
@@ -285,17 +318,10 @@ static void test_choice_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip),
-        TEST(test_round_trip_long_list),
-        TEST(test_effects),
-        TEST(test_later_rows),
-        TEST(test_later_table),
-        TEST(test_digest),
-        TEST(test_digest_value),
-        TEST(test_diff),
-        TEST(test_doc),
-        TEST(test_choice_name),
-        TEST(test_element_without_rows),
+        TEST(test_round_trip), TEST(test_round_trip_long_list), TEST(test_effects),
+        TEST(test_later_rows), TEST(test_later_list),           TEST(test_later_table),
+        TEST(test_digest),     TEST(test_digest_value),         TEST(test_diff),
+        TEST(test_doc),        TEST(test_choice_name),          TEST(test_element_without_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
