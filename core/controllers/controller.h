@@ -93,8 +93,8 @@ struct controller {
     const struct env_setup *env_setup;
     const char *name;
     unsigned needs; /* of its kind, and of the rule inside it */
-    /* What is seen at a decision, with its ages: set before act() by whoever plays it. Read only
-     * where rules->shield is not NULL, and by interfaces of other methods. */
+    /* What is seen at a decision, with its ages: set before act() by whoever plays it. Zeros, as if
+     * every value were known, if nobody does; then rules->shield is NULL. */
     struct shield_view view;
     /* of a team only; the others have NULL */
     const struct team_spec *spec; /* its agents and choices */

@@ -5,6 +5,8 @@
 #include "core/controllers/khpa.h"
 #include "tests/unit/game_fixture.h"
 
+#include <math.h>
+
 enum { KHPA_STATE_MAX = 256 };
 
 /* Pods of 1000 m, whose limit is beyond every target below. */
@@ -24,10 +26,11 @@ struct fixture {
     struct khpa_params params;
     struct controller *khpa;
     float state[KHPA_STATE_MAX];
+    float age[KHPA_STATE_MAX];
     int current; /* replicas asked for */
 };
 
-/* A new controller that finds `current` replicas. */
+/* A new controller that finds `current` replicas; tolerances are those of Kubernetes. */
 static inline void start(struct fixture *f, const struct khpa_params *params, double period_s,
                          int current)
 {
@@ -35,7 +38,23 @@ static inline void start(struct fixture *f, const struct khpa_params *params, do
     f->w.root.plant.period_s = period_s;
     f->params = *params;
     f->params.tolerance = 0.1;
+    f->params.up.tolerance = f->params.down.tolerance = KHPA_TOLERANCE_OF_BOTH;
     f->w.root.controllers[0].method.params = &f->params;
+    memset(f->state, 0, sizeof f->state);
+    f->khpa = game_fixture_controller(&f->w, 0);
+    f->current = current;
+}
+
+/* The same as it is configured: `khpa` is the map of its parameters. */
+static inline void start_as(struct fixture *f, const char *khpa, double period_s, int current)
+{
+    char world[1024];
+    (void)snprintf(world, sizeof world,
+                   "topology: {node_cpu_m: 1e8, node_ram_mib: 1e8, limit_ratio: 10, services: "
+                   "[{name: s, cpu_m: 1000, max_replicas: 1000, initial_replicas: 3, entry: "
+                   "true}]}\nplant: {period_s: %g}\ncontrollers: [{khpa: %s}]\n",
+                   period_s, khpa);
+    game_fixture_open(&f->w, world);
     memset(f->state, 0, sizeof f->state);
     f->khpa = game_fixture_controller(&f->w, 0);
     f->current = current;
@@ -50,6 +69,16 @@ static inline void bounds(struct fixture *f, int least, int most)
 static inline void stop(struct fixture *f)
 {
     game_fixture_close(&f->w);
+}
+
+/* Calls/s of the service; infinite: unknown. */
+static inline void receives(struct fixture *f, double rate)
+{
+    const int column = state_service_at(0, SF_RECEIVED);
+    memset(f->age, 0, sizeof f->age);
+    f->age[column] = isinf(rate) ? INFINITY : 0.0F;
+    f->khpa->view.age = f->age;
+    f->state[column] = isinf(rate) ? 0.0F : (float)rate;
 }
 
 /* One decision; what it asks for is done. */

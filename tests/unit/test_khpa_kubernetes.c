@@ -1,4 +1,5 @@
-/* The tables of Kubernetes' own tests, for both forms of spec.behavior.
+/* The tables of Kubernetes' own tests of CPU, for both forms of spec.behavior with their defaults.
+ * Those of policies and of other metrics: test_khpa_policies.c.
  *
  * Numbers from pkg/controller/podautoscaler of kubernetes/kubernetes, named as there:
  * replica_calculator_test.go at 00067268967e, horizontal_test.go at 003e86297d18. Rows are played
@@ -74,6 +75,7 @@ static const struct row controller[] = {
     {"ScaleUpIgnoresDeletionPods", 2, 0.30, {2, 0, 0, 1200}, 4, 2, 6},
     {"ScaleUpDeployment", 3, 0.30, {3, 0, 0, 1500}, 5, 2, 6},
     {"ScaleUpReplicaSet", 3, 0.30, {3, 0, 0, 1500}, 5, 2, 6},
+    {"ScaleDown", 5, 0.50, {5, 0, 0, 1400}, 3, 2, 6},
     {"ScaleDownIncludeUnreadyPods", 5, 0.50, {3, 2, 0, 900}, 2, 2, 6},
     {"ScaleDownIgnoreHotCpuPods", 5, 0.50, {3, 2, 0, 900}, 2, 2, 6},
     {"ScaleDownIgnoresFailedPods", 5, 0.50, {5, 0, 0, 1400}, 3, 2, 6},
@@ -331,7 +333,7 @@ static void test_counts(void **state)
 {
     (void)state;
     assert_int_equal(sizeof calculator / sizeof *calculator, 19);
-    assert_int_equal(sizeof controller / sizeof *controller, 32);
+    assert_int_equal(sizeof controller / sizeof *controller, 33);
     assert_int_equal(sizeof rules / sizeof *rules, 4);
     assert_int_equal(sizeof with_rules / sizeof *with_rules + 1, 6);
     assert_int_equal(sizeof normalised / sizeof *normalised, 5 + 1);
