@@ -1,6 +1,7 @@
 /* state -> controller -> change -> plant -> account, until the horizon. See episode.h. */
 #include "core/eval/episode.h"
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/plant/schema.h"
 
@@ -69,6 +70,16 @@ static void clip_to_bounds(struct episode *e, const float *state)
     }
 }
 
+static void act(struct episode *e, struct controller *c, const float *state)
+{
+    const double began_s = e->cpu != NULL ? clock_cpu_s() : 0.0;
+    controller_act(c, e->delta, state);
+    if (e->cpu != NULL) {
+        e->cpu->cpu_s += clock_cpu_s() - began_s;
+        e->cpu->n += 1.0;
+    }
+}
+
 /* e->delta: what is executed. The controller and the shield see the same, lies included. */
 static void decide(struct episode *e, struct controller *c, bool counted)
 {
@@ -78,7 +89,7 @@ static void decide(struct episode *e, struct controller *c, bool counted)
         v.state = lie_shown(e->lie, state, v.now_s);
     }
     c->view = v;
-    controller_act(c, e->delta, v.state);
+    act(e, c, v.state);
     clip_to_bounds(e, state);
     if (e->shielding != NULL) {
         shielding_act(e->shielding, e->delta, c->wanted, &v, counted);

@@ -29,6 +29,11 @@ struct episode_observer {
     enum err (*see)(void *ctx, const struct episode_step *step);
 };
 
+/* CPU of decisions: how many, and the time of their act(). No result depends on it. */
+struct decision_cpu {
+    double n, cpu_s;
+};
+
 /* Room for one episode at a time. */
 struct episode {
     const struct env_setup *env_setup;
@@ -39,6 +44,7 @@ struct episode {
     int32_t *delta;              /* (n_services) */
     struct shielding *shielding; /* NULL: no shield; episode_shield() */
     struct lie *lie;             /* NULL: metrics tell the truth; episode_lie() */
+    struct decision_cpu *cpu;    /* NULL, or set by the caller: decisions are added to it */
     int step_bound; /* 0, or set by the caller: no service changes by more at a decision */
     double
         warmup_s; /* 0, or set by the caller: metrics count from then on, and there is no bound */

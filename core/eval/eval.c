@@ -126,8 +126,9 @@ struct eval {
     struct episode episode;
     struct arm *arms;
     int n_arms, n_rows;
-    struct eval_row *rows; /* (n_jobs), by job index */
-    bool *have;            /* (n_jobs) */
+    struct decision_cpu *cpu; /* (n_controllers) */
+    struct eval_row *rows;    /* (n_jobs), by job index */
+    bool *have;               /* (n_jobs) */
     bool observed;
     struct episode_observer observer;
     struct org_metric_values
@@ -251,6 +252,7 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
     e->arms = ARENA_NEW(arena, e->n_arms, struct arm);
     e->rows = ARENA_NEW(arena, count_jobs(e), struct eval_row);
     e->have = ARENA_NEW(arena, count_jobs(e), bool);
+    e->cpu = ARENA_NEW(arena, cfg->n_controllers, struct decision_cpu);
     TRY(arena_error(arena));
     TRY(episode_init_on(&e->episode, arena, env_setup, (enum plant_kind)cfg->plant));
     e->episode.warmup_s = cfg->warmup_s;
@@ -351,6 +353,7 @@ static enum err run_job(void *ctx, int i, struct buf *out)
     if (e->observed) {
         watchers.all[watchers.n++] = e->observer;
     }
+    e->episode.cpu = &e->cpu[arm->controller];
     TRY(episode_run(&e->episode, &m, arm->instance, scenario, &id, watchers.n > 0 ? &all : NULL));
     return put_row(out, e, arm, scenario, id.env, &m);
 }
@@ -396,6 +399,11 @@ const char *eval_agent_name(const struct eval *e, int i, int agent)
 const struct org_metric_values *eval_org_metrics(const struct eval *e)
 {
     return e->org_metrics;
+}
+
+const struct decision_cpu *eval_decision_cpu(const struct eval *e)
+{
+    return e->cpu;
 }
 
 void eval_observe(struct eval *e, const struct episode_observer *observer)

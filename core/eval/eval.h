@@ -86,6 +86,7 @@ struct eval_teams {
 };
 
 struct eval;
+struct decision_cpu; /* core/eval/episode.h */
 /* `teams` (n_controllers). Everything by reference. ERR_CONFIG if two controllers share a name, if
  * a claim names none, for the TRAIN domain, and if the warm-up does not fit. */
 enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg *cfg,
@@ -95,6 +96,9 @@ enum err eval_new(struct eval **out, struct arena *arena, const struct eval_cfg 
 /* The job list; take() stores the rows. Valid as long as `e`. Jobs are ordered by (controller,
  * train, scenario, episode). */
 struct job_list eval_jobs(struct eval *e);
+
+/* Local: of the jobs that ran here, (n_controllers). */
+const struct decision_cpu *eval_decision_cpu(const struct eval *e);
 
 /* From now on jobs show their steps to the observer. */
 struct episode_observer;

@@ -11,6 +11,7 @@
 #include "mpi/comm/farm.h"
 #include "mpi/comm/stop.h"
 #include "mpi/jobs/cell_digest.h"
+#include "mpi/jobs/decision_cpu.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -342,5 +343,9 @@ enum err eval_run_execute(struct eval_run *m, const struct eval_run_options *o)
     if (root && e == ERR_OK) {
         e = finish(m);
     }
-    return comm_agree(m->comm, e);
+    e = comm_agree(m->comm, e);
+    if ((e == ERR_OK || e == ERR_STOPPED) && o->n_files == 0) {
+        TRY(decision_cpu_report(m->comm, m->eval, &m->x->cfg.eval, m->dir, !o->restart, m->arena));
+    }
+    return e;
 }
