@@ -58,8 +58,8 @@ TWIN        = accuracy bundle dataset ensemble feature_rows features fit_rows fl
               fluid_scrape learn lookup model nearest pods queueing queueing_fit queueing_plant \
               residual_pool residual_pool_fill shown sojourn trial twin twin_batch
 GAME        = org_metrics org_metric_values game privileged cost imitate interface rules rules_interface view env_setup
-CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kinds nothing oracle policy \
-              rule scripted staffing static
+CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kinds mpc nothing oracle \
+              policy rule scripted staffing static
 METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \
               aware_update gym_hpa karma kinds method rlad rlad_interface rlad_learner rlad_table
 EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier lie org_observer eval_store outcomes \

@@ -36,6 +36,8 @@ enum controller_needs {
     CONTROLLER_NEEDS_FORESIGHT = 2,
     /* The rules of the experiment with its organisation: agents, masks, coins. */
     CONTROLLER_NEEDS_ORGANISATION = 4,
+    /* A twin to plan in, wherever it plays: env_setup->twin. make() says if it is not of use. */
+    CONTROLLER_NEEDS_TWIN = 8,
 };
 
 struct controller;

@@ -12,6 +12,7 @@
     X(static)                                                                                      \
     X(khpa)                                                                                        \
     X(ff)                                                                                          \
+    X(mpc)                                                                                         \
     X(policy)                                                                                      \
     X(oracle)                                                                                      \
     X(explore)                                                                                     \

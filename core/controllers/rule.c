@@ -22,6 +22,7 @@ static const char *need_text(unsigned needs)
     return (needs & CONTROLLER_NEEDS_POLICY) != 0         ? "a trained policy"
            : (needs & CONTROLLER_NEEDS_ORGANISATION) != 0 ? "agents of its own"
            : (needs & CONTROLLER_NEEDS_FORESIGHT) != 0    ? "foresight"
+           : (needs & CONTROLLER_NEEDS_TWIN) != 0         ? "a twin to plan in"
                                                           : NULL;
 }
 

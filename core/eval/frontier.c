@@ -470,7 +470,11 @@ static enum err fill_view(struct frontiers *f, int p, int view, struct arena *sc
     const int scenario = summary_scenario(s, view);
     const struct arena_mark mark = arena_mark(scratch);
     enum err e = ERR_OK;
+    const struct controller_kind *own = controller_kind(&s->cfg->controllers[f->policies[p]]);
     for (int k = 0; k < f->n_kinds && e == ERR_OK; k++) {
+        if (frontier_kind(k) == own) {
+            continue; /* a planner is a point of its own frontier: there is no gap */
+        }
         e = fill_gap(&f->gaps[(p * f->n_kinds + k) * n_views + view], s, f->policies[p], k,
                      scenario, scratch);
         arena_rewind(scratch, mark);
@@ -488,14 +492,17 @@ static enum err fill_view(struct frontiers *f, int p, int view, struct arena *sc
     return e;
 }
 
-/* Policies are compared with frontiers if they are shown; the arms of frontiers need not be. */
+/* Policies and planners are compared with frontiers if they are shown; the arms of frontiers need
+ * not be. */
 static enum err choose_policies(struct frontiers *f, struct arena *arena)
 {
     const struct summary *s = f->summary;
     int *policies = ARENA_NEW(arena, s->n_shown, int);
     TRY(arena_error(arena));
     for (int i = 0; i < s->n_shown; i++) {
-        if (controller_needs(&s->cfg->controllers[s->shown[i]], CONTROLLER_NEEDS_POLICY)) {
+        const struct controller_cfg *cfg = &s->cfg->controllers[s->shown[i]];
+        if (controller_needs(cfg, CONTROLLER_NEEDS_POLICY) ||
+            controller_needs(cfg, CONTROLLER_NEEDS_TWIN)) {
             policies[f->n_policies++] = s->shown[i];
         }
     }

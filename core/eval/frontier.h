@@ -32,9 +32,9 @@ double frontier_at(const struct frontier_point *hull, int n, double cost);
 int frontier_n_kinds(void);
 const struct controller_kind *frontier_kind(int i);
 
-/* A policy against one kind in one view. */
+/* A policy or planner against one kind in one view. */
 struct frontier_gap {
-    int n_arms;                /* of that kind, 0 = there is no such frontier */
+    int n_arms;                /* of that kind, 0 = there is no such frontier, or it is its own */
     double cost;               /* mean vCPU-hours of the policy */
     double value;              /* slo_attainment of the frontier at that cost; NaN */
     struct stat_interval diff; /* policy - frontier; NaN if the policy is cheaper than every arm */
@@ -49,7 +49,7 @@ struct headroom {
 
 struct frontiers {
     const struct summary *summary;
-    const int *policies; /* (n_policies) listed controllers that need a policy */
+    const int *policies; /* (n_policies) listed controllers that need a policy, and planners */
     int n_policies;
     int n_kinds;                /* frontier_n_kinds() */
     struct frontier_gap *gaps;  /* (n_policies, n_kinds, n_views) */

@@ -18,7 +18,8 @@
 
 enum { SECTIONS_MAX = 24 };
 
-/* `plays`: it plays where eval.plant says, and reads `twin` only if that is the twin. */
+/* `plays`: it plays where eval.plant says, and reads `twin` only if that is the twin, or if one of
+ * its controllers plans in a twin. */
 static const struct reads {
     const char *command;
     bool plays;
@@ -140,13 +141,24 @@ static enum err check_shield(const struct cfg *reader, const struct experiment_c
     return ERR_USAGE;
 }
 
+/* Some controllers plan in a twin wherever they play. */
+static bool plans_in_twin(const struct experiment_cfg *cfg)
+{
+    for (int c = 0; c < cfg->eval.n_controllers; c++) {
+        if (controller_needs(&cfg->eval.controllers[c], CONTROLLER_NEEDS_TWIN)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ERR_USAGE for a --set of what the command does not read. keys[] has room for one more than the
  * sections of a row and is NULL at its end: the initialiser has set the element behind `twin`. */
 static enum err check_sets(const struct cfg *reader, const struct experiment_cfg *cfg,
                            const struct input *in)
 {
     const struct reads *r = find(in->command);
-    const bool in_twin = r->plays && cfg->eval.plant == PLANT_KIND_TWIN;
+    const bool in_twin = r->plays && (cfg->eval.plant == PLANT_KIND_TWIN || plans_in_twin(cfg));
     const char *keys[SECTIONS_MAX + 1] = {NULL};
     char key[CFG_KEY_MAX];
     int n = 0;
@@ -187,6 +199,8 @@ enum err input_load(struct experiment *x, const struct input *in)
     enum err e = check_sets(&x->reader, &x->cfg, in);
     if (e == ERR_OK && r->plays && x->cfg.eval.plant == PLANT_KIND_TWIN) {
         e = load_twin(x);
+    } else if (e == ERR_OK && r->plays && plans_in_twin(&x->cfg)) {
+        e = experiment_load_twin(x); /* without a file, whoever plans will say so */
     }
     if (e != ERR_OK) {
         experiment_release(x);

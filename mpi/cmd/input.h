@@ -28,7 +28,7 @@ struct input {
     }
 
 /* Local. Loads and builds the experiment; for a command that plays where eval.plant says, with the
- * twin if it plays there. On failure nothing is held. */
+ * twin if it plays there or a controller plans in it. On failure nothing is held. */
 enum err input_load(struct experiment *x, const struct input *in) WARN_UNUSED;
 
 /* Local. The configuration alone, nothing built from it; strings and lists are in the arena. */

@@ -70,8 +70,8 @@ static enum err without_keys(struct controller_cfg *c, struct arena *arena)
     return ERR_OK;
 }
 
-/* What is played in a twin depends on it, and on how it is used. Added to the digest only there, so
- * the digests of rows of the simulator do not depend on the section `twin`. */
+/* What is played or planned in a twin depends on it, and on how it is used. Added to the digest
+ * only there, so the digests of other rows do not depend on the section `twin`. */
 static enum err add_twin(uint64_t *digest, const struct twin_cfg *cfg)
 {
     uint64_t twin;
@@ -120,5 +120,7 @@ enum err cell_digest(uint64_t *digest, const struct experiment_cfg *cfg, int con
     arena_release(&arena);
     TRY(e);
     TRY(add_between(digest, cfg));
-    return cfg->eval.plant == PLANT_KIND_TWIN ? add_twin(digest, &cfg->twin) : ERR_OK;
+    const bool twin = cfg->eval.plant == PLANT_KIND_TWIN ||
+                      controller_needs(&cfg->eval.controllers[controller], CONTROLLER_NEEDS_TWIN);
+    return twin ? add_twin(digest, &cfg->twin) : ERR_OK;
 }

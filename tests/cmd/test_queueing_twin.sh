@@ -110,6 +110,49 @@ train 1 --set cluster.liveness.coupling=0.4
 [ "$rc" = 2 ] && grep -Eq "cluster.liveness.coupling.*never crash" "$WORK/err"
 result $? "crashes that load causes are refused"
 
+# --- a planner -----------------------------------------------------------------------------------
+plan() { # RANKS DIR OPTION...
+    ranks=$1 dir=$2
+    shift 2
+    set -- eval $tiny --set "$floods" --set 'eval.controllers=[nothing, {name: planner, mpc: {samples: 8, iterations: 2, horizon: 4}}]' \
+        --set eval.episodes=3 --out "$dir" "$@"
+    if [ "$ranks" = 1 ]; then
+        run timeout "$HANGS" "$KARMA" "$@"
+    else
+        run timeout "$HANGS" "$LAUNCH" -n "$ranks" "$KARMA" "$@"
+    fi
+}
+plan 1 "$WORK/plan" --set twin.file="$twin" --set twin.kind=queueing
+same "$rc" 0 "a planner plans in it, and plays on the cluster"
+says err "CPU of a decision: at most .* ms \(planner\); of each controller: .*decision_cpu.csv" "at a price that is told"
+same "$(head -1 "$WORK/plan/decision_cpu.csv")" "controller,decisions,cpu_s,cpu_ms_per_decision" "in a table"
+awk -F, 'NR > 1 && $2 > 0 { ms[$1] = $4; n++ } END { exit !(n == 2 && ms["nothing"] < 1 && ms["planner"] > ms["nothing"]) }' \
+    "$WORK/plan/decision_cpu.csv"
+result $? "of every controller"
+for ranks in 2 3; do
+    if [ "${MPI:-1}" = 0 ]; then
+        skip "the same plans on $ranks ranks" "built without MPI"
+        continue
+    fi
+    rm -rf "$WORK/plan-ranks"
+    plan $ranks "$WORK/plan-ranks" --set twin.file="$twin" --set twin.kind=queueing
+    holds "the same plans on $ranks ranks" cmp "$WORK/plan/eval.csv" "$WORK/plan-ranks/eval.csv"
+done
+decisions=$(awk -F, '$1 == "planner" { print $2 }' "$WORK/plan/decision_cpu.csv")
+plan 1 "$WORK/plan" --set twin.file="$twin" --set twin.kind=queueing --set eval.episodes=4
+awk -F, -v old="$decisions" '$1 == "planner" { exit !($2 > old) }' "$WORK/plan/decision_cpu.csv"
+result $? "an evaluation that goes on adds to the table"
+plan 1 "$WORK/planless"
+[ "$rc" = 2 ] && [ ! -e "$WORK/planless" ]
+result $? "a planner without a twin is refused, and nothing is written"
+says err "controller 'planner': mpc plans in a queueing twin, and there is none; name one with --set twin.kind=queueing --set twin.file=FILE" "with a sentence"
+plan 1 "$WORK/planless" --set twin.file="$WORK/networks"
+[ "$rc" = 2 ] && grep -Eq "is a twin of networks; fit one with twin.kind: queueing" "$WORK/err"
+result $? "so is one with a twin of networks"
+exits 2 "or one that is imitated" "$KARMA" train $tiny --set 'train.init=clone' --set 'train.clone.rule={mpc: {}}' \
+    --set run.dir="$WORK/imitated"
+says err "its rule is mpc, which needs a twin to plan in" "which is too slow to imitate"
+
 # --- controllers on the cluster and in it ---------------------------------------------------------
 compare() { # DIR OPTION...
     dir=$1
