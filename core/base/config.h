@@ -325,6 +325,21 @@ enum err cfg_error(const struct cfg *c, const char *key, const char *fmt, ...)
  * at, because several commands share a file. */
 bool cfg_find_unused_set(const struct cfg *c, char key[CFG_KEY_MAX], const char *const *keys);
 
+/* One value of a loaded configuration. */
+struct cfg_value {
+    const struct cfg_field *field; /* its row, or that of its list */
+    enum cfg_type type;            /* of the row, or of the elements of the list */
+    const void *at;
+};
+
+/* The value of a dotted key in `values`, which `c` has loaded last. False: there is no such key, it
+ * is a table or a list of tables, or a parameter of a kind that was not chosen. */
+bool cfg_find_value(struct cfg_value *out, const struct cfg *c, const void *values,
+                    const char *key);
+
+/* Append the value as YAML flow text, which a --set reads back. ERR_MEMORY. */
+enum err cfg_print_value(struct buf *b, const struct cfg_value *value) WARN_UNUSED;
+
 /* Name of an enum value; "?" if the table has none. */
 const char *cfg_choice_name(const struct cfg_choice *choices, int value);
 

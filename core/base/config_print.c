@@ -223,6 +223,16 @@ static enum err print_value(const struct printer *p, const struct cfg_field *f, 
                                     : print_scalar(p, f, f->type, (const char *)values + f->offset);
 }
 
+/* A row prints from the start of its struct; an element of a list stands for itself. */
+enum err cfg_print_value(struct buf *b, const struct cfg_value *value)
+{
+    const struct printer p = {.b = b, .effects = CFG_ALL};
+    if (value->type != CFG_TYPE_LIST) {
+        return print_scalar(&p, value->field, value->type, value->at);
+    }
+    return print_value(&p, value->field, (const char *)value->at - value->field->offset);
+}
+
 /* Whether the row, or any row below it, has one of the effects. */
 static bool has_effect(const struct cfg_field *f, unsigned effects)
 {
@@ -251,11 +261,15 @@ static bool is_default_kind(const struct cfg_field *f, const void *values)
     return named && one.kind->table->name == NULL;
 }
 
-/* Has the row the value that stands in the table as its default? The default of a list of structs
- * that came later is the empty one. */
+/* Has the row the value that stands in the table as its default? The default of a text is the text
+ * itself, without quotes; that of a list of structs that came later is the empty one. */
 static enum err at_default(bool *is, const struct cfg_field *f, const void *values)
 {
     struct buf text;
+    *is = false;
+    if (f->def == CFG_REQUIRED) {
+        return ERR_OK;
+    }
     if (f->type == CFG_TYPE_ONE_OF) {
         *is = is_default_kind(f, values);
         return ERR_OK;
@@ -266,6 +280,12 @@ static enum err at_default(bool *is, const struct cfg_field *f, const void *valu
         *is = n == 0;
         return ERR_OK;
     }
+    if (f->type == CFG_TYPE_STRING || f->type == CFG_TYPE_PATH) {
+        const char *s = NULL;
+        memcpy(&s, (const char *)values + f->offset, sizeof s);
+        *is = strcmp(s, f->def) == 0;
+        return ERR_OK;
+    }
     const struct printer p = {.b = &text, .effects = CFG_ALL};
     buf_init(&text);
     const enum err e = print_value(&p, f, values);
@@ -274,12 +294,34 @@ static enum err at_default(bool *is, const struct cfg_field *f, const void *valu
     return e;
 }
 
+/* Did the whole table come after results were published? */
+static bool is_later(const struct cfg_field *table)
+{
+    bool later = table->name != NULL;
+    for (const struct cfg_field *f = table; f->name != NULL; f++) {
+        const bool structs = is_struct_list(f) && f->table != table;
+        later = later && (structs ? is_later(f->table) : (f->effect & CFG_LATER) != 0);
+    }
+    return later;
+}
+
+/* A list of structs that came later and has no element. */
+static bool is_later_and_empty(const struct cfg_field *f, const void *values)
+{
+    int n = 0;
+    if (!is_struct_list(f) || !is_later(f->table)) {
+        return false;
+    }
+    (void)list_items(&n, f, values);
+    return n == 0 && strcmp(f->def, "[]") == 0;
+}
+
 /* Does the printer leave the row out? A digest leaves out rows that were added later (CFG_LATER)
  * while they have their defaults: a configuration of before has the same digest as today. */
 static enum err is_left_out(bool *is, const struct printer *p, const struct cfg_field *f,
                             const void *values)
 {
-    *is = !has_effect(f, p->effects);
+    *is = !has_effect(f, p->effects) || (p->digest && is_later_and_empty(f, values));
     if (*is || !p->digest || (f->effect & CFG_LATER) == 0) {
         return ERR_OK;
     }
@@ -328,16 +370,6 @@ static enum err print_one(const struct printer *p, const struct cfg_field *f, co
     }
     TRY(buf_printf(p->b, "%*s%s:%s\n", indent, "", one.kind->name, any ? "" : " {}"));
     return print_table(p, one.kind->table, one.params, indent + 2);
-}
-
-/* Did the whole table come after results were published? */
-static bool is_later(const struct cfg_field *table)
-{
-    bool later = table->name != NULL;
-    for (const struct cfg_field *f = table; f->name != NULL; f++) {
-        later = later && (f->effect & CFG_LATER) != 0;
-    }
-    return later;
 }
 
 /* "name:" and the rows of a nested table. A digest leaves out a table that came later and of which

@@ -220,6 +220,51 @@ enum err cfg_error(const struct cfg *c, const char *key, const char *fmt, ...)
     return ERR_CONFIG;
 }
 
+/* Values ------------------------------------------------------------------------------------- */
+
+/* Step to the part of that name, with its value; false: there is none. */
+static bool step_to_value(struct cfg_slot *slot, const char *part)
+{
+    const int i = cfg_slot_child(slot, part);
+    if (i >= 0) {
+        *slot = slot->type == CFG_TYPE_TABLE ? cfg_slot_row(slot, i)
+                                             : cfg_slot_item(slot, cfg_slot_items(slot), i);
+        return slot->type != CFG_TYPE_RENAMED;
+    }
+    const struct cfg_slot one = cfg_slot_one_of(slot);
+    const int k = one.field != NULL ? cfg_find_kind(one.field->kinds, part) : -1;
+    struct cfg_one chosen = {.kind = NULL};
+    if (k >= 0) {
+        memcpy(&chosen, one.at, sizeof chosen);
+    }
+    if (k < 0 || chosen.kind != one.field->kinds[k]) {
+        return false;
+    }
+    *slot = cfg_slot_kind(&one, k);
+    return true;
+}
+
+bool cfg_find_value(struct cfg_value *out, const struct cfg *c, const void *values, const char *key)
+{
+    char part[CFG_KEY_MAX];
+    struct cfg_slot slot = {.type = CFG_TYPE_TABLE,
+                            .table = c->root,
+                            .at = (void *)(uintptr_t)values, /* read only */
+                            .src_loc = c->src_locs};
+    for (const char *rest = key; rest != NULL;) {
+        rest = next_part(part, rest);
+        if (!step_to_value(&slot, part)) {
+            return false;
+        }
+    }
+    const bool of_tables = slot.type == CFG_TYPE_LIST && slot.field->item_type == CFG_TYPE_TABLE;
+    if (slot.type == CFG_TYPE_TABLE || of_tables) {
+        return false;
+    }
+    *out = (struct cfg_value){.field = slot.field, .type = slot.type, .at = slot.at};
+    return true;
+}
+
 /* Unused keys -------------------------------------------------------------------------------- */
 
 static bool is_covered(const char *key, const char *const *keys)

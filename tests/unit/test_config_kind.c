@@ -415,6 +415,53 @@ static void test_digest_and_difference(void **state)
     }
 }
 
+static const char *value_of(struct fixture *f, const char *key)
+{
+    struct cfg_value value;
+    if (!cfg_find_value(&value, &f->cfg, &f->page, key)) {
+        return NULL;
+    }
+    f->buf.len = 0;
+    assert_int_equal(cfg_print_value(&f->buf, &value), ERR_OK);
+    assert_int_equal(buf_append(&f->buf, "", 1), ERR_OK);
+    return (const char *)f->buf.data;
+}
+
+/* A dotted key leads to its row and its value; one that leads to none, or not to a value, to
+ * nothing. What is printed loads back as a --set. */
+static void test_values(void **state)
+{
+    static const char *const none[] = {"figures",
+                                       "figures.0",
+                                       "figures.7.square.size",
+                                       "figures.0.dot",
+                                       "figures.1.square.size",
+                                       "cover.square",
+                                       "cover.shape",
+                                       "pagers",
+                                       "pages.1",
+                                       "figures.0.width",
+                                       ""};
+    struct fixture *f = *state;
+    struct cfg_value value;
+    loads(f, SOME);
+    assert_string_equal(value_of(f, "figures.0.square.size"), "2");
+    assert_string_equal(value_of(f, "figures.2.frame.rule.square.size"), "1");
+    assert_string_equal(value_of(f, "paper"), "white");
+    assert_string_equal(value_of(f, "cover.circle.rings"), "[1]");
+    assert_string_equal(value_of(f, "cover.circle.rings.0"), "1");
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        if (value_of(f, none[i]) != NULL) {
+            fail_msg("'%s' is %s", none[i], (const char *)f->buf.data);
+        }
+    }
+    assert_true(cfg_find_value(&value, &f->cfg, &f->page, "figures.0.square.size"));
+    assert_int_equal(value.type, CFG_TYPE_DOUBLE);
+    assert_string_equal(value.field->name, "size");
+    loads_set(f, SOME, "figures.0.square.size=3");
+    assert_string_equal(value_of(f, "figures.0.square.size"), "3");
+}
+
 /* Every kind and every parameter, though kinds may stand inside kinds; and it loads. */
 static void test_doc(void **state)
 {
@@ -452,9 +499,16 @@ static void test_doc(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),      TEST(test_ways_to_write_it), TEST(test_overrides),
-        TEST(test_places),        TEST(test_refusals),         TEST(test_older_forms),
-        TEST(test_out_of_memory), TEST(test_round_trip),       TEST(test_digest_and_difference),
+        TEST(test_defaults),
+        TEST(test_ways_to_write_it),
+        TEST(test_overrides),
+        TEST(test_places),
+        TEST(test_refusals),
+        TEST(test_older_forms),
+        TEST(test_out_of_memory),
+        TEST(test_round_trip),
+        TEST(test_digest_and_difference),
+        TEST(test_values),
         TEST(test_doc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

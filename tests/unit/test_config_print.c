@@ -178,27 +178,49 @@ static void test_later_list(void **state)
 /* Nor does a table that came later, while all its rows have their defaults. */
 static void test_later_table(void **state)
 {
+    struct element {
+        int of_list;
+        const char *name;
+    };
     struct inner {
         int later;
+        const char *text;
+        struct element *list;
+        int n_list;
     };
     struct outer {
         int before;
         struct inner inner;
     };
+    static const struct cfg_field element_rows[] = {
+        CFG_INT(struct element, of_list, "2", 0, 9, "", CFG_RESULT | CFG_LATER, ""),
+        CFG_STRING(struct element, name, CFG_REQUIRED, CFG_RESULT | CFG_LATER, ""), CFG_END};
     static const struct cfg_field rows[] = {
-        CFG_INT(struct inner, later, "2", 0, 9, "", CFG_RESULT | CFG_LATER, ""), CFG_END};
+        CFG_INT(struct inner, later, "2", 0, 9, "", CFG_RESULT | CFG_LATER, ""),
+        CFG_STRING(struct inner, text, "", CFG_RESULT | CFG_LATER, ""),
+        CFG_LIST(struct inner, list, n_list, struct element, element_rows, "[]", 0, 9, ""),
+        CFG_END};
     static const struct cfg_field old[] = {
         CFG_INT(struct outer, before, "1", 0, 9, "", CFG_RESULT, ""), CFG_END};
     static const struct cfg_field new[] = {
         CFG_INT(struct outer, before, "1", 0, 9, "", CFG_RESULT, ""),
         CFG_TABLE(struct outer, inner, rows, ""), CFG_END};
-    struct outer o = {1, {2}};
+    struct element element = {2, "required"};
+    struct outer o = {1, {2, "", &element, 0}};
     uint64_t published, now;
     (void)state;
     assert_int_equal(cfg_digest(&published, old, &o, NULL, NULL), ERR_OK);
     assert_int_equal(cfg_digest(&now, new, &o, NULL, NULL), ERR_OK);
     assert_true(now == published);
     o.inner.later = 3;
+    assert_int_equal(cfg_digest(&now, new, &o, NULL, NULL), ERR_OK);
+    assert_true(now != published);
+    o.inner.later = 2;
+    o.inner.text = "given";
+    assert_int_equal(cfg_digest(&now, new, &o, NULL, NULL), ERR_OK);
+    assert_true(now != published);
+    o.inner.text = "";
+    o.inner.n_list = 1; /* an element with its defaults is one more than none */
     assert_int_equal(cfg_digest(&now, new, &o, NULL, NULL), ERR_OK);
     assert_true(now != published);
 }
