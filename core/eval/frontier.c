@@ -264,8 +264,7 @@ static enum err arm_init(struct arm *a, struct arena *arena, const struct outcom
     return ERR_OK;
 }
 
-/* Is controller c a point of that kind's frontier? */
-static bool belongs(const struct eval_cfg *cfg, int c, const struct controller_kind *kind)
+bool frontier_has(const struct controller_kind *kind, const struct eval_cfg *cfg, int c)
 {
     const struct controller_kind *own = controller_kind(&cfg->controllers[c]);
     return own == kind || (own == &controller_nothing && kind == &controller_static);
@@ -275,17 +274,18 @@ static int count_kind(const struct eval_cfg *cfg, const struct controller_kind *
 {
     int n = 0;
     for (int c = 0; c < cfg->n_controllers; c++) {
-        n += belongs(cfg, c, kind);
+        n += frontier_has(kind, cfg, c);
     }
     return n;
 }
 
-/* Appends all arms of a kind. */
+/* Appends all arms of a kind but one; ALL: all of them. */
+enum { ALL = -1 };
 static enum err add_arms(struct contest *c, struct arena *arena, const struct summary *s,
-                         const struct controller_kind *kind, int scenario, int metric)
+                         const struct controller_kind *kind, int but, int scenario, int metric)
 {
     for (int i = 0; i < s->cfg->n_controllers; i++) {
-        if (belongs(s->cfg, i, kind)) {
+        if (i != but && frontier_has(kind, s->cfg, i)) {
             TRY(arm_init(&c->arms[c->n_arms++], arena, &s->outcomes, i, scenario, metric));
         }
     }
@@ -364,17 +364,18 @@ static const char *label_of(const struct summary *s, int controller)
 
 /* The stream is made of names, not of positions, so the interval does not move when another arm or
  * another method is listed. */
-static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int policy, int kind,
-                         int scenario, struct arena *scratch)
+static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int policy,
+                         const struct controller_kind *kind, int scenario, struct arena *scratch)
 {
     struct contest c;
     struct draw d;
     const int metric = METRIC_OF(slo_attainment);
     const uint32_t stream =
-        STAT_STREAM("policy - frontier", label_of(s, policy), frontier_kind(kind)->cfg.name,
+        STAT_STREAM("policy - frontier", label_of(s, policy), kind->cfg.name,
                     summary_scenario_name(s, scenario), metric_info[metric].name);
     const struct stat_cfg cfg = summary_bootstrap(s->cfg, stream);
-    *g = (struct frontier_gap){.n_arms = count_kind(s->cfg, frontier_kind(kind)),
+    const int n_arms = count_kind(s->cfg, kind) - (frontier_has(kind, s->cfg, policy) ? 1 : 0);
+    *g = (struct frontier_gap){.n_arms = n_arms,
                                .cost = NAN,
                                .value = NAN,
                                .diff = {NAN, NAN, NAN},
@@ -383,7 +384,7 @@ static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int po
         return ERR_OK;
     }
     TRY(contest_init(&c, &d, scratch, s, policy, scenario, metric));
-    TRY(add_arms(&c, scratch, s, frontier_kind(kind), scenario, metric));
+    TRY(add_arms(&c, scratch, s, kind, policy, scenario, metric));
     if (!contest_close(&c, &d)) {
         return ERR_OK;
     }
@@ -391,6 +392,15 @@ static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int po
     draw_identity(&d);
     g->value = frontier_value(&c, &d, &g->cost);
     return ERR_OK;
+}
+
+enum err frontiers_against(struct frontier_gap *out, const struct summary *summary, int arm,
+                           const struct controller_kind *kind, int scenario, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const enum err e = fill_gap(out, summary, arm, kind, scenario, scratch);
+    arena_rewind(scratch, mark);
+    return e;
 }
 
 static enum err fill_pair(struct frontier_pair *out, const struct summary *s,
@@ -405,9 +415,9 @@ static enum err fill_pair(struct frontier_pair *out, const struct summary *s,
                     summary_scenario_name(s, scenario), metric_info[metric].name);
     const struct stat_cfg cfg = summary_bootstrap(s->cfg, stream);
     TRY(contest_init(&c, &d, scratch, s, anchor, scenario, metric));
-    TRY(add_arms(&c, scratch, s, a, scenario, metric));
+    TRY(add_arms(&c, scratch, s, a, ALL, scenario, metric));
     c.n_first = c.n_arms;
-    TRY(add_arms(&c, scratch, s, b, scenario, metric));
+    TRY(add_arms(&c, scratch, s, b, ALL, scenario, metric));
     if (!contest_close(&c, &d)) {
         out->undefined = s->cfg->resamples;
         return ERR_OK;
@@ -455,8 +465,8 @@ static enum err fill_share(struct stat_interval *out, const struct summary *s, i
         return ERR_OK;
     }
     TRY(contest_init(&c, &d, scratch, s, policy, scenario, metric));
-    TRY(add_arms(&c, scratch, s, &controller_nothing, scenario, metric));
-    TRY(add_arms(&c, scratch, s, &controller_ff, scenario, metric));
+    TRY(add_arms(&c, scratch, s, &controller_nothing, ALL, scenario, metric));
+    TRY(add_arms(&c, scratch, s, &controller_ff, ALL, scenario, metric));
     if (!contest_close(&c, &d)) {
         return ERR_OK;
     }
@@ -475,8 +485,8 @@ static enum err fill_view(struct frontiers *f, int p, int view, struct arena *sc
         if (frontier_kind(k) == own) {
             continue; /* a planner is a point of its own frontier: there is no gap */
         }
-        e = fill_gap(&f->gaps[(p * f->n_kinds + k) * n_views + view], s, f->policies[p], k,
-                     scenario, scratch);
+        e = fill_gap(&f->gaps[(p * f->n_kinds + k) * n_views + view], s, f->policies[p],
+                     frontier_kind(k), scenario, scratch);
         arena_rewind(scratch, mark);
     }
     struct headroom *h = &f->headrooms[p * n_views + view];
@@ -544,7 +554,7 @@ int frontiers_hull(struct frontier_point *points, const struct outcomes *o,
 {
     int n = 0;
     for (int c = 0; c < cfg->n_controllers; c++) {
-        if (belongs(cfg, c, kind)) {
+        if (frontier_has(kind, cfg, c)) {
             points[n++] = (struct frontier_point){
                 .cost = outcomes_mean(o, c, scenario, METRIC_OF(vcpu_h)),
                 .value = outcomes_mean(o, c, scenario, METRIC_OF(slo_attainment)),

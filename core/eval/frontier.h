@@ -32,6 +32,9 @@ double frontier_at(const struct frontier_point *hull, int n, double cost);
 int frontier_n_kinds(void);
 const struct controller_kind *frontier_kind(int i);
 
+/* Is controller c a point of that kind's frontier? */
+bool frontier_has(const struct controller_kind *kind, const struct eval_cfg *cfg, int c);
+
 /* A policy or planner against one kind in one view. */
 struct frontier_gap {
     int n_arms;                /* of that kind, 0 = there is no such frontier, or it is its own */
@@ -62,6 +65,13 @@ enum err frontiers_init(struct frontiers *f, struct arena *arena, const struct s
 
 const struct frontier_gap *frontiers_gap(const struct frontiers *f, int policy, int kind, int view);
 const struct headroom *frontiers_headroom(const struct frontiers *f, int policy, int view);
+
+/* Controller `arm`, whatever its kind, against the arms of `kind` but itself, in a scenario (or
+ * OUTCOMES_POOLED). Reads of the summary its outcomes, its configuration and the scenarios. scratch
+ * is rewound. */
+enum err frontiers_against(struct frontier_gap *out, const struct summary *summary, int arm,
+                           const struct controller_kind *kind, int scenario,
+                           struct arena *scratch) WARN_UNUSED;
 
 /* Two kinds held against each other at the cost of a third party. */
 struct frontier_pair {

@@ -248,6 +248,28 @@ static void two_kinds_at_one_cost(void **state)
     assert_int_equal(p.undefined, x->f.cfg.resamples);
 }
 
+/* Any controller against a kind: a rule, which is no arm of its own frontier. */
+static void a_rule_against_a_frontier(void **state)
+{
+    struct fixture *x = *state;
+    struct frontier_gap g;
+    arms(x, 1);
+    compare(x);
+    assert_int_equal(frontiers_against(&g, &x->s, 5, &controller_khpa, 0, &x->scratch), ERR_OK);
+    assert_near(g.diff.value, frontiers_gap(&x->fr, 0, 1, 0)->diff.value, 0);
+    assert_near(g.diff.lo, frontiers_gap(&x->fr, 0, 1, 0)->diff.lo, 0);
+    /* ff 2 costs 3: khpa reaches .6 there, and ff without it .6. */
+    assert_int_equal(frontiers_against(&g, &x->s, 4, &controller_khpa, 0, &x->scratch), ERR_OK);
+    assert_int_equal(g.n_arms, 2);
+    assert_near(g.diff.value, 0.3, 1e-12);
+    assert_int_equal(frontiers_against(&g, &x->s, 4, &controller_ff, 0, &x->scratch), ERR_OK);
+    assert_int_equal(g.n_arms, 1);
+    assert_near(g.diff.value, 0.3, 1e-12);
+    /* ff 1 is cheaper than the only other arm. */
+    assert_int_equal(frontiers_against(&g, &x->s, 3, &controller_ff, 0, &x->scratch), ERR_OK);
+    assert_true(isnan(g.diff.value));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -261,6 +283,7 @@ int main(void)
         TEST(no_rules_no_frontier),
         TEST(hull_of_outcomes),
         TEST(two_kinds_at_one_cost),
+        TEST(a_rule_against_a_frontier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
