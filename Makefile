@@ -62,7 +62,7 @@ CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kind
               policy rule scripted staffing static
 METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \
               aware_update gym_hpa karma kinds method rlad rlad_interface rlad_learner rlad_table
-EVAL        = rank_agreement answers upper_bound claims collector cut episode eval frontier lie org_observer eval_store outcomes \
+EVAL        = halving search_space trial_score tuning rank_agreement answers upper_bound claims collector cut episode eval frontier lie org_observer eval_store outcomes \
               pareto separation shielding summary trajectory_recorder
 REPORT      = comparison org_metrics_table twin_report figure scale_figure separation_table script table timeline episode_csv
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum

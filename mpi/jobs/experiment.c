@@ -46,6 +46,8 @@ const struct cfg_field experiment_fields[] = {
     TRAINING_ROWS,
     CFG_TABLE(struct experiment_cfg, fit, fit_fields, "fitting a twin (karma twin fit)"),
     CFG_TABLE(struct experiment_cfg, eval, eval_fields, "evaluation"),
+    CFG_TABLE(struct experiment_cfg, tune, tune_fields,
+              "tuning (karma tune); none without a controller"),
     CFG_TABLE(struct experiment_cfg, run, run_fields, "where results go"),
     CFG_END,
 };

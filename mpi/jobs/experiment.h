@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 #include "core/base/options.h"
 #include "core/eval/eval.h"
+#include "core/eval/tuning.h"
 #include "core/game/env_setup.h"
 #include "core/game/rules.h"
 #include "core/marl/mappo.h"
@@ -38,6 +39,7 @@ struct experiment_cfg {
     struct train_cfg train;
     struct fit_cfg fit;
     struct eval_cfg eval;
+    struct tune_cfg tune; /* no controller: none */
     struct run_cfg run;
 };
 extern const struct cfg_field experiment_fields[];
