@@ -6,6 +6,7 @@
  * which two writes a run was killed. */
 #include "mpi/jobs/eval_run.h"
 
+#include "core/base/clock.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "mpi/comm/farm.h"
@@ -266,13 +267,45 @@ static enum err share_todo(struct eval_run *m)
 
 /* ---- the farm ---- */
 
-/* The record is the frame of the row and, behind it, the frame of the trajectory if
- * trajectories are kept. */
+/* The record is the frame of the row and, behind it, the frame of the trajectory if trajectories
+ * are kept, and the CPU time of the episode if somebody watches. */
 static enum err run_job(void *ctx, int k, struct buf *out)
 {
     const struct eval_run *m = ctx;
+    const double start = clock_cpu_s();
     TRY(m->inner.run(m->inner.ctx, m->todo[k], out));
-    return m->trajectories != NULL ? trajectories_encode(out, m->trajectories, m->todo[k]) : ERR_OK;
+    const double seconds = clock_cpu_s() - start;
+    if (m->trajectories != NULL) {
+        TRY(trajectories_encode(out, m->trajectories, m->todo[k]));
+    }
+    return m->watch.row != NULL ? buf_append(out, &seconds, sizeof seconds) : ERR_OK;
+}
+
+/* Takes the CPU time off the end of a record, if there is one. */
+static double take_seconds(const struct eval_run *m, const void *record, size_t *bytes)
+{
+    double seconds = 0.0;
+    if (m->watch.row != NULL) {
+        CHECK(*bytes >= sizeof seconds);
+        *bytes -= sizeof seconds;
+        memcpy(&seconds, (const char *)record + *bytes, sizeof seconds);
+    }
+    return seconds;
+}
+
+static enum err tell(const struct eval_run *m, int job, double seconds)
+{
+    return m->watch.row != NULL ? m->watch.row(m->watch.ctx, job, seconds) : ERR_OK;
+}
+
+static enum err tell_known(const struct eval_run *m)
+{
+    for (int i = 0; i < m->store.n_jobs; i++) {
+        if (m->store.sources[i].path != NULL) {
+            TRY(tell(m, i, 0.0));
+        }
+    }
+    return ERR_OK;
 }
 
 /* A row that was known is compared with the one that was just measured, and not written again. When
@@ -281,6 +314,7 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
 {
     struct eval_run *m = ctx;
     const int i = m->todo[k];
+    const double seconds = take_seconds(m, record, &bytes);
     int n;
     TRY(m->lock != NULL ? lock_confirm(m->lock) : ERR_OK);
     TRY(m->inner.take(m->inner.ctx, i, record, bytes));
@@ -294,7 +328,8 @@ static enum err take_job(void *ctx, int k, const void *record, size_t bytes)
     if (m->store.sources[i].path != NULL) {
         return eval_store_compare(&m->store, i, row);
     }
-    return eval_store_put(&m->csv, &m->store, i, row);
+    TRY(eval_store_put(&m->csv, &m->store, i, row));
+    return tell(m, i, seconds);
 }
 
 /* The file in the order of jobs. If row k of the file that was read was job k for all of its rows,
@@ -327,8 +362,10 @@ enum err eval_run_execute(struct eval_run *m, const struct eval_run_options *o)
 {
     const bool root = m->comm->rank == 0;
     m->lock = o->lock;
+    m->watch = o->watch;
     TRY(comm_agree(m->comm, root ? prepare(m, o) : ERR_OK));
     TRY(share_todo(m));
+    TRY(comm_agree(m->comm, root ? tell_known(m) : ERR_OK));
     const struct job_list jobs = {.n = m->n_todo,
                                   .ctx = m,
                                   .what = m->inner.what,

@@ -17,12 +17,20 @@
 #include "mpi/jobs/policies.h"
 #include "mpi/jobs/trajectories.h"
 
+/* Who wants to know each row as soon as it is there: rank 0, in the order of jobs, those first that
+ * were measured before (seconds 0). seconds: CPU time of the episode on the rank that played it. */
+struct eval_run_watch {
+    void *ctx;
+    enum err (*row)(void *ctx, int job, double seconds); /* NULL: nobody */
+};
+
 struct eval_run_options {
     bool restart; /* old rows in DIR count for nothing */
     const char *const
         *files; /* (n_files) merge these, play nothing else: missing rows are errors */
     int n_files;
-    struct lock *lock; /* of DIR, rank 0's; NULL: nobody else can be there */
+    struct lock *lock;           /* of DIR, rank 0's; NULL: nobody else can be there */
+    struct eval_run_watch watch; /* all ranks: the same answer to whether there is one */
 };
 
 struct eval_run {
@@ -41,6 +49,7 @@ struct eval_run {
     int *todo; /* (n_todo) jobs, ascending */
     int n_todo;
     struct lock *lock; /* borrowed */
+    struct eval_run_watch watch;
 };
 
 /* Local. Loads policies, builds controllers. config_path: for messages. Everything by reference. */
