@@ -47,6 +47,10 @@ struct comm {
 
 /* Collective. Starts the library (MPI_Init_thread FUNNELED) on first use. */
 enum err comm_init(struct comm *c, int *argc, char ***argv) WARN_UNUSED;
+/* Collective over `c`. Ranks that pass the same group (>= 0) get a communicator of their own, with
+ * ranks in the order of those in `c`; the caller ends it with comm_finalize(), before that of `c`.
+ * For independent work side by side: messages of a group meet nobody else's. */
+enum err comm_split(struct comm *out, struct comm *c, int group) WARN_UNUSED;
 /* Local. From now on, until NULL takes its place, `watch` ends waits. */
 void comm_watch(struct comm *c, enum err (*watch)(void *ctx), void *ctx);
 /* Collective. Waits until every rank is here and every send has left; messages nobody asked for

@@ -35,7 +35,8 @@ struct pending {
 };
 
 struct comm_impl {
-    MPI_Comm world;           /* a duplicate of MPI_COMM_WORLD: our tags meet nobody else's */
+    MPI_Comm world;           /* a duplicate of MPI_COMM_WORLD, or a part: our tags meet nobody
+                                 else's */
     struct buf pending_bytes; /* storage of an array of struct pending */
     size_t n_pending;
     struct buf spares[SPARES_MAX]; /* buffers free for the next message */
@@ -44,6 +45,7 @@ struct comm_impl {
     double watched_s;  /* when a wait was last looked at */
     enum err broken;   /* what the watch said; no wait succeeds after that */
     bool owns_library;
+    bool is_part; /* of another communicator, which has the hook and the library */
 };
 
 /* ---- errors ---- */
@@ -227,6 +229,39 @@ free_impl:
     return e;
 }
 
+/* MPI_Comm_split blocks inside the library, but no longer than until all ranks are here: it is
+ * called where they are, before independent work. */
+static enum err open_part(struct comm *out, struct comm_impl *impl, struct comm *c, int group)
+{
+    TRY(mpi_result(MPI_Comm_split(c->impl->world, group, c->rank, &impl->world), "MPI_Comm_split"));
+    MPI_Comm_set_errhandler(impl->world, MPI_ERRORS_RETURN);
+    TRY(mpi_result(MPI_Comm_rank(impl->world, &out->rank), "MPI_Comm_rank"));
+    return mpi_result(MPI_Comm_size(impl->world, &out->size), "MPI_Comm_size");
+}
+
+enum err comm_split(struct comm *out, struct comm *c, int group)
+{
+    CHECK(group >= 0);
+    *out = (struct comm){0};
+    struct comm_impl *impl = mem_alloc(sizeof *impl);
+    enum err e = impl != NULL ? ERR_OK : ERR_MEMORY;
+    if (e == ERR_OK) {
+        *impl = (struct comm_impl){.is_part = true};
+        e = buf_reserve(&impl->pending_bytes, PENDING_MIN * sizeof(struct pending));
+    }
+    e = comm_agree(c, e);
+    if (e == ERR_OK) {
+        e = open_part(out, impl, c, group);
+    }
+    if (e != ERR_OK && impl != NULL) {
+        buf_release(&impl->pending_bytes);
+        mem_free(impl);
+        return e;
+    }
+    out->impl = impl;
+    return e;
+}
+
 void comm_watch(struct comm *c, enum err (*watch)(void *ctx), void *ctx)
 {
     c->watch = watch;
@@ -293,7 +328,9 @@ void comm_finalize(struct comm *c)
     if (e != ERR_OK) {
         comm_abort(err_exit_code(e)); /* MPI_Finalize would wait for the lost rank for ever */
     }
-    check_set_hook(NULL);
+    if (!impl->is_part) {
+        check_set_hook(NULL);
+    }
     MPI_Comm_free(&impl->world);
     if (impl->owns_library) {
         MPI_Finalize();

@@ -299,6 +299,44 @@ static void test_waiting_sleeps(struct ranks *r)
     EXPECT(r, used < 0.05 + 0.25 * (clock_s() - start));
 }
 
+/* Even and odd ranks: each group counts from 0, hears only itself, and leaves by itself. */
+static void test_groups_are_apart(struct ranks *r)
+{
+    struct comm *c = &r->c, part;
+    const int group = c->rank % 2;
+    struct buf b, in;
+    buf_init(&b);
+    buf_init(&in);
+    EXPECT(r, comm_split(&part, c, group) == ERR_OK);
+    EXPECT(r, part.size == (c->size + 1 - group) / 2 && part.rank == c->rank / 2);
+    for (int dst = 0; dst < part.size; dst++) {
+        EXPECT(r, buf_append(&b, group == 0 ? "even" : "odd!", 4) == ERR_OK);
+        EXPECT(r, comm_send(&part, dst, COMM_TAG_TEST, &b) == ERR_OK);
+    }
+    for (int src = 0; src < part.size; src++) {
+        EXPECT(r, comm_recv(&part, COMM_ANY, COMM_TAG_TEST, &in, NULL) == ERR_OK);
+        EXPECT(r, in.len == 4 && memcmp(in.data, group == 0 ? "even" : "odd!", 4) == 0);
+    }
+    const enum err worst = comm_agree(&part, group == 0 ? ERR_IO : ERR_OK);
+    EXPECT(r, worst == (group == 0 ? ERR_IO : ERR_OK));
+    comm_finalize(&part);
+    EXPECT(r, comm_agree(c, ERR_OK) == ERR_OK);
+    buf_release(&in);
+}
+
+/* Each rank a group of its own, again and again. */
+static void test_ranks_alone(struct ranks *r)
+{
+    for (int i = 0; i < 20; i++) {
+        struct comm alone;
+        EXPECT(r, comm_split(&alone, &r->c, r->c.rank) == ERR_OK);
+        EXPECT(r, alone.size == 1 && alone.rank == 0);
+        EXPECT(r, comm_same_u64(&alone, "rank", (uint64_t)r->c.rank) == ERR_OK);
+        comm_finalize(&alone);
+    }
+    EXPECT(r, comm_barrier(&r->c) == ERR_OK);
+}
+
 /* The last test: messages that nobody will receive must not keep anybody from leaving. */
 static void test_leave_with_messages_unread(struct ranks *r)
 {
@@ -325,6 +363,8 @@ int main(int argc, char **argv)
         {"too large is refused", test_too_large_is_refused},
         {"receiver without memory", test_receiver_without_memory},
         {"waiting sleeps", test_waiting_sleeps},
+        {"groups are apart", test_groups_are_apart},
+        {"ranks alone", test_ranks_alone},
         {"leave with messages unread", test_leave_with_messages_unread},
     };
     return ranks_main(argc, argv, tests, (int)(sizeof(tests) / sizeof(tests[0])));
