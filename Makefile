@@ -68,7 +68,8 @@ REPORT      = comparison org_metrics_table twin_report figure scale_figure separ
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_game \
               trainer trainlog
-EXPERIMENTS = collect decision_cpu org_metrics_log experiment fit eval_run policies recipe resume cell_digest scale stages trajectories
+EXPERIMENTS = cell_digest collect decision_cpu eval_run experiment fit org_metrics_log policies recipe \
+              resume scale stages training trajectories
 COMMANDS    = bench_scale call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
               trace trace_collect train twin twin_fit
 FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \

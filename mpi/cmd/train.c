@@ -4,15 +4,12 @@
  * training. Of a training only the line with the digest goes to standard output, so a script reads
  * it from there. */
 #include "mpi/train/train.h"
-#include "core/base/log.h"
 #include "core/base/rundir.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/ranks.h"
 #include "mpi/comm/locking.h"
 #include "mpi/jobs/experiment.h"
-#include "mpi/jobs/resume.h"
-#include "mpi/jobs/stages.h"
-#include "mpi/train/train_game.h"
+#include "mpi/jobs/training.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -52,55 +49,18 @@ static const struct command_line line = {
     "checkpoint and stops the run.",
     rows, operand_rows, sizeof(struct options)};
 
-/* A run that is done has nothing left to dump. The same on all ranks. */
-static enum err check_dump(const struct comm *comm, const struct options *o, enum resume what)
-{
-    if (what != RESUME_DONE || o->dump_update == 0) {
-        return ERR_OK;
-    }
-    if (comm->rank == 0) {
-        log_error("--dump-update %d: the training is done; add --restart", o->dump_update);
-    }
-    return ERR_USAGE;
-}
-
-/* A dry run takes no lock and looks at no earlier run, because it writes nothing. The digest of a
- * run that is done comes from its policy. */
+/* A dry run takes no lock and looks at no earlier run, because it writes nothing. */
 static enum err train_experiment(struct comm *comm, struct experiment *x, struct lock *lock,
                                  const struct options *o)
 {
-    struct train_game game;
-    struct stages stages;
-    struct train_setup setup = {
-        .train = &x->cfg.train,
-        .envs = &game.envs,
-        .learners = game.learners,
-        .interface = x->method.interface,
-        .rules = &x->rules,
-        .run_dir = x->cfg.run.dir,
-        .config = (const char *)x->resolved.data,
-        .features = x->method.columns,
+    struct training_outcome outcome;
+    const struct training_order order = {
         .lock = lock,
-    };
-    struct train_options opt = {
-        .dump_update = o->dump_update, .dump_file = o->dump_file, .dry_run = o->dry_run};
-    enum resume what = RESUME_FRESH;
-    uint64_t digest = 0;
-    train_game_init(&game, &x->cfg.train, &x->method);
-    enum err e = experiment_training_digest(&setup.config_digest, &x->cfg);
-    e = e == ERR_OK ? stages_init(&stages, &setup, x) : e;
-    TRY(comm_agree(comm, e));
-    if (!o->dry_run) {
-        TRY(locking_dir(lock, comm, x->cfg.run.dir, "karma train", "--set run.dir=DIR"));
-        TRY(resume_decide(&what, &digest, comm, x, o->restart));
-    }
-    TRY(check_dump(comm, o, what));
-    opt.resume = what == RESUME_CONTINUE;
-    if (what != RESUME_DONE) {
-        TRY(train_run(comm, &digest, &setup, &opt));
-    }
+        .restart = o->restart,
+        .train = {.dump_update = o->dump_update, .dump_file = o->dump_file, .dry_run = o->dry_run}};
+    TRY(training_run(comm, &outcome, x, &order));
     if (comm->rank == 0 && !o->dry_run) {
-        printf("digest %016" PRIx64 "\n", digest);
+        printf("digest %016" PRIx64 "\n", outcome.digest);
     }
     return ERR_OK;
 }
