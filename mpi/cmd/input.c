@@ -14,7 +14,7 @@
 #define ENV_BUT_WORKLOAD                                                                           \
     "topology", "plant", "cluster", "scenarios", "game", "organisation", "method", "team"
 #define ENV_SECTIONS   ENV_BUT_WORKLOAD, "workload"
-#define OTHER_SECTIONS "shield", "twin", "mappo", "train", "fit", "eval", "run"
+#define OTHER_SECTIONS "shield", "twin", "mappo", "train", "fit", "eval", "tune", "run"
 
 enum { SECTIONS_MAX = 24 };
 
@@ -28,6 +28,7 @@ static const struct reads {
     {"karma train", false, {ENV_SECTIONS, "shield", "twin", "mappo", "train", "run"}},
     {"karma bench scale", false, {ENV_SECTIONS, "shield", "twin", "mappo", "train"}},
     {"karma eval", true, {ENV_SECTIONS, "shield", "eval", "run"}},
+    {"karma tune", true, {ENV_SECTIONS, "shield", "mappo", "train", "twin", "eval", "tune", "run"}},
     {"karma simulate",
      true,
      {ENV_SECTIONS, "shield", "eval.controllers", "eval.seed", "eval.split", "eval.plant",
@@ -48,10 +49,10 @@ static const struct reads {
       "eval.split"}},
     {"karma config show",
      false,
-     {ENV_SECTIONS, "shield", "twin", "mappo", "train", "fit", "eval", "run"}},
+     {ENV_SECTIONS, "shield", "twin", "mappo", "train", "fit", "eval", "tune", "run"}},
     {"karma config check",
      false,
-     {ENV_SECTIONS, "shield", "twin", "mappo", "train", "fit", "eval", "run"}},
+     {ENV_SECTIONS, "shield", "twin", "mappo", "train", "fit", "eval", "tune", "run"}},
 };
 enum { N_READS = sizeof reads / sizeof *reads };
 
@@ -127,8 +128,8 @@ static enum err check_workload(const struct cfg *reader, const struct experiment
 static enum err check_shield(const struct cfg *reader, const struct experiment_cfg *cfg,
                              const struct reads *r)
 {
-    static const char *const others[] = {ENV_SECTIONS, "twin", "mappo", "train",
-                                         "fit",        "eval", "run",   NULL};
+    static const char *const others[] = {ENV_SECTIONS, "twin", "mappo", "train", "fit",
+                                         "eval",       "tune", "run",   NULL};
     const bool trains = strcmp(r->command, "karma train") == 0;
     char key[CFG_KEY_MAX];
     if ((!r->plays && !trains) || (r->plays && cfg->eval.shield) ||

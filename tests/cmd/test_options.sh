@@ -7,6 +7,7 @@ tiny=configs/experiments/tiny.yaml
 out=$WORK/never
 commands="train
 eval
+tune
 simulate
 figure
 topology
@@ -116,20 +117,21 @@ result $? "there were some ($(wc -l <"$WORK/tried") tries)"
 keys='topology.demand_scale=2 plant.lag_s=5 cluster.start_s=21 twin.quantum=4 workload.mean_rps=6
 game.horizon=4 scenarios=[{"name":x}] organisation.penalty=0.2 method=gym_hpa team.row_block=8 mappo.lr=0.02 train.seed=3 fit.seed=3
 eval.controllers=[khpa] eval.seed=3 eval.first=1 eval.resamples=150 eval.episodes=2
-eval.split=dev eval.interval=percentile_corrected eval.figure_episode=1 run.dir=never'
+eval.split=dev eval.interval=percentile_corrected eval.figure_episode=1 tune.trials=3 run.dir=never'
 environment="topology plant cluster workload scenarios game organisation method team"
 used() { # COMMAND: prefixes of the keys that it uses
     case $1 in
     train) echo "$environment twin mappo train run" ;;
     'bench scale') echo "$environment twin mappo train" ;;
     eval) echo "$environment eval run" ;;
+    tune) echo "$environment twin mappo train eval tune run" ;;
     simulate) echo "$environment eval.controllers eval.seed eval.split run" ;;
     'trace collect') echo "$environment eval.controllers eval.seed eval.first eval.episodes run" ;;
     'trace check') echo fit ;;
     'twin fit') echo fit plant ;;
     'twin report') echo "plant twin" ;;
     'twin answers') echo "$environment twin eval.controllers eval.seed eval.first eval.episodes eval.split" ;;
-    config*) echo "$environment twin mappo train fit eval run" ;;
+    config*) echo "$environment twin mappo train fit eval tune run" ;;
     esac
 }
 try() { # COMMAND KEY=VALUE: such that a key that is used gets past the check of keys
@@ -145,6 +147,7 @@ try() { # COMMAND KEY=VALUE: such that a key that is used gets past the check of
     'config show') set -- config show --set "$2" $tiny ;;
     'config check') set -- config check --set "$2" $tiny ;;
     eval) set -- eval --set "$2" --merge $tiny "$WORK/absent" ;;
+    tune) set -- tune --set "$2" --dry-run $tiny ;;
     esac
     "$KARMA" "$@" >"$WORK/o" 2>"$WORK/e" </dev/null
 }
@@ -165,7 +168,7 @@ echo "$commands" | while read -r command; do
     done
 done >"$WORK/out"
 same "$(cat "$WORK/out")" "" "each command refuses a --set of what it does not use, and takes the rest"
-same "$(wc -l <"$WORK/keys")" $((11 * $(echo "$keys" | wc -w))) "eleven commands have --set"
+same "$(wc -l <"$WORK/keys")" $((12 * $(echo "$keys" | wc -w))) "twelve commands have --set"
 exits 2 "a key inside a map" "$KARMA" simulate $tiny --set 'eval={seed: 2, resamples: 200}'
 says err "--set eval.resamples: karma simulate does not use this key; leave it out" "is found, too"
 exits 2 "an element of a list" "$KARMA" twin fit x --out y --set 'scenarios=[{name: a}]'

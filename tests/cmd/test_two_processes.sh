@@ -11,6 +11,9 @@ small='--set fit.members=2 --set fit.hidden=[16] --set fit.epochs=3 --set fit.no
 two=$WORK/two.yaml # the same world and two controllers
 printf 'include: [%s]\neval: {controllers: [khpa, nothing]}\n' "$PWD/$tiny" >"$two"
 
+tuned=$WORK/tuned.yaml # a tuning of one of them
+printf 'include: [%s]\ntune: {controller: khpa, objective: priced, trials: 2, keys: [{key: target, from: 0.3, to: 0.8}]}\n' "$two" >"$tuned"
+
 until_there() { # FILE: no longer than a minute
     tries=0
     until [ -e "$1" ] || [ $tries -ge 1200 ]; do
@@ -97,6 +100,7 @@ cat >"$WORK/writers" <<END
 train d/lock train $tiny --set run.dir=d
 eval d/lock eval $two --set eval.episodes=1 --out d
 eval d/lock eval $two --set eval.episodes=1 --merge F/eval/eval.csv --out d
+tune d/lock tune $tuned --out d
 simulate d/lock simulate $two --out d
 simulate d/simulate/lock simulate $two --set run.dir=d
 figure d/figure.lock figure d
