@@ -38,6 +38,9 @@ case "$1 $2" in
         --set train.learners=1
     ;;
 "eval "*) set -- "$@" --set eval.episodes=2 --set eval.resamples=100 --set game.horizon=8 ;;
+"tune "*)
+    set -- "$@" --set eval.episodes=2 --set eval.resamples=100 --set game.horizon=8 --set tune.trials=3
+    ;;
 "simulate "*) set -- "$@" --set game.horizon=8 ;;
 "trace collect")
     set -- "$@" --set eval.episodes=4 --set game.horizon=24 --validation 25 --held-out 25
@@ -125,6 +128,7 @@ typed() { # COMMAND
         s/--origin (TEXT|\.\.\.) --licence (TEXT|\.\.\.)/--origin tests --licence CC0/
         s/^(build\/)?(karma) figure (DIR|RUN)$/\1\2 figure results\/runs\/drawn/
         s/\b(FILE|CONFIG)( |$)/my.yaml\2/
+        s/tune SPEC /tune configs\/experiments\/tune_ff.yaml /
         s/run.dir=results\/runs\/NAME/run.dir=results\/runs\/seed-7/
         s/configs\/experiments\/NAME\.yaml/my.yaml/
         s/(ablation)_ARM/\1_multi_hard/
