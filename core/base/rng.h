@@ -38,8 +38,8 @@ enum rng_domain {
     RNG_LIVENESS, /* liveness probes that busy pods fail */
     RNG_COST,     /* cost weight of an episode */
     RNG_SCALE,    /* stragglers and preemptions of the model of a farm */
-    RNG_PLAN,     /* plans that a planner tries */
-    RNG_TUNE      /* values of the trials of a tuning */
+    RNG_TUNE,     /* values of the trials of a tuning */
+    RNG_PLAN      /* plans that a planner tries */
 };
 
 /* TRAIN, DEV and TEST never share a number, whatever the seed. */
