@@ -57,12 +57,14 @@ TRACE       = check check_rows check_units column_def csv_formats export import 
 TWIN        = accuracy bundle dataset ensemble feature_rows features fit_rows fluid fluid_pods \
               fluid_scrape learn lookup model nearest pods queueing queueing_fit queueing_plant \
               residual_pool residual_pool_fill shown sojourn trial twin twin_batch
-GAME        = org_metrics org_metric_values game privileged cost imitate interface rules rules_interface view env_setup
+GAME        = cost env_setup game imitate interface need org_metric_values org_metrics privileged rules \
+              rules_interface view
 CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kinds mpc nothing oracle \
               policy rule scripted staffing static
 METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \
               aware_update gym_hpa karma kinds method rlad rlad_interface rlad_learner rlad_table
-EVAL        = halving search_space trial_score tuning rank_agreement answers upper_bound claims collector cut episode eval frontier lie org_observer eval_store outcomes \
+EVAL        = halving search_space trial_score tuning rank_agreement answers upper_bound claims collector \
+              cut episode eval frontier lie org_observer eval_store outcomes
               pareto separation shielding summary trajectory_recorder
 REPORT      = comparison trials_figure trials_table org_metrics_table twin_report figure scale_figure separation_table script table timeline episode_csv
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum

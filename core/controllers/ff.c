@@ -15,6 +15,7 @@
 #include "core/controllers/capacity.h"
 #include "core/controllers/kinds.h"
 #include "core/controllers/staffing.h"
+#include "core/game/need.h"
 
 #include "core/plant/schema.h"
 
@@ -71,17 +72,13 @@ static bool knows(const struct ff *f, int service)
     return f->cfg->capacity == FF_CAPACITY_TOLD || capacity_known(&f->measured, service);
 }
 
-/* The rate is the larger of the means over 5 s and 10 s: a rise counts at once, a dip only when the
- * longer mean falls. The expected rise is added; a fall is not extrapolated. */
+/* The expected rise is added to the measured rate; a fall is not extrapolated. */
 static void ff_act(struct controller *c, int32_t *delta, const float *state)
 {
     struct ff *f = (struct ff *)c;
     const int n = c->env_setup->topology.n_services;
-    const double now = (double)state[state_global_at(n, GF_ENTRY_5S)];
-    const double mean = (double)state[state_global_at(n, GF_ENTRY_10S)];
     const double rise = (double)state[state_global_at(n, GF_ENTRY_DIFF)];
-    const double base = now > mean ? now : mean;
-    const double rate = base + f->cfg->growth * (rise > 0 ? rise : 0);
+    const double rate = need_rate(state, n) + f->cfg->growth * (rise > 0 ? rise : 0);
     const struct staffing_rule rule = rule_of(f, state);
     staffing_plan(f->plans + (f->n_decisions % f->window) * n, c->env_setup, &rule, rate, NULL);
     f->n_decisions++;

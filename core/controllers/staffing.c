@@ -2,11 +2,11 @@
 #include "core/controllers/staffing.h"
 
 #include "core/controllers/controller.h"
+#include "core/game/need.h"
 
 #include <math.h>
 
 enum { HALVINGS = 40, PODS_MAX = 1000000 };
-static const double RHO_MIN = 0.05;
 
 struct staffing_rule staffing_rule_of(const struct env_setup *w, double utilisation,
                                       double wait_share)
@@ -17,13 +17,9 @@ struct staffing_rule staffing_rule_of(const struct env_setup *w, double utilisat
                                   .pod_rps = w->topology.pod_rps};
 }
 
-/* The fewest pods of one service. With service rate mu of a pod and load rho, the mean response
- *
- *     (1 / mu) / (1 - rho) <= response_s    if and only if    rho <= 1 - 1 / (mu response_s)
- *
- * so rho is the smaller of that bound and `utilisation`. RHO_MIN stands for bounds near or below 0,
- * which no number of pods meets. lambda / (mu rho) pods must be up, hence that many / up must
- * exist. The result never falls when the rate grows. */
+/* The fewest pods of one service. With service rate mu of a pod and its largest load rho, lambda /
+ * (mu rho) pods must be up, hence that many / up must exist. The result never falls when the rate
+ * grows. */
 static int staff(const struct env_setup *w, const struct staffing_rule *rule, int service,
                  double rate, const struct staffing_conditions *conditions)
 {
@@ -31,11 +27,8 @@ static int staff(const struct env_setup *w, const struct staffing_rule *rule, in
     const double up = conditions != NULL ? conditions->up[service] : 1.0;
     const double lambda = rate * rule->visits[service];
     const double mu = rule->pod_rps[service] / slowdown;
-    double rho = 1.0 - 1.0 / (mu * rule->response_s);
-    if (!(rho < rule->utilisation)) {
-        rho = rule->utilisation;
-    }
-    const double pods = ceil(lambda / (mu * (rho > RHO_MIN ? rho : RHO_MIN)) / up);
+    const double rho = need_load_max(mu, rule->utilisation, rule->response_s);
+    const double pods = ceil(lambda / (mu * rho) / up);
     return controller_clip(w, service, pods < PODS_MAX ? (int)pods : PODS_MAX);
 }
 

@@ -6,10 +6,28 @@
 
 /* ---- without an organisation: a service has one keeper ---- */
 
+static int32_t nearest_need(const struct rules *r, const float *state, int s, int delta)
+{
+    const int n_loads = r->cfg->action.need.n_loads;
+    const bool all = operates_all(r);
+    const int first = 1 + (all ? 0 : s * n_loads);
+    int best = 0;
+    int best_gap = abs(delta);
+    for (int k = first; k < first + n_loads; k++) {
+        const int gap = abs(delta - rules_op(r, state, all ? s : 0, k).delta);
+        if (gap < best_gap) {
+            best = k;
+            best_gap = gap;
+        }
+    }
+    return best;
+}
+
 /* The choice of factor f that comes closest to `target` replicas of service s: the inverse of
  * rules_op(). A level is chosen even if one decision cannot reach it; rules_op() cuts the change.
  * With the head `delta` and one operation, the changes -alpha .. -1 and 1 .. alpha of a service are
- * its positions 0 .. 2 alpha - 1. */
+ * its positions 0 .. 2 alpha - 1. With the head `need` targets lie apart, and the first of those
+ * that come nearest is chosen, or no change. */
 static int32_t choice_for(const struct rules *r, const float *state, int s, int target)
 {
     const int alpha = r->env_setup->cfg.plant->alpha;
@@ -18,6 +36,9 @@ static int32_t choice_for(const struct rules *r, const float *state, int s, int 
         return (all ? 0 : r->choice_at[s]) + target - 1;
     }
     const int delta = rules_delta_to(r, state, s, target);
+    if (r->cfg->action.head == HEAD_NEED) {
+        return nearest_need(r, state, s, delta);
+    }
     if (all) {
         return delta + alpha;
     }
@@ -76,7 +97,7 @@ static void imitate_keepers(int32_t *action, const struct rules *r, const float 
     }
 }
 
-/* ---- with one: in turn, whoever may ---- */
+/* ---- with one, and where no choice may come to the change that passes the shield: in turn ---- */
 
 /* How much nearer a change brings `sum` (n_services), the changes that were chosen so far, to the
  * change that one decision can make towards the target. */
@@ -133,10 +154,11 @@ static void imitate_in_turn(int32_t *action, const struct rules *r, const struct
 void rules_imitate(int32_t *action, const struct rules *r, const struct rules_memory *m,
                    const float *state, const int32_t *target)
 {
-    if (r->guides == NULL && r->shield != NULL) {
+    const bool need = r->cfg->action.head == HEAD_NEED;
+    if (r->guides == NULL && r->shield != NULL && !need) {
         shield_targets(m->imitated, r, m, state, target);
         imitate_keepers(action, r, state, m->imitated);
-    } else if (r->guides == NULL) {
+    } else if (r->guides == NULL && r->shield == NULL) {
         imitate_keepers(action, r, state, target);
     } else {
         imitate_in_turn(action, r, m, state, target);

@@ -1,30 +1,46 @@
 /* Building the rules, what an episode remembers, and what choices do. See rules.h. */
 #include "core/game/rules_parts.h"
 
+#include "core/base/fmath.h"
 #include "core/base/log.h"
 #include "core/game/org_metric_values.h"
 #include "core/game/privileged.h"
 #include "core/plant/episode_metrics.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { CHOICES_MAX = 4096 };
+static const double LN_2 = 0.69314718055994530942;
 
 static const struct cfg_choice head_choices[] = {
     {"level", HEAD_LEVEL, "choose the target number of replicas"},
     {"delta", HEAD_DELTA, "choose the change itself"},
+    {"need", HEAD_NEED, "choose how many times the measured load is staffed for"},
     {NULL, 0, NULL},
 };
 static const struct cfg_choice operations_choices[] = {
     {"one", OPERATIONS_ONE, "one service for each agent and step"},
     {"all", OPERATIONS_ALL, "every service, one factor each"},
+    {"own", OPERATIONS_OWN, "one service for each agent and step, of those that are its own"},
     {NULL, 0, NULL},
+};
+static const struct cfg_field need_fields[] = {
+    CFG_DOUBLE(struct need_cfg, utilisation, "0.7", 0.01, 1, "", CFG_RESULT | CFG_LATER,
+               "largest share of a pod's capacity that a need counts on"),
+    CFG_DOUBLE(struct need_cfg, wait_share, "0.25", 0.01, 1, "", CFG_RESULT | CFG_LATER,
+               "share of latency_max a call may take at one service"),
+    CFG_LIST_DOUBLE(struct need_cfg, loads, n_loads,
+                    "[0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3]", 1, 256, 0, 100, "",
+                    CFG_RESULT | CFG_LATER, "multiples of the measured load to choose from"),
+    CFG_END,
 };
 static const struct cfg_field action_fields[] = {
     CFG_ENUM(struct action_cfg, head, "level", head_choices, CFG_RESULT, "what a choice means"),
     CFG_ENUM(struct action_cfg, operations, "one", operations_choices, CFG_RESULT,
              "services an agent may change in a step"),
+    CFG_TABLE(struct action_cfg, need, need_fields, "choices of the head `need`"),
     CFG_END,
 };
 static const struct cfg_choice view_choices[] = {
@@ -37,6 +53,9 @@ static const struct cfg_field obs_fields[] = {
     CFG_ENUM(struct obs_cfg, view, "full", view_choices, CFG_RESULT, "what an agent sees"),
     CFG_INT(struct obs_cfg, stack, "1", 1, 32, "decisions", CFG_RESULT,
             "states it sees at once: this one and those before"),
+    CFG_LIST_DOUBLE(struct obs_cfg, rates, n_rates, "[]", 0, 16, 1, 86400, "s",
+                    CFG_RESULT | CFG_LATER,
+                    "half-lives of slow means of the entry rate that it also sees"),
     CFG_END,
 };
 const struct cfg_field game_fields[] = {
@@ -78,9 +97,10 @@ static enum err init_choices(struct rules *r, struct arena *arena)
 
 /* Choices K of one factor; R_s is max_replicas of service s, S the number of services.
  *
- *     head     operations: one     all
- *     level    sum of R_s          largest R_s (the surplus of smaller services stays masked)
- *     delta    1 + S * 2 alpha     2 alpha + 1
+ *     head     operations: one, own    all
+ *     level    sum of R_s              largest R_s (the surplus of smaller services stays masked)
+ *     delta    1 + S * 2 alpha         2 alpha + 1
+ *     need     1 + S * loads           1 + loads
  */
 static int count_choices(const struct rules *r)
 {
@@ -88,6 +108,9 @@ static int count_choices(const struct rules *r)
     const bool all = operates_all(r);
     if (r->cfg->action.head == HEAD_DELTA) {
         return all ? 2 * alpha + 1 : 1 + r->n_services * 2 * alpha;
+    }
+    if (r->cfg->action.head == HEAD_NEED) {
+        return 1 + (all ? 1 : r->n_services) * r->cfg->action.need.n_loads;
     }
     if (!all) {
         return r->choice_at[r->n_services];
@@ -98,6 +121,34 @@ static int count_choices(const struct rules *r)
         largest = max > largest ? max : largest;
     }
     return largest;
+}
+
+static enum err init_need(struct rules *r, struct arena *arena)
+{
+    const struct need_cfg *cfg = &r->cfg->action.need;
+    const struct topology *t = &r->env_setup->topology;
+    const double response_s = cfg->wait_share * r->env_setup->cfg.plant->latency_max_ms * 1e-3;
+    double *pods = ARENA_NEW(arena, r->n_services, double);
+    TRY(arena_error(arena));
+    for (int s = 0; s < r->n_services; s++) {
+        const double rho = need_load_max(t->pod_rps[s], cfg->utilisation, response_s);
+        pods[s] = t->visits[s] / (t->pod_rps[s] * rho);
+    }
+    r->pods_per_rps = pods;
+    return ERR_OK;
+}
+
+/* After one period a slow mean of half-life h keeps 2^(-period / h) of itself. */
+static enum err init_rates(struct rules *r, struct arena *arena)
+{
+    const struct obs_cfg *cfg = &r->cfg->obs;
+    double *keep = ARENA_NEW(arena, cfg->n_rates, double);
+    TRY(arena_error(arena));
+    for (int i = 0; i < cfg->n_rates; i++) {
+        keep[i] = fm_exp(-LN_2 * r->env_setup->cfg.plant->period_s / cfg->rates[i]);
+    }
+    r->rate_keep = keep;
+    return ERR_OK;
 }
 
 /* Names of the organisational metrics that an episode leaves behind; of an agent: "ddos.can_act".
@@ -217,7 +268,15 @@ enum err rules_init_organised(struct rules *r, struct arena *arena, const struct
                         .n_state = state_size(n),
                         .cost = {.kind = COST_FIXED, .weight = env_setup->cfg.plant->cost_weight},
                         .n_last_action = all ? n : 2};
+    if (cfg->action.operations == OPERATIONS_OWN && cfg->n_agents > n) {
+        return plant_cfg_error(src_locs, "game.action.operations",
+                               "own: %d agents share %d services, so an agent would have none; "
+                               "name at most %d in game.agents",
+                               cfg->n_agents, n, n);
+    }
     TRY(init_choices(r, arena));
+    TRY(init_need(r, arena));
+    TRY(init_rates(r, arena));
     const int n_choices = count_choices(r);
     if (n_choices > CHOICES_MAX) {
         log_error("action head: %d choices; at most %d are supported (fewer services or replicas, "
@@ -272,6 +331,7 @@ enum err rules_memory_init(struct rules_memory *m, struct arena *arena, const st
         .change_age_s = ARENA_NEW(arena, r->n_services, float),
         .last_action = ARENA_NEW(arena, r->n_last_action * n_agents, float),
         .frames = ARENA_NEW(arena, n_frames, float),
+        .rates = ARENA_NEW(arena, r->cfg->obs.n_rates, double),
         .highest = ARENA_NEW(arena, r->n_services, int32_t),
         .imitated = ARENA_NEW(arena, r->n_services, int32_t),
         .mask_active = ARENA_NEW(arena, n_agents, uint8_t),
@@ -310,6 +370,7 @@ void rules_memory_clear(struct rules_memory *m, const struct rules *r)
     }
     forget_actions(m, r);
     m->n_observed = 0;
+    memset(m->rates, 0, (size_t)r->cfg->obs.n_rates * sizeof *m->rates);
     memset(m->mask_active, 0, (size_t)r->spec.n_agents);
     memset(m->compliant, 1, (size_t)r->spec.n_agents);
     if (r->guides != NULL) {
@@ -343,6 +404,16 @@ static void remember_frame(struct rules_memory *m, const struct rules *r, const 
     }
 }
 
+/* mean' = keep mean + (1 - keep) rate; the first rate of an episode stands for all before it. */
+static void remember_rate(struct rules_memory *m, const struct rules *r, const float *state)
+{
+    const double rate = (double)state[state_global_at(r->n_services, GF_ENTRY_10S)];
+    for (int i = 0; i < r->cfg->obs.n_rates; i++) {
+        const double keep = m->n_observed == 0 ? 0.0 : r->rate_keep[i];
+        m->rates[i] = keep * m->rates[i] + (1.0 - keep) * rate;
+    }
+}
+
 /* Draws for each agent whether it is bound at this decision. The draw is a pure function of its
  * coordinates (agent, decision, episode, environment) under the seed and split of the episode, so a
  * replay, a resumed training, an evaluation and any number of ranks bind the same agents. u lies in
@@ -362,6 +433,7 @@ void rules_observe(struct rules_memory *m, const struct rules *r, const float *s
     if (view_frames(r) > 1) {
         remember_frame(m, r, state);
     }
+    remember_rate(m, r, state);
     if (r->guides != NULL) {
         guides_update(&m->guides, r->guides, state);
         draw_masks(m, r);
@@ -406,9 +478,32 @@ static int nonzero_delta(int p, int alpha)
  *     level, all    s = f, target 1 + k
  *     delta, one    k = 0 nothing; else k - 1 = s * 2 alpha + p, change nonzero_delta(p)
  *     delta, all    s = f, change k - alpha
+ *     need, one     k = 0 nothing; else k - 1 = s * loads + i, target need_of(load i)
+ *     need, all     s = f, k = 0 nothing; else target need_of(load k - 1)
+ *
+ * Operations `own` are numbered as `one`.
  *
  * A target is cut to the change that one decision can make, so several targets may come to the same
  * change. */
+static int need_of(const struct rules *r, const float *state, int s, double load)
+{
+    const struct service_cfg *svc = service_of(r, s);
+    const double pods = ceil(load * need_rate(state, r->n_services) * r->pods_per_rps[s]);
+    return pods < svc->max_replicas ? clip_int((int)pods, svc->min_replicas, svc->max_replicas)
+                                    : svc->max_replicas;
+}
+
+static struct op need_op(const struct rules *r, const float *state, int f, int k)
+{
+    const struct need_cfg *cfg = &r->cfg->action.need;
+    const int s = operates_all(r) || k == 0 ? f : (k - 1) / cfg->n_loads;
+    if (k == 0) {
+        return (struct op){s, 0};
+    }
+    const int target = need_of(r, state, s, cfg->loads[(k - 1) % cfg->n_loads]);
+    return (struct op){s, rules_delta_to(r, state, s, target)};
+}
+
 struct op rules_op(const struct rules *r, const float *state, int f, int k)
 {
     const int alpha = r->env_setup->cfg.plant->alpha;
@@ -417,6 +512,9 @@ struct op rules_op(const struct rules *r, const float *state, int f, int k)
         const int s = all ? f : r->choice_of[k];
         const int target = 1 + (all ? k : k - r->choice_at[s]);
         return (struct op){s, rules_delta_to(r, state, s, target)};
+    }
+    if (r->cfg->action.head == HEAD_NEED) {
+        return need_op(r, state, f, k);
     }
     if (all) {
         return (struct op){f, k - alpha};
@@ -441,6 +539,12 @@ bool rules_choice_open(const struct rules *r, const float *state, int f, int k)
     return op.delta == 0 || (next >= s->min_replicas && next <= s->max_replicas);
 }
 
+/* Whether choice k means no change of any service. A level never does. */
+static bool is_nothing(const struct rules *r, int k)
+{
+    return k == 0 && r->cfg->action.head != HEAD_LEVEL;
+}
+
 /* No change is always permitted; it also needs no service to look up. */
 static bool permits(const struct rules *r, const struct guides_memory *m, int guide,
                     const struct op *op)
@@ -462,6 +566,9 @@ bool rules_choice_allowed(const struct rules *r, const struct rules_memory *m, c
         return false;
     }
     const struct op op = rules_op(r, state, f, k);
+    if (!rules_owns(r, agent, op.service) && !is_nothing(r, k)) {
+        return false;
+    }
     if (!passes(r, m, &op)) {
         return false;
     }
@@ -485,8 +592,15 @@ int rules_options(const struct rules *r, const struct guides_memory *m, int guid
 {
     const int alpha = r->guides->alpha;
     const uint32_t *allowed = guides_allowed(m, r->guides, guide);
+    int agent = 0;
+    while (r->guide_of[agent] != guide) {
+        agent++;
+    }
     int n = 0;
     for (int s = 0; s < r->n_services; s++) {
+        if (!rules_owns(r, agent, s)) {
+            continue;
+        }
         const struct service_cfg *svc = service_of(r, s);
         const int desired = desired_of(state, s);
         for (int d = -alpha; d <= alpha; d++) {
@@ -505,7 +619,7 @@ int rules_options(const struct rules *r, const struct guides_memory *m, int guid
  *
  * `first` is set whenever nothing moves. rules_apply() keeps the desired replicas within the
  * bounds, so a choice that comes to no change is open in every factor (the present number as a
- * target, or the change 0), and permits() lets it stay. Hence a mask is never empty. */
+ * target, the change 0, or nothing), and permits() lets it stay. Hence a mask is never empty. */
 static void bind_factor(uint32_t *mask, const struct rules *r, const struct rules_memory *m,
                         const float *state, int agent, int f)
 {
@@ -530,6 +644,16 @@ static void bind_factor(uint32_t *mask, const struct rules *r, const struct rule
     }
 }
 
+/* Operations `own`: an agent keeps the choices of its own services, and no change. */
+static void keep_own(uint32_t *mask, const struct rules *r, const float *state, int agent)
+{
+    for (int k = 0; k < r->spec.n_choices; k++) {
+        if (!is_nothing(r, k) && !rules_owns(r, agent, rules_op(r, state, 0, k).service)) {
+            mask[k / 32] &= ~(1U << (k % 32));
+        }
+    }
+}
+
 /* Replica bounds are the same for all agents: the mask of the first one is copied. */
 void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state)
 {
@@ -547,26 +671,25 @@ void rules_open_mask(uint32_t *mask, const struct rules *r, const float *state)
     for (int a = 1; a < spec->n_agents; a++) {
         memcpy(mask + (size_t)a * agent_words, mask, agent_words * sizeof *mask);
     }
+    for (int a = 0; a < spec->n_agents && r->cfg->action.operations == OPERATIONS_OWN; a++) {
+        keep_own(mask + (size_t)a * agent_words, r, state, a);
+    }
 }
 
-/* Takes out of the masks of all agents, which are equal, what the shield does not let pass. A
- * choice that comes to no change passes, so no mask becomes empty. */
+/* Takes out of the masks of all agents what the shield does not let pass. A choice that comes to no
+ * change passes, so no mask becomes empty. */
 static void shield_mask(uint32_t *mask, const struct rules *r, const struct rules_memory *m,
                         const float *state)
 {
     const struct team_spec *spec = &r->spec;
     const int words = env_mask_words(spec);
-    const size_t agent_words = (size_t)spec->n_factors * (size_t)words;
     for (int f = 0; f < spec->n_factors; f++) {
         for (int k = 0; k < spec->n_choices; k++) {
             const struct op op = rules_op(r, state, f, k);
-            if (!passes(r, m, &op)) {
-                mask[f * words + k / 32] &= ~(1U << (k % 32));
+            for (int a = 0; a < spec->n_agents && !passes(r, m, &op); a++) {
+                mask[(a * spec->n_factors + f) * words + k / 32] &= ~(1U << (k % 32));
             }
         }
-    }
-    for (int a = 1; a < spec->n_agents; a++) {
-        memcpy(mask + (size_t)a * agent_words, mask, agent_words * sizeof *mask);
     }
 }
 
@@ -579,7 +702,10 @@ void rules_global_state(float *global_state, uint32_t *mask, const struct rules 
     const int words = env_mask_words(spec);
     memcpy(global_state, state, (size_t)r->n_state * sizeof *global_state);
     memcpy(global_state + view_history(r), m->frames + (view_frames(r) > 1 ? r->n_obs_state : 0),
-           (size_t)(view_change_age(r) - view_history(r)) * sizeof *global_state);
+           (size_t)(view_rates(r) - view_history(r)) * sizeof *global_state);
+    for (int i = 0; i < r->cfg->obs.n_rates; i++) {
+        global_state[view_rates(r) + i] = (float)m->rates[i];
+    }
     memcpy(global_state + view_change_age(r), m->change_age_s,
            (size_t)r->n_services * sizeof *global_state);
     memcpy(global_state + view_last_action(r), m->last_action,

@@ -13,15 +13,21 @@
  * Heads (arXiv 2505.21559 has the action (service, change), |change| <= alpha):
  *   level  choose (service, target replicas 1..max); executed as clip(target - desired, +-alpha)
  *   delta  choose the change itself: no-op, or (service, change != 0)
- * Operations: `one` service for each agent and step (F = 1), or `all`: one choice for each service
- * (F = n_services; the single agent with the same operations per step as a team).
+ *   need   choose the multiple of the measured load that a service is staffed for: no-op, or
+ *          (service, multiple); executed as clip(need in the replica bounds - desired, +-alpha)
  *
- * Global state = [ state | history | seconds since the last change, per service | previous action
- * of each agent | organisation | cost weight ]. What is not a function of the state travels in the
- * game part. A previous action is (service, change) for `one` operation and the change of every
- * service for `all`. The history (the frame stack without its newest state) is the observed columns
- * of the obs.stack - 1 states before, newest first (the first state of the episode where there are
- * fewer), normalised like the state.
+ * Operations: `one` service for each agent and step (F = 1), `own`: the same, of the services s
+ * that are the agent's own (s mod A == agent), or `all`: one choice for each service (F =
+ * n_services; the single agent with the same operations per step as a team).
+ *
+ * Global state = [ state | history | slow means of the entry rate | seconds since the last change,
+ * per service | previous action of each agent | organisation | cost weight ]. What is not a
+ * function of the state travels in the game part. A previous action is (service, change) for one
+ * operation and the change of every service for `all`. The history (the frame stack without its
+ * newest state) is the observed columns of the obs.stack - 1 states before, newest first (the first
+ * state of the episode where there are fewer), normalised like the state. The slow means
+ * (obs.rates) are exponential means of the entry rate of the decisions so far, one for each
+ * half-life, normalised, too; they start at the first rate of the episode.
  *
  * The cost weight is there only in a training that draws it (cost.h, conditioned); agents and
  * critic see it. What an episode pays is reward_at() its weight, whatever the law.
@@ -54,17 +60,31 @@
 #include "core/game/cost.h"
 #include "core/game/env_setup.h"
 #include "core/game/interface.h"
+#include "core/game/need.h"
 #include "core/org/guides.h"
 #include "core/shield/shield.h"
 
 enum { RULES_CHANGE_AGE_MAX_S = 600 }; /* seconds since a change are counted up to here */
 
-enum action_head { HEAD_LEVEL, HEAD_DELTA };
-enum operations { OPERATIONS_ONE, OPERATIONS_ALL };
+enum action_head { HEAD_LEVEL, HEAD_DELTA, HEAD_NEED };
+enum operations { OPERATIONS_ONE, OPERATIONS_ALL, OPERATIONS_OWN };
+
+/* The choices of the head `need`. A multiple m of the measured rate needs
+ *
+ *     ceil(m rate visits_s / (mu_s rho_s))        rho_s = need_load_max() of the two bounds
+ *
+ * pods of service s (need.h). */
+struct need_cfg {
+    double utilisation; /* largest load of a pod */
+    double wait_share;  /* of latency_max that a call may take at one service */
+    double *loads;      /* multiples to choose from */
+    int n_loads;
+};
 
 struct action_cfg {
     int head;       /* enum action_head */
     int operations; /* enum operations */
+    struct need_cfg need;
 };
 
 /* full: every observed column. role: of the state only what the agent's rules, norms and goals read
@@ -73,8 +93,10 @@ struct action_cfg {
 enum obs_view { OBS_FULL, OBS_ROLE };
 
 struct obs_cfg {
-    int view;  /* enum obs_view */
-    int stack; /* states seen at once, this one included */
+    int view;      /* enum obs_view */
+    int stack;     /* states seen at once, this one included */
+    double *rates; /* half-lives of the slow means of the entry rate, s */
+    int n_rates;
 };
 
 struct game_cfg {
@@ -100,13 +122,15 @@ struct rules {
     struct env_spec env;         /* of a game that these rules play alone */
     struct cost_law cost;        /* fixed at plant.cost_weight, unless rules_weigh_cost() */
     int n_services, n_state;
-    int n_last_action;      /* columns of an agent's previous action */
-    const int *choice_at;   /* (n_services + 1): level head, first choice of a service */
-    const int *choice_of;   /* (choice_at[n_services]) the service of each of these choices */
-    const int *obs_from;    /* (n_obs_state) columns of the state a policy sees */
-    const uint8_t *sight;   /* (A, n_obs_state) which of them an agent sees; NULL: all */
-    const int *guide_of;    /* (A) the agent's number in the organisation; NULL without one */
-    const int *priority_of; /* (A) in the order of authority, 0 the highest; NULL: none */
+    int n_last_action;          /* columns of an agent's previous action */
+    const int *choice_at;       /* (n_services + 1): level head, first choice of a service */
+    const int *choice_of;       /* (choice_at[n_services]) the service of each of these choices */
+    const double *pods_per_rps; /* (n_services) head need: pods for an entry rate of 1/s */
+    const double *rate_keep;    /* (obs.n_rates) share of a slow mean that the next one keeps */
+    const int *obs_from;        /* (n_obs_state) columns of the state a policy sees */
+    const uint8_t *sight;       /* (A, n_obs_state) which of them an agent sees; NULL: all */
+    const int *guide_of;        /* (A) the agent's number in the organisation; NULL without one */
+    const int *priority_of;     /* (A) in the order of authority, 0 the highest; NULL: none */
     int n_obs_state;
 };
 
@@ -147,6 +171,7 @@ struct rules_memory {
     float *
         last_action; /* (A, n_last_action) one: service (-1 = none), change / alpha; all: changes */
     float *frames; /* (obs.stack, n_obs_state) states as observed, this one first; stack 1: none */
+    double *rates; /* (obs.n_rates) slow means of the entry rate */
     struct episode_id id;
     uint32_t
         coins; /* environment that the draws of active masks belong to: id.env, but in a group */

@@ -43,6 +43,12 @@ static inline bool operates_all(const struct rules *r)
     return r->cfg->action.operations == OPERATIONS_ALL;
 }
 
+/* Whether an agent may operate a service at all. */
+static inline bool rules_owns(const struct rules *r, int agent, int service)
+{
+    return r->cfg->action.operations != OPERATIONS_OWN || service % r->spec.n_agents == agent;
+}
+
 /* What choice k of factor f does. */
 struct op rules_op(const struct rules *r, const float *state, int f, int k);
 /* Change that follows from aiming at `target` replicas. */
@@ -57,6 +63,7 @@ bool rules_choice_allowed(const struct rules *r, const struct rules_memory *m, c
 
 /* First columns of its parts. */
 int view_history(const struct rules *r);
+int view_rates(const struct rules *r);
 int view_change_age(const struct rules *r);
 int view_last_action(const struct rules *r);
 int view_norms(const struct rules *r);

@@ -1,8 +1,8 @@
 /* The global state, and what agents see of it: pure functions of a (normalised) global state.
  *
- *     global  state | history | change age | last actions | norms | masks of all agents | cost
- *     obs     states, observed columns | age / 600 | own last action | own norms | own mask | cost
- *     critic  states, observed columns | age / 600 | all last actions | all norms | masks | cost
+ *     global  state | history | rates | change age | last actions | norms | masks of all | cost
+ *     obs     observed states | rates | age / 600 | own last action | own norms | own mask | cost
+ *     critic  observed states | rates | age / 600 | all last actions | all norms | masks | cost
  *
  * A mask has 1 + 2 S columns: mask active, services that may grow, services that may shrink. The
  * rank that learns rebuilds observations from global states by the same functions as the rank that
@@ -15,7 +15,7 @@
 /* ---- its parts ---- */
 
 /* Each of the next functions returns the first column of its part: the start of the part before,
- * plus its width. Everything before view_change_age() is states, and is normalised. */
+ * plus its width. Everything before view_change_age() is states and rates, and is normalised. */
 int view_frames(const struct rules *r)
 {
     return r->cfg->obs.stack;
@@ -26,9 +26,14 @@ int view_history(const struct rules *r)
     return r->n_state;
 }
 
-int view_change_age(const struct rules *r)
+int view_rates(const struct rules *r)
 {
     return view_history(r) + (view_frames(r) - 1) * r->n_obs_state;
+}
+
+int view_change_age(const struct rules *r)
+{
+    return view_rates(r) + r->cfg->obs.n_rates;
 }
 
 int view_last_action(const struct rules *r)
@@ -103,6 +108,9 @@ static float *put_frames(float *out, const struct rules *r, const float *global_
         for (int i = 0; i < r->n_obs_state; i++, history++) {
             *out++ = sight == NULL || sight[i] != 0 ? *history : 0.0F;
         }
+    }
+    for (int i = 0; i < r->cfg->obs.n_rates; i++) {
+        *out++ = global_state[view_rates(r) + i];
     }
     for (int s = 0; s < r->n_services; s++) {
         *out++ = global_state[view_change_age(r) + s] / (float)RULES_CHANGE_AGE_MAX_S;
@@ -248,7 +256,8 @@ enum err view_init(struct rules *r, struct arena *arena)
     }
     const int n_seen_last_action =
         operates_all(r) ? r->n_services : r->n_services + 1; /* put_last_action() */
-    const int n_frames = view_frames(r) * r->n_obs_state + r->n_services;
+    const int n_frames =
+        view_frames(r) * r->n_obs_state + r->cfg->obs.n_rates + r->n_services; /* put_frames() */
     const int n_org = count_norms(r) + guidance_columns(r);
     spec->n_norm = view_change_age(r);
     spec->n_global_state = view_guidance(r, spec->n_agents);
@@ -286,7 +295,11 @@ const char *const *rules_columns(const struct rules *r, struct arena *arena)
         return NULL;
     }
     name_state(names, r, arena);
-    for (int i = view_history(r); i < n; i++) {
+    for (int i = 0; i < r->cfg->obs.n_rates; i++) {
+        names[view_rates(r) + i] =
+            arena_printf(arena, "entry, half-life %g s", r->cfg->obs.rates[i]);
+    }
+    for (int i = view_history(r); i < view_rates(r); i++) {
         const int k = i - view_history(r);
         const char *now = names[r->obs_from[k % r->n_obs_state]];
         names[i] =
