@@ -9,9 +9,32 @@
 #include "core/plant/reward.h"
 #include "tests/unit/guided_fixture.h"
 
+/* The same of the head `need`, whose limits are 0.7 of a pod and a quarter of latency_max. */
+static int executed_need(const struct fixture *f, int k, int *service)
+{
+    static const double loads[] = {0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3};
+    const struct topology *t = &f->w.env_setup.topology;
+    *service = k == 0 ? 0 : (k - 1) / 12;
+    if (k == 0) {
+        return 0;
+    }
+    const double now = (double)f->state[state_global_at(S, GF_ENTRY_5S)];
+    const double mean = (double)f->state[state_global_at(S, GF_ENTRY_10S)];
+    const double calls = loads[(k - 1) % 12] * fmax(now, mean) * t->visits[*service];
+    const double mu = t->pod_rps[*service];
+    const double bound = 1 - 1 / (mu * 0.25 * f->w.root.plant.latency_max_ms * 1e-3);
+    const double pods = ceil(calls / (mu * fmin(bound, 0.7)));
+    const int want =
+        (int)fmin(fmax(pods, 1), 10) - (int)f->state[state_service_at(*service, SF_DESIRED)];
+    return want > 3 ? 3 : want < -3 ? -3 : want;
+}
+
 /* What choice k would execute, from the definition of the heads; alpha 3, bounds 1 to 10. */
 static int executed(const struct fixture *f, int k, int *service)
 {
+    if (f->w.rules.cfg->action.head == HEAD_NEED) {
+        return executed_need(f, k, service);
+    }
     const bool level = f->w.rules.cfg->action.head == HEAD_LEVEL;
     *service = level ? k / 10 : (k - 1) / 6;
     if (level) {
@@ -144,6 +167,8 @@ static void test_million_choices_inside(void **state)
     (void)state;
     check_hard("level", 4000);
     check_hard("delta", 1000);
+    check_hard("need", 500);
+    check_hard("need, operations: own", 500);
 }
 
 /* ---- no mask ---- */

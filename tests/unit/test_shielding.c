@@ -402,6 +402,9 @@ static void masked_choices_pass(void **state)
     play_masked("game.action={head: level, operations: all}", false);
     play_masked("game.action={head: delta, operations: one}", false);
     play_masked("game.action={head: delta, operations: all}", false);
+    play_masked("game.action={head: need, operations: one}", false);
+    play_masked("game.action={head: need, operations: own}", false);
+    play_masked("game.action={head: need, operations: all}", false);
 }
 
 int main(void)
