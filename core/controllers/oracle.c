@@ -11,6 +11,10 @@
  * none for what a node that others use cannot compute. lead_s covers start-ups longer than the
  * mean.
  *
+ * With informed_s >= 0 it is the bound of what reaction can reach: it knows an attack completely,
+ * but only informed_s after its start. The legitimate rate and the faults of the moment are all
+ * that it knows of them, and it expects that they stay.
+ *
  * It knows rates, hazards and factors, never the draws: arrivals, service times, which pod crashes.
  * It thus pays for safety that a clairvoyant would not need, and may lose to others; what nobody
  * can exceed is core/eval/upper_bound.h.
@@ -25,6 +29,7 @@ struct oracle_params {
     double wait_share;  /* of latency_max a call may take at one service */
     double lead_s;      /* has pods asked for this much earlier than they start on average */
     double hold_s;      /* keeps them this long after their last use */
+    double informed_s;  /* after the start of an attack; negative: beforehand */
 };
 
 struct oracle {
@@ -54,16 +59,35 @@ static void read_conditions(struct oracle *o, double t_s)
     o->conditions.taken_m = schedule_neighbour_m(o->future, t_s);
 }
 
-/* Raises `most` to what second `u` needs; beyond the end, the last second goes on. */
-static void need_second(struct oracle *o, const struct staffing_rule *rule, int u)
+static int clip_second(const struct schedule *f, double t_s)
+{
+    const double last = f->n_seconds - 1;
+    return (int)fmax(0.0, fmin(t_s, last));
+}
+
+/* What it expects at second u, requests/s; beyond the end, the last second goes on. */
+static double expected_rate(const struct oracle *o, int u, double now)
 {
     const struct schedule *f = o->future;
+    if (o->cfg->informed_s < 0.0) {
+        const int second = clip_second(f, u);
+        return (double)f->legit_rps[second] + (double)f->attack_rps[second];
+    }
+    double rate = (double)f->legit_rps[clip_second(f, now - 1.0)];
+    for (int i = 0; i < f->n_events; i++) {
+        if (f->events[i].start_s + o->cfg->informed_s <= now) {
+            rate += event_requests(&f->events[i], u + 0.5) * f->mean_rps;
+        }
+    }
+    return rate;
+}
+
+/* Raises `most` to what second `u` needs. */
+static void need_second(struct oracle *o, const struct staffing_rule *rule, int u, double now)
+{
     const int n = o->base.env_setup->topology.n_services;
-    const int last = f->n_seconds - 1;
-    const int second = u < last ? u : last;
-    read_conditions(o, u + 0.5);
-    staffing_plan(o->plan, o->base.env_setup, rule,
-                  (double)f->legit_rps[second] + (double)f->attack_rps[second], &o->conditions);
+    read_conditions(o, o->cfg->informed_s < 0.0 ? u + 0.5 : now);
+    staffing_plan(o->plan, o->base.env_setup, rule, expected_rate(o, u, now), &o->conditions);
     for (int s = 0; s < n; s++) {
         o->most[s] = o->plan[s] > o->most[s] ? o->plan[s] : o->most[s];
     }
@@ -91,7 +115,7 @@ static void oracle_act(struct controller *c, int32_t *delta, const float *state)
         o->most[s] = 0;
     }
     for (int u = (int)floor(from); u < until; u++) {
-        need_second(o, &rule, u);
+        need_second(o, &rule, u, now);
     }
     for (int s = 0; s < w->topology.n_services; s++) {
         delta[s] = controller_clip(w, s, o->most[s]) - controller_desired(state, s);
@@ -123,6 +147,9 @@ static const struct cfg_field oracle_fields[] = {
                "margin of its look-ahead over a period and a mean start-up"),
     CFG_DOUBLE(struct oracle_params, hold_s, "0", 0, 3600, "s", CFG_RESULT,
                "keeps replicas this long after their last use"),
+    CFG_DOUBLE(struct oracle_params, informed_s, "-1", -1, 3600, "s", CFG_RESULT | CFG_LATER,
+               "learns of an attack this long after its start, and of load and faults when they "
+               "are there; -1 = knows all beforehand"),
     CFG_END,
 };
 

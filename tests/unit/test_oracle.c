@@ -164,6 +164,47 @@ static void the_end_is_no_reason_to_stop(void **state)
     expect(&f, 40, 3, 31, 39, 9); /* 465 s sees 500 to 509; the episode ends at 600 */
 }
 
+/* A flood from 100 to 160 s with ramps of 20 s, known after 15 s: the decision at 120 (8) is the
+ * first that knows it. 200/s + 1.9 x 200/s of the workload's mean are 580 and need 9. From 160 to
+ * 180 the attack falls: the most that the decision at 165 (11) sees is 200 + 380 x 14.5 / 20 = 475:
+ * 7. */
+static void informed_late(void **state)
+{
+    (void)state;
+    static const int by_hand[] = {3, 3, 3, 3, 3, 3, 3, 3, 9, 9, 9, 7, 3};
+    struct fixture f;
+    start(&f, WORLD(", informed_s: 15"));
+    const struct episode_id id = {1, RNG_TEST_SPLIT, 0, 0};
+    flood(&f, 0, SECONDS, 5000); /* the sum of seconds is not read */
+    happens(&f, EVENT_DDOS, 100, 160, 2.9);
+    f.schedule.events[0].ramp_s = 20;
+    f.schedule.mean_rps = 200;
+    controller_reset(f.oracle, &id, &f.schedule);
+    for (size_t k = 0; k < sizeof by_hand / sizeof *by_hand; k++) {
+        assert_int_equal(decide(&f), by_hand[k]);
+    }
+    game_fixture_close(&f.w);
+}
+
+/* It expects the rate and the faults of the moment, not those to come: 600/s from 100 on is seen by
+ * the decision at 105 (7), half as fast pods from 300 by that at 300 (20). */
+static void informed_of_the_moment(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, WORLD(", informed_s: 0"));
+    const struct episode_id id = {1, RNG_TEST_SPLIT, 0, 0};
+    for (int t = 100; t < SECONDS; t++) {
+        f.schedule.legit_rps[t] = 600;
+    }
+    happens(&f, EVENT_SLOW, 300, 360, 1.5);
+    controller_reset(f.oracle, &id, &f.schedule);
+    for (int k = 0; k < 30; k++) { /* 600 / 46.7 = 12.9 */
+        assert_int_equal(decide(&f), k < 7 ? 3 : k >= 20 && k < 24 ? 13 : 9);
+    }
+    game_fixture_close(&f.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +216,8 @@ int main(void)
         cmocka_unit_test(a_node_that_others_use),
         cmocka_unit_test(what_fits_the_node),
         cmocka_unit_test(the_end_is_no_reason_to_stop),
+        cmocka_unit_test(informed_late),
+        cmocka_unit_test(informed_of_the_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
