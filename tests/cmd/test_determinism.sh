@@ -34,6 +34,14 @@ gives_environments() { # NAME COMMAND...
     same "$digest" "$(golden environments)" "$what"
 }
 
+# The head `need`: its targets are computed from the state in double precision.
+gives_need() { # NAME COMMAND...
+    what=$1
+    shift
+    trained "$@" --set "game={action: {head: need, operations: own}, obs: {rates: [60, 300]}}"
+    same "$digest" "$(golden need)" "$what"
+}
+
 # --- ranks ---------------------------------------------------------------------------------------
 gives scratch "one rank" "$KARMA" train $tiny
 awk -F, '
@@ -76,7 +84,9 @@ else
         "$LAUNCH" -n 3 "$KARMA" train $tiny --set train.learners=0
     gives_environments "minibatches of environments, 2 learners, 1 simulates" \
         "$LAUNCH" -n 3 "$KARMA" train $tiny --set train.learners=2
+    gives_need "choices relative to the need, 3 ranks" "$LAUNCH" -n 3 "$KARMA" train $tiny
 fi
+gives_need "choices relative to the need, one rank" "$KARMA" train $tiny
 gives_environments "minibatches of environments, one rank" "$KARMA" train $tiny
 
 # --- vector kernels ------------------------------------------------------------------------------
@@ -109,6 +119,7 @@ built_by() { # COMPILER OPT CPU: makes and tries the program of that variant
     holds "builds with $*" make -s MPI=0 SAN=0 DEV=0 CC="$1" OPT="$2" ${3:+ARCH=$3} "$program"
     gives scratch "trained by $*" "$program" train $tiny
     gives clone "cloned by $*" "$program" train $tiny
+    gives_need "choices relative to the need, trained by $*" "$program" train $tiny
 }
 
 for build in $builds; do
