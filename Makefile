@@ -54,8 +54,8 @@ CLUSTER     = arrivals attack call check clients cluster contention disturbances
               liveness replicas scrape sim truth
 TRACE       = check check_rows check_units column_def csv_formats export import metrics_table \
               store
-TWIN        = accuracy bundle dataset ensemble feature_rows features fit_rows fluid fluid_pods \
-              fluid_scrape learn lookup model nearest pods queueing queueing_fit queueing_plant \
+TWIN        = accuracy bundle correction dataset ensemble feature_rows features fit_rows fluid fluid_pods \
+              fluid_scrape learn lookup model nearest played pods queueing queueing_fit queueing_plant \
               residual_pool residual_pool_fill shown sojourn trial twin twin_batch
 GAME        = cost env_setup game imitate interface need org_metric_values org_metrics privileged rules \
               rules_interface view

@@ -1,5 +1,6 @@
 /* The frames of a fitted twin: a header, then a network each; or the parameters of a queueing twin
- * alone (proto/twin.proto; conventions: proto/wire.h). */
+ * alone; or, of a residual twin, these and then the others (proto/twin.proto; conventions:
+ * proto/wire.h). */
 #ifndef KARMA_PROTO_TWIN_H
 #define KARMA_PROTO_TWIN_H
 

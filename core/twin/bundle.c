@@ -27,7 +27,13 @@ static enum err init_queues(struct bundle *b, struct arena *arena, const struct 
     }
     b->leader = &b->fluids[b->n];
     b->leader_row = -1;
-    return ERR_OK;
+    if (model_kind(m) != TWIN_RESIDUAL) {
+        return ERR_OK;
+    }
+    b->load = ARENA_NEW(arena, b->n + 1, float);
+    b->active = ARENA_NEW(arena, b->n + 1, uint8_t);
+    TRY(arena_error(arena));
+    return correction_init(&b->correction, arena, m, plant->period_s, b->n + 1);
 }
 
 enum err bundle_init(struct bundle *b, struct arena *arena, const struct twin_model *model,
@@ -42,13 +48,18 @@ enum err bundle_init(struct bundle *b, struct arena *arena, const struct twin_mo
 /* Trajectory i: member i modulo the number of members, and i as the environment of its random
  * draws. The row stands for the episode, so bundles of different starts draw independently, and a
  * start gives the same bits whatever other starts are played. */
+static struct twin_batch_id identity(const struct bundle *b, int i, int row, uint64_t seed)
+{
+    return (struct twin_batch_id){.key = rng_key(seed, RNG_TWIN, RNG_TEST_SPLIT),
+                                  .env = (uint32_t)i,
+                                  .episode = (uint32_t)row,
+                                  .member = i % b->model->ensemble.n_members};
+}
+
 static void begin_networks(struct bundle *b, const struct dataset *d, int row, uint64_t seed)
 {
     for (int i = 0; i < b->n; i++) {
-        const struct twin_batch_id id = {.key = rng_key(seed, RNG_TWIN, RNG_TEST_SPLIT),
-                                         .env = (uint32_t)i,
-                                         .episode = (uint32_t)row,
-                                         .member = i % b->model->ensemble.n_members};
+        const struct twin_batch_id id = identity(b, i, row, seed);
         twin_batch_begin(&b->batch, i, &id, d, row);
     }
 }
@@ -61,6 +72,31 @@ static void step_queue(struct bundle *b, struct fluid *f, const struct dataset *
     fluid_period(f, d->delta + (ptrdiff_t)row * d->features->n_services, b->loads);
 }
 
+/* What trajectories from .. to - 1 of a residual twin show of the period that began at `row`. */
+static void correct(struct bundle *b, int from, int to, const struct dataset *d, int row)
+{
+    if (model_kind(b->model) != TWIN_RESIDUAL) {
+        return;
+    }
+    for (int i = 0; i <= b->n; i++) {
+        b->active[i] = from <= i && i < to;
+        b->load[i] = d->load[row];
+    }
+    correction_step(&b->correction, b->fluids, b->load, b->active);
+}
+
+/* The bundle of a residual twin parts from its leader, too. */
+static void part(struct bundle *b, int row, uint64_t seed)
+{
+    for (int i = 0; i < b->n; i++) {
+        fluid_copy(&b->fluids[i], b->leader, (uint32_t)i);
+        if (model_kind(b->model) == TWIN_RESIDUAL) {
+            const struct twin_batch_id id = identity(b, i, row, seed);
+            correction_copy(&b->correction, i, b->n, &id);
+        }
+    }
+}
+
 /* The leader goes on from where it stands, if that is in the same episode and not behind `row`. */
 static void begin_queues(struct bundle *b, const struct dataset *d, int row, uint64_t seed)
 {
@@ -70,13 +106,16 @@ static void begin_queues(struct bundle *b, const struct dataset *d, int row, uin
     if (b->leader_row < first || b->leader_row > row) {
         fluid_begin(b->leader, &id, (double)d->load[first]);
         b->leader_row = first;
+        if (model_kind(b->model) == TWIN_RESIDUAL) {
+            const struct twin_batch_id leads = identity(b, b->n, first, seed);
+            correction_begin(&b->correction, b->n, &leads, b->leader, d->load[first]);
+        }
     }
     for (; b->leader_row < row; b->leader_row++) {
         step_queue(b, b->leader, d, b->leader_row);
+        correct(b, b->n, b->n + 1, d, b->leader_row);
     }
-    for (int i = 0; i < b->n; i++) {
-        fluid_copy(&b->fluids[i], b->leader, (uint32_t)i);
-    }
+    part(b, row, seed);
 }
 
 void bundle_begin(struct bundle *b, const struct dataset *d, int row, uint64_t seed)
@@ -115,4 +154,5 @@ void bundle_step(struct bundle *b, const struct dataset *d, int row)
         features_kpis(kpi, &b->fluids[i].truth, (double)d->load[row], b->net.plant->period_s);
         features_kpis_encode(kpi, &b->model->features, b->fluids[i].state);
     }
+    correct(b, 0, b->n, d, row);
 }

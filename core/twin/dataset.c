@@ -402,11 +402,12 @@ bool dataset_value_known(const struct dataset *d, int row, int column)
 void dataset_history(const float **states, float *loads, const struct dataset *d, int row)
 {
     const int first = d->episodes[d->episode[row]].first_row, history = d->features->history;
+    const float *rows = d->played != NULL ? d->played : d->state;
     for (int k = 0; k <= history; k++) {
         const int at = row - k > first ? row - k : first;
         loads[k] = d->load[at];
         if (k < history) {
-            states[k] = d->state + (size_t)at * (size_t)d->features->n_state;
+            states[k] = rows + (size_t)at * (size_t)d->features->n_state;
         }
     }
 }
@@ -422,7 +423,12 @@ void dataset_input(float *in, const struct dataset *d, int row)
         .attack = d->attack + (size_t)row * STORE_ATTACK,
         .loads = loads,
     };
+    const size_t n_answer = (size_t)d->features->n_answer;
     features_input(in, d->features, &decision);
+    if (n_answer > 0) {
+        memcpy(in + features_answer_at(d->features), d->answer + (size_t)row * n_answer,
+               n_answer * sizeof *in);
+    }
 }
 
 /* First the learned columns of the next state, then the KPIs; the encoding is that of the

@@ -33,6 +33,9 @@ struct dataset {
     int32_t *attack;      /* (n_rows, 3) */
     float *load;          /* (n_rows) offered in the period after the row */
     float *kpi;           /* (n_rows, n_kpis) of the period after the row, encoded */
+    float *played;        /* (n_rows, S) of a residual twin that is fitted: what its queues show at
+                             the row; NULL: networks see what was recorded */
+    float *answer;        /* (n_rows, n_target) and what they answer for the period after it */
     int *episode;         /* (n_rows) */
     uint8_t *held;        /* (S) 1: the column was measured often enough to be learned; NULL:
                              all are */
@@ -84,8 +87,8 @@ bool dataset_value_known(const struct dataset *d, int row, int column);
 void dataset_input(float *in, const struct dataset *d, int row);
 void dataset_target(float *target, const struct dataset *d, int row);
 
-/* The states that the decision at `row` looks back on (history), newest first, and the loads of the
- * coming period and before it (history + 1). */
+/* The states that the decision at `row` looks back on (history), newest first (played ones, if
+ * there are any), and the loads of the coming period and before it (history + 1). */
 void dataset_history(const float **states, float *loads, const struct dataset *d, int row);
 
 #endif

@@ -61,15 +61,23 @@ void ensemble_predict(const struct ensemble *e, int member, float *y, const floa
               work + (ptrdiff_t)n * n_in);
 }
 
-/* What a target is measured from: the newest state stands first in an input. */
+/* What a target is measured from: the newest state stands first in an input, an answer last. */
 static float base_of(const struct ensemble *e, int i, const float *in)
 {
+    if (e->features->n_answer > 0) {
+        return in[features_answer_at(e->features) + i];
+    }
     return e->residual && i < e->features->n_learned ? in[e->features->learned_at[i]] : 0.0F;
 }
 
 /* The same of all targets. */
 static void put_base(float *restrict out, const struct ensemble *e, const float *restrict in)
 {
+    if (e->features->n_answer > 0) {
+        memcpy(out, in + features_answer_at(e->features),
+               (size_t)e->features->n_target * sizeof *out);
+        return;
+    }
     const int n = e->residual ? e->features->n_learned : 0;
     for (int i = 0; i < n; i++) {
         out[i] = in[e->features->learned_at[i]];

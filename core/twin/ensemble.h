@@ -3,7 +3,8 @@
  * residuals from which noise is drawn.
  *
  *   (m, s) = net((input - mean) / std)
- *   target = base + out_mean + out_std (m + exp(s) z),    base = the state now, or 0 (`direct`)
+ *   target = base + out_mean + out_std (m + exp(s) z),    base = the state now, or 0 (`direct`);
+ *                                                         of a residual twin the queues' answer
  *
  * z is a row of the member's residual pool (residual_pool.h): the noise.
  *
@@ -29,7 +30,7 @@ struct member {
 struct ensemble {
     const struct features *features; /* borrowed */
     struct mlp mlp;                  /* n_in -> 2 n_target: means, then scales */
-    bool residual;                   /* base = the state now */
+    bool residual;                   /* base = the state now; features->n_answer goes before */
     int n_members;
     float *in_mean, *in_inv;   /* (n_in) */
     float *out_mean, *out_std; /* (n_target) */

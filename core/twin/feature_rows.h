@@ -16,7 +16,7 @@ struct feature_rows {
 enum err feature_rows_init(struct feature_rows *r, struct arena *arena,
                            const struct features *s) WARN_UNUSED;
 
-/* features_input(). */
+/* features_input(): all inputs but the answer. */
 void feature_rows_input(float *in, const struct feature_rows *r, const struct features_decision *d);
 
 /* Of encoded targets (n_target): features_decode() of the learned columns, those of pods as gaps,

@@ -151,6 +151,12 @@ enum err features_init(struct features *s, struct arena *arena, const struct sto
     return ERR_OK;
 }
 
+void features_add_answer(struct features *s)
+{
+    s->n_answer = s->n_target;
+    s->n_in += s->n_answer;
+}
+
 /* ---- inputs ---- */
 
 /* The reference of feature_rows_input(), which computes the same bits in loops that vectorise. */
@@ -172,6 +178,15 @@ void features_input(float *in, const struct features *s, const struct features_d
     for (int k = 0; k <= s->history; k++) {
         *in++ = d->loads[k];
     }
+}
+
+void features_answer(float *answer, const struct features *s, const float *state, const float *kpi)
+{
+    for (int i = 0; i < s->n_learned; i++) {
+        const int column = s->learned_at[i];
+        answer[i] = features_encode(&s->columns[column], features_value(s, column, state));
+    }
+    memcpy(answer + s->n_learned, kpi, (size_t)s->n_kpis * sizeof *answer);
 }
 
 float features_clamp(const struct features_column *c, float x)

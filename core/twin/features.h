@@ -5,6 +5,7 @@
  *                      | the attacker's action (3)
  *                      | offered loads of the coming period and of the `history` periods
  *                        before it, newest first
+ *                      | of a residual twin: the answer (n_target) of its queues
  *   target (n_target)  the learned columns of the next state
  *                      | the KPIs of the period
  *
@@ -71,6 +72,7 @@ struct features {
     int history;                     /* states it looks back on, 1 .. FEATURES_HISTORY_MAX */
     int n_learned, n_kpis;           /* columns; FEATURES_KPIS or 0 */
     int n_in, n_target;              /* n_target = n_learned + n_kpis */
+    int n_answer;                    /* n_target in a residual twin, else 0 */
     struct features_column *columns; /* (S + n_kpis); limits of KPIs are encoded */
     int *learned_at;                 /* (n_learned) columns */
     int n_exact, *exact_at;          /* columns whose gap is 0, dataset_mark_exact() */
@@ -90,6 +92,10 @@ enum err features_init(struct features *s, struct arena *arena, const struct sto
  * taken from it, nor its own from another. Its place in a state stays. */
 void features_forget(struct features *s, int column);
 
+/* The inputs end with the answer of the queues of a residual twin, its networks learn the
+ * difference from it. When it is known which targets there are (dataset_mark_exact()). */
+void features_add_answer(struct features *s);
+
 /* What happens between one decision and the next. */
 struct features_decision {
     const float *const *states; /* (history) newest first, each (S) as measured */
@@ -97,7 +103,15 @@ struct features_decision {
     const int32_t *attack;      /* (3); NULL = none */
     const float *loads;         /* (history + 1) requests/s, the coming period's first */
 };
+/* All inputs but the answer. */
 void features_input(float *in, const struct features *s, const struct features_decision *d);
+/* answer (n_target): a state (S) and KPIs (encoded) as networks would answer them. */
+void features_answer(float *answer, const struct features *s, const float *state, const float *kpi);
+/* Where it stands in an input. */
+static inline int features_answer_at(const struct features *s)
+{
+    return s->n_in - s->n_answer;
+}
 
 /* Column i of a state (S) as limits know it: its gap, else as measured. */
 static inline float features_value(const struct features *s, int i, const float *state)

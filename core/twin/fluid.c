@@ -337,7 +337,8 @@ static void account(struct fluid *f, int s, const struct flow *flow, double coun
     const struct rng_block u = fluid_block(f, FLUID_DRAW_CPU + (uint32_t)s, f->step);
     const double spread = flow->out > 0.0 ? 1.0 / sqrt(greater(1.0, flow->out)) : 0.0;
     /* A pod that is full uses all of its CPU, however many calls come in. */
-    const double vary = (count - 1.0 + spread * fluid_noise(u.v[0], u.v[1])) * flow->idle;
+    const double random = f->net->cfg.still ? 0.0 : spread * fluid_noise(u.v[0], u.v[1]);
+    const double vary = (count - 1.0 + random) * flow->idle;
     const double used = flow->used * greater(0.0, 1.0 + vary);
     const int ready = f->services[s].n_ready;
     r->received += count * flow->in;
@@ -442,8 +443,9 @@ static void step(struct fluid *f, const struct fluid_load *load)
     const double rps = load->rps * f->load_factor, sent = rps * f->net->dt;
     const struct rng_block u = fluid_block(f, FLUID_DRAW_COUNT, f->step);
     const double count =
-        sent > 0.0 ? greater(0.0, 1.0 + fluid_noise(u.v[0], u.v[1]) / sqrt(greater(1.0, sent)))
-                   : 1.0;
+        sent > 0.0 && !f->net->cfg.still
+            ? greater(0.0, 1.0 + fluid_noise(u.v[0], u.v[1]) / sqrt(greater(1.0, sent)))
+            : 1.0;
     fluid_pods_step(f);
     for (int i = t->n_services - 1; i >= 0; i--) {
         respond(f, t->order[i]);

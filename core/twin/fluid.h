@@ -56,12 +56,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How random it is. All but `noise` act in TRAIN episodes only (domain randomisation). */
+/* How random it is. draw, demand_sd and load_sd act in TRAIN episodes only (domain randomisation).
+ * */
 struct fluid_cfg {
     double noise;     /* diffusion of x: 0 = none, 1 = that of a Poisson process */
     double draw;      /* parameters lie within draw x their intervals; 0 = at their values */
     double demand_sd; /* of log demand, one draw for a service and episode */
     double load_sd;   /* of the logarithm of a factor on the load, one draw a decision period */
+    bool still;       /* counts are their means; with noise 0 only start-up delays are random */
 };
 
 enum { FLUID_CLOSURE = 128 };
@@ -203,6 +205,9 @@ static inline struct rng_block fluid_block(const struct fluid *f, uint32_t what,
 /* fluid_pods.c: pods come and go at the present moment. */
 void fluid_pods_begin(struct fluid *f);
 void fluid_scale(struct fluid *f, int service, int desired);
+/* Of the service's pods, those that start now included, `ready` are ready at at_s and the others
+ * start later, as far as there are so many: their order stays, and so does a delay that fits. */
+void fluid_meet(struct fluid *f, int service, int ready, double at_s);
 void fluid_pods_step(struct fluid *f);
 
 /* fluid_scrape.c: takes the scrapes that are due; measures the state. */

@@ -7,6 +7,8 @@
  * wait. */
 #include "core/twin/fluid.h"
 
+#include <math.h>
+
 static const double GRACE_S = 30.0, OLD_S = 600.0, EMPTY = 0.5;
 
 static bool exists(const struct fluid_pod *p)
@@ -133,6 +135,38 @@ void fluid_scale(struct fluid *f, int service, int desired)
     f->services[service].desired = desired;
     for (int n = count(f, service); n > desired; n--) {
         retire_one(f, service);
+    }
+}
+
+/* Starting pods that become ready before `p`. */
+static int earlier(const struct fluid *f, int service, const struct fluid_pod *p)
+{
+    int n = 0;
+    for (int i = f->net->first_pod[service]; i < f->net->first_pod[service + 1]; i++) {
+        const struct fluid_pod *q = &f->pods[i];
+        n += q->state == FLUID_STARTING &&
+             (q->next_s < p->next_s || (q->next_s == p->next_s && q->serial < p->serial));
+    }
+    return n;
+}
+
+/* Of the starting pods the first `left` become ready before at_s, the others behind it. Moving a
+ * pod keeps it in its part of the order: the first ones only move forward to a common time, the
+ * others only backward to a later one. So it does not matter which pods were moved before. */
+void fluid_meet(struct fluid *f, int service, int ready, double at_s)
+{
+    const int first = f->net->first_pod[service], end = f->net->first_pod[service + 1];
+    const double dt = f->net->dt;
+    int left = ready;
+    for (int i = first; i < end; i++) {
+        left -= f->pods[i].state == FLUID_READY;
+    }
+    for (int i = first; i < end; i++) {
+        struct fluid_pod *p = &f->pods[i];
+        if (p->state == FLUID_STARTING) {
+            const bool by_then = earlier(f, service, p) < left;
+            p->next_s = by_then ? fmin(p->next_s, at_s - dt) : fmax(p->next_s, at_s + dt);
+        }
     }
 }
 

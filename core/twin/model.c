@@ -10,6 +10,7 @@
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/stats.h"
+#include "core/twin/played.h"
 #include "core/twin/residual_pool_fill.h"
 #include "proto/twin.h"
 
@@ -36,8 +37,14 @@ static const struct cfg_choice fallbacks[] = {
 static const struct cfg_choice kinds[] = {
     {"mlp", TWIN_MLP, "networks, and a table of recorded transitions"},
     {"queueing", TWIN_QUEUEING, "a fluid network of queues whose parameters are fitted"},
+    {"residual", TWIN_RESIDUAL, "such a network, and neural networks that correct its answers"},
     {NULL, 0, NULL},
 };
+
+const char *twin_kind_name(enum twin_kind kind)
+{
+    return kinds[kind].name;
+}
 
 const struct cfg_field twin_fields[] = {
     CFG_PATH(struct twin_cfg, file, "", CFG_RESULT,
@@ -60,14 +67,16 @@ const struct cfg_field twin_fields[] = {
              "what karma twin fit makes, and what `file` must be"),
     CFG_DOUBLE(struct twin_cfg, noise, "0.3", 0, 10, "", CFG_RESULT | CFG_LATER,
                "queueing: random changes of the calls in a pod; 1 = those of a Poisson process"),
-    CFG_DOUBLE(struct twin_cfg, draw, "1", 0, 100, "intervals", CFG_RESULT | CFG_LATER,
-               "queueing, in training: each episode draws its parameters from this much of their "
-               "intervals"),
+    CFG_DOUBLE(
+        struct twin_cfg, draw, "1", 0, 100, "intervals", CFG_RESULT | CFG_LATER,
+        "queueing, residual, in training: each episode draws its parameters from this much of "
+        "their intervals"),
     CFG_DOUBLE(struct twin_cfg, demand_sd, "0.05", 0, 1, "", CFG_RESULT | CFG_LATER,
-               "queueing, in training: standard deviation of log CPU per call, drawn for each "
-               "service and episode"),
+               "queueing, residual, in training: standard deviation of log CPU per call, drawn for "
+               "each service and episode"),
     CFG_DOUBLE(struct twin_cfg, load_sd, "0.05", 0, 1, "", CFG_RESULT | CFG_LATER,
-               "queueing, in training: standard deviation of log load, drawn for each period"),
+               "queueing, residual, in training: standard deviation of log load, drawn for each "
+               "period"),
     CFG_END,
 };
 
@@ -241,22 +250,30 @@ static enum err build_table(struct twin_model *m, struct arena *arena)
 
 /* ---- fitting ---- */
 
-enum err model_begin(struct twin_model *m, struct arena *arena, const char *traces,
-                     const struct fit_cfg *fit, const struct twin_model *from,
-                     struct arena *scratch)
+/* Networks for the features and transitions that are there. */
+static enum err begin_networks(struct twin_model *m, struct arena *arena, const struct fit_cfg *fit,
+                               const struct twin_model *from, struct arena *scratch)
 {
-    *m = (struct twin_model){.spread = ARENA_NEW(arena, MODEL_SPREADS, float)};
     const struct ensemble_shape shape = {.hidden = fit->hidden,
                                          .n_hidden = fit->n_hidden,
                                          .n_members = fit->members,
                                          .residual = fit->predict == PREDICT_RESIDUAL};
+    m->spread = ARENA_NEW(arena, MODEL_SPREADS, float);
     TRY(arena_error(arena));
-    TRY(remember(m, arena, traces, fit->history, NULL, 0));
     TRY(ensemble_init(&m->ensemble, arena, &m->features, &shape));
     if (from == NULL) {
         return learn_scalers(&m->ensemble, &m->features, &m->data, scratch);
     }
     return model_adopt(m, from);
+}
+
+enum err model_begin(struct twin_model *m, struct arena *arena, const char *traces,
+                     const struct fit_cfg *fit, const struct twin_model *from,
+                     struct arena *scratch)
+{
+    *m = (struct twin_model){0};
+    TRY(remember(m, arena, traces, fit->history, NULL, 0));
+    return begin_networks(m, arena, fit, from, scratch);
 }
 
 /* The spread of the members at each validation transition, as MODEL_SPREADS quantiles. Validation
@@ -450,14 +467,21 @@ static enum err take_params(struct queueing *q, const struct twin_queueing *reco
     return queueing_check(q, file);
 }
 
+/* The record of the parameters, in `scratch`. */
+static enum err next_queueing(struct twin_queueing *record, struct frame_reader *r,
+                              struct arena *scratch)
+{
+    struct frame f;
+    TRY(frame_expect(r, &f, FRAME_TWIN_QUEUEING, CODEC_TWIN_QUEUEING_VERSION));
+    return codec_get_queueing(record, f.payload, f.n, r->source, scratch);
+}
+
 static enum err take_queueing(struct twin_model *m, struct arena *arena, struct frame_reader *r,
                               const char *traces, struct arena *scratch)
 {
     enum { HISTORY = 2 }; /* of the features in which a report reads the transitions */
-    struct frame f;
     struct twin_queueing record;
-    TRY(frame_expect(r, &f, FRAME_TWIN_QUEUEING, CODEC_TWIN_QUEUEING_VERSION));
-    TRY(codec_get_queueing(&record, f.payload, f.n, r->source, scratch));
+    TRY(next_queueing(&record, r, scratch));
     m->fit = arena_strdup(arena, record.fit);
     traces = choose_traces(arena, traces, record.traces);
     TRY(arena_error(arena));
@@ -465,6 +489,29 @@ static enum err take_queueing(struct twin_model *m, struct arena *arena, struct 
     TRY(take_topology(m, arena));
     TRY(take_params(m->queueing, &record, r->source, scratch));
     return frame_expect_end(r);
+}
+
+/* The queues play before the networks are made, whose scalers depend on what was played. */
+enum err model_begin_residual(struct twin_model *m, struct arena *arena, const char *traces,
+                              const struct buf *queues, const struct plant_cfg *plant,
+                              const struct fluid_cfg *cfg, const struct fit_cfg *fit,
+                              const struct twin_model *from, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct frame_reader r;
+    struct twin_queueing record;
+    struct fluid_net net;
+    *m = (struct twin_model){0};
+    frame_reader_init(&r, queues->data, queues->len, "the fitted queues");
+    TRY(next_queueing(&record, &r, scratch));
+    TRY(remember(m, arena, traces, fit->history, NULL, 0));
+    TRY(take_topology(m, arena));
+    TRY(take_params(m->queueing, &record, r.source, scratch));
+    features_add_answer(&m->features);
+    TRY(fluid_net_init(&net, scratch, m->queueing, m->topology, plant, cfg));
+    TRY(played_fill(&m->data, arena, &net, scratch));
+    arena_rewind(scratch, mark);
+    return begin_networks(m, arena, fit, from, scratch);
 }
 
 /* ---- warm start ---- */
@@ -560,7 +607,10 @@ static enum err put_header(struct buf *out, const struct twin_model *m, uint64_t
 enum err model_put(struct buf *out, const struct twin_model *m, uint64_t traces, const char *fit)
 {
     if (m->queueing != NULL) {
-        return put_queueing(out, m, traces, fit);
+        TRY(put_queueing(out, m, traces, fit));
+    }
+    if (model_kind(m) == TWIN_QUEUEING) {
+        return ERR_OK;
     }
     TRY(put_header(out, m, traces, fit));
     for (int i = 0; i < m->ensemble.n_members; i++) {
@@ -582,20 +632,24 @@ enum err model_save(struct twin_model *m, const char *file, uint64_t traces, con
     return e;
 }
 
-/* Is it a queueing twin? Silent: what is no frame at all is none. */
-static bool is_queueing(const struct buf *bytes)
+/* What is in the file? Silent: what is no frame at all counts as networks. Those of a residual twin
+ * stand behind its parameters. */
+static enum twin_kind kind_of(const struct buf *bytes)
 {
     struct frame_reader r;
     struct frame f;
     frame_reader_init(&r, bytes->data, bytes->len, "a twin");
-    return frame_next(&r, &f) == FRAME_OK && f.kind == FRAME_TWIN_QUEUEING;
+    if (frame_next(&r, &f) != FRAME_OK || f.kind != FRAME_TWIN_QUEUEING) {
+        return TWIN_MLP;
+    }
+    return frame_next(&r, &f) == FRAME_OK && f.kind == FRAME_TWIN ? TWIN_RESIDUAL : TWIN_QUEUEING;
 }
 
 static enum err check_kind(const struct twin_cfg *cfg, const struct buf *bytes, const char *file)
 {
-    const bool is = is_queueing(bytes);
-    if (is != (cfg->kind == TWIN_QUEUEING)) {
-        const char *found = kinds[is ? TWIN_QUEUEING : TWIN_MLP].name;
+    const enum twin_kind kind = kind_of(bytes);
+    if ((int)kind != cfg->kind) {
+        const char *found = kinds[kind].name;
         log_error("the twin %s is of kind %s, and twin.kind is %s; write --set twin.kind=%s, or "
                   "fit another twin (karma twin fit)",
                   file, found, kinds[cfg->kind].name, found);
@@ -658,6 +712,9 @@ static enum err take_header(struct twin_model *m, struct arena *arena, const str
     TRY(arena_error(arena));
     TRY(remember(m, arena, traces, h->history, file, h->traces));
     struct features *s = &m->features;
+    if (m->cfg->kind == TWIN_RESIDUAL) {
+        features_add_answer(s);
+    }
     const int n_columns = s->n_state + s->n_kpis;
     if (h->n_in != s->n_in || h->n_target != s->n_target || h->n_columns != n_columns) {
         return h->n_in != s->n_in           ? wrong_shape(file, "inputs", h->n_in, s->n_in)
@@ -697,18 +754,23 @@ static enum err check_version(const struct frame *f, const char *file, const cha
     return ERR_VERSION;
 }
 
-/* Frames in the order in which model_put() writes them: the header, then each member. Nothing may
- * follow. Each check comes before the first use of what it checks. */
+/* Frames in the order in which model_put() writes them: of a residual twin the parameters; the
+ * header, then each member. Nothing may follow. Each check comes before the first use of what it
+ * checks. */
 static enum err take_file(struct twin_model *m, struct arena *arena, const struct buf *bytes,
                           const char *file, const char *traces, struct arena *scratch)
 {
     struct frame_reader r;
     struct frame f;
     struct twin_header h;
+    struct twin_queueing queues = {.n = 0};
     TRY(check_kind(m->cfg, bytes, file));
     frame_reader_init(&r, bytes->data, bytes->len, file);
     if (m->cfg->kind == TWIN_QUEUEING) {
         return take_queueing(m, arena, &r, traces, scratch);
+    }
+    if (m->cfg->kind == TWIN_RESIDUAL) {
+        TRY(next_queueing(&queues, &r, scratch));
     }
     TRY(frame_expect(&r, &f, FRAME_TWIN, CODEC_TWIN_VERSION));
     TRY(check_version(&f, file, traces));
@@ -716,6 +778,10 @@ static enum err take_file(struct twin_model *m, struct arena *arena, const struc
     TRY(check_shape(&h, file));
     TRY(check_room(&h, bytes->len, file));
     TRY(take_header(m, arena, &h, file, traces));
+    if (m->cfg->kind == TWIN_RESIDUAL) {
+        TRY(take_topology(m, arena));
+        TRY(take_params(m->queueing, &queues, file, scratch));
+    }
     for (int i = 0; i < m->ensemble.n_members; i++) {
         TRY(frame_expect(&r, &f, FRAME_TWIN_MEMBER, CODEC_TWIN_VERSION));
         TRY(model_get_member(m, arena, i, f.payload, f.n, file, scratch));
@@ -737,7 +803,7 @@ enum err model_read(struct twin_model *m, struct arena *arena, const struct twin
     arena_release(&scratch);
     if (e == ERR_OK) {
         m->digest = hash_fnv1a(HASH_START, bytes->data, bytes->len);
-        e = m->queueing == NULL ? build_table(m, arena) : ERR_OK;
+        e = model_kind(m) == TWIN_MLP ? build_table(m, arena) : ERR_OK;
     }
     return e;
 }
@@ -750,9 +816,8 @@ static enum err read_digest(uint64_t *digest, const struct buf *bytes, const cha
     struct twin_header h;
     struct twin_queueing q;
     frame_reader_init(&r, bytes->data, bytes->len, file);
-    if (is_queueing(bytes)) {
-        TRY(frame_expect(&r, &f, FRAME_TWIN_QUEUEING, CODEC_TWIN_QUEUEING_VERSION));
-        TRY(codec_get_queueing(&q, f.payload, f.n, file, scratch));
+    if (kind_of(bytes) != TWIN_MLP) {
+        TRY(next_queueing(&q, &r, scratch));
         *digest = q.traces;
         return ERR_OK;
     }

@@ -5,7 +5,8 @@
  *
  * On disk it is two files: FILE with the networks (proto/twin.proto) and FILE.traces, a trace
  * store, with the transitions; the first names the digest of the second. FILE of a queueing twin
- * holds the parameters of its network, and FILE.csv shows them. A new twin's transitions
+ * holds the parameters of its network, and FILE.csv shows them; FILE of a residual twin holds both,
+ * the parameters first. A new twin's transitions
  * are FILE.traces.pending until FILE has taken its place, and are found there if a fit ended
  * between the two. The store keeps its parts: the table holds training episodes only, validation
  * and held-out ones are for reports and refits.
@@ -23,8 +24,9 @@
 enum lookup_kind { LOOKUP_NONE, LOOKUP_EXACT, LOOKUP_QUANTISED };
 enum fallback_kind { FALLBACK_MLP, FALLBACK_NEAREST };
 
-/* What a twin is made of: networks and the table, or a network of queues (queueing.h). */
-enum twin_kind { TWIN_MLP, TWIN_QUEUEING };
+/* What a twin is made of: networks and the table, or a network of queues (queueing.h), or a network
+ * of queues and networks that correct it (correction.h). */
+enum twin_kind { TWIN_MLP, TWIN_QUEUEING, TWIN_RESIDUAL };
 enum { MODEL_SPREADS = 201 }; /* quantiles 0, 0.5 %, ... 100 % */
 
 /* How a twin is used. */
@@ -37,13 +39,19 @@ struct twin_cfg {
     int n_key;
     int successors; /* fewest that the table must have recorded to be believed */
     double quantum, radius;
-    double noise, draw, demand_sd, load_sd; /* of a queueing twin: struct fluid_cfg */
+    double noise, draw, demand_sd, load_sd; /* of queues: struct fluid_cfg */
 };
 extern const struct cfg_field twin_fields[];
 
+/* The noise of a residual twin is that of its residual pools. */
 static inline struct fluid_cfg twin_fluid_cfg(const struct twin_cfg *cfg)
 {
-    return (struct fluid_cfg){cfg->noise, cfg->draw, cfg->demand_sd, cfg->load_sd};
+    const bool still = cfg->kind == TWIN_RESIDUAL;
+    return (struct fluid_cfg){.noise = still ? 0.0 : cfg->noise,
+                              .draw = cfg->draw,
+                              .demand_sd = cfg->demand_sd,
+                              .load_sd = cfg->load_sd,
+                              .still = still};
 }
 
 struct twin_model {
@@ -56,12 +64,22 @@ struct twin_model {
     float *spread;               /* (MODEL_SPREADS) quantiles of ensemble_spread() on validation */
     int *starts;                 /* (n_starts) first rows of training episodes, by their load */
     int n_starts;
-    struct queueing *queueing; /* NULL: a twin of networks; else ensemble, table and nearest are
-                                  empty */
-    struct topology *topology; /* of the traces; of a queueing twin */
+    struct queueing *queueing; /* NULL: a twin of networks; else table and nearest are empty, and
+                                  the ensemble of a queueing twin */
+    struct topology *topology; /* of the traces; with queueing */
     uint64_t digest;           /* FNV-1a, 64 bits, over the file of the networks */
     const char *fit;           /* YAML: the settings of its fit */
 };
+
+/* "mlp", ... as a configuration has it. */
+const char *twin_kind_name(enum twin_kind kind);
+
+static inline enum twin_kind model_kind(const struct twin_model *m)
+{
+    return m->queueing == NULL          ? TWIN_MLP
+           : m->ensemble.n_members == 0 ? TWIN_QUEUEING
+                                        : TWIN_RESIDUAL;
+}
 
 /* "FILE.traces" and "FILE.traces.pending", in the arena. */
 const char *model_traces(struct arena *arena, const char *file);
@@ -98,6 +116,14 @@ enum err model_fit_queueing(struct twin_model *m, struct queueing_errors *errors
                             const struct fluid_cfg *cfg, const struct fit_cfg *fit,
                             struct arena *scratch) WARN_UNUSED;
 
+/* A residual twin to be fitted to the store at `traces`, as model_begin() makes one: `queues` are
+ * the bytes of a queueing twin that was fitted to it (model_put()). Its queues play all episodes.
+ * plant, cfg: as queueing_fit() takes them. */
+enum err model_begin_residual(struct twin_model *m, struct arena *arena, const char *traces,
+                              const struct buf *queues, const struct plant_cfg *plant,
+                              const struct fluid_cfg *cfg, const struct fit_cfg *fit,
+                              const struct twin_model *from, struct arena *scratch) WARN_UNUSED;
+
 /* Scalers and parameters of another model of the same shape; limits from the data. ERR_MISMATCH. */
 enum err model_adopt(struct twin_model *m, const struct twin_model *from) WARN_UNUSED;
 
@@ -106,7 +132,7 @@ enum err model_adopt(struct twin_model *m, const struct twin_model *from) WARN_U
 enum err model_calibrate(struct twin_model *m, struct arena *arena, int noise_rows,
                          struct arena *scratch) WARN_UNUSED;
 
-/* The bytes of the file of the networks, appended; `traces`: the store's digest, fit: YAML. */
+/* The bytes of the file, appended; `traces`: the store's digest, fit: YAML. */
 enum err model_put(struct buf *out, const struct twin_model *m, uint64_t traces,
                    const char *fit) WARN_UNUSED;
 

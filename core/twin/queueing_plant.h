@@ -1,4 +1,6 @@
-/* The queueing twin as a plant: fluid networks (fluid.h), driven by schedules.
+/* The queueing twin and the residual twin as plants: fluid networks (fluid.h), driven by schedules,
+ * of the latter with what corrects them (correction.h). As with a twin of networks, one member of
+ * the ensemble is drawn for each tile and episode.
  *
  * Like the twin of networks it is told what a cluster would be seen to be offered: requests at the
  * entries, all of them together. Crashes, slow-downs and neighbours of the schedule have no effect.
@@ -8,11 +10,10 @@
 #ifndef KARMA_TWIN_QUEUEING_PLANT_H
 #define KARMA_TWIN_QUEUEING_PLANT_H
 
-#include "core/twin/fluid.h"
+#include "core/twin/correction.h"
 
-/* A tile of n_env. All arguments are kept by reference. */
-enum err queueing_plant_new(struct plant **out, struct arena *arena,
-                            const struct queueing *queueing, const struct fluid_cfg *fluid,
+/* A tile of n_env in a model that has queues. All arguments are kept by reference. */
+enum err queueing_plant_new(struct plant **out, struct arena *arena, const struct twin_model *model,
                             const struct plant_cfg *cfg, const struct topology *topology,
                             int n_env) WARN_UNUSED;
 

@@ -395,8 +395,7 @@ enum err twin_new(struct plant **out, struct arena *arena, const struct twin_mod
                   const struct plant_cfg *cfg, const struct topology *topology, int n_env)
 {
     if (model->queueing != NULL) {
-        const struct fluid_cfg fluid = twin_fluid_cfg(model->cfg);
-        return queueing_plant_new(out, arena, model->queueing, &fluid, cfg, topology, n_env);
+        return queueing_plant_new(out, arena, model, cfg, topology, n_env);
     }
     struct twin *t = ARENA_NEW(arena, 1, struct twin);
     TRY(arena_error(arena));

@@ -1,5 +1,5 @@
-/* The digital twin as a plant: where policies train. A queueing twin is another plant
- * (queueing_plant.h), which twin_new() makes; this page is about twins of networks.
+/* The digital twin as a plant: where policies train. A queueing twin and a residual twin are
+ * another plant (queueing_plant.h), which twin_new() makes; this page is about twins of networks.
  *
  * It is driven by the same schedules as the simulator, but sees of them what a cluster would be
  * seen to be offered: requests at the entries, all of them together. Crashes, slow-downs and

@@ -131,8 +131,9 @@ static enum err write_report(struct session *s, const struct twin_report *f,
 }
 
 /* Three trials of one twin, in the order of `names`: as configured, without its table of
- * transitions, and with the nearest recorded transition in the place of its networks. A queueing
- * twin has neither, and is tried once. Pairs for the figures are collected in the first. */
+ * transitions, and with the nearest recorded transition in the place of its networks. A queueing or
+ * residual twin has no table, and is tried once. Pairs for the figures are collected in the first.
+ * */
 static enum err report(struct session *s, struct examination *x, const struct experiment_cfg *cfg)
 {
     static const char *const names[] = {"as used", "without the table", "without networks"};
@@ -145,7 +146,7 @@ static enum err report(struct session *s, struct examination *x, const struct ex
     TRY(arena_error(s->arena));
     TRY(twin_report_pairs_new(&pairs, s->arena, horizons, f.n_horizons));
     const struct accuracy_watch watch = twin_report_watch(pairs);
-    const int n_trials = cfg->twin.kind == TWIN_QUEUEING ? 1 : TWIN_REPORT_TWINS_MAX;
+    const int n_trials = cfg->twin.kind == TWIN_MLP ? TWIN_REPORT_TWINS_MAX : 1;
     for (int i = 0; i < n_trials; i++) {
         trials[i].use = cfg->twin;
         trials[i].use.lookup = i == 1 ? LOOKUP_NONE : cfg->twin.lookup;
@@ -364,9 +365,9 @@ static enum err run_answers(const struct call *c)
     enum err e = experiment_load_twin(&x);
     if (e == ERR_OK && x.env_setup.twin != NULL && x.env_setup.twin->queueing != NULL) {
         log_error(
-            "the twin %s is of kind queueing: it has neither a table nor networks, so nothing "
-            "else answers; its accuracy: karma twin report %s",
-            x.cfg.twin.file, x.cfg.twin.file);
+            "the twin %s is of kind %s, and its queues answer every step, without a table; its "
+            "accuracy: karma twin report %s",
+            x.cfg.twin.file, twin_kind_name((enum twin_kind)x.cfg.twin.kind), x.cfg.twin.file);
         e = ERR_CONFIG;
     }
     e = e == ERR_OK ? answers_of(&x, c) : e;

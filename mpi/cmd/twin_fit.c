@@ -1,8 +1,8 @@
 /* karma twin fit: stores of traces in, a twin out, on all ranks.
  *
  * The configuration is read on every rank. Its sections `fit` and `twin` (the kind) are used, and
- * for a queueing twin `plant`: the windows of the monitoring, the time-out and the limit of
- * latency. What is fitted, and why the result does not depend on the ranks, stands in
+ * for a queueing or a residual twin `plant`: the windows of the monitoring, the time-out and the
+ * limit of latency. What is fitted, and why the result does not depend on the ranks, stands in
  * mpi/jobs/fit.h; this file prints what came of it, on rank 0. */
 #include "mpi/jobs/fit.h"
 
@@ -23,7 +23,8 @@ static const struct option_row rows[] = {
     EXPERIMENT_SET_OPTION(struct options),
     OPTION_STRING(
         struct options, config, "config", 'c', "CONFIG",
-        "where `fit`, `twin` and, for a queueing twin, `plant` stand (default: the defaults)"),
+        "where `fit`, `twin` and, for a queueing or residual twin, `plant` stand (default: the "
+        "defaults)"),
     OPTION_STRING(struct options, out, "out", 'o', "TWIN",
                   "the twin that is written: TWIN and TWIN.traces"),
     OPTION_STRING(struct options, from, "from", 0, "TWIN",
@@ -57,15 +58,11 @@ static enum err print_members(const struct twin_model *m, struct arena *arena)
 }
 
 /* The parameters, as TWIN.csv has them. */
-static enum err tell_queueing(const struct fit_outcome *f, const struct fit_order *o,
-                              struct arena *arena)
+static enum err tell_queues(const struct fit_outcome *f, struct arena *arena)
 {
     static const char *const head[] = {"parameter", "unit", "value", "interval"};
-    const struct dataset *d = &f->model.data;
     const struct queueing *q = f->model.queueing;
     struct table t;
-    printf("%d transitions for training, %d for validation, %d held out\n", d->n_at[STORE_TRAIN],
-           d->n_at[STORE_VALIDATION], d->n_at[STORE_HELD_OUT]);
     table_init(&t, arena, head, 4, 2);
     for (int i = 0; i < q->n; i++) {
         const struct queueing_param *p = &q->params[i];
@@ -78,10 +75,24 @@ static enum err tell_queueing(const struct fit_outcome *f, const struct fit_orde
     }
     TRY(table_show(&t));
     printf("intervals: 95 %%, %d training episodes resampled\n", q->n_episodes);
-    printf("on %d validation episodes, from their first decision on: mean error of the share "
+    printf("%son %d validation episodes, from their first decision on: mean error of the share "
            "answered in time %.4f, of the CPU used %.0f mcpu\n",
-           f->errors.n_episodes, f->errors.in_time, f->errors.used_m);
-    printf("%s, digest %016" PRIx64 "\n", o->out, f->model.digest);
+           model_kind(&f->model) == TWIN_RESIDUAL ? "the queues alone, " : "", f->errors.n_episodes,
+           f->errors.in_time, f->errors.used_m);
+    return ERR_OK;
+}
+
+static enum err tell_networks(const struct fit_outcome *f, const struct fit_order *o,
+                              struct arena *arena)
+{
+    TRY(print_members(&f->model, arena));
+    printf("error: mean squared, in units of the targets' variance, on whole episodes\n");
+    if (model_kind(&f->model) == TWIN_RESIDUAL) {
+        printf("targets: what was recorded less the queues' answer\n");
+    }
+    if (o->from != NULL) {
+        printf("on old and new validation episodes: %.4f before, %.4f now\n", f->before, f->after);
+    }
     return ERR_OK;
 }
 
@@ -89,21 +100,23 @@ static enum err tell_queueing(const struct fit_outcome *f, const struct fit_orde
 static enum err tell(const struct fit_outcome *f, const struct fit_order *o, struct arena *arena)
 {
     const struct dataset *d = &f->model.data;
+    const enum twin_kind kind = model_kind(&f->model);
     if (f->waiting) {
         printf("%d new transitions, a refit waits for %d: nothing is changed\n", f->n_new,
                REFIT_TRANSITIONS);
         return ERR_OK;
     }
-    if (f->model.queueing != NULL) {
-        return tell_queueing(f, o, arena);
+    printf("%d transitions for training, %d for validation, %d held out", d->n_at[STORE_TRAIN],
+           d->n_at[STORE_VALIDATION], d->n_at[STORE_HELD_OUT]);
+    if (kind != TWIN_QUEUEING) {
+        printf("; %d inputs, %d targets", f->model.features.n_in, f->model.features.n_target);
     }
-    printf("%d transitions for training, %d for validation, %d held out; %d inputs, %d targets\n",
-           d->n_at[STORE_TRAIN], d->n_at[STORE_VALIDATION], d->n_at[STORE_HELD_OUT],
-           f->model.features.n_in, f->model.features.n_target);
-    TRY(print_members(&f->model, arena));
-    printf("error: mean squared, in units of the targets' variance, on whole episodes\n");
-    if (o->from != NULL) {
-        printf("on old and new validation episodes: %.4f before, %.4f now\n", f->before, f->after);
+    printf("\n");
+    if (kind != TWIN_MLP) {
+        TRY(tell_queues(f, arena));
+    }
+    if (kind != TWIN_QUEUEING) {
+        TRY(tell_networks(f, o, arena));
     }
     printf("%s, digest %016" PRIx64 "\n", o->out, f->model.digest);
     return ERR_OK;

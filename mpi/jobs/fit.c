@@ -3,7 +3,8 @@
  * Why the twin does not depend on the ranks: every rank reads the same merged store and makes the
  * same untrained networks; network i is then a function of the store, the settings and i alone;
  * rank 0 takes the fitted networks in the order of i and does the rest by itself. The ranks must
- * see one file system, because the merged store is read by each of them.
+ * see one file system, because the merged store is read by each of them. The queues of a residual
+ * twin reach them as the bytes of a queueing twin.
  *
  * Recovery: networks and transitions are made under temporary names. A fit that was killed or
  * stopped before save() renames them leaves the old twin as it was; the next one begins anew. One
@@ -98,12 +99,19 @@ static int transitions(const struct dataset *d)
     return d->n_at[STORE_TRAIN] + d->n_at[STORE_VALIDATION] + d->n_at[STORE_HELD_OUT];
 }
 
-/* Every rank for itself. */
-static enum err begin(struct fit *f)
+/* Every rank for itself. queues: of a residual twin. */
+static enum err begin(struct fit *f, const struct buf *queues)
 {
+    const struct fit_order *o = f->order;
+    struct twin_model *m = &f->out->model;
     TRY(load_old(f));
-    TRY(model_begin(&f->out->model, f->arena, f->pending, f->order->cfg,
-                    f->has_old ? &f->old : NULL, &f->scratch));
+    const struct twin_model *from = f->has_old ? &f->old : NULL;
+    if (o->kind == TWIN_RESIDUAL) {
+        TRY(model_begin_residual(m, f->arena, f->pending, queues, o->plant, o->fluid, o->cfg, from,
+                                 &f->scratch));
+    } else {
+        TRY(model_begin(m, f->arena, f->pending, o->cfg, from, &f->scratch));
+    }
     f->out->n_new = transitions(&f->out->model.data) - (f->has_old ? transitions(&f->old.data) : 0);
     f->out->waiting = f->has_old && f->out->n_new < REFIT_TRANSITIONS;
     return ERR_OK;
@@ -208,11 +216,18 @@ static enum err finish(struct fit *f)
     return save(f);
 }
 
-/* Networks in parallel, and what rank 0 does with them. */
-static enum err fit_networks(struct fit *f)
+static enum err write_parameters(struct fit *f)
+{
+    const char *table = arena_printf(f->arena, "%s.csv", f->order->out);
+    TRY(arena_error(f->arena));
+    return queueing_write_csv(f->out->model.queueing, table);
+}
+
+/* Networks in parallel, and what rank 0 does with them. queues: of a residual twin. */
+static enum err fit_networks(struct fit *f, const struct buf *queues)
 {
     const bool root = f->comm->rank == 0;
-    TRY(comm_agree(f->comm, begin(f)));
+    TRY(comm_agree(f->comm, begin(f, queues)));
     if (f->out->waiting) {
         return ERR_OK;
     }
@@ -241,10 +256,34 @@ static enum err fit_queues(struct fit *f)
     TRY(model_fit_queueing(&out->model, &out->errors, f->arena, f->pending, o->plant, o->fluid,
                            o->cfg, &f->scratch));
     out->n_new = transitions(&out->model.data) - (f->has_old ? transitions(&f->old.data) : 0);
-    const char *table = arena_printf(f->arena, "%s.csv", o->out);
-    TRY(arena_error(f->arena));
     TRY(save(f));
-    return queueing_write_csv(out->model.queueing, table);
+    return write_parameters(f);
+}
+
+/* Rank 0: the queues of a residual twin, as a queueing twin in bytes. */
+static enum err make_queues(struct buf *bytes, struct fit *f)
+{
+    const struct fit_order *o = f->order;
+    struct twin_model *queues = ARENA_NEW(f->arena, 1, struct twin_model);
+    TRY(arena_error(f->arena));
+    TRY(model_fit_queueing(queues, &f->out->errors, f->arena, f->pending, o->plant, o->fluid,
+                           o->cfg, &f->scratch));
+    return model_put(bytes, queues, 0, "");
+}
+
+static enum err fit_residual(struct fit *f)
+{
+    const bool root = f->comm->rank == 0;
+    struct buf queues;
+    buf_init(&queues);
+    enum err e = comm_agree(f->comm, root ? make_queues(&queues, f) : ERR_OK);
+    e = e == ERR_OK ? comm_bcast(f->comm, 0, &queues) : e;
+    e = e == ERR_OK ? fit_networks(f, &queues) : e;
+    if (e == ERR_OK && !f->out->waiting) {
+        e = comm_agree(f->comm, root ? write_parameters(f) : ERR_OK);
+    }
+    buf_release(&queues);
+    return e;
 }
 
 /* Every rank takes the same way: whether a refit waits follows from the store that all have
@@ -261,8 +300,15 @@ static enum err fit(struct fit *f)
     TRY((f->order->in_locked_dir ? locking_guest_file : locking_file)(
         &f->lock, f->comm, f->order->out, "karma twin fit", "--out FILE"));
     TRY(comm_agree(f->comm, root ? merge(f) : ERR_OK));
-    return f->order->kind == TWIN_QUEUEING ? comm_agree(f->comm, root ? fit_queues(f) : ERR_OK)
-                                           : fit_networks(f);
+    switch (f->order->kind) {
+    case TWIN_QUEUEING:
+        return comm_agree(f->comm, root ? fit_queues(f) : ERR_OK);
+    case TWIN_RESIDUAL:
+        return fit_residual(f);
+    case TWIN_MLP:
+        break;
+    }
+    return fit_networks(f, NULL);
 }
 
 enum err fit_run(struct comm *comm, struct fit_outcome *outcome, struct arena *arena,

@@ -1,5 +1,5 @@
-/* Fitting a twin to stores of traces, over all ranks: one job for each network. A queueing twin is
- * fitted by rank 0 alone, within seconds.
+/* Fitting a twin to stores of traces, over all ranks: one job for each network. A queueing twin,
+ * and the queues of a residual twin, are fitted by rank 0 alone, within seconds.
  *
  * The twin is a pure function of the stores and the settings, so its digest does not depend on the
  * number of ranks. A refit starts from a twin that is there, with the transitions it remembers and
@@ -24,7 +24,7 @@ struct fit_order {
     const char *yaml;   /* of cfg, kept in the twin */
     bool in_locked_dir; /* the caller has locked the directory that `out` is in */
     enum twin_kind kind;
-    const struct plant_cfg *plant; /* of a queueing twin: what is known of the monitoring */
+    const struct plant_cfg *plant; /* of queues: what is known of the monitoring */
     const struct fluid_cfg *fluid;
 };
 
@@ -34,7 +34,7 @@ struct fit_outcome {
     int n_new;               /* transitions that the old twin did not know */
     double before, after;    /* refit: mean validation error of the old networks and of the new */
     bool waiting;            /* refit: too few new transitions; nothing was done */
-    struct queueing_errors errors; /* of a queueing twin, on the validation episodes */
+    struct queueing_errors errors; /* of queues, on the validation episodes */
 };
 
 /* Collective. ERR_STOPPED after SIGUSR1. An old twin at `out` is not touched before the new one is

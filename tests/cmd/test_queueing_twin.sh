@@ -1,4 +1,4 @@
-# karma twin fit with twin.kind=queueing, from traces to a policy: the fit, its table, its accuracy,
+# karma twin fit with twin.kind=queueing and twin.kind=residual, from traces to a policy: the fit, its table, its accuracy,
 # training in it with the same bits on any number of ranks and after a resume, the same controllers
 # on the cluster and in it; what is refused, with a sentence.
 . tests/cmd/tap.sh
@@ -168,5 +168,53 @@ awk '/^Errors/ { exit } /^(nothing|static|khpa) / && NF > 6 { n++; d = $(NF - 3)
 result $? "SLO attainment is about the same"
 exits 2 "who answers in it" "$KARMA" twin answers $tiny --set twin.file="$twin" --set twin.kind=queueing \
     --set 'eval.controllers=[nothing]'
-says err "neither a table nor networks" "is no question"
+says err "without a table" "is no question"
+
+# --- a residual twin ------------------------------------------------------------------------------
+residual=$WORK/residual
+small='--set twin.kind=residual --set fit.members=2 --set fit.hidden=[16] --set fit.epochs=3 --set fit.noise_rows=256'
+fit_residual() { # STORE... --out TWIN OPTION...
+    # shellcheck disable=SC2086
+    "$KARMA" twin fit --config $tiny $small "$@"
+}
+exits 0 "queues and networks are fitted" fit_residual "$WORK/store" --out "$residual"
+corrected=$(digest)
+says out "^start_s .*\\[" "its queues have parameters"
+says out "^network +passes +validation error" "and its networks errors"
+same "$(cd "$WORK" && echo residual*)" "residual residual.csv residual.traces" "three files, too"
+for ranks in 2 3; do
+    if [ "${MPI:-1}" = 0 ]; then
+        skip "the same residual twin on $ranks ranks" "built without MPI"
+        continue
+    fi
+    # shellcheck disable=SC2086
+    exits 0 "on $ranks ranks" timeout "$HANGS" "$LAUNCH" -n $ranks "$KARMA" twin fit --config $tiny $small \
+        "$WORK/store" --out "$WORK/ranks"
+    same "$(digest)" "$corrected" "the same residual twin on $ranks ranks"
+done
+exits 0 "with further transitions" fit_residual "$WORK/idle" --from "$residual" --out "$WORK/refit"
+says out "nothing is changed" "which are too few, it waits"
+collect "$WORK/more" '{name: more, explore: {random: 0.3, rule: khpa}}' 30 2>/dev/null
+exits 0 "with more of them" fit_residual "$WORK/more" --from "$residual" --out "$WORK/refit"
+awk '/^on old and new/ { sub(",", "", $7); exit !($9 <= $7) } ' "$WORK/out"
+result $? "its error does not rise"
+exits 1 "from another kind of twin" fit_residual "$WORK/more" --from "$twin" --out "$WORK/none"
+says err "of kind queueing, and twin.kind is residual" "is refused"
+exits 0 "its accuracy" "$KARMA" twin report "$residual" --config $tiny --set twin.kind=residual --horizon 5
+says out "^in time \\(exact\\)" "on held-out episodes"
+exits 1 "as queues alone" "$KARMA" twin report "$residual" --config $tiny --set twin.kind=queueing
+says err "of kind residual, and twin.kind is queueing; write --set twin.kind=residual" "is refused"
+rm -rf "$WORK/run"
+train 1 --set twin.file="$residual" --set twin.kind=residual
+trained=$(digest)
+same "$rc ${#trained}" "0 16" "a policy is trained in it"
+for ranks in 2 3; do
+    [ "${MPI:-1}" != 0 ] || continue
+    rm -rf "$WORK/run"
+    train $ranks --set twin.file="$residual" --set twin.kind=residual
+    same "$(digest)" "$trained" "the same policy on $ranks ranks"
+done
+exits 2 "who answers in it" "$KARMA" twin answers $tiny --set twin.file="$residual" --set twin.kind=residual \
+    --set 'eval.controllers=[nothing]'
+says err "of kind residual, and its queues answer every step" "is no question, either"
 done_testing

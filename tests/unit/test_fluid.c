@@ -351,7 +351,13 @@ static void play_tile(uint64_t *out, struct scene *s, int first, int n)
 {
     struct plant *p;
     int32_t delta[ENVS * 4];
-    OK(queueing_plant_new(&p, &s->w.arena, &s->q, &s->cfg, &s->w.plant_cfg, &s->w.topology, n));
+    const struct twin_cfg use = {.kind = TWIN_QUEUEING,
+                                 .noise = s->cfg.noise,
+                                 .draw = s->cfg.draw,
+                                 .demand_sd = s->cfg.demand_sd,
+                                 .load_sd = s->cfg.load_sd};
+    const struct twin_model model = {.cfg = &use, .queueing = &s->q};
+    OK(queueing_plant_new(&p, &s->w.arena, &model, &s->w.plant_cfg, &s->w.topology, n));
     for (int i = 0; i < n; i++) {
         const struct episode_id id = {.seed = 4, .split = RNG_TRAIN, .env = (uint32_t)(first + i)};
         OK(plant_reset(p, i, &id, &s->w.schedule, STEPS));
@@ -437,6 +443,52 @@ static void test_copy(void **state)
     fixture_close(&s.w);
 }
 
+/* Pods that start become ready as told: none too many, none too few, in their order. */
+static void test_meet(void **state)
+{
+    static const int32_t more[1] = {6}, none[1] = {0};
+    (void)state;
+    for (int ready = 1; ready <= 7; ready++) {
+        static struct scene s;
+        open_chain(&s, 1, 50.0);
+        for (int i = 0; i < s.q.n; i++) {
+            s.q.params[i].lo = s.q.params[i].hi = s.q.params[i].value;
+        }
+        begin(&s, 10.0);
+        play(&s, 10.0, more);
+        assert_int_equal(s.fluid.services[0].n_ready, 1);
+        const double at_s = s.fluid.now + 7.5;
+        fluid_meet(&s.fluid, 0, ready, at_s);
+        while (s.fluid.now < at_s - 0.5 * s.net.dt) {
+            fluid_pods_step(&s.fluid);
+            s.fluid.now += s.net.dt;
+        }
+        assert_int_equal(s.fluid.services[0].n_ready, ready);
+        for (int i = 0; i < 8; i++) {
+            play(&s, 10.0, none);
+        }
+        assert_int_equal(s.fluid.services[0].n_ready, 7);
+        fixture_close(&s.w);
+    }
+}
+
+/* Without noise the counts of an episode are those of its load, to the last bit of a sum. */
+static void test_still(void **state)
+{
+    static const int32_t none[4] = {0};
+    static struct scene s;
+    (void)state;
+    open_diamond(&s);
+    s.cfg.still = true;
+    open_net(&s);
+    begin(&s, 200.0);
+    play(&s, 200.0, none);
+    const double received = 200.0 * s.w.plant_cfg.period_s;
+    assert_true(fabs(s.fluid.truth.received - received) < 1e-9 * received);
+    assert_true(fabs(s.fluid.state[state_global_at(4, GF_ENTRY_5S)] - 200.0F) < 1e-2F);
+    fixture_close(&s.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,7 +498,8 @@ int main(void)
         cmocka_unit_test(test_start),      cmocka_unit_test(test_room),
         cmocka_unit_test(test_sojourn),    cmocka_unit_test(test_closure),
         cmocka_unit_test(test_tiles),      cmocka_unit_test(test_draws),
-        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_copy),       cmocka_unit_test(test_meet),
+        cmocka_unit_test(test_still),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
