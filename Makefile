@@ -244,6 +244,12 @@ $(IMPROVED)/twin: | all
 $(IMPROVED)/policy-%/policy/weights.bin: $(IMPROVED)/twin
 	build/karma train configs/experiments/improved.yaml --set train.seed=$* --set run.dir=$(IMPROVED)/policy-$* >$(IMPROVED)/policy-$*.log
 
+# The same in another setting: a file of configs/experiments/improved.
+IMPROVED_IN = $(addprefix improved-,$(basename $(notdir $(wildcard configs/experiments/improved/*.yaml))))
+.PHONY: $(IMPROVED_IN)
+$(IMPROVED_IN): improved-%: all ## improved-mixed, -yoyo, -mesh, -chain, -high, -low: the same in that setting, five seeds: a table (hours)
+	@RANKS=$(RANKS) sh mk/improved $*
+
 separation: all ## are the compared scenarios able to tell controllers apart? 1 if not (minutes)
 	@RANKS=$(RANKS) sh mk/separation
 

@@ -41,6 +41,39 @@ struct loading {
     struct method *method;
 };
 
+/* "4 services: a, b, c, d"; NULL: no memory. */
+static const char *list_services(struct arena *arena, const struct topology_cfg *t)
+{
+    const char *list =
+        arena_printf(arena, "%d service%s: ", t->n_services, t->n_services == 1 ? "" : "s");
+    for (int i = 0; list != NULL && i < t->n_services; i++) {
+        list = arena_printf(arena, "%s%s%s", list, i > 0 ? ", " : "", t->services[i].name);
+    }
+    return list;
+}
+
+/* A policy may be played on another topology than that of its training: with other calls, other
+ * capacities, another node. The services must be the same ones, in the same order, because columns
+ * and choices are theirs. */
+static enum err check_services(struct loading *l, const struct experiment_cfg *trained)
+{
+    const struct topology_cfg *a = &trained->topology, *b = &l->x->cfg.topology;
+    bool same = a->n_services == b->n_services;
+    for (int i = 0; same && i < a->n_services; i++) {
+        same = strcmp(a->services[i].name, b->services[i].name) == 0;
+    }
+    if (same) {
+        return ERR_OK;
+    }
+    const char *found = list_services(l->arena, a), *here = list_services(l->arena, b);
+    TRY(arena_error(l->arena));
+    log_error("%s: the policy was trained for %s, and this topology has %s; a policy can be played "
+              "on another topology only if that has the same services in the same order: choose "
+              "such a topology, or train a policy for this one",
+              l->path, found, here);
+    return ERR_MISMATCH;
+}
+
 /* The limits that a policy was trained under, on the cluster of this experiment and within its
  * step bound. */
 static enum err own_shield(struct rules *rules, struct loading *l, const struct experiment_cfg *c,
@@ -62,25 +95,6 @@ static enum err own_shield(struct rules *rules, struct loading *l, const struct 
     return ERR_OK;
 }
 
-/* Where the interface itself does not name what it sees: are the services those it was trained on?
- */
-static enum err check_services(const struct loading *l, const struct experiment_cfg *c)
-{
-    const struct topology_cfg *own = &c->topology, *here = &l->x->cfg.topology;
-    bool same = own->n_services == here->n_services;
-    for (int s = 0; same && s < own->n_services; s++) {
-        same = strcmp(own->services[s].name, here->services[s].name) == 0;
-    }
-    if (same) {
-        return ERR_OK;
-    }
-    log_error("%s: this policy (%s) was trained on another topology: it scales %d services, '%s' "
-              "first, and here are %d, '%s' first; evaluate it on its own, or train one here",
-              l->path, l->method->kind->cfg.name, own->n_services, own->services[0].name,
-              here->n_services, here->services[0].name);
-    return ERR_MISMATCH;
-}
-
 /* The method with its interface, and a learner of the right shape. */
 static enum err prepare_team(struct loading *l, struct policy_source *source)
 {
@@ -98,13 +112,13 @@ static enum err prepare_team(struct loading *l, struct policy_source *source)
     }
     l->found = own ? cfg : NULL;
     const struct experiment_cfg *c = own ? cfg : &l->x->cfg;
+    TRY(check_services(l, c));
     const struct cfg *src_locs = own ? reader : &l->x->reader;
     TRY(experiment_rules(rules, l->arena, c, &l->x->env_setup, src_locs));
     if (c->train.shield == TRAIN_SHIELD_MASK) {
         TRY(own_shield(rules, l, c, src_locs));
     }
-    TRY(experiment_method(l->method, l->arena, c, rules, src_locs));
-    return method_plays_rules(l->method) ? ERR_OK : check_services(l, c);
+    return experiment_method(l->method, l->arena, c, rules, src_locs);
 }
 
 /* The configuration comes first, as it says which shape the weights must have. The names of
