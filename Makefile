@@ -180,7 +180,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier improved separation sensitivity scenarios metastable shield twin \
-        queueing-twin twin-vs-sim ablation ablation-mixed cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
+        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -265,8 +265,14 @@ shield: all ## what the shield costs and saves, under floods, crashes, outages, 
 twin: all ## how good is the twin: accuracy, ablation of table and networks, ranking: a table, figures (minutes)
 	@RANKS=$(RANKS) sh mk/twin
 
-queueing-twin: all ## how good is a queueing twin: fit, accuracy, 38 controllers: a table (minutes)
+queueing-twin: all ## twins with queues, corrected or not, and of networks: fit, accuracy, 38 controllers: a table (minutes)
 	@RANKS=$(RANKS) sh mk/queueing_twin
+
+rollout-error: all ## errors of twins by horizon, start-up delay and number of states they see: a table (minutes)
+	@RANKS=$(RANKS) sh mk/rollout_error
+
+exploits: all ## does a search over 255 allocations and rules exploit the queueing twin? 1 if by 2 points: a table (minutes)
+	@RANKS=$(RANKS) sh mk/exploits
 
 twin-vs-sim: all ## training in the twin against training on the simulator, five seeds each: a table, a figure (20 minutes)
 	@RANKS=$(RANKS) sh mk/twin_vs_sim
