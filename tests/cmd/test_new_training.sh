@@ -64,7 +64,7 @@ refused "parameters that contradict each other" "method.bandit.price.*is 0.5; se
 refused "two methods" "bandit.*karma|karma.*bandit" --set 'method={karma: {}, bandit: {}}'
 exits 1 "a policy of another topology" "$extra" eval $tiny --set "$both" --out "$WORK/no" \
     --set 'topology.services=[{name: alone, entry: true}]'
-says err "this policy \(bandit\) was trained on another topology: it scales 4 services" "says which"
+says err "the policy was trained for 4 services: a, b, c, d, and this topology has" "says which"
 exits 2 "a run of another method is not resumed" "$extra" train $tiny --set run.dir="$WORK/one"
 says err "holds a run of another configuration.*method: bandit -> karma" "says what differs"
 exits 1 "karma does not know the method" "$KARMA" eval $tiny --set "$both" --out "$WORK/no"

@@ -62,7 +62,7 @@ refused "an unknown algorithm" "sarsa.*model_based, q_learning, dyna_q" '{algori
 refused "a discount of 1" "method.rlad.gamma" '{gamma: 1}'
 exits 1 "a policy for other services" "$KARMA" eval $tiny --set "$(tables "$WORK/model_based")" \
     --out "$WORK/no" --set 'topology.services=[{name: alone, entry: true}]'
-says err "this policy \(rlad\) was trained on another topology" "says which"
+says err "the policy was trained for .* services: .*, and this topology has" "says which"
 exits 1 "a policy with other bounds" "$KARMA" eval $tiny --set "$(tables "$WORK/model_based")" \
     --out "$WORK/no" --set topology.services.0.max_replicas=9
 says err "'a.replicas of 1 to 10' in the policy and 'a.replicas of 1 to 9' here" "says which"
