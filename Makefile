@@ -57,8 +57,8 @@ TRACE       = check check_rows check_units column_def csv_formats export import 
 TWIN        = accuracy bundle correction dataset ensemble feature_rows features fit_rows fluid fluid_pods \
               fluid_scrape learn lookup model nearest played pods queueing queueing_fit queueing_plant \
               residual_pool residual_pool_fill shown sojourn trial twin twin_batch
-GAME        = cost env_setup game imitate interface need org_metric_values org_metrics privileged rules \
-              rules_interface view
+GAME        = attacker_interface cost env_setup game imitate interface need org_metric_values org_metrics \
+              privileged rules rules_interface view
 CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kinds mpc nothing oracle \
               policy rule scripted staffing static
 METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \
@@ -182,7 +182,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .PHONY: all setup setup-run setup-test run quickstart frontier improved separation sensitivity scenarios metastable shield twin \
         queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
-        proof proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
+        proof proof-attacker proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -361,6 +361,10 @@ proof-shield: setup-test ## the shield under 10,000,000 hostile states, and all 
 	STATES=$(STATES) $(B)/tests/unit/test_shield_fuzz
 	EXHAUSTIVE=1 $(B)/tests/unit/test_shield_exhaustive
 	TRIALS=$(TRIALS) $(B)/tests/unit/test_shield_backlog
+
+proof-attacker: setup-test ## 1,000,000 decisions of random attackers: budget, cap, legitimate arrivals (minutes)
+	@$(PMAKE) $(B)/tests/unit/test_attacker_interface
+	DECISIONS=1000000 $(B)/tests/unit/test_attacker_interface
 
 proof-random-configs: setup-test ## 10,000 random configurations for the cluster and as many for the bound, under sanitizers (half an hour)
 	@$(PMAKE) SAN=1 OPT=-O2 random-configs

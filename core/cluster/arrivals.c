@@ -98,13 +98,8 @@ static void stream_start(struct sim *s, struct sim_stream *a, enum rng_domain do
 void sim_streams_start(struct sim *s)
 {
     const struct schedule *schedule = s->schedule;
-    double sum = 0.0;
-    for (int i = 0; i < schedule->n_seconds; i++) {
-        sum += (double)schedule->legit_rps[i];
-    }
-    double nominal_rps = schedule->n_seconds > 0 ? sum / schedule->n_seconds : 0.0;
     attacker_start(&s->attacker, s->extra_rps, s->shared->topology->n_entries, s->shared->plant,
-                   nominal_rps, schedule->n_seconds);
+                   attacker_nominal(schedule), schedule->n_seconds);
     s->extra_total = 0.0;
     stream_start(s, &s->legit, RNG_ARRIVAL_LEGIT, 0);
     stream_start(s, &s->attack, RNG_ARRIVAL_ATTACK, SIM_ATTACK_BIT);
@@ -112,7 +107,9 @@ void sim_streams_start(struct sim *s)
 
 void sim_attack(struct sim *s, const struct attack_action *attack)
 {
-    bool changed = attacker_load(&s->attacker, attack, s->shared->plant);
+    const double room =
+        attacker_room(s->schedule, s->shared->plant, s->shared->topology, s->period);
+    bool changed = attacker_load(&s->attacker, attack, s->shared->plant, room);
     s->extra_total = s->attacker.extra_total;
     if (changed) {
         sim_stream_set_rate(s, &s->attack, s->now);

@@ -255,8 +255,8 @@ enum err cluster_new(struct plant **out, struct arena *arena, const struct clust
                               .cfg = plant,
                               .n_env = n_env,
                               .n_state = state_size(topology->n_services),
-                              .can = PLANT_EXACT | PLANT_COHORTS | PLANT_ATTACKED | PLANT_DRIVEN |
-                                     PLANT_REPEATS};
+                              .can = PLANT_EXACT | PLANT_COHORTS | PLANT_ATTACKED | PLANT_CRASHED |
+                                     PLANT_DRIVEN | PLANT_REPEATS};
     c->max_horizon = max_horizon;
     c->shared = (struct sim_shared){.cfg = cfg, .plant = plant, .topology = topology};
     c->shared.least_loaded = topology->cfg->balancing == BALANCE_LEAST_LOADED;

@@ -50,6 +50,9 @@ const struct cfg_field plant_fields[] = {
                "budget of a learned attacker: requests in an episode / legitimate ones"),
     CFG_DOUBLE(struct plant_cfg, attack_crashes, "2", 0, 1000, "", CFG_RESULT,
                "budget of a learned attacker: crashes a pod under it would suffer in an episode"),
+    CFG_DOUBLE(struct plant_cfg, attack_cap, "0.87", 0, 100, "", CFG_RESULT | CFG_LATER,
+               "greatest offered load / capacity at max_replicas up to which a learned attacker "
+               "may send requests; 0 = no limit"),
     CFG_INT(struct plant_cfg, alpha, "3", 1, 1000, "", CFG_RESULT,
             "largest change of a service's replicas by one defender action"),
     CFG_DOUBLE(struct plant_cfg, headroom_target, "0.7", 0.01, 1, "", CFG_RESULT | CFG_LATER,

@@ -65,6 +65,8 @@ struct plant_cfg {
     double attack_requests; /* budget of a learned attacker for an episode: requests above the
                                legitimate ones, in multiples of those */
     double attack_crashes;  /* crash probability a minute x minutes, see attacker.h */
+    double attack_cap;      /* of topology.critical_rps: a learned attacker sends nothing that would
+                               bring the offered load above it; 0 = no cap */
     double headroom_target; /* utilisation up to which the outcome `headroom` is 1: 0.7 */
     int reward_from;        /* enum reward_source */
     int *reward_terms;      /* (n_reward_terms) enum reward_term; none = those of OR */
@@ -143,10 +145,13 @@ struct plant_cohort {
 enum plant_can {
     PLANT_EXACT = 1,    /* it has exact counters: plant_truth() */
     PLANT_COHORTS = 2,  /* it has cohorts: plant_cohorts() */
-    PLANT_ATTACKED = 4, /* a learned attacker may act in it, within a budget: plant_attack_left() */
+    PLANT_ATTACKED = 4, /* a learned attacker may send requests, within a budget:
+                           plant_attack_left() */
     PLANT_DRIVEN = 8,   /* its load and its faults come from a schedule; it cannot start without */
     PLANT_REPEATS = 16, /* the same episode and the same actions give the same bits again */
-    PLANT_REAL_TIME = 32 /* a period takes period_s of real time */
+    PLANT_REAL_TIME = 32, /* a period takes period_s of real time */
+    PLANT_CRASHED = 64    /* a learned attacker may raise the crash probability, too, and its
+                             requests go to the entry it aims at; without, to all alike */
 };
 
 struct plant;

@@ -7,9 +7,31 @@
 
 #include <math.h>
 
-/* A crash probability p per minute that halves every h = 30 s amounts to the integral of p
- * 2^(-t / h) over t >= 0, which is p h / log 2. This is the factor of p, with h in minutes. */
-static const double DECAY_MIN = ATTACK_HALF_LIFE_S / 0.69314718055994531 / 60.0;
+double attacker_nominal(const struct schedule *s)
+{
+    double sum = 0.0;
+    for (int i = 0; i < s->n_seconds; i++) {
+        sum += (double)s->legit_rps[i];
+    }
+    return s->n_seconds > 0 ? sum / s->n_seconds : 0.0;
+}
+
+/* Rates are held per second, and a period is whole seconds long (plant_cfg_check()). Behind the
+ * end of the schedule its last second goes on. */
+double attacker_room(const struct schedule *s, const struct plant_cfg *cfg,
+                     const struct topology *topology, int period)
+{
+    if (!(cfg->attack_cap > 0.0)) {
+        return HUGE_VAL;
+    }
+    const int from = (int)(period * cfg->period_s), to = (int)((period + 1) * cfg->period_s);
+    double busiest = 0.0;
+    for (int second = from; second < to && s->n_seconds > 0; second++) {
+        const int i = second < s->n_seconds ? second : s->n_seconds - 1;
+        busiest = fmax(busiest, (double)s->legit_rps[i] + (double)s->attack_rps[i]);
+    }
+    return fmax(cfg->attack_cap * topology->critical_rps - busiest, 0.0);
+}
 
 void attacker_start(struct attacker *a, double *extra_rps, int n_entries,
                     const struct plant_cfg *cfg, double nominal_rps, int n_seconds)
@@ -53,20 +75,29 @@ static bool move(struct attacker *a, const struct attack_action *action)
     return true;
 }
 
+/* All entries by the same factor. */
+static void cut(struct attacker *a, double factor)
+{
+    for (int e = 0; e < a->n_entries; e++) {
+        a->extra_rps[e] *= factor;
+    }
+    total(a);
+}
+
+/* The load holds for the whole period, so its price is known in advance. If it exceeds what is left
+ * the load is cut so that the price is what is left, and then nothing is left: the load of the next
+ * period is cut to 0. */
 bool attacker_load(struct attacker *a, const struct attack_action *action,
-                   const struct plant_cfg *cfg)
+                   const struct plant_cfg *cfg, double room_rps)
 {
     bool changed = action != NULL && move(a, action);
-    /* The load holds for the whole period, so its price is known in advance. If it exceeds what is
-     * left, all entries are cut by the same factor, which makes the price exactly what is left, and
-     * then nothing is left: the load of the next period is cut to 0. */
+    if (a->extra_total > room_rps) {
+        cut(a, room_rps / a->extra_total);
+        changed = true;
+    }
     double price = a->extra_total * cfg->period_s;
     if (price > a->left.requests) {
-        double part = a->left.requests / price;
-        for (int e = 0; e < a->n_entries; e++) {
-            a->extra_rps[e] *= part;
-        }
-        total(a);
+        cut(a, a->left.requests / price);
         price = a->left.requests;
         changed = true;
     }
@@ -81,9 +112,9 @@ double attacker_crash(struct attacker *a, const struct attack_action *action, do
     if (wanted <= p) {
         return p;
     }
-    double price = (wanted - p) * DECAY_MIN;
+    double price = (wanted - p) * ATTACK_DECAY_MIN;
     if (price > a->left.crashes) {
-        wanted = p + a->left.crashes / DECAY_MIN;
+        wanted = p + a->left.crashes / ATTACK_DECAY_MIN;
         price = a->left.crashes;
     }
     a->left.crashes -= price;

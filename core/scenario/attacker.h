@@ -7,13 +7,20 @@
  *
  * The budget of an episode has two parts, and both are paid in advance, so that none can be
  * overdrawn: requests, for each period at the rates it will have; crash probability, at once for
- * its whole decay. What a budget cannot pay is cut to what it can: loads of all entries alike.
+ * its whole decay. What a budget cannot pay is cut to what it can: loads of all entries alike. The
+ * requests that arrive are a Poisson number with the mean that was paid, like those of a scripted
+ * attack.
+ *
+ * The cap (plant.attack_cap): no load of an attacker brings the offered load of a second above this
+ * share of the capacity, beyond which no controller can answer in time. The excess is cut, too.
  * Pure accounting, for any plant: who carries it out draws the arrivals and the crashes.
  */
 #ifndef KARMA_SCENARIO_ATTACKER_H
 #define KARMA_SCENARIO_ATTACKER_H
 
 #include "core/plant/plant.h"
+#include "core/plant/topology.h"
+#include "core/scenario/schedule.h"
 
 #include <stdbool.h>
 
@@ -22,6 +29,9 @@
 #define ATTACK_CRASH       0.1  /* per pod and minute */
 #define ATTACK_CRASH_MAX   0.2
 #define ATTACK_HALF_LIFE_S 30.0
+/* A crash probability p per minute that halves every h = 30 s amounts to the integral of p
+ * 2^(-t / h) over t >= 0, which is p h / log 2. This is the factor of p, with h in minutes. */
+#define ATTACK_DECAY_MIN   (ATTACK_HALF_LIFE_S / 0.69314718055994531 / 60.0)
 
 struct attacker {
     double *extra_rps; /* (n_entries) its load at each entry, requests/s; borrowed */
@@ -36,10 +46,18 @@ struct attacker {
 void attacker_start(struct attacker *a, double *extra_rps, int n_entries,
                     const struct plant_cfg *cfg, double nominal_rps, int n_seconds);
 
-/* The load for the period that begins, of cfg->period_s; action NULL: as it is. Pays for it. True
- * if the load of an entry changed. */
+/* Mean legitimate load of a schedule, requests/s: `nominal_rps` of its episode. */
+double attacker_nominal(const struct schedule *s);
+
+/* Requests/s that the cap leaves to an attacker in decision period `period` (from 0): what the
+ * schedule offers in its busiest second counts. INFINITY without a cap. */
+double attacker_room(const struct schedule *s, const struct plant_cfg *cfg,
+                     const struct topology *topology, int period);
+
+/* The load for the period that begins, of cfg->period_s and at most room_rps; action NULL: as it
+ * is. Pays for it. True if the load of an entry changed. */
 bool attacker_load(struct attacker *a, const struct attack_action *action,
-                   const struct plant_cfg *cfg);
+                   const struct plant_cfg *cfg, double room_rps);
 
 /* Crash probability per pod and minute at the service of the action's entry, which now is p. Pays
  * for the difference. */

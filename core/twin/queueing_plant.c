@@ -2,7 +2,7 @@
 #include "core/twin/queueing_plant.h"
 
 #include "core/plant/schema.h"
-#include "core/scenario/schedule.h"
+#include "core/scenario/attacker.h"
 
 enum { TILE_ENVS = 8, DRAW_MEMBER = 100 }; /* the draw: as in twin.c */
 
@@ -13,6 +13,7 @@ struct queueing_plant {
     struct fluid *fluids;             /* (n_env) */
     const struct schedule **schedule; /* (n_env) */
     int *period;                      /* (n_env) the next one, from 0 */
+    struct attacker *attackers;       /* (n_env) */
     struct fluid_load *load;          /* (net.n_steps) scratch */
     bool corrects;                    /* a residual twin */
     struct correction correction;
@@ -20,12 +21,12 @@ struct queueing_plant {
     float *offered;            /* (n_env) requests/s in the period that is stepped */
 };
 
-/* Behind the end of the schedule its last second goes on. */
-static struct fluid_load load_at(const struct schedule *s, double t_s)
+/* Behind the end of the schedule its last second goes on. extra: of the learned attacker. */
+static struct fluid_load load_at(const struct schedule *s, double t_s, double extra)
 {
     const int second = (int)t_s < s->n_seconds ? (int)t_s : s->n_seconds - 1;
     const double legit = (double)s->legit_rps[second];
-    const double all = legit + (double)s->attack_rps[second];
+    const double all = legit + (double)s->attack_rps[second] + extra;
     return (struct fluid_load){all, all > 0.0 ? legit / all : 1.0};
 }
 
@@ -45,6 +46,25 @@ static void begin_correction(struct queueing_plant *q, int lid, const struct epi
     q->truth[lid] = q->fluids[lid].truth;
 }
 
+/* There are no crashes in this twin, so none are left to an attacker. */
+static void start_attacker(struct queueing_plant *q, int lid)
+{
+    struct attacker *a = &q->attackers[lid];
+    const struct schedule *s = q->schedule[lid];
+    attacker_start(a, a->extra_rps, a->n_entries, q->plant.cfg, attacker_nominal(s), s->n_seconds);
+    a->left.crashes = 0.0;
+}
+
+/* The load of the learned attacker in the period that begins, requests/s over all entries. */
+static double attack_load(struct queueing_plant *q, int lid, const struct attack_action *attack)
+{
+    struct attacker *a = &q->attackers[lid];
+    const struct plant_cfg *cfg = q->plant.cfg;
+    (void)attacker_load(a, attack, cfg,
+                        attacker_room(q->schedule[lid], cfg, q->plant.topology, q->period[lid]));
+    return a->extra_total;
+}
+
 static enum err reset(struct plant *p, int lid, const struct episode_id *id,
                       const struct schedule *schedule, int horizon)
 {
@@ -52,6 +72,7 @@ static enum err reset(struct plant *p, int lid, const struct episode_id *id,
     (void)horizon;
     q->schedule[lid] = schedule;
     q->period[lid] = 0;
+    start_attacker(q, lid);
     fluid_begin(&q->fluids[lid], id, (double)schedule->legit_rps[0]);
     if (q->corrects) {
         begin_correction(q, lid, id);
@@ -79,17 +100,19 @@ static void correct(struct queueing_plant *q, const uint8_t *active)
 
 /* The loads of the coming period. What corrects the queues has learned from traces, which know the
  * mean load of a period and nothing within it; so its queues are told no more. */
-static void offer(struct queueing_plant *q, int lid)
+static void offer(struct queueing_plant *q, int lid, double extra)
 {
     const double period_s = q->plant.cfg->period_s;
     for (int k = 0; k < q->net.n_steps; k++) {
-        q->load[k] = load_at(q->schedule[lid], q->period[lid] * period_s + (k + 0.5) * q->net.dt);
+        const double t_s = q->period[lid] * period_s + (k + 0.5) * q->net.dt;
+        q->load[k] = load_at(q->schedule[lid], t_s, extra);
     }
     if (q->corrects) {
         double legit = 1.0;
         const double rps = schedule_load(q->schedule[lid], &legit, q->period[lid], period_s);
+        legit = extra > 0.0 ? legit * rps / (rps + extra) : legit;
         for (int k = 0; k < q->net.n_steps; k++) {
-            q->load[k] = (struct fluid_load){rps, legit};
+            q->load[k] = (struct fluid_load){rps + extra, legit};
         }
     }
 }
@@ -98,12 +121,11 @@ static enum err pass(struct plant *p, const int32_t *delta, const struct attack_
                      const uint8_t *active)
 {
     struct queueing_plant *q = (struct queueing_plant *)p;
-    CHECK(attack == NULL); /* plant_act() refused it */
     for (int i = 0; i < p->n_env; i++) {
         if (active != NULL && active[i] == 0) {
             continue; /* it may never have been reset */
         }
-        offer(q, i);
+        offer(q, i, attack_load(q, i, attack != NULL ? &attack[i] : NULL));
         fluid_period(&q->fluids[i], delta + (ptrdiff_t)i * p->topology->n_services, q->load);
         q->period[i]++;
     }
@@ -130,6 +152,11 @@ static const struct plant_truth *truth(const struct plant *p, int lid)
     return q->corrects ? &q->truth[lid] : &q->fluids[lid].truth;
 }
 
+static struct attack_budget attack_left(const struct plant *p, int lid)
+{
+    return ((const struct queueing_plant *)p)->attackers[lid].left;
+}
+
 static const struct plant_ops ops = {
     .kind = "twin",
     .reset = reset,
@@ -137,6 +164,7 @@ static const struct plant_ops ops = {
     .state = state,
     .clock_s = clock_s,
     .truth = truth,
+    .attack_left = attack_left,
 };
 
 static enum err init_correction(struct queueing_plant *q, struct arena *arena)
@@ -159,15 +187,21 @@ enum err queueing_plant_new(struct plant **out, struct arena *arena, const struc
                               .cfg = cfg,
                               .n_env = n_env,
                               .n_state = state_size(topology->n_services),
-                              .can = PLANT_EXACT | PLANT_REPEATS | PLANT_DRIVEN};
+                              .can = PLANT_EXACT | PLANT_ATTACKED | PLANT_REPEATS | PLANT_DRIVEN};
     q->model = model;
     TRY(fluid_net_init(&q->net, arena, model->queueing, topology, cfg, &fluid));
     q->fluids = ARENA_NEW(arena, n_env, struct fluid);
     q->schedule = ARENA_NEW(arena, n_env, const struct schedule *);
     q->period = ARENA_NEW(arena, n_env, int);
     q->load = ARENA_NEW(arena, q->net.n_steps, struct fluid_load);
+    q->attackers = ARENA_NEW(arena, n_env, struct attacker);
+    double *extra = ARENA_NEW(arena, n_env * topology->n_entries, double);
     TRY(arena_error(arena));
     for (int i = 0; i < n_env; i++) {
+        q->attackers[i] = (struct attacker){
+            .extra_rps = extra + (ptrdiff_t)i * topology->n_entries,
+            .n_entries = topology->n_entries,
+        };
         TRY(fluid_init(&q->fluids[i], arena, &q->net));
     }
     if (model_kind(model) == TWIN_RESIDUAL) {

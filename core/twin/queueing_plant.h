@@ -4,8 +4,9 @@
  *
  * Like the twin of networks it is told what a cluster would be seen to be offered: requests at the
  * entries, all of them together. Crashes, slow-downs and neighbours of the schedule have no effect.
- * It keeps no cohorts and knows no learned attacker. An episode begins as the simulator's does:
- * with initial_replicas at the legitimate load of its first second.
+ * Requests of a learned attacker are a part of it; its crashes have no effect, so it has none left.
+ * It keeps no cohorts. An episode begins as the simulator's does: with initial_replicas at the
+ * legitimate load of its first second.
  */
 #ifndef KARMA_TWIN_QUEUEING_PLANT_H
 #define KARMA_TWIN_QUEUEING_PLANT_H

@@ -3,7 +3,7 @@
 
 #include "core/base/log.h"
 #include "core/plant/schema.h"
-#include "core/scenario/schedule.h"
+#include "core/scenario/attacker.h"
 #include "core/twin/queueing_plant.h"
 #include "core/twin/shown.h"
 #include "core/twin/twin_batch.h"
@@ -20,6 +20,7 @@ struct twin_env {
     const struct schedule *schedule;
     struct plant_truth truth; /* of the last period */
     int period;               /* the next one, from 0 */
+    struct attacker attacker; /* if it can be attacked */
 };
 
 struct twin {
@@ -69,6 +70,18 @@ static int start_near(const struct twin_model *m, double load, uint32_t k)
     return m->starts[first + (int)(k % (uint32_t)n)];
 }
 
+/* Crashes are no part of what the twin is told, so none are left to an attacker. */
+static void start_attacker(struct twin *t, int lid)
+{
+    struct attacker *a = &t->envs[lid].attacker;
+    const struct schedule *s = t->envs[lid].schedule;
+    if (plant_can(&t->plant, PLANT_ATTACKED)) {
+        attacker_start(a, a->extra_rps, a->n_entries, t->plant.cfg, attacker_nominal(s),
+                       s->n_seconds);
+        a->left.crashes = 0.0;
+    }
+}
+
 /* Both draws are functions of (seed, split, episode, tile or environment), so an episode begins
  * alike whatever was played before it and on whichever rank. Their first words (DRAW_*) differ from
  * those of twin_batch.c and of store_part_of(), which use the same domain. */
@@ -91,7 +104,8 @@ static enum err twin_reset(struct plant *p, int lid, const struct episode_id *id
         load = schedule_load(schedule, &legit, 0, p->cfg->period_s);
         load *= legit;
     }
-    t->envs[lid] = (struct twin_env){.schedule = schedule};
+    t->envs[lid] = (struct twin_env){.schedule = schedule, .attacker = t->envs[lid].attacker};
+    start_attacker(t, lid);
     const uint32_t start = rng_philox(key, DRAW_START, id->env, id->episode, 0).v[0];
     twin_batch_begin(&t->batch, lid, &trajectory, &m->data, start_near(m, load, start));
     twin_batch_set_load(&t->batch, lid, (float)load);
@@ -116,14 +130,35 @@ static void clip(struct twin *t, int lid, int32_t *out, const int32_t *delta)
     }
 }
 
-/* The offered load of the coming period; 0 if the twin does not know loads. */
-static float load_of(struct twin *t, int lid)
+/* The load of the learned attacker in the coming period, requests/s over all entries. */
+static double attack_load(struct twin *t, int lid, const struct attack_action *attack)
+{
+    struct twin_env *at = &t->envs[lid];
+    const struct plant_cfg *cfg = t->plant.cfg;
+    if (!plant_can(&t->plant, PLANT_ATTACKED)) {
+        return 0.0;
+    }
+    (void)attacker_load(&at->attacker, attack, cfg,
+                        attacker_room(at->schedule, cfg, t->plant.topology, at->period));
+    return at->attacker.extra_total;
+}
+
+/* The offered load of the coming period; 0 if the twin does not know loads. Without a load of the
+ * attacker it is the schedule's, to the bit. */
+static float load_of(struct twin *t, int lid, const struct attack_action *attack)
 {
     const struct twin_env *at = &t->envs[lid];
+    const double extra = attack_load(t, lid, attack);
     t->legit[lid] = 1.0;
-    return at->schedule == NULL ? 0.0F
-                                : (float)schedule_load(at->schedule, &t->legit[lid], at->period,
-                                                       t->plant.cfg->period_s);
+    if (at->schedule == NULL) {
+        return 0.0F;
+    }
+    const double load =
+        schedule_load(at->schedule, &t->legit[lid], at->period, t->plant.cfg->period_s);
+    if (extra > 0.0) {
+        t->legit[lid] *= load / (load + extra);
+    }
+    return (float)(load + extra);
 }
 
 /* Exact counters of the period that has passed, of a twin that has them. The requests in flight
@@ -143,13 +178,12 @@ static enum err twin_pass(struct plant *p, const int32_t *delta, const struct at
 {
     struct twin *t = (struct twin *)p;
     const int n = p->topology->n_services;
-    CHECK(attack == NULL); /* plant_act() refused it */
     for (int i = 0; i < p->n_env; i++) {
         if (active != NULL && active[i] == 0) {
             continue; /* it may never have been reset */
         }
         clip(t, i, t->delta + (ptrdiff_t)i * n, delta + (ptrdiff_t)i * n);
-        t->load[i] = load_of(t, i);
+        t->load[i] = load_of(t, i, attack != NULL ? &attack[i] : NULL);
     }
     twin_batch_step(&t->batch, t->delta, NULL, t->load, active);
     for (int i = 0; i < p->n_env; i++) {
@@ -194,6 +228,11 @@ static const struct plant_truth *twin_truth(const struct plant *p, int lid)
     return &((const struct twin *)p)->envs[lid].truth;
 }
 
+static struct attack_budget twin_attack_left(const struct plant *p, int lid)
+{
+    return ((const struct twin *)p)->envs[lid].attacker.left;
+}
+
 const int64_t *twin_steps_by_source(const struct plant *p)
 {
     CHECK(p->ops->reset == twin_reset);
@@ -207,6 +246,7 @@ static const struct plant_ops twin_ops = {
     .state = twin_state,
     .clock_s = twin_clock_s,
     .truth = twin_truth,
+    .attack_left = twin_attack_left,
 };
 
 /* Of a recording. */
@@ -391,6 +431,22 @@ enum err twin_check(const struct twin_model *model, const struct topology *topol
     return ERR_OK;
 }
 
+/* A twin that is told the load and has exact counters can be attacked by load. */
+static enum err init_attackers(struct twin *t, struct arena *arena)
+{
+    const int n_entries = t->plant.topology->n_entries;
+    double *extra = ARENA_NEW(arena, t->plant.n_env * n_entries, double);
+    TRY(arena_error(arena));
+    for (int i = 0; i < t->plant.n_env; i++) {
+        t->envs[i].attacker = (struct attacker){
+            .extra_rps = extra + (ptrdiff_t)i * n_entries,
+            .n_entries = n_entries,
+        };
+    }
+    t->plant.can |= plant_can(&t->plant, PLANT_DRIVEN) ? PLANT_ATTACKED : 0U;
+    return ERR_OK;
+}
+
 enum err twin_new(struct plant **out, struct arena *arena, const struct twin_model *model,
                   const struct plant_cfg *cfg, const struct topology *topology, int n_env)
 {
@@ -414,6 +470,7 @@ enum err twin_new(struct plant **out, struct arena *arena, const struct twin_mod
     TRY(twin_batch_init(&t->batch, arena, model, n_env));
     if (model->features.n_kpis > 0) {
         t->plant.can |= PLANT_EXACT;
+        TRY(init_attackers(t, arena));
     } else {
         t->plant.ops = &twin_ops_shown;
         t->view = ARENA_NEW(arena, (size_t)n_env * (size_t)t->plant.n_state, float);

@@ -4,7 +4,8 @@
  * It is driven by the same schedules as the simulator, but sees of them what a cluster would be
  * seen to be offered: requests at the entries, all of them together. Crashes, slow-downs and
  * neighbours are not told to it; they are part of the noise it learned. It keeps no cohorts, so
- * recovery times are not known in it, and knows no learned attacker yet.
+ * recovery times are not known in it. Requests of a learned attacker are a part of the load; its
+ * crashes have no effect, so it has none left.
  *
  * A twin of a recording shows what was recorded (shown.h). It has no exact counters. If the
  * recording does not hold the load either, no schedule drives it: how the load moves is part of

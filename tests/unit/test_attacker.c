@@ -29,16 +29,16 @@ static void test_requests_by_hand(void **state)
     const struct attack_action up_2 = action(0, 2, 0), up_1 = action(1, 1, 0);
     attacker_start(&a, extra, 2, &cfg, 100, 600);
     assert_true(near(a.left.requests, 3000));
-    assert_true(attacker_load(&a, &up_2, &cfg));
+    assert_true(attacker_load(&a, &up_2, &cfg, HUGE_VAL));
     assert_true(near(extra[0], 50) && near(a.left.requests, 2250));
-    assert_true(!attacker_load(&a, NULL, &cfg));
+    assert_true(!attacker_load(&a, NULL, &cfg, HUGE_VAL));
     assert_true(near(extra[0], 50) && near(a.left.requests, 1500));
-    assert_true(attacker_load(&a, &up_1, &cfg));
+    assert_true(attacker_load(&a, &up_1, &cfg, HUGE_VAL));
     assert_true(near(extra[1], 25) && near(a.extra_total, 75) && near(a.left.requests, 375));
-    assert_true(attacker_load(&a, NULL, &cfg));
+    assert_true(attacker_load(&a, NULL, &cfg, HUGE_VAL));
     assert_true(near(extra[0], 50.0 / 3) && near(extra[1], 25.0 / 3));
     assert_true(a.left.requests == 0.0);
-    assert_true(attacker_load(&a, &up_2, &cfg));
+    assert_true(attacker_load(&a, &up_2, &cfg, HUGE_VAL));
     assert_true(extra[0] == 0.0 && extra[1] == 0.0 && a.extra_total == 0.0);
 }
 
@@ -52,14 +52,46 @@ static void test_bounds_of_the_load(void **state)
     rich.attack_requests = 1e6;
     attacker_start(&a, extra, 2, &rich, 100, 600);
     const struct attack_action down = action(1, -2, 0);
-    assert_true(!attacker_load(&a, &down, &rich));
+    assert_true(!attacker_load(&a, &down, &rich, HUGE_VAL));
     assert_true(extra[1] == 0.0);
     for (int i = 0; i < 20; i++) {
         const struct attack_action up[] = {action(0, 2, 0), action(1, 1, 0)};
-        (void)attacker_load(&a, &up[0], &rich);
-        (void)attacker_load(&a, &up[1], &rich);
+        (void)attacker_load(&a, &up[0], &rich, HUGE_VAL);
+        (void)attacker_load(&a, &up[1], &rich, HUGE_VAL);
     }
     assert_true(near(a.extra_total, 800) && near(extra[0] + extra[1], 800));
+}
+
+/* The cap leaves 0.8 x 1000/s - (500 + 130)/s = 170/s to the attacker in the period from 15 s on,
+ * whose busiest second offers 630/s, and nothing where the schedule alone exceeds it. */
+static void test_cap(void **state)
+{
+    (void)state;
+    struct attacker a;
+    struct plant_cfg capped = cfg;
+    float legit[45], attack[45];
+    double extra[2];
+    const struct topology topology = {.critical_rps = 1000};
+    struct schedule s = {.n_seconds = 45, .legit_rps = legit, .attack_rps = attack};
+    for (int t = 0; t < 45; t++) {
+        legit[t] = t < 15 ? 100 : t < 30 ? 500 : 900;
+        attack[t] = t == 22 ? 130 : 0;
+    }
+    assert_true(near(attacker_nominal(&s), 500));
+    assert_true(attacker_room(&s, &capped, &topology, 1) == HUGE_VAL);
+    capped.attack_cap = 0.8;
+    capped.attack_requests = 1e6;
+    assert_true(near(attacker_room(&s, &capped, &topology, 0), 700));
+    assert_true(near(attacker_room(&s, &capped, &topology, 1), 170));
+    assert_true(attacker_room(&s, &capped, &topology, 2) == 0.0);
+    assert_true(attacker_room(&s, &capped, &topology, 7) == 0.0); /* the last second goes on */
+    attacker_start(&a, extra, 2, &capped, 500, 45);
+    const struct attack_action up[] = {action(0, 2, 0), action(1, 1, 0)};
+    assert_true(attacker_load(&a, &up[0], &capped, 700) && near(extra[0], 250));
+    assert_true(attacker_load(&a, &up[1], &capped, 170));
+    assert_true(near(extra[0], 170 * 2.0 / 3) && near(extra[1], 170 / 3.0));
+    assert_true(near(a.left.requests, 1e6 * 500 * 45 - 15 * (250 + 170)));
+    assert_true(attacker_load(&a, NULL, &capped, 0) && a.extra_total == 0.0);
 }
 
 /* 0.1 a minute that halves every 30 s are 0.1 x 0.5 min / log 2 = 0.0721 crashes. 0.2 pays for 0.2
@@ -102,8 +134,8 @@ static void test_budget_holds_under_random_actions(void **state)
             uint32_t w = word(run * 64 + t + 5000);
             const struct attack_action act =
                 action((int)(w % 3), (int)(w / 3 % 5) - 2, (int)(w / 15 % 3));
-            (void)attacker_load(&a, &act, &own);
-            (void)attacker_load(&free_, &act, &rich);
+            (void)attacker_load(&a, &act, &own, HUGE_VAL);
+            (void)attacker_load(&free_, &act, &rich, HUGE_VAL);
             requests += (extra[0] + extra[1] + extra[2]) * own.period_s;
             paid = paid && free_.extra_total * own.period_s * (1 + 1e-12) <
                                a.left.requests + a.extra_total * own.period_s;
@@ -203,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests_by_hand),
         cmocka_unit_test(test_bounds_of_the_load),
+        cmocka_unit_test(test_cap),
         cmocka_unit_test(test_crashes_by_hand),
         cmocka_unit_test(test_budget_holds_under_random_actions),
         cmocka_unit_test(test_plant_enforces_the_budget),

@@ -398,6 +398,41 @@ static void test_tiles(void **state)
     fixture_close(&s.w);
 }
 
+/* A learned attacker that does nothing changes nothing; what another one pays for is received, and
+ * its load ends with its budget, so that the episode ends with the legitimate load alone. */
+static void test_attacker(void **state)
+{
+    static struct scene s;
+    struct plant *p[3];
+    double paid = 0.0, came = 0.0;
+    const int32_t delta[4] = {0};
+    const struct attack_action none = {0, 0, 2}, up = {0, 1, 0};
+    const struct attack_action *const attack[] = {NULL, &none, &up};
+    (void)state;
+    open_diamond(&s);
+    fixture_rate(&s.w, 0, FIXTURE_SECONDS, 200.0, 0.0);
+    s.w.plant_cfg.attack_requests = 5000.0 / (200.0 * FIXTURE_SECONDS);
+    for (int k = 0; k < 3; k++) {
+        const struct episode_id id = {.seed = 4, .split = RNG_DEV};
+        OK(queueing_plant_new(&p[k], &s.w.arena, &s.q, &s.cfg, &s.w.plant_cfg, &s.w.topology, 1));
+        OK(plant_reset(p[k], 0, &id, &s.w.schedule, STEPS));
+        assert_true(plant_attack_left(p[k], 0).crashes == 0.0);
+    }
+    for (int t = 0; t < STEPS; t++) {
+        const double before = plant_attack_left(p[2], 0).requests;
+        for (int k = 0; k < 3; k++) {
+            OK(plant_step(p[k], delta, attack[k], NULL));
+        }
+        assert_true(hash_of(p[0], 0) == hash_of(p[1], 0));
+        paid += before - plant_attack_left(p[2], 0).requests;
+        came += plant_truth(p[2], 0)->received - plant_truth(p[0], 0)->received;
+    }
+    assert_true(near(paid, 5000.0) && plant_attack_left(p[2], 0).requests == 0.0);
+    assert_true(fabs(came - paid) < 5.0 * sqrt(2.0 * STEPS * 15 * 200)); /* counts are noisy */
+    assert_true(plant_truth(p[2], 0)->received == plant_truth(p[2], 0)->received_legit);
+    fixture_close(&s.w);
+}
+
 /* Parameters are drawn in training alone, within their intervals. */
 static void test_draws(void **state)
 {
@@ -498,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_start),      cmocka_unit_test(test_room),
         cmocka_unit_test(test_sojourn),    cmocka_unit_test(test_closure),
         cmocka_unit_test(test_tiles),      cmocka_unit_test(test_draws),
+        cmocka_unit_test(test_attacker),
         cmocka_unit_test(test_copy),       cmocka_unit_test(test_meet),
         cmocka_unit_test(test_still),
     };

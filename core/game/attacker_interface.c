@@ -1,0 +1,473 @@
+/* The attacker's memory, what it sees, and what it is paid. See attacker_interface.h.
+ *
+ * Global state = [ response time | errors | state, if it sees all ][ load, crash probability of
+ * each entry | requests left | crashes left | time | last change of load, of data ]. The first
+ * bracket is normalised; the numbers of the second lie within a few units by construction. */
+#include "core/game/attacker_interface.h"
+
+#include "core/base/fmath.h"
+#include "core/plant/schema.h"
+#include "core/scenario/attacker.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MEASURES = 2, OWN = 5 }; /* columns that do not depend on the topology */
+
+static const struct cfg_choice kinds[] = {
+    {"rate", ATTACKER_RATE, "requests on top of the legitimate ones"},
+    {"crash", ATTACKER_CRASH, "a crash probability of the pods of an entry's service"},
+    {NULL, 0, NULL},
+};
+static const struct cfg_choice views[] = {
+    {"blind", ATTACKER_BLIND, "what it did, and what its own requests experience"},
+    {"probe", ATTACKER_PROBE, "response time and errors at all times, as anyone can measure them"},
+    {"full", ATTACKER_FULL, "the measured state of the defenders, too"},
+    {NULL, 0, NULL},
+};
+static const struct cfg_choice rewards[] = {
+    {"zero_sum", ATTACKER_ZERO_SUM, "minus the common reward of the defenders"},
+    {"damage", ATTACKER_DAMAGE, "legitimate requests not answered in time, per unit of budget"},
+    {NULL, 0, NULL},
+};
+
+const struct cfg_field attacker_fields[] = {
+    CFG_LIST_ENUM(struct attacker_cfg, kinds, n_kinds, int, kinds, "[rate, crash]", 1,
+                  ATTACKER_KINDS, CFG_RESULT | CFG_LATER, "what it may do"),
+    CFG_LIST_STRING(struct attacker_cfg, entries, n_entries, "[]", 0, 64, CFG_RESULT | CFG_LATER,
+                    "entries that it may aim at; none = every one"),
+    CFG_ENUM(struct attacker_cfg, view, "probe", views, CFG_RESULT | CFG_LATER, "what it sees"),
+    CFG_ENUM(struct attacker_cfg, reward, "zero_sum", rewards, CFG_RESULT | CFG_LATER,
+             "what it is paid"),
+    CFG_LIST_INT(struct attacker_cfg, hidden, n_hidden, "[64, 64]", 1, 8, 1, 4096, "units",
+                 CFG_RESULT | CFG_LATER, "hidden layers of its actor and of its critic"),
+    CFG_DOUBLE(struct attacker_cfg, lr, "0.001", 0, 1, "", CFG_RESULT | CFG_LATER,
+               "Adam step size at the start; the other settings are those of mappo"),
+    CFG_DOUBLE(struct attacker_cfg, lr_end, "0.0001", 0, 1, "", CFG_RESULT | CFG_LATER,
+               "the same at the end"),
+    CFG_DOUBLE(struct attacker_cfg, entropy, "0.01", 0, 10, "", CFG_RESULT | CFG_LATER,
+               "weight of the entropy, per factor"),
+    CFG_PATH(struct attacker_cfg, policy, "", CFG_RESULT | CFG_LATER,
+             "policy file of a trained attacker, for train.opponent: fixed"),
+    CFG_END,
+};
+
+/* What it remembers of an episode. */
+struct raid {
+    double *load;  /* (n_entries) requests/s */
+    double *crash; /* (n_entries) probability per pod and minute */
+    struct attack_budget all, left;
+    double nominal_rps; /* of the episode, as its budget tells; 0: the budget has no requests */
+    double latency_ms, errors;
+    struct attack_action last;
+    int step; /* states observed */
+    double reward, periods;
+};
+
+static const struct attacker_interface *self(const struct interface *i)
+{
+    return (const struct attacker_interface *)(const void *)i;
+}
+
+static int n_entries(const struct attacker_interface *a)
+{
+    return a->env_setup->topology.n_entries;
+}
+
+/* ---- an episode ---- */
+
+static enum err raid_new(void **out, struct arena *arena, const struct interface *i)
+{
+    struct raid *r = ARENA_NEW(arena, 1, struct raid);
+    double *rows = ARENA_NEW(arena, 2 * n_entries(self(i)), double);
+    TRY(arena_error(arena));
+    r->load = rows;
+    r->crash = rows + n_entries(self(i));
+    *out = r;
+    return ERR_OK;
+}
+
+static void raid_begin(void *memory, const struct interface *i, const struct episode_id *id,
+                       uint32_t gid)
+{
+    struct raid *r = memory;
+    const struct raid before = *r;
+    (void)id;
+    (void)gid;
+    *r = (struct raid){.load = before.load, .crash = before.crash};
+    memset(r->load, 0, sizeof *r->load * (size_t)n_entries(self(i)));
+    memset(r->crash, 0, sizeof *r->crash * (size_t)n_entries(self(i)));
+}
+
+/* The first state of an episode: nothing was spent, so the budget is whole. It is a multiple of the
+ * legitimate requests of the episode, which tells their rate. */
+static void look_first(struct raid *r, const struct attacker_interface *a,
+                       const struct attack_budget *left)
+{
+    const struct plant_cfg *plant = a->env_setup->cfg.plant;
+    r->all = *left;
+    r->nominal_rps = plant->attack_requests > 0.0
+                         ? left->requests / (plant->attack_requests * a->env_setup->n_seconds)
+                         : 0.0;
+}
+
+/* What the last period cost tells what of the action was carried out. Loads of all entries are
+ * taken to be cut alike, which is so but at ATTACK_MAX; a rise of the crash probability by p costs
+ * p x ATTACK_DECAY_MIN. */
+static void account(struct raid *r, const struct attacker_interface *a,
+                    const struct attack_budget *left)
+{
+    const double period_s = a->env_setup->cfg.plant->period_s;
+    const double sent_rps = (r->left.requests - left->requests) / period_s;
+    const double decay = fm_exp(-0.69314718055994531 * period_s / ATTACK_HALF_LIFE_S);
+    double wanted = 0.0;
+    for (int e = 0; e < n_entries(a); e++) {
+        wanted += r->load[e];
+    }
+    r->crash[r->last.entry] += (r->left.crashes - left->crashes) / ATTACK_DECAY_MIN;
+    for (int e = 0; e < n_entries(a); e++) {
+        r->load[e] *= wanted > 0.0 ? sent_rps / wanted : 0.0;
+        r->crash[e] *= decay;
+    }
+}
+
+static void measure(struct raid *r, const struct attacker_interface *a, const struct plant_truth *t,
+                    bool sent)
+{
+    const double resolved = t->answered + t->failed;
+    const bool sees = sent || a->cfg->view != ATTACKER_BLIND;
+    const double worst_ms = 1000.0 * a->env_setup->cfg.plant->timeout_s;
+    r->errors = sees && resolved > 0.0 ? t->failed / resolved : 0.0;
+    r->latency_ms = !sees || !(resolved > 0.0) ? 0.0
+                    : t->answered > 0.0        ? t->latency_sum_ms / t->answered
+                                               : worst_ms;
+}
+
+static void raid_observe(void *memory, const struct interface *i, const struct sight *sight)
+{
+    struct raid *r = memory;
+    const struct attacker_interface *a = self(i);
+    const struct attack_budget left = plant_attack_left(sight->plant, sight->lid);
+    const struct plant_truth *truth = plant_truth(sight->plant, sight->lid);
+    if (r->step == 0) {
+        look_first(r, a, &left);
+    } else {
+        account(r, a, &left);
+        measure(r, a, truth, r->left.requests > left.requests);
+    }
+    r->left = left;
+    r->step++;
+}
+
+static uint32_t bits(int n)
+{
+    return (1U << n) - 1U;
+}
+
+/* One factor after the other, each of `words` words. */
+static void fill_mask(uint32_t *mask, const struct raid *r, const struct attacker_interface *a)
+{
+    const int words = env_mask_words(&a->spec);
+    memset(mask, 0, (size_t)(ATTACKER_FACTORS * words) * sizeof *mask);
+    for (int e = 0; e < n_entries(a); e++) {
+        mask[e / 32] |= a->may_aim[e] ? 1U << (e % 32) : 0U;
+    }
+    mask[ATTACKER_LOAD * words] =
+        a->loads && r->left.requests > 0.0 ? bits(ATTACKER_LOAD_CHOICES) : 1U << ATTACKER_STAND;
+    mask[ATTACKER_DATA * words] =
+        a->crashes && r->left.crashes > 0.0 ? bits(ATTACKER_DATA_CHOICES) : 1U;
+}
+
+static double share(double part, double whole)
+{
+    return whole > 0.0 ? part / whole : 0.0;
+}
+
+static void raid_global_state(float *global_state, uint32_t *mask, const void *memory,
+                              const struct interface *i, const struct sight *sight)
+{
+    const struct raid *r = memory;
+    const struct attacker_interface *a = self(i);
+    float *at = global_state;
+    *at++ = (float)r->latency_ms;
+    *at++ = (float)r->errors;
+    if (a->cfg->view == ATTACKER_FULL) {
+        const int n = state_size(a->env_setup->topology.n_services);
+        memcpy(at, sight->state, sizeof *at * (size_t)n);
+        at += n;
+    }
+    for (int e = 0; e < n_entries(a); e++) {
+        *at++ = (float)share(r->load[e], r->nominal_rps);
+        *at++ = (float)(r->crash[e] / ATTACK_CRASH_MAX);
+    }
+    *at++ = (float)share(r->left.requests, r->all.requests);
+    *at++ = (float)share(r->left.crashes, r->all.crashes);
+    *at++ = (float)(r->step - 1) / (float)a->env_setup->cfg.horizon;
+    *at++ = (float)r->last.rate_change / ATTACKER_STAND;
+    *at++ = (float)r->last.data_change / (ATTACKER_DATA_CHOICES - 1);
+    CHECK(at == global_state + a->spec.n_global_state);
+    fill_mask(mask, r, a);
+}
+
+static void raid_apply(struct game_move *move, void *memory, const struct interface *i,
+                       const struct sight *sight, const int32_t *action)
+{
+    struct raid *r = memory;
+    (void)i;
+    (void)sight;
+    r->last = (struct attack_action){.entry = action[ATTACKER_ENTRY],
+                                     .rate_change = action[ATTACKER_LOAD] - ATTACKER_STAND,
+                                     .data_change = action[ATTACKER_DATA]};
+    double *load = &r->load[r->last.entry];
+    *load = fmax(*load + r->last.rate_change * ATTACK_NOTCH * r->nominal_rps, 0.0);
+    move->attack = r->last;
+}
+
+/* ---- what it is paid ---- */
+
+/* Legitimate requests of the period that were not answered in time; an answer may belong to a
+ * request of the period before, so the estimate is not below 0. */
+static double missed(const struct plant_truth *t)
+{
+    const double in_time = t->answered > 0.0 ? t->compliant * t->answered_legit / t->answered : 0.0;
+    return fmax(t->received_legit - in_time, 0.0);
+}
+
+static double damage(const struct raid *r, const struct attacker_interface *a,
+                     const struct plant_truth *t)
+{
+    const struct env_setup_cfg *cfg = &a->env_setup->cfg;
+    const double unit = r->all.requests > 0.0 ? r->all.requests / cfg->horizon
+                                              : cfg->workload->mean_rps * cfg->plant->period_s;
+    return missed(t) / unit;
+}
+
+static void raid_reward(float *reward, void *memory, const struct interface *i,
+                        const struct sight *sight, const struct reward_terms *terms)
+{
+    struct raid *r = memory;
+    const struct attacker_interface *a = self(i);
+    const double paid = a->cfg->reward == ATTACKER_ZERO_SUM
+                            ? -terms->reward
+                            : damage(r, a, plant_truth(sight->plant, sight->lid));
+    reward[0] = (float)paid;
+    r->reward += paid;
+    r->periods += 1.0;
+}
+
+static const char *const stat_names[] = {"attacker.requests_spent", "attacker.crashes_spent",
+                                         "attacker.reward"};
+enum { STATS = sizeof stat_names / sizeof *stat_names };
+
+/* A budget that is empty from the start has no share that was spent. */
+static void raid_finish(double *stats, void *memory, const struct interface *i)
+{
+    const struct raid *r = memory;
+    (void)i;
+    stats[0] = r->all.requests > 0.0 ? 1.0 - r->left.requests / r->all.requests : (double)NAN;
+    stats[1] = r->all.crashes > 0.0 ? 1.0 - r->left.crashes / r->all.crashes : (double)NAN;
+    stats[2] = r->reward / r->periods;
+}
+
+static const struct interface_ops raid_ops = {.name = "attacker",
+                                              .memory = raid_new,
+                                              .begin = raid_begin,
+                                              .observe = raid_observe,
+                                              .global_state = raid_global_state,
+                                              .apply = raid_apply,
+                                              .reward = raid_reward,
+                                              .finish = raid_finish};
+
+/* ---- what cannot be ---- */
+
+static bool has_kind(const struct attacker_cfg *cfg, enum attacker_kind kind)
+{
+    bool has = false;
+    for (int k = 0; k < cfg->n_kinds; k++) {
+        has = has || cfg->kinds[k] == (int)kind;
+    }
+    return has;
+}
+
+static enum err check_kinds(const struct attacker_cfg *cfg, const struct cfg *src_locs)
+{
+    for (int k = 0; k < cfg->n_kinds; k++) {
+        for (int other = 0; other < k; other++) {
+            if (cfg->kinds[other] == cfg->kinds[k]) {
+                return plant_cfg_error(src_locs, "attacker.kinds", "has '%s' twice; leave one out",
+                                       kinds[cfg->kinds[k]].name);
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+/* Each kind has a budget of its own. */
+static enum err check_budget(const struct attacker_interface *a, const struct cfg *src_locs)
+{
+    const struct plant_cfg *plant = a->env_setup->cfg.plant;
+    if (a->loads && !(plant->attack_requests > 0.0)) {
+        return plant_cfg_error(src_locs, "plant.attack_requests",
+                               "is 0, so an attacker with the kind 'rate' (attacker.kinds) has no "
+                               "budget; set it above 0, or leave 'rate' out");
+    }
+    if (a->crashes && !(plant->attack_crashes > 0.0)) {
+        return plant_cfg_error(src_locs, "plant.attack_crashes",
+                               "is 0, so an attacker with the kind 'crash' (attacker.kinds) has no "
+                               "budget; set it above 0, or leave 'crash' out");
+    }
+    return ERR_OK;
+}
+
+static enum err check_twin(const struct attacker_interface *a, const struct cfg *src_locs)
+{
+    const struct env_setup *w = a->env_setup;
+    if (env_setup_training_plant(w) != PLANT_KIND_TWIN) {
+        return ERR_OK;
+    }
+    if (a->crashes) {
+        return plant_cfg_error(src_locs, "attacker.kinds",
+                               "has 'crash', which the twin %s cannot represent: it is told the "
+                               "offered load alone; leave it out, or train on the simulator "
+                               "(twin.file: '')",
+                               w->cfg.twin->file);
+    }
+    if (w->topology.n_entries > 1) {
+        return plant_cfg_error(src_locs, "twin.file",
+                               "is %s, which cannot represent an attack on one of %d entries: it "
+                               "is told the load of all entries together; train on the simulator "
+                               "(twin.file: '')",
+                               w->cfg.twin->file, w->topology.n_entries);
+    }
+    return ERR_OK;
+}
+
+static int entry_of(const struct topology *t, const char *name)
+{
+    for (int e = 0; e < t->n_entries; e++) {
+        if (strcmp(t->cfg->services[t->entries[e]].name, name) == 0) {
+            return e;
+        }
+    }
+    return -1;
+}
+
+static enum err aim(struct attacker_interface *a, const struct cfg *src_locs)
+{
+    const struct topology *t = &a->env_setup->topology;
+    for (int e = 0; e < t->n_entries; e++) {
+        a->may_aim[e] = a->cfg->n_entries == 0;
+    }
+    for (int i = 0; i < a->cfg->n_entries; i++) {
+        const int e = entry_of(t, a->cfg->entries[i]);
+        if (e < 0) {
+            return plant_cfg_error(src_locs, "attacker.entries",
+                                   "has '%s', which is no entry of the topology; an entry is a "
+                                   "service with entry: true, such as '%s'",
+                                   a->cfg->entries[i], t->cfg->services[t->entries[0]].name);
+        }
+        a->may_aim[e] = true;
+    }
+    return ERR_OK;
+}
+
+/* ---- shape ---- */
+
+/* Actor and critic see all of the global state. */
+static void see_all(const void *ctx, float *out, const float *global_state)
+{
+    const struct attacker_interface *a = ctx;
+    memcpy(out, global_state, sizeof *out * (size_t)a->spec.n_global_state);
+}
+
+static void see(const void *ctx, float *obs, int agent, const float *global_state)
+{
+    (void)agent;
+    see_all(ctx, obs, global_state);
+}
+
+static const char *const agent_names[] = {"attacker"};
+
+static struct team_spec shape(struct attacker_interface *a)
+{
+    const int entries = n_entries(a);
+    const bool full = a->cfg->view == ATTACKER_FULL;
+    const int n_norm = MEASURES + (full ? state_size(a->env_setup->topology.n_services) : 0);
+    const int n = n_norm + 2 * entries + OWN;
+    return (struct team_spec){
+        .name = "attacker",
+        .n_agents = 1,
+        .n_global_state = n,
+        .n_norm = n_norm,
+        .n_obs = n,
+        .n_critic = n,
+        .n_factors = ATTACKER_FACTORS,
+        .n_choices = entries > ATTACKER_LOAD_CHOICES ? entries : ATTACKER_LOAD_CHOICES,
+        .agent_names = agent_names,
+        .ctx = a,
+        .obs = see,
+        .critic = see_all,
+    };
+}
+
+enum err attacker_interface_init(struct attacker_interface *a, struct arena *arena,
+                                 const struct attacker_cfg *cfg, const struct env_setup *env_setup,
+                                 const struct cfg *src_locs)
+{
+    *a = (struct attacker_interface){
+        .cfg = cfg,
+        .env_setup = env_setup,
+        .may_aim = ARENA_NEW(arena, env_setup->topology.n_entries, bool),
+        .loads = has_kind(cfg, ATTACKER_RATE),
+        .crashes = has_kind(cfg, ATTACKER_CRASH),
+    };
+    TRY(arena_error(arena));
+    TRY(check_kinds(cfg, src_locs));
+    TRY(check_budget(a, src_locs));
+    TRY(check_twin(a, src_locs));
+    TRY(aim(a, src_locs));
+    a->spec = shape(a);
+    a->interface = (struct interface){
+        .ops = &raid_ops,
+        .spec = &a->spec,
+        .attacks = true,
+        .n_stats = STATS,
+        .stat_names = stat_names,
+    };
+    return ERR_OK;
+}
+
+/* Service columns stand service by service, those of the whole behind them (schema.h). */
+static void name_state(const char **names, const struct topology *t, struct arena *arena)
+{
+    for (int s = 0; s < t->n_services; s++) {
+        for (int f = 0; f < SERVICE_FEATURES; f++) {
+            names[state_service_at(s, (enum service_feature)f)] = arena_printf(
+                arena, "%s.%s", t->cfg->services[s].name, service_feature_info[f].name);
+        }
+    }
+    for (int f = 0; f < GLOBAL_FEATURES; f++) {
+        names[state_global_at(t->n_services, (enum global_feature)f)] = global_feature_info[f].name;
+    }
+}
+
+const char *const *attacker_interface_columns(const struct attacker_interface *a,
+                                              struct arena *arena)
+{
+    const char **names = ARENA_NEW(arena, a->spec.n_norm, const char *);
+    if (names == NULL) {
+        return NULL;
+    }
+    names[0] = "response time";
+    names[1] = "errors";
+    if (a->spec.n_norm > MEASURES) {
+        name_state(names + MEASURES, &a->env_setup->topology, arena);
+    }
+    for (int i = 0; i < a->spec.n_norm; i++) {
+        if (names[i] == NULL) {
+            return NULL;
+        }
+    }
+    return names;
+}
