@@ -64,15 +64,15 @@ CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kind
 METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \
               aware_update gym_hpa karma kinds method rlad rlad_interface rlad_learner rlad_table
 EVAL        = halving search_space trial_score tuning rank_agreement answers upper_bound claims collector \
-              cut episode eval frontier lie org_observer eval_store outcomes
+              cut episode eval frontier lie org_observer eval_store outcomes \
               pareto separation shielding summary trajectory_recorder
 REPORT      = comparison trials_figure trials_table org_metrics_table twin_report figure scale_figure separation_table script table timeline episode_csv
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum
-TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_game \
+TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_attacker train_game \
               trainer trainlog
-EXPERIMENTS = cell_digest collect decision_cpu eval_run experiment fit org_metrics_log policies recipe \
-              resume scale stages training trajectories tune tune_dir tune_log tune_rung tune_training \
-              tune_trials
+EXPERIMENTS = attacked cell_digest collect decision_cpu eval_run experiment fit org_metrics_log policies \
+              recipe resume scale stages training trajectories tune tune_dir tune_log tune_rung \
+              tune_training tune_trials
 COMMANDS    = bench_scale call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
               trace trace_collect train tune twin twin_fit
 FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \

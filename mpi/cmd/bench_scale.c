@@ -508,6 +508,11 @@ static enum err check(struct experiment *x, const struct comm *comm)
                          "is 0: a training without updates has no time to predict; set it to the "
                          "updates until convergence");
     }
+    if (x->cfg.train.opponent != OPPONENT_SCRIPTED) {
+        return cfg_error(&x->reader, "train.opponent",
+                         "lets an attacker play, but the prediction is of a training of one team; "
+                         "set it to scripted");
+    }
     return experiment_load_twin(x);
 }
 

@@ -14,7 +14,7 @@
 #define ENV_BUT_WORKLOAD                                                                           \
     "topology", "plant", "cluster", "scenarios", "game", "organisation", "method", "team"
 #define ENV_SECTIONS   ENV_BUT_WORKLOAD, "workload"
-#define OTHER_SECTIONS "shield", "twin", "mappo", "train", "fit", "eval", "tune", "run"
+#define OTHER_SECTIONS "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune", "run"
 
 enum { SECTIONS_MAX = 24 };
 
@@ -25,7 +25,7 @@ static const struct reads {
     bool plays;
     const char *sections[SECTIONS_MAX]; /* NULL at the end */
 } reads[] = {
-    {"karma train", false, {ENV_SECTIONS, "shield", "twin", "mappo", "train", "run"}},
+    {"karma train", false, {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "run"}},
     {"karma bench scale", false, {ENV_SECTIONS, "shield", "twin", "mappo", "train"}},
     {"karma eval", true, {ENV_SECTIONS, "shield", "eval", "run"}},
     {"karma tune", true, {ENV_SECTIONS, "shield", "mappo", "train", "twin", "eval", "tune", "run"}},
@@ -49,10 +49,10 @@ static const struct reads {
       "eval.split"}},
     {"karma config show",
      false,
-     {ENV_SECTIONS, "shield", "twin", "mappo", "train", "fit", "eval", "tune", "run"}},
+     {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune", "run"}},
     {"karma config check",
      false,
-     {ENV_SECTIONS, "shield", "twin", "mappo", "train", "fit", "eval", "tune", "run"}},
+     {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune", "run"}},
 };
 enum { N_READS = sizeof reads / sizeof *reads };
 
@@ -128,8 +128,8 @@ static enum err check_workload(const struct cfg *reader, const struct experiment
 static enum err check_shield(const struct cfg *reader, const struct experiment_cfg *cfg,
                              const struct reads *r)
 {
-    static const char *const others[] = {ENV_SECTIONS, "twin", "mappo", "train", "fit",
-                                         "eval",       "tune", "run",   NULL};
+    static const char *const others[] = {ENV_SECTIONS, "twin", "mappo", "attacker", "train",
+                                         "fit",        "eval", "tune",  "run",      NULL};
     const bool trains = strcmp(r->command, "karma train") == 0;
     char key[CFG_KEY_MAX];
     if ((!r->plays && !trains) || (r->plays && cfg->eval.shield) ||
@@ -153,6 +153,24 @@ static bool plans_in_twin(const struct experiment_cfg *cfg)
     return false;
 }
 
+/* Settings of an attacker who does not play would change nothing. */
+static enum err check_attacker(const struct cfg *reader, const struct experiment_cfg *cfg,
+                               const struct reads *r)
+{
+    static const char *const others[] = {ENV_SECTIONS, "shield", "twin", "mappo", "train",
+                                         "fit",        "eval",   "tune", "run",   NULL};
+    char key[CFG_KEY_MAX];
+    if (strcmp(r->command, "karma train") != 0 || cfg->train.opponent != OPPONENT_SCRIPTED ||
+        !cfg_find_unused_set(reader, key, others) ||
+        strncmp(key, "attacker.", strlen("attacker.")) != 0) {
+        return ERR_OK;
+    }
+    log_error("--set %s: there is no learned attacker in this training; leave it out, or add --set "
+              "train.opponent=together",
+              key);
+    return ERR_USAGE;
+}
+
 /* ERR_USAGE for a --set of what the command does not read. keys[] has room for one more than the
  * sections of a row and is NULL at its end: the initialiser has set the element behind `twin`. */
 static enum err check_sets(const struct cfg *reader, const struct experiment_cfg *cfg,
@@ -169,6 +187,7 @@ static enum err check_sets(const struct cfg *reader, const struct experiment_cfg
     keys[n] = in_twin ? "twin" : NULL;
     if (!cfg_find_unused_set(reader, key, keys)) {
         TRY(check_shield(reader, cfg, r));
+        TRY(check_attacker(reader, cfg, r));
         return check_workload(reader, cfg);
     }
     if (r->plays && strncmp(key, "twin.", strlen("twin.")) == 0) {

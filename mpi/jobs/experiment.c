@@ -39,6 +39,8 @@ static const struct cfg_field run_fields[] = {
         CFG_TABLE(struct experiment_cfg, method, method_fields, "how a team is trained"),          \
         CFG_TABLE(struct experiment_cfg, team, team_fields, "networks"),                           \
         CFG_TABLE(struct experiment_cfg, mappo, mappo_fields, "learning algorithm"),               \
+        CFG_TABLE(struct experiment_cfg, attacker, attacker_fields,                                \
+                  "the learned attacker (train.opponent); its budget is plant.attack_*"),          \
         CFG_TABLE(struct experiment_cfg, train, train_fields, "training")
 
 const struct cfg_field experiment_training_fields[] = {TRAINING_ROWS, CFG_END};
@@ -313,6 +315,64 @@ static enum err check_cost(const struct experiment *x)
                            x->cfg.plant.cost_weight, t->cost_range[0], t->cost_range[1]);
 }
 
+/* A policy file is for an attacker that does not learn, and for no other. */
+static enum err check_policy(const struct experiment *x)
+{
+    const bool fixed = x->cfg.train.opponent == OPPONENT_FIXED;
+    const char *policy = x->cfg.attacker.policy;
+    if (fixed && policy[0] == '\0') {
+        return cfg_error(&x->reader, "attacker.policy",
+                         "is empty, and train.opponent is fixed; name the policy file of a trained "
+                         "attacker, such as RUN/policy/attacker.bin of a training with "
+                         "train.opponent: together");
+    }
+    if (fixed && !file_exists(policy)) {
+        return cfg_error(&x->reader, "attacker.policy",
+                         "there is no file '%s'; a training with train.opponent: together writes "
+                         "one, RUN/policy/attacker.bin",
+                         policy);
+    }
+    if (!fixed && policy[0] != '\0') {
+        return cfg_error(&x->reader, "attacker.policy",
+                         "is %s, which has no effect unless train.opponent is fixed; set "
+                         "train.opponent to fixed, or leave the key out",
+                         policy);
+    }
+    return ERR_OK;
+}
+
+/* Ten is the default: a resolved configuration contains all keys. */
+static enum err check_turns(const struct experiment *x)
+{
+    const struct train_cfg *t = &x->cfg.train;
+    return t->opponent == OPPONENT_ALTERNATING || t->opponent_updates == 10
+               ? ERR_OK
+               : cfg_error(&x->reader, "train.opponent_updates",
+                           "has no effect unless train.opponent is alternating; set train.opponent "
+                           "to alternating, or leave the key out");
+}
+
+/* Between two rounds the team plays on the simulator without its attacker, so the twin would be
+ * refitted to other episodes than those that are trained on. */
+static enum err build_attacker(struct experiment *x)
+{
+    TRY(check_policy(x));
+    TRY(check_turns(x));
+    if (x->cfg.train.opponent == OPPONENT_SCRIPTED) {
+        return ERR_OK;
+    }
+    if (x->cfg.train.rounds > 1) {
+        return cfg_error(&x->reader, "train.rounds",
+                         "is %d, but a twin is refitted to episodes without a learned attacker; "
+                         "set it to 1, or train.opponent to scripted",
+                         x->cfg.train.rounds);
+    }
+    x->attacker = ARENA_NEW(&x->arena, 1, struct attacker_interface);
+    TRY(arena_error(&x->arena));
+    return attacker_interface_init(x->attacker, &x->arena, &x->cfg.attacker, &x->env_setup,
+                                   &x->reader);
+}
+
 /* Builds what all commands need, and finds with that what a single row of a table cannot:
  * contradictions between rows. The twin is not read here; see experiment_load_twin(). */
 static enum err build(struct experiment *x)
@@ -336,6 +396,7 @@ static enum err build(struct experiment *x)
     if (c->team.critic == CRITIC_PRIVILEGED) {
         TRY(privileged_check(&x->env_setup, &x->reader));
     }
+    TRY(build_attacker(x));
     TRY(check_stages(x));
     TRY(eval_join_frontier(&x->cfg.eval, &x->arena));
     TRY(controller_cfg_check(c->eval.controllers, c->eval.n_controllers, &c->topology));
@@ -490,6 +551,12 @@ enum err experiment_load_twin(struct experiment *x)
     TRY(env_setup_load_twin(&x->env_setup, &x->arena, &x->reader));
     if (x->cfg.team.critic == CRITIC_PRIVILEGED) {
         TRY(privileged_check(&x->env_setup, &x->reader));
+    }
+    if (x->attacker != NULL && x->env_setup.unknown != NULL) {
+        return cfg_error(&x->reader, "train.opponent",
+                         "lets an attacker learn in the twin %s of a recording, which has no exact "
+                         "counters to pay it by; set it to scripted, or train on the simulator",
+                         file);
     }
     return x->env_setup.unknown != NULL ? check_reading(x) : ERR_OK;
 }

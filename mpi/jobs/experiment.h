@@ -11,6 +11,7 @@
 #include "core/base/options.h"
 #include "core/eval/eval.h"
 #include "core/eval/tuning.h"
+#include "core/game/attacker_interface.h"
 #include "core/game/env_setup.h"
 #include "core/game/rules.h"
 #include "core/marl/mappo.h"
@@ -36,6 +37,7 @@ struct experiment_cfg {
     struct method_cfg method;
     struct team_cfg team;
     struct mappo_cfg mappo;
+    struct attacker_cfg attacker; /* used where train.opponent says so */
     struct train_cfg train;
     struct fit_cfg fit;
     struct eval_cfg eval;
@@ -53,8 +55,9 @@ struct experiment {
     struct experiment_cfg cfg;
     struct env_setup env_setup;
     struct rules rules;
-    struct method method; /* in this environment */
-    struct buf resolved;  /* the complete configuration as YAML, NUL-terminated */
+    struct method method;                /* in this environment */
+    struct attacker_interface *attacker; /* NULL: train.opponent is scripted */
+    struct buf resolved;                 /* the complete configuration as YAML, NUL-terminated */
 };
 
 /* Local. Load and build; the sentences name file, line and remedy. On failure nothing is held.

@@ -177,6 +177,7 @@ static struct experiment_cfg in_world_of(const struct experiment_cfg *found,
     c.method = found->method;
     c.team = found->team;
     c.mappo = found->mappo;
+    c.attacker = found->attacker;
     c.train = found->train;
     return c;
 }

@@ -3,8 +3,10 @@
 
 #include "core/base/file.h"
 #include "core/base/frame.h"
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "mpi/train/checkpoint_dir.h"
+#include "mpi/train/train_attacker.h"
 #include "proto/weights.h"
 
 #include <string.h>
@@ -74,33 +76,56 @@ static enum err check_config(const struct experiment *x, struct arena *arena)
 
 /* ---- a finished run ---- */
 
-static enum err read_policy(uint64_t *digest, struct arena *arena, const struct experiment *x,
-                            const struct buf *bytes, const char *path)
+/* The policy of a team, whose learner has its shape; its weights go on with the digest. */
+static enum err read_policy(uint64_t *digest, struct arena *arena, const struct learner *l,
+                            const char *const *features, const char *path)
 {
-    struct learner *learner;
+    struct buf bytes;
     struct frame_reader reader;
     struct frame f;
-    struct policy_meta meta = {.features = x->method.columns};
-    TRY(method_learner(&learner, arena, &x->method, 0, false, 0, arena));
-    frame_reader_init(&reader, bytes->data, bytes->len, path);
-    TRY(frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION));
-    TRY(codec_get_policy(learner->w, learner->spec, &meta, f.payload, f.n, path, arena));
-    *digest = meta.digest;
-    return ERR_OK;
-}
-
-/* The digest is that of the policy's weights, which codec_get_policy() has verified. */
-static enum err finished(uint64_t *digest, struct arena *arena, const struct experiment *x)
-{
-    const char *path = file_join(arena, x->cfg.run.dir, "policy/weights.bin");
-    struct buf bytes;
+    struct policy_meta meta = {.features = features};
     TRY(arena_error(arena));
     buf_init(&bytes);
     enum err e = file_read(&bytes, path, FRAME_BYTES_MAX);
     if (e == ERR_OK) {
-        e = read_policy(digest, arena, x, &bytes, path);
+        frame_reader_init(&reader, bytes.data, bytes.len, path);
+        e = frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION);
+    }
+    if (e == ERR_OK) {
+        e = codec_get_policy(l->w, l->spec, &meta, f.payload, f.n, path, arena);
+    }
+    if (e == ERR_OK) {
+        *digest = weights_hash(*digest, l->w);
     }
     buf_release(&bytes);
+    return e;
+}
+
+/* The policies of all teams, in their order: the digest of a training is that of all weights. */
+static enum err read_policies(uint64_t *digest, struct arena *arena, const struct experiment *x)
+{
+    const struct experiment_cfg *c = &x->cfg;
+    struct attacker_source attacker;
+    struct learner *l;
+    *digest = HASH_START;
+    TRY(method_learner(&l, arena, &x->method, 0, false, 0, arena));
+    TRY(read_policy(digest, arena, l, x->method.columns,
+                    file_join(arena, c->run.dir, "policy/weights.bin")));
+    if (x->attacker == NULL) {
+        return ERR_OK;
+    }
+    const char *const *columns = attacker_interface_columns(x->attacker, arena);
+    const struct learner_source source =
+        attacker_source_learner(&attacker, &c->attacker, &c->team, &c->mappo, false, columns);
+    attacker.policy = "";
+    TRY(source.make(source.ctx, &l, arena, &x->attacker->spec, 1, 0, arena));
+    return read_policy(digest, arena, l, columns,
+                       file_join(arena, c->run.dir, "policy/attacker.bin"));
+}
+
+static enum err finished(uint64_t *digest, struct arena *arena, const struct experiment *x)
+{
+    const enum err e = read_policies(digest, arena, x);
     if (e == ERR_OK) {
         log_info("%s: this training is done; --restart trains it anew", x->cfg.run.dir);
     } else if (e != ERR_MEMORY) {

@@ -195,6 +195,9 @@ static enum err add_finish(struct stages *s)
     }
     TRY(make_place(&s->simulator, &s->rules, &s->method, x, NULL));
     s->envs = game_source_envs(&s->game, train, &s->method);
+    if (x->attacker != NULL) {
+        TRY(attacked_source_envs(&s->envs, &s->attacked, &x->arena, &s->game, x->attacker));
+    }
     s->list[s->setup->n_later++] = (struct train_stage){
         .after = train->updates - train->finish, .envs = &s->envs, .where = "on the simulator"};
     return ERR_OK;

@@ -17,6 +17,7 @@
 #define KARMA_JOBS_STAGES_H
 
 #include "mpi/jobs/experiment.h"
+#include "mpi/train/train_attacker.h"
 #include "mpi/train/train_game.h"
 
 struct round;
@@ -30,6 +31,7 @@ struct stages {
     struct rules rules;
     struct method method;
     struct game_source game;
+    struct attacked_source attacked; /* with an attacker */
     struct env_source envs;
 };
 

@@ -3,10 +3,10 @@
 
 #include "core/base/log.h"
 #include "mpi/comm/locking.h"
+#include "mpi/jobs/attacked.h"
 #include "mpi/jobs/resume.h"
 #include "mpi/jobs/stages.h"
 #include "mpi/train/train.h"
-#include "mpi/train/train_game.h"
 
 /* A run that is done has nothing left to dump. The same on all ranks. */
 static enum err check_dump(const struct comm *comm, const struct train_options *o, enum resume what)
@@ -38,24 +38,18 @@ static enum err look(enum resume *what, uint64_t *digest, struct comm *comm, str
 enum err training_run(struct comm *comm, struct training_outcome *out, struct experiment *x,
                       const struct training_order *order)
 {
-    struct train_game game;
+    struct attacked sources;
     struct stages stages;
     struct train_setup setup = {
-        .train = &x->cfg.train,
-        .envs = &game.envs,
-        .learners = game.learners,
-        .interface = x->method.interface,
-        .rules = &x->rules,
         .run_dir = x->cfg.run.dir,
         .config = (const char *)x->resolved.data,
-        .features = x->method.columns,
         .lock = order->lock,
     };
     struct train_options opt = order->train;
     enum resume what = RESUME_FRESH;
     *out = (struct training_outcome){.digest = 0};
-    train_game_init(&game, &x->cfg.train, &x->method);
-    enum err e = experiment_training_digest(&setup.config_digest, &x->cfg);
+    enum err e = attacked_setup(&setup, &sources, x);
+    e = e == ERR_OK ? experiment_training_digest(&setup.config_digest, &x->cfg) : e;
     e = e == ERR_OK ? stages_init(&stages, &setup, x) : e;
     TRY(comm_agree(comm, e));
     TRY(look(&what, &out->digest, comm, x, order));

@@ -89,7 +89,10 @@ enum err rehearsal_run(struct trainer *t)
         const struct mem_section *s = &t->plants.sections[i];
         arena_count(&t->arena, s->name, (size_t)((double)s->bytes * scale));
     }
-    arena_count(&t->arena, "rollout blocks", blocks);
+    for (int i = 0; i < t->one_block_arena.n_sections; i++) {
+        const struct mem_section *s = &t->one_block_arena.sections[i];
+        arena_count(&t->arena, s->name, (size_t)t->n_sets * (size_t)t->n_learn * s->bytes);
+    }
     if (t->comm->rank == 0) {
         print_table(t, program + fixed + blocks + (size_t)((double)sample * scale));
     }

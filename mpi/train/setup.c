@@ -26,6 +26,13 @@ static const struct cfg_choice shield_choices[] = {
     {"mask", TRAIN_SHIELD_MASK, "only what the shield lets pass (section shield)"},
     {NULL, 0, NULL},
 };
+static const struct cfg_choice opponents[] = {
+    {"scripted", OPPONENT_SCRIPTED, "the attacks of the scenarios alone"},
+    {"fixed", OPPONENT_FIXED, "an attacker that was trained before, attacker.policy"},
+    {"together", OPPONENT_TOGETHER, "an attacker that learns in every update, too"},
+    {"alternating", OPPONENT_ALTERNATING, "the same, but one of both learns at a time"},
+    {NULL, 0, NULL},
+};
 static const struct cfg_field clone_fields[] = {
     CFG_INT(struct clone_cfg, samples, "25000", 1, 100000000, "decisions", CFG_RESULT,
             "demonstrations to learn from"),
@@ -93,6 +100,10 @@ const struct cfg_field train_fields[] = {
             "episodes of each scenario that are played for a refit"),
     CFG_INT(struct train_cfg, finish, "0", 0, 100000000, "updates", CFG_RESULT | CFG_LATER,
             "last updates, made on the simulator instead of in the twin"),
+    CFG_ENUM(struct train_cfg, opponent, "scripted", opponents, CFG_RESULT | CFG_LATER,
+             "whom the defenders meet"),
+    CFG_INT(struct train_cfg, opponent_updates, "10", 1, 1000000, "updates", CFG_RESULT | CFG_LATER,
+            "alternating: updates in which one team learns, before it is the other's turn"),
     CFG_END,
 };
 

@@ -15,6 +15,9 @@ struct comm;
 enum { LEARNERS_AUTO = -1 }; /* chosen from measured times: mpi/train/auto_table.h */
 enum train_init { INIT_SCRATCH, INIT_CLONE };
 enum train_shield { TRAIN_SHIELD_NONE, TRAIN_SHIELD_MASK };
+/* Whom the defenders meet: the scripted attacks of the scenarios alone, or a learned attacker, too
+ * (mpi/train/train_attacker.h). */
+enum train_opponent { OPPONENT_SCRIPTED, OPPONENT_FIXED, OPPONENT_TOGETHER, OPPONENT_ALTERNATING };
 
 struct clone_cfg {
     int samples;                 /* decisions of one environment to learn from */
@@ -54,6 +57,8 @@ struct train_cfg {
     double cost_share;  /* annealed: share of the updates until plant.cost_weight */
     double *cost_range; /* (2) conditioned: least and greatest */
     int n_cost_range;
+    int opponent;         /* enum train_opponent */
+    int opponent_updates; /* alternating: of one team until it is the other's turn */
 };
 extern const struct cfg_field train_fields[];
 
@@ -86,11 +91,14 @@ struct train_setup {
      * the rules of the references. */
     const struct interface *interface;
     const struct rules *rules;
-    const char *run_dir;         /* results/runs/NAME */
-    const char *config;          /* resolved, YAML: goes into the run and the policy */
-    uint64_t config_digest;      /* of what decides the weights: a checkpoint is of one only */
-    const char *const *features; /* names of the columns of team 0's rows, for its policy file */
-    struct lock *lock;           /* of run_dir, rank 0's; NULL: nobody else can be there */
+    const char *run_dir;    /* results/runs/NAME */
+    const char *config;     /* resolved, YAML: goes into the run and the policy */
+    uint64_t config_digest; /* of what decides the weights: a checkpoint is of one only */
+    /* Names of the columns of a team's rows that are normalised, for its policy file. NULL for a
+     * further team: they are numbered. */
+    const char *const *features;
+    const char *const *further_features[ENV_TEAMS_MAX];
+    struct lock *lock; /* of run_dir, rank 0's; NULL: nobody else can be there */
 };
 
 struct train_options {

@@ -17,6 +17,7 @@
 #include "mpi/train/trainer.h"
 #include "mpi/train/trainer_checkpoint.h"
 
+#include <math.h>
 #include <string.h>
 
 enum err train_check(const struct train_cfg *cfg, int size)
@@ -158,6 +159,26 @@ static enum err sum_episodes(struct trainer *t, int set)
     return ERR_OK;
 }
 
+/* train.opponent: alternating. The teams learn by turns of so many updates, the first one first. */
+static bool rests(const struct trainer *t, enum learn_phase phase, int team)
+{
+    const struct train_cfg *cfg = t->setup->train;
+    return phase == LEARN_ALL && cfg->opponent == OPPONENT_ALTERNATING &&
+           (t->learning - 1) / cfg->opponent_updates % t->spec->n_teams != team;
+}
+
+/* A team that rests has no numbers of an update. */
+static void tell_rest(struct learn_stats *s)
+{
+    *s = (struct learn_stats){.reward = (double)NAN,
+                              .entropy = (double)NAN,
+                              .entropy_least = (double)NAN,
+                              .entropy_agent = -1};
+    for (int i = 0; i < LEARNER_COLUMNS_MAX; i++) {
+        s->columns[i] = (double)NAN;
+    }
+}
+
 /* One team after the other, so that their sums do not meet. A row of metrics.csv counts the
  * episodes of its update. */
 static enum err learn_teams(struct trainer *t, int set, const struct learn_args *args)
@@ -169,7 +190,9 @@ static enum err learn_teams(struct trainer *t, int set, const struct learn_args 
         struct learner *l = t->learners[k];
         const bool cloned =
             args->phase == LEARN_CLONE && k > 0; /* only team 0 is shown what to do */
-        if (learner_learns(l) && !cloned) {
+        if (rests(t, args->phase, k)) {
+            tell_rest(&t->log.stats[k]);
+        } else if (learner_learns(l) && !cloned) {
             TRY(l->ops->learn(l, trainer_blocks(t, set, k), args, &t->log.stats[k]));
         }
     }
@@ -317,6 +340,7 @@ static enum err learn_update(struct trainer *t, int u)
 {
     const int set = set_of(t, u);
     const double progress = (double)(u - 1) / t->setup->train->updates;
+    t->learning = u;
     return u == t->opt->dump_update ? learn_and_dump(t, progress)
                                     : learn(t, set, LEARN_ALL, progress);
 }

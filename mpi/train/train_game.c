@@ -10,18 +10,26 @@
 
 /* ---- environments ---- */
 
+enum err game_source_demonstrator(const struct demonstrator **out, struct arena *arena,
+                                  const struct game_source *g)
+{
+    struct demonstrations *demos;
+    *out = NULL;
+    if (g->train->init != INIT_SCRATCH) {
+        TRY(demonstrations_init(&demos, arena, &g->rule, g->method->setup.rules, 1));
+        *out = demonstrations_tile(demos, 0);
+    }
+    return ERR_OK;
+}
+
 static enum err make_tile(void *ctx, struct env **out, struct arena *arena, int n_env)
 {
     const struct game_source *g = ctx;
-    const struct demonstrator *demo = NULL;
     const struct method *m = g->method;
+    const struct demonstrator *demo;
     const struct game_teams teams = {
         .env_setup = m->setup.env_setup, .spec = &m->env, .interfaces = &m->interface};
-    struct demonstrations *demos;
-    if (g->train->init != INIT_SCRATCH) {
-        TRY(demonstrations_init(&demos, arena, &g->rule, m->setup.rules, 1));
-        demo = demonstrations_tile(demos, 0);
-    }
+    TRY(game_source_demonstrator(&demo, arena, g));
     return game_new_teams(out, arena, &teams, n_env, g->train->seed, demo);
 }
 

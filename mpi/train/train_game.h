@@ -4,6 +4,7 @@
 #ifndef KARMA_TRAIN_TRAIN_GAME_H
 #define KARMA_TRAIN_TRAIN_GAME_H
 
+#include "core/game/game.h"
 #include "core/marl/mappo.h"
 #include "core/marl/team.h"
 #include "core/methods/method.h"
@@ -24,6 +25,10 @@ struct game_source {
     const struct train_cfg *train;
     struct controller_cfg rule; /* that is imitated, if one is */
 };
+
+/* Local. What the first team of a tile imitates; NULL: nothing. */
+enum err game_source_demonstrator(const struct demonstrator **out, struct arena *arena,
+                                  const struct game_source *g) WARN_UNUSED;
 
 struct train_game {
     struct game_source game;

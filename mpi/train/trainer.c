@@ -26,11 +26,19 @@ static int count_owned(const int *owner, int n_tiles, int rank)
     return n;
 }
 
+/* What follows in the arena is team k's: a dry run shows each team's memory. */
+static void team_section(struct arena *a, const struct trainer *t, const char *what, int k)
+{
+    const char *of = k == 0 ? what : arena_printf(a, "%s, %s", what, t->spec->teams[k]->name);
+    arena_section(a, of != NULL ? of : what);
+}
+
 static enum err init_learners(struct trainer *t)
 {
     const struct train_setup *s = t->setup;
     for (int k = 0; k < t->spec->n_teams; k++) {
         const struct learner_source *from = &s->learners[k];
+        team_section(&t->arena, t, "networks", k);
         TRY(from->make(from->ctx, &t->learners[k], &t->arena, t->spec->teams[k], k, s->train->seed,
                        &t->scratch));
     }
@@ -196,6 +204,7 @@ static enum err init_one_tile(struct trainer *t)
     struct block b;
     for (int k = 0; k < t->spec->n_teams; k++) {
         if (exchange_wants(&t->exchange, k)) {
+            team_section(&t->one_block_arena, t, "rollout blocks", k);
             TRY(block_init(&b, &t->one_block_arena, t->spec, k, TILE, t->setup->train->steps));
         }
     }
@@ -222,6 +231,7 @@ static enum err init_blocks(struct trainer *t)
     for (int set = 0; set < t->n_sets; set++) {
         for (int k = 0; k < t->spec->n_teams; k++) {
             if (exchange_wants(&t->exchange, k)) {
+                team_section(&t->arena, t, "rollout blocks", k);
                 TRY(init_set(t, set, k));
             }
         }
@@ -283,10 +293,11 @@ static enum err init_team_sums(struct trainer *t, int k)
 
 static enum err init_sums(struct trainer *t)
 {
-    arena_section(&t->arena, "tree sums");
     for (int k = 0; k < t->spec->n_teams; k++) {
+        team_section(&t->arena, t, "tree sums", k);
         TRY(init_team_sums(t, k));
     }
+    arena_section(&t->arena, "tree sums");
     t->episode_shape = (struct reduce_shape){.n_floats = (size_t)block_n_stats(t->spec, 0) + 1};
     const struct tree_op op = {
         .bytes = reduce_bytes(&t->episode_shape), .merge = reduce_merge, .ctx = &t->episode_shape};
@@ -303,7 +314,6 @@ static enum err init_learning(struct trainer *t)
         return ERR_OK;
     }
     TRY(init_sums(t));
-    arena_section(&t->arena, "learner");
     for (int k = 0; k < t->spec->n_teams; k++) {
         const struct learner_batch batch = {.seed = cfg->seed,
                                             .n_env = cfg->envs,
@@ -312,6 +322,7 @@ static enum err init_learning(struct trainer *t)
                                             .n_mine = t->n_learn,
                                             .sums = t->teams[k].reducers};
         if (learner_learns(t->learners[k])) {
+            team_section(&t->arena, t, "learner", k);
             TRY(t->learners[k]->ops->prepare(t->learners[k], &t->arena, &batch));
         }
     }
@@ -336,7 +347,6 @@ enum err trainer_init(struct trainer *t)
     t->spec = s->envs->spec;
     exchange_init(&t->exchange, t->comm, t->spec, t->learners, &t->scratch);
     TRY(init_owners(t));
-    arena_section(&t->arena, "networks");
     TRY(init_learners(t));
     TRY(init_sim(t));
     if (s->train->pipeline > 0) {

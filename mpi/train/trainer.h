@@ -72,6 +72,7 @@ struct trainer {
     int measures; /* updates after which this trainer ends, and costs are known; 0: it goes on */
     struct balance_costs costs;
     struct balance_forecast measured; /* one of these updates as it was */
+    int learning;                     /* number of the update that is made, from 1 */
     uint32_t update;                  /* rollouts done, all phases: a coordinate of every draw */
 };
 

@@ -450,12 +450,12 @@ enum err trainlog_sync(struct trainlog *l)
 
 /* ---- the end ---- */
 
-/* Names of the columns of team k's rows: those of further teams are numbered. */
+/* Names of the columns of team k's rows: those of a further team may be numbered. */
 static const char *const *column_names(struct trainlog *l, int k)
 {
     const int n = l->spec->teams[k]->n_norm;
-    if (k == 0) {
-        return l->setup->features;
+    if (k == 0 || l->setup->further_features[k] != NULL) {
+        return k == 0 ? l->setup->features : l->setup->further_features[k];
     }
     const char **names = ARENA_NEW(l->arena, n, const char *);
     for (int i = 0; names != NULL && i < n; i++) {

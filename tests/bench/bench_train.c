@@ -17,9 +17,9 @@
 #include "core/marl/mappo_learner.h"
 #include "core/marl/rollout.h"
 #include "mpi/comm/exchange.h"
+#include "mpi/jobs/attacked.h"
 #include "mpi/jobs/experiment.h"
 #include "mpi/train/train.h"
-#include "mpi/train/train_game.h"
 #include "tests/bench/bench_ranks.h"
 
 #include <errno.h>
@@ -35,10 +35,11 @@ struct usage {
 
 struct bench {
     struct comm c;
-    struct experiment x;
+    struct experiment x, attacked; /* attacked: the same with an attacker of the same layers */
     struct bench_options options;
     int updates, rounds;
     struct usage *usage; /* (size) of the updates, on rank 0 */
+    double both_s;       /* the same updates with both teams */
 
     /* the replay */
     struct arena arena, scratch;
@@ -64,25 +65,16 @@ static void remove_run(const struct bench *b, const char *dir)
 }
 
 /* Collective. */
-static enum err train(struct bench *b, int updates, struct usage *out)
+static enum err train(struct bench *b, struct experiment *x, int updates, struct usage *out)
 {
     char dir[512];
     snprintf(dir, sizeof dir, "%s.run%d", program_invocation_name, b->c.size);
-    struct train_game game;
-    const struct train_setup setup = {
-        .train = &b->x.cfg.train,
-        .envs = &game.envs,
-        .learners = game.learners,
-        .interface = b->x.method.interface,
-        .rules = &b->x.rules,
-        .run_dir = dir,
-        .config = (const char *)b->x.resolved.data,
-        .features = b->x.method.columns,
-    };
+    struct attacked sources;
+    struct train_setup setup = {.run_dir = dir, .config = (const char *)x->resolved.data};
     const struct train_options none = {0};
     uint64_t digest;
-    b->x.cfg.train.updates = updates;
-    train_game_init(&game, &b->x.cfg.train, &b->x.method);
+    x->cfg.train.updates = updates;
+    TRY(comm_agree(&b->c, attacked_setup(&setup, &sources, x)));
     remove_run(b, dir);
     TRY(comm_barrier(&b->c));
     *out = (struct usage){-clock_s(), -b->c.wait_seconds, -(double)b->c.bytes_sent};
@@ -120,8 +112,11 @@ static enum err measure_training(struct bench *b)
     struct usage start, whole;
     b->usage = ARENA_NEW(&b->arena, b->c.size, struct usage);
     TRY(arena_error(&b->arena));
-    TRY(train(b, 0, &start));
-    TRY(train(b, b->updates, &whole));
+    TRY(train(b, &b->attacked, 0, &start));
+    TRY(train(b, &b->attacked, b->updates, &whole));
+    b->both_s = whole.seconds - start.seconds;
+    TRY(train(b, &b->x, 0, &start));
+    TRY(train(b, &b->x, b->updates, &whole));
     const struct usage updates = {whole.seconds - start.seconds, whole.waited_s - start.waited_s,
                                   whole.bytes - start.bytes};
     return gather(b, &updates);
@@ -288,6 +283,8 @@ static void report(const struct bench *b, double replay_s, double weights)
     const double env_steps = (double)b->updates * train->envs * train->steps;
     bench_row("training, end to end", env_steps / b->usage[0].seconds, "env-steps/s",
               "%d updates of %d x %d, clock on the wall", b->updates, train->envs, train->steps);
+    bench_row("an update of both teams", b->both_s / b->usage[0].seconds, "updates of one",
+              "train.opponent=together, one attacker of the same layers, on the simulator");
     if (b->c.size > 1) {
         report_bytes(b, env_steps, weights);
         report_waits(b, replay_s);
@@ -326,17 +323,21 @@ int main(int argc, char **argv)
     b.updates = b.options.quick ? 1 : UPDATES;
     b.rounds = b.options.quick ? 1 : ROUNDS;
     const char *const sets[] = {b.c.size >= 3 ? "train.learners=1" : "train.learners=0",
-                                "train.init=scratch", "train.envs=32", "train.steps=5"};
+                                "train.init=scratch", "train.opponent=scripted", "train.envs=32",
+                                "train.steps=5"};
+    const char *both[] = {sets[0], sets[1], "train.opponent=together", sets[3], sets[4]};
     arena_init(&b.arena);
     arena_init(&b.scratch);
     if (b.c.rank == 0) {
         title(&b.c);
     }
-    comm_must(experiment_load(&b.x, config, sets, b.options.quick ? 4 : 2));
+    comm_must(experiment_load(&b.x, config, sets, b.options.quick ? 5 : 3));
+    comm_must(experiment_load(&b.attacked, config, both, b.options.quick ? 5 : 3));
     comm_must(bench_run(&b));
     exchange_release(&b.exchange);
     arena_release(&b.scratch);
     arena_release(&b.arena);
+    experiment_release(&b.attacked);
     experiment_release(&b.x);
     comm_finalize(&b.c);
     return 0;

@@ -65,6 +65,27 @@ refused 2 "a rule with foresight to imitate" "'train\.clone\.rule': its rule is 
 refused 2 "an explorer around a team" "'wild': its rule is scripted, which needs agents of its own" \
     $tiny --set 'eval.controllers=[{name: wild, explore: {rule: scripted}}]'
 
+# --- an attacker ---
+refused 2 "an attacker without a budget" "plant\.attack_requests: .*is 0, so an attacker with the kind 'rate'" \
+    $tiny --set train.opponent=together --set plant.attack_requests=0
+refused 2 "an entry that is none" "attacker\.entries: .*'d', which is no entry of the topology; .*'a'" \
+    $tiny --set train.opponent=together --set 'attacker.entries=[d]'
+refused 2 "a kind that a twin cannot represent" "attacker\.kinds: .*'crash', which the twin .* cannot represent" \
+    $tiny --set train.opponent=together --set twin.file=none.twin
+refused 2 "a fixed attacker without a policy" "attacker\.policy: is empty, and train\.opponent is fixed" \
+    $tiny --set train.opponent=fixed
+refused 2 "a fixed attacker whose policy is missing" "attacker\.policy: there is no file 'nowhere'" \
+    $tiny --set train.opponent=fixed --set attacker.policy=nowhere
+refused 2 "a policy for one that learns" "attacker\.policy: is nowhere, which has no effect" \
+    $tiny --set train.opponent=together --set attacker.policy=nowhere
+refused 2 "settings of an attacker that is not there" "--set attacker\.view: .*add --set train\.opponent=together" \
+    $tiny --set attacker.view=full
+refused 2 "turns of an attacker that takes none" "train\.opponent_updates: has no effect unless" \
+    $tiny --set train.opponent=together --set train.opponent_updates=3
+refused 2 "a refit without the attacker" "train\.rounds: is 2, but a twin is refitted" \
+    $tiny --set train.opponent=together --set train.rounds=2 --set train.updates=10 \
+    --set 'attacker.kinds=[rate]' --set twin.file=none.twin
+
 # Older versions had the parameters of all methods beside each other: the sentence says what to write.
 older() { # NAME OLD NEW: and what it says is accepted
     run timeout "$HANGS" "$KARMA" config check $tiny --set "eval.controllers=[$2]"

@@ -48,6 +48,9 @@ compare "a tile that is not full" $million --set train.envs=8005 --set train.upd
 compare "a training from scratch" configs/experiments/tiny.yaml --set train.updates=3
 compare "cloning first" configs/experiments/tiny.yaml --set train.init=clone --set train.updates=3
 compare "a pipeline" configs/experiments/tiny.yaml --set train.pipeline=1 --set train.updates=3
+compare "both teams" configs/experiments/tiny.yaml --set train.opponent=together --set train.updates=3
+holds "a dry run shows each team's networks" sh -c \
+    "'$KARMA' train configs/experiments/tiny.yaml --set train.opponent=together --dry-run | grep -q 'networks, attacker'"
 compare "the quickstart on the simulator" configs/experiments/quickstart_cluster.yaml \
     --set train.init=scratch --set train.updates=2
 done_testing
