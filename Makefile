@@ -63,18 +63,19 @@ CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kind
               policy rule scripted staffing static
 METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \
               aware_update gym_hpa karma kinds method rlad rlad_interface rlad_learner rlad_table
-EVAL        = halving search_space trial_score tuning rank_agreement answers upper_bound claims collector \
-              cut episode eval frontier lie org_observer eval_store outcomes \
-              pareto separation shielding summary trajectory_recorder
-REPORT      = comparison trials_figure trials_table org_metrics_table twin_report figure scale_figure separation_table script table timeline episode_csv
+EVAL        = answers claims collector cut episode eval eval_store frontier halving lie org_observer \
+              outcomes pareto raider rank_agreement search_space separation shielding summary \
+              trajectory_recorder trial_score tuning upper_bound
+REPORT      = comparison trials_figure trials_table org_metrics_table twin_report figure scale_figure \
+              separation_table script table timeline episode_csv
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum
-TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_attacker train_game \
+TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_game \
               trainer trainlog
-EXPERIMENTS = attacked cell_digest collect decision_cpu eval_run experiment fit org_metrics_log policies \
-              recipe resume scale stages training trajectories tune tune_dir tune_log tune_rung \
-              tune_training tune_trials
-COMMANDS    = bench_scale call config cpu_built cpu_check eval figure input main org ranks simulate spawn topology \
-              trace trace_collect train tune twin twin_fit
+EXPERIMENTS = attacked cell_digest collect decision_cpu eval_run experiment exploit exploit_cfg \
+              exploit_report fit org_metrics_log policies recipe resume scale stages training trajectories \
+              tune tune_dir tune_log tune_rung tune_training tune_trials
+COMMANDS    = bench_scale call config cpu_built cpu_check eval exploit figure input main org ranks \
+              simulate spawn topology trace trace_collect train tune twin twin_fit
 FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \
               tile_state trusting twin weights workload
 EXTRAS      = bandit kinds method_kinds threshold

@@ -106,8 +106,15 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     struct reward_terms terms;
     struct plant_truth counters;
     const bool counted = step * w->cfg.plant->period_s >= e->warmup_s;
+    struct attack_action attack;
     decide(e, c, counted);
-    TRY(plant_step(e->plant, e->delta, NULL, NULL));
+    if (e->raider != NULL) {
+        raider_act(e->raider, &attack, e->plant);
+    }
+    TRY(plant_step(e->plant, e->delta, e->raider != NULL ? &attack : NULL, NULL));
+    if (e->raider != NULL) {
+        raider_observe(e->raider, e->plant);
+    }
     reward_of_plant(&terms, &counters, e->plant, 0);
     if (counted) {
         episode_account_step(&e->account, &counters, &terms, e->delta, c->conflict);
@@ -128,9 +135,9 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
 }
 
 /* The last metric: what the pods could answer at most of all requests. It stays unknown on a plant
- * without cohorts, for an episode that is not scored, and with a warm-up, because the bound counts
- * from the first request on. A result beyond it is a bug of ours, so the run ends; the margin
- * covers the rounding of two quotients. */
+ * without cohorts, for an episode that is not scored, with a warm-up, because the bound counts from
+ * the first request on, and with a learned attacker, whose requests are in no schedule. A result
+ * beyond it is a bug of ours, so the run ends; the margin covers the rounding of two quotients. */
 static enum err finish_metrics(struct episode *e, struct episode_metrics *m,
                                const struct controller *c, const struct episode_id *id,
                                double carried)
@@ -138,7 +145,7 @@ static enum err finish_metrics(struct episode *e, struct episode_metrics *m,
     const double rounding = 1e-9;
     int n = 0;
     const struct plant_cohort *cohorts = plant_cohorts(e->plant, 0, &n);
-    if (cohorts == NULL || !episode_metrics_scored(m) || e->warmup_s > 0.0) {
+    if (cohorts == NULL || !episode_metrics_scored(m) || e->warmup_s > 0.0 || e->raider != NULL) {
         return ERR_OK;
     }
     m->upper_bound = upper_bound_of(&e->upper_bound, &e->schedule, id, cohorts, n, carried);
@@ -200,6 +207,9 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
     }
     const bool driven = plant_can(e->plant, PLANT_DRIVEN);
     TRY(plant_reset(e->plant, 0, id, driven ? &e->schedule : NULL, w->cfg.horizon));
+    if (e->raider != NULL) {
+        raider_begin(e->raider, e->plant, id);
+    }
     const struct plant_truth *truth = plant_truth(e->plant, 0);
     const double carried = truth != NULL ? truth->inflight : 0.0;
     if (observer != NULL && observer->begin != NULL) {

@@ -5,6 +5,7 @@
 #include "core/base/mem.h"
 #include "core/controllers/controller.h"
 #include "core/eval/lie.h"
+#include "core/eval/raider.h"
 #include "core/eval/shielding.h"
 #include "core/eval/upper_bound.h"
 #include "core/game/env_setup.h"
@@ -45,6 +46,7 @@ struct episode {
     struct shielding *shielding; /* NULL: no shield; episode_shield() */
     struct lie *lie;             /* NULL: metrics tell the truth; episode_lie() */
     struct decision_cpu *cpu;    /* NULL, or set by the caller: decisions are added to it */
+    struct raider *raider;       /* NULL, or set by the caller: an attacker; no bound is computed */
     int step_bound; /* 0, or set by the caller: no service changes by more at a decision */
     double
         warmup_s; /* 0, or set by the caller: metrics count from then on, and there is no bound */

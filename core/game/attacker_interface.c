@@ -20,13 +20,13 @@ static const struct cfg_choice kinds[] = {
     {"crash", ATTACKER_CRASH, "a crash probability of the pods of an entry's service"},
     {NULL, 0, NULL},
 };
-static const struct cfg_choice views[] = {
+const struct cfg_choice attacker_views[] = {
     {"blind", ATTACKER_BLIND, "what it did, and what its own requests experience"},
     {"probe", ATTACKER_PROBE, "response time and errors at all times, as anyone can measure them"},
     {"full", ATTACKER_FULL, "the measured state of the defenders, too"},
     {NULL, 0, NULL},
 };
-static const struct cfg_choice rewards[] = {
+const struct cfg_choice attacker_rewards[] = {
     {"zero_sum", ATTACKER_ZERO_SUM, "minus the common reward of the defenders"},
     {"damage", ATTACKER_DAMAGE, "legitimate requests not answered in time, per unit of budget"},
     {NULL, 0, NULL},
@@ -37,8 +37,9 @@ const struct cfg_field attacker_fields[] = {
                   ATTACKER_KINDS, CFG_RESULT | CFG_LATER, "what it may do"),
     CFG_LIST_STRING(struct attacker_cfg, entries, n_entries, "[]", 0, 64, CFG_RESULT | CFG_LATER,
                     "entries that it may aim at; none = every one"),
-    CFG_ENUM(struct attacker_cfg, view, "probe", views, CFG_RESULT | CFG_LATER, "what it sees"),
-    CFG_ENUM(struct attacker_cfg, reward, "zero_sum", rewards, CFG_RESULT | CFG_LATER,
+    CFG_ENUM(struct attacker_cfg, view, "probe", attacker_views, CFG_RESULT | CFG_LATER,
+             "what it sees"),
+    CFG_ENUM(struct attacker_cfg, reward, "zero_sum", attacker_rewards, CFG_RESULT | CFG_LATER,
              "what it is paid"),
     CFG_LIST_INT(struct attacker_cfg, hidden, n_hidden, "[64, 64]", 1, 8, 1, 4096, "units",
                  CFG_RESULT | CFG_LATER, "hidden layers of its actor and of its critic"),

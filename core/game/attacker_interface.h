@@ -50,6 +50,7 @@ struct attacker_cfg {
     const char *policy; /* file of a trained one, for train.opponent: fixed */
 };
 extern const struct cfg_field attacker_fields[];
+extern const struct cfg_choice attacker_views[], attacker_rewards[];
 
 /* Choices of the factors. */
 enum { ATTACKER_ENTRY, ATTACKER_LOAD, ATTACKER_DATA, ATTACKER_FACTORS };

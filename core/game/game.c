@@ -30,6 +30,7 @@ struct game {
     const struct env_setup *env_setup;
     const struct interface *teams[ENV_TEAMS_MAX]; /* (env.spec->n_teams) */
     const struct demonstrator *demo;
+    const struct defender *defender; /* NULL: a team changes replicas */
     struct plant *plant;
     struct slot *slots;           /* (n_env) */
     int32_t *delta;               /* (n_env, n_services) */
@@ -83,6 +84,9 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     episode_account_clear(&slot->account);
     if (g->demo != NULL) {
         g->demo->reset(g->demo->ctx, lid, &slot->id);
+    }
+    if (g->defender != NULL) {
+        g->defender->reset(g->defender->ctx, lid, &slot->id, &slot->schedule);
     }
     const bool driven = plant_can(g->plant, PLANT_DRIVEN);
     TRY(plant_reset(g->plant, lid, &slot->id, driven ? &slot->schedule : NULL, horizon));
@@ -174,8 +178,8 @@ static enum err end_period(struct game *g, int lid, float *const *reward, uint8_
     return ERR_OK;
 }
 
-/* The choices of all teams in one environment become its move. One team changes replicas and one
- * may attack, so no team overwrites what another one wrote. */
+/* The choices of all teams in one environment become its move. One team, or a defender that is
+ * none, changes replicas and one may attack, so no team overwrites what another one wrote. */
 static void choose(struct game *g, int lid, const int32_t *const *action)
 {
     struct slot *slot = &g->slots[lid];
@@ -188,6 +192,9 @@ static void choose(struct game *g, int lid, const int32_t *const *action)
         const struct interface *i = g->teams[k];
         i->ops->apply(&slot->move, slot->memory[k], i, &sight,
                       action[k] + (size_t)lid * (size_t)env_n_actions(i->spec));
+    }
+    if (g->defender != NULL) {
+        g->defender->change(g->defender->ctx, lid, delta, &sight);
     }
     if (g->attack != NULL) {
         g->attack[lid] = slot->move.attack;
@@ -290,6 +297,7 @@ enum err game_new_teams(struct env **out, struct arena *arena, const struct game
                 .n_env = n_env},
         .env_setup = teams->env_setup,
         .demo = shown ? demo : NULL,
+        .defender = teams->defender,
         .seed = seed,
     };
     for (int k = 0; k < teams->spec->n_teams; k++) {

@@ -24,11 +24,20 @@ struct demonstrator {
     void (*target)(void *ctx, int lid, int32_t *target, const float *state);
 };
 
+/* Who changes replicas where no team does: any controller, so that an attacker may learn against
+ * it. delta (n_services): the change it wants in environment lid. */
+struct defender {
+    void *ctx;
+    void (*reset)(void *ctx, int lid, const struct episode_id *id, const struct schedule *schedule);
+    void (*change)(void *ctx, int lid, int32_t *delta, const struct sight *sight);
+};
+
 /* Who plays, and where. */
 struct game_teams {
     const struct env_setup *env_setup;
     const struct env_spec *spec;               /* of these interfaces (interface_env_spec()) */
     const struct interface *const *interfaces; /* (spec->n_teams) */
+    const struct defender *defender;           /* NULL: a team changes replicas */
 };
 
 /* A tile of n_env games under `seed` in the TRAIN domain. demo (may be NULL) is what the

@@ -13,8 +13,9 @@
 /* What makes the environments and those who act in them. */
 #define ENV_BUT_WORKLOAD                                                                           \
     "topology", "plant", "cluster", "scenarios", "game", "organisation", "method", "team"
-#define ENV_SECTIONS   ENV_BUT_WORKLOAD, "workload"
-#define OTHER_SECTIONS "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune", "run"
+#define ENV_SECTIONS ENV_BUT_WORKLOAD, "workload"
+#define OTHER_SECTIONS                                                                             \
+    "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune", "exploit", "run"
 
 enum { SECTIONS_MAX = 24 };
 
@@ -29,6 +30,9 @@ static const struct reads {
     {"karma bench scale", false, {ENV_SECTIONS, "shield", "twin", "mappo", "train"}},
     {"karma eval", true, {ENV_SECTIONS, "shield", "eval", "run"}},
     {"karma tune", true, {ENV_SECTIONS, "shield", "mappo", "train", "twin", "eval", "tune", "run"}},
+    {"karma exploit",
+     false,
+     {ENV_SECTIONS, "mappo", "attacker", "train", "eval", "exploit", "run"}},
     {"karma simulate",
      true,
      {ENV_SECTIONS, "shield", "eval.controllers", "eval.seed", "eval.split", "eval.plant",
@@ -49,10 +53,12 @@ static const struct reads {
       "eval.split"}},
     {"karma config show",
      false,
-     {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune", "run"}},
+     {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "exploit",
+      "run"}},
     {"karma config check",
      false,
-     {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune", "run"}},
+     {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "exploit",
+      "run"}},
 };
 enum { N_READS = sizeof reads / sizeof *reads };
 
@@ -128,8 +134,9 @@ static enum err check_workload(const struct cfg *reader, const struct experiment
 static enum err check_shield(const struct cfg *reader, const struct experiment_cfg *cfg,
                              const struct reads *r)
 {
-    static const char *const others[] = {ENV_SECTIONS, "twin", "mappo", "attacker", "train",
-                                         "fit",        "eval", "tune",  "run",      NULL};
+    static const char *const others[] = {ENV_SECTIONS, "twin", "mappo", "attacker",
+                                         "train",      "fit",  "eval",  "tune",
+                                         "exploit",    "run",  NULL};
     const bool trains = strcmp(r->command, "karma train") == 0;
     char key[CFG_KEY_MAX];
     if ((!r->plays && !trains) || (r->plays && cfg->eval.shield) ||
@@ -157,8 +164,8 @@ static bool plans_in_twin(const struct experiment_cfg *cfg)
 static enum err check_attacker(const struct cfg *reader, const struct experiment_cfg *cfg,
                                const struct reads *r)
 {
-    static const char *const others[] = {ENV_SECTIONS, "shield", "twin", "mappo", "train",
-                                         "fit",        "eval",   "tune", "run",   NULL};
+    static const char *const others[] = {ENV_SECTIONS, "shield", "twin",    "mappo", "train", "fit",
+                                         "eval",       "tune",   "exploit", "run",   NULL};
     char key[CFG_KEY_MAX];
     if (strcmp(r->command, "karma train") != 0 || cfg->train.opponent != OPPONENT_SCRIPTED ||
         !cfg_find_unused_set(reader, key, others) ||

@@ -50,6 +50,8 @@ const struct cfg_field experiment_fields[] = {
     CFG_TABLE(struct experiment_cfg, eval, eval_fields, "evaluation"),
     CFG_TABLE(struct experiment_cfg, tune, tune_fields,
               "tuning (karma tune); none without a controller"),
+    CFG_TABLE(struct experiment_cfg, exploit, exploit_fields,
+              "attackers trained against controllers (karma exploit)"),
     CFG_TABLE(struct experiment_cfg, run, run_fields, "where results go"),
     CFG_END,
 };

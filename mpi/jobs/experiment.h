@@ -17,6 +17,7 @@
 #include "core/marl/mappo.h"
 #include "core/marl/team.h"
 #include "core/methods/method.h"
+#include "mpi/jobs/exploit_cfg.h"
 #include "mpi/train/setup.h"
 
 struct run_cfg {
@@ -42,6 +43,7 @@ struct experiment_cfg {
     struct fit_cfg fit;
     struct eval_cfg eval;
     struct tune_cfg tune; /* no controller: none */
+    struct exploit_cfg exploit;
     struct run_cfg run;
 };
 extern const struct cfg_field experiment_fields[];

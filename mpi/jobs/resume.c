@@ -14,7 +14,7 @@
 enum { STATUS_MAX = 4096 };
 
 /* A status that begins with "done", such as "done; agent 'x' collapsed since update 3". */
-static enum err read_status(bool *done, struct arena *arena, const char *run_dir)
+enum err resume_is_done(bool *done, struct arena *arena, const char *run_dir)
 {
     const char *path = file_join(arena, run_dir, "status");
     struct buf text;
@@ -145,7 +145,7 @@ static enum err look(enum resume *what, uint64_t *digest, struct arena *arena,
 {
     bool done = false, any = false;
     const char *dir = x->cfg.run.dir;
-    TRY(read_status(&done, arena, dir));
+    TRY(resume_is_done(&done, arena, dir));
     TRY(checkpoint_dir_look(&any, dir));
     *what = done ? RESUME_DONE : any ? RESUME_CONTINUE : RESUME_FRESH;
     if (*what == RESUME_FRESH) {

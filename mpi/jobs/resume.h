@@ -20,4 +20,7 @@ enum resume { RESUME_FRESH, RESUME_CONTINUE, RESUME_DONE };
 enum err resume_decide(enum resume *what, uint64_t *digest, struct comm *comm,
                        const struct experiment *x, bool restart) WARN_UNUSED;
 
+/* Local. Is the training in that run directory done? A directory without a run: no. */
+enum err resume_is_done(bool *done, struct arena *arena, const char *run_dir) WARN_UNUSED;
+
 #endif

@@ -8,18 +8,25 @@
 
 /* ---- its learner ---- */
 
-/* Weights of a policy file that was made for a team of this shape. */
-static enum err read_weights(struct learner *l, const struct attacker_source *s,
-                             const struct buf *bytes, struct arena *arena)
+/* Weights of a policy file that was made for a team of this shape. A refresh is due. */
+static enum err read_weights(struct weights *w, const struct team_spec *spec,
+                             const struct attacker_source *s, struct arena *arena)
 {
     struct policy_meta meta = {.features = s->columns};
     struct frame_reader reader;
     struct frame f;
-    frame_reader_init(&reader, bytes->data, bytes->len, s->policy);
-    TRY(frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION));
-    TRY(codec_get_policy(l->w, l->spec, &meta, f.payload, f.n, s->policy, arena));
-    learner_refresh(l);
-    return ERR_OK;
+    struct buf bytes;
+    buf_init(&bytes);
+    enum err e = file_read(&bytes, s->policy, FRAME_BYTES_MAX);
+    if (e == ERR_OK) {
+        frame_reader_init(&reader, bytes.data, bytes.len, s->policy);
+        e = frame_expect(&reader, &f, FRAME_POLICY, CODEC_POLICY_VERSION);
+    }
+    if (e == ERR_OK) {
+        e = codec_get_policy(w, spec, &meta, f.payload, f.n, s->policy, arena);
+    }
+    buf_release(&bytes);
+    return e;
 }
 
 static enum err make_learner(const void *ctx, struct learner **out, struct arena *arena,
@@ -28,19 +35,21 @@ static enum err make_learner(const void *ctx, struct learner **out, struct arena
 {
     const struct attacker_source *s = ctx;
     const struct learner_source networks = mappo_source_learner(&s->source);
-    struct learner *l;
-    struct buf bytes;
-    TRY(networks.make(networks.ctx, &l, arena, spec, team, seed, scratch));
+    TRY(networks.make(networks.ctx, out, arena, spec, team, seed, scratch));
     if (s->policy[0] != '\0') {
-        buf_init(&bytes);
-        enum err e = file_read(&bytes, s->policy, FRAME_BYTES_MAX);
-        if (e == ERR_OK) {
-            e = read_weights(l, s, &bytes, arena);
-        }
-        buf_release(&bytes);
-        TRY(e);
+        TRY(read_weights((*out)->w, spec, s, arena));
+        learner_refresh(*out);
     }
-    *out = l;
+    return ERR_OK;
+}
+
+enum err attacker_team_load(struct team *t, struct arena *arena, const struct attacker_source *s,
+                            const struct team_spec *spec)
+{
+    TRY(team_init(t, arena, &s->team, spec));
+    t->number = 1;
+    TRY(read_weights(&t->w, spec, s, arena));
+    team_refresh(t);
     return ERR_OK;
 }
 

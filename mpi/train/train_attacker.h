@@ -29,6 +29,10 @@ struct learner_source attacker_source_learner(struct attacker_source *s,
                                               const struct mappo_cfg *mappo, bool learns,
                                               const char *const *columns);
 
+/* Local. The team of s->policy, which plays: number 1 of its environment. */
+enum err attacker_team_load(struct team *t, struct arena *arena, const struct attacker_source *s,
+                            const struct team_spec *spec) WARN_UNUSED;
+
 /* Tiles of a game in which an attacker plays beside the defenders of `game`. */
 struct attacked_source {
     struct env_source defended; /* the same without an attacker */
