@@ -49,7 +49,8 @@ SCENARIO    = attacker intensity recording recording_text scenario scenario_chec
               workload
 SHIELD      = bounds capacity health history limits shield
 ORG         = expr expr_parse guides org org_dot org_fields
-MARL        = batch block gae gradient loss mappo mappo_learner policy reduce replay rollout team weights
+MARL        = batch block gae gradient loss mappo mappo_learner matrix_game policy reduce replay rollout stochastic_env \
+              stochastic_game team weights
 CLUSTER     = arrivals attack call check clients cluster contention disturbances draws engine hpa_pods \
               liveness replicas scrape sim truth
 TRACE       = check check_rows check_units column_def csv_formats export import metrics_table \
@@ -181,7 +182,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier improved separation sensitivity scenarios metastable shield twin \
-        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
+        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed adversary cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-attacker proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -289,6 +290,11 @@ cascade: all ## do role borders blur when failures are correlated? three couplin
 
 rules: all ## rules at their best: wide and published grids of ff and khpa, with and without a step bound (minutes)
 	@RANKS=$(RANKS) sh mk/rules
+
+adversary: setup-test ## what learned attackers are worth: exact games, and one best response to a rule (minutes)
+	@$(PMAKE) all $(B)/tests/mpi/test_exact
+	FULL=1 $(B)/tests/mpi/test_exact
+	mpi/launch -n $(RANKS) build/karma exploit configs/experiments/adversary.yaml
 
 metastable: all ## an overload that outlives its cause, with retries and without, as a figure (seconds)
 	@sh mk/metastable

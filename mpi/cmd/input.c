@@ -32,7 +32,7 @@ static const struct reads {
     {"karma tune", true, {ENV_SECTIONS, "shield", "mappo", "train", "twin", "eval", "tune", "run"}},
     {"karma exploit",
      false,
-     {ENV_SECTIONS, "mappo", "attacker", "train", "eval", "exploit", "run"}},
+     {ENV_SECTIONS, "twin", "mappo", "attacker", "train", "eval", "exploit", "run"}},
     {"karma simulate",
      true,
      {ENV_SECTIONS, "shield", "eval.controllers", "eval.seed", "eval.split", "eval.plant",

@@ -125,7 +125,7 @@ used() { # COMMAND: prefixes of the keys that it uses
     'bench scale') echo "$environment twin mappo train" ;;
     eval) echo "$environment eval run" ;;
     tune) echo "$environment twin mappo train eval tune run" ;;
-    exploit) echo "$environment mappo attacker train eval exploit run" ;;
+    exploit) echo "$environment twin mappo attacker train eval exploit run" ;;
     simulate) echo "$environment eval.controllers eval.seed eval.split run" ;;
     'trace collect') echo "$environment eval.controllers eval.seed eval.first eval.episodes run" ;;
     'trace check') echo fit ;;
