@@ -314,7 +314,7 @@ static void set_capacities(struct mpc *m, const struct queueing *q, const struct
 
 static enum err init_twins(struct mpc *m, struct arena *arena, const struct env_setup *w)
 {
-    const struct fluid_cfg still = {0.0, 0.0, 0.0, 0.0};
+    const struct fluid_cfg still = {.noise = 0.0};
     TRY(fluid_net_init(&m->net, arena, w->twin->queueing, &w->topology, w->cfg.plant, &still));
     m->net.n_steps = (int)ceil(w->cfg.plant->period_s / STEP_S - 1e-9);
     m->net.dt = w->cfg.plant->period_s / m->net.n_steps;

@@ -533,9 +533,8 @@ int main(void)
         cmocka_unit_test(test_start),      cmocka_unit_test(test_room),
         cmocka_unit_test(test_sojourn),    cmocka_unit_test(test_closure),
         cmocka_unit_test(test_tiles),      cmocka_unit_test(test_draws),
-        cmocka_unit_test(test_attacker),
-        cmocka_unit_test(test_copy),       cmocka_unit_test(test_meet),
-        cmocka_unit_test(test_still),
+        cmocka_unit_test(test_attacker),   cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_meet),       cmocka_unit_test(test_still),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
