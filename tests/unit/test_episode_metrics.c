@@ -11,8 +11,18 @@
 
 #include <cmocka.h>
 
-static const struct plant_cfg CFG = {15, 5, 30, 15,  7.5,          200,  2, 0.2,
-                                     3,  0, 0,  0.7, REWARD_EXACT, NULL, 0, REWARD_RESILIENCE};
+static const struct plant_cfg CFG = {.period_s = 15,
+                                     .scrape_s = 5,
+                                     .window_s = 30,
+                                     .hpa_window_s = 15,
+                                     .lag_s = 7.5,
+                                     .latency_max_ms = 200,
+                                     .timeout_s = 2,
+                                     .cost_weight = 0.2,
+                                     .alpha = 3,
+                                     .headroom_target = 0.7,
+                                     .reward_from = REWARD_EXACT,
+                                     .reward = REWARD_RESILIENCE};
 
 enum { SERVICES = 2 };
 

@@ -403,6 +403,8 @@ static void test_tiles(void **state)
 static void test_attacker(void **state)
 {
     static struct scene s;
+    const struct twin_cfg use = {.kind = TWIN_QUEUEING};
+    const struct twin_model model = {.cfg = &use, .queueing = &s.q};
     struct plant *p[3];
     double paid = 0.0, came = 0.0;
     const int32_t delta[4] = {0};
@@ -414,7 +416,7 @@ static void test_attacker(void **state)
     s.w.plant_cfg.attack_requests = 5000.0 / (200.0 * FIXTURE_SECONDS);
     for (int k = 0; k < 3; k++) {
         const struct episode_id id = {.seed = 4, .split = RNG_DEV};
-        OK(queueing_plant_new(&p[k], &s.w.arena, &s.q, &s.cfg, &s.w.plant_cfg, &s.w.topology, 1));
+        OK(queueing_plant_new(&p[k], &s.w.arena, &model, &s.w.plant_cfg, &s.w.topology, 1));
         OK(plant_reset(p[k], 0, &id, &s.w.schedule, STEPS));
         assert_true(plant_attack_left(p[k], 0).crashes == 0.0);
     }

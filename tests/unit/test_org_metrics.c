@@ -125,8 +125,10 @@ static void show(const struct episode_observer *o, struct fixture *f, double que
                  const struct rules *rules, const int32_t *action, const int32_t *free)
 {
     game_fixture_set(&f->w, f->state, A, SF_QUEUE, queue);
-    const struct episode_step step = {
-        .state = f->state, .rules = rules, .action = action, .free_action = free};
+    const struct episode_step step = {.state = f->state,
+                                      .spec = rules != NULL ? &rules->spec : NULL,
+                                      .action = action,
+                                      .free_action = free};
     assert_int_equal(o->see(o->ctx, &step), ERR_OK);
 }
 
