@@ -138,6 +138,7 @@ typed() { # COMMAND
         s/configs\/experiments\/NAME\.yaml/my.yaml/
         s/(ablation)_ARM/\1_multi_hard/
         s/mappo.gamma=G\b/mappo.gamma=0.9/
+        s/train.learners=N\b/train.learners=1/
         s/fit NEW --from TWIN --out TWIN/fit STORE --from TWIN --out build\/refitted/
         s/-n RANKS (build\/karma) \.\.\.$/-n 1 \1 config doc/
         s/fit FILE\.traces --out NEW/fit TWIN.traces --out build\/again/
