@@ -45,6 +45,8 @@ tables() { # DIR: a controller of its policy
 exits 0 "evaluated" "$KARMA" eval $tiny --set "$(tables "$WORK/model_based")" --set eval.resamples=100 \
     --set eval.trajectories=all --out "$WORK/eval"
 says out "tables: the most probable choice \(arg-max\); trained by rlad from scratch, 5 updates" "says by what"
+exits 0 "behind a shield, a step at a time" "$KARMA" eval $tiny --set "$(tables "$WORK/q_learning")" \
+    --set eval.resamples=100 --set eval.shield=true --set eval.step_bound=1 --out "$WORK/shield"
 exits 0 "simulated" "$KARMA" simulate $tiny --set "$(tables "$WORK/dyna_q")" -c tables --out "$WORK/episode"
 
 # --- what does not fit ---
