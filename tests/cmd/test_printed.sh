@@ -166,6 +166,7 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *build/$s.yaml* | a loop over all scenarios: minutes
 *bench scale* | needs two ranks, this launcher starts one; test_scale.sh runs it
 *figure results/scale* | the same
+*eval configs/experiments/opponents/rlad_compared.yaml | needs ten trainings; test_rlad.sh evaluates a policy
 *build/default/tests/bench/bench_cluster* | a benchmark; make bench runs it
 *build/default/tests/unit/test_upper_bound* | a test program; make test runs it
 sh mk/* | minutes to hours; test_ablation.sh, test_separation.sh and test_unseen.sh run them small

@@ -164,7 +164,7 @@ exits 0 "then the training works, and the evaluation" evaluate twinned
 for config in $(grep -l '^ *policies:' configs/experiments/*.yaml configs/experiments/*/*.yaml); do
     awk -v config="$config" '
         /^        training:/ { training = $2 }
-        /^        settings:/ { sub(/.*\[/, ""); sub(/\].*/, ""); settings = $0 }
+        /^        settings:/ { sub(/.*\[/, ""); sub(/\].*/, ""); gsub(/, /, ","); settings = $0 }
         /^        seeds:/ { sub(/.*\[/, ""); sub(/\].*/, ""); n = split($0, seed, ", "); i = 0 }
         /^    - /{ training = settings = ""; n = i = 0 }
         /^          - results/ { print config, training, settings == "" ? "-" : settings, n ? seed[++i] : "-", $2 }' "$config"
@@ -176,8 +176,9 @@ same "$(awk '{ seed = $5; sub(/.*-/, "", seed); if (seed != $4) print }' "$WORK/
 result $? "there are some ($(wc -l <"$WORK/policies"))"
 sort -u -k 2,3 "$WORK/policies" | while read -r config training settings _; do
     [ "$settings" != - ] || settings=
+    sets=$(echo "$settings" | sed 's/,/ --set /g')
     # shellcheck disable=SC2086
-    "$KARMA" config check "${config%/*}/$training" ${settings:+--set $settings} >"$WORK/o" 2>&1 || cat "$WORK/o"
+    "$KARMA" config check "${config%/*}/$training" ${settings:+--set $sets} >"$WORK/o" 2>&1 || cat "$WORK/o"
 done >"$WORK/out"
 same "$(cat "$WORK/out")" "" "each training is a right configuration"
 cp -r configs "$WORK/configs"
