@@ -158,6 +158,7 @@ typed() { # COMMAND
 # A pattern of the shell, a bar, the reason.
 cat >"$WORK/not-run" <<'EOF'
 *configs/experiments/million.yaml* | a million environments: minutes and gigabytes
+*opponents/aware.yaml* | trains in the twin of make improved
 *$KARMA_DATA* | recorded data that is not part of this project
 *sockshop* | the same
 *twin fit hpa* | the same
