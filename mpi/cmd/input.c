@@ -53,12 +53,12 @@ static const struct reads {
       "eval.split"}},
     {"karma config show",
      false,
-     {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "exploit",
-      "run"}},
+     {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune",
+      "exploit", "run"}},
     {"karma config check",
      false,
-     {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "exploit",
-      "run"}},
+     {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune",
+      "exploit", "run"}},
 };
 enum { N_READS = sizeof reads / sizeof *reads };
 
