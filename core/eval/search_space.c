@@ -47,6 +47,16 @@ static const char *real_text(struct arena *arena, const struct tune_key *key, do
                : text;
 }
 
+/* Ten digits leave out what the product of k and the step has too much. Without a logarithm half a
+ * step beyond both ends gives the first and the last value their share. */
+static const char *step_text(struct arena *arena, const struct tune_key *key, double u)
+{
+    const double last = floor((key->to - key->from) / key->step + 1e-9);
+    const double k = key->log ? (along(u, key->from, key->to, true) - key->from) / key->step
+                              : along(u, -0.5, last + 0.5, false);
+    return arena_printf(arena, "%.10g", key->from + key->step * within(floor(k + 0.5), 0.0, last));
+}
+
 const char *search_space_draw(struct arena *arena, const struct tune_key *key, bool integer,
                               uint64_t seed, int trial)
 {
@@ -54,6 +64,9 @@ const char *search_space_draw(struct arena *arena, const struct tune_key *key, b
     const double u = rng_f64(b.v[0], b.v[1]);
     if (key->n_choices > 0) {
         return key->choices[rng_below(b.v[0], (uint32_t)key->n_choices)];
+    }
+    if (key->step > 0.0) {
+        return step_text(arena, key, u);
     }
     return integer ? integer_text(arena, key, u) : real_text(arena, key, u);
 }

@@ -6,6 +6,7 @@
  *
  *     real      from + u (to - from), or in the logarithm; 4 significant digits, within the range
  *     integer   each of from .. to alike; in the logarithm x has weight log((x + 1/2) / (x - 1/2))
+ *     step      from + k step, each k alike; in the logarithm the nearest to a real number
  *     choices   each alike
  */
 #ifndef KARMA_EVAL_SEARCH_SPACE_H

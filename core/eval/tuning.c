@@ -33,6 +33,8 @@ static const struct cfg_field key_fields[] = {
     CFG_DOUBLE(struct tune_key, from, "0", CFG_NO_MIN, CFG_NO_MAX, "", LATER, "least value"),
     CFG_DOUBLE(struct tune_key, to, "0", CFG_NO_MIN, CFG_NO_MAX, "", LATER, "greatest value"),
     CFG_BOOL(struct tune_key, log, "false", LATER, "drawn uniformly in the logarithm"),
+    CFG_DOUBLE(struct tune_key, step, "0", 0, CFG_NO_MAX, "", LATER,
+               "distance of values, from the least on; 0 = any value"),
     CFG_LIST_STRING(struct tune_key, choices, n_choices, "[]", 0, 256, LATER,
                     "values, in the place of a range"),
     CFG_END,
@@ -100,6 +102,11 @@ static enum err check_range(const struct tune_key *k, const char *name, const st
                          "'%s' has an empty range, from %g to %g; 'from' must be the smaller one",
                          k->key, k->from, k->to);
     }
+    if (k->step > k->to - k->from) {
+        return cfg_error(src_locs, name,
+                         "'%s' has a step of %g, which is more than its range from %g to %g",
+                         k->key, k->step, k->from, k->to);
+    }
     return k->log && !(k->from > 0.0)
                ? cfg_error(src_locs, name,
                            "'%s' is drawn in the logarithm from %g; give a 'from' above 0, or "
@@ -121,7 +128,7 @@ static enum err check_key(const struct tune_cfg *cfg, int i, const struct cfg *s
     if (k->n_choices == 0) {
         return check_range(k, name.text, src_locs);
     }
-    if (k->from != 0.0 || k->to != 0.0 || k->log) {
+    if (k->from != 0.0 || k->to != 0.0 || k->step != 0.0 || k->log) {
         return cfg_error(src_locs, name.text,
                          "'%s' has choices and a range; leave out one of the two", k->key);
     }

@@ -23,6 +23,7 @@ struct tune_key {
     const char *key; /* of the controller's parameters; for a training of the configuration */
     double from, to;
     bool log;             /* uniform in the logarithm */
+    double step;          /* values are from, from + step, ...; 0: any */
     const char **choices; /* (n_choices) YAML flow text */
     int n_choices;
 };

@@ -85,13 +85,13 @@ static enum err share_alive(struct tuning *t)
 /* The best of the rung that was played last go on. Only rank 0 has their scores. */
 static enum err choose(struct tuning *t, int n_next)
 {
-    const struct trial_result *results = t->play.results + t->play.n_results - t->n_alive;
     double *objective = ARENA_NEW(&t->arena, t->n_alive, double);
     TRY(comm_agree(t->comm, arena_error(&t->arena)));
-    for (int i = 0; t->comm->rank == 0 && i < t->n_alive; i++) {
-        objective[i] = results[i].score.objective.value;
-    }
     if (t->comm->rank == 0) {
+        const struct trial_result *last = &t->play.results[t->play.n_results - t->n_alive];
+        for (int i = 0; i < t->n_alive; i++) {
+            objective[i] = last[i].score.objective.value;
+        }
         halving_keep(t->alive, n_next, t->alive, objective, t->n_alive);
     }
     t->n_alive = n_next;

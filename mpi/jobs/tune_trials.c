@@ -345,11 +345,13 @@ static enum err check_range(struct checking *c, int i, enum cfg_type type)
         return cfg_error(&c->t->x->reader, name.text,
                          "'%s' is no number, so it has no range; write choices: [A, B]", k->key);
     }
-    if (is_integer(type) && (k->from != floor(k->from) || k->to != floor(k->to))) {
+    const bool whole =
+        k->from == floor(k->from) && k->to == floor(k->to) && k->step == floor(k->step);
+    if (is_integer(type) && !whole) {
         return cfg_error(&c->t->x->reader, name.text,
-                         "'%s' is a whole number, and its range goes from %g to %g; give whole "
+                         "'%s' is a whole number, and its range goes from %g to %g%s; give whole "
                          "numbers",
-                         k->key, k->from, k->to);
+                         k->key, k->from, k->to, k->step > 0.0 ? " in other steps" : "");
     }
     TRY(try_value(c, i, "from", arena_printf(c->t->arena, "%.17g", k->from)));
     return try_value(c, i, "to", arena_printf(c->t->arena, "%.17g", k->to));
@@ -495,9 +497,11 @@ static enum err check_trial(struct checking *c, int trial)
     }
     if (e == ERR_CONFIG) {
         const char *values = tune_trials_describe(t, t->arena, trial);
-        return cfg_error(&t->x->reader, "tune.keys",
-                         "trial %d (%s) cannot be played, as said above; narrow the ranges", trial,
-                         values != NULL ? values : "");
+        return cfg_error(
+            &t->x->reader, "tune.keys",
+            "trial %d (%s) cannot be played, as said above; narrow the ranges, or give "
+            "a step",
+            trial, values != NULL ? values : "");
     }
     return e;
 }
@@ -534,6 +538,12 @@ static enum err make_room(struct checking *c)
     return arena_error(t->arena);
 }
 
+/* A twin that is missing is found now, and not by the first training. */
+static enum err check_twin(struct tune_trials *t)
+{
+    return is_training(t) && t->x->env_setup.twin == NULL ? experiment_load_twin(t->x) : ERR_OK;
+}
+
 /* TEST episodes are for one final comparison; a setting that was chosen on them would be judged by
  * what it was chosen for. */
 static enum err check_split(const struct tune_trials *t)
@@ -557,6 +567,7 @@ enum err tune_trials_init(struct tune_trials *t, struct arena *arena, struct exp
     TRY(tune_check(tune, full, &x->reader));
     TRY(check_what(t));
     TRY(check_reference(t));
+    TRY(check_twin(t));
     TRY(make_room(&c));
     TRY(read_base(&c));
     t->n_rungs = tune_rungs(t->rungs, tune, full);

@@ -258,6 +258,10 @@ refused "a range beyond what the key allows" "$at: tune.keys.0.to: ff.growth: fo
     "$(keys '{key: growth, from: 1, to: 200}')"
 refused "a choice that is none" "$at: tune.keys.0.choices.1: ff.capacity: found .*allowed is one of told, measured" \
     "$(keys '{key: capacity, choices: [told, heard]}')"
+refused "a step beyond the range" "$at: tune.keys.0: 'growth' has a step of 3" "$(keys '{key: growth, from: 1, to: 2, step: 3}')"
+refused "values that the method refuses" ".*bad.yaml:3:[0-9]+: tune.keys: trial 2 \(target=0\.[0-9]*\) cannot be played, as said above; .*or give a step" \
+    "eval: {controllers: [{name: tuned, khpa: {}}, {name: few, static: {replicas: [2, 3, 2, 2]}}]}
+$(keys '{key: target, from: 0.3, to: 0.8}')"
 refused "a range of words" "$at: tune.keys.0: 'capacity' is no number" \
     "$(keys '{key: capacity, from: 1, to: 2}')"
 refused "a key twice" "$at: tune.keys.1: 'growth' is there twice" \
@@ -282,6 +286,7 @@ refused "a key that trains nothing" "$at: tune.keys.0.key: 'eval.episodes' does 
 refused "an unknown key of a training" "$at: tune.keys.0.key: there is no value 'mappo.lrr'" "$(keys '{key: mappo.lrr, from: 1, to: 9}')"
 refused "a fraction of a whole number" "$at: tune.keys.0: 'mappo.epochs' is a whole number" "$(keys '{key: mappo.epochs, from: 1.5, to: 9}')"
 refused "a seed twice" "$at: tune.train_seeds: has 1 twice" 'tune: {train_seeds: [1, 1]}'
+refused "a twin that is missing" "$at: twin.file: there is no file" "twin: {file: $WORK/absent}"
 refused "a contradiction of two keys" "$at: tune.keys: trial 2 \(train.group=3\) cannot be played, as said above" "$(keys '{key: train.group, choices: [3]}')"
 holds "nothing was left" test ! -e "$WORK/refused"
 done_testing

@@ -12,7 +12,7 @@ two=$WORK/two.yaml # the same world and two controllers
 printf 'include: [%s]\neval: {controllers: [khpa, nothing]}\n' "$PWD/$tiny" >"$two"
 
 tuned=$WORK/tuned.yaml # a tuning of one of them
-printf 'include: [%s]\ntune: {controller: khpa, objective: priced, trials: 2, keys: [{key: target, from: 0.3, to: 0.8}]}\n' "$two" >"$tuned"
+printf 'include: [%s]\ntune: {controller: khpa, objective: priced, trials: 2, keys: [{key: target, from: 0.3, to: 0.8, step: 0.01}]}\n' "$two" >"$tuned"
 
 until_there() { # FILE: no longer than a minute
     tries=0

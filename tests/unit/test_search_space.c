@@ -82,6 +82,25 @@ static void integers(void **state)
     assert_share(share_below(state, &negative, true, -2), 0.5);
 }
 
+/* 30 % to 80 % in whole per cents, as a target must be: no digits too many, the ends as often as
+ * the others. */
+static void steps(void **state)
+{
+    const struct tune_key linear = {.key = "a", .from = 0.3, .to = 0.8, .step = 0.01};
+    const struct tune_key coarse = {.key = "a", .from = 1, .to = 8, .step = 3};
+    const struct tune_key log = {.key = "a", .from = 1, .to = 100, .step = 1, .log = true};
+    for (int t = 1; t <= N; t++) {
+        const char *text = search_space_draw(*state, &linear, false, 7, t);
+        const double v = draw(state, &coarse, true, t);
+        assert_true(strlen(text) <= strlen("0.35"));
+        assert_true(v == 1 || v == 4 || v == 7);
+    }
+    assert_share(share_below(state, &linear, false, 0.305), 1.0 / 51);
+    assert_share(share_below(state, &linear, false, 0.795), 50.0 / 51);
+    assert_share(share_below(state, &coarse, true, 2), 1.0 / 3);
+    assert_share(share_below(state, &log, false, 9.5), log10(9.5) / 2);
+}
+
 static void choices(void **state)
 {
     const char *words[] = {"told", "measured", "[1, 2]"};
@@ -145,7 +164,7 @@ static void known_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(ranges), TEST(integers),    TEST(choices),
+        TEST(ranges), TEST(integers),    TEST(choices),       TEST(steps),
         TEST(digits), TEST(coordinates), TEST(known_answers),
     };
     return cmocka_run_group_tests_name("search space", tests, NULL, NULL);
