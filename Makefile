@@ -182,7 +182,7 @@ EXTRA    = $(B)/tests/extra/karma_extra
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier improved separation sensitivity scenarios metastable shield twin \
-        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed adversary cascade rules test test-slurm test-programs bench benches bench-compare bench-torch \
+        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed adversary cascade rules tune test test-slurm test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-attacker proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -295,6 +295,10 @@ adversary: setup-test ## what learned attackers are worth: exact games, and one 
 	@$(PMAKE) all $(B)/tests/mpi/test_exact
 	FULL=1 $(B)/tests/mpi/test_exact
 	mpi/launch -n $(RANKS) build/karma exploit configs/experiments/adversary.yaml
+
+tune: all ## 64 settings of feed-forward staffing at equal cost: log, best values, figure (minutes)
+	mpi/launch -n $(RANKS) build/karma tune configs/experiments/tune_ff.yaml
+	build/karma figure results/runs/tune_ff
 
 metastable: all ## an overload that outlives its cause, with retries and without, as a figure (seconds)
 	@sh mk/metastable
