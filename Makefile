@@ -238,6 +238,7 @@ IMPROVED = results/runs/improved
 improved: all $(foreach i,1 2 3 4 5 6 7 8 9 10,$(IMPROVED)/policy-$(i)/policy/weights.bin) ## ten policies from scratch against every tuned rule: table, figures (an hour)
 	mpi/launch -n $(RANKS) build/karma eval configs/experiments/improved_compared.yaml
 	build/karma figure $(IMPROVED)/eval
+	sh mk/improved_results
 
 $(IMPROVED)/twin: | all
 	mpi/launch -n $(RANKS) build/karma trace collect $(COLLECT) --out $(IMPROVED)/store
