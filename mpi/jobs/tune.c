@@ -134,7 +134,8 @@ static enum err play_all(struct tuning *t)
 static enum err begin(struct tuning *t)
 {
     TRY(tune_dir_take(&t->trials, t->order->dir, t->lock, t->order->restart, &t->scratch));
-    return tune_log_open(&t->play.log, &t->arena, &t->trials, t->order->dir);
+    tune_log_init(&t->play.log, &t->arena, &t->trials, t->order->dir);
+    return ERR_OK;
 }
 
 static enum err end(struct tuning *t)

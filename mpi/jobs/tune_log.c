@@ -36,15 +36,23 @@ static enum err open_seconds(struct tune_log *l, struct arena *arena, const char
                              : csv_create(&l->seconds, arena, path, columns, n);
 }
 
-enum err tune_log_open(struct tune_log *l, struct arena *arena, const struct tune_trials *trials,
-                       const char *dir)
+void tune_log_init(struct tune_log *l, struct arena *arena, const struct tune_trials *trials,
+                   const char *dir)
 {
-    const char *rows = file_join(arena, dir, "trials.csv");
-    const char *seconds = file_join(arena, dir, "seconds.csv");
-    *l = (struct tune_log){.trials = trials, .rows = {.fd = -1}, .seconds = {.fd = -1}};
-    TRY(arena_error(arena));
-    TRY(open_rows(l, arena, rows));
-    return open_seconds(l, arena, seconds);
+    *l = (struct tune_log){
+        .trials = trials, .arena = arena, .dir = dir, .rows = {.fd = -1}, .seconds = {.fd = -1}};
+}
+
+static enum err ensure_open(struct tune_log *l)
+{
+    if (l->rows.fd >= 0) {
+        return ERR_OK;
+    }
+    const char *rows = file_join(l->arena, l->dir, "trials.csv");
+    const char *seconds = file_join(l->arena, l->dir, "seconds.csv");
+    TRY(arena_error(l->arena));
+    TRY(open_rows(l, l->arena, rows));
+    return open_seconds(l, l->arena, seconds);
 }
 
 /* All digits, so that whoever reads the file finds the same order of trials. */
@@ -58,6 +66,7 @@ static void put_interval(struct csv *csv, const struct stat_interval *v)
 enum err tune_log_put(struct tune_log *l, const struct trial_result *r)
 {
     const struct tune_cfg *tune = &l->trials->x->cfg.tune;
+    TRY(ensure_open(l));
     csv_int(&l->rows, r->trial);
     csv_int(&l->rows, r->rung);
     csv_int(&l->rows, tune->what == TUNE_TRAINING ? r->budget : 0);

@@ -14,7 +14,9 @@
 
 struct tune_log {
     const struct tune_trials *trials;
-    struct csv rows, seconds;
+    struct arena *arena; /* borrowed */
+    const char *dir;
+    struct csv rows, seconds; /* opened with the first line: who is refused before leaves the old */
 };
 
 /* What a trial took in one rung, of that what was not done before. */
@@ -24,9 +26,9 @@ struct tune_seconds {
     double train_s;              /* of its trainings; NaN: a controller */
 };
 
-/* Local. By reference. */
-enum err tune_log_open(struct tune_log *l, struct arena *arena, const struct tune_trials *trials,
-                       const char *dir) WARN_UNUSED;
+/* Local. By reference; writes nothing. */
+void tune_log_init(struct tune_log *l, struct arena *arena, const struct tune_trials *trials,
+                   const char *dir);
 enum err tune_log_put(struct tune_log *l, const struct trial_result *r) WARN_UNUSED;
 enum err tune_log_put_seconds(struct tune_log *l, const struct tune_seconds *s) WARN_UNUSED;
 /* The lines so far are on the disk. */

@@ -138,6 +138,11 @@ exits 2 "another cluster" "$KARMA" tune "$spec" --set cluster.start_s=21 --out "
 exits 2 "--status with another spec" "$KARMA" tune "$spec" --set tune.seed=3 --out "$WORK/one" --status
 cksum "$WORK/one"/* 2>/dev/null >"$WORK/after"
 holds "nothing was changed" cmp "$WORK/before" "$WORK/after"
+sed '2s/,[^,]*$/,0000000000000000/' "$WORK/one/rung-1/eval.csv" >"$WORK/rows"
+cp -r "$WORK/one" "$WORK/foreign"
+cp "$WORK/rows" "$WORK/foreign/rung-1/eval.csv"
+exits 1 "rows of another program" "$KARMA" tune "$spec" --out "$WORK/foreign"
+holds "leave the log as it was" cmp "$WORK/foreign/trials.csv" "$WORK/one/trials.csv"
 exits 0 "--restart" "$KARMA" tune "$spec" --set tune.trials=2 --out "$WORK/one" --restart
 holds "moves the old one aside" test -e "$WORK/one.1/best.yaml"
 exits 2 "the directory of an evaluation" "$KARMA" tune "$spec" --out "$WORK/played"
