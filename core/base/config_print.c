@@ -300,7 +300,7 @@ static bool is_later(const struct cfg_field *table)
     bool later = table->name != NULL;
     for (const struct cfg_field *f = table; f->name != NULL; f++) {
         const bool structs = is_struct_list(f) && f->table != table;
-        later = later && (structs ? is_later(f->table) : (f->effect & CFG_LATER) != 0);
+        later = later && ((f->effect & CFG_LATER) != 0 || (structs && is_later(f->table)));
     }
     return later;
 }
