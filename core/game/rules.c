@@ -587,18 +587,27 @@ bool rules_compliant(const struct rules *r, const struct guides_memory *m, int g
     return compliant;
 }
 
+/* The agent that the organisation means; -1: these rules have none, as those of a team that is judged
+ * by an organisation it does not know. */
+static int agent_of(const struct rules *r, int guide)
+{
+    for (int a = 0; r->guide_of != NULL && a < r->spec.n_agents; a++) {
+        if (r->guide_of[a] == guide) {
+            return a;
+        }
+    }
+    return -1;
+}
+
 int rules_options(const struct rules *r, const struct guides_memory *m, int guide,
                   const float *state)
 {
     const int alpha = r->guides->alpha;
     const uint32_t *allowed = guides_allowed(m, r->guides, guide);
-    int agent = 0;
-    while (r->guide_of[agent] != guide) {
-        agent++;
-    }
+    const int agent = agent_of(r, guide);
     int n = 0;
     for (int s = 0; s < r->n_services; s++) {
-        if (!rules_owns(r, agent, s)) {
+        if (agent >= 0 && !rules_owns(r, agent, s)) {
             continue;
         }
         const struct service_cfg *svc = service_of(r, s);
