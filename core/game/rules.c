@@ -587,8 +587,8 @@ bool rules_compliant(const struct rules *r, const struct guides_memory *m, int g
     return compliant;
 }
 
-/* The agent that the organisation means; -1: these rules have none, as those of a team that is judged
- * by an organisation it does not know. */
+/* The agent that the organisation means; -1: these rules have none, as those of a team that is
+ * judged by an organisation it does not know. */
 static int agent_of(const struct rules *r, int guide)
 {
     for (int a = 0; r->guide_of != NULL && a < r->spec.n_agents; a++) {
