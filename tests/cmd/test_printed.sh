@@ -81,6 +81,8 @@ cat >"$clone/bin/make" <<'EOF'
 for word; do
     case $word in
     *=*) grep -Eq "(^|[^A-Za-z_])${word%%=*}( *[?:]?=|\))" Makefile || exit 2 ;;
+    improved-*) [ -r "configs/experiments/improved/${word#improved-}.yaml" ] || exit 2 ;;
+    results/runs/improved/*) grep -q "^\$(IMPROVED)/${word##*/}:" Makefile || exit 2 ;;
     build/*/tests/unit/*) [ -r "tests/unit/${word##*/}.c" ] || exit 2 ;;
     *) grep -Eq "^([a-z -]* )?$word( [a-z -]*)?:" Makefile || exit 2 ;;
     esac
@@ -159,6 +161,9 @@ typed() { # COMMAND
 cat >"$WORK/not-run" <<'EOF'
 *configs/experiments/million.yaml* | a million environments: minutes and gigabytes
 *opponents/aware.yaml* | trains in the twin of make improved
+*train configs/experiments/opponents/gym_hpa.yaml* | the same; test_gym_hpa.sh trains small ones
+*train configs/experiments/opponents/gym_hpa_karma.yaml* | the same
+*eval configs/experiments/opponents/gym_hpa_compared.yaml | needs these trainings
 *$KARMA_DATA* | recorded data that is not part of this project
 *sockshop* | the same
 *twin fit hpa* | the same
