@@ -97,6 +97,13 @@ static void decide(struct episode *e, struct controller *c, bool counted)
     }
 }
 
+/* What an attacker may see. plant_state() may differ after each step, so it is made where it is
+ * used. */
+static struct sight sight_of(const struct episode *e)
+{
+    return (struct sight){.state = plant_state(e->plant, 0), .plant = e->plant};
+}
+
 /* The observer is shown the state after the period; the action belongs to the state before it,
  * which begin() or the last call has shown. */
 static enum err play_period(struct episode *e, struct controller *c, int step,
@@ -109,11 +116,13 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     struct attack_action attack;
     decide(e, c, counted);
     if (e->raider != NULL) {
-        raider_act(e->raider, &attack, e->plant);
+        const struct sight sight = sight_of(e);
+        raider_act(e->raider, &attack, &sight);
     }
     TRY(plant_step(e->plant, e->delta, e->raider != NULL ? &attack : NULL, NULL));
     if (e->raider != NULL) {
-        raider_observe(e->raider, e->plant);
+        const struct sight sight = sight_of(e);
+        raider_observe(e->raider, &sight);
     }
     reward_of_plant(&terms, &counters, e->plant, 0);
     if (counted) {
@@ -208,7 +217,8 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
     const bool driven = plant_can(e->plant, PLANT_DRIVEN);
     TRY(plant_reset(e->plant, 0, id, driven ? &e->schedule : NULL, w->cfg.horizon));
     if (e->raider != NULL) {
-        raider_begin(e->raider, e->plant, id);
+        const struct sight sight = sight_of(e);
+        raider_begin(e->raider, id, &sight);
     }
     const struct plant_truth *truth = plant_truth(e->plant, 0);
     const double carried = truth != NULL ? truth->inflight : 0.0;

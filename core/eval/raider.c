@@ -34,36 +34,29 @@ enum err raider_new(struct raider **out, struct arena *arena,
     return ERR_OK;
 }
 
-static struct sight sight_of(const struct plant *plant)
+void raider_observe(struct raider *r, const struct sight *sight)
 {
-    return (struct sight){.state = plant_state(plant, 0), .plant = plant};
+    r->attacker->interface.ops->observe(r->memory, &r->attacker->interface, sight);
 }
 
-void raider_observe(struct raider *r, const struct plant *plant)
-{
-    const struct sight s = sight_of(plant);
-    r->attacker->interface.ops->observe(r->memory, &r->attacker->interface, &s);
-}
-
-void raider_begin(struct raider *r, const struct plant *plant, const struct episode_id *id)
+void raider_begin(struct raider *r, const struct episode_id *id, const struct sight *sight)
 {
     r->key = rng_key(id->seed, RNG_ACTION, id->split);
     r->env = id->env;
     r->episode = id->episode;
     r->step = 0;
     r->attacker->interface.ops->begin(r->memory, &r->attacker->interface, id, id->env);
-    raider_observe(r, plant);
+    raider_observe(r, sight);
 }
 
-void raider_act(struct raider *r, struct attack_action *out, const struct plant *plant)
+void raider_act(struct raider *r, struct attack_action *out, const struct sight *sight)
 {
     const struct interface *i = &r->attacker->interface;
-    const struct sight s = sight_of(plant);
     struct game_move move = {.delta = r->delta};
     float logp;
-    i->ops->global_state(r->global_state, r->mask, r->memory, i, &s);
+    i->ops->global_state(r->global_state, r->mask, r->memory, i, sight);
     team_act(r->team, r->scratch, r->action, &logp, r->global_state, r->mask, 1, ACT_SAMPLE, r->key,
              &r->env, r->episode, r->step++);
-    i->ops->apply(&move, r->memory, i, &s, r->action);
+    i->ops->apply(&move, r->memory, i, sight, r->action);
     *out = move.attack;
 }

@@ -30,11 +30,12 @@ struct game {
     const struct env_setup *env_setup;
     const struct interface *teams[ENV_TEAMS_MAX]; /* (env.spec->n_teams) */
     const struct demonstrator *demo;
-    const struct defender *defender; /* NULL: a team changes replicas */
+    const struct defender *defender;   /* NULL: a team changes replicas */
+    const struct adversary *adversary; /* NULL: a team attacks, or nobody */
     struct plant *plant;
     struct slot *slots;           /* (n_env) */
     int32_t *delta;               /* (n_env, n_services) */
-    struct attack_action *attack; /* (n_env); NULL: no team attacks */
+    struct attack_action *attack; /* (n_env); NULL: nobody attacks */
     int32_t *target;              /* (n_services) */
     uint64_t seed;
     bool privileged; /* some team's critic sees what lies ahead */
@@ -49,9 +50,15 @@ static struct sight sight_of(const struct game *g, int lid)
                           .lid = lid};
 }
 
-static void observe(struct game *g, int lid)
+static void observe(struct game *g, int lid, bool first)
 {
     const struct sight sight = sight_of(g, lid);
+    const struct adversary *a = g->adversary;
+    if (a != NULL && first) {
+        a->begin(a->ctx, lid, &g->slots[lid].id, &sight);
+    } else if (a != NULL) {
+        a->observe(a->ctx, lid, &sight);
+    }
     for (int k = 0; k < g->env.spec->n_teams; k++) {
         g->teams[k]->ops->observe(g->slots[lid].memory[k], g->teams[k], &sight);
     }
@@ -90,7 +97,7 @@ static enum err game_reset(struct env *e, int lid, uint32_t gid, uint32_t episod
     }
     const bool driven = plant_can(g->plant, PLANT_DRIVEN);
     TRY(plant_reset(g->plant, lid, &slot->id, driven ? &slot->schedule : NULL, horizon));
-    observe(g, lid);
+    observe(g, lid, true);
     return ERR_OK;
 }
 
@@ -163,7 +170,7 @@ static enum err end_period(struct game *g, int lid, float *const *reward, uint8_
         return no_reward(g, &terms);
     }
     episode_account_step(&slot->account, &counters, &terms, slot->move.delta, slot->move.conflict);
-    observe(g, lid);
+    observe(g, lid, false);
     const struct sight sight = sight_of(g, lid);
     for (int k = 0; k < g->env.spec->n_teams; k++) {
         const struct interface *i = g->teams[k];
@@ -179,7 +186,8 @@ static enum err end_period(struct game *g, int lid, float *const *reward, uint8_
 }
 
 /* The choices of all teams in one environment become its move. One team, or a defender that is
- * none, changes replicas and one may attack, so no team overwrites what another one wrote. */
+ * none, changes replicas, and one team, or an adversary that is none, may attack, so nobody
+ * overwrites what another one wrote. */
 static void choose(struct game *g, int lid, const int32_t *const *action)
 {
     struct slot *slot = &g->slots[lid];
@@ -195,6 +203,9 @@ static void choose(struct game *g, int lid, const int32_t *const *action)
     }
     if (g->defender != NULL) {
         g->defender->change(g->defender->ctx, lid, delta, &sight);
+    }
+    if (g->adversary != NULL) {
+        g->adversary->attack(g->adversary->ctx, lid, &slot->move.attack, &sight);
     }
     if (g->attack != NULL) {
         g->attack[lid] = slot->move.attack;
@@ -269,7 +280,7 @@ static enum err init_slot(struct game *g, struct arena *arena, struct slot *slot
 static enum err init(struct game *g, struct arena *arena)
 {
     const int n_env = g->env.n_env, n_services = g->env_setup->topology.n_services;
-    bool attacks = false;
+    bool attacks = g->adversary != NULL;
     for (int k = 0; k < g->env.spec->n_teams; k++) {
         attacks = attacks || g->teams[k]->attacks;
     }
@@ -298,6 +309,7 @@ enum err game_new_teams(struct env **out, struct arena *arena, const struct game
         .env_setup = teams->env_setup,
         .demo = shown ? demo : NULL,
         .defender = teams->defender,
+        .adversary = teams->adversary,
         .seed = seed,
     };
     for (int k = 0; k < teams->spec->n_teams; k++) {

@@ -32,12 +32,23 @@ struct defender {
     void (*change)(void *ctx, int lid, int32_t *delta, const struct sight *sight);
 };
 
+/* Who attacks where no team does: attackers that play as they are, so that defenders may learn
+ * against them. Environment lid stands at the first decision of an episode (begin), at a decision
+ * (attack), behind a period (observe). */
+struct adversary {
+    void *ctx;
+    void (*begin)(void *ctx, int lid, const struct episode_id *id, const struct sight *sight);
+    void (*attack)(void *ctx, int lid, struct attack_action *out, const struct sight *sight);
+    void (*observe)(void *ctx, int lid, const struct sight *sight);
+};
+
 /* Who plays, and where. */
 struct game_teams {
     const struct env_setup *env_setup;
     const struct env_spec *spec;               /* of these interfaces (interface_env_spec()) */
     const struct interface *const *interfaces; /* (spec->n_teams) */
     const struct defender *defender;           /* NULL: a team changes replicas */
+    const struct adversary *adversary;         /* NULL: a team attacks, or nobody */
 };
 
 /* A tile of n_env games under `seed` in the TRAIN domain. demo (may be NULL) is what the
