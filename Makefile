@@ -58,8 +58,8 @@ TRACE       = check check_rows check_units column_def csv_formats export import 
 TWIN        = accuracy bundle correction dataset ensemble feature_rows features fit_rows fluid fluid_pods \
               fluid_scrape learn lookup model nearest played pods queueing queueing_fit queueing_plant \
               residual_pool residual_pool_fill shown sojourn trial twin twin_batch
-GAME        = attacker_interface cost env_setup game imitate interface need org_metric_values org_metrics \
-              privileged rules rules_interface view
+GAME        = attacker_interface cost env_setup game imitate interface mixture need \
+              org_metric_values org_metrics privileged rules rules_interface view
 CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kinds mpc nothing oracle \
               policy rule scripted staffing static
 METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \
@@ -70,7 +70,7 @@ EVAL        = answers claims collector cut episode eval eval_store frontier halv
 REPORT      = comparison trials_figure trials_table org_metrics_table twin_report figure scale_figure \
               separation_table script table timeline episode_csv
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum
-TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_game \
+TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population train_game \
               trainer trainlog
 EXPERIMENTS = attacked cell_digest collect decision_cpu eval_run experiment exploit exploit_cfg \
               exploit_report fit org_metrics_log policies recipe resume scale stages training trajectories \

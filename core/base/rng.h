@@ -39,7 +39,8 @@ enum rng_domain {
     RNG_COST,     /* cost weight of an episode */
     RNG_SCALE,    /* stragglers and preemptions of the model of a farm */
     RNG_TUNE,     /* values of the trials of a tuning */
-    RNG_PLAN      /* plans that a planner tries */
+    RNG_PLAN,     /* plans that a planner tries */
+    RNG_MEMBER    /* which member of a population plays an episode */
 };
 
 /* TRAIN, DEV and TEST never share a number, whatever the seed. */

@@ -48,6 +48,11 @@ struct attacker_cfg {
     int *hidden, n_hidden; /* layers of its actor and of its critic */
     double lr, lr_end, entropy;
     const char *policy; /* file of a trained one, for train.opponent: fixed */
+    /* for train.opponent: population */
+    const char **members; /* (n_members) files of trained ones; "" = one that does nothing */
+    int n_members;
+    double *shares; /* (n_members) how often each is drawn; n_shares 0: all alike */
+    int n_shares;
 };
 extern const struct cfg_field attacker_fields[];
 extern const struct cfg_choice attacker_views[], attacker_rewards[];

@@ -343,6 +343,40 @@ static enum err check_policy(const struct experiment *x)
     return ERR_OK;
 }
 
+/* Members are for a population, and for nothing else. */
+static enum err check_members(const struct experiment *x)
+{
+    const struct attacker_cfg *a = &x->cfg.attacker;
+    double sum = 0.0;
+    if (x->cfg.train.opponent != OPPONENT_POPULATION) {
+        return a->n_members == 0 && a->n_shares == 0
+                   ? ERR_OK
+                   : cfg_error(&x->reader, a->n_members > 0 ? "attacker.members" : "attacker.shares",
+                               "has no effect unless train.opponent is population; set "
+                               "train.opponent to population, or leave the key out");
+    }
+    if (a->n_members == 0) {
+        return cfg_error(&x->reader, "attacker.members",
+                         "is empty, and train.opponent is population; name policy files of trained "
+                         "attackers");
+    }
+    for (int i = 0; i < a->n_members; i++) {
+        if (a->members[i][0] != '\0' && !file_exists(a->members[i])) {
+            return cfg_error(&x->reader, "attacker.members", "there is no file '%s'",
+                             a->members[i]);
+        }
+    }
+    for (int i = 0; i < a->n_shares; i++) {
+        sum += a->shares[i];
+    }
+    return a->n_shares == 0 || (a->n_shares == a->n_members && sum > 0.0)
+               ? ERR_OK
+               : cfg_error(&x->reader, "attacker.shares",
+                           "has %d element%s with the sum %g; expected one for each of the %d "
+                           "attacker.members, and a sum above 0",
+                           a->n_shares, a->n_shares == 1 ? "" : "s", sum, a->n_members);
+}
+
 /* Ten is the default: a resolved configuration contains all keys. */
 static enum err check_turns(const struct experiment *x)
 {
@@ -359,6 +393,7 @@ static enum err check_turns(const struct experiment *x)
 static enum err build_attacker(struct experiment *x)
 {
     TRY(check_policy(x));
+    TRY(check_members(x));
     TRY(check_turns(x));
     if (x->cfg.train.opponent == OPPONENT_SCRIPTED) {
         return ERR_OK;

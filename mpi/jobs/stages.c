@@ -196,17 +196,19 @@ static enum err add_finish(struct stages *s)
     TRY(make_place(&s->simulator, &s->rules, &s->method, x, NULL));
     s->envs = game_source_envs(&s->game, train, &s->method);
     if (x->attacker != NULL) {
-        TRY(attacked_source_envs(&s->envs, &s->attacked, &x->arena, &s->game, x->attacker));
+        TRY(attacked_envs(&s->envs, &s->attacked, x, &s->game, s->population));
     }
     s->list[s->setup->n_later++] = (struct train_stage){
         .after = train->updates - train->finish, .envs = &s->envs, .where = "on the simulator"};
     return ERR_OK;
 }
 
-enum err stages_init(struct stages *s, struct train_setup *setup, struct experiment *x)
+enum err stages_init(struct stages *s, struct train_setup *setup, const struct attacked *a,
+                     struct experiment *x)
 {
     *s = (struct stages){.x = x,
                          .setup = setup,
+                         .population = &a->population,
                          .list = ARENA_NEW(&x->arena, x->cfg.train.rounds, struct train_stage)};
     TRY(arena_error(&x->arena));
     setup->later = s->list;

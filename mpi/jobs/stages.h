@@ -16,9 +16,7 @@
 #ifndef KARMA_JOBS_STAGES_H
 #define KARMA_JOBS_STAGES_H
 
-#include "mpi/jobs/experiment.h"
-#include "mpi/train/train_attacker.h"
-#include "mpi/train/train_game.h"
+#include "mpi/jobs/attacked.h"
 
 struct round;
 struct stages {
@@ -31,12 +29,14 @@ struct stages {
     struct rules rules;
     struct method method;
     struct game_source game;
-    struct attacked_source attacked; /* with an attacker */
+    struct attacked_envs attacked; /* with an attacker */
+    const struct population *population;
     struct env_source envs;
 };
 
-/* Local. Adds the stages that x->cfg.train asks for to `setup`, whose other parts are filled in.
- * `s` and what it is given stay where they are. */
-enum err stages_init(struct stages *s, struct train_setup *setup, struct experiment *x) WARN_UNUSED;
+/* Local. Adds the stages that x->cfg.train asks for to `setup`, whose other parts attacked_setup()
+ * has filled in from `a`. `s` and what it is given stay where they are. */
+enum err stages_init(struct stages *s, struct train_setup *setup, const struct attacked *a,
+                     struct experiment *x) WARN_UNUSED;
 
 #endif

@@ -50,7 +50,7 @@ enum err training_run(struct comm *comm, struct training_outcome *out, struct ex
     *out = (struct training_outcome){.digest = 0};
     enum err e = attacked_setup(&setup, &sources, x);
     e = e == ERR_OK ? experiment_training_digest(&setup.config_digest, &x->cfg) : e;
-    e = e == ERR_OK ? stages_init(&stages, &setup, x) : e;
+    e = e == ERR_OK ? stages_init(&stages, &setup, &sources, x) : e;
     TRY(comm_agree(comm, e));
     TRY(look(&what, &out->digest, comm, x, order));
     opt.resume = what == RESUME_CONTINUE;

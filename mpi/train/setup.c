@@ -31,6 +31,8 @@ static const struct cfg_choice opponents[] = {
     {"fixed", OPPONENT_FIXED, "an attacker that was trained before, attacker.policy"},
     {"together", OPPONENT_TOGETHER, "an attacker that learns in every update, too"},
     {"alternating", OPPONENT_ALTERNATING, "the same, but one of both learns at a time"},
+    {"population", OPPONENT_POPULATION,
+     "in each episode one of the trained attackers attacker.members"},
     {NULL, 0, NULL},
 };
 static const struct cfg_field clone_fields[] = {

@@ -17,7 +17,13 @@ enum train_init { INIT_SCRATCH, INIT_CLONE };
 enum train_shield { TRAIN_SHIELD_NONE, TRAIN_SHIELD_MASK };
 /* Whom the defenders meet: the scripted attacks of the scenarios alone, or a learned attacker, too
  * (mpi/train/train_attacker.h). */
-enum train_opponent { OPPONENT_SCRIPTED, OPPONENT_FIXED, OPPONENT_TOGETHER, OPPONENT_ALTERNATING };
+enum train_opponent {
+    OPPONENT_SCRIPTED,
+    OPPONENT_FIXED,
+    OPPONENT_TOGETHER,
+    OPPONENT_ALTERNATING,
+    OPPONENT_POPULATION
+};
 
 struct clone_cfg {
     int samples;                 /* decisions of one environment to learn from */

@@ -180,12 +180,34 @@ static void test_fixed(struct ranks *r)
     tiny_remove(r, t.dir);
 }
 
+/* Half of the episodes with an attacker that was trained before, and half without one. */
+static void test_population(struct ranks *r)
+{
+    char kept[600], set[700];
+    struct tiny_run t = run("train.opponent=together", "train.learners=0");
+    EXPECT(r, go_in(r, &t, false) == ERR_OK);
+    const double attacked = r->c.rank == 0 ? last_metric(&t, "attacker.requests_spent") : 1.0;
+    EXPECT(r, attacked > 0.0);
+    keep_policy(r, &t, kept, sizeof kept);
+    snprintf(set, sizeof set, "attacker.members=['%s', '']", kept);
+    for (int learners = 0; learners < (r->c.size > 1 ? 2 : 1); learners++) {
+        t = run("train.opponent=population", set);
+        tiny_set(&t, learners == 0 ? "train.learners=0" : "train.learners=1");
+        EXPECT(r, go_in(r, &t, false) == ERR_OK);
+        EXPECT(r, tiny_same("population", t.digest, tiny_golden("population")));
+        EXPECT(r, t.digest != tiny_golden("scratch"));
+    }
+    EXPECT(r, r->c.rank != 0 || remove(kept) == 0);
+    tiny_remove(r, t.dir);
+}
+
 static const struct ranks_test tests[] = {
     {"an attacker: the committed digest, whoever learns", test_golden},
     {"by turns: the committed digest", test_alternating},
     {"both teams ahead", test_pipeline},
     {"resumed by other learners", test_resume},
     {"a fixed attacker", test_fixed},
+    {"attackers of a population: the committed digest, whoever learns", test_population},
 };
 
 int main(int argc, char **argv)
