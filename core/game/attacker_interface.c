@@ -51,9 +51,10 @@ const struct cfg_field attacker_fields[] = {
                "weight of the entropy, per factor"),
     CFG_PATH(struct attacker_cfg, policy, "", CFG_RESULT | CFG_LATER,
              "policy file of a trained attacker, for train.opponent: fixed"),
-    CFG_LIST_PATH(struct attacker_cfg, members, n_members, "[]", 0, 1000, CFG_RESULT | CFG_LATER,
-                  "policy files of trained attackers, for train.opponent: population; an empty name "
-                  "is an attacker that does nothing"),
+    CFG_LIST_PATH(
+        struct attacker_cfg, members, n_members, "[]", 0, 1000, CFG_RESULT | CFG_LATER,
+        "policy files of trained attackers, for train.opponent: population; an empty name "
+        "is an attacker that does nothing"),
     CFG_LIST_DOUBLE(struct attacker_cfg, shares, n_shares, "[]", 0, 1000, 0, 1e9, "",
                     CFG_RESULT | CFG_LATER,
                     "how often each of them is drawn, in any unit; none = all alike"),

@@ -8,9 +8,9 @@ static double share(const struct mixture *m, int i)
     return m->shares != NULL ? m->shares[i] : 1.0;
 }
 
-/* u is uniform in [0, sum). Member i is chosen if S_(i-1) <= u < S_i, S_i being the sum of the first
- * i shares: an interval as long as its share, and none if its share is 0. Rounding may leave u at or
- * above the last sum; then the last member with a share is chosen. */
+/* u is uniform in [0, sum). Member i is chosen if S_(i-1) <= u < S_i, S_i being the sum of the
+ * first i shares: an interval as long as its share, and none if its share is 0. Rounding may leave
+ * u at or above the last sum; then the last member with a share is chosen. */
 int mixture_member(const struct mixture *m, const struct episode_id *id)
 {
     const struct rng_key key = rng_key(id->seed, RNG_MEMBER, id->split);

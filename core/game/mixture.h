@@ -1,8 +1,8 @@
 /* A mixed strategy over a population: for each episode one member plays.
  *
- * The member is a function of the identity of the episode alone (seed, domain, environment, number),
- * so it is the same on any rank and after a resume, and the same for all members of a group of
- * environments (train.group).
+ * The member is a function of the identity of the episode alone (seed, domain, environment,
+ * number), so it is the same on any rank and after a resume, and the same for all members of a
+ * group of environments (train.group).
  */
 #ifndef KARMA_GAME_MIXTURE_H
 #define KARMA_GAME_MIXTURE_H

@@ -15,7 +15,8 @@
     "topology", "plant", "cluster", "scenarios", "game", "organisation", "method", "team"
 #define ENV_SECTIONS ENV_BUT_WORKLOAD, "workload"
 #define OTHER_SECTIONS                                                                             \
-    "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune", "exploit", "run"
+    "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune", "exploit", "league",    \
+        "run"
 
 enum { SECTIONS_MAX = 24 };
 
@@ -33,6 +34,9 @@ static const struct reads {
     {"karma exploit",
      false,
      {ENV_SECTIONS, "twin", "mappo", "attacker", "train", "eval", "exploit", "run"}},
+    {"karma league",
+     false,
+     {ENV_SECTIONS, "twin", "mappo", "attacker", "train", "eval", "exploit", "league", "run"}},
     {"karma simulate",
      true,
      {ENV_SECTIONS, "shield", "eval.controllers", "eval.seed", "eval.split", "eval.plant",
@@ -54,11 +58,11 @@ static const struct reads {
     {"karma config show",
      false,
      {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune",
-      "exploit", "run"}},
+      "exploit", "league", "run"}},
     {"karma config check",
      false,
      {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "fit", "eval", "tune",
-      "exploit", "run"}},
+      "exploit", "league", "run"}},
 };
 enum { N_READS = sizeof reads / sizeof *reads };
 
@@ -134,9 +138,9 @@ static enum err check_workload(const struct cfg *reader, const struct experiment
 static enum err check_shield(const struct cfg *reader, const struct experiment_cfg *cfg,
                              const struct reads *r)
 {
-    static const char *const others[] = {ENV_SECTIONS, "twin", "mappo", "attacker",
-                                         "train",      "fit",  "eval",  "tune",
-                                         "exploit",    "run",  NULL};
+    static const char *const others[] = {ENV_SECTIONS, "twin",   "mappo", "attacker",
+                                         "train",      "fit",    "eval",  "tune",
+                                         "exploit",    "league", "run",   NULL};
     const bool trains = strcmp(r->command, "karma train") == 0;
     char key[CFG_KEY_MAX];
     if ((!r->plays && !trains) || (r->plays && cfg->eval.shield) ||

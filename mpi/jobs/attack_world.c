@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-static enum err find_scenario(int *out, const struct attack_world *w, const char *name, const char *key)
+static enum err find_scenario(int *out, const struct attack_world *w, const char *name,
+                              const char *key)
 {
     const struct experiment_cfg *c = &w->x->cfg;
     struct nearest near = nearest_to(name);

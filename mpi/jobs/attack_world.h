@@ -2,9 +2,9 @@
  *
  * They act in episodes of the scenario exploit.world. Trainings take place where the configuration
  * says (twin.file), measurements on the simulator. The budget is plant.attack_requests and
- * plant.attack_crashes, or, with exploit.budget, the mean of what that scenario's attack sends, over
- * BUDGET_EPISODES episodes of the TRAIN domain: requests / legitimate ones, and crash probability x
- * minutes at the entries.
+ * plant.attack_crashes, or, with exploit.budget, the mean of what that scenario's attack sends,
+ * over BUDGET_EPISODES episodes of the TRAIN domain: requests / legitimate ones, and crash
+ * probability x minutes at the entries.
  */
 #ifndef KARMA_JOBS_ATTACK_WORLD_H
 #define KARMA_JOBS_ATTACK_WORLD_H

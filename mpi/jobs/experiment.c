@@ -52,6 +52,8 @@ const struct cfg_field experiment_fields[] = {
               "tuning (karma tune); none without a controller"),
     CFG_TABLE(struct experiment_cfg, exploit, exploit_fields,
               "attackers trained against controllers (karma exploit)"),
+    CFG_TABLE(struct experiment_cfg, league, league_fields,
+              "populations of defenders and attackers (karma league)"),
     CFG_TABLE(struct experiment_cfg, run, run_fields, "where results go"),
     CFG_END,
 };
@@ -351,7 +353,8 @@ static enum err check_members(const struct experiment *x)
     if (x->cfg.train.opponent != OPPONENT_POPULATION) {
         return a->n_members == 0 && a->n_shares == 0
                    ? ERR_OK
-                   : cfg_error(&x->reader, a->n_members > 0 ? "attacker.members" : "attacker.shares",
+                   : cfg_error(&x->reader,
+                               a->n_members > 0 ? "attacker.members" : "attacker.shares",
                                "has no effect unless train.opponent is population; set "
                                "train.opponent to population, or leave the key out");
     }

@@ -18,6 +18,7 @@
 #include "core/marl/team.h"
 #include "core/methods/method.h"
 #include "mpi/jobs/exploit_cfg.h"
+#include "mpi/jobs/league_cfg.h"
 #include "mpi/train/setup.h"
 
 struct run_cfg {
@@ -44,6 +45,7 @@ struct experiment_cfg {
     struct eval_cfg eval;
     struct tune_cfg tune; /* no controller: none */
     struct exploit_cfg exploit;
+    struct league_cfg league;
     struct run_cfg run;
 };
 extern const struct cfg_field experiment_fields[];

@@ -1,6 +1,6 @@
-/* Episodes of controllers, with and without a learned attacker, on the simulator: a list of jobs that
- * all ranks share. All matches play the same episodes: episode i of one has the same legitimate
- * arrivals as episode i of another (common random numbers).
+/* Episodes of controllers, with and without a learned attacker, on the simulator: a list of jobs
+ * that all ranks share. All matches play the same episodes: episode i of one has the same
+ * legitimate arrivals as episode i of another (common random numbers).
  */
 #ifndef KARMA_JOBS_MATCHES_H
 #define KARMA_JOBS_MATCHES_H

@@ -35,8 +35,8 @@ static enum err describe_controller(struct buf *b, const struct raid_training *t
 {
     struct buf yaml;
     buf_init(&yaml);
-    enum err error = cfg_print_resolved(&yaml, controller_fields, t->defended[i].controller,
-                                        CFG_RESULT);
+    enum err error =
+        cfg_print_resolved(&yaml, controller_fields, t->defended[i].controller, CFG_RESULT);
     const char *at = (const char *)yaml.data, *end = at + yaml.len;
     while (error == ERR_OK && at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
@@ -84,7 +84,8 @@ enum err raid_training_describe(struct raid_training *t, struct arena *arena)
         error = describe_controller(&b, t, i);
     }
     error = error == ERR_OK ? describe_place(&b, t) : error;
-    t->text = error == ERR_OK ? arena_printf(arena, "%.*s", (int)b.len, (const char *)b.data) : NULL;
+    t->text =
+        error == ERR_OK ? arena_printf(arena, "%.*s", (int)b.len, (const char *)b.data) : NULL;
     buf_release(&b);
     return error == ERR_OK && t->text == NULL ? ERR_MEMORY : error;
 }

@@ -1,6 +1,6 @@
 /* One training of an attacker against controllers that play as they are: a run directory, which is
- * resumed, or taken as it is if it is done. One that was made with another configuration, or against
- * other controllers, is refused.
+ * resumed, or taken as it is if it is done. One that was made with another configuration, or
+ * against other controllers, is refused.
  */
 #ifndef KARMA_JOBS_RAID_TRAINING_H
 #define KARMA_JOBS_RAID_TRAINING_H
@@ -10,13 +10,13 @@
 
 struct raid_training {
     const struct attack_world *world;
-    const struct defended *defended;  /* (mixture.n) whom it meets */
-    const uint64_t *digests;          /* (mixture.n) of the weights of policies; 0 of rules */
+    const struct defended *defended; /* (mixture.n) whom it meets */
+    const uint64_t *digests;         /* (mixture.n) of the weights of policies; 0 of rules */
     struct mixture mixture;
     uint64_t seed;
-    const char *dir;     /* of the run */
-    const char *about;   /* for the log: "attacker 2 of 5: seed 2 against 'khpa'" */
-    const char *text;    /* all that decides its weights; raid_training_describe() */
+    const char *dir;               /* of the run */
+    const char *about;             /* for the log: "attacker 2 of 5: seed 2 against 'khpa'" */
+    const char *text;              /* all that decides its weights; raid_training_describe() */
     struct attacker_source source; /* of its networks, and */
     struct team attacker;          /* they: raid_training_load() */
 };

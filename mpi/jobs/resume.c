@@ -111,7 +111,7 @@ static enum err read_policies(uint64_t *digest, struct arena *arena, const struc
     TRY(method_learner(&l, arena, &x->method, 0, false, 0, arena));
     TRY(read_policy(digest, arena, l, x->method.columns,
                     file_join(arena, c->run.dir, "policy/weights.bin")));
-    if (x->attacker == NULL) {
+    if (x->attacker == NULL || c->train.opponent == OPPONENT_POPULATION) {
         return ERR_OK;
     }
     const char *const *columns = attacker_interface_columns(x->attacker, arena);

@@ -5,7 +5,8 @@
  *   together     both learn from the same rollouts, in every update
  *   alternating  one learns while the other plays as it is, by turns of train.opponent_updates
  *
- * (An attacker of train.opponent: population is no team: train_population.h.) Which turn it is is the trainer's business (train.c); to the sources the last two are the same.
+ * (An attacker of train.opponent: population is no team: train_population.h.) Which turn it is is
+ * the trainer's business (train.c); to the sources the last two are the same.
  */
 #ifndef KARMA_TRAIN_TRAIN_ATTACKER_H
 #define KARMA_TRAIN_TRAIN_ATTACKER_H

@@ -9,8 +9,8 @@ enum err population_load(struct population *p, struct arena *arena, const struct
                          const struct attacker_interface *attacker)
 {
     const char *const *columns = attacker_interface_columns(attacker, arena);
-    p->mixture = (struct mixture){.shares = cfg->n_shares > 0 ? cfg->shares : NULL,
-                                  .n = cfg->n_members};
+    p->mixture =
+        (struct mixture){.shares = cfg->n_shares > 0 ? cfg->shares : NULL, .n = cfg->n_members};
     p->members = ARENA_NEW(arena, cfg->n_members, struct team *);
     TRY(columns == NULL ? ERR_MEMORY : arena_error(arena));
     (void)attacker_source_learner(&p->source, cfg, team, mappo, false, columns);
@@ -31,7 +31,7 @@ enum err population_load(struct population *p, struct arena *arena, const struct
 struct attacked_tile {
     struct adversary adversary;
     const struct population *population;
-    struct raider **raiders; /* (n_env, members) */
+    struct raider **raiders;  /* (n_env, members) */
     struct raider *now[TILE]; /* who plays this episode; NULL: nobody */
 };
 

@@ -8,6 +8,7 @@ out=$WORK/never
 commands="train
 eval
 exploit
+league
 tune
 simulate
 figure
@@ -118,7 +119,7 @@ result $? "there were some ($(wc -l <"$WORK/tried") tries)"
 keys='topology.demand_scale=2 plant.lag_s=5 cluster.start_s=21 twin.quantum=4 workload.mean_rps=6
 game.horizon=4 scenarios=[{"name":x}] organisation.penalty=0.2 method=gym_hpa team.row_block=8 mappo.lr=0.02 attacker.view=full train.seed=3 fit.seed=3
 eval.controllers=[khpa] eval.seed=3 eval.first=1 eval.resamples=150 eval.episodes=2
-exploit.world=quiet eval.split=dev eval.interval=percentile_corrected eval.figure_episode=1 tune.trials=3 run.dir=never'
+exploit.world=quiet league.rounds=3 eval.split=dev eval.interval=percentile_corrected eval.figure_episode=1 tune.trials=3 run.dir=never'
 environment="topology plant cluster workload scenarios game organisation method team"
 used() { # COMMAND: prefixes of the keys that it uses
     case $1 in
@@ -127,20 +128,21 @@ used() { # COMMAND: prefixes of the keys that it uses
     eval) echo "$environment eval run" ;;
     tune) echo "$environment twin mappo train eval tune run" ;;
     exploit) echo "$environment twin mappo attacker train eval exploit run" ;;
+    league) echo "$environment twin mappo attacker train eval exploit league run" ;;
     simulate) echo "$environment eval.controllers eval.seed eval.split run" ;;
     'trace collect') echo "$environment eval.controllers eval.seed eval.first eval.episodes run" ;;
     'trace check') echo fit ;;
     'twin fit') echo fit plant ;;
     'twin report') echo "plant twin" ;;
     'twin answers') echo "$environment twin eval.controllers eval.seed eval.first eval.episodes eval.split" ;;
-    config*) echo "$environment twin mappo attacker train fit eval tune exploit run" ;;
+    config*) echo "$environment twin mappo attacker train fit eval tune exploit league run" ;;
     esac
 }
 try() { # COMMAND KEY=VALUE: such that a key that is used gets past the check of keys
     case $1 in
     train) set -- "$1" --set "$2" --dry-run $tiny ;;
     'bench scale') set -- bench scale --set "$2" --out "$WORK/file/scale" $tiny ;;
-    exploit) set -- "$1" --set "$2" --out "$WORK/file/exploit" $tiny ;;
+    exploit | league) set -- "$1" --set "$2" --out "$WORK/file/$1" $tiny ;;
     simulate) set -- "$1" --set "$2" -c nobody $tiny ;;
     'trace collect') set -- trace collect --set "$2" --out "$WORK/file/store" $tiny ;;
     'twin fit') set -- twin fit --set "$2" --config $tiny --out "$WORK/file/twin" "$WORK/absent" ;;

@@ -46,6 +46,10 @@ case "$1 $2" in
         --set eval.resamples=100 --set game.horizon=8 --set 'exploit.seeds=[1]' \
         --set 'eval.controllers=[nothing]'
     ;;
+"league "*)
+    set -- "$@" --set train.updates=1 --set train.envs=8 --set train.steps=8 --set eval.episodes=2 \
+        --set eval.resamples=100 --set game.horizon=8 --set 'league.seeds=[1]' --set league.rounds=1
+    ;;
 "simulate "*) set -- "$@" --set game.horizon=8 ;;
 "trace collect")
     set -- "$@" --set eval.episodes=4 --set game.horizon=24 --validation 25 --held-out 25

@@ -102,6 +102,7 @@ eval d/lock eval $two --set eval.episodes=1 --out d
 eval d/lock eval $two --set eval.episodes=1 --merge F/eval/eval.csv --out d
 tune d/lock tune $tuned --out d
 exploit d/lock exploit $two --out d
+league d/lock league $two --out d
 simulate d/lock simulate $two --out d
 simulate d/simulate/lock simulate $two --set run.dir=d
 figure d/figure.lock figure d
