@@ -287,16 +287,20 @@ static enum err check_cost_keys(struct experiment *x)
     return ERR_OK;
 }
 
-/* A queueing twin is told the load alone; pods that crash under it are no part of the model. */
+/* A queueing twin is told the load alone; pods that crash under it are no part of the model. In a
+ * residual twin networks correct what is shown, and the queues play on as if they were alone: a
+ * crash never adds load to the pods that are left, and this is what the coupling is about. */
 static enum err check_coupling(const struct experiment *x)
 {
-    if (x->cfg.twin.kind != TWIN_QUEUEING || !(x->cfg.cluster.liveness.coupling > 0.0)) {
+    if (x->cfg.twin.kind == TWIN_MLP || !(x->cfg.cluster.liveness.coupling > 0.0)) {
         return ERR_OK;
     }
-    return cfg_error(&x->reader, "cluster.liveness.coupling",
-                     "is %g, but pods of a queueing twin never crash; set it to 0, or learn these "
-                     "crashes with networks (twin.kind: mlp)",
-                     x->cfg.cluster.liveness.coupling);
+    return cfg_error(
+        &x->reader, "cluster.liveness.coupling",
+        "is %g, but pods never crash in the queues of a %s twin; set it to 0, or learn "
+        "these crashes with networks alone (twin.kind: mlp)",
+        x->cfg.cluster.liveness.coupling,
+        x->cfg.twin.kind == TWIN_QUEUEING ? "queueing" : "residual");
 }
 
 /* An evaluation during training plays at plant.cost_weight. */

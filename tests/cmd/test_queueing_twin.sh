@@ -105,10 +105,12 @@ rm -rf "$WORK/run"
 train 1 --set plant.period_s=30
 [ "$rc" != 0 ] && grep -Eq "decision period" "$WORK/err"
 result $? "another decision period is refused"
-rm -rf "$WORK/run"
-train 1 --set cluster.liveness.coupling=0.4
-[ "$rc" = 2 ] && grep -Eq "cluster.liveness.coupling.*never crash" "$WORK/err"
-result $? "crashes that load causes are refused"
+for kind in queueing residual; do
+    rm -rf "$WORK/run"
+    train 1 --set cluster.liveness.coupling=0.4 --set twin.kind=$kind
+    [ "$rc" = 2 ] && grep -Eq "cluster.liveness.coupling.*never crash in the queues of a $kind twin" "$WORK/err"
+    result $? "crashes that load causes are refused: $kind"
+done
 
 # --- a planner -----------------------------------------------------------------------------------
 plan() { # RANKS DIR OPTION...
