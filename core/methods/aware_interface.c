@@ -234,27 +234,14 @@ static void joint_view(const void *ctx, float *out, const float *row)
     memcpy(out, row, (size_t)a->spec.n_critic * sizeof *out);
 }
 
-/* Levels of calls from each service down to a leaf. `order` has callers first, so callees are done
- * when a caller is reached from the end. */
-static void count_levels(int *levels, const struct topology *t)
-{
-    for (int k = t->n_services - 1; k >= 0; k--) {
-        const int s = t->order[k];
-        levels[s] = 1;
-        for (int c = t->callee_begin[s]; c < t->sync_end[s]; c++) {
-            levels[s] = int_max(levels[s], levels[t->callee[c]] + 1);
-        }
-    }
-}
-
 static enum err objectives_init(struct aware_interface *i, struct arena *arena)
 {
     const struct topology *t = &i->env_setup->topology;
     int *levels = ARENA_NEW(arena, t->n_services, int);
     i->objective_ms = ARENA_NEW(arena, t->n_services, double);
     TRY(arena_error(arena));
-    int deepest = 1;
-    count_levels(levels, t);
+    int deepest = 1; /* from an entry: what is called asynchronously may have a longer chain */
+    (void)topology_levels(levels, t);
     for (int e = 0; e < t->n_entries; e++) {
         deepest = int_max(deepest, levels[t->entries[e]]);
     }

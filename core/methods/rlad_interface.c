@@ -150,22 +150,6 @@ static void critic(const void *ctx, float *out, const float *global_state_row)
     }
 }
 
-/* Services of the longest chain of synchronous calls from each on: callees first, so that theirs
- * stand. Returns that of the longest of all. */
-static int count_levels(int *levels, const struct topology *t)
-{
-    int depth = 0;
-    for (int i = t->n_services - 1; i >= 0; i--) {
-        const int s = t->order[i];
-        levels[s] = 1;
-        for (int c = t->callee_begin[s]; c < t->sync_end[s]; c++) {
-            levels[s] = int_max(levels[s], 1 + levels[t->callee[c]]);
-        }
-        depth = int_max(depth, levels[s]);
-    }
-    return depth;
-}
-
 static double replica_cost(const struct rlad_cfg *cfg, const struct env_setup *w,
                            const struct service_cfg *s)
 {
@@ -182,7 +166,7 @@ static enum err init_services(struct rlad_interface *r, struct arena *arena)
     double *response_max_ms = ARENA_NEW(arena, r->n_services, double);
     int *levels = ARENA_NEW(arena, r->n_services, int);
     TRY(arena_error(arena));
-    const int depth = count_levels(levels, &w->topology);
+    const int depth = topology_levels(levels, &w->topology);
     for (int i = 0; i < r->n_services; i++) {
         const struct service_cfg *s = &w->cfg.topology->services[i];
         services[i] = (struct rlad_service){.least = s->min_replicas,

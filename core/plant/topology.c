@@ -8,6 +8,7 @@
  */
 #include "core/plant/topology.h"
 
+#include "core/base/minmax.h"
 #include "core/base/nearest.h"
 #include "core/plant/plant.h"
 
@@ -109,6 +110,22 @@ static int find(const struct topology_cfg *cfg, const char *name)
 int topology_find(const struct topology *t, const char *name)
 {
     return find(t->cfg, name);
+}
+
+/* levels[s] = 1 + the largest of its synchronous callees. `order` has callers first, so from its
+ * end on those of all callees stand when a caller is reached. */
+int topology_levels(int *levels, const struct topology *t)
+{
+    int most = 0;
+    for (int i = t->n_services - 1; i >= 0; i--) {
+        const int s = t->order[i];
+        levels[s] = 1;
+        for (int c = t->callee_begin[s]; c < t->sync_end[s]; c++) {
+            levels[s] = int_max(levels[s], 1 + levels[t->callee[c]]);
+        }
+        most = int_max(most, levels[s]);
+    }
+    return most;
 }
 
 /* ---- checks of single services ---- */

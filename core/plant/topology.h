@@ -90,6 +90,11 @@ struct topology {
 enum err topology_init(struct topology *t, struct arena *arena, const struct topology_cfg *cfg,
                        const struct cfg *src_locs) WARN_UNUSED;
 
+/* levels (n_services): how many services the longest chain of synchronous calls from each one
+ * has, itself included; a service that calls nobody, or only asynchronously, has 1. Returns the
+ * largest. */
+int topology_levels(int *levels, const struct topology *t);
+
 /* Index of a name, -1 if unknown. */
 int topology_find(const struct topology *t, const char *name);
 

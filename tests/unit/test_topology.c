@@ -320,6 +320,28 @@ static void walk(double *visits, const struct topology *t, int s, double share)
     }
 }
 
+/* Follows every path of synchronous calls. */
+static int longest(const struct topology *t, int s)
+{
+    int most = 0;
+    for (int i = t->callee_begin[s]; i < t->sync_end[s]; i++) {
+        const int below = longest(t, t->callee[i]);
+        most = below > most ? below : most;
+    }
+    return most + 1;
+}
+
+static void check_levels(const struct topology *t)
+{
+    int levels[SERVICES], most = 0;
+    const int deepest = topology_levels(levels, t);
+    for (int s = 0; s < t->n_services; s++) {
+        assert_int_equal(levels[s], longest(t, s));
+        most = levels[s] > most ? levels[s] : most;
+    }
+    assert_int_equal(deepest, most);
+}
+
 static void check_graph(struct fixture *f, uint32_t graph)
 {
     struct service_cfg services[SERVICES] = {0};
@@ -367,6 +389,7 @@ static void check_graph(struct fixture *f, uint32_t graph)
         placed[s] = true;
         assert_true(fabs(t->visits[s] - visits[s]) < 1e-9);
     }
+    check_levels(t);
 }
 
 static void test_random_graphs(void **state)
