@@ -210,7 +210,12 @@ enum err trials_figure(const char *dir, const struct trials_report *r, struct ar
     plot(&s, "frontier", "slo_attainment", "lines lw 1.8 lc rgb '#56B4E9'",
          "frontier of the trials");
     plot_trials(&s, r, "slo_attainment", true);
-    script_put(&s, "unset key\nset ylabel 'objective (%s)'\nplot \\\n", objective_unit(r->cfg));
+    /* The frontiers may reach beyond the trials: the panel below gets the same scale of vCPU, so
+     * that a trial stands above itself. */
+    script_put(&s,
+               "unset key\nset xrange [GPVAL_X_MIN:GPVAL_X_MAX]\nset ylabel 'objective (%s)'\n"
+               "plot \\\n",
+               objective_unit(r->cfg));
     plot_trials(&s, r, "objective", false);
     script_put(&s, "unset multiplot\n");
     const enum err e = script_finish(&s);

@@ -128,6 +128,7 @@ static void the_figure(void **state)
     struct trials_report all = report(r);
     const struct frontier_point reference[] = {{4, 0.4, 0}, {5, 0.5, 1}};
     char dir[] = "/tmp/karma-trials-XXXXXX", path[64], script[64];
+    struct buf text = {0};
     struct arena scratch;
     arena_init(&scratch);
     assert_non_null(mkdtemp(dir));
@@ -142,7 +143,10 @@ static void the_figure(void **state)
     assert_int_equal(count_role(path, "configured"), 1);
     assert_int_equal(count_role(path, "reference"), 3);
     assert_int_equal(count_role(path, "frontier"), 3); /* 6 and 7 vCPU, the edge at 8 */
-    assert_true(file_exists(script));
+    assert_int_equal(file_read(&text, script, 1 << 16), ERR_OK);
+    assert_int_equal(buf_append(&text, "", 1), ERR_OK);
+    assert_non_null(strstr((const char *)text.data, "set xrange [GPVAL_X_MIN:GPVAL_X_MAX]"));
+    buf_release(&text);
     assert_int_equal(file_remove(path), ERR_OK);
     assert_int_equal(file_remove(script), ERR_OK);
     assert_int_equal(remove(dir), 0);
