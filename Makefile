@@ -58,8 +58,8 @@ TRACE       = check check_rows check_units column_def csv_formats export import 
 TWIN        = accuracy bundle correction dataset ensemble feature_rows features fit_rows fluid fluid_pods \
               fluid_scrape learn lookup model nearest played pods queueing queueing_fit queueing_plant \
               residual_pool residual_pool_fill shown sojourn trial twin twin_batch
-GAME        = attacker_interface cost env_setup game imitate interface mixture need \
-              org_metric_values org_metrics privileged rules rules_interface view
+GAME        = attacker_interface choices cost env_setup game imitate interface mixture need \
+              org_metric_values org_metrics privileged rules rules_interface rules_memory view
 CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kinds mpc nothing oracle \
               policy rule scripted staffing static
 METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \

@@ -111,7 +111,7 @@ static int gain_of(const struct rules *r, const float *state, const int32_t *tar
 }
 
 /* Of the choices of factor f that the agent has, the first that gains most. A change must gain
- * something; one choice that comes to no change is always allowed (bind_factor() in rules.c) and
+ * something; one choice that comes to no change is always allowed (bind_factor() in choices.c) and
  * gains 0, so the search never fails. */
 static int32_t best_choice(struct op *done, const struct rules *r, const struct rules_memory *m,
                            const float *state, const int32_t *target, const int32_t *sum, int agent,

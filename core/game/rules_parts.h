@@ -1,6 +1,8 @@
 /* What the files of the rules share.
  *
- *   rules.c            building, memory, choices <-> changes, masks
+ *   rules.c            keys and building
+ *   rules_memory.c     what an episode remembers; choices of a decision -> change of replicas
+ *   choices.c          one choice <-> (service, change); masks, and the global state beside them
  *   view.c             the global state and what agents see of it
  *   imitate.c          the replicas that a rule requests as the choices of a team
  *   rules_interface.c  the rules as an interface of a game
@@ -17,7 +19,7 @@
 
 extern const struct interface_ops rules_interface_ops;
 
-/* ---- choices (rules.c) ---- */
+/* ---- choices (choices.c) ---- */
 
 struct op {
     int service, delta; /* delta 0: nothing */
