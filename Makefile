@@ -37,8 +37,8 @@ endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
 SCHEMAS     = checkpoint error eval trajectory_log trace_store rollout_block twin update_dump weights
-BASE        = clock config config_kind config_older config_print config_read config_src_loc \
-              config_value config_yaml crc32c csv csv_read err file fmath frame frame_file gzip \
+BASE        = clock config config_diff config_doc config_kind config_older config_print config_read \
+              config_src_loc config_value config_yaml crc32c csv csv_read err file fmath frame frame_file gzip \
               jobs lock log mem nearest number options owner plausible progress rng rundir shell stats \
               tabular timecolumn timestamp twoway
 NN          = activation adam gemm gemm_blas gemm_ref gru kernel kernel_avx2 kernel_avx512 kernel_plain \

@@ -7,7 +7,9 @@
  *     config_kind.c    the same for one of several kinds
  *     config_older.c   maps of older versions, and the map to write instead
  *     config.c         files with their includes and overrides, one after the other
- *     config_print.c   struct + table -> text: resolved config, documentation, digest, difference
+ *     config_print.c   struct + table -> text: the resolved configuration and its digest
+ *     config_diff.c    two structs + table -> text: the values that differ
+ *     config_doc.c     table -> text: the commented defaults
  */
 #ifndef KARMA_BASE_CONFIG_PARTS_H
 #define KARMA_BASE_CONFIG_PARTS_H
@@ -206,5 +208,24 @@ void cfg_kind_add_names(struct cfg_text *t, const struct cfg_kind *const *kinds)
  * False: it is not. */
 bool cfg_kind_refuse_flat(struct cfg_loading *l, const struct cfg_slot *table,
                           const struct cfg_slot *one, const struct cfg_node *map);
+
+/* ---- values as text (config_print.c) ---- */
+
+/* A text as YAML: in quotes where another reader would take it for something else. */
+enum err cfg_print_string(struct buf *b, const char *s) WARN_UNUSED;
+
+/* The value of a row that is neither a table nor a list of structs; `values`: its struct. */
+enum err cfg_print_row(struct buf *b, const struct cfg_field *f, const void *values) WARN_UNUSED;
+
+/* The elements of a list, and how many. */
+const char *cfg_list_items(int *n, const struct cfg_field *f, const void *values);
+
+/* Whether the row, or any row below it, has one of the effects. */
+bool cfg_has_effect(const struct cfg_field *f, unsigned effects);
+
+static inline bool cfg_is_struct_list(const struct cfg_field *f)
+{
+    return f->type == CFG_TYPE_LIST && f->item_type == CFG_TYPE_TABLE;
+}
 
 #endif

@@ -1,5 +1,5 @@
-/* Struct + table -> text: the resolved configuration, its digest and differences, and the commented
- * defaults. Invariant: what is printed with CFG_ALL loads back to the identical struct. */
+/* Struct + table -> text: the resolved configuration and its digest. Invariant: what is printed
+ * with CFG_ALL loads back to the identical struct. */
 #include "core/base/config_parts.h"
 #include "core/base/hash.h"
 
@@ -96,7 +96,7 @@ static enum err print_escaped(struct buf *b, uint32_t c)
     }
 }
 
-static enum err print_string(struct buf *b, const char *s)
+enum err cfg_print_string(struct buf *b, const char *s)
 {
     if (can_be_plain(s)) {
         return buf_printf(b, "%s", s);
@@ -119,7 +119,7 @@ static enum err print_string(struct buf *b, const char *s)
 static enum err print_path(const struct printer *p, const char *path)
 {
     if (p->hash == NULL || *path == '\0') {
-        return print_string(p->b, path);
+        return cfg_print_string(p->b, path);
     }
     /* A digest must not depend on where a file stands, only on what it holds: the caller's function
      * hashes its contents. */
@@ -177,10 +177,10 @@ static enum err print_scalar(const struct printer *p, const struct cfg_field *f,
         return print_double(p->b, at);
     case CFG_TYPE_ENUM:
         memcpy(&choice, at, sizeof choice);
-        return print_string(p->b, cfg_choice_name(f->choices, choice));
+        return cfg_print_string(p->b, cfg_choice_name(f->choices, choice));
     case CFG_TYPE_STRING:
         memcpy(&s, at, sizeof s);
-        return print_string(p->b, s);
+        return cfg_print_string(p->b, s);
     case CFG_TYPE_PATH:
         memcpy(&s, at, sizeof s);
         return print_path(p, s);
@@ -189,7 +189,7 @@ static enum err print_scalar(const struct printer *p, const struct cfg_field *f,
     }
 }
 
-static const char *list_items(int *n, const struct cfg_field *f, const void *values)
+const char *cfg_list_items(int *n, const struct cfg_field *f, const void *values)
 {
     const char *items = NULL;
     memcpy(&items, (const char *)values + f->offset, sizeof items);
@@ -202,7 +202,7 @@ static enum err print_scalars(const struct printer *p, const struct cfg_field *f
                               const void *values)
 {
     int n = 0;
-    const char *items = list_items(&n, f, values);
+    const char *items = cfg_list_items(&n, f, values);
     TRY(buf_printf(p->b, "["));
     for (int i = 0; i < n; i++) {
         TRY(buf_printf(p->b, "%s", i > 0 ? ", " : ""));
@@ -211,16 +211,17 @@ static enum err print_scalars(const struct printer *p, const struct cfg_field *f
     return buf_printf(p->b, "]");
 }
 
-static bool is_struct_list(const struct cfg_field *f)
-{
-    return f->type == CFG_TYPE_LIST && f->item_type == CFG_TYPE_TABLE;
-}
-
 /* The value of a row that is neither a table nor a list of structs. */
 static enum err print_value(const struct printer *p, const struct cfg_field *f, const void *values)
 {
     return f->type == CFG_TYPE_LIST ? print_scalars(p, f, values)
                                     : print_scalar(p, f, f->type, (const char *)values + f->offset);
+}
+
+enum err cfg_print_row(struct buf *b, const struct cfg_field *f, const void *values)
+{
+    const struct printer p = {.b = b, .effects = CFG_ALL};
+    return print_value(&p, f, values);
 }
 
 /* A row prints from the start of its struct; an element of a list stands for itself. */
@@ -233,19 +234,18 @@ enum err cfg_print_value(struct buf *b, const struct cfg_value *value)
     return print_value(&p, value->field, (const char *)value->at - value->field->offset);
 }
 
-/* Whether the row, or any row below it, has one of the effects. */
-static bool has_effect(const struct cfg_field *f, unsigned effects)
+bool cfg_has_effect(const struct cfg_field *f, unsigned effects)
 {
     if (f->type == CFG_TYPE_RENAMED) {
         return false;
     }
-    if (f->type != CFG_TYPE_TABLE && !is_struct_list(f)) {
+    if (f->type != CFG_TYPE_TABLE && !cfg_is_struct_list(f)) {
         return (f->effect & effects) != 0;
     }
     for (const struct cfg_field *row = f->table; row->name != NULL; row++) {
         /* A list of structs may contain lists of the same structs (a tree). Such a row has the
          * effects of the table it is in, and following it would not end. */
-        if (row->table != f->table && has_effect(row, effects)) {
+        if (row->table != f->table && cfg_has_effect(row, effects)) {
             return true;
         }
     }
@@ -274,9 +274,9 @@ static enum err at_default(bool *is, const struct cfg_field *f, const void *valu
         *is = is_default_kind(f, values);
         return ERR_OK;
     }
-    if (is_struct_list(f)) {
+    if (cfg_is_struct_list(f)) {
         int n = 0;
-        (void)list_items(&n, f, values);
+        (void)cfg_list_items(&n, f, values);
         *is = n == 0;
         return ERR_OK;
     }
@@ -286,9 +286,8 @@ static enum err at_default(bool *is, const struct cfg_field *f, const void *valu
         *is = strcmp(s, f->def) == 0;
         return ERR_OK;
     }
-    const struct printer p = {.b = &text, .effects = CFG_ALL};
     buf_init(&text);
-    const enum err e = print_value(&p, f, values);
+    const enum err e = cfg_print_row(&text, f, values);
     *is = e == ERR_OK && text.len == strlen(f->def) && memcmp(text.data, f->def, text.len) == 0;
     buf_release(&text);
     return e;
@@ -299,7 +298,7 @@ static bool is_later(const struct cfg_field *table)
 {
     bool later = table->name != NULL;
     for (const struct cfg_field *f = table; f->name != NULL; f++) {
-        const bool structs = is_struct_list(f) && f->table != table;
+        const bool structs = cfg_is_struct_list(f) && f->table != table;
         later = later && ((f->effect & CFG_LATER) != 0 || (structs && is_later(f->table)));
     }
     return later;
@@ -309,10 +308,10 @@ static bool is_later(const struct cfg_field *table)
 static bool is_later_and_empty(const struct cfg_field *f, const void *values)
 {
     int n = 0;
-    if (!is_struct_list(f) || !is_later(f->table)) {
+    if (!cfg_is_struct_list(f) || !is_later(f->table)) {
         return false;
     }
-    (void)list_items(&n, f, values);
+    (void)cfg_list_items(&n, f, values);
     return n == 0 && strcmp(f->def, "[]") == 0;
 }
 
@@ -321,7 +320,7 @@ static bool is_later_and_empty(const struct cfg_field *f, const void *values)
 static enum err is_left_out(bool *is, const struct printer *p, const struct cfg_field *f,
                             const void *values)
 {
-    *is = !has_effect(f, p->effects) || (p->digest && is_later_and_empty(f, values));
+    *is = !cfg_has_effect(f, p->effects) || (p->digest && is_later_and_empty(f, values));
     if (*is || !p->digest || (f->effect & CFG_LATER) == 0) {
         return ERR_OK;
     }
@@ -335,7 +334,7 @@ static enum err print_structs(const struct printer *p, const struct cfg_field *f
                               const void *values, int indent)
 {
     int n = 0;
-    const char *items = list_items(&n, f, values);
+    const char *items = cfg_list_items(&n, f, values);
     if (n == 0) {
         return buf_printf(p->b, " []\n");
     }
@@ -366,7 +365,7 @@ static enum err print_one(const struct printer *p, const struct cfg_field *f, co
     }
     /* A kind without printed parameters must be a map all the same, so that it loads back. */
     for (const struct cfg_field *row = one.kind->table; row->name != NULL; row++) {
-        any = any || has_effect(row, p->effects);
+        any = any || cfg_has_effect(row, p->effects);
     }
     TRY(buf_printf(p->b, "%*s%s:%s\n", indent, "", one.kind->name, any ? "" : " {}"));
     return print_table(p, one.kind->table, one.params, indent + 2);
@@ -405,7 +404,7 @@ static enum err print_table(const struct printer *p, const struct cfg_field *tab
             continue;
         }
         TRY(buf_printf(p->b, "%*s%s:", indent, "", f->name));
-        if (is_struct_list(f)) {
+        if (cfg_is_struct_list(f)) {
             TRY(print_structs(p, f, values, indent));
         } else {
             TRY(buf_printf(p->b, " "));
@@ -437,285 +436,5 @@ enum err cfg_digest(uint64_t *digest, const struct cfg_field *root, const void *
         *digest = hash_fnv1a(HASH_START, b.data, b.len);
     }
     buf_release(&b);
-    return e;
-}
-
-/* Difference --------------------------------------------------------------------------------- */
-
-struct diff {
-    struct buf *out;
-    struct buf a, b; /* texts of the values in hand */
-    int n;
-};
-
-static enum err diff_table(struct diff *d, const struct cfg_field *table, const char *key,
-                           const void *a, const void *b);
-
-static enum err diff_value(struct diff *d, const struct cfg_field *f, const char *key,
-                           const void *a, const void *b)
-{
-    /* Values are compared as they print. Two values with one text load back to the same value, so
-     * nothing that differs is missed. */
-    struct printer pa = {.b = &d->a, .effects = CFG_RESULT};
-    struct printer pb = {.b = &d->b, .effects = CFG_RESULT};
-    d->a.len = 0;
-    d->b.len = 0;
-    TRY(print_value(&pa, f, a));
-    TRY(print_value(&pb, f, b));
-    if (d->a.len == d->b.len && memcmp(d->a.data, d->b.data, d->a.len) == 0) {
-        return ERR_OK;
-    }
-    d->n++;
-    return buf_printf(d->out, "%s: %.*s -> %.*s\n", key, (int)d->a.len, (const char *)d->a.data,
-                      (int)d->b.len, (const char *)d->b.data);
-}
-
-static enum err diff_structs(struct diff *d, const struct cfg_field *f, const char *key,
-                             const void *a, const void *b)
-{
-    int n_a = 0;
-    int n_b = 0;
-    const char *items_a = list_items(&n_a, f, a);
-    const char *items_b = list_items(&n_b, f, b);
-    /* A different length is told once, and the elements that both have are compared in their
-     * order. */
-    if (n_a != n_b) {
-        d->n++;
-        TRY(buf_printf(d->out, "%s: %d elements -> %d elements\n", key, n_a, n_b));
-    }
-    for (int i = 0; i < n_a && i < n_b; i++) {
-        struct cfg_text item_key = {.len = 0};
-        cfg_text_add(&item_key, "%s.%d", key, i);
-        size_t at = (size_t)i * f->item_size;
-        TRY(diff_table(d, f->table, item_key.s, items_a + at, items_b + at));
-    }
-    return ERR_OK;
-}
-
-/* Another kind, or other parameters of the same. */
-static enum err diff_one(struct diff *d, const struct cfg_field *f, const char *key, const void *a,
-                         const void *b)
-{
-    struct cfg_one one_a, one_b;
-    memcpy(&one_a, (const char *)a + f->offset, sizeof one_a);
-    memcpy(&one_b, (const char *)b + f->offset, sizeof one_b);
-    if (one_a.kind != one_b.kind) {
-        d->n++;
-        return buf_printf(d->out, "%s: %s -> %s\n", key,
-                          one_a.kind != NULL ? one_a.kind->name : "none",
-                          one_b.kind != NULL ? one_b.kind->name : "none");
-    }
-    if (one_a.kind == NULL) {
-        return ERR_OK;
-    }
-    struct cfg_text below = {.len = 0};
-    cfg_text_add(&below, "%s%s%s", key, *key != '\0' ? "." : "", one_a.kind->name);
-    return diff_table(d, one_a.kind->table, below.s, one_a.params, one_b.params);
-}
-
-static enum err diff_table(struct diff *d, const struct cfg_field *table, const char *key,
-                           const void *a, const void *b)
-{
-    for (const struct cfg_field *f = table; f->name != NULL; f++) {
-        struct cfg_text row_key = {.len = 0};
-        if (!has_effect(f, CFG_RESULT)) {
-            continue;
-        }
-        cfg_text_add(&row_key, "%s%s%s", key, *key != '\0' ? "." : "", f->name);
-        if (f->type == CFG_TYPE_ONE_OF) {
-            TRY(diff_one(d, f, key, a, b));
-        } else if (f->type == CFG_TYPE_TABLE) {
-            TRY(diff_table(d, f->table, row_key.s, (const char *)a + f->offset,
-                           (const char *)b + f->offset));
-        } else if (is_struct_list(f)) {
-            TRY(diff_structs(d, f, row_key.s, a, b));
-        } else {
-            TRY(diff_value(d, f, row_key.s, a, b));
-        }
-    }
-    return ERR_OK;
-}
-
-enum err cfg_diff(struct buf *b, int *n_differ, const struct cfg_field *root, const void *values_a,
-                  const void *values_b)
-{
-    struct diff d = {.out = b};
-    buf_init(&d.a);
-    buf_init(&d.b);
-    enum err e = diff_table(&d, root, "", values_a, values_b);
-    buf_release(&d.a);
-    buf_release(&d.b);
-    if (e == ERR_OK) {
-        *n_differ = d.n;
-    }
-    return e;
-}
-
-/* Documentation ------------------------------------------------------------------------------ */
-
-enum { COMMENT_COLUMN_MAX = 40 };
-
-/* Stands between a line and its comment until all lines are there and can be aligned. */
-static const char TO_COMMENT = '\1';
-
-static void add_comment(struct cfg_text *t, const struct cfg_field *f)
-{
-    cfg_text_add(t, "%s", f->doc);
-    if (f->type != CFG_TYPE_TABLE && f->type != CFG_TYPE_STRING) {
-        cfg_text_add(t, "; ");
-        cfg_text_add_allowed(t, f, f->type);
-    }
-    if (f->type != CFG_TYPE_TABLE && f->def == CFG_REQUIRED) {
-        cfg_text_add(t, "; required");
-    }
-    cfg_text_add(t, "%s",
-                 f->effect == CFG_SPEED    ? " [speed]"
-                 : f->effect == CFG_OUTPUT ? " [output]"
-                                           : "");
-}
-
-static enum err doc_choices(struct buf *b, const struct cfg_field *f)
-{
-    for (const struct cfg_choice *c = f->choices; c != NULL && c->name != NULL; c++) {
-        if (c->value != CFG_OLDER && *c->doc != '\0') {
-            TRY(buf_printf(b, "%c  %s: %s\n", TO_COMMENT, c->name, c->doc));
-        }
-    }
-    return ERR_OK;
-}
-
-static enum err doc_default(struct buf *b, const struct cfg_field *f)
-{
-    if (f->type == CFG_TYPE_TABLE || f->def == CFG_REQUIRED) {
-        return ERR_OK;
-    }
-    TRY(buf_printf(b, " "));
-    bool text = f->type == CFG_TYPE_STRING || f->type == CFG_TYPE_PATH;
-    return text ? print_string(b, f->def) : buf_printf(b, "%s", f->def);
-}
-
-static enum err doc_table(struct buf *b, const struct cfg_field *table, const char *lead,
-                          int indent, int depth);
-
-/* One element of a list of structs, commented out. */
-static enum err doc_element(struct buf *b, const struct cfg_field *f, const char *lead, int indent,
-                            int depth)
-{
-    /* A list is empty by default, so its element is an example: it stands in comments, with a dash
-     * in front of its first key. */
-    const char *commented = *lead != '\0' ? lead : "#";
-    size_t start = b->len;
-    TRY(doc_table(b, f->table, commented, indent + 4, depth));
-    if (b->len > start) {
-        b->data[start + strlen(commented) + (size_t)indent + 2] = '-';
-    }
-    return ERR_OK;
-}
-
-static enum err doc_kind(struct buf *b, const struct cfg_kind *kind, const char *lead, int indent,
-                         int depth)
-{
-    TRY(buf_printf(b, "%s%*s%s:%s%c%s\n", lead, indent, "", kind->name,
-                   kind->table->name != NULL ? "" : " {}", TO_COMMENT, kind->doc));
-    return doc_table(b, kind->table, lead, indent + 2, depth + 1);
-}
-
-/* A choice that has a default shows that one, so that choices inside of kinds come to an end; one
- * that must be made, or whose table asks for it, shows all kinds. */
-static enum err doc_one(struct buf *b, const struct cfg_field *f, const char *lead, int indent,
-                        int depth)
-{
-    const char *commented = *lead != '\0' ? lead : "#";
-    struct cfg_text names = {.len = 0};
-    cfg_kind_add_names(&names, f->kinds);
-    TRY(buf_printf(b, "%s%*s%c%s; %s of %s\n", commented, indent, "", TO_COMMENT, f->doc,
-                   f->def == CFG_REQUIRED ? "exactly one" : "one", names.s));
-    for (int k = 0; f->kinds[k] != NULL; k++) {
-        const bool is_default = f->def != CFG_REQUIRED && strcmp(f->kinds[k]->name, f->def) == 0;
-        if (is_default || f->def == CFG_REQUIRED || f->n_min == CFG_KINDS_DOCUMENTED) {
-            TRY(doc_kind(b, f->kinds[k], is_default ? lead : commented, indent, depth));
-        }
-    }
-    return ERR_OK;
-}
-
-/* `lead` stands before every line: "#" inside what is commented out. */
-static enum err doc_table(struct buf *b, const struct cfg_field *table, const char *lead,
-                          int indent, int depth)
-{
-    for (const struct cfg_field *f = table; f->name != NULL && depth < CFG_DEPTH_MAX; f++) {
-        struct cfg_text comment = {.len = 0};
-        /* A required key has no default to print; it is shown commented out, with an empty
-         * value. */
-        bool absent = f->type != CFG_TYPE_TABLE && f->def == CFG_REQUIRED && *lead == '\0';
-        if (f->type == CFG_TYPE_ONE_OF) {
-            TRY(doc_one(b, f, lead, indent, depth));
-            continue;
-        }
-        if (f->type == CFG_TYPE_RENAMED) {
-            continue;
-        }
-        add_comment(&comment, f);
-        TRY(buf_printf(b, "%s%*s%s:", absent ? "#" : lead, indent, "", f->name));
-        TRY(doc_default(b, f));
-        TRY(buf_printf(b, "%c%s\n", TO_COMMENT, comment.s));
-        TRY(doc_choices(b, f));
-        if (f->type == CFG_TYPE_TABLE) {
-            TRY(doc_table(b, f->table, lead, indent + 2, depth + 1));
-        } else if (is_struct_list(f) && f->table != table) {
-            TRY(doc_element(b, f, lead, indent, depth + 1));
-        }
-    }
-    return ERR_OK;
-}
-
-/* Bytes before the comment, and after it in *rest. */
-static size_t line_width(const char *line, size_t len, size_t *rest)
-{
-    const char *mark = memchr(line, TO_COMMENT, len);
-    size_t width = mark != NULL ? (size_t)(mark - line) : len;
-    *rest = mark != NULL ? len - width - 1 : 0;
-    return width;
-}
-
-static size_t line_length(const char *line, const char *end)
-{
-    const char *newline = memchr(line, '\n', (size_t)(end - line));
-    return newline != NULL ? (size_t)(newline - line) : (size_t)(end - line);
-}
-
-/* Replace the marks by spaces up to a common column. */
-static enum err align_comments(struct buf *b, const struct buf *raw)
-{
-    const char *end = (const char *)raw->data + raw->len;
-    /* Two passes: the common column is the widest line that is not too wide; wider lines get their
-     * comment one blank behind their end. p moves behind each line end, so the loops end. */
-    size_t column = 0;
-    size_t rest = 0;
-    for (const char *p = (const char *)raw->data; p < end; p += line_length(p, end) + 1) {
-        size_t width = line_width(p, line_length(p, end), &rest);
-        column = width > column && width <= COMMENT_COLUMN_MAX ? width : column;
-    }
-    for (const char *p = (const char *)raw->data; p < end; p += line_length(p, end) + 1) {
-        size_t width = line_width(p, line_length(p, end), &rest);
-        size_t pad = width < column ? column - width : 0;
-        TRY(buf_printf(b, "%.*s%*s # %.*s\n", (int)width, p, (int)pad, "", (int)rest,
-                       p + width + 1));
-    }
-    return ERR_OK;
-}
-
-enum err cfg_doc(struct buf *b, const struct cfg_field *root)
-{
-    struct buf raw;
-    TRY(buf_printf(b,
-                   "# Every key with its default. [speed] changes how fast a run is and [output] "
-                   "what it writes;\n# neither changes a result.\n"));
-    buf_init(&raw);
-    enum err e = doc_table(&raw, root, "", 0, 0);
-    if (e == ERR_OK) {
-        e = align_comments(b, &raw);
-    }
-    buf_release(&raw);
     return e;
 }
