@@ -116,6 +116,10 @@ static void actor_block(const struct pass *p, struct policy_sums *sums, int agen
                  m->d_out, t->logit_ld, n, m->work);
 }
 
+/* All rows of one agent in one minibatch. The losses are sums over samples (loss.h), so the
+ * gradient of a minibatch is the sum of the leaves of its tiles; mappo.c divides it by the number
+ * of samples once it is known. Sums for the log are added in double and rounded once, at the
+ * end. */
 static void actor_pass(const struct pass *p, int agent)
 {
     const struct team *t = p->m->team;
@@ -156,6 +160,8 @@ static void critic_block(const struct pass *p, double *loss, int view, struct ro
                  t->value_ld, n, m->work);
 }
 
+/* A central critic sees one view and has a column for each agent; a local one sees each agent's
+ * view and has one column. Either way every (row, agent) is one sample of the value loss. */
 static void critic_pass(const struct pass *p)
 {
     const struct team *t = p->m->team;

@@ -38,6 +38,10 @@ struct sample {
     float joint_logp, joint_entropy;
 };
 
+/* Given what an agent observes, its factors are drawn independently:
+ *
+ *     log p(action) = sum_f log p_f(action_f)        H = sum_f H_f
+ */
 static struct sample evaluate(const struct policy_rows *rows, int i, float *work)
 {
     int n_factors = rows->n_factors, n_choices = rows->n_choices;
@@ -58,7 +62,12 @@ static struct sample evaluate(const struct policy_rows *rows, int i, float *work
     return s;
 }
 
-/* dlogits of a * joint log-probability + b * joint entropy. */
+/* dlogits of a L + b H; L is the joint log-probability of the action, H the joint entropy. The
+ * logits z of a factor enter only its own terms of the two sums, so each factor is treated alone.
+ * With its action k and probabilities p = softmax(z),
+ *
+ *     d L / d z_j = [j = k] - p_j        d H / d z_j = -p_j (log p_j + H_f)
+ */
 static void backward(float *dlogits, const struct policy_rows *rows, const struct sample *s,
                      float a, float b)
 {
@@ -69,6 +78,8 @@ static void backward(float *dlogits, const struct policy_rows *rows, const struc
     }
 }
 
+/* A single allowed choice has probability 1 whatever the weights are. Its gradient is 0, and it is
+ * left out of the means: they are over decisions in which the agent had a choice. */
 static bool skip(const struct policy_rows *rows, int i, float *dlogits)
 {
     const uint32_t *mask = rows->mask + (long)i * rows->mask_stride;
@@ -79,7 +90,15 @@ static bool skip(const struct policy_rows *rows, int i, float *dlogits)
     return true;
 }
 
-/* Adds one sample's PPO loss to *sums; returns d loss / d joint log-probability. */
+/* Adds one sample's PPO loss to *sums; returns d loss / d L, L the joint log-probability.
+ *
+ *     loss = -min(rho A, clip(rho) A)        rho = exp(L - L_old),    d rho / d L = rho
+ *
+ * Where rho A is the smaller one, the derivative is -rho A. Where clip(rho) A is, rho lies outside
+ * of the range, clip(rho) is constant and the derivative is 0. Inside the range both are equal.
+ *
+ * rho - 1 - log rho is at least 0, and its mean under the old policy is KL(old || new), since the
+ * mean of rho is 1 there (J. Schulman, Approximating KL Divergence, 2020). */
 static float ppo_sample(struct policy_sums *sums, const struct sample *s, float logp_old,
                         float advantage, float clip)
 {
@@ -144,6 +163,12 @@ static float huber(float x, float delta)
     return size <= delta ? 0.5f * x * x : delta * (size - 0.5f * delta);
 }
 
+/* The larger of two Huber losses counts: of v, and of v kept within +-value_clip of v_old. With
+ * d huber(x) / d x = clamp(x, delta) the gradient by v is
+ *
+ *     clamp(v - y, delta)    where the loss of v is the larger one, or nothing was clipped
+ *     0                      else: the clipped value does not move with v
+ */
 void loss_value(double *sum, float *dv, const float *v, int ld_v, const float *v_old,
                 const float *y, int ld_y, int n, int d, float value_clip, float huber_delta)
 {
@@ -155,7 +180,6 @@ void loss_value(double *sum, float *dv, const float *v, int ld_v, const float *v
             float error_clipped = v_old[at] + clamp(moved, value_clip) - y[at];
             float loss = huber(error, huber_delta);
             float loss_clipped = huber(error_clipped, huber_delta);
-            /* A clipped value does not depend on v; an unclipped one is v. */
             bool active = !(loss < loss_clipped) || fabsf(moved) <= value_clip;
             *sum += (double)(loss >= loss_clipped ? loss : loss_clipped);
             dv[in] = active ? clamp(error, huber_delta) : 0.0f;

@@ -73,6 +73,9 @@ static int leaving(const struct tableau *t, int column)
     return best;
 }
 
+/* Row operations turn the column into a unit vector: it becomes basic in pivot_row. They change no
+ * solution of the equations. The last row stays the reduced costs c_B B^-1 A - c, and its last
+ * element the objective at the basis in hand. */
 static void pivot(struct tableau *t, int pivot_row, int column)
 {
     double *from = row_of(t, pivot_row);
@@ -90,7 +93,11 @@ static void pivot(struct tableau *t, int pivot_row, int column)
     t->basis[pivot_row] = column;
 }
 
-/* y from the basis, x from the reduced costs of the slacks, each scaled to a distribution. */
+/* y from the basis, x from the reduced costs of the slacks, each scaled to a distribution.
+ *
+ * Slack i has the cost 0 and the column e_i, so its reduced cost is (c_B B^-1)_i: the dual x_i. At
+ * the optimum all reduced costs are >= 0, hence x >= 0 is feasible, and by strong duality
+ * sum x = sum y = total. Values within rounding below 0 are 0. */
 static void read_strategies(const struct tableau *t, double total, double *row, double *col)
 {
     const double *objective = row_of(t, t->n_rows);
@@ -107,7 +114,10 @@ static void read_strategies(const struct tableau *t, double total, double *row, 
     }
 }
 
-/* Payoffs are shifted and scaled into [1, 2], which changes no strategy. */
+/* Payoffs P are shifted and scaled into [1, 2], which changes no strategy:
+ *
+ *     B = (P - least) / scale + 1        value of P = (value of B - 1) scale + least
+ */
 enum err matrix_game_solve(double *value, double *row, double *col, const double *payoff,
                            int n_rows, int n_cols, double *work)
 {

@@ -97,6 +97,8 @@ static void *slot(const struct serial *s, int i)
     return s->slots + (size_t)i * reduce_bytes(&s->shape);
 }
 
+/* A node without any leaf is the neutral element: merging it copies the other one bit by bit. So a
+ * tile that has nothing to add changes no rounding of those that have. */
 static void merge_last_two(struct serial *s)
 {
     const int right_i = --s->n_pending, left_i = right_i - 1;
@@ -120,6 +122,10 @@ static void *serial_leaf(void *ctx, int tile)
     return slot(s, s->n_pending);
 }
 
+/* Invariant: after n leaves the pending nodes are the groups of the binary digits of n, the largest
+ * first; 13 = 8 + 4 + 1 leaves three. A new leaf is a group of 1. Counting from n - 1 to n carries
+ * once for each trailing zero of n, and each carry merges two neighbours of one size. So at most
+ * log2(n) + 1 nodes are pending, and the one that is being filled. */
 static void finish_leaf(struct serial *s, int tile, bool empty)
 {
     CHECK(tile == s->n_leaves);

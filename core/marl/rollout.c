@@ -268,7 +268,8 @@ static uint32_t count_allowed(const uint32_t *mask, int n_words)
     return n;
 }
 
-/* execute (F) = uniform inside the masks of one agent. */
+/* execute (F) = uniform inside the masks of one agent: of n allowed choices the one with a number
+ * drawn below n, so each has probability 1 / n. */
 static void choose_uniform(const struct team_spec *spec, int32_t *execute, const uint32_t *mask,
                            struct rng_key key, uint32_t draw, uint32_t t, uint32_t update,
                            uint32_t gid)

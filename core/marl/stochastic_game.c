@@ -11,6 +11,8 @@ static bool may(uint32_t mask, int a)
     return (mask >> a & 1U) != 0;
 }
 
+/* An entry of the stage game of state s: what the row player gets now, and the discounted mean of
+ * what the values say of the next state. */
 static double worth(const struct stochastic_game *g, const double *value, int s, int a, int b)
 {
     const struct game_outcome *o = game_outcome(g, s, a, b);
@@ -60,6 +62,8 @@ struct chain_state {
     int ready, starting, queue, budget;
 };
 
+/* Digits of mixed radix: budget, queue (0 .. QUEUE), starting (0, 1), ready - 1 (0 .. REPLICAS -
+ * 1). state_of() takes them apart from the last one on. */
 static int index_of(const struct chain_state *c)
 {
     return ((c->budget * (QUEUE + 1) + c->queue) * 2 + c->starting) * REPLICAS + c->ready - 1;
@@ -164,7 +168,9 @@ static void make_stage(struct stage *m, const struct stochastic_game *g, const d
     }
 }
 
-/* max min = min max over pure choices? */
+/* max_i min_j <= min_j max_i holds for every matrix: what the row player can secure with a pure
+ * choice is at most what the column player can hold him to. Where they are equal there is a saddle
+ * point, and pure choices are optimal for both. */
 static bool has_saddle(const struct stage *m)
 {
     double lower = -HUGE_VAL, upper = HUGE_VAL;
@@ -207,7 +213,15 @@ static enum err read_strategies(struct game_solution *out, const struct stochast
 }
 
 /* Sweeps in place: the error shrinks by gamma at least with each, and a largest change d leaves an
- * error of d gamma / (1 - gamma) at most. */
+ * error of d gamma / (1 - gamma) at most.
+ *
+ * The values of two matrix games differ by no more than their entries do, and entries of the stage
+ * games at V and W differ by gamma max |V - W| at most. So one backup is a contraction by gamma in
+ * the maximum norm; with values of this sweep where there are some it stays one, with the same
+ * fixed point V*. From |V' - V*| <= gamma |V - V*| <= gamma (|V - V'| + |V' - V*|) follows
+ *
+ *     |V' - V*| <= gamma / (1 - gamma) |V - V'|
+ */
 enum err stochastic_game_solve(struct game_solution *out, struct arena *arena,
                                const struct stochastic_game *g, double tolerance)
 {
@@ -264,6 +278,13 @@ static double best_column(const struct stochastic_game *g, const double *value, 
     return best;
 }
 
+/* One step of dynamic programming at s, by who is given a strategy:
+ *
+ *     row and col    the mean over both: the value of the pair
+ *     row alone      the least mean over the rows: the column player's best response
+ *     col alone      the greatest mean over the columns: the row player's best response
+ *     none           the greatest entry, or with for_col the least: both players work together
+ */
 static double backup(const struct stochastic_game *g, const double *value, int s, const double *row,
                      const double *col, bool for_col)
 {

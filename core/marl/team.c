@@ -296,7 +296,9 @@ struct draws {
     uint32_t first, update, step;
 };
 
-/* One agent in one environment: action (F); returns the joint log-probability. */
+/* One agent in one environment: action (F); returns the joint log-probability, the sum over the
+ * factors, which are independent. A draw is a function of (team, agent, factor), step, update and
+ * environment, so it does not depend on the rows beside it. */
 static float choose(const struct team_spec *spec, const struct team_scratch *s, int32_t *action,
                     const float *logits, const uint32_t *mask, int agent, const struct draws *d,
                     uint32_t gid)

@@ -121,7 +121,7 @@ static void actor_part(struct aware_update *u, const struct part *p)
     *dev = sums.ratio_dev > *dev ? sums.ratio_dev : *dev;
 }
 
-/* Half the squared error of the returns. */
+/* Half the squared error of the returns, whose derivative by the value is the error. */
 static void critic_part(struct aware_update *u, const struct part *p)
 {
     const struct aware_record *r = &u->l->record;

@@ -112,7 +112,7 @@ static float share_of(const struct aware_net *net, const struct aware_sequences 
     return n > 0 ? 1.0f / (float)n : 0.0f;
 }
 
-/* The final state of an agent's k-th episode in a cell. */
+/* Where the final state of an agent's k-th episode in a cell begins: (cells, A K, H). */
 static size_t final_at(const struct aware_net *net, const struct aware_best_shape *shape, int cell,
                        int agent, int k)
 {
@@ -120,6 +120,8 @@ static size_t final_at(const struct aware_net *net, const struct aware_best_shap
     return (size_t)(cell * n + agent * shape->n_kept + k) * (size_t)net->encoder.shape.n_hidden;
 }
 
+/* mean_a = share_a sum over cells and episodes of the final state. It is linear, so in the backward
+ * pass every state of agent a gets share_a d mean_a, and one that is not there gets 0. */
 static void mean_of_states(const struct aware_net *net, float *mean, const float *final,
                            const struct aware_sequences *s)
 {
@@ -155,6 +157,8 @@ void aware_net_embed(const struct aware_net *net, struct aware_encoding *e, floa
     act_forward(ACT_RELU, embedding, embedding, (size_t)(shape->n_agents * net->n_embedding));
 }
 
+/* Backwards through ReLU, linear layer, mean and encoder, in this order. ReLU passes what its
+ * output let through: the embedding itself says where it was positive. */
 void aware_net_embed_backward(const struct aware_net *net, struct aware_encoding *e, float *grads,
                               const float *embedding, const float *d_embedding, const float *params,
                               const struct aware_sequences *s)

@@ -305,6 +305,14 @@ static void scale(float *x, size_t n, double by)
     }
 }
 
+/* From sums over samples to the gradient of the mean loss.
+ *
+ *     heads        the sums, divided by the number of samples
+ *     embedding    e_a of agent a is an input of all its samples, so d loss / d e_a is the sum of
+ *                  what they give, which the tiles have added
+ *     encoder      e_a = ReLU(W m_a + b), m_a a mean of final states: the chain rule goes on from
+ *                  d loss / d e_a, once, however many samples there are
+ */
 void aware_spread_gradient(struct aware_update *u, float *total)
 {
     const struct aware_learner *a = u->l;
@@ -389,7 +397,9 @@ static enum err learn_minibatch(struct aware_update *u, const struct block *bloc
 
 /* Minibatch s of m holds those environments that teach at s n / m .. (s+1) n / m of a permutation.
  * Environments that do not teach are not counted, so each minibatch has one that does (m <= n): a
- * sum needs a tile that adds to it. */
+ * sum needs a tile that adds to it. The i-th that teaches, from 0, is dealt to floor(i m / n): with
+ * m <= n this takes every value 0 .. m - 1, as consecutive i differ by m / n <= 1 before
+ * rounding. */
 static void deal(struct aware_update *u, uint32_t epoch, int n_minibatches, int64_t n_teach)
 {
     const struct rng_key key = rng_key(u->batch.seed, RNG_MINIBATCH, RNG_TRAIN);

@@ -46,6 +46,7 @@ static const struct gym_hpa *self(const struct interface *i)
 
 /* ---- its rule and its moves ---- */
 
+/* Moves 0 .. MOST add so many pods, MOST + 1 .. 2 MOST remove 1 .. MOST. */
 int gym_hpa_change(int move)
 {
     return move <= GYM_HPA_MOST ? move : GYM_HPA_MOST - move;
@@ -165,6 +166,9 @@ static int count_at_desired(const struct memory *m, int n_services)
     return n;
 }
 
+/* Of the goal `cost` the number of services with the replicas that the rule desires, of `latency`
+ * the negative response time, cut. A move beyond the bounds gets the penalty of its goal
+ * instead. */
 static double own_reward(const struct gym_hpa *g, const struct memory *m, double response_ms)
 {
     const double cap = g->params->latency_cap_ms;

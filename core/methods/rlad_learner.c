@@ -56,7 +56,8 @@ static int choice_at(uint32_t mask, int i)
     }
 }
 
-/* epsilon-greedy: the best choice is drawn with 1 - epsilon + epsilon / n. */
+/* epsilon-greedy: with probability epsilon one of the n open choices, each as likely, the best one
+ * included; else the best. So p(best) = 1 - epsilon + epsilon / n, and epsilon / n of any other. */
 static int choose(float *logp, const float *q, uint32_t mask, double epsilon, struct rng_block v)
 {
     const int n = count_bits(mask), best = rlad_greedy(q, mask);
@@ -127,6 +128,9 @@ static double count_rewards(const struct block *b, int n_services)
 
 /* ---- records of counts ---- */
 
+/* The model is learned from counts and sums of costs. These add, so a record of a tile says all
+ * that the tile saw, and neither the order of its rows nor who owns it matters. */
+
 static void fill_counts(const struct rlad_learner *l, double *record, const struct block *b)
 {
     struct rlad_step step;
@@ -169,6 +173,10 @@ static void learn_counts(struct rlad_learner *l, struct learn_stats *out, bool l
 }
 
 /* ---- records of transitions ---- */
+
+/* Q-learning moves a value with each transition, so the order matters and sums do not do. A record
+ * has room for all tiles; merging puts tiles together, and every rank then learns from the same
+ * stream in the same order. */
 
 struct transition {
     int16_t choice, state, next; /* choice -1: none */

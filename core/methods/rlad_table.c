@@ -46,6 +46,7 @@ const struct cfg_field rlad_fields[] = {
 
 /* ---- states ---- */
 
+/* The nearest of 0, 0.1, ... 1: floor(10 u + 1/2). */
 int rlad_bin(double utilisation)
 {
     if (!(utilisation > 0.0)) {
@@ -174,7 +175,10 @@ static size_t row_of(const struct rlad *r, int service, int state, int c)
     return (size_t)(service * RLAD_BINS + state % RLAD_BINS) * RLAD_BINS;
 }
 
-/* The utilisation if the load stays: it is shared by the replicas that the choice makes. */
+/* The utilisation if the load stays: it is shared by the replicas that the choice makes,
+ *
+ *     k u = k' u'
+ */
 static int bin_of_same_load(const struct rlad_service *s, int state, int c)
 {
     const int k = replicas_of(s, state), next = k + c - RLAD_NO_CHANGE;
@@ -231,7 +235,13 @@ static double power(double x, double n)
 }
 
 /* States with fewer replicas and more utilisation are not cheaper than this one, those with more
- * replicas and less utilisation not dearer. */
+ * replicas and less utilisation not dearer.
+ *
+ * Afterwards the whole table is monotone, if it was before but for `state`. Write i >= j if i has
+ * at most the replicas and at least the utilisation of j. States i >= state become max(C_i, c),
+ * those below min(C_i, c). Let i >= j. If j is raised, so is i, by transitivity, and max keeps the
+ * order; if i is lowered, so is j, and min keeps it; raising i alone or lowering j alone widens it.
+ * The table starts with zeros, so it is monotone always. */
 static void make_monotone(double *unknown, int n_states, int state)
 {
     const double c = unknown[state];
@@ -264,6 +274,12 @@ static int sort_by_visits(int *order, const double *visits, int n_states)
     return n;
 }
 
+/* One observation moves C by alpha towards c: the error C - c shrinks by 1 - alpha. After n of them
+ *
+ *     C - c  ->  (1 - alpha)^n (C - c),        that is  C += (1 - (1 - alpha)^n) (c - C)
+ *
+ * Here c is the mean of the n observations. The publication takes them one by one; their order
+ * would be that of tiles and ranks. */
 static void learn_unknown(struct rlad *r, const struct rlad_service *s, const double *visits,
                           const double *sums)
 {
@@ -278,6 +294,8 @@ static void learn_unknown(struct rlad *r, const struct rlad_service *s, const do
     }
 }
 
+/* Shares of the counts of a row: the most likely transition probabilities. A row that nothing was
+ * counted in is 0; only pairs that cannot be chosen have one. */
 static void normalise(double *probability, const double *counts, size_t n_rows)
 {
     for (size_t row = 0; row < n_rows; row++) {
@@ -292,8 +310,14 @@ static void normalise(double *probability, const double *counts, size_t n_rows)
     }
 }
 
-/* All values stand before the first Q is written: a sweep does not depend on the order of states.
- */
+/* One sweep of value iteration. value[s'] is the cost from s' on: the unknown cost of s' and the
+ * discounted least Q there. The choice decides k', chance decides u':
+ *
+ *     Q(s, a) = known(k') + sum_u' P(u') value[(k', u')]
+ *
+ * While P and C stay, a sweep is a contraction by gamma in the maximum norm, so Q converges at this
+ * rate. All values stand before the first Q is written: a sweep does not depend on the order of
+ * states. */
 static void sweep(struct rlad *r, int service)
 {
     const struct rlad_service *s = &r->services[service];
@@ -339,6 +363,8 @@ void rlad_learn(struct rlad *r, const double *record, int sweeps)
 
 /* ---- Q-learning ---- */
 
+/* Q-learning (C. J. C. H. Watkins 1989): towards the cost of the step and the least Q of the state
+ * it led to, whatever choice was made there. */
 static void move_q(struct rlad *r, const struct rlad_service *s, size_t pair, int next, double cost)
 {
     const double target = cost + r->cfg->gamma * least_q(r, s, next);
