@@ -1,5 +1,6 @@
 /* Metrics of small episodes worked out by hand. */
 #include "core/plant/episode_metrics.h"
+#include "tests/unit/reward_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -10,19 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static const struct plant_cfg CFG = {.period_s = 15,
-                                     .scrape_s = 5,
-                                     .window_s = 30,
-                                     .hpa_window_s = 15,
-                                     .lag_s = 7.5,
-                                     .latency_max_ms = 200,
-                                     .timeout_s = 2,
-                                     .cost_weight = 0.2,
-                                     .alpha = 3,
-                                     .headroom_target = 0.7,
-                                     .reward_from = REWARD_EXACT,
-                                     .reward = REWARD_RESILIENCE};
 
 enum { SERVICES = 2 };
 

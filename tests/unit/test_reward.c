@@ -1,5 +1,6 @@
 /* The reward worked out by hand, and what each term is when there was nothing to count. */
 #include "core/plant/reward.h"
+#include "tests/unit/reward_fixture.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -9,18 +10,6 @@
 
 #include <cmocka.h>
 
-static const struct plant_cfg CFG = {.period_s = 15,
-                                     .scrape_s = 5,
-                                     .window_s = 30,
-                                     .hpa_window_s = 15,
-                                     .lag_s = 7.5,
-                                     .latency_max_ms = 200,
-                                     .timeout_s = 2,
-                                     .cost_weight = 0.2,
-                                     .alpha = 3,
-                                     .headroom_target = 0.7,
-                                     .reward_from = REWARD_EXACT,
-                                     .reward = REWARD_RESILIENCE};
 static const double NODE_M = 16000, NOMINAL_RPS = 200;
 
 /* A period without trouble: 3000 requests, 50 ms each, 15 pods. */
