@@ -4,7 +4,7 @@
 #
 # In the clone, build/karma is a wrapper that makes runs of shipped configurations small, mpi/launch
 # starts one rank, sbatch runs its script, and make only looks whether its targets exist.
-# TIMEOUT: 300
+# TIMEOUT: 900
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 
