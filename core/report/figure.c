@@ -213,6 +213,12 @@ static void plot_load(struct script *s, const struct figure_timeline *f, int tra
         "plot %s using 't_s':'received' with filledcurves y1=0 fc rgb '#e3e3e3' notitle, \\\n"
         "    %s using %s with filledcurves y1=0 fc rgb '#bcd9ec' notitle, \\\n",
         file, file, compliant);
+    if (f->tracks[track].attacked) {
+        script_put(s,
+                   "    %s using 't_s':(column('received') - column('received_legit')) with lines "
+                   "lw 1.5 lc rgb '#D55E00' title 'of the attacker', \\\n",
+                   file);
+    }
     script_put(
         s,
         "    %s using 't_s':'received' with lines lw 1.2 lc rgb '#000000' title 'offered', \\\n"

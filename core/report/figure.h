@@ -19,6 +19,7 @@
 struct figure_track {
     const char *label;
     const char *episode, *cohorts; /* file names beside the script, see episode_csv.h */
+    bool attacked;                 /* by a learned attacker, whose requests have a line */
 };
 struct figure_timeline {
     const char *title;

@@ -20,7 +20,8 @@ static enum err name_tracks(struct figure_track *tracks, const struct timeline *
         tracks[i] = (struct figure_track){
             .label = labels[i],
             .episode = alone ? "episode.csv" : arena_printf(arena, "%s-episode.csv", slugs[i]),
-            .cohorts = alone ? "cohorts.csv" : arena_printf(arena, "%s-cohorts.csv", slugs[i])};
+            .cohorts = alone ? "cohorts.csv" : arena_printf(arena, "%s-cohorts.csv", slugs[i]),
+            .attacked = t->raiders[i] != NULL};
     }
     return arena_error(arena);
 }
@@ -39,6 +40,7 @@ static enum err record(struct episode_metrics *out, struct figure_timeline *f, s
     TRY(arena_error(arena));
     TRY(episode_csv_open(&csv, arena, episode_path, t->env_setup, e->shielding != NULL));
     const struct episode_observer observer = episode_csv_observer(&csv);
+    e->raider = t->raiders[i];
     const enum err played = episode_run(e, out, t->controllers[i], t->scenario, &t->id, &observer);
     episode_csv_close(&csv);
     TRY(played);

@@ -15,6 +15,7 @@ struct timeline {
     struct episode_id id;
     const char *title;
     struct controller *controllers[TIMELINE_TRACKS_MAX]; /* all meet the same episode */
+    struct raider *raiders[TIMELINE_TRACKS_MAX]; /* who attacks each of them; NULL: nobody */
     int n_controllers;
     double warmup_s;           /* that the metrics leave out (eval.warmup_s) */
     bool shield;               /* behind the controllers (eval.shield) */
