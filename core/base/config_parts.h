@@ -85,9 +85,6 @@ void cfg_text_add_allowed(struct cfg_text *t, const struct cfg_field *f, enum cf
 /* "a list", "the text 'x'", "nothing", ... */
 void cfg_text_add_found(struct cfg_text *t, const struct cfg_node *node);
 
-/* Fewest digits that read back as the same double; `out` holds 32 bytes. */
-void cfg_double_text(char out[32], double value);
-
 /* ---- where a value is (config_src_loc.c) ---- */
 
 /* The dotted key of the value in hand. One that is too long is cut. */

@@ -2,6 +2,7 @@
  * with CFG_ALL loads back to the identical struct. */
 #include "core/base/config_parts.h"
 #include "core/base/hash.h"
+#include "core/base/number.h"
 
 #include <string.h>
 #include <strings.h>
@@ -135,7 +136,7 @@ static enum err print_double(struct buf *b, const void *at)
     double value = 0;
     char text[32];
     memcpy(&value, at, sizeof value);
-    cfg_double_text(text, value);
+    number_text(text, value);
     return buf_printf(b, "%s", text);
 }
 

@@ -10,6 +10,7 @@
 #include "core/base/config_parts.h"
 #include "core/base/log.h"
 #include "core/base/nearest.h"
+#include "core/base/number.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -120,23 +121,12 @@ void cfg_text_add_found(struct cfg_text *t, const struct cfg_node *node)
     }
 }
 
-void cfg_double_text(char out[32], double value)
-{
-    /* 17 digits always tell a double, 15 are enough for numbers that people write. */
-    for (int digits = 15; digits <= 17; digits++) {
-        (void)snprintf(out, 32, "%.*g", digits, value);
-        if (strtod(out, NULL) == value) {
-            return;
-        }
-    }
-}
-
 static void add_range(struct cfg_text *t, const struct cfg_field *f)
 {
     char min[32];
     char max[32];
-    cfg_double_text(min, f->min);
-    cfg_double_text(max, f->max);
+    number_text(min, f->min);
+    number_text(max, f->max);
     const char *space = *f->unit != '\0' ? " " : "";
     if (isfinite(f->min) && isfinite(f->max)) {
         cfg_text_add(t, " from %s to %s%s%s", min, max, space, f->unit);

@@ -22,7 +22,10 @@
     X(ERR_NUMERIC, 1, "a number left its range (NaN or infinity)")                                 \
     X(ERR_REFUSED, 3, "refused by the shield")                                                     \
     X(ERR_PEER, 4, "a peer was lost")                                                              \
-    X(ERR_STOPPED, 5, "stopped on request")
+    X(ERR_STOPPED, 5, "stopped on request")                                                        \
+    X(ERR_SERVER, 1, "a server did not answer, or not as expected")                                \
+    X(ERR_DENIED, 1, "a server denied a request")                                                  \
+    X(ERR_CONFLICT, 1, "somebody else changed an object in the meantime")
 
 #define ERR_ENUM_(name, exit_code, text) name,
 enum err { ERR_LIST(ERR_ENUM_) ERR_COUNT };

@@ -2,6 +2,7 @@
 #include "core/base/number.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,4 +60,15 @@ bool number_unsigned(uint64_t *out, const char *text, int base, uint64_t hi)
     }
     *out = value;
     return true;
+}
+
+void number_text(char out[NUMBER_BYTES], double value)
+{
+    /* 17 digits always tell a double, 15 are enough for numbers that people write. */
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(out, NUMBER_BYTES, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) {
+            return;
+        }
+    }
 }

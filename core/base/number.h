@@ -22,4 +22,9 @@ bool number_whole(int64_t *out, const char *text, int64_t lo, int64_t hi);
  * unchanged. */
 bool number_unsigned(uint64_t *out, const char *text, int base, uint64_t hi);
 
+/* The other way, with 15, 16 or 17 digits: the fewest of these that read back as the same double.
+ */
+enum { NUMBER_BYTES = 32 };
+void number_text(char out[NUMBER_BYTES], double value);
+
 #endif

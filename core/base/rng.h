@@ -40,7 +40,8 @@ enum rng_domain {
     RNG_SCALE,    /* stragglers and preemptions of the model of a farm */
     RNG_TUNE,     /* values of the trials of a tuning */
     RNG_PLAN,     /* plans that a planner tries */
-    RNG_MEMBER    /* which member of a population plays an episode */
+    RNG_MEMBER,   /* which member of a population plays an episode */
+    RNG_BACKOFF   /* jitter of the waits between two tries of a request */
 };
 
 /* TRAIN, DEV and TEST never share a number, whatever the seed. */
