@@ -69,6 +69,7 @@ EVAL        = answers claims collector cut episode eval eval_store frontier halv
               trajectory_recorder trial_score tuning upper_bound
 REPORT      = comparison trials_figure trials_table org_metrics_table twin_report figure scale_figure \
               separation_table script table timeline episode_csv
+TRANSFER    = http json retry
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population train_game \
               trainer trainlog
@@ -93,6 +94,8 @@ build  | cmd $(PROTOC)       | protobuf-compiler   | protobuf-compiler    | prot
 build  | cmd protoc-gen-c    | protobuf-c-compiler | protobuf-c-compiler  | protobuf-c  | protobuf-c
 build  | lib openblas        | libopenblas-dev     | openblas-devel       | openblas    | openblas
 build  | lib zlib            | zlib1g-dev          | zlib-devel           | zlib        | zlib-ng
+build  | lib libcurl         | libcurl4-openssl-dev | libcurl-devel      | curl        | curl
+build  | lib jansson         | libjansson-dev      | jansson-devel        | jansson     | jansson
 mpi    | cmd $(MPICC)        | libopenmpi-dev      | openmpi-devel        | open-mpi    | openmpi
 mpi    | cmd mpirun          | openmpi-bin         | openmpi              | open-mpi    | openmpi
 figure | cmd gnuplot         | gnuplot-nox         | gnuplot              | gnuplot     | gnuplot
@@ -122,9 +125,9 @@ VARIANT := $(subst $(empty) $(empty),-,$(strip \
 B      := build/$(if $(filter 1,$(FUZZ)),fuzz,$(or $(VARIANT),default))
 GEN    := build/gen
 
-PKGS     = yaml-0.1 libprotobuf-c openblas zlib
+PKGS     = yaml-0.1 libprotobuf-c openblas zlib libcurl jansson
 PKG_INC := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIB := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null),-lyaml -lprotobuf-c -lopenblas -lz)
+PKG_LIB := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null),-lyaml -lprotobuf-c -lopenblas -lz -lcurl -ljansson)
 CMOCKA  := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
 
 # Bits may not depend on the compiler's taste for fused multiply-adds. The fixed-order GEMM, whose
@@ -158,7 +161,7 @@ CORE_O   = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/
            $(call in,core/trace,$(TRACE)) $(call in,core/twin,$(TWIN)) $(call in,core/game,$(GAME)) \
            $(call in,core/controllers,$(CONTROLLERS)) $(call in,core/methods,$(METHODS)) \
            $(call in,core/eval,$(EVAL)) \
-           $(call in,core/report,$(REPORT)) $(call in,proto,$(PROTO)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
+           $(call in,core/report,$(REPORT)) $(call in,core/transfer,$(TRANSFER)) $(call in,proto,$(PROTO)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 MPI_O    = $(call in,mpi/comm,$(COMM)) $(call in,mpi/train,$(TRAIN)) \
            $(call in,mpi/jobs,$(EXPERIMENTS)) $(call in,mpi/cmd,$(filter-out main,$(COMMANDS)))
 GEN_H    = $(SCHEMAS:%=$(GEN)/proto/%.pb-c.h)
