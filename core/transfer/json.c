@@ -22,8 +22,8 @@ struct copy {
     size_t n_nodes, n_keys;
 };
 
-/* Nodes below `j`, without itself, and keys. False: deeper than `depth` levels. Recursion is bounded
- * by JSON_DEPTH_MAX. */
+/* Nodes below `j`, without itself, and keys. False: deeper than `depth` levels. Recursion is
+ * bounded by JSON_DEPTH_MAX. */
 static bool count(const json_t *j, int depth, struct copy *c)
 {
     const char *key;
