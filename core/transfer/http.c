@@ -16,6 +16,7 @@ enum {
     TOKEN_MAX = 64 * 1024,
     ANSWER_MAX = 32 << 20,
     KEEPALIVE_S = 20,
+    OK = 200,
     WHY_BYTES = 512
 };
 
@@ -635,11 +636,12 @@ enum err http_stream_open(struct http_stream **out, struct http *h,
 /* Hands over the whole lines that are there; and the rest, if the stream came to a proper end. */
 static enum err hand_over(int *n_lines, struct http_stream *s, http_line *on_line, void *ctx)
 {
+    const bool whole = http_stream_status(s) != OK;
     enum err e = ERR_OK;
     size_t from = 0;
     while (e == ERR_OK && from < s->bytes.len) {
         char *line = (char *)s->bytes.data + from;
-        char *end = memchr(line, '\n', s->bytes.len - from);
+        char *end = whole ? NULL : memchr(line, '\n', s->bytes.len - from);
         if (end == NULL && (!s->ended || s->sentence[0] != '\0')) {
             break;
         }

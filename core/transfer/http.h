@@ -111,7 +111,8 @@ enum err http_put_part(struct buf *path, const char *part) WARN_UNUSED;
 struct http_stream;
 
 /* Called for each line, without its newline; a NUL stands behind it, and the line may be changed.
- * Not called from within libcurl, so it may send requests. */
+ * Not called from within libcurl, so it may send requests. The answer of another status than 200 is
+ * no stream: it comes as one line, whatever is in it. */
 typedef enum err http_line(void *ctx, char *line, size_t n);
 
 /* Begins a request whose answer is read by http_stream_poll(). `request` and the texts in it are
