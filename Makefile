@@ -109,6 +109,13 @@ slurm  | cmd slurmctld       | slurmctld           | slurm-slurmctld      | -   
 slurm  | cmd slurmd          | slurmd              | slurm-slurmd         | -           | slurm
 slurm  | cmd sbatch          | slurm-client        | slurm                | -           | slurm
 slurm  | cmd munged          | munge               | munge                | -           | munge
+kubernetes | cmd etcd        | etcd-server         | etcd                 | etcd        | etcd
+kubernetes | cmd kubectl     | kubernetes-client   | kubernetes-client    | kubectl     | kubectl
+kubernetes | cmd prometheus  | prometheus          | prometheus           | prometheus  | prometheus
+kubernetes | cmd openssl     | openssl             | openssl              | openssl     | openssl
+api-server | cmd go          | golang-go           | golang               | go          | go
+api-server | cmd dpkg-source | dpkg-dev            | -                    | -           | -
+api-server | file /usr/share/gocode/src/github.com/modern-go/reflect2 | golang-github-modern-go-reflect2-dev | - | - | -
 endef
 export PACKAGES
 SETUP = CC='$(CC)' sh mk/setup
@@ -179,13 +186,18 @@ SHIELDED = $(filter $(B)/tests/unit/test_shield_%,$(UNIT))
 FUZZERS  = $(FUZZED:%=$(B)/tests/fuzz/%)
 BENCHED  = $(BENCHES:%=$(B)/tests/bench/%)
 EXTRA    = $(B)/tests/extra/karma_extra
+CLIENT   = $(B)/tests/kubernetes/client
+# kube-apiserver and kube-controller-manager, from tests/kubernetes/build or given by the user.
+KUBERNETES_BIN ?= build/kubernetes
+KUBERNETES = $(sort $(wildcard tests/kubernetes/test_*.sh))
+REAL     = $(if $(SHELLED),$(if $(wildcard $(KUBERNETES_BIN)/kube-apiserver),$(KUBERNETES)))
 
 # --- targets -------------------------------------------------------------------------------------
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier improved separation sensitivity scenarios metastable shield twin \
-        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed adversary cascade rules tune test test-slurm test-programs bench benches bench-compare bench-torch \
+        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed adversary cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-attacker proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -309,14 +321,22 @@ metastable: all ## an overload that outlives its cause, with retries and without
 
 test: setup-test ## set up, build, run every suite; the last line counts them
 	@$(PMAKE) test-programs
-	@MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) $(UNIT) $(RANKED) $(SHELLED)
+	@MPI=$(MPI) SAN=$(SAN) KUBERNETES_BIN='$(KUBERNETES_BIN)' \
+	    sh tests/run $(B) $(UNIT) $(RANKED) $(SHELLED) $(REAL)
 
 test-slurm: ## the job scripts on a real Slurm, which is installed and started on loopback for that (minutes)
 	@PATH="$$PATH:/usr/sbin:/sbin" $(SETUP) install $(NEEDS) slurm
 	@$(PMAKE) all
 	@MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) tests/slurm/test_slurm.sh
 
-test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches fuzzers $(EXTRA))
+test-kubernetes: ## a real API server, etcd and Prometheus on loopback; built once (minutes), or KUBERNETES_BIN=DIR
+	@PATH="$(KUBERNETES_BIN):$$PATH" $(SETUP) install $(NEEDS) kubernetes \
+	    $(if $(wildcard $(KUBERNETES_BIN)/kube-apiserver),,api-server)
+	@tests/kubernetes/build '$(KUBERNETES_BIN)'
+	@$(PMAKE) all $(CLIENT)
+	@MPI=$(MPI) SAN=$(SAN) KUBERNETES_BIN='$(KUBERNETES_BIN)' sh tests/run $(B) $(KUBERNETES)
+
+test-programs: $(B)/karma $(UNIT) $(RANKED) $(if $(SHELLED),benches fuzzers $(EXTRA) $(CLIENT))
 
 bench: setup ## print the speeds, each with its unit and how it was taken (V=1: every shape)
 	@$(PMAKE) benches
@@ -447,6 +467,9 @@ FUZZ_O    = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core
             $(call in,core/twin,$(TWIN)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 $(FUZZERS): %: %.o $(B)/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(FUZZ_O)
 	$(SAY)$(CC) $(FLAGS) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+
+$(CLIENT): %: %.o $(SERIAL) $(ARCHIVES)
+	$(SAY)$(CC) $(FLAGS) -o $@ $^ $(LIBS)
 
 $(BENCHED): %: %.o $(RANKS_O) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(LIBS)

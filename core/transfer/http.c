@@ -526,6 +526,12 @@ static void explain(char out[HTTP_SENTENCE_BYTES], const struct http *h, const s
     }
 }
 
+static bool is_final(CURLcode rc)
+{
+    return rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_SSL_CERTPROBLEM ||
+           rc == CURLE_SSL_CACERT_BADFILE || rc == CURLE_SSL_ISSUER_ERROR;
+}
+
 static enum err outcome(struct incoming *in, CURLcode rc)
 {
     if (in->no_memory || rc == CURLE_OUT_OF_MEMORY) {
@@ -543,6 +549,7 @@ enum err http_send(struct http *h, struct http_answer *answer, const struct http
     answer->status = 0;
     answer->retry_after_s = -1.0;
     answer->sentence[0] = '\0';
+    answer->final = false;
     answer->body.len = 0;
     TRY(buf_reserve(&answer->body, 1));
     answer->body.data[0] = '\0';
@@ -559,6 +566,7 @@ enum err http_send(struct http *h, struct http_answer *answer, const struct http
         e = outcome(&in, rc);
         if (e == ERR_SERVER) {
             explain(answer->sentence, h, &in, rc, total);
+            answer->final = is_final(rc);
         } else if (e == ERR_OK) {
             (void)curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
             answer->status = (int)status;

@@ -85,6 +85,7 @@ struct http_answer {
     double retry_after_s;               /* of the header, in seconds; < 0: there was none */
     struct buf body;                    /* a NUL stands behind it */
     char sentence[HTTP_SENTENCE_BYTES]; /* why there is no answer */
+    bool final; /* no answer, and a repetition is of no use: the certificates do not fit */
 };
 void http_answer_init(struct http_answer *a);
 void http_answer_release(struct http_answer *a);

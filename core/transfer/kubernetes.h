@@ -36,7 +36,7 @@
 /* Zero or NULL means the value in brackets. */
 struct kube_cfg {
     const char *name_space;    /* [that of the access] */
-    const char *field_manager; /* who we are in managedFields ["karma"] */
+    const char *field_manager; /* who we are in the audit log, managedFields ["karma"] */
     double total_s;            /* one request [10] */
     size_t answer_max;         /* bytes of one answer [32 MiB] */
     int page;                  /* objects in one answer [250] */

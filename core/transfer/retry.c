@@ -119,6 +119,10 @@ enum err retry_send(struct retry *r, struct http *h, struct http_answer *answer,
         if (e != ERR_SERVER && (e != ERR_OK || !retry_again(answer->status))) {
             return e;
         }
+        if (e == ERR_SERVER && answer->final) {
+            log_error("%s", answer->sentence);
+            return e;
+        }
         if (k + 1 < r->cfg.tries) {
             TRY(pause_before(&late, r, h, answer, k, deadline_s));
         }

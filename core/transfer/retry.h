@@ -9,9 +9,10 @@
  * "Exponential Backoff And Jitter", AWS 2015), so that many clients of a server that comes back do
  * not ask at the same moment; the draws are counter-based (core/base/rng.h).
  *
- * What is repeated: no answer at all, and the statuses 429, 500, 502, 503, 504. A 401 is repeated
- * once if the token comes from a file, with the token that the file holds now. So a request may
- * reach the server twice: it must be safe to repeat. A patch is if it carries the resourceVersion.
+ * What is repeated: no answer at all (but for certificates that do not fit), and the statuses 429,
+ * 500, 502, 503, 504. A 401 is repeated once if the token comes from a file, with the token that
+ * the file holds now. So a request may reach the server twice: it must be safe to repeat. A patch
+ * is if it carries the resourceVersion.
  *
  * The limit is a token bucket: it holds at most `burst` requests and gains `rate_per_s` a second.
  */
