@@ -78,7 +78,7 @@ EXPERIMENTS = attack_world attacked cell_digest collect decision_cpu eval_run ex
               tune tune_dir tune_log tune_rung tune_training tune_trials
 COMMANDS    = bench_scale call config cpu_built cpu_check eval exploit figure input league main org ranks \
               simulate spawn topology trace trace_collect train tune twin twin_fit
-FUZZED      = block checkpoint config csv error frame metrics_table moments policy record store \
+FUZZED      = block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments policy record store \
               tile_state trusting twin weights workload
 EXTRAS      = bandit kinds method_kinds threshold
 BENCHES     = bench_aware bench_nn bench_cluster bench_marl bench_org bench_shield bench_twin bench_comm bench_train
@@ -464,7 +464,7 @@ FUZZ_MAIN = $(if $(filter 1,$(FUZZ)),,$(B)/tests/fuzz/replay.o)
 FUZZ_O    = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/plant,$(PLANT)) \
             $(call in,core/scenario,$(SCENARIO)) $(call in,core/marl,$(MARL)) $(call in,proto,$(PROTO)) \
             $(call in,core/cluster,$(CLUSTER)) $(call in,core/trace,$(TRACE)) \
-            $(call in,core/twin,$(TWIN)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
+            $(call in,core/twin,$(TWIN)) $(call in,core/transfer,$(TRANSFER)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 $(FUZZERS): %: %.o $(B)/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(FUZZ_O)
 	$(SAY)$(CC) $(FLAGS) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 

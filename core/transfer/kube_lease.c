@@ -77,8 +77,7 @@ static enum err put_body(struct buf *body, const struct kube_lease *l, const cha
     return buf_printf(body, "}}");
 }
 
-/* What the server says of the lease; `held` follows from its holder. */
-static enum err note(struct kube_lease *l, const struct json *j)
+enum err kube_lease_note(struct kube_lease *l, const struct json *j)
 {
     const char *version = json_text(j, "metadata.resourceVersion", "");
     const char *holder = json_text(j, "spec.holderIdentity", "");
@@ -133,7 +132,7 @@ static enum err ask(struct kube_lease *l, enum what what, const char *holder, do
         e = kube_ask(&j, l->k, &arena, &q, deadline_s);
     }
     if (e == ERR_OK) {
-        e = note(l, j);
+        e = kube_lease_note(l, j);
     }
     buf_release(&body);
     buf_release(&path);

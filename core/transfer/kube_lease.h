@@ -44,4 +44,8 @@ double kube_lease_until_s(const struct kube_lease *l);
 /* Gives it up, so that another need not wait. Fine if it is not held. */
 enum err kube_lease_release(struct kube_lease *l, double deadline_s) WARN_UNUSED;
 
+/* Takes over what the server says of the lease; ERR_FORMAT: that is no lease. For the fuzzer, and
+ * for kube_lease_tick(). */
+enum err kube_lease_note(struct kube_lease *l, const struct json *j) WARN_UNUSED;
+
 #endif

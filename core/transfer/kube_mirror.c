@@ -36,6 +36,11 @@ static double now(const struct kube_mirror *m)
     return t->now_s(t->ctx);
 }
 
+static const char *label(const struct kube_mirror *m)
+{
+    return http_label(kube_http(m->k));
+}
+
 enum err kube_mirror_new(struct kube_mirror **out, struct kube *k, enum kube_kind kind,
                          const char *selector, double watch_s)
 {
@@ -130,16 +135,18 @@ static enum err take_event(struct kube_mirror *m, const struct json *j)
     const struct json *object = json_find(j, "object");
     const char *version = json_text(object, "metadata.resourceVersion", "");
     if (strcmp(type, "ERROR") == 0) {
-        return kube_refusal(m->k, (int)json_number(object, "code", 0.0), object, "watch", 410);
+        const double code = json_number(object, "code", 0.0);
+        return kube_refusal(m->k, code >= 0.0 && code < 1000.0 ? (int)code : 0, object, "watch",
+                            410);
     }
     if (version[0] == '\0' || strlen(version) >= sizeof m->version) {
-        log_error("an event of the watch of %s has no version", kube_plural(m->kind));
+        log_error("%s: an event of the watch of %s has no version", label(m), kube_plural(m->kind));
         return ERR_FORMAT;
     }
     if (strcmp(type, "BOOKMARK") != 0) {
         if (kube_read_object(&o, m->kind, object, why, sizeof why) != ERR_OK) {
             http_redact(kube_http(m->k), why);
-            log_error("an event of the watch of %s: %s", kube_plural(m->kind), why);
+            log_error("%s: an event of the watch of %s: %s", label(m), kube_plural(m->kind), why);
             return ERR_FORMAT;
         }
         TRY(apply(m, &o, strcmp(type, "DELETED") == 0));
@@ -158,7 +165,7 @@ enum err kube_mirror_line(struct kube_mirror *m, const char *line, size_t n)
         e = take_event(m, j);
     } else if (e == ERR_FORMAT) {
         http_redact(kube_http(m->k), why);
-        log_error("a line of the watch of %s is %s", kube_plural(m->kind), why);
+        log_error("%s: a line of the watch of %s is %s", label(m), kube_plural(m->kind), why);
     }
     arena_rewind(&m->scratch, mark);
     return e;

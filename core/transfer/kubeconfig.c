@@ -155,6 +155,8 @@ static enum err pem_of(const char **out, const struct config *c, const struct cf
     if (e == ERR_OK) {
         *out = arena_strdup(c->arena, (const char *)text.data);
         e = arena_error(c->arena);
+    } else {
+        e = refuse(member(map, key)->mark, key, "names a file that cannot be read");
     }
     buf_release(&text);
     return e;
