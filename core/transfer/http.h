@@ -121,8 +121,9 @@ typedef enum err http_line(void *ctx, char *line, size_t n);
 enum err http_stream_open(struct http_stream **out, struct http *h,
                           const struct http_request *request) WARN_UNUSED;
 
-/* Waits at most `seconds` for lines and hands them over. Returns early when there were some, and
- * with the error of on_line. ERR_SERVER: the stream was cut; http_stream_sentence() says why. */
+/* Waits at most `seconds` (of this machine's clock, also in tests) for lines and hands them over.
+ * Returns early when there were some, and with the error of on_line. ERR_SERVER: the stream was
+ * cut; http_stream_sentence() says why. */
 enum err http_stream_poll(struct http_stream *s, double seconds, http_line *on_line,
                           void *ctx) WARN_UNUSED;
 bool http_stream_ended(const struct http_stream *s);

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PAGE = 250, RESTARTS_MAX = 3, MESSAGE_MAX = 1024, DOING_BYTES = 640, WHY_BYTES = 256 };
+enum { PAGE = 100, RESTARTS_MAX = 3, MESSAGE_MAX = 1024, DOING_BYTES = 640, WHY_BYTES = 256 };
 enum {
     CREATED = 201,
     UNAUTHORISED = 401,

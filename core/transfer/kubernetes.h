@@ -39,7 +39,7 @@ struct kube_cfg {
     const char *field_manager; /* who we are in the audit log, managedFields ["karma"] */
     double total_s;            /* one request [10] */
     size_t answer_max;         /* bytes of one answer [32 MiB] */
-    int page;                  /* objects in one answer [250] */
+    int page;                  /* objects in one answer [100] */
     struct retry_cfg retry;
     struct http_time time;
     bool (*stopped)(void);

@@ -353,6 +353,47 @@ static void quantities(void **state)
     }
 }
 
+/* Each allocation fails once: an error and no half result, and the client works afterwards. */
+static void memory_that_runs_out(void **state)
+{
+    const struct fault_answer script[] = {
+        {.method = "GET", .path = SCALE, .status = 200, .body = recorded("scale.json")},
+        {.method = "PATCH",
+         .path = SCALE "*",
+         .status = 200,
+         .body = recorded("scale-patched.json")},
+        {.path = SHOP "?limit=2", .status = 200, .body = recorded("deployments-1.json")},
+        {.path = SHOP "?limit=2&continue=*",
+         .status = 200,
+         .body = recorded("deployments-2.json")}};
+    struct scene x;
+    int n_failed = 0;
+    (void)state;
+    RUN(script);
+    for (uint64_t n = 1; n < 400; n += n < 40 ? 1 : 7) {
+        struct kube_scale s;
+        struct names names = {.n_begun = 0};
+        enum err e[3];
+        mem_fail_after(n);
+        e[0] = kube_scale_get(x.k, &s, "a", 0.0);
+        e[1] = e[0] == ERR_OK ? kube_scale_set(x.k, &s, "a", 3, 0.0) : ERR_OK;
+        e[2] = kube_list(x.k, KUBE_DEPLOYMENT, "", NULL, begin, add_name, &names, 0.0);
+        mem_fail_after(0);
+        for (int i = 0; i < 3; i++) {
+            if (e[i] != ERR_OK && e[i] != ERR_MEMORY) {
+                fail_msg("allocation %d, request %d: %s %s", (int)n, i, err_name(e[i]),
+                         x.heard.last);
+            }
+            n_failed += e[i] == ERR_MEMORY;
+        }
+        assert_true(e[2] != ERR_OK || strcmp(names.text, "a b c ") == 0);
+        assert_int_equal(kube_scale_get(x.k, &s, "a", 0.0), ERR_OK);
+        heard_forget(&x.heard);
+    }
+    assert_true(n_failed > 20);
+    scene_end(&x);
+}
+
 /* ---- who else scales ---- */
 
 static void owners(void **state)
@@ -708,6 +749,7 @@ int main(void)
                                        cmocka_unit_test(a_list_in_pages),
                                        cmocka_unit_test(fields_of_objects),
                                        cmocka_unit_test(quantities),
+                                       cmocka_unit_test(memory_that_runs_out),
                                        cmocka_unit_test(owners),
                                        cmocka_unit_test(an_event_is_recorded),
                                        cmocka_unit_test(a_mirror_follows),
