@@ -718,6 +718,11 @@ int http_stream_status(const struct http_stream *s)
     return (int)status;
 }
 
+double http_stream_retry_after_s(const struct http_stream *s)
+{
+    return s->in.retry_after_s;
+}
+
 const char *http_stream_sentence(const struct http_stream *s)
 {
     return s->sentence;

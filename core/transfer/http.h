@@ -127,7 +127,8 @@ enum err http_stream_open(struct http_stream **out, struct http *h,
 enum err http_stream_poll(struct http_stream *s, double seconds, http_line *on_line,
                           void *ctx) WARN_UNUSED;
 bool http_stream_ended(const struct http_stream *s);
-int http_stream_status(const struct http_stream *s); /* 0: not known yet */
+int http_stream_status(const struct http_stream *s);           /* 0: not known yet */
+double http_stream_retry_after_s(const struct http_stream *s); /* < 0: there was none */
 const char *http_stream_sentence(const struct http_stream *s);
 void http_stream_close(struct http_stream *s); /* NULL is fine */
 

@@ -183,10 +183,11 @@ static enum err add_fresh(void *ctx, const struct kube_object *o)
     return buf_append(&((struct kube_mirror *)ctx)->fresh, o, sizeof *o);
 }
 
-/* Nothing is tried before a wait that grows with the failures in a row. */
-static double back_off(struct kube_mirror *m)
+/* Nothing is tried before a wait that grows with the failures in a row, or that the server asked
+ * for. */
+static double back_off(struct kube_mirror *m, double retry_after_s)
 {
-    const double wait = retry_wait_s(kube_retry(m->k), m->n_failed++, -1.0);
+    const double wait = retry_wait_s(kube_retry(m->k), m->n_failed++, retry_after_s);
     m->next_s = now(m) + wait;
     return wait;
 }
@@ -197,7 +198,7 @@ static enum err list_all(struct kube_mirror *m)
     const enum err e =
         kube_list(m->k, m->kind, m->selector, version, begin_list, add_fresh, m, 0.0);
     if (e != ERR_OK) {
-        (void)back_off(m);
+        (void)back_off(m, -1.0);
         return e;
     }
     const struct buf old = m->objects;
@@ -268,6 +269,7 @@ static enum err on_line(void *ctx, char *line, size_t n)
 static enum err end_watch(struct kube_mirror *m, enum err e)
 {
     const int status = http_stream_status(m->watch);
+    const double after = http_stream_retry_after_s(m->watch);
     char sentence[HTTP_SENTENCE_BYTES];
     (void)snprintf(sentence, sizeof sentence, "%s", http_stream_sentence(m->watch));
     http_stream_close(m->watch);
@@ -288,11 +290,11 @@ static enum err end_watch(struct kube_mirror *m, enum err e)
     }
     if (e == ERR_SERVER) {
         log_warn("the watch of %s: %s; opening it again in %.3g s", kube_plural(m->kind), sentence,
-                 back_off(m));
+                 back_off(m, after));
         return ERR_OK;
     }
     if (e != ERR_OK || status != OK || now(m) - m->opened_s < SHORT_S) {
-        (void)back_off(m);
+        (void)back_off(m, after);
     }
     return e == ERR_DENIED ? e : ERR_OK;
 }

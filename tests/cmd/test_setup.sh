@@ -85,6 +85,14 @@ echo 'case "$*" in update*) ;; *runtime-deb*) exit 100 ;; *) echo exit 0 >'"$bin
 setup 0 "a name that apt-get does not know" install "tools?"
 holds "does not keep it from the others" test -x "$bin/no-such-tool"
 
+PACKAGES='build | file /no/such/file | file-deb | file-rpm | - | -
+build | file /dev/null | null-deb | null-rpm | - | -'
+echo 'exit 100' | fake apt-get
+setup 2 "a file that a package would bring" check build
+says err "^missing: /no/such/file \(Debian package file-deb\)" "names file and package"
+! grep -q null-deb "$WORK/err"
+result $? "one that is there is not missed"
+
 # --- names of this host --------------------------------------------------------------------------
 PACKAGES='mpi | cmd sh | dash | - | - | -'
 echo 'echo node7' | fake uname

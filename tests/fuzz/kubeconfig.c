@@ -30,6 +30,9 @@ static void check(const unsigned char *bytes, size_t n, enum err e)
 
 static void seeds(void)
 {
+    static const char in_json[] =
+        "{\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"https://c\"}}],\"contexts\":"
+        "[{\"name\":\"x\",\"context\":{\"cluster\":\"c\"}}],\"current-context\":\"x\"}";
     static const char *const files[] = {
         CLUSTER "certificate-authority-data: SGVsbG8K}}]\n" CONTEXT
                 "users:\n- name: u\n  user:\n    token: abc\n",
@@ -39,8 +42,7 @@ static void seeds(void)
         CLUSTER "certificate-authority: nowhere}}]\n" CONTEXT
                 "users: [{name: u, user: {tokenFile: t}}]\n",
         CLUSTER "proxy-url: p}}]\n" CONTEXT "users: [{name: u, user: {exec: {command: x}}}]\n",
-        "{\"clusters\":[{\"name\":\"c\",\"cluster\":{\"server\":\"https://c\"}}],\"contexts\":"
-        "[{\"name\":\"x\",\"context\":{\"cluster\":\"c\"}}],\"current-context\":\"x\"}"};
+        in_json};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         fuzz_seed(files[i], strlen(files[i]));
     }

@@ -605,6 +605,25 @@ static void a_watch_that_breaks(void **state)
     }
 }
 
+static void a_watch_that_is_to_wait(void **state)
+{
+    const struct fault_answer script[] = {
+        PAGES,
+        {.path = SHOP "?watch=1*", .status = 429, .headers = "Retry-After: 30\r\n", .body = "{}"}};
+    struct scene x;
+    struct kube_mirror *m;
+    (void)state;
+    RUN(script);
+    assert_int_equal(kube_mirror_new(&m, x.k, KUBE_DEPLOYMENT, "", 0.0), ERR_OK);
+    for (int k = 0; k < 100 && fault_server_count(&x.server, NULL) < 4; k++) {
+        assert_int_equal(kube_mirror_poll(m, 1.0), ERR_OK);
+    }
+    assert_int_equal(fault_server_count(&x.server, NULL), 4); /* 2 pages, 2 watches */
+    assert_true(x.waited >= 30.0 && x.waited < 32.0);
+    kube_mirror_free(m);
+    scene_end(&x);
+}
+
 static void a_server_that_goes_and_comes_back(void **state)
 {
     const struct fault_answer script[] = {
@@ -755,6 +774,7 @@ int main(void)
                                        cmocka_unit_test(a_mirror_follows),
                                        cmocka_unit_test(a_watch_that_expires_is_listed_anew),
                                        cmocka_unit_test(a_watch_that_breaks),
+                                       cmocka_unit_test(a_watch_that_is_to_wait),
                                        cmocka_unit_test(a_server_that_goes_and_comes_back),
                                        cmocka_unit_test(a_lease_of_another_is_waited_for),
                                        cmocka_unit_test(a_lease_is_made_lost_and_fought_for)};
