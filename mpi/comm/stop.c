@@ -68,6 +68,20 @@ void stop_listen(void)
     sigaction(SIGUSR1, &action, NULL);
 }
 
+/* Without SA_RESTART: a wait for a server that hangs ends, too. A SIGHUP that was ignored, as nohup
+ * has it, stays so. */
+void stop_listen_all(void)
+{
+    struct sigaction action = {.sa_handler = note}, hangup;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) {
+        sigaction(SIGHUP, &action, NULL);
+    }
+}
+
 bool stop_requested(void)
 {
     return requested != 0;

@@ -30,6 +30,9 @@ void stop_listen(void);
 
 /* Local. Ranks must agree before they act on it: the signal reaches them at different moments. */
 bool stop_requested(void);
+/* Local. From now on SIGTERM, SIGINT and SIGHUP are noted, too: for a process that serves and has
+ * no ranks, whose end must be orderly. */
+void stop_listen_all(void);
 /* The same as the `stop` of a job_list. */
 bool stop_of_jobs(void *ctx);
 

@@ -68,6 +68,8 @@ struct experiment {
  * `x` must stay where it is, and `path` must outlive it. */
 enum err experiment_load(struct experiment *x, const char *path, const char *const *sets,
                          int n_sets) WARN_UNUSED;
+/* Local. The same from a text, whose name stands for the file in messages. */
+enum err experiment_load_text(struct experiment *x, const char *name, const char *text) WARN_UNUSED;
 void experiment_release(struct experiment *x);
 
 /* Local. The rules of a configuration in an environment, with what its training adds to the shapes

@@ -240,6 +240,48 @@ enum err policies_load(struct policies *p, struct arena *arena, const struct exp
     return ERR_OK;
 }
 
+/* ---- the configuration alone ---- */
+
+static enum err config_of(struct experiment_cfg *cfg, struct arena *arena, const char *run,
+                          const char *path, const struct buf *bytes)
+{
+    struct cfg *reader = ARENA_NEW(arena, 1, struct cfg);
+    struct frame_reader frames;
+    struct frame f;
+    const char *text;
+    TRY(arena_error(arena));
+    frame_reader_init(&frames, bytes->data, bytes->len, path);
+    TRY(frame_expect(&frames, &f, FRAME_POLICY, CODEC_POLICY_VERSION));
+    TRY(codec_get_policy_config(&text, f.payload, f.n, path, arena));
+    if (!read_config(cfg, reader, arena, run, text)) {
+        log_error("%s: the configuration in it is of another version of this program; use that "
+                  "version, or train the policy again",
+                  path);
+        return ERR_VERSION;
+    }
+    return ERR_OK;
+}
+
+enum err policies_config(struct experiment_cfg *cfg, struct arena *arena, const char *run)
+{
+    const char *path = file_join(arena, run, "policy/weights.bin");
+    struct buf bytes;
+    TRY(arena_error(arena));
+    if (!file_exists(path)) {
+        log_error("there is no policy %s; give the directory of a run that `karma train` has "
+                  "finished",
+                  path);
+        return ERR_IO;
+    }
+    buf_init(&bytes);
+    enum err e = file_read(&bytes, path, FRAME_BYTES_MAX);
+    if (e == ERR_OK) {
+        e = config_of(cfg, arena, run, path, &bytes);
+    }
+    buf_release(&bytes);
+    return e;
+}
+
 /* ---- words ---- */
 
 /* "from scratch, 160 updates of 6400 env-steps, organisation hard"; a method other than KARMA's own

@@ -34,6 +34,11 @@ enum { POLICIES_ALL = -1 };
 enum err policies_load(struct policies *p, struct arena *arena, const struct experiment *x,
                        int only, const char *path) WARN_UNUSED;
 
+/* Local. The configuration that the policy of a run carries. ERR_VERSION, with a sentence, if this
+ * program does not read it; ERR_IO, ERR_FORMAT. Everything in the arena. */
+enum err policies_config(struct experiment_cfg *cfg, struct arena *arena,
+                         const char *run) WARN_UNUSED;
+
 /* One sentence about controller c: how it acts, its training seeds, how it was trained. NULL for a
  * rule and when out of memory. */
 const char *policies_describe(const struct policies *p, struct arena *arena, int c);
