@@ -69,7 +69,8 @@ EVAL        = answers claims collector cut episode eval eval_store frontier halv
               trajectory_recorder trial_score tuning upper_bound
 REPORT      = comparison trials_figure trials_table org_metrics_table twin_report figure scale_figure \
               separation_table script table timeline episode_csv
-TRANSFER    = http json kube_lease kube_mirror kube_objects kubeconfig kubernetes retry
+TRANSFER    = drift effect health http json kube_lease kube_mirror kube_objects kubeconfig kubernetes live live_reads \
+              prometheus queries retry shadow stage
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population train_game \
               trainer trainlog
@@ -96,6 +97,7 @@ build  | lib openblas        | libopenblas-dev     | openblas-devel       | open
 build  | lib zlib            | zlib1g-dev          | zlib-devel           | zlib        | zlib-ng
 build  | lib libcurl         | libcurl4-openssl-dev | libcurl-devel      | curl        | curl
 build  | lib jansson         | libjansson-dev      | jansson-devel        | jansson     | jansson
+build  | lib libmicrohttpd   | libmicrohttpd-dev   | libmicrohttpd-devel  | libmicrohttpd | libmicrohttpd
 mpi    | cmd $(MPICC)        | libopenmpi-dev      | openmpi-devel        | open-mpi    | openmpi
 mpi    | cmd mpirun          | openmpi-bin         | openmpi              | open-mpi    | openmpi
 figure | cmd gnuplot         | gnuplot-nox         | gnuplot              | gnuplot     | gnuplot
@@ -132,9 +134,9 @@ VARIANT := $(subst $(empty) $(empty),-,$(strip \
 B      := build/$(if $(filter 1,$(FUZZ)),fuzz,$(or $(VARIANT),default))
 GEN    := build/gen
 
-PKGS     = yaml-0.1 libprotobuf-c openblas zlib libcurl jansson
+PKGS     = yaml-0.1 libprotobuf-c openblas zlib libcurl jansson libmicrohttpd
 PKG_INC := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIB := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null),-lyaml -lprotobuf-c -lopenblas -lz -lcurl -ljansson)
+PKG_LIB := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null),-lyaml -lprotobuf-c -lopenblas -lz -lcurl -ljansson -lmicrohttpd)
 CMOCKA  := $(or $(shell pkg-config --libs cmocka 2>/dev/null),-lcmocka)
 
 # Bits may not depend on the compiler's taste for fused multiply-adds. The fixed-order GEMM, whose
