@@ -10,7 +10,9 @@
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/input.h"
 #include "mpi/comm/locking.h"
+#include "mpi/comm/stop.h"
 #include "mpi/jobs/experiment.h"
+#include "mpi/jobs/exporter.h"
 #include "mpi/jobs/policies.h"
 
 #include <stdio.h>
@@ -19,8 +21,8 @@
 struct options {
     const char **sets;
     int n_sets;
-    const char *controller, *scenario, *out;
-    int episode;
+    const char *controller, *scenario, *out, *listen;
+    int episode, speed;
 };
 
 static const struct option_row rows[] = {
@@ -33,6 +35,12 @@ static const struct option_row rows[] = {
                "number of the episode; the same as in eval.csv (default: 0)"),
     OPTION_STRING(struct options, out, "out", 'o', "DIR",
                   "where episode.csv, cohorts.csv and timeline.gp go (default: run.dir/simulate)"),
+    OPTION_STRING(
+        struct options, listen, "listen", 0, "ADDRESS",
+        "play in real time instead, episode after episode, and show the measured state to "
+        "Prometheus on HOST:PORT/metrics, until SIGTERM"),
+    OPTION_INT(struct options, speed, "speed", 0, "N", 1, 1000,
+               "with --listen: simulated seconds in a second (default: 1)"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
@@ -158,6 +166,26 @@ static enum err play(struct timeline *t, const struct experiment *x, int control
     return ERR_OK;
 }
 
+/* With --listen: nothing is written but the page that Prometheus reads. */
+static enum err listen(const struct experiment *x, const struct options *o, int controller,
+                       int scenario, const char *config_path, struct arena *arena)
+{
+    const struct exporter_options how = {.listen = o->listen,
+                                         .speed = o->speed,
+                                         .scenario = scenario,
+                                         .id = {.seed = x->cfg.eval.seed,
+                                                .split = (enum rng_split)x->cfg.eval.split,
+                                                .env = (uint32_t)o->episode}};
+    struct policies policies;
+    struct controller *c;
+    TRY(policies_load(&policies, arena, x, controller, config_path));
+    const struct eval_teams *teams = &policies.teams[controller];
+    TRY(controller_new(&c, arena, &x->cfg.eval.controllers[controller], &x->env_setup, &x->rules,
+                       teams->n_teams > 0 ? teams->teams : NULL));
+    stop_listen_all();
+    return exporter_run(&x->env_setup, c, &how, arena);
+}
+
 /* The episode is that of eval.csv with the same number: the same seed and split, and
  * numbers do not depend on how many episodes an evaluation has. Without --out the
  * directory is run.dir/simulate. */
@@ -169,6 +197,9 @@ static enum err simulate(const struct experiment *x, const struct options *o,
     TRY(find_name(&controller, cfg, controller_at, cfg->eval.n_controllers, o->controller,
                   "eval.controllers", arena));
     TRY(find_name(&scenario, cfg, scenario_at, cfg->n_scenarios, o->scenario, "scenarios", arena));
+    if (o->listen != NULL) {
+        return listen(x, o, controller, scenario, config_path, arena);
+    }
     const char *dir = o->out != NULL ? o->out : file_join(arena, cfg->run.dir, "simulate");
     const bool in_twin = cfg->eval.plant == PLANT_KIND_TWIN;
     struct timeline t = {.env_setup = &x->env_setup,
@@ -204,6 +235,6 @@ static enum err run(const struct call *c)
 
 enum err command_simulate(int argc, char **argv)
 {
-    struct options o = {0};
+    struct options o = {.speed = 1};
     return command_call(&line, &o, run, argc, argv);
 }
