@@ -1,0 +1,152 @@
+/* The policy's sections as the first source of a configuration. See serve_cfg.h. */
+#include "mpi/jobs/serve_cfg.h"
+
+#include "core/base/file.h"
+#include "core/base/log.h"
+#include "core/transfer/stage.h"
+#include "mpi/jobs/policies.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct cfg_field prometheus_fields[] = {
+    CFG_STRING(struct prometheus_cfg, url, "", CFG_OUTPUT, "http[s]://HOST:PORT[/PREFIX]"),
+    CFG_PATH(struct prometheus_cfg, ca_file, "", CFG_OUTPUT,
+             "PEM of the CAs to trust; empty = those of the system"),
+    CFG_PATH(struct prometheus_cfg, token_file, "", CFG_OUTPUT, "holds a bearer token"),
+    CFG_STRING(struct prometheus_cfg, user, "", CFG_OUTPUT, "basic authentication"),
+    CFG_PATH(struct prometheus_cfg, password_file, "", CFG_OUTPUT, "holds the user's password"),
+    CFG_DOUBLE(struct prometheus_cfg, timeout_s, "5", 0.1, 300, "s", CFG_OUTPUT,
+               "of a request; then the measurements of this decision are unknown"),
+    CFG_DOUBLE(struct prometheus_cfg, skew_s, "5", 0.1, 3600, "s", CFG_OUTPUT,
+               "largest difference of the two clocks"),
+    CFG_BOOL(struct prometheus_cfg, insecure, "false", CFG_OUTPUT, "accept any certificate"),
+    CFG_END,
+};
+
+/* The sections that an experiment and this configuration have in common. */
+#define SHARED_ROWS(S)                                                                             \
+    CFG_TABLE(S, topology, topology_fields, "services and the node they share"),                   \
+        CFG_TABLE(S, plant, plant_fields, "measurement, service level"),                           \
+        CFG_TABLE(S, shield, shield_fields, "what no controller may do")
+
+static const struct cfg_field shared_of_experiment[] = {SHARED_ROWS(struct experiment_cfg),
+                                                        CFG_END};
+static const struct cfg_field shared_of_serve[] = {SHARED_ROWS(struct serve_cfg), CFG_END};
+
+const struct cfg_field serve_fields[] = {
+    SHARED_ROWS(struct serve_cfg),
+    CFG_TABLE(struct serve_cfg, metrics, metrics_fields, "what Prometheus is asked"),
+    CFG_TABLE(struct serve_cfg, prometheus, prometheus_fields, "where it is asked"),
+    CFG_ENUM(struct serve_cfg, stage, "shadow", stage_choices, CFG_OUTPUT,
+             "how much of a decision is written"),
+    CFG_TABLE(struct serve_cfg, fallback, fallback_fields, "when the rule khpa decides instead"),
+    CFG_TABLE(struct serve_cfg, khpa, khpa_fields, "that rule"),
+    CFG_PATH(struct serve_cfg, traces, "", CFG_OUTPUT,
+             "store of transitions that the policy knows, for drift; empty = that of twin"),
+    CFG_PATH(struct serve_cfg, twin, "", CFG_OUTPUT,
+             "predicts effects and tells its disagreement; empty = none"),
+    CFG_STRING(struct serve_cfg, listen, "127.0.0.1:9464", CFG_OUTPUT,
+               "address of /metrics, /healthz and /readyz; empty = none"),
+    CFG_END,
+};
+
+/* topology, plant and shield of the policy as YAML; *out NUL-terminated. */
+static enum err print_shared(struct buf *out, struct arena *arena, const char *run)
+{
+    struct experiment_cfg *cfg = ARENA_NEW(arena, 1, struct experiment_cfg);
+    TRY(arena_error(arena));
+    TRY(policies_config(cfg, arena, run));
+    TRY(cfg_print_resolved(out, shared_of_experiment, cfg, CFG_ALL));
+    return buf_append(out, "", 1);
+}
+
+/* The node's quota and the topology are checked where they are built. */
+static enum err check(const struct serve_cfg *cfg, const struct cfg *reader)
+{
+    if (cfg->prometheus.url[0] == '\0') {
+        return cfg_error(reader, "prometheus.url",
+                         "is empty; give it with --prometheus http://HOST:PORT");
+    }
+    if (cfg->metrics.n_sources == 0) {
+        return cfg_error(reader, "metrics.sources",
+                         "is empty, so nothing would be measured; choose a pack with --metrics, "
+                         "such as --metrics configs/metrics/kubernetes.yaml");
+    }
+    return khpa_check("khpa", &cfg->khpa, &cfg->topology);
+}
+
+enum err serve_cfg_load(struct serve_cfg *cfg, struct cfg *reader, struct arena *arena,
+                        const struct serve_typed *typed)
+{
+    struct cfg_source sources[3];
+    int n = 0;
+    struct buf shared;
+    buf_init(&shared);
+    enum err e = print_shared(&shared, arena, typed->run);
+    if (e == ERR_OK) {
+        sources[n++] = (struct cfg_source){.path = arena_printf(arena, "%s/policy", typed->run),
+                                           .text = arena_strdup(arena, (const char *)shared.data)};
+        e = arena_error(arena);
+    }
+    buf_release(&shared);
+    TRY(e);
+    if (typed->metrics != NULL) {
+        sources[n++] = (struct cfg_source){.path = file_installed(arena, typed->metrics)};
+    }
+    if (typed->config != NULL) {
+        sources[n++] = (struct cfg_source){.path = file_installed(arena, typed->config)};
+    }
+    TRY(arena_error(arena));
+    cfg_init(reader, serve_fields, sizeof *cfg, arena);
+    TRY(cfg_load_sources(reader, sources, n, typed->sets, typed->n_sets, cfg));
+    return check(cfg, reader);
+}
+
+/* In double quotes, as YAML reads it. NULL: out of memory. */
+static const char *quote(struct arena *arena, const char *text)
+{
+    char *out = ARENA_NEW(arena, 2 * strlen(text) + 3, char);
+    if (out == NULL) {
+        return NULL;
+    }
+    size_t n = 0;
+    out[n++] = '"';
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\') {
+            out[n++] = '\\';
+        }
+        out[n++] = *text;
+    }
+    out[n++] = '"';
+    return out;
+}
+
+enum err serve_experiment(struct experiment *x, const struct serve_cfg *cfg,
+                          const struct serve_typed *typed)
+{
+    struct arena arena;
+    struct buf text;
+    arena_init(&arena);
+    buf_init(&text);
+    enum err e = cfg_print_resolved(&text, shared_of_serve, cfg, CFG_ALL);
+    const char *run = quote(&arena, typed->run);
+    if (e == ERR_OK && run == NULL) {
+        e = ERR_MEMORY;
+    }
+    if (e == ERR_OK) {
+        e = buf_printf(&text,
+                       "\neval:\n  shield: true\n  controllers:\n"
+                       "    - {name: policy, policy: {policies: [%s]}}\n",
+                       run);
+    }
+    if (e == ERR_OK) {
+        e = buf_append(&text, "", 1);
+    }
+    if (e == ERR_OK) {
+        e = experiment_load_text(x, typed->run, (const char *)text.data);
+    }
+    buf_release(&text);
+    arena_release(&arena);
+    return e;
+}

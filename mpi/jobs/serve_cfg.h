@@ -1,0 +1,60 @@
+/* The configuration of `karma serve`: a policy beside a cluster.
+ *
+ * It is a root of its own. Its sections topology, plant and shield are those that the policy was
+ * trained with, read from the policy's file; a configuration or --set changes single keys of them,
+ * such as max_replicas. What a cluster looks like and what the policy may do there is no part of a
+ * training.
+ */
+#ifndef KARMA_JOBS_SERVE_CFG_H
+#define KARMA_JOBS_SERVE_CFG_H
+
+#include "core/controllers/khpa.h"
+#include "core/shield/shield.h"
+#include "core/transfer/drift.h"
+#include "core/transfer/http.h"
+#include "core/transfer/queries.h"
+#include "mpi/jobs/experiment.h"
+
+struct prometheus_cfg {
+    const char *url, *ca_file, *token_file, *user, *password_file;
+    double timeout_s; /* of a request */
+    double skew_s;    /* of the clocks */
+    bool insecure;
+};
+
+struct serve_cfg {
+    struct topology_cfg topology;
+    struct plant_cfg plant;
+    struct shield_cfg shield;
+    struct metrics_cfg metrics;
+    struct prometheus_cfg prometheus;
+    int stage; /* enum stage */
+    struct fallback_cfg fallback;
+    struct khpa_params khpa; /* the rule of the fallback */
+    const char *traces; /* store of transitions: what the policy knows; "" = that of the twin */
+    const char *twin;   /* "" = none */
+    const char *listen; /* "" = nowhere */
+};
+extern const struct cfg_field serve_fields[];
+
+/* What was typed. */
+struct serve_typed {
+    const char *run;         /* directory of the policy's run */
+    const char *config;      /* NULL: none */
+    const char *metrics;     /* pack; NULL: none */
+    const char *const *sets; /* (n_sets) */
+    int n_sets;
+};
+
+/* The configuration: the policy's sections, then the pack, then the file, then the sets. `reader`
+ * keeps the places for messages. ERR_CONFIG, ERR_IO, ERR_FORMAT with the sentence; ERR_VERSION for
+ * a policy whose configuration this program does not read. Everything in the arena. */
+enum err serve_cfg_load(struct serve_cfg *cfg, struct cfg *reader, struct arena *arena,
+                        const struct serve_typed *typed) WARN_UNUSED;
+
+/* The experiment that plays the policy with these sections: `eval.controllers` is the policy alone.
+ * On failure nothing is held. */
+enum err serve_experiment(struct experiment *x, const struct serve_cfg *cfg,
+                          const struct serve_typed *typed) WARN_UNUSED;
+
+#endif
