@@ -69,8 +69,8 @@ EVAL        = answers claims collector cut episode eval eval_store frontier halv
               trajectory_recorder trial_score tuning upper_bound
 REPORT      = comparison trials_figure trials_table org_metrics_table twin_report figure scale_figure \
               separation_table script table timeline episode_csv
-TRANSFER    = drift effect health http json kube_lease kube_mirror kube_objects kubeconfig kubernetes live live_reads \
-              prometheus queries retry shadow stage
+TRANSFER    = drift effect health http json kube_lease kube_mirror kube_objects kubeconfig kubernetes \
+              live live_kubernetes live_reads prometheus queries retry shadow stage
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population train_game \
               trainer trainlog

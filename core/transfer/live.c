@@ -20,6 +20,7 @@ struct live {
     struct live_report report;
     double began_s, next_s; /* Unix time of the episode's begin; of the next decision */
     bool blind;             /* the last reading failed, and that was logged */
+    bool passive;           /* another instance acts, and that was logged */
     bool mute;              /* the API server did not say `desired`, and that was logged */
 };
 
@@ -145,33 +146,55 @@ static enum err live_reset(struct plant *p, int lid, const struct episode_id *id
     return measure(l);
 }
 
+/* Asks once a decision, and logs when the answer changes. */
+static bool may_write(struct live *l)
+{
+    const struct live_writes *w = &l->setup.writes;
+    char why[LIVE_WHY] = "";
+    const bool active = w->active == NULL || w->active(w->ctx, why);
+    if (active == l->passive) {
+        if (active) {
+            log_info("this instance acts now");
+        } else {
+            log_warn("this instance does not act: %s", why);
+        }
+        l->passive = !active;
+    }
+    return active;
+}
+
+static enum err write_one(struct live *l, int s, int32_t delta)
+{
+    const struct live_writes *w = &l->setup.writes;
+    const int at = state_service_at(s, SF_DESIRED), from = (int)l->state[at];
+    char why[LIVE_WHY] = "";
+    CHECK(isfinite(l->age[at]));
+    const enum err e =
+        w->scale(w->ctx, s, from, from + delta, l->reasons[s] != NULL ? l->reasons[s] : "", why);
+    l->report.n_writes++;
+    if (e != ERR_OK) {
+        l->report.n_refused++;
+        log_warn("%s: %d replicas were asked for, and this was not taken: %s",
+                 l->base.topology->cfg->services[s].name, from + (int)delta, why);
+    }
+    return e;
+}
+
 /* A write that is refused for one service is no error of the plant: the next reading shows what is
  * asked for. */
 static enum err live_act(struct plant *p, const int32_t *delta, const struct attack_action *attack,
                          const uint8_t *active)
 {
     struct live *l = live_of(p);
-    const struct live_writes *w = &l->setup.writes;
+    const bool writes = l->setup.writes.scale != NULL && may_write(l);
     (void)attack;
     (void)active;
     for (int s = 0; s < p->topology->n_services; s++) {
-        const int at = state_service_at(s, SF_DESIRED);
-        const int from = (int)l->state[at];
-        char why[LIVE_WHY] = "";
         l->written[s] = ERR_OK;
-        if (delta[s] == 0) {
-            continue;
+        if (delta[s] != 0) {
+            l->written[s] = writes ? write_one(l, s, delta[s]) : ERR_REFUSED;
         }
-        CHECK(w->scale != NULL && isfinite(l->age[at]));
-        l->written[s] = w->scale(w->ctx, s, from, from + delta[s],
-                                 l->reasons[s] != NULL ? l->reasons[s] : "", why);
         l->reasons[s] = NULL;
-        l->report.n_writes++;
-        if (l->written[s] != ERR_OK) {
-            l->report.n_refused++;
-            log_warn("%s: %d replicas were asked for, and the API server did not take it: %s",
-                     p->topology->cfg->services[s].name, from + (int)delta[s], why);
-        }
     }
     return ERR_OK;
 }

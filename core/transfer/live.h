@@ -34,6 +34,8 @@ struct live_writes {
     /* Replicas that are asked for now, of each service (n_services); -1: not known. Logs nothing;
      * `why` for what is not known. */
     void (*desired)(void *ctx, int32_t *replicas, char why[LIVE_WHY]);
+    /* May this instance write now? NULL: it may. `why` not. */
+    bool (*active)(void *ctx, char why[LIVE_WHY]);
     /* Ask for `to` replicas of a service that asks for `from`, only if that is still so. ERR_OK:
      * done. ERR_REFUSED, ERR_SERVER, ...: not known to be done; `why`. reason: for the event. */
     enum err (*scale)(void *ctx, int service, int from, int to, const char *reason,
@@ -53,7 +55,7 @@ struct live_setup {
     const struct plant_cfg *cfg;
     const struct queries *queries;
     struct live_reads reads;
-    struct live_writes writes; /* scale NULL: none; then only deltas of 0 are carried out */
+    struct live_writes writes; /* scale NULL: none; then changes are refused */
     struct live_time time;
 };
 

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- columns ---- */
 
@@ -231,13 +232,40 @@ static enum err fit_drift(struct serve *s)
     return e;
 }
 
+/* Of the stages that write: whoever writes must be told apart from whoever else does. */
+static enum err connect_kubernetes(struct serve *s)
+{
+    const struct kubernetes_cfg *c = &s->cfg.kubernetes;
+    const int n = s->x.env_setup.topology.n_services;
+    struct kube_access access;
+    char host[128] = "", identity[KUBE_NAME_BYTES];
+    const struct kube_cfg kube = {.name_space = c->namespace[0] != '\0' ? c->namespace : NULL,
+                                  .total_s = c->timeout_s,
+                                  .stopped = stop_requested};
+    if (s->cfg.stage == STAGE_SHADOW) {
+        return ERR_OK;
+    }
+    s->reasons = arena_alloc(&s->arena, (size_t)n, sizeof *s->reasons);
+    TRY(arena_error(&s->arena));
+    TRY(kube_access_find(&access, &s->arena, c->kubeconfig, c->context));
+    TRY(kube_new(&s->kube, &access, &kube));
+    (void)gethostname(host, sizeof host - 1);
+    (void)snprintf(identity, sizeof identity, "%s-%ld-%.0f", host, (long)getpid(),
+                   1e3 * clock_unix_s());
+    return live_kubernetes_init(&s->writes, &s->arena, s->kube, s->queries.services, n, c->lease,
+                                identity, c->lease_s, c->timeout_s);
+}
+
 static enum err make_plant(struct serve *s)
 {
-    const struct live_setup setup = {.topology = &s->x.env_setup.topology,
-                                     .cfg = &s->x.cfg.plant,
-                                     .queries = &s->queries,
-                                     .reads = live_prometheus_reads(&s->prometheus),
-                                     .time = {.now_s = real_now, .wait = real_wait}};
+    struct live_setup setup = {.topology = &s->x.env_setup.topology,
+                               .cfg = &s->x.cfg.plant,
+                               .queries = &s->queries,
+                               .reads = live_prometheus_reads(&s->prometheus),
+                               .time = {.now_s = real_now, .wait = real_wait}};
+    if (s->kube != NULL) {
+        setup.writes = live_kubernetes_writes(&s->writes);
+    }
     return live_new(&s->plant, &s->arena, &setup);
 }
 
@@ -259,6 +287,7 @@ static enum err build(struct serve *s)
     s->before_age = ARENA_NEW(&s->arena, state_size(n), float);
     TRY(arena_error(&s->arena));
     TRY(connect(s));
+    TRY(connect_kubernetes(s));
     return make_plant(s);
 }
 
@@ -282,6 +311,7 @@ void serve_release(struct serve *s)
     if (s->plant != NULL) {
         live_release(s->plant);
     }
+    kube_free(s->kube);
     if (s->http != NULL) {
         prometheus_release(&s->prometheus.client);
         http_free(s->http);
@@ -438,11 +468,25 @@ static void note_written(struct serve *s)
     }
 }
 
+/* "asked for by the policy; shield: step" */
+static void say_reasons(struct serve *s)
+{
+    for (int i = 0; s->reasons != NULL && i < s->x.env_setup.topology.n_services; i++) {
+        char shield[128];
+        serve_name_reasons(shield, sizeof shield, s->gate.verdict.reasons[i]);
+        (void)snprintf(s->reasons[i], SERVE_REASON, "asked for by %s%s%s",
+                       s->decision.by_rule ? "the rule khpa" : "the policy",
+                       shield[0] != '\0' ? "; shield: " : "", shield);
+        live_reason(s->plant, i, s->reasons[i]);
+    }
+}
+
 /* One decision and its period. A record of the decision is on disk before the period passes. */
 static enum err step(struct serve *s)
 {
     decide(s);
     remember(s);
+    say_reasons(s);
     TRY(plant_act(s->plant, s->gate.written, NULL, NULL));
     note_written(s);
     TRY(serve_log_decision(s));
@@ -507,7 +551,13 @@ enum err serve_run(struct serve *s, const struct serve_options *o)
     log_info("stage %s: a decision every %g s from %s", stage_name((enum stage)s->cfg.stage),
              s->x.cfg.plant.period_s,
              o->past_min > 0 ? "the past of Prometheus" : http_label(s->http));
+    if (s->kube != NULL) {
+        TRY(live_kubernetes_check(&s->writes));
+    }
     const enum err e = loop(s, o->decisions);
+    if (s->kube != NULL) {
+        live_kubernetes_end(&s->writes);
+    }
     TRY(e);
     return serve_report(s, true);
 }

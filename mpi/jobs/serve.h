@@ -17,13 +17,13 @@
 #include "core/controllers/controller.h"
 #include "core/transfer/effect.h"
 #include "core/transfer/health.h"
-#include "core/transfer/live.h"
+#include "core/transfer/live_kubernetes.h"
 #include "core/transfer/shadow.h"
 #include "core/transfer/stage.h"
 #include "mpi/jobs/policies.h"
 #include "mpi/jobs/serve_cfg.h"
 
-enum { SERVE_REPORT_EVERY = 20 };
+enum { SERVE_REPORT_EVERY = 20, SERVE_REASON = 192 };
 
 /* Who reads a column of the state: bits. */
 enum serve_reader { READ_BY_SHIELD = 1, READ_BY_POLICY = 2, READ_BY_RULE = 4 };
@@ -59,6 +59,9 @@ struct serve {
     struct http *http;
     struct live_prometheus prometheus;
     struct live_past past;
+    struct kube *kube; /* of the stages that write; NULL in shadow */
+    struct live_kubernetes writes;
+    char (*reasons)[SERVE_REASON]; /* (N) of the changes of a decision: events say them */
     struct plant *plant;
     struct gate gate;
     struct fallback fallback;
@@ -108,6 +111,9 @@ bool serve_fresh(const struct serve *s, int column);
 
 /* Appends "web.cpu"; name of a column of the state. */
 const char *serve_column(const struct serve *s, char text[64], int column);
+
+/* "step, node": bits of enum shield_reason. */
+void serve_name_reasons(char *text, size_t size, uint32_t reasons);
 
 enum err serve_log_open(struct serve *s, const char *dir) WARN_UNUSED;
 void serve_log_close(struct serve *s);

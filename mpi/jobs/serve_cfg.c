@@ -24,6 +24,22 @@ static const struct cfg_field prometheus_fields[] = {
     CFG_END,
 };
 
+static const struct cfg_field kubernetes_fields[] = {
+    CFG_PATH(struct kubernetes_cfg, kubeconfig, "", CFG_OUTPUT,
+             "empty = $KUBECONFIG, the service account of the pod, ~/.kube/config"),
+    CFG_STRING(struct kubernetes_cfg, context, "", CFG_OUTPUT,
+               "of the kubeconfig; empty = current"),
+    CFG_STRING(struct kubernetes_cfg, namespace, "", CFG_OUTPUT,
+               "of the deployments; empty = that of the kubeconfig"),
+    CFG_STRING(struct kubernetes_cfg, lease, "karma-serve", CFG_OUTPUT,
+               "name of the Lease: of several instances its holder acts"),
+    CFG_DOUBLE(struct kubernetes_cfg, lease_s, "60", 3, 3600, "s", CFG_OUTPUT,
+               "of the lease: at least three decision periods"),
+    CFG_DOUBLE(struct kubernetes_cfg, timeout_s, "5", 0.1, 300, "s", CFG_OUTPUT,
+               "of the requests of one decision"),
+    CFG_END,
+};
+
 /* The sections that an experiment and this configuration have in common. */
 #define SHARED_ROWS(S)                                                                             \
     CFG_TABLE(S, topology, topology_fields, "services and the node they share"),                   \
@@ -38,6 +54,7 @@ const struct cfg_field serve_fields[] = {
     SHARED_ROWS(struct serve_cfg),
     CFG_TABLE(struct serve_cfg, metrics, metrics_fields, "what Prometheus is asked"),
     CFG_TABLE(struct serve_cfg, prometheus, prometheus_fields, "where it is asked"),
+    CFG_TABLE(struct serve_cfg, kubernetes, kubernetes_fields, "where it is written"),
     CFG_ENUM(struct serve_cfg, stage, "shadow", stage_choices, CFG_OUTPUT,
              "how much of a decision is written"),
     CFG_TABLE(struct serve_cfg, fallback, fallback_fields, "when the rule khpa decides instead"),
@@ -72,6 +89,12 @@ static enum err check(const struct serve_cfg *cfg, const struct cfg *reader)
         return cfg_error(reader, "metrics.sources",
                          "is empty, so nothing would be measured; choose a pack with --metrics, "
                          "such as --metrics configs/metrics/kubernetes.yaml");
+    }
+    if (cfg->kubernetes.lease_s < 3.0 * cfg->plant.period_s) {
+        return cfg_error(reader, "kubernetes.lease_s",
+                         "is %g s, and the lease is renewed at each decision, every %g s "
+                         "(plant.period_s); set it to %g or more",
+                         cfg->kubernetes.lease_s, cfg->plant.period_s, 3.0 * cfg->plant.period_s);
     }
     return khpa_check("khpa", &cfg->khpa, &cfg->topology);
 }

@@ -22,12 +22,22 @@ struct prometheus_cfg {
     bool insecure;
 };
 
+/* For the stages that write. */
+struct kubernetes_cfg {
+    const char *kubeconfig, *context; /* "": see kube_access_find() */
+    const char *namespace;            /* "": that of the access */
+    const char *lease;
+    double lease_s;   /* at least three decision periods */
+    double timeout_s; /* of the requests of one decision */
+};
+
 struct serve_cfg {
     struct topology_cfg topology;
     struct plant_cfg plant;
     struct shield_cfg shield;
     struct metrics_cfg metrics;
     struct prometheus_cfg prometheus;
+    struct kubernetes_cfg kubernetes;
     int stage; /* enum stage */
     struct fallback_cfg fallback;
     struct khpa_params khpa; /* the rule of the fallback */

@@ -32,8 +32,7 @@ void serve_log_close(struct serve *s)
     }
 }
 
-/* "step, node" */
-static void name_reasons(char *text, size_t size, uint32_t reasons)
+void serve_name_reasons(char *text, size_t size, uint32_t reasons)
 {
     size_t len = 0;
     text[0] = '\0';
@@ -65,7 +64,7 @@ static enum err put_row(struct serve *s, int service, const char *time)
     const struct serve_decision *d = &s->decision;
     const struct gate *g = &s->gate;
     char reasons[256];
-    name_reasons(reasons, sizeof reasons, g->verdict.reasons[service]);
+    serve_name_reasons(reasons, sizeof reasons, g->verdict.reasons[service]);
     csv_text(&s->csv, time);
     csv_int(&s->csv, d->number);
     csv_text(&s->csv, stage_name(g->stage));
