@@ -82,6 +82,11 @@ void stop_listen_all(void)
     }
 }
 
+void stop_followed(void)
+{
+    requested = 0;
+}
+
 bool stop_requested(void)
 {
     return requested != 0;

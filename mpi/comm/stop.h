@@ -33,6 +33,9 @@ bool stop_requested(void);
 /* Local. From now on SIGTERM, SIGINT and SIGHUP are noted, too: for a process that serves and has
  * no ranks, whose end must be orderly. */
 void stop_listen_all(void);
+/* Local. The request is being followed and no longer asked for, so that what ends the work in order
+ * (a lease that is given up) is not cut short by it. A further signal is noted again. */
+void stop_followed(void);
 /* The same as the `stop` of a job_list. */
 bool stop_of_jobs(void *ctx);
 

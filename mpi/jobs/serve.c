@@ -541,6 +541,9 @@ enum err serve_run(struct serve *s, const struct serve_options *o)
 {
     TRY(load_twin(s));
     TRY(fit_drift(s));
+    if (s->kube != NULL) {
+        TRY(live_kubernetes_check(&s->writes));
+    }
     if (o->past_min > 0) {
         TRY(enter_past(s, o->past_min));
     } else if (s->cfg.listen[0] != '\0') {
@@ -551,10 +554,8 @@ enum err serve_run(struct serve *s, const struct serve_options *o)
     log_info("stage %s: a decision every %g s from %s", stage_name((enum stage)s->cfg.stage),
              s->x.cfg.plant.period_s,
              o->past_min > 0 ? "the past of Prometheus" : http_label(s->http));
-    if (s->kube != NULL) {
-        TRY(live_kubernetes_check(&s->writes));
-    }
     const enum err e = loop(s, o->decisions);
+    stop_followed();
     if (s->kube != NULL) {
         live_kubernetes_end(&s->writes);
     }

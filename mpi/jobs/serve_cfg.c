@@ -31,7 +31,7 @@ static const struct cfg_field kubernetes_fields[] = {
                "of the kubeconfig; empty = current"),
     CFG_STRING(struct kubernetes_cfg, namespace, "", CFG_OUTPUT,
                "of the deployments; empty = that of the kubeconfig"),
-    CFG_STRING(struct kubernetes_cfg, lease, "karma-serve", CFG_OUTPUT,
+    CFG_STRING(struct kubernetes_cfg, lease, "karma", CFG_OUTPUT,
                "name of the Lease: of several instances its holder acts"),
     CFG_DOUBLE(struct kubernetes_cfg, lease_s, "60", 3, 3600, "s", CFG_OUTPUT,
                "of the lease: at least three decision periods"),

@@ -128,6 +128,9 @@ enum err serve_check(struct serve *s)
     buf_release(&b);
     arena_rewind(&s->scratch, mark);
     TRY(e);
+    if (s->kube != NULL) {
+        TRY(live_kubernetes_check(&s->writes));
+    }
     if (n_faults > 0) {
         log_error("%d value%s that shield, policy or rule read %s not known; `remark` says why. "
                   "Change the query under `metrics` in a file that you give with --config, and "
