@@ -11,6 +11,7 @@ exploit
 league
 tune
 simulate
+serve
 figure
 topology
 config doc
@@ -159,6 +160,7 @@ try() { # COMMAND KEY=VALUE: such that a key that is used gets past the check of
 : >"$WORK/file"
 echo "$commands" | while read -r command; do
     options_of "$command" | grep -qx set || continue
+    [ "$command" != serve ] || continue # a configuration of its own: test_serve.sh
     for key in $keys; do
         name=${key%%=*} want=refused
         for prefix in $(used "$command"); do

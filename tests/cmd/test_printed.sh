@@ -179,6 +179,8 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *eval configs/experiments/opponents/rlad_compared.yaml | needs ten trainings; test_rlad.sh evaluates a policy
 *build/default/tests/bench/bench_cluster* | a benchmark; make bench runs it
 *build/default/tests/unit/test_upper_bound* | a test program; make test runs it
+*--prometheus http* | needs a Prometheus; test_serve.sh runs them
+*--listen 127.0.0.1* | runs until a signal; the same
 sh mk/* | minutes to hours; test_ablation.sh, test_separation.sh and test_unseen.sh run them small
 EOF
 reason() { # COMMAND: why it is not run; nothing if it is

@@ -22,8 +22,8 @@ trap 'for p in $pids; do kill -CONT "$p"; kill "$p"; done 2>/dev/null; site_down
 site_up
 result $? "an API server is up"
 # shellcheck disable=SC2046
-set -- $(site_ports 2)
-scrape=$1 port=$2
+set -- $(site_ports 8) # the servers bind the first ones later
+scrape=$7 port=$8
 url=http://127.0.0.1:$port
 
 prometheus_up() {
