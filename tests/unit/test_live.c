@@ -478,6 +478,100 @@ static void blind_and_the_floor(void **state)
     close_fixture(&f);
 }
 
+/* Values of an hour ago, and a service that is not there any more: what is not fresh is not acted
+ * upon, and what is fresh is. */
+static void old_and_partial(void **state)
+{
+    struct fixture f;
+    struct gate g;
+    (void)state;
+    open_fixture(&f, true);
+    assert_int_equal(gate_init(&g, &f.arena, &f.shield, STAGE_FULL), ERR_OK);
+    decide(&f, &g, 0, 0);
+    f.now_s += 3600.0;
+    again(&f);
+    decide(&f, &g, 3, -1);
+    assert_true(age(&f, 0, SF_CPU) > 3600.0);
+    assert_true(g.written[0] == 0 && g.written[1] == 0);
+    assert_true((g.verdict.reasons[0] >> SHIELD_REASON_STALE & 1U) != 0);
+    record_usual(&f);
+    again(&f);
+    decide(&f, &g, 3, 0);
+    assert_true(g.written[0] == 3);
+    record_usual(&f);
+    for (int i = 0; i < f.n_rows; i++) { /* the exporter of db is down: no series, no age */
+        f.rows[i].app =
+            f.rows[i].app != NULL && strcmp(f.rows[i].app, "db") == 0 ? "gone" : f.rows[i].app;
+    }
+    again(&f);
+    decide(&f, &g, 1, 2);
+    assert_true(g.written[0] == 1 && g.written[1] == 0);
+    close_fixture(&f);
+}
+
+/* ---- a Prometheus ---- */
+
+/* Answers time() with its own clock, and every query with `status`; counts the queries. */
+struct server {
+    double clock_s;
+    int status, n_queries;
+};
+
+static enum err answer(void *ctx, int *status, struct buf *body, char why[PROM_WHY],
+                       const char *path, const char *form)
+{
+    struct server *s = ctx;
+    (void)path;
+    (void)why;
+    body->len = 0;
+    if (strcmp(form, "query=time%28%29") == 0) {
+        *status = 200;
+        return buf_printf(body,
+                          "{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\","
+                          "\"result\":[1,\"%.3f\"]}}",
+                          s->clock_s);
+    }
+    s->n_queries++;
+    *status = s->status;
+    return s->status == 200 ? buf_printf(body, "{\"status\":\"success\",\"data\":{\"resultType\":"
+                                               "\"vector\",\"result\":[{\"metric\":{},"
+                                               "\"value\":[1,\"1\"]}]}}")
+                            : buf_printf(body, "{\"error\":\"parse error\"}");
+}
+
+/* A clock that is ahead would make old values look new. */
+static void clocks_and_wrong_queries(void **state)
+{
+    struct fixture f;
+    struct server server = {.clock_s = 1000.5, .status = 200};
+    const struct prom_transport transport = {.ctx = &server, .post = answer};
+    struct live_prometheus p = {.skew_s = 5.0};
+    struct prom_result r;
+    (void)state;
+    open_fixture(&f, false);
+    p.queries = &f.queries;
+    prometheus_init(&p.client, &transport);
+    const struct live_reads reads = live_prometheus_reads(&p);
+    assert_int_equal(reads.read(reads.ctx, &r, &f.arena, 1000.0), ERR_OK);
+    assert_true(server.n_queries == 1 && r.n_series == 1);
+    server.clock_s = 4600.0;
+    assert_int_equal(reads.read(reads.ctx, &r, &f.arena, 1000.0), ERR_SERVER);
+    assert_non_null(strstr(r.why, "3600 s ahead"));
+    assert_int_equal(server.n_queries, 1);
+    server.clock_s = 1000.0;
+    server.status = 400; /* one of them is wrong: each is asked alone, and named once */
+    const int lines = f.log.n;
+    assert_int_equal(reads.read(reads.ctx, &r, &f.arena, 1000.0), ERR_OK);
+    assert_int_equal(r.n_series, 0);
+    assert_true(server.n_queries == 1 + 1 + 12 && f.log.n == lines + 12);
+    assert_int_equal(reads.read(reads.ctx, &r, &f.arena, 1000.0), ERR_OK);
+    assert_true(server.n_queries == 1 + 1 + 24 && f.log.n == lines + 12);
+    server.status = 500;
+    assert_int_equal(reads.read(reads.ctx, &r, &f.arena, 1000.0), ERR_SERVER);
+    prometheus_release(&p.client);
+    close_fixture(&f);
+}
+
 /* The past: samples of the time that is asked for, and none in a gap. */
 static void the_past(void **state)
 {
@@ -511,6 +605,8 @@ int main(void)
         cmocka_unit_test(stages),
         cmocka_unit_test(blind_and_the_floor),
         cmocka_unit_test(the_past),
+        cmocka_unit_test(old_and_partial),
+        cmocka_unit_test(clocks_and_wrong_queries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
