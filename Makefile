@@ -79,7 +79,7 @@ EXPERIMENTS = attack_world attacked cell_digest collect decision_cpu eval_run ex
               tune tune_dir tune_log tune_rung tune_training tune_trials
 COMMANDS    = bench_scale call config cpu_built cpu_check eval exploit figure input league main org ranks \
               serve simulate spawn topology trace trace_collect train tune twin twin_fit
-FUZZED      = block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments policy record store \
+FUZZED      = block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments policy prometheus record store \
               tile_state trusting twin weights workload
 EXTRAS      = bandit kinds method_kinds threshold
 BENCHES     = bench_aware bench_nn bench_cluster bench_marl bench_org bench_shield bench_twin bench_comm bench_train

@@ -94,10 +94,12 @@ struct variable {
 };
 enum { VARIABLES = 6 };
 
-/* Seconds as a PromQL duration, longer by 0.4 scrape intervals. */
+/* Milliseconds as a PromQL duration, longer by 0.4 scrape intervals. A range of r intervals holds
+ * at least floor(r) samples, and rate() needs two. */
 static const char *range_of(struct arena *arena, double window_s, const struct plant_cfg *plant)
 {
-    return arena_printf(arena, "%.0fms", 1e3 * (window_s + 0.4 * plant->scrape_s));
+    const double range_s = fmax(window_s + 0.4 * plant->scrape_s, 2.1 * plant->scrape_s);
+    return arena_printf(arena, "%.0fms", 1e3 * range_s);
 }
 
 /* "a|b|c" of the label's values. */

@@ -29,7 +29,9 @@
  *
  * Variables: $namespace; $services, a regular expression of their names; $window, $ten, $five,
  * $hpa: the windows of the state (plant.window_s, 10 s, 5 s, plant.hpa_window_s), each longer by
- * 0.4 scrape intervals, so that rate() finds the samples at both ends (core/plant/schema.h).
+ * 0.4 scrape intervals, so that rate() finds the samples at both ends (core/plant/schema.h), and at
+ * least 2.1 intervals long, so that it finds two. plant.scrape_s must be the interval at which the
+ * Prometheus really scrapes.
  */
 #ifndef KARMA_TRANSFER_QUERIES_H
 #define KARMA_TRANSFER_QUERIES_H

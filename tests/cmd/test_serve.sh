@@ -125,6 +125,14 @@ result $? "without measurements the rule decides"
 exits 0 "the past" serve --past 1 --out "$WORK/past" --set traces="$WORK/store"
 says out "^a +[0-9]+ +[0-9.]+ " "is compared"
 exits 2 "the past cannot be written into" serve --past 1 --stage full --out "$WORK/past" --set traces="$WORK/store"
+holds "a twin" "$KARMA" twin fit "$WORK/store" --config $tiny --set fit.members=2 --set 'fit.hidden=[8]' \
+    --set fit.epochs=1 --set fit.noise_rows=64 --out "$WORK/twin"
+exits 0 "the past with a twin, decision period 15 s" "$KARMA" serve "$WORK/run" -p $url \
+    -m configs/metrics/exporter.yaml --past 2 --set twin="$WORK/twin" --out "$WORK/effect"
+says out "^Predicted effect of [1-9][0-9]* decisions" "effects are predicted"
+says out "^slo_attainment +[01]\.[0-9]+ \[[0-9.]+, [0-9.]+\]" "with an interval"
+exits 1 "a twin of another decision period" serve --past 1 --set twin="$WORK/twin" --out "$WORK/effect"
+says err "its decision period is another one" "is refused with a sentence"
 ms=$(sed -n 's/.*CPU of a decision: \([0-9.]*\) ms on average.*/\1/p' "$WORK/log")
 mb=$(sed -n 's/.*memory: \([0-9.]*\) MB.*/\1/p' "$WORK/log")
 echo "# a decision: $ms ms of CPU; memory: $mb MB"
