@@ -208,6 +208,7 @@ static enum err live_pass(struct plant *p, const int32_t *delta, const struct at
     (void)delta;
     (void)attack;
     (void)active;
+    l->next_s = fmin(l->next_s, now_s(l) + p->cfg->period_s); /* a clock that was set back */
     TRY(l->setup.time.wait(l->setup.time.ctx, l->next_s));
     const double late_s = now_s(l) - l->next_s;
     const double skipped = late_s > 0.0 ? floor(late_s / p->cfg->period_s) : 0.0;

@@ -80,12 +80,14 @@ static double real_now(void *ctx)
     return clock_unix_s();
 }
 
-/* A signal cuts the sleep short. */
+/* A signal cuts the sleep short. Unix time may be set while this waits, so the wait is measured by
+ * the clock that never goes back. */
 static enum err real_wait(void *ctx, double until_s)
 {
     (void)ctx;
+    const double end_s = clock_s() + (until_s - clock_unix_s());
     while (!stop_requested()) {
-        const double left_s = until_s - clock_unix_s();
+        const double left_s = end_s - clock_s();
         if (left_s <= 0.0) {
             return ERR_OK;
         }

@@ -46,7 +46,7 @@ scrape_configs: [{job_name: karma, static_configs: [{targets: ['127.0.0.1:$scrap
 C
 tiny=configs/experiments/tiny.yaml
 holds "a policy" "$KARMA" train $tiny --set run.dir="$WORK/run" --set train.updates=1
-holds "traces" "$KARMA" trace collect $tiny --set eval.episodes=20 \
+holds "traces" "$KARMA" trace collect $tiny --set eval.episodes=20 --set plant.period_s=5 \
     --set 'eval.controllers=[khpa, ff, nothing]' --out "$WORK/store"
 "$KARMA" simulate $tiny -c khpa --set 'eval.controllers=[khpa]' --listen 127.0.0.1:$scrape_port \
     --speed 15 >"$WORK/exporter.log" 2>&1 </dev/null &
@@ -127,8 +127,11 @@ says out "^a +[0-9]+ +[0-9.]+ " "is compared"
 exits 2 "the past cannot be written into" serve --past 1 --stage full --out "$WORK/past" --set traces="$WORK/store"
 holds "a twin" "$KARMA" twin fit "$WORK/store" --config $tiny --set fit.members=2 --set 'fit.hidden=[8]' \
     --set fit.epochs=1 --set fit.noise_rows=64 --out "$WORK/twin"
-exits 0 "the past with a twin, decision period 15 s" "$KARMA" serve "$WORK/run" -p $url \
-    -m configs/metrics/exporter.yaml --past 2 --set twin="$WORK/twin" --out "$WORK/effect"
+await 90 sh -c "curl -sf --data-urlencode 'query=count_over_time(karma_pods_failed[1m]) > 50' \
+    '$url/api/v1/query' | grep -q '\"service\":\"d\"'"
+result $? "there is a past"
+exits 0 "the past with a twin" "$KARMA" serve "$WORK/run" -p $url -m configs/metrics/exporter.yaml \
+    --past 1 --set plant.period_s=5 --set twin="$WORK/twin" --out "$WORK/effect"
 says out "^Predicted effect of [1-9][0-9]* decisions" "effects are predicted"
 says out "^slo_attainment +[01]\.[0-9]+ \[[0-9.]+, [0-9.]+\]" "with an interval"
 exits 1 "a twin of another decision period" serve --past 1 --set twin="$WORK/twin" --out "$WORK/effect"

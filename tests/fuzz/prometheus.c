@@ -1,5 +1,4 @@
-/* Fuzzes prometheus_parse(): what a server answers to a query. The first byte chooses the status.
- * */
+/* Fuzzes prometheus_parse(): an answer to a query. The first byte chooses the status. */
 #include "core/transfer/prometheus.h"
 #include "core/base/log.h"
 #include "tests/fuzz/fuzz.h"

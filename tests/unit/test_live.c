@@ -407,6 +407,9 @@ static void late_decisions(void **state)
     assert_int_equal(live_report(f.plant)->n_late, 1);
     again(&f);
     assert_true(f.now_s == 1075.0);
+    f.now_s = 500.0; /* the clock is set back: no wait of ten minutes */
+    again(&f);
+    assert_true(f.now_s == 515.0);
     close_fixture(&f);
 }
 
