@@ -94,6 +94,15 @@ static enum outcome give_up(const char *verb, const char *path)
 
 /* ---- reading and judging ---- */
 
+/* The text of an open lock, and whose it is. */
+static bool read_text(struct found *f, int fd)
+{
+    const long n = read(fd, f->text, sizeof f->text - 1);
+    f->text[n > 0 ? n : 0] = '\0';
+    (void)owner_parse(&f->owner, f->text);
+    return n >= 0;
+}
+
 /* Reads what stands at the path; f->there false if nothing does. A text that is no owner's leaves
  * pid 0: it may be half written, or of another program, and only its age counts. */
 static enum err look(struct found *f, const char *path)
@@ -111,11 +120,9 @@ static enum err look(struct found *f, const char *path)
         }
         return e;
     }
-    const long n = read(fd, f->text, sizeof f->text - 1);
+    (void)read_text(f, fd);
     close(fd);
-    f->text[n > 0 ? n : 0] = '\0';
     f->there = true;
-    (void)owner_parse(&f->owner, f->text);
     return ERR_OK;
 }
 
@@ -656,6 +663,28 @@ enum err lock_guest_dir(struct lock *l, const char *dir, const struct owner *me,
     begin(l, dir, me, elsewhere, times);
     l->guest = true;
     return take_dir(l, dir);
+}
+
+/* A lock that cannot be read is one that somebody replaces at this moment, or of another user. */
+bool lock_look(struct owner *who, const char *dir, const struct owner *me,
+               const struct lock_times *times)
+{
+    const struct watched none = {.over = false};
+    struct lock l = {.me = *me, .times = *times, .fd = -1};
+    struct found f = {.there = false};
+    struct timespec now;
+    const int n = snprintf(l.path, sizeof l.path, "%s/lock", dir);
+    const int fd = n > 0 && n < (int)sizeof l.path ? open(l.path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        return errno != ENOENT && errno != ENOTDIR && errno != ESTALE;
+    }
+    const bool read_all = fstat(fd, &f.st) == 0 && read_text(&f, fd);
+    close(fd);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (who != NULL) {
+        *who = f.owner;
+    }
+    return !read_all || judge(&f, &l, now, &none) != TAKE_OVER;
 }
 
 /* "FILE.lock" beside a file that need not be there yet. */

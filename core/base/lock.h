@@ -77,6 +77,13 @@ enum err lock_confirm(struct lock *l) WARN_UNUSED;
  * somebody was quicker to take the new directory. */
 enum err lock_move_aside(struct lock *l, const char *dir, const char *aside) WARN_UNUSED;
 
+/* Is a directory locked, as far as can be seen without taking the lock? *who: its owner (NULL: not
+ * wanted). Writes nothing, logs nothing, does not wait, and takes this host's clock for that of the
+ * file system; so it is an answer for people, and for choosing what to try to lock. A lock that
+ * lock_dir() would watch before it takes it over counts as held. */
+bool lock_look(struct owner *who, const char *dir, const struct owner *me,
+               const struct lock_times *times);
+
 /* Removes the lock if it is ours. Fine if nothing is held (a zeroed `l`), and twice. */
 void lock_release(struct lock *l);
 
