@@ -87,6 +87,7 @@ struct ablation_spec {
     const char *collect; /* "" = no twin is made */
     const char *const *collect_settings;
     int n_collect_settings;
+    double validation, held_out; /* shares of the collected episodes */
     const uint64_t *seeds;
     int n_seeds;
     struct ablation_scenario *scenarios;

@@ -3,6 +3,7 @@
  * `doc` prints the tables themselves, `show` a configuration after includes, --set and
  * defaults, `check` builds everything from it that can be built without a run, which finds
  * contradictions between keys. */
+#include "core/eval/ablation.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/input.h"
 
@@ -14,7 +15,15 @@ struct options {
     int n_sets;
 };
 
-static const struct option_row no_rows[] = {OPTION_END};
+struct doc_options {
+    bool ablation;
+};
+
+static const struct option_row doc_rows[] = {
+    OPTION_FLAG(struct doc_options, ablation, "ablation", 0,
+                "of the spec of an ablation instead (configs/ablation.yaml)"),
+    OPTION_END,
+};
 static const struct option_row rows[] = {
     EXPERIMENT_SET_OPTION(struct options),
     OPTION_END,
@@ -31,14 +40,14 @@ static const struct command_line doc_line = {
     "karma config doc",
     "Prints the complete default configuration with a comment for each key: meaning, unit, range, "
     "choices. configs/default.yaml is this text.",
-    no_rows, no_operands, 1};
+    doc_rows, no_operands, sizeof(struct doc_options)};
 
 static enum err run_doc(const struct call *c)
 {
-    (void)c;
+    const struct doc_options *o = c->options;
     struct buf b;
     buf_init(&b);
-    const enum err e = cfg_doc(&b, experiment_fields);
+    const enum err e = o->ablation ? ablation_doc(&b) : cfg_doc(&b, experiment_fields);
     fwrite(b.data, 1, b.len, stdout);
     buf_release(&b);
     return e;
@@ -46,8 +55,8 @@ static enum err run_doc(const struct call *c)
 
 static enum err config_doc(int argc, char **argv)
 {
-    char none = 0; /* no options */
-    return command_call(&doc_line, &none, run_doc, argc, argv);
+    struct doc_options o = {false};
+    return command_call(&doc_line, &o, run_doc, argc, argv);
 }
 
 /* ---- show ---- */

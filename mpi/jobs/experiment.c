@@ -478,16 +478,14 @@ static enum err refuse_organisation(const struct experiment *x)
     return ERR_CONFIG;
 }
 
-/* From a source, or without a path: from defaults and sets alone. */
-static enum err load(struct experiment *x, const struct cfg_source *source, const char *const *sets,
-                     int n_sets)
+enum err experiment_load_sources(struct experiment *x, const struct cfg_source *sources,
+                                 int n_sources, const char *const *sets, int n_sets)
 {
-    *x = (struct experiment){.path = source->path};
+    *x = (struct experiment){.path = sources[0].path};
     arena_init(&x->arena);
     buf_init(&x->resolved);
     cfg_init(&x->reader, experiment_fields, sizeof x->cfg, &x->arena);
-    enum err e =
-        cfg_load_sources(&x->reader, source, source->path != NULL ? 1 : 0, sets, n_sets, &x->cfg);
+    enum err e = cfg_load_sources(&x->reader, sources, n_sources, sets, n_sets, &x->cfg);
     if (e == ERR_OK) {
         e = refuse_organisation(x);
     }
@@ -504,13 +502,13 @@ enum err experiment_load(struct experiment *x, const char *path, const char *con
                          int n_sets)
 {
     const struct cfg_source source = {.path = path};
-    return load(x, &source, sets, n_sets);
+    return experiment_load_sources(x, &source, path != NULL ? 1 : 0, sets, n_sets);
 }
 
 enum err experiment_load_text(struct experiment *x, const char *name, const char *text)
 {
     const struct cfg_source source = {.path = name, .text = text};
-    return load(x, &source, NULL, 0);
+    return experiment_load_sources(x, &source, 1, NULL, 0);
 }
 
 /* Each word is quoted for a shell where it must be, so that the line can be pasted. */

@@ -70,6 +70,10 @@ enum err experiment_load(struct experiment *x, const char *path, const char *con
                          int n_sets) WARN_UNUSED;
 /* Local. The same from a text, whose name stands for the file in messages. */
 enum err experiment_load_text(struct experiment *x, const char *name, const char *text) WARN_UNUSED;
+/* The same from several sources, the later ones overriding the earlier; the first one's path is the
+ * experiment's. */
+enum err experiment_load_sources(struct experiment *x, const struct cfg_source *sources,
+                                 int n_sources, const char *const *sets, int n_sets) WARN_UNUSED;
 void experiment_release(struct experiment *x);
 
 /* Local. The rules of a configuration in an environment, with what its training adds to the shapes

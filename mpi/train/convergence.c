@@ -261,37 +261,62 @@ static void tell_collapsed(const struct convergence *c, double slo_attainment, d
              slo_attainment, c->nothing, vcpu, c->peak_vcpu, 100 * PEAK_SHARE_MAX);
 }
 
-/* The file is read back, because a resumed run has the earlier rows nowhere else. `updates` and
- * then the seconds of all updates have place for a row after every update; the other columns
- * have the number of rows that there are. */
+static enum err read_columns(double **values, int *n, struct arena *arena, const char *path,
+                             int n_max)
+{
+    for (int k = 0; k < COLUMNS; k++) {
+        values[k] = ARENA_NEW(arena, n_max, double);
+        TRY(arena_error(arena));
+        TRY(csv_read_column(values[k], n, n_max, path, k, COLUMNS));
+    }
+    return ERR_OK;
+}
+
+enum err convergence_read(struct convergence_verdict *v, struct arena *arena, const char *path,
+                          int n_max)
+{
+    double *values[COLUMNS];
+    int n = 0;
+    *v = (struct convergence_verdict){.n = 0};
+    if (!file_exists(path)) {
+        return ERR_OK;
+    }
+    TRY(read_columns(values, &n, arena, path, n_max));
+    const int at = convergence_find(values[COL_SLO_ATTAINMENT], values[COL_HEADROOM], n);
+    v->n = n;
+    if (n > 0) {
+        v->slo_attainment = values[COL_SLO_ATTAINMENT][n - 1];
+        v->vcpu = values[COL_VCPU][n - 1];
+        v->collapsed = values[COL_COLLAPSED][n - 1] > 0.0;
+    }
+    if (at >= 0) {
+        v->converged = true;
+        v->update = (int)values[COL_UPDATE][at];
+        v->env_steps = (int64_t)values[COL_ENV_STEPS][at];
+        v->episodes = (int64_t)values[COL_EPISODES][at];
+    }
+    return ERR_OK;
+}
+
+/* The file is read back, because a resumed run has the earlier rows nowhere else. The seconds of
+ * all updates have place for a row after every update. */
 enum err convergence_tell(struct convergence *c)
 {
+    struct convergence_verdict v;
     if (c->eval == NULL || c->comm->rank != 0) {
         return ERR_OK;
     }
     const int n_max = c->setup->train->updates;
-    double *updates = ARENA_NEW(c->arena, n_max, double);
     double *seconds = ARENA_NEW(c->arena, n_max, double);
-    int n = 0;
     TRY(arena_error(c->arena));
-    TRY(csv_read_column(updates, &n, n_max, c->path, COL_UPDATE, COLUMNS));
-    double *slo_attainment = ARENA_NEW(c->arena, n, double);
-    double *headroom = ARENA_NEW(c->arena, n, double);
-    double *episodes = ARENA_NEW(c->arena, n, double);
-    double *vcpu = ARENA_NEW(c->arena, n, double);
-    TRY(arena_error(c->arena));
-    TRY(csv_read_column(slo_attainment, &n, n, c->path, COL_SLO_ATTAINMENT, COLUMNS));
-    TRY(csv_read_column(headroom, &n, n, c->path, COL_HEADROOM, COLUMNS));
-    TRY(csv_read_column(episodes, &n, n, c->path, COL_EPISODES, COLUMNS));
-    TRY(csv_read_column(vcpu, &n, n, c->path, COL_VCPU, COLUMNS));
-    const int at = convergence_find(slo_attainment, headroom, n);
-    if (at >= 0) {
-        TRY(tell_converged(c, (int)updates[at], episodes[at], seconds));
+    TRY(convergence_read(&v, c->arena, c->path, n_max));
+    if (v.converged) {
+        TRY(tell_converged(c, v.update, (double)v.episodes, seconds));
     } else {
         tell_not_converged(c);
     }
-    if (n > 0 && convergence_collapsed(c, slo_attainment[n - 1], vcpu[n - 1])) {
-        tell_collapsed(c, slo_attainment[n - 1], vcpu[n - 1]);
+    if (v.collapsed) {
+        tell_collapsed(c, v.slo_attainment, v.vcpu);
     }
     return ERR_OK;
 }

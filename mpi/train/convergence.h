@@ -60,6 +60,20 @@ enum err convergence_update(struct convergence *c, int u) WARN_UNUSED;
 /* Local. Rank 0 says whether and when it converged, and whether it is collapsed at the end. */
 enum err convergence_tell(struct convergence *c) WARN_UNUSED;
 
+/* What the rows of a training's convergence.csv say. */
+struct convergence_verdict {
+    int n; /* evaluations; 0: the training has none, and nothing below is meant */
+    bool converged, collapsed;
+    int update; /* when it converged */
+    int64_t env_steps, episodes;
+    double slo_attainment, vcpu; /* at the last evaluation */
+};
+
+/* Local. Of the file at `path`, which has a row for at most n_max updates; a missing file has none.
+ */
+enum err convergence_read(struct convergence_verdict *v, struct arena *arena, const char *path,
+                          int n_max) WARN_UNUSED;
+
 void convergence_close(struct convergence *c);
 
 /* The third of the first three of n evaluations in a row that meet the criterion, -1: none. A

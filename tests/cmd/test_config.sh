@@ -3,6 +3,8 @@
 
 "$KARMA" config doc >"$WORK/default.yaml"
 holds "configs/default.yaml is what 'karma config doc' prints" cmp "$WORK/default.yaml" configs/default.yaml
+"$KARMA" config doc --ablation >"$WORK/ablation.yaml"
+holds "configs/ablation.yaml is what 'karma config doc --ablation' prints" cmp "$WORK/ablation.yaml" configs/ablation.yaml
 for file in configs/default.yaml configs/experiments/*.yaml configs/experiments/*/*.yaml; do
     exits 0 "$file is right" "$KARMA" config check "$file"
 done
