@@ -362,7 +362,10 @@ enum err ablation_look_at(enum ablation_state *state, struct ablation_outcome *o
     struct owner me;
     bool found;
     *out = (struct ablation_outcome){.format = 0};
+    const struct log_sink before = log_sink_now();
+    log_set_sink(log_discard, NULL); /* one sentence is enough */
     enum err e = ablation_outcome_read(out, &found, arena, run_dir);
+    log_set_sink(before.sink, before.ctx);
     if (e == ERR_FORMAT) {
         log_warn("%s: its outcome.yaml is damaged and counts for nothing: the run is made again",
                  run_dir);

@@ -118,6 +118,16 @@ static enum err look(enum ablation_state *state, struct ablation *a, int i)
     return e;
 }
 
+/* The same for a run of which survey() has told already that its record is damaged. */
+static enum err look_again(enum ablation_state *state, struct ablation *a, int i)
+{
+    const struct log_sink before = log_sink_now();
+    log_set_sink(log_discard, NULL);
+    const enum err e = look(state, a, i);
+    log_set_sink(before.sink, before.ctx);
+    return e;
+}
+
 static enum err look_at_stage(enum ablation_state *state, struct ablation *a, int stage)
 {
     struct ablation_outcome out;
@@ -162,7 +172,7 @@ static enum err try_run(bool *taken, struct ablation *a, int i)
 {
     enum ablation_state state;
     *taken = false;
-    TRY(look(&state, a, i));
+    TRY(look_again(&state, a, i));
     a->over[i] = state != ABLATION_RUNNING && !is_open(a, state);
     if (state == ABLATION_RUNNING || a->over[i]) {
         return ERR_OK;
@@ -173,7 +183,7 @@ static enum err try_run(bool *taken, struct ablation *a, int i)
     e = e == ERR_OK ? try_lock(taken, a, dir) : e;
     arena_rewind(&a->scratch, mark);
     if (e == ERR_OK && *taken) { /* it may have been made between the look and the lock */
-        e = look(&state, a, i);
+        e = look_again(&state, a, i);
         a->over[i] = e == ERR_OK && !is_open(a, state) && state != ABLATION_RUNNING;
         *taken = e == ERR_OK && !a->over[i];
         if (!*taken) {
