@@ -74,11 +74,12 @@ TRANSFER    = drift effect health http json kube_lease kube_mirror kube_objects 
 COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population train_game \
               trainer trainlog
-EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_status attack_world attacked \
-              cell_digest collect decision_cpu eval_run experiment exploit exploit_cfg exploit_report \
-              exporter fit league league_cfg league_members league_report matches org_metrics_log policies \
-              raid_training recipe resume scale serve serve_cfg serve_check serve_log stages training \
-              trajectories tune tune_dir tune_log tune_rung tune_training tune_trials
+EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_status attack_world \
+              attacked cell_digest collect decision_cpu eval_run experiment exploit exploit_cfg \
+              exploit_report exporter fit league league_cfg league_members league_report matches \
+              org_metrics_log policies raid_training recipe resume scale serve serve_cfg serve_check \
+              serve_log stages training trajectories tune tune_dir tune_log tune_rung tune_training \
+              tune_trials
 COMMANDS    = ablate bench_scale call config cpu_built cpu_check eval exploit figure input league main org \
               ranks serve simulate spawn topology trace trace_collect train tune twin twin_fit
 FUZZED      = block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments policy \

@@ -4,16 +4,19 @@
 #include "core/base/log.h"
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/ranks.h"
+#include "mpi/jobs/ablate_slurm.h"
 #include "mpi/jobs/ablate_status.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { DEFAULT_THROTTLE = 16 };
+
 struct options {
     const char **sets;
     int n_sets;
-    const char *out, *lines;
-    int group;
+    const char *out, *lines, *slurm;
+    int group, throttle, show;
     bool stages, retry, restart, dry_run, status, preregister;
 };
 
@@ -35,6 +38,12 @@ static const struct option_row rows[] = {
                 "print what is done, running, waiting, failed"),
     OPTION_FLAG(struct options, preregister, "preregister", 0,
                 "print the line with the digest that a spec with TEST episodes must carry"),
+    OPTION_INT(struct options, show, "show", 0, "LINE", 1, 1000000,
+               "print the complete configuration of that run"),
+    OPTION_STRING(struct options, slurm, "slurm", 0, "DIR",
+                  "write DIR/submit.sh, which submits the runs as a job array, and the report"),
+    OPTION_INT(struct options, throttle, "throttle", 0, "N", 1, 1000,
+               "with --slurm: tasks that run at a time (default: 16)"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
@@ -107,6 +116,23 @@ static enum err ablate_on(struct comm *comm, const struct call *c)
     return e;
 }
 
+/* The configuration of the training, or of the evaluation where nothing is trained. */
+static enum err show_run(struct session *s, int line_number)
+{
+    const int i = line_number - 1;
+    struct experiment x;
+    if (i >= s->plan.n) {
+        log_error("--show %d: there are %d runs; --dry-run lists them", line_number, s->plan.n);
+        return ERR_USAGE;
+    }
+    const bool trains = s->spec.variants[s->plan.runs[i].variant].kind == ABLATION_TRAINING;
+    TRY(trains ? ablate_load_training(&x, &s->plan, i, true)
+               : ablate_load_evaluation(&x, &s->plan, i));
+    fputs((const char *)x.resolved.data, stdout);
+    experiment_release(&x);
+    return ERR_OK;
+}
+
 /* The questions that need no ranks. */
 static enum err ask(struct session *s, const struct call *c)
 {
@@ -120,29 +146,54 @@ static enum err ask(struct session *s, const struct call *c)
         printf("preregistered: \"%016" PRIx64 "\"\n", s->plan.digest);
         return ERR_OK;
     }
-    return ablate_list(&s->plan, o->lines);
+    if (o->slurm != NULL) {
+        const struct ablate_slurm how = {.dir = o->slurm,
+                                         .sets = o->sets,
+                                         .n_sets = o->n_sets,
+                                         .group = o->group,
+                                         .throttle = o->throttle};
+        TRY(ablate_check_test(&s->plan));
+        return ablate_write_slurm(&s->plan, &how);
+    }
+    return o->show > 0 ? show_run(s, o->show) : ablate_list(&s->plan, o->lines);
+}
+
+/* The question that is asked instead of making runs; NULL: none. *n: how many. */
+static const char *question(int *n, const struct options *o)
+{
+    *n = (o->dry_run ? 1 : 0) + (o->status ? 1 : 0) + (o->preregister ? 1 : 0) +
+         (o->show > 0 ? 1 : 0) + (o->slurm != NULL ? 1 : 0);
+    return o->status        ? "status"
+           : o->dry_run     ? "dry-run"
+           : o->preregister ? "preregister"
+           : o->show > 0    ? "show"
+           : o->slurm       ? "slurm"
+                            : NULL;
 }
 
 static enum err check_options(const struct call *c)
 {
     const struct options *o = c->options;
-    const int n = (o->dry_run ? 1 : 0) + (o->status ? 1 : 0) + (o->preregister ? 1 : 0);
-    const char *asked = o->status ? "status" : o->dry_run ? "dry-run" : "preregister";
     const char *extra = o->stages ? "stages" : o->retry ? "retry" : o->restart ? "restart" : NULL;
+    int n;
+    const char *asked = question(&n, o);
     if (n > 1) {
-        return command_misused(c, "--dry-run, --status and --preregister are three questions; ask "
-                                  "one at a time");
+        return command_misused(c, "--dry-run, --status, --preregister, --show and --slurm make no "
+                                  "runs; choose one of them");
     }
-    return n == 1 && extra != NULL
-               ? command_misused(c, "--%s makes nothing; leave out --%s", asked, extra)
+    if (o->throttle != DEFAULT_THROTTLE && o->slurm == NULL) {
+        return command_misused(c, "--throttle is for --slurm DIR; add it, or leave --throttle out");
+    }
+    return asked != NULL && extra != NULL
+               ? command_misused(c, "--%s makes no runs; leave out --%s", asked, extra)
                : ERR_OK;
 }
 
 static enum err run(const struct call *c)
 {
-    const struct options *o = c->options;
+    int n;
     TRY(check_options(c));
-    if (!o->status && !o->dry_run && !o->preregister) {
+    if (question(&n, c->options) == NULL) {
         return ranks_run(c, ablate_on);
     }
     struct session s;
@@ -154,6 +205,6 @@ static enum err run(const struct call *c)
 
 enum err command_ablate(int argc, char **argv)
 {
-    struct options o = {.group = 1};
+    struct options o = {.group = 1, .throttle = DEFAULT_THROTTLE};
     return command_call(&line, &o, run, argc, argv);
 }

@@ -129,6 +129,29 @@ same "$(grep -c 'has failed' "$WORK/err")" 0 "it is not tried again"
 exits 1 "--retry" ablate "$WORK/broken" --lines 3,4 --set "$broken" --retry
 same "$(grep -c 'has failed' "$WORK/err")" 1 "tries it again"
 
+# ---- a job array ----
+mkdir "$WORK/bin"
+cat >"$WORK/bin/sbatch" <<'END'
+#!/bin/sh
+echo "$*" >>"$SBATCH_LOG"
+wc -l <"$SBATCH_LOG" | tr -d ' '
+END
+chmod +x "$WORK/bin/sbatch"
+exits 0 "--slurm" ablate "$WORK/array" --slurm "$WORK/jobs" --group 3 --throttle 5
+exits 0 "its script" env SBATCH_LOG="$WORK/sbatch.log" PATH="$WORK/bin:$PATH" sh "$WORK/jobs/submit.sh"
+says out "^runs: job 2, report: job 3$" "submits"
+words="slurm/ablation.sbatch $spec --out $WORK/array --set seeds=[1]"
+same "$(cat "$WORK/sbatch.log")" "--parsable --array=0 --ntasks=8 $words --stages
+--parsable --dependency=afterok:1 --array=0-7%5 --ntasks=3 $words --group 3
+--parsable --dependency=afterany:2 slurm/report.sbatch $WORK/array" "stages, runs and the report, each after the other"
+exits 0 "for an ablation that is done" ablate "$WORK/two" --slurm "$WORK/jobs2"
+says err "there is nothing to submit" "nothing is written"
+exits 2 "--throttle without it" ablate "$WORK/never" --throttle 3
+exits 2 "two questions" ablate "$WORK/never" --dry-run --status
+exits 2 "a question and an order" ablate "$WORK/never" --dry-run --retry
+exits 0 "--show" ablate "$WORK/never" --show 2
+says out "^  dir: .*/runs/hard/loaded/1/training$" "prints the configuration of a run"
+
 # ---- bad specs ----
 bad() { # NAME WHAT TEXT
     printf '%s\n' "$3" >"$WORK/bad.yaml"
