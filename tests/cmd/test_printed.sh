@@ -142,8 +142,10 @@ typed() { # COMMAND
         s/tune SPEC /tune configs\/experiments\/tune_ff.yaml /
         s/run.dir=results\/runs\/NAME/run.dir=results\/runs\/seed-7/
         s/configs\/experiments\/NAME\.yaml/my.yaml/
-        s/(ablation)_ARM/\1_multi_hard/
-        s/mappo.gamma=G\b/mappo.gamma=0.9/
+        s/ablate SPEC/ablate configs\/ablations\/tiny.yaml/
+        s/--slurm DIR/--slurm build\/jobs/
+        s/\bDIR\/compared\/SCENARIO/results\/ablations\/tiny\/compared\/loaded/
+        s/\bDIR\/runs\/\*\/SCENARIO/results\/ablations\/tiny\/runs\/*\/loaded/
         s/train.learners=N\b/train.learners=1/
         s/fit NEW --from TWIN --out TWIN/fit STORE --from TWIN --out build\/refitted/
         s/-n RANKS (build\/karma) \.\.\.$/-n 1 \1 config doc/
@@ -181,6 +183,8 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *build/default/tests/unit/test_upper_bound* | a test program; make test runs it
 *--prometheus http* | needs a Prometheus; test_serve.sh runs them
 *--listen 127.0.0.1* | runs until a signal; the same
+*ablate configs/ablations/[!t]* | minutes to hours; test_ablation.sh and test_cascade.sh run them small
+*ablate SPEC --group 4* | needs four ranks, this launcher starts one; test_ablate.sh runs it
 sh mk/* | minutes to hours; test_ablation.sh, test_separation.sh and test_unseen.sh run them small
 EOF
 reason() { # COMMAND: why it is not run; nothing if it is
