@@ -203,7 +203,7 @@ REAL     = $(if $(SHELLED),$(if $(wildcard $(KUBERNETES_BIN)/kube-apiserver),$(K
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier improved separation sensitivity scenarios metastable shield twin \
-        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed adversary cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
+        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed proof-ablate adversary cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-attacker proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -301,11 +301,14 @@ exploits: all ## does a search over 255 allocations and rules exploit the queuei
 twin-vs-sim: all ## training in the twin against training on the simulator, five seeds each: a table, a figure (20 minutes)
 	@RANKS=$(RANKS) sh mk/twin_vs_sim
 
-ablation: all ## what the organisation does: its arms trained in the twin, five seeds each: a table (an hour)
+ablation: all ## what the organisation does: variants of configs/ablations/floods.yaml, five seeds each: a table (an hour)
 	@RANKS=$(RANKS) sh mk/ablation floods
 
 ablation-mixed: all ## the same under floods and faults, three seeds each, in a twin of that: a table (half an hour)
 	@RANKS=$(RANKS) sh mk/ablation mixed
+
+proof-ablate: all ## 1,000 tiny runs on 4 ranks in groups of 1, 2, 4, a tenth of them killed: the same results, none twice, none lost
+	@KARMA=build/karma sh tests/extra/proof_ablate.sh
 
 cascade: all ## do role borders blur when failures are correlated? three couplings, three teams, five seeds: a table (hours)
 	@RANKS=$(RANKS) sh mk/cascade
