@@ -449,20 +449,30 @@ static enum err begin(struct ablation *a)
 }
 
 /* Rank 0, at the end: the manifest with the states as they are now, and what to compare. A failed
- * run is an error, whoever made it. */
-static enum err conclude(struct ablation *a)
+ * run is an error, whoever made it. through: this process has tried all that is wanted. */
+static enum err conclude(struct ablation *a, bool through)
 {
-    int n[ABLATION_CHANGED + 1] = {0}, n_failed = a->n_failed;
+    int n[ABLATION_CHANGED + 1] = {0}, n_failed = a->n_failed, n_held = 0;
     for (int i = 0; i < a->plan->n; i++) {
         TRY(look(&a->plan->lines[i].state, a, i));
-        n[a->plan->lines[i].state]++;
-        n_failed += a->wanted[i] && a->plan->lines[i].state == ABLATION_FAILED ? 1 : 0;
+        const enum ablation_state state = a->plan->lines[i].state;
+        n[state]++;
+        n_failed += a->wanted[i] && state == ABLATION_FAILED ? 1 : 0;
+        n_held +=
+            a->wanted[i] && !a->over[i] && (state == ABLATION_WAITING || state == ABLATION_RUNNING)
+                ? 1
+                : 0;
     }
     TRY(ablation_manifest_write(a->plan->dir, a->plan->lines, a->plan->n));
     TRY(ablate_write_compared(a->plan, &a->scratch));
     log_info("%s: %d of %d runs done, %d failed, %d running, %d waiting", a->plan->dir,
              n[ABLATION_DONE], a->plan->n, n[ABLATION_FAILED], n[ABLATION_RUNNING],
              n[ABLATION_WAITING]);
+    if (through && n_held > 0) {
+        log_info("%d of them %s left to other processes that work there; start the command again "
+                 "when these have ended",
+                 n_held, n_held == 1 ? "is" : "are");
+    }
     if (n_failed == 0) {
         return ERR_OK;
     }
@@ -534,7 +544,8 @@ static enum err run_all(struct ablation *a)
     if (e == ERR_PEER || e == ERR_MEMORY) {
         return e;
     }
-    const enum err concluded = comm_agree(a->world, root ? conclude(a) : ERR_OK);
+    const bool through = e == ERR_OK && !a->order->stages_only;
+    const enum err concluded = comm_agree(a->world, root ? conclude(a, through) : ERR_OK);
     return e != ERR_OK ? e : concluded;
 }
 

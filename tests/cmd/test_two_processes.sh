@@ -168,6 +168,7 @@ unknown=
 for command in $(cat "$WORK/commands"); do
     case $command in
     config | topology) continue ;; # standard output only
+    ablate) continue ;; # its processes share a directory: below
     esac
     grep -q "^$command" "$WORK/writers" || unknown="$unknown $command"
 done
@@ -227,6 +228,18 @@ seize 42
 touch -d '6 minutes ago' "$run/lock"
 exits 0 "a lock that was not renewed for six minutes is taken over" go_on A=1
 holds "a normal end removes the lock" test ! -e "$run/lock"
+
+# ---- an ablation leaves alone what somebody else writes; test_ablate.sh has two of them in one place ----
+ablation=$WORK/ablation
+run=$ablation/runs/none/loaded/1/training
+begin 1
+exits 0 "an ablation around a training" "$KARMA" ablate configs/ablations/tiny.yaml --set 'seeds=[1]' \
+    --set 'scenarios=[{name: loaded}]' --out "$ablation"
+says err "3 of 4 runs done, 0 failed" "makes all runs but that one"
+says err "1 of them is left to other processes" "and says so"
+holds "the training is still running" grep -q '^running' "$run/status"
+finish KILL
+run=$WORK/run
 
 # ---- many at once ----
 rm -rf "$run"
