@@ -64,7 +64,7 @@ CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kind
               policy rule scripted staffing static
 METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \
               aware_update gym_hpa karma kinds method rlad rlad_interface rlad_learner rlad_table
-EVAL        = ablation ablation_results answers claims collector cut episode eval eval_store frontier halving lie org_observer \
+EVAL        = ablation ablation_results answers claims collector converged cut episode eval eval_store frontier halving lie org_observer \
               outcomes pareto raider rank_agreement search_space separation shielding summary \
               trajectory_recorder trial_score tuning upper_bound
 REPORT      = comparison trials_figure trials_table org_metrics_table twin_report figure scale_figure \

@@ -30,14 +30,20 @@ enum verdict claims_verdict(const struct stat_interval *diff, double p_holm, dou
     return sure && diff->value >= effect_min ? VERDICT_SUPPORTED : VERDICT_UNDECIDED;
 }
 
+/* What a claim is about. */
+struct endpoint {
+    int scenario, metric;
+    double level; /* of the interval of the difference */
+};
+
 static enum err gather(struct stat_arm *arm, double **values, const struct summary *s,
-                       int controller, int scenario, struct arena *scratch)
+                       int controller, const struct endpoint *about, struct arena *scratch)
 {
     const struct outcomes *o = &s->outcomes;
     const int n_train = o->n_train[controller];
     double *x = ARENA_NEW(scratch, n_train * o->n_episodes, double);
     TRY(arena_error(scratch));
-    outcomes_gather(x, o, controller, scenario, METRIC_OF(slo_attainment));
+    outcomes_gather(x, o, controller, about->scenario, about->metric);
     *values = x;
     *arm = (struct stat_arm){x, (uint32_t)n_train};
     return ERR_OK;
@@ -51,57 +57,70 @@ static int scenario_of(const struct summary *s)
 
 /* A stream of the names of statistic, arm, baseline, scenario and metric: summary.h says why. */
 static struct stat_cfg settings(const struct claim *c, const struct summary *s,
-                                const char *statistic)
+                                const struct endpoint *about, const char *statistic)
 {
-    return summary_bootstrap(s->cfg, summary_stream(s, statistic, c->arm, c->baseline,
-                                                    scenario_of(s), METRIC_OF(slo_attainment)));
+    return summary_bootstrap(
+        s->cfg, summary_stream(s, statistic, c->arm, c->baseline, about->scenario, about->metric));
 }
 
 /* The units of twoway_units() share neither training nor episode, so their signs may be flipped one
  * by one. Their number is at most the larger of the two numbers that size `diff`. */
-static enum err test(struct claim *c, const struct summary *s, const struct stat_arm *a,
-                     const struct stat_arm *b, uint32_t n_eval, struct arena *scratch)
+static enum err test(struct claim *c, const struct summary *s, const struct endpoint *about,
+                     const struct stat_arm *a, const struct stat_arm *b, uint32_t n_eval,
+                     struct arena *scratch)
 {
     const uint32_t n_train = a->n_train > b->n_train ? a->n_train : b->n_train;
     double *diff = ARENA_NEW(scratch, n_train > n_eval ? n_train : n_eval, double);
     TRY(arena_error(scratch));
     c->n_units = (int)twoway_units(diff, a, b, n_eval);
-    struct stat_cfg cfg = settings(c, s, "sign flips");
+    struct stat_cfg cfg = settings(c, s, about, "sign flips");
     cfg.resamples = cfg.resamples > PATTERNS_MIN ? cfg.resamples : PATTERNS_MIN;
     return stat_sign_flip(&c->p, diff, (uint32_t)c->n_units, &cfg);
 }
 
 /* The interval of the difference has the level of all claims together and is widened for few seeds;
  * that of the probability of improvement, which decides nothing, keeps the evaluation's level. */
-static enum err estimate(struct claim *c, const struct summary *s, const struct stat_arm *a,
-                         const struct stat_arm *b, uint32_t n_eval, double level,
+static enum err estimate(struct claim *c, const struct summary *s, const struct endpoint *about,
+                         const struct stat_arm *a, const struct stat_arm *b, uint32_t n_eval,
                          struct arena *scratch)
 {
-    const struct stat_cfg share = settings(c, s, twoway_name(TWOWAY_IMPROVEMENT));
-    struct stat_cfg together = settings(c, s, twoway_name(TWOWAY_MEAN));
-    together.level = level;
+    const struct stat_cfg share = settings(c, s, about, twoway_name(TWOWAY_IMPROVEMENT));
+    struct stat_cfg together = settings(c, s, about, twoway_name(TWOWAY_MEAN));
+    together.level = about->level;
     TRY(twoway_bootstrap(&c->diff, a, b, n_eval, TWOWAY_MEAN, &together, scratch));
-    c->diff = twoway_ci_widen(&c->diff, twoway_satterthwaite(a, b, n_eval, level));
+    c->diff = twoway_ci_widen(&c->diff, twoway_satterthwaite(a, b, n_eval, about->level));
     TRY(twoway_bootstrap(&c->share, a, b, n_eval, TWOWAY_IMPROVEMENT, &share, scratch));
-    return test(c, s, a, b, n_eval, scratch);
+    return test(c, s, about, a, b, n_eval, scratch);
 }
 
-/* Episodes in which one of the two has no slo_attainment (episode_metrics.h) are left out; if that
- * is all of them, nothing is claimed. */
-static enum err fill(struct claim *c, const struct summary *s, int i, double level,
-                     struct arena *scratch)
+/* Episodes in which one of the two does not have the metric (episode_metrics.h) are left out; if
+ * that is all of them, nothing is claimed. */
+static enum err compare(struct claim *c, const struct summary *s, const struct endpoint *about,
+                        struct arena *scratch)
 {
     struct stat_arm a, b;
     double *x, *y;
-    *c = (struct claim){.arm = s->cfg->claims[i].arm_index,
-                        .baseline = s->cfg->claims[i].baseline_index,
+    TRY(gather(&a, &x, s, c->arm, about, scratch));
+    TRY(gather(&b, &y, s, c->baseline, about, scratch));
+    const int n = outcomes_defined(x, (int)a.n_train, y, (int)b.n_train, s->outcomes.n_episodes);
+    return n > 0 ? estimate(c, s, about, &a, &b, (uint32_t)n, scratch) : ERR_OK;
+}
+
+enum err claims_compare(struct claim *c, const struct summary *s, int arm, int baseline,
+                        int scenario, int metric, double level, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const struct endpoint about = {.scenario = scenario, .metric = metric, .level = level};
+    *c = (struct claim){.arm = arm,
+                        .baseline = baseline,
                         .diff = {NAN, NAN, NAN},
                         .share = {NAN, NAN, NAN},
-                        .p = 1.0};
-    TRY(gather(&a, &x, s, c->arm, scenario_of(s), scratch));
-    TRY(gather(&b, &y, s, c->baseline, scenario_of(s), scratch));
-    const int n = outcomes_defined(x, (int)a.n_train, y, (int)b.n_train, s->outcomes.n_episodes);
-    return n > 0 ? estimate(c, s, &a, &b, (uint32_t)n, level, scratch) : ERR_OK;
+                        .p = 1.0,
+                        .p_holm = 1.0,
+                        .verdict = VERDICT_UNDECIDED};
+    const enum err e = compare(c, s, &about, scratch);
+    arena_rewind(scratch, mark);
+    return e;
 }
 
 /* Holm's adjustment needs all p-values, so verdicts come after the last claim was computed. */
@@ -127,10 +146,9 @@ static enum err decide_verdicts(struct claims *c, const struct summary *s, struc
 static enum err fill_all(struct claims *c, const struct summary *s, struct arena *scratch)
 {
     for (int i = 0; i < c->n; i++) {
-        const struct arena_mark mark = arena_mark(scratch);
-        const enum err e = fill(&c->items[i], s, i, c->level, scratch);
-        arena_rewind(scratch, mark);
-        TRY(e);
+        const struct claim_cfg *cfg = &s->cfg->claims[i];
+        TRY(claims_compare(&c->items[i], s, cfg->arm_index, cfg->baseline_index, scenario_of(s),
+                           METRIC_OF(slo_attainment), c->level, scratch));
     }
     return c->n > 0 ? decide_verdicts(c, s, scratch) : ERR_OK;
 }

@@ -40,6 +40,12 @@ struct claims {
 enum err claims_init(struct claims *c, struct arena *arena, const struct summary *s,
                      struct arena *scratch) WARN_UNUSED;
 
+/* One comparison by itself, of any metric in a scenario or OUTCOMES_POOLED: diff is arm - baseline
+ * at that level, p is not adjusted, p_holm is 1 and the verdict VERDICT_UNDECIDED: who compares
+ * several adjusts all of them (stat_holm()) and decides (claims_verdict()). scratch is rewound. */
+enum err claims_compare(struct claim *c, const struct summary *s, int arm, int baseline,
+                        int scenario, int metric, double level, struct arena *scratch) WARN_UNUSED;
+
 /* From what is known of it: for tests and for claims_init(). */
 enum verdict claims_verdict(const struct stat_interval *diff, double p_holm, double alpha,
                             double effect_min);

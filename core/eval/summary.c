@@ -97,15 +97,14 @@ struct sample {
     int n_train;
 };
 
-static enum err take_sample(struct sample *out, const struct summary *s, int shown, int view,
-                            int metric, struct arena *scratch)
+static enum err take_sample(struct sample *out, const struct summary *s, int controller,
+                            int scenario, int metric, struct arena *scratch)
 {
     const struct outcomes *o = &s->outcomes;
-    const int controller = s->shown[shown];
     out->n_train = o->n_train[controller];
     out->x = ARENA_NEW(scratch, out->n_train * o->n_episodes, double);
     TRY(arena_error(scratch));
-    outcomes_gather(out->x, o, controller, summary_scenario(s, view), metric);
+    outcomes_gather(out->x, o, controller, scenario, metric);
     return ERR_OK;
 }
 
@@ -140,16 +139,15 @@ static enum err estimate(struct summary_cell *out, const struct summary *s, cons
     return ERR_OK;
 }
 
-static enum err fill_cell(struct summary_cell *out, const struct summary *s, int shown, int view,
-                          int metric, enum twoway_statistic what, struct arena *scratch)
+enum err summary_mean(struct summary_cell *out, const struct summary *s, int controller,
+                      int scenario, int metric, enum twoway_statistic what, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const bool is_bound = metric == METRIC_OF(upper_bound);
-    const int whose = is_bound ? SUMMARY_NONE : s->shown[shown];
-    const uint32_t stream = summary_stream(s, twoway_name(what), whose, SUMMARY_NONE,
-                                           summary_scenario(s, view), metric);
+    const uint32_t stream = summary_stream(
+        s, twoway_name(what), is_bound ? SUMMARY_NONE : controller, SUMMARY_NONE, scenario, metric);
     struct sample a;
-    enum err e = take_sample(&a, s, shown, view, metric, scratch);
+    enum err e = take_sample(&a, s, controller, scenario, metric, scratch);
     /* The bound is a number of the episodes: the same for every training seed of every controller,
      * and so is its interval. */
     a.n_train = is_bound ? 1 : a.n_train;
@@ -161,22 +159,20 @@ static enum err fill_cell(struct summary_cell *out, const struct summary *s, int
 }
 
 /* Both samples are of the same episodes and stay aligned: a pair that lacks a value is dropped. */
-static enum err fill_gap(struct summary_cell *out, const struct summary *s, int reference,
-                         int other, int view, int metric, enum twoway_statistic what,
-                         struct arena *scratch)
+enum err summary_difference(struct summary_cell *out, const struct summary *s, int a, int b,
+                            int scenario, int metric, enum twoway_statistic what,
+                            struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    const int own = s->references[reference];
-    const uint32_t stream = summary_stream(s, twoway_name(what), s->shown[own], s->shown[other],
-                                           summary_scenario(s, view), metric);
-    struct sample a;
-    struct sample b;
-    enum err e = take_sample(&a, s, own, view, metric, scratch);
+    const uint32_t stream = summary_stream(s, twoway_name(what), a, b, scenario, metric);
+    struct sample x;
+    struct sample y;
+    enum err e = take_sample(&x, s, a, scenario, metric, scratch);
     if (e == ERR_OK) {
-        e = take_sample(&b, s, other, view, metric, scratch);
+        e = take_sample(&y, s, b, scenario, metric, scratch);
     }
     if (e == ERR_OK) {
-        e = estimate(out, s, &a, &b, what, stream, scratch);
+        e = estimate(out, s, &x, &y, what, stream, scratch);
     }
     arena_rewind(scratch, mark);
     return e;
@@ -189,13 +185,27 @@ static enum err fill_cells(struct summary *s, struct arena *scratch)
     for (int i = 0; i < s->n_shown; i++) {
         for (int v = 0; v < s->n_views; v++) {
             for (int m = 0; m < METRIC_COUNT; m++) {
-                TRY(fill_cell(out++, s, i, v, m, TWOWAY_MEAN, scratch));
+                TRY(summary_mean(out++, s, s->shown[i], summary_scenario(s, v), m, TWOWAY_MEAN,
+                                 scratch));
             }
-            TRY(fill_cell(&s->iqms[i * s->n_views + v], s, i, v, METRIC_OF(slo_attainment),
-                          TWOWAY_IQM, scratch));
+            TRY(summary_mean(&s->iqms[i * s->n_views + v], s, s->shown[i], summary_scenario(s, v),
+                             METRIC_OF(slo_attainment), TWOWAY_IQM, scratch));
         }
     }
     return ERR_OK;
+}
+
+/* Controller a minus controller b. */
+static enum err fill_gap(struct summary_gap *out, const struct summary *s, int a, int b,
+                         int scenario, struct arena *scratch)
+{
+    const int slo_attainment = METRIC_OF(slo_attainment);
+    TRY(summary_difference(&out->slo_attainment, s, a, b, scenario, slo_attainment, TWOWAY_MEAN,
+                           scratch));
+    TRY(summary_difference(&out->vcpu_h, s, a, b, scenario, METRIC_OF(vcpu_h), TWOWAY_MEAN,
+                           scratch));
+    return summary_difference(&out->better, s, a, b, scenario, slo_attainment, TWOWAY_IMPROVEMENT,
+                              scratch);
 }
 
 static enum err fill_gaps(struct summary *s, struct arena *scratch)
@@ -208,11 +218,8 @@ static enum err fill_gaps(struct summary *s, struct arena *scratch)
                 if (s->references[r] == i) {
                     continue; /* a controller is not compared with itself */
                 }
-                TRY(fill_gap(&out->slo_attainment, s, r, i, v, METRIC_OF(slo_attainment),
-                             TWOWAY_MEAN, scratch));
-                TRY(fill_gap(&out->vcpu_h, s, r, i, v, METRIC_OF(vcpu_h), TWOWAY_MEAN, scratch));
-                TRY(fill_gap(&out->better, s, r, i, v, METRIC_OF(slo_attainment),
-                             TWOWAY_IMPROVEMENT, scratch));
+                TRY(fill_gap(out, s, s->shown[s->references[r]], s->shown[i],
+                             summary_scenario(s, v), scratch));
             }
         }
     }
@@ -255,9 +262,9 @@ static enum err fill_empty(struct summary *s, struct arena *arena, struct arena 
     return ERR_OK;
 }
 
-enum err summary_init(struct summary *s, struct arena *arena, const struct eval_cfg *cfg,
-                      const struct scenario_cfg *scenarios, int n_scenarios,
-                      const struct eval_row *rows, int n_rows, struct arena *scratch)
+enum err summary_begin(struct summary *s, struct arena *arena, const struct eval_cfg *cfg,
+                       const struct scenario_cfg *scenarios, int n_scenarios,
+                       const struct eval_row *rows, int n_rows)
 {
     *s = (struct summary){.cfg = cfg,
                           .scenarios = scenarios,
@@ -265,7 +272,14 @@ enum err summary_init(struct summary *s, struct arena *arena, const struct eval_
     TRY(outcomes_init(&s->outcomes, arena, rows, n_rows, cfg->n_controllers, n_scenarios,
                       cfg->episodes));
     TRY(choose_shown(s, arena));
-    TRY(choose_references(s, arena));
+    return choose_references(s, arena);
+}
+
+enum err summary_init(struct summary *s, struct arena *arena, const struct eval_cfg *cfg,
+                      const struct scenario_cfg *scenarios, int n_scenarios,
+                      const struct eval_row *rows, int n_rows, struct arena *scratch)
+{
+    TRY(summary_begin(s, arena, cfg, scenarios, n_scenarios, rows, n_rows));
     s->cells = ARENA_NEW(arena, s->n_shown * s->n_views * METRIC_COUNT, struct summary_cell);
     s->gaps = ARENA_NEW(arena, s->n_references * s->n_shown * s->n_views, struct summary_gap);
     s->iqms = ARENA_NEW(arena, s->n_shown * s->n_views, struct summary_cell);

@@ -44,6 +44,24 @@ enum err summary_init(struct summary *s, struct arena *arena, const struct eval_
                       const struct scenario_cfg *scenarios, int n_scenarios,
                       const struct eval_row *rows, int n_rows, struct arena *scratch) WARN_UNUSED;
 
+/* The same without any number (cells, iqms, gaps, n_empty are NULL), for who wants few of many:
+ * summary_mean() and summary_difference() give them one by one, from the same draws. */
+enum err summary_begin(struct summary *s, struct arena *arena, const struct eval_cfg *cfg,
+                       const struct scenario_cfg *scenarios, int n_scenarios,
+                       const struct eval_row *rows, int n_rows) WARN_UNUSED;
+
+/* A statistic (TWOWAY_MEAN or TWOWAY_IQM) of a controller, shown or not, in a scenario or
+ * OUTCOMES_POOLED. scratch is rewound. */
+enum err summary_mean(struct summary_cell *out, const struct summary *s, int controller,
+                      int scenario, int metric, enum twoway_statistic what,
+                      struct arena *scratch) WARN_UNUSED;
+
+/* Of controller a minus b (TWOWAY_MEAN), or the probability that a is better
+ * (TWOWAY_IMPROVEMENT), on common episodes. scratch is rewound. */
+enum err summary_difference(struct summary_cell *out, const struct summary *s, int a, int b,
+                            int scenario, int metric, enum twoway_statistic what,
+                            struct arena *scratch) WARN_UNUSED;
+
 /* Scenario of a view: its index, or OUTCOMES_POOLED. */
 int summary_scenario(const struct summary *s, int view);
 const char *summary_scenario_name(const struct summary *s, int scenario); /* pooled: "(all)" */

@@ -9,6 +9,7 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/controllers/kinds.h"
+#include "core/eval/converged.h"
 #include "mpi/comm/farm.h"
 #include "mpi/train/trainlog.h"
 
@@ -30,8 +31,7 @@ enum column {
 static const char *const columns[COLUMNS] = {"update",         "env_steps", "episodes",
                                              "slo_attainment", "vcpu",      "headroom",
                                              "nothing",        "ff",        "collapsed"};
-enum { IN_A_ROW = 3 };
-static const double HEADROOM_MIN = 0.8, OWN_MIN = 0.95, PEAK_SHARE_MAX = 0.9;
+static const double PEAK_SHARE_MAX = 0.9;
 
 /* Requested by the most pods of every service, as far as the node has room. */
 static double peak_vcpu(const struct env_setup *env_setup)
@@ -216,21 +216,9 @@ enum err convergence_update(struct convergence *c, int u)
 
 /* ---- the verdict ---- */
 
-/* Invariant: before turn i `run` evaluations in a row, up to i - 1, are good. A comparison with NaN
- * is false, so NaN ends a row. What counts as good depends on the last evaluation, therefore it is
- * asked at the end of the run and not during it. */
 int convergence_find(const double *slo_attainment, const double *headroom, int n)
 {
-    int run = 0;
-    for (int i = 0; i < n; i++) {
-        const bool good =
-            headroom[i] >= HEADROOM_MIN && slo_attainment[i] >= OWN_MIN * slo_attainment[n - 1];
-        run = good ? run + 1 : 0;
-        if (run == IN_A_ROW) {
-            return i;
-        }
-    }
-    return -1;
+    return converged_at(slo_attainment, headroom, n);
 }
 
 static enum err tell_converged(const struct convergence *c, int update, double episodes,
@@ -249,7 +237,7 @@ static void tell_not_converged(const struct convergence *c)
 {
     log_info("not converged: no %d evaluations in a row with %.0f %% of the headroom between doing "
              "nothing (%.3f) and feed-forward staffing (%.3f) and %.0f %% of the last",
-             IN_A_ROW, 100 * HEADROOM_MIN, c->nothing, c->ff, 100 * OWN_MIN);
+             CONVERGED_IN_A_ROW, 100 * CONVERGED_HEADROOM, c->nothing, c->ff, 100 * CONVERGED_OWN);
 }
 
 static void tell_collapsed(const struct convergence *c, double slo_attainment, double vcpu)

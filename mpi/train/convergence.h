@@ -76,8 +76,7 @@ enum err convergence_read(struct convergence_verdict *v, struct arena *arena, co
 
 void convergence_close(struct convergence *c);
 
-/* The third of the first three of n evaluations in a row that meet the criterion, -1: none. A
- * headroom that is NaN is not reached. */
+/* converged_at() of core/eval/converged.h, which says what the criterion is. */
 int convergence_find(const double *slo_attainment, const double *headroom, int n);
 
 /* Is a policy collapsed that reaches this? */
