@@ -1,4 +1,5 @@
-# Is a figure that gnuplot wrote as SVG fit for a paper?  awk -f tests/figures.awk FILE.svg
+# Is a figure that gnuplot or core/report/plot.c wrote as SVG fit for a paper?
+# awk -f tests/figures.awk FILE.svg
 #
 # Prints a line for each fault and exits with 1 if there is one:
 #
@@ -15,7 +16,7 @@
 # average. Two texts are crossed if boxes of Arial's 0.5 would be.
 #
 # gnuplot writes a group `gnuplot_plot_N` for each series, with its panel's letter behind N in a
-# multiplot. The key's text stands in the group, the key's sample beside that text; all other lines
+# multiplot; plot.c writes groups of the class `series` in a single panel. The key's text stands in the group, the key's sample beside that text; all other lines
 # and markers of the group are data. Filled areas are not looked at: they lie below lines.
 # A panel is a border, the only path outside of such groups that turns a corner.
 BEGIN {
@@ -144,7 +145,7 @@ in_defs { next }
 /^svg/ { canvas_width = attribute("width") + 0; canvas_height = attribute("height") + 0 }
 /^g[ >]/ {
     depth++
-    if ($0 ~ /id="gnuplot_plot_/) {
+    if ($0 ~ /id="gnuplot_plot_/ || attribute("class") == "series") {
         series = ++n_series
         series_depth = depth
         panel[series] = attribute("id")
@@ -167,7 +168,7 @@ in_defs { next }
 /^text/ { words = after_tag(); in_text = 1 }
 /^tspan|^\/tspan/ { if (in_text) words = words after_tag() }
 /^\/text/ { add_text(); in_text = 0 }
-/^path/ && !/class="gridline"/ {
+/^path/ && !/class="(gridline|band)"/ {
     add_path(attribute("stroke") == "" ? group_colour : attribute("stroke"),
         attribute("stroke-dasharray"), attribute("d"))
 }

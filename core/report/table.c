@@ -3,6 +3,8 @@
  * no cell is added, and table_print() returns it. */
 #include "core/report/table.h"
 
+#include "core/report/table_parts.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -18,7 +20,7 @@ static void put(struct table *t, const char *text)
     const char *copy = arena_strdup(t->arena, text);
     if (t->n_cells == t->cap) {
         const int cap = 2 * t->cap;
-        const char **cells = ARENA_NEW(t->arena, cap, const char *);
+        struct table_entry *cells = ARENA_NEW(t->arena, cap, struct table_entry);
         if (cells == NULL) {
             t->failed = ERR_MEMORY;
             return;
@@ -31,7 +33,7 @@ static void put(struct table *t, const char *text)
         t->failed = ERR_MEMORY;
         return;
     }
-    t->cells[t->n_cells++] = copy;
+    t->cells[t->n_cells++] = (struct table_entry){.text = copy};
 }
 
 /* A failure is remembered and not returned, so rows can be added without asking after each cell. */
@@ -41,7 +43,7 @@ void table_init(struct table *t, struct arena *arena, const char *const *head, i
     CHECK(n_columns > 0 && n_columns <= TABLE_COLUMNS_MAX && n_left <= n_columns);
     const int cap = ROWS_AT_FIRST * n_columns;
     *t = (struct table){.arena = arena,
-                        .cells = ARENA_NEW(arena, cap, const char *),
+                        .cells = ARENA_NEW(arena, cap, struct table_entry),
                         .n_columns = n_columns,
                         .n_left = n_left,
                         .cap = cap};
@@ -70,6 +72,18 @@ void table_cell(struct table *t, const char *fmt, ...)
     table_text(t, text);
 }
 
+/* The numbers behind the text that was added last. After a failure there is none. */
+static void keep_numbers(struct table *t, int n, double value, double lo, double hi)
+{
+    if (t->failed == ERR_OK) {
+        struct table_entry *e = &t->cells[t->n_cells - 1];
+        e->n = n;
+        e->x[0] = value;
+        e->x[1] = lo;
+        e->x[2] = hi;
+    }
+}
+
 void table_number(struct table *t, double v)
 {
     if (isfinite(v)) {
@@ -77,6 +91,7 @@ void table_number(struct table *t, double v)
     } else {
         table_text(t, "-");
     }
+    keep_numbers(t, 1, v, NAN, NAN);
 }
 
 /* -0.0001 with three decimals is "0.000", not "-0.000": a sign is said only of what is shown. A
@@ -88,11 +103,22 @@ static double shown(double v, int decimals)
     return text[strspn(text, "-0.")] == '\0' ? 0.0 : v;
 }
 
+void table_fixed(struct table *t, double v, int decimals)
+{
+    if (isfinite(v)) {
+        table_cell(t, "%.*f", decimals, shown(v, decimals));
+    } else {
+        table_text(t, "-");
+    }
+    keep_numbers(t, 1, v, NAN, NAN);
+}
+
 /* Value and ends are rounded by printf(), each to the nearest number with these decimals. */
 static void put_interval(struct table *t, const struct stat_interval *v, int decimals, bool sign)
 {
     if (!isfinite(v->value)) {
         table_text(t, "-");
+        keep_numbers(t, 3, NAN, NAN, NAN);
         return;
     }
     const double x[3] = {shown(v->value, decimals), shown(v->lo, decimals), shown(v->hi, decimals)};
@@ -101,6 +127,7 @@ static void put_interval(struct table *t, const struct stat_interval *v, int dec
     } else {
         table_cell(t, "%.*f [%.*f, %.*f]", decimals, x[0], decimals, x[1], decimals, x[2]);
     }
+    keep_numbers(t, 3, v->value, v->lo, v->hi);
 }
 
 void table_interval(struct table *t, const struct stat_interval *v, int decimals)
@@ -131,7 +158,7 @@ static void find_widths(int *width, const struct table *t, int least)
     for (int c = 0; c < t->n_columns; c++) {
         width[c] = least;
         for (int i = c; i < t->n_cells; i += t->n_columns) {
-            const int w = width_of(t->cells[i]);
+            const int w = width_of(t->cells[i].text);
             width[c] = w > width[c] ? w : width[c];
         }
     }
@@ -152,7 +179,7 @@ static enum err print_row(struct buf *out, const struct table *t, const int *wid
     const char *between = style == TABLE_MARKDOWN ? " | " : "  ";
     TRY(buf_printf(out, "%s", style == TABLE_MARKDOWN ? "| " : ""));
     for (int c = 0; c < t->n_columns; c++) {
-        const char *cell = t->cells[row * t->n_columns + c];
+        const char *cell = t->cells[row * t->n_columns + c].text;
         /* No blanks at the end of a line. */
         const bool last = c == t->n_columns - 1 && style == TABLE_TEXT && c < t->n_left;
         TRY(buf_printf(out, "%s", c > 0 ? between : ""));
@@ -179,11 +206,19 @@ static enum err print_rule(struct buf *out, const struct table *t, const int *wi
     return buf_printf(out, "%s", style == TABLE_MARKDOWN ? " |\n" : "\n");
 }
 
+int table_n_rows(const struct table *t)
+{
+    return t->n_cells / t->n_columns - 1;
+}
+
 enum err table_print(struct buf *out, const struct table *t, enum table_style style)
 {
     int width[TABLE_COLUMNS_MAX];
     TRY(t->failed);
     CHECK(t->n_cells % t->n_columns == 0);
+    if (style != TABLE_TEXT && style != TABLE_MARKDOWN) {
+        return table_print_page(out, t, style);
+    }
     find_widths(width, t, style == TABLE_MARKDOWN ? 3 : 0);
     TRY(print_row(out, t, width, 0, style));
     TRY(print_rule(out, t, width, style));

@@ -14,6 +14,7 @@ tune
 simulate
 serve
 figure
+report
 topology
 config doc
 config show

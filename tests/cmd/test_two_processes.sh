@@ -106,6 +106,7 @@ league d/lock league $two --out d
 simulate d/lock simulate $two --out d
 simulate d/simulate/lock simulate $two --set run.dir=d
 figure d/figure.lock figure d
+report d/lock report F/eval --out d
 org d/x.svg.lock org show $world --svg d/x.svg
 trace-collect d/x.lock trace collect $two --set eval.episodes=1 --out d/x
 trace-import d/x.lock trace import F/table --origin a --licence b --out d/x

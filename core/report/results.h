@@ -1,0 +1,108 @@
+/* Finished results, read back: what a report is made of.
+ *
+ * results_read() walks through directories and reads what it knows by name:
+ *
+ *   eval.csv         rows of an evaluation          -> sets of cells, one for each episode range
+ *   org_metrics.csv  beside it                      -> how agents kept to their roles
+ *   run.yaml         with metrics.csv, ranks.csv, convergence.csv, timing.csv, machine.yaml and
+ *                    status beside it: a training   -> learning curves, convergence, resources
+ *   accuracy.csv     of a report of a twin          -> accuracy of the twin
+ *
+ * Several directories are one result: rows of one arm that was trained with several seeds may lie
+ * in as many directories. A row counts once, however often it is there. What cannot be used
+ * (damaged, incomplete, contradicting) is left out with a sentence that says why and what to do;
+ * nothing else is affected by it. All is a function of the contents and of the paths below the
+ * directories, so results that were moved give the same report. Local.
+ */
+#ifndef KARMA_REPORT_RESULTS_H
+#define KARMA_REPORT_RESULTS_H
+
+#include "core/base/mem.h"
+#include "core/plant/episode_metrics.h"
+
+#include <stdbool.h>
+
+enum { RESULTS_DIGEST = 17, RESULTS_BINS = 100, RESULTS_AGENT_SUMS = 5 };
+
+/* One arm with one training seed in one scenario. */
+struct result_cell {
+    const char *name, *scenario; /* controller, as eval.csv has it */
+    const char *split;
+    uint64_t seed, train_seed; /* of the episodes, of the training (0: rules) */
+    bool learned;              /* has weights, and train_seed is meant */
+    bool bounded;              /* upper_bound is known: the simulator, not a twin */
+    char policy[RESULTS_DIGEST],
+        digest[RESULTS_DIGEST]; /* of the weights ("" for rules); cell_digest */
+    const char *path;           /* its file, for messages */
+    int line;                   /* of its first row */
+    uint32_t first;
+    int n_episodes;
+    struct episode_metrics *episodes; /* (n_episodes), consecutive from `first` on */
+};
+
+/* Sums over the episodes of an agent: can_act, compliant, chance_compliant, mission_windows,
+ * mission_improved. */
+struct result_agent {
+    const char *name; /* controller */
+    bool in_twin;     /* as the rows of eval.csv beside it */
+    int n;            /* rows */
+    double sums[RESULTS_AGENT_SUMS];
+};
+
+/* One training. */
+struct result_training {
+    const char *name;   /* "ARM, SCENARIO"; without an ablation its directory without the seed */
+    const char *arm;    /* as evaluations call it */
+    const char *path;   /* its directory */
+    const char *config; /* run.yaml without seed, directory and speed */
+    uint64_t seed, config_digest;
+    int n_updates;
+    /* Bin b of RESULTS_BINS: mean over the updates with b = u RESULTS_BINS / n_updates. NaN: no
+     * episode ended in it. env_steps: of the last update in it. */
+    double env_steps[RESULTS_BINS], reward[RESULTS_BINS], slo_attainment[RESULTS_BINS];
+    double last_reward, last_deviation; /* of the last 100 episodes or a few more */
+    bool evaluated;                     /* it has convergence.csv */
+    double converged_episodes, converged_steps, converged_s; /* NaN: never */
+    bool collapsed;                                          /* at its last evaluation */
+    /* What it took, as far as the files say; NaN: they do not. */
+    double seconds, cpu_s, memory_bytes; /* of all ranks; memory: of the rank with the most */
+    int n_ranks;
+    const char *host, *cpu, *started;
+};
+
+/* A row of accuracy.csv. */
+struct result_accuracy {
+    const char *path, *twin, *metric;
+    int horizon; /* decisions: 1, 5 or 20 */
+    double skill;
+};
+
+struct left_out {
+    const char *what; /* file or arm */
+    const char *why;  /* what is wrong, and what to do: sentences */
+};
+
+struct results {
+    struct arena *arena;       /* borrowed */
+    struct result_cell *cells; /* (n_cells) in the order of the walk */
+    struct result_agent *agents;
+    struct result_training *trainings;
+    struct result_accuracy *accuracies;
+    struct left_out *left;
+    int n_warned; /* of `left`: results that are faulty or not finished */
+    int n_cells, n_agents, n_trainings, n_accuracies, n_left;
+    int cap_cells, cap_agents, cap_trainings, cap_accuracies, cap_left;
+};
+
+/* Reads what lies in and below the directories; `out` is not entered, it may lie inside of them.
+ * Everything is in the arena. ERR_USAGE: there is no result in any. */
+enum err results_read(struct results *r, struct arena *arena, const char *const *dirs, int n_dirs,
+                      const char *out) WARN_UNUSED;
+
+/* One more sentence about what is left out; the second logs nothing. Of the first kind only the
+ * first ones are logged: a report of thousands of runs has them all. */
+void results_leave_out(struct results *r, const char *what, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void results_note(struct results *r, const char *what, const char *why);
+
+#endif
