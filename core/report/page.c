@@ -24,7 +24,7 @@ static const char style[] =
     " font-variant-numeric: tabular-nums; border-top: 2px solid #111;"
     " border-bottom: 2px solid #111; }\n"
     "th { text-align: left; vertical-align: bottom; border-bottom: 1px solid #111; }\n"
-    "th, td { padding: 3px 9px 3px 0; overflow-wrap: anywhere; }\n"
+    "th, td { padding: 3px 9px 3px 0; overflow-wrap: break-word; }\n"
     "td { vertical-align: top; }\n"
     "tbody tr:nth-child(even) { background: #f3f3f3; }\n"
     ".n { text-align: right; white-space: nowrap; padding-left: 9px; }\n"

@@ -21,6 +21,7 @@ enum {
     NAME_MAX_SHOWN = 34,
     ROW = 22,
     SAMPLE = 32,
+    BOXES_MAX = 512,
     TICKS = 6
 };
 static const double GLYPH = 0.6; /* width of a letter in units of the font size, as an average */
@@ -278,6 +279,73 @@ static enum err put_points(struct buf *out, const struct plot_series *s, int ser
     return ERR_OK;
 }
 
+/* ---- labels of points ---- */
+
+/* Boxes that are taken: points and labels. */
+struct boxes {
+    double x[BOXES_MAX], y[BOXES_MAX], X[BOXES_MAX], Y[BOXES_MAX];
+    int n;
+};
+
+static bool is_free(const struct boxes *b, double x, double y, double X, double Y)
+{
+    for (int i = 0; i < b->n; i++) {
+        if (x < b->X[i] && b->x[i] < X && y < b->Y[i] && b->y[i] < Y) {
+            return false;
+        }
+    }
+    return b->n < BOXES_MAX;
+}
+
+static void take(struct boxes *b, double x, double y, double X, double Y)
+{
+    if (b->n < BOXES_MAX) {
+        b->x[b->n] = x;
+        b->y[b->n] = y;
+        b->X[b->n] = X;
+        b->Y[b->n++] = Y;
+    }
+}
+
+/* Beside a point, in the first of four corners that no point and no earlier label covers; a label
+ * without room is left out. */
+static enum err put_label(struct buf *out, struct boxes *b, const char *text, double x, double y)
+{
+    const double width = GLYPH * FONT * n_letters(text), gap = 7.0;
+    for (int corner = 0; corner < 4; corner++) {
+        const double left = corner % 2 == 0 ? x + gap : x - gap - width;
+        const double base = corner < 2 ? y - gap : y + gap + 0.8 * FONT;
+        if (is_free(b, left, base - 0.8 * FONT, left + width, base + 0.25 * FONT)) {
+            take(b, left, base - 0.8 * FONT, left + width, base + 0.25 * FONT);
+            return put_text(out, left, base, 0, "start", text);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err put_labels(struct buf *out, const struct plot *p, const struct axis *x,
+                           const struct axis *y)
+{
+    struct boxes b = {.n = 0};
+    for (int pass = 0; pass < 2; pass++) {
+        for (int k = 0; k < p->n_series; k++) {
+            const struct plot_series *s = &p->series[k];
+            for (int i = 0; s->labels != NULL && i < s->n; i++) {
+                if (!drawn(s, i)) {
+                    continue;
+                }
+                const double px = at(x, s->x[i]), py = at(y, s->y[i]);
+                if (pass == 0) {
+                    take(&b, px - 6, py - 6, px + 6, py + 6);
+                } else {
+                    TRY(put_label(out, &b, s->labels[i], px, py));
+                }
+            }
+        }
+    }
+    return ERR_OK;
+}
+
 /* Data, then the entry of the key: a sample left of the name. */
 static enum err put_series(struct buf *out, const struct plot *p, int i, const struct axis *x,
                            const struct axis *y)
@@ -328,6 +396,7 @@ enum err plot_svg(struct buf *out, const struct plot *p)
     for (int i = 0; i < p->n_series; i++) {
         TRY(put_series(out, p, i, &x, &y));
     }
+    TRY(put_labels(out, p, &x, &y));
     TRY(put_text(out, (x.from + x.to) / 2, HEIGHT - 12, 0, "middle", p->x_label));
     TRY(put_text(out, 18, (y.from + y.to) / 2, -90, "middle", p->y_label));
     return buf_printf(out, "</svg>\n");

@@ -22,7 +22,8 @@ struct plot_series {
     const double *lo, *hi;     /* (n) of y: a band around a line, a bar at a point; NULL: none */
     const double *x_lo, *x_hi; /* (n) of x: a bar at a point; NULL: none */
     int n;
-    bool points; /* else a line */
+    const char *const *labels; /* (n) of points: a few letters each, where there is room; NULL */
+    bool points;               /* else a line */
 };
 
 struct plot {

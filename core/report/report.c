@@ -84,7 +84,7 @@ static enum err put_results(struct report *f)
               "Intervals: %g %%, two-way bootstrap over training seeds and episodes (%d "
               "resamples), corrected for few seeds.",
               100.0 * cfg->view.confidence, cfg->view.resamples);
-    if (cfg->n_claims > 0) {
+    if (f->results->n_claims > 0) {
         page_section(f->page, "section-claims", "Claims");
         TRY(report_claims(f));
     }

@@ -13,21 +13,10 @@
 
 #include "core/report/panels.h"
 
-/* A comparison that was fixed beforehand. */
-struct report_claim {
-    const char *name; /* "" = arm and baseline */
-    const char *arm, *baseline;
-    const char *scenario; /* "" = all together */
-    const char *metric;
-    bool primary; /* adjusted together (Holm) */
-};
-
 struct report_cfg {
     const char *title;
     struct view_cfg view;
     double effect_min; /* smallest difference of slo_attainment that matters */
-    const struct report_claim *claims;
-    int n_claims;
 };
 
 /* Reads nothing, writes OUT. `r` may get more sentences about what is left out. */

@@ -23,7 +23,7 @@ static const double POWER_80 = 0.8416; /* quantile 0.8 of the normal distributio
 
 /* A claim and where it was computed. */
 struct judged {
-    const struct report_claim *claim;
+    const struct ablation_claim *claim;
     const struct panel *panel; /* NULL: not computed */
     int n_arm, n_baseline;     /* training seeds */
     double sign;               /* -1: less is better */
@@ -78,7 +78,7 @@ static int find_scenario(const struct panel *p, const char *name)
 /* In one panel; j->panel stays NULL if it lacks an arm or the scenario. */
 static enum err judge_in(struct report *f, struct judged *j, const struct panel *p)
 {
-    const struct report_claim *c = j->claim;
+    const struct ablation_claim *c = j->claim;
     const bool pools = c->scenario[0] == '\0' && p->n_scenarios > 1;
     const int scenario = pools                    ? OUTCOMES_POOLED
                          : c->scenario[0] != '\0' ? find_scenario(p, c->scenario)
@@ -150,7 +150,7 @@ static enum err decide(struct report *f, struct judged *all, int n)
 
 static void put_row(struct table *t, const struct judged *j)
 {
-    const struct report_claim *c = j->claim;
+    const struct ablation_claim *c = j->claim;
     const struct stat_interval *d = &j->result.diff;
     const double z = stat_t_critical(j->level, 1e4);
     table_text(t, c->primary ? "primary" : "secondary");
@@ -199,15 +199,15 @@ static enum err put_claims(struct report *f, const struct judged *all, int n)
 enum err report_claims(struct report *f)
 {
     const struct arena_mark mark = arena_mark(f->scratch);
-    const int n = f->cfg->n_claims;
+    const int n = f->results->n_claims;
     struct judged *all = ARENA_NEW(f->scratch, n, struct judged);
     int n_primary = 0;
     TRY(arena_error(f->scratch));
     for (int i = 0; i < n; i++) {
-        n_primary += f->cfg->claims[i].primary ? 1 : 0;
+        n_primary += f->results->claims[i].primary ? 1 : 0;
     }
     for (int i = 0; i < n; i++) {
-        const struct report_claim *c = &f->cfg->claims[i];
+        const struct ablation_claim *c = &f->results->claims[i];
         const double share = (1.0 - f->cfg->view.confidence) / (c->primary ? n_primary : 1);
         all[i] = (struct judged){
             .claim = c, .sign = less_is_better(c->metric) ? -1.0 : 1.0, .level = 1.0 - share};

@@ -157,14 +157,23 @@ static enum err put_frontiers(struct report *f, const struct panel_view *v, int 
 
 /* ---- Pareto front ---- */
 
-/* Points with intervals on both axes, the front in one series and the others in another. */
+/* Points with intervals on both axes, the front in one series and the others in another. A share
+ * is drawn from 0 to 1, however wide the interval of few seeds is. */
 static void draw_front(struct report *f, const struct panel_view *v, int panel, const bool *front,
                        const struct stat_interval *cost, const struct stat_interval *value)
 {
     const int n = v->cfg.n_controllers;
     struct plot_series series[2];
     double *x = ARENA_NEW(f->scratch, 12 * n, double);
-    if (x == NULL) {
+    const char **labels = ARENA_NEW(f->scratch, 4 * n, const char *);
+    if (x == NULL || labels == NULL) {
+        return;
+    }
+    const char **numbers = labels + (ptrdiff_t)2 * n; /* of the rows of the table */
+    for (int i = 0; i < n; i++) {
+        numbers[i] = arena_printf(f->scratch, "%d", i + 1);
+    }
+    if (arena_error(f->scratch) != ERR_OK) {
         return;
     }
     for (int s = 0; s < 2; s++) {
@@ -174,10 +183,11 @@ static void draw_front(struct report *f, const struct panel_view *v, int panel, 
             if (front[i] == (s == 0)) {
                 at[k] = cost[i].value;
                 at[n + k] = value[i].value;
-                at[2 * n + k] = value[i].lo;
-                at[3 * n + k] = value[i].hi;
+                at[2 * n + k] = fmax(value[i].lo, 0.0);
+                at[3 * n + k] = fmin(value[i].hi, fmax(value[i].value, 1.0));
                 at[4 * n + k] = cost[i].lo;
                 at[5 * n + k] = cost[i].hi;
+                labels[s * n + k] = numbers[i];
                 k++;
             }
         }
@@ -188,6 +198,7 @@ static void draw_front(struct report *f, const struct panel_view *v, int panel, 
                                          .hi = at + 3 * n,
                                          .x_lo = at + 4 * n,
                                          .x_hi = at + 5 * n,
+                                         .labels = labels + (ptrdiff_t)s * n,
                                          .n = k,
                                          .points = true};
     }
@@ -200,14 +211,15 @@ static void draw_front(struct report *f, const struct panel_view *v, int panel, 
                               .y_max = NAN,
                               .series = series,
                               .n_series = series[1].n > 0 ? 2 : 1};
-    page_figure(f->page, report_id(f, "pareto", panel),
-                "SLO attainment against cost. Bars are intervals; the table below names the points",
-                &plot);
+    page_figure(
+        f->page, report_id(f, "pareto", panel),
+        "SLO attainment against cost. Bars are intervals; numbers are rows of the table below",
+        &plot);
 }
 
 static enum err put_front(struct report *f, const struct panel_view *v, int panel)
 {
-    static const char *const head[] = {"arm", "on the front", "mean vCPU", "SLO attainment"};
+    static const char *const head[] = {"no.", "arm", "on the front", "mean vCPU", "SLO attainment"};
     const int n = v->cfg.n_controllers;
     bool *front = ARENA_NEW(f->scratch, n, bool);
     struct stat_interval *cost = ARENA_NEW(f->scratch, n, struct stat_interval);
@@ -215,7 +227,7 @@ static enum err put_front(struct report *f, const struct panel_view *v, int pane
     struct table t;
     TRY(arena_error(f->scratch));
     TRY(pareto_of(front, &v->summary.outcomes, scenario_of(v), METRIC_OF(vcpu), f->scratch));
-    table_init(&t, f->scratch, head, 4, 2);
+    table_init(&t, f->scratch, head, 5, 3);
     for (int i = 0; i < n; i++) {
         struct summary_cell a, b;
         TRY(summary_mean(&a, &v->summary, i, scenario_of(v), METRIC_OF(vcpu), TWOWAY_MEAN,
@@ -224,6 +236,7 @@ static enum err put_front(struct report *f, const struct panel_view *v, int pane
                          f->scratch));
         cost[i] = a.value;
         value[i] = b.value;
+        table_cell(&t, "%d", i + 1);
         table_text(&t, arm_name(v, i));
         table_text(&t, front[i] ? "yes" : "no");
         table_interval(&t, &cost[i], 2);

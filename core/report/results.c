@@ -253,7 +253,8 @@ static enum err add_dir(struct walk *w, const char *path, const char *below)
                             : arena_strdup(w->arena, w->prefix);
     TRY(arena_error(w->arena));
     w->dirs = dirs;
-    w->dirs[w->n_dirs++] = (struct result_dir){path, shown[0] != '\0' ? shown : ".", w->root};
+    w->dirs[w->n_dirs++] =
+        (struct result_dir){.path = path, .shown = shown[0] != '\0' ? shown : ".", .root = w->root};
     return ERR_OK;
 }
 
@@ -263,6 +264,11 @@ static enum err walk(struct walk *w, const char *path, const char *below, int de
     const char **names;
     int n;
     TRY(add_dir(w, path, below));
+    const char *manifest = file_join(w->arena, path, "manifest.csv");
+    TRY(arena_error(w->arena));
+    if (file_exists(manifest)) {
+        return ERR_OK; /* it says what lies below */
+    }
     TRY(list_names(&names, &n, w->arena, path));
     for (int i = 0; i < n && depth < DEPTH_MAX; i++) {
         const char *inside = file_join(w->arena, path, names[i]);
@@ -303,6 +309,7 @@ static enum err walk_all(struct walk *w, const char *const *dirs, int n_dirs)
 
 static enum err read_dir(struct results *r, const struct result_dir *d)
 {
+    TRY(results_try(r, d, "manifest.csv", results_read_ablation));
     TRY(results_try(r, d, "eval.csv", results_read_eval));
     TRY(results_try(r, d, "org_metrics.csv", results_read_agents));
     TRY(results_try(r, d, "run.yaml", results_read_training));
@@ -317,11 +324,13 @@ enum err results_read(struct results *r, struct arena *arena, const char *const 
     *r = (struct results){.arena = arena};
     TRY(walk_all(&w, dirs, n_dirs));
     progress_begin(&progress, "read", 0, (uint64_t)w.n_dirs);
+    r->progress = &progress;
     enum err e = ERR_OK;
     for (int i = 0; i < w.n_dirs && e == ERR_OK; i++) {
         e = read_dir(r, &w.dirs[i]);
         progress_at(&progress, (uint64_t)i + 1, "%s", "");
     }
+    r->progress = NULL;
     progress_end(&progress);
     TRY(e);
     if (r->n_cells + r->n_trainings + r->n_accuracies + r->n_left == 0) {

@@ -7,6 +7,7 @@
  *   run.yaml         with metrics.csv, ranks.csv, convergence.csv, timing.csv, machine.yaml and
  *                    status beside it: a training   -> learning curves, convergence, resources
  *   accuracy.csv     of a report of a twin          -> accuracy of the twin
+ *   manifest.csv     of an ablation: which runs there must be (core/eval/ablation_results.h)
  *
  * Several directories are one result: rows of one arm that was trained with several seeds may lie
  * in as many directories. A row counts once, however often it is there. What cannot be used
@@ -18,6 +19,8 @@
 #define KARMA_REPORT_RESULTS_H
 
 #include "core/base/mem.h"
+#include "core/base/progress.h"
+#include "core/eval/ablation.h"
 #include "core/plant/episode_metrics.h"
 
 #include <stdbool.h>
@@ -88,8 +91,11 @@ struct results {
     struct result_agent *agents;
     struct result_training *trainings;
     struct result_accuracy *accuracies;
+    struct ablation_claim *claims; /* of the specs of ablations */
     struct left_out *left;
-    int n_warned; /* of `left`: results that are faulty or not finished */
+    struct progress *progress; /* NULL: nothing is read now */
+    int n_warned;              /* of `left`: results that are faulty or not finished */
+    int n_claims;
     int n_cells, n_agents, n_trainings, n_accuracies, n_left;
     int cap_cells, cap_agents, cap_trainings, cap_accuracies, cap_left;
 };

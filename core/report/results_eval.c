@@ -162,6 +162,21 @@ static enum err read_rows(struct reading *f)
     return f->open ? put_cell(f) : ERR_OK;
 }
 
+/* In an ablation a scenario has the ablation's name. Where a run plays several, that name stands
+ * before theirs. */
+static enum err name_scenarios(struct results *r, int first, const char *scenario)
+{
+    bool several = false;
+    for (int i = first + 1; i < r->n_cells; i++) {
+        several = several || strcmp(r->cells[i].scenario, r->cells[first].scenario) != 0;
+    }
+    for (int i = first; i < r->n_cells; i++) {
+        r->cells[i].scenario =
+            several ? arena_printf(r->arena, "%s: %s", scenario, r->cells[i].scenario) : scenario;
+    }
+    return arena_error(r->arena);
+}
+
 /* Cells of an evaluation that was interrupted have fewer episodes than the others of their file.
  * They are left out, a sentence for each file. */
 static void drop_incomplete(struct results *r, int first, const char *shown)
@@ -213,7 +228,7 @@ enum err results_read_eval(struct results *r, const struct result_dir *d, const 
         return ERR_FORMAT;
     }
     drop_incomplete(r, first, f.shown);
-    return ERR_OK;
+    return d->scenario != NULL ? name_scenarios(r, first, d->scenario) : ERR_OK;
 }
 
 /* ---- org_metrics.csv ---- */

@@ -9,9 +9,10 @@
 
 /* A directory of results. */
 struct result_dir {
-    const char *path;  /* as it is opened */
-    const char *shown; /* below the directory that was asked for; "." for itself */
-    const char *root;  /* that directory with a slash: what messages need not repeat */
+    const char *path;     /* as it is opened */
+    const char *shown;    /* below the directory that was asked for; "." for itself */
+    const char *root;     /* that directory with a slash: what messages need not repeat */
+    const char *scenario; /* of the ablation that has it; NULL: as the rows say */
 };
 
 /* A CSV file whose columns are found by name. */
@@ -45,6 +46,7 @@ typedef enum err results_reader(struct results *r, const struct result_dir *d, c
 enum err results_try(struct results *r, const struct result_dir *d, const char *file,
                      results_reader *read) WARN_UNUSED;
 
-results_reader results_read_eval, results_read_agents, results_read_training, results_read_accuracy;
+results_reader results_read_ablation, results_read_eval, results_read_agents, results_read_training,
+    results_read_accuracy;
 
 #endif

@@ -54,6 +54,19 @@ static bool is_of_the_run(const char *line, size_t n)
     return false;
 }
 
+/* The name of a twin that an ablation made, below the directory of the ablation: where that lies
+ * decides nothing. */
+static enum err keep_line(struct buf *kept, const char *line, size_t n)
+{
+    static const char key[] = "  file: ", made[] = "/stages/fit-";
+    const char *at = value_of(line, n, key) != NULL ? strstr(line, made) : NULL;
+    if (at == NULL || at >= line + n) {
+        return buf_append(kept, line, n);
+    }
+    TRY(buf_append(kept, key, strlen(key)));
+    return buf_append(kept, at + 1, (size_t)(line + n - at - 1));
+}
+
 /* The seed stands in the section `train`. The section `run` names the directory, `fit` and `eval`
  * are not read by a training. */
 static enum err keep_config(struct run *run, const char *text)
@@ -76,7 +89,7 @@ static enum err keep_config(struct run *run, const char *text)
             seeded = number_unsigned(&run->t->seed, digits, 10, UINT64_MAX);
         }
         if (!in_run && !(in_train && is_of_the_run(line, n))) {
-            e = buf_append(&kept, line, n);
+            e = keep_line(&kept, line, n);
             e = e == ERR_OK ? buf_append(&kept, "\n", 1) : e;
         }
         line = end != NULL ? end + 1 : line + n;

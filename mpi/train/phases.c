@@ -56,6 +56,7 @@ void phases_times(struct phases *p, struct phase_row *out)
     memcpy(out->spent, p->spent, sizeof out->spent);
     out->bytes = p->comm->bytes_sent;
     out->messages = p->comm->n_sent;
+    out->memory = mem_resident_most();
     struct phase_time *simulate = &out->spent[PHASE_SIMULATE], *infer = &out->spent[PHASE_INFER];
     if (simulate->s > 0.0) {
         infer->s = p->infer_s < simulate->s ? p->infer_s : simulate->s;
@@ -77,7 +78,7 @@ static struct phase_time sum_of(const struct phase_row *row)
 
 /* ---- ranks.csv ---- */
 
-enum { N_COLUMNS = 1 + 2 * N_PHASES + 2 };
+enum { N_COLUMNS = 1 + 2 * N_PHASES + 3 };
 
 enum err phases_write(const struct phase_row *rows, int n, struct arena *arena, const char *path)
 {
@@ -90,6 +91,7 @@ enum err phases_write(const struct phase_row *rows, int n, struct arena *arena, 
     }
     columns[c++] = "sent_bytes";
     columns[c++] = "sent_messages";
+    columns[c++] = "memory_bytes";
     TRY(arena_error(arena));
     struct csv csv;
     TRY(csv_create(&csv, arena, path, columns, N_COLUMNS));
@@ -102,6 +104,7 @@ enum err phases_write(const struct phase_row *rows, int n, struct arena *arena, 
         }
         csv_int(&csv, (int64_t)rows[r].bytes);
         csv_int(&csv, (int64_t)rows[r].messages);
+        csv_int(&csv, (int64_t)rows[r].memory);
         e = csv_end_row(&csv);
     }
     csv_close(&csv);

@@ -47,6 +47,7 @@ struct phases {
 struct phase_row {
     struct phase_time spent[N_PHASES];
     uint64_t bytes, messages; /* sent, as comm counts them */
+    uint64_t memory;          /* most bytes of the process that were in memory; 0: not known */
 };
 
 /* Local. The clock starts, in PHASE_OTHER. */

@@ -59,6 +59,7 @@ static void fill(struct phase_row *rows, int n)
             rows[r].spent[k] = (struct phase_time){r + 0.25 * k, 0.5 * r};
         }
         rows[r].bytes = (uint64_t)r * 1000;
+        rows[r].memory = (uint64_t)r * 4096;
     }
 }
 
@@ -81,7 +82,7 @@ static void test_file(void **state)
     while (fgets(line, sizeof line, f) != NULL) {
     }
     fclose(f);
-    assert_string_equal(line, "2,2,1,2.25,1,2.5,1,2.75,1,3,1,3.25,1,3.5,1,2000,0\n");
+    assert_string_equal(line, "2,2,1,2.25,1,2.5,1,2.75,1,3,1,3.25,1,3.5,1,2000,0,8192\n");
     unlink(path);
     rmdir(dir);
     arena_release(&arena);
