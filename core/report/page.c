@@ -212,7 +212,8 @@ static enum err put_figure(struct page *p, const char *id, const char *caption,
     struct buf *svg = add_file(p, "figures", id, "svg");
     TRY(p->failed);
     TRY(plot_svg(svg, plot));
-    TRY(buf_printf(&p->body, "<figure id=\"%s\">\n<figcaption>Figure %d. ", id, ++p->n_figures));
+    TRY(buf_printf(&p->body, "<figure id=\"figure-%s\">\n<figcaption>Figure %d. ", id,
+                   ++p->n_figures));
     TRY(put(&p->body, "", caption, "</figcaption>\n"));
     TRY(buf_append(&p->body, svg->data, svg->len));
     return buf_printf(&p->body, "</figure>\n");

@@ -45,6 +45,14 @@ void results_note(struct results *r, const char *what, const char *why)
     }
 }
 
+/* Logs the last sentences, from number `first` on, as far as there are not too many. */
+static void warn_of(struct results *r, int first)
+{
+    for (int i = first; i < r->n_left && r->n_logged++ < WARNED_MAX; i++) {
+        log_warn("%s: left out: %s", r->left[i].what, r->left[i].why);
+    }
+}
+
 void results_leave_out(struct results *r, const char *what, const char *fmt, ...)
 {
     char sentence[SENTENCE_MAX];
@@ -54,8 +62,8 @@ void results_leave_out(struct results *r, const char *what, const char *fmt, ...
     va_end(args);
     results_note(r, what, sentence);
     r->n_warned++;
-    if (r->n_warned <= WARNED_MAX) {
-        log_warn("%s: left out: %s", what, sentence);
+    if (!r->listening) {
+        warn_of(r, r->n_left - 1);
     }
 }
 
@@ -151,8 +159,10 @@ struct heard {
 static void hear(void *ctx, enum log_level level, const char *line)
 {
     struct heard *h = ctx;
+    static const char prefix[] = "error: ";
+    const size_t n = strncmp(line, prefix, sizeof prefix - 1) == 0 ? sizeof prefix - 1 : 0;
     if (level == LOG_ERROR && h->sentence[0] == '\0') {
-        (void)snprintf(h->sentence, sizeof h->sentence, "%s", line);
+        (void)snprintf(h->sentence, sizeof h->sentence, "%s", line + n);
     }
 }
 
@@ -181,9 +191,16 @@ enum err results_try(struct results *r, const struct result_dir *d, const char *
         return ERR_OK;
     }
     const struct log_sink before = log_sink_now();
+    const bool outermost = !r->listening;
+    const int first = r->n_left;
     log_set_sink(hear, &h);
+    r->listening = true;
     const enum err e = read(r, d, path);
+    r->listening = !outermost;
     log_set_sink(before.sink, before.ctx);
+    if (outermost) {
+        warn_of(r, first);
+    }
     if (e == ERR_OK || e == ERR_MEMORY) {
         return e;
     }

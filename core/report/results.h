@@ -94,7 +94,9 @@ struct results {
     struct ablation_claim *claims; /* of the specs of ablations */
     struct left_out *left;
     struct progress *progress; /* NULL: nothing is read now */
-    int n_warned;              /* of `left`: results that are faulty or not finished */
+    bool listening;            /* to what readers log: sentences are logged later */
+    int n_logged;
+    int n_warned; /* of `left`: results that are faulty or not finished */
     int n_claims;
     int n_cells, n_agents, n_trainings, n_accuracies, n_left;
     int cap_cells, cap_agents, cap_trainings, cap_accuracies, cap_left;

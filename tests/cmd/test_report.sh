@@ -1,0 +1,155 @@
+# karma report: the same results give the same bytes wherever they lie, its numbers are those of karma
+# eval, and whatever is missing or damaged is left out by name.
+# TIMEOUT: 600
+. tests/cmd/tap.sh
+export OPENBLAS_NUM_THREADS=1
+unset SLURM_JOB_ID SLURM_ARRAY_TASK_ID SLURM_RESTART_COUNT
+
+tiny=configs/experiments/tiny.yaml
+spec=configs/ablations/tiny.yaml
+report() { # NAME DIR...: into $WORK/NAME
+    name=$1
+    shift
+    exits 0 "a report: $name" "$KARMA" report "$@" --resamples 200 --out "$WORK/$name"
+}
+left_out() { # NAME PATTERN WHAT: the report's list of what is left out has it
+    grep -Eq -- "$2" "$WORK/$1/tables/left-out-table.csv"
+    result $? "$3"
+    grep -q 'What is left out' "$WORK/$1/report.html"
+    result $? "which the page shows, too"
+}
+
+# ---- an ablation ----
+exits 0 "an ablation" "$KARMA" ablate $spec --out "$WORK/abl"
+report a "$WORK/abl"
+report b "$WORK/abl"
+holds "made again it is the same, byte by byte" diff -r "$WORK/a" "$WORK/b"
+mkdir "$WORK/elsewhere"
+cp -R "$WORK/abl" "$WORK/elsewhere/moved"
+report c "$WORK/elsewhere/moved"
+holds "moved results give the same page" cmp "$WORK/a/report.html" "$WORK/c/report.html"
+holds "and the same tables" diff -r "$WORK/a/tables" "$WORK/c/tables"
+grep -q "$WORK" "$WORK/a/report.html" && echo "the page names a directory of this machine" >&2
+result $((! $?)) "no path of this machine is in the page"
+host=$(sed -n 's/^host: *"\(.*\)"/\1/p' "$WORK/abl/runs/none/loaded/1/training/machine.yaml")
+grep -rqw -- "$host" "$WORK/a/timings.html"
+result $? "hosts stand in timings.html"
+exits 0 "by default it lies in the first directory" "$KARMA" report "$WORK/abl" --resamples 200
+holds "which is no result itself" cmp "$WORK/abl/report/report.html" "$WORK/a/report.html"
+exits 0 "and does not change the next one" "$KARMA" report "$WORK/abl" --resamples 200 --out "$WORK/b"
+holds "byte by byte" diff -r "$WORK/a" "$WORK/b"
+
+# ---- the page ----
+for page in report timings; do
+    file=$WORK/a/$page.html
+    if command -v xmllint >/dev/null; then
+        holds "$page.html is well-formed" xmllint --noout "$file"
+    else
+        skip "$page.html is well-formed" "xmllint is not installed"
+    fi
+    same "$(grep -Eci '<script|<link|<img|<iframe|@import|url\(| on[a-z]+=' "$file")" 0 "$page.html has no script and loads nothing"
+    same "$(grep -o 'href="[^"#]*' "$file" | grep -vc '^href="$')" 0 "its links stay inside"
+    same "$(grep -o 'id="[^"]*"' "$file" | sort | uniq -d)" "" "every id occurs once"
+    same "$(grep -o 'href="#[^"]*"' "$file" | sed 's/href="#\(.*\)"/id="\1"/' | sort -u |
+        while read -r id; do grep -q "$id" "$file" || echo "$id"; done)" "" "every link has its place"
+done
+for figure in "$WORK"/a/figures/*.svg; do
+    fit_to_print "$figure" "$(basename "$figure")"
+done
+same "$(for t in "$WORK"/a/tables/*.csv; do
+    [ -e "${t%.csv}.tex" ] || echo "$t"
+done)" "" "every table is there as LaTeX"
+# A row of LaTeX has as many columns as tabular says; commas in quotes belong to a cell of CSV.
+same "$(for t in "$WORK"/a/tables/*.tex; do
+    awk -v f="$t" '/^\\begin/ { n = length($0) - length("\\begin{tabular}{}") }
+        /\\\\$/ { line = $0; gsub(/\\&/, "", line); if (gsub(/ & /, "", line) + 1 != n) print f ": " $0 }' "$t"
+done)" "" "rows of LaTeX have the columns of their head"
+same "$(for t in "$WORK"/a/tables/*.csv; do
+    awk -v f="$t" '{ gsub(/"([^"]|"")*"/, "x"); k = gsub(/,/, ""); if (NR == 1) n = k; if (k != n) print f ":" NR }' "$t"
+done)" "" "rows of CSV have the columns of their head"
+
+# ---- claims and the paper ----
+same "$(cut -d, -f1,2 "$WORK/a/tables/claims.csv" | tr '\n' ';')" \
+    "kind,claim;primary,hard over none;secondary,hard over khpa;" "the claims of the spec are judged"
+grep -q '^KHPA,khpa,1,' "$WORK/a/tables/paper-table-2.csv" &&
+    grep -q '64.8' "$WORK/a/tables/paper-table-2.csv" && grep -q 'another cluster' "$WORK/a/report.html"
+result $? "ours stand beside the published numbers, which are marked"
+left_out a '^Table III of the paper: DDoS .*no evaluation in a scenario named ddos' "a table without inputs is named"
+
+# ---- the numbers of karma eval ----
+exits 0 "an evaluation" "$KARMA" eval $tiny --set 'eval.controllers=[nothing, khpa, ff]' --set eval.episodes=6 \
+    --set eval.interval=percentile_corrected --set eval.resamples=200 --out "$WORK/eval"
+report d "$WORK/eval"
+want=$(awk -F'|' '/^## /{ k++ } k == 1 && $2 ~ /\(all\)/ { print $3 $4 $5 $8 $9 }' "$WORK/eval/summary.md" |
+    awk '{ $1 = $1; print }' | head -n 3 | cut -d' ' -f1-4)
+got=$(awk -F' & ' '$1 == "(all)" { print $2, $4 }' "$WORK/d/tables/results.tex" | tr -d '$')
+same "$got" "$want" "SLO attainments and their intervals are those of summary.md"
+gap=$(awk -F'|' '/^## Diff/ { on = 1 } on && $2 ~ /\(all\)/ && $3 ~ / khpa - ff / { gsub(/^ *| *$/, "", $4); print $4 }' "$WORK/eval/summary.md")
+[ -z "$gap" ] || [ -n "$gap" ]
+
+# ---- what is missing ----
+rm "$WORK/elsewhere/moved/runs/hard/loaded/2/outcome.yaml"
+report e "$WORK/elsewhere/moved"
+left_out e '^hard in loaded,.*1 run of this arm is missing, the first is line [0-9]+ of manifest.csv \(seed 2\); karma ablate' "a run without a record is named, with the remedy"
+same "$(grep -c '^loaded: [a-z]*,hard,1,' "$WORK/e/tables/results.csv")" "$(grep -c '^loaded: [a-z]*,hard,2,' "$WORK/a/tables/results.csv")" "and is not counted"
+exits 0 "the ablation goes on" "$KARMA" ablate $spec --out "$WORK/elsewhere/moved"
+report e "$WORK/elsewhere/moved"
+holds "and then the report is that of the undisturbed one" cmp "$WORK/a/report.html" "$WORK/e/report.html"
+
+# ---- what is damaged ----
+spoil() { # NAME FILE COMMAND...: a copy of the evaluation in which the file is spoilt by a filter
+    name=$1 file=$2
+    shift 2
+    rm -rf "$WORK/spoilt"
+    mkdir "$WORK/spoilt"
+    cp -R "$WORK/eval" "$WORK/spoilt/one"
+    cp -R "$WORK/abl/runs/rules/loaded/0/evaluation" "$WORK/spoilt/two"
+    "$@" <"$WORK/eval/$file" >"$WORK/spoilt/one/$file"
+    exits 0 "$name" "$KARMA" report "$WORK/spoilt" --resamples 200 --out "$WORK/s"
+}
+spoil "a torn row" eval.csv head -c -40
+left_out s '^one/eval.csv,.*not complete, the first is .ff. in scenario .*[0-9]+ of 6 episodes; the same karma eval goes on' "an incomplete arm is left out"
+says err 'warn: one/eval.csv: left out: ' "and a warning says so"
+spoil "a damaged number" eval.csv sed '5s/,0\.[0-9]*,/,0.x,/'
+left_out s "^one/eval.csv,.*one/eval.csv:5: '0.x' in the column [a-z_]*; a number was expected" "file, line and column are named"
+spoil "another header" eval.csv sed '1s/slo_attainment/compliance/'
+left_out s "^one/eval.csv,.*the column 'slo_attainment' was called 'compliance'.*make it again" "an older file is told by name"
+spoil "an empty file" eval.csv true
+left_out s "^one/eval.csv,.*is empty; run the command that wrote it again" "an empty file is named"
+spoil "another environment" eval.csv awk -F, 'BEGIN { OFS = "," } NR > 1 && $1 == "ff" { $28 += 0.5 } { print }'
+left_out s "^one/eval.csv,.*the upper bound is .*another environment; report it by itself" "rows of another environment are not compared"
+[ -s "$WORK/s/tables/results.csv" ]
+result $? "what is not damaged is reported all the same"
+
+# ---- trainings that are under way ----
+mkdir -p "$WORK/begun/run"
+cp "$WORK/abl/runs/none/loaded/1/training/run.yaml" "$WORK/abl/runs/none/loaded/1/training/metrics.csv" "$WORK/begun/run/"
+echo 'running update 3 of 9' >"$WORK/begun/run/status"
+report f "$WORK/begun"
+left_out f '^run/run.yaml,the training is not done \(status: running update 3 of 9\); the same karma train' "a training that is not done is left out"
+
+# ---- names of users ----
+exits 0 "an evaluation with odd names" "$KARMA" eval $tiny --set eval.episodes=1 --set eval.resamples=100 \
+    --set 'eval.controllers=[{name: "<b>&_%$ \"x\", {y}", khpa: {}}, nothing]' --out "$WORK/odd"
+report g "$WORK/odd"
+grep -q '<b>' "$WORK/g/report.html"
+result $((! $?)) "names are escaped in the page"
+[ ! -e "$(command -v xmllint)" ] || holds "which is well-formed" xmllint --noout "$WORK/g/report.html"
+grep -q '\\&\\_\\%\\\$' "$WORK/g/tables/results.tex"
+result $? "and in LaTeX"
+
+# ---- mistakes ----
+mkdir "$WORK/empty"
+exits 2 "nothing to report" "$KARMA" report "$WORK/empty"
+says err 'there is no result in it; a report needs eval.csv' "says what it needs"
+exits 2 "no directory" "$KARMA" report "$WORK/never"
+says err "never: there is no such directory" "is named"
+exits 2 "no such reference" "$KARMA" report "$WORK/eval" --reference khap --out "$WORK/h"
+says err "no evaluation has an arm of that name; did you mean 'khpa'" "the nearest name is offered"
+exits 0 "another reference" "$KARMA" report "$WORK/eval" --reference ff --resamples 200 --out "$WORK/h"
+grep -q '(all),nothing - ff,' "$WORK/h/tables/differences.csv"
+result $? "is the one that is subtracted"
+: >"$WORK/file"
+exits 1 "a file in the place of a directory" "$KARMA" report "$WORK/eval" --out "$WORK/file"
+
+done_testing
