@@ -167,6 +167,15 @@ static struct buf *add_file(struct page *p, const char *dir, const char *id, con
     return &f->text;
 }
 
+void page_attach(struct page *p, const char *dir, const char *id, const char *ending,
+                 const char *text)
+{
+    struct buf *file = p->failed == ERR_OK ? add_file(p, dir, id, ending) : NULL;
+    if (file != NULL) {
+        keep(p, buf_append(file, text, strlen(text)));
+    }
+}
+
 static enum err put_files(struct page *p, const char *id, const struct table *t)
 {
     struct buf *csv = add_file(p, "tables", id, "csv");

@@ -41,6 +41,9 @@ void page_pre(struct page *p, const char *text);
  * left out. */
 void page_table(struct page *p, const char *id, const char *caption, const char *note,
                 const struct table *t);
+/* Only a file, DIR/ID.ENDING, with that text. */
+void page_attach(struct page *p, const char *dir, const char *id, const char *ending,
+                 const char *text);
 /* Only the files: a table that is too long for a page. */
 void page_files(struct page *p, const char *id, const struct table *t);
 void page_figure(struct page *p, const char *id, const char *caption, const struct plot *plot);

@@ -4,6 +4,7 @@
  *   OUT/timings.html   what trainings took: seconds, memory, hosts
  *   OUT/tables         every table of both, as CSV and as LaTeX (booktabs)
  *   OUT/figures        every figure, as SVG
+ *   OUT/configs        the configuration of every arm that was trained
  *
  * Sections and tables whose inputs are not among the results are left out, and the report says so
  * by name. Intervals are those of core/eval (docs/statistics.md), corrected for few seeds. Local.

@@ -1,4 +1,5 @@
 /* Trainings in the report: learning curves, configurations, and what they took. See report.h. */
+#include "core/report/figure.h"
 #include "core/report/report_parts.h"
 
 #include <inttypes.h>
@@ -317,29 +318,93 @@ static void add_change(struct table *t, const char *arm, const char *key, const 
     table_text(t, value != NULL ? value : "(not there)");
 }
 
+/* (n) of `s`: which settings have another value, or none, in `other`. NULL when out of memory. */
+static const bool *find_differences(struct arena *arena, const struct settings *s,
+                                    const struct settings *other)
+{
+    bool *differs = ARENA_NEW(arena, s->n, bool);
+    for (int i = 0; differs != NULL && i < s->n; i++) {
+        const char *value = find_setting(other, s->keys[i]);
+        differs[i] = value == NULL || strcmp(value, s->values[i]) != 0;
+    }
+    return differs;
+}
+
+static size_t section_length(const char *key)
+{
+    return strcspn(key, ".");
+}
+
+/* How many settings of the section that setting i is in differ. */
+static int count_in_section(const struct settings *s, const bool *differs, int i)
+{
+    const size_t n = section_length(s->keys[i]);
+    int count = 0;
+    for (int k = 0; k < s->n; k++) {
+        if (differs[k] && section_length(s->keys[k]) == n &&
+            strncmp(s->keys[k], s->keys[i], n) == 0) {
+            count++;
+        }
+    }
+    return count;
+}
+
+static bool first_of_section(const struct settings *s, int i)
+{
+    const size_t n = section_length(s->keys[i]);
+    return i == 0 || section_length(s->keys[i - 1]) != n ||
+           strncmp(s->keys[i - 1], s->keys[i], n) != 0;
+}
+
+/* A section in which a lot differs, such as another organisation, is one row: its files say what. */
+enum { SECTION_ROWS_MAX = 12 };
+
 static enum err add_changes(struct table *t, struct arena *arena, const struct training_group *g,
                             const struct settings *first)
 {
     struct settings own;
     TRY(read_settings(&own, arena, g->trainings[0]->config));
+    const bool *differs = find_differences(arena, &own, first);
+    const bool *gone = find_differences(arena, first, &own);
+    TRY(arena_error(arena));
     for (int i = 0; i < own.n; i++) {
-        const char *before = find_setting(first, own.keys[i]);
-        if (before == NULL || strcmp(before, own.values[i]) != 0) {
-            add_change(t, g->name, own.keys[i], before, own.values[i]);
+        const int n = count_in_section(&own, differs, i);
+        if (n <= SECTION_ROWS_MAX && differs[i]) {
+            add_change(t, g->name, own.keys[i], find_setting(first, own.keys[i]), own.values[i]);
+        } else if (n > SECTION_ROWS_MAX && first_of_section(&own, i)) {
+            const char *key =
+                arena_printf(arena, "%.*s", (int)section_length(own.keys[i]), own.keys[i]);
+            TRY(arena_error(arena));
+            add_change(t, g->name, key, "see the file of its configuration",
+                       "see the file of its configuration");
         }
     }
     for (int i = 0; i < first->n; i++) {
-        if (find_setting(&own, first->keys[i]) == NULL) {
+        if (gone[i] && count_in_section(first, gone, i) <= SECTION_ROWS_MAX &&
+            find_setting(&own, first->keys[i]) == NULL) {
             add_change(t, g->name, first->keys[i], first->values[i], NULL);
         }
     }
     return t->failed;
 }
 
+/* Names of the files of configurations. */
+static enum err name_files(const char ***slugs, struct arena *arena,
+                           const struct training_group *groups, int n)
+{
+    const char **names = ARENA_NEW(arena, n, const char *);
+    *slugs = ARENA_NEW(arena, n, const char *);
+    TRY(arena_error(arena));
+    for (int i = 0; i < n; i++) {
+        names[i] = groups[i].name;
+    }
+    return figure_slugs(*slugs, arena, names, n);
+}
+
 enum err report_configs(struct report *f)
 {
-    static const char *const head[] = {"arm", "configuration", "training seeds", "seeds",
-                                       "updates"};
+    static const char *const head[] = {"arm",   "configuration", "file", "training seeds",
+                                       "seeds", "updates"};
     static const char *const changes_head[] = {"arm", "setting", "first arm", "this arm"};
     struct training_group *groups;
     struct settings first;
@@ -350,16 +415,20 @@ enum err report_configs(struct report *f)
         report_lacks(f, "Configurations and seeds", "there is no training that is done");
         return ERR_OK;
     }
-    table_init(&t, f->arena, head, 5, 3);
+    const char **slugs;
+    TRY(name_files(&slugs, f->arena, groups, n));
+    table_init(&t, f->arena, head, 6, 4);
     table_init(&changes, f->arena, changes_head, 4, 4);
     TRY(read_settings(&first, f->arena, groups[0].trainings[0]->config));
     for (int i = 0; i < n; i++) {
         const struct training_group *g = &groups[i];
         table_text(&t, g->name);
         table_cell(&t, "%016" PRIx64, g->trainings[0]->config_digest);
+        table_cell(&t, "configs/%s.yaml", slugs[i]);
         table_text(&t, seeds_text(f->arena, g));
         table_cell(&t, "%d", g->n);
         table_cell(&t, "%d", g->trainings[0]->n_updates);
+        page_attach(f->page, "configs", slugs[i], "yaml", g->trainings[0]->config);
         TRY(i > 0 ? add_changes(&changes, f->arena, g, &first) : ERR_OK);
     }
     page_table(f->page, "trainings", "Arms that were trained",

@@ -13,6 +13,7 @@
 #   topology                        YAML                     every command
 #   eval                            eval.csv, org_metrics.csv   eval (resume), eval --merge, twin agree
 #   twin fit                        twin, twin.traces        twin report, fit --from; train, eval
+#   train, eval, ablate, twin report   their directories     report (test_report.sh)
 #   simulate                        cohorts.csv              workload.file
 #                                   episode.csv, cohorts.csv   figure
 . tests/cmd/tap.sh

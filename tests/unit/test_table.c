@@ -49,6 +49,42 @@ static void columns_are_aligned(void **state)
     arena_release(&arena);
 }
 
+/* Rounded for people, in full for programs; intervals in three columns, undefined ones empty. */
+static void pages_and_programs(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a <b> & \"c\"", "x_1 %", "ends"};
+    struct arena arena;
+    struct table t;
+    arena_init(&arena);
+    table_init(&t, &arena, names, 3, 1);
+    table_text(&t, "1, \xff\x01 <$#>");
+    table_fixed(&t, -0.00001, 2);
+    table_difference(&t, &(struct stat_interval){-0.25, -1.0 / 3.0, 0.125}, 2);
+    table_text(&t, "-");
+    table_fixed(&t, 0.1, 2);
+    table_difference(&t, &(struct stat_interval){NAN, NAN, NAN}, 2);
+    assert_int_equal(table_n_rows(&t), 2);
+    expect(&t, TABLE_CSV,
+           "\"a <b> & \"\"c\"\"\",x_1 %,ends,ends lo,ends hi\n"
+           "\"1, \xff\x01 <$#>\",-1e-05,-0.25,-0.3333333333333333,0.125\n"
+           ",0.1,,,\n");
+    expect(&t, TABLE_HTML,
+           "<table>\n<thead>\n<tr><th>a &lt;b&gt; &amp; &quot;c&quot;</th>"
+           "<th class=\"n\">x_1 %</th><th class=\"n\">ends</th></tr>\n</thead>\n<tbody>\n"
+           "<tr><td>1, ?  &lt;$#&gt;</td><td class=\"n\">0.00</td>"
+           "<td class=\"n\">-0.25 <span class=\"ci\">[-0.33, +0.12]</span></td></tr>\n"
+           "<tr><td>-</td><td class=\"n\">0.10</td><td class=\"n\">-</td></tr>\n"
+           "</tbody>\n</table>\n");
+    expect(&t, TABLE_LATEX,
+           "\\begin{tabular}{lrr}\n\\toprule\n"
+           "a $<$b$>$ \\& \"c\" & x\\_1 \\% & ends \\\\\n\\midrule\n"
+           "1, \xff\x01 $<$\\$\\#$>$ & $0.00$ & $-0.25 [-0.33, +0.12]$ \\\\\n"
+           "-- & $0.10$ & -- \\\\\n"
+           "\\bottomrule\n\\end{tabular}\n");
+    arena_release(&arena);
+}
+
 static void markdown_marks_numbers(void **state)
 {
     (void)state;
@@ -129,9 +165,9 @@ static void no_memory_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(columns_are_aligned),   cmocka_unit_test(markdown_marks_numbers),
-        cmocka_unit_test(signs_and_line_ends),   cmocka_unit_test(tables_grow),
-        cmocka_unit_test(no_memory_is_an_error),
+        cmocka_unit_test(columns_are_aligned), cmocka_unit_test(markdown_marks_numbers),
+        cmocka_unit_test(pages_and_programs),  cmocka_unit_test(signs_and_line_ends),
+        cmocka_unit_test(tables_grow),         cmocka_unit_test(no_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
