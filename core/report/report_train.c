@@ -356,7 +356,7 @@ static bool first_of_section(const struct settings *s, int i)
            strncmp(s->keys[i - 1], s->keys[i], n) != 0;
 }
 
-/* A section in which a lot differs, such as another organisation, is one row: its files say what. */
+/* A section in which a lot differs, such as another organisation, is one row. */
 enum { SECTION_ROWS_MAX = 12 };
 
 static enum err add_changes(struct table *t, struct arena *arena, const struct training_group *g,

@@ -141,6 +141,7 @@ enum err columns_next(struct columns *c, bool *more)
     enum csv_status status;
     TRY(csv_reader_next(&c->reader, c->cells, c->n, &status));
     *more = status == CSV_ROW;
+    c->torn = status == CSV_TORN;
     return ERR_OK;
 }
 
@@ -215,7 +216,7 @@ enum err results_try(struct results *r, const struct result_dir *d, const char *
 
 struct walk {
     struct arena *arena;
-    const char *out, *root, *prefix; /* prefix: "NAME/" if several directories are read */
+    const char *out, *root, *prefix; /* prefix: its name if several directories are read, else "" */
     struct result_dir *dirs;
     int n_dirs, cap_dirs;
 };
@@ -265,9 +266,8 @@ static enum err add_dir(struct walk *w, const char *path, const char *below)
     struct result_dir *dirs =
         results_grow(w->arena, w->dirs, w->n_dirs, &w->cap_dirs, sizeof *dirs);
     TRY(arena_error(w->arena));
-    const char *shown = below[0] != '\0' || w->prefix[0] == '\0'
-                            ? arena_printf(w->arena, "%s%s", w->prefix, below)
-                            : arena_strdup(w->arena, w->prefix);
+    const char *slash = w->prefix[0] != '\0' && below[0] != '\0' ? "/" : "";
+    const char *shown = arena_printf(w->arena, "%s%s%s", w->prefix, slash, below);
     TRY(arena_error(w->arena));
     w->dirs = dirs;
     w->dirs[w->n_dirs++] =
@@ -317,7 +317,7 @@ static enum err walk_all(struct walk *w, const char *const *dirs, int n_dirs)
 {
     for (int i = 0; i < n_dirs; i++) {
         w->root = arena_printf(w->arena, "%s/", dirs[i]);
-        w->prefix = n_dirs > 1 ? arena_printf(w->arena, "%s/", last_part(w->arena, dirs[i])) : "";
+        w->prefix = n_dirs > 1 ? last_part(w->arena, dirs[i]) : "";
         TRY(arena_error(w->arena));
         TRY(walk(w, dirs[i], "", 0));
     }

@@ -177,9 +177,9 @@ static enum err name_scenarios(struct results *r, int first, const char *scenari
     return arena_error(r->arena);
 }
 
-/* Cells of an evaluation that was interrupted have fewer episodes than the others of their file.
- * They are left out, a sentence for each file. */
-static void drop_incomplete(struct results *r, int first, const char *shown)
+/* Cells of an evaluation that was interrupted have fewer episodes than the others of their file, or
+ * end in a torn row. They are left out, a sentence for each file. */
+static void drop_incomplete(struct results *r, int first, const char *shown, bool torn)
 {
     int most = 0, n_kept = first;
     const struct result_cell *shortest = NULL;
@@ -188,7 +188,7 @@ static void drop_incomplete(struct results *r, int first, const char *shown)
     }
     struct result_cell dropped = {0};
     for (int i = first; i < r->n_cells; i++) {
-        if (r->cells[i].n_episodes < most) {
+        if (r->cells[i].n_episodes < most || (torn && i == r->n_cells - 1)) {
             dropped = shortest == NULL ? r->cells[i] : dropped;
             shortest = &dropped;
         } else {
@@ -198,10 +198,10 @@ static void drop_incomplete(struct results *r, int first, const char *shown)
     if (shortest != NULL) {
         results_leave_out(r, shown,
                           "%d of its arms and scenarios are not complete, the first is '%s' in "
-                          "scenario '%s' with %d of %d episodes; the same karma eval goes on "
+                          "scenario '%s' with %d of %d episodes%s; the same karma eval goes on "
                           "where it ended",
                           r->n_cells - n_kept, dropped.name, dropped.scenario, dropped.n_episodes,
-                          most);
+                          most, torn ? ", and its last row is torn" : "");
     }
     r->n_cells = n_kept;
 }
@@ -227,7 +227,7 @@ enum err results_read_eval(struct results *r, const struct result_dir *d, const 
         log_error("%s: has no row yet; the same karma eval goes on with it", path);
         return ERR_FORMAT;
     }
-    drop_incomplete(r, first, f.shown);
+    drop_incomplete(r, first, f.shown, f.columns.torn);
     return d->scenario != NULL ? name_scenarios(r, first, d->scenario) : ERR_OK;
 }
 

@@ -21,6 +21,7 @@ struct columns {
     const char **cells; /* (n) of the row that was read last */
     const char **names; /* (n) the header */
     int n;
+    bool torn; /* behind the last whole row follows one that a killed writer has torn */
 };
 
 /* Reads the header. ERR_IO, ERR_FORMAT with a sentence. */

@@ -108,7 +108,7 @@ spoil() { # NAME FILE COMMAND...: a copy of the evaluation in which the file is 
     exits 0 "$name" "$KARMA" report "$WORK/spoilt" --resamples 200 --out "$WORK/s"
 }
 spoil "a torn row" eval.csv head -c -40
-left_out s '^one/eval.csv,.*not complete, the first is .ff. in scenario .*[0-9]+ of 6 episodes; the same karma eval goes on' "an incomplete arm is left out"
+left_out s '^one/eval.csv,.*not complete, the first is .ff. in scenario .*[0-9]+ of 6 episodes, and its last row is torn; the same karma eval goes on' "an incomplete arm is left out"
 says err 'warn: one/eval.csv: left out: ' "and a warning says so"
 spoil "a damaged number" eval.csv sed '5s/,0\.[0-9]*,/,0.x,/'
 left_out s "^one/eval.csv,.*one/eval.csv:5: '0.x' in the column [a-z_]*; a number was expected" "file, line and column are named"
