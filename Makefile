@@ -69,22 +69,24 @@ EVAL        = ablation ablation_results answers claims collector converged cut e
               trajectory_recorder trial_score tuning upper_bound
 REPORT      = comparison episode_csv escape figure org_metrics_table page panels plot published report \
               report_claims report_compare report_paper report_train results results_ablation results_eval \
-              results_train scale_figure script separation_table table table_page timeline \
-              trials_figure trials_table twin_report
+              results_train scale_figure script separation_table table table_page timeline trials_figure \
+              trials_table twin_report
 TRANSFER    = drift effect health http json kube_lease kube_mirror kube_objects kubeconfig kubernetes live \
               live_kubernetes live_reads prometheus queries retry shadow stage
-COMM        = exchange farm locking loggp owners peers selfcheck stop treeplan treesum
+COMM        = cores exchange farm launched limits locking loggp owners peers selfcheck skew stop treeplan \
+              treesum
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal \
               trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population \
               train_game trainer trainlog
 EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_status attack_world \
-              attacked cell_digest collect decision_cpu eval_run experiment exploit exploit_cfg \
-              exploit_report exporter fit league league_cfg league_members league_report matches \
-              org_metrics_log policies raid_training recipe resume scale serve serve_cfg serve_check \
-              serve_log stages training trajectories tune tune_dir tune_log tune_rung tune_training \
-              tune_trials
-COMMANDS    = ablate bench_scale call config cpu_built cpu_check eval exploit figure input league main org \
-              ranks report serve simulate spawn topology trace trace_collect train tune twin twin_fit
+              attacked cell_digest collect decision_cpu doctor_findings doctor_host_findings doctor_record \
+              eval_run experiment exploit exploit_cfg exploit_report exporter fit league league_cfg \
+              league_members league_report matches org_metrics_log policies raid_training recipe resume \
+              scale serve serve_cfg serve_check serve_log stages storage_probe training trajectories tune \
+              tune_dir tune_log tune_rung tune_training tune_trials
+COMMANDS    = ablate bench_scale call config cpu_built cpu_check doctor eval exploit figure input league \
+              main org ranks report serve simulate spawn topology trace trace_collect train tune twin \
+              twin_fit
 FUZZED      = block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments policy \
               prometheus record store \
               tile_state trusting twin weights workload

@@ -63,6 +63,11 @@ void gemm_blas_nt(float *dx, int lddx, const float *dy, int lddy, const float *w
 const char *gemm_blas_kernel_name(void);
 void gemm_blas_init(void);
 
+/* The BLAS library as it names itself, "OpenBLAS 0.3.21 ..." or "cblas", and its threads in this
+ * process; 0: it does not say. Static storage. */
+const char *gemm_blas_library(void);
+int gemm_blas_threads(void);
+
 /* Scalar fmaf loops: what GEMM_FIXED must equal bit by bit. Slow; never used by a run. */
 void gemm_ref_nn(float *y, int ldy, const float *x, int ldx, const float *w, int ldw,
                  const float *bias, int m, int k, int n);

@@ -30,6 +30,24 @@ const char *gemm_blas_kernel_name(void)
 #endif
 }
 
+const char *gemm_blas_library(void)
+{
+#if HAVE_OPENBLAS
+    return openblas_get_config();
+#else
+    return "cblas";
+#endif
+}
+
+int gemm_blas_threads(void)
+{
+#if HAVE_OPENBLAS
+    return openblas_get_num_threads();
+#else
+    return 0;
+#endif
+}
+
 void gemm_blas_nn(float *y, int ldy, const float *x, int ldx, const float *w, int ldw,
                   const float *bias, int m, int k, int n)
 {

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define NAME_(macro, name) name,
+const char *const cpu_feature_names[CPU_FEATURES_N] = {CPU_FEATURES(NAME_)};
+
 #if defined(__x86_64__)
 /* One row of the table: 1 when the build needs what this CPU lacks, after printing its name. */
 static int report(int row, int supported, const char *name, int n_missing)
@@ -31,8 +34,24 @@ void cpu_check(void)
         exit(1);
     }
 }
+
+#define BIT_(macro, name) set |= (__builtin_cpu_supports(name) != 0 ? 1U : 0U) << row++;
+
+unsigned cpu_supported(void)
+{
+    unsigned set = 0;
+    int row = 0;
+    __builtin_cpu_init();
+    CPU_FEATURES(BIT_)
+    return set;
+}
 #else
 void cpu_check(void)
 {
+}
+
+unsigned cpu_supported(void)
+{
+    return 0;
 }
 #endif

@@ -28,6 +28,12 @@
  */
 extern const unsigned char cpu_built_for[];
 
+/* The names of the rows and their number; `cpu_supported` has a bit for each row that this CPU
+ * offers. Local. */
+enum { CPU_FEATURES_N = 16 };
+extern const char *const cpu_feature_names[CPU_FEATURES_N];
+unsigned cpu_supported(void);
+
 /* Local. To be called first in main, before anything that the build's flags may have touched.
  * Returns when every needed instruction set is there; otherwise prints which ones are missing and
  * the remedy on stderr and ends the process with status 1.

@@ -108,7 +108,17 @@ enum err comm_same_u64(struct comm *c, const char *what, uint64_t value) WARN_UN
 /* Collective. */
 enum err comm_barrier(struct comm *c) WARN_UNUSED;
 
-/* Local. "Open MPI 4.1.4" or "serial". */
+/* Local. "Open MPI 4.1.4" or "serial": the library this program was built with. */
 const char *comm_library(void);
+/* Local, also before comm_init(). What the library that was loaded says of itself, its first line:
+ * "Open MPI v4.1.4, package: ...". Cut if it has no room. */
+void comm_library_loaded(char *out, size_t cap);
+
+/* Local, after comm_init(). How far threads may call the library: the words of the MPI standard. */
+struct comm_threads {
+    const char *provided, *needed;
+    bool enough;
+};
+struct comm_threads comm_threads(void);
 
 #endif

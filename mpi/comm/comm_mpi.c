@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <mpi.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef __linux__
@@ -25,7 +26,8 @@ enum {
     WATCH_NS = 1000 * 1000 * 1000,
     TIMER_SLACK_NS = 1000,
     PENDING_MIN = 64,
-    SPARES_MAX = 16
+    SPARES_MAX = 16,
+    THREADS_NEEDED = MPI_THREAD_FUNNELED /* other threads renew locks, and call no MPI */
 };
 
 /* A send that has not left. */
@@ -184,7 +186,7 @@ static int init_library(int *argc, char ***argv)
     sigaddset(&ours, SIGHUP);
     sigaddset(&ours, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &ours, &before);
-    const int rc = MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided);
+    const int rc = MPI_Init_thread(argc, argv, THREADS_NEEDED, &provided);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }
@@ -660,4 +662,29 @@ const char *comm_library(void)
 #else
     return "MPI " QUOTE(MPI_VERSION) "." QUOTE(MPI_SUBVERSION);
 #endif
+}
+
+void comm_library_loaded(char *out, size_t cap)
+{
+    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int n = 0;
+    MPI_Get_library_version(text, &n);
+    (void)snprintf(out, cap, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+static const char *name_of_level(int level)
+{
+    return level == MPI_THREAD_SINGLE       ? "single"
+           : level == MPI_THREAD_FUNNELED   ? "funneled"
+           : level == MPI_THREAD_SERIALIZED ? "serialized"
+                                            : "multiple";
+}
+
+/* The levels are ordered: SINGLE < FUNNELED < SERIALIZED < MULTIPLE (MPI-3.1, 12.4.3). */
+struct comm_threads comm_threads(void)
+{
+    int provided = MPI_THREAD_SINGLE;
+    MPI_Query_thread(&provided);
+    return (struct comm_threads){name_of_level(provided), name_of_level(THREADS_NEEDED),
+                                 provided >= THREADS_NEEDED};
 }

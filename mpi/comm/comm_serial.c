@@ -7,6 +7,7 @@
 #include "mpi/comm/comm.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,4 +215,14 @@ enum err comm_barrier(struct comm *c)
 const char *comm_library(void)
 {
     return "serial";
+}
+
+void comm_library_loaded(char *out, size_t cap)
+{
+    (void)snprintf(out, cap, "serial");
+}
+
+struct comm_threads comm_threads(void)
+{
+    return (struct comm_threads){"none", "none", true};
 }

@@ -16,6 +16,7 @@ serve
 figure
 report
 topology
+doctor
 config doc
 config show
 config check
