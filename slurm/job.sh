@@ -1,9 +1,12 @@
 # What the job scripts of this directory share; they source it. sbatch starts a script in the
-# directory where it was submitted, which must be the directory of the sources.
+# directory where it was submitted, which must be the directory of the sources. Settings of the site,
+# with what they mean, stand in slurm/env.sh.
 #
-#   KARMA_REQUEUE=1        a job that was stopped on request (USR1, which Slurm sends before the time
-#                          limit) is put back into the queue and goes on there
-#   KARMA_REQUEUE_MAX=100  but not more often than this
+# A script sets these before job_begin:
+#   usage          what must stand behind the script's name; its first word is CONFIG, SPEC or DIR,
+#                  which must be there. Empty: the script takes no arguments
+#   job_options    options of sbatch for the lines that are printed
+#   job_variables  environment variables before sbatch in these lines
 #
 # shellcheck shell=sh
 
@@ -23,9 +26,7 @@ job_line() { # WORD...: the sbatch line for this script with these words
     echo "$line"
 }
 
-# SCRIPT ARGUMENT...: refuses what cannot work before MPI starts. For the lines that are printed,
-# `usage` holds what must stand behind the script's name, `job_options` the options of sbatch, and
-# `job_variables` the environment variables before it.
+# SCRIPT ARGUMENT...: refuses what cannot work before MPI starts, then reads the site's settings.
 job_begin() {
     script=$1
     shift
@@ -37,11 +38,41 @@ job_begin() {
     job_options=${job_options:---ntasks=${SLURM_NTASKS:-1}}
     KARMA_COMMAND=$(job_line "$@" | sed 's/ --restart\( \|$\)/\1/') # it goes on
     export KARMA_COMMAND
+    job_check "$@"
+    job_settings
+}
+
+job_check() { # ARGUMENT...: what must be there is there
     [ -n "$usage" ] || return 0
+    wanted=${usage%% *}
     case ${1:-} in
-    '' | -*) job_refuse "CONFIG is missing; type: $(job_line) $usage" ;;
+    '' | -*) job_refuse "$wanted is missing; type: $(job_line) $usage" ;;
     esac
-    [ -r "$1" ] || job_refuse "there is no configuration file '$1' in $PWD"
+    case $wanted in
+    DIR) [ -d "$1" ] || job_refuse "there is no directory '$1' in $PWD" ;;
+    *) [ -r "$1" ] || job_refuse "there is no configuration file '$1' in $PWD" ;;
+    esac
+}
+
+job_settings() { # of the site; scratch is made on every node of the job
+    site=${KARMA_ENV:-slurm/env.sh}
+    [ -r "$site" ] || job_refuse "there is no file '$site' with the settings of this site" \
+        "(KARMA_ENV; the default is slurm/env.sh)"
+    case $site in # a name without a slash would be looked for in PATH
+    */*) ;;
+    *) site=./$site ;;
+    esac
+    # shellcheck disable=SC1090
+    . "$site"
+    export KARMA_LAUNCHER KARMA_PIN KARMA_LAUNCH_ARGS
+    [ -n "${KARMA_SCRATCH:-}" ] || return 0
+    TMPDIR=$KARMA_SCRATCH
+    if [ "${SLURM_JOB_NUM_NODES:-1}" -gt 1 ]; then
+        srun --ntasks-per-node=1 --ntasks="$SLURM_JOB_NUM_NODES" mkdir -p "$TMPDIR"
+    else
+        mkdir -p "$TMPDIR"
+    fi || job_refuse "the scratch directory '$TMPDIR' cannot be made (KARMA_SCRATCH in '$site')"
+    export TMPDIR
 }
 
 # Ends the job with the status of what it ran; says why, and how to go on.

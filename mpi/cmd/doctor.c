@@ -200,6 +200,10 @@ static enum err run(const struct call *c)
     launched_read(&b->launched);
     doctor_examine_early(&b->record, o->host);
     TRY(check_start(b));
+    if (launched_with_old_pmi(&b->launched, comm_library()) && b->launched.rank <= 0) {
+        log_warn("srun --mpi=pmi2 works only with an Open MPI that was built for it; if MPI ends "
+                 "this program now, use srun --mpi=pmix");
+    }
     b->start_s = clock_s();
     return ranks_run(c, on_ranks);
 }

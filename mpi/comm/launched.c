@@ -66,7 +66,17 @@ const char *launched_by(const struct launched *l)
     return "an unknown launcher";
 }
 
+static bool is_openmpi(const char *library)
+{
+    return strncmp(library, "Open MPI", strlen("Open MPI")) == 0;
+}
+
 bool launched_without_pmix(const struct launched *l, const char *library)
 {
-    return l->by == LAUNCHER_SRUN && strncmp(library, "Open MPI", strlen("Open MPI")) == 0;
+    return l->by == LAUNCHER_SRUN && is_openmpi(library);
+}
+
+bool launched_with_old_pmi(const struct launched *l, const char *library)
+{
+    return l->by == LAUNCHER_PMI && l->step && is_openmpi(library);
 }

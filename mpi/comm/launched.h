@@ -34,4 +34,7 @@ const char *launched_by(const struct launched *l);
  * with a message of its own. `library`: comm_library(). */
 bool launched_without_pmix(const struct launched *l, const char *library);
 
+/* srun offers PMI 1 or 2, for which Open MPI must have been built (--with-pmi). */
+bool launched_with_old_pmi(const struct launched *l, const char *library);
+
 #endif

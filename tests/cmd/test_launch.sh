@@ -22,6 +22,12 @@ exits 0 "one rank of a program without MPI needs no launcher" "$LAUNCH" -n 1 /bi
     'test "$OPENBLAS_NUM_THREADS" = 1'
 exits 7 "the exit status is the program's" "$LAUNCH" -n 1 /bin/sh -c 'exit 7'
 exits 2 "an unknown launcher is refused" env KARMA_LAUNCHER=rsh "$LAUNCH" -n 1 /bin/sh
+says err "must be mpirun, srun, openmpi or mpich, not 'rsh'" "the message names those that there are"
+exits 2 "an unknown pinning is refused" env KARMA_PIN=socket "$LAUNCH" -n 1 /bin/sh
+says err "KARMA_PIN must be cores or none, not 'socket'" "in a sentence"
+exits 0 "KARMA_LAUNCHER=srun" env KARMA_LAUNCHER=srun KARMA_PIN=cores SLURM_CPUS_PER_TASK=3 "$LAUNCH" --print -n 2 /bin/sh
+says out " SRUN_CPUS_PER_TASK=3 srun --mpi=pmi[x2] --cpu-bind=cores -n 2 /bin/sh$" \
+    "srun binds and gets the CPUs of a task"
 
 if ! mpirun --version 2>/dev/null | grep -q 'Open MPI'; then
     skip "the flags for Open MPI" "mpirun is not Open MPI's"
@@ -32,6 +38,14 @@ else
     says out "OPENBLAS_NUM_THREADS=1" "OpenBLAS starts no threads"
     ! grep -q 'versubscribe\|OVERSUBSCRIBE\|yield' "$WORK/out"
     result $? "one rank never oversubscribes"
+    KARMA_LAUNCHER=mpirun print --for "$KARMA" -n 1 /bin/true
+    says out " mpirun .*-n 1 /bin/true$" "KARMA_LAUNCHER=mpirun is the mpirun of the program's library"
+    for pin in cores none; do
+        KARMA_PIN=$pin print -n 1 /bin/true
+        same "$(grep -o -- '--bind-to [a-z]*' "$WORK/out")" "--bind-to $(echo $pin | sed s/cores/core/)" "KARMA_PIN=$pin"
+    done
+    KARMA_PIN=cores KARMA_LAUNCH_ARGS="--bind-to socket" print -n 1 /bin/true
+    same "$(grep -o -- '--bind-to [a-z]*' "$WORK/out")" "--bind-to socket" "KARMA_LAUNCH_ARGS wins over KARMA_PIN"
     print -n 4096 /bin/true
     says out "versubscribe|OVERSUBSCRIBE" "more ranks than cores oversubscribe"
     says out "mpi_yield_when_idle=1" "and yield when idle"

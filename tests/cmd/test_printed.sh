@@ -173,6 +173,8 @@ cat >"$WORK/not-run" <<'EOF'
 *$KARMA_DATA* | recorded data that is not part of this project
 *sockshop* | the same
 *twin fit hpa* | the same
+*slurm/ablation.sbatch* | an array of runs; make test-slurm starts a small one
+*slurm/report.sbatch* | needs the runs of such an array
 EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *results/runs/*/parts/* | the same
 *build/$s.yaml* | a loop over all scenarios: minutes

@@ -12,6 +12,7 @@ cat >"$here/mpi/launch" <<'L'
 #!/bin/sh
 echo "launch $*"
 echo "again $KARMA_COMMAND"
+echo "site $KARMA_LAUNCHER,$KARMA_PIN,$KARMA_LAUNCH_ARGS,$TMPDIR,${OF_THE_SITE:-}"
 [ -z "${SLOW:-}" ] || { trap 'echo got USR1; exit 5' USR1; : >ready; while :; do sleep 0.1; done; }
 exit "${STATUS:-0}"
 L
@@ -19,12 +20,14 @@ printf '#!/bin/sh\necho "scontrol $*"\n' >"$here/bin/scontrol"
 chmod +x "$here/mpi/launch" "$here/bin/scontrol"
 cd "$here" || exit 1
 PATH=$here/bin:$PATH
+export TMPDIR=/tmp
+unset KARMA_ENV KARMA_LAUNCHER KARMA_PIN KARMA_LAUNCH_ARGS KARMA_SCRATCH SLURM_TMPDIR
 unset KARMA_COMMAND KARMA_REQUEUE KARMA_REQUEUE_MAX EPISODES PARTS SLURM_JOB_ID SLURM_NTASKS \
     SLURM_RESTART_COUNT SLURM_ARRAY_TASK_ID
 tiny=configs/experiments/tiny.yaml
 
 # ---- outside a job ----
-for script in train eval eval_array quickstart; do
+for script in train eval eval_array quickstart ablation report doctor; do
     exits 2 "$script.sbatch outside of Slurm is refused" sh "slurm/$script.sbatch"
     says err "^slurm/$script.sbatch: this is a batch job for Slurm; type: (EPISODES=50 PARTS=[^ ]* )?sbatch .*slurm/$script.sbatch" \
         "$script.sbatch: with the line to type"
@@ -57,6 +60,51 @@ for script in train eval; do
 done
 exits 0 "quickstart.sbatch" sh slurm/quickstart.sbatch
 same "$(grep -c '^launch -n 4 build/karma ' "$WORK/out")" 4 "has four steps"
+
+exits 0 "doctor.sbatch" sh slurm/doctor.sbatch --dir a
+says out "^launch -n 4 build/karma doctor .*--dir a$" "looks at all tasks"
+
+# ---- the report of an ablation, and the array that makes its runs ----
+exits 2 "report.sbatch without DIR" sh slurm/report.sbatch
+says err "DIR is missing; type: sbatch --ntasks=4 slurm/report.sbatch DIR$" "a sentence"
+exits 2 "report.sbatch with a DIR that is not there" sh slurm/report.sbatch none
+says err "there is no directory 'none' in $here" "a sentence"
+exits 0 "report.sbatch" sh slurm/report.sbatch configs --out b
+says out "^launch -n 1 build/karma report configs --out b$" "hands its arguments on, to one rank"
+exits 2 "ablation.sbatch without SPEC" sh slurm/ablation.sbatch
+says err "SPEC is missing; type: sbatch --ntasks=4 slurm/ablation.sbatch SPEC$" "a sentence"
+exits 2 "ablation.sbatch with a SPEC that is not there" sh slurm/ablation.sbatch none.yaml
+says err "there is no configuration file 'none.yaml'" "a sentence"
+exits 0 "ablation.sbatch, a task of an array" env SLURM_ARRAY_TASK_ID=3 SLURM_ARRAY_JOB_ID=70 \
+    sh slurm/ablation.sbatch $tiny --group 2
+says out "^launch -n 4 build/karma ablate $tiny --group 2$" "takes runs like every other task"
+says out "^again sbatch --ntasks=4 slurm/ablation.sbatch $tiny --group 2$" "and says how it goes on"
+exits 5 "ablation.sbatch, stopped on request" env KARMA_REQUEUE=1 STATUS=5 SLURM_ARRAY_TASK_ID=3 \
+    sh slurm/ablation.sbatch $tiny
+says out "^scontrol requeue 77$" "requeues its own task"
+holds "ablation.sbatch is an array with a throttle" grep -Eq '^#SBATCH --array=0-[0-9]+%[0-9]+$' slurm/ablation.sbatch
+
+# ---- settings of the site ----
+exits 0 "slurm/env.sh as it is" sh slurm/train.sbatch $tiny
+says out "^site ,,,/tmp,$" "changes nothing"
+exits 0 "variables before sbatch" env KARMA_LAUNCHER=srun KARMA_PIN=cores KARMA_LAUNCH_ARGS=-v \
+    sh slurm/train.sbatch $tiny
+says out "^site srun,cores,-v,/tmp,$" "win over slurm/env.sh"
+cat >site.sh <<'S'
+export OF_THE_SITE=modules
+KARMA_LAUNCHER=mpirun
+KARMA_SCRATCH=$PWD/scratch/$SLURM_JOB_ID
+KARMA_REQUEUE=1
+S
+exits 5 "a file of the site" env KARMA_ENV=site.sh STATUS=5 sh slurm/train.sbatch $tiny
+says out "^site mpirun,,,$here/scratch/77,modules$" "is read in place of slurm/env.sh"
+says out "^scontrol requeue 77$" "may ask for requeues"
+holds "and the scratch directory was made" test -d scratch/77
+exits 2 "a file of the site that is not there" env KARMA_ENV=none.sh sh slurm/train.sbatch $tiny
+says err "^slurm/train.sbatch: there is no file 'none.sh' with the settings of this site" "a sentence"
+exits 2 "a scratch directory that cannot be made" env KARMA_SCRATCH=/proc/none sh slurm/train.sbatch $tiny
+says err "the scratch directory '/proc/none' cannot be made" "a sentence"
+same "$(cat "$WORK/out")" "" "MPI was not started"
 
 # ---- arrays ----
 exits 2 "eval_array.sbatch without an array" sh slurm/eval_array.sbatch $tiny
@@ -126,21 +174,37 @@ for script in slurm/*.sbatch; do
     name=$(basename "$script")
     holds "$name appends to its log" grep -q '^#SBATCH --open-mode=append$' "$script"
     holds "$name may be requeued" grep -q '^#SBATCH --requeue$' "$script"
-    holds "$name is warned before its time limit" grep -q '^#SBATCH --signal=B:USR1@60$' "$script"
+    holds "$name is warned before its time limit" grep -q '^#SBATCH --signal=B:USR1@120$' "$script"
     log=$(sed -n 's/^#SBATCH --output=//p' "$script")
-    if [ "$name" = eval_array.sbatch ]; then
+    if [ "$name" = eval_array.sbatch ] || [ "$name" = ablation.sbatch ]; then
         same "$log" "%x-%A_%a.log" "$name: a log for each task of the array"
     else
         same "$log" "%x-%j.log" "$name: a log for each job"
     fi
+    [ "$name" = quickstart.sbatch ] || [ "$name" = doctor.sbatch ] ||
+        holds "$name says what must stand behind it" grep -Eq "^usage='(CONFIG|SPEC|DIR)" "$script"
     job=$(sed -n 's/^#SBATCH --job-name=//p' "$script")
     if git rev-parse --git-dir >/dev/null 2>&1; then
         holds "$name: git ignores its log" git check-ignore "$job-12.log"
     else
         skip "$name: git ignores its log" "no git here"
     fi
-    [ "$name" = quickstart.sbatch ] ||
-        same "$(grep '^#  .*sbatch .*CONFIG\|^#  .*\.yaml' "$script" | grep -vc 'run\.dir=')" 0 \
-            "$name: every example names a run directory"
+    case $name in
+    quickstart.sbatch | doctor.sbatch | ablation.sbatch | report.sbatch) continue ;;
+    esac
+    same "$(grep '^#  .*sbatch .*CONFIG\|^#  .*\.yaml' "$script" | grep -vc 'run\.dir=')" 0 \
+        "$name: every example names a run directory"
 done
+
+# ---- the shell of all of them ----
+if command -v shellcheck >/dev/null; then
+    exits 0 "shellcheck: the scripts of jobs and the launcher" shellcheck -s sh -e SC3013 slurm/*.sh slurm/*.sbatch mpi/launch
+    exits 0 "shellcheck: the tests of Slurm" shellcheck -s sh -S warning -e SC2034,SC2154 tests/slurm/*.sh
+else
+    skip "shellcheck" "it is not installed"
+fi
+for script in slurm/*.sh slurm/*.sbatch mpi/launch; do
+    sh -n "$script" || echo "$script"
+done >"$WORK/out" 2>&1
+same "$(cat "$WORK/out")" "" "the shell reads each script to its end"
 done_testing

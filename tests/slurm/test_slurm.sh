@@ -1,5 +1,6 @@
 # The job scripts on a real Slurm, which this test starts for itself on loopback (cluster.sh):
 #
+#   what karma doctor finds on one node, on two, and under srun without PMIx
 #   a training as a job, through mpirun and through srun --mpi=pmix, on one node and on two
 #   its log while it runs; the time limit; a requeue on the same node and on another one; what a
 #   cancelled job says
@@ -10,100 +11,35 @@
 # TIMEOUT: 3000
 . tests/cmd/tap.sh
 . tests/slurm/cluster.sh
+. tests/slurm/jobs.sh
 
-sources=$PWD
-tiny=configs/experiments/tiny.yaml
+jobs_begin
 quiet='scenarios=[{name: quiet, events: []}]'
-if ! command -v slurmctld >/dev/null || ! command -v slurmd >/dev/null || ! command -v munged >/dev/null; then
-    skip "jobs on a real Slurm" "slurmctld, slurmd or munged is missing; 'make test-slurm' installs them"
-    done_testing
-    exit 0
-fi
-if [ "${MPI:-1}" = 0 ] || [ ! -r /proc/self/status ]; then
-    skip "jobs on a real Slurm" "needs MPI and Linux's /proc"
-    done_testing
-    exit 0
-fi
-SITE=$(mktemp -d /tmp/karma-slurm.XXXXXX) || exit 1
-trap 'site_down; rm -rf "$SITE"' EXIT
-trap 'exit 1' INT TERM HUP
-unset SLURM_JOB_ID SLURM_NTASKS KARMA_COMMAND
-
-# Jobs are submitted where the sources are; here that is a directory of links, which takes the logs.
-here=$WORK/submitted
-rm -rf "$here"
-mkdir -p "$here/build"
-ln -s "$sources/mpi" "$sources/slurm" "$sources/configs" "$here"
-ln -s "$KARMA" "$here/build/karma"
-cd "$here" || exit 1
-
-submit() { # SBATCH-ARGUMENT...: sets $id; all that a log shows of it is $id.log
-    id=$(sbatch --parsable "$@" 2>"$WORK/err") || id=
-    [ -n "$id" ] || sed 's/^/# sbatch: /' "$WORK/err"
-}
-
-field() { # JOB NAME: a field of scontrol show job
-    scontrol show job "$1" 2>/dev/null | tr ' ' '\n' | sed -n "s/^$2=//p" | head -n 1
-}
-
-await() { # SECONDS COMMAND...: until the command succeeds; 1 if it never does
-    deadline=$(($(date +%s) + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ "$(date +%s)" -lt $deadline ] || return 1
-        sleep 0.2
-    done
-}
-
-over() { # JOB
-    case $(field "$1" JobState) in
-    COMPLETED | FAILED | CANCELLED | TIMEOUT | NODE_FAIL | OUT_OF_MEMORY) return 0 ;;
-    esac
-    return 1
-}
-
-ends() { # JOB STATUS NAME: the job comes to its end, with this exit status
-    await 600 over "$1"
-    same "$(field "$1" ExitCode)" "$2:0" "$3"
-    [ "$(field "$1" ExitCode)" = "$2:0" ] || tail -n 20 ./*"-$1.log" | sed 's/^/# log: /'
-}
-
-log_has() { # JOB PATTERN NAME
-    grep -Eq -- "$2" ./*"-$1.log"
-    tap_status=$?
-    result $tap_status "$3"
-    [ $tap_status = 0 ] || sed 's/^/# log: /' ./*"-$1.log" | tail -n 20
-}
-
-digest_of() { # JOB: what the training wrote
-    sed -n 's/^digest //p' ./*"-$1.log" | tail -n 1
-}
-
-updating() { # RUN: the training is past its first update
-    grep -Eq '^running update ([2-9]|[0-9][0-9])' "$1/status"
-}
-
-ours_only() { # JOB NAME: no launcher and no shell adds to what the program says
-    ! grep -Eq 'mpirun|Primary job|exit code|^--|srun: error' ./*"-$1.log"
-    result $? "$2"
-}
-
-ranks_of() { # JOB: the processes of the program
-    for proc in /proc/[0-9]*; do
-        case $(cat "$proc/comm" 2>/dev/null) in
-        karma) tr '\0' '\n' <"$proc/environ" 2>/dev/null | grep -qx "SLURM_JOB_ID=$1" && echo "${proc#/proc/}" ;;
-        esac
-    done
-}
-
-mask_of() { # PROCESS
-    sed -n 's/^Cpus_allowed_list:[^0-9]*//p' "/proc/$1/status"
-}
 
 machine_cpus=$(mask_of self)
 n_cpus=$(env -u OMP_NUM_THREADS nproc)
 site_up task/none 2
 result $? "a Slurm of two nodes is up"
+
+# ---- the nodes, by the doctor ----
+submit --ntasks=2 --nodes=1 slurm/doctor.sbatch --memory 1 --space 1
+ends "$id" 0 "karma doctor on one node"
+log_has "$id" "^ok +launcher +mpirun of Open MPI, Slurm job $id: 2 ranks on 1 host$" "knows launcher and job"
+KARMA_LAUNCHER=srun submit --ntasks=2 --nodes=1 slurm/doctor.sbatch --memory 1 --space 1
+ends "$id" 0 "karma doctor through srun"
+log_has "$id" "^ok +launcher +srun --mpi=pmix, Slurm job $id: 2 ranks on 1 host$" "knows it, too"
+OMPI_MCA_btl=tcp,self submit --ntasks=2 --nodes=2 slurm/doctor.sbatch --memory 1 --space 1
+ends "$id" 0 "karma doctor on two nodes"
+if unshare --uts --mount true 2>/dev/null; then
+    log_has "$id" "^ok +launcher .* 2 ranks on 2 hosts$" "counts the hosts"
+    log_has "$id" "^ok +locks +a second lock is refused, on other hosts, too$" "tries a lock between them"
+    log_has "$id" "^ok +clock +the hosts differ by [0-9.]+ ms at most$" "compares their clocks"
+fi
+submit --ntasks=2 --nodes=1 --output=none-%j.log --wrap 'srun --mpi=none -n 2 build/karma doctor; echo "status $?"'
+await 60 over "$id"
+log_has "$id" "^error +launcher +srun started 2 processes without PMIx, .*Remedy: srun --mpi=pmix" \
+    "srun without PMIx is found before MPI fails"
+log_has "$id" "^status 1$" "and is an error"
 
 # ---- a training, in four ways ----
 want=$("$sources/mpi/launch" -n 2 "$KARMA" train $tiny --set run.dir="$WORK/plain" 2>/dev/null |
@@ -121,6 +57,12 @@ same "$(sed 's/[0-9a-f]\{16\}/HASH/; s/[0-9][0-9.]* MiB/N MiB/' "karma-train-$id
 KARMA_LAUNCHER=srun submit --ntasks=2 --nodes=1 slurm/train.sbatch $tiny --set run.dir=runs/srun
 ends "$id" 0 "a training through srun --mpi=pmix"
 same "$(digest_of "$id")" "$want" "has the same digest"
+KARMA_LAUNCHER=srun submit --ntasks=2 --nodes=1 slurm/train.sbatch $tiny --set run.dir=runs/stopped \
+    --set train.updates=100000
+await 300 updating runs/stopped
+scancel --signal=USR1 --batch "$id"
+ends "$id" 5 "srun --mpi=pmix: USR1 to the batch script ends the training with status 5"
+log_has "$id" "^stopped on request after update [0-9]+ of 100000; to go on: sbatch " "and a sentence"
 # Two nodes on one machine: shared memory would take them for one.
 OMPI_MCA_btl=tcp,self submit --ntasks=2 --nodes=2 slurm/train.sbatch $tiny --set run.dir=runs/two
 ends "$id" 0 "a training on two nodes"

@@ -63,6 +63,9 @@ static void launchers(void **state)
                 l.nodes == 2);
     l = under(JOB "SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=4 PMI_RANK=1");
     assert_string_equal(launched_by(&l), "srun --mpi=pmi2");
+    assert_true(launched_with_old_pmi(&l, "Open MPI 4.1.4"));
+    assert_false(launched_with_old_pmi(&l, "MPICH 4.0.2"));
+    assert_false(launched_without_pmix(&l, "Open MPI 4.1.4"));
 }
 
 /* The daemons of mpirun are a step of srun, too. */
