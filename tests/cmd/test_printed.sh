@@ -115,6 +115,7 @@ prepare() {
     result $? "prepared: $1"
 }
 seq 1 40 >"$clone/my.txt"
+cp slurm/env.sh "$clone/site.sh"
 prepare "karma trace collect configs/experiments/collect.yaml --out STORE"
 prepare "karma twin fit STORE --out TWIN"
 prepare "mkdir -p results/runs/twin results/runs/quickstart"

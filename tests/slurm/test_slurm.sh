@@ -48,7 +48,7 @@ submit --ntasks=2 --nodes=1 slurm/train.sbatch $tiny --set run.dir=runs/one
 ends "$id" 0 "a training on one node"
 same "$(digest_of "$id")" "$want" "has the digest of a training without Slurm"
 holds "its log has the job's name and number" test -s "karma-train-$id.log"
-times='^seconds of each rank|^rank |^-+ |^[0-9]+  +[0-9]' # of the ranks: a table
+times='^train.group |^seconds of each rank|^rank |^-+ |^[0-9]+  +[0-9]' # how episodes are shared out; a table of the ranks
 same "$(sed 's/[0-9a-f]\{16\}/HASH/; s/[0-9][0-9.]* MiB/N MiB/' "karma-train-$id.log" |
     grep -Ev "$times" | sort)" \
     "$(printf '%s\n' "digest HASH" "memory of rank 0: N MiB resident at most" \
