@@ -341,7 +341,7 @@ test: setup-test ## set up, build, run every suite; the last line counts them
 test-slurm: ## the job scripts on a real Slurm, which is installed and started on loopback for that (minutes)
 	@PATH="$$PATH:/usr/sbin:/sbin" $(SETUP) install $(NEEDS) slurm
 	@$(PMAKE) all
-	@MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) tests/slurm/test_slurm.sh
+	@MPI=$(MPI) SAN=$(SAN) sh tests/run $(B) $(sort $(wildcard tests/slurm/test_*.sh))
 
 test-kubernetes: ## a real API server, etcd and Prometheus on loopback; built once (minutes), or KUBERNETES_BIN=DIR
 	@PATH="$(KUBERNETES_BIN):$$PATH" $(SETUP) install $(NEEDS) kubernetes \
