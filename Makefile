@@ -78,18 +78,19 @@ COMM        = cores exchange farm launched limits locking loggp owners peers sel
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal \
               trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population \
               train_game trainer trainlog
-EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_status attack_world \
-              attacked cell_digest collect decision_cpu doctor_findings doctor_host_findings doctor_record \
-              eval_run experiment exploit exploit_cfg exploit_report exporter fit league league_cfg \
-              league_members league_report matches org_metrics_log policies raid_training recipe resume \
-              scale serve serve_cfg serve_check serve_log stages storage_probe training trajectories tune \
-              tune_dir tune_log tune_rung tune_training tune_trials
-COMMANDS    = ablate bench_scale call config cpu_built cpu_check doctor eval exploit figure input league \
-              main org ranks report serve simulate spawn topology trace trace_collect train tune twin \
-              twin_fit
+EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_status analysis \
+              attack_world attacked cell_digest collect decision_cpu doctor_findings doctor_host_findings \
+              doctor_record eval_run experiment exploit exploit_cfg exploit_report exporter fit league \
+              league_cfg league_members league_report matches org_metrics_log policies raid_training \
+              recipe resume scale serve serve_cfg serve_check serve_log stages storage_probe training \
+              trajectories tune tune_dir tune_log tune_rung tune_training tune_trials
+COMMANDS    = ablate analyse bench_scale call config cpu_built cpu_check doctor eval exploit figure input \
+              league main org ranks report serve simulate spawn topology trace trace_collect train tune \
+              twin twin_fit
 FUZZED      = block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments policy \
               prometheus record store \
               tile_state trusting twin weights workload
+ANALYSIS    = trajectories
 EXTRAS      = bandit kinds method_kinds threshold
 BENCHES     = bench_aware bench_nn bench_cluster bench_marl bench_org bench_shield bench_twin bench_comm bench_train
 
@@ -179,7 +180,8 @@ CORE_O   = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/
            $(call in,core/trace,$(TRACE)) $(call in,core/twin,$(TWIN)) $(call in,core/game,$(GAME)) \
            $(call in,core/controllers,$(CONTROLLERS)) $(call in,core/methods,$(METHODS)) \
            $(call in,core/eval,$(EVAL)) \
-           $(call in,core/report,$(REPORT)) $(call in,core/transfer,$(TRANSFER)) $(call in,proto,$(PROTO)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
+           $(call in,core/report,$(REPORT)) $(call in,core/transfer,$(TRANSFER)) \
+           $(call in,core/analysis,$(ANALYSIS)) $(call in,proto,$(PROTO)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 MPI_O    = $(call in,mpi/comm,$(COMM)) $(call in,mpi/train,$(TRAIN)) \
            $(call in,mpi/jobs,$(EXPERIMENTS)) $(call in,mpi/cmd,$(filter-out main,$(COMMANDS)))
 GEN_H    = $(SCHEMAS:%=$(GEN)/proto/%.pb-c.h)

@@ -6,6 +6,20 @@
 
 #include "core/base/log.h"
 
+#include <math.h>
+
+/* What version 2 added. NaN is not written. */
+static void put_team(Karma__TrajectoryEpisode *m, const struct trajectory_episode *t)
+{
+    const size_t n = (size_t)t->n_steps * m->n_agents * m->n_services;
+    m->roles = wire_strings(t->roles), m->n_roles = t->roles != NULL ? m->n_agents : 0;
+    m->change = (int32_t *)(uintptr_t)t->change, m->n_change = t->change != NULL ? n : 0;
+    m->free_change = (int32_t *)(uintptr_t)t->free_change;
+    m->n_free_change = t->free_change != NULL ? n : 0;
+    m->has_slo_attainment = !isnan(t->slo_attainment), m->slo_attainment = t->slo_attainment;
+    m->has_upper_bound = !isnan(t->upper_bound), m->upper_bound = t->upper_bound;
+}
+
 /* Lengths follow from T, N, S, A, F and R of trajectory_log.proto. Rules have no agents and no
  * choices, so their array of actions is empty. State has one row more than the others: the row
  * after the last decision. */
@@ -32,7 +46,22 @@ enum err codec_put_trajectory(struct buf *out, const struct trajectory_episode *
     m.delta = (int32_t *)(uintptr_t)t->delta, m.n_delta = steps * m.n_services;
     m.action = (int32_t *)(uintptr_t)t->action, m.n_action = steps * m.n_agents * m.choices;
     m.reward = (double *)(uintptr_t)t->reward, m.n_reward = steps * m.n_terms;
+    put_team(&m, t);
     return wire_put(out, FRAME_TRAJECTORY_EPISODE, CODEC_TRAJECTORY_LOG_VERSION, &m.base);
+}
+
+/* Each of these is there for all agents or not at all. Steps and services multiply to the number of
+ * changes, so the product with the agents is the only one that could wrap. */
+static enum err check_team(const Karma__TrajectoryEpisode *m, const char *source, size_t steps)
+{
+    size_t n = 0;
+    if (__builtin_mul_overflow(steps * m->n_services, m->n_agents, &n)) {
+        log_error("%s: %zu agents are more than any episode has", source, m->n_agents);
+        return ERR_FORMAT;
+    }
+    TRY(wire_expect(source, "roles", m->n_roles, m->n_roles > 0 ? m->n_agents : 0));
+    TRY(wire_expect(source, "change", m->n_change, m->n_change > 0 ? n : 0));
+    return wire_expect(source, "free_change", m->n_free_change, m->n_free_change > 0 ? n : 0);
 }
 
 /* T follows from the changes; everything else must have it, too. The first check keeps the division
@@ -53,7 +82,8 @@ static enum err check_shapes(const Karma__TrajectoryEpisode *m, const char *sour
         return ERR_FORMAT;
     }
     TRY(wire_expect(source, "action", m->n_action, n_action));
-    return wire_expect(source, "reward", m->n_reward, steps * m->n_terms);
+    TRY(wire_expect(source, "reward", m->n_reward, steps * m->n_terms));
+    return check_team(m, source, steps);
 }
 
 /* What was read points into the arena. Values are not checked: nothing is computed from them here.
@@ -91,6 +121,11 @@ enum err codec_get_trajectory(struct trajectory_episode *t, const void *bytes, s
         .delta = m->delta,
         .action = m->action,
         .reward = m->reward,
+        .roles = m->n_roles > 0 ? (const char *const *)m->roles : NULL,
+        .change = m->n_change > 0 ? m->change : NULL,
+        .free_change = m->n_free_change > 0 ? m->free_change : NULL,
+        .slo_attainment = m->has_slo_attainment ? m->slo_attainment : NAN,
+        .upper_bound = m->has_upper_bound ? m->upper_bound : NAN,
     };
     return ERR_OK;
 }

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* Layout version of the payload: what this program writes, and the newest it reads. */
-enum { CODEC_TRAJECTORY_LOG_VERSION = 1 };
+enum { CODEC_TRAJECTORY_LOG_VERSION = 2 };
 
 struct trajectory_episode {
     const char *controller, *scenario, *split;
@@ -28,6 +28,11 @@ struct trajectory_episode {
     const int32_t *delta;  /* (n_steps, n_services) */
     const int32_t *action; /* (n_steps, n_agents, n_choices) */
     const double *reward;  /* (n_steps, n_terms) */
+    /* Unknown to frames of version 1, and where trajectory_log.proto says so: NULL, NaN. */
+    const char *const *roles;   /* (n_agents) */
+    const int32_t *change;      /* (n_steps, n_agents, n_services) */
+    const int32_t *free_change; /* (n_steps, n_agents, n_services) */
+    double slo_attainment, upper_bound;
 };
 enum err codec_put_trajectory(struct buf *out, const struct trajectory_episode *t) WARN_UNUSED;
 /* Everything points into `arena`. ERR_FORMAT if the shapes do not fit each other. */

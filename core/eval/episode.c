@@ -137,6 +137,7 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
                                        .spec = c->spec,
                                        .action = c->action,
                                        .free_action = c->free_action,
+                                       .rules = c->rules,
                                        .shielding = e->shielding,
                                        .truth = &counters,
                                        .reward = &terms};
@@ -229,5 +230,9 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
         TRY(play_period(e, c, step, observer));
     }
     finish(out, e);
-    return finish_metrics(e, out, c, id, carried);
+    TRY(finish_metrics(e, out, c, id, carried));
+    if (observer != NULL && observer->end != NULL) {
+        observer->end(observer->ctx, out);
+    }
+    return ERR_OK;
 }

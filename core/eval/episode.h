@@ -20,6 +20,7 @@ struct episode_step {
     /* of a team; NULL for rules. See struct controller */
     const struct team_spec *spec;
     const int32_t *action, *free_action; /* (A, F) */
+    const struct rules *rules;           /* they play by; NULL: by another interface */
     const struct shielding *shielding;   /* what it altered in this decision; NULL: no shield */
     const struct plant_truth *truth;     /* of a plant without exact counters: NaN where unknown */
     const struct reward_terms *reward;
@@ -28,6 +29,7 @@ struct episode_observer {
     void *ctx;
     void (*begin)(void *ctx, const float *state); /* the first decision's; NULL: not wanted */
     enum err (*see)(void *ctx, const struct episode_step *step);
+    void (*end)(void *ctx, const struct episode_metrics *m); /* NULL: not wanted */
 };
 
 /* CPU of decisions: how many, and the time of their act(). No result depends on it. */

@@ -292,6 +292,16 @@ static enum err watchers_see(void *ctx, const struct episode_step *step)
     return ERR_OK;
 }
 
+static void watchers_end(void *ctx, const struct episode_metrics *m)
+{
+    const struct watchers *w = ctx;
+    for (int i = 0; i < w->n; i++) {
+        if (w->all[i].end != NULL) {
+            w->all[i].end(w->all[i].ctx, m);
+        }
+    }
+}
+
 /* Job i = (arm * n_scenarios + scenario) * episodes + episode. */
 static const struct arm *arm_of(const struct eval *e, int i)
 {
@@ -345,7 +355,7 @@ static enum err run_job(void *ctx, int i, struct buf *out)
                                   .env = (uint32_t)(e->cfg->first + i % episodes)};
     struct watchers watchers = {.n = 0};
     const struct episode_observer all = {
-        .ctx = &watchers, .begin = watchers_begin, .see = watchers_see};
+        .ctx = &watchers, .begin = watchers_begin, .see = watchers_see, .end = watchers_end};
     struct episode_metrics m;
     if (arm->org_observer->on) {
         watchers.all[watchers.n++] = org_observer_callbacks(arm->org_observer);

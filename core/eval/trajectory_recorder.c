@@ -3,6 +3,7 @@
 
 #include "core/plant/schema.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -22,10 +23,14 @@ enum err trajectory_recorder_init(struct trajectory_recorder *t, struct arena *a
                                       .n_columns = state_size(n_services),
                                       .n_action = n_action,
                                       .horizon = horizon};
+    arena_init(&t->names);
     t->state = ARENA_NEW(arena, (horizon + 1) * t->n_columns, float);
     t->delta = ARENA_NEW(arena, horizon * t->n_services, int32_t);
     t->action = ARENA_NEW(arena, horizon * t->n_action, int32_t);
     t->reward = ARENA_NEW(arena, horizon * TERMS, double);
+    t->change = ARENA_NEW(arena, horizon * n_action * n_services, int32_t);
+    t->free_change = ARENA_NEW(arena, horizon * n_action * n_services, int32_t);
+    t->roles = ARENA_NEW(arena, n_action, const char *);
     return arena_error(arena);
 }
 
@@ -40,7 +45,47 @@ static void begin(void *ctx, const float *state)
     struct trajectory_recorder *t = ctx;
     t->n_steps = 0;
     t->spec = NULL;
+    t->decoded = t->free = false;
+    t->slo_attainment = t->upper_bound = NAN;
     keep_state(t, 0, state);
+}
+
+/* The roles of agent a joined by '+', as the organisation lists them. */
+static const char *roles_of(struct arena *names, const struct rules *r, int a)
+{
+    const char *all = "";
+    if (r->guides == NULL) {
+        return all;
+    }
+    const struct org_agent_cfg *agent = &r->guides->org.cfg->agents[r->guide_of[a]];
+    for (int k = 0; k < agent->n_roles; k++) {
+        all = arena_printf(names, "%s%s%s", all, k > 0 ? "+" : "", agent->roles[k]);
+    }
+    return all;
+}
+
+/* At the first decision of a team: room for names is what the last episode had. */
+static enum err name_roles(struct trajectory_recorder *t, const struct rules *r)
+{
+    arena_release(&t->names);
+    arena_init(&t->names);
+    for (int a = 0; a < t->spec->n_agents; a++) {
+        t->roles[a] = roles_of(&t->names, r, a);
+    }
+    return arena_error(&t->names);
+}
+
+/* changes (A, n_services) of the choices action (A, F) that were made in the state of `row`, before
+ * the plant moved on. */
+static void decode(int32_t *changes, const struct trajectory_recorder *t, const struct rules *r,
+                   size_t row, const int32_t *action)
+{
+    const struct team_spec *spec = t->spec;
+    const float *state = t->state + row * (size_t)t->n_columns;
+    for (int a = 0; a < spec->n_agents; a++) {
+        int32_t *own = changes + (row * (size_t)spec->n_agents + (size_t)a) * (size_t)t->n_services;
+        rules_changes(own, r, state, action + (ptrdiff_t)a * spec->n_factors);
+    }
 }
 
 /* The terms are the first members of struct reward_terms, in the order of `terms`; the assertion
@@ -60,12 +105,33 @@ static enum err see(void *ctx, const struct episode_step *step)
         CHECK(n <= t->n_action);
         memcpy(t->action + row * (size_t)n, step->action, (size_t)n * sizeof *step->action);
     }
-    return ERR_OK;
+    if (t->spec == NULL || step->rules == NULL) {
+        return ERR_OK; /* nobody's choices, or of another interface: what they ask for is unknown */
+    }
+    t->decoded = true;
+    decode(t->change, t, step->rules, row, step->action);
+    if (step->free_action != NULL) {
+        t->free = true;
+        decode(t->free_change, t, step->rules, row, step->free_action);
+    }
+    return row == 0 ? name_roles(t, step->rules) : ERR_OK;
+}
+
+static void end(void *ctx, const struct episode_metrics *m)
+{
+    struct trajectory_recorder *t = ctx;
+    t->slo_attainment = m->slo_attainment;
+    t->upper_bound = m->upper_bound;
+}
+
+void trajectory_recorder_release(struct trajectory_recorder *t)
+{
+    arena_release(&t->names);
 }
 
 struct episode_observer trajectory_recorder_observer(struct trajectory_recorder *t)
 {
-    return (struct episode_observer){.ctx = t, .begin = begin, .see = see};
+    return (struct episode_observer){.ctx = t, .begin = begin, .see = see, .end = end};
 }
 
 void trajectory_recorder_fill(struct trajectory_episode *out, const struct trajectory_recorder *t)
@@ -82,4 +148,9 @@ void trajectory_recorder_fill(struct trajectory_episode *out, const struct traje
     out->delta = t->delta;
     out->action = t->action;
     out->reward = t->reward;
+    out->roles = t->decoded ? t->roles : NULL;
+    out->change = t->decoded ? t->change : NULL;
+    out->free_change = t->free ? t->free_change : NULL;
+    out->slo_attainment = t->slo_attainment;
+    out->upper_bound = t->upper_bound;
 }

@@ -14,10 +14,18 @@ struct trajectory_recorder {
     int32_t *delta;               /* (horizon, n_services) */
     int32_t *action;              /* (horizon, n_action) */
     double *reward;               /* (horizon, terms) */
+    int32_t *change;              /* (horizon, A, n_services) what each agent's choice asks for */
+    int32_t *free_change;         /* the same without the masks of an organisation */
+    const char **roles;           /* (A) "" without an organisation */
+    bool decoded, free;           /* in this episode: changes are known, free ones are */
+    double slo_attainment, upper_bound; /* of the episode; NaN until its end */
+    struct arena names;                 /* of roles; emptied with each episode */
 };
 /* n_action: choices of a step of the team with the most. */
 enum err trajectory_recorder_init(struct trajectory_recorder *t, struct arena *arena,
                                   const struct env_setup *w, int n_action) WARN_UNUSED;
+
+void trajectory_recorder_release(struct trajectory_recorder *t);
 
 /* For episode_run(); a new episode replaces the old one. `t` must stay where it is. */
 struct episode_observer trajectory_recorder_observer(struct trajectory_recorder *t);

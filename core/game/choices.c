@@ -139,6 +139,16 @@ bool rules_compliant(const struct rules *r, const struct guides_memory *m, int g
     return compliant;
 }
 
+void rules_changes(int32_t *change, const struct rules *r, const float *state,
+                   const int32_t *action)
+{
+    memset(change, 0, (size_t)r->n_services * sizeof *change);
+    for (int f = 0; f < r->spec.n_factors; f++) {
+        const struct op op = rules_op(r, state, f, action[f]);
+        change[op.service] += op.delta;
+    }
+}
+
 /* The agent that the organisation means; -1: these rules have none, as those of a team that is
  * judged by an organisation it does not know. */
 static int agent_of(const struct rules *r, int guide)

@@ -229,6 +229,11 @@ void rules_apply(int32_t *delta, bool *conflict, struct rules_memory *m, const s
 void rules_reward(struct guides_reward *out, const struct rules_memory *m, const struct rules *r,
                   int agent);
 
+/* change (n_services) that an agent's action (F) asks for in that state: before the changes of all
+ * agents are summed and cut. */
+void rules_changes(int32_t *change, const struct rules *r, const float *state,
+                   const int32_t *action);
+
 /* Whether the organisation allows what an agent's action (F) does now; true without one. */
 bool rules_compliant(const struct rules *r, const struct guides_memory *m, int guide,
                      const float *state, const int32_t *action);

@@ -12,6 +12,7 @@ enum err command_train(int argc, char **argv);
 enum err command_eval(int argc, char **argv);
 enum err command_exploit(int argc, char **argv);
 enum err command_league(int argc, char **argv);
+enum err command_analyse(int argc, char **argv);
 enum err command_simulate(int argc, char **argv);
 enum err command_figure(int argc, char **argv);
 enum err command_tune(int argc, char **argv);

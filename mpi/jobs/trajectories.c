@@ -34,6 +34,7 @@ void trajectories_close(struct trajectories *t)
         close(t->fd);
     }
     t->fd = -1;
+    trajectory_recorder_release(&t->recorder);
 }
 
 /* ---- who ---- */
@@ -80,14 +81,15 @@ enum err trajectories_encode(struct buf *out, const struct trajectories *t, int 
 
 /* ---- the file ---- */
 
-/* Is the frame that of job i? A frame that cannot be decoded is not: its job is played again. */
+/* Is the frame that of job i, as this program writes it? A frame that cannot be decoded, or is of
+ * an older version, which says less, is not: its job is played again. */
 static enum err is_of_job(bool *yes, const struct trajectories *t, const struct frame *f, int i)
 {
     struct arena scratch;
     struct trajectory_episode found;
     const struct trajectory_episode want = identity_of(t, i);
     *yes = false;
-    if (f->kind != FRAME_TRAJECTORY_EPISODE || f->version > CODEC_TRAJECTORY_LOG_VERSION) {
+    if (f->kind != FRAME_TRAJECTORY_EPISODE || f->version != CODEC_TRAJECTORY_LOG_VERSION) {
         return ERR_OK;
     }
     arena_init(&scratch);

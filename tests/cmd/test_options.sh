@@ -8,6 +8,7 @@ out=$WORK/never
 commands="train
 eval
 ablate
+analyse
 exploit
 league
 tune

@@ -47,6 +47,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     buf_release(&f->bytes);
+    trajectory_recorder_release(&f->recorder);
     experiment_release(&f->x);
     return 0;
 }
@@ -127,6 +128,46 @@ static void actions_explain_the_changes(void **state)
     }
 }
 
+/* Four agents without an organisation: what they ask for, added and cut, is what is executed, and
+ * without masks it is the same as with them. Rules have no agents who could ask for anything. */
+static void changes_of_agents_add_up(void **state)
+{
+    struct fixture *f = *state;
+    struct trajectory_recorder *t = &f->recorder;
+    struct trajectory_episode got;
+    const int alpha = f->x.cfg.plant.alpha;
+    int n_asked = 0;
+    play(f, "policy: {mode: argmax}");
+    got = described(f);
+    assert_non_null(got.change);
+    assert_string_equal(got.roles[0], "");
+    assert_memory_equal(got.change, got.free_change,
+                        (size_t)(HORIZON * got.n_agents * got.n_services) * sizeof *got.change);
+    assert_true(got.slo_attainment > 0.0 && got.upper_bound >= got.slo_attainment);
+    for (int step = 0; step < HORIZON; step++) {
+        for (int s = 0; s < t->n_services; s++) {
+            const struct service_cfg *service = &f->x.cfg.topology.services[s];
+            const int column = state_service_at(s, SF_DESIRED);
+            const int desired = (int)t->state[step * t->n_columns + column];
+            int sum = 0;
+            for (int a = 0; a < got.n_agents; a++) {
+                const int asked = got.change[(step * got.n_agents + a) * t->n_services + s];
+                n_asked += asked != 0;
+                sum += asked;
+            }
+            sum = sum < -alpha ? -alpha : sum > alpha ? alpha : sum;
+            sum = sum > service->max_replicas - desired ? service->max_replicas - desired : sum;
+            sum = sum < service->min_replicas - desired ? service->min_replicas - desired : sum;
+            assert_int_equal(sum, t->delta[step * t->n_services + s]);
+        }
+    }
+    assert_true(n_asked > 0);
+    play(f, "ff: {down_s: 0}");
+    got = described(f);
+    assert_null(got.change);
+    assert_null(got.roles);
+}
+
 static void frames_read_back(void **state)
 {
     struct fixture *f = *state;
@@ -152,6 +193,11 @@ static void frames_read_back(void **state)
     assert_memory_equal(got.delta, t.delta, (size_t)(HORIZON * t.n_services) * sizeof(int32_t));
     assert_memory_equal(got.action, t.action,
                         (size_t)(HORIZON * t.n_agents * t.n_choices) * sizeof(int32_t));
+    const size_t n_changes = (size_t)(HORIZON * t.n_agents * t.n_services) * sizeof(int32_t);
+    assert_memory_equal(got.change, t.change, n_changes);
+    assert_memory_equal(got.free_change, t.free_change, n_changes);
+    assert_string_equal(got.roles[t.n_agents - 1], "");
+    assert_true(got.slo_attainment == t.slo_attainment && got.upper_bound == t.upper_bound);
     assert_memory_equal(got.reward, t.reward, (size_t)(HORIZON * t.n_terms) * sizeof(double));
 }
 
@@ -225,11 +271,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(changes_lead_from_row_to_row),
-        TEST(actions_explain_the_changes),
-        TEST(frames_read_back),
-        TEST(shapes_that_do_not_fit_are_refused),
-        TEST(a_product_that_wraps_is_refused),
+        TEST(changes_lead_from_row_to_row),       TEST(actions_explain_the_changes),
+        TEST(changes_of_agents_add_up),           TEST(frames_read_back),
+        TEST(shapes_that_do_not_fit_are_refused), TEST(a_product_that_wraps_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
