@@ -36,7 +36,7 @@ override SAN := 1
 endif
 
 # --- sources, one list per module, bottom layer first --------------------------------------------
-SCHEMAS     = checkpoint error eval trajectory_log trace_store rollout_block twin update_dump weights
+SCHEMAS     = checkpoint error eval numbers trajectory_log trace_store rollout_block twin update_dump weights
 BASE        = clock config config_diff config_doc config_kind config_older config_print config_read \
               config_src_loc config_value config_yaml crc32c csv csv_read err file fmath frame frame_file gzip \
               jobs lock log mem nearest number options owner plausible progress rng rundir shell stats \
@@ -44,7 +44,7 @@ BASE        = clock config config_diff config_doc config_kind config_older confi
 NN          = activation adam gemm gemm_blas gemm_ref gru kernel kernel_avx2 kernel_avx512 kernel_plain \
               mlp normaliser
 PLANT       = episode_metrics outcomes plant reward schema topology topology_gen work_law
-PROTO       = checkpoint error eval trajectory_log trace_store rollout_block twin update_dump weights wire
+PROTO       = checkpoint error eval numbers trajectory_log trace_store rollout_block twin update_dump weights wire
 SCENARIO    = attacker intensity recording recording_text scenario scenario_check schedule \
               workload
 SHIELD      = bounds capacity health history limits shield
@@ -79,18 +79,20 @@ TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases 
               trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population \
               train_game trainer trainlog
 EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_status analysis \
-              attack_world attacked cell_digest collect decision_cpu doctor_findings doctor_host_findings \
-              doctor_record eval_run experiment exploit exploit_cfg exploit_report exporter fit league \
-              league_cfg league_members league_report matches org_metrics_log policies raid_training \
-              recipe resume scale serve serve_cfg serve_check serve_log stages storage_probe training \
-              trajectories tune tune_dir tune_log tune_rung tune_training tune_trials
+              analysis_roles attack_world attacked cell_digest collect decision_cpu doctor_findings \
+              doctor_host_findings doctor_record eval_run experiment exploit exploit_cfg exploit_report \
+              exporter fit league league_cfg league_members league_report matches number_jobs \
+              org_metrics_log policies raid_training recipe resume scale serve serve_cfg serve_check \
+              serve_log stages storage_probe training trajectories tune tune_dir tune_log tune_rung \
+              tune_training tune_trials
 COMMANDS    = ablate analyse bench_scale call config cpu_built cpu_check doctor eval exploit figure input \
               league main org ranks report serve simulate spawn topology trace trace_collect train tune \
               twin twin_fit
 FUZZED      = block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments policy \
               prometheus record store \
               tile_state trusting twin weights workload
-ANALYSIS    = trajectories
+ANALYSIS    = agreement decision_tree dtw linkage role_figures role_null role_report role_rules \
+              role_summary roles sequences trajectories
 EXTRAS      = bandit kinds method_kinds threshold
 BENCHES     = bench_aware bench_nn bench_cluster bench_marl bench_org bench_shield bench_twin bench_comm bench_train
 

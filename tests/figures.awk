@@ -25,7 +25,7 @@ BEGIN {
     NARROW = 0.5
     SAMPLE = 60 # pixels beside a key's text in which its sample lies
     UNITS = "s|ms|vCPU|pods|requests|requests/s|attempts/s|MB|thousands|periods|ratio|share|name|" \
-        "changes|x nominal|per step|ranks"
+        "clusters|trajectories|changes|x nominal|per step|ranks"
 }
 
 function attribute(name,    text) { # of the tag at hand

@@ -231,6 +231,10 @@ static enum err take_episode(struct reader *r, const struct trajectory_episode *
             r->path, t->controller);
         return ERR_VERSION;
     }
+    if (t->n_steps == 0) {
+        log_error("%s: an episode of '%s' without a decision", r->path, t->controller);
+        return ERR_FORMAT;
+    }
     int k = find_set(r, t->controller);
     if (k < 0) {
         TRY(check_columns(r, t));

@@ -45,7 +45,8 @@ enum {
     X(FRAME_TRACE_STORE, "trace store")                                                            \
     X(FRAME_TRACE_EPISODE, "trace episode")                                                        \
     X(FRAME_TWIN_MEMBER, "twin member")                                                            \
-    X(FRAME_TWIN_QUEUEING, "queueing twin")
+    X(FRAME_TWIN_QUEUEING, "queueing twin")                                                        \
+    X(FRAME_NUMBERS, "numbers of a job")
 
 #define FRAME_ENUM_(name, text) name,
 enum frame_kind { FRAME_NONE, FRAME_LIST(FRAME_ENUM_) FRAME_KINDS };

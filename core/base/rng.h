@@ -41,6 +41,7 @@ enum rng_domain {
     RNG_TUNE,     /* values of the trials of a tuning */
     RNG_PLAN,     /* plans that a planner tries */
     RNG_MEMBER,   /* which member of a population plays an episode */
+    RNG_ANALYSIS, /* shuffles and samples of an analysis */
     RNG_BACKOFF   /* jitter of the waits between two tries of a request */
 };
 

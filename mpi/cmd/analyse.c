@@ -7,11 +7,13 @@
 #include "mpi/cmd/ranks.h"
 #include "mpi/comm/locking.h"
 
+#include <limits.h>
 #include <string.h>
 
 struct options {
-    const char *out, *controller;
-    bool restart, dry_run;
+    const char *out, *controller, *distance;
+    int band, ngram, clusters, sample, shuffles, null_trajectories, seed;
+    bool absolute, observed, restart, dry_run;
 };
 
 static const struct option_row rows[] = {
@@ -20,6 +22,27 @@ static const struct option_row rows[] = {
                   "first RUN)"),
     OPTION_STRING(struct options, controller, "controller", 0, "NAME",
                   "only the team of this name in eval.controllers (default: every team)"),
+    OPTION_STRING(struct options, distance, "distance", 0, "NAME",
+                  "of two trajectories: dtw, edit or euclid (default: dtw)"),
+    OPTION_FLAG(struct options, absolute, "absolute", 0,
+                "distances are not divided by the activity of both trajectories"),
+    OPTION_INT(struct options, band, "band", 0, "PERCENT", 0, 100,
+               "width of the band of dtw and edit, of the length (default: 10)"),
+    OPTION_INT(struct options, ngram, "ngram", 0, "N", 1, SEQUENCE_NGRAM_MAX,
+               "decisions in a step of a trajectory (default: 1)"),
+    OPTION_FLAG(struct options, observed, "observed", 0,
+                "steps hold what policies see, too, not the changes alone"),
+    OPTION_INT(struct options, clusters, "clusters", 0, "K", 2, ROLE_CLUSTERS_MAX,
+               "largest number of clusters that is tried (default: 8)"),
+    OPTION_INT(struct options, sample, "sample", 0, "N", 10, 20000,
+               "distinct trajectories that are clustered; others go to the nearest medoid "
+               "(default: 2000)"),
+    OPTION_INT(struct options, shuffles, "shuffles", 0, "N", 19, 9999,
+               "shuffled teams of each kind (default: 99)"),
+    OPTION_INT(struct options, null_trajectories, "shuffled", 0, "N", 8, 20000,
+               "trajectories in a shuffled team, about (default: 160)"),
+    OPTION_INT(struct options, seed, "seed", 0, "N", 0, INT_MAX,
+               "of samples and shuffles (default: 1)"),
     OPTION_FLAG(struct options, restart, "restart", 'r',
                 "compute all anew, even what an interrupted analysis left"),
     OPTION_FLAG(struct options, dry_run, "dry-run", 'n',
@@ -52,6 +75,34 @@ static const char *default_dir(struct arena *arena, const char *run)
                          : arena_printf(arena, "%.*s/analysis", (int)(slash - run), run);
 }
 
+static const char *const distances[] = {"dtw", "edit", "euclid"}; /* enum distance_kind */
+enum { DISTANCES = sizeof distances / sizeof *distances };
+
+static int distance_named(const char *name)
+{
+    int k = 0;
+    while (k < DISTANCES && strcmp(distances[k], name) != 0) {
+        k++;
+    }
+    return k;
+}
+
+static struct role_cfg roles_cfg(const struct options *o)
+{
+    return (struct role_cfg){
+        .steps = {.ngram = o->ngram, .observed = o->observed},
+        .distance = {.kind = distance_named(o->distance),
+                     .relative = !o->absolute,
+                     .band = o->band / 100.0},
+        .k_max = o->clusters,
+        .sample = o->sample,
+        .null_trajectories = o->null_trajectories,
+        .shuffles = o->shuffles,
+        .significance = 0.05,
+        .seed = (uint64_t)o->seed,
+    };
+}
+
 static enum err analyse_on(struct comm *comm, const struct call *c)
 {
     const struct options *o = c->options;
@@ -61,6 +112,7 @@ static enum err analyse_on(struct comm *comm, const struct call *c)
         .n_runs = c->n_operands,
         .dir = o->out != NULL ? o->out : default_dir(c->arena, c->operands[0]),
         .controller = o->controller,
+        .roles = roles_cfg(o),
         .restart = o->restart,
         .dry_run = o->dry_run,
     };
@@ -76,11 +128,22 @@ static enum err run(const struct call *c)
     if (o->dry_run && o->restart) {
         return command_misused(c, "--dry-run writes nothing; leave out --restart");
     }
+    if (distance_named(o->distance) == DISTANCES) {
+        return command_misused(c, "--distance: '%s' is none; choose dtw, edit or euclid",
+                               o->distance);
+    }
     return ranks_run(c, analyse_on);
 }
 
 enum err command_analyse(int argc, char **argv)
 {
-    struct options o = {0};
+    struct options o = {.distance = "dtw",
+                        .band = 10,
+                        .ngram = 1,
+                        .clusters = 8,
+                        .sample = 2000,
+                        .shuffles = 99,
+                        .null_trajectories = 160,
+                        .seed = 1};
     return command_call(&line, &o, run, argc, argv);
 }

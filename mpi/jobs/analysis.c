@@ -1,10 +1,12 @@
 /* Reads the sets on every rank, then one part after the other for each team. See analysis.h. */
 #include "mpi/jobs/analysis.h"
 
+#include "core/analysis/role_summary.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/report/figure.h"
 #include "mpi/comm/locking.h"
+#include "mpi/jobs/analysis_roles.h"
 
 #include <stdio.h>
 
@@ -49,27 +51,114 @@ static enum err dry_run(const struct analysis_order *o)
     TRY(trajectory_sets_measure(&z, o->runs, o->n_runs, o->controller));
     printf("teams: %d; the largest has %d trajectories of at most %d decisions on %d services\n",
            z.n_sets, z.n_trajectories, z.n_steps, z.n_services);
-    printf("memory of a rank: %.1f MB of trajectories\n", (double)z.bytes * 1e-6);
+    const size_t roles = analysis_roles_bytes(&o->roles, z.n_trajectories, z.n_steps, z.n_services);
+    const int points = z.n_trajectories < o->roles.sample ? z.n_trajectories : o->roles.sample;
+    printf("roles: at most %.0f distances of %d distinct trajectories, %d shuffles\n",
+           (double)points * (points - 1) / 2.0, points, 2 * o->roles.shuffles);
+    printf("memory of a rank, at most: %.1f MB of trajectories, %.1f MB for roles\n",
+           (double)z.bytes * 1e-6, (double)roles * 1e-6);
     return ERR_OK;
+}
+
+/* ---- roles ---- */
+
+static enum err write_table(const struct analysis *a, const struct role_report *reports,
+                            const char *name, enum table_style style, struct arena *scratch)
+{
+    const char *path = file_join(scratch, a->order->dir, name);
+    struct buf b;
+    TRY(arena_error(scratch));
+    buf_init(&b);
+    enum err e = role_summary_print(&b, reports, a->n_sets, style, scratch);
+    if (e == ERR_OK) {
+        e = file_write(path, b.data, b.len);
+    }
+    if (e == ERR_OK && style == TABLE_TEXT) {
+        fwrite(b.data, 1, b.len, stdout);
+    }
+    buf_release(&b);
+    return e;
+}
+
+/* Rank 0: the tables of a team to standard output, all to files. */
+static enum err report_team(const struct analysis *a, const struct role_report *report, int team,
+                            struct arena *scratch)
+{
+    struct buf b;
+    TRY(lock_confirm(a->lock));
+    buf_init(&b);
+    enum err e = role_report_print(&b, report, TABLE_TEXT, scratch);
+    if (e == ERR_OK) {
+        fwrite(b.data, 1, b.len, stdout);
+        e = role_report_write(report, a->dirs[team], scratch);
+    }
+    buf_release(&b);
+    return e;
+}
+
+static enum err find_roles(struct analysis *a, struct arena *scratch)
+{
+    struct role_report *reports = ARENA_NEW(a->arena, a->n_sets, struct role_report);
+    TRY(comm_agree(a->comm, arena_error(a->arena)));
+    for (int k = 0; k < a->n_sets; k++) {
+        const struct role_order order = {.set = &a->sets[k],
+                                         .cfg = &a->order->roles,
+                                         .dir = a->dirs[k],
+                                         .restart = a->order->restart,
+                                         .lock = a->comm->rank == 0 ? a->lock : NULL};
+        TRY(analysis_roles_run(&reports[k], a->arena, a->comm, &order));
+        const bool root = a->comm->rank == 0;
+        TRY(comm_agree(a->comm, root ? report_team(a, &reports[k], k, scratch) : ERR_OK));
+    }
+    if (a->comm->rank != 0) {
+        return ERR_OK;
+    }
+    const char *csv = file_join(scratch, a->order->dir, "roles.csv");
+    TRY(arena_error(scratch));
+    TRY(write_table(a, reports, "roles.txt", TABLE_TEXT, scratch));
+    TRY(write_table(a, reports, "roles.md", TABLE_MARKDOWN, scratch));
+    return role_summary_csv(reports, a->n_sets, csv, scratch);
 }
 
 /* ---- the analysis ---- */
 
+static enum err check_sets(const struct analysis *a, struct arena *scratch)
+{
+    for (int k = 0; k < a->n_sets && a->comm->rank == 0; k++) {
+        TRY(analysis_roles_check(&a->sets[k], scratch));
+    }
+    return ERR_OK;
+}
+
 static enum err analyse(struct analysis *a)
 {
-    TRY(comm_agree(a->comm, make_dirs(a)));
-    return ERR_OK;
+    struct arena scratch;
+    arena_init(&scratch);
+    enum err e = comm_agree(a->comm, make_dirs(a));
+    if (e == ERR_OK) {
+        e = comm_agree(a->comm, find_roles(a, &scratch));
+    }
+    if (e == ERR_OK && a->comm->rank == 0) {
+        log_info("tables, figures and organisations: %s; draw a team's figures with karma figure "
+                 "%s",
+                 a->order->dir, a->dirs[0]);
+    }
+    arena_release(&scratch);
+    return e;
 }
 
 enum err analysis_run(struct comm *comm, struct lock *lock, const struct analysis_order *order)
 {
     struct arena arena;
-    struct analysis a = {.comm = comm, .order = order, .arena = &arena};
+    struct analysis a = {.comm = comm, .order = order, .arena = &arena, .lock = lock};
     if (order->dry_run) {
         return comm_agree(comm, comm->rank == 0 ? dry_run(order) : ERR_OK);
     }
     arena_init(&arena);
     enum err e = read_sets(&a);
+    if (e == ERR_OK) {
+        e = comm_agree(comm, check_sets(&a, &arena));
+    }
     if (e == ERR_OK) {
         e = locking_dir(lock, comm, order->dir, "karma analyse", "--out DIR");
     }

@@ -1,6 +1,6 @@
 /* The analysis of recorded trajectories (karma analyse): what a team learned, found in what it did.
  *
- *   DIR/SLUG/...      of each team (controller of eval.controllers), named by figure_slugs()
+ *   DIR/TEAM/...      of each team (controller of eval.controllers), named by figure_slugs()
  *   DIR/roles.csv, roles.txt, roles.md    one row for each team
  *
  * Parts that compute something long are job lists whose records are arrays of numbers; they are
@@ -11,6 +11,7 @@
 #ifndef KARMA_JOBS_ANALYSIS_H
 #define KARMA_JOBS_ANALYSIS_H
 
+#include "core/analysis/role_null.h"
 #include "core/analysis/trajectories.h"
 #include "core/base/lock.h"
 #include "mpi/comm/comm.h"
@@ -20,6 +21,7 @@ struct analysis_order {
     int n_runs;
     const char *dir;        /* where results go: RUN/analysis */
     const char *controller; /* NULL: all teams */
+    struct role_cfg roles;
     bool restart, dry_run;
 };
 
@@ -28,8 +30,9 @@ struct analysis {
     struct comm *comm;
     const struct analysis_order *order;
     struct arena *arena; /* of the whole analysis */
+    struct lock *lock;   /* of order->dir; rank 0's */
     struct trajectory_set *sets;
-    const char **dirs; /* (n_sets) DIR/SLUG of each team */
+    const char **dirs; /* (n_sets) DIR/TEAM of each team */
     int n_sets;
 };
 

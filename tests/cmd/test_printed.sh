@@ -37,7 +37,10 @@ case "$1 $2" in
     set -- "$@" --set train.updates=2 --set train.envs=8 --set train.steps=10 --set train.init=scratch \
         --set train.learners=1
     ;;
-"eval "*) set -- "$@" --set eval.episodes=2 --set eval.resamples=100 --set game.horizon=8 ;;
+"eval "*)
+    case " $* " in *trajectories=all*) n=5 ;; *) n=2 ;; esac # an analysis needs five
+    set -- "$@" --set eval.episodes=$n --set eval.resamples=100 --set game.horizon=8
+    ;;
 "tune "*)
     set -- "$@" --set eval.episodes=2 --set eval.resamples=100 --set game.horizon=8 --set tune.trials=3
     ;;

@@ -91,6 +91,9 @@ holds "a store" "$KARMA" trace collect "$two" --set eval.episodes=8 --out "$fixt
 # shellcheck disable=SC2086
 holds "a twin" "$KARMA" twin fit $small "$fixtures/store" --out "$fixtures/twin"
 holds "an evaluation" "$KARMA" eval "$two" --set eval.episodes=1 --out "$fixtures/eval"
+holds "trajectories" "$KARMA" eval configs/experiments/tiny_organised.yaml --out "$fixtures/team" \
+    --set 'eval.controllers=[{scripted: {}}]' --set eval.episodes=5 --set eval.trajectories=all \
+    --set game.horizon=8 --set eval.resamples=100
 printf 'date,web_num_pods,web_desired_replicas,web_cpu_usage,web_mem_usage\n' >"$fixtures/table"
 awk 'BEGIN { for (i = 0; i < 200; i++) print 15 * i "," 1 + i % 3 "," 1 + i % 3 "," 50 + (i * 37) % 101 "," 200 + (i * 13) % 17 }' \
     >>"$fixtures/table"
@@ -103,6 +106,7 @@ eval d/lock eval $two --set eval.episodes=1 --merge F/eval/eval.csv --out d
 tune d/lock tune $tuned --out d
 exploit d/lock exploit $two --out d
 league d/lock league $two --out d
+analyse d/lock analyse F/team --shuffles 19 --shuffled 16 --out d
 simulate d/lock simulate $two --out d
 simulate d/simulate/lock simulate $two --set run.dir=d
 figure d/figure.lock figure d

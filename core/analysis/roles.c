@@ -1,0 +1,528 @@
+/* From distances to roles. See roles.h. */
+#include "core/analysis/roles.h"
+
+#include "core/base/log.h"
+#include "core/base/rng.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { STREAM_SAMPLE = 2, STREAM_ATTRIBUTION = 1 << 28 };
+
+/* ---- what is clustered ---- */
+
+enum err role_sample_init(struct role_sample *out, struct arena *arena, const struct sequences *q,
+                          const struct role_cfg *cfg)
+{
+    const int n = q->n_distinct < cfg->sample ? q->n_distinct : cfg->sample;
+    int *distinct = ARENA_NEW(arena, n, int), *rest = ARENA_NEW(arena, q->n_distinct - n, int);
+    double *weight = ARENA_NEW(arena, n, double);
+    TRY(arena_error(arena));
+    TRY(role_draw_sample(distinct, n, q->n_distinct, cfg->seed, STREAM_SAMPLE, arena));
+    int n_rest = 0, next = 0;
+    for (int k = 0; k < q->n_distinct; k++) {
+        if (next < n && distinct[next] == k) {
+            weight[next++] = q->weight[k];
+        } else {
+            rest[n_rest++] = k;
+        }
+    }
+    *out = (struct role_sample){n, distinct, weight, rest, n_rest};
+    return ERR_OK;
+}
+
+/* ---- policies and roles ---- */
+
+static bool same_policy(const struct analysed_episode *a, const struct analysed_episode *b)
+{
+    return a->policy == b->policy && a->train_seed == b->train_seed;
+}
+
+/* In the order of their first episodes. Episodes of a policy stand together, so the loop back finds
+ * it at once. */
+static enum err number_policies(struct roles *r, struct arena *arena)
+{
+    const struct trajectory_set *set = r->set;
+    int *policy = ARENA_NEW(arena, set->n_episodes, int);
+    TRY(arena_error(arena));
+    for (int e = 0; e < set->n_episodes; e++) {
+        policy[e] = -1;
+        for (int f = e - 1; f >= 0 && policy[e] < 0; f--) {
+            policy[e] = same_policy(&set->episodes[e], &set->episodes[f]) ? policy[f] : -1;
+        }
+        policy[e] = policy[e] < 0 ? r->n_policies++ : policy[e];
+    }
+    r->policy = policy;
+    return ERR_OK;
+}
+
+static enum err number_roles(struct roles *r, struct arena *arena)
+{
+    const struct trajectory_set *set = r->set;
+    int *assigned = ARENA_NEW(arena, set->n_agents, int);
+    TRY(arena_error(arena));
+    for (int a = 0; a < set->n_agents; a++) {
+        assigned[a] = -1;
+        for (int b = 0; b < a && assigned[a] < 0; b++) {
+            assigned[a] = strcmp(set->roles[a], set->roles[b]) == 0 ? assigned[b] : -1;
+        }
+        assigned[a] = assigned[a] < 0 ? r->n_assigned++ : assigned[a];
+    }
+    r->assigned = assigned;
+    return ERR_OK;
+}
+
+/* ---- trees ---- */
+
+/* Agreement of the trajectories with a label: those of the part, in the order of the set. */
+static enum err agree(struct agreement *out, const struct roles *r, const int *label, int k,
+                      struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const int n = trajectory_count(r->set);
+    int *a = ARENA_NEW(scratch, n, int), *b = ARENA_NEW(scratch, n, int);
+    TRY(arena_error(scratch));
+    int m = 0;
+    for (int i = 0; i < n; i++) {
+        if (label[i] >= 0) {
+            a[m] = label[i];
+            b[m++] = r->assigned[i % r->set->n_agents];
+        }
+    }
+    TRY(agreement_of(out, a, k, b, r->n_assigned, m, scratch));
+    arena_rewind(scratch, mark);
+    return ERR_OK;
+}
+
+/* Labels of points of the part become those of trajectories; -1: not in the part. */
+static void spread(int *label, const struct roles *r, const int *of_point, int *of_distinct)
+{
+    for (int k = 0; k < r->sequences->n_distinct; k++) {
+        of_distinct[k] = -1;
+    }
+    for (int p = 0; p < r->sample.n; p++) {
+        of_distinct[r->sample.distinct[p]] = of_point[p];
+    }
+    for (int i = 0; i < trajectory_count(r->set); i++) {
+        label[i] = of_distinct[r->sequences->distinct[i]];
+    }
+}
+
+static enum err judge_tree(struct role_tree_quality *q, const struct roles *r,
+                           const struct merge *tree, struct arena *scratch)
+{
+    const int n = r->sample.n;
+    int *of_point = ARENA_NEW(scratch, n, int), *label;
+    int *of_distinct = ARENA_NEW(scratch, r->sequences->n_distinct, int);
+    label = ARENA_NEW(scratch, trajectory_count(r->set), int);
+    TRY(arena_error(scratch));
+    q->cophenetic = NAN;
+    if (n > 1) {
+        TRY(linkage_cophenetic_correlation(&q->cophenetic, r->distance, tree, r->sample.weight, n,
+                                           scratch));
+    }
+    for (int k = 1; k <= r->cfg->k_max; k++) {
+        q->silhouette[k] = -1.0;
+        if (k > n) {
+            continue;
+        }
+        TRY(linkage_cut(of_point, tree, n, k, scratch));
+        if (k > 1) {
+            TRY(silhouette_of(&q->silhouette[k], NULL, r->distance, of_point, r->sample.weight, n,
+                              k, scratch));
+        }
+        spread(label, r, of_point, of_distinct);
+        TRY(agree(&q->with_roles[k], r, label, k, scratch));
+    }
+    return ERR_OK;
+}
+
+static enum err make_trees(struct roles *r, struct arena *arena, struct arena *scratch)
+{
+    const int n = r->sample.n;
+    for (int kind = 0; kind < LINKAGE_KINDS; kind++) {
+        const struct arena_mark mark = arena_mark(scratch);
+        struct arena *keeps = kind == LINKAGE_AVERAGE ? arena : scratch;
+        struct merge *tree = ARENA_NEW(keeps, n, struct merge);
+        double *copy = ARENA_NEW(scratch, pair_count(n), double);
+        TRY(arena_error(keeps));
+        TRY(arena_error(scratch));
+        memcpy(copy, r->distance, pair_count(n) * sizeof *copy);
+        TRY(linkage_make(tree, copy, r->sample.weight, n, (enum linkage_kind)kind, scratch));
+        if (kind == LINKAGE_AVERAGE) {
+            r->tree = tree;
+        }
+        TRY(judge_tree(&r->quality[kind], r, tree, scratch));
+        arena_rewind(scratch, mark);
+    }
+    return ERR_OK;
+}
+
+/* ---- the number of clusters ---- */
+
+/* Labels of the trajectories of the part at each k, and who they are of. */
+struct told {
+    int n, k_max;   /* trajectories; largest k */
+    int *episode;   /* (n) */
+    int *agent;     /* (n) */
+    int *label;     /* (k_max + 1, n) */
+    int *own, *who; /* (n) of one policy */
+};
+
+static enum err told_init(struct told *t, const struct roles *r, struct arena *scratch)
+{
+    const int n = trajectory_count(r->set);
+    int *of_point = ARENA_NEW(scratch, r->sample.n, int), *label = ARENA_NEW(scratch, n, int);
+    int *of_distinct = ARENA_NEW(scratch, r->sequences->n_distinct, int);
+    *t = (struct told){.k_max = r->cfg->k_max < r->sample.n ? r->cfg->k_max : r->sample.n,
+                       .episode = ARENA_NEW(scratch, n, int),
+                       .agent = ARENA_NEW(scratch, n, int),
+                       .label = ARENA_NEW(scratch, (r->cfg->k_max + 1) * n, int),
+                       .own = ARENA_NEW(scratch, n, int),
+                       .who = ARENA_NEW(scratch, n, int)};
+    TRY(arena_error(scratch));
+    for (int k = 1; k <= t->k_max; k++) {
+        TRY(linkage_cut(of_point, r->tree, r->sample.n, k, scratch));
+        spread(label, r, of_point, of_distinct);
+        t->n = 0;
+        for (int i = 0; i < n; i++) {
+            if (label[i] >= 0) {
+                t->episode[t->n] = i / r->set->n_agents;
+                t->agent[t->n] = i % r->set->n_agents;
+                t->label[k * n + t->n++] = label[i];
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+/* A(k). I = NMI (H + H) / 2, so the sum of the halves is I / NMI. */
+static enum err tell(double *a, const struct told *t, const struct roles *r, int k,
+                     struct arena *scratch)
+{
+    const int *label = t->label + (ptrdiff_t)k * trajectory_count(r->set);
+    double information = 0.0, entropy = 0.0;
+    for (int p = 0; p < r->n_policies; p++) {
+        struct agreement g;
+        int m = 0;
+        for (int i = 0; i < t->n; i++) {
+            if (r->policy[t->episode[i]] == p) {
+                t->own[m] = label[i];
+                t->who[m++] = t->agent[i];
+            }
+        }
+        if (m > 0) {
+            TRY(agreement_of(&g, t->own, k, t->who, r->set->n_agents, m, scratch));
+            information += m * g.information;
+            entropy += m * g.entropy;
+        }
+    }
+    *a = entropy > 0.0 ? information / entropy : 0.0;
+    return ERR_OK;
+}
+
+static enum err largest_told(double *most, const struct told *t, const struct roles *r,
+                             struct arena *scratch)
+{
+    *most = 0.0;
+    for (int k = 2; k <= t->k_max; k++) {
+        double a;
+        TRY(tell(&a, t, r, k, scratch));
+        *most = a > *most ? a : *most;
+    }
+    return ERR_OK;
+}
+
+/* Trajectories of one episode stand side by side in `told`; those of them that are in the part get
+ * each other's agents. Equal values after sums in another order count as equal. */
+static enum err test_attribution(struct roles *r, struct told *t, struct arena *scratch)
+{
+    const double rounding = 1e-9;
+    const struct rng_key key = rng_key(r->cfg->seed, RNG_ANALYSIS, RNG_DEV);
+    int *agent = ARENA_NEW(scratch, t->n, int), hits = 0;
+    uint32_t *order = ARENA_NEW(scratch, r->set->n_agents, uint32_t);
+    uint64_t *keys = ARENA_NEW(scratch, r->set->n_agents, uint64_t);
+    double observed, shuffled;
+    TRY(arena_error(scratch));
+    TRY(largest_told(&observed, t, r, scratch));
+    memcpy(agent, t->agent, (size_t)t->n * sizeof *agent);
+    for (int draw = 0; draw < ROLE_ATTRIBUTION_DRAWS; draw++) {
+        for (int i = 0, m; i < t->n; i += m) {
+            for (m = 1; i + m < t->n && t->episode[i + m] == t->episode[i]; m++) {
+            }
+            rng_permutation(order, keys, (uint32_t)m, key, 0, (uint32_t)t->episode[i],
+                            STREAM_ATTRIBUTION + (uint32_t)draw);
+            for (int a = 0; a < m; a++) {
+                t->agent[i + a] = agent[i + (int)order[a]];
+            }
+        }
+        TRY(largest_told(&shuffled, t, r, scratch));
+        hits += shuffled >= observed - rounding;
+    }
+    r->attribution = (1.0 + hits) / (1.0 + ROLE_ATTRIBUTION_DRAWS);
+    return ERR_OK;
+}
+
+static int choose_k(const struct roles *r, int k_max)
+{
+    const double rounding = 1e-9;
+    int best = 0;
+    for (int any = 0; any < 2 && best == 0; any++) {
+        for (int k = 2; k <= k_max; k++) {
+            const bool stands_out = any == 1 || r->agents.each[k] <= r->cfg->significance;
+            if (stands_out && (best == 0 || r->told[k] > r->told[best] + rounding)) {
+                best = k;
+            }
+        }
+    }
+    return best == 0 ? 1 : best;
+}
+
+static enum err number_clusters(struct roles *r, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct told t;
+    TRY(told_init(&t, r, scratch));
+    for (int k = 0; k <= r->cfg->k_max; k++) {
+        r->told[k] = -1.0;
+        if (k >= 1 && k <= t.k_max) {
+            TRY(tell(&r->told[k], &t, r, k, scratch));
+        }
+    }
+    r->k = choose_k(r, t.k_max);
+    TRY(test_attribution(r, &t, scratch));
+    arena_rewind(scratch, mark);
+    return ERR_OK;
+}
+
+static enum err cut_at(struct roles *r, struct arena *arena, struct arena *scratch)
+{
+    const int n = r->sample.n;
+    int *of_point = ARENA_NEW(scratch, n, int);
+    int *of_distinct = ARENA_NEW(scratch, r->sequences->n_distinct, int);
+    r->label = ARENA_NEW(arena, trajectory_count(r->set), int);
+    r->medoid = ARENA_NEW(arena, r->k, int);
+    TRY(arena_error(arena));
+    TRY(arena_error(scratch));
+    TRY(linkage_cut(of_point, r->tree, n, r->k, scratch));
+    TRY(medoids_of(r->medoid, r->distance, of_point, r->sample.weight, n, r->k, scratch));
+    for (int c = 0; c < r->k; c++) {
+        r->medoid[c] = r->sample.distinct[r->medoid[c]];
+    }
+    spread(r->label, r, of_point, of_distinct);
+    return ERR_OK;
+}
+
+enum err roles_init(struct roles *r, struct arena *arena, const struct trajectory_set *set,
+                    const struct sequences *q, const struct role_cfg *cfg,
+                    const struct role_sample *sample, const double *distance,
+                    const double *observed, const double *agents, const double *time, int n,
+                    struct arena *scratch)
+{
+    *r = (struct roles){.set = set,
+                        .sequences = q,
+                        .cfg = cfg,
+                        .sample = *sample,
+                        .distance = distance,
+                        .stable_halves = NAN,
+                        .stable_seeds = NAN};
+    role_null_test(&r->agents, observed, agents, n, cfg->k_max);
+    role_null_test(&r->time, observed, time, n, cfg->k_max);
+    TRY(number_policies(r, arena));
+    TRY(number_roles(r, arena));
+    TRY(make_trees(r, arena, scratch));
+    TRY(number_clusters(r, scratch));
+    return cut_at(r, arena, scratch);
+}
+
+/* ---- the rest ---- */
+
+/* A bound must exceed the best distance by more than the rounding of its sum. */
+static bool exceeds(double bound, double best)
+{
+    return bound > best * (1.0 + 1e-12);
+}
+
+int roles_nearest(struct role_spared *spared, const struct sequences *q, const struct role_cfg *cfg,
+                  const int *medoid, int k, const float *lo, const float *hi, int distinct,
+                  double *scratch)
+{
+    const bool warps = cfg->distance.kind == DISTANCE_DTW;
+    const bool boxed = warps && lo != NULL && q->length[distinct] == q->longest;
+    double best = INFINITY;
+    int nearest = 0;
+    for (int c = 0; c < k; c++) {
+        const ptrdiff_t at = (ptrdiff_t)c * q->longest * q->n_dims;
+        const double scale = distance_scale(q, &cfg->distance, distinct, medoid[c]);
+        spared->pairs += 1.0;
+        if (warps && exceeds(dtw_bound_ends(q, distinct, medoid[c]), best * scale)) {
+            spared->ends += 1.0;
+            continue;
+        }
+        if (boxed && exceeds(dtw_bound_box(q, distinct, lo + at, hi + at), best * scale)) {
+            spared->box += 1.0;
+            continue;
+        }
+        const double d = distance_of_pair(q, &cfg->distance, distinct, medoid[c], best, scratch);
+        spared->abandoned += isinf(d) != 0;
+        if (d < best) {
+            best = d;
+            nearest = c;
+        }
+    }
+    return nearest;
+}
+
+/* ---- stability ---- */
+
+/* A part of the points of the sample: its own clustering into k, and the medoids of that. */
+struct half {
+    int n, k;
+    int *point;  /* (n) numbers in the sample */
+    int *label;  /* (n) */
+    int *medoid; /* (k) numbers in the sample */
+};
+
+/* Points of which a trajectory stands in an episode that `in` names, weighted by how many. */
+static enum err cluster_half(struct half *h, const struct roles *r, const bool *in,
+                             struct arena *scratch)
+{
+    const struct sequences *q = r->sequences;
+    double *count = ARENA_NEW(scratch, q->n_distinct, double);
+    double *weight = ARENA_NEW(scratch, r->sample.n, double);
+    *h = (struct half){.point = ARENA_NEW(scratch, r->sample.n, int),
+                       .label = ARENA_NEW(scratch, r->sample.n, int)};
+    TRY(arena_error(scratch));
+    for (int i = 0; i < q->n; i++) {
+        count[q->distinct[i]] += in[i / r->set->n_agents] ? 1.0 : 0.0;
+    }
+    for (int p = 0; p < r->sample.n; p++) {
+        if (count[r->sample.distinct[p]] > 0.0) {
+            weight[h->n] = count[r->sample.distinct[p]];
+            h->point[h->n++] = p;
+        }
+    }
+    h->k = r->k < h->n ? r->k : h->n;
+    double *d = ARENA_NEW(scratch, pair_count(h->n > 1 ? h->n : 2), double);
+    double *copy = ARENA_NEW(scratch, pair_count(h->n > 1 ? h->n : 2), double);
+    struct merge *tree = ARENA_NEW(scratch, h->n, struct merge);
+    h->medoid = ARENA_NEW(scratch, h->k, int);
+    TRY(arena_error(scratch));
+    for (int i = 0; i < h->n; i++) {
+        for (int j = i + 1; j < h->n; j++) {
+            const size_t at = pair_index(h->n, i, j);
+            d[at] = copy[at] = pair_get(r->distance, r->sample.n, h->point[i], h->point[j]);
+        }
+    }
+    TRY(linkage_make(tree, copy, weight, h->n, LINKAGE_AVERAGE, scratch));
+    TRY(linkage_cut(h->label, tree, h->n, h->k, scratch));
+    TRY(medoids_of(h->medoid, d, h->label, weight, h->n, h->k, scratch));
+    for (int c = 0; c < h->k; c++) {
+        h->medoid[c] = h->point[h->medoid[c]];
+    }
+    return ERR_OK;
+}
+
+/* ARI of one part's own clustering with that by the nearest medoid of the other (the prediction
+ * strength of R. Tibshirani and G. Walther, 2005, with ARI in the place of their measure). */
+static enum err predicted(double *ari, const struct roles *r, const struct half *own,
+                          const struct half *other, struct arena *scratch)
+{
+    struct agreement g;
+    int *label = ARENA_NEW(scratch, own->n, int);
+    TRY(arena_error(scratch));
+    for (int i = 0; i < own->n; i++) {
+        double best = INFINITY;
+        for (int c = 0; c < other->k; c++) {
+            const double d = pair_get(r->distance, r->sample.n, own->point[i], other->medoid[c]);
+            if (d < best) {
+                best = d;
+                label[i] = c;
+            }
+        }
+    }
+    TRY(agreement_of(&g, own->label, own->k, label, other->k, own->n, scratch));
+    *ari = g.ari;
+    return ERR_OK;
+}
+
+/* Mean over both directions; NaN if a part has no point. */
+static enum err compare(double *ari, const struct roles *r, const bool *in_a, const bool *in_b,
+                        struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct half a, b;
+    double ab, ba;
+    TRY(cluster_half(&a, r, in_a, scratch));
+    TRY(cluster_half(&b, r, in_b, scratch));
+    *ari = NAN;
+    if (a.n > 0 && b.n > 0) {
+        TRY(predicted(&ab, r, &a, &b, scratch));
+        TRY(predicted(&ba, r, &b, &a, scratch));
+        *ari = (ab + ba) / 2.0;
+    }
+    arena_rewind(scratch, mark);
+    return ERR_OK;
+}
+
+static enum err judge_stability(struct roles *r, struct arena *scratch)
+{
+    const int n = r->set->n_episodes;
+    bool *a = ARENA_NEW(scratch, n, bool), *b = ARENA_NEW(scratch, n, bool);
+    double sum = 0.0, pairs = 0.0;
+    TRY(arena_error(scratch));
+    for (int e = 0; e < n; e++) {
+        a[e] = e % 2 == 0;
+        b[e] = !a[e];
+    }
+    TRY(compare(&r->stable_halves, r, a, b, scratch));
+    for (int p = 0; p < r->n_policies; p++) {
+        for (int o = 0; o < p; o++) {
+            double ari;
+            for (int e = 0; e < n; e++) {
+                a[e] = r->policy[e] == p;
+                b[e] = r->policy[e] == o;
+            }
+            TRY(compare(&ari, r, a, b, scratch));
+            if (!isnan(ari)) {
+                sum += ari;
+                pairs += 1.0;
+            }
+        }
+    }
+    r->stable_seeds = pairs > 0.0 ? sum / pairs : NAN;
+    return ERR_OK;
+}
+
+/* ---- the end ---- */
+
+enum err roles_finish(struct roles *r, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    TRY(agree(&r->with_roles, r, r->label, r->k, scratch));
+    r->k_at = r->n_assigned < r->sample.n ? r->n_assigned : r->sample.n;
+    r->k_at = r->k_at < r->cfg->k_max ? r->k_at : r->cfg->k_max;
+    r->with_roles_at = r->quality[LINKAGE_AVERAGE].with_roles[r->k_at];
+    TRY(judge_stability(r, scratch));
+    r->found = r->k > 1 && r->agents.p <= r->cfg->significance &&
+               r->time.p <= r->cfg->significance && r->attribution <= r->cfg->significance;
+    arena_rewind(scratch, mark);
+    return ERR_OK;
+}
+
+int roles_of_agent(const struct roles *r, int policy, int agent, double *share)
+{
+    double count[ROLE_CLUSTERS_MAX + 1] = {0}, n = 0.0;
+    int best = 0;
+    for (int e = 0; e < r->set->n_episodes; e++) {
+        if (policy < 0 || r->policy[e] == policy) {
+            count[r->label[e * r->set->n_agents + agent]] += 1.0;
+            n += 1.0;
+        }
+    }
+    for (int c = 1; c < r->k; c++) {
+        best = count[c] > count[best] ? c : best;
+    }
+    *share = n > 0.0 ? count[best] / n : NAN;
+    return best;
+}
