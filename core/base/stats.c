@@ -2,6 +2,7 @@
  * order in which a table is filled. */
 #include "core/base/stats.h"
 
+#include "core/base/fmath.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/base/rng.h"
@@ -387,5 +388,21 @@ void stat_holm(double *adjusted, const double *p, uint32_t n, uint32_t *order)
         double scaled = (double)(n - i) * p[order[i]];
         largest = scaled > largest ? scaled : largest;
         adjusted[order[i]] = largest < 1.0 ? largest : 1.0;
+    }
+}
+
+void stat_benjamini_hochberg(double *adjusted, const double *p, uint32_t n, uint32_t *order)
+{
+    /* Step-up: the i-th smallest p-value (from 1) is rejected at q if some j >= i has p_(j) <= q
+     * j / n. So its adjusted value is the least of n p_(j) / j over j >= i: a running minimum from
+     * the largest p-value down. */
+    if (n == 0) {
+        return;
+    }
+    stat_order(order, p, n);
+    double least = 1.0;
+    for (uint32_t i = n; i-- > 0;) {
+        least = fm_min(least, p[order[i]] * (double)n / (double)(i + 1));
+        adjusted[order[i]] = least;
     }
 }

@@ -120,4 +120,10 @@ enum err stat_sign_flip(double *p, const double *diff, uint32_t n,
  * reject where adjusted[i] <= alpha. order: scratch (n). */
 void stat_holm(double *adjusted, const double *p, uint32_t n, uint32_t *order);
 
+/* The same for the false discovery rate (Y. Benjamini, Y. Hochberg, "Controlling the false
+ * discovery rate", 1995): of the hypotheses with adjusted[i] <= q, the share that is true is at
+ * most q on average, if the tests are independent or positively dependent. n = 0: nothing happens.
+ */
+void stat_benjamini_hochberg(double *adjusted, const double *p, uint32_t n, uint32_t *order);
+
 #endif

@@ -315,6 +315,34 @@ static void holm_of_a_worked_example(void **state)
     assert_near(adjusted[1], 1.0, 0.0);
 }
 
+/* The 15 p-values of Benjamini and Hochberg 1995, section 3.2: at q = 0.05 the four smallest are
+ * rejected, where Bonferroni's procedure rejects three. The adjusted value of the fourth is
+ * 0.0095 x 15 / 4 = 0.035625, of the sixth 0.0298 x 15 / 7, which the seventh lends it. Here they
+ * stand in reverse order. */
+static void benjamini_hochberg_of_the_published_example(void **state)
+{
+    (void)state;
+    enum { N = 15 };
+    const double p[N] = {1.0000, 0.7590, 0.6528, 0.5719, 0.4262, 0.3240, 0.0459, 0.0344,
+                         0.0298, 0.0278, 0.0201, 0.0095, 0.0019, 0.0004, 0.0001};
+    double adjusted[N];
+    uint32_t order[N];
+    int rejected = 0;
+    stat_benjamini_hochberg(adjusted, p, N, order);
+    for (int i = 0; i < N; i++) {
+        rejected += adjusted[i] <= 0.05;
+        assert_true(adjusted[i] >= p[i] && adjusted[i] <= 1.0);
+    }
+    assert_int_equal(rejected, 4);
+    assert_near(adjusted[11], 0.035625, 1e-15);
+    assert_near(adjusted[10], 0.060300, 1e-15);
+    assert_near(adjusted[9], 0.0638571428571428, 1e-15);
+    assert_near(adjusted[8], 0.0638571428571428, 1e-15);
+    assert_near(adjusted[7], 0.0645, 1e-15);
+    assert_near(adjusted[14], 0.0015, 1e-15);
+    stat_benjamini_hochberg(adjusted, p, 0, order);
+}
+
 static void nan_is_an_error_and_so_is_exhausted_memory(void **state)
 {
     const double bad[3] = {1, (double)NAN, 2}, good[3] = {1, 2, 4};
@@ -360,6 +388,7 @@ int main(void)
         TEST(sign_flip_bounds),
         TEST(sampled_sign_flip_agrees_with_the_exact_one),
         TEST(holm_of_a_worked_example),
+        TEST(benjamini_hochberg_of_the_published_example),
         TEST(nan_is_an_error_and_so_is_exhausted_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
