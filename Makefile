@@ -79,12 +79,13 @@ TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases 
               trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population \
               train_game trainer trainlog
 EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_status analysis \
-              analysis_roles attack_world attacked cell_digest collect decision_cpu doctor_findings \
-              doctor_host_findings doctor_record eval_run experiment exploit exploit_cfg exploit_report \
-              exporter fit league league_cfg league_members league_report matches number_jobs \
-              org_metrics_log policies raid_training recipe resume scale serve serve_cfg serve_check \
-              serve_log stages storage_probe training trajectories tune tune_dir tune_log tune_rung \
-              tune_training tune_trials
+              analysis_goals analysis_relations analysis_roles attack_world attacked cell_digest \
+              collect decision_cpu doctor_findings doctor_host_findings doctor_record eval_run \
+              experiment explain exploit exploit_cfg exploit_report exporter fit league league_cfg \
+              league_members league_report matches number_jobs org_metrics_log policies raid_training \
+              recipe relation_files replay resume scale serve serve_cfg serve_check serve_log stages \
+              storage_probe training trajectories tune tune_dir tune_log tune_rung tune_training \
+              tune_trials
 COMMANDS    = ablate analyse bench_scale call config cpu_built cpu_check doctor eval exploit figure input \
               league main org ranks report serve simulate spawn topology trace trace_collect train tune \
               twin twin_fit

@@ -161,6 +161,10 @@ const struct rules *rules_of(const struct interface *i);
  * state's first, then "NAME, N before" of older ones. NULL when out of memory. */
 const char *const *rules_columns(const struct rules *r, struct arena *arena);
 
+/* Names of the inputs of an agent's network (spec.n_obs), as rules_columns() names columns; others
+ * in words: "a: time since its change", "own last change". NULL when out of memory. */
+const char *const *rules_inputs(const struct rules *r, struct arena *arena);
+
 /* Is input i of the networks, an observation's or the critic's, a column of the state that the
  * plant of this training does not have (env_setup.unknown)? */
 bool rules_input_unknown(const struct rules *r, int i);

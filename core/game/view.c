@@ -312,3 +312,53 @@ const char *const *rules_columns(const struct rules *r, struct arena *arena)
     }
     return names;
 }
+
+/* In the order of view_obs(). */
+static void name_inputs(const char **out, const struct rules *r, const char *const *columns,
+                        struct arena *arena)
+{
+    const struct service_cfg *services = r->env_setup->cfg.topology->services;
+    const char *const *end = out + r->spec.n_obs;
+    for (int i = 0; i < r->n_obs_state; i++) {
+        *out++ = columns[r->obs_from[i]];
+    }
+    for (int i = view_history(r); i < view_change_age(r); i++) {
+        *out++ = columns[i];
+    }
+    for (int s = 0; s < r->n_services; s++) {
+        *out++ = arena_printf(arena, "%s: time since its change", services[s].name);
+    }
+    for (int s = 0; s < r->n_services; s++) {
+        *out++ = arena_printf(arena,
+                              operates_all(r) ? "own last change of %s" : "own last choice was %s",
+                              services[s].name);
+    }
+    if (!operates_all(r)) {
+        *out++ = "own last change";
+    }
+    for (int i = 0; i < count_norms(r); i++) {
+        *out++ = arena_printf(arena, "norm %d in force", i);
+    }
+    for (int i = 0; i < guidance_columns(r); i++) {
+        const int s = (i - 1) % r->n_services;
+        *out++ = i == 0
+                     ? "mask active"
+                     : arena_printf(arena, i <= r->n_services ? "may enlarge %s" : "may shrink %s",
+                                    services[s].name);
+    }
+    if (r->cost.kind == COST_CONDITIONED) {
+        *out++ = "cost weight";
+    }
+    CHECK(out == end);
+}
+
+const char *const *rules_inputs(const struct rules *r, struct arena *arena)
+{
+    const char *const *columns = rules_columns(r, arena);
+    const char **names = ARENA_NEW(arena, r->spec.n_obs, const char *);
+    if (columns == NULL || names == NULL) {
+        return NULL;
+    }
+    name_inputs(names, r, columns, arena);
+    return arena_error(arena) == ERR_OK ? names : NULL;
+}

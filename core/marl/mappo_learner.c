@@ -191,3 +191,9 @@ struct mappo_learner *mappo_of(struct learner *l)
 {
     return l->ops == &mappo_ops ? self(l) : NULL;
 }
+
+const struct team *mappo_team_of(const struct learner *l)
+{
+    const bool known = l->ops == &mappo_ops || l->ops == &player_ops;
+    return known ? ((const struct mappo_learner *)l)->team : NULL;
+}

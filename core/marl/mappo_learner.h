@@ -44,4 +44,7 @@ enum err mappo_learner_new(struct mappo_learner **out, struct arena *arena,
 /* The MAPPO behind a learner, NULL if it is another one. */
 struct mappo_learner *mappo_of(struct learner *l);
 
+/* The networks of a learner that learns or plays as above, NULL if it is another one. */
+const struct team *mappo_team_of(const struct learner *l);
+
 #endif

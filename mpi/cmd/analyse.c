@@ -6,13 +6,18 @@
 #include "mpi/cmd/commands.h"
 #include "mpi/cmd/ranks.h"
 #include "mpi/comm/locking.h"
+#include "mpi/jobs/explain.h"
 
 #include <limits.h>
 #include <string.h>
 
 struct options {
-    const char *out, *controller, *distance;
-    int band, ngram, clusters, sample, shuffles, null_trajectories, seed;
+    const char **sets;
+    int n_sets;
+    const char *out, *controller, *distance, *config;
+    const char *scenario;
+    int episode, decision, train_seed, success, replaced, band, ngram, clusters, sample, shuffles,
+        null_trajectories, seed;
     bool absolute, observed, restart, dry_run;
 };
 
@@ -43,6 +48,24 @@ static const struct option_row rows[] = {
                "trajectories in a shuffled team, about (default: 160)"),
     OPTION_INT(struct options, seed, "seed", 0, "N", 0, INT_MAX,
                "of samples and shuffles (default: 1)"),
+    OPTION_STRING(struct options, config, "config", 'c', "CONFIG",
+                  "configuration of the evaluation: its episodes are played again, with replaced "
+                  "choices, to find who has authority (default: authority is not known)"),
+    EXPERIMENT_SET_OPTION(struct options),
+    OPTION_INT(struct options, replaced, "replaced", 0, "N", 1, 1000,
+               "decisions of each episode at which the choice of each agent is replaced "
+               "(default: 6)"),
+    OPTION_INT(struct options, episode, "episode", 'e', "N", 0, 1000000000,
+               "explain a decision of this episode instead of analysing all; needs CONFIG"),
+    OPTION_INT(struct options, decision, "decision", 'd', "T", 0, 1000000000,
+               "the decision to explain, from 0"),
+    OPTION_STRING(struct options, scenario, "scenario", 'S', "NAME",
+                  "of the episode to explain (default: the first that has it)"),
+    OPTION_INT(struct options, train_seed, "train-seed", 0, "N", 0, INT_MAX,
+               "training seed of the policy to explain (default: the first)"),
+    OPTION_INT(struct options, success, "success", 0, "PERCENT", 0, 100,
+               "least SLO attainment of a successful episode (default: the median of its "
+               "scenario)"),
     OPTION_FLAG(struct options, restart, "restart", 'r',
                 "compute all anew, even what an interrupted analysis left"),
     OPTION_FLAG(struct options, dry_run, "dry-run", 'n',
@@ -103,22 +126,66 @@ static struct role_cfg roles_cfg(const struct options *o)
     };
 }
 
+/* Local. The twin, where the evaluation was played in it. */
+static enum err load_twin(struct experiment *x, const struct comm *comm)
+{
+    (void)comm;
+    return x->cfg.eval.plant == PLANT_KIND_TWIN ? experiment_load_twin(x) : ERR_OK;
+}
+
+/* Without ranks. The twin predicts if its file is there. */
+static enum err explain_one(const struct call *c)
+{
+    const struct options *o = c->options;
+    const struct input in = {
+        .command = c->line->command, .path = o->config, .sets = o->sets, .n_sets = o->n_sets};
+    struct experiment x;
+    TRY(input_load(&x, &in));
+    const struct explain_order order = {.runs = c->operands,
+                                        .n_runs = c->n_operands,
+                                        .controller = o->controller,
+                                        .x = &x,
+                                        .episode = o->episode,
+                                        .decision = o->decision,
+                                        .scenario = o->scenario,
+                                        .train_seed = o->train_seed};
+    const bool has_twin = x.cfg.twin.file[0] != '\0' && file_exists(x.cfg.twin.file);
+    enum err e = has_twin ? experiment_load_twin(&x) : load_twin(&x, NULL);
+    if (e == ERR_OK) {
+        e = explain_decision(&order, c->arena);
+    }
+    experiment_release(&x);
+    return e;
+}
+
 static enum err analyse_on(struct comm *comm, const struct call *c)
 {
     const struct options *o = c->options;
+    const struct input in = {
+        .command = c->line->command, .path = o->config, .sets = o->sets, .n_sets = o->n_sets};
     struct lock lock = {.fd = -1};
-    const struct analysis_order order = {
+    struct experiment x;
+    struct analysis_order order = {
         .runs = c->operands,
         .n_runs = c->n_operands,
         .dir = o->out != NULL ? o->out : default_dir(c->arena, c->operands[0]),
         .controller = o->controller,
         .roles = roles_cfg(o),
+        .replaced = o->replaced,
+        .success = o->success / 100.0,
         .restart = o->restart,
         .dry_run = o->dry_run,
     };
     TRY(arena_error(c->arena));
+    if (o->config != NULL) {
+        TRY(ranks_load(&x, comm, &in, load_twin));
+        order.x = &x;
+    }
     const enum err e = analysis_run(comm, &lock, &order);
     locking_end(&lock);
+    if (o->config != NULL) {
+        experiment_release(&x);
+    }
     return e;
 }
 
@@ -128,16 +195,32 @@ static enum err run(const struct call *c)
     if (o->dry_run && o->restart) {
         return command_misused(c, "--dry-run writes nothing; leave out --restart");
     }
+    if ((o->episode < 0) != (o->decision < 0)) {
+        return command_misused(c,
+                               "a decision is explained with --episode N and --decision T, both");
+    }
+    if (o->episode >= 0 && o->config == NULL) {
+        return command_misused(c, "a decision is explained by playing its episode again; name the "
+                                  "configuration of the evaluation with --config CONFIG");
+    }
+    if (o->n_sets > 0 && o->config == NULL) {
+        return command_misused(c, "--set changes a configuration; name it with --config CONFIG");
+    }
     if (distance_named(o->distance) == DISTANCES) {
         return command_misused(c, "--distance: '%s' is none; choose dtw, edit or euclid",
                                o->distance);
     }
-    return ranks_run(c, analyse_on);
+    return o->episode >= 0 ? explain_one(c) : ranks_run(c, analyse_on);
 }
 
 enum err command_analyse(int argc, char **argv)
 {
     struct options o = {.distance = "dtw",
+                        .replaced = 6,
+                        .episode = -1,
+                        .decision = -1,
+                        .train_seed = -1,
+                        .success = -1,
                         .band = 10,
                         .ngram = 1,
                         .clusters = 8,

@@ -30,6 +30,7 @@ static const struct reads {
     {"karma train", false, {ENV_SECTIONS, "shield", "twin", "mappo", "attacker", "train", "run"}},
     {"karma bench scale", false, {ENV_SECTIONS, "shield", "twin", "mappo", "train"}},
     {"karma eval", true, {ENV_SECTIONS, "shield", "eval", "run"}},
+    {"karma analyse", false, {ENV_SECTIONS, "shield", "twin", "eval", "run"}},
     {"karma tune", true, {ENV_SECTIONS, "shield", "mappo", "train", "twin", "eval", "tune", "run"}},
     {"karma exploit",
      false,

@@ -6,6 +6,8 @@
 #include "core/base/log.h"
 #include "core/report/figure.h"
 #include "mpi/comm/locking.h"
+#include "mpi/jobs/analysis_goals.h"
+#include "mpi/jobs/analysis_relations.h"
 #include "mpi/jobs/analysis_roles.h"
 
 #include <stdio.h>
@@ -96,6 +98,19 @@ static enum err report_team(const struct analysis *a, const struct role_report *
     return e;
 }
 
+/* Rank 0. */
+static enum err report_goals(const struct analysis *a, const struct role_report *report, int team,
+                             struct arena *scratch)
+{
+    const struct analysis_order *o = a->order;
+    const struct goal_order order = {
+        .roles = report->roles,
+        .dir = a->dirs[team],
+        .success = o->success,
+        .cfg = {.seed = o->roles.seed, .permutations = 999, .level = o->roles.significance}};
+    return analysis_goals_write(&order, scratch);
+}
+
 static enum err find_roles(struct analysis *a, struct arena *scratch)
 {
     struct role_report *reports = ARENA_NEW(a->arena, a->n_sets, struct role_report);
@@ -109,6 +124,7 @@ static enum err find_roles(struct analysis *a, struct arena *scratch)
         TRY(analysis_roles_run(&reports[k], a->arena, a->comm, &order));
         const bool root = a->comm->rank == 0;
         TRY(comm_agree(a->comm, root ? report_team(a, &reports[k], k, scratch) : ERR_OK));
+        TRY(comm_agree(a->comm, root ? report_goals(a, &reports[k], k, scratch) : ERR_OK));
     }
     if (a->comm->rank != 0) {
         return ERR_OK;
@@ -118,6 +134,25 @@ static enum err find_roles(struct analysis *a, struct arena *scratch)
     TRY(write_table(a, reports, "roles.txt", TABLE_TEXT, scratch));
     TRY(write_table(a, reports, "roles.md", TABLE_MARKDOWN, scratch));
     return role_summary_csv(reports, a->n_sets, csv, scratch);
+}
+
+/* ---- relations ---- */
+
+static enum err find_relations(struct analysis *a)
+{
+    const struct analysis_order *o = a->order;
+    for (int k = 0; k < a->n_sets; k++) {
+        const struct relation_order order = {
+            .set = &a->sets[k],
+            .dir = a->dirs[k],
+            .x = o->x,
+            .replaced = o->replaced,
+            .cfg = {.seed = o->roles.seed, .permutations = 999, .level = o->roles.significance},
+            .restart = o->restart,
+            .lock = a->comm->rank == 0 ? a->lock : NULL};
+        TRY(analysis_relations_run(a->arena, a->comm, &order));
+    }
+    return ERR_OK;
 }
 
 /* ---- the analysis ---- */
@@ -137,6 +172,9 @@ static enum err analyse(struct analysis *a)
     enum err e = comm_agree(a->comm, make_dirs(a));
     if (e == ERR_OK) {
         e = comm_agree(a->comm, find_roles(a, &scratch));
+    }
+    if (e == ERR_OK) {
+        e = comm_agree(a->comm, find_relations(a));
     }
     if (e == ERR_OK && a->comm->rank == 0) {
         log_info("tables, figures and organisations: %s; draw a team's figures with karma figure "

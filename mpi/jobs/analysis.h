@@ -15,6 +15,7 @@
 #include "core/analysis/trajectories.h"
 #include "core/base/lock.h"
 #include "mpi/comm/comm.h"
+#include "mpi/jobs/experiment.h"
 
 struct analysis_order {
     const char *const *runs; /* (n_runs) directories of evaluations */
@@ -22,6 +23,9 @@ struct analysis_order {
     const char *dir;        /* where results go: RUN/analysis */
     const char *controller; /* NULL: all teams */
     struct role_cfg roles;
+    const struct experiment *x; /* the evaluation, for replays; NULL: none */
+    int replaced;               /* decisions of an episode at which choices are replaced */
+    double success; /* least SLO attainment of a successful episode; negative: the median */
     bool restart, dry_run;
 };
 

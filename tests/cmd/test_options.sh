@@ -131,6 +131,7 @@ used() { # COMMAND: prefixes of the keys that it uses
     train) echo "$environment twin mappo attacker train run" ;;
     'bench scale') echo "$environment twin mappo train" ;;
     eval) echo "$environment eval run" ;;
+    analyse) echo "$environment twin eval run" ;;
     tune) echo "$environment twin mappo train eval tune run" ;;
     exploit) echo "$environment twin mappo attacker train eval exploit run" ;;
     league) echo "$environment twin mappo attacker train eval exploit league run" ;;
@@ -156,6 +157,7 @@ try() { # COMMAND KEY=VALUE: such that a key that is used gets past the check of
     'trace check') set -- trace check --set "$2" "$WORK/absent" ;;
     'config show') set -- config show --set "$2" $tiny ;;
     'config check') set -- config check --set "$2" $tiny ;;
+    analyse) set -- analyse --set "$2" --config $tiny "$WORK/absent" ;;
     eval) set -- eval --set "$2" --merge $tiny "$WORK/absent" ;;
     tune) set -- tune --set "$2" --dry-run $tiny ;;
     esac
