@@ -213,7 +213,7 @@ REAL     = $(if $(SHELLED),$(if $(wildcard $(KUBERNETES_BIN)/kube-apiserver),$(K
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier improved separation sensitivity scenarios metastable shield twin \
+.PHONY: all setup setup-run setup-test run quickstart frontier improved discover separation sensitivity scenarios metastable shield twin \
         queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed proof-ablate adversary cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-attacker proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
@@ -287,6 +287,9 @@ $(IMPROVED_IN): improved-%: all ## improved-mixed, -yoyo, -mesh, -chain, -high, 
 
 separation: all ## are the compared scenarios able to tell controllers apart? 1 if not (minutes)
 	@RANKS=$(RANKS) sh mk/separation
+
+discover: all ## train free, analyse, train anew under what was found: a table (hours; needs make twin)
+	@RANKS=$(RANKS) sh mk/discover
 
 sensitivity: all ## the references under other conditions: one table, one figure (minutes)
 	@RANKS=$(RANKS) sh mk/sensitivity

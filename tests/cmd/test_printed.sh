@@ -191,6 +191,8 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *--listen 127.0.0.1* | runs until a signal; the same
 *ablate configs/ablations/[!t]* | minutes to hours; test_ablation.sh and test_cascade.sh run them small
 *ablate SPEC --group 4* | needs four ranks, this launcher starts one; test_ablate.sh runs it
+*karma analyse RUN --config CONFIG* | needs a recorded evaluation; test_discover.sh explains decisions
+make discover | hours; test_discover.sh runs it small
 sh mk/* | minutes to hours; test_ablation.sh, test_separation.sh and test_unseen.sh run them small
 EOF
 reason() { # COMMAND: why it is not run; nothing if it is
