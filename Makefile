@@ -39,7 +39,7 @@ endif
 SCHEMAS     = checkpoint error eval numbers trajectory_log trace_store rollout_block twin update_dump weights
 BASE        = clock config config_diff config_doc config_kind config_older config_print config_read \
               config_src_loc config_value config_yaml crc32c csv csv_read err file fmath frame frame_file gzip \
-              jobs lock log mem nearest number options owner plausible progress rng rundir shell stats \
+              jobs lock log mem nearest number options owner plausible progress rng rundir sha256 shell stats \
               tabular timecolumn timestamp twoway
 NN          = activation adam gemm gemm_blas gemm_ref gru kernel kernel_avx2 kernel_avx512 kernel_plain \
               mlp normaliser
@@ -71,24 +71,25 @@ REPORT      = comparison episode_csv escape figure org_metrics_table page panels
               report_claims report_compare report_paper report_train results results_ablation results_eval \
               results_train scale_figure script separation_table table table_page timeline trials_figure \
               trials_table twin_report
-TRANSFER    = drift effect health http json kube_lease kube_mirror kube_objects kubeconfig kubernetes live \
-              live_kubernetes live_reads prometheus queries retry shadow stage
+TRANSFER    = audit audit_fault audit_read drift effect health http json kube_lease kube_mirror \
+              kube_objects kubeconfig kubernetes live live_kubernetes live_reads prometheus queries retry \
+              shadow stage
 COMM        = cores exchange farm launched limits locking loggp owners peers selfcheck skew stop treeplan \
               treesum
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal \
               trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population \
               train_game trainer trainlog
 EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_status analysis \
-              analysis_goals analysis_relations analysis_roles attack_world attacked cell_digest \
-              collect decision_cpu doctor_findings doctor_host_findings doctor_record eval_run \
-              experiment explain exploit exploit_cfg exploit_report exporter fit league league_cfg \
-              league_members league_report matches number_jobs org_metrics_log policies raid_training \
-              recipe relation_files replay resume scale serve serve_cfg serve_check serve_log stages \
+              analysis_goals analysis_relations analysis_roles attack_world attacked cell_digest collect \
+              decision_cpu doctor_findings doctor_host_findings doctor_record eval_run experiment explain \
+              exploit exploit_cfg exploit_report exporter fit league league_cfg league_members \
+              league_report matches number_jobs org_metrics_log policies raid_training recipe \
+              relation_files replay resume scale serve serve_cfg serve_check serve_log stages \
               storage_probe training trajectories tune tune_dir tune_log tune_rung tune_training \
               tune_trials
-COMMANDS    = ablate analyse bench_scale call config cpu_built cpu_check doctor eval exploit figure input \
-              league main org ranks report serve simulate spawn topology trace trace_collect train tune \
-              twin twin_fit
+COMMANDS    = ablate analyse audit bench_scale call config cpu_built cpu_check doctor eval exploit figure \
+              input league main org ranks report serve simulate spawn topology trace trace_collect train \
+              tune twin twin_fit
 FUZZED      = block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments policy \
               prometheus record store \
               tile_state trusting twin weights workload

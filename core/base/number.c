@@ -30,6 +30,22 @@ bool number_real(double *out, const char *text)
     return true;
 }
 
+bool number_hex(double *out, const char *text)
+{
+    char *end;
+    const char *digits = text[0] == '-' ? text + 1 : text;
+    if (!is_word(text) && (strncmp(digits, "0x", 2) != 0 ||
+                           digits[2 + strspn(digits + 2, "0123456789abcdef.p+-")] != '\0')) {
+        return false;
+    }
+    const double value = strtod(text, &end);
+    if (*end != '\0') {
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
 bool number_whole(int64_t *out, const char *text, int64_t lo, int64_t hi)
 {
     /* Only digits are left after the sign, so strtoll() reads all of them; errno tells if they are

@@ -15,6 +15,10 @@
  * a double can be is infinite. False: it is none, and *out is unchanged. */
 bool number_real(double *out, const char *text);
 
+/* A hexadecimal number as printf() writes it for %a, which reads back as the same bits: "0x1.8p+1",
+ * "-0x0p+0"; "nan", "inf" and "-inf". False: it is none, and *out is unchanged. */
+bool number_hex(double *out, const char *text);
+
 /* Digits, with a '-' in front of a negative number, from lo to hi. False: *out is unchanged. */
 bool number_whole(int64_t *out, const char *text, int64_t lo, int64_t hi);
 

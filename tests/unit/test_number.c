@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -86,9 +87,32 @@ static void unsigned_numbers(void **state)
     }
 }
 
+static void hexadecimal_numbers(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",         "1",      "0x",    "0x1p+1 ", " 0x1p+1",
+                                      "0x1p+-1",  "0x1.8p", "-",     "+0x1p0",  "0X1P0",
+                                      "infinity", "nan(1)", "0x1p0x"};
+    static const double good[] = {0.0, -0.0, 1.0 / 3.0, -1e300, 5e-324, 0.1F, INFINITY, -INFINITY};
+    double out;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%a", good[i]);
+        assert_true(number_hex(&out, text));
+        assert_memory_equal(&out, &good[i], sizeof out);
+    }
+    assert_true(number_hex(&out, "nan") && isnan(out));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        out = 7.0;
+        assert_false(number_hex(&out, bad[i]));
+        assert_true(out == 7.0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hexadecimal_numbers),
         cmocka_unit_test(real_numbers),
         cmocka_unit_test(whole_numbers),
         cmocka_unit_test(unsigned_numbers),
