@@ -24,6 +24,7 @@ enum err command_doctor(int argc, char **argv);
 enum err trace_collect(int argc, char **argv); /* a verb in a file of its own */
 enum err twin_fit(int argc, char **argv);      /* the same */
 
+extern const struct command audit_verbs[];
 extern const struct command bench_verbs[];
 extern const struct command config_verbs[];
 extern const struct command org_verbs[];

@@ -18,6 +18,7 @@ figure
 report
 topology
 doctor
+audit verify
 config doc
 config show
 config check
@@ -62,7 +63,7 @@ same "$(cat "$WORK/out")" "" "each of them has a help of its own"
 exits 0 "karma --version" "$KARMA" --version
 same "$(cat "$WORK/out")" "karma $(sed 's/ /, /' "$BUILD/revision")" "names the revision and the build"
 exits 2 "karma --version with more words" "$KARMA" --version more
-for command in bench config org trace twin; do
+for command in audit bench config org trace twin; do
     exits 2 "karma $command alone" "$KARMA" $command
     says err "^Usage: karma $command COMMAND" "lists its commands"
     exits 0 "karma $command --help" "$KARMA" $command --help
