@@ -72,8 +72,8 @@ REPORT      = comparison episode_csv escape figure org_metrics_table page panels
               results_train scale_figure script separation_table table table_page timeline trials_figure \
               trials_table twin_report
 TRANSFER    = audit audit_fault audit_read drift effect health http json kube_lease kube_mirror \
-              kube_objects kubeconfig kubernetes live live_kubernetes live_reads prometheus queries retry \
-              shadow stage
+              kube_objects kubeconfig kubernetes live live_kubernetes live_reads prometheus queries replay \
+              retry shadow stage
 COMM        = cores exchange farm launched limits locking loggp owners peers selfcheck skew stop treeplan \
               treesum
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal \
@@ -84,12 +84,12 @@ EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_
               decision_cpu doctor_findings doctor_host_findings doctor_record eval_run experiment explain \
               exploit exploit_cfg exploit_report exporter fit league league_cfg league_members \
               league_report matches number_jobs org_metrics_log policies raid_training recipe \
-              relation_files replay resume scale serve serve_cfg serve_check serve_log stages \
+              relation_files replay replays resume scale serve serve_cfg serve_check serve_log stages \
               storage_probe training trajectories tune tune_dir tune_log tune_rung tune_training \
               tune_trials
 COMMANDS    = ablate analyse audit bench_scale call config cpu_built cpu_check doctor eval exploit figure \
-              input league main org ranks report serve simulate spawn topology trace trace_collect train \
-              tune twin twin_fit
+              input league main org ranks replay report serve simulate spawn topology trace trace_collect \
+              train tune twin twin_fit
 FUZZED      = block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments policy \
               prometheus record store \
               tile_state trusting twin weights workload

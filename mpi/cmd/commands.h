@@ -19,6 +19,7 @@ enum err command_tune(int argc, char **argv);
 enum err command_serve(int argc, char **argv);
 enum err command_ablate(int argc, char **argv);
 enum err command_report(int argc, char **argv);
+enum err command_replay(int argc, char **argv);
 enum err command_topology(int argc, char **argv);
 enum err command_doctor(int argc, char **argv);
 enum err trace_collect(int argc, char **argv); /* a verb in a file of its own */

@@ -18,6 +18,7 @@ figure
 report
 topology
 doctor
+replay
 audit verify
 config doc
 config show

@@ -1,0 +1,527 @@
+/* Replaying all runs of a recording. See replays.h. */
+#include "mpi/jobs/replays.h"
+
+#include "core/base/csv.h"
+#include "core/base/log.h"
+#include "core/base/number.h"
+#include "core/base/plural.h"
+#include "core/base/timestamp.h"
+#include "core/report/table.h"
+#include "mpi/jobs/experiment.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Requests from REQUEST_LEAST on, each REQUEST_STEP times the one before: 20 m to 1.76 cores. */
+enum { LAGS = 7, REQUESTS = 48, LAG_STEP_S = 15, LAG_LEAST_S = -60, CELLS = LAGS * REQUESTS };
+#define REQUEST_LEAST 20.0
+#define REQUEST_STEP  1.1
+
+struct fitted {
+    double request_m, lag_s;
+};
+
+/* One service of the recording. */
+struct replayed {
+    const char *name;
+    int n_series;
+    struct replay_series *series; /* (n_series) one for each run that has it */
+    double request_m, capacity_rps;
+    struct experiment *x;
+    struct controller *controller;
+    double *errors;        /* (n_series, CELLS) sums of the free runs; with fit */
+    struct fitted *fitted; /* (n_series) */
+    struct replay_result result;
+    int64_t n_samples;
+};
+
+struct replays {
+    const struct replays_cfg *cfg;
+    const struct metrics_table *table;
+    struct arena *arena;
+    struct replayed *services;
+    int n_services, replicas, cpu, rps; /* columns; -1: none */
+    int max;
+    struct csv csv;
+};
+
+/* ---- the recording ---- */
+
+static const char *run_name(const struct metrics_table *t, int run, struct arena *arena)
+{
+    const struct metrics_table_run *r = &t->runs[run];
+    const char *name = "";
+    for (int i = 0; name != NULL && i < t->n_run_columns; i++) {
+        const char *part = r->names[i] != NULL ? r->names[i] : "";
+        name = arena_printf(arena, "%s%s%s", name, name[0] != '\0' ? "/" : "", part);
+    }
+    return name;
+}
+
+/* Samples of a run and service that have any of the columns; in order of time. */
+static enum err make_series(struct replay_series *out, const struct replays *r, int service,
+                            int run)
+{
+    const struct metrics_table *t = r->table;
+    double *columns[4];
+    const int at[4] = {-1, r->replicas, r->cpu, r->rps};
+    int n = 0, known = 0;
+    for (int i = 0; i < 4; i++) {
+        columns[i] = ARENA_NEW(r->arena, t->n_rows, double);
+    }
+    TRY(arena_error(r->arena));
+    for (int i = 0; i < t->n_rows; i++) {
+        bool any = false;
+        for (int k = 1; t->run[i] == run && k < 4; k++) {
+            columns[k][n] = at[k] >= 0 ? metrics_table_at(t, i, service, at[k]) : (double)NAN;
+            any = any || !isnan(columns[k][n]);
+        }
+        if (any && (n == 0 || t->time_s[i] > columns[0][n - 1])) {
+            columns[0][n] = t->time_s[i];
+            known += !isnan(columns[1][n]);
+            n++;
+        }
+    }
+    *out = (struct replay_series){.service = t->services[service],
+                                  .n = known > 1 ? n : 0,
+                                  .time_s = columns[0],
+                                  .replicas = columns[1],
+                                  .cpu_m = r->cpu >= 0 ? columns[2] : NULL,
+                                  .rps = r->rps >= 0 ? columns[3] : NULL};
+    return ERR_OK;
+}
+
+static enum err collect(struct replays *r)
+{
+    const struct metrics_table *t = r->table;
+    r->services = ARENA_NEW(r->arena, t->n_services, struct replayed);
+    TRY(arena_error(r->arena));
+    for (int i = 0; i < t->n_services; i++) {
+        struct replayed s = {.name = t->services[i]};
+        s.series = ARENA_NEW(r->arena, t->n_runs, struct replay_series);
+        TRY(arena_error(r->arena));
+        for (int run = 0; run < t->n_runs; run++) {
+            const char *name = run_name(t, run, r->arena);
+            struct replay_series *one = &s.series[s.n_series];
+            TRY(arena_error(r->arena));
+            if (r->cfg->only != NULL && strstr(name, r->cfg->only) == NULL) {
+                continue;
+            }
+            TRY(make_series(one, r, i, run));
+            one->run = name;
+            s.n_series += one->n > 0;
+            s.n_samples += one->n;
+        }
+        if (s.name[0] != '\0' && s.n_series > 0) {
+            r->services[r->n_services++] = s;
+        }
+    }
+    if (r->n_services == 0) {
+        log_error("%s: no service has two samples with replicas%s%s; write their number in a "
+                  "column kube_deployment_spec_replicas or kube_deployment_status_replicas "
+                  "(docs/replay.md)",
+                  t->path, r->cfg->only != NULL ? " in a run whose name contains " : "",
+                  r->cfg->only != NULL ? r->cfg->only : "");
+        return ERR_FORMAT;
+    }
+    return ERR_OK;
+}
+
+/* Of all services and runs that are replayed. */
+static int most_replicas(const struct replays *r)
+{
+    double most = 1.0;
+    for (int i = 0; i < r->n_services; i++) {
+        for (int k = 0; k < r->services[i].n_series; k++) {
+            const struct replay_series *s = &r->services[i].series[k];
+            for (int j = 0; j < s->n; j++) {
+                most = fmax(most, s->replicas[j]);
+            }
+        }
+    }
+    return (int)fmin(most, 1000.0);
+}
+
+static enum err read_columns(struct replays *r)
+{
+    const struct metrics_table *t = r->table;
+    r->replicas = metrics_table_find(t, "desired");
+    r->replicas = r->replicas >= 0 ? r->replicas : metrics_table_find(t, "deployed");
+    r->cpu = metrics_table_find(t, "cpu");
+    r->rps = metrics_table_find(t, "received");
+    if (!t->timed || r->replicas < 0) {
+        log_error("%s: there are no %s, so there is nothing to compare with; a tidy recording has "
+                  "the columns time, service, kube_deployment_status_replicas, "
+                  "container_cpu_usage_cores, http_requests_per_second (docs/replay.md)",
+                  t->path, !t->timed ? "times" : "replicas");
+        return ERR_FORMAT;
+    }
+    return ERR_OK;
+}
+
+/* ---- controllers ---- */
+
+/* "MCPU" or "SERVICE=MCPU": the last one that holds for the service; 0: none does. */
+static enum err number_for(double *out, const char *service, const char *option,
+                           const char *const *texts, int n)
+{
+    *out = 0.0;
+    for (int i = 0; i < n; i++) {
+        const char *equals = strchr(texts[i], '=');
+        const size_t n_name = equals != NULL ? (size_t)(equals - texts[i]) : 0;
+        double value;
+        if (!number_real(&value, equals != NULL ? equals + 1 : texts[i]) || !(value >= 0.001) ||
+            value > 1e6) {
+            log_error("%s %s: write a number from 0.001 to 1000000, or SERVICE=NUMBER", option,
+                      texts[i]);
+            return ERR_USAGE;
+        }
+        if (equals == NULL ||
+            (strlen(service) == n_name && memcmp(service, texts[i], n_name) == 0)) {
+            *out = value;
+        }
+    }
+    return ERR_OK;
+}
+
+static const char *need_text(unsigned needs)
+{
+    return (needs & CONTROLLER_NEEDS_POLICY) != 0      ? "a policy trained for all services at once"
+           : (needs & CONTROLLER_NEEDS_FORESIGHT) != 0 ? "foresight"
+           : (needs & CONTROLLER_NEEDS_ORGANISATION) != 0 ? "agents of its own"
+           : (needs & CONTROLLER_NEEDS_TWIN) != 0         ? "a twin"
+                                                          : NULL;
+}
+
+static enum err make_controller(struct replays *r, struct replayed *s)
+{
+    const struct replays_cfg *cfg = r->cfg;
+    TRY(number_for(&s->request_m, s->name, "--request", cfg->requests, cfg->n_requests));
+    TRY(number_for(&s->capacity_rps, s->name, "--capacity", cfg->capacities, cfg->n_capacities));
+    const char *text = arena_printf(
+        r->arena,
+        "topology:\n  services:\n    - {name: service, entry: true, cpu_m: %.17g, capacity_rps: "
+        "%.17g, min_replicas: %d, max_replicas: %d, initial_replicas: %d}\n  node_cpu_m: 1e8\n"
+        "  node_ram_mib: 1e9\n  limit_ratio: 100\nplant: {period_s: %d}\neval:\n  controllers:\n"
+        "    - %s\n",
+        s->request_m > 0.0 ? s->request_m : 100.0, s->capacity_rps > 0.0 ? s->capacity_rps : 100.0,
+        cfg->min, r->max, cfg->min, cfg->period_s, cfg->controller);
+    s->x = ARENA_NEW(r->arena, 1, struct experiment);
+    TRY(arena_error(r->arena));
+    const struct log_sink sink = log_sink_now();
+    TRY(experiment_load_text(s->x, "--controller", text));
+    log_set_sink(sink.sink, sink.ctx);
+    const struct controller_cfg *row = &s->x->cfg.eval.controllers[0];
+    const char *needs = need_text(controller_kind(row)->needs);
+    enum err e = ERR_OK;
+    if (needs != NULL) {
+        log_error("--controller %s: it needs %s, which a recording does not give; replay a rule, "
+                  "such as khpa or ff",
+                  controller_label(row), needs);
+        e = ERR_CONFIG;
+    } else {
+        e = controller_new(&s->controller, r->arena, row, &s->x->env_setup, NULL, NULL);
+    }
+    if (e != ERR_OK) {
+        experiment_release(s->x);
+        s->x = NULL;
+    }
+    return e;
+}
+
+static bool reads(const struct replayed *s, int column)
+{
+    const struct controller_cfg *row = &s->x->cfg.eval.controllers[0];
+    uint8_t columns[SERVICE_FEATURES + GLOBAL_FEATURES] = {0};
+    const struct controller_kind *kind = controller_kind(row);
+    if (kind->reads == NULL) {
+        return false;
+    }
+    kind->reads(columns, row->method.params, &s->x->env_setup.topology);
+    return columns[column] != 0;
+}
+
+static enum err check_reads(const struct replays *r)
+{
+    const struct replayed *s = &r->services[0];
+    const bool cpu = reads(s, SF_HPA_CPU) || reads(s, SF_CPU) || reads(s, SF_UTIL_10S);
+    const bool rate = reads(s, SF_RECEIVED) || reads(s, state_global_at(1, GF_ENTRY_10S)) ||
+                      reads(s, state_global_at(1, GF_ENTRY_30S));
+    if ((cpu && r->cpu < 0) || (rate && r->rps < 0)) {
+        log_error("%s: the controller reads the %s, and there is no such column; a tidy recording "
+                  "calls it %s",
+                  r->table->path, cpu && r->cpu < 0 ? "CPU" : "rate of calls",
+                  cpu && r->cpu < 0 ? "container_cpu_usage_cores" : "http_requests_per_second");
+        return ERR_FORMAT;
+    }
+    if (cpu && r->cfg->n_requests == 0 && !r->cfg->fit) {
+        log_error("the controller compares CPU with what a pod requests, and a recording does not "
+                  "say that; give --request MCPU or --request SERVICE=MCPU (kubectl describe "
+                  "deployment), or --fit to find it in the recording");
+        return ERR_USAGE;
+    }
+    if (rate && r->cfg->n_capacities == 0) {
+        log_warn("no --capacity is given: a pod is taken to answer 100 calls/s");
+    }
+    return ERR_OK;
+}
+
+/* ---- replaying ---- */
+
+static struct replay_cfg settings(const struct replays *r, const struct replayed *s,
+                                  const struct fitted *f)
+{
+    const double told_m = s->request_m > 0.0 ? s->request_m : 100.0;
+    return (struct replay_cfg){.lag_s = f->lag_s,
+                               .start_s = r->cfg->start_s,
+                               .period_s = r->cfg->period_s,
+                               .cpu_scale = told_m / f->request_m};
+}
+
+static struct fitted cell(int i)
+{
+    struct fitted f = {.request_m = REQUEST_LEAST,
+                       .lag_s = LAG_LEAST_S + LAG_STEP_S * (i / REQUESTS)};
+    for (int k = 0; k < i % REQUESTS; k++) {
+        f.request_m *= REQUEST_STEP;
+    }
+    return f;
+}
+
+/* A request that was given stays; then only lags are tried. */
+static struct fitted tried(const struct replayed *s, int i)
+{
+    struct fitted f = cell(i);
+    f.request_m = s->request_m > 0.0 ? s->request_m : f.request_m;
+    return f;
+}
+
+static void measure_cells(const struct replays *r, struct replayed *s)
+{
+    for (int k = 0; k < s->n_series; k++) {
+        for (int i = 0; i < CELLS; i++) {
+            const struct fitted f = tried(s, i);
+            const struct replay_cfg cfg = settings(r, s, &f);
+            struct replay_result one = {0};
+            replay_run(&one, NULL, s->controller, &s->series[k], &cfg);
+            s->errors[(size_t)k * CELLS + (size_t)i] = one.free.abs;
+        }
+    }
+}
+
+/* The cell with the least error over all runs but `without`; of several that are as good the middle
+ * one of the requests, for a recording in which nothing was scaled allows many. */
+static struct fitted best_without(const struct replayed *s, int without)
+{
+    double sums[CELLS], least = INFINITY;
+    int n = 0, chosen = 0;
+    for (int i = 0; i < CELLS; i++) {
+        sums[i] = 0.0;
+        for (int k = 0; k < s->n_series; k++) {
+            sums[i] += k != without ? s->errors[(size_t)k * CELLS + (size_t)i] : 0.0;
+        }
+        least = fmin(least, sums[i]);
+    }
+    for (int i = 0; i < CELLS; i++) {
+        n += sums[i] <= least;
+    }
+    for (int i = 0, seen = 0; i < CELLS; i++) {
+        seen += sums[i] <= least;
+        if (sums[i] <= least && seen == (n + 1) / 2) {
+            chosen = i;
+        }
+    }
+    return tried(s, chosen);
+}
+
+static enum err fit(struct replays *r, struct replayed *s)
+{
+    s->fitted = ARENA_NEW(r->arena, s->n_series, struct fitted);
+    s->errors = ARENA_NEW(r->arena, r->cfg->fit ? s->n_series * CELLS : 1, double);
+    TRY(arena_error(r->arena));
+    if (r->cfg->fit) {
+        measure_cells(r, s);
+    }
+    for (int k = 0; k < s->n_series; k++) {
+        s->fitted[k] = r->cfg->fit
+                           ? best_without(s, s->n_series > 1 ? k : -1)
+                           : (struct fitted){.request_m = s->request_m > 0.0 ? s->request_m : 100.0,
+                                             .lag_s = r->cfg->lag_s};
+    }
+    return ERR_OK;
+}
+
+static enum err put_rows(struct replays *r, const struct replay_series *s, const double *free_run)
+{
+    for (int i = 0; i < s->n; i++) {
+        char time[TIMESTAMP_BYTES];
+        timestamp_print(time, s->time_s[i]);
+        csv_text(&r->csv, s->run);
+        csv_text(&r->csv, s->service);
+        csv_text(&r->csv, time);
+        csv_num(&r->csv, s->replicas[i]);
+        csv_num(&r->csv, free_run[i]);
+        csv_num(&r->csv, s->cpu_m != NULL ? s->cpu_m[i] : (double)NAN);
+        TRY(csv_end_row(&r->csv));
+    }
+    return ERR_OK;
+}
+
+static enum err replay(struct replays *r, struct replayed *s)
+{
+    TRY(fit(r, s));
+    for (int k = 0; k < s->n_series; k++) {
+        const struct replay_cfg cfg = settings(r, s, &s->fitted[k]);
+        const struct arena_mark mark = arena_mark(r->arena);
+        double *free_run = ARENA_NEW(r->arena, s->series[k].n, double);
+        TRY(arena_error(r->arena));
+        replay_run(&s->result, free_run, s->controller, &s->series[k], &cfg);
+        TRY(r->cfg->out != NULL ? put_rows(r, &s->series[k], free_run) : ERR_OK);
+        arena_rewind(r->arena, mark);
+    }
+    return ERR_OK;
+}
+
+/* ---- printing ---- */
+
+static void put_error(struct table *t, const struct replay_error *e, bool share)
+{
+    table_cell(t, "%.3f", replay_mean_abs(e));
+    if (share) {
+        table_cell(t, "%.1f %%", 100.0 * replay_share_equal(e));
+    }
+}
+
+static void put_line(struct table *t, const char *name, const struct replay_result *r)
+{
+    table_text(t, name);
+    table_cell(t, "%" PRId64, r->open.n);
+    put_error(t, &r->open, true);
+    put_error(t, &r->stay, true);
+    put_error(t, &r->free, true);
+    put_error(t, &r->first, true);
+    table_cell(t, "%" PRId64, r->n_moves);
+    table_cell(t, "%" PRId64, r->n_moves_met);
+    table_cell(t, "%" PRId64, r->n_moves_missed);
+    table_cell(t, "%" PRId64, r->n_moves_made);
+}
+
+static enum err print_errors(const struct replays *r)
+{
+    static const char *const head[] = {"service", "samples",  "open loop", "equal",  "stay",
+                                       "equal",   "free run", "equal",     "first",  "equal",
+                                       "changes", "met",      "missed",    "made up"};
+    struct table t;
+    struct replay_result sum = {0};
+    table_init(&t, r->arena, head, sizeof head / sizeof *head, 1);
+    for (int i = 0; i < r->n_services; i++) {
+        put_line(&t, r->services[i].name, &r->services[i].result);
+        replay_add(&sum, &r->services[i].result);
+    }
+    put_line(&t, "all", &sum);
+    return table_show(&t);
+}
+
+static enum err print_fitted(const struct replays *r)
+{
+    static const char *const head[] = {"service", "request from", "to", "lag from", "to"};
+    struct table t;
+    table_init(&t, r->arena, head, sizeof head / sizeof *head, 1);
+    for (int i = 0; i < r->n_services; i++) {
+        const struct replayed *s = &r->services[i];
+        struct fitted lo = s->fitted[0], hi = s->fitted[0];
+        for (int k = 1; k < s->n_series; k++) {
+            lo.request_m = fmin(lo.request_m, s->fitted[k].request_m);
+            hi.request_m = fmax(hi.request_m, s->fitted[k].request_m);
+            lo.lag_s = fmin(lo.lag_s, s->fitted[k].lag_s);
+            hi.lag_s = fmax(hi.lag_s, s->fitted[k].lag_s);
+        }
+        table_text(&t, s->name);
+        table_cell(&t, "%.0f m", lo.request_m);
+        table_cell(&t, "%.0f m", hi.request_m);
+        table_cell(&t, "%.0f s", lo.lag_s);
+        table_cell(&t, "%.0f s", hi.lag_s);
+    }
+    printf("\nfound for each run in all other runs:\n");
+    return table_show(&t);
+}
+
+/* What limits the comparison, as far as the recording shows it. */
+static void print_limits(const struct replays *r)
+{
+    int64_t samples = 0, no_cpu = 0, still = 0, series = 0;
+    for (int i = 0; i < r->n_services; i++) {
+        const struct replayed *s = &r->services[i];
+        for (int k = 0; k < s->n_series; k++) {
+            const struct replay_series *one = &s->series[k];
+            bool moves = false;
+            for (int j = 0; j < one->n; j++) {
+                no_cpu += one->cpu_m == NULL || isnan(one->cpu_m[j]);
+                moves = moves || (one->replicas[j] > one->replicas[0]) ||
+                        one->replicas[j] < one->replicas[0];
+            }
+            samples += one->n;
+            still += !moves;
+            series++;
+        }
+    }
+    printf("\nlimits:\n- samples are %.9g s apart, decisions %d s: what the autoscaler saw between "
+           "two samples is a line between them\n",
+           r->table->spacing_s, r->cfg->period_s);
+    printf("- %" PRId64 " of %" PRId64
+           " series never change their replicas: staying is right there\n",
+           still, series);
+    if (no_cpu > 0) {
+        printf("- %" PRId64 " of %" PRId64 " samples have no CPU: the neighbours stand for them\n",
+               no_cpu, samples);
+    }
+    printf(
+        "- readiness of pods is not recorded: added pods count as ready after %d s (--start)\n"
+        "- the recommendations before a run began are not recorded: the replicas found stand for "
+        "them\n- free running, the recorded load and CPU stay as they were, whatever the "
+        "replicas\n",
+        r->cfg->start_s);
+}
+
+static enum err run_all(struct replays *r)
+{
+    for (int i = 0; i < r->n_services; i++) {
+        TRY(make_controller(r, &r->services[i]));
+    }
+    TRY(check_reads(r));
+    for (int i = 0; i < r->n_services; i++) {
+        TRY(replay(r, &r->services[i]));
+    }
+    TRY(print_errors(r));
+    TRY(r->cfg->fit ? print_fitted(r) : ERR_OK);
+    print_limits(r);
+    return ERR_OK;
+}
+
+enum err replays_run(const struct replays_cfg *cfg, const char *path, struct arena *arena)
+{
+    static const char *const columns[] = {"run",      "service",  "time",
+                                          "recorded", "free_run", "cpu_m"};
+    struct metrics_table table;
+    struct replays r = {.cfg = cfg, .table = &table, .arena = arena, .csv = {.fd = -1}};
+    TRY(metrics_table_read(&table, arena, path));
+    TRY(read_columns(&r));
+    TRY(collect(&r));
+    r.max = cfg->max > 0 ? cfg->max : most_replicas(&r);
+    r.max = r.max > cfg->min ? r.max : cfg->min;
+    if (cfg->out != NULL) {
+        TRY(csv_create(&r.csv, arena, cfg->out, columns, 6));
+    }
+    enum err e = run_all(&r);
+    for (int i = 0; i < r.n_services; i++) {
+        if (r.services[i].x != NULL) {
+            experiment_release(r.services[i].x);
+        }
+    }
+    if (cfg->out != NULL) {
+        csv_close(&r.csv);
+    }
+    return e;
+}
