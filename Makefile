@@ -84,14 +84,14 @@ EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_
               decision_cpu doctor_findings doctor_host_findings doctor_record eval_run experiment explain \
               exploit exploit_cfg exploit_report exporter fit league league_cfg league_members \
               league_report matches number_jobs org_metrics_log policies raid_training recipe \
-              relation_files replay replays resume scale serve serve_cfg serve_check serve_log stages \
-              storage_probe training trajectories tune tune_dir tune_log tune_rung tune_training \
-              tune_trials
+              relation_files replay replays resume scale serve serve_audit serve_cfg serve_check serve_log \
+              serve_verify stages storage_probe training trajectories tune tune_dir tune_log tune_rung \
+              tune_training tune_trials
 COMMANDS    = ablate analyse audit bench_scale call config cpu_built cpu_check doctor eval exploit figure \
               input league main org ranks replay report serve simulate spawn topology trace trace_collect \
               train tune twin twin_fit
-FUZZED      = block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments policy \
-              prometheus record store \
+FUZZED      = audit block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments \
+              policy prometheus record store \
               tile_state trusting twin weights workload
 ANALYSIS    = agreement counterfactual decision_tree dtw fit goals influence information kmeans \
               linkage relations relations_graph role_figures role_null role_report role_rules \
@@ -488,7 +488,7 @@ FUZZ_MAIN = $(if $(filter 1,$(FUZZ)),,$(B)/tests/fuzz/replay.o)
 FUZZ_O    = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/plant,$(PLANT)) \
             $(call in,core/scenario,$(SCENARIO)) $(call in,core/marl,$(MARL)) $(call in,proto,$(PROTO)) \
             $(call in,core/cluster,$(CLUSTER)) $(call in,core/trace,$(TRACE)) \
-            $(call in,core/twin,$(TWIN)) $(call in,core/transfer,$(TRANSFER)) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
+            $(call in,core/twin,$(TWIN)) $(call in,core/transfer,$(filter-out replay shadow stage,$(TRANSFER))) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 $(FUZZERS): %: %.o $(B)/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(FUZZ_O)
 	$(SAY)$(CC) $(FLAGS) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 

@@ -3,6 +3,7 @@
 #include "core/base/log.h"
 #include "core/base/plural.h"
 #include "mpi/cmd/commands.h"
+#include "mpi/jobs/serve_verify.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@ static const struct option_row rows[] = {
     OPTION_STRING(struct options, head, "head", 0, "SHA256",
                   "digest of a record that must be in the log, as noted when it was the newest: "
                   "finds a log that was cut or written anew"),
+    OPTION_STRING(struct options, policy, "policy", 'p', "RUN",
+                  "also make every decision again, with the policy of this training run, and "
+                  "compare it byte by byte"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
@@ -33,6 +37,7 @@ static const struct command_line verify_line = {
 struct found {
     int64_t n_decisions, n_starts, torn;
     bool has_head;
+    struct serve_verify *check; /* NULL: decisions are not made again */
 };
 
 static enum err read_log(struct found *f, struct audit_reader *r, const char *head)
@@ -45,6 +50,7 @@ static enum err read_log(struct found *f, struct audit_reader *r, const char *he
             f->n_decisions += strcmp(record.kind, "decision") == 0;
             f->n_starts += strcmp(record.kind, "start") == 0;
             f->has_head = f->has_head || (head != NULL && strcmp(r->head, head) == 0);
+            TRY(f->check != NULL ? serve_verify_next(f->check, &record) : ERR_OK);
         }
     }
     f->torn = status == AUDIT_TORN ? (int64_t)(r->text.len - r->at) : 0;
@@ -57,6 +63,10 @@ static enum err judge(const struct found *f, const struct audit_reader *r, const
            " run%s: each is as it was written\nhead %s\n",
            r->path, r->n, plural_s(r->n), f->n_decisions, plural_s(f->n_decisions), f->n_starts,
            plural_s(f->n_starts), r->head);
+    if (f->check != NULL) {
+        printf("%" PRId64 " of %" PRId64 " decision%s come out the same, byte by byte\n",
+               f->check->n_same, f->n_decisions, plural_s(f->n_decisions));
+    }
     if (f->torn > 0) {
         log_warn("%s: half a record of %" PRId64 " bytes stands behind them, from byte %" PRId64
                  " on: the process was killed while it wrote it, or is writing it; it does not "
@@ -88,10 +98,12 @@ static enum err run_verify(const struct call *c)
 {
     const struct options *o = c->options;
     struct audit_reader r;
-    struct found f = {0};
+    struct serve_verify check;
+    struct found f = {.check = o->policy != NULL ? &check : NULL};
     TRY(check_head(c, o->head));
     TRY(audit_reader_open(&r, c->operands[0]));
     r.search = true;
+    serve_verify_init(&check, o->policy);
     enum err e = read_log(&f, &r, o->head);
     if (e == ERR_OK) {
         e = judge(&f, &r, o->head);
@@ -99,6 +111,7 @@ static enum err run_verify(const struct call *c)
         log_info("%s: the %" PRId64 " record%s before that %s as written", r.path, r.n,
                  plural_s(r.n), r.n == 1 ? "is" : "are");
     }
+    serve_verify_release(&check);
     audit_reader_close(&r);
     return e;
 }

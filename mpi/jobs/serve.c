@@ -288,14 +288,18 @@ static enum err build(struct serve *s)
     s->before = ARENA_NEW(&s->arena, state_size(n), float);
     s->before_age = ARENA_NEW(&s->arena, state_size(n), float);
     TRY(arena_error(&s->arena));
+    if (s->offline) {
+        return ERR_OK;
+    }
     TRY(connect(s));
     TRY(connect_kubernetes(s));
     return make_plant(s);
 }
 
-enum err serve_init(struct serve *s, const struct serve_typed *typed)
+static enum err init(struct serve *s, const struct serve_typed *typed, bool offline)
 {
-    *s = (struct serve){.typed = *typed, .csv = {.fd = -1}};
+    *s =
+        (struct serve){.typed = *typed, .csv = {.fd = -1}, .audit = {.fd = -1}, .offline = offline};
     arena_init(&s->arena);
     arena_init(&s->scratch);
     buf_init(&s->page);
@@ -306,11 +310,22 @@ enum err serve_init(struct serve *s, const struct serve_typed *typed)
     return e;
 }
 
+enum err serve_init(struct serve *s, const struct serve_typed *typed)
+{
+    return init(s, typed, false);
+}
+
+enum err serve_init_offline(struct serve *s, const struct serve_typed *typed)
+{
+    return init(s, typed, true);
+}
+
 void serve_release(struct serve *s)
 {
     health_stop(s->health);
     serve_log_close(s);
-    if (s->plant != NULL) {
+    audit_close(&s->audit);
+    if (s->plant != NULL && !s->offline) {
         live_release(s->plant);
     }
     kube_free(s->kube);
@@ -398,26 +413,6 @@ static void propose(struct serve *s, bool by_rule)
     }
 }
 
-static void decide(struct serve *s)
-{
-    const double began_s = clock_cpu_s();
-    struct serve_decision *d = &s->decision;
-    const struct shield_view v = shield_view_of(s->plant, 0);
-    const int64_t number = d->number + 1;
-    *d = (struct serve_decision){.number = number,
-                                 .time_s = live_report(s->plant)->read_s,
-                                 .blind = !live_report(s->plant)->read_ok};
-    judge(s, d);
-    propose(s, d->by_rule);
-    gate_decide(&s->gate, &v, s->proposed);
-    const double took_s = clock_cpu_s() - began_s;
-    s->cpu.decide_s += took_s;
-    s->cpu.decide_most_s = fmax(s->cpu.decide_most_s, took_s);
-    s->cpu.n++;
-}
-
-/* ---- the loop ---- */
-
 static void remember(struct serve *s)
 {
     const size_t bytes = (size_t)s->plant->n_state * sizeof *s->before;
@@ -426,6 +421,25 @@ static void remember(struct serve *s)
         s->before_age[i] = (float)plant_age_s(s->plant, 0, i);
     }
 }
+
+void serve_decide(struct serve *s, double time_s, bool blind)
+{
+    const double began_s = clock_cpu_s();
+    struct serve_decision *d = &s->decision;
+    const struct shield_view v = shield_view_of(s->plant, 0);
+    const int64_t number = d->number + 1;
+    *d = (struct serve_decision){.number = number, .time_s = time_s, .blind = blind};
+    judge(s, d);
+    propose(s, d->by_rule);
+    gate_decide(&s->gate, &v, s->proposed);
+    const double took_s = clock_cpu_s() - began_s;
+    s->cpu.decide_s += took_s;
+    s->cpu.decide_most_s = fmax(s->cpu.decide_most_s, took_s);
+    s->cpu.n++;
+    remember(s);
+}
+
+/* ---- the loop ---- */
 
 /* s->moved: how `desired` changed since the decision; false: it is not known of some service, and
  * then of none. */
@@ -443,7 +457,7 @@ static bool see_moves(struct serve *s)
 
 /* After the period: what came of the decision. In shadow the shield's history takes the cluster's
  * changes for its own. The effects of both are predicted where they differ. */
-static void look_back(struct serve *s)
+void serve_look_back(struct serve *s)
 {
     const struct gate *g = &s->gate;
     const bool known = see_moves(s);
@@ -458,6 +472,13 @@ static void look_back(struct serve *s)
     }
 }
 
+void serve_written(struct serve *s)
+{
+    if (s->gate.stage != STAGE_SHADOW) {
+        gate_executed(&s->gate, s->moved);
+    }
+}
+
 /* What the API server did not take was not executed. */
 static void note_written(struct serve *s)
 {
@@ -465,9 +486,7 @@ static void note_written(struct serve *s)
     for (int i = 0; i < s->x.env_setup.topology.n_services; i++) {
         s->moved[i] = written[i] == ERR_OK ? s->gate.written[i] : 0;
     }
-    if (s->gate.stage != STAGE_SHADOW) {
-        gate_executed(&s->gate, s->moved);
-    }
+    serve_written(s);
 }
 
 /* "asked for by the policy; shield: step" */
@@ -483,20 +502,22 @@ static void say_reasons(struct serve *s)
     }
 }
 
-/* One decision and its period. A record of the decision is on disk before the period passes. */
+/* One decision and its period. A record of the decision is on disk before anything is written to
+ * the cluster, and one of what came of the writing before the period passes. */
 static enum err step(struct serve *s)
 {
-    decide(s);
-    remember(s);
+    serve_decide(s, live_report(s->plant)->read_s, !live_report(s->plant)->read_ok);
     say_reasons(s);
+    TRY(serve_audit_decision(s));
     TRY(plant_act(s->plant, s->gate.written, NULL, NULL));
     note_written(s);
+    TRY(serve_audit_result(s));
     TRY(serve_log_decision(s));
     TRY(serve_publish(s));
     const double began_s = clock_cpu_s();
     TRY(plant_pass(s->plant, s->gate.written, NULL, NULL));
     s->cpu.measure_s += clock_cpu_s() - began_s;
-    look_back(s);
+    serve_look_back(s);
     return s->decision.number % SERVE_REPORT_EVERY == 0 ? serve_report(s, false) : ERR_OK;
 }
 
@@ -539,6 +560,12 @@ static enum err enter_past(struct serve *s, int minutes)
     return live_new(&s->plant, &s->arena, &setup);
 }
 
+enum err serve_begin(struct serve *s)
+{
+    TRY(load_twin(s));
+    return fit_drift(s);
+}
+
 enum err serve_run(struct serve *s, const struct serve_options *o)
 {
     TRY(load_twin(s));
@@ -553,6 +580,7 @@ enum err serve_run(struct serve *s, const struct serve_options *o)
         log_info("metrics: port %d of %s", health_port(s->health), s->cfg.listen);
     }
     TRY(serve_log_open(s, o->dir));
+    TRY(serve_audit_open(s));
     log_info("stage %s: a decision every %g s from %s", stage_name((enum stage)s->cfg.stage),
              s->x.cfg.plant.period_s,
              o->past_min > 0 ? "the past of Prometheus" : http_label(s->http));

@@ -6,7 +6,8 @@
  * core/transfer/drift.h. Policy and rule see every decision, also those that the other one makes,
  * so that both know their past when it is their turn.
  *
- * Files in the directory of a serve: decisions.csv, a row for each service and decision, which is
+ * Files in the directory of a serve: audit.jsonl, from which each decision can be made again
+ * (serve_verify.h); decisions.csv, a row for each service and decision, which is
  * on disk before the next decision begins; report.txt, the report so far, replaced every
  * REPORT_EVERY decisions and at the end.
  */
@@ -15,6 +16,7 @@
 
 #include "core/base/csv.h"
 #include "core/controllers/controller.h"
+#include "core/transfer/audit.h"
 #include "core/transfer/effect.h"
 #include "core/transfer/health.h"
 #include "core/transfer/live_kubernetes.h"
@@ -80,6 +82,8 @@ struct serve {
     struct serve_cpu cpu;
     struct health *health;
     struct csv csv;
+    struct audit audit; /* fd -1: closed */
+    bool offline;       /* recorded decisions are made again: no server is asked */
     const char *dir;
     struct buf page;
 };
@@ -106,6 +110,19 @@ enum err serve_run(struct serve *s, const struct serve_options *o) WARN_UNUSED;
 
 /* ---- parts, for serve*.c ---- */
 
+/* serve_init() for decisions that were recorded: without servers; the caller sets s->plant, of one
+ * environment. serve_begin() loads the twin and the traces, as serve_run() does. */
+enum err serve_init_offline(struct serve *s, const struct serve_typed *typed) WARN_UNUSED;
+enum err serve_begin(struct serve *s) WARN_UNUSED;
+
+/* The parts of a decision. Decide for what s->plant shows, and keep that as `before`; ...
+ * time_s, blind: of the reading. */
+void serve_decide(struct serve *s, double time_s, bool blind);
+/* ... in a stage that writes, take s->moved as what was written; ... */
+void serve_written(struct serve *s);
+/* ... and after the period, when s->plant shows what came of it. */
+void serve_look_back(struct serve *s);
+
 /* Can a value be used: it is known, and not older than shield.stale_s? */
 bool serve_fresh(const struct serve *s, int column);
 
@@ -117,6 +134,14 @@ void serve_name_reasons(char *text, size_t size, uint32_t reasons);
 
 enum err serve_log_open(struct serve *s, const char *dir) WARN_UNUSED;
 void serve_log_close(struct serve *s);
+/* Opens or continues s->dir/audit.jsonl and writes the start; serve_verify.h says what the records
+ * hold. The decision is written before, the result after the writing; in shadow there is none. */
+enum err serve_audit_open(struct serve *s) WARN_UNUSED;
+enum err serve_audit_decision(struct serve *s) WARN_UNUSED;
+enum err serve_audit_result(struct serve *s) WARN_UNUSED;
+/* Their fields alone. clock_s: of the plant. */
+enum err serve_audit_put_start(struct audit *a, const struct serve *s) WARN_UNUSED;
+void serve_audit_put_decision(struct audit *a, const struct serve *s, double clock_s);
 /* Rows of the newest decision. */
 enum err serve_log_decision(struct serve *s) WARN_UNUSED;
 /* The process's own metrics, to the endpoint. */

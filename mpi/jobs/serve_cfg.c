@@ -105,6 +105,11 @@ enum err serve_cfg_load(struct serve_cfg *cfg, struct cfg *reader, struct arena 
     struct cfg_source sources[3];
     int n = 0;
     struct buf shared;
+    cfg_init(reader, serve_fields, sizeof *cfg, arena);
+    if (typed->recorded != NULL) {
+        TRY(cfg_load_text(reader, "recorded configuration", typed->recorded, NULL, 0, cfg));
+        return check(cfg, reader);
+    }
     buf_init(&shared);
     enum err e = print_shared(&shared, arena, typed->run);
     if (e == ERR_OK) {
@@ -121,9 +126,14 @@ enum err serve_cfg_load(struct serve_cfg *cfg, struct cfg *reader, struct arena 
         sources[n++] = (struct cfg_source){.path = file_installed(arena, typed->config)};
     }
     TRY(arena_error(arena));
-    cfg_init(reader, serve_fields, sizeof *cfg, arena);
     TRY(cfg_load_sources(reader, sources, n, typed->sets, typed->n_sets, cfg));
     return check(cfg, reader);
+}
+
+enum err serve_cfg_print(struct buf *out, const struct serve_cfg *cfg)
+{
+    TRY(cfg_print_resolved(out, serve_fields, cfg, CFG_ALL));
+    return buf_append(out, "", 1);
 }
 
 /* In double quotes, as YAML reads it. NULL: out of memory. */

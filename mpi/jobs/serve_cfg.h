@@ -54,6 +54,8 @@ struct serve_typed {
     const char *metrics;     /* pack; NULL: none */
     const char *const *sets; /* (n_sets) */
     int n_sets;
+    const char *recorded; /* NULL, or a complete configuration that replaces all of the above but
+                             the run */
 };
 
 /* The configuration: the policy's sections, then the pack, then the file, then the sets. `reader`
@@ -66,5 +68,8 @@ enum err serve_cfg_load(struct serve_cfg *cfg, struct cfg *reader, struct arena 
  * On failure nothing is held. */
 enum err serve_experiment(struct experiment *x, const struct serve_cfg *cfg,
                           const struct serve_typed *typed) WARN_UNUSED;
+
+/* The complete configuration as YAML, NUL-terminated, appended: what `recorded` takes. */
+enum err serve_cfg_print(struct buf *out, const struct serve_cfg *cfg) WARN_UNUSED;
 
 #endif
