@@ -188,6 +188,7 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *build/default/tests/bench/bench_cluster* | a benchmark; make bench runs it
 *build/default/tests/unit/test_upper_bound* | a test program; make test runs it
 *--prometheus http* | needs a Prometheus; test_serve.sh runs them
+*audit verify build/rehearsal* | needs the log of such a serve; test_audit.sh runs it
 *--listen 127.0.0.1* | runs until a signal; the same
 *ablate configs/ablations/[!t]* | minutes to hours; test_ablation.sh and test_cascade.sh run them small
 *ablate SPEC --group 4* | needs four ranks, this launcher starts one; test_ablate.sh runs it
