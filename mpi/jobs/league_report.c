@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { SLO = offsetof(struct episode_metrics, slo_attainment) / sizeof(double) };
 enum { VCPU = offsetof(struct episode_metrics, vcpu) / sizeof(double) };
@@ -233,6 +234,18 @@ static void put_tics(struct script *s, const struct league_side *side, const cha
     script_put(s, ")%s\n", axis[0] == 'x' ? " rotate by -35 left" : "");
 }
 
+/* Pixels left of the map: the longest name with its share, tics, and the label of the axis. */
+static int names_width(const struct league_side *side)
+{
+    enum { GLYPH = 8, SHARE = 7, REST = 70 }; /* SHARE: letters of " (0.00)" */
+    size_t longest = 0;
+    for (int i = 0; i < side->n; i++) {
+        const size_t length = strlen(side->members[i].name);
+        longest = length > longest ? length : longest;
+    }
+    return REST + GLYPH * ((int)longest + SHARE);
+}
+
 /* The payoffs as numbers in the cells. */
 static void put_numbers(struct script *s, const struct league *l)
 {
@@ -248,9 +261,10 @@ static void put_numbers(struct script *s, const struct league *l)
  * defenders: colours that colour-blind readers can tell apart. */
 static enum err write_figure(const struct league *l)
 {
-    enum { CELL = 56, LEFT = 190, RIGHT = 130, TOP = 50, BOTTOM = 170, NARROWEST = 640 };
+    enum { CELL = 56, RIGHT = 130, TOP = 50, BOTTOM = 170, NARROWEST = 640 };
     const struct league_side *d = &l->sides[LEAGUE_DEFENDERS], *a = &l->sides[LEAGUE_ATTACKERS];
-    const int wide = LEFT + CELL * a->n + RIGHT, height = TOP + CELL * d->n + BOTTOM;
+    const int left = names_width(d);
+    const int wide = left + CELL * a->n + RIGHT, height = TOP + CELL * d->n + BOTTOM;
     const int width = wide > NARROWEST ? wide : NARROWEST;
     const char *dir = file_join(l->arena, l->order->dir, "figures");
     struct script s;
@@ -261,8 +275,8 @@ static enum err write_figure(const struct league *l)
     script_put(
         &s,
         "set title 'Mean reward of the defenders (shares in brackets)'\nunset key\nunset grid\n");
-    script_put(&s, "set lmargin at screen %g\nset rmargin at screen %g\n", (double)LEFT / width,
-               (double)(LEFT + CELL * a->n) / width);
+    script_put(&s, "set lmargin at screen %g\nset rmargin at screen %g\n", (double)left / width,
+               (double)(left + CELL * a->n) / width);
     script_put(&s, "set bmargin at screen %g\nset tmargin at screen %g\n", (double)BOTTOM / height,
                (double)(BOTTOM + CELL * d->n) / height);
     script_put(&s, "set xlabel 'attacker (name)'\n"
