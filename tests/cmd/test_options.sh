@@ -184,7 +184,7 @@ echo "$commands" | while read -r command; do
     done
 done >"$WORK/out"
 same "$(cat "$WORK/out")" "" "each command refuses a --set of what it does not use, and takes the rest"
-same "$(wc -l <"$WORK/keys")" $((14 * $(echo "$keys" | wc -w))) "fourteen commands have --set for keys of a configuration"
+same "$(wc -l <"$WORK/keys")" $((15 * $(echo "$keys" | wc -w))) "fifteen commands have --set for keys of a configuration"
 exits 2 "a key inside a map" "$KARMA" simulate $tiny --set 'eval={seed: 2, resamples: 200}'
 says err "--set eval.resamples: karma simulate does not use this key; leave it out" "is found, too"
 exits 2 "an element of a list" "$KARMA" twin fit x --out y --set 'scenarios=[{name: a}]'
