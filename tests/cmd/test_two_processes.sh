@@ -111,6 +111,7 @@ simulate d/lock simulate $two --out d
 simulate d/simulate/lock simulate $two --set run.dir=d
 figure d/figure.lock figure d
 report d/lock report F/eval --out d
+replay d/x.lock replay F/table --out d/x
 org d/x.svg.lock org show $world --svg d/x.svg
 trace-collect d/x.lock trace collect $two --set eval.episodes=1 --out d/x
 trace-import d/x.lock trace import F/table --origin a --licence b --out d/x
@@ -172,7 +173,9 @@ exits 0 "a figure of a training under way" "$KARMA" figure "$run"
 unknown=
 for command in $(cat "$WORK/commands"); do
     case $command in
-    config | topology) continue ;; # standard output only
+    config | topology | audit) continue ;; # standard output only
+    doctor) continue ;; # writes a file of its own name, and removes it
+    serve) continue ;; # needs a Prometheus: test_serve.sh
     ablate) continue ;; # its processes share a directory: below
     esac
     grep -q "^$command" "$WORK/writers" || unknown="$unknown $command"
