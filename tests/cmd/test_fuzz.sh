@@ -2,7 +2,7 @@
 # of libFuzzer from a fixed seed (make fuzz: a long one).
 . tests/cmd/tap.sh
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
-runs=${RUNS:-20000}
+runs=${RUNS:-8000}
 
 for corpus in tests/fuzz/corpus/*; do
     reader=${corpus##*/}
