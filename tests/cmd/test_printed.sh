@@ -171,6 +171,8 @@ typed() { # COMMAND
 cat >"$WORK/not-run" <<'EOF'
 *configs/experiments/million.yaml* | a million environments: minutes and gigabytes
 *opponents/aware.yaml* | trains in the twin of make improved
+*karma league configs/experiments/league.yaml* | the same; test_league.sh plays a small one
+*karma figure results/runs/league* | draws what it wrote
 *train configs/experiments/opponents/gym_hpa.yaml* | the same; test_gym_hpa.sh trains small ones
 *train configs/experiments/opponents/gym_hpa_karma.yaml* | the same
 *eval configs/experiments/opponents/gym_hpa_compared.yaml | needs these trainings
