@@ -29,13 +29,11 @@ static const struct command_line line = {
     "karma league",
     "Plays the game between defenders and attackers as a league (PSRO): from the controllers of "
     "`eval.controllers` and an idle attacker two populations grow by best responses, trained "
-    "against "
-    "the mixture of the other side, until no best response gains on fresh episodes of the "
-    "simulator "
-    "(docs/adversary.md). Start it with mpi/launch -n RANKS (or mpirun, srun); the results do not "
-    "depend on RANKS. Prints the tables and writes DIR/payoffs.csv, DIR/league.txt, DIR/league.md "
-    "and a figure. An interrupted call goes on with the trainings that are there. SIGUSR1 stops it "
-    "after the current update or episodes.",
+    "against the mixture of the other side, until no best response gains on fresh episodes of "
+    "the simulator (docs/adversary.md). Start it with mpi/launch -n RANKS (or mpirun, srun); the "
+    "results do not depend on RANKS. Prints the tables and writes DIR/payoffs.csv, "
+    "DIR/league.txt, DIR/league.md and a figure. An interrupted call goes on with the trainings "
+    "that are there. SIGUSR1 stops it after the current update or episodes.",
     rows, operand_rows, sizeof(struct options)};
 
 static enum err league_on(struct comm *comm, const struct call *c)
