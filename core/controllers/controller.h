@@ -103,6 +103,8 @@ struct controller {
     const struct rules
         *rules;            /* it plays by; NULL: by an interface of another method of training */
     const int32_t *action; /* (A, F) what it chose in the last act() */
+    const uint32_t
+        *mask; /* (A, F, env_mask_words()) from which choices; a scripted team has none */
     const int32_t *wanted; /* (n_services) what that came to before the shield of its rules; NULL
                               without one */
     const int32_t *free_action; /* (A, F) its most probable choice without masks of an

@@ -26,6 +26,7 @@ struct player {
     uint32_t env, episode, step; /* coordinates of sampled choices */
     float *global_state;         /* (G) */
     uint32_t *mask;              /* (A, F, words) */
+    uint32_t *open_mask;         /* (A, F, words) of the free action; NULL without rules */
     int32_t *action;             /* (A, F) */
     float *logp;                 /* (A) */
     float *state;                /* (A, S) recurrent; NULL if S = 0 */
@@ -76,7 +77,8 @@ static void policy_act(struct controller *c, int32_t *delta, const float *state)
     c->conflict = move.conflict;
     if (p->rules != NULL) {
         view.greedy = true;
-        rules_open_mask(p->mask, c->rules, state);
+        view.mask = p->open_mask;
+        rules_open_mask(p->open_mask, c->rules, state);
         p->learner->ops->act(p->learner, p->free_action, p->logp, p->state, &view);
     }
 }
@@ -107,9 +109,11 @@ static enum err policy_make(struct controller **out, struct arena *arena,
     TRY(arena_error(arena));
     TRY(interface->ops->memory(&p->memory, arena, interface));
     p->base.action = p->action;
+    p->base.mask = p->mask;
     p->rules = rules_memory_of(p->memory, interface);
     if (p->rules != NULL) {
         p->free_action = ARENA_NEW(arena, n_actions, int32_t);
+        p->open_mask = ARENA_NEW(arena, n_actions * env_mask_words(spec), uint32_t);
         p->base.free_action = p->free_action;
         p->base.wanted = p->rules->wanted;
     }

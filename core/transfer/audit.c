@@ -183,6 +183,15 @@ void audit_ints(struct audit *a, const char *key, const int32_t *values, int n)
     keep(a, buf_printf(&a->line, n == 0 ? "[]" : "]"));
 }
 
+void audit_bits(struct audit *a, const char *key, const uint32_t *words, int n)
+{
+    put_key(a, key);
+    for (int i = 0; i < n; i++) {
+        keep(a, buf_printf(&a->line, "%s\"%" PRIx32 "\"", i == 0 ? "[" : ",", words[i]));
+    }
+    keep(a, buf_printf(&a->line, n == 0 ? "[]" : "]"));
+}
+
 void audit_texts(struct audit *a, const char *key, const char *const *texts, int n)
 {
     put_key(a, key);

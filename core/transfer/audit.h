@@ -64,6 +64,8 @@ void audit_int(struct audit *a, const char *key, int64_t value);
 void audit_double(struct audit *a, const char *key, double value);
 void audit_floats(struct audit *a, const char *key, const float *values, int n);
 void audit_ints(struct audit *a, const char *key, const int32_t *values, int n);
+/* Words of bits as texts of hexadecimal digits: "key":["1f","7"]. */
+void audit_bits(struct audit *a, const char *key, const uint32_t *words, int n);
 /* "key":[ "a", "b", ... ] */
 void audit_texts(struct audit *a, const char *key, const char *const *texts, int n);
 /* The record is on the disk when this returns ERR_OK. */
@@ -124,6 +126,8 @@ bool audit_get_floats(float *out, int n, const struct audit_record *r, const cha
 bool audit_get_ints(int32_t *out, int n, const struct audit_record *r, const char *key);
 /* Appends the text and a NUL. */
 bool audit_get_text(struct buf *out, const struct audit_record *r, const char *key);
+/* Appends n texts, each with a NUL. */
+bool audit_get_texts(struct buf *out, int n, const struct audit_record *r, const char *key);
 
 /* ---- between the files of the module ---- */
 

@@ -383,20 +383,35 @@ bool audit_get_ints(int32_t *out, int n, const struct audit_record *r, const cha
     return take_sign(at, end, ']') != NULL;
 }
 
-bool audit_get_text(struct buf *out, const struct audit_record *r, const char *key)
+/* One text, appended with a NUL; returns what follows, NULL: there is none. */
+static const char *take_text(struct buf *out, const char *at, const char *end)
 {
-    const char *at = find(r, key), *end = r->body + r->n_body;
     const char *behind = at != NULL && at < end && *at == '"' ? skip_text(at, end) : NULL;
     const struct json *text = NULL;
     struct arena arena;
     char why[128];
     if (behind == NULL) {
-        return false;
+        return NULL;
     }
     arena_init(&arena);
     const bool ok =
         json_read_quietly(&text, &arena, why, sizeof why, at, (size_t)(behind - at)) == ERR_OK &&
         text->type == JSON_TEXT_ && buf_append(out, text->text, strlen(text->text) + 1) == ERR_OK;
     arena_release(&arena);
-    return ok;
+    return ok ? behind : NULL;
+}
+
+bool audit_get_text(struct buf *out, const struct audit_record *r, const char *key)
+{
+    return take_text(out, find(r, key), r->body + r->n_body) != NULL;
+}
+
+bool audit_get_texts(struct buf *out, int n, const struct audit_record *r, const char *key)
+{
+    const char *at = find(r, key), *end = r->body + r->n_body;
+    for (int i = 0; i < n; i++) {
+        at = take_text(out, take_sign(at, end, i == 0 ? '[' : ','), end);
+    }
+    at = n == 0 ? take_sign(at, end, '[') : at;
+    return take_sign(at, end, ']') != NULL;
 }

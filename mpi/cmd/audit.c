@@ -53,6 +53,9 @@ static enum err read_log(struct found *f, struct audit_reader *r, const char *he
             TRY(f->check != NULL ? serve_verify_next(f->check, &record) : ERR_OK);
         }
     }
+    if (f->check != NULL) {
+        serve_verify_end(f->check);
+    }
     f->torn = status == AUDIT_TORN ? (int64_t)(r->text.len - r->at) : 0;
     return ERR_OK;
 }
@@ -66,6 +69,12 @@ static enum err judge(const struct found *f, const struct audit_reader *r, const
     if (f->check != NULL) {
         printf("%" PRId64 " of %" PRId64 " decision%s come out the same, byte by byte\n",
                f->check->n_same, f->n_decisions, plural_s(f->n_decisions));
+        if (f->check->n_results + f->check->n_unknown > 0) {
+            printf("%" PRId64 " result%s of writes belong to their decisions; of %" PRId64
+                   " decision%s no result is recorded, because the process ended before\n",
+                   f->check->n_results, plural_s(f->check->n_results), f->check->n_unknown,
+                   plural_s(f->check->n_unknown));
+        }
     }
     if (f->torn > 0) {
         log_warn("%s: half a record of %" PRId64 " bytes stands behind them, from byte %" PRId64

@@ -504,7 +504,7 @@ static void say_reasons(struct serve *s)
 
 /* One decision and its period. A record of the decision is on disk before anything is written to
  * the cluster, and one of what came of the writing before the period passes. */
-static enum err step(struct serve *s)
+enum err serve_step(struct serve *s)
 {
     serve_decide(s, live_report(s->plant)->read_s, !live_report(s->plant)->read_ok);
     say_reasons(s);
@@ -526,7 +526,7 @@ static enum err loop(struct serve *s, int decisions)
     const struct episode_id id = {.seed = 1, .split = RNG_DEV};
     enum err e = plant_reset(s->plant, 0, &id, NULL, 1);
     while (e == ERR_OK && (decisions == 0 || s->decision.number < decisions)) {
-        e = step(s);
+        e = serve_step(s);
     }
     return e == ERR_STOPPED ? ERR_OK : e;
 }

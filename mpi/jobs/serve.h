@@ -25,7 +25,8 @@
 #include "mpi/jobs/policies.h"
 #include "mpi/jobs/serve_cfg.h"
 
-enum { SERVE_REPORT_EVERY = 20, SERVE_REASON = 192 };
+/* SERVE_AUDIT_FORMAT: of the records of serve_verify.h; 2 since they hold masks. */
+enum { SERVE_REPORT_EVERY = 20, SERVE_REASON = 192, SERVE_AUDIT_FORMAT = 2 };
 
 /* Who reads a column of the state: bits. */
 enum serve_reader { READ_BY_SHIELD = 1, READ_BY_POLICY = 2, READ_BY_RULE = 4 };
@@ -115,6 +116,9 @@ enum err serve_run(struct serve *s, const struct serve_options *o) WARN_UNUSED;
 enum err serve_init_offline(struct serve *s, const struct serve_typed *typed) WARN_UNUSED;
 enum err serve_begin(struct serve *s) WARN_UNUSED;
 
+/* One decision and its period, with all records; the files are open. */
+enum err serve_step(struct serve *s) WARN_UNUSED;
+
 /* The parts of a decision. Decide for what s->plant shows, and keep that as `before`; ...
  * time_s, blind: of the reading. */
 void serve_decide(struct serve *s, double time_s, bool blind);
@@ -142,6 +146,8 @@ enum err serve_audit_result(struct serve *s) WARN_UNUSED;
 /* Their fields alone. clock_s: of the plant. */
 enum err serve_audit_put_start(struct audit *a, const struct serve *s) WARN_UNUSED;
 void serve_audit_put_decision(struct audit *a, const struct serve *s, double clock_s);
+/* results (N): "" where nothing was to be written, else the name of an error, "ERR_OK". */
+void serve_audit_put_result(struct audit *a, const struct serve *s, const char *const *results);
 /* Rows of the newest decision. */
 enum err serve_log_decision(struct serve *s) WARN_UNUSED;
 /* The process's own metrics, to the endpoint. */

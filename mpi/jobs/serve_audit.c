@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { FORMAT = 1, HEX64 = 17, NAMES = 256 };
+enum { HEX64 = 17, NAMES = 256 };
 
 /* ---- records ---- */
 
@@ -25,7 +25,7 @@ enum err serve_audit_put_start(struct audit *a, const struct serve *s)
     const enum err e = serve_cfg_print(&config, &s->cfg);
     if (e == ERR_OK) {
         audit_begin(a, "start");
-        audit_int(a, "format", FORMAT);
+        audit_int(a, "format", SERVE_AUDIT_FORMAT);
         put_digest(a, "policy", s->policies.sources[0][0].digest);
         audit_text(a, "stage", stage_name(s->gate.stage));
         put_digest(a, "twin", s->twin != NULL ? s->twin->digest : 0);
@@ -64,7 +64,8 @@ void serve_audit_put_decision(struct audit *a, const struct serve *s, double clo
     const struct gate *g = &s->gate;
     const int n = s->x.env_setup.topology.n_services;
     const struct team_spec *team = s->policy->spec;
-    const int n_actions = team != NULL ? team->n_agents * team->n_factors : 0;
+    const int n_actions = team != NULL ? env_n_actions(team) : 0;
+    const int n_words = s->policy->mask != NULL ? n_actions * env_mask_words(team) : 0;
     audit_begin(a, "decision");
     audit_double(a, "time", d->time_s);
     audit_double(a, "clock", clock_s);
@@ -76,6 +77,7 @@ void serve_audit_put_decision(struct audit *a, const struct serve *s, double clo
     audit_text(a, "fallback", fallback_words(d->reasons));
     audit_double(a, "distance", d->distance);
     audit_double(a, "score", d->score);
+    audit_bits(a, "mask", s->policy->mask, n_words);
     audit_ints(a, "action", s->policy->action, s->policy->action != NULL ? n_actions : 0);
     audit_ints(a, "free_action", s->policy->free_action,
                s->policy->free_action != NULL ? n_actions : 0);
@@ -100,6 +102,15 @@ enum err serve_audit_decision(struct serve *s)
     return audit_end(&s->audit);
 }
 
+void serve_audit_put_result(struct audit *a, const struct serve *s, const char *const *results)
+{
+    const int n = s->x.env_setup.topology.n_services;
+    audit_begin(a, "result");
+    audit_int(a, "decision", s->decision.number);
+    audit_texts(a, "results", results, n);
+    audit_ints(a, "moved", s->moved, n);
+}
+
 enum err serve_audit_result(struct serve *s)
 {
     const int n = s->x.env_setup.topology.n_services;
@@ -107,14 +118,13 @@ enum err serve_audit_result(struct serve *s)
     if (s->gate.stage == STAGE_SHADOW) {
         return ERR_OK;
     }
+    const struct arena_mark mark = arena_mark(&s->scratch);
     const char **names = ARENA_NEW(&s->scratch, n, const char *);
     TRY(arena_error(&s->scratch));
     for (int i = 0; i < n; i++) {
         names[i] = s->gate.written[i] == 0 ? "" : err_name(written[i]);
     }
-    audit_begin(&s->audit, "result");
-    audit_int(&s->audit, "decision", s->decision.number);
-    audit_texts(&s->audit, "results", names, n);
-    audit_ints(&s->audit, "moved", s->moved, n);
+    serve_audit_put_result(&s->audit, s, names);
+    arena_rewind(&s->scratch, mark);
     return audit_end(&s->audit);
 }

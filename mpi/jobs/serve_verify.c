@@ -78,7 +78,7 @@ static enum err wrong(const struct audit_record *r, const char *why)
 }
 
 /* The fields that were put must be the record's, byte by byte. */
-static enum err compare(struct serve_verify *c, struct audit *a, const struct audit_record *r)
+static enum err compare(struct audit *a, const struct audit_record *r)
 {
     struct buf again;
     size_t at = 0;
@@ -95,14 +95,27 @@ static enum err compare(struct serve_verify *c, struct audit *a, const struct au
                       "%.*s and should have %.*s",
                       r->number, r->kind, at, left < 40 ? left : 40, r->body + at,
                       new_left < 40 ? new_left : 40, (const char *)again.data + at);
-            c->n_other++;
             e = ERR_MISMATCH;
-        } else {
-            c->n_same++;
         }
     }
     buf_release(&again);
     return e;
+}
+
+static enum err check_format(const struct audit_record *r)
+{
+    int64_t format = 0;
+    if (!audit_get_int(&format, r, "format")) {
+        return wrong(r, "it has no format");
+    }
+    if (format != SERVE_AUDIT_FORMAT) {
+        log_error("record %" PRId64 " (%s): the log has format %" PRId64
+                  ", and this program makes decisions of format %d again; verify it with the "
+                  "program that wrote it, or leave --policy out: the digests are the same",
+                  r->number, r->kind, format, SERVE_AUDIT_FORMAT);
+        return ERR_VERSION;
+    }
+    return ERR_OK;
 }
 
 /* The serve as it was when it began; its start record must come out again, which compares weights,
@@ -111,6 +124,8 @@ static enum err restart(struct serve_verify *c, const struct audit_record *r)
 {
     struct buf config;
     struct audit a;
+    TRY(check_format(r));
+    serve_verify_end(c);
     serve_verify_release(c);
     arena_init(&c->arena);
     buf_init(&config);
@@ -138,8 +153,7 @@ static enum err restart(struct serve_verify *c, const struct audit_record *r)
         e = serve_audit_put_start(&a, s);
     }
     if (e == ERR_OK) {
-        e = compare(c, &a, r);
-        c->n_same -= e == ERR_OK;
+        e = compare(&a, r);
     }
     c->decided = false;
     audit_close(&a);
@@ -154,6 +168,9 @@ static enum err decide_again(struct serve_verify *c, const struct audit_record *
     struct audit a;
     double time_s;
     int64_t blind;
+    if (c->pending) {
+        return wrong(r, "the result of the decision before it is missing, and its stage writes");
+    }
     if (!audit_get_double(&time_s, r, "time") || !audit_get_double(&p->clock_s, r, "clock") ||
         !audit_get_int(&blind, r, "blind") ||
         !audit_get_floats(p->state, s->plant->n_state, r, "state") ||
@@ -165,12 +182,66 @@ static enum err decide_again(struct serve_verify *c, const struct audit_record *
     }
     serve_decide(s, time_s, blind != 0);
     c->decided = true;
+    c->pending = s->gate.stage != STAGE_SHADOW;
     audit_init_preview(&a);
     a.n = r->number;
     serve_audit_put_decision(&a, s, p->clock_s);
-    const enum err e = compare(c, &a, r);
+    const enum err e = compare(&a, r);
+    c->n_same += e == ERR_OK;
     audit_close(&a);
     return e;
+}
+
+/* s->moved and the names (n) of the answers. False: an answer without a write, or the reverse. */
+static bool take_answers(struct serve *s, const char **names, const struct buf *texts, int n)
+{
+    const char *at = (const char *)texts->data;
+    bool fits = true;
+    for (int i = 0; i < n; i++, at += strlen(at) + 1) {
+        names[i] = at;
+        fits = fits && (at[0] == '\0') == (s->gate.written[i] == 0);
+        s->moved[i] = strcmp(at, err_name(ERR_OK)) == 0 ? s->gate.written[i] : 0;
+    }
+    return fits;
+}
+
+static enum err result_again(struct serve_verify *c, const struct audit_record *r)
+{
+    struct serve *s = c->s;
+    const int n = s->x.env_setup.topology.n_services;
+    struct buf texts;
+    struct audit a;
+    if (!c->pending) {
+        return wrong(r, "no decision stands before it whose changes were to be written");
+    }
+    const struct arena_mark mark = arena_mark(&s->scratch);
+    const char **names = ARENA_NEW(&s->scratch, n, const char *);
+    TRY(arena_error(&s->scratch));
+    buf_init(&texts);
+    audit_init_preview(&a);
+    a.n = r->number;
+    enum err e = ERR_OK;
+    if (!audit_get_texts(&texts, n, r, "results")) {
+        e = wrong(r, "it does not say what became of each write");
+    } else if (!take_answers(s, names, &texts, n)) {
+        e = wrong(r, "its answers do not belong to the changes that the decision wanted to write");
+    } else {
+        serve_audit_put_result(&a, s, names);
+        e = compare(&a, r);
+    }
+    serve_written(s);
+    c->pending = false;
+    c->n_results += e == ERR_OK;
+    audit_close(&a);
+    buf_release(&texts);
+    arena_rewind(&s->scratch, mark);
+    return e;
+}
+
+void serve_verify_end(struct serve_verify *c)
+{
+    c->n_unknown += c->pending;
+    c->pending = false;
 }
 
 enum err serve_verify_next(struct serve_verify *c, const struct audit_record *r)
@@ -185,10 +256,7 @@ enum err serve_verify_next(struct serve_verify *c, const struct audit_record *r)
         return decide_again(c, r);
     }
     if (strcmp(r->kind, "result") == 0) {
-        if (!audit_get_ints(c->s->moved, c->s->x.env_setup.topology.n_services, r, "moved")) {
-            return wrong(r, "it does not say what was written");
-        }
-        serve_written(c->s);
+        return result_again(c, r);
     }
-    return ERR_OK;
+    return wrong(r, "karma serve writes no record of this kind");
 }

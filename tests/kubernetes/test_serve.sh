@@ -100,6 +100,23 @@ result $? "the deployments ask for other numbers"
 kubectl -n shop get events >"$WORK/out" 2>&1
 says out "KarmaScaled +deployment/[abcd] +Scaled from [0-9]+ to [0-9]+: asked for by the " "events say it"
 
+# ---- made again ----
+again() { # STAGE: every decision and result of its log
+    exits 0 "audit verify: $1" "$KARMA" audit verify "$WORK/$1/audit.jsonl" --policy "$WORK/run"
+    n=$(grep -c '"kind":"decision"' "$WORK/$1/audit.jsonl")
+    says out "^$n of $n decisions come out the same, byte by byte$" "every decision of the stage $1"
+    grep -q '"mask":\["' "$WORK/$1/audit.jsonl"
+    result $? "with the masks of the agents"
+    half=$(($(wc -c <"$WORK/$1/audit.jsonl") / 2))
+    LC_ALL=C awk -v at=$half 'BEGIN { RS = "^$" } { c = substr($0, at, 1)
+        printf "%s%s%s", substr($0, 1, at - 1), c == "0" ? "1" : "0", substr($0, at + 1) }' \
+        "$WORK/$1/audit.jsonl" >"$WORK/flipped"
+    exits 1 "one byte of it changed" "$KARMA" audit verify "$WORK/flipped"
+    says err "is not what was written|was changed" "is found"
+}
+again shadow
+again limited
+
 # ---- full, two instances, a Prometheus that dies ----
 go=exec serve full --stage full --set shield.hold_s=3 >"$WORK/full.out" 2>"$WORK/full.err" &
 first=$!
@@ -126,6 +143,7 @@ result $? "recovers by itself"
 kill -TERM $first
 wait $first
 same $? 0 "SIGTERM ends it cleanly"
+again full
 same "$(kubectl -n shop get lease karma -o 'jsonpath={.spec.holderIdentity}')" "" "the lease is given up"
 awk -F, 'NR > 1 && $11 == 0 { want[$6] = $7 + $10; seen[$6] = $7 }
     END { for (s in seen) print s "=" seen[s] }' "$WORK/full/decisions.csv" >"$WORK/out"
