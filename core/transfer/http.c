@@ -464,9 +464,25 @@ static enum err set_request(CURL *easy, struct curl_slist **headers, struct http
 
 /* ---- why there is no answer ---- */
 
-static const char *tls_sentence(const struct http *h, char *out, size_t n, const char *detail)
+static void tls_sentence(const struct http *h, char *out, size_t n, const char *detail)
 {
     const struct http_cfg *c = &h->cfg;
+    if (strstr(detail, "expired") != NULL || strstr(detail, "not yet valid") != NULL) {
+        (void)snprintf(
+            out, n,
+            "the certificate of %s is not accepted (%s): it is out of date; renew it at the "
+            "server, or set the clock of this machine",
+            h->label, detail);
+        return;
+    }
+    if (strstr(detail, "target host name") != NULL || strstr(detail, "subject name") != NULL) {
+        (void)snprintf(
+            out, n,
+            "the certificate of %s is not accepted (%s): it is for another name; write the "
+            "URL with a name that stands in the certificate",
+            h->label, detail);
+        return;
+    }
     (void)snprintf(out, n,
                    "the certificate of %s is not accepted (%s); %s%s. Either the file is that of "
                    "another cluster, or somebody else answers in the server's place",
@@ -476,7 +492,6 @@ static const char *tls_sentence(const struct http *h, char *out, size_t n, const
                                           : "no CA is configured, so it must be signed by one that "
                                             "this system trusts",
                    c->ca_file);
-    return out;
 }
 
 /* `within_s`: the time that this request had. */
@@ -507,7 +522,13 @@ static void explain(char out[HTTP_SENTENCE_BYTES], const struct http *h, const s
                        h->label, within_s, h->cfg.idle_s, detail);
         break;
     case CURLE_PEER_FAILED_VERIFICATION:
-        (void)tls_sentence(h, out, n, detail);
+        tls_sentence(h, out, n, detail);
+        break;
+    case CURLE_SSL_CONNECT_ERROR:
+        (void)snprintf(out, n,
+                       "%s does not speak TLS, or not as this program does: %s; is its URL http:// "
+                       "instead of https://?",
+                       h->label, detail);
         break;
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:

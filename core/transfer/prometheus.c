@@ -53,7 +53,10 @@ static enum err post_http(void *ctx, int *status, struct buf *body, char why[PRO
     if (e == ERR_OK) {
         e = buf_append(body, a.body.data, a.body.len);
     } else {
-        (void)snprintf(why, PROM_WHY, "%.*s", PROM_WHY - 1, a.sentence);
+        (void)snprintf(why, PROM_WHY, "%.*s", PROM_WHY - 1,
+                       a.sentence[0] != '\0' ? a.sentence
+                       : e == ERR_IO         ? "the file of its token cannot be read"
+                                             : err_text(e));
     }
     http_answer_release(&a);
     return e;
@@ -173,9 +176,11 @@ static enum err refused(struct prom_result *out, int status, const struct json *
 {
     const char *error = json_text(top, "error", "");
     const bool query = status == 400 || status == 422;
-    const char *hint = status == 401 || status == 403 ? "; it wants other credentials"
-                       : status == 404                ? "; is the URL that of a Prometheus?"
-                                                      : "";
+    const char *hint = status == 401 || status == 403
+                           ? "; it wants other credentials (a token, or user and password)"
+                       : status == 404
+                           ? "; is the URL that of a Prometheus, without /graph and /api/v1?"
+                           : "";
     return fail(out, query ? ERR_CONFIG : ERR_SERVER, "HTTP status %d%s%.300s%s", status,
                 error[0] != '\0' ? ": " : "", error, hint);
 }

@@ -218,8 +218,12 @@ static enum err make_controller(struct replays *r, struct replayed *s)
     enum err e = ERR_OK;
     if (needs != NULL) {
         log_error("--controller %s: it needs %s, which a recording does not give; replay a rule, "
-                  "such as khpa or ff",
-                  controller_label(row), needs);
+                  "such as khpa or ff%s",
+                  controller_label(row), needs,
+                  controller_needs(row, CONTROLLER_NEEDS_POLICY)
+                      ? "; a policy decides over the past that a Prometheus has stored with karma "
+                        "serve RUN --past MINUTES"
+                      : "");
         e = ERR_CONFIG;
     } else {
         e = controller_new(&s->controller, r->arena, row, &s->x->env_setup, NULL, NULL);

@@ -198,6 +198,12 @@ static enum err check_store(const struct serve *s, const struct store *store)
     for (int i = 0; same && i < t->n_services; i++) {
         same = strcmp(store->header.services[i], t->cfg->services[i].name) == 0;
     }
+    const double period_s = s->x.cfg.plant.period_s;
+    if (same && (store->header.period_s < period_s || store->header.period_s > period_s)) {
+        log_warn("%s: its decision period is %g s, and plant.period_s is %g s: drift is judged by "
+                 "states of the other period",
+                 store->path, store->header.period_s, period_s);
+    }
     if (same) {
         return ERR_OK;
     }

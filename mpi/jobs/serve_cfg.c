@@ -68,14 +68,27 @@ const struct cfg_field serve_fields[] = {
     CFG_END,
 };
 
-/* topology, plant and shield of the policy as YAML; *out NUL-terminated. */
-static enum err print_shared(struct buf *out, struct arena *arena, const char *run)
+/* topology, plant and shield of the policy as YAML; *out NUL-terminated. period_s: of its
+ * training. */
+static enum err print_shared(struct buf *out, double *period_s, struct arena *arena,
+                             const char *run)
 {
     struct experiment_cfg *cfg = ARENA_NEW(arena, 1, struct experiment_cfg);
     TRY(arena_error(arena));
     TRY(policies_config(cfg, arena, run));
+    *period_s = cfg->plant.period_s;
     TRY(cfg_print_resolved(out, shared_of_experiment, cfg, CFG_ALL));
     return buf_append(out, "", 1);
+}
+
+/* A policy has learned what comes of a change within one period. */
+static void warn_of_period(const struct serve_cfg *cfg, double trained_s)
+{
+    if (cfg->plant.period_s < trained_s || cfg->plant.period_s > trained_s) {
+        log_warn("plant.period_s is %g s, and the policy was trained to decide every %g s: what it "
+                 "expects of a change comes at another time; drift does not see this",
+                 cfg->plant.period_s, trained_s);
+    }
 }
 
 /* The node's quota and the topology are checked where they are built. */
@@ -84,6 +97,13 @@ static enum err check(const struct serve_cfg *cfg, const struct cfg *reader)
     if (cfg->prometheus.url[0] == '\0') {
         return cfg_error(reader, "prometheus.url",
                          "is empty; give it with --prometheus http://HOST:PORT");
+    }
+    if ((cfg->prometheus.user[0] != '\0') != (cfg->prometheus.password_file[0] != '\0')) {
+        return cfg_error(reader,
+                         cfg->prometheus.user[0] != '\0' ? "prometheus.user"
+                                                         : "prometheus.password_file",
+                         "stands alone; basic authentication needs prometheus.user and "
+                         "prometheus.password_file");
     }
     if (cfg->metrics.n_sources == 0) {
         return cfg_error(reader, "metrics.sources",
@@ -104,6 +124,7 @@ enum err serve_cfg_load(struct serve_cfg *cfg, struct cfg *reader, struct arena 
 {
     struct cfg_source sources[3];
     int n = 0;
+    double trained_s = 0.0;
     struct buf shared;
     cfg_init(reader, serve_fields, sizeof *cfg, arena);
     if (typed->recorded != NULL) {
@@ -111,7 +132,7 @@ enum err serve_cfg_load(struct serve_cfg *cfg, struct cfg *reader, struct arena 
         return check(cfg, reader);
     }
     buf_init(&shared);
-    enum err e = print_shared(&shared, arena, typed->run);
+    enum err e = print_shared(&shared, &trained_s, arena, typed->run);
     if (e == ERR_OK) {
         sources[n++] = (struct cfg_source){.path = arena_printf(arena, "%s/policy", typed->run),
                                            .text = arena_strdup(arena, (const char *)shared.data)};
@@ -127,7 +148,9 @@ enum err serve_cfg_load(struct serve_cfg *cfg, struct cfg *reader, struct arena 
     }
     TRY(arena_error(arena));
     TRY(cfg_load_sources(reader, sources, n, typed->sets, typed->n_sets, cfg));
-    return check(cfg, reader);
+    TRY(check(cfg, reader));
+    warn_of_period(cfg, trained_s);
+    return ERR_OK;
 }
 
 enum err serve_cfg_print(struct buf *out, const struct serve_cfg *cfg)

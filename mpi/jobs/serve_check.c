@@ -102,6 +102,17 @@ static enum err print_queries(struct buf *out, const struct serve *s)
     return buf_printf(out, "\n");
 }
 
+/* Does a query name $namespace? */
+static bool asks_namespace(const struct queries *q)
+{
+    for (int i = 0; i < q->n; i++) {
+        if (strstr(q->items[i].promql, "namespace=\"") != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum err serve_check(struct serve *s)
 {
     const struct episode_id id = {.seed = 1, .split = RNG_DEV};
@@ -132,10 +143,14 @@ enum err serve_check(struct serve *s)
         TRY(live_kubernetes_check(&s->writes));
     }
     if (n_faults > 0) {
+        const bool spaced = asks_namespace(&s->queries);
         log_error("%d value%s that shield, policy or rule read %s not known; `remark` says why. "
                   "Change the query under `metrics` in a file that you give with --config, and "
-                  "try --check again",
-                  n_faults, n_faults == 1 ? "" : "s", n_faults == 1 ? "is" : "are");
+                  "try --check again%s%s%s",
+                  n_faults, n_faults == 1 ? "" : "s", n_faults == 1 ? "is" : "are",
+                  spaced ? ". Asked was for the namespace '" : "",
+                  spaced ? s->cfg.metrics.namespace : "",
+                  spaced ? "'; another one: --set metrics.namespace=NAME" : "");
         return ERR_FAILED;
     }
     log_info("every value that shield, policy and rule read is known");

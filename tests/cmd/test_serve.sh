@@ -64,6 +64,12 @@ exits 2 "no Prometheus" "$KARMA" serve "$WORK/run" -m configs/metrics/exporter.y
 says err "prometheus.url.*--prometheus http" "a remedy"
 exits 2 "no metrics" "$KARMA" serve "$WORK/run" -p $url
 says err "--metrics" "a remedy"
+exits 2 "a user without a password" serve --set prometheus.user=me
+says err "prometheus.user.* stands alone; .*prometheus.password_file" "a remedy"
+exits 1 "a token file that is not there" serve --check --set prometheus.token_file="$WORK/nowhere"
+says err "no measurements: the file of its token cannot be read" "a sentence"
+exits 1 "https:// where nobody speaks TLS" "$KARMA" serve "$WORK/run" -p https://127.0.0.1:$scrape_port -m configs/metrics/exporter.yaml --check
+says err "does not speak TLS.* http:// instead" "a sentence"
 exits 2 "a mistyped column" serve --set metrics.service.cpuu.query=x
 says err "did you mean 'cpu'" "the nearest column"
 exits 2 "full without traces" serve --stage full --check --past 1
@@ -75,6 +81,7 @@ prometheus_up
 await 60 sh -c "curl -sf '$url/api/v1/query?query=karma_pods_failed' | grep -q '\"service\":\"d\"'"
 result $? "the exporter is scraped"
 exits 0 "--check" serve --check
+says err "plant.period_s is 1 s, and the policy was trained to decide every 15 s" "another period is said"
 says out "^cpu +a +shield, policy +[0-9.e+]+ cores +[0-9.]+ mcpu +[0-9.]+" "answer, value, age"
 says out "^cpu: container_cpu_usage_cores$" "the query"
 exits 1 "--check with a column that nobody scrapes" serve --check \

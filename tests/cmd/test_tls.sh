@@ -79,7 +79,7 @@ exits 0 "insecure-skip-tls-verify" "$client" version
 says err "^warn: .*NOT verified" "is warned of"
 unserve
 
-for case in foreign:"signed by the CA" stranger:"certificate" old:"certificate"; do
+for case in foreign:"signed by the CA" stranger:"it is for another name" old:"it is out of date"; do
     serve "${case%%:*}"
     kubeconfig "$port" ", certificate-authority: $WORK/ours.crt"
     exits 1 "a certificate that is ${case%%:*}" "$client" version
