@@ -217,7 +217,7 @@ REAL     = $(if $(SHELLED),$(if $(wildcard $(KUBERNETES_BIN)/kube-apiserver),$(K
 .PHONY: all setup setup-run setup-test run quickstart frontier improved discover separation sensitivity scenarios metastable shield twin \
         queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed proof-ablate adversary cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
-        proof proof-attacker proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
+        proof proof-attacker proof-fuzz-transfer proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
 PMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
@@ -390,6 +390,10 @@ asan: setup-test ## the unit and MPI suites under AddressSanitizer and UBSan
 fuzz: setup-test ## libFuzzer against every reader of bytes, SECONDS=60 each; crashes go to build/fuzz
 	@$(PMAKE) FUZZ=1 fuzzers
 	@tests/fuzz/run fuzz $(SECONDS)
+
+proof-fuzz-transfer: setup-test ## RUNS=10000000 inputs for each reader of answers, kubeconfigs and audit logs (an hour)
+	@$(PMAKE) FUZZ=1 fuzzers
+	@tests/fuzz/run count $(or $(RUNS),10000000) audit kube_answer kubeconfig prometheus
 
 corpus: setup-test ## make tests/fuzz/corpus anew, after a format changed
 	@$(PMAKE) FUZZ=1 fuzzers
