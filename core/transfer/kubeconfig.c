@@ -150,6 +150,9 @@ static enum err pem_of(const char **out, const struct config *c, const struct cf
     }
     const char *path = file_join(c->arena, c->dir, file);
     TRY(arena_error(c->arena));
+    if (file_is_special(path)) { /* it may have no end, or never answer */
+        return refuse(member(map, key)->mark, key, "names a device or a pipe instead of a file");
+    }
     buf_init(&text);
     enum err e = file_read(&text, path, KUBECONFIG_MAX);
     if (e == ERR_OK) {

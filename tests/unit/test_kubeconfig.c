@@ -99,6 +99,9 @@ static void refused(void **state)
         {CONTEXT
          "clusters: [{name: c, cluster: {server: 'https://c', certificate-authority: no}}]\n",
          "", "/tmp/x/no"},
+        {CONTEXT "clusters: [{name: c, cluster: {server: 'https://c', certificate-authority: "
+                 "/dev/zero}}]\n",
+         "", "names a device or a pipe"},
     };
     struct heard heard;
     (void)state;
