@@ -16,9 +16,10 @@
 # shellcheck shell=sh
 PATH=${KUBERNETES_BIN:?}:$PATH:/usr/sbin:/sbin
 
-# N TCP ports that nobody listens on or is connected from.
+# N <= 16 TCP ports that nobody listens on or is connected from. Two tests that run at the same time
+# have process numbers apart, and so ports apart.
 site_ports() { # N
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v n="$1" -v at=$((20000 + $$ % 10000)) '
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v n="$1" -v at=$((20000 + $$ % 625 * 16)) '
         function hex(s,    i, v) {
             for (i = 1; i <= length(s); i++) v = v * 16 + index("0123456789ABCDEF", substr(s, i, 1)) - 1
             return v
