@@ -14,6 +14,7 @@ struct rlad_learner {
     struct rlad rlad; /* its tables lie in w.global_state_stats */
     struct weights w;
     struct learner_batch batch;
+    bool learns;
     int n_env, n_steps;
     size_t n_record;  /* model-based: doubles of a record, those of rlad_record() and 2 more */
     size_t tile_size; /* else: bytes of a tile in a record */
@@ -67,6 +68,17 @@ static int choose(float *logp, const float *q, uint32_t mask, double epsilon, st
     return c;
 }
 
+/* Share of random choices of row e: rlad_learner.h. A policy that is played with its choices drawn
+ * stands at the end of its training, where 1 / t is about 0. */
+static double epsilon_of(const struct rlad_learner *l, const struct learner_view *v, int e)
+{
+    if (!l->learns && l->cfg->exploration == RLAD_DECAYING) {
+        return 0.0;
+    }
+    const double round = (double)v->update * l->n_steps + v->step;
+    return rlad_epsilon(l->cfg, round * l->n_env + v->gid[e] + 1.0);
+}
+
 static void act(struct learner *base, int32_t *action, float *logp, float *state,
                 const struct learner_view *v)
 {
@@ -76,6 +88,7 @@ static void act(struct learner *base, int32_t *action, float *logp, float *state
     (void)state;
     for (int e = 0; e < v->n; e++) {
         const float *row = v->global_state + (size_t)e * (size_t)base->spec->n_global_state;
+        const double epsilon = explores ? epsilon_of(l, v, e) : 0.0;
         for (int s = 0; s < n_services; s++, row += RLAD_COLUMNS) {
             const struct rlad_service *service = &l->rlad.services[s];
             const int at = e * n_services + s;
@@ -86,7 +99,7 @@ static void act(struct learner *base, int32_t *action, float *logp, float *state
                                   v->gid[e]);
             }
             action[at] = choose(&logp[at], l->w.params + rlad_pair(service, where, 0),
-                                v->mask[at] & 7U, explores ? l->cfg->epsilon : 0.0, draw);
+                                v->mask[at] & 7U, epsilon, draw);
         }
     }
 }
@@ -401,6 +414,7 @@ enum err rlad_learner_new(struct learner **out, struct arena *arena, const struc
                                         .team = plan->team,
                                         .w = &l->w},
                                .cfg = i->cfg,
+                               .learns = plan->learns,
                                .n_env = plan->n_env,
                                .n_steps = plan->n_steps,
                                .replays = rng_key(seed, RNG_MINIBATCH, RNG_TRAIN),

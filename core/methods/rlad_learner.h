@@ -16,7 +16,10 @@
  *
  * Choices. Model-based: least Q, always; what was never seen costs nothing, and is tried. The
  * others take, with probability epsilon, any open choice; where a policy is played, none of them
- * does.
+ * does. If epsilon decays as 1 / t, t is the place of the decision in the stream: decision `step`
+ * of environment gid in update u has
+ *
+ *     t = (u n_steps + step) n_env + gid + 1
  *
  * Weights: params are Q as floats, by which agents act; the doubles are the tables of rlad_table.h,
  * Q included, from which learning goes on. There are no parts. Tables learn in LEARN_ALL only.

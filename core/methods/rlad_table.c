@@ -1,12 +1,19 @@
 /* Tables, counts, sweeps. See rlad_table.h. */
 #include "core/methods/rlad_table.h"
 
+#include <math.h>
 #include <string.h>
 
 static const struct cfg_choice algorithms[] = {
     {"model_based", RLAD_MODEL_BASED, "learns transitions and costs, then sweeps"},
     {"q_learning", RLAD_Q_LEARNING, "from each transition once"},
     {"dyna_q", RLAD_DYNA_Q, "Q-learning, and from remembered transitions"},
+    {"dyna_q_2", RLAD_DYNA_Q_2, "the same from the latest ones, more and more often"},
+    {NULL, 0, NULL},
+};
+static const struct cfg_choice explorations[] = {
+    {"constant", RLAD_CONSTANT, "the share is epsilon"},
+    {"decaying", RLAD_DECAYING, "1 / t at decision t, as both versions of Dyna-Q in their code"},
     {NULL, 0, NULL},
 };
 static const struct cfg_choice transitions[] = {
@@ -36,10 +43,16 @@ const struct cfg_field rlad_fields[] = {
             "model-based: over all states, for each decision of a rollout"),
     CFG_DOUBLE(S, epsilon, "0.1", 0, 1, "", CFG_RESULT,
                "Q-learning, Dyna-Q: share of random choices in training"),
+    CFG_ENUM(S, exploration, "constant", explorations, CFG_RESULT | CFG_LATER,
+             "Q-learning, Dyna-Q: does this share stay?"),
     CFG_INT(S, replays, "25", 0, 10000, "", CFG_RESULT,
-            "Dyna-Q: remembered transitions for each new one"),
+            "dyna_q: remembered transitions for each new one"),
     CFG_BOOL(S, successor_quirk, "false", CFG_RESULT,
-             "Dyna-Q remembers the origin as the successor, as the published code does"),
+             "Dyna-Q stores the successor as the origin, too, as the published code does"),
+    CFG_INT(S, memory, "100", 1, 1000000, "", CFG_RESULT | CFG_LATER,
+            "dyna_q_2: pairs of state and choice that each agent remembers, the latest ones"),
+    CFG_DOUBLE(S, replay_percent, "10", 0, 100, "%", CFG_RESULT | CFG_LATER,
+               "dyna_q_2: remembered transitions for each new one, of all so far, at most memory"),
     CFG_END,
 };
 #undef S
@@ -112,9 +125,14 @@ static bool is_model_based(const struct rlad *r)
     return r->cfg->algorithm == RLAD_MODEL_BASED;
 }
 
+static bool forgets(const struct rlad *r)
+{
+    return r->cfg->algorithm == RLAD_DYNA_Q_2;
+}
+
 static bool remembers(const struct rlad *r)
 {
-    return r->cfg->algorithm == RLAD_DYNA_Q;
+    return r->cfg->algorithm == RLAD_DYNA_Q || forgets(r);
 }
 
 enum err rlad_init(struct rlad *r, struct arena *arena, const struct rlad_cfg *cfg,
@@ -146,7 +164,8 @@ size_t rlad_doubles(const struct rlad *r)
     const size_t n_states = (size_t)r->n_states;
     size_t n = r->n_pairs + n_states;
     n += is_model_based(r) ? n_states + r->n_counts : 0;
-    return n + (remembers(r) ? 3 * r->n_pairs + (size_t)r->n_services : 0);
+    n += remembers(r) ? 3 * r->n_pairs + (size_t)r->n_services : 0;
+    return n + (forgets(r) ? (size_t)r->n_services : 0);
 }
 
 void rlad_bind(struct rlad *r, double *learned)
@@ -163,6 +182,7 @@ void rlad_bind(struct rlad *r, double *learned)
         r->successor = r->known + r->n_pairs;
         r->pair_cost = r->successor + r->n_pairs;
         r->n_known = r->pair_cost + r->n_pairs;
+        r->n_learned = forgets(r) ? r->n_known + r->n_services : NULL;
     }
 }
 
@@ -371,30 +391,95 @@ static void move_q(struct rlad *r, const struct rlad_service *s, size_t pair, in
     r->q[pair] += r->cfg->alpha * (target - r->q[pair]);
 }
 
-/* What is known of a pair is its last transition. successor is 1 + the state, 0 as long as the pair
- * is not known. Known pairs of a service stand from its first pair on. */
-static void remember(struct rlad *r, const struct rlad_step *t, size_t pair, double cost)
+/* Known pairs of a service stand from its first pair on, the oldest first. */
+static double *known_of(const struct rlad *r, int service)
 {
+    return r->known + rlad_pair(&r->services[service], 0, 0);
+}
+
+/* Takes entry i out of the known pairs of a service; the younger ones move up. */
+static void forget(struct rlad *r, int service, int i)
+{
+    double *known = known_of(r, service), *n = &r->n_known[service];
+    r->successor[(size_t)known[i]] = 0.0;
+    memmove(known + i, known + i + 1, ((size_t)*n - (size_t)i - 1) * sizeof *known);
+    *n -= 1.0;
+}
+
+/* Before `pair` becomes the youngest: its old entry goes, or the oldest of a full memory. So a
+ * memory holds the `memory` pairs that occurred last, each once. */
+static void make_room(struct rlad *r, int service, size_t pair)
+{
+    const double *known = known_of(r, service);
+    const int n = (int)r->n_known[service];
+    if (r->successor[pair] <= 0.0) {
+        if (n >= r->cfg->memory) {
+            forget(r, service, 0);
+        }
+        return;
+    }
+    for (int i = n - 1; i >= 0; i--) {
+        if ((size_t)known[i] == pair) {
+            forget(r, service, i);
+            return;
+        }
+    }
+}
+
+/* What is known of a pair is its last transition. successor is 1 + the state, 0 as long as the pair
+ * is not known.
+ *
+ * The published code stores (s', a) -> s' for the transition (s, a) -> s', because it overwrites s
+ * with s' before. The choice may be closed in s'; then nobody reads the value that replays give it.
+ */
+static void remember(struct rlad *r, const struct rlad_step *t, double cost)
+{
+    const struct rlad_service *s = &r->services[t->service];
+    const size_t pair = rlad_pair(s, r->cfg->successor_quirk ? t->next : t->state, t->choice);
+    if (forgets(r)) {
+        make_room(r, t->service, pair);
+    }
     if (r->successor[pair] <= 0.0) {
         double *n = &r->n_known[t->service];
-        r->known[rlad_pair(&r->services[t->service], 0, 0) + (size_t)*n] = (double)pair;
+        known_of(r, t->service)[(size_t)*n] = (double)pair;
         *n += 1.0;
     }
-    r->successor[pair] = 1.0 + (r->cfg->successor_quirk ? t->state : t->next);
+    r->successor[pair] = 1.0 + t->next;
     r->pair_cost[pair] = cost;
+}
+
+/* With n transitions learned, the one just now included, and m remembered pairs
+ *
+ *     min(ceil(percent (n + 1) / 100), m)
+ *
+ * n + 1, because the published agent counts from 1. So replays grow with the training until each
+ * transition replays as many pairs as there are. */
+static int replays_of(const struct rlad *r, int service)
+{
+    if (!forgets(r)) {
+        return r->cfg->replays;
+    }
+    const double share = ceil(r->cfg->replay_percent * (r->n_learned[service] + 1.0) / 100.0);
+    return (int)(share < r->n_known[service] ? share : r->n_known[service]);
 }
 
 static void replay(struct rlad *r, const struct rlad_step *t, struct rng_key key, uint32_t row,
                    uint32_t update)
 {
     const struct rlad_service *s = &r->services[t->service];
-    const double *known = r->known + rlad_pair(s, 0, 0);
+    const double *known = known_of(r, t->service);
     const uint32_t n = (uint32_t)r->n_known[t->service];
-    for (int i = 0; i < r->cfg->replays; i++) {
+    const int n_replays = replays_of(r, t->service);
+    for (int i = 0; i < n_replays; i++) {
         const struct rng_block v = rng_philox(key, (uint32_t)i, row, update, (uint32_t)t->service);
         const size_t pair = (size_t)known[rng_below(v.v[0], n)];
         move_q(r, s, pair, (int)r->successor[pair] - 1, r->pair_cost[pair]);
     }
+}
+
+double rlad_epsilon(const struct rlad_cfg *cfg, double t)
+{
+    return cfg->exploration == RLAD_DECAYING ? 1.0 / t : cfg->epsilon;
 }
 
 void rlad_learn_step(struct rlad *r, const struct rlad_step *t, struct rng_key key, uint32_t row,
@@ -405,8 +490,11 @@ void rlad_learn_step(struct rlad *r, const struct rlad_step *t, struct rng_key k
     const double cost = rlad_known_cost(s, t->next) + t->unknown;
     move_q(r, s, pair, t->next, cost);
     r->visits[s->first + t->next] += 1.0;
+    if (forgets(r)) {
+        r->n_learned[t->service] += 1.0;
+    }
     if (remembers(r)) {
-        remember(r, t, pair, cost);
+        remember(r, t, cost);
         replay(r, t, key, row, update);
     }
 }

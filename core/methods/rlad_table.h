@@ -34,8 +34,15 @@
  *
  * Q-learning, at each transition: Q(s, a) += alpha (cost + gamma min Q(s', .) - Q(s, a)).
  * Dyna-Q does the same, remembers for each pair (s, a) the last successor and cost, and after each
- * transition learns from `replays` remembered pairs, drawn uniformly. Both need an order: see
- * rlad_learner.h.
+ * transition learns from remembered pairs, drawn uniformly with replacement. All need an order: see
+ * rlad_learner.h. There are two versions:
+ *
+ *   dyna_q     remembers all pairs; `replays` draws after each transition
+ *   dyna_q_2   remembers the `memory` pairs that occurred last; after its n-th transition
+ *              min(ceil(replay_percent (n + 1) / 100), remembered pairs) draws
+ *
+ * Choices while it learns: with probability epsilon any open one. `exploration: decaying`, which
+ * both versions of Dyna-Q have in the published code, has epsilon = 1 / t at decision t.
  *
  * Where a state is a number: local to its service, (k - least) * RLAD_BINS + bin.
  */
@@ -46,7 +53,8 @@
 #include "core/base/mem.h"
 #include "core/base/rng.h"
 
-enum rlad_algorithm { RLAD_MODEL_BASED, RLAD_Q_LEARNING, RLAD_DYNA_Q };
+enum rlad_algorithm { RLAD_MODEL_BASED, RLAD_Q_LEARNING, RLAD_DYNA_Q, RLAD_DYNA_Q_2 };
+enum rlad_exploration { RLAD_CONSTANT, RLAD_DECAYING };
 enum rlad_transitions { RLAD_UTILISATION, RLAD_ACTION };
 enum rlad_reward { RLAD_OWN, RLAD_KARMA };
 
@@ -59,10 +67,14 @@ struct rlad_cfg {
     double resources, lateness; /* weights of the own reward: rlad_interface.h */
     int transitions;            /* enum rlad_transitions; model-based */
     double alpha, gamma;
-    int sweeps;           /* model-based: over all states, for each decision of a rollout */
-    double epsilon;       /* Q-learning and Dyna-Q: share of random choices in training */
-    int replays;          /* Dyna-Q: for each transition */
-    bool successor_quirk; /* Dyna-Q remembers the origin as the successor, as the published code */
+    int sweeps;      /* model-based: over all states, for each decision of a rollout */
+    double epsilon;  /* Q-learning and Dyna-Q: share of random choices in training */
+    int exploration; /* enum rlad_exploration: does epsilon stay? */
+    int replays;     /* Dyna-Q, first version: for each transition */
+    bool
+        successor_quirk; /* Dyna-Q stores the successor as the origin, too, as the published code */
+    int memory;          /* Dyna-Q, second version: pairs */
+    double replay_percent; /* the same: of the transitions so far */
 };
 extern const struct cfg_field rlad_fields[];
 
@@ -81,9 +93,11 @@ struct rlad {
     double *visits;                /* (n_states) transitions that ended there */
     double *unknown;               /* (n_states) C; model-based, as counts */
     double *counts;                /* (n_counts): (services, bins, bins), or (pairs, bins) */
-    double *known, *n_known;       /* Dyna-Q: pairs in order of their first visit (n_pairs), how
-                                       many of each service (n_services) */
+    double *known, *n_known;       /* Dyna-Q: pairs in order of their first visit, second version:
+                                       of their last (n_pairs), how many of each service
+                                       (n_services) */
     double *successor, *pair_cost; /* (n_pairs) 1 + the state that followed last, and its cost */
+    double *n_learned;             /* second version: transitions of each service (n_services) */
     double *probability, *value;   /* scratch: (n_counts), (n_states) */
     int *order;                    /* scratch: (n_states) */
 };
@@ -129,6 +143,9 @@ struct rlad_step {
 size_t rlad_record_doubles(const struct rlad *r);
 void rlad_record(const struct rlad *r, double *record, const struct rlad_step *s);
 void rlad_learn(struct rlad *r, const double *record, int sweeps);
+
+/* Share of random choices at decision t = 1, 2, ... of an agent that learns without a model. */
+double rlad_epsilon(const struct rlad_cfg *cfg, double t);
 
 /* Q-learning and Dyna-Q: one transition; (key, row, update) are coordinates of the draws. */
 void rlad_learn_step(struct rlad *r, const struct rlad_step *s, struct rng_key key, uint32_t row,

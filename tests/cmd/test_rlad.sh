@@ -4,11 +4,14 @@
 
 tiny=configs/experiments/tiny.yaml
 digest() { sed -n 's/^digest //p' "$WORK/out"; }
+exploration() { # ALGORITHM: as in the published code
+    case $1 in dyna_q_2) echo decaying ;; *) echo constant ;; esac
+}
 # Committed digests: written anew only by a change that is meant to change what is learned.
 golden() { sed -n "s/^$1 //p" tests/golden/rlad.txt; }
 
-for algorithm in model_based q_learning dyna_q; do
-    method="method={rlad: {algorithm: $algorithm}}"
+for algorithm in model_based q_learning dyna_q dyna_q_2; do
+    method="method={rlad: {algorithm: $algorithm, exploration: $(exploration $algorithm)}}"
     exits 0 "$algorithm on one rank" "$KARMA" train $tiny --set "$method" --set run.dir="$WORK/$algorithm"
     same "$(digest)" "$(golden $algorithm)" "has the committed digest"
     if [ "${MPI:-1}" = 1 ]; then
@@ -60,7 +63,7 @@ refused() { # NAME PATTERN METHOD SET...
 refused "no costs" "method.rlad.lateness.*resources are both 0" '{resources: 0, lateness: 0}'
 refused "too many transitions" "take [0-9]+ MiB; 256 are the limit: lower train.envs" \
     '{algorithm: dyna_q}' --set train.envs=80000 --set train.steps=100
-refused "an unknown algorithm" "sarsa.*model_based, q_learning, dyna_q" '{algorithm: sarsa}'
+refused "an unknown algorithm" "sarsa.*model_based, q_learning, dyna_q, dyna_q_2" '{algorithm: sarsa}'
 refused "a discount of 1" "method.rlad.gamma" '{gamma: 1}'
 exits 1 "a policy for other services" "$KARMA" eval $tiny --set "$(tables "$WORK/model_based")" \
     --out "$WORK/no" --set 'topology.services=[{name: alone, entry: true}]'

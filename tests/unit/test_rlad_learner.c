@@ -202,7 +202,9 @@ static struct rlad_cfg cfg_of(int algorithm)
                              .gamma = 0.99,
                              .sweeps = 2,
                              .epsilon = 0.25,
-                             .replays = 25};
+                             .replays = 25,
+                             .memory = 40,
+                             .replay_percent = 2};
 }
 
 static void check_updates(struct rlad_cfg cfg)
@@ -247,6 +249,10 @@ static void test_dyna_q(void **state)
     (void)state;
     check_updates(cfg);
     cfg.successor_quirk = true;
+    check_updates(cfg);
+    cfg = cfg_of(RLAD_DYNA_Q_2);
+    check_updates(cfg);
+    cfg.exploration = RLAD_DECAYING;
     check_updates(cfg);
 }
 
@@ -324,12 +330,45 @@ static void test_exploration(void **state)
     finish(&f);
 }
 
+/* A decaying epsilon is 1 / t at place t of the stream of decisions: update by update, decision by
+ * decision, environment by environment. */
+static void test_decaying_exploration(void **state)
+{
+    struct rlad_cfg cfg = cfg_of(RLAD_Q_LEARNING);
+    struct fixture f;
+    (void)state;
+    cfg.exploration = RLAD_DECAYING;
+    start(&f, cfg);
+    float row[SERVICES * RLAD_COLUMNS] = {0}, logp[SERVICES];
+    uint32_t mask[SERVICES] = {7, 7, 7, 7};
+    int32_t action[SERVICES];
+    for (uint32_t i = 0; i < 3 * N_ENV * T; i++) {
+        const uint32_t gid = i % N_ENV;
+        const struct learner_view view = {.n = 1,
+                                          .global_state = row,
+                                          .mask = mask,
+                                          .key = rng_key(SEED, RNG_ACTION, RNG_TRAIN),
+                                          .gid = &gid,
+                                          .step = i / N_ENV % T,
+                                          .update = i / N_ENV / T};
+        f.learner->ops->act(f.learner, action, logp, NULL, &view);
+        const double epsilon = 1 / (i + 1.0);
+        const double p = action[0] == RLAD_NO_CHANGE ? 1 - epsilon * 2 / 3 : epsilon / 3;
+        assert_true(fabs(exp((double)logp[0]) - p) < 1e-6);
+    }
+    finish(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model_based), cmocka_unit_test(test_q_learning),
-        cmocka_unit_test(test_dyna_q),      cmocka_unit_test(test_merging),
-        cmocka_unit_test(test_phases),      cmocka_unit_test(test_exploration),
+        cmocka_unit_test(test_model_based),
+        cmocka_unit_test(test_q_learning),
+        cmocka_unit_test(test_dyna_q),
+        cmocka_unit_test(test_merging),
+        cmocka_unit_test(test_phases),
+        cmocka_unit_test(test_exploration),
+        cmocka_unit_test(test_decaying_exploration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

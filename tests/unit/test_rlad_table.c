@@ -150,7 +150,9 @@ static struct rlad_cfg cfg_of(int algorithm)
                              .gamma = 0.99,
                              .sweeps = 2,
                              .epsilon = 0.1,
-                             .replays = 25};
+                             .replays = 25,
+                             .memory = 100,
+                             .replay_percent = 10};
 }
 
 static void open_agent(struct fixture *f, const struct rlad_cfg *cfg, int most)
@@ -186,7 +188,8 @@ static int choose_in(const struct fixture *f, int state, uint32_t step)
 {
     const struct rng_block v = draw(step, 1);
     const uint32_t mask = open_choices(&f->rlad.services[0], state);
-    if (f->cfg.algorithm == RLAD_MODEL_BASED || rng_f32(v.v[0]) >= (float)f->cfg.epsilon) {
+    const double epsilon = rlad_epsilon(&f->cfg, step + 1.0);
+    if (f->cfg.algorithm == RLAD_MODEL_BASED || rng_f32(v.v[0]) >= (float)epsilon) {
         return greedy(&f->rlad, state);
     }
     const int lo = (mask & 1U) != 0 ? 0 : 1, hi = (mask & 4U) != 0 ? 2 : 1;
@@ -245,7 +248,7 @@ static double ratio_to_best(const struct fixture *f, const struct world *w)
 static double train(struct fixture *f, const struct rlad_cfg *cfg, const struct world *w,
                     int n_steps)
 {
-    static const char *const names[] = {"model-based", "Q-learning", "Dyna-Q"};
+    static const char *const names[] = {"model-based", "Q-learning", "Dyna-Q", "Dyna-Q 2"};
     struct place at = {.replicas = 1};
     open_agent(f, cfg, w->most);
     const double before = ratio_to_best(f, w);
@@ -306,7 +309,112 @@ static void test_model_free(void **state)
     assert_true(train(&f, &q, &cycle, 32000) < 1.0 + 1e-9);
     assert_true(train(&f, &dyna, &cycle, 1000) < 1.0 + 1e-9);
     dyna.successor_quirk = true;
-    assert_true(train(&f, &dyna, &cycle, 8000) < 1.0 + 1e-9);
+    assert_true(train(&f, &dyna, &cycle, 8000) > 1.5); /* learns the wrong pairs */
+    dyna = cfg_of(RLAD_DYNA_Q_2);
+    dyna.gamma = 0.9;
+    dyna.exploration = RLAD_DECAYING;
+    (void)train(&f, &dyna, &walk, 800000);
+    assert_true(train(&f, &dyna, &cycle, 1000) < 1.0 + 1e-9);
+}
+
+static void step_in(struct fixture *f, uint32_t n, int state, int choice, int next, double unknown)
+{
+    const struct rlad_step t = {.state = state, .choice = choice, .next = next, .unknown = unknown};
+    rlad_learn_step(&f->rlad, &t, rng_key(3, RNG_MINIBATCH, RNG_TRAIN), n, 0);
+}
+
+/* The second version remembers the pairs that occurred last, each once, the youngest at the end. */
+static void test_memory(void **state)
+{
+    struct rlad_cfg cfg = cfg_of(RLAD_DYNA_Q_2);
+    struct fixture f;
+    (void)state;
+    cfg.memory = 3;
+    cfg.replay_percent = 0;
+    open_agent(&f, &cfg, 4);
+    const struct rlad *r = &f.rlad;
+    const int states[] = {11, 12, 13, 12, 14}; /* 12 occurs again, then 14 takes the place of 11 */
+    for (uint32_t i = 0; i < 5; i++) {
+        step_in(&f, i, states[i], RLAD_NO_CHANGE, states[i] + 1, 0.1 * i);
+    }
+    const int kept[] = {13, 12, 14};
+    assert_true(r->n_known[0] == 3);
+    for (int i = 0; i < 3; i++) {
+        const size_t pair = rlad_pair(&r->services[0], kept[i], RLAD_NO_CHANGE);
+        assert_true(r->known[i] == (double)pair);
+        assert_true(r->successor[pair] == kept[i] + 2);
+    }
+    const size_t gone = rlad_pair(&r->services[0], 11, RLAD_NO_CHANGE);
+    assert_true(r->successor[gone] == 0 && r->n_learned[0] == 5);
+    /* the last occurrence counts */
+    const size_t again = rlad_pair(&r->services[0], 12, RLAD_NO_CHANGE);
+    assert_true(fabs(r->pair_cost[again] - (0.3 + rlad_known_cost(&r->services[0], 13))) < 1e-12);
+    arena_release(&f.arena);
+}
+
+/* One pair that costs 1 and leads to a state without costs. Each time it is learned or replayed,
+ * the error of its value shrinks by 1 - alpha, so the error counts how often. Transition n replays
+ * ceil((n + 1) / 10) pairs, and never more than the memory holds: here the one. */
+static void test_replays_grow(void **state)
+{
+    struct rlad_cfg cfg = cfg_of(RLAD_DYNA_Q_2);
+    struct fixture f;
+    (void)state;
+    cfg.gamma = 0;
+    cfg.replay_percent = 10;
+    open_agent(&f, &cfg, 4);
+    const struct rlad_service *s = &f.rlad.services[0];
+    const int from = rlad_state(s, 2, 3), to = rlad_state(s, 2, 0);
+    const double cost = 1 + rlad_known_cost(s, to);
+    double *q = &f.rlad.q[rlad_pair(s, from, RLAD_NO_CHANGE)];
+    for (uint32_t n = 1; n <= 25; n++) {
+        step_in(&f, n, from, RLAD_NO_CHANGE, to, 1);
+        assert_true(fabs(*q - cost * (1 - pow(0.9, 2.0 * n))) < 1e-12);
+    }
+    arena_release(&f.arena);
+    /* several pairs of the same kind: learned once each, and replayed in all */
+    open_agent(&f, &cfg, 4);
+    s = &f.rlad.services[0];
+    for (int u = 1; u <= 10; u++) {
+        step_in(&f, (uint32_t)u, rlad_state(s, 2, u), RLAD_NO_CHANGE, rlad_state(s, 2, 0), 1);
+    }
+    double learned = 0;
+    for (int u = 1; u <= 10; u++) {
+        const double now = f.rlad.q[rlad_pair(s, rlad_state(s, 2, u), RLAD_NO_CHANGE)];
+        learned += log(1 - now / cost) / log(0.9);
+    }
+    assert_true(fabs(learned - (10 + 9 * 1 + 2)) < 1e-6); /* ceil(0.2..1.0) = 1, ceil(1.1) = 2 */
+    arena_release(&f.arena);
+}
+
+/* The published code stores the successor as the origin, too: replays then move the value of the
+ * pair (successor, choice). */
+static void test_quirk(void **state)
+{
+    struct rlad_cfg cfg = cfg_of(RLAD_DYNA_Q);
+    struct fixture f;
+    (void)state;
+    cfg.successor_quirk = true;
+    cfg.gamma = 0;
+    cfg.replays = 3;
+    open_agent(&f, &cfg, 4);
+    const struct rlad_service *s = &f.rlad.services[0];
+    const int from = rlad_state(s, 2, 3), to = rlad_state(s, 2, 0);
+    step_in(&f, 0, from, RLAD_NO_CHANGE, to, 1);
+    const double cost = 1 + rlad_known_cost(s, to);
+    assert_true(fabs(f.rlad.q[rlad_pair(s, from, RLAD_NO_CHANGE)] - 0.1 * cost) < 1e-12);
+    assert_true(fabs(f.rlad.q[rlad_pair(s, to, RLAD_NO_CHANGE)] - cost * (1 - pow(0.9, 3))) <
+                1e-12);
+    arena_release(&f.arena);
+}
+
+static void test_epsilon(void **state)
+{
+    struct rlad_cfg cfg = cfg_of(RLAD_DYNA_Q_2);
+    (void)state;
+    assert_true(rlad_epsilon(&cfg, 1) == 0.1 && rlad_epsilon(&cfg, 1e6) == 0.1);
+    cfg.exploration = RLAD_DECAYING;
+    assert_true(rlad_epsilon(&cfg, 1) == 1 && rlad_epsilon(&cfg, 8) == 0.125);
 }
 
 /* ---- the task of the publication ---- */
@@ -379,6 +487,7 @@ static void test_publication(void **state)
         {"model-based by action", AGENT, RLAD_MODEL_BASED, RLAD_ACTION},
         {"Q-learning", AGENT, RLAD_Q_LEARNING, RLAD_UTILISATION},
         {"Dyna-Q", AGENT, RLAD_DYNA_Q, RLAD_UTILISATION},
+        {"Dyna-Q 2", AGENT, RLAD_DYNA_Q_2, RLAD_UTILISATION},
     };
     enum { RUNS = sizeof runs / sizeof *runs, SPANS = DECISIONS / SPAN };
     double means[RUNS][SPANS];
@@ -387,6 +496,7 @@ static void test_publication(void **state)
         struct rlad_cfg cfg = cfg_of(runs[i].algorithm);
         struct fixture f;
         cfg.transitions = runs[i].transitions;
+        cfg.exploration = cfg.algorithm == RLAD_DYNA_Q_2 ? RLAD_DECAYING : RLAD_CONSTANT;
         open_agent(&f, &cfg, REPLICAS);
         live_days(means[i], &f, runs[i].player);
         arena_release(&f.arena);
@@ -405,10 +515,10 @@ static void test_publication(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model_based),
-        cmocka_unit_test(test_measured_utilisation),
-        cmocka_unit_test(test_model_free),
-        cmocka_unit_test(test_publication),
+        cmocka_unit_test(test_model_based),  cmocka_unit_test(test_measured_utilisation),
+        cmocka_unit_test(test_model_free),   cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_replays_grow), cmocka_unit_test(test_quirk),
+        cmocka_unit_test(test_epsilon),      cmocka_unit_test(test_publication),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
