@@ -8,10 +8,12 @@
 enum { DECIMALS = 3 };
 
 /* The bound is the same for all controllers, so the first shown one's is read; if none is shown
- * there is no line. The pooled view is left out, because each scenario has a bound of its own. */
+ * there is no line. The pooled view is left out, because each scenario has a bound of its own. A
+ * share above 1, as printed, is explained. */
 enum err separation_table_print_upper_bound(struct buf *out, const struct summary *s)
 {
-    bool any = false;
+    static const double ABOVE = 1.0005; /* is printed as 1.001 at least */
+    bool any = false, above = false;
     for (int view = 0; view < s->n_views && s->n_shown > 0; view++) {
         const int scenario = summary_scenario(s, view);
         const struct stat_interval *v = &summary_cell(s, 0, view, METRIC_OF(upper_bound))->value;
@@ -23,6 +25,11 @@ enum err separation_table_print_upper_bound(struct buf *out, const struct summar
                        summary_scenario_name(s, scenario), DECIMALS, v->value, DECIMALS, v->lo,
                        DECIMALS, v->hi));
         any = true;
+        above = above || v->value >= ABOVE;
+    }
+    if (above) {
+        TRY(buf_printf(out, "\n(above 1: requests in flight when an episode begins may be answered "
+                            "in it, but were received before it)"));
     }
     return any ? buf_printf(out, "\n") : ERR_OK;
 }

@@ -8,8 +8,8 @@
 #include "core/eval/summary.h"
 #include "core/report/table.h"
 
-/* Append a line: the mean upper bound of each scenario. Nothing if the plant has none or no
- * controller is shown. */
+/* Append a line: the mean upper bound of each scenario, and if one is above 1 a line that says why.
+ * Nothing if the plant has none or no controller is shown. */
 enum err separation_table_print_upper_bound(struct buf *out, const struct summary *s) WARN_UNUSED;
 
 /* Append the inequalities with PASS and FAIL. Nothing if they are not judged (NULL).

@@ -131,6 +131,33 @@ static void the_bound_needs_a_shown_controller(void **state)
     }
 }
 
+static double bound_one(const struct eval_row *r, int metric)
+{
+    return metric == METRIC_OF(upper_bound) ? 1.0004 : fixed_points(r, metric);
+}
+
+static double bound_above(const struct eval_row *r, int metric)
+{
+    return metric == METRIC_OF(upper_bound) ? 1.017 : fixed_points(r, metric);
+}
+
+/* A bound above 1 is no mistake: the line says where it comes from. One that is printed as 1.000
+ * needs no explanation. */
+static void a_bound_above_one_is_explained(void **state)
+{
+    struct fixture *x = *state;
+    for (int above = 0; above < 2; above++) {
+        struct buf out;
+        buf_init(&out);
+        decide(x, 1, above == 1 ? bound_above : bound_one);
+        assert_int_equal(separation_table_print_upper_bound(&out, &x->s), ERR_OK);
+        const char *text = (const char *)out.data;
+        assert_non_null(strstr(text, above == 1 ? " 1.017 [1.017, 1.017]" : " 1.000 [1.000"));
+        assert_true((strstr(text, "above 1: requests in flight") != NULL) == (above == 1));
+        buf_release(&out);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -140,6 +167,7 @@ int main(void)
         TEST(the_interval_decides),
         TEST(without_an_anchor),
         TEST(the_bound_needs_a_shown_controller),
+        TEST(a_bound_above_one_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
