@@ -27,7 +27,7 @@ unset KARMA_COMMAND KARMA_REQUEUE KARMA_REQUEUE_MAX EPISODES PARTS SLURM_JOB_ID 
 tiny=configs/experiments/tiny.yaml
 
 # ---- outside a job ----
-for script in train eval eval_array quickstart ablation report doctor; do
+for script in train eval eval_array tune quickstart ablation report doctor; do
     exits 2 "$script.sbatch outside of Slurm is refused" sh "slurm/$script.sbatch"
     says err "^slurm/$script.sbatch: this is a batch job for Slurm; type: (EPISODES=50 PARTS=[^ ]* )?sbatch .*slurm/$script.sbatch" \
         "$script.sbatch: with the line to type"
@@ -45,7 +45,7 @@ result $? "a script that was submitted elsewhere says where it belongs"
 
 # ---- inside a job ----
 export SLURM_JOB_ID=77 SLURM_NTASKS=4
-for script in train eval; do
+for script in train eval tune; do
     exits 2 "$script.sbatch without CONFIG" sh "slurm/$script.sbatch"
     says err "CONFIG is missing; type: sbatch --ntasks=4 slurm/$script.sbatch CONFIG --set run.dir=" "a sentence"
     exits 2 "$script.sbatch with an option first" sh "slurm/$script.sbatch" --set train.seed=1
@@ -124,6 +124,8 @@ says out " --out p/3 .*--set eval.separation=\"\" .*--set eval.episodes=5 --set 
     "measures its part, whose separation is not checked"
 exits 2 "eval.sbatch as an array is refused" sh slurm/eval.sbatch $tiny
 says err "use slurm/eval_array.sbatch" "a sentence"
+exits 2 "tune.sbatch as an array is refused" sh slurm/tune.sbatch $tiny
+says err "ask for more tasks instead: --ntasks=33" "a sentence"
 unset SLURM_ARRAY_TASK_ID
 
 # ---- the status of what ran ----
