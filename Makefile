@@ -215,7 +215,7 @@ REAL     = $(if $(SHELLED),$(if $(wildcard $(KUBERNETES_BIN)/kube-apiserver),$(K
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier improved discover separation sensitivity scenarios metastable shield twin \
-        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed proof-ablate adversary cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
+        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed opponents opponents-elsewhere opponents-held-out single proof-ablate adversary cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-attacker proof-fuzz-transfer proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -324,6 +324,12 @@ ablation-mixed: all ## the same under floods and faults, three seeds each, in a 
 
 proof-ablate: all ## 1,000 tiny runs on 4 ranks in groups of 1, 2, 4, a tenth of them killed: the same results, none twice, none lost
 	@KARMA=build/karma sh tests/extra/proof_ablate.sh
+
+opponents opponents-elsewhere single: all ## learned methods and rules side by side: sweeps under floods and faults; on eight services; one service under a spike: a table each (days)
+	@RANKS=$(RANKS) sh mk/opponents $(subst -,_,$@)
+
+opponents-held-out: all ## the policies of make opponents under faults and loads that nobody trained with: a table (an hour)
+	@RANKS=$(RANKS) sh mk/opponents held-out
 
 cascade: all ## do role borders blur when failures are correlated? three couplings, three teams, five seeds: a table (hours)
 	@RANKS=$(RANKS) sh mk/cascade
