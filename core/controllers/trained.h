@@ -19,8 +19,9 @@ struct trained_cfg {
     const char **settings;
     int n_settings; /* --set of the training */
     uint64_t *seeds;
-    int n_seeds; /* train.seed of each policy; none = not said */
-    double cost; /* weight it acts for, where the training drew it; TRAINED_COST_OF_PLANT */
+    int n_seeds;       /* train.seed of each policy; none = not said */
+    double cost;       /* weight it acts for, where the training drew it; TRAINED_COST_OF_PLANT */
+    const char *sweep; /* it is a point of the frontier of that name; "" or NULL = of none */
 };
 
 enum { TRAINED_COST_OF_PLANT = -1 }; /* plant.cost_weight */
@@ -37,7 +38,10 @@ enum { TRAINED_COST_OF_PLANT = -1 }; /* plant.cost_weight */
                         "train.seed of each of policies; none = any"),                             \
         CFG_DOUBLE(struct trained_cfg, cost, "-1", -1, 10, "", CFG_RESULT | CFG_LATER,             \
                    "cost weight to act for, of a policy with train.cost: conditioned; -1 = "       \
-                   "plant.cost_weight")
+                   "plant.cost_weight"),                                                           \
+        CFG_STRING(struct trained_cfg, sweep, "", CFG_OUTPUT | CFG_LATER,                          \
+                   "policies of the same sweep, such as trainings with several weights of the "    \
+                   "cost, form a frontier; empty = of none")
 
 /* The weight as a number. */
 static inline double trained_cost(const struct trained_cfg *cfg, const struct plant_cfg *plant)

@@ -48,6 +48,8 @@ static const struct cfg_field variant_rows[] = {
              "trains in the twin that is made for its scenario; false = as configured"),
     CFG_BOOL(struct ablation_variant, sampled, "false", CFG_RESULT,
              "its policy is played once more with choices drawn, as LABEL sampled"),
+    CFG_STRING(struct ablation_variant, sweep, "", CFG_OUTPUT | CFG_LATER,
+               "its policies are a point of the frontier of that name; empty = of none"),
     CFG_END,
 };
 

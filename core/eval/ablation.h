@@ -61,8 +61,9 @@ struct ablation_variant {
     int n_seeds;
     const char *const *scenarios; /* (n_scenarios) names; none = all */
     int n_scenarios;
-    bool made_twin; /* it trains in the twin that is made, if one is; else as configured */
-    bool sampled;   /* the policy is played a second time, with choices drawn */
+    bool made_twin;    /* it trains in the twin that is made, if one is; else as configured */
+    bool sampled;      /* the policy is played a second time, with choices drawn */
+    const char *sweep; /* its policies are a point of the frontier of that name; "" = of none */
 };
 
 /* A comparison fixed beforehand, for the report: `arm` has the better `metric` of the two. */

@@ -7,8 +7,10 @@
 #include "core/eval/frontier.h"
 
 #include "core/controllers/kinds.h"
+#include "core/controllers/trained.h"
 
 #include <math.h>
+#include <string.h>
 
 int frontier_n_kinds(void)
 {
@@ -121,7 +123,7 @@ struct contest {
     int n_episodes, n_arms;
     int n_first; /* of the arms: the first group */
     struct arm policy;
-    struct arm *arms;              /* (n_arms), rules: one row each */
+    struct arm *arms;              /* (n_arms), of a rule: one row */
     struct frontier_point *points; /* (n_arms) scratch */
 };
 
@@ -129,6 +131,9 @@ struct contest {
 struct draw {
     uint32_t *episodes, *trains;
     int n_episodes, n_trains;
+    uint32_t *arm_trains;       /* scratch: room for those of any arm */
+    const struct stat_cfg *cfg; /* NULL: the data themselves */
+    uint32_t resample;
 };
 
 /* A resample: episodes and training seeds, each drawn with replacement. stat_draw() is a function
@@ -138,6 +143,8 @@ static void draw_all(struct draw *d, const struct stat_cfg *cfg, uint32_t resamp
 {
     stat_draw(d->episodes, (uint32_t)d->n_episodes, cfg, resample, STAT_ROLE_EVAL);
     stat_draw(d->trains, (uint32_t)d->n_trains, cfg, resample, STAT_ROLE_TRAIN_A);
+    d->cfg = cfg;
+    d->resample = resample;
 }
 
 /* The data themselves: every episode and every seed once. */
@@ -148,6 +155,20 @@ static void draw_identity(struct draw *d)
     }
     for (int i = 0; i < d->n_trains; i++) {
         d->trains[i] = (uint32_t)i;
+    }
+    d->cfg = NULL;
+}
+
+/* d->arm_trains: training seeds of an arm that has n of them. They are a function of (resample, n),
+ * so cost and value of an arm have the same ones. */
+static void draw_arm(struct draw *d, int n)
+{
+    if (d->cfg != NULL) {
+        stat_draw(d->arm_trains, (uint32_t)n, d->cfg, d->resample, STAT_ROLE_TRAIN_B);
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        d->arm_trains[i] = (uint32_t)i;
     }
 }
 
@@ -171,29 +192,39 @@ static double mean_policy(const double *x, const struct draw *d)
     return sum / d->n_trains;
 }
 
+/* The point of an arm. */
+static struct frontier_point arm_point(const struct arm *a, struct draw *d, int number)
+{
+    struct frontier_point p = {.arm = number};
+    draw_arm(d, a->n_train);
+    for (int t = 0; t < a->n_train; t++) {
+        const size_t row = (size_t)d->arm_trains[t] * (size_t)d->n_episodes;
+        p.cost += mean_rule(a->cost + row, d) / a->n_train;
+        p.value += mean_rule(a->value + row, d) / a->n_train;
+    }
+    return p;
+}
+
 /* ---- estimates: functions of (contest, draw) ---- */
 
 /* The frontier of arms from .. to-1 at a cost. The hull is built from the means of this draw, so an
  * interval covers the choice of the best arms as well. frontier_hull() sorts the points, which are
  * made anew in each call. */
-static double group_value(const struct contest *c, const struct draw *d, int from, int to,
-                          double cost)
+static double group_value(const struct contest *c, struct draw *d, int from, int to, double cost)
 {
     for (int i = from; i < to; i++) {
-        c->points[i] = (struct frontier_point){.cost = mean_rule(c->arms[i].cost, d),
-                                               .value = mean_rule(c->arms[i].value, d),
-                                               .arm = i};
+        c->points[i] = arm_point(&c->arms[i], d, i);
     }
     return frontier_at(c->points + from, frontier_hull(c->points + from, to - from), cost);
 }
 
-static double frontier_value(const struct contest *c, const struct draw *d, double *cost)
+static double frontier_value(const struct contest *c, struct draw *d, double *cost)
 {
     *cost = mean_policy(c->policy.cost, d);
     return group_value(c, d, 0, c->n_arms, *cost);
 }
 
-static double estimate_gap(const struct contest *c, const struct draw *d)
+static double estimate_gap(const struct contest *c, struct draw *d)
 {
     double cost;
     const double frontier = frontier_value(c, d, &cost);
@@ -201,14 +232,14 @@ static double estimate_gap(const struct contest *c, const struct draw *d)
 }
 
 /* First group - second group, at the anchor's cost. */
-static double estimate_pair(const struct contest *c, const struct draw *d)
+static double estimate_pair(const struct contest *c, struct draw *d)
 {
     const double cost = mean_policy(c->policy.cost, d);
     return group_value(c, d, 0, c->n_first, cost) - group_value(c, d, c->n_first, c->n_arms, cost);
 }
 
 /* arms[0] is nothing, the rest are ff. */
-static double estimate_headroom(const struct contest *c, const struct draw *d)
+static double estimate_headroom(const struct contest *c, struct draw *d)
 {
     const double nothing = mean_rule(c->arms[0].value, d);
     double best = nothing;
@@ -224,8 +255,8 @@ static double estimate_headroom(const struct contest *c, const struct draw *d)
  * a frontier has no value there. The quantiles are those of the others, hence the count beside the
  * interval. Without a single value, or without one for the data, both ends stay NaN. */
 static enum err bootstrap(struct stat_interval *out, int *undefined, const struct contest *c,
-                          double (*estimate)(const struct contest *, const struct draw *),
-                          struct draw *d, const struct stat_cfg *cfg, struct arena *scratch)
+                          double (*estimate)(const struct contest *, struct draw *), struct draw *d,
+                          const struct stat_cfg *cfg, struct arena *scratch)
 {
     double *values = ARENA_NEW(scratch, cfg->resamples, double);
     uint32_t *order = ARENA_NEW(scratch, cfg->resamples, uint32_t);
@@ -270,26 +301,74 @@ bool frontier_has(const struct controller_kind *kind, const struct eval_cfg *cfg
     return own == kind || (own == &controller_nothing && kind == &controller_static);
 }
 
-static int count_kind(const struct eval_cfg *cfg, const struct controller_kind *kind)
+/* What forms a frontier: a kind, or a sweep of policies. */
+struct group {
+    const struct controller_kind *kind; /* NULL: a sweep */
+    const char *sweep;
+};
+
+static struct group of_kind(const struct controller_kind *kind)
+{
+    return (struct group){.kind = kind};
+}
+
+/* NULL: controller c is in no sweep. */
+static const char *sweep_of(const struct eval_cfg *cfg, int c)
+{
+    const struct trained_cfg *trained = controller_trained(&cfg->controllers[c]);
+    const char *sweep = trained != NULL ? trained->sweep : NULL;
+    return sweep != NULL && sweep[0] != '\0' ? sweep : NULL;
+}
+
+static bool group_has(const struct group *g, const struct eval_cfg *cfg, int c)
+{
+    if (g->kind != NULL) {
+        return frontier_has(g->kind, cfg, c);
+    }
+    const char *sweep = sweep_of(cfg, c);
+    return sweep != NULL && strcmp(sweep, g->sweep) == 0;
+}
+
+static const char *group_name(const struct group *g)
+{
+    return g->kind != NULL ? g->kind->cfg.name : g->sweep;
+}
+
+static int count_arms(const struct eval_cfg *cfg, const struct group *g)
 {
     int n = 0;
     for (int c = 0; c < cfg->n_controllers; c++) {
-        n += frontier_has(kind, cfg, c);
+        n += group_has(g, cfg, c);
     }
     return n;
 }
 
-/* Appends all arms of a kind but one; ALL: all of them. */
+static int count_kind(const struct eval_cfg *cfg, const struct controller_kind *kind)
+{
+    const struct group g = of_kind(kind);
+    return count_arms(cfg, &g);
+}
+
+/* Appends all arms of a group but one; ALL: all of them. */
 enum { ALL = -1 };
 static enum err add_arms(struct contest *c, struct arena *arena, const struct summary *s,
-                         const struct controller_kind *kind, int but, int scenario, int metric)
+                         const struct group *g, int but, int scenario, int metric)
 {
     for (int i = 0; i < s->cfg->n_controllers; i++) {
-        if (i != but && frontier_has(kind, s->cfg, i)) {
+        if (i != but && group_has(g, s->cfg, i)) {
             TRY(arm_init(&c->arms[c->n_arms++], arena, &s->outcomes, i, scenario, metric));
         }
     }
     return ERR_OK;
+}
+
+static int most_trains(const struct summary *s)
+{
+    int most = 1;
+    for (int c = 0; c < s->cfg->n_controllers; c++) {
+        most = s->outcomes.n_train[c] > most ? s->outcomes.n_train[c] : most;
+    }
+    return most;
 }
 
 static enum err contest_init(struct contest *c, struct draw *d, struct arena *arena,
@@ -303,7 +382,8 @@ static enum err contest_init(struct contest *c, struct draw *d, struct arena *ar
     *d = (struct draw){.n_episodes = o->n_episodes,
                        .n_trains = o->n_train[policy],
                        .episodes = ARENA_NEW(arena, o->n_episodes, uint32_t),
-                       .trains = ARENA_NEW(arena, o->n_train[policy], uint32_t)};
+                       .trains = ARENA_NEW(arena, o->n_train[policy], uint32_t),
+                       .arm_trains = ARENA_NEW(arena, most_trains(s), uint32_t)};
     TRY(arena_error(arena));
     return arm_init(&c->policy, arena, o, policy, scenario, metric);
 }
@@ -365,16 +445,16 @@ static const char *label_of(const struct summary *s, int controller)
 /* The stream is made of names, not of positions, so the interval does not move when another arm or
  * another method is listed. */
 static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int policy,
-                         const struct controller_kind *kind, int scenario, struct arena *scratch)
+                         const struct group *group, int scenario, struct arena *scratch)
 {
     struct contest c;
     struct draw d;
     const int metric = METRIC_OF(slo_attainment);
     const uint32_t stream =
-        STAT_STREAM("policy - frontier", label_of(s, policy), kind->cfg.name,
+        STAT_STREAM("policy - frontier", label_of(s, policy), group_name(group),
                     summary_scenario_name(s, scenario), metric_info[metric].name);
     const struct stat_cfg cfg = summary_bootstrap(s->cfg, stream);
-    const int n_arms = count_kind(s->cfg, kind) - (frontier_has(kind, s->cfg, policy) ? 1 : 0);
+    const int n_arms = count_arms(s->cfg, group) - (group_has(group, s->cfg, policy) ? 1 : 0);
     *g = (struct frontier_gap){.n_arms = n_arms,
                                .cost = NAN,
                                .value = NAN,
@@ -384,7 +464,7 @@ static enum err fill_gap(struct frontier_gap *g, const struct summary *s, int po
         return ERR_OK;
     }
     TRY(contest_init(&c, &d, scratch, s, policy, scenario, metric));
-    TRY(add_arms(&c, scratch, s, kind, policy, scenario, metric));
+    TRY(add_arms(&c, scratch, s, group, policy, scenario, metric));
     if (!contest_close(&c, &d)) {
         return ERR_OK;
     }
@@ -398,7 +478,8 @@ enum err frontiers_against(struct frontier_gap *out, const struct summary *summa
                            const struct controller_kind *kind, int scenario, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    const enum err e = fill_gap(out, summary, arm, kind, scenario, scratch);
+    const struct group group = of_kind(kind);
+    const enum err e = fill_gap(out, summary, arm, &group, scenario, scratch);
     arena_rewind(scratch, mark);
     return e;
 }
@@ -414,10 +495,11 @@ static enum err fill_pair(struct frontier_pair *out, const struct summary *s,
         STAT_STREAM("frontier - frontier", a->cfg.name, b->cfg.name, label_of(s, anchor),
                     summary_scenario_name(s, scenario), metric_info[metric].name);
     const struct stat_cfg cfg = summary_bootstrap(s->cfg, stream);
+    const struct group first = of_kind(a), second = of_kind(b);
     TRY(contest_init(&c, &d, scratch, s, anchor, scenario, metric));
-    TRY(add_arms(&c, scratch, s, a, ALL, scenario, metric));
+    TRY(add_arms(&c, scratch, s, &first, ALL, scenario, metric));
     c.n_first = c.n_arms;
-    TRY(add_arms(&c, scratch, s, b, ALL, scenario, metric));
+    TRY(add_arms(&c, scratch, s, &second, ALL, scenario, metric));
     if (!contest_close(&c, &d)) {
         out->undefined = s->cfg->resamples;
         return ERR_OK;
@@ -464,13 +546,25 @@ static enum err fill_share(struct stat_interval *out, const struct summary *s, i
     if (count_kind(s->cfg, &controller_nothing) != 1 || count_kind(s->cfg, &controller_ff) == 0) {
         return ERR_OK;
     }
+    const struct group nothing = of_kind(&controller_nothing), ff = of_kind(&controller_ff);
     TRY(contest_init(&c, &d, scratch, s, policy, scenario, metric));
-    TRY(add_arms(&c, scratch, s, &controller_nothing, ALL, scenario, metric));
-    TRY(add_arms(&c, scratch, s, &controller_ff, ALL, scenario, metric));
+    TRY(add_arms(&c, scratch, s, &nothing, ALL, scenario, metric));
+    TRY(add_arms(&c, scratch, s, &ff, ALL, scenario, metric));
     if (!contest_close(&c, &d)) {
         return ERR_OK;
     }
     return bootstrap(out, &undefined, &c, estimate_headroom, &d, &cfg, scratch);
+}
+
+static struct group group_at(const struct frontiers *f, int i)
+{
+    return i < f->n_kinds ? of_kind(frontier_kind(i))
+                          : (struct group){.sweep = f->sweeps[i - f->n_kinds]};
+}
+
+static struct frontier_gap *gap_at(const struct frontiers *f, int p, int i, int view)
+{
+    return &f->gaps[(p * (f->n_kinds + f->n_sweeps) + i) * f->summary->n_views + view];
 }
 
 static enum err fill_view(struct frontiers *f, int p, int view, struct arena *scratch)
@@ -480,13 +574,12 @@ static enum err fill_view(struct frontiers *f, int p, int view, struct arena *sc
     const int scenario = summary_scenario(s, view);
     const struct arena_mark mark = arena_mark(scratch);
     enum err e = ERR_OK;
-    const struct controller_kind *own = controller_kind(&s->cfg->controllers[f->policies[p]]);
-    for (int k = 0; k < f->n_kinds && e == ERR_OK; k++) {
-        if (frontier_kind(k) == own) {
-            continue; /* a planner is a point of its own frontier: there is no gap */
+    for (int i = 0; i < f->n_kinds + f->n_sweeps && e == ERR_OK; i++) {
+        const struct group group = group_at(f, i);
+        if (group_has(&group, s->cfg, f->policies[p])) {
+            continue; /* it is a point of its own frontier: there is no gap */
         }
-        e = fill_gap(&f->gaps[(p * f->n_kinds + k) * n_views + view], s, f->policies[p],
-                     frontier_kind(k), scenario, scratch);
+        e = fill_gap(gap_at(f, p, i, view), s, f->policies[p], &group, scenario, scratch);
         arena_rewind(scratch, mark);
     }
     struct headroom *h = &f->headrooms[p * n_views + view];
@@ -520,13 +613,33 @@ static enum err choose_policies(struct frontiers *f, struct arena *arena)
     return ERR_OK;
 }
 
+/* Each name once, where it occurs first. */
+static enum err choose_sweeps(struct frontiers *f, struct arena *arena)
+{
+    const struct eval_cfg *cfg = f->summary->cfg;
+    f->sweeps = ARENA_NEW(arena, cfg->n_controllers, const char *);
+    TRY(arena_error(arena));
+    for (int c = 0; c < cfg->n_controllers; c++) {
+        const char *sweep = sweep_of(cfg, c);
+        int i = 0;
+        while (sweep != NULL && i < f->n_sweeps && strcmp(f->sweeps[i], sweep) != 0) {
+            i++;
+        }
+        if (sweep != NULL && i == f->n_sweeps) {
+            f->sweeps[f->n_sweeps++] = sweep;
+        }
+    }
+    return ERR_OK;
+}
+
 enum err frontiers_init(struct frontiers *f, struct arena *arena, const struct summary *summary,
                         struct arena *scratch)
 {
     *f = (struct frontiers){.summary = summary, .n_kinds = frontier_n_kinds()};
     TRY(choose_policies(f, arena));
+    TRY(choose_sweeps(f, arena));
     const int n = f->n_policies * summary->n_views;
-    f->gaps = ARENA_NEW(arena, n * f->n_kinds, struct frontier_gap);
+    f->gaps = ARENA_NEW(arena, n * (f->n_kinds + f->n_sweeps), struct frontier_gap);
     f->headrooms = ARENA_NEW(arena, n, struct headroom);
     TRY(arena_error(arena));
     for (int p = 0; p < f->n_policies; p++) {
@@ -539,9 +652,15 @@ enum err frontiers_init(struct frontiers *f, struct arena *arena, const struct s
 
 /* ---- reading ---- */
 
-const struct frontier_gap *frontiers_gap(const struct frontiers *f, int policy, int kind, int view)
+const char *frontiers_name(const struct frontiers *f, int i)
 {
-    return &f->gaps[(policy * f->n_kinds + kind) * f->summary->n_views + view];
+    const struct group group = group_at(f, i);
+    return group_name(&group);
+}
+
+const struct frontier_gap *frontiers_gap(const struct frontiers *f, int policy, int i, int view)
+{
+    return gap_at(f, policy, i, view);
 }
 
 const struct headroom *frontiers_headroom(const struct frontiers *f, int policy, int view)
@@ -549,12 +668,12 @@ const struct headroom *frontiers_headroom(const struct frontiers *f, int policy,
     return &f->headrooms[policy * f->summary->n_views + view];
 }
 
-int frontiers_hull(struct frontier_point *points, const struct outcomes *o,
-                   const struct eval_cfg *cfg, const struct controller_kind *kind, int scenario)
+static int group_hull(struct frontier_point *points, const struct outcomes *o,
+                      const struct eval_cfg *cfg, const struct group *group, int scenario)
 {
     int n = 0;
     for (int c = 0; c < cfg->n_controllers; c++) {
-        if (frontier_has(kind, cfg, c)) {
+        if (group_has(group, cfg, c)) {
             points[n++] = (struct frontier_point){
                 .cost = outcomes_mean(o, c, scenario, METRIC_OF(vcpu_h)),
                 .value = outcomes_mean(o, c, scenario, METRIC_OF(slo_attainment)),
@@ -562,4 +681,17 @@ int frontiers_hull(struct frontier_point *points, const struct outcomes *o,
         }
     }
     return n > 0 ? frontier_hull(points, n) : 0;
+}
+
+int frontiers_hull(struct frontier_point *points, const struct outcomes *o,
+                   const struct eval_cfg *cfg, const struct controller_kind *kind, int scenario)
+{
+    const struct group group = of_kind(kind);
+    return group_hull(points, o, cfg, &group, scenario);
+}
+
+int frontiers_corners(struct frontier_point *points, const struct frontiers *f, int i, int scenario)
+{
+    const struct group group = group_at(f, i);
+    return group_hull(points, &f->summary->outcomes, f->summary->cfg, &group, scenario);
 }

@@ -7,7 +7,12 @@
  * need not be spent). Intervals of the difference policy - frontier resample episodes, for all arms
  * together, and the policy's training seeds; hull and cost are made anew in every resample. An
  * episode that is not scored (episode_metrics.h) for one of them is left out for all. The hull
- * picks the best arms on the very episodes it is judged on, which favours it, not the policy. */
+ * picks the best arms on the very episodes it is judged on, which favours it, not the policy.
+ *
+ * A *sweep* of policies is a frontier, too: trainings of one method with several weights of its
+ * cost, which have the same name in trained_cfg.sweep (core/controllers/trained.h). The point of a
+ * policy is its mean over training seeds. A resample draws training seeds of the arms, too,
+ * independently of those of the policy that is compared. */
 #ifndef KARMA_EVAL_FRONTIER_H
 #define KARMA_EVAL_FRONTIER_H
 
@@ -35,9 +40,9 @@ const struct controller_kind *frontier_kind(int i);
 /* Is controller c a point of that kind's frontier? */
 bool frontier_has(const struct controller_kind *kind, const struct eval_cfg *cfg, int c);
 
-/* A policy or planner against one kind in one view. */
+/* A policy or planner against one kind or sweep in one view. */
 struct frontier_gap {
-    int n_arms;                /* of that kind, 0 = there is no such frontier, or it is its own */
+    int n_arms;                /* of that one, 0 = there is no such frontier, or it is its own */
     double cost;               /* mean vCPU-hours of the policy */
     double value;              /* slo_attainment of the frontier at that cost; NaN */
     struct stat_interval diff; /* policy - frontier; NaN if the policy is cheaper than every arm */
@@ -54,8 +59,10 @@ struct frontiers {
     const struct summary *summary;
     const int *policies; /* (n_policies) listed controllers that need a policy, and planners */
     int n_policies;
-    int n_kinds;                /* frontier_n_kinds() */
-    struct frontier_gap *gaps;  /* (n_policies, n_kinds, n_views) */
+    int n_kinds;         /* frontier_n_kinds() */
+    const char **sweeps; /* (n_sweeps) names, in the order of their first policies */
+    int n_sweeps;
+    struct frontier_gap *gaps;  /* (n_policies, n_kinds + n_sweeps, n_views) */
     struct headroom *headrooms; /* (n_policies, n_views) */
 };
 
@@ -63,7 +70,12 @@ struct frontiers {
 enum err frontiers_init(struct frontiers *f, struct arena *arena, const struct summary *summary,
                         struct arena *scratch) WARN_UNUSED;
 
-const struct frontier_gap *frontiers_gap(const struct frontiers *f, int policy, int kind, int view);
+/* Frontier i < n_kinds + n_sweeps: the kinds, then the sweeps. Its name, and the corners of its
+ * hull as of frontiers_hull(). */
+const char *frontiers_name(const struct frontiers *f, int i);
+int frontiers_corners(struct frontier_point *points, const struct frontiers *f, int i,
+                      int scenario);
+const struct frontier_gap *frontiers_gap(const struct frontiers *f, int policy, int i, int view);
 const struct headroom *frontiers_headroom(const struct frontiers *f, int policy, int view);
 
 /* Controller `arm`, whatever its kind, against the arms of `kind` but itself, in a scenario (or

@@ -281,16 +281,16 @@ static enum err print_fronts(struct buf *out, const struct comparison *c, enum t
 /* A frontier without a value at the policy's cost says so; its interval is then not defined either.
  * A frontier that has a value may still have none in some resamples, whose share stands in the last
  * column. */
-static void add_gap(struct table *t, const struct comparison *c, int p, int kind, int view)
+static void add_gap(struct table *t, const struct comparison *c, int p, int frontier, int view)
 {
     const struct frontiers *f = c->frontiers;
-    const struct frontier_gap *g = frontiers_gap(f, p, kind, view);
+    const struct frontier_gap *g = frontiers_gap(f, p, frontier, view);
     if (g->n_arms == 0) {
         return;
     }
     table_text(t, view_name(c, view));
     table_text(t, name_of(c, f->policies[p]));
-    table_cell(t, "%s, %d %s", frontier_kind(kind)->cfg.name, g->n_arms,
+    table_cell(t, "%s, %d %s", frontiers_name(f, frontier), g->n_arms,
                g->n_arms == 1 ? "arm" : "arms");
     table_cell(t, "%.3f", g->cost);
     if (isfinite(g->value)) {
@@ -314,8 +314,8 @@ static enum err print_frontiers(struct buf *out, const struct comparison *c, enu
     table_init(&t, scratch, head, 7, 3);
     for (int view = 0; view < c->summary->n_views; view++) {
         for (int p = 0; p < c->frontiers->n_policies; p++) {
-            for (int kind = 0; kind < frontier_n_kinds(); kind++) {
-                add_gap(&t, c, p, kind, view);
+            for (int i = 0; i < c->frontiers->n_kinds + c->frontiers->n_sweeps; i++) {
+                add_gap(&t, c, p, i, view);
             }
         }
     }
@@ -328,7 +328,7 @@ static enum err print_frontiers(struct buf *out, const struct comparison *c, enu
 
 /* Corners of the hull of one method, cheapest first: the settings that are worth choosing. A method
  * with a single corner forms no frontier. */
-static enum err add_corners(struct table *t, const struct comparison *c, int kind, int view,
+static enum err add_corners(struct table *t, const struct comparison *c, int frontier, int view,
                             struct arena *scratch)
 {
     const struct summary *s = c->summary;
@@ -336,11 +336,11 @@ static enum err add_corners(struct table *t, const struct comparison *c, int kin
     struct frontier_point *points =
         ARENA_NEW(scratch, s->cfg->n_controllers, struct frontier_point);
     TRY(arena_error(scratch));
-    const int n = frontiers_hull(points, &s->outcomes, s->cfg, frontier_kind(kind), scenario);
+    const int n = frontiers_corners(points, c->frontiers, frontier, scenario);
     for (int i = 0; n > 1 && i < n; i++) {
         const int arm = points[i].arm;
         table_text(t, view_name(c, view));
-        table_text(t, frontier_kind(kind)->cfg.name);
+        table_text(t, frontiers_name(c->frontiers, frontier));
         table_text(t, name_of(c, arm));
         table_cell(t, "%.2f", outcomes_mean(&s->outcomes, arm, scenario, METRIC_OF(vcpu)));
         table_cell(t, "%.4f", points[i].value);
@@ -357,8 +357,8 @@ static enum err print_corners(struct buf *out, const struct comparison *c, enum 
     struct table t;
     table_init(&t, scratch, head, 6, 3);
     for (int view = 0; view < c->summary->n_views; view++) {
-        for (int kind = 0; kind < frontier_n_kinds(); kind++) {
-            TRY(add_corners(&t, c, kind, view, scratch));
+        for (int i = 0; i < c->frontiers->n_kinds + c->frontiers->n_sweeps; i++) {
+            TRY(add_corners(&t, c, i, view, scratch));
         }
     }
     if (t.n_cells == t.n_columns) {

@@ -94,8 +94,11 @@ static const char *player(const struct ablate_plan *p, int i, bool sampled)
         return NULL;
     }
     const char *name = ablate_quoted(a, label), *run = ablate_quoted(a, training);
-    return arena_printf(a, "{name: %s, policy: {policies: [%s]%s}}", name, run,
-                        sampled ? ", mode: sample" : "");
+    if (sampled) {
+        return arena_printf(a, "{name: %s, policy: {policies: [%s], mode: sample}}", name, run);
+    }
+    const char *sweep = ablate_quoted(a, v->sweep);
+    return arena_printf(a, "{name: %s, policy: {policies: [%s], sweep: %s}}", name, run, sweep);
 }
 
 /* What is about all controllers together has no meaning for one of them. */

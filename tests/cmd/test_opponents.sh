@@ -43,6 +43,9 @@ holds "one of each two updates was on the simulator" grep -q '^finish: 1$\|  fin
     "$WORK/runs/opponents/runs/rlad/floods/2/training/run.yaml"
 same "$(table opponents | sed -n '/^As in Table II /,/^upper bound/p' | grep -c '^| ddos | gym hpa target 0.5 \|^| ddos | aware sampled ')" 2 \
     "sweeps and sampled policies have rows"
+holds "a policy stands against the sweeps of the other methods" \
+    grep -q '^| ddos *| hard *| gym hpa own, 4 arms ' "$WORK/results/tables/opponents.md"
+same "$(table opponents | grep -c '^| ddos *| gym hpa *| gym hpa own')" 0 "and not against its own"
 exits 0 "where nobody trained" opponents held-out
 same "$(table opponents_held_out | grep -E '^## ' | tr '\n' ' ')" "## unseen_slow_node ## recorded " "an unseen fault, another load"
 same "$(table opponents_held_out | grep -E '^\| (ddos|unseen slow node) \| aware karma cost 2 ' | sed 's/ | aware.*//' | sort -u | tr '\n' ' ')" \

@@ -1,4 +1,5 @@
 /* Hulls and what is read from them, by hand; differences on rows without chance. */
+#include "core/controllers/trained.h"
 #include "tests/unit/eval_rows.h"
 
 static void compare(struct fixture *x)
@@ -270,6 +271,52 @@ static void a_rule_against_a_frontier(void **state)
     assert_true(isnan(g.diff.value));
 }
 
+/* Policies 1 (2, .5) and 2 (4, .7) of a sweep, and policy 3 (3, .8) of none; each has .1 more with
+ * training seed 1. */
+static double sweep_points(const struct eval_row *r, int metric)
+{
+    static const double cost[] = {1, 2, 4, 3};
+    static const double value[] = {0.4, 0.5, 0.7, 0.8};
+    return metric == METRIC_OF(vcpu_h)           ? cost[r->controller]
+           : metric == METRIC_OF(slo_attainment) ? value[r->controller] + 0.1 * r->train
+                                                 : 0;
+}
+
+/* A sweep of policies is a frontier: its points are means over training seeds. A resample draws the
+ * seeds of the frontier independently of those of the policy, so the difference .2 becomes .1 where
+ * the policy has seed 0 alone and the arms seed 1 alone, with a probability of 1/16, and .3. */
+static void policies_form_a_frontier(void **state)
+{
+    static const struct trained_cfg lean = {.sweep = "lean to rich"}, alone = {.sweep = ""};
+    struct fixture *x = *state;
+    struct frontier_point points[4];
+    fake_eval_init(&x->f, 1, 6);
+    fake_eval_add(&x->f, "nothing", &controller_nothing, true, 1);
+    fake_eval_add(&x->f, "p 1", &controller_policy, true, 2);
+    fake_eval_add(&x->f, "p 2", &controller_policy, true, 2);
+    fake_eval_add(&x->f, "other", &controller_policy, true, 2);
+    x->f.controllers[1].method.params = x->f.controllers[2].method.params = (void *)&lean;
+    x->f.controllers[3].method.params = (void *)&alone;
+    fake_eval_fill(&x->f, sweep_points);
+    compare(x);
+    const struct frontiers *f = &x->fr;
+    assert_int_equal(f->n_policies, 3);
+    assert_int_equal(f->n_sweeps, 1);
+    assert_string_equal(frontiers_name(f, f->n_kinds), "lean to rich");
+    assert_int_equal(frontiers_corners(points, f, f->n_kinds, 0), 2);
+    assert_true(points[0].arm == 1 && points[1].arm == 2);
+    assert_near(points[1].value, 0.75, 1e-12);
+    const struct frontier_gap *g = frontiers_gap(f, 2, f->n_kinds, 0);
+    assert_int_equal(g->n_arms, 2);
+    assert_near(g->cost, 3, 1e-12);
+    assert_near(g->value, 0.65, 1e-12);
+    assert_near(g->diff.value, 0.2, 1e-12);
+    assert_near(g->diff.lo, 0.1, 1e-12);
+    assert_near(g->diff.hi, 0.3, 1e-12);
+    assert_int_equal(g->undefined, 0);
+    assert_int_equal(frontiers_gap(f, 0, f->n_kinds, 0)->n_arms, 0); /* its own */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -284,6 +331,7 @@ int main(void)
         TEST(hull_of_outcomes),
         TEST(two_kinds_at_one_cost),
         TEST(a_rule_against_a_frontier),
+        TEST(policies_form_a_frontier),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
