@@ -242,6 +242,12 @@ static enum err check_controllers(const struct ablation_variant *v, const struct
                          "them out",
                          v->name);
     }
+    if (v->sweep[0] != '\0') {
+        return cfg_error(src_locs, key_of("variants", i, "sweep").text,
+                         "'%s' plays controllers; give the policies there a sweep: {policy: "
+                         "{sweep: ...}}",
+                         v->name);
+    }
     return v->sampled
                ? cfg_error(src_locs, key_of("variants", i, "sampled").text,
                            "'%s' plays controllers; list the mode of each policy there", v->name)

@@ -144,6 +144,8 @@ static void what_is_refused(void **state)
         {"evaluation: e\nvariants: [{name: a}]\n", "no configuration to train"},
         {"evaluation: e\nvariants: [{name: a, kind: controllers, seeds: [1]}]\n",
          "trains nothing, so it has no seeds"},
+        {"evaluation: e\nvariants: [{name: a, kind: controllers, sweep: costs}]\n",
+         "plays controllers; give the policies there a sweep"},
         {"base: [b]\nevaluation: e\nscenarios: [{name: x, collect_settings: [a=1]}]\nvariants: "
          "[{name: a}]\n",
          "there is no collection"},
