@@ -431,9 +431,13 @@ proof-shield: setup-test ## the shield under 10,000,000 hostile states, and all 
 	EXHAUSTIVE=1 $(B)/tests/unit/test_shield_exhaustive
 	TRIALS=$(TRIALS) $(B)/tests/unit/test_shield_backlog
 
-proof-attacker: setup-test ## 1,000,000 decisions of random attackers: budget, cap, legitimate arrivals (minutes)
-	@$(PMAKE) $(B)/tests/unit/test_attacker_interface
-	DECISIONS=1000000 $(B)/tests/unit/test_attacker_interface
+proof-attacker: DECISIONS = 1000000
+proof-attacker: ATTACKER = $(B)/proof_attacker
+proof-attacker: setup-test ## 1,000,000 decisions of random and trained attackers: budgets, cap, legitimate arrivals (minutes)
+	@$(PMAKE) all $(B)/tests/unit/test_attacker_interface
+	mpi/launch -n $(RANKS) build/karma exploit configs/experiments/proof_attacker.yaml --out $(ATTACKER)
+	DECISIONS=$(DECISIONS) CONFIG=configs/experiments/proof_attacker.yaml \
+	ATTACKER=$(ATTACKER)/0-khpa-default/seed-1-0/policy/weights.bin $(B)/tests/unit/test_attacker_interface
 
 proof-random-configs: setup-test ## 10,000 random configurations for the cluster and as many for the bound, under sanitizers (half an hour)
 	@$(PMAKE) SAN=1 OPT=-O2 random-configs

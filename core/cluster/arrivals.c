@@ -60,12 +60,19 @@ static double scheduled_rate(const struct schedule *schedule, const float *rps, 
 }
 
 /* CPU that an attack request needs beyond a legitimate one: the schedule's mean over its own
- * `scheduled` requests/s, thinned by those of the learned attacker, which are ordinary. */
+ * `scheduled` requests/s, thinned by those of the learned attacker, whose own is left out. */
 static double attack_excess(const struct sim *s, int64_t second, double scheduled)
 {
     double all = scheduled + s->extra_total;
     double excess = scheduled_rate(s->schedule, s->schedule->attack_excess, second);
     return all > 0.0 ? excess * scheduled / all : 0.0;
+}
+
+/* The same of the learned attacker, thinned by the requests of the schedule. */
+static double learned_excess(const struct sim *s, double scheduled)
+{
+    double all = scheduled + s->extra_total;
+    return all > 0.0 ? (s->attacker.cost - 1.0) * s->extra_total / all : 0.0;
 }
 
 void sim_stream_set_rate(const struct sim *s, struct sim_stream *a, double now)
@@ -77,7 +84,8 @@ void sim_stream_set_rate(const struct sim *s, struct sim_stream *a, double now)
     a->left = a->left > passed ? a->left - passed : 0.0;
     a->since_s = now;
     a->rate = scheduled_rate(schedule, attack ? schedule->attack_rps : schedule->legit_rps, second);
-    a->work = attack ? 1.0 + attack_excess(s, second, a->rate) : 1.0;
+    a->plain_work = attack ? 1.0 + attack_excess(s, second, a->rate) : 1.0;
+    a->work = a->plain_work + (attack ? learned_excess(s, a->rate) : 0.0);
     a->rate += attack ? s->extra_total : 0.0;
     a->rate_until_s = (double)(second < 0 ? 0 : second + 1);
     stream_aim(a);
@@ -98,8 +106,8 @@ static void stream_start(struct sim *s, struct sim_stream *a, enum rng_domain do
 void sim_streams_start(struct sim *s)
 {
     const struct schedule *schedule = s->schedule;
-    attacker_start(&s->attacker, s->extra_rps, s->shared->topology->n_entries, s->shared->plant,
-                   attacker_nominal(schedule), schedule->n_seconds);
+    attacker_start(&s->attacker, s->extra_rps, s->conn_rps, s->shared->topology->n_entries,
+                   s->shared->plant, attacker_nominal(schedule), schedule->n_seconds);
     s->extra_total = 0.0;
     stream_start(s, &s->legit, RNG_ARRIVAL_LEGIT, 0);
     stream_start(s, &s->attack, RNG_ARRIVAL_ATTACK, SIM_ATTACK_BIT);
@@ -111,6 +119,11 @@ void sim_attack(struct sim *s, const struct attack_action *attack)
         attacker_room(s->schedule, s->shared->plant, s->shared->topology, s->period);
     bool changed = attacker_load(&s->attacker, attack, s->shared->plant, room);
     s->extra_total = s->attacker.extra_total;
+    if (attacker_cost(&s->attacker, attack, s->shared->plant, room)) {
+        s->attack.costly_from = s->attack.n;
+        changed = true;
+    }
+    sim_loris_attack(s, attack, room);
     if (changed) {
         sim_stream_set_rate(s, &s->attack, s->now);
     }

@@ -49,6 +49,7 @@ void sim_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed)
     sim_area_add(&s->inside, s->now, -1.0);
     if (failed) {
         s->truth.failed += 1.0;
+        s->attack_answers.failed += legit ? 0.0 : 1.0;
         return;
     }
     bool compliant = latency_ms <= s->shared->plant->latency_max_ms;
@@ -58,6 +59,8 @@ void sim_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed)
     s->truth.answered_legit += legit ? 1.0 : 0.0;
     s->truth.compliant += compliant ? 1.0 : 0.0;
     s->truth.latency_sum_ms += latency_ms;
+    s->attack_answers.answered += legit ? 0.0 : 1.0;
+    s->attack_answers.latency_sum_ms += legit ? 0.0 : latency_ms;
     struct plant_cohort *cohort = sim_cohort(s, arrived_s);
     if (cohort != NULL) {
         cohort->answered++;
@@ -70,25 +73,16 @@ void sim_resolve(struct sim *s, uint32_t request, double arrived_s, bool failed)
 /* ---- draws ---- */
 
 /* The entry of a request: evenly among the entries, but the learned attacker's share goes where it
- * aims. x is uniform over [0, rate) minus the part of the rate that the schedule gives: below 0 the
- * request is of the schedule, else x falls into the piece of [0, extra_total) that belongs to an
- * entry. The remainder of the word, which chooses among the entries for the schedule, is nearly
- * independent of its size. */
+ * aims. The remainder of the word, which chooses among the entries for the schedule, is nearly
+ * independent of its size, which says whose request it is. */
 static int request_entry(const struct sim *s, const struct sim_stream *from, uint32_t word)
 {
     const struct topology *t = s->shared->topology;
     if (from->bit == 0 || s->extra_total <= 0.0) {
         return t->entries[rng_below(word, (uint32_t)t->n_entries)];
     }
-    double x = (double)word * 0x1p-32 * from->rate - (from->rate - s->extra_total);
-    if (x < 0.0) {
-        return t->entries[word % (uint32_t)t->n_entries];
-    }
-    int e = 0;
-    while (e + 1 < t->n_entries && x >= s->extra_rps[e]) {
-        x -= s->extra_rps[e++];
-    }
-    return t->entries[e];
+    int e = attacker_aimed(s->extra_rps, t->n_entries, s->extra_total, from->rate, word);
+    return t->entries[e >= 0 ? (uint32_t)e : word % (uint32_t)t->n_entries];
 }
 
 static uint32_t entry_word(struct draw draw)

@@ -224,6 +224,11 @@ static struct attack_budget cluster_attack_left(const struct plant *p, int lid)
     return ((const struct cluster *)p)->sims[lid].attacker.left;
 }
 
+static struct attack_answers cluster_attack_answers(const struct plant *p, int lid)
+{
+    return ((const struct cluster *)p)->sims[lid].attack_answers;
+}
+
 static const struct plant_cohort *cluster_cohorts(const struct plant *p, int lid, int *n)
 {
     const struct sim *s = &((const struct cluster *)p)->sims[lid];
@@ -240,6 +245,7 @@ static const struct plant_ops cluster_ops = {
     .clock_s = cluster_clock_s,
     .truth = cluster_truth,
     .attack_left = cluster_attack_left,
+    .attack_answers = cluster_attack_answers,
     .cohorts = cluster_cohorts,
 };
 

@@ -40,7 +40,8 @@ static bool event_matters(const struct event *e)
 
 static bool varies(const struct sim *s)
 {
-    bool busy = s->n_held_conns > 0 || s->shared->cfg->liveness.coupling > 0.0;
+    bool busy = s->n_held_conns > 0 || s->attacker.conn_total > 0.0 ||
+                s->shared->cfg->liveness.coupling > 0.0;
     for (int i = 0; i < s->shared->topology->n_services; i++) {
         busy = busy || s->services[i].attacked_p > 0.0 || s->services[i].crash_rate > 0.0;
     }
@@ -161,7 +162,7 @@ void sim_disturbances_tick(struct sim *s)
     integrate_hazards(s);
     sim_liveness_advance(s, since_s);
     crash_scheduled_shares(s, since_s);
-    sim_loris_advance(s, s->now - since_s);
+    sim_loris_advance(s);
     s->lossy = some_link_loses(s);
     for (int i = 0; i < s->shared->topology->n_services; i++) {
         struct sim_service *service = &s->services[i];

@@ -192,11 +192,13 @@ enum { SIM_INCREMENTS = 4 * RNG_LANES }; /* a block of four numbers in each lane
 
 struct sim_stream {
     struct rng_key key;
-    uint32_t n;   /* arrivals so far */
-    uint32_t bit; /* SIM_ATTACK_BIT or 0 */
-    double rate;  /* 1/s, constant until rate_until_s */
-    double work;  /* factor on the CPU of its requests, likewise */
-    double left;  /* unit-exponential increment still to pass at since_s */
+    uint32_t n;           /* arrivals so far */
+    uint32_t bit;         /* SIM_ATTACK_BIT or 0 */
+    double rate;          /* 1/s, constant until rate_until_s */
+    double work;          /* factor on the CPU of its requests, likewise */
+    double plain_work;    /* the same without what the learned attacker adds: of requests with */
+    uint32_t costly_from; /* numbers below this one */
+    double left;          /* unit-exponential increment still to pass at since_s */
     double since_s;
     bool silent;         /* the rate only says how many users there are */
     double next_s;       /* next arrival at this rate, SIM_NEVER if beyond rate_until_s */
@@ -267,8 +269,9 @@ struct sim {
     int32_t idle_client; /* list through next, -1 = none; of open clients */
     int n_users;         /* of closed clients: those that go on */
     struct attacker attacker;
-    double *extra_rps;  /* (n_entries) of the learned attacker, 1/s */
+    double *extra_rps;  /* (n_entries) requests of the learned attacker, 1/s */
     double extra_total; /* their sum */
+    double *conn_rps;   /* (n_entries) its slow-loris connections, 1/s */
 
     int64_t tick;            /* number of the next one */
     double tick_s, scrape_s; /* when; tick SIM_NEVER while nothing varies */
@@ -280,7 +283,8 @@ struct sim {
     int n_held_conns;         /* slow-loris connections, in slots and queues */
     uint32_t n_loris_arrived; /* that ever came */
     double loris_left;        /* unit exponential until the next one */
-    double loris_rate;        /* 1/s, since the last tick */
+    double loris_until_s;     /* they have arrived up to here */
+    double loris_rate;        /* 1/s, since then */
     double loris_hold_s;
 
     /* Requests since the warm-up's start, and the areas of the truth. */
@@ -289,10 +293,11 @@ struct sim {
     struct sim_area inside; /* requests in flight, and */
     double sojourn_s;       /* from first attempt to end over all resolved: the sides of Little */
     struct sim_area waiting, pods_area, failed_area, entry_area, requested_area;
-    struct plant_truth truth;     /* of the last period; while one runs, its counters */
-    struct plant_truth mark;      /* integrals at the start of the period */
-    struct plant_cohort *cohorts; /* (n_cohorts) */
-    int n_cohorts;                /* of this episode */
+    struct plant_truth truth;             /* of the last period; while one runs, its counters */
+    struct attack_answers attack_answers; /* of its period: requests of the attack stream */
+    struct plant_truth mark;              /* integrals at the start of the period */
+    struct plant_cohort *cohorts;         /* (n_cohorts) */
+    int n_cohorts;                        /* of this episode */
 
     int64_t n_scrapes;                       /* taken */
     struct sim_scrape *ring;                 /* (n_ring) */
@@ -349,14 +354,21 @@ void sim_conn_close(struct sim *s, int32_t conn);
 
 /* attack.c */
 void sim_loris_start(struct sim *s);
-void sim_loris_advance(struct sim *s, double dt); /* dt seconds at the rates held so far */
+void sim_loris_advance(struct sim *s); /* up to now, at the rate held so far, and a new rate */
+void sim_loris_attack(struct sim *s, const struct attack_action *attack, double room_rps);
 __attribute__((cold)) bool sim_call_lost(const struct sim *s, int caller, int callee,
                                          uint32_t request, uint32_t visit);
 
-/* Factor on the CPU demand of the calls of a request. */
+/* Factor on the CPU demand of the calls of a request. A request of an attack that arrived before
+ * the learned attacker last changed the factor costs nothing additional from then on: it was paid
+ * for at the factor of its own period, which may have been less. */
 static inline double sim_work(const struct sim *s, uint32_t request)
 {
-    return (request & SIM_ATTACK_BIT) != 0 ? s->attack.work : s->legit.work;
+    if ((request & SIM_ATTACK_BIT) == 0) {
+        return s->legit.work;
+    }
+    const bool costly = (request & ~SIM_ATTACK_BIT) >= s->attack.costly_from;
+    return costly ? s->attack.work : s->attack.plain_work;
 }
 
 /* arrivals.c */

@@ -72,6 +72,7 @@ enum err sim_init(struct sim *s, struct arena *arena, const struct sim_shared *w
     TRY(init_draws(s, arena));
     s->calls = ARENA_NEW(arena, w->n_calls, struct sim_call);
     s->extra_rps = ARENA_NEW(arena, w->topology->n_entries, double);
+    s->conn_rps = ARENA_NEW(arena, w->topology->n_entries, double);
     s->cohorts = ARENA_NEW(arena, w->n_cohorts, struct plant_cohort);
     s->ring = ARENA_NEW(arena, n_ring, struct sim_scrape);
     s->ring_service = ARENA_NEW(arena, n_ring * n_services, struct sim_scrape_service);

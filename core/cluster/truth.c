@@ -43,6 +43,7 @@ static struct plant_truth integrals(const struct sim *s)
 void sim_truth_open(struct sim *s)
 {
     s->truth = (struct plant_truth){0};
+    s->attack_answers = (struct attack_answers){0};
     s->mark = integrals(s);
     for (int i = 0; i < s->shared->topology->n_services; i++) {
         struct sim_service *service = &s->services[i];

@@ -8,7 +8,7 @@ struct raider {
     void *memory; /* of the interface */
     float *global_state;
     uint32_t *mask;
-    int32_t action[ATTACKER_FACTORS];
+    int32_t action[ATTACKER_FACTORS_MAX];
     int32_t *delta; /* (n_services) that nobody reads */
     struct rng_key key;
     uint32_t env, episode, step;
@@ -24,7 +24,7 @@ enum err raider_new(struct raider **out, struct arena *arena,
         .attacker = attacker,
         .team = team,
         .global_state = ARENA_NEW(arena, spec->n_global_state, float),
-        .mask = ARENA_NEW(arena, ATTACKER_FACTORS * env_mask_words(spec), uint32_t),
+        .mask = ARENA_NEW(arena, spec->n_factors * env_mask_words(spec), uint32_t),
         .delta = ARENA_NEW(arena, attacker->env_setup->topology.n_services, int32_t),
     };
     TRY(arena_error(arena));

@@ -2,6 +2,8 @@
  *
  * One agent with three choices a decision, the action of arXiv 2505.21559: an entry point, a change
  * of the load there (-2..2 notches) and a change of the crash probability there (0..2 notches);
+ * with the kinds `loris` and `cost` one more choice each: a change of the slow-loris connections at
+ * the entry (-2..2 notches), and of the CPU that its requests need (halve, keep, double).
  * core/scenario/attacker.h has the units, the budget and the cap, all of which the plant enforces.
  * What the budget cannot pay any more is masked: an attacker without means has no choice but to do
  * nothing. Floods, ramps and on-off floods are sequences of load changes.
@@ -9,11 +11,12 @@
  * What it sees (attacker.view), of the last period each:
  *
  *   blind   its own load and crash probability at every entry, its budget, the time, its last
- *           action; and what its own requests experience, while it sends some: mean response time
- *           and share of errors. A plant does not count these apart, so they are the means over all
- *           requests, among which its own are spread evenly.
- *   probe   the same, but response time and errors also while it sends nothing: anyone outside can
- *           measure them with a handful of requests
+ *           action (with `loris` and `cost` its connections and its factor, too); and what its own
+ *           requests experience: mean response time and share of errors of those that were resolved
+ *           in the period, 0 if none was. Requests of a scripted attack count as its own. A twin
+ *           does not count them apart: there they are the means over all requests, while it sends.
+ *   probe   the same of all requests instead of its own, also while it sends nothing: anyone
+ *           outside can measure that with a handful of requests
  *   full    in addition the state that the defenders measure (plant/schema.h)
  *
  * What it is paid (attacker.reward), r being the defenders' common reward at plant.cost_weight,
@@ -34,7 +37,7 @@
 #include "core/game/env_setup.h"
 #include "core/game/interface.h"
 
-enum attacker_kind { ATTACKER_RATE, ATTACKER_CRASH, ATTACKER_KINDS };
+enum attacker_kind { ATTACKER_RATE, ATTACKER_CRASH, ATTACKER_LORIS, ATTACKER_COST, ATTACKER_KINDS };
 enum attacker_view { ATTACKER_BLIND, ATTACKER_PROBE, ATTACKER_FULL };
 enum attacker_reward { ATTACKER_ZERO_SUM, ATTACKER_DAMAGE };
 
@@ -57,19 +60,35 @@ struct attacker_cfg {
 extern const struct cfg_field attacker_fields[];
 extern const struct cfg_choice attacker_views[], attacker_rewards[];
 
-/* Choices of the factors. */
-enum { ATTACKER_ENTRY, ATTACKER_LOAD, ATTACKER_DATA, ATTACKER_FACTORS };
-enum { ATTACKER_LOAD_CHOICES = 5, ATTACKER_STAND = 2, ATTACKER_DATA_CHOICES = 3 };
+/* Factors of an action; ATTACKER_CONNS and ATTACKER_COSTS only with their kinds, see factor_at. */
+enum {
+    ATTACKER_ENTRY,
+    ATTACKER_LOAD,
+    ATTACKER_DATA,
+    ATTACKER_CONNS,
+    ATTACKER_COSTS,
+    ATTACKER_FACTORS_MAX
+};
+/* Choices of the factors. ATTACKER_STAND and ATTACKER_SAME change nothing. Connections have the
+ * choices of the load. */
+enum {
+    ATTACKER_LOAD_CHOICES = 5,
+    ATTACKER_STAND = 2,
+    ATTACKER_DATA_CHOICES = 3,
+    ATTACKER_COST_CHOICES = 3,
+    ATTACKER_SAME = 1
+};
 
-/* Immutable. An episode leaves behind: the share of either budget that was spent, and the mean of
- * its own reward. */
+/* Immutable. An episode leaves behind: the share of each budget that was spent, and the mean of its
+ * own reward. */
 struct attacker_interface {
     struct interface interface; /* first */
     const struct attacker_cfg *cfg;
     const struct env_setup *env_setup;
     struct team_spec spec;
     bool *may_aim; /* (n_entries of the topology) */
-    bool loads, crashes;
+    bool has[ATTACKER_KINDS];
+    int factor_at[ATTACKER_FACTORS_MAX]; /* where a factor stands in an action; -1: it has none */
 };
 
 /* `a` must stay where it is; the rest by reference. ERR_CONFIG with a sentence if there is nothing

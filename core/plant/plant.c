@@ -50,6 +50,12 @@ const struct cfg_field plant_fields[] = {
                "budget of a learned attacker: requests in an episode / legitimate ones"),
     CFG_DOUBLE(struct plant_cfg, attack_crashes, "2", 0, 1000, "", CFG_RESULT,
                "budget of a learned attacker: crashes a pod under it would suffer in an episode"),
+    CFG_DOUBLE(struct plant_cfg, attack_connections, "0.1", 0, 1000, "", CFG_RESULT | CFG_LATER,
+               "budget of a learned attacker: slow-loris connections in an episode / legitimate "
+               "requests"),
+    CFG_DOUBLE(struct plant_cfg, attack_work, "0.3", 0, 1000, "", CFG_RESULT | CFG_LATER,
+               "budget of a learned attacker: CPU that its requests need beyond that of legitimate "
+               "ones in an episode / CPU of the legitimate requests"),
     CFG_DOUBLE(struct plant_cfg, attack_cap, "0.87", 0, 100, "", CFG_RESULT | CFG_LATER,
                "greatest offered load / capacity at max_replicas up to which a learned attacker "
                "may send requests; 0 = no limit"),

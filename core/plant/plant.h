@@ -65,6 +65,9 @@ struct plant_cfg {
     double attack_requests; /* budget of a learned attacker for an episode: requests above the
                                legitimate ones, in multiples of those */
     double attack_crashes;  /* crash probability a minute x minutes, see attacker.h */
+    double attack_connections; /* slow-loris connections, in multiples of legitimate requests */
+    double attack_work;        /* CPU that its requests need beyond that of legitimate ones, in
+                                  multiples of what all legitimate requests need */
     double attack_cap;      /* of topology.critical_rps: a learned attacker sends nothing that would
                                bring the offered load above it; 0 = no cap */
     double headroom_target; /* utilisation up to which the outcome `headroom` is 1: 0.7 */
@@ -94,16 +97,25 @@ struct episode_id {
 };
 
 /* The attacker's action of the paper: one entry point, change of its inbound rate (-2..2, times
- * 0.25 x nominal), change of the crash probability (0..2, tenths). For a learned attacker; scripted
- * attacks are part of the schedule. */
+ * 0.25 x nominal), change of the crash probability (0..2, tenths). Beyond the paper: change of the
+ * slow-loris connections there (-2..2, times 0.15 x nominal), change of what its requests cost
+ * (-1..1, each a factor 2). For a learned attacker; scripted attacks are part of the schedule. */
 struct attack_action {
-    int entry, rate_change, data_change;
+    int entry, rate_change, data_change, conn_change, cost_change;
 };
 
 /* What a learned attacker may still spend in the running episode. */
 struct attack_budget {
-    double requests; /* above the legitimate ones */
-    double crashes;  /* crashes that a pod of the service aimed at would suffer on average */
+    double requests;    /* above the legitimate ones */
+    double crashes;     /* crashes that a pod of the service aimed at would suffer on average */
+    double connections; /* slow-loris connections */
+    double work; /* CPU beyond that of as many legitimate requests, in legitimate requests' CPU */
+};
+
+/* What the requests of an attack experienced in the last decision period. */
+struct attack_answers {
+    double answered, failed;
+    double latency_sum_ms; /* over answered */
 };
 
 /* Exact account of one decision period of one environment. Requests are client requests; "resolved"
@@ -150,8 +162,9 @@ enum plant_can {
     PLANT_DRIVEN = 8,   /* its load and its faults come from a schedule; it cannot start without */
     PLANT_REPEATS = 16, /* the same episode and the same actions give the same bits again */
     PLANT_REAL_TIME = 32, /* a period takes period_s of real time */
-    PLANT_CRASHED = 64    /* a learned attacker may raise the crash probability, too, and its
-                             requests go to the entry it aims at; without, to all alike */
+    PLANT_CRASHED = 64    /* a learned attacker may raise the crash probability, hold slow-loris
+                             connections and send costly requests, too, and its requests go to the
+                             entry it aims at; without, to all alike */
 };
 
 struct plant;
@@ -190,6 +203,8 @@ struct plant_ops {
     double (*clock_s)(const struct plant *p, int lid);
     const struct plant_truth *(*truth)(const struct plant *p, int lid);
     struct attack_budget (*attack_left)(const struct plant *p, int lid);
+    /* NULL: the plant does not count the requests of an attack apart. */
+    struct attack_answers (*attack_answers)(const struct plant *p, int lid);
     const struct plant_cohort *(*cohorts)(const struct plant *p, int lid, int *n);
 };
 
@@ -250,7 +265,18 @@ static inline const struct plant_truth *plant_truth(const struct plant *p, int l
 static inline struct attack_budget plant_attack_left(const struct plant *p, int lid)
 {
     return plant_can(p, PLANT_ATTACKED) ? p->ops->attack_left(p, lid)
-                                        : (struct attack_budget){0.0, 0.0};
+                                        : (struct attack_budget){0.0, 0.0, 0.0, 0.0};
+}
+
+/* What the requests of an attack, of the learned attacker and of the schedule, experienced in the
+ * last period; in a plant that does not count them apart, what all requests experienced. It has
+ * exact counters. */
+static inline struct attack_answers plant_attack_answers(const struct plant *p, int lid)
+{
+    const struct plant_truth *t = plant_truth(p, lid);
+    return p->ops->attack_answers != NULL
+               ? p->ops->attack_answers(p, lid)
+               : (struct attack_answers){t->answered, t->failed, t->latency_sum_ms};
 }
 
 /* Cohorts of the running episode; NULL and 0 if the plant keeps none. */

@@ -46,13 +46,14 @@ static void begin_correction(struct queueing_plant *q, int lid, const struct epi
     q->truth[lid] = q->fluids[lid].truth;
 }
 
-/* There are no crashes in this twin, so none are left to an attacker. */
+/* Of what an attacker may do this twin is told the load alone, so nothing else is left to it. */
 static void start_attacker(struct queueing_plant *q, int lid)
 {
     struct attacker *a = &q->attackers[lid];
     const struct schedule *s = q->schedule[lid];
-    attacker_start(a, a->extra_rps, a->n_entries, q->plant.cfg, attacker_nominal(s), s->n_seconds);
-    a->left.crashes = 0.0;
+    attacker_start(a, a->extra_rps, a->conn_rps, a->n_entries, q->plant.cfg, attacker_nominal(s),
+                   s->n_seconds);
+    attacker_requests_only(a);
 }
 
 /* The load of the learned attacker in the period that begins, requests/s over all entries. */
@@ -195,11 +196,12 @@ enum err queueing_plant_new(struct plant **out, struct arena *arena, const struc
     q->period = ARENA_NEW(arena, n_env, int);
     q->load = ARENA_NEW(arena, q->net.n_steps, struct fluid_load);
     q->attackers = ARENA_NEW(arena, n_env, struct attacker);
-    double *extra = ARENA_NEW(arena, n_env * topology->n_entries, double);
+    double *extra = ARENA_NEW(arena, 2 * n_env * topology->n_entries, double);
     TRY(arena_error(arena));
     for (int i = 0; i < n_env; i++) {
         q->attackers[i] = (struct attacker){
-            .extra_rps = extra + (ptrdiff_t)i * topology->n_entries,
+            .extra_rps = extra + (ptrdiff_t)(2 * i) * topology->n_entries,
+            .conn_rps = extra + (ptrdiff_t)(2 * i + 1) * topology->n_entries,
             .n_entries = topology->n_entries,
         };
         TRY(fluid_init(&q->fluids[i], arena, &q->net));

@@ -70,15 +70,15 @@ static int start_near(const struct twin_model *m, double load, uint32_t k)
     return m->starts[first + (int)(k % (uint32_t)n)];
 }
 
-/* Crashes are no part of what the twin is told, so none are left to an attacker. */
+/* Of what an attacker may do the twin is told the load alone, so nothing else is left to it. */
 static void start_attacker(struct twin *t, int lid)
 {
     struct attacker *a = &t->envs[lid].attacker;
     const struct schedule *s = t->envs[lid].schedule;
     if (plant_can(&t->plant, PLANT_ATTACKED)) {
-        attacker_start(a, a->extra_rps, a->n_entries, t->plant.cfg, attacker_nominal(s),
-                       s->n_seconds);
-        a->left.crashes = 0.0;
+        attacker_start(a, a->extra_rps, a->conn_rps, a->n_entries, t->plant.cfg,
+                       attacker_nominal(s), s->n_seconds);
+        attacker_requests_only(a);
     }
 }
 
@@ -435,11 +435,12 @@ enum err twin_check(const struct twin_model *model, const struct topology *topol
 static enum err init_attackers(struct twin *t, struct arena *arena)
 {
     const int n_entries = t->plant.topology->n_entries;
-    double *extra = ARENA_NEW(arena, t->plant.n_env * n_entries, double);
+    double *extra = ARENA_NEW(arena, 2 * t->plant.n_env * n_entries, double);
     TRY(arena_error(arena));
     for (int i = 0; i < t->plant.n_env; i++) {
         t->envs[i].attacker = (struct attacker){
-            .extra_rps = extra + (ptrdiff_t)i * n_entries,
+            .extra_rps = extra + (ptrdiff_t)(2 * i) * n_entries,
+            .conn_rps = extra + (ptrdiff_t)(2 * i + 1) * n_entries,
             .n_entries = n_entries,
         };
     }

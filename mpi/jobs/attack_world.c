@@ -48,13 +48,22 @@ static double crash_minutes(const struct schedule *s, const struct topology *t)
     return sum;
 }
 
-double attack_world_scripted(const struct schedule *s)
+/* Rates of a second are those at its middle, as in schedule.c. */
+struct attack_budget attack_world_scripted(const struct schedule *s, const struct topology *t)
 {
-    double sum = 0.0;
+    const double legit = attacker_nominal(s) * s->n_seconds;
+    struct attack_budget sum = {.crashes = crash_minutes(s, t)};
+    double hold_s = 0.0;
     for (int second = 0; second < s->n_seconds; second++) {
-        sum += (double)s->attack_rps[second];
+        const double requests = (double)s->attack_rps[second];
+        sum.requests += requests;
+        sum.work += requests * (double)s->attack_excess[second];
+        sum.connections += schedule_loris(s, second + 0.5, &hold_s);
     }
-    return sum / (attacker_nominal(s) * s->n_seconds);
+    sum.requests /= legit;
+    sum.work /= legit;
+    sum.connections /= legit;
+    return sum;
 }
 
 /* exploit.budget: the mean attack of that scenario. */
@@ -64,7 +73,7 @@ static enum err take_budget(struct attack_world *w, struct arena *arena, const s
     const struct env_setup *env = &w->x->env_setup;
     struct schedule s;
     int scenario;
-    double requests = 0.0, crashes = 0.0;
+    struct attack_budget mean = {0};
     w->plant = c->plant;
     if (c->exploit.budget[0] == '\0') {
         return ERR_OK;
@@ -74,15 +83,21 @@ static enum err take_budget(struct attack_world *w, struct arena *arena, const s
     for (uint32_t i = 0; i < BUDGET_EPISODES; i++) {
         const struct episode_id id = {.seed = c->eval.seed, .split = RNG_TRAIN, .env = i};
         schedule_draw(&s, &env->scenarios[scenario], &id, env->n_seconds);
-        requests += attack_world_scripted(&s) / BUDGET_EPISODES;
-        crashes += crash_minutes(&s, &env->topology) / BUDGET_EPISODES;
+        const struct attack_budget one = attack_world_scripted(&s, &env->topology);
+        mean.requests += one.requests / BUDGET_EPISODES;
+        mean.crashes += one.crashes / BUDGET_EPISODES;
+        mean.connections += one.connections / BUDGET_EPISODES;
+        mean.work += one.work / BUDGET_EPISODES;
     }
-    w->plant.attack_requests = requests;
-    w->plant.attack_crashes = crashes;
+    w->plant.attack_requests = mean.requests;
+    w->plant.attack_crashes = mean.crashes;
+    w->plant.attack_connections = mean.connections;
+    w->plant.attack_work = mean.work;
     if (comm->rank == 0) {
-        log_info("budget of an attacker, as scenario '%s': %.3f requests for each legitimate one, "
+        log_info("budget of an attacker, as scenario '%s': %.3f requests, %.3f slow-loris "
+                 "connections and additional CPU of %.3f requests for each legitimate request; "
                  "%.3f crashes of a pod under attack",
-                 c->exploit.budget, requests, crashes);
+                 c->exploit.budget, mean.requests, mean.connections, mean.work, mean.crashes);
     }
     return ERR_OK;
 }
@@ -138,4 +153,23 @@ enum err attack_world_init(struct attack_world *w, struct arena *arena, const st
     TRY(columns == NULL ? ERR_MEMORY : ERR_OK);
     (void)attacker_source_learner(&w->source, &c->attacker, &c->team, &c->mappo, false, columns);
     return ERR_OK;
+}
+
+const char *attack_world_budget(const struct attack_world *w, struct arena *arena)
+{
+    const struct plant_cfg *p = &w->plant;
+    const bool *has = w->attacker.has;
+    const char *text = arena_printf(arena, "%.3f requests / legitimate", p->attack_requests);
+    if (has[ATTACKER_CRASH] && text != NULL) {
+        text = arena_printf(arena, "%s, %.3f crashes", text, p->attack_crashes);
+    }
+    if (has[ATTACKER_LORIS] && text != NULL) {
+        text = arena_printf(arena, "%s, %.3f connections / legitimate request", text,
+                            p->attack_connections);
+    }
+    if (has[ATTACKER_COST] && text != NULL) {
+        text = arena_printf(arena, "%s, CPU of %.3f requests in addition / legitimate", text,
+                            p->attack_work);
+    }
+    return text != NULL ? text : "";
 }

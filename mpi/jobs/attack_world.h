@@ -1,10 +1,10 @@
 /* Where learned attackers act, and what they may spend: section `exploit` of a configuration.
  *
  * They act in episodes of the scenario exploit.world. Trainings take place where the configuration
- * says (twin.file), measurements on the simulator. The budget is plant.attack_requests and
- * plant.attack_crashes, or, with exploit.budget, the mean of what that scenario's attack sends,
- * over BUDGET_EPISODES episodes of the TRAIN domain: requests / legitimate ones, and crash
- * probability x minutes at the entries.
+ * says (twin.file), measurements on the simulator. The budget is plant.attack_*, or, with
+ * exploit.budget, the mean of what that scenario's attack sends, over BUDGET_EPISODES episodes of
+ * the TRAIN domain: requests, slow-loris connections and additional CPU / those of the legitimate
+ * requests, and crash probability x minutes at the entries.
  */
 #ifndef KARMA_JOBS_ATTACK_WORLD_H
 #define KARMA_JOBS_ATTACK_WORLD_H
@@ -31,7 +31,12 @@ struct attack_world {
 enum err attack_world_init(struct attack_world *w, struct arena *arena, const struct comm *comm,
                            struct experiment *x, const char *what) WARN_UNUSED;
 
-/* Requests of the schedule's scripted attack / legitimate requests. */
-double attack_world_scripted(const struct schedule *s);
+/* What the schedule's scripted attack sends, as a budget would be configured: requests, connections
+ * and work in multiples of those of the legitimate requests, crashes as they are. */
+struct attack_budget attack_world_scripted(const struct schedule *s, const struct topology *t);
+
+/* "0.544 requests / legitimate, 2.000 crashes": the budget of the attacker's kinds, for a table.
+ * "" when out of memory. */
+const char *attack_world_budget(const struct attack_world *w, struct arena *arena);
 
 #endif

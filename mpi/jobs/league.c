@@ -343,8 +343,7 @@ static enum err check(const struct league *l)
     if (c->n_scenarios != 1) {
         return cfg_error(&l->x->reader, "scenarios",
                          "are %d, but a league plays one, without events, in which the attackers "
-                         "act; leave the others out, and give the budget as plant.attack_requests "
-                         "and plant.attack_crashes",
+                         "act; leave the others out, and give the budget as plant.attack_*",
                          c->n_scenarios);
     }
     if (c->attacker.reward != ATTACKER_ZERO_SUM) {

@@ -110,7 +110,7 @@ static const char *list_shares(const struct league_side *side, struct arena *are
     return list != NULL ? arena_printf(arena, "attacker.shares=[%s]", list) : NULL;
 }
 
-enum { SETS = 7 };
+enum { SETS = 9 };
 
 /* What the league adds to the settings of the configuration: it is a training that `karma train`
  * could do, too. */
@@ -126,12 +126,15 @@ static enum err defender_sets(const char ***out, int *n, const struct league *l,
     TRY(add_set(sets, n, "train.opponent=population"));
     TRY(add_set(sets, n, list_members(attackers, l->arena)));
     TRY(add_set(sets, n, list_shares(attackers, l->arena)));
+    const struct plant_cfg *plant = &l->world.plant;
+    TRY(add_set(sets, n,
+                arena_printf(l->arena, "plant.attack_requests=%.17g", plant->attack_requests)));
+    TRY(add_set(sets, n,
+                arena_printf(l->arena, "plant.attack_crashes=%.17g", plant->attack_crashes)));
     TRY(add_set(
         sets, n,
-        arena_printf(l->arena, "plant.attack_requests=%.17g", l->world.plant.attack_requests)));
-    TRY(add_set(
-        sets, n,
-        arena_printf(l->arena, "plant.attack_crashes=%.17g", l->world.plant.attack_crashes)));
+        arena_printf(l->arena, "plant.attack_connections=%.17g", plant->attack_connections)));
+    TRY(add_set(sets, n, arena_printf(l->arena, "plant.attack_work=%.17g", plant->attack_work)));
     TRY(add_set(sets, n, arena_printf(l->arena, "train.seed=%" PRIu64, seed)));
     TRY(add_set(sets, n, arena_printf(l->arena, "run.dir=%s", dir)));
     *out = sets;

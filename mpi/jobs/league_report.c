@@ -159,12 +159,12 @@ static enum err print(struct buf *out, const struct league *l, enum table_style 
     TRY(buf_printf(
         out,
         "League of defenders and attackers in scenario '%s'; payoff: mean reward of the defenders\n"
-        "budget: %.3f requests / legitimate, offered load at most %g of the capacity; view %s\n"
+        "budget: %s, offered load at most %g of the capacity; view %s\n"
         "each training: %d updates of %d env-steps; %d trainings for a best response\n"
         "%s episodes, seed %" PRIu64 ": %d of %d s for each pair; gains on fresh episodes, "
         "[%g %% bootstrap interval over episodes]\n"
         "%s\n\n",
-        c->scenarios[l->world.scenario].name, l->world.plant.attack_requests,
+        c->scenarios[l->world.scenario].name, attack_world_budget(&l->world, l->arena),
         l->world.plant.attack_cap, cfg_choice_name(attacker_views, c->attacker.view),
         c->train.updates, c->train.envs * c->train.steps, c->league.n_seeds,
         eval_split_name(&c->eval), c->eval.seed, c->eval.episodes, l->world.all.n_seconds,

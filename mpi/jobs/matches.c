@@ -12,6 +12,24 @@ struct playing {
     struct episode episode;
 };
 
+/* What the schedule and the learned attacker have sent. */
+static void put_attack(double *values, const struct playing *p, bool attacked)
+{
+    const struct plant_cfg *all = &p->m->world->plant;
+    const struct schedule *s = &p->episode.schedule;
+    const double legit = attacker_nominal(s) * s->n_seconds;
+    const struct attack_budget left = plant_attack_left(p->episode.plant, 0);
+    const struct attack_budget sent = attack_world_scripted(s, &p->m->world->all.topology);
+    values[MATCH_CONNECTIONS] = sent.connections;
+    values[MATCH_WORK] = sent.work;
+    values[MATCH_REQUESTS] = sent.requests;
+    if (attacked) {
+        values[MATCH_CONNECTIONS] += (all->attack_connections * legit - left.connections) / legit;
+        values[MATCH_WORK] += (all->attack_work * legit - left.work) / legit;
+        values[MATCH_REQUESTS] += (all->attack_requests * legit - left.requests) / legit;
+    }
+}
+
 static enum err run_job(void *ctx, int i, struct buf *out)
 {
     struct playing *p = ctx;
@@ -24,12 +42,7 @@ static enum err run_job(void *ctx, int i, struct buf *out)
     p->episode.raider = match->raider;
     TRY(episode_run(&p->episode, &metrics, match->controller, match->scenario, &id, NULL));
     memcpy(values, &metrics, sizeof metrics);
-    const struct schedule *s = &p->episode.schedule;
-    const double legit = attacker_nominal(s) * s->n_seconds;
-    const double left = plant_attack_left(p->episode.plant, 0).requests;
-    const double sent = m->world->plant.attack_requests * legit - left;
-    values[MATCH_REQUESTS] =
-        attack_world_scripted(s) + (match->raider != NULL ? sent / legit : 0.0);
+    put_attack(values, p, match->raider != NULL);
     return buf_append(out, values, sizeof values);
 }
 

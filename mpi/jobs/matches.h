@@ -8,8 +8,9 @@
 #include "core/eval/episode.h"
 #include "mpi/jobs/attack_world.h"
 
-/* Of an episode: its metrics, and the requests of the attack / the legitimate ones. */
-enum { MATCH_REQUESTS = METRIC_COUNT, MATCH_VALUES };
+/* Of an episode: its metrics, and slow-loris connections, additional CPU and requests of the attack
+ * / requests, CPU and requests of the legitimate clients. */
+enum { MATCH_CONNECTIONS = METRIC_COUNT, MATCH_WORK, MATCH_REQUESTS, MATCH_VALUES };
 
 /* Who plays whom, and in which scenario of the configuration. */
 struct match {

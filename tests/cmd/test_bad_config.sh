@@ -72,6 +72,12 @@ refused 2 "an entry that is none" "attacker\.entries: .*'d', which is no entry o
     $tiny --set train.opponent=together --set 'attacker.entries=[d]'
 refused 2 "a kind that a twin cannot represent" "attacker\.kinds: .*'crash', which the twin .* cannot represent" \
     $tiny --set train.opponent=together --set twin.file=none.twin
+refused 2 "connections that a twin cannot represent" "attacker\.kinds: .*'loris', which the twin .* cannot represent" \
+    $tiny --set train.opponent=together --set twin.file=none.twin --set 'attacker.kinds=[rate, loris]'
+refused 2 "costly requests in a twin" "attacker\.kinds: .*'cost', which the twin .* cannot represent" \
+    $tiny --set train.opponent=together --set twin.file=none.twin --set 'attacker.kinds=[rate, cost]'
+refused 2 "costly requests without requests" "attacker\.kinds: .*'cost' but not 'rate'.* add 'rate'" \
+    $tiny --set train.opponent=together --set 'attacker.kinds=[cost]'
 refused 2 "a fixed attacker without a policy" "attacker\.policy: is empty, and train\.opponent is fixed" \
     $tiny --set train.opponent=fixed
 refused 2 "a fixed attacker whose policy is missing" "attacker\.policy: there is no file 'nowhere'" \

@@ -408,7 +408,7 @@ static void test_attacker(void **state)
     struct plant *p[3];
     double paid = 0.0, came = 0.0;
     const int32_t delta[4] = {0};
-    const struct attack_action none = {0, 0, 2}, up = {0, 1, 0};
+    const struct attack_action none = {.data_change = 2}, up = {.rate_change = 1};
     const struct attack_action *const attack[] = {NULL, &none, &up};
     (void)state;
     open_diamond(&s);

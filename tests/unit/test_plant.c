@@ -145,7 +145,7 @@ static void test_an_attacker(void **state)
     struct cluster_fixture w;
     struct measured m;
     static struct heard heard;
-    const struct attack_action none = {0, 0, 0};
+    const struct attack_action none = {0};
     (void)state;
     play(&w);
     measured_init(&m, &w);
