@@ -215,7 +215,7 @@ REAL     = $(if $(SHELLED),$(if $(wildcard $(KUBERNETES_BIN)/kube-apiserver),$(K
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier improved discover separation sensitivity scenarios metastable shield twin \
-        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed opponents opponents-elsewhere opponents-held-out single proof-ablate adversary cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
+        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed opponents opponents-elsewhere opponents-held-out single proof-ablate adversary exploitability cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-attacker proof-fuzz-transfer proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -341,6 +341,9 @@ adversary: setup-test ## what learned attackers are worth: exact games, and one 
 	@$(PMAKE) all $(B)/tests/mpi/test_exact
 	FULL=1 $(B)/tests/mpi/test_exact
 	mpi/launch -n $(RANKS) build/karma exploit configs/experiments/adversary.yaml
+
+exploitability: all ## the best of 3 learned attackers against rules, a scripted team and trained teams: a table (an hour)
+	@RANKS=$(RANKS) sh mk/exploitability
 
 tune: all ## 64 settings of feed-forward staffing at equal cost: log, best values, figure (minutes)
 	mpi/launch -n $(RANKS) build/karma tune configs/experiments/tune_ff.yaml

@@ -42,8 +42,9 @@ struct league_order {
     bool restart; /* trainings that are there count for nothing, and move aside */
 };
 
-/* Collective. Writes DIR/payoffs.csv (a row for each pair and episode), DIR/league.txt, league.md
- * and a figure, and prints the tables. ERR_STOPPED after SIGUSR1. */
+/* Collective. Writes DIR/payoffs.csv (a row for each pair and episode), DIR/league.txt, league.md,
+ * a figure, and DIR/attackers.yaml (the last mixture of attackers, for a configuration that trains
+ * defenders against it), and prints the tables. ERR_STOPPED after SIGUSR1. */
 enum err league_run(struct comm *comm, struct experiment *x,
                     const struct league_order *order) WARN_UNUSED;
 

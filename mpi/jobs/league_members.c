@@ -1,6 +1,7 @@
 /* Who is in a league, and the trainings of those who may join. See league.h. */
 #include "mpi/jobs/league_parts.h"
 
+#include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/controllers/kinds.h"
 #include "core/controllers/trained.h"
@@ -108,6 +109,27 @@ static const char *list_shares(const struct league_side *side, struct arena *are
         list = arena_printf(arena, "%s%s%.17g", list, i > 0 ? ", " : "", side->shares[i]);
     }
     return list != NULL ? arena_printf(arena, "attacker.shares=[%s]", list) : NULL;
+}
+
+enum err league_write_attackers(const struct league *l)
+{
+    const struct league_side *attackers = &l->sides[LEAGUE_ATTACKERS];
+    const char *path = file_join(l->arena, l->order->dir, "attackers.yaml");
+    const char *members = list_members(attackers, l->arena);
+    const char *shares = list_shares(attackers, l->arena);
+    struct buf b;
+    TRY(members != NULL && shares != NULL ? arena_error(l->arena) : ERR_MEMORY);
+    buf_init(&b);
+    enum err error = buf_printf(
+        &b,
+        "# The mixture of attackers of a league, written by karma league; a configuration that\n"
+        "# includes it trains defenders against it.\n"
+        "train: {opponent: population}\n"
+        "attacker:\n  members: %s\n  shares: %s\n",
+        strchr(members, '=') + 1, strchr(shares, '=') + 1);
+    error = error == ERR_OK ? file_write(path, b.data, b.len) : error;
+    buf_release(&b);
+    return error;
 }
 
 enum { SETS = 9 };

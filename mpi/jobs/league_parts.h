@@ -81,4 +81,7 @@ double league_payoff(const struct league *l, int defender, int attacker);
 /* Local, rank 0. */
 enum err league_report(const struct league *l) WARN_UNUSED;
 
+/* Local, rank 0. DIR/attackers.yaml. */
+enum err league_write_attackers(const struct league *l) WARN_UNUSED;
+
 #endif

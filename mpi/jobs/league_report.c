@@ -296,6 +296,7 @@ enum err league_report(const struct league *l)
 {
     TRY(write_rows(l));
     TRY(write_figure(l));
+    TRY(league_write_attackers(l));
     TRY(write_table(l, "league.md", TABLE_MARKDOWN));
     TRY(write_table(l, "league.txt", TABLE_TEXT));
     log_info("rows: %s/payoffs.csv, tables: %s/league.txt and league.md", l->order->dir,

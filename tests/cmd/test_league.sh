@@ -54,6 +54,12 @@ holds "the mixture is an equilibrium of the payoffs" awk '
     }
     END { exit bad || total[1] < 0.998 || total[1] > 1.002 || total[2] < 0.998 || total[2] > 1.002 }' \
     "$WORK/first.out"
+# The mixture of attackers as a configuration: a training that includes it meets the same attackers.
+echo "include: [$WORK/small.yaml, $WORK/one/attackers.yaml]" >"$WORK/against.yaml"
+exits 0 "a team against the last mixture of attackers" "$KARMA" train "$WORK/against.yaml" \
+    --set run.dir="$WORK/against"
+same "$(awk '/shares:/ { gsub(/[^0-9. ]/, ""); for (i = 1; i <= NF; i++) s += $i; printf "%.6f", s }' \
+    "$WORK/one/attackers.yaml")" 1.000000 "their shares add up to 1"
 exits 0 "once more: all trainings are there" small "$WORK/one"
 cp "$WORK/out" "$WORK/second.out"
 holds "and the same is printed" cmp "$WORK/second.out" "$WORK/first.out"
