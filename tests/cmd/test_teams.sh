@@ -1,9 +1,9 @@
-# Two teams, one of them learned by a table: a training whose rank is killed (SIGKILL) goes on, on
-# another number of ranks, to the digest of an undisturbed one.
+# Two teams in one training: one whose rank is killed (SIGKILL) goes on, on another number of ranks, to
+# the digest of an undisturbed one. A team that learns by a table (tests/mpi/test_teams.c), then the
+# defenders and a learned attacker, fused (all ranks learn) and split (one or two learn).
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 
-program=$BUILD/tests/mpi/test_teams
 run=$WORK/run
 
 if [ "$MPI" = 0 ] || [ ! -r /proc/self/stat ]; then
@@ -12,33 +12,54 @@ if [ "$MPI" = 0 ] || [ ! -r /proc/self/stat ]; then
     exit
 fi
 
-train() { # RANKS [resume]: in the foreground
+tables() { # RANKS LEARNERS [resume]: the command's words
     np=$1
-    shift
-    run timeout "$HANGS" "$LAUNCH" --for "$KARMA" -n "$np" "$program" train "$run" "$@"
+    shift 2
+    set -- "$LAUNCH" --for "$KARMA" -n "$np" "$BUILD/tests/mpi/test_teams" train "$run" "$@"
+    "$@"
 }
 
-train 2
-want=$(sed -n 's/^digest //p' "$WORK/out")
-same "$rc ${#want}" "0 16" "an undisturbed training prints its digest"
+attacked() { # RANKS LEARNERS [resume]: karma train resumes by itself
+    "$LAUNCH" -n "$1" "$KARMA" train configs/experiments/tiny.yaml --set run.dir="$run" \
+        --set train.opponent=together --set train.updates=12 --set train.checkpoint_every=1 \
+        --set "train.learners=$2"
+}
 
-met=0
-kill_rank() { # RANK UPDATE RANKS: kill that one of three after that update, go on
+train() { # ARGUMENT of the kind...: in the foreground; exit status in $rc
+    "$kind" "$@" >"$WORK/out" 2>"$WORK/err" </dev/null && rc=0 || rc=$?
+    got="$rc $(sed -n 's/^digest //p' "$WORK/out")"
+}
+
+kill_rank() { # RANK PATTERN RANKS LEARNERS: kill that one of three after such an update, go on
     rm -rf "$run"
-    "$LAUNCH" --for "$KARMA" -n 3 "$program" train "$run" >"$WORK/out" 2>"$WORK/err" </dev/null &
+    "$kind" 3 "$4" >"$WORK/out" 2>"$WORK/err" </dev/null &
     job=$!
-    wait_until grep -Eqs "update $2[0-9] " "$run/status" || true
-    kill -KILL "$(descendants $job test_teams | sed -n "$(($1 + 1))p")" 2>/dev/null
+    wait_until grep -Eqs "update $2 " "$run/status" || true
+    kill -KILL "$(descendants $job "$process" | sed -n "$(($1 + 1))p")" 2>/dev/null
     wait $job && killed=no || killed=yes
     [ $killed = no ] || met=$((met + 1))
-    train "$3" resume
-    same "$rc $(sed -n 's/^digest //p' "$WORK/out")" "0 $want" \
-        "process $1 of 3 killed ($killed), resumed on $3 ranks: the digest"
+    train "$3" "$4" resume
+    same "$got" "0 $want" \
+        "$kind: process $1 of 3 killed ($killed), $4 learn, resumed on $3 ranks: the digest"
 }
 
-kill_rank 0 2 1
-kill_rank 1 5 4
-kill_rank 2 9 2
-[ $met -gt 0 ]
-result $? "some of the trainings were met by the kill ($met of 3)"
+for kind in tables attacked; do
+    [ $kind = tables ] && process=test_teams || process=karma
+    rm -rf "$run"
+    train 2 0
+    want=${got#0 }
+    same "${#want}" 16 "$kind: an undisturbed training prints its digest"
+    met=0
+    kill_rank 0 '[2-9][0-9]*' 1 0 # fused
+    if [ $kind = tables ]; then
+        kill_rank 1 '5[0-9]' 4 0
+        kill_rank 2 '9[0-9]' 2 0
+    else
+        kill_rank 1 1 3 0
+        kill_rank 2 3 3 2 # split: two learn
+        kill_rank 0 1 2 1
+    fi
+    [ $met -gt 0 ]
+    result $? "$kind: some of the trainings were met by the kill ($met)"
+done
 done_testing
