@@ -87,8 +87,8 @@ EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_
               relation_files replay replays resume scale serve serve_audit serve_cfg serve_check serve_log \
               serve_verify stages storage_probe training trajectories tune tune_dir tune_log tune_rung \
               tune_training tune_trials
-COMMANDS    = ablate analyse audit bench_scale call config cpu_built cpu_check doctor eval exploit figure \
-              input league main org ranks replay report serve simulate spawn topology trace trace_collect \
+COMMANDS    = ablate adversary analyse audit bench_scale call config cpu_built cpu_check doctor eval figure \
+              input main org ranks replay report serve simulate spawn topology trace trace_collect \
               train tune twin twin_fit
 FUZZED      = audit block checkpoint config csv error frame kube_answer kubeconfig metrics_table moments \
               policy prometheus record store \
