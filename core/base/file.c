@@ -19,9 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { READ_FIRST = 64 * 1024 };
+enum { READ_FIRST = 64 * 1024, TREE_DEPTH_MAX = 16, LOCK_OLD_S = 600 };
 
 /* Between a file's name and six characters of mkostemp() in the name of its temporary file. */
 static const char temporary_mark[] = ".tmp-";
@@ -400,7 +401,25 @@ static bool is_temporary(const char *name)
     return n > tail && strncmp(name + n - tail, temporary_mark, strlen(temporary_mark)) == 0;
 }
 
-enum err file_remove_temporaries(const char *dir)
+/* "lock.tmp-XXXXXX", "FILE.lock.tmp-XXXXXX": made by whoever asks for a lock that somebody has, so
+ * one may be in use in a directory that nobody else writes. */
+static bool is_of_lock(const char *name)
+{
+    static const char lock[] = "lock";
+    const size_t before = strlen(name) - strlen(temporary_mark) - 6, n = sizeof lock - 1;
+    return before >= n && strncmp(name + before - n, lock, n) == 0;
+}
+
+/* A clock that is behind the file's makes it young: it stays. */
+static bool is_old(int dir, const char *name, int old_s)
+{
+    struct stat st;
+    old_s = is_of_lock(name) && old_s < LOCK_OLD_S ? LOCK_OLD_S : old_s;
+    return old_s <= 0 || (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                          difftime(time(NULL), st.st_mtime) >= old_s);
+}
+
+enum err file_remove_temporaries(const char *dir, int old_s)
 {
     DIR *d = opendir(dir);
     if (d == NULL) {
@@ -408,13 +427,45 @@ enum err file_remove_temporaries(const char *dir)
     }
     enum err e = ERR_OK;
     for (struct dirent *entry; e == ERR_OK && (entry = readdir(d)) != NULL;) {
-        if (is_temporary(entry->d_name) && unlinkat(dirfd(d), entry->d_name, 0) != 0 &&
-            errno != ENOENT) {
+        if (is_temporary(entry->d_name) && is_old(dirfd(d), entry->d_name, old_s) &&
+            unlinkat(dirfd(d), entry->d_name, 0) != 0 && errno != ENOENT) {
             e = failed("remove a temporary file of", dir);
         }
     }
     closedir(d);
     return e;
+}
+
+/* What is in the open directory `fd`, which is closed. A tree that is deeper than any of this
+ * program's is not one of them. */
+static bool empty_dir(int fd, int depth)
+{
+    DIR *d = depth < TREE_DEPTH_MAX ? fdopendir(fd) : NULL;
+    if (d == NULL) {
+        close(fd);
+        return false;
+    }
+    bool good = true;
+    for (struct dirent *entry; good && (entry = readdir(d)) != NULL;) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || unlinkat(dirfd(d), name, 0) == 0) {
+            continue;
+        }
+        const int below = openat(dirfd(d), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        good = below >= 0 && empty_dir(below, depth + 1) &&
+               unlinkat(dirfd(d), name, AT_REMOVEDIR) == 0;
+    }
+    closedir(d);
+    return good;
+}
+
+enum err file_remove_tree(const char *dir)
+{
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || !empty_dir(fd, 0) || rmdir(dir) != 0) {
+        return failed("remove", dir);
+    }
+    return ERR_OK;
 }
 
 const char *file_installed(struct arena *arena, const char *path)

@@ -37,8 +37,13 @@ enum err file_writer_commit(struct file_writer *w) WARN_UNUSED;
 void file_writer_abandon(struct file_writer *w);
 
 /* Remove from a directory what a process that was killed while it wrote there left behind: the
- * temporary files of the two above. Only for a directory that nobody else writes. */
-enum err file_remove_temporaries(const char *dir) WARN_UNUSED;
+ * temporary files of the two above. old_s: only those that were not written for so many seconds, by
+ * this host's clock; 0: all, for a directory that nobody else writes. Those of locks are always
+ * left to be old: others may be asking for one. */
+enum err file_remove_temporaries(const char *dir, int old_s) WARN_UNUSED;
+
+/* Remove a directory with all that is in it. Links are removed and not followed. */
+enum err file_remove_tree(const char *dir) WARN_UNUSED;
 
 /* Append and fsync; creates the file. On an error the file has its old length. */
 enum err file_append(const char *path, const void *bytes, size_t n) WARN_UNUSED;

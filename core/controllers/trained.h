@@ -12,7 +12,8 @@
 #include "core/controllers/controller.h"
 
 struct trained_cfg {
-    const char **policies; /* run directories, one per training seed; none = the run's own */
+    const char **
+        policies; /* run directories, one per training seed; ./RUN: beside the file; none = the run's own */
     int n_policies;
     /* The training that makes them; for the check, and for advice */
     const char *training; /* its configuration; "" = not said */

@@ -7,6 +7,7 @@
 #include "mpi/cmd/ranks.h"
 #include "mpi/comm/locking.h"
 #include "mpi/jobs/explain.h"
+#include "mpi/jobs/recorded.h"
 
 #include <limits.h>
 #include <string.h>
@@ -18,7 +19,7 @@ struct options {
     const char *scenario;
     int episode, decision, train_seed, success, replaced, band, ngram, clusters, sample, shuffles,
         null_trajectories, seed;
-    bool absolute, observed, restart, dry_run;
+    bool absolute, observed, replay, restart, dry_run;
 };
 
 static const struct option_row rows[] = {
@@ -48,15 +49,18 @@ static const struct option_row rows[] = {
                "trajectories in a shuffled team, about (default: 160)"),
     OPTION_INT(struct options, seed, "seed", 0, "N", 0, INT_MAX,
                "of samples and shuffles (default: 1)"),
+    OPTION_FLAG(struct options, replay, "replay", 0,
+                "play the episodes again, with replaced choices, to find who has authority "
+                "(default: authority is not known)"),
     OPTION_STRING(struct options, config, "config", 'c', "CONFIG",
-                  "configuration of the evaluation: its episodes are played again, with replaced "
-                  "choices, to find who has authority (default: authority is not known)"),
+                  "configuration of the evaluation, for --replay, which it implies, and for "
+                  "--episode (default: config.yaml of every RUN)"),
     EXPERIMENT_SET_OPTION(struct options),
     OPTION_INT(struct options, replaced, "replaced", 0, "N", 1, 1000,
                "decisions of each episode at which the choice of each agent is replaced "
                "(default: 6)"),
     OPTION_INT(struct options, episode, "episode", 'e', "N", 0, 1000000000,
-               "explain a decision of this episode instead of analysing all; needs CONFIG"),
+               "explain a decision of this episode instead of analysing all"),
     OPTION_INT(struct options, decision, "decision", 'd', "T", 0, 1000000000,
                "the decision to explain, from 0"),
     OPTION_STRING(struct options, scenario, "scenario", 'S', "NAME",
@@ -98,6 +102,8 @@ static const char *default_dir(struct arena *arena, const char *run)
                          : arena_printf(arena, "%.*s/analysis", (int)(slash - run), run);
 }
 
+static const char config_option[] = "--config CONFIG";
+
 static const char *const distances[] = {"dtw", "edit", "euclid"}; /* enum distance_kind */
 enum { DISTANCES = sizeof distances / sizeof *distances };
 
@@ -133,13 +139,29 @@ static enum err load_twin(struct experiment *x, const struct comm *comm)
     return x->cfg.eval.plant == PLANT_KIND_TWIN ? experiment_load_twin(x) : ERR_OK;
 }
 
+/* The configuration that was named, or that of the first RUN; the others join it. */
+static enum err name_config(struct input *in, const struct call *c)
+{
+    const struct options *o = c->options;
+    *in = (struct input){
+        .command = c->line->command, .path = o->config, .sets = o->sets, .n_sets = o->n_sets};
+    return o->config != NULL ? ERR_OK
+                             : recorded_config(&in->path, c->arena, c->operands[0], config_option);
+}
+
+static enum err join_runs(struct experiment *x, const struct call *c)
+{
+    const struct options *o = c->options;
+    return o->config != NULL ? ERR_OK : recorded_join(x, c->operands, c->n_operands, config_option);
+}
+
 /* Without ranks. The twin predicts if its file is there. */
 static enum err explain_one(const struct call *c)
 {
     const struct options *o = c->options;
-    const struct input in = {
-        .command = c->line->command, .path = o->config, .sets = o->sets, .n_sets = o->n_sets};
+    struct input in;
     struct experiment x;
+    TRY(name_config(&in, c));
     TRY(input_load(&x, &in));
     const struct explain_order order = {.runs = c->operands,
                                         .n_runs = c->n_operands,
@@ -151,6 +173,7 @@ static enum err explain_one(const struct call *c)
                                         .train_seed = o->train_seed};
     const bool has_twin = x.cfg.twin.file[0] != '\0' && file_exists(x.cfg.twin.file);
     enum err e = has_twin ? experiment_load_twin(&x) : load_twin(&x, NULL);
+    e = e == ERR_OK ? join_runs(&x, c) : e;
     if (e == ERR_OK) {
         e = explain_decision(&order, c->arena);
     }
@@ -161,8 +184,8 @@ static enum err explain_one(const struct call *c)
 static enum err analyse_on(struct comm *comm, const struct call *c)
 {
     const struct options *o = c->options;
-    const struct input in = {
-        .command = c->line->command, .path = o->config, .sets = o->sets, .n_sets = o->n_sets};
+    const bool replays = o->replay || o->config != NULL;
+    struct input in;
     struct lock lock = {.fd = -1};
     struct experiment x;
     struct analysis_order order = {
@@ -177,13 +200,22 @@ static enum err analyse_on(struct comm *comm, const struct call *c)
         .dry_run = o->dry_run,
     };
     TRY(arena_error(c->arena));
-    if (o->config != NULL) {
+    enum err e = ERR_OK;
+    if (replays) {
+        ranks_mute(comm, true);
+        e = name_config(&in, c);
+        ranks_mute(comm, false);
+        TRY(comm_agree(comm, e));
         TRY(ranks_load(&x, comm, &in, load_twin));
         order.x = &x;
+        ranks_mute(comm, true);
+        e = join_runs(&x, c);
+        ranks_mute(comm, false);
+        e = comm_agree(comm, e);
     }
-    const enum err e = analysis_run(comm, &lock, &order);
+    e = e == ERR_OK ? analysis_run(comm, &lock, &order) : e;
     locking_end(&lock);
-    if (o->config != NULL) {
+    if (replays) {
         experiment_release(&x);
     }
     return e;
@@ -199,12 +231,9 @@ static enum err run(const struct call *c)
         return command_misused(c,
                                "a decision is explained with --episode N and --decision T, both");
     }
-    if (o->episode >= 0 && o->config == NULL) {
-        return command_misused(c, "a decision is explained by playing its episode again; name the "
-                                  "configuration of the evaluation with --config CONFIG");
-    }
-    if (o->n_sets > 0 && o->config == NULL) {
-        return command_misused(c, "--set changes a configuration; name it with --config CONFIG");
+    if (o->n_sets > 0 && o->config == NULL && !o->replay && o->episode < 0) {
+        return command_misused(c, "--set changes a configuration, but only --replay, --config and "
+                                  "--episode read one; add --replay");
     }
     if (distance_named(o->distance) == DISTANCES) {
         return command_misused(c, "--distance: '%s' is none; choose dtw, edit or euclid",

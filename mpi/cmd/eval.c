@@ -354,7 +354,8 @@ static enum err eval_on(struct comm *comm, const struct call *c)
     const struct eval_run_options how = {.restart = o->restart,
                                          .files = c->operands + 1,
                                          .n_files = o->merge ? c->n_operands - 1 : 0,
-                                         .lock = &s.lock};
+                                         .lock = &s.lock,
+                                         .config = (const char *)x.resolved.data};
     arena_init(&s.arena);
     arena_init(&s.scratch);
     const enum err e = evaluate(&s, &how);

@@ -16,6 +16,7 @@
 #include "mpi/comm/stop.h"
 #include "mpi/jobs/ablate_compared.h"
 #include "mpi/jobs/ablate_run.h"
+#include "mpi/jobs/ablate_tidy.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -443,6 +444,7 @@ static enum err begin(struct ablation *a)
     }
     TRY(file_make_dirs(a->plan->dir));
     TRY(file_check_writable(a->plan->dir));
+    TRY(ablate_tidy_all(a->plan->dir, &a->scratch));
     TRY(survey(a));
     TRY(write_spec(a));
     return ablation_manifest_write(a->plan->dir, a->plan->lines, a->plan->n);

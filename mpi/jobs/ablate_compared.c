@@ -60,7 +60,7 @@ static enum err make_room(struct compared *c, int n)
     return ERR_OK;
 }
 
-/* Run directories of all seeds of run i's variant that are done. */
+/* Run directories of all seeds of run i's variant that are done, relative to that of the file. */
 static enum err all_policies(const char ***policies, int *n, struct compared *c, int i)
 {
     const char **all = ARENA_NEW(c->arena, c->plan->n, const char *);
@@ -68,7 +68,7 @@ static enum err all_policies(const char ***policies, int *n, struct compared *c,
     *n = 0;
     for (int j = i; j < c->plan->n; j++) {
         if (is_of(c, j) && is_done(c, j) && c->plan->runs[j].variant == c->plan->runs[i].variant) {
-            const char *dir = ablate_run_dir(c->plan, c->arena, j);
+            const char *dir = ablation_run_dir(c->arena, "..", &c->plan->lines[j]);
             TRY(arena_error(c->arena));
             all[(*n)++] = file_join(c->arena, dir, "training");
         }
@@ -152,6 +152,7 @@ static enum err put(struct compared *c, struct experiment *x)
     x->cfg.eval.controllers = c->controllers;
     x->cfg.eval.n_controllers = c->n;
     x->cfg.eval.n_frontier = x->cfg.eval.n_joined = 0;
+    x->cfg.eval.trajectories = EVAL_TRAJECTORIES_NONE; /* each run has its own */
     TRY(file_make_dirs(dir));
     struct buf b;
     buf_init(&b);

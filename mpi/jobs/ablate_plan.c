@@ -104,13 +104,12 @@ static const char *player(const struct ablate_plan *p, int i, bool sampled)
 /* What is about all controllers together has no meaning for one of them. */
 enum err ablate_load_evaluation(struct experiment *x, const struct ablate_plan *p, int i)
 {
-    enum { OWN = 6 };
+    enum { OWN = 4 };
     struct ablation_sources s;
     const struct ablation_variant *v = &p->spec->variants[p->runs[i].variant];
     TRY(ablation_sources(&s, p->spec, &p->runs[i], ABLATION_EVALUATE, OWN, p->arena));
     s.sets[s.n_sets++] = "eval.claims=[]";
     s.sets[s.n_sets++] = "eval.separation=''";
-    s.sets[s.n_sets++] = "eval.trajectories=none";
     if (v->kind == ABLATION_TRAINING) {
         const char *first = player(p, i, false);
         const char *second = v->sampled ? player(p, i, true) : NULL;
@@ -177,6 +176,9 @@ static enum err evaluation_digest(uint64_t *digest, const struct experiment *x, 
     h = hash_word(h, (uint64_t)eval->first);
     h = hash_word(h, eval->seed);
     h = hash_word(h, (uint64_t)eval->split);
+    if (eval->trajectories != EVAL_TRAJECTORIES_NONE) { /* a run without them lacks something */
+        h = hash_word(h, (uint64_t)eval->trajectories);
+    }
     for (int c = 0; c < eval->n_controllers; c++) {
         const struct trained_cfg *trained = controller_trained(&eval->controllers[c]);
         h = hash_text(h, controller_label(&eval->controllers[c]));

@@ -9,7 +9,9 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/base/rundir.h"
+#include "core/controllers/trained.h"
 #include "mpi/comm/selfcheck.h"
+#include "mpi/jobs/ablate_tidy.h"
 #include "mpi/jobs/collect.h"
 #include "mpi/jobs/eval_run.h"
 #include "mpi/jobs/fit.h"
@@ -137,7 +139,7 @@ static enum err begin(struct job *j)
 {
     bool found;
     char now[CLOCK_ISO_BYTES];
-    TRY(file_remove_temporaries(j->dir));
+    TRY(ablate_tidy_run(j->dir, &j->arena));
     TRY(move_aside(j, "outcome.yaml"));
     TRY(j->is_stage ? ERR_OK : check_parts(j));
     TRY(ablation_cost_read(&j->cost, &found, &j->arena, j->dir));
@@ -255,9 +257,42 @@ static enum err take_means(struct job *j, const struct eval_run *run, const stru
     return arena_error(&j->arena);
 }
 
-static enum err play(struct job *j, struct experiment *x)
+/* The policy that the run has trained, by its place beside the evaluation. */
+static enum err name_beside(struct controller_cfg *controller, struct arena *arena)
 {
-    const struct eval_run_options how = {.lock = j->comm->rank == 0 ? j->lock : NULL};
+    const struct cfg_one *method = &controller->method;
+    struct trained_cfg *params = arena_alloc(arena, 1, method->kind->size);
+    const char **policies = ARENA_NEW(arena, 1, const char *);
+    TRY(arena_error(arena));
+    memcpy(params, method->params, method->kind->size);
+    policies[0] = "../training";
+    params->policies = policies;
+    params->n_policies = 1;
+    controller->method.params = params;
+    return ERR_OK;
+}
+
+/* The configuration as it is kept: the same bytes wherever the ablation lies. NUL-terminated. */
+static enum err print_config(struct buf *out, struct job *j, const struct experiment *x)
+{
+    struct experiment_cfg cfg = x->cfg;
+    const int variant = j->plan->runs[j->number].variant, n = cfg.eval.n_controllers;
+    if (j->plan->spec->variants[variant].kind == ABLATION_TRAINING) {
+        cfg.eval.controllers = ARENA_NEW(&j->arena, n, struct controller_cfg);
+        TRY(arena_error(&j->arena));
+        for (int c = 0; c < n; c++) {
+            cfg.eval.controllers[c] = x->cfg.eval.controllers[c];
+            TRY(name_beside(&cfg.eval.controllers[c], &j->arena));
+        }
+    }
+    TRY(cfg_print_resolved(out, experiment_fields, &cfg, CFG_ALL));
+    return buf_append(out, "", 1);
+}
+
+static enum err play(struct job *j, struct experiment *x, const char *config)
+{
+    const struct eval_run_options how = {.lock = j->comm->rank == 0 ? j->lock : NULL,
+                                         .config = config};
     const char *dir = file_join(&j->arena, j->dir, "evaluation");
     struct eval_run run = {.csv = {.fd = -1}, .org_metrics = {.csv = {.fd = -1}}};
     TRY(comm_agree(j->comm, arena_error(&j->arena)));
@@ -278,14 +313,17 @@ static enum err play(struct job *j, struct experiment *x)
 static enum err evaluate(struct job *j)
 {
     struct experiment x;
+    struct buf config;
+    buf_init(&config);
     mute(j, true);
     enum err e = ablate_load_evaluation(&x, j->plan, j->number);
     const bool loaded = e == ERR_OK;
     mute(j, false);
-    e = comm_agree(j->comm, e);
+    e = comm_agree(j->comm, e == ERR_OK ? print_config(&config, j, &x) : e);
     if (e == ERR_OK) {
-        e = play(j, &x);
+        e = play(j, &x, (const char *)config.data);
     }
+    buf_release(&config);
     if (loaded) {
         experiment_release(&x);
     }

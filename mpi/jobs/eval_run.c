@@ -13,6 +13,7 @@
 #include "mpi/comm/stop.h"
 #include "mpi/jobs/cell_digest.h"
 #include "mpi/jobs/decision_cpu.h"
+#include "mpi/jobs/eval_config.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -157,48 +158,71 @@ void eval_run_release(struct eval_run *m)
 
 /* ---- what is known ---- */
 
-/* A file that took hours is not thrown away: eval.csv becomes eval.csv.1, or the next free
- * number. The lock of DIR is held, so no other process takes the number between the test
- * and the renaming. */
-static enum err move_aside(const struct eval_run *m)
+static enum err rename_to(const struct eval_run *m, const char *from, int number)
 {
-    const char *to = NULL;
-    for (int n = 1; to == NULL || file_exists(to); n++) {
-        to = arena_printf(m->arena, "%s.%d", m->csv_path, n);
-        TRY(arena_error(m->arena));
-    }
-    if (rename(m->csv_path, to) != 0) {
-        log_error("cannot rename '%s' to '%s': %s", m->csv_path, to, strerror(errno));
+    const char *to = arena_printf(m->arena, "%s.%d", from, number);
+    TRY(arena_error(m->arena));
+    if (rename(from, to) != 0) {
+        log_error("cannot rename '%s' to '%s': %s", from, to, strerror(errno));
         return ERR_IO;
     }
+    return ERR_OK;
+}
+
+/* A file that took hours is not thrown away: eval.csv becomes eval.csv.1, or the next free number,
+ * and its configuration config.yaml.1. The lock of DIR is held, so no other process takes the
+ * number between the test and the renaming. */
+static enum err move_aside(const struct eval_run *m)
+{
+    const char *config = eval_config_path(m->arena, m->dir), *to = NULL;
+    int n = 0;
+    TRY(arena_error(m->arena));
+    while (to == NULL || file_exists(to)) {
+        to = arena_printf(m->arena, "%s.%d", m->csv_path, ++n);
+        TRY(arena_error(m->arena));
+    }
+    TRY(eval_config_exists(m->dir) ? rename_to(m, config, n) : ERR_OK);
+    TRY(rename_to(m, m->csv_path, n));
     log_info("the old rows are kept as %s", to);
     return ERR_OK;
+}
+
+/* The rows of a file; of another evaluation's the settings that differ are named, too. */
+static enum err read_file(struct eval_run *m, const char *path)
+{
+    const enum err e = eval_store_read(&m->store, path);
+    if (e == ERR_MISMATCH) {
+        TRY(eval_config_tell_difference(path, m->x));
+    }
+    return e;
 }
 
 /* DIR/eval.csv first: eval_store_read() counts the rows of the first file that stand in order, by
  * which finish() decides whether the file must be written again. */
 static enum err read_files(struct eval_run *m, const struct eval_run_options *o)
 {
+    TRY(o->config != NULL ? eval_config_check(m->dir) : ERR_OK);
     const bool resumes = file_exists(m->csv_path) && !o->restart;
     if (resumes) {
-        TRY(eval_store_read(&m->store, m->csv_path));
+        TRY(read_file(m, m->csv_path));
     } else if (file_exists(m->csv_path)) {
         TRY(move_aside(m));
     }
     m->store.merges = true;
     for (int i = 0; i < o->n_files; i++) {
-        TRY(eval_store_read(&m->store, o->files[i]));
+        TRY(read_file(m, o->files[i]));
     }
     if (o->n_files > 0 && m->trajectories != NULL) {
         log_error("--merge makes one table of rows; set eval.trajectories to none for it (the "
                   "trajectories of the parts stay where they are)");
         return ERR_CONFIG;
     }
+    TRY(o->n_files > 0 ? eval_store_check_complete(&m->store) : ERR_OK);
+    TRY(o->config != NULL ? eval_config_write(m->dir, o->config) : ERR_OK);
     if (m->trajectories != NULL) {
         TRY(trajectories_open(m->trajectories, !o->restart));
     }
     if (o->n_files > 0) { /* no file is opened for rows to come */
-        TRY(eval_store_check_complete(&m->store));
         return org_metrics_log_merge(&m->org_metrics, o->files, o->n_files);
     }
     TRY(org_metrics_log_open(&m->org_metrics, !o->restart));
@@ -239,6 +263,7 @@ static enum err prepare(struct eval_run *m, const struct eval_run_options *o)
 {
     TRY(file_make_dirs(m->dir));
     TRY(file_check_writable(m->dir));
+    TRY(o->lock != NULL ? file_remove_temporaries(m->dir, 0) : ERR_OK); /* nobody else writes */
     TRY(eval_store_init(&m->store, m->arena, &m->grid));
     TRY(read_files(m, o));
     return divide(m);

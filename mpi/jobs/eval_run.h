@@ -31,6 +31,7 @@ struct eval_run_options {
     int n_files;
     struct lock *lock;           /* of DIR, rank 0's; NULL: nobody else can be there */
     struct eval_run_watch watch; /* all ranks: the same answer to whether there is one */
+    const char *config; /* kept as DIR/config.yaml (mpi/jobs/eval_config.h); NULL: none is */
 };
 
 struct eval_run {

@@ -90,13 +90,13 @@ static enum err join_lines(struct buf *out, const struct buf *lines)
     return buf_append(out, "", 1);
 }
 
-enum err experiment_diff(struct buf *out, const struct experiment_cfg *old,
-                         const struct experiment_cfg *new)
+enum err experiment_diff(struct buf *out, const struct cfg_field *table,
+                         const struct experiment_cfg *old, const struct experiment_cfg *new)
 {
     struct buf lines;
     int n_differ = 0;
     buf_init(&lines);
-    enum err e = cfg_diff(&lines, &n_differ, experiment_training_fields, old, new);
+    enum err e = cfg_diff(&lines, &n_differ, table, old, new);
     if (e == ERR_OK) {
         e = join_lines(out, &lines);
     }

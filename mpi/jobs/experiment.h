@@ -101,9 +101,10 @@ const char *experiment_twin_commands(struct arena *arena, const char *file, cons
  * contents of the files they name instead of the names. */
 enum err experiment_training_digest(uint64_t *digest, const struct experiment_cfg *cfg) WARN_UNUSED;
 
-/* Local. Appends "mappo.lr: 0.01 -> 0.02; train.seed: 1 -> 2", NUL-terminated: the training's rows
- * that are results and differ. ERR_MEMORY. */
-enum err experiment_diff(struct buf *out, const struct experiment_cfg *old,
+/* Local. Appends "mappo.lr: 0.01 -> 0.02; train.seed: 1 -> 2", NUL-terminated: the rows of the
+ * table (experiment_fields, experiment_training_fields) that are results and differ. ERR_MEMORY. */
+enum err experiment_diff(struct buf *out, const struct cfg_field *table,
+                         const struct experiment_cfg *old,
                          const struct experiment_cfg *new) WARN_UNUSED;
 
 /* Local. A cfg_path_hash: CRC-32C and length of the file's bytes. */

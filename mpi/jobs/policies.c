@@ -199,6 +199,17 @@ static enum err check_cost(const struct experiment *x, int c, const struct metho
     return ERR_OK;
 }
 
+const char *policies_run(struct arena *arena, const char *config_path, const char *run)
+{
+    const char *slash = strrchr(config_path, '/');
+    if ((strncmp(run, "./", 2) != 0 && strncmp(run, "../", 3) != 0) || slash == NULL) {
+        return run;
+    }
+    const char *beside =
+        arena_printf(arena, "%.*s/%s", (int)(slash - config_path), config_path, run);
+    return beside != NULL && file_exists(run) && !file_exists(beside) ? run : beside;
+}
+
 /* A controller that names no policy plays the one of the experiment's own run. */
 static enum err load_controller(struct policies *p, struct arena *arena, const struct experiment *x,
                                 int c, const char *config_path)
@@ -209,7 +220,10 @@ static enum err load_controller(struct policies *p, struct arena *arena, const s
     p->sources[c] = ARENA_NEW(arena, n, struct policy_source);
     TRY(arena_error(arena));
     for (int i = 0; i < n; i++) {
-        p->sources[c][i].run = cfg->n_policies > 0 ? cfg->policies[i] : x->cfg.run.dir;
+        p->sources[c][i].run = cfg->n_policies > 0
+                                   ? policies_run(arena, config_path, cfg->policies[i])
+                                   : x->cfg.run.dir;
+        TRY(arena_error(arena));
         const struct recipe recipe = {.x = x,
                                       .config_path = config_path,
                                       .controller = c,

@@ -26,13 +26,18 @@ struct policies {
     struct policy_source **sources; /* (cfg->n_controllers)[teams[c].n_teams] */
 };
 
-/* Local. Loads what eval.controllers name (no run named: the experiment's own run.dir), for
- * controller `only` or for all of them. A policy that was not trained as its controller declares,
- * or for other services, is refused, and for one that is missing the command is named that makes it
- * (mpi/jobs/recipe.h). `path`: of the configuration. By reference: `x`. */
+/* Local. Loads what eval.controllers name (no run named: the experiment's own run.dir; ./RUN and
+ * ../RUN: beside the configuration, if it is there), for controller `only` or for all of them. A
+ * policy that was not trained as its controller declares, or for other services, is refused, and
+ * for one that is missing the command is named that makes it (mpi/jobs/recipe.h). `path`: of the
+ * configuration. By reference: `x`. */
 enum { POLICIES_ALL = -1 };
 enum err policies_load(struct policies *p, struct arena *arena, const struct experiment *x,
                        int only, const char *path) WARN_UNUSED;
+
+/* Local. Where a run is that a configuration names: one that begins with ./ or ../ is looked for
+ * beside the configuration first, as files are. `run`, or in the arena; NULL when out of memory. */
+const char *policies_run(struct arena *arena, const char *config_path, const char *run);
 
 /* Local. The configuration that the policy of a run carries. ERR_VERSION, with a sentence, if this
  * program does not read it; ERR_IO, ERR_FORMAT. Everything in the arena. */

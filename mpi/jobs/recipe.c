@@ -157,7 +157,7 @@ static enum err differences(const char **out, const struct experiment_cfg *decla
     struct buf text;
     other.train.seed = declared->train.seed;
     buf_init(&text);
-    enum err e = experiment_diff(&text, declared, &other);
+    enum err e = experiment_diff(&text, experiment_training_fields, declared, &other);
     const bool same = e == ERR_OK && (text.len <= 1 || same_digest(declared, &other));
     *out = e != ERR_OK || same ? "" : arena_strdup(arena, (const char *)text.data);
     buf_release(&text);

@@ -155,7 +155,7 @@ static enum err put_tables(struct buf *out, const struct relation_files *f, enum
     }
     TRY(buf_printf(out, "\nRelations of %s found at a false discovery rate of %g:%s\n\n",
                    f->set->controller, f->level,
-                   f->replayed ? "" : " (authority is not known without --config CONFIG)"));
+                   f->replayed ? "" : " (authority is not known without --replay)"));
     if (t.n_cells == t.n_columns) {
         TRY(buf_printf(out, "none\n"));
     } else {

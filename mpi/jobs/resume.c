@@ -44,7 +44,7 @@ static enum err compare(const struct experiment *x, const struct experiment_cfg 
         return ERR_OK;
     }
     buf_init(&differences);
-    enum err e = experiment_diff(&differences, old, &x->cfg);
+    enum err e = experiment_diff(&differences, experiment_training_fields, old, &x->cfg);
     if (e == ERR_OK) {
         log_error("%s holds a run of another configuration. Resume it with its own, choose another "
                   "run.dir, or train anew with --restart (the old run is moved aside). What "

@@ -145,7 +145,7 @@ static enum err tidy(const struct trainlog *l)
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         const char *dir = rundir_path(&l->dir, l->arena, parts[i]);
         TRY(arena_error(l->arena));
-        TRY(file_remove_temporaries(dir));
+        TRY(file_remove_temporaries(dir, 0));
     }
     return ERR_OK;
 }
@@ -196,11 +196,11 @@ static enum err open_dir(struct trainlog *l, int done)
     TRY(split_path(&root, &name, l->arena, l->setup->run_dir));
     if (done >= 0) {
         TRY(rundir_open(&l->dir, l->arena, root, name));
-        TRY(tidy(l));
     } else {
         TRY(move_aside(l->arena, l->setup->run_dir, l->setup->lock));
         TRY(rundir_create(&l->dir, l->arena, root, name));
     }
+    TRY(tidy(l)); /* a run that was killed before it had a run.yaml is no run, but left files */
     if (l->setup->train->pipeline > 0) {
         log_info("train.pipeline 1: rollouts act with weights one update old; another algorithm, "
                  "with another digest, than pipeline 0");

@@ -10,7 +10,7 @@ small='--set seeds=[1]'
 results() { # DIR: checksums of all results, without times, hosts, and what was moved aside
     (cd "$1" && find manifest.csv stages runs -name manifest.csv -o -name outcome.yaml -o -name eval.csv \
         -o -name org_metrics.csv -o -name metrics.csv -o -name convergence.csv -o -name store \
-        -o -name twin -o -name twin.traces | grep -v '/training\.[0-9]' | sort | xargs cksum)
+        -o -name twin -o -name twin.traces -o -path '*/evaluation/config.yaml' | grep -v '/training\.[0-9]' | sort | xargs cksum)
 }
 ablate() { # DIR ARGUMENT...
     dir=$1
@@ -84,7 +84,16 @@ for delay in 0.3 0.9 1.5 0.7; do
     wait $victim 2>/dev/null
     cat "$WORK/begun.err" >>"$WORK/killed.err"
 done
+run=$WORK/killed/runs/none/loaded/1
+mkdir -p "$run/training.7/checkpoints" "$run/training.8/checkpoints"
+: >"$run/training.8/checkpoints/update-1.ckpt"
+: >"$run/training.7/run.yaml"
+: >"$run/training.7/run.yaml.tmp-abcdef"
+rm -f "$run/outcome.yaml"
 exits 0 "after four kills" ablate "$WORK/killed"
+holds "a training without a checkpoint that was left is removed" test ! -e "$run/training.7"
+holds "one with a checkpoint is not" test -e "$run/training.8"
+same "$(find "$WORK/killed" -name '*.tmp-??????')" "" "nothing that is half written is left"
 cat "$WORK/err" >>"$WORK/killed.err"
 same "$(results "$WORK/killed")" "$golden" "the results are those of an undisturbed ablation"
 [ "$(grep -c ', done in ' "$WORK/killed.err")" -le 8 ]
@@ -109,6 +118,33 @@ result $? "SIGUSR1 ends it with status 5 (or it was done: $rc)"
 [ $rc != 5 ] || holds "and says how to go on" grep -q "to go on: " "$WORK/begun.err"
 exits 0 "the same command goes on" ablate "$WORK/stopped"
 same "$(results "$WORK/stopped")" "$golden" "to the same results"
+
+# ---- configurations and trajectories of runs ----
+played='evaluation_settings=[eval.episodes=6, eval.resamples=100, eval.reference=hard, eval.trajectories=all]'
+exits 0 "an ablation that keeps trajectories" ablate "$WORK/kept" --lines 1,2,8 --set "$played"
+mv "$WORK/kept" "$WORK/moved"
+run=$WORK/moved/runs/hard/loaded/1
+exits 0 "the kept configuration of a run" "$KARMA" eval "$run/evaluation/config.yaml" --out "$run/evaluation"
+says err "24 of 24 episodes were measured before; 0 are left" "is that of its rows, and finds the policy where it was moved"
+exits 1 "a change of it" "$KARMA" eval "$run/evaluation/config.yaml" --out "$run/evaluation" --set plant.period_s=30
+says err "what differs from .*/config.yaml, old -> new: plant.period_s: 15 -> 30" "is named"
+exits 0 "the rows of a moved ablation" "$KARMA" eval "$WORK/moved/compared/loaded.yaml" \
+    --merge "$WORK"/moved/runs/*/loaded/*/evaluation/eval.csv --out "$WORK/merged"
+exits 1 "a merge under another configuration" "$KARMA" eval "$WORK/moved/compared/loaded.yaml" \
+    --merge "$WORK"/moved/runs/*/loaded/*/evaluation/eval.csv --out "$WORK/merged2" --set plant.period_s=30
+says err "what differs from .*/evaluation/config.yaml, old -> new: plant.period_s: 15 -> 30" "says what"
+exits 0 "an analysis of all runs" "$KARMA" analyse "$WORK"/moved/runs/*/loaded/*/evaluation --replay --replaced 1 \
+    --shuffles 19 --shuffled 8 --out "$WORK/analysis"
+same "$(sed 1d "$WORK/analysis/roles.csv" | cut -d, -f1 | sort | tr '\n' ' ')" "hard hard sampled none " "has every trained team"
+says out " authority " "and who has authority in it, from episodes that were played again"
+exits 0 "a decision of one" "$KARMA" analyse "$run/evaluation" --controller hard --episode 1 --decision 3
+says out "^hard, scenario quiet, dev episode 1, training seed 1: decision 3" "is explained without another file"
+mkdir "$WORK/own"
+echo 'a: 1' >"$WORK/own/config.yaml"
+exits 2 "a file of that name that is somebody else's" "$KARMA" eval configs/experiments/tiny.yaml --out "$WORK/own" \
+    --set 'eval.controllers=[nothing]' --set eval.episodes=1
+says err "was not written by one; rename it" "is not replaced"
+same "$(cat "$WORK/own/config.yaml")" "a: 1" "and stays"
 
 # ---- damage, changes, failures ----
 victim=$WORK/a/runs/hard/loaded/1/outcome.yaml

@@ -47,7 +47,7 @@ if [ "${MPI:-1}" != 0 ]; then
     result $? "the same bytes"
 fi
 exits 0 "without a configuration" "$KARMA" analyse "$run/free" --shuffles 19 --shuffled 16 --out "$WORK/plain"
-says out "authority is not known without --config CONFIG" "says what is missing"
+says out "authority is not known without --replay" "says what is missing"
 
 # --- a decision ------------------------------------------------------------------------------------
 explain() {
@@ -69,8 +69,12 @@ exits 2 "an episode that was not recorded" explain --episode 77 --decision 0
 says err "no recorded episode of 'none' has the number 77" "is named"
 exits 2 "an episode without a decision" explain --episode 3
 says err "with --episode N and --decision T, both" "is refused"
-exits 2 "a decision without a configuration" "$KARMA" analyse "$run/free" --episode 3 --decision 7
-says err "with --config CONFIG" "is refused"
+exits 0 "a decision with the configuration that the evaluation kept" "$KARMA" analyse "$run/free" --episode 3 --decision 7
+says out "decision 7, at 105 s" "is explained, too"
+mkdir "$WORK/older"
+cp "$run/free/trajectories.bin" "$WORK/older/"
+exits 2 "a decision of an evaluation that kept none" "$KARMA" analyse "$WORK/older" --episode 3 --decision 7
+says err "older has no config.yaml.*with --config CONFIG" "is refused"
 exits 2 "another configuration" "$KARMA" analyse "$run/free" --config "$run/gate.yaml" --episode 3 --decision 7
 says err "eval.controllers has no 'none'" "is refused"
 exits 1 "another environment" explain --episode 3 --decision 7 --set workload.mean_rps=9

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int stop(void **state)
@@ -184,11 +185,57 @@ static void what_a_killed_writer_left_is_removed(void **state)
     assert_int_equal(file_writer_open(&w, s->path), ERR_OK);
     close(w.fd); /* and then it was killed */
     assert_int_equal(entries(s->dir), 3);
-    assert_int_equal(file_remove_temporaries(s->dir), ERR_OK);
+    assert_int_equal(file_remove_temporaries(s->dir, 0), ERR_OK);
     assert_int_equal(entries(s->dir), 2);
     assert_true(file_exists(s->path) && file_exists(other));
-    assert_int_equal(file_remove_temporaries("/nowhere"), ERR_IO);
+    assert_int_equal(file_remove_temporaries("/nowhere", 0), ERR_IO);
     assert_non_null(strstr(s->log.last, "/nowhere"));
+}
+
+static void only_what_is_old_enough_is_removed(void **state)
+{
+    struct scene *s = *state;
+    const struct timespec hour_ago[2] = {{time(NULL) - 3601, 0}, {time(NULL) - 3601, 0}};
+    static const char *const names[] = {"a.tmp-abcdef", "lock.tmp-abcdef", "x.lock.tmp-abcdef"};
+    char path[3][128];
+    for (int i = 0; i < 3; i++) {
+        snprintf(path[i], sizeof path[i], "%s/%s", s->dir, names[i]);
+        assert_int_equal(file_write(path[i], "x", 1), ERR_OK);
+    }
+    assert_int_equal(file_remove_temporaries(s->dir, 3600), ERR_OK);
+    assert_int_equal(entries(s->dir), 3);
+    assert_int_equal(file_remove_temporaries(s->dir, 0), ERR_OK); /* others may ask for the lock */
+    assert_false(file_exists(path[0]));
+    assert_int_equal(entries(s->dir), 2);
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(utimensat(AT_FDCWD, path[i], hour_ago, 0), 0);
+    }
+    assert_int_equal(file_remove_temporaries(s->dir, 3600), ERR_OK);
+    assert_int_equal(entries(s->dir), 0);
+}
+
+/* Links lead to what stays. */
+static void a_tree_is_removed(void **state)
+{
+    struct scene *s = *state;
+    char tree[128], deep[256], link[256], file[256];
+    snprintf(tree, sizeof tree, "%s/tree", s->dir);
+    snprintf(deep, sizeof deep, "%s/a/b", tree);
+    snprintf(link, sizeof link, "%s/link", tree);
+    snprintf(file, sizeof file, "%s/a/file", tree);
+    assert_int_equal(file_make_dirs(deep), ERR_OK);
+    assert_int_equal(file_write(file, "x", 1), ERR_OK);
+    assert_int_equal(file_write(s->path, "stays", 5), ERR_OK);
+    assert_int_equal(symlink(s->dir, link), 0);
+    assert_int_equal(file_remove_tree(tree), ERR_OK);
+    assert_false(file_exists(tree));
+    assert_contents(s, "stays");
+    assert_int_equal(file_remove_tree(tree), ERR_IO);
+    assert_non_null(strstr(s->log.last, tree));
+    assert_int_equal(symlink(s->dir, tree), 0);
+    assert_int_equal(file_remove_tree(tree), ERR_IO); /* a link is no tree */
+    assert_contents(s, "stays");
+    assert_int_equal(unlink(tree), 0);
 }
 
 /* A process that is killed while it tries whether it can write. Most kills hit it between making
@@ -207,7 +254,7 @@ static void the_probe_of_a_killed_process_is_removed(void **state)
         assert_int_equal(waitpid(child, NULL, 0), child);
     }
     assert_int_equal(entries(s->dir), before + 1);
-    assert_int_equal(file_remove_temporaries(s->dir), ERR_OK);
+    assert_int_equal(file_remove_temporaries(s->dir, 0), ERR_OK);
     assert_int_equal(entries(s->dir), before);
 }
 
@@ -292,6 +339,8 @@ int main(void)
         TEST(a_short_write_leaves_the_old_file),
         TEST(pieces_appear_when_they_are_committed),
         TEST(what_a_killed_writer_left_is_removed),
+        TEST(only_what_is_old_enough_is_removed),
+        TEST(a_tree_is_removed),
         TEST(the_probe_of_a_killed_process_is_removed),
         TEST(append_adds_and_creates),
         TEST(directories_are_made_with_their_parents),
