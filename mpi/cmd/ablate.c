@@ -16,7 +16,7 @@ struct options {
     const char **sets;
     int n_sets;
     const char *out, *lines, *slurm;
-    int group, throttle, show;
+    int group, throttle, stage_ranks, show;
     bool stages, retry, restart, dry_run, status, preregister;
 };
 
@@ -44,6 +44,9 @@ static const struct option_row rows[] = {
                   "write DIR/submit.sh, which submits the runs as a job array, and the report"),
     OPTION_INT(struct options, throttle, "throttle", 0, "N", 1, 1000,
                "with --slurm: tasks that run at a time (default: 16)"),
+    OPTION_INT(struct options, stage_ranks, "stage-ranks", 0, "N", 1, 1000000,
+               "with --slurm: ranks of the job that makes traces and twins (default: those of "
+               "--group)"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
@@ -151,6 +154,8 @@ static enum err ask(struct session *s, const struct call *c)
                                          .sets = o->sets,
                                          .n_sets = o->n_sets,
                                          .group = o->group,
+                                         .stage_ranks =
+                                             o->stage_ranks > 0 ? o->stage_ranks : o->group,
                                          .throttle = o->throttle};
         TRY(ablate_check_test(&s->plan));
         return ablate_write_slurm(&s->plan, &how);
@@ -181,8 +186,9 @@ static enum err check_options(const struct call *c)
         return command_misused(c, "--dry-run, --status, --preregister, --show and --slurm make no "
                                   "runs; choose one of them");
     }
-    if (o->throttle != DEFAULT_THROTTLE && o->slurm == NULL) {
-        return command_misused(c, "--throttle is for --slurm DIR; add it, or leave --throttle out");
+    if ((o->throttle != DEFAULT_THROTTLE || o->stage_ranks > 0) && o->slurm == NULL) {
+        const char *name = o->stage_ranks > 0 ? "stage-ranks" : "throttle";
+        return command_misused(c, "--%s is for --slurm DIR; add it, or leave --%s out", name, name);
     }
     return asked != NULL && extra != NULL
                ? command_misused(c, "--%s makes no runs; leave out --%s", asked, extra)

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { TASKS_MAX = 1000, STAGE_RANKS = 8 }; /* MaxArraySize of Slurm is 1001 unless a site says */
+enum { TASKS_MAX = 1000 }; /* MaxArraySize of Slurm is 1001 unless a site says */
 
 /* The words behind the script: the spec, its settings and its directory. */
 static enum err put_words(struct buf *b, const struct ablate_plan *p,
@@ -30,7 +30,7 @@ static enum err put_stages(struct buf *b, const struct ablate_plan *p,
         return buf_printf(b, "after=\n");
     }
     TRY(buf_printf(b, "stages=$(sbatch --parsable --array=0 --ntasks=%d slurm/ablation.sbatch ",
-                   STAGE_RANKS));
+                   how->stage_ranks));
     TRY(put_words(b, p, how));
     return buf_printf(b, " --stages)\nafter=--dependency=afterok:${stages%%%%;*}\n");
 }

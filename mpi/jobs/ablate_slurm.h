@@ -15,8 +15,9 @@ struct ablate_slurm {
     const char *dir;         /* where submit.sh is written */
     const char *const *sets; /* (n_sets) of the spec, as they were typed */
     int n_sets;
-    int group;    /* ranks of a task */
-    int throttle; /* tasks that run at a time */
+    int group;       /* ranks of a task */
+    int stage_ranks; /* of the job that makes traces and twins */
+    int throttle;    /* tasks that run at a time */
 };
 
 /* Writes DIR/submit.sh and names it on standard output. */

@@ -185,12 +185,16 @@ exits 0 "--slurm" ablate "$WORK/array" --slurm "$WORK/jobs" --group 3 --throttle
 exits 0 "its script" env SBATCH_LOG="$WORK/sbatch.log" PATH="$WORK/bin:$PATH" sh "$WORK/jobs/submit.sh"
 says out "^runs: job 2, report: job 3$" "submits"
 words="slurm/ablation.sbatch $spec --out $WORK/array --set seeds=[1]"
-same "$(cat "$WORK/sbatch.log")" "--parsable --array=0 --ntasks=8 $words --stages
+same "$(cat "$WORK/sbatch.log")" "--parsable --array=0 --ntasks=3 $words --stages
 --parsable --dependency=afterok:1 --array=0-7%5 --ntasks=3 $words --group 3
 --parsable --dependency=afterany:2 slurm/report.sbatch $WORK/array" "stages, runs and the report, each after the other"
 exits 0 "for an ablation that is done" ablate "$WORK/two" --slurm "$WORK/jobs2"
 says err "there is nothing to submit" "nothing is written"
+exits 0 "--stage-ranks" ablate "$WORK/array" --slurm "$WORK/jobs" --group 3 --stage-ranks 8
+holds "is of the job of the stages" grep -q -- "--array=0 --ntasks=8 .* --stages" "$WORK/jobs/submit.sh"
+holds "and of no other" grep -q -- "--array=0-7%16 --ntasks=3 " "$WORK/jobs/submit.sh"
 exits 2 "--throttle without it" ablate "$WORK/never" --throttle 3
+exits 2 "--stage-ranks without it" ablate "$WORK/never" --stage-ranks 3
 exits 2 "two questions" ablate "$WORK/never" --dry-run --status
 exits 2 "a question and an order" ablate "$WORK/never" --dry-run --retry
 exits 0 "--show" ablate "$WORK/never" --show 2
