@@ -215,7 +215,7 @@ REAL     = $(if $(SHELLED),$(if $(wildcard $(KUBERNETES_BIN)/kube-apiserver),$(K
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all setup setup-run setup-test run quickstart frontier improved discover separation sensitivity scenarios metastable shield twin \
-        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed opponents opponents-elsewhere opponents-held-out single proof-ablate adversary exploitability cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
+        queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed paper paper-smoke opponents opponents-elsewhere opponents-held-out single proof-ablate adversary exploitability cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-attacker proof-fuzz-transfer proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
         clean help FORCE
@@ -321,6 +321,12 @@ ablation: all ## what the organisation does: variants of configs/ablations/flood
 
 ablation-mixed: all ## the same under floods and faults, three seeds each, in a twin of that: a table (half an hour)
 	@RANKS=$(RANKS) sh mk/ablation mixed
+
+paper: all ## the paper's comparison and the improved recipe against the opponents: both ablations and a report (days)
+	@RANKS=$(RANKS) sh mk/paper
+
+paper-smoke: all ## the same with every variant once, at a size of seconds
+	@SMOKE=1 RANKS=$(RANKS) sh mk/paper
 
 proof-ablate: all ## 1,000 tiny runs on 4 ranks in groups of 1, 2, 4, a tenth of them killed: the same results, none twice, none lost
 	@KARMA=build/karma sh tests/extra/proof_ablate.sh

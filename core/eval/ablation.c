@@ -38,7 +38,8 @@ static const struct cfg_field variant_rows[] = {
                "name in tables and in eval.csv; empty = the name"),
     CFG_ENUM(struct ablation_variant, kind, "training", ablation_kinds, CFG_RESULT,
              "what its runs do"),
-    INCLUDE_ROW(struct ablation_variant, "files behind those of base and of the scenario"),
+    INCLUDE_ROW(struct ablation_variant,
+                "files behind those of base, before those of the scenario"),
     SETTINGS_ROW(struct ablation_variant, "KEY=VALUE, behind those of the spec and the scenario"),
     CFG_LIST_UINT64(struct ablation_variant, seeds, n_seeds, "[]", 0, ABLATION_SEEDS_MAX,
                     CFG_RESULT, "in the place of the seeds of the spec; none = those"),
@@ -454,10 +455,12 @@ enum err ablation_sources(struct ablation_sources *out, const struct ablation_sp
                                  .sets = ARENA_NEW(arena, n_sets + n_free, const char *)};
     TRY(arena_error(arena));
     add_first(&s, spec, r->scenario, part);
+    if (of_variant) { /* a whole experiment may be included; the scenario is not its own */
+        add_files(&s, v->include, v->n_include);
+    }
     add_files(&s, scenario->include, scenario->n_include);
     add_sets(&s, scenario->settings, scenario->n_settings);
     if (of_variant) {
-        add_files(&s, v->include, v->n_include);
         add_sets(&s, v->settings, v->n_settings);
     }
     *out = s;

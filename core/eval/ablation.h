@@ -5,10 +5,10 @@
  * made of ordinary configuration files, the later ones overriding the earlier, and of settings,
  * KEY=VALUE each, which override the files:
  *
- *     training     base, scenario.include, variant.include; settings, scenario.settings,
+ *     training     base, variant.include, scenario.include; settings, scenario.settings,
  *                  variant.settings, train.seed
  *     evaluation   evaluation, scenario.include; evaluation_settings, scenario.settings
- *     controllers  evaluation, scenario.include, variant.include; evaluation_settings,
+ *     controllers  evaluation, variant.include, scenario.include; evaluation_settings,
  *                  scenario.settings, variant.settings
  *     collection   collect, scenario.include; collect_settings, scenario.settings
  *

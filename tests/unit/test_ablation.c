@@ -109,10 +109,10 @@ static void what_configurations_are_made_of(void **state)
     assert_int_equal(load(w, two_by_two), ERR_OK);
     assert_sources(w, &calm, ABLATION_TRAIN, "b.yaml c.yaml o.yaml | train.updates=3 c.d=2");
     assert_sources(w, &rough, ABLATION_TRAIN,
-                   "b.yaml c.yaml r.yaml o.yaml | train.updates=3 a.b=1 c.d=2");
+                   "b.yaml c.yaml o.yaml r.yaml | train.updates=3 a.b=1 c.d=2");
     assert_sources(w, &rough, ABLATION_EVALUATE, "e.yaml r.yaml | eval.episodes=4 a.b=1");
     assert_sources(w, &rules, ABLATION_EVALUATE,
-                   "e.yaml r.yaml k.yaml | eval.episodes=4 a.b=1 c.d=3");
+                   "e.yaml k.yaml r.yaml | eval.episodes=4 a.b=1 c.d=3");
     assert_sources(w, &calm, ABLATION_COLLECT, "t.yaml |");
     assert_sources(w, &rough, ABLATION_COLLECT, "u.yaml r.yaml | eval.episodes=9 a.b=1");
 }
