@@ -87,11 +87,11 @@ static double silhouette(const double *sum, const double *size, int own, int k)
 {
     double b = INFINITY;
     for (int c = 0; c < k; c++) {
-        if (c != own && sum[c] / size[c] < b) {
+        if (c != own && size[c] > 0.0 && sum[c] / size[c] < b) {
             b = sum[c] / size[c];
         }
     }
-    if (size[own] <= 1.0) {
+    if (size[own] <= 1.0 || isinf(b)) {
         return 0.0;
     }
     const double a = sum[own] / (size[own] - 1.0);

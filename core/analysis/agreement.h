@@ -31,7 +31,8 @@ enum err agreement_of(struct agreement *out, const int *a, int k_a, const int *b
  *   s_i = (b_i - a_i) / max(a_i, b_i)   a_i: mean distance to the others of its cluster,
  *                                       b_i: the smallest mean distance to another cluster
  *
- * s_i = 0 for a point that is alone in its cluster. each (n): s_i; may be NULL. k >= 2. */
+ * s_i = 0 for a point that is alone in its cluster, or if there is no other cluster. Clusters
+ * without a point count for nothing. each (n): s_i; may be NULL. k >= 2. */
 enum err silhouette_of(double *mean, double *each, const double *d, const int *label,
                        const double *weight, int n, int k, struct arena *scratch) WARN_UNUSED;
 

@@ -1,5 +1,7 @@
 /* Lloyd's iteration over all points in their order, then moves of single points. See kmeans.h. */
 #include "core/analysis/kmeans.h"
+#include "core/analysis/agreement.h"
+#include "core/analysis/linkage.h"
 
 #include "core/base/log.h"
 #include "core/base/rng.h"
@@ -290,55 +292,56 @@ enum err kmeans_fit(struct kmeans *out, struct arena *arena, const double *point
 
 /* ---- number of clusters ---- */
 
-/* Silhouette of one point against the sample 0, step, 2 step ...; sum, count (k): scratch. */
-static double silhouette_of(const struct kmeans *m, const double *points, int i, int step,
-                            double *sum, int *count)
+/* Points whose silhouette is taken, every step-th, and their distances: the same for all k. */
+struct sample {
+    int n, step;
+    double *distance; /* (pair_count(n)) */
+    double *weight;   /* (n) 1 */
+    int *label;       /* (n) */
+};
+
+static enum err sample_init(struct sample *s, const double *points, int n, int d,
+                            struct arena *scratch)
 {
-    memset(sum, 0, (size_t)m->k * sizeof *sum);
-    memset(count, 0, (size_t)m->k * sizeof *count);
-    for (int j = 0; j < m->n; j += step) {
-        if (j != i) {
-            sum[m->label[j]] += sqrt(distance2(row(points, i, m->d), row(points, j, m->d), m->d));
-            count[m->label[j]]++;
+    const int step = (n + KMEANS_SAMPLE - 1) / KMEANS_SAMPLE, m = (n + step - 1) / step;
+    *s = (struct sample){.n = m,
+                         .step = step,
+                         .distance = ARENA_NEW(scratch, pair_count(m), double),
+                         .weight = ARENA_NEW(scratch, m, double),
+                         .label = ARENA_NEW(scratch, m, int)};
+    TRY(arena_error(scratch));
+    for (int i = 0; i < m; i++) {
+        s->weight[i] = 1.0;
+        for (int j = i + 1; j < m; j++) {
+            s->distance[pair_index(m, i, j)] =
+                sqrt(distance2(row(points, i * step, d), row(points, j * step, d), d));
         }
     }
-    const int own = m->label[i];
-    double b = INFINITY;
-    for (int c = 0; c < m->k; c++) {
-        if (c != own && count[c] > 0 && sum[c] / count[c] < b) {
-            b = sum[c] / count[c];
-        }
-    }
-    if (count[own] == 0 || isinf(b)) {
-        return 0.0;
-    }
-    const double a = sum[own] / count[own], larger = a > b ? a : b;
-    return larger > 0.0 ? (b - a) / larger : 0.0;
+    return ERR_OK;
 }
 
-static double mean_silhouette(const struct kmeans *m, const double *points)
+static enum err mean_silhouette(double *mean, const struct kmeans *m, struct sample *s,
+                                struct arena *scratch)
 {
-    const int step = (m->n + KMEANS_SAMPLE - 1) / KMEANS_SAMPLE;
-    double sum[KMEANS_K_MAX], total = 0.0;
-    int count[KMEANS_K_MAX], n = 0;
-    for (int i = 0; i < m->n; i += step) {
-        total += silhouette_of(m, points, i, step, sum, count);
-        n++;
+    for (int i = 0; i < s->n; i++) {
+        s->label[i] = m->label[i * s->step];
     }
-    return total / n;
+    return silhouette_of(mean, NULL, s->distance, s->label, s->weight, s->n, m->k, scratch);
 }
 
 static enum err try_all(struct kmeans *best, double *silhouettes, const double *points, int k_min,
                         int k_max, const struct kmeans_cfg *cfg, struct arena *scratch)
 {
     struct kmeans m;
+    struct sample sample;
     TRY(room_for(&m, scratch, best->n, best->d, k_max));
+    TRY(sample_init(&sample, points, best->n, best->d, scratch));
     best->silhouette = -INFINITY;
     for (int k = k_min; k <= k_max; k++) {
         if (k <= best->n) {
             m.k = k;
             TRY(fit(&m, points, cfg, scratch));
-            m.silhouette = mean_silhouette(&m, points);
+            TRY(mean_silhouette(&m.silhouette, &m, &sample, scratch));
             if (m.silhouette > best->silhouette) {
                 copy(best, &m);
             }

@@ -8,13 +8,9 @@
  * all its points takes over the point that is farthest from its centre, so no cluster is ever empty
  * unless there are fewer different points than clusters.
  *
- * The number of clusters is that of the largest mean silhouette (P. J. Rousseeuw 1987)
- *
- *   s_i = (b_i - a_i) / max(a_i, b_i)
- *
- * with a_i the mean distance to the other points of the cluster and b_i the least mean distance to
- * the points of another one; s_i = 0 alone in a cluster. Of more than KMEANS_SAMPLE points the
- * silhouette is that of an even sample, since it costs n^2 distances.
+ * The number of clusters is that of the largest mean silhouette of Euclidean distances
+ * (silhouette_of() of agreement.h). Of more than KMEANS_SAMPLE points it is that of an even sample,
+ * since it costs n^2 distances.
  *
  * Sums run in the order of points, draws are Philox in the domain RNG_ANALYSIS: the same points
  * give the same bits.
