@@ -94,8 +94,8 @@ FUZZED      = audit block checkpoint config csv error frame kube_answer kubeconf
               policy prometheus record store \
               tile_state trusting twin weights workload
 ANALYSIS    = agreement counterfactual decision_tree dtw fit goals influence information kmeans \
-              linkage relations relations_graph role_figures role_null role_report role_rules \
-              role_summary roles sequences trajectories
+              linkage relations relations_graph role_attribution role_figures role_null role_report \
+              role_rules role_summary roles sequences trajectories
 EXTRAS      = bandit kinds method_kinds threshold
 BENCHES     = bench_aware bench_nn bench_cluster bench_marl bench_org bench_shield bench_twin bench_comm bench_train
 

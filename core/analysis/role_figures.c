@@ -72,7 +72,7 @@ static enum err put_merges(struct drawing *d)
     return ERR_OK;
 }
 
-/* Cluster of every node of the tree: that of its points, -1 above the cut. */
+/* Role of every node of the tree: that of its points, -1 if they have several. */
 static enum err name_branches(struct drawing *d, struct arena *scratch)
 {
     const struct roles *r = d->r;
@@ -80,7 +80,10 @@ static enum err name_branches(struct drawing *d, struct arena *scratch)
     int *cluster = ARENA_NEW(scratch, 2 * n, int);
     d->x = ARENA_NEW(scratch, 2 * n, double);
     TRY(arena_error(scratch));
-    TRY(linkage_cut(cluster, r->tree, n, r->k, scratch));
+    TRY(linkage_cut(cluster, r->tree, n, r->branches, scratch));
+    for (int i = 0; i < n; i++) {
+        cluster[i] = r->role_of[cluster[i]];
+    }
     for (int m = 0; m < n - 1; m++) {
         const int a = cluster[r->tree[m].a], b = cluster[r->tree[m].b];
         cluster[n + m] = a == b ? a : -1;
@@ -105,7 +108,7 @@ static void plot_series(struct script *s, const struct roles *r, const struct dr
         script_put(s, "lc rgb '%s' dt %d title ",
                    c < 0 ? "#404040" : script_colours[c % SCRIPT_COLOURS],
                    c < 0 ? 1 : 1 + c / SCRIPT_COLOURS);
-        script_put(s, c < 0 ? "'above the cut'" : "'cluster %d'", c + 1);
+        script_put(s, c < 0 ? "'several roles'" : "'role %d'", c + 1);
         separator = ", \\\n    ";
     }
     script_put(s, "\n");

@@ -112,13 +112,13 @@ static enum err print_linkages(struct buf *out, const struct roles *r, enum tabl
         const struct role_tree_quality *q = &r->quality[kind];
         table_text(&t, linkage_names[kind]);
         put_defined(&t, "3", q->cophenetic);
-        put_defined(&t, "3", r->k > 1 ? q->silhouette[r->k] : NAN);
-        put_agreement(&t, &q->with_roles[r->k]);
+        put_defined(&t, "3", r->branches > 1 ? q->silhouette[r->branches] : NAN);
+        put_agreement(&t, &q->with_roles[r->branches]);
     }
     char title[TEXT_MAX];
     (void)snprintf(title, sizeof title,
-                   "Linkages at %d cluster%s, agreement with the assigned roles", r->k,
-                   r->k == 1 ? "" : "s");
+                   "Linkages at %d cluster%s, agreement with the assigned roles", r->branches,
+                   r->branches == 1 ? "" : "s");
     return put_table(out, title, &t, style);
 }
 
@@ -128,20 +128,21 @@ static enum err print_numbers(struct buf *out, const struct roles *r, enum table
     const struct role_tree_quality *q = &r->quality[LINKAGE_AVERAGE];
     struct table t;
     TABLE(&t, scratch, 0, "clusters", "silhouette", "shuffled over agents", "p",
-          "shuffled over time", "tells agents", "purity", "ARI", "NMI");
+          "shuffled over time", "roles", "tells agents", "purity", "ARI", "NMI");
     for (int k = 2; k <= r->cfg->k_max && k <= r->sample.n; k++) {
-        table_cell(&t, "%d%s", k, k == r->k ? " *" : "");
+        table_cell(&t, "%d%s", k, k == r->branches ? " *" : "");
         table_cell(&t, "%.3f", q->silhouette[k]);
         table_cell(&t, "%.3f", r->agents.mean[k]);
         table_cell(&t, "%.4f", r->agents.each[k]);
         table_cell(&t, "%.3f", r->time.mean[k]);
+        table_cell(&t, "%d", r->merged[k]);
         table_cell(&t, "%.3f", r->told[k]);
         put_agreement(&t, &q->with_roles[k]);
     }
     return put_table(out, "Number of clusters of the cut, average linkage (* chosen)", &t, style);
 }
 
-/* The most frequent cluster of each agent in each policy, and its share of the episodes. */
+/* The most frequent role of each agent in each policy, and its share of the episodes. */
 static enum err print_agents(struct buf *out, const struct roles *r, enum table_style style,
                              struct arena *scratch)
 {
@@ -167,7 +168,7 @@ static enum err print_agents(struct buf *out, const struct roles *r, enum table_
             table_cell(&t, "%d (%.0f %%)", cluster + 1, 100.0 * share);
         }
     }
-    return put_table(out, "Most frequent cluster of each agent, and its share of the episodes", &t,
+    return put_table(out, "Most frequent role of each agent, and its share of the episodes", &t,
                      style);
 }
 
@@ -278,21 +279,21 @@ static enum err print_head(struct buf *out, const struct role_report *p)
                        "%d distinct trajectories were clustered, %d went to the nearest of %d "
                        "medoids: of %.0f pairs %.1f %% were spared by lower bounds (%.1f %% by the "
                        "ends, %.1f %% by the box), %.1f %% abandoned\n",
-                       r->sample.n, r->sample.n_rest, r->k, s->pairs,
+                       r->sample.n, r->sample.n_rest, r->branches, s->pairs,
                        100.0 * (s->ends + s->box) / s->pairs, 100.0 * s->ends / s->pairs,
                        100.0 * s->box / s->pairs, 100.0 * s->abandoned / s->pairs));
     }
     const double p_max = fmax(fmax(r->agents.p, r->time.p), r->attribution);
     if (r->found) {
-        return buf_printf(out, "Found: %d roles (largest p of three tests: %.4f)\n", r->k, p_max);
+        return buf_printf(out, "Found: %d role%s in %d clusters (largest p of three tests: %.4f)\n",
+                          r->k, r->k == 1 ? "" : "s", r->branches, p_max);
     }
     return r->k == 1
                ? buf_printf(out, "No roles: all trajectories are equal (p = 1)\n")
-               : buf_printf(
-                     out,
-                     "No roles: p = %.4f is above %g. What follows describes %d clusters that "
-                     "chance or the load explains; the rules are of all agents together\n",
-                     p_max, r->cfg->significance, r->k);
+               : buf_printf(out,
+                            "No roles: p = %.4f is above %g. What follows describes %d groups that "
+                            "chance or the load explains; the rules are of all agents together\n",
+                            p_max, r->cfg->significance, r->k);
 }
 
 static enum err print_tail(struct buf *out, const struct role_report *p, struct arena *scratch)
@@ -301,8 +302,8 @@ static enum err print_tail(struct buf *out, const struct role_report *p, struct 
     double mean;
     const double deviation = reward_deviation(r, &mean, scratch);
     TRY(buf_printf(out,
-                   "\nAgreement with the assigned roles%s: purity %.3f, ARI %.3f, NMI %.3f at %d "
-                   "clusters; purity %.3f, ARI %.3f, NMI %.3f at %d, as many as there are\n",
+                   "\nAgreement with the assigned roles%s: purity %.3f, ARI %.3f, NMI %.3f of %d "
+                   "found; purity %.3f, ARI %.3f, NMI %.3f of %d clusters, as many as there are\n",
                    r->set->organised ? "" : " (none: each agent counts as one)",
                    r->with_roles.purity, r->with_roles.ari, r->with_roles.nmi, r->k,
                    r->with_roles_at.purity, r->with_roles_at.ari, r->with_roles_at.nmi, r->k_at));
@@ -374,9 +375,8 @@ static enum err write_clusters(const struct roles *r, const char *path, struct a
 
 static enum err write_trajectories(const struct roles *r, const char *path, struct arena *scratch)
 {
-    static const char *const columns[] = {"run",      "train_seed", "scenario", "split",
-                                          "seed",     "episode",    "agent",    "role",
-                                          "distinct", "cluster"};
+    static const char *const columns[] = {"run",     "train_seed", "scenario", "split",    "seed",
+                                          "episode", "agent",      "role",     "distinct", "found"};
     const struct trajectory_set *set = r->set;
     struct csv csv;
     TRY(csv_create(&csv, scratch, path, columns, (int)(sizeof columns / sizeof *columns)));

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { STREAM_SAMPLE = 2, STREAM_ATTRIBUTION = 1 << 28 };
+enum { STREAM_SAMPLE = 2 };
 
 /* ---- what is clustered ---- */
 
@@ -94,8 +94,8 @@ static enum err agree(struct agreement *out, const struct roles *r, const int *l
     return ERR_OK;
 }
 
-/* Labels of points of the part become those of trajectories; -1: not in the part. */
-static void spread(int *label, const struct roles *r, const int *of_point, int *of_distinct)
+/* Labels of points of the part become those of distinct trajectories; -1: not in the part. */
+static void label_distinct(int *of_distinct, const struct roles *r, const int *of_point)
 {
     for (int k = 0; k < r->sequences->n_distinct; k++) {
         of_distinct[k] = -1;
@@ -103,6 +103,12 @@ static void spread(int *label, const struct roles *r, const int *of_point, int *
     for (int p = 0; p < r->sample.n; p++) {
         of_distinct[r->sample.distinct[p]] = of_point[p];
     }
+}
+
+/* And those of all trajectories. */
+static void spread(int *label, const struct roles *r, const int *of_point, int *of_distinct)
+{
+    label_distinct(of_distinct, r, of_point);
     for (int i = 0; i < trajectory_count(r->set); i++) {
         label[i] = of_distinct[r->sequences->distinct[i]];
     }
@@ -160,109 +166,35 @@ static enum err make_trees(struct roles *r, struct arena *arena, struct arena *s
 
 /* ---- the number of clusters ---- */
 
-/* Labels of the trajectories of the part at each k, and who they are of. */
-struct told {
-    int n, k_max;   /* trajectories; largest k */
-    int *episode;   /* (n) */
-    int *agent;     /* (n) */
-    int *label;     /* (k_max + 1, n) */
-    int *own, *who; /* (n) of one policy */
-};
-
-static enum err told_init(struct told *t, const struct roles *r, struct arena *scratch)
+/* The trajectories whose episodes `in` names (NULL: all) and whose points have a label; label_of
+ * (n_distinct): -1 for none. `out` and label (as many) in the arena. */
+static enum err attribute(struct attributed *out, int **label, const struct roles *r,
+                          const bool *in, const int *label_of, struct arena *arena)
 {
-    const int n = trajectory_count(r->set);
-    int *of_point = ARENA_NEW(scratch, r->sample.n, int), *label = ARENA_NEW(scratch, n, int);
-    int *of_distinct = ARENA_NEW(scratch, r->sequences->n_distinct, int);
-    *t = (struct told){.k_max = r->cfg->k_max < r->sample.n ? r->cfg->k_max : r->sample.n,
-                       .episode = ARENA_NEW(scratch, n, int),
-                       .agent = ARENA_NEW(scratch, n, int),
-                       .label = ARENA_NEW(scratch, (r->cfg->k_max + 1) * n, int),
-                       .own = ARENA_NEW(scratch, n, int),
-                       .who = ARENA_NEW(scratch, n, int)};
-    TRY(arena_error(scratch));
-    for (int k = 1; k <= t->k_max; k++) {
-        TRY(linkage_cut(of_point, r->tree, r->sample.n, k, scratch));
-        spread(label, r, of_point, of_distinct);
-        t->n = 0;
-        for (int i = 0; i < n; i++) {
-            if (label[i] >= 0) {
-                t->episode[t->n] = i / r->set->n_agents;
-                t->agent[t->n] = i % r->set->n_agents;
-                t->label[k * n + t->n++] = label[i];
-            }
+    const int n = trajectory_count(r->set), n_agents = r->set->n_agents;
+    int *policy = ARENA_NEW(arena, n, int), *episode = ARENA_NEW(arena, n, int);
+    int *agent = ARENA_NEW(arena, n, int);
+    *label = ARENA_NEW(arena, n, int);
+    *out = (struct attributed){.n_policies = r->n_policies,
+                               .n_agents = n_agents,
+                               .policy = policy,
+                               .episode = episode,
+                               .agent = agent};
+    TRY(arena_error(arena));
+    for (int i = 0; i < n; i++) {
+        const int e = i / n_agents, found = label_of[r->sequences->distinct[i]];
+        if ((in == NULL || in[e]) && found >= 0) {
+            policy[out->n] = r->policy[e];
+            episode[out->n] = e;
+            agent[out->n] = i % n_agents;
+            (*label)[out->n++] = found;
         }
     }
     return ERR_OK;
 }
 
-/* A(k). I = NMI (H + H) / 2, so the sum of the halves is I / NMI. */
-static enum err tell(double *a, const struct told *t, const struct roles *r, int k,
-                     struct arena *scratch)
-{
-    const int *label = t->label + (ptrdiff_t)k * trajectory_count(r->set);
-    double information = 0.0, entropy = 0.0;
-    for (int p = 0; p < r->n_policies; p++) {
-        struct agreement g;
-        int m = 0;
-        for (int i = 0; i < t->n; i++) {
-            if (r->policy[t->episode[i]] == p) {
-                t->own[m] = label[i];
-                t->who[m++] = t->agent[i];
-            }
-        }
-        if (m > 0) {
-            TRY(agreement_of(&g, t->own, k, t->who, r->set->n_agents, m, scratch));
-            information += m * g.information;
-            entropy += m * g.entropy;
-        }
-    }
-    *a = entropy > 0.0 ? information / entropy : 0.0;
-    return ERR_OK;
-}
-
-static enum err largest_told(double *most, const struct told *t, const struct roles *r,
-                             struct arena *scratch)
-{
-    *most = 0.0;
-    for (int k = 2; k <= t->k_max; k++) {
-        double a;
-        TRY(tell(&a, t, r, k, scratch));
-        *most = a > *most ? a : *most;
-    }
-    return ERR_OK;
-}
-
-/* Trajectories of one episode stand side by side in `told`; those of them that are in the part get
- * each other's agents. Equal values after sums in another order count as equal. */
-static enum err test_attribution(struct roles *r, struct told *t, struct arena *scratch)
-{
-    const double rounding = 1e-9;
-    const struct rng_key key = rng_key(r->cfg->seed, RNG_ANALYSIS, RNG_DEV);
-    int *agent = ARENA_NEW(scratch, t->n, int), hits = 0;
-    uint32_t *order = ARENA_NEW(scratch, r->set->n_agents, uint32_t);
-    uint64_t *keys = ARENA_NEW(scratch, r->set->n_agents, uint64_t);
-    double observed, shuffled;
-    TRY(arena_error(scratch));
-    TRY(largest_told(&observed, t, r, scratch));
-    memcpy(agent, t->agent, (size_t)t->n * sizeof *agent);
-    for (int draw = 0; draw < ROLE_ATTRIBUTION_DRAWS; draw++) {
-        for (int i = 0, m; i < t->n; i += m) {
-            for (m = 1; i + m < t->n && t->episode[i + m] == t->episode[i]; m++) {
-            }
-            rng_permutation(order, keys, (uint32_t)m, key, 0, (uint32_t)t->episode[i],
-                            STREAM_ATTRIBUTION + (uint32_t)draw);
-            for (int a = 0; a < m; a++) {
-                t->agent[i + a] = agent[i + (int)order[a]];
-            }
-        }
-        TRY(largest_told(&shuffled, t, r, scratch));
-        hits += shuffled >= observed - rounding;
-    }
-    r->attribution = (1.0 + hits) / (1.0 + ROLE_ATTRIBUTION_DRAWS);
-    return ERR_OK;
-}
-
+/* The k whose silhouette stands out, or all; of these the one with the largest A; ties: the
+ * smallest. */
 static int choose_k(const struct roles *r, int k_max)
 {
     const double rounding = 1e-9;
@@ -278,36 +210,60 @@ static int choose_k(const struct roles *r, int k_max)
     return best == 0 ? 1 : best;
 }
 
+/* The trajectories of the part at each number of clusters, one after the other. */
 static enum err number_clusters(struct roles *r, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    struct told t;
-    TRY(told_init(&t, r, scratch));
+    const int most = r->cfg->k_max < r->sample.n ? r->cfg->k_max : r->sample.n;
+    const int n_all = trajectory_count(r->set);
+    int *of_point = ARENA_NEW(scratch, r->sample.n, int), *part;
+    int *of_distinct = ARENA_NEW(scratch, r->sequences->n_distinct, int);
+    int *label = ARENA_NEW(scratch, (most + 1) * n_all, int), *k_of = ARENA_NEW(scratch, most, int);
+    struct attributed t = {.n = 0};
+    TRY(arena_error(scratch));
     for (int k = 0; k <= r->cfg->k_max; k++) {
         r->told[k] = -1.0;
-        if (k >= 1 && k <= t.k_max) {
-            TRY(tell(&r->told[k], &t, r, k, scratch));
-        }
     }
-    r->k = choose_k(r, t.k_max);
-    TRY(test_attribution(r, &t, scratch));
+    for (int k = 2; k <= most; k++) {
+        TRY(linkage_cut(of_point, r->tree, r->sample.n, k, scratch));
+        label_distinct(of_distinct, r, of_point);
+        TRY(attribute(&t, &part, r, NULL, of_distinct, scratch));
+        TRY(attribution_merge(&r->told[k], &r->merged[k], NULL, &t, part, k, scratch));
+        memcpy(label + (ptrdiff_t)(k - 2) * t.n, part, (size_t)t.n * sizeof *label);
+        k_of[k - 2] = k;
+    }
+    r->branches = choose_k(r, most);
+    r->attribution = 1.0;
+    if (most >= 2) {
+        TRY(attribution_test(&r->attribution, &t, label, k_of, most - 1, ROLE_ATTRIBUTION_DRAWS,
+                             r->cfg->seed, scratch));
+    }
     arena_rewind(scratch, mark);
     return ERR_OK;
 }
 
 static enum err cut_at(struct roles *r, struct arena *arena, struct arena *scratch)
 {
-    const int n = r->sample.n;
-    int *of_point = ARENA_NEW(scratch, n, int);
+    const int n = r->sample.n, k = r->branches;
+    int *of_point = ARENA_NEW(scratch, n, int), *part;
     int *of_distinct = ARENA_NEW(scratch, r->sequences->n_distinct, int);
+    struct attributed t;
+    double told;
     r->label = ARENA_NEW(arena, trajectory_count(r->set), int);
-    r->medoid = ARENA_NEW(arena, r->k, int);
+    r->medoid = ARENA_NEW(arena, k, int);
+    r->role_of = ARENA_NEW(arena, k, int);
     TRY(arena_error(arena));
     TRY(arena_error(scratch));
-    TRY(linkage_cut(of_point, r->tree, n, r->k, scratch));
-    TRY(medoids_of(r->medoid, r->distance, of_point, r->sample.weight, n, r->k, scratch));
-    for (int c = 0; c < r->k; c++) {
+    TRY(linkage_cut(of_point, r->tree, n, k, scratch));
+    TRY(medoids_of(r->medoid, r->distance, of_point, r->sample.weight, n, k, scratch));
+    label_distinct(of_distinct, r, of_point);
+    TRY(attribute(&t, &part, r, NULL, of_distinct, scratch));
+    TRY(attribution_merge(&told, &r->k, r->role_of, &t, part, k, scratch));
+    for (int c = 0; c < k; c++) {
         r->medoid[c] = r->sample.distinct[r->medoid[c]];
+    }
+    for (int i = 0; i < n; i++) {
+        of_point[i] = r->role_of[of_point[i]];
     }
     spread(r->label, r, of_point, of_distinct);
     return ERR_OK;
@@ -375,13 +331,38 @@ int roles_nearest(struct role_spared *spared, const struct sequences *q, const s
 
 /* ---- stability ---- */
 
-/* A part of the points of the sample: its own clustering into k, and the medoids of that. */
+/* A part of the points of the sample: its own clustering, the medoids of that, and its roles. */
 struct half {
-    int n, k;
-    int *point;  /* (n) numbers in the sample */
-    int *label;  /* (n) */
-    int *medoid; /* (k) numbers in the sample */
+    int n, branches, k;
+    int *point;   /* (n) numbers in the sample */
+    int *label;   /* (n) role */
+    int *medoid;  /* (branches) numbers in the sample */
+    int *role_of; /* (branches) */
 };
+
+/* Merges the branches of a part by the agents of its own episodes; label (n): branches become
+ * roles. */
+static enum err merge_half(struct half *h, const struct roles *r, const bool *in,
+                           struct arena *scratch)
+{
+    int *of_distinct = ARENA_NEW(scratch, r->sequences->n_distinct, int), *part;
+    struct attributed t;
+    double told;
+    h->role_of = ARENA_NEW(scratch, h->branches, int);
+    TRY(arena_error(scratch));
+    for (int d = 0; d < r->sequences->n_distinct; d++) {
+        of_distinct[d] = -1;
+    }
+    for (int i = 0; i < h->n; i++) {
+        of_distinct[r->sample.distinct[h->point[i]]] = h->label[i];
+    }
+    TRY(attribute(&t, &part, r, in, of_distinct, scratch));
+    TRY(attribution_merge(&told, &h->k, h->role_of, &t, part, h->branches, scratch));
+    for (int i = 0; i < h->n; i++) {
+        h->label[i] = h->role_of[h->label[i]];
+    }
+    return ERR_OK;
+}
 
 /* Points of which a trajectory stands in an episode that `in` names, weighted by how many. */
 static enum err cluster_half(struct half *h, const struct roles *r, const bool *in,
@@ -402,11 +383,14 @@ static enum err cluster_half(struct half *h, const struct roles *r, const bool *
             h->point[h->n++] = p;
         }
     }
-    h->k = r->k < h->n ? r->k : h->n;
+    h->branches = r->branches < h->n ? r->branches : h->n;
+    if (h->n == 0) {
+        return ERR_OK;
+    }
     double *d = ARENA_NEW(scratch, pair_count(h->n > 1 ? h->n : 2), double);
     double *copy = ARENA_NEW(scratch, pair_count(h->n > 1 ? h->n : 2), double);
     struct merge *tree = ARENA_NEW(scratch, h->n, struct merge);
-    h->medoid = ARENA_NEW(scratch, h->k, int);
+    h->medoid = ARENA_NEW(scratch, h->branches, int);
     TRY(arena_error(scratch));
     for (int i = 0; i < h->n; i++) {
         for (int j = i + 1; j < h->n; j++) {
@@ -415,12 +399,12 @@ static enum err cluster_half(struct half *h, const struct roles *r, const bool *
         }
     }
     TRY(linkage_make(tree, copy, weight, h->n, LINKAGE_AVERAGE, scratch));
-    TRY(linkage_cut(h->label, tree, h->n, h->k, scratch));
-    TRY(medoids_of(h->medoid, d, h->label, weight, h->n, h->k, scratch));
-    for (int c = 0; c < h->k; c++) {
+    TRY(linkage_cut(h->label, tree, h->n, h->branches, scratch));
+    TRY(medoids_of(h->medoid, d, h->label, weight, h->n, h->branches, scratch));
+    for (int c = 0; c < h->branches; c++) {
         h->medoid[c] = h->point[h->medoid[c]];
     }
-    return ERR_OK;
+    return merge_half(h, r, in, scratch);
 }
 
 /* ARI of one part's own clustering with that by the nearest medoid of the other (the prediction
@@ -433,11 +417,11 @@ static enum err predicted(double *ari, const struct roles *r, const struct half 
     TRY(arena_error(scratch));
     for (int i = 0; i < own->n; i++) {
         double best = INFINITY;
-        for (int c = 0; c < other->k; c++) {
+        for (int c = 0; c < other->branches; c++) {
             const double d = pair_get(r->distance, r->sample.n, own->point[i], other->medoid[c]);
             if (d < best) {
                 best = d;
-                label[i] = c;
+                label[i] = other->role_of[c];
             }
         }
     }

@@ -1,24 +1,20 @@
 /* Roles: clusters of trajectories that belong to agents.
  *
  *   1. distinct trajectories, of more than cfg.sample a random part (struct role_sample)
- *   2. their distances (the caller's: a job list), the tree of average linkage, k clusters
+ *   2. their distances (the caller's: a job list), the tree of average linkage, its branches, roles
  *   3. what is not in the part goes to the nearest medoid (the caller's: a job list)
  *   4. tests and agreement
  *
  * A silhouette says that trajectories differ, not that agents do: those of one agent in floods and
- * in quiet episodes make two good clusters. So k is chosen, among the k whose silhouette exceeds
+ * in quiet episodes make two good clusters. So clusters of the same agents are merged into one role
+ * (role_attribution.h). The number of clusters of the cut is, among those whose silhouette exceeds
  * that of shuffles over agents (role_null.h, p of s(k) at most cfg.significance; all if none does),
- * as that with the largest
- *
- *     A(k) = sum_p n_p I_p(cluster; agent) / sum_p n_p (H_p(cluster) + H_p(agent)) / 2
- *
- * over policies p with n_p trajectories, in nats: the normalised mutual information within a
- * policy. A cluster more that says nothing about agents adds to H alone. Ties: the smallest k.
+ * the one whose roles tell agents apart best: that with the largest A. Ties: the smallest.
  *
  * Three tests must all reject before the clusters are called roles: the two of role_null.h, and
  *
- *   attribution   max_k A(k) of the part against the same with the agents of each episode dealt out
- *                 anew: do the same agents come back to the same cluster?
+ *   attribution   the largest A over all numbers of clusters against the same with the agents of
+ *                 each episode dealt out anew: do the same agents come back to the same cluster?
  *
  * Assigned roles are used for nothing but the agreement that is reported.
  */
@@ -27,6 +23,7 @@
 
 #include "core/analysis/agreement.h"
 #include "core/analysis/linkage.h"
+#include "core/analysis/role_attribution.h"
 #include "core/analysis/role_null.h"
 
 enum { ROLE_ATTRIBUTION_DRAWS = 999 };
@@ -59,11 +56,14 @@ struct roles {
     struct role_tree_quality quality[LINKAGE_KINDS];
     struct role_test agents, time;      /* against shuffles */
     double attribution;                 /* p of the third test */
-    double told[ROLE_CLUSTERS_MAX + 1]; /* A(k); -1 if there are fewer trajectories */
+    double told[ROLE_CLUSTERS_MAX + 1]; /* A of k branches, merged; -1: fewer trajectories */
+    int merged[ROLE_CLUSTERS_MAX + 1];  /* roles that k branches become */
     bool found;                         /* all three reject */
-    int k;                              /* clusters; 1 if all trajectories are equal */
-    int *label;                         /* (trajectory_count(set)) cluster of each trajectory */
-    int *medoid;                        /* (k) distinct trajectory */
+    int branches;                       /* of the cut; 1 if all trajectories are equal */
+    int *medoid;                        /* (branches) distinct trajectory */
+    int *role_of;                       /* (branches) */
+    int k;                              /* roles */
+    int *label;                         /* (trajectory_count(set)) role of each trajectory */
     const int *assigned;                /* (n_agents) number of the assigned role, from 0 */
     int n_assigned;
     struct agreement with_roles;    /* of all trajectories, at k */
@@ -83,9 +83,9 @@ enum err roles_init(struct roles *r, struct arena *arena, const struct trajector
                     const double *observed, const double *agents, const double *time, int n,
                     struct arena *scratch) WARN_UNUSED;
 
-/* Step 3, for one of the rest: the nearest medoid of k, with the pairs that bounds spared (ends and
- * box) counted. lo, hi: envelopes of the medoids for sequences as long as q->longest, (k, longest,
- * n_dims); used where the length is that. */
+/* Step 3, for one of the rest: the nearest medoid of k branches, with the pairs that bounds spared
+ * (ends and box) counted. lo, hi: envelopes of the medoids for sequences as long as q->longest, (k,
+ * longest, n_dims); used where the length is that. */
 struct role_spared {
     double pairs, ends, box, abandoned;
 };

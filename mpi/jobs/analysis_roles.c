@@ -27,7 +27,7 @@ struct work {
     const int *medoid;
     int k;
     float *lo, *hi;
-    int *of_rest; /* (n_rest) cluster; rank 0 */
+    int *of_rest; /* (n_rest) branch; rank 0 */
     struct role_spared spared;
 };
 
@@ -212,8 +212,9 @@ static enum err share_medoids(struct work *w, struct arena *arena, struct comm *
 {
     struct buf b;
     buf_init(&b);
-    enum err e =
-        comm->rank == 0 ? buf_append(&b, r->medoid, (size_t)r->k * sizeof *r->medoid) : ERR_OK;
+    enum err e = comm->rank == 0
+                     ? buf_append(&b, r->medoid, (size_t)r->branches * sizeof *r->medoid)
+                     : ERR_OK;
     e = comm_agree(comm, e);
     if (e == ERR_OK) {
         e = comm_bcast(comm, 0, &b);
@@ -266,7 +267,7 @@ static void label_rest(const struct work *w, struct roles *r)
         for (int lo = 0, hi = w->sample->n_rest; r->label[i] < 0;) { /* `rest` ascends */
             const int middle = (lo + hi) / 2, found = w->sample->rest[middle];
             if (found == w->q->distinct[i]) {
-                r->label[i] = w->of_rest[middle];
+                r->label[i] = r->role_of[w->of_rest[middle]];
             } else if (found < w->q->distinct[i]) {
                 lo = middle + 1;
             } else {

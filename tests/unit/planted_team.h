@@ -218,16 +218,16 @@ static inline void planted_search(struct roles *r, struct arena *arena,
                                 cfg->shuffles, &scratch),
                      ERR_OK);
     const ptrdiff_t cells = (ptrdiff_t)q->longest * q->n_dims;
-    float *lo = ARENA_NEW(arena, (ptrdiff_t)r->k * cells, float);
-    float *hi = ARENA_NEW(arena, (ptrdiff_t)r->k * cells, float);
+    float *lo = ARENA_NEW(arena, (ptrdiff_t)r->branches * cells, float);
+    float *hi = ARENA_NEW(arena, (ptrdiff_t)r->branches * cells, float);
     assert_int_equal(arena_error(arena), ERR_OK);
-    for (int c = 0; c < r->k; c++) {
+    for (int c = 0; c < r->branches; c++) {
         dtw_envelope(lo + c * cells, hi + c * cells, q, &cfg->distance, r->medoid[c], q->longest);
     }
     for (int i = 0; i < q->n; i++) {
         if (r->label[i] < 0) {
-            r->label[i] =
-                roles_nearest(spared, q, cfg, r->medoid, r->k, lo, hi, q->distinct[i], row);
+            r->label[i] = r->role_of[roles_nearest(spared, q, cfg, r->medoid, r->branches, lo, hi,
+                                                   q->distinct[i], row)];
         }
     }
     assert_int_equal(roles_finish(r, &scratch), ERR_OK);

@@ -2,6 +2,7 @@
  */
 #include "core/analysis/agreement.h"
 #include "core/analysis/linkage.h"
+#include "core/analysis/role_attribution.h"
 #include "core/base/rng.h"
 
 #include <math.h>
@@ -277,12 +278,101 @@ static void silhouettes_by_hand(void **state)
     assert_int_equal(medoid[2], 5);
 }
 
+/* ---- roles from clusters ---- */
+
+enum { WHO = 3, EACH = 16, SEEN = WHO * EACH };
+
+/* SEEN trajectories of WHO agents and two policies, an episode has one of each. */
+struct seen {
+    int policy[SEEN], episode[SEEN], agent[SEEN], label[SEEN];
+    struct attributed t;
+};
+
+static void see(struct seen *s)
+{
+    s->t = (struct attributed){SEEN, 2, WHO, s->policy, s->episode, s->agent};
+    for (int i = 0; i < SEEN; i++) {
+        s->episode[i] = i / WHO;
+        s->policy[i] = i / WHO % 2;
+        s->agent[i] = i % WHO;
+    }
+}
+
+/* A by its definition, from agreement_of() of each policy. */
+static double by_definition(const struct seen *s, const int *role_of)
+{
+    double information = 0.0, entropy = 0.0;
+    for (int p = 0; p < 2; p++) {
+        int role[SEEN], agent[SEEN], n = 0;
+        struct agreement g;
+        for (int i = 0; i < SEEN; i++) {
+            if (s->policy[i] == p) {
+                role[n] = role_of[s->label[i]];
+                agent[n++] = s->agent[i];
+            }
+        }
+        assert_int_equal(agreement_of(&g, role, 5, agent, WHO, n, &scratch), ERR_OK);
+        information += n * g.information;
+        entropy += n * g.entropy;
+    }
+    return entropy > 0.0 ? information / entropy : 0.0;
+}
+
+/* The largest A of all ways to put 5 clusters into at most 5 roles. */
+static double best_of_all(const struct seen *s)
+{
+    double best = 0.0;
+    for (int code = 0; code < 3125; code++) {
+        int role_of[5];
+        for (int c = 0, rest = code; c < 5; c++, rest /= 5) {
+            role_of[c] = rest % 5;
+        }
+        const double a = by_definition(s, role_of);
+        best = a > best ? a : best;
+    }
+    return best;
+}
+
+/* Agent 0 has clusters 0 and 1, agents 1 and 2 share 2 to 4, or each cluster is drawn. */
+static void clusters_of_the_same_agents_are_one_role(void **state)
+{
+    (void)state;
+    for (uint32_t test = 0; test < 20; test++) {
+        struct seen s;
+        int role_of[5], n;
+        double a, p;
+        const int k = 5;
+        see(&s);
+        for (int i = 0; i < SEEN; i++) {
+            const double u = draw(1000 + test, (uint32_t)i);
+            const int planted = s.agent[i] == 0 ? (int)(2 * u) : 2 + s.episode[i] % 3;
+            s.label[i] = test < 10 ? planted : (int)(5 * u);
+        }
+        assert_int_equal(attribution_merge(&a, &n, role_of, &s.t, s.label, 5, &scratch), ERR_OK);
+        assert_true(near(a, by_definition(&s, role_of)));
+        const double best = best_of_all(&s);
+        assert_true(a <= best + 1e-9);
+        assert_int_equal(attribution_test(&p, &s.t, s.label, &k, 1, 199, 1, &scratch), ERR_OK);
+        if (test < 10) {
+            assert_true(near(a, best));
+            assert_int_equal(n, 2);
+            assert_memory_equal(role_of, ((int[]){0, 0, 1, 1, 1}), sizeof role_of);
+            assert_true(p == 1.0 / 200.0);
+        } else {
+            assert_true(a > 0.8 * best && p > 0.01);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published_trees),      cmocka_unit_test(trees_are_those_of_the_definition),
-        cmocka_unit_test(weights_count_points), cmocka_unit_test(agreement_by_hand),
+        cmocka_unit_test(published_trees),
+        cmocka_unit_test(trees_are_those_of_the_definition),
+        cmocka_unit_test(weights_count_points),
+        cmocka_unit_test(agreement_by_hand),
         cmocka_unit_test(silhouettes_by_hand),
+        cmocka_unit_test(clusters_of_the_same_agents_are_one_role),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

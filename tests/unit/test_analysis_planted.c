@@ -2,7 +2,8 @@
  *
  *   LOG=FILE EPISODES=500 STEPS=200 build/default/tests/unit/test_analysis_planted
  *
- * writes the episodes of a team of four roles as a log that `karma analyse FILE` reads, instead. */
+ * writes the episodes of a team of four roles as a log that `karma analyse FILE` reads, instead.
+ * FIRST=100 takes the seeds from 100 on: what was chosen in the method was chosen on 100 to 139. */
 #include "tests/unit/planted_team.h"
 
 #include "core/base/file.h"
@@ -23,14 +24,21 @@ static const struct role_cfg usual = {
     .seed = 1};
 
 struct verdict {
-    int found, agrees, pure; /* of SEEDS: roles; ARI >= 0.9; purity >= 0.95 */
-    double ari;              /* mean */
+    int found, agrees; /* of SEEDS: roles; ARI >= 0.9 */
+    double ari;        /* mean */
 };
+
+static int number_of(const char *name, int otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? (int)strtol(text, NULL, 10) : otherwise;
+}
 
 static struct verdict judge(enum planted_kind kind, const struct role_cfg *cfg)
 {
-    struct verdict v = {0, 0, 0, 0.0};
-    for (int seed = 1; seed <= SEEDS; seed++) {
+    const int first = number_of("FIRST", 1);
+    struct verdict v = {0, 0, 0.0};
+    for (int seed = first; seed < first + SEEDS; seed++) {
         const struct planted_cfg team = {
             .kind = kind, .seed = (uint64_t)seed, .n_episodes = 16, .n_steps = 200};
         struct trajectory_set set;
@@ -42,7 +50,6 @@ static struct verdict judge(enum planted_kind kind, const struct role_cfg *cfg)
         planted_search(&r, &arena, &set, cfg, &spared);
         v.found += r.found;
         v.agrees += r.found && r.with_roles.ari >= 0.9;
-        v.pure += r.found && r.with_roles.purity >= 0.95;
         v.ari += r.with_roles.ari / SEEDS;
         arena_release(&arena);
     }
@@ -57,9 +64,7 @@ static void roles_are_found(void **state)
         const struct verdict v = judge((enum planted_kind)kind, &usual);
         print_message("%s: roles found in %d of %d, ARI >= 0.9 in %d, mean ARI %.3f\n", names[kind],
                       v.found, SEEDS, v.agrees, v.ari);
-        assert_true(v.pure >= SEEDS - MOST_WRONG);
-        /* With an overlap the trajectories of one role fall into two or three pure clusters. */
-        assert_true(kind == PLANTED_OVERLAP || v.agrees >= SEEDS - MOST_WRONG);
+        assert_true(v.agrees >= SEEDS - MOST_WRONG);
     }
 }
 
@@ -72,12 +77,6 @@ static void no_roles_are_invented(void **state)
         print_message("%s: roles found in %d of %d\n", names[kind - PLANTED_EQUAL], v.found, SEEDS);
         assert_true(v.found <= MOST_WRONG);
     }
-}
-
-static int number_of(const char *name, int otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? (int)strtol(text, NULL, 10) : otherwise;
 }
 
 /* The log has what a reader needs; deltas, choices and rewards are zeros. */
