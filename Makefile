@@ -214,7 +214,7 @@ REAL     = $(if $(SHELLED),$(if $(wildcard $(KUBERNETES_BIN)/kube-apiserver),$(K
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all setup setup-run setup-test run quickstart frontier improved discover separation sensitivity scenarios metastable shield twin \
+.PHONY: all setup setup-run setup-test run quickstart frontier improved discover behaviour separation sensitivity scenarios metastable shield twin \
         queueing-twin rollout-error exploits twin-vs-sim ablation ablation-mixed paper paper-smoke opponents opponents-elsewhere opponents-held-out single proof-ablate adversary exploitability cascade rules tune test test-slurm test-kubernetes test-programs bench benches bench-compare bench-torch \
         scaling lint format asan fuzz fuzzers corpus \
         proof proof-attacker proof-fuzz-transfer proof-resume proof-soak proof-theory proof-shield proof-random-configs random-configs valgrind install sources \
@@ -291,6 +291,9 @@ separation: all ## are the compared scenarios able to tell controllers apart? 1 
 
 discover: all ## train free, analyse, train anew under what was found: a table (hours; needs make twin)
 	@RANKS=$(RANKS) sh mk/discover
+
+behaviour: all ## what the teams of an ablation learned, Table VII of the paper: a table (an hour)
+	@RANKS=$(RANKS) sh mk/behaviour
 
 sensitivity: all ## the references under other conditions: one table, one figure (minutes)
 	@RANKS=$(RANKS) sh mk/sensitivity

@@ -423,7 +423,7 @@ static enum err table_7(struct report *f)
         report_lacks(f, caption, "there is no org_metrics.csv beside the evaluations");
     }
     report_lacks(f, "Clustering purity (Table VII of the paper)",
-                 "no command of this version clusters trajectories");
+                 "karma analyse clusters trajectories; make behaviour writes this table");
     return t.failed;
 }
 

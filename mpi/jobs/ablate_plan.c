@@ -167,7 +167,8 @@ static uint64_t hash_text(uint64_t hash, const char *text)
 
 /* Names, episodes, and for each controller and scenario what decides a row. The policies of a
  * training follow from its own digest; those that a configuration of controllers names count with
- * their directories. */
+ * their directories. Trajectories decide no row, but a run that should have them and has none is
+ * not done. */
 static enum err evaluation_digest(uint64_t *digest, const struct experiment *x, bool of_training)
 {
     const struct eval_cfg *eval = &x->cfg.eval;
@@ -176,7 +177,7 @@ static enum err evaluation_digest(uint64_t *digest, const struct experiment *x, 
     h = hash_word(h, (uint64_t)eval->first);
     h = hash_word(h, eval->seed);
     h = hash_word(h, (uint64_t)eval->split);
-    if (eval->trajectories != EVAL_TRAJECTORIES_NONE) { /* a run without them lacks something */
+    if (eval->trajectories != EVAL_TRAJECTORIES_NONE) {
         h = hash_word(h, (uint64_t)eval->trajectories);
     }
     for (int c = 0; c < eval->n_controllers; c++) {

@@ -199,6 +199,7 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *slurm/tune.sbatch configs/tuning/* | the same
 *--set run.dir=build/cost | trains in the twin of make improved
 make paper* | days; test_paper.sh makes every variant once, small
+make behaviour | an hour; test_behaviour.sh runs it small
 make discover | hours; test_discover.sh runs it small
 sh mk/* | minutes to hours; test_ablation.sh, test_separation.sh and test_unseen.sh run them small
 EOF
