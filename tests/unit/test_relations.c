@@ -203,16 +203,16 @@ static void show(const struct tally t[4])
     }
 }
 
-enum { SEEDS = 20 };
+enum { SEEDS = 20, PLANTED_SEEDS = 60 };
 
-/* In 20 seeds authority, transfer, synchrony and the common value are found in at least 19, and of
- * all pairs without an edge at most 5 % get one. */
+/* Authority, transfer, synchrony and the common value are found in at least 57 of 60 seeds. Of the
+ * pairs without an edge at most 5 % get one, of each kind. Pairs of one team are found or missed
+ * together, so 20 seeds are too few to measure 5 %. */
 static void planted_relations_are_found(void **state)
 {
     static struct team t;
     struct tally sum[4] = {{0}};
-    int wrong = 0, absent = 0;
-    for (uint32_t seed = 0; seed < SEEDS; seed++) {
+    for (uint32_t seed = 0; seed < PLANTED_SEEDS; seed++) {
         struct relations r;
         plant(&t, seed, true);
         OK(relations_find(&r, *state, &t.data, &cfg, &scratch));
@@ -220,11 +220,9 @@ static void planted_relations_are_found(void **state)
     }
     show(sum);
     for (int k = 0; k < 4; k++) {
-        assert_true(sum[k].found >= SEEDS - 1);
-        wrong += sum[k].wrong;
-        absent += sum[k].absent;
+        assert_true(sum[k].found >= PLANTED_SEEDS * 19 / 20);
+        assert_true(sum[k].wrong <= sum[k].absent / 20);
     }
-    assert_true(wrong <= absent / 20);
     assert_int_equal(sum[0].wrong, 0);
 }
 
