@@ -15,13 +15,34 @@ discover() {
         TWIN= CONFIG="$WORK/tiny.yaml" ANALYSE="--shuffles 19 --shuffled 16 --replaced 2" sh mk/discover
 }
 exits 0 "the loop" discover
+says out "leave a rule \(ff\) -?[0-9.]+ % of its headroom|rule \(ff\) has no headroom" "says what the masks leave a rule"
 table=$WORK/results/tables/discover.md
 for arm in none inferred_soft inferred_hard expert_soft expert_hard; do
     grep -q "| $arm " "$table"
     result $? "a row of $arm"
 done
-grep -qE "leave a rule \(ff\) -?[0-9]+\.[0-9] % of its headroom" "$table"
-result $? "and what the masks leave a rule"
+grep -qE "asks for 90 %: (not )?passed|The mask gate says nothing" "$table"
+result $? "and whether the masks pass the gate"
+
+# The verdict follows from the rows: masks that forbid everything leave nothing.
+gate=$WORK/runs/discover/gate/eval.csv
+cp "$gate" "$WORK/gate.csv"
+verdict() { # NOTHING FF MASKED: SLO attainment of each; what mk/discover says of these rows
+    awk -F, -v OFS=, -v a="$1" -v b="$2" -v c="$3" '
+        NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+        NR > 1 { $at["slo_attainment"] = $1 == "nothing" ? a : $1 == "ff" ? b : c }
+        { print }' "$WORK/gate.csv" >"$WORK/rows.csv"
+    sed -n "/^gate=/,/^    }'/p" mk/discover | sed "s|\"\$run/gate/eval.csv\"|$WORK/rows.csv|" >"$WORK/gate.sh"
+    sh -c ". $WORK/gate.sh; echo \"\$gate\""
+}
+verdict 0.5 0.9 0.88 | grep -q "asks for 90 %: passed"
+result $? "95 % of the headroom pass"
+verdict 0.5 0.9 0.6 | grep -q "(ff) 25.0 % of its headroom"
+result $? "a share is of the headroom"
+verdict 0.5 0.9 0.6 | grep -q "asks for 90 %: not passed"
+result $? "25 % do not pass"
+verdict 0.9 0.9 0.6 | grep -q "The mask gate says nothing"
+result $? "without headroom there is no gate"
 
 # --- the analysis ----------------------------------------------------------------------------------
 run=$WORK/runs/discover
