@@ -45,7 +45,9 @@ struct collect {
 
 /* ---- the header ---- */
 
-/* What makes two stores one plant: all that decides what happens, but who plays. */
+/* What makes two stores one plant: all that decides what happens, but who plays. What a decision may
+ * change, and what its outcome is worth to a team or an attacker, are no part of it: a team that was
+ * trained for one price of CPU adds transitions to traces that rules left under another. */
 struct plant_of {
     struct topology_cfg topology;
     struct plant_cfg plant;
@@ -58,6 +60,26 @@ static const struct cfg_field plant_of_fields[] = {
     CFG_TABLE(struct plant_of, cluster, cluster_fields, ""),
     CFG_TABLE(struct plant_of, workload, workload_fields, ""), CFG_END};
 
+/* The keys of `plant` that decide what happens; the others have their defaults. */
+static enum err without_worth(struct plant_cfg *plant, struct arena *arena)
+{
+    struct cfg reader;
+    struct plant_cfg defaults;
+    cfg_init(&reader, plant_fields, sizeof defaults, arena);
+    TRY(cfg_load_text(&reader, "defaults", "", NULL, 0, &defaults));
+    plant->alpha = defaults.alpha;
+    plant->cost_weight = defaults.cost_weight;
+    plant->attack_requests = defaults.attack_requests;
+    plant->attack_crashes = defaults.attack_crashes;
+    plant->attack_cap = defaults.attack_cap;
+    plant->headroom_target = defaults.headroom_target;
+    plant->reward = defaults.reward;
+    plant->reward_from = defaults.reward_from;
+    plant->reward_terms = defaults.reward_terms;
+    plant->n_reward_terms = defaults.n_reward_terms;
+    return ERR_OK;
+}
+
 /* In digits; empty when out of memory. */
 static const char *twin_digest(struct collect *c)
 {
@@ -69,12 +91,13 @@ static enum err describe_plant(struct store_header *h, struct collect *c)
 {
     const struct experiment_cfg *cfg = &c->x->cfg;
     const bool in_twin = cfg->eval.plant == PLANT_KIND_TWIN;
-    const struct plant_of p = {.topology = cfg->topology,
+    struct plant_of p = {.topology = cfg->topology,
                                .plant = cfg->plant,
                                .cluster = cfg->cluster,
                                .workload = cfg->workload};
     uint64_t digest;
     struct buf yaml;
+    TRY(without_worth(&p.plant, &c->arena));
     TRY(cfg_digest(&digest, plant_of_fields, &p, experiment_hash_file, NULL));
     h->origin = arena_printf(
         &c->arena, "karma trace collect: %s%s, configuration %016" PRIx64 ", TRAIN episodes",

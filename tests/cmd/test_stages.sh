@@ -135,6 +135,15 @@ rm -r "$run/rounds/3/twin" "$run/rounds/3/twin.traces"
 ends_alike $more "killed while the twin of the third round was fitted"
 
 # --- what is refused -----------------------------------------------------------------------------
+# Traces are of one plant, whatever its CPU costs and whatever a team may do at a decision.
+rm -rf "$run"
+exits 0 "rounds with another price of CPU and another bound of a change than the traces" "$KARMA" \
+    train $tiny --set run.dir="$run" --set twin.file="$twin" --set train.updates=2 \
+    --set train.rounds=2 --set train.round_episodes=25 --set plant.reward=slo \
+    --set plant.cost_weight=1 --set plant.alpha=5
+exits 1 "rounds on a plant with another interval of scrapes than the traces" "$KARMA" \
+    train $tiny --set run.dir="$run-2" --set twin.file="$twin" --set train.updates=2 \
+    --set train.rounds=2 --set train.round_episodes=25 --set plant.scrape_s=3
 exits 2 "rounds and a rollout that runs ahead" "$KARMA" train $tiny --dry-run \
     --set twin.file="$twin" --set train.rounds=2 --set train.pipeline=1
 says err "train.rounds: .*set train.pipeline to 0" "are refused"
