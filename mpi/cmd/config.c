@@ -30,7 +30,7 @@ static const struct option_row rows[] = {
 };
 static const struct operand_row no_operands[] = {OPERAND_END};
 static const struct operand_row operand_rows[] = {
-    {"CONFIG", "configuration file, e.g. configs/experiments/quickstart.yaml", 1, 1},
+    {"CONFIG", "configuration file, e.g. configs/experiments/warm_start.yaml", 1, 1},
     OPERAND_END,
 };
 

@@ -43,7 +43,7 @@ static const struct option_row rows[] = {
                      controller_kinds),
 };
 static const struct operand_row operand_rows[] = {
-    {"CONFIG", "configuration file, e.g. configs/experiments/quickstart.yaml", 1, 1},
+    {"CONFIG", "configuration file, e.g. configs/experiments/warm_start.yaml", 1, 1},
     {"FILE",
      "with --merge: eval.csv of an evaluation of some of the controllers, policies or "
      "episodes",

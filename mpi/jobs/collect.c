@@ -45,9 +45,10 @@ struct collect {
 
 /* ---- the header ---- */
 
-/* What makes two stores one plant: all that decides what happens, but who plays. What a decision may
- * change, and what its outcome is worth to a team or an attacker, are no part of it: a team that was
- * trained for one price of CPU adds transitions to traces that rules left under another. */
+/* What makes two stores one plant: all that decides what happens, but who plays. What a decision
+ * may change, and what its outcome is worth to a team or an attacker, are no part of it: a team
+ * that was trained for one price of CPU adds transitions to traces that rules left under
+ * another. */
 struct plant_of {
     struct topology_cfg topology;
     struct plant_cfg plant;
@@ -92,9 +93,9 @@ static enum err describe_plant(struct store_header *h, struct collect *c)
     const struct experiment_cfg *cfg = &c->x->cfg;
     const bool in_twin = cfg->eval.plant == PLANT_KIND_TWIN;
     struct plant_of p = {.topology = cfg->topology,
-                               .plant = cfg->plant,
-                               .cluster = cfg->cluster,
-                               .workload = cfg->workload};
+                         .plant = cfg->plant,
+                         .cluster = cfg->cluster,
+                         .workload = cfg->workload};
     uint64_t digest;
     struct buf yaml;
     TRY(without_worth(&p.plant, &c->arena));

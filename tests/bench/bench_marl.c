@@ -23,7 +23,7 @@
 #include <math.h>
 
 enum { RUNS = 7, ACT_ROUNDS = 20 };
-static const char config[] = "configs/experiments/quickstart_cluster.yaml";
+static const char config[] = "configs/experiments/warm_start_cluster.yaml";
 static const double blas_tolerance = 1e-4; /* of the length of the step */
 
 /* A team with its optimiser. */

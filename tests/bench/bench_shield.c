@@ -86,7 +86,7 @@ int main(int argc, char **argv)
     const struct bench_options o = bench_options(argc, argv);
     bench_title("Shield: a decision on one core, compared floods");
     const char *sets[] = {"eval.shield=true"};
-    enum err e = experiment_load(&b.x, "configs/experiments/quickstart_cluster.yaml", sets, 1);
+    enum err e = experiment_load(&b.x, "configs/experiments/warm_start_cluster.yaml", sets, 1);
     if (e == ERR_OK) {
         e = run(&b, &o);
         experiment_release(&b.x);

@@ -25,7 +25,7 @@
 #include <errno.h>
 
 enum { UPDATES = 6, ROUNDS = 21 };
-static const char config[] = "configs/experiments/quickstart_cluster.yaml";
+static const char config[] = "configs/experiments/warm_start_cluster.yaml";
 
 /* What one rank spent. */
 struct usage {

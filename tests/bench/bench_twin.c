@@ -509,7 +509,7 @@ int main(int argc, char **argv)
     static struct bench b;
     const struct bench_options o = bench_options(argc, argv);
     bench_title("Digital twin, one core, quickstart's services, five networks of 3 x 128");
-    enum err e = experiment_load(&b.x, "configs/experiments/quickstart.yaml", NULL, 0);
+    enum err e = experiment_load(&b.x, "configs/experiments/warm_start.yaml", NULL, 0);
     if (e == ERR_OK) {
         arena_init(&b.scratch);
         buf_init(&b.topology);

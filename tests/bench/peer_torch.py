@@ -45,7 +45,7 @@ except ImportError as missing:
         " interpreter than the first python3 of the PATH: make bench-torch PYTHON=/usr/bin/python3"
     )
 
-CONFIG = "configs/experiments/quickstart.yaml"
+CONFIG = "configs/experiments/warm_start.yaml"
 # environments x steps, epochs, minibatches, updates timed in a round
 SETTINGS = [
     ("128 x 128, 5 epochs, 16 minibatches", 128, 128, 5, 16, 4),

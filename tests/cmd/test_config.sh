@@ -9,7 +9,7 @@ for file in configs/default.yaml configs/experiments/*.yaml configs/experiments/
     exits 0 "$file is right" "$KARMA" config check "$file"
 done
 
-quick=configs/experiments/quickstart.yaml
+quick=configs/experiments/warm_start.yaml
 "$KARMA" config show $quick >"$WORK/shown.yaml"
 "$KARMA" config show "$WORK/shown.yaml" >"$WORK/again.yaml"
 holds "a shown configuration shows itself" cmp "$WORK/shown.yaml" "$WORK/again.yaml"

@@ -51,6 +51,6 @@ compare "a pipeline" configs/experiments/tiny.yaml --set train.pipeline=1 --set 
 compare "both teams" configs/experiments/tiny.yaml --set train.opponent=together --set train.updates=3
 holds "a dry run shows each team's networks" sh -c \
     "'$KARMA' train configs/experiments/tiny.yaml --set train.opponent=together --dry-run | grep -q 'networks, attacker'"
-compare "the quickstart on the simulator" configs/experiments/quickstart_cluster.yaml \
+compare "the quickstart on the simulator" configs/experiments/warm_start_cluster.yaml \
     --set train.init=scratch --set train.updates=2
 done_testing

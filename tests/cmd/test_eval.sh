@@ -1,7 +1,7 @@
 # karma eval and karma figure: the same bytes on any number of ranks, and what goes wrong in words.
 . tests/cmd/tap.sh
 
-config=configs/experiments/quickstart_cluster.yaml
+config=configs/experiments/warm_start_cluster.yaml
 short="--set eval.split=dev --set eval.seed=1 --set game.horizon=10 --set eval.episodes=3 --set eval.resamples=200"
 arms="eval.controllers=[nothing, khpa, {name: khpa 50, khpa: {target: 0.5}, show: false}, ff, policy, {name: sampled, policy: {mode: sample}}]"
 scenarios="scenarios=[{name: quiet}, {name: flood, events: [{kind: ddos, quiet_s: {lo: 10, hi: 60}, ramp_s: {lo: 20, hi: 30}, duration_s: {lo: 60, hi: 80}, magnitude: {lo: 2.5, hi: 3.5}}]}]"

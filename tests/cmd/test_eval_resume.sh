@@ -11,7 +11,7 @@ draw() { # N: a number from 1 to N; the sequence follows from the seed
     drawn=$((seed / 65536 % $1 + 1))
 }
 
-config=configs/experiments/quickstart_cluster.yaml
+config=configs/experiments/warm_start_cluster.yaml
 common="--set game.horizon=10 --set eval.split=dev --set eval.seed=1 --set eval.resamples=100"
 all="eval.controllers=[nothing, khpa, ff, policy]"
 scenarios="scenarios=[{name: quiet}, {name: flood, events: [{kind: ddos, quiet_s: {lo: 10, hi: 60}, ramp_s: {lo: 20, hi: 30}, duration_s: {lo: 60, hi: 80}, magnitude: {lo: 2.5, hi: 3.5}}]}]"

@@ -3,7 +3,7 @@
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 
-config=configs/experiments/quickstart_cluster.yaml
+config=configs/experiments/warm_start_cluster.yaml
 quiet="{name: quiet}"
 flood="{name: flood, events: [{kind: ddos, quiet_s: {lo: 10, hi: 60}, ramp_s: {lo: 20, hi: 30}, duration_s: {lo: 60, hi: 80}, magnitude: {lo: 2.5, hi: 3.5}}]}"
 khpa_50="{name: khpa 50, khpa: {target: 0.5}, show: false}"

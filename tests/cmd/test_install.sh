@@ -9,7 +9,7 @@ mkdir "$WORK/elsewhere"
 installed() { # COMMAND...: in a directory that holds nothing
     (cd "$WORK/elsewhere" && PATH=$prefix/bin:$PATH "$@")
 }
-exits 0 "an installed experiment" installed karma config check configs/experiments/quickstart.yaml
+exits 0 "an installed experiment" installed karma config check configs/experiments/warm_start.yaml
 exits 0 "an installed organisation" installed karma org check configs/organisations/karma.yaml
 printf 'include: [configs/experiments/tiny.yaml]\n' >"$WORK/elsewhere/mine.yaml"
 exits 0 "one of the user's that includes an installed one" installed karma config check mine.yaml

@@ -121,8 +121,8 @@ seq 1 40 >"$clone/my.txt"
 cp slurm/env.sh "$clone/site.sh"
 prepare "karma trace collect configs/experiments/collect.yaml --out STORE"
 prepare "karma twin fit STORE --out TWIN"
-prepare "mkdir -p results/runs/twin results/runs/quickstart"
-for dir in twin quickstart; do
+prepare "mkdir -p results/runs/twin results/runs/quickstart results/runs/warm_start"
+for dir in twin quickstart warm_start; do
     prepare "cp TWIN results/runs/$dir/twin && cp TWIN.traces results/runs/$dir/twin.traces"
 done
 awk 'BEGIN { print "date,web_num_pods,web_desired_replicas,web_cpu_usage,web_mem_usage"

@@ -3,7 +3,7 @@
 . tests/cmd/tap.sh
 export OPENBLAS_NUM_THREADS=1
 
-config=configs/experiments/quickstart_cluster.yaml
+config=configs/experiments/warm_start_cluster.yaml
 tiny=configs/experiments/tiny.yaml
 few="--set eval.episodes=2"
 storm="scenarios=[{name: storm, events: [{kind: crash_all, service: any, quiet_s: {lo: 30, hi: 60},

@@ -1,7 +1,7 @@
 # karma simulate: files with the promised columns, the same bytes again, names that were mistyped.
 . tests/cmd/tap.sh
 
-config=configs/experiments/quickstart.yaml
+config=configs/experiments/warm_start.yaml
 arms="eval.controllers=[nothing, {name: khpa default, khpa: {}}, policy]"
 
 simulate() { # DIR OPTION...

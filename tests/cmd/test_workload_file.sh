@@ -3,7 +3,7 @@
 . tests/cmd/tap.sh
 
 load=${KARMA_DATA:-../shared/data}/autothrottle/diurnal.txt
-quick=configs/experiments/quickstart_cluster.yaml
+quick=configs/experiments/warm_start_cluster.yaml
 short="--set train.updates=1 --set train.envs=16 --set train.steps=10 --set train.clone.samples=160
     --set train.clone.passes=2 --set train.clone.value_updates=1"
 run_dir=$WORK/run

@@ -79,7 +79,7 @@ static int setup(void **state)
     struct controller *controller;
     f = (struct fixture){0};
     *state = &f;
-    if (experiment_load(&f.x, "configs/experiments/quickstart.yaml", sets, 1) != ERR_OK) {
+    if (experiment_load(&f.x, "configs/experiments/warm_start.yaml", sets, 1) != ERR_OK) {
         return -1;
     }
     assert_true(f.x.rules.n_last_action == 2 && f.x.rules.spec.n_agents == AGENTS);

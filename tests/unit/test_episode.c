@@ -29,7 +29,7 @@ static int setup(void **state)
 {
     static struct fixture f;
     static const char *const sets[] = {"game.horizon=12"};
-    assert_int_equal(experiment_load(&f.x, "configs/experiments/quickstart.yaml", sets, 1), ERR_OK);
+    assert_int_equal(experiment_load(&f.x, "configs/experiments/warm_start.yaml", sets, 1), ERR_OK);
     assert_int_equal(episode_init(&f.e, &f.x.arena, &f.x.env_setup), ERR_OK);
     f.n_services = f.x.env_setup.topology.n_services;
     *state = &f;

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-static const char config[] = "configs/experiments/quickstart.yaml";
+static const char config[] = "configs/experiments/warm_start.yaml";
 static const char *const sets[] = {"game.horizon=6", "eval.episodes=3",
                                    "scenarios=[{name: quiet}, {name: calm}]",
                                    "eval.controllers=[nothing, khpa, ff, {name: again, khpa: {}}]"};

@@ -258,7 +258,7 @@ static void cell_digests_change_with_what_decides(void **state)
     for (int k = -1; k < 12; k++) {
         const bool equal = k < 5;
         sets[2] = k < 0 ? "eval.episodes=30" : equal ? same[k] : other[k - 5];
-        assert_int_equal(experiment_load(&x, "configs/experiments/quickstart.yaml", sets, 3),
+        assert_int_equal(experiment_load(&x, "configs/experiments/warm_start.yaml", sets, 3),
                          ERR_OK);
         assert_int_equal(cell_digest(k < 0 ? &want : &got, &x.cfg, 0, 0), ERR_OK);
         experiment_release(&x);

@@ -8,7 +8,7 @@
 #include "tests/unit/eval_rows.h"
 #include "tests/unit/twin_fixture.h"
 
-static const char quickstart[] = "configs/experiments/quickstart.yaml";
+static const char warm_start[] = "configs/experiments/warm_start.yaml";
 
 /* Makes something in the arena. What it holds beside the arena it releases, on failure, too. */
 typedef enum err builder(void *ctx, struct arena *arena);
@@ -51,7 +51,7 @@ static enum err build_experiment(void *ctx, struct arena *arena)
     struct experiment x;
     (void)ctx;
     (void)arena; /* it has its own */
-    const enum err e = experiment_load(&x, quickstart, NULL, 0);
+    const enum err e = experiment_load(&x, warm_start, NULL, 0);
     if (e == ERR_OK) {
         experiment_release(&x);
     }
@@ -86,7 +86,7 @@ static void a_game_and_an_evaluation(void **state)
                                        "eval.controllers=[nothing, khpa, ff, oracle]"};
     struct experiment x;
     (void)state;
-    OK(experiment_load(&x, quickstart, sets, 3));
+    OK(experiment_load(&x, warm_start, sets, 3));
     assert_true(refuse_each(build_game, &x) > 50);
     assert_true(refuse_each(build_eval, &x) > 20);
     experiment_release(&x);

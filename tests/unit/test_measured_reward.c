@@ -28,7 +28,7 @@ static int setup(void **state)
 {
     static struct fixture f;
     static const char *const sets[] = {"game.horizon=60", "eval.controllers=[{khpa: {}}]"};
-    assert_int_equal(experiment_load(&f.x, "configs/experiments/quickstart.yaml", sets, 2), ERR_OK);
+    assert_int_equal(experiment_load(&f.x, "configs/experiments/warm_start.yaml", sets, 2), ERR_OK);
     assert_int_equal(episode_init(&f.e, &f.x.arena, &f.x.env_setup), ERR_OK);
     assert_int_equal(controller_new(&f.khpa, &f.x.arena, &f.x.cfg.eval.controllers[0],
                                     &f.x.env_setup, &f.x.rules, NULL),

@@ -85,7 +85,7 @@ static enum err judge(void *ctx, const struct episode_step *step)
     return ERR_OK;
 }
 
-static const char DIAMOND[] = "configs/experiments/quickstart_cluster.yaml";
+static const char DIAMOND[] = "configs/experiments/warm_start_cluster.yaml";
 static const char *const scenarios[] = {
     "scenarios=[{name: storm, events: [{kind: crash_all, service: any, quiet_s: {lo: 60, hi: 120}, "
     "magnitude: {lo: 0.4, hi: 0.8}}]}]",

@@ -35,7 +35,7 @@ static int setup(void **state)
     f = (struct fixture){0};
     buf_init(&f.bytes);
     *state = &f;
-    return experiment_load(&f.x, "configs/experiments/quickstart.yaml", sets, 1) == ERR_OK &&
+    return experiment_load(&f.x, "configs/experiments/warm_start.yaml", sets, 1) == ERR_OK &&
                    episode_init(&f.e, &f.x.arena, &f.x.env_setup) == ERR_OK &&
                    trajectory_recorder_init(&f.recorder, &f.x.arena, &f.x.env_setup,
                                             env_n_actions(&f.x.rules.spec)) == ERR_OK
