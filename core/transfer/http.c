@@ -35,6 +35,7 @@ struct incoming {
     struct buf *body;
     double retry_after_s;
     bool too_long, no_memory;
+    bool whole; /* of the request */
     char why[CURL_ERROR_SIZE];
 };
 
@@ -345,9 +346,9 @@ static size_t take_header(char *bytes, size_t size, size_t n, void *ctx)
 
 static int ask_stopped(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-    const struct http *h = ctx;
+    const struct incoming *in = ctx;
     (void)a, (void)b, (void)c, (void)d;
-    return h->cfg.stopped != NULL && h->cfg.stopped();
+    return !in->whole && in->h->cfg.stopped != NULL && in->h->cfg.stopped();
 }
 
 static void set_blob(CURL *easy, CURLoption option, const char *text)
@@ -455,9 +456,10 @@ static enum err set_request(CURL *easy, struct curl_slist **headers, struct http
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, in);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, in->why);
+    in->whole = q->whole;
     (void)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, ask_stopped);
-    (void)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, (void *)h);
+    (void)curl_easy_setopt(easy, CURLOPT_XFERINFODATA, in);
     set_safety(h, easy);
     return set_headers(headers, h, easy, q);
 }

@@ -78,6 +78,8 @@ struct http_request {
     const void *body;         /* NULL: none */
     size_t n_body;
     double total_s; /* at most, if it is less than that of the server; 0: that of the server */
+    bool whole;     /* cfg.stopped does not cut it short: whoever changes something wants to know
+                       what became of it. total_s still ends it */
 };
 
 struct http_answer {
@@ -91,8 +93,8 @@ void http_answer_init(struct http_answer *a);
 void http_answer_release(struct http_answer *a);
 
 /* ERR_OK: a whole answer came, whatever its status. ERR_SERVER: none came, `sentence` says why.
- * ERR_STOPPED: cfg.stopped. ERR_IO: the token file. ERR_SERVER is not logged, because only the
- * caller knows whether he tries again. The answer is emptied first. */
+ * ERR_STOPPED: cfg.stopped, unless `whole`. ERR_IO: the token file. ERR_SERVER is not logged,
+ * because only the caller knows whether he tries again. The answer is emptied first. */
 enum err http_send(struct http *h, struct http_answer *answer,
                    const struct http_request *request) WARN_UNUSED;
 

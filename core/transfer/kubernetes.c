@@ -174,12 +174,14 @@ enum err kube_ask(const struct json **out, struct kube *k, struct arena *arena,
     char why[WHY_BYTES];
     struct http_answer a;
     const struct json *j = NULL;
+    const bool changes = strcmp(q->method, "GET") != 0 && !q->dry;
     const struct http_request request = {.method = q->method,
                                          .path = q->path,
                                          .content_type = q->content_type,
                                          .body = q->body != NULL ? q->body->data : NULL,
-                                         .n_body = q->body != NULL ? q->body->len : 0};
-    k->n_writes += strcmp(q->method, "GET") != 0 && !q->dry;
+                                         .n_body = q->body != NULL ? q->body->len : 0,
+                                         .whole = changes};
+    k->n_writes += changes;
     http_answer_init(&a);
     enum err e = retry_send(&k->retry, k->http, &a, &request, deadline_s);
     if (e == ERR_OK) {

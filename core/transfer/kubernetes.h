@@ -42,7 +42,7 @@ struct kube_cfg {
     int page;                  /* objects in one answer [100] */
     struct retry_cfg retry;
     struct http_time time;
-    bool (*stopped)(void);
+    bool (*stopped)(void); /* a signal came: reading ends at once, writing with its answer */
 };
 
 struct kube;

@@ -45,6 +45,13 @@ static bool fake_sleep(void *ctx, double seconds)
     return true;
 }
 
+static bool is_to_stop; /* a signal came */
+
+static bool stopped(void)
+{
+    return is_to_stop;
+}
+
 static void scene_begin(struct scene *x, const struct fault_answer *script, int n)
 {
     struct kube_access a = {.server = "",
@@ -64,8 +71,10 @@ static void scene_begin(struct scene *x, const struct fault_answer *script, int 
                               &(struct kube_cfg){.page = 2,
                                                  .total_s = 0.5,
                                                  .retry = {.seed = 1},
-                                                 .time = {fake_now, fake_sleep, x}}),
+                                                 .time = {fake_now, fake_sleep, x},
+                                                 .stopped = stopped}),
                      ERR_OK);
+    is_to_stop = false;
     heard_begin(&x->heard);
 }
 
@@ -210,6 +219,30 @@ static void a_patch_whose_answer_is_lost(void **state)
         assert_int_equal(s.replicas, ours ? 3 : 2);
         scene_end(&x);
     }
+}
+
+/* A signal that comes in the middle of a write. The write ends with its answer, so that what became
+ * of it is known; nothing else begins. */
+static void a_stop_lets_a_write_end(void **state)
+{
+    const struct fault_answer script[] = {
+        {.method = "GET", .path = SCALE, .status = 200, .body = recorded("scale.json")},
+        {.method = "PATCH",
+         .path = SCALE "*",
+         .status = 200,
+         .body = recorded("scale-patched.json")}};
+    struct scene x;
+    struct kube_scale s, other = {.replicas = 77};
+    (void)state;
+    RUN(script);
+    assert_int_equal(kube_scale_get(x.k, &s, "a", 0.0), ERR_OK);
+    is_to_stop = true;
+    assert_int_equal(kube_scale_set(x.k, &s, "a", 3, 0.0), ERR_OK);
+    assert_int_equal(s.replicas, 3);
+    assert_int_equal(kube_scale_get(x.k, &other, "a", 0.0), ERR_STOPPED);
+    assert_int_equal(other.replicas, 77);
+    assert_int_equal(fault_server_count(&x.server, "PATCH"), 1);
+    scene_end(&x);
 }
 
 static void answers_that_are_none(void **state)
@@ -764,6 +797,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_scale_is_read_and_set),
                                        cmocka_unit_test(statuses),
                                        cmocka_unit_test(a_patch_whose_answer_is_lost),
+                                       cmocka_unit_test(a_stop_lets_a_write_end),
                                        cmocka_unit_test(answers_that_are_none),
                                        cmocka_unit_test(a_list_in_pages),
                                        cmocka_unit_test(fields_of_objects),
