@@ -37,26 +37,24 @@ static void expand(uint32_t w[ROUNDS], const unsigned char *block)
     }
 }
 
-/* v = (a, b, c, d, e, f, g, h) of the standard. */
-static void compress(uint32_t h[8], const unsigned char *block)
+/* v = (a, b, c, d, e, f, g, h) of the standard. Each round moves the variables on by one. In eight
+ * rounds each comes back to its place, so that an unrolled loop has no move left. */
+static void compress(uint32_t v[8], const unsigned char *block)
 {
-    uint32_t w[ROUNDS], v[8];
+    uint32_t w[ROUNDS];
+    uint32_t a = v[0], b = v[1], c = v[2], d = v[3], e = v[4], f = v[5], g = v[6], h = v[7];
     expand(w, block);
-    memcpy(v, h, sizeof v);
+#pragma GCC unroll 8
     for (int i = 0; i < ROUNDS; i++) {
-        const uint32_t a = v[0], e = v[4];
-        const uint32_t ch = (e & v[5]) ^ (~e & v[6]);
-        const uint32_t maj = (a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]);
-        const uint32_t t1 =
-            v[7] + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + ch + constants[i] + w[i];
+        const uint32_t ch = (e & f) ^ (~e & g);
+        const uint32_t maj = (a & b) ^ (a & c) ^ (b & c);
+        const uint32_t t1 = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + ch + constants[i] + w[i];
         const uint32_t t2 = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + maj;
-        memmove(v + 1, v, 7 * sizeof *v);
-        v[4] += t1;
-        v[0] = t1 + t2;
+        h = g, g = f, f = e, e = d + t1;
+        d = c, c = b, b = a, a = t1 + t2;
     }
-    for (int i = 0; i < 8; i++) {
-        h[i] += v[i];
-    }
+    v[0] += a, v[1] += b, v[2] += c, v[3] += d;
+    v[4] += e, v[5] += f, v[6] += g, v[7] += h;
 }
 
 /* The first 32 bits of the fractions of the square roots of the first 8 primes. */

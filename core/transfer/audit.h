@@ -115,7 +115,7 @@ void audit_reader_close(struct audit_reader *r);
  * names record and bytes: the very byte if it is the only one that was changed, and stands in the
  * frame of a record, or `search` is set and the record has at most AUDIT_SEARCH_MAX bytes; else
  * those of the record. ERR_FORMAT: no audit log. */
-enum { AUDIT_SEARCH_MAX = 8192 };
+enum { AUDIT_SEARCH_MAX = 16384 };
 enum err audit_read_next(struct audit_reader *r, struct audit_record *out,
                          enum audit_status *status) WARN_UNUSED;
 
