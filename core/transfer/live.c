@@ -14,7 +14,7 @@ struct live {
     float *state, *age;   /* (n_state) */
     double slo;
     struct query_cell *cells; /* (q->n, N) */
-    int32_t *desired;         /* (N) of the API server; -1: not known */
+    int32_t *desired, *said;  /* (N) of the API server; -1: not known. Kept; just read */
     const char **reasons;     /* (N) NULL: none */
     enum err *written;        /* (N) */
     struct live_report report;
@@ -22,7 +22,13 @@ struct live {
     bool blind;             /* the last reading failed, and that was logged */
     bool passive;           /* another instance acts, and that was logged */
     bool mute;              /* the API server did not say `desired`, and that was logged */
+    double *since_s;        /* (N) when the API server first said this `desired` */
+    bool apart;             /* Prometheus says otherwise, and that was logged */
 };
+
+/* A sample that is so much younger than an answer of the API server knows of it: longer than any
+ * scrape interval and difference of clocks that karma serve takes. */
+static const double APART_S = 60.0;
 
 static struct live *live_of(struct plant *p)
 {
@@ -54,6 +60,25 @@ static void forget(struct live *l)
     l->slo = (double)NAN;
 }
 
+/* Two namespaces or clusters may have services of the same names. They are told apart by `desired`:
+ * once, since a wrong one stays so. */
+static void compare_desired(struct live *l, int s, int32_t said)
+{
+    const int at = state_service_at(s, SF_DESIRED);
+    const double at_s = l->report.read_s, sampled_s = at_s - (double)l->age[at];
+    if (said != l->desired[s]) {
+        l->since_s[s] = at_s;
+    } else if (said >= 0 && !l->apart && sampled_s > l->since_s[s] + APART_S &&
+               (l->state[at] < (float)said || l->state[at] > (float)said)) {
+        log_warn("%s: Prometheus says that %g replicas are asked for, and the API server has said "
+                 "%d for more than %g s: do both see the same cluster and namespace?",
+                 l->setup.topology->cfg->services[s].name, (double)l->state[at], (int)said,
+                 APART_S);
+        l->apart = true;
+    }
+    l->desired[s] = said;
+}
+
 /* `desired` of the API server takes the place of what Prometheus knows, which is older. */
 static void read_desired(struct live *l)
 {
@@ -63,9 +88,10 @@ static void read_desired(struct live *l)
     if (w->desired == NULL) {
         return;
     }
-    w->desired(w->ctx, l->desired, why);
+    w->desired(w->ctx, l->said, why);
     for (int s = 0; s < l->setup.topology->n_services; s++) {
         const int at = state_service_at(s, SF_DESIRED);
+        compare_desired(l, s, l->said[s]);
         known = known && l->desired[s] >= 0;
         l->state[at] = l->desired[s] >= 0 ? (float)l->desired[s] : 0.0F;
         l->age[at] = l->desired[s] >= 0 ? 0.0F : INFINITY;
@@ -262,7 +288,8 @@ enum err live_new(struct plant **out, struct arena *arena, const struct live_set
     struct live *l = ARENA_NEW(arena, 1, struct live);
     float *state = ARENA_NEW(arena, n_state, float), *age = ARENA_NEW(arena, n_state, float);
     struct query_cell *cells = ARENA_NEW(arena, setup->queries->n * n, struct query_cell);
-    int32_t *desired = ARENA_NEW(arena, n, int32_t);
+    int32_t *desired = ARENA_NEW(arena, 2 * n, int32_t);
+    double *since_s = ARENA_NEW(arena, n, double);
     const char **reasons = ARENA_NEW(arena, n, const char *);
     enum err *written = ARENA_NEW(arena, n, enum err);
     TRY(arena_error(arena));
@@ -277,9 +304,14 @@ enum err live_new(struct plant **out, struct arena *arena, const struct live_set
                        .age = age,
                        .cells = cells,
                        .desired = desired,
+                       .said = desired + n,
+                       .since_s = since_s,
                        .reasons = reasons,
                        .written = written};
     arena_init(&l->scratch);
+    for (int s = 0; s < n; s++) {
+        l->desired[s] = -1;
+    }
     forget(l);
     *out = &l->base;
     return ERR_OK;

@@ -26,11 +26,24 @@ static double deadline(const struct live_kubernetes *l)
     return t->now_s(t->ctx) + l->patience_s;
 }
 
+/* Behind the sentence of the server, which says that it has no such deployment, or that this user
+ * may not see it: both come of a wrong namespace, too. */
+static enum err find(struct live_kubernetes *l, int i)
+{
+    const enum err e = kube_scale_get(l->k, &l->scale[i], l->deployments[i], deadline(l));
+    if (e == ERR_MISMATCH || e == ERR_DENIED) {
+        log_error("the deployments of the services are looked for in the namespace '%s'; if they "
+                  "are in another one, give it with --set kubernetes.namespace=NAME",
+                  kube_namespace(l->k));
+    }
+    return e;
+}
+
 enum err live_kubernetes_check(struct live_kubernetes *l)
 {
     for (int i = 0; i < l->n; i++) {
         char owner[KUBE_OWNER_BYTES];
-        TRY(kube_scale_get(l->k, &l->scale[i], l->deployments[i], deadline(l)));
+        TRY(find(l, i));
         TRY(kube_find_owner(l->k, owner, l->deployments[i], deadline(l)));
         if (owner[0] != '\0') {
             log_error("deployment '%s' is scaled by %s; two autoscalers would undo each other's "

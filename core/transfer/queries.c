@@ -294,6 +294,22 @@ enum err queries_init(struct queries *q, struct arena *arena, const struct metri
     return join(q, arena);
 }
 
+bool queries_ask_namespace(const struct queries *q)
+{
+    const struct metrics_cfg *cfg = q->cfg;
+    bool asks = strstr(cfg->slo_attainment.query, "$namespace") != NULL;
+    for (int i = 0; i < cfg->n_sources; i++) {
+        asks = asks || strstr(cfg->sources[i].age, "$namespace") != NULL;
+    }
+    for (int f = 0; f < SERVICE_FEATURES; f++) {
+        asks = asks || (f > SF_ID && strstr(cfg->service[f].query, "$namespace") != NULL);
+    }
+    for (int f = 0; f < GLOBAL_FEATURES; f++) {
+        asks = asks || strstr(cfg->whole[f].query, "$namespace") != NULL;
+    }
+    return asks;
+}
+
 /* ---- answers ---- */
 
 const char *const cell_verdict_text[] = {

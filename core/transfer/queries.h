@@ -94,6 +94,9 @@ enum err queries_init(struct queries *q, struct arena *arena, const struct metri
                       const struct topology *topology, const struct plant_cfg *plant,
                       const struct cfg *src_locs) WARN_UNUSED;
 
+/* Does any of them contain $namespace, so that they measure one namespace? */
+bool queries_ask_namespace(const struct queries *q);
+
 /* One query that answers all: each is given the label QUERY_LABEL, whose value is the column's
  * name, or "age/" and a source's, and they are joined by `or`. All are taken at one time, in one
  * request. A server refuses it as a whole if one of them is wrong; queries_one() then finds it. */

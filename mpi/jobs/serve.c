@@ -240,6 +240,20 @@ static enum err fit_drift(struct serve *s)
     return e;
 }
 
+/* Services of the same names may run in several namespaces: those that are measured must be those
+ * that are scaled. */
+static enum err check_namespace(const struct serve *s)
+{
+    const char *written = kube_namespace(s->kube), *measured = s->cfg.metrics.namespace;
+    if (!queries_ask_namespace(&s->queries) || strcmp(written, measured) == 0) {
+        return ERR_OK;
+    }
+    return cfg_error(&s->reader, "metrics.namespace",
+                     "is '%s', and the deployments that would be scaled are in the namespace '%s': "
+                     "give the same one to metrics.namespace and kubernetes.namespace",
+                     measured, written);
+}
+
 /* Of the stages that write: whoever writes must be told apart from whoever else does. */
 static enum err connect_kubernetes(struct serve *s)
 {
@@ -257,6 +271,7 @@ static enum err connect_kubernetes(struct serve *s)
     TRY(arena_error(&s->arena));
     TRY(kube_access_find(&access, &s->arena, c->kubeconfig, c->context));
     TRY(kube_new(&s->kube, &access, &kube));
+    TRY(check_namespace(s));
     (void)gethostname(host, sizeof host - 1);
     (void)snprintf(identity, sizeof identity, "%s-%ld-%.0f", host, (long)getpid(),
                    1e3 * clock_unix_s());

@@ -102,17 +102,6 @@ static enum err print_queries(struct buf *out, const struct serve *s)
     return buf_printf(out, "\n");
 }
 
-/* Does a query name $namespace? */
-static bool asks_namespace(const struct queries *q)
-{
-    for (int i = 0; i < q->n; i++) {
-        if (strstr(q->items[i].promql, "namespace=\"") != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 enum err serve_check(struct serve *s)
 {
     const struct episode_id id = {.seed = 1, .split = RNG_DEV};
@@ -143,7 +132,7 @@ enum err serve_check(struct serve *s)
         TRY(live_kubernetes_check(&s->writes));
     }
     if (n_faults > 0) {
-        const bool spaced = asks_namespace(&s->queries);
+        const bool spaced = queries_ask_namespace(&s->queries);
         log_error("%d value%s that shield, policy or rule read %s not known; `remark` says why. "
                   "Change the query under `metrics` in a file that you give with --config, and "
                   "try --check again%s%s%s",

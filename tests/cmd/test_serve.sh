@@ -73,6 +73,16 @@ says err "does not speak TLS.* http:// instead" "a sentence"
 exits 2 "a mistyped column" serve --set metrics.service.cpuu.query=x
 says err "did you mean 'cpu'" "the nearest column"
 exits 2 "full without traces" serve --stage full --check --past 1
+cat >"$WORK/kubeconfig" <<C
+apiVersion: v1
+clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: u, user: {}}]
+contexts: [{name: x, context: {cluster: c, user: u, namespace: shop}}]
+current-context: x
+C
+exits 2 "another namespace is measured" "$KARMA" serve "$WORK/run" -p $url -m configs/metrics/kubernetes.yaml \
+    --stage limited --check --set kubernetes.kubeconfig="$WORK/kubeconfig" --set traces="$WORK/store"
+says err "metrics.namespace: is 'default', and .* the namespace 'shop': give the same" "a remedy"
 exits 1 "a Prometheus that does not run" serve --check
 says err "Prometheus \($url\): no measurements: " "a sentence"
 

@@ -81,6 +81,8 @@ same "$(site_writes karma)" 0 "no request that changes something"
 # ---- who owns a deployment ----
 exits 3 "b has an autoscaler" serve owned --stage full -n 3
 says err "deployment 'b' is scaled by the HorizontalPodAutoscaler 'b'; .*stay in the stage shadow" "a sentence"
+exits 1 "a namespace without the deployments" serve nowhere --stage full -n 3 --set kubernetes.namespace=nowhere
+says err "looked for in the namespace 'nowhere'; .*--set kubernetes.namespace=NAME" "a remedy"
 kubectl -n shop delete hpa b >/dev/null
 same "$(site_writes karma)" 0 "nothing was written"
 

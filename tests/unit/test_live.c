@@ -381,6 +381,31 @@ static void writes(void **state)
     close_fixture(&f);
 }
 
+/* A change that Prometheus has not seen yet is none to speak of. One that it does not see in fresh
+ * samples is of another cluster, and is told once. */
+static void another_cluster(void **state)
+{
+    struct fixture f;
+    (void)state;
+    open_fixture(&f, true);
+    const int lines = f.log.n;
+    f.desired[0] = 6;
+    while (f.now_s < 1060.0) {
+        again(&f);
+        record_usual(&f);
+    }
+    assert_int_equal(f.log.n, lines);
+    while (f.now_s < 1150.0) {
+        again(&f);
+        record_usual(&f);
+    }
+    assert_non_null(strstr(f.log.last, "web: Prometheus says that 2 replicas are asked for, "
+                                       "and the API server has said 6 for more than 60 s"));
+    assert_int_equal(f.log.n, lines + 1);
+    assert_true(value(&f, 0, SF_DESIRED) == 6.0);
+    close_fixture(&f);
+}
+
 /* Without an API server there is nothing to write to. */
 static void reading_only(void **state)
 {
@@ -603,6 +628,7 @@ int main(void)
         cmocka_unit_test(ambiguity),
         cmocka_unit_test(readings_that_fail),
         cmocka_unit_test(writes),
+        cmocka_unit_test(another_cluster),
         cmocka_unit_test(reading_only),
         cmocka_unit_test(late_decisions),
         cmocka_unit_test(stages),
