@@ -117,8 +117,8 @@ static enum err run_verify(const struct call *c)
     if (e == ERR_OK) {
         e = judge(&f, &r, o->head);
     } else if (r.n > 0) {
-        log_info("%s: the %" PRId64 " record%s before that %s as written", r.path, r.n,
-                 plural_s(r.n), r.n == 1 ? "is" : "are");
+        log_info("%s: the first %" PRId64 " record%s %s as written", r.path, r.n, plural_s(r.n),
+                 r.n == 1 ? "is" : "are");
     }
     serve_verify_release(&check);
     audit_reader_close(&r);

@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- a plant that shows what was recorded ---- */
@@ -118,6 +119,25 @@ static enum err check_format(const struct audit_record *r)
     return ERR_OK;
 }
 
+/* Another policy would come to other decisions: said before they are made. */
+static enum err check_weights(const struct serve_verify *c, const struct audit_record *r)
+{
+    const uint64_t digest = c->s->policies.sources[0][0].digest;
+    struct buf text;
+    char own[17];
+    buf_init(&text);
+    (void)snprintf(own, sizeof own, "%016" PRIx64, digest);
+    enum err e = ERR_OK;
+    if (audit_get_text(&text, r, "policy") && strcmp((const char *)text.data, own) != 0) {
+        log_error("record %" PRId64 " (%s): the policy that decided has weights of digest %.40s, "
+                  "and those of %s have %s; give the training run that served, with --policy",
+                  r->number, r->kind, (const char *)text.data, c->run, own);
+        e = ERR_MISMATCH;
+    }
+    buf_release(&text);
+    return e;
+}
+
 /* The serve as it was when it began; its start record must come out again, which compares weights,
  * twin and traces. */
 static enum err restart(struct serve_verify *c, const struct audit_record *r)
@@ -142,6 +162,9 @@ static enum err restart(struct serve_verify *c, const struct audit_record *r)
         e = arena_error(&c->arena);
         e = e == ERR_OK ? serve_init_offline(s, &typed) : e;
         c->s = e == ERR_OK ? s : NULL;
+    }
+    if (e == ERR_OK) {
+        e = check_weights(c, r);
     }
     if (e == ERR_OK) {
         e = make_plant(&s->plant, &c->arena, s);
