@@ -188,11 +188,36 @@ static enum err number_for(double *out, const char *service, const char *option,
 
 static const char *need_text(unsigned needs)
 {
-    return (needs & CONTROLLER_NEEDS_POLICY) != 0      ? "a policy trained for all services at once"
-           : (needs & CONTROLLER_NEEDS_FORESIGHT) != 0 ? "foresight"
+    return (needs & CONTROLLER_NEEDS_FORESIGHT) != 0      ? "foresight"
            : (needs & CONTROLLER_NEEDS_ORGANISATION) != 0 ? "agents of its own"
            : (needs & CONTROLLER_NEEDS_TWIN) != 0         ? "a twin"
                                                           : NULL;
+}
+
+/* run: the directory of the policy. */
+static enum err refuse_policy(const char *controller, const char *run)
+{
+    log_error("--controller %s: a trained policy decides from the state of all services at once, "
+              "and a recording does not hold it; replay a rule, such as khpa or ff. What a policy "
+              "would have done in the past that a Prometheus has stored: karma serve %s --past "
+              "MINUTES",
+              controller, run);
+    return ERR_CONFIG;
+}
+
+static enum err refuse(const struct controller_cfg *row)
+{
+    const unsigned needs = controller_kind(row)->needs;
+    if ((needs & CONTROLLER_NEEDS_POLICY) != 0) {
+        return refuse_policy(controller_label(row), "POLICY");
+    }
+    if (need_text(needs) != NULL) {
+        log_error("--controller %s: it needs %s, which a recording does not give; replay a rule, "
+                  "such as khpa or ff",
+                  controller_label(row), need_text(needs));
+        return ERR_CONFIG;
+    }
+    return ERR_OK;
 }
 
 static enum err make_controller(struct replays *r, struct replayed *s)
@@ -214,18 +239,8 @@ static enum err make_controller(struct replays *r, struct replayed *s)
     TRY(experiment_load_text(s->x, "--controller", text));
     log_set_sink(sink.sink, sink.ctx);
     const struct controller_cfg *row = &s->x->cfg.eval.controllers[0];
-    const char *needs = need_text(controller_kind(row)->needs);
-    enum err e = ERR_OK;
-    if (needs != NULL) {
-        log_error("--controller %s: it needs %s, which a recording does not give; replay a rule, "
-                  "such as khpa or ff%s",
-                  controller_label(row), needs,
-                  controller_needs(row, CONTROLLER_NEEDS_POLICY)
-                      ? "; a policy decides over the past that a Prometheus has stored with karma "
-                        "serve RUN --past MINUTES"
-                      : "");
-        e = ERR_CONFIG;
-    } else {
+    enum err e = refuse(row);
+    if (e == ERR_OK) {
         e = controller_new(&s->controller, r->arena, row, &s->x->env_setup, NULL, NULL);
     }
     if (e != ERR_OK) {
@@ -510,6 +525,9 @@ enum err replays_run(const struct replays_cfg *cfg, const char *path, struct are
                                           "recorded", "free_run", "cpu_m"};
     struct metrics_table table;
     struct replays r = {.cfg = cfg, .table = &table, .arena = arena, .csv = {.fd = -1}};
+    if (cfg->controller[strcspn(cfg->controller, "/:{\n")] == '/') { /* no method, a directory */
+        return refuse_policy(cfg->controller, cfg->controller);
+    }
     TRY(metrics_table_read(&table, arena, path));
     TRY(read_columns(&r));
     TRY(collect(&r));

@@ -28,6 +28,12 @@ exits 2 "without a request" "$KARMA" replay "$WORK/made.csv"
 says err "--request MCPU" "a remedy"
 exits 2 "a request that is none" "$KARMA" replay "$WORK/made.csv" --request web=much
 exits 2 "an unknown controller" "$KARMA" replay "$WORK/made.csv" --fit --controller kphpa
+exits 2 "a trained policy" "$KARMA" replay "$WORK/made.csv" --controller 'policy: {policies: [runs/a]}'
+says err "policy: a trained policy decides from the state of all services.*khpa or ff.*karma serve POLICY --past MINUTES" "a remedy"
+exits 2 "a directory" "$KARMA" replay "$WORK/made.csv" --controller runs/a
+says err "karma serve runs/a --past MINUTES" "the same remedy"
+exits 2 "mpc" "$KARMA" replay "$WORK/made.csv" --controller mpc
+says err "mpc: it needs a twin, which a recording does not give; replay a rule" "a sentence"
 exits 2 "a controller with foresight" "$KARMA" replay "$WORK/made.csv" --fit --controller oracle
 says err "needs foresight" "says why"
 cut -d, -f1,2,4 "$WORK/made.csv" >"$WORK/no_replicas.csv"
