@@ -51,6 +51,8 @@ const struct cfg_field metrics_fields[] = {
     CFG_STRING(struct metrics_cfg, label, "deployment", CFG_OUTPUT,
                "label of an answer that names its service"),
     CFG_STRING(struct metrics_cfg, namespace, "default", CFG_OUTPUT, "what $namespace stands for"),
+    CFG_DOUBLE(struct metrics_cfg, scrape_s, "0", 0, 3600, "s", CFG_OUTPUT,
+               "interval at which Prometheus scrapes; 0 = plant.scrape_s, as in training"),
     CFG_LIST_STRING(struct metrics_cfg, names, n_names, "[]", 0, 1000, CFG_OUTPUT,
                     "SERVICE=VALUE where the label calls a service otherwise"),
     CFG_LIST(struct metrics_cfg, sources, n_sources, struct source_cfg, source_fields, "[]", 0, 64,
@@ -96,9 +98,9 @@ enum { VARIABLES = 6 };
 
 /* Milliseconds as a PromQL duration, longer by 0.4 scrape intervals. A range of r intervals holds
  * at least floor(r) samples, and rate() needs two. */
-static const char *range_of(struct arena *arena, double window_s, const struct plant_cfg *plant)
+static const char *range_of(struct arena *arena, double window_s, double scrape_s)
 {
-    const double range_s = fmax(window_s + 0.4 * plant->scrape_s, 2.1 * plant->scrape_s);
+    const double range_s = fmax(window_s + 0.4 * scrape_s, 2.1 * scrape_s);
     return arena_printf(arena, "%.0fms", 1e3 * range_s);
 }
 
@@ -276,15 +278,16 @@ enum err queries_init(struct queries *q, struct arena *arena, const struct metri
                               ARENA_NEW(arena, SERVICE_FEATURES + GLOBAL_FEATURES, struct query),
                           .ages = ARENA_NEW(arena, cfg->n_sources, const char *),
                           .services = ARENA_NEW(arena, topology->n_services, const char *)};
+    const double scrape_s = queries_scrape_s(cfg, plant);
     TRY(arena_error(arena));
     TRY(name_services(q, arena, src_locs));
     const struct variable variables[VARIABLES] = {
         {"$namespace", cfg->namespace},
         {"$services", list_services(arena, q)},
-        {"$window", range_of(arena, plant->window_s, plant)},
-        {"$ten", range_of(arena, 10.0, plant)},
-        {"$five", range_of(arena, 5.0, plant)},
-        {"$hpa", range_of(arena, plant->hpa_window_s, plant)},
+        {"$window", range_of(arena, plant->window_s, scrape_s)},
+        {"$ten", range_of(arena, 10.0, scrape_s)},
+        {"$five", range_of(arena, 5.0, scrape_s)},
+        {"$hpa", range_of(arena, plant->hpa_window_s, scrape_s)},
     };
     TRY(arena_error(arena));
     for (int i = 0; i < cfg->n_sources; i++) {

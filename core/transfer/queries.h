@@ -54,6 +54,7 @@ struct source_cfg {
 };
 struct metrics_cfg {
     const char *label, *namespace;
+    double scrape_s;    /* 0: that of the plant */
     const char **names; /* "SERVICE=VALUE": what the label calls a service; none: its own name */
     int n_names;
     struct source_cfg *sources;
@@ -93,6 +94,12 @@ struct queries {
 enum err queries_init(struct queries *q, struct arena *arena, const struct metrics_cfg *cfg,
                       const struct topology *topology, const struct plant_cfg *plant,
                       const struct cfg *src_locs) WARN_UNUSED;
+
+/* The interval from which the ranges of $window, $ten, $five and $hpa follow. */
+static inline double queries_scrape_s(const struct metrics_cfg *cfg, const struct plant_cfg *plant)
+{
+    return cfg->scrape_s > 0.0 ? cfg->scrape_s : plant->scrape_s;
+}
 
 /* Does any of them contain $namespace, so that they measure one namespace? */
 bool queries_ask_namespace(const struct queries *q);

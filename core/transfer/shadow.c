@@ -124,15 +124,19 @@ static enum err print_shield(struct buf *out, const struct shadow *s, struct are
                       : buf_printf(out, "It had no reason to.\n");
 }
 
-static enum err print_fallback(struct buf *out, const struct fallback *f)
+/* The last decision has none behind it to be compared with, but was decided by somebody. */
+static enum err print_fallback(struct buf *out, const struct fallback *f, int64_t n_compared)
 {
     if (f == NULL) {
         return ERR_OK;
     }
     return buf_printf(out,
                       "\nFallback: the rule decided %" PRIu64 " of %" PRIu64
-                      " decisions, in %" PRIu64 " stretch%s.\n",
-                      f->n_active, f->n_decisions, f->n_entered, f->n_entered == 1 ? "" : "es");
+                      " decisions, in %" PRIu64 " stretch%s%s.\n",
+                      f->n_active, f->n_decisions, f->n_entered, f->n_entered == 1 ? "" : "es",
+                      (int64_t)f->n_decisions > n_compared
+                          ? "; the last one had no next one to be compared with"
+                          : "");
 }
 
 static enum err print_effect(struct buf *out, const struct effect *e, struct arena *scratch)
@@ -172,6 +176,6 @@ enum err shadow_print(struct buf *out, const struct shadow *s, const struct fall
                    stage_name(stage), s->n_decisions, s->hours, s->n_blind));
     TRY(print_agreement(out, s, scratch));
     TRY(print_shield(out, s, scratch));
-    TRY(print_fallback(out, fallback));
+    TRY(print_fallback(out, fallback, s->n_decisions));
     return print_effect(out, effect, scratch);
 }

@@ -70,10 +70,9 @@ static enum err judge(const struct found *f, const struct audit_reader *r, const
         printf("%" PRId64 " of %" PRId64 " decision%s come out the same, byte by byte\n",
                f->check->n_same, f->n_decisions, plural_s(f->n_decisions));
         if (f->check->n_results + f->check->n_unknown > 0) {
-            printf("%" PRId64 " result%s of writes belong to their decisions; of %" PRId64
-                   " decision%s no result is recorded, because the process ended before\n",
-                   f->check->n_results, plural_s(f->check->n_results), f->check->n_unknown,
-                   plural_s(f->check->n_unknown));
+            printf("results of writes that belong to their decisions: %" PRId64
+                   "; decisions without a result, because the process ended before: %" PRId64 "\n",
+                   f->check->n_results, f->check->n_unknown);
         }
     }
     if (f->torn > 0) {

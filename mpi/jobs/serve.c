@@ -5,7 +5,6 @@
 #include "core/base/file.h"
 #include "core/base/log.h"
 #include "core/controllers/kinds.h"
-#include "core/twin/twin.h"
 #include "mpi/comm/stop.h"
 
 #include <math.h>
@@ -32,9 +31,7 @@ bool serve_fresh(const struct serve *s, int column)
     return plant_age_s(s->plant, 0, column) <= s->cfg.shield.stale_s;
 }
 
-/* What the policy observes of a state; of a team that does not play by the rules of the game, what
- * its method says. */
-static void mark_policy(uint8_t *columns, const struct serve *s)
+void serve_mark_policy(uint8_t *columns, const struct serve *s)
 {
     const struct topology *t = &s->x.env_setup.topology;
     const struct method *m = s->policies.sources[0][0].method;
@@ -62,7 +59,7 @@ static enum err mark_needed(struct serve *s)
     s->needed = ARENA_NEW(&s->arena, n, uint8_t);
     TRY(arena_error(&s->arena));
     shield_reads(one, t);
-    mark_policy(one + n, s);
+    serve_mark_policy(one + n, s);
     controller_khpa.reads(one + 2 * n, &s->cfg.khpa, t);
     for (int i = 0; i < n; i++) {
         s->needed[i] =
@@ -168,76 +165,6 @@ static enum err make_controllers(struct serve *s)
     controller_reset(s->policy, &id, NULL);
     controller_reset(s->rule, &id, NULL);
     return ERR_OK;
-}
-
-/* The twin's own settings are the defaults: it is only asked, not trained in. */
-static enum err load_twin(struct serve *s)
-{
-    struct cfg reader;
-    if (s->cfg.twin[0] == '\0') {
-        log_warn("no twin is named (twin): no effects are predicted, and drift is judged by the "
-                 "distance of states alone");
-        return ERR_OK;
-    }
-    cfg_init(&reader, twin_fields, sizeof s->twin_cfg, &s->arena);
-    TRY(cfg_load_text(&reader, "twin", "{}", NULL, 0, &s->twin_cfg));
-    s->twin_cfg.file = s->cfg.twin;
-    s->twin = ARENA_NEW(&s->arena, 1, struct twin_model);
-    TRY(arena_error(&s->arena));
-    TRY(model_load(s->twin, &s->arena, &s->twin_cfg, s->cfg.twin));
-    TRY(twin_check(s->twin, &s->x.env_setup.topology, &s->x.cfg.plant, s->cfg.twin));
-    return effect_init(&s->effect, &s->arena, s->twin, &s->x.env_setup.topology, &s->x.cfg.plant);
-}
-
-/* A store of other columns says nothing of these states. */
-static enum err check_store(const struct serve *s, const struct store *store)
-{
-    const struct topology *t = &s->x.env_setup.topology;
-    bool same = store->header.n_columns == state_size(t->n_services) &&
-                store->header.n_services == t->n_services;
-    for (int i = 0; same && i < t->n_services; i++) {
-        same = strcmp(store->header.services[i], t->cfg->services[i].name) == 0;
-    }
-    const double period_s = s->x.cfg.plant.period_s;
-    if (same && (store->header.period_s < period_s || store->header.period_s > period_s)) {
-        log_warn("%s: its decision period is %g s, and plant.period_s is %g s: drift is judged by "
-                 "states of the other period",
-                 store->path, store->header.period_s, period_s);
-    }
-    if (same) {
-        return ERR_OK;
-    }
-    log_error("%s: its states have not the services and columns of the policy; give the store that "
-              "the policy's twin was fitted to, with --set traces=FILE",
-              store->path);
-    return ERR_MISMATCH;
-}
-
-static enum err fit_drift(struct serve *s)
-{
-    const char *path = s->cfg.traces;
-    struct store store;
-    if (path[0] == '\0' && s->cfg.twin[0] != '\0') {
-        TRY(model_find_traces(&path, &s->arena, s->cfg.twin));
-    }
-    if (path[0] == '\0') {
-        log_warn("no traces are named (traces): drift is not detected, so the rule decides only "
-                 "where inputs of the policy are unknown; %s",
-                 s->cfg.stage == STAGE_SHADOW ? "the other stages need them"
-                                              : "name a store with --set traces=FILE");
-        return s->cfg.stage == STAGE_SHADOW ? ERR_OK : ERR_CONFIG;
-    }
-    uint8_t *wanted = ARENA_NEW(&s->arena, state_size(s->x.env_setup.topology.n_services), uint8_t);
-    TRY(arena_error(&s->arena));
-    mark_policy(wanted, s);
-    TRY(store_open(&store, &s->arena, path));
-    enum err e = check_store(s, &store);
-    if (e == ERR_OK) {
-        e = drift_fit(&s->drift, &s->arena, &store, wanted, s->cfg.fallback.quantile, &s->scratch);
-    }
-    store_close(&store);
-    s->has_drift = e == ERR_OK;
-    return e;
 }
 
 /* Services of the same names may run in several namespaces: those that are measured must be those
@@ -581,16 +508,9 @@ static enum err enter_past(struct serve *s, int minutes)
     return live_new(&s->plant, &s->arena, &setup);
 }
 
-enum err serve_begin(struct serve *s)
-{
-    TRY(load_twin(s));
-    return fit_drift(s);
-}
-
 enum err serve_run(struct serve *s, const struct serve_options *o)
 {
-    TRY(load_twin(s));
-    TRY(fit_drift(s));
+    TRY(serve_begin(s));
     if (s->kube != NULL) {
         TRY(live_kubernetes_check(&s->writes));
     }

@@ -25,8 +25,9 @@
 #include "mpi/jobs/policies.h"
 #include "mpi/jobs/serve_cfg.h"
 
-/* SERVE_AUDIT_FORMAT: of the records of serve_verify.h; 2 since they hold masks. */
-enum { SERVE_REPORT_EVERY = 20, SERVE_REASON = 192, SERVE_AUDIT_FORMAT = 2 };
+/* SERVE_AUDIT_FORMAT: of the records of serve_verify.h; 2 since they hold masks, 3 since the
+ * configuration has metrics.scrape_s. */
+enum { SERVE_REPORT_EVERY = 20, SERVE_REASON = 192, SERVE_AUDIT_FORMAT = 3 };
 
 /* Who reads a column of the state: bits. */
 enum serve_reader { READ_BY_SHIELD = 1, READ_BY_POLICY = 2, READ_BY_RULE = 4 };
@@ -126,6 +127,10 @@ void serve_decide(struct serve *s, double time_s, bool blind);
 void serve_written(struct serve *s);
 /* ... and after the period, when s->plant shows what came of it. */
 void serve_look_back(struct serve *s);
+
+/* Marks what the policy observes of a state; of a team that does not play by the rules of the game,
+ * what its method says. */
+void serve_mark_policy(uint8_t *columns, const struct serve *s);
 
 /* Can a value be used: it is known, and not older than shield.stale_s? */
 bool serve_fresh(const struct serve *s, int column);

@@ -91,6 +91,22 @@ static void warn_of_period(const struct serve_cfg *cfg, double trained_s)
     }
 }
 
+/* A value is as old as the interval when the next one comes, and twice that if one scrape fails. */
+static void warn_of_scrapes(const struct serve_cfg *cfg)
+{
+    const double need_s = 2.0 * queries_scrape_s(&cfg->metrics, &cfg->plant);
+    if (cfg->shield.stale_s < need_s) {
+        log_warn("Prometheus scrapes every %g s, and values older than %g s count as unknown; set "
+                 "shield.stale_s to %g or more",
+                 need_s / 2.0, cfg->shield.stale_s, need_s);
+    }
+    if (cfg->shield.frozen_s > 0.0 && cfg->shield.frozen_s < need_s) {
+        log_warn("Prometheus scrapes every %g s, and values that do not change for %g s count as "
+                 "unknown; set shield.frozen_s to %g or more",
+                 need_s / 2.0, cfg->shield.frozen_s, need_s);
+    }
+}
+
 /* The node's quota and the topology are checked where they are built. */
 static enum err check(const struct serve_cfg *cfg, const struct cfg *reader)
 {
@@ -116,6 +132,7 @@ static enum err check(const struct serve_cfg *cfg, const struct cfg *reader)
                          "(plant.period_s); set it to %g or more",
                          cfg->kubernetes.lease_s, cfg->plant.period_s, 3.0 * cfg->plant.period_s);
     }
+    TRY(plant_cfg_check(&cfg->plant, reader));
     return khpa_check("khpa", &cfg->khpa, &cfg->topology);
 }
 
@@ -150,6 +167,7 @@ enum err serve_cfg_load(struct serve_cfg *cfg, struct cfg *reader, struct arena 
     TRY(cfg_load_sources(reader, sources, n, typed->sets, typed->n_sets, cfg));
     TRY(check(cfg, reader));
     warn_of_period(cfg, trained_s);
+    warn_of_scrapes(cfg);
     return ERR_OK;
 }
 

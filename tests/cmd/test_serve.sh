@@ -83,6 +83,10 @@ C
 exits 2 "another namespace is measured" "$KARMA" serve "$WORK/run" -p $url -m configs/metrics/kubernetes.yaml \
     --stage limited --check --set kubernetes.kubeconfig="$WORK/kubeconfig" --set traces="$WORK/store"
 says err "metrics.namespace: is 'default', and .* the namespace 'shop': give the same" "a remedy"
+exits 1 "scrapes that are far apart" serve --check --set metrics.scrape_s=30
+says err "every 30 s, and values older than 30 s count as unknown; set shield.stale_s to 60 or more" "need other limits"
+exits 2 "a period between scrapes" serve --set plant.scrape_s=2
+says err "--set.*plant.period_s: is 1 s, not a multiple of scrape_s" "a place"
 exits 1 "a Prometheus that does not run" serve --check
 says err "Prometheus \($url\): no measurements: " "a sentence"
 

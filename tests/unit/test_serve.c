@@ -279,7 +279,7 @@ static void forgeries(const struct buf *log, bool writes)
         {"\"moved\":[", "\"moved\":[1", "comes out otherwise", true},
         {"\"kind\":\"result\"", NULL, "the result of the decision before it is missing", true},
         {"\"kind\":\"result\"", "\"kind\":\"remark\"", "no record of this kind", true},
-        {"\"format\":2", "\"format\":1", "the log has format 1", false},
+        {"\"format\":3", "\"format\":2", "the log has format 2", false},
     };
     struct heard heard;
     struct buf anew;
