@@ -142,7 +142,8 @@ static enum err check_url(struct http *h)
     const char *fault = rc != CURLUE_OK ? "is not a URL such as https://HOST:PORT"
                                         : url_fault(c, scheme, host, user[0] || password[0],
                                                     query[0] || fragment[0]);
-    if (fault != NULL && (user[0] || password[0] || strchr(c->url, '@') != NULL)) {
+    /* What may hold a password, or a token as part of a query, is not repeated. */
+    if (fault != NULL && (user[0] || password[0] || strpbrk(c->url, "@?#") != NULL)) {
         return REFUSE(h, "%s: its URL %s", c->name, fault);
     }
     return fault == NULL ? ERR_OK : REFUSE(h, "%s: the URL '%s' %s", c->name, c->url, fault);

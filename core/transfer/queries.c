@@ -324,6 +324,7 @@ const char *const cell_verdict_text[] = {
     [CELL_NAN] = "no number",
     [CELL_AMBIGUOUS] = "several series: aggregate by the label",
     [CELL_NO_AGE] = "its source has no age: is it scraped?",
+    [CELL_RANGE] = "out of range: negative, or too large",
 };
 
 /* What series of an answer belong to: a query or a source, and a service. */
@@ -373,6 +374,14 @@ static void read_ages(double *ages, const struct queries *q, const struct prom_r
     }
 }
 
+/* What no cluster has is no measurement: it is unknown, as NaN is, and never becomes an integer.
+ * Only differences and trends of the whole may be negative. */
+static bool in_range(const struct query *item, double value)
+{
+    const double most = strcmp(item->becomes, "pods") == 0 ? 1e6 : 1e15;
+    return value <= most && value >= (item->whole ? -most : 0.0);
+}
+
 static struct query_cell filled(struct query_cell c, int absence, enum cell_verdict otherwise)
 {
     c.verdict = absence == ABSENT_UNKNOWN ? otherwise : CELL_FILLED;
@@ -398,6 +407,7 @@ static struct query_cell judge(const struct query *item, double answer, int n, d
         c = filled(c, item->nan, CELL_NAN);
     } else {
         c.value = answer * item->factor;
+        c.verdict = in_range(item, c.value) ? CELL_KNOWN : CELL_RANGE;
     }
     if (!cell_is_known(&c)) {
         c.value = 0.0;

@@ -126,6 +126,7 @@ enum cell_verdict {
     CELL_NAN,       /* NaN or infinite, and that means unknown */
     CELL_AMBIGUOUS, /* several series */
     CELL_NO_AGE,    /* the source has no age: it is down, or its age query is wrong */
+    CELL_RANGE,     /* negative, or larger than any cluster has */
 };
 extern const char *const cell_verdict_text[];
 struct query_cell {

@@ -171,7 +171,7 @@ static void refused_configurations(void **state)
                  {{.url = "ftp://127.0.0.1/"}, "neither http:// nor https://"},
                  {{.url = "file:///etc/passwd"}, "neither http:// nor https://"},
                  {{.url = "https://me:s3cr3t-token-0123456789@h/"}, "a user or a password"},
-                 {{.url = "https://h/?token=1"}, "a query or a fragment"},
+                 {{.url = "https://h/?token=s3cr3t-token-0123456789"}, "a query or a fragment"},
                  {{.url = "http://prometheus:9090", .token = secret}, "readable on its way"},
                  {{.url = "http://prometheus:9090", .user = "me", .password = secret}, "readable"},
                  {{.url = "https://h", .ca_file = "/nowhere/ca.crt"}, "/nowhere/ca.crt"},

@@ -297,6 +297,14 @@ static void absence(void **state)
     assert_true(value(&f, 1, SF_FAILED_PODS) == 1.0 && value(&f, 0, SF_FAILED_PODS) == 0.0);
     assert_true(value(&f, 1, SF_LATENCY) == 0.0 && isfinite(age(&f, 1, SF_LATENCY)));
     assert_true(isinf(age(&f, 1, SF_RECEIVED)) && value(&f, 1, SF_RECEIVED) == 0.0);
+    record(&f, "received", "db", -1.0);
+    record(&f, "desired", "db", 4e9);
+    record(&f, "cpu", "db", 1e308);
+    record(&f, "entry_diff", NULL, -5.0);
+    again(&f);
+    assert_true(isinf(age(&f, 1, SF_RECEIVED)) && isinf(age(&f, 1, SF_DESIRED)));
+    assert_true(isinf(age(&f, 1, SF_CPU)) && isfinite(age(&f, 0, SF_CPU)));
+    assert_true((double)plant_state(f.plant, 0)[state_global_at(N, GF_ENTRY_DIFF)] == -5.0);
     forget(&f, "failed_pods");
     forget(&f, "age/ksm");
     again(&f);
