@@ -18,7 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CONNECTIONS_MAX = 16, TIMEOUT_S = 10, MEMORY_EACH = 8192 };
+/* One address cannot take all connections, so that the probe of the kubelet finds one. */
+enum { CONNECTIONS_MAX = 16, CONNECTIONS_EACH = 8, TIMEOUT_S = 10, MEMORY_EACH = 8192 };
 
 struct health {
     struct MHD_Daemon *daemon;
@@ -157,8 +158,9 @@ enum err health_start(struct health **out, const char *address)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     h->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, handle, h, MHD_OPTION_SOCK_ADDR, &at.any, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_EACH, MHD_OPTION_END);
+        (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_EACH,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)MEMORY_EACH, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (h->daemon == NULL) {
         log_error("listen: %s cannot be listened on: %s; choose another port, or end what uses it",

@@ -18,6 +18,7 @@
 enum { LAGS = 7, REQUESTS = 48, LAG_STEP_S = 15, LAG_LEAST_S = -60, CELLS = LAGS * REQUESTS };
 #define REQUEST_LEAST 20.0
 #define REQUEST_STEP  1.1
+#define REPLICAS_MAX  1000.0 /* of --max */
 
 struct fitted {
     double request_m, lag_s;
@@ -60,6 +61,20 @@ static const char *run_name(const struct metrics_table *t, int run, struct arena
     return name;
 }
 
+/* Controllers count pods in integers, and hold as many as --max allows. Infinite ones fail, too. */
+static enum err check_value(const struct replays *r, int service, double time_s, int column,
+                            double value)
+{
+    static const char *const names[] = {"", "replicas", "milli-cores of CPU", "calls/s"};
+    const double most = column == 1 ? REPLICAS_MAX : 1e12;
+    if (isnan(value) || (value >= 0.0 && value <= most)) {
+        return ERR_OK;
+    }
+    log_error("%s: service '%s' at time %.15g has %g %s; expected is 0 to %g", r->table->path,
+              r->table->services[service], time_s, value, names[column], most);
+    return ERR_FORMAT;
+}
+
 /* Samples of a run and service that have any of the columns; in order of time. */
 static enum err make_series(struct replay_series *out, const struct replays *r, int service,
                             int run)
@@ -76,6 +91,7 @@ static enum err make_series(struct replay_series *out, const struct replays *r, 
         bool any = false;
         for (int k = 1; t->run[i] == run && k < 4; k++) {
             columns[k][n] = at[k] >= 0 ? metrics_table_at(t, i, service, at[k]) : (double)NAN;
+            TRY(check_value(r, service, t->time_s[i], k, columns[k][n]));
             any = any || !isnan(columns[k][n]);
         }
         if (any && (n == 0 || t->time_s[i] > columns[0][n - 1])) {
@@ -141,7 +157,7 @@ static int most_replicas(const struct replays *r)
             }
         }
     }
-    return (int)fmin(most, 1000.0);
+    return (int)fmin(most, REPLICAS_MAX);
 }
 
 static enum err read_columns(struct replays *r)

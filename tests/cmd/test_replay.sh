@@ -27,6 +27,12 @@ says out "^all +79 " "reads the rate"
 exits 2 "without a request" "$KARMA" replay "$WORK/made.csv"
 says err "--request MCPU" "a remedy"
 exits 2 "a request that is none" "$KARMA" replay "$WORK/made.csv" --request web=much
+for bad in 1e18 -3 1001; do
+    printf 'time,service,kube_deployment_spec_replicas,container_cpu_usage_cores\n0,web,2,1\n30,web,%s,1\n' \
+        $bad >"$WORK/bad.csv"
+    exits 1 "$bad replicas" "$KARMA" replay "$WORK/bad.csv" --request 100
+done
+says err "service 'web' at time 30 has 1001 replicas; expected is 0 to 1000" "a place"
 exits 2 "an unknown controller" "$KARMA" replay "$WORK/made.csv" --fit --controller kphpa
 exits 2 "a trained policy" "$KARMA" replay "$WORK/made.csv" --controller 'policy: {policies: [runs/a]}'
 says err "policy: a trained policy decides from the state of all services.*khpa or ff.*karma serve POLICY --past MINUTES" "a remedy"
