@@ -256,16 +256,19 @@ enum series { SERIES_STEPS, SERIES_EPISODES, SERIES_REWARD, SERIES_SQUARED, SERI
 static const char *const series_names[N_SERIES] = {"env_steps", "episodes", "reward",
                                                    "reward_squared", "slo_attainment"};
 
-/* Rows (n, N_SERIES), row by row, as many as there are. */
+enum { SERIES_MAX = 8 }; /* columns that are read of one file */
+
+/* Rows (n, n_names), row by row, as many as there are. */
 static enum err read_series(struct buf *rows, struct columns *c, const char *const *names,
                             int n_names)
 {
-    int at[N_SERIES];
+    int at[SERIES_MAX];
+    CHECK(n_names <= SERIES_MAX);
     for (int i = 0; i < n_names; i++) {
         TRY(columns_need(&at[i], c, names[i]));
     }
     for (bool more = true;;) {
-        double x[N_SERIES];
+        double x[SERIES_MAX];
         TRY(columns_next(c, &more));
         if (!more) {
             return ERR_OK;
