@@ -64,13 +64,14 @@ CONTROLLERS = capacity controller cross_entropy explore ff khpa khpa_fields kind
               policy rule scripted staffing static
 METHODS     = aware aware_best aware_cfg aware_gradient aware_interface aware_learner aware_net \
               aware_update gym_hpa karma kinds method rlad rlad_interface rlad_learner rlad_table
-EVAL        = ablation ablation_results answers claims collector converged cut episode eval eval_store frontier halving lie org_observer \
-              outcomes pareto raider rank_agreement search_space separation shielding summary \
-              trajectory_recorder trial_score tuning upper_bound
+EVAL        = ablation ablation_results answers claim_metric claims collector converged cut episode \
+              eval eval_store frontier halving lie org_observer outcomes pareto raider \
+              rank_agreement search_space separation shielding summary trajectory_recorder \
+              trial_score tuning upper_bound
 REPORT      = comparison episode_csv escape figure org_metrics_table page panels plot published report \
-              report_claims report_compare report_paper report_train results results_ablation results_eval \
-              results_train scale_figure script separation_table table table_page timeline trials_figure \
-              trials_table twin_report
+              report_claim_values report_claims report_compare report_paper report_train results \
+              results_ablation results_eval results_train scale_figure script separation_table table \
+              table_page timeline trials_figure trials_table twin_report
 TRANSFER    = audit audit_fault audit_read drift effect health http json kube_lease kube_mirror \
               kube_objects kubeconfig kubernetes live live_kubernetes live_reads prometheus queries replay \
               retry shadow stage

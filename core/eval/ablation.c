@@ -1,8 +1,7 @@
 /* The rows of a spec, its checks, and the order of its runs. See ablation.h. */
 #include "core/eval/ablation.h"
 
-#include "core/base/nearest.h"
-#include "core/plant/episode_metrics.h"
+#include "core/eval/claim_metric.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -62,7 +61,10 @@ static const struct cfg_field claim_rows[] = {
     CFG_STRING(struct ablation_claim, baseline, CFG_REQUIRED, CFG_RESULT, "the other one"),
     CFG_STRING(struct ablation_claim, scenario, "", CFG_RESULT, "empty = all of them together"),
     CFG_STRING(struct ablation_claim, metric, "slo_attainment", CFG_RESULT,
-               "of which the arm has the better value (core/plant/episode_metrics.h)"),
+               "of which the arm has the better value (core/eval/claim_metric.h)"),
+    CFG_DOUBLE(struct ablation_claim, level, "0", 0, 1, "", CFG_RESULT | CFG_LATER,
+               "of the metric convergence: share of the headroom that counts; 0 = the criterion of "
+               "core/eval/converged.h"),
     CFG_BOOL(struct ablation_claim, primary, "true", CFG_RESULT,
              "the primary ones are corrected together (Holm)"),
     CFG_END,
@@ -276,28 +278,23 @@ static enum err check_variant(const struct ablation_spec *spec, const struct cfg
                            v->name);
 }
 
-static bool is_metric(const char *name, struct nearest *near)
-{
-    for (int m = 0; m < METRIC_COUNT; m++) {
-        nearest_offer(near, metric_info[m].name);
-        if (strcmp(metric_info[m].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Arms are labels or names of controllers, which only the configurations know. */
 static enum err check_claims(const struct ablation_spec *spec, const struct cfg *src_locs)
 {
     for (int i = 0; i < spec->n_claims; i++) {
         const struct ablation_claim *c = &spec->claims[i];
         struct nearest near = nearest_to(c->metric);
-        if (!is_metric(c->metric, &near)) {
+        struct claim_metric metric;
+        if (!claim_metric_find(&metric, c->metric, &near)) {
             const char *word = nearest_word(&near);
             return cfg_error(src_locs, key_of("claims", i, "metric").text,
                              "there is no metric '%s'; did you mean '%s'?", c->metric,
-                             word != NULL ? word : metric_info[0].name);
+                             word != NULL ? word : "slo_attainment");
+        }
+        if (c->level > 0.0 && metric.of != CLAIM_OF_TRAININGS) {
+            return cfg_error(src_locs, key_of("claims", i, "level").text,
+                             "'%s' has no level; a level belongs to metric: convergence",
+                             c->metric);
         }
         if (c->scenario[0] != '\0') {
             TRY(check_scenario_name(spec, src_locs, key_of("claims", i, "scenario").text,

@@ -71,8 +71,9 @@ struct ablation_claim {
     const char *name;
     const char *arm, *baseline; /* labels, or names of controllers */
     const char *scenario;       /* "" = all together */
-    const char *metric;
-    bool primary; /* one of those that are corrected together (Holm) */
+    const char *metric;         /* core/eval/claim_metric.h */
+    double level;               /* of convergence: share of the headroom; 0: as converged.h says */
+    bool primary;               /* one of those that are corrected together (Holm) */
 };
 
 struct ablation_spec {

@@ -1,6 +1,8 @@
 /* One claim after the other, then Holm over all of them. See claims.h. */
 #include "core/eval/claims.h"
 
+#include "core/controllers/kinds.h"
+
 #include <math.h>
 
 enum { PATTERNS_MIN = 10000 }; /* of signs, where they cannot all be counted */
@@ -93,6 +95,20 @@ static enum err estimate(struct claim *c, const struct summary *s, const struct 
     return test(c, s, about, a, b, n_eval, scratch);
 }
 
+/* One training shows nothing of the chance of training, and neither do its episodes. */
+static void forget_interval(struct claim *c)
+{
+    c->diff.lo = c->diff.hi = NAN;
+    c->share.lo = c->share.hi = NAN;
+    c->p = 1.0;
+}
+
+static bool trained_once(const struct summary *s, int controller)
+{
+    return s->cfg->controllers[controller].method.kind == &controller_policy.cfg &&
+           s->outcomes.n_train[controller] == 1;
+}
+
 /* Episodes in which one of the two does not have the metric (episode_metrics.h) are left out; if
  * that is all of them, nothing is claimed. */
 static enum err compare(struct claim *c, const struct summary *s, const struct endpoint *about,
@@ -103,22 +119,67 @@ static enum err compare(struct claim *c, const struct summary *s, const struct e
     TRY(gather(&a, &x, s, c->arm, about, scratch));
     TRY(gather(&b, &y, s, c->baseline, about, scratch));
     const int n = outcomes_defined(x, (int)a.n_train, y, (int)b.n_train, s->outcomes.n_episodes);
-    return n > 0 ? estimate(c, s, about, &a, &b, (uint32_t)n, scratch) : ERR_OK;
+    TRY(n > 0 ? estimate(c, s, about, &a, &b, (uint32_t)n, scratch) : ERR_OK);
+    if (trained_once(s, c->arm) || trained_once(s, c->baseline)) {
+        forget_interval(c);
+    }
+    return ERR_OK;
 }
+
+static const struct claim nothing_known = {.arm = -1,
+                                           .baseline = -1,
+                                           .diff = {NAN, NAN, NAN},
+                                           .share = {NAN, NAN, NAN},
+                                           .p = 1.0,
+                                           .p_holm = 1.0,
+                                           .verdict = VERDICT_UNDECIDED};
 
 enum err claims_compare(struct claim *c, const struct summary *s, int arm, int baseline,
                         int scenario, int metric, double level, struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const struct endpoint about = {.scenario = scenario, .metric = metric, .level = level};
-    *c = (struct claim){.arm = arm,
-                        .baseline = baseline,
-                        .diff = {NAN, NAN, NAN},
-                        .share = {NAN, NAN, NAN},
-                        .p = 1.0,
-                        .p_holm = 1.0,
-                        .verdict = VERDICT_UNDECIDED};
+    *c = nothing_known;
+    c->arm = arm;
+    c->baseline = baseline;
     const enum err e = compare(c, s, &about, scratch);
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+/* A table with one column is a sample of trainings. A rule stands against each of them. */
+static enum err compare_trainings(struct claim *c, const struct claim_values *a,
+                                  const struct claim_values *b, const struct stat_cfg *cfg,
+                                  struct arena *scratch)
+{
+    const struct stat_arm x = {a->x, (uint32_t)a->n}, y = {b->x, (uint32_t)b->n};
+    const int n = !a->learned ? b->n : !b->learned || a->n < b->n ? a->n : b->n;
+    double *diff = ARENA_NEW(scratch, n, double);
+    TRY(arena_error(scratch));
+    TRY(twoway_bootstrap(&c->diff, &x, &y, 1, TWOWAY_MEAN, cfg, scratch));
+    c->diff = twoway_ci_widen(&c->diff, twoway_satterthwaite(&x, &y, 1, cfg->level));
+    for (int i = 0; i < n; i++) {
+        diff[i] = a->x[a->learned ? i : 0] - b->x[b->learned ? i : 0];
+    }
+    c->n_units = n;
+    struct stat_cfg flips = *cfg;
+    flips.resamples = flips.resamples > PATTERNS_MIN ? flips.resamples : PATTERNS_MIN;
+    return stat_sign_flip(&c->p, diff, (uint32_t)n, &flips);
+}
+
+enum err claims_compare_trainings(struct claim *c, const struct claim_values *a,
+                                  const struct claim_values *b, const struct stat_cfg *cfg,
+                                  struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    *c = nothing_known;
+    if (a->n == 0 || b->n == 0) {
+        return ERR_OK;
+    }
+    const enum err e = compare_trainings(c, a, b, cfg, scratch);
+    if ((a->n == 1 && (a->learned || b->n == 1)) || (b->n == 1 && b->learned)) {
+        forget_interval(c);
+    }
     arena_rewind(scratch, mark);
     return e;
 }

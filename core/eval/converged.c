@@ -19,3 +19,15 @@ int converged_at(const double *slo_attainment, const double *headroom, int n)
     }
     return -1;
 }
+
+int converged_level_at(const double *headroom, int n, double level)
+{
+    int run = 0;
+    for (int i = 0; i < n; i++) {
+        run = headroom[i] >= level ? run + 1 : 0;
+        if (run == CONVERGED_IN_A_ROW) {
+            return i;
+        }
+    }
+    return -1;
+}

@@ -392,6 +392,27 @@ static enum err table_6(struct report *f, const struct training_group *groups, i
 
 /* ---- Table VII ---- */
 
+/* The sums over all entries of the controller of entry i; n = 0 if an earlier one has them. */
+static struct result_agent all_seeds(const struct results *r, int i)
+{
+    struct result_agent sum = r->agents[i];
+    for (int j = 0; j < r->n_agents; j++) {
+        const struct result_agent *a = &r->agents[j];
+        if (j == i || a->in_twin != sum.in_twin || strcmp(a->name, sum.name) != 0) {
+            continue;
+        }
+        if (j < i) {
+            sum.n = 0;
+            return sum;
+        }
+        sum.n += a->n;
+        for (int k = 0; k < AGENT_SUMS; k++) {
+            sum.sums[k] += a->sums[k];
+        }
+    }
+    return sum;
+}
+
 static enum err table_7(struct report *f)
 {
     static const char *const head[] = {"arm",         "agents' episodes", "alignment %",
@@ -402,17 +423,17 @@ static enum err table_7(struct report *f)
     TRY(arena_error(f->arena));
     table_init(&t, f->arena, head, 6, 1);
     for (int i = 0; i < f->results->n_agents; i++) {
-        const struct result_agent *a = &f->results->agents[i];
-        const int row = published_find(a->name);
-        if (a->in_twin || a->n == 0) {
+        const struct result_agent a = all_seeds(f->results, i);
+        const int row = published_find(a.name);
+        if (a.in_twin || a.n == 0) {
             continue;
         }
-        table_text(&t, a->name);
-        table_cell(&t, "%d", a->n);
-        table_fixed(&t, 100.0 * a->sums[1] / a->sums[0], 1);
+        table_text(&t, a.name);
+        table_cell(&t, "%d", a.n);
+        table_fixed(&t, 100.0 * a.sums[AGENT_COMPLIANT] / a.sums[AGENT_CAN_ACT], 1);
         table_fixed(&t, row >= 0 ? published[row].alignment : NAN, 1);
-        table_fixed(&t, 100.0 * a->sums[2] / a->sums[0], 1);
-        table_fixed(&t, 100.0 * a->sums[4] / a->sums[3], 1);
+        table_fixed(&t, 100.0 * a.sums[AGENT_CHANCE] / a.sums[AGENT_CAN_ACT], 1);
+        table_fixed(&t, 100.0 * a.sums[AGENT_IMPROVED] / a.sums[AGENT_WINDOWS], 1);
     }
     page_table(f->page, "paper-table-7", caption,
                "Alignment: share of the decisions at which an agent could change something and "

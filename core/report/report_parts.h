@@ -4,6 +4,8 @@
 #ifndef KARMA_REPORT_REPORT_PARTS_H
 #define KARMA_REPORT_REPORT_PARTS_H
 
+#include "core/eval/claim_metric.h"
+#include "core/eval/claims.h"
 #include "core/report/page.h"
 #include "core/report/report.h"
 
@@ -29,6 +31,14 @@ const char *report_id(const struct report *f, const char *name, int panel);
 /* report_compare.c: results of a panel: means, differences, claims, frontiers, fronts, profiles. */
 enum err report_compare(struct report *f, int panel) WARN_UNUSED;
 enum err report_claims(struct report *f) WARN_UNUSED;
+/* report_claim_values.c: what a claim compares that is about a number that each training has. */
+struct claim_arm {
+    struct claim_values values; /* n = 0: there are none */
+    int n_reached;              /* of convergence: trainings that reach the level */
+};
+enum err report_claim_values(struct claim_arm *arm, struct claim_arm *baseline,
+                             const struct report *f, const struct ablation_claim *claim,
+                             const struct claim_metric *metric, struct arena *arena) WARN_UNUSED;
 /* report_paper.c: Tables II to VII of the paper. */
 enum err report_paper(struct report *f) WARN_UNUSED;
 /* report_train.c: learning curves; configurations and seeds; what trainings took. */

@@ -25,7 +25,7 @@
 
 #include <stdbool.h>
 
-enum { RESULTS_DIGEST = 17, RESULTS_BINS = 100, RESULTS_AGENT_SUMS = 5 };
+enum { RESULTS_DIGEST = 17, RESULTS_BINS = 100 };
 
 /* One arm with one training seed in one scenario. */
 struct result_cell {
@@ -43,21 +43,34 @@ struct result_cell {
     struct episode_metrics *episodes; /* (n_episodes), consecutive from `first` on */
 };
 
-/* Sums over the episodes of an agent: can_act, compliant, chance_compliant, mission_windows,
- * mission_improved. */
+/* Sums over the agents and episodes of a controller, of the columns of org_metrics.csv. */
+enum agent_sum {
+    AGENT_CAN_ACT,
+    AGENT_COMPLIANT,
+    AGENT_CHANCE,
+    AGENT_WINDOWS,
+    AGENT_IMPROVED,
+    AGENT_UNMASKED,    /* compliant_unmasked, where it is known */
+    AGENT_UNMASKED_OF, /* can_act there */
+    AGENT_SUMS
+};
 struct result_agent {
-    const char *name; /* controller */
-    bool in_twin;     /* as the rows of eval.csv beside it */
-    int n;            /* rows */
-    double sums[RESULTS_AGENT_SUMS];
+    const char *name;     /* controller */
+    const char *scenario; /* of the ablation, else as the rows say */
+    uint64_t seed;        /* of the training; 0: rules */
+    bool learned;
+    bool in_twin; /* as the rows of eval.csv beside it */
+    int n;        /* rows */
+    double sums[AGENT_SUMS];
 };
 
 /* One training. */
 struct result_training {
-    const char *name;   /* "ARM, SCENARIO"; without an ablation its directory without the seed */
-    const char *arm;    /* as evaluations call it */
-    const char *path;   /* its directory */
-    const char *config; /* run.yaml without seed, directory and speed */
+    const char *name;     /* "ARM, SCENARIO"; without an ablation its directory without the seed */
+    const char *arm;      /* as evaluations call it */
+    const char *scenario; /* of the ablation; "" = of none */
+    const char *path;     /* its directory */
+    const char *config;   /* run.yaml without seed, directory and speed */
     uint64_t seed, config_digest;
     int n_updates;
     /* Bin b of RESULTS_BINS: mean over the updates with b = u RESULTS_BINS / n_updates. NaN: no
@@ -65,6 +78,8 @@ struct result_training {
     double env_steps[RESULTS_BINS], reward[RESULTS_BINS], slo_attainment[RESULTS_BINS];
     double last_reward, last_deviation; /* of the last 100 episodes or a few more */
     bool evaluated;                     /* it has convergence.csv */
+    int n_evaluations; /* (n_evaluations) episodes until then, share of headroom: */
+    const double *evaluated_episodes, *headroom;
     double converged_episodes, converged_steps, converged_s; /* NaN: never */
     bool collapsed;                                          /* at its last evaluation */
     /* What it took, as far as the files say; NaN: they do not. */

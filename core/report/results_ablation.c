@@ -133,6 +133,7 @@ static enum err read_run(struct ablation *a, const struct ablation_line *line)
     }
     struct result_training *t = &r->trainings[n_trainings];
     t->arm = line->label;
+    t->scenario = line->scenario;
     t->name = a->many_scenarios ? arena_printf(r->arena, "%s, %s", line->label, line->scenario)
                                 : line->label;
     TRY(arena_error(r->arena));

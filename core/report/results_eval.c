@@ -233,68 +233,123 @@ enum err results_read_eval(struct results *r, const struct result_dir *d, const 
 
 /* ---- org_metrics.csv ---- */
 
-static const char *const agent_columns[RESULTS_AGENT_SUMS] = {
-    "can_act", "compliant", "chance_compliant", "mission_windows", "mission_improved"};
+enum agent_key { AGENT_CONTROLLER, AGENT_POLICY, AGENT_SEED, AGENT_SCENARIO, AGENT_KEYS };
+static const char *const agent_keys[AGENT_KEYS] = {"controller", "policy", "train_seed",
+                                                   "scenario"};
+/* In the order of enum agent_sum. Older files have no compliant_unmasked. */
+enum { AGENT_COLUMNS = AGENT_UNMASKED + 1 };
+static const char *const agent_columns[AGENT_COLUMNS] = {"can_act",          "compliant",
+                                                         "chance_compliant", "mission_windows",
+                                                         "mission_improved", "compliant_unmasked"};
 
-static struct result_agent *find_agent(struct results *r, const char *name, bool in_twin)
+/* A file under way; its agents are those from `first` on. */
+struct agents {
+    struct results *r;
+    struct columns columns;
+    const char *scenario; /* of the ablation; NULL: as the rows say */
+    bool in_twin;
+    int first, keys[AGENT_KEYS], at[AGENT_COLUMNS];
+};
+
+static bool is_agent(const struct result_agent *a, const char *name, const char *scenario,
+                     uint64_t seed)
 {
-    for (int i = 0; i < r->n_agents; i++) {
-        if (strcmp(r->agents[i].name, name) == 0 && r->agents[i].in_twin == in_twin) {
-            return &r->agents[i];
-        }
-    }
-    const char *copy = arena_strdup(r->arena, name);
-    struct result_agent *agents = RESULTS_GROW(r, agents, struct result_agent);
-    if (agents == NULL || copy == NULL) {
-        return NULL;
-    }
-    r->agents = agents;
-    r->agents[r->n_agents] = (struct result_agent){.name = copy, .in_twin = in_twin};
-    return &r->agents[r->n_agents++];
+    return a->seed == seed && strcmp(a->name, name) == 0 && strcmp(a->scenario, scenario) == 0;
 }
 
-/* Only an evaluation whose rows count has agents that count. Of an agent that was not observed all
- * is NaN. */
-static enum err add_agents(struct results *r, struct columns *c, bool in_twin)
+/* Rows of one controller, scenario and training stand together, so the last one is looked at
+ * first. */
+static enum err find_agent(struct result_agent **out, struct agents *f)
 {
-    int name, at[RESULTS_AGENT_SUMS];
-    bool more;
-    TRY(columns_need(&name, c, "controller"));
-    for (int k = 0; k < RESULTS_AGENT_SUMS; k++) {
-        TRY(columns_need(&at[k], c, agent_columns[k]));
+    struct results *r = f->r;
+    const char *name = f->columns.cells[f->keys[AGENT_CONTROLLER]];
+    const char *scenario =
+        f->scenario != NULL ? f->scenario : f->columns.cells[f->keys[AGENT_SCENARIO]];
+    const bool learned = f->columns.cells[f->keys[AGENT_POLICY]][0] != '\0';
+    const char *seed_text = f->columns.cells[f->keys[AGENT_SEED]];
+    uint64_t seed = 0;
+    if (learned && !number_unsigned(&seed, seed_text, 10, UINT64_MAX)) {
+        log_error("%s:%d: train_seed is '%s'; the file was damaged: evaluate into another "
+                  "directory",
+                  f->columns.reader.path, f->columns.reader.line, seed_text);
+        return ERR_FORMAT;
     }
-    while (true) {
-        double x[RESULTS_AGENT_SUMS];
-        TRY(columns_next(c, &more));
+    for (int i = r->n_agents - 1; i >= f->first; i--) {
+        if (is_agent(&r->agents[i], name, scenario, seed)) {
+            *out = &r->agents[i];
+            return ERR_OK;
+        }
+    }
+    struct result_agent *agents = RESULTS_GROW(r, agents, struct result_agent);
+    const struct result_agent a = {.name = arena_strdup(r->arena, name),
+                                   .scenario = arena_strdup(r->arena, scenario),
+                                   .seed = seed,
+                                   .learned = learned,
+                                   .in_twin = f->in_twin};
+    TRY(arena_error(r->arena));
+    r->agents = agents;
+    r->agents[r->n_agents] = a;
+    *out = &r->agents[r->n_agents++];
+    return ERR_OK;
+}
+
+/* Of an agent that was not observed all is NaN, of a rule what it chooses without masks. */
+static enum err add_agent(struct agents *f)
+{
+    double x[AGENT_COLUMNS];
+    struct result_agent *a;
+    TRY(find_agent(&a, f));
+    for (int k = 0; k < AGENT_COLUMNS; k++) {
+        x[k] = NAN;
+        TRY(f->at[k] >= 0 ? columns_number(&x[k], &f->columns, f->at[k]) : ERR_OK);
+    }
+    if (!isfinite(x[AGENT_CAN_ACT])) {
+        return ERR_OK;
+    }
+    a->n++;
+    for (int k = 0; k < AGENT_COLUMNS; k++) {
+        a->sums[k] += isfinite(x[k]) ? x[k] : 0.0;
+    }
+    a->sums[AGENT_UNMASKED_OF] += isfinite(x[AGENT_UNMASKED]) ? x[AGENT_CAN_ACT] : 0.0;
+    return ERR_OK;
+}
+
+static enum err add_agents(struct agents *f)
+{
+    for (int k = 0; k < AGENT_KEYS; k++) {
+        TRY(columns_need(&f->keys[k], &f->columns, agent_keys[k]));
+    }
+    for (int k = 0; k < AGENT_UNMASKED; k++) {
+        TRY(columns_need(&f->at[k], &f->columns, agent_columns[k]));
+    }
+    f->at[AGENT_UNMASKED] = columns_find(&f->columns, agent_columns[AGENT_UNMASKED]);
+    for (bool more = true;;) {
+        TRY(columns_next(&f->columns, &more));
         if (!more) {
             return ERR_OK;
         }
-        struct result_agent *a = find_agent(r, c->cells[name], in_twin);
-        TRY(a != NULL ? ERR_OK : ERR_MEMORY);
-        for (int k = 0; k < RESULTS_AGENT_SUMS; k++) {
-            TRY(columns_number(&x[k], c, at[k]));
-        }
-        if (isfinite(x[0])) {
-            a->n++;
-            for (int k = 0; k < RESULTS_AGENT_SUMS; k++) {
-                a->sums[k] += isfinite(x[k]) ? x[k] : 0.0;
-            }
-        }
+        TRY(add_agent(f));
     }
 }
 
+/* Only an evaluation whose rows count has agents that count, and nothing of a file that is damaged
+ * stays. */
 enum err results_read_agents(struct results *r, const struct result_dir *d, const char *path)
 {
-    struct columns c;
     const char *beside = r->n_cells > 0 ? r->cells[r->n_cells - 1].path : "";
     const size_t n = strcmp(d->shown, ".") == 0 ? 0 : strlen(d->shown);
     if (strncmp(beside, d->shown, n) != 0 || strcmp(beside + n, n > 0 ? "/eval.csv" : "eval.csv")) {
         log_error("%s: the rows of eval.csv beside it are left out, so these are as well", path);
         return ERR_MISMATCH;
     }
-    TRY(columns_open(&c, r->arena, path));
-    const enum err e = add_agents(r, &c, !r->cells[r->n_cells - 1].bounded);
-    columns_close(&c);
+    struct agents f = {.r = r,
+                       .scenario = d->scenario,
+                       .in_twin = !r->cells[r->n_cells - 1].bounded,
+                       .first = r->n_agents};
+    TRY(columns_open(&f.columns, r->arena, path));
+    const enum err e = add_agents(&f);
+    columns_close(&f.columns);
+    r->n_agents = e == ERR_OK ? r->n_agents : f.first;
     return e;
 }
 

@@ -362,12 +362,17 @@ enum { C_UPDATE, C_STEPS, C_EPISODES, C_SLO, C_HEADROOM, C_COLLAPSED, C_COLUMNS 
 
 static enum err judge(struct run *run, const double *rows, int n)
 {
-    double *slo = ARENA_NEW(run->r->arena, 2 * n, double), *headroom = slo + n;
+    double *slo = ARENA_NEW(run->r->arena, 3 * n, double), *headroom = slo + n;
+    double *episodes = headroom + n;
     TRY(arena_error(run->r->arena));
     for (int i = 0; i < n; i++) {
         slo[i] = rows[i * C_COLUMNS + C_SLO];
         headroom[i] = rows[i * C_COLUMNS + C_HEADROOM];
+        episodes[i] = rows[i * C_COLUMNS + C_EPISODES];
     }
+    run->t->n_evaluations = n;
+    run->t->headroom = headroom;
+    run->t->evaluated_episodes = episodes;
     const int at = converged_at(slo, headroom, n);
     run->t->evaluated = n > 0;
     run->t->collapsed = n > 0 && rows[(n - 1) * C_COLUMNS + C_COLLAPSED] != 0.0;
@@ -424,7 +429,8 @@ static const char *arm_of(struct arena *arena, const char *shown)
 
 enum err results_read_training(struct results *r, const struct result_dir *d, const char *path)
 {
-    struct result_training t = {.converged_episodes = NAN,
+    struct result_training t = {.scenario = "",
+                                .converged_episodes = NAN,
                                 .converged_steps = NAN,
                                 .converged_s = NAN,
                                 .seconds = NAN,

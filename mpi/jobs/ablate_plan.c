@@ -399,6 +399,9 @@ static enum err finish(struct ablate_plan *p)
         h = hash_text(hash_text(h, claim->arm), claim->baseline);
         h = hash_text(hash_text(h, claim->scenario), claim->metric);
         h = hash_word(h, claim->primary ? 1 : 0);
+        if (claim->level > 0.0) { /* came later */
+            h = hash_fnv1a(h, &claim->level, sizeof claim->level);
+        }
     }
     p->digest = h;
     return arena_error(p->arena);

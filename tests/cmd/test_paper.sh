@@ -37,7 +37,10 @@ same "$(cat "$WORK"/smoke/paper/runs/*/ddos/*/outcome.yaml | grep -c '^state: do
 same "$(cat "$WORK"/smoke/best/runs/*/ddos/*/outcome.yaml | grep -c '^state: done')" 8 "and of best.yaml"
 claims=$WORK/smoke/paper-report/tables/claims.csv
 same "$(grep -c '^primary,' "$claims")" 8 "the report judges eight primary claims together"
-same "$(grep -c '^secondary,' "$claims")" 15 "and the secondary ones"
+same "$(grep -c '^secondary,' "$claims")" 24 "and the secondary ones"
+same "$(grep -c 'convergence\|headroom' "$claims") $(grep -c 'alignment\|missions' "$claims") $(grep -c 'recovery' "$claims")" \
+    "4 5 3" "among them convergence, alignment and recovery"
+same "$(grep -v '^kind' "$claims" | grep -vc ',undecided,')" 0 "with one training seed all are undecided"
 for row in KHPA Gym-HPA Rlad-core AWARE "single agent, no organisation" "single agent, hard" \
     "multi-agent, no organisation" "multi-agent, soft" "multi-agent, hard (KARMA)"; do
     awk -v row="$row" '{ gsub(/"/, "") } index($0, row ",") == 1 && !index($0, row ",-,") { found = 1 }

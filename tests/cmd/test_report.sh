@@ -71,6 +71,62 @@ done)" "" "rows of CSV have the columns of their head"
 # ---- claims and the paper ----
 same "$(cut -d, -f1,2 "$WORK/a/tables/claims.csv" | tr '\n' ';')" \
     "kind,claim;primary,hard over none;secondary,hard over khpa;" "the claims of the spec are judged"
+# Numbers that each training has once, from the files of the runs.
+cp -R "$WORK/abl" "$WORK/claims"
+sed '/^claims:/,$d' "$WORK/abl/spec.yaml" >"$WORK/claims/spec.yaml"
+cat >>"$WORK/claims/spec.yaml" <<END
+claims:
+  - {arm: hard, baseline: none, metric: alignment, scenario: loaded, primary: false}
+  - {arm: hard, baseline: none, metric: missions, primary: false}
+  - {arm: hard, baseline: none, metric: convergence, primary: false}
+  - {arm: hard, baseline: none, metric: convergence, level: 0.01, scenario: loaded, primary: false}
+  - {arm: hard, baseline: khpa, metric: alignment_unmasked, primary: false}
+  - {arm: hard, baseline: on the simulator, metric: recovery, primary: false}
+END
+report k "$WORK/claims"
+column() { # CLAIM NUMBER: of the table of claims, whose cells here have a comma only in quotes
+    awk -v row="$1" -v n="$2" 'NR == row + 1 { while (match($0, /"[^"]*"/)) {
+        cell = substr($0, RSTART + 1, RLENGTH - 2); gsub(/,/, ";", cell)
+        $0 = substr($0, 1, RSTART - 1) cell substr($0, RSTART + RLENGTH) } split($0, c, ","); print c[n] }' \
+        "$WORK/k/tables/claims.csv"
+}
+share() { # NUMERATOR DENOMINATOR: of hard minus that of none in loaded, means over seeds
+    for arm in hard none; do
+        for seed in 1 2; do
+            awk -F, -v arm=$arm -v a="$1" -v b="$2" 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+                $1 == arm { x += $at[a]; y += $at[b] } END { print x / y }' \
+                "$WORK/abl/runs/$arm/loaded/$seed/evaluation/org_metrics.csv"
+        done
+    done | awk '{ d += (NR <= 2 ? $1 : -$1) / 2 } END { printf "%.4f\n", d }'
+}
+same "$(printf %.4f "$(column 1 5)")" "$(share compliant can_act)" "alignment is that of org_metrics.csv, by seed"
+same "$(column 1 4)" "2; 2" "over the training seeds"
+same "$(column 1 10),$(column 2 10)" "undecided,undecided" "which are too few"
+same "$(column 3 3)" "(all); episodes until convergence; reached by 0 and 0 (less is better)" "convergence says how many reached it"
+same "$(column 3 6)$(column 3 11)" "" "and has no interval if none did"
+same "$(column 4 3)" "loaded; episodes until 0.01 of the headroom; reached by 0 and 0 (less is better)" "or a level of its own"
+same "$(grep -c alignment_unmasked "$WORK/k/tables/claims.csv")" 0 "a rule keeps to no role"
+left_out k "^Claim 'hard over khpa',there is no org_metrics.csv of both arms in all scenarios" "so the claim is left out by name"
+# Hard roles reach the level at the third of four evaluations, the others never: 24 episodes or 32.
+for file in "$WORK"/claims/runs/hard/*/*/training/convergence.csv "$WORK"/claims/runs/none/*/*/training/convergence.csv; do
+    case $file in */hard/*) level=0.9 ;; *) level=0.5 ;; esac
+    awk -F, -v OFS=, -v level=$level 'NR == 1 { print } NR == 2 { for (i = 1; i <= 4; i++) { $1 = i; $3 = 8 * i; $4 = 0.7; $6 = level; print } }' \
+        "$file" >"$WORK/rows" && mv "$WORK/rows" "$file"
+done
+report k "$WORK/claims"
+same "$(column 3 5) $(column 3 3)" "-8 (all); episodes until convergence; reached by 2 and 0 (less is better)" \
+    "a training that never converges counts with all its episodes"
+same "$(column 4 5) $(column 4 3)" "0 loaded; episodes until 0.01 of the headroom; reached by 2 and 2 (less is better)" \
+    "and a lower level is reached by both at once"
+# With one seed there is no verdict, whatever the episodes say.
+for run in "$WORK"/claims/runs/*/*/2; do
+    rm -r "$run"
+done
+sed 's/metric: missions/metric: vcpu_h/' "$WORK/claims/spec.yaml" >"$WORK/spec" && mv "$WORK/spec" "$WORK/claims/spec.yaml"
+report k "$WORK/claims"
+same "$(cut -d, -f1 "$WORK/k/tables/claims.csv" | sort | uniq -c | tr -s ' ' | tr '\n' ';')" " 1 kind; 5 secondary;" "claims of single seeds"
+same "$(for i in 1 2 3 4 5; do echo "$(column $i 10) $(column $i 4) $(column $i 6)$(column $i 11)"; done | sort -u)" "undecided 1; 1 " \
+    "are undecided and have no interval"
 grep -q '^KHPA,khpa,1,' "$WORK/a/tables/paper-table-2.csv" &&
     grep -q '64.8' "$WORK/a/tables/paper-table-2.csv" && grep -q 'another cluster' "$WORK/a/report.html"
 result $? "ours stand beside the published numbers, which are marked"

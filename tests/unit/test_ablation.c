@@ -152,6 +152,12 @@ static void what_is_refused(void **state)
         {"base: [b]\nevaluation: e\nvariants: [{name: a}]\nclaims: [{arm: a, baseline: b, metric: "
          "slo_atainment}]\n",
          "did you mean 'slo_attainment'"},
+        {"base: [b]\nevaluation: e\nvariants: [{name: a}]\nclaims: [{arm: a, baseline: b, metric: "
+         "alignement}]\n",
+         "did you mean 'alignment'"},
+        {"base: [b]\nevaluation: e\nvariants: [{name: a}]\nclaims: [{arm: a, baseline: b, metric: "
+         "recovery, level: 0.8}]\n",
+         "'recovery' has no level"},
         {"base: [b]\nevaluation: e\nvariants: [{name: a}]\nclaims: [{arm: a, baseline: a}]\n",
          "compared with itself"},
         {"base: [b]\nvariants: [{name: a}]\n", "evaluation"},

@@ -88,6 +88,54 @@ static void five_training_seeds_do_not_decide(void **state)
     assert_int_equal(x->claims.items[0].verdict, VERDICT_UNDECIDED);
 }
 
+/* Not even a difference that each episode shows says anything about another training. */
+static void one_training_is_undecided(void **state)
+{
+    struct fixture *x = *state;
+    four(x, 1);
+    claim(x, 2, 0); /* equivalent with ten trainings */
+    claim(x, 2, 1); /* refuted with ten */
+    claim(x, 1, 0); /* of rules: decided as before */
+    summarise(x);
+    for (int i = 0; i < 2; i++) {
+        const struct claim *c = &x->claims.items[i];
+        assert_true(isfinite(c->diff.value) && isnan(c->diff.lo) && isnan(c->diff.hi));
+        assert_near(c->p, 1.0, 0.0);
+        assert_int_equal(c->verdict, VERDICT_UNDECIDED);
+    }
+    assert_int_equal(x->claims.items[2].verdict, VERDICT_SUPPORTED);
+}
+
+/* Six trainings against six that need 100 episodes more each, against a rule, and alone. */
+static void numbers_of_trainings(void **state)
+{
+    struct fixture *x = *state;
+    const double soon[] = {310, 290, 305, 295, 320, 280}, late[] = {410, 390, 405, 395, 420, 380};
+    const double rule[] = {400};
+    const struct claim_values a = {soon, 6, true}, b = {late, 6, true}, r = {rule, 1, false};
+    const struct claim_values one = {soon, 1, true}, none = {soon, 0, true};
+    const struct stat_cfg cfg = {.resamples = 2000, .level = 0.95};
+    struct claim c;
+    assert_int_equal(claims_compare_trainings(&c, &a, &b, &cfg, &x->scratch), ERR_OK);
+    assert_near(c.diff.value, -100.0, 1e-9);
+    /* The standard error of a mean of six is sqrt(210 / 6) = 5.9, t with 10 degrees 2.23. */
+    assert_near(c.diff.hi - c.diff.value, 2.23 * sqrt(2.0 * 210.0 / 6.0), 2.0);
+    assert_int_equal(c.n_units, 6);
+    assert_near(c.p, 0.03125, 0.0);
+    assert_int_equal(claims_compare_trainings(&c, &a, &r, &cfg, &x->scratch), ERR_OK);
+    assert_near(c.diff.value, -100.0, 1e-9);
+    assert_near(c.p, 0.03125, 0.0);
+    assert_true(c.diff.hi < 0.0);
+    assert_int_equal(claims_compare_trainings(&c, &r, &a, &cfg, &x->scratch), ERR_OK);
+    assert_near(c.diff.value, 100.0, 1e-9);
+    assert_int_equal(c.n_units, 6);
+    assert_int_equal(claims_compare_trainings(&c, &one, &b, &cfg, &x->scratch), ERR_OK);
+    assert_true(isfinite(c.diff.value) && isnan(c.diff.lo) && c.p == 1.0);
+    assert_int_equal(claims_compare_trainings(&c, &none, &b, &cfg, &x->scratch), ERR_OK);
+    assert_true(isnan(c.diff.value));
+    assert_int_equal(x->scratch.bytes, 0);
+}
+
 /* An episode that received nothing has no slo_attainment: the claim rests on the others. */
 static void unscored_episodes_are_left_out(void **state)
 {
@@ -244,6 +292,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(verdicts_of_known_rows),
         TEST(five_training_seeds_do_not_decide),
+        TEST(one_training_is_undecided),
+        TEST(numbers_of_trainings),
         TEST(unscored_episodes_are_left_out),
         TEST(verdicts_at_their_bounds),
         TEST(front_of_a_worked_example),

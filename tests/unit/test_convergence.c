@@ -3,6 +3,7 @@
 
 #include "core/base/csv_read.h"
 #include "core/base/file.h"
+#include "core/eval/converged.h"
 #include "tests/unit/heard.h"
 
 #include <math.h>
@@ -32,6 +33,11 @@ static void test_three_in_a_row(void **state)
     assert_int_equal(convergence_find(falls, same, 6), 2); /* of its own final value */
     assert_int_equal(convergence_find(same, same, 2), -1);
     assert_int_equal(convergence_find(same, same, 0), -1);
+    /* A level of its own does not ask what the training reaches in the end. */
+    assert_int_equal(converged_level_at(gap, 6, 0.8), 5);
+    assert_int_equal(converged_level_at(gap, 6, 0.95), -1);
+    assert_int_equal(converged_level_at(unknown, 6, 0.1), -1);
+    assert_int_equal(converged_level_at(gap, 0, 0.1), -1);
 }
 
 static void test_collapsed(void **state)
