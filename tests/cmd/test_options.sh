@@ -42,7 +42,7 @@ listed() { # COMMAND...: names of the commands that its help lists
 }
 options_of() { # COMMAND: the long options that its help lists
     # shellcheck disable=SC2086
-    "$KARMA" $1 --help | sed -n 's/^  .*--\([a-z-]*\).*/\1/p' | sort -u
+    "$KARMA" $1 --help | sed -n 's/^  [-, a-zA-Z]\{4\}--\([a-z-]*\).*/\1/p' | sort -u
 }
 
 # --- the tables --------------------------------------------------------------------------------
