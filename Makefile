@@ -69,7 +69,7 @@ EVAL        = ablation ablation_results answers claim_metric claims collector co
               rank_agreement search_space separation shielding summary trajectory_recorder \
               trial_score tuning upper_bound
 REPORT      = comparison episode_csv escape figure org_metrics_table page panels plot published report \
-              report_claim_values report_claims report_compare report_paper report_train results \
+              report_alignment report_claim_values report_claims report_compare report_paper report_train results \
               results_ablation results_eval results_train scale_figure script separation_table table \
               table_page timeline trials_figure trials_table twin_report
 TRANSFER    = audit audit_fault audit_read drift effect health http json kube_lease kube_mirror \
@@ -342,7 +342,10 @@ opponents-held-out: all ## the policies of make opponents under faults and loads
 	@RANKS=$(RANKS) sh mk/opponents held-out
 
 cascade: all ## do role borders blur when failures are correlated? three couplings, three teams, five seeds: a table (hours)
-	@RANKS=$(RANKS) sh mk/cascade
+	mpi/launch -n $(RANKS) build/karma ablate configs/ablations/cascade.yaml
+	build/karma report results/ablations/cascade --reference ff \
+	    --title 'Cascades: roles when failures are correlated' --markdown results/tables/cascade.md \
+	    --tables results,operation,alignment,differences,equal-cost,paper-table-5
 
 rules: all ## rules at their best: wide and published grids of ff and khpa, with and without a step bound (minutes)
 	@RANKS=$(RANKS) sh mk/rules

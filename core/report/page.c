@@ -186,6 +186,31 @@ static enum err put_files(struct page *p, const char *id, const struct table *t)
     return table_print(tex, t, TABLE_LATEX);
 }
 
+static bool is_wanted(const struct page_markdown *m, const char *id)
+{
+    bool wanted = m->n_ids == 0;
+    for (int i = 0; i < m->n_ids; i++) {
+        if (strcmp(m->ids[i], id) == 0) {
+            m->found[i] = wanted = true;
+        }
+    }
+    return wanted;
+}
+
+static enum err put_markdown(struct page_markdown *m, const char *id, const char *caption,
+                             const char *note, const struct table *t)
+{
+    if (m == NULL || !is_wanted(m, id) || (m->n_ids == 0 && table_n_rows(t) == 0)) {
+        return ERR_OK;
+    }
+    TRY(buf_printf(&m->text, "\n## %s\n\n", caption));
+    if (table_n_rows(t) == 0) {
+        return buf_printf(&m->text, "No row: the end of the report says what is left out.\n");
+    }
+    TRY(table_print(&m->text, t, TABLE_MARKDOWN));
+    return note[0] != '\0' ? buf_printf(&m->text, "\n%s\n", note) : ERR_OK;
+}
+
 static enum err put_table(struct page *p, const char *id, const char *caption, const char *note,
                           const struct table *t)
 {
@@ -202,6 +227,9 @@ void page_table(struct page *p, const char *id, const char *caption, const char 
                 const struct table *t)
 {
     keep(p, t->failed);
+    if (p->failed == ERR_OK) {
+        keep(p, put_markdown(p->markdown, id, caption, note, t));
+    }
     if (p->failed == ERR_OK && table_n_rows(t) > 0) {
         keep(p, put_table(p, id, caption, note, t));
     }

@@ -12,9 +12,19 @@
 #include "core/report/plot.h"
 #include "core/report/table.h"
 
+#include <stdbool.h>
+
 struct page_file {
     const char *name; /* below the directory */
     struct buf text;  /* owned */
+};
+
+/* The tables of a page once more, in one file of Markdown. */
+struct page_markdown {
+    const char *const *ids; /* (n_ids) of the tables that are wanted; 0 = all */
+    int n_ids;
+    struct buf text; /* owned */
+    bool *found;     /* (n_ids) */
 };
 
 struct page {
@@ -24,6 +34,7 @@ struct page {
     struct page_file *files;   /* (n_files) */
     int n_files, cap_files;
     int n_tables, n_figures;
+    struct page_markdown *markdown; /* NULL: is not wanted */
     enum err failed;
 };
 
@@ -38,7 +49,7 @@ void page_item(struct page *p, const char *fmt, ...) __attribute__((format(print
 /* As it is, in a typewriter's letters. */
 void page_pre(struct page *p, const char *text);
 /* caption: what the table shows; note: how to read it, "" = nothing. A table without a row is
- * left out. */
+ * left out; the file of Markdown says so if it was asked for. */
 void page_table(struct page *p, const char *id, const char *caption, const char *note,
                 const struct table *t);
 /* Only a file, DIR/ID.ENDING, with that text. */

@@ -1,6 +1,7 @@
 /* The two pages, section by section. See report.h. */
 #include "core/report/report_parts.h"
 
+#include "core/base/file.h"
 #include "core/base/log.h"
 
 #include <ctype.h>
@@ -89,6 +90,7 @@ static enum err put_results(struct report *f)
         TRY(report_claims(f));
     }
     TRY(put_evaluations(f));
+    TRY(report_alignment(f));
     page_section(f->page, "section-learning", "Learning curves");
     TRY(report_curves(f));
     page_section(f->page, "section-paper", "The tables of the paper");
@@ -101,16 +103,48 @@ static enum err put_results(struct report *f)
 /* ---- pages ---- */
 
 static enum err write_page(struct report *f, const char *title, const char *out, const char *name,
-                           enum err (*put)(struct report *f))
+                           enum err (*put)(struct report *f), struct page_markdown *markdown)
 {
     struct page page;
     page_init(&page, f->arena, title);
+    page.markdown = markdown;
     f->page = &page;
     enum err e = put(f);
     if (e == ERR_OK) {
         e = page_write(&page, out, name);
     }
     page_release(&page);
+    return e;
+}
+
+/* A name that the report has not may be that of a table whose inputs are not there. */
+static enum err check_found(const struct page_markdown *m, const char *out)
+{
+    for (int i = 0; i < m->n_ids; i++) {
+        if (!m->found[i]) {
+            log_error("--tables: this report has no table '%s'; %s/tables has those that there "
+                      "are, and the end of the report says what is left out",
+                      m->ids[i], out);
+            return ERR_USAGE;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err write_markdown(const struct report_cfg *cfg, const struct page_markdown *m,
+                               const char *out)
+{
+    struct buf text;
+    TRY(check_found(m, out));
+    buf_init(&text);
+    enum err e = buf_printf(&text,
+                            "# %s\n\nTables of `karma report`; intervals: %g %%, %d resamples, "
+                            "corrected for few seeds (docs/statistics.md).\n",
+                            cfg->title, 100.0 * cfg->view.confidence, cfg->view.resamples);
+    e = e == ERR_OK ? buf_append(&text, m->text.data, m->text.len) : e;
+    e = e == ERR_OK ? file_make_parents(cfg->markdown) : e;
+    e = e == ERR_OK ? file_write(cfg->markdown, text.data, text.len) : e;
+    buf_release(&text);
     return e;
 }
 
@@ -123,12 +157,20 @@ enum err report_write(struct results *r, const struct report_cfg *cfg, const cha
     TRY(panels_make(&panels, &f.n_panels, r, arena));
     f.panels = panels;
     const char *timings = arena_printf(arena, "%s: times and hosts", cfg->title);
+    struct page_markdown markdown = {
+        .ids = cfg->tables, .n_ids = cfg->n_tables, .found = ARENA_NEW(arena, cfg->n_tables, bool)};
     TRY(arena_error(arena));
     arena_init(&scratch);
-    enum err e = write_page(&f, timings, out, "timings.html", report_costs);
+    buf_init(&markdown.text);
+    struct page_markdown *wanted = cfg->markdown != NULL ? &markdown : NULL;
+    enum err e = write_page(&f, timings, out, "timings.html", report_costs, NULL);
     if (e == ERR_OK) {
-        e = write_page(&f, cfg->title, out, "report.html", put_results);
+        e = write_page(&f, cfg->title, out, "report.html", put_results, wanted);
     }
+    if (e == ERR_OK && wanted != NULL) {
+        e = write_markdown(cfg, &markdown, out);
+    }
+    buf_release(&markdown.text);
     arena_release(&scratch);
     return e;
 }

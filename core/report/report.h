@@ -17,10 +17,15 @@
 struct report_cfg {
     const char *title;
     struct view_cfg view;
-    double effect_min; /* smallest difference of slo_attainment that matters */
+    double effect_min;         /* smallest difference of slo_attainment that matters */
+    const char *markdown;      /* file with the tables that `tables` names; NULL: none */
+    const char *const *tables; /* (n_tables) as in OUT/tables, without the ending; 0 = all */
+    int n_tables;
 };
 
-/* Reads nothing, writes OUT. `r` may get more sentences about what is left out. */
+/* Reads nothing, writes OUT, and the file of Markdown. ERR_USAGE: the report has no table of a name
+ * that is asked for; OUT is written all the same. `r` may get more sentences about what is left
+ * out. */
 enum err report_write(struct results *r, const struct report_cfg *cfg, const char *out,
                       struct arena *arena) WARN_UNUSED;
 

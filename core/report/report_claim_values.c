@@ -115,9 +115,10 @@ static const struct result_agent *find_agent(const struct gathering *g, const ch
 
 static double share_of(const struct result_agent *a, int what)
 {
-    return what == CLAIM_ALIGNMENT  ? a->sums[AGENT_COMPLIANT] / a->sums[AGENT_CAN_ACT]
-           : what == CLAIM_UNMASKED ? a->sums[AGENT_UNMASKED] / a->sums[AGENT_UNMASKED_OF]
-                                    : a->sums[AGENT_IMPROVED] / a->sums[AGENT_WINDOWS];
+    const struct share_sums *s = &a->shares[what == CLAIM_ALIGNMENT  ? AGENT_ALIGNMENT
+                                            : what == CLAIM_UNMASKED ? AGENT_UNMASKED
+                                                                     : AGENT_MISSIONS];
+    return s->part / s->whole;
 }
 
 /* Mean over the scenarios; NaN if one is missing. *reached: the level, in all of them. */

@@ -32,6 +32,12 @@ static const struct column results_columns[] = {
     {"flips 1/h", METRIC_OF(flips), 1},
 };
 enum { N_COLUMNS = sizeof results_columns / sizeof *results_columns };
+static const struct column operation_columns[] = {
+    {"latency ms", METRIC_OF(latency), 0},         {"violation s", METRIC_OF(violation), 0},
+    {"scalings 1/h", METRIC_OF(scalings), 1},      {"flips 1/h", METRIC_OF(flips), 1},
+    {"conflicts", METRIC_OF(conflicts), DECIMALS},
+};
+enum { N_OPERATION = sizeof operation_columns / sizeof *operation_columns };
 
 static const char *arm_name(const struct panel_view *v, int i)
 {
@@ -68,6 +74,31 @@ static enum err add_means(struct report *f, struct table *t, const struct panel_
         table_interval(t, &iqm.value, DECIMALS);
     }
     return t->failed;
+}
+
+/* How the arms work: further means. */
+static enum err add_operation(struct report *f, struct table *t, const struct panel_view *v)
+{
+    for (int i = 0; i < v->cfg.n_controllers; i++) {
+        table_text(t, scenario_name(v));
+        table_text(t, arm_name(v, i));
+        for (int k = 0; k < N_OPERATION; k++) {
+            struct summary_cell cell;
+            TRY(summary_mean(&cell, &v->summary, i, scenario_of(v), operation_columns[k].metric,
+                             TWOWAY_MEAN, f->scratch));
+            table_interval(t, &cell.value, operation_columns[k].decimals);
+        }
+    }
+    return t->failed;
+}
+
+static void begin_operation(struct table *t, struct arena *arena)
+{
+    const char *head[N_OPERATION + 2] = {"scenario", "arm"};
+    for (int k = 0; k < N_OPERATION; k++) {
+        head[k + 2] = operation_columns[k].head;
+    }
+    table_init(t, arena, head, N_OPERATION + 2, 2);
 }
 
 static void begin_means(struct table *t, struct arena *arena)
@@ -399,17 +430,23 @@ static enum err put_profiles(struct report *f, const struct panel_view *v, int p
 
 /* ---- a panel ---- */
 
-/* One view's rows of the tables of means and differences. Its own memory is given back. */
-static enum err add_view(struct report *f, struct table *means, struct table *differences,
-                         const struct panel *p, int scenario, bool with_probability)
+/* Tables with rows for each view of a panel. */
+struct view_tables {
+    struct table means, operation, differences;
+};
+
+/* One view's rows. Its own memory is given back. */
+static enum err add_view(struct report *f, struct view_tables *t, const struct panel *p,
+                         int scenario, bool with_probability)
 {
     const struct arena_mark mark = arena_mark(f->scratch);
     struct panel_view v;
     int n;
     TRY(panel_view(&v, &n, p, scenario, &f->cfg->view, f->scratch));
     if (n > 0) {
-        TRY(add_means(f, means, &v));
-        TRY(add_differences(f, differences, &v, with_probability));
+        TRY(add_means(f, &t->means, &v));
+        TRY(add_operation(f, &t->operation, &v));
+        TRY(add_differences(f, &t->differences, &v, with_probability));
     }
     arena_rewind(f->scratch, mark);
     return ERR_OK;
@@ -439,16 +476,16 @@ enum err report_compare(struct report *f, int panel)
                                        "resilience OR", "mean vCPU",  "P(first is better)"};
     const struct panel *p = &f->panels[panel];
     struct progress progress;
-    struct table means, differences;
+    struct view_tables t;
     const bool pools = p->n_scenarios > 1;
     const int n_views = p->n_scenarios + (pools ? 1 : 0);
-    begin_means(&means, f->arena);
-    table_init(&differences, f->arena, head, 6, 2);
+    begin_means(&t.means, f->arena);
+    begin_operation(&t.operation, f->arena);
+    table_init(&t.differences, f->arena, head, 6, 2);
     progress_begin(&progress, "report", 0, (uint64_t)n_views + 1);
     for (int i = 0; i < n_views; i++) {
         const int scenario = pools ? i - 1 : 0; /* -1: all */
-        TRY(add_view(f, &means, &differences, p, i == 0 && pools ? OUTCOMES_POOLED : scenario,
-                     i == 0));
+        TRY(add_view(f, &t, p, i == 0 && pools ? OUTCOMES_POOLED : scenario, i == 0));
         progress_at(&progress, (uint64_t)i + 1, "%s", "");
     }
     page_text(f->page, "%s; %d scenario%s, %d arms.", report_episodes(f, p), p->n_scenarios,
@@ -459,12 +496,16 @@ enum err report_compare(struct report *f, int panel)
                "the same weight; only arms and seeds that were evaluated in all of them. SLO "
                "attainment: requests answered without error in time / received. IQM: mean of the "
                "middle half of the episodes.",
-               &means);
+               &t.means);
+    page_table(f->page, report_id(f, "operation", panel), "How the arms work",
+               "Violation: time below the service level. Flips: changes of direction of a service. "
+               "Conflicts: share of the periods in which agents pulled one service both ways.",
+               &t.operation);
     page_table(f->page, report_id(f, "differences", panel),
                "Differences from the reference on the same episodes",
                "Read these, and not whether two intervals of the table above overlap. P: share of "
                "pairs of policies and episodes in which the first has the higher SLO attainment.",
-               &differences);
+               &t.differences);
     const enum err e = put_whole(f, p, panel);
     progress_end(&progress);
     return e;

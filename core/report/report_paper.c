@@ -406,11 +406,17 @@ static struct result_agent all_seeds(const struct results *r, int i)
             return sum;
         }
         sum.n += a->n;
-        for (int k = 0; k < AGENT_SUMS; k++) {
-            sum.sums[k] += a->sums[k];
+        for (int k = 0; k < AGENT_SHARES; k++) {
+            sum.shares[k].part += a->shares[k].part;
+            sum.shares[k].whole += a->shares[k].whole;
         }
     }
     return sum;
+}
+
+static double percent(const struct result_agent *a, enum agent_share k)
+{
+    return 100.0 * a->shares[k].part / a->shares[k].whole;
 }
 
 static enum err table_7(struct report *f)
@@ -430,10 +436,10 @@ static enum err table_7(struct report *f)
         }
         table_text(&t, a.name);
         table_cell(&t, "%d", a.n);
-        table_fixed(&t, 100.0 * a.sums[AGENT_COMPLIANT] / a.sums[AGENT_CAN_ACT], 1);
+        table_fixed(&t, percent(&a, AGENT_ALIGNMENT), 1);
         table_fixed(&t, row >= 0 ? published[row].alignment : NAN, 1);
-        table_fixed(&t, 100.0 * a.sums[AGENT_CHANCE] / a.sums[AGENT_CAN_ACT], 1);
-        table_fixed(&t, 100.0 * a.sums[AGENT_IMPROVED] / a.sums[AGENT_WINDOWS], 1);
+        table_fixed(&t, percent(&a, AGENT_CHANCE), 1);
+        table_fixed(&t, percent(&a, AGENT_MISSIONS), 1);
     }
     page_table(f->page, "paper-table-7", caption,
                "Alignment: share of the decisions at which an agent could change something and "

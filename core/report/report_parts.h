@@ -41,6 +41,8 @@ enum err report_claim_values(struct claim_arm *arm, struct claim_arm *baseline,
                              const struct claim_metric *metric, struct arena *arena) WARN_UNUSED;
 /* report_paper.c: Tables II to VII of the paper. */
 enum err report_paper(struct report *f) WARN_UNUSED;
+/* report_alignment.c: roles and missions in each scenario. */
+enum err report_alignment(struct report *f) WARN_UNUSED;
 /* report_train.c: learning curves; configurations and seeds; what trainings took. */
 enum err report_curves(struct report *f) WARN_UNUSED;
 enum err report_configs(struct report *f) WARN_UNUSED;
@@ -59,9 +61,13 @@ struct training_group {
 enum err training_groups(struct training_group **groups, int *n, const struct report *f,
                          struct arena *arena) WARN_UNUSED;
 
-/* Mean over seeds of those of x (n) that are defined, with the interval of the bootstrap over
- * seeds; NaN if there is none, and no interval with a single one. `what` and the group name the
- * stream of the draws. */
+/* Mean of those of x (n) that are defined, one for each training seed, with the interval of the
+ * bootstrap over seeds; NaN if there is none, and no interval with a single one. `name` and `what`
+ * name the stream of the draws. */
+enum err report_mean(struct stat_interval *out, const struct report *f, const char *name,
+                     const char *what, const double *x, int n) WARN_UNUSED;
+
+/* The same of the trainings of a group. */
 enum err training_mean(struct stat_interval *out, const struct report *f,
                        const struct training_group *g, const char *what,
                        const double *x) WARN_UNUSED;

@@ -75,14 +75,14 @@ enum err training_groups(struct training_group **groups, int *n, const struct re
     return ERR_OK;
 }
 
-enum err training_mean(struct stat_interval *out, const struct report *f,
-                       const struct training_group *g, const char *what, const double *x)
+enum err report_mean(struct stat_interval *out, const struct report *f, const char *name,
+                     const char *what, const double *x, int n_all)
 {
     const struct arena_mark mark = arena_mark(f->scratch);
-    double *defined = ARENA_NEW(f->scratch, g->n, double);
+    double *defined = ARENA_NEW(f->scratch, n_all, double);
     uint32_t n = 0;
     TRY(arena_error(f->scratch));
-    for (int i = 0; i < g->n; i++) {
+    for (int i = 0; i < n_all; i++) {
         if (isfinite(x[i])) {
             defined[n++] = x[i];
         }
@@ -92,7 +92,7 @@ enum err training_mean(struct stat_interval *out, const struct report *f,
     if (n == 1) {
         out->value = defined[0];
     } else if (n > 1) {
-        const struct stat_cfg cfg = {.stream = STAT_STREAM(what, g->name),
+        const struct stat_cfg cfg = {.stream = STAT_STREAM(what, name),
                                      .resamples = (uint32_t)f->cfg->view.resamples,
                                      .level = f->cfg->view.confidence};
         const struct stat_arm arm = {defined, n};
@@ -102,6 +102,12 @@ enum err training_mean(struct stat_interval *out, const struct report *f,
     }
     arena_rewind(f->scratch, mark);
     return e;
+}
+
+enum err training_mean(struct stat_interval *out, const struct report *f,
+                       const struct training_group *g, const char *what, const double *x)
+{
+    return report_mean(out, f, g->name, what, x, g->n);
 }
 
 /* ---- learning curves ---- */

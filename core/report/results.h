@@ -43,17 +43,19 @@ struct result_cell {
     struct episode_metrics *episodes; /* (n_episodes), consecutive from `first` on */
 };
 
-/* Sums over the agents and episodes of a controller, of the columns of org_metrics.csv. */
-enum agent_sum {
-    AGENT_CAN_ACT,
-    AGENT_COMPLIANT,
-    AGENT_CHANCE,
-    AGENT_WINDOWS,
-    AGENT_IMPROVED,
-    AGENT_UNMASKED,    /* compliant_unmasked, where it is known */
-    AGENT_UNMASKED_OF, /* can_act there */
-    AGENT_SUMS
+/* How far agents keep to roles and missions (docs/organisation.md): a share is the quotient of two
+ * sums over agents and episodes, of columns of org_metrics.csv. */
+enum agent_share {
+    AGENT_ALIGNMENT, /* compliant / can_act; of a rule without an organisation not known */
+    AGENT_UNMASKED,  /* compliant_unmasked / can_act, of policies */
+    AGENT_MISSIONS,  /* mission_improved / mission_windows */
+    AGENT_CHANCE,    /* chance_compliant / can_act */
+    AGENT_SHARES
 };
+struct share_sums {
+    double part, whole; /* whole: of the rows that have a part */
+};
+
 struct result_agent {
     const char *name;     /* controller */
     const char *scenario; /* of the ablation, else as the rows say */
@@ -61,7 +63,7 @@ struct result_agent {
     bool learned;
     bool in_twin; /* as the rows of eval.csv beside it */
     int n;        /* rows */
-    double sums[AGENT_SUMS];
+    struct share_sums shares[AGENT_SHARES];
 };
 
 /* One training. */

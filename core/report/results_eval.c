@@ -236,11 +236,17 @@ enum err results_read_eval(struct results *r, const struct result_dir *d, const 
 enum agent_key { AGENT_CONTROLLER, AGENT_POLICY, AGENT_SEED, AGENT_SCENARIO, AGENT_KEYS };
 static const char *const agent_keys[AGENT_KEYS] = {"controller", "policy", "train_seed",
                                                    "scenario"};
-/* In the order of enum agent_sum. Older files have no compliant_unmasked. */
-enum { AGENT_COLUMNS = AGENT_UNMASKED + 1 };
-static const char *const agent_columns[AGENT_COLUMNS] = {"can_act",          "compliant",
-                                                         "chance_compliant", "mission_windows",
-                                                         "mission_improved", "compliant_unmasked"};
+/* Older files have no compliant_unmasked. */
+enum agent_column { CAN_ACT, COMPLIANT, UNMASKED, CHANCE, WINDOWS, IMPROVED, AGENT_COLUMNS };
+static const char *const agent_columns[AGENT_COLUMNS] = {
+    "can_act",          "compliant",       "compliant_unmasked",
+    "chance_compliant", "mission_windows", "mission_improved"};
+static const struct {
+    enum agent_column part, whole;
+} agent_shares[AGENT_SHARES] = {[AGENT_ALIGNMENT] = {COMPLIANT, CAN_ACT},
+                                [AGENT_UNMASKED] = {UNMASKED, CAN_ACT},
+                                [AGENT_MISSIONS] = {IMPROVED, WINDOWS},
+                                [AGENT_CHANCE] = {CHANCE, CAN_ACT}};
 
 /* A file under way; its agents are those from `first` on. */
 struct agents {
@@ -293,7 +299,7 @@ static enum err find_agent(struct result_agent **out, struct agents *f)
     return ERR_OK;
 }
 
-/* Of an agent that was not observed all is NaN, of a rule what it chooses without masks. */
+/* Of an agent that was not observed all is NaN, of a rule what it chooses. */
 static enum err add_agent(struct agents *f)
 {
     double x[AGENT_COLUMNS];
@@ -303,14 +309,17 @@ static enum err add_agent(struct agents *f)
         x[k] = NAN;
         TRY(f->at[k] >= 0 ? columns_number(&x[k], &f->columns, f->at[k]) : ERR_OK);
     }
-    if (!isfinite(x[AGENT_CAN_ACT])) {
+    if (!isfinite(x[CAN_ACT])) {
         return ERR_OK;
     }
     a->n++;
-    for (int k = 0; k < AGENT_COLUMNS; k++) {
-        a->sums[k] += isfinite(x[k]) ? x[k] : 0.0;
+    for (int k = 0; k < AGENT_SHARES; k++) {
+        const double part = x[agent_shares[k].part], whole = x[agent_shares[k].whole];
+        if (isfinite(part) && isfinite(whole)) {
+            a->shares[k].part += part;
+            a->shares[k].whole += whole;
+        }
     }
-    a->sums[AGENT_UNMASKED_OF] += isfinite(x[AGENT_UNMASKED]) ? x[AGENT_CAN_ACT] : 0.0;
     return ERR_OK;
 }
 
@@ -319,10 +328,10 @@ static enum err add_agents(struct agents *f)
     for (int k = 0; k < AGENT_KEYS; k++) {
         TRY(columns_need(&f->keys[k], &f->columns, agent_keys[k]));
     }
-    for (int k = 0; k < AGENT_UNMASKED; k++) {
-        TRY(columns_need(&f->at[k], &f->columns, agent_columns[k]));
+    for (int k = 0; k < AGENT_COLUMNS; k++) {
+        f->at[k] = columns_find(&f->columns, agent_columns[k]);
+        TRY(k != UNMASKED ? columns_need(&f->at[k], &f->columns, agent_columns[k]) : ERR_OK);
     }
-    f->at[AGENT_UNMASKED] = columns_find(&f->columns, agent_columns[AGENT_UNMASKED]);
     for (bool more = true;;) {
         TRY(columns_next(&f->columns, &more));
         if (!more) {

@@ -122,7 +122,9 @@ static void put_interval(struct table *t, const struct stat_interval *v, int dec
         return;
     }
     const double x[3] = {shown(v->value, decimals), shown(v->lo, decimals), shown(v->hi, decimals)};
-    if (sign) {
+    if (!isfinite(v->lo) || !isfinite(v->hi)) {
+        table_cell(t, sign ? "%+.*f" : "%.*f", decimals, x[0]);
+    } else if (sign) {
         table_cell(t, "%+.*f [%+.*f, %+.*f]", decimals, x[0], decimals, x[1], decimals, x[2]);
     } else {
         table_cell(t, "%.*f [%.*f, %.*f]", decimals, x[0], decimals, x[1], decimals, x[2]);

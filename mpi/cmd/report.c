@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct report_options {
-    const char *out, *title, *reference;
+    const char *out, *title, *reference, *markdown, *tables;
     int resamples;
 };
 
@@ -25,6 +25,11 @@ static const struct option_row rows[] = {
                   "rule)"),
     OPTION_INT(struct report_options, resamples, "resamples", 0, "N", 100, 100000,
                "of the bootstrap; 2000 if not given"),
+    OPTION_STRING(struct report_options, markdown, "markdown", 'm', "FILE",
+                  "writes tables to this file as well, as Markdown"),
+    OPTION_STRING(struct report_options, tables, "tables", 't', "NAME,...",
+                  "names of the tables for --markdown, as in OUT/tables (default: every table of "
+                  "report.html)"),
     OPTION_END,
 };
 static const struct operand_row operand_rows[] = {
@@ -63,18 +68,45 @@ static enum err check_reference(const struct results *r, const char *reference)
     return ERR_USAGE;
 }
 
+/* "results,claims" becomes two names. */
+static enum err split_tables(struct report_cfg *cfg, const char *tables, struct arena *arena)
+{
+    if (tables == NULL) {
+        return ERR_OK;
+    }
+    if (cfg->markdown == NULL) {
+        log_error("--tables chooses the tables of a file of Markdown; name it with --markdown");
+        return ERR_USAGE;
+    }
+    char *text = arena_strdup(arena, tables);
+    const char **names = ARENA_NEW(arena, strlen(tables) + 1, const char *);
+    TRY(arena_error(arena));
+    for (char *rest = text, *name; (name = strsep(&rest, ",")) != NULL;) {
+        if (name[0] != '\0') {
+            names[cfg->n_tables++] = name;
+        }
+    }
+    cfg->tables = names;
+    return ERR_OK;
+}
+
 static enum err make(const struct call *c, const char *out)
 {
     const struct report_options *o = c->options;
-    const struct report_cfg cfg = {
+    struct report_cfg cfg = {
         .title = o->title,
         .view = {.resamples = o->resamples, .confidence = 0.95, .reference = o->reference},
-        .effect_min = 0.02};
+        .effect_min = 0.02,
+        .markdown = o->markdown};
     struct results r;
+    TRY(split_tables(&cfg, o->tables, c->arena));
     TRY(results_read(&r, c->arena, c->operands, c->n_operands, out));
     TRY(check_reference(&r, o->reference));
     TRY(report_write(&r, &cfg, out, c->arena));
     printf("%s/report.html\n%s/timings.html\n", out, out);
+    if (o->markdown != NULL) {
+        printf("%s\n", o->markdown);
+    }
     if (r.n_warned > 0) {
         log_warn("%d result%s left out; the end of the report says which and what to do",
                  r.n_warned, r.n_warned == 1 ? " was" : "s were");
