@@ -227,8 +227,10 @@ static enum err read_header(struct csv_reader *r)
     TRY(csv_reader_next(r, cells, COLUMNS, &status));
     for (int i = 0; i < COLUMNS; i++) {
         if (status != CSV_ROW || strcmp(cells[i], columns[i]) != 0) {
-            log_error("%s: this is no manifest of karma ablate: column %d is '%s' and not '%s'",
-                      r->path, i + 1, status == CSV_ROW ? cells[i] : "", columns[i]);
+            log_error(
+                "%s: this is no manifest of karma ablate, or it is damaged: column %d is '%s' "
+                "and not '%s'; karma ablate writes it anew when it is started",
+                r->path, i + 1, status == CSV_ROW ? cells[i] : "", columns[i]);
             return ERR_FORMAT;
         }
     }

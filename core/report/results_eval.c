@@ -141,6 +141,12 @@ static enum err take_row(struct reading *f)
     }
     for (int k = 0; k < METRIC_COUNT; k++) {
         TRY(columns_number(&values[k], &f->columns, f->metrics[k]));
+        if (isinf(values[k])) {
+            log_error(
+                "%s:%d: %s is infinite; the file was damaged: evaluate into another directory",
+                f->columns.reader.path, f->columns.reader.line, metric_info[k].name);
+            return ERR_FORMAT;
+        }
     }
     if (!continues(f, episode)) {
         TRY(begin_cell(f, episode));
@@ -308,6 +314,13 @@ static enum err add_agent(struct agents *f)
     for (int k = 0; k < AGENT_COLUMNS; k++) {
         x[k] = NAN;
         TRY(f->at[k] >= 0 ? columns_number(&x[k], &f->columns, f->at[k]) : ERR_OK);
+        if (x[k] < 0.0 || isinf(x[k])) {
+            log_error("%s:%d: %s is '%s', allowed is a number of at least 0; the file was damaged: "
+                      "evaluate into another directory",
+                      f->columns.reader.path, f->columns.reader.line, agent_columns[k],
+                      f->columns.cells[f->at[k]]);
+            return ERR_FORMAT;
+        }
     }
     if (!isfinite(x[CAN_ACT])) {
         return ERR_OK;

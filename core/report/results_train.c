@@ -369,6 +369,13 @@ static enum err judge(struct run *run, const double *rows, int n)
         slo[i] = rows[i * C_COLUMNS + C_SLO];
         headroom[i] = rows[i * C_COLUMNS + C_HEADROOM];
         episodes[i] = rows[i * C_COLUMNS + C_EPISODES];
+        if (!(episodes[i] >= (i > 0 ? episodes[i - 1] : 0.0))) {
+            log_error(
+                "%s/convergence.csv: the episodes of row %d are less than before or no number; "
+                "the file was damaged: the same karma train with --restart makes it again",
+                run->dir->path, i + 1);
+            return ERR_FORMAT;
+        }
     }
     run->t->n_evaluations = n;
     run->t->headroom = headroom;

@@ -86,6 +86,10 @@ static enum err split_tables(struct report_cfg *cfg, const char *tables, struct 
             names[cfg->n_tables++] = name;
         }
     }
+    if (cfg->n_tables == 0) {
+        log_error("--tables '%s' names no table; leave it out to get all of them", tables);
+        return ERR_USAGE;
+    }
     cfg->tables = names;
     return ERR_OK;
 }

@@ -308,6 +308,49 @@ static enum err check_evaluation(struct ablate_plan *p, const struct experiment 
                            "eval.plant=twin");
 }
 
+/* ---- arms of claims ---- */
+
+/* Notes which arms of claims the evaluation of run i plays. */
+static enum err note_arms(struct ablate_plan *p, const struct eval_cfg *eval, int i)
+{
+    for (int k = 0; k < 2 * p->spec->n_claims; k++) {
+        struct ablate_arm *arm = &p->arms[k];
+        const char *scenario = p->spec->claims[k / 2].scenario;
+        if (scenario[0] != '\0' && strcmp(scenario, p->lines[i].scenario) != 0) {
+            continue;
+        }
+        for (int c = 0; c < eval->n_controllers && !arm->found; c++) {
+            const char *name = arena_strdup(p->arena, controller_label(&eval->controllers[c]));
+            TRY(arena_error(p->arena));
+            nearest_offer(&arm->near, name);
+            arm->found = strcmp(name, arm->near.typed) == 0;
+        }
+    }
+    return ERR_OK;
+}
+
+/* A mistyped arm would be noticed by the report only, when everything has been run. */
+static enum err check_arms(const struct ablate_plan *p, const struct cfg *src_locs)
+{
+    for (int k = 0; k < 2 * p->spec->n_claims; k++) {
+        const char *scenario = p->spec->claims[k / 2].scenario;
+        const char *word = nearest_word(&p->arms[k].near);
+        char key[48];
+        if (p->arms[k].found) {
+            continue;
+        }
+        (void)snprintf(key, sizeof key, "claims.%d.%s", k / 2, k % 2 == 0 ? "arm" : "baseline");
+        return cfg_error(
+            src_locs, key,
+            "no variant has the label '%s' and no evaluation%s%s plays a controller of "
+            "that name%s%s%s",
+            p->arms[k].near.typed, scenario[0] != '\0' ? " in scenario " : "", scenario,
+            word != NULL ? "; did you mean '" : "", word != NULL ? word : "",
+            word != NULL ? "'?" : "");
+    }
+    return ERR_OK;
+}
+
 static enum err plan_evaluation(struct ablate_plan *p, int i, bool of_training)
 {
     struct experiment x;
@@ -315,6 +358,9 @@ static enum err plan_evaluation(struct ablate_plan *p, int i, bool of_training)
     enum err e = check_evaluation(p, &x);
     if (e == ERR_OK) {
         e = evaluation_digest(&p->evaluations[i], &x, of_training);
+    }
+    if (e == ERR_OK) {
+        e = note_arms(p, &x.cfg.eval, i);
     }
     experiment_release(&x);
     return e;
@@ -378,7 +424,13 @@ static enum err make_room(struct ablate_plan *p)
     p->trainings = ARENA_NEW(p->arena, p->n, uint64_t);
     p->evaluations = ARENA_NEW(p->arena, p->n, uint64_t);
     p->stages = ARENA_NEW(p->arena, 2 * p->n, struct ablate_stage);
-    return arena_error(p->arena);
+    p->arms = ARENA_NEW(p->arena, 2 * p->spec->n_claims, struct ablate_arm);
+    TRY(arena_error(p->arena));
+    for (int c = 0; c < p->spec->n_claims; c++) {
+        p->arms[2 * c].near = nearest_to(p->spec->claims[c].arm);
+        p->arms[2 * c + 1].near = nearest_to(p->spec->claims[c].baseline);
+    }
+    return ERR_OK;
 }
 
 /* The digest of the whole is that of its runs, named, and of the claims. */
@@ -420,5 +472,6 @@ enum err ablate_plan_init(struct ablate_plan *p, struct arena *arena,
             return blame(p, src_locs, i, e);
         }
     }
+    TRY(check_arms(p, src_locs));
     return finish(p);
 }

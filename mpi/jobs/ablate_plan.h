@@ -8,6 +8,7 @@
 #ifndef KARMA_JOBS_ABLATE_PLAN_H
 #define KARMA_JOBS_ABLATE_PLAN_H
 
+#include "core/base/nearest.h"
 #include "core/eval/ablation.h"
 #include "core/eval/ablation_results.h"
 #include "mpi/jobs/experiment.h"
@@ -21,6 +22,12 @@ struct ablate_stage {
     const char *dir; /* DIR/stages/... */
 };
 
+/* An arm of a claim, and whether an evaluation plays it. */
+struct ablate_arm {
+    struct nearest near;
+    bool found;
+};
+
 struct ablate_plan {
     const struct ablation_spec *spec;
     const char *spec_path, *dir;
@@ -32,8 +39,9 @@ struct ablate_plan {
     int n;
     struct ablate_stage *stages; /* (n_stages) traces before the twins made of them */
     int n_stages;
-    uint64_t digest; /* of the whole: what is preregistered */
-    bool on_test;    /* an evaluation plays TEST episodes */
+    uint64_t digest;         /* of the whole: what is preregistered */
+    bool on_test;            /* an evaluation plays TEST episodes */
+    struct ablate_arm *arms; /* (spec->n_claims, 2) arm and baseline of each claim */
 };
 
 /* Local. Loads every configuration once, so whatever is wrong is found now: ERR_CONFIG with

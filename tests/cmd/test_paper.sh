@@ -31,6 +31,11 @@ for spec in paper best; do
     says err "fixed beforehand" "so it needs a published digest"
 done
 
+exits 2 "a claim about nobody" "$KARMA" ablate configs/ablations/tiny.yaml --dry-run --set 'claims=[{arm: herd, baseline: khpa}]'
+says err "claims.0.arm: no variant has the label 'herd' .*; did you mean 'hard'" "is refused before anything is run"
+exits 2 "a claim about a rule in a scenario that does not play it" "$KARMA" ablate configs/ablations/tiny.yaml --dry-run \
+    --set 'claims=[{arm: hard, baseline: kapa, scenario: loaded}]'
+says err "claims.0.baseline: .*no evaluation in scenario loaded plays .*did you mean 'khpa'" "as well"
 exits 0 "all variants, at a size of seconds" env SMOKE=1 RUNS="$WORK/smoke" RANKS=2 \
     KARMA="$KARMA" sh mk/paper
 same "$(cat "$WORK"/smoke/paper/runs/*/ddos/*/outcome.yaml | grep -c '^state: done')" 11 "every variant of paper.yaml was made"

@@ -118,6 +118,18 @@ same "$(column 3 5) $(column 3 3)" "-8 (all); episodes until convergence; reache
     "a training that never converges counts with all its episodes"
 same "$(column 4 5) $(column 4 3)" "0 loaded; episodes until 0.01 of the headroom; reached by 2 and 2 (less is better)" \
     "and a lower level is reached by both at once"
+# Damaged files beside the rows leave nothing behind.
+run=$WORK/claims/runs/none/loaded/1
+cp -R "$run" "$WORK/whole"
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } NR == 5 { $at["compliant"] = -1 } { print }' \
+    "$WORK/whole/evaluation/org_metrics.csv" >"$run/evaluation/org_metrics.csv"
+awk -F, -v OFS=, 'NR == 3 { $3 = 1 } { print }' "$WORK/whole/training/convergence.csv" >"$run/training/convergence.csv"
+report k "$WORK/claims"
+left_out k 'none/loaded/1/evaluation/org_metrics.csv,.*org_metrics.csv:5: compliant is .-1., allowed is a number of at least 0' "a negative share"
+left_out k 'none/loaded/1/training/run.yaml,.*the episodes of row 2 are less than before' "and episodes that go back are named"
+same "$(column 1 4) $(column 3 4)" "2; 1 2; 1" "and that seed is left out of both claims"
+rm -r "$run"
+mv "$WORK/whole" "$run"
 # With one seed there is no verdict, whatever the episodes say.
 for run in "$WORK"/claims/runs/*/*/2; do
     rm -r "$run"
@@ -131,6 +143,11 @@ grep -q '^KHPA,khpa,1,' "$WORK/a/tables/paper-table-2.csv" &&
     grep -q '64.8' "$WORK/a/tables/paper-table-2.csv" && grep -q 'another cluster' "$WORK/a/report.html"
 result $? "ours stand beside the published numbers, which are marked"
 left_out a '^Table III of the paper: DDoS .*no evaluation in a scenario named ddos' "a table without inputs is named"
+
+exits 2 "no table" "$KARMA" report "$WORK/abl" --resamples 200 --out "$WORK/k" --markdown "$WORK/k.md" --tables ,
+says err "names no table" "is told"
+exits 0 "all tables as Markdown" "$KARMA" report "$WORK/abl" --resamples 200 --out "$WORK/k" --markdown "$WORK/k.md"
+same "$(grep -c '^## ' "$WORK/k.md")" "$(grep -c '<figcaption>Table' "$WORK/k/report.html")" "are those of the page"
 
 # ---- the numbers of karma eval ----
 exits 0 "an evaluation" "$KARMA" eval $tiny --set 'eval.controllers=[nothing, khpa, ff]' --set eval.episodes=6 \
@@ -170,6 +187,8 @@ spoil "a damaged number" eval.csv sed '5s/,0\.[0-9]*,/,0.x,/'
 left_out s "^one/eval.csv,.*one/eval.csv:5: '0.x' in the column [a-z_]*; a number was expected" "file, line and column are named"
 spoil "another header" eval.csv sed '1s/slo_attainment/compliance/'
 left_out s "^one/eval.csv,.*the column 'slo_attainment' was called 'compliance'.*make it again" "an older file is told by name"
+spoil "an infinite number" eval.csv awk -F, -v OFS=, 'NR == 4 { $8 = "inf" } { print }'
+left_out s "^one/eval.csv,.*one/eval.csv:4: slo_attainment is infinite; the file was damaged" "no mean leaves it out without a word"
 spoil "an empty file" eval.csv true
 left_out s "^one/eval.csv,.*is empty; run the command that wrote it again" "an empty file is named"
 spoil "another environment" eval.csv awk -F, 'BEGIN { OFS = "," } NR > 1 && $1 == "ff" { $28 += 0.5 } { print }'
