@@ -49,7 +49,7 @@ SCENARIO    = attacker intensity recording recording_text scenario scenario_chec
               workload
 SHIELD      = bounds capacity health history limits shield
 ORG         = expr expr_parse guides org org_dot org_fields
-MARL        = batch block gae gradient loss mappo mappo_learner matrix_game policy reduce replay rollout stochastic_env \
+MARL        = batch block gae gradient loss mappo mappo_learner matrix_game policy reduce replay_tile rollout stochastic_env \
               stochastic_game team weights
 CLUSTER     = arrivals attack call check clients cluster contention disturbances draws engine hpa_pods \
               liveness replicas scrape sim truth
@@ -73,8 +73,8 @@ REPORT      = comparison episode_csv escape figure org_metrics_table page panels
               results_ablation results_eval results_train scale_figure script separation_table table \
               table_page timeline trials_figure trials_table twin_report
 TRANSFER    = audit audit_fault audit_read drift effect health http json kube_lease kube_mirror \
-              kube_objects kubeconfig kubernetes live live_kubernetes live_reads prometheus queries replay \
-              retry shadow stage
+              kube_objects kubeconfig kubernetes live live_kubernetes live_reads prometheus queries \
+              replay_series retry shadow stage
 COMM        = cores exchange farm launched limits locking loggp owners peers selfcheck skew stop treeplan \
               treesum
 TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases rehearsal \
@@ -85,7 +85,7 @@ EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_
               decision_cpu doctor_findings doctor_host_findings doctor_record eval_config eval_run experiment explain \
               exploit exploit_cfg exploit_report exporter fit league league_cfg league_members \
               league_report matches number_jobs org_metrics_log policies raid_training recorded recipe \
-              relation_files replay replays resume scale serve serve_audit serve_cfg serve_check serve_log \
+              relation_files replay_episodes replay_recording resume scale serve serve_audit serve_cfg serve_check serve_log \
               serve_traces serve_verify stages storage_probe training trajectories tune tune_dir tune_log tune_rung \
               tune_training tune_trials
 COMMANDS    = ablate adversary analyse audit bench_scale call config cpu_built cpu_check doctor eval figure \
@@ -514,11 +514,11 @@ $(RANKED): %: %.o $(RANKS_O) $(ARCHIVES)
 	$(SAY)$(LINK) -o $@ $^ $(CMOCKA) $(LIBS)
 
 # With libFuzzer, or as programs that read files: tests/fuzz/fuzz.h.
-FUZZ_MAIN = $(if $(filter 1,$(FUZZ)),,$(B)/tests/fuzz/replay.o)
+FUZZ_MAIN = $(if $(filter 1,$(FUZZ)),,$(B)/tests/fuzz/replay_inputs.o)
 FUZZ_O    = $(call in,core/base,$(BASE)) $(call in,core/nn,$(NN)) $(call in,core/plant,$(PLANT)) \
             $(call in,core/scenario,$(SCENARIO)) $(call in,core/marl,$(MARL)) $(call in,proto,$(PROTO)) \
             $(call in,core/cluster,$(CLUSTER)) $(call in,core/trace,$(TRACE)) \
-            $(call in,core/twin,$(TWIN)) $(call in,core/transfer,$(filter-out replay shadow stage,$(TRANSFER))) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
+            $(call in,core/twin,$(TWIN)) $(call in,core/transfer,$(filter-out replay_series shadow stage,$(TRANSFER))) $(call in,gen/proto,$(SCHEMAS:=.pb-c))
 $(FUZZERS): %: %.o $(B)/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(FUZZ_O)
 	$(SAY)$(CC) $(FLAGS) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 

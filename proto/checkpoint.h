@@ -35,8 +35,8 @@ enum err codec_put_moments(struct buf *out, int order, const float *values,
 enum err codec_get_moments(float *values, size_t n_values, int order, const void *bytes, size_t n,
                            const char *source, struct arena *scratch) WARN_UNUSED;
 
-/* sums (n_env of the tile): see core/marl/replay.h. The tile keeps its actions. scratch is rewound.
- */
+/* sums (n_env of the tile): see core/marl/replay_tile.h. The tile keeps its actions. scratch is
+ * rewound. */
 enum err codec_put_tile_state(struct buf *out, const struct rollout_tile *tile,
                               const uint32_t *sums, struct arena *scratch) WARN_UNUSED;
 /* Into tile->episode, steps, actions and states; the message must be for tile->tile. */

@@ -30,7 +30,7 @@ struct rollout_cfg {
 enum { ROLLOUT_STAGE_EPISODES = 1 << 20 };
 
 /* The tile's place in its history. An environment is its episode number and the joint actions so
- * far: replay.h brings it back from them. */
+ * far: replay_tile.h brings it back from them. */
 struct rollout_tile {
     struct env *env;
     int tile;

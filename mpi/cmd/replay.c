@@ -1,7 +1,7 @@
 /* karma replay: recorded metrics through a controller. */
 #include "mpi/cmd/commands.h"
 #include "mpi/comm/locking.h"
-#include "mpi/jobs/replays.h"
+#include "mpi/jobs/replay_recording.h"
 
 struct options {
     const char *controller, *only, *out;
@@ -50,29 +50,29 @@ static const struct command_line line = {
 static enum err run(const struct call *c)
 {
     const struct options *o = c->options;
-    const struct replays_cfg cfg = {.controller = o->controller,
-                                    .requests = o->requests,
-                                    .capacities = o->capacities,
-                                    .n_requests = o->n_requests,
-                                    .n_capacities = o->n_capacities,
-                                    .min = o->min,
-                                    .max = o->max,
-                                    .lag_s = o->lag_s,
-                                    .start_s = o->start_s,
-                                    .period_s = o->period_s,
-                                    .only = o->only,
-                                    .fit = o->fit,
-                                    .out = o->out};
+    const struct replay_recording_cfg cfg = {.controller = o->controller,
+                                             .requests = o->requests,
+                                             .capacities = o->capacities,
+                                             .n_requests = o->n_requests,
+                                             .n_capacities = o->n_capacities,
+                                             .min = o->min,
+                                             .max = o->max,
+                                             .lag_s = o->lag_s,
+                                             .start_s = o->start_s,
+                                             .period_s = o->period_s,
+                                             .only = o->only,
+                                             .fit = o->fit,
+                                             .out = o->out};
     if (o->max > 0 && o->max < o->min) {
         return command_misused(c, "--max %d is less than --min %d", o->max, o->min);
     }
     if (o->out == NULL) {
-        return replays_run(&cfg, c->operands[0], c->arena);
+        return replay_recording_run(&cfg, c->operands[0], c->arena);
     }
     struct lock lock;
     TRY(command_spares_operands(c, o->out));
     TRY(locking_file(&lock, NULL, o->out, "karma replay", "--out FILE"));
-    const enum err e = replays_run(&cfg, c->operands[0], c->arena);
+    const enum err e = replay_recording_run(&cfg, c->operands[0], c->arena);
     locking_end(&lock);
     return e;
 }

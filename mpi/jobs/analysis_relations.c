@@ -8,7 +8,7 @@
 #include "core/plant/schema.h"
 #include "mpi/jobs/number_jobs.h"
 #include "mpi/jobs/relation_files.h"
-#include "mpi/jobs/replay.h"
+#include "mpi/jobs/replay_episodes.h"
 
 #include <math.h>
 #include <string.h>

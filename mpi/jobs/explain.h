@@ -13,7 +13,7 @@
 #ifndef KARMA_JOBS_EXPLAIN_H
 #define KARMA_JOBS_EXPLAIN_H
 
-#include "mpi/jobs/replay.h"
+#include "mpi/jobs/replay_episodes.h"
 
 enum { EXPLAIN_AHEAD = 4, EXPLAIN_INPUTS = 3 };
 

@@ -1,7 +1,7 @@
 /* The configuration of recorded episodes, from the evaluations that recorded them (RUN/config.yaml,
  * mpi/jobs/eval_config.h). Several runs, such as those of an ablation, are one evaluation of the
  * policies of all. Whether they belong together is not checked here: who plays an episode again
- * compares it with its record (mpi/jobs/replay.h). Local.
+ * compares it with its record (mpi/jobs/replay_episodes.h). Local.
  */
 #ifndef KARMA_JOBS_RECORDED_H
 #define KARMA_JOBS_RECORDED_H

@@ -16,7 +16,7 @@
 #include "core/base/frame_file.h"
 #include "core/base/hash.h"
 #include "core/base/log.h"
-#include "core/marl/replay.h"
+#include "core/marl/replay_tile.h"
 #include "proto/checkpoint.h"
 #include "proto/error.h"
 #include "proto/weights.h"
@@ -95,7 +95,7 @@ static enum err put_tile(struct buf *out, const struct checkpoint *c, int lid)
     if (c->sums != NULL) {
         sums = c->sums[lid];
     } else {
-        TRY(replay_checksums(now, &c->tiles[lid], c->scratch));
+        TRY(replay_tile_checksums(now, &c->tiles[lid], c->scratch));
     }
     return codec_put_tile_state(out, &c->tiles[lid], sums, c->scratch);
 }

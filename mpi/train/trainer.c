@@ -3,7 +3,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/log.h"
-#include "core/marl/replay.h"
+#include "core/marl/replay_tile.h"
 #include "mpi/train/dump.h"
 
 int trainer_count_tiles(const struct train_cfg *cfg)
@@ -383,7 +383,7 @@ int trainer_stagger(const struct trainer *t)
 enum err trainer_remember(struct trainer *t)
 {
     for (int i = 0; i < t->n_sim; i++) {
-        TRY(replay_checksums(t->sums[i], &t->tiles[i], &t->scratch));
+        TRY(replay_tile_checksums(t->sums[i], &t->tiles[i], &t->scratch));
         rollout_copy_history(&t->before[i], &t->tiles[i]);
     }
     for (int k = 0; k < t->spec->n_teams; k++) {

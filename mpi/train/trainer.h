@@ -55,8 +55,8 @@ struct trainer {
 
     /* train.pipeline: what the rollout that runs ahead started from. */
     struct rollout_tile *before; /* (n_sim) histories; NULL without a pipeline */
-    uint32_t (*sums)[TILE];      /* (n_sim) their checksums, as replay_checksums() makes them */
-    uint32_t update_before;      /* rollouts done before it */
+    uint32_t (*sums)[TILE]; /* (n_sim) their checksums, as replay_tile_checksums() makes them */
+    uint32_t update_before; /* rollouts done before it */
 
     struct block
         *blocks; /* (n_sets, n_teams, n_learn) tiles I learn, ascending, for each set kept */

@@ -5,7 +5,7 @@
  */
 #include "core/base/hash.h"
 #include "core/marl/mappo_learner.h"
-#include "core/marl/replay.h"
+#include "core/marl/replay_tile.h"
 #include "tests/unit/framed.h"
 #include "tests/unit/toy_learner.h"
 
@@ -205,7 +205,7 @@ static void test_going_on(void **state)
     begin(&f);
     begin(&g);
     roll(&f, 0);
-    OK(replay_checksums(sums, &f.tile, &f.framed.scratch));
+    OK(replay_tile_checksums(sums, &f.tile, &f.framed.scratch));
     OK(codec_put_tile_state(&f.framed.bytes, &f.tile, sums, &f.framed.scratch));
     const struct frame frame = framed_only(&f.framed, FRAME_TILE_STATE);
     OK(codec_get_tile_state(&g.tile, got, frame.payload, frame.n, "test", &g.framed.scratch));

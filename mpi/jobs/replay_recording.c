@@ -1,5 +1,5 @@
-/* Replaying all runs of a recording. See replays.h. */
-#include "mpi/jobs/replays.h"
+/* Replaying all runs of a recording. See replay_recording.h. */
+#include "mpi/jobs/replay_recording.h"
 
 #include "core/base/csv.h"
 #include "core/base/log.h"
@@ -39,7 +39,7 @@ struct replayed {
 };
 
 struct replays {
-    const struct replays_cfg *cfg;
+    const struct replay_recording_cfg *cfg;
     const struct metrics_table *table;
     struct arena *arena;
     struct replayed *services;
@@ -238,7 +238,7 @@ static enum err refuse(const struct controller_cfg *row)
 
 static enum err make_controller(struct replays *r, struct replayed *s)
 {
-    const struct replays_cfg *cfg = r->cfg;
+    const struct replay_recording_cfg *cfg = r->cfg;
     TRY(number_for(&s->request_m, s->name, "--request", cfg->requests, cfg->n_requests));
     TRY(number_for(&s->capacity_rps, s->name, "--capacity", cfg->capacities, cfg->n_capacities));
     const char *text = arena_printf(
@@ -535,7 +535,8 @@ static enum err run_all(struct replays *r)
     return ERR_OK;
 }
 
-enum err replays_run(const struct replays_cfg *cfg, const char *path, struct arena *arena)
+enum err replay_recording_run(const struct replay_recording_cfg *cfg, const char *path,
+                              struct arena *arena)
 {
     static const char *const columns[] = {"run",      "service",  "time",
                                           "recorded", "free_run", "cpu_m"};

@@ -1,5 +1,5 @@
-/* Doing again what was done: see replay.h. */
-#include "core/marl/replay.h"
+/* Doing again what was done: see replay_tile.h. */
+#include "core/marl/replay_tile.h"
 
 #include "core/base/crc32c.h"
 #include "core/base/log.h"
@@ -67,7 +67,8 @@ static uint32_t checksum(struct replay *r, struct env *env, int e)
     return crc;
 }
 
-enum err replay_checksums(uint32_t *sums, const struct rollout_tile *tile, struct arena *scratch)
+enum err replay_tile_checksums(uint32_t *sums, const struct rollout_tile *tile,
+                               struct arena *scratch)
 {
     const struct arena_mark mark = arena_mark(scratch);
     struct replay r = {0};

@@ -1,5 +1,5 @@
-/* Replaying a recording. See replay.h. */
-#include "core/transfer/replay.h"
+/* Replaying a recording. See replay_series.h. */
+#include "core/transfer/replay_series.h"
 
 #include "core/plant/schema.h"
 

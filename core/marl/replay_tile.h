@@ -5,16 +5,16 @@
  * doing the same again leads to the same state, bit by bit, on any rank. A checksum of the global
  * state and the masks, taken when the history was stored, shows that it did.
  */
-#ifndef KARMA_MARL_REPLAY_H
-#define KARMA_MARL_REPLAY_H
+#ifndef KARMA_MARL_REPLAY_TILE_H
+#define KARMA_MARL_REPLAY_TILE_H
 
 #include "core/marl/rollout.h"
 
 /* sums (n_env): CRC-32C of the bytes of each environment's rows and masks, team after team, as
  * they stand now.
  * scratch is rewound. */
-enum err replay_checksums(uint32_t *sums, const struct rollout_tile *tile,
-                          struct arena *scratch) WARN_UNUSED;
+enum err replay_tile_checksums(uint32_t *sums, const struct rollout_tile *tile,
+                               struct arena *scratch) WARN_UNUSED;
 
 /* tile->episode, steps and actions say where it stood: bring the environments there. All slots of
  * a tile step together, so those with fewer steps behind them start later; until then they do

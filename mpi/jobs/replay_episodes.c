@@ -1,6 +1,6 @@
 /* The plays of an evaluation without its rows: the same episode, controller and conditions. See
- * replay.h. */
-#include "mpi/jobs/replay.h"
+ * replay_episodes.h. */
+#include "mpi/jobs/replay_episodes.h"
 
 #include "core/base/log.h"
 

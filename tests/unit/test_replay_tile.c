@@ -1,6 +1,6 @@
 /* Replay: environments come back to where they stood, or it is noticed that they do not. */
 #include "core/base/log.h"
-#include "core/marl/replay.h"
+#include "core/marl/replay_tile.h"
 #include "tests/unit/toy_env.h"
 
 #include <setjmp.h>
@@ -109,7 +109,7 @@ static enum err replay(struct fixture *to, struct fixture *from)
     copy_histories(to, from);
     for (int i = 0; i < N_TILES; i++) {
         uint32_t sums[TILE];
-        OK(replay_checksums(sums, &from->run.tile[i], &from->scratch));
+        OK(replay_tile_checksums(sums, &from->run.tile[i], &from->scratch));
         TRY(replay_tile(&to->run.tile[i], sums, STAGGER, N_ENV, &to->scratch));
     }
     return ERR_OK;
@@ -175,7 +175,7 @@ static void test_notices(void **state)
         advance(&f, ROLLOUT_POLICY, 0);
         advance(&f, ROLLOUT_POLICY, 1);
         uint32_t sums[TILE];
-        OK(replay_checksums(sums, &f.run.tile[1], &f.scratch));
+        OK(replay_tile_checksums(sums, &f.run.tile[1], &f.scratch));
         copy_histories(&g, &f);
         struct rollout_tile *tile = &g.run.tile[1];
         const int e = longest(&f, 1);
@@ -205,14 +205,14 @@ static void test_memory(void **state)
     setup(&g);
     advance(&f, ROLLOUT_POLICY, 0);
     uint32_t sums[TILE];
-    OK(replay_checksums(sums, &f.run.tile[0], &f.scratch));
+    OK(replay_tile_checksums(sums, &f.run.tile[0], &f.scratch));
     copy_histories(&g, &f);
     mem_fail_after(1);
     assert_int_equal(replay_tile(&g.run.tile[0], sums, STAGGER, N_ENV, &g.scratch), ERR_MEMORY);
     struct arena empty;
     arena_init(&empty);
     mem_fail_after(1);
-    assert_int_equal(replay_checksums(sums, &f.run.tile[0], &empty), ERR_MEMORY);
+    assert_int_equal(replay_tile_checksums(sums, &f.run.tile[0], &empty), ERR_MEMORY);
     mem_fail_after(0);
     arena_release(&empty);
     OK(replay_tile(&g.run.tile[0], sums, STAGGER, N_ENV, &g.scratch));

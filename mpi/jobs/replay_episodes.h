@@ -4,8 +4,8 @@
  * Each play is compared with the record, choice by choice. Where they differ, the configuration,
  * the policy or the program is not the one that made the record.
  */
-#ifndef KARMA_JOBS_REPLAY_H
-#define KARMA_JOBS_REPLAY_H
+#ifndef KARMA_JOBS_REPLAY_EPISODES_H
+#define KARMA_JOBS_REPLAY_EPISODES_H
 
 #include "core/analysis/counterfactual.h"
 #include "core/analysis/trajectories.h"

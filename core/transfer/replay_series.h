@@ -23,8 +23,8 @@
  * been used, and with more there would have been less of a queue. Free running is an account of the
  * rule, not of the cluster.
  */
-#ifndef KARMA_TRANSFER_REPLAY_H
-#define KARMA_TRANSFER_REPLAY_H
+#ifndef KARMA_TRANSFER_REPLAY_SERIES_H
+#define KARMA_TRANSFER_REPLAY_SERIES_H
 
 #include "core/controllers/controller.h"
 
