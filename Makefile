@@ -85,8 +85,9 @@ EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_
               decision_cpu doctor_findings doctor_host_findings doctor_record eval_config eval_run experiment explain \
               exploit exploit_cfg exploit_report exporter fit league league_cfg league_members \
               league_report matches number_jobs org_metrics_log policies raid_training recorded recipe \
-              relation_files replay_episodes replay_recording resume scale serve serve_audit serve_cfg serve_check serve_log \
-              serve_traces serve_verify stages storage_probe training trajectories tune tune_dir tune_log tune_rung \
+              relation_files replay_episodes replay_recording replay_recording_report \
+              replay_recording_series resume scale serve serve_audit serve_cfg serve_check serve_log serve_traces \
+              serve_verify stages storage_probe training trajectories tune tune_dir tune_log tune_rung \
               tune_training tune_trials
 COMMANDS    = ablate adversary analyse audit bench_scale call config cpu_built cpu_check doctor eval figure \
               input main org ranks replay report serve simulate spawn topology trace trace_collect \

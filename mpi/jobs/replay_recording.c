@@ -1,181 +1,17 @@
 /* Replaying all runs of a recording. See replay_recording.h. */
-#include "mpi/jobs/replay_recording.h"
+#include "mpi/jobs/replay_recording_parts.h"
 
-#include "core/base/csv.h"
 #include "core/base/log.h"
 #include "core/base/number.h"
-#include "core/base/plural.h"
 #include "core/base/timestamp.h"
-#include "core/report/table.h"
-#include "mpi/jobs/experiment.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Requests from REQUEST_LEAST on, each REQUEST_STEP times the one before: 20 m to 1.76 cores. */
 enum { LAGS = 7, REQUESTS = 48, LAG_STEP_S = 15, LAG_LEAST_S = -60, CELLS = LAGS * REQUESTS };
 #define REQUEST_LEAST 20.0
 #define REQUEST_STEP  1.1
-#define REPLICAS_MAX  1000.0 /* of --max */
-
-struct fitted {
-    double request_m, lag_s;
-};
-
-/* One service of the recording. */
-struct replayed {
-    const char *name;
-    int n_series;
-    struct replay_series *series; /* (n_series) one for each run that has it */
-    double request_m, capacity_rps;
-    struct experiment *x;
-    struct controller *controller;
-    double *errors;        /* (n_series, CELLS) sums of the free runs; with fit */
-    struct fitted *fitted; /* (n_series) */
-    struct replay_result result;
-    int64_t n_samples;
-};
-
-struct replays {
-    const struct replay_recording_cfg *cfg;
-    const struct metrics_table *table;
-    struct arena *arena;
-    struct replayed *services;
-    int n_services, replicas, cpu, rps; /* columns; -1: none */
-    int max;
-    struct csv csv;
-};
-
-/* ---- the recording ---- */
-
-static const char *run_name(const struct metrics_table *t, int run, struct arena *arena)
-{
-    const struct metrics_table_run *r = &t->runs[run];
-    const char *name = "";
-    for (int i = 0; name != NULL && i < t->n_run_columns; i++) {
-        const char *part = r->names[i] != NULL ? r->names[i] : "";
-        name = arena_printf(arena, "%s%s%s", name, name[0] != '\0' ? "/" : "", part);
-    }
-    return name;
-}
-
-/* Controllers count pods in integers, and hold as many as --max allows. Infinite ones fail, too. */
-static enum err check_value(const struct replays *r, int service, double time_s, int column,
-                            double value)
-{
-    static const char *const names[] = {"", "replicas", "milli-cores of CPU", "calls/s"};
-    const double most = column == 1 ? REPLICAS_MAX : 1e12;
-    if (isnan(value) || (value >= 0.0 && value <= most)) {
-        return ERR_OK;
-    }
-    log_error("%s: service '%s' at time %.15g has %g %s; expected is 0 to %g", r->table->path,
-              r->table->services[service], time_s, value, names[column], most);
-    return ERR_FORMAT;
-}
-
-/* Samples of a run and service that have any of the columns; in order of time. */
-static enum err make_series(struct replay_series *out, const struct replays *r, int service,
-                            int run)
-{
-    const struct metrics_table *t = r->table;
-    double *columns[4];
-    const int at[4] = {-1, r->replicas, r->cpu, r->rps};
-    int n = 0, known = 0;
-    for (int i = 0; i < 4; i++) {
-        columns[i] = ARENA_NEW(r->arena, t->n_rows, double);
-    }
-    TRY(arena_error(r->arena));
-    for (int i = 0; i < t->n_rows; i++) {
-        bool any = false;
-        for (int k = 1; t->run[i] == run && k < 4; k++) {
-            columns[k][n] = at[k] >= 0 ? metrics_table_at(t, i, service, at[k]) : (double)NAN;
-            TRY(check_value(r, service, t->time_s[i], k, columns[k][n]));
-            any = any || !isnan(columns[k][n]);
-        }
-        if (any && (n == 0 || t->time_s[i] > columns[0][n - 1])) {
-            columns[0][n] = t->time_s[i];
-            known += !isnan(columns[1][n]);
-            n++;
-        }
-    }
-    *out = (struct replay_series){.service = t->services[service],
-                                  .n = known > 1 ? n : 0,
-                                  .time_s = columns[0],
-                                  .replicas = columns[1],
-                                  .cpu_m = r->cpu >= 0 ? columns[2] : NULL,
-                                  .rps = r->rps >= 0 ? columns[3] : NULL};
-    return ERR_OK;
-}
-
-static enum err collect(struct replays *r)
-{
-    const struct metrics_table *t = r->table;
-    r->services = ARENA_NEW(r->arena, t->n_services, struct replayed);
-    TRY(arena_error(r->arena));
-    for (int i = 0; i < t->n_services; i++) {
-        struct replayed s = {.name = t->services[i]};
-        s.series = ARENA_NEW(r->arena, t->n_runs, struct replay_series);
-        TRY(arena_error(r->arena));
-        for (int run = 0; run < t->n_runs; run++) {
-            const char *name = run_name(t, run, r->arena);
-            struct replay_series *one = &s.series[s.n_series];
-            TRY(arena_error(r->arena));
-            if (r->cfg->only != NULL && strstr(name, r->cfg->only) == NULL) {
-                continue;
-            }
-            TRY(make_series(one, r, i, run));
-            one->run = name;
-            s.n_series += one->n > 0;
-            s.n_samples += one->n;
-        }
-        if (s.name[0] != '\0' && s.n_series > 0) {
-            r->services[r->n_services++] = s;
-        }
-    }
-    if (r->n_services == 0) {
-        log_error("%s: no service has two samples with replicas%s%s; write their number in a "
-                  "column kube_deployment_spec_replicas or kube_deployment_status_replicas "
-                  "(docs/replay.md)",
-                  t->path, r->cfg->only != NULL ? " in a run whose name contains " : "",
-                  r->cfg->only != NULL ? r->cfg->only : "");
-        return ERR_FORMAT;
-    }
-    return ERR_OK;
-}
-
-/* Of all services and runs that are replayed. */
-static int most_replicas(const struct replays *r)
-{
-    double most = 1.0;
-    for (int i = 0; i < r->n_services; i++) {
-        for (int k = 0; k < r->services[i].n_series; k++) {
-            const struct replay_series *s = &r->services[i].series[k];
-            for (int j = 0; j < s->n; j++) {
-                most = fmax(most, s->replicas[j]);
-            }
-        }
-    }
-    return (int)fmin(most, REPLICAS_MAX);
-}
-
-static enum err read_columns(struct replays *r)
-{
-    const struct metrics_table *t = r->table;
-    r->replicas = metrics_table_find(t, "desired");
-    r->replicas = r->replicas >= 0 ? r->replicas : metrics_table_find(t, "deployed");
-    r->cpu = metrics_table_find(t, "cpu");
-    r->rps = metrics_table_find(t, "received");
-    if (!t->timed || r->replicas < 0) {
-        log_error("%s: there are no %s, so there is nothing to compare with; a tidy recording has "
-                  "the columns time, service, kube_deployment_status_replicas, "
-                  "container_cpu_usage_cores, http_requests_per_second (docs/replay.md)",
-                  t->path, !t->timed ? "times" : "replicas");
-        return ERR_FORMAT;
-    }
-    return ERR_OK;
-}
 
 /* ---- controllers ---- */
 
@@ -419,106 +255,7 @@ static enum err replay(struct replays *r, struct replayed *s)
     return ERR_OK;
 }
 
-/* ---- printing ---- */
-
-static void put_error(struct table *t, const struct replay_error *e, bool share)
-{
-    table_cell(t, "%.3f", replay_mean_abs(e));
-    if (share) {
-        table_cell(t, "%.1f %%", 100.0 * replay_share_equal(e));
-    }
-}
-
-static void put_line(struct table *t, const char *name, const struct replay_result *r)
-{
-    table_text(t, name);
-    table_cell(t, "%" PRId64, r->open.n);
-    put_error(t, &r->open, true);
-    put_error(t, &r->stay, true);
-    put_error(t, &r->free, true);
-    put_error(t, &r->first, true);
-    table_cell(t, "%" PRId64, r->n_moves);
-    table_cell(t, "%" PRId64, r->n_moves_met);
-    table_cell(t, "%" PRId64, r->n_moves_missed);
-    table_cell(t, "%" PRId64, r->n_moves_made);
-}
-
-static enum err print_errors(const struct replays *r)
-{
-    static const char *const head[] = {"service", "samples",  "open loop", "equal",  "stay",
-                                       "equal",   "free run", "equal",     "first",  "equal",
-                                       "changes", "met",      "missed",    "made up"};
-    struct table t;
-    struct replay_result sum = {0};
-    table_init(&t, r->arena, head, sizeof head / sizeof *head, 1);
-    for (int i = 0; i < r->n_services; i++) {
-        put_line(&t, r->services[i].name, &r->services[i].result);
-        replay_add(&sum, &r->services[i].result);
-    }
-    put_line(&t, "all", &sum);
-    return table_show(&t);
-}
-
-static enum err print_fitted(const struct replays *r)
-{
-    static const char *const head[] = {"service", "request from", "to", "lag from", "to"};
-    struct table t;
-    table_init(&t, r->arena, head, sizeof head / sizeof *head, 1);
-    for (int i = 0; i < r->n_services; i++) {
-        const struct replayed *s = &r->services[i];
-        struct fitted lo = s->fitted[0], hi = s->fitted[0];
-        for (int k = 1; k < s->n_series; k++) {
-            lo.request_m = fmin(lo.request_m, s->fitted[k].request_m);
-            hi.request_m = fmax(hi.request_m, s->fitted[k].request_m);
-            lo.lag_s = fmin(lo.lag_s, s->fitted[k].lag_s);
-            hi.lag_s = fmax(hi.lag_s, s->fitted[k].lag_s);
-        }
-        table_text(&t, s->name);
-        table_cell(&t, "%.0f m", lo.request_m);
-        table_cell(&t, "%.0f m", hi.request_m);
-        table_cell(&t, "%.0f s", lo.lag_s);
-        table_cell(&t, "%.0f s", hi.lag_s);
-    }
-    printf("\nfound for each run in all other runs:\n");
-    return table_show(&t);
-}
-
-/* What limits the comparison, as far as the recording shows it. */
-static void print_limits(const struct replays *r)
-{
-    int64_t samples = 0, no_cpu = 0, still = 0, series = 0;
-    for (int i = 0; i < r->n_services; i++) {
-        const struct replayed *s = &r->services[i];
-        for (int k = 0; k < s->n_series; k++) {
-            const struct replay_series *one = &s->series[k];
-            bool moves = false;
-            for (int j = 0; j < one->n; j++) {
-                no_cpu += one->cpu_m == NULL || isnan(one->cpu_m[j]);
-                moves = moves || (one->replicas[j] > one->replicas[0]) ||
-                        one->replicas[j] < one->replicas[0];
-            }
-            samples += one->n;
-            still += !moves;
-            series++;
-        }
-    }
-    printf("\nlimits:\n- samples are %.9g s apart, decisions %d s: what the autoscaler saw between "
-           "two samples is a line between them\n",
-           r->table->spacing_s, r->cfg->period_s);
-    printf("- %" PRId64 " of %" PRId64
-           " series never change their replicas: staying is right there\n",
-           still, series);
-    if (no_cpu > 0) {
-        printf("- %" PRId64 " of %" PRId64 " samples have no CPU: the neighbours stand for them\n",
-               no_cpu, samples);
-    }
-    printf(
-        "- readiness of pods is not recorded: added pods count as ready after %d s (--start)\n"
-        "- the recommendations before a run began are not recorded: the replicas found stand for "
-        "them\n- free running, the recorded load and CPU stay as they were, whatever the "
-        "replicas\n",
-        r->cfg->start_s);
-}
+/* ---- the script ---- */
 
 static enum err run_all(struct replays *r)
 {
@@ -529,10 +266,7 @@ static enum err run_all(struct replays *r)
     for (int i = 0; i < r->n_services; i++) {
         TRY(replay(r, &r->services[i]));
     }
-    TRY(print_errors(r));
-    TRY(r->cfg->fit ? print_fitted(r) : ERR_OK);
-    print_limits(r);
-    return ERR_OK;
+    return replays_print(r);
 }
 
 enum err replay_recording_run(const struct replay_recording_cfg *cfg, const char *path,
@@ -546,9 +280,9 @@ enum err replay_recording_run(const struct replay_recording_cfg *cfg, const char
         return refuse_policy(cfg->controller, cfg->controller);
     }
     TRY(metrics_table_read(&table, arena, path));
-    TRY(read_columns(&r));
-    TRY(collect(&r));
-    r.max = cfg->max > 0 ? cfg->max : most_replicas(&r);
+    TRY(replays_read_columns(&r));
+    TRY(replays_collect(&r));
+    r.max = cfg->max > 0 ? cfg->max : replays_most_replicas(&r);
     r.max = r.max > cfg->min ? r.max : cfg->min;
     if (cfg->out != NULL) {
         TRY(csv_create(&r.csv, arena, cfg->out, columns, 6));
