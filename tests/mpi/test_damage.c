@@ -73,7 +73,7 @@ static void damaged_dir_end(struct damaged_dir *s, const struct ranks *r)
     buf_release(&s->whole);
     arena_release(&s->arena);
     experiment_release(&s->x);
-    tiny_remove(r, s->run.dir);
+    run_remove(r, s->run.dir);
 }
 
 /* The newest that is whole is update `n`; the log is listened to meanwhile. */

@@ -3,13 +3,13 @@
  * against a table, which the trainer does not know.
  * RUN: np=1,2,3,4
  */
-#include "core/base/hash.h"
 #include "core/marl/mappo_learner.h"
 #include "mpi/comm/stop.h"
 #include "mpi/train/train.h"
 #include "mpi/train/train_game.h"
 #include "tests/mpi/duel.h"
 #include "tests/mpi/ranks.h"
+#include "tests/mpi/run_files.h"
 #include "tests/mpi/table.h"
 #include "tests/unit/toy_env.h"
 
@@ -77,15 +77,6 @@ static struct bout bout(bool table)
                          .table = table};
 }
 
-static void remove_run(const struct ranks *r, const char *dir)
-{
-    char command[600];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    if (r->c.rank == 0 && system(command) != 0) {
-        fprintf(stderr, "%s: failed\n", command);
-    }
-}
-
 /* Collective. Anew, unless it is to be resumed. */
 static enum err fight(struct ranks *r, struct bout *b)
 {
@@ -115,52 +106,17 @@ static enum err fight(struct ranks *r, struct bout *b)
     const struct train_options opt = {.resume = b->resume};
     stop_listen(); /* and forget a signal of the training before */
     if (!b->resume) {
-        remove_run(r, b->dir);
+        run_remove(r, b->dir);
     }
     return train_run(&r->c, &b->digest, &setup, &opt);
-}
-
-/* ---- files ---- */
-
-static uint64_t file_hash(const struct bout *b, const char *name)
-{
-    char path[600];
-    static char bytes[1 << 20];
-    snprintf(path, sizeof path, "%s/%s", b->dir, name);
-    FILE *f = fopen(path, "rb");
-    const size_t n = f == NULL ? 0 : fread(bytes, 1, sizeof bytes, f);
-    if (f != NULL) {
-        fclose(f);
-    }
-    return hash_fnv1a(HASH_START, bytes, n);
-}
-
-/* The last line of metrics.csv as numbers, by the names in its first. */
-static double last_metric(const struct bout *b, const char *name)
-{
-    char path[600], head[2048] = "", row[2048] = "", line[2048];
-    snprintf(path, sizeof path, "%s/metrics.csv", b->dir);
-    FILE *f = fopen(path, "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        snprintf(head[0] == '\0' ? head : row, sizeof row, "%s", line);
-    }
-    if (f != NULL) {
-        fclose(f);
-    }
-    char *more_head = NULL, *more_row = NULL;
-    char *column = strtok_r(head, ",\n", &more_head), *value = strtok_r(row, ",\n", &more_row);
-    while (column != NULL && value != NULL && strcmp(column, name) != 0) {
-        column = strtok_r(NULL, ",\n", &more_head);
-        value = strtok_r(NULL, ",\n", &more_row);
-    }
-    return column == NULL || value == NULL ? NAN : strtod(value, NULL);
 }
 
 /* ---- the same bits ---- */
 
 static bool is_golden(const struct golden *g, const struct bout *b, bool root)
 {
-    const uint64_t checkpoint = root ? file_hash(b, "checkpoints/update-5.ckpt") : g->checkpoint;
+    const uint64_t checkpoint =
+        root ? run_file_hash(b->dir, "checkpoints/update-5.ckpt") : g->checkpoint;
     const bool same = b->digest == g->digest && checkpoint == g->checkpoint;
     if (!same && root) {
         fprintf(stderr, "%s: digest 0x%016" PRIx64 ", checkpoint 0x%016" PRIx64 "\n", g->name,
@@ -252,13 +208,14 @@ static void test_metrics(struct ranks *r)
     struct bout b = bout(true);
     EXPECT(r, fight(r, &b) == ERR_OK);
     if (r->c.rank == 0) {
-        const double guards = last_metric(&b, "step_reward");
-        const double raiders = last_metric(&b, "raiders.step_reward");
+        const double guards = run_last_metric(b.dir, "step_reward");
+        const double raiders = run_last_metric(b.dir, "raiders.step_reward");
         EXPECT(r, guards < -0.1 && fabs(guards + raiders) < 1e-4);
-        EXPECT(r, last_metric(&b, "raiders.moved") > 0.0);
-        EXPECT(r, last_metric(&b, "explained_variance") <= 1.0);
-        EXPECT(r, isnan(last_metric(&b, "raiders.kl")));
-        EXPECT(r, file_hash(&b, "policy/raiders.bin") != file_hash(&b, "policy/nobody.bin"));
+        EXPECT(r, run_last_metric(b.dir, "raiders.moved") > 0.0);
+        EXPECT(r, run_last_metric(b.dir, "explained_variance") <= 1.0);
+        EXPECT(r, isnan(run_last_metric(b.dir, "raiders.kl")));
+        EXPECT(r, run_file_hash(b.dir, "policy/raiders.bin") !=
+                      run_file_hash(b.dir, "policy/nobody.bin"));
     }
 }
 
@@ -269,13 +226,13 @@ static void test_one_team_learns(struct ranks *r)
     b.idle[RAIDERS] = true;
     b.train.updates = 1;
     EXPECT(r, fight(r, &b) == ERR_OK);
-    const double before = last_metric(&b, "step_reward");
-    const uint64_t raiders = file_hash(&b, "policy/raiders.bin");
+    const double before = run_last_metric(b.dir, "step_reward");
+    const uint64_t raiders = run_file_hash(b.dir, "policy/raiders.bin");
     b.train.updates = 60;
     EXPECT(r, fight(r, &b) == ERR_OK);
-    const double after = last_metric(&b, "step_reward");
+    const double after = run_last_metric(b.dir, "step_reward");
     EXPECT(r, r->c.rank != 0 || after > before + 1.0);
-    EXPECT(r, r->c.rank != 0 || file_hash(&b, "policy/raiders.bin") == raiders);
+    EXPECT(r, r->c.rank != 0 || run_file_hash(b.dir, "policy/raiders.bin") == raiders);
 }
 
 /* The same with the table that learns, of the second team, and first team that does not. */
@@ -285,11 +242,11 @@ static void test_table_learns(struct ranks *r)
     b.idle[GUARDS] = true;
     b.train.updates = 1;
     EXPECT(r, fight(r, &b) == ERR_OK);
-    const double before = last_metric(&b, "raiders.step_reward");
+    const double before = run_last_metric(b.dir, "raiders.step_reward");
     b.train.updates = 60;
     EXPECT(r, fight(r, &b) == ERR_OK);
-    EXPECT(r, r->c.rank != 0 || last_metric(&b, "raiders.step_reward") > before + 1.0);
-    remove_run(r, b.dir);
+    EXPECT(r, r->c.rank != 0 || run_last_metric(b.dir, "raiders.step_reward") > before + 1.0);
+    run_remove(r, b.dir);
 }
 
 static const struct ranks_test tests[] = {

@@ -6,6 +6,7 @@
 #include "mpi/train/train.h"
 #include "mpi/train/train_game.h"
 #include "tests/mpi/ranks.h"
+#include "tests/mpi/run_files.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -49,15 +50,6 @@ static inline enum err tiny_train(struct ranks *r, struct tiny_run *t, struct ex
     return train_run(&r->c, &t->digest, &setup, &opt);
 }
 
-static inline void tiny_remove(const struct ranks *r, const char *dir)
-{
-    char command[600];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    if (r->c.rank == 0 && system(command) != 0) {
-        fprintf(stderr, "%s: failed\n", command);
-    }
-}
-
 /* Collective. Trains with the given settings; the error is the same on all ranks. */
 static inline enum err tiny_go(struct ranks *r, struct tiny_run *t)
 {
@@ -66,7 +58,7 @@ static inline enum err tiny_go(struct ranks *r, struct tiny_run *t)
     snprintf(t->dir, sizeof t->dir, "%s.np%d", program_invocation_name, r->c.size);
     snprintf(dir, sizeof dir, "run.dir=%s", t->dir);
     tiny_set(t, dir);
-    tiny_remove(r, t->dir);
+    run_remove(r, t->dir);
     const enum err loaded =
         experiment_load(&x, "configs/experiments/tiny.yaml", t->sets, t->n_sets);
     t->n_sets--;
