@@ -131,6 +131,7 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
     if (observer == NULL) {
         return ERR_OK;
     }
+    const struct attack_budget left = plant_attack_left(e->plant, 0);
     const struct episode_step shown = {.step = step,
                                        .state = plant_state(e->plant, 0),
                                        .delta = e->delta,
@@ -140,7 +141,9 @@ static enum err play_period(struct episode *e, struct controller *c, int step,
                                        .rules = c->rules,
                                        .shielding = e->shielding,
                                        .truth = &counters,
-                                       .reward = &terms};
+                                       .reward = &terms,
+                                       .attack_all = e->raider != NULL ? &e->attack_all : NULL,
+                                       .attack_left = e->raider != NULL ? &left : NULL};
     return observer->see(observer->ctx, &shown);
 }
 
@@ -220,6 +223,7 @@ enum err episode_run(struct episode *e, struct episode_metrics *out, struct cont
     if (e->raider != NULL) {
         const struct sight sight = sight_of(e);
         raider_begin(e->raider, id, &sight);
+        e->attack_all = plant_attack_left(e->plant, 0);
     }
     const struct plant_truth *truth = plant_truth(e->plant, 0);
     const double carried = truth != NULL ? truth->inflight : 0.0;

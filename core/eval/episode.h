@@ -24,6 +24,9 @@ struct episode_step {
     const struct shielding *shielding;   /* what it altered in this decision; NULL: no shield */
     const struct plant_truth *truth;     /* of a plant without exact counters: NaN where unknown */
     const struct reward_terms *reward;
+    /* of the learned attacker: what it had when the episode began, and at the end of the period;
+     * NULL: there is none */
+    const struct attack_budget *attack_all, *attack_left;
 };
 struct episode_observer {
     void *ctx;
@@ -49,6 +52,7 @@ struct episode {
     struct lie *lie;             /* NULL: metrics tell the truth; episode_lie() */
     struct decision_cpu *cpu;    /* NULL, or set by the caller: decisions are added to it */
     struct raider *raider;       /* NULL, or set by the caller: an attacker; no bound is computed */
+    struct attack_budget attack_all; /* its budget in the running episode */
     int step_bound; /* 0, or set by the caller: no service changes by more at a decision */
     double
         warmup_s; /* 0, or set by the caller: metrics count from then on, and there is no bound */

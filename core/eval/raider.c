@@ -39,6 +39,11 @@ void raider_observe(struct raider *r, const struct sight *sight)
     r->attacker->interface.ops->observe(r->memory, &r->attacker->interface, sight);
 }
 
+const struct attacker_interface *raider_interface(const struct raider *r)
+{
+    return r->attacker;
+}
+
 void raider_begin(struct raider *r, const struct episode_id *id, const struct sight *sight)
 {
     r->key = rng_key(id->seed, RNG_ACTION, id->split);

@@ -15,6 +15,9 @@ struct raider;
 enum err raider_new(struct raider **out, struct arena *arena,
                     const struct attacker_interface *attacker, const struct team *team) WARN_UNUSED;
 
+/* What it was made with. */
+const struct attacker_interface *raider_interface(const struct raider *r);
+
 /* The environment sight->lid of sight->plant stands at the first decision of the episode. */
 void raider_begin(struct raider *r, const struct episode_id *id, const struct sight *sight);
 /* Its action at this decision, and what follows it: the new state is there. */

@@ -45,9 +45,21 @@ static const struct part reward_parts[] = {
     REWARD(tcr), REWARD(resilience), REWARD(cost),    REWARD(reward),
 };
 #undef REWARD
+#define LEFT(field)                                                                                \
+    {                                                                                              \
+        "attack_left." #field, offsetof(struct attack_budget, field)                               \
+    }
+static const struct part budget_parts[] = {
+    LEFT(requests),
+    LEFT(crashes),
+    LEFT(connections),
+    LEFT(work),
+};
+#undef LEFT
 enum {
     TRUTH_PARTS = sizeof truth_parts / sizeof *truth_parts,
-    REWARD_PARTS = sizeof reward_parts / sizeof *reward_parts
+    REWARD_PARTS = sizeof reward_parts / sizeof *reward_parts,
+    BUDGET_PARTS = sizeof budget_parts / sizeof *budget_parts
 };
 
 /* ---- decisions ---- */
@@ -71,11 +83,12 @@ static void name_state(const char **out, struct arena *arena, const struct env_s
 /* The columns in the order in which see() writes a row. NULL when out of memory; a name may be NULL
  * as well then, and the caller asks the arena before it uses any. */
 static const char **name_columns(int *n_columns, struct arena *arena, const struct env_setup *w,
-                                 bool shielded)
+                                 bool shielded, bool attacked)
 {
     const int n = w->topology.n_services;
     const int n_state = state_size(n);
-    *n_columns = 2 + n_state + n + TRUTH_PARTS + REWARD_PARTS + (shielded ? 2 * n : 0);
+    *n_columns = 2 + n_state + n + TRUTH_PARTS + REWARD_PARTS + (shielded ? 2 * n : 0) +
+                 (attacked ? BUDGET_PARTS : 0);
     const char **names = ARENA_NEW(arena, *n_columns, const char *);
     if (names == NULL) {
         return NULL;
@@ -98,21 +111,28 @@ static const char **name_columns(int *n_columns, struct arena *arena, const stru
         *next++ = arena_printf(arena, "proposed.%s", w->cfg.topology->services[s].name);
         *next++ = arena_printf(arena, "shield.%s", w->cfg.topology->services[s].name);
     }
+    for (int i = 0; i < BUDGET_PARTS && attacked; i++) {
+        *next++ = budget_parts[i].name;
+    }
     return names;
 }
 
 /* Names are allocated first and asked for once, before the file is created. */
 enum err episode_csv_open(struct episode_csv *t, struct arena *arena, const char *path,
-                          const struct env_setup *w, bool shielded)
+                          const struct env_setup *w, bool shielded, bool attacked)
 {
     int n_columns;
-    const char **columns = name_columns(&n_columns, arena, w, shielded);
+    const char **columns = name_columns(&n_columns, arena, w, shielded, attacked);
     struct plant_truth *periods = ARENA_NEW(arena, w->cfg.horizon, struct plant_truth);
     struct csv csv;
     TRY(arena_error(arena));
     TRY(csv_create(&csv, arena, path, columns, n_columns));
-    *t = (struct episode_csv){
-        .arena = arena, .env_setup = w, .csv = csv, .shielded = shielded, .periods = periods};
+    *t = (struct episode_csv){.arena = arena,
+                              .env_setup = w,
+                              .csv = csv,
+                              .shielded = shielded,
+                              .attacked = attacked,
+                              .periods = periods};
     return ERR_OK;
 }
 
@@ -143,6 +163,17 @@ static void put_reasons(struct csv *csv, uint32_t reasons)
     csv_text(csv, text);
 }
 
+/* Shares of the budgets at the beginning of the episode; of a budget of 0 there is none. */
+static void put_budgets(struct csv *csv, const struct attack_budget *left,
+                        const struct attack_budget *all)
+{
+    for (int i = 0; i < BUDGET_PARTS; i++) {
+        const double *l = (const double *)((const char *)left + budget_parts[i].offset);
+        const double *a = (const double *)((const char *)all + budget_parts[i].offset);
+        csv_num(csv, *a > 0.0 ? *l / *a : (double)NAN);
+    }
+}
+
 /* Row t holds the state at the end of period t, the change that was executed at its beginning, and
  * what was true during it. Periods are kept for a plant without cohorts. */
 static enum err see(void *ctx, const struct episode_step *step)
@@ -166,6 +197,9 @@ static enum err see(void *ctx, const struct episode_step *step)
     for (int s = 0; s < n && t->shielded; s++) {
         csv_int(&t->csv, step->shielding->proposed[s]);
         put_reasons(&t->csv, step->shielding->verdict.reasons[s]);
+    }
+    if (t->attacked) {
+        put_budgets(&t->csv, step->attack_left, step->attack_all);
     }
     return csv_end_row(&t->csv);
 }

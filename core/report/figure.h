@@ -19,7 +19,8 @@
 struct figure_track {
     const char *label;
     const char *episode, *cohorts; /* file names beside the script, see episode_csv.h */
-    bool attacked;                 /* by a learned attacker, whose requests have a line */
+    const bool *means; /* (ATTACKER_KINDS) of a learned attacker; its requests and budgets have
+                          lines; NULL: there is none */
 };
 struct figure_timeline {
     const char *title;
@@ -29,7 +30,8 @@ struct figure_timeline {
     int n_tracks;
     double most_rps, most_ms, most_replicas; /* common axes */
 };
-/* DIR/timeline.gp: load, replicas per service and latency over time, a column per controller. */
+/* DIR/timeline.gp: load, replicas per service and latency over time, a column per controller. With
+ * a learned attacker a fourth row: what is left of its budgets. */
 enum err figure_timeline(const char *dir, const struct figure_timeline *f,
                          struct arena *scratch) WARN_UNUSED;
 

@@ -1,6 +1,7 @@
 /* Episode -> CSV files -> script. See timeline.h. */
 #include "core/report/timeline.h"
 
+#include "core/eval/raider.h"
 #include "core/report/episode_csv.h"
 #include "core/report/figure.h"
 
@@ -21,7 +22,7 @@ static enum err name_tracks(struct figure_track *tracks, const struct timeline *
             .label = labels[i],
             .episode = alone ? "episode.csv" : arena_printf(arena, "%s-episode.csv", slugs[i]),
             .cohorts = alone ? "cohorts.csv" : arena_printf(arena, "%s-cohorts.csv", slugs[i]),
-            .attacked = t->raiders[i] != NULL};
+            .means = t->raiders[i] != NULL ? raider_interface(t->raiders[i])->has : NULL};
     }
     return arena_error(arena);
 }
@@ -38,7 +39,8 @@ static enum err record(struct episode_metrics *out, struct figure_timeline *f, s
     struct cohort_range range;
     int n_cohorts = 0;
     TRY(arena_error(arena));
-    TRY(episode_csv_open(&csv, arena, episode_path, t->env_setup, e->shielding != NULL));
+    TRY(episode_csv_open(&csv, arena, episode_path, t->env_setup, e->shielding != NULL,
+                         t->raiders[i] != NULL));
     const struct episode_observer observer = episode_csv_observer(&csv);
     e->raider = t->raiders[i];
     const enum err played = episode_run(e, out, t->controllers[i], t->scenario, &t->id, &observer);

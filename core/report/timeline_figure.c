@@ -1,6 +1,7 @@
 /* An episode as rows of panels over time, a column for each controller. See figure.h. */
 #include "core/report/figure.h"
 
+#include "core/game/attacker_interface.h"
 #include "core/report/script.h"
 
 #include <math.h>
@@ -15,6 +16,8 @@ enum {
     PANEL_WIDTH_MIN = 130,
     PANEL_WIDTH_MAX = 400,
     TIMELINE_HEIGHT = 640,
+    ATTACKED_HEIGHT = 820, /* with the row of budgets */
+    ROWS_MAX = 4,
     AXIS_WIDTH = 95,
     LEGEND_WIDTH_MIN = 175,
     SAMPLE_WIDTH = 50, /* of a line in the legend, with gaps */
@@ -123,18 +126,33 @@ static void label_events(struct script *s, const struct figure_timeline *f)
     }
 }
 
+static bool is_attacked(const struct figure_timeline *f)
+{
+    bool any = false;
+    for (int i = 0; i < f->n_tracks; i++) {
+        any = any || f->tracks[i].means != NULL;
+    }
+    return any;
+}
+
+static int n_rows(const struct figure_timeline *f)
+{
+    return is_attacked(f) ? ROWS_MAX : ROWS_MAX - 1;
+}
+
 /* The legend of a row stands right of its last column; y labels stand left of its first, x labels
  * below the last row. Axes are common, so inner panels need no numbers. `tops` are the upper ends
  * of the rows, as the multiplot below lays them out. */
 static void set_panel(struct script *s, const struct figure_timeline *f, int row, int track,
                       const char *label)
 {
-    static const double tops[] = {0.85, 0.600, 0.350}; /* of the rows, share of the height */
+    /* of the rows, share of the height: three rows, four rows */
+    static const double tops[2][ROWS_MAX] = {{0.85, 0.600, 0.350}, {0.85, 0.6575, 0.465, 0.2725}};
     if (track == f->n_tracks - 1) {
         script_put(
             s,
             "set key at screen %.4f, screen %.4f left top Left reverse samplen 1.5 spacing 1.15\n",
-            1.0 - (double)(legend_width(f) - 10) / timeline_width(f), tops[row]);
+            1.0 - (double)(legend_width(f) - 10) / timeline_width(f), tops[is_attacked(f)][row]);
     } else {
         script_put(s, "unset key\n");
     }
@@ -143,8 +161,8 @@ static void set_panel(struct script *s, const struct figure_timeline *f, int row
     } else {
         script_put(s, "unset ylabel\nset format y ''\n");
     }
-    script_put(s, row == 2 ? "set xlabel 'time (s)'\nset format x '%%g'\n"
-                           : "unset xlabel\nset format x ''\n");
+    script_put(s, row == n_rows(f) - 1 ? "set xlabel 'time (s)'\nset format x '%%g'\n"
+                                       : "unset xlabel\nset format x ''\n");
 }
 
 /* The area of offered requests lies behind that of those within the SLO; what stays visible of it
@@ -163,7 +181,7 @@ static void plot_load(struct script *s, const struct figure_timeline *f, int tra
         "plot %s using 't_s':'received' with filledcurves y1=0 fc rgb '#e3e3e3' notitle, \\\n"
         "    %s using %s with filledcurves y1=0 fc rgb '#bcd9ec' notitle, \\\n",
         file, file, compliant);
-    if (f->tracks[track].attacked) {
+    if (f->tracks[track].means != NULL) {
         script_put(s,
                    "    %s using 't_s':(column('received') - column('received_legit')) with lines "
                    "lw 1.5 lc rgb '#D55E00' title 'of the attacker', \\\n",
@@ -172,10 +190,12 @@ static void plot_load(struct script *s, const struct figure_timeline *f, int tra
     script_put(
         s,
         "    %s using 't_s':'received' with lines lw 1.2 lc rgb '#000000' title 'offered', \\\n"
-        "    %s using %s with lines lw 1.5 lc rgb '#0072B2' title 'within the SLO', \\\n"
-        "    NaN with boxes fc rgb '" SHADE "' fs solid noborder title 'attack or fault'\n"
-        "unset title\n",
-        file, file, compliant);
+        "    %s using %s with lines lw 1.5 lc rgb '#0072B2' title 'within the SLO'%s\nunset "
+        "title\n",
+        file, file, compliant,
+        f->schedule->n_events > 0 ? ", \\\n    NaN with boxes fc rgb '" SHADE
+                                    "' fs solid noborder title 'attack or fault'"
+                                  : "");
 }
 
 /* Services repeat the colours with another dash pattern when there are more of them than colours.
@@ -214,24 +234,45 @@ static void plot_latency(struct script *s, const struct figure_timeline *f, int 
         script_quoted(s, f->tracks[track].cohorts), limit, limit);
 }
 
-/* Three rows of panels, one column for each controller. The margins leave AXIS_WIDTH and the width
- * of the legend free, as shares of the width, since gnuplot places panels in units of the figure.
- */
+/* A line for each means of the attacker. A period is paid when it begins, so a
+ * point at the end of a period is what remains for the next. */
+static void plot_budget(struct script *s, const struct figure_timeline *f, int track)
+{
+    static const char *const names[ATTACKER_KINDS] = {"requests", "crashes", "connections", "work"};
+    const bool *means = f->tracks[track].means;
+    const char *file = script_quoted(s, f->tracks[track].episode);
+    set_panel(s, f, 3, track, "budget left (share)");
+    script_put(s, "set yrange [0:1.05]\nset ytics 0.25\nplot ");
+    for (int i = 0; i < ATTACKER_KINDS && means != NULL; i++) {
+        if (means[i]) {
+            script_put(s,
+                       "%s using 't_s':'attack_left.%s' with lines lw 1.5 lc rgb "
+                       "'%s' title 'for %s', \\\n    ",
+                       file, names[i], script_colours[i], names[i]);
+        }
+    }
+    script_put(s, "NaN notitle\nset ytics autofreq\n");
+}
+
+/* Three or four rows of panels, one column for each controller. The margins leave AXIS_WIDTH and
+ * the width of the legend free, as shares of the width, since gnuplot places panels in units of the
+ * figure. */
 static void plot_timeline(struct script *s, const struct figure_timeline *f)
 {
     typedef void plot_panel(struct script *, const struct figure_timeline *, int);
-    static plot_panel *const panels[] = {plot_load, plot_replicas, plot_latency};
+    static plot_panel *const panels[ROWS_MAX] = {plot_load, plot_replicas, plot_latency,
+                                                 plot_budget};
     const double width = timeline_width(f);
     shade_events(s, f->schedule);
     script_put(s,
                "set xrange [0:%d]\nset xtics %d\n"
-               "set multiplot layout 3,%d margins %.4f,%.4f,0.11,0.85 spacing 0.02,0.03 title %s "
+               "set multiplot layout %d,%d margins %.4f,%.4f,0.11,0.85 spacing 0.02,0.03 title %s "
                "font ',%.3g' noenhanced\n",
-               f->schedule->n_seconds, tic_step(f->schedule->n_seconds), f->n_tracks,
+               f->schedule->n_seconds, tic_step(f->schedule->n_seconds), n_rows(f), f->n_tracks,
                AXIS_WIDTH / width, 1.0 - legend_width(f) / width, script_quoted(s, f->title),
                title_size(f));
     label_events(s, f);
-    for (int row = 0; row < 3; row++) {
+    for (int row = 0; row < n_rows(f); row++) {
         for (int track = 0; track < f->n_tracks; track++) {
             panels[row](s, f, track);
         }
@@ -244,7 +285,8 @@ enum err figure_timeline(const char *dir, const struct figure_timeline *f, struc
 {
     const struct arena_mark mark = arena_mark(scratch);
     struct script s;
-    script_begin(&s, scratch, dir, "timeline", timeline_width(f), TIMELINE_HEIGHT);
+    script_begin(&s, scratch, dir, "timeline", timeline_width(f),
+                 is_attacked(f) ? ATTACKED_HEIGHT : TIMELINE_HEIGHT);
     plot_timeline(&s, f);
     const enum err e = script_finish(&s);
     arena_rewind(scratch, mark);
