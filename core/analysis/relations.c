@@ -1,11 +1,14 @@
-/* All pairs are tested first, then p-values are adjusted family by family. See relations.h. */
+/* Tests of single pairs; then p-values are adjusted family by family. See relations.h. */
 #include "core/analysis/relations.h"
 
 #include "core/base/fmath.h"
-#include "core/base/stats.h"
+#include "core/base/twoway.h"
 
+#include <inttypes.h>
 #include <math.h>
-#include <string.h>
+#include <stdio.h>
+
+enum { EFFECT_RESAMPLES = 1999 };
 
 /* ---- coding ---- */
 
@@ -70,14 +73,87 @@ static void family_adjust(struct family *f, uint32_t *order, double level)
     }
 }
 
+/* The tests of information in their order: for each pair (i, j) that of TE(i -> j), and for i < j
+ * that of SY(i, j) behind it; then the reactions, agent by agent. The order numbers the streams of
+ * random draws. */
+enum kind { TRANSFER, SYNCHRONY, REACTION };
+struct test {
+    enum kind kind;
+    int i, j; /* agents; of a reaction the agent and the value */
+};
+
+static int pair_tests(int n_agents)
+{
+    return n_agents * (n_agents - 1) + n_agents * (n_agents - 1) / 2;
+}
+
+int relation_tests(const struct relation_data *d)
+{
+    return pair_tests(d->n_agents) + d->n_agents * d->n_values;
+}
+
+static struct test test_at(const struct relation_data *d, int index)
+{
+    const int n = d->n_agents;
+    if (index >= pair_tests(n)) {
+        index -= pair_tests(n);
+        return (struct test){REACTION, index / d->n_values, index % d->n_values};
+    }
+    for (int pair = 0;; pair++) {
+        const int i = pair / n, j = pair % n, here = i == j ? 0 : i < j ? 2 : 1;
+        if (index < here) {
+            return (struct test){index == 0 ? TRANSFER : SYNCHRONY, i, j};
+        }
+        index -= here;
+    }
+}
+
+static enum err rows_of(struct info_rows *out, const struct relation_data *d, struct test t,
+                        struct arena *scratch)
+{
+    const int *i = d->symbol + (ptrdiff_t)t.i * d->n_moments;
+    if (t.kind == REACTION) {
+        return info_rows_reaction(out, scratch, d->value + (ptrdiff_t)t.j * d->n_moments,
+                                  RELATION_LEVELS, i, RELATION_SYMBOLS, &d->sequences);
+    }
+    const int *j = d->symbol + (ptrdiff_t)t.j * d->n_moments;
+    return t.kind == TRANSFER
+               ? info_rows_transfer(out, scratch, i, j, RELATION_SYMBOLS, 1, &d->sequences)
+               : info_rows_synchrony(out, scratch, i, j, RELATION_SYMBOLS, &d->sequences);
+}
+
+enum err relation_test(struct relation_tested *out, const struct relation_data *d,
+                       const struct relations_cfg *cfg, int index, struct arena *scratch)
+{
+    const uint32_t streams_each = 1U << 16;
+    const struct arena_mark mark = arena_mark(scratch);
+    const struct info_test_cfg test = {.seed = cfg->seed,
+                                       .stream = cfg->stream * streams_each + (uint32_t)index,
+                                       .permutations = cfg->permutations};
+    struct info_rows rows;
+    struct info_test t;
+    CHECK(index >= 0 && index < relation_tests(d) && cfg->permutations >= 1);
+    enum err e = rows_of(&rows, d, test_at(d, index), scratch);
+    if (e == ERR_OK) {
+        e = info_test(&t, &rows, &test, scratch);
+    }
+    if (e == ERR_OK) {
+        *out = (struct relation_tested){.bits = t.value.bits, .bias = t.value.bias, .p = t.p};
+    }
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+/* ---- from tests to relations ---- */
+
 /* What a call works with. */
 struct finding {
     const struct relation_data *d;
     const struct relations_cfg *cfg;
     struct relations *r;
+    const struct relation_tested *tested; /* the next one that is taken */
     struct family edges, transfers, reactions;
     struct arena *scratch;
-    uint32_t n_tests; /* so far: each has a stream of its own */
 };
 
 static struct relation *cell(const struct finding *f, struct relation *of, int i, int j)
@@ -85,41 +161,12 @@ static struct relation *cell(const struct finding *f, struct relation *of, int i
     return &of[i * f->d->n_agents + j];
 }
 
-static const int *symbols(const struct finding *f, int agent)
+static void take_test(struct relation *out, struct finding *f, struct family *family)
 {
-    return f->d->symbol + (ptrdiff_t)agent * f->d->n_moments;
-}
-
-static enum err test_rows(struct relation *out, struct finding *f, const struct info_rows *rows)
-{
-    const uint32_t streams_each = 1U << 16;
-    const struct info_test_cfg cfg = {.seed = f->cfg->seed,
-                                      .stream = f->cfg->stream * streams_each + f->n_tests++,
-                                      .permutations = f->cfg->permutations};
-    struct info_test t;
-    TRY(info_test(&t, rows, &cfg, f->scratch));
-    *out = (struct relation){.strength = t.value.bits, .bias = t.value.bias, .p = t.p, .q = NAN};
-    return ERR_OK;
-}
-
-static enum err test_pair(struct finding *f, int i, int j)
-{
-    const struct arena_mark mark = arena_mark(f->scratch);
-    struct relation *together = cell(f, f->r->communication, i, j);
-    struct relation *leads = cell(f, f->r->transfer, i, j);
-    struct info_rows rows;
-    TRY(info_rows_transfer(&rows, f->scratch, symbols(f, i), symbols(f, j), RELATION_SYMBOLS, 1,
-                           &f->d->sequences));
-    TRY(test_rows(leads, f, &rows));
-    family_add(&f->transfers, leads, leads->p);
-    if (i < j) {
-        TRY(info_rows_synchrony(&rows, f->scratch, symbols(f, i), symbols(f, j), RELATION_SYMBOLS,
-                                &f->d->sequences));
-        TRY(test_rows(together, f, &rows));
-        family_add(&f->edges, together, together->p);
-    }
-    arena_rewind(f->scratch, mark);
-    return ERR_OK;
+    const struct relation_tested *t = f->tested++;
+    *out = (struct relation){
+        .strength = t->bits, .bias = t->bias, .p = t->p, .q = NAN, .lo = NAN, .hi = NAN};
+    family_add(family, out, t->p);
 }
 
 /* ---- authority ---- */
@@ -143,6 +190,24 @@ static void mean_effects(double out[2], const struct relation_data *d, int seque
     }
 }
 
+/* The mean effect of i on j and its interval, from that of each of n sequences, which are
+ * independent. Each direction has a stream of its own. */
+static enum err put_effect(struct relation *out, const struct finding *f, const double *effect,
+                           uint32_t n, int i, int j)
+{
+    char of[24], on[24];
+    struct stat_interval s;
+    (void)snprintf(of, sizeof of, "%d", i);
+    (void)snprintf(on, sizeof on, "%d in %" PRIu32, j, f->cfg->stream);
+    const struct stat_cfg cfg = {.seed = f->cfg->seed,
+                                 .stream = STAT_STREAM("effect", of, on),
+                                 .resamples = EFFECT_RESAMPLES,
+                                 .level = 1.0 - f->cfg->level};
+    TRY(stat_bootstrap_corrected(&s, effect, n, &cfg, f->scratch));
+    *out = (struct relation){.strength = s.value, .lo = s.lo, .hi = s.hi, .p = NAN, .q = NAN};
+    return ERR_OK;
+}
+
 /* Both directions get the two-sided p-value of the difference; only the stronger one can be found.
  * The test enters the family once. */
 static enum err test_authority(struct finding *f, int i, int j)
@@ -152,15 +217,17 @@ static enum err test_authority(struct finding *f, int i, int j)
     struct relation *forth = cell(f, f->r->authority, i, j);
     struct relation *back = cell(f, f->r->authority, j, i);
     double *difference = ARENA_NEW(f->scratch, d->sequences.n_sequences, double);
+    double *of_sequence[2] = {ARENA_NEW(f->scratch, d->sequences.n_sequences, double),
+                              ARENA_NEW(f->scratch, d->sequences.n_sequences, double)};
     TRY(arena_error(f->scratch));
-    double sum[2] = {0}, p = 1.0;
+    double p = 1.0;
     uint32_t n = 0;
     for (int s = 0; s < d->sequences.n_sequences; s++) {
         double mean[2];
         mean_effects(mean, d, s, i, j);
         if (!isnan(mean[0]) && !isnan(mean[1])) {
-            sum[0] += mean[0];
-            sum[1] += mean[1];
+            of_sequence[0][n] = mean[0];
+            of_sequence[1][n] = mean[1];
             difference[n++] = mean[0] - mean[1];
         }
     }
@@ -169,34 +236,16 @@ static enum err test_authority(struct finding *f, int i, int j)
                                      .stream = f->cfg->stream,
                                      .resamples = (uint32_t)f->cfg->permutations};
         TRY(stat_sign_flip(&p, difference, n, &cfg));
-        *forth = (struct relation){.strength = sum[0] / n, .p = p, .q = NAN};
-        *back = (struct relation){.strength = sum[1] / n, .p = p, .q = NAN};
-        family_add(&f->edges, sum[0] >= sum[1] ? forth : back, p);
+        TRY(put_effect(forth, f, of_sequence[0], n, i, j));
+        TRY(put_effect(back, f, of_sequence[1], n, j, i));
+        forth->p = back->p = p;
+        family_add(&f->edges, forth->strength >= back->strength ? forth : back, p);
     }
     arena_rewind(f->scratch, mark);
     return ERR_OK;
 }
 
 /* ---- acquaintance ---- */
-
-static enum err test_reactions(struct finding *f, struct relation *reactions)
-{
-    const struct relation_data *d = f->d;
-    for (int a = 0; a < d->n_agents; a++) {
-        for (int v = 0; v < d->n_values; v++) {
-            const struct arena_mark mark = arena_mark(f->scratch);
-            struct relation *out = &reactions[a * d->n_values + v];
-            struct info_rows rows;
-            TRY(info_rows_reaction(&rows, f->scratch, d->value + (ptrdiff_t)v * d->n_moments,
-                                   RELATION_LEVELS, symbols(f, a), RELATION_SYMBOLS,
-                                   &d->sequences));
-            TRY(test_rows(out, f, &rows));
-            family_add(&f->reactions, out, out->p);
-            arena_rewind(f->scratch, mark);
-        }
-    }
-    return ERR_OK;
-}
 
 static void acquaint(struct finding *f, const struct relation *reactions, int i, int j)
 {
@@ -216,6 +265,8 @@ static void acquaint(struct finding *f, const struct relation *reactions, int i,
                                               : NAN,
                           .p = NAN,
                           .q = least,
+                          .lo = NAN,
+                          .hi = NAN,
                           .found = common > 0};
 }
 
@@ -227,14 +278,17 @@ static enum err find_all(struct finding *f, struct relation *reactions)
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < n; j++) {
             if (i != j) {
-                TRY(test_pair(f, i, j));
+                take_test(cell(f, f->r->transfer, i, j), f, &f->transfers);
             }
             if (i < j) {
+                take_test(cell(f, f->r->communication, i, j), f, &f->edges);
                 TRY(test_authority(f, i, j));
             }
         }
     }
-    TRY(test_reactions(f, reactions));
+    for (int k = 0; k < n * f->d->n_values; k++) {
+        take_test(&reactions[k], f, &f->reactions);
+    }
     struct family *const families[] = {&f->edges, &f->transfers, &f->reactions};
     for (int k = 0; k < 3; k++) {
         uint32_t *order = ARENA_NEW(f->scratch, families[k]->most, uint32_t);
@@ -267,20 +321,22 @@ static enum err relations_init(struct relations *r, struct arena *arena,
     TRY(arena_error(arena));
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
         for (size_t i = 0; i < n; i++) {
-            (*all[k])[i] = (struct relation){.strength = NAN, .p = NAN, .q = NAN};
+            (*all[k])[i] =
+                (struct relation){.strength = NAN, .p = NAN, .q = NAN, .lo = NAN, .hi = NAN};
         }
     }
     return ERR_OK;
 }
 
-enum err relations_find(struct relations *out, struct arena *arena, const struct relation_data *d,
-                        const struct relations_cfg *cfg, struct arena *scratch)
+enum err relations_conclude(struct relations *out, struct arena *arena,
+                            const struct relation_data *d, const struct relations_cfg *cfg,
+                            const struct relation_tested *tested, struct arena *scratch)
 {
     const uint32_t n = (uint32_t)d->n_agents, n_reactions = n * (uint32_t)d->n_values;
     CHECK(arena != scratch && cfg->permutations >= 1);
     TRY(relations_init(out, arena, d));
     const struct arena_mark mark = arena_mark(scratch);
-    struct finding f = {.d = d, .cfg = cfg, .r = out, .scratch = scratch};
+    struct finding f = {.d = d, .cfg = cfg, .r = out, .tested = tested, .scratch = scratch};
     struct relation *reactions = ARENA_NEW(scratch, n_reactions, struct relation);
     enum err e = family_init(&f.edges, scratch, n * n);
     if (e == ERR_OK) {
@@ -291,6 +347,23 @@ enum err relations_find(struct relations *out, struct arena *arena, const struct
     }
     if (e == ERR_OK) {
         e = find_all(&f, reactions);
+    }
+    arena_rewind(scratch, mark);
+    return e;
+}
+
+enum err relations_find(struct relations *out, struct arena *arena, const struct relation_data *d,
+                        const struct relations_cfg *cfg, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const int n = relation_tests(d);
+    struct relation_tested *tested = ARENA_NEW(scratch, n, struct relation_tested);
+    enum err e = arena_error(scratch);
+    for (int k = 0; e == ERR_OK && k < n; k++) {
+        e = relation_test(&tested[k], d, cfg, k, scratch);
+    }
+    if (e == ERR_OK) {
+        e = relations_conclude(out, arena, d, cfg, tested, scratch);
     }
     arena_rewind(scratch, mark);
     return e;

@@ -46,6 +46,8 @@ struct relation_data {
 
 struct relation {
     double strength; /* bits; effect, a share; common / all values; NaN: unknown */
+    double lo, hi;   /* authority: interval of the effect at the level 1 - cfg.level, over sequences
+                        (stat_bootstrap_corrected()); NaN elsewhere */
     double bias;     /* of bits; 0 elsewhere */
     double p, q;     /* NaN: unknown; acquaintance: the larger q of the best common value */
     bool found;
@@ -65,7 +67,24 @@ struct relations_cfg {
     double level;     /* 0.05 */
 };
 
-/* Deterministic in cfg. In `arena`; scratch is rewound. ERR_MEMORY. */
+/* The tests of TE, SY and RE take nearly all of the time and do not depend on each other. So they
+ * can be computed one by one, anywhere, and put together later. Their number: */
+int relation_tests(const struct relation_data *d);
+struct relation_tested {
+    double bits, bias, p;
+};
+/* Test number `index`, from 0. Deterministic in cfg; scratch is rewound. ERR_MEMORY. */
+enum err relation_test(struct relation_tested *out, const struct relation_data *d,
+                       const struct relations_cfg *cfg, int index,
+                       struct arena *scratch) WARN_UNUSED;
+/* The relations from tested (relation_tests(d)). Deterministic in cfg. In `arena`; scratch is
+ * rewound. ERR_MEMORY. */
+enum err relations_conclude(struct relations *out, struct arena *arena,
+                            const struct relation_data *d, const struct relations_cfg *cfg,
+                            const struct relation_tested *tested,
+                            struct arena *scratch) WARN_UNUSED;
+
+/* All tests, then the conclusion. */
 enum err relations_find(struct relations *out, struct arena *arena, const struct relation_data *d,
                         const struct relations_cfg *cfg, struct arena *scratch) WARN_UNUSED;
 

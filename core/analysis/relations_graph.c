@@ -38,8 +38,9 @@ static enum err put_pair(struct buf *out, const struct relations *r, const char 
     const struct relation *leads = relation_at(r, r->authority, i, j);
     char style[120];
     if (leads->found) {
-        (void)snprintf(style, sizeof style, "color=\"#D55E00\", penwidth=2, label=\"%.2f\"",
-                       leads->strength);
+        (void)snprintf(style, sizeof style,
+                       "color=\"#D55E00\", penwidth=2, label=\"%.2f [%.2f, %.2f]\"",
+                       leads->strength, leads->lo, leads->hi);
         TRY(put_edge(out, agents[i], agents[j], style));
     }
     if (i < j && relation_at(r, r->communication, i, j)->found) {
@@ -57,8 +58,8 @@ enum err relations_dot(struct buf *out, const struct relations *r, const char *c
     TRY(buf_printf(out, "digraph relations {\n    label="));
     TRY(put_quoted(out, title));
     TRY(buf_printf(out, ";\n    labelloc=t;\n    node [shape=box, style=rounded];\n"
-                        "    // solid arrow: authority (effect); dashed: communication; dotted: "
-                        "acquaintance\n"));
+                        "    // solid arrow: authority (effect and its interval); dashed: "
+                        "communication; dotted: acquaintance\n"));
     for (int i = 0; i < r->n_agents; i++) {
         TRY(buf_append(out, "    ", 4));
         TRY(put_quoted(out, agents[i]));
@@ -147,7 +148,8 @@ static enum err put_lines(struct buf *out, const struct relations *r, const char
     const struct relation *leads = relation_at(r, r->authority, i, j);
     char label[32];
     if (leads->found) {
-        (void)snprintf(label, sizeof label, "%.2f", leads->strength);
+        (void)snprintf(label, sizeof label, "%.2f [%.2f, %.2f]", leads->strength, leads->lo,
+                       leads->hi);
         TRY(put_line(out, &a, &b, 0.0, authority_style, label));
     }
     if (i < j && relation_at(r, r->communication, i, j)->found) {
@@ -174,7 +176,7 @@ static enum err put_key(struct buf *out)
 {
     static const struct {
         const char *style, *text;
-    } rows[] = {{authority_style, "authority: changed choices of the other (share)"},
+    } rows[] = {{authority_style, "authority: share of changed choices, 95 % interval"},
                 {communication_style, "communication"},
                 {acquaintance_style, "acquaintance"}};
     double x = 14.0;

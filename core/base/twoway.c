@@ -278,6 +278,19 @@ struct stat_interval twoway_ci_widen(const struct stat_interval *v, double facto
                                   .hi = v->value + factor * (v->hi - v->value)};
 }
 
+enum err stat_bootstrap_corrected(struct stat_interval *out, const double *x, uint32_t n,
+                                  const struct stat_cfg *cfg, struct arena *scratch)
+{
+    const struct stat_arm arm = {x, n};
+    TRY(stat_bootstrap(out, x, n, STAT_MEAN, cfg, scratch));
+    if (n == 1) {
+        out->lo = out->hi = NAN;
+    } else {
+        *out = twoway_ci_widen(out, twoway_satterthwaite(&arm, NULL, 1, cfg->level));
+    }
+    return ERR_OK;
+}
+
 /* The density of Student's t is (1 + t^2 / df)^(-(df + 1) / 2), up to a constant. Substitute, with
  * a the angle,
  *

@@ -44,6 +44,12 @@ double twoway_satterthwaite(const struct stat_arm *a, const struct stat_arm *b, 
 /* The interval with both ends that much further from the estimate. */
 struct stat_interval twoway_ci_widen(const struct stat_interval *v, double factor);
 
+/* The mean of n independent values, for example of one number of each training seed, with the
+ * percentile interval of stat_bootstrap() widened by the factor above. One value has no interval:
+ * lo and hi are NaN. n >= 1. ERR_NUMERIC; scratch is rewound. */
+enum err stat_bootstrap_corrected(struct stat_interval *out, const double *x, uint32_t n,
+                                  const struct stat_cfg *cfg, struct arena *scratch) WARN_UNUSED;
+
 /* Two-sided critical value of Student's t: P(|T| <= t) = level; df in [1, 1e4], beyond 1e4 as 1e4.
  * Absolute error below 1e-6 of its value. */
 double stat_t_critical(double level, double df);

@@ -95,10 +95,7 @@ enum err report_mean(struct stat_interval *out, const struct report *f, const ch
         const struct stat_cfg cfg = {.stream = STAT_STREAM(what, name),
                                      .resamples = (uint32_t)f->cfg->view.resamples,
                                      .level = f->cfg->view.confidence};
-        const struct stat_arm arm = {defined, n};
-        e = stat_bootstrap(out, defined, n, STAT_MEAN, &cfg, f->scratch);
-        *out = e == ERR_OK ? twoway_ci_widen(out, twoway_satterthwaite(&arm, NULL, 1, cfg.level))
-                           : *out;
+        e = stat_bootstrap_corrected(out, defined, n, &cfg, f->scratch);
     }
     arena_rewind(f->scratch, mark);
     return e;

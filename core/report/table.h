@@ -45,8 +45,8 @@ void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(pri
 void table_number(struct table *t, double v);
 /* The number with that many decimals; "-" if it is not defined. */
 void table_fixed(struct table *t, double v, int decimals);
-/* "0.934 [0.921, 0.947]" with that many decimals; "0.934" without ends (one training seed); "-"
- * if it is not defined. */
+/* "0.934 [0.921, 0.947]" with that many decimals; "0.934" without an interval, for example of a
+ * single seed; "-" if it is not defined. */
 void table_interval(struct table *t, const struct stat_interval *v, int decimals);
 /* The same with a sign: for differences. */
 void table_difference(struct table *t, const struct stat_interval *v, int decimals);

@@ -1,5 +1,5 @@
-/* One job for each episode; rank 0 then codes the episodes as symbols and tests. See
- * analysis_relations.h. */
+/* Two job lists: one job for each episode that is replayed; then, with the episodes coded as
+ * symbols, one job for each test. Rank 0 concludes. See analysis_relations.h. */
 #include "mpi/jobs/analysis_relations.h"
 
 #include "core/base/file.h"
@@ -22,6 +22,11 @@ struct work {
     struct replay replay;
     /* rank 0: (n_episodes, replaced, A) effects (A) */
     double *effect;
+    /* Tests of all windows, one window behind the other: first[k] is the first one of window k. */
+    struct relation_data windows[RELATION_WINDOWS + 1]; /* [0]: whole episodes */
+    int first[RELATION_WINDOWS + 2];
+    struct relation_tested *tested; /* (first[RELATION_WINDOWS + 1]); rank 0 */
+    struct arena scratch;
 };
 
 /* ---- replaced choices ---- */
@@ -37,7 +42,7 @@ static size_t effects_of_episode(const struct work *w)
     return (size_t)(w->order->replaced * w->set->n_agents * w->set->n_agents);
 }
 
-static enum err run_job(void *ctx, int job, struct buf *out)
+static enum err run_replay(void *ctx, int job, struct buf *out)
 {
     struct work *w = ctx;
     const struct analysed_episode *e = &w->set->episodes[job];
@@ -54,7 +59,7 @@ static enum err run_job(void *ctx, int job, struct buf *out)
     return ERR_OK;
 }
 
-static enum err take_job(void *ctx, int job, const double *values, size_t n)
+static enum err take_replay(void *ctx, int job, const double *values, size_t n)
 {
     struct work *w = ctx;
     if (n != effects_of_episode(w)) {
@@ -68,7 +73,7 @@ static enum err take_job(void *ctx, int job, const double *values, size_t n)
 }
 
 /* Everything that decides an effect: the resolved configuration, the episodes, the decisions. */
-static uint64_t digest_of(const struct work *w)
+static uint64_t digest_of_replays(const struct work *w)
 {
     const struct buf *resolved = &w->order->x->resolved;
     uint64_t h = hash_fnv1a(HASH_START, resolved->data, resolved->len);
@@ -92,14 +97,14 @@ static enum err run_replays(struct work *w, struct arena *arena, struct comm *co
     const bool open = e == ERR_OK;
     e = comm_agree(comm, e);
     const struct number_jobs jobs = {.path = file_join(arena, o->dir, "effects.bin"),
-                                     .digest = open ? digest_of(w) : 0,
+                                     .digest = open ? digest_of_replays(w) : 0,
                                      .n = w->set->n_episodes,
                                      .what = "episodes replayed",
                                      .restart = o->restart,
                                      .lock = o->lock,
                                      .ctx = w,
-                                     .run = run_job,
-                                     .take = take_job};
+                                     .run = run_replay,
+                                     .take = take_replay};
     if (e == ERR_OK) {
         w->effect = ARENA_NEW(arena, (size_t)w->set->n_episodes * effects_of_episode(w), double);
         e = comm_agree(comm, arena_error(arena));
@@ -320,46 +325,118 @@ static enum err find_conflicts(struct conflicts *out, struct arena *arena,
     return ERR_OK;
 }
 
-/* Rank 0. */
-static enum err find_and_write(const struct work *w, struct arena *arena)
+/* ---- tests ---- */
+
+static struct relations_cfg cfg_of(const struct work *w, int window)
 {
-    struct relation_files files = {
-        .set = w->set, .dir = w->order->dir, .level = w->order->cfg.level};
-    struct arena scratch;
-    struct coded c;
-    TRY(code(&c, arena, w));
-    arena_init(&scratch);
+    struct relations_cfg cfg = w->order->cfg;
+    cfg.stream = (uint32_t)window;
+    return cfg;
+}
+
+static enum err run_test(void *ctx, int job, struct buf *out)
+{
+    struct work *w = ctx;
+    int k = 0;
+    while (job >= w->first[k + 1]) {
+        k++;
+    }
+    const struct relations_cfg cfg = cfg_of(w, k);
+    struct relation_tested t;
+    TRY(relation_test(&t, &w->windows[k], &cfg, job - w->first[k], &w->scratch));
+    return buf_append(out, &t, sizeof t);
+}
+
+static enum err take_test(void *ctx, int job, const double *values, size_t n)
+{
+    struct work *w = ctx;
+    if (n != sizeof *w->tested / sizeof *values) {
+        log_error("%s/tests.bin: a job has %zu numbers, expected %zu; compute all anew with "
+                  "--restart",
+                  w->order->dir, n, sizeof *w->tested / sizeof *values);
+        return ERR_FORMAT;
+    }
+    memcpy(&w->tested[job], values, sizeof *w->tested);
+    return ERR_OK;
+}
+
+static uint64_t hash_symbols(uint64_t h, const int *symbols, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        h = hash_word(h, (uint64_t)symbols[i]);
+    }
+    return h;
+}
+
+/* Everything that decides a test. The other windows are cut from the first one. */
+static uint64_t digest_of_tests(const struct work *w)
+{
+    const struct relation_data *d = &w->windows[0];
+    const size_t n = (size_t)d->n_moments, n_sequences = (size_t)d->sequences.n_sequences;
+    uint64_t h = hash_word(HASH_START, w->order->cfg.seed);
+    h = hash_word(h, (uint64_t)w->order->cfg.permutations);
+    h = hash_symbols(h, d->sequences.begin, n_sequences);
+    h = hash_symbols(h, d->sequences.end, n_sequences);
+    h = hash_symbols(h, d->sequences.stratum, n);
+    h = hash_symbols(h, d->symbol, n * (size_t)d->n_agents);
+    return hash_symbols(h, d->value, n * (size_t)d->n_values);
+}
+
+static enum err run_tests(struct work *w, struct arena *arena, struct comm *comm,
+                          const struct coded *c)
+{
     enum err e = ERR_OK;
     for (int k = 0; e == ERR_OK && k <= RELATION_WINDOWS; k++) {
-        struct relation_data data;
-        struct relations_cfg cfg = w->order->cfg;
-        cfg.stream = (uint32_t)k;
-        e = cut(&data, arena, &c, k == 0 ? 0 : k - 1, k == 0 ? RELATION_WINDOWS : k);
-        if (e == ERR_OK) {
-            e = relations_find(&files.windows[k], arena, &data, &cfg, &scratch);
-        }
+        e = cut(&w->windows[k], arena, c, k == 0 ? 0 : k - 1, k == 0 ? RELATION_WINDOWS : k);
+        w->first[k + 1] = w->first[k] + (e == ERR_OK ? relation_tests(&w->windows[k]) : 0);
     }
-    if (e == ERR_OK) {
-        e = find_conflicts(&files.conflicts, arena, w->set);
+    const int n = w->first[RELATION_WINDOWS + 1];
+    w->tested = ARENA_NEW(arena, n, struct relation_tested);
+    const struct number_jobs jobs = {.path = file_join(arena, w->order->dir, "tests.bin"),
+                                     .digest = e == ERR_OK ? digest_of_tests(w) : 0,
+                                     .n = n,
+                                     .what = "tests of relations",
+                                     .restart = w->order->restart,
+                                     .lock = w->order->lock,
+                                     .ctx = w,
+                                     .run = run_test,
+                                     .take = take_test};
+    TRY(comm_agree(comm, e == ERR_OK ? arena_error(arena) : e));
+    return number_jobs_run(comm, &jobs);
+}
+
+/* Rank 0. */
+static enum err conclude_and_write(struct work *w, struct arena *arena, const struct coded *c)
+{
+    struct relation_files files = {.set = w->set,
+                                   .dir = w->order->dir,
+                                   .level = w->order->cfg.level,
+                                   .values = c->values,
+                                   .replayed = w->effect != NULL};
+    for (int k = 0; k <= RELATION_WINDOWS; k++) {
+        const struct relations_cfg cfg = cfg_of(w, k);
+        TRY(relations_conclude(&files.windows[k], arena, &w->windows[k], &cfg,
+                               w->tested + w->first[k], &w->scratch));
     }
-    files.values = c.values;
-    files.replayed = w->effect != NULL;
-    if (e == ERR_OK) {
-        e = lock_confirm(w->order->lock);
-    }
-    if (e == ERR_OK) {
-        e = relation_files_write(&files, &scratch);
-    }
-    arena_release(&scratch);
-    return e;
+    TRY(find_conflicts(&files.conflicts, arena, w->set));
+    TRY(lock_confirm(w->order->lock));
+    return relation_files_write(&files, &w->scratch);
 }
 
 enum err analysis_relations_run(struct arena *arena, struct comm *comm,
                                 const struct relation_order *order)
 {
     struct work w = {.order = order, .set = order->set};
+    struct coded c;
     if (order->x != NULL) {
         TRY(run_replays(&w, arena, comm));
     }
-    return comm_agree(comm, comm->rank == 0 ? find_and_write(&w, arena) : ERR_OK);
+    TRY(comm_agree(comm, code(&c, arena, &w)));
+    arena_init(&w.scratch);
+    enum err e = run_tests(&w, arena, comm, &c);
+    if (e == ERR_OK) {
+        e = comm_agree(comm, comm->rank == 0 ? conclude_and_write(&w, arena, &c) : ERR_OK);
+    }
+    arena_release(&w.scratch);
+    return e;
 }

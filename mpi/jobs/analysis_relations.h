@@ -1,7 +1,8 @@
-/* The relations of a team: effects of replaced choices as a job list, then tests and graphs
- * (core/analysis/relations.h), pooled and for each third of the episodes.
+/* The relations of a team: effects of replaced choices as a job list, tests as another one, then
+ * tables and graphs (core/analysis/relations.h), pooled and for each third of the episodes.
  *
  *   DIR/TEAM/effects.bin                    effects that were computed (mpi/jobs/number_jobs.h)
+ *   DIR/TEAM/tests.bin                      tests that were computed
  *   DIR/TEAM/relations.csv, .txt, .md       every pair, in every window
  *   DIR/TEAM/conflicts.csv                  who prevails
  *   DIR/TEAM/relations.dot, relations.svg   what was found, pooled

@@ -46,6 +46,8 @@ static enum err csv_window(struct csv *csv, const struct relation_files *f, int 
                 csv_text(csv, f->set->agents[i]);
                 csv_text(csv, f->set->agents[j]);
                 csv_num(csv, x->strength);
+                csv_num(csv, x->lo);
+                csv_num(csv, x->hi);
                 csv_text(csv, kinds[k].unit);
                 csv_num(csv, x->bias);
                 csv_num(csv, x->p);
@@ -60,8 +62,8 @@ static enum err csv_window(struct csv *csv, const struct relation_files *f, int 
 
 static enum err write_csv(const struct relation_files *f, struct arena *scratch)
 {
-    static const char *const columns[] = {"window", "relation", "from", "to", "strength",
-                                          "unit",   "bias",     "p",    "q",  "found"};
+    static const char *const columns[] = {"window", "relation", "from", "to", "strength", "lo",
+                                          "hi",     "unit",     "bias", "p",  "q",        "found"};
     const char *path = file_join(scratch, f->dir, "relations.csv");
     struct csv csv;
     TRY(arena_error(scratch));
@@ -119,6 +121,12 @@ static enum err write_reactions(const struct relation_files *f, struct arena *sc
 
 /* ---- tables ---- */
 
+static void put_strength(struct table *t, const struct relation *x)
+{
+    const struct stat_interval v = {x->strength, x->lo, x->hi};
+    table_interval(t, &v, 3);
+}
+
 static void table_window(struct table *t, const struct relation_files *f, int window)
 {
     const struct relations *r = &f->windows[window];
@@ -133,7 +141,7 @@ static void table_window(struct table *t, const struct relation_files *f, int wi
                     table_text(t, kinds[k].name);
                     table_text(t, f->set->agents[i]);
                     table_text(t, f->set->agents[j]);
-                    table_cell(t, "%.3f", x->strength);
+                    put_strength(t, x);
                     table_text(t, kinds[k].unit);
                     table_cell(t, "%.4f", x->q);
                 }
