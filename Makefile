@@ -97,7 +97,7 @@ FUZZED      = audit block checkpoint config csv error frame kube_answer kubeconf
               tile_state trusting twin weights workload
 ANALYSIS    = agreement counterfactual decision_tree dtw fit goals influence information kmeans \
               linkage relations relations_graph role_attribution role_figures role_null role_report \
-              role_rules role_summary roles sequences trajectories
+              role_rules role_summary roles roles_stability sequences trajectories
 EXTRAS      = bandit kinds method_kinds threshold
 BENCHES     = bench_aware bench_nn bench_cluster bench_marl bench_org bench_shield bench_twin bench_comm bench_train
 

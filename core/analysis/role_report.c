@@ -309,9 +309,13 @@ static enum err print_tail(struct buf *out, const struct role_report *p, struct 
                    r->with_roles_at.purity, r->with_roles_at.ari, r->with_roles_at.nmi, r->k_at));
     if (!isnan(r->stable_halves)) {
         TRY(buf_printf(out, "Stability (ARI): halves of the episodes %.3f", r->stable_halves));
-        TRY(isnan(r->stable_seeds)
+        TRY(isnan(r->stable_seeds.value)
                 ? buf_printf(out, "; one policy, so none over training seeds\n")
-                : buf_printf(out, ", pairs of training seeds %.3f\n", r->stable_seeds));
+                : buf_printf(out, ", pairs of training seeds %.3f", r->stable_seeds.value));
+        if (!isnan(r->stable_seeds.lo)) {
+            TRY(buf_printf(out, " [%.3f, %.3f]", r->stable_seeds.lo, r->stable_seeds.hi));
+        }
+        TRY(isnan(r->stable_seeds.value) ? ERR_OK : buf_printf(out, "\n"));
     }
     if (!isnan(deviation)) {
         TRY(buf_printf(out, "Reward of a decision over %d policies: mean %.4f, deviation %.4f\n",

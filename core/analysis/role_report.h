@@ -20,6 +20,7 @@ struct role_report {
     int n_rules;
     const int *role_of;        /* (n_agents) number of the rules of an agent */
     struct role_spared spared; /* of what was not clustered */
+    double sof, fof;           /* structural and functional fit; the caller's, for the summary */
 };
 
 /* Learns the rules of each cluster; of all trajectories together if no roles were found. */

@@ -166,10 +166,8 @@ static enum err make_trees(struct roles *r, struct arena *arena, struct arena *s
 
 /* ---- the number of clusters ---- */
 
-/* The trajectories whose episodes `in` names (NULL: all) and whose points have a label; label_of
- * (n_distinct): -1 for none. `out` and label (as many) in the arena. */
-static enum err attribute(struct attributed *out, int **label, const struct roles *r,
-                          const bool *in, const int *label_of, struct arena *arena)
+enum err roles_attribute(struct attributed *out, int **label, const struct roles *r, const bool *in,
+                         const int *label_of, struct arena *arena)
 {
     const int n = trajectory_count(r->set), n_agents = r->set->n_agents;
     int *policy = ARENA_NEW(arena, n, int), *episode = ARENA_NEW(arena, n, int);
@@ -227,7 +225,7 @@ static enum err number_clusters(struct roles *r, struct arena *scratch)
     for (int k = 2; k <= most; k++) {
         TRY(linkage_cut(of_point, r->tree, r->sample.n, k, scratch));
         label_distinct(of_distinct, r, of_point);
-        TRY(attribute(&t, &part, r, NULL, of_distinct, scratch));
+        TRY(roles_attribute(&t, &part, r, NULL, of_distinct, scratch));
         TRY(attribution_merge(&r->told[k], &r->merged[k], NULL, &t, part, k, scratch));
         memcpy(label + (ptrdiff_t)(k - 2) * t.n, part, (size_t)t.n * sizeof *label);
         k_of[k - 2] = k;
@@ -257,7 +255,7 @@ static enum err cut_at(struct roles *r, struct arena *arena, struct arena *scrat
     TRY(linkage_cut(of_point, r->tree, n, k, scratch));
     TRY(medoids_of(r->medoid, r->distance, of_point, r->sample.weight, n, k, scratch));
     label_distinct(of_distinct, r, of_point);
-    TRY(attribute(&t, &part, r, NULL, of_distinct, scratch));
+    TRY(roles_attribute(&t, &part, r, NULL, of_distinct, scratch));
     TRY(attribution_merge(&told, &r->k, r->role_of, &t, part, k, scratch));
     for (int c = 0; c < k; c++) {
         r->medoid[c] = r->sample.distinct[r->medoid[c]];
@@ -281,7 +279,7 @@ enum err roles_init(struct roles *r, struct arena *arena, const struct trajector
                         .sample = *sample,
                         .distance = distance,
                         .stable_halves = NAN,
-                        .stable_seeds = NAN};
+                        .stable_seeds = {NAN, NAN, NAN}};
     role_null_test(&r->agents, observed, agents, n, cfg->k_max);
     role_null_test(&r->time, observed, time, n, cfg->k_max);
     TRY(number_policies(r, arena));
@@ -329,155 +327,6 @@ int roles_nearest(struct role_spared *spared, const struct sequences *q, const s
     return nearest;
 }
 
-/* ---- stability ---- */
-
-/* A part of the points of the sample: its own clustering, the medoids of that, and its roles. */
-struct half {
-    int n, branches, k;
-    int *point;   /* (n) numbers in the sample */
-    int *label;   /* (n) role */
-    int *medoid;  /* (branches) numbers in the sample */
-    int *role_of; /* (branches) */
-};
-
-/* Merges the branches of a part by the agents of its own episodes; label (n): branches become
- * roles. */
-static enum err merge_half(struct half *h, const struct roles *r, const bool *in,
-                           struct arena *scratch)
-{
-    int *of_distinct = ARENA_NEW(scratch, r->sequences->n_distinct, int), *part;
-    struct attributed t;
-    double told;
-    h->role_of = ARENA_NEW(scratch, h->branches, int);
-    TRY(arena_error(scratch));
-    for (int d = 0; d < r->sequences->n_distinct; d++) {
-        of_distinct[d] = -1;
-    }
-    for (int i = 0; i < h->n; i++) {
-        of_distinct[r->sample.distinct[h->point[i]]] = h->label[i];
-    }
-    TRY(attribute(&t, &part, r, in, of_distinct, scratch));
-    TRY(attribution_merge(&told, &h->k, h->role_of, &t, part, h->branches, scratch));
-    for (int i = 0; i < h->n; i++) {
-        h->label[i] = h->role_of[h->label[i]];
-    }
-    return ERR_OK;
-}
-
-/* Points of which a trajectory stands in an episode that `in` names, weighted by how many. */
-static enum err cluster_half(struct half *h, const struct roles *r, const bool *in,
-                             struct arena *scratch)
-{
-    const struct sequences *q = r->sequences;
-    double *count = ARENA_NEW(scratch, q->n_distinct, double);
-    double *weight = ARENA_NEW(scratch, r->sample.n, double);
-    *h = (struct half){.point = ARENA_NEW(scratch, r->sample.n, int),
-                       .label = ARENA_NEW(scratch, r->sample.n, int)};
-    TRY(arena_error(scratch));
-    for (int i = 0; i < q->n; i++) {
-        count[q->distinct[i]] += in[i / r->set->n_agents] ? 1.0 : 0.0;
-    }
-    for (int p = 0; p < r->sample.n; p++) {
-        if (count[r->sample.distinct[p]] > 0.0) {
-            weight[h->n] = count[r->sample.distinct[p]];
-            h->point[h->n++] = p;
-        }
-    }
-    h->branches = r->branches < h->n ? r->branches : h->n;
-    if (h->n == 0) {
-        return ERR_OK;
-    }
-    double *d = ARENA_NEW(scratch, pair_count(h->n > 1 ? h->n : 2), double);
-    double *copy = ARENA_NEW(scratch, pair_count(h->n > 1 ? h->n : 2), double);
-    struct merge *tree = ARENA_NEW(scratch, h->n, struct merge);
-    h->medoid = ARENA_NEW(scratch, h->branches, int);
-    TRY(arena_error(scratch));
-    for (int i = 0; i < h->n; i++) {
-        for (int j = i + 1; j < h->n; j++) {
-            const size_t at = pair_index(h->n, i, j);
-            d[at] = copy[at] = pair_get(r->distance, r->sample.n, h->point[i], h->point[j]);
-        }
-    }
-    TRY(linkage_make(tree, copy, weight, h->n, LINKAGE_AVERAGE, scratch));
-    TRY(linkage_cut(h->label, tree, h->n, h->branches, scratch));
-    TRY(medoids_of(h->medoid, d, h->label, weight, h->n, h->branches, scratch));
-    for (int c = 0; c < h->branches; c++) {
-        h->medoid[c] = h->point[h->medoid[c]];
-    }
-    return merge_half(h, r, in, scratch);
-}
-
-/* ARI of one part's own clustering with that by the nearest medoid of the other (the prediction
- * strength of R. Tibshirani and G. Walther, 2005, with ARI in the place of their measure). */
-static enum err predicted(double *ari, const struct roles *r, const struct half *own,
-                          const struct half *other, struct arena *scratch)
-{
-    struct agreement g;
-    int *label = ARENA_NEW(scratch, own->n, int);
-    TRY(arena_error(scratch));
-    for (int i = 0; i < own->n; i++) {
-        double best = INFINITY;
-        for (int c = 0; c < other->branches; c++) {
-            const double d = pair_get(r->distance, r->sample.n, own->point[i], other->medoid[c]);
-            if (d < best) {
-                best = d;
-                label[i] = other->role_of[c];
-            }
-        }
-    }
-    TRY(agreement_of(&g, own->label, own->k, label, other->k, own->n, scratch));
-    *ari = g.ari;
-    return ERR_OK;
-}
-
-/* Mean over both directions; NaN if a part has no point. */
-static enum err compare(double *ari, const struct roles *r, const bool *in_a, const bool *in_b,
-                        struct arena *scratch)
-{
-    const struct arena_mark mark = arena_mark(scratch);
-    struct half a, b;
-    double ab, ba;
-    TRY(cluster_half(&a, r, in_a, scratch));
-    TRY(cluster_half(&b, r, in_b, scratch));
-    *ari = NAN;
-    if (a.n > 0 && b.n > 0) {
-        TRY(predicted(&ab, r, &a, &b, scratch));
-        TRY(predicted(&ba, r, &b, &a, scratch));
-        *ari = (ab + ba) / 2.0;
-    }
-    arena_rewind(scratch, mark);
-    return ERR_OK;
-}
-
-static enum err judge_stability(struct roles *r, struct arena *scratch)
-{
-    const int n = r->set->n_episodes;
-    bool *a = ARENA_NEW(scratch, n, bool), *b = ARENA_NEW(scratch, n, bool);
-    double sum = 0.0, pairs = 0.0;
-    TRY(arena_error(scratch));
-    for (int e = 0; e < n; e++) {
-        a[e] = e % 2 == 0;
-        b[e] = !a[e];
-    }
-    TRY(compare(&r->stable_halves, r, a, b, scratch));
-    for (int p = 0; p < r->n_policies; p++) {
-        for (int o = 0; o < p; o++) {
-            double ari;
-            for (int e = 0; e < n; e++) {
-                a[e] = r->policy[e] == p;
-                b[e] = r->policy[e] == o;
-            }
-            TRY(compare(&ari, r, a, b, scratch));
-            if (!isnan(ari)) {
-                sum += ari;
-                pairs += 1.0;
-            }
-        }
-    }
-    r->stable_seeds = pairs > 0.0 ? sum / pairs : NAN;
-    return ERR_OK;
-}
-
 /* ---- the end ---- */
 
 enum err roles_finish(struct roles *r, struct arena *scratch)
@@ -487,7 +336,7 @@ enum err roles_finish(struct roles *r, struct arena *scratch)
     r->k_at = r->n_assigned < r->sample.n ? r->n_assigned : r->sample.n;
     r->k_at = r->k_at < r->cfg->k_max ? r->k_at : r->cfg->k_max;
     r->with_roles_at = r->quality[LINKAGE_AVERAGE].with_roles[r->k_at];
-    TRY(judge_stability(r, scratch));
+    TRY(roles_stability(r, scratch));
     r->found = r->k > 1 && r->agents.p <= r->cfg->significance &&
                r->time.p <= r->cfg->significance && r->attribution <= r->cfg->significance;
     arena_rewind(scratch, mark);

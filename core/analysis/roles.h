@@ -25,6 +25,7 @@
 #include "core/analysis/linkage.h"
 #include "core/analysis/role_attribution.h"
 #include "core/analysis/role_null.h"
+#include "core/base/stats.h"
 
 enum { ROLE_ATTRIBUTION_DRAWS = 999 };
 
@@ -69,8 +70,9 @@ struct roles {
     struct agreement with_roles;    /* of all trajectories, at k */
     struct agreement with_roles_at; /* at as many clusters as there are assigned roles */
     int k_at;
-    double stable_halves, stable_seeds; /* mean ARI; NaN: not known */
-    const int *policy;                  /* (set->n_episodes) number of the policy of an episode */
+    double stable_halves;              /* ARI; NaN: not known */
+    struct stat_interval stable_seeds; /* mean ARI of pairs of policies; NaN: not known */
+    const int *policy;                 /* (set->n_episodes) number of the policy of an episode */
     int n_policies;
 };
 
@@ -82,6 +84,12 @@ enum err roles_init(struct roles *r, struct arena *arena, const struct trajector
                     const struct role_sample *sample, const double *distance,
                     const double *observed, const double *agents, const double *time, int n,
                     struct arena *scratch) WARN_UNUSED;
+
+/* For roles_stability.c: the trajectories whose episodes `in` names (NULL:
+ * all) and whose points have a label; label_of (n_distinct): -1 for none. `out` and label (as many)
+ * in the arena. */
+enum err roles_attribute(struct attributed *out, int **label, const struct roles *r, const bool *in,
+                         const int *label_of, struct arena *arena) WARN_UNUSED;
 
 /* Step 3, for one of the rest: the nearest medoid of k branches, with the pairs that bounds spared
  * (ends and box) counted. lo, hi: envelopes of the medoids for sequences as long as q->longest, (k,
@@ -95,6 +103,9 @@ int roles_nearest(struct role_spared *spared, const struct sequences *q, const s
 
 /* Step 4; the labels of all trajectories are known. */
 enum err roles_finish(struct roles *r, struct arena *scratch) WARN_UNUSED;
+
+/* Part of roles_finish() (roles_stability.c): stable_halves and stable_seeds. */
+enum err roles_stability(struct roles *r, struct arena *scratch) WARN_UNUSED;
 
 /* The cluster in which an agent of a policy (-1: of all) is most often, and how often. */
 int roles_of_agent(const struct roles *r, int policy, int agent, double *share);

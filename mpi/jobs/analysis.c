@@ -99,7 +99,7 @@ static enum err report_team(const struct analysis *a, const struct role_report *
 }
 
 /* Rank 0. */
-static enum err report_goals(const struct analysis *a, const struct role_report *report, int team,
+static enum err report_goals(const struct analysis *a, struct role_report *report, int team,
                              struct arena *scratch)
 {
     const struct analysis_order *o = a->order;
@@ -108,7 +108,7 @@ static enum err report_goals(const struct analysis *a, const struct role_report 
         .dir = a->dirs[team],
         .success = o->success,
         .cfg = {.seed = o->roles.seed, .permutations = 999, .level = o->roles.significance}};
-    return analysis_goals_write(&order, scratch);
+    return analysis_goals_write(&report->sof, &report->fof, &order, scratch);
 }
 
 static enum err find_roles(struct analysis *a, struct arena *scratch)

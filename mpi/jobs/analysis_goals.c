@@ -340,9 +340,10 @@ static bool has_both(const struct rows *r)
     return n > 0 && n < r->data.n_episodes;
 }
 
-enum err analysis_goals_write(const struct goal_order *order, struct arena *arena)
+enum err analysis_goals_write(double *sof, double *fof, const struct goal_order *order,
+                              struct arena *arena)
 {
-    struct fit sof, fof = {NAN, NAN, NAN, NAN, NAN};
+    struct fit structural, functional = {NAN, NAN, NAN, NAN, NAN};
     struct arena own; /* of the goals: goals_find() gives its scratch back */
     struct rows r;
     struct goals g;
@@ -358,10 +359,14 @@ enum err analysis_goals_write(const struct goal_order *order, struct arena *aren
         e = e == ERR_OK ? csv_goals(&g, &r, order, &own) : e;
         e = e == ERR_OK ? write_goals(&g, &r, order, "goals.md", TABLE_MARKDOWN, &own) : e;
         e = e == ERR_OK ? write_goals(&g, &r, order, "goals.txt", TABLE_TEXT, &own) : e;
-        e = e == ERR_OK ? functional_fit(&fof, &g, &r, order, &own) : e;
+        e = e == ERR_OK ? functional_fit(&functional, &g, &r, order, &own) : e;
     }
-    e = e == ERR_OK ? structural_fit(&sof, order, &own) : e;
-    e = e == ERR_OK ? write_fit(&sof, &fof, order, &own) : e;
+    e = e == ERR_OK ? structural_fit(&structural, order, &own) : e;
+    e = e == ERR_OK ? write_fit(&structural, &functional, order, &own) : e;
+    if (e == ERR_OK) {
+        *sof = structural.fit;
+        *fof = functional.fit;
+    }
     arena_release(&own);
     return e;
 }

@@ -19,8 +19,9 @@ struct goal_order {
     struct goals_cfg cfg;
 };
 
-/* Local, rank 0. Writes the files and prints the table. A set in which all episodes are successful,
- * or none, has no goals: a warning, and the fit of roles alone. */
-enum err analysis_goals_write(const struct goal_order *order, struct arena *arena) WARN_UNUSED;
+/* Local, rank 0. Writes the files and prints the table. sof, fof: structural and functional fit. A
+ * set in which all episodes are successful, or none, has no goals: a warning, and fof is NaN. */
+enum err analysis_goals_write(double *sof, double *fof, const struct goal_order *order,
+                              struct arena *arena) WARN_UNUSED;
 
 #endif
