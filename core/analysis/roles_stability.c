@@ -150,51 +150,6 @@ static enum err compare_policies(double *ari, const struct roles *r, bool *a, bo
     return ERR_OK;
 }
 
-/* Mean over the pairs without policy `out` (-1: over all); pairs without ARI do not count. */
-static double mean_of_pairs(const double *ari, int n, int out)
-{
-    double sum = 0.0, pairs = 0.0;
-    for (int p = 0; p < n; p++) {
-        for (int o = 0; o < p; o++) {
-            if (p != out && o != out && !isnan(ari[p * n + o])) {
-                sum += ari[p * n + o];
-                pairs += 1.0;
-            }
-        }
-    }
-    return pairs > 0.0 ? sum / pairs : NAN;
-}
-
-/* The mean U over pairs is no mean of independent values, since each policy is in many pairs. Its
- * jackknife pseudo-values (J. Tukey 1958)
- *
- *   u_p = n U - (n - 1) U_p,   U_p: the mean over the pairs without policy p
- *
- * are approximately independent, and their mean is U again. So the interval is that of a mean of n
- * values. Two policies have one pair, and no interval. */
-static enum err judge_seeds(struct stat_interval *out, const double *ari, int n, uint64_t seed,
-                            struct arena *scratch)
-{
-    const struct stat_cfg cfg = {
-        .seed = seed, .stream = STAT_STREAM("ARI over seeds"), .resamples = 1999, .level = 0.95};
-    const double all = mean_of_pairs(ari, n, -1);
-    double *u = ARENA_NEW(scratch, n, double);
-    bool known = n > 2;
-    TRY(arena_error(scratch));
-    for (int p = 0; p < n; p++) {
-        u[p] = n * all - (n - 1) * mean_of_pairs(ari, n, p);
-        known = known && isfinite(u[p]);
-    }
-    *out = (struct stat_interval){all, NAN, NAN};
-    if (known) {
-        TRY(stat_bootstrap_corrected(out, u, (uint32_t)n, &cfg, scratch));
-        out->value = all;
-        out->lo = fmax(out->lo, -1.0);
-        out->hi = fmin(out->hi, 1.0);
-    }
-    return ERR_OK;
-}
-
 enum err roles_stability(struct roles *r, struct arena *scratch)
 {
     const int n = r->set->n_episodes, n_policies = r->n_policies;
@@ -207,5 +162,14 @@ enum err roles_stability(struct roles *r, struct arena *scratch)
     }
     TRY(compare(&r->stable_halves, r, a, b, scratch));
     TRY(compare_policies(ari, r, a, b, scratch));
-    return judge_seeds(&r->stable_seeds, ari, n_policies, r->cfg->seed, scratch);
+    const struct stat_cfg cfg = {.seed = r->cfg->seed,
+                                 .stream = STAT_STREAM("ARI over seeds"),
+                                 .resamples = 1999,
+                                 .level = 0.95};
+    TRY(stat_pairs_corrected(&r->stable_seeds, ari, (uint32_t)n_policies, &cfg, scratch));
+    if (!isnan(r->stable_seeds.lo)) { /* widening may push an end over the largest ARI */
+        r->stable_seeds.lo = fmax(r->stable_seeds.lo, -1.0);
+        r->stable_seeds.hi = fmin(r->stable_seeds.hi, 1.0);
+    }
+    return ERR_OK;
 }

@@ -291,6 +291,42 @@ enum err stat_bootstrap_corrected(struct stat_interval *out, const double *x, ui
     return ERR_OK;
 }
 
+/* Mean over the pairs without thing `out` (n: over all). */
+static double mean_of_pairs(const double *pairs, uint32_t n, uint32_t out)
+{
+    double sum = 0.0, n_pairs = 0.0;
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            if (i != out && j != out && !isnan(pairs[(size_t)i * n + j])) {
+                sum += pairs[(size_t)i * n + j];
+                n_pairs += 1.0;
+            }
+        }
+    }
+    return n_pairs > 0.0 ? sum / n_pairs : NAN;
+}
+
+enum err stat_pairs_corrected(struct stat_interval *out, const double *pairs, uint32_t n,
+                              const struct stat_cfg *cfg, struct arena *scratch)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const double all = mean_of_pairs(pairs, n, n);
+    double *u = ARENA_NEW(scratch, n, double);
+    bool known = n > 2;
+    enum err e = arena_error(scratch);
+    for (uint32_t i = 0; e == ERR_OK && i < n; i++) {
+        u[i] = n * all - (n - 1.0) * mean_of_pairs(pairs, n, i);
+        known = known && isfinite(u[i]);
+    }
+    *out = (struct stat_interval){all, NAN, NAN};
+    if (e == ERR_OK && known) {
+        e = stat_bootstrap_corrected(out, u, n, cfg, scratch);
+        out->value = all;
+    }
+    arena_rewind(scratch, mark);
+    return e;
+}
+
 /* The density of Student's t is (1 + t^2 / df)^(-(df + 1) / 2), up to a constant. Substitute, with
  * a the angle,
  *

@@ -50,6 +50,19 @@ struct stat_interval twoway_ci_widen(const struct stat_interval *v, double facto
 enum err stat_bootstrap_corrected(struct stat_interval *out, const double *x, uint32_t n,
                                   const struct stat_cfg *cfg, struct arena *scratch) WARN_UNUSED;
 
+/* The mean U over all pairs of n things of a value that two of them have, for example of how far two
+ * training seeds agree: pairs (n, n), symmetric; those that are NaN do not count, nor does the
+ * diagonal. Each thing is in many pairs, so values of pairs are not independent. The jackknife
+ * pseudo-values (J. Tukey 1958)
+ *
+ *   u_i = n U - (n - 1) U_i,   U_i: the mean over the pairs without thing i
+ *
+ * are approximately so, and their mean is U if no pair is NaN. So the interval is that of the mean
+ * of n values, above. Two things have one pair and no interval: lo and hi are NaN; without a pair
+ * the value is NaN, too. ERR_MEMORY; scratch is rewound. */
+enum err stat_pairs_corrected(struct stat_interval *out, const double *pairs, uint32_t n,
+                              const struct stat_cfg *cfg, struct arena *scratch) WARN_UNUSED;
+
 /* Two-sided critical value of Student's t: P(|T| <= t) = level; df in [1, 1e4], beyond 1e4 as 1e4.
  * Absolute error below 1e-6 of its value. */
 double stat_t_critical(double level, double df);

@@ -173,6 +173,48 @@ static void widening_is_near_one_where_episodes_decide(void **state)
     assert_near(twoway_satterthwaite(&one, NULL, 1, 0.95), 1.0, 0.0);
 }
 
+static void the_mean_of_few(void **state)
+{
+    struct arena *scratch = *state;
+    const double x[5] = {1, 2, 4, 8, 16};
+    const struct stat_cfg cfg = {.seed = 1, .stream = 2, .resamples = 1999, .level = 0.95};
+    const double factor = 2.776445 / 1.960201 * sqrt(5.0 / 4.0);
+    struct stat_interval plain, wide, one;
+    assert_int_equal(stat_bootstrap(&plain, x, 5, STAT_MEAN, &cfg, scratch), ERR_OK);
+    assert_int_equal(stat_bootstrap_corrected(&wide, x, 5, &cfg, scratch), ERR_OK);
+    assert_near(wide.value, 6.2, 1e-12);
+    assert_near(wide.value - wide.lo, factor * (plain.value - plain.lo), 1e-4);
+    assert_near(wide.hi - wide.value, factor * (plain.hi - plain.value), 1e-4);
+    assert_int_equal(stat_bootstrap_corrected(&one, x, 1, &cfg, scratch), ERR_OK);
+    assert_true(one.value == 1 && isnan(one.lo) && isnan(one.hi));
+}
+
+/* If the value of a pair is the mean of those of its two members, the mean over pairs is the mean
+ * over members, and each pseudo-value is that of its member: the interval is the same. */
+static void pairs_of_members(void **state)
+{
+    enum { N = 6 };
+    struct arena *scratch = *state;
+    const double x[N] = {0.1, 0.9, 0.4, 0.3, 0.8, 0.2};
+    const struct stat_cfg cfg = {.seed = 3, .stream = 1, .resamples = 999, .level = 0.95};
+    double pairs[N * N];
+    struct stat_interval of_members, of_pairs;
+    for (int i = 0; i < N * N; i++) {
+        pairs[i] = (x[i / N] + x[i % N]) / 2.0;
+    }
+    assert_int_equal(stat_bootstrap_corrected(&of_members, x, N, &cfg, scratch), ERR_OK);
+    assert_int_equal(stat_pairs_corrected(&of_pairs, pairs, N, &cfg, scratch), ERR_OK);
+    assert_near(of_pairs.value, of_members.value, 1e-12);
+    assert_near(of_pairs.lo, of_members.lo, 1e-12);
+    assert_near(of_pairs.hi, of_members.hi, 1e-12);
+    const double two[4] = {NAN, 0.5, 0.5, NAN}, none[4] = {1, NAN, NAN, 1};
+    assert_int_equal(stat_pairs_corrected(&of_pairs, two, 2, &cfg, scratch), ERR_OK);
+    assert_true(of_pairs.value == 0.5 && isnan(of_pairs.lo) && isnan(of_pairs.hi));
+    assert_int_equal(stat_pairs_corrected(&of_pairs, none, 2, &cfg, scratch), ERR_OK);
+    assert_true(isnan(of_pairs.value));
+    assert_int_equal(scratch->bytes, 0);
+}
+
 static void units_of_worked_examples(void **state)
 {
     (void)state;
@@ -248,6 +290,8 @@ int main(void)
         TEST(critical_values_are_the_published_ones),
         TEST(widening_is_students_where_training_decides),
         TEST(widening_is_near_one_where_episodes_decide),
+        TEST(the_mean_of_few),
+        TEST(pairs_of_members),
         TEST(units_of_worked_examples),
         TEST(units_share_nothing),
         TEST(nan_and_exhausted_memory_are_errors),
