@@ -81,7 +81,7 @@ TRAIN       = auto_table balance checkpoint convergence demonstrate dump phases 
               trainer_checkpoint setup checkpoint_dir train train_attacker train_exploit train_population \
               train_game trainer trainlog
 EXPERIMENTS = ablate ablate_compared ablate_plan ablate_run ablate_slurm ablate_status ablate_tidy analysis \
-              analysis_goals analysis_relations analysis_roles attack_world attacked cell_digest collect \
+              analysis_goals analysis_memory analysis_relations analysis_roles attack_world attacked cell_digest collect \
               decision_cpu doctor_findings doctor_host_findings doctor_record eval_config eval_run experiment explain \
               exploit exploit_cfg exploit_report exporter fit league league_cfg league_members \
               league_report matches number_jobs org_metrics_log policies raid_training recorded recipe \

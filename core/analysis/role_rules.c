@@ -17,9 +17,9 @@ enum { ROWS_MAX = 120000, CHANGES = 64, LEAST_ROWS = 20 }; /* |change| is below 
 static const int global_of_column = SERVICE_FEATURES; /* features from here on are global */
 
 /* Feature j: a service feature, then a global one, then "is it service k". */
-static int count_features(const struct trajectory_set *set)
+static int count_features(int n_services)
 {
-    int n = set->n_services;
+    int n = n_services;
     for (int f = 0; f < SERVICE_FEATURES; f++) {
         n += service_feature_info[f].obs;
     }
@@ -153,7 +153,7 @@ static enum err take_rows(struct rows *r, const struct choice *c, struct arena *
 {
     const struct trajectory_set *set = c->set;
     const size_t all = count_rows(c), stride = all / ROWS_MAX + 1;
-    const int f = count_features(set);
+    const int f = count_features(set->n_services);
     const size_t room = all / stride + (size_t)set->n_services;
     *r = (struct rows){.x = ARENA_NEW(arena, room * (size_t)f, float),
                        .class = ARENA_NEW(arena, room, uint8_t),
@@ -177,6 +177,16 @@ static enum err take_rows(struct rows *r, const struct choice *c, struct arena *
     }
     r->tree = (struct tree_rows){.n = n, .n_features = f, .x = r->x, .class = r->class};
     return ERR_OK;
+}
+
+/* Training, pruning and test rows are there at once: features, their bins, class and change. */
+size_t role_rules_bytes(int n, int n_steps, int n_services)
+{
+    const size_t all = (size_t)n * (size_t)n_steps * (size_t)n_services;
+    const size_t rows = all < ROWS_MAX ? all : ROWS_MAX;
+    const size_t features = (size_t)count_features(n_services);
+    const size_t row = features * (sizeof(float) + 1) + 4 * sizeof(float);
+    return rows * row + features * TREE_BINS * TREE_CLASSES * sizeof(double);
 }
 
 /* ---- ranges ---- */

@@ -55,6 +55,9 @@ struct role_rules {
 enum err role_parts(int *part, const struct trajectory_set *set, struct arena *scratch) WARN_UNUSED;
 
 /* The rules of cluster `cluster` (label (trajectory_count(set))). ERR_MEMORY. */
+/* Bytes of scratch that role_rules_learn() takes at most for n trajectories of n_steps. */
+size_t role_rules_bytes(int n, int n_steps, int n_services);
+
 enum err role_rules_learn(struct role_rules *out, const struct trajectory_set *set,
                           const int *label, int cluster, const int *part,
                           struct arena *scratch) WARN_UNUSED;

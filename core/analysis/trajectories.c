@@ -434,6 +434,11 @@ enum err trajectory_sets_read(struct trajectory_set **sets, int *n_sets, struct 
     return ERR_OK;
 }
 
+static void raise_to(int *most, int v)
+{
+    *most = v > *most ? v : *most;
+}
+
 enum err trajectory_sets_measure(struct trajectory_sizes *out, const char *const *runs, int n_runs,
                                  const char *only)
 {
@@ -449,11 +454,12 @@ enum err trajectory_sets_measure(struct trajectory_sizes *out, const char *const
     if (e == ERR_OK) {
         *out = (struct trajectory_sizes){.bytes = r->bytes, .n_sets = r->n_sets};
         for (int k = 0; k < r->n_sets; k++) {
-            if (trajectory_count(&r->sets[k]) > out->n_trajectories) {
-                out->n_trajectories = trajectory_count(&r->sets[k]);
-                out->n_steps = r->n_steps[k];
-                out->n_services = r->sets[k].n_services;
-            }
+            const struct trajectory_set *set = &r->sets[k];
+            raise_to(&out->n_trajectories, trajectory_count(set));
+            raise_to(&out->n_episodes, set->n_episodes);
+            raise_to(&out->n_steps, r->n_steps[k]);
+            raise_to(&out->n_services, set->n_services);
+            raise_to(&out->n_agents, set->n_agents);
         }
     }
     arena_release(&arena);

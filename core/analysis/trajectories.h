@@ -65,12 +65,14 @@ enum err trajectory_sets_read(struct trajectory_set **sets, int *n_sets, struct 
                               const char *const *runs, int n_runs, const char *only) WARN_UNUSED;
 
 /* What the sets would take, without holding more than one episode at a time: the bytes of the
- * arena, and the size of the largest set. Refuses what trajectory_sets_read() refuses. */
+ * arena, and sizes of the sets, each the largest of any set. Refuses what trajectory_sets_read()
+ * refuses. */
 struct trajectory_sizes {
     size_t bytes;
     int n_sets;
-    int n_trajectories, n_steps,
-        n_services; /* of the largest set; n_steps: of its longest episode */
+    int n_trajectories, n_episodes;
+    int n_steps; /* of the longest episode */
+    int n_services, n_agents;
 };
 enum err trajectory_sets_measure(struct trajectory_sizes *out, const char *const *runs, int n_runs,
                                  const char *only) WARN_UNUSED;

@@ -50,8 +50,8 @@ struct stat_interval twoway_ci_widen(const struct stat_interval *v, double facto
 enum err stat_bootstrap_corrected(struct stat_interval *out, const double *x, uint32_t n,
                                   const struct stat_cfg *cfg, struct arena *scratch) WARN_UNUSED;
 
-/* The mean U over all pairs of n things of a value that two of them have, for example of how far two
- * training seeds agree: pairs (n, n), symmetric; those that are NaN do not count, nor does the
+/* The mean U over all pairs of n things of a value that two of them have, for example of how far
+ * two training seeds agree: pairs (n, n), symmetric; those that are NaN do not count, nor does the
  * diagonal. Each thing is in many pairs, so values of pairs are not independent. The jackknife
  * pseudo-values (J. Tukey 1958)
  *

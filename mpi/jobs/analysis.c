@@ -45,23 +45,6 @@ static enum err make_dirs(struct analysis *a)
     return ERR_OK;
 }
 
-/* ---- what would be done ---- */
-
-static enum err dry_run(const struct analysis_order *o)
-{
-    struct trajectory_sizes z;
-    TRY(trajectory_sets_measure(&z, o->runs, o->n_runs, o->controller));
-    printf("teams: %d; the largest has %d trajectories of at most %d decisions on %d services\n",
-           z.n_sets, z.n_trajectories, z.n_steps, z.n_services);
-    const size_t roles = analysis_roles_bytes(&o->roles, z.n_trajectories, z.n_steps, z.n_services);
-    const int points = z.n_trajectories < o->roles.sample ? z.n_trajectories : o->roles.sample;
-    printf("roles: at most %.0f distances of %d distinct trajectories, %d shuffles\n",
-           (double)points * (points - 1) / 2.0, points, 2 * o->roles.shuffles);
-    printf("memory of a rank, at most: %.1f MB of trajectories, %.1f MB for roles\n",
-           (double)z.bytes * 1e-6, (double)roles * 1e-6);
-    return ERR_OK;
-}
-
 /* ---- roles ---- */
 
 static enum err write_table(const struct analysis *a, const struct role_report *reports,
@@ -141,7 +124,9 @@ static enum err find_roles(struct analysis *a, struct arena *scratch)
 static enum err find_relations(struct analysis *a)
 {
     const struct analysis_order *o = a->order;
-    for (int k = 0; k < a->n_sets; k++) {
+    enum err e = ERR_OK;
+    for (int k = 0; k < a->n_sets && e == ERR_OK; k++) {
+        struct arena own; /* replays of one team at a time */
         const struct relation_order order = {
             .set = &a->sets[k],
             .dir = a->dirs[k],
@@ -150,9 +135,11 @@ static enum err find_relations(struct analysis *a)
             .cfg = {.seed = o->roles.seed, .permutations = 999, .level = o->roles.significance},
             .restart = o->restart,
             .lock = a->comm->rank == 0 ? a->lock : NULL};
-        TRY(analysis_relations_run(a->arena, a->comm, &order));
+        arena_init(&own);
+        e = analysis_relations_run(&own, a->comm, &order);
+        arena_release(&own);
     }
-    return ERR_OK;
+    return e;
 }
 
 /* ---- the analysis ---- */
@@ -180,6 +167,7 @@ static enum err analyse(struct analysis *a)
         log_info("tables, figures and organisations: %s; draw a team's figures with karma figure "
                  "%s",
                  a->order->dir, a->dirs[0]);
+        log_info("memory of rank 0: %.1f MB at most", (double)mem_resident_most() * 1e-6);
     }
     arena_release(&scratch);
     return e;
@@ -190,7 +178,7 @@ enum err analysis_run(struct comm *comm, struct lock *lock, const struct analysi
     struct arena arena;
     struct analysis a = {.comm = comm, .order = order, .arena = &arena, .lock = lock};
     if (order->dry_run) {
-        return comm_agree(comm, comm->rank == 0 ? dry_run(order) : ERR_OK);
+        return comm_agree(comm, comm->rank == 0 ? analysis_memory_print(order) : ERR_OK);
     }
     arena_init(&arena);
     enum err e = read_sets(&a);

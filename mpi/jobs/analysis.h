@@ -40,6 +40,12 @@ struct analysis {
     int n_sets;
 };
 
+/* Local. What an analysis would compute and the memory that it takes (analysis_memory.c), on
+ * standard output; refuses what the analysis would. Parts that follow each other count as if they
+ * were in memory at once, so the sum is an upper bound of what rank 0 takes; other ranks take less.
+ */
+enum err analysis_memory_print(const struct analysis_order *order) WARN_UNUSED;
+
 /* Collective. `lock` is rank 0's, empty; the caller ends it. dry_run: prints on standard output
  * what would be done and what memory it takes; locks and writes nothing. ERR_STOPPED after SIGUSR1;
  * whatever trajectory_sets_read() refuses. */

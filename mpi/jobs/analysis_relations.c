@@ -440,3 +440,19 @@ enum err analysis_relations_run(struct arena *arena, struct comm *comm,
     arena_release(&w.scratch);
     return e;
 }
+
+/* Codes of moments with the scratch of coding and of a test; effects, once as computed, once as
+ * coded, and once in each window; the tests. */
+size_t analysis_relations_bytes(const struct trajectory_sizes *z, int replaced)
+{
+    const size_t n_agents = (size_t)z->n_agents, n_episodes = (size_t)z->n_episodes;
+    const size_t n_values = (size_t)z->n_services * SERVICE_VALUES + GLOBAL_VALUES;
+    const size_t all = n_episodes * (size_t)z->n_steps;
+    const size_t n = all < MOMENTS_MAX ? all : MOMENTS_MAX + 2 * (size_t)z->n_steps;
+    const size_t each = (n_agents + n_values + 8) * sizeof(int) + sizeof(double);
+    const size_t effects = n_episodes * (size_t)replaced * n_agents;
+    const size_t copies = 2 + RELATION_WINDOWS + 1;
+    const size_t tests = (RELATION_WINDOWS + 1) * (2 * n_agents * n_agents + n_agents * n_values);
+    return n * each + effects * (copies * n_agents * sizeof(double) + 3 * sizeof(int)) +
+           n_episodes * 2 * copies * sizeof(int) + tests * sizeof(struct relation_tested);
+}

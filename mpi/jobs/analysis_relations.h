@@ -32,4 +32,8 @@ struct relation_order {
 enum err analysis_relations_run(struct arena *arena, struct comm *comm,
                                 const struct relation_order *order) WARN_UNUSED;
 
+/* Bytes that a rank takes for relations of sets of these sizes, beside replays, if all episodes are
+ * of the same length. replaced 0: no replays. */
+size_t analysis_relations_bytes(const struct trajectory_sizes *z, int replaced);
+
 #endif

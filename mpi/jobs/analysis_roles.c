@@ -362,7 +362,8 @@ size_t analysis_roles_bytes(const struct role_cfg *cfg, int n, int n_steps, int 
     const size_t points = (size_t)(n < cfg->sample ? n : cfg->sample);
     const size_t symbols = (size_t)n * (size_t)n_steps * sizeof(int32_t);
     const size_t table = (size_t)SEQUENCE_TABLE_MAX * SEQUENCE_TABLE_MAX * sizeof(double);
+    const size_t attributed = (size_t)n * (ROLE_CLUSTERS_MAX + 8) * sizeof(int);
     const size_t vectors =
         (size_t)n * (size_t)n_steps * (size_t)cfg->steps.ngram * (size_t)n_services * sizeof(float);
-    return 3 * points * points / 2 * sizeof(double) + symbols + table + vectors;
+    return 3 * points * points / 2 * sizeof(double) + symbols + table + vectors + attributed;
 }

@@ -26,12 +26,19 @@ analyse() { # DIR OPTION...
 # --- what would be done ----------------------------------------------------------------------------
 exits 0 "a dry run" "$KARMA" analyse "$played" --dry-run
 says out "teams: 2; the largest has 80 trajectories of at most 20 decisions on 4 services" "counts them"
-says out "memory of a rank, at most: [0-9.]+ MB of trajectories, [0-9.]+ MB for roles" "states the memory"
+for part in trajectories roles goals relations together; do
+    says out "^  $part +[0-9.]+ MB" "states the memory of $part"
+done
+stated=$(sed -n 's/^  together *\([0-9.]*\) MB/\1/p' "$WORK/out")
 [ ! -e "$played/analysis" ]
 result $? "and writes nothing"
 
 # --- the analysis ------------------------------------------------------------------------------------
 exits 0 "an analysis" analyse "$WORK/one"
+took=$(sed -n 's/.*memory of rank 0: \([0-9.]*\) MB.*/\1/p' "$WORK/err")
+echo "# stated $stated MB, took $took MB"
+awk -v a="$took" -v b="$stated" 'BEGIN { exit !(a > 0 && a <= b && b <= 3 * a) }'
+result $? "takes no more memory than the dry run stated ($took of $stated MB)"
 says out "Roles of 'scripted ff': 20 episodes of 1 policy, 4 agents; 80 trajectories" "says of what"
 cp "$WORK/out" "$WORK/one.out"
 for file in roles.txt roles.md roles.csv scripted-ff/roles.md scripted-ff/trajectories.csv \
@@ -81,6 +88,12 @@ rm "$WORK/cut/scripted-ff/roles.md"
 exits 0 "after an interruption" analyse "$WORK/cut"
 says err "drawn/roles.bin: [0-9]+ of 40 jobs were done before" "goes on"
 holds "to the same bytes" diff -r "$WORK/one" "$WORK/cut"
+cp "$WORK/one/drawn/tests.bin" "$WORK/whole"
+head -c 5000 "$WORK/whole" >"$WORK/cut/drawn/tests.bin"
+rm "$WORK/cut/drawn/relations.csv"
+exits 0 "after an interruption of the tests" analyse "$WORK/cut"
+says err "drawn/tests.bin: [0-9]+ of [0-9]+ jobs were done before" "goes on"
+holds "to the same bytes, again" diff -r "$WORK/one" "$WORK/cut"
 exits 0 "another seed" analyse "$WORK/cut" --seed 2
 ! cmp -s "$WORK/one/drawn/roles.bin" "$WORK/cut/drawn/roles.bin"
 result $? "is not taken for the same"
