@@ -69,9 +69,10 @@ EVAL        = ablation ablation_results answers claim_metric claims collector co
               rank_agreement search_space separation shielding summary trajectory_recorder \
               trial_score tuning upper_bound
 REPORT      = comparison episode_csv escape figure org_metrics_table page panels plot published report \
-              report_alignment report_claim_values report_claims report_compare report_paper report_train \
-              results results_ablation results_eval results_train scale_figure script separation_table \
-              table table_page timeline timeline_figure trials_figure trials_table twin_report
+              report_behaviour report_alignment report_claim_values report_claims report_compare \
+              report_paper report_train results results_ablation results_analysis results_eval \
+              results_train scale_figure script separation_table table table_page timeline \
+              timeline_figure trials_figure trials_table twin_report
 TRANSFER    = audit audit_fault audit_read drift effect health http json kube_lease kube_mirror \
               kube_objects kubeconfig kubernetes live live_kubernetes live_reads prometheus queries \
               replay_series retry shadow stage

@@ -181,6 +181,9 @@ static enum err put_files(struct page *p, const char *id, const struct table *t)
     struct buf *csv = add_file(p, "tables", id, "csv");
     TRY(p->failed);
     TRY(table_print(csv, t, TABLE_CSV));
+    struct buf *md = add_file(p, "tables", id, "md");
+    TRY(p->failed);
+    TRY(table_print(md, t, TABLE_MARKDOWN));
     struct buf *tex = add_file(p, "tables", id, "tex");
     TRY(p->failed);
     return table_print(tex, t, TABLE_LATEX);

@@ -1,7 +1,7 @@
 /* A page: one self-contained HTML file, and its tables and figures as files beside it.
  *
  * A page is written from its start to its end: sections, paragraphs, tables, figures. A table is
- * given once and becomes HTML in the page, tables/ID.csv and tables/ID.tex; a figure is SVG in the
+ * given once and becomes HTML in the page, tables/ID.csv, ID.md and ID.tex; a figure is SVG in the
  * page and figures/ID.svg. Nothing is loaded from elsewhere and nothing is executed; the style
  * sheet stands in the file and has rules for printing. Errors stick: the first one is what
  * page_write() returns. The bytes are a function of what was put.

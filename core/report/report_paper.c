@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char caption_end[] = " (published: another cluster)";
+const char report_caption_end[] = " (published: another cluster)";
 
 /* A column of ours: a metric of an evaluation in per cent, or as it is. */
 struct endpoint {
@@ -143,7 +143,7 @@ static enum err table_2(struct report *f)
     };
     const char *caption =
         arena_printf(f->arena, "Table II of the paper: operational resilience over all scenarios%s",
-                     caption_end);
+                     report_caption_end);
     const struct panel *p = simulated(f);
     TRY(arena_error(f->arena));
     if (p == NULL) {
@@ -170,7 +170,8 @@ static enum err table_3(struct report *f)
         {METRIC_OF(recovery), 1, 1, recovery_of},
         {METRIC_OF(availability), 100, 1, availability_of},
     };
-    const char *caption = arena_printf(f->arena, "Table III of the paper: DDoS%s", caption_end);
+    const char *caption =
+        arena_printf(f->arena, "Table III of the paper: DDoS%s", report_caption_end);
     const struct panel *p = simulated(f);
     TRY(arena_error(f->arena));
     for (int s = 0; p != NULL && s < p->n_scenarios; s++) {
@@ -307,8 +308,9 @@ static enum err table_5(struct report *f, const struct training_group *groups, i
 {
     static const char *const head[] = {"arm",       "seeds",    "evaluated",           "converged",
                                        "collapsed", "episodes", "published, episodes", "env-steps"};
-    const char *caption = arena_printf(
-        f->arena, "Table V of the paper: convergence%s; hours stand in timings.html", caption_end);
+    const char *caption =
+        arena_printf(f->arena, "Table V of the paper: convergence%s; hours stand in timings.html",
+                     report_caption_end);
     struct table t;
     TRY(arena_error(f->arena));
     table_init(&t, f->arena, head, 8, 1);
@@ -357,7 +359,7 @@ static enum err table_6(struct report *f, const struct training_group *groups, i
                                        "published %", "over seeds %"};
     const char *caption =
         arena_printf(f->arena, "Table VI of the paper: adaptability, the deviation of the reward%s",
-                     caption_end);
+                     report_caption_end);
     struct table t;
     TRY(arena_error(f->arena));
     table_init(&t, f->arena, head, 6, 1);
@@ -390,70 +392,6 @@ static enum err table_6(struct report *f, const struct training_group *groups, i
     return t.failed;
 }
 
-/* ---- Table VII ---- */
-
-/* The sums over all entries of the controller of entry i; n = 0 if an earlier one has them. */
-static struct result_agent all_seeds(const struct results *r, int i)
-{
-    struct result_agent sum = r->agents[i];
-    for (int j = 0; j < r->n_agents; j++) {
-        const struct result_agent *a = &r->agents[j];
-        if (j == i || a->in_twin != sum.in_twin || strcmp(a->name, sum.name) != 0) {
-            continue;
-        }
-        if (j < i) {
-            sum.n = 0;
-            return sum;
-        }
-        sum.n += a->n;
-        for (int k = 0; k < AGENT_SHARES; k++) {
-            sum.shares[k].part += a->shares[k].part;
-            sum.shares[k].whole += a->shares[k].whole;
-        }
-    }
-    return sum;
-}
-
-static double percent(const struct result_agent *a, enum agent_share k)
-{
-    return 100.0 * a->shares[k].part / a->shares[k].whole;
-}
-
-static enum err table_7(struct report *f)
-{
-    static const char *const head[] = {"arm",         "agents' episodes", "alignment %",
-                                       "published %", "by chance %",      "missions improved %"};
-    const char *caption = arena_printf(
-        f->arena, "Table VII of the paper: alignment with roles and missions%s", caption_end);
-    struct table t;
-    TRY(arena_error(f->arena));
-    table_init(&t, f->arena, head, 6, 1);
-    for (int i = 0; i < f->results->n_agents; i++) {
-        const struct result_agent a = all_seeds(f->results, i);
-        const int row = published_find(a.name);
-        if (a.in_twin || a.n == 0) {
-            continue;
-        }
-        table_text(&t, a.name);
-        table_cell(&t, "%d", a.n);
-        table_fixed(&t, percent(&a, AGENT_ALIGNMENT), 1);
-        table_fixed(&t, row >= 0 ? published[row].alignment : NAN, 1);
-        table_fixed(&t, percent(&a, AGENT_CHANCE), 1);
-        table_fixed(&t, percent(&a, AGENT_MISSIONS), 1);
-    }
-    page_table(f->page, "paper-table-7", caption,
-               "Alignment: share of the decisions at which an agent could change something and "
-               "chose what its roles allow. By chance: the same for a uniform choice. Arms without "
-               "an organisation are measured by that of the evaluation.",
-               &t);
-    if (table_n_rows(&t) == 0) {
-        report_lacks(f, caption, "there is no org_metrics.csv beside the evaluations");
-    }
-    report_lacks(f, "Clustering purity (Table VII of the paper)",
-                 "karma analyse clusters trajectories; make behaviour writes this table");
-    return t.failed;
-}
-
 enum err report_paper(struct report *f)
 {
     struct training_group *groups;
@@ -465,5 +403,5 @@ enum err report_paper(struct report *f)
     TRY(put_skill(f));
     TRY(table_5(f, groups, n));
     TRY(table_6(f, groups, n));
-    return table_7(f);
+    return report_behaviour(f);
 }

@@ -39,8 +39,10 @@ struct claim_arm {
 enum err report_claim_values(struct claim_arm *arm, struct claim_arm *baseline,
                              const struct report *f, const struct ablation_claim *claim,
                              const struct claim_metric *metric, struct arena *arena) WARN_UNUSED;
-/* report_paper.c: Tables II to VII of the paper. */
+/* report_paper.c: Tables II to VII of the paper, the last one by report_behaviour.c. */
 enum err report_paper(struct report *f) WARN_UNUSED;
+enum err report_behaviour(struct report *f) WARN_UNUSED;
+extern const char report_caption_end[]; /* behind captions that name the paper */
 /* report_alignment.c: roles and missions in each scenario. */
 enum err report_alignment(struct report *f) WARN_UNUSED;
 /* report_train.c: learning curves; configurations and seeds; what trainings took. */

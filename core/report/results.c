@@ -330,7 +330,8 @@ static enum err read_dir(struct results *r, const struct result_dir *d)
     TRY(results_try(r, d, "eval.csv", results_read_eval));
     TRY(results_try(r, d, "org_metrics.csv", results_read_agents));
     TRY(results_try(r, d, "run.yaml", results_read_training));
-    return results_try(r, d, "accuracy.csv", results_read_accuracy);
+    TRY(results_try(r, d, "accuracy.csv", results_read_accuracy));
+    return results_try(r, d, "roles.csv", results_read_analysis);
 }
 
 enum err results_read(struct results *r, struct arena *arena, const char *const *dirs, int n_dirs,
@@ -350,10 +351,11 @@ enum err results_read(struct results *r, struct arena *arena, const char *const 
     r->progress = NULL;
     progress_end(&progress);
     TRY(e);
-    if (r->n_cells + r->n_trainings + r->n_accuracies + r->n_left == 0) {
-        log_error("%s%s: there is no result in it; a report needs eval.csv of karma eval, run.yaml "
-                  "of karma train, or accuracy.csv of karma twin report",
-                  dirs[0], n_dirs > 1 ? " and the other directories" : "");
+    if (r->n_cells + r->n_trainings + r->n_accuracies + r->n_analyses + r->n_left == 0) {
+        log_error(
+            "%s%s: there is no result in it; a report needs eval.csv of karma eval, run.yaml "
+            "of karma train, accuracy.csv of karma twin report, or roles.csv of karma analyse",
+            dirs[0], n_dirs > 1 ? " and the other directories" : "");
         return ERR_USAGE;
     }
     return ERR_OK;

@@ -7,6 +7,7 @@
  *   run.yaml         with metrics.csv, ranks.csv, convergence.csv, timing.csv, machine.yaml and
  *                    status beside it: a training   -> learning curves, convergence, resources
  *   accuracy.csv     of a report of a twin          -> accuracy of the twin
+ *   roles.csv        of an analysis of trajectories -> roles that were found
  *   manifest.csv     of an ablation: which runs there must be (core/eval/ablation_results.h)
  *
  * Several directories are one result: rows of one arm that was trained with several seeds may lie
@@ -20,6 +21,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/progress.h"
+#include "core/base/stats.h"
 #include "core/eval/ablation.h"
 #include "core/plant/episode_metrics.h"
 
@@ -97,6 +99,18 @@ struct result_accuracy {
     double skill;
 };
 
+/* A row of roles.csv: a team of one training seed, or of several together. */
+struct result_analysis {
+    const char *team; /* controller */
+    const char *path; /* its file, for messages */
+    int n_policies;
+    uint64_t train_seed;            /* of n_policies = 1; 0: rules */
+    int n_roles;                    /* 0: no roles */
+    double purity;                  /* in as many clusters as there are assigned roles */
+    double of;                      /* organisational fit; NaN: not known */
+    struct stat_interval ari_seeds; /* over pairs of seeds; NaN: one seed */
+};
+
 struct left_out {
     const char *what; /* file or arm */
     const char *why;  /* what is wrong, and what to do: sentences */
@@ -108,6 +122,7 @@ struct results {
     struct result_agent *agents;
     struct result_training *trainings;
     struct result_accuracy *accuracies;
+    struct result_analysis *analyses;
     struct ablation_claim *claims; /* of the specs of ablations */
     struct left_out *left;
     struct progress *progress; /* NULL: nothing is read now */
@@ -115,8 +130,8 @@ struct results {
     int n_logged;
     int n_warned; /* of `left`: results that are faulty or not finished */
     int n_claims;
-    int n_cells, n_agents, n_trainings, n_accuracies, n_left;
-    int cap_cells, cap_agents, cap_trainings, cap_accuracies, cap_left;
+    int n_cells, n_agents, n_trainings, n_accuracies, n_analyses, n_left;
+    int cap_cells, cap_agents, cap_trainings, cap_accuracies, cap_analyses, cap_left;
 };
 
 /* Reads what lies in and below the directories; `out` is not entered, it may lie inside of them.

@@ -111,6 +111,15 @@ static enum err add_cost(struct ablation *a, const char *run, struct result_trai
     return ERR_OK;
 }
 
+/* Of the evaluation of a run, or of the whole ablation: its directory has DIR/analysis. */
+static enum err read_analysis(struct ablation *a, const char *dir)
+{
+    const char *path = file_join(a->r->arena, dir, "analysis");
+    TRY(arena_error(a->r->arena));
+    const struct result_dir d = {.path = path, .shown = shown_path(a, path), .root = a->dir->root};
+    return results_try(a->r, &d, "roles.csv", results_read_analysis);
+}
+
 static enum err read_run(struct ablation *a, const struct ablation_line *line)
 {
     struct results *r = a->r;
@@ -127,6 +136,7 @@ static enum err read_run(struct ablation *a, const struct ablation_line *line)
         .path = training, .shown = shown_path(a, training), .root = a->dir->root};
     TRY(results_try(r, &in_evaluation, "eval.csv", results_read_eval));
     TRY(results_try(r, &in_evaluation, "org_metrics.csv", results_read_agents));
+    TRY(read_analysis(a, evaluation));
     TRY(results_try(r, &in_training, "run.yaml", results_read_training));
     if (r->n_trainings == n_trainings) {
         return ERR_OK;
@@ -195,5 +205,5 @@ enum err results_read_ablation(struct results *r, const struct result_dir *d, co
         }
     }
     tell_lacks(&a);
-    return ERR_OK;
+    return read_analysis(&a, d->path);
 }

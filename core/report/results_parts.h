@@ -48,6 +48,6 @@ enum err results_try(struct results *r, const struct result_dir *d, const char *
                      results_reader *read) WARN_UNUSED;
 
 results_reader results_read_ablation, results_read_eval, results_read_agents, results_read_training,
-    results_read_accuracy;
+    results_read_accuracy, results_read_analysis;
 
 #endif

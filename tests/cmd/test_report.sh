@@ -148,6 +148,43 @@ exits 2 "no table" "$KARMA" report "$WORK/abl" --resamples 200 --out "$WORK/k" -
 says err "names no table" "is told"
 exits 0 "all tables as Markdown" "$KARMA" report "$WORK/abl" --resamples 200 --out "$WORK/k" --markdown "$WORK/k.md"
 same "$(grep -c '^## ' "$WORK/k.md")" "$(grep -c '<figcaption>Table' "$WORK/k/report.html")" "are those of the page"
+# ---- what karma analyse found ----
+left_out a '^Table VII of the paper: clustering purity.*no team was analysed: .*karma analyse RUN' "without an analysis the table is named"
+cp -R "$WORK/abl" "$WORK/known"
+analysed() { # DIR ROLES PURITY ARI POLICIES SEED OF: roles.csv in DIR/analysis
+    mkdir -p "$WORK/known/$1/analysis"
+    {
+        echo team,roles,purity_at,ari_seeds,ari_seeds_lo,ari_seeds_hi,policies,train_seed,of
+        echo "hard,$2,$3,$4,$5,$6,$7"
+    } >"$WORK/known/$1/analysis/roles.csv"
+}
+analysed runs/hard/loaded/1/evaluation 4 0.9 nan,nan,nan 1 1 0.25
+analysed runs/hard/loaded/2/evaluation 0 0.7 nan,nan,nan 1 2 0.35
+analysed . 4 0.75 0.5,0.25,0.75 2 nan 0.3
+report k "$WORK/known"
+clusters=$WORK/k/tables/paper-table-7-clusters.csv
+same "$(tail -n 1 "$clusters" | cut -d, -f1,2)" "hard,2" "analyses of two seeds"
+tail -n 1 "$clusters" | awk -F, '{ exit !($3 == 80 && $4 < 70 && $5 > 90 && $6 == 89.4 && $7 == 1) }'
+result $? "mean purity with an interval over seeds, beside the published one"
+same "$(tail -n 1 "$clusters" | cut -d, -f8-10)" "0.5,0.25,0.75" "ARI from the analysis of both together"
+grep -q '| hard ' "$WORK/k/tables/paper-table-7-clusters.md"
+result $? "tables are there as Markdown"
+report k2 "$WORK/known"
+holds "made again it is the same, too" diff -r "$WORK/k" "$WORK/k2"
+analysed runs/hard/loaded/2/evaluation 0 7 nan,nan,nan 1 2 0.35
+report k2 "$WORK/known"
+left_out k2 "^runs/hard/loaded/2/evaluation/analysis/roles.csv,.*roles.csv:2: purity_at is '7'; the file was damaged: analyse again" "a damaged analysis is left out"
+analysed runs/hard/loaded/2/evaluation 0 0.7 nan,nan,nan 1 1 0.35
+report k2 "$WORK/known"
+left_out k2 "^runs/hard/loaded/2/evaluation/analysis/roles.csv,.*the team 'hard' was analysed in runs/hard/loaded/1/evaluation/analysis/roles.csv, too; the first counts" "the same seed counts once"
+analysed runs/hard/loaded/2/evaluation many 0.7 nan,nan,nan 1 2 0.35
+sed -i.old '1s/ari_seeds_lo/other/' "$WORK/known/runs/hard/loaded/1/evaluation/analysis/roles.csv"
+report k2 "$WORK/known"
+left_out k2 "^runs/hard/loaded/2/evaluation/analysis/roles.csv,.*'many' in the column roles; a number was expected" "a word for a number is named"
+left_out k2 "^runs/hard/loaded/1/evaluation/analysis/roles.csv,.*no column 'ari_seeds_lo'; it was written by another version: make it again" "an older analysis is told"
+exits 0 "a report of an analysis alone" "$KARMA" report "$WORK/known/analysis" --resamples 200 --out "$WORK/k3"
+grep -q '^hard,1,75,' "$WORK/k3/tables/paper-table-7-clusters.csv"
+result $? "has its purity, without an interval"
 
 # ---- the numbers of karma eval ----
 exits 0 "an evaluation" "$KARMA" eval $tiny --set 'eval.controllers=[nothing, khpa, ff]' --set eval.episodes=6 \
