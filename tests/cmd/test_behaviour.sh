@@ -8,7 +8,7 @@ base: [$PWD/configs/experiments/tiny.yaml]
 settings: ["train.updates=1", "game.horizon=20"]
 evaluation: $PWD/configs/experiments/tiny_organised.yaml
 evaluation_settings: ["game.horizon=20", "eval.episodes=5", "eval.resamples=100", "eval.trajectories=all"]
-seeds: [1, 2]
+seeds: [1, 2, 3]
 scenarios: [{name: tiny}]
 variants:
   - name: none
@@ -29,9 +29,11 @@ exits 0 "and are made again" "$KARMA" ablate "$WORK/spec.yaml" --out "$WORK/runs
 result $? "with trajectories"
 exits 0 "the table" behaviour
 table=$WORK/results/tables/behaviour.md
-same "$(grep -cE '^\| (none|hard) \| 2 \|' "$table")" 2 "a row of each team with both seeds"
-grep -qE '^\| hard \| 2 \| [0-9.]+ \[' "$table"
+same "$(grep -cE '^\| (none|hard) +\| +3 \|' "$table")" 4 "two rows of each team with all seeds"
+grep -qE '^\| hard +\| +3 \| +[0-9]+ \| +[0-9.]+ \[[0-9.]+, [0-9.]+\]' "$table"
 result $? "alignment with its interval"
+grep -qE '^\| hard +\| +3 \| +[0-9.]+ \[[-0-9.]+, [0-9.]+\] \| +89.4 \|.*\] \|.*\]' "$table"
+result $? "purity, ARI over seeds and fit with theirs"
 grep -q "## Signs of trainings that failed" "$table"
 result $? "the signs of failure"
 grep -q "authority" "$WORK/runs/behaviour/analysis/hard/relations.csv"
