@@ -195,6 +195,7 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *ablate configs/ablations/[!t]* | minutes to hours; test_ablation.sh and test_cascade.sh run them small
 *ablate SPEC --group 4* | needs four ranks, this launcher starts one; test_ablate.sh runs it
 *karma analyse RUN --* | needs a recorded evaluation; test_discover.sh explains decisions
+*build/planted* | a test program, and a minute of CPU time; test_analyse.sh compares ranks
 *karma tune configs/tuning/* | hours, in the twin of make improved; test_tune.sh tunes a training
 *slurm/tune.sbatch configs/tuning/* | the same
 *--set run.dir=build/cost | trains in the twin of make improved
