@@ -154,9 +154,9 @@ enum err kube_refusal(struct kube *k, int status, const struct json *j, const ch
                   "make a new token, as with `kubectl create token karma`",
                   server, k->source, words);
     } else if (status == FORBIDDEN) {
-        log_error("%s: may not %s (403)%s; the Role in configs/kubernetes shows the rules that are "
-                  "needed",
-                  server, doing, words);
+        log_error("%s: may not %s in the namespace '%s' (403)%s; the Role in configs/kubernetes "
+                  "shows the rules that are needed there",
+                  server, doing, k->name_space, words);
     } else if (status == MISSING) {
         log_error("%s: cannot %s in the namespace '%s' (404)%s", server, doing, k->name_space,
                   words);

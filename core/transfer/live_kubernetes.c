@@ -26,12 +26,11 @@ static double deadline(const struct live_kubernetes *l)
     return t->now_s(t->ctx) + l->patience_s;
 }
 
-/* Behind the sentence of the server, which says that it has no such deployment, or that this user
- * may not see it: both come of a wrong namespace, too. */
+/* Behind the sentence of the server, which has no such deployment: a wrong namespace looks so. */
 static enum err find(struct live_kubernetes *l, int i)
 {
     const enum err e = kube_scale_get(l->k, &l->scale[i], l->deployments[i], deadline(l));
-    if (e == ERR_MISMATCH || e == ERR_DENIED) {
+    if (e == ERR_MISMATCH) {
         log_error("the deployments of the services are looked for in the namespace '%s'; if they "
                   "are in another one, give it with --set kubernetes.namespace=NAME",
                   kube_namespace(l->k));

@@ -82,6 +82,9 @@ same "$(site_writes karma)" 0 "no request that changes something"
 exits 3 "b has an autoscaler" serve owned --stage full -n 3
 says err "deployment 'b' is scaled by the HorizontalPodAutoscaler 'b'; .*stay in the stage shadow" "a sentence"
 exits 1 "a namespace without the deployments" serve nowhere --stage full -n 3 --set kubernetes.namespace=nowhere
+says err "may not get the scale of deployment 'a' in the namespace 'nowhere'" "a sentence"
+exits 1 "the same as one who may look there" serve nowhere --stage full -n 3 --set kubernetes.namespace=nowhere \
+    --set kubernetes.kubeconfig="$KUBECONFIG"
 says err "looked for in the namespace 'nowhere'; .*--set kubernetes.namespace=NAME" "a remedy"
 kubectl -n shop delete hpa b >/dev/null
 same "$(site_writes karma)" 0 "nothing was written"
