@@ -4,7 +4,7 @@
  *          (service.feature), delta.SERVICE (executed), truth.*, reward.*; behind a shield also
  *          proposed.SERVICE (the change the controller asked for) and shield.SERVICE (the reasons
  *          why another one was executed, joined by +; empty: as proposed); under a learned attacker
- *          attack_left.KIND, the share of that budget that it may still spend (nan: it has none)
+ *          attack_left.KIND, the share left of that budget (nan: it has none)
  * cohorts  one row per 5 s window of arrival: t_s (its start), rates in 1/s, latency_ms (nan if
  *          none was answered), final (0: some of its requests may still have been under way at the
  *          end). A plant that keeps no cohorts (the twin): one row per decision, what was received

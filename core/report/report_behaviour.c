@@ -39,8 +39,9 @@ static enum err put_alignment(struct report *f)
 {
     static const char *const head[] = {"arm",         "agents' episodes", "alignment %",
                                        "published %", "by chance %",      "missions improved %"};
-    const char *caption = arena_printf(
-        f->arena, "Table VII of the paper: alignment with roles and missions%s", report_caption_end);
+    const char *caption =
+        arena_printf(f->arena, "Table VII of the paper: alignment with roles and missions%s",
+                     report_caption_end);
     struct table t;
     TRY(arena_error(f->arena));
     table_init(&t, f->arena, head, 6, 1);

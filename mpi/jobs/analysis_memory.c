@@ -9,7 +9,7 @@
 #include "mpi/jobs/analysis_relations.h"
 #include "mpi/jobs/analysis_roles.h"
 #include "mpi/jobs/relation_files.h"
-#include "mpi/jobs/replay.h"
+#include "mpi/jobs/replay_episodes.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -122,7 +122,8 @@ cp slurm/env.sh "$clone/site.sh"
 prepare "karma trace collect configs/experiments/collect.yaml --out STORE"
 prepare "karma twin fit STORE --out TWIN"
 prepare "mkdir -p results/runs/twin results/runs/quickstart results/runs/warm_start"
-for dir in twin quickstart warm_start; do
+prepare "karma twin fit STORE --config configs/experiments/quickstart.yaml --out results/runs/quickstart/twin"
+for dir in twin warm_start; do
     prepare "cp TWIN results/runs/$dir/twin && cp TWIN.traces results/runs/$dir/twin.traces"
 done
 awk 'BEGIN { print "date,web_num_pods,web_desired_replicas,web_cpu_usage,web_mem_usage"
@@ -194,6 +195,8 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *--listen 127.0.0.1* | runs until a signal; the same
 *ablate configs/ablations/[!t]* | minutes to hours; test_ablation.sh and test_cascade.sh run them small
 *ablate SPEC --group 4* | needs four ranks, this launcher starts one; test_ablate.sh runs it
+*eval configs/experiments/cost_weights.yaml | needs the policies of karma ablate configs/ablations/cost_weights.yaml
+*karma eval DIR/config.yaml* | test_eval.sh plays a kept configuration
 *karma analyse RUN --* | needs a recorded evaluation; test_discover.sh explains decisions
 *build/planted* | a test program, and a minute of CPU time; test_analyse.sh compares ranks
 *karma tune configs/tuning/* | hours, in the twin of make improved; test_tune.sh tunes a training
@@ -240,7 +243,8 @@ while read -r command; do
     else
         line=$(typed "$command")
     fi
-    rm -rf "$clone/build/imported" "$clone/build/shielded" "$clone/results/runs/tiny" "$clone/results/runs/mine"
+    rm -rf "$clone/build/imported" "$clone/build/shielded" "$clone/results/runs/tiny" "$clone/results/runs/mine" \
+        "$clone"/results/runs/warm_start/[!t]*
     prepared "$line"
     result $? "$command$([ "$line" = "$command" ] || echo "  as: $line")"
     n_run=$((n_run + 1))
