@@ -6,62 +6,111 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- alignment ---- */
+/* An arm, and numbers of each of its policies. */
+struct behaviour {
+    const char *name;
+    int n;                   /* policies */
+    double *x[AGENT_SHARES]; /* (n) */
+};
 
-/* The sums over all entries of the controller of entry i; n = 0 if an earlier one has them. */
-static struct result_agent all_seeds(const struct results *r, int i)
+static enum err behaviour_init(struct behaviour *b, struct report *f, const char *arm, int most)
 {
-    struct result_agent sum = r->agents[i];
-    for (int j = 0; j < r->n_agents; j++) {
-        const struct result_agent *a = &r->agents[j];
-        if (j == i || a->in_twin != sum.in_twin || strcmp(a->name, sum.name) != 0) {
-            continue;
-        }
-        if (j < i) {
-            sum.n = 0;
-            return sum;
-        }
-        sum.n += a->n;
-        for (int k = 0; k < AGENT_SHARES; k++) {
-            sum.shares[k].part += a->shares[k].part;
-            sum.shares[k].whole += a->shares[k].whole;
-        }
+    *b = (struct behaviour){.name = arm};
+    for (int k = 0; k < AGENT_SHARES; k++) {
+        b->x[k] = ARENA_NEW(f->arena, most, double);
     }
-    return sum;
+    return arena_error(f->arena);
 }
 
-static double percent(const struct result_agent *a, enum agent_share k)
+/* ---- alignment ---- */
+
+static bool counts(const struct result_agent *a, const char *arm)
 {
-    return 100.0 * a->shares[k].part / a->shares[k].whole;
+    return !a->in_twin && a->n > 0 && strcmp(a->name, arm) == 0;
+}
+
+/* Entry i is the first of its arm, and of its seed. */
+static bool is_first_agent(const struct results *r, int i, bool of_seed)
+{
+    const struct result_agent *a = &r->agents[i];
+    for (int k = 0; k < i; k++) {
+        if (counts(&r->agents[k], a->name) && (!of_seed || r->agents[k].seed == a->seed)) {
+            return false;
+        }
+    }
+    return counts(a, a->name);
+}
+
+/* Shares of each policy over all scenarios, in per cent. Returns the episodes of all agents. */
+static int gather_agents(struct behaviour *b, const struct results *r, const char *arm)
+{
+    int n_episodes = 0;
+    for (int i = 0; i < r->n_agents; i++) {
+        struct share_sums sums[AGENT_SHARES] = {{0}};
+        if (!counts(&r->agents[i], arm) || !is_first_agent(r, i, true)) {
+            continue;
+        }
+        for (int j = i; j < r->n_agents; j++) {
+            const struct result_agent *a = &r->agents[j];
+            const bool same = counts(a, arm) && a->seed == r->agents[i].seed;
+            n_episodes += same ? a->n : 0;
+            for (int k = 0; same && k < AGENT_SHARES; k++) {
+                sums[k].part += a->shares[k].part;
+                sums[k].whole += a->shares[k].whole;
+            }
+        }
+        for (int k = 0; k < AGENT_SHARES; k++) {
+            b->x[k][b->n] = 100.0 * sums[k].part / sums[k].whole;
+        }
+        b->n++;
+    }
+    return n_episodes;
 }
 
 static enum err put_alignment(struct report *f)
 {
-    static const char *const head[] = {"arm",         "agents' episodes", "alignment %",
-                                       "published %", "by chance %",      "missions improved %"};
+    static const char *const head[] = {"arm",         "policies",           "agents' episodes",
+                                       "alignment %", "published %",        "without masks %",
+                                       "by chance %", "missions improved %"};
+    static const char *const what[AGENT_SHARES] = {[AGENT_ALIGNMENT] = "alignment",
+                                                   [AGENT_UNMASKED] = "alignment without masks",
+                                                   [AGENT_CHANCE] = "chance",
+                                                   [AGENT_MISSIONS] = "missions improved"};
+    const struct results *r = f->results;
     const char *caption =
         arena_printf(f->arena, "Table VII of the paper: alignment with roles and missions%s",
                      report_caption_end);
     struct table t;
     TRY(arena_error(f->arena));
-    table_init(&t, f->arena, head, 6, 1);
-    for (int i = 0; i < f->results->n_agents; i++) {
-        const struct result_agent a = all_seeds(f->results, i);
-        const int row = published_find(a.name);
-        if (a.in_twin || a.n == 0) {
+    table_init(&t, f->arena, head, 8, 1);
+    for (int i = 0; i < r->n_agents; i++) {
+        const char *arm = r->agents[i].name;
+        const int row = published_find(arm);
+        struct behaviour b;
+        struct stat_interval v[AGENT_SHARES];
+        if (!is_first_agent(r, i, false)) {
             continue;
         }
-        table_text(&t, a.name);
-        table_cell(&t, "%d", a.n);
-        table_fixed(&t, percent(&a, AGENT_ALIGNMENT), 1);
+        TRY(behaviour_init(&b, f, arm, r->n_agents));
+        const int n_episodes = gather_agents(&b, r, arm);
+        for (int k = 0; k < AGENT_SHARES; k++) {
+            TRY(report_mean(&v[k], f, arm, what[k], b.x[k], b.n));
+        }
+        table_text(&t, arm);
+        table_cell(&t, "%d", b.n);
+        table_cell(&t, "%d", n_episodes);
+        table_interval(&t, &v[AGENT_ALIGNMENT], 1);
         table_fixed(&t, row >= 0 ? published[row].alignment : NAN, 1);
-        table_fixed(&t, percent(&a, AGENT_CHANCE), 1);
-        table_fixed(&t, percent(&a, AGENT_MISSIONS), 1);
+        table_interval(&t, &v[AGENT_UNMASKED], 1);
+        table_fixed(&t, v[AGENT_CHANCE].value, 1);
+        table_interval(&t, &v[AGENT_MISSIONS], 1);
     }
     page_table(f->page, "paper-table-7", caption,
                "Alignment: share of the decisions at which an agent could change something and "
-               "chose what its roles allow. By chance: the same for a uniform choice. Arms without "
-               "an organisation are measured by that of the evaluation.",
+               "chose what its roles allow; without masks: the same of the choices that it would "
+               "make if no mask forbade any. By chance: the same for a uniform choice. Means over "
+               "policies (training seeds), with intervals over them. Arms without an organisation "
+               "are measured by that of the evaluation.",
                &t);
     if (table_n_rows(&t) == 0) {
         report_lacks(f, caption, "there is no org_metrics.csv beside the evaluations");
@@ -70,22 +119,6 @@ static enum err put_alignment(struct report *f)
 }
 
 /* ---- clusters ---- */
-
-/* An arm, with what analyses of its policies found. */
-struct behaviour {
-    const char *name;
-    int n;        /* policies */
-    double *x[2]; /* (n) purity in per cent, organisational fit */
-};
-
-static enum err behaviour_init(struct behaviour *b, struct report *f, const char *arm, int most)
-{
-    *b = (struct behaviour){.name = arm};
-    for (int k = 0; k < 2; k++) {
-        b->x[k] = ARENA_NEW(f->arena, most, double);
-    }
-    return arena_error(f->arena);
-}
 
 /* Of analyses of one policy each: purity and fit. ari: of the analysis of several together, whose
  * purity and fit stand in where no policy was analysed alone. */

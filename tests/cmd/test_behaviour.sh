@@ -29,7 +29,7 @@ exits 0 "and are made again" "$KARMA" ablate "$WORK/spec.yaml" --out "$WORK/runs
 result $? "with trajectories"
 exits 0 "the table" behaviour
 table=$WORK/results/tables/behaviour.md
-same "$(grep -cE '^\| (none|hard) +\| +3 \|' "$table")" 4 "two rows of each team with all seeds"
+same "$(grep -cE '^\| (none|hard) +\| +3 \|' "$table")" 6 "a row of each team in three tables, with all seeds"
 grep -qE '^\| hard +\| +3 \| +[0-9]+ \| +[0-9.]+ \[[0-9.]+, [0-9.]+\]' "$table"
 result $? "alignment with its interval"
 grep -qE '^\| hard +\| +3 \| +[0-9.]+ \[[-0-9.]+, [0-9.]+\] \| +89.4 \|.*\] \|.*\]' "$table"
