@@ -152,6 +152,7 @@ typed() { # COMMAND
         s/\bDIR\/compared\/SCENARIO/results\/ablations\/tiny\/compared\/loaded/
         s/\bDIR\/runs\/\*\/SCENARIO/results\/ablations\/tiny\/runs\/*\/loaded/
         s/train.learners=N\b/train.learners=1/
+        s/(warm_start.yaml --set twin.file=TWIN.*)$/\1 --restart/
         s/fit NEW --from TWIN --out TWIN/fit STORE --from TWIN --out build\/refitted/
         s/-n RANKS (build\/karma) \.\.\.$/-n 1 \1 config doc/
         s/fit FILE\.traces --out NEW/fit TWIN.traces --out build\/again/
@@ -196,6 +197,7 @@ EPISODES=50 PARTS=* | an array: test_eval_resume.sh merges parts
 *ablate configs/ablations/[!t]* | minutes to hours; test_ablation.sh and test_cascade.sh run them small
 *ablate SPEC --group 4* | needs four ranks, this launcher starts one; test_ablate.sh runs it
 *eval configs/experiments/cost_weights.yaml | needs the policies of karma ablate configs/ablations/cost_weights.yaml
+karma serve POLICY --past MINUTES | needs a Prometheus; test_serve.sh runs it
 *karma eval DIR/config.yaml* | test_eval.sh plays a kept configuration
 *karma analyse RUN --* | needs a recorded evaluation; test_discover.sh explains decisions
 *build/planted* | a test program, and a minute of CPU time; test_analyse.sh compares ranks
@@ -243,8 +245,7 @@ while read -r command; do
     else
         line=$(typed "$command")
     fi
-    rm -rf "$clone/build/imported" "$clone/build/shielded" "$clone/results/runs/tiny" "$clone/results/runs/mine" \
-        "$clone"/results/runs/warm_start/[!t]*
+    rm -rf "$clone/build/imported" "$clone/build/shielded" "$clone/results/runs/tiny" "$clone/results/runs/mine"
     prepared "$line"
     result $? "$command$([ "$line" = "$command" ] || echo "  as: $line")"
     n_run=$((n_run + 1))
