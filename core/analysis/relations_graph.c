@@ -179,12 +179,11 @@ static enum err put_key(struct buf *out)
     } rows[] = {{authority_style, "authority: share of changed choices, 95 % interval"},
                 {communication_style, "communication"},
                 {acquaintance_style, "acquaintance"}};
-    double x = 14.0;
-    for (int i = 0; i < 3; i++) {
-        TRY(buf_printf(out, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" %s/>\n", x,
-                       HEIGHT - 20, x + 36.0, HEIGHT - 20, rows[i].style));
-        TRY(put_text(out, x + 44.0, HEIGHT - 15, "start", rows[i].text));
-        x += 44.0 + (characters(rows[i].text) + 2) * FONT * glyph;
+    for (int i = 0; i < 3; i++) { /* one below the other */
+        const int y = HEIGHT - 50 + 18 * i;
+        TRY(buf_printf(out, "<line x1=\"14\" y1=\"%d\" x2=\"50\" y2=\"%d\" %s/>\n", y, y,
+                       rows[i].style));
+        TRY(put_text(out, 58.0, y + 5, "start", rows[i].text));
     }
     return ERR_OK;
 }
