@@ -343,7 +343,7 @@ opponents opponents-elsewhere single: all ## learned methods and rules side by s
 opponents-held-out: all ## the policies of make opponents under faults and loads that nobody trained with: a table (an hour)
 	@RANKS=$(RANKS) sh mk/opponents held-out
 
-cascade: all ## do role borders blur when failures are correlated? three couplings, three teams, five seeds: a table (hours)
+cascade: all ## do role borders blur when failures are correlated? three couplings, three teams, five seeds: a table (half an hour of CPU)
 	mpi/launch -n $(RANKS) build/karma ablate configs/ablations/cascade.yaml
 	build/karma report results/ablations/cascade --reference ff \
 	    --title 'Cascades: roles when failures are correlated' --markdown results/tables/cascade.md \
