@@ -1,5 +1,6 @@
 # Is a figure that gnuplot or core/report/plot.c wrote as SVG fit for a paper?
 # awk -f tests/figures.awk FILE.svg
+# awk -v graph=1 -f tests/figures.awk FILE.svg      of nodes and edges: no panel, no series; texts only
 #
 # Prints a line for each fault and exits with 1 if there is one:
 #
@@ -165,7 +166,15 @@ in_defs { next }
     depth--
 }
 /^title/ { if (series) name[series] = after_tag() }
-/^text/ { words = after_tag(); in_text = 1 }
+/^text/ {
+    words = after_tag()
+    in_text = 1
+    if (graph) {
+        at_x = attribute("x") + 0; at_y = attribute("y") + 0; turn = 0
+        font = attribute("font-size") + 0
+        anchor = attribute("text-anchor")
+    }
+}
 /^tspan|^\/tspan/ { if (in_text) words = words after_tag() }
 /^\/text/ { add_text(); in_text = 0 }
 /^path/ && !/class="(gridline|band)"/ {
@@ -379,7 +388,7 @@ END {
         judge_axis("x", p)
         judge_axis("y", p)
     }
-    if (!n_panels) fault("axis", "no panel: is this a figure of gnuplot?")
-    if (!n_lines && !n_markers) fault("unnamed", "nothing is drawn")
+    if (!n_panels && !graph) fault("axis", "no panel: is this a figure of gnuplot?")
+    if (!n_lines && !n_markers && !graph) fault("unnamed", "nothing is drawn")
     exit faults > 0
 }

@@ -12,9 +12,19 @@ export KARMA
 
 # ---- committed figures, and whether their judge would notice ----
 
+graph_fits() { # SVG
+    run env LC_ALL=C awk -v graph=1 -f tests/figures.awk "$1"
+    result "$rc" "$1: texts within the canvas"
+}
 for figure in results/figures/*.svg; do
-    fit_to_print "$figure" "$figure"
+    case $figure in
+        */behaviour_*) graph_fits "$figure" ;;
+        *) fit_to_print "$figure" "$figure" ;;
+    esac
 done
+sed 's/text-anchor="start">acquaintance/text-anchor="start">acquaintance, as it was before, at the end of a long key that has no end and leaves the canvas/' \
+    results/figures/behaviour_none.svg >"$WORK/graph.svg"
+exits 1 "a text that leaves the canvas of a graph" env LC_ALL=C awk -v graph=1 -f tests/figures.awk "$WORK/graph.svg"
 
 faulty() { # KIND NAME SED-SCRIPT: a committed figure that is spoilt so has that fault
     sed "$3" results/figures/sensitivity.svg >"$WORK/spoilt.svg"
