@@ -75,12 +75,12 @@ exits 0 "read only: a watch" as "$token" "$client" mirror pods 2
 says out "^mirror 4$" "of all pods"
 same "$(site_writes karma)" 0 "the server counted no write"
 exits 1 "read only: a change" as "$token" "$client" set a 3
-says err "may not patch the scale of deployment 'a' from 2 to 3 \(403\)" "is denied with a sentence"
+says err "may not patch the scale of deployment 'a' from 2 to 3 in the namespace 'shop' \(403\)" "is denied with a sentence"
 secrets "a denied change"
 exits 1 "read only: an event" as "$token" "$client" event a hello
-says err "may not create events \(403\)" "is denied"
+says err "may not create events in the namespace 'shop' \(403\)" "is denied"
 exits 1 "read only: a lease" as "$token" "$client" lease karma one 6 2
-says err "may not get the lease 'karma' \(403\)" "is denied"
+says err "may not get the lease 'karma' in the namespace 'shop' \(403\)" "is denied"
 same "$(kubectl -n shop get deployment a -o jsonpath='{.spec.replicas}')" 2 "nothing was changed"
 
 # ---- with the right to act on a, b, c, d ----
