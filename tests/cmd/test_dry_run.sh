@@ -33,8 +33,8 @@ compare() {
     reserved=$(number "$WORK/out" 'total reserved')
     exits 0 "$name: the training" "$KARMA" train "$@" --set run.dir="$WORK/run"
     took=$(number "$WORK/err" 'memory of rank 0:')
-    # The figure contains what the program itself has in memory, as the dry run measures it. On a busy
-    # machine that is sometimes more than usual. So a second dry run may state less.
+    # The figure is scaled up from the resident pages of a sample, and one of many dry runs stated 11 %
+    # more than the others, for a reason that was not found. So a figure that is too high is made again.
     if ! within "$expected" "$took" 10 && at_most "$took" 1 "$expected"; then
         exits 0 "$name: another dry run" "$KARMA" train "$@" --dry-run
         again=$(number "$WORK/out" 'expected resident')
